@@ -1,0 +1,92 @@
+# make          the two modules, into lua/
+# make deps     what they need, from the system's packages
+# make demo     a network pretrained on drawn images and grafted onto others; DATA=dir WEIGHTS=file: the Inception V3 recipe
+# make test     everything under spec/; SANITIZE=1: under AddressSanitizer and UndefinedBehaviorSanitizer
+# make lint bench docs install clean env repl
+
+LUA      ?= lua5.4
+CC       ?= cc
+PKG       = $(shell pkg-config --$(1) $(2) 2>/dev/null)
+CPPFLAGS += -Icsrc -D_GNU_SOURCE $(call PKG,cflags,lua5.4)
+# LuaRocks and packagers override CFLAGS: what the code needs stands apart from what they may choose
+CFLAGS   ?= -g
+OPTIMIZE ?= -O3
+STANDARD  = -std=gnu11 -fPIC -fvisibility=hidden -fno-math-errno -fno-trapping-math -pthread
+WARNINGS  = -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+            -Wwrite-strings -Wcast-align -Wvla -Wundef -Wformat=2 -Wnull-dereference -Wno-psabi
+LDFLAGS_MODULE = -shared -pthread -Wl,-z,nodelete
+LIBRARIES = -lopenblas -ljpeg -lpng -ljansson -lm
+
+# SANITIZE=1: address and undefined behaviour; SANITIZE=thread: the thread pool
+ifeq ($(SANITIZE),1)
+VARIANT   = sanitize
+SANITIZER = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPTIMIZE  = -O1
+else ifeq ($(SANITIZE),thread)
+VARIANT   = thread
+SANITIZER = -fsanitize=thread
+OPTIMIZE  = -O1
+else
+VARIANT   = release
+endif
+BUILD = build/$(VARIANT)
+COMPILE = $(CC) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(OPTIMIZE) $(CFLAGS) $(SANITIZER) -MMD -MP
+
+# ---- objects: *_simd.c once for each instruction set, everything else once
+PLAIN   = $(filter-out %_simd.c csrc/files/hdf5.c,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/image/*.c csrc/files/*.c))
+SIMD    = $(wildcard csrc/*/*_simd.c)
+BINDING = $(filter-out csrc/binding/hdf5.c,$(wildcard csrc/binding/*.c))
+ISAS    = portable $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
+FLAGS_portable =
+FLAGS_avx2     = -mavx2 -mfma -mf16c -DSCION_SIMD_AVX2
+FLAGS_avx512   = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512 -DSCION_SIMD_AVX512
+
+CORE    = $(PLAIN:%.c=$(BUILD)/%.o) $(foreach isa,$(ISAS),$(SIMD:%.c=$(BUILD)/%.$(isa).o))
+ALL     = $(CORE) $(BINDING:%.c=$(BUILD)/%.o)
+MODULES = $(BUILD)/scion/core.so $(if $(wildcard csrc/binding/hdf5.c),$(BUILD)/scion/hdf5.so)
+
+all: $(MODULES)
+
+$(BUILD)/scion/core.so: $(ALL)
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZER) $(LDFLAGS_MODULE) -o $@ $(ALL) $(LDFLAGS) $(LIBRARIES)
+
+HDF5 = $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
+$(BUILD)/scion/hdf5.so: csrc/files/hdf5.c csrc/binding/hdf5.c csrc/scion.h csrc/binding/binding.h
+	@mkdir -p $(@D)
+	$(COMPILE) $(call PKG,cflags,$(HDF5)) $(LDFLAGS_MODULE) -o $@ csrc/files/hdf5.c csrc/binding/hdf5.c $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
+
+define simd_rule
+$(BUILD)/%.$(1).o: %.c
+	@mkdir -p $$(@D)
+	$(COMPILE) $$(FLAGS_$(1)) -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+# ---- tests of the core alone: one program a file of spec/csrc, and the plain reference kernels in double precision
+SPEC_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard spec/csrc/*_test.c))
+REFERENCE     = $(patsubst %.c,$(BUILD)/%.o,$(wildcard csrc/kernels/reference/*.c))
+$(REFERENCE): COMPILE += -Dreal=double
+$(BUILD)/spec/csrc/%_test: spec/csrc/%_test.c $(CORE) $(REFERENCE) $(wildcard spec/csrc/*.h)
+	@mkdir -p $(@D)
+	$(COMPILE) -Dreal=double -Ispec/csrc -o $@ $< $(REFERENCE) $(CORE) $(LDFLAGS) $(LIBRARIES)
+programs: $(SPEC_PROGRAMS)
+
+# ---- running this tree from anywhere
+HERE = $(CURDIR)
+env:
+	@echo "export LUA_PATH='$(HERE)/lua/?.lua;$(HERE)/lua/?/init.lua;;'"
+	@echo "export LUA_CPATH='$(HERE)/$(BUILD)/?.so;;'"
+
+repl: all
+	@eval "$$($(MAKE) -s env)"; exec $(LUA) -i -e 'scion = require "scion"'
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: all deps demo test lint bench docs install clean env repl programs

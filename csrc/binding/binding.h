@@ -1,0 +1,42 @@
+/* What the files of the binding share. The only place, with its folder, that knows of Lua. */
+#ifndef SCION_BINDING_H
+#define SCION_BINDING_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "scion.h"
+
+#define SCION_TENSOR "scion.tensor" /* name of the tensor's metatable */
+
+/* Each file of the folder adds its functions to the table on top of the stack (the module scion.core). */
+void scion_open_tensor(lua_State *L);
+void scion_open_tensor_math(lua_State *L);
+void scion_open_operations(lua_State *L);
+void scion_open_program(lua_State *L);
+void scion_open_system(lua_State *L);
+
+/* Raises the core's last message, or returns if status is SCION_OK. Whoever calls holds nothing that must be freed: every
+ * resource already belongs to a userdata. */
+void scion_check(lua_State *L, scion_status status);
+/* Pushes nil and the core's last message: how the low-level calls report what the world got wrong. */
+int scion_push_failure(lua_State *L);
+
+/* The tensor at that argument, or an argument error. */
+scion_tensor *scion_check_tensor(lua_State *L, int argument);
+/* The same, or NULL where the argument is nil or none. */
+scion_tensor *scion_optional_tensor(lua_State *L, int argument);
+/* Pushes an empty tensor handle: what is put into it is released with it. */
+scion_tensor *scion_push_handle(lua_State *L);
+/* Pushes a new tensor of zeros, after a collection if much memory was taken since the last; raises when there is none. */
+scion_tensor *scion_push_tensor(lua_State *L, scion_dtype dtype, int dims, const int64_t *shape);
+/* Pushes a second handle to the same contents, with another shape if the caller then changes it. */
+scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t);
+/* Tells caches of packed weights that the contents changed. */
+void scion_touch(scion_tensor *t);
+
+scion_dtype scion_check_dtype(lua_State *L, int argument, const char *otherwise);
+/* Reads {2, 3, 4} at that index into shape; returns the number of dimensions. */
+int scion_check_shape(lua_State *L, int index, int64_t shape[SCION_MAX_DIMS]);
+
+#endif

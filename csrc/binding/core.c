@@ -1,0 +1,23 @@
+/* require "scion.core": what C computes, for the Lua files of the package. Users see it through scion. */
+#include "binding.h"
+
+void scion_check(lua_State *L, scion_status status) {
+  if (status != SCION_OK) luaL_error(L, "%s", scion_error_message());
+}
+
+int scion_push_failure(lua_State *L) {
+  lua_pushnil(L);
+  lua_pushstring(L, scion_error_message());
+  return 2;
+}
+
+__attribute__((visibility("default"))) int luaopen_scion_core(lua_State *L);
+
+int luaopen_scion_core(lua_State *L) {
+  lua_newtable(L);
+  scion_open_tensor(L);
+  scion_open_operations(L);
+  scion_open_program(L);
+  scion_open_system(L);
+  return 1;
+}

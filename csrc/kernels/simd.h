@@ -1,0 +1,42 @@
+/* Code written once over the compiler's vector types and built once for each instruction set: every file named *_simd.c is
+ * compiled with SCION_SIMD_AVX512, SCION_SIMD_AVX2 or SCION_SIMD_PORTABLE defined, and its public names get that suffix by
+ * SIMD(name). A dispatcher beside it picks one by scion_isa_in_use(). */
+#ifndef SCION_SIMD_H
+#define SCION_SIMD_H
+
+#include "scion.h"
+
+#if defined(SCION_SIMD_AVX512)
+#define SIMD(name) name##_avx512
+#define SIMD_WIDTH 16 /* floats in a vector */
+#elif defined(SCION_SIMD_AVX2)
+#define SIMD(name) name##_avx2
+#define SIMD_WIDTH 8
+#else
+#define SIMD(name) name##_portable
+#define SIMD_WIDTH 4
+#endif
+
+typedef float simd_float __attribute__((vector_size(SIMD_WIDTH * 4)));
+typedef float simd_float_unaligned __attribute__((vector_size(SIMD_WIDTH * 4), aligned(4), may_alias));
+typedef int32_t simd_int __attribute__((vector_size(SIMD_WIDTH * 4)));
+
+static inline __attribute__((unused)) simd_float simd_load(const float *p) { return *(const simd_float_unaligned *)p; }
+static inline __attribute__((unused)) void simd_store(float *p, simd_float v) { *(simd_float_unaligned *)p = v; }
+static inline __attribute__((unused)) simd_float simd_set(float value) { return (simd_float){0} + value; }
+static inline __attribute__((unused)) simd_float simd_max(simd_float a, simd_float b) { return a > b ? a : b; }
+static inline __attribute__((unused)) simd_float simd_min(simd_float a, simd_float b) { return a < b ? a : b; }
+
+/* One declaration for all three builds, and the choice among them. */
+#define SIMD_DECLARE(result, name, ...) \
+  result name##_portable(__VA_ARGS__);  \
+  result name##_avx2(__VA_ARGS__);      \
+  result name##_avx512(__VA_ARGS__)
+#if defined(__x86_64__)
+#define SIMD_CHOOSE(name) \
+  (scion_isa_in_use() == SCION_ISA_AVX512 ? name##_avx512 : scion_isa_in_use() == SCION_ISA_AVX2 ? name##_avx2 : name##_portable)
+#else
+#define SIMD_CHOOSE(name) name##_portable
+#endif
+
+#endif

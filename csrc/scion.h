@@ -1,0 +1,317 @@
+/* scion.h: the whole C interface of Scion's core, a manual in a header.
+ *
+ * Conventions
+ *   Status    Functions that can fail return SCION_OK or another scion_status and leave one clear sentence in
+ *             scion_error_message() of the calling thread. The core never exits, aborts or prints.
+ *   Layout    Images are NHWC: batch, rows, columns, channels. The last dimension is contiguous; all leading
+ *             dimensions together form rows which lie `row_stride` elements apart, so that a slice of channels of a
+ *             larger image is a tensor like any other (see scion_tensor).
+ *   Letters   N images, H x W pixels, C channels; kh x kw kernel; Ci input and Co output channels; OH x OW output pixels;
+ *             R rows (the product of all leading dimensions).
+ *   Gradients `dx` is the derivative of the loss by `x`. Every function that writes a gradient by an activation takes
+ *             `accumulate`: 0 overwrites, 1 adds (a value that feeds several layers sums their gradients).
+ *   Threads   A kernel splits its work into chunks that depend on the shapes alone and never on the number of threads,
+ *             so that results are bit-identical for any number of them. Kernels are called from one thread at a time
+ *             per output; several Lua states may call at once.
+ *   Indices   Count from 0 here, from 1 in Lua.
+ */
+#ifndef SCION_H
+#define SCION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCION_VERSION "0.1.0"
+
+/* ---------------------------------------------------------------- status (tensor/status.c) */
+
+typedef enum {
+  SCION_OK = 0,
+  SCION_MISUSE,    /* an argument is wrong: shapes that do not fit, an unknown option */
+  SCION_NO_MEMORY, /* an allocation failed */
+  SCION_WORLD      /* the world is at fault: a missing file, a broken image, a full disk */
+} scion_status;
+
+/* The sentence that belongs to the last failure in this thread. Valid until the next failure. */
+const char *scion_error_message(void);
+
+/* Records a formatted sentence and returns `status`, so that a failure is one line: return scion_fail(...). */
+scion_status scion_fail(scion_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* *product = a * b, or false when that overflows a size_t. */
+static inline bool scion_multiply_sizes(size_t a, size_t b, size_t *product) {
+  return !__builtin_mul_overflow(a, b, product);
+}
+
+/* ---------------------------------------------------------------- tensors (tensor/tensor.c) */
+
+typedef enum { SCION_F32, SCION_BF16, SCION_U8, SCION_I32, SCION_DTYPES } scion_dtype;
+
+#define SCION_MAX_DIMS 6
+#define SCION_ALIGNMENT 64
+
+/* Reference-counted bytes, 64-byte aligned. `version` is raised by whoever changes the contents, and tells caches of
+ * packed weights that they are stale. */
+typedef struct scion_storage {
+  unsigned char *data;
+  size_t bytes;
+  _Atomic int references;
+  uint64_t version;
+} scion_storage;
+
+/* A view of a storage. Element (i, j, .., c) lies at data + (row * row_stride + c) elements, where row is the index of
+ * (i, j, ..) among the leading dimensions. A tensor of one dimension is one row; one of no dimensions has one element.
+ * row_stride >= the last dimension. The struct is plain data: copying it borrows the storage. */
+typedef struct scion_tensor {
+  scion_storage *storage; /* NULL for a view of memory that somebody else keeps alive */
+  void *data;
+  scion_dtype dtype;
+  int dims;
+  int64_t shape[SCION_MAX_DIMS];
+  int64_t row_stride; /* elements from one row to the next */
+} scion_tensor;
+
+size_t scion_dtype_size(scion_dtype dtype);      /* bytes an element: 4, 2, 1, 4 */
+const char *scion_dtype_name(scion_dtype dtype); /* "f32", "bf16", "u8", "i32" */
+
+/* A new storage of `bytes` zeros with one reference; NULL (and a message) when memory is short. */
+scion_storage *scion_storage_new(size_t bytes);
+void scion_storage_retain(scion_storage *storage);
+void scion_storage_release(scion_storage *storage); /* frees with the last reference; NULL is fine */
+size_t scion_storage_live_bytes(void);              /* bytes in all storages now */
+
+/* A new contiguous tensor of zeros that owns a new storage: release it with scion_tensor_release.
+ * Fails on more than SCION_MAX_DIMS dimensions, a negative size, a product that overflows, no memory. */
+scion_status scion_tensor_new(scion_tensor *t, scion_dtype dtype, int dims, const int64_t *shape);
+void scion_tensor_release(scion_tensor *t); /* idempotent: leaves an empty tensor */
+
+int64_t scion_tensor_channels(const scion_tensor *t); /* size of the last dimension, 1 for a scalar */
+int64_t scion_tensor_rows(const scion_tensor *t);     /* product of the leading dimensions */
+int64_t scion_tensor_elements(const scion_tensor *t);
+bool scion_tensor_contiguous(const scion_tensor *t); /* rows without gaps */
+bool scion_tensor_same_shape(const scion_tensor *a, const scion_tensor *b);
+
+/* Writes "2x224x224x3" into buffer, for messages; returns buffer. */
+char *scion_shape_text(const scion_tensor *t, char *buffer, size_t size);
+#define SCION_SHAPE_TEXT 128 /* a buffer that holds any shape */
+
+/* y = x, converted between dtypes (f32 to u8 and i32 rounds to nearest and saturates; f32 to bf16 rounds to nearest
+ * even). Same number of elements and the same last dimension, or both contiguous. accumulate (f32 only): y += x. */
+scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accumulate);
+scion_status scion_tensor_fill(scion_tensor *t, double value);
+
+/* ---------------------------------------------------------------- random (tensor/random.c)
+ * Counter-based: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A draw depends on
+ * (seed, a, b, c, d) alone, so it does not matter who draws, when, or in which order. */
+
+typedef enum { /* the `purpose` of a draw, so that equal counters never share a value */
+  SCION_DRAW_WEIGHTS = 1,
+  SCION_DRAW_DROPOUT,
+  SCION_DRAW_ORDER,
+  SCION_DRAW_AUGMENT,
+  SCION_DRAW_TENSOR
+} scion_purpose;
+
+/* Four independent 32-bit words for one counter. */
+void scion_random4(uint64_t seed, uint32_t a, uint32_t b, uint32_t c, scion_purpose purpose, uint32_t out[4]);
+/* A word as a number in [0, 1) with 24 bits. */
+static inline float scion_unit(uint32_t word) { return (float)(word >> 8) * (1.0f / 16777216.0f); }
+/* Fill an f32 tensor: uniform in [low, high), or normal (Box-Muller) with that mean and deviation. `stream` tells apart
+ * tensors filled from one seed. */
+scion_status scion_random_uniform(scion_tensor *t, uint64_t seed, uint32_t stream, scion_purpose purpose, float low, float high);
+scion_status scion_random_normal(scion_tensor *t, uint64_t seed, uint32_t stream, scion_purpose purpose, float mean, float deviation);
+/* Fill an i32 vector with a random permutation of 0 .. n-1 (Fisher-Yates). */
+scion_status scion_random_permutation(scion_tensor *t, uint64_t seed, uint32_t stream);
+
+/* ---------------------------------------------------------------- threads (tensor/threads.c)
+ * One small pool of POSIX threads, nothing else. Chunks are handed out by an atomic counter; the caller works too. The pool
+ * is made at first use, survives fork (the child makes its own), blocks all signals in its threads, and ends with
+ * scion_threads_stop or the process. */
+
+#define SCION_MAX_THREADS 256
+#define SCION_SCRATCH_BYTES ((size_t)1 << 20)
+
+/* Runs fn(data, chunk, scratch) for every chunk in 0 .. chunks-1. scratch: SCION_SCRATCH_BYTES, 64-byte aligned, this
+ * thread's own until fn returns. fn must not fail and must not call scion_parallel_for. Calls from several threads take turns.
+ * Fails only when the pool's memory cannot be had. */
+typedef void scion_chunk_function(void *data, int64_t chunk, void *scratch);
+scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *data);
+
+int scion_threads(void);                     /* how many work on a parallel_for, the caller included; default: CPUs we may use */
+scion_status scion_set_threads(int threads); /* 1 .. SCION_MAX_THREADS */
+void scion_threads_stop(void);               /* ends the pool's threads; the next parallel_for starts them again */
+
+/* Seconds of a clock that never goes back. */
+double scion_clock(void);
+
+/* ---------------------------------------------------------------- instruction sets (kernels/isa.c) */
+
+typedef enum { SCION_ISA_PORTABLE, SCION_ISA_AVX2, SCION_ISA_AVX512 } scion_isa;
+/* The best one this CPU (by CPUID) and this build have; SCION_ISA=portable|avx2|avx512 in the environment asks for a lesser
+ * one. Decided at the first call. */
+scion_isa scion_isa_in_use(void);
+const char *scion_isa_name(scion_isa isa);
+
+/* ---------------------------------------------------------------- kernels: what they share */
+
+/* A window that slides over an image: convolution, depthwise convolution, pooling. Index 0 is vertical, 1 horizontal.
+ * Padding is explicit (Lua turns "same" and "valid" into numbers); the output size is a property of y and must be
+ * floor((H + before + after - dilation*(kernel-1) - 1) / stride) + 1. */
+typedef struct {
+  int kernel[2], stride[2], dilation[2], before[2], after[2];
+} scion_window;
+/* Output size along axis 0 or 1 for an input of `size`; 0 or less when the window does not fit. */
+int64_t scion_window_output(const scion_window *window, int axis, int64_t size);
+
+typedef enum { SCION_LINEAR, SCION_RELU, SCION_RELU6, SCION_SIGMOID, SCION_TANH, SCION_ACTIVATIONS } scion_activation;
+
+/* ---------------------------------------------------------------- convolution (kernels/conv2d.c)
+ * y[n,i,j,o] = act( bias[o] + sum_{r,s,c} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,o] ), out-of-range pixels 0.
+ * x [N,H,W,Ci], y [N,OH,OW,Co], w [kh,kw,Ci,Co] (Keras's order), bias [Co] or NULL; f32. x and y may be channel slices.
+ * An implicit GEMM: kernels are packed once into panels [Co/nr][kh*kw][Ci][nr] by the functions below, opaque to callers. */
+
+/* Elements of the packed tensor (f32, one dimension) for a kernel of this shape; `transposed`: for the gradient to the input. */
+int64_t scion_conv2d_packed_elements(const scion_tensor *w, int transposed);
+/* Packs w, each output channel o multiplied by scale[o] if scale is not NULL (how stored batch norm is folded in). */
+scion_status scion_conv2d_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed);
+/* Packs for scion_conv2d_backward_input: taps grouped by their phase under the window's stride, Ci and Co exchanged. */
+scion_status scion_conv2d_pack_transposed(const scion_tensor *w, const scion_tensor *scale, const scion_window *window,
+                                          scion_tensor *packed);
+/* addend (shape of y, or NULL) is added before the activation: the residual of a ResNet block. */
+scion_status scion_conv2d_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
+                                  const scion_tensor *addend, scion_tensor *y, const scion_window *window,
+                                  scion_activation activation);
+/* dx[n,h,w,c] (+)= sum over all (i,j,r,s) that touch pixel (h,w) of sum_o dy[n,i,j,o] * w[r,s,c,o]. */
+scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_tensor *packed_transposed, scion_tensor *dx,
+                                         const scion_window *window, int accumulate);
+/* dw[r,s,c,o] = sum_{n,i,j} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * dy[n,i,j,o]. Overwrites dw [kh,kw,Ci,Co]. */
+scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
+                                           const scion_window *window);
+/* db[o] = sum over rows of dy[.., o]: the gradient to any bias. dy [R.., Co], db [Co]. Overwrites db. */
+scion_status scion_bias_backward(const scion_tensor *dy, scion_tensor *db);
+
+/* ---------------------------------------------------------------- depthwise convolution (kernels/depthwise.c)
+ * y[n,i,j,c*m+k] = act( bias[c*m+k] + sum_{r,s} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,k] ); w [kh,kw,C,m]
+ * (m: the depth multiplier), y [N,OH,OW,C*m]. scale [C*m] or NULL multiplies the kernel, for folded batch norm. */
+scion_status scion_depthwise_forward(const scion_tensor *x, const scion_tensor *w, const scion_tensor *scale,
+                                     const scion_tensor *bias, scion_tensor *y, const scion_window *window,
+                                     scion_activation activation);
+scion_status scion_depthwise_backward_input(const scion_tensor *dy, const scion_tensor *w, const scion_tensor *scale,
+                                            scion_tensor *dx, const scion_window *window, int accumulate);
+scion_status scion_depthwise_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
+                                              const scion_window *window);
+
+/* ---------------------------------------------------------------- dense (kernels/dense.c), OpenBLAS on fixed tiles
+ * y = act(x w + b): x [R.., Ci], w [Ci,Co], bias [Co] or NULL, y [R.., Co]. */
+scion_status scion_dense_forward(const scion_tensor *x, const scion_tensor *w, const scion_tensor *bias, scion_tensor *y,
+                                 scion_activation activation);
+scion_status scion_dense_backward_input(const scion_tensor *dy, const scion_tensor *w, scion_tensor *dx, int accumulate);
+scion_status scion_dense_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw);
+/* c = a b, with a or b read transposed on request: a [M,K], b [K,N], c [M,N], all two-dimensional f32. */
+scion_status scion_matmul(const scion_tensor *a, int transpose_a, const scion_tensor *b, int transpose_b, scion_tensor *c);
+
+/* ---------------------------------------------------------------- pooling (kernels/pool.c) */
+
+/* y[n,i,j,c] = max over the window; padding never wins. */
+scion_status scion_max_pool_forward(const scion_tensor *x, scion_tensor *y, const scion_window *window);
+/* The gradient goes to the first maximum of each window in row-major order. */
+scion_status scion_max_pool_backward(const scion_tensor *x, const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx,
+                                     const scion_window *window, int accumulate);
+/* y = mean over the window; include_padding: padded zeros count in the divisor (PyTorch's default; Keras excludes them). */
+scion_status scion_average_pool_forward(const scion_tensor *x, scion_tensor *y, const scion_window *window, int include_padding);
+scion_status scion_average_pool_backward(const scion_tensor *dy, scion_tensor *dx, const scion_window *window,
+                                         int include_padding, int accumulate);
+/* x [N,H,W,C], y [N,C]: mean or maximum over all pixels. */
+scion_status scion_global_average_pool_forward(const scion_tensor *x, scion_tensor *y);
+scion_status scion_global_average_pool_backward(const scion_tensor *dy, scion_tensor *dx, int accumulate);
+scion_status scion_global_max_pool_forward(const scion_tensor *x, scion_tensor *y);
+scion_status scion_global_max_pool_backward(const scion_tensor *x, const scion_tensor *y, const scion_tensor *dy,
+                                            scion_tensor *dx, int accumulate);
+
+/* ---------------------------------------------------------------- batch norm (kernels/batch_norm.c)
+ * Ioffe and Szegedy 2015. Over rows: x [R.., C]; gamma, beta, mean, variance [C]; gamma or beta NULL: 1 or 0. */
+
+/* scale = gamma / sqrt(variance + epsilon); shift = beta - mean * scale [+ bias * scale]: batch norm on stored statistics is
+ * y = x * scale + shift. bias [C] or NULL is that of a layer below whose output is x without it. */
+scion_status scion_batch_norm_fold(const scion_tensor *gamma, const scion_tensor *beta, const scion_tensor *mean,
+                                   const scion_tensor *variance, const scion_tensor *bias, scion_tensor *scale,
+                                   scion_tensor *shift, double epsilon);
+/* y = act(x * scale + shift), scale or shift may be NULL. y may be x. */
+scion_status scion_scale_shift_forward(const scion_tensor *x, const scion_tensor *scale, const scion_tensor *shift,
+                                       scion_tensor *y, scion_activation activation);
+/* Gradients of batch norm on stored statistics: dx (+)= dy * scale; dgamma = sum dy * (x - mean) / sqrt(variance + epsilon);
+ * dbeta = sum dy. dx, dgamma, dbeta may each be NULL (x, mean, variance are needed for dgamma alone, and may else be NULL). */
+scion_status scion_batch_norm_stored_backward(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *mean,
+                                              const scion_tensor *variance, const scion_tensor *scale, scion_tensor *dx,
+                                              scion_tensor *dgamma, scion_tensor *dbeta, double epsilon, int accumulate);
+/* On batch statistics (biased variance): saved_mean and saved_rstd [C] are written for the backward pass and the moving ones
+ * updated, moving = momentum * moving + (1 - momentum) * batch. */
+scion_status scion_batch_norm_batch_forward(const scion_tensor *x, const scion_tensor *gamma, const scion_tensor *beta,
+                                            scion_tensor *moving_mean, scion_tensor *moving_variance, scion_tensor *saved_mean,
+                                            scion_tensor *saved_rstd, scion_tensor *y, double epsilon, double momentum,
+                                            scion_activation activation);
+scion_status scion_batch_norm_batch_backward(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *gamma,
+                                             const scion_tensor *saved_mean, const scion_tensor *saved_rstd, scion_tensor *dx,
+                                             scion_tensor *dgamma, scion_tensor *dbeta, int accumulate);
+
+/* ---------------------------------------------------------------- elementwise (kernels/elementwise.c) */
+
+/* y = act(x), elementwise; y may be x. */
+scion_status scion_activation_forward(const scion_tensor *x, scion_tensor *y, scion_activation activation);
+/* dx (+)= dy * act'(x), expressed through the output y; dx may be dy. */
+scion_status scion_activation_backward(const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx,
+                                       scion_activation activation, int accumulate);
+/* y[r,:] = softmax(x[r,:]), shifted by the row's maximum; and dx (+)= y * (dy - sum(dy * y)). */
+scion_status scion_softmax_forward(const scion_tensor *x, scion_tensor *y);
+scion_status scion_softmax_backward(const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx, int accumulate);
+/* y = act(a + b) and y = a * b, same shapes. y may be a or b. */
+scion_status scion_add_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y, scion_activation activation);
+scion_status scion_multiply_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y);
+/* da (+)= dy * b. */
+scion_status scion_multiply_backward(const scion_tensor *dy, const scion_tensor *b, scion_tensor *da, int accumulate);
+/* y = x / (1-rate) where a draw of (seed, step, element) is at least rate, else 0. Its own gradient with dy for x. The element's
+ * index is that in a contiguous tensor. accumulate as for gradients. */
+scion_status scion_dropout(const scion_tensor *x, scion_tensor *y, double rate, uint64_t seed, uint32_t step, uint32_t stream,
+                           int accumulate);
+/* x [N,H,W,C] into y [N,top+H+..,left+W+..,C], zeros around; and the crop that is its gradient. */
+scion_status scion_zero_pad_forward(const scion_tensor *x, scion_tensor *y, int top, int left);
+scion_status scion_zero_pad_backward(const scion_tensor *dy, scion_tensor *dx, int top, int left, int accumulate);
+/* y[.., c] = (float)x[.., c'] * scale[c] + shift[c] for u8 images of 3 channels; reverse: c' = 2 - c (BGR networks). y f32. */
+scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const float scale[3], const float shift[3], int reverse);
+
+/* ---------------------------------------------------------------- losses (kernels/loss.c)
+ * One row an example. losses [R] f32: each example's, times its weight; weights [R] f32 or NULL. The gradient is that of
+ * sum(losses) / R, or not computed where dx is NULL. */
+
+/* x: logits [R,C]; labels [R] i32 in 0 .. C-1 (checked); probabilities [R,C] = softmax(x). losses = -log probabilities[label],
+ * computed as log-sum-exp. dx may be probabilities' equal in shape, not in memory. */
+scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights,
+                                         scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
+/* x: logits [R,K]; targets [R,K] f32 in 0 .. 1; the mean over K of max(x,0) - x*t + log(1 + exp(-|x|)). */
+scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+                                         scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
+/* x: predictions [R,K]; the mean over K of (x - t)^2. */
+scion_status scion_mean_squared_error(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+                                      scion_tensor *losses, scion_tensor *dx);
+/* counts[t][p] += 1 for every row of x with label t and prediction p: the argmax of x [R,C]; for C = 1, p = x > threshold.
+ * counts i32 [K,K], K = max(C, 2). Rows that are not finite count for the label's row and no column: they are skipped. */
+scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, double threshold);
+/* *finite = whether all elements of an f32 tensor are. */
+scion_status scion_all_finite(const scion_tensor *x, bool *finite);
+
+/* ---------------------------------------------------------------- optimizers (kernels/optimizer.c)
+ * w, gradient and state of one shape, contiguous f32. Keras's formulas; decay is decoupled: w -= lr * decay * w first. */
+
+/* momentum 0: w -= lr*g, m may be NULL. Else m = momentum*m - lr*g; w += m, or with nesterov w += momentum*m - lr*g. */
+scion_status scion_sgd_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double momentum, int nesterov,
+                              double decay);
+/* v = rho*v + (1-rho)*g*g; u = lr*g/sqrt(v+epsilon); momentum 0: w -= u, m may be NULL; else m = momentum*m + u, w -= m. */
+scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, scion_tensor *m, double lr, double rho,
+                                  double momentum, double epsilon, double decay);
+/* Kingma and Ba 2015 in Keras's form: a = lr*sqrt(1-beta2^step)/(1-beta1^step); m += (g-m)*(1-beta1); v += (g*g-v)*(1-beta2);
+ * w -= a*m/(sqrt(v)+epsilon). step counts from 1. AdamW is this with decay. */
+scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
+                               double beta2, double epsilon, int64_t step, double decay);
+
+#endif

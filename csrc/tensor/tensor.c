@@ -1,0 +1,203 @@
+/* Storages, tensors, and copies between dtypes. */
+#include "scion.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic size_t live_bytes;
+
+size_t scion_dtype_size(scion_dtype dtype) {
+  static const size_t sizes[SCION_DTYPES] = {[SCION_F32] = 4, [SCION_BF16] = 2, [SCION_U8] = 1, [SCION_I32] = 4};
+  return sizes[dtype];
+}
+
+const char *scion_dtype_name(scion_dtype dtype) {
+  static const char *const names[SCION_DTYPES] = {[SCION_F32] = "f32", [SCION_BF16] = "bf16", [SCION_U8] = "u8", [SCION_I32] = "i32"};
+  return names[dtype];
+}
+
+size_t scion_storage_live_bytes(void) { return atomic_load(&live_bytes); }
+
+scion_storage *scion_storage_new(size_t bytes) {
+  size_t rounded = bytes > SIZE_MAX - SCION_ALIGNMENT ? 0 : (bytes + SCION_ALIGNMENT - 1) / SCION_ALIGNMENT * SCION_ALIGNMENT;
+  if (rounded == 0) rounded = bytes == 0 ? SCION_ALIGNMENT : 0;
+  scion_storage *storage = rounded ? malloc(sizeof *storage) : NULL;
+  void *data = storage ? aligned_alloc(SCION_ALIGNMENT, rounded) : NULL;
+  if (!data) {
+    free(storage);
+    scion_fail(SCION_NO_MEMORY, "out of memory: a tensor of %zu bytes cannot be had", bytes);
+    return NULL;
+  }
+  memset(data, 0, rounded);
+  *storage = (scion_storage){.data = data, .bytes = bytes, .references = 1};
+  atomic_fetch_add(&live_bytes, bytes);
+  return storage;
+}
+
+void scion_storage_retain(scion_storage *storage) {
+  if (storage) atomic_fetch_add(&storage->references, 1);
+}
+
+void scion_storage_release(scion_storage *storage) {
+  if (!storage || atomic_fetch_sub(&storage->references, 1) > 1) return;
+  atomic_fetch_sub(&live_bytes, storage->bytes);
+  free(storage->data);
+  free(storage);
+}
+
+scion_status scion_tensor_new(scion_tensor *t, scion_dtype dtype, int dims, const int64_t *shape) {
+  *t = (scion_tensor){.dtype = dtype, .dims = dims, .row_stride = 1};
+  if (dims < 0 || dims > SCION_MAX_DIMS)
+    return scion_fail(SCION_MISUSE, "a tensor has 0 to %d dimensions, not %d", SCION_MAX_DIMS, dims);
+  size_t bytes = scion_dtype_size(dtype);
+  for (int i = 0; i < dims; i++) {
+    if (shape[i] < 0) return scion_fail(SCION_MISUSE, "dimension %d of a tensor is negative: %lld", i + 1, (long long)shape[i]);
+    t->shape[i] = shape[i];
+  }
+  for (int i = 0; i < dims; i++) /* zero first, so that 0 x huge is empty rather than too large */
+    if (shape[i] == 0) bytes = 0;
+  for (int i = 0; i < dims && bytes; i++)
+    if (!scion_multiply_sizes(bytes, (size_t)shape[i], &bytes) || bytes > (size_t)INT64_MAX)
+      return scion_fail(SCION_NO_MEMORY, "a tensor of that shape has more bytes than memory can address");
+  t->row_stride = dims ? shape[dims - 1] : 1;
+  t->storage = scion_storage_new(bytes);
+  if (!t->storage) return SCION_NO_MEMORY;
+  t->data = t->storage->data;
+  return SCION_OK;
+}
+
+void scion_tensor_release(scion_tensor *t) {
+  scion_storage_release(t->storage);
+  *t = (scion_tensor){.dtype = t->dtype};
+}
+
+int64_t scion_tensor_channels(const scion_tensor *t) { return t->dims ? t->shape[t->dims - 1] : 1; }
+
+int64_t scion_tensor_rows(const scion_tensor *t) {
+  int64_t rows = 1;
+  for (int i = 0; i + 1 < t->dims; i++) rows *= t->shape[i];
+  return rows;
+}
+
+int64_t scion_tensor_elements(const scion_tensor *t) { return scion_tensor_rows(t) * scion_tensor_channels(t); }
+
+bool scion_tensor_contiguous(const scion_tensor *t) {
+  return t->row_stride == scion_tensor_channels(t) || scion_tensor_rows(t) <= 1;
+}
+
+bool scion_tensor_same_shape(const scion_tensor *a, const scion_tensor *b) {
+  return a->dims == b->dims && memcmp(a->shape, b->shape, (size_t)a->dims * sizeof a->shape[0]) == 0;
+}
+
+char *scion_shape_text(const scion_tensor *t, char *buffer, size_t size) {
+  size_t used = 0;
+  if (size) buffer[0] = 0;
+  for (int i = 0; i < t->dims && used < size; i++)
+    used += (size_t)snprintf(buffer + used, size - used, i ? "x%lld" : "%lld", (long long)t->shape[i]);
+  if (t->dims == 0) snprintf(buffer, size, "scalar");
+  return buffer;
+}
+
+/* ---- copy: rows or blocks through doubles only where exactness allows; f32 is exact for u8 and bf16, i32 has its own way */
+
+static inline float bf16_to_float(uint16_t bits) {
+  uint32_t wide = (uint32_t)bits << 16;
+  float value;
+  memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+static inline uint16_t float_to_bf16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40); /* a NaN stays one */
+  return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+}
+
+static inline double load(const void *data, scion_dtype dtype, int64_t i) {
+  switch (dtype) {
+    case SCION_F32: return ((const float *)data)[i];
+    case SCION_BF16: return bf16_to_float(((const uint16_t *)data)[i]);
+    case SCION_U8: return ((const uint8_t *)data)[i];
+    default: return ((const int32_t *)data)[i];
+  }
+}
+
+static inline double clamp(double value, double low, double high) {
+  return !(value >= low) ? low : value > high ? high : value; /* NaN becomes low */
+}
+
+static inline void store(void *data, scion_dtype dtype, int64_t i, double value) {
+  switch (dtype) {
+    case SCION_F32: ((float *)data)[i] = (float)value; break;
+    case SCION_BF16: ((uint16_t *)data)[i] = float_to_bf16((float)value); break;
+    case SCION_U8: ((uint8_t *)data)[i] = (uint8_t)clamp(nearbyint(value), 0, 255); break;
+    default: ((int32_t *)data)[i] = (int32_t)clamp(nearbyint(value), INT32_MIN, INT32_MAX);
+  }
+}
+
+static void copy_row(const void *x, scion_dtype from, void *y, scion_dtype to, int64_t count, int accumulate) {
+  if (accumulate) {
+    const float *source = x;
+    float *target = y;
+    for (int64_t i = 0; i < count; i++) target[i] += source[i];
+  } else if (from == to) {
+    memmove(y, x, (size_t)count * scion_dtype_size(from));
+  } else if (from == SCION_U8 && to == SCION_F32) {
+    const uint8_t *source = x;
+    float *target = y;
+    for (int64_t i = 0; i < count; i++) target[i] = source[i];
+  } else {
+    for (int64_t i = 0; i < count; i++) store(y, to, i, load(x, from, i));
+  }
+}
+
+typedef struct {
+  const scion_tensor *x;
+  scion_tensor *y;
+  int64_t rows, width, x_stride, y_stride;
+  int accumulate;
+} copy_job;
+
+#define COPY_CHUNK 65536 /* elements: small copies stay in one thread */
+
+static void copy_chunk(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  const copy_job *job = data;
+  int64_t rows = COPY_CHUNK / (job->width ? job->width : 1) + 1, first = chunk * rows;
+  size_t x_size = scion_dtype_size(job->x->dtype), y_size = scion_dtype_size(job->y->dtype);
+  for (int64_t r = first; r < first + rows && r < job->rows; r++)
+    copy_row((const char *)job->x->data + (size_t)(r * job->x_stride) * x_size, job->x->dtype,
+             (char *)job->y->data + (size_t)(r * job->y_stride) * y_size, job->y->dtype, job->width, job->accumulate);
+}
+
+scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accumulate) {
+  char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
+  int64_t elements = scion_tensor_elements(x);
+  bool flat = scion_tensor_contiguous(x) && scion_tensor_contiguous(y);
+  if (elements != scion_tensor_elements(y) || (!flat && scion_tensor_channels(x) != scion_tensor_channels(y)))
+    return scion_fail(SCION_MISUSE, "copy: %s does not fit into %s", scion_shape_text(x, a, sizeof a), scion_shape_text(y, b, sizeof b));
+  if (accumulate && (x->dtype != SCION_F32 || y->dtype != SCION_F32))
+    return scion_fail(SCION_MISUSE, "copy: only f32 tensors accumulate, not %s into %s", scion_dtype_name(x->dtype), scion_dtype_name(y->dtype));
+  if (elements == 0) return SCION_OK;
+  copy_job job = {x, y, scion_tensor_rows(x), scion_tensor_channels(x), x->row_stride, y->row_stride, accumulate};
+  if (flat) { /* one long row, cut into pieces that are rows again */
+    int64_t width = elements;
+    for (int64_t piece = 4096; piece >= 1 && width == elements; piece /= 2)
+      if (elements % piece == 0) width = piece;
+    job.width = job.x_stride = job.y_stride = width;
+    job.rows = elements / width;
+  }
+  int64_t rows = COPY_CHUNK / job.width + 1;
+  return scion_parallel_for((job.rows + rows - 1) / rows, copy_chunk, &job);
+}
+
+scion_status scion_tensor_fill(scion_tensor *t, double value) {
+  int64_t rows = scion_tensor_rows(t), width = scion_tensor_channels(t);
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t c = 0; c < width; c++) store(t->data, t->dtype, r * t->row_stride + c, value);
+  return SCION_OK;
+}

@@ -1,0 +1,187 @@
+/* The pool. One job at a time; its chunks are handed out by an atomic counter. Workers sleep on a condition variable between
+ * jobs, after a short spin that spares the wake-up within a step's rapid sequence of kernels. */
+#include "scion.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SPINS 500 /* about 25 microseconds with a pause each */
+
+typedef struct {
+  scion_chunk_function *fn;
+  void *data;
+  int64_t chunks;
+} pool_job;
+
+static struct {
+  pthread_mutex_t callers;   /* held by the thread whose job runs: callers take turns */
+  pthread_mutex_t mutex;     /* guards what follows, with the two conditions */
+  pthread_cond_t work, idle; /* a job was posted; the last worker left it */
+  pthread_t threads[SCION_MAX_THREADS];
+  unsigned char *scratch[SCION_MAX_THREADS]; /* index 0 is the caller's */
+  int wanted, running;                       /* workers asked for (the caller included), POSIX threads alive */
+  bool stop;
+  pool_job job;
+  atomic_uint generation; /* counts jobs; read by spinning workers */
+  _Atomic int64_t next;   /* the next chunk of the job */
+  atomic_int busy;        /* workers that have not yet left the job */
+} pool = {.callers = PTHREAD_MUTEX_INITIALIZER, .mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER};
+
+static inline void pause_cpu(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+static void run_chunks(const pool_job *job, void *scratch) {
+  int64_t chunk;
+  while ((chunk = atomic_fetch_add(&pool.next, 1)) < job->chunks) job->fn(job->data, chunk, scratch);
+}
+
+static void *worker(void *argument) {
+  void *scratch = argument;
+  unsigned seen = 0; /* threads are started before the first job of their pool */
+  for (;;) {
+    for (int i = 0; i < SPINS && atomic_load_explicit(&pool.generation, memory_order_relaxed) == seen; i++) pause_cpu();
+    pthread_mutex_lock(&pool.mutex);
+    while (atomic_load(&pool.generation) == seen && !pool.stop) pthread_cond_wait(&pool.work, &pool.mutex);
+    if (pool.stop) break;
+    seen = atomic_load(&pool.generation);
+    pool_job job = pool.job;
+    pthread_mutex_unlock(&pool.mutex);
+    run_chunks(&job, scratch);
+    pthread_mutex_lock(&pool.mutex);
+    if (atomic_fetch_sub(&pool.busy, 1) == 1) pthread_cond_signal(&pool.idle);
+    pthread_mutex_unlock(&pool.mutex);
+  }
+  pthread_mutex_unlock(&pool.mutex);
+  return NULL;
+}
+
+static void join_workers(void) {
+  pthread_mutex_lock(&pool.mutex);
+  pool.stop = true;
+  pthread_cond_broadcast(&pool.work);
+  pthread_mutex_unlock(&pool.mutex);
+  for (int i = 0; i < pool.running; i++) pthread_join(pool.threads[i], NULL);
+  pool.running = 0;
+  pool.stop = false;
+}
+
+/* A fork copies the caller's thread alone. Both mutexes are taken around it, so that the child finds them whole. */
+static void before_fork(void) {
+  pthread_mutex_lock(&pool.callers);
+  pthread_mutex_lock(&pool.mutex);
+}
+static void after_fork_in_parent(void) {
+  pthread_mutex_unlock(&pool.mutex);
+  pthread_mutex_unlock(&pool.callers);
+}
+static void after_fork_in_child(void) {
+  pool.running = 0;
+  atomic_store(&pool.busy, 0);
+  pthread_cond_init(&pool.work, NULL);
+  pthread_cond_init(&pool.idle, NULL);
+  after_fork_in_parent();
+}
+static void register_fork(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+
+/* Brings the pool to pool.wanted workers; fewer threads than wanted are no failure, a missing scratch is. */
+static scion_status start_workers(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, register_fork);
+  for (int i = 0; i < pool.wanted; i++)
+    if (!pool.scratch[i] && !(pool.scratch[i] = aligned_alloc(SCION_ALIGNMENT, SCION_SCRATCH_BYTES)))
+      return scion_fail(SCION_NO_MEMORY, "out of memory: no scratch for a worker thread");
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the threads of the program */
+  atomic_store(&pool.generation, 0);
+  while (pool.running < pool.wanted - 1 && pthread_create(&pool.threads[pool.running], NULL, worker, pool.scratch[pool.running + 1]) == 0) pool.running++;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pool.wanted = pool.running + 1;
+  return SCION_OK;
+}
+
+static int default_threads(void) {
+  int count = (int)sysconf(_SC_NPROCESSORS_ONLN);
+#ifdef __linux__
+  cpu_set_t set; /* a container or taskset may leave us fewer */
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+#endif
+  return count < 1 ? 1 : count > SCION_MAX_THREADS ? SCION_MAX_THREADS : count;
+}
+
+scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *data) {
+  if (chunks <= 0) return SCION_OK;
+  pthread_mutex_lock(&pool.callers);
+  if (pool.wanted == 0) pool.wanted = default_threads();
+  scion_status status = SCION_OK;
+  if (!pool.scratch[0] || (chunks > 1 && pool.running != pool.wanted - 1)) {
+    join_workers();
+    status = start_workers();
+  }
+  if (status == SCION_OK) {
+    pool_job job = {fn, data, chunks};
+    bool shared = chunks > 1 && pool.running > 0;
+    atomic_store(&pool.next, 0);
+    if (shared) {
+      pthread_mutex_lock(&pool.mutex);
+      pool.job = job;
+      atomic_store(&pool.busy, pool.running);
+      atomic_fetch_add(&pool.generation, 1);
+      pthread_cond_broadcast(&pool.work);
+      pthread_mutex_unlock(&pool.mutex);
+    }
+    run_chunks(&job, pool.scratch[0]);
+    if (shared) {
+      for (int i = 0; i < SPINS && atomic_load(&pool.busy) > 0; i++) pause_cpu();
+      pthread_mutex_lock(&pool.mutex);
+      while (atomic_load(&pool.busy) > 0) pthread_cond_wait(&pool.idle, &pool.mutex);
+      pthread_mutex_unlock(&pool.mutex);
+    }
+  }
+  pthread_mutex_unlock(&pool.callers);
+  return status;
+}
+
+int scion_threads(void) {
+  pthread_mutex_lock(&pool.callers);
+  if (pool.wanted == 0) pool.wanted = default_threads();
+  int threads = pool.wanted;
+  pthread_mutex_unlock(&pool.callers);
+  return threads;
+}
+
+scion_status scion_set_threads(int threads) {
+  if (threads < 1 || threads > SCION_MAX_THREADS)
+    return scion_fail(SCION_MISUSE, "the number of threads is 1 to %d, not %d", SCION_MAX_THREADS, threads);
+  pthread_mutex_lock(&pool.callers);
+  pool.wanted = threads;
+  pthread_mutex_unlock(&pool.callers);
+  return SCION_OK;
+}
+
+void scion_threads_stop(void) {
+  pthread_mutex_lock(&pool.callers);
+  join_workers();
+  for (int i = 0; i < SCION_MAX_THREADS; i++) {
+    free(pool.scratch[i]);
+    pool.scratch[i] = NULL;
+  }
+  pthread_mutex_unlock(&pool.callers);
+}
+
+double scion_clock(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}

@@ -35,6 +35,9 @@ scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t);
 /* Tells caches of packed weights that the contents changed. */
 void scion_touch(scion_tensor *t);
 
+/* Whether Ctrl-C came while core.catch_interrupts() was on. */
+bool scion_interrupted(void);
+
 scion_dtype scion_check_dtype(lua_State *L, int argument, const char *otherwise);
 /* Reads {2, 3, 4} at that index into shape; returns the number of dimensions. */
 int scion_check_shape(lua_State *L, int index, int64_t shape[SCION_MAX_DIMS]);

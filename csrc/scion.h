@@ -101,6 +101,63 @@ char *scion_shape_text(const scion_tensor *t, char *buffer, size_t size);
 scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accumulate);
 scion_status scion_tensor_fill(scion_tensor *t, double value);
 
+/* ---------------------------------------------------------------- elements and views (tensor/view.c)
+ * Functions with a result y overwrite the struct: release it with scion_tensor_release. A view shares x's storage. */
+
+/* Element number `index` in row-major order, unchecked. A double holds every dtype exactly; writing rounds to nearest and
+ * saturates as scion_tensor_copy does. */
+double scion_tensor_get(const scion_tensor *t, int64_t index);
+void scion_tensor_set(scion_tensor *t, int64_t index, double value);
+/* y = x with another shape of as many elements, one of whose sizes may be -1: what the others leave. A view, unless x has gaps
+ * between its rows and the last dimension changes: then a copy. */
+scion_status scion_tensor_reshape(const scion_tensor *x, int dims, const int64_t *shape, scion_tensor *y);
+/* y = x[.., first .. first+count-1, ..] along that axis (from 0). A view along the last axis, along the first, and wherever only
+ * sizes of 1 come before; else a copy. */
+scion_status scion_tensor_slice(const scion_tensor *x, int axis, int64_t first, int64_t count, scion_tensor *y);
+/* y = x[index, ..], a view with one dimension less. */
+scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_tensor *y);
+/* y [N,M] = x [M,N] transposed, a copy. */
+scion_status scion_tensor_transpose(const scion_tensor *x, scion_tensor *y);
+/* Whether dtype, shape and the bytes of all elements are the same: NaN equals itself, -0 differs from 0. */
+bool scion_tensor_equal(const scion_tensor *a, const scion_tensor *b);
+/* t[i] = first + i * step, in row-major order. */
+scion_status scion_tensor_arange(scion_tensor *t, double first, double step);
+
+/* ---------------------------------------------------------------- arithmetic on tensors (tensor/arithmetic.c)
+ * For scripts; what training runs are the kernels below. All dtypes mix. Results are f32, but +, -, *, negation, abs and clamp
+ * of i32 alone give i32, which saturates; comparisons give u8, 1 or 0. Computed in double and rounded once, so + - * / and the
+ * square root are IEEE's single precision. */
+
+typedef enum {
+  SCION_OP_ADD, SCION_OP_SUBTRACT, SCION_OP_MULTIPLY, SCION_OP_DIVIDE, SCION_OP_POWER,
+  SCION_OP_EQ, SCION_OP_NE, SCION_OP_LT, SCION_OP_LE, SCION_OP_GT, SCION_OP_GE
+} scion_binary_op;
+typedef enum { SCION_OP_NEGATE, SCION_OP_ABS, SCION_OP_CLAMP, SCION_OP_EXP, SCION_OP_LOG, SCION_OP_SQRT } scion_unary_op;
+
+/* The dtype of a result. */
+scion_dtype scion_binary_dtype(scion_binary_op op, scion_dtype a, scion_dtype b);
+scion_dtype scion_unary_dtype(scion_unary_op op, scion_dtype x);
+/* The shape of a result by NumPy's rule: shapes are aligned at their last dimension; sizes agree or one of them is 1 or missing.
+ * Returns the number of dimensions, or -1 and a message. */
+int scion_broadcast_shape(const scion_tensor *a, const scion_tensor *b, int64_t shape[SCION_MAX_DIMS]);
+/* y = a op b; y is contiguous, of the shape and dtype told by the functions above, and shares no memory with a or b. */
+scion_status scion_binary(scion_binary_op op, const scion_tensor *a, const scion_tensor *b, scion_tensor *y);
+/* y = op x. low and high are clamp's. y is contiguous, of x's shape and scion_unary_dtype. */
+scion_status scion_unary(scion_unary_op op, const scion_tensor *x, double low, double high, scion_tensor *y);
+
+/* ---------------------------------------------------------------- reductions (tensor/reduce.c)
+ * In double, over fixed chunks: the same for any number of threads. A NaN makes sum, mean, maximum and minimum NaN, and is the
+ * argmax, which is the first of the greatest. The maximum, minimum and argmax of nothing are refused; its sum is 0, its mean NaN. */
+
+typedef enum { SCION_REDUCE_SUM, SCION_REDUCE_MEAN, SCION_REDUCE_MAX, SCION_REDUCE_MIN, SCION_REDUCE_ARGMAX } scion_reduce_op;
+
+/* Sums of integers are i32 and saturate, other sums and means f32, argmax is i32, max and min keep x's dtype. */
+scion_dtype scion_reduce_dtype(scion_reduce_op op, scion_dtype x);
+/* *result = the reduction of all elements; the argmax is a row-major index from 0. */
+scion_status scion_reduce_all(scion_reduce_op op, const scion_tensor *x, double *result);
+/* y = the reduction along axis (from 0): contiguous, x's shape without that axis, scion_reduce_dtype. */
+scion_status scion_reduce_axis(scion_reduce_op op, const scion_tensor *x, int axis, scion_tensor *y);
+
 /* ---------------------------------------------------------------- random (tensor/random.c)
  * Counter-based: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A draw depends on
  * (seed, a, b, c, d) alone, so it does not matter who draws, when, or in which order. */

@@ -10,8 +10,12 @@
 #define SCION_TENSOR "scion.tensor" /* name of the tensor's metatable */
 
 /* Each file of the folder adds its functions to the table on top of the stack (the module scion.core). */
-void scion_open_tensor(lua_State *L);
+void scion_open_tensor(lua_State *L); /* and with it the next five, which extend the tensor's metatable */
+void scion_open_tensor_random(lua_State *L);
+void scion_open_tensor_view(lua_State *L);
+void scion_open_tensor_table(lua_State *L);
 void scion_open_tensor_math(lua_State *L);
+void scion_open_tensor_print(lua_State *L);
 void scion_open_operations(lua_State *L);
 void scion_open_program(lua_State *L);
 void scion_open_system(lua_State *L);
@@ -30,6 +34,14 @@ scion_tensor *scion_optional_tensor(lua_State *L, int argument);
 scion_tensor *scion_push_handle(lua_State *L);
 /* Pushes a new tensor of zeros, after a collection if much memory was taken since the last; raises when there is none. */
 scion_tensor *scion_push_tensor(lua_State *L, scion_dtype dtype, int dims, const int64_t *shape);
+/* Collects garbage if `bytes` more would pass the soft limit: for results that the core itself allocates. */
+void scion_collect_before(lua_State *L, size_t bytes);
+/* Adds functions to what a tensor's methods are, or to its metatable for names with two underscores. */
+void scion_add_methods(lua_State *L, const luaL_Reg *methods);
+/* Pushes an element as Lua's integer or number, by dtype. */
+void scion_push_number(lua_State *L, scion_dtype dtype, double value);
+/* An index, counted from 1, as one from 0 below size, or an error that names it, its place and t's shape. place counts from 1. */
+int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int place, int64_t size);
 /* Pushes a second handle to the same contents, with another shape if the caller then changes it. */
 scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t);
 /* Tells caches of packed weights that the contents changed. */

@@ -1,6 +1,7 @@
-/* The tensor userdata: handles, life and memory, shape, elements, views. */
+/* The tensor userdata: handles, life and memory, arguments, and how tensors are made. */
 #include "binding.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 /* ---- life */
@@ -9,7 +10,11 @@ void scion_touch(scion_tensor *t) {
   if (t->storage) t->storage->version++;
 }
 
-scion_tensor *scion_check_tensor(lua_State *L, int argument) { return luaL_checkudata(L, argument, SCION_TENSOR); }
+scion_tensor *scion_check_tensor(lua_State *L, int argument) {
+  scion_tensor *t = luaL_checkudata(L, argument, SCION_TENSOR);
+  luaL_argcheck(L, t->data, argument, "the tensor was closed");
+  return t;
+}
 
 scion_tensor *scion_optional_tensor(lua_State *L, int argument) {
   return lua_isnoneornil(L, argument) ? NULL : scion_check_tensor(L, argument);
@@ -25,20 +30,20 @@ scion_tensor *scion_push_handle(lua_State *L) {
 /* Lua's collector sees a handle of a hundred bytes where megabytes hang. So before an allocation that would take the bytes
  * held past a soft limit, collect: garbage goes before memory grows. The limit then follows what is really alive. */
 #define SOFT_LIMIT_FLOOR ((size_t)256 << 20)
-static size_t soft_limit = SOFT_LIMIT_FLOOR;
+static _Atomic size_t soft_limit = SOFT_LIMIT_FLOOR;
 
-static void collect_before(lua_State *L, size_t bytes) {
+void scion_collect_before(lua_State *L, size_t bytes) {
   size_t live = scion_storage_live_bytes();
-  if (live + bytes <= soft_limit) return;
+  if (live + bytes <= atomic_load(&soft_limit)) return;
   lua_gc(L, LUA_GCCOLLECT);
   live = scion_storage_live_bytes() + bytes;
-  soft_limit = live + live / 2 > SOFT_LIMIT_FLOOR ? live + live / 2 : SOFT_LIMIT_FLOOR;
+  atomic_store(&soft_limit, live + live / 2 > SOFT_LIMIT_FLOOR ? live + live / 2 : SOFT_LIMIT_FLOOR);
 }
 
 scion_tensor *scion_push_tensor(lua_State *L, scion_dtype dtype, int dims, const int64_t *shape) {
   double bytes = (double)scion_dtype_size(dtype);
   for (int i = 0; i < dims; i++) bytes *= (double)shape[i];
-  if (bytes > 0 && bytes < 1e15) collect_before(L, (size_t)bytes);
+  if (bytes > 0 && bytes < 1e15) scion_collect_before(L, (size_t)bytes);
   scion_tensor *t = scion_push_handle(L);
   scion_check(L, scion_tensor_new(t, dtype, dims, shape));
   return t;
@@ -51,8 +56,9 @@ scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t) {
   return view;
 }
 
-static int tensor_gc(lua_State *L) {
-  scion_tensor_release(scion_check_tensor(L, 1));
+/* Both __gc and __close: the memory goes, the handle stays closed. */
+static int tensor_release(lua_State *L) {
+  scion_tensor_release(luaL_checkudata(L, 1, SCION_TENSOR));
   return 0;
 }
 
@@ -96,41 +102,100 @@ static int core_live_bytes(lua_State *L) {
   return 1;
 }
 
-/* ---- methods */
-
-/* t:shape() -> {2, 3} */
-static int tensor_shape(lua_State *L) {
-  const scion_tensor *t = scion_check_tensor(L, 1);
-  lua_createtable(L, t->dims, 0);
-  for (int i = 0; i < t->dims; i++) {
-    lua_pushinteger(L, t->shape[i]);
-    lua_seti(L, -2, i + 1);
+/* A new tensor of the shape that starts at argument 1, {2, 3} or 2, 3; *next is the argument after it, where a dtype may be. */
+static scion_tensor *push_shaped(lua_State *L, int *next) {
+  int64_t shape[SCION_MAX_DIMS];
+  int dims = 0;
+  if (lua_istable(L, 1)) {
+    dims = scion_check_shape(L, 1, shape);
+    *next = 2;
+  } else {
+    for (; lua_isinteger(L, dims + 1); dims++) {
+      luaL_argcheck(L, dims < SCION_MAX_DIMS, dims + 1, "a tensor has at most 6 dimensions");
+      shape[dims] = lua_tointeger(L, dims + 1);
+      luaL_argcheck(L, shape[dims] >= 0, dims + 1, "a size is negative");
+    }
+    luaL_argcheck(L, dims > 0, 1, "a shape is expected, {2, 3} or 2, 3");
+    *next = dims + 1;
   }
+  return scion_push_tensor(L, scion_check_dtype(L, *next, "f32"), dims, shape);
+}
+
+/* core.zeros({2, 3}, dtype = "f32") or core.zeros(2, 3, dtype) -> tensor */
+static int core_zeros(lua_State *L) {
+  int next;
+  push_shaped(L, &next);
   return 1;
 }
 
-/* t:dtype() -> "f32" */
-static int tensor_dtype(lua_State *L) {
-  lua_pushstring(L, scion_dtype_name(scion_check_tensor(L, 1)->dtype));
+/* core.ones({2, 3}, dtype = "f32") or core.ones(2, 3, dtype) -> tensor */
+static int core_ones(lua_State *L) {
+  int next;
+  scion_check(L, scion_tensor_fill(push_shaped(L, &next), 1));
   return 1;
 }
 
-/* t:version() -> a number that changes with the contents */
-static int tensor_version(lua_State *L) {
-  const scion_tensor *t = scion_check_tensor(L, 1);
-  lua_pushinteger(L, t->storage ? (lua_Integer)t->storage->version : 0);
+/* core.full({2, 3}, value, dtype = "f32") -> tensor; a number for the shape makes a vector */
+static int core_full(lua_State *L) {
+  int64_t shape[SCION_MAX_DIMS];
+  int dims = 1;
+  if (lua_isinteger(L, 1)) {
+    shape[0] = lua_tointeger(L, 1);
+    luaL_argcheck(L, shape[0] >= 0, 1, "the size is negative");
+  } else {
+    dims = scion_check_shape(L, 1, shape);
+  }
+  double value = luaL_checknumber(L, 2);
+  scion_check(L, scion_tensor_fill(scion_push_tensor(L, scion_check_dtype(L, 3, "f32"), dims, shape), value));
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"new", core_new}, {"live_bytes", core_live_bytes}, {NULL, NULL}};
-static const luaL_Reg methods[] = {{"shape", tensor_shape}, {"dtype", tensor_dtype}, {"version", tensor_version}, {NULL, NULL}};
+/* core.fill(t, value) -> t */
+static int core_fill(lua_State *L) {
+  scion_tensor *t = scion_check_tensor(L, 1);
+  scion_check(L, scion_tensor_fill(t, luaL_checknumber(L, 2)));
+  scion_touch(t);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* core.copy(source, target, accumulate = false) -> target; converts between dtypes */
+static int core_copy(lua_State *L) {
+  const scion_tensor *source = scion_check_tensor(L, 1);
+  scion_tensor *target = scion_check_tensor(L, 2);
+  scion_check(L, scion_tensor_copy(source, target, lua_toboolean(L, 3)));
+  scion_touch(target);
+  lua_settop(L, 2);
+  return 1;
+}
+
+/* core.arange(first, last, step = 1, dtype = "f32") -> vector first, first + step, .. up to last, which is included as in a loop */
+static int core_arange(lua_State *L) {
+  double first = luaL_checknumber(L, 1), last = luaL_checknumber(L, 2), step = luaL_optnumber(L, 3, 1);
+  luaL_argcheck(L, step != 0, 3, "the step is zero");
+  double steps = (last - first) / step + 1e-9; /* so that 0, 0.3, 0.1 reaches 0.3 */
+  luaL_argcheck(L, steps < 1e15, 2, "the range is too long");
+  int64_t count = steps >= 0 ? (int64_t)steps + 1 : 0;
+  scion_tensor *t = scion_push_tensor(L, scion_check_dtype(L, 4, "f32"), 1, &count);
+  scion_check(L, scion_tensor_arange(t, first, step));
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"new", core_new}, {"live_bytes", core_live_bytes}, {"zeros", core_zeros}, {"ones", core_ones},
+                                     {"full", core_full}, {"fill", core_fill},
+                                     {"copy", core_copy}, {"arange", core_arange}, {NULL, NULL}};
 
 void scion_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   luaL_newmetatable(L, SCION_TENSOR);
-  lua_pushcfunction(L, tensor_gc);
-  lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, tensor_release);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__gc");
+  lua_setfield(L, -2, "__close");
   lua_pop(L, 1);
+  scion_open_tensor_random(L);
+  scion_open_tensor_view(L);
+  scion_open_tensor_table(L);
+  scion_open_tensor_math(L);
+  scion_open_tensor_print(L);
 }

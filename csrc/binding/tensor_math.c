@@ -1,4 +1,134 @@
 /* Arithmetic and reductions on tensors, for the REPL. */
 #include "binding.h"
 
-void scion_open_tensor_math(lua_State *L) { (void)L; }
+/* An operand: a tensor, or a number, which becomes a scalar tensor in `space`: i32 if it is one of Lua's integers and fits. */
+typedef struct {
+  scion_tensor t;
+  float f32;
+  int32_t i32;
+} number_space;
+
+static const scion_tensor *check_operand(lua_State *L, int argument, number_space *space) {
+  if (lua_type(L, argument) != LUA_TNUMBER) return scion_check_tensor(L, argument);
+  lua_Integer integer = lua_isinteger(L, argument) ? lua_tointeger(L, argument) : INT64_MAX;
+  space->i32 = integer >= INT32_MIN && integer <= INT32_MAX ? (int32_t)integer : 0;
+  space->f32 = (float)lua_tonumber(L, argument);
+  bool whole = integer >= INT32_MIN && integer <= INT32_MAX;
+  space->t = (scion_tensor){.data = whole ? (void *)&space->i32 : &space->f32, .dtype = whole ? SCION_I32 : SCION_F32, .row_stride = 1};
+  return &space->t;
+}
+
+static int binary(lua_State *L, scion_binary_op op) {
+  number_space first, second;
+  const scion_tensor *a = check_operand(L, 1, &first), *b = check_operand(L, 2, &second);
+  int64_t shape[SCION_MAX_DIMS];
+  int dims = scion_broadcast_shape(a, b, shape);
+  if (dims < 0) scion_check(L, SCION_MISUSE);
+  scion_check(L, scion_binary(op, a, b, scion_push_tensor(L, scion_binary_dtype(op, a->dtype, b->dtype), dims, shape)));
+  return 1;
+}
+
+static int unary(lua_State *L, scion_unary_op op, double low, double high) {
+  const scion_tensor *x = scion_check_tensor(L, 1);
+  scion_check(L, scion_unary(op, x, low, high, scion_push_tensor(L, scion_unary_dtype(op, x->dtype), x->dims, x->shape)));
+  return 1;
+}
+
+/* a + b, a - b, a * b, a / b, a ^ b -> tensor; one of them may be a number. Shapes broadcast as in NumPy. f32, but + - * of i32
+ * with i32 or an integer stay i32 and saturate */
+static int tensor_add(lua_State *L) { return binary(L, SCION_OP_ADD); }
+static int tensor_subtract(lua_State *L) { return binary(L, SCION_OP_SUBTRACT); }
+static int tensor_multiply(lua_State *L) { return binary(L, SCION_OP_MULTIPLY); }
+static int tensor_divide(lua_State *L) { return binary(L, SCION_OP_DIVIDE); }
+/* a:pow(b) too */
+static int tensor_power(lua_State *L) { return binary(L, SCION_OP_POWER); }
+
+/* a:eq(b), a:ne(b), a:lt(b), a:le(b), a:gt(b), a:ge(b) -> u8 tensor of 1 and 0; b may be a number */
+static int tensor_eq(lua_State *L) { return binary(L, SCION_OP_EQ); }
+static int tensor_ne(lua_State *L) { return binary(L, SCION_OP_NE); }
+static int tensor_lt(lua_State *L) { return binary(L, SCION_OP_LT); }
+static int tensor_le(lua_State *L) { return binary(L, SCION_OP_LE); }
+static int tensor_gt(lua_State *L) { return binary(L, SCION_OP_GT); }
+static int tensor_ge(lua_State *L) { return binary(L, SCION_OP_GE); }
+
+/* -a, a:abs(), a:exp(), a:log(), a:sqrt() -> tensor */
+static int tensor_negate(lua_State *L) { return unary(L, SCION_OP_NEGATE, 0, 0); }
+static int tensor_abs(lua_State *L) { return unary(L, SCION_OP_ABS, 0, 0); }
+static int tensor_exp(lua_State *L) { return unary(L, SCION_OP_EXP, 0, 0); }
+static int tensor_log(lua_State *L) { return unary(L, SCION_OP_LOG, 0, 0); }
+static int tensor_sqrt(lua_State *L) { return unary(L, SCION_OP_SQRT, 0, 0); }
+
+/* a:clamp(low, high) -> tensor */
+static int tensor_clamp(lua_State *L) {
+  double low = luaL_checknumber(L, 2), high = luaL_checknumber(L, 3);
+  luaL_argcheck(L, low <= high, 3, "the upper bound is below the lower one");
+  return unary(L, SCION_OP_CLAMP, low, high);
+}
+
+/* Reduces along the axis at argument 2, or everything where it is nil. base: what is added to each result. */
+static int reduce(lua_State *L, scion_reduce_op op) {
+  char text[SCION_SHAPE_TEXT];
+  const scion_tensor *x = scion_check_tensor(L, 1);
+  scion_dtype dtype = scion_reduce_dtype(op, x->dtype);
+  int base = op == SCION_REDUCE_ARGMAX; /* Lua counts from 1 */
+  if (lua_isnoneornil(L, 2)) {
+    double result;
+    scion_check(L, scion_reduce_all(op, x, &result));
+    scion_push_number(L, dtype, result + base);
+    return 1;
+  }
+  lua_Integer axis = luaL_checkinteger(L, 2);
+  if (axis < 1 || axis > x->dims)
+    luaL_argerror(L, 2, lua_pushfstring(L, "a tensor of %s has no axis %I", scion_shape_text(x, text, sizeof text), axis));
+  int64_t shape[SCION_MAX_DIMS];
+  for (int i = 0, d = 0; d < x->dims; d++)
+    if (d != axis - 1) shape[i++] = x->shape[d];
+  scion_tensor *y = scion_push_tensor(L, dtype, x->dims - 1, shape);
+  scion_check(L, scion_reduce_axis(op, x, (int)axis - 1, y));
+  if (scion_tensor_elements(y) == 1) {
+    scion_push_number(L, dtype, scion_tensor_get(y, 0) + base);
+  } else if (base) {
+    lua_pushinteger(L, 1);
+    lua_arith(L, LUA_OPADD);
+  }
+  return 1;
+}
+
+/* t:sum([axis]), t:mean, t:max, t:min, t:argmax -> tensor without that axis; a number where one element is left or no axis given.
+ * t:argmax() of everything counts row-major */
+static int tensor_sum(lua_State *L) { return reduce(L, SCION_REDUCE_SUM); }
+static int tensor_mean(lua_State *L) { return reduce(L, SCION_REDUCE_MEAN); }
+static int tensor_max(lua_State *L) { return reduce(L, SCION_REDUCE_MAX); }
+static int tensor_min(lua_State *L) { return reduce(L, SCION_REDUCE_MIN); }
+static int tensor_argmax(lua_State *L) { return reduce(L, SCION_REDUCE_ARGMAX); }
+
+/* a:matmul(b) -> [M,K] by [K,N] gives [M,N], f32; a vector on the left is a row, on the right a column, and that dimension goes
+ * again; two vectors give a number */
+static int tensor_matmul(lua_State *L) {
+  char first[SCION_SHAPE_TEXT], second[SCION_SHAPE_TEXT];
+  scion_tensor a = *scion_check_tensor(L, 1), b = *scion_check_tensor(L, 2);
+  bool row = a.dims == 1, column = b.dims == 1;
+  scion_shape_text(&a, first, sizeof first);
+  scion_shape_text(&b, second, sizeof second);
+  if (a.dtype != SCION_F32 || b.dtype != SCION_F32)
+    luaL_error(L, "matmul: both tensors are to be f32, not %s and %s", scion_dtype_name(a.dtype), scion_dtype_name(b.dtype));
+  if (a.dims < 1 || a.dims > 2 || b.dims < 1 || b.dims > 2 || scion_tensor_channels(&a) != b.shape[0])
+    luaL_error(L, "matmul: %s by %s do not fit", first, second);
+  lua_settop(L, 2);
+  if (row) a.shape[1] = a.shape[0], a.shape[0] = 1, a.dims = 2, a.row_stride = a.shape[1];
+  if (column) b.shape[1] = 1, b.dims = 2, b.row_stride = 1;
+  scion_tensor *c = scion_push_tensor(L, SCION_F32, 2, (int64_t[]){a.shape[0], b.shape[1]});
+  scion_check(L, scion_matmul(&a, 0, &b, 0, c));
+  if (row && column) lua_pushnumber(L, scion_tensor_get(c, 0));
+  if (row != column) scion_check(L, scion_tensor_reshape(c, 1, (int64_t[]){-1}, scion_push_handle(L)));
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+  {"__add", tensor_add}, {"__sub", tensor_subtract}, {"__mul", tensor_multiply}, {"__div", tensor_divide}, {"__pow", tensor_power},
+  {"__unm", tensor_negate}, {"pow", tensor_power}, {"eq", tensor_eq}, {"ne", tensor_ne}, {"lt", tensor_lt}, {"le", tensor_le},
+  {"gt", tensor_gt}, {"ge", tensor_ge}, {"abs", tensor_abs}, {"exp", tensor_exp}, {"log", tensor_log}, {"sqrt", tensor_sqrt},
+  {"clamp", tensor_clamp}, {"sum", tensor_sum}, {"mean", tensor_mean}, {"max", tensor_max}, {"min", tensor_min},
+  {"argmax", tensor_argmax}, {"matmul", tensor_matmul}, {NULL, NULL}};
+
+void scion_open_tensor_math(lua_State *L) { scion_add_methods(L, methods); }

@@ -1,7 +1,6 @@
 /* Storages, tensors, and copies between dtypes. */
-#include "scion.h"
+#include "element.h"
 
-#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,42 +102,6 @@ char *scion_shape_text(const scion_tensor *t, char *buffer, size_t size) {
 
 /* ---- copy: rows or blocks through doubles only where exactness allows; f32 is exact for u8 and bf16, i32 has its own way */
 
-static inline float bf16_to_float(uint16_t bits) {
-  uint32_t wide = (uint32_t)bits << 16;
-  float value;
-  memcpy(&value, &wide, sizeof value);
-  return value;
-}
-
-static inline uint16_t float_to_bf16(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40); /* a NaN stays one */
-  return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
-}
-
-static inline double load(const void *data, scion_dtype dtype, int64_t i) {
-  switch (dtype) {
-    case SCION_F32: return ((const float *)data)[i];
-    case SCION_BF16: return bf16_to_float(((const uint16_t *)data)[i]);
-    case SCION_U8: return ((const uint8_t *)data)[i];
-    default: return ((const int32_t *)data)[i];
-  }
-}
-
-static inline double clamp(double value, double low, double high) {
-  return !(value >= low) ? low : value > high ? high : value; /* NaN becomes low */
-}
-
-static inline void store(void *data, scion_dtype dtype, int64_t i, double value) {
-  switch (dtype) {
-    case SCION_F32: ((float *)data)[i] = (float)value; break;
-    case SCION_BF16: ((uint16_t *)data)[i] = float_to_bf16((float)value); break;
-    case SCION_U8: ((uint8_t *)data)[i] = (uint8_t)clamp(nearbyint(value), 0, 255); break;
-    default: ((int32_t *)data)[i] = (int32_t)clamp(nearbyint(value), INT32_MIN, INT32_MAX);
-  }
-}
-
 static void copy_row(const void *x, scion_dtype from, void *y, scion_dtype to, int64_t count, int accumulate) {
   if (accumulate) {
     const float *source = x;
@@ -151,7 +114,7 @@ static void copy_row(const void *x, scion_dtype from, void *y, scion_dtype to, i
     float *target = y;
     for (int64_t i = 0; i < count; i++) target[i] = source[i];
   } else {
-    for (int64_t i = 0; i < count; i++) store(y, to, i, load(x, from, i));
+    for (int64_t i = 0; i < count; i++) element_store(y, to, i, element_load(x, from, i));
   }
 }
 
@@ -198,6 +161,6 @@ scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accum
 scion_status scion_tensor_fill(scion_tensor *t, double value) {
   int64_t rows = scion_tensor_rows(t), width = scion_tensor_channels(t);
   for (int64_t r = 0; r < rows; r++)
-    for (int64_t c = 0; c < width; c++) store(t->data, t->dtype, r * t->row_stride + c, value);
+    for (int64_t c = 0; c < width; c++) element_store(t->data, t->dtype, r * t->row_stride + c, value);
   return SCION_OK;
 }

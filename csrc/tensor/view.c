@@ -1,0 +1,137 @@
+/* Single elements, and tensors made of parts of others. */
+#include "element.h"
+
+static int64_t offset_of(const scion_tensor *t, int64_t index) {
+  int64_t width = scion_tensor_channels(t);
+  return index / width * t->row_stride + index % width;
+}
+
+double scion_tensor_get(const scion_tensor *t, int64_t index) { return element_load(t->data, t->dtype, offset_of(t, index)); }
+
+void scion_tensor_set(scion_tensor *t, int64_t index, double value) {
+  element_store(t->data, t->dtype, offset_of(t, index), value);
+}
+
+static void *element_at(const scion_tensor *t, int64_t offset) {
+  return (char *)t->data + (size_t)offset * scion_dtype_size(t->dtype);
+}
+
+/* Another struct for x's elements, which keeps their storage alive. */
+static scion_tensor view_of(const scion_tensor *x) {
+  scion_storage_retain(x->storage);
+  return *x;
+}
+
+static scion_status reshape_misfit(const scion_tensor *x, int dims, const int64_t *shape) {
+  char from[SCION_SHAPE_TEXT], to[SCION_SHAPE_TEXT];
+  scion_tensor wanted = {.dims = dims};
+  for (int i = 0; i < dims; i++) wanted.shape[i] = shape[i];
+  return scion_fail(SCION_MISUSE, "reshape: a tensor of %s does not fit the shape %s", scion_shape_text(x, from, sizeof from),
+                    scion_shape_text(&wanted, to, sizeof to));
+}
+
+scion_status scion_tensor_reshape(const scion_tensor *x, int dims, const int64_t *shape, scion_tensor *y) {
+  if (dims < 0 || dims > SCION_MAX_DIMS) return scion_fail(SCION_MISUSE, "a tensor has 0 to %d dimensions, not %d", SCION_MAX_DIMS, dims);
+  int64_t elements = scion_tensor_elements(x), known = 1, sizes[SCION_MAX_DIMS];
+  int open = -1;
+  for (int i = 0; i < dims; i++) {
+    sizes[i] = shape[i];
+    if (shape[i] == -1 && open < 0) {
+      open = i;
+    } else if (shape[i] < 0 || __builtin_mul_overflow(known, shape[i], &known)) {
+      return reshape_misfit(x, dims, shape);
+    }
+  }
+  if (open >= 0) {
+    if (known == 0 || elements % known) return reshape_misfit(x, dims, shape);
+    sizes[open] = elements / known;
+    known *= sizes[open];
+  }
+  if (known != elements) return reshape_misfit(x, dims, shape);
+  bool keeps_rows = x->dims && dims && sizes[dims - 1] == x->shape[x->dims - 1];
+  if (scion_tensor_contiguous(x) || keeps_rows) {
+    *y = view_of(x);
+  } else { /* gaps in the middle of the new rows */
+    scion_status status = scion_tensor_new(y, x->dtype, x->dims, x->shape);
+    if (status == SCION_OK) status = scion_tensor_copy(x, y, 0);
+    if (status != SCION_OK) return status;
+  }
+  bool whole = scion_tensor_contiguous(y);
+  y->dims = dims;
+  for (int i = 0; i < dims; i++) y->shape[i] = sizes[i];
+  if (whole) y->row_stride = scion_tensor_channels(y);
+  return SCION_OK;
+}
+
+/* The part of x that index i of the axes before `axis` leaves, from `first` on: one piece of memory with x's row stride. */
+static scion_tensor inner_part(const scion_tensor *x, int axis, int64_t i, int64_t first, int64_t count) {
+  int64_t rows = 1; /* in one step along the axis */
+  for (int d = axis + 1; d < x->dims - 1; d++) rows *= x->shape[d];
+  scion_tensor part = *x;
+  part.data = element_at(x, (i * x->shape[axis] + first) * rows * x->row_stride);
+  part.dims = x->dims - axis;
+  for (int d = 0; d < part.dims; d++) part.shape[d] = x->shape[axis + d];
+  part.shape[0] = count;
+  return part;
+}
+
+scion_status scion_tensor_slice(const scion_tensor *x, int axis, int64_t first, int64_t count, scion_tensor *y) {
+  char text[SCION_SHAPE_TEXT];
+  if (axis < 0 || axis >= x->dims || first < 0 || count < 0 || first > x->shape[axis] - count)
+    return scion_fail(SCION_MISUSE, "slice: no %lld elements from %lld on along axis %d of a tensor of %s", (long long)count,
+                      (long long)first + 1, axis + 1, scion_shape_text(x, text, sizeof text));
+  int64_t outer = 1;
+  for (int d = 0; d < axis; d++) outer *= x->shape[d];
+  if (axis == x->dims - 1 || outer == 1) {
+    *y = view_of(x);
+    y->shape[axis] = count;
+    y->data = axis == x->dims - 1 ? element_at(x, first) : inner_part(x, axis, 0, first, count).data;
+    return SCION_OK;
+  }
+  int64_t shape[SCION_MAX_DIMS];
+  for (int d = 0; d < x->dims; d++) shape[d] = d == axis ? count : x->shape[d];
+  scion_status status = scion_tensor_new(y, x->dtype, x->dims, shape);
+  for (int64_t i = 0; i < outer && status == SCION_OK; i++) {
+    scion_tensor from = inner_part(x, axis, i, first, count), to = inner_part(y, axis, i, 0, count);
+    status = scion_tensor_copy(&from, &to, 0);
+  }
+  return status;
+}
+
+scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_tensor *y) {
+  char text[SCION_SHAPE_TEXT];
+  if (x->dims == 0 || index < 0 || index >= x->shape[0])
+    return scion_fail(SCION_MISUSE, "index %lld is out of range along the first axis of a tensor of %s", (long long)index + 1,
+                      scion_shape_text(x, text, sizeof text));
+  int64_t rows = scion_tensor_rows(x) / (x->dims > 1 ? x->shape[0] : 1);
+  *y = view_of(x);
+  y->data = element_at(x, x->dims > 1 ? index * rows * x->row_stride : index);
+  y->dims--;
+  for (int d = 0; d < y->dims; d++) y->shape[d] = x->shape[d + 1];
+  return SCION_OK;
+}
+
+scion_status scion_tensor_transpose(const scion_tensor *x, scion_tensor *y) {
+  char text[SCION_SHAPE_TEXT];
+  if (x->dims != 2) return scion_fail(SCION_MISUSE, "transpose: a tensor of %s is no matrix", scion_shape_text(x, text, sizeof text));
+  scion_status status = scion_tensor_new(y, x->dtype, 2, (int64_t[]){x->shape[1], x->shape[0]});
+  if (status != SCION_OK) return status;
+  size_t size = scion_dtype_size(x->dtype);
+  for (int64_t r = 0; r < x->shape[0]; r++)
+    for (int64_t c = 0; c < x->shape[1]; c++) memcpy(element_at(y, c * y->row_stride + r), element_at(x, r * x->row_stride + c), size);
+  return SCION_OK;
+}
+
+bool scion_tensor_equal(const scion_tensor *a, const scion_tensor *b) {
+  if (a->dtype != b->dtype || !scion_tensor_same_shape(a, b)) return false;
+  size_t bytes = (size_t)scion_tensor_channels(a) * scion_dtype_size(a->dtype);
+  for (int64_t r = 0; bytes && r < scion_tensor_rows(a); r++)
+    if (memcmp(element_at(a, r * a->row_stride), element_at(b, r * b->row_stride), bytes) != 0) return false;
+  return true;
+}
+
+scion_status scion_tensor_arange(scion_tensor *t, double first, double step) {
+  int64_t elements = scion_tensor_elements(t);
+  for (int64_t i = 0; i < elements; i++) scion_tensor_set(t, i, first + (double)i * step);
+  return SCION_OK;
+}

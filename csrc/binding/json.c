@@ -67,7 +67,7 @@ static json_t *from_lua(lua_State *L, int index) {
       if (lua_isinteger(L, index)) {
         json = json_integer(lua_tointeger(L, index));
       } else {
-        if (!isfinite(lua_tonumber(L, index))) luaL_error(L, "json: %f cannot be written: JSON has no such number", lua_tonumber(L, index));
+        if (!isfinite(lua_tonumber(L, index))) luaL_error(L, "json: NaN and infinite numbers cannot be written");
         json = json_real(lua_tonumber(L, index));
       }
       break;
@@ -85,8 +85,7 @@ static json_t *from_lua(lua_State *L, int index) {
 static const char *check_key(lua_State *L) {
   size_t length;
   if (lua_type(L, -2) != LUA_TSTRING)
-    luaL_error(L, "json: a table is neither a list from 1 on without holes nor has it only strings for keys (it has the key %s)",
-               luaL_tolstring(L, -2, NULL));
+    luaL_error(L, "json: a table is neither a list without holes nor an object: its key %s is no string", luaL_tolstring(L, -2, NULL));
   const char *key = lua_tolstring(L, -2, &length);
   if (strlen(key) != length) luaL_error(L, "json: a key holds a zero byte");
   return key;

@@ -371,4 +371,84 @@ scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
                                double beta2, double epsilon, int64_t step, double decay);
 
+/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, hdf5.c) */
+
+/* A file that appears whole or not at all: it is written under a temporary name in the same folder and takes its own name,
+ * in place of an older file, only when every byte has reached the disk. Links are followed, an older file's permissions
+ * kept; what is no regular file, or may not be written, is refused. */
+typedef struct {
+  int descriptor; /* -1: closed */
+  char *path, *temporary;
+} scion_new_file;
+
+scion_status scion_new_file_open(scion_new_file *file, const char *path);
+scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t bytes);
+/* fsync, rename, fsync of the folder. The file is closed afterwards; upon failure the older one is as it was. */
+scion_status scion_new_file_commit(scion_new_file *file);
+void scion_new_file_discard(scion_new_file *file); /* closes and removes what is not committed; idempotent */
+
+/* safetensors: 8 bytes with the header's length (little-endian), the header (JSON), the tensors' bytes. See
+ * https://github.com/huggingface/safetensors#format. A file is refused unless: the header has at most 100,000,000 bytes, lies
+ * within the file, begins with '{', repeats no key; every dtype is known; the tensors' ranges follow each other without holes
+ * or overlaps up to the file's very end and are as long as dtype and shape say. */
+typedef struct scion_safetensors scion_safetensors; /* a file open for reading */
+
+typedef struct {
+  const char *name;  /* as long as the file is open, like all that follows */
+  const char *dtype; /* as in the file: "F32", "BF16", "I64", .. */
+  int dims;          /* may exceed SCION_MAX_DIMS: such a tensor can be listed but not read */
+  const int64_t *shape;
+} scion_safetensors_entry;
+
+typedef struct {
+  const char *key, *value;
+  size_t bytes; /* of the value, which may hold zeros */
+} scion_metadata;
+
+scion_status scion_safetensors_open(scion_safetensors **file, const char *path);
+void scion_safetensors_close(scion_safetensors *file); /* NULL is fine */
+/* Tensor and pair of metadata number i, in the file's order; false when there are no more. */
+bool scion_safetensors_entry_at(const scion_safetensors *file, size_t i, scion_safetensors_entry *entry);
+bool scion_safetensors_metadata_at(const scion_safetensors *file, size_t i, scion_metadata *pair);
+/* A new tensor of the file's shape: F32, F16 and F64 as f32, BF16 as bf16, U8 as u8, I32 as i32; others are refused. */
+scion_status scion_safetensors_read(scion_safetensors *file, const char *name, scion_tensor *t);
+/* The same into a contiguous tensor of that shape, which is f32 or has the dtype above. A failure while reading may leave
+ * part of it overwritten; a refusal changes nothing. */
+scion_status scion_safetensors_read_into(scion_safetensors *file, const char *name, scion_tensor *t);
+
+typedef struct {
+  const char *name;
+  const scion_tensor *tensor;
+} scion_named_tensor;
+
+/* Writes a whole file (see scion_new_file): tensors with wide dtypes first, which keeps all of them aligned, and else in the
+ * order given; the header is padded with spaces to a multiple of 8 bytes. Text must be UTF-8. */
+scion_status scion_safetensors_write(const char *path, const scion_named_tensor *tensors, size_t count,
+                                     const scion_metadata *metadata, size_t pairs);
+
+/* HDF5, for reading alone, and as little of it as weights need: groups by hard links, datasets of floating-point numbers that
+ * lie within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings. A module of its own
+ * that shares no code with the core: messages lie in the file itself. Calls take turns. */
+typedef struct {
+  int64_t id; /* the library's, -1: closed */
+  char *path;
+  char message[1024]; /* of the last call that failed */
+  char *text;         /* the last attribute: `count` strings, each ended by a zero */
+  size_t count;
+  bool is_list; /* false: the attribute was one string, no array */
+} scion_hdf5;
+
+scion_status scion_hdf5_open(scion_hdf5 *file, const char *path);
+void scion_hdf5_close(scion_hdf5 *file); /* idempotent */
+/* *found = whether there is an object at that path, or with attribute, whether it has that attribute. */
+scion_status scion_hdf5_has(scion_hdf5 *file, const char *path, const char *attribute, bool *found);
+/* Reads an attribute into text, count, is_list. One without elements is an empty list, whatever its type. */
+scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char *name);
+/* *dims and shape of a dataset that scion_hdf5_read_into can read. */
+scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]);
+/* Reads a dataset, converted from its precision, into a contiguous f32 tensor of the same shape. A failure while reading may
+ * leave part of it overwritten; a refusal changes nothing. */
+scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t);
+int64_t scion_hdf5_open_ids(void); /* the library's objects in use now, for tests */
+
 #endif

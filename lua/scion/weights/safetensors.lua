@@ -30,4 +30,59 @@ function safetensors.write(path, tensors, metadata)
   return core.safetensors_write(path, tensors, metadata)
 end
 
+--- The pairs of strings of a file alone.
+---@param path string
+---@return table<string, string>? metadata
+---@return string? message names the file
+function safetensors.metadata(path)
+  local file <close>, message = core.safetensors_open(path)
+  if not file then return nil, message end
+  local _, metadata = file:header()
+  return metadata
+end
+
+local function shape_text(shape) return #shape > 0 and table.concat(shape, "x") or "scalar" end
+
+--- Why a file's tensors are not those of the layers, or nothing.
+local function misfit(tensors, layers)
+  local ours = {}
+  for _, layer in ipairs(layers) do
+    for _, weight in ipairs(layer.weights) do
+      local name = layer.name .. "/" .. weight.name
+      local expected, found = shape_text(weight.tensor:shape()), tensors[name]
+      if not found then return ("%s (%s) is missing"):format(name, expected) end
+      if shape_text(found.shape) ~= expected then
+        return ("%s is %s, but the model expects %s"):format(name, shape_text(found.shape), expected)
+      end
+      ours[name] = true
+    end
+  end
+  local extra = {}
+  for name in pairs(tensors) do
+    if not ours[name] then extra[#extra + 1] = name end
+  end
+  table.sort(extra)
+  if extra[1] then return ("%s is not among the model's weights"):format(extra[1]) end
+end
+
+--- Reads a file's tensors, named layer/weight as model:save names them, into a model's. All names and shapes are compared
+--- before a tensor changes.
+---@param path string
+---@param layers { name: string, weights: { name: string, tensor: scion.Tensor }[] }[]
+---@return true? loaded
+---@return string? message names the file and the first weight that does not fit
+function safetensors.load(path, layers)
+  local file <close>, message = core.safetensors_open(path)
+  if not file then return nil, message end
+  local problem = misfit(file:header(), layers)
+  if problem then return nil, path .. ": " .. problem end
+  for _, layer in ipairs(layers) do
+    for _, weight in ipairs(layer.weights) do
+      local read, reason = file:read_into(layer.name .. "/" .. weight.name, weight.tensor)
+      if not read then return nil, reason end
+    end
+  end
+  return true
+end
+
 return safetensors

@@ -27,11 +27,11 @@ end
 ---@param model scion.Model
 ---@return scion.Dataset
 function predict.dataset(model, x, batch)
+  if type(x) == "table" and x.batches then return x end
   local data = require "scion.data"
   local size = { model.input.shape[1], model.input.shape[2] }
   if type(x) == "string" then x = { x } end
   if type(x) == "userdata" then return data.tensors(x, nil, { batch = batch or 32 }) end
-  if type(x) == "table" and x.batches then return x end
   if type(x) ~= "table" then error("predict takes a file, a list of files, a tensor of images or a data set, not a " .. type(x), 0) end
   return data.files(x, { size = size, batch = batch or 32 })
 end

@@ -1,0 +1,33 @@
+-- The two-pronged fine-tune of Inception V3: lua5.4 two_pronged.lua DATA WEIGHTS [SEED]
+-- DATA holds train/ and val/ with a folder of pictures for each class; WEIGHTS is Keras's inception_v3 file without the top.
+local scion = require "scion"
+
+local folder, weights, seed = arg[1], arg[2], math.tointeger(arg[3]) or 7
+if not weights then
+  print "usage: two_pronged.lua DATA WEIGHTS [SEED]"
+  os.exit(2)
+end
+scion.seed(seed)
+local train = scion.data.folder(folder .. "/train", { size = 224, batch = 32, seed = seed, augment = { zoom = 0.2, flip = "horizontal" } })
+local test = scion.data.folder(folder .. "/val", { size = 224, batch = 32, labels = train.labels, shuffle = false })
+
+local base = scion.models.inception_v3 { weights = weights, input = 224 }
+local model = base:graft {
+  scion.nn.global_avg_pool(),
+  scion.nn.dense(1024, "relu"),
+  scion.nn.dense(#train.labels, "softmax"),
+}
+
+-- prong one: the head alone
+base:freeze()
+print(model:plan(train))
+model:fit(train, { epochs = 2, validate = test, optimizer = scion.optim.rmsprop() })
+
+-- prong two: the top two Inception blocks and the head
+model:freeze { first = 249 }
+print(model:plan(train))
+model:fit(train, { epochs = 3, validate = test, optimizer = scion.optim.sgd { lr = 1e-4, momentum = 0.9 } })
+
+print(model:evaluate(test))
+model:save "two_pronged.safetensors"
+print "saved as two_pronged.safetensors"

@@ -175,12 +175,14 @@ static int core_gather(lua_State *L) {
   return 1;
 }
 
-/* core.from_one(numbers) -> i32 tensor of the numbers less 1: a list or an i32 tensor of numbers that count from 1 */
+/* core.from_one(numbers) -> i32 tensor of the numbers less 1, the largest of the numbers (0: there are none); they count from 1
+ * and come as a list or an i32 tensor */
 static int core_from_one(lua_State *L) {
   const scion_tensor *x = luaL_testudata(L, 1, SCION_TENSOR);
   luaL_argcheck(L, x ? x->dtype == SCION_I32 && scion_tensor_contiguous(x) : lua_istable(L, 1), 1, "a list or an i32 tensor expected");
   int64_t n = x ? scion_tensor_elements(x) : luaL_len(L, 1);
   scion_tensor *t = scion_push_tensor(L, SCION_I32, 1, &n);
+  lua_Integer largest = 0;
   for (int64_t i = 0; i < n; i++) {
     lua_Integer value;
     int whole = 1;
@@ -193,8 +195,10 @@ static int core_from_one(lua_State *L) {
     }
     if (!whole || value < 1 || value > INT32_MAX) return luaL_error(L, "number %I is not a whole number from 1 up", (lua_Integer)i + 1);
     ((int32_t *)t->data)[i] = (int32_t)(value - 1);
+    if (value > largest) largest = value;
   }
-  return 1;
+  lua_pushinteger(L, largest);
+  return 2;
 }
 
 /* core.count(numbers, kinds) -> list: how often 0, 1, .. kinds-1 occur in an i32 tensor */

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#if defined(SCION_SIMD_AVX512) || defined(SCION_SIMD_AVX2)
+#include <immintrin.h>
+#endif
+
 typedef uint32_t simd_word __attribute__((vector_size(SIMD_WIDTH * 4)));
 typedef uint32_t simd_word_unaligned __attribute__((vector_size(SIMD_WIDTH * 4), aligned(4), may_alias));
 typedef uint8_t simd_byte __attribute__((vector_size(SIMD_WIDTH)));
@@ -14,6 +18,17 @@ static inline simd_word finish(simd_word sum) {
   sum >>= RESIZE_BITS;
   simd_word fits = (simd_word)(sum < 255); /* rounded weights may add up to a little more than 1 */
   return (sum & fits) | (~fits & 255);
+}
+
+/* Bytes as words. The compiler does not find these instructions from __builtin_convertvector. */
+static inline simd_word widen(const unsigned char *p) {
+#if defined(SCION_SIMD_AVX512)
+  return (simd_word)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+#elif defined(SCION_SIMD_AVX2)
+  return (simd_word)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+#else
+  return __builtin_convertvector(*(const simd_byte_unaligned *)p, simd_word);
+#endif
 }
 
 static inline uint32_t load_pixel(const unsigned char *p) { return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16; }
@@ -46,16 +61,26 @@ void SIMD(resize_across)(const unsigned char *x, int rows, int width, unsigned c
   }
 }
 
-static inline void down_vector(const unsigned char *x, ptrdiff_t bytes, unsigned char *y, const int32_t *weights, int count) {
-  simd_word sum = (simd_word){0} + (1u << (RESIZE_BITS - 1));
-  for (int t = 0; t < count; t++, x += bytes)
-    sum += __builtin_convertvector(*(const simd_byte_unaligned *)x, simd_word) * (uint32_t)weights[t];
-  *(simd_byte_unaligned *)y = __builtin_convertvector(finish(sum), simd_byte);
+/* 4 vectors at a time: a weight is spread once for all of them. */
+#define BLOCK (4 * SIMD_WIDTH)
+
+static inline void down_block(const unsigned char *x, ptrdiff_t bytes, unsigned char *y, const int32_t *weights, int count) {
+  simd_word sums[4];
+  for (int v = 0; v < 4; v++) sums[v] = (simd_word){0} + (1u << (RESIZE_BITS - 1));
+  for (int t = 0; t < count; t++, x += bytes) {
+    simd_word weight = (simd_word){0} + (uint32_t)weights[t];
+    for (int v = 0; v < 4; v++) sums[v] += widen(x + v * SIMD_WIDTH) * weight;
+  }
+  for (int v = 0; v < 4; v++) *(simd_byte_unaligned *)(y + v * SIMD_WIDTH) = __builtin_convertvector(finish(sums[v]), simd_byte);
 }
 
 void SIMD(resize_down)(const unsigned char *x, ptrdiff_t bytes, unsigned char *y, const int32_t *weights, int count) {
   ptrdiff_t i = 0;
-  for (; i + SIMD_WIDTH <= bytes; i += SIMD_WIDTH) down_vector(x + i, bytes, y + i, weights, count);
+  for (; i + BLOCK <= bytes; i += BLOCK) down_block(x + i, bytes, y + i, weights, count);
+  if (i > 0 && i < bytes) { /* the last block overlaps the one before */
+    down_block(x + bytes - BLOCK, bytes, y + bytes - BLOCK, weights, count);
+    i = bytes;
+  }
   for (; i < bytes; i++) {
     uint32_t sum = 1u << (RESIZE_BITS - 1);
     for (int t = 0; t < count; t++) sum += x[t * bytes + i] * (uint32_t)weights[t];

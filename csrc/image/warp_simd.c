@@ -3,25 +3,13 @@
 
 #include <string.h>
 
-#if defined(SCION_SIMD_AVX512) || defined(SCION_SIMD_AVX2)
-#include <immintrin.h>
-#endif
-
-/* The 4 bytes at base + each offset. */
+/* The 4 bytes at base + each offset. Gather instructions are no faster, and slow where they are mended against Downfall. */
 static inline simd_int gather(const unsigned char *base, simd_int offsets) {
-#if defined(SCION_SIMD_AVX512)
-  return (simd_int)_mm512_i32gather_epi32((__m512i)offsets, base, 1);
-#elif defined(SCION_SIMD_AVX2)
-  return (simd_int)_mm256_i32gather_epi32((const int *)(const void *)base, (__m256i)offsets, 1);
-#else
-  simd_int words;
-  for (int lane = 0; lane < SIMD_WIDTH; lane++) {
-    int32_t word;
-    memcpy(&word, base + offsets[lane], sizeof word);
-    words[lane] = word;
-  }
-  return words;
-#endif
+  int32_t words[SIMD_WIDTH];
+  for (int lane = 0; lane < SIMD_WIDTH; lane++) memcpy(&words[lane], base + offsets[lane], sizeof words[lane]);
+  simd_int result;
+  memcpy(&result, words, sizeof result);
+  return result;
 }
 
 static inline simd_float channel(simd_int words, int shift) { return __builtin_convertvector(words >> shift & 255, simd_float); }
@@ -74,11 +62,11 @@ void SIMD(warp_pixels)(const warp_row *job, unsigned char *y) {
       for (int lane = 0; lane < SIMD_WIDTH; lane++) warp_pixel(job, sx[lane], sy[lane], y + 3 * (i + lane));
       continue;
     }
-    simd_int pixels = blend(job, sx, sy);
-    for (int lane = 0; lane < SIMD_WIDTH; lane++) {
-      uint32_t pixel = (uint32_t)pixels[lane];
-      memcpy(y + 3 * (i + lane), &pixel, 3);
-    }
+    uint32_t pixels[SIMD_WIDTH];
+    simd_int blended = blend(job, sx, sy);
+    memcpy(pixels, &blended, sizeof pixels);
+    for (int lane = 0; lane < SIMD_WIDTH - 1; lane++) memcpy(y + 3 * (i + lane), &pixels[lane], 4); /* the next mends the fourth */
+    memcpy(y + 3 * (i + SIMD_WIDTH - 1), &pixels[SIMD_WIDTH - 1], 3);
   }
   for (; i < job->width; i++)
     warp_pixel(job, job->source_x + (float)i * job->step_x, job->source_y + (float)i * job->step_y, y + 3 * i);

@@ -1,0 +1,116 @@
+--- A folder with a folder of images for each class, as Keras's flow_from_directory reads it.
+local core = require "scion.core"
+local lfs = require "lfs"
+local dataset = require "scion.data.dataset"
+local options = require "scion.options"
+
+local where = "scion.data.folder"
+local extensions = { jpg = true, jpeg = true, png = true }
+
+-- The names in a folder, hidden ones left out, sorted by their bytes; or nil and a message.
+local function entries(path)
+  local opened, step, state = pcall(lfs.dir, path)
+  if not opened then return nil, ("the folder %s cannot be read: %s"):format(path, (step:gsub("^cannot open [^:]*: ", ""))) end
+  local names = {}
+  for name in step, state do
+    if name:sub(1, 1) ~= "." then names[#names + 1] = name end
+  end
+  table.sort(names, core.byte_less)
+  return names
+end
+
+-- Adds the images under a class's folder, at any depth (links to folders are not followed): their paths relative to it.
+local function collect(folder, prefix, found)
+  local names, message = entries(folder .. "/" .. prefix)
+  if not names then return nil, message end
+  for _, name in ipairs(names) do
+    local relative = prefix .. name
+    local extension = name:match("%.([^.]*)$")
+    if lfs.symlinkattributes(folder .. "/" .. relative, "mode") == "directory" then
+      local good
+      good, message = collect(folder, relative .. "/", found)
+      if not good then return nil, message end
+    elseif extension and extensions[extension:lower()] then
+      found[#found + 1] = relative
+    end
+  end
+  return found
+end
+
+-- The names of the class folders, or nil and a message.
+local function class_folders(path)
+  local mode = lfs.attributes(path, "mode")
+  if not mode then return nil, ("the folder %s does not exist"):format(path) end
+  if mode ~= "directory" then return nil, path .. " is not a folder" end
+  local names, message = entries(path)
+  if not names then return nil, message end
+  local classes = {}
+  for _, name in ipairs(names) do
+    if lfs.attributes(path .. "/" .. name, "mode") == "directory" then classes[#classes + 1] = name end
+  end
+  if #classes == 0 then return nil, ("%s holds no class folders: it wants one folder of images for each class"):format(path) end
+  return classes
+end
+
+-- Whether the folders found are exactly the labels wanted; or nil and a message that names what differs.
+local function agree(path, found, wanted)
+  local there, known = {}, {}
+  for _, name in ipairs(found) do there[name] = true end
+  for _, label in ipairs(wanted) do
+    if known[label] then return nil, ("the label '%s' is given twice"):format(label) end
+    known[label] = true
+    if not there[label] then return nil, ("%s has no folder for the label '%s'"):format(path, tostring(label)) end
+  end
+  for _, name in ipairs(found) do
+    if not known[name] then
+      return nil, ("the folder %s/%s is none of the labels (%s)"):format(path, name, table.concat(wanted, ", "))
+    end
+  end
+  return true
+end
+
+-- The paths and classes (from 1) of all images, class by class; or nil and a message.
+local function list_images(path, labels)
+  local files, numbers = {}, {}
+  for class, label in ipairs(labels) do
+    local folder = path .. "/" .. label
+    local found, message = collect(folder, "", {})
+    if not found then return nil, message end
+    if #found == 0 then return nil, ("the class folder %s holds no images (.jpg, .jpeg or .png)"):format(folder) end
+    table.sort(found, core.byte_less)
+    for _, name in ipairs(found) do
+      files[#files + 1], numbers[#numbers + 1] = folder .. "/" .. name, class
+    end
+  end
+  return files, numbers
+end
+
+--- The images of a folder, a folder a class. Classes are sorted by code point, and the files of each class too; hidden ones
+--- and those not called .jpg, .jpeg or .png are passed over.
+---@param path string
+---@param given? table
+--- size = 224: a number or {height, width}; batch = 32; shuffle = true: a new order in each epoch, drawn from seed = 0;
+--- labels: the class names, which the folders must agree with, in the order that numbers them (such as another set's labels);
+--- workers: threads that read ahead (as many as there are CPUs);
+--- augment: see scion.data.augment
+---@return table dataset
+---Raises when the path is missing or holds no class folders, a class has no images, the folders are not the labels, or an
+---option is unknown or makes no sense; the message names the path or the option.
+return function(path, given)
+  local o = options.check(where, given, { "augment", "workers", "labels", size = 224, batch = 32, shuffle = true, seed = 0 })
+  if type(path) ~= "string" then error(("%s: a path is a string, not a %s"):format(where, type(path)), 2) end
+  path = #path > 1 and path:gsub("/+$", "") or path
+  local labels, message = class_folders(path)
+  local good = labels ~= nil
+  if good and o.labels then
+    good, message = agree(path, labels, o.labels)
+    labels = table.move(o.labels, 1, #o.labels, 1, {})
+  end
+  local files, numbers
+  if good then
+    files, numbers = list_images(path, labels)
+    good, message = files ~= nil, numbers
+  end
+  if not good then error(where .. ": " .. message, 2) end
+  return dataset.new(where, { files = files, classes = (core.from_one(numbers)), labels = labels, path = path }, o)
+end

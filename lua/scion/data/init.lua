@@ -1,0 +1,81 @@
+--- Data sets: images in folders, in a list of files, or in memory. See scion.data.dataset for what they all can do.
+local core = require "scion.core"
+local dataset = require "scion.data.dataset"
+local options = require "scion.options"
+
+local data = { folder = require "scion.data.folder" }
+
+--- A list of image files without labels, in their order. A file that cannot be read is told by the iterator's fourth value.
+---@param list string[] paths
+---@param given? table size = 224, batch = 32, shuffle = false, seed = 0, augment, workers (as for scion.data.folder)
+---@return table dataset
+---Raises for an unknown option or one that makes no sense.
+function data.files(list, given)
+  local where = "scion.data.files"
+  local o = options.check(where, given, { "augment", "workers", size = 224, batch = 32, shuffle = false, seed = 0 })
+  if type(list) ~= "table" then error(where .. ": wants a list of paths", 2) end
+  for i, path in ipairs(list) do
+    if type(path) ~= "string" then error(("%s: entry %d of the list is no path but a %s"):format(where, i, type(path)), 2) end
+  end
+  return dataset.new(where, { files = table.move(list, 1, #list, 1, {}), quiet = true }, o)
+end
+
+-- Class numbers from a list of names: 0-based tensor, and the names.
+local function from_names(where, given, names)
+  if not names then
+    local seen = {}
+    names = {}
+    for _, name in ipairs(given) do
+      if not seen[name] then
+        seen[name], names[#names + 1] = true, name
+      end
+    end
+    table.sort(names, core.byte_less)
+  end
+  local numbers, of = {}, {}
+  for i, name in ipairs(names) do of[name] = i end
+  for i, name in ipairs(given) do
+    numbers[i] = of[name] or error(("%s: label %d, '%s', is not among the labels (%s)"):format(where, i, tostring(name),
+                                   table.concat(names, ", ")), 3)
+  end
+  return core.from_one(numbers), names
+end
+
+-- The same from numbers, which count from 1.
+local function from_numbers(where, given, names)
+  local classes, largest = core.from_one(given)
+  if not names then
+    names = {}
+    for i = 1, largest do names[i] = tostring(i) end
+  elseif largest > #names then
+    error(("%s: class %d, but there are %d labels"):format(where, largest, #names), 3)
+  end
+  return classes, names
+end
+
+--- Images in memory.
+---@param images table u8 tensor N x H x W x 3
+---@param labels? table the class of each: an i32 tensor or a list of numbers from 1 up, or a list of names; nil: none
+---@param given? table labels = names of the classes (default: the names in use, sorted, or "1", "2", ..); size = that of the
+--- images, and batch, shuffle, seed, augment, workers as for scion.data.folder
+---@return table dataset
+---Raises when the numbers of images and labels differ, for an unknown label or option, or another dtype or shape.
+function data.tensors(images, labels, given)
+  local where = "scion.data.tensors"
+  local o = options.check(where, given, { "augment", "workers", "size", "labels", batch = 32, shuffle = true, seed = 0 })
+  local shape = images:shape()
+  if images:dtype() ~= "u8" or #shape ~= 4 or shape[4] ~= 3 then
+    error(("%s: images are a u8 tensor NxHxWx3, not %s %s"):format(where, images:dtype(), table.concat(shape, "x")), 2)
+  end
+  o.size = o.size or { shape[2], shape[3] }
+  local source = { images = images, count = shape[1] }
+  if labels then
+    local named = type(labels) == "table" and type(labels[1]) == "string"
+    source.classes, source.labels = (named and from_names or from_numbers)(where, labels, o.labels)
+    local n = source.classes:shape()[1]
+    if n ~= shape[1] then error(("%s: %d images, but %d labels"):format(where, shape[1], n), 2) end
+  end
+  return dataset.new(where, source, o)
+end
+
+return data

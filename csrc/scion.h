@@ -371,4 +371,165 @@ scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
                                double beta2, double epsilon, int64_t step, double decay);
 
+/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, hdf5.c) */
+
+/* A file that appears whole or not at all: it is written under a temporary name in the same folder and takes its own name,
+ * in place of an older file, only when every byte has reached the disk. Links are followed, an older file's permissions
+ * kept; what is no regular file, or may not be written, is refused. */
+typedef struct {
+  int descriptor; /* -1: closed */
+  char *path, *temporary;
+} scion_new_file;
+
+scion_status scion_new_file_open(scion_new_file *file, const char *path);
+scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t bytes);
+/* fsync, rename, fsync of the folder. The file is closed afterwards; upon failure the older one is as it was. */
+scion_status scion_new_file_commit(scion_new_file *file);
+void scion_new_file_discard(scion_new_file *file); /* closes and removes what is not committed; idempotent */
+
+/* safetensors: 8 bytes with the header's length (little-endian), the header (JSON), the tensors' bytes. See
+ * https://github.com/huggingface/safetensors#format. A file is refused unless: the header has at most 100,000,000 bytes, lies
+ * within the file, begins with '{', repeats no key; every dtype is known; the tensors' ranges follow each other without holes
+ * or overlaps up to the file's very end and are as long as dtype and shape say. */
+typedef struct scion_safetensors scion_safetensors; /* a file open for reading */
+
+typedef struct {
+  const char *name;  /* as long as the file is open, like all that follows */
+  const char *dtype; /* as in the file: "F32", "BF16", "I64", .. */
+  int dims;          /* may exceed SCION_MAX_DIMS: such a tensor can be listed but not read */
+  const int64_t *shape;
+} scion_safetensors_entry;
+
+typedef struct {
+  const char *key, *value;
+  size_t bytes; /* of the value, which may hold zeros */
+} scion_metadata;
+
+scion_status scion_safetensors_open(scion_safetensors **file, const char *path);
+void scion_safetensors_close(scion_safetensors *file); /* NULL is fine */
+/* Tensor and pair of metadata number i, in the file's order; false when there are no more. */
+bool scion_safetensors_entry_at(const scion_safetensors *file, size_t i, scion_safetensors_entry *entry);
+bool scion_safetensors_metadata_at(const scion_safetensors *file, size_t i, scion_metadata *pair);
+/* A new tensor of the file's shape: F32, F16 and F64 as f32, BF16 as bf16, U8 as u8, I32 as i32; others are refused. */
+scion_status scion_safetensors_read(scion_safetensors *file, const char *name, scion_tensor *t);
+/* The same into a contiguous tensor of that shape, which is f32 or has the dtype above. A failure while reading may leave
+ * part of it overwritten; a refusal changes nothing. */
+scion_status scion_safetensors_read_into(scion_safetensors *file, const char *name, scion_tensor *t);
+
+typedef struct {
+  const char *name;
+  const scion_tensor *tensor;
+} scion_named_tensor;
+
+/* Writes a whole file (see scion_new_file): tensors with wide dtypes first, which keeps all of them aligned, and else in the
+ * order given; the header is padded with spaces to a multiple of 8 bytes. Text must be UTF-8. */
+scion_status scion_safetensors_write(const char *path, const scion_named_tensor *tensors, size_t count,
+                                     const scion_metadata *metadata, size_t pairs);
+
+/* HDF5, for reading alone, and as little of it as weights need: groups by hard links, datasets of floating-point numbers that
+ * lie within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings. A module of its own
+ * that shares no code with the core: messages lie in the file itself. Calls take turns. */
+typedef struct {
+  int64_t id; /* the library's, -1: closed */
+  char *path;
+  char message[1024]; /* of the last call that failed */
+  char *text;         /* the last attribute: `count` strings, each ended by a zero */
+  size_t count;
+  bool is_list; /* false: the attribute was one string, no array */
+} scion_hdf5;
+
+scion_status scion_hdf5_open(scion_hdf5 *file, const char *path);
+void scion_hdf5_close(scion_hdf5 *file); /* idempotent */
+/* *found = whether there is an object at that path, or with attribute, whether it has that attribute. */
+scion_status scion_hdf5_has(scion_hdf5 *file, const char *path, const char *attribute, bool *found);
+/* Reads an attribute into text, count, is_list. One without elements is an empty list, whatever its type. */
+scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char *name);
+/* *dims and shape of a dataset that scion_hdf5_read_into can read. */
+scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]);
+/* Reads a dataset, converted from its precision, into a contiguous f32 tensor of the same shape. A failure while reading may
+ * leave part of it overwritten; a refusal changes nothing. */
+scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t);
+int64_t scion_hdf5_open_ids(void); /* the library's objects in use now, for tests */
+/* ---------------------------------------------------------------- images (image/)
+ * u8 RGB, contiguous [H,W,3], rows from the top. What the files of the world get wrong is SCION_WORLD, and the message names
+ * the path. */
+
+#define SCION_MAX_PIXELS ((int64_t)1 << 28) /* larger images are refused before memory is taken for them */
+
+/* *image = a new tensor from a JPEG or PNG file (told by its content). JPEG: gray, CMYK and YCCK become RGB, EXIF's orientation
+ * is applied, a cut or damaged file is an error. PNG: as Pillow's convert("RGB"): alpha is dropped; of 16 bits the upper 8
+ * remain (of gray ones too, where Pillow saturates). */
+scion_status scion_image_load(const char *path, scion_tensor *image);
+/* Writes .png, or .jpg and .jpeg of quality 95, by the path's extension; the path holds the old file or the whole new one. */
+scion_status scion_image_save(const char *path, const scion_tensor *image);
+/* y = x at the size of y: bilinear with antialiasing, to the byte as Pillow's Image.resize(BILINEAR). */
+scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y);
+
+/* What is read outside an image: its nearest edge; a value; the image mirrored at its edge, (d c b a | a b c d | d c b a); the
+ * image again, with a period of size - 1 (SciPy's and so Keras's "wrap"). */
+typedef enum { SCION_FILL_NEAREST, SCION_FILL_CONSTANT, SCION_FILL_REFLECT, SCION_FILL_WRAP, SCION_FILLS } scion_fill;
+
+/* What one image undergoes. Pixel (x, y) of the result is read, bilinearly, at (m0*x + m1*y + m2, m3*x + m4*y + m5); then each
+ * channel becomes value * gain + shift, rounded and clipped. {1,0,0, 0,1,0}, 1 and {0,0,0} leave it untouched. */
+typedef struct {
+  double matrix[6];
+  float gain, shift[3];
+} scion_warp;
+/* x and y [H,W,3] in different memory. */
+scion_status scion_image_warp(const scion_tensor *x, scion_tensor *y, const scion_warp *warp, scion_fill fill, unsigned char value);
+
+/* From where the changes of training images are drawn, uniformly; the names and senses are those of Keras's
+ * ImageDataGenerator. Its matrix too: centre * rotation * shift * shear * zoom * centre^-1, the centre at ((W-1)/2, (H-1)/2);
+ * flips come after it, brightness (gain) and channel shift last. */
+typedef struct {
+  double rotation, shear;           /* degrees, both ways */
+  double width_shift, height_shift; /* fractions of the size, both ways */
+  double zoom[2];                   /* lowest and highest, drawn for each axis; 1 keeps, 2 shows twice as much */
+  bool flip_horizontal, flip_vertical; /* in half of the images */
+  double brightness[2];             /* factor */
+  double channel_shift;             /* added, both ways, drawn for each channel */
+  scion_fill fill;
+  unsigned char fill_value;
+} scion_augment;
+/* The draw for (seed, epoch, index), whoever asks for it, for images of height x width. */
+void scion_augment_draw(const scion_augment *augment, uint64_t seed, uint32_t epoch, uint32_t index, int height, int width,
+                        scion_warp *warp);
+
+/* y[i, ..] = x[indices[i], ..]: picks along the first dimension. x contiguous of any dtype, indices i32 [n] (checked),
+ * y [n, ..] contiguous of x's dtype. */
+scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, scion_tensor *y);
+/* counts[v] = how often v occurs in x; both i32 and contiguous, the values of x in 0 .. size of counts - 1 (checked). */
+scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
+
+/* ---- the loader (image/loader.c): threads of its own read, decode, resize and change images ahead of whoever trains. Batches do
+ * not depend on the number of threads. One thread at a time uses a loader. */
+
+typedef struct scion_loader scion_loader;
+
+typedef struct {
+  const char *const *paths;    /* `count` files (copied), or NULL and then */
+  const scion_tensor *images;  /* u8 [count,H,W,3] (its storage is retained) */
+  int64_t count;
+  int height, width;            /* size of the results */
+  int workers;                  /* threads, 1 .. SCION_MAX_THREADS */
+  int ahead;                    /* batches that may be ready or under way, at least 1 */
+  uint64_t seed;
+  const scion_augment *augment; /* or NULL; copied */
+} scion_loader_options;
+
+scion_status scion_loader_new(scion_loader **loader, const scion_loader_options *options);
+int64_t scion_loader_count(const scion_loader *loader); /* images it knows of */
+/* Begins a pass over order[0 .. n-1], indices of images (NULL: 0 .. n-1), in batches of `batch`, the last one smaller. A pass
+ * under way is abandoned. */
+scion_status scion_loader_start(scion_loader *loader, const int32_t *order, int64_t n, int64_t batch, uint32_t epoch);
+/* The next batch, in order: *images = u8 [n,H,W,3] and *indices = i32 [n], new tensors of the caller's. Images that cannot be
+ * had are left out (n may be 0). At the end of the pass both are left empty (storage NULL). */
+scion_status scion_loader_next(scion_loader *loader, scion_tensor *images, scion_tensor *indices);
+/* The i-th image that was left out of the last batch: its index and why; NULL behind the last. Valid until the next call. */
+const char *scion_loader_failure(const scion_loader *loader, int64_t i, int32_t *index);
+/* Ends the pass and the threads, also in the middle; the loader may be started again. */
+void scion_loader_stop(scion_loader *loader);
+/* Stops and frees; NULL is fine. In a process forked since the start the threads are not there and are forgotten. */
+void scion_loader_free(scion_loader *loader);
+
 #endif

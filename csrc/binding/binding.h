@@ -19,6 +19,10 @@ void scion_open_tensor_print(lua_State *L);
 void scion_open_operations(lua_State *L);
 void scion_open_program(lua_State *L);
 void scion_open_system(lua_State *L);
+void scion_open_json(lua_State *L);
+void scion_open_safetensors(lua_State *L);
+void scion_open_image(lua_State *L);
+void scion_open_loader(lua_State *L);
 
 /* Raises the core's last message, or returns if status is SCION_OK. Whoever calls holds nothing that must be freed: every
  * resource already belongs to a userdata. */
@@ -46,6 +50,9 @@ int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int
 scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t);
 /* Tells caches of packed weights that the contents changed. */
 void scion_touch(scion_tensor *t);
+
+/* Whether Ctrl-C came while core.catch_interrupts() was on. */
+bool scion_interrupted(void);
 
 scion_dtype scion_check_dtype(lua_State *L, int argument, const char *otherwise);
 /* Reads {2, 3, 4} at that index into shape; returns the number of dimensions. */

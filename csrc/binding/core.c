@@ -19,5 +19,9 @@ int luaopen_scion_core(lua_State *L) {
   scion_open_operations(L);
   scion_open_program(L);
   scion_open_system(L);
+  scion_open_json(L);
+  scion_open_safetensors(L);
+  scion_open_image(L);
+  scion_open_loader(L);
   return 1;
 }

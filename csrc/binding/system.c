@@ -1,5 +1,9 @@
-/* Threads, clock, version: the process's side of the core. */
+/* Threads, clock, interrupts, version: the process's side of the core. */
 #include "binding.h"
+
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 /* core.threads() -> how many threads work; core.threads(n) sets it */
 static int core_threads(lua_State *L) {
@@ -18,6 +22,56 @@ static int core_clock(lua_State *L) {
   return 1;
 }
 
+/* ---- interrupts: while training, Ctrl-C only sets a flag, which is read between steps; a second one ends the process */
+
+static volatile sig_atomic_t interrupts;
+static struct sigaction before;
+static bool catching;
+
+static void on_interrupt(int signal_number) {
+  if (interrupts++ == 0) return;
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+bool scion_interrupted(void) { return interrupts > 0; }
+
+/* core.catch_interrupts() -> true if from now on Ctrl-C sets the flag; false if that is so already */
+static int core_catch_interrupts(lua_State *L) {
+  bool begins = !catching;
+  if (begins) {
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigemptyset(&action.sa_mask);
+    interrupts = 0;
+    catching = sigaction(SIGINT, &action, &before) == 0;
+  }
+  lua_pushboolean(L, begins);
+  return 1;
+}
+
+/* core.release_interrupts() -> whether one came; the old handler is back */
+static int core_release_interrupts(lua_State *L) {
+  lua_pushboolean(L, interrupts > 0);
+  if (catching) sigaction(SIGINT, &before, NULL);
+  catching = false;
+  interrupts = 0;
+  return 1;
+}
+
+/* core.interrupted() -> whether Ctrl-C came since core.catch_interrupts() */
+static int core_interrupted(lua_State *L) {
+  lua_pushboolean(L, interrupts > 0);
+  return 1;
+}
+
+/* core.terminal_width() -> columns of standard output, or nil if it is no terminal */
+static int core_terminal_width(lua_State *L) {
+  struct winsize size = {.ws_col = 0};
+  if (!isatty(STDOUT_FILENO)) return 0;
+  lua_pushinteger(L, ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80);
+  return 1;
+}
+
 /* The pool ends with the state that loaded the module; another state's next step starts it again. */
 static int stop_threads(lua_State *L) {
   (void)L;
@@ -25,7 +79,12 @@ static int stop_threads(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {{"threads", core_threads}, {"clock", core_clock}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"threads", core_threads}, {"clock", core_clock},
+                                     {"catch_interrupts", core_catch_interrupts},
+                                     {"release_interrupts", core_release_interrupts},
+                                     {"interrupted", core_interrupted},
+                                     {"terminal_width", core_terminal_width},
+                                     {NULL, NULL}};
 
 void scion_open_system(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -23,9 +23,14 @@ typedef int32_t simd_int __attribute__((vector_size(SIMD_WIDTH * 4)));
 
 static inline __attribute__((unused)) simd_float simd_load(const float *p) { return *(const simd_float_unaligned *)p; }
 static inline __attribute__((unused)) void simd_store(float *p, simd_float v) { *(simd_float_unaligned *)p = v; }
-static inline __attribute__((unused)) simd_float simd_set(float value) { return (simd_float){0} + value; }
-static inline __attribute__((unused)) simd_float simd_max(simd_float a, simd_float b) { return a > b ? a : b; }
-static inline __attribute__((unused)) simd_float simd_min(simd_float a, simd_float b) { return a < b ? a : b; }
+/* x - 0 is x for every x, so that this is a broadcast and nothing else; 0 + x would be an addition, for -0 + 0 is 0 */
+static inline __attribute__((unused)) simd_float simd_set(float value) { return value - (simd_float){0}; }
+/* a > b ? a : b in each lane (and so b where either is not a number); C has no ?: for vectors */
+static inline __attribute__((unused)) simd_float simd_select(simd_int mask, simd_float a, simd_float b) {
+  return (simd_float)((mask & (simd_int)a) | (~mask & (simd_int)b));
+}
+static inline __attribute__((unused)) simd_float simd_max(simd_float a, simd_float b) { return simd_select(a > b, a, b); }
+static inline __attribute__((unused)) simd_float simd_min(simd_float a, simd_float b) { return simd_select(a < b, a, b); }
 
 /* One declaration for all three builds, and the choice among them. */
 #define SIMD_DECLARE(result, name, ...) \

@@ -1,0 +1,196 @@
+/* The userdata of an open safetensors file, and core.safetensors_open and core.safetensors_write. */
+#include "binding.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SAFETENSORS "scion.safetensors"
+
+/* ---- life */
+
+static scion_safetensors **check_handle(lua_State *L) { return luaL_checkudata(L, 1, SAFETENSORS); }
+
+static scion_safetensors *check_open(lua_State *L) {
+  scion_safetensors *file = *check_handle(L);
+  if (!file) luaL_error(L, "attempt to use a closed safetensors file");
+  return file;
+}
+
+/* A string without zeros, which would end it early in C. */
+static const char *check_text(lua_State *L, int argument) {
+  size_t length;
+  const char *text = luaL_checklstring(L, argument, &length);
+  luaL_argcheck(L, strlen(text) == length, argument, "a name holds a zero byte");
+  return text;
+}
+
+/* What the world got wrong is nil and a message; the rest raises. */
+static int result(lua_State *L, scion_status status, int results) {
+  if (status == SCION_WORLD) return scion_push_failure(L);
+  scion_check(L, status);
+  return results;
+}
+
+/* core.safetensors_open(path) -> file, or nil and a message */
+static int core_safetensors_open(lua_State *L) {
+  const char *path = check_text(L, 1);
+  scion_safetensors **file = lua_newuserdatauv(L, sizeof *file, 0);
+  *file = NULL;
+  luaL_setmetatable(L, SAFETENSORS);
+  return result(L, scion_safetensors_open(file, path), 1);
+}
+
+/* file:close(), as often as you like */
+static int file_close(lua_State *L) {
+  scion_safetensors **file = check_handle(L);
+  scion_safetensors_close(*file);
+  *file = NULL;
+  return 0;
+}
+
+/* ---- reading */
+
+static void push_entry(lua_State *L, const scion_safetensors_entry *entry) {
+  lua_createtable(L, 0, 2);
+  lua_pushstring(L, entry->dtype);
+  lua_setfield(L, -2, "dtype");
+  lua_createtable(L, entry->dims, 0);
+  for (int i = 0; i < entry->dims; i++) {
+    lua_pushinteger(L, entry->shape[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "shape");
+}
+
+/* file:header() -> {name = {dtype = "F32", shape = {2, 3}}, ...}, {key = text, ...} */
+static int file_header(lua_State *L) {
+  const scion_safetensors *file = check_open(L);
+  scion_safetensors_entry entry;
+  scion_metadata pair;
+  lua_newtable(L);
+  for (size_t i = 0; scion_safetensors_entry_at(file, i, &entry); i++) {
+    lua_pushstring(L, entry.name);
+    push_entry(L, &entry);
+    lua_rawset(L, -3);
+  }
+  lua_newtable(L);
+  for (size_t i = 0; scion_safetensors_metadata_at(file, i, &pair); i++) {
+    lua_pushstring(L, pair.key);
+    lua_pushlstring(L, pair.value, pair.bytes);
+    lua_rawset(L, -3);
+  }
+  return 2;
+}
+
+/* file:read(name) -> tensor (F32, F16, F64 as f32, BF16, U8 and I32 as they are), or nil and a message */
+static int file_read(lua_State *L) {
+  scion_safetensors *file = check_open(L);
+  const char *name = check_text(L, 2);
+  scion_tensor *t = scion_push_handle(L);
+  return result(L, scion_safetensors_read(file, name, t), 1);
+}
+
+/* file:read_into(name, tensor) -> true, or nil and a message */
+static int file_read_into(lua_State *L) {
+  scion_safetensors *file = check_open(L);
+  const char *name = check_text(L, 2);
+  scion_tensor *t = scion_check_tensor(L, 3);
+  scion_status status = scion_safetensors_read_into(file, name, t);
+  scion_touch(t);
+  lua_pushboolean(L, 1);
+  return result(L, status, 1);
+}
+
+/* ---- writing */
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const scion_named_tensor *)a)->name, ((const scion_named_tensor *)b)->name);
+}
+
+static int by_key(const void *a, const void *b) {
+  return strcmp(((const scion_metadata *)a)->key, ((const scion_metadata *)b)->key);
+}
+
+/* How many pairs a table has. */
+static size_t count_pairs(lua_State *L, int index) {
+  size_t count = 0;
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) count++;
+  return count;
+}
+
+/* The name at `name` and the tensor on top of the stack, which pops; both stay in the caller's tables. */
+static scion_named_tensor take(lua_State *L, int name) {
+  size_t length;
+  const char *text = lua_type(L, name) == LUA_TSTRING ? lua_tolstring(L, name, &length) : NULL;
+  if (!text || strlen(text) != length) luaL_argerror(L, 2, "a tensor's name must be a string without zeros");
+  const scion_tensor *t = luaL_testudata(L, -1, SCION_TENSOR);
+  if (!t) luaL_argerror(L, 2, lua_pushfstring(L, "'%s' is a %s, not a tensor", text, luaL_typename(L, -1)));
+  return (scion_named_tensor){text, t};
+}
+
+/* Pushes a userdata with the tensors of argument 2: a list of {name =, tensor =} in its order, a map in that of its names. */
+static scion_named_tensor *push_tensors(lua_State *L, size_t *count) {
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_Unsigned length = lua_rawlen(L, 2);
+  *count = count_pairs(L, 2);
+  scion_named_tensor *tensors = lua_newuserdatauv(L, (*count + 1) * sizeof *tensors, 0);
+  if (length && length != *count) luaL_argerror(L, 2, "expected a list of {name =, tensor =} or a table from names to tensors");
+  for (size_t i = 0; i < length; i++) {
+    if (lua_rawgeti(L, 2, (lua_Integer)i + 1) != LUA_TTABLE) luaL_argerror(L, 2, "a list holds tables {name =, tensor =}");
+    lua_pushliteral(L, "name");
+    lua_rawget(L, -2);
+    lua_pushliteral(L, "tensor");
+    lua_rawget(L, -3);
+    tensors[i] = take(L, -2);
+    lua_pop(L, 3);
+  }
+  if (length) return tensors;
+  size_t i = 0;
+  for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) tensors[i++] = take(L, -2);
+  qsort(tensors, *count, sizeof *tensors, by_name);
+  return tensors;
+}
+
+/* Pushes a userdata with the pairs of argument 3, sorted. */
+static scion_metadata *push_metadata(lua_State *L, size_t *count) {
+  *count = lua_isnil(L, 3) ? 0 : (luaL_checktype(L, 3, LUA_TTABLE), count_pairs(L, 3));
+  scion_metadata *pairs = lua_newuserdatauv(L, (*count + 1) * sizeof *pairs, 0);
+  if (*count == 0) return pairs;
+  size_t i = 0, length;
+  for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) luaL_argerror(L, 3, "keys and values of metadata are strings");
+    pairs[i].key = lua_tolstring(L, -2, &length);
+    if (strlen(pairs[i].key) != length) luaL_argerror(L, 3, "a key of metadata holds a zero byte");
+    pairs[i].value = lua_tolstring(L, -1, &pairs[i].bytes);
+    i++;
+  }
+  qsort(pairs, *count, sizeof *pairs, by_key);
+  return pairs;
+}
+
+/* core.safetensors_write(path, {name = tensor, ...} or {{name =, tensor =}, ...}, metadata = {}) -> true, or nil and a message.
+ * The file appears whole or not at all. */
+static int core_safetensors_write(lua_State *L) {
+  size_t count, pairs;
+  const char *path = check_text(L, 1);
+  lua_settop(L, 3);
+  const scion_named_tensor *tensors = push_tensors(L, &count);
+  const scion_metadata *metadata = push_metadata(L, &pairs);
+  lua_pushboolean(L, 1);
+  return result(L, scion_safetensors_write(path, tensors, count, metadata, pairs), 1);
+}
+
+static const luaL_Reg functions[] = {{"safetensors_open", core_safetensors_open}, {"safetensors_write", core_safetensors_write}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"header", file_header}, {"read", file_read}, {"read_into", file_read_into}, {"close", file_close}, {NULL, NULL}};
+
+void scion_open_safetensors(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  luaL_newmetatable(L, SAFETENSORS);
+  lua_pushcfunction(L, file_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, file_close);
+  lua_setfield(L, -2, "__close");
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,91 @@
+/* Whole files in and out of memory, and the buffers they are held in. */
+#include "image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+scion_status image_buffer_reserve(image_buffer *buffer, size_t bytes) {
+  if (bytes <= buffer->capacity) return SCION_OK;
+  image_buffer_free(buffer);
+  buffer->data = malloc(bytes);
+  if (!buffer->data) return scion_fail(SCION_NO_MEMORY, "out of memory: an image needs %zu bytes", bytes);
+  buffer->capacity = bytes;
+  return SCION_OK;
+}
+
+void image_buffer_free(image_buffer *buffer) {
+  free(buffer->data);
+  *buffer = (image_buffer){0};
+}
+
+#define SLACK 16 /* bytes behind the last pixel that vector loads may touch */
+
+scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width) {
+  if (height < 1 || width < 1 || height > SCION_MAX_PIXELS || width > SCION_MAX_PIXELS || height * width > SCION_MAX_PIXELS)
+    return scion_fail(SCION_WORLD, "an image of %lldx%lld pixels is refused (at most %lld pixels)", (long long)width,
+                      (long long)height, (long long)SCION_MAX_PIXELS);
+  pixels->height = (int)height;
+  pixels->width = (int)width;
+  return image_buffer_reserve(&pixels->memory, (size_t)(height * width) * 3 + SLACK);
+}
+
+#define MAX_FILE ((off_t)1 << 30)
+
+static scion_status read_all(int file, image_buffer *bytes, size_t *size) {
+  struct stat about;
+  if (fstat(file, &about) != 0) return scion_fail(SCION_WORLD, "%s", strerror(errno));
+  if (S_ISDIR(about.st_mode)) return scion_fail(SCION_WORLD, "is a folder, not an image");
+  if (!S_ISREG(about.st_mode)) return scion_fail(SCION_WORLD, "is not a regular file");
+  if (about.st_size == 0) return scion_fail(SCION_WORLD, "the file is empty");
+  if (about.st_size > MAX_FILE) return scion_fail(SCION_WORLD, "the file is too large for an image: %lld bytes", (long long)about.st_size);
+  scion_status status = image_buffer_reserve(bytes, (size_t)about.st_size);
+  if (status != SCION_OK) return status;
+  *size = 0;
+  while (*size < (size_t)about.st_size) {
+    ssize_t got = read(file, bytes->data + *size, (size_t)about.st_size - *size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return scion_fail(SCION_WORLD, "%s", strerror(errno));
+    if (got == 0) break; /* it became shorter meanwhile: the decoder will tell */
+    *size += (size_t)got;
+  }
+  return SCION_OK;
+}
+
+scion_status image_read_file(const char *path, image_buffer *bytes, size_t *size) {
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe of that name must not block a worker */
+  if (file < 0) return scion_fail(SCION_WORLD, "%s", strerror(errno));
+  scion_status status = read_all(file, bytes, size);
+  close(file);
+  return status;
+}
+
+static bool write_all(int file, const unsigned char *bytes, size_t size) {
+  while (size > 0) {
+    ssize_t put = write(file, bytes, size);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return false;
+    bytes += put;
+    size -= (size_t)put;
+  }
+  return true;
+}
+
+scion_status image_write_file(const char *path, const void *bytes, size_t size) {
+  size_t room = strlen(path) + 32;
+  char *other = malloc(room);
+  if (!other) return scion_fail(SCION_NO_MEMORY, "out of memory: no room for a file name");
+  snprintf(other, room, "%s.%ld.tmp", path, (long)getpid());
+  int file = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  bool good = file >= 0 && write_all(file, bytes, size);
+  if (file >= 0 && close(file) != 0) good = false;
+  if (good) good = rename(other, path) == 0;
+  scion_status status = good ? SCION_OK : scion_fail(SCION_WORLD, "%s", strerror(errno));
+  if (!good && file >= 0) unlink(other);
+  free(other);
+  return status;
+}

@@ -1,0 +1,196 @@
+/* JPEG through libjpeg-turbo. Its errors end in a longjmp to the function that called; everything that must be freed lies in
+ * structures which that function owns. */
+#include "image.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+/* after jpeglib.h, which it needs */
+#include <jerror.h>
+
+typedef struct {
+  struct jpeg_error_mgr base; /* first: libjpeg sees this one */
+  jmp_buf escape;
+  scion_status status;
+} jpeg_errors;
+
+static void on_error(j_common_ptr info) {
+  jpeg_errors *errors = (jpeg_errors *)info->err;
+  char text[JMSG_LENGTH_MAX];
+  errors->base.format_message(info, text);
+  errors->status = scion_fail(info->err->msg_code == JERR_OUT_OF_MEMORY ? SCION_NO_MEMORY : SCION_WORLD, "broken JPEG: %s", text);
+  longjmp(errors->escape, 1);
+}
+
+/* libjpeg paints over lost data and calls that a warning; for us it is an error. Oddities that lose nothing pass. */
+static void on_warning(j_common_ptr info, int level) {
+  if (level >= 0) return;
+  switch (info->err->msg_code) {
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_JPEG_EOF:
+    case JWRN_MUST_RESYNC: on_error(info); break;
+    default: break;
+  }
+}
+
+static void on_message(j_common_ptr info) { (void)info; }
+
+static struct jpeg_error_mgr *set_errors(jpeg_errors *errors) {
+  jpeg_std_error(&errors->base);
+  errors->base.error_exit = on_error;
+  errors->base.emit_message = on_warning;
+  errors->base.output_message = on_message;
+  return &errors->base;
+}
+
+static void fail(j_common_ptr info, scion_status status) {
+  jpeg_errors *errors = (jpeg_errors *)info->err;
+  errors->status = status; /* whose message is in place */
+  longjmp(errors->escape, 1);
+}
+
+/* ---- the source: bytes in memory. jpeg_mem_src would append an end marker to what is cut off. */
+
+static void source_nothing(j_decompress_ptr info) { (void)info; }
+
+static boolean source_end(j_decompress_ptr info) {
+  fail((j_common_ptr)info, scion_fail(SCION_WORLD, "truncated JPEG: the file ends before the image does"));
+  return FALSE;
+}
+
+static void source_skip(j_decompress_ptr info, long count) {
+  if (count <= 0) return;
+  if ((size_t)count > info->src->bytes_in_buffer) source_end(info);
+  info->src->next_input_byte += count;
+  info->src->bytes_in_buffer -= (size_t)count;
+}
+
+/* ---- EXIF: the orientation is tag 0x0112, a short in the first directory of a TIFF within the marker APP1 */
+
+static unsigned read_number(const unsigned char *p, int bytes, bool little) {
+  unsigned value = 0;
+  for (int i = 0; i < bytes; i++) value |= (unsigned)p[i] << 8 * (little ? i : bytes - 1 - i);
+  return value;
+}
+
+static int exif_orientation(const unsigned char *data, unsigned size) {
+  if (size < 14 || memcmp(data, "Exif\0\0", 6) != 0) return 1;
+  const unsigned char *tiff = data + 6;
+  size -= 6;
+  bool little = tiff[0] == 'I';
+  unsigned directory = read_number(tiff + 4, 4, little);
+  if (directory > size || size - directory < 2) return 1;
+  unsigned entries = read_number(tiff + directory, 2, little), room = (size - directory - 2) / 12;
+  for (unsigned i = 0; i < entries && i < room; i++) {
+    const unsigned char *entry = tiff + directory + 2 + 12 * i;
+    if (read_number(entry, 2, little) != 0x0112) continue;
+    unsigned value = read_number(entry + 8, 2, little);
+    return read_number(entry + 2, 2, little) == 3 && value >= 1 && value <= 8 ? (int)value : 1;
+  }
+  return 1;
+}
+
+/* ---- decoding */
+
+/* Four inks, inverted as all writers in use do since Adobe began it, to RGB: each channel is ink times black over 255. */
+static void inks_to_rgb(const unsigned char *inks, unsigned char *rgb, int width) {
+  for (int x = 0; x < width; x++, inks += 4, rgb += 3)
+    for (int c = 0; c < 3; c++) {
+      int ink = (255 - inks[c]) * inks[3] + 128;
+      int value = inks[3] - (((ink >> 8) + ink) >> 8);
+      rgb[c] = (unsigned char)(value < 0 ? 0 : value);
+    }
+}
+
+static void decode(struct jpeg_decompress_struct *info, image_pixels *pixels, int *orientation) {
+  jpeg_save_markers(info, JPEG_APP0 + 1, 0xFFFF);
+  jpeg_read_header(info, TRUE);
+  *orientation = 1;
+  for (jpeg_saved_marker_ptr marker = info->marker_list; marker && *orientation == 1; marker = marker->next)
+    *orientation = exif_orientation(marker->data, marker->data_length);
+  scion_status status = image_pixels_reserve(pixels, info->image_height, info->image_width);
+  if (status != SCION_OK) fail((j_common_ptr)info, status);
+  bool inks = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
+  info->out_color_space = inks ? JCS_CMYK : JCS_RGB;
+  jpeg_start_decompress(info);
+  JSAMPARRAY line = inks ? info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE, info->output_width * 4, 1) : NULL;
+  while (info->output_scanline < info->output_height) {
+    unsigned char *row = pixels->memory.data + (size_t)info->output_scanline * info->output_width * 3;
+    jpeg_read_scanlines(info, line ? line : &row, 1);
+    if (line) inks_to_rgb(line[0], row, (int)info->output_width);
+  }
+  jpeg_finish_decompress(info);
+}
+
+/* Returns also where libjpeg jumps to; what it works on belongs to a caller, and so is sure to be in memory. */
+static void try_decode(struct jpeg_decompress_struct *info, struct jpeg_source_mgr *source, jpeg_errors *errors,
+                       image_pixels *pixels, int *orientation) {
+  if (setjmp(errors->escape) != 0) return;
+  jpeg_create_decompress(info);
+  info->src = source;
+  decode(info, pixels, orientation);
+}
+
+scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_pixels *pixels, int *orientation) {
+  struct jpeg_decompress_struct info = {0};
+  struct jpeg_source_mgr source = {.next_input_byte = bytes, .bytes_in_buffer = size, .init_source = source_nothing,
+                                   .fill_input_buffer = source_end, .skip_input_data = source_skip,
+                                   .resync_to_restart = jpeg_resync_to_restart, .term_source = source_nothing};
+  jpeg_errors errors = {.status = SCION_OK};
+  info.err = set_errors(&errors);
+  try_decode(&info, &source, &errors, pixels, orientation);
+  jpeg_destroy_decompress(&info);
+  return errors.status;
+}
+
+/* ---- encoding */
+
+#define QUALITY 95
+
+typedef struct {
+  struct jpeg_compress_struct info;
+  jpeg_errors errors;
+  unsigned char *bytes; /* malloc'd by libjpeg */
+  unsigned long size;
+} encoder;
+
+static void encode(encoder *e, const unsigned char *rgb, int height, int width) {
+  jpeg_create_compress(&e->info);
+  jpeg_mem_dest(&e->info, &e->bytes, &e->size);
+  e->info.image_height = (JDIMENSION)height;
+  e->info.image_width = (JDIMENSION)width;
+  e->info.input_components = 3;
+  e->info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&e->info);
+  jpeg_set_quality(&e->info, QUALITY, TRUE);
+  jpeg_start_compress(&e->info, TRUE);
+  while (e->info.next_scanline < e->info.image_height) {
+    const unsigned char *row = rgb + (size_t)e->info.next_scanline * (size_t)width * 3;
+    jpeg_write_scanlines(&e->info, &(JSAMPROW){(JSAMPROW)(uintptr_t)row}, 1);
+  }
+  jpeg_finish_compress(&e->info);
+}
+
+static void try_encode(encoder *e, const unsigned char *rgb, int height, int width) {
+  if (setjmp(e->errors.escape) == 0) encode(e, rgb, height, width);
+}
+
+scion_status image_jpeg_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size) {
+  encoder e = {.errors = {.status = SCION_OK}};
+  e.info.err = set_errors(&e.errors);
+  try_encode(&e, rgb, height, width);
+  jpeg_destroy_compress(&e.info);
+  scion_status status = e.errors.status;
+  if (status == SCION_OK) status = image_buffer_reserve(out, e.size);
+  if (status == SCION_OK) {
+    memcpy(out->data, e.bytes, e.size);
+    *size = e.size;
+  }
+  free(e.bytes);
+  return status;
+}

@@ -1,0 +1,356 @@
+/* The prefetching loader. Images are handed out one by one to the workers; a ring of slots holds the batches under way. A slot
+ * is filled by several workers, each writing its own rows, and taken by the consumer when all of its images are done. */
+#include "image.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+  scion_tensor images, indices;
+  char **messages; /* for each place in the batch: why it failed, or NULL */
+  int64_t done;    /* images finished, well or not */
+} slot;
+
+struct scion_loader {
+  /* set once */
+  char *names;   /* all paths in one piece */
+  char **paths;  /* into names */
+  scion_tensor source; /* or images in memory */
+  int64_t count;
+  int height, width, workers, ahead;
+  uint64_t seed;
+  scion_augment augment;
+  bool augmented;
+  /* a pass: written while no thread runs */
+  int32_t *order;
+  int64_t items, batch;
+  uint32_t epoch;
+  slot *slots; /* ahead of them; batch b lives in slots[b % ahead] */
+  pthread_t *threads;
+  int running;
+  pid_t process; /* whose threads they are */
+  /* guarded by the mutex */
+  pthread_mutex_t mutex;
+  pthread_cond_t room, ready; /* a slot was taken, or stop; a slot was filled */
+  int64_t next_item, next_batch;
+  bool stop;
+  /* the consumer's own */
+  char **failures;
+  int32_t *failed;
+  int64_t failure_count;
+};
+
+/* ---- one image */
+
+typedef struct { /* a worker's memory */
+  image_buffer bytes, work, plain;
+  image_pixels decoded;
+} scratch;
+
+static void scratch_free(scratch *s) {
+  image_buffer_free(&s->bytes);
+  image_buffer_free(&s->work);
+  image_buffer_free(&s->plain);
+  image_buffer_free(&s->decoded.memory);
+}
+
+static scion_status make(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
+  const unsigned char *pixels;
+  int height, width;
+  if (loader->paths) {
+    scion_status status = image_read(loader->paths[index], &s->bytes, &s->decoded);
+    if (status != SCION_OK) return status;
+    pixels = s->decoded.memory.data, height = s->decoded.height, width = s->decoded.width;
+  } else {
+    height = (int)loader->source.shape[1], width = (int)loader->source.shape[2];
+    pixels = (const unsigned char *)loader->source.data + (size_t)index * (size_t)height * (size_t)width * 3;
+  }
+  if (!loader->augmented) return image_resize(pixels, height, width, target, loader->height, loader->width, &s->work);
+  scion_warp warp;
+  scion_augment_draw(&loader->augment, loader->seed, loader->epoch, (uint32_t)index, loader->height, loader->width, &warp);
+  scion_status status = image_buffer_reserve(&s->plain, (size_t)loader->height * (size_t)loader->width * 3);
+  if (status == SCION_OK) status = image_resize(pixels, height, width, s->plain.data, loader->height, loader->width, &s->work);
+  if (status == SCION_OK)
+    image_warp(s->plain.data, target, loader->height, loader->width, &warp, loader->augment.fill, loader->augment.fill_value);
+  return status;
+}
+
+/* ---- the workers */
+
+static char no_memory[] = "out of memory: the reason cannot be kept";
+
+static void message_free(char *message) {
+  if (message != no_memory) free(message);
+}
+
+static int64_t batches(const scion_loader *loader) { return loader->batch ? (loader->items + loader->batch - 1) / loader->batch : 0; }
+
+static int64_t batch_size(const scion_loader *loader, int64_t b) {
+  int64_t left = loader->items - b * loader->batch;
+  return left < loader->batch ? left : loader->batch;
+}
+
+static void *worker(void *argument) {
+  scion_loader *loader = argument;
+  scratch s = {0};
+  pthread_mutex_lock(&loader->mutex);
+  for (;;) {
+    while (!loader->stop && loader->next_item < loader->items && loader->next_item / loader->batch >= loader->next_batch + loader->ahead)
+      pthread_cond_wait(&loader->room, &loader->mutex);
+    if (loader->stop || loader->next_item >= loader->items) break;
+    int64_t item = loader->next_item++, b = item / loader->batch, place = item % loader->batch;
+    pthread_mutex_unlock(&loader->mutex);
+    slot *mine = &loader->slots[b % loader->ahead];
+    size_t bytes = (size_t)loader->height * (size_t)loader->width * 3;
+    int32_t index = loader->order[item];
+    ((int32_t *)mine->indices.data)[place] = index;
+    if (make(loader, index, (unsigned char *)mine->images.data + (size_t)place * bytes, &s) != SCION_OK) {
+      mine->messages[place] = strdup(scion_error_message());
+      if (!mine->messages[place]) mine->messages[place] = no_memory;
+    }
+    pthread_mutex_lock(&loader->mutex);
+    if (++mine->done == batch_size(loader, b)) pthread_cond_signal(&loader->ready);
+  }
+  pthread_mutex_unlock(&loader->mutex);
+  scratch_free(&s);
+  return NULL;
+}
+
+static scion_status start_threads(scion_loader *loader) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the threads of the program */
+  loader->process = getpid();
+  while (loader->running < loader->workers && pthread_create(&loader->threads[loader->running], NULL, worker, loader) == 0) loader->running++;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (loader->running == 0) return scion_fail(SCION_NO_MEMORY, "no thread could be started to load images");
+  return SCION_OK;
+}
+
+static void join_threads(scion_loader *loader) {
+  pthread_mutex_lock(&loader->mutex);
+  loader->stop = true;
+  pthread_cond_broadcast(&loader->room);
+  pthread_mutex_unlock(&loader->mutex);
+  for (int i = 0; i < loader->running; i++) pthread_join(loader->threads[i], NULL);
+  loader->running = 0;
+  loader->process = 0;
+  loader->stop = false;
+}
+
+/* ---- slots and passes; no thread runs in what follows, but for slot_fill's and slot_clear's use by scion_loader_next */
+
+static void drop_failures(scion_loader *loader) {
+  for (int64_t i = 0; i < loader->failure_count; i++) message_free(loader->failures[i]);
+  loader->failure_count = 0;
+}
+
+static void slot_clear(scion_loader *loader, slot *s) {
+  scion_tensor_release(&s->images);
+  scion_tensor_release(&s->indices);
+  for (int64_t i = 0; s->messages && i < loader->batch; i++) {
+    message_free(s->messages[i]);
+    s->messages[i] = NULL;
+  }
+}
+
+static scion_status new_tensors(const scion_loader *loader, int64_t b, scion_tensor *images, scion_tensor *indices) {
+  int64_t n = batch_size(loader, b);
+  *indices = (scion_tensor){.dtype = SCION_I32};
+  scion_status status = scion_tensor_new(images, SCION_U8, 4, (int64_t[]){n, loader->height, loader->width, 3});
+  if (status == SCION_OK) status = scion_tensor_new(indices, SCION_I32, 1, &n);
+  if (status != SCION_OK) scion_tensor_release(images);
+  return status;
+}
+
+static void end_pass(scion_loader *loader) {
+  drop_failures(loader);
+  for (int i = 0; i < loader->ahead; i++) {
+    slot_clear(loader, &loader->slots[i]);
+    free(loader->slots[i].messages);
+    loader->slots[i] = (slot){0};
+  }
+  free(loader->order);
+  free(loader->failures);
+  free(loader->failed);
+  loader->order = NULL, loader->failures = NULL, loader->failed = NULL;
+  loader->items = loader->batch = loader->next_item = loader->next_batch = 0;
+}
+
+static scion_status prepare_pass(scion_loader *loader, const int32_t *order) {
+  loader->order = malloc((size_t)loader->items * sizeof *loader->order + 1);
+  loader->failures = calloc((size_t)loader->batch, sizeof *loader->failures);
+  loader->failed = calloc((size_t)loader->batch, sizeof *loader->failed);
+  if (!loader->order || !loader->failures || !loader->failed) return scion_fail(SCION_NO_MEMORY, "out of memory: a pass over %lld images", (long long)loader->items);
+  for (int64_t i = 0; i < loader->items; i++) {
+    loader->order[i] = order ? order[i] : (int32_t)i;
+    if (loader->order[i] < 0 || loader->order[i] >= loader->count)
+      return scion_fail(SCION_MISUSE, "the order names image %d of %lld", loader->order[i], (long long)loader->count);
+  }
+  for (int64_t b = 0; b < loader->ahead && b < batches(loader); b++) {
+    slot *s = &loader->slots[b];
+    s->messages = calloc((size_t)loader->batch, sizeof *s->messages);
+    if (!s->messages) return scion_fail(SCION_NO_MEMORY, "out of memory: a batch of %lld images", (long long)loader->batch);
+    scion_status status = new_tensors(loader, b, &s->images, &s->indices);
+    if (status != SCION_OK) return status;
+  }
+  return SCION_OK;
+}
+
+scion_status scion_loader_start(scion_loader *loader, const int32_t *order, int64_t n, int64_t batch, uint32_t epoch) {
+  if (batch < 1 || batch > INT32_MAX) return scion_fail(SCION_MISUSE, "a batch has at least one image, not %lld", (long long)batch);
+  if (n < 0 || n > INT32_MAX) return scion_fail(SCION_MISUSE, "a pass has 0 to 2^31-1 images, not %lld", (long long)n);
+  if (loader->process && loader->process != getpid())
+    return scion_fail(SCION_MISUSE, "this loader was used before the process forked; make a new one");
+  scion_loader_stop(loader);
+  loader->items = n;
+  loader->batch = n < batch && n > 0 ? n : batch;
+  loader->epoch = epoch;
+  scion_status status = prepare_pass(loader, order);
+  if (status == SCION_OK && n > 0) status = start_threads(loader);
+  if (status != SCION_OK) scion_loader_stop(loader);
+  return status;
+}
+
+/* ---- taking a batch */
+
+/* Moves the good images together and the messages of the others to the loader's failures. */
+static void compact(scion_loader *loader, slot *s, scion_tensor *images, scion_tensor *indices) {
+  size_t bytes = (size_t)loader->height * (size_t)loader->width * 3;
+  int32_t *index = indices->data;
+  int64_t good = 0;
+  for (int64_t i = 0; i < indices->shape[0]; i++) {
+    if (s->messages[i]) {
+      loader->failures[loader->failure_count] = s->messages[i];
+      loader->failed[loader->failure_count++] = index[i];
+      s->messages[i] = NULL;
+      continue;
+    }
+    if (good != i) memcpy((unsigned char *)images->data + (size_t)good * bytes, (unsigned char *)images->data + (size_t)i * bytes, bytes);
+    index[good++] = index[i];
+  }
+  images->shape[0] = indices->shape[0] = good;
+  indices->row_stride = good;
+}
+
+scion_status scion_loader_next(scion_loader *loader, scion_tensor *images, scion_tensor *indices) {
+  *images = (scion_tensor){.dtype = SCION_U8};
+  *indices = (scion_tensor){.dtype = SCION_I32};
+  if (loader->process && loader->process != getpid())
+    return scion_fail(SCION_MISUSE, "this loader was used before the process forked; make a new one");
+  drop_failures(loader);
+  int64_t b = loader->next_batch;
+  if (b >= batches(loader)) {
+    scion_loader_stop(loader);
+    return SCION_OK;
+  }
+  scion_tensor new_images = {0}, new_indices = {0};
+  if (b + loader->ahead < batches(loader)) { /* before anything is taken, so that a failure leaves all as it was */
+    scion_status status = new_tensors(loader, b + loader->ahead, &new_images, &new_indices);
+    if (status != SCION_OK) return status;
+  }
+  slot *s = &loader->slots[b % loader->ahead];
+  pthread_mutex_lock(&loader->mutex);
+  while (s->done < batch_size(loader, b)) pthread_cond_wait(&loader->ready, &loader->mutex);
+  *images = s->images;
+  *indices = s->indices;
+  compact(loader, s, images, indices);
+  s->images = new_images;
+  s->indices = new_indices;
+  s->done = 0;
+  loader->next_batch++;
+  pthread_cond_broadcast(&loader->room);
+  pthread_mutex_unlock(&loader->mutex);
+  return SCION_OK;
+}
+
+const char *scion_loader_failure(const scion_loader *loader, int64_t i, int32_t *index) {
+  if (i < 0 || i >= loader->failure_count) return NULL;
+  *index = loader->failed[i];
+  return loader->failures[i];
+}
+
+/* ---- life */
+
+void scion_loader_stop(scion_loader *loader) {
+  if (loader->process && loader->process != getpid()) return; /* slots and mutex are as the threads left them */
+  join_threads(loader);
+  end_pass(loader);
+}
+
+static scion_status copy_paths(scion_loader *loader, const char *const *paths) {
+  size_t bytes = 1, used = 0;
+  for (int64_t i = 0; i < loader->count; i++) bytes += strlen(paths[i]) + 1;
+  loader->names = malloc(bytes);
+  loader->paths = calloc((size_t)loader->count + 1, sizeof *loader->paths);
+  if (!loader->names || !loader->paths) return scion_fail(SCION_NO_MEMORY, "out of memory: the names of %lld images", (long long)loader->count);
+  for (int64_t i = 0; i < loader->count; i++) {
+    size_t length = strlen(paths[i]) + 1;
+    loader->paths[i] = memcpy(loader->names + used, paths[i], length);
+    used += length;
+  }
+  return SCION_OK;
+}
+
+static scion_status check_options(const scion_loader_options *options) {
+  char text[SCION_SHAPE_TEXT];
+  const scion_tensor *t = options->images;
+  if (options->height < 1 || options->width < 1 || (int64_t)options->height * options->width > SCION_MAX_PIXELS)
+    return scion_fail(SCION_MISUSE, "images cannot be loaded at a size of %dx%d", options->height, options->width);
+  if (options->workers < 1 || options->workers > SCION_MAX_THREADS)
+    return scion_fail(SCION_MISUSE, "a loader has 1 to %d workers, not %d", SCION_MAX_THREADS, options->workers);
+  if (options->ahead < 1 || options->ahead > 1024) return scion_fail(SCION_MISUSE, "a loader works 1 to 1024 batches ahead, not %d", options->ahead);
+  if (options->count < 0 || options->count > INT32_MAX) return scion_fail(SCION_MISUSE, "a loader has 0 to 2^31-1 images");
+  if (options->paths) return SCION_OK;
+  if (!t || t->dtype != SCION_U8 || t->dims != 4 || t->shape[3] != 3 || !scion_tensor_contiguous(t) || t->shape[0] != options->count ||
+      (options->count > 0 && (t->shape[1] < 1 || t->shape[2] < 1 || t->shape[1] * t->shape[2] > SCION_MAX_PIXELS)))
+    return scion_fail(SCION_MISUSE, "images in memory are a contiguous u8 tensor NxHxWx3, not %s", t ? scion_shape_text(t, text, sizeof text) : "nothing");
+  return SCION_OK;
+}
+
+scion_status scion_loader_new(scion_loader **result, const scion_loader_options *options) {
+  *result = NULL;
+  scion_status status = check_options(options);
+  if (status != SCION_OK) return status;
+  scion_loader *loader = calloc(1, sizeof *loader);
+  if (!loader) return scion_fail(SCION_NO_MEMORY, "out of memory: a loader");
+  *loader = (scion_loader){.count = options->count, .height = options->height, .width = options->width, .workers = options->workers,
+                           .ahead = options->ahead, .seed = options->seed, .augmented = options->augment != NULL};
+  if (options->augment) loader->augment = *options->augment;
+  pthread_mutex_init(&loader->mutex, NULL);
+  pthread_cond_init(&loader->room, NULL);
+  pthread_cond_init(&loader->ready, NULL);
+  if (options->images && !options->paths) {
+    loader->source = *options->images;
+    scion_storage_retain(loader->source.storage);
+  }
+  loader->slots = calloc((size_t)loader->ahead, sizeof *loader->slots);
+  loader->threads = calloc((size_t)loader->workers, sizeof *loader->threads);
+  if (!loader->slots || !loader->threads) status = scion_fail(SCION_NO_MEMORY, "out of memory: a loader");
+  if (status == SCION_OK && options->paths) status = copy_paths(loader, options->paths);
+  if (status != SCION_OK) {
+    scion_loader_free(loader);
+    return status;
+  }
+  *result = loader;
+  return SCION_OK;
+}
+
+int64_t scion_loader_count(const scion_loader *loader) { return loader->count; }
+
+void scion_loader_free(scion_loader *loader) {
+  if (!loader || (loader->process && loader->process != getpid())) return;
+  if (loader->slots) scion_loader_stop(loader);
+  scion_storage_release(loader->source.storage);
+  pthread_mutex_destroy(&loader->mutex);
+  pthread_cond_destroy(&loader->room);
+  pthread_cond_destroy(&loader->ready);
+  free(loader->names);
+  free(loader->paths);
+  free(loader->slots);
+  free(loader->threads);
+  free(loader);
+}

@@ -1,0 +1,132 @@
+/* PNG through libpng's low-level interface. Everything becomes 8-bit RGB without judgement of colour: palettes and few-bit grays
+ * are expanded, of 16 bits the upper 8 are kept, alpha and transparent colours are dropped, gamma and background ignored. */
+#include "image.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <png.h>
+
+/* What a read or a write works on; libpng's two callbacks reach it through their pointers. */
+typedef struct {
+  png_structp png;
+  png_infop info;
+  const unsigned char *bytes; /* what is yet to be read */
+  size_t left;
+  image_buffer *out; /* what was written */
+  size_t used;
+  png_bytep *rows;
+  scion_status status;
+} png_job;
+
+static void on_error(png_structp png, png_const_charp text) {
+  png_job *job = png_get_error_ptr(png);
+  if (job->status == SCION_OK) job->status = scion_fail(SCION_WORLD, "broken PNG: %s", text);
+  png_longjmp(png, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp text) {
+  (void)png;
+  (void)text;
+}
+
+static void read_bytes(png_structp png, png_bytep target, size_t count) {
+  png_job *job = png_get_io_ptr(png);
+  if (count > job->left) {
+    job->status = scion_fail(SCION_WORLD, "truncated PNG: the file ends before the image does");
+    png_error(png, "truncated");
+  }
+  memcpy(target, job->bytes, count);
+  job->bytes += count;
+  job->left -= count;
+}
+
+static void list_rows(png_job *job, unsigned char *pixels, int height, int width) {
+  job->rows = malloc((size_t)height * sizeof *job->rows);
+  if (!job->rows) {
+    job->status = scion_fail(SCION_NO_MEMORY, "out of memory: an image has %d rows", height);
+    png_error(job->png, "memory");
+  }
+  for (int y = 0; y < height; y++) job->rows[y] = pixels + (size_t)y * (size_t)width * 3;
+}
+
+static void decode(png_job *job, image_pixels *pixels) {
+  png_structp png = job->png;
+  png_set_read_fn(png, job, read_bytes);
+  png_set_benign_errors(png, 1);
+  png_set_user_limits(png, 0x7fffffff, 0x7fffffff); /* ours come next */
+  png_read_info(png, job->info);
+  job->status = image_pixels_reserve(pixels, png_get_image_height(png, job->info), png_get_image_width(png, job->info));
+  if (job->status != SCION_OK) png_error(png, "size");
+  int type = png_get_color_type(png, job->info);
+  if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+  if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png);
+  if (!(type & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(png);
+  png_set_strip_16(png);
+  png_set_strip_alpha(png);
+  png_set_interlace_handling(png);
+  png_read_update_info(png, job->info);
+  if (png_get_rowbytes(png, job->info) != (size_t)pixels->width * 3) png_error(png, "unexpected pixel format");
+  list_rows(job, pixels->memory.data, pixels->height, pixels->width);
+  png_read_image(png, job->rows);
+  png_read_end(png, NULL); /* a wrong checksum of the pixels shows only behind them */
+}
+
+/* Returns also where libpng jumps to; the job belongs to a caller, so that its fields are sure to be in memory. */
+static void try_decode(png_job *job, image_pixels *pixels) {
+  if (setjmp(png_jmpbuf(job->png)) == 0) decode(job, pixels);
+}
+
+scion_status image_png_decode(const unsigned char *bytes, size_t size, image_pixels *pixels) {
+  png_job job = {.bytes = bytes, .left = size};
+  job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
+  job.info = job.png ? png_create_info_struct(job.png) : NULL;
+  if (!job.info) job.status = scion_fail(SCION_NO_MEMORY, "out of memory: a PNG cannot be read");
+  else try_decode(&job, pixels);
+  free(job.rows);
+  png_destroy_read_struct(&job.png, &job.info, NULL);
+  return job.status;
+}
+
+static void write_bytes(png_structp png, png_bytep source, size_t count) {
+  png_job *job = png_get_io_ptr(png);
+  size_t wanted = job->used + count;
+  if (wanted > job->out->capacity) {
+    unsigned char *grown = realloc(job->out->data, wanted * 2);
+    if (!grown) {
+      job->status = scion_fail(SCION_NO_MEMORY, "out of memory: a PNG of %zu bytes", wanted);
+      png_error(png, "memory");
+    }
+    *job->out = (image_buffer){grown, wanted * 2};
+  }
+  memcpy(job->out->data + job->used, source, count);
+  job->used = wanted;
+}
+
+static void flush_bytes(png_structp png) { (void)png; }
+
+static void encode(png_job *job, const unsigned char *rgb, int height, int width) {
+  png_set_write_fn(job->png, job, write_bytes, flush_bytes);
+  png_set_user_limits(job->png, 0x7fffffff, 0x7fffffff);
+  png_set_IHDR(job->png, job->info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_write_info(job->png, job->info);
+  for (int y = 0; y < height; y++) png_write_row(job->png, rgb + (size_t)y * (size_t)width * 3);
+  png_write_end(job->png, job->info);
+}
+
+static void try_encode(png_job *job, const unsigned char *rgb, int height, int width) {
+  if (setjmp(png_jmpbuf(job->png)) == 0) encode(job, rgb, height, width);
+}
+
+scion_status image_png_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size) {
+  png_job job = {.out = out};
+  job.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
+  job.info = job.png ? png_create_info_struct(job.png) : NULL;
+  if (!job.info) job.status = scion_fail(SCION_NO_MEMORY, "out of memory: a PNG cannot be written");
+  else try_encode(&job, rgb, height, width);
+  png_destroy_write_struct(&job.png, &job.info);
+  *size = job.used;
+  return job.status;
+}

@@ -1,0 +1,34 @@
+/* Picking and counting examples by their numbers. */
+#include "scion.h"
+
+#include <string.h>
+
+scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, scion_tensor *y) {
+  if (x->dims < 1 || !scion_tensor_contiguous(x) || !scion_tensor_contiguous(y) || y->dtype != x->dtype || indices->dtype != SCION_I32 ||
+      indices->dims != 1 || y->dims != x->dims || y->shape[0] != indices->shape[0] ||
+      memcmp(x->shape + 1, y->shape + 1, (size_t)(x->dims - 1) * sizeof x->shape[0]) != 0)
+    return scion_fail(SCION_MISUSE, "gather: wants contiguous tensors that agree in all but the first dimension, and i32 indices");
+  size_t bytes = scion_dtype_size(x->dtype);
+  for (int i = 1; i < x->dims; i++) bytes *= (size_t)x->shape[i];
+  const int32_t *index = indices->data;
+  for (int64_t i = 0; i < indices->shape[0]; i++) {
+    if (index[i] < 0 || index[i] >= x->shape[0])
+      return scion_fail(SCION_MISUSE, "gather: index %d of a tensor with %lld rows", index[i], (long long)x->shape[0]);
+    memcpy((char *)y->data + (size_t)i * bytes, (const char *)x->data + (size_t)index[i] * bytes, bytes);
+  }
+  return SCION_OK;
+}
+
+scion_status scion_count(const scion_tensor *x, scion_tensor *counts) {
+  if (x->dtype != SCION_I32 || counts->dtype != SCION_I32 || !scion_tensor_contiguous(x) || !scion_tensor_contiguous(counts))
+    return scion_fail(SCION_MISUSE, "count: wants contiguous i32 tensors");
+  const int32_t *value = x->data;
+  int32_t *count = counts->data;
+  int64_t kinds = scion_tensor_elements(counts), n = scion_tensor_elements(x);
+  memset(count, 0, (size_t)kinds * sizeof *count);
+  for (int64_t i = 0; i < n; i++) {
+    if (value[i] < 0 || value[i] >= kinds) return scion_fail(SCION_MISUSE, "count: %d is not in 0 .. %lld", value[i], (long long)kinds - 1);
+    count[value[i]]++;
+  }
+  return SCION_OK;
+}

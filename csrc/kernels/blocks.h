@@ -1,0 +1,17 @@
+/* Elementwise work, cut into blocks: some rows, all or a part of their columns, the same of every tensor. The cut depends on
+ * shapes alone. Tensors without gaps are one long row when channels do not matter. */
+#ifndef SCION_BLOCKS_H
+#define SCION_BLOCKS_H
+
+#include "loops.h"
+
+/* Columns of a block at most, so that two rows of parameters fit into a thread's scratch many times over. */
+#define SCION_BLOCK_ELEMENTS ((int64_t)16384)
+
+typedef void scion_block_function(const scion_block *block, void *data, float *scratch);
+
+/* Calls fn for every block of a, b and y: f32 of one shape, b and y perhaps NULL. per_channel: block->column is a channel. */
+scion_status scion_for_blocks(const scion_tensor *a, const scion_tensor *b, const scion_tensor *y, bool per_channel,
+                              scion_block_function *fn, void *data);
+
+#endif

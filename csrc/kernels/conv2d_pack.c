@@ -1,0 +1,116 @@
+/* Kernels packed into panels: [output channels / panel][taps x input channels][panel], padded with zeros to whole vectors. */
+#include "conv2d_internal.h"
+
+static const char *const no_kernel = "conv2d: a kernel is an f32 tensor [kh, kw, Ci, Co] without empty dimensions, not %s of %s";
+
+static bool is_kernel(const scion_tensor *w) {
+  return w->dtype == SCION_F32 && w->dims == 4 && scion_tensor_elements(w) > 0;
+}
+
+int64_t scion_conv2d_packed_elements(const scion_tensor *w, int transposed) {
+  if (w->dims != 4) return 0;
+  int64_t out = w->shape[transposed ? 2 : 3], in = w->shape[transposed ? 3 : 2];
+  return w->shape[0] * w->shape[1] * in * conv2d_padded(out);
+}
+
+conv2d_phase conv2d_find_phase(const scion_window *window, int axis, int64_t phase) {
+  int64_t stride = window->stride[axis], dilation = window->dilation[axis], before = window->before[axis];
+  int64_t a = stride, b = dilation;
+  while (b) { /* Euclid */
+    int64_t rest = a % b;
+    a = b, b = rest;
+  }
+  conv2d_phase found = {.tap_step = stride / a, .dy_step = dilation / a};
+  for (int64_t tap = 0; tap < window->kernel[axis] && tap < found.tap_step; tap++)
+    if ((phase + before - tap * dilation) % stride == 0) {
+      found.count = (window->kernel[axis] - 1 - tap) / found.tap_step + 1;
+      found.last = tap + (found.count - 1) * found.tap_step;
+      found.first = (phase + before - found.last * dilation) / stride;
+      break;
+    }
+  return found;
+}
+
+/* One panel after the other, one chunk each; for the transposed kernel one grid's panels at a time. */
+typedef struct {
+  const scion_tensor *w;
+  const float *scale;
+  float *packed;
+  int64_t depth;
+  conv2d_phase phase[2];
+} pack_job;
+
+static void pack_panel(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  const pack_job *job = data;
+  int64_t panel = conv2d_panel(), channels = job->w->shape[3], first = chunk * panel;
+  int64_t count = channels - first < panel ? channels - first : panel, width = conv2d_padded(count);
+  float *out = job->packed + first * job->depth;
+  for (int64_t k = 0; k < job->depth; k++, out += width) {
+    const float *in = (const float *)job->w->data + k * job->w->row_stride + first;
+    for (int64_t c = 0; c < count; c++) out[c] = job->scale ? in[c] * job->scale[first + c] : in[c];
+    for (int64_t c = count; c < width; c++) out[c] = 0;
+  }
+}
+
+static void pack_transposed_panel(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  const pack_job *job = data;
+  const scion_tensor *w = job->w;
+  int64_t panel = conv2d_panel(), channels = w->shape[2], first = chunk * panel, depth = w->shape[3];
+  int64_t count = channels - first < panel ? channels - first : panel, width = conv2d_padded(count);
+  float *out = job->packed + first * job->depth;
+  const conv2d_phase *p = job->phase;
+  for (int64_t r = 0; r < p[0].count; r++)
+    for (int64_t s = 0; s < p[1].count; s++) {
+      int64_t tap = (p[0].last - r * p[0].tap_step) * w->shape[1] + p[1].last - s * p[1].tap_step;
+      const float *in = (const float *)w->data + (tap * channels + first) * w->row_stride;
+      for (int64_t o = 0; o < depth; o++, out += width) {
+        float scale = job->scale ? job->scale[o] : 1.0f;
+        for (int64_t c = 0; c < count; c++) out[c] = in[c * w->row_stride + o] * scale;
+        for (int64_t c = count; c < width; c++) out[c] = 0;
+      }
+    }
+}
+
+static scion_status check_pack(const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed, int transposed) {
+  char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
+  if (!is_kernel(w)) return scion_fail(SCION_MISUSE, no_kernel, scion_dtype_name(w->dtype), scion_shape_text(w, a, sizeof a));
+  if (scale && !conv2d_is_vector(scale, w->shape[3]))
+    return scion_fail(SCION_MISUSE, "conv2d: a scale of %s does not fit the output channels of a kernel of %s",
+                      scion_shape_text(scale, a, sizeof a), scion_shape_text(w, b, sizeof b));
+  if (!conv2d_is_vector(packed, scion_conv2d_packed_elements(w, transposed)))
+    return scion_fail(SCION_MISUSE, "conv2d: a kernel of %s is packed into %lld elements of f32, not into %s", scion_shape_text(w, a, sizeof a),
+                      (long long)scion_conv2d_packed_elements(w, transposed), scion_shape_text(packed, b, sizeof b));
+  return SCION_OK;
+}
+
+scion_status scion_conv2d_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed) {
+  scion_status status = check_pack(w, scale, packed, 0);
+  if (status != SCION_OK) return status;
+  pack_job job = {.w = w, .scale = scale ? scale->data : NULL, .packed = packed->data, .depth = scion_tensor_rows(w)};
+  return scion_parallel_for(conv2d_divide_up(w->shape[3], conv2d_panel()), pack_panel, &job);
+}
+
+scion_status scion_conv2d_pack_transposed(const scion_tensor *w, const scion_tensor *scale, const scion_window *window,
+                                          scion_tensor *packed) {
+  char text[SCION_SHAPE_TEXT];
+  scion_status status = check_pack(w, scale, packed, 1);
+  if (status == SCION_OK) status = conv2d_check_window(window);
+  if (status != SCION_OK) return status;
+  if (w->shape[0] != window->kernel[0] || w->shape[1] != window->kernel[1])
+    return scion_fail(SCION_MISUSE, "conv2d: a window of %dx%d is not that of a kernel of %s", window->kernel[0], window->kernel[1],
+                      scion_shape_text(w, text, sizeof text));
+  pack_job job = {.w = w, .scale = scale ? scale->data : NULL, .packed = packed->data};
+  for (int64_t i = 0; i < window->stride[0]; i++)
+    for (int64_t j = 0; j < window->stride[1]; j++) {
+      job.phase[0] = conv2d_find_phase(window, 0, i);
+      job.phase[1] = conv2d_find_phase(window, 1, j);
+      job.depth = job.phase[0].count * job.phase[1].count * w->shape[3];
+      if (job.depth == 0) continue;
+      status = scion_parallel_for(conv2d_divide_up(w->shape[2], conv2d_panel()), pack_transposed_panel, &job);
+      if (status != SCION_OK) return status;
+      job.packed += job.depth * conv2d_padded(w->shape[2]);
+    }
+  return SCION_OK;
+}

@@ -1,0 +1,151 @@
+/* Elementwise loops. Each is written once, inlined with a constant activation or `accumulate`, so that the compiler sees a loop
+ * without branches. */
+#include "activation.h"
+
+/* loop(.., activation) with the activation as a constant. */
+#define WITH_ACTIVATION(activation, loop, ...)                     \
+  switch (activation) {                                            \
+    case SCION_RELU: loop(__VA_ARGS__, SCION_RELU); break;         \
+    case SCION_RELU6: loop(__VA_ARGS__, SCION_RELU6); break;       \
+    case SCION_SIGMOID: loop(__VA_ARGS__, SCION_SIGMOID); break;   \
+    case SCION_TANH: loop(__VA_ARGS__, SCION_TANH); break;         \
+    default: loop(__VA_ARGS__, SCION_LINEAR);                      \
+  }
+
+SIMD_INLINE void activation_rows(const scion_block *k, scion_activation activation) {
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride;
+    float *y = k->y + r * k->y_stride;
+    SIMD_LOOP
+    for (int64_t c = 0; c < k->width; c++) y[c] = scion_activate(a[c], activation);
+  }
+}
+
+void SIMD(scion_loop_activation)(const scion_block *block, scion_activation activation) {
+  WITH_ACTIVATION(activation, activation_rows, block)
+}
+
+SIMD_INLINE void add_rows(const scion_block *k, scion_activation activation) {
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride, *b = k->b + r * k->b_stride;
+    float *y = k->y + r * k->y_stride;
+    SIMD_LOOP
+    for (int64_t c = 0; c < k->width; c++) y[c] = scion_activate(a[c] + b[c], activation);
+  }
+}
+
+void SIMD(scion_loop_add)(const scion_block *block, scion_activation activation) {
+  WITH_ACTIVATION(activation, add_rows, block)
+}
+
+SIMD_INLINE void scale_shift_rows(const scion_block *k, const float *scale, const float *shift, scion_activation activation) {
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride;
+    float *y = k->y + r * k->y_stride;
+    SIMD_LOOP
+    for (int64_t c = 0; c < k->width; c++) y[c] = scion_activate(a[c] * scale[c] + shift[c], activation);
+  }
+}
+
+void SIMD(scion_loop_scale_shift)(const scion_block *block, const float *scale, const float *shift, scion_activation activation) {
+  WITH_ACTIVATION(activation, scale_shift_rows, block, scale, shift)
+}
+
+SIMD_INLINE void activation_backward_rows(const scion_block *k, int accumulate, scion_activation activation) {
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride, *b = k->b + r * k->b_stride;
+    float *y = k->y + r * k->y_stride;
+    SIMD_LOOP
+    for (int64_t c = 0; c < k->width; c++) y[c] = (accumulate ? y[c] : 0) + scion_activation_gradient(a[c], b[c], activation);
+  }
+}
+
+void SIMD(scion_loop_activation_backward)(const scion_block *block, scion_activation activation, int accumulate) {
+  if (accumulate) {
+    WITH_ACTIVATION(activation, activation_backward_rows, block, 1)
+  } else {
+    WITH_ACTIVATION(activation, activation_backward_rows, block, 0)
+  }
+}
+
+SIMD_INLINE void multiply_rows(const scion_block *k, int accumulate) {
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride, *b = k->b + r * k->b_stride;
+    float *y = k->y + r * k->y_stride;
+    SIMD_LOOP
+    for (int64_t c = 0; c < k->width; c++) y[c] = (accumulate ? y[c] : 0) + a[c] * b[c];
+  }
+}
+
+void SIMD(scion_loop_multiply)(const scion_block *block, int accumulate) {
+  if (accumulate) {
+    multiply_rows(block, 1);
+  } else {
+    multiply_rows(block, 0);
+  }
+}
+
+SIMD_INLINE void scale_rows(const scion_block *k, const float *scale, int accumulate) {
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride;
+    float *y = k->y + r * k->y_stride;
+    SIMD_LOOP
+    for (int64_t c = 0; c < k->width; c++) y[c] = (accumulate ? y[c] : 0) + a[c] * scale[c];
+  }
+}
+
+void SIMD(scion_loop_scale)(const scion_block *block, const float *scale, int accumulate) {
+  if (accumulate) {
+    scale_rows(block, scale, 1);
+  } else {
+    scale_rows(block, scale, 0);
+  }
+}
+
+SIMD_INLINE void combine_rows(const scion_block *k, const float *scale, const float *slope, const float *shift, int accumulate) {
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride, *b = k->b + r * k->b_stride;
+    float *y = k->y + r * k->y_stride;
+    SIMD_LOOP
+    for (int64_t c = 0; c < k->width; c++) y[c] = (accumulate ? y[c] : 0) + (a[c] * scale[c] + (b[c] * slope[c] + shift[c]));
+  }
+}
+
+void SIMD(scion_loop_combine)(const scion_block *block, const float *scale, const float *slope, const float *shift, int accumulate) {
+  if (accumulate) {
+    combine_rows(block, scale, slope, shift, 1);
+  } else {
+    combine_rows(block, scale, slope, shift, 0);
+  }
+}
+
+SIMD_INLINE void preprocess_pixels(const uint8_t *x, float *y, int64_t pixels, const float scale[3], const float shift[3], int reverse) {
+  const float a0 = scale[0], a1 = scale[1], a2 = scale[2], b0 = shift[0], b1 = shift[1], b2 = shift[2];
+  SIMD_LOOP
+  for (int64_t p = 0; p < pixels; p++) {
+    y[3 * p] = (float)x[3 * p + (reverse ? 2 : 0)] * a0 + b0;
+    y[3 * p + 1] = (float)x[3 * p + 1] * a1 + b1;
+    y[3 * p + 2] = (float)x[3 * p + (reverse ? 0 : 2)] * a2 + b2;
+  }
+}
+
+void SIMD(scion_loop_preprocess)(const uint8_t *x, float *y, int64_t pixels, const float *scale, const float *shift, int reverse) {
+  if (reverse) {
+    preprocess_pixels(x, y, pixels, scale, shift, 1);
+  } else {
+    preprocess_pixels(x, y, pixels, scale, shift, 0);
+  }
+}
+
+bool SIMD(scion_loop_finite)(const scion_block *k) {
+  uint32_t found = 0;
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride;
+    for (int64_t c = 0; c < k->width; c++) { /* an exponent of ones is an infinity or a NaN */
+      uint32_t bits;
+      memcpy(&bits, a + c, sizeof bits);
+      found |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+  }
+  return found == 0;
+}

@@ -1,0 +1,105 @@
+/* The inner loops of the memory-bound kernels, which run along channels with unit stride. They stand in *_simd.c as plain C that
+ * every compiler vectorises, or over simd.h's vectors where values should stay in registers; each is built once for each
+ * instruction set, and its caller, which has checked shapes and split the work, picks one by SIMD_CHOOSE. */
+#ifndef SCION_LOOPS_H
+#define SCION_LOOPS_H
+
+#include <string.h>
+
+#include "simd.h"
+
+/* Says of the loop below that no iteration reads what another writes: arrays are equal or apart, never shifted. */
+#if defined(__clang__)
+#define SIMD_LOOP _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define SIMD_LOOP _Pragma("GCC ivdep")
+#endif
+#define SIMD_INLINE static inline __attribute__((always_inline, unused))
+
+/* The first n floats of a vector, for the end of a row; with a constant n of SIMD_WIDTH a plain load and store. */
+SIMD_INLINE simd_float simd_load_some(const float *p, int64_t n) {
+  if (n == SIMD_WIDTH) return simd_load(p);
+  simd_float v = {0};
+  memcpy(&v, p, (size_t)n * sizeof *p);
+  return v;
+}
+SIMD_INLINE void simd_store_some(float *p, simd_float v, int64_t n) {
+  if (n == SIMD_WIDTH) {
+    simd_store(p, v);
+  } else {
+    memcpy(p, &v, (size_t)n * sizeof *p);
+  }
+}
+
+/* ---- elementwise_simd.c */
+
+/* Rows of equal width of up to two inputs and one output. */
+typedef struct {
+  int64_t rows, width;
+  int64_t column, element; /* of the first number: its column, and its index in a tensor without gaps */
+  const float *a, *b;
+  float *y;
+  int64_t a_stride, b_stride, y_stride;
+} scion_block;
+
+/* y = act(a); act(a + b); act(a * scale + shift), scale and shift [width]. */
+SIMD_DECLARE(void, scion_loop_activation, const scion_block *block, scion_activation activation);
+SIMD_DECLARE(void, scion_loop_add, const scion_block *block, scion_activation activation);
+SIMD_DECLARE(void, scion_loop_scale_shift, const scion_block *block, const float *scale, const float *shift,
+             scion_activation activation);
+/* y (+)= b * act'(..), where a = act(..). */
+SIMD_DECLARE(void, scion_loop_activation_backward, const scion_block *block, scion_activation activation, int accumulate);
+/* y (+)= a * b; y (+)= a * scale. */
+SIMD_DECLARE(void, scion_loop_multiply, const scion_block *block, int accumulate);
+SIMD_DECLARE(void, scion_loop_scale, const scion_block *block, const float *scale, int accumulate);
+/* y (+)= a * scale + b * slope + shift. */
+SIMD_DECLARE(void, scion_loop_combine, const scion_block *block, const float *scale, const float *slope, const float *shift,
+             int accumulate);
+/* y[p][c] = x[p][c] * scale[c] + shift[c] for pixels of three bytes, or of x[p][2 - c]. */
+SIMD_DECLARE(void, scion_loop_preprocess, const uint8_t *x, float *y, int64_t pixels, const float *scale, const float *shift,
+             int reverse);
+/* Whether all numbers of a are finite. */
+SIMD_DECLARE(bool, scion_loop_finite, const scion_block *block);
+
+/* ---- reduce_simd.c: sums over rows, in double precision, added to sum [width] */
+
+/* sum += a; sum += (a - mean)^2. */
+SIMD_DECLARE(void, scion_loop_sum, const scion_block *block, double *sum);
+SIMD_DECLARE(void, scion_loop_squares, const scion_block *block, const double *mean, double *sum);
+/* sum += b; product += b * (a - mean). And y (+)= b * scale in the same pass where y is not NULL. */
+SIMD_DECLARE(void, scion_loop_norm_sums, const scion_block *block, const float *mean, const float *scale, double *sum,
+             double *product, int accumulate);
+
+/* ---- pool_simd.c and depthwise_simd.c */
+
+/* The pixels under a window at one position: rows x columns of them, that many elements apart. */
+typedef struct {
+  const float *first;
+  int64_t rows, columns, row_step, column_step;
+} scion_patch;
+
+/* y = max over the patch. */
+SIMD_DECLARE(void, scion_loop_max, const scion_patch *x, float *y, int64_t width);
+/* Adds dy to that pixel of dx, laid out like x with steps of its own, where x first equals y; rows before `from` are read only. */
+SIMD_DECLARE(void, scion_loop_max_backward, const scion_patch *x, const float *y, const float *dy, float *dx, int64_t dx_row_step,
+             int64_t dx_column_step, int64_t from, int64_t width);
+/* y (+)= sum of x * row_factor * column_factor; the factors lie so far apart from one row or column of the patch to the next. */
+SIMD_DECLARE(void, scion_loop_weighted, const scion_patch *x, const float *row_factor, int64_t row_factor_step,
+             const float *column_factor, int64_t column_factor_step, float *y, int64_t width, int accumulate);
+/* y (+)= act(scale * sum of x * w + bias), w a patch of the kernel; scale, bias NULL or [width]. */
+SIMD_DECLARE(void, scion_loop_depthwise, const scion_patch *x, const scion_patch *w, const float *scale, const float *bias, float *y,
+             int64_t width, scion_activation activation, int accumulate);
+/* sum += sum over `count` pixels of x * dy. */
+SIMD_DECLARE(void, scion_loop_products, const float *x, int64_t x_step, const float *dy, int64_t dy_step, int64_t count, float *sum,
+             int64_t width);
+
+/* ---- optimizer_simd.c: the updates of scion.h on n numbers; decay is lr * decay */
+
+SIMD_DECLARE(void, scion_loop_sgd, float *w, const float *g, float *m, int64_t n, float lr, float momentum, int nesterov,
+             float decay);
+SIMD_DECLARE(void, scion_loop_rmsprop, float *w, const float *g, float *v, float *m, int64_t n, float lr, float rho, float rest,
+             float momentum, float epsilon, float decay);
+SIMD_DECLARE(void, scion_loop_adam, float *w, const float *g, float *m, float *v, int64_t n, float a, float rest1, float rest2,
+             float epsilon, float decay);
+
+#endif

@@ -1,0 +1,104 @@
+/* The optimizers: arguments, and the split of the parameters among threads. */
+#include "loops.h"
+#include "require.h"
+
+#include <math.h>
+
+typedef struct {
+  float *w, *m, *v;
+  const float *g;
+  int64_t elements;
+  float lr, momentum, rho, rest, rest2, epsilon, decay;
+  int nesterov;
+} update_job;
+
+#define UPDATE_CHUNK 16384 /* elements */
+
+/* w, the gradient and one state, NULL where it has none: one shape, without gaps. */
+static scion_status require_state(const char *kernel, const scion_tensor *w, const char *name, const scion_tensor *state) {
+  if (!state) return SCION_OK;
+  SCION_TRY(scion_require_like(kernel, name, state, "w", w));
+  return scion_require_vector(kernel, name, state, scion_tensor_elements(w));
+}
+
+static scion_status require_update(const char *kernel, const scion_tensor *w, const scion_tensor *g, double lr, double decay) {
+  SCION_TRY(scion_require_f32(kernel, "w", w));
+  SCION_TRY(scion_require_f32(kernel, "the gradient", g));
+  SCION_TRY(require_state(kernel, w, "w", w));
+  SCION_TRY(require_state(kernel, w, "the gradient", g));
+  if (!isfinite(lr) || !isfinite(decay))
+    return scion_fail(SCION_MISUSE, "%s: a learning rate of %g and a decay of %g should be finite", kernel, lr, decay);
+  return SCION_OK;
+}
+
+static float *numbers(const scion_tensor *t) { return t ? t->data : NULL; }
+
+static scion_status run(update_job *job, const scion_tensor *w, scion_chunk_function *fn) {
+  job->elements = scion_tensor_elements(w);
+  return scion_parallel_for((job->elements + UPDATE_CHUNK - 1) / UPDATE_CHUNK, fn, job);
+}
+
+/* The chunk's part of the job: pointers moved to its first element. */
+static update_job part(const update_job *job, int64_t chunk) {
+  update_job mine = *job;
+  int64_t first = chunk * UPDATE_CHUNK;
+  mine.w += first, mine.g += first;
+  if (mine.m) mine.m += first;
+  if (mine.v) mine.v += first;
+  mine.elements = job->elements - first < UPDATE_CHUNK ? job->elements - first : UPDATE_CHUNK;
+  return mine;
+}
+
+static void sgd_chunk(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  update_job j = part(data, chunk);
+  SIMD_CHOOSE(scion_loop_sgd)(j.w, j.g, j.m, j.elements, j.lr, j.momentum, j.nesterov, j.decay);
+}
+
+scion_status scion_sgd_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double momentum, int nesterov,
+                              double decay) {
+  SCION_TRY(require_update("sgd", w, g, lr, decay));
+  SCION_TRY(require_state("sgd", w, "m", m));
+  if (momentum != 0 && !m) return scion_fail(SCION_MISUSE, "sgd: momentum %g needs a state m", momentum);
+  update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .lr = (float)lr, .momentum = (float)momentum,
+                    .nesterov = nesterov, .decay = (float)(lr * decay)};
+  return run(&job, w, sgd_chunk);
+}
+
+static void rmsprop_chunk(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  update_job j = part(data, chunk);
+  SIMD_CHOOSE(scion_loop_rmsprop)(j.w, j.g, j.v, j.m, j.elements, j.lr, j.rho, j.rest, j.momentum, j.epsilon, j.decay);
+}
+
+scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, scion_tensor *m, double lr, double rho,
+                                  double momentum, double epsilon, double decay) {
+  SCION_TRY(require_update("rmsprop", w, g, lr, decay));
+  SCION_TRY(scion_require_f32("rmsprop", "v", v));
+  SCION_TRY(require_state("rmsprop", w, "v", v));
+  SCION_TRY(require_state("rmsprop", w, "m", m));
+  if (momentum != 0 && !m) return scion_fail(SCION_MISUSE, "rmsprop: momentum %g needs a state m", momentum);
+  update_job job = {.w = numbers(w), .g = numbers(g), .v = numbers(v), .m = numbers(m), .lr = (float)lr, .rho = (float)rho,
+                    .rest = (float)(1 - rho), .momentum = (float)momentum, .epsilon = (float)epsilon, .decay = (float)(lr * decay)};
+  return run(&job, w, rmsprop_chunk);
+}
+
+static void adam_chunk(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  update_job j = part(data, chunk);
+  SIMD_CHOOSE(scion_loop_adam)(j.w, j.g, j.m, j.v, j.elements, j.lr, j.rest, j.rest2, j.epsilon, j.decay);
+}
+
+scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
+                               double beta2, double epsilon, int64_t step, double decay) {
+  SCION_TRY(require_update("adam", w, g, lr, decay));
+  SCION_TRY(scion_require_f32("adam", "m", m));
+  SCION_TRY(scion_require_f32("adam", "v", v));
+  SCION_TRY(require_state("adam", w, "m", m));
+  SCION_TRY(require_state("adam", w, "v", v));
+  if (step < 1) return scion_fail(SCION_MISUSE, "adam: steps count from 1, not %lld", (long long)step);
+  double rate = lr * sqrt(1 - pow(beta2, (double)step)) / (1 - pow(beta1, (double)step));
+  update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .v = numbers(v), .lr = (float)rate, .rest = (float)(1 - beta1),
+                    .rest2 = (float)(1 - beta2), .epsilon = (float)epsilon, .decay = (float)(lr * decay)};
+  return run(&job, w, adam_chunk);
+}

@@ -1,0 +1,118 @@
+--- Graphs: nodes in Keras's order, names for all layers, and layers found by name.
+local options = require "scion.options"
+
+local graph = {}
+
+--- All nodes that `output` depends on, in Keras's order: by depth from the output, descending; among equals in the order in which
+--- a visit from the output first meets them.
+---@param output scion.Node
+---@return scion.Node[]
+function graph.order(output)
+  local met, finished, count = {}, {}, 0
+  local function visit(node)
+    if met[node] then return end
+    count = count + 1
+    met[node] = count
+    for _, input in ipairs(node.inputs) do visit(input) end
+    finished[#finished + 1] = node
+  end
+  visit(output)
+  local depth = {}
+  for i = #finished, 1, -1 do
+    local node = finished[i]
+    depth[node] = depth[node] or 0
+    for _, input in ipairs(node.inputs) do depth[input] = math.max(depth[input] or 0, depth[node] + 1) end
+  end
+  table.sort(finished, function(a, b)
+    if depth[a] ~= depth[b] then return depth[a] > depth[b] end
+    return met[a] < met[b]
+  end)
+  return finished
+end
+
+--- Names the layers that have no name: kind_1, kind_2 …; raises if two layers have one name.
+---@param order scion.Node[]
+function graph.name(order)
+  local taken, count = {}, {}
+  for _, node in ipairs(order) do
+    local name = node.layer.name
+    if name then
+      if taken[name] then error(("two layers are named '%s'"):format(name), 0) end
+      taken[name] = true
+    end
+  end
+  for _, node in ipairs(order) do
+    local layer = node.layer
+    while not layer.name do
+      count[layer.kind] = (count[layer.kind] or 0) + 1
+      local name = layer.kind .. "_" .. count[layer.kind]
+      if not taken[name] then layer.name, taken[name] = name, true end
+    end
+  end
+end
+
+--- A shell glob over the whole name as a Lua pattern: * ? [a-z] [!a-z]; * also matches slashes.
+local function glob_pattern(glob)
+  local pattern, i = { "^" }, 1
+  while i <= #glob do
+    local c = glob:sub(i, i)
+    local set, close = glob:match("^%[(!?[^%]]+)%]()", i)
+    if set then
+      pattern[#pattern + 1] = "[" .. set:gsub("^!", "^"):gsub("%%", "%%%%") .. "]"
+      i = close - 1
+    elseif c == "*" then
+      pattern[#pattern + 1] = ".*"
+    elseif c == "?" then
+      pattern[#pattern + 1] = "."
+    else
+      pattern[#pattern + 1] = c:gsub("%p", "%%%0")
+    end
+    i = i + 1
+  end
+  pattern[#pattern + 1] = "$"
+  return table.concat(pattern)
+end
+
+local function unmatched(order, name)
+  local names, seen = {}, {}
+  for _, node in ipairs(order) do
+    local full = node.layer.name
+    for _, candidate in ipairs { full, full:match("^[^/]+") } do
+      if not seen[candidate] then names[#names + 1], seen[candidate] = candidate, true end
+    end
+  end
+  local nearest = options.nearest(name, names, 3)
+  error(("no layer is named '%s'; the nearest %s %s"):format(name, #nearest == 1 and "is" or "are", table.concat(nearest, ", ")), 0)
+end
+
+--- Positions in `order` of the layers that a name means: the layer itself, and its whole block if it is a prefix.
+---@param order scion.Node[]
+---@param name string
+---@return integer[]
+function graph.find(order, name)
+  local found = {}
+  if type(name) ~= "string" then error("a layer's name is a string, not a " .. type(name), 0) end
+  for i, node in ipairs(order) do
+    local full = node.layer.name
+    if full == name or full:sub(1, #name + 1) == name .. "/" then found[#found + 1] = i end
+  end
+  if #found == 0 then unmatched(order, name) end
+  return found
+end
+
+--- Positions of the layers whose full names match a glob; a plain name also means its block.
+---@param order scion.Node[]
+---@param glob string
+---@return integer[]
+function graph.glob(order, glob)
+  if type(glob) ~= "string" then error("a glob of layer names is a string, not a " .. type(glob), 0) end
+  if not glob:find("[*?%[]") then return graph.find(order, glob) end
+  local found, pattern = {}, glob_pattern(glob)
+  for i, node in ipairs(order) do
+    if node.layer.name:find(pattern) then found[#found + 1] = i end
+  end
+  if #found == 0 then unmatched(order, glob) end
+  return found
+end
+
+return graph

@@ -1,0 +1,32 @@
+--- nn.add()({ a, b, … }): the elementwise sum of inputs of one shape; activation may follow.
+local layer = require "scion.layer"
+
+return layer.define {
+  kind = "add",
+  defaults = { activation = false },
+  fuses_activation = true,
+
+  output_shape = function(self, first, ...)
+    if not ... then self:fail("takes two inputs or more") end
+    for _, shape in ipairs { ... } do
+      if table.concat(shape, "x") ~= table.concat(first, "x") then
+        self:fail("inputs of shapes %s and %s cannot be added", table.concat(first, "x"), table.concat(shape, "x"))
+      end
+    end
+    return { table.unpack(first) }
+  end,
+
+  forward = function(_, s)
+    local sum = s.x[1]
+    for i = 2, #s.x do
+      s:emit { "add_forward", a = sum, b = s.x[i], y = s.y, activation = i == #s.x and s.activation or nil }
+      sum = s.y
+    end
+  end,
+
+  backward = function(_, s)
+    for i = 1, #s.x do
+      if s:wants(i) then s:emit { "copy", x = s.dy, y = s:dx(i), accumulate = s:accumulates(i) } end
+    end
+  end,
+}

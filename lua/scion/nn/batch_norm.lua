@@ -1,0 +1,76 @@
+--- nn.batch_norm{ epsilon = 1e-3, momentum = 0.99, scale = true, center = true, statistics = "batch" }
+--- Batch norm. statistics = "stored": the stored mean and variance are used and kept, also while scale and shift train;
+--- "batch": those of the batch, and the stored ones follow. A frozen layer always uses, and keeps, the stored ones.
+local core = require "scion.core"
+local layer = require "scion.layer"
+
+--- The stored form y = x * scale + shift, as tensors that follow the parameters. `bias`: of the layer folded into.
+local function fold(self, s, bias)
+  local key = bias and "fold+bias" or "fold"
+  local gamma, beta, mean, variance = self:weight "gamma", self:weight "beta", self:weight "moving_mean", self:weight "moving_variance"
+  local value = s:derived(self, key, { mean, variance, gamma, beta, bias }, function(target)
+    target = target or { scale = core.new(mean:shape(), "f32"), shift = core.new(mean:shape(), "f32") }
+    core.run { "batch_norm_fold", gamma = gamma, beta = beta, mean = mean, variance = variance, bias = bias, scale = target.scale,
+               shift = target.shift, epsilon = self.options.epsilon }
+    return target
+  end)
+  return { scale = value.scale, shift = value.shift, key = ":" .. self.name, norm = self }
+end
+
+return layer.define {
+  kind = "batch_norm",
+  defaults = { epsilon = 1e-3, momentum = 0.99, scale = true, center = true, statistics = "batch" },
+  fuses_activation = true,
+  fold = fold,
+
+  check = function(self)
+    local statistics = self.options.statistics
+    if statistics ~= "batch" and statistics ~= "stored" then self:fail("statistics is 'stored' or 'batch', not '%s'", tostring(statistics)) end
+  end,
+
+  output_shape = function(self, ...)
+    self:expect({ ... }, 1)
+    return { table.unpack((...)) }
+  end,
+
+  define_parameters = function(self, shape)
+    local channels, list = { shape[#shape] }, {}
+    if self.options.scale then list[#list + 1] = { name = "gamma", shape = channels, init = "ones" } end
+    if self.options.center then list[#list + 1] = { name = "beta", shape = channels, init = "zeros" } end
+    list[#list + 1] = { name = "moving_mean", shape = channels, init = "zeros", statistic = true }
+    list[#list + 1] = { name = "moving_variance", shape = channels, init = "ones", statistic = true }
+    return list
+  end,
+
+  --- Whether a training step would use the batch's statistics.
+  uses_batch = function(self) return self.options.statistics == "batch" and not self.frozen end,
+
+  forward = function(self, s)
+    if not s.op.batch_statistics then
+      local stored = fold(self, s)
+      s:emit { "scale_shift_forward", x = s.x[1], scale = stored.scale, shift = stored.shift, y = s.y, activation = s.activation }
+      return
+    end
+    local channels = self:weight("moving_mean"):shape()
+    s.op.saved_mean, s.op.saved_rstd = s:fixed(channels), s:fixed(channels)
+    -- the statistics move on copies, which the step takes over once its loss proved finite
+    local mean, variance = s:pending(self, "moving_mean"), s:pending(self, "moving_variance")
+    s:emit { "batch_norm_batch_forward", x = s.x[1], gamma = self:weight "gamma", beta = self:weight "beta", moving_mean = mean,
+             moving_variance = variance, saved_mean = s.op.saved_mean, saved_rstd = s.op.saved_rstd, y = s.y,
+             epsilon = self.options.epsilon, momentum = self.options.momentum, activation = s.activation }
+  end,
+
+  backward = function(self, s)
+    local dgamma, dbeta = s:gradient(self, "gamma"), s:gradient(self, "beta")
+    local dx = s:wants(1) and s:dx(1) or nil
+    if s.op.batch_statistics then
+      s:emit { "batch_norm_batch_backward", x = s.x[1], dy = s.dy, gamma = self:weight "gamma", saved_mean = s.op.saved_mean,
+               saved_rstd = s.op.saved_rstd, dx = dx, dgamma = dgamma, dbeta = dbeta, accumulate = s:accumulates(1) }
+    else
+      local stored = fold(self, s)
+      s:emit { "batch_norm_stored_backward", x = dgamma and s.x[1], dy = s.dy, mean = dgamma and self:weight "moving_mean",
+               variance = dgamma and self:weight "moving_variance", scale = stored.scale, dx = dx, dgamma = dgamma, dbeta = dbeta,
+               epsilon = self.options.epsilon, accumulate = s:accumulates(1) }
+    end
+  end,
+}

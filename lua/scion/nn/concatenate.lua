@@ -1,0 +1,34 @@
+--- nn.concatenate()({ a, b, … }): inputs side by side along the last dimension. Costs nothing where the plan lets the inputs be
+--- written straight into their slices.
+local layer = require "scion.layer"
+
+return layer.define {
+  kind = "concatenate",
+
+  output_shape = function(self, first, ...)
+    if not first then self:fail("takes one input or more") end
+    local out = { table.unpack(first) }
+    for _, shape in ipairs { ... } do
+      local fits = #shape == #first
+      for i = 1, #first - 1 do fits = fits and shape[i] == first[i] end
+      if not fits then self:fail("inputs of shapes %s and %s cannot be concatenated", table.concat(first, "x"), table.concat(shape, "x")) end
+      out[#out] = out[#out] + shape[#shape]
+    end
+    return out
+  end,
+
+  --- Copies the inputs that are not in place already.
+  forward = function(_, s)
+    for i, slice in ipairs(s:slices(s.y)) do
+      if not s.op.aliased[i] then s:emit { "copy", x = s.x[i], y = slice } end
+    end
+  end,
+
+  backward = function(_, s)
+    for i, slice in ipairs(s:slices(s.dy)) do
+      if s:wants(i) and not s:adopt(i, slice) then
+        s:emit { "copy", x = slice, y = s:dx(i), accumulate = s:accumulates(i) }
+      end
+    end
+  end,
+}

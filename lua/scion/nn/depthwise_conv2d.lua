@@ -1,0 +1,45 @@
+--- nn.depthwise_conv2d(kernel, { stride = 1, padding = "valid", dilation = 1, multiplier = 1, bias = true, activation =, name = })
+--- A convolution of each channel by itself; its kernel is [kh, kw, channels, multiplier].
+local layer = require "scion.layer"
+
+return layer.define {
+  kind = "depthwise_conv2d",
+  positional = { "kernel" },
+  defaults = { kernel = layer.required, stride = 1, dilation = 1, padding = "valid", multiplier = 1, bias = true, activation = false },
+  fuses_activation = true,
+  folds_norm = true,
+
+  output_shape = function(self, ...)
+    self:expect({ ... }, 1, 3)
+    local height, width
+    self.window, height, width = layer.window(self, ...)
+    return { height, width, (...)[3] * self.options.multiplier }
+  end,
+
+  define_parameters = function(self, shape)
+    local kernel, m = layer.pair(self, self.options.kernel, "kernel"), self.options.multiplier
+    local list = { { name = "kernel", shape = { kernel[1], kernel[2], shape[3], m }, init = "glorot" } }
+    if self.options.bias then list[2] = { name = "bias", shape = { shape[3] * m }, init = "zeros" } end
+    return list
+  end,
+
+  macs = function(self, _, y) return y[1] * y[2] * y[3] * self.window.kernel[1] * self.window.kernel[2] end,
+
+  forward = function(self, s)
+    s:emit { "depthwise_forward", x = s.x[1], kernel = self:weight "kernel", scale = s.fold and s.fold.scale,
+             bias = s.fold and s.fold.shift or self:weight "bias", y = s.y, window = self.window, activation = s.activation }
+  end,
+
+  backward = function(self, s)
+    local dw = s:gradient(self, "kernel")
+    if dw then
+      s:emit { "depthwise_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = self.window }
+      s:unfold(dw)
+    end
+    s:bias_gradient(self)
+    if s:wants(1) then
+      s:emit { "depthwise_backward_input", dy = s.dy, kernel = self:weight "kernel", scale = s.fold and s.fold.scale, dx = s:dx(1),
+               window = self.window, accumulate = s:accumulates(1) }
+    end
+  end,
+}

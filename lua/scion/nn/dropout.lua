@@ -1,0 +1,30 @@
+--- nn.dropout(rate): in training each element is dropped with that probability and the others scaled up; else nothing happens.
+local layer = require "scion.layer"
+local random = require "scion.random"
+
+return layer.define {
+  kind = "dropout",
+  positional = { "rate" },
+  defaults = { rate = layer.required },
+  identity = "inference", -- the plan leaves it out there
+
+  check = function(self)
+    local rate = self.options.rate
+    if type(rate) ~= "number" or rate < 0 or rate >= 1 then self:fail("rate is a number from 0 up to, but not, 1") end
+    self.seed, self.stream = random.next_stream()
+  end,
+
+  output_shape = function(self, ...)
+    self:expect({ ... }, 1)
+    return { table.unpack((...)) }
+  end,
+
+  forward = function(self, s)
+    s:emit { "dropout", x = s.x[1], y = s.y, rate = self.options.rate, seed = self.seed, stream = self.stream }
+  end,
+
+  backward = function(self, s)
+    if not s:wants(1) then return end
+    s:emit { "dropout", x = s.dy, y = s:dx(1), rate = self.options.rate, seed = self.seed, stream = self.stream, accumulate = s:accumulates(1) }
+  end,
+}

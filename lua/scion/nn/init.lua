@@ -1,0 +1,22 @@
+--- Layers: scion.nn.X is the file nn/X.lua; the activations have constructors of their own.
+local nn = {}
+
+for _, name in ipairs { "relu", "relu6", "sigmoid", "tanh", "softmax" } do
+  nn[name] = function(options)
+    local given = { activation = name }
+    for k, v in pairs(options or {}) do given[k] = v end
+    return nn.activation(given)
+  end
+end
+
+return setmetatable(nn, {
+  __index = function(self, name)
+    local path = "scion.nn." .. tostring(name)
+    if not package.searchpath(path, package.path) then
+      error(("scion.nn has no layer '%s'"):format(tostring(name)), 2)
+    end
+    local constructor = require(path)
+    rawset(self, name, constructor)
+    return constructor
+  end,
+})

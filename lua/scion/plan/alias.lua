@@ -1,0 +1,29 @@
+--- Gives every operation a value, and lets concatenation, flatten, reshape and sleeping dropout cost nothing: branches write
+--- straight into their slice of the concatenation; the others are the same memory. What feeds two concatenations is copied.
+local value = require "scion.plan.value"
+
+local function concatenate(op)
+  op.aliased = {}
+  local channel = 0
+  for i, input in ipairs(op.inputs) do
+    local v = input.value
+    if not v.parent and not v.input and not input.identity then
+      value.move_into(v, op.value, channel)
+      op.aliased[i] = true
+    end
+    channel = channel + input.shape[#input.shape]
+  end
+end
+
+return function(ir)
+  for _, op in ipairs(ir.ops) do op.value = op.value or value.new(op.shape) end
+  for _, op in ipairs(ir.ops) do
+    if op.layer.kind == "concatenate" then concatenate(op) end
+  end
+  for _, op in ipairs(ir.ops) do
+    if op.identity and value.contiguous(op.inputs[1].value) and not op.value.parent then
+      op.value = value.view(op.inputs[1].value, op.shape)
+      op.in_place = true
+    end
+  end
+end

@@ -1,0 +1,110 @@
+--- model:plan(): what a step would execute, before any training.
+local core = require "scion.core"
+local options = require "scion.options"
+local targets = require "scion.train.targets"
+local text = require "scion.report.text"
+
+local report = {}
+
+---@class scion.PlanReport
+---@field batch integer
+---@field trainable integer parameters that a step changes
+---@field forward integer multiply-adds for one image
+---@field backward integer
+---@field frozen integer those of the forward ones that lie below the frontier
+---@field memory integer bytes: arena, weights, packed weights and gradients
+---@field frontier string? name of the last frozen layer below which nothing trains
+---@field steps integer kernel calls
+---@field seconds_per_image number predicted
+---@field seconds_per_epoch number? predicted, where a data set is given
+
+local class = { __name = "scion.PlanReport" }
+
+function class:__tostring()
+  local lines = {
+    ("plan for a %s step, batch %d: %d kernel calls"):format(self.mode == "train" and "training" or "inference", self.batch, self.steps),
+    ("  trainable     %s of %s parameters"):format(text.grouped(self.trainable), text.grouped(self.parameters)),
+    ("  frontier      %s"):format(self.frontier and ("below nothing trains: up to %s"):format(self.frontier) or "none: everything trains"),
+    ("  forward       %s an image, %.0f%% of it frozen"):format(text.macs(self.forward), 100 * self.frozen / math.max(self.forward, 1)),
+    ("  backward      %s an image"):format(text.macs(self.backward)),
+    ("  peak memory   %s (activations %s, weights %s)"):format(text.bytes(self.memory), text.bytes(self.arena), text.bytes(self.memory - self.arena)),
+    ("  predicted     %.1f images/s"):format(1 / self.seconds_per_image),
+  }
+  if self.mode == "train" and self.trainable == 0 then lines[3] = "  frontier      everything is frozen" end
+  if self.seconds_per_epoch then lines[#lines] = lines[#lines] .. (", %.0f s an epoch of %d images"):format(self.seconds_per_epoch, self.images) end
+  return table.concat(lines, "\n")
+end
+
+local speed -- multiply-adds a second, measured once
+
+--- How fast this machine convolves: a layer of middling shape, a few times.
+local function measure_speed()
+  local x, y, kernel = core.new({ 4, 28, 28, 128 }, "f32"), core.new({ 4, 28, 28, 128 }, "f32"), core.new({ 3, 3, 128, 128 }, "f32")
+  local packed = core.new({ core.conv2d_packed(kernel, false) }, "f32")
+  core.run { "conv2d_pack", kernel = kernel, packed = packed }
+  local window = { kernel = { 3, 3 }, stride = { 1, 1 }, dilation = { 1, 1 }, before = { 1, 1 }, after = { 1, 1 } }
+  local best
+  for _ = 1, 5 do
+    local start = core.clock()
+    core.run { "conv2d_forward", x = x, packed = packed, y = y, window = window }
+    local seconds = core.clock() - start
+    best = math.min(best or seconds, seconds)
+  end
+  return 4 * 28 * 28 * 128 * 9 * 128 / best
+end
+
+--- A network's layers on average reach this share of that layer's speed.
+local share_of_speed = 0.75
+
+local function last_frozen(made)
+  local name
+  for _, op in ipairs(made.ops) do
+    if op.grad then return name end
+    name = (op.norm or op.layer).name
+  end
+  return name
+end
+
+local function bytes_of_parameters(rows)
+  local n = 0
+  for _, row in ipairs(rows) do n = n + row.parameters end
+  return 4 * n
+end
+
+--- Bytes of what the plan derives from parameters: packed and folded copies.
+local function bytes_derived(made)
+  local total, seen = 0, {}
+  local function add(t)
+    if seen[t] then return end
+    seen[t] = true
+    local n = 4
+    for _, d in ipairs(t:shape()) do n = n * d end
+    total = total + n
+  end
+  for _, entry in ipairs(made.derived) do
+    if type(entry.target) == "userdata" then add(entry.target) else for _, t in pairs(entry.target) do add(t) end end
+  end
+  return total
+end
+
+---@param model scion.Model
+---@param given { batch: integer?, data: scion.Dataset?, mode: "train"|"infer"|nil }
+---@return scion.PlanReport
+function report.new(model, given)
+  if given.batches then given = { data = given } end
+  options.check("plan", given, { batch = false, data = false, mode = false })
+  local batch = given.batch or given.data and given.data.batch or 32
+  local mode = given.mode or "train"
+  local rows = model:layers()
+  local made = model:plan_for { mode = mode, batch = batch, input_dtype = "u8", loss = mode == "train" and targets.loss(model) or nil }
+  local trainable, parameters = 0, bytes_of_parameters(rows) // 4
+  for _, row in ipairs(rows) do trainable = trainable + row.trainable end
+  speed = speed or measure_speed() * share_of_speed
+  local seconds = (made.cost.forward + made.cost.backward) / speed
+  return setmetatable({ mode = mode, batch = batch, steps = #made.steps, trainable = mode == "train" and trainable or 0, parameters = parameters,
+    forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
+    memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
+    images = given.data and #given.data, seconds_per_epoch = given.data and seconds * #given.data or nil }, class)
+end
+
+return report

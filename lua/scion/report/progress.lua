@@ -1,0 +1,86 @@
+--- What fit shows while it runs: on a terminal a bar that redraws itself, elsewhere a line an epoch.
+local core = require "scion.core"
+
+local progress = {}
+progress.__index = progress
+
+local redraw_seconds = 0.1
+
+local function duration(seconds)
+  if seconds < 60 then return ("%ds"):format(math.floor(seconds + 0.5)) end
+  if seconds < 3600 then return ("%d:%02d"):format(seconds // 60, seconds % 60) end
+  return ("%d:%02d:%02d"):format(seconds // 3600, seconds % 3600 // 60, seconds % 60)
+end
+
+--- One line about a finished epoch.
+---@param entry table of the history
+---@return string
+function progress.epoch_text(entry)
+  local parts = { ("epoch %d"):format(entry.epoch), ("loss %.4f"):format(entry.loss) }
+  if entry.accuracy then parts[#parts + 1] = ("accuracy %.4f"):format(entry.accuracy) end
+  if entry.val_loss then parts[#parts + 1] = ("val_loss %.4f"):format(entry.val_loss) end
+  if entry.val_accuracy then parts[#parts + 1] = ("val_accuracy %.4f"):format(entry.val_accuracy) end
+  parts[#parts + 1] = ("%.1f images/s"):format(entry.images_per_second)
+  parts[#parts + 1] = duration(entry.seconds)
+  return table.concat(parts, "  ")
+end
+
+--- shown: false for a silent one. last: number of the last epoch, for "epoch 3/5".
+function progress.new(shown, last)
+  return setmetatable({ shown = shown, last = last, width = core.terminal_width(), drawn = 0 }, progress)
+end
+
+--- Clears the bar's line.
+function progress:clear()
+  if self.open then io.stdout:write("\r\27[K") end
+  self.open = false
+end
+
+function progress:begin(epoch, images)
+  self.epoch, self.images, self.drawn = epoch, images, 0
+end
+
+--- Redraws the bar after a step, at most ten times a second.
+---@param sums scion.Metrics
+---@param elapsed number seconds since the epoch began
+function progress:step(sums, elapsed)
+  local now = core.clock()
+  if not self.shown or not self.width or now - self.drawn < redraw_seconds then return end
+  self.drawn = now
+  local accuracy, rate = sums:accuracy(), sums.examples / elapsed
+  local right = (" %d/%d  %.1f images/s  loss %.4f%s  %s left"):format(sums.examples, self.images, rate, sums:loss(),
+    accuracy and ("  accuracy %.3f"):format(accuracy) or "", duration(math.max(self.images - sums.examples, 0) / rate))
+  local left = ("epoch %d/%d "):format(self.epoch, self.last)
+  local room = math.min(30, self.width - #left - #right - 3)
+  local bar = ""
+  if room >= 5 then
+    local full = math.min(room, room * sums.examples // math.max(self.images, 1))
+    bar = "[" .. ("="):rep(full) .. ("."):rep(room - full) .. "]"
+  end
+  io.stdout:write("\r", (left .. bar .. right):sub(1, self.width - 1), "\27[K")
+  io.stdout:flush()
+  self.open = true
+end
+
+--- Replaces the bar by the epoch's line.
+function progress:finish(entry)
+  if not self.shown then return end
+  self:clear()
+  io.stdout:write((progress.epoch_text(entry):gsub("^epoch %d+", ("epoch %d/%d"):format(entry.epoch, self.last))), "\n")
+  io.stdout:flush()
+end
+
+function progress:interrupted()
+  if not self.shown then return end
+  self:clear()
+  io.stdout:write(("interrupted in epoch %d, between two steps: the model is usable as it is\n"):format(self.epoch))
+  io.stdout:flush()
+end
+
+--- Leaves the bar where it stands, for an error message to follow on a line of its own.
+function progress:broken()
+  if self.open then io.stdout:write("\n") end
+  self.open = false
+end
+
+return progress

@@ -1,0 +1,67 @@
+--- model:evaluate: loss, accuracy, and how well each class is told.
+local core = require "scion.core"
+local metrics = require "scion.train.metrics"
+local options = require "scion.options"
+local targets = require "scion.train.targets"
+
+---@class scion.Evaluation
+---@field loss number
+---@field accuracy number?
+---@field classes { label: string, precision: number, recall: number, f1: number, support: integer }[]?
+---@field confusion scion.Tensor? [true class, predicted class]
+---@field examples integer
+
+local function ratio(a, b) return b > 0 and a / b or 0.0 end
+
+local class = {
+  __name = "scion.Evaluation",
+  __tostring = function(self)
+    local lines = { ("loss %.4f"):format(self.loss) .. (self.accuracy and ("  accuracy %.4f"):format(self.accuracy) or "") ..
+                    ("  (%d examples)"):format(self.examples) }
+    if self.classes then
+      local width = 5
+      for _, c in ipairs(self.classes) do width = math.max(width, utf8.len(c.label) or #c.label) end
+      lines[2] = ("%s  precision  recall      f1  support"):format((" "):rep(width))
+      for _, c in ipairs(self.classes) do
+        lines[#lines + 1] = ("%s%s  %9.4f  %6.4f  %6.4f  %7d"):format(c.label, (" "):rep(width - (utf8.len(c.label) or #c.label)), c.precision,
+                                                                    c.recall, c.f1, c.support)
+      end
+    end
+    return table.concat(lines, "\n")
+  end,
+}
+
+--- Precision, recall, F1 and support from the counts of (true, predicted).
+local function per_class(counts, labels)
+  local table_of, list = counts:totable(), {}
+  for i, row in ipairs(table_of) do
+    local support, predicted = 0, 0
+    for j = 1, #table_of do support, predicted = support + row[j], predicted + table_of[j][i] end
+    local precision, recall = ratio(row[i], predicted), ratio(row[i], support)
+    list[i] = { label = labels and labels[i] or tostring(i), precision = precision, recall = recall, support = support,
+                f1 = ratio(2 * precision * recall, precision + recall) }
+  end
+  return list
+end
+
+---@param model scion.Model
+---@param data scion.Dataset
+---@param given { batch: integer?, loss: string? }
+---@return scion.Evaluation
+return function(model, data, given)
+  options.check("evaluate", given, { batch = false, loss = false })
+  local loss = targets.loss(model, given.loss)
+  targets.check(model, data, loss)
+  targets.same_labels(model.labels, data.labels, "the model's labels and those of the data set")
+  local outputs = model.output.shape
+  local sums = metrics.new(loss ~= "mse" and math.max(outputs[#outputs], 2) or nil)
+  for images, labels in data:batches(0, { shuffle = false, augment = false, batch = given.batch }) do
+    local n = images:shape()[1]
+    local plan = model:plan_for { mode = "infer", batch = math.max(n, given.batch or data.batch or n), input_dtype = images:dtype(), loss = loss }
+    local complete = model:execute(plan, { images = images, labels = targets.tensor(labels, loss, outputs) })
+    if not complete then break end
+    sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), labels)
+  end
+  return setmetatable({ loss = sums:loss(), accuracy = sums:accuracy(), examples = sums.examples, confusion = sums.counts,
+                        classes = sums.counts and per_class(sums.counts, data.labels or model.labels) or nil }, class)
+end

@@ -1,0 +1,42 @@
+--- Running sums over batches: the loss, and what was taken for what.
+local core = require "scion.core"
+
+---@class scion.Metrics
+---@field examples integer
+---@field counts scion.Tensor? [true class, predicted class]
+local metrics = {}
+metrics.__index = metrics
+
+--- classes: how many; nil for a loss without classes.
+---@param classes integer?
+---@return scion.Metrics
+function metrics.new(classes)
+  return setmetatable({ examples = 0, total = 0, counts = classes and core.new({ classes, classes }, "i32") or nil }, metrics)
+end
+
+--- Adds a batch.
+---@param losses scion.Tensor of each example
+---@param probabilities scion.Tensor
+---@param labels scion.Tensor i32 classes from 0
+---@return number loss the batch's mean
+function metrics:add(losses, probabilities, labels)
+  local n, sum = losses:shape()[1], losses:sum()
+  self.examples, self.total = self.examples + n, self.total + sum
+  if self.counts then core.run { "confusion", x = probabilities, labels = labels, counts = self.counts } end
+  return sum / n
+end
+
+--- Mean loss of what was added.
+---@return number
+function metrics:loss() return self.examples > 0 and self.total / self.examples or 0 / 0 end
+
+--- Share of right predictions, or nil where there are no classes.
+---@return number?
+function metrics:accuracy()
+  if not self.counts or self.examples == 0 then return nil end
+  local right = 0
+  for i = 1, self.counts:shape()[1] do right = right + self.counts:get(i, i) end
+  return right / self.examples
+end
+
+return metrics

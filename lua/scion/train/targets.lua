@@ -1,0 +1,66 @@
+--- Which loss a network is trained with, and whether a data set fits it.
+local core = require "scion.core"
+
+local targets = {}
+
+local by_activation = { softmax = "categorical", sigmoid = "binary" }
+local losses = { categorical = true, binary = true, mse = true }
+
+--- The loss that follows from the last layer, unless one is given: softmax, "categorical"; sigmoid, "binary"; linear, "mse".
+---@param model scion.Model
+---@param given string?
+---@return "categorical"|"binary"|"mse"
+function targets.loss(model, given)
+  if given then
+    if not losses[given] then error(("loss is 'categorical', 'binary' or 'mse', not '%s'"):format(tostring(given)), 0) end
+    return given
+  end
+  return by_activation[model.output.layer.options.activation or "linear"] or "mse"
+end
+
+--- Raises if images of the data set do not fit the model's input, or its classes the output.
+---@param model scion.Model
+---@param data scion.Dataset
+---@param loss string
+function targets.check(model, data, loss)
+  local shape, size = model.input.shape, data.size
+  if size and (size[1] ~= shape[1] or size[2] ~= shape[2]) then
+    error(("the data set has images of %dx%d, but the model takes %dx%d"):format(size[1], size[2], shape[1], shape[2]), 0)
+  end
+  if not data.labels or loss == "mse" then return end
+  local outputs = model.output.shape[#model.output.shape]
+  local classes = (loss == "binary" and outputs == 1) and 2 or outputs
+  if #data.labels ~= classes then
+    error(("%s: the model's last layer distinguishes %d classes, but the data set has %d (%s)"):format(
+      model.output.layer.name, classes, #data.labels, table.concat(data.labels, ", ")), 0)
+  end
+end
+
+--- Raises if two data sets, or a model and a data set, do not mean the same by class 1, 2, …
+---@param one string[]?
+---@param other string[]?
+---@param what string who `other` belongs to
+function targets.same_labels(one, other, what)
+  if not one or not other then return end
+  for i = 1, math.max(#one, #other) do
+    if one[i] ~= other[i] then
+      error(("%s disagree: class %d is '%s' there, but '%s' here; give the data set labels = train.labels"):format(
+        what, i, tostring(other[i] or "absent"), tostring(one[i] or "absent")), 0)
+    end
+  end
+end
+
+--- The labels of a batch as the loss kernel takes them: class indices from 0, or f32 targets of the output's shape.
+---@param labels scion.Tensor
+---@param loss string
+---@param outputs integer[] shape of the output
+---@return scion.Tensor
+function targets.tensor(labels, loss, outputs)
+  if loss == "categorical" then return labels end
+  local shape = { labels:shape()[1], table.unpack(outputs) }
+  local target = core.new(shape, "f32")
+  core.copy(labels, target)
+  return target
+end
+
+return targets

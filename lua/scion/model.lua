@@ -124,7 +124,12 @@ end
 local function one_key(where, given, known)
   options.check(where, given, known)
   local key = next(given)
-  if key == nil or next(given, key) ~= nil then error(where .. " takes one option: " .. table.concat(options.names(known), ", "), 0) end
+  if key == nil or next(given, key) ~= nil then
+    local names = {}
+    for name in pairs(known) do names[#names + 1] = name end
+    table.sort(names)
+    error(("%s takes one of these options, not several or none: %s"):format(where, table.concat(names, ", ")), 0)
+  end
   return key, given[key]
 end
 
@@ -147,7 +152,7 @@ function model:freeze(given)
     local found = graph.find(self.order, value)
     last = found[#found]
   elseif math.type(value) ~= "integer" or value < 0 or value > #self.order then
-    error(("freeze: 'first' is a number of layers from 0 to %d, not %s"):format(#self.order, tostring(value)), 2)
+    error(("freeze: 'first' is a number of layers from 0 to %d, not %s"):format(#self.order, tostring(value)), 0)
   end
   set(self, 1, last, true)
   set(self, last + 1, #self.order, false)

@@ -76,9 +76,10 @@ end
 local function unmatched(order, name)
   local names, seen = {}, {}
   for _, node in ipairs(order) do
-    local full = node.layer.name
-    for _, candidate in ipairs { full, full:match("^[^/]+") } do
+    local candidate = node.layer.name
+    while candidate do -- the layer, and every block it is in
       if not seen[candidate] then names[#names + 1], seen[candidate] = candidate, true end
+      candidate = candidate:match "^(.*)/"
     end
   end
   local nearest = options.nearest(name, names, 3)

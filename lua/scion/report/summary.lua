@@ -61,7 +61,7 @@ function summary.text(model)
   local rows = model:layers()
   local lines = { header(model, rows) }
   for _, row in ipairs(rows) do
-    lines[#lines + 1] = (("%5d %s %s %s %11s  %s"):format(row.index, text.column(row.name, 28), text.column(row.kind, 16),
+    lines[#lines + 1] = (("%5d %s %s %s %10s  %s"):format(row.index, text.column(row.name, 25), text.column(row.kind, 16),
       text.column(text.shape(row.shape), 11), text.grouped(row.parameters), row.frozen and "frozen" or "")):gsub("%s+$", "")
   end
   return table.concat(lines, "\n")

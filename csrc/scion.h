@@ -449,7 +449,8 @@ scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int
 /* Reads a dataset, converted from its precision, into a contiguous f32 tensor of the same shape. A failure while reading may
  * leave part of it overwritten; a refusal changes nothing. */
 scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t);
-int64_t scion_hdf5_open_ids(void); /* the library's objects in use now, for tests */
+int64_t scion_hdf5_open_ids(void); /* files, groups, datasets, types and attributes that are open now, for tests */
+
 /* ---------------------------------------------------------------- images (image/)
  * u8 RGB, contiguous [H,W,3], rows from the top. What the files of the world get wrong is SCION_WORLD, and the message names
  * the path. */

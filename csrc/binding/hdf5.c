@@ -46,7 +46,7 @@ static int file_close(lua_State *L) {
   return 0;
 }
 
-/* hdf5.open_ids() -> how many objects of the library are in use, for tests */
+/* hdf5.open_ids() -> how many files, groups, datasets, types and attributes are open, for tests */
 static int hdf5_open_ids(lua_State *L) {
   lua_pushinteger(L, scion_hdf5_open_ids());
   return 1;

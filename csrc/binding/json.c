@@ -132,12 +132,12 @@ static int core_json_encode(lua_State *L) {
 
 /* ---- JSON to Lua */
 
-/* Pushes the value; false when it is too deep. */
+/* Pushes the value, which lies within `depth` others; false when it is too deep. */
 static bool to_lua(lua_State *L, json_t *json, int depth) {
   const char *key;
   json_t *value;
   size_t i;
-  if (depth > MAX_DEPTH) return false;
+  if (depth >= MAX_DEPTH && (json_is_object(json) || json_is_array(json))) return false;
   luaL_checkstack(L, 4, "json");
   switch (json_typeof(json)) {
     case JSON_OBJECT:

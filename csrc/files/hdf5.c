@@ -103,15 +103,10 @@ void scion_hdf5_close(scion_hdf5 *file) {
 }
 
 int64_t scion_hdf5_open_ids(void) {
-  static const H5I_type_t types[] = {H5I_FILE, H5I_GROUP, H5I_DATATYPE, H5I_DATASPACE, H5I_DATASET, H5I_ATTR, H5I_GENPROP_LST};
-  int64_t total = 0;
   enter();
-  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-    hsize_t members = 0;
-    if (H5Inmembers(types[i], &members) >= 0) total += (int64_t)members;
-  }
+  ssize_t count = H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL);
   leave(SCION_OK);
-  return total;
+  return count;
 }
 
 /* ---- objects */

@@ -1,0 +1,177 @@
+local core = require "scion.core"
+local hdf5 = require "scion.hdf5"
+local safetensors = require "scion.weights.safetensors"
+local support = dofile "spec/files/support.lua"
+
+describe("scion.hdf5", function()
+  local folder
+  setup(function() folder = support.folder() end)
+  before_each(function() assert.equal(0, hdf5.open_ids()) end)
+  after_each(function() assert.equal(0, hdf5.open_ids()) end)
+  teardown(function()
+    support.remove(folder)
+    support.done()
+  end)
+
+  -- read(file, path) -> tensor or nil, message
+  local function read(file, path)
+    local shape, message = file:shape(path)
+    if not shape then return nil, message end
+    local tensor = core.new(shape)
+    local done, reason = file:read_into(path, tensor)
+    return done and tensor, reason
+  end
+
+  it("reads what h5py wrote: gzip, shuffle, halves and big-endian doubles", function()
+    local expected = assert(safetensors.read(support.fixtures .. "keras.safetensors"))
+    for name, prefix in pairs { ["keras.h5"] = "", ["keras_model.h5"] = "model_weights/" } do
+      local file <close> = assert(hdf5.open(support.fixtures .. name))
+      local count = 0
+      for key, tensor in pairs(expected) do
+        local found = assert(read(file, prefix .. key:gsub(":", "/", 1)))
+        assert.same(tensor:shape(), found:shape())
+        assert.equal(support.bytes(tensor), support.bytes(found))
+        assert.equal(1, found:version())
+        count = count + 1
+      end
+      assert.equal(9, count)
+    end
+  end)
+
+  it("reads attributes of strings", function()
+    local file <close> = assert(hdf5.open(support.fixtures .. "hostile.h5"))
+    assert.same({ "ab", "abcd" }, file:attribute("/", "padded"))
+    assert.same({ "Zoë", "" }, file:attribute("/", "utf8"))
+    assert.equal("one string", file:attribute("/", "one"))
+    assert.same({}, file:attribute("/", "none"))
+    for name, pattern in pairs { number = "number holds no strings", missing = "/ has no attribute missing" } do
+      local value, message = file:attribute("/", name)
+      assert.is_nil(value)
+      assert.matches("hostile.h5: .*" .. pattern, message)
+    end
+    local other <close> = assert(hdf5.open(support.fixtures .. "keras.h5"))
+    assert.same({ "conv2d_1", "block/norm_1", "dropout_1", "depthwise", "dense_1" }, other:attribute("/", "layer_names"))
+    assert.same({}, other:attribute("dropout_1", "weight_names"))
+    assert.equal("tensorflow", other:attribute("/", "backend"))
+  end)
+
+  it("says what is there", function()
+    local file <close> = assert(hdf5.open(support.fixtures .. "hostile.h5"))
+    for _, path in ipairs { "/", "fine", "/fine", "group", "group/inner", "/group//inner" } do assert.is_true(file:has(path)) end
+    for _, path in ipairs { "", "no", "no/inner", "group/no", "fine/inner" } do assert.is_false(file:has(path)) end
+    assert.is_true(file:has("/", "one"))
+    assert.is_false(file:has("/", "two"))
+    assert.is_false(file:has("no", "one"))
+    assert.same({ 2, 3 }, file:shape "fine")
+    assert.same({}, file:shape "scalar")
+    assert.equal(string.pack("<f", 2.5), support.bytes(assert(read(file, "scalar"))))
+  end)
+
+  it("refuses each kind of object that it does not follow, by name", function()
+    local file <close> = assert(hdf5.open(support.fixtures .. "hostile.h5"))
+    local open = hdf5.open_ids()
+    assert(file:shape "fine")
+    for path, pattern in pairs {
+      soft = "soft or an external link", ["soft_group/inner"] = "soft_group is a soft", elsewhere = "external link", lzf = "filter other than",
+      fletcher32 = "filter other than", scaled = "filter other than", integers = "floating%-point", text = "floating%-point",
+      references = "floating%-point", complex = "floating%-point", seven = "7 dimensions", nothing = "nothing is empty",
+      external = "in another file", huge_chunks = "chunks that are too large", virtual = "virtual dataset", group = "not a dataset",
+      missing = "no object 'missing'", ["fine/x"] = "no object", [""] = "no object", [("x"):rep(5000)] = "too long",
+    } do
+      local shape, message = file:shape(path)
+      assert.is_nil(shape)
+      assert.equal(support.fixtures .. "hostile.h5: ", message:sub(1, #support.fixtures + 12))
+      assert.matches(pattern, message)
+      local tensor = core.new { 2, 3 }
+      assert.is_nil((file:read_into(path, tensor)))
+      assert.equal(("\0"):rep(24), support.bytes(tensor))
+      assert.equal(open, hdf5.open_ids())
+    end
+    assert.is_nil((file:has "soft"))
+    assert.is_nil((file:attribute("soft_group", "x")))
+  end)
+
+  it("reads into f32 tensors of the same shape alone", function()
+    local file <close> = assert(hdf5.open(support.fixtures .. "hostile.h5"))
+    for _, shape in ipairs { { 3, 2 }, { 6 }, { 2, 3, 1 }, {} } do
+      local tensor = core.new(shape)
+      local done, message = file:read_into("fine", tensor)
+      assert.is_nil(done)
+      assert.matches("fine is 2x3, expected " .. (#shape > 0 and table.concat(shape, "x") or "scalar"), message)
+    end
+    assert.has_error(function() file:read_into("fine", core.new({ 2, 3 }, "i32")) end,
+      support.fixtures .. "hostile.h5: weights are read into contiguous f32 tensors")
+    assert.has_error(function() file:read_into("fine", {}) end)
+    assert.has_error(function() file:shape "a\0b" end)
+  end)
+
+  it("says what is wrong with the path", function()
+    for name, pattern in pairs {
+      ["none.h5"] = "No such file", [folder] = "not a regular file", ["/dev/null"] = "not a regular file",
+      [support.fixtures .. "make.py"] = "not an HDF5 file", [support.spit(folder .. "/empty", "")] = "not an HDF5 file",
+    } do
+      local file, message = hdf5.open(name)
+      assert.is_nil(file)
+      assert.equal(name .. ": ", message:sub(1, #name + 2))
+      assert.matches(pattern, message)
+    end
+  end)
+
+  it("refuses a truncated file, whatever is left of it", function()
+    local whole, path = support.slurp(support.fixtures .. "keras.h5"), folder .. "/cut.h5"
+    for length = 0, #whole - 1, 61 do
+      local file, message = hdf5.open(support.spit(path, whole:sub(1, length)))
+      assert.is_nil(file)
+      assert.matches("cut.h5: ", message)
+    end
+    local _, message = hdf5.open(support.spit(path, whole:sub(1, -2)))
+    assert.matches("cut.h5: the HDF5 file cannot be read: truncated file", message)
+    assert(hdf5.open(support.spit(path, whole))):close()
+  end)
+
+  it("reports damage inside a compressed dataset", function()
+    local whole, path = support.slurp(support.fixtures .. "keras.h5"), folder .. "/damaged.h5"
+    local at = assert(whole:find("\x78[\x01\x5e\x9c\xda]")) -- how a zlib stream begins
+    support.spit(path, whole:sub(1, at + 3) .. ("\xff"):rep(20) .. whole:sub(at + 24))
+    local file <close> = assert(hdf5.open(path))
+    local failures = 0
+    for _, name in ipairs { "conv2d_1/conv2d_1/kernel:0", "depthwise/depthwise/depthwise_kernel:0" } do
+      local tensor, message = read(file, name)
+      if not tensor then
+        failures = failures + 1
+        assert.matches("damaged.h5: the dataset .*kernel:0 cannot be read: ", message)
+      end
+    end
+    assert.equal(1, failures)
+  end)
+
+  it("closes once or often, and is not used afterwards", function()
+    local file = assert(hdf5.open(support.fixtures .. "keras.h5"))
+    file:close()
+    file:close()
+    assert.has_error(function() file:has "/" end, "attempt to use a closed HDF5 file")
+    do local inner <close> = hdf5.open(support.fixtures .. "keras.h5") file = inner end
+    assert.has_error(function() file:shape "/" end, "attempt to use a closed HDF5 file")
+    hdf5.open(support.fixtures .. "keras.h5")
+    collectgarbage()
+    collectgarbage()
+  end)
+
+  it("keeps no memory", function()
+    if not support.resident() then return pending "the system does not say how much memory is in use" end
+    local function all(times)
+      for _ = 1, times do
+        local file <close> = assert(hdf5.open(support.fixtures .. "hostile.h5"))
+        for _, path in ipairs { "fine", "lzf", "virtual", "external", "soft", "nothing", "text", "huge_chunks", "seven" } do file:shape(path) end
+        for _, name in ipairs { "padded", "number", "one", "utf8", "none", "missing" } do file:attribute("/", name) end
+        read(file, "fine")
+        file:has("/", "one")
+      end
+      collectgarbage()
+    end
+    all(100)
+    local before = support.resident()
+    all(1500)
+    assert.is_true(support.resident() - before < 2000)
+  end)
+end)

@@ -1,0 +1,82 @@
+-- What the specs of files share: a folder of their own, and tensors from and to bytes by way of hand-made safetensors files.
+local core = require "scion.core"
+
+local support = { fixtures = "spec/fixtures/files/", data = os.getenv "SCION_TEST_DATA" }
+
+local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+function support.shell(command)
+  local pipe = assert(io.popen(command .. " 2>&1"))
+  local output = pipe:read "a"
+  local ok, _, code = pipe:close()
+  return output, ok and 0 or code
+end
+
+function support.folder()
+  return (support.shell "mktemp -d":gsub("%s+$", ""))
+end
+
+function support.remove(folder) support.shell("rm -rf " .. quoted(folder)) end
+
+function support.list(folder) return support.shell("ls -A " .. quoted(folder)) end
+
+function support.slurp(path)
+  local file = assert(io.open(path, "rb"))
+  local bytes = file:read "a"
+  file:close()
+  return bytes
+end
+
+function support.spit(path, bytes)
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(bytes))
+  assert(file:close())
+  return path
+end
+
+-- The bytes of a safetensors file with that header, a table or already text.
+function support.pack(header, data)
+  local text = type(header) == "table" and core.json_encode(header) or header
+  return string.pack("<s8", text) .. (data or "")
+end
+
+local NAMES = { f32 = "F32", bf16 = "BF16", u8 = "U8", i32 = "I32" }
+local scratch = support.folder()
+
+-- A tensor that holds those bytes.
+function support.tensor(dtype, shape, bytes)
+  local list = #shape > 0 and shape or setmetatable({}, core.json_array)
+  local header = { x = { dtype = NAMES[dtype], shape = list, data_offsets = { 0, #bytes } } }
+  local file <close> = assert(core.safetensors_open(support.spit(scratch .. "/tensor", support.pack(header, bytes))))
+  return assert(file:read "x")
+end
+
+-- f32 numbers as a tensor of that shape.
+function support.floats(shape, numbers)
+  return support.tensor("f32", shape, string.pack("<" .. ("f"):rep(#numbers), table.unpack(numbers)))
+end
+
+-- The bytes that a tensor holds.
+function support.bytes(tensor)
+  assert(core.safetensors_write(scratch .. "/bytes", { x = tensor }))
+  local file = support.slurp(scratch .. "/bytes")
+  local _, start = string.unpack("<s8", file)
+  return file:sub(start)
+end
+
+-- Resident kilobytes of this process, or nil where the system does not say.
+function support.resident()
+  local file = io.open "/proc/self/status"
+  local kilobytes = file and file:read "a":match "VmRSS:%s+(%d+)"
+  if file then file:close() end
+  return tonumber(kilobytes)
+end
+
+-- A command line that runs a Lua text with the modules of this process.
+function support.lua(text)
+  return ("LUA_PATH=%s LUA_CPATH=%s lua5.4 -e %s"):format(quoted(package.path), quoted(package.cpath), quoted(text))
+end
+
+function support.done() support.remove(scratch) end
+
+return support

@@ -428,7 +428,8 @@ scion_status scion_safetensors_write(const char *path, const scion_named_tensor 
 
 /* HDF5, for reading alone, and as little of it as weights need: groups by hard links, datasets of floating-point numbers that
  * lie within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings. A module of its own
- * that shares no code with the core: messages lie in the file itself. Calls take turns. */
+ * that shares no code with the core: messages lie in the file itself. Calls take turns. Truncated files and damaged streams are
+ * errors; but libhdf5 itself trusts its own tables, so that a file forged to harm it can: take .h5 files from whom you trust. */
 typedef struct {
   int64_t id; /* the library's, -1: closed */
   char *path;

@@ -316,6 +316,19 @@ static scion_status read_shape(scion_hdf5 *file, const char *path, hid_t dataset
   return status;
 }
 
+/* What lies in one piece must be as long as its shape says: the library gives zeros for what was never written, and reads past
+ * the end of a compact dataset that is too short. */
+static scion_status check_bytes(scion_hdf5 *file, const char *path, hid_t dataset, int dims, const int64_t *shape) {
+  hid_t layout = H5Dget_create_plist(dataset), type = H5Dget_type(dataset);
+  size_t bytes = type < 0 ? 0 : H5Tget_size(type);
+  bool one_piece = layout >= 0 && H5Pget_layout(layout) != H5D_CHUNKED, fits = true;
+  for (int i = 0; i < dims && fits; i++) fits = scion_multiply_sizes(bytes, (size_t)shape[i], &bytes);
+  if (one_piece) fits = fits && H5Dget_storage_size(dataset) == bytes;
+  if (layout >= 0) H5Pclose(layout);
+  if (type >= 0) H5Tclose(type);
+  return fits ? SCION_OK : fail(file, SCION_WORLD, "%s holds fewer numbers than its shape says", path);
+}
+
 /* Opens a dataset that can be read and says its shape; on failure there is nothing to close. */
 static scion_status open_dataset(scion_hdf5 *file, const char *path, hid_t *dataset, int *dims, int64_t shape[SCION_MAX_DIMS]) {
   scion_status status = open_object(file, path, dataset);
@@ -323,6 +336,7 @@ static scion_status open_dataset(scion_hdf5 *file, const char *path, hid_t *data
   if (H5Iget_type(*dataset) != H5I_DATASET) status = fail(file, SCION_WORLD, "%s is not a dataset", path);
   if (status == SCION_OK) status = check_storage(file, path, *dataset);
   if (status == SCION_OK) status = read_shape(file, path, *dataset, dims, shape);
+  if (status == SCION_OK) status = check_bytes(file, path, *dataset, *dims, shape);
   if (status != SCION_OK) H5Oclose(*dataset);
   return status;
 }

@@ -75,6 +75,7 @@ describe("scion.hdf5", function()
       soft = "soft or an external link", ["soft_group/inner"] = "soft_group is a soft", elsewhere = "external link", lzf = "filter other than",
       fletcher32 = "filter other than", scaled = "filter other than", integers = "floating%-point", text = "floating%-point",
       references = "floating%-point", complex = "floating%-point", seven = "7 dimensions", nothing = "nothing is empty",
+      unwritten = "fewer numbers than its shape",
       external = "in another file", huge_chunks = "chunks that are too large", virtual = "virtual dataset", group = "not a dataset",
       missing = "no object 'missing'", ["fine/x"] = "no object", [""] = "no object", [("x"):rep(5000)] = "too long",
     } do

@@ -1,0 +1,71 @@
+/* safetensors from C: slices of channels go to files as whole tensors, random tensors come back bit by bit, and a new file
+ * that is discarded was never there. */
+#include "test.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static char path[64];
+
+static void round_trip(const scion_tensor *t) {
+  scion_safetensors *file = NULL;
+  scion_tensor back = {.dtype = SCION_F32};
+  OK(scion_safetensors_write(path, &(scion_named_tensor){"t", t}, 1, NULL, 0));
+  OK(scion_safetensors_open(&file, path));
+  if (!file) return;
+  OK(scion_safetensors_read(file, "t", &back));
+  CHECK(scion_tensor_same_shape(t, &back) && scion_tensor_contiguous(&back), "another shape came back");
+  int64_t rows = scion_tensor_rows(t), width = scion_tensor_channels(t), different = 0;
+  for (int64_t r = 0; r < rows && scion_tensor_same_shape(t, &back); r++)
+    different += memcmp((const float *)t->data + r * t->row_stride, (const float *)back.data + r * width, (size_t)width * 4) != 0;
+  CHECK(different == 0, "%lld of %lld rows differ", (long long)different, (long long)rows);
+  scion_tensor_release(&back);
+  scion_safetensors_close(file);
+}
+
+static void into_slice(void) {
+  scion_safetensors *file = NULL;
+  scion_tensor whole = TENSOR(3, 5), slice = SLICE(2, 3, 5);
+  OK(scion_safetensors_write(path, &(scion_named_tensor){"t", &whole}, 1, NULL, 0));
+  OK(scion_safetensors_open(&file, path));
+  if (file) CHECK(scion_safetensors_read_into(file, "t", &slice) == SCION_MISUSE, "a slice was read into");
+  CHECK(test_gaps_untouched(&slice), "the gaps of a slice were written");
+  scion_safetensors_close(file);
+  scion_tensor_release(&whole);
+  scion_tensor_release(&slice);
+}
+
+static void discard(void) {
+  scion_new_file file;
+  unlink(path);
+  OK(scion_new_file_open(&file, path));
+  OK(scion_new_file_write(&file, "abc", 3));
+  char temporary[256];
+  snprintf(temporary, sizeof temporary, "%s", file.temporary ? file.temporary : "");
+  CHECK(access(temporary, F_OK) == 0, "no temporary file %s", temporary);
+  CHECK(access(path, F_OK) != 0, "the file has its name before it is whole");
+  scion_new_file_discard(&file);
+  scion_new_file_discard(&file);
+  CHECK(access(temporary, F_OK) != 0 && access(path, F_OK) != 0, "a discarded file is still there");
+  OK(scion_new_file_open(&file, path));
+  OK(scion_new_file_commit(&file));
+  CHECK(access(path, F_OK) == 0, "a committed file is not there");
+}
+
+int main(void) {
+  char folder[] = "/tmp/scion-files-XXXXXX";
+  test_begin("files");
+  if (!mkdtemp(folder)) return 2;
+  snprintf(path, sizeof path, "%s/t.safetensors", folder);
+  for (int i = 0; i < 50; i++) {
+    scion_tensor t = SLICE(test_integer(0, 3), test_integer(1, 4), test_integer(1, 9), test_integer(1, 40));
+    round_trip(&t);
+    scion_tensor_release(&t);
+  }
+  into_slice();
+  discard();
+  CHECK(scion_storage_live_bytes() == 0, "%zu bytes are left", scion_storage_live_bytes());
+  unlink(path);
+  rmdir(folder);
+  return test_end();
+}

@@ -7,14 +7,17 @@
 LUA      ?= lua5.4
 CC       ?= cc
 PKG       = $(shell pkg-config --$(1) $(2) 2>/dev/null)
-CPPFLAGS += -Icsrc -D_GNU_SOURCE $(call PKG,cflags,lua5.4)
+LUA_PC    = $(shell for name in lua5.4 lua-5.4 lua54 lua; do pkg-config --exists $$name 2>/dev/null && echo $$name && break; done)
+INCLUDES  = -Icsrc -D_GNU_SOURCE $(call PKG,cflags,$(LUA_PC))
 # LuaRocks and packagers override CFLAGS: what the code needs stands apart from what they may choose
 CFLAGS   ?= -g
 OPTIMIZE ?= -O3
+WERROR   ?= -Werror
 STANDARD  = -std=gnu11 -fPIC -fvisibility=hidden -fno-math-errno -fno-trapping-math -pthread
-WARNINGS  = -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+WARNINGS  = -Wall -Wextra $(WERROR) -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
             -Wwrite-strings -Wcast-align -Wvla -Wundef -Wformat=2 -Wnull-dereference -Wno-psabi
-LDFLAGS_MODULE = -shared -pthread -Wl,-z,nodelete
+LDFLAGS_MODULE = $(if $(filter Darwin,$(shell uname)),-bundle -undefined dynamic_lookup,-shared -pthread -Wl$(comma)-z$(comma)nodelete)
+comma = ,
 LIBRARIES = -lopenblas -ljpeg -lpng -ljansson -lm
 
 # SANITIZE=1: address and undefined behaviour; SANITIZE=thread: the thread pool
@@ -30,7 +33,7 @@ else
 VARIANT   = release
 endif
 BUILD = build/$(VARIANT)
-COMPILE = $(CC) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(OPTIMIZE) $(CFLAGS) $(SANITIZER) -MMD -MP
+COMPILE = $(CC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) -MMD -MP
 
 # ---- objects: *_simd.c once for each instruction set, everything else once
 PLAIN   = $(filter-out %_simd.c csrc/files/hdf5.c,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/image/*.c csrc/files/*.c))
@@ -76,6 +79,57 @@ $(BUILD)/spec/csrc/%_test: spec/csrc/%_test.c $(CORE) $(REFERENCE) $(wildcard sp
 	$(COMPILE) -Dreal=double -Ispec/csrc -o $@ $< $(REFERENCE) $(CORE) $(LDFLAGS) $(LIBRARIES)
 programs: $(SPEC_PROGRAMS)
 
+# ---- tests; deps comes first and alone, since the rest asks pkg-config for what it installs
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN))
+deps:
+	@LUA="$(LUA)" sh .ci/deps
+
+test: deps
+	@$(MAKE) --no-print-directory $(JOBS) all programs $(if $(filter 1,$(SANITIZE)),thread-programs)
+	@$(MAKE) --no-print-directory run-tests
+
+# What finds errors in memory has to be loaded before all else; a collector at its most eager brings more of them out.
+ifeq ($(SANITIZE),1)
+LIBRARY_OF   = $(realpath $(shell $(CC) -print-file-name=$(1)))
+RUN_TESTS    = SCION_TEST_GC=1 SCION_PRELOAD="$(call LIBRARY_OF,libasan.so) $(call LIBRARY_OF,libubsan.so)" \
+               ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1 LSAN_OPTIONS=suppressions=.ci/leaks:print_suppressions=0 \
+               UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+THREAD_TESTS = build/thread/spec/csrc/threads_test
+else ifeq ($(SANITIZE),thread)
+RUN_TESTS    = SCION_TEST_PROGRAMS_ONLY=1
+endif
+thread-programs:
+	@$(MAKE) --no-print-directory SANITIZE=thread build/thread/spec/csrc/threads_test
+run-tests:
+	@eval "$$($(MAKE) -s env)"; $(RUN_TESTS) LUA="$(LUA)" $(LUA) spec/run.lua $(BUILD) $(SPEC_PROGRAMS) $(THREAD_TESTS)
+
+lint: all programs
+	luacheck -q lua spec $(wildcard examples)
+	cppcheck -q --std=c11 --enable=warning --error-exitcode=1 --suppressions-list=.ci/cppcheck -Icsrc csrc
+
+docs:
+	ldoc -q .
+
+demo: all
+ifneq ($(DATA)$(WEIGHTS),)
+	@eval "$$($(MAKE) -s env)"; $(LUA) examples/two_pronged.lua "$(DATA)" "$(WEIGHTS)"
+else
+	@eval "$$($(MAKE) -s env)"; $(LUA) examples/demo.lua
+endif
+
+bench: all
+	@eval "$$($(MAKE) -s env)"; for file in spec/bench/*.lua; do echo "== $$file"; $(LUA) "$$file" || exit 1; done
+
+# ---- where Lua finds it; LuaRocks gives LUADIR and LIBDIR
+PREFIX ?= /usr/local
+LUADIR ?= $(PREFIX)/share/lua/5.4
+LIBDIR ?= $(PREFIX)/lib/lua/5.4
+install: all
+	cd lua && find scion -name '*.lua' | while read -r file; do \
+	  mkdir -p "$(DESTDIR)$(LUADIR)/$${file%/*}" && cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
+	mkdir -p "$(DESTDIR)$(LIBDIR)/scion"
+	cp $(MODULES) "$(DESTDIR)$(LIBDIR)/scion/"
+
 # ---- running this tree from anywhere
 HERE = $(CURDIR)
 env:
@@ -86,7 +140,7 @@ repl: all
 	@eval "$$($(MAKE) -s env)"; exec $(LUA) -i -e 'scion = require "scion"'
 
 clean:
-	rm -rf build
+	rm -rf build doc
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all deps demo test lint bench docs install clean env repl programs
+.PHONY: all deps demo test lint bench docs install clean env repl programs run-tests thread-programs

@@ -61,18 +61,6 @@ static int core_image_warp(lua_State *L) {
   return 1;
 }
 
-/* core.from_bytes(bytes, shape, dtype = "u8") -> tensor of these bytes, as they lie in memory */
-static int core_from_bytes(lua_State *L) {
-  size_t size;
-  int64_t shape[SCION_MAX_DIMS];
-  const char *bytes = luaL_checklstring(L, 1, &size);
-  int dims = scion_check_shape(L, 2, shape);
-  scion_tensor *t = scion_push_tensor(L, scion_check_dtype(L, 3, "u8"), dims, shape);
-  luaL_argcheck(L, size == t->storage->bytes, 1, "as many bytes are wanted as the shape has");
-  if (size) memcpy(t->data, bytes, size);
-  return 1;
-}
-
 /* core.bytes(t) -> its bytes as they lie in memory, a string; t has no gaps between rows */
 static int core_bytes(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
@@ -85,7 +73,6 @@ static const luaL_Reg functions[] = {{"image_load", core_image_load},
                                      {"image_save", core_image_save},
                                      {"image_resize", core_image_resize},
                                      {"image_warp", core_image_warp},
-                                     {"from_bytes", core_from_bytes},
                                      {"bytes", core_bytes},
                                      {NULL, NULL}};
 

@@ -109,13 +109,13 @@ static int tensor_bytes(lua_State *L) {
   return 1;
 }
 
-/* core.from_bytes(string, shape, dtype = "f32") -> tensor of the elements that the string holds, row-major */
+/* core.from_bytes(string, shape, dtype = "u8") -> tensor of the elements that the string holds, row-major */
 static int core_from_bytes(lua_State *L) {
   size_t length;
   const char *bytes = luaL_checklstring(L, 1, &length);
   int64_t shape[SCION_MAX_DIMS];
   int dims = scion_check_shape(L, 2, shape);
-  scion_tensor *t = scion_push_tensor(L, scion_check_dtype(L, 3, "f32"), dims, shape);
+  scion_tensor *t = scion_push_tensor(L, scion_check_dtype(L, 3, "u8"), dims, shape);
   if (t->storage->bytes != length)
     luaL_argerror(L, 1, lua_pushfstring(L, "the string has %I bytes, the tensor %I", (lua_Integer)length, (lua_Integer)t->storage->bytes));
   memcpy(t->data, bytes, length);

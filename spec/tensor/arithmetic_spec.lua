@@ -10,7 +10,8 @@ local function assert_close(expected, actual, steps, what)
   assert.same(expected.shape, actual:shape(), what)
   for i, value in ipairs(flat(actual)) do
     local limit = (steps or 0) * math.abs(expected.values[i]) * 2.0 ^ -23
-    assert.is_true(math.abs(value - expected.values[i]) <= limit, ("%s, element %d: %a, expected %a"):format(what, i, value, expected.values[i]))
+    local message = ("%s, element %d: %a, expected %a"):format(what, i, value, expected.values[i])
+    assert.is_true(math.abs(value - expected.values[i]) <= limit, message)
   end
 end
 

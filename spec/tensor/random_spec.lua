@@ -40,7 +40,8 @@ describe("random tensors", function()
   it("are distributed as they should be", function()
     local seed = os.time()
     local t = core.randn({ 200000 }, seed, 1)
-    for bound, share in pairs { [-2] = 0.0227501, [-1] = 0.1586553, [0] = 0.5, [0.5] = 0.6914625, [1.5] = 0.9331928, [3] = 0.9986501 } do
+    local shares = { [-2] = 0.0227501, [-1] = 0.1586553, [0] = 0.5, [0.5] = 0.6914625, [1.5] = 0.9331928, [3] = 0.9986501 }
+    for bound, share in pairs(shares) do
       local limit = 5 * math.sqrt(share * (1 - share) / 200000)
       assert.near(share, t:lt(bound):mean(), limit, "seed " .. seed)
     end

@@ -14,7 +14,8 @@ describe("a tensor", function()
   end)
 
   it("is not made from a ragged table", function()
-    assert.error_matches(function() tensor.tensor { { 1, 2 }, { 3 } } end, "ragged: %[2%] has 1 elements where the first has 2")
+    assert.error_matches(function() tensor.tensor { { 1, 2 }, { 3 } } end,
+      "ragged: %[2%] has 1 elements where the first has 2")
     assert.error_matches(function() tensor.tensor { { 1, 2 }, 3 } end, "ragged: %[2%] is a number")
     assert.error_matches(function() tensor.tensor { { { 1 } }, { { {} } } } end, "element %[2%]%[1%]%[1%] is a table, not a number")
     assert.error_matches(function() tensor.tensor { { 1, 2 }, { 3, "4" } } end, "element %[2%]%[2%] is a string, not a number")
@@ -150,8 +151,9 @@ describe("a tensor", function()
     assert.equal(string.pack("<ffff", 2, 3, 5, 6), t:slice(2, 2, 3):bytes())
     assert.equal("\1\2\255", tensor.tensor({ 1, 2, 300 }, "u8"):bytes())
     assert.equal("", tensor.zeros(0):bytes())
-    assert.is_true(t:equal(core.from_bytes(t:bytes(), { 2, 3 })))
-    assert.error_matches(function() core.from_bytes("abc", { 1 }) end, "the string has 3 bytes, the tensor 4")
+    assert.is_true(t:equal(core.from_bytes(t:bytes(), { 2, 3 }, "f32")))
+    assert.same({ 97, 98 }, core.from_bytes("ab", { 2 }):totable())
+    assert.error_matches(function() core.from_bytes("abc", { 1 }, "i32") end, "the string has 3 bytes, the tensor 4")
     assert.equal(3 * 2 ^ 20, #tensor.zeros(3, 1 << 20, "u8"):bytes())
   end)
 
@@ -195,8 +197,8 @@ describe("printing", function()
   end)
 
   it("fits a terminal whatever the tensor", function()
-    for _, t in ipairs { tensor.randn(1000), tensor.randn(30, 500) * 1e20, tensor.randn(2, 3, 4, 5), tensor.arange(1, 200, 1, "i32"),
-      tensor.randn(50, 60, 7):to "u8", tensor.full(50, -math.huge), tensor.randn(64, 1), tensor.full({ 90 }, 1, "u8") } do
+    for _, t in ipairs { tensor.randn(1000), tensor.randn(30, 500) * 1e20, tensor.randn(2, 3, 4, 5),
+      tensor.arange(1, 200, 1, "i32"), tensor.randn(50, 60, 7):to "u8", tensor.full(50, -math.huge), tensor.randn(64, 1), tensor.full({ 90 }, 1, "u8") } do
       local count = 0
       for line in tostring(t):gmatch "[^\n]+" do
         count = count + 1

@@ -16,11 +16,10 @@ static scion_tensor vector_view(float *data, int64_t length) {
 scion_status scion_batch_norm_fold(const scion_tensor *gamma, const scion_tensor *beta, const scion_tensor *mean,
                                    const scion_tensor *variance, const scion_tensor *bias, scion_tensor *scale,
                                    scion_tensor *shift, double epsilon) {
-  const char *kernel = "batch_norm_fold", *names[] = {"gamma", "beta", "mean", "variance", "bias", "scale", "shift"};
-  const scion_tensor *vectors[] = {gamma, beta, mean, variance, bias, scale, shift};
-  SCION_TRY(scion_require_f32(kernel, "mean", mean));
+  const char *kernel = "batch_norm_fold", *names[] = {"mean", "variance", "scale", "shift", "gamma", "beta", "bias"};
+  const scion_tensor *vectors[] = {mean, variance, scale, shift, gamma, beta, bias};
   for (int i = 0; i < 7; i++) {
-    if (vectors[i] == variance || vectors[i] == scale || vectors[i] == shift) SCION_TRY(scion_require_f32(kernel, names[i], vectors[i]));
+    if (i < 4) SCION_TRY(scion_require_f32(kernel, names[i], vectors[i])); /* the others may be NULL */
     SCION_TRY(scion_require_vector(kernel, names[i], vectors[i], scion_tensor_elements(mean)));
   }
   const float *g = numbers(gamma), *b = numbers(beta), *m = numbers(mean), *v = numbers(variance), *below = numbers(bias);

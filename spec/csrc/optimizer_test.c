@@ -1,0 +1,99 @@
+/* Optimizers: several steps against the reference in double precision, and against numbers of PyTorch and of Keras's formulas. */
+#include "../fixtures/kernels.h"
+#include "compare.h"
+#include "kernels/reference/reference.h"
+
+enum { SGD, MOMENTUM, NESTEROV, RMSPROP, RMSPROP_MOMENTUM, ADAM, ADAMW, KINDS };
+
+static double decay_of(int kind) { return kind == ADAMW ? 0.1 : 0; }
+
+static scion_status fast(int kind, scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, int step, double decay) {
+  switch (kind) {
+    case SGD: return scion_sgd_update(w, g, NULL, 0.1, 0, 0, decay);
+    case MOMENTUM: return scion_sgd_update(w, g, m, 0.1, 0.9, 0, decay);
+    case NESTEROV: return scion_sgd_update(w, g, m, 0.1, 0.9, 1, decay);
+    case RMSPROP: return scion_rmsprop_update(w, g, v, NULL, 0.01, 0.9, 0, 1e-7, decay);
+    case RMSPROP_MOMENTUM: return scion_rmsprop_update(w, g, v, m, 0.01, 0.9, 0.5, 1e-7, decay);
+    default: return scion_adam_update(w, g, m, v, 0.01, 0.9, 0.999, 1e-7, step, decay);
+  }
+}
+
+static void reference(int kind, real *w, const real *g, real *m, real *v, int64_t n, int step, double decay) {
+  switch (kind) {
+    case SGD: reference_sgd(w, g, NULL, n, 0.1, 0, 0, decay); break;
+    case MOMENTUM: reference_sgd(w, g, m, n, 0.1, 0.9, 0, decay); break;
+    case NESTEROV: reference_sgd(w, g, m, n, 0.1, 0.9, 1, decay); break;
+    case RMSPROP: reference_rmsprop(w, g, v, NULL, n, 0.01, 0.9, 0, 1e-7, decay); break;
+    case RMSPROP_MOMENTUM: reference_rmsprop(w, g, v, m, n, 0.01, 0.9, 0.5, 1e-7, decay); break;
+    default: reference_adam(w, g, m, v, n, 0.01, 0.9, 0.999, 1e-7, step, decay);
+  }
+}
+
+static void golden(void) {
+  const double *expected[KINDS] = {golden_step_sgd, golden_step_momentum, golden_step_nesterov, golden_step_rmsprop,
+                                   golden_step_rmsprop_momentum, golden_step_adam, golden_step_adamw};
+  for (int kind = 0; kind < KINDS; kind++) {
+    scion_tensor w = GOLDEN(golden_step_w, 7), m = TENSOR(7), v = TENSOR(7);
+    OK(scion_tensor_fill(&m, 0));
+    OK(scion_tensor_fill(&v, 0));
+    real *rw = test_real(&w), *rm = new_reals(7), *rv = new_reals(7);
+    for (int step = 1; step <= 3; step++) {
+      scion_tensor g = GOLDEN(golden_step_g + (step - 1) * 7, 7);
+      real *rg = test_real(&g);
+      OK(fast(kind, &w, &g, &m, &v, step, decay_of(kind)));
+      reference(kind, rw, rg, rm, rv, 7, step, decay_of(kind));
+      RELEASE(&g);
+      free(rg);
+    }
+    EXACTLY(w, expected[kind], 1e-6);
+    for (int i = 0; i < 7; i++) CHECK(fabs((double)rw[i] - expected[kind][i]) < 1e-8, "kind %d, weight %d: the reference has %g", kind, i, (double)rw[i]);
+    RELEASE(&w, &m, &v);
+    free(rw), free(rm), free(rv);
+  }
+}
+
+static void against_reference(int64_t n) {
+  for (int kind = 0; kind < KINDS; kind++) {
+    scion_tensor w = TENSOR(n), m = TENSOR(n), v = TENSOR(n);
+    OK(scion_tensor_fill(&m, 0));
+    OK(scion_tensor_fill(&v, 0));
+    real *rw = test_real(&w), *rm = new_reals(n), *rv = new_reals(n);
+    for (int step = 1; step <= 5; step++) {
+      scion_tensor g = TENSOR(n);
+      real *rg = test_real(&g);
+      reference(kind, rw, rg, rm, rv, n, step, 0.01);
+      scion_tensor m0 = TENSOR(n), v0 = TENSOR(n); /* the state that each number of threads starts from */
+      OK(scion_tensor_copy(&m, &m0, 0));
+      OK(scion_tensor_copy(&v, &v0, 0));
+      SAME_BITS(w, (scion_tensor_copy(&m0, &m, 0), scion_tensor_copy(&v0, &v, 0), fast(kind, &w, &g, &m, &v, step, 0.01)));
+      RELEASE(&g, &m0, &v0);
+      free(rg);
+    }
+    CLOSE(w, rw, 2e-6);
+    if (kind != SGD && kind != RMSPROP) CLOSE(m, rm, 2e-6);
+    if (kind >= RMSPROP) CLOSE(v, rv, 2e-6);
+    RELEASE(&w, &m, &v);
+    free(rw), free(rm), free(rv);
+  }
+}
+
+static void refusals(void) {
+  scion_tensor w = TENSOR(4, 3), g = TENSOR(4, 3), other = TENSOR(3, 4), slice = SLICE(2, 4, 3);
+  REFUSED_WITH(scion_sgd_update(&w, &other, NULL, 0.1, 0, 0, 0), "w is 4x3, but the gradient is 3x4");
+  REFUSED_WITH(scion_sgd_update(&w, &g, NULL, 0.1, 0.9, 0, 0), "momentum 0.9 needs a state m");
+  REFUSED_WITH(scion_sgd_update(&w, &slice, NULL, 0.1, 0, 0, 0), "in a row");
+  REFUSED_WITH(scion_sgd_update(&w, &g, NULL, NAN, 0, 0, 0), "finite");
+  REFUSED_WITH(scion_rmsprop_update(&w, &g, NULL, NULL, 0.1, 0.9, 0, 1e-7, 0), "v is missing");
+  REFUSED_WITH(scion_rmsprop_update(&w, &g, &g, NULL, 0.1, 0.9, 0.5, 1e-7, 0), "needs a state m");
+  REFUSED_WITH(scion_adam_update(&w, &g, &g, &other, 0.1, 0.9, 0.999, 1e-7, 1, 0), "v is 3x4");
+  REFUSED_WITH(scion_adam_update(&w, &g, &g, &g, 0.1, 0.9, 0.999, 1e-7, 0, 0), "count from 1");
+  RELEASE(&w, &g, &other, &slice);
+}
+
+int main(void) {
+  test_begin("optimizer");
+  golden();
+  against_reference(1), against_reference(17), against_reference(50001);
+  refusals();
+  return test_end();
+}

@@ -80,7 +80,7 @@ static inline bool test_gaps_untouched(const scion_tensor *t) {
 /* The elements in order, as a new array of `real` (free it). */
 static inline real *test_real(const scion_tensor *t) {
   int64_t rows = scion_tensor_rows(t), width = scion_tensor_channels(t);
-  real *out = malloc(sizeof(real) * (size_t)(rows * width ? rows * width : 1));
+  real *out = malloc(sizeof(real) * (size_t)(rows * width > 0 ? rows * width : 1));
   for (int64_t r = 0; r < rows; r++)
     for (int64_t c = 0; c < width; c++) out[r * width + c] = (real)((const float *)t->data)[r * t->row_stride + c];
   return out;

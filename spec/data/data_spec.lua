@@ -47,16 +47,16 @@ describe("scion.data.folder", function()
   after_each(support.clean)
 
   it("sorts classes and files by code point and passes over what is no image", function()
-    local root = tree{ b = { "2.jpg", "10.PNG", "Z.jpeg", "notes.text", ".hidden.jpg" }, A = { "a.png" }, ["é"] = { "x.jpg" },
+    local root = tree{ b = { "2.jpg", "10.PNG", "Z.jpeg", "notes.text", ".hidden.jpg" }, Y = { "a.png" }, ["é"] = { "x.jpg" },
                        [".git"] = { "x.jpg" }, z = { "x.jpg" } }
     support.write(root .. "/README.text", "beside the folders")
     local d = data.folder(root .. "/", { size = 8 })
-    assert.same({ "A", "b", "z", "é" }, d.labels)
-    assert.same({ root .. "/A/a.png", root .. "/b/10.PNG", root .. "/b/2.jpg", root .. "/b/Z.jpeg", root .. "/z/x.jpg", root .. "/é/x.jpg" }, d.files)
+    assert.same({ "Y", "b", "z", "é" }, d.labels)
+    assert.same({ root .. "/Y/a.png", root .. "/b/10.PNG", root .. "/b/2.jpg", root .. "/b/Z.jpeg", root .. "/z/x.jpg", root .. "/é/x.jpg" }, d.files)
     assert.same({ 0, 1, 1, 1, 2, 3 }, support.integers(d.classes))
     assert.same({ 1, 3, 1, 1 }, d:class_counts())
     assert.equal(6, #d)
-    assert.equal("data set of 6 images in 4 classes (A 1, b 3, z 1, é 1); 8x8, batches of 32; shuffled by seed 0", tostring(d))
+    assert.equal("data set of 6 images in 4 classes (Y 1, b 3, z 1, é 1); 8x8, batches of 32; shuffled by seed 0", tostring(d))
   end)
 
   it("reads folders within a class's folder", function()
@@ -146,6 +146,11 @@ describe("scion.data.folder", function()
     assert.equal(10, #first.indices)
     assert.equal(10, #first.labels)
     assert.equal(10 * 6 * 6 * 3, #first.bytes)
+    for row, index in ipairs(first.indices) do -- those that remain have moved up with their labels
+      local bytes = first.bytes:sub((row - 1) * 108 + 1, row * 108)
+      assert.equal(core.bytes(image.resize(image.load(d.files[index + 1]), 6)), bytes)
+      assert.equal(support.integers(d.classes)[index + 1], first.labels[row])
+    end
     assert.equal(2, #first.failures)
     assert.equal(2, d.skipped)
     table.sort(told)

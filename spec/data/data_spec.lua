@@ -52,7 +52,8 @@ describe("scion.data.folder", function()
     support.write(root .. "/README.text", "beside the folders")
     local d = data.folder(root .. "/", { size = 8 })
     assert.same({ "Y", "b", "z", "é" }, d.labels)
-    assert.same({ root .. "/Y/a.png", root .. "/b/10.PNG", root .. "/b/2.jpg", root .. "/b/Z.jpeg", root .. "/z/x.jpg", root .. "/é/x.jpg" }, d.files)
+    assert.same({ root .. "/Y/a.png", root .. "/b/10.PNG", root .. "/b/2.jpg", root .. "/b/Z.jpeg", root .. "/z/x.jpg",
+                  root .. "/é/x.jpg" }, d.files)
     assert.same({ 0, 1, 1, 1, 2, 3 }, support.integers(d.classes))
     assert.same({ 1, 3, 1, 1 }, d:class_counts())
     assert.equal(6, #d)
@@ -177,7 +178,8 @@ describe("augmentation", function()
   it("depends on seed, epoch and image, not on workers, order or batches", function()
     local root = tree{ a = numbered(13), b = numbered(12) }
     local function run(workers, seed, epoch, given)
-      return pass(data.folder(root, { size = { 20, 31 }, batch = 4, seed = seed, workers = workers, augment = everything }), epoch, given).bytes
+      local d = data.folder(root, { size = { 20, 31 }, batch = 4, seed = seed, workers = workers, augment = everything })
+      return pass(d, epoch, given).bytes
     end
     local one = run(1, 5, 1)
     assert.equal(one, run(2, 5, 1))
@@ -326,7 +328,8 @@ describe("scion.data.tensors", function()
   it("refuses what does not fit", function()
     assert.error_matches(function() data.tensors(images, { 1, 2 }) end, "4 images, but 2 labels")
     assert.error_matches(function() data.tensors(images, { 1, 2, 3, 0 }) end, "number 4 is not a whole number from 1 up")
-    assert.error_matches(function() data.tensors(images, { 1, 1, 1, 3 }, { labels = { "a", "b" } }) end, "class 3, but there are 2 labels")
+    assert.error_matches(function() data.tensors(images, { 1, 1, 1, 3 }, { labels = { "a", "b" } }) end,
+                         "class 3, but there are 2 labels")
     assert.error_matches(function() data.tensors(images, { "a", "x", "a", "a" }, { labels = { "a", "b" } }) end, "label 2, 'x', is not among")
     assert.error_matches(function() data.tensors(core.new({ 4, 5, 7, 1 }, "u8")) end, "u8 tensor NxHxWx3, not u8 4x5x7x1")
   end)

@@ -71,7 +71,8 @@ describe("scion.image", function()
         local bytes = support.read(path)
         assert(image.load(path))
         for _, left in ipairs{ 4, 30, #bytes // 3, #bytes // 2, #bytes * 9 // 10, #bytes - 2, #bytes - 1 } do
-          refused(file_of("cut." .. extension, bytes:sub(1, left)), extension == "jpg" and "truncated JPEG" or left < 8 and "neither" or "truncated PNG")
+          local cut = file_of("cut." .. extension, bytes:sub(1, left))
+          refused(cut, extension == "jpg" and "truncated JPEG" or left < 8 and "neither" or "truncated PNG")
         end
       end
     end)

@@ -124,7 +124,8 @@ static scion_status start_threads(scion_loader *loader) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the threads of the program */
   loader->process = getpid();
-  while (loader->running < loader->workers && pthread_create(&loader->threads[loader->running], NULL, worker, loader) == 0) loader->running++;
+  while (loader->running < loader->workers && pthread_create(&loader->threads[loader->running], NULL, worker, loader) == 0)
+    loader->running++;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (loader->running == 0) return scion_fail(SCION_NO_MEMORY, "no thread could be started to load images");
   return SCION_OK;
@@ -184,7 +185,8 @@ static scion_status prepare_pass(scion_loader *loader, const int32_t *order) {
   loader->order = malloc((size_t)loader->items * sizeof *loader->order + 1);
   loader->failures = calloc((size_t)loader->batch, sizeof *loader->failures);
   loader->failed = calloc((size_t)loader->batch, sizeof *loader->failed);
-  if (!loader->order || !loader->failures || !loader->failed) return scion_fail(SCION_NO_MEMORY, "out of memory: a pass over %lld images", (long long)loader->items);
+  if (!loader->order || !loader->failures || !loader->failed)
+    return scion_fail(SCION_NO_MEMORY, "out of memory: a pass over %lld images", (long long)loader->items);
   for (int64_t i = 0; i < loader->items; i++) {
     loader->order[i] = order ? order[i] : (int32_t)i;
     if (loader->order[i] < 0 || loader->order[i] >= loader->count)
@@ -286,7 +288,8 @@ static scion_status copy_paths(scion_loader *loader, const char *const *paths) {
   for (int64_t i = 0; i < loader->count; i++) bytes += strlen(paths[i]) + 1;
   loader->names = malloc(bytes);
   loader->paths = calloc((size_t)loader->count + 1, sizeof *loader->paths);
-  if (!loader->names || !loader->paths) return scion_fail(SCION_NO_MEMORY, "out of memory: the names of %lld images", (long long)loader->count);
+  if (!loader->names || !loader->paths)
+    return scion_fail(SCION_NO_MEMORY, "out of memory: the names of %lld images", (long long)loader->count);
   for (int64_t i = 0; i < loader->count; i++) {
     size_t length = strlen(paths[i]) + 1;
     loader->paths[i] = memcpy(loader->names + used, paths[i], length);
@@ -302,12 +305,14 @@ static scion_status check_options(const scion_loader_options *options) {
     return scion_fail(SCION_MISUSE, "images cannot be loaded at a size of %dx%d", options->height, options->width);
   if (options->workers < 1 || options->workers > SCION_MAX_THREADS)
     return scion_fail(SCION_MISUSE, "a loader has 1 to %d workers, not %d", SCION_MAX_THREADS, options->workers);
-  if (options->ahead < 1 || options->ahead > 1024) return scion_fail(SCION_MISUSE, "a loader works 1 to 1024 batches ahead, not %d", options->ahead);
+  if (options->ahead < 1 || options->ahead > 1024)
+    return scion_fail(SCION_MISUSE, "a loader works 1 to 1024 batches ahead, not %d", options->ahead);
   if (options->count < 0 || options->count > INT32_MAX) return scion_fail(SCION_MISUSE, "a loader has 0 to 2^31-1 images");
   if (options->paths) return SCION_OK;
   if (!t || t->dtype != SCION_U8 || t->dims != 4 || t->shape[3] != 3 || !scion_tensor_contiguous(t) || t->shape[0] != options->count ||
       (options->count > 0 && (t->shape[1] < 1 || t->shape[2] < 1 || t->shape[1] * t->shape[2] > SCION_MAX_PIXELS)))
-    return scion_fail(SCION_MISUSE, "images in memory are a contiguous u8 tensor NxHxWx3, not %s", t ? scion_shape_text(t, text, sizeof text) : "nothing");
+    return scion_fail(SCION_MISUSE, "images in memory are a contiguous u8 tensor NxHxWx3, not %s",
+                      t ? scion_shape_text(t, text, sizeof text) : "nothing");
   return SCION_OK;
 }
 

@@ -20,10 +20,10 @@ static inline simd_int at_most(simd_int x, int limit) {
 }
 
 static inline int all_inside(simd_float x, float limit) {
-  simd_int outside = (x < 0) | (x > limit);
-  int any = 0;
-  for (int lane = 0; lane < SIMD_WIDTH; lane++) any |= outside[lane];
-  return !any;
+  simd_int inside = (x >= 0) & (x <= limit); /* what is not a number is not */
+  int all = -1;
+  for (int lane = 0; lane < SIMD_WIDTH; lane++) all &= inside[lane];
+  return all;
 }
 
 /* x and y lie within the image; the last column and row are reached with a fraction of 1. */

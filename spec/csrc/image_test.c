@@ -1,0 +1,129 @@
+/* What of the images Lua cannot see: the matrix that is drawn, and a loader in a process that forks. */
+#include "test.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct {
+  double m[3][3];
+} matrix;
+
+static matrix times(matrix a, matrix b) {
+  matrix c = {{{0}}};
+  for (int i = 0; i < 3; i++)
+    for (int j = 0; j < 3; j++)
+      for (int k = 0; k < 3; k++) c.m[i][j] += a.m[i][k] * b.m[k][j];
+  return c;
+}
+
+static matrix translation(double x, double y) { return (matrix){{{1, 0, x}, {0, 1, y}, {0, 0, 1}}}; }
+
+/* Keras's apply_affine_transform followed by its flips, for the draw made of three counters. */
+static matrix keras(const scion_augment *a, uint32_t epoch, uint32_t index, int height, int width) {
+  uint32_t words[12];
+  for (uint32_t block = 0; block < 3; block++) scion_random4(test_seed, epoch, index, block, SCION_DRAW_AUGMENT, words + 4 * block);
+  double u[8];
+  for (int i = 0; i < 8; i++) u[i] = (double)scion_unit(words[i]);
+  double theta = (2 * u[0] - 1) * a->rotation * acos(-1) / 180, shear = (2 * u[3] - 1) * a->shear * acos(-1) / 180;
+  double range = a->zoom[1] - a->zoom[0], zx = a->zoom[0] + range * u[4], zy = a->zoom[0] + range * u[5];
+  matrix rotate = {{{cos(theta), -sin(theta), 0}, {sin(theta), cos(theta), 0}, {0, 0, 1}}};
+  matrix shift = translation((2 * u[1] - 1) * a->width_shift * width, (2 * u[2] - 1) * a->height_shift * height);
+  matrix slant = {{{1, -sin(shear), 0}, {0, cos(shear), 0}, {0, 0, 1}}};
+  matrix zoom = {{{zx, 0, 0}, {0, zy, 0}, {0, 0, 1}}};
+  matrix all = times(times(times(rotate, shift), slant), zoom);
+  all = times(times(translation(width / 2.0 - 0.5, height / 2.0 - 0.5), all), translation(0.5 - width / 2.0, 0.5 - height / 2.0));
+  matrix mirror = {{{-1, 0, width - 1}, {0, 1, 0}, {0, 0, 1}}}, upset = {{{1, 0, 0}, {0, -1, height - 1}, {0, 0, 1}}};
+  if (a->flip_horizontal && u[6] >= 0.5) all = times(all, mirror);
+  if (a->flip_vertical && u[7] >= 0.5) all = times(all, upset);
+  return all;
+}
+
+static void draws_are_keras(void) {
+  scion_augment a = {.rotation = 40, .shear = 25, .width_shift = 0.3, .height_shift = 0.1, .zoom = {0.6, 1.7}, .flip_horizontal = true,
+                     .flip_vertical = true, .brightness = {0.5, 2}, .channel_shift = 9};
+  for (uint32_t index = 0; index < 200; index++) {
+    scion_warp warp;
+    scion_augment_draw(&a, test_seed, 3, index, 120, 90, &warp);
+    matrix wanted = keras(&a, 3, index, 120, 90);
+    double worst = 0;
+    for (int i = 0; i < 6; i++) worst = fmax(worst, fabs(wanted.m[i / 3][i % 3] - warp.matrix[i]));
+    CHECK(worst < 1e-9, "index %u: %g", index, worst);
+    CHECK(warp.gain >= 0.5f && warp.gain <= 2, "%g", (double)warp.gain);
+  }
+  scion_warp still;
+  scion_augment_draw(&(scion_augment){.zoom = {1, 1}, .brightness = {1, 1}}, test_seed, 1, 1, 7, 8, &still);
+  CHECK(still.matrix[0] == 1 && still.matrix[1] == 0 && still.matrix[2] == 0 && still.matrix[3] == 0 && still.matrix[4] == 1 &&
+            still.matrix[5] == 0 && still.gain == 1 && still.shift[0] == 0, "no options must move nothing");
+}
+
+static scion_loader *new_loader(const scion_tensor *images, int workers) {
+  scion_loader *loader;
+  scion_loader_options options = {.images = images, .count = images->shape[0], .height = 9, .width = 9, .workers = workers, .ahead = 2};
+  OK(scion_loader_new(&loader, &options));
+  return loader;
+}
+
+/* The threads stay with the parent: the child must neither wait for them nor be served. */
+static void a_child_forgets_the_threads(void) {
+  scion_tensor images, batch, indices;
+  OK(scion_tensor_new(&images, SCION_U8, 4, (int64_t[]){40, 12, 10, 3}));
+  scion_loader *loader = new_loader(&images, 2);
+  OK(scion_loader_start(loader, NULL, 40, 4, 1));
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(30); /* a child that hangs is a failure */
+    bool refused = scion_loader_next(loader, &batch, &indices) != SCION_OK && scion_loader_start(loader, NULL, 40, 4, 1) != SCION_OK;
+    scion_loader_stop(loader);
+    scion_loader_free(loader);
+    scion_loader *own = new_loader(&images, 2);
+    refused = refused && scion_loader_start(own, NULL, 40, 40, 1) == SCION_OK && scion_loader_next(own, &batch, &indices) == SCION_OK &&
+              batch.shape[0] == 40;
+    _exit(refused ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %x", (unsigned)status);
+  int64_t n = 0;
+  for (;;) {
+    OK(scion_loader_next(loader, &batch, &indices));
+    if (!batch.storage) break;
+    n += batch.shape[0];
+    scion_tensor_release(&batch);
+    scion_tensor_release(&indices);
+  }
+  CHECK(n == 40, "the parent got %lld images", (long long)n);
+  scion_loader_free(loader);
+  scion_tensor_release(&images);
+}
+
+/* Started and left at every point: nothing hangs, and nothing stays. */
+static void loaders_are_left_anywhere(void) {
+  scion_tensor images, batch, indices;
+  OK(scion_tensor_new(&images, SCION_U8, 4, (int64_t[]){30, 12, 10, 3}));
+  size_t before = scion_storage_live_bytes();
+  for (int taken = 0; taken <= 8; taken++)
+    for (int workers = 1; workers <= 5; workers += 2) {
+      scion_loader *loader = new_loader(&images, workers);
+      for (int pass = 0; pass < 3; pass++) {
+        OK(scion_loader_start(loader, NULL, 30, 4, (uint32_t)pass));
+        for (int i = 0; i < taken; i++) {
+          OK(scion_loader_next(loader, &batch, &indices));
+          scion_tensor_release(&batch);
+          scion_tensor_release(&indices);
+        }
+      }
+      scion_loader_free(loader);
+      CHECK(scion_storage_live_bytes() == before, "%d taken, %d workers", taken, workers);
+    }
+  scion_tensor_release(&images);
+}
+
+int main(void) {
+  test_begin("image");
+  draws_are_keras();
+  a_child_forgets_the_threads();
+  loaders_are_left_anywhere();
+  scion_threads_stop();
+  return test_end();
+}

@@ -1,0 +1,336 @@
+local core = require "scion.core"
+local data = require "scion.data"
+local image = require "scion.image"
+local lfs = require "lfs"
+local support = dofile "spec/support/images.lua"
+
+-- A data set of small generated images: for each class a list of file names. Text for names that end in .txt or say "text".
+local function tree(classes)
+  local root, shift = support.folder(), 0
+  for class, names in pairs(classes) do
+    assert(lfs.mkdir(root .. "/" .. class))
+    for _, name in ipairs(names) do
+      shift = shift + 29
+      local path = root .. "/" .. class .. "/" .. name
+      if name:find "text" then support.write(path, "no image") else
+        assert(image.save(path .. ".png", support.pattern(12, 17, shift)))
+        assert(os.rename(path .. ".png", path)) -- formats are told by content
+      end
+    end
+  end
+  return root
+end
+
+local function numbered(n)
+  local names = {}
+  for i = 1, n do names[i] = ("%02d.png"):format(i) end
+  return names
+end
+
+-- All of a pass as one string, and what came with it.
+local function pass(dataset, ...)
+  local bytes, labels, indices, failures, sizes = {}, {}, {}, {}, {}
+  for x, y, i, f in dataset:batches(...) do
+    bytes[#bytes + 1] = core.bytes(x)
+    sizes[#sizes + 1] = x:shape()[1]
+    for _, label in ipairs(y and support.integers(y) or {}) do labels[#labels + 1] = label end
+    for _, index in ipairs(support.integers(i)) do indices[#indices + 1] = index end
+    for _, failure in ipairs(f or {}) do failures[#failures + 1] = failure end
+  end
+  return { bytes = table.concat(bytes), labels = labels, indices = indices, failures = failures, sizes = sizes }
+end
+
+local everything = { rotation = 20, width_shift = 0.1, height_shift = 0.2, shear = 10, zoom = 0.3, flip = "both",
+                     brightness = { 0.7, 1.2 }, channel_shift = 20 }
+
+describe("scion.data.folder", function()
+  after_each(support.clean)
+
+  it("sorts classes and files by code point and passes over what is no image", function()
+    local root = tree{ b = { "2.jpg", "10.PNG", "Z.jpeg", "notes.text", ".hidden.jpg" }, Y = { "a.png" }, ["é"] = { "x.jpg" },
+                       [".git"] = { "x.jpg" }, z = { "x.jpg" } }
+    support.write(root .. "/README.text", "beside the folders")
+    local d = data.folder(root .. "/", { size = 8 })
+    assert.same({ "Y", "b", "z", "é" }, d.labels)
+    assert.same({ root .. "/Y/a.png", root .. "/b/10.PNG", root .. "/b/2.jpg", root .. "/b/Z.jpeg", root .. "/z/x.jpg",
+                  root .. "/é/x.jpg" }, d.files)
+    assert.same({ 0, 1, 1, 1, 2, 3 }, support.integers(d.classes))
+    assert.same({ 1, 3, 1, 1 }, d:class_counts())
+    assert.equal(6, #d)
+    assert.equal("data set of 6 images in 4 classes (Y 1, b 3, z 1, é 1); 8x8, batches of 32; shuffled by seed 0", tostring(d))
+  end)
+
+  it("reads folders within a class's folder", function()
+    local root = tree{ a = { "2.png" } }
+    assert(lfs.mkdir(root .. "/a/1"))
+    assert(image.save(root .. "/a/1/x.png", support.pattern(3, 3)))
+    assert.same({ root .. "/a/1/x.png", root .. "/a/2.png" }, data.folder(root).files)
+  end)
+
+  it("gives each image with its own label", function()
+    local root = tree{ a = numbered(5), b = numbered(3), c = numbered(4) }
+    local d = data.folder(root, { size = { 12, 17 }, batch = 5, seed = 3 })
+    local n = 0
+    for x, y, i in d:batches(2) do
+      assert.equal("u8", x:dtype())
+      assert.equal("i32", y:dtype())
+      for row, index in ipairs(support.integers(i)) do
+        local bytes = core.bytes(x):sub((row - 1) * 12 * 17 * 3 + 1, row * 12 * 17 * 3)
+        assert.equal(core.bytes(image.load(d.files[index + 1])), bytes)
+        assert.equal(d.files[index + 1]:match "/(.)/%d+.png$", d.labels[support.integers(y)[row] + 1])
+        n = n + 1
+      end
+    end
+    assert.equal(12, n)
+  end)
+
+  it("shuffles by seed and epoch, or not at all", function()
+    local root = tree{ a = numbered(20), b = numbered(17) }
+    local d = data.folder(root, { size = 4, batch = 10, seed = 3 })
+    local first, again, second = pass(d, 1), pass(d, 1), pass(d, 2)
+    assert.same({ 10, 10, 10, 7 }, first.sizes)
+    assert.same(first, again)
+    assert.not_same(first.indices, second.indices)
+    assert.not_same(first.indices, pass(data.folder(root, { size = 4, seed = 4 }), 1).indices)
+    table.sort(second.indices)
+    local plain = pass(d, 1, { shuffle = false, batch = 100 })
+    assert.same(plain.indices, second.indices)
+    assert.same({ 37 }, plain.sizes)
+    assert.same(support.integers(d.classes), plain.labels)
+  end)
+
+  it("follows the order of labels that it is given, and refuses others", function()
+    local root = tree{ a = { "1.png" }, b = { "1.png", "2.png" } }
+    local d = data.folder(root, { labels = { "b", "a" } })
+    assert.same({ "b", "a" }, d.labels)
+    assert.same({ 2, 1 }, d:class_counts())
+    assert.error_matches(function() data.folder(root, { labels = { "a" } }) end, "the folder " .. root .. "/b is none of the labels %(a%)")
+    assert.error_matches(function() data.folder(root, { labels = { "a", "b", "c" } }) end, root .. " has no folder for the label 'c'")
+    assert.error_matches(function() data.folder(root, { labels = { "a", "b", "a" } }) end, "'a' is given twice")
+  end)
+
+  it("names the path of what cannot be a data set", function()
+    local empty, root = support.folder(), tree{ a = { "1.png" }, b = { "notes.text" } }
+    assert.error_matches(function() data.folder "/nowhere/trash" end, "the folder /nowhere/trash does not exist")
+    assert.error_matches(function() data.folder(empty) end, empty .. " holds no class folders")
+    assert.error_matches(function() data.folder(root .. "/a/1.png") end, "1.png is not a folder")
+    assert.error_matches(function() data.folder(root) end, "the class folder " .. root .. "/b holds no images")
+    assert.error_matches(function() data.folder(7) end, "a path is a string")
+  end)
+
+  it("refuses options it does not know or that make no sense", function()
+    local root = tree{ a = { "1.png" } }
+    for given, message in pairs{
+      [{ agument = {} }] = "scion.data.folder: unknown option 'agument' %(did you mean 'augment'%?%)",
+      [{ augment = { sheer = 1 } }] = "scion.data.folder: augment: unknown option 'sheer' %(did you mean 'shear'%?%)",
+      [{ size = 0 }] = "'size'", [{ size = { 3 } }] = "'size'", [{ size = "big" }] = "'size'", [{ batch = 1.5 }] = "'batch'",
+      [{ seed = "x" }] = "'seed'", [{ workers = 0 }] = "'workers'", [{ augment = { zoom = 1 } }] = "'zoom'",
+      [{ augment = { zoom = { 2, 1 } } }] = "'zoom'", [{ augment = { flip = "sideways" } }] = "'flip'",
+      [{ augment = { fill = "zeros" } }] = "'fill'", [{ augment = { rotation = -1 } }] = "'rotation'",
+      [{ augment = { shear = 0 / 0 } }] = "'shear'", [{ augment = { brightness = 2 } }] = "'brightness'",
+    } do
+      assert.error_matches(function() data.folder(root, given) end, message)
+    end
+    assert.error_matches(function() data.folder(root):batches(1, { shufle = true }) end, "did you mean 'shuffle'")
+  end)
+
+  it("leaves broken images out, tells of each once, and counts them", function()
+    local root = tree{ a = numbered(6), b = numbered(5) }
+    support.write(root .. "/a/03.png", "text that calls itself an image")
+    assert(image.save(root .. "/b/big.jpg", support.pattern(50, 50)))
+    local bytes = support.read(root .. "/b/big.jpg")
+    support.write(root .. "/b/big.jpg", bytes:sub(1, #bytes // 2))
+    local d = data.folder(root, { size = 6, batch = 4, seed = 1 })
+    local told = {}
+    d.warn = function(message) told[#told + 1] = message end
+    local first = pass(d, 1)
+    assert.equal(10, #first.indices)
+    assert.equal(10, #first.labels)
+    assert.equal(10 * 6 * 6 * 3, #first.bytes)
+    for row, index in ipairs(first.indices) do -- those that remain have moved up with their labels
+      local bytes = first.bytes:sub((row - 1) * 108 + 1, row * 108)
+      assert.equal(core.bytes(image.resize(image.load(d.files[index + 1]), 6)), bytes)
+      assert.equal(support.integers(d.classes)[index + 1], first.labels[row])
+    end
+    assert.equal(2, #first.failures)
+    assert.equal(2, d.skipped)
+    table.sort(told)
+    assert.same({ "left out " .. root .. "/a/03.png: neither a JPEG nor a PNG image",
+                  "left out " .. root .. "/b/big.jpg: truncated JPEG: the file ends before the image does" }, told)
+    assert.equal(10, #pass(d, 2).indices)
+    assert.same({ 2, 2 }, { #told, d.skipped })
+    assert.matches("2 broken and left out", tostring(d))
+    for _, failure in ipairs(first.failures) do assert.equal(failure.file, d.files[failure.index]) end
+  end)
+
+  it("passes over a batch of which nothing is left", function()
+    local root = tree{ a = numbered(3) }
+    support.write(root .. "/a/02.png", "")
+    local d = data.folder(root, { size = 6, batch = 1, shuffle = false })
+    d.warn = function() end
+    assert.same({ 1, 1 }, pass(d, 1).sizes)
+  end)
+end)
+
+describe("augmentation", function()
+  after_each(support.clean)
+
+  it("depends on seed, epoch and image, not on workers, order or batches", function()
+    local root = tree{ a = numbered(13), b = numbered(12) }
+    local function run(workers, seed, epoch, given)
+      local d = data.folder(root, { size = { 20, 31 }, batch = 4, seed = seed, workers = workers, augment = everything })
+      return pass(d, epoch, given).bytes
+    end
+    local one = run(1, 5, 1)
+    assert.equal(one, run(2, 5, 1))
+    assert.equal(one, run(5, 5, 1))
+    assert.not_equal(one, run(2, 6, 1))
+    assert.not_equal(one, run(2, 5, 2))
+    local plain = { shuffle = false, batch = 7 }
+    local sorted, size, at = {}, 20 * 31 * 3, 1
+    for _, index in ipairs(pass(data.folder(root, { size = { 20, 31 }, seed = 5 }), 1).indices) do
+      sorted[index + 1] = one:sub(at, at + size - 1)
+      at = at + size
+    end
+    assert.equal(table.concat(sorted), run(2, 5, 1, plain))
+  end)
+
+  it("is off without options, and where a pass asks for none", function()
+    local root = tree{ a = numbered(5) }
+    local plain = pass(data.folder(root, { size = 9, shuffle = false }), 1).bytes
+    local d = data.folder(root, { size = 9, shuffle = false, augment = everything })
+    assert.not_equal(plain, pass(d, 1).bytes)
+    assert.equal(plain, pass(d, 1, { augment = false }).bytes)
+    assert.equal(plain, pass(data.folder(root, { size = 9, shuffle = false, augment = {} }), 1).bytes)
+  end)
+
+  -- One image in memory, many epochs: what each option makes of it.
+  local function draws(x, augment, n)
+    local shape = x:shape()
+    local d = data.tensors(core.from_bytes(core.bytes(x), { 1, shape[1], shape[2], 3 }), nil, { augment = augment, seed = 11 })
+    local seen = {}
+    for epoch = 1, n do seen[epoch] = pass(d, epoch).bytes end
+    return seen
+  end
+
+  it("flips half of the images, exactly", function()
+    local x = support.pattern(8, 9)
+    for flip, matrices in pairs{ horizontal = { { -1, 0, 8, 0, 1, 0 } }, vertical = { { 1, 0, 0, 0, -1, 7 } },
+                                 both = { { -1, 0, 8, 0, 1, 0 }, { 1, 0, 0, 0, -1, 7 }, { -1, 0, 8, 0, -1, 7 } } } do
+      local count, kinds = { [core.bytes(x)] = 0 }, #matrices + 1
+      for _, matrix in ipairs(matrices) do count[core.bytes(core.image_warp(x, matrix))] = 0 end
+      for _, bytes in ipairs(draws(x, { flip = flip }, 400)) do count[bytes] = count[bytes] + 1 end
+      for _, n in pairs(count) do assert.is_true(math.abs(n - 400 / kinds) < 60) end
+    end
+  end)
+
+  it("draws each parameter within its range, and over all of it", function()
+    local gray = core.from_bytes(("\100"):rep(5 * 5 * 3), { 5, 5, 3 })
+    local low, high = 255, 0
+    for _, bytes in ipairs(draws(gray, { brightness = { 0.5, 1.5 } }, 300)) do
+      low, high = math.min(low, bytes:byte(1)), math.max(high, bytes:byte(1))
+    end
+    assert.is_true(low >= 50 and low <= 54 and high <= 150 and high >= 146)
+    local differ = 0
+    for _, bytes in ipairs(draws(gray, { channel_shift = 30 }, 100)) do
+      for c = 1, 3 do assert.is_true(math.abs(bytes:byte(c) - 100) <= 30) end
+      if bytes:byte(1) ~= bytes:byte(2) then differ = differ + 1 end
+    end
+    assert.is_true(differ > 80)
+  end)
+
+  it("shifts by at most the fraction asked for, along the axis asked for", function()
+    local rows = {}
+    for y = 1, 20 do rows[y] = string.char(y * 10):rep(20 * 3) end -- each row its own gray: columns are alike
+    local x = core.from_bytes(table.concat(rows), { 20, 20, 3 })
+    for _, bytes in ipairs(draws(x, { width_shift = 0.4 }, 20)) do assert.equal(core.bytes(x), bytes) end
+    local low, high = 255, 0
+    for _, bytes in ipairs(draws(x, { height_shift = 0.25 }, 200)) do
+      local middle = bytes:byte(10 * 60 + 1) -- 110 where nothing moved; 5 rows are 50 levels
+      low, high = math.min(low, middle), math.max(high, middle)
+    end
+    assert.is_true(low >= 60 and low <= 66 and high <= 160 and high >= 154)
+    assert.same(draws(x, { height_shift = 0.25 }, 5), draws(x, { height_shift = 5 }, 5)) -- from 1 on, pixels
+  end)
+
+  it("keeps the centre where it is", function()
+    local pixels = {}
+    for y = -8, 8 do
+      for x = -8, 8 do pixels[#pixels + 1] = string.char(x * x + y * y < 3 and 255 or 0):rep(3) end
+    end
+    local x = core.from_bytes(table.concat(pixels), { 17, 17, 3 })
+    for _, bytes in ipairs(draws(x, { rotation = 180, shear = 20, zoom = 0.3, flip = "both" }, 50)) do
+      assert.equal(255, bytes:byte((8 * 17 + 8) * 3 + 1))
+    end
+  end)
+
+  it("turns by as many degrees as were drawn", function()
+    local x = support.pattern(15, 15)
+    local quarter, found = core.bytes(core.image_warp(x, { 0, -1, 14, 1, 0, 0 })), 255
+    for _, bytes in ipairs(draws(x, { rotation = 90 }, 300)) do
+      local difference = 0
+      for i = 1, #bytes, 3 do difference = difference + math.abs(bytes:byte(i) - quarter:byte(i)) end
+      found = math.min(found, difference // (#bytes // 3))
+    end
+    assert.is_true(found < 8)
+  end)
+end)
+
+describe("scion.data.files", function()
+  after_each(support.clean)
+
+  it("keeps the order and shows what could not be read", function()
+    local folder = support.folder()
+    for i = 1, 5 do assert(image.save(("%s/%d.png"):format(folder, i), support.pattern(6, 6, i * 31))) end
+    local list = { folder .. "/4.png", folder .. "/missing.png", folder .. "/2.png", folder .. "/none.png" }
+    local d = data.files(list, { size = 6, batch = 2 })
+    local seen = pass(d)
+    assert.same({ 1, 1 }, seen.sizes)
+    assert.same({ 0, 2 }, seen.indices)
+    assert.same({}, seen.labels)
+    assert.equal(core.bytes(support.pattern(6, 6, 4 * 31)) .. core.bytes(support.pattern(6, 6, 2 * 31)), seen.bytes)
+    assert.same({ { index = 2, file = list[2], message = list[2] .. ": No such file or directory" },
+                  { index = 4, file = list[4], message = list[4] .. ": No such file or directory" } }, seen.failures)
+    local alone = pass(data.files({ list[2] }, { size = 6 }))
+    assert.same({ 0 }, alone.sizes)
+    assert.equal(1, #alone.failures)
+    assert.same({}, pass(data.files{}).sizes)
+    assert.error_matches(function() data.files{ 3 } end, "entry 1 of the list is no path")
+    assert.error_matches(function() d:class_counts() end, "no labels")
+  end)
+end)
+
+describe("scion.data.tensors", function()
+  local images = core.from_bytes(core.bytes(support.pattern(4 * 5, 7)), { 4, 5, 7, 3 })
+
+  it("takes labels as numbers, as a tensor or as names", function()
+    local d = data.tensors(images, { 2, 1, 2, 3 }, { shuffle = false })
+    assert.same({ "1", "2", "3" }, d.labels)
+    local seen = pass(d)
+    assert.same({ 1, 0, 1, 2 }, seen.labels)
+    assert.equal(core.bytes(images), seen.bytes)
+    local tensor = core.from_bytes(string.pack("<i4i4i4i4", 2, 1, 2, 2), { 4 }, "i32")
+    d = data.tensors(images, tensor, { labels = { "cat", "dog", "cow" } })
+    assert.same({ 1, 3, 0 }, d:class_counts())
+    d = data.tensors(images, { "dog", "cat", "cat", "dog" })
+    assert.same({ "cat", "dog" }, d.labels)
+    assert.same({ 1, 0, 0, 1 }, support.integers(d.classes))
+    assert.is_nil(data.tensors(images).classes)
+  end)
+
+  it("resizes and shuffles like the others", function()
+    local seen = pass(data.tensors(images, { 1, 2, 3, 4 }, { size = 9, batch = 3, seed = 2 }), 5)
+    assert.same({ 3, 1 }, seen.sizes)
+    assert.equal(4 * 9 * 9 * 3, #seen.bytes)
+    assert.same(seen.indices, seen.labels)
+  end)
+
+  it("refuses what does not fit", function()
+    assert.error_matches(function() data.tensors(images, { 1, 2 }) end, "4 images, but 2 labels")
+    assert.error_matches(function() data.tensors(images, { 1, 2, 3, 0 }) end, "number 4 is not a whole number from 1 up")
+    assert.error_matches(function() data.tensors(images, { 1, 1, 1, 3 }, { labels = { "a", "b" } }) end,
+                         "class 3, but there are 2 labels")
+    assert.error_matches(function() data.tensors(images, { "a", "x", "a", "a" }, { labels = { "a", "b" } }) end, "label 2, 'x', is not among")
+    assert.error_matches(function() data.tensors(core.new({ 4, 5, 7, 1 }, "u8")) end, "u8 tensor NxHxWx3, not u8 4x5x7x1")
+  end)
+end)

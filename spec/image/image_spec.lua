@@ -1,0 +1,189 @@
+local core = require "scion.core"
+local image = require "scion.image"
+local support = dofile "spec/support/images.lua"
+local golden = dofile "spec/fixtures/image/golden.lua"
+
+describe("scion.image", function()
+  after_each(support.clean)
+
+  local function file_of(name, bytes)
+    local path = support.folder() .. "/" .. name
+    support.write(path, bytes)
+    return path
+  end
+
+  describe("load", function()
+    for _, case in ipairs(golden.files) do
+      it("decodes " .. case.name .. " as Pillow does", function()
+        local t = assert(image.load(file_of("picture", support.unhex(case.file)))) -- the name says nothing of the format
+        assert.same({ case.size[1], case.size[2], 3 }, t:shape())
+        assert.equal("u8", t:dtype())
+        assert.equal(0, support.largest_difference(support.unhex(case.y), core.bytes(t)))
+      end)
+    end
+
+    it("turns photographs upright", function()
+      local data = support.test_data(pending)
+      if not data then return end
+      for _, case in ipairs(golden.exif) do
+        local t = assert(image.load(data .. "/data/images/exif/" .. case.name))
+        assert.same({ case.size[1], case.size[2], 3 }, t:shape(), case.name)
+        assert.equal(support.unhex(case.y), core.bytes(image.resize(t, 3)), case.name)
+      end
+    end)
+
+    it("reads all of PngSuite, and refuses what is broken in it", function()
+      local data = support.test_data(pending)
+      if not data then return end
+      for _, case in ipairs(golden.pngsuite) do
+        local t, message = image.load(data .. "/data/images/pngsuite/" .. case.name)
+        if case.size then
+          assert.same({ case.size[1], case.size[2], 3 }, t and t:shape(), case.name .. ": " .. tostring(message))
+          assert.equal(case.adler, support.adler32(core.bytes(t)), case.name)
+        else
+          assert.is_nil(t, case.name)
+          assert.matches(case.name, message, 1, true)
+        end
+      end
+      assert.is_true(#golden.pngsuite > 150)
+    end)
+
+    local function refused(path, reason)
+      local t, message = image.load(path)
+      assert.is_nil(t)
+      assert.matches(path, message, 1, true)
+      assert.matches(reason, message)
+    end
+
+    it("says what is wrong with a file", function()
+      refused("/nowhere/a.jpg", "No such file")
+      refused(support.folder(), "is a folder")
+      refused(file_of("a.jpg", ""), "empty")
+      refused(file_of("a.jpg", "This is text."), "neither a JPEG nor a PNG")
+      refused(file_of("a.jpg", "\xff\xd8\xff"), "truncated JPEG")
+      refused(file_of("a.png", "\x89PNG\r\n\x1a\n"), "truncated PNG")
+    end)
+
+    it("refuses an image cut off anywhere", function()
+      for _, extension in ipairs{ "jpg", "png" } do
+        local path = support.folder() .. "/whole." .. extension
+        assert(image.save(path, support.pattern(40, 50)))
+        local bytes = support.read(path)
+        assert(image.load(path))
+        for _, left in ipairs{ 4, 30, #bytes // 3, #bytes // 2, #bytes * 9 // 10, #bytes - 2, #bytes - 1 } do
+          local cut = file_of("cut." .. extension, bytes:sub(1, left))
+          refused(cut, extension == "jpg" and "truncated JPEG" or left < 8 and "neither" or "truncated PNG")
+        end
+      end
+    end)
+
+    it("refuses a JPEG whose data were lost though it ends properly", function()
+      local path = support.folder() .. "/whole.jpg"
+      assert(image.save(path, support.pattern(64, 64)))
+      local bytes = support.read(path)
+      refused(file_of("a.jpg", bytes:sub(1, #bytes // 2) .. "\xff\xd9"), "broken JPEG")
+    end)
+
+    it("refuses an immense image before taking memory for it", function()
+      local function chunk(kind, body)
+        local crc = 0xffffffff
+        for _, byte in ipairs{ (kind .. body):byte(1, -1) } do
+          crc = crc ~ byte
+          for _ = 1, 8 do crc = crc & 1 == 1 and crc >> 1 ~ 0xedb88320 or crc >> 1 end
+        end
+        return string.pack(">I4", #body) .. kind .. body .. string.pack(">I4", crc ~ 0xffffffff)
+      end
+      local head = "\x89PNG\r\n\x1a\n" .. chunk("IHDR", string.pack(">I4I4BBBBB", 1 << 20, 1 << 20, 8, 2, 0, 0, 0)) .. chunk("IDAT", "x")
+      refused(file_of("bomb.png", head), "1048576x1048576 pixels is refused")
+    end)
+
+    it("survives any damaged byte", function()
+      local seed = os.time()
+      math.randomseed(seed)
+      for _, case in ipairs(golden.files) do
+        local bytes = support.unhex(case.file)
+        for _ = 1, 30 do
+          local at = math.random(#bytes)
+          local t, message = image.load(file_of("damaged", bytes:sub(1, at - 1) .. string.char(math.random(0, 255)) .. bytes:sub(at + 1)))
+          assert(t or type(message) == "string", "seed " .. seed)
+        end
+      end
+    end)
+  end)
+
+  describe("save", function()
+    it("keeps every pixel in a PNG, and nearly in a JPEG", function()
+      local folder = support.folder()
+      local t = image.resize(support.pattern(4, 5), { 61, 83 }) -- smooth, as JPEG likes it
+      for extension, most in pairs{ png = 0, PNG = 0, jpg = 40, jpeg = 40 } do
+        assert.is_true(image.save(folder .. "/a." .. extension, t))
+        local back = assert(image.load(folder .. "/a." .. extension))
+        assert.same(t:shape(), back:shape())
+        assert.is_true(support.largest_difference(core.bytes(t), core.bytes(back)) <= most)
+      end
+      local names = {}
+      for name in require "lfs".dir(folder) do names[#names + 1] = name end
+      assert.equal(6, #names) -- the two dots and the four files: nothing temporary is left
+    end)
+
+    it("tells what the world gets wrong, and raises what the caller does", function()
+      local t = support.pattern(2, 2)
+      local saved, message = image.save("/nowhere/a.png", t)
+      assert.is_nil(saved)
+      assert.matches("^/nowhere/a.png: No such file", message)
+      assert.error_matches(function() image.save("a.gif", t) end, "a.gif: images are saved as")
+      assert.error_matches(function() image.save("a.png", core.new({ 2, 2, 3 }, "f32")) end, "f32 2x2x3")
+      assert.error_matches(function() image.save("a.png", core.new({ 2, 2, 4 }, "u8")) end, "u8 2x2x4")
+    end)
+  end)
+
+  describe("resize", function()
+    for _, case in ipairs(golden.resize) do
+      it(("gives Pillow's bytes from %dx%d to %dx%d"):format(case.x[1], case.x[2], case.y[1], case.y[2]), function()
+        local y = image.resize(support.pattern(case.x[1], case.x[2]), case.y)
+        assert.same({ case.y[1], case.y[2], 3 }, y:shape())
+        assert.equal(case.adler, support.adler32(core.bytes(y)))
+      end)
+    end
+
+    it("refuses other tensors and sizes", function()
+      assert.error_matches(function() image.resize(core.new({ 4, 4 }, "u8"), 2) end, "HxWx3")
+      assert.error_matches(function() image.resize(support.pattern(4, 4), 0) end, "height")
+      assert.error_matches(function() image.resize(support.pattern(4, 4), { 1, 1 << 40 }) end, "width")
+    end)
+  end)
+
+  describe("the affine warp", function()
+    for _, case in ipairs(golden.warp) do
+      it(("is SciPy's: %dx%d, %s, %.2f .."):format(case.size[1], case.size[2], case.fill, case.matrix[1]), function()
+        local y = core.image_warp(support.pattern(case.size[1], case.size[2]), case.matrix, case.fill, 77)
+        assert.is_true(support.largest_difference(support.unhex(case.y), core.bytes(y)) <= 1)
+      end)
+    end
+
+    it("that moves nothing changes nothing", function()
+      local x = support.pattern(30, 41)
+      for _, fill in ipairs{ "nearest", "constant", "reflect", "wrap" } do
+        assert.equal(core.bytes(x), core.bytes(core.image_warp(x, { 1, 0, 0, 0, 1, 0 }, fill)))
+      end
+    end)
+
+    it("mirrors exactly", function()
+      local x = support.pattern(20, 37)
+      local mirror = { -1, 0, 36, 0, 1, 0 }
+      local once = core.image_warp(x, mirror)
+      assert.not_equal(core.bytes(x), core.bytes(once))
+      assert.equal(core.bytes(x):sub(1, 3), core.bytes(once):sub(36 * 3 + 1, 37 * 3))
+      assert.equal(core.bytes(x), core.bytes(core.image_warp(once, mirror)))
+    end)
+
+    it("bears numbers that lead nowhere", function()
+      local x = support.pattern(20, 37)
+      for _, fill in ipairs{ "nearest", "constant", "reflect", "wrap" } do
+        for _, far in ipairs{ 1e30, -1e30, math.huge, 0 / 0 } do
+          assert.same({ 20, 37, 3 }, core.image_warp(x, { far, 0, far, 0, far, 1 }, fill):shape())
+        end
+      end
+    end)
+  end)
+end)

@@ -1,0 +1,95 @@
+--- What the specs of images and data sets share: patterns, raw bytes, temporary folders, the shared test data.
+local core = require "scion.core"
+local lfs = require "lfs"
+
+local support = {}
+
+--- The pattern of spec/fixtures/image/make.py as a u8 tensor; `shift` makes others of it.
+function support.pattern(height, width, shift)
+  local rows = {}
+  for y = 0, height - 1 do
+    local row = {}
+    for x = 0, width - 1 do
+      for c = 0, 2 do row[#row + 1] = string.char((y * y * 5 + x * 37 + x * y * 11 + c * 83 + (shift or 0)) % 256) end
+    end
+    rows[#rows + 1] = table.concat(row)
+  end
+  return core.from_bytes(table.concat(rows), { height, width, 3 })
+end
+
+--- zlib's checksum.
+function support.adler32(bytes)
+  local a, b = 1, 0
+  for i = 1, #bytes, 4096 do
+    for _, byte in ipairs{ bytes:byte(i, math.min(i + 4095, #bytes)) } do
+      a = a + byte
+      b = b + a
+    end
+    a, b = a % 65521, b % 65521
+  end
+  return b << 16 | a
+end
+
+function support.unhex(text) return (text:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end)) end
+
+--- The largest difference between the bytes of two strings of equal length.
+function support.largest_difference(a, b)
+  assert(#a == #b, "lengths differ")
+  local worst = 0
+  for i = 1, #a do worst = math.max(worst, math.abs(a:byte(i) - b:byte(i))) end
+  return worst
+end
+
+--- An i32 tensor as a list.
+function support.integers(t)
+  local list, bytes = {}, core.bytes(t)
+  for i = 1, #bytes, 4 do list[#list + 1] = string.unpack("<i4", bytes, i) end
+  return list
+end
+
+function support.write(path, bytes)
+  local file = assert(io.open(path, "wb"))
+  file:write(bytes)
+  file:close()
+end
+
+function support.read(path)
+  local file = assert(io.open(path, "rb"))
+  local bytes = file:read "a"
+  file:close()
+  return bytes
+end
+
+local folders = {}
+
+--- A new empty folder, gone with support.clean.
+function support.folder()
+  local path = os.tmpname()
+  os.remove(path)
+  assert(lfs.mkdir(path))
+  folders[#folders + 1] = path
+  return path
+end
+
+local function remove(path)
+  if lfs.symlinkattributes(path, "mode") == "directory" then
+    for name in lfs.dir(path) do
+      if name ~= "." and name ~= ".." then remove(path .. "/" .. name) end
+    end
+  end
+  os.remove(path)
+end
+
+function support.clean()
+  for _, path in ipairs(folders) do remove(path) end
+  folders = {}
+end
+
+--- The folder of photographs and weights, or nil: then the test that needs it calls its first argument and ends.
+function support.test_data(pending)
+  local path = os.getenv "SCION_TEST_DATA"
+  if not path then pending "SCION_TEST_DATA is not set" end
+  return path
+end
+
+return support

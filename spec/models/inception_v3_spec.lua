@@ -47,10 +47,10 @@ end
 
 local golden = core.json_decode(read "spec/fixtures/inception_v3.json")
 
---- The largest deviation from the golden outputs over blocks, as a share of each block's maximum.
-local function deviation(model, image)
+--- The largest deviation from the golden outputs over these blocks, as a share of each block's maximum.
+local function deviation(model, image, blocks)
   local worst, where = 0, nil
-  for _, block in ipairs(golden.blocks) do
+  for _, block in ipairs(blocks) do
     local flat = model:features(image, block.name):reshape { -1 }
     for i, place in ipairs(block.places) do
       local d = math.abs(flat:get(place + 1) - block.values[i]) / block.max
@@ -99,7 +99,7 @@ describe("Inception V3", function()
     local small = core.image_resize(image, golden.size, golden.size)
     assert.equal(golden.pixels_sha256, sha256_of(small:bytes()))
     local x = small:reshape { 1, golden.size, golden.size, 3 }
-    local worst, where = deviation(base, x)
+    local worst, where = deviation(base, x, golden.blocks)
     assert.is_true(worst < 1e-4, ("%s deviates by %g"):format(where, worst))
 
     local function wrong(change)
@@ -107,7 +107,7 @@ describe("Inception V3", function()
       local by_name = {}
       for _, node in ipairs(model.order) do by_name[node.layer.name] = node end
       change(by_name)
-      assert.is_true(deviation(model, x) > 1e-4)
+      assert.is_true(deviation(model, x, { golden.blocks[#golden.blocks] }) > 1e-4)
     end
     wrong(function(nodes) nodes["mixed9/branch3x3/norm"].layer.options.epsilon = 1e-5 end)
     wrong(function(nodes) nodes["mixed5/branch_pool/pool"].layer.options.include_padding = true end)

@@ -18,13 +18,12 @@ local function attach(ir)
     rewrite.absorb(ir, last.inputs[1], last)
     rewrite.sweep(ir)
   end
-  ir.logits = ir.output
 end
 
 --- After the forward steps: the loss, and in training its gradient by the logits.
 local function emit(ir)
   if not ir.loss then return end
-  local kind, logits = kernels[ir.loss], ir.logits
+  local kind, logits = kernels[ir.loss], ir.output
   local targets = kind.labels == "i32" and {} or logits.shape
   ir.labels = value.new(targets, { dtype = kind.labels, input = true })
   ir.weights = ir.weighted and value.new({}, { input = true }) or nil

@@ -68,7 +68,7 @@ function predict.predict(model, x, given)
     local rows = n > 0 and output:totable() or {}
     local positions = n > 0 and indices:totable() or {}
     for i, row in ipairs(rows) do list[positions[i] + 1] = entry_of(model, row, given.top) end
-    for _, failure in ipairs(failures or {}) do list[failure.index + 1] = { error = failure.message } end
+    for _, failure in ipairs(failures or {}) do list[failure.index] = { error = failure.message } end
   end)
   for i, entry in pairs(list) do entry.file = data.files and data.files[i] end
   return list

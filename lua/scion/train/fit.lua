@@ -53,7 +53,7 @@ local function prepare(model, data, given)
   targets.same_labels(model.labels, data.labels, "the model's labels and those of the data set")
   if given.validate then
     targets.check(model, given.validate, loss)
-    targets.same_labels(given.validate.labels, data.labels, "the labels of the validation set and those of the training set")
+    targets.same_labels(data.labels, given.validate.labels, "the labels of the training set and those of the validation set")
   end
   local epochs = given.epochs or known.epochs
   if math.type(epochs) ~= "integer" or epochs < 0 then error("fit: epochs is a whole number from 0 up, not " .. tostring(epochs), 0) end

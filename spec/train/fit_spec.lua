@@ -1,0 +1,222 @@
+-- Training: what changes and what does not, determinism, interrupts, and everything that can be given wrongly.
+local core = require "scion.core"
+local scion = require "scion"
+local nn = scion.nn
+
+local seed = math.tointeger(os.getenv "SCION_TEST_SEED") or os.time()
+print(("\nfit_spec: seed %d"):format(seed))
+
+--- Images whose class shows in their brightest third, under noise.
+local function pictures(count, classes)
+  scion.seed(seed)
+  local images = scion.uniform({ count, 12, 12, 3 }, 0, 120)
+  local labels = {}
+  for i = 1, count do
+    local class = (i - 1) % classes + 1
+    labels[i] = class
+    images[i]:slice(1, 4 * class - 3, math.min(4 * class, 12)):fill(200)
+  end
+  return images:to "u8", labels
+end
+
+local function dataset(options, count, classes)
+  local images, labels = pictures(count or 24, classes or 3)
+  return scion.data.tensors(images, labels, options or { batch = 8, seed = 3 })
+end
+
+local function trunk()
+  local x = nn.input(12, 12, 3)
+  for i = 1, 2 do
+    x = nn.conv2d(6, 3, { padding = "same", bias = false, name = ("block%d/conv"):format(i) })(x)
+    x = nn.relu()(nn.batch_norm { name = ("block%d/norm"):format(i), momentum = 0.5 }(x))
+  end
+  return scion.model { output = x }
+end
+
+local function network(...)
+  local layers = { nn.max_pool(2), nn.flatten(), ... }
+  if #layers == 2 then layers[3] = nn.dense(3, "softmax", { name = "head" }) end
+  return trunk():graft(layers)
+end
+
+--- All weights and statistics as strings of bytes, by name.
+local function snapshot(model)
+  local bytes = {}
+  for _, row in ipairs(model:layers()) do
+    for name, t in pairs(row.weights) do bytes[row.name .. "/" .. name] = t:bytes() end
+  end
+  return bytes
+end
+
+--- Names that differ between two snapshots, sorted.
+local function changed(a, b)
+  local names = {}
+  for name, bytes in pairs(a) do
+    if b[name] ~= bytes then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
+local quiet = { epochs = 2, verbose = false }
+local function with(extra)
+  local o = { epochs = 2, verbose = false }
+  for k, v in pairs(extra) do o[k] = v end
+  return o
+end
+
+describe("fit", function()
+  it("changes what is thawed, and leaves what is frozen identical to the byte", function()
+    local model, data = network(), dataset()
+    local before = snapshot(model)
+    model:freeze { upto = "block2" }
+    model:fit(data, quiet)
+    local after = snapshot(model)
+    assert.same({ "head/bias", "head/kernel" }, changed(before, after))
+    model:freeze { upto = "block1" }
+    model:fit(data, quiet)
+    assert.same({ "block2/conv/kernel", "block2/norm/beta", "block2/norm/gamma", "block2/norm/moving_mean", "block2/norm/moving_variance",
+                  "head/bias", "head/kernel" }, changed(after, snapshot(model)))
+    before = snapshot(model)
+    model:thaw():freeze { layers = "*/norm" }
+    model:fit(data, quiet)
+    assert.same({ "block1/conv/kernel", "block2/conv/kernel", "head/bias", "head/kernel" }, changed(before, snapshot(model)))
+  end)
+
+  it("keeps stored statistics while scale and shift train", function()
+    local model = network()
+    for _, node in ipairs(model.order) do
+      if node.layer.kind == "batch_norm" then node.layer.options.statistics = "stored" end
+    end
+    local before = snapshot(model)
+    model:fit(dataset(), quiet)
+    assert.same({ "block1/conv/kernel", "block1/norm/beta", "block1/norm/gamma", "block2/conv/kernel", "block2/norm/beta",
+                  "block2/norm/gamma", "head/bias", "head/kernel" }, changed(before, snapshot(model)))
+  end)
+
+  it("gives bit-identical weights for 1, 2 and 5 threads, augmentation and dropout included", function()
+    local threads = scion.threads()
+    local function run(n)
+      scion.threads(n)
+      local data = dataset { batch = 7, seed = 5, workers = n, augment = { rotation = 20, zoom = 0.2, flip = "both", brightness = { 0.8, 1.2 } } }
+      scion.seed(9)
+      local model = network(nn.dense(16, "relu"), nn.dropout(0.3), nn.dense(3, "softmax"))
+      model:fit(data, with { optimizer = scion.optim.adam { lr = 0.01 } })
+      return snapshot(model)
+    end
+    local one = run(1)
+    assert.same({}, changed(one, run(2)))
+    assert.same({}, changed(one, run(5)))
+    scion.threads(threads)
+  end)
+
+  it("learns from scratch with each optimizer, and tells classes by their labels", function()
+    for _, optimizer in ipairs { scion.optim.sgd { lr = 0.05, momentum = 0.9, nesterov = true }, scion.optim.rmsprop(),
+                                 scion.optim.adam { lr = 0.01 }, scion.optim.adamw { lr = 0.01 } } do
+      local images, labels = pictures(60, 3)
+      local names = { "top", "middle", "bottom" }
+      for i, class in ipairs(labels) do labels[i] = names[class] end
+      local data = scion.data.tensors(images, labels, { batch = 10, labels = names })
+      scion.seed(1)
+      local model = network(nn.dropout(0.2), nn.dense(3, "softmax"))
+      local history = model:fit(data, with { epochs = 12, optimizer = optimizer, validate = data })
+      assert.is_true(history[#history].val_accuracy > 0.95, ("%s: %s"):format(optimizer, history[#history].val_accuracy))
+      assert.is_true(history[#history].loss < history[1].loss)
+      local result = model:evaluate(data)
+      assert.equal(history[#history].val_loss, result.loss)
+      assert.equal("middle", result.classes[2].label)
+      assert.equal(20, result.classes[2].support)
+      assert.matches("precision", tostring(result), 1, true)
+      local predictions = model:predict(images)
+      assert.equal(60, #predictions)
+      local right = 0
+      for i, p in ipairs(predictions) do right = right + (p.label == labels[i] and 1 or 0) end
+      assert.equal(result.accuracy, right / 60)
+    end
+  end)
+
+  it("trains a binary set on one sigmoid", function()
+    local images, labels = pictures(40, 2)
+    for i, class in ipairs(labels) do labels[i] = class == 1 and "no" or "yes" end
+    local data = scion.data.tensors(images, labels, { batch = 10 })
+    local model = network(nn.dense(1, "sigmoid"))
+    model:fit(data, with { epochs = 12, optimizer = scion.optim.adam { lr = 0.01 } })
+    local result = model:evaluate(data)
+    assert.is_true(result.accuracy > 0.95)
+    assert.equal(2, #result.classes)
+    for i, p in ipairs(model:predict(images)) do
+      assert.is_true(p.label == "no" or p.label == "yes")
+      assert.is_true(p.confidence >= 0.5 and p.confidence <= 1)
+      if result.accuracy == 1 then assert.equal(labels[i], p.label) end
+    end
+  end)
+
+  it("weighs classes, and counts epochs on", function()
+    local data, model = dataset(), network()
+    local seen = {}
+    local history = model:fit(data, with { class_weights = { [1] = 0, [3] = 0 }, epochs = 15, optimizer = scion.optim.adam { lr = 0.02 } })
+    assert.equal(15, history[15].epoch)
+    assert.is_true(model:evaluate(data).classes[2].recall == 1)
+    assert.is_true(model:evaluate(data).accuracy < 0.5)
+    model:fit(data, with { callbacks = { epoch = function(entry) seen[#seen + 1] = entry.epoch end } })
+    assert.same({ 16, 17 }, seen)
+    assert.equal(17, #model.history)
+    local steps = 0
+    model:fit(data, with { callbacks = { step = function() steps = steps + 1; return steps < 2 end } })
+    assert.equal(2, steps)
+  end)
+
+  it("lets no NaN reach the weights", function()
+    local data, model = dataset(), network()
+    local ok, message = pcall(model.fit, model, data, with { epochs = 20, optimizer = scion.optim.sgd { lr = 1e25 } })
+    assert.is_false(ok)
+    assert.matches("epoch 1, step %d", message)
+    for _, row in ipairs(model:layers()) do
+      for name, t in pairs(row.weights) do assert.is_true(core.finite(t), row.name .. "/" .. name) end
+    end
+    local weights = model:layer("head").weights
+    weights.kernel:fill(0 / 0)
+    local before = snapshot(model)
+    ok, message = pcall(model.fit, model, data, quiet)
+    assert.is_false(ok)
+    assert.matches("the loss is NaN", message, 1, true)
+    assert.same({}, changed(before, snapshot(model)))
+  end)
+
+  it("stops between two steps on Ctrl-C, and leaves everything usable", function()
+    local data, model = dataset(), network()
+    local steps = 0
+    local history = model:fit(data, with { epochs = 50, callbacks = { step = function()
+      steps = steps + 1
+      if steps == 4 then assert(io.popen "kill -INT $PPID"):close() end
+    end } })
+    assert.is_true(history.interrupted)
+    assert.equal(4, steps)
+    assert.equal(1, #history)
+    assert.is_nil(model:fit(data, quiet).interrupted)
+    assert.equal(24, #model:predict(data))
+  end)
+
+  it("refuses options, data and labels that do not fit, by name", function()
+    local data, model = dataset(), network()
+    local function refused(pattern, options, set)
+      local ok, message = pcall(model.fit, model, set or data, options)
+      assert.is_false(ok)
+      assert.matches(pattern, message)
+    end
+    refused("epochs", { epoch = 3 })
+    refused("epochs is a whole number", { epochs = 1.5 })
+    refused("loss is", { loss = "hinge" })
+    refused("class_weights names 'glass'", { class_weights = { glass = 2 } })
+    refused("head: the model's last layer distinguishes 3 classes, but the data set has 2", quiet, (dataset(nil, 8, 2)))
+    local images, labels = pictures(6, 3)
+    refused("model takes 12x12", quiet, scion.data.tensors(images, labels, { size = 10 }))
+    local named = scion.data.tensors(images, { "a", "b", "c", "a", "b", "c" })
+    local other = scion.data.tensors(images, { "a", "b", "x", "a", "b", "x" })
+    refused("class 3 is 'x'", with { validate = other }, named)
+    model:fit(named, quiet)
+    refused("class 3 is 'c'", quiet, other)
+    model:freeze()
+    refused("frozen", quiet, named)
+  end)
+end)

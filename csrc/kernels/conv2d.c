@@ -73,6 +73,7 @@ static scion_status run_grid(conv2d_grid *g) {
   g->block = g->pixels < CONV2D_PIXELS * ENOUGH_CHUNKS ? CONV2D_PIXELS / 2 : CONV2D_PIXELS;
   int64_t blocks = conv2d_divide_up(g->pixels, g->block), panels = conv2d_divide_up(g->out_channels, conv2d_panel());
   g->group_panels = blocks < ENOUGH_CHUNKS ? conv2d_divide_up(panels * blocks, ENOUGH_CHUNKS) : panels;
+  if (g->group_panels > CONV2D_GROUP) g->group_panels = CONV2D_GROUP;
   g->groups = conv2d_divide_up(panels, g->group_panels);
   return scion_parallel_for(blocks * g->groups, SIMD_CHOOSE(conv2d_grid_chunk), g);
 }

@@ -14,6 +14,8 @@
 #define CONV2D_PITCH 272  /* floats between gathered pixels: no power of two, and room for a vector past the end */
 #define CONV2D_PIXELS 168 /* pixels gathered at a time: a multiple of the rows of every tile (14, 6, 4) */
 
+#define CONV2D_GROUP 16   /* panels a chunk at most, so that their part of the depth stays in the second-level cache */
+
 /* Where the values under the taps of a grid pixel lie: tap (r, s) of pixel (n, i, j) is source pixel
  * (n, i*step[0] + first[0] + r*tap_step[0], j*step[1] + first[1] + s*tap_step[1]), zeros where that is outside. */
 typedef struct {

@@ -8,7 +8,7 @@
 #include "conv2d_gather.h"
 
 typedef struct {
-  float a[CONV2D_PIXELS * CONV2D_PITCH];
+  float a[TILE_ROWS * CONV2D_PITCH];
   float *out[CONV2D_PIXELS];
 } chunk_scratch;
 _Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a block fits into a thread's scratch");
@@ -27,11 +27,31 @@ static void find_outputs(const conv2d_grid *g, int64_t first, int64_t count, flo
 }
 
 /* The activations that are no clamp, on what the tiles have left. */
-static void finish(const conv2d_grid *g, float *const *out, int64_t count, int64_t column, int64_t columns) {
+static void finish(const conv2d_grid *g, float *const *out, int64_t count, int64_t begin, int64_t end) {
   if (g->activation != SCION_SIGMOID && g->activation != SCION_TANH) return;
   for (int64_t p = 0; p < count; p++)
-    for (int64_t c = column; c < column + columns; c++)
+    for (int64_t c = begin; c < end; c++)
       out[p][c] = g->activation == SCION_TANH ? tanhf(out[p][c]) : 1.0f / (1.0f + expf(-out[p][c]));
+}
+
+/* One tile of pixels, depth k .. k+length-1: gathered into the first-level cache, where it stays while panels come by. */
+static void run_tile(const conv2d_grid *g, chunk_scratch *scratch, int64_t first, int64_t at, int rows, int64_t k, int64_t length,
+                     int64_t begin, int64_t end) {
+  bool last = k + length == g->depth;
+  conv2d_tile tile = {.a = scratch->a, .depth = length, .out = scratch->out + at, .accumulate = k > 0 || g->accumulate};
+  if (last) {
+    tile.bias = g->bias;
+    tile.addend = g->addend ? g->addend + (first + at) * g->addend_stride : NULL;
+    tile.addend_stride = g->addend_stride;
+    tile.clamp = g->activation == SCION_RELU || g->activation == SCION_RELU6;
+    tile.high = g->activation == SCION_RELU6 ? 6.0f : INFINITY;
+  }
+  conv2d_gather(&g->source, first + at, rows, k, k + length, scratch->a);
+  for (tile.column = begin; tile.column < end; tile.column += PANEL) {
+    tile.b = g->panels + tile.column * g->depth + k * conv2d_panel_width(end - tile.column);
+    conv2d_run_tile(&tile, rows, end - tile.column);
+  }
+  if (last) finish(g, tile.out, rows, begin, end);
 }
 
 void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
@@ -47,22 +67,10 @@ void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
     int64_t left = g->depth - k, parts = (left + CONV2D_DEPTH - 1) / CONV2D_DEPTH;
     length = ((left + parts - 1) / parts + 15) / 16 * 16; /* nearly equal parts */
     if (length > left) length = left;
-    bool last = k + length == g->depth;
-    conv2d_gather(&g->source, first, count, k, k + length, scratch->a);
-    for (int64_t column = begin; column < end; column += PANEL) {
-      int64_t columns = end - column < PANEL ? end - column : PANEL;
-      conv2d_tile tile = {
-          .a = scratch->a, .b = g->panels + column * g->depth + k * conv2d_panel_width(columns), .depth = length,
-          .out = scratch->out, .column = column, .accumulate = k > 0 || g->accumulate};
-      if (last) {
-        tile.bias = g->bias;
-        tile.addend = g->addend ? g->addend + first * g->addend_stride : NULL;
-        tile.addend_stride = g->addend_stride;
-        tile.clamp = g->activation == SCION_RELU || g->activation == SCION_RELU6;
-        tile.high = g->activation == SCION_RELU6 ? 6.0f : INFINITY;
-      }
-      conv2d_run_panel(tile, count, columns);
-      if (last) finish(g, scratch->out, count, column, columns);
+    for (int64_t at = 0, rows; at < count; at += rows) {
+      int64_t tiles = (count - at + TILE_ROWS - 1) / TILE_ROWS;
+      rows = (count - at + tiles - 1) / tiles;
+      run_tile(g, scratch, first, at, (int)rows, k, length, begin, end);
     }
   }
 }

@@ -18,6 +18,7 @@ static void cut(conv2d_gradient *g) {
   g->parts = conv2d_divide_up(g->pixels, g->part_pixels);
   int64_t chunks = g->parts * g->depth_blocks;
   g->group_panels = chunks < ENOUGH_CHUNKS ? conv2d_divide_up(panels * chunks, ENOUGH_CHUNKS) : panels;
+  if (g->group_panels > CONV2D_GROUP) g->group_panels = CONV2D_GROUP;
   g->groups = conv2d_divide_up(panels, g->group_panels);
 }
 

@@ -7,9 +7,11 @@ progress.__index = progress
 local redraw_seconds = 0.1
 
 local function duration(seconds)
-  if seconds < 60 then return ("%ds"):format(math.floor(seconds + 0.5)) end
-  if seconds < 3600 then return ("%d:%02d"):format(seconds // 60, seconds % 60) end
-  return ("%d:%02d:%02d"):format(seconds // 3600, seconds % 3600 // 60, seconds % 60)
+  if seconds ~= seconds or seconds == math.huge then return "?" end
+  seconds = math.floor(seconds + 0.5)
+  if seconds < 60 then return ("%ds"):format(seconds) end
+  if seconds < 3600 then return ("%d:%02d min"):format(seconds // 60, seconds % 60) end
+  return ("%d:%02d:%02d h"):format(seconds // 3600, seconds % 3600 // 60, seconds % 60)
 end
 
 --- One line about a finished epoch.

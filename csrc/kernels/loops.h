@@ -31,6 +31,16 @@ SIMD_INLINE void simd_store_some(float *p, simd_float v, int64_t n) {
   }
 }
 
+/* Does body(.., column, floats, vectors) along a row, with all three constant except at its end: four vectors at a time, whose
+ * arithmetic overlaps and whose memory is several whole lines, then single ones, then what is left. */
+#define SIMD_ALONG(width, body, ...)                                                                         \
+  do {                                                                                                       \
+    int64_t column_ = 0;                                                                                     \
+    for (; column_ + 4 * SIMD_WIDTH <= (width); column_ += 4 * SIMD_WIDTH) body(__VA_ARGS__, column_, SIMD_WIDTH, 4); \
+    for (; column_ + SIMD_WIDTH <= (width); column_ += SIMD_WIDTH) body(__VA_ARGS__, column_, SIMD_WIDTH, 1);         \
+    if (column_ < (width)) body(__VA_ARGS__, column_, (width) - column_, 1);                                 \
+  } while (0)
+
 /* ---- elementwise_simd.c */
 
 /* Rows of equal width of up to two inputs and one output. */

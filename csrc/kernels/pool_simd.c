@@ -39,15 +39,17 @@ void SIMD(scion_loop_max_backward)(const scion_patch *x, const float *y, const f
   if (c < width) max_backward_channels(x, y, dy, dx, dx_row_step, dx_column_step, from, c, width - c);
 }
 
-SIMD_INLINE void weighted_channels(const scion_patch *x, const float *row_factor, int64_t row_factor_step, const float *column_factor,
-                                   int64_t column_factor_step, float *y, int accumulate, int64_t c, int64_t n, const int vectors) {
+SIMD_INLINE void weighted_channels(const scion_patch *x, const float *row_factor, int64_t row_factor_step,
+                                   const float *column_factor, int64_t column_factor_step, float *y, int accumulate, int64_t c,
+                                   int64_t n, const int vectors) {
   simd_float total[4], row[4]; /* rows apart: a mean over a whole image sums in two levels */
   for (int u = 0; u < vectors; u++) total[u] = accumulate ? simd_load_some(y + c + u * SIMD_WIDTH, n) : (simd_float){0};
   for (int64_t r = 0; r < x->rows; r++) {
     for (int u = 0; u < vectors; u++) row[u] = (simd_float){0};
     for (int64_t s = 0; s < x->columns; s++) {
       const float *pixel = x->first + r * x->row_step + s * x->column_step + c;
-      for (int u = 0; u < vectors; u++) row[u] += simd_load_some(pixel + u * SIMD_WIDTH, n) * column_factor[s * column_factor_step];
+      for (int u = 0; u < vectors; u++)
+        row[u] += simd_load_some(pixel + u * SIMD_WIDTH, n) * column_factor[s * column_factor_step];
     }
     for (int u = 0; u < vectors; u++) total[u] += row[u] * row_factor[r * row_factor_step];
   }

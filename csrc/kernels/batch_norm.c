@@ -190,8 +190,8 @@ scion_status scion_batch_norm_stored_backward(const scion_tensor *x, const scion
 
 /* ---- on the statistics of the batch */
 
-static scion_status require_batch(const char *kernel, const scion_tensor *x, const char *const names[], const scion_tensor *const vectors[],
-                                  int count) {
+static scion_status require_batch(const char *kernel, const scion_tensor *x, const char *const names[],
+                                  const scion_tensor *const vectors[], int count) {
   SCION_TRY(scion_require_f32(kernel, "x", x));
   for (int i = 0; i < count; i++) {
     SCION_TRY(scion_require_f32(kernel, names[i], vectors[i]));
@@ -208,7 +208,8 @@ scion_status scion_batch_norm_batch_forward(const scion_tensor *x, const scion_t
                                             scion_tensor *saved_rstd, scion_tensor *y, double epsilon, double momentum,
                                             scion_activation activation) {
   const char *kernel = "batch_norm", *const names[] = {"moving_mean", "moving_variance", "saved_mean", "saved_rstd"};
-  SCION_TRY(require_batch(kernel, x, names, (const scion_tensor *const[]){moving_mean, moving_variance, saved_mean, saved_rstd}, 4));
+  SCION_TRY(
+      require_batch(kernel, x, names, (const scion_tensor *const[]){moving_mean, moving_variance, saved_mean, saved_rstd}, 4));
   SCION_TRY(scion_require_activation(kernel, activation));
   SCION_TRY(scion_require_like(kernel, "y", y, "x", x));
   SCION_TRY(scion_require_vector(kernel, "gamma", gamma, scion_tensor_channels(x)));
@@ -250,7 +251,8 @@ static void combine_block(const scion_block *block, void *data, float *scratch) 
 
 /* dx = gamma * rstd * (dy - mean(dy) - (x - mean) * rstd^2 * mean(dy * (x - mean))), which for each channel is
  * dy * scale + x * slope + shift. */
-static scion_status batch_input_gradient(const norm_job *job, const float *gamma, const float *rstd, scion_tensor *dx, int accumulate) {
+static scion_status batch_input_gradient(const norm_job *job, const float *gamma, const float *rstd, scion_tensor *dx,
+                                         int accumulate) {
   float *scale = (float *)job->partials, *slope = scale + job->width, *shift = slope + job->width;
   for (int64_t c = 0; c < job->width; c++) {
     double r = (double)rstd[c], s = gamma ? (double)gamma[c] * r : r, rows = (double)job->rows;

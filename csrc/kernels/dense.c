@@ -1,5 +1,5 @@
-/* Dense layers and matrix products: OpenBLAS with one thread, on tiles that our own threads share out. Its own threads would change
- * results with their number; these tiles depend on shapes alone. */
+/* Dense layers and matrix products: OpenBLAS with one thread, on tiles that our own threads share out. Its own threads would
+ * change results with their number; these tiles depend on shapes alone. */
 #include <cblas.h>
 #include <limits.h>
 #include <pthread.h>
@@ -37,7 +37,9 @@ static void choose_tiles(gemm_job *job) {
   for (;;) {
     job->tiles_m = quotient_up(job->m, job->tile_m), job->tiles_n = quotient_up(job->n, job->tile_n);
     int64_t *longer = job->tile_m > job->tile_n ? &job->tile_m : &job->tile_n;
-    if (job->tiles_m * job->tiles_n >= TILES_WANTED || *longer < 2 * TILE_LEAST || job->tile_m * job->tile_n * job->k < 2 * TILE_WORK) break;
+    if (job->tiles_m * job->tiles_n >= TILES_WANTED || *longer < 2 * TILE_LEAST ||
+        job->tile_m * job->tile_n * job->k < 2 * TILE_WORK)
+      break;
     *longer = quotient_up(quotient_up(*longer, 2), 16) * 16;
   }
   if (job->tiles_m * job->tiles_n < TILES_WANTED && job->k >= SPLIT_K && job->m * job->n <= TILE_M * TILE_N) {
@@ -46,7 +48,8 @@ static void choose_tiles(gemm_job *job) {
   }
 }
 
-static void finish_rows(const gemm_job *job, int64_t row, int64_t rows, int64_t column, int64_t width, float *ones, float *zeros) {
+static void finish_rows(const gemm_job *job, int64_t row, int64_t rows, int64_t column, int64_t width, float *ones,
+                        float *zeros) {
   float *c = job->c + row * job->c_stride + column;
   scion_block block = {.rows = rows, .width = width, .a = c, .y = c, .a_stride = job->c_stride, .y_stride = job->c_stride};
   for (int64_t i = 0; i < width; i++) ones[i] = 1, zeros[i] = 0;
@@ -57,13 +60,14 @@ static void tile_chunk(void *data, int64_t chunk, void *scratch) {
   const gemm_job *job = data;
   int64_t part = chunk / (job->tiles_m * job->tiles_n), tile = chunk % (job->tiles_m * job->tiles_n);
   int64_t row = tile / job->tiles_n * job->tile_m, column = tile % job->tiles_n * job->tile_n, first = part * job->tile_k;
-  int64_t m = job->m - row < job->tile_m ? job->m - row : job->tile_m, n = job->n - column < job->tile_n ? job->n - column : job->tile_n;
+  int64_t m = job->m - row < job->tile_m ? job->m - row : job->tile_m,
+          n = job->n - column < job->tile_n ? job->n - column : job->tile_n;
   int64_t k = job->k - first < job->tile_k ? job->k - first : job->tile_k;
   const float *a = job->a + (job->transpose_a ? first * job->a_stride + row : row * job->a_stride + first);
   const float *b = job->b + (job->transpose_b ? column * job->b_stride + first : first * job->b_stride + column);
   float *c = job->partials ? job->partials + (part * job->m + row) * job->n + column : job->c + row * job->c_stride + column;
-  cblas_sgemm(CblasRowMajor, job->transpose_a ? CblasTrans : CblasNoTrans, job->transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n,
-              (int)k, 1, a, (int)job->a_stride, b, (int)job->b_stride, job->accumulate && !job->partials, c,
+  cblas_sgemm(CblasRowMajor, job->transpose_a ? CblasTrans : CblasNoTrans, job->transpose_b ? CblasTrans : CblasNoTrans, (int)m,
+              (int)n, (int)k, 1, a, (int)job->a_stride, b, (int)job->b_stride, job->accumulate && !job->partials, c,
               (int)(job->partials ? job->n : job->c_stride));
   if (job->finish && !job->partials) finish_rows(job, row, m, column, n, scratch, (float *)scratch + TILE_N);
 }
@@ -92,10 +96,12 @@ static scion_status gemm(const char *kernel, gemm_job *job) {
   int64_t *strides[] = {&job->a_stride, &job->b_stride, &job->c_stride};
   for (int i = 0; i < 3; i++) {
     if (*strides[i] < 1) *strides[i] = 1; /* of matrices without columns */
-    if (*strides[i] > INT_MAX) return scion_fail(SCION_MISUSE, "%s: rows %lld apart are too far for BLAS", kernel, (long long)*strides[i]);
+    if (*strides[i] > INT_MAX)
+      return scion_fail(SCION_MISUSE, "%s: rows %lld apart are too far for BLAS", kernel, (long long)*strides[i]);
   }
   choose_tiles(job);
-  if (job->tile_k > INT_MAX) return scion_fail(SCION_MISUSE, "%s: a sum of %lld products is too long for BLAS", kernel, (long long)job->k);
+  if (job->tile_k > INT_MAX)
+    return scion_fail(SCION_MISUSE, "%s: a sum of %lld products is too long for BLAS", kernel, (long long)job->k);
   if (job->tiles_k > 1 && !(job->partials = scion_kernel_memory(kernel, job->tiles_k * job->m * job->n, sizeof(float))))
     return SCION_NO_MEMORY;
   scion_status status = scion_parallel_for(job->tiles_m * job->tiles_n * job->tiles_k, tile_chunk, job);
@@ -106,8 +112,8 @@ static scion_status gemm(const char *kernel, gemm_job *job) {
 
 /* ---- dense: x [R,Ci], w [Ci,Co], y [R,Co] */
 
-static scion_status require_dense(const char *kernel, const char *x_name, const scion_tensor *x, const char *y_name, const scion_tensor *y,
-                                  const char *w_name, const scion_tensor *w) {
+static scion_status require_dense(const char *kernel, const char *x_name, const scion_tensor *x, const char *y_name,
+                                  const scion_tensor *y, const char *w_name, const scion_tensor *w) {
   SCION_TRY(scion_require_f32(kernel, x_name, x));
   SCION_TRY(scion_require_f32(kernel, y_name, y));
   SCION_TRY(scion_require_f32(kernel, w_name, w));
@@ -125,9 +131,18 @@ scion_status scion_dense_forward(const scion_tensor *x, const scion_tensor *w, c
   SCION_TRY(scion_require_activation("dense", activation));
   SCION_TRY(require_dense("dense", "x", x, "y", y, "w", w));
   SCION_TRY(scion_require_vector("dense", "bias", bias, w->shape[1]));
-  gemm_job job = {.a = x->data, .b = w->data, .c = y->data, .m = scion_tensor_rows(x), .n = w->shape[1], .k = w->shape[0],
-                  .a_stride = x->row_stride, .b_stride = w->row_stride, .c_stride = y->row_stride, .bias = bias ? bias->data : NULL,
-                  .finish = bias || activation != SCION_LINEAR, .activation = activation};
+  gemm_job job = {.a = x->data,
+                  .b = w->data,
+                  .c = y->data,
+                  .m = scion_tensor_rows(x),
+                  .n = w->shape[1],
+                  .k = w->shape[0],
+                  .a_stride = x->row_stride,
+                  .b_stride = w->row_stride,
+                  .c_stride = y->row_stride,
+                  .bias = bias ? bias->data : NULL,
+                  .finish = bias || activation != SCION_LINEAR,
+                  .activation = activation};
   return gemm("dense", &job);
 }
 
@@ -153,8 +168,9 @@ scion_status scion_matmul(const scion_tensor *a, int transpose_a, const scion_te
   char a_text[SCION_SHAPE_TEXT], b_text[SCION_SHAPE_TEXT], c_text[SCION_SHAPE_TEXT];
   if (a->dims != 2 || b->dims != 2 || c->dims != 2 || a->shape[!transpose_a] != b->shape[!!transpose_b] ||
       c->shape[0] != a->shape[!!transpose_a] || c->shape[1] != b->shape[!transpose_b])
-    return scion_fail(SCION_MISUSE, "matmul: a is %s%s, b is %s%s and c is %s, which do not fit", scion_shape_text(a, a_text, sizeof a_text),
-                      transpose_a ? " transposed" : "", scion_shape_text(b, b_text, sizeof b_text), transpose_b ? " transposed" : "",
+    return scion_fail(SCION_MISUSE, "matmul: a is %s%s, b is %s%s and c is %s, which do not fit",
+                      scion_shape_text(a, a_text, sizeof a_text), transpose_a ? " transposed" : "",
+                      scion_shape_text(b, b_text, sizeof b_text), transpose_b ? " transposed" : "",
                       scion_shape_text(c, c_text, sizeof c_text));
   if (c->data == a->data || c->data == b->data) return scion_fail(SCION_MISUSE, "matmul: c is the memory of a or b");
   gemm_job job = {.a = a->data, .b = b->data, .c = c->data, .m = c->shape[0], .n = c->shape[1], .k = a->shape[!transpose_a],

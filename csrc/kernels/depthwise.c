@@ -1,5 +1,5 @@
-/* Depthwise convolution. With one output for each channel (a multiplier of 1) the inner loops run along channels, and the gradient
- * to the input is the same loop over the outputs that a pixel fed; other multipliers are rare and plain. */
+/* Depthwise convolution. With one output for each channel (a multiplier of 1) the inner loops run along channels, and the
+ * gradient to the input is the same loop over the outputs that a pixel fed; other multipliers are rare and plain. */
 #include <stdlib.h>
 
 #include "activation.h"
@@ -22,7 +22,8 @@ typedef struct {
 /* The taps of the kernel [kh,kw,C,m] at those positions, as a patch. */
 static scion_patch kernel_patch(const scion_tensor *w, const scion_taps *v, const scion_taps *h) {
   int64_t pixel = w->shape[2] * w->shape[3], row = w->shape[1] * pixel;
-  return (scion_patch){(const float *)w->data + v->tap * row + h->tap * pixel, v->count, h->count, v->tap_step * row, h->tap_step * pixel};
+  return (scion_patch){(const float *)w->data + v->tap * row + h->tap * pixel, v->count, h->count, v->tap_step * row,
+                       h->tap_step * pixel};
 }
 
 static inline float at(const scion_patch *patch, int64_t r, int64_t s, int64_t c) {
@@ -72,8 +73,8 @@ static scion_status require_depthwise(const char *kernel, const scion_window *wi
   char first[SCION_SHAPE_TEXT], second[SCION_SHAPE_TEXT];
   if (w->dims != 4 || !scion_tensor_contiguous(w) || w->shape[0] != window->kernel[0] || w->shape[1] != window->kernel[1] ||
       w->shape[2] != x->shape[3] || w->shape[3] < 1)
-    return scion_fail(SCION_MISUSE, "%s: %s is %s, but a window of %dx%d over %s of %s needs %dx%dx%lld and a multiplier", kernel, w_name,
-                      scion_shape_text(w, first, sizeof first), window->kernel[0], window->kernel[1], x_name,
+    return scion_fail(SCION_MISUSE, "%s: %s is %s, but a window of %dx%d over %s of %s needs %dx%dx%lld and a multiplier", kernel,
+                      w_name, scion_shape_text(w, first, sizeof first), window->kernel[0], window->kernel[1], x_name,
                       scion_shape_text(x, second, sizeof second), window->kernel[0], window->kernel[1], (long long)x->shape[3]);
   return scion_require_window(kernel, window, x_name, x, y_name, y, x->shape[3] * w->shape[3]);
 }

@@ -19,7 +19,8 @@ SIMD_INLINE void depthwise_channels(const scion_patch *x, const scion_patch *w, 
 void SIMD(scion_loop_depthwise)(const scion_patch *x, const scion_patch *w, const float *scale, const float *bias, float *y,
                                 int64_t width, scion_activation activation, int accumulate) {
   int64_t c = 0;
-  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH) depthwise_channels(x, w, scale, bias, y, activation, accumulate, c, SIMD_WIDTH);
+  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH)
+    depthwise_channels(x, w, scale, bias, y, activation, accumulate, c, SIMD_WIDTH);
   if (c < width) depthwise_channels(x, w, scale, bias, y, activation, accumulate, c, width - c);
   if (activation == SCION_SIGMOID || activation == SCION_TANH)
     for (c = 0; c < width; c++) y[c] = scion_activate(y[c], activation);

@@ -22,7 +22,8 @@ static void dropout_row(const dropout_job *job, const float *x, float *y, int64_
 static void dropout_block(const scion_block *block, void *data, float *scratch) {
   (void)scratch;
   for (int64_t r = 0; r < block->rows; r++)
-    dropout_row(data, block->a + r * block->a_stride, block->y + r * block->y_stride, block->width, block->element + r * block->width);
+    dropout_row(data, block->a + r * block->a_stride, block->y + r * block->y_stride, block->width,
+                block->element + r * block->width);
 }
 
 scion_status scion_dropout(const scion_tensor *x, scion_tensor *y, double rate, uint64_t seed, uint32_t step, uint32_t stream,
@@ -31,7 +32,8 @@ scion_status scion_dropout(const scion_tensor *x, scion_tensor *y, double rate, 
   SCION_TRY(scion_require_like("dropout", "y", y, "x", x));
   if (!(rate >= 0 && rate < 1)) return scion_fail(SCION_MISUSE, "dropout: a rate of %g is not in 0 .. 1, 1 excluded", rate);
   if (scion_tensor_elements(x) / 4 > UINT32_MAX)
-    return scion_fail(SCION_MISUSE, "dropout: x has %lld elements, more than there are draws", (long long)scion_tensor_elements(x));
+    return scion_fail(SCION_MISUSE, "dropout: x has %lld elements, more than there are draws",
+                      (long long)scion_tensor_elements(x));
   dropout_job job = {(float)rate, (float)(1 / (1 - rate)), seed, step, stream, accumulate};
   return scion_for_blocks(x, NULL, y, false, dropout_block, &job);
 }

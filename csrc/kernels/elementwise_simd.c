@@ -111,7 +111,8 @@ SIMD_INLINE void combine_rows(const scion_block *k, const float *scale, const fl
   }
 }
 
-void SIMD(scion_loop_combine)(const scion_block *block, const float *scale, const float *slope, const float *shift, int accumulate) {
+void SIMD(scion_loop_combine)(const scion_block *block, const float *scale, const float *slope, const float *shift,
+                              int accumulate) {
   if (accumulate) {
     combine_rows(block, scale, slope, shift, 1);
   } else {
@@ -119,7 +120,8 @@ void SIMD(scion_loop_combine)(const scion_block *block, const float *scale, cons
   }
 }
 
-SIMD_INLINE void preprocess_pixels(const uint8_t *x, float *y, int64_t pixels, const float scale[3], const float shift[3], int reverse) {
+SIMD_INLINE void preprocess_pixels(const uint8_t *x, float *y, int64_t pixels, const float scale[3], const float shift[3],
+                                   int reverse) {
   const float a0 = scale[0], a1 = scale[1], a2 = scale[2], b0 = shift[0], b1 = shift[1], b2 = shift[2];
   SIMD_LOOP
   for (int64_t p = 0; p < pixels; p++) {
@@ -129,7 +131,8 @@ SIMD_INLINE void preprocess_pixels(const uint8_t *x, float *y, int64_t pixels, c
   }
 }
 
-void SIMD(scion_loop_preprocess)(const uint8_t *x, float *y, int64_t pixels, const float *scale, const float *shift, int reverse) {
+void SIMD(scion_loop_preprocess)(const uint8_t *x, float *y, int64_t pixels, const float *scale, const float *shift,
+                                 int reverse) {
   if (reverse) {
     preprocess_pixels(x, y, pixels, scale, shift, 1);
   } else {

@@ -31,6 +31,16 @@ SIMD_INLINE void simd_store_some(float *p, simd_float v, int64_t n) {
   }
 }
 
+/* Does body(.., column, floats, vectors) along a row, with all three constant except at its end: four vectors at a time, whose
+ * arithmetic overlaps and whose memory is several whole lines, then single ones, then what is left. */
+#define SIMD_ALONG(width, body, ...)                                                                         \
+  do {                                                                                                       \
+    int64_t column_ = 0;                                                                                     \
+    for (; column_ + 4 * SIMD_WIDTH <= (width); column_ += 4 * SIMD_WIDTH) body(__VA_ARGS__, column_, SIMD_WIDTH, 4); \
+    for (; column_ + SIMD_WIDTH <= (width); column_ += SIMD_WIDTH) body(__VA_ARGS__, column_, SIMD_WIDTH, 1);         \
+    if (column_ < (width)) body(__VA_ARGS__, column_, (width) - column_, 1);                                 \
+  } while (0)
+
 /* ---- elementwise_simd.c */
 
 /* Rows of equal width of up to two inputs and one output. */
@@ -80,18 +90,19 @@ typedef struct {
 
 /* y = max over the patch. */
 SIMD_DECLARE(void, scion_loop_max, const scion_patch *x, float *y, int64_t width);
-/* Adds dy to that pixel of dx, laid out like x with steps of its own, where x first equals y; rows before `from` are read only. */
+/* Adds dy to that pixel of dx, laid out like x with steps of its own, where x first equals y. Rows before `from` are only
+ * read. */
 SIMD_DECLARE(void, scion_loop_max_backward, const scion_patch *x, const float *y, const float *dy, float *dx, int64_t dx_row_step,
              int64_t dx_column_step, int64_t from, int64_t width);
 /* y (+)= sum of x * row_factor * column_factor; the factors lie so far apart from one row or column of the patch to the next. */
 SIMD_DECLARE(void, scion_loop_weighted, const scion_patch *x, const float *row_factor, int64_t row_factor_step,
              const float *column_factor, int64_t column_factor_step, float *y, int64_t width, int accumulate);
 /* y (+)= act(scale * sum of x * w + bias), w a patch of the kernel; scale, bias NULL or [width]. */
-SIMD_DECLARE(void, scion_loop_depthwise, const scion_patch *x, const scion_patch *w, const float *scale, const float *bias, float *y,
-             int64_t width, scion_activation activation, int accumulate);
+SIMD_DECLARE(void, scion_loop_depthwise, const scion_patch *x, const scion_patch *w, const float *scale, const float *bias,
+             float *y, int64_t width, scion_activation activation, int accumulate);
 /* sum += sum over `count` pixels of x * dy. */
-SIMD_DECLARE(void, scion_loop_products, const float *x, int64_t x_step, const float *dy, int64_t dy_step, int64_t count, float *sum,
-             int64_t width);
+SIMD_DECLARE(void, scion_loop_products, const float *x, int64_t x_step, const float *dy, int64_t dy_step, int64_t count,
+             float *sum, int64_t width);
 
 /* ---- optimizer_simd.c: the updates of scion.h on n numbers; decay is lr * decay */
 

@@ -28,7 +28,8 @@ static scion_status run(const char *kernel, loss_job *job, const scion_tensor *w
   const scion_tensor *x = job->x;
   job->rows = scion_tensor_rows(x), job->width = scion_tensor_channels(x);
   char text[SCION_SHAPE_TEXT];
-  if (job->width == 0) return scion_fail(SCION_MISUSE, "%s: x is %s, without a column", kernel, scion_shape_text(x, text, sizeof text));
+  if (job->width == 0)
+    return scion_fail(SCION_MISUSE, "%s: x is %s, without a column", kernel, scion_shape_text(x, text, sizeof text));
   SCION_TRY(scion_require_f32(kernel, "losses", losses));
   SCION_TRY(scion_require_vector(kernel, "losses", losses, job->rows));
   SCION_TRY(scion_require_vector(kernel, "weights", weights, job->rows));
@@ -143,11 +144,12 @@ scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, 
   SCION_TRY(scion_require_f32(kernel, "x", x));
   int64_t rows = scion_tensor_rows(x), width = scion_tensor_channels(x), classes = width > 2 ? width : 2;
   char text[SCION_SHAPE_TEXT];
-  if (width == 0) return scion_fail(SCION_MISUSE, "%s: x is %s, without a column", kernel, scion_shape_text(x, text, sizeof text));
+  if (width == 0)
+    return scion_fail(SCION_MISUSE, "%s: x is %s, without a column", kernel, scion_shape_text(x, text, sizeof text));
   SCION_TRY(scion_require_dtype(kernel, "counts", counts, SCION_I32));
   if (scion_tensor_rows(counts) != classes || scion_tensor_channels(counts) != classes)
-    return scion_fail(SCION_MISUSE, "%s: counts is %s, but should be %lldx%lld", kernel, scion_shape_text(counts, text, sizeof text),
-                      (long long)classes, (long long)classes);
+    return scion_fail(SCION_MISUSE, "%s: counts is %s, but should be %lldx%lld", kernel,
+                      scion_shape_text(counts, text, sizeof text), (long long)classes, (long long)classes);
   SCION_TRY(require_labels(kernel, labels, rows, classes));
   for (int64_t r = 0; r < rows; r++) {
     int64_t predicted = prediction(row_of(x, r), width, threshold);

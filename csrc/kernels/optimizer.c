@@ -78,8 +78,16 @@ scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_
   SCION_TRY(require_state("rmsprop", w, "v", v));
   SCION_TRY(require_state("rmsprop", w, "m", m));
   if (momentum != 0 && !m) return scion_fail(SCION_MISUSE, "rmsprop: momentum %g needs a state m", momentum);
-  update_job job = {.w = numbers(w), .g = numbers(g), .v = numbers(v), .m = numbers(m), .lr = (float)lr, .rho = (float)rho,
-                    .rest = (float)(1 - rho), .momentum = (float)momentum, .epsilon = (float)epsilon, .decay = (float)(lr * decay)};
+  update_job job = {.w = numbers(w),
+                    .g = numbers(g),
+                    .v = numbers(v),
+                    .m = numbers(m),
+                    .lr = (float)lr,
+                    .rho = (float)rho,
+                    .rest = (float)(1 - rho),
+                    .momentum = (float)momentum,
+                    .epsilon = (float)epsilon,
+                    .decay = (float)(lr * decay)};
   return run(&job, w, rmsprop_chunk);
 }
 
@@ -98,7 +106,14 @@ scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_ten
   SCION_TRY(require_state("adam", w, "v", v));
   if (step < 1) return scion_fail(SCION_MISUSE, "adam: steps count from 1, not %lld", (long long)step);
   double rate = lr * sqrt(1 - pow(beta2, (double)step)) / (1 - pow(beta1, (double)step));
-  update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .v = numbers(v), .lr = (float)rate, .rest = (float)(1 - beta1),
-                    .rest2 = (float)(1 - beta2), .epsilon = (float)epsilon, .decay = (float)(lr * decay)};
+  update_job job = {.w = numbers(w),
+                    .g = numbers(g),
+                    .m = numbers(m),
+                    .v = numbers(v),
+                    .lr = (float)rate,
+                    .rest = (float)(1 - beta1),
+                    .rest2 = (float)(1 - beta2),
+                    .epsilon = (float)epsilon,
+                    .decay = (float)(lr * decay)};
   return run(&job, w, adam_chunk);
 }

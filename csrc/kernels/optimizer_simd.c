@@ -3,7 +3,8 @@
 
 #include "loops.h"
 
-SIMD_INLINE void sgd_momentum(float *w, const float *g, float *m, int64_t n, float lr, float momentum, float decay, int nesterov) {
+SIMD_INLINE void sgd_momentum(float *w, const float *g, float *m, int64_t n, float lr, float momentum, float decay,
+                              int nesterov) {
   SIMD_LOOP
   for (int64_t i = 0; i < n; i++) {
     float step = momentum * m[i] - lr * g[i];
@@ -41,8 +42,8 @@ void SIMD(scion_loop_rmsprop)(float *w, const float *g, float *v, float *m, int6
   }
 }
 
-void SIMD(scion_loop_adam)(float *w, const float *g, float *m, float *v, int64_t n, float a, float rest1, float rest2, float epsilon,
-                           float decay) {
+void SIMD(scion_loop_adam)(float *w, const float *g, float *m, float *v, int64_t n, float a, float rest1, float rest2,
+                           float epsilon, float decay) {
   SIMD_LOOP
   for (int64_t i = 0; i < n; i++) {
     m[i] += (g[i] - m[i]) * rest1;

@@ -87,7 +87,8 @@ static void max_backward_chunk(void *data, int64_t chunk, void *scratch) {
     scion_taps v = scion_taps_of_output(job->window, 0, i, x->shape[1]);
     if (v.at >= band.to) break;
     if (v.at + (v.count - 1) * v.at_step < band.from) continue;
-    int64_t from = v.at < band.from ? (band.from - v.at + v.at_step - 1) / v.at_step : 0, end = (band.to - 1 - v.at) / v.at_step + 1;
+    int64_t from = v.at < band.from ? (band.from - v.at + v.at_step - 1) / v.at_step : 0,
+            end = (band.to - 1 - v.at) / v.at_step + 1;
     if (end < v.count) v.count = end; /* what follows the band is another chunk's */
     for (int64_t j = 0; j < y->shape[2]; j++) {
       scion_taps h = scion_taps_of_output(job->window, 1, j, x->shape[2]);
@@ -187,12 +188,14 @@ static scion_status whole_image(const char *kernel, const char *name, const scio
   SCION_TRY(scion_require_image(kernel, name, image));
   char text[SCION_SHAPE_TEXT];
   if (image->shape[1] < 1 || image->shape[2] < 1 || image->shape[1] > INT_MAX || image->shape[2] > INT_MAX)
-    return scion_fail(SCION_MISUSE, "%s: %s is %s, which has no pixels or too many", kernel, name, scion_shape_text(image, text, sizeof text));
+    return scion_fail(SCION_MISUSE, "%s: %s is %s, which has no pixels or too many", kernel, name,
+                      scion_shape_text(image, text, sizeof text));
   *window = (scion_window){{(int)image->shape[1], (int)image->shape[2]}, {1, 1}, {1, 1}, {0, 0}, {0, 0}};
   return SCION_OK;
 }
 
-static scion_status one_pixel(const char *kernel, const char *name, const scion_tensor *t, const scion_tensor *image, scion_tensor *out) {
+static scion_status one_pixel(const char *kernel, const char *name, const scion_tensor *t, const scion_tensor *image,
+                              scion_tensor *out) {
   SCION_TRY(scion_require_matrix(kernel, name, t, image->shape[0], image->shape[3]));
   *out = *t;
   out->dims = 4;

@@ -1,21 +1,21 @@
 /* Pooling of one window: a vector of channels stays in a register while the window's pixels go by. */
 #include "loops.h"
 
-SIMD_INLINE void max_channels(const scion_patch *x, float *y, int64_t c, int64_t n) {
-  simd_float best = simd_load_some(x->first + c, n);
+SIMD_INLINE void max_channels(const scion_patch *x, float *y, int64_t c, int64_t n, const int vectors) {
+  simd_float best[4];
+  for (int u = 0; u < vectors; u++) best[u] = simd_load_some(x->first + c + u * SIMD_WIDTH, n);
   for (int64_t r = 0; r < x->rows; r++)
     for (int64_t s = 0; s < x->columns; s++) {
-      simd_float v = simd_load_some(x->first + r * x->row_step + s * x->column_step + c, n);
-      best = simd_select((v > best) | (v != v), v, best); /* a NaN wins, so that the loss shows it */
+      const float *pixel = x->first + r * x->row_step + s * x->column_step + c;
+      for (int u = 0; u < vectors; u++) {
+        simd_float v = simd_load_some(pixel + u * SIMD_WIDTH, n);
+        best[u] = simd_select((v > best[u]) | (v != v), v, best[u]); /* a NaN wins, so that the loss shows it */
+      }
     }
-  simd_store_some(y + c, best, n);
+  for (int u = 0; u < vectors; u++) simd_store_some(y + c + u * SIMD_WIDTH, best[u], n);
 }
 
-void SIMD(scion_loop_max)(const scion_patch *x, float *y, int64_t width) {
-  int64_t c = 0;
-  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH) max_channels(x, y, c, SIMD_WIDTH);
-  if (c < width) max_channels(x, y, c, width - c);
-}
+void SIMD(scion_loop_max)(const scion_patch *x, float *y, int64_t width) { SIMD_ALONG(width, max_channels, x, y); }
 
 SIMD_INLINE void max_backward_channels(const scion_patch *x, const float *y, const float *dy, float *dx, int64_t dx_row_step,
                                        int64_t dx_column_step, int64_t from, int64_t c, int64_t n) {
@@ -39,23 +39,24 @@ void SIMD(scion_loop_max_backward)(const scion_patch *x, const float *y, const f
   if (c < width) max_backward_channels(x, y, dy, dx, dx_row_step, dx_column_step, from, c, width - c);
 }
 
-SIMD_INLINE void weighted_channels(const scion_patch *x, const float *row_factor, int64_t row_factor_step, const float *column_factor,
-                                   int64_t column_factor_step, float *y, int accumulate, int64_t c, int64_t n) {
-  simd_float total = accumulate ? simd_load_some(y + c, n) : (simd_float){0};
+SIMD_INLINE void weighted_channels(const scion_patch *x, const float *row_factor, int64_t row_factor_step,
+                                   const float *column_factor, int64_t column_factor_step, float *y, int accumulate, int64_t c,
+                                   int64_t n, const int vectors) {
+  simd_float total[4], row[4]; /* rows apart: a mean over a whole image sums in two levels */
+  for (int u = 0; u < vectors; u++) total[u] = accumulate ? simd_load_some(y + c + u * SIMD_WIDTH, n) : (simd_float){0};
   for (int64_t r = 0; r < x->rows; r++) {
-    simd_float row = {0}; /* rows apart: a mean over a whole image sums in two levels */
-    for (int64_t s = 0; s < x->columns; s++)
-      row += simd_load_some(x->first + r * x->row_step + s * x->column_step + c, n) * column_factor[s * column_factor_step];
-    total += row * row_factor[r * row_factor_step];
+    for (int u = 0; u < vectors; u++) row[u] = (simd_float){0};
+    for (int64_t s = 0; s < x->columns; s++) {
+      const float *pixel = x->first + r * x->row_step + s * x->column_step + c;
+      for (int u = 0; u < vectors; u++)
+        row[u] += simd_load_some(pixel + u * SIMD_WIDTH, n) * column_factor[s * column_factor_step];
+    }
+    for (int u = 0; u < vectors; u++) total[u] += row[u] * row_factor[r * row_factor_step];
   }
-  simd_store_some(y + c, total, n);
+  for (int u = 0; u < vectors; u++) simd_store_some(y + c + u * SIMD_WIDTH, total[u], n);
 }
 
 void SIMD(scion_loop_weighted)(const scion_patch *x, const float *row_factor, int64_t row_factor_step, const float *column_factor,
                                int64_t column_factor_step, float *y, int64_t width, int accumulate) {
-  int64_t c = 0;
-  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH)
-    weighted_channels(x, row_factor, row_factor_step, column_factor, column_factor_step, y, accumulate, c, SIMD_WIDTH);
-  if (c < width)
-    weighted_channels(x, row_factor, row_factor_step, column_factor, column_factor_step, y, accumulate, c, width - c);
+  SIMD_ALONG(width, weighted_channels, x, row_factor, row_factor_step, column_factor, column_factor_step, y, accumulate);
 }

@@ -27,7 +27,8 @@ scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const floa
   SCION_TRY(scion_require_like("preprocess", "y", y, "x", x));
   char text[SCION_SHAPE_TEXT];
   if (scion_tensor_channels(x) != 3)
-    return scion_fail(SCION_MISUSE, "preprocess: x is %s, whose pixels do not have 3 channels", scion_shape_text(x, text, sizeof text));
+    return scion_fail(SCION_MISUSE, "preprocess: x is %s, whose pixels do not have 3 channels",
+                      scion_shape_text(x, text, sizeof text));
   bool joined = scion_tensor_contiguous(x) && scion_tensor_contiguous(y);
   preprocess_job job = {x, y, scale, shift, scion_tensor_rows(x), joined ? PREPROCESS_CHUNK : 1, reverse};
   return scion_parallel_for((job.pixels + PREPROCESS_CHUNK - 1) / PREPROCESS_CHUNK, preprocess_chunk, &job);

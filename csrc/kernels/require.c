@@ -74,11 +74,11 @@ scion_status scion_require_window(const char *kernel, const scion_window *window
   char first[SCION_SHAPE_TEXT], second[SCION_SHAPE_TEXT];
   scion_shape_text(x, first, sizeof first);
   if (height < 1 || width < 1)
-    return scion_fail(SCION_MISUSE, "%s: a window of %dx%d (dilation %dx%d) does not fit into %s of %s", kernel, window->kernel[0],
-                      window->kernel[1], window->dilation[0], window->dilation[1], x_name, first);
+    return scion_fail(SCION_MISUSE, "%s: a window of %dx%d (dilation %dx%d) does not fit into %s of %s", kernel,
+                      window->kernel[0], window->kernel[1], window->dilation[0], window->dilation[1], x_name, first);
   if (y->shape[0] != x->shape[0] || y->shape[1] != height || y->shape[2] != width || y->shape[3] != channels)
-    return scion_fail(SCION_MISUSE, "%s: %s is %s and %s is %s, but %s should be %lldx%lldx%lldx%lld", kernel, x_name, first, y_name,
-                      scion_shape_text(y, second, sizeof second), y_name, (long long)x->shape[0], (long long)height,
+    return scion_fail(SCION_MISUSE, "%s: %s is %s and %s is %s, but %s should be %lldx%lldx%lldx%lld", kernel, x_name, first,
+                      y_name, scion_shape_text(y, second, sizeof second), y_name, (long long)x->shape[0], (long long)height,
                       (long long)width, (long long)channels);
   return SCION_OK;
 }
@@ -91,6 +91,7 @@ scion_status scion_require_activation(const char *kernel, scion_activation activ
 
 void *scion_kernel_memory(const char *kernel, int64_t count, size_t size) {
   void *memory = calloc(count > 0 ? (size_t)count : 1, size);
-  if (!memory) scion_fail(SCION_NO_MEMORY, "%s: out of memory: %lld numbers to work with cannot be had", kernel, (long long)count);
+  if (!memory)
+    scion_fail(SCION_NO_MEMORY, "%s: out of memory: %lld numbers to work with cannot be had", kernel, (long long)count);
   return memory;
 }

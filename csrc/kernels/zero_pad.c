@@ -27,7 +27,8 @@ static void pad_chunk(void *data, int64_t chunk, void *scratch) {
     }
     clear_pixels(y, band.image, i, 0, job->left);
     for (int64_t j = job->left; j < right; j++)
-      memcpy(scion_pixel(y, band.image, i, j), scion_pixel(x, band.image, i - job->top, j - job->left), (size_t)x->shape[3] * sizeof(float));
+      memcpy(scion_pixel(y, band.image, i, j), scion_pixel(x, band.image, i - job->top, j - job->left),
+             (size_t)x->shape[3] * sizeof(float));
     clear_pixels(y, band.image, i, right, y->shape[2]);
   }
 }
@@ -53,7 +54,8 @@ static scion_status require_frame(const char *kernel, const char *small_name, co
   if (top < 0 || left < 0 || large->shape[0] != small->shape[0] || large->shape[3] != small->shape[3] ||
       large->shape[1] < top + small->shape[1] || large->shape[2] < left + small->shape[2])
     return scion_fail(SCION_MISUSE, "%s: %s is %s, which does not fit into %s of %s at row %d, column %d", kernel, small_name,
-                      scion_shape_text(small, first, sizeof first), large_name, scion_shape_text(large, second, sizeof second), top, left);
+                      scion_shape_text(small, first, sizeof first), large_name, scion_shape_text(large, second, sizeof second),
+                      top, left);
   return SCION_OK;
 }
 

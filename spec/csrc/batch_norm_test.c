@@ -12,17 +12,22 @@ static scion_tensor positive(int64_t n) {
 }
 
 static void stored(int64_t rows, int64_t channels, int gap) {
-  scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap, rows, channels), dy = SLICE(gap, rows, channels), dx = SLICE(gap, rows, channels);
-  scion_tensor gamma = TENSOR(channels), beta = TENSOR(channels), mean = TENSOR(channels), variance = positive(channels), bias = TENSOR(channels);
+  scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap, rows, channels), dy = SLICE(gap, rows, channels),
+               dx = SLICE(gap, rows, channels);
+  scion_tensor gamma = TENSOR(channels), beta = TENSOR(channels), mean = TENSOR(channels), variance = positive(channels),
+               bias = TENSOR(channels);
   scion_tensor scale = TENSOR(channels), shift = TENSOR(channels), dgamma = TENSOR(channels), dbeta = TENSOR(channels);
   int64_t n = rows * channels;
-  real *rx = test_real(&x), *rdy = test_real(&dy), *rg = test_real(&gamma), *rb = test_real(&beta), *rm = test_real(&mean), *rv = test_real(&variance);
-  real *rbias = test_real(&bias), *ry = new_reals(n), *rdg = new_reals(channels), *rdb = new_reals(channels), *biased = copy_reals(rx, n);
+  real *rx = test_real(&x), *rdy = test_real(&dy), *rg = test_real(&gamma), *rb = test_real(&beta), *rm = test_real(&mean),
+       *rv = test_real(&variance);
+  real *rbias = test_real(&bias), *ry = new_reals(n), *rdg = new_reals(channels), *rdb = new_reals(channels),
+       *biased = copy_reals(rx, n);
   for (int64_t i = 0; i < n; i++) biased[i] += rbias[i % channels];
   for (int variant = 0; variant < 8; variant++) {
     int g = variant & 1, b = variant >> 1 & 1, below = variant >> 2;
     reference_batch_norm(below ? biased : rx, g ? rg : NULL, b ? rb : NULL, rm, rv, ry, rows, channels, EPSILON);
-    OK(scion_batch_norm_fold(g ? &gamma : NULL, b ? &beta : NULL, &mean, &variance, below ? &bias : NULL, &scale, &shift, EPSILON));
+    OK(scion_batch_norm_fold(g ? &gamma : NULL, b ? &beta : NULL, &mean, &variance, below ? &bias : NULL, &scale, &shift,
+                             EPSILON));
     SAME_BITS(y, scion_scale_shift_forward(&x, &scale, &shift, &y, SCION_LINEAR));
     CLOSE(y, ry, 3e-6);
   }
@@ -43,8 +48,8 @@ static void stored(int64_t rows, int64_t channels, int gap) {
     rdx = accumulated(&dx, rdx, accumulate);
     OK(scion_tensor_fill(&dgamma, 5));
     OK(scion_tensor_fill(&dbeta, 5));
-    SAME_BITS(dx, scion_batch_norm_stored_backward(pdg ? &x : NULL, &dy, pdg ? &mean : NULL, pdg ? &variance : NULL, pdx ? &scale : NULL, pdx,
-                                                   pdg, pdb, EPSILON, accumulate));
+    SAME_BITS(dx, scion_batch_norm_stored_backward(pdg ? &x : NULL, &dy, pdg ? &mean : NULL, pdg ? &variance : NULL,
+                                                   pdx ? &scale : NULL, pdx, pdg, pdb, EPSILON, accumulate));
     if (pdx) CLOSE(dx, rdx, 2e-6);
     if (pdg) CLOSE(dgamma, rdg, 3e-6);
     if (pdb) CLOSE(dbeta, rdb, 3e-6);
@@ -56,21 +61,26 @@ static void stored(int64_t rows, int64_t channels, int gap) {
   reference_scale_shift(rx, rs, rt, ry, rows, channels, SCION_LINEAR);
   CLOSE(x, ry, 3e-6);
   RELEASE(&x, &y, &dy, &dx, &gamma, &beta, &mean, &variance, &bias, &scale, &shift, &dgamma, &dbeta);
-  free(rx), free(rdy), free(rg), free(rb), free(rm), free(rv), free(rbias), free(ry), free(rdg), free(rdb), free(biased), free(rs), free(rt);
+  free(rx), free(rdy), free(rg), free(rb), free(rm), free(rv), free(rbias), free(ry), free(rdg), free(rdb), free(biased),
+      free(rs), free(rt);
 }
 
 /* `offset` is the mean's distance from 0, where a sum of squares would lose the variance. */
 static void batch(int64_t rows, int64_t channels, int gap, float offset) {
-  scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap, rows, channels), dy = SLICE(gap, rows, channels), dx = SLICE(gap, rows, channels);
+  scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap, rows, channels), dy = SLICE(gap, rows, channels),
+               dx = SLICE(gap, rows, channels);
   scion_tensor gamma = TENSOR(channels), beta = TENSOR(channels), mean = TENSOR(channels), variance = positive(channels);
   scion_tensor saved_mean = TENSOR(channels), saved_rstd = TENSOR(channels), dgamma = TENSOR(channels), dbeta = TENSOR(channels);
   for (int64_t i = 0; i < rows * channels; i++) ((float *)x.data)[i / channels * x.row_stride + i % channels] += offset;
   double tolerance = rows == 1 ? 1e-5 : 5e-6 * (1 + fabs((double)offset)); /* x itself has 24 bits, its deviation fewer */
-  real *rx = test_real(&x), *rdy = test_real(&dy), *rg = test_real(&gamma), *rb = test_real(&beta), *mm = test_real(&mean), *mv = test_real(&variance);
-  real *rm = new_reals(channels), *rv = new_reals(channels), *ry = new_reals(rows * channels), *rdg = new_reals(channels), *rdb = new_reals(channels);
+  real *rx = test_real(&x), *rdy = test_real(&dy), *rg = test_real(&gamma), *rb = test_real(&beta), *mm = test_real(&mean),
+       *mv = test_real(&variance);
+  real *rm = new_reals(channels), *rv = new_reals(channels), *ry = new_reals(rows * channels), *rdg = new_reals(channels),
+       *rdb = new_reals(channels);
   reference_moments(rx, rows, channels, rm, rv);
   reference_batch_norm_parameters(rx, rdy, rm, rv, rdg, rdb, rows, channels, EPSILON);
-  for (int64_t c = 0; c < channels; c++) mm[c] = (real)0.9 * mm[c] + (real)0.1 * rm[c], mv[c] = (real)0.9 * mv[c] + (real)0.1 * rv[c];
+  for (int64_t c = 0; c < channels; c++)
+    mm[c] = (real)0.9 * mm[c] + (real)0.1 * rm[c], mv[c] = (real)0.9 * mv[c] + (real)0.1 * rv[c];
   for (int plain = 0; plain < 2; plain++) {
     scion_tensor *g = plain ? NULL : &gamma, *b = plain ? NULL : &beta, moving_mean, moving_variance;
     OK(scion_tensor_new(&moving_mean, SCION_F32, 1, &channels));
@@ -78,10 +88,12 @@ static void batch(int64_t rows, int64_t channels, int gap, float offset) {
     OK(scion_tensor_copy(&mean, &moving_mean, 0));
     OK(scion_tensor_copy(&variance, &moving_variance, 0));
     reference_batch_norm(rx, plain ? NULL : rg, plain ? NULL : rb, rm, rv, ry, rows, channels, EPSILON);
-    OK(scion_batch_norm_batch_forward(&x, g, b, &moving_mean, &moving_variance, &saved_mean, &saved_rstd, &y, EPSILON, 0.9, SCION_LINEAR));
+    OK(scion_batch_norm_batch_forward(&x, g, b, &moving_mean, &moving_variance, &saved_mean, &saved_rstd, &y, EPSILON, 0.9,
+                                      SCION_LINEAR));
     CLOSE(moving_mean, mm, 1e-6);
     CLOSE(moving_variance, mv, 1e-6);
-    SAME_BITS(y, scion_batch_norm_batch_forward(&x, g, b, &moving_mean, &moving_variance, &saved_mean, &saved_rstd, &y, EPSILON, 0.9, SCION_LINEAR));
+    SAME_BITS(y, scion_batch_norm_batch_forward(&x, g, b, &moving_mean, &moving_variance, &saved_mean, &saved_rstd, &y, EPSILON,
+                                                0.9, SCION_LINEAR));
     if (rows > 1 || !plain) CLOSE(y, ry, tolerance);
     for (int accumulate = 0; accumulate < 2; accumulate++) {
       real *rdx = new_reals(rows * channels);
@@ -114,7 +126,8 @@ static double loss(void *data) {
 }
 
 static void reference_gradients(void) {
-  difference d = {random_reals(40), random_reals(5), random_reals(5), new_reals(5), new_reals(5), new_reals(40), random_reals(40), 1};
+  difference d = {random_reals(40), random_reals(5), random_reals(5),  new_reals(5),
+                  new_reals(5),     new_reals(40),   random_reals(40), 1};
   real *dx = new_reals(40), *dgamma = new_reals(5), *dbeta = new_reals(5);
   for (d.of_batch = 1; d.of_batch >= 0; d.of_batch--) {
     loss(&d);
@@ -126,13 +139,16 @@ static void reference_gradients(void) {
     double by_x = test_gradient(loss, &d, d.x, dx, 40, 40);
     CHECK(by_x < 1e-6, "%g", by_x);
   }
-  free(d.x), free(d.gamma), free(d.beta), free(d.mean), free(d.variance), free(d.y), free(d.dy), free(dx), free(dgamma), free(dbeta);
+  free(d.x), free(d.gamma), free(d.beta), free(d.mean), free(d.variance), free(d.y), free(d.dy), free(dx), free(dgamma),
+      free(dbeta);
 }
 
 static void golden(void) {
-  scion_tensor x = GOLDEN(golden_bn_x, 6, 5), dy = GOLDEN(golden_bn_dy, 6, 5), gamma = GOLDEN(golden_bn_gamma, 5), beta = GOLDEN(golden_bn_beta, 5);
+  scion_tensor x = GOLDEN(golden_bn_x, 6, 5), dy = GOLDEN(golden_bn_dy, 6, 5), gamma = GOLDEN(golden_bn_gamma, 5),
+               beta = GOLDEN(golden_bn_beta, 5);
   scion_tensor mean = GOLDEN(golden_bn_mean, 5), variance = GOLDEN(golden_bn_variance, 5), scale = TENSOR(5), shift = TENSOR(5);
-  scion_tensor y = TENSOR(6, 5), dx = TENSOR(6, 5), dgamma = TENSOR(5), dbeta = TENSOR(5), saved_mean = TENSOR(5), saved_rstd = TENSOR(5);
+  scion_tensor y = TENSOR(6, 5), dx = TENSOR(6, 5), dgamma = TENSOR(5), dbeta = TENSOR(5), saved_mean = TENSOR(5),
+               saved_rstd = TENSOR(5);
   OK(scion_batch_norm_fold(&gamma, &beta, &mean, &variance, NULL, &scale, &shift, EPSILON));
   OK(scion_scale_shift_forward(&x, &scale, &shift, &y, SCION_LINEAR));
   EXACTLY(y, golden_bn_stored_y, 1e-6);
@@ -140,7 +156,8 @@ static void golden(void) {
   EXACTLY(dx, golden_bn_stored_dx, 1e-6);
   EXACTLY(dgamma, golden_bn_stored_dgamma, 1e-6);
   EXACTLY(dbeta, golden_bn_dbeta, 1e-6);
-  OK(scion_batch_norm_batch_forward(&x, &gamma, &beta, &mean, &variance, &saved_mean, &saved_rstd, &y, EPSILON, 0.9, SCION_LINEAR));
+  OK(scion_batch_norm_batch_forward(&x, &gamma, &beta, &mean, &variance, &saved_mean, &saved_rstd, &y, EPSILON, 0.9,
+                                    SCION_LINEAR));
   EXACTLY(y, golden_bn_batch_y, 1e-6);
   EXACTLY(mean, golden_bn_moving_mean, 1e-6);
   EXACTLY(variance, golden_bn_moving_variance, 1e-6);
@@ -159,8 +176,10 @@ static void refusals(void) {
   REFUSED_WITH(scion_scale_shift_forward(&x, NULL, NULL, &y, SCION_LINEAR), "one shape");
   REFUSED_WITH(scion_batch_norm_stored_backward(NULL, &x, &five, &five, &five, &x, &five, NULL, EPSILON, 0), "x is missing");
   REFUSED_WITH(scion_batch_norm_stored_backward(NULL, &x, NULL, NULL, NULL, &x, NULL, NULL, EPSILON, 0), "scale is missing");
-  REFUSED_WITH(scion_batch_norm_batch_forward(&empty, NULL, NULL, &five, &five, &five, &five, &empty, EPSILON, 0.9, SCION_LINEAR), "no rows");
-  REFUSED_WITH(scion_batch_norm_batch_forward(&x, NULL, NULL, &five, &five, &five, NULL, &x, EPSILON, 0.9, SCION_LINEAR), "saved_rstd is missing");
+  REFUSED_WITH(scion_batch_norm_batch_forward(&empty, NULL, NULL, &five, &five, &five, &five, &empty, EPSILON, 0.9, SCION_LINEAR),
+               "no rows");
+  REFUSED_WITH(scion_batch_norm_batch_forward(&x, NULL, NULL, &five, &five, &five, NULL, &x, EPSILON, 0.9, SCION_LINEAR),
+               "saved_rstd is missing");
   REFUSED_WITH(scion_batch_norm_batch_backward(&x, &y, NULL, &five, &five, &x, NULL, NULL, 0), "one shape");
   RELEASE(&x, &y, &five, &four, &empty);
 }
@@ -170,7 +189,8 @@ int main(void) {
   reference_gradients();
   golden();
   stored(1, 1, 0), stored(50, 17, 3), stored(3000, 70, 0), stored(3, 20001, 0);
-  batch(1, 3, 0, 0), batch(50, 17, 3, 0), batch(9000, 33, 0, 2), batch(70000, 1, 0, 0), batch(40, 5000, 0, 0), batch(5000, 20, 2, 300);
+  batch(1, 3, 0, 0), batch(50, 17, 3, 0), batch(9000, 33, 0, 2), batch(70000, 1, 0, 0), batch(40, 5000, 0, 0),
+      batch(5000, 20, 2, 300);
   refusals();
   return test_end();
 }

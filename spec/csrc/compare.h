@@ -74,19 +74,21 @@ static inline scion_tensor golden_tensor(const double *values, int dims, const i
   for (int64_t i = 0; i < elements(&t); i++) ((float *)t.data)[i] = (float)values[i];
   return t;
 }
-#define GOLDEN(values, ...) golden_tensor(values, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+#define GOLDEN(values, ...) \
+  golden_tensor(values, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
 
 static inline void release_all(int count, scion_tensor *const tensors[]) {
   for (int i = 0; i < count; i++) scion_tensor_release(tensors[i]);
 }
 /* Releases tensors given by address. */
-#define RELEASE(...) release_all((int)(sizeof((scion_tensor *[]){__VA_ARGS__}) / sizeof(scion_tensor *)), (scion_tensor *[]){__VA_ARGS__})
+#define RELEASE(...) \
+  release_all((int)(sizeof((scion_tensor *[]){__VA_ARGS__}) / sizeof(scion_tensor *)), (scion_tensor *[]){__VA_ARGS__})
 
 /* A misuse that is refused with a sentence which contains `text`. */
-#define REFUSED_WITH(call, text)                                                                             \
-  do {                                                                                                       \
-    REFUSED(call);                                                                                           \
-    CHECK(strstr(scion_error_message(), text) != NULL, "the message is: %s", scion_error_message());         \
+#define REFUSED_WITH(call, text)                                                                     \
+  do {                                                                                               \
+    REFUSED(call);                                                                                   \
+    CHECK(strstr(scion_error_message(), text) != NULL, "the message is: %s", scion_error_message()); \
   } while (0)
 
 #endif

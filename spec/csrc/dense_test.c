@@ -16,7 +16,8 @@ static void matmul(int64_t m, int64_t n, int64_t k, int gap) {
 }
 
 static void dense(int64_t rows, int64_t in, int64_t out, int gap) {
-  scion_tensor x = SLICE(gap, rows, in), w = TENSOR(in, out), bias = TENSOR(out), y = SLICE(gap, rows, out), dy = SLICE(gap, rows, out);
+  scion_tensor x = SLICE(gap, rows, in), w = TENSOR(in, out), bias = TENSOR(out), y = SLICE(gap, rows, out),
+               dy = SLICE(gap, rows, out);
   scion_tensor dx = SLICE(gap, rows, in), dw = TENSOR(in, out);
   real *rx = test_real(&x), *rw = test_real(&w), *rb = test_real(&bias), *rdy = test_real(&dy), *ry = new_reals(rows * out);
   for (int variant = 0; variant < 2 * SCION_ACTIVATIONS; variant++) {
@@ -64,7 +65,8 @@ static void reference_gradients(void) {
 }
 
 static void empty_sums(void) {
-  scion_tensor a = TENSOR(3, 0), b = TENSOR(0, 4), c = TENSOR(3, 4), none = TENSOR(0, 4), square = TENSOR(4, 4), none_too = TENSOR(0, 4);
+  scion_tensor a = TENSOR(3, 0), b = TENSOR(0, 4), c = TENSOR(3, 4), none = TENSOR(0, 4), square = TENSOR(4, 4),
+               none_too = TENSOR(0, 4);
   OK(scion_matmul(&a, 0, &b, 0, &c)); /* sums of nothing are 0 */
   real zeros[12] = {0};
   CLOSE(c, zeros, 0);

@@ -30,7 +30,8 @@ static void against_reference(scion_window k, int64_t batch, int64_t channels, i
   for (int variant = 0; variant < SCION_ACTIVATIONS; variant++) {
     int scaled = variant % 2, biased = variant / 2 % 2;
     reference_depthwise(rx, x.shape, rw, m, scaled ? rs : NULL, biased ? rb : NULL, ry, y.shape, &k, (scion_activation)variant);
-    SAME_BITS(y, scion_depthwise_forward(&x, &w, scaled ? &scale : NULL, biased ? &bias : NULL, &y, &k, (scion_activation)variant));
+    SAME_BITS(y,
+              scion_depthwise_forward(&x, &w, scaled ? &scale : NULL, biased ? &bias : NULL, &y, &k, (scion_activation)variant));
     CLOSE(y, ry, 1e-5);
   }
   for (int accumulate = 0; accumulate < 2; accumulate++) {
@@ -75,7 +76,8 @@ static void reference_gradients(void) {
 }
 
 static void refusals(void) {
-  scion_tensor x = TENSOR(1, 5, 5, 4), w = TENSOR(3, 3, 4, 1), y = TENSOR(1, 3, 3, 4), wrong = TENSOR(3, 3, 5, 1), scale = TENSOR(5);
+  scion_tensor x = TENSOR(1, 5, 5, 4), w = TENSOR(3, 3, 4, 1), y = TENSOR(1, 3, 3, 4), wrong = TENSOR(3, 3, 5, 1),
+               scale = TENSOR(5);
   scion_window k = {{3, 3}, {1, 1}, {1, 1}, {0, 0}, {0, 0}}, wide = {{3, 5}, {1, 1}, {1, 1}, {0, 0}, {0, 0}};
   OK(scion_depthwise_forward(&x, &w, NULL, NULL, &y, &k, SCION_LINEAR));
   REFUSED_WITH(scion_depthwise_forward(&x, &wrong, NULL, NULL, &y, &k, SCION_LINEAR), "w is 3x3x5x1");
@@ -91,7 +93,11 @@ int main(void) {
   test_begin("depthwise");
   reference_gradients();
   for (int i = 0; i < 15; i++)
-    against_reference(random_window(), test_integer(1, 3), i % 4 == 0 ? 1 : i % 4 == 1 ? 17 : test_integer(1, 50), i % 3 ? 1 : test_integer(1, 3), 14, i % 4);
+    against_reference(random_window(), test_integer(1, 3),
+                      i % 4 == 0   ? 1
+                      : i % 4 == 1 ? 17
+                                   : test_integer(1, 50),
+                      i % 3 ? 1 : test_integer(1, 3), 14, i % 4);
   scion_window same = {{3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, half = {{3, 3}, {2, 2}, {1, 1}, {0, 0}, {1, 1}};
   against_reference(same, 2, 64, 1, 40, 0);
   against_reference(half, 3, 35, 1, 40, 3);

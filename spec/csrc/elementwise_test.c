@@ -5,7 +5,8 @@
 static void activations(int64_t rows, int64_t channels, int gap) {
   for (int a = 0; a < SCION_ACTIVATIONS; a++) {
     scion_activation activation = (scion_activation)a;
-    scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap, rows, channels), dy = SLICE(2 * gap, rows, channels), dx = SLICE(gap, rows, channels);
+    scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap, rows, channels), dy = SLICE(2 * gap, rows, channels),
+                 dx = SLICE(gap, rows, channels);
     for (int64_t i = 0; i < rows; i += 3) ((float *)x.data)[i * x.row_stride] = 9; /* over relu6 */
     real *rx = test_real(&x), *rdy = test_real(&dy), *ry = new_reals(elements(&x));
     for (int64_t i = 0; i < elements(&x); i++) ry[i] = reference_activate(rx[i], activation);
@@ -60,7 +61,8 @@ static void sums_and_products(int64_t rows, int64_t channels, int gap) {
 }
 
 static void softmax(int64_t rows, int64_t channels, int gap) {
-  scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap, rows, channels), dy = SLICE(gap, rows, channels), dx = SLICE(gap, rows, channels);
+  scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap, rows, channels), dy = SLICE(gap, rows, channels),
+               dx = SLICE(gap, rows, channels);
   real *rx = test_real(&x), *rdy = test_real(&dy), *ry = new_reals(elements(&x));
   reference_softmax(rx, ry, rows, channels);
   SAME_BITS(y, scion_softmax_forward(&x, &y));
@@ -77,7 +79,8 @@ static void softmax(int64_t rows, int64_t channels, int gap) {
   }
   for (int64_t c = 0; c < channels; c++) ((float *)x.data)[c] = c == 0 ? 1000.0f : -1000.0f; /* and nothing overflows */
   OK(scion_softmax_forward(&x, &y));
-  CHECK(((float *)y.data)[0] == 1 && (channels == 1 || ((float *)y.data)[1] == 0), "the first is %g", (double)((float *)y.data)[0]);
+  CHECK(((float *)y.data)[0] == 1 && (channels == 1 || ((float *)y.data)[1] == 0), "the first is %g",
+        (double)((float *)y.data)[0]);
   RELEASE(&x, &y, &dy, &dx);
   free(rx), free(rdy), free(ry);
 }
@@ -91,7 +94,8 @@ typedef struct {
 static double loss(void *data) {
   difference *d = data;
   if (d->kind == SCION_ACTIVATIONS) reference_softmax(d->x, d->y, d->rows, d->width);
-  for (int64_t i = 0; i < d->rows * d->width && d->kind < SCION_ACTIVATIONS; i++) d->y[i] = reference_activate(d->x[i], (scion_activation)d->kind);
+  for (int64_t i = 0; i < d->rows * d->width && d->kind < SCION_ACTIVATIONS; i++)
+    d->y[i] = reference_activate(d->x[i], (scion_activation)d->kind);
   return (double)dot(d->y, d->dy, d->rows * d->width);
 }
 
@@ -114,7 +118,8 @@ static void reference_gradients(void) {
 
 static void dropout(void) {
   const int64_t rows = 517, channels = 37;
-  scion_tensor x = TENSOR(rows, channels), y = TENSOR(rows, channels), slice = SLICE(3, rows, channels), other = TENSOR(rows, channels);
+  scion_tensor x = TENSOR(rows, channels), y = TENSOR(rows, channels), slice = SLICE(3, rows, channels),
+               other = TENSOR(rows, channels);
   OK(scion_tensor_fill(&x, 1));
   SAME_BITS(y, scion_dropout(&x, &y, 0.25, 11, 3, 2, 0));
   int64_t kept = 0, same = 0;

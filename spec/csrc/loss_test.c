@@ -12,25 +12,27 @@ static scion_tensor random_labels(int64_t rows, int64_t classes) {
   return labels;
 }
 
-static scion_status run(int kind, const scion_tensor *x, const scion_tensor *labels, const scion_tensor *targets, const scion_tensor *weights,
-                        scion_tensor *p, scion_tensor *losses, scion_tensor *dx) {
+static scion_status run(int kind, const scion_tensor *x, const scion_tensor *labels, const scion_tensor *targets,
+                        const scion_tensor *weights, scion_tensor *p, scion_tensor *losses, scion_tensor *dx) {
   if (kind == SOFTMAX) return scion_softmax_cross_entropy(x, labels, weights, p, losses, dx);
   if (kind == SIGMOID) return scion_sigmoid_cross_entropy(x, targets, weights, p, losses, dx);
   return scion_mean_squared_error(x, targets, weights, losses, dx);
 }
 
-static void reference(int kind, const real *x, const int32_t *labels, const real *targets, const real *weights, real *losses, real *dx,
-                      int64_t rows, int64_t width) {
+static void reference(int kind, const real *x, const int32_t *labels, const real *targets, const real *weights, real *losses,
+                      real *dx, int64_t rows, int64_t width) {
   if (kind == SOFTMAX) reference_softmax_cross_entropy(x, labels, weights, losses, dx, rows, width);
   if (kind == SIGMOID) reference_sigmoid_cross_entropy(x, targets, weights, losses, dx, rows, width);
   if (kind == SQUARE) reference_mean_squared_error(x, targets, weights, losses, dx, rows, width);
 }
 
 static void against_reference(int64_t rows, int64_t width, int gap) {
-  scion_tensor x = SLICE(gap, rows, width), targets = SLICE(gap, rows, width), labels = random_labels(rows, width), weights = TENSOR(rows);
+  scion_tensor x = SLICE(gap, rows, width), targets = SLICE(gap, rows, width), labels = random_labels(rows, width),
+               weights = TENSOR(rows);
   scion_tensor p = SLICE(gap, rows, width), dx = SLICE(gap, rows, width), losses = TENSOR(rows);
   OK(scion_random_uniform(&targets, test_seed, 5, SCION_DRAW_TENSOR, 0, 1));
-  real *rx = test_real(&x), *rt = test_real(&targets), *rw = test_real(&weights), *rl = new_reals(rows), *rdx = new_reals(rows * width);
+  real *rx = test_real(&x), *rt = test_real(&targets), *rw = test_real(&weights), *rl = new_reals(rows),
+       *rdx = new_reals(rows * width);
   real *rp = new_reals(rows * width);
   for (int variant = 0; variant < 2 * KINDS; variant++) {
     int kind = variant / 2, weighted = variant % 2;
@@ -77,7 +79,8 @@ static void reference_gradients(void) {
 }
 
 static void golden(void) {
-  scion_tensor x = GOLDEN(golden_loss_x, 4, 5), targets = GOLDEN(golden_loss_targets, 4, 5), weights = GOLDEN(golden_loss_weights, 4);
+  scion_tensor x = GOLDEN(golden_loss_x, 4, 5), targets = GOLDEN(golden_loss_targets, 4, 5),
+               weights = GOLDEN(golden_loss_weights, 4);
   scion_tensor labels = random_labels(4, 5), p = TENSOR(4, 5), dx = TENSOR(4, 5), losses = TENSOR(4);
   for (int r = 0; r < 4; r++) ((int32_t *)labels.data)[r] = (int32_t)golden_loss_labels[r];
   const double *expected[] = {golden_loss_softmax, golden_loss_sigmoid, golden_loss_square};
@@ -92,7 +95,8 @@ static void golden(void) {
 
 static void extremes(void) {
   const float logits[3][2] = {{1000, -1000}, {-1000, 1000}, {-1000, -1000}};
-  scion_tensor x = TENSOR(3, 2), targets = TENSOR(3, 2), labels = random_labels(3, 2), p = TENSOR(3, 2), dx = TENSOR(3, 2), losses = TENSOR(3);
+  scion_tensor x = TENSOR(3, 2), targets = TENSOR(3, 2), labels = random_labels(3, 2), p = TENSOR(3, 2), dx = TENSOR(3, 2),
+               losses = TENSOR(3);
   memcpy(x.data, logits, sizeof logits);
   memset(labels.data, 0, 3 * sizeof(int32_t));
   OK(scion_softmax_cross_entropy(&x, &labels, NULL, &p, &losses, &dx));
@@ -130,11 +134,13 @@ static void confusion(void) {
 }
 
 static void refusals(void) {
-  scion_tensor x = TENSOR(4, 3), other = TENSOR(4, 2), labels = random_labels(4, 3), five = TENSOR(5), losses = TENSOR(4), p = TENSOR(4, 3);
+  scion_tensor x = TENSOR(4, 3), other = TENSOR(4, 2), labels = random_labels(4, 3), five = TENSOR(5), losses = TENSOR(4),
+               p = TENSOR(4, 3);
   for (int bad = -1; bad < 4; bad += 4) {
     ((int32_t *)labels.data)[2] = bad;
     OK(scion_tensor_fill(&losses, 5));
-    REFUSED_WITH(scion_softmax_cross_entropy(&x, &labels, NULL, &p, &losses, NULL), bad < 0 ? "a label is -1, not in 0 .. 2" : "a label is 3");
+    REFUSED_WITH(scion_softmax_cross_entropy(&x, &labels, NULL, &p, &losses, NULL),
+                 bad < 0 ? "a label is -1, not in 0 .. 2" : "a label is 3");
     CHECK(((float *)losses.data)[0] == 5, "losses were written");
   }
   ((int32_t *)labels.data)[2] = 2;

@@ -7,7 +7,8 @@ enum { SGD, MOMENTUM, NESTEROV, RMSPROP, RMSPROP_MOMENTUM, ADAM, ADAMW, KINDS };
 
 static double decay_of(int kind) { return kind == ADAMW ? 0.1 : 0; }
 
-static scion_status fast(int kind, scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, int step, double decay) {
+static scion_status fast(int kind, scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, int step,
+                         double decay) {
   switch (kind) {
     case SGD: return scion_sgd_update(w, g, NULL, 0.1, 0, 0, decay);
     case MOMENTUM: return scion_sgd_update(w, g, m, 0.1, 0.9, 0, decay);
@@ -46,7 +47,8 @@ static void golden(void) {
       free(rg);
     }
     EXACTLY(w, expected[kind], 1e-6);
-    for (int i = 0; i < 7; i++) CHECK(fabs((double)rw[i] - expected[kind][i]) < 1e-8, "kind %d, weight %d: the reference has %g", kind, i, (double)rw[i]);
+    for (int i = 0; i < 7; i++)
+      CHECK(fabs((double)rw[i] - expected[kind][i]) < 1e-8, "kind %d, weight %d: the reference has %g", kind, i, (double)rw[i]);
     RELEASE(&w, &m, &v);
     free(rw), free(rm), free(rv);
   }

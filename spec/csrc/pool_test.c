@@ -121,7 +121,8 @@ static void reference_gradients(void) {
 
 static void golden(void) {
   scion_window k = {{3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}};
-  scion_tensor x = GOLDEN(golden_pool_x, 1, 6, 5, 2), dy = GOLDEN(golden_pool_dy, 1, 3, 3, 2), y = TENSOR(1, 3, 3, 2), dx = TENSOR(1, 6, 5, 2);
+  scion_tensor x = GOLDEN(golden_pool_x, 1, 6, 5, 2), dy = GOLDEN(golden_pool_dy, 1, 3, 3, 2), y = TENSOR(1, 3, 3, 2),
+               dx = TENSOR(1, 6, 5, 2);
   OK(scion_max_pool_forward(&x, &y, &k));
   EXACTLY(y, golden_pool_max_y, 1e-6);
   OK(scion_max_pool_backward(&x, &y, &dy, &dx, &k, 0));
@@ -149,7 +150,8 @@ static void not_a_number(void) {
 }
 
 static void refusals(void) {
-  scion_tensor x = TENSOR(2, 5, 5, 8), y = TENSOR(2, 2, 2, 7), flat = TENSOR(2, 200), good = TENSOR(2, 2, 2, 8), tall = TENSOR(2, 3, 2, 8), bytes;
+  scion_tensor x = TENSOR(2, 5, 5, 8), y = TENSOR(2, 2, 2, 7), flat = TENSOR(2, 200), good = TENSOR(2, 2, 2, 8),
+               tall = TENSOR(2, 3, 2, 8), bytes;
   OK(scion_tensor_new(&bytes, SCION_U8, 4, x.shape));
   scion_window k = {{2, 2}, {2, 2}, {1, 1}, {0, 0}, {0, 0}}, padded = {{2, 2}, {2, 2}, {1, 1}, {2, 0}, {0, 0}};
   scion_window still = {{2, 2}, {0, 2}, {1, 1}, {0, 0}, {0, 0}}, large = {{6, 2}, {1, 2}, {1, 1}, {0, 0}, {0, 0}};
@@ -172,7 +174,8 @@ int main(void) {
   test_begin("pool");
   reference_gradients();
   golden();
-  for (int i = 0; i < 12; i++) against_reference(test_integer(1, 3), i % 4 == 0 ? 1 : i % 4 == 1 ? 17 : test_integer(1, 70), 12, i % 3);
+  for (int i = 0; i < 12; i++)
+    against_reference(test_integer(1, 3), i % 4 == 0 ? 1 : i % 4 == 1 ? 17 : test_integer(1, 70), 12, i % 3);
   against_reference(3, 64, 40, 0);
   against_reference(2, 33, 60, 5);
   global(1, 1, 1, 1, 0);

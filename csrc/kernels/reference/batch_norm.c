@@ -22,8 +22,8 @@ void reference_batch_norm(const real *x, const real *gamma, const real *beta, co
     y[i] = (gamma ? gamma[i % width] : 1) * normal(x, mean, variance, i, width, epsilon) + (beta ? beta[i % width] : 0);
 }
 
-void reference_batch_norm_parameters(const real *x, const real *dy, const real *mean, const real *variance, real *dgamma, real *dbeta,
-                                     int64_t rows, int64_t width, double epsilon) {
+void reference_batch_norm_parameters(const real *x, const real *dy, const real *mean, const real *variance, real *dgamma,
+                                     real *dbeta, int64_t rows, int64_t width, double epsilon) {
   for (int64_t c = 0; c < width; c++) dgamma[c] = dbeta[c] = 0;
   for (int64_t i = 0; i < rows * width; i++) {
     dgamma[i % width] += dy[i] * normal(x, mean, variance, i, width, epsilon);

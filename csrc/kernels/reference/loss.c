@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-void reference_softmax_cross_entropy(const real *x, const int32_t *labels, const real *weights, real *losses, real *dx, int64_t rows,
-                                     int64_t width) {
+void reference_softmax_cross_entropy(const real *x, const int32_t *labels, const real *weights, real *losses, real *dx,
+                                     int64_t rows, int64_t width) {
   for (int64_t r = 0; r < rows; r++) {
     real sum = 0, weight = weights ? weights[r] : 1;
     for (int64_t c = 0; c < width; c++) sum += (real)exp((double)x[r * width + c]);
@@ -14,8 +14,8 @@ void reference_softmax_cross_entropy(const real *x, const int32_t *labels, const
   }
 }
 
-void reference_sigmoid_cross_entropy(const real *x, const real *targets, const real *weights, real *losses, real *dx, int64_t rows,
-                                     int64_t width) {
+void reference_sigmoid_cross_entropy(const real *x, const real *targets, const real *weights, real *losses, real *dx,
+                                     int64_t rows, int64_t width) {
   for (int64_t r = 0; r < rows; r++) {
     losses[r] = 0;
     for (int64_t i = r * width; i < (r + 1) * width; i++) {

@@ -15,8 +15,8 @@ void reference_sgd(real *w, const real *g, real *m, int64_t n, double lr, double
   }
 }
 
-void reference_rmsprop(real *w, const real *g, real *v, real *m, int64_t n, double lr, double rho, double momentum, double epsilon,
-                       double decay) {
+void reference_rmsprop(real *w, const real *g, real *v, real *m, int64_t n, double lr, double rho, double momentum,
+                       double epsilon, double decay) {
   for (int64_t i = 0; i < n; i++) {
     w[i] -= (real)(lr * decay) * w[i];
     v[i] = (real)rho * v[i] + (real)(1 - rho) * g[i] * g[i];

@@ -17,10 +17,11 @@ void reference_scale_shift(const real *x, const real *scale, const real *shift, 
 void reference_matmul(const real *a, int transpose_a, const real *b, int transpose_b, real *c, int64_t m, int64_t n, int64_t k);
 
 /* ---- depthwise.c: w {kh, kw, C, multiplier} */
-void reference_depthwise(const real *x, const int64_t *x_shape, const real *w, int64_t multiplier, const real *scale, const real *bias,
-                         real *y, const int64_t *y_shape, const scion_window *window, scion_activation activation);
-void reference_depthwise_backward_input(const real *dy, const int64_t *y_shape, const real *w, int64_t multiplier, const real *scale,
-                                        real *dx, const int64_t *x_shape, const scion_window *window);
+void reference_depthwise(const real *x, const int64_t *x_shape, const real *w, int64_t multiplier, const real *scale,
+                         const real *bias, real *y, const int64_t *y_shape, const scion_window *window,
+                         scion_activation activation);
+void reference_depthwise_backward_input(const real *dy, const int64_t *y_shape, const real *w, int64_t multiplier,
+                                        const real *scale, real *dx, const int64_t *x_shape, const scion_window *window);
 void reference_depthwise_backward_weights(const real *x, const int64_t *x_shape, const real *dy, const int64_t *y_shape, real *dw,
                                           int64_t multiplier, const scion_window *window);
 
@@ -38,23 +39,23 @@ void reference_moments(const real *x, int64_t rows, int64_t width, real *mean, r
 void reference_batch_norm(const real *x, const real *gamma, const real *beta, const real *mean, const real *variance, real *y,
                           int64_t rows, int64_t width, double epsilon);
 /* The gradients by gamma and beta are the same on stored and on batch statistics; dx is not. */
-void reference_batch_norm_parameters(const real *x, const real *dy, const real *mean, const real *variance, real *dgamma, real *dbeta,
-                                     int64_t rows, int64_t width, double epsilon);
+void reference_batch_norm_parameters(const real *x, const real *dy, const real *mean, const real *variance, real *dgamma,
+                                     real *dbeta, int64_t rows, int64_t width, double epsilon);
 void reference_batch_norm_batch_backward(const real *x, const real *dy, const real *gamma, real *dx, int64_t rows, int64_t width,
                                          double epsilon);
 
 /* ---- loss.c */
-void reference_softmax_cross_entropy(const real *x, const int32_t *labels, const real *weights, real *losses, real *dx, int64_t rows,
-                                     int64_t width);
-void reference_sigmoid_cross_entropy(const real *x, const real *targets, const real *weights, real *losses, real *dx, int64_t rows,
-                                     int64_t width);
+void reference_softmax_cross_entropy(const real *x, const int32_t *labels, const real *weights, real *losses, real *dx,
+                                     int64_t rows, int64_t width);
+void reference_sigmoid_cross_entropy(const real *x, const real *targets, const real *weights, real *losses, real *dx,
+                                     int64_t rows, int64_t width);
 void reference_mean_squared_error(const real *x, const real *targets, const real *weights, real *losses, real *dx, int64_t rows,
                                   int64_t width);
 
 /* ---- optimizer.c */
 void reference_sgd(real *w, const real *g, real *m, int64_t n, double lr, double momentum, int nesterov, double decay);
-void reference_rmsprop(real *w, const real *g, real *v, real *m, int64_t n, double lr, double rho, double momentum, double epsilon,
-                       double decay);
+void reference_rmsprop(real *w, const real *g, real *v, real *m, int64_t n, double lr, double rho, double momentum,
+                       double epsilon, double decay);
 void reference_adam(real *w, const real *g, real *m, real *v, int64_t n, double lr, double beta1, double beta2, double epsilon,
                     int64_t step, double decay);
 

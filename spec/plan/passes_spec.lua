@@ -1,0 +1,160 @@
+-- The passes of a plan, each by what it leaves behind.
+local core = require "scion.core"
+local scion = require "scion"
+local nn = scion.nn
+local value = require "scion.plan.value"
+
+local function unit(x, name, filters, kernel, statistics)
+  x = nn.conv2d(filters, kernel, { padding = "same", bias = false, name = name .. "/conv" })(x)
+  x = nn.batch_norm { scale = false, statistics = statistics or "stored", name = name .. "/norm" }(x)
+  return nn.relu { name = name .. "/relu" }(x)
+end
+
+local function network(statistics)
+  local x = unit(nn.input(8, 8, 3), "a", 4, 3, statistics)
+  local left, right = unit(x, "b/left", 4, 1, statistics), unit(x, "b/right", 4, 3, statistics)
+  x = nn.concatenate { name = "b" } { left, right }
+  x = unit(x, "c", 4, 3, statistics)
+  return scion.model { output = nn.dense(3, "softmax", { name = "head" })(nn.dropout(0.5)(nn.flatten()(x))) }
+end
+
+local function plan(model, mode)
+  return model:plan_for { mode = mode or "train", batch = 4, input_dtype = "u8", loss = "categorical" }
+end
+
+--- How often each kernel stands in a plan.
+local function kernels(made)
+  local count = {}
+  for _, step in ipairs(made.steps) do count[step[1]] = (count[step[1]] or 0) + 1 end
+  return count
+end
+
+describe("the frontier", function()
+  it("keeps backward above it, and weight gradients to what trains", function()
+    local model = network()
+    model:freeze { upto = "b" }
+    local count = kernels(plan(model))
+    assert.equal(4, count.conv2d_forward)
+    assert.equal(1, count.conv2d_backward_weights)
+    assert.is_nil(count.conv2d_backward_input)
+    assert.equal(1, count.dense_backward_input)
+    model:thaw():freeze { layers = "c/conv" }
+    count = kernels(plan(model))
+    assert.equal(3, count.conv2d_backward_weights)
+    assert.equal(3, count.conv2d_backward_input)
+    model:freeze { layers = "*/*" }
+    count = kernels(plan(model))
+    assert.is_nil(count.conv2d_backward_weights)
+    assert.is_nil(count.dense_backward_input)
+    assert.equal(1, count.dense_backward_weights)
+  end)
+
+  it("lets memory of frozen layers go early", function()
+    local model = network()
+    local full = plan(model).arena_bytes
+    model:freeze { upto = "c" }
+    assert.is_true(plan(model).arena_bytes < full)
+  end)
+end)
+
+describe("folding and fusing", function()
+  it("leave one kernel for convolution, stored batch norm and activation", function()
+    local count = kernels(plan(network(), "infer"))
+    assert.equal(4, count.conv2d_forward)
+    assert.is_nil(count.scale_shift_forward)
+    assert.is_nil(count.activation_forward)
+    assert.is_nil(count.dropout)
+  end)
+
+  it("keep batch statistics by themselves, and fold the frozen ones all the same", function()
+    local model = network "batch"
+    local count = kernels(plan(model))
+    assert.equal(4, count.batch_norm_batch_forward)
+    assert.is_nil(count.activation_forward)
+    model:freeze { upto = "b" }
+    assert.equal(1, kernels(plan(model)).batch_norm_batch_forward)
+    assert.is_nil(kernels(plan(model, "infer")).batch_norm_batch_forward)
+  end)
+
+  it("do not fold what somebody else reads", function()
+    local x = nn.conv2d(4, 1, { name = "conv" })(nn.input(4, 4, 3))
+    local y = nn.batch_norm { statistics = "stored" }(x)
+    local model = scion.model { output = nn.dense(2, "softmax")(nn.flatten()(nn.add() { x, y })) }
+    assert.equal(1, kernels(plan(model, "infer")).scale_shift_forward)
+  end)
+end)
+
+describe("aliasing", function()
+  it("writes branches straight into a concatenation, and copies what feeds two", function()
+    assert.is_nil(kernels(plan(network(), "infer")).copy)
+    local x = unit(nn.input(4, 4, 3), "a", 2, 1)
+    local y = unit(x, "b", 3, 1)
+    local both = nn.concatenate() { nn.concatenate() { x, y }, nn.concatenate() { y, x } }
+    local model = scion.model { output = nn.dense(3, "softmax")(nn.global_avg_pool()(both)) }
+    assert.equal(2, kernels(plan(model, "infer")).copy)
+    local made = plan(model)
+    local images = scion.uniform({ 4, 4, 4, 3 }, 0, 255):to "u8"
+    assert.is_true(model:execute(made, { images = images, labels = scion.tensor({ 0, 1, 2, 0 }, "i32") }))
+  end)
+end)
+
+describe("placement", function()
+  it("never gives two values that live at one time the same bytes", function()
+    for _, freeze in ipairs { "none", "b" } do
+      local model = network "batch"
+      if freeze ~= "none" then model:freeze { upto = freeze } end
+      local made = plan(model)
+      local first, last = {}, {}
+      for i, step in ipairs(made.steps) do
+        for _, operand in pairs(step) do
+          if value.is(operand) then
+            local root = value.root(operand)
+            first[root] = math.min(first[root] or i, root.input and 0 or i)
+            last[root] = root.pinned and #made.steps + 1 or i
+          end
+        end
+      end
+      local function size(root)
+        local n = 4
+        for _, d in ipairs(root.shape) do n = n * d end
+        return root.fixed and n or n * 4
+      end
+      for a in pairs(first) do
+        assert.is_true(a.offset >= 0 and a.offset % 64 == 0)
+        for b in pairs(first) do
+          if a ~= b and first[a] <= last[b] and first[b] <= last[a] then
+            local bytes_a, bytes_b = a.dtype == "u8" and size(a) // 4 or size(a), b.dtype == "u8" and size(b) // 4 or size(b)
+            assert.is_true(a.offset + bytes_a <= b.offset or b.offset + bytes_b <= a.offset)
+          end
+        end
+      end
+    end
+  end)
+end)
+
+describe("a kept plan", function()
+  it("serves smaller batches and packs frozen weights once", function()
+    local model = network()
+    model:freeze { upto = "c" }
+    local made = plan(model, "infer")
+    assert.equal(made, model:plan_for { mode = "infer", batch = 2, input_dtype = "u8", loss = "categorical" })
+    local packed = model.order[2].layer.derived
+    local images, labels = scion.uniform({ 4, 8, 8, 3 }, 0, 255):to "u8", scion.tensor({ 0, 1, 2, 0 }, "i32")
+    model:execute(made, { images = images, labels = labels })
+    local versions = {}
+    for key, entry in pairs(packed) do versions[key] = entry.stamp end
+    local whole = core.place(model.arena, made.output, 4):copy()
+    model:execute(made, { images = images:slice(1, 2, 3):copy(), labels = labels:slice(1, 2, 3):copy() })
+    assert.is_true((core.place(model.arena, made.output, 2) - whole:slice(1, 2, 3)):abs():max() < 1e-6)
+    for key, entry in pairs(packed) do assert.equal(versions[key], entry.stamp) end
+  end)
+
+  it("follows weights that a user changes by hand", function()
+    local model = network()
+    local image = scion.uniform({ 1, 8, 8, 3 }, 0, 255):to "u8"
+    local before = model:features(image, "c/conv")
+    model:layer("c/conv").weights.kernel:fill(0)
+    assert.is_false(before:equal(model:features(image, "c/conv")))
+    assert.equal(0, model:features(image, "c/conv"):max())
+  end)
+end)

@@ -1,0 +1,71 @@
+-- Whole processes: how they start, end, fork and take Ctrl-C. Each is a real lua5.4 with this tree's paths.
+local lua = "lua5.4"
+
+local prelude = [[
+local scion = require "scion"
+local nn = scion.nn
+local images = scion.uniform({ 8, 6, 6, 3 }, 0, 255):to "u8"
+local data = scion.data.tensors(images, { 1, 2, 1, 2, 1, 2, 1, 2 }, { batch = 4 })
+local model = scion.sequential { nn.input(6, 6, 3), nn.conv2d(4, 3, { activation = "relu" }), nn.flatten(), nn.dense(2, "softmax") }
+]]
+
+--- Runs a script; returns what it wrote to both outputs, and how the shell saw it end.
+local function run(script)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(prelude, script):close()
+  local pipe = assert(io.popen(("%s %s 2>&1; echo status $?"):format(lua, path)))
+  local out = pipe:read "a"
+  pipe:close()
+  os.remove(path)
+  return out, tonumber(out:match "status (%d+)%s*$")
+end
+
+describe("a process", function()
+  it("that trains a step ends with status 0, a hundred times", function()
+    local ended = {}
+    for i = 1, 100 do
+      local _, status = run "model:fit(data, { verbose = false })"
+      ended[i] = status
+      assert.equal(0, status)
+    end
+    assert.equal(100, #ended)
+  end)
+
+  it("dies of a second Ctrl-C while it trains", function()
+    local out, status = run [[
+      model:fit(data, { epochs = 1000, callbacks = { step = function()
+        assert(io.popen "kill -INT $PPID; kill -INT $PPID"):close()
+        while true do end
+      end } })]]
+    assert.equal(130, status, out)
+  end)
+
+  it("has its old handler back after a fit, also one that failed", function()
+    local out, status = run [[
+      model:fit(data, { verbose = false })
+      pcall(model.fit, model, data, { verbose = false, callbacks = { step = function() error "no" end } })
+      assert(io.popen "kill -INT $PPID"):close()
+      for i = 1, 1e9 do local _ = i end]]
+    assert.not_equal(0, status)
+    assert.matches("interrupted!", out, 1, true) -- the interpreter's own message
+  end)
+
+  it("prints one plain line an epoch when its output is no terminal", function()
+    local out, status = run "model:fit(data, { epochs = 3, validate = data })"
+    assert.equal(0, status, out)
+    local lines = {}
+    for line in out:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    assert.equal(4, #lines)
+    assert.matches("^epoch 2/3  loss %d%.%d+  accuracy %d%.%d+  val_loss %d%.%d+  val_accuracy %d%.%d+  [%d%.]+ images/s", lines[2])
+    assert.is_nil(out:find "[\r\27]")
+  end)
+
+  it("starts without what it does not use", function()
+    local out, status = run [[
+      for name in pairs(package.loaded) do
+        assert(not name:find "inception" and not name:find "hdf5" and not name:find "scion.train", name)
+      end]]
+    assert.equal(0, status, out)
+  end)
+end)

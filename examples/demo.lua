@@ -10,8 +10,8 @@ local start = scion.clock()
 assert(os.execute(("%s %s/draw_shapes.lua %q"):format(arg[-1], here, folder)))
 
 local function trunk()
-  local x = nn.input { shape = { 40, 40, 3 }, preprocess = "tf" }
-  for block, filters in ipairs { 24, 48, 96 } do
+  local x = nn.input { shape = { 32, 32, 3 }, preprocess = "tf" }
+  for block, filters in ipairs { 16, 32, 64 } do
     for part = 1, 2 do
       local name = ("block%d/%%s_%d"):format(block, part)
       x = nn.conv2d(filters, 3, { padding = "same", bias = false, name = name:format "conv" })(x)
@@ -25,13 +25,13 @@ end
 local function with_head(base, classes) return base:graft { nn.global_avg_pool(), nn.dense(classes, "softmax") } end
 
 local head_epochs, top_epochs, gain, shown = 30, 30, 0, 0
-local options = { size = 40, batch = 20, augment = { rotation = 180, zoom = 0.1, flip = "horizontal" } }
+local options = { size = 32, batch = 20, augment = { rotation = 30, zoom = 0.1, flip = "horizontal" } }
 for seed = 1, 3 do
   scion.seed(seed)
   options.seed, options.labels = seed, nil
   local source = scion.data.folder(folder .. "/source/train", options)
   local train = scion.data.folder(folder .. "/target/train", options)
-  local test = scion.data.folder(folder .. "/target/test", { size = 40, batch = 50, labels = train.labels, shuffle = false })
+  local test = scion.data.folder(folder .. "/target/test", { size = 32, batch = 50, labels = train.labels, shuffle = false })
 
   local base = trunk()
   with_head(base, #source.labels):fit(source, { epochs = 8, optimizer = scion.optim.adam { lr = 2e-3 }, verbose = seed == 1 })

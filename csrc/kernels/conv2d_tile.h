@@ -35,6 +35,7 @@ typedef struct {
 /* rows and vectors are constants where this is inlined, so that the sums live in registers. */
 static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_tile *t, const int rows, const int vectors) {
   simd_float sum[TILE_ROWS][2];
+  TILE_EACH(__builtin_prefetch(t->out[r] + t->column + v * SIMD_WIDTH, 1);) /* the output is often not in any cache */
   TILE_EACH(sum[r][v] = (simd_float){0};)
   const float *a = t->a, *b = t->b;
   for (int64_t k = t->depth; k > 0; k--, a += A_DEPTH, b += vectors * SIMD_WIDTH) {
@@ -42,6 +43,10 @@ static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_t
     for (int v = 0; v < vectors; v++) {
       weights[v] = simd_load(b + v * SIMD_WIDTH);
       __builtin_prefetch(b + (AHEAD * vectors + v) * SIMD_WIDTH);
+    }
+    if (A_DEPTH > 1) { /* few cache lines a step, but each from another row of scratch */
+      __builtin_prefetch(a + AHEAD * A_DEPTH);
+      __builtin_prefetch(a + AHEAD * A_DEPTH + rows - 1);
     }
     TILE_EACH(sum[r][v] += simd_set(a[r * A_ROW]) * weights[v];)
   }

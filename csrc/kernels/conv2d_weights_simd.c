@@ -1,38 +1,36 @@
 /* A chunk of the gradient to the weights: a part of the pixels x a block of taps x channels x a group of panels. */
 #define A_ROW 1
-#define A_DEPTH SIMD_WIDTH
+#define A_DEPTH CONV2D_PITCH
 #include "conv2d_tile.h"
 
 #include "conv2d_gather.h"
 
-_Static_assert(TILE_ROWS <= SIMD_WIDTH, "the left side of a tile is one vector a pixel");
 typedef struct {
-  float gathered[CONV2D_PIXELS * CONV2D_PITCH];
-  float a[CONV2D_PIXELS * SIMD_WIDTH];
+  float a[CONV2D_PIXELS * CONV2D_PITCH];
   float b[CONV2D_PIXELS * CONV2D_GROUP * PANEL];
   float *out[CONV2D_DEPTH];
 } chunk_scratch;
 _Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a block fits into a thread's scratch");
 
-/* A panel of dy, as wide as `columns` asks for, zeros behind them. */
-static void gather_panel(const conv2d_gradient *g, int64_t first, int64_t count, int64_t column, int64_t columns, float *b) {
-  int64_t width = conv2d_panel_width(columns);
-  if (columns > width) columns = width;
-  for (int64_t p = 0; p < count; p++, b += width) {
-    conv2d_copy(b, g->dy + (first + p) * g->dy_stride + column, columns);
-    for (int64_t c = columns; c < width; c++) b[c] = 0;
+/* Columns begin .. end-1 of dy as panels [count][width], zeros behind the last column; pixel by pixel, as they lie in memory. */
+static void gather_panels(const conv2d_gradient *g, int64_t first, int64_t count, int64_t begin, int64_t end, float *b) {
+  for (int64_t p = 0; p < count; p++) {
+    const float *row = g->dy + (first + p) * g->dy_stride;
+    for (int64_t column = begin; column < end; column += PANEL) {
+      int64_t columns = end - column < PANEL ? end - column : PANEL, width = conv2d_panel_width(columns);
+      float *out = b + (column - begin) * count + p * width;
+      conv2d_copy(out, row + column, columns);
+      for (int64_t c = columns; c < width; c++) out[c] = 0;
+    }
   }
 }
 
-/* All tiles of one gathered block: the left side of a tile goes from the block to the first-level cache, and stays there
- * while the panels of dy come by. */
+/* All tiles of one gathered block: the left side of a tile stays in the first-level cache while the panels of dy come by. */
 static void run_block(chunk_scratch *scratch, conv2d_tile tile, int64_t rows, int64_t begin, int64_t end) {
   for (int64_t at = 0, height; at < rows; at += height) {
     int64_t tiles = (rows - at + TILE_ROWS - 1) / TILE_ROWS;
     height = (rows - at + tiles - 1) / tiles;
-    for (int64_t p = 0; p < tile.depth; p++)
-      simd_store(scratch->a + p * SIMD_WIDTH, simd_load(scratch->gathered + p * CONV2D_PITCH + at));
-    tile.a = scratch->a;
+    tile.a = scratch->a + at;
     tile.out = scratch->out + at;
     for (tile.column = begin; tile.column < end; tile.column += PANEL) {
       tile.b = scratch->b + (tile.column - begin) * tile.depth;
@@ -52,9 +50,8 @@ void SIMD(conv2d_gradient_chunk)(void *data, int64_t chunk, void *memory) {
   int64_t from = part * g->part_pixels, to = from + g->part_pixels < g->pixels ? from + g->part_pixels : g->pixels;
   for (int64_t first = from; first < to; first += CONV2D_PIXELS) {
     int64_t count = to - first < CONV2D_PIXELS ? to - first : CONV2D_PIXELS;
-    conv2d_gather(&g->source, first, count, k, k + rows, scratch->gathered);
-    for (int64_t column = begin; column < end; column += PANEL)
-      gather_panel(g, first, count, column, end - column, scratch->b + (column - begin) * count);
+    conv2d_gather(&g->source, first, count, k, k + rows, scratch->a);
+    gather_panels(g, first, count, begin, end, scratch->b);
     run_block(scratch, (conv2d_tile){.depth = count, .accumulate = first > from}, rows, begin, end);
   }
 }

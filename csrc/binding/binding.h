@@ -58,4 +58,7 @@ scion_dtype scion_check_dtype(lua_State *L, int argument, const char *otherwise)
 /* Reads {2, 3, 4} at that index into shape; returns the number of dimensions. */
 int scion_check_shape(lua_State *L, int index, int64_t shape[SCION_MAX_DIMS]);
 
+/* In the order of scion_fill, ended by NULL. */
+extern const char *const scion_fill_names[];
+
 #endif

@@ -41,13 +41,13 @@ static int core_image_resize(lua_State *L) {
   return 1;
 }
 
-static const char *const fills[] = {"nearest", "constant", "reflect", "wrap", NULL}; /* in the order of scion_fill */
+const char *const scion_fill_names[] = {"nearest", "constant", "reflect", "wrap", NULL};
 
 /* core.image_warp(image, {6 numbers}, fill = "nearest", value = 0) -> u8 tensor of that size */
 static int core_image_warp(lua_State *L) {
   const scion_tensor *x = scion_check_tensor(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
-  scion_fill fill = (scion_fill)luaL_checkoption(L, 3, "nearest", fills);
+  scion_fill fill = (scion_fill)luaL_checkoption(L, 3, "nearest", scion_fill_names);
   lua_Integer value = luaL_optinteger(L, 4, 0);
   luaL_argcheck(L, value >= 0 && value <= 255, 4, "a value is 0 to 255");
   scion_warp warp = {.gain = 1};
@@ -61,19 +61,10 @@ static int core_image_warp(lua_State *L) {
   return 1;
 }
 
-/* core.bytes(t) -> its bytes as they lie in memory, a string; t has no gaps between rows */
-static int core_bytes(lua_State *L) {
-  const scion_tensor *t = scion_check_tensor(L, 1);
-  luaL_argcheck(L, scion_tensor_contiguous(t), 1, "a slice has no bytes in a row: copy it first");
-  lua_pushlstring(L, t->data ? t->data : "", (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype));
-  return 1;
-}
-
 static const luaL_Reg functions[] = {{"image_load", core_image_load},
                                      {"image_save", core_image_save},
                                      {"image_resize", core_image_resize},
                                      {"image_warp", core_image_warp},
-                                     {"bytes", core_bytes},
                                      {NULL, NULL}};
 
 void scion_open_image(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -42,7 +42,6 @@ static bool flag(lua_State *L, int table, const char *name) {
 }
 
 static scion_augment read_augment(lua_State *L, int table) {
-  static const char *const fills[] = {"nearest", "constant", "reflect", "wrap", NULL};
   scion_augment a = {
       .rotation = field(L, table, "rotation", 0), .shear = field(L, table, "shear", 0),
       .width_shift = field(L, table, "width_shift", 0), .height_shift = field(L, table, "height_shift", 0),
@@ -51,7 +50,7 @@ static scion_augment read_augment(lua_State *L, int table) {
       .brightness = {field(L, table, "brightness_low", 1), field(L, table, "brightness_high", 1)},
       .channel_shift = field(L, table, "channel_shift", 0)};
   lua_getfield(L, table, "fill");
-  a.fill = (scion_fill)luaL_checkoption(L, -1, "nearest", fills);
+  a.fill = (scion_fill)luaL_checkoption(L, -1, "nearest", scion_fill_names);
   lua_pop(L, 1);
   lua_Number value = field(L, table, "fill_value", 0);
   a.fill_value = (unsigned char)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);

@@ -31,7 +31,7 @@ end
 local function pass(dataset, ...)
   local bytes, labels, indices, failures, sizes = {}, {}, {}, {}, {}
   for x, y, i, f in dataset:batches(...) do
-    bytes[#bytes + 1] = core.bytes(x)
+    bytes[#bytes + 1] = x:bytes()
     sizes[#sizes + 1] = x:shape()[1]
     for _, label in ipairs(y and support.integers(y) or {}) do labels[#labels + 1] = label end
     for _, index in ipairs(support.integers(i)) do indices[#indices + 1] = index end
@@ -75,8 +75,8 @@ describe("scion.data.folder", function()
       assert.equal("u8", x:dtype())
       assert.equal("i32", y:dtype())
       for row, index in ipairs(support.integers(i)) do
-        local bytes = core.bytes(x):sub((row - 1) * 12 * 17 * 3 + 1, row * 12 * 17 * 3)
-        assert.equal(core.bytes(image.load(d.files[index + 1])), bytes)
+        local bytes = x:bytes():sub((row - 1) * 12 * 17 * 3 + 1, row * 12 * 17 * 3)
+        assert.equal(image.load(d.files[index + 1]):bytes(), bytes)
         assert.equal(d.files[index + 1]:match "/(.)/%d+.png$", d.labels[support.integers(y)[row] + 1])
         n = n + 1
       end
@@ -149,7 +149,7 @@ describe("scion.data.folder", function()
     assert.equal(10 * 6 * 6 * 3, #first.bytes)
     for row, index in ipairs(first.indices) do -- those that remain have moved up with their labels
       local bytes = first.bytes:sub((row - 1) * 108 + 1, row * 108)
-      assert.equal(core.bytes(image.resize(image.load(d.files[index + 1]), 6)), bytes)
+      assert.equal(image.resize(image.load(d.files[index + 1]), 6):bytes(), bytes)
       assert.equal(support.integers(d.classes)[index + 1], first.labels[row])
     end
     assert.equal(2, #first.failures)
@@ -207,7 +207,7 @@ describe("augmentation", function()
   -- One image in memory, many epochs: what each option makes of it.
   local function draws(x, augment, n)
     local shape = x:shape()
-    local d = data.tensors(core.from_bytes(core.bytes(x), { 1, shape[1], shape[2], 3 }), nil, { augment = augment, seed = 11 })
+    local d = data.tensors(core.from_bytes(x:bytes(), { 1, shape[1], shape[2], 3 }), nil, { augment = augment, seed = 11 })
     local seen = {}
     for epoch = 1, n do seen[epoch] = pass(d, epoch).bytes end
     return seen
@@ -217,8 +217,8 @@ describe("augmentation", function()
     local x = support.pattern(8, 9)
     for flip, matrices in pairs{ horizontal = { { -1, 0, 8, 0, 1, 0 } }, vertical = { { 1, 0, 0, 0, -1, 7 } },
                                  both = { { -1, 0, 8, 0, 1, 0 }, { 1, 0, 0, 0, -1, 7 }, { -1, 0, 8, 0, -1, 7 } } } do
-      local count, kinds = { [core.bytes(x)] = 0 }, #matrices + 1
-      for _, matrix in ipairs(matrices) do count[core.bytes(core.image_warp(x, matrix))] = 0 end
+      local count, kinds = { [x:bytes()] = 0 }, #matrices + 1
+      for _, matrix in ipairs(matrices) do count[core.image_warp(x, matrix):bytes()] = 0 end
       for _, bytes in ipairs(draws(x, { flip = flip }, 400)) do count[bytes] = count[bytes] + 1 end
       for _, n in pairs(count) do assert.is_true(math.abs(n - 400 / kinds) < 60) end
     end
@@ -243,7 +243,7 @@ describe("augmentation", function()
     local rows = {}
     for y = 1, 20 do rows[y] = string.char(y * 10):rep(20 * 3) end -- each row its own gray: columns are alike
     local x = core.from_bytes(table.concat(rows), { 20, 20, 3 })
-    for _, bytes in ipairs(draws(x, { width_shift = 0.4 }, 20)) do assert.equal(core.bytes(x), bytes) end
+    for _, bytes in ipairs(draws(x, { width_shift = 0.4 }, 20)) do assert.equal(x:bytes(), bytes) end
     local low, high = 255, 0
     for _, bytes in ipairs(draws(x, { height_shift = 0.25 }, 200)) do
       local middle = bytes:byte(10 * 60 + 1) -- 110 where nothing moved; 5 rows are 50 levels
@@ -266,7 +266,7 @@ describe("augmentation", function()
 
   it("turns by as many degrees as were drawn", function()
     local x = support.pattern(15, 15)
-    local quarter, found = core.bytes(core.image_warp(x, { 0, -1, 14, 1, 0, 0 })), 255
+    local quarter, found = core.image_warp(x, { 0, -1, 14, 1, 0, 0 }):bytes(), 255
     for _, bytes in ipairs(draws(x, { rotation = 90 }, 300)) do
       local difference = 0
       for i = 1, #bytes, 3 do difference = difference + math.abs(bytes:byte(i) - quarter:byte(i)) end
@@ -288,7 +288,7 @@ describe("scion.data.files", function()
     assert.same({ 1, 1 }, seen.sizes)
     assert.same({ 0, 2 }, seen.indices)
     assert.same({}, seen.labels)
-    assert.equal(core.bytes(support.pattern(6, 6, 4 * 31)) .. core.bytes(support.pattern(6, 6, 2 * 31)), seen.bytes)
+    assert.equal(support.pattern(6, 6, 4 * 31):bytes() .. support.pattern(6, 6, 2 * 31):bytes(), seen.bytes)
     assert.same({ { index = 2, file = list[2], message = list[2] .. ": No such file or directory" },
                   { index = 4, file = list[4], message = list[4] .. ": No such file or directory" } }, seen.failures)
     local alone = pass(data.files({ list[2] }, { size = 6 }))
@@ -301,14 +301,14 @@ describe("scion.data.files", function()
 end)
 
 describe("scion.data.tensors", function()
-  local images = core.from_bytes(core.bytes(support.pattern(4 * 5, 7)), { 4, 5, 7, 3 })
+  local images = core.from_bytes(support.pattern(4 * 5, 7):bytes(), { 4, 5, 7, 3 })
 
   it("takes labels as numbers, as a tensor or as names", function()
     local d = data.tensors(images, { 2, 1, 2, 3 }, { shuffle = false })
     assert.same({ "1", "2", "3" }, d.labels)
     local seen = pass(d)
     assert.same({ 1, 0, 1, 2 }, seen.labels)
-    assert.equal(core.bytes(images), seen.bytes)
+    assert.equal(images:bytes(), seen.bytes)
     local tensor = core.from_bytes(string.pack("<i4i4i4i4", 2, 1, 2, 2), { 4 }, "i32")
     d = data.tensors(images, tensor, { labels = { "cat", "dog", "cow" } })
     assert.same({ 1, 3, 0 }, d:class_counts())

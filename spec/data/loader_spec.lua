@@ -24,7 +24,7 @@ describe("core.loader", function()
 
   local function take(loader)
     local bytes = {}
-    for images in function() return (loader:next()) end do bytes[#bytes + 1] = core.bytes(images) end
+    for images in function() return (loader:next()) end do bytes[#bytes + 1] = images:bytes() end
     return table.concat(bytes)
   end
 
@@ -64,11 +64,11 @@ describe("core.loader", function()
     local loader = make{ ahead = 1 }
     loader:start(nil, 4, 1)
     local batch = loader:next()
-    local bytes = core.bytes(batch)
+    local bytes = batch:bytes()
     take(loader)
     loader:start(nil, 4, 2)
     take(loader)
-    assert.equal(bytes, core.bytes(batch))
+    assert.equal(bytes, batch:bytes())
   end)
 
   it("follows the order it is given, repetitions too", function()
@@ -144,7 +144,7 @@ describe("core.loader", function()
       for _, batch in ipairs(kept) do
         for row, index in ipairs(support.integers(batch[2])) do
           local size = 11 * 13 * 3
-          assert.equal(first:sub(index * size + 1, (index + 1) * size), core.bytes(batch[1]):sub((row - 1) * size + 1, row * size))
+          assert.equal(first:sub(index * size + 1, (index + 1) * size), batch[1]:bytes():sub((row - 1) * size + 1, row * size))
         end
       end
       local tensor = core.from_bytes(first, { 23, 11, 13, 3 })
@@ -174,7 +174,7 @@ describe("the loader's company", function()
 
   it("gathers rows and counts numbers", function()
     local x = core.from_bytes("abcdef", { 3, 2 })
-    assert.equal("efabef", core.bytes(core.gather(x, core.from_one{ 3, 1, 3 })))
+    assert.equal("efabef", core.gather(x, core.from_one{ 3, 1, 3 }):bytes())
     assert.same({ 3, 2 }, core.gather(x, core.from_one{ 3, 1, 3 }):shape())
     assert.error_matches(function() core.gather(x, core.from_one{ 4 }) end, "index 3 of a tensor with 3 rows")
     assert.same({ 1, 0, 2 }, core.count(core.from_one{ 3, 1, 3 }, 3))

@@ -42,7 +42,7 @@ end
 
 --- An i32 tensor as a list.
 function support.integers(t)
-  local list, bytes = {}, core.bytes(t)
+  local list, bytes = {}, t:bytes()
   for i = 1, #bytes, 4 do list[#list + 1] = string.unpack("<i4", bytes, i) end
   return list
 end

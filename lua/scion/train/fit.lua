@@ -123,6 +123,7 @@ end
 
 local function validate(job, entry)
   local result = require "scion.train.evaluate"(job.model, job.validate, { loss = job.loss })
+  if core.interrupted() then return end -- what was seen so far is not the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
 end
 

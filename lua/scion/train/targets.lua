@@ -51,11 +51,12 @@ function targets.same_labels(one, other, what)
 end
 
 --- The labels of a batch as the loss kernel takes them: class indices from 0, or f32 targets of the output's shape.
----@param labels scion.Tensor
+---@param labels scion.Tensor?
 ---@param loss string
 ---@param outputs integer[] shape of the output
 ---@return scion.Tensor
 function targets.tensor(labels, loss, outputs)
+  if not labels then error("the data set has no labels, so there is no loss to compute", 0) end
   if loss == "categorical" then return labels end
   local shape = { labels:shape()[1], table.unpack(outputs) }
   local target = core.new(shape, "f32")

@@ -22,14 +22,14 @@ local function define(name, defaults, update)
         error(("scion.optim.%s: %s is a %s, not a %s"):format(name, key, type(default), type(given[key])), 2)
       end
     end
-    function self:update(parameter, gradient)
-      local state = self.states[parameter]
+    function self.update(me, parameter, gradient)
+      local state = me.states[parameter]
       if not state then
         state = { steps = 0 }
-        self.states[parameter] = state
+        me.states[parameter] = state
       end
       state.steps = state.steps + 1
-      update(self, parameter.tensor, gradient, function(key)
+      update(me, parameter.tensor, gradient, function(key)
         state[key] = state[key] or core.new(parameter.tensor:shape(), "f32")
         return state[key]
       end, state.steps)

@@ -148,8 +148,8 @@ describe("scion.data.folder", function()
     assert.equal(10, #first.labels)
     assert.equal(10 * 6 * 6 * 3, #first.bytes)
     for row, index in ipairs(first.indices) do -- those that remain have moved up with their labels
-      local bytes = first.bytes:sub((row - 1) * 108 + 1, row * 108)
-      assert.equal(image.resize(image.load(d.files[index + 1]), 6):bytes(), bytes)
+      local pixels = first.bytes:sub((row - 1) * 108 + 1, row * 108)
+      assert.equal(image.resize(image.load(d.files[index + 1]), 6):bytes(), pixels)
       assert.equal(support.integers(d.classes)[index + 1], first.labels[row])
     end
     assert.equal(2, #first.failures)

@@ -54,7 +54,7 @@ local function deviation(model, image, blocks)
     local flat = model:features(image, block.name):reshape { -1 }
     for i, place in ipairs(block.places) do
       local d = math.abs(flat:get(place + 1) - block.values[i]) / block.max
-      if not (d <= worst) then worst, where = d, block.name end
+      if d > worst or d ~= d then worst, where = d == d and d or math.huge, block.name end
     end
   end
   return worst, where

@@ -43,7 +43,7 @@ function step:derived(owner, key, sources, build)
 end
 
 --- A value without a batch dimension that lives to the end of the program.
-function step:fixed(shape) return value.new(shape, { fixed = true, pinned = true }) end
+function step.fixed(_, shape) return value.new(shape, { fixed = true, pinned = true }) end
 
 --- A copy of a statistic that the step moves; the statistic follows when the step is accepted.
 function step:pending(owner, name)

@@ -52,7 +52,7 @@ return function(model, data, given)
   options.check("evaluate", given, { batch = false, loss = false })
   local loss = targets.loss(model, given.loss)
   targets.check(model, data, loss)
-  targets.same_labels(model.labels, data.labels, "the model's labels and those of the data set")
+  targets.same_labels(model.labels, "in the model", data.labels, "in the data set")
   local outputs = model.output.shape
   local sums = metrics.new(loss ~= "mse" and math.max(outputs[#outputs], 2) or nil)
   for images, labels in data:batches(0, { shuffle = false, augment = false, batch = given.batch }) do

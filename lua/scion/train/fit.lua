@@ -50,10 +50,10 @@ local function prepare(model, data, given)
   options.check("fit", given, known)
   local loss = targets.loss(model, given.loss)
   targets.check(model, data, loss)
-  targets.same_labels(model.labels, data.labels, "the model's labels and those of the data set")
+  targets.same_labels(model.labels, "in the model", data.labels, "in the data set")
   if given.validate then
     targets.check(model, given.validate, loss)
-    targets.same_labels(data.labels, given.validate.labels, "the labels of the training set and those of the validation set")
+    targets.same_labels(data.labels, "in the training set", given.validate.labels, "in the validation set")
   end
   local epochs = given.epochs or known.epochs
   if math.type(epochs) ~= "integer" or epochs < 0 then error("fit: epochs is a whole number from 0 up, not " .. tostring(epochs), 0) end

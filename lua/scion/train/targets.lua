@@ -36,16 +36,18 @@ function targets.check(model, data, loss)
   end
 end
 
---- Raises if two data sets, or a model and a data set, do not mean the same by class 1, 2, …
+--- Raises if two lists of labels do not mean the same by class 1, 2, …; where one is absent there is nothing to compare.
 ---@param one string[]?
+---@param of_one string "in the training set"
 ---@param other string[]?
----@param what string who `other` belongs to
-function targets.same_labels(one, other, what)
+---@param of_other string
+function targets.same_labels(one, of_one, other, of_other)
   if not one or not other then return end
+  local function name(label) return label and ("'%s'"):format(label) or "absent" end
   for i = 1, math.max(#one, #other) do
     if one[i] ~= other[i] then
-      error(("%s disagree: class %d is '%s' there, but '%s' here; give the data set labels = train.labels"):format(
-        what, i, tostring(other[i] or "absent"), tostring(one[i] or "absent")), 0)
+      error(("labels disagree: class %d is %s %s, but %s %s; give one data set the labels of the other (labels = train.labels)"):format(
+        i, name(one[i]), of_one, name(other[i]), of_other), 0)
     end
   end
 end

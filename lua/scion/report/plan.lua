@@ -24,7 +24,7 @@ function class:__tostring()
   local lines = {
     ("plan for a %s step, batch %d: %d kernel calls"):format(self.mode == "train" and "training" or "inference", self.batch, self.steps),
     ("  trainable     %s of %s parameters"):format(text.grouped(self.trainable), text.grouped(self.parameters)),
-    ("  frontier      %s"):format(self.frontier and ("below nothing trains: up to %s"):format(self.frontier) or "none: everything trains"),
+    ("  frontier      %s"):format(self.frontier and ("nothing trains up to %s"):format(self.frontier) or "none: everything trains"),
     ("  forward       %s an image, %.0f%% of it frozen"):format(text.macs(self.forward), 100 * self.frozen / math.max(self.forward, 1)),
     ("  backward      %s an image"):format(text.macs(self.backward)),
     ("  peak memory   %s (activations %s, weights %s)"):format(text.bytes(self.memory), text.bytes(self.arena), text.bytes(self.memory - self.arena)),
@@ -60,7 +60,7 @@ local function last_frozen(made)
   local name
   for _, op in ipairs(made.ops) do
     if op.grad then return name end
-    name = (op.norm or op.layer).name
+    if op.layer.kind ~= "input" then name = (op.norm or op.layer).name end
   end
   return name
 end

@@ -81,8 +81,9 @@ programs: $(SPEC_PROGRAMS)
 
 # ---- tests; deps comes first and alone, since the rest asks pkg-config for what it installs
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN))
+DEPS = test
 deps:
-	@LUA="$(LUA)" sh .ci/deps
+	@LUA="$(LUA)" sh .ci/deps $(DEPS)
 
 test: deps
 	@$(MAKE) --no-print-directory $(JOBS) all programs $(if $(filter 1,$(SANITIZE)),thread-programs)
@@ -91,8 +92,8 @@ test: deps
 # What finds errors in memory has to be loaded before all else; a collector at its most eager brings more of them out.
 ifeq ($(SANITIZE),1)
 LIBRARY_OF   = $(realpath $(shell $(CC) -print-file-name=$(1)))
-RUN_TESTS    = SCION_TEST_GC=1 SCION_PRELOAD="$(call LIBRARY_OF,libasan.so) $(call LIBRARY_OF,libubsan.so)" \
-               ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1 LSAN_OPTIONS=suppressions=.ci/leaks:print_suppressions=0 \
+RUN_TESTS    = SCION_TEST_GC=104 SCION_PRELOAD="$(call LIBRARY_OF,libasan.so) $(call LIBRARY_OF,libubsan.so)" \
+               ASAN_OPTIONS=abort_on_error=1:allocator_may_return_null=1:detect_stack_use_after_return=1 \
                UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
 THREAD_TESTS = build/thread/spec/csrc/threads_test
 else ifeq ($(SANITIZE),thread)
@@ -108,14 +109,13 @@ lint: all programs
 	cppcheck -q --std=c11 --enable=warning --error-exitcode=1 --suppressions-list=.ci/cppcheck -Icsrc csrc
 
 docs:
-	ldoc -q .
+	@mkdir -p doc
+	$(LUA) .ci/docs.lua $(sort $(shell find lua -name '*.lua')) > doc/reference.md
 
-demo: all
-ifneq ($(DATA)$(WEIGHTS),)
-	@eval "$$($(MAKE) -s env)"; $(LUA) examples/two_pronged.lua "$(DATA)" "$(WEIGHTS)"
-else
-	@eval "$$($(MAKE) -s env)"; $(LUA) examples/demo.lua
-endif
+demo: DEPS =
+demo: deps
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@eval "$$($(MAKE) -s env)"; exec $(LUA) $(if $(DATA)$(WEIGHTS),examples/two_pronged.lua "$(DATA)" "$(WEIGHTS)",examples/demo.lua)
 
 bench: all
 	@eval "$$($(MAKE) -s env)"; for file in spec/bench/*.lua; do echo "== $$file"; $(LUA) "$$file" || exit 1; done

@@ -42,7 +42,8 @@ static scion_status check_packed(const scion_tensor *packed, const scion_window 
   if (__builtin_mul_overflow((int64_t)window->kernel[0] * window->kernel[1], in, &elements) ||
       __builtin_mul_overflow(elements, conv2d_padded(out), &elements) || !conv2d_is_vector(packed, elements))
     return scion_fail(SCION_MISUSE, "conv2d: packed weights of %s are not those of a %dx%d kernel from %lld to %lld channels",
-                      scion_shape_text(packed, text, sizeof text), window->kernel[0], window->kernel[1], (long long)in, (long long)out);
+                      scion_shape_text(packed, text, sizeof text), window->kernel[0], window->kernel[1], (long long)in,
+                      (long long)out);
   return SCION_OK;
 }
 

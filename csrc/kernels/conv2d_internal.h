@@ -2,9 +2,9 @@
  *
  * Forward pass and gradient to the input are one problem: a grid of output pixels, each a sum over taps x channels of
  * gathered source values times packed weights. It is computed as a blocked matrix product (Goto and van de Geijn, "Anatomy
- * of high-performance matrix multiplication", ACM TOMS 2008) whose left side is never in memory as a whole: a block of
- * pixels x CONV2D_DEPTH is gathered into the thread's scratch, and tiles of it meet one panel of weights after the other.
- * The gradient to the weights is the product of the same gathered block, transposed, with dy. */
+ * of high-performance matrix multiplication", ACM TOMS 2008) whose left side is never in memory as a whole: a tile of a few
+ * pixels x CONV2D_DEPTH is gathered into the first-level cache and meets one panel of weights after the other. The gradient
+ * to the weights is the product of a block of gathered pixels, transposed, with panels of dy. */
 #ifndef SCION_CONV2D_INTERNAL_H
 #define SCION_CONV2D_INTERNAL_H
 
@@ -12,7 +12,7 @@
 
 #define CONV2D_DEPTH 256  /* taps x channels gathered at a time */
 #define CONV2D_PITCH 272  /* floats between gathered pixels: no power of two, and room for a vector past the end */
-#define CONV2D_PIXELS 168 /* pixels gathered at a time: a multiple of the rows of every tile (14, 6, 4) */
+#define CONV2D_PIXELS 168 /* pixels of a block: a multiple of the rows of every tile (14, 6, 4) */
 
 #define CONV2D_GROUP 16   /* panels a chunk at most, so that their part of the depth stays in the second-level cache */
 

@@ -1,12 +1,6 @@
 /* Kernels packed into panels: [output channels / panel][taps x input channels][panel], padded with zeros to whole vectors. */
 #include "conv2d_internal.h"
 
-static const char *const no_kernel = "conv2d: a kernel is an f32 tensor [kh, kw, Ci, Co] without empty dimensions, not %s of %s";
-
-static bool is_kernel(const scion_tensor *w) {
-  return w->dtype == SCION_F32 && w->dims == 4 && scion_tensor_elements(w) > 0;
-}
-
 int64_t scion_conv2d_packed_elements(const scion_tensor *w, int transposed) {
   if (w->dims != 4) return 0;
   int64_t out = w->shape[transposed ? 2 : 3], in = w->shape[transposed ? 3 : 2];
@@ -75,13 +69,16 @@ static void pack_transposed_panel(void *data, int64_t chunk, void *scratch) {
 
 static scion_status check_pack(const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed, int transposed) {
   char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
-  if (!is_kernel(w)) return scion_fail(SCION_MISUSE, no_kernel, scion_dtype_name(w->dtype), scion_shape_text(w, a, sizeof a));
+  if (w->dtype != SCION_F32 || w->dims != 4 || scion_tensor_elements(w) == 0)
+    return scion_fail(SCION_MISUSE, "conv2d: a kernel is an f32 tensor [kh, kw, Ci, Co] without empty dimensions, not %s of %s",
+                      scion_dtype_name(w->dtype), scion_shape_text(w, a, sizeof a));
   if (scale && !conv2d_is_vector(scale, w->shape[3]))
     return scion_fail(SCION_MISUSE, "conv2d: a scale of %s does not fit the output channels of a kernel of %s",
                       scion_shape_text(scale, a, sizeof a), scion_shape_text(w, b, sizeof b));
   if (!conv2d_is_vector(packed, scion_conv2d_packed_elements(w, transposed)))
-    return scion_fail(SCION_MISUSE, "conv2d: a kernel of %s is packed into %lld elements of f32, not into %s", scion_shape_text(w, a, sizeof a),
-                      (long long)scion_conv2d_packed_elements(w, transposed), scion_shape_text(packed, b, sizeof b));
+    return scion_fail(SCION_MISUSE, "conv2d: a kernel of %s is packed into %lld elements of f32, not into %s",
+                      scion_shape_text(w, a, sizeof a), (long long)scion_conv2d_packed_elements(w, transposed),
+                      scion_shape_text(packed, b, sizeof b));
   return SCION_OK;
 }
 

@@ -15,7 +15,7 @@
 #define TILE_ROWS 4 /* 11 of SSE2's 16 */
 #endif
 #define PANEL (2 * SIMD_WIDTH)
-#define AHEAD 8 /* steps of depth: weights come from the second-level cache, measured 10% faster than without the hint */
+#define AHEAD 8 /* steps of depth: weights come from the second-level cache; the hint gained 5 to 10% of a tile measured alone */
 
 typedef struct {
   const float *a, *b; /* a[row * A_ROW + k * A_DEPTH], b[k * width + column] */

@@ -42,7 +42,8 @@ static void sum_chunk(void *data, int64_t chunk, void *scratch) {
   }
 }
 
-static scion_status check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window) {
+static scion_status check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw,
+                                   const scion_window *window) {
   char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT], c[SCION_SHAPE_TEXT];
   scion_status status = conv2d_check_images(x, dy, window);
   if (status != SCION_OK) return status;
@@ -54,12 +55,14 @@ static scion_status check_gradient(const scion_tensor *x, const scion_tensor *dy
   return SCION_OK;
 }
 
-scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw, const scion_window *window) {
+scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
+                                           const scion_window *window) {
   scion_status status = check_gradient(x, dy, dw, window);
   if (status != SCION_OK) return status;
   int64_t elements = scion_tensor_elements(dw);
   conv2d_gradient g = {.source = conv2d_forward_source(x, dy, window), .dy = dy->data, .dy_stride = dy->row_stride,
-                       .out_channels = dy->shape[3], .dw = dw->data, .pixels = scion_tensor_rows(dy), .depth = scion_tensor_rows(dw)};
+                       .out_channels = dy->shape[3], .dw = dw->data, .pixels = scion_tensor_rows(dy),
+                       .depth = scion_tensor_rows(dw)};
   if (g.pixels == 0) {
     memset(dw->data, 0, (size_t)elements * sizeof(float));
     return SCION_OK;
@@ -105,7 +108,8 @@ scion_status scion_bias_backward(const scion_tensor *dy, scion_tensor *db) {
     return scion_fail(SCION_MISUSE, "bias: %s of %s is not the gradient that belongs to %s of %s", scion_dtype_name(db->dtype),
                       scion_shape_text(db, a, sizeof a), scion_dtype_name(dy->dtype), scion_shape_text(dy, b, sizeof b));
   if (channels == 0) return SCION_OK;
-  int64_t part_rows = conv2d_divide_up(rows, 32) < 64 ? 64 : conv2d_divide_up(rows, 32), count = conv2d_divide_up(rows, part_rows);
+  int64_t part_rows = conv2d_divide_up(rows, 32) < 64 ? 64 : conv2d_divide_up(rows, 32);
+  int64_t count = conv2d_divide_up(rows, part_rows);
   double *parts = calloc((size_t)(count ? count : 1) * (size_t)channels, sizeof *parts);
   if (!parts) return scion_fail(SCION_NO_MEMORY, "out of memory: no room for the parts of a gradient to a bias");
   scion_status status = scion_parallel_for(count, sum_columns, &(column_job){dy, parts, part_rows});

@@ -139,7 +139,7 @@ scion_status scion_reduce_all(scion_reduce_op op, const scion_tensor *x, double 
 scion_status scion_reduce_axis(scion_reduce_op op, const scion_tensor *x, int axis, scion_tensor *y) {
   char text[SCION_SHAPE_TEXT];
   if (axis < 0 || axis >= x->dims)
-    return scion_fail(SCION_MISUSE, "a tensor of %s has no axis %d", scion_shape_text(x, text, sizeof text), axis + 1);
+    return scion_fail(SCION_MISUSE, "a tensor of %s has no axis %d, from 0", scion_shape_text(x, text, sizeof text), axis);
   scion_status status = refuse_empty(op, x, x->shape[axis]);
   if (status != SCION_OK) return status;
   reduce_job job = {.op = op, .outer = 1, .n = x->shape[axis], .inner = 1, .elements = scion_tensor_elements(x), .y = y};

@@ -78,8 +78,8 @@ static scion_tensor inner_part(const scion_tensor *x, int axis, int64_t i, int64
 scion_status scion_tensor_slice(const scion_tensor *x, int axis, int64_t first, int64_t count, scion_tensor *y) {
   char text[SCION_SHAPE_TEXT];
   if (axis < 0 || axis >= x->dims || first < 0 || count < 0 || first > x->shape[axis] - count)
-    return scion_fail(SCION_MISUSE, "slice: no %lld elements from %lld on along axis %d of a tensor of %s", (long long)count,
-                      (long long)first + 1, axis + 1, scion_shape_text(x, text, sizeof text));
+    return scion_fail(SCION_MISUSE, "slice: axis %d, from 0, of a tensor of %s does not have %lld elements from %lld on", axis,
+                      scion_shape_text(x, text, sizeof text), (long long)count, (long long)first);
   int64_t outer = 1;
   for (int d = 0; d < axis; d++) outer *= x->shape[d];
   if (axis == x->dims - 1 || outer == 1) {
@@ -101,7 +101,7 @@ scion_status scion_tensor_slice(const scion_tensor *x, int axis, int64_t first, 
 scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_tensor *y) {
   char text[SCION_SHAPE_TEXT];
   if (x->dims == 0 || index < 0 || index >= x->shape[0])
-    return scion_fail(SCION_MISUSE, "index %lld is out of range along the first axis of a tensor of %s", (long long)index + 1,
+    return scion_fail(SCION_MISUSE, "index %lld, from 0, is out of range along the first axis of a tensor of %s", (long long)index,
                       scion_shape_text(x, text, sizeof text));
   int64_t rows = scion_tensor_rows(x) / (x->dims > 1 ? x->shape[0] : 1);
   *y = view_of(x);

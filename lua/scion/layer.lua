@@ -114,7 +114,8 @@ end
 function methods:title() return self.name or self.kind end
 
 --- Raises a message that names this layer.
----@param message string
+---@param message string a format
+---@param ... any what goes into it
 function methods:fail(message, ...) error(("%s: " .. message):format(self:title(), ...), 0) end
 
 --- Checks the number of inputs and their dimensions.

@@ -13,7 +13,9 @@ typedef struct {
   real *rx, *rw, *rbias, *raddend, *ry; /* rw is scaled */
 } problem;
 
-static int64_t kernel_elements(const reference_conv2d *d) { return d->window.kernel[0] * (int64_t)d->window.kernel[1] * d->ci * d->co; }
+static int64_t kernel_elements(const reference_conv2d *d) {
+  return d->window.kernel[0] * (int64_t)d->window.kernel[1] * d->ci * d->co;
+}
 
 static problem new_problem(reference_conv2d d, int x_gap, int y_gap) {
   d.oh = scion_window_output(&d.window, 0, d.h);
@@ -56,8 +58,8 @@ static const char *describe(const problem *p) {
   const scion_window *k = &p->d.window;
   char x[SCION_SHAPE_TEXT], w[SCION_SHAPE_TEXT];
   snprintf(text, sizeof text, "x %s (rows of %d), w %s, stride %dx%d, dilation %dx%d, padding %d,%d %d,%d, output rows of %d",
-           scion_shape_text(&p->x, x, sizeof x), (int)p->x.row_stride, scion_shape_text(&p->w, w, sizeof w), k->stride[0], k->stride[1],
-           k->dilation[0], k->dilation[1], k->before[0], k->after[0], k->before[1], k->after[1], (int)p->y.row_stride);
+           scion_shape_text(&p->x, x, sizeof x), (int)p->x.row_stride, scion_shape_text(&p->w, w, sizeof w), k->stride[0],
+           k->stride[1], k->dilation[0], k->dilation[1], k->before[0], k->after[0], k->before[1], k->after[1], (int)p->y.row_stride);
   return text;
 }
 

@@ -105,9 +105,13 @@ static void test_fork(bool busy) {
   if (busy) CHECK(pthread_create(&other, NULL, call_often, &complaint) == 0, "no thread");
   fflush(stdout);
   pid_t child = fork();
-  if (child == 0) _exit(count(MOST) || count(5) || scion_threads() != 3);
+  if (child == 0) {
+    alarm(20); /* is not inherited */
+    _exit(count(MOST) || count(5) || scion_threads() != 3);
+  }
   int status = -1;
-  CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child's pool failed: %d", status);
+  CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+        "the child's pool failed: %d", status);
   if (busy) pthread_join(other, NULL);
   CHECK(!complaint, "another caller during a fork: %s", complaint);
   check_counts("after a fork");

@@ -60,8 +60,8 @@ static void weights_tap(void *data, triple at) {
 
 static void clear(real *out, int64_t count) { memset(out, 0, (size_t)count * sizeof *out); }
 
-void reference_conv2d_forward(const reference_conv2d *d, const real *x, const real *w, const real *bias, const real *addend, real *y,
-                              scion_activation activation) {
+void reference_conv2d_forward(const reference_conv2d *d, const real *x, const real *w, const real *bias, const real *addend,
+                              real *y, scion_activation activation) {
   int64_t count = d->n * d->oh * d->ow * d->co;
   clear(y, count);
   each_tap(d, forward_tap, &(job){d, x, w, y});

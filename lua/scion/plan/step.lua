@@ -12,6 +12,7 @@ step.__index = step
 ---@field activation string? fused into this operation
 ---@field fold { scale: scion.Tensor, shift: scion.Tensor, key: string }? batch norm folded into this operation
 
+--- What a layer is told about its operation in a plan that is being made.
 function step.new(ir, op)
   local s = setmetatable({ ir = ir, op = op, x = {}, y = op.value, dy = op.dvalue, activation = op.activation }, step)
   for i, input in ipairs(op.inputs) do s.x[i] = input.value end

@@ -21,6 +21,7 @@ function value.new(shape, fields)
   return setmetatable(v, value)
 end
 
+--- Whether v is a value of a plan, and not a tensor.
 function value.is(v) return getmetatable(v) == value end
 
 --- Channels [channel, channel + channels) of parent.

@@ -38,6 +38,7 @@ function progress:clear()
   self.open = false
 end
 
+--- An epoch of so many images starts.
 function progress:begin(epoch, images)
   self.epoch, self.images, self.drawn = epoch, images, 0
 end
@@ -72,6 +73,7 @@ function progress:finish(entry)
   io.stdout:flush()
 end
 
+--- Says that training stopped, and that nothing is broken.
 function progress:interrupted()
   if not self.shown then return end
   self:clear()

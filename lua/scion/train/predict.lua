@@ -25,6 +25,8 @@ end
 
 --- A data set over whatever a user gives: a file, a list of files, a tensor of images, or a data set.
 ---@param model scion.Model
+---@param x string|string[]|scion.Tensor|scion.Dataset
+---@param batch integer?
 ---@return scion.Dataset
 function predict.dataset(model, x, batch)
   if type(x) == "table" and x.batches then return x end

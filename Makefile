@@ -24,7 +24,7 @@ LIBRARIES = -lopenblas -ljpeg -lpng -ljansson -lm
 ifeq ($(SANITIZE),1)
 VARIANT   = sanitize
 SANITIZER = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-OPTIMIZE  = -O1
+OPTIMIZE  = -O2
 else ifeq ($(SANITIZE),thread)
 VARIANT   = thread
 SANITIZER = -fsanitize=thread

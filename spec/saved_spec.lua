@@ -31,6 +31,31 @@ describe("a saved model", function()
     assert.equal(3, loaded.epoch)
   end)
 
+  it("opens in Python's library, with every weight under its name", function()
+    local python = os.getenv "PYTHON" or "python3"
+    if not os.execute(python .. " -c 'import safetensors.numpy' 2>/dev/null") then
+      print("\nskipped: " .. python .. " has no safetensors; PYTHON names another one")
+      return pending "no safetensors in Python"
+    end
+    local model = small.model "stored"
+    model.labels = { "Glas", "Größe", "tin", "wood" }
+    model:save(path)
+    local pipe <close> = assert(io.popen(([[%s -c '
+import json, sys, safetensors
+with safetensors.safe_open(sys.argv[1], "np") as f:
+    m = f.metadata()
+    print(m["format"], json.loads(m["labels"])["labels"][1], len(json.loads(m["architecture"])["layers"]))
+    for name in sorted(f.keys()): print(name, "%%.6f" %% f.get_tensor(name).astype("f8").sum())
+' %s 2>&1]]):format(python, path)))
+    local expected, names = { ("scion Größe %d"):format(#model:layers()) }, {}
+    for _, row in ipairs(model:layers()) do
+      for name, t in pairs(row.weights) do names[#names + 1] = { row.name .. "/" .. name, t:sum() } end
+    end
+    table.sort(names, function(a, b) return a[1] < b[1] end)
+    for _, entry in ipairs(names) do expected[#expected + 1] = ("%s %.6f"):format(entry[1], entry[2]) end
+    assert.equal(table.concat(expected, "\n") .. "\n", pipe:read "a")
+  end)
+
   it("loads as weights of the same architecture", function()
     local model, other = small.model "stored", small.model "stored"
     model:save(path)

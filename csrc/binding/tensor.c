@@ -28,16 +28,32 @@ scion_tensor *scion_push_handle(lua_State *L) {
 }
 
 /* Lua's collector sees a handle of a hundred bytes where megabytes hang. So before an allocation that would take the bytes
- * held past a soft limit, collect: garbage goes before memory grows. The limit then follows what is really alive. */
+ * held past a soft limit, collect: garbage goes before memory grows. The limit follows what is really alive: a sentinel that
+ * nobody refers to is finalized in every cycle of the collector, sets the limit anew, and leaves a successor. */
 #define SOFT_LIMIT_FLOOR ((size_t)256 << 20)
+#define SENTINEL "scion.sentinel"
 static _Atomic size_t soft_limit = SOFT_LIMIT_FLOOR;
 
-void scion_collect_before(lua_State *L, size_t bytes) {
-  size_t live = scion_storage_live_bytes();
-  if (live + bytes <= atomic_load(&soft_limit)) return;
-  lua_gc(L, LUA_GCCOLLECT);
-  live = scion_storage_live_bytes() + bytes;
+static void set_soft_limit(size_t live) {
   atomic_store(&soft_limit, live + live / 2 > SOFT_LIMIT_FLOOR ? live + live / 2 : SOFT_LIMIT_FLOOR);
+}
+
+void scion_collect_before(lua_State *L, size_t bytes) {
+  if (scion_storage_live_bytes() + bytes <= atomic_load(&soft_limit)) return;
+  lua_gc(L, LUA_GCCOLLECT);
+  set_soft_limit(scion_storage_live_bytes() + bytes);
+}
+
+static void leave_sentinel(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  luaL_setmetatable(L, SENTINEL);
+  lua_pop(L, 1);
+}
+
+static int sentinel_gc(lua_State *L) {
+  set_soft_limit(scion_storage_live_bytes());
+  leave_sentinel(L);
+  return 0;
 }
 
 scion_tensor *scion_push_tensor(lua_State *L, scion_dtype dtype, int dims, const int64_t *shape) {
@@ -192,7 +208,11 @@ void scion_open_tensor(lua_State *L) {
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__gc");
   lua_setfield(L, -2, "__close");
-  lua_pop(L, 1);
+  luaL_newmetatable(L, SENTINEL);
+  lua_pushcfunction(L, sentinel_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 2);
+  leave_sentinel(L);
   scion_open_tensor_random(L);
   scion_open_tensor_view(L);
   scion_open_tensor_table(L);

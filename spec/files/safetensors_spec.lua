@@ -313,21 +313,12 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
       assert.equal("x.safetensors\n", support.list(folder))
     end)
 
-    it("respects folders and files that are not ours to write", function()
-      if support.shell "id -u" == "0\n" then
-        print "\nskipped: root may write everywhere"
-        return pending "runs as root"
+    it("says so where nobody may write, root included", function()
+      for _, name in ipairs { "/proc/scion.safetensors", "/sys/scion.safetensors" } do
+        local done, message = safetensors.write(name, { a = numbers() })
+        assert.is_nil(done)
+        assert.equal(name .. ": ", message:sub(1, #name + 2))
       end
-      spit(path, "old")
-      support.shell("chmod 555 " .. folder)
-      local done, message = safetensors.write(path, { a = numbers() })
-      support.shell("chmod 755 " .. folder .. " && chmod 444 " .. path)
-      local again, reason = safetensors.write(path, { a = numbers() })
-      support.shell("chmod 644 " .. path)
-      assert.is_nil(done or again)
-      assert.matches("Permission denied", message)
-      assert.matches("Permission denied", reason)
-      assert.equal("old", slurp(path))
     end)
 
     -- ulimit -f ends a write in the middle: by an error where the signal is ignored, and else by the process's death

@@ -80,6 +80,21 @@ function support.lua(text)
   return ("LUA_PATH=%s LUA_CPATH=%s lua5.4 -e %s"):format(quoted(package.path), quoted(package.cpath), quoted(text))
 end
 
+-- Kilobytes by which a process of its own grows while it calls `again(times)`, defined by a Lua text, after having called it
+-- `first` times. Under AddressSanitizer nil: LeakSanitizer then looks, when the process ends.
+function support.growth(text, first, times)
+  local output, status = support.shell(support.lua(([[
+    %s
+    local support = dofile "spec/files/support.lua"
+    again(%d) collectgarbage()
+    local before = support.resident()
+    again(%d) collectgarbage()
+    print("grew", before and support.resident() - before)
+    support.done()]]):format(text, first, times)))
+  assert(status == 0, output)
+  return tonumber((output:match "grew%s+(%S+)"))
+end
+
 function support.done() support.remove(scratch) end
 
 return support

@@ -151,6 +151,19 @@ describe("fit", function()
     end
   end)
 
+  it("learns numbers by their mean squared error", function()
+    local images, classes = pictures(30, 3)
+    local rows = {}
+    for i, class in ipairs(classes) do rows[i] = { class - 2, 0.5 } end
+    local data = scion.data.tensors(images, scion.tensor(rows, "f32"), { batch = 10 })
+    local model = network(nn.dense(2))
+    local history = model:fit(data, with { epochs = 40, optimizer = scion.optim.adam { lr = 0.01 } })
+    assert.is_true(history[40].loss < 0.1 * history[1].loss)
+    assert.is_nil(history[40].accuracy)
+    assert.is_true(math.abs(model:predict(images)[1].output[1] + 1) < 0.5)
+    assert.has_error(function() scion.data.tensors(images, scion.zeros { 3, 2 }) end)
+  end)
+
   it("weighs classes, and counts epochs on", function()
     local data, model = dataset(), network()
     local seen = {}

@@ -3,9 +3,10 @@ local core = require "scion.core"
 local augment_numbers = require "scion.data.augment"
 local options = require "scion.options"
 
----@class scion.dataset
+---@class scion.Dataset
 ---@field labels? string[] names of the classes
----@field classes? table i32 tensor: the class of each image, from 0
+---@field classes? table i32 tensor, the class of each image, from 0
+---@field targets? table f32 tensor N x K in place of classes: numbers to predict
 ---@field files? string[] paths, or nil for images in memory
 ---@field size integer[] {height, width}
 ---@field batch integer
@@ -13,7 +14,7 @@ local options = require "scion.options"
 ---@field shuffle boolean
 ---@field skipped integer how many images turned out to be broken and were left out
 ---@field warn fun(message: string) is told once of each broken image; writes a line to stderr unless replaced
-local dataset = { __name = "scion.dataset" }
+local dataset = { __name = "scion.Dataset" }
 dataset.__index = dataset
 
 local function to_stderr(message) io.stderr:write("scion: ", message, "\n") end
@@ -25,7 +26,7 @@ local function whole(value, lowest) return math.type(value) == "integer" and val
 ---@param where string the function that makes it
 ---@param source table files or images and count; classes, labels, path; quiet = no warnings by default
 ---@param o table checked options
----@return scion.dataset
+---@return scion.Dataset
 ---Raises for an option that makes no sense.
 function dataset.new(where, source, o)
   local size = type(o.size) == "table" and { o.size[1], o.size[2] } or { o.size, o.size }
@@ -39,7 +40,7 @@ function dataset.new(where, source, o)
   if o.augment then augment_numbers(where, o.augment, size) end
   return setmetatable({
     files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
-    classes = source.classes, labels = source.labels, size = size, batch = o.batch, seed = o.seed, shuffle = o.shuffle ~= false,
+    classes = source.classes, targets = source.targets, labels = source.labels, size = size, batch = o.batch, seed = o.seed, shuffle = o.shuffle ~= false,
     augment = o.augment or nil, workers = o.workers, skipped = 0, reported = {}, warn = source.quiet and nothing or to_stderr,
   }, dataset)
 end
@@ -63,7 +64,7 @@ end
 
 --- One pass over the images: `for images, labels, indices, failures in data:batches(epoch) do`.
 ---
---- images: u8 tensor n x H x W x 3, the caller's own. labels: i32 tensor of n class numbers from 0 (nil without labels).
+--- images: u8 tensor n x H x W x 3, the caller's own. labels: i32 tensor of n class numbers from 0, or f32 tensor n x K of targets (nil without labels).
 --- indices: i32 tensor, which image each is, from 0. failures: nil, or a list of { index = from 1, file =, message = } of those
 --- that belong in this batch and could not be read. A batch is as much smaller; where there are no labels it may be empty, so
 --- that failures are seen, else an empty one is passed over.
@@ -92,8 +93,9 @@ function dataset:batches(epoch, given)
     local images, indices, failures = loader:next()
     if not images then return nil end
     failures = failures and take_note(self, failures)
-    if failures and self.classes and #failures > 0 and indices:shape()[1] == 0 then return step() end
-    return images, self.classes and core.gather(self.classes, indices), indices, failures
+    local wanted = self.classes or self.targets
+    if failures and wanted and #failures > 0 and indices:shape()[1] == 0 then return step() end
+    return images, wanted and core.gather(wanted, indices), indices, failures
   end
   return step, nil, nil, loader
 end

@@ -93,7 +93,7 @@ end
 --- labels: the class names, which the folders must agree with, in the order that numbers them (such as another set's labels);
 --- workers: threads that read ahead (as many as there are CPUs);
 --- augment: see scion.data.augment
----@return table dataset
+---@return scion.Dataset
 ---Raises when the path is missing or holds no class folders, a class has no images, the folders are not the labels, or an
 ---option is unknown or makes no sense; the message names the path or the option.
 return function(path, given)

@@ -8,7 +8,7 @@ local data = { folder = require "scion.data.folder" }
 --- A list of image files without labels, in their order. A file that cannot be read is told by the iterator's fourth value.
 ---@param list string[] paths
 ---@param given? table size = 224, batch = 32, shuffle = false, seed = 0, augment, workers (as for scion.data.folder)
----@return table dataset
+---@return scion.Dataset
 ---Raises for an unknown option or one that makes no sense.
 function data.files(list, given)
   local where = "scion.data.files"
@@ -55,10 +55,11 @@ end
 
 --- Images in memory.
 ---@param images table u8 tensor N x H x W x 3
----@param labels? table the class of each: an i32 tensor or a list of numbers from 1 up, or a list of names; nil: none
+---@param labels? table the class of each: an i32 tensor or a list of numbers from 1 up, or a list of names; or numbers to
+--- predict, an f32 tensor N x K; nil: none
 ---@param given? table labels = names of the classes (default: the names in use, sorted, or "1", "2", ..); size = that of the
 --- images, and batch, shuffle, seed, augment, workers as for scion.data.folder
----@return table dataset
+---@return scion.Dataset
 ---Raises when the numbers of images and labels differ, for an unknown label or option, or another dtype or shape.
 function data.tensors(images, labels, given)
   local where = "scion.data.tensors"
@@ -69,7 +70,10 @@ function data.tensors(images, labels, given)
   end
   o.size = o.size or { shape[2], shape[3] }
   local source = { images = images, count = shape[1] }
-  if labels then
+  if type(labels) == "userdata" and labels:dtype() == "f32" then
+    source.targets = labels
+    if #labels ~= shape[1] then error(("%s: %d images, but %d targets"):format(where, shape[1], #labels), 2) end
+  elseif labels then
     local named = type(labels) == "table" and type(labels[1]) == "string"
     source.classes, source.labels = (named and from_names or from_numbers)(where, labels, o.labels)
     local n = source.classes:shape()[1]

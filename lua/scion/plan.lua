@@ -22,11 +22,10 @@ plan.__index = plan
 --- Runs the passes over a new intermediate form.
 local function compile(request)
   local ir = { order = request.order, output_node = request.output, mode = request.mode, loss = request.loss, weighted = request.weighted,
-               input_dtype = request.input_dtype, capacity = request.capacity, steps = {}, owners = {}, derived = {}, gradients = {},
+               input_dtype = request.input_dtype, capacity = request.capacity, steps = {}, derived = {}, gradients = {},
                pending = {} }
-  function ir.emit(op, kernel)
+  function ir.emit(kernel)
     ir.steps[#ir.steps + 1] = kernel
-    ir.owners[#ir.owners + 1] = op
   end
   expand(ir)
   frontier(ir)
@@ -52,7 +51,7 @@ end
 function plan.compile(request)
   local ir = compile(request)
   local self = setmetatable({ capacity = ir.capacity, arena_bytes = ir.arena_bytes, derived = ir.derived, ops = ir.ops, mode = ir.mode,
-                              steps = ir.steps, owners = ir.owners, cost = cost.total(ir.ops), gradients = {}, pending = {} }, plan)
+                              steps = ir.steps, cost = cost.total(ir.ops), gradients = {}, pending = {} }, plan)
   self.program = core.program(ir.program_steps)
   self.input, self.labels, self.weights = ir.places[ir.input], ir.places[ir.labels], ir.weights and ir.places[ir.weights]
   self.output = ir.places[ir.outputs[1]]
@@ -74,9 +73,6 @@ function plan:run(arena, batch)
   if self.weights then core.copy(batch.weights, core.place(arena, self.weights, n)) end
   return self.program:run(arena, n, batch.step or 0)
 end
-
---- What the last run left at a place, as a view that holds until the next run.
-function plan.view(_, arena, where, n) return core.place(arena, where, n) end
 
 --- Takes over the statistics that the last training step moved.
 function plan:commit(arena)

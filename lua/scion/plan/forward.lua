@@ -6,7 +6,7 @@ local function input(ir, op)
   if ir.input_dtype == "u8" then
     local p = op.layer.options.preprocess
     ir.input = value.new(op.shape, { dtype = "u8", input = true })
-    ir.emit(op, { "preprocess", x = ir.input, y = op.value, scale_by = p.scale, shift_by = p.shift, reverse = p.reverse })
+    ir.emit({ "preprocess", x = ir.input, y = op.value, scale_by = p.scale, shift_by = p.shift, reverse = p.reverse })
   else
     ir.input = op.value
     op.value.input = true
@@ -18,7 +18,7 @@ return function(ir)
     if op.layer.kind == "input" then
       input(ir, op)
     elseif op.identity then
-      if not op.in_place then ir.emit(op, { "copy", x = op.inputs[1].value, y = op.value }) end
+      if not op.in_place then ir.emit({ "copy", x = op.inputs[1].value, y = op.value }) end
     else
       op.layer:forward(step.new(ir, op))
     end

@@ -35,7 +35,7 @@ local function emit(ir)
     value.root(logits.value).pinned = true
   end
   if logits.grad then logits.dvalue, logits.dvalue_written = value.new(logits.shape), true end
-  ir.emit(logits, { kind.kernel, x = logits.value, labels = ir.labels, weights = ir.weights, losses = ir.losses, dx = logits.dvalue,
+  ir.emit({ kind.kernel, x = logits.value, labels = ir.labels, weights = ir.weights, losses = ir.losses, dx = logits.dvalue,
                     probabilities = kind.activation and ir.probabilities or nil })
 end
 

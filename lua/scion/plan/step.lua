@@ -21,7 +21,7 @@ function step.new(ir, op)
 end
 
 --- Adds a kernel step: { "kernel", operand = value or tensor, option = … }.
-function step:emit(kernel) self.ir.emit(self.op, kernel) end
+function step:emit(kernel) self.ir.emit(kernel) end
 
 --- Tensors computed from parameters, such as packed kernels: they belong to the layer and are built again only after one of
 --- `sources` changed. build(target) fills and returns target, or makes it when that is nil.

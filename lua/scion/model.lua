@@ -224,7 +224,7 @@ function model:execute(made, batch)
 end
 
 --- What a step would execute, before any training: see report/plan.lua.
----@param given { batch: integer?, data: table?, mode: string? }?
+---@param given { batch: integer?, data: table?, mode: string?, cache: boolean|integer|scion.CacheOptions|nil }?
 ---@return scion.PlanReport
 function model:plan(given) return require("scion.report.plan").new(self, given or {}) end
 
@@ -257,7 +257,7 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 --- The output of a layer for a dataset (in file order, with its labels as a second result), a file or an image tensor.
 ---@param data scion.Dataset|string|scion.Tensor
 ---@param name string
----@param given { pool: "avg"|"max"|nil, batch: integer? }?
+---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean? }?
 ---@return scion.Tensor features, scion.Tensor? labels
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given or {}) end
 

@@ -64,7 +64,7 @@ local function close(self)
   if self.loader then self.loader:stop() end
   self.loader, self.stream = nil, nil
 end
-state.__close, state.__gc = close, close
+state.__close = close
 
 --- Loads images that are not kept, in batches: the numbers of the images, from 0.
 local function load(self, indices)
@@ -149,7 +149,8 @@ local function row_of(self, index)
   while self.awaited[index] and not self.rows[index] and not self.failed[index] and take(self, self.stream) do end
   local row = self.rows[index] or (name and self.store:get(name))
   if not row and not self.failed[index] and not core.interrupted() then -- it was kept, and was damaged
-    local stream <const>, loader <close> = load(self, { index })
+    self.store:expect(1)
+    local stream, loader <close> = load(self, { index })
     take(self, stream)
     row = self.rows[index]
   end

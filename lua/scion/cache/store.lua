@@ -19,14 +19,16 @@ local stores, held, uses = {}, 0, 0 -- by name; bytes in memory, in all; a count
 local sizes = { f32 = 4, bf16 = 2, u8 = 1 }
 local head = 24 -- bytes that the file adds to a row
 
-local function warn(message) io.stderr:write("scion: ", message, "\n") end
-
 local function gigabytes(name, otherwise)
   local text = os.getenv(name)
   local value = text and tonumber(text) or not text and otherwise
   if not value or value < 0 or value ~= value then error(("%s is a number of GB from 0 up, not '%s'"):format(name, text), 0) end
   return value * 1e9
 end
+
+--- How many bytes of rows may be in memory.
+---@return number
+function store.memory() return gigabytes("SCION_CACHE_MEMORY", 1) end
 
 --- The folder of all files, and how many bytes they may take; the folder is nil where there is to be none.
 ---@return string? folder
@@ -45,9 +47,12 @@ local function make_folder(path)
   return lfs.attributes(path, "mode") == "directory", message
 end
 
+local told = false
+
 --- Gives up the file, for the rest of the process: what is in memory stays.
 local function abandon(self, message)
-  warn(message .. "; what the frozen layers give is not kept there")
+  if not told then io.stderr:write("scion: ", message, "; the cache does without the disk\n") end
+  told = true
   if self.file then self.file:close() end
   self.file, self.records, self.broken = nil, {}, true
 end
@@ -111,7 +116,7 @@ local function make_room(self, budget)
 end
 
 local function hold(self, key, row)
-  if self.rows[key] or not make_room(self, gigabytes("SCION_CACHE_MEMORY", 1)) then return end
+  if self.rows[key] or not make_room(self, store.memory()) then return end
   self.rows[key] = row
   held, self.held = held + self.bytes, self.held + self.bytes
 end

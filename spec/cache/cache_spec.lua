@@ -1,6 +1,5 @@
 -- The cache of what frozen layers give: the same to the bit as without it, computed once, and never trusted when something changed.
 -- Every test trains in processes of its own, over a cache folder of its own.
-local core = require "scion.core"
 local lfs = require "lfs"
 local scion = require "scion"
 local support = require "spec.support.images"

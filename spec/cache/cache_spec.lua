@@ -406,6 +406,20 @@ describe("the cache of frozen values", function()
     assert.matches("left out", without, 1, true)
   end)
 
+  it("gives up rows of what was used least recently when the memory's budget is spent", function()
+    lay_out(10) -- a row has 96 bytes, and the hash of a file 16: there is room for two networks
+    local script = [[
+      local function use(bias)
+        local model = network():freeze { upto = "gap" }
+        model:layer("top/conv").weights.bias:fill(bias)
+        model:fit(pictures(), { verbose = false })
+        io.write(computed, " ")
+        computed = 0
+      end
+      for _, bias in ipairs { 1, 1, 2, 1, 2, 3, 2, 1 } do use(bias) end]]
+    assert.equal("10 0 10 0 0 10 0 10 ", run(script, "SCION_CACHE_DISK=0 SCION_CACHE_MEMORY=0.0000022"))
+  end)
+
   it("takes no more memory with every epoch", function()
     lay_out(10)
     local out = run([[
@@ -429,6 +443,7 @@ describe("the cache of frozen values", function()
       print(model:plan { data = augmented, cache = { variants = 4 } })
       print(model:plan { data = data, cache = false })
       print(model:thaw():plan(data))
+      print(model:freeze { upto = "stem" }:plan(scion.data.tensors(scion.zeros({ 4, 16, 16, 3 }, "u8"), { 1, 2, 1, 2 })))
       for _, cache in ipairs { 0, 2.5, "on", { uptoo = "gap" }, { upto = "gab" }, { variants = "2" } } do
         print(select(2, pcall(model.fit, model, data, { cache = cache })))
       end]]
@@ -438,6 +453,7 @@ describe("the cache of frozen values", function()
     found "cache         gap, 0.1 kB an image, 3.8 kB in all"
     found "cache         nothing: it is switched off"
     found "cache         nothing: nothing is frozen at which the network can be cut"
+    found "cache         nothing: computing is as fast as reading"
     found "fit: cache: variants is a whole number from 1 up, not 0"
     found "fit: cache is true, false, a number of variants or a table, not 2.5"
     found "fit: cache is true, false, a number of variants or a table, not on"

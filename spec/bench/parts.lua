@@ -93,7 +93,7 @@ function parts.layers(bench)
   local all = start_all(bench)
   local scion = all[1]
   local flops, seconds = 0, {}
-  report.heading("layers: the convolutions of Inception V3 at 224, batch 32", "GFLOPS", all[2])
+  report.heading("layers: the convolutions of Inception V3 at 224, batch 32", "GFLOPS", all[2], true)
   for _, shape in ipairs(shapes()) do
     local entries = prepare(all, shape.work)
     alternate(bench, entries, all.peak)
@@ -128,7 +128,7 @@ local kinds = { { "forward", "forward" }, { "prong one", "prong_one" }, { "prong
 
 function parts.steps(bench)
   local all = start_all(bench)
-  report.heading("steps: Inception V3 at 224, batch 32", "images/s", all[2])
+  report.heading("steps: Inception V3 at 224, batch 32", "images/s", all[2], true)
   for _, kind in ipairs(kinds) do
     local entries = measure_step(bench, all, "steps", kind[1], "step inception_v3 " .. kind[2])
     if not all[2] then print("    " .. entries[1].kernels) end
@@ -139,7 +139,7 @@ end
 
 function parts.networks(bench)
   local all = start_all(bench)
-  report.heading("networks: at 224, batch 32", "images/s", all[2])
+  report.heading("networks: at 224, batch 32", "images/s", all[2], true)
   for _, name in ipairs { "vgg16", "resnet50", "mobilenet" } do
     for _, kind in ipairs { kinds[1], kinds[4] } do measure_step(bench, all, "networks", name .. " " .. kind[1], ("step %s %s"):format(name, kind[2])) end
   end
@@ -258,7 +258,7 @@ end
 --- What a CPU without AVX-512 would be measured at: all sides are told to do without.
 function parts.avx2(bench)
   local all = start_all(bench, "SCION_ISA=avx2", "ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2")
-  report.heading("AVX2 alone: Inception V3 at 224, batch 32", "images/s", all[2])
+  report.heading("AVX2 alone: Inception V3 at 224, batch 32", "images/s", all[2], true)
   for _, kind in ipairs { kinds[1], kinds[4] } do measure_step(bench, all, "avx2", kind[1], "step inception_v3 " .. kind[2]) end
   print_peak(all.peak)
   stop_all(all)

@@ -13,15 +13,16 @@ end
 --- Four columns; a line without a peer ends after the second.
 local function print_row(what, scion, share, peer, variant, rate, ratio)
   local line = ("%-25s%9s%6s"):format(what, scion, share)
-  if peer then line = ("%s  %-11s%-14s%7s%6s"):format(line, peer, variant, rate, ratio) end
+  if peer then line = ("%s  %-11s%-13s%8s%6s"):format(line, peer, variant, rate, ratio) end
   print((line:gsub("%s+$", "")))
 end
 
-function report.heading(title, unit, peers)
+--- shares: whether the lines that follow tell shares of the peak.
+function report.heading(title, unit, peers, shares)
   print()
   print(title)
-  print_row("", "Scion", "peak", peers and "peer", "its best", "", "ratio")
-  print_row("", unit, "%", peers and "", "", peers and unit or "", "")
+  print_row("", "Scion", shares and "peak" or "", peers and "peer", "its best", "", "ratio")
+  print_row("", unit, shares and "%" or "", peers and "", "", peers and unit or "", "")
 end
 
 local function number(x) return (x < 10 and "%.2f" or x < 1000 and "%.1f" or "%.0f"):format(x) end
@@ -40,7 +41,7 @@ end
 ---   rate(seconds, side): what is told of it;  less = true: less is better
 ---   share(seconds, precision): of the peak, or nil
 function report.row(row)
-  local mine, peers, by_side = {}, {}, {}
+  local mine, peers, by_title = {}, {}, {}
   for _, e in ipairs(row.entries) do
     e.rate = row.rate(median(e.seconds), e.side)
     report.results[#report.results + 1] = { part = row.part, what = row.what, side = e.side.title, variant = e.variant, seconds = e.seconds,
@@ -48,11 +49,12 @@ function report.row(row)
     if e.side.name == "scion" then
       mine[#mine + 1] = e
     else
-      if not by_side[e.side] then
-        by_side[e.side] = {}
-        peers[#peers + 1] = by_side[e.side]
+      local title = e.side.title
+      if not by_title[title] then
+        by_title[title] = {}
+        peers[#peers + 1] = by_title[title]
       end
-      table.insert(by_side[e.side], e)
+      table.insert(by_title[title], e)
     end
   end
   local function value(e) return row.less and -e.rate or e.rate end
@@ -65,7 +67,7 @@ function report.row(row)
       local best = best_of(list, precision, value) or (#mine == 1 and best_of(list, list[1].variant:match "%S+$", value))
       if best then
         local ratio = row.less and best.rate / e.rate or e.rate / best.rate
-        print_row(first[1], first[2], first[3], best.side.title, best.variant, number(best.rate), ("%.2f"):format(ratio))
+        print_row(first[1], first[2], first[3], best.side.title, best.variant:match "^%S+", number(best.rate), ("%.2f"):format(ratio))
         first, printed = { "", "", "" }, true
       end
     end

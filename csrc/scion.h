@@ -452,6 +452,40 @@ scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int
 scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t);
 int64_t scion_hdf5_open_ids(void); /* files, groups, datasets, types and attributes that are open now, for tests */
 
+/* ---------------------------------------------------------------- hashes and kept rows (files/hash.c, files/row_file.c)
+ * What a cache is made of. XXH3 (xxHash): fast, and no protection against forgers. */
+
+#define SCION_HASH_BYTES 16
+
+/* 128 bits, the same on every machine. */
+void scion_hash_bytes(const void *data, size_t bytes, unsigned char hash[SCION_HASH_BYTES]);
+/* Of dtype, shape and elements; gaps between rows do not count. */
+scion_status scion_hash_tensor(const scion_tensor *t, unsigned char hash[SCION_HASH_BYTES]);
+/* Of a file's content. SCION_WORLD, with the path, where it cannot be read. */
+scion_status scion_hash_file(const char *path, unsigned char hash[SCION_HASH_BYTES]);
+uint64_t scion_checksum(const void *data, size_t bytes, uint64_t seed); /* 64 bits */
+/* What tells that a regular file is as it was: its size, and when its content and its inode last changed, in nanoseconds.
+ * *age = seconds since its content changed. Of a file so young another change may not show. */
+scion_status scion_file_stamp(const char *path, int64_t stamp[3], double *age);
+
+/* A file of rows of one length, each found by its record's number and proven by its key and a checksum. Several processes may read
+ * and append at once. Nothing is brought to the disk in any order: what a crash damages does not pass the checksum. A full disk is
+ * SCION_WORLD, as is everything else that the world gets wrong. */
+typedef struct scion_row_file scion_row_file;
+
+/* Opens or makes it; a file with another header (damaged, or rows of another length) is emptied. */
+scion_status scion_row_file_open(scion_row_file **file, const char *path, size_t row_bytes);
+void scion_row_file_close(scion_row_file *file); /* NULL is fine */
+size_t scion_row_file_bytes(const scion_row_file *file); /* of a row */
+scion_status scion_row_file_count(const scion_row_file *file, int64_t *count); /* records now, unfinished ones included */
+/* The key of a record: zeros where it is unfinished or absent. */
+scion_status scion_row_file_key(const scion_row_file *file, int64_t record, unsigned char key[SCION_HASH_BYTES]);
+/* row [row_bytes] = the row of that record; fails unless it has that key and is whole (row is overwritten all the same). */
+scion_status scion_row_file_read(const scion_row_file *file, int64_t record, const unsigned char key[SCION_HASH_BYTES], void *row);
+/* Appends rows as records *first .. *first + count - 1. Keys are not all zeros. Upon failure some may be there. */
+scion_status scion_row_file_append(scion_row_file *file, int64_t count, const unsigned char *const *keys, const void *const *rows,
+                                   int64_t *first);
+
 /* ---------------------------------------------------------------- images (image/)
  * u8 RGB, contiguous [H,W,3], rows from the top. What the files of the world get wrong is SCION_WORLD, and the message names
  * the path. */
@@ -500,6 +534,8 @@ void scion_augment_draw(const scion_augment *augment, uint64_t seed, uint32_t ep
 /* y[i, ..] = x[indices[i], ..]: picks along the first dimension. x contiguous of any dtype, indices i32 [n] (checked),
  * y [n, ..] contiguous of x's dtype. */
 scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, scion_tensor *y);
+/* y[i] = rows[i]: `count` contiguous tensors of one dtype and shape become one, y [count, ..], contiguous. */
+scion_status scion_stack(const scion_tensor *const *rows, int64_t count, scion_tensor *y);
 /* counts[v] = how often v occurs in x; both i32 and contiguous, the values of x in 0 .. size of counts - 1 (checked). */
 scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
 

@@ -14,6 +14,7 @@ external_dependencies = {
   JPEG = { header = "jpeglib.h" },
   PNG = { header = "png.h" },
   JANSSON = { header = "jansson.h" },
+  XXHASH = { header = "xxhash.h" },
 }
 build = {
   type = "make",

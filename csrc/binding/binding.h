@@ -23,6 +23,7 @@ void scion_open_json(lua_State *L);
 void scion_open_safetensors(lua_State *L);
 void scion_open_image(lua_State *L);
 void scion_open_loader(lua_State *L);
+void scion_open_cache(lua_State *L);
 
 /* Raises the core's last message, or returns if status is SCION_OK. Whoever calls holds nothing that must be freed: every
  * resource already belongs to a userdata. */

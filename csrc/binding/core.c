@@ -23,5 +23,6 @@ int luaopen_scion_core(lua_State *L) {
   scion_open_safetensors(L);
   scion_open_image(L);
   scion_open_loader(L);
+  scion_open_cache(L);
   return 1;
 }

@@ -16,6 +16,12 @@ static int core_threads(lua_State *L) {
   return 1;
 }
 
+/* core.isa() -> the instruction set in use: "portable", "avx2", "avx512" */
+static int core_isa(lua_State *L) {
+  lua_pushstring(L, scion_isa_name(scion_isa_in_use()));
+  return 1;
+}
+
 /* core.clock() -> seconds, never going back */
 static int core_clock(lua_State *L) {
   lua_pushnumber(L, scion_clock());
@@ -79,7 +85,7 @@ static int stop_threads(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {{"threads", core_threads}, {"clock", core_clock},
+static const luaL_Reg functions[] = {{"threads", core_threads}, {"isa", core_isa}, {"clock", core_clock},
                                      {"catch_interrupts", core_catch_interrupts},
                                      {"release_interrupts", core_release_interrupts},
                                      {"interrupted", core_interrupted},

@@ -19,6 +19,18 @@ scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, sc
   return SCION_OK;
 }
 
+scion_status scion_stack(const scion_tensor *const *rows, int64_t count, scion_tensor *y) {
+  size_t bytes = count > 0 ? (size_t)scion_tensor_elements(rows[0]) * scion_dtype_size(rows[0]->dtype) : 0;
+  if (!scion_tensor_contiguous(y) || (size_t)scion_tensor_elements(y) * scion_dtype_size(y->dtype) != (size_t)count * bytes)
+    return scion_fail(SCION_MISUSE, "stack: the result does not hold %lld rows", (long long)count);
+  for (int64_t i = 0; i < count; i++) {
+    if (rows[i]->dtype != y->dtype || !scion_tensor_contiguous(rows[i]) || !scion_tensor_same_shape(rows[i], rows[0]))
+      return scion_fail(SCION_MISUSE, "stack: wants contiguous tensors of one dtype and shape");
+    memcpy((char *)y->data + (size_t)i * bytes, rows[i]->data, bytes);
+  }
+  return SCION_OK;
+}
+
 scion_status scion_count(const scion_tensor *x, scion_tensor *counts) {
   if (x->dtype != SCION_I32 || counts->dtype != SCION_I32 || !scion_tensor_contiguous(x) || !scion_tensor_contiguous(counts))
     return scion_fail(SCION_MISUSE, "count: wants contiguous i32 tensors");

@@ -30,6 +30,19 @@ function graph.order(output)
   return finished
 end
 
+--- The part of `order` that begins at a node: the node, and all that it does not depend on.
+---@param order scion.Node[]
+---@param node scion.Node
+---@return scion.Node[]
+function graph.from(order, node)
+  local below, rest = {}, { node }
+  for _, other in ipairs(graph.order(node)) do below[other] = true end
+  for _, other in ipairs(order) do
+    if not below[other] then rest[#rest + 1] = other end
+  end
+  return rest
+end
+
 --- Names the layers that have no name: kind_1, kind_2 …; raises if two layers have one name.
 ---@param order scion.Node[]
 function graph.name(order)

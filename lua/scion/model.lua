@@ -182,25 +182,29 @@ end
 -- ---- plans ----------------------------------------------------------------------------------------------------------
 
 --- One letter a layer: what a training plan depends on.
-local function freeze_state(self)
+---@return string
+function model:freeze_state()
   local letters = {}
   for i, node in ipairs(self.order) do letters[i] = node.layer.frozen and "f" or "t" end
   return table.concat(letters)
 end
 
---- The plan for a mode and at least that batch: a kept one, or a new one. Also makes the arena large enough.
----@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, weighted: boolean? }
+--- The plan for a mode and at least that batch: a kept one, or a new one. Of the network below a node (`upto`), or of the one
+--- above it (`from`), whose input is the node's value; else of all of it.
+---@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, weighted: boolean?, upto: scion.Node?, from: scion.Node? }
 ---@return scion.Plan
 function model:plan_for(request)
-  local state = request.mode == "train" and freeze_state(self) or ""
-  local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.weighted and "w" or "-", state }, " ")
+  local state, upto, from = request.mode == "train" and self:freeze_state() or "", request.upto, request.from
+  local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.weighted and "w" or "-",
+                             upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-", state }, " ")
   for i, kept in ipairs(self.plans) do
     if kept.key == key and kept.plan.capacity >= request.batch then
       table.insert(self.plans, 1, table.remove(self.plans, i))
       return kept.plan
     end
   end
-  local made = plan.compile { order = self.order, output = self.output, mode = request.mode, capacity = request.batch,
+  local order = upto and graph.order(upto) or from and graph.from(self.order, from) or self.order
+  local made = plan.compile { order = order, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
                               input_dtype = request.input_dtype, loss = request.loss, weighted = request.weighted }
   table.insert(self.plans, 1, { key = key, plan = made })
   self.plans[plans_kept + 1] = nil
@@ -220,7 +224,7 @@ function model:execute(made, batch)
 end
 
 --- What a step would execute, before any training: see report/plan.lua.
----@param given { batch: integer?, data: table?, mode: string? }?
+---@param given { batch: integer?, data: table?, mode: string?, cache: boolean|integer|scion.CacheOptions|nil }?
 ---@return scion.PlanReport
 function model:plan(given) return require("scion.report.plan").new(self, given or {}) end
 
@@ -240,7 +244,7 @@ function model:fit(data, given) return require("scion.train.fit")(self, data, gi
 
 --- Loss, accuracy, and precision, recall, F1 and support of each class; prints as a table.
 ---@param data scion.Dataset
----@param given { batch: integer?, loss: string? }?
+---@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil }?
 ---@return scion.Evaluation
 function model:evaluate(data, given) return require("scion.train.evaluate")(self, data, given or {}) end
 
@@ -253,7 +257,7 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 --- The output of a layer for a dataset (in file order, with its labels as a second result), a file or an image tensor.
 ---@param data scion.Dataset|string|scion.Tensor
 ---@param name string
----@param given { pool: "avg"|"max"|nil, batch: integer? }?
+---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean? }?
 ---@return scion.Tensor features, scion.Tensor? labels
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given or {}) end
 

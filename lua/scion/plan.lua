@@ -19,9 +19,9 @@ local place = require "scion.plan.place"
 local plan = {}
 plan.__index = plan
 
---- Runs the passes over a new intermediate form.
-local function compile(request)
-  local ir = { order = request.order, output_node = request.output, mode = request.mode, loss = request.loss, weighted = request.weighted,
+--- A new intermediate form, after the passes that put layers together.
+local function analyse(request)
+  local ir = { order = request.order, output_node = request.output, from = request.from, mode = request.mode, loss = request.loss, weighted = request.weighted,
                input_dtype = request.input_dtype, capacity = request.capacity, steps = {}, derived = {}, gradients = {},
                pending = {} }
   function ir.emit(kernel)
@@ -32,6 +32,12 @@ local function compile(request)
   loss.attach(ir)
   fold(ir)
   fuse(ir)
+  return ir
+end
+
+--- Runs all passes.
+local function compile(request)
+  local ir = analyse(request)
   alias(ir)
   forward(ir)
   loss.emit(ir)
@@ -45,8 +51,14 @@ local function compile(request)
   return ir
 end
 
---- Compiles a plan.
----@param request { order: scion.Node[], output: scion.Node, mode: "train"|"infer", capacity: integer, input_dtype: "u8"|"f32", loss: string?, weighted: boolean? }
+--- The operations that an inference by a model would execute, in order; no kernels are made for them.
+---@param order scion.Node[]
+---@param output scion.Node
+---@return scion.Operation[]
+function plan.operations(order, output) return analyse({ order = order, output = output, mode = "infer" }).ops end
+
+--- Compiles a plan. from: the first node of `order`, whose value the batches give.
+---@param request { order: scion.Node[], output: scion.Node, from: scion.Node?, mode: "train"|"infer", capacity: integer, input_dtype: "u8"|"f32", loss: string?, weighted: boolean? }
 ---@return scion.Plan
 function plan.compile(request)
   local ir = compile(request)

@@ -80,22 +80,40 @@ function dataset:batches(epoch, given)
   if epoch ~= nil and math.type(epoch) ~= "integer" then error(where .. ": an epoch is a whole number", 2) end
   if o.batch ~= nil and not whole(o.batch, 1) then error(where .. ": 'batch' is a whole number from 1 up", 2) end
   epoch = epoch or 1
-  local augment = o.augment
+  local shuffle = o.shuffle
+  if shuffle == nil then shuffle = self.shuffle end
+  local step, _, _, loader = self:load(shuffle and self:order(epoch) or nil, epoch, { batch = o.batch, augment = o.augment })
+  local function readable()
+    local images, labels, indices, failures = step()
+    if images and labels and failures and indices:shape()[1] == 0 then return readable() end
+    return images, labels, indices, failures
+  end
+  return readable, nil, nil, loader
+end
+
+--- The shuffled order of an epoch: i32 tensor of image numbers from 0.
+---@param epoch integer
+---@return table
+function dataset:order(epoch) return core.permutation(self.count, self.seed, epoch) end
+
+--- Loads images by their numbers, in batches like those of dataset:batches; a batch none of whose images can be read is empty.
+---@param order? table i32 tensor of numbers from 0 (all images, as they come)
+---@param epoch integer from which augmentation is drawn
+---@param given { batch: integer?, augment: table|false|nil } in place of the data set's own; augment = false: none
+---@return fun(): table?, table?, table?, table? iterator
+function dataset:load(order, epoch, given)
+  local augment = given.augment
   if augment == nil then augment = self.augment end
   local loader = core.loader{
     files = self.files, images = self.images, height = self.size[1], width = self.size[2], workers = self.workers,
-    seed = self.seed, augment = augment and augment_numbers(where, augment, self.size) or nil,
+    seed = self.seed, augment = augment and augment_numbers("augment", augment, self.size) or nil,
   }
-  local shuffle = o.shuffle
-  if shuffle == nil then shuffle = self.shuffle end
-  loader:start(shuffle and core.permutation(self.count, self.seed, epoch) or nil, o.batch or self.batch, epoch)
+  loader:start(order, given.batch or self.batch, epoch)
+  local wanted = self.classes or self.targets
   local function step()
     local images, indices, failures = loader:next()
     if not images then return nil end
-    failures = failures and take_note(self, failures)
-    local wanted = self.classes or self.targets
-    if failures and wanted and #failures > 0 and indices:shape()[1] == 0 then return step() end
-    return images, wanted and core.gather(wanted, indices), indices, failures
+    return images, wanted and core.gather(wanted, indices), indices, failures and take_note(self, failures)
   end
   return step, nil, nil, loader
 end

@@ -25,4 +25,13 @@ function cost.total(ops)
   return { forward = forward, backward = backward, frozen = frozen }
 end
 
+--- Of a machine that is not measured: what a fast disk reads and two cores compute in a second, and how long an image takes to
+--- decode.
+local bytes_a_second, macs_a_second, decoding = 1e9, 5e10, 2e-3
+
+--- Whether a value of so many bytes is read sooner than it is computed by that many multiply-adds.
+function cost.worth_keeping(bytes, macs, decoded)
+  return bytes / bytes_a_second < macs / macs_a_second + (decoded and decoding or 0)
+end
+
 return cost

@@ -3,7 +3,7 @@ local rewrite = {}
 
 --- Lets `producer` stand for `op`, its only user: op dies, its users read producer.
 function rewrite.absorb(ir, producer, op)
-  producer.users = op.users
+  producer.users, producer.node = op.users, op.node
   for _, user in ipairs(op.users) do
     for i, input in ipairs(user.inputs) do
       if input == op then user.inputs[i] = producer end

@@ -1,6 +1,8 @@
 --- model:plan(): what a step would execute, before any training.
 local core = require "scion.core"
 local options = require "scion.options"
+local pass = require "scion.cache.pass"
+local store = require "scion.cache.store"
 local targets = require "scion.train.targets"
 local text = require "scion.report.text"
 
@@ -15,10 +17,24 @@ local report = {}
 ---@field memory integer bytes: arena, weights, packed weights and gradients
 ---@field frontier string? name of the last frozen layer below which nothing trains
 ---@field steps integer kernel calls
+---@field cache { name: string, bytes: integer, images: integer? }? the layer whose output fit keeps, bytes an image, how many images
+---@field cache_reason string? why it keeps nothing
 ---@field seconds_per_image number predicted
 ---@field seconds_per_epoch number? predicted, where a data set is given
 
 local class = { __name = "scion.PlanReport" }
+
+--- What is kept of the frozen layers, how much that is, and where.
+local function cache_text(self)
+  local cache = self.cache
+  if not cache then return "nothing: " .. self.cache_reason end
+  local places, folder = {}, store.folder()
+  local total = cache.bytes * (cache.images or 1)
+  if total <= store.memory() then places[1] = "in memory" end
+  if folder then places[#places + 1] = "in " .. folder end
+  return ("%s, %s an image%s\n                %s"):format(cache.name, text.bytes(cache.bytes), cache.images and ", " .. text.bytes(total) .. " in all" or "",
+                                         #places > 0 and table.concat(places, " and ") or "as far as memory goes")
+end
 
 function class:__tostring()
   local lines = {
@@ -30,6 +46,7 @@ function class:__tostring()
     ("  peak memory   %s (activations %s, weights %s)"):format(text.bytes(self.memory), text.bytes(self.arena), text.bytes(self.memory - self.arena)),
     ("  predicted     %.1f images/s"):format(1 / self.seconds_per_image),
   }
+  if self.mode == "train" then table.insert(lines, 7, "  cache         " .. cache_text(self)) end
   if self.mode == "train" and self.trainable == 0 then lines[3] = "  frontier      everything is frozen" end
   if self.seconds_per_epoch then lines[#lines] = lines[#lines] .. (", %.0f s an epoch of %d images"):format(self.seconds_per_epoch, self.images) end
   return table.concat(lines, "\n")
@@ -88,15 +105,19 @@ local function bytes_derived(made)
 end
 
 ---@param model scion.Model
----@param given { batch: integer?, data: scion.Dataset?, mode: "train"|"infer"|nil }
+---@param given { batch: integer?, data: scion.Dataset?, mode: "train"|"infer"|nil, cache: boolean|integer|scion.CacheOptions|nil }
 ---@return scion.PlanReport
 function report.new(model, given)
   if given.batches then given = { data = given } end
-  options.check("plan", given, { batch = false, data = false, mode = false })
+  options.check("plan", given, { batch = false, data = false, mode = false, cache = true })
   local batch = given.batch or given.data and given.data.batch or 32
   local mode = given.mode or "train"
   local rows = model:layers()
   local made = model:plan_for { mode = mode, batch = batch, input_dtype = "u8", loss = mode == "train" and targets.loss(model) or nil }
+  local cache_options, data = pass.options("plan", given.cache), given.data
+  local laid, reason = pass.lay(model, data, cache_options, {})
+  local variants = data and data.augment and cache_options and cache_options.variants or 1
+  local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }
   local trainable, parameters = 0, bytes_of_parameters(rows) // 4
   for _, row in ipairs(rows) do trainable = trainable + row.trainable end
   speed = speed or measure_speed() * share_of_speed
@@ -104,7 +125,7 @@ function report.new(model, given)
   return setmetatable({ mode = mode, batch = batch, steps = #made.steps, trainable = mode == "train" and trainable or 0, parameters = parameters,
     forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
     memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
-    images = given.data and #given.data, seconds_per_epoch = given.data and seconds * #given.data or nil }, class)
+    cache = cache or nil, cache_reason = reason, images = given.data and #given.data, seconds_per_epoch = given.data and seconds * #given.data or nil }, class)
 end
 
 return report

@@ -1,6 +1,7 @@
 --- model:features: the output of a layer for many images at once.
 local core = require "scion.core"
 local options = require "scion.options"
+local pass = require "scion.cache.pass"
 local predict = require "scion.train.predict"
 
 local pools = { avg = "global_average_pool_forward", max = "global_max_pool_forward" }
@@ -14,11 +15,11 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset|string|string[]|scion.Tensor
 ---@param name string of a layer
----@param given { pool: "avg"|"max"|nil, batch: integer? }
+---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean? } cache: false: what is frozen is computed anew
 ---@return scion.Tensor features one row an image, in file order
 ---@return scion.Tensor? labels i32 classes from 1, where the data set has them
 return function(model, data, name, given)
-  options.check("features", given, { pool = false, batch = false })
+  options.check("features", given, { pool = false, batch = false, cache = true })
   local part = submodel(model, name)
   local shape = { table.unpack(part.output.shape) }
   local pool = given.pool
@@ -29,7 +30,7 @@ return function(model, data, name, given)
   local set = predict.dataset(model, data, given.batch)
   local total, at, classes = #set, 0, {}
   local features = core.new({ total, table.unpack(shape) }, "f32")
-  predict.run(part, set, given.batch, function(output, n, _, failures, labels)
+  predict.run(part, set, { batch = given.batch, cache = pass.options("features", given.cache) }, function(output, n, _, failures, labels)
     if set ~= data and failures and failures[1] then error(failures[1].message, 0) end
     if n == 0 then return end
     local rows = features:slice(1, at + 1, at + n)

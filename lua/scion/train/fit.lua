@@ -4,10 +4,12 @@ local core = require "scion.core"
 local metrics = require "scion.train.metrics"
 local optim = require "scion.optim"
 local options = require "scion.options"
+local pass = require "scion.cache.pass"
 local progress = require "scion.report.progress"
 local targets = require "scion.train.targets"
 
-local known = { epochs = 1, validate = false, optimizer = false, loss = false, callbacks = false, class_weights = false, verbose = true }
+local known = { epochs = 1, validate = false, optimizer = false, loss = false, callbacks = false, class_weights = false, verbose = true,
+                cache = true }
 
 ---@class scion.FitOptions
 ---@field epochs integer? 1
@@ -16,6 +18,8 @@ local known = { epochs = 1, validate = false, optimizer = false, loss = false, c
 ---@field loss "categorical"|"binary"|"mse"|nil follows from the last layer: softmax, sigmoid, linear
 ---@field callbacks { step: fun(info: table): boolean?, epoch: fun(info: table): boolean? }? returning false ends the training
 ---@field class_weights number[]|table<string, number>|nil a factor for the loss of each class, by position or label; 1 where absent
+---@field cache boolean|integer|scion.CacheOptions|nil what the frozen layers give is computed once an image and kept, also for later runs:
+--- true, where images are not augmented; a number K, for K draws of the augmentation of each; false, never
 ---@field verbose boolean? true: progress on standard output
 
 ---@class scion.History list of { epoch, loss, accuracy, val_loss, val_accuracy, seconds, images_per_second, lr }; `interrupted` after Ctrl-C
@@ -61,7 +65,7 @@ local function prepare(model, data, given)
   for _, node in ipairs(model.order) do trains = trains or #node.layer:trainable() > 0 end
   if not trains then error("fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head", 0) end
   return { model = model, data = data, loss = loss, epochs = epochs, optimizer = given.optimizer or optim.rmsprop(), validate = given.validate,
-           callbacks = given.callbacks or {}, class_weights = weights_of_classes(given.class_weights, data.labels),
+           cache = pass.options("fit", given.cache), callbacks = given.callbacks or {}, class_weights = weights_of_classes(given.class_weights, data.labels),
            classes = loss ~= "mse" and math.max(model.output.shape[#model.output.shape], 2) or nil }
 end
 
@@ -79,12 +83,12 @@ local function check_step(job, plan, arena, loss)
   end
 end
 
---- One step on one batch; returns the loss, or nil if an interrupt came before the update.
-local function train_step(job, sums, images, labels)
+--- One step on one batch, of images or of the values of the node `from`; returns the loss, or nil if an interrupt came before the update.
+local function train_step(job, sums, images, labels, from)
   local model, n = job.model, images:shape()[1]
   local weights = job.class_weights and core.gather(job.class_weights, labels) or nil
   local plan = model:plan_for { mode = "train", batch = math.max(n, job.data.batch or n), input_dtype = images:dtype(), loss = job.loss,
-                                weighted = weights ~= nil }
+                                weighted = weights ~= nil, from = from }
   local batch = { images = images, labels = targets.tensor(labels, job.loss, model.output.shape), weights = weights, step = model.steps }
   if not model:execute(plan, batch) then return nil end
   local arena = model.arena
@@ -103,9 +107,9 @@ local function train_epoch(job, bar)
   local model, sums, start = job.model, metrics.new(job.classes), core.clock()
   local stopped = false
   job.step = 0
-  for images, labels in job.data:batches(model.epoch) do
+  for images, labels, _, _, from in pass.batches(model, job.data, model.epoch, job.cache, {}) do
     job.step = job.step + 1
-    local loss = train_step(job, sums, images, labels)
+    local loss = train_step(job, sums, images, labels, from)
     if not loss or core.interrupted() then return nil end
     bar:step(sums, core.clock() - start)
     local info = { epoch = model.epoch + 1, step = job.step, loss = loss, model = model, optimizer = job.optimizer }
@@ -114,6 +118,7 @@ local function train_epoch(job, bar)
       break
     end
   end
+  if core.interrupted() then return nil end
   if sums.examples == 0 then error("fit: the data set gave no image that can be read", 0) end
   local seconds = core.clock() - start
   model.epoch = model.epoch + 1
@@ -122,7 +127,7 @@ local function train_epoch(job, bar)
 end
 
 local function validate(job, entry)
-  local result = require "scion.train.evaluate"(job.model, job.validate, { loss = job.loss })
+  local result = require "scion.train.evaluate"(job.model, job.validate, { loss = job.loss, cache = job.cache })
   if core.interrupted() then return end -- what was seen so far is not the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
 end

@@ -1,24 +1,28 @@
 --- model:predict: labels and confidences for files, tensors and data sets.
 local core = require "scion.core"
 local options = require "scion.options"
+local pass = require "scion.cache.pass"
 
 local predict = {}
 
 --- Runs the model over batches of images and calls emit(output, n, indices, failures) for each; output is a view that holds until
---- the next batch.
+--- the next batch. cache: as pass.options gives it; nil: none.
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param batch integer?
+---@param given { batch: integer?, cache: scion.CacheOptions|false|nil }
 ---@param emit fun(output: scion.Tensor?, n: integer, indices: scion.Tensor?, failures: table?, labels: scion.Tensor?)
-function predict.run(model, data, batch, emit)
-  for images, labels, indices, failures in data:batches(0, { shuffle = false, augment = false, batch = batch }) do
+function predict.run(model, data, given, emit)
+  local as_they_are = { shuffle = false, augment = false, batch = given.batch, whole = true }
+  for images, labels, indices, failures, from in pass.batches(model, data, 0, given.cache or false, as_they_are) do
     local n = images and images:shape()[1] or 0
-    if n > 0 then
-      local plan = model:plan_for { mode = "infer", batch = math.max(n, batch or data.batch or n), input_dtype = images:dtype() }
+    if n == 0 then
+      emit(nil, 0, indices, failures, labels)
+    elseif from == model.output then
+      emit(images, n, indices, failures, labels)
+    else
+      local plan = model:plan_for { mode = "infer", batch = math.max(n, given.batch or data.batch or n), input_dtype = images:dtype(), from = from }
       if not model:execute(plan, { images = images }) then return end
       emit(core.place(model.arena, plan.output, n), n, indices, failures, labels)
-    else
-      emit(nil, 0, indices, failures, labels)
     end
   end
 end
@@ -66,7 +70,7 @@ end
 function predict.predict(model, x, given)
   options.check("predict", given, { batch = false, top = false })
   local data, list = predict.dataset(model, x, given.batch), {}
-  predict.run(model, data, given.batch, function(output, n, indices, failures)
+  predict.run(model, data, { batch = given.batch }, function(output, n, indices, failures)
     local rows = n > 0 and output:totable() or {}
     local positions = n > 0 and indices:totable() or {}
     for i, row in ipairs(rows) do list[positions[i] + 1] = entry_of(model, row, given.top) end

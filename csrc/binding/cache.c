@@ -1,0 +1,185 @@
+/* Hashes, and the userdata of a file of rows: what the cache of frozen values is made of. Keys are strings of 16 bytes. */
+#include "binding.h"
+
+#include <string.h>
+
+#define ROW_FILE "scion.row_file"
+
+/* What the world got wrong is nil and a message; the rest raises. */
+static int result(lua_State *L, scion_status status, int results) {
+  if (status == SCION_WORLD) return scion_push_failure(L);
+  scion_check(L, status);
+  return results;
+}
+
+/* ---- hashes */
+
+static int push_hash(lua_State *L, const unsigned char hash[SCION_HASH_BYTES]) {
+  lua_pushlstring(L, (const char *)hash, SCION_HASH_BYTES);
+  return 1;
+}
+
+/* core.hash(string or tensor) -> 16 bytes; a tensor's dtype and shape count too */
+static int core_hash(lua_State *L) {
+  unsigned char hash[SCION_HASH_BYTES];
+  const scion_tensor *t = luaL_testudata(L, 1, SCION_TENSOR);
+  if (t) {
+    scion_check(L, scion_hash_tensor(scion_check_tensor(L, 1), hash));
+  } else {
+    size_t bytes;
+    const char *text = luaL_checklstring(L, 1, &bytes);
+    scion_hash_bytes(text, bytes, hash);
+  }
+  return push_hash(L, hash);
+}
+
+/* core.hash_file(path) -> 16 bytes, or nil and a message */
+static int core_hash_file(lua_State *L) {
+  unsigned char hash[SCION_HASH_BYTES] = {0};
+  scion_status status = scion_hash_file(luaL_checkstring(L, 1), hash);
+  push_hash(L, hash);
+  return result(L, status, 1);
+}
+
+/* core.file_stamp(path) -> a string that changes with the file's size and times, seconds since its content changed; or nil and a
+ * message */
+static int core_file_stamp(lua_State *L) {
+  int64_t stamp[3] = {0};
+  double age = 0;
+  scion_status status = scion_file_stamp(luaL_checkstring(L, 1), stamp, &age);
+  lua_pushlstring(L, (const char *)stamp, sizeof stamp);
+  lua_pushnumber(L, age);
+  return result(L, status, 2);
+}
+
+/* core.stack({row, ..}) -> tensor [n, ..]: copies of contiguous tensors of one dtype and shape, of which there is at least one */
+static int core_stack(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_Integer count = luaL_len(L, 1);
+  luaL_argcheck(L, count > 0, 1, "a list of at least one tensor expected");
+  const scion_tensor **rows = lua_newuserdatauv(L, (size_t)count * sizeof *rows, 0);
+  for (lua_Integer i = 0; i < count; i++) {
+    lua_geti(L, 1, i + 1);
+    rows[i] = scion_check_tensor(L, -1);
+    lua_pop(L, 1); /* the list keeps it */
+  }
+  int64_t shape[SCION_MAX_DIMS] = {count};
+  luaL_argcheck(L, rows[0]->dims < SCION_MAX_DIMS, 1, "the tensors have too many dimensions");
+  memcpy(shape + 1, rows[0]->shape, (size_t)rows[0]->dims * sizeof shape[0]);
+  scion_tensor *y = scion_push_tensor(L, rows[0]->dtype, rows[0]->dims + 1, shape);
+  scion_check(L, scion_stack(rows, count, y));
+  return 1;
+}
+
+/* ---- files of rows */
+
+static scion_row_file **check_handle(lua_State *L) { return luaL_checkudata(L, 1, ROW_FILE); }
+
+static scion_row_file *check_open(lua_State *L) {
+  scion_row_file *file = *check_handle(L);
+  if (!file) luaL_error(L, "attempt to use a closed file of rows");
+  return file;
+}
+
+static const unsigned char *check_key(lua_State *L, int index) {
+  size_t bytes;
+  const char *key = luaL_checklstring(L, index, &bytes);
+  if (bytes != SCION_HASH_BYTES) luaL_error(L, "a key has 16 bytes, not %d", (int)bytes);
+  return (const unsigned char *)key;
+}
+
+/* core.row_file(path, bytes of a row) -> file, or nil and a message */
+static int core_row_file(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  lua_Integer bytes = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, bytes > 0, 2, "a row has at least one byte");
+  scion_row_file **file = lua_newuserdatauv(L, sizeof *file, 0);
+  *file = NULL;
+  luaL_setmetatable(L, ROW_FILE);
+  return result(L, scion_row_file_open(file, path, (size_t)bytes), 1);
+}
+
+/* file:close(), as often as you like */
+static int file_close(lua_State *L) {
+  scion_row_file **file = check_handle(L);
+  scion_row_file_close(*file);
+  *file = NULL;
+  return 0;
+}
+
+/* file:keys(first = 1) -> the keys of the records from there on, false for those without one; or nil and a message */
+static int file_keys(lua_State *L) {
+  static const unsigned char none[SCION_HASH_BYTES];
+  const scion_row_file *file = check_open(L);
+  lua_Integer first = luaL_optinteger(L, 2, 1);
+  luaL_argcheck(L, first >= 1, 2, "records count from 1");
+  int64_t count;
+  scion_status status = scion_row_file_count(file, &count);
+  lua_newtable(L);
+  for (int64_t i = first - 1; i < count && status == SCION_OK; i++) {
+    unsigned char key[SCION_HASH_BYTES];
+    status = scion_row_file_key(file, i, key);
+    if (status == SCION_OK && memcmp(key, none, SCION_HASH_BYTES) != 0)
+      push_hash(L, key);
+    else
+      lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, (lua_Integer)(i - first + 2));
+  }
+  return result(L, status, 1);
+}
+
+/* file:read(record, key, tensor) -> true, or nil and a message: fills a contiguous tensor of a row's size */
+static int file_read(lua_State *L) {
+  const scion_row_file *file = check_open(L);
+  lua_Integer record = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, record >= 1, 2, "records count from 1");
+  const unsigned char *key = check_key(L, 3);
+  scion_tensor *t = scion_check_tensor(L, 4);
+  luaL_argcheck(L, scion_tensor_contiguous(t) && (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype) == scion_row_file_bytes(file), 4,
+                "not a contiguous tensor of a row's size");
+  scion_status status = scion_row_file_read(file, record - 1, key, t->data);
+  scion_touch(t);
+  lua_pushboolean(L, 1);
+  return result(L, status, 1);
+}
+
+/* file:append({key, ..}, {row, ..}) -> the record of the first, the others follow; or nil and a message. Rows are contiguous tensors */
+static int file_append(lua_State *L) {
+  scion_row_file *file = check_open(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_Integer count = luaL_len(L, 2);
+  luaL_argcheck(L, luaL_len(L, 3) == count, 3, "there are not as many rows as keys");
+  const unsigned char **keys = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *keys, 0);
+  const void **rows = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *rows, 0);
+  for (lua_Integer i = 0; i < count; i++) { /* the lists keep what the arrays point to */
+    if (lua_geti(L, 2, i + 1) != LUA_TSTRING) return luaL_argerror(L, 2, "keys are strings");
+    keys[i] = check_key(L, -1);
+    lua_geti(L, 3, i + 1);
+    const scion_tensor *t = scion_check_tensor(L, -1);
+    luaL_argcheck(L, scion_tensor_contiguous(t) && (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype) == scion_row_file_bytes(file),
+                  3, "not contiguous tensors of a row's size");
+    rows[i] = t->data;
+    lua_pop(L, 2);
+  }
+  int64_t first;
+  scion_status status = scion_row_file_append(file, count, keys, rows, &first);
+  lua_pushinteger(L, (lua_Integer)first + 1);
+  return result(L, status, 1);
+}
+
+static const luaL_Reg functions[] = {{"hash", core_hash}, {"hash_file", core_hash_file}, {"file_stamp", core_file_stamp},
+                                     {"stack", core_stack}, {"row_file", core_row_file}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"keys", file_keys}, {"read", file_read}, {"append", file_append}, {"close", file_close}, {NULL, NULL}};
+
+void scion_open_cache(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  luaL_newmetatable(L, ROW_FILE);
+  lua_pushcfunction(L, file_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, file_close);
+  lua_setfield(L, -2, "__close");
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,103 @@
+--- What rows of the cache are found by: hashes of everything that they depend on.
+local core = require "scion.core"
+local graph = require "scion.graph"
+local store = require "scion.cache.store"
+
+local key = {}
+
+local hashes = setmetatable({}, { __mode = "k" })
+
+--- The hash of a tensor that is hashed again only after it changed.
+local function hash_of(tensor)
+  local known, version = hashes[tensor], tensor:version()
+  if not known or known.version ~= version then
+    known = { version = version, hash = core.hash(tensor) }
+    hashes[tensor] = known
+  end
+  return known.hash
+end
+
+local library -- the hash of the code that computes, once it is known
+
+local function code()
+  local path = package.searchpath("scion.core", package.cpath)
+  library = library or (path and core.hash_file(path)) or core.version
+  return library
+end
+
+--- Names everything that the value of a node depends on, but for the image: the layers up to there with their options and weights,
+--- and the code that computes them.
+---@param node scion.Node
+---@param precision string
+---@return string name hexadecimal
+function key.of_node(node, precision)
+  local parts, place = { "1", code(), core.isa(), precision }, {}
+  for i, below in ipairs(graph.order(node)) do
+    place[below] = i
+    local inputs = {}
+    for j, input in ipairs(below.inputs) do inputs[j] = place[input] end
+    local layer = below.layer
+    parts[#parts + 1] = core.json_encode { kind = layer.kind, options = layer.options, inputs = inputs, shape = below.shape }
+    for _, p in ipairs(layer.parameters) do parts[#parts + 1] = p.name .. hash_of(p.tensor) end
+  end
+  return (core.hash(table.concat(parts, "\n")):gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
+--- A file that changed in the last seconds may change once more without a trace in its times: its hash is not remembered.
+local settled = 2
+
+--- Hashes of files' contents, and what tells that they are as they were; false where a file cannot be read. The hashes of unchanged
+--- files are remembered, over processes too.
+---@param files string[]
+---@return (string|false)[] hashes
+---@return (string|false)[] stamps
+---@return integer hashed how many files had to be read
+function key.of_files(files)
+  local remembered = store.open("files", { 16 }, "u8")
+  local found, stamps, keys, rows, hashed = {}, {}, {}, {}, 0
+  for i, path in ipairs(files) do
+    local stamp, age = core.file_stamp(path)
+    local about = stamp and core.hash(stamp .. path)
+    local row = about and remembered:get(about)
+    local hash = row and row:bytes()
+    if stamp and not hash then
+      hash, hashed = core.hash_file(path), hashed + 1
+      if hash and age > settled then keys[#keys + 1], rows[#rows + 1] = about, core.from_bytes(hash, { 16 }) end
+    end
+    found[i], stamps[i] = hash or false, stamp or false
+  end
+  remembered:expect(#keys)
+  remembered:put(keys, rows)
+  return found, stamps, hashed
+end
+
+--- The hash of each image of a data set, and the stamps of its files.
+---@param data scion.Dataset
+---@return (string|false)[] hashes
+---@return (string|false)[]? stamps
+function key.of_images(data)
+  if data.files then
+    local found, stamps = key.of_files(data.files)
+    return found, stamps
+  end
+  local known, version = hashes[data], data.images:version()
+  if not known or known.version ~= version then
+    known = { version = version }
+    for i = 1, #data do known[i] = core.hash(data.images:select(i)) end
+    hashes[data] = known
+  end
+  return known
+end
+
+--- Names one drawn change of an image: what augmentation draws depends on (seed, variant, number of the image).
+---@param image string its hash
+---@param augment table
+---@param seed integer
+---@param variant integer
+---@param index integer
+---@return string
+function key.of_variant(image, augment, seed, variant, index)
+  return core.hash(image .. core.json_encode { augment = augment, seed = seed, variant = variant, index = index })
+end
+
+return key

@@ -1,0 +1,213 @@
+--- A pass over a data set for which the frozen part of the network runs once an image, and never again: instead of images, batches
+--- hold what that part gives for them. Images that are not kept yet are loaded and computed on the way, in the order of the pass.
+local core = require "scion.core"
+local cost = require "scion.plan.cost"
+local cut = require "scion.plan.cut"
+local graph = require "scion.graph"
+local key = require "scion.cache.key"
+local options = require "scion.options"
+local store = require "scion.cache.store"
+
+local pass = {}
+
+---@class scion.CacheOptions
+---@field variants integer? how many draws of the augmentation are kept for each image; epoch e uses draw e mod variants
+---@field upto string? the layer or block at or before which the cache is laid: where a later stage begins to train, which then finds it
+
+--- The `cache` option as a table; false: no cache. Raises, naming the function, on what it cannot be.
+---@param where string
+---@param given boolean|integer|scion.CacheOptions|nil
+---@return scion.CacheOptions|false
+function pass.options(where, given)
+  if given == nil or given == true then return {} end
+  if not given then return false end
+  local o = math.type(given) == "integer" and { variants = given } or given
+  if type(o) ~= "table" then error(("%s: cache is true, false, a number of variants or a table, not %s"):format(where, tostring(given)), 0) end
+  options.check(where .. ": cache", o, { variants = false, upto = false }, 0)
+  if o.variants and (math.type(o.variants) ~= "integer" or o.variants < 1) then
+    error(("%s: cache: variants is a whole number from 1 up, not %s"):format(where, tostring(o.variants)), 0)
+  end
+  return o
+end
+
+--- Where the cache is laid for a model and a data set: the deepest cut that is frozen, and why there is none otherwise.
+---@param model scion.Model
+---@param data scion.Dataset? nil: some data set of files, as it is
+---@param o scion.CacheOptions|false
+---@param given { augment: boolean?, whole: boolean? }
+---@return { node: scion.Node, macs: integer }? cut
+---@return string? reason
+function pass.lay(model, data, o, given)
+  if not o then return nil, "it is switched off" end
+  if data and not data.load then return nil, "the data set is not Scion's" end
+  if data and data.augment and given.augment ~= false and not o.variants then return nil, "the images are augmented" end
+  local last = #model.order
+  if o.upto then
+    local found = graph.find(model.order, o.upto)
+    last = found[#found]
+  end
+  local found = cut(model.order, model.output, last, given.whole)
+  if not found then return nil, "nothing is frozen at which the network can be cut" end
+  local bytes = 4
+  for _, size in ipairs(found.node.shape) do bytes = bytes * size end
+  if not cost.worth_keeping(bytes, found.macs, not data or data.files ~= nil) then return nil, "computing is as fast as reading" end
+  found.bytes = bytes
+  return found
+end
+
+-- ---- one pass -------------------------------------------------------------------------------------------------------
+
+local state = {} -- of a pass: what is laid where, which images are on their way
+state.__index = state
+
+local function close(self)
+  if self.loader then self.loader:stop() end
+  self.loader, self.stream = nil, nil
+end
+state.__close = close
+
+--- Loads images that are not kept, in batches: the numbers of the images, from 0.
+local function load(self, indices)
+  if #indices == 0 then return nil end
+  for i, index in ipairs(indices) do indices[i] = index + 1 end
+  local stream, _, _, loader = self.data:load((core.from_one(indices)), self.variant or self.epoch, { batch = self.batch, augment = self.augment })
+  return stream, loader
+end
+
+--- The keys of all rows, by the images' numbers from 1.
+local function keys_of(self)
+  local hashes, stamps = key.of_images(self.data)
+  self.stamps = stamps
+  if not self.variant then return hashes end
+  local keys = {}
+  for i, hash in ipairs(hashes) do keys[i] = hash and key.of_variant(hash, self.data.augment, self.data.seed, self.variant, i) end
+  return keys
+end
+
+--- Changes when what was laid no longer holds: layers were frozen or thawed, or weights below the cut changed.
+local function signature(self)
+  local versions = 0
+  for _, tensor in ipairs(self.tensors) do versions = versions + tensor:version() end
+  return self.model:freeze_state() .. versions
+end
+
+--- Lays the cache, or none, for the rest of the pass.
+local function lay(self)
+  close(self)
+  self.tensors, self.rows, self.failed, self.awaited = {}, {}, {}, {}
+  local found = pass.lay(self.model, self.data, self.options, self.given)
+  self.node = found and found.node
+  local rest = table.move(self.order, self.at + 1, #self.order, 1, {})
+  if found then
+    for _, node in ipairs(graph.order(self.node)) do
+      for _, p in ipairs(node.layer.parameters) do self.tensors[#self.tensors + 1] = p.tensor end
+    end
+    self.store = store.open(key.of_node(self.node, "f32"), self.node.shape, "f32")
+    self.keys = keys_of(self)
+    local missing = {}
+    for _, index in ipairs(rest) do
+      local row = self.keys[index + 1]
+      if not (row and self.store:has(row)) then missing[#missing + 1], self.awaited[index] = index, true end
+    end
+    self.store:expect(#missing)
+    rest = missing
+  end
+  self.stream, self.loader = load(self, rest)
+  self.signature = signature(self)
+end
+
+--- Runs the frozen part on a batch of images, and keeps what it gives; false after an interrupt.
+local function compute(self, images, indices)
+  local n = images:shape()[1]
+  if n == 0 then return true end
+  local plan = self.model:plan_for { mode = "infer", batch = math.max(n, self.batch), input_dtype = images:dtype(), upto = self.node }
+  if not self.model:execute(plan, { images = images }) then return false end
+  local output, keys, rows = core.place(self.model.arena, plan.output, n), {}, {}
+  for i, index in ipairs(indices:totable()) do
+    local row, name = output:select(i):copy(), self.keys[index + 1]
+    self.rows[index] = row
+    -- a file that changed after it was hashed is not what its key says
+    if name and (not self.stamps or core.file_stamp(self.data.files[index + 1]) == self.stamps[index + 1]) then
+      keys[#keys + 1], rows[#rows + 1] = name, row
+    end
+  end
+  self.store:put(keys, rows)
+  return true
+end
+
+--- Takes a batch from a stream of images; false at its end and after an interrupt.
+local function take(self, stream)
+  local images, _, indices, failures = stream()
+  if not images then return false end
+  for _, failure in ipairs(failures or {}) do self.failed[failure.index - 1] = failure end
+  return compute(self, images, indices)
+end
+
+--- The row of an image; or nil and, unless an interrupt came, why it cannot be had.
+local function row_of(self, index)
+  local name = self.keys[index + 1]
+  while self.awaited[index] and not self.rows[index] and not self.failed[index] and take(self, self.stream) do end
+  local row = self.rows[index] or (name and self.store:get(name))
+  if not row and not self.failed[index] and not core.interrupted() then -- it was kept, and was damaged
+    self.store:expect(1)
+    local stream, loader <close> = load(self, { index })
+    take(self, stream)
+    row = self.rows[index]
+  end
+  self.rows[index] = nil
+  return row, self.failed[index]
+end
+
+--- The next batch of values, labels, indices, failures; nil at the end and after an interrupt.
+local function next_values(self)
+  local last = math.min(self.at + self.batch, #self.order)
+  local rows, numbers, failures = {}, {}, {}
+  for p = self.at + 1, last do
+    local index = self.order[p]
+    local row, failure = row_of(self, index)
+    if row then rows[#rows + 1], numbers[#numbers + 1] = row, index + 1 end
+    if failure then failures[#failures + 1] = failure end
+    if not row and not failure then return nil end
+  end
+  self.at = last
+  local wanted = self.data.classes or self.data.targets
+  local indices = core.from_one(numbers)
+  return #rows > 0 and core.stack(rows), wanted and core.gather(wanted, indices), indices, failures[1] and failures
+end
+
+local function next_images(self)
+  local images, labels, indices, failures = self.stream()
+  self.at = math.min(self.at + self.batch, #self.order)
+  return images and images:shape()[1] > 0 and images, labels, indices, failures
+end
+
+--- Like data:batches(epoch, given), with a fifth result: the node whose values the first result holds in place of images, or nil.
+--- Where images cannot be read, the first result may be false: then there is nothing but failures.
+---@param model scion.Model
+---@param data scion.Dataset
+---@param epoch integer
+---@param o scion.CacheOptions|false
+---@param given { shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean? }
+---@return fun(): scion.Tensor|false|nil, scion.Tensor?, scion.Tensor?, table?, scion.Node?
+function pass.batches(model, data, epoch, o, given)
+  if not pass.lay(model, data, o, given) then
+    return data:batches(epoch, { shuffle = given.shuffle, augment = given.augment, batch = given.batch })
+  end
+  local self = setmetatable({ model = model, data = data, epoch = epoch, options = o, given = given, batch = given.batch or data.batch, at = 0,
+                              augment = given.augment }, state)
+  if data.augment and given.augment ~= false then self.variant = epoch % o.variants end
+  local shuffle = given.shuffle
+  if shuffle == nil then shuffle = data.shuffle end
+  self.order = shuffle and data:order(epoch):totable() or {}
+  for i = #self.order + 1, #data do self.order[i] = i - 1 end
+  local function step()
+    if self.at >= #self.order then return nil end
+    if not self.signature or signature(self) ~= self.signature then lay(self) end
+    local images, labels, indices, failures = (self.node and next_values or next_images)(self)
+    if images == false and labels then return step() end
+    return images, labels, indices, failures, self.node
+  end
+  return step, nil, nil, self
+end
+
+return pass

@@ -1,0 +1,193 @@
+--- Rows of one shape, found by their keys (16 bytes): kept in memory up to a budget, and in a file that other processes and later
+--- runs read too. Trouble with the disk is told once, and costs the file's help alone. From the environment:
+---   SCION_CACHE_MEMORY  GB of rows in memory, in all (1)
+---   SCION_CACHE_DISK    GB of files, in all (10; 0: no files); the least recently used ones go
+---   XDG_CACHE_HOME      where the folder scion with the files is (~/.cache)
+local core = require "scion.core"
+local lfs = require "lfs"
+
+---@class scion.Store
+---@field shape integer[] of a row
+---@field dtype string
+---@field bytes integer of a row
+---@field rows table<string, scion.Tensor> those in memory
+---@field records table<string, integer> where the others are in the file
+local store = {}
+store.__index = store
+
+local stores, held, uses = {}, 0, 0 -- by name; bytes in memory, in all; a count that tells who was used last
+local sizes = { f32 = 4, bf16 = 2, u8 = 1 }
+local head = 24 -- bytes that the file adds to a row
+
+local function gigabytes(name, otherwise)
+  local text = os.getenv(name)
+  local value = text and tonumber(text) or not text and otherwise
+  if not value or value < 0 or value ~= value then error(("%s is a number of GB from 0 up, not '%s'"):format(name, text), 0) end
+  return value * 1e9
+end
+
+--- How many bytes of rows may be in memory.
+---@return number
+function store.memory() return gigabytes("SCION_CACHE_MEMORY", 1) end
+
+--- The folder of all files, and how many bytes they may take; the folder is nil where there is to be none.
+---@return string? folder
+---@return number bytes
+function store.folder()
+  local budget, base, home = gigabytes("SCION_CACHE_DISK", 10), os.getenv "XDG_CACHE_HOME", os.getenv "HOME"
+  if not (base and base:sub(1, 1) == "/") then base = home and home:sub(1, 1) == "/" and home .. "/.cache" or nil end
+  return budget > 0 and base and base .. "/scion" or nil, budget
+end
+
+local function make_folder(path)
+  if lfs.attributes(path, "mode") == "directory" then return true end
+  local parent = path:match "^(.+)/[^/]+$"
+  if parent then make_folder(parent) end
+  local _, message = lfs.mkdir(path)
+  return lfs.attributes(path, "mode") == "directory", message
+end
+
+local told = false
+
+--- Gives up the file, for the rest of the process: what is in memory stays.
+local function abandon(self, message)
+  if not told then io.stderr:write("scion: ", message, "; the cache does without the disk\n") end
+  told = true
+  if self.file then self.file:close() end
+  self.file, self.records, self.broken = nil, {}, true
+end
+
+local function open_file(self)
+  local folder = store.folder()
+  if self.file or self.broken or not folder then return end
+  local made, message = make_folder(folder)
+  if not made then return abandon(self, ("%s cannot be made: %s"):format(folder, message)) end
+  self.path = folder .. "/" .. self.name .. ".rows"
+  self.file, message = core.row_file(self.path, self.bytes)
+  if not self.file then abandon(self, message) end
+end
+
+--- Learns what is in the file by now, also from other processes.
+local function read_keys(self)
+  if not self.file then return end
+  lfs.touch(self.path) -- used now
+  local keys, message = self.file:keys(self.scanned + 1)
+  if not keys then return abandon(self, message) end
+  for i, key in ipairs(keys) do
+    if key then self.records[key] = self.scanned + i end
+  end
+  self.scanned = self.scanned + #keys
+end
+
+--- The store of that name, made if there is none.
+---@param name string
+---@param shape integer[]
+---@param dtype string
+---@return scion.Store
+function store.open(name, shape, dtype)
+  local self = stores[name]
+  if not self then
+    local bytes = sizes[dtype]
+    for _, size in ipairs(shape) do bytes = bytes * size end
+    self = setmetatable({ name = name, shape = { table.unpack(shape) }, dtype = dtype, bytes = bytes, rows = {}, records = {}, scanned = 0,
+                          held = 0 }, store)
+    stores[name] = self
+  end
+  uses = uses + 1
+  self.used = uses
+  open_file(self)
+  read_keys(self)
+  return self
+end
+
+-- ---- memory ---------------------------------------------------------------------------------------------------------
+
+--- Takes rows of the stores that were used least recently from memory, until there is room for a row of this one.
+local function make_room(self, budget)
+  while held + self.bytes > budget do
+    local oldest
+    for _, other in pairs(stores) do
+      if other ~= self and other.held > 0 and (not oldest or other.used < oldest.used) then oldest = other end
+    end
+    if not oldest then return false end
+    held, oldest.held, oldest.rows = held - oldest.held, 0, {}
+  end
+  return true
+end
+
+local function hold(self, key, row)
+  if self.rows[key] or not make_room(self, store.memory()) then return end
+  self.rows[key] = row
+  held, self.held = held + self.bytes, self.held + self.bytes
+end
+
+--- Whether that row should be there: a damaged one turns out when it is read.
+---@param key string
+---@return boolean
+function store:has(key) return self.rows[key] ~= nil or self.records[key] ~= nil end
+
+--- The row, which nobody may write to; nil where there is none.
+---@param key string
+---@return scion.Tensor?
+function store:get(key)
+  local row, record = self.rows[key], self.records[key]
+  if row or not record then return row end
+  row = core.new(self.shape, self.dtype)
+  if not self.file:read(record, key, row) then
+    self.records[key] = nil
+    return nil
+  end
+  hold(self, key, row)
+  return row
+end
+
+--- Keeps rows that are there no longer or not yet.
+---@param keys string[]
+---@param rows scion.Tensor[]
+function store:put(keys, rows)
+  local new_keys, new_rows = {}, {}
+  for i, key in ipairs(keys) do
+    hold(self, key, rows[i])
+    if not self.records[key] then new_keys[#new_keys + 1], new_rows[#new_rows + 1] = key, rows[i] end
+  end
+  if not self.file or not self.room or #new_keys == 0 then return end
+  local first, message = self.file:append(new_keys, new_rows)
+  if not first then return abandon(self, message) end
+  for i, key in ipairs(new_keys) do self.records[key] = first + i - 1 end
+end
+
+-- ---- disk -----------------------------------------------------------------------------------------------------------
+
+--- Removes the files that were used least recently and are not open here, until `more` bytes fit into the budget; whether they do.
+local function make_disk_room(folder, budget, more)
+  local open, files, total = {}, {}, more
+  for _, other in pairs(stores) do
+    if other.file then open[other.path] = true end
+  end
+  for name in lfs.dir(folder) do
+    local path = folder .. "/" .. name
+    local about = name:match "%.rows$" and lfs.attributes(path)
+    if about then
+      total = total + about.size
+      if not open[path] then files[#files + 1] = { path = path, size = about.size, used = about.modification } end
+    end
+  end
+  table.sort(files, function(a, b)
+    if a.used ~= b.used then return a.used < b.used end
+    return a.path < b.path
+  end)
+  for _, file in ipairs(files) do
+    if total <= budget then break end
+    if os.remove(file.path) then total = total - file.size end
+  end
+  return total <= budget
+end
+
+--- Decides, before `count` rows come, whether they go to the disk: all of them fit or none is written.
+---@param count integer
+function store:expect(count)
+  local folder, budget = store.folder()
+  if self.file and count > 0 then self.room = make_disk_room(folder, budget, count * (self.bytes + head)) end
+end
+
+return store

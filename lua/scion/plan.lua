@@ -57,8 +57,18 @@ end
 ---@return scion.Operation[]
 function plan.operations(order, output) return analyse({ order = order, output = output, mode = "infer" }).ops end
 
---- Compiles a plan. from: the first node of `order`, whose value the batches give.
----@param request { order: scion.Node[], output: scion.Node, from: scion.Node?, mode: "train"|"infer", capacity: integer, input_dtype: "u8"|"f32", loss: string?, weighted: boolean? }
+---@class scion.PlanRequest
+---@field order scion.Node[]
+---@field output scion.Node
+---@field from scion.Node? the first of `order`, whose value is given in place of images
+---@field mode "train"|"infer"
+---@field capacity integer
+---@field input_dtype "u8"|"f32"
+---@field loss string?
+---@field weighted boolean?
+
+--- Compiles a plan.
+---@param request scion.PlanRequest
 ---@return scion.Plan
 function plan.compile(request)
   local ir = compile(request)

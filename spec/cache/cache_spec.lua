@@ -1,6 +1,5 @@
 -- The cache of what frozen layers give: the same to the bit as without it, computed once, and never trusted when something changed.
 -- Every test trains in processes of its own, over a cache folder of its own.
-local core = require "scion.core"
 local lfs = require "lfs"
 local scion = require "scion"
 local support = require "spec.support.images"
@@ -137,6 +136,16 @@ describe("the cache of frozen values", function()
     for _, upto in ipairs { "down", "block", "block/a", "pool", "gap", "drop", "hidden" } do assert.matches("\n" .. upto .. " kept\n", with, 1, true) end
   end)
 
+  it("does not keep what depends on the rest of a batch: BLAS rounds the rows of a dense layer by their number", function()
+    lay_out(13)
+    local script = [[
+      scion.seed(seed)
+      local x = nn.conv2d(12, 3, { padding = "same", activation = "relu" })(nn.input(16, 16, 3))
+      x = nn.dense(2, "softmax", { name = "out" })(nn.dense(200, "relu", { name = "hidden" })(nn.flatten()(x)))
+      fit(scion.model { output = x }:freeze { upto = "hidden" }, pictures(), { cache = CACHE })]]
+    assert.equal(run((script:gsub("CACHE", "false"))), run((script:gsub("CACHE", "true"))))
+  end)
+
   it("computes an image once, for epochs, validation, later fits, evaluations, features and processes", function()
     lay_out(13)
     local script = [[
@@ -200,6 +209,21 @@ describe("the cache of frozen values", function()
     lfs.touch(folder .. "/dark/03.png") -- now: what changes once more within a moment has the same time
     assert.equal("1\n", run(script))
     assert.equal("1\n", run(script))
+  end)
+
+  it("does not take a file that changes while it trains for what it was", function()
+    lay_out(13)
+    local changing, other = folder .. "/light/12.png", support.read(folder .. "/light/02.png")
+    local original = support.read(changing)
+    local script = 'fit(network():freeze { upto = "gap" }, pictures { shuffle = false, batch = 1 }, { epochs = 1, validate = false, CHANGE }); count "computed"'
+    local function trained(change) return run((script:gsub("CHANGE", change))) end
+    local before = trained "cache = false"
+    support.write(folder .. "/new", other)
+    local exchange = ('callbacks = { step = function(info) if info.step == 1 then os.rename("%s/new", "%s") end end }'):format(folder, changing)
+    assert.matches("computed 13\n", trained(exchange))
+    assert.matches("computed 0\n", trained "", 1, true) -- another image has its content, which is known
+    support.write(changing, original)
+    assert.equal(before:gsub("computed 13", "computed 1"), (trained ""))
   end)
 
   it("does not trust damaged and torn files", function()
@@ -382,6 +406,20 @@ describe("the cache of frozen values", function()
     assert.matches("left out", without, 1, true)
   end)
 
+  it("gives up rows of what was used least recently when the memory's budget is spent", function()
+    lay_out(10) -- a row has 96 bytes, and the hash of a file 16: there is room for two networks
+    local script = [[
+      local function use(bias)
+        local model = network():freeze { upto = "gap" }
+        model:layer("top/conv").weights.bias:fill(bias)
+        model:fit(pictures(), { verbose = false })
+        io.write(computed, " ")
+        computed = 0
+      end
+      for _, bias in ipairs { 1, 1, 2, 1, 2, 3, 2, 1 } do use(bias) end]]
+    assert.equal("10 0 10 0 0 10 0 10 ", run(script, "SCION_CACHE_DISK=0 SCION_CACHE_MEMORY=0.0000022"))
+  end)
+
   it("takes no more memory with every epoch", function()
     lay_out(10)
     local out = run([[
@@ -405,6 +443,7 @@ describe("the cache of frozen values", function()
       print(model:plan { data = augmented, cache = { variants = 4 } })
       print(model:plan { data = data, cache = false })
       print(model:thaw():plan(data))
+      print(model:freeze { upto = "stem" }:plan(scion.data.tensors(scion.zeros({ 4, 16, 16, 3 }, "u8"), { 1, 2, 1, 2 })))
       for _, cache in ipairs { 0, 2.5, "on", { uptoo = "gap" }, { upto = "gab" }, { variants = "2" } } do
         print(select(2, pcall(model.fit, model, data, { cache = cache })))
       end]]
@@ -414,6 +453,7 @@ describe("the cache of frozen values", function()
     found "cache         gap, 0.1 kB an image, 3.8 kB in all"
     found "cache         nothing: it is switched off"
     found "cache         nothing: nothing is frozen at which the network can be cut"
+    found "cache         nothing: computing is as fast as reading"
     found "fit: cache: variants is a whole number from 1 up, not 0"
     found "fit: cache is true, false, a number of variants or a table, not 2.5"
     found "fit: cache is true, false, a number of variants or a table, not on"

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ROWS 20
@@ -100,6 +101,48 @@ static void round_trip(size_t bytes) {
   free_rows(&t);
 }
 
+#define WRITERS 4
+#define TURNS 40
+
+/* Rows that several processes append one by one at the same time: each is there as often as it was written. */
+static void processes(void) {
+  table t = random_rows(3000);
+  scion_row_file *file = NULL;
+  int64_t first, count;
+  int starting[2];
+  pid_t children[WRITERS];
+  unlink(path);
+  if (pipe(starting) != 0) return;
+  for (int c = 0; c < WRITERS; c++) {
+    if ((children[c] = fork())) continue;
+    char go;
+    scion_status status = scion_row_file_open(&file, path, t.bytes);
+    close(starting[1]);
+    if (read(starting[0], &go, 1) != 0) _exit(2); /* until the parent closes its end */
+    for (int turn = 0; turn < TURNS; turn++)
+      for (int i = c; i < ROWS && status == SCION_OK; i += WRITERS) status = append(file, &t, i, 1, &first);
+    _exit(status != SCION_OK);
+  }
+  close(starting[0]);
+  close(starting[1]);
+  for (int c = 0; c < WRITERS; c++) {
+    int status;
+    CHECK(waitpid(children[c], &status, 0) == children[c] && status == 0, "a process ended with %d", status);
+  }
+  OK(scion_row_file_open(&file, path, t.bytes));
+  OK(scion_row_file_count(file, &count));
+  int found[ROWS] = {0};
+  unsigned char key[SCION_HASH_BYTES], *row = malloc(t.bytes);
+  for (int64_t i = 0; i < count; i++) {
+    OK(scion_row_file_key(file, i, key));
+    if (key[0] >= 1 && key[0] <= ROWS && scion_row_file_read(file, i, key, row) == SCION_OK) found[key[0] - 1]++;
+  }
+  for (int i = 0; i < ROWS; i++) CHECK(found[i] == TURNS, "row %d is there %d times", i, found[i]);
+  free(row);
+  scion_row_file_close(file);
+  free_rows(&t);
+}
+
 static void no_room(void) {
   table t = random_rows(1000);
   scion_row_file *file = NULL;
@@ -149,6 +192,7 @@ int main(void) {
   snprintf(path, sizeof path, "%s/t.rows", folder);
   for (int i = 0; i < 20; i++) round_trip((size_t)test_integer(1, 300));
   round_trip(100000);
+  processes();
   no_room();
   hashes();
   unlink(path);

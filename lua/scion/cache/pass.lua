@@ -150,8 +150,9 @@ local function row_of(self, index)
   local row = self.rows[index] or (name and self.store:get(name))
   if not row and not self.failed[index] and not core.interrupted() then -- it was kept, and was damaged
     self.store:expect(1)
-    local stream, loader <close> = load(self, { index })
+    local stream, loader = load(self, { index })
     take(self, stream)
+    loader:stop()
     row = self.rows[index]
   end
   self.rows[index] = nil

@@ -11,7 +11,10 @@ local lfs = require "lfs"
 ---@field dtype string
 ---@field bytes integer of a row
 ---@field rows table<string, scion.Tensor> those in memory
----@field records table<string, integer> where the others are in the file
+---@field records table<string, integer> what is where in the file
+---@field room boolean? whether the rows that are expected fit into the disk's budget
+---@field full boolean? the disk took no more
+---@field broken boolean? the file could not be had
 local store = {}
 store.__index = store
 
@@ -49,10 +52,14 @@ end
 
 local told = false
 
---- Gives up the file, for the rest of the process: what is in memory stays.
-local function abandon(self, message)
+local function tell(message)
   if not told then io.stderr:write("scion: ", message, "; the cache does without the disk\n") end
   told = true
+end
+
+--- Gives up the file, for the rest of the process: what is in memory stays.
+local function abandon(self, message)
+  tell(message)
   if self.file then self.file:close() end
   self.file, self.records, self.broken = nil, {}, true
 end
@@ -152,7 +159,10 @@ function store:put(keys, rows)
   end
   if not self.file or not self.room or #new_keys == 0 then return end
   local first, message = self.file:append(new_keys, new_rows)
-  if not first then return abandon(self, message) end
+  if not first then -- what is there can still be read
+    self.full, self.room = true, false
+    return tell(message)
+  end
   for i, key in ipairs(new_keys) do self.records[key] = first + i - 1 end
 end
 
@@ -187,7 +197,7 @@ end
 ---@param count integer
 function store:expect(count)
   local folder, budget = store.folder()
-  if self.file and count > 0 then self.room = make_disk_room(folder, budget, count * (self.bytes + head)) end
+  if self.file and not self.full and count > 0 then self.room = make_disk_room(folder, budget, count * (self.bytes + head)) end
 end
 
 return store

@@ -1,7 +1,7 @@
 --- The first pass: graph nodes become operations, one a layer, and an activation given as an option of a layer becomes an
 --- operation of its own (which `fuse` mostly takes back, so that there is one rule for both).
 local activation = require "scion.nn.activation"
-local input = require "scion.nn.input"
+local new_input = require "scion.nn.input"
 
 ---@class scion.Operation
 ---@field layer scion.Layer
@@ -28,7 +28,7 @@ return function(ir)
     local inputs = {}
     local layer = node.layer
     if node == ir.from then
-      layer = input({ shape = node.shape }).layer
+      layer = new_input({ shape = node.shape }).layer
     else
       for i, below in ipairs(node.inputs) do inputs[i] = of[below] end
     end

@@ -4,7 +4,7 @@ local report = require "report"
 local shapes = require "shapes"
 local side = require "side"
 
-local parts = { order = { "layers", "steps", "networks", "pipeline", "memory", "startup", "threads", "avx2" } }
+local parts = { order = { "layers", "steps", "networks", "pipeline", "memory", "startup", "threads", "avx2", "cache" } }
 local folder = debug.getinfo(1, "S").source:match "^@(.*/)"
 
 --- Whether this CPU computes in bf16.
@@ -146,17 +146,17 @@ function parts.networks(bench)
   stop_all(all)
 end
 
---- Photographs of 400x300: TrashNet's where the tests' data are, else drawn ones.
+--- JPEGs of 400x300 in six classes: TrashNet's photographs where the tests' data are, else drawn ones.
 local function pictures()
   local data = os.getenv "SCION_TEST_DATA"
   if data then return data .. "/data/trashnet/val" end
   local scion = require "scion"
   local path = "build/bench/pictures"
-  assert(os.execute("mkdir -p " .. path .. "/drawn"))
+  for class = 1, 6 do assert(os.execute(("rm -rf %s/%d; mkdir -p %s/%d"):format(path, class, path, class))) end
   for i = 1, 256 do
     local coarse = scion.image.resize(scion.uniform({ 12, 16, 3 }, 0, 255):to "u8", { 300, 400 })
     local fine = scion.image.resize(scion.uniform({ 150, 200, 3 }, 0, 24):to "u8", { 300, 400 })
-    assert(scion.image.save(("%s/drawn/%03d.jpg"):format(path, i), (coarse:to "f32" * 0.9 + fine:to "f32"):to "u8"))
+    assert(scion.image.save(("%s/%d/%03d.jpg"):format(path, i % 6 + 1, i), (coarse:to "f32" * 0.9 + fine:to "f32"):to "u8"))
   end
   return path
 end
@@ -165,10 +165,12 @@ function parts.pipeline(bench)
   local all = start_all(bench)
   local images = pictures()
   report.heading("pipeline: JPEGs of 400x300, decoded, resized to 224, flipped, warped", "images/s", all[2])
-  local entries = prepare(all, ("pipeline %d %s"):format(bench.threads, images))
-  alternate(bench, entries)
   local count = #require("scion").data.folder(images)
-  report.row { part = "pipeline", what = ("%d workers"):format(bench.threads), entries = entries, unit = "images/s", rate = function(s) return count / s end }
+  for _, line in ipairs { { "%d workers", all, 0 }, { "%d workers, later epochs", { all[1] }, 1e9 } } do
+    local entries = prepare(line[2], ("pipeline %d %g %s"):format(bench.threads, line[3], images))
+    alternate(bench, entries)
+    report.row { part = "pipeline", what = line[1]:format(bench.threads), entries = entries, unit = "images/s", rate = function(s) return count / s end }
+  end
   stop_all(all)
 end
 
@@ -262,6 +264,29 @@ function parts.avx2(bench)
   for _, kind in ipairs { kinds[1], kinds[4] } do measure_step(bench, all, "avx2", kind[1], "step inception_v3 " .. kind[2]) end
   print_peak(all.peak)
   stop_all(all)
+end
+
+--- An epoch of prong one without augmentation, on an empty cache; then in a new process, which finds the files; then once more.
+function parts.cache(bench)
+  local images = pictures()
+  local base = os.getenv "PWD" .. "/build/bench/cache"
+  local count = #require("scion").data.folder(images)
+  local lines = { { what = "first run" }, { what = "second run" }, { what = "its second epoch" } }
+  for _, line in ipairs(lines) do line.seconds = {} end
+  for _ = 1, bench.rounds do
+    assert(os.execute("rm -rf " .. side.quote(base)))
+    for run = 1, 2 do
+      local s = start_scion(bench.threads, "XDG_CACHE_HOME=" .. side.quote(base))
+      s:prepare("cache " .. images)
+      for at = run, 2 * run - 1 do table.insert(lines[at].seconds, s:ask "round fp32"[bench.clock]) end
+      s:stop()
+    end
+  end
+  report.heading("cache: an epoch of prong one at 224, batch 32, images as they are", "images/s")
+  for _, line in ipairs(lines) do
+    report.row { part = "cache", what = line.what, unit = "images/s", rate = function(s) return count / s end,
+                 entries = { { side = { name = "scion", title = "Scion" }, variant = "fp32", seconds = line.seconds } } }
+  end
 end
 
 return parts

@@ -1,7 +1,9 @@
 -- Scion's side of the bench (see side.lua): lua5.4 scion_side.lua THREADS
 --   step NETWORK KIND            a batch of 32 through forward, prong_one, prong_two or full, as users have it: predict and fit
 --   layer H W CI CO KH KW ..     a convolution with bias and ReLU of 32 images (see shapes.lua)
---   pipeline WORKERS FOLDER      an epoch of a folder's images: decoded, resized to 224, flipped, warped
+--   pipeline WORKERS MEMORY FOLDER   an epoch of a folder's images: decoded, resized to 224, flipped, warped
+--   cache FOLDER                 an epoch of prong one on a folder's images, as they are, with the cache of frozen values
+-- The caches are off in all but the last, and in pipeline unless MEMORY says so.
 local core = require "scion.core"
 local scion = require "scion"
 
@@ -60,7 +62,7 @@ function works.step(name, kind)
     local images = scion.uniform({ batch, 224, 224, 3 }, 0, 255):to "u8"
     local data = scion.data.tensors(images, labels, { labels = names, batch = batch, shuffle = false })
     local taken = timed(function()
-      if kind == "forward" then model:predict(data) else model:fit(data, { epochs = 1, optimizer = optimizer, verbose = false }) end
+      if kind == "forward" then model:predict(data) else model:fit(data, { epochs = 1, optimizer = optimizer, cache = false, verbose = false }) end
     end)
     taken.kernels = kernels(model.plans[1].plan)
     return taken
@@ -90,8 +92,8 @@ end
 
 -- ---- the input pipeline
 
-function works.pipeline(workers, folder)
-  local data = scion.data.folder(folder, { size = 224, batch = batch, seed = 1, workers = math.tointeger(workers),
+function works.pipeline(workers, memory, folder)
+  local data = scion.data.folder(folder, { size = 224, batch = batch, seed = 1, workers = math.tointeger(workers), memory = tonumber(memory),
     augment = { flip = "horizontal", shear = 11, zoom = 0.2 } })
   local epoch = 0
   local function pass()
@@ -100,6 +102,17 @@ function works.pipeline(workers, folder)
   end
   pass()
   return { variants = { "u8" }, images = #data }, function() return timed(pass) end
+end
+
+-- ---- the cache of frozen values; nothing is run beforehand, since that would fill it
+
+function works.cache(folder)
+  local model = network "inception_v3"
+  local data = scion.data.folder(folder, { size = 224, batch = batch, seed = 1 })
+  local optimizer = optimizer_for(model, "prong_one")
+  return { variants = { "fp32" }, images = #data }, function()
+    return timed(function() model:fit(data, { epochs = 1, optimizer = optimizer, verbose = false }) end)
+  end
 end
 
 -- ---- answers
@@ -114,19 +127,25 @@ end
 
 io.stdout:setvbuf "line"
 print(core.json_encode { name = "scion", version = scion.version })
-local round
+local prepared = {}
 for line in io.lines() do
   local verb, work, rest = line:match "^(%S+) ?(%S*) ?(.*)$"
   if verb == "end" then break end
   if verb == "prepare" then
-    round = nil
+    prepared.round = nil -- what it holds makes room for what comes
     collectgarbage()
     local words = {}
-    if work == "pipeline" then words = { rest:match "^(%d+) (.*)$" } else for word in rest:gmatch "%S+" do words[#words + 1] = word end end
+    if work == "pipeline" then
+      words = { rest:match "^(%S+) (%S+) (.*)$" }
+    elseif work == "cache" then
+      words = { rest }
+    else
+      for word in rest:gmatch "%S+" do words[#words + 1] = word end
+    end
     local told
-    told, round = works[work](table.unpack(words))
+    told, prepared.round = works[work](table.unpack(words))
     print(core.json_encode(told))
   else
-    print(core.json_encode(verb == "bytes" and peak_bytes() or round()))
+    print(core.json_encode(verb == "bytes" and peak_bytes() or prepared.round()))
   end
 end

@@ -97,7 +97,7 @@ def layer(*numbers):
 
 # ---- the input pipeline, up to what a network takes; preprocessing is a part of Scion's networks, and so of its steps
 
-def pipeline(workers, folder):
+def pipeline(workers, _memory, folder):
     changes = T.Compose([T.Resize((224, 224)), T.RandomHorizontalFlip(),
                          T.RandomAffine(0, shear=11, scale=(0.8, 1.2), interpolation=T.InterpolationMode.BILINEAR),
                          T.ToTensor(), T.Normalize([0.5] * 3, [0.5] * 3)])
@@ -128,7 +128,7 @@ def main():
         if verb == "prepare":
             run = None
             work, _, rest = rest.partition(" ")
-            told, run = works[work](*(rest.split(" ", 1) if work == "pipeline" else rest.split()))
+            told, run = works[work](*(rest.split(" ", 2) if work == "pipeline" else rest.split()))
             for variant in told["variants"]: run(variant)
             tell(told)
         else:

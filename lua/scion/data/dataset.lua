@@ -46,7 +46,8 @@ function dataset.new(where, source, o)
   return setmetatable({
     files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
     classes = source.classes, targets = source.targets, labels = source.labels, size = size, batch = o.batch, seed = o.seed, shuffle = o.shuffle ~= false,
-    augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0, skipped = 0, reported = {}, warn = source.quiet and nothing or to_stderr,
+    augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
+    skipped = 0, reported = {}, warn = source.quiet and nothing or to_stderr,
   }, dataset)
 end
 

@@ -8,6 +8,7 @@ local core = require "scion.core"
 local scion = require "scion"
 
 local batch = 32
+local precisions = { "fp32", core.bf16 and core.bf16() ~= "f32" and "bf16" or nil } -- bf16 where there are instructions for it
 scion.threads(math.tointeger(arg[1]))
 scion.seed(1)
 
@@ -58,7 +59,8 @@ function works.step(name, kind)
   local labels, names = {}, {}
   for i = 1, classes do names[i] = tostring(i) end
   for i = 1, batch do labels[i] = i % classes + 1 end
-  local function round()
+  local function round(variant)
+    model.precision = variant == "bf16" and "bf16" or "f32"
     local images = scion.uniform({ batch, 224, 224, 3 }, 0, 255):to "u8"
     local data = scion.data.tensors(images, labels, { labels = names, batch = batch, shuffle = false })
     local taken = timed(function()
@@ -67,8 +69,8 @@ function works.step(name, kind)
     taken.kernels = kernels(model.plans[1].plan)
     return taken
   end
-  round()
-  return { variants = { "fp32" }, flops = 2 * batch * (plan.forward + plan.backward) }, round
+  for _, variant in ipairs(precisions) do round(variant) end
+  return { variants = precisions, flops = 2 * batch * (plan.forward + plan.backward) }, round
 end
 
 -- ---- one convolution
@@ -80,14 +82,20 @@ function works.layer(...)
   local window = { kernel = { kh, kw }, stride = { sh, sw }, dilation = { 1, 1 }, before = { top, left }, after = { bottom, right } }
   local oh, ow = (h + top + bottom - kh) // sh + 1, (w + left + right - kw) // sw + 1
   local kernel = scion.uniform({ kh, kw, ci, co }, -0.1, 0.1)
-  local packed = core.new({ core.conv2d_packed(kernel, false) }, "f32")
-  core.run { "conv2d_pack", kernel = kernel, packed = packed }
-  local step = { "conv2d_forward", x = scion.uniform({ batch, h, w, ci }, -1, 1), packed = packed, bias = scion.zeros(co),
-                 y = scion.zeros(batch, oh, ow, co), window = window, activation = "relu" }
-  local function run() core.run(step) end
-  run()
-  local times = math.ceil(0.03 / timed(run).wall)
-  return { variants = { "fp32" }, flops = 2 * batch * oh * ow * co * kh * kw * ci }, function() return timed(run, times) end
+  local x, y, made = scion.uniform({ batch, h, w, ci }, -1, 1), scion.zeros(batch, oh, ow, co), {}
+  for _, precision in ipairs(precisions) do
+    local name = precision == "bf16" and "conv2d_bf16" or "conv2d"
+    local dtype = precision == "bf16" and "bf16" or "f32"
+    local packed = core.new({ core[name .. "_packed"](kernel, false) }, dtype)
+    core.run { name .. "_pack", kernel = kernel, packed = packed }
+    local step = { name .. "_forward", x = x:to(dtype), packed = packed, bias = scion.zeros(co), y = y:to(dtype), window = window,
+                   activation = "relu" }
+    local function run() core.run(step) end
+    run()
+    local times = math.ceil(0.03 / timed(run).wall)
+    made[precision] = function() return timed(run, times) end
+  end
+  return { variants = precisions, flops = 2 * batch * oh * ow * co * kh * kw * ci }, function(variant) return made[variant]() end
 end
 
 -- ---- the input pipeline
@@ -146,6 +154,6 @@ for line in io.lines() do
     told, prepared.round = works[work](table.unpack(words))
     print(core.json_encode(told))
   else
-    print(core.json_encode(verb == "bytes" and peak_bytes() or prepared.round()))
+    print(core.json_encode(verb == "bytes" and peak_bytes() or prepared.round(work)))
   end
 end

@@ -121,8 +121,14 @@ demo: deps
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@eval "$$($(MAKE) -s env)"; exec $(LUA) $(if $(DATA)$(WEIGHTS),examples/two_pronged.lua "$(DATA)" "$(WEIGHTS)",examples/demo.lua)
 
-bench: all
-	@eval "$$($(MAKE) -s env)"; for file in spec/bench/*.lua; do echo "== $$file"; $(LUA) "$$file" || exit 1; done
+# PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch [PYTHON="python3 .."]: beside an installed PyTorch
+PEAK = $(BUILD)/spec/bench/peak
+PEAK_OBJECTS = $(foreach isa,$(ISAS),$(BUILD)/spec/bench/peak_simd.$(isa).o) $(BUILD)/spec/bench/peak_amx.o $(BUILD)/spec/bench/peak.o
+$(PEAK): $(PEAK_OBJECTS) $(CORE)
+	$(CC) $(SANITIZER) -o $@ $^ $(LDFLAGS) $(LIBRARIES)
+bench: all $(PEAK)
+	@eval "$$($(MAKE) -s env)"; export LUA_PATH="$(HERE)/spec/bench/?.lua;$$LUA_PATH" LUA="$(LUA)"; \
+	exec $(LUA) spec/bench/run.lua $(PEAK) PART="$(PART)" ROUNDS="$(ROUNDS)" THREADS="$(THREADS)" CLOCK="$(CLOCK)" PEER="$(PEER)" PYTHON="$(PYTHON)"
 
 # ---- where Lua finds it; LuaRocks gives LUADIR and LIBDIR
 PREFIX ?= /usr/local

@@ -579,6 +579,16 @@ scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
 
 typedef struct scion_loader scion_loader;
 
+/* Images that loaders decoded and resized once, for their later passes: `count` of one size, in memory, up to `budget` bytes;
+ * what comes when that is full is decoded again each time, and so is a file that changed. Loaders may share one; it is freed
+ * with its last user. */
+typedef struct scion_image_store scion_image_store;
+
+/* A new, empty one, for images of height x width. */
+scion_status scion_image_store_new(scion_image_store **store, int64_t count, int height, int width, size_t budget);
+void scion_image_store_release(scion_image_store *store); /* NULL is fine */
+size_t scion_image_store_bytes(const scion_image_store *store); /* in memory now */
+
 typedef struct {
   const char *const *paths;    /* `count` files (copied), or NULL and then */
   const scion_tensor *images;  /* u8 [count,H,W,3] (its storage is retained) */
@@ -588,6 +598,12 @@ typedef struct {
   int ahead;                    /* batches that may be ready or under way, at least 1 */
   uint64_t seed;
   const scion_augment *augment; /* or NULL; copied */
+  /* Large JPEGs need not be decoded whole: libjpeg gives 1/2, 1/4 or 1/8 of the size for less work. The smallest of these is
+   * taken that is still reducing_gap times as high and wide as the result, which it is then resized to: to the byte what Pillow's
+   * draft() to that many times the size and resize() give, where 2 is told from the whole image by close looking only. At least
+   * 1; 0: always whole. An image below 2 * reducing_gap times the size of the result is always decoded whole. */
+  double reducing_gap;
+  scion_image_store *store; /* for as many images of the results' size, or NULL; retained */
 } scion_loader_options;
 
 scion_status scion_loader_new(scion_loader **loader, const scion_loader_options *options);

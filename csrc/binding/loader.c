@@ -68,19 +68,53 @@ static const char *const *read_paths(lua_State *L, int list, lua_Integer count) 
   return paths;
 }
 
+#define SCION_IMAGE_STORE "scion.image_store"
+
+/* core.image_store(count, height, width, bytes) -> store: see scion.h */
+static int core_image_store(lua_State *L) {
+  lua_Number bytes = luaL_checknumber(L, 4);
+  luaL_argcheck(L, bytes >= 0 && bytes < 1e18, 4, "a number of bytes expected");
+  scion_image_store **store = lua_newuserdatauv(L, sizeof *store, 0);
+  *store = NULL;
+  luaL_setmetatable(L, SCION_IMAGE_STORE);
+  lua_Integer height = luaL_checkinteger(L, 2), width = luaL_checkinteger(L, 3);
+  luaL_argcheck(L, height > 0 && height <= SCION_MAX_PIXELS && width > 0 && width <= SCION_MAX_PIXELS, 2, "sizes in pixels expected");
+  scion_check(L, scion_image_store_new(store, luaL_checkinteger(L, 1), (int)height, (int)width, (size_t)bytes));
+  return 1;
+}
+
+static scion_image_store **check_store(lua_State *L, int index) { return luaL_checkudata(L, index, SCION_IMAGE_STORE); }
+
+/* #store -> bytes in it */
+static int store_len(lua_State *L) {
+  scion_image_store *store = *check_store(L, 1);
+  lua_pushinteger(L, store ? (lua_Integer)scion_image_store_bytes(store) : 0);
+  return 1;
+}
+
+static int store_gc(lua_State *L) {
+  scion_image_store **store = check_store(L, 1);
+  scion_image_store_release(*store);
+  *store = NULL;
+  return 0;
+}
+
 /* core.loader{ files = {paths} or images = u8 tensor NxHxWx3, height=, width=, workers = core.threads(), ahead = 4, seed = 0,
+ *              reducing_gap = 0, store = core.image_store(..) or nil,
  *              augment = { rotation, shear, width_shift, height_shift, zoom_low, zoom_high, flip_horizontal, flip_vertical,
  *                          brightness_low, brightness_high, channel_shift, fill, fill_value } or nil } -> loader */
 static int core_loader(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   scion_loader_options options = {.height = size_field(L, 1, "height", 0), .width = size_field(L, 1, "width", 0),
                                   .workers = size_field(L, 1, "workers", scion_threads()), .ahead = size_field(L, 1, "ahead", 4),
-                                  .seed = (uint64_t)whole_field(L, 1, "seed", 0)};
+                                  .seed = (uint64_t)whole_field(L, 1, "seed", 0), .reducing_gap = field(L, 1, "reducing_gap", 0)};
   scion_augment augment;
   if (lua_getfield(L, 1, "augment") == LUA_TTABLE) {
     augment = read_augment(L, lua_gettop(L));
     options.augment = &augment;
   }
+  if (lua_getfield(L, 1, "store") != LUA_TNIL) options.store = *check_store(L, lua_gettop(L));
+  lua_pop(L, 1);
   handle *h = lua_newuserdatauv(L, sizeof *h, 0);
   h->loader = NULL;
   luaL_setmetatable(L, SCION_LOADER);
@@ -223,13 +257,17 @@ static int core_byte_less(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"loader", core_loader}, {"permutation", core_permutation}, {"gather", core_gather},
+static const luaL_Reg functions[] = {{"loader", core_loader}, {"image_store", core_image_store}, {"permutation", core_permutation}, {"gather", core_gather},
                                      {"from_one", core_from_one}, {"count", core_count}, {"byte_less", core_byte_less}, {NULL, NULL}};
 static const luaL_Reg methods[] = {{"start", loader_start}, {"next", loader_next}, {"stop", loader_stop}, {NULL, NULL}};
+static const luaL_Reg store_metamethods[] = {{"__len", store_len}, {"__gc", store_gc}, {"__close", store_gc}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__gc", loader_close}, {"__close", loader_close}, {NULL, NULL}};
 
 void scion_open_loader(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
+  luaL_newmetatable(L, SCION_IMAGE_STORE);
+  luaL_setfuncs(L, store_metamethods, 0);
+  lua_pop(L, 1);
   luaL_newmetatable(L, SCION_LOADER);
   luaL_setfuncs(L, metamethods, 0);
   luaL_newlib(L, methods);

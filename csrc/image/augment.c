@@ -64,45 +64,42 @@ static float inside(float x, int size, scion_fill fill) {
 void warp_pixel(const warp_row *job, float x, float y, unsigned char *out) {
   x = inside(x, job->width, job->fill);
   y = inside(y, job->height, job->fill);
-  if (x != x || y != y) {
-    memset(out, job->value, 3);
-    return;
-  }
-  int left = (int)x, top = (int)y, right = left + 1 < job->width ? left + 1 : left, bottom = top + 1 < job->height ? top + 1 : top;
+  bool nowhere = x != x || y != y;
+  int left = nowhere ? 0 : (int)x, top = nowhere ? 0 : (int)y;
+  int right = left + 1 < job->width ? left + 1 : left, bottom = top + 1 < job->height ? top + 1 : top;
   float fx = x - (float)left, fy = y - (float)top;
   const unsigned char *upper = job->x + (size_t)top * (size_t)job->width * 3, *lower = job->x + (size_t)bottom * (size_t)job->width * 3;
   for (int c = 0; c < 3; c++) {
     float a = upper[3 * left + c], b = lower[3 * left + c];
     a += fx * ((float)upper[3 * right + c] - a);
     b += fx * ((float)lower[3 * right + c] - b);
-    out[c] = (unsigned char)(a + fy * (b - a) + 0.5f);
+    float value = (nowhere ? job->value : a + fy * (b - a)) * job->gain + job->shift[c];
+    out[c] = (unsigned char)(value > 0 ? value < 255 ? value : 255 : 0);
   }
 }
 
-static void shift_colours(unsigned char *pixels, int64_t count, const scion_warp *warp) {
-  unsigned char table[3][256];
-  for (int c = 0; c < 3; c++)
-    for (int v = 0; v < 256; v++) {
-      float value = (float)v * warp->gain + warp->shift[c] + 0.5f;
-      table[c][v] = (unsigned char)(value > 0 ? value < 255 ? value : 255 : 0);
-    }
-  for (int64_t i = 0; i < count; i++, pixels += 3)
-    for (int c = 0; c < 3; c++) pixels[c] = table[c][pixels[c]];
+static bool keeps(const scion_warp *warp) {
+  static const double still[6] = {1, 0, 0, 0, 1, 0};
+  for (int i = 0; i < 6; i++)
+    if (warp->matrix[i] != still[i]) return false;
+  return warp->gain == 1 && warp->shift[0] == 0 && warp->shift[1] == 0 && warp->shift[2] == 0;
 }
 
 void image_warp(const unsigned char *x, unsigned char *y, int height, int width, const scion_warp *warp, scion_fill fill,
                 unsigned char value) {
-  const double *m = warp->matrix;
-  if (m[0] == 1 && m[1] == 0 && m[2] == 0 && m[3] == 0 && m[4] == 1 && m[5] == 0) {
+  if (keeps(warp)) {
     memcpy(y, x, (size_t)height * (size_t)width * 3);
-  } else {
-    for (int row = 0; row < height; row++) {
-      warp_row job = {x, height, width, (float)(m[1] * row + m[2]), (float)(m[4] * row + m[5]), (float)m[0], (float)m[3], fill, value};
-      SIMD_CHOOSE(warp_pixels)(&job, y + (size_t)row * (size_t)width * 3);
-    }
+    return;
   }
-  if (warp->gain != 1 || warp->shift[0] != 0 || warp->shift[1] != 0 || warp->shift[2] != 0)
-    shift_colours(y, (int64_t)height * width, warp);
+  const double *m = warp->matrix;
+  warp_row job = {.x = x, .height = height, .width = width, .step_x = (float)m[0], .step_y = (float)m[3], .fill = fill, .value = value,
+                  .gain = warp->gain};
+  for (int c = 0; c < 3; c++) job.shift[c] = warp->shift[c] + 0.5f;
+  for (int row = 0; row < height; row++) {
+    job.source_x = (float)(m[1] * row + m[2]);
+    job.source_y = (float)(m[4] * row + m[5]);
+    SIMD_CHOOSE(warp_pixels)(&job, y + (size_t)row * (size_t)width * 3);
+  }
 }
 
 scion_status scion_image_warp(const scion_tensor *x, scion_tensor *y, const scion_warp *warp, scion_fill fill, unsigned char value) {

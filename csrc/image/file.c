@@ -25,10 +25,16 @@ void image_buffer_free(image_buffer *buffer) {
 
 #define SLACK 16 /* bytes behind the last pixel that vector loads may touch */
 
-scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width) {
+scion_status image_size_check(int64_t height, int64_t width) {
   if (height < 1 || width < 1 || height > SCION_MAX_PIXELS || width > SCION_MAX_PIXELS || height * width > SCION_MAX_PIXELS)
     return scion_fail(SCION_WORLD, "an image of %lldx%lld pixels is refused (at most %lld pixels)", (long long)width,
                       (long long)height, (long long)SCION_MAX_PIXELS);
+  return SCION_OK;
+}
+
+scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width) {
+  scion_status status = image_size_check(height, width);
+  if (status != SCION_OK) return status;
   pixels->height = (int)height;
   pixels->width = (int)width;
   return image_buffer_reserve(&pixels->memory, (size_t)(height * width) * 3 + SLACK);
@@ -54,6 +60,17 @@ static scion_status read_all(int file, image_buffer *bytes, size_t *size) {
     *size += (size_t)got;
   }
   return SCION_OK;
+}
+
+image_stamp image_stamp_of(const char *path) {
+  struct stat about;
+  if (stat(path, &about) != 0) return (image_stamp){0};
+#ifdef __APPLE__
+  return (image_stamp){about.st_size, {about.st_mtimespec.tv_sec, about.st_mtimespec.tv_nsec},
+                       {about.st_ctimespec.tv_sec, about.st_ctimespec.tv_nsec}};
+#else
+  return (image_stamp){about.st_size, {about.st_mtim.tv_sec, about.st_mtim.tv_nsec}, {about.st_ctim.tv_sec, about.st_ctim.tv_nsec}};
+#endif
 }
 
 scion_status image_read_file(const char *path, image_buffer *bytes, size_t *size) {

@@ -19,25 +19,46 @@ typedef struct {
   int height, width;
 } image_pixels;
 
-/* Makes room for height x width pixels; refuses an empty image and one of more than SCION_MAX_PIXELS. */
+/* Refuses an empty image and one of more than SCION_MAX_PIXELS. */
+scion_status image_size_check(int64_t height, int64_t width);
+/* Makes room for height x width pixels, if they are not refused. */
 scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width);
 
 /* ---- file.c: messages do not name the file, the callers do */
 scion_status image_read_file(const char *path, image_buffer *bytes, size_t *size);
+/* What tells that a file is as it was: its size and times. Equal ones have equal bytes; all zero where there is no such file. */
+typedef struct {
+  int64_t size, modified[2], changed[2];
+} image_stamp;
+image_stamp image_stamp_of(const char *path);
 /* Writes under another name beside it, then renames: the path holds the old file or the whole new one. */
 scion_status image_write_file(const char *path, const void *bytes, size_t size);
 
+/* The upright image need not be larger than this: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is no smaller.
+ * {0}: whole. */
+typedef struct {
+  double height, width;
+} image_enough;
+
 /* ---- jpeg.c, png.c: one format each. *orientation is EXIF's, 1 .. 8. */
-scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_pixels *pixels, int *orientation);
+scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_enough enough, image_pixels *pixels, int *orientation);
 scion_status image_png_decode(const unsigned char *bytes, size_t size, image_pixels *pixels);
 /* rgb: height x width pixels. The bytes of the file are put into *out, their number into *size. */
 scion_status image_jpeg_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size);
 scion_status image_png_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size);
 
 /* ---- decode.c: recognises the format by content and turns the image upright. */
-scion_status image_decode(const unsigned char *bytes, size_t size, image_pixels *pixels);
+scion_status image_decode(const unsigned char *bytes, size_t size, image_enough enough, image_pixels *pixels);
 /* Reads and decodes; the message names the path. */
-scion_status image_read(const char *path, image_buffer *bytes, image_pixels *pixels);
+scion_status image_read(const char *path, image_enough enough, image_buffer *bytes, image_pixels *pixels);
+
+/* ---- store.c: beside the public functions */
+void image_store_retain(scion_image_store *store);
+bool image_store_fits(const scion_image_store *store, int64_t count, int height, int width);
+/* The pixels of image `index`, or NULL: not there, or its file changed. They stay as long as the store. */
+const unsigned char *image_store_get(const scion_image_store *store, int32_t index, const image_stamp *stamp);
+/* Keeps a copy, unless that would exceed the budget. */
+void image_store_put(scion_image_store *store, int32_t index, const image_stamp *stamp, const unsigned char *pixels);
 
 /* ---- resize.c: scion_image_resize on bare memory; work is scratch. */
 scion_status image_resize(const unsigned char *x, int height, int width, unsigned char *y, int new_height, int new_width,

@@ -107,13 +107,25 @@ static void inks_to_rgb(const unsigned char *inks, unsigned char *rgb, int width
     }
 }
 
-static void decode(struct jpeg_decompress_struct *info, image_pixels *pixels, int *orientation) {
+/* libjpeg's own reduction: the discrete cosine transform of each block is inverted at a smaller size. */
+static unsigned reduction(const struct jpeg_decompress_struct *info, image_enough enough, int orientation) {
+  double height = orientation >= 5 ? enough.width : enough.height, width = orientation >= 5 ? enough.height : enough.width;
+  for (unsigned by = 8; by > 1 && height > 0; by /= 2)
+    if (info->image_height >= by * height && info->image_width >= by * width) return by;
+  return 1;
+}
+
+static void decode(struct jpeg_decompress_struct *info, image_enough enough, image_pixels *pixels, int *orientation) {
   jpeg_save_markers(info, JPEG_APP0 + 1, 0xFFFF);
   jpeg_read_header(info, TRUE);
   *orientation = 1;
   for (jpeg_saved_marker_ptr marker = info->marker_list; marker && *orientation == 1; marker = marker->next)
     *orientation = exif_orientation(marker->data, marker->data_length);
-  scion_status status = image_pixels_reserve(pixels, info->image_height, info->image_width);
+  info->scale_num = 1;
+  info->scale_denom = reduction(info, enough, *orientation);
+  jpeg_calc_output_dimensions(info);
+  scion_status status = image_size_check(info->image_height, info->image_width);
+  if (status == SCION_OK) status = image_pixels_reserve(pixels, info->output_height, info->output_width);
   if (status != SCION_OK) fail((j_common_ptr)info, status);
   bool inks = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
   info->out_color_space = inks ? JCS_CMYK : JCS_RGB;
@@ -129,21 +141,21 @@ static void decode(struct jpeg_decompress_struct *info, image_pixels *pixels, in
 
 /* Returns also where libjpeg jumps to; what it works on belongs to a caller, and so is sure to be in memory. */
 static void try_decode(struct jpeg_decompress_struct *info, struct jpeg_source_mgr *source, jpeg_errors *errors,
-                       image_pixels *pixels, int *orientation) {
+                       image_enough enough, image_pixels *pixels, int *orientation) {
   if (setjmp(errors->escape) != 0) return;
   jpeg_create_decompress(info);
   info->src = source;
-  decode(info, pixels, orientation);
+  decode(info, enough, pixels, orientation);
 }
 
-scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_pixels *pixels, int *orientation) {
+scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_enough enough, image_pixels *pixels, int *orientation) {
   struct jpeg_decompress_struct info = {0};
   struct jpeg_source_mgr source = {.next_input_byte = bytes, .bytes_in_buffer = size, .init_source = source_nothing,
                                    .fill_input_buffer = source_end, .skip_input_data = source_skip,
                                    .resync_to_restart = jpeg_resync_to_restart, .term_source = source_nothing};
   jpeg_errors errors = {.status = SCION_OK};
   info.err = set_errors(&errors);
-  try_decode(&info, &source, &errors, pixels, orientation);
+  try_decode(&info, &source, &errors, enough, pixels, orientation);
   jpeg_destroy_decompress(&info);
   return errors.status;
 }

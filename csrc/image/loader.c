@@ -24,6 +24,8 @@ struct scion_loader {
   uint64_t seed;
   scion_augment augment;
   bool augmented;
+  image_enough enough; /* how large an image must be decoded */
+  scion_image_store *store; /* or NULL */
   /* a pass: written while no thread runs */
   int32_t *order;
   int64_t items, batch;
@@ -57,25 +59,45 @@ static void scratch_free(scratch *s) {
   image_buffer_free(&s->decoded.memory);
 }
 
-static scion_status make(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
-  const unsigned char *pixels;
-  int height, width;
-  if (loader->paths) {
-    scion_status status = image_read(loader->paths[index], &s->bytes, &s->decoded);
-    if (status != SCION_OK) return status;
-    pixels = s->decoded.memory.data, height = s->decoded.height, width = s->decoded.width;
-  } else {
-    height = (int)loader->source.shape[1], width = (int)loader->source.shape[2];
-    pixels = (const unsigned char *)loader->source.data + (size_t)index * (size_t)height * (size_t)width * 3;
+/* Image `index` at the size of the results, before any change, into `target`. */
+static scion_status make_plain(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
+  if (!loader->paths) {
+    int height = (int)loader->source.shape[1], width = (int)loader->source.shape[2];
+    const unsigned char *pixels = (const unsigned char *)loader->source.data + (size_t)index * (size_t)height * (size_t)width * 3;
+    return image_resize(pixels, height, width, target, loader->height, loader->width, &s->work);
   }
-  if (!loader->augmented) return image_resize(pixels, height, width, target, loader->height, loader->width, &s->work);
+  scion_status status = image_read(loader->paths[index], loader->enough, &s->bytes, &s->decoded);
+  if (status != SCION_OK) return status;
+  return image_resize(s->decoded.memory.data, s->decoded.height, s->decoded.width, target, loader->height, loader->width, &s->work);
+}
+
+/* The same, from the store where it is there, and into it where it is not: *plain points to the store's pixels or to `target`. */
+static scion_status find_plain(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s,
+                               const unsigned char **plain) {
+  image_stamp stamp = loader->store ? image_stamp_of(loader->paths[index]) : (image_stamp){0};
+  *plain = loader->store ? image_store_get(loader->store, index, &stamp) : NULL;
+  if (*plain) return SCION_OK;
+  *plain = target;
+  scion_status status = make_plain(loader, index, target, s);
+  if (status == SCION_OK && loader->store) image_store_put(loader->store, index, &stamp, target);
+  return status;
+}
+
+static scion_status make(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
+  size_t bytes = (size_t)loader->height * (size_t)loader->width * 3;
+  const unsigned char *plain;
+  if (!loader->augmented) {
+    scion_status status = find_plain(loader, index, target, s, &plain);
+    if (status == SCION_OK && plain != target) memcpy(target, plain, bytes);
+    return status;
+  }
+  scion_status status = image_buffer_reserve(&s->plain, bytes);
+  if (status == SCION_OK) status = find_plain(loader, index, s->plain.data, s, &plain);
+  if (status != SCION_OK) return status;
   scion_warp warp;
   scion_augment_draw(&loader->augment, loader->seed, loader->epoch, (uint32_t)index, loader->height, loader->width, &warp);
-  scion_status status = image_buffer_reserve(&s->plain, (size_t)loader->height * (size_t)loader->width * 3);
-  if (status == SCION_OK) status = image_resize(pixels, height, width, s->plain.data, loader->height, loader->width, &s->work);
-  if (status == SCION_OK)
-    image_warp(s->plain.data, target, loader->height, loader->width, &warp, loader->augment.fill, loader->augment.fill_value);
-  return status;
+  image_warp(plain, target, loader->height, loader->width, &warp, loader->augment.fill, loader->augment.fill_value);
+  return SCION_OK;
 }
 
 /* ---- the workers */
@@ -308,6 +330,10 @@ static scion_status check_options(const scion_loader_options *options) {
   if (options->ahead < 1 || options->ahead > 1024)
     return scion_fail(SCION_MISUSE, "a loader works 1 to 1024 batches ahead, not %d", options->ahead);
   if (options->count < 0 || options->count > INT32_MAX) return scion_fail(SCION_MISUSE, "a loader has 0 to 2^31-1 images");
+  if (!(options->reducing_gap == 0 || (options->reducing_gap >= 1 && options->reducing_gap <= 1e6)))
+    return scion_fail(SCION_MISUSE, "a reducing gap is 0 or a number from 1 up, not %g", options->reducing_gap);
+  if (options->store && (!options->paths || !image_store_fits(options->store, options->count, options->height, options->width)))
+    return scion_fail(SCION_MISUSE, "the store of images is one for other images");
   if (options->paths) return SCION_OK;
   if (!t || t->dtype != SCION_U8 || t->dims != 4 || t->shape[3] != 3 || !scion_tensor_contiguous(t) || t->shape[0] != options->count ||
       (options->count > 0 && (t->shape[1] < 1 || t->shape[2] < 1 || t->shape[1] * t->shape[2] > SCION_MAX_PIXELS)))
@@ -325,6 +351,9 @@ scion_status scion_loader_new(scion_loader **result, const scion_loader_options 
   *loader = (scion_loader){.count = options->count, .height = options->height, .width = options->width, .workers = options->workers,
                            .ahead = options->ahead, .seed = options->seed, .augmented = options->augment != NULL};
   if (options->augment) loader->augment = *options->augment;
+  loader->enough = (image_enough){options->reducing_gap * options->height, options->reducing_gap * options->width};
+  loader->store = options->store;
+  if (loader->store) image_store_retain(loader->store);
   pthread_mutex_init(&loader->mutex, NULL);
   pthread_cond_init(&loader->room, NULL);
   pthread_cond_init(&loader->ready, NULL);
@@ -350,6 +379,7 @@ void scion_loader_free(scion_loader *loader) {
   if (!loader || (loader->process && loader->process != getpid())) return;
   if (loader->slots) scion_loader_stop(loader);
   scion_storage_release(loader->source.storage);
+  scion_image_store_release(loader->store);
   pthread_mutex_destroy(&loader->mutex);
   pthread_cond_destroy(&loader->room);
   pthread_cond_destroy(&loader->ready);

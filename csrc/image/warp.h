@@ -10,7 +10,8 @@ typedef struct {
   float source_x, source_y; /* where the row's first pixel comes from */
   float step_x, step_y;     /* and how far each next one lies */
   scion_fill fill;
-  unsigned char value;
+  float value;
+  float gain, shift[3]; /* what is blended becomes value * gain + shift, cut off to a byte: shift holds the half that rounds */
 } warp_row;
 
 /* One row of job->width pixels. */

@@ -40,11 +40,54 @@ local function pass(dataset, ...)
   return { bytes = table.concat(bytes), labels = labels, indices = indices, failures = failures, sizes = sizes }
 end
 
+-- What this process has in memory, or nothing where the system does not tell or a sanitizer keeps what is freed.
+local function resident()
+  local file = not os.getenv "LD_PRELOAD" and io.open "/proc/self/status"
+  if not file then return nil end
+  local kilobytes = file:read "a":match "VmRSS:%s*(%d+) kB"
+  file:close()
+  return 1024 * tonumber(kilobytes)
+end
+
 local everything = { rotation = 20, width_shift = 0.1, height_shift = 0.2, shear = 10, zoom = 0.3, flip = "both",
                      brightness = { 0.7, 1.2 }, channel_shift = 20 }
 
 describe("scion.data.folder", function()
   after_each(support.clean)
+
+  for _, memory in ipairs{ 0, 1e9 } do
+    it(("needs no more memory after many epochs than after a few, keeping %g bytes"):format(memory), function()
+      local d = data.folder(tree{ a = numbered(12), b = numbered(12) }, { size = 60, batch = 5, augment = everything, workers = 2, memory = memory })
+      local function epochs(first, last)
+        for e = first, last do
+          for _ in d:batches(e) do end -- luacheck: ignore 542
+          collectgarbage() -- what waits for the collector is no concern here
+        end
+        return core.live_bytes(), d.store and #d.store or 0, resident()
+      end
+      local live, kept, before = epochs(1, 50) -- by then malloc has its arenas for the threads
+      local live_after, kept_after, after = epochs(51, 200)
+      assert.equal(live, live_after)
+      assert.equal(kept, kept_after)
+      if before then assert.is_true(after - before < 2e6, ("%d bytes more"):format(after - before)) end
+    end)
+  end
+
+  it("keeps images in memory as it is told, and gives the same ones", function()
+    local root = tree{ a = numbered(3), b = numbered(4) }
+    local one = 20 * 20 * 3
+    local kept = data.folder(root, { size = 20, augment = everything })
+    local not_kept = data.folder(root, { size = 20, augment = everything, memory = 0 })
+    local some = data.folder(root, { size = 20, augment = everything, memory = 3 * (one + 64) })
+    for epoch = 1, 3 do
+      local bytes = pass(kept, epoch).bytes
+      assert.equal(bytes, pass(not_kept, epoch).bytes)
+      assert.equal(bytes, pass(some, epoch).bytes)
+    end
+    assert.is_nil(not_kept.store)
+    assert.is_true(#kept.store >= 7 * one and #some.store >= 3 * one and #some.store < 4 * one)
+    assert.is_nil(data.files(kept.files).store)
+  end)
 
   it("sorts classes and files by code point and passes over what is no image", function()
     local root = tree{ b = { "2.jpg", "10.PNG", "Z.jpeg", "notes.text", ".hidden.jpg" }, Y = { "a.png" }, ["é"] = { "x.jpg" },
@@ -127,6 +170,7 @@ describe("scion.data.folder", function()
       [{ seed = "x" }] = "'seed'", [{ workers = 0 }] = "'workers'", [{ augment = { zoom = 1 } }] = "'zoom'",
       [{ augment = { zoom = { 2, 1 } } }] = "'zoom'", [{ augment = { flip = "sideways" } }] = "'flip'",
       [{ augment = { fill = "zeros" } }] = "'fill'", [{ augment = { rotation = -1 } }] = "'rotation'",
+      [{ memory = -1 }] = "'memory'", [{ reducing_gap = 0.5 }] = "'reducing_gap'",
       [{ augment = { shear = 0 / 0 } }] = "'shear'", [{ augment = { brightness = 2 } }] = "'brightness'",
     } do
       assert.error_matches(function() data.folder(root, given) end, message)

@@ -135,6 +135,67 @@ describe("core.loader", function()
     assert.equal(before, core.live_bytes())
   end)
 
+  it("decodes large JPEGs at a fraction of their size, as Pillow's draft does", function()
+    local folder = support.folder()
+    for i, case in ipairs(dofile "spec/fixtures/image/golden.lua".reduced) do
+      local path = ("%s/reduced%d.jpg"):format(folder, i)
+      support.write(path, support.unhex(case.file))
+      local function load(gap)
+        local loader = make{ files = { path }, height = case.y[1], width = case.y[2], reducing_gap = gap }
+        loader:start(nil, 1, 1)
+        return loader:next():bytes()
+      end
+      assert.equal(case.adler, support.adler32(load(2)), ("case %d: %dx%d"):format(i, case.y[1], case.y[2]))
+      local whole = image.resize(assert(image.load(path)), case.y):bytes()
+      assert.equal(whole, load(0))
+      assert.equal(case.decoded[1] == 96, whole == load(2))
+      assert.is_true(support.largest_difference(whole, load(2)) <= 24) -- a smooth picture stays what it is
+    end
+    assert.error_matches(function() make{ reducing_gap = 0.5 } end, "a reducing gap is 0 or a number from 1 up")
+  end)
+
+  it("finds in a store what another loader put there", function()
+    local path = support.folder() .. "/large.jpg"
+    assert(image.save(path, image.resize(support.pattern(9, 12), { 120, 160 })))
+    local function load(store, gap)
+      local loader = make{ files = { path }, store = store, reducing_gap = gap }
+      loader:start(nil, 1, 1)
+      return loader:next():bytes()
+    end
+    local store = core.image_store(1, 11, 13, 1e6)
+    local reduced, whole = load(nil, 1), load(nil, 0)
+    assert.not_equal(reduced, whole)
+    assert.equal(reduced, load(store, 1))
+    assert.equal(reduced, load(store, 0)) -- it did not decode
+    assert(image.save(path, support.pattern(11, 13)))
+    assert.not_equal(reduced, load(store, 0)) -- a file that changed is read again
+    assert.equal(load(nil, 0), load(store, 0))
+  end)
+
+  it("gives the same bytes with a store, which keeps to its budget", function()
+    local one = 11 * 13 * 3
+    for _, images in ipairs{ 0, 1, 7, 100 } do
+      local store = core.image_store(#files, 11, 13, images * (one + 64))
+      for workers = 1, 3 do
+        local loader = make{ store = store, workers = workers }
+        loader:start(nil, 4, 1)
+        assert.equal(first, take(loader))
+        assert.is_true(#store <= images * (one + 64) and #store >= math.min(images, #files) * one)
+      end
+    end
+    local augment = { shear = 20, zoom_low = 0.7, zoom_high = 1.2, flip_horizontal = true }
+    local plain, kept = make{ augment = augment, seed = 5 }, make{ augment = augment, seed = 5, store = core.image_store(#files, 11, 13, 1e6) }
+    for epoch = 1, 3 do
+      plain:start(nil, 4, epoch)
+      kept:start(nil, 4, epoch)
+      assert.equal(take(plain), take(kept))
+    end
+    for _, wrong in ipairs{ { 22, 11, 13 }, { 23, 13, 12 } } do
+      assert.error_matches(function() make{ store = core.image_store(wrong[1], wrong[2], wrong[3], 1e6) } end, "one for other images")
+    end
+    assert.error_matches(function() core.image_store(-1, 3, 3, 1e6) end, "cannot hold %-1 images")
+  end)
+
   it("holds on to what it works with under a restless collector", function()
     local function run()
       local loader = make{ files = table.move(files, 1, #files, 1, {}), workers = 2 }

@@ -78,6 +78,7 @@ end
 function key.of_images(data)
   if data.files then
     local found, stamps = key.of_files(data.files)
+    for i, hash in ipairs(found) do found[i] = hash and core.hash(hash .. "decoded " .. data.reducing_gap) end
     return found, stamps
   end
   local known, version = hashes[data], data.images:version()

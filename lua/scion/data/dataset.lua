@@ -12,6 +12,8 @@ local options = require "scion.options"
 ---@field batch integer
 ---@field seed integer
 ---@field shuffle boolean
+---@field memory number bytes of decoded and resized images that are kept for later epochs
+---@field reducing_gap number how many times as large as wanted a JPEG is decoded at least; 0: always whole
 ---@field skipped integer how many images turned out to be broken and were left out
 ---@field warn fun(message: string) is told once of each broken image; writes a line to stderr unless replaced
 local dataset = { __name = "scion.Dataset" }
@@ -37,11 +39,15 @@ function dataset.new(where, source, o)
   want(whole(o.batch, 1), "batch", "a whole number from 1 up")
   want(math.type(o.seed) == "integer", "seed", "a whole number")
   want(o.workers == nil or whole(o.workers, 1), "workers", "a whole number from 1 up")
+  want(o.memory == nil or (type(o.memory) == "number" and o.memory >= 0 and o.memory < 1e18), "memory", "a number of bytes")
+  want(not o.reducing_gap or (type(o.reducing_gap) == "number" and o.reducing_gap >= 1 and o.reducing_gap <= 1e6), "reducing_gap",
+       "a number from 1 up, or false")
   if o.augment then augment_numbers(where, o.augment, size) end
   return setmetatable({
     files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
     classes = source.classes, targets = source.targets, labels = source.labels, size = size, batch = o.batch, seed = o.seed, shuffle = o.shuffle ~= false,
-    augment = o.augment or nil, workers = o.workers, skipped = 0, reported = {}, warn = source.quiet and nothing or to_stderr,
+    augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
+    skipped = 0, reported = {}, warn = source.quiet and nothing or to_stderr,
   }, dataset)
 end
 
@@ -104,8 +110,12 @@ function dataset:order(epoch) return core.permutation(self.count, self.seed, epo
 function dataset:load(order, epoch, given)
   local augment = given.augment
   if augment == nil then augment = self.augment end
+  if self.files and self.memory > 0 and not self.store then
+    self.store = core.image_store(self.count, self.size[1], self.size[2], self.memory)
+  end
   local loader = core.loader{
     files = self.files, images = self.images, height = self.size[1], width = self.size[2], workers = self.workers,
+    reducing_gap = self.reducing_gap, store = self.store,
     seed = self.seed, augment = augment and augment_numbers("augment", augment, self.size) or nil,
   }
   loader:start(order, given.batch or self.batch, epoch)

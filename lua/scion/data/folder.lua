@@ -92,12 +92,16 @@ end
 --- size = 224: a number or {height, width}; batch = 32; shuffle = true: a new order in each epoch, drawn from seed = 0;
 --- labels: the class names, which the folders must agree with, in the order that numbers them (such as another set's labels);
 --- workers: threads that read ahead (as many as there are CPUs);
+--- memory = 1e9: so many bytes of decoded and resized images are kept, which later epochs find; 0: none;
+--- reducing_gap = 2: a JPEG of at least four times the size wanted is decoded at 1/2, 1/4 or 1/8 of its own, but never below twice
+--- what is wanted, from where it is resized, as Pillow's thumbnail does; a larger number comes closer to false, which decodes all whole;
 --- augment: see scion.data.augment
 ---@return scion.Dataset
 ---Raises when the path is missing or holds no class folders, a class has no images, the folders are not the labels, or an
 ---option is unknown or makes no sense; the message names the path or the option.
 return function(path, given)
-  local o = options.check(where, given, { "augment", "workers", "labels", size = 224, batch = 32, shuffle = true, seed = 0 })
+  local o = options.check(where, given, { "augment", "workers", "labels", size = 224, batch = 32, shuffle = true, seed = 0, memory = 1e9,
+                                           reducing_gap = 2 })
   if type(path) ~= "string" then error(("%s: a path is a string, not a %s"):format(where, type(path)), 2) end
   path = #path > 1 and path:gsub("/+$", "") or path
   local labels, message = class_folders(path)

@@ -7,12 +7,13 @@ local data = { folder = require "scion.data.folder" }
 
 --- A list of image files without labels, in their order. A file that cannot be read is told by the iterator's fourth value.
 ---@param list string[] paths
----@param given? table size = 224, batch = 32, shuffle = false, seed = 0, augment, workers (as for scion.data.folder)
+---@param given? table size = 224, batch = 32, shuffle = false, seed = 0, memory = 0, augment, workers, reducing_gap (as for
+--- scion.data.folder)
 ---@return scion.Dataset
 ---Raises for an unknown option or one that makes no sense.
 function data.files(list, given)
   local where = "scion.data.files"
-  local o = options.check(where, given, { "augment", "workers", size = 224, batch = 32, shuffle = false, seed = 0 })
+  local o = options.check(where, given, { "augment", "workers", size = 224, batch = 32, shuffle = false, seed = 0, memory = 0, reducing_gap = 2 })
   if type(list) ~= "table" then error(where .. ": wants a list of paths", 2) end
   for i, path in ipairs(list) do
     if type(path) ~= "string" then error(("%s: entry %d of the list is no path but a %s"):format(where, i, type(path)), 2) end

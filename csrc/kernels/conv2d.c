@@ -71,8 +71,9 @@ static scion_status run_grid(conv2d_grid *g) {
   g->pixels *= g->source.grid[0] * g->source.grid[1];
   if (g->pixels == 0) return SCION_OK;
   g->depth = g->source.taps[0] * g->source.taps[1] * g->source.channels;
-  g->block = g->pixels < CONV2D_PIXELS * ENOUGH_CHUNKS ? CONV2D_PIXELS / 2 : CONV2D_PIXELS;
-  int64_t blocks = conv2d_divide_up(g->pixels, g->block), panels = conv2d_divide_up(g->out_channels, conv2d_panel());
+  g->block = CONV2D_BLOCK;
+  while (g->pixels < g->block * ENOUGH_CHUNKS && g->block > CONV2D_BLOCK / 4) g->block /= 2;
+  int64_t blocks = conv2d_divide_up(g->pixels, g->block), panels = conv2d_panels(g->out_channels);
   g->group_panels = blocks < ENOUGH_CHUNKS ? conv2d_divide_up(panels * blocks, ENOUGH_CHUNKS) : panels;
   if (g->group_panels > CONV2D_GROUP) g->group_panels = CONV2D_GROUP;
   g->groups = conv2d_divide_up(panels, g->group_panels);

@@ -11,7 +11,7 @@
  * others. A step of 9 x 3 takes 12 loads for 27 multiplications, where 14 x 2 would take 16 for 28: there are processors that load
  * hardly more than once a cycle. */
 #if SIMD_WIDTH == 16
-#define TILE_ROWS {12, 12, 9, 6, 5}
+#define TILE_ROWS {11, 11, 9, 6, 5}
 #elif SIMD_WIDTH == 8
 #define TILE_ROWS {6, 6, 4, 3, 2}
 #else
@@ -24,8 +24,10 @@ typedef struct {
   const conv2d_rows *rows;
   int64_t first;     /* of the rows */
   const float *b;    /* [depth][vectors] */
+  bool next;         /* whether the rows after these are fetched */
   int64_t ahead;     /* floats from there to weights that are needed soon */
   float *const *out; /* of each row */
+  float *const *soon; /* of the tile that follows, or the same */
   int64_t column;    /* the first one, within out, addend and bias */
   const float *bias, *addend;
   int64_t addend_stride;
@@ -40,18 +42,22 @@ typedef struct {
 /* rows and vectors are constants where this is inlined, so that the sums live in registers. */
 static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_tile *t, const int rows, const int vectors) {
   simd_float sum[MOST_ROWS][MOST_VECTORS];
-  TILE_EACH(__builtin_prefetch(t->out[r] + t->column + v * SIMD_WIDTH, 1);) /* the output is often not in any cache */
+  TILE_EACH(__builtin_prefetch(t->soon[r] + t->column + v * SIMD_WIDTH, 1);) /* the output is often not in any cache */
   TILE_EACH(sum[r][v] = (simd_float){0};)
   const float *b = t->b;
   for (int piece = 0; piece < t->rows->count; piece++) {
-    const float *a[MOST_ROWS];
+    const float *a[MOST_ROWS], *const *next = t->next ? t->rows->rows[piece] + t->first + rows : NULL;
     int64_t length = t->rows->length[piece], ahead = t->ahead;
     _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) a[r] = t->rows->rows[piece][t->first + r] + length;
-    for (int64_t k = -length; k < 0; k++, b += vectors * SIMD_WIDTH) {
-      simd_float weights[MOST_VECTORS];
-      _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) weights[v] = simd_load(b + v * SIMD_WIDTH);
-      if (vectors > 2) __builtin_prefetch(b + ahead, 0, 2); /* fewer are all weights there are */
-      TILE_EACH(sum[r][v] += simd_set(a[r][k]) * weights[v];)
+    for (int64_t k = -length, stop; k < 0;) {
+      if (next) /* a cache line of each row */
+        _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) __builtin_prefetch(next[r] + length + k, 0, 2);
+      for (stop = k < -16 ? k + 16 : 0; k < stop; k++, b += vectors * SIMD_WIDTH) {
+        simd_float weights[MOST_VECTORS];
+        _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) weights[v] = simd_load(b + v * SIMD_WIDTH);
+        if (vectors > 2) __builtin_prefetch(b + ahead, 0, 2); /* fewer are all weights there are */
+        TILE_EACH(sum[r][v] += simd_set(a[r][k]) * weights[v];)
+      }
     }
   }
   int64_t at = t->column;
@@ -112,7 +118,7 @@ static void conv2d_run_edge_tile(const conv2d_tile *t, int rows, int64_t columns
   }
   if (t->bias) memcpy(bias, t->bias + t->column, bytes);
   conv2d_tile edge = *t;
-  edge.out = pointers;
+  edge.out = edge.soon = pointers;
   edge.column = 0;
   if (t->bias) edge.bias = bias;
   if (t->addend) edge.addend = addend[0];

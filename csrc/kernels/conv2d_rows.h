@@ -11,7 +11,7 @@
 typedef struct {
   int count;
   int64_t length[CONV2D_PIECES];
-  const float *rows[CONV2D_PIECES][CONV2D_BLOCK];
+  const float *rows[CONV2D_PIECES][CONV2D_BLOCK + 1]; /* one tile looks at as many rows of the next, which may have one less */
   float gathered[CONV2D_BLOCK * CONV2D_PITCH];
 } conv2d_rows;
 

@@ -5,7 +5,7 @@
 
 typedef struct {
   conv2d_rows rows;
-  float *out[CONV2D_BLOCK];
+  float *out[CONV2D_BLOCK + 1]; /* one tile looks at as many rows of the next, which may have one less */
 } chunk_scratch;
 _Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a block fits into a thread's scratch");
 
@@ -39,7 +39,7 @@ static const float *panel_part(const conv2d_grid *g, int64_t panel, int64_t k) {
 /* A panel, depth k .. k+length-1, over the block: tiles of nearly equal height. The last ones fetch the weights that follow, a
  * vector's worth of each step one after the other. */
 static void run_panel(const conv2d_grid *g, const chunk_scratch *scratch, int64_t first, int64_t count, int64_t k, int64_t length,
-                      int64_t panel, const float *following) {
+                      int64_t panel, bool fetch, const float *following) {
   bool last = k + length == g->depth;
   conv2d_tile tile = {.rows = &scratch->rows, .column = conv2d_panel_begin(panel, g->out_channels)};
   int64_t columns = conv2d_panel_begin(panel + 1, g->out_channels) - tile.column;
@@ -56,7 +56,9 @@ static void run_panel(const conv2d_grid *g, const chunk_scratch *scratch, int64_
   for (int64_t at = 0, rows; tiles > 0; tiles--, at += rows) {
     rows = conv2d_divide_up(count - at, tiles);
     tile.first = at;
+    tile.next = fetch && tiles > 1;
     tile.out = scratch->out + at;
+    tile.soon = tile.out + (tiles > 1 ? rows : 0);
     tile.ahead = tiles <= vectors ? following - tile.b + (tiles - 1) * SIMD_WIDTH : 0;
     if (last && g->addend) tile.addend = g->addend + (first + at) * g->addend_stride;
     conv2d_run_tile(&tile, (int)rows, columns);
@@ -83,7 +85,7 @@ void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
     for (int64_t panel = begin; panel < end; panel++) {
       bool turn = panel + 1 == end;
       const float *following = turn && k + length == g->depth ? panel_part(g, begin, 0) : panel_part(g, turn ? begin : panel + 1, turn ? k + length : k);
-      run_panel(g, scratch, first, count, k, length, panel, following);
+      run_panel(g, scratch, first, count, k, length, panel, panel == begin && scratch->rows.count == 1, following);
     }
   }
 }

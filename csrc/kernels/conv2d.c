@@ -66,17 +66,19 @@ static scion_status check_epilogue(const scion_tensor *bias, const scion_tensor 
 
 #define ENOUGH_CHUNKS 16 /* so that a few threads end at about the same time */
 
-/* Chunks are blocks of pixels x groups of panels. Each block reads the weights once and each group the images, so that of the cuts
- * that give enough chunks the one is taken that reads least. */
+/* Chunks are blocks of pixels x groups of panels. Each block reads the weights once and each group the images: of the cuts that
+ * give enough chunks the one is taken that reads least. */
 static void cut(conv2d_grid *g, int64_t images) {
   int64_t panels = conv2d_panels(g->out_channels), weights = g->depth * conv2d_padded(g->out_channels);
-  int64_t values = images * g->source.size[0] * g->source.size[1] * g->source.channels, least = 0, most_chunks = 0;
+  int64_t values = images * g->source.size[0] * g->source.size[1] * g->source.channels, most_chunks = 0;
+  double least = 0;
   for (int64_t block = CONV2D_BLOCK; block >= CONV2D_BLOCK / 4; block /= 2) {
     int64_t blocks = conv2d_divide_up(g->pixels, block), groups = conv2d_divide_up(ENOUGH_CHUNKS, blocks);
     int64_t group_panels = conv2d_divide_up(panels, groups < panels ? groups : panels);
     if (group_panels > CONV2D_GROUP) group_panels = CONV2D_GROUP;
     groups = conv2d_divide_up(panels, group_panels);
-    int64_t chunks = blocks * groups < ENOUGH_CHUNKS ? blocks * groups : ENOUGH_CHUNKS, reads = blocks * weights + groups * values;
+    int64_t chunks = blocks * groups < ENOUGH_CHUNKS ? blocks * groups : ENOUGH_CHUNKS;
+    double reads = (double)blocks * (double)weights + (double)groups * (double)values;
     if (chunks < most_chunks || (chunks == most_chunks && reads >= least)) continue;
     g->block = block, g->groups = groups, g->group_panels = group_panels;
     least = reads, most_chunks = chunks;

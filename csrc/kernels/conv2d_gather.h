@@ -45,24 +45,18 @@ static void conv2d_gather(const conv2d_source *s, int64_t first, int64_t count, 
   int64_t limit = s->size[1] * s->stride, image = s->size[0] * limit;
   int64_t j = first % s->grid[1], i = first / s->grid[1] % s->grid[0], n = first / s->grid[1] / s->grid[0];
   int64_t tap_row = k0 / run / runs, tap_column = k0 / run % runs, tap_offset = k0 % run;
-  bool whole = joined && k0 == 0 && k1 == run * s->taps[0]; /* as in the first layer of most networks */
-  int64_t down = s->tap_step[0] * limit, tall = (s->taps[0] - 1) * s->tap_step[0];
   for (int64_t p = 0; p < count; p++, out += CONV2D_PITCH) {
-    int64_t top = i * s->step[0] + s->first[0], left = (j * s->step[1] + s->first[1]) * s->stride;
-    if (whole && top >= 0 && top + tall < s->size[0] && left >= 0 && left + run <= limit) {
-      const float *in = s->data + n * image + top * limit + left;
-      for (int64_t k = 0; k < k1; k += run, in += down) conv2d_copy(out + k, in, run);
-    } else {
-      int64_t r = tap_row, c = tap_column, offset = tap_offset;
-      for (int64_t k = k0; k < k1; offset = 0) {
-        int64_t length = run - offset < k1 - k ? run - offset : k1 - k, h = top + r * s->tap_step[0];
-        if (h < 0 || h >= s->size[0])
-          conv2d_clear(out + k - k0, length);
-        else
-          conv2d_copy_clipped(out + k - k0, s->data + n * image + h * limit, left + c * s->tap_step[1] * s->stride + offset, length, limit);
-        k += length;
-        if (++c == runs) c = 0, r++;
-      }
+    int64_t r = tap_row, c = tap_column, offset = tap_offset;
+    for (int64_t k = k0; k < k1; offset = 0) {
+      int64_t length = run - offset < k1 - k ? run - offset : k1 - k;
+      int64_t h = i * s->step[0] + s->first[0] + r * s->tap_step[0];
+      int64_t at = (j * s->step[1] + s->first[1] + c * s->tap_step[1]) * s->stride + offset;
+      if (h < 0 || h >= s->size[0])
+        conv2d_clear(out + k - k0, length);
+      else
+        conv2d_copy_clipped(out + k - k0, s->data + n * image + h * limit, at, length, limit);
+      k += length;
+      if (++c == runs) c = 0, r++;
     }
     if (++j == s->grid[1]) {
       j = 0;

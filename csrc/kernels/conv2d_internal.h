@@ -11,9 +11,9 @@
 
 #include "simd.h"
 
-#define CONV2D_DEPTH 256  /* taps x channels at a time */
-#define CONV2D_PITCH 272  /* floats between gathered pixels: no power of two, and room for a vector past the end */
-#define CONV2D_BLOCK 252  /* pixels of a block, or a half or quarter of them: whole tiles of 12, 9, 6, 4, 3 or 2 rows */
+#define CONV2D_DEPTH 384  /* taps x channels at a time */
+#define CONV2D_PITCH 400  /* floats between gathered pixels: no power of two, and room for a vector past the end */
+#define CONV2D_BLOCK 252  /* pixels of a block, or a half or quarter of them: whole tiles of 9, 6, 4, 3 or 2 rows */
 #define CONV2D_PIXELS 168 /* of a block of the gradient to the weights: whole tiles of 14, 6 or 4 rows */
 #define CONV2D_GROUP 16   /* panels a chunk at most, so that their part of the depth stays in the second-level cache */
 

@@ -7,9 +7,9 @@
 
 #include "conv2d_rows.h"
 
-/* Rows of a tile of 1, 2, .. vectors: sums, a row of weights and a broadcast fill the vector registers, pointers to the rows the
- * others. A step of 9 x 3 takes 12 loads for 27 multiplications, where 14 x 2 would take 16 for 28: there are processors that load
- * hardly more than once a cycle. */
+/* Rows of a tile of 1, 2, .. vectors: its sums, a row of weights and a broadcast fill the vector registers, pointers to its rows
+ * the others. A step of 9 x 3 takes 12 loads for 27 multiplications, where 14 x 2 would take 16 for 28: there are processors that
+ * load hardly more than once a cycle. */
 #if SIMD_WIDTH == 16
 #define TILE_ROWS {11, 11, 9, 6, 5}
 #elif SIMD_WIDTH == 8

@@ -5,7 +5,7 @@
 
 typedef struct {
   conv2d_rows rows;
-  float *out[CONV2D_BLOCK + 1]; /* one tile looks at as many rows of the next, which may have one less */
+  float *out[CONV2D_BLOCK + 1]; /* a tile fetches as many of the next, which may have one less */
 } chunk_scratch;
 _Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a block fits into a thread's scratch");
 
@@ -83,8 +83,8 @@ void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
     if (length > left) length = left;
     conv2d_find_rows(&g->source, first, count, k, k + length, &scratch->rows);
     for (int64_t panel = begin; panel < end; panel++) {
-      bool turn = panel + 1 == end;
-      const float *following = turn && k + length == g->depth ? panel_part(g, begin, 0) : panel_part(g, turn ? begin : panel + 1, turn ? k + length : k);
+      bool turn = panel + 1 == end, done = k + length == g->depth;
+      const float *following = turn ? panel_part(g, begin, done ? 0 : k + length) : panel_part(g, panel + 1, k);
       run_panel(g, scratch, first, count, k, length, panel, panel == begin && scratch->rows.count == 1, following);
     }
   }

@@ -64,19 +64,34 @@ static scion_status check_epilogue(const scion_tensor *bias, const scion_tensor 
 
 /* ---- work */
 
-#define ENOUGH_CHUNKS 24 /* so that a few threads end at about the same time */
+#define ENOUGH_CHUNKS 16 /* so that a few threads end at about the same time */
 
-/* Blocks of pixels; where there are few of them, smaller blocks, and groups of panels that share one. */
+/* Chunks are blocks of pixels x groups of panels. Each block reads the weights once and each group the images: of the cuts that
+ * give enough chunks the one is taken that reads least. */
+static void cut(conv2d_grid *g, int64_t images) {
+  int64_t panels = conv2d_panels(g->out_channels), weights = g->depth * conv2d_padded(g->out_channels);
+  int64_t values = images * g->source.size[0] * g->source.size[1] * g->source.channels, most_chunks = 0;
+  double least = 0;
+  for (int64_t block = CONV2D_BLOCK; block >= CONV2D_BLOCK / 4; block /= 2) {
+    int64_t blocks = conv2d_divide_up(g->pixels, block), groups = conv2d_divide_up(ENOUGH_CHUNKS, blocks);
+    int64_t group_panels = conv2d_divide_up(panels, groups < panels ? groups : panels);
+    if (group_panels > CONV2D_GROUP) group_panels = CONV2D_GROUP;
+    groups = conv2d_divide_up(panels, group_panels);
+    int64_t chunks = blocks * groups < ENOUGH_CHUNKS ? blocks * groups : ENOUGH_CHUNKS;
+    double reads = (double)blocks * (double)weights + (double)groups * (double)values;
+    if (chunks < most_chunks || (chunks == most_chunks && reads >= least)) continue;
+    g->block = block, g->groups = groups, g->group_panels = group_panels;
+    least = reads, most_chunks = chunks;
+  }
+}
+
 static scion_status run_grid(conv2d_grid *g) {
+  int64_t images = g->pixels;
   g->pixels *= g->source.grid[0] * g->source.grid[1];
   if (g->pixels == 0) return SCION_OK;
   g->depth = g->source.taps[0] * g->source.taps[1] * g->source.channels;
-  g->block = g->pixels < CONV2D_PIXELS * ENOUGH_CHUNKS ? CONV2D_PIXELS / 2 : CONV2D_PIXELS;
-  int64_t blocks = conv2d_divide_up(g->pixels, g->block), panels = conv2d_divide_up(g->out_channels, conv2d_panel());
-  g->group_panels = blocks < ENOUGH_CHUNKS ? conv2d_divide_up(panels * blocks, ENOUGH_CHUNKS) : panels;
-  if (g->group_panels > CONV2D_GROUP) g->group_panels = CONV2D_GROUP;
-  g->groups = conv2d_divide_up(panels, g->group_panels);
-  return scion_parallel_for(blocks * g->groups, SIMD_CHOOSE(conv2d_grid_chunk), g);
+  cut(g, images);
+  return scion_parallel_for(conv2d_divide_up(g->pixels, g->block) * g->groups, SIMD_CHOOSE(conv2d_grid_chunk), g);
 }
 
 conv2d_source conv2d_forward_source(const scion_tensor *x, const scion_tensor *y, const scion_window *window) {

@@ -2,18 +2,19 @@
  *
  * Forward pass and gradient to the input are one problem: a grid of output pixels, each a sum over taps x channels of
  * gathered source values times packed weights. It is computed as a blocked matrix product (Goto and van de Geijn, "Anatomy
- * of high-performance matrix multiplication", ACM TOMS 2008) whose left side is never in memory as a whole: a tile of a few
- * pixels x CONV2D_DEPTH is gathered into the first-level cache and meets one panel of weights after the other. The gradient
- * to the weights is the product of a block of gathered pixels, transposed, with panels of dy. */
+ * of high-performance matrix multiplication", ACM TOMS 2008) whose left side is never in memory: its rows are pointers to where
+ * the values of each tap lie (Dukhan, "The indirect convolution algorithm", 2019), and only short stretches, as of an image of
+ * three channels, are gathered. Part of a panel of weights stays in the first-level cache while a block of pixels comes by.
+ * The gradient to the weights is the product of a block of gathered pixels, transposed, with panels of dy. */
 #ifndef SCION_CONV2D_INTERNAL_H
 #define SCION_CONV2D_INTERNAL_H
 
 #include "simd.h"
 
-#define CONV2D_DEPTH 256  /* taps x channels gathered at a time */
-#define CONV2D_PITCH 272  /* floats between gathered pixels: no power of two, and room for a vector past the end */
-#define CONV2D_PIXELS 168 /* pixels of a block: a multiple of the rows of every tile (14, 6, 4) */
-
+#define CONV2D_DEPTH 384  /* taps x channels at a time */
+#define CONV2D_PITCH 400  /* floats between gathered pixels: no power of two, and room for a vector past the end */
+#define CONV2D_BLOCK 252  /* pixels of a block, or a half or quarter of them: whole tiles of 9, 6, 4, 3 or 2 rows */
+#define CONV2D_PIXELS 168 /* of a block of the gradient to the weights: whole tiles of 14, 6 or 4 rows */
 #define CONV2D_GROUP 16   /* panels a chunk at most, so that their part of the depth stays in the second-level cache */
 
 /* Where the values under the taps of a grid pixel lie: tap (r, s) of pixel (n, i, j) is source pixel
@@ -48,16 +49,28 @@ typedef struct {
   int64_t parts, part_pixels, depth_blocks, depth_block, groups, group_panels;
 } conv2d_gradient;
 
-/* Output channels of a panel: two vectors. A last panel of at most one vector is that narrow. */
-static inline int64_t conv2d_panel(void) {
-  static const int64_t widths[] = {[SCION_ISA_PORTABLE] = 8, [SCION_ISA_AVX2] = 16, [SCION_ISA_AVX512] = 32};
+static inline int64_t conv2d_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static inline int64_t conv2d_vector(void) { /* floats */
+  static const int64_t widths[] = {[SCION_ISA_PORTABLE] = 4, [SCION_ISA_AVX2] = 8, [SCION_ISA_AVX512] = 16};
   return widths[scion_isa_in_use()];
 }
-static inline int64_t conv2d_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t conv2d_padded(int64_t channels) {
-  int64_t vector = conv2d_panel() / 2;
-  return conv2d_divide_up(channels, vector) * vector;
+  return conv2d_divide_up(channels, conv2d_vector()) * conv2d_vector();
 }
+
+/* Packed weights lie in panels of three vectors of output channels, of four where that leaves no rest; only few channels make one
+ * panel of one, two or five vectors. Wide panels need few loads for many multiplications. */
+static inline int64_t conv2d_panels(int64_t channels) {
+  int64_t vectors = conv2d_divide_up(channels, conv2d_vector());
+  return vectors < 3 ? 1 : vectors / 3;
+}
+/* The channel that a panel begins with; for the number of panels, the end of the last one. */
+static inline int64_t conv2d_panel_begin(int64_t panel, int64_t channels) {
+  int64_t at = conv2d_divide_up(channels, conv2d_vector()) * panel / conv2d_panels(channels) * conv2d_vector();
+  return at < channels ? at : channels;
+}
+/* Columns of a panel of the gradient to the weights: two vectors, or one where no more are left. */
+static inline int64_t conv2d_panel(void) { return 2 * conv2d_vector(); }
 
 /* The taps that reach input pixels of one phase (index mod stride) along one axis: last, last - tap_step, .. (count of
  * them); the k-th in that order reads dy at index / stride + first + k * dy_step. */

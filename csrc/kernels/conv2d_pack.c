@@ -37,8 +37,8 @@ typedef struct {
 static void pack_panel(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   const pack_job *job = data;
-  int64_t panel = conv2d_panel(), channels = job->w->shape[3], first = chunk * panel;
-  int64_t count = channels - first < panel ? channels - first : panel, width = conv2d_padded(count);
+  int64_t channels = job->w->shape[3], first = conv2d_panel_begin(chunk, channels);
+  int64_t count = conv2d_panel_begin(chunk + 1, channels) - first, width = conv2d_padded(count);
   float *out = job->packed + first * job->depth;
   for (int64_t k = 0; k < job->depth; k++, out += width) {
     const float *in = (const float *)job->w->data + k * job->w->row_stride + first;
@@ -51,8 +51,8 @@ static void pack_transposed_panel(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   const pack_job *job = data;
   const scion_tensor *w = job->w;
-  int64_t panel = conv2d_panel(), channels = w->shape[2], first = chunk * panel, depth = w->shape[3];
-  int64_t count = channels - first < panel ? channels - first : panel, width = conv2d_padded(count);
+  int64_t channels = w->shape[2], depth = w->shape[3], first = conv2d_panel_begin(chunk, channels);
+  int64_t count = conv2d_panel_begin(chunk + 1, channels) - first, width = conv2d_padded(count);
   float *out = job->packed + first * job->depth;
   const conv2d_phase *p = job->phase;
   for (int64_t r = 0; r < p[0].count; r++)
@@ -86,7 +86,7 @@ scion_status scion_conv2d_pack(const scion_tensor *w, const scion_tensor *scale,
   scion_status status = check_pack(w, scale, packed, 0);
   if (status != SCION_OK) return status;
   pack_job job = {.w = w, .scale = scale ? scale->data : NULL, .packed = packed->data, .depth = scion_tensor_rows(w)};
-  return scion_parallel_for(conv2d_divide_up(w->shape[3], conv2d_panel()), pack_panel, &job);
+  return scion_parallel_for(conv2d_panels(w->shape[3]), pack_panel, &job);
 }
 
 scion_status scion_conv2d_pack_transposed(const scion_tensor *w, const scion_tensor *scale, const scion_window *window,
@@ -105,7 +105,7 @@ scion_status scion_conv2d_pack_transposed(const scion_tensor *w, const scion_ten
       job.phase[1] = conv2d_find_phase(window, 1, j);
       job.depth = job.phase[0].count * job.phase[1].count * w->shape[3];
       if (job.depth == 0) continue;
-      status = scion_parallel_for(conv2d_divide_up(w->shape[2], conv2d_panel()), pack_transposed_panel, &job);
+      status = scion_parallel_for(conv2d_panels(w->shape[2]), pack_transposed_panel, &job);
       if (status != SCION_OK) return status;
       job.packed += job.depth * conv2d_padded(w->shape[2]);
     }

@@ -1,15 +1,11 @@
 /* A chunk of a convolution's grid: a block of pixels x a group of panels. */
-#define A_ROW CONV2D_PITCH
-#define A_DEPTH 1
-#include "conv2d_tile.h"
+#include "conv2d_panel.h"
 
 #include <math.h>
 
-#include "conv2d_gather.h"
-
 typedef struct {
-  float a[TILE_ROWS * CONV2D_PITCH];
-  float *out[CONV2D_PIXELS];
+  conv2d_rows rows;
+  float *out[CONV2D_BLOCK + 1]; /* a tile fetches as many of the next, which may have one less */
 } chunk_scratch;
 _Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a block fits into a thread's scratch");
 
@@ -34,43 +30,62 @@ static void finish(const conv2d_grid *g, float *const *out, int64_t count, int64
       out[p][c] = g->activation == SCION_TANH ? tanhf(out[p][c]) : 1.0f / (1.0f + expf(-out[p][c]));
 }
 
-/* One tile of pixels, depth k .. k+length-1: gathered into the first-level cache, where it stays while panels come by. */
-static void run_tile(const conv2d_grid *g, chunk_scratch *scratch, int64_t first, int64_t at, int rows, int64_t k, int64_t length,
-                     int64_t begin, int64_t end) {
+/* The weights of a panel from depth k on. */
+static const float *panel_part(const conv2d_grid *g, int64_t panel, int64_t k) {
+  int64_t column = conv2d_panel_begin(panel, g->out_channels);
+  return g->panels + column * g->depth + k * conv2d_padded(conv2d_panel_begin(panel + 1, g->out_channels) - column);
+}
+
+/* A panel, depth k .. k+length-1, over the block: tiles of nearly equal height. The last ones fetch the weights that follow, a
+ * vector's worth of each step one after the other. */
+static void run_panel(const conv2d_grid *g, const chunk_scratch *scratch, int64_t first, int64_t count, int64_t k, int64_t length,
+                      int64_t panel, bool fetch, const float *following) {
   bool last = k + length == g->depth;
-  conv2d_tile tile = {.a = scratch->a, .depth = length, .out = scratch->out + at, .accumulate = k > 0 || g->accumulate};
+  conv2d_tile tile = {.rows = &scratch->rows, .column = conv2d_panel_begin(panel, g->out_channels)};
+  int64_t columns = conv2d_panel_begin(panel + 1, g->out_channels) - tile.column;
+  tile.b = panel_part(g, panel, k);
+  tile.accumulate = k > 0 || g->accumulate;
+  tile.addend_stride = g->addend_stride;
   if (last) {
     tile.bias = g->bias;
-    tile.addend = g->addend ? g->addend + (first + at) * g->addend_stride : NULL;
-    tile.addend_stride = g->addend_stride;
     tile.clamp = g->activation == SCION_RELU || g->activation == SCION_RELU6;
     tile.high = g->activation == SCION_RELU6 ? 6.0f : INFINITY;
   }
-  conv2d_gather(&g->source, first + at, rows, k, k + length, scratch->a);
-  for (tile.column = begin; tile.column < end; tile.column += PANEL) {
-    tile.b = g->panels + tile.column * g->depth + k * conv2d_panel_width(end - tile.column);
-    conv2d_run_tile(&tile, rows, end - tile.column);
+  int vectors = conv2d_vectors(columns);
+  int64_t tiles = conv2d_divide_up(count, conv2d_tile_rows(vectors));
+  for (int64_t at = 0, rows; tiles > 0; tiles--, at += rows) {
+    rows = conv2d_divide_up(count - at, tiles);
+    tile.first = at;
+    tile.next = fetch && tiles > 1;
+    tile.out = scratch->out + at;
+    tile.soon = tile.out + (tiles > 1 ? rows : 0);
+    tile.ahead = tiles <= vectors ? following - tile.b + (tiles - 1) * SIMD_WIDTH : 0;
+    if (last && g->addend) tile.addend = g->addend + (first + at) * g->addend_stride;
+    conv2d_run_tile(&tile, (int)rows, columns);
   }
-  if (last) finish(g, tile.out, rows, begin, end);
+  if (last) finish(g, scratch->out, count, tile.column, tile.column + columns);
 }
 
 void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
   const conv2d_grid *g = data;
   chunk_scratch *scratch = memory;
   int64_t first = chunk / g->groups * g->block, count = g->pixels - first < g->block ? g->pixels - first : g->block;
-  int64_t begin = chunk % g->groups * g->group_panels * PANEL, end = begin + g->group_panels * PANEL;
-  if (end > g->out_channels) end = g->out_channels;
+  int64_t begin = chunk % g->groups * g->group_panels, end = begin + g->group_panels, panels = conv2d_panels(g->out_channels);
+  if (end > panels) end = panels;
   find_outputs(g, first, count, scratch->out);
-  if (g->depth == 0) /* a phase that no tap reaches */
-    for (int64_t p = 0; p < count; p++) memset(scratch->out[p] + begin, 0, (size_t)(end - begin) * sizeof(float));
+  if (g->depth == 0) { /* a phase that no tap reaches */
+    int64_t column = conv2d_panel_begin(begin, g->out_channels), columns = conv2d_panel_begin(end, g->out_channels) - column;
+    for (int64_t p = 0; p < count; p++) memset(scratch->out[p] + column, 0, (size_t)columns * sizeof(float));
+  }
   for (int64_t k = 0, length; k < g->depth; k += length) {
-    int64_t left = g->depth - k, parts = (left + CONV2D_DEPTH - 1) / CONV2D_DEPTH;
-    length = ((left + parts - 1) / parts + 15) / 16 * 16; /* nearly equal parts */
+    int64_t left = g->depth - k, parts = conv2d_divide_up(left, CONV2D_DEPTH);
+    length = conv2d_divide_up(conv2d_divide_up(left, parts), 16) * 16; /* nearly equal parts */
     if (length > left) length = left;
-    for (int64_t at = 0, rows; at < count; at += rows) {
-      int64_t tiles = (count - at + TILE_ROWS - 1) / TILE_ROWS;
-      rows = (count - at + tiles - 1) / tiles;
-      run_tile(g, scratch, first, at, (int)rows, k, length, begin, end);
+    conv2d_find_rows(&g->source, first, count, k, k + length, &scratch->rows);
+    for (int64_t panel = begin; panel < end; panel++) {
+      bool turn = panel + 1 == end, done = k + length == g->depth;
+      const float *following = turn ? panel_part(g, begin, done ? 0 : k + length) : panel_part(g, panel + 1, k);
+      run_panel(g, scratch, first, count, k, length, panel, panel == begin && scratch->rows.count == 1, following);
     }
   }
 }

@@ -185,6 +185,8 @@ static void test_chosen_shapes(void) {
       {.n = 7, .h = 31, .w = 29, .ci = 20, .co = 30, .window = window(3, 3, 1, 1, 1)}, /* several blocks and parts */
       {.n = 2, .h = 6, .w = 6, .ci = 150, .co = 200, .window = window(3, 3, 1, 1, 1)},
       {.n = 5, .h = 7, .w = 7, .ci = 832, .co = 20, .window = window(1, 1, 1, 0, 0)},
+      {.n = 1, .h = 9, .w = 9, .ci = 15, .co = 80, .window = window(6, 6, 1, 2, 3)},  /* gathered in two parts */
+      {.n = 1, .h = 12, .w = 9, .ci = 16, .co = 112, .window = window(5, 5, 1, 2, 2)}, /* two parts that share a tap */
   };
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     test_all(shapes[i], 0, 0);

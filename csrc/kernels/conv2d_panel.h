@@ -1,0 +1,137 @@
+/* The micro-kernel: a tile of the product, a few rows x one to five vectors, in registers; for inclusion by the *_simd.c files
+ * of the convolution. */
+#ifndef SCION_CONV2D_PANEL_H
+#define SCION_CONV2D_PANEL_H
+
+#include <string.h>
+
+#include "conv2d_rows.h"
+
+/* Rows of a tile of 1, 2, .. vectors: its sums, a row of weights and a broadcast fill the vector registers, pointers to its rows
+ * the others. A step of 9 x 3 takes 12 loads for 27 multiplications, where 14 x 2 would take 16 for 28: there are processors that
+ * load hardly more than once a cycle. */
+#if SIMD_WIDTH == 16
+#define TILE_ROWS {11, 11, 9, 6, 5}
+#elif SIMD_WIDTH == 8
+#define TILE_ROWS {6, 6, 4, 3, 2}
+#else
+#define TILE_ROWS {4, 4, 3, 2, 1}
+#endif
+#define MOST_ROWS 12
+#define MOST_VECTORS 5
+
+typedef struct {
+  const conv2d_rows *rows;
+  int64_t first;     /* of the rows */
+  const float *b;    /* [depth][vectors] */
+  bool next;         /* whether the rows after these are fetched */
+  int64_t ahead;     /* floats from there to weights that are needed soon */
+  float *const *out; /* of each row */
+  float *const *soon; /* of the tile that follows, or the same */
+  int64_t column;    /* the first one, within out, addend and bias */
+  const float *bias, *addend;
+  int64_t addend_stride;
+  bool accumulate, clamp;
+  float low, high;
+} conv2d_tile;
+
+#define TILE_EACH(statement)                              \
+  _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) \
+    _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) statement
+
+/* rows and vectors are constants where this is inlined, so that the sums live in registers. */
+static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_tile *t, const int rows, const int vectors) {
+  simd_float sum[MOST_ROWS][MOST_VECTORS];
+  TILE_EACH(__builtin_prefetch(t->soon[r] + t->column + v * SIMD_WIDTH, 1);) /* the output is often not in any cache */
+  TILE_EACH(sum[r][v] = (simd_float){0};)
+  const float *b = t->b;
+  for (int piece = 0; piece < t->rows->count; piece++) {
+    const float *a[MOST_ROWS], *const *next = t->next ? t->rows->rows[piece] + t->first + rows : NULL;
+    int64_t length = t->rows->length[piece], ahead = t->ahead;
+    _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) a[r] = t->rows->rows[piece][t->first + r] + length;
+    for (int64_t k = -length, stop; k < 0;) {
+      if (next) /* a cache line of each row */
+        _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) __builtin_prefetch(next[r] + length + k, 0, 2);
+      for (stop = k < -16 ? k + 16 : 0; k < stop; k++, b += vectors * SIMD_WIDTH) {
+        simd_float weights[MOST_VECTORS];
+        _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) weights[v] = simd_load(b + v * SIMD_WIDTH);
+        if (vectors > 2) __builtin_prefetch(b + ahead, 0, 2); /* fewer are all weights there are */
+        TILE_EACH(sum[r][v] += simd_set(a[r][k]) * weights[v];)
+      }
+    }
+  }
+  int64_t at = t->column;
+  if (t->accumulate) TILE_EACH(sum[r][v] += simd_load(t->out[r] + at + v * SIMD_WIDTH);)
+  if (t->bias) TILE_EACH(sum[r][v] += simd_load(t->bias + at + v * SIMD_WIDTH);)
+  if (t->addend) TILE_EACH(sum[r][v] += simd_load(t->addend + r * t->addend_stride + at + v * SIMD_WIDTH);)
+  if (t->clamp) /* in this order what is not a number stays so */
+    TILE_EACH(sum[r][v] = simd_min(simd_set(t->high), simd_max(simd_set(t->low), sum[r][v]));)
+  TILE_EACH(simd_store(t->out[r] + at + v * SIMD_WIDTH, sum[r][v]);)
+}
+
+static inline int conv2d_vectors(int64_t columns) { return (int)((columns + SIMD_WIDTH - 1) / SIMD_WIDTH); }
+static inline int64_t conv2d_tile_rows(int vectors) {
+  static const int rows[] = TILE_ROWS;
+  return rows[vectors - 1];
+}
+
+#define TILE_CASE(count) \
+  case count:            \
+    if (count <= ((const int[])TILE_ROWS)[vectors - 1]) conv2d_multiply(t, count, vectors); \
+    return;
+static inline __attribute__((always_inline)) void conv2d_choose_rows(const conv2d_tile *t, int rows, const int vectors) {
+  switch (rows) {
+    TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+    TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12)
+  }
+}
+#define TILE_OF(vectors)                                                                     \
+  static __attribute__((noinline)) void conv2d_tile_##vectors(const conv2d_tile *t, int rows) { \
+    conv2d_choose_rows(t, rows, vectors);                                                    \
+  }
+TILE_OF(1)
+TILE_OF(2)
+TILE_OF(3)
+TILE_OF(4)
+TILE_OF(5)
+
+static void conv2d_run_whole_tile(const conv2d_tile *t, int rows, int vectors) {
+  switch (vectors) {
+    case 1: conv2d_tile_1(t, rows); return;
+    case 2: conv2d_tile_2(t, rows); return;
+    case 3: conv2d_tile_3(t, rows); return;
+    case 4: conv2d_tile_4(t, rows); return;
+    default: conv2d_tile_5(t, rows);
+  }
+}
+
+/* A tile of columns that do not fill their vectors, through copies that do. */
+static void conv2d_run_edge_tile(const conv2d_tile *t, int rows, int64_t columns) {
+  enum { pitch = MOST_VECTORS * SIMD_WIDTH };
+  float out[MOST_ROWS][pitch] = {{0}}, addend[MOST_ROWS][pitch] = {{0}}, bias[pitch] = {0};
+  float *pointers[MOST_ROWS];
+  size_t bytes = (size_t)columns * sizeof(float);
+  for (int r = 0; r < rows; r++) {
+    pointers[r] = out[r];
+    if (t->accumulate) memcpy(out[r], t->out[r] + t->column, bytes);
+    if (t->addend) memcpy(addend[r], t->addend + r * t->addend_stride + t->column, bytes);
+  }
+  if (t->bias) memcpy(bias, t->bias + t->column, bytes);
+  conv2d_tile edge = *t;
+  edge.out = edge.soon = pointers;
+  edge.column = 0;
+  if (t->bias) edge.bias = bias;
+  if (t->addend) edge.addend = addend[0];
+  edge.addend_stride = pitch;
+  conv2d_run_whole_tile(&edge, rows, conv2d_vectors(columns));
+  for (int r = 0; r < rows; r++) memcpy(t->out[r] + t->column, out[r], bytes);
+}
+
+static inline void conv2d_run_tile(const conv2d_tile *t, int rows, int64_t columns) {
+  if (columns % SIMD_WIDTH == 0)
+    conv2d_run_whole_tile(t, rows, conv2d_vectors(columns));
+  else
+    conv2d_run_edge_tile(t, rows, columns);
+}
+
+#endif

@@ -3,8 +3,7 @@
  * Forward pass and gradient to the input are one problem: a grid of output pixels, each a sum over taps x channels of
  * gathered source values times packed weights. It is computed as a blocked matrix product (Goto and van de Geijn, "Anatomy
  * of high-performance matrix multiplication", ACM TOMS 2008) whose left side is never in memory as a whole: a tile of a few
- * pixels x CONV2D_DEPTH is gathered into the first-level cache and meets one panel of weights after the other. The gradient
- * to the weights is the product of a block of gathered pixels, transposed, with panels of dy. */
+ * pixels x CONV2D_DEPTH is gathered into the first-level cache and meets one panel of weights after the other. */
 #ifndef SCION_CONV2D_INTERNAL_H
 #define SCION_CONV2D_INTERNAL_H
 
@@ -38,16 +37,6 @@ typedef struct {
   int64_t block, groups, group_panels;     /* pixels a chunk, chunks that share a block, panels a chunk */
 } conv2d_grid;
 
-/* The gradient to the weights: chunks are parts of the pixels x blocks of the depth x groups of panels. */
-typedef struct {
-  conv2d_source source;
-  const float *dy;
-  int64_t dy_stride, out_channels;
-  float *dw; /* [parts][depth][out_channels] */
-  int64_t pixels, depth;
-  int64_t parts, part_pixels, depth_blocks, depth_block, groups, group_panels;
-} conv2d_gradient;
-
 /* Output channels of a panel: two vectors. A last panel of at most one vector is that narrow. */
 static inline int64_t conv2d_panel(void) {
   static const int64_t widths[] = {[SCION_ISA_PORTABLE] = 8, [SCION_ISA_AVX2] = 16, [SCION_ISA_AVX512] = 32};
@@ -75,6 +64,5 @@ scion_status conv2d_check_images(const scion_tensor *x, const scion_tensor *y, c
 conv2d_source conv2d_forward_source(const scion_tensor *x, const scion_tensor *y, const scion_window *window);
 
 SIMD_DECLARE(void, conv2d_grid_chunk, void *grid, int64_t chunk, void *scratch);
-SIMD_DECLARE(void, conv2d_gradient_chunk, void *gradient, int64_t chunk, void *scratch);
 
 #endif

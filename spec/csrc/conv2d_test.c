@@ -184,6 +184,10 @@ static void test_chosen_shapes(void) {
       {.n = 1, .h = 15, .w = 14, .ci = 6, .co = 7, .window = {{3, 4}, {4, 6}, {2, 3}, {2, 3}, {2, 3}}},
       {.n = 7, .h = 31, .w = 29, .ci = 20, .co = 30, .window = window(3, 3, 1, 1, 1)}, /* several blocks and parts */
       {.n = 2, .h = 6, .w = 6, .ci = 150, .co = 200, .window = window(3, 3, 1, 1, 1)},
+      {.n = 1, .h = 3, .w = 420, .ci = 2, .co = 5, .window = window(3, 3, 1, 1, 1)}, /* rows longer than a block */
+      {.n = 1, .h = 3, .w = 420, .ci = 5, .co = 2, .window = window(1, 1, 1, 0, 0)},
+      {.n = 3, .h = 9, .w = 8, .ci = 330, .co = 20, .window = window(3, 3, 2, 1, 1)}, /* pixels far apart */
+      {.n = 1, .h = 3, .w = 420, .ci = 321, .co = 2, .window = window(3, 3, 2, 1, 0)},
       {.n = 5, .h = 7, .w = 7, .ci = 832, .co = 20, .window = window(1, 1, 1, 0, 0)},
   };
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {

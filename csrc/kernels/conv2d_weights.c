@@ -1,4 +1,4 @@
-/* The gradients to a kernel and to a bias. */
+/* The gradient to the weights: what fits what, and how the work is cut. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,46 +97,6 @@ scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_te
   status = scion_parallel_for(g.parts * g.blocks * g.groups, SIMD_CHOOSE(conv2d_gradient_chunk), &g);
   if (status == SCION_OK && parts)
     status = scion_parallel_for(conv2d_divide_up(elements, SUM_CHUNK), sum_chunk, &(sum_job){parts, dw->data, g.parts, elements});
-  free(parts);
-  return status;
-}
-
-/* ---- bias */
-
-typedef struct {
-  const scion_tensor *dy;
-  double *parts; /* [parts][Co]: what comes of thousands of pixels deserves the digits */
-  int64_t part_rows;
-} column_job;
-
-static void sum_columns(void *data, int64_t chunk, void *scratch) {
-  (void)scratch;
-  const column_job *job = data;
-  int64_t rows = scion_tensor_rows(job->dy), channels = scion_tensor_channels(job->dy), end = (chunk + 1) * job->part_rows;
-  double *out = job->parts + chunk * channels;
-  for (int64_t r = chunk * job->part_rows; r < end && r < rows; r++) {
-    const float *in = (const float *)job->dy->data + r * job->dy->row_stride;
-    for (int64_t c = 0; c < channels; c++) out[c] += (double)in[c];
-  }
-}
-
-scion_status scion_bias_backward(const scion_tensor *dy, scion_tensor *db) {
-  char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
-  int64_t rows = scion_tensor_rows(dy), channels = scion_tensor_channels(dy);
-  if (dy->dtype != SCION_F32 || dy->dims < 1 || !conv2d_is_vector(db, channels))
-    return scion_fail(SCION_MISUSE, "bias: %s of %s is not the gradient that belongs to %s of %s", scion_dtype_name(db->dtype),
-                      scion_shape_text(db, a, sizeof a), scion_dtype_name(dy->dtype), scion_shape_text(dy, b, sizeof b));
-  if (channels == 0) return SCION_OK;
-  int64_t part_rows = conv2d_divide_up(rows, 32) < 64 ? 64 : conv2d_divide_up(rows, 32);
-  int64_t count = conv2d_divide_up(rows, part_rows);
-  double *parts = calloc((size_t)(count ? count : 1) * (size_t)channels, sizeof *parts);
-  if (!parts) return scion_fail(SCION_NO_MEMORY, "out of memory: no room for the parts of a gradient to a bias");
-  scion_status status = scion_parallel_for(count, sum_columns, &(column_job){dy, parts, part_rows});
-  for (int64_t c = 0; status == SCION_OK && c < channels; c++) {
-    double sum = 0;
-    for (int64_t part = 0; part < count; part++) sum += parts[part * channels + c];
-    ((float *)db->data)[c] = (float)sum;
-  }
   free(parts);
   return status;
 }

@@ -147,7 +147,7 @@ static void test_backward(problem *p) {
   CLOSE(&dw, expected, p);
   free(expected);
   expected = test_real(&db);
-  OK(scion_bias_backward(&p->y, &db));
+  OK(scion_epilogue_backward(NULL, &p->y, &db, SCION_LINEAR));
   reference_bias_backward(d->n * d->oh * d->ow, d->co, dy, expected);
   CLOSE(&db, expected, p);
   free(expected);
@@ -254,7 +254,7 @@ static void test_refusals(void) {
   REFUSED(scion_conv2d_backward_input(&p.y, &vector, &p.x, k, 0));
   REFUSED(scion_conv2d_backward_weights(&p.x, &p.y, &p.packed, k));
   REFUSED(scion_conv2d_backward_weights(&narrow, &p.y, &p.w, k));
-  REFUSED(scion_bias_backward(&p.y, &vector));
+  REFUSED(scion_epilogue_backward(NULL, &p.y, &vector, SCION_LINEAR));
   REFUSED(scion_conv2d_pack(&flat, NULL, &p.packed));
   REFUSED(scion_conv2d_pack(&p.w, &vector, &p.packed));
   REFUSED(scion_conv2d_pack(&p.w, NULL, &vector));
@@ -270,7 +270,7 @@ static void test_empty_batch(void) {
   OK(scion_conv2d_forward(&p.x, &p.packed, &p.bias, NULL, &p.y, &p.d.window, SCION_RELU));
   OK(scion_conv2d_backward_input(&p.y, &p.transposed, &p.x, &p.d.window, 0));
   OK(scion_conv2d_backward_weights(&p.x, &p.y, &p.w, &p.d.window));
-  OK(scion_bias_backward(&p.y, &p.bias));
+  OK(scion_epilogue_backward(NULL, &p.y, &p.bias, SCION_LINEAR));
   for (int64_t i = 0; i < kernel_elements(&p.d); i++) CHECK(((const float *)p.w.data)[i] == 0, "the gradient of nothing is nothing");
   CHECK(((const float *)p.bias.data)[4] == 0, "the gradient of nothing is nothing");
   end_problem(&p);
@@ -300,7 +300,7 @@ static void test_threads(reference_conv2d d) {
     OK(scion_conv2d_forward(&p.x, &p.packed, &p.bias, NULL, y[t], &d.window, SCION_SIGMOID));
     OK(scion_conv2d_backward_input(&p.y, &p.transposed, dx[t], &d.window, 0));
     OK(scion_conv2d_backward_weights(&p.x, &p.y, dw[t], &d.window));
-    OK(scion_bias_backward(&p.y, db[t]));
+    OK(scion_epilogue_backward(NULL, &p.y, db[t], SCION_LINEAR));
   }
   OK(scion_set_threads(before));
   for (int i = 0; i < 8; i++) {

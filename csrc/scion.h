@@ -245,8 +245,6 @@ scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_ten
 /* dw[r,s,c,o] = sum_{n,i,j} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * dy[n,i,j,o]. Overwrites dw [kh,kw,Ci,Co]. */
 scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
                                            const scion_window *window);
-/* db[o] = sum over rows of dy[.., o]: the gradient to any bias. dy [R.., Co], db [Co]. Overwrites db. */
-scion_status scion_bias_backward(const scion_tensor *dy, scion_tensor *db);
 
 /* ---------------------------------------------------------------- depthwise convolution (kernels/depthwise.c)
  * y[n,i,j,c*m+k] = act( bias[c*m+k] + sum_{r,s} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,k] ); w [kh,kw,C,m]
@@ -313,6 +311,12 @@ scion_status scion_response_norm_backward(const scion_tensor *x, const scion_ten
 scion_status scion_batch_norm_fold(const scion_tensor *gamma, const scion_tensor *beta, const scion_tensor *mean,
                                    const scion_tensor *variance, const scion_tensor *bias, scion_tensor *scale,
                                    scion_tensor *shift, double epsilon);
+/* The way back where scale went into the columns of a kernel w [.., C] of a layer with that bias (or NULL): from dw, the gradient by
+ * the scaled kernel, and db, that by shift, dgamma[c] = (sum dw[..,c] * w[..,c] + db[c] * (bias[c] - mean[c])) / sqrt(variance[c]
+ * + epsilon), by the chain rule; then dw *= scale is the kernel's own gradient. w and dw contiguous. */
+scion_status scion_batch_norm_unfold(const scion_tensor *w, const scion_tensor *db, const scion_tensor *mean,
+                                     const scion_tensor *variance, const scion_tensor *bias, const scion_tensor *scale,
+                                     scion_tensor *dw, scion_tensor *dgamma, double epsilon);
 /* y = act(x * scale + shift), scale or shift may be NULL. y may be x. */
 scion_status scion_scale_shift_forward(const scion_tensor *x, const scion_tensor *scale, const scion_tensor *shift,
                                        scion_tensor *y, scion_activation activation);
@@ -331,13 +335,16 @@ scion_status scion_batch_norm_batch_backward(const scion_tensor *x, const scion_
                                              const scion_tensor *saved_mean, const scion_tensor *saved_rstd, scion_tensor *dx,
                                              scion_tensor *dgamma, scion_tensor *dbeta, int accumulate);
 
-/* ---------------------------------------------------------------- elementwise (kernels/elementwise.c) */
+/* ---------------------------------------------------------------- elementwise (kernels/elementwise.c, epilogue.c) */
 
 /* y = act(x), elementwise; y may be x. */
 scion_status scion_activation_forward(const scion_tensor *x, scion_tensor *y, scion_activation activation);
 /* dx (+)= dy * act'(x), expressed through the output y; dx may be dy. */
 scion_status scion_activation_backward(const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx,
                                        scion_activation activation, int accumulate);
+/* The way back through the bias and activation that another kernel applied, in one pass: dy *= act'(..) in place, expressed through
+ * the output y (NULL is fine for SCION_LINEAR, where dy stays), then db[c] = sum over rows of dy[.., c] (db [C], NULL: unwanted). */
+scion_status scion_epilogue_backward(const scion_tensor *y, scion_tensor *dy, scion_tensor *db, scion_activation activation);
 /* y[r,:] = softmax(x[r,:]), shifted by the row's maximum; and dx (+)= y * (dy - sum(dy * y)). */
 scion_status scion_softmax_forward(const scion_tensor *x, scion_tensor *y);
 scion_status scion_softmax_backward(const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx, int accumulate);

@@ -57,6 +57,10 @@ function small.model(statistics)
   local b1, b2 = unit(b, "block/b1", 4, { 1, 3 }), unit(b, "block/b2", 4, { 3, 1 })
   local c = unit(nn.avg_pool(3, { stride = 1, padding = "same" })(x), "block/c", 3, 1)
   x = nn.concatenate() { a, nn.concatenate() { b1, b2 }, c }
+  local y = unit(x, "residual/a", 8, 1, true)
+  y = apply(nn.conv2d(16, 3, { padding = "same", bias = false, name = "residual/b/conv" }), y)
+  y = apply(nn.batch_norm { momentum = 0.9, statistics = statistics, name = "residual/b/norm" }, y)
+  x = nn.add { activation = "relu" } { x, y }
   local p = nn.max_pool(2)(x)
   local q = unit(x, "shrink", 16, 3, false, { stride = 2, padding = "valid" })
   q = nn.zero_pad({ 0, 0, p.shape[1] - q.shape[1], p.shape[2] - q.shape[2] })(q)

@@ -14,7 +14,7 @@ ROW(conv2d_pack_transposed) { return scion_conv2d_pack_transposed(t[0], t[1], &o
 ROW(conv2d_forward) { return scion_conv2d_forward(t[0], t[1], t[2], t[3], t[4], &o->window, o->activation); }
 ROW(conv2d_backward_input) { return scion_conv2d_backward_input(t[0], t[1], t[2], &o->window, o->accumulate); }
 ROW(conv2d_backward_weights) { return scion_conv2d_backward_weights(t[0], t[1], t[2], &o->window); }
-ROW(bias_backward) { UNUSED_OPTIONS; return scion_bias_backward(t[0], t[1]); }
+ROW(epilogue_backward) { return scion_epilogue_backward(t[0], t[1], t[2], o->activation); }
 ROW(depthwise_forward) { return scion_depthwise_forward(t[0], t[1], t[2], t[3], t[4], &o->window, o->activation); }
 ROW(depthwise_backward_input) { return scion_depthwise_backward_input(t[0], t[1], t[2], t[3], &o->window, o->accumulate); }
 ROW(depthwise_backward_weights) { return scion_depthwise_backward_weights(t[0], t[1], t[2], &o->window); }
@@ -30,6 +30,7 @@ ROW(global_average_pool_backward) { return scion_global_average_pool_backward(t[
 ROW(global_max_pool_forward) { UNUSED_OPTIONS; return scion_global_max_pool_forward(t[0], t[1]); }
 ROW(global_max_pool_backward) { return scion_global_max_pool_backward(t[0], t[1], t[2], t[3], o->accumulate); }
 ROW(batch_norm_fold) { return scion_batch_norm_fold(t[0], t[1], t[2], t[3], t[4], t[5], t[6], o->epsilon); }
+ROW(batch_norm_unfold) { return scion_batch_norm_unfold(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], o->epsilon); }
 ROW(scale_shift_forward) { return scion_scale_shift_forward(t[0], t[1], t[2], t[3], o->activation); }
 ROW(batch_norm_stored_backward) {
   return scion_batch_norm_stored_backward(t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], o->epsilon, o->accumulate);
@@ -79,7 +80,7 @@ static const scion_operation rows[] = {
   {"conv2d_forward", "x packed bias? addend? y!", "window activation", run_conv2d_forward},
   {"conv2d_backward_input", "dy packed dx!", "window accumulate", run_conv2d_backward_input},
   {"conv2d_backward_weights", "x dy dw!", "window", run_conv2d_backward_weights},
-  {"bias_backward", "dy db!", "", run_bias_backward},
+  {"epilogue_backward", "y? dy! db?!", "activation", run_epilogue_backward},
   {"depthwise_forward", "x kernel scale? bias? y!", "window activation", run_depthwise_forward},
   {"depthwise_backward_input", "dy kernel scale? dx!", "window accumulate", run_depthwise_backward_input},
   {"depthwise_backward_weights", "x dy dw!", "window", run_depthwise_backward_weights},
@@ -95,6 +96,7 @@ static const scion_operation rows[] = {
   {"global_max_pool_forward", "x y!", "", run_global_max_pool_forward},
   {"global_max_pool_backward", "x y dy dx!", "accumulate", run_global_max_pool_backward},
   {"batch_norm_fold", "gamma? beta? mean variance bias? scale! shift!", "epsilon", run_batch_norm_fold},
+  {"batch_norm_unfold", "kernel db mean variance bias? scale dw! dgamma!", "epsilon", run_batch_norm_unfold},
   {"scale_shift_forward", "x scale? shift? y!", "activation", run_scale_shift_forward},
   {"batch_norm_stored_backward", "x? dy mean? variance? scale dx?! dgamma?! dbeta?!", "epsilon accumulate", run_batch_norm_stored_backward},
   {"batch_norm_batch_forward", "x gamma? beta? moving_mean! moving_variance! saved_mean! saved_rstd! y!", "epsilon momentum activation",

@@ -33,6 +33,56 @@ scion_status scion_batch_norm_fold(const scion_tensor *gamma, const scion_tensor
 }
 
 typedef struct {
+  const float *w, *db, *mean, *variance, *bias, *scale;
+  float *dw, *dgamma;
+  int64_t rows, width;
+  double epsilon;
+} unfold_job;
+
+#define UNFOLD_COLUMNS 64 /* a chunk */
+
+static void unfold_columns(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  const unfold_job *job = data;
+  int64_t first = chunk * UNFOLD_COLUMNS, left = job->width - first, count = left < UNFOLD_COLUMNS ? left : UNFOLD_COLUMNS;
+  double sums[UNFOLD_COLUMNS] = {0};
+  for (int64_t k = 0; k < job->rows; k++) {
+    const float *w = job->w + k * job->width + first, *scale = job->scale + first;
+    float *dw = job->dw + k * job->width + first;
+    for (int64_t c = 0; c < count; c++) {
+      sums[c] += (double)dw[c] * (double)w[c];
+      dw[c] *= scale[c];
+    }
+  }
+  for (int64_t c = first; c < first + count; c++) {
+    double shifted = (job->bias ? (double)job->bias[c] : 0) - (double)job->mean[c];
+    job->dgamma[c] = (float)((sums[c - first] + (double)job->db[c] * shifted) / sqrt((double)job->variance[c] + job->epsilon));
+  }
+}
+
+scion_status scion_batch_norm_unfold(const scion_tensor *w, const scion_tensor *db, const scion_tensor *mean,
+                                     const scion_tensor *variance, const scion_tensor *bias, const scion_tensor *scale,
+                                     scion_tensor *dw, scion_tensor *dgamma, double epsilon) {
+  const char *kernel = "batch_norm_unfold", *names[] = {"db", "mean", "variance", "scale", "dgamma", "bias"};
+  const scion_tensor *vectors[] = {db, mean, variance, scale, dgamma, bias};
+  int64_t width = scion_tensor_elements(mean);
+  for (int i = 0; i < 6; i++) {
+    if (i < 5) SCION_TRY(scion_require_f32(kernel, names[i], vectors[i])); /* bias may be NULL */
+    SCION_TRY(scion_require_vector(kernel, names[i], vectors[i], width));
+  }
+  SCION_TRY(scion_require_f32(kernel, "w", w));
+  SCION_TRY(scion_require_like(kernel, "dw", dw, "w", w));
+  char text[SCION_SHAPE_TEXT];
+  if (!scion_tensor_contiguous(w) || !scion_tensor_contiguous(dw) || (width > 0 && scion_tensor_elements(w) % width != 0))
+    return scion_fail(SCION_MISUSE, "%s: w is %s, whose columns are not the %lld channels of mean", kernel,
+                      scion_shape_text(w, text, sizeof text), (long long)width);
+  if (width == 0) return SCION_OK;
+  unfold_job job = {numbers(w), numbers(db), numbers(mean), numbers(variance), numbers(bias), numbers(scale),
+                    dw->data,   dgamma->data, scion_tensor_elements(w) / width, width, epsilon};
+  return scion_parallel_for((width + UNFOLD_COLUMNS - 1) / UNFOLD_COLUMNS, unfold_columns, &job);
+}
+
+typedef struct {
   const float *scale, *shift;
   scion_activation activation;
 } scale_shift_job;

@@ -39,7 +39,7 @@ static inline void conv2d_copy_clipped(float *out, const float *row, int64_t at,
 
 /* Rows [pixel] x CONV2D_PITCH: the values k0 .. k1-1 of taps x channels for grid pixels first .. first+count-1. Taps that are
  * neighbours in memory, too, are one run. */
-static void conv2d_gather(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, float *out) {
+static inline void conv2d_gather(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, float *out) {
   bool joined = s->tap_step[1] == 1 && s->stride == s->channels;
   int64_t run = joined ? s->taps[1] * s->channels : s->channels, runs = joined ? 1 : s->taps[1];
   int64_t limit = s->size[1] * s->stride, image = s->size[0] * limit;

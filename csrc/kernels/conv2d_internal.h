@@ -4,8 +4,7 @@
  * gathered source values times packed weights. It is computed as a blocked matrix product (Goto and van de Geijn, "Anatomy
  * of high-performance matrix multiplication", ACM TOMS 2008) whose left side is never in memory: its rows are pointers to where
  * the values of each tap lie (Dukhan, "The indirect convolution algorithm", 2019), and only short stretches, as of an image of
- * three channels, are gathered. Part of a panel of weights stays in the first-level cache while a block of pixels comes by.
- * The gradient to the weights is the product of a block of gathered pixels, transposed, with panels of dy. */
+ * three channels, are gathered. Part of a panel of weights stays in the first-level cache while a block of pixels comes by. */
 #ifndef SCION_CONV2D_INTERNAL_H
 #define SCION_CONV2D_INTERNAL_H
 
@@ -14,7 +13,6 @@
 #define CONV2D_DEPTH 384  /* taps x channels at a time */
 #define CONV2D_PITCH 400  /* floats between gathered pixels: no power of two, and room for a vector past the end */
 #define CONV2D_BLOCK 252  /* pixels of a block, or a half or quarter of them: whole tiles of 9, 6, 4, 3 or 2 rows */
-#define CONV2D_PIXELS 168 /* of a block of the gradient to the weights: whole tiles of 14, 6 or 4 rows */
 #define CONV2D_GROUP 16   /* panels a chunk at most, so that their part of the depth stays in the second-level cache */
 
 /* Where the values under the taps of a grid pixel lie: tap (r, s) of pixel (n, i, j) is source pixel
@@ -38,16 +36,6 @@ typedef struct {
   int64_t pixels, depth;                   /* of all images; taps x channels */
   int64_t block, groups, group_panels;     /* pixels a chunk, chunks that share a block, panels a chunk */
 } conv2d_grid;
-
-/* The gradient to the weights: chunks are parts of the pixels x blocks of the depth x groups of panels. */
-typedef struct {
-  conv2d_source source;
-  const float *dy;
-  int64_t dy_stride, out_channels;
-  float *dw; /* [parts][depth][out_channels] */
-  int64_t pixels, depth;
-  int64_t parts, part_pixels, depth_blocks, depth_block, groups, group_panels;
-} conv2d_gradient;
 
 static inline int64_t conv2d_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t conv2d_vector(void) { /* floats */
@@ -88,6 +76,5 @@ scion_status conv2d_check_images(const scion_tensor *x, const scion_tensor *y, c
 conv2d_source conv2d_forward_source(const scion_tensor *x, const scion_tensor *y, const scion_window *window);
 
 SIMD_DECLARE(void, conv2d_grid_chunk, void *grid, int64_t chunk, void *scratch);
-SIMD_DECLARE(void, conv2d_gradient_chunk, void *gradient, int64_t chunk, void *scratch);
 
 #endif

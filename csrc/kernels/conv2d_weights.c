@@ -1,22 +1,41 @@
-/* The gradients to a kernel and to a bias. */
+/* The gradient to the weights: what fits what, and how the work is cut. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "conv2d_internal.h"
+#include "conv2d_weights.h"
 
-#define DEPTH_BLOCK 252  /* at most CONV2D_DEPTH, and a multiple of the rows of every tile */
 #define ENOUGH_CHUNKS 16 /* so that a few threads end at about the same time */
 
-/* Blocks of taps x channels; where those are few, the pixels are cut into parts with a sum each, and then the panels into
+/* Rows of at most GRADIENT_PIXELS columns; where no pixel meets another one's neighbours all images are one long row. */
+static void cut_rows(conv2d_gradient *g, int64_t images) {
+  conv2d_source *s = &g->source;
+  bool pointwise = true;
+  for (int axis = 0; axis < 2; axis++)
+    pointwise = pointwise && s->taps[axis] == 1 && s->step[axis] == 1 && s->first[axis] == 0 && s->size[axis] == s->grid[axis];
+  if (pointwise) {
+    s->size[1] = s->grid[1] = images * s->grid[0] * s->grid[1];
+    s->size[0] = s->grid[0] = images = 1;
+  }
+  g->pieces = conv2d_divide_up(s->grid[1], GRADIENT_PIXELS);
+  g->piece = conv2d_divide_up(s->grid[1], g->pieces);
+  g->rows = images * s->grid[0] * g->pieces;
+  g->block_rows = GRADIENT_PIXELS / g->piece;
+  if (g->pieces > 1) g->block_rows = 1;
+}
+
+/* Blocks of input channels; where those are few, the rows are cut into parts with a sum each, and then the panels into
  * groups. */
-static void cut(conv2d_gradient *g) {
-  int64_t panels = conv2d_divide_up(g->out_channels, conv2d_panel()), blocks = conv2d_divide_up(g->pixels, CONV2D_PIXELS);
-  g->depth_block = conv2d_divide_up(conv2d_divide_up(g->depth, conv2d_divide_up(g->depth, DEPTH_BLOCK)), 14) * 14;
-  g->depth_blocks = conv2d_divide_up(g->depth, g->depth_block);
-  int64_t parts = conv2d_divide_up(ENOUGH_CHUNKS, g->depth_blocks);
-  g->part_pixels = conv2d_divide_up(blocks, parts) * CONV2D_PIXELS;
-  g->parts = conv2d_divide_up(g->pixels, g->part_pixels);
-  int64_t chunks = g->parts * g->depth_blocks;
+static void cut(conv2d_gradient *g, int64_t images) {
+  cut_rows(g, images);
+  int64_t panels = conv2d_divide_up(g->out_channels, conv2d_panel()), channels = g->source.channels;
+  int64_t most = GRADIENT_DEPTH / g->taps;
+  g->blocks = conv2d_divide_up(channels, most < GRADIENT_CHANNELS ? GRADIENT_CHANNELS : most);
+  g->block_channels = conv2d_divide_up(conv2d_divide_up(channels, g->blocks), GRADIENT_CHANNELS) * GRADIENT_CHANNELS;
+  g->blocks = conv2d_divide_up(channels, g->block_channels);
+  int64_t row_blocks = conv2d_divide_up(g->rows, g->block_rows);
+  g->part_rows = conv2d_divide_up(row_blocks, conv2d_divide_up(ENOUGH_CHUNKS, g->blocks)) * g->block_rows;
+  g->parts = conv2d_divide_up(g->rows, g->part_rows);
+  int64_t chunks = g->parts * g->blocks;
   g->group_panels = chunks < ENOUGH_CHUNKS ? conv2d_divide_up(panels * chunks, ENOUGH_CHUNKS) : panels;
   if (g->group_panels > CONV2D_GROUP) g->group_panels = CONV2D_GROUP;
   g->groups = conv2d_divide_up(panels, g->group_panels);
@@ -61,13 +80,13 @@ scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_te
   if (status != SCION_OK) return status;
   int64_t elements = scion_tensor_elements(dw);
   conv2d_gradient g = {.source = conv2d_forward_source(x, dy, window), .dy = dy->data, .dy_stride = dy->row_stride,
-                       .out_channels = dy->shape[3], .dw = dw->data, .pixels = scion_tensor_rows(dy),
-                       .depth = scion_tensor_rows(dw)};
-  if (g.pixels == 0) {
+                       .out_channels = dy->shape[3], .taps = (int64_t)window->kernel[0] * window->kernel[1],
+                       .dw = dw->data};
+  if (scion_tensor_rows(dy) == 0) {
     memset(dw->data, 0, (size_t)elements * sizeof(float));
     return SCION_OK;
   }
-  cut(&g);
+  cut(&g, dy->shape[0]);
   float *parts = NULL;
   if (g.parts > 1) {
     size_t bytes = 0;
@@ -75,49 +94,9 @@ scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_te
     if (!parts) return scion_fail(SCION_NO_MEMORY, "out of memory: no %zu bytes for the parts of a gradient to weights", bytes);
     g.dw = parts;
   }
-  status = scion_parallel_for(g.parts * g.depth_blocks * g.groups, SIMD_CHOOSE(conv2d_gradient_chunk), &g);
+  status = scion_parallel_for(g.parts * g.blocks * g.groups, SIMD_CHOOSE(conv2d_gradient_chunk), &g);
   if (status == SCION_OK && parts)
     status = scion_parallel_for(conv2d_divide_up(elements, SUM_CHUNK), sum_chunk, &(sum_job){parts, dw->data, g.parts, elements});
-  free(parts);
-  return status;
-}
-
-/* ---- bias */
-
-typedef struct {
-  const scion_tensor *dy;
-  double *parts; /* [parts][Co]: what comes of thousands of pixels deserves the digits */
-  int64_t part_rows;
-} column_job;
-
-static void sum_columns(void *data, int64_t chunk, void *scratch) {
-  (void)scratch;
-  const column_job *job = data;
-  int64_t rows = scion_tensor_rows(job->dy), channels = scion_tensor_channels(job->dy), end = (chunk + 1) * job->part_rows;
-  double *out = job->parts + chunk * channels;
-  for (int64_t r = chunk * job->part_rows; r < end && r < rows; r++) {
-    const float *in = (const float *)job->dy->data + r * job->dy->row_stride;
-    for (int64_t c = 0; c < channels; c++) out[c] += (double)in[c];
-  }
-}
-
-scion_status scion_bias_backward(const scion_tensor *dy, scion_tensor *db) {
-  char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
-  int64_t rows = scion_tensor_rows(dy), channels = scion_tensor_channels(dy);
-  if (dy->dtype != SCION_F32 || dy->dims < 1 || !conv2d_is_vector(db, channels))
-    return scion_fail(SCION_MISUSE, "bias: %s of %s is not the gradient that belongs to %s of %s", scion_dtype_name(db->dtype),
-                      scion_shape_text(db, a, sizeof a), scion_dtype_name(dy->dtype), scion_shape_text(dy, b, sizeof b));
-  if (channels == 0) return SCION_OK;
-  int64_t part_rows = conv2d_divide_up(rows, 32) < 64 ? 64 : conv2d_divide_up(rows, 32);
-  int64_t count = conv2d_divide_up(rows, part_rows);
-  double *parts = calloc((size_t)(count ? count : 1) * (size_t)channels, sizeof *parts);
-  if (!parts) return scion_fail(SCION_NO_MEMORY, "out of memory: no room for the parts of a gradient to a bias");
-  scion_status status = scion_parallel_for(count, sum_columns, &(column_job){dy, parts, part_rows});
-  for (int64_t c = 0; status == SCION_OK && c < channels; c++) {
-    double sum = 0;
-    for (int64_t part = 0; part < count; part++) sum += parts[part * channels + c];
-    ((float *)db->data)[c] = (float)sum;
-  }
   free(parts);
   return status;
 }

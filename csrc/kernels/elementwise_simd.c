@@ -68,6 +68,27 @@ void SIMD(scion_loop_activation_backward)(const scion_block *block, scion_activa
   }
 }
 
+SIMD_INLINE void epilogue_backward_rows(const scion_block *k, double *sum, scion_activation activation) {
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride, *b = k->b + r * k->b_stride;
+    float *y = k->y + r * k->y_stride;
+    SIMD_LOOP
+    for (int64_t c = 0; c < k->width; c++) {
+      float dx = activation == SCION_LINEAR ? b[c] : scion_activation_gradient(a[c], b[c], activation);
+      if (activation != SCION_LINEAR) y[c] = dx;
+      if (sum) sum[c] += (double)dx;
+    }
+  }
+}
+
+void SIMD(scion_loop_epilogue_backward)(const scion_block *block, double *sum, scion_activation activation) {
+  if (sum) {
+    WITH_ACTIVATION(activation, epilogue_backward_rows, block, sum)
+  } else {
+    WITH_ACTIVATION(activation, epilogue_backward_rows, block, NULL)
+  }
+}
+
 SIMD_INLINE void multiply_rows(const scion_block *k, int accumulate) {
   for (int64_t r = 0; r < k->rows; r++) {
     const float *a = k->a + r * k->a_stride, *b = k->b + r * k->b_stride;

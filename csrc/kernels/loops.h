@@ -59,6 +59,8 @@ SIMD_DECLARE(void, scion_loop_scale_shift, const scion_block *block, const float
              scion_activation activation);
 /* y (+)= b * act'(..), where a = act(..). */
 SIMD_DECLARE(void, scion_loop_activation_backward, const scion_block *block, scion_activation activation, int accumulate);
+/* y = b * act'(..), where a = act(..), and sum += y, in double precision, where sum [width] is not NULL; y may be b. */
+SIMD_DECLARE(void, scion_loop_epilogue_backward, const scion_block *block, double *sum, scion_activation activation);
 /* y (+)= a * b; y (+)= a * scale. */
 SIMD_DECLARE(void, scion_loop_multiply, const scion_block *block, int accumulate);
 SIMD_DECLARE(void, scion_loop_scale, const scion_block *block, const float *scale, int accumulate);

@@ -184,6 +184,34 @@ static void refusals(void) {
   RELEASE(&x, &y, &five, &four, &empty);
 }
 
+/* Unfolding beside the definition: z = x w + bias, then batch norm on stored statistics. */
+static void unfold(int64_t depth, int64_t channels, int biased) {
+  const int64_t rows = 7;
+  scion_tensor x = TENSOR(rows, depth), w = TENSOR(depth, channels), dy = TENSOR(rows, channels), bias = TENSOR(channels);
+  scion_tensor mean = TENSOR(channels), variance = positive(channels), scale = TENSOR(channels), db = TENSOR(channels);
+  scion_tensor dw = TENSOR(depth, channels), dgamma = TENSOR(channels);
+  real *rx = test_real(&x), *rw = test_real(&w), *rdy = test_real(&dy), *rb = test_real(&bias), *rm = test_real(&mean),
+       *rv = test_real(&variance), *rs = test_real(&scale);
+  real *rdw = new_reals(depth * channels), *rdg = new_reals(channels), *rdb = new_reals(channels), *z = new_reals(rows * channels);
+  for (int64_t i = 0; i < rows * channels; i++) {
+    int64_t r = i / channels, c = i % channels;
+    z[i] = biased ? rb[c] : 0;
+    for (int64_t k = 0; k < depth; k++) {
+      z[i] += rx[r * depth + k] * rw[k * channels + c];
+      rdw[k * channels + c] += rx[r * depth + k] * rdy[i];
+    }
+  }
+  reference_batch_norm_parameters(z, rdy, rm, rv, rdg, rdb, rows, channels, EPSILON);
+  for (int64_t i = 0; i < depth * channels; i++) ((float *)dw.data)[i] = (float)rdw[i], rdw[i] *= rs[i % channels];
+  for (int64_t c = 0; c < channels; c++) ((float *)db.data)[c] = (float)rdb[c];
+  SAME_BITS(dw, scion_batch_norm_unfold(&w, &db, &mean, &variance, biased ? &bias : NULL, &scale, &dw, &dgamma, EPSILON));
+  CLOSE(dw, rdw, 1e-6);
+  CLOSE(dgamma, rdg, 1e-5);
+  REFUSED_WITH(scion_batch_norm_unfold(&w, &db, &mean, &variance, NULL, &scale, &x, &dgamma, EPSILON), "dw is");
+  RELEASE(&x, &w, &dy, &bias, &mean, &variance, &scale, &db, &dw, &dgamma);
+  free(rx), free(rw), free(rdy), free(rb), free(rm), free(rv), free(rs), free(rdw), free(rdg), free(rdb), free(z);
+}
+
 int main(void) {
   test_begin("batch norm");
   reference_gradients();
@@ -191,6 +219,7 @@ int main(void) {
   stored(1, 1, 0), stored(50, 17, 3), stored(3000, 70, 0), stored(3, 20001, 0);
   batch(1, 3, 0, 0), batch(50, 17, 3, 0), batch(9000, 33, 0, 2), batch(70000, 1, 0, 0), batch(40, 5000, 0, 0),
       batch(5000, 20, 2, 300);
+  unfold(1, 1, 1), unfold(30, 17, 0), unfold(9, 200, 1);
   refusals();
   return test_end();
 }

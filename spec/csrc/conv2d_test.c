@@ -147,7 +147,7 @@ static void test_backward(problem *p) {
   CLOSE(&dw, expected, p);
   free(expected);
   expected = test_real(&db);
-  OK(scion_bias_backward(&p->y, &db));
+  OK(scion_epilogue_backward(NULL, &p->y, &db, SCION_LINEAR));
   reference_bias_backward(d->n * d->oh * d->ow, d->co, dy, expected);
   CLOSE(&db, expected, p);
   free(expected);
@@ -184,6 +184,10 @@ static void test_chosen_shapes(void) {
       {.n = 1, .h = 15, .w = 14, .ci = 6, .co = 7, .window = {{3, 4}, {4, 6}, {2, 3}, {2, 3}, {2, 3}}},
       {.n = 7, .h = 31, .w = 29, .ci = 20, .co = 30, .window = window(3, 3, 1, 1, 1)}, /* several blocks and parts */
       {.n = 2, .h = 6, .w = 6, .ci = 150, .co = 200, .window = window(3, 3, 1, 1, 1)},
+      {.n = 1, .h = 3, .w = 420, .ci = 2, .co = 5, .window = window(3, 3, 1, 1, 1)}, /* rows longer than a block */
+      {.n = 1, .h = 3, .w = 420, .ci = 5, .co = 2, .window = window(1, 1, 1, 0, 0)},
+      {.n = 3, .h = 9, .w = 8, .ci = 330, .co = 20, .window = window(3, 3, 2, 1, 1)}, /* pixels far apart */
+      {.n = 1, .h = 3, .w = 420, .ci = 321, .co = 2, .window = window(3, 3, 2, 1, 0)},
       {.n = 5, .h = 7, .w = 7, .ci = 832, .co = 20, .window = window(1, 1, 1, 0, 0)},
       {.n = 1, .h = 9, .w = 9, .ci = 15, .co = 80, .window = window(6, 6, 1, 2, 3)},  /* gathered in two parts */
       {.n = 1, .h = 12, .w = 9, .ci = 16, .co = 112, .window = window(5, 5, 1, 2, 2)}, /* two parts that share a tap */
@@ -252,7 +256,7 @@ static void test_refusals(void) {
   REFUSED(scion_conv2d_backward_input(&p.y, &vector, &p.x, k, 0));
   REFUSED(scion_conv2d_backward_weights(&p.x, &p.y, &p.packed, k));
   REFUSED(scion_conv2d_backward_weights(&narrow, &p.y, &p.w, k));
-  REFUSED(scion_bias_backward(&p.y, &vector));
+  REFUSED(scion_epilogue_backward(NULL, &p.y, &vector, SCION_LINEAR));
   REFUSED(scion_conv2d_pack(&flat, NULL, &p.packed));
   REFUSED(scion_conv2d_pack(&p.w, &vector, &p.packed));
   REFUSED(scion_conv2d_pack(&p.w, NULL, &vector));
@@ -268,7 +272,7 @@ static void test_empty_batch(void) {
   OK(scion_conv2d_forward(&p.x, &p.packed, &p.bias, NULL, &p.y, &p.d.window, SCION_RELU));
   OK(scion_conv2d_backward_input(&p.y, &p.transposed, &p.x, &p.d.window, 0));
   OK(scion_conv2d_backward_weights(&p.x, &p.y, &p.w, &p.d.window));
-  OK(scion_bias_backward(&p.y, &p.bias));
+  OK(scion_epilogue_backward(NULL, &p.y, &p.bias, SCION_LINEAR));
   for (int64_t i = 0; i < kernel_elements(&p.d); i++) CHECK(((const float *)p.w.data)[i] == 0, "the gradient of nothing is nothing");
   CHECK(((const float *)p.bias.data)[4] == 0, "the gradient of nothing is nothing");
   end_problem(&p);
@@ -298,7 +302,7 @@ static void test_threads(reference_conv2d d) {
     OK(scion_conv2d_forward(&p.x, &p.packed, &p.bias, NULL, y[t], &d.window, SCION_SIGMOID));
     OK(scion_conv2d_backward_input(&p.y, &p.transposed, dx[t], &d.window, 0));
     OK(scion_conv2d_backward_weights(&p.x, &p.y, dw[t], &d.window));
-    OK(scion_bias_backward(&p.y, db[t]));
+    OK(scion_epilogue_backward(NULL, &p.y, db[t], SCION_LINEAR));
   }
   OK(scion_set_threads(before));
   for (int i = 0; i < 8; i++) {

@@ -27,6 +27,19 @@ static void activations(int64_t rows, int64_t channels, int gap) {
       }
       free(rdx);
     }
+    scion_tensor dz = SLICE(gap, rows, channels), db = TENSOR(channels), before = dz;
+    real *rdz = test_real(&dz), *rsum = new_reals(channels);
+    reference_activation_backward(fast_y, rdz, rdz, elements(&x), activation);
+    for (int64_t i = 0; i < elements(&x); i++) rsum[i % channels] += rdz[i];
+    OK(scion_tensor_new(&before, SCION_F32, 2, dz.shape));
+    OK(scion_tensor_copy(&dz, &before, 0));
+    SAME_BITS(dz, scion_epilogue_backward(&y, &dz, NULL, activation));
+    CLOSE(dz, rdz, 2e-6);
+    SAME_BITS(before, scion_epilogue_backward(&y, &before, &db, activation));
+    CLOSE(before, rdz, 2e-6);
+    CLOSE(db, rsum, 1e-5);
+    RELEASE(&dz, &db, &before);
+    free(rdz), free(rsum);
     SAME_BITS(x, scion_activation_forward(&x, &x, activation)); /* y may be x */
     CLOSE(x, ry, 1e-6);
     RELEASE(&x, &y, &dy, &dx);
@@ -215,6 +228,9 @@ static void refusals(void) {
   REFUSED_WITH(scion_activation_forward(&x, &y, SCION_RELU), "activation: x is 2x3, but y is 3x2");
   REFUSED_WITH(scion_activation_forward(&x, &x, SCION_ACTIVATIONS), "activation number");
   REFUSED_WITH(scion_activation_backward(&x, &whole, &x, SCION_RELU, 0), "dy is i32");
+  REFUSED_WITH(scion_epilogue_backward(&y, &x, NULL, SCION_RELU), "epilogue_backward: ");
+  REFUSED_WITH(scion_epilogue_backward(NULL, &x, NULL, SCION_RELU), "y");
+  REFUSED_WITH(scion_epilogue_backward(NULL, &x, &x, SCION_LINEAR), "db");
   REFUSED_WITH(scion_add_forward(&x, &y, &x, SCION_LINEAR), "one shape");
   REFUSED_WITH(scion_multiply_forward(&x, &x, &y), "one shape");
   REFUSED_WITH(scion_softmax_forward(&x, &y), "one shape");

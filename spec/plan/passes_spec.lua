@@ -76,6 +76,38 @@ describe("folding and fusing", function()
     assert.is_nil(kernels(plan(model, "infer")).batch_norm_batch_forward)
   end)
 
+  it("fold a gamma that trains, unless the kernel below is frozen", function()
+    local x = nn.conv2d(4, 1, { name = "conv" })(nn.input(4, 4, 3))
+    x = nn.batch_norm { statistics = "stored", name = "norm" }(x)
+    local model = scion.model { output = nn.dense(2, "softmax")(nn.flatten()(x)) }
+    local count = kernels(plan(model))
+    assert.equal(1, count.batch_norm_unfold)
+    assert.is_nil(count.batch_norm_stored_backward)
+    model:freeze { layers = "conv" }
+    count = kernels(plan(model))
+    assert.equal(1, count.batch_norm_stored_backward)
+    assert.is_nil(count.batch_norm_unfold)
+  end)
+
+  it("add a residual in the convolution that ends the block, and pass its gradient on uncopied", function()
+    local x = unit(nn.input(4, 4, 3), "a", 4, 1)
+    local y = nn.conv2d(4, 1)(unit(x, "b", 4, 3))
+    x = nn.add { activation = "relu" } { y, x }
+    x = nn.add() { nn.conv2d(4, 1)(x), nn.conv2d(4, 3, { padding = "same", activation = "relu" })(x) } -- relu: not this one
+    local made = plan(scion.model { output = nn.dense(2, "softmax")(nn.flatten()(x)) })
+    local count, added = kernels(made), 0
+    for _, step in ipairs(made.steps) do
+      if step.addend then
+        added = added + 1
+        assert.equal("relu", step.activation)
+      end
+    end
+    assert.equal(1, added)
+    assert.equal(1, count.add_forward)
+    assert.equal(1, count.copy) -- the gradient of the sum left over, to the second of its inputs
+    assert.is_nil(count.activation_backward)
+  end)
+
   it("do not fold what somebody else reads", function()
     local x = nn.conv2d(4, 1, { name = "conv" })(nn.input(4, 4, 3))
     local y = nn.batch_norm { statistics = "stored" }(x)

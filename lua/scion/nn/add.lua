@@ -25,8 +25,9 @@ return layer.define {
   end,
 
   backward = function(_, s)
-    for i = 1, #s.x do
+    for i = #s.x, 2, -1 do
       if s:wants(i) then s:emit { "copy", x = s.dy, y = s:dx(i), accumulate = s:accumulates(i) } end
     end
+    s:share(1, s.dy)
   end,
 }

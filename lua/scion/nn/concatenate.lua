@@ -25,10 +25,6 @@ return layer.define {
   end,
 
   backward = function(_, s)
-    for i, slice in ipairs(s:slices(s.dy)) do
-      if s:wants(i) and not s:adopt(i, slice) then
-        s:emit { "copy", x = slice, y = s:dx(i), accumulate = s:accumulates(i) }
-      end
-    end
+    for i, slice in ipairs(s:slices(s.dy)) do s:share(i, slice) end
   end,
 }

@@ -23,6 +23,7 @@ return layer.define {
   positional = { "filters", "kernel" },
   defaults = { filters = layer.required, kernel = layer.required, stride = 1, dilation = 1, padding = "valid", bias = true, activation = false },
   fuses_activation = true,
+  fuses_addend = true, -- its second input, then
   folds_norm = true,
 
   output_shape = function(self, ...)
@@ -46,7 +47,7 @@ return layer.define {
 
   forward = function(self, s)
     s:emit { "conv2d_forward", x = s.x[1], packed = packed(self, s, false), bias = s.fold and s.fold.shift or self:weight "bias",
-             y = s.y, window = self.window, activation = s.activation }
+             addend = s.x[2], y = s.y, window = self.window, activation = s.activation }
   end,
 
   backward = function(self, s)
@@ -55,9 +56,9 @@ return layer.define {
       s:emit { "conv2d_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = self.window }
       s:unfold(dw)
     end
-    s:bias_gradient(self)
     if s:wants(1) then
       s:emit { "conv2d_backward_input", dy = s.dy, packed = packed(self, s, true), dx = s:dx(1), window = self.window, accumulate = s:accumulates(1) }
     end
+    if s.x[2] then s:share(2, s.dy) end
   end,
 }

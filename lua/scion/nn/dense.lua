@@ -48,7 +48,6 @@ return layer.define {
       s:emit { "dense_backward_weights", x = s.x[1], dy = s.dy, dw = dw }
       s:unfold(dw)
     end
-    s:bias_gradient(self)
     if s:wants(1) then
       s:emit { "dense_backward_input", dy = s.dy, kernel = scaled(self, s), dx = s:dx(1), accumulate = s:accumulates(1) }
     end

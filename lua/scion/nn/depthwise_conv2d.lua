@@ -36,7 +36,6 @@ return layer.define {
       s:emit { "depthwise_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = self.window }
       s:unfold(dw)
     end
-    s:bias_gradient(self)
     if s:wants(1) then
       s:emit { "depthwise_backward_input", dy = s.dy, kernel = self:weight "kernel", scale = s.fold and s.fold.scale, dx = s:dx(1),
                window = self.window, accumulate = s:accumulates(1) }

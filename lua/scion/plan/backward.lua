@@ -16,9 +16,7 @@ return function(ir)
     local op = ir.ops[i]
     if op.grad and op.dvalue then
       local s = step.new(ir, op)
-      if op.activation then -- in place: nobody else reads the gradient by this output
-        s:emit { "activation_backward", y = op.value, dy = op.dvalue, dx = op.dvalue, activation = op.activation }
-      end
+      s:epilogue()
       if op.identity then identity(s) elseif op.layer.kind ~= "input" then op.layer:backward(s) end
     end
   end

@@ -1,14 +1,37 @@
---- An activation goes into the epilogue of the kernel that computes its input, when nobody else reads that.
+--- A sum of two goes into the epilogue of the kernel that computes the later of them, and an activation into that of the kernel that
+--- computes its input, when nobody else reads what the kernel would have written by itself.
 local rewrite = require "scion.plan.rewrite"
 
+local function is_free(op) return #op.users == 1 and not op.activation end
+
+--- The earlier summand becomes the kernel's second input.
+local function add(ir, op, position)
+  if op.layer.kind ~= "add" or #op.inputs ~= 2 then return end
+  local earlier, later = op.inputs[1], op.inputs[2]
+  if position[earlier] > position[later] then earlier, later = later, earlier end
+  if not (later.layer.fuses_addend and is_free(later) and #later.inputs == 1) then return end
+  later.inputs[2] = earlier
+  for i, user in ipairs(earlier.users) do
+    if user == op then earlier.users[i] = later end
+  end
+  rewrite.absorb(ir, later, op)
+end
+
+local function activation(ir, op)
+  local below = op.inputs[1]
+  if op.layer.kind == "activation" and not op.identity and op.layer.computed == "output" and below.layer.fuses_activation and
+     is_free(below) then
+    below.activation = op.layer.options.activation
+    rewrite.absorb(ir, below, op)
+  end
+end
+
 return function(ir)
+  local position = {}
+  for i, op in ipairs(ir.ops) do position[op] = i end
   for _, op in ipairs(ir.ops) do
-    local below = op.inputs[1]
-    if op.layer.kind == "activation" and not op.identity and op.layer.computed == "output" and below.layer.fuses_activation and
-       #below.users == 1 and not below.activation then
-      below.activation = op.layer.options.activation
-      rewrite.absorb(ir, below, op)
-    end
+    add(ir, op, position)
+    activation(ir, op)
   end
   rewrite.sweep(ir)
 end

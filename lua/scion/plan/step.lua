@@ -65,23 +65,32 @@ function step:gradient(owner, name)
   return gradient
 end
 
---- dw is the gradient by the kernel with batch norm folded in; the chain rule through that scaling makes it the kernel's own.
-function step:unfold(dw)
-  if not self.fold then return end
-  local columns = self.fold.scale:shape()[1]
-  local flat = value.view(dw, { value.elements(dw) // columns, columns })
-  self:emit { "scale_shift_forward", x = flat, scale = self.fold.scale, y = flat }
+--- What the operation's kernel did last is undone first, in one pass: dy becomes the gradient before the activation, and its sums
+--- those of the bias, or of the beta of a batch norm folded in.
+function step:epilogue()
+  local op, norm = self.op, self.op.norm
+  local bias, beta = self:gradient(op.layer, "bias"), norm and self:gradient(norm, "beta") or nil
+  self.sums = beta or not norm and bias or (bias or norm and op.norm_trains.gamma) and self:fixed { op.shape[#op.shape] } or nil
+  if not (op.activation or self.sums) then return end
+  self:emit { "epilogue_backward", y = op.activation and op.value or nil, dy = self.dy, db = self.sums, activation = op.activation }
+  if norm and bias then self:emit { "scale_shift_forward", x = self.sums, scale = self.fold.scale, y = bias } end
 end
 
---- The gradients of the operation's bias, and of the beta of a batch norm folded in: sums of dy over all rows.
-function step:bias_gradient(owner)
-  local bias = self:gradient(owner, "bias")
-  if bias then
-    self:emit { "bias_backward", dy = self.dy, db = bias }
-    self:unfold(bias)
+--- dw is the gradient by the kernel with batch norm folded in; the chain rule through that scaling makes it the kernel's own, and
+--- gives that of the scale.
+function step:unfold(dw)
+  local op, fold = self.op, self.fold
+  if not fold then return end
+  local dgamma = self:gradient(op.norm, "gamma")
+  if dgamma then
+    self:emit { "batch_norm_unfold", kernel = op.layer:weight "kernel", db = self.sums, mean = op.norm:weight "moving_mean",
+                variance = op.norm:weight "moving_variance", bias = op.layer:weight "bias", scale = fold.scale, dw = dw, dgamma = dgamma,
+                epsilon = op.norm.options.epsilon }
+  else
+    local columns = fold.scale:shape()[1]
+    local flat = value.view(dw, { value.elements(dw) // columns, columns })
+    self:emit { "scale_shift_forward", x = flat, scale = fold.scale, y = flat }
   end
-  local beta = self.op.norm and self:gradient(self.op.norm, "beta")
-  if beta then self:emit { "bias_backward", dy = self.dy, db = beta } end
 end
 
 --- Whether the gradient by input i is needed.
@@ -103,12 +112,18 @@ function step:accumulates(i)
   return written or false
 end
 
---- Lets the gradient by input i be `v` itself, without a copy, if this operation is its only user.
+--- Lets the gradient by input i be `v` itself, without a copy, if this is its first share: later ones are added to it. The caller
+--- reads `v` no more in steps yet to come, and gives it to one input alone.
 function step:adopt(i, v)
   local input = self.op.inputs[i]
-  if #input.users > 1 or input.dvalue then return false end
+  if input.dvalue then return false end
   input.dvalue, input.dvalue_written = v, true
   return true
+end
+
+--- Adds `v` to the gradient by input i, if that is needed: without a copy where it can be adopted.
+function step:share(i, v)
+  if self:wants(i) and not self:adopt(i, v) then self:emit { "copy", x = v, y = self:dx(i), accumulate = self:accumulates(i) } end
 end
 
 --- The slices of v, one an input, along the last dimension.

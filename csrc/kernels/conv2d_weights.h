@@ -1,0 +1,29 @@
+/* What the files of the convolution's gradient to the weights share.
+ *
+ * dw[r,s] is a matrix product over the pixels of dy: at one tap, pixels that are neighbours along a row of dy are so along a row
+ * of x, a stride apart. So nothing is gathered: the micro-kernel reads both images where they are, row by row, and leaves out the
+ * columns whose tap lies in the padding. */
+#ifndef SCION_CONV2D_WEIGHTS_H
+#define SCION_CONV2D_WEIGHTS_H
+
+#include "conv2d_internal.h"
+
+#define GRADIENT_PIXELS 192 /* of a block, whose x and dy stay in the second-level cache while taps and channels go by */
+#define GRADIENT_DEPTH 252   /* taps x channels of a chunk, about */
+#define GRADIENT_NEAR 65536   /* floats of x that are copied close together */
+#define GRADIENT_CHANNELS 14 /* of a tile where registers are many */
+
+/* Chunks are parts of the rows of dy x blocks of input channels x groups of panels of output channels. Rows of dy are cut into
+ * pieces of `piece` columns where they are long. */
+typedef struct {
+  conv2d_source source;
+  const float *dy;
+  int64_t dy_stride, out_channels, taps;
+  float *dw; /* [parts][taps][channels][out_channels] */
+  int64_t piece, pieces, rows, block_rows; /* rows: pieces of all images; of a block */
+  int64_t parts, part_rows, blocks, block_channels, groups, group_panels;
+} conv2d_gradient;
+
+SIMD_DECLARE(void, conv2d_gradient_chunk, void *gradient, int64_t chunk, void *scratch);
+
+#endif

@@ -3,6 +3,7 @@ local core = require "scion.core"
 local graph = require "scion.graph"
 local options = require "scion.options"
 local plan = require "scion.plan"
+local precision = require "scion.precision"
 
 ---@class scion.Model
 ---@field input scion.Node
@@ -11,6 +12,7 @@ local plan = require "scion.plan"
 ---@field labels string[]? names of the classes, from the data it was fitted on
 ---@field epoch integer how many epochs it was trained
 ---@field history table[] an entry an epoch
+---@field precision "f32"|"bf16"|nil of inference and of what is frozen, where a call gives none; not saved, for it is the machine's affair
 local model = {}
 local class = { __index = model, __name = "scion.Model" }
 
@@ -52,6 +54,11 @@ end
 
 -- ---- structure ------------------------------------------------------------------------------------------------------
 
+local function inherit(made, from)
+  made.precision = from.precision
+  return made
+end
+
 --- A new model that ends in these layers, put onto this one. The layers are shared: what is frozen or trained in one is so in
 --- the other.
 ---@param layers scion.Layer[]
@@ -63,7 +70,7 @@ function model:graft(layers)
     if type(layer) ~= "table" or not layer.kind then error(("graft: element %d is not a layer"):format(i), 2) end
     node = layer(node)
   end
-  return new { output = node, name = self.name }
+  return inherit(new { output = node, name = self.name }, self)
 end
 
 --- The sub-model that ends at a layer (at the last one of a block); layers are shared.
@@ -71,7 +78,7 @@ end
 ---@return scion.Model
 function model:upto(name)
   local found = graph.find(self.order, name)
-  return new { output = self.order[found[#found]], name = self.name }
+  return inherit(new { output = self.order[found[#found]], name = self.name }, self)
 end
 
 local function count(parameters)
@@ -189,11 +196,12 @@ local function freeze_state(self)
 end
 
 --- The plan for a mode and at least that batch: a kept one, or a new one. Also makes the arena large enough.
----@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, weighted: boolean? }
+---@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, weighted: boolean?, precision: string? }
 ---@return scion.Plan
 function model:plan_for(request)
+  local in_use = precision.in_use(request.precision or self.precision)
   local state = request.mode == "train" and freeze_state(self) or ""
-  local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.weighted and "w" or "-", state }, " ")
+  local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.weighted and "w" or "-", in_use, state }, " ")
   for i, kept in ipairs(self.plans) do
     if kept.key == key and kept.plan.capacity >= request.batch then
       table.insert(self.plans, 1, table.remove(self.plans, i))
@@ -201,7 +209,7 @@ function model:plan_for(request)
     end
   end
   local made = plan.compile { order = self.order, output = self.output, mode = request.mode, capacity = request.batch,
-                              input_dtype = request.input_dtype, loss = request.loss, weighted = request.weighted }
+                              input_dtype = request.input_dtype, precision = in_use, loss = request.loss, weighted = request.weighted }
   table.insert(self.plans, 1, { key = key, plan = made })
   self.plans[plans_kept + 1] = nil
   return made
@@ -240,7 +248,7 @@ function model:fit(data, given) return require("scion.train.fit")(self, data, gi
 
 --- Loss, accuracy, and precision, recall, F1 and support of each class; prints as a table.
 ---@param data scion.Dataset
----@param given { batch: integer?, loss: string? }?
+---@param given { batch: integer?, loss: string?, precision: string? }?
 ---@return scion.Evaluation
 function model:evaluate(data, given) return require("scion.train.evaluate")(self, data, given or {}) end
 
@@ -253,7 +261,7 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 --- The output of a layer for a dataset (in file order, with its labels as a second result), a file or an image tensor.
 ---@param data scion.Dataset|string|scion.Tensor
 ---@param name string
----@param given { pool: "avg"|"max"|nil, batch: integer? }?
+---@param given { pool: "avg"|"max"|nil, batch: integer?, precision: string? }?
 ---@return scion.Tensor features, scion.Tensor? labels
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given or {}) end
 

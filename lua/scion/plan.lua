@@ -11,10 +11,12 @@ local frontier = require "scion.plan.frontier"
 local fuse = require "scion.plan.fuse"
 local loss = require "scion.plan.loss"
 local place = require "scion.plan.place"
+local precision = require "scion.plan.precision"
 
 ---@class scion.Plan
 ---@field capacity integer largest batch
 ---@field arena_bytes integer
+---@field precision "f32"|"bf16" of what does not train
 ---@field gradients { layer: scion.Layer, parameter: scion.Parameter, place: table }[]
 local plan = {}
 plan.__index = plan
@@ -22,7 +24,7 @@ plan.__index = plan
 --- Runs the passes over a new intermediate form.
 local function compile(request)
   local ir = { order = request.order, output_node = request.output, mode = request.mode, loss = request.loss, weighted = request.weighted,
-               input_dtype = request.input_dtype, capacity = request.capacity, steps = {}, derived = {}, gradients = {},
+               input_dtype = request.input_dtype, precision = request.precision, capacity = request.capacity, steps = {}, derived = {}, gradients = {},
                pending = {} }
   function ir.emit(kernel)
     ir.steps[#ir.steps + 1] = kernel
@@ -32,6 +34,7 @@ local function compile(request)
   loss.attach(ir)
   fold(ir)
   fuse(ir)
+  precision(ir)
   alias(ir)
   forward(ir)
   loss.emit(ir)
@@ -45,12 +48,23 @@ local function compile(request)
   return ir
 end
 
+---@class scion.PlanRequest
+---@field order scion.Node[]
+---@field output scion.Node
+---@field mode "train"|"infer"
+---@field capacity integer
+---@field input_dtype "u8"|"f32"
+---@field precision "f32"|"bf16"|nil
+---@field loss string?
+---@field weighted boolean?
+
 --- Compiles a plan.
----@param request { order: scion.Node[], output: scion.Node, mode: "train"|"infer", capacity: integer, input_dtype: "u8"|"f32", loss: string?, weighted: boolean? }
+---@param request scion.PlanRequest
 ---@return scion.Plan
 function plan.compile(request)
   local ir = compile(request)
   local self = setmetatable({ capacity = ir.capacity, arena_bytes = ir.arena_bytes, derived = ir.derived, ops = ir.ops, mode = ir.mode,
+                              precision = ir.precision or "f32",
                               steps = ir.steps, cost = cost.total(ir.ops), gradients = {}, pending = {} }, plan)
   self.program = core.program(ir.program_steps)
   self.input, self.labels, self.weights = ir.places[ir.input], ir.places[ir.labels], ir.weights and ir.places[ir.weights]

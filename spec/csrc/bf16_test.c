@@ -5,18 +5,19 @@
 
 /* ---- rounding */
 
-static scion_tensor new_tensor(scion_dtype dtype, int gap, int dims, const int64_t *shape) {
+/* With gaps of `fill` between its rows. */
+static scion_tensor new_tensor(scion_dtype dtype, int gap, int fill, int dims, const int64_t *shape) {
   int64_t wide[SCION_MAX_DIMS];
   memcpy(wide, shape, sizeof(int64_t) * (size_t)dims);
   wide[dims - 1] += gap;
   scion_tensor t;
   OK(scion_tensor_new(&t, dtype, dims, wide));
-  OK(scion_tensor_fill(&t, 5));
+  OK(scion_tensor_fill(&t, fill));
   t.shape[dims - 1] = shape[dims - 1];
   return t;
 }
 #define NEW(dtype, gap, ...) \
-  new_tensor(dtype, gap, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+  new_tensor(dtype, gap, 5, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
 
 /* The nearest bf16, by arithmetic: neighbours are 2^-7 of the power of two apart, and a tie goes to the even one. */
 static double nearest(double v) {
@@ -57,10 +58,10 @@ typedef scion_status call(scion_tensor *const inputs[], scion_tensor *y, void *d
 /* Runs it in f32 on numbers that bf16 holds, and with every mix of dtypes: each result must be that, rounded as its dtype needs. */
 static void test_mixes(const char *name, call *run, void *data, int count, const scion_tensor *like, const scion_tensor *y_like, int gap,
                        bool y_as_x) {
-  scion_tensor wide[2], narrow[2], *mixed[2], expected = new_tensor(SCION_F32, 0, y_like->dims, y_like->shape);
+  scion_tensor wide[2], narrow[2], *mixed[2], expected = new_tensor(SCION_F32, 0, 5, y_like->dims, y_like->shape);
   for (int i = 0; i < count; i++) {
     scion_tensor numbers = test_tensor_gap(0, like->dims, like->shape);
-    narrow[i] = new_tensor(SCION_BF16, gap + i, like->dims, like->shape), wide[i] = new_tensor(SCION_F32, gap, like->dims, like->shape);
+    narrow[i] = new_tensor(SCION_BF16, gap + i, 6, like->dims, like->shape), wide[i] = new_tensor(SCION_F32, gap, 6, like->dims, like->shape);
     OK(scion_tensor_copy(&numbers, &narrow[i], 0));
     OK(scion_tensor_copy(&narrow[i], &wide[i], 0));
     mixed[i] = &wide[i];
@@ -71,7 +72,7 @@ static void test_mixes(const char *name, call *run, void *data, int count, const
     scion_dtype dtype = mix >> count ? SCION_BF16 : SCION_F32;
     for (int i = 0; i < count; i++) mixed[i] = mix >> i & 1 ? &narrow[i] : &wide[i];
     if (y_as_x && mixed[0]->dtype != dtype) continue;
-    scion_tensor y = new_tensor(dtype, gap, y_like->dims, y_like->shape);
+    scion_tensor y = new_tensor(dtype, gap, 5, y_like->dims, y_like->shape);
     OK(run(mixed, &y, data));
     int wrong = 0;
     for (int64_t i = 0; i < elements(&y); i++) {

@@ -229,6 +229,24 @@ static void test_random_shapes(void) {
   }
 }
 
+/* What an earlier call left in the scratch does not matter, where the depth is filled up least of all. */
+static void test_leavings(void) {
+  problem nan = new_problem((reference_conv2d){.n = 1, .h = 16, .w = 16, .ci = 64, .co = 3, .window = window(1, 1, 1, 0, 0)}, 0, 0, true);
+  problem p = new_problem((reference_conv2d){.n = 1, .h = 16, .w = 16, .ci = 33, .co = 3, .window = window(1, 1, 1, 0, 0)}, 0, 0, true);
+  const int before = scion_threads();
+  OK(scion_set_threads(1));
+  OK(scion_tensor_fill(&nan.x, NAN));
+  reference_conv2d_forward(&p.d, p.rx, p.rw, NULL, NULL, p.ry, SCION_LINEAR);
+  for (int i = 0; i < unit_count; i++) {
+    OK(conv2d_bf16_forward(&nan.x, &nan.packed, NULL, NULL, &nan.y, &nan.d.window, SCION_LINEAR, &units[i].unit));
+    CHECK(isnan(*(const float *)nan.y.data) && isnan(scion_tensor_get(&nan.y, 700)), "NaN is lost: %s", describe(&nan, i));
+    test_unit(&p, i, false, false, SCION_LINEAR);
+  }
+  OK(scion_set_threads(before));
+  end_problem(&nan);
+  end_problem(&p);
+}
+
 static void test_threads(void) {
   problem p = new_problem((reference_conv2d){.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, 2, 1, 1)}, 2, 3, true);
   for (int i = 0; i < unit_count; i++)
@@ -267,6 +285,7 @@ int main(void) {
   test_emulation();
   test_chosen_shapes();
   test_random_shapes();
+  test_leavings();
   test_threads();
   test_public();
   scion_threads_stop();

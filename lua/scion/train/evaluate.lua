@@ -46,10 +46,10 @@ end
 
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given { batch: integer?, loss: string? }
+---@param given { batch: integer?, loss: string?, precision: string? }
 ---@return scion.Evaluation
 return function(model, data, given)
-  options.check("evaluate", given, { batch = false, loss = false })
+  options.check("evaluate", given, { batch = false, loss = false, precision = false })
   local loss = targets.loss(model, given.loss)
   targets.check(model, data, loss)
   targets.same_labels(model.labels, "in the model", data.labels, "in the data set")
@@ -57,7 +57,8 @@ return function(model, data, given)
   local sums = metrics.new(loss ~= "mse" and math.max(outputs[#outputs], 2) or nil)
   for images, labels in data:batches(0, { shuffle = false, augment = false, batch = given.batch }) do
     local n = images:shape()[1]
-    local plan = model:plan_for { mode = "infer", batch = math.max(n, given.batch or data.batch or n), input_dtype = images:dtype(), loss = loss }
+    local plan = model:plan_for { mode = "infer", batch = math.max(n, given.batch or data.batch or n), input_dtype = images:dtype(), loss = loss,
+                                  precision = given.precision }
     local complete = model:execute(plan, { images = images, labels = targets.tensor(labels, loss, outputs) })
     if not complete then break end
     sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), labels)

@@ -4,10 +4,12 @@ local core = require "scion.core"
 local metrics = require "scion.train.metrics"
 local optim = require "scion.optim"
 local options = require "scion.options"
+local precision = require "scion.precision"
 local progress = require "scion.report.progress"
 local targets = require "scion.train.targets"
 
-local known = { epochs = 1, validate = false, optimizer = false, loss = false, callbacks = false, class_weights = false, verbose = true }
+local known = { epochs = 1, validate = false, optimizer = false, loss = false, callbacks = false, class_weights = false, precision = false,
+                verbose = true }
 
 ---@class scion.FitOptions
 ---@field epochs integer? 1
@@ -16,6 +18,7 @@ local known = { epochs = 1, validate = false, optimizer = false, loss = false, c
 ---@field loss "categorical"|"binary"|"mse"|nil follows from the last layer: softmax, sigmoid, linear
 ---@field callbacks { step: fun(info: table): boolean?, epoch: fun(info: table): boolean? }? returning false ends the training
 ---@field class_weights number[]|table<string, number>|nil a factor for the loss of each class, by position or label; 1 where absent
+---@field precision "f32"|"bf16"|nil of what is frozen and of the validation; what trains is f32. By default the model's, which by default is f32
 ---@field verbose boolean? true: progress on standard output
 
 ---@class scion.History list of { epoch, loss, accuracy, val_loss, val_accuracy, seconds, images_per_second, lr }; `interrupted` after Ctrl-C
@@ -61,7 +64,8 @@ local function prepare(model, data, given)
   for _, node in ipairs(model.order) do trains = trains or #node.layer:trainable() > 0 end
   if not trains then error("fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head", 0) end
   return { model = model, data = data, loss = loss, epochs = epochs, optimizer = given.optimizer or optim.rmsprop(), validate = given.validate,
-           callbacks = given.callbacks or {}, class_weights = weights_of_classes(given.class_weights, data.labels),
+           precision = precision.in_use(given.precision or model.precision), callbacks = given.callbacks or {},
+           class_weights = weights_of_classes(given.class_weights, data.labels),
            classes = loss ~= "mse" and math.max(model.output.shape[#model.output.shape], 2) or nil }
 end
 
@@ -84,7 +88,7 @@ local function train_step(job, sums, images, labels)
   local model, n = job.model, images:shape()[1]
   local weights = job.class_weights and core.gather(job.class_weights, labels) or nil
   local plan = model:plan_for { mode = "train", batch = math.max(n, job.data.batch or n), input_dtype = images:dtype(), loss = job.loss,
-                                weighted = weights ~= nil }
+                                weighted = weights ~= nil, precision = job.precision }
   local batch = { images = images, labels = targets.tensor(labels, job.loss, model.output.shape), weights = weights, step = model.steps }
   if not model:execute(plan, batch) then return nil end
   local arena = model.arena
@@ -122,7 +126,7 @@ local function train_epoch(job, bar)
 end
 
 local function validate(job, entry)
-  local result = require "scion.train.evaluate"(job.model, job.validate, { loss = job.loss })
+  local result = require "scion.train.evaluate"(job.model, job.validate, { loss = job.loss, precision = job.precision })
   if core.interrupted() then return end -- what was seen so far is not the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
 end

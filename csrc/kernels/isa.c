@@ -46,11 +46,8 @@ static int best(void) {
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512vl"))
     return RUNG_AVX2;
-  if (!leaf7(1, 0, 5)) return RUNG_AVX512;
-  if (!leaf7(0, 3, 24) || !leaf7(0, 3, 22)) return RUNG_AVX512_BF16; /* amx-tile, amx-bf16 */
-  const char *wanted = getenv("SCION_ISA");
-  bool lesser = wanted && strcmp(wanted, rung_names[RUNG_AMX]) != 0; /* then nobody needs the permission */
-  return !lesser && tiles_permitted() ? RUNG_AMX : RUNG_AVX512_BF16;
+  if (!leaf7(1, 0, 5)) return RUNG_AVX512; /* avx512_bf16 */
+  return leaf7(0, 3, 24) && leaf7(0, 3, 22) && tiles_permitted() ? RUNG_AMX : RUNG_AVX512_BF16; /* amx-tile, amx-bf16 */
 #else
   return RUNG_PORTABLE;
 #endif

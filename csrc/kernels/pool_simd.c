@@ -1,6 +1,15 @@
 /* Pooling of one window: a vector of channels stays in a register while the window's pixels go by. */
 #include "loops.h"
 
+/* One branch, outside of loops that are then unrolled, so that the vectors stay in registers. */
+SIMD_INLINE void store_channels(void *y, scion_dtype dtype, const simd_float *v, int64_t c, int64_t n, const int vectors) {
+  if (dtype == SCION_BF16) {
+    for (int u = 0; u < vectors; u++) simd_store_of(SCION_BF16, y, c + u * SIMD_WIDTH, v[u], n);
+  } else {
+    for (int u = 0; u < vectors; u++) simd_store_of(SCION_F32, y, c + u * SIMD_WIDTH, v[u], n);
+  }
+}
+
 SIMD_INLINE void max_channels(const scion_patch *x, const scion_dtype dtype, void *y, scion_dtype y_dtype, int64_t c, int64_t n,
                               const int vectors) {
   simd_float best[4];
@@ -13,7 +22,7 @@ SIMD_INLINE void max_channels(const scion_patch *x, const scion_dtype dtype, voi
         best[u] = simd_select((v > best[u]) | (v != v), v, best[u]); /* a NaN wins, so that the loss shows it */
       }
     }
-  for (int u = 0; u < vectors; u++) simd_store_of(y_dtype, y, c + u * SIMD_WIDTH, best[u], n);
+  store_channels(y, y_dtype, best, c, n, vectors);
 }
 
 void SIMD(scion_loop_max)(const scion_patch *x, void *y, scion_dtype y_dtype, int64_t width) {
@@ -61,7 +70,7 @@ SIMD_INLINE void weighted_channels(const scion_patch *x, const scion_dtype dtype
     }
     for (int u = 0; u < vectors; u++) total[u] += row[u] * row_factor[r * row_factor_step];
   }
-  for (int u = 0; u < vectors; u++) simd_store_of(y_dtype, y, c + u * SIMD_WIDTH, total[u], n);
+  store_channels(y, y_dtype, total, c, n, vectors);
 }
 
 #define WEIGHTED(dtype) \

@@ -86,12 +86,12 @@ describe("a plan in bf16", function()
 
   it("converts once what readers want in both, and around a layer that knows f32 alone", function()
     local x = unit(nn.input(4, 4, 3), "a", 4, 1)
-    local gate = nn.softmax()(x)
-    local y = nn.multiply() { nn.conv2d(4, 1, { name = "b" })(x), gate }
+    local y = nn.multiply() { nn.conv2d(4, 1, { name = "b" })(x), nn.softmax()(x) }
+    y = nn.multiply() { y, nn.softmax()(x) }
     local model = scion.model { output = nn.dense(3, "softmax", { name = "head" })(nn.flatten()(nn.zero_pad(1)(y))) }
     local count = kernels(plan(model, "infer"))
     assert.equal(2, count.conv2d_bf16_forward)
-    assert.equal(2, count.copy) -- x for the softmax, and what it gives for the product
+    assert.equal(3, count.copy) -- x for both, and what each gives for its product
     model:freeze { layers = "a" }
     local made = plan(model, "train") -- b trains, so that all readers of x but none want bf16
     assert.is_nil(kernels(made).copy)

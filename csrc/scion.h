@@ -255,9 +255,10 @@ scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_te
 scion_status scion_bias_backward(const scion_tensor *dy, scion_tensor *db);
 
 /* ---------------------------------------------------------------- convolution in bf16 (kernels/conv2d_bf16.c)
- * The same sum over x in bf16 and w rounded to bf16, summed in f32; forward alone, for what does not train. bias f32; addend and y
- * bf16 or f32, each as it is: y is rounded once, at its store. In bf16 or f32 come also x and y of pooling forward, depthwise
- * forward, activation, add, multiply, scale_shift and zero_pad, which compute in f32, and y of preprocess. */
+ * The same sum over x in bf16 and w rounded to bf16, summed in f32; forward alone, for what does not train. bias f32; addend and
+ * y bf16 or f32, each as it is: y is rounded once, at its store. In bf16 or f32 come also inputs and y of pooling, depthwise
+ * convolution, activation, add, multiply and scale_shift forward, which compute in f32; y of preprocess; and x and y alike of
+ * zero_pad. */
 
 /* Elements of the packed tensor (bf16, one dimension): [Co/16][kh*kw*Ci/2][16][2], in whole tiles of 16 x 32. */
 int64_t scion_conv2d_bf16_packed_elements(const scion_tensor *w);

@@ -16,7 +16,7 @@
 #define BF16_DEPTH 1024 /* k gathered at a time: pixels x depth stay in the second-level cache */
 #define BF16_GROUP 16   /* panels of a chunk: BF16_BLOCK output channels each */
 
-/* sums (+)= a b. Of a tile's 16 rows and columns those beyond `rows` and `columns` may be computed, too, from whatever is there. */
+/* sums (+)= a b. Of a tile's 16 rows and columns those beyond `rows` and `columns` may be computed, too, from what is there. */
 typedef struct {
   const uint16_t *a; /* a[row * pitch + k] */
   const uint16_t *b; /* b[k / 2][column][k % 2] of 16 columns, and those of the next 16 `next` elements on */

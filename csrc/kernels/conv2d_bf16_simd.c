@@ -132,7 +132,8 @@ static inline simd_float lower(simd_bits pair) { return (simd_float)(pair << 16)
 static void multiply_rows(const conv2d_bf16_block *k, const uint16_t *a, const uint16_t *b, float *out) {
   simd_float sum[ROWS][VECTORS];
   for (int r = 0; r < ROWS; r++)
-    for (int v = 0; v < VECTORS; v++) sum[r][v] = k->accumulate ? simd_load(out + r * BF16_BLOCK + v * SIMD_WIDTH) : (simd_float){0};
+    for (int v = 0; v < VECTORS; v++)
+      sum[r][v] = k->accumulate ? simd_load(out + r * BF16_BLOCK + v * SIMD_WIDTH) : (simd_float){0};
   for (int64_t i = 0; i < k->depth; i += 2, b += 2 * BF16_TILE) {
     simd_bits pairs[VECTORS];
     memcpy(pairs, b, sizeof pairs);

@@ -134,7 +134,8 @@ static void average_forward_chunk(void *data, int64_t chunk, void *scratch) {
     for (int64_t j = 0; j < y->shape[2]; j++) {
       scion_taps h = scion_taps_of_output(job->window, 1, j, x->shape[2]);
       scion_patch patch = scion_patch_of(x, band.image, &v, &h);
-      weighted(&patch, job->row_factor + i, 0, job->column_factor + j, 0, scion_pixel(y, band.image, i, j), y->dtype, y->shape[3], 0);
+      weighted(&patch, job->row_factor + i, 0, job->column_factor + j, 0, scion_pixel(y, band.image, i, j), y->dtype, y->shape[3],
+               0);
     }
   }
 }

@@ -56,9 +56,9 @@ void SIMD(scion_loop_max_backward)(const scion_patch *x, const float *y, const f
   if (c < width) max_backward_channels(x, y, dy, dx, dx_row_step, dx_column_step, from, c, width - c);
 }
 
-SIMD_INLINE void weighted_channels(const scion_patch *x, const scion_dtype dtype, const float *row_factor, int64_t row_factor_step,
-                                   const float *column_factor, int64_t column_factor_step, void *y, scion_dtype y_dtype,
-                                   int accumulate, int64_t c, int64_t n, const int vectors) {
+SIMD_INLINE void weighted_channels(const scion_patch *x, const scion_dtype dtype, const float *row_factor,
+                                   int64_t row_factor_step, const float *column_factor, int64_t column_factor_step, void *y,
+                                   scion_dtype y_dtype, int accumulate, int64_t c, int64_t n, const int vectors) {
   simd_float total[4], row[4]; /* rows apart: a mean over a whole image sums in two levels */
   for (int u = 0; u < vectors; u++) total[u] = accumulate ? simd_load_of(y_dtype, y, c + u * SIMD_WIDTH, n) : (simd_float){0};
   for (int64_t r = 0; r < x->rows; r++) {
@@ -73,8 +73,9 @@ SIMD_INLINE void weighted_channels(const scion_patch *x, const scion_dtype dtype
   store_channels(y, y_dtype, total, c, n, vectors);
 }
 
-#define WEIGHTED(dtype) \
-  SIMD_ALONG(width, weighted_channels, x, dtype, row_factor, row_factor_step, column_factor, column_factor_step, y, y_dtype, accumulate)
+#define WEIGHTED(dtype)                                                                                                      \
+  SIMD_ALONG(width, weighted_channels, x, dtype, row_factor, row_factor_step, column_factor, column_factor_step, y, y_dtype, \
+             accumulate)
 
 void SIMD(scion_loop_weighted)(const scion_patch *x, const float *row_factor, int64_t row_factor_step, const float *column_factor,
                                int64_t column_factor_step, void *y, scion_dtype y_dtype, int64_t width, int accumulate) {

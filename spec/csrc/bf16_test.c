@@ -55,13 +55,15 @@ static void test_rounding(void) {
 
 typedef scion_status call(scion_tensor *const inputs[], scion_tensor *y, void *data);
 
-/* Runs it in f32 on numbers that bf16 holds, and with every mix of dtypes: each result must be that, rounded as its dtype needs. */
-static void test_mixes(const char *name, call *run, void *data, int count, const scion_tensor *like, const scion_tensor *y_like, int gap,
-                       bool y_as_x) {
-  scion_tensor wide[2], narrow[2], *mixed[2], expected = new_tensor(SCION_F32, 0, 5, y_like->dims, y_like->shape);
+/* Runs it in f32 on numbers that bf16 holds, and with every mix of dtypes: each result must be that, rounded as y needs. */
+static void test_mixes(const char *name, call *run, void *data, int count, const scion_tensor *like, const scion_tensor *y_like,
+                       int gap, bool y_as_x) {
+  scion_tensor wide[2], narrow[2], *mixed[2];
+  scion_tensor expected = new_tensor(SCION_F32, 0, 5, y_like->dims, y_like->shape);
   for (int i = 0; i < count; i++) {
     scion_tensor numbers = test_tensor_gap(0, like->dims, like->shape);
-    narrow[i] = new_tensor(SCION_BF16, gap + i, 6, like->dims, like->shape), wide[i] = new_tensor(SCION_F32, gap, 6, like->dims, like->shape);
+    narrow[i] = new_tensor(SCION_BF16, gap + i, 6, like->dims, like->shape);
+    wide[i] = new_tensor(SCION_F32, gap, 6, like->dims, like->shape);
     OK(scion_tensor_copy(&numbers, &narrow[i], 0));
     OK(scion_tensor_copy(&narrow[i], &wide[i], 0));
     mixed[i] = &wide[i];
@@ -96,7 +98,9 @@ typedef struct {
   scion_tensor w, scale, shift;
 } operands;
 
-static scion_status run_max(scion_tensor *const x[], scion_tensor *y, void *d) { return scion_max_pool_forward(x[0], y, &((operands *)d)->k); }
+static scion_status run_max(scion_tensor *const x[], scion_tensor *y, void *d) {
+  return scion_max_pool_forward(x[0], y, &((operands *)d)->k);
+}
 static scion_status run_average(scion_tensor *const x[], scion_tensor *y, void *d) {
   return scion_average_pool_forward(x[0], y, &((operands *)d)->k, 0);
 }
@@ -136,8 +140,8 @@ static void test_images(int64_t channels, int gap) {
   operands d = {.k = {{3, 2}, {test_integer(1, 3), 1}, {1, 1}, {1, 0}, {1, 1}}, .activation = (scion_activation)test_integer(0, 4)};
   int64_t oh = scion_window_output(&d.k, 0, h), ow = scion_window_output(&d.k, 1, w);
   const scion_tensor x = {.dims = 4, .shape = {n, h, w, channels}}, y = {.dims = 4, .shape = {n, oh, ow, channels}},
-                     flat = {.dims = 2, .shape = {n, channels}}, padded = {.dims = 4, .shape = {n, h + 3, w + 4, channels}},
-                     many = {.dims = 4, .shape = {n, oh, ow, channels * multiplier}};
+                     flat = {.dims = 2, .shape = {n, channels}},
+                     padded = {.dims = 4, .shape = {n, h + 3, w + 4, channels}}, many = {.dims = 4, .shape = {n, oh, ow, channels * multiplier}};
   test_mixes("max_pool", run_max, &d, 1, &x, &y, gap, false);
   test_mixes("average_pool", run_average, &d, 1, &x, &y, gap, false);
   test_mixes("global_max_pool", run_global_max, &d, 1, &x, &flat, gap, false);
@@ -160,7 +164,8 @@ static void test_elements(int64_t rows, int64_t channels, int gap) {
 
 static void test_preprocess(int gap) {
   const float scale[3] = {0.01f, 0.02f, 0.03f}, shift[3] = {-1, 0.5f, 2};
-  scion_tensor x = NEW(SCION_U8, gap, 3, 57, 61, 3), y = NEW(SCION_F32, gap, 3, 57, 61, 3), narrow = NEW(SCION_BF16, gap, 3, 57, 61, 3);
+  scion_tensor x = NEW(SCION_U8, gap, 3, 57, 61, 3), y = NEW(SCION_F32, gap, 3, 57, 61, 3);
+  scion_tensor narrow = NEW(SCION_BF16, gap, 3, 57, 61, 3);
   for (int64_t i = 0; i < elements(&x); i++) scion_tensor_set(&x, i, (double)(i * 7 % 256));
   int wrong = 0;
   for (int reverse = 0; reverse < 2; reverse++) {
@@ -175,7 +180,8 @@ static void test_preprocess(int gap) {
 
 /* What trains is f32. */
 static void test_refusals(void) {
-  scion_tensor x = NEW(SCION_BF16, 0, 1, 4, 4, 8), y = NEW(SCION_BF16, 0, 1, 4, 4, 8), w = NEW(SCION_F32, 0, 1, 1, 8, 1), wide = NEW(SCION_F32, 0, 1, 4, 4, 8);
+  scion_tensor x = NEW(SCION_BF16, 0, 1, 4, 4, 8), y = NEW(SCION_BF16, 0, 1, 4, 4, 8), w = NEW(SCION_F32, 0, 1, 1, 8, 1);
+  scion_tensor wide = NEW(SCION_F32, 0, 1, 4, 4, 8);
   scion_window k = {{1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}};
   REFUSED_WITH(scion_max_pool_backward(&x, &y, &wide, &wide, &k, 0), "x is bf16");
   REFUSED_WITH(scion_max_pool_backward(&wide, &y, &wide, &wide, &k, 0), "y is bf16");

@@ -1,5 +1,5 @@
-/* Convolution in bf16: every unit that multiplies against the plain reference. AMX and vdpbf16ps are the very sources of the core,
- * built here against their instructions in software; where the CPU has the instructions, they run too. */
+/* Convolution in bf16: every unit that multiplies against the plain reference. AMX and vdpbf16ps are the very sources of the
+ * core, built here against their instructions in software; where the CPU has the instructions, they run too. */
 #include "compare.h"
 #include "emulated_bf16.h"
 #include "kernels/conv2d_bf16.h"
@@ -67,7 +67,10 @@ static void test_emulation(void) {
   uint16_t a[16][32], b[16][16][2];
   float sums[16][16];
   for (int r = 0; r < 16; r++)
-    for (int k = 0; k < 32; k++) a[r][k] = float_to_bf16((float)(r + k)), b[k / 2][r][k % 2] = float_to_bf16((float)(k * (r - 7)));
+    for (int k = 0; k < 32; k++) {
+      a[r][k] = float_to_bf16((float)(r + k));
+      b[k / 2][r][k % 2] = float_to_bf16((float)(k * (r - 7)));
+    }
   amx_begin();
   emulated_zero(0);
   emulated_load(4, a, 64);
@@ -231,8 +234,9 @@ static void test_random_shapes(void) {
 
 /* What an earlier call left in the scratch does not matter, where the depth is filled up least of all. */
 static void test_leavings(void) {
-  problem nan = new_problem((reference_conv2d){.n = 1, .h = 16, .w = 16, .ci = 64, .co = 3, .window = window(1, 1, 1, 0, 0)}, 0, 0, true);
-  problem p = new_problem((reference_conv2d){.n = 1, .h = 16, .w = 16, .ci = 33, .co = 3, .window = window(1, 1, 1, 0, 0)}, 0, 0, true);
+  reference_conv2d whole = {.n = 1, .h = 16, .w = 16, .ci = 64, .co = 3, .window = window(1, 1, 1, 0, 0)}, part = whole;
+  part.ci = 33;
+  problem nan = new_problem(whole, 0, 0, true), p = new_problem(part, 0, 0, true);
   const int before = scion_threads();
   OK(scion_set_threads(1));
   OK(scion_tensor_fill(&nan.x, NAN));
@@ -248,14 +252,16 @@ static void test_leavings(void) {
 }
 
 static void test_threads(void) {
-  problem p = new_problem((reference_conv2d){.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, 2, 1, 1)}, 2, 3, true);
+  reference_conv2d d = {.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, 2, 1, 1)};
+  problem p = new_problem(d, 2, 3, true);
   for (int i = 0; i < unit_count; i++)
     SAME_BITS(p.y, conv2d_bf16_forward(&p.x, &p.packed, &p.bias, NULL, &p.y, &p.d.window, SCION_SIGMOID, &units[i].unit));
   end_problem(&p);
 }
 
 static void test_public(void) {
-  problem p = new_problem((reference_conv2d){.n = 2, .h = 6, .w = 6, .ci = 4, .co = 5, .window = window(3, 3, 1, 1, 1)}, 0, 0, false);
+  reference_conv2d d = {.n = 2, .h = 6, .w = 6, .ci = 4, .co = 5, .window = window(3, 3, 1, 1, 1)};
+  problem p = new_problem(d, 0, 0, false);
   scion_tensor flat = HALF(0, 6, 6, 4), vector = TENSOR(7), small = SLICE(0, 2, 5, 6, 5), wide = TENSOR(2, 6, 6, 4);
   const scion_window *k = &p.d.window, huge = window(1 << 20, 1 << 20, 1, 1 << 20, 1 << 20);
   reference_conv2d_forward(&p.d, p.rx, p.rw, NULL, NULL, p.ry, SCION_RELU);

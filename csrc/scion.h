@@ -205,10 +205,16 @@ double scion_clock(void);
 /* ---------------------------------------------------------------- instruction sets (kernels/isa.c) */
 
 typedef enum { SCION_ISA_PORTABLE, SCION_ISA_AVX2, SCION_ISA_AVX512 } scion_isa;
-/* The best one this CPU (by CPUID) and this build have; SCION_ISA=portable|avx2|avx512 in the environment asks for a lesser
- * one. Decided at the first call. */
+/* The best one this CPU (by CPUID) and this build have; SCION_ISA=portable|avx2|avx512|avx512bf16|amx in the environment asks for
+ * a lesser one. Decided at the first call. The last two are avx512 here, and tell how bf16 is computed. */
 scion_isa scion_isa_in_use(void);
 const char *scion_isa_name(scion_isa isa);
+
+/* How products of bf16 are computed: widened to f32, which is right everywhere and gains nothing; by AVX-512's vdpbf16ps; by AMX,
+ * for which the first call asks the kernel's permission. */
+typedef enum { SCION_BF16_F32, SCION_BF16_AVX512, SCION_BF16_AMX } scion_bf16;
+scion_bf16 scion_bf16_in_use(void);
+const char *scion_bf16_name(scion_bf16 bf16); /* "f32", "avx512bf16", "amx" */
 
 /* ---------------------------------------------------------------- kernels: what they share */
 
@@ -245,6 +251,20 @@ scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_ten
 /* dw[r,s,c,o] = sum_{n,i,j} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * dy[n,i,j,o]. Overwrites dw [kh,kw,Ci,Co]. */
 scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
                                            const scion_window *window);
+
+/* ---------------------------------------------------------------- convolution in bf16 (kernels/conv2d_bf16.c)
+ * The same sum over x in bf16 and w rounded to bf16, summed in f32; forward alone, for what does not train. bias f32; addend and
+ * y bf16 or f32, each as it is: y is rounded once, at its store. In bf16 or f32 come also inputs and y of pooling, depthwise
+ * convolution, activation, add, multiply and scale_shift forward, which compute in f32; y of preprocess; and x and y alike of
+ * zero_pad. */
+
+/* Elements of the packed tensor (bf16, one dimension): [Co/16][kh*kw*Ci/2][16][2], in whole tiles of 16 x 32. */
+int64_t scion_conv2d_bf16_packed_elements(const scion_tensor *w);
+/* Packs an f32 kernel; scale [Co] or NULL is multiplied in before the rounding. */
+scion_status scion_conv2d_bf16_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed);
+scion_status scion_conv2d_bf16_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
+                                       const scion_tensor *addend, scion_tensor *y, const scion_window *window,
+                                       scion_activation activation);
 
 /* ---------------------------------------------------------------- depthwise convolution (kernels/depthwise.c)
  * y[n,i,j,c*m+k] = act( bias[c*m+k] + sum_{r,s} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,k] ); w [kh,kw,C,m]

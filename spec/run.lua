@@ -33,6 +33,8 @@ local function lesser_isas()
   local file, found = io.open "/proc/cpuinfo", {}
   local flags = file and file:read "a":match "flags%s*:([^\n]*)" or ""
   if file then file:close() end
+  if flags:find "amx_bf16" then found[#found + 1] = "avx512bf16" end
+  if flags:find "avx512_bf16" then found[#found + 1] = "avx512" end
   if flags:find "avx512f" then found[#found + 1] = "avx2" end
   if flags:find "avx2" then found[#found + 1] = "portable" end
   return found

@@ -12,6 +12,8 @@
 ROW(conv2d_pack) { UNUSED_OPTIONS; return scion_conv2d_pack(t[0], t[1], t[2]); }
 ROW(conv2d_pack_transposed) { return scion_conv2d_pack_transposed(t[0], t[1], &o->window, t[2]); }
 ROW(conv2d_forward) { return scion_conv2d_forward(t[0], t[1], t[2], t[3], t[4], &o->window, o->activation); }
+ROW(conv2d_bf16_pack) { UNUSED_OPTIONS; return scion_conv2d_bf16_pack(t[0], t[1], t[2]); }
+ROW(conv2d_bf16_forward) { return scion_conv2d_bf16_forward(t[0], t[1], t[2], t[3], t[4], &o->window, o->activation); }
 ROW(conv2d_backward_input) { return scion_conv2d_backward_input(t[0], t[1], t[2], &o->window, o->accumulate); }
 ROW(conv2d_backward_weights) { return scion_conv2d_backward_weights(t[0], t[1], t[2], &o->window); }
 ROW(epilogue_backward) { return scion_epilogue_backward(t[0], t[1], t[2], o->activation); }
@@ -78,6 +80,8 @@ static const scion_operation rows[] = {
   {"conv2d_pack", "kernel scale? packed!", "", run_conv2d_pack},
   {"conv2d_pack_transposed", "kernel scale? packed!", "window", run_conv2d_pack_transposed},
   {"conv2d_forward", "x packed bias? addend? y!", "window activation", run_conv2d_forward},
+  {"conv2d_bf16_pack", "kernel scale? packed!", "", run_conv2d_bf16_pack},
+  {"conv2d_bf16_forward", "x packed bias? addend? y!", "window activation", run_conv2d_bf16_forward},
   {"conv2d_backward_input", "dy packed dx!", "window accumulate", run_conv2d_backward_input},
   {"conv2d_backward_weights", "x dy dw!", "window", run_conv2d_backward_weights},
   {"epilogue_backward", "y? dy! db?!", "activation", run_epilogue_backward},
@@ -286,6 +290,18 @@ static int core_conv2d_packed(lua_State *L) {
   return 1;
 }
 
+/* core.conv2d_bf16_packed(kernel) -> number of elements of the tensor packed in bf16 */
+static int core_conv2d_bf16_packed(lua_State *L) {
+  lua_pushinteger(L, scion_conv2d_bf16_packed_elements(scion_check_tensor(L, 1)));
+  return 1;
+}
+
+/* core.bf16() -> how products of bf16 are computed: "f32", where the CPU has no instruction for them, "avx512bf16", "amx" */
+static int core_bf16(lua_State *L) {
+  lua_pushstring(L, scion_bf16_name(scion_bf16_in_use()));
+  return 1;
+}
+
 /* core.finite(t) -> whether every element of an f32 tensor is a finite number */
 static int core_finite(lua_State *L) {
   bool finite = false;
@@ -294,6 +310,8 @@ static int core_finite(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"run", core_run}, {"conv2d_packed", core_conv2d_packed}, {"finite", core_finite}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"run", core_run}, {"conv2d_packed", core_conv2d_packed},
+                                     {"conv2d_bf16_packed", core_conv2d_bf16_packed}, {"bf16", core_bf16},
+                                     {"finite", core_finite}, {NULL, NULL}};
 
 void scion_open_operations(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -16,6 +16,15 @@ SIMD_INLINE float scion_activate(float v, scion_activation activation) {
   }
 }
 
+/* Of the first n lanes of a vector. */
+SIMD_INLINE simd_float simd_activate(simd_float v, scion_activation activation, int64_t n) {
+  if (activation == SCION_RELU || activation == SCION_RELU6) v = simd_max((simd_float){0}, v); /* in this order NaN stays */
+  if (activation == SCION_RELU6) v = simd_min(simd_set(6), v);
+  if (activation == SCION_SIGMOID || activation == SCION_TANH)
+    for (int64_t i = 0; i < n; i++) v[i] = scion_activate(v[i], activation);
+  return v;
+}
+
 /* dy * act'(x), from y = act(x). */
 SIMD_INLINE float scion_activation_gradient(float y, float dy, scion_activation activation) {
   switch (activation) {

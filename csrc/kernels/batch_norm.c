@@ -99,8 +99,8 @@ static void scale_shift_block(const scion_block *block, void *data, float *scrat
 scion_status scion_scale_shift_forward(const scion_tensor *x, const scion_tensor *scale, const scion_tensor *shift,
                                        scion_tensor *y, scion_activation activation) {
   SCION_TRY(scion_require_activation("scale_shift", activation));
-  SCION_TRY(scion_require_f32("scale_shift", "x", x));
-  SCION_TRY(scion_require_like("scale_shift", "y", y, "x", x));
+  SCION_TRY(scion_require_number("scale_shift", "x", x));
+  SCION_TRY(scion_require_number_like("scale_shift", "y", y, "x", x));
   SCION_TRY(scion_require_vector("scale_shift", "scale", scale, scion_tensor_channels(x)));
   SCION_TRY(scion_require_vector("scale_shift", "shift", shift, scion_tensor_channels(x)));
   scale_shift_job job = {numbers(scale), numbers(shift), activation};

@@ -10,7 +10,8 @@
 
 typedef void scion_block_function(const scion_block *block, void *data, float *scratch);
 
-/* Calls fn for every block of a, b and y: f32 of one shape, b and y perhaps NULL. per_channel: block->column is a channel. */
+/* Calls fn for every block of a, b and y: of one shape, b and y perhaps NULL. Each is f32, or bf16 that fn sees as f32, since it
+ * is converted on the way. per_channel: block->column is a channel. scratch: 4 * SCION_BLOCK_ELEMENTS floats. */
 scion_status scion_for_blocks(const scion_tensor *a, const scion_tensor *b, const scion_tensor *y, bool per_channel,
                               scion_block_function *fn, void *data);
 

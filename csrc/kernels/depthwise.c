@@ -5,6 +5,7 @@
 #include "activation.h"
 #include "patches.h"
 #include "require.h"
+#include "tensor/element.h"
 
 typedef struct {
   const scion_tensor *x, *w, *dy;
@@ -23,23 +24,23 @@ typedef struct {
 static scion_patch kernel_patch(const scion_tensor *w, const scion_taps *v, const scion_taps *h) {
   int64_t pixel = w->shape[2] * w->shape[3], row = w->shape[1] * pixel;
   return (scion_patch){(const float *)w->data + v->tap * row + h->tap * pixel, v->count, h->count, v->tap_step * row,
-                       h->tap_step * pixel};
+                       h->tap_step * pixel, SCION_F32};
 }
 
 static inline float at(const scion_patch *patch, int64_t r, int64_t s, int64_t c) {
-  return patch->first[r * patch->row_step + s * patch->column_step + c];
+  return (float)element_load(patch->first, patch->dtype, r * patch->row_step + s * patch->column_step + c);
 }
 
 /* ---- forward */
 
-static void multiplied_pixel(const depthwise_job *job, const scion_patch *x, const scion_patch *w, float *y) {
+static void multiplied_pixel(const depthwise_job *job, const scion_patch *x, const scion_patch *w, void *y) {
   for (int64_t o = 0; o < job->out->shape[3]; o++) {
     float sum = 0;
     for (int64_t r = 0; r < x->rows; r++)
       for (int64_t s = 0; s < x->columns; s++) sum += at(x, r, s, o / job->multiplier) * at(w, r, s, o);
     if (job->scale) sum *= job->scale[o];
     if (job->bias) sum += job->bias[o];
-    y[o] = scion_activate(sum, job->activation);
+    element_store(y, job->out->dtype, o, (double)scion_activate(sum, job->activation));
   }
 }
 
@@ -55,9 +56,9 @@ static void forward_chunk(void *data, int64_t chunk, void *scratch) {
       scion_taps h = scion_taps_of_output(job->window, 1, j, x->shape[2]);
       scion_patch pixels = {0}, taps = {0}; /* nothing, where the window lies in the padding */
       if (v.count && h.count) pixels = scion_patch_of(x, band.image, &v, &h), taps = kernel_patch(job->w, &v, &h);
-      float *pixel = scion_pixel(y, band.image, i, j);
+      void *pixel = scion_pixel(y, band.image, i, j);
       if (job->multiplier == 1) {
-        depthwise(&pixels, &taps, job->scale, job->bias, pixel, y->shape[3], job->activation, 0);
+        depthwise(&pixels, &taps, job->scale, job->bias, pixel, y->dtype, y->shape[3], job->activation, 0);
       } else {
         multiplied_pixel(job, &pixels, &taps, pixel);
       }
@@ -123,7 +124,7 @@ static void backward_input_chunk(void *data, int64_t chunk, void *scratch) {
       if (v.count && h.count) pixels = scion_patch_of(dy, band.image, &v, &h), taps = kernel_patch(job->w, &v, &h);
       float *pixel = scion_pixel(dx, band.image, i, j);
       if (job->multiplier == 1) {
-        depthwise(&pixels, &taps, job->scale, NULL, pixel, dx->shape[3], SCION_LINEAR, job->accumulate);
+        depthwise(&pixels, &taps, job->scale, NULL, pixel, SCION_F32, dx->shape[3], SCION_LINEAR, job->accumulate);
       } else {
         multiplied_backward(job, &pixels, &taps, pixel);
       }
@@ -135,6 +136,8 @@ scion_status scion_depthwise_backward_input(const scion_tensor *dy, const scion_
                                             scion_tensor *dx, const scion_window *window, int accumulate) {
   const char *kernel = "depthwise_backward_input";
   SCION_TRY(require_depthwise(kernel, window, "dx", dx, "dy", dy, "w", w));
+  SCION_TRY(scion_require_f32(kernel, "dy", dy));
+  SCION_TRY(scion_require_f32(kernel, "dx", dx));
   SCION_TRY(scion_require_vector(kernel, "scale", scale, dy->shape[3]));
   depthwise_job job = {.dy = dy, .w = w, .out = dx, .scale = numbers(scale), .window = window, .accumulate = accumulate,
                        .multiplier = w->shape[3]};
@@ -198,6 +201,8 @@ scion_status scion_depthwise_backward_weights(const scion_tensor *x, const scion
                                               const scion_window *window) {
   const char *kernel = "depthwise_backward_weights";
   SCION_TRY(require_depthwise(kernel, window, "x", x, "dy", dy, "dw", dw));
+  SCION_TRY(scion_require_f32(kernel, "x", x));
+  SCION_TRY(scion_require_f32(kernel, "dy", dy));
   int64_t rows = dy->shape[0] * dy->shape[1], elements = scion_tensor_elements(dw);
   depthwise_job job = {.x = x, .dy = dy, .out = dw, .window = window, .multiplier = dw->shape[3]};
   job.chunks = rows < WEIGHT_CHUNKS ? rows : WEIGHT_CHUNKS;

@@ -1,29 +1,37 @@
 /* Depthwise convolution at one pixel, and the sums of its weights' gradient along a row of pixels. */
 #include "activation.h"
 
-SIMD_INLINE void depthwise_channels(const scion_patch *x, const scion_patch *w, const float *scale, const float *bias, float *y,
-                                    scion_activation activation, int accumulate, int64_t c, int64_t n) {
-  simd_float sum = {0}, zero = {0};
+SIMD_INLINE void depthwise_channels(const scion_patch *x, const scion_dtype dtype, const scion_patch *w, const float *scale,
+                                    const float *bias, void *y, scion_dtype y_dtype, scion_activation activation, int accumulate,
+                                    int64_t c, int64_t n) {
+  simd_float sum = {0};
   for (int64_t r = 0; r < x->rows; r++)
     for (int64_t s = 0; s < x->columns; s++)
-      sum += simd_load_some(x->first + r * x->row_step + s * x->column_step + c, n) *
-             simd_load_some(w->first + r * w->row_step + s * w->column_step + c, n);
+      sum += simd_load_of(dtype, x->first, r * x->row_step + s * x->column_step + c, n) *
+             simd_load_of(SCION_F32, w->first, r * w->row_step + s * w->column_step + c, n);
   if (scale) sum *= simd_load_some(scale + c, n);
   if (bias) sum += simd_load_some(bias + c, n);
-  if (activation == SCION_RELU || activation == SCION_RELU6) sum = simd_max(zero, sum); /* in this order NaN stays */
-  if (activation == SCION_RELU6) sum = simd_min(simd_set(6), sum);
-  if (accumulate) sum += simd_load_some(y + c, n);
-  simd_store_some(y + c, sum, n);
+  sum = simd_activate(sum, activation, n);
+  if (accumulate) sum += simd_load_of(y_dtype, y, c, n);
+  simd_store_of(y_dtype, y, c, sum, n);
 }
 
-void SIMD(scion_loop_depthwise)(const scion_patch *x, const scion_patch *w, const float *scale, const float *bias, float *y,
-                                int64_t width, scion_activation activation, int accumulate) {
+SIMD_INLINE void depthwise_row(const scion_patch *x, const scion_dtype dtype, const scion_patch *w, const float *scale,
+                               const float *bias, void *y, scion_dtype y_dtype, int64_t width, scion_activation activation,
+                               int accumulate) {
   int64_t c = 0;
   for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH)
-    depthwise_channels(x, w, scale, bias, y, activation, accumulate, c, SIMD_WIDTH);
-  if (c < width) depthwise_channels(x, w, scale, bias, y, activation, accumulate, c, width - c);
-  if (activation == SCION_SIGMOID || activation == SCION_TANH)
-    for (c = 0; c < width; c++) y[c] = scion_activate(y[c], activation);
+    depthwise_channels(x, dtype, w, scale, bias, y, y_dtype, activation, accumulate, c, SIMD_WIDTH);
+  if (c < width) depthwise_channels(x, dtype, w, scale, bias, y, y_dtype, activation, accumulate, c, width - c);
+}
+
+void SIMD(scion_loop_depthwise)(const scion_patch *x, const scion_patch *w, const float *scale, const float *bias, void *y,
+                                scion_dtype y_dtype, int64_t width, scion_activation activation, int accumulate) {
+  if (x->dtype == SCION_BF16) {
+    depthwise_row(x, SCION_BF16, w, scale, bias, y, y_dtype, width, activation, accumulate);
+  } else {
+    depthwise_row(x, SCION_F32, w, scale, bias, y, y_dtype, width, activation, accumulate);
+  }
 }
 
 SIMD_INLINE void products_channels(const float *x, int64_t x_step, const float *dy, int64_t dy_step, int64_t count, float *sum,

@@ -19,8 +19,8 @@ static void activation_block(const scion_block *block, void *data, float *scratc
 
 scion_status scion_activation_forward(const scion_tensor *x, scion_tensor *y, scion_activation activation) {
   SCION_TRY(scion_require_activation("activation", activation));
-  SCION_TRY(scion_require_f32("activation", "x", x));
-  SCION_TRY(scion_require_like("activation", "y", y, "x", x));
+  SCION_TRY(scion_require_number("activation", "x", x));
+  SCION_TRY(scion_require_number_like("activation", "y", y, "x", x));
   return scion_for_blocks(x, NULL, y, false, activation_block, &(elementwise_job){.activation = activation});
 }
 
@@ -50,9 +50,9 @@ static void add_block(const scion_block *block, void *data, float *scratch) {
 
 scion_status scion_add_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y, scion_activation activation) {
   SCION_TRY(scion_require_activation("add", activation));
-  SCION_TRY(scion_require_f32("add", "a", a));
-  SCION_TRY(scion_require_like("add", "b", b, "a", a));
-  SCION_TRY(scion_require_like("add", "y", y, "a", a));
+  SCION_TRY(scion_require_number("add", "a", a));
+  SCION_TRY(scion_require_number_like("add", "b", b, "a", a));
+  SCION_TRY(scion_require_number_like("add", "y", y, "a", a));
   return scion_for_blocks(a, b, y, false, add_block, &(elementwise_job){.activation = activation});
 }
 
@@ -63,9 +63,9 @@ static void multiply_block(const scion_block *block, void *data, float *scratch)
 }
 
 scion_status scion_multiply_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y) {
-  SCION_TRY(scion_require_f32("multiply", "a", a));
-  SCION_TRY(scion_require_like("multiply", "b", b, "a", a));
-  SCION_TRY(scion_require_like("multiply", "y", y, "a", a));
+  SCION_TRY(scion_require_number("multiply", "a", a));
+  SCION_TRY(scion_require_number_like("multiply", "b", b, "a", a));
+  SCION_TRY(scion_require_number_like("multiply", "y", y, "a", a));
   return scion_for_blocks(a, b, y, false, multiply_block, &(elementwise_job){0});
 }
 

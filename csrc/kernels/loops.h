@@ -31,6 +31,29 @@ SIMD_INLINE void simd_store_some(float *p, simd_float v, int64_t n) {
   }
 }
 
+/* The same from element `at` on of an array of that dtype, f32 or bf16: a constant, where a loop should have no branch. */
+SIMD_INLINE simd_float simd_load_of(scion_dtype dtype, const void *array, int64_t at, int64_t n) {
+  if (dtype != SCION_BF16) return simd_load_some((const float *)array + at, n);
+  const uint16_t *p = (const uint16_t *)array + at;
+  if (n == SIMD_WIDTH) return simd_load_bf16(p);
+  uint16_t some[SIMD_WIDTH] = {0};
+  memcpy(some, p, (size_t)n * sizeof *p);
+  return simd_load_bf16(some);
+}
+SIMD_INLINE void simd_store_of(scion_dtype dtype, void *array, int64_t at, simd_float v, int64_t n) {
+  if (dtype != SCION_BF16) {
+    simd_store_some((float *)array + at, v, n);
+    return;
+  }
+  uint16_t *p = (uint16_t *)array + at, some[SIMD_WIDTH];
+  if (n == SIMD_WIDTH) {
+    simd_store_bf16(p, v);
+  } else {
+    simd_store_bf16(some, v);
+    memcpy(p, some, (size_t)n * sizeof *p);
+  }
+}
+
 /* Does body(.., column, floats, vectors) along a row, with all three constant except at its end: four vectors at a time, whose
  * arithmetic overlaps and whose memory is several whole lines, then single ones, then what is left. */
 #define SIMD_ALONG(width, body, ...)                                                                         \
@@ -84,24 +107,25 @@ SIMD_DECLARE(void, scion_loop_norm_sums, const scion_block *block, const float *
 
 /* ---- pool_simd.c and depthwise_simd.c */
 
-/* The pixels under a window at one position: rows x columns of them, that many elements apart. */
+/* The pixels under a window at one position: rows x columns of them, that many elements apart. Forward they and y may be bf16. */
 typedef struct {
-  const float *first;
+  const void *first;
   int64_t rows, columns, row_step, column_step;
+  scion_dtype dtype;
 } scion_patch;
 
 /* y = max over the patch. */
-SIMD_DECLARE(void, scion_loop_max, const scion_patch *x, float *y, int64_t width);
+SIMD_DECLARE(void, scion_loop_max, const scion_patch *x, void *y, scion_dtype y_dtype, int64_t width);
 /* Adds dy to that pixel of dx, laid out like x with steps of its own, where x first equals y. Rows before `from` are only
  * read. */
 SIMD_DECLARE(void, scion_loop_max_backward, const scion_patch *x, const float *y, const float *dy, float *dx, int64_t dx_row_step,
              int64_t dx_column_step, int64_t from, int64_t width);
 /* y (+)= sum of x * row_factor * column_factor; the factors lie so far apart from one row or column of the patch to the next. */
 SIMD_DECLARE(void, scion_loop_weighted, const scion_patch *x, const float *row_factor, int64_t row_factor_step,
-             const float *column_factor, int64_t column_factor_step, float *y, int64_t width, int accumulate);
+             const float *column_factor, int64_t column_factor_step, void *y, scion_dtype y_dtype, int64_t width, int accumulate);
 /* y (+)= act(scale * sum of x * w + bias), w a patch of the kernel; scale, bias NULL or [width]. */
 SIMD_DECLARE(void, scion_loop_depthwise, const scion_patch *x, const scion_patch *w, const float *scale, const float *bias,
-             float *y, int64_t width, scion_activation activation, int accumulate);
+             void *y, scion_dtype y_dtype, int64_t width, scion_activation activation, int accumulate);
 /* sum += sum over `count` pixels of x * dy. */
 SIMD_DECLARE(void, scion_loop_products, const float *x, int64_t x_step, const float *dy, int64_t dy_step, int64_t count,
              float *sum, int64_t width);

@@ -28,14 +28,16 @@ scion_taps scion_taps_of_output(const scion_window *window, int axis, int64_t ou
 /* At which output positions the window covers that input pixel. */
 scion_taps scion_taps_of_input(const scion_window *window, int axis, int64_t input, int64_t output_size);
 
-static inline float *scion_pixel(const scion_tensor *t, int64_t image, int64_t row, int64_t column) {
-  return (float *)t->data + ((image * t->shape[1] + row) * t->shape[2] + column) * t->row_stride;
+/* The first channel of a pixel. */
+static inline void *scion_pixel(const scion_tensor *t, int64_t image, int64_t row, int64_t column) {
+  int64_t at = ((image * t->shape[1] + row) * t->shape[2] + column) * t->row_stride;
+  return (char *)t->data + (size_t)at * scion_dtype_size(t->dtype);
 }
 
 /* The pixels of t that vertical and horizontal taps meet; at least one of each. */
 static inline scion_patch scion_patch_of(const scion_tensor *t, int64_t image, const scion_taps *v, const scion_taps *h) {
   return (scion_patch){scion_pixel(t, image, v->at, h->at), v->count, h->count, v->at_step * t->shape[2] * t->row_stride,
-                       h->at_step * t->row_stride};
+                       h->at_step * t->row_stride, t->dtype};
 }
 
 #endif

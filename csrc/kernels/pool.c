@@ -57,7 +57,7 @@ static void max_forward_chunk(void *data, int64_t chunk, void *scratch) {
     for (int64_t j = 0; j < y->shape[2]; j++) {
       scion_taps h = scion_taps_of_output(job->window, 1, j, x->shape[2]);
       scion_patch patch = scion_patch_of(x, band.image, &v, &h);
-      max(&patch, scion_pixel(y, band.image, i, j), y->shape[3]);
+      max(&patch, scion_pixel(y, band.image, i, j), y->dtype, y->shape[3]);
     }
   }
 }
@@ -102,6 +102,8 @@ static void max_backward_chunk(void *data, int64_t chunk, void *scratch) {
 static scion_status max_backward(const char *kernel, const scion_tensor *x, const scion_tensor *y, const scion_tensor *dy,
                                  scion_tensor *dx, const scion_window *window, int accumulate) {
   SCION_TRY(require_pool(kernel, window, "x", x, "y", y));
+  SCION_TRY(scion_require_f32(kernel, "x", x));
+  SCION_TRY(scion_require_f32(kernel, "y", y));
   SCION_TRY(scion_require_like(kernel, "dy", dy, "y", y));
   SCION_TRY(scion_require_like(kernel, "dx", dx, "x", x));
   pool_job job = {.x = x, .y = y, .dy = dy, .out = dx, .window = window, .accumulate = accumulate};
@@ -132,7 +134,8 @@ static void average_forward_chunk(void *data, int64_t chunk, void *scratch) {
     for (int64_t j = 0; j < y->shape[2]; j++) {
       scion_taps h = scion_taps_of_output(job->window, 1, j, x->shape[2]);
       scion_patch patch = scion_patch_of(x, band.image, &v, &h);
-      weighted(&patch, job->row_factor + i, 0, job->column_factor + j, 0, scion_pixel(y, band.image, i, j), y->shape[3], 0);
+      weighted(&patch, job->row_factor + i, 0, job->column_factor + j, 0, scion_pixel(y, band.image, i, j), y->dtype, y->shape[3],
+               0);
     }
   }
 }
@@ -149,7 +152,7 @@ static void average_backward_chunk(void *data, int64_t chunk, void *scratch) {
       scion_taps u = scion_taps_of_input(job->window, 1, w, dy->shape[2]);
       scion_patch patch = scion_patch_of(dy, band.image, &v, &u);
       weighted(&patch, job->row_factor + v.at, v.at_step, job->column_factor + u.at, u.at_step,
-               scion_pixel(dx, band.image, h, w), dx->shape[3], job->accumulate);
+               scion_pixel(dx, band.image, h, w), SCION_F32, dx->shape[3], job->accumulate);
     }
   }
 }
@@ -158,6 +161,8 @@ static void average_backward_chunk(void *data, int64_t chunk, void *scratch) {
 static scion_status average(const char *kernel, const scion_tensor *x, const scion_tensor *dy, scion_tensor *out,
                             const scion_window *window, int include_padding, int accumulate) {
   SCION_TRY(dy ? require_pool(kernel, window, "dx", out, "dy", dy) : require_pool(kernel, window, "x", x, "y", out));
+  if (dy) SCION_TRY(scion_require_f32(kernel, "dy", dy));
+  if (dy) SCION_TRY(scion_require_f32(kernel, "dx", out));
   const scion_tensor *large = dy ? out : x, *small = dy ? dy : out;
   float *factor = scion_kernel_memory(kernel, small->shape[1] + small->shape[2], sizeof *factor);
   if (!factor) return SCION_NO_MEMORY;

@@ -1,28 +1,45 @@
 /* Pooling of one window: a vector of channels stays in a register while the window's pixels go by. */
 #include "loops.h"
 
-SIMD_INLINE void max_channels(const scion_patch *x, float *y, int64_t c, int64_t n, const int vectors) {
+/* One branch, outside of loops that are then unrolled, so that the vectors stay in registers. */
+SIMD_INLINE void store_channels(void *y, scion_dtype dtype, const simd_float *v, int64_t c, int64_t n, const int vectors) {
+  if (dtype == SCION_BF16) {
+    for (int u = 0; u < vectors; u++) simd_store_of(SCION_BF16, y, c + u * SIMD_WIDTH, v[u], n);
+  } else {
+    for (int u = 0; u < vectors; u++) simd_store_of(SCION_F32, y, c + u * SIMD_WIDTH, v[u], n);
+  }
+}
+
+SIMD_INLINE void max_channels(const scion_patch *x, const scion_dtype dtype, void *y, scion_dtype y_dtype, int64_t c, int64_t n,
+                              const int vectors) {
   simd_float best[4];
-  for (int u = 0; u < vectors; u++) best[u] = simd_load_some(x->first + c + u * SIMD_WIDTH, n);
+  for (int u = 0; u < vectors; u++) best[u] = simd_load_of(dtype, x->first, c + u * SIMD_WIDTH, n);
   for (int64_t r = 0; r < x->rows; r++)
     for (int64_t s = 0; s < x->columns; s++) {
-      const float *pixel = x->first + r * x->row_step + s * x->column_step + c;
+      int64_t pixel = r * x->row_step + s * x->column_step + c;
       for (int u = 0; u < vectors; u++) {
-        simd_float v = simd_load_some(pixel + u * SIMD_WIDTH, n);
+        simd_float v = simd_load_of(dtype, x->first, pixel + u * SIMD_WIDTH, n);
         best[u] = simd_select((v > best[u]) | (v != v), v, best[u]); /* a NaN wins, so that the loss shows it */
       }
     }
-  for (int u = 0; u < vectors; u++) simd_store_some(y + c + u * SIMD_WIDTH, best[u], n);
+  store_channels(y, y_dtype, best, c, n, vectors);
 }
 
-void SIMD(scion_loop_max)(const scion_patch *x, float *y, int64_t width) { SIMD_ALONG(width, max_channels, x, y); }
+void SIMD(scion_loop_max)(const scion_patch *x, void *y, scion_dtype y_dtype, int64_t width) {
+  if (x->dtype == SCION_BF16) {
+    SIMD_ALONG(width, max_channels, x, SCION_BF16, y, y_dtype);
+  } else {
+    SIMD_ALONG(width, max_channels, x, SCION_F32, y, y_dtype);
+  }
+}
 
 SIMD_INLINE void max_backward_channels(const scion_patch *x, const float *y, const float *dy, float *dx, int64_t dx_row_step,
                                        int64_t dx_column_step, int64_t from, int64_t c, int64_t n) {
   simd_float best = simd_load_some(y + c, n), left = simd_load_some(dy + c, n), zero = {0};
+  const float *first = x->first;
   for (int64_t r = 0; r < x->rows; r++)
     for (int64_t s = 0; s < x->columns; s++) {
-      simd_int hit = simd_load_some(x->first + r * x->row_step + s * x->column_step + c, n) == best;
+      simd_int hit = simd_load_some(first + r * x->row_step + s * x->column_step + c, n) == best;
       if (r >= from) {
         float *target = dx + r * dx_row_step + s * dx_column_step + c;
         simd_store_some(target, simd_load_some(target, n) + simd_select(hit, left, zero), n);
@@ -39,24 +56,32 @@ void SIMD(scion_loop_max_backward)(const scion_patch *x, const float *y, const f
   if (c < width) max_backward_channels(x, y, dy, dx, dx_row_step, dx_column_step, from, c, width - c);
 }
 
-SIMD_INLINE void weighted_channels(const scion_patch *x, const float *row_factor, int64_t row_factor_step,
-                                   const float *column_factor, int64_t column_factor_step, float *y, int accumulate, int64_t c,
-                                   int64_t n, const int vectors) {
+SIMD_INLINE void weighted_channels(const scion_patch *x, const scion_dtype dtype, const float *row_factor,
+                                   int64_t row_factor_step, const float *column_factor, int64_t column_factor_step, void *y,
+                                   scion_dtype y_dtype, int accumulate, int64_t c, int64_t n, const int vectors) {
   simd_float total[4], row[4]; /* rows apart: a mean over a whole image sums in two levels */
-  for (int u = 0; u < vectors; u++) total[u] = accumulate ? simd_load_some(y + c + u * SIMD_WIDTH, n) : (simd_float){0};
+  for (int u = 0; u < vectors; u++) total[u] = accumulate ? simd_load_of(y_dtype, y, c + u * SIMD_WIDTH, n) : (simd_float){0};
   for (int64_t r = 0; r < x->rows; r++) {
     for (int u = 0; u < vectors; u++) row[u] = (simd_float){0};
     for (int64_t s = 0; s < x->columns; s++) {
-      const float *pixel = x->first + r * x->row_step + s * x->column_step + c;
+      int64_t pixel = r * x->row_step + s * x->column_step + c;
       for (int u = 0; u < vectors; u++)
-        row[u] += simd_load_some(pixel + u * SIMD_WIDTH, n) * column_factor[s * column_factor_step];
+        row[u] += simd_load_of(dtype, x->first, pixel + u * SIMD_WIDTH, n) * column_factor[s * column_factor_step];
     }
     for (int u = 0; u < vectors; u++) total[u] += row[u] * row_factor[r * row_factor_step];
   }
-  for (int u = 0; u < vectors; u++) simd_store_some(y + c + u * SIMD_WIDTH, total[u], n);
+  store_channels(y, y_dtype, total, c, n, vectors);
 }
 
+#define WEIGHTED(dtype)                                                                                                      \
+  SIMD_ALONG(width, weighted_channels, x, dtype, row_factor, row_factor_step, column_factor, column_factor_step, y, y_dtype, \
+             accumulate)
+
 void SIMD(scion_loop_weighted)(const scion_patch *x, const float *row_factor, int64_t row_factor_step, const float *column_factor,
-                               int64_t column_factor_step, float *y, int64_t width, int accumulate) {
-  SIMD_ALONG(width, weighted_channels, x, row_factor, row_factor_step, column_factor, column_factor_step, y, accumulate);
+                               int64_t column_factor_step, void *y, scion_dtype y_dtype, int64_t width, int accumulate) {
+  if (x->dtype == SCION_BF16) {
+    WEIGHTED(SCION_BF16);
+  } else {
+    WEIGHTED(SCION_F32);
+  }
 }

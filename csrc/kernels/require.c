@@ -15,8 +15,12 @@ scion_status scion_require_f32(const char *kernel, const char *name, const scion
   return scion_require_dtype(kernel, name, t, SCION_F32);
 }
 
+scion_status scion_require_number(const char *kernel, const char *name, const scion_tensor *t) {
+  return t && t->dtype == SCION_BF16 ? scion_require_dtype(kernel, name, t, SCION_BF16) : scion_require_f32(kernel, name, t);
+}
+
 scion_status scion_require_image(const char *kernel, const char *name, const scion_tensor *t) {
-  SCION_TRY(scion_require_f32(kernel, name, t));
+  SCION_TRY(scion_require_number(kernel, name, t));
   char text[SCION_SHAPE_TEXT];
   if (t->dims != 4)
     return scion_fail(SCION_MISUSE, "%s: %s is %s, not batch x rows x columns x channels", kernel, name,
@@ -27,6 +31,12 @@ scion_status scion_require_image(const char *kernel, const char *name, const sci
 scion_status scion_require_like(const char *kernel, const char *name, const scion_tensor *t, const char *like_name,
                                 const scion_tensor *like) {
   SCION_TRY(scion_require_f32(kernel, name, t));
+  return scion_require_number_like(kernel, name, t, like_name, like);
+}
+
+scion_status scion_require_number_like(const char *kernel, const char *name, const scion_tensor *t, const char *like_name,
+                                       const scion_tensor *like) {
+  SCION_TRY(scion_require_number(kernel, name, t));
   char first[SCION_SHAPE_TEXT], second[SCION_SHAPE_TEXT];
   if (!scion_tensor_same_shape(t, like))
     return scion_fail(SCION_MISUSE, "%s: %s is %s, but %s is %s, and they should have one shape", kernel, like_name,
@@ -35,7 +45,7 @@ scion_status scion_require_like(const char *kernel, const char *name, const scio
 }
 
 scion_status scion_require_matrix(const char *kernel, const char *name, const scion_tensor *t, int64_t rows, int64_t channels) {
-  SCION_TRY(scion_require_f32(kernel, name, t));
+  SCION_TRY(scion_require_number(kernel, name, t));
   char text[SCION_SHAPE_TEXT];
   if (scion_tensor_rows(t) != rows || scion_tensor_channels(t) != channels)
     return scion_fail(SCION_MISUSE, "%s: %s is %s, but should be %lldx%lld", kernel, name, scion_shape_text(t, text, sizeof text),

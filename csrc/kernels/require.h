@@ -15,12 +15,17 @@
 scion_status scion_require_dtype(const char *kernel, const char *name, const scion_tensor *t, scion_dtype dtype);
 /* f32 of any shape. */
 scion_status scion_require_f32(const char *kernel, const char *name, const scion_tensor *t);
-/* f32 of four dimensions. */
+/* f32 or bf16 of any shape. */
+scion_status scion_require_number(const char *kernel, const char *name, const scion_tensor *t);
+/* f32 or bf16 of four dimensions. */
 scion_status scion_require_image(const char *kernel, const char *name, const scion_tensor *t);
 /* f32 of the shape of `like`. */
 scion_status scion_require_like(const char *kernel, const char *name, const scion_tensor *t, const char *like_name,
                                 const scion_tensor *like);
-/* f32, that many rows and channels, whatever the leading dimensions. */
+/* f32 or bf16 of the shape of `like`. */
+scion_status scion_require_number_like(const char *kernel, const char *name, const scion_tensor *t, const char *like_name,
+                                       const scion_tensor *like);
+/* f32 or bf16, that many rows and channels, whatever the leading dimensions. */
 scion_status scion_require_matrix(const char *kernel, const char *name, const scion_tensor *t, int64_t rows, int64_t channels);
 /* That many elements without gaps; NULL is fine. */
 scion_status scion_require_vector(const char *kernel, const char *name, const scion_tensor *t, int64_t length);

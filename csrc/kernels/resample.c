@@ -76,8 +76,9 @@ static void resample_chunk(void *data, int64_t chunk, void *scratch) {
     for (int64_t j = 0; j < to->shape[2]; j++) {
       const spread *v = &job->rows.at[i], *h = &job->columns.at[j];
       scion_patch patch = {scion_pixel(from, band.image, v->first, h->first), v->count, h->count, from->shape[2] * from->row_stride,
-                           from->row_stride};
-      weighted(&patch, v->factors, 1, h->factors, 1, scion_pixel(to, band.image, i, j), to->shape[3], job->accumulate);
+                           from->row_stride, from->dtype};
+      weighted(&patch, v->factors, 1, h->factors, 1, scion_pixel(to, band.image, i, j), to->dtype, to->shape[3],
+               job->accumulate);
     }
 }
 

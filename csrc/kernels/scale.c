@@ -65,6 +65,7 @@ typedef struct {
 
 /* s is [N,C] or an image of one pixel. */
 static scion_status require_scales(const char *kernel, const char *name, const scion_tensor *s, const scion_tensor *x) {
+  SCION_TRY(scion_require_f32(kernel, name, s));
   scion_tensor flat = *s;
   if (s->dims == 4 && s->shape[1] == 1 && s->shape[2] == 1) flat.dims = 2, flat.shape[1] = s->shape[3];
   return scion_require_matrix(kernel, name, &flat, x->shape[0], x->shape[3]);
@@ -82,6 +83,7 @@ static void channel_chunk(void *data, int64_t chunk, void *scratch) {
 
 static scion_status scale_channels(const char *kernel, const char *x_name, const scion_tensor *x, const scion_tensor *s, const char *y_name,
                                    scion_tensor *y, int accumulate) {
+  SCION_TRY(scion_require_f32(kernel, x_name, x));
   SCION_TRY(scion_require_image(kernel, x_name, x));
   SCION_TRY(require_scales(kernel, "s", s, x));
   SCION_TRY(scion_require_like(kernel, y_name, y, x_name, x));
@@ -108,7 +110,7 @@ static void sums_chunk(void *data, int64_t chunk, void *scratch) {
   double *sum = scratch;
   memset(sum, 0, (size_t)count * sizeof *sum);
   for (int64_t p = 0; p < x->shape[1] * x->shape[2]; p++) {
-    const float *a = scion_pixel(x, image, 0, p) + from, *b = scion_pixel(dy, image, 0, p) + from;
+    const float *a = (const float *)scion_pixel(x, image, 0, p) + from, *b = (const float *)scion_pixel(dy, image, 0, p) + from;
     for (int64_t c = 0; c < count; c++) sum[c] += (double)(a[c] * b[c]);
   }
   float *ds = (float *)job->out->data + image * job->out->row_stride + from;
@@ -117,6 +119,7 @@ static void sums_chunk(void *data, int64_t chunk, void *scratch) {
 
 scion_status scion_scale_channels_backward_scale(const scion_tensor *x, const scion_tensor *dy, scion_tensor *ds, int accumulate) {
   const char *kernel = "scale_channels_backward_scale";
+  SCION_TRY(scion_require_f32(kernel, "x", x));
   SCION_TRY(scion_require_image(kernel, "x", x));
   SCION_TRY(scion_require_like(kernel, "dy", dy, "x", x));
   SCION_TRY(require_scales(kernel, "ds", ds, x));

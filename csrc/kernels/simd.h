@@ -20,6 +20,9 @@
 typedef float simd_float __attribute__((vector_size(SIMD_WIDTH * 4)));
 typedef float simd_float_unaligned __attribute__((vector_size(SIMD_WIDTH * 4), aligned(4), may_alias));
 typedef int32_t simd_int __attribute__((vector_size(SIMD_WIDTH * 4)));
+typedef uint32_t simd_bits __attribute__((vector_size(SIMD_WIDTH * 4)));
+typedef uint16_t simd_half __attribute__((vector_size(SIMD_WIDTH * 2)));
+typedef uint16_t simd_half_unaligned __attribute__((vector_size(SIMD_WIDTH * 2), aligned(2), may_alias));
 
 static inline __attribute__((unused)) simd_float simd_load(const float *p) { return *(const simd_float_unaligned *)p; }
 static inline __attribute__((unused)) void simd_store(float *p, simd_float v) { *(simd_float_unaligned *)p = v; }
@@ -31,6 +34,15 @@ static inline __attribute__((unused)) simd_float simd_select(simd_int mask, simd
 }
 static inline __attribute__((unused)) simd_float simd_max(simd_float a, simd_float b) { return simd_select(a > b, a, b); }
 static inline __attribute__((unused)) simd_float simd_min(simd_float a, simd_float b) { return simd_select(a < b, a, b); }
+/* A bf16 is the upper half of an f32. The store rounds to nearest even; what is no number stays none. */
+static inline __attribute__((unused)) simd_float simd_load_bf16(const uint16_t *p) {
+  return (simd_float)(__builtin_convertvector(*(const simd_half_unaligned *)p, simd_bits) << 16);
+}
+static inline __attribute__((unused)) void simd_store_bf16(uint16_t *p, simd_float v) {
+  simd_bits bits = (simd_bits)v, nan = (simd_bits)(v != v);
+  bits = (~nan & (bits + 0x7fffu + (bits >> 16 & 1u))) | (nan & (bits | 0x400000u));
+  *(simd_half_unaligned *)p = __builtin_convertvector(bits >> 16, simd_half);
+}
 
 /* One declaration for all three builds, and the choice among them. */
 #define SIMD_DECLARE(result, name, ...) \

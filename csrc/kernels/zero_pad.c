@@ -11,7 +11,7 @@ typedef struct {
 } pad_job;
 
 static void clear_pixels(const scion_tensor *t, int64_t image, int64_t row, int64_t from, int64_t to) {
-  for (int64_t j = from; j < to; j++) memset(scion_pixel(t, image, row, j), 0, (size_t)t->shape[3] * sizeof(float));
+  for (int64_t j = from; j < to; j++) memset(scion_pixel(t, image, row, j), 0, (size_t)t->shape[3] * scion_dtype_size(t->dtype));
 }
 
 static void pad_chunk(void *data, int64_t chunk, void *scratch) {
@@ -28,7 +28,7 @@ static void pad_chunk(void *data, int64_t chunk, void *scratch) {
     clear_pixels(y, band.image, i, 0, job->left);
     for (int64_t j = job->left; j < right; j++)
       memcpy(scion_pixel(y, band.image, i, j), scion_pixel(x, band.image, i - job->top, j - job->left),
-             (size_t)x->shape[3] * sizeof(float));
+             (size_t)x->shape[3] * scion_dtype_size(x->dtype));
     clear_pixels(y, band.image, i, right, y->shape[2]);
   }
 }
@@ -61,12 +61,15 @@ static scion_status require_frame(const char *kernel, const char *small_name, co
 
 scion_status scion_zero_pad_forward(const scion_tensor *x, scion_tensor *y, int top, int left) {
   SCION_TRY(require_frame("zero_pad", "x", x, "y", y, top, left));
+  SCION_TRY(scion_require_dtype("zero_pad", "y", y, x->dtype));
   pad_job job = {x, y, scion_bands_of(y, 1), top, left, 0};
   return scion_parallel_for(job.bands.images * job.bands.bands, pad_chunk, &job);
 }
 
 scion_status scion_zero_pad_backward(const scion_tensor *dy, scion_tensor *dx, int top, int left, int accumulate) {
   SCION_TRY(require_frame("zero_pad_backward", "dx", dx, "dy", dy, top, left));
+  SCION_TRY(scion_require_f32("zero_pad_backward", "dx", dx));
+  SCION_TRY(scion_require_f32("zero_pad_backward", "dy", dy));
   pad_job job = {dx, dy, scion_bands_of(dx, 1), top, left, accumulate};
   return scion_parallel_for(job.bands.images * job.bands.bands, crop_chunk, &job);
 }

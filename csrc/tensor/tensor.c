@@ -1,4 +1,5 @@
 /* Storages, tensors, and copies between dtypes. */
+#include "convert.h"
 #include "element.h"
 
 #include <stdatomic.h>
@@ -128,6 +129,10 @@ static void copy_row(const void *x, scion_dtype from, void *y, scion_dtype to, i
     const uint8_t *source = x;
     float *target = y;
     for (int64_t i = 0; i < count; i++) target[i] = source[i];
+  } else if (from == SCION_BF16 && to == SCION_F32) {
+    SIMD_CHOOSE(scion_loop_widen)(x, y, count);
+  } else if (from == SCION_F32 && to == SCION_BF16) {
+    SIMD_CHOOSE(scion_loop_narrow)(x, y, count);
   } else {
     for (int64_t i = 0; i < count; i++) element_store(y, to, i, element_load(x, from, i));
   }

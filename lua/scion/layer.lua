@@ -166,6 +166,7 @@ end
 
 --- Makes a constructor from a definition: kind, positional (names of options that may stand by position), defaults, and the
 --- methods output_shape(self, shapes…), define_parameters(self, shapes…), forward(self, s), backward(self, s), macs(self, …).
+--- bf16 = "computes": its forward kernels read bf16 or f32 and write either; "carries": they write what they read.
 ---@param definition table
 ---@return fun(...): scion.Layer
 function layer.define(definition)

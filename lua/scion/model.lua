@@ -3,6 +3,7 @@ local core = require "scion.core"
 local graph = require "scion.graph"
 local options = require "scion.options"
 local plan = require "scion.plan"
+local precision = require "scion.precision"
 
 ---@class scion.Model
 ---@field input scion.Node
@@ -11,6 +12,7 @@ local plan = require "scion.plan"
 ---@field labels string[]? names of the classes, from the data it was fitted on
 ---@field epoch integer how many epochs it was trained
 ---@field history table[] an entry an epoch
+---@field precision "f32"|"bf16"|nil of inference and of what is frozen, where a call gives none; not saved, for it is the machine's affair
 local model = {}
 local class = { __index = model, __name = "scion.Model" }
 
@@ -52,6 +54,11 @@ end
 
 -- ---- structure ------------------------------------------------------------------------------------------------------
 
+local function inherit(made, from)
+  made.precision = from.precision
+  return made
+end
+
 --- A new model that ends in these layers, put onto this one. The layers are shared: what is frozen or trained in one is so in
 --- the other.
 ---@param layers scion.Layer[] or blocks such as nn.squeeze_excite()
@@ -63,7 +70,7 @@ function model:graft(layers)
     if type(layer) ~= "function" and (type(layer) ~= "table" or not layer.kind) then error(("graft: element %d is not a layer"):format(i), 2) end
     node = layer(node)
   end
-  return new { output = node, name = self.name }
+  return inherit(new { output = node, name = self.name }, self)
 end
 
 --- The sub-model that ends at a layer (at the last one of a block); layers are shared.
@@ -71,7 +78,7 @@ end
 ---@return scion.Model
 function model:upto(name)
   local found = graph.find(self.order, name)
-  return new { output = self.order[found[#found]], name = self.name }
+  return inherit(new { output = self.order[found[#found]], name = self.name }, self)
 end
 
 local function count(parameters)
@@ -191,11 +198,12 @@ end
 
 --- The plan for a mode and at least that batch: a kept one, or a new one. Of the network below a node (`upto`), or of the one
 --- above it (`from`), whose input is the node's value; else of all of it.
----@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, weighted: boolean?, upto: scion.Node?, from: scion.Node? }
+---@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, weighted: boolean?, precision: string?, upto: scion.Node?, from: scion.Node? }
 ---@return scion.Plan
 function model:plan_for(request)
+  local in_use = precision.in_use(request.precision or self.precision)
   local state, upto, from = request.mode == "train" and self:freeze_state() or "", request.upto, request.from
-  local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.weighted and "w" or "-",
+  local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.weighted and "w" or "-", in_use,
                              upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-", state }, " ")
   for i, kept in ipairs(self.plans) do
     if kept.key == key and kept.plan.capacity >= request.batch then
@@ -205,7 +213,7 @@ function model:plan_for(request)
   end
   local order = upto and graph.order(upto) or from and graph.from(self.order, from) or self.order
   local made = plan.compile { order = order, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
-                              input_dtype = request.input_dtype, loss = request.loss, weighted = request.weighted }
+                              input_dtype = request.input_dtype, precision = in_use, loss = request.loss, weighted = request.weighted }
   table.insert(self.plans, 1, { key = key, plan = made })
   self.plans[plans_kept + 1] = nil
   return made
@@ -244,7 +252,7 @@ function model:fit(data, given) return require("scion.train.fit")(self, data, gi
 
 --- Loss, accuracy, and precision, recall, F1 and support of each class; prints as a table.
 ---@param data scion.Dataset
----@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil }?
+---@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil, precision: string? }?
 ---@return scion.Evaluation
 function model:evaluate(data, given) return require("scion.train.evaluate")(self, data, given or {}) end
 
@@ -257,7 +265,7 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 --- The output of a layer for a dataset (in file order, with its labels as a second result), a file or an image tensor.
 ---@param data scion.Dataset|string|scion.Tensor
 ---@param name string
----@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean? }?
+---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string? }?
 ---@return scion.Tensor features, scion.Tensor? labels
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given or {}) end
 

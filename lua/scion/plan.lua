@@ -11,19 +11,21 @@ local frontier = require "scion.plan.frontier"
 local fuse = require "scion.plan.fuse"
 local loss = require "scion.plan.loss"
 local place = require "scion.plan.place"
+local precision = require "scion.plan.precision"
 
 ---@class scion.Plan
 ---@field capacity integer largest batch
 ---@field arena_bytes integer
+---@field precision "f32"|"bf16" of what does not train
 ---@field gradients { layer: scion.Layer, parameter: scion.Parameter, place: table }[]
 local plan = {}
 plan.__index = plan
 
 --- A new intermediate form, after the passes that put layers together.
 local function analyse(request)
-  local ir = { order = request.order, output_node = request.output, from = request.from, mode = request.mode, loss = request.loss, weighted = request.weighted,
-               input_dtype = request.input_dtype, capacity = request.capacity, steps = {}, derived = {}, gradients = {},
-               pending = {} }
+  local ir = { order = request.order, output_node = request.output, from = request.from, mode = request.mode, loss = request.loss,
+               weighted = request.weighted, input_dtype = request.input_dtype, precision = request.precision, capacity = request.capacity,
+               steps = {}, derived = {}, gradients = {}, pending = {} }
   function ir.emit(kernel)
     ir.steps[#ir.steps + 1] = kernel
   end
@@ -38,6 +40,7 @@ end
 --- Runs all passes.
 local function compile(request)
   local ir = analyse(request)
+  precision(ir)
   alias(ir)
   forward(ir)
   loss.emit(ir)
@@ -64,6 +67,7 @@ function plan.operations(order, output) return analyse({ order = order, output =
 ---@field mode "train"|"infer"
 ---@field capacity integer
 ---@field input_dtype "u8"|"f32"
+---@field precision "f32"|"bf16"|nil
 ---@field loss string?
 ---@field weighted boolean?
 
@@ -73,6 +77,7 @@ function plan.operations(order, output) return analyse({ order = order, output =
 function plan.compile(request)
   local ir = compile(request)
   local self = setmetatable({ capacity = ir.capacity, arena_bytes = ir.arena_bytes, derived = ir.derived, ops = ir.ops, mode = ir.mode,
+                              precision = ir.precision or "f32",
                               steps = ir.steps, cost = cost.total(ir.ops), gradients = {}, pending = {} }, plan)
   self.program = core.program(ir.program_steps)
   self.input, self.labels, self.weights = ir.places[ir.input], ir.places[ir.labels], ir.weights and ir.places[ir.weights]

@@ -6,6 +6,7 @@ local cut = require "scion.plan.cut"
 local graph = require "scion.graph"
 local key = require "scion.cache.key"
 local options = require "scion.options"
+local precision = require "scion.precision"
 local store = require "scion.cache.store"
 
 local pass = {}
@@ -102,7 +103,7 @@ local function lay(self)
     for _, node in ipairs(graph.order(self.node)) do
       for _, p in ipairs(node.layer.parameters) do self.tensors[#self.tensors + 1] = p.tensor end
     end
-    self.store = store.open(key.of_node(self.node, "f32"), self.node.shape, "f32")
+    self.store = store.open(key.of_node(self.node, self.precision), self.node.shape, "f32")
     self.keys = keys_of(self)
     local missing = {}
     for _, index in ipairs(rest) do
@@ -120,7 +121,8 @@ end
 local function compute(self, images, indices)
   local n = images:shape()[1]
   if n == 0 then return true end
-  local plan = self.model:plan_for { mode = "infer", batch = math.max(n, self.batch), input_dtype = images:dtype(), upto = self.node }
+  local plan = self.model:plan_for { mode = "infer", batch = math.max(n, self.batch), input_dtype = images:dtype(), precision = self.precision,
+                                     upto = self.node }
   if not self.model:execute(plan, { images = images }) then return false end
   local output, keys, rows = core.place(self.model.arena, plan.output, n), {}, {}
   for i, index in ipairs(indices:totable()) do
@@ -188,14 +190,14 @@ end
 ---@param data scion.Dataset
 ---@param epoch integer
 ---@param o scion.CacheOptions|false
----@param given { shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean? }
+---@param given { shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string? }
 ---@return fun(): scion.Tensor|false|nil, scion.Tensor?, scion.Tensor?, table?, scion.Node?
 function pass.batches(model, data, epoch, o, given)
   if not pass.lay(model, data, o, given) then
     return data:batches(epoch, { shuffle = given.shuffle, augment = given.augment, batch = given.batch })
   end
   local self = setmetatable({ model = model, data = data, epoch = epoch, options = o, given = given, batch = given.batch or data.batch, at = 0,
-                              augment = given.augment }, state)
+                              augment = given.augment, precision = precision.in_use(given.precision or model.precision) }, state)
   if data.augment and given.augment ~= false then self.variant = epoch % o.variants end
   local shuffle = given.shuffle
   if shuffle == nil then shuffle = data.shuffle end

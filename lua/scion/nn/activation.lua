@@ -10,6 +10,7 @@ return layer.define {
   kind = "activation",
   positional = { "activation" },
   defaults = { activation = layer.required },
+  bf16 = "computes",
 
   check = function(self)
     local name = self.options.activation

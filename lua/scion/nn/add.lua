@@ -5,6 +5,7 @@ return layer.define {
   kind = "add",
   defaults = { activation = false },
   fuses_activation = true,
+  bf16 = "computes",
 
   output_shape = function(self, first, ...)
     if not ... then self:fail("takes two inputs or more") end

@@ -6,6 +6,7 @@ return layer.define {
   kind = "avg_pool",
   positional = { "kernel" },
   defaults = { kernel = layer.required, stride = false, padding = "valid", include_padding = false },
+  bf16 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)

@@ -21,6 +21,7 @@ return layer.define {
   kind = "batch_norm",
   defaults = { epsilon = 1e-3, momentum = 0.99, scale = true, center = true, statistics = "batch" },
   fuses_activation = true,
+  bf16 = "computes",
   fold = fold,
 
   check = function(self)

@@ -18,6 +18,16 @@ local function packed(self, s, transposed)
   end)
 end
 
+--- The same for a step that reads bf16: rounded after the folding.
+local function packed_bf16(self, s)
+  local kernel, fold = self:weight "kernel", s.fold
+  return s:derived(self, "bf16" .. (fold and fold.key or ""), { kernel, fold and fold.scale }, function(target)
+    target = target or core.new({ core.conv2d_bf16_packed(kernel) }, "bf16")
+    core.run { "conv2d_bf16_pack", kernel = kernel, scale = fold and fold.scale, packed = target }
+    return target
+  end)
+end
+
 return layer.define {
   kind = "conv2d",
   positional = { "filters", "kernel" },
@@ -25,6 +35,7 @@ return layer.define {
   fuses_activation = true,
   fuses_addend = true, -- its second input, then
   folds_norm = true,
+  bf16 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)
@@ -46,8 +57,9 @@ return layer.define {
   end,
 
   forward = function(self, s)
-    s:emit { "conv2d_forward", x = s.x[1], packed = packed(self, s, false), bias = s.fold and s.fold.shift or self:weight "bias",
-             addend = s.x[2], y = s.y, window = self.window, activation = s.activation }
+    local bf16 = s.x[1].dtype == "bf16"
+    s:emit { bf16 and "conv2d_bf16_forward" or "conv2d_forward", x = s.x[1], packed = bf16 and packed_bf16(self, s) or packed(self, s, false),
+             bias = s.fold and s.fold.shift or self:weight "bias", addend = s.x[2], y = s.y, window = self.window, activation = s.activation }
   end,
 
   backward = function(self, s)

@@ -8,6 +8,7 @@ return layer.define {
   defaults = { kernel = layer.required, stride = 1, dilation = 1, padding = "valid", multiplier = 1, bias = true, activation = false },
   fuses_activation = true,
   folds_norm = true,
+  bf16 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)

@@ -4,6 +4,7 @@ local layer = require "scion.layer"
 return layer.define {
   kind = "global_avg_pool",
   defaults = { keep_dims = false },
+  bf16 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)

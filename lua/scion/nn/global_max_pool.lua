@@ -3,6 +3,7 @@ local layer = require "scion.layer"
 
 return layer.define {
   kind = "global_max_pool",
+  bf16 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)

@@ -6,6 +6,7 @@ local preprocessing = require "scion.preprocessing"
 local make = layer.define {
   kind = "input",
   defaults = { shape = layer.required, preprocess = "unit" },
+  bf16 = "computes",
   check = function(self)
     for _, size in ipairs(self.options.shape) do
       if math.type(size) ~= "integer" or size < 1 then self:fail("shape is a list of whole numbers from 1 up") end

@@ -6,6 +6,7 @@ return layer.define {
   kind = "max_pool",
   positional = { "kernel" },
   defaults = { kernel = layer.required, stride = false, padding = "valid" },
+  bf16 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)

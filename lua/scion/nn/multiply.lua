@@ -4,6 +4,7 @@ local layer = require "scion.layer"
 
 return layer.define {
   kind = "multiply",
+  bf16 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 2)
@@ -12,6 +13,7 @@ return layer.define {
     if not self.channels and table.concat(a, "x") ~= table.concat(b, "x") then
       self:fail("inputs of shapes %s and %s cannot be multiplied", table.concat(a, "x"), table.concat(b, "x"))
     end
+    if self.channels then self.bf16 = false end -- its kernels know f32 alone
     return { table.unpack(a) }
   end,
 

@@ -5,6 +5,7 @@ return layer.define {
   kind = "zero_pad",
   positional = { "padding" },
   defaults = { padding = layer.required },
+  bf16 = "carries",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)

@@ -16,7 +16,7 @@ local function concatenate(op)
 end
 
 return function(ir)
-  for _, op in ipairs(ir.ops) do op.value = op.value or value.new(op.shape) end
+  for _, op in ipairs(ir.ops) do op.value = op.value or value.new(op.shape, { dtype = op.dtype }) end
   for _, op in ipairs(ir.ops) do
     if op.layer.kind == "concatenate" then concatenate(op) end
   end

@@ -52,18 +52,19 @@ function class:__tostring()
   return table.concat(lines, "\n")
 end
 
-local speed -- multiply-adds a second, measured once
+local speeds = {} -- multiply-adds a second, measured once for each precision
 
---- How fast this machine convolves: a layer of middling shape, a few times.
-local function measure_speed()
-  local x, y, kernel = core.new({ 4, 28, 28, 128 }, "f32"), core.new({ 4, 28, 28, 128 }, "f32"), core.new({ 3, 3, 128, 128 }, "f32")
-  local packed = core.new({ core.conv2d_packed(kernel, false) }, "f32")
-  core.run { "conv2d_pack", kernel = kernel, packed = packed }
+--- How fast this machine convolves in that precision: a layer of middling shape, a few times.
+local function measure_speed(precision)
+  local bf16 = precision == "bf16"
+  local x, y, kernel = core.new({ 4, 28, 28, 128 }, precision), core.new({ 4, 28, 28, 128 }, precision), core.new({ 3, 3, 128, 128 }, "f32")
+  local packed = core.new({ bf16 and core.conv2d_bf16_packed(kernel) or core.conv2d_packed(kernel, false) }, precision)
+  core.run { bf16 and "conv2d_bf16_pack" or "conv2d_pack", kernel = kernel, packed = packed }
   local window = { kernel = { 3, 3 }, stride = { 1, 1 }, dilation = { 1, 1 }, before = { 1, 1 }, after = { 1, 1 } }
   local best
   for _ = 1, 5 do
     local start = core.clock()
-    core.run { "conv2d_forward", x = x, packed = packed, y = y, window = window }
+    core.run { bf16 and "conv2d_bf16_forward" or "conv2d_forward", x = x, packed = packed, y = y, window = window }
     local seconds = core.clock() - start
     best = math.min(best or seconds, seconds)
   end
@@ -72,6 +73,11 @@ end
 
 --- A network's layers on average reach this share of that layer's speed.
 local share_of_speed = 0.75
+
+local function speed(precision)
+  speeds[precision] = speeds[precision] or measure_speed(precision) * share_of_speed
+  return speeds[precision]
+end
 
 local function last_frozen(made)
   local name
@@ -94,7 +100,7 @@ local function bytes_derived(made)
   local function add(t)
     if seen[t] then return end
     seen[t] = true
-    local n = 4
+    local n = t:dtype() == "bf16" and 2 or 4
     for _, d in ipairs(t:shape()) do n = n * d end
     total = total + n
   end
@@ -120,8 +126,7 @@ function report.new(model, given)
   local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }
   local trainable, parameters = 0, bytes_of_parameters(rows) // 4
   for _, row in ipairs(rows) do trainable = trainable + row.trainable end
-  speed = speed or measure_speed() * share_of_speed
-  local seconds = (made.cost.forward + made.cost.backward) / speed
+  local seconds = made.cost.frozen / speed(made.precision) + (made.cost.forward - made.cost.frozen + made.cost.backward) / speed "f32"
   return setmetatable({ mode = mode, batch = batch, steps = #made.steps, trainable = mode == "train" and trainable or 0, parameters = parameters,
     forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
     memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,

@@ -47,20 +47,20 @@ end
 
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil } cache: as for fit
+---@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil, precision: string? } cache: as for fit
 ---@return scion.Evaluation
 return function(model, data, given)
-  options.check("evaluate", given, { batch = false, loss = false, cache = true })
+  options.check("evaluate", given, { batch = false, loss = false, cache = true, precision = false })
   local loss = targets.loss(model, given.loss)
   targets.check(model, data, loss)
   targets.same_labels(model.labels, "in the model", data.labels, "in the data set")
   local outputs = model.output.shape
   local sums = metrics.new(loss ~= "mse" and math.max(outputs[#outputs], 2) or nil)
-  local as_they_are = { shuffle = false, augment = false, batch = given.batch }
+  local as_they_are = { shuffle = false, augment = false, batch = given.batch, precision = given.precision }
   for images, labels, _, _, from in pass.batches(model, data, 0, pass.options("evaluate", given.cache), as_they_are) do
     local n = images:shape()[1]
     local plan = model:plan_for { mode = "infer", batch = math.max(n, given.batch or data.batch or n), input_dtype = images:dtype(), loss = loss,
-                                  from = from }
+                                  precision = given.precision, from = from }
     local complete = model:execute(plan, { images = images, labels = targets.tensor(labels, loss, outputs) })
     if not complete then break end
     sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), labels)

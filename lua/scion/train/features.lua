@@ -15,12 +15,13 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset|string|string[]|scion.Tensor
 ---@param name string of a layer
----@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean? } cache: false: what is frozen is computed anew
+---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string? } cache: false: what is frozen is computed anew
 ---@return scion.Tensor features one row an image, in file order
 ---@return scion.Tensor? labels i32 classes from 1, where the data set has them
 return function(model, data, name, given)
-  options.check("features", given, { pool = false, batch = false, cache = true })
+  options.check("features", given, { pool = false, batch = false, cache = true, precision = false })
   local part = submodel(model, name)
+  part.precision = given.precision or model.precision
   local shape = { table.unpack(part.output.shape) }
   local pool = given.pool
   if pool and (not pools[pool] or #shape ~= 3) then

@@ -5,11 +5,12 @@ local metrics = require "scion.train.metrics"
 local optim = require "scion.optim"
 local options = require "scion.options"
 local pass = require "scion.cache.pass"
+local precision = require "scion.precision"
 local progress = require "scion.report.progress"
 local targets = require "scion.train.targets"
 
 local known = { epochs = 1, validate = false, optimizer = false, loss = false, callbacks = false, class_weights = false, verbose = true,
-                cache = true }
+                cache = true, precision = false }
 
 ---@class scion.FitOptions
 ---@field epochs integer? 1
@@ -20,6 +21,7 @@ local known = { epochs = 1, validate = false, optimizer = false, loss = false, c
 ---@field class_weights number[]|table<string, number>|nil a factor for the loss of each class, by position or label; 1 where absent
 ---@field cache boolean|integer|scion.CacheOptions|nil what the frozen layers give is computed once an image and kept, also for later runs:
 --- true, where images are not augmented; a number K, for K draws of the augmentation of each; false, never
+---@field precision "f32"|"bf16"|nil of what is frozen and of the validation; what trains is f32. By default the model's, which by default is f32
 ---@field verbose boolean? true: progress on standard output
 
 ---@class scion.History list of { epoch, loss, accuracy, val_loss, val_accuracy, seconds, images_per_second, lr }; `interrupted` after Ctrl-C
@@ -65,7 +67,8 @@ local function prepare(model, data, given)
   for _, node in ipairs(model.order) do trains = trains or #node.layer:trainable() > 0 end
   if not trains then error("fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head", 0) end
   return { model = model, data = data, loss = loss, epochs = epochs, optimizer = given.optimizer or optim.rmsprop(), validate = given.validate,
-           cache = pass.options("fit", given.cache), callbacks = given.callbacks or {}, class_weights = weights_of_classes(given.class_weights, data.labels),
+           cache = pass.options("fit", given.cache), precision = precision.in_use(given.precision or model.precision),
+           callbacks = given.callbacks or {}, class_weights = weights_of_classes(given.class_weights, data.labels),
            classes = loss ~= "mse" and math.max(model.output.shape[#model.output.shape], 2) or nil }
 end
 
@@ -88,7 +91,7 @@ local function train_step(job, sums, images, labels, from)
   local model, n = job.model, images:shape()[1]
   local weights = job.class_weights and core.gather(job.class_weights, labels) or nil
   local plan = model:plan_for { mode = "train", batch = math.max(n, job.data.batch or n), input_dtype = images:dtype(), loss = job.loss,
-                                weighted = weights ~= nil, from = from }
+                                weighted = weights ~= nil, precision = job.precision, from = from }
   local batch = { images = images, labels = targets.tensor(labels, job.loss, model.output.shape), weights = weights, step = model.steps }
   if not model:execute(plan, batch) then return nil end
   local arena = model.arena
@@ -107,7 +110,7 @@ local function train_epoch(job, bar)
   local model, sums, start = job.model, metrics.new(job.classes), core.clock()
   local stopped = false
   job.step = 0
-  for images, labels, _, _, from in pass.batches(model, job.data, model.epoch, job.cache, {}) do
+  for images, labels, _, _, from in pass.batches(model, job.data, model.epoch, job.cache, { precision = job.precision }) do
     job.step = job.step + 1
     local loss = train_step(job, sums, images, labels, from)
     if not loss or core.interrupted() then return nil end
@@ -127,7 +130,7 @@ local function train_epoch(job, bar)
 end
 
 local function validate(job, entry)
-  local result = require "scion.train.evaluate"(job.model, job.validate, { loss = job.loss, cache = job.cache })
+  local result = require "scion.train.evaluate"(job.model, job.validate, { loss = job.loss, cache = job.cache, precision = job.precision })
   if core.interrupted() then return end -- what was seen so far is not the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
 end

@@ -62,7 +62,6 @@ return layer.define {
       s:emit { "dense_backward_weights", x = between, dy = s.dy, dw = matrix }
       s:unfold(matrix)
     end
-    s:bias_gradient(self)
     if not deep and not s:wants(1) then return end
     local dbetween = value.new(self.between)
     s:emit { "dense_backward_input", dy = s.dy, kernel = pointwise(self, s), dx = dbetween }

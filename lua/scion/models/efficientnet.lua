@@ -1,5 +1,6 @@
---- EfficientNet-B0 (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"), as Keras builds it for
---- its published weights: images are standardized within the network. Shapes in comments are those of an input of 224 x 224.
+--- EfficientNet-B0 (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"), as Keras
+--- builds it for its published weights: images are standardized within the network. Shapes in comments are those of an input of
+--- 224 x 224.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

@@ -166,10 +166,11 @@ function parts.pipeline(bench)
   local images = pictures()
   report.heading("pipeline: JPEGs of 400x300, decoded, resized to 224, flipped, warped", "images/s", all[2])
   local count = #require("scion").data.folder(images)
-  for _, line in ipairs { { "%d workers", all, 0 }, { "%d workers, later epochs", { all[1] }, 1e9 } } do
+  local workers = ("%d worker%s"):format(bench.threads, bench.threads > 1 and "s" or "")
+  for _, line in ipairs { { workers, all, 0 }, { workers .. ", later epochs", { all[1] }, 1e9 } } do
     local entries = prepare(line[2], ("pipeline %d %g %s"):format(bench.threads, line[3], images))
     alternate(bench, entries)
-    report.row { part = "pipeline", what = line[1]:format(bench.threads), entries = entries, unit = "images/s", rate = function(s) return count / s end }
+    report.row { part = "pipeline", what = line[1], entries = entries, unit = "images/s", rate = function(s) return count / s end }
   end
   stop_all(all)
 end

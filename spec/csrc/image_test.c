@@ -1,6 +1,7 @@
 /* What of the images Lua cannot see: the matrix that is drawn, and a loader in a process that forks. */
 #include "test.h"
 
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +55,54 @@ static void draws_are_keras(void) {
   scion_augment_draw(&(scion_augment){.zoom = {1, 1}, .brightness = {1, 1}}, test_seed, 1, 1, 7, 8, &still);
   CHECK(still.matrix[0] == 1 && still.matrix[1] == 0 && still.matrix[2] == 0 && still.matrix[3] == 0 && still.matrix[4] == 1 &&
             still.matrix[5] == 0 && still.gain == 1 && still.shift[0] == 0, "no options must move nothing");
+}
+
+/* Where a coordinate is read, for the two fills without a jump. */
+static double read_at(double x, int size, scion_fill fill) {
+  if (fill == SCION_FILL_REFLECT && (x < 0 || x > size - 1)) {
+    x = x + 0.5 - 2.0 * size * floor((x + 0.5) / (2.0 * size));
+    x = (x > size ? 2.0 * size - x : x) - 0.5;
+  }
+  return fmin(fmax(x, 0), size - 1);
+}
+
+static double plain_warp(const scion_tensor *x, const scion_warp *w, scion_fill fill, int row, int column, int c) {
+  int height = (int)x->shape[0], width = (int)x->shape[1];
+  double sx = read_at(w->matrix[0] * column + w->matrix[1] * row + w->matrix[2], width, fill);
+  double sy = read_at(w->matrix[3] * column + w->matrix[4] * row + w->matrix[5], height, fill);
+  int left = (int)sx, top = (int)sy, right = left + 1 < width ? left + 1 : left, bottom = top + 1 < height ? top + 1 : top;
+  const unsigned char *p = x->data;
+  double a = p[(top * width + left) * 3 + c], b = p[(top * width + right) * 3 + c];
+  double d = p[(bottom * width + left) * 3 + c], e = p[(bottom * width + right) * 3 + c];
+  double upper = a + (sx - left) * (b - a), lower = d + (sx - left) * (e - d);
+  double value = (upper + (sy - top) * (lower - upper)) * (double)w->gain + (double)w->shift[c];
+  return fmin(fmax(value, 0), 255);
+}
+
+static double between(double low, double high) { return low + (high - low) * test_integer(0, 1000) / 1000; }
+
+/* Sizes around those of the vectors, images of a single row or column, colours changed or not. */
+static void warps_are_plain_ones(void) {
+  for (int round = 0; round < 60; round++) {
+    int height = test_integer(1, 40), width = test_integer(1, 70);
+    scion_fill fill = round % 2 ? SCION_FILL_REFLECT : SCION_FILL_NEAREST;
+    scion_tensor x, y;
+    OK(scion_tensor_new(&x, SCION_U8, 3, (int64_t[]){height, width, 3}));
+    OK(scion_tensor_new(&y, SCION_U8, 3, (int64_t[]){height, width, 3}));
+    for (int i = 0; i < height * width * 3; i++) ((unsigned char *)x.data)[i] = (unsigned char)test_integer(0, 255);
+    scion_warp w = {.matrix = {between(-2, 2), between(-1, 1), between(-20, 20), between(-1, 1), between(-2, 2), between(-20, 20)}, .gain = 1};
+    if (round % 3) w.gain = (float)between(0, 3), w.shift[0] = (float)between(-90, 90), w.shift[2] = (float)between(-9, 9);
+    if (round % 3 == 2) memcpy(w.matrix, (double[]){1, 0, 0, 0, 1, 0}, sizeof w.matrix);
+    OK(scion_image_warp(&x, &y, &w, fill, 0));
+    double worst = 0;
+    for (int i = 0; i < height * width * 3; i++) {
+      double wanted = plain_warp(&x, &w, fill, i / 3 / width, i / 3 % width, i % 3);
+      worst = fmax(worst, fabs(((unsigned char *)y.data)[i] - wanted));
+    }
+    CHECK(worst < 0.52, "%dx%d, fill %d: off by %g", height, width, (int)fill, worst);
+    scion_tensor_release(&x);
+    scion_tensor_release(&y);
+  }
 }
 
 static scion_loader *new_loader(const scion_tensor *images, int workers) {
@@ -123,6 +172,7 @@ static void loaders_are_left_anywhere(void) {
 int main(void) {
   test_begin("image");
   draws_are_keras();
+  warps_are_plain_ones();
   a_child_forgets_the_threads();
   loaders_are_left_anywhere();
   scion_threads_stop();

@@ -1,5 +1,6 @@
 /* Depthwise convolution. With one output for each channel (a multiplier of 1) the inner loops run along channels and rows of
- * pixels, and the gradient to the input is the same loop over the outputs that a pixel fed; other multipliers are rare and plain. */
+ * pixels, and the gradient to the input is the same loop over the outputs that a pixel fed; other multipliers are rare and
+ * plain. */
 #include <stdlib.h>
 
 #include "activation.h"
@@ -15,7 +16,7 @@ typedef struct {
 } column_run;
 
 typedef struct {
-  const scion_tensor *in, *w, *pixels; /* what lies under the windows; the tensor whose pixels have one: out, or dy of the weights */
+  const scion_tensor *in, *w, *pixels; /* what lies under the windows; what has a window at each pixel: y, dx or dy */
   scion_tensor *out;
   const float *scale, *bias;
   const scion_window *window;
@@ -59,8 +60,7 @@ static inline float at(const scion_patch *patch, int64_t r, int64_t s, int64_t c
   return patch->first[r * patch->row_step + s * patch->column_step + c];
 }
 
-/* One row of one image: body(.., run, patch of the kernel, first pixel) for all its runs; patches are empty where windows lie in the
- * padding. */
+/* One run of a row: the part w of the kernel that its windows meet (both empty, where these lie in the padding), its first pixel. */
 typedef void run_function(const depthwise_job *job, const scion_run *run, const scion_patch *w, float *pixel, float *sums);
 
 static void each_run(const depthwise_job *job, int64_t image, int64_t row, run_function *body, float *sums) {

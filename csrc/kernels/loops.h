@@ -106,8 +106,8 @@ typedef struct {
 } scion_run;
 
 /* At each pixel y (+)= act(sum of x * w * scale + bias), w a patch of the kernel; scale, bias NULL or [width]. */
-SIMD_DECLARE(void, scion_loop_depthwise, const scion_run *run, const scion_patch *w, const float *scale, const float *bias, float *y,
-             int64_t width, scion_activation activation, int accumulate);
+SIMD_DECLARE(void, scion_loop_depthwise, const scion_run *run, const scion_patch *w, const float *scale, const float *bias,
+             float *y, int64_t width, scion_activation activation, int accumulate);
 /* For each tap, sum += sum over the pixels of x * dy; sums lie like the taps of a kernel. */
 SIMD_DECLARE(void, scion_loop_depthwise_sums, const scion_run *run, const float *dy, float *sums, int64_t row_step,
              int64_t column_step, int64_t width);

@@ -11,9 +11,9 @@
 #define TILE_CHANNELS 4 /* 11 of SSE2's 16 */
 #endif
 #define PANEL (2 * SIMD_WIDTH)
-#define FAR 320    /* floats from pixel to pixel */
+#define FAR 320   /* floats from pixel to pixel */
 #define X_AHEAD 20 /* pixels: x may come from memory */
-#define AHEAD 8    /* pixels: dy comes from the second-level cache */
+#define AHEAD 8   /* pixels: dy comes from the second-level cache */
 
 /* Where a row of pixels begins: in x, and in the panel of dy. */
 typedef struct {
@@ -194,7 +194,8 @@ static void run_block(const conv2d_gradient *g, const share *s, const block *b, 
   view v = view_block(g, s, b, scratch->near);
   gather_panels(g, b, s->out_begin, s->out_end, scratch->panels);
   for (int64_t r = 0; r < x->taps[0]; r++) {
-    product p = {.lines = scratch->lines, .count = find_lines(g, b, &v, r, scratch->lines), .x_step = x->step[1] * v.stride, .accumulate = accumulate};
+    product p = {.lines = scratch->lines, .count = find_lines(g, b, &v, r, scratch->lines), .x_step = x->step[1] * v.stride,
+                 .accumulate = accumulate};
     for (int64_t t = 0; t < x->taps[1]; t++) {
       int64_t first = b->column * x->step[1] + x->first[1] + t * x->tap_step[1]; /* in x, of the block's first column */
       int64_t to = first < x->size[1] ? (x->size[1] - 1 - first) / x->step[1] + 1 : 0;

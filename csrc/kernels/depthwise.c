@@ -1,5 +1,6 @@
-/* Depthwise convolution. With one output for each channel (a multiplier of 1) the inner loops run along channels, and the
- * gradient to the input is the same loop over the outputs that a pixel fed; other multipliers are rare and plain. */
+/* Depthwise convolution. With one output for each channel (a multiplier of 1) the inner loops run along channels and rows of
+ * pixels, and the gradient to the input is the same loop over the outputs that a pixel fed; other multipliers are rare and
+ * plain. */
 #include <stdlib.h>
 
 #include "activation.h"
@@ -7,18 +8,47 @@
 #include "require.h"
 #include "tensor/element.h"
 
+typedef scion_taps taps_function(const scion_window *window, int axis, int64_t index, int64_t size);
+
+/* Columns first, first + apart, .. whose windows meet the same taps, at positions `advance` apart. */
 typedef struct {
-  const scion_tensor *x, *w, *dy;
-  scion_tensor *out; /* y, dx or, in part, dw */
+  scion_taps taps;
+  int64_t first, count;
+} column_run;
+
+typedef struct {
+  const scion_tensor *in, *w, *pixels; /* what lies under the windows; what has a window at each pixel: y, dx or dy */
+  scion_tensor *out;
   const float *scale, *bias;
   const scion_window *window;
   scion_activation activation;
   int accumulate;
   int64_t multiplier;
+  taps_function *taps;
+  int64_t apart, advance, run_count;
+  column_run *runs;
   scion_bands bands;
   float *partials; /* [chunks][kh*kw*C*m] of the gradient to the weights */
   int64_t chunks;
 } depthwise_job;
+
+/* Finds the runs of a row of pixels; they are the same in all rows. */
+static scion_status find_runs(const char *kernel, depthwise_job *job) {
+  int64_t width = job->pixels->shape[2], size = job->in->shape[2];
+  job->runs = scion_kernel_memory(kernel, width, sizeof *job->runs);
+  if (!job->runs) return SCION_NO_MEMORY;
+  for (int64_t phase = 0; phase < job->apart; phase++)
+    for (int64_t j = phase; j < width; j += job->apart) {
+      scion_taps taps = job->taps(job->window, 1, j, size);
+      column_run *last = job->run_count ? &job->runs[job->run_count - 1] : NULL;
+      if (last && j > phase && taps.count == last->taps.count && taps.tap == last->taps.tap &&
+          taps.at == last->taps.at + last->count * job->advance)
+        last->count++;
+      else
+        job->runs[job->run_count++] = (column_run){taps, j, 1};
+    }
+  return SCION_OK;
+}
 
 /* The taps of the kernel [kh,kw,C,m] at those positions, as a patch. */
 static scion_patch kernel_patch(const scion_tensor *w, const scion_taps *v, const scion_taps *h) {
@@ -29,6 +59,35 @@ static scion_patch kernel_patch(const scion_tensor *w, const scion_taps *v, cons
 
 static inline float at(const scion_patch *patch, int64_t r, int64_t s, int64_t c) {
   return (float)element_load(patch->first, patch->dtype, r * patch->row_step + s * patch->column_step + c);
+}
+
+/* What lies under the window at the j-th pixel of a run. */
+static scion_patch patch_at(const scion_run *run, int64_t j) {
+  scion_patch patch = run->x;
+  if (patch.first) patch.first = (const char *)patch.first + (size_t)(j * run->x_step) * scion_dtype_size(patch.dtype);
+  return patch;
+}
+
+/* One run of a row: the part w of the kernel that its windows meet (both empty, where these lie in the padding), its first pixel. */
+typedef void run_function(const depthwise_job *job, const scion_run *run, const scion_patch *w, void *pixel, float *sums);
+
+static void each_run(const depthwise_job *job, int64_t image, int64_t row, run_function *body, float *sums) {
+  scion_taps v = job->taps(job->window, 0, row, job->in->shape[1]);
+  for (int64_t i = 0; i < job->run_count; i++) {
+    const column_run *columns = &job->runs[i];
+    scion_run run = {{0}, columns->count, job->advance * job->in->row_stride, job->apart * job->pixels->row_stride};
+    scion_patch w = {0};
+    if (v.count && columns->taps.count) {
+      run.x = scion_patch_of(job->in, image, &v, &columns->taps);
+      w = kernel_patch(job->w, &v, &columns->taps);
+    }
+    body(job, &run, &w, scion_pixel(job->pixels, image, row, columns->first), sums);
+  }
+}
+
+static void band_chunk(const depthwise_job *job, int64_t chunk, run_function *body) {
+  scion_band band = scion_band_at(&job->bands, chunk);
+  for (int64_t row = band.from; row < band.to; row++) each_run(job, band.image, row, body, NULL);
 }
 
 /* ---- forward */
@@ -44,26 +103,29 @@ static void multiplied_pixel(const depthwise_job *job, const scion_patch *x, con
   }
 }
 
+static void forward_run(const depthwise_job *job, const scion_run *run, const scion_patch *w, void *y, float *sums) {
+  (void)sums;
+  if (job->multiplier == 1)
+    SIMD_CHOOSE(scion_loop_depthwise)(run, w, job->scale, job->bias, y, job->out->dtype, job->out->shape[3], job->activation,
+                                      job->accumulate);
+  else
+    for (int64_t j = 0; j < run->count; j++) {
+      scion_patch x = patch_at(run, j);
+      multiplied_pixel(job, &x, w, (char *)y + (size_t)(j * run->pixel_step) * scion_dtype_size(job->out->dtype));
+    }
+}
+
 static void forward_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
-  const depthwise_job *job = data;
-  const scion_tensor *x = job->x, *y = job->out;
-  __auto_type depthwise = SIMD_CHOOSE(scion_loop_depthwise);
-  scion_band band = scion_band_at(&job->bands, chunk);
-  for (int64_t i = band.from; i < band.to; i++) {
-    scion_taps v = scion_taps_of_output(job->window, 0, i, x->shape[1]);
-    for (int64_t j = 0; j < y->shape[2]; j++) {
-      scion_taps h = scion_taps_of_output(job->window, 1, j, x->shape[2]);
-      scion_patch pixels = {0}, taps = {0}; /* nothing, where the window lies in the padding */
-      if (v.count && h.count) pixels = scion_patch_of(x, band.image, &v, &h), taps = kernel_patch(job->w, &v, &h);
-      void *pixel = scion_pixel(y, band.image, i, j);
-      if (job->multiplier == 1) {
-        depthwise(&pixels, &taps, job->scale, job->bias, pixel, y->dtype, y->shape[3], job->activation, 0);
-      } else {
-        multiplied_pixel(job, &pixels, &taps, pixel);
-      }
-    }
-  }
+  band_chunk(data, chunk, forward_run);
+}
+
+static scion_status run_bands(const char *kernel, depthwise_job *job, scion_chunk_function *fn) {
+  SCION_TRY(find_runs(kernel, job));
+  job->bands = scion_bands_of(job->out, (int64_t)job->window->kernel[0] * job->window->kernel[1]);
+  scion_status status = scion_parallel_for(job->bands.images * job->bands.bands, fn, job);
+  free(job->runs);
+  return status;
 }
 
 /* w [kh,kw,C,m] fits the window, x [N,H,W,C] and y [N,OH,OW,C*m]; scale and bias are vectors [C*m]. */
@@ -89,10 +151,10 @@ scion_status scion_depthwise_forward(const scion_tensor *x, const scion_tensor *
   SCION_TRY(require_depthwise("depthwise", window, "x", x, "y", y, "w", w));
   SCION_TRY(scion_require_vector("depthwise", "scale", scale, y->shape[3]));
   SCION_TRY(scion_require_vector("depthwise", "bias", bias, y->shape[3]));
-  depthwise_job job = {.x = x, .w = w, .out = y, .scale = numbers(scale), .bias = numbers(bias), .window = window,
-                       .activation = activation, .multiplier = w->shape[3]};
-  job.bands = scion_bands_of(y, (int64_t)window->kernel[0] * window->kernel[1]);
-  return scion_parallel_for(job.bands.images * job.bands.bands, forward_chunk, &job);
+  depthwise_job job = {.in = x, .w = w, .pixels = y, .out = y, .scale = numbers(scale), .bias = numbers(bias), .window = window,
+                       .activation = activation, .multiplier = w->shape[3], .taps = scion_taps_of_output, .apart = 1,
+                       .advance = window->stride[1]};
+  return run_bands("depthwise", &job, forward_chunk);
 }
 
 /* ---- gradient to the input */
@@ -110,26 +172,20 @@ static void multiplied_backward(const depthwise_job *job, const scion_patch *dy,
   }
 }
 
+static void backward_run(const depthwise_job *job, const scion_run *run, const scion_patch *w, void *dx, float *sums) {
+  (void)sums;
+  if (job->multiplier == 1)
+    forward_run(job, run, w, dx, NULL);
+  else
+    for (int64_t j = 0; j < run->count; j++) {
+      scion_patch dy = patch_at(run, j);
+      multiplied_backward(job, &dy, w, (float *)dx + j * run->pixel_step);
+    }
+}
+
 static void backward_input_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
-  const depthwise_job *job = data;
-  const scion_tensor *dy = job->dy, *dx = job->out;
-  __auto_type depthwise = SIMD_CHOOSE(scion_loop_depthwise);
-  scion_band band = scion_band_at(&job->bands, chunk);
-  for (int64_t i = band.from; i < band.to; i++) {
-    scion_taps v = scion_taps_of_input(job->window, 0, i, dy->shape[1]);
-    for (int64_t j = 0; j < dx->shape[2]; j++) {
-      scion_taps h = scion_taps_of_input(job->window, 1, j, dy->shape[2]);
-      scion_patch pixels = {0}, taps = {0};
-      if (v.count && h.count) pixels = scion_patch_of(dy, band.image, &v, &h), taps = kernel_patch(job->w, &v, &h);
-      float *pixel = scion_pixel(dx, band.image, i, j);
-      if (job->multiplier == 1) {
-        depthwise(&pixels, &taps, job->scale, NULL, pixel, SCION_F32, dx->shape[3], SCION_LINEAR, job->accumulate);
-      } else {
-        multiplied_backward(job, &pixels, &taps, pixel);
-      }
-    }
-  }
+  band_chunk(data, chunk, backward_run);
 }
 
 scion_status scion_depthwise_backward_input(const scion_tensor *dy, const scion_tensor *w, const scion_tensor *scale,
@@ -139,51 +195,35 @@ scion_status scion_depthwise_backward_input(const scion_tensor *dy, const scion_
   SCION_TRY(scion_require_f32(kernel, "dy", dy));
   SCION_TRY(scion_require_f32(kernel, "dx", dx));
   SCION_TRY(scion_require_vector(kernel, "scale", scale, dy->shape[3]));
-  depthwise_job job = {.dy = dy, .w = w, .out = dx, .scale = numbers(scale), .window = window, .accumulate = accumulate,
-                       .multiplier = w->shape[3]};
-  job.bands = scion_bands_of(dx, (int64_t)window->kernel[0] * window->kernel[1]);
-  return scion_parallel_for(job.bands.images * job.bands.bands, backward_input_chunk, &job);
+  depthwise_job job = {.in = dy, .w = w, .pixels = dx, .out = dx, .scale = numbers(scale), .window = window,
+                       .accumulate = accumulate, .multiplier = w->shape[3], .taps = scion_taps_of_input,
+                       .apart = window->stride[1], .advance = 1};
+  return run_bands(kernel, &job, backward_input_chunk);
 }
 
 /* ---- gradient to the weights: each chunk sums some rows of outputs, then the sums are added in order */
 
-static void multiplied_products(const float *x, int64_t x_step, const float *dy, int64_t dy_step, int64_t count, float *sum,
-                                int64_t outputs, int64_t multiplier) {
-  for (int64_t o = 0; o < outputs; o++) {
-    float total = 0;
-    for (int64_t j = 0; j < count; j++) total += x[j * x_step + o / multiplier] * dy[j * dy_step + o];
-    sum[o] += total;
-  }
-}
-
-/* The output columns whose tap s meets a pixel of the input: from .. to-1. */
-static void columns_of_tap(const scion_window *window, int64_t s, int64_t width, int64_t outputs, int64_t *from, int64_t *to) {
-  int64_t stride = window->stride[1], offset = s * window->dilation[1] - window->before[1];
-  *from = offset < 0 ? (-offset + stride - 1) / stride : 0;
-  *to = offset < width ? (width - 1 - offset) / stride + 1 : 0;
-  if (*to > outputs) *to = outputs;
-}
-
-static void backward_weights_row(const depthwise_job *job, int64_t image, int64_t i, float *sums) {
-  const scion_tensor *x = job->x, *dy = job->dy;
-  const int64_t outputs = dy->shape[3], kw = job->window->kernel[1];
-  __auto_type products = SIMD_CHOOSE(scion_loop_products);
-  scion_taps v = scion_taps_of_output(job->window, 0, i, x->shape[1]);
-  for (int64_t t = 0; t < v.count; t++)
-    for (int64_t s = 0; s < kw; s++) {
-      int64_t from, to;
-      columns_of_tap(job->window, s, x->shape[2], dy->shape[2], &from, &to);
-      if (from >= to) continue;
-      int64_t column = from * job->window->stride[1] + s * job->window->dilation[1] - job->window->before[1];
-      const float *pixel = scion_pixel(x, image, v.at + t * v.at_step, column), *gradient = scion_pixel(dy, image, i, from);
-      float *sum = sums + ((v.tap + t * v.tap_step) * kw + s) * outputs;
-      int64_t x_step = job->window->stride[1] * x->row_stride;
-      if (job->multiplier == 1) {
-        products(pixel, x_step, gradient, dy->row_stride, to - from, sum, outputs);
-      } else {
-        multiplied_products(pixel, x_step, gradient, dy->row_stride, to - from, sum, outputs, job->multiplier);
+static void multiplied_sums(const depthwise_job *job, const scion_run *run, const float *dy, float *sums, int64_t row_step,
+                            int64_t outputs) {
+  for (int64_t r = 0; r < run->x.rows; r++)
+    for (int64_t s = 0; s < run->x.columns; s++)
+      for (int64_t o = 0; o < outputs; o++) {
+        float total = 0;
+        for (int64_t j = 0; j < run->count; j++)
+          total += ((const float *)run->x.first)[j * run->x_step + r * run->x.row_step + s * run->x.column_step + o / job->multiplier] *
+                   dy[j * run->pixel_step + o];
+        sums[r * row_step + s * outputs + o] += total;
       }
-    }
+}
+
+static void sums_run(const depthwise_job *job, const scion_run *run, const scion_patch *w, void *dy, float *sums) {
+  if (run->x.rows == 0 || run->x.columns == 0) return;
+  int64_t outputs = job->pixels->shape[3];
+  float *first = sums + ((const float *)w->first - (const float *)job->w->data); /* the sums lie like the kernel */
+  if (job->multiplier == 1)
+    SIMD_CHOOSE(scion_loop_depthwise_sums)(run, dy, first, w->row_step, w->column_step, outputs);
+  else
+    multiplied_sums(job, run, dy, first, w->row_step, outputs);
 }
 
 #define WEIGHT_CHUNKS 32 /* at most, for each has a kernel's worth of sums */
@@ -191,10 +231,10 @@ static void backward_weights_row(const depthwise_job *job, int64_t image, int64_
 static void backward_weights_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   const depthwise_job *job = data;
-  int64_t rows = job->dy->shape[0] * job->dy->shape[1], each = (rows + job->chunks - 1) / job->chunks;
+  int64_t height = job->pixels->shape[1], rows = job->pixels->shape[0] * height, each = (rows + job->chunks - 1) / job->chunks;
   float *sums = job->partials + chunk * scion_tensor_elements(job->out);
   for (int64_t row = chunk * each; row < (chunk + 1) * each && row < rows; row++)
-    backward_weights_row(job, row / job->dy->shape[1], row % job->dy->shape[1], sums);
+    each_run(job, row / height, row % height, sums_run, sums);
 }
 
 scion_status scion_depthwise_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
@@ -204,11 +244,12 @@ scion_status scion_depthwise_backward_weights(const scion_tensor *x, const scion
   SCION_TRY(scion_require_f32(kernel, "x", x));
   SCION_TRY(scion_require_f32(kernel, "dy", dy));
   int64_t rows = dy->shape[0] * dy->shape[1], elements = scion_tensor_elements(dw);
-  depthwise_job job = {.x = x, .dy = dy, .out = dw, .window = window, .multiplier = dw->shape[3]};
+  depthwise_job job = {.in = x, .w = dw, .pixels = dy, .out = dw, .window = window, .multiplier = dw->shape[3],
+                       .taps = scion_taps_of_output, .apart = 1, .advance = window->stride[1]};
   job.chunks = rows < WEIGHT_CHUNKS ? rows : WEIGHT_CHUNKS;
+  SCION_TRY(find_runs(kernel, &job));
   job.partials = scion_kernel_memory(kernel, job.chunks * elements, sizeof(float));
-  if (!job.partials) return SCION_NO_MEMORY;
-  scion_status status = scion_parallel_for(job.chunks, backward_weights_chunk, &job);
+  scion_status status = job.partials ? scion_parallel_for(job.chunks, backward_weights_chunk, &job) : SCION_NO_MEMORY;
   float *total = dw->data;
   for (int64_t e = 0; e < elements && status == SCION_OK; e++) {
     double sum = 0;
@@ -216,5 +257,6 @@ scion_status scion_depthwise_backward_weights(const scion_tensor *x, const scion
     total[e] = (float)sum;
   }
   free(job.partials);
+  free(job.runs);
   return status;
 }

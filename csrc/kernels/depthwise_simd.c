@@ -1,53 +1,139 @@
-/* Depthwise convolution at one pixel, and the sums of its weights' gradient along a row of pixels. */
+/* Depthwise convolution along a run of pixels, and the sums of its weights' gradient: a vector of channels at a time, with the taps
+ * of a small kernel in registers. */
 #include "activation.h"
 
-SIMD_INLINE void depthwise_channels(const scion_patch *x, const scion_dtype dtype, const scion_patch *w, const float *scale,
-                                    const float *bias, void *y, scion_dtype y_dtype, scion_activation activation, int accumulate,
-                                    int64_t c, int64_t n) {
-  simd_float sum = {0};
-  for (int64_t r = 0; r < x->rows; r++)
-    for (int64_t s = 0; s < x->columns; s++)
-      sum += simd_load_of(dtype, x->first, r * x->row_step + s * x->column_step + c, n) *
-             simd_load_of(SCION_F32, w->first, r * w->row_step + s * w->column_step + c, n);
-  if (scale) sum *= simd_load_some(scale + c, n);
-  if (bias) sum += simd_load_some(bias + c, n);
-  sum = simd_activate(sum, activation, n);
-  if (accumulate) sum += simd_load_of(y_dtype, y, c, n);
-  simd_store_of(y_dtype, y, c, sum, n);
+#define MOST_TAPS 3 /* rows and columns of a small kernel */
+#define EACH_TAP(statement)                                   \
+  _Pragma("GCC unroll 3") for (int r = 0; r < rows; r++)      \
+    _Pragma("GCC unroll 3") for (int s = 0; s < columns; s++) statement
+
+/* Does body(.., rows, columns) with both constant, for a kernel of that many taps at most. */
+#define WITH_COLUMNS(rows, columns, body, ...)         \
+  switch (columns) {                                   \
+    case 1: body(__VA_ARGS__, rows, 1); break;         \
+    case 2: body(__VA_ARGS__, rows, 2); break;         \
+    default: body(__VA_ARGS__, rows, 3);               \
+  }
+#define WITH_TAPS(rows, columns, body, ...)                          \
+  switch (rows) {                                                    \
+    case 1: WITH_COLUMNS(1, columns, body, __VA_ARGS__) break;       \
+    case 2: WITH_COLUMNS(2, columns, body, __VA_ARGS__) break;       \
+    default: WITH_COLUMNS(3, columns, body, __VA_ARGS__)             \
+  }
+
+static inline bool is_small(const scion_patch *x) {
+  return x->rows >= 1 && x->columns >= 1 && x->rows <= MOST_TAPS && x->columns <= MOST_TAPS;
 }
 
-SIMD_INLINE void depthwise_row(const scion_patch *x, const scion_dtype dtype, const scion_patch *w, const float *scale,
-                               const float *bias, void *y, scion_dtype y_dtype, int64_t width, scion_activation activation,
-                               int accumulate) {
-  int64_t c = 0;
-  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH)
-    depthwise_channels(x, dtype, w, scale, bias, y, y_dtype, activation, accumulate, c, SIMD_WIDTH);
-  if (c < width) depthwise_channels(x, dtype, w, scale, bias, y, y_dtype, activation, accumulate, c, width - c);
+/* What happens to a sum before it is stored. */
+typedef struct {
+  const float *scale, *bias;
+  void *y;
+  scion_dtype y_dtype;
+  scion_activation curve; /* sigmoid or tanh, or linear where bounds are enough */
+  float low, high;        /* in this order of comparisons NaN stays */
+  int accumulate;
+} epilogue;
+
+SIMD_INLINE void finish(const epilogue *e, simd_float sum, int64_t at, int64_t n) {
+  sum = simd_min(simd_set(e->high), simd_max(simd_set(e->low), sum));
+  if (e->curve != SCION_LINEAR) sum = simd_activate(sum, e->curve, n);
+  if (e->accumulate) sum += simd_load_of(e->y_dtype, e->y, at, n);
+  simd_store_of(e->y_dtype, e->y, at, sum, n);
 }
 
-void SIMD(scion_loop_depthwise)(const scion_patch *x, const scion_patch *w, const float *scale, const float *bias, void *y,
-                                scion_dtype y_dtype, int64_t width, scion_activation activation, int accumulate) {
-  if (x->dtype == SCION_BF16) {
-    depthwise_row(x, SCION_BF16, w, scale, bias, y, y_dtype, width, activation, accumulate);
-  } else {
-    depthwise_row(x, SCION_F32, w, scale, bias, y, y_dtype, width, activation, accumulate);
+SIMD_INLINE void small_channels(const scion_run *k, const scion_patch *w, const epilogue *e, const scion_dtype dtype, int64_t c,
+                                int64_t n, const int rows, const int columns) {
+  simd_float taps[MOST_TAPS][MOST_TAPS], bias = e->bias ? simd_load_some(e->bias + c, n) : (simd_float){0};
+  EACH_TAP(taps[r][s] = simd_load_of(SCION_F32, w->first, r * w->row_step + s * w->column_step + c, n);)
+  if (e->scale) EACH_TAP(taps[r][s] *= simd_load_some(e->scale + c, n);)
+  int64_t x = c, y = c;
+  for (int64_t j = 0; j < k->count; j++, x += k->x_step, y += k->pixel_step) {
+    simd_float sum = bias;
+    EACH_TAP(sum += simd_load_of(dtype, k->x.first, x + r * k->x.row_step + s * k->x.column_step, n) * taps[r][s];)
+    finish(e, sum, y, n);
   }
 }
 
-SIMD_INLINE void products_channels(const float *x, int64_t x_step, const float *dy, int64_t dy_step, int64_t count, float *sum,
-                                   int64_t c, int64_t n) {
-  simd_float lane[4] = {{0}}; /* four sums that do not wait for each other */
-  int64_t j = 0;
-  for (; j + 4 <= count; j += 4)
-    for (int u = 0; u < 4; u++)
-      lane[u] += simd_load_some(x + (j + u) * x_step + c, n) * simd_load_some(dy + (j + u) * dy_step + c, n);
-  for (; j < count; j++) lane[0] += simd_load_some(x + j * x_step + c, n) * simd_load_some(dy + j * dy_step + c, n);
-  simd_store_some(sum + c, simd_load_some(sum + c, n) + ((lane[0] + lane[1]) + (lane[2] + lane[3])), n);
+SIMD_INLINE void large_channels(const scion_run *k, const scion_patch *w, const epilogue *e, const scion_dtype dtype, int64_t c,
+                                int64_t n) {
+  for (int64_t j = 0; j < k->count; j++) {
+    simd_float sum = {0};
+    for (int64_t r = 0; r < k->x.rows; r++)
+      for (int64_t s = 0; s < k->x.columns; s++)
+        sum += simd_load_of(dtype, k->x.first, j * k->x_step + r * k->x.row_step + s * k->x.column_step + c, n) *
+               simd_load_of(SCION_F32, w->first, r * w->row_step + s * w->column_step + c, n);
+    if (e->scale) sum *= simd_load_some(e->scale + c, n);
+    if (e->bias) sum += simd_load_some(e->bias + c, n);
+    finish(e, sum, j * k->pixel_step + c, n);
+  }
 }
 
-void SIMD(scion_loop_products)(const float *x, int64_t x_step, const float *dy, int64_t dy_step, int64_t count, float *sum,
-                               int64_t width) {
+SIMD_INLINE void depthwise_channels(const scion_run *k, const scion_patch *w, const epilogue *e, const scion_dtype dtype, int64_t c,
+                                    int64_t n) {
+  if (is_small(&k->x)) {
+    WITH_TAPS(k->x.rows, k->x.columns, small_channels, k, w, e, dtype, c, n)
+  } else {
+    large_channels(k, w, e, dtype, c, n);
+  }
+}
+
+SIMD_INLINE void depthwise_run(const scion_run *k, const scion_patch *w, const epilogue *e, const scion_dtype dtype, int64_t width) {
   int64_t c = 0;
-  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH) products_channels(x, x_step, dy, dy_step, count, sum, c, SIMD_WIDTH);
-  if (c < width) products_channels(x, x_step, dy, dy_step, count, sum, c, width - c);
+  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH) depthwise_channels(k, w, e, dtype, c, SIMD_WIDTH);
+  if (c < width) depthwise_channels(k, w, e, dtype, c, width - c);
+}
+
+void SIMD(scion_loop_depthwise)(const scion_run *run, const scion_patch *w, const float *scale, const float *bias, void *y,
+                                scion_dtype y_dtype, int64_t width, scion_activation activation, int accumulate) {
+  bool rectified = activation == SCION_RELU || activation == SCION_RELU6;
+  epilogue e = {scale, bias, y, y_dtype, rectified ? SCION_LINEAR : activation, rectified ? 0 : -INFINITY,
+                activation == SCION_RELU6 ? 6 : INFINITY, accumulate};
+  if (run->x.dtype == SCION_BF16) {
+    depthwise_run(run, w, &e, SCION_BF16, width);
+  } else {
+    depthwise_run(run, w, &e, SCION_F32, width);
+  }
+}
+
+/* Where the sums of a gradient lie. */
+typedef struct {
+  float *first;
+  int64_t row_step, column_step;
+} sums_patch;
+
+SIMD_INLINE void small_sums(const scion_run *k, const float *dy, const sums_patch *p, int64_t c, int64_t n, const int rows,
+                            const int columns) {
+  simd_float sum[MOST_TAPS][MOST_TAPS];
+  EACH_TAP(sum[r][s] = (simd_float){0};)
+  const float *x = (const float *)k->x.first + c;
+  for (int64_t j = 0; j < k->count; j++, x += k->x_step) {
+    simd_float gradient = simd_load_some(dy + j * k->pixel_step + c, n);
+    EACH_TAP(sum[r][s] += simd_load_some(x + r * k->x.row_step + s * k->x.column_step, n) * gradient;)
+  }
+  float *to = p->first + c;
+  EACH_TAP(simd_store_some(to + r * p->row_step + s * p->column_step,
+                           simd_load_some(to + r * p->row_step + s * p->column_step, n) + sum[r][s], n);)
+}
+
+SIMD_INLINE void sums_channels(const scion_run *k, const float *dy, const sums_patch *p, int64_t c, int64_t n) {
+  if (is_small(&k->x)) {
+    WITH_TAPS(k->x.rows, k->x.columns, small_sums, k, dy, p, c, n)
+    return;
+  }
+  scion_run one = *k; /* tap by tap */
+  for (int64_t r = 0; r < k->x.rows; r++)
+    for (int64_t s = 0; s < k->x.columns; s++) {
+      sums_patch tap = {p->first + r * p->row_step + s * p->column_step, 0, 0};
+      one.x.first = (const float *)k->x.first + r * k->x.row_step + s * k->x.column_step;
+      small_sums(&one, dy, &tap, c, n, 1, 1);
+    }
+}
+
+void SIMD(scion_loop_depthwise_sums)(const scion_run *run, const float *dy, float *sums, int64_t row_step, int64_t column_step,
+                                     int64_t width) {
+  sums_patch p = {sums, row_step, column_step};
+  int64_t c = 0;
+  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH) sums_channels(run, dy, &p, c, SIMD_WIDTH);
+  if (c < width) sums_channels(run, dy, &p, c, width - c);
 }

@@ -123,12 +123,18 @@ SIMD_DECLARE(void, scion_loop_max_backward, const scion_patch *x, const float *y
 /* y (+)= sum of x * row_factor * column_factor; the factors lie so far apart from one row or column of the patch to the next. */
 SIMD_DECLARE(void, scion_loop_weighted, const scion_patch *x, const float *row_factor, int64_t row_factor_step,
              const float *column_factor, int64_t column_factor_step, void *y, scion_dtype y_dtype, int64_t width, int accumulate);
-/* y (+)= act(scale * sum of x * w + bias), w a patch of the kernel; scale, bias NULL or [width]. */
-SIMD_DECLARE(void, scion_loop_depthwise, const scion_patch *x, const scion_patch *w, const float *scale, const float *bias,
+/* Pixels of a row whose windows meet the same taps: windows and pixels each lie so many elements apart. */
+typedef struct {
+  scion_patch x;
+  int64_t count, x_step, pixel_step;
+} scion_run;
+
+/* At each pixel y (+)= act(sum of x * w * scale + bias), w a patch of the kernel; scale, bias NULL or [width]. */
+SIMD_DECLARE(void, scion_loop_depthwise, const scion_run *run, const scion_patch *w, const float *scale, const float *bias,
              void *y, scion_dtype y_dtype, int64_t width, scion_activation activation, int accumulate);
-/* sum += sum over `count` pixels of x * dy. */
-SIMD_DECLARE(void, scion_loop_products, const float *x, int64_t x_step, const float *dy, int64_t dy_step, int64_t count,
-             float *sum, int64_t width);
+/* For each tap, sum += sum over the pixels of x * dy; sums lie like the taps of a kernel. */
+SIMD_DECLARE(void, scion_loop_depthwise_sums, const scion_run *run, const float *dy, float *sums, int64_t row_step,
+             int64_t column_step, int64_t width);
 
 /* ---- optimizer_simd.c: the updates of scion.h on n numbers; decay is lr * decay */
 

@@ -1,5 +1,6 @@
 -- A small Inception-like network as a whole: losses and every gradient against PyTorch in double precision.
 local core = require "scion.core"
+local scion = require "scion"
 local small = dofile "spec/small_network.lua"
 
 local function golden(statistics)
@@ -55,6 +56,35 @@ describe("a small network", function()
         local distance = small.distance(core.place(model.arena, g.place), expected.gradients[name])
         assert.is_true(distance < 1e-4, ("%s differs by %g"):format(name, distance))
       end
+    end
+  end)
+
+  it("gives gammas the same gradient whether they are folded or, above a frozen kernel, not", function()
+    scion.seed(5)
+    local x = scion.nn.depthwise_conv2d(3, { multiplier = 2, padding = "same", name = "deep/conv" })(scion.nn.input(6, 6, 3))
+    x = scion.nn.relu6()(scion.nn.batch_norm { statistics = "stored", name = "deep/norm" }(x))
+    x = scion.nn.dense(5, { name = "flat/units" })(scion.nn.global_avg_pool()(x))
+    x = scion.nn.batch_norm { statistics = "stored", name = "flat/norm" }(x)
+    local model = scion.model { output = scion.nn.dense(3, "softmax", { name = "out" })(x) }
+    for _, row in ipairs(model:layers()) do
+      for name, t in pairs(row.weights) do
+        if name ~= "kernel" then core.copy(scion.uniform(t:shape(), 0.5, 1.5), t) end
+      end
+    end
+    local batch = { images = scion.uniform({ 4, 6, 6, 3 }, -2, 2), labels = scion.tensor({ 0, 1, 2, 0 }, "i32") }
+    local function gammas()
+      local plan, found = model:plan_for { mode = "train", batch = 4, input_dtype = "f32", loss = "categorical" }, {}
+      model:execute(plan, batch)
+      for _, g in ipairs(plan.gradients) do
+        if g.parameter.name == "gamma" then found[g.layer.name] = core.place(model.arena, g.place):totable() end
+      end
+      return found
+    end
+    local folded = gammas()
+    model:freeze { layers = "deep/conv" }:freeze { layers = "flat/units" }
+    local plain = gammas()
+    for _, name in ipairs { "deep/norm", "flat/norm" } do
+      assert.is_true(small.distance(scion.tensor(folded[name], "f32"), plain[name]) < 1e-4, name)
     end
   end)
 end)

@@ -11,7 +11,7 @@
 typedef struct {
   int count;
   int64_t length[CONV2D_PIECES];
-  const float *rows[CONV2D_PIECES][CONV2D_BLOCK + 1]; /* a tile fetches as many rows of the next, which may have one less */
+  const float *rows[CONV2D_PIECES][CONV2D_BLOCK + 1]; /* and the last again, as a tile fetches as many of the next */
   float gathered[CONV2D_BLOCK * CONV2D_PITCH];
 } conv2d_rows;
 
@@ -39,8 +39,8 @@ static void conv2d_point(const conv2d_source *s, int64_t tap, int64_t offset, in
     run = s->grid[1] - j < count - p ? s->grid[1] - j : count - p;
     int64_t h = i * s->step[0] + s->first[0] + r * s->tap_step[0];
     bool inside = h >= 0 && h < s->size[0];
-    conv2d_point_along(s, inside ? s->data + (n * s->size[0] + h) * s->size[1] * s->stride + offset : NULL, c, j, run,
-                       out + p);
+    conv2d_point_along(s, inside ? s->data + (n * s->size[0] + h) * s->size[1] * s->stride + offset : NULL, c, j,
+                       run, out + p);
     if (++i == s->grid[0]) i = 0, n++;
   }
 }
@@ -66,8 +66,8 @@ static void conv2d_point_windows(const conv2d_source *s, int64_t first, int64_t 
   for (int64_t r = 0; r < s->taps[0]; r++) rows->length[r] = run;
 }
 
-/* The values k0 .. k1-1 of taps x channels for grid pixels first .. first+count-1. */
-static void conv2d_find_rows(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, conv2d_rows *rows) {
+/* Points to them, or gathers where pieces would be too short. */
+static void conv2d_point_depth(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, conv2d_rows *rows) {
   rows->count = 0;
   bool joined = s->tap_step[1] == 1 && s->stride == s->channels; /* taps side by side lie so in memory, too */
   if (s->channels < CONV2D_SHORT && joined && k1 - k0 == s->taps[0] * s->taps[1] * s->channels && s->taps[0] <= CONV2D_PIECES) {
@@ -86,6 +86,12 @@ static void conv2d_find_rows(const conv2d_source *s, int64_t first, int64_t coun
     conv2d_point(s, k / s->channels, k % s->channels, first, count, rows->rows[rows->count]);
     rows->length[rows->count++] = length;
   }
+}
+
+/* The values k0 .. k1-1 of taps x channels for grid pixels first .. first+count-1. */
+static void conv2d_find_rows(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, conv2d_rows *rows) {
+  conv2d_point_depth(s, first, count, k0, k1, rows);
+  for (int piece = 0; piece < rows->count; piece++) rows->rows[piece][count] = rows->rows[piece][count - 1];
 }
 
 #endif

@@ -5,7 +5,7 @@
 
 typedef struct {
   conv2d_rows rows;
-  float *out[CONV2D_BLOCK + 1]; /* a tile fetches as many of the next, which may have one less */
+  float *out[CONV2D_BLOCK + 1]; /* a tile fetches as many of the next, which may have one less: that one is the last again */
 } chunk_scratch;
 _Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a block fits into a thread's scratch");
 
@@ -20,6 +20,7 @@ static void find_outputs(const conv2d_grid *g, int64_t first, int64_t count, flo
       if (++i == grid[0]) i = 0, n++;
     }
   }
+  out[count] = out[count - 1];
 }
 
 /* The activations that are no clamp, on what the tiles have left. */

@@ -371,7 +371,7 @@ scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
                                double beta2, double epsilon, int64_t step, double decay);
 
-/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, hdf5.c) */
+/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, elements.c, hdf5.c) */
 
 /* A file that appears whole or not at all: it is written under a temporary name in the same folder and takes its own name,
  * in place of an older file, only when every byte has reached the disk. Links are followed, an older file's permissions
@@ -398,6 +398,7 @@ typedef struct {
   const char *dtype; /* as in the file: "F32", "BF16", "I64", .. */
   int dims;          /* may exceed SCION_MAX_DIMS: such a tensor can be listed but not read */
   const int64_t *shape;
+  uint64_t place;    /* of its first byte in the file */
 } scion_safetensors_entry;
 
 typedef struct {
@@ -425,6 +426,17 @@ typedef struct {
  * order given; the header is padded with spaces to a multiple of 8 bytes. Text must be UTF-8. */
 scion_status scion_safetensors_write(const char *path, const scion_named_tensor *tensors, size_t count,
                                      const scion_metadata *metadata, size_t pairs);
+
+/* Numbers as other files hold them (files/elements.c), little-endian, by safetensors' names of dtypes: F32, F16, BF16, F64, U8, BOOL,
+ * I8, I16, I32, I64. */
+size_t scion_element_size(const char *dtype); /* bytes an element; 0: unknown */
+/* t[i,j,..] = element number first + i*strides[0] + j*strides[1] + .. of `bytes` (contiguous u8): a transposition is a matter of
+ * strides. t is contiguous; what its dtype cannot hold is rounded and saturates. Strides that lead out of `bytes` are refused. */
+scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t first, const int64_t *strides, scion_tensor *t);
+/* Fills a contiguous u8 tensor with the bytes of a regular file from `offset` on. */
+scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t);
+/* CRC-32 of a contiguous u8 tensor, as zip archives have it. */
+uint32_t scion_crc32(const scion_tensor *bytes);
 
 /* HDF5, for reading alone, and as little of it as weights need: groups by hard links, datasets of floating-point numbers that
  * lie within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings. A module of its own

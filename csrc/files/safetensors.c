@@ -1,6 +1,6 @@
 /* Reading safetensors: the header and its rules, then one tensor at a time. By pread and never by mmap, so that a file which
  * shrinks meanwhile is an error and not a signal. */
-#include "scion.h"
+#include "elements.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -222,7 +222,7 @@ void scion_safetensors_close(scion_safetensors *file) {
 bool scion_safetensors_entry_at(const scion_safetensors *file, size_t i, scion_safetensors_entry *result) {
   if (i >= file->count) return false;
   const entry *e = &file->entries[i];
-  *result = (scion_safetensors_entry){e->name, e->kind->name, e->dims, e->shape};
+  *result = (scion_safetensors_entry){e->name, e->kind->name, e->dims, e->shape, file->data + e->begin};
   return true;
 }
 
@@ -233,18 +233,6 @@ bool scion_safetensors_metadata_at(const scion_safetensors *file, size_t i, scio
 }
 
 /* ---- contents */
-
-static float half_to_float(uint16_t half) {
-  uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023, bits;
-  float value;
-  if (exponent == 0) {
-    value = (float)fraction * 0x1p-24f; /* subnormal: exact */
-    return sign ? -value : value;
-  }
-  bits = sign | (exponent == 31 ? 255u : exponent + 112) << 23 | fraction << 13;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 static void to_floats(const kind *from, const unsigned char *data, float *out, size_t count) {
   for (size_t i = 0; i < count; i++) {

@@ -279,7 +279,7 @@ scion_status scion_max_pool_backward(const scion_tensor *x, const scion_tensor *
 scion_status scion_average_pool_forward(const scion_tensor *x, scion_tensor *y, const scion_window *window, int include_padding);
 scion_status scion_average_pool_backward(const scion_tensor *dy, scion_tensor *dx, const scion_window *window,
                                          int include_padding, int accumulate);
-/* x [N,H,W,C], y [N,C]: mean or maximum over all pixels. */
+/* x [N,H,W,C], y [N,C] or [N,1,1,C]: mean or maximum over all pixels. */
 scion_status scion_global_average_pool_forward(const scion_tensor *x, scion_tensor *y);
 scion_status scion_global_average_pool_backward(const scion_tensor *dy, scion_tensor *dx, int accumulate);
 scion_status scion_global_max_pool_forward(const scion_tensor *x, scion_tensor *y);

@@ -196,8 +196,11 @@ static scion_status whole_image(const char *kernel, const char *name, const scio
 
 static scion_status one_pixel(const char *kernel, const char *name, const scion_tensor *t, const scion_tensor *image,
                               scion_tensor *out) {
-  SCION_TRY(scion_require_matrix(kernel, name, t, image->shape[0], image->shape[3]));
   *out = *t;
+  if (t->dims == 4 && t->shape[1] == 1 && t->shape[2] == 1) { /* as an image of one pixel */
+    out->dims = 2, out->shape[1] = t->shape[3];
+  }
+  SCION_TRY(scion_require_matrix(kernel, name, out, image->shape[0], image->shape[3]));
   out->dims = 4;
   out->shape[0] = image->shape[0], out->shape[1] = out->shape[2] = 1, out->shape[3] = image->shape[3];
   return SCION_OK;

@@ -18,6 +18,7 @@ layer.required = setmetatable({}, { __tostring = function() return "required" en
 ---@class scion.Layer
 ---@field kind string snake_case: `conv2d`, `batch_norm`
 ---@field name string? set by the user, or by the graph
+---@field origin table<string, string>? its publishers' names for it, where they do not follow from its own: see models/builder.lua
 ---@field options table what the constructor was given, with defaults
 ---@field parameters scion.Parameter[] in Keras's order
 ---@field frozen boolean
@@ -173,7 +174,7 @@ function layer.define(definition)
   end
   local class = { __index = definition, __call = apply, __name = "scion.Layer" }
   class.__tostring = function(self) return ("%s (%s)"):format(self:title(), self.kind) end
-  local known = { name = false }
+  local known = { name = false, origin = false }
   for name in pairs(definition.defaults or {}) do known[name] = true end
   return function(...)
     local given = read_options(definition, ...)
@@ -185,7 +186,7 @@ function layer.define(definition)
       if value == layer.required then error(("nn.%s: option '%s' must be given"):format(definition.kind, name), 0) end
       values[name] = value
     end
-    local self = setmetatable({ name = given.name, options = values, parameters = {}, frozen = false, derived = {} }, class)
+    local self = setmetatable({ name = given.name, origin = given.origin, options = values, parameters = {}, frozen = false, derived = {} }, class)
     if definition.check then definition.check(self) end
     return self
   end

@@ -16,8 +16,8 @@ local function architecture(m)
   for i, node in ipairs(m.order) do
     local inputs = {}
     for j, input in ipairs(node.inputs) do inputs[j] = input.layer.name end
-    layers[i] = { kind = node.layer.kind, name = node.layer.name, options = node.layer.options, inputs = table.concat(inputs, "\n"),
-                  frozen = node.layer.frozen }
+    layers[i] = { kind = node.layer.kind, name = node.layer.name, origin = node.layer.origin, options = node.layer.options,
+                  inputs = table.concat(inputs, "\n"), frozen = node.layer.frozen }
   end
   return { name = m.name or "", output = m.output.layer.name, layers = layers }
 end
@@ -51,7 +51,7 @@ local function rebuild_layer(description, nodes)
   if type(kind) ~= "string" or not kind:find("^[a-z][a-z0-9_]*$") or type(name) ~= "string" or type(description.options) ~= "table" then
     error("a layer is not described by kind, name and options", 0)
   end
-  local given = { name = name }
+  local given = { name = name, origin = description.origin }
   for key, value in pairs(description.options) do given[key] = value end
   local made = nn[kind](given)
   if kind ~= "input" then

@@ -1,4 +1,4 @@
---- What all architectures share: their options, the input, the top, and loading weights.
+--- What all architectures share: their options, the input, the top, loading weights, and the names their publishers use.
 local layer = require "scion.layer"
 local model = require "scion.model"
 local nn = require "scion.nn"
@@ -6,7 +6,33 @@ local options = require "scion.options"
 
 local builder = {}
 
-local known = { weights = false, input = false, top = false, classes = 1000, batch_norm = false, preprocess = false }
+---@class scion.WeightsFile
+---@field url string
+---@field sha256 string? all of it or, as in torchvision's file names, its first digits
+---@field md5 string?
+---@field top boolean? with the classifier; `width` and `input`: for which options of the builder it was made; `resize`: where it
+---  differs from the variant's
+
+--- One publisher's form of an architecture. Preprocessing, epsilons and padding belong to the weights, and so to the variant.
+---@class scion.Variant
+---@field name string the publisher: "keras" or "torchvision"
+---@field preprocess string|table
+---@field resize integer? images are resized to that (the shorter side), and `crop` taken from the middle; neither: to the input
+---@field crop integer?
+---@field filter string? "bilinear" unless given
+---@field weights scion.WeightsFile[]
+
+--- An architecture is called with options to build a model.
+---@class scion.Architecture
+---@field name string
+---@field input integer default size
+---@field smallest integer
+---@field parameters integer published number, with the top for 1000 classes, statistics of batch norm included
+---@field macs integer multiply-adds at the default size
+---@field variants scion.Variant[] the first is the default
+local architecture = { __name = "scion.Architecture" }
+
+local known = { weights = false, input = false, top = false, classes = 1000, batch_norm = false, preprocess = false, variant = false }
 
 local function input_size(definition, given)
   local size = given or definition.input
@@ -20,6 +46,15 @@ local function input_size(definition, given)
   return pair
 end
 
+local function find_variant(definition, name)
+  local names = {}
+  for i, variant in ipairs(definition.variants) do
+    if variant.name == name or not name then return variant end
+    names[i] = "'" .. variant.name .. "'"
+  end
+  error(("%s: variant is %s, not '%s'"):format(definition.name, table.concat(names, " or "), tostring(name)), 0)
+end
+
 local function set_statistics(made, statistics)
   if statistics ~= "stored" and statistics ~= "batch" then
     error(("batch_norm is 'stored' or 'batch', not '%s'"):format(tostring(statistics)), 0)
@@ -29,30 +64,53 @@ local function set_statistics(made, statistics)
   end
 end
 
---- Makes a builder from: name, input (default size), smallest (least size), preprocess, trunk(x), top(x, classes).
+--- The name of a layer in a publisher's files: its `origin`, or its own name with that publisher's separator.
+---@param made { name: string, origin: table<string, string>? } a layer
+---@param publisher "keras"|"torchvision"
+---@return string
+function builder.publisher_name(made, publisher)
+  local given = made.origin and made.origin[publisher]
+  return given or (made.name:gsub("/", publisher == "torchvision" and "." or "_"))
+end
+
+--- Whether a value is an architecture.
+---@param value any
+---@return boolean
+function builder.is(value) return getmetatable(value) == architecture end
+
+--- Makes an architecture from: the fields of scion.Architecture; trunk(x, o) and top(x, o), which get the options; `options`, those
+--- it has beside the common ones, with defaults.
 ---@param definition table
----@return fun(options: table?): scion.Model
+---@return scion.Architecture
 function builder.define(definition)
-  return function(given)
-    given = given or {}
-    options.check("scion.models." .. definition.name, given, known)
-    local size = input_size(definition, given.input)
-    local function build()
-      local x = nn.input { shape = { size[1], size[2], 3 }, preprocess = given.preprocess or definition.preprocess, name = "input" }
-      x = definition.trunk(x)
-      if given.top then x = definition.top(x, given.classes or known.classes) end
-      return model.new { output = x, name = definition.name }
-    end
-    local made
-    if given.weights then
-      made = layer.without_initial_values(build)
-      require("scion.weights").load(made, given.weights)
-    else
-      made = build()
-    end
-    set_statistics(made, given.batch_norm or (given.weights and "stored" or "batch"))
-    return made
+  definition.known = {}
+  for _, list in ipairs { known, definition.options or {} } do
+    for name, default in pairs(list) do definition.known[name] = default end
   end
+  return setmetatable(definition, architecture)
+end
+
+--- Builds the model.
+function architecture:__call(given)
+  local o = options.check("scion.models." .. self.name, given, self.known)
+  local size, variant = input_size(self, o.input or nil), find_variant(self, o.variant or nil)
+  o.variant = variant.name
+  if self.check then self.check(o) end
+  local function build()
+    local x = nn.input { shape = { size[1], size[2], 3 }, preprocess = o.preprocess or variant.preprocess, name = "input" }
+    x = self.trunk(x, o)
+    if o.top then x = self.top(x, o) end
+    return model.new { output = x, name = self.name }
+  end
+  local made
+  if o.weights then
+    made = layer.without_initial_values(build)
+    require("scion.weights").load(made, o.weights)
+  else
+    made = build()
+  end
+  set_statistics(made, o.batch_norm or (o.weights and "stored" or "batch"))
+  return made
 end
 
 return builder

@@ -119,19 +119,22 @@ local function trunk(x)
   return block_c(x, "mixed10")                                            --   5 x   5 x 2048
 end
 
---- Builds Inception V3.
----@param options { weights: string?, input: integer|integer[]|nil, top: boolean?, classes: integer?, batch_norm: "stored"|"batch"|nil, preprocess: string|table|nil }?
----   weights: a Keras .h5 or Scion's safetensors; none: fresh initial weights. input: 299, at least 75. top: with the classifier of
----   `classes` (1000) outputs. batch_norm: "stored" with weights, "batch" without. preprocess: "tf".
----@return scion.Model
+local keras_files = "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels"
+
 return builder.define {
   name = "inception_v3",
   input = 299,
   smallest = 75,
-  preprocess = "tf",
+  parameters = 23851784,
+  macs = 5713216096,
+  variants = {
+    { name = "keras", preprocess = "tf",
+      weights = { { top = true, url = keras_files .. ".h5", md5 = "9a0d58056eeedaa3f26cb7ebd46da564" },
+                  { url = keras_files .. "_notop.h5", md5 = "bcbd6486424b2319ff4ef7d526e38f63" } } },
+  },
   trunk = trunk,
-  top = function(x, classes)
+  top = function(x, o)
     x = nn.global_avg_pool { name = "avg_pool" }(x)
-    return nn.dense(classes, "softmax", { name = "predictions" })(x)
+    return nn.dense(o.classes, "softmax", { name = "predictions" })(x)
   end,
 }

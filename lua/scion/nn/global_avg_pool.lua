@@ -1,12 +1,14 @@
---- nn.global_avg_pool(): the mean of each channel over the whole image.
+--- nn.global_avg_pool{ keep_dims = false }: the mean of each channel over the whole image; keep_dims: as an image of one pixel.
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "global_avg_pool",
+  defaults = { keep_dims = false },
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)
-    return { (...)[3] }
+    local channels = (...)[3]
+    return self.options.keep_dims and { 1, 1, channels } or { channels }
   end,
 
   forward = function(_, s) s:emit { "global_average_pool_forward", x = s.x[1], y = s.y } end,

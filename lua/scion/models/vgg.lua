@@ -1,0 +1,62 @@
+--- VGG (Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition"), with 16 and 19 layers
+--- that have weights. Shapes in comments are those of an input of 224 x 224.
+local builder = require "scion.models.builder"
+local nn = require "scion.nn"
+
+local function trunk(depths)
+  return function(x)
+    local index = 0 -- torchvision counts convolutions, activations and pools alike
+    local function block(name, depth, filters)
+      for i = 1, depth do
+        x = nn.conv2d(filters, 3, { padding = "same", activation = "relu", name = name .. "/conv" .. i,
+                                    origin = { torchvision = "features." .. index } })(x)
+        index = index + 2
+      end
+      x = nn.max_pool(2, { name = name .. "/pool" })(x)
+      index = index + 1
+    end
+    block("block1", depths[1], 64)                                        -- 112 x 112 x 64
+    block("block2", depths[2], 128)                                       --  56 x  56 x 128
+    block("block3", depths[3], 256)                                       --  28 x  28 x 256
+    block("block4", depths[4], 512)                                       --  14 x  14 x 512
+    block("block5", depths[5], 512)                                       --   7 x   7 x 512
+    return x
+  end
+end
+
+local function top(x, o)
+  local torchvision = o.variant == "torchvision"
+  if x.shape[1] ~= 7 or x.shape[2] ~= 7 then x = nn.adaptive_avg_pool(7, { name = "avgpool" })(x) end
+  x = nn.flatten { name = "flatten" }(x)
+  x = nn.dense(4096, "relu", { name = "fc1", origin = { torchvision = "classifier.0", image = { 7, 7, 512 } } })(x)
+  if torchvision then x = nn.dropout(0.5, { name = "dropout1" })(x) end
+  x = nn.dense(4096, "relu", { name = "fc2", origin = { torchvision = "classifier.3" } })(x)
+  if torchvision then x = nn.dropout(0.5, { name = "dropout2" })(x) end
+  return nn.dense(o.classes, "softmax", { name = "predictions", origin = { torchvision = "classifier.6" } })(x)
+end
+
+local function vgg(name, depths, facts)
+  local keras = ("https://storage.googleapis.com/tensorflow/keras-applications/%s/%s_weights_tf_dim_ordering_tf_kernels"):format(name, name)
+  return builder.define {
+    name = name,
+    input = 224,
+    smallest = 32,
+    parameters = facts.parameters,
+    macs = facts.macs,
+    variants = {
+      { name = "keras", preprocess = "caffe", weights = { { top = true, url = keras .. ".h5", md5 = facts.md5[1] },
+                                                          { url = keras .. "_notop.h5", md5 = facts.md5[2] } } },
+      { name = "torchvision", preprocess = "torch", resize = 256, crop = 224,
+        weights = { { top = true, url = ("https://download.pytorch.org/models/%s-%s.pth"):format(name, facts.sha256), sha256 = facts.sha256 } } },
+    },
+    trunk = trunk(depths),
+    top = top,
+  }
+end
+
+return {
+  vgg16 = vgg("vgg16", { 2, 2, 3, 3, 3 }, { parameters = 138357544, macs = 15470264320, sha256 = "397923af",
+    md5 = { "64373286793e3c8b2b4e3219cbf3544b", "6d6bbae143d832006294945121d1f1fc" } }),
+  vgg19 = vgg("vgg19", { 2, 2, 4, 4, 4 }, { parameters = 143667240, macs = 19632062464, sha256 = "dcbb9e9d",
+    md5 = { "cbe5617147190e668d6c5d5026f83318", "253f8cb515780f3b799900260a226db6" } }),
+}

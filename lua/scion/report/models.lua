@@ -1,0 +1,51 @@
+--- What is known of every architecture, for scion.models.list().
+local builder = require "scion.models.builder"
+local lfs = require "lfs"
+local text = require "scion.report.text"
+
+---@class scion.ModelList a list of scion.Architecture, which prints as a table
+local class = { __name = "scion.ModelList" }
+
+--- The names of the files beside models/builder.lua.
+local function files()
+  local folder, names = assert(package.searchpath("scion.models.builder", package.path)):match "^(.*)/[^/]*$", {}
+  for file in lfs.dir(folder) do
+    local name = file:match "^([%w_]+)%.lua$"
+    if name and name ~= "init" and name ~= "builder" then names[#names + 1] = name end
+  end
+  return names
+end
+
+--- "torchvision: torch, 2 files (sha256 0676ba61, 11ad3fa6)"; files without a published hash are only counted.
+local function describe(variant)
+  local hashes = {}
+  for _, file in ipairs(variant.weights) do
+    local hash = file.sha256 and "sha256 " .. file.sha256:sub(1, 8) or file.md5 and "md5 " .. file.md5:sub(1, 8)
+    if hash then hashes[#hashes + 1] = (file.top and "" or "no top ") .. hash end
+  end
+  local preprocess = type(variant.preprocess) == "string" and variant.preprocess or "within the network"
+  local count = #variant.weights
+  return ("%s: %s, %d file%s%s"):format(variant.name, preprocess, count, count == 1 and "" or "s",
+    #hashes > 0 and " (" .. table.concat(hashes, ", ") .. ")" or "")
+end
+
+function class:__tostring()
+  local lines = { ("%s %12s %12s %5s  %s"):format(text.column("name", 20), "parameters", "multiply-adds", "input", "weights: preprocessing, files") }
+  for _, a in ipairs(self) do
+    for i, variant in ipairs(a.variants) do
+      local head = i == 1 and ("%s %12s %13s %5d"):format(text.column(a.name, 20), text.grouped(a.parameters), text.macs(a.macs), a.input)
+      lines[#lines + 1] = (head or (" "):rep(53)) .. "  " .. describe(variant)
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+return function()
+  local list = setmetatable({}, class)
+  for _, file in ipairs(files()) do
+    local made = require("scion.models." .. file)
+    for _, architecture in pairs(builder.is(made) and { made } or made) do list[#list + 1] = architecture end
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end

@@ -430,8 +430,8 @@ scion_status scion_safetensors_write(const char *path, const scion_named_tensor 
 /* Numbers as other files hold them (files/elements.c), little-endian, by safetensors' names of dtypes: F32, F16, BF16, F64, U8, BOOL,
  * I8, I16, I32, I64. */
 size_t scion_element_size(const char *dtype); /* bytes an element; 0: unknown */
-/* t[i,j,..] = element number first + i*strides[0] + j*strides[1] + .. of `bytes` (contiguous u8): a transposition is a matter of
- * strides. t is contiguous; what its dtype cannot hold is rounded and saturates. Strides that lead out of `bytes` are refused. */
+/* t[i,j,..] = element number first + i*strides[0] + j*strides[1] + .. of the bytes of `bytes` (contiguous, of any dtype, in other
+ * memory): a transposition is a matter of strides, and so is a mirror. t is contiguous; what its dtype cannot hold is rounded and saturates. Strides that lead out of `bytes` are refused. */
 scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t first, const int64_t *strides, scion_tensor *t);
 /* Fills a contiguous u8 tensor with the bytes of a regular file from `offset` on. */
 scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t);

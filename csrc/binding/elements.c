@@ -19,7 +19,7 @@ static int core_read_bytes(lua_State *L) {
 }
 
 /* core.unpack(bytes, dtype, first, strides, t) -> t, whose element (i, j, ..) is number first + i*strides[1] + j*strides[2] + .. of
- * the elements in bytes; first counts from 0. */
+ * the elements that the bytes of the tensor `bytes` are; first counts from 0. */
 static int core_unpack(lua_State *L) {
   const scion_tensor *bytes = scion_check_tensor(L, 1);
   const char *dtype = luaL_checkstring(L, 2);

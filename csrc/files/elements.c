@@ -80,16 +80,16 @@ static void unpack_chunk(void *data, int64_t chunk, void *scratch) {
 scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t first, const int64_t *strides, scion_tensor *t) {
   int kind = find_kind(dtype);
   if (kind < 0) return scion_fail(SCION_MISUSE, "unpack: unknown dtype '%s'", dtype);
-  if (bytes->dtype != SCION_U8 || !scion_tensor_contiguous(bytes) || !scion_tensor_contiguous(t))
-    return scion_fail(SCION_MISUSE, "unpack: contiguous u8 into a contiguous tensor");
+  if (!scion_tensor_contiguous(bytes) || !scion_tensor_contiguous(t)) return scion_fail(SCION_MISUSE, "unpack: a tensor is not contiguous");
   if (scion_tensor_elements(t) == 0) return SCION_OK;
-  int64_t size = (int64_t)elements[kind].size, last = first, in_bytes[SCION_MAX_DIMS], reach, start;
-  bool fits = first >= 0;
+  int64_t size = (int64_t)elements[kind].size, low = first, high = first, in_bytes[SCION_MAX_DIMS], reach, start;
+  int64_t available = scion_tensor_elements(bytes) * (int64_t)scion_dtype_size(bytes->dtype);
+  bool fits = true;
   for (int i = 0; i < t->dims && fits; i++)
-    fits = strides[i] >= 0 && !__builtin_mul_overflow(t->shape[i] - 1, strides[i], &reach) && !__builtin_add_overflow(last, reach, &last) &&
-           !__builtin_mul_overflow(strides[i], size, &in_bytes[i]);
-  fits = fits && last < scion_tensor_elements(bytes) / size && !__builtin_mul_overflow(first, size, &start);
-  if (!fits) return scion_fail(SCION_MISUSE, "unpack: the strides lead out of the %lld bytes", (long long)scion_tensor_elements(bytes));
+    fits = !__builtin_mul_overflow(t->shape[i] - 1, strides[i], &reach) && !__builtin_mul_overflow(strides[i], size, &in_bytes[i]) &&
+           !(reach < 0 ? __builtin_add_overflow(low, reach, &low) : __builtin_add_overflow(high, reach, &high));
+  fits = fits && low >= 0 && high < available / size && !__builtin_mul_overflow(first, size, &start);
+  if (!fits) return scion_fail(SCION_MISUSE, "unpack: the strides lead out of the %lld bytes", (long long)available);
   int64_t width = scion_tensor_channels(t);
   unpack_job job = {(const unsigned char *)bytes->data + start, t, in_bytes, kind, scion_tensor_rows(t), 65536 / width + 1};
   return scion_parallel_for((job.rows + job.rows_a_chunk - 1) / job.rows_a_chunk, unpack_chunk, &job);

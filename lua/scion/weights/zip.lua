@@ -95,4 +95,30 @@ function zip.entries(path)
   return nil, path .. ": " .. tostring(entries)
 end
 
+local extracted = {}
+extracted.__index = extracted
+function extracted:close() os.remove(self.path) end
+extracted.__close = extracted.close
+
+--- Copies an entry into a file of its own, for libraries that read no archives. Raises with the path.
+---@param path string
+---@param entry scion.ZipEntry
+---@return table copy its `path`; closing it removes the file
+function zip.extract(path, entry)
+  local copy = setmetatable({ path = os.tmpname() }, extracted)
+  local file <close> = assert(io.open(copy.path, "wb"))
+  local done = 0
+  while done < entry.bytes do
+    local piece = math.min(entry.bytes - done, 16 << 20)
+    local bytes <close>, message = core.read_bytes(path, entry.place + done, piece)
+    local written = bytes and file:write(bytes:bytes())
+    if not written then
+      copy:close()
+      error(message or (copy.path .. ": cannot be written"), 0)
+    end
+    done = done + piece
+  end
+  return copy
+end
+
 return zip

@@ -67,7 +67,30 @@ local function load_archive(path, layers, strict)
   error((tostring(result):gsub(copy.path:gsub("%p", "%%%0"), (path:gsub("%%", "%%%%")))), 0)
 end
 
-local readers = { ["\137HDF"] = load_keras, ["PK\3\4"] = load_archive, ["\128\2\138\10"] = load_torch }
+--- What a file is: "hdf5", "zip", "pickle" or "safetensors". A pickle's first bytes could be a header's length, of terabytes.
+local function format_of(path)
+  local file <close>, message = io.open(path, "rb")
+  if not file then error(message, 0) end
+  local head = file:read(8) or ""
+  if head:sub(1, 4) == "\137HDF" then return "hdf5" end
+  if head:sub(1, 4) == "PK\3\4" then return "zip" end
+  return head:byte() == 0x80 and head:sub(5) ~= "\0\0\0\0" and "pickle" or "safetensors"
+end
+
+--- Whose names a file has.
+---@param path string
+---@return "keras"|"torchvision"|nil publisher nil for Scion's own files, and for those that cannot be read
+function weights.publisher(path)
+  local format = format_of(path)
+  if format == "safetensors" then
+    local first = (require("scion.weights.safetensors").arrays(path) or {})[1]
+    return first and not first.name:find("/", 1, true) and "torchvision" or nil
+  end
+  if format == "zip" and not (require("scion.weights.zip").entries(path) or {})["model.weights.h5"] then return "torchvision" end
+  return format == "pickle" and "torchvision" or "keras"
+end
+
+local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }
 
 --- Loads a file into a model's layers. Raises with the path when the file cannot be read, and, unless strict = false, when it does
 --- not fit; then no weight has changed. With strict = false what fits is loaded.
@@ -77,15 +100,11 @@ local readers = { ["\137HDF"] = load_keras, ["PK\3\4"] = load_archive, ["\128\2\
 ---@return scion.WeightsReport report what was loaded and what was not; tostring gives it as text
 function weights.load(model, path, given)
   local strict = options.check("weights.load", given, { strict = true }).strict
-  local file, message = io.open(path, "rb")
-  if not file then error(message, 0) end
-  local head = file:read(4) or ""
-  file:close()
   local layers = {}
   for _, node in ipairs(model.order) do
     if #node.layer.parameters > 0 then layers[#layers + 1] = node.layer end
   end
-  return (readers[head] or load_safetensors)(path, layers, strict)
+  return readers[format_of(path)](path, layers, strict)
 end
 
 return weights

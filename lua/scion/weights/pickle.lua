@@ -18,15 +18,12 @@ local function fail(message, ...) error(setmetatable({ text = message:format(...
 
 -- ---- the machine ----------------------------------------------------------------------------------------------------
 
-local machine = {}
-machine.__index = machine
-
-function machine:push(value)
+local function push(self, value)
   self.top = self.top + 1
   self.stack[self.top] = value
 end
 
-function machine:pop()
+local function pop(self)
   local value = self.stack[self.top]
   if self.top == 0 or value == mark then fail "its stack runs empty" end
   self.stack[self.top] = nil
@@ -34,7 +31,7 @@ function machine:pop()
   return value
 end
 
-function machine:unpack(format)
+local function unpack(self, format)
   local found, value, position = pcall(string.unpack, format, self.text, self.position)
   if not found then fail "it ends in the middle" end
   self.position = position
@@ -42,7 +39,7 @@ function machine:unpack(format)
 end
 
 --- The values above the last mark, which goes with them.
-function machine:pop_marked()
+local function pop_marked(self)
   local first = self.top
   while first > 0 and self.stack[first] ~= mark do first = first - 1 end
   if first == 0 then fail "it has no mark" end
@@ -52,19 +49,19 @@ function machine:pop_marked()
   return values
 end
 
-function machine:container(kind)
+local function container(self, kind)
   local value = self.stack[self.top]
   if type(value) ~= "table" or value.type ~= kind then fail("it fills what is no %s", kind) end
   return value
 end
 
-function machine:tuple(count)
+local function tuple(self, count)
   local value = { type = "tuple" }
-  for i = count, 1, -1 do value[i] = self:pop() end
-  self:push(value)
+  for i = count, 1, -1 do value[i] = pop(self) end
+  push(self, value)
 end
 
-function machine:set(dict, values)
+local function set_items(dict, values)
   if #values % 2 == 1 then fail "it has a key without a value" end
   for i = 1, #values, 2 do
     dict.keys[#dict.keys + 1] = values[i]
@@ -72,17 +69,17 @@ function machine:set(dict, values)
   end
 end
 
-function machine:remember(index) self.memo[index] = self.stack[self.top] or fail "its stack runs empty" end
+local function remember(self, index) self.memo[index] = self.stack[self.top] or fail "its stack runs empty" end
 
-function machine:recall(index)
+local function recall(self, index)
   local value = self.memo[index]
   if value == nil then fail "it recalls what it never had" end
-  self:push(value)
+  push(self, value)
 end
 
 --- Whole numbers of up to eight bytes; a longer one stays the string of its bytes.
-function machine:long()
-  local bytes = self:unpack "<s1"
+local function long(self)
+  local bytes = unpack(self, "<s1")
   if #bytes == 0 then return 0 end
   return #bytes <= 8 and string.unpack("<i" .. #bytes, bytes) or bytes
 end
@@ -100,78 +97,78 @@ local function text_of(value) return type(value) == "table" and (value.name or v
 
 local operations = {
   ["\x80"] = function(self) -- PROTO
-    local protocol = self:unpack "B"
+    local protocol = unpack(self, "B")
     if protocol > 3 then fail("its protocol %d is not read; torch.save writes 2", protocol) end
   end,
-  ["("] = function(self) self:push(mark) end,
-  ["}"] = function(self) self:push { type = "dict", keys = {} } end,
-  ["]"] = function(self) self:push { type = "list" } end,
-  [")"] = function(self) self:push { type = "tuple" } end,
-  ["N"] = function(self) self:push(pickle.none) end,
-  ["\x88"] = function(self) self:push(true) end,
-  ["\x89"] = function(self) self:push(false) end,
-  ["J"] = function(self) self:push(self:unpack "<i4") end,
-  ["K"] = function(self) self:push(self:unpack "B") end,
-  ["M"] = function(self) self:push(self:unpack "<I2") end,
-  ["G"] = function(self) self:push(self:unpack ">d") end,
-  ["\x8a"] = function(self) self:push(self:long()) end, -- LONG1
-  ["X"] = function(self) self:push(self:unpack "<s4") end, -- BINUNICODE, BINSTRING, SHORT_BINSTRING
-  ["T"] = function(self) self:push(self:unpack "<s4") end,
-  ["U"] = function(self) self:push(self:unpack "<s1") end,
+  ["("] = function(self) push(self, mark) end,
+  ["}"] = function(self) push(self, { type = "dict", keys = {} }) end,
+  ["]"] = function(self) push(self, { type = "list" }) end,
+  [")"] = function(self) push(self, { type = "tuple" }) end,
+  ["N"] = function(self) push(self, pickle.none) end,
+  ["\x88"] = function(self) push(self, true) end,
+  ["\x89"] = function(self) push(self, false) end,
+  ["J"] = function(self) push(self, unpack(self, "<i4")) end,
+  ["K"] = function(self) push(self, unpack(self, "B")) end,
+  ["M"] = function(self) push(self, unpack(self, "<I2")) end,
+  ["G"] = function(self) push(self, unpack(self, ">d")) end,
+  ["\x8a"] = function(self) push(self, long(self)) end, -- LONG1
+  ["X"] = function(self) push(self, unpack(self, "<s4")) end, -- BINUNICODE, BINSTRING, SHORT_BINSTRING
+  ["T"] = function(self) push(self, unpack(self, "<s4")) end,
+  ["U"] = function(self) push(self, unpack(self, "<s1")) end,
   ["t"] = function(self)
-    local values = self:pop_marked()
+    local values = pop_marked(self)
     values.type = "tuple"
-    self:push(values)
+    push(self, values)
   end,
-  ["\x85"] = function(self) self:tuple(1) end,
-  ["\x86"] = function(self) self:tuple(2) end,
-  ["\x87"] = function(self) self:tuple(3) end,
+  ["\x85"] = function(self) tuple(self, 1) end,
+  ["\x86"] = function(self) tuple(self, 2) end,
+  ["\x87"] = function(self) tuple(self, 3) end,
   ["a"] = function(self) -- APPEND
-    local value = self:pop()
-    table.insert(self:container "list", value)
+    local value = pop(self)
+    table.insert(container(self, "list"), value)
   end,
   ["e"] = function(self) -- APPENDS
-    local values = self:pop_marked()
-    local list = self:container "list"
+    local values = pop_marked(self)
+    local list = container(self, "list")
     table.move(values, 1, #values, #list + 1, list)
   end,
   ["s"] = function(self) -- SETITEM
-    local value = self:pop()
-    local key = self:pop()
-    self:set(self:container "dict", { key, value })
+    local value = pop(self)
+    local key = pop(self)
+    set_items(container(self, "dict"), { key, value })
   end,
   ["u"] = function(self) -- SETITEMS
-    local values = self:pop_marked()
-    self:set(self:container "dict", values)
+    local values = pop_marked(self)
+    set_items(container(self, "dict"), values)
   end,
-  ["q"] = function(self) self:remember(self:unpack "B") end,
-  ["r"] = function(self) self:remember(self:unpack "<I4") end,
-  ["h"] = function(self) self:recall(self:unpack "B") end,
-  ["j"] = function(self) self:recall(self:unpack "<I4") end,
+  ["q"] = function(self) remember(self, unpack(self, "B")) end,
+  ["r"] = function(self) remember(self, unpack(self, "<I4")) end,
+  ["h"] = function(self) recall(self, unpack(self, "B")) end,
+  ["j"] = function(self) recall(self, unpack(self, "<I4")) end,
   ["c"] = function(self) -- GLOBAL
     local name = line(self) .. "." .. line(self)
     if self.globals[name] == nil then fail("it asks for %s, which is no tensor and no plain container: it is refused", name) end
     local known = self.globals[name]
-    self:push(type(known) == "function" and { type = "global", name = name, make = known } or known)
+    push(self, type(known) == "function" and { type = "global", name = name, make = known } or known)
   end,
   ["R"] = function(self) -- REDUCE: a value of what the global stands for, made by the caller's own function
-    local arguments = self:pop()
-    local global = self:pop()
+    local arguments = pop(self)
+    local global = pop(self)
     if type(global) ~= "table" or global.type ~= "global" or not global.make then fail("it calls %s, which is refused", text_of(global)) end
     if type(arguments) ~= "table" or arguments.type ~= "tuple" then fail "it calls something without a tuple of arguments" end
-    self:push(global.make(arguments))
+    push(self, global.make(arguments))
   end,
   ["b"] = function(self) -- BUILD: attributes of an OrderedDict, such as _metadata, carry no numbers
-    self:pop()
-    self:container "dict"
+    pop(self)
+    container(self, "dict")
   end,
-  ["Q"] = function(self) self:push(self.globals.persistent(self:pop())) end, -- BINPERSID
+  ["Q"] = function(self) push(self, self.globals.persistent(pop(self))) end, -- BINPERSID
 }
 
 local function run(self)
   for _ = 1, most_operations do
-    local byte = self:unpack "c1"
-    if byte == "." then return self:pop() end
+    local byte = unpack(self, "c1")
+    if byte == "." then return pop(self) end
     local operation = operations[byte]
     if not operation then fail("it has the operation 0x%02x, which torch.save does not use", byte:byte()) end
     operation(self)
@@ -187,7 +184,7 @@ end
 ---@return any value nil when it is refused; containers are tables with a `type`, a dict has its keys in `keys`
 ---@return integer|string next the position behind it, or why it is refused
 function pickle.read(text, position, globals)
-  local self = setmetatable({ text = text, position = position, stack = {}, top = 0, memo = {}, globals = globals }, machine)
+  local self = { text = text, position = position, stack = {}, top = 0, memo = {}, globals = globals }
   local ok, value = pcall(run, self)
   if ok then return value, self.position end
   if type(value) == "table" and value.text then return nil, value.text end

@@ -20,7 +20,7 @@ local function layout(layer, tensor)
     return { shape = { s[3] * s[4], 1, s[1], s[2] }, view = s, axes = { { 3 }, { 4 }, { 1, s[4] }, { 1 } } }
   end
   local image = layer.origin and layer.origin.image -- what was flattened before a dense layer: theirs by C, H, W and ours by H, W, C
-  if not image then return { shape = { s[2], s[1] }, view = s, axes = { { 2 }, { 1 } } } end
+  if not image or image[1] * image[2] * image[3] ~= s[1] then return { shape = { s[2], s[1] }, view = s, axes = { { 2 }, { 1 } } } end
   local h, w, c = image[1], image[2], image[3]
   return { shape = { s[2], s[1] }, view = { h, w, c, s[2] }, axes = { { 2, w }, { 2 }, { 2, h * w }, { 1 } } }
 end

@@ -97,6 +97,7 @@ end
 
 local extracted = {}
 extracted.__index = extracted
+--- Removes the copy.
 function extracted:close() os.remove(self.path) end
 extracted.__close = extracted.close
 

@@ -22,6 +22,7 @@ int luaopen_scion_core(lua_State *L) {
   scion_open_json(L);
   scion_open_safetensors(L);
   scion_open_elements(L);
+  scion_open_lock(L);
   scion_open_image(L);
   scion_open_loader(L);
   return 1;

@@ -102,9 +102,10 @@ end
 function architecture:__call(given)
   local o = options.check("scion.models." .. self.name, given, self.known)
   local size = input_size(self, o.input or nil)
-  local variant = find_variant(self, o.variant or (o.weights and variant_of_file(self, o.weights)))
+  local variant = find_variant(self, o.variant or (o.weights and o.weights ~= "imagenet" and variant_of_file(self, o.weights)))
   o.variant = variant.name
   if self.check then self.check(o) end
+  if o.weights == "imagenet" then o.weights = require("scion.weights.hub").imagenet(self, variant, o) end
   local function build()
     local x = nn.input { shape = { size[1], size[2], 3 }, preprocess = o.preprocess or variant.preprocess, name = "input" }
     x = self.trunk(x, o)

@@ -36,7 +36,7 @@ BUILD = build/$(VARIANT)
 COMPILE = $(CC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) -MMD -MP
 
 # ---- objects: *_simd.c once for each instruction set, everything else once
-PLAIN   = $(filter-out %_simd.c csrc/files/hdf5.c,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/image/*.c csrc/files/*.c))
+PLAIN   = $(filter-out %_simd.c csrc/files/hdf5%,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/image/*.c csrc/files/*.c))
 SIMD    = $(wildcard csrc/*/*_simd.c)
 BINDING = $(filter-out csrc/binding/hdf5.c,$(wildcard csrc/binding/*.c))
 ISAS    = portable $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
@@ -55,9 +55,10 @@ $(BUILD)/scion/core.so: $(ALL)
 	$(CC) $(SANITIZER) $(LDFLAGS_MODULE) -o $@ $(ALL) $(LDFLAGS) $(LIBRARIES)
 
 HDF5 = $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
-$(BUILD)/scion/hdf5.so: csrc/files/hdf5.c csrc/binding/hdf5.c csrc/scion.h csrc/binding/binding.h
+HDF5_SOURCES = $(wildcard csrc/files/hdf5*.c) csrc/binding/hdf5.c
+$(BUILD)/scion/hdf5.so: $(HDF5_SOURCES) csrc/files/hdf5.h csrc/scion.h csrc/binding/binding.h
 	@mkdir -p $(@D)
-	$(COMPILE) $(call PKG,cflags,$(HDF5)) $(LDFLAGS_MODULE) -o $@ csrc/files/hdf5.c csrc/binding/hdf5.c $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
+	$(COMPILE) $(call PKG,cflags,$(HDF5)) $(LDFLAGS_MODULE) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
 
 define simd_rule
 $(BUILD)/%.$(1).o: %.c

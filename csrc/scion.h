@@ -371,7 +371,7 @@ scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
                                double beta2, double epsilon, int64_t step, double decay);
 
-/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, elements.c, hdf5.c) */
+/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, elements.c, hdf5*.c) */
 
 /* A file that appears whole or not at all: it is written under a temporary name in the same folder and takes its own name,
  * in place of an older file, only when every byte has reached the disk. Links are followed, an older file's permissions
@@ -440,10 +440,14 @@ uint32_t scion_crc32(const scion_tensor *bytes);
 
 /* HDF5, for reading alone, and as little of it as weights need: groups by hard links, datasets of floating-point numbers that
  * lie within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings. A module of its own
- * that shares no code with the core: messages lie in the file itself. Calls take turns. Truncated files and damaged streams are
- * errors; but libhdf5 itself trusts its own tables, so that a file forged to harm it can: take .h5 files from whom you trust. */
+ * that shares no code with the core: messages lie in the file itself. libhdf5 trusts a file's own tables, so that a damaged or forged
+ * one can crash it, keep it busy or exhaust the memory: it runs in a process of its own, forked when a file is opened, with limits
+ * on its memory (twice the file's size and 64 MB, beside what it starts with) and time; whatever becomes of it is an error here. */
 typedef struct {
-  int64_t id; /* the library's, -1: closed */
+  int socket;      /* to the process, -1: closed */
+  int64_t process;
+  int64_t id;      /* the library's, in that process */
+  uint64_t allowance; /* bytes that may still be read, likewise */
   char *path;
   char message[1024]; /* of the last call that failed */
   char *text;         /* the last attribute: `count` strings, each ended by a zero */
@@ -460,9 +464,10 @@ scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char
 /* *dims and shape of a dataset that scion_hdf5_read_into can read. */
 scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]);
 /* Reads a dataset, converted from its precision, into a contiguous f32 tensor of the same shape. A failure while reading may
- * leave part of it overwritten; a refusal changes nothing. */
+ * leave part of it overwritten; a refusal changes nothing. What is read of one file may take twice its size and 64 MB. */
 scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t);
-int64_t scion_hdf5_open_ids(void); /* files, groups, datasets, types and attributes that are open now, for tests */
+/* *ids = how many files, groups, datasets, types and attributes are open, for tests. */
+scion_status scion_hdf5_open_ids(scion_hdf5 *file, int64_t *ids);
 
 /* ---------------------------------------------------------------- images (image/)
  * u8 RGB, contiguous [H,W,3], rows from the top. What the files of the world get wrong is SCION_WORLD, and the message names

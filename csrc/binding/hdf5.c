@@ -10,7 +10,7 @@
 
 static scion_hdf5 *check_open(lua_State *L) {
   scion_hdf5 *file = luaL_checkudata(L, 1, HDF5);
-  if (file->id < 0) luaL_error(L, "attempt to use a closed HDF5 file");
+  if (file->socket < 0) luaL_error(L, "attempt to use a closed HDF5 file");
   return file;
 }
 
@@ -32,10 +32,10 @@ static const char *check_text(lua_State *L, int argument) {
 }
 
 /* hdf5.open(path) -> file, or nil and a message */
-static int hdf5_open(lua_State *L) {
+static int module_open(lua_State *L) {
   const char *path = check_text(L, 1);
   scion_hdf5 *file = lua_newuserdatauv(L, sizeof *file, 0);
-  *file = (scion_hdf5){.id = -1};
+  *file = (scion_hdf5){.socket = -1};
   luaL_setmetatable(L, HDF5);
   return result(L, file, scion_hdf5_open(file, path), 1);
 }
@@ -46,10 +46,13 @@ static int file_close(lua_State *L) {
   return 0;
 }
 
-/* hdf5.open_ids() -> how many files, groups, datasets, types and attributes are open, for tests */
-static int hdf5_open_ids(lua_State *L) {
-  lua_pushinteger(L, scion_hdf5_open_ids());
-  return 1;
+/* file:open_ids() -> how many files, groups, datasets, types and attributes are open, for tests; or nil and a message */
+static int file_open_ids(lua_State *L) {
+  scion_hdf5 *file = check_open(L);
+  int64_t ids = 0;
+  scion_status status = scion_hdf5_open_ids(file, &ids);
+  lua_pushinteger(L, ids);
+  return result(L, file, status, 1);
 }
 
 /* ---- contents */
@@ -110,9 +113,9 @@ static int file_read_into(lua_State *L) {
   return result(L, file, status, 1);
 }
 
-static const luaL_Reg functions[] = {{"open", hdf5_open}, {"open_ids", hdf5_open_ids}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"open", module_open}, {NULL, NULL}};
 static const luaL_Reg methods[] = {{"has", file_has},     {"attribute", file_attribute}, {"shape", file_shape},
-                                   {"read_into", file_read_into}, {"close", file_close},         {NULL, NULL}};
+                                   {"read_into", file_read_into}, {"open_ids", file_open_ids}, {"close", file_close}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_scion_hdf5(lua_State *L);
 

@@ -82,6 +82,10 @@ end
 local classes = { conv2d = "conv2d", depthwise_conv2d = "depthwise_conv2d", separable_conv2d = "separable_conv2d", dense = "dense",
                   batch_norm = "batch_normalization", normalization = "normalization" }
 
+local class_names = {}
+for _, class in pairs(classes) do class_names[#class_names + 1] = class end
+table.sort(class_names)
+
 --- The layers of Keras 3 in the order of ours: the n-th of a class is the group conv2d_n, the first one conv2d.
 local function counted_layers(file, root, ours)
   local layers, counts = {}, {}
@@ -100,9 +104,7 @@ local function counted_layers(file, root, ours)
     if not found then break end
     layers[#layers + 1] = found
   end
-  local more = #layers == #ours and next(ours) and read(classes[ours[#ours].kind] or ours[#ours].kind)
-  for class in pairs(counts) do more = more or read(class) end
-  layers[#layers + 1] = #layers == #ours and more or nil
+  for _, class in ipairs(#layers == #ours and class_names or {}) do layers[#layers + 1] = read(class) or nil end
   return layers
 end
 

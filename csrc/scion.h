@@ -469,6 +469,23 @@ scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tens
 /* *ids = how many files, groups, datasets, types and attributes are open, for tests. */
 scion_status scion_hdf5_open_ids(scion_hdf5 *file, int64_t *ids);
 
+typedef struct {
+  const char *path; /* groups on the way are made */
+  const scion_tensor *tensor; /* contiguous f32 */
+} scion_hdf5_dataset;
+
+typedef struct {
+  const char *path, *name; /* of the object and its attribute */
+  const char *text;        /* `count` strings of `width` bytes, padded with zeros; one where it is no list */
+  size_t count, width;
+  bool is_list;
+} scion_hdf5_text;
+
+/* Writes a file, here and not elsewhere: n datasets, then m attributes of strings. Of a failure `message` tells, and a part of the
+ * file may be left. */
+scion_status scion_hdf5_write(const char *path, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts, size_t m,
+                              char *message, size_t size);
+
 /* ---------------------------------------------------------------- images (image/)
  * u8 RGB, contiguous [H,W,3], rows from the top. What the files of the world get wrong is SCION_WORLD, and the message names
  * the path. */

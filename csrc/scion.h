@@ -389,7 +389,7 @@ void scion_new_file_discard(scion_new_file *file); /* closes and removes what is
 
 /* safetensors: 8 bytes with the header's length (little-endian), the header (JSON), the tensors' bytes. See
  * https://github.com/huggingface/safetensors#format. A file is refused unless: the header has at most 100,000,000 bytes, lies
- * within the file, begins with '{', repeats no key; every dtype is known; the tensors' ranges follow each other without holes
+ * within the file, is an object, repeats no key; every dtype is known; the tensors' ranges follow each other without holes
  * or overlaps up to the file's very end and are as long as dtype and shape say. */
 typedef struct scion_safetensors scion_safetensors; /* a file open for reading */
 

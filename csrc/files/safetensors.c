@@ -174,9 +174,11 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   if (!text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
   status = read_exactly(file, text, (size_t)length, sizeof prefix);
   json_error_t error = {.text = ""};
-  if (status == SCION_OK && (length == 0 || text[0] != '{')) status = broken(file, "its header does not begin with '{'");
+  if (status == SCION_OK && memchr(text, 0, (size_t)length)) /* which Jansson overlooks behind a number */
+    status = broken(file, "its header is not valid: it holds a zero byte");
   if (status == SCION_OK && !(file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error)))
     status = scion_fail(SCION_WORLD, "%s: not a safetensors file: its header is not valid: %s", file->path, error.text);
+  if (status == SCION_OK && !json_is_object(file->header)) status = broken(file, "its header is no object");
   free(text);
   file->data = sizeof prefix + length;
   return status == SCION_OK ? parse_entries(file, size - file->data) : status;

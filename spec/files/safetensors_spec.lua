@@ -272,6 +272,14 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
       assert.equal("['a', 's', 'u'] {'k': 'Zoë'} [[1.0, -2.0], [0.5, 1.0000000150474662e+30]] [97, 98, 99] 2.5\n", output)
     end)
 
+    it("judges mutated files as Python's library does", function()
+      local _, missing = support.shell(PYTHON .. " -c 'import safetensors'")
+      if missing ~= 0 then return pending "no safetensors in Python" end
+      local output, code = support.shell(PYTHON .. " spec/peers/safetensors_fuzz.py 2000")
+      assert.equal(0, code, output)
+      assert.matches("2000 files, [1-9]%d+ accepted by the reference.* 0 judged differently", output)
+    end)
+
     it("raises on misuse, and writes nothing", function()
       os.remove(path)
       local t = numbers()

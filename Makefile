@@ -2,7 +2,8 @@
 # make deps     what they need, from the system's packages
 # make demo     a network pretrained on drawn images and grafted onto others; DATA=dir WEIGHTS=file: the Inception V3 recipe
 # make test     everything under spec/; SANITIZE=1: under AddressSanitizer and UndefinedBehaviorSanitizer
-# make test-peers  safetensors' verdicts against the reference library; PYTHON=venv/bin/python
+# make test-peers   the zoo at full size beside PyTorch's and Keras's own networks, where they are installed
+# make test-peers-safetensors   verdicts on 100,000 mutated files beside the reference library's; PYTHON=venv/bin/python
 # make lint bench docs install clean env repl
 
 LUA      ?= lua5.4
@@ -106,10 +107,12 @@ thread-programs:
 run-tests:
 	@eval "$$($(MAKE) -s env)"; $(RUN_TESTS) LUA="$(LUA)" $(LUA) spec/run.lua $(BUILD) $(SPEC_PROGRAMS) $(THREAD_TESTS)
 
-# against the reference reader of safetensors: 100,000 mutated files
-PYTHON ?= python3
 test-peers: all
+	@eval "$$($(MAKE) -s env)"; exec $(LUA) spec/peers/zoo.lua $(NAMES)
+PYTHON ?= python3
+test-peers-safetensors: all
 	@eval "$$($(MAKE) -s env)"; $(PYTHON) spec/peers/safetensors_fuzz.py
+
 
 lint: all programs
 	luacheck -q lua spec $(wildcard examples)
@@ -150,4 +153,4 @@ clean:
 	rm -rf build doc
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all deps demo test test-peers lint bench docs install clean env repl programs run-tests thread-programs
+.PHONY: all deps demo test test-peers test-peers-safetensors lint bench docs install clean env repl programs run-tests thread-programs

@@ -286,6 +286,25 @@ scion_status scion_global_max_pool_forward(const scion_tensor *x, scion_tensor *
 scion_status scion_global_max_pool_backward(const scion_tensor *x, const scion_tensor *y, const scion_tensor *dy,
                                             scion_tensor *dx, int accumulate);
 
+/* ---------------------------------------------------------------- resampling (kernels/resample.c)
+ * x [N,H,W,C], y [N,OH,OW,C]. */
+
+/* y[n,i,j,c] = mean of x over rows floor(i*H/OH) .. ceil((i+1)*H/OH) - 1 and the like columns; any sizes (PyTorch's
+ * AdaptiveAvgPool2d). */
+scion_status scion_adaptive_average_pool_forward(const scion_tensor *x, scion_tensor *y);
+scion_status scion_adaptive_average_pool_backward(const scion_tensor *dy, scion_tensor *dx, int accumulate);
+/* OH and OW are multiples of H and W. Each pixel repeated, or bilinear with y's pixel i at (i + 1/2) * H/OH - 1/2 of x, the edges
+ * extended (Keras's UpSampling2D, PyTorch's Upsample without align_corners). */
+scion_status scion_upsample_forward(const scion_tensor *x, scion_tensor *y, int bilinear);
+scion_status scion_upsample_backward(const scion_tensor *dy, scion_tensor *dx, int bilinear, int accumulate);
+
+/* ---------------------------------------------------------------- local response norm (kernels/response_norm.c)
+ * Krizhevsky et al. 2012, with PyTorch's mean in place of their sum: y_c = x_c * (k + alpha/size * sum x_i^2)^-beta over channels
+ * c - size/2 .. c + (size-1)/2 of the same pixel. */
+scion_status scion_response_norm_forward(const scion_tensor *x, scion_tensor *y, int size, double alpha, double beta, double k);
+scion_status scion_response_norm_backward(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dx, int size, double alpha,
+                                          double beta, double k, int accumulate);
+
 /* ---------------------------------------------------------------- batch norm (kernels/batch_norm.c)
  * Ioffe and Szegedy 2015. Over rows: x [R.., C]; gamma, beta, mean, variance [C]; gamma or beta NULL: 1 or 0. */
 
@@ -327,6 +346,22 @@ scion_status scion_add_forward(const scion_tensor *a, const scion_tensor *b, sci
 scion_status scion_multiply_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y);
 /* da (+)= dy * b. */
 scion_status scion_multiply_backward(const scion_tensor *dy, const scion_tensor *b, scion_tensor *da, int accumulate);
+/* y = act(a + scale * b), same shapes (Szegedy et al. 2016 scale their residuals). y may be a. And db (+)= scale * dy. */
+scion_status scion_scaled_add_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y, double scale,
+                                      scion_activation activation);
+scion_status scion_scaled_add_backward(const scion_tensor *dy, scion_tensor *db, double scale, int accumulate);
+/* y[n,h,w,c] = x[n,h,w,c] * s[n,c], the scaling of squeeze-and-excitation (Hu et al. 2017); s and ds [N,C] or [N,1,1,C].
+ * dx (+)= dy * s, and ds[n,c] (+)= sum over h, w of x * dy. */
+scion_status scion_scale_channels_forward(const scion_tensor *x, const scion_tensor *s, scion_tensor *y);
+scion_status scion_scale_channels_backward_input(const scion_tensor *dy, const scion_tensor *s, scion_tensor *dx, int accumulate);
+scion_status scion_scale_channels_backward_scale(const scion_tensor *x, const scion_tensor *dy, scion_tensor *ds, int accumulate);
+
+/* Activations whose gradient needs the input. Swish (SiLU): x * sigmoid(x); hard sigmoid: x/6 + 1/2 clamped to 0 .. 1; hard swish:
+ * x * hard sigmoid(x) (Howard et al. 2019). y may be x; dx (+)= dy * f'(x), dx may be dy. */
+typedef enum { SCION_SWISH, SCION_HARD_SWISH, SCION_HARD_SIGMOID, SCION_GATES } scion_gate;
+scion_status scion_gate_forward(const scion_tensor *x, scion_tensor *y, scion_gate gate);
+scion_status scion_gate_backward(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dx, scion_gate gate, int accumulate);
+
 /* y = x / (1-rate) where a draw of (seed, step, element) is at least rate, else 0. Its own gradient with dy for x. The element's
  * index is that in a contiguous tensor. accumulate as for gradients. */
 scion_status scion_dropout(const scion_tensor *x, scion_tensor *y, double rate, uint64_t seed, uint32_t step, uint32_t stream,

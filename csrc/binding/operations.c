@@ -47,6 +47,19 @@ ROW(softmax_backward) { return scion_softmax_backward(t[0], t[1], t[2], o->accum
 ROW(add_forward) { return scion_add_forward(t[0], t[1], t[2], o->activation); }
 ROW(multiply_forward) { UNUSED_OPTIONS; return scion_multiply_forward(t[0], t[1], t[2]); }
 ROW(multiply_backward) { return scion_multiply_backward(t[0], t[1], t[2], o->accumulate); }
+ROW(scaled_add_forward) { return scion_scaled_add_forward(t[0], t[1], t[2], o->rate, o->activation); }
+ROW(scaled_add_backward) { return scion_scaled_add_backward(t[0], t[1], o->rate, o->accumulate); }
+ROW(scale_channels_forward) { UNUSED_OPTIONS; return scion_scale_channels_forward(t[0], t[1], t[2]); }
+ROW(scale_channels_backward_input) { return scion_scale_channels_backward_input(t[0], t[1], t[2], o->accumulate); }
+ROW(scale_channels_backward_scale) { return scion_scale_channels_backward_scale(t[0], t[1], t[2], o->accumulate); }
+ROW(gate_forward) { return scion_gate_forward(t[0], t[1], o->gate); }
+ROW(gate_backward) { return scion_gate_backward(t[0], t[1], t[2], o->gate, o->accumulate); }
+ROW(adaptive_average_pool_forward) { UNUSED_OPTIONS; return scion_adaptive_average_pool_forward(t[0], t[1]); }
+ROW(adaptive_average_pool_backward) { return scion_adaptive_average_pool_backward(t[0], t[1], o->accumulate); }
+ROW(upsample_forward) { return scion_upsample_forward(t[0], t[1], o->bilinear); }
+ROW(upsample_backward) { return scion_upsample_backward(t[0], t[1], o->bilinear, o->accumulate); }
+ROW(response_norm_forward) { return scion_response_norm_forward(t[0], t[1], o->size, o->alpha, o->beta, o->k); }
+ROW(response_norm_backward) { return scion_response_norm_backward(t[0], t[1], t[2], o->size, o->alpha, o->beta, o->k, o->accumulate); }
 ROW(dropout) { return scion_dropout(t[0], t[1], o->rate, o->seed, (uint32_t)o->step, o->stream, o->accumulate); }
 ROW(zero_pad_forward) { return scion_zero_pad_forward(t[0], t[1], o->top, o->left); }
 ROW(zero_pad_backward) { return scion_zero_pad_backward(t[0], t[1], o->top, o->left, o->accumulate); }
@@ -94,6 +107,19 @@ static const scion_operation rows[] = {
   {"add_forward", "a b y!", "activation", run_add_forward},
   {"multiply_forward", "a b y!", "", run_multiply_forward},
   {"multiply_backward", "dy b da!", "accumulate", run_multiply_backward},
+  {"scaled_add_forward", "a b y!", "rate activation", run_scaled_add_forward},
+  {"scaled_add_backward", "dy db!", "rate accumulate", run_scaled_add_backward},
+  {"scale_channels_forward", "x s y!", "", run_scale_channels_forward},
+  {"scale_channels_backward_input", "dy s dx!", "accumulate", run_scale_channels_backward_input},
+  {"scale_channels_backward_scale", "x dy ds!", "accumulate", run_scale_channels_backward_scale},
+  {"gate_forward", "x y!", "gate", run_gate_forward},
+  {"gate_backward", "x dy dx!", "gate accumulate", run_gate_backward},
+  {"adaptive_average_pool_forward", "x y!", "", run_adaptive_average_pool_forward},
+  {"adaptive_average_pool_backward", "dy dx!", "accumulate", run_adaptive_average_pool_backward},
+  {"upsample_forward", "x y!", "bilinear", run_upsample_forward},
+  {"upsample_backward", "dy dx!", "bilinear accumulate", run_upsample_backward},
+  {"response_norm_forward", "x y!", "size alpha beta k", run_response_norm_forward},
+  {"response_norm_backward", "x dy dx!", "size alpha beta k accumulate", run_response_norm_backward},
   {"dropout", "x y!", "rate seed stream accumulate step", run_dropout},
   {"zero_pad_forward", "x y!", "top left", run_zero_pad_forward},
   {"zero_pad_backward", "dy dx!", "top left accumulate", run_zero_pad_backward},
@@ -165,6 +191,15 @@ static scion_activation read_activation(lua_State *L, int index) {
   return SCION_LINEAR;
 }
 
+static scion_gate read_gate(lua_State *L, int index) {
+  static const char *const names[] = {"swish", "hard_swish", "hard_sigmoid"};
+  const char *name = luaL_checkstring(L, index);
+  for (int i = 0; i < SCION_GATES; i++)
+    if (strcmp(name, names[i]) == 0) return (scion_gate)i;
+  luaL_error(L, "unknown gate '%s'", name);
+  return SCION_SWISH;
+}
+
 static void read_triple(lua_State *L, int index, float triple[3]) {
   for (int i = 0; i < 3; i++) {
     lua_geti(L, index, i + 1);
@@ -176,16 +211,20 @@ static void read_triple(lua_State *L, int index, float triple[3]) {
 /* Reads the value on top of the stack as the option of that name; false if there is no such option. */
 static bool read_option(lua_State *L, const char *name, scion_options *o) {
   const struct { const char *name; int *target; } flags[] = {
-    {"accumulate", &o->accumulate}, {"include_padding", &o->include_padding}, {"reverse", &o->reverse}, {"nesterov", &o->nesterov}};
+    {"accumulate", &o->accumulate}, {"include_padding", &o->include_padding}, {"reverse", &o->reverse}, {"nesterov", &o->nesterov},
+    {"bilinear", &o->bilinear}};
   const struct { const char *name; double *target; } numbers[] = {
     {"epsilon", &o->epsilon}, {"momentum", &o->momentum}, {"rate", &o->rate}, {"threshold", &o->threshold}, {"lr", &o->lr},
-    {"rho", &o->rho}, {"beta1", &o->beta1}, {"beta2", &o->beta2}, {"decay", &o->decay}};
+    {"rho", &o->rho}, {"beta1", &o->beta1}, {"beta2", &o->beta2}, {"decay", &o->decay},
+    {"alpha", &o->alpha}, {"beta", &o->beta}, {"k", &o->k}};
   for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
     if (strcmp(name, flags[i].name) == 0) return *flags[i].target = lua_toboolean(L, -1), true;
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
     if (strcmp(name, numbers[i].name) == 0) return *numbers[i].target = luaL_checknumber(L, -1), true;
   if (strcmp(name, "window") == 0) return read_window(L, -1, &o->window), true;
   if (strcmp(name, "activation") == 0) return o->activation = read_activation(L, -1), true;
+  if (strcmp(name, "gate") == 0) return o->gate = read_gate(L, -1), true;
+  if (strcmp(name, "size") == 0) return o->size = (int)luaL_checkinteger(L, -1), true;
   if (strcmp(name, "top") == 0) return o->top = (int)luaL_checkinteger(L, -1), true;
   if (strcmp(name, "left") == 0) return o->left = (int)luaL_checkinteger(L, -1), true;
   if (strcmp(name, "seed") == 0) return o->seed = (uint64_t)luaL_checkinteger(L, -1), true;

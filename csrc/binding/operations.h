@@ -10,8 +10,9 @@
 typedef struct {
   scion_window window;
   scion_activation activation;
-  int accumulate, include_padding, reverse, nesterov, top, left;
-  double epsilon, momentum, rate, threshold, lr, rho, beta1, beta2, decay;
+  scion_gate gate;
+  int accumulate, include_padding, reverse, nesterov, bilinear, top, left, size;
+  double epsilon, momentum, rate, threshold, lr, rho, beta1, beta2, decay, alpha, beta, k;
   uint64_t seed;
   uint32_t stream;
   int64_t step; /* set by whoever runs: the optimizer's count, or the training step that a dropout belongs to */

@@ -205,7 +205,8 @@ function layer.pair(self, value, what)
 end
 
 --- The window of a convolution or pooling over an input of that shape, and the size of its output. padding: "valid", "same"
---- (Keras's: what is missing is shared out, the odd one after), a number for all sides, or { top, left, bottom, right }.
+--- (Keras's: what is missing is shared out, the odd one after), "ceil" (valid, and what is left over at the end gets a window that
+--- hangs out of the input, as with PyTorch's ceil_mode), a number for all sides, or { top, left, bottom, right }.
 ---@param shape integer[]
 ---@return table window, integer height, integer width
 function layer.window(self, shape)
@@ -221,12 +222,14 @@ function layer.window(self, shape)
       local missing = math.max((math.ceil(shape[axis] / stride[axis]) - 1) * stride[axis] + extent - shape[axis], 0)
       window.before[axis] = missing // 2
       window.after[axis] = missing - missing // 2
+    elseif o.padding == "ceil" then
+      window.after[axis] = (extent - shape[axis]) % stride[axis]
     elseif type(o.padding) == "number" then
       window.before[axis], window.after[axis] = o.padding, o.padding
     elseif type(o.padding) == "table" then
       window.before[axis], window.after[axis] = o.padding[axis], o.padding[axis + 2]
     elseif o.padding ~= "valid" then
-      self:fail("padding is 'valid', 'same', a number or { top, left, bottom, right }, not '%s'", tostring(o.padding))
+      self:fail("padding is 'valid', 'same', 'ceil', a number or { top, left, bottom, right }, not '%s'", tostring(o.padding))
     end
     out[axis] = (shape[axis] + window.before[axis] + window.after[axis] - extent) // stride[axis] + 1
     if out[axis] < 1 then

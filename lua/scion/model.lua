@@ -54,13 +54,13 @@ end
 
 --- A new model that ends in these layers, put onto this one. The layers are shared: what is frozen or trained in one is so in
 --- the other.
----@param layers scion.Layer[]
+---@param layers scion.Layer[] or blocks such as nn.squeeze_excite()
 ---@return scion.Model
 function model:graft(layers)
   if type(layers) ~= "table" or #layers == 0 then error("graft takes a list of layers", 2) end
   local node = self.output
   for i, layer in ipairs(layers) do
-    if type(layer) ~= "table" or not layer.kind then error(("graft: element %d is not a layer"):format(i), 2) end
+    if type(layer) ~= "function" and (type(layer) ~= "table" or not layer.kind) then error(("graft: element %d is not a layer"):format(i), 2) end
     node = layer(node)
   end
   return new { output = node, name = self.name }

@@ -1,6 +1,6 @@
 """Mutated safetensors files, judged by the reference library and by Scion: prints where the two disagree, and fails if they do.
 
-    make test-peers [PYTHON=venv/bin/python]     (python3 -m venv venv && venv/bin/pip install safetensors)
+    make test-peers-safetensors PYTHON=venv/bin/python     (python3 -m venv venv && venv/bin/pip install safetensors)
     eval "$(make -s env)"; venv/bin/python spec/peers/safetensors_fuzz.py [FILES] [SEED]
 
 Both must accept or both refuse, with one exception that is counted apart: a key that stands twice, of which the reference takes the

@@ -13,6 +13,21 @@ void reference_softmax_backward(const real *y, const real *dy, real *dx, int64_t
 void reference_scale_shift(const real *x, const real *scale, const real *shift, real *y, int64_t rows, int64_t width,
                            scion_activation activation);
 
+/* ---- scale.c */
+real reference_gate(real x, scion_gate gate);
+real reference_gate_slope(real x, scion_gate gate);
+void reference_scale_channels(const real *x, const real *s, real *y, int64_t images, int64_t pixels, int64_t channels);
+void reference_scale_channels_backward(const real *x, const real *dy, real *ds, int64_t images, int64_t pixels, int64_t channels);
+
+/* ---- resample.c: added to what `to` holds; backward: from the gradient by y to that by x */
+void reference_adaptive_average_pool(const real *from, const int64_t *x_shape, real *to, const int64_t *y_shape, int backward);
+void reference_upsample(const real *from, const int64_t *x_shape, real *to, const int64_t *y_shape, int bilinear, int backward);
+
+/* ---- response_norm.c */
+void reference_response_norm(const real *x, real *y, int64_t rows, int64_t width, int size, double alpha, double beta, double k);
+void reference_response_norm_backward(const real *x, const real *dy, real *dx, int64_t rows, int64_t width, int size, double alpha,
+                                      double beta, double k);
+
 /* ---- dense.c */
 void reference_matmul(const real *a, int transpose_a, const real *b, int transpose_b, real *c, int64_t m, int64_t n, int64_t k);
 

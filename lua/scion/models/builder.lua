@@ -81,6 +81,21 @@ function builder.publisher_name(made, publisher)
   return given or (made.name:gsub("/", publisher == "torchvision" and "." or "_"))
 end
 
+--- Raises unless the option `width`, by which numbers of channels are multiplied, is sensible.
+---@param o table
+function builder.check_width(o)
+  if type(o.width) ~= "number" or not (o.width >= 1 / 32 and o.width <= 16) then error("width is a number from 1/32 to 16", 0) end
+end
+
+--- How Keras pads an image before a convolution of stride 2: half a kernel at the end, and one less at the start of even sizes.
+---@param x scion.Node
+---@param kernel integer
+---@return integer[] { top, left, bottom, right }
+function builder.keras_padding(x, kernel)
+  local half = kernel // 2
+  return { half - 1 + x.shape[1] % 2, half - 1 + x.shape[2] % 2, half, half }
+end
+
 --- Whether a value is an architecture.
 ---@param value any
 ---@return boolean

@@ -59,9 +59,7 @@ return builder.define {
   input = 224,
   smallest = 32,
   options = { width = 1.0 },
-  check = function(o)
-    if type(o.width) ~= "number" or not (o.width >= 1 / 32 and o.width <= 16) then error("mobilenet: width is a number from 1/32 to 16", 0) end
-  end,
+  check = builder.check_width,
   parameters = 4253864,
   macs = 568740352,
   variants = { { name = "keras", preprocess = "tf", weights = files } },

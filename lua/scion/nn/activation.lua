@@ -1,7 +1,10 @@
---- nn.activation("relu"): relu, relu6, sigmoid, tanh, softmax (over the last dimension) or linear. Also nn.relu() and so on.
+--- nn.activation("relu"): relu, relu6, sigmoid, tanh, softmax (over the last dimension), swish, hard_swish, hard_sigmoid or linear. Also
+--- nn.relu() and so on.
 local layer = require "scion.layer"
 
-local known = { relu = true, relu6 = true, sigmoid = true, tanh = true, softmax = true, linear = true }
+--- How the gradient is computed: from the output alone, which lets the kernel before it apply the activation; or else.
+local kinds = { relu = "output", relu6 = "output", sigmoid = "output", tanh = "output", linear = "output", softmax = "softmax",
+                swish = "gate", hard_swish = "gate", hard_sigmoid = "gate" }
 
 return layer.define {
   kind = "activation",
@@ -10,7 +13,10 @@ return layer.define {
 
   check = function(self)
     local name = self.options.activation
-    if not known[name] then self:fail("unknown activation '%s' (relu, relu6, sigmoid, tanh, softmax or linear)", tostring(name)) end
+    self.computed = kinds[name]
+    if not self.computed then
+      self:fail("unknown activation '%s' (relu, relu6, sigmoid, tanh, softmax, swish, hard_swish, hard_sigmoid or linear)", tostring(name))
+    end
   end,
 
   output_shape = function(self, ...)
@@ -19,8 +25,10 @@ return layer.define {
   end,
 
   forward = function(self, s)
-    if self.options.activation == "softmax" then
+    if self.computed == "softmax" then
       s:emit { "softmax_forward", x = s.x[1], y = s.y }
+    elseif self.computed == "gate" then
+      s:emit { "gate_forward", x = s.x[1], y = s.y, gate = self.options.activation }
     else
       s:emit { "activation_forward", x = s.x[1], y = s.y, activation = self.options.activation }
     end
@@ -28,8 +36,10 @@ return layer.define {
 
   backward = function(self, s)
     if not s:wants(1) then return end
-    if self.options.activation == "softmax" then
+    if self.computed == "softmax" then
       s:emit { "softmax_backward", y = s.y, dy = s.dy, dx = s:dx(1), accumulate = s:accumulates(1) }
+    elseif self.computed == "gate" then
+      s:emit { "gate_backward", x = s.x[1], dy = s.dy, dx = s:dx(1), gate = self.options.activation, accumulate = s:accumulates(1) }
     else
       s:emit { "activation_backward", y = s.y, dy = s.dy, dx = s:dx(1), activation = self.options.activation, accumulate = s:accumulates(1) }
     end

@@ -1,7 +1,7 @@
 --- Layers: scion.nn.X is the file nn/X.lua; the activations have constructors of their own.
 local nn = {}
 
-for _, name in ipairs { "relu", "relu6", "sigmoid", "tanh", "softmax" } do
+for _, name in ipairs { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid" } do
   nn[name] = function(options)
     local given = { activation = name }
     for k, v in pairs(options or {}) do given[k] = v end

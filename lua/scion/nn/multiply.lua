@@ -1,4 +1,5 @@
---- nn.multiply()({ a, b }): the elementwise product of two inputs of one shape.
+--- nn.multiply()({ a, b }): the elementwise product of two inputs of one shape; or b is an image of one pixel, by which the channels of
+--- a are scaled.
 local layer = require "scion.layer"
 
 return layer.define {
@@ -7,15 +8,31 @@ return layer.define {
   output_shape = function(self, ...)
     self:expect({ ... }, 2)
     local a, b = ...
-    if table.concat(a, "x") ~= table.concat(b, "x") then
+    self.channels = #a == 3 and table.concat(b, "x") == "1x1x" .. a[3] and a[1] * a[2] > 1
+    if not self.channels and table.concat(a, "x") ~= table.concat(b, "x") then
       self:fail("inputs of shapes %s and %s cannot be multiplied", table.concat(a, "x"), table.concat(b, "x"))
     end
     return { table.unpack(a) }
   end,
 
-  forward = function(_, s) s:emit { "multiply_forward", a = s.x[1], b = s.x[2], y = s.y } end,
+  forward = function(self, s)
+    if self.channels then
+      s:emit { "scale_channels_forward", x = s.x[1], s = s.x[2], y = s.y }
+    else
+      s:emit { "multiply_forward", a = s.x[1], b = s.x[2], y = s.y }
+    end
+  end,
 
-  backward = function(_, s)
+  backward = function(self, s)
+    if self.channels then
+      if s:wants(1) then
+        s:emit { "scale_channels_backward_input", dy = s.dy, s = s.x[2], dx = s:dx(1), accumulate = s:accumulates(1) }
+      end
+      if s:wants(2) then
+        s:emit { "scale_channels_backward_scale", x = s.x[1], dy = s.dy, ds = s:dx(2), accumulate = s:accumulates(2) }
+      end
+      return
+    end
     for i = 1, 2 do
       if s:wants(i) then s:emit { "multiply_backward", dy = s.dy, b = s.x[3 - i], da = s:dx(i), accumulate = s:accumulates(i) } end
     end

@@ -8,7 +8,7 @@ function cost.of(op)
   local one = macs(op.layer, op.inputs[1].shape, op.shape)
   local backward = 0
   if op.grad then
-    if op.trains.kernel then backward = backward + one end
+    if op.trains.kernel or op.trains.pointwise_kernel then backward = backward + one end
     if op.inputs[1].grad then backward = backward + one end
   end
   return one, backward

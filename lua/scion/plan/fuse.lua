@@ -4,7 +4,7 @@ local rewrite = require "scion.plan.rewrite"
 return function(ir)
   for _, op in ipairs(ir.ops) do
     local below = op.inputs[1]
-    if op.layer.kind == "activation" and not op.identity and op.layer.options.activation ~= "softmax" and below.layer.fuses_activation and
+    if op.layer.kind == "activation" and not op.identity and op.layer.computed == "output" and below.layer.fuses_activation and
        #below.users == 1 and not below.activation then
       below.activation = op.layer.options.activation
       rewrite.absorb(ir, below, op)

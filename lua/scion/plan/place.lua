@@ -89,5 +89,6 @@ return function(ir)
   end
   for _, v in ipairs(ir.inputs) do place_of(v) end
   for _, v in ipairs(ir.outputs) do place_of(v) end
+  for _, g in ipairs(ir.gradients) do place_of(g.value) end -- steps may have written a view of it
   return total
 end

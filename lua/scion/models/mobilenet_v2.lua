@@ -1,0 +1,105 @@
+--- MobileNet V2 (Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks"). Names are Keras's; torchvision pads on
+--- all sides and has another epsilon. Shapes in comments are those of an input of 224 x 224 at width 1.
+local builder = require "scion.models.builder"
+local nn = require "scion.nn"
+
+--- The multiple of 8 nearest to a number of channels, but not below 90% of it.
+local function divisible(channels)
+  local rounded = math.max(8, (channels + 4) // 8 * 8)
+  if rounded < 0.9 * channels then rounded = rounded + 8 end
+  return math.tointeger(rounded)
+end
+
+--- What follows every convolution.
+local function norm(x, name, o, torchvision)
+  local theirs = o.variant == "torchvision"
+  return nn.batch_norm { epsilon = theirs and 1e-5 or 1e-3, momentum = theirs and 0.9 or 0.999, name = name,
+                         origin = { torchvision = torchvision } }(x)
+end
+
+--- A 1x1 convolution to more channels, a depthwise 3x3, and a 1x1 to few, without an activation; added to the input where it fits.
+local function inverted_residual(x, index, expansion, filters, stride, o)
+  local block = index == 1 and "expanded_conv" or "block_" .. index - 1
+  local theirs, part = ("features.%d.conv."):format(index), expansion == 1 and 0 or 1
+  local y = x
+  if expansion > 1 then
+    y = nn.conv2d(expansion * x.shape[3], 1, { bias = false, name = block .. "/expand", origin = { torchvision = theirs .. "0.0" } })(y)
+    y = norm(y, block .. "/expand_BN", o, theirs .. "0.1")
+    y = nn.relu6 { name = block .. "/expand_relu" }(y)
+  end
+  local padding = o.variant == "torchvision" and 1 or "same"
+  if stride == 2 and padding == "same" then
+    y, padding = nn.zero_pad(builder.keras_padding(y, 3), { name = block .. "/pad" })(y), "valid"
+  end
+  y = nn.depthwise_conv2d(3, { stride = stride, padding = padding, bias = false, name = block .. "/depthwise",
+                               origin = { torchvision = ("%s%d.0"):format(theirs, part) } })(y)
+  y = norm(y, block .. "/depthwise_BN", o, ("%s%d.1"):format(theirs, part))
+  y = nn.relu6 { name = block .. "/depthwise_relu" }(y)
+  y = nn.conv2d(filters, 1, { bias = false, name = block .. "/project", origin = { torchvision = theirs .. part + 1 } })(y)
+  y = norm(y, block .. "/project_BN", o, theirs .. part + 2)
+  if stride == 1 and x.shape[3] == filters then y = nn.add { name = block .. "/add" } { x, y } end
+  return y
+end
+
+local function trunk(x, o)
+  local index = 0
+  local function stage(expansion, channels, depth, stride)
+    local wide = channels * o.width
+    local filters = divisible(o.variant == "keras" and wide // 1 or wide)
+    for i = 1, depth do
+      index = index + 1
+      x = inverted_residual(x, index, expansion, filters, i == 1 and stride or 1, o)
+    end
+  end
+  x = nn.conv2d(divisible(32 * o.width), 3, { stride = 2, padding = o.variant == "torchvision" and 1 or "same", bias = false, name = "Conv1",
+                                              origin = { torchvision = "features.0.0" } })(x)
+  x = norm(x, "bn_Conv1", o, "features.0.1")
+  x = nn.relu6 { name = "Conv1_relu" }(x)                                 -- 112 x 112 x 32
+  stage(1, 16, 1, 1)                                                      -- 112 x 112 x 16
+  stage(6, 24, 2, 2)                                                      --  56 x  56 x 24
+  stage(6, 32, 3, 2)                                                      --  28 x  28 x 32
+  stage(6, 64, 4, 2)                                                      --  14 x  14 x 64
+  stage(6, 96, 3, 1)                                                      --  14 x  14 x 96
+  stage(6, 160, 3, 2)                                                     --   7 x   7 x 160
+  stage(6, 320, 1, 1)                                                     --   7 x   7 x 320
+  x = nn.conv2d(divisible(1280 * math.max(1.0, o.width)), 1, { bias = false, name = "Conv_1", origin = { torchvision = "features.18.0" } })(x)
+  x = norm(x, "Conv_1/bn", o, "features.18.1")
+  return nn.relu6 { name = "out_relu" }(x)                                --   7 x   7 x 1280
+end
+
+local function top(x, o)
+  x = nn.global_avg_pool { name = "avg_pool" }(x)
+  if o.variant == "torchvision" then x = nn.dropout(0.2, { name = "dropout" })(x) end
+  return nn.dense(o.classes, "softmax", { name = "predictions", origin = { torchvision = "classifier.1" } })(x)
+end
+
+--- Keras publishes six widths for five sizes of input (the two widest for 224 alone), without hashes.
+local files = {}
+for _, width in ipairs { 1.0, 0.35, 0.5, 0.75, 1.3, 1.4 } do
+  for _, input in ipairs(width > 1 and { 224 } or { 224, 192, 160, 128, 96 }) do
+    local url = ("https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_%s_%d"):format(
+      width, input)
+    files[#files + 1] = { top = true, width = width, input = input, url = url .. ".h5" }
+    files[#files + 1] = { width = width, input = input, url = url .. "_no_top.h5" }
+  end
+end
+
+local torchvision = {}
+for i, sha256 in ipairs { "b0353104", "7ebf99e0" } do
+  torchvision[i] = { top = true, url = ("https://download.pytorch.org/models/mobilenet_v2-%s.pth"):format(sha256), sha256 = sha256,
+                     resize = i == 2 and 232 or nil }
+end
+
+return builder.define {
+  name = "mobilenet_v2",
+  input = 224,
+  smallest = 32,
+  options = { width = 1.0 },
+  check = builder.check_width,
+  parameters = 3538984,
+  macs = 300774272,
+  variants = { { name = "keras", preprocess = "tf", weights = files },
+               { name = "torchvision", preprocess = "torch", resize = 256, crop = 224, weights = torchvision } },
+  trunk = trunk,
+  top = top,
+}

@@ -1,0 +1,68 @@
+--- Xception (Chollet 2016, "Xception: Deep Learning with Depthwise Separable Convolutions"), as Keras builds it. Shapes in comments are
+--- those of an input of 299 x 299.
+local builder = require "scion.models.builder"
+local nn = require "scion.nn"
+
+local function conv_bn_act(x, name, filters, stride)
+  x = nn.conv2d(filters, 3, { stride = stride, bias = false, name = name })(x)
+  x = nn.batch_norm { name = name .. "_bn" }(x)
+  return nn.relu { name = name .. "_act" }(x)
+end
+
+local function separable(x, name, filters)
+  x = nn.separable_conv2d(filters, 3, { padding = "same", bias = false, name = name })(x)
+  return nn.batch_norm { name = name .. "_bn" }(x)
+end
+
+--- Two separable convolutions and a pool of stride 2, beside a 1x1 convolution of stride 2.
+local function shrink(x, block, between, filters, first)
+  local residual = nn.conv2d(filters, 1, { stride = 2, padding = "same", bias = false, name = block .. "/residual" })(x)
+  residual = nn.batch_norm { name = block .. "/residual_bn" }(residual)
+  if not first then x = nn.relu { name = block .. "/sepconv1_act" }(x) end
+  x = separable(x, block .. "/sepconv1", between)
+  x = nn.relu { name = block .. "/sepconv2_act" }(x)
+  x = separable(x, block .. "/sepconv2", filters)
+  x = nn.max_pool(3, { stride = 2, padding = "same", name = block .. "/pool" })(x)
+  return nn.add { name = block .. "/add" } { x, residual }
+end
+
+local function middle(x, block)
+  local y = x
+  for i = 1, 3 do
+    local name = block .. "/sepconv" .. i
+    y = nn.relu { name = name .. "_act" }(y)
+    y = separable(y, name, 728)
+  end
+  return nn.add { name = block .. "/add" } { y, x }
+end
+
+local function trunk(x)
+  x = conv_bn_act(x, "block1/conv1", 32, 2)                               -- 149 x 149 x 32
+  x = conv_bn_act(x, "block1/conv2", 64, 1)                               -- 147 x 147 x 64
+  x = shrink(x, "block2", 128, 128, true)                                 --  74 x  74 x 128
+  x = shrink(x, "block3", 256, 256)                                       --  37 x  37 x 256
+  x = shrink(x, "block4", 728, 728)                                       --  19 x  19 x 728
+  for i = 5, 12 do x = middle(x, "block" .. i) end                        --  19 x  19 x 728
+  x = shrink(x, "block13", 728, 1024)                                     --  10 x  10 x 1024
+  x = separable(x, "block14/sepconv1", 1536)
+  x = nn.relu { name = "block14/sepconv1_act" }(x)                        --  10 x  10 x 1536
+  x = separable(x, "block14/sepconv2", 2048)
+  return nn.relu { name = "block14/sepconv2_act" }(x)                     --  10 x  10 x 2048
+end
+
+local files = "https://storage.googleapis.com/tensorflow/keras-applications/xception/xception_weights_tf_dim_ordering_tf_kernels"
+
+return builder.define {
+  name = "xception",
+  input = 299,
+  smallest = 71,
+  parameters = 22910480,
+  macs = 8357403496,
+  variants = { { name = "keras", preprocess = "tf", weights = { { top = true, url = files .. ".h5", md5 = "0a58e3b7378bc2990ea3b43d5981f1f6" },
+                                                                { url = files .. "_notop.h5", md5 = "b0042744bf5b25fce3cb969f33bebb97" } } } },
+  trunk = trunk,
+  top = function(x, o)
+    x = nn.global_avg_pool { name = "avg_pool" }(x)
+    return nn.dense(o.classes, "softmax", { name = "predictions" })(x)
+  end,
+}

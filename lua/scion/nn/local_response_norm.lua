@@ -1,0 +1,34 @@
+--- nn.local_response_norm{ size = 5, alpha = 1e-4, beta = 0.75, k = 1 }: each channel divided by what its `size` neighbours and itself
+--- amount to (Krizhevsky et al. 2012; alpha is shared out among them, as in PyTorch).
+local layer = require "scion.layer"
+
+return layer.define {
+  kind = "local_response_norm",
+  positional = { "size" },
+  defaults = { size = 5, alpha = 1e-4, beta = 0.75, k = 1 },
+
+  check = function(self)
+    local o = self.options
+    if math.type(o.size) ~= "integer" or o.size < 1 then self:fail("size is a whole number from 1 up") end
+    for _, name in ipairs { "alpha", "beta", "k" } do
+      if type(o[name]) ~= "number" or o[name] < 0 or (name == "k" and o.k == 0) then self:fail("%s is a positive number", name) end
+    end
+  end,
+
+  output_shape = function(self, ...)
+    self:expect({ ... }, 1)
+    return { table.unpack((...)) }
+  end,
+
+  forward = function(self, s)
+    local o = self.options
+    s:emit { "response_norm_forward", x = s.x[1], y = s.y, size = o.size, alpha = o.alpha, beta = o.beta, k = o.k }
+  end,
+
+  backward = function(self, s)
+    if not s:wants(1) then return end
+    local o = self.options
+    s:emit { "response_norm_backward", x = s.x[1], dy = s.dy, dx = s:dx(1), size = o.size, alpha = o.alpha, beta = o.beta, k = o.k,
+             accumulate = s:accumulates(1) }
+  end,
+}

@@ -1,0 +1,35 @@
+--- nn.rescaling(scale, { offset = 0 }): x * scale + offset; each is a number, or a list with one for each channel.
+local layer = require "scion.layer"
+local tensor = require "scion.tensor"
+
+--- As a tensor with one number for each channel.
+local function spread(self, value, channels, what)
+  local list = {}
+  for c = 1, channels do list[c] = type(value) == "table" and value[c] or value end
+  if type(value) == "table" and #value ~= channels then self:fail("%s has %d numbers for %d channels", what, #value, channels) end
+  return tensor.tensor(list, "f32")
+end
+
+return layer.define {
+  kind = "rescaling",
+  positional = { "scale" },
+  defaults = { scale = layer.required, offset = 0 },
+  fuses_activation = true,
+
+  output_shape = function(self, ...)
+    self:expect({ ... }, 1)
+    local shape = { table.unpack((...)) }
+    self.scale = spread(self, self.options.scale, shape[#shape], "scale")
+    self.shift = spread(self, self.options.offset, shape[#shape], "offset")
+    return shape
+  end,
+
+  forward = function(self, s)
+    s:emit { "scale_shift_forward", x = s.x[1], scale = self.scale, shift = self.shift, y = s.y, activation = s.activation }
+  end,
+
+  backward = function(self, s)
+    if not s:wants(1) then return end
+    s:emit { "batch_norm_stored_backward", dy = s.dy, scale = self.scale, dx = s:dx(1), accumulate = s:accumulates(1) }
+  end,
+}

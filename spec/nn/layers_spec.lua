@@ -1,0 +1,81 @@
+-- The layers that architectures of the zoo and networks of one's own need: losses and gradients against PyTorch in double precision.
+local core = require "scion.core"
+local rule = dofile "spec/models/rule.lua"
+local scion = require "scion"
+local small = dofile "spec/small_network.lua"
+local nn = scion.nn
+
+local file <close> = assert(io.open("spec/fixtures/models/layers.json", "rb"))
+local golden = core.json_decode(file:read "a")
+
+--- The network of fixtures/models/layers.py. Values that several layers read show that gradients add up.
+local function network()
+  local x = nn.input { shape = { 9, 9, 3 }, preprocess = "unit" }
+  x = nn.rescaling({ 2, 3, 4 }, { offset = { -0.5, 0, 0.25 }, name = "rescaling" })(x)
+  x = nn.normalization { name = "normalization" }(x)
+  x = nn.separable_conv2d(6, 3, { activation = "swish", name = "first" })(x)
+  x = nn.separable_conv2d(8, 3, { padding = "same", bias = false, name = "second" })(x)
+  x = nn.batch_norm { scale = false, statistics = "stored", name = "folded" }(x)
+  x = nn.hard_swish()(x)
+  x = nn.batch_norm { statistics = "stored", name = "norm" }(x)
+  local s = nn.global_avg_pool { keep_dims = true }(x)
+  s = nn.conv2d(8, 1, { activation = "hard_sigmoid", name = "squeeze" })(s)
+  x = nn.scaled_add(0.3)({ x, nn.multiply() { x, s } })
+  x = nn.local_response_norm(3, { alpha = 0.5, k = 1.5 })(x)
+  x = nn.add() { nn.crop({ 1, 0, 0, 1 })(x), nn.crop({ 0, 1, 1, 0 })(x) }
+  x = nn.add() { nn.upsample(2)(x), nn.upsample(2, { interpolation = "bilinear" })(x) }
+  x = nn.flatten()(nn.adaptive_avg_pool({ 5, 7 })(x))
+  local model = scion.model { output = nn.dense(4, "softmax", { name = "out" })(x) }
+  rule.fill(model, "torchvision", { 0.8, 1.2 })
+  return model
+end
+
+--- Checks the gradients of a training step; returns how many.
+local function check(model)
+  local plan = model:plan_for { mode = "train", batch = 2, input_dtype = "u8", loss = "categorical" }
+  assert(model:execute(plan, { images = rule.images(9), labels = scion.tensor({ 1, 3 }, "i32"), step = 0 }))
+  assert.is_true(small.distance(core.place(model.arena, plan.losses, 2), golden.losses) < 1e-5)
+  local count = 0
+  for _, g in ipairs(plan.gradients) do
+    local name = g.layer.name .. "/" .. g.parameter.name
+    if golden.gradients[name] then
+      local distance = small.distance(core.place(model.arena, g.place), golden.gradients[name])
+      assert.is_true(distance < 1e-4, ("%s differs by %g"):format(name, distance))
+      count = count + 1
+    end
+  end
+  return count
+end
+
+describe("the layers of the zoo", function()
+  it("have PyTorch's losses and gradients", function()
+    local expected = 0
+    for _ in pairs(golden.gradients) do expected = expected + 1 end
+    assert.equal(expected, check(network()))
+  end)
+
+  it("have the same gradients whatever is frozen below", function()
+    local model = network()
+    assert.equal(8, check(model:freeze { upto = "first" }))
+    assert.equal(3, check(model:freeze { upto = "norm" }))
+  end)
+
+  it("are rebuilt from a saved file", function()
+    local model, path = network(), os.tmpname()
+    model:save(path)
+    local again = scion.load(path)
+    os.remove(path)
+    assert.equal(check(model), check(again))
+  end)
+
+  it("say what is wrong with their options", function()
+    local x = nn.input(4, 4, 3)
+    assert.has_error(function() nn.crop(2)(x) end, "crop: an input of 4x4x3 has nothing within that border")
+    assert.has_error(function() nn.rescaling({ 1, 2 })(x) end, "rescaling: scale has 2 numbers for 3 channels")
+    assert.has_error(function() nn.upsample(2, { interpolation = "cubic" }) end, "upsample: interpolation is 'nearest' or 'bilinear', not 'cubic'")
+    assert.has_error(function() nn.multiply() { x, nn.input(1, 1, 2) } end, "multiply: inputs of shapes 4x4x3 and 1x1x2 cannot be multiplied")
+    assert.has_error(function() nn.scaled_add "x" end, "scaled_add: scale is a number")
+    assert.has_error(function() nn.local_response_norm(0) end, "local_response_norm: size is a whole number from 1 up")
+    assert.has_error(function() nn.adaptive_avg_pool(0)(x) end)
+  end)
+end)

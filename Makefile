@@ -113,7 +113,6 @@ PYTHON ?= python3
 test-peers-safetensors: all
 	@eval "$$($(MAKE) -s env)"; $(PYTHON) spec/peers/safetensors_fuzz.py
 
-
 lint: all programs
 	luacheck -q lua spec $(wildcard examples)
 	cppcheck -q --std=c11 --enable=warning --error-exitcode=1 --suppressions-list=.ci/cppcheck -Icsrc csrc

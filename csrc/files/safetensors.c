@@ -161,6 +161,24 @@ static scion_status parse_entries(scion_safetensors *file, uint64_t bytes) {
   return SCION_OK;
 }
 
+/* Whether a list has the element -0, which the format does not know as a whole number and Jansson takes for 0. */
+static bool lists_negative_zero(const char *text, size_t length) {
+  bool quoted = false;
+  char before = 0; /* the last byte outside of strings that is no space */
+  for (size_t i = 0; i + 2 < length; i++) {
+    if (quoted && text[i] == '\\') {
+      i++;
+    } else if (text[i] == '"') {
+      quoted = !quoted;
+      before = '"';
+    } else if (!quoted && !strchr(" \t\r\n", text[i])) {
+      if ((before == '[' || before == ',') && memcmp(text + i, "-0", 2) == 0 && !strchr(".eE", text[i + 2])) return true;
+      before = text[i];
+    }
+  }
+  return false;
+}
+
 static scion_status read_header(scion_safetensors *file, uint64_t size) {
   unsigned char prefix[8];
   if (size < sizeof prefix) return broken(file, "it is too short");
@@ -179,6 +197,7 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   if (status == SCION_OK && !(file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error)))
     status = scion_fail(SCION_WORLD, "%s: not a safetensors file: its header is not valid: %s", file->path, error.text);
   if (status == SCION_OK && !json_is_object(file->header)) status = broken(file, "its header is no object");
+  if (status == SCION_OK && lists_negative_zero(text, (size_t)length)) status = broken(file, "its header is not valid: a size is -0");
   free(text);
   file->data = sizeof prefix + length;
   return status == SCION_OK ? parse_entries(file, size - file->data) : status;

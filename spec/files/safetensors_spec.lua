@@ -147,6 +147,7 @@ describe("safetensors", function()
 
     it("that are no JSON objects are refused", function()
       refused("is no object", pack "[]")
+      refused("a size is %-0", pack "{\"a\":{\"dtype\":\"U8\",\"shape\":[0, -0],\"data_offsets\":[0,0]}}")
       refused("a zero byte", pack("{\"a\":{\"dtype\":\"U8\",\"shape\":[1\0],\"data_offsets\":[0,1]}}", "x"))
       refused("not valid", pack "{")
       refused("not valid", pack "{}\0\0")

@@ -363,9 +363,10 @@ scion_status scion_gate_forward(const scion_tensor *x, scion_tensor *y, scion_ga
 scion_status scion_gate_backward(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dx, scion_gate gate, int accumulate);
 
 /* y = x / (1-rate) where a draw of (seed, step, element) is at least rate, else 0. Its own gradient with dy for x. The element's
- * index is that in a contiguous tensor. accumulate as for gradients. */
-scion_status scion_dropout(const scion_tensor *x, scion_tensor *y, double rate, uint64_t seed, uint32_t step, uint32_t stream,
-                           int accumulate);
+ * index is that in a contiguous tensor. examples: one draw for each example, that of the element of its index, decides over all of it
+ * (stochastic depth, Huang et al. 2016). accumulate as for gradients. */
+scion_status scion_dropout(const scion_tensor *x, scion_tensor *y, double rate, int examples, uint64_t seed, uint32_t step,
+                           uint32_t stream, int accumulate);
 /* x [N,H,W,C] into y [N,top+H+..,left+W+..,C], zeros around; and the crop that is its gradient. */
 scion_status scion_zero_pad_forward(const scion_tensor *x, scion_tensor *y, int top, int left);
 scion_status scion_zero_pad_backward(const scion_tensor *dy, scion_tensor *dx, int top, int left, int accumulate);

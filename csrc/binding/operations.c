@@ -60,7 +60,7 @@ ROW(upsample_forward) { return scion_upsample_forward(t[0], t[1], o->bilinear); 
 ROW(upsample_backward) { return scion_upsample_backward(t[0], t[1], o->bilinear, o->accumulate); }
 ROW(response_norm_forward) { return scion_response_norm_forward(t[0], t[1], o->size, o->alpha, o->beta, o->k); }
 ROW(response_norm_backward) { return scion_response_norm_backward(t[0], t[1], t[2], o->size, o->alpha, o->beta, o->k, o->accumulate); }
-ROW(dropout) { return scion_dropout(t[0], t[1], o->rate, o->seed, (uint32_t)o->step, o->stream, o->accumulate); }
+ROW(dropout) { return scion_dropout(t[0], t[1], o->rate, o->examples, o->seed, (uint32_t)o->step, o->stream, o->accumulate); }
 ROW(zero_pad_forward) { return scion_zero_pad_forward(t[0], t[1], o->top, o->left); }
 ROW(zero_pad_backward) { return scion_zero_pad_backward(t[0], t[1], o->top, o->left, o->accumulate); }
 ROW(preprocess) { return scion_preprocess(t[0], t[1], o->scale, o->shift, o->reverse); }
@@ -120,7 +120,7 @@ static const scion_operation rows[] = {
   {"upsample_backward", "dy dx!", "bilinear accumulate", run_upsample_backward},
   {"response_norm_forward", "x y!", "size alpha beta k", run_response_norm_forward},
   {"response_norm_backward", "x dy dx!", "size alpha beta k accumulate", run_response_norm_backward},
-  {"dropout", "x y!", "rate seed stream accumulate step", run_dropout},
+  {"dropout", "x y!", "rate examples seed stream accumulate step", run_dropout},
   {"zero_pad_forward", "x y!", "top left", run_zero_pad_forward},
   {"zero_pad_backward", "dy dx!", "top left accumulate", run_zero_pad_backward},
   {"preprocess", "x y!", "scale_by shift_by reverse", run_preprocess},
@@ -212,7 +212,7 @@ static void read_triple(lua_State *L, int index, float triple[3]) {
 static bool read_option(lua_State *L, const char *name, scion_options *o) {
   const struct { const char *name; int *target; } flags[] = {
     {"accumulate", &o->accumulate}, {"include_padding", &o->include_padding}, {"reverse", &o->reverse}, {"nesterov", &o->nesterov},
-    {"bilinear", &o->bilinear}};
+    {"bilinear", &o->bilinear}, {"examples", &o->examples}};
   const struct { const char *name; double *target; } numbers[] = {
     {"epsilon", &o->epsilon}, {"momentum", &o->momentum}, {"rate", &o->rate}, {"threshold", &o->threshold}, {"lr", &o->lr},
     {"rho", &o->rho}, {"beta1", &o->beta1}, {"beta2", &o->beta2}, {"decay", &o->decay},

@@ -11,7 +11,7 @@ typedef struct {
   scion_window window;
   scion_activation activation;
   scion_gate gate;
-  int accumulate, include_padding, reverse, nesterov, bilinear, top, left, size;
+  int accumulate, include_padding, reverse, nesterov, bilinear, examples, top, left, size;
   double epsilon, momentum, rate, threshold, lr, rho, beta1, beta2, decay, alpha, beta, k;
   uint64_t seed;
   uint32_t stream;

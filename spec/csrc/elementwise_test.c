@@ -121,7 +121,7 @@ static void dropout(void) {
   scion_tensor x = TENSOR(rows, channels), y = TENSOR(rows, channels), slice = SLICE(3, rows, channels),
                other = TENSOR(rows, channels);
   OK(scion_tensor_fill(&x, 1));
-  SAME_BITS(y, scion_dropout(&x, &y, 0.25, 11, 3, 2, 0));
+  SAME_BITS(y, scion_dropout(&x, &y, 0.25, 0, 11, 3, 2, 0));
   int64_t kept = 0, same = 0;
   float *values = y.data;
   for (int64_t i = 0; i < elements(&y); i++) {
@@ -134,21 +134,25 @@ static void dropout(void) {
   double share = (double)kept / (double)elements(&y);
   CHECK(fabs(share - 0.75) < 0.015, "kept %g", share); /* five deviations of 19129 draws */
   real *expected = test_real(&y);
-  SAME_BITS(slice, scion_dropout(&x, &slice, 0.25, 11, 3, 2, 0)); /* memory does not matter */
+  SAME_BITS(slice, scion_dropout(&x, &slice, 0.25, 0, 11, 3, 2, 0)); /* memory does not matter */
   CLOSE(slice, expected, 0);
   expected = accumulated(&slice, expected, 1);
-  SAME_BITS(slice, scion_dropout(&x, &slice, 0.25, 11, 3, 2, 1));
+  SAME_BITS(slice, scion_dropout(&x, &slice, 0.25, 0, 11, 3, 2, 1));
   CLOSE(slice, expected, 0);
   for (int changed = 0; changed < 3; changed++) { /* another seed, step or stream is another mask */
-    OK(scion_dropout(&x, &other, 0.25, 11 + (changed == 0), 3 + (changed == 1), 2 + (changed == 2), 0));
+    OK(scion_dropout(&x, &other, 0.25, 0, 11 + (changed == 0), 3 + (changed == 1), 2 + (changed == 2), 0));
     same = 0;
     for (int64_t i = 0; i < elements(&y); i++) same += (values[i] != 0) == (((float *)other.data)[i] != 0);
     CHECK((double)same / (double)elements(&y) < 0.66, "%lld of %lld the same", (long long)same, (long long)elements(&y));
   }
-  OK(scion_dropout(&x, &other, 0, 11, 3, 2, 0));
+  OK(scion_dropout(&x, &other, 0, 0, 11, 3, 2, 0));
   CHECK(memcmp(x.data, other.data, x.storage->bytes) == 0, "rate 0 changes something");
-  REFUSED_WITH(scion_dropout(&x, &y, 1, 1, 1, 1, 0), "rate");
-  REFUSED_WITH(scion_dropout(&x, &y, NAN, 1, 1, 1, 0), "rate");
+  OK(scion_dropout(&x, &y, 0.25, 0, 11, 3, 2, 0)); /* example i meets the fate of element i */
+  SAME_BITS(other, scion_dropout(&x, &other, 0.25, 1, 11, 3, 2, 0));
+  for (int64_t i = 0; i < elements(&y); i++)
+    if (((float *)other.data)[i] != values[i / channels]) CHECK(false, "element %lld is %g", (long long)i, (double)((float *)other.data)[i]);
+  REFUSED_WITH(scion_dropout(&x, &y, 1, 0, 1, 1, 1, 0), "rate");
+  REFUSED_WITH(scion_dropout(&x, &y, NAN, 0, 1, 1, 1, 0), "rate");
   RELEASE(&x, &y, &slice, &other);
   free(expected);
 }

@@ -1,5 +1,5 @@
---- AlexNet (Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks"), as torchvision builds it. Shapes in
---- comments are those of an input of 224 x 224.
+--- AlexNet (Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks"), as torchvision builds it.
+--- Shapes in comments are those of an input of 224 x 224.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

@@ -22,8 +22,19 @@ local builder = {}
 ---@field filter string? "bilinear" unless given
 ---@field weights scion.WeightsFile[]
 
+---@class scion.ModelOptions
+---@field weights string? a file; none: fresh initial weights
+---@field variant "keras"|"torchvision"|nil
+---@field input integer|integer[]|nil a size, or height and width
+---@field top boolean? with the classifier
+---@field classes integer? of the classifier, 1000
+---@field batch_norm "stored"|"batch"|nil "stored" with weights, "batch" without
+---@field preprocess string|table|nil the variant's, unless the weights were trained otherwise
+---@field width number? MobileNets: by which numbers of channels are multiplied
+
 --- An architecture is called with options to build a model.
 ---@class scion.Architecture
+---@overload fun(options: scion.ModelOptions?): scion.Model
 ---@field name string
 ---@field input integer default size
 ---@field smallest integer

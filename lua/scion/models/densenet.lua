@@ -1,5 +1,5 @@
---- DenseNet (Huang et al. 2016, "Densely Connected Convolutional Networks"). Names are Keras's; torchvision has the same network with
---- another epsilon. Shapes in comments are those of an input of 224 x 224, channels those of DenseNet-121.
+--- DenseNet (Huang et al. 2016, "Densely Connected Convolutional Networks"). Names are Keras's; torchvision has the same
+--- network with another epsilon. Shapes in comments are those of an input of 224 x 224, channels those of DenseNet-121.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

@@ -1,9 +1,10 @@
---- EfficientNet-B0 (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"), as Keras builds it for
---- its published weights: images are standardized within the network. Shapes in comments are those of an input of 224 x 224.
+--- EfficientNet-B0 (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"), as Keras
+--- builds it for its published weights: images are standardized within the network. Shapes in comments are those of an input of
+--- 224 x 224.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
---- A block's residual is left out for some examples, the deeper the more often; here, as dropout does, of single elements.
+--- In training a block is left out for some examples, the deeper the more often.
 local drop, blocks = 0.2, 16
 
 local function norm_swish(x, norm, activation)
@@ -36,7 +37,7 @@ local function inverted_residual(x, block, index, expansion, filters, kernel, st
   y = nn.conv2d(filters, 1, { padding = "same", bias = false, name = block .. "/project_conv" })(y)
   y = nn.batch_norm { name = block .. "/project_bn" }(y)
   if stride == 2 or x.shape[3] ~= filters then return y end
-  if index > 0 then y = nn.dropout(drop * index / blocks, { name = block .. "/drop" })(y) end
+  if index > 0 then y = nn.dropout(drop * index / blocks, { examples = true, name = block .. "/drop" })(y) end
   return nn.add { name = block .. "/add" } { y, x }
 end
 

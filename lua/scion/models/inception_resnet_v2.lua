@@ -1,5 +1,5 @@
---- Inception-ResNet V2 (Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning"), as
---- Keras builds it. Shapes in comments are those of an input of 299 x 299.
+--- Inception-ResNet V2 (Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the Impact of Residual Connections on
+--- Learning"), as Keras builds it. Shapes in comments are those of an input of 299 x 299.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

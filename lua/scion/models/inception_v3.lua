@@ -1,6 +1,6 @@
 --- Inception V3 (Szegedy et al. 2015, "Rethinking the Inception Architecture"), layer for layer as Keras builds it: 311 layers
---- without the top. torchvision's batch norm has a scale, and its average pools count the padding. Shapes in comments are those of an
---- input of 224 x 224.
+--- without the top. torchvision's batch norm has a scale, and its average pools count the padding. Shapes in comments are those
+--- of an input of 224 x 224.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

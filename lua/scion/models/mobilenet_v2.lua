@@ -1,5 +1,5 @@
---- MobileNet V2 (Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks"). Names are Keras's; torchvision pads on
---- all sides and has another epsilon. Shapes in comments are those of an input of 224 x 224 at width 1.
+--- MobileNet V2 (Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks"). Names are Keras's; torchvision
+--- pads on all sides and has another epsilon. Shapes in comments are those of an input of 224 x 224 at width 1.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

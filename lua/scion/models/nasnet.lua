@@ -1,5 +1,5 @@
---- NASNet-A Mobile (Zoph et al. 2017, "Learning Transferable Architectures for Scalable Image Recognition"), as Keras builds it. Every
---- cell reads the two before it. Shapes in comments are those of an input of 224 x 224.
+--- NASNet-A Mobile (Zoph et al. 2017, "Learning Transferable Architectures for Scalable Image Recognition"), as Keras builds
+--- it. Every cell reads the two before it. Shapes in comments are those of an input of 224 x 224.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

@@ -1,5 +1,5 @@
---- ResNet (He et al. 2015, "Deep Residual Learning for Image Recognition") as torchvision builds it: a bottleneck's stride is on its
---- 3x3 convolution. Shapes in comments are those of an input of 224 x 224, with those of the bottleneck networks.
+--- ResNet (He et al. 2015, "Deep Residual Learning for Image Recognition") as torchvision builds it: a bottleneck's stride is
+--- on its 3x3 convolution. Shapes in comments are those of an input of 224 x 224, with those of the bottleneck networks.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

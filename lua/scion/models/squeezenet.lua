@@ -1,5 +1,5 @@
---- SqueezeNet (Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters"), 1.0 and its authors' cheaper 1.1.
---- Shapes in comments are those of an input of 224 x 224.
+--- SqueezeNet (Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters"), 1.0 and its authors'
+--- cheaper 1.1. Shapes in comments are those of an input of 224 x 224.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

@@ -1,5 +1,5 @@
---- Xception (Chollet 2016, "Xception: Deep Learning with Depthwise Separable Convolutions"), as Keras builds it. Shapes in comments are
---- those of an input of 299 x 299.
+--- Xception (Chollet 2016, "Xception: Deep Learning with Depthwise Separable Convolutions"), as Keras builds it. Shapes in
+--- comments are those of an input of 299 x 299.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

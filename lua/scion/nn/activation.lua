@@ -1,5 +1,5 @@
---- nn.activation("relu"): relu, relu6, sigmoid, tanh, softmax (over the last dimension), swish, hard_swish, hard_sigmoid or linear. Also
---- nn.relu() and so on.
+--- nn.activation("relu"): relu, relu6, sigmoid, tanh, softmax (over the last dimension), swish, hard_swish, hard_sigmoid or
+--- linear. Also nn.relu() and so on.
 local layer = require "scion.layer"
 
 --- How the gradient is computed: from the output alone, which lets the kernel before it apply the activation; or else.

@@ -1,5 +1,5 @@
---- nn.adaptive_avg_pool(size): an image of that size, a number or { height, width }, whatever the input's: each pixel the mean of its
---- share of the input.
+--- nn.adaptive_avg_pool(size): an image of that size, a number or { height, width }, whatever the input's: each pixel the mean
+--- of its share of the input.
 local layer = require "scion.layer"
 
 return layer.define {

@@ -1,5 +1,5 @@
---- nn.conv_norm(filters, kernel, { stride = 1, padding = "same", activation = "relu", name = }): a block of a convolution without bias,
---- batch norm and an activation, named name/conv, name/norm and name/act.
+--- nn.conv_norm(filters, kernel, { stride = 1, padding = "same", activation = "relu", name = }): a block of a convolution
+--- without bias, batch norm and an activation, named name/conv, name/norm and name/act.
 local options = require "scion.options"
 
 ---@param filters integer

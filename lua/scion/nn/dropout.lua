@@ -1,11 +1,12 @@
---- nn.dropout(rate): in training each element is dropped with that probability and the others scaled up; else nothing happens.
+--- nn.dropout(rate, { examples = false }): in training each element (or with `examples` each example, whole) is dropped with that
+--- probability and the others scaled up; else nothing happens.
 local layer = require "scion.layer"
 local random = require "scion.random"
 
 return layer.define {
   kind = "dropout",
   positional = { "rate" },
-  defaults = { rate = layer.required },
+  defaults = { rate = layer.required, examples = false },
   identity = "inference", -- the plan leaves it out there
 
   check = function(self)
@@ -20,11 +21,12 @@ return layer.define {
   end,
 
   forward = function(self, s)
-    s:emit { "dropout", x = s.x[1], y = s.y, rate = self.options.rate, seed = self.seed, stream = self.stream }
+    s:emit { "dropout", x = s.x[1], y = s.y, rate = self.options.rate, examples = self.options.examples, seed = self.seed, stream = self.stream }
   end,
 
   backward = function(self, s)
     if not s:wants(1) then return end
-    s:emit { "dropout", x = s.dy, y = s:dx(1), rate = self.options.rate, seed = self.seed, stream = self.stream, accumulate = s:accumulates(1) }
+    s:emit { "dropout", x = s.dy, y = s:dx(1), rate = self.options.rate, examples = self.options.examples, seed = self.seed, stream = self.stream,
+             accumulate = s:accumulates(1) }
   end,
 }

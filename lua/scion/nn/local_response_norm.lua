@@ -1,5 +1,5 @@
---- nn.local_response_norm{ size = 5, alpha = 1e-4, beta = 0.75, k = 1 }: each channel divided by what its `size` neighbours and itself
---- amount to (Krizhevsky et al. 2012; alpha is shared out among them, as in PyTorch).
+--- nn.local_response_norm{ size = 5, alpha = 1e-4, beta = 0.75, k = 1 }: each channel divided by what its `size` neighbours and
+--- itself amount to (Krizhevsky et al. 2012; alpha is shared out among them, as in PyTorch).
 local layer = require "scion.layer"
 
 return layer.define {

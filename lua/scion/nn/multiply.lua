@@ -1,5 +1,5 @@
---- nn.multiply()({ a, b }): the elementwise product of two inputs of one shape; or b is an image of one pixel, by which the channels of
---- a are scaled.
+--- nn.multiply()({ a, b }): the elementwise product of two inputs of one shape; or b is an image of one pixel, by which the
+--- channels of a are scaled.
 local layer = require "scion.layer"
 
 return layer.define {

@@ -1,5 +1,5 @@
---- nn.residual({ layers… }, { activation = "relu", name = }): a block of layers (or blocks) one after the other, whose result is added to
---- its input; where their shapes differ, to a 1x1 convolution of it with batch norm (He et al. 2015).
+--- nn.residual({ layers… }, { activation = "relu", name = }): a block of layers (or blocks) one after the other, whose result
+--- is added to its input; where their shapes differ, to a 1x1 convolution of it with batch norm (He et al. 2015).
 local options = require "scion.options"
 
 ---@param layers table[] layers and blocks

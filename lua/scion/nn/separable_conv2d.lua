@@ -1,5 +1,6 @@
 --- nn.separable_conv2d(filters, kernel, { stride = 1, padding = "valid", dilation = 1, bias = true, activation =, name = })
---- A convolution of each channel by itself, then one of 1x1 across them (Chollet 2016); kernels [kh, kw, in, 1] and [1, 1, in, out].
+--- A convolution of each channel by itself, then one of 1x1 across them (Chollet 2016); its kernels are [kh, kw, in, 1] and
+--- [1, 1, in, out].
 local core = require "scion.core"
 local layer = require "scion.layer"
 local value = require "scion.plan.value"

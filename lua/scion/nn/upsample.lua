@@ -1,5 +1,5 @@
---- nn.upsample(factor, { interpolation = "nearest" }): an image that many times as large, factor a number or { vertical, horizontal };
---- "nearest" repeats pixels, "bilinear" goes from one to the next in a straight line.
+--- nn.upsample(factor, { interpolation = "nearest" }): an image that many times as large, factor a number or { vertical,
+--- horizontal }; "nearest" repeats pixels, "bilinear" goes from one to the next in a straight line.
 local layer = require "scion.layer"
 
 return layer.define {

@@ -3,6 +3,7 @@
 # make demo     a network pretrained on drawn images and grafted onto others; DATA=dir WEIGHTS=file: the Inception V3 recipe
 # make test     everything under spec/; SANITIZE=1: under AddressSanitizer and UndefinedBehaviorSanitizer
 # make test-peers   the zoo at full size beside PyTorch's and Keras's own networks, where they are installed
+# make test-peers-safetensors   verdicts on 100,000 mutated files beside the reference library's; PYTHON=venv/bin/python
 # make lint bench docs install clean env repl
 
 LUA      ?= lua5.4
@@ -37,7 +38,7 @@ BUILD = build/$(VARIANT)
 COMPILE = $(CC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) -MMD -MP
 
 # ---- objects: *_simd.c once for each instruction set, everything else once
-PLAIN   = $(filter-out %_simd.c csrc/files/hdf5.c,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/image/*.c csrc/files/*.c))
+PLAIN   = $(filter-out %_simd.c csrc/files/hdf5%,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/image/*.c csrc/files/*.c))
 SIMD    = $(wildcard csrc/*/*_simd.c)
 BINDING = $(filter-out csrc/binding/hdf5.c,$(wildcard csrc/binding/*.c))
 ISAS    = portable $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
@@ -56,9 +57,10 @@ $(BUILD)/scion/core.so: $(ALL)
 	$(CC) $(SANITIZER) $(LDFLAGS_MODULE) -o $@ $(ALL) $(LDFLAGS) $(LIBRARIES)
 
 HDF5 = $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
-$(BUILD)/scion/hdf5.so: csrc/files/hdf5.c csrc/binding/hdf5.c csrc/scion.h csrc/binding/binding.h
+HDF5_SOURCES = $(wildcard csrc/files/hdf5*.c) csrc/binding/hdf5.c
+$(BUILD)/scion/hdf5.so: $(HDF5_SOURCES) csrc/files/hdf5.h csrc/scion.h csrc/binding/binding.h
 	@mkdir -p $(@D)
-	$(COMPILE) $(call PKG,cflags,$(HDF5)) $(LDFLAGS_MODULE) -o $@ csrc/files/hdf5.c csrc/binding/hdf5.c $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
+	$(COMPILE) $(call PKG,cflags,$(HDF5)) $(LDFLAGS_MODULE) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
 
 define simd_rule
 $(BUILD)/%.$(1).o: %.c
@@ -107,6 +109,9 @@ run-tests:
 
 test-peers: all
 	@eval "$$($(MAKE) -s env)"; exec $(LUA) spec/peers/zoo.lua $(NAMES)
+PYTHON ?= python3
+test-peers-safetensors: all
+	@eval "$$($(MAKE) -s env)"; $(PYTHON) spec/peers/safetensors_fuzz.py
 
 lint: all programs
 	luacheck -q lua spec $(wildcard examples)
@@ -153,4 +158,4 @@ clean:
 	rm -rf build doc
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all deps demo test test-peers lint bench docs install clean env repl programs run-tests thread-programs
+.PHONY: all deps demo test test-peers test-peers-safetensors lint bench docs install clean env repl programs run-tests thread-programs

@@ -434,7 +434,7 @@ scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
                                double beta2, double epsilon, int64_t step, double decay);
 
-/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, hdf5.c) */
+/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, elements.c, hdf5*.c) */
 
 /* A file that appears whole or not at all: it is written under a temporary name in the same folder and takes its own name,
  * in place of an older file, only when every byte has reached the disk. Links are followed, an older file's permissions
@@ -452,7 +452,7 @@ void scion_new_file_discard(scion_new_file *file); /* closes and removes what is
 
 /* safetensors: 8 bytes with the header's length (little-endian), the header (JSON), the tensors' bytes. See
  * https://github.com/huggingface/safetensors#format. A file is refused unless: the header has at most 100,000,000 bytes, lies
- * within the file, begins with '{', repeats no key; every dtype is known; the tensors' ranges follow each other without holes
+ * within the file, is an object, repeats no key; every dtype is known; the tensors' ranges follow each other without holes
  * or overlaps up to the file's very end and are as long as dtype and shape say. */
 typedef struct scion_safetensors scion_safetensors; /* a file open for reading */
 
@@ -461,6 +461,7 @@ typedef struct {
   const char *dtype; /* as in the file: "F32", "BF16", "I64", .. */
   int dims;          /* may exceed SCION_MAX_DIMS: such a tensor can be listed but not read */
   const int64_t *shape;
+  uint64_t place;    /* of its first byte in the file */
 } scion_safetensors_entry;
 
 typedef struct {
@@ -489,12 +490,27 @@ typedef struct {
 scion_status scion_safetensors_write(const char *path, const scion_named_tensor *tensors, size_t count,
                                      const scion_metadata *metadata, size_t pairs);
 
+/* Numbers as other files hold them (files/elements.c), little-endian, by safetensors' names of dtypes: F32, F16, BF16, F64, U8, BOOL,
+ * I8, I16, I32, I64. */
+size_t scion_element_size(const char *dtype); /* bytes an element; 0: unknown */
+/* t[i,j,..] = element number first + i*strides[0] + j*strides[1] + .. of the bytes of `bytes` (contiguous, of any dtype, in other
+ * memory): a transposition is a matter of strides, and so is a mirror. t is contiguous; what its dtype cannot hold is rounded and saturates. Strides that lead out of `bytes` are refused. */
+scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t first, const int64_t *strides, scion_tensor *t);
+/* Fills a contiguous u8 tensor with the bytes of a regular file from `offset` on. */
+scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t);
+/* CRC-32 of a contiguous u8 tensor, as zip archives have it. */
+uint32_t scion_crc32(const scion_tensor *bytes);
+
 /* HDF5, for reading alone, and as little of it as weights need: groups by hard links, datasets of floating-point numbers that
  * lie within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings. A module of its own
- * that shares no code with the core: messages lie in the file itself. Calls take turns. Truncated files and damaged streams are
- * errors; but libhdf5 itself trusts its own tables, so that a file forged to harm it can: take .h5 files from whom you trust. */
+ * that shares no code with the core: messages lie in the file itself. libhdf5 trusts a file's own tables, so that a damaged or forged
+ * one can crash it, keep it busy or exhaust the memory: it runs in a process of its own, forked when a file is opened, with limits
+ * on its memory (twice the file's size and 64 MB, beside what it starts with) and time; whatever becomes of it is an error here. */
 typedef struct {
-  int64_t id; /* the library's, -1: closed */
+  int socket;      /* to the process, -1: closed */
+  int64_t process;
+  int64_t id;      /* the library's, in that process */
+  uint64_t allowance; /* bytes that may still be read, likewise */
   char *path;
   char message[1024]; /* of the last call that failed */
   char *text;         /* the last attribute: `count` strings, each ended by a zero */
@@ -511,9 +527,27 @@ scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char
 /* *dims and shape of a dataset that scion_hdf5_read_into can read. */
 scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]);
 /* Reads a dataset, converted from its precision, into a contiguous f32 tensor of the same shape. A failure while reading may
- * leave part of it overwritten; a refusal changes nothing. */
+ * leave part of it overwritten; a refusal changes nothing. What is read of one file may take twice its size and 64 MB. */
 scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t);
-int64_t scion_hdf5_open_ids(void); /* files, groups, datasets, types and attributes that are open now, for tests */
+/* *ids = how many files, groups, datasets, types and attributes are open, for tests. */
+scion_status scion_hdf5_open_ids(scion_hdf5 *file, int64_t *ids);
+
+typedef struct {
+  const char *path; /* groups on the way are made */
+  const scion_tensor *tensor; /* contiguous f32 */
+} scion_hdf5_dataset;
+
+typedef struct {
+  const char *path, *name; /* of the object and its attribute */
+  const char *text;        /* `count` strings of `width` bytes, padded with zeros; one where it is no list */
+  size_t count, width;
+  bool is_list;
+} scion_hdf5_text;
+
+/* Writes a file, here and not elsewhere: n datasets, then m attributes of strings. Of a failure `message` tells, and a part of the
+ * file may be left. */
+scion_status scion_hdf5_write(const char *path, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts, size_t m,
+                              char *message, size_t size);
 
 /* ---------------------------------------------------------------- hashes and kept rows (files/hash.c, files/row_file.c)
  * What a cache is made of. XXH3 (xxHash): fast, and no protection against forgers. */

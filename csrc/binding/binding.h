@@ -21,6 +21,8 @@ void scion_open_program(lua_State *L);
 void scion_open_system(lua_State *L);
 void scion_open_json(lua_State *L);
 void scion_open_safetensors(lua_State *L);
+void scion_open_elements(lua_State *L);
+void scion_open_lock(lua_State *L);
 void scion_open_image(lua_State *L);
 void scion_open_loader(lua_State *L);
 void scion_open_cache(lua_State *L);

@@ -21,6 +21,8 @@ int luaopen_scion_core(lua_State *L) {
   scion_open_system(L);
   scion_open_json(L);
   scion_open_safetensors(L);
+  scion_open_elements(L);
+  scion_open_lock(L);
   scion_open_image(L);
   scion_open_loader(L);
   scion_open_cache(L);

@@ -10,7 +10,7 @@
 
 static scion_hdf5 *check_open(lua_State *L) {
   scion_hdf5 *file = luaL_checkudata(L, 1, HDF5);
-  if (file->id < 0) luaL_error(L, "attempt to use a closed HDF5 file");
+  if (file->socket < 0) luaL_error(L, "attempt to use a closed HDF5 file");
   return file;
 }
 
@@ -32,10 +32,10 @@ static const char *check_text(lua_State *L, int argument) {
 }
 
 /* hdf5.open(path) -> file, or nil and a message */
-static int hdf5_open(lua_State *L) {
+static int module_open(lua_State *L) {
   const char *path = check_text(L, 1);
   scion_hdf5 *file = lua_newuserdatauv(L, sizeof *file, 0);
-  *file = (scion_hdf5){.id = -1};
+  *file = (scion_hdf5){.socket = -1};
   luaL_setmetatable(L, HDF5);
   return result(L, file, scion_hdf5_open(file, path), 1);
 }
@@ -46,10 +46,13 @@ static int file_close(lua_State *L) {
   return 0;
 }
 
-/* hdf5.open_ids() -> how many files, groups, datasets, types and attributes are open, for tests */
-static int hdf5_open_ids(lua_State *L) {
-  lua_pushinteger(L, scion_hdf5_open_ids());
-  return 1;
+/* file:open_ids() -> how many files, groups, datasets, types and attributes are open, for tests; or nil and a message */
+static int file_open_ids(lua_State *L) {
+  scion_hdf5 *file = check_open(L);
+  int64_t ids = 0;
+  scion_status status = scion_hdf5_open_ids(file, &ids);
+  lua_pushinteger(L, ids);
+  return result(L, file, status, 1);
 }
 
 /* ---- contents */
@@ -110,9 +113,92 @@ static int file_read_into(lua_State *L) {
   return result(L, file, status, 1);
 }
 
-static const luaL_Reg functions[] = {{"open", hdf5_open}, {"open_ids", hdf5_open_ids}, {NULL, NULL}};
+/* ---- writing */
+
+/* The string at t[key] of the table on top of the stack; it stays in the table. */
+static const char *text_field(lua_State *L, int argument, const char *key) {
+  size_t length;
+  if (lua_getfield(L, -1, key) != LUA_TSTRING) luaL_argerror(L, argument, lua_pushfstring(L, "'%s' is no string", key));
+  const char *text = lua_tolstring(L, -1, &length);
+  luaL_argcheck(L, strlen(text) == length, argument, "a name holds a zero byte");
+  lua_pop(L, 1);
+  return text;
+}
+
+/* Pushes a userdata with the datasets of argument 2. */
+static scion_hdf5_dataset *push_datasets(lua_State *L, size_t n) {
+  scion_hdf5_dataset *datasets = lua_newuserdatauv(L, (n + 1) * sizeof *datasets, 0);
+  for (size_t i = 0; i < n; i++) {
+    lua_geti(L, 2, (lua_Integer)i + 1);
+    datasets[i].path = text_field(L, 2, "path");
+    lua_getfield(L, -1, "tensor");
+    const scion_tensor *t = luaL_testudata(L, -1, SCION_TENSOR);
+    int64_t rows = 1;
+    for (int k = 0; t && k + 1 < t->dims; k++) rows *= t->shape[k];
+    luaL_argcheck(L, t && t->data && t->dtype == SCION_F32 && (rows <= 1 || t->row_stride == t->shape[t->dims - 1]), 2, "datasets are contiguous f32 tensors");
+    datasets[i].tensor = t;
+    lua_pop(L, 2);
+  }
+  return datasets;
+}
+
+/* The strings of the list or string on top of the stack, side by side in a userdata that takes its place. */
+static void pack_strings(lua_State *L, scion_hdf5_text *t) {
+  t->is_list = lua_istable(L, -1);
+  t->count = t->is_list ? lua_rawlen(L, -1) : 1;
+  t->width = 1;
+  for (int pass = 0; pass < 2; pass++) {
+    char *packed = pass ? lua_newuserdatauv(L, t->count * t->width + 1, 0) : NULL;
+    if (packed) memset(packed, 0, t->count * t->width + 1);
+    for (size_t i = 0; i < t->count; i++) {
+      size_t length;
+      if (t->is_list) lua_rawgeti(L, pass ? -2 : -1, (lua_Integer)i + 1);
+      const char *text = luaL_checklstring(L, t->is_list || !pass ? -1 : -2, &length);
+      if (packed) memcpy(packed + i * t->width, text, length);
+      if (!packed && length > t->width) t->width = length;
+      if (t->is_list) lua_pop(L, 1);
+    }
+    t->text = packed;
+  }
+}
+
+/* Pushes a userdata with the attributes of argument 3, whose text is kept in its user values. */
+static scion_hdf5_text *push_texts(lua_State *L, size_t m) {
+  scion_hdf5_text *texts = lua_newuserdatauv(L, (m + 1) * sizeof *texts, 1);
+  lua_newtable(L);
+  for (size_t i = 0; i < m; i++) {
+    lua_geti(L, 3, (lua_Integer)i + 1);
+    texts[i] = (scion_hdf5_text){.path = text_field(L, 3, "path"), .name = text_field(L, 3, "name")};
+    lua_getfield(L, -1, "value");
+    pack_strings(L, &texts[i]);
+    lua_rawseti(L, -4, (lua_Integer)i + 1);
+    lua_pop(L, 2);
+  }
+  lua_setiuservalue(L, -2, 1);
+  return texts;
+}
+
+/* hdf5.write(path, {{path =, tensor =}, ...}, {{path =, name =, value = text or list of texts}, ...}) -> true, or nil and a message */
+static int module_write(lua_State *L) {
+  char message[1024];
+  const char *path = check_text(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_settop(L, 3);
+  size_t n = lua_rawlen(L, 2), m = lua_rawlen(L, 3);
+  const scion_hdf5_dataset *datasets = push_datasets(L, n);
+  const scion_hdf5_text *texts = push_texts(L, m);
+  scion_status status = scion_hdf5_write(path, datasets, n, texts, m, message, sizeof message);
+  lua_pushboolean(L, 1);
+  if (status == SCION_OK) return 1;
+  lua_pushnil(L);
+  lua_pushstring(L, message);
+  return 2;
+}
+
+static const luaL_Reg functions[] = {{"open", module_open}, {"write", module_write}, {NULL, NULL}};
 static const luaL_Reg methods[] = {{"has", file_has},     {"attribute", file_attribute}, {"shape", file_shape},
-                                   {"read_into", file_read_into}, {"close", file_close},         {NULL, NULL}};
+                                   {"read_into", file_read_into}, {"open_ids", file_open_ids}, {"close", file_close}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_scion_hdf5(lua_State *L);
 

@@ -51,7 +51,9 @@ static int file_close(lua_State *L) {
 /* ---- reading */
 
 static void push_entry(lua_State *L, const scion_safetensors_entry *entry) {
-  lua_createtable(L, 0, 2);
+  lua_createtable(L, 0, 3);
+  lua_pushinteger(L, (lua_Integer)entry->place);
+  lua_setfield(L, -2, "place");
   lua_pushstring(L, entry->dtype);
   lua_setfield(L, -2, "dtype");
   lua_createtable(L, entry->dims, 0);
@@ -62,7 +64,7 @@ static void push_entry(lua_State *L, const scion_safetensors_entry *entry) {
   lua_setfield(L, -2, "shape");
 }
 
-/* file:header() -> {name = {dtype = "F32", shape = {2, 3}}, ...}, {key = text, ...} */
+/* file:header() -> {name = {dtype = "F32", shape = {2, 3}, place = of its first byte}, ...}, {key = text, ...} */
 static int file_header(lua_State *L) {
   const scion_safetensors *file = check_open(L);
   scion_safetensors_entry entry;

@@ -1,6 +1,6 @@
 /* Reading safetensors: the header and its rules, then one tensor at a time. By pread and never by mmap, so that a file which
  * shrinks meanwhile is an error and not a signal. */
-#include "scion.h"
+#include "elements.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -161,6 +161,24 @@ static scion_status parse_entries(scion_safetensors *file, uint64_t bytes) {
   return SCION_OK;
 }
 
+/* Whether a list has the element -0, which the format does not know as a whole number and Jansson takes for 0. */
+static bool lists_negative_zero(const char *text, size_t length) {
+  bool quoted = false;
+  char before = 0; /* the last byte outside of strings that is no space */
+  for (size_t i = 0; i + 2 < length; i++) {
+    if (quoted && text[i] == '\\') {
+      i++;
+    } else if (text[i] == '"') {
+      quoted = !quoted;
+      before = '"';
+    } else if (!quoted && !strchr(" \t\r\n", text[i])) {
+      if ((before == '[' || before == ',') && memcmp(text + i, "-0", 2) == 0 && !strchr(".eE", text[i + 2])) return true;
+      before = text[i];
+    }
+  }
+  return false;
+}
+
 static scion_status read_header(scion_safetensors *file, uint64_t size) {
   unsigned char prefix[8];
   if (size < sizeof prefix) return broken(file, "it is too short");
@@ -174,9 +192,12 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   if (!text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
   status = read_exactly(file, text, (size_t)length, sizeof prefix);
   json_error_t error = {.text = ""};
-  if (status == SCION_OK && (length == 0 || text[0] != '{')) status = broken(file, "its header does not begin with '{'");
+  if (status == SCION_OK && memchr(text, 0, (size_t)length)) /* which Jansson overlooks behind a number */
+    status = broken(file, "its header is not valid: it holds a zero byte");
   if (status == SCION_OK && !(file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error)))
     status = scion_fail(SCION_WORLD, "%s: not a safetensors file: its header is not valid: %s", file->path, error.text);
+  if (status == SCION_OK && !json_is_object(file->header)) status = broken(file, "its header is no object");
+  if (status == SCION_OK && lists_negative_zero(text, (size_t)length)) status = broken(file, "its header is not valid: a size is -0");
   free(text);
   file->data = sizeof prefix + length;
   return status == SCION_OK ? parse_entries(file, size - file->data) : status;
@@ -222,7 +243,7 @@ void scion_safetensors_close(scion_safetensors *file) {
 bool scion_safetensors_entry_at(const scion_safetensors *file, size_t i, scion_safetensors_entry *result) {
   if (i >= file->count) return false;
   const entry *e = &file->entries[i];
-  *result = (scion_safetensors_entry){e->name, e->kind->name, e->dims, e->shape};
+  *result = (scion_safetensors_entry){e->name, e->kind->name, e->dims, e->shape, file->data + e->begin};
   return true;
 }
 
@@ -233,18 +254,6 @@ bool scion_safetensors_metadata_at(const scion_safetensors *file, size_t i, scio
 }
 
 /* ---- contents */
-
-static float half_to_float(uint16_t half) {
-  uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023, bits;
-  float value;
-  if (exponent == 0) {
-    value = (float)fraction * 0x1p-24f; /* subnormal: exact */
-    return sign ? -value : value;
-  }
-  bits = sign | (exponent == 31 ? 255u : exponent + 112) << 23 | fraction << 13;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 static void to_floats(const kind *from, const unsigned char *data, float *out, size_t count) {
   for (size_t i = 0; i < count; i++) {

@@ -277,4 +277,14 @@ function model:save(path)
   return self
 end
 
+--- Writes the weights for others: .safetensors by torchvision's names and layouts (PyTorch: safetensors.torch.load_file, then
+--- load_state_dict), .h5 in Keras's layout (load_weights). Raises with the path when it cannot be written, and when the model has
+--- layers that they do not.
+---@param path string
+---@return scion.Model self
+function model:export(path)
+  require("scion.weights.export")(self, path)
+  return self
+end
+
 return { new = new, sequential = sequential, is = function(m) return getmetatable(m) == class end }

@@ -16,7 +16,7 @@ local function model(value)
       for k = 1, elements do numbers[k] = value end
       weights[i] = { name = weight[1], tensor = support.floats(weight[2], numbers) }
     end
-    return { name = name, kind = "any", weights = weights }
+    return { name = name, kind = "any", parameters = weights }
   end
   return {
     layer("input"), layer("stem/conv", { "kernel", { 2, 2, 3, 4 } }, { "bias", { 4 } }),
@@ -27,7 +27,7 @@ end
 
 local function each_tensor(layers, visit)
   for _, layer in ipairs(layers) do
-    for _, weight in ipairs(layer.weights) do visit(weight.tensor) end
+    for _, weight in ipairs(layer.parameters) do visit(weight.tensor) end
   end
 end
 
@@ -66,7 +66,7 @@ describe("scion.weights.keras", function()
       local layers, i = model(7), 0
       local versions = {}
       each_tensor(layers, function(tensor) versions[tensor] = tensor:version() end)
-      assert.is_true(keras.load(support.fixtures .. name, layers))
+      assert.is_truthy(keras.load(support.fixtures .. name, layers))
       each_tensor(layers, function(tensor)
         i = i + 1
         assert.equal(support.bytes(expected[order[i]]), support.bytes(tensor))
@@ -96,27 +96,27 @@ describe("scion.weights.keras", function()
       return support.floats(shape, numbers)
     end
     refused("layer 'depthwise' has kernel 3x3x4x1, but depthwise expects 3x3x1x4", function(layers)
-      layers[5].weights[1].tensor = sevens({ 3, 3, 1, 4 }, 36)
+      layers[5].parameters[1].tensor = sevens({ 3, 3, 1, 4 }, 36)
     end)
     refused("layer 'dense_1' has kernel 4x2, but head expects 2x4", function(layers)
-      layers[6].weights[1].tensor = sevens({ 2, 4 }, 8)
+      layers[6].parameters[1].tensor = sevens({ 2, 4 }, 8)
     end)
     refused("layer 'block/norm_1' has beta 4, but stem/norm expects gamma 4", function(layers)
-      local weights = layers[3].weights
+      local weights = layers[3].parameters
       weights[1], weights[2] = weights[1], { name = "gamma", tensor = weights[2].tensor }
     end)
     refused("layer 'block/norm_1' has 4 weights (gamma 4, beta 4, moving_mean 4, moving_variance 4), " ..
       "but stem/norm expects 3 weights (beta 4, moving_mean 4, moving_variance 4)", function(layers)
-      table.remove(layers[3].weights, 1)
+      table.remove(layers[3].parameters, 1)
     end)
     refused("layer 'conv2d_1' has 2 weights (kernel 2x2x3x4, bias 4), but stem/conv expects 1 weight (kernel 2x2x3x4)", function(layers)
-      table.remove(layers[2].weights)
+      table.remove(layers[2].parameters)
     end)
     refused("layer 'dense_1' has no counterpart in the model (the file has 4 layers with weights, the model 3)", function(layers)
       table.remove(layers)
     end)
     refused("has no weights for more (the file has 4 layers with weights, the model 5)", function(layers)
-      layers[7] = { name = "more", weights = { { name = "bias", tensor = sevens({ 1 }, 1) } } }
+      layers[7] = { name = "more", kind = "any", parameters = { { name = "bias", tensor = sevens({ 1 }, 1) } } }
     end)
     refused("layer 'depthwise' has 1 weight (kernel 3x3x4x1), but head expects 2 weights (kernel 4x2, bias 2) " ..
       "(the file has 4 layers with weights, the model 3)", function(layers)
@@ -127,7 +127,7 @@ describe("scion.weights.keras", function()
   it("names the file when it cannot be read", function()
     local text = support.spit(folder .. "/text.h5", "text")
     for path, pattern in pairs {
-      ["none.h5"] = "No such file", [text] = "not an HDF5 file", [support.fixtures .. "hostile.h5"] = "no attribute layer_names",
+      ["none.h5"] = "No such file", [text] = "not an HDF5 file", [support.fixtures .. "hostile.h5"] = "an attribute layer_names",
     } do
       for _, call in ipairs { keras.read, function(file) return keras.load(file, model(0)) end } do
         local done, message = call(path)
@@ -192,11 +192,11 @@ describe("scion.weights.keras", function()
           for size in shape:gmatch "%d+" do sizes[#sizes + 1] = math.tointeger(size) end
           weights[#weights + 1] = { name = weight, tensor = core.new(sizes) }
         end
-        layers[#layers + 1] = { name = name, weights = weights }
+        layers[#layers + 1] = { name = name, kind = "any", parameters = weights }
         by_name[name or ""] = weights
       end
       assert.equal(312, #layers) -- the first line is a heading
-      assert.is_true(keras.load(path, layers))
+      assert.is_truthy(keras.load(path, layers))
       -- sums by numpy, of the file's conv2d_1, conv2d_94, batch_normalization_94's moving_variance, and conv2d_82, which is zeros
       local function sum(name, i)
         local bytes, total, place = support.bytes(by_name[name][i].tensor), 0, 1

@@ -43,7 +43,7 @@ local builder = {}
 ---@field variants scion.Variant[] the first is the default
 local architecture = { __name = "scion.Architecture" }
 
-local known = { weights = false, input = false, top = false, classes = 1000, batch_norm = false, preprocess = false, variant = false }
+local known = { weights = false, input = false, top = false, classes = 1000, batch_norm = false, preprocess = false, variant = false, strict = true }
 
 local function input_size(definition, given)
   local size = given or definition.input
@@ -64,6 +64,14 @@ local function find_variant(definition, name)
     names[i] = "'" .. variant.name .. "'"
   end
   error(("%s: variant is %s, not '%s'"):format(definition.name, table.concat(names, " or "), tostring(name)), 0)
+end
+
+--- The variant that a file's publisher means, if the architecture has it.
+local function variant_of_file(definition, path)
+  local publisher = require("scion.weights").publisher(path)
+  for _, variant in ipairs(definition.variants) do
+    if variant.name == publisher then return publisher end
+  end
 end
 
 local function set_statistics(made, statistics)
@@ -119,24 +127,26 @@ end
 --- Builds the model.
 function architecture:__call(given)
   local o = options.check("scion.models." .. self.name, given, self.known)
-  local size, variant = input_size(self, o.input or nil), find_variant(self, o.variant or nil)
+  local size = input_size(self, o.input or nil)
+  local variant = find_variant(self, o.variant or (o.weights and o.weights ~= "imagenet" and variant_of_file(self, o.weights)))
   o.variant = variant.name
   if self.check then self.check(o) end
+  if o.weights == "imagenet" then o.weights = require("scion.weights.hub").imagenet(self, variant, o) end
   local function build()
     local x = nn.input { shape = { size[1], size[2], 3 }, preprocess = o.preprocess or variant.preprocess, name = "input" }
     x = self.trunk(x, o)
     if o.top then x = self.top(x, o) end
     return model.new { output = x, name = self.name }
   end
-  local made
+  local made, report
   if o.weights then
-    made = layer.without_initial_values(build)
-    require("scion.weights").load(made, o.weights)
+    made = o.strict and layer.without_initial_values(build) or build()
+    report = require("scion.weights").load(made, o.weights, { strict = o.strict })
   else
     made = build()
   end
   set_statistics(made, o.batch_norm or (o.weights and "stored" or "batch"))
-  return made
+  return made, report
 end
 
 return builder

@@ -1,24 +1,110 @@
---- Weights from files, by what the file is: Keras's HDF5 or safetensors.
+--- Weights from files, by what the file is: Keras's HDF5 and .keras archives, PyTorch's state dicts, and safetensors, Scion's own or
+--- with torchvision's names.
+local identify = require "scion.weights.identify"
+local match = require "scion.weights.match"
+local options = require "scion.options"
+
 local weights = {}
 
---- Loads a file into a model's layers; raises with the path, and then no weight has changed.
----@param model scion.Model
----@param path string
-function weights.load(model, path)
-  local file, message = io.open(path, "rb")
+--- What is refused ends with what the file looks like, if that is anything known.
+local function refuse(path, problem, names)
+  local known = identify.by_names(names)
+  error(("%s: %s%s"):format(path, problem, known and (" (the file looks like %s)"):format(known) or ""), 0)
+end
+
+--- Arrays by name: compares, refuses if it must, and reads.
+local function load_arrays(path, arrays, expected, may_be_left, strict)
+  local names = {}
+  for i, a in ipairs(arrays) do names[i] = a.name end
+  local report, matched = match.compare(path, arrays, expected, may_be_left)
+  if strict and not report:complete() then refuse(path, report:problem(), names) end
+  local read, message = match.read(matched)
+  if not read then error(message, 0) end
+  return report
+end
+
+local function load_torchvision(path, arrays, layers, strict)
+  local torchvision = require "scion.weights.torchvision"
+  local expected, message = torchvision.expected(layers)
+  if not expected then error(("%s: %s"):format(path, message), 0) end
+  return load_arrays(path, arrays, expected, torchvision.may_be_left, strict)
+end
+
+local function load_torch(path, layers, strict)
+  local arrays, message = require("scion.weights.torch").arrays(path)
+  if not arrays then error(message, 0) end
+  return load_torchvision(path, arrays, layers, strict)
+end
+
+local function load_safetensors(path, layers, strict)
+  local safetensors = require "scion.weights.safetensors"
+  local arrays, message = safetensors.arrays(path)
+  if not arrays then error(message, 0) end
+  for _, a in ipairs(arrays) do
+    if a.name:find("/", 1, true) then return load_arrays(path, arrays, safetensors.expected(layers), nil, strict) end
+  end
+  return load_torchvision(path, arrays, layers, strict)
+end
+
+local function load_keras(path, layers, strict)
+  local report, message, names = require("scion.weights.keras").load(path, layers, { strict = strict })
+  if report then return report end
+  if names then refuse(path, message:sub(#path + 3), names) end
+  error(message, 0)
+end
+
+local function load_archive(path, layers, strict)
+  local zip = require "scion.weights.zip"
+  local entries, message = zip.entries(path)
+  if not entries then error(message, 0) end
+  if not entries["model.weights.h5"] then return load_torch(path, layers, strict) end
+  local copy <close> = zip.extract(path, entries["model.weights.h5"])
+  local ok, result = pcall(load_keras, copy.path, layers, strict)
+  if ok then
+    result.path = path
+    return result
+  end
+  error((tostring(result):gsub(copy.path:gsub("%p", "%%%0"), (path:gsub("%%", "%%%%")))), 0)
+end
+
+--- What a file is: "hdf5", "zip", "pickle" or "safetensors". A pickle's first bytes could be a header's length, of terabytes.
+local function format_of(path)
+  local file <close>, message = io.open(path, "rb")
   if not file then error(message, 0) end
   local head = file:read(8) or ""
-  file:close()
-  local reader = head == "\137HDF\r\n\26\n" and require "scion.weights.keras" or require "scion.weights.safetensors"
-  local list = {}
-  for _, node in ipairs(model.order) do
-    if #node.layer.parameters > 0 then
-      list[#list + 1] = { name = node.layer.name, kind = node.layer.kind, weights = node.layer.parameters }
-    end
+  if head:sub(1, 4) == "\137HDF" then return "hdf5" end
+  if head:sub(1, 4) == "PK\3\4" then return "zip" end
+  return head:byte() == 0x80 and head:sub(5) ~= "\0\0\0\0" and "pickle" or "safetensors"
+end
+
+--- Whose names a file has.
+---@param path string
+---@return "keras"|"torchvision"|nil publisher nil for Scion's own files, and for those that cannot be read
+function weights.publisher(path)
+  local format = format_of(path)
+  if format == "safetensors" then
+    local first = (require("scion.weights.safetensors").arrays(path) or {})[1]
+    return first and not first.name:find("/", 1, true) and "torchvision" or nil
   end
-  local ok
-  ok, message = reader.load(path, list)
-  if not ok then error(message, 0) end
+  if format == "zip" and not (require("scion.weights.zip").entries(path) or {})["model.weights.h5"] then return "torchvision" end
+  return format == "pickle" and "torchvision" or "keras"
+end
+
+local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }
+
+--- Loads a file into a model's layers. Raises with the path when the file cannot be read, and, unless strict = false, when it does
+--- not fit; then no weight has changed. With strict = false what fits is loaded.
+---@param model scion.Model
+---@param path string
+---@param given? { strict: boolean? }
+---@return scion.WeightsReport report what was loaded and what was not; tostring gives it as text
+function weights.load(model, path, given)
+  local strict = options.check("weights.load", given, { strict = true }).strict
+  local layers = {}
+  for _, node in ipairs(model.order) do
+    if #node.layer.parameters > 0 then layers[#layers + 1] = node.layer end
+  end
+  return readers[format_of(path)](path, layers, strict)
 end
 
 return weights

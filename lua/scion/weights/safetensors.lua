@@ -1,4 +1,5 @@
 --- Whole safetensors files at once. For single tensors see core.safetensors_open.
+local array = require "scion.weights.array"
 local core = require "scion.core"
 
 local safetensors = {}
@@ -41,48 +42,34 @@ function safetensors.metadata(path)
   return metadata
 end
 
-local function shape_text(shape) return #shape > 0 and table.concat(shape, "x") or "scalar" end
-
---- Why a file's tensors are not those of the layers, or nothing.
-local function misfit(tensors, layers)
-  local ours = {}
-  for _, layer in ipairs(layers) do
-    for _, weight in ipairs(layer.weights) do
-      local name = layer.name .. "/" .. weight.name
-      local expected, found = shape_text(weight.tensor:shape()), tensors[name]
-      if not found then return ("%s (%s) is missing"):format(name, expected) end
-      if shape_text(found.shape) ~= expected then
-        return ("%s is %s, but the model expects %s"):format(name, shape_text(found.shape), expected)
-      end
-      ours[name] = true
-    end
-  end
-  local extra = {}
-  for name in pairs(tensors) do
-    if not ours[name] then extra[#extra + 1] = name end
-  end
-  table.sort(extra)
-  if extra[1] then return ("%s is not among the model's weights"):format(extra[1]) end
-end
-
---- Reads a file's tensors, named layer/weight as model:save names them, into a model's. All names and shapes are compared
---- before a tensor changes.
+--- Lists the arrays of a file, without reading their numbers.
 ---@param path string
----@param layers { name: string, weights: { name: string, tensor: scion.Tensor }[] }[]
----@return true? loaded
----@return string? message names the file and the first weight that does not fit
-function safetensors.load(path, layers)
+---@return scion.Array[]? arrays by name
+---@return string? message names the file
+function safetensors.arrays(path)
   local file <close>, message = core.safetensors_open(path)
   if not file then return nil, message end
-  local problem = misfit(file:header(), layers)
-  if problem then return nil, path .. ": " .. problem end
+  local list = {}
+  for name, entry in pairs(file:header()) do
+    local elements = array.elements(entry.shape)
+    list[#list + 1] = { name = name, path = path, dtype = entry.dtype, shape = entry.shape, place = entry.place,
+                        bytes = elements * (core.element_size(entry.dtype) or 0) }
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
+--- The arrays that a model's layers stand for in Scion's own files: layer/weight, as model:save names them.
+---@param layers scion.Layer[]
+---@return scion.ExpectedWeight[]
+function safetensors.expected(layers)
+  local list = {}
   for _, layer in ipairs(layers) do
-    for _, weight in ipairs(layer.weights) do
-      local read, reason = file:read_into(layer.name .. "/" .. weight.name, weight.tensor)
-      if not read then return nil, reason end
+    for _, p in ipairs(layer.parameters) do
+      list[#list + 1] = { name = layer.name .. "/" .. p.name, shape = p.tensor:shape(), tensor = p.tensor }
     end
   end
-  return true
+  return list
 end
 
 return safetensors

@@ -1,0 +1,144 @@
+--- Published weights: downloaded once, checked, and kept in the cache folder. The curl program downloads; sha256sum and md5sum check.
+local core = require "scion.core"
+local lfs = require "lfs"
+
+local hub = {}
+
+--- For the shell: one word, whatever is in it.
+local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+--- Where downloads are kept: $XDG_CACHE_HOME/scion, or ~/.cache/scion.
+---@return string folder
+function hub.folder()
+  local cache = os.getenv "XDG_CACHE_HOME"
+  if cache and cache:sub(1, 1) == "/" then return cache .. "/scion" end
+  return (os.getenv "HOME" or ".") .. "/.cache/scion"
+end
+
+local function make_folder(path)
+  local made = path:sub(1, 1) == "/" and "" or "."
+  for part in path:gmatch "[^/]+" do
+    made = made .. "/" .. part
+    local ok, message = lfs.mkdir(made)
+    if not ok and lfs.attributes(made, "mode") ~= "directory" then error(("%s: cannot be made: %s"):format(made, message), 0) end
+  end
+end
+
+-- ---- hashes ---------------------------------------------------------------------------------------------------------
+
+local programs = { sha256 = { "sha256sum", "shasum -a 256" }, md5 = { "md5sum", "md5 -q" } }
+
+local function hash_of(kind, path)
+  for _, program in ipairs(programs[kind]) do
+    local pipe <close> = assert(io.popen(program .. " < " .. quote(path) .. " 2>/dev/null"))
+    local digits = pipe:read "a":match "^%x+"
+    if digits then return digits end
+  end
+  error(("%s: cannot be checked: there is no program %s"):format(path, programs[kind][1]), 0)
+end
+
+--- Why a file is not the published one, or nothing.
+local function wrong_hash(file, path)
+  local kind = file.sha256 and "sha256" or file.md5 and "md5"
+  if not kind then return end
+  local found = hash_of(kind, path)
+  if found:sub(1, #file[kind]) ~= file[kind] then return ("its %s is %s, not %s"):format(kind:upper(), found, file[kind]) end
+end
+
+-- ---- downloads ------------------------------------------------------------------------------------------------------
+
+local reasons = { [6] = "its host is not known here", [7] = "its host does not answer", [18] = "the transfer was cut off",
+                  [23] = "the disk takes no more", [28] = "it takes too long", [35] = "no secure connection", [56] = "the connection broke",
+                  [60] = "its certificate is not trusted", [127] = "there is no program curl" }
+
+--- Runs curl, which goes on where an earlier transfer stopped. Returns its exit code and the server's.
+local function curl(url, to)
+  local look = core.terminal_width() and "--progress-bar" or "--silent 2>/dev/null"
+  local pipe = assert(io.popen(table.concat({
+    "curl --fail --globoff --location --proto '=http,https' --connect-timeout 30 --write-out '%{http_code}' --continue-at -",
+    "--output", quote(to), "--url", quote(url), look }, " ")))
+  local answer = pipe:read "a"
+  local _, how, code = pipe:close()
+  if how == "signal" or code > 128 then error(("%s: the download was interrupted; the next one goes on from there"):format(url), 0) end
+  return code, tonumber(answer)
+end
+
+local function fail(url, target, reason)
+  error(("%s cannot be had: %s. Without a connection put the file at %s; SCION_WEIGHTS_URL names a mirror's folder"):format(url, reason, target), 0)
+end
+
+local function download(file, url, target)
+  local part = target .. ".part"
+  local before = lfs.attributes(part, "size")
+  if before and (file.sha256 or file.md5) and not wrong_hash(file, part) then return part end
+  local code, answer = curl(url, part)
+  if before and (code == 33 or code == 36 or answer == 416) then -- the server cannot go on from there
+    os.remove(part)
+    code, answer = curl(url, part)
+  end
+  if code ~= 0 then fail(url, target, reasons[code] or (code == 22 and "the server answers %d" or "curl ends with %d"):format(code == 22 and answer or code)) end
+  local wrong = wrong_hash(file, part)
+  if wrong then
+    os.remove(part)
+    fail(url, target, wrong)
+  end
+  return part
+end
+
+--- The path of a published file, downloaded at the first call. Processes that want it at once wait for the first of them; a transfer
+--- that was cut off goes on where it stopped; the file has its name only once it is whole. SCION_WEIGHTS_URL in the environment is
+--- the address of a folder to take it from. Raises with the address, the reason, and where to put the file by hand.
+---@param file scion.WeightsFile
+---@return string path
+function hub.fetch(file)
+  local folder, name = hub.folder(), file.url:match "[^/]*$":gsub("[^%w._-]", "_")
+  local target = folder .. "/" .. name
+  if lfs.attributes(target, "mode") == "file" then return target end
+  make_folder(folder)
+  local lock <close>, message = core.lock(target .. ".lock")
+  if not lock then error(message, 0) end
+  if lfs.attributes(target, "mode") == "file" then return target end
+  local mirror = os.getenv "SCION_WEIGHTS_URL"
+  local part = download(file, mirror and mirror:gsub("/*$", "/") .. name or file.url, target)
+  local renamed, problem = os.rename(part, target)
+  if not renamed then error(problem, 0) end
+  return target
+end
+
+-- ---- which file -----------------------------------------------------------------------------------------------------
+
+local facts = { url = true, sha256 = true, md5 = true, top = true, resize = true }
+
+--- How well a file suits a model's options; nil: not at all. A classifier too many does no harm where arrays have names.
+local function suits(file, variant, o)
+  local score = (file.top or false) == (o.top or false) and 2 or 0
+  if score == 0 and (o.top or variant.name ~= "torchvision") then return nil end
+  for key, value in pairs(file) do
+    if key == "input" then
+      score = score + (o.input == value and 1 or 0)
+    elseif not facts[key] and o[key] ~= value then
+      return nil
+    end
+  end
+  return score
+end
+
+--- The published file for an architecture's variant and options, by its path. Raises when there is none.
+---@param architecture scion.Architecture
+---@param variant scion.Variant
+---@param o table the options that the model is built with
+---@return string path
+function hub.imagenet(architecture, variant, o)
+  local best, score
+  if o.top and o.classes ~= 1000 then
+    error(("%s: weights = 'imagenet' with a top has 1000 classes, not %s; graft a top of your own"):format(architecture.name, tostring(o.classes)), 0)
+  end
+  for _, file in ipairs(variant.weights) do
+    local found = suits(file, variant, o)
+    if found and (not score or found > score) then best, score = file, found end
+  end
+  if not best then error(("%s: no weights are published for these options"):format(architecture.name), 0) end
+  return hub.fetch(best)
+end
+
+return hub

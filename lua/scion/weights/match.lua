@@ -1,0 +1,73 @@
+--- Arrays of a file and weights of a model, by name: what fits, what does not, and reading what does.
+local array = require "scion.weights.array"
+local report = require "scion.weights.report"
+
+local match = {}
+
+---@class scion.ExpectedWeight
+---@field name string the array's
+---@field shape integer[] the array's
+---@field tensor scion.Tensor the model's, reshaped so that each dimension has one stride
+---@field axes integer[][]? for each dimension of the tensor the array's axis, and what to multiply its stride by; none: the same order
+
+---@class scion.MatchedWeight
+---@field weight scion.ExpectedWeight
+---@field array scion.Array
+
+--- Compares the names and shapes of a file's arrays with a model's weights.
+---@param path string
+---@param arrays scion.Array[]
+---@param expected scion.ExpectedWeight[]
+---@param may_be_left? fun(name: string, parts: table<string, boolean>): boolean whether an array is no loss to a model whose weights'
+---names begin with those parts
+---@return scion.WeightsReport
+---@return scion.MatchedWeight[] matched
+function match.compare(path, arrays, expected, may_be_left)
+  local found, parts, by_name, matched = report.new(path), {}, {}, {}
+  for _, a in ipairs(arrays) do by_name[a.name] = a end
+  for _, weight in ipairs(expected) do
+    local a = by_name[weight.name]
+    by_name[weight.name], parts[weight.name:match "^[^.]*"] = nil, true
+    local theirs, ours = a and array.shape_text(a.shape), array.shape_text(weight.shape)
+    if not a then
+      table.insert(found.missing, weight.name)
+    elseif theirs ~= ours then
+      table.insert(found.misfits, { name = weight.name, file = theirs, model = ours })
+    else
+      table.insert(matched, { weight = weight, array = a })
+    end
+  end
+  for _, a in ipairs(arrays) do
+    if by_name[a.name] == a then
+      table.insert(may_be_left and may_be_left(a.name, parts) and found.unused or found.unexpected, a.name)
+    end
+  end
+  found.loaded = #matched
+  return found, matched
+end
+
+local function strides_of(pair)
+  if not pair.weight.axes then return pair.array.strides end
+  local list = {}
+  for i, axis in ipairs(pair.weight.axes) do list[i] = pair.array.strides[axis[1]] * (axis[2] or 1) end
+  return list
+end
+
+--- Reads the numbers. All arrays are checked before a tensor changes; only damage that shows while the numbers themselves are read
+--- can leave part of the tensors overwritten.
+---@param matched scion.MatchedWeight[]
+---@return true? read
+---@return string? message names the file
+function match.read(matched)
+  for _, pair in ipairs(matched) do
+    local problem = array.misfit(pair.array)
+    if problem then return nil, pair.array.path .. ": " .. problem end
+  end
+  for _, pair in ipairs(matched) do
+    local read, message = array.read_into(pair.array, pair.weight.tensor, strides_of(pair))
+    if not read then return nil, message end
+  end
+  return true
+end
+
+return match

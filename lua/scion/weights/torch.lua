@@ -1,0 +1,228 @@
+--- PyTorch's state dicts: what torch.save writes, as a zip archive (since 1.6) and as a chain of pickles (before). Of the pickles only
+--- tensors and plain containers are understood, and nothing in a file is ever called: see pickle.lua.
+local array = require "scion.weights.array"
+local core = require "scion.core"
+local lfs = require "lfs"
+local pickle = require "scion.weights.pickle"
+local zip = require "scion.weights.zip"
+
+local torch = {}
+
+local most_pickled = 8 << 20 -- bytes of one pickle
+local magic_number = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+
+local storages = { Float = "F32", Half = "F16", Double = "F64", BFloat16 = "BF16", Byte = "U8", Char = "I8", Short = "I16", Int = "I32",
+                   Long = "I64", Bool = "BOOL" }
+
+-- ---- what the pickles may mention -----------------------------------------------------------------------------------
+
+local function check(condition, message)
+  if not condition then pickle.fail("it describes a tensor wrongly: %s", message) end
+end
+
+local function whole(value) return math.type(value) == "integer" and value >= 0 end
+
+local function sizes(tuple, what)
+  check(type(tuple) == "table" and (tuple.type == "tuple" or tuple.type == "list"), what .. " is no tuple")
+  for _, n in ipairs(tuple) do check(whole(n), what .. " has what is no whole number from 0 up") end
+  return table.move(tuple, 1, #tuple, 1, {})
+end
+
+local function rebuild_tensor(arguments)
+  local storage, first = arguments[1], arguments[2]
+  check(type(storage) == "table" and storage.type == "storage", "it has no storage")
+  check(whole(first), "its offset is no whole number")
+  local shape, strides = sizes(arguments[3], "its shape"), sizes(arguments[4], "its strides")
+  check(#shape == #strides, "shape and strides differ in length")
+  return { type = "tensor", storage = storage, first = first, shape = shape, strides = strides }
+end
+
+local function rebuild_parameter(arguments)
+  check(type(arguments[1]) == "table" and arguments[1].type == "tensor", "a parameter holds no tensor")
+  return arguments[1]
+end
+
+local function rebuild_dict(arguments)
+  local dict = { type = "dict", keys = {} }
+  for i, pair in ipairs(arguments[1] or {}) do -- Python 2 pickles the pairs
+    if type(pair) ~= "table" or #pair ~= 2 then pickle.fail "it makes a dict of what are no pairs" end
+    dict.keys[i], dict[i] = pair[1], pair[2]
+  end
+  return dict
+end
+
+--- A storage by its persistent id: ("storage", type, key, location, elements, and in old files a view of another one or None).
+local function persistent_storage(id)
+  check(type(id) == "table" and id.type == "tuple" and id[1] == "storage", "a persistent id is no storage")
+  local dtype = type(id[2]) == "table" and id[2].dtype
+  check(dtype, "a storage has no type")
+  check(type(id[3]) == "string" and whole(id[5]), "a storage has no key or size")
+  local view = type(id[6]) == "table" and id[6].type == "tuple" and id[6]
+  if not view then return { type = "storage", dtype = dtype, key = id[3], first = 0, count = id[5] } end
+  check(whole(view[2]) and whole(view[3]), "a view of a storage has no offset or size")
+  check(view[2] <= id[5] and view[3] <= id[5] - view[2], "a view is larger than its storage")
+  return { type = "storage", dtype = dtype, key = id[3], first = view[2], count = view[3] }
+end
+
+local globals = {
+  ["collections.OrderedDict"] = rebuild_dict,
+  ["torch._utils._rebuild_tensor"] = rebuild_tensor,
+  ["torch._utils._rebuild_tensor_v2"] = rebuild_tensor,
+  ["torch._utils._rebuild_parameter"] = rebuild_parameter,
+  ["torch.Size"] = function(arguments) return arguments[1] end,
+  persistent = persistent_storage,
+}
+for name, dtype in pairs(storages) do
+  for _, module in ipairs { "torch.", "torch.cuda." } do globals[module .. name .. "Storage"] = { dtype = dtype } end
+end
+
+-- ---- the state dict in what was saved -------------------------------------------------------------------------------
+
+--- The tensors in a dict by their names, in its order; a later one takes the place of an earlier one of its name.
+local function tensors_in(value)
+  if type(value) ~= "table" or value.type ~= "dict" then return {} end
+  local list, index = {}, {}
+  for i, key in ipairs(value.keys) do
+    if type(key) == "string" and type(value[i]) == "table" and value[i].type == "tensor" then
+      index[key] = index[key] or #list + 1
+      list[index[key]] = { name = key, tensor = value[i] }
+    end
+  end
+  return list
+end
+
+local wrappers = { state_dict = 1, model_state_dict = 2, model = 3, net = 4, module = 5 }
+
+--- The state dict itself, or the one in a checkpoint beside epochs and an optimizer's state.
+local function find_tensors(value)
+  local found = tensors_in(value)
+  if #found > 0 or type(value) ~= "table" or value.type ~= "dict" then return found end
+  local best = math.huge
+  for i, key in ipairs(value.keys) do
+    local inner, rank = tensors_in(value[i]), wrappers[key] or 6
+    if #inner > 0 and rank < best then found, best = inner, rank end
+  end
+  return found
+end
+
+--- Takes DataParallel's "module." off, where every name has it.
+local function strip_prefix(arrays)
+  for _, a in ipairs(arrays) do
+    if a.name:sub(1, 7) ~= "module." then return end
+  end
+  for _, a in ipairs(arrays) do a.name = a.name:sub(8) end
+end
+
+--- The arrays of a state dict. place_of: a storage's place in the file, bytes and checksum by its key.
+local function to_arrays(path, value, place_of)
+  local arrays = {}
+  for i, found in ipairs(find_tensors(value)) do
+    local t, storage = found.tensor, found.tensor.storage
+    local place, bytes, crc = place_of(storage)
+    local size = core.element_size(storage.dtype)
+    local a = { name = found.name, path = path, dtype = storage.dtype, shape = t.shape, strides = t.strides, first = storage.first + t.first,
+                place = place, bytes = math.min(bytes, (storage.first + storage.count) * size), crc = crc }
+    local problem = array.misfit(a)
+    if problem then error(problem, 0) end
+    arrays[i] = a
+  end
+  if #arrays == 0 then error("it holds no tensors by names: not a state dict", 0) end
+  strip_prefix(arrays)
+  return arrays
+end
+
+-- ---- the two formats ------------------------------------------------------------------------------------------------
+
+local function read_pickle(text, position, rule)
+  local value, next_or_message = pickle.read(text, position, rule or globals)
+  if value == nil then error("its pickle is refused: " .. next_or_message, 0) end
+  return value, next_or_message
+end
+
+local function bytes_at(path, place, count)
+  local bytes <close>, message = core.read_bytes(path, place, count)
+  if not bytes then error(message:sub(#path + 3), 0) end
+  return bytes:bytes()
+end
+
+local function read_archive(path, entries)
+  local root
+  for name in pairs(entries) do root = name:match "^(.*)data%.pkl$" or root end
+  if not root then error("a zip archive without data.pkl: not written by torch.save", 0) end
+  local order, description = entries[root .. "byteorder"], entries[root .. "data.pkl"]
+  if order and (order.bytes > 6 or bytes_at(path, order.place, order.bytes) ~= "little") then error("it is of a machine of another byte order", 0) end
+  if description.bytes > most_pickled then error("its data.pkl is too long", 0) end
+  local value = read_pickle(bytes_at(path, description.place, description.bytes), 1)
+  return to_arrays(path, value, function(storage)
+    local entry = entries[root .. "data/" .. storage.key]
+    if not entry then error(("storage '%s' is missing"):format(storage.key), 0) end
+    return entry.place, entry.bytes, entry.crc
+  end)
+end
+
+--- The chain: magic number, version, the writer's machine, the object, the list of storages; then each storage, its size before it.
+local function read_chain(path, text, size)
+  local magic, position = read_pickle(text, 1)
+  if magic ~= magic_number then error("a pickle, but not one of torch.save", 0) end
+  local version, value, keys
+  version, position = read_pickle(text, position)
+  if version ~= 1001 then error(("it has version %s of PyTorch's format, not 1001"):format(tostring(version)), 0) end
+  local _
+  _, position = read_pickle(text, position)
+  local element_sizes = {}
+  value, position = read_pickle(text, position, setmetatable({ persistent = function(id)
+    local storage = persistent_storage(id)
+    element_sizes[storage.key] = core.element_size(storage.dtype)
+    return storage
+  end }, { __index = globals }))
+  keys, position = read_pickle(text, position)
+  local places, place = {}, position - 1
+  for _, key in ipairs(type(keys) == "table" and keys or {}) do
+    local element = element_sizes[key] or error("it stores what the pickle does not mention", 0)
+    if place > size - 8 then error("truncated: a storage is missing", 0) end
+    local count = string.unpack("<i8", bytes_at(path, place, 8))
+    if count < 0 or count > (size - place - 8) // element then error(("truncated: storage '%s' goes on after the file's end"):format(key), 0) end
+    places[key] = { place + 8, count * element }
+    place = place + 8 + count * element
+  end
+  return to_arrays(path, value, function(storage)
+    local found = places[storage.key] or error(("storage '%s' is missing"):format(tostring(storage.key)), 0)
+    return found[1], found[2]
+  end)
+end
+
+local function list(path)
+  local size = lfs.attributes(path, "size") or 0
+  local head = bytes_at(path, 0, math.min(size, 4))
+  if head == "PK\3\4" then
+    local entries, message = zip.entries(path)
+    if not entries then error(message:sub(#path + 3), 0) end
+    return read_archive(path, entries)
+  end
+  if head:byte() ~= 0x80 then error("not a file of torch.save", 0) end
+  return read_chain(path, bytes_at(path, 0, math.min(size, most_pickled)), size)
+end
+
+--- Lists the arrays of a state dict, without reading their numbers. Checkpoints that hold one as `state_dict` or `model` will do, and
+--- DataParallel's prefix "module." goes.
+---@param path string
+---@return scion.Array[]? arrays in the dict's order; nil when the file is missing, damaged, or holds anything but tensors and plain
+---containers
+---@return string? message names the file, and what was refused
+function torch.arrays(path)
+  local ok, arrays = pcall(list, path)
+  if ok then return arrays end
+  return nil, path .. ": " .. tostring(arrays)
+end
+
+--- Reads a state dict.
+---@param path string
+---@return table<string, scion.Tensor>? tensors by name
+---@return string? message names the file
+function torch.read(path)
+  local arrays, message = torch.arrays(path)
+  if not arrays then return nil, message end
+  return array.read_all(arrays)
+end
+
+return torch

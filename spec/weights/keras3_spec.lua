@@ -1,0 +1,90 @@
+-- Keras 3's files, whole archives too, and Theano's kernels: a network predicts what it did in Keras.
+local core = require "scion.core"
+local scion = require "scion"
+local support = dofile "spec/files/support.lua"
+local weights = require "scion.weights"
+local nn = scion.nn
+
+local fixtures = "spec/fixtures/weights/"
+local golden = core.json_decode(support.slurp(fixtures .. "keras.json")).small
+
+local function pattern()
+  local bytes = {}
+  for i = 0, 7 do
+    for j = 0, 8 do
+      for c = 0, 2 do bytes[#bytes + 1] = string.char((37 * i + 101 * j + 59 * c + i * j) % 256) end
+    end
+  end
+  return support.tensor("u8", { 1, 8, 9, 3 }, table.concat(bytes))
+end
+
+local function small(changes)
+  local c = changes or {}
+  local x = nn.input { shape = { 8, 9, 3 }, preprocess = "unit" }
+  x = nn.relu()(nn.batch_norm { epsilon = 1e-3, statistics = "stored", name = "norm" }(nn.conv2d(6, { 3, 2 }, { bias = false, name = "stem" })(x)))
+  x = nn.depthwise_conv2d(3, { padding = "same", name = "depthwise" })(x)
+  x = nn.add() { x, nn.conv2d(6, c.kernel or 1, { padding = "same", name = "side" })(x) }
+  if not c.short then x = nn.dense(5, { name = "out" })(nn.global_avg_pool()(x)) end
+  if c.long then x = nn.dense(2, { name = "more" })(x) end
+  return scion.model { output = x }
+end
+
+local function deviation(model)
+  local y, worst = model:features(pattern(), "out"):reshape { -1 }, 0
+  for i, value in ipairs(golden) do worst = math.max(worst, math.abs(value - y:get(i))) end
+  return worst
+end
+
+describe("Keras's newer and older files", function()
+  teardown(support.done)
+
+  it("load: .keras, .weights.h5, and Theano's mirrored kernels", function()
+    for _, name in ipairs { "small.keras", "small.weights.h5", "theano.h5" } do
+      local model = small()
+      assert.is_true(deviation(model) > 1e-3)
+      local report = weights.load(model, fixtures .. name)
+      assert.equal(fixtures .. name, report.path)
+      assert.equal(11, report.loaded)
+      assert.is_true(deviation(model) < 1e-6, name)
+    end
+  end)
+
+  it("are refused when they do not fit, by the name that was given", function()
+    for _, case in ipairs {
+      { "small.keras", { kernel = 3 }, "layer 'conv2d_1' has kernel 1x1x6x6, but side expects 3x3x6x6" },
+      { "small.weights.h5", { short = true }, "layer 'dense' has no counterpart in the model (the file has 5 layers with weights, the model 4)" },
+      { "small.weights.h5", { long = true }, "has no weights for more (the file has 5 layers with weights, the model 6)" },
+      { "theano.h5", { kernel = 3 }, "layer 'conv2d_1' has kernel 6x6x1x1, but side expects 3x3x6x6" },
+    } do
+      local ok, message = pcall(weights.load, small(case[2]), fixtures .. case[1])
+      assert.is_false(ok)
+      assert.equal(fixtures .. case[1] .. ": " .. case[3], message)
+    end
+  end)
+
+  it("load as far as they fit when asked to", function()
+    local model = small { long = true }
+    local report = weights.load(model, fixtures .. "small.keras", { strict = false })
+    assert.same({ "more" }, report.missing)
+    assert.is_true(deviation(model) < 1e-6)
+    report = weights.load(small { short = true }, fixtures .. "small.keras", { strict = false })
+    assert.same({ "dense" }, report.unexpected)
+    report = weights.load(small { kernel = 3 }, fixtures .. "theano.h5", { strict = false })
+    assert.equal("side", report.misfits[1].name)
+    assert.equal(9, report.loaded)
+  end)
+
+  it("load a real file that lacks the last block of MobileNet", function()
+    if not support.data then return pending "SCION_TEST_DATA is not set" end
+    local path = support.data .. "/weights/mobilenet_v1_upto_conv_dw_13.h5"
+    local ok, message = pcall(scion.models.mobilenet, { weights = path, input = 64 })
+    assert.is_false(ok)
+    assert.matches(path .. ": has no weights for ", message, 1, true)
+    assert.matches("(the file looks like MobileNet V1)", message, 1, true)
+    local model, report = scion.models.mobilenet { weights = path, strict = false, input = 64 }
+    assert.equal("mobilenet", model.name)
+    assert.same({ {}, {} }, { report.unexpected, report.misfits })
+    assert.equal(130, report.loaded)
+    assert.equal(2, #report.missing)
+  end)
+end)

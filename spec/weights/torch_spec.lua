@@ -1,0 +1,148 @@
+-- PyTorch's files against the numbers that PyTorch itself gives, and pickles that want more than tensors.
+local core = require "scion.core"
+local support = dofile "spec/files/support.lua"
+local torch = require "scion.weights.torch"
+
+local fixtures = "spec/fixtures/weights/"
+local golden = core.json_decode(support.slurp(fixtures .. "torch.json"))
+
+-- The start of a chain of pickles up to the object: magic number, version, machine.
+local head = "\x80\2\x8a\10\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.\x80\2}."
+
+describe("scion.weights.torch", function()
+  local folder, path
+  setup(function()
+    folder = support.folder()
+    path = folder .. "/x.pth"
+  end)
+  teardown(function()
+    support.remove(folder)
+    support.done()
+  end)
+
+  local function refused(bytes, expected)
+    support.spit(path, bytes)
+    local tensors, message = torch.read(path)
+    assert.is_nil(tensors)
+    assert.equal(path .. ": ", message:sub(1, #path + 2))
+    assert.is_truthy(message:find(expected, 1, true), message .. "\n" .. expected)
+  end
+
+  -- One object, then the list of its storages and one storage "0" of two floats.
+  local function chain(object) return head .. "\x80\2" .. object .. ".\x80\2](X\1\0\0\0" .. "0e." .. string.pack("<i8ff", 2, 1.5, -2) end
+  local storage = "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0000X\3\0\0\0cpuK\2NtQ"
+  -- {"a": a tensor of that shape, strides and offset}
+  local function dict(shape, strides, offset)
+    return "}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n(" .. storage .. (offset or "K\0") .. shape .. strides .. "\x89}tRs"
+  end
+
+  it("reads both formats: shared storages, strides, halves, wrappers and prefixes", function()
+    for _, name in ipairs { "torch_zip.pth", "torch_legacy.pth" } do
+      local tensors, count = assert(torch.read(fixtures .. name)), 0
+      for key, expected in pairs(golden) do
+        local t = assert(tensors[key], key)
+        assert.same(expected.shape, t:shape(), key)
+        local flat = t:reshape { -1 }
+        for i, value in ipairs(expected.values) do assert.equal(value, flat:get(i), key) end
+        count = count + 1
+      end
+      assert.equal(17, count)
+      for _ in pairs(tensors) do count = count - 1 end
+      assert.equal(0, count)
+      assert.equal("bf16", tensors.brain:dtype())
+      assert.equal("u8", tensors.flags:dtype())
+      assert.equal("i32", tensors.int:dtype())
+    end
+  end)
+
+  it("reads the hand-made pickle that the refused ones vary", function()
+    support.spit(path, chain(dict("K\2\x85", "K\1\x85")))
+    local tensors = assert(torch.read(path))
+    assert.same({ 1.5, -2.0 }, tensors.a:totable())
+  end)
+
+  it("refuses whatever is no tensor and no plain container, by name", function()
+    refused(chain "cos\nsystem\n(X\4\0\0\0truetR", "asks for os.system, which is no tensor and no plain container")
+    refused(chain "cposix\nsystem\nX\4\0\0\0true\x85R", "posix.system")
+    refused(chain "cbuiltins\neval\nX\0011\x85R", "builtins.eval")
+    refused(chain "ctorch\nFloatStorage\n)R", "which is refused") -- may be mentioned, not called
+    refused(chain "}R", "its stack runs empty")
+    refused(chain "ctorch._utils\n_rebuild_tensor_v3\n)R", "torch._utils._rebuild_tensor_v3")
+    refused(chain "cnumpy.core.multiarray\n_reconstruct\n)R", "numpy.core.multiarray._reconstruct")
+    refused(chain "i", "operation 0x69") -- INST
+    refused(chain "ctorch._utils\n_rebuild_tensor_v2\n)\x81", "operation 0x81") -- NEWOBJ
+    refused(chain "\x93", "operation 0x93") -- STACK_GLOBAL
+    local tensors, message = torch.read(fixtures .. "torch_module.pth")
+    assert.is_nil(tensors)
+    assert.matches("torch_module.pth: its pickle is refused: it asks for torch.nn.modules.linear.Linear", message, 1, true)
+  end)
+
+  it("refuses a machine that is abused, and tensors that lie", function()
+    refused(chain "", "its stack runs empty")
+    refused(chain "(", "its stack runs empty")
+    refused(chain "0", "operation 0x30")
+    refused(chain "t", "it has no mark")
+    refused(chain "K\1K\2a", "fills what is no list")
+    refused(chain "}(K\1u", "a key without a value")
+    refused(chain "h\9", "recalls what it never had")
+    refused(chain "\x80\9", "protocol 9")
+    refused(chain(("]q\0"):rep(600000)), "more than 500000 operations")
+    refused(head .. "\x80\2X\xff\xff\xff\x7f", "ends in the middle")
+    refused(chain "}", "stores what the pickle does not mention")
+    refused(head .. "\x80\2}.\x80\2].", "it holds no tensors")
+    refused(chain(dict("K\3\x85", "K\1\x85")), "a (3) reaches beyond the 8 bytes")
+    refused(chain(dict("K\2\x85", "K\2\x85")), "a (2) reaches beyond the 8 bytes")
+    refused(chain(dict("K\2\x85", "K\1\x85", "K\1")), "a (2) reaches beyond the 8 bytes")
+    refused(chain(dict("K\2\x85", "K\1\x85", "J\xff\xff\xff\xff")), "its offset is no whole number")
+    refused(chain(dict("K\2\x85", "J\xff\xff\xff\xff\x85")), "its strides has what is no whole number")
+    refused(chain(dict("K\2\x85", "K\1K\1\x86")), "differ in length")
+    local huge = "J\xff\xff\xff\x7f"
+    refused(chain(dict(huge .. huge .. huge .. "\x87", "K\0K\0K\0\x87")), "reaches beyond")
+    refused(chain(dict(huge .. "\x85", "K\0\x85")), "more than twice the memory of the file") -- a stride of 0 costs the file nothing
+    refused("\x80\2K\1.", "not one of torch.save")
+    refused("PK\3\4", "truncated")
+    refused("", "not a file of torch.save")
+    refused(support.slurp "README.md", "not a file of torch.save")
+    assert.matches("No such file", select(2, torch.read(folder .. "/none.pth")))
+  end)
+
+  it("survives truncations and changed bytes everywhere", function()
+    for _, name in ipairs { "torch_zip.pth", "torch_legacy.pth" } do
+      local bytes, ended = support.slurp(fixtures .. name), 0
+      for i = 1, #bytes, 17 do
+        support.spit(path, bytes:sub(1, i - 1) .. string.char(bytes:byte(i) ~ (1 << i % 8)) .. bytes:sub(i + 1))
+        local tensors, message = torch.read(path)
+        assert.is_truthy(tensors or message:find(path, 1, true))
+        support.spit(path, bytes:sub(1, i - 1))
+        tensors, message = torch.read(path)
+        assert.is_nil(tensors)
+        assert.is_truthy(message:find(path, 1, true))
+        ended = ended + 1
+      end
+      assert.equal((#bytes + 16) // 17, ended)
+    end
+  end)
+
+  it("finds a changed number by the archive's checksum", function()
+    local bytes = support.slurp(fixtures .. "torch_zip.pth")
+    local place = assert(bytes:find(string.pack("<fff", table.unpack(golden["conv.weight"].values, 1, 3)), 1, true))
+    refused(bytes:sub(1, place) .. string.char(bytes:byte(place + 1) ~ 1) .. bytes:sub(place + 2), "the checksum of conv.weight is wrong")
+  end)
+
+  it("reads a real file from before the zip format", function()
+    if not support.data then
+      print "\nskipped: resnet20_cifar10.th lies in SCION_TEST_DATA, which is not set"
+      return pending "SCION_TEST_DATA is not set"
+    end
+    local tensors = assert(torch.read(support.data .. "/weights/resnet20_cifar10.th"))
+    local parameters = 0
+    for _, t in pairs(tensors) do
+      local n = 1
+      for _, size in ipairs(t:shape()) do n = n * size end
+      parameters = parameters + n
+    end
+    assert.equal(271098, parameters) -- counted by PyTorch
+    assert.same({ 16, 3, 3, 3 }, tensors["conv1.weight"]:shape())
+    assert.is_near(1.3101, tensors["conv1.weight"]:sum(), 1e-4)
+  end)
+end)

@@ -1,0 +1,169 @@
+-- State dicts by torchvision's names in networks of Scion: what they predict against PyTorch, and what does not fit.
+local core = require "scion.core"
+local scion = require "scion"
+local support = dofile "spec/files/support.lua"
+local weights = require "scion.weights"
+local nn = scion.nn
+
+local fixture = "spec/fixtures/weights/torchvision.pth"
+local golden = core.json_decode(support.slurp "spec/fixtures/weights/torchvision.json")
+
+-- The image that make_torchvision.py makes too.
+local function pattern(height, width)
+  local bytes = {}
+  for i = 0, height - 1 do
+    for j = 0, width - 1 do
+      for c = 0, 2 do bytes[#bytes + 1] = string.char((37 * i + 101 * j + 59 * c + i * j) % 256) end
+    end
+  end
+  return support.tensor("u8", { 1, height, width, 3 }, table.concat(bytes))
+end
+
+-- top: with the classifier; changes: of the layers' options.
+local function small(top, changes)
+  local c = changes or {}
+  local x = nn.input { shape = { 8, 9, 3 }, preprocess = "unit", name = "input" }
+  x = nn.conv2d(c.filters or 6, { 3, 2 }, { bias = false, name = "features/0" })(x)
+  x = nn.batch_norm { epsilon = 1e-5, statistics = "stored", name = "norm", origin = { torchvision = "features.1" } }(x)
+  x = nn.relu { name = "relu" }(x)
+  x = nn.depthwise_conv2d(3, { padding = "same", name = "features/3" })(x)
+  if c.extra then x = nn.conv2d(6, 1, { name = "features/9" })(x) end
+  x = nn.max_pool(2, { name = "pool" })(x)
+  if top then
+    x = nn.flatten { name = "flatten" }(x)
+    x = nn.dense(5, { name = "out", origin = { torchvision = "classifier.1", image = { 3, 4, 6 } } })(x)
+  end
+  return scion.model { output = x }
+end
+
+-- Every number of a model, to see whether one changed.
+local function numbers(model)
+  local list = {}
+  for _, row in ipairs(model:layers()) do
+    for name, t in pairs(row.weights) do list[row.name .. "/" .. name] = t:bytes() end
+  end
+  return list
+end
+
+local function deviation(model, image, expected)
+  local y, worst = model:features(image, model.output.layer.name):reshape { -1 }, 0
+  assert.equal(#expected, y:shape()[1])
+  for i, value in ipairs(expected) do worst = math.max(worst, math.abs(value - y:get(i)) / math.max(1, math.abs(value))) end
+  return worst
+end
+
+describe("torchvision's names", function()
+  local folder
+  setup(function() folder = support.folder() end)
+  teardown(function()
+    support.remove(folder)
+    support.done()
+  end)
+
+  it("load into convolutions, depthwise ones, batch norm, and dense layers behind a flatten", function()
+    local model = small(true)
+    local report = weights.load(model, fixture)
+    assert.equal(9, report.loaded)
+    assert.same({ "features.1.num_batches_tracked", "aux1.weight", "aux1.bias" }, report.unused)
+    assert.is_true(deviation(model, pattern(8, 9), golden.small) < 1e-5)
+    model:layer("out").weights.kernel:set(1, 1, model:layer("out").weights.kernel:get(1, 1) + 0.01)
+    assert.is_true(deviation(model, pattern(8, 9), golden.small) > 1e-5)
+  end)
+
+  it("leave a classifier that the model does not have, and say so", function()
+    local report = weights.load(small(false), fixture)
+    assert.equal(7, report.loaded)
+    assert.same({ "features.1.num_batches_tracked", "classifier.1.weight", "classifier.1.bias", "aux1.weight", "aux1.bias" }, report.unused)
+    assert.matches("7 weights loaded\n  unused +5: features.1.num_batches_tracked, classifier.1.weight", tostring(report))
+  end)
+
+  it("load from safetensors as well, in whatever precision", function()
+    local tensors = assert(require("scion.weights.torch").read(fixture))
+    local path = folder .. "/small.safetensors"
+    tensors["features.1.num_batches_tracked"] = nil
+    assert(core.safetensors_write(path, tensors))
+    local model, other = small(true), small(true)
+    weights.load(model, path)
+    weights.load(other, fixture)
+    assert.same(numbers(other), numbers(model))
+    tensors["classifier.1.weight"] = tensors["classifier.1.weight"]:to "bf16"
+    assert(core.safetensors_write(path, tensors))
+    weights.load(model, path)
+    assert.is_true(deviation(model, pattern(8, 9), golden.small) < 1e-2)
+    assert.is_true(deviation(model, pattern(8, 9), golden.small) > 1e-6)
+  end)
+
+  it("refuse what does not fit before anything changes", function()
+    local function refused(expected, top, changes)
+      local model = small(top, changes)
+      local before = numbers(model)
+      local ok, message = pcall(weights.load, model, fixture)
+      assert.is_false(ok)
+      assert.equal(fixture .. ": " .. expected, message)
+      assert.same(before, numbers(model))
+    end
+    refused("features.0.weight is 6x3x3x2, but the model expects 7x3x3x2 (the file looks like VGG)", true, { filters = 7 })
+    refused("features.9.weight is missing (the file looks like VGG)", true, { extra = true })
+    local without = scion.sequential { nn.input(8, 9, 3), nn.conv2d(6, { 3, 2 }, { bias = false, name = "features/0" }) }
+    local ok, message = pcall(weights.load, without, fixture)
+    assert.is_false(ok)
+    assert.matches("features.1.weight is not among the model's weights", message, 1, true)
+  end)
+
+  it("load what fits when asked to, and report the rest", function()
+    local model = small(true, { extra = true, filters = 6 })
+    local before = numbers(model)
+    local report = weights.load(model, fixture, { strict = false })
+    assert.same({ "features.9.weight", "features.9.bias" }, report.missing)
+    assert.same({}, report.unexpected)
+    assert.is_false(report:complete())
+    assert.equal(before["features/9/kernel"], model:layer("features/9").weights.kernel:bytes())
+    assert.not_equal(before["features/0/kernel"], model:layer("features/0").weights.kernel:bytes())
+    report = weights.load(small(false, { filters = 7 }), fixture, { strict = false })
+    assert.same({ name = "features.0.weight", file = "6x3x3x2", model = "7x3x3x2" }, report.misfits[1])
+    assert.matches("misshapen +%d+: features.0.weight %(6x3x3x2, expected 7x3x3x2%)", tostring(report))
+  end)
+
+  it("say which architecture a file looks like", function()
+    local by_names = require("scion.weights.identify").by_names
+    assert.equal("ResNet50", by_names { "layer3.0.conv1.weight", "layer3.1.x", "layer3.2.x", "layer3.3.x", "layer3.4.x", "layer3.5.x", "layer4.0.conv3.weight" })
+    assert.equal("Inception V3", by_names { "Mixed_7c.branch1x1.conv.weight" })
+    assert.equal("MobileNet V2", by_names { "features.18.0.weight", "features.1.conv.0.0.weight" })
+    assert.equal("VGG16", by_names { "block5_conv1", "block5_conv2", "block5_conv3" })
+    assert.is_nil(by_names { "a", "b" })
+  end)
+
+  it("give ResNet-20's logits on the real file", function()
+    if not support.data then return pending "SCION_TEST_DATA is not set" end
+    local x = nn.input { shape = { 32, 32, 3 }, preprocess = "torch", name = "input" }
+    local function conv_bn(y, name, number, filters, stride)
+      y = nn.conv2d(filters, 3, { stride = stride, padding = 1, bias = false, name = name .. "conv" .. number })(y)
+      return nn.batch_norm { epsilon = 1e-5, statistics = "stored", name = name .. "bn" .. number }(y)
+    end
+    x = nn.relu()(conv_bn(x, "", 1, 16, 1))
+    local shortcuts = {}
+    for stage, filters in ipairs { 16, 32, 64 } do
+      for block = 0, 2 do
+        local name, stride = ("layer%d/%d/"):format(stage, block), stage > 1 and block == 0 and 2 or 1
+        local y = nn.relu()(conv_bn(x, name, 1, filters, stride))
+        y = conv_bn(y, name, 2, filters, 1)
+        if stride == 2 then -- its authors take every other pixel and put zeros around the channels: a fixed 1x1 convolution
+          local shortcut = nn.conv2d(filters, 1, { stride = 2, bias = false, name = name .. "shortcut" })
+          x = shortcut(x)
+          shortcuts[#shortcuts + 1] = shortcut:weight "kernel"
+        end
+        x = nn.relu()(nn.add() { y, x })
+      end
+    end
+    local model = scion.model { output = nn.dense(10, { name = "linear" })(nn.global_avg_pool()(x)) }
+    for _, kernel in ipairs(shortcuts) do
+      local inputs = kernel:shape()[3]
+      kernel:fill(0)
+      for c = 1, inputs do kernel:set(1, 1, c, c + inputs // 2, 1) end
+    end
+    local report = weights.load(model, support.data .. "/weights/resnet20_cifar10.th", { strict = false })
+    assert.same({ "layer2.0.shortcut.weight", "layer3.0.shortcut.weight" }, report.missing)
+    assert.same({}, report.unexpected)
+    assert.is_true(deviation(model, pattern(32, 32), golden.resnet20) < 1e-5)
+  end)
+end)

@@ -8,7 +8,7 @@ local core = require "scion.core"
 local scion = require "scion"
 
 local batch = 32
-local precisions = { "fp32", core.bf16 and core.bf16() ~= "f32" and "bf16" or nil } -- bf16 where there are instructions for it
+local precisions = { "fp32", core.bf16() ~= "f32" and "bf16" or nil } -- bf16 where there are instructions for it
 scion.threads(math.tointeger(arg[1]))
 scion.seed(1)
 

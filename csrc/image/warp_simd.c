@@ -103,7 +103,7 @@ static inline simd_int blend(const warp_row *job, const warp_block *block, int k
 /* Writes three bytes of each word. */
 static inline void store_pixels(simd_int words, unsigned char *out) {
   bytes16 quarters[SIMD_WIDTH / 4];
-  memcpy(quarters, &words, sizeof words);
+  memcpy(quarters, &words, sizeof quarters);
   for (int q = 0; q < SIMD_WIDTH / 4; q++) {
     bytes16 packed = __builtin_shufflevector(quarters[q], quarters[q], 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 12, 13, 14, 15);
     memcpy(out + 12 * q, &packed, q + 1 < SIMD_WIDTH / 4 ? 16 : 12); /* the next mends the last four */

@@ -1,11 +1,12 @@
-"""A server for downloads that go wrong: python3 server.py FOLDER. Prints its port, then a line for each request.
+"""A server for downloads that go wrong: python3 server.py FOLDER LOG. Prints its process and port, and appends a
+line to LOG for each request.
 
 /NAME        a file of FOLDER, also from the middle
 /cut/NAME    the first half of what is asked for, and then the connection ends
 /plain/NAME  the whole file, whatever range is asked for"""
 import http.server, os, sys
 
-folder = sys.argv[1]
+folder, log = sys.argv[1], open(sys.argv[2], "a")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -13,7 +14,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         parts = self.path.strip("/").split("/")
         mode, path = (parts[0] if len(parts) > 1 else ""), os.path.join(folder, parts[-1])
         asked = self.headers.get("Range")
-        print(mode or "file", asked or "whole", flush=True)
+        print(mode or "file", asked or "whole", file=log, flush=True)
         if not os.path.exists(path):
             return self.send_error(404)
         data = open(path, "rb").read()

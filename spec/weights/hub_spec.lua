@@ -4,7 +4,7 @@ local support = dofile "spec/files/support.lua"
 local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 describe("scion.weights.hub", function()
-  local folder, cache, pid, port, log
+  local folder, cache, server, pid, port, log
   local content = ("weights "):rep(5000)
 
   setup(function()
@@ -12,11 +12,12 @@ describe("scion.weights.hub", function()
     support.shell(("mkdir '%s/served'"):format(folder))
     support.spit(folder .. "/served/net.h5", content)
     log = folder .. "/log"
-    os.execute(("python3 spec/support/server.py '%s/served' > '%s' 2>&1 &"):format(folder, log))
-    repeat pid, port = support.slurp(log):match "^(%d+) (%d+)\n" until port
+    server = assert(io.popen(("exec python3 spec/support/server.py '%s/served' '%s'"):format(folder, log)))
+    pid, port = assert(server:read "l"):match "^(%d+) (%d+)$"
   end)
   teardown(function()
     os.execute("kill " .. pid)
+    server:close()
     support.remove(folder)
     support.done()
   end)

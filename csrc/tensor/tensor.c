@@ -28,8 +28,9 @@ size_t scion_storage_live_bytes(void) { return atomic_load(&live_bytes); }
 static void *allocate(size_t bytes) {
 #ifdef MADV_HUGEPAGE
   if (bytes >= 2 * LARGE_PAGE) {
-    void *data = aligned_alloc(LARGE_PAGE, bytes);
-    if (data) madvise(data, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a hint: without it all is well, and slower */
+    void *data;
+    if (posix_memalign(&data, LARGE_PAGE, bytes) != 0) return NULL;
+    madvise(data, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a hint: without it all is well, and slower */
     return data;
   }
 #endif

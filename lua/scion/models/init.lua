@@ -1,5 +1,7 @@
 --- Architectures: scion.models.X is the file models/X.lua, or is defined in the file of its family: the one that X's name begins
 --- with, as resnet50's does with resnet.
+local options = require "scion.options"
+
 local models = {}
 
 --- What the file that defines an architecture returns: itself, or its family by name.
@@ -19,7 +21,9 @@ return setmetatable(models, {
     local found = type(name) == "string" and name:find "^[%w_]+$" and open(name)
     local made = found and (found.name == name and found or found[name])
     if not require("scion.models.builder").is(made) then
-      error(("scion.models has no architecture '%s'"):format(tostring(name)), 2)
+      local names = {}
+      for i, known in ipairs(models.list()) do names[i] = known.name end
+      error(("scion.models has no architecture '%s' (the nearest: %s)"):format(tostring(name), table.concat(options.nearest(tostring(name), names), ", ")), 2)
     end
     rawset(self, name, made)
     return made

@@ -67,7 +67,7 @@ function report.row(row)
       local best = best_of(list, precision, value) or (#mine == 1 and best_of(list, list[1].variant:match "%S+$", value))
       if best then
         local ratio = row.less and best.rate / e.rate or e.rate / best.rate
-        print_row(first[1], first[2], first[3], best.side.title, best.variant:match "^%S+", number(best.rate), ("%.2f"):format(ratio))
+        print_row(first[1], first[2], first[3], best.side.title, best.variant:match "^%S+", " " .. number(best.rate), " " .. number(ratio))
         first, printed = { "", "", "" }, true
       end
     end

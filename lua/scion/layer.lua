@@ -132,6 +132,14 @@ function methods:expect(shapes, count, dims)
   end
 end
 
+--- The shape of its output: that of its one input, unless the definition says otherwise.
+---@param ... integer[] of the inputs
+---@return integer[]
+function methods:output_shape(...)
+  self:expect({ ... }, 1)
+  return { table.unpack((...)) }
+end
+
 --- Applies the layer: `layer(node)` or `layer{ node, node }` gives the node of its output.
 local function apply(self, inputs)
   if type(inputs) ~= "table" then self:fail("is applied to a node or a list of nodes, not to a %s", type(inputs)) end
@@ -165,7 +173,7 @@ local function read_options(definition, ...)
 end
 
 --- Makes a constructor from a definition: kind, positional (names of options that may stand by position), defaults, and the
---- methods output_shape(self, shapes…), define_parameters(self, shapes…), forward(self, s), backward(self, s), macs(self, …).
+--- methods output_shape(self, shapes…) where it is not the input's, define_parameters(self, shapes…), forward(self, s), backward(self, s), macs(self, …).
 --- bf16 = "computes": its forward kernels read bf16 or f32 and write either; "carries": they write what they read.
 ---@param definition table
 ---@return fun(...): scion.Layer

@@ -92,11 +92,10 @@ local function signature(self)
   return self.model:freeze_state() .. versions
 end
 
---- Lays the cache, or none, for the rest of the pass.
-local function lay(self)
+--- Lays the cache at a cut, or none, for the rest of the pass.
+local function lay(self, found)
   close(self)
   self.tensors, self.rows, self.failed, self.awaited = {}, {}, {}, {}
-  local found = pass.lay(self.model, self.data, self.options, self.given)
   self.node = found and found.node
   local rest = table.move(self.order, self.at + 1, #self.order, 1, {})
   if found then
@@ -193,7 +192,8 @@ end
 ---@param given { shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string? }
 ---@return fun(): scion.Tensor|false|nil, scion.Tensor?, scion.Tensor?, table?, scion.Node?
 function pass.batches(model, data, epoch, o, given)
-  if not pass.lay(model, data, o, given) then
+  local found = pass.lay(model, data, o, given)
+  if not found then
     return data:batches(epoch, { shuffle = given.shuffle, augment = given.augment, batch = given.batch })
   end
   local self = setmetatable({ model = model, data = data, epoch = epoch, options = o, given = given, batch = given.batch or data.batch, at = 0,
@@ -205,7 +205,11 @@ function pass.batches(model, data, epoch, o, given)
   for i = #self.order + 1, #data do self.order[i] = i - 1 end
   local function step()
     if self.at >= #self.order then return nil end
-    if not self.signature or signature(self) ~= self.signature then lay(self) end
+    if not self.signature then
+      lay(self, found)
+    elseif signature(self) ~= self.signature then
+      lay(self, pass.lay(model, data, o, given))
+    end
     local images, labels, indices, failures = (self.node and next_values or next_images)(self)
     if images == false and labels then return step() end
     return images, labels, indices, failures, self.node

@@ -4,6 +4,7 @@
 ---   SCION_CACHE_DISK    GB of files, in all (10; 0: no files); the least recently used ones go
 ---   XDG_CACHE_HOME      where the folder scion with the files is (~/.cache)
 local core = require "scion.core"
+local folder = require "scion.folder"
 local lfs = require "lfs"
 
 ---@class scion.Store
@@ -37,17 +38,8 @@ function store.memory() return gigabytes("SCION_CACHE_MEMORY", 1) end
 ---@return string? folder
 ---@return number bytes
 function store.folder()
-  local budget, base, home = gigabytes("SCION_CACHE_DISK", 10), os.getenv "XDG_CACHE_HOME", os.getenv "HOME"
-  if not (base and base:sub(1, 1) == "/") then base = home and home:sub(1, 1) == "/" and home .. "/.cache" or nil end
-  return budget > 0 and base and base .. "/scion" or nil, budget
-end
-
-local function make_folder(path)
-  if lfs.attributes(path, "mode") == "directory" then return true end
-  local parent = path:match "^(.+)/[^/]+$"
-  if parent then make_folder(parent) end
-  local _, message = lfs.mkdir(path)
-  return lfs.attributes(path, "mode") == "directory", message
+  local budget = gigabytes("SCION_CACHE_DISK", 10)
+  return budget > 0 and folder.path() or nil, budget
 end
 
 local told = false
@@ -65,11 +57,11 @@ local function abandon(self, message)
 end
 
 local function open_file(self)
-  local folder = store.folder()
-  if self.file or self.broken or not folder then return end
-  local made, message = make_folder(folder)
-  if not made then return abandon(self, ("%s cannot be made: %s"):format(folder, message)) end
-  self.path = folder .. "/" .. self.name .. ".rows"
+  local path = store.folder()
+  if self.file or self.broken or not path then return end
+  local made, message = folder.make(path)
+  if not made then return abandon(self, message) end
+  self.path = path .. "/" .. self.name .. ".rows"
   self.file, message = core.row_file(self.path, self.bytes)
   if not self.file then abandon(self, message) end
 end
@@ -169,17 +161,17 @@ end
 -- ---- disk -----------------------------------------------------------------------------------------------------------
 
 --- Removes the files that were used least recently and are not open here, until `more` bytes fit into the budget; whether they do.
-local function make_disk_room(folder, budget, more)
+local function make_disk_room(path, budget, more)
   local open, files, total = {}, {}, more
   for _, other in pairs(stores) do
     if other.file then open[other.path] = true end
   end
-  for name in lfs.dir(folder) do
-    local path = folder .. "/" .. name
-    local about = name:match "%.rows$" and lfs.attributes(path)
+  for name in lfs.dir(path) do
+    local file = path .. "/" .. name
+    local about = name:match "%.rows$" and lfs.attributes(file)
     if about then
       total = total + about.size
-      if not open[path] then files[#files + 1] = { path = path, size = about.size, used = about.modification } end
+      if not open[file] then files[#files + 1] = { path = file, size = about.size, used = about.modification } end
     end
   end
   table.sort(files, function(a, b)
@@ -196,8 +188,8 @@ end
 --- Decides, before `count` rows come, whether they go to the disk: all of them fit or none is written.
 ---@param count integer
 function store:expect(count)
-  local folder, budget = store.folder()
-  if self.file and not self.full and count > 0 then self.room = make_disk_room(folder, budget, count * (self.bytes + head)) end
+  local path, budget = store.folder()
+  if self.file and not self.full and count > 0 then self.room = make_disk_room(path, budget, count * (self.bytes + head)) end
 end
 
 return store

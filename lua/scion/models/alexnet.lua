@@ -35,7 +35,7 @@ return builder.define {
   parameters = 61100840,
   macs = 714188480,
   variants = { { name = "torchvision", preprocess = "torch", resize = 256, crop = 224,
-                 weights = { { top = true, url = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", sha256 = "7be5be79" } } } },
+                 weights = { builder.torchvision_file("alexnet-owt", "7be5be79") } } },
   trunk = trunk,
   top = top,
 }

@@ -107,6 +107,24 @@ function builder.keras_padding(x, kernel)
   return { half - 1 + x.shape[1] % 2, half - 1 + x.shape[2] % 2, half, half }
 end
 
+--- The two files that Keras publishes of most networks: with the classifier, and without.
+---@param name string folder and beginning of the files' names: "vgg16/vgg16"
+---@param md5 string[] of the two
+---@return scion.WeightsFile[]
+function builder.keras_files(name, md5)
+  local url = ("https://storage.googleapis.com/tensorflow/keras-applications/%s_weights_tf_dim_ordering_tf_kernels"):format(name)
+  return { { top = true, url = url .. ".h5", md5 = md5[1] }, { url = url .. "_notop.h5", md5 = md5[2] } }
+end
+
+--- A file of torchvision, whose name ends with the first digits of its hash.
+---@param name string
+---@param sha256 string
+---@param resize integer?
+---@return scion.WeightsFile
+function builder.torchvision_file(name, sha256, resize)
+  return { top = true, url = ("https://download.pytorch.org/models/%s-%s.pth"):format(name, sha256), sha256 = sha256, resize = resize }
+end
+
 --- Whether a value is an architecture.
 ---@param value any
 ---@return boolean

@@ -66,7 +66,6 @@ local function top(x, o)
 end
 
 local function densenet(name, depths, facts)
-  local keras = ("https://storage.googleapis.com/tensorflow/keras-applications/densenet/%s_weights_tf_dim_ordering_tf_kernels"):format(name)
   return builder.define {
     name = name,
     input = 224,
@@ -74,10 +73,9 @@ local function densenet(name, depths, facts)
     parameters = facts.parameters,
     macs = facts.macs,
     variants = {
-      { name = "keras", preprocess = "torch", weights = { { top = true, url = keras .. ".h5", md5 = facts.md5[1] },
-                                                          { url = keras .. "_notop.h5", md5 = facts.md5[2] } } },
+      { name = "keras", preprocess = "torch", weights = builder.keras_files("densenet/" .. name, facts.md5) },
       { name = "torchvision", preprocess = "torch", resize = 256, crop = 224,
-        weights = { { top = true, url = ("https://download.pytorch.org/models/%s-%s.pth"):format(name, facts.sha256), sha256 = facts.sha256 } } },
+        weights = { builder.torchvision_file(name, facts.sha256) } },
     },
     trunk = trunk(depths),
     top = top,

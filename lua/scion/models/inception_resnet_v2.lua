@@ -98,16 +98,14 @@ local function trunk(x)
   return nn.relu { name = "conv_7b/ac" }(x)                               --   8 x   8 x 1536
 end
 
-local files = "https://storage.googleapis.com/tensorflow/keras-applications/inception_resnet_v2/inception_resnet_v2_weights_tf_dim_ordering_tf_kernels"
-
 return builder.define {
   name = "inception_resnet_v2",
   input = 299,
   smallest = 75,
   parameters = 55873736,
   macs = 13155794016,
-  variants = { { name = "keras", preprocess = "tf", weights = { { top = true, url = files .. ".h5", md5 = "e693bd0210a403b3192acc6073ad2e96" },
-                                                                { url = files .. "_notop.h5", md5 = "d19885ff4a710c122648d3b5c3b684e4" } } } },
+  variants = { { name = "keras", preprocess = "tf",
+    weights = builder.keras_files("inception_resnet_v2/inception_resnet_v2", { "e693bd0210a403b3192acc6073ad2e96", "d19885ff4a710c122648d3b5c3b684e4" }) } },
   trunk = trunk,
   top = function(x, o)
     x = nn.global_avg_pool { name = "avg_pool" }(x)

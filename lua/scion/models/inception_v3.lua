@@ -132,8 +132,6 @@ local function trunk(x, o)
   return block_c(x, "mixed10", "Mixed_7c", o)                             --   5 x   5 x 2048
 end
 
-local keras_files = "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels"
-
 return builder.define {
   name = "inception_v3",
   input = 299,
@@ -142,11 +140,10 @@ return builder.define {
   macs = 5713216096,
   variants = {
     { name = "keras", preprocess = "tf",
-      weights = { { top = true, url = keras_files .. ".h5", md5 = "9a0d58056eeedaa3f26cb7ebd46da564" },
-                  { url = keras_files .. "_notop.h5", md5 = "bcbd6486424b2319ff4ef7d526e38f63" } } },
+      weights = builder.keras_files("inception_v3/inception_v3", { "9a0d58056eeedaa3f26cb7ebd46da564", "bcbd6486424b2319ff4ef7d526e38f63" }) },
     -- torchvision standardizes images, but its network undoes that and wants -1 .. 1
     { name = "torchvision", preprocess = "tf", resize = 342, crop = 299,
-      weights = { { top = true, url = "https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth", sha256 = "0cc3c7bd" } } },
+      weights = { builder.torchvision_file("inception_v3_google", "0cc3c7bd") } },
   },
   trunk = trunk,
   top = function(x, o)

@@ -39,16 +39,13 @@ local function trunk(depths)
 end
 
 local function resnet(name, depths, facts)
-  local file = ("https://storage.googleapis.com/tensorflow/keras-applications/resnet/%s_weights_tf_dim_ordering_tf_kernels"):format(
-    (name:gsub("^keras_", "")))
   return builder.define {
     name = name,
     input = 224,
     smallest = 32,
     parameters = facts.parameters,
     macs = facts.macs,
-    variants = { { name = "keras", preprocess = "caffe", weights = { { top = true, url = file .. ".h5", md5 = facts.md5[1] },
-                                                                     { url = file .. "_notop.h5", md5 = facts.md5[2] } } } },
+    variants = { { name = "keras", preprocess = "caffe", weights = builder.keras_files("resnet/" .. name:gsub("^keras_", ""), facts.md5) } },
     trunk = trunk(depths),
     top = function(x, o)
       x = nn.global_avg_pool { name = "avg_pool" }(x)

@@ -86,8 +86,7 @@ end
 
 local torchvision = {}
 for i, sha256 in ipairs { "b0353104", "7ebf99e0" } do
-  torchvision[i] = { top = true, url = ("https://download.pytorch.org/models/mobilenet_v2-%s.pth"):format(sha256), sha256 = sha256,
-                     resize = i == 2 and 232 or nil }
+  torchvision[i] = builder.torchvision_file("mobilenet_v2", sha256, i == 2 and 232 or nil)
 end
 
 return builder.define {

@@ -52,8 +52,7 @@ end
 local function resnet(name, residual, depths, facts)
   local files = {}
   for i, sha256 in ipairs(facts.sha256) do
-    files[i] = { top = true, url = ("https://download.pytorch.org/models/%s-%s.pth"):format(name, sha256), sha256 = sha256,
-                 resize = i == 2 and 232 or nil } -- the second ones come of a later recipe
+    files[i] = builder.torchvision_file(name, sha256, i == 2 and 232 or nil) -- the second ones come of a later recipe
   end
   return builder.define {
     name = name,

@@ -69,7 +69,7 @@ local function squeezenet(name, trunk, facts)
     macs = facts.macs,
     variants = {
       { name = "torchvision", preprocess = "torch", resize = 256, crop = 224,
-        weights = { { top = true, url = ("https://download.pytorch.org/models/%s-%s.pth"):format(name, facts.sha256), sha256 = facts.sha256 } } },
+        weights = { builder.torchvision_file(name, facts.sha256) } },
       { name = "keras", preprocess = "caffe", weights = {} }, -- not Keras's own, but several ports
     },
     trunk = trunk,

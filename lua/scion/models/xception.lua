@@ -50,16 +50,14 @@ local function trunk(x)
   return nn.relu { name = "block14/sepconv2_act" }(x)                     --  10 x  10 x 2048
 end
 
-local files = "https://storage.googleapis.com/tensorflow/keras-applications/xception/xception_weights_tf_dim_ordering_tf_kernels"
-
 return builder.define {
   name = "xception",
   input = 299,
   smallest = 71,
   parameters = 22910480,
   macs = 8357403496,
-  variants = { { name = "keras", preprocess = "tf", weights = { { top = true, url = files .. ".h5", md5 = "0a58e3b7378bc2990ea3b43d5981f1f6" },
-                                                                { url = files .. "_notop.h5", md5 = "b0042744bf5b25fce3cb969f33bebb97" } } } },
+  variants = { { name = "keras", preprocess = "tf",
+    weights = builder.keras_files("xception/xception", { "0a58e3b7378bc2990ea3b43d5981f1f6", "b0042744bf5b25fce3cb969f33bebb97" }) } },
   trunk = trunk,
   top = function(x, o)
     x = nn.global_avg_pool { name = "avg_pool" }(x)

@@ -20,11 +20,6 @@ return layer.define {
     end
   end,
 
-  output_shape = function(self, ...)
-    self:expect({ ... }, 1)
-    return { table.unpack((...)) }
-  end,
-
   forward = function(self, s)
     if self.computed == "softmax" then
       s:emit { "softmax_forward", x = s.x[1], y = s.y }

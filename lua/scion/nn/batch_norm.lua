@@ -29,11 +29,6 @@ return layer.define {
     if statistics ~= "batch" and statistics ~= "stored" then self:fail("statistics is 'stored' or 'batch', not '%s'", tostring(statistics)) end
   end,
 
-  output_shape = function(self, ...)
-    self:expect({ ... }, 1)
-    return { table.unpack((...)) }
-  end,
-
   define_parameters = function(self, shape)
     local channels, list = { shape[#shape] }, {}
     if self.options.scale then list[#list + 1] = { name = "gamma", shape = channels, init = "ones" } end

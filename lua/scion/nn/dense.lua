@@ -1,17 +1,5 @@
 --- nn.dense(units, activation, { bias = true, name = }): every output from every input; its kernel is [in, out].
-local core = require "scion.core"
 local layer = require "scion.layer"
-
---- The kernel, with the columns scaled where batch norm is folded in.
-local function scaled(self, s)
-  local kernel, fold = self:weight "kernel", s.fold
-  if not fold then return kernel end
-  return s:derived(self, "scaled" .. fold.key, { kernel, fold.scale }, function(target)
-    target = target or core.new(kernel:shape(), "f32")
-    core.run { "scale_shift_forward", x = kernel, scale = fold.scale, y = target }
-    return target
-  end)
-end
 
 return layer.define {
   kind = "dense",
@@ -38,7 +26,7 @@ return layer.define {
   macs = function(_, x, y) return x[#x] * y[#y] end,
 
   forward = function(self, s)
-    s:emit { "dense_forward", x = s.x[1], kernel = scaled(self, s), bias = s.fold and s.fold.shift or self:weight "bias", y = s.y,
+    s:emit { "dense_forward", x = s.x[1], kernel = s:scaled(self, self:weight "kernel"), bias = s.fold and s.fold.shift or self:weight "bias", y = s.y,
              activation = s.activation }
   end,
 
@@ -49,7 +37,7 @@ return layer.define {
       s:unfold(dw)
     end
     if s:wants(1) then
-      s:emit { "dense_backward_input", dy = s.dy, kernel = scaled(self, s), dx = s:dx(1), accumulate = s:accumulates(1) }
+      s:emit { "dense_backward_input", dy = s.dy, kernel = s:scaled(self, self:weight "kernel"), dx = s:dx(1), accumulate = s:accumulates(1) }
     end
   end,
 }

@@ -15,11 +15,6 @@ return layer.define {
     self.seed, self.stream = random.next_stream()
   end,
 
-  output_shape = function(self, ...)
-    self:expect({ ... }, 1)
-    return { table.unpack((...)) }
-  end,
-
   forward = function(self, s)
     s:emit { "dropout", x = s.x[1], y = s.y, rate = self.options.rate, examples = self.options.examples, seed = self.seed, stream = self.stream }
   end,

@@ -15,11 +15,6 @@ return layer.define {
     end
   end,
 
-  output_shape = function(self, ...)
-    self:expect({ ... }, 1)
-    return { table.unpack((...)) }
-  end,
-
   forward = function(self, s)
     local o = self.options
     s:emit { "response_norm_forward", x = s.x[1], y = s.y, size = o.size, alpha = o.alpha, beta = o.beta, k = o.k }

@@ -15,11 +15,6 @@ return layer.define {
   kind = "normalization",
   fuses_activation = true,
 
-  output_shape = function(self, ...)
-    self:expect({ ... }, 1)
-    return { table.unpack((...)) }
-  end,
-
   define_parameters = function(_, shape)
     local channels = { shape[#shape] }
     return { { name = "mean", shape = channels, init = "zeros", statistic = true }, { name = "variance", shape = channels, init = "ones", statistic = true },

@@ -1,24 +1,14 @@
 --- nn.separable_conv2d(filters, kernel, { stride = 1, padding = "valid", dilation = 1, bias = true, activation =, name = })
 --- A convolution of each channel by itself, then one of 1x1 across them (Chollet 2016); its kernels are [kh, kw, in, 1] and
 --- [1, 1, in, out].
-local core = require "scion.core"
 local layer = require "scion.layer"
 local value = require "scion.plan.value"
 
-local function flat(kernel)
-  local shape = kernel:shape()
-  return kernel:reshape { shape[3], shape[4] }
-end
-
 --- The pointwise kernel as a matrix, its columns scaled where batch norm is folded in.
 local function pointwise(self, s)
-  local kernel, fold = flat(self:weight "pointwise_kernel"), s.fold
-  if not fold then return kernel end
-  return s:derived(self, "scaled" .. fold.key, { kernel, fold.scale }, function(target)
-    target = target or core.new(kernel:shape(), "f32")
-    core.run { "scale_shift_forward", x = kernel, scale = fold.scale, y = target }
-    return target
-  end)
+  local kernel = self:weight "pointwise_kernel"
+  local shape = kernel:shape()
+  return s:scaled(self, kernel:reshape { shape[3], shape[4] })
 end
 
 return layer.define {

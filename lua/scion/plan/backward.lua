@@ -8,7 +8,7 @@ local function identity(s)
   local same = #s.op.shape == #input.shape
   for i, size in ipairs(s.op.shape) do same = same and size == input.shape[i] end
   local dx = same and s.dy or value.contiguous(s.dy) and value.view(s.dy, input.shape) or nil
-  if not (dx and s:adopt(1, dx)) then s:emit { "copy", x = s.dy, y = s:dx(1), accumulate = s:accumulates(1) } end
+  if dx then s:share(1, dx) else s:emit { "copy", x = s.dy, y = s:dx(1), accumulate = s:accumulates(1) } end
 end
 
 return function(ir)

@@ -1,4 +1,5 @@
 --- What a layer's forward and backward see while they emit kernel steps for one operation.
+local core = require "scion.core"
 local value = require "scion.plan.value"
 
 local step = {}
@@ -41,6 +42,17 @@ function step:derived(owner, key, sources, build)
   entry.refresh()
   self.ir.derived[#self.ir.derived + 1] = entry
   return entry.target
+end
+
+--- A layer's kernel [.., out], its columns scaled where batch norm is folded in.
+function step:scaled(owner, kernel)
+  local fold = self.fold
+  if not fold then return kernel end
+  return self:derived(owner, "scaled" .. fold.key, { kernel, fold.scale }, function(target)
+    target = target or core.new(kernel:shape(), "f32")
+    core.run { "scale_shift_forward", x = kernel, scale = fold.scale, y = target }
+    return target
+  end)
 end
 
 --- A value without a batch dimension that lives to the end of the program.

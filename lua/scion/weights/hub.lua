@@ -1,28 +1,12 @@
 --- Published weights: downloaded once, checked, and kept in the cache folder. The curl program downloads; sha256sum and md5sum check.
 local core = require "scion.core"
+local folder = require "scion.folder"
 local lfs = require "lfs"
 
 local hub = {}
 
 --- For the shell: one word, whatever is in it.
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
---- Where downloads are kept: $XDG_CACHE_HOME/scion, or ~/.cache/scion.
----@return string folder
-function hub.folder()
-  local cache = os.getenv "XDG_CACHE_HOME"
-  if cache and cache:sub(1, 1) == "/" then return cache .. "/scion" end
-  return (os.getenv "HOME" or ".") .. "/.cache/scion"
-end
-
-local function make_folder(path)
-  local made = path:sub(1, 1) == "/" and "" or "."
-  for part in path:gmatch "[^/]+" do
-    made = made .. "/" .. part
-    local ok, message = lfs.mkdir(made)
-    if not ok and lfs.attributes(made, "mode") ~= "directory" then error(("%s: cannot be made: %s"):format(made, message), 0) end
-  end
-end
 
 -- ---- hashes ---------------------------------------------------------------------------------------------------------
 
@@ -91,10 +75,12 @@ end
 ---@param file scion.WeightsFile
 ---@return string path
 function hub.fetch(file)
-  local folder, name = hub.folder(), file.url:match "[^/]*$":gsub("[^%w._-]", "_")
-  local target = folder .. "/" .. name
+  local path, name = folder.path(), file.url:match "[^/]*$":gsub("[^%w._-]", "_")
+  if not path then error(("%s: there is no folder to keep it in: neither XDG_CACHE_HOME nor HOME is an absolute path"):format(file.url), 0) end
+  local target = path .. "/" .. name
   if lfs.attributes(target, "mode") == "file" then return target end
-  make_folder(folder)
+  local made, trouble = folder.make(path)
+  if not made then error(trouble, 0) end
   local lock <close>, message = core.lock(target .. ".lock")
   if not lock then error(message, 0) end
   if lfs.attributes(target, "mode") == "file" then return target end

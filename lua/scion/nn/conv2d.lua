@@ -3,17 +3,29 @@
 local core = require "scion.core"
 local layer = require "scion.layer"
 
+--- Whether minimal filtering computes this window sooner: in multiply-adds for an image, with what it takes to transform a value of
+--- a tile, and to fetch a weight for a few images at once.
+local transform, fetch, sooner = 26, 2, 1.25
+local function filtering_pays(window, x, y)
+  if not core.winograd_fits(window) then return false end
+  local values, tiles, product = 1, 1, x[3] * y[3]
+  for axis = 1, 2 do
+    local taps = window.kernel[axis]
+    values = values * (taps > 1 and taps + 3 or 1) -- of a tile, whose outputs are 4 along such an axis
+    tiles = tiles * (taps > 1 and math.ceil(y[axis] / 4) or y[axis])
+  end
+  local plain = (y[1] * y[2] + fetch) * window.kernel[1] * window.kernel[2] * product
+  return plain > sooner * values * (tiles * (1.2 * product + transform * (x[3] + y[3])) + fetch * product)
+end
+
 --- The packed kernel of a step, and the bias: folded with batch norm where the step has one.
 local function packed(self, s, transposed)
   local kernel, fold = self:weight "kernel", s.fold
-  local key = (transposed and "transposed" or "packed") .. (fold and fold.key or "")
-  return s:derived(self, key, { kernel, fold and fold.scale }, function(target)
-    target = target or core.new({ core.conv2d_packed(kernel, transposed) }, "f32")
-    if transposed then
-      core.run { "conv2d_pack_transposed", kernel = kernel, scale = fold and fold.scale, packed = target, window = self.window }
-    else
-      core.run { "conv2d_pack", kernel = kernel, scale = fold and fold.scale, packed = target }
-    end
+  local algorithm = self.winograd and "winograd" or "conv2d"
+  local pack = algorithm .. (transposed and "_pack_transposed" or "_pack")
+  return s:derived(self, pack .. (fold and fold.key or ""), { kernel, fold and fold.scale }, function(target)
+    target = target or core.new({ core[algorithm .. "_packed"](kernel, transposed) }, "f32")
+    core.run { pack, kernel = kernel, scale = fold and fold.scale, packed = target, window = algorithm == "conv2d" and transposed and self.window or nil }
     return target
   end)
 end
@@ -41,7 +53,9 @@ return layer.define {
     self:expect({ ... }, 1, 3)
     local height, width
     self.window, height, width = layer.window(self, ...)
-    return { height, width, self.options.filters }
+    local shape = { height, width, self.options.filters }
+    self.winograd = filtering_pays(self.window, (...), shape)
+    return shape
   end,
 
   define_parameters = function(self, shape)
@@ -58,7 +72,7 @@ return layer.define {
 
   forward = function(self, s)
     local bf16 = s.x[1].dtype == "bf16"
-    s:emit { bf16 and "conv2d_bf16_forward" or "conv2d_forward", x = s.x[1], packed = bf16 and packed_bf16(self, s) or packed(self, s, false),
+    s:emit { bf16 and "conv2d_bf16_forward" or self.winograd and "winograd_forward" or "conv2d_forward", x = s.x[1], packed = bf16 and packed_bf16(self, s) or packed(self, s, false),
              bias = s.fold and s.fold.shift or self:weight "bias", addend = s.x[2], y = s.y, window = self.window, activation = s.activation }
   end,
 
@@ -69,7 +83,7 @@ return layer.define {
       s:unfold(dw)
     end
     if s:wants(1) then
-      s:emit { "conv2d_backward_input", dy = s.dy, packed = packed(self, s, true), dx = s:dx(1), window = self.window, accumulate = s:accumulates(1) }
+      s:emit { self.winograd and "winograd_backward_input" or "conv2d_backward_input", dy = s.dy, packed = packed(self, s, true), dx = s:dx(1), window = self.window, accumulate = s:accumulates(1) }
     end
     if s.x[2] then s:share(2, s.dy) end
   end,

@@ -253,7 +253,7 @@ scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_te
                                            const scion_window *window);
 
 /* ---------------------------------------------------------------- convolution by minimal filtering (kernels/winograd.c)
- * The same functions as scion_conv2d_forward and scion_conv2d_backward_input for windows of stride 1, by a quarter (3x3) to a half
+ * The same functions as those of scion_conv2d_* for windows of stride 1, by a quarter (3x3) to a half
  * (1x3) of the multiplications, with up to five times the rounding error: below 1e-5 of the largest sum. Packed weights take
  * (taps + 3) / taps times the memory along each axis of more than one tap. Winograd 1980; Lavin and Gray 2016. */
 
@@ -270,6 +270,8 @@ scion_status scion_winograd_forward(const scion_tensor *x, const scion_tensor *p
                                     scion_activation activation);
 scion_status scion_winograd_backward_input(const scion_tensor *dy, const scion_tensor *packed_transposed, scion_tensor *dx,
                                            const scion_window *window, int accumulate);
+scion_status scion_winograd_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
+                                             const scion_window *window);
 
 /* ---------------------------------------------------------------- convolution in bf16 (kernels/conv2d_bf16.c)
  * The same sum over x in bf16 and w rounded to bf16, summed in f32; forward alone, for what does not train. bias f32; addend and

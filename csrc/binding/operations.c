@@ -16,6 +16,7 @@ ROW(winograd_pack) { UNUSED_OPTIONS; return scion_winograd_pack(t[0], t[1], t[2]
 ROW(winograd_pack_transposed) { UNUSED_OPTIONS; return scion_winograd_pack_transposed(t[0], t[1], t[2]); }
 ROW(winograd_forward) { return scion_winograd_forward(t[0], t[1], t[2], t[3], t[4], &o->window, o->activation); }
 ROW(winograd_backward_input) { return scion_winograd_backward_input(t[0], t[1], t[2], &o->window, o->accumulate); }
+ROW(winograd_backward_weights) { return scion_winograd_backward_weights(t[0], t[1], t[2], &o->window); }
 ROW(conv2d_bf16_pack) { UNUSED_OPTIONS; return scion_conv2d_bf16_pack(t[0], t[1], t[2]); }
 ROW(conv2d_bf16_forward) { return scion_conv2d_bf16_forward(t[0], t[1], t[2], t[3], t[4], &o->window, o->activation); }
 ROW(conv2d_backward_input) { return scion_conv2d_backward_input(t[0], t[1], t[2], &o->window, o->accumulate); }
@@ -88,6 +89,7 @@ static const scion_operation rows[] = {
   {"winograd_pack_transposed", "kernel scale? packed!", "", run_winograd_pack_transposed},
   {"winograd_forward", "x packed bias? addend? y!", "window activation", run_winograd_forward},
   {"winograd_backward_input", "dy packed dx!", "window accumulate", run_winograd_backward_input},
+  {"winograd_backward_weights", "x dy dw!", "window", run_winograd_backward_weights},
   {"conv2d_bf16_pack", "kernel scale? packed!", "", run_conv2d_bf16_pack},
   {"conv2d_bf16_forward", "x packed bias? addend? y!", "window activation", run_conv2d_bf16_forward},
   {"conv2d_backward_input", "dy packed dx!", "window accumulate", run_conv2d_backward_input},

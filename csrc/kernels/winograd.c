@@ -19,6 +19,12 @@ int scion_winograd_fits(const scion_window *window) {
   return (rows == 3 && columns == 3) || (rows == 1 && (columns == 3 || columns == 7)) || (columns == 1 && (rows == 3 || rows == 7));
 }
 
+scion_status winograd_check_window(const scion_window *window) {
+  if (scion_winograd_fits(window)) return SCION_OK;
+  return scion_fail(SCION_MISUSE, "winograd: a window of %dx%d, stride %dx%d, dilation %dx%d is none it can do", window->kernel[0],
+                    window->kernel[1], window->stride[0], window->stride[1], window->dilation[0], window->dilation[1]);
+}
+
 static int positions_of(int taps) { return taps == 1 ? 1 : taps + WINOGRAD_OUTPUTS - 1; }
 
 /* The product of x^2 - p^2 over all pairs but one, as coefficients from the lowest power of x^2 on. */
@@ -50,7 +56,7 @@ static winograd_axis find_axis(int taps) {
 
 /* What becomes of the taps of an axis at each position: w(p) / (product of p - q over the other points q), and the last tap at
  * infinity. */
-static void find_weights(int taps, double out[WINOGRAD_MOST][WINOGRAD_MOST]) {
+void winograd_find_weights(int taps, double out[WINOGRAD_MOST][WINOGRAD_MOST]) {
   int pairs = pairs_of(taps), last = positions_of(taps) - 1;
   const double *p = points[pairs];
   memset(out, 0, sizeof(double[WINOGRAD_MOST][WINOGRAD_MOST]));
@@ -153,7 +159,7 @@ static scion_status pack(const scion_tensor *w, const scion_tensor *scale, scion
                       scion_shape_text(packed, b, sizeof b));
   pack_job job = {.w = w, .scale = scale ? scale->data : NULL, .packed = packed->data, .in = w->shape[transposed ? 3 : 2],
                   .out = w->shape[transposed ? 2 : 3], .transposed = transposed};
-  for (int axis = 0; axis < 2; axis++) find_weights(window.kernel[axis], job.weights[axis]);
+  for (int axis = 0; axis < 2; axis++) winograd_find_weights(window.kernel[axis], job.weights[axis]);
   return scion_parallel_for(conv2d_panels(job.out), pack_panel, &job);
 }
 
@@ -172,11 +178,11 @@ scion_status scion_winograd_pack_transposed(const scion_tensor *w, const scion_t
 /* Blocks of tiles, all their panels at once; where that gives few chunks, or more than fits into a thread's scratch, groups of
  * panels, for each of which the tiles are transformed again. */
 static scion_status cut(winograd_job *w) {
-  int64_t positions = (int64_t)w->axis[0].positions * w->axis[1].positions, in = conv2d_padded(w->in), panels = conv2d_panels(w->out);
+  int64_t positions = winograd_positions(w), in = conv2d_padded(w->x.channels), panels = conv2d_panels(w->out);
   int64_t floats = (int64_t)((SCION_SCRATCH_BYTES - CONV2D_GRID_SCRATCH) / sizeof(float)), widest = 5 * conv2d_vector();
   int64_t row = floats / positions - in - 32; /* of a position: what its tiles and products may take */
   if (row < in + widest)
-    return scion_fail(SCION_MISUSE, "winograd: %lld channels are too many for a tile of %lld positions", (long long)w->in,
+    return scion_fail(SCION_MISUSE, "winograd: %lld channels are too many for a tile of %lld positions", (long long)w->x.channels,
                       (long long)positions);
   w->block = row / (in + widest);
   if (w->block > WINOGRAD_TILES) w->block = WINOGRAD_TILES;
@@ -195,9 +201,8 @@ static scion_status check(const scion_tensor *x, const scion_tensor *packed, con
   char a[SCION_SHAPE_TEXT];
   scion_status status = conv2d_check_images(x, y, window);
   if (status != SCION_OK) return status;
-  if (!scion_winograd_fits(window))
-    return scion_fail(SCION_MISUSE, "winograd: a window of %dx%d, stride %dx%d, dilation %dx%d is none it can do", window->kernel[0],
-                      window->kernel[1], window->stride[0], window->stride[1], window->dilation[0], window->dilation[1]);
+  status = winograd_check_window(window);
+  if (status != SCION_OK) return status;
   int64_t elements = (int64_t)positions_of(window->kernel[0]) * positions_of(window->kernel[1]);
   if (__builtin_mul_overflow(elements, x->shape[3], &elements) ||
       __builtin_mul_overflow(elements, conv2d_padded(y->shape[3]), &elements) || !conv2d_is_vector(packed, elements))
@@ -207,18 +212,23 @@ static scion_status check(const scion_tensor *x, const scion_tensor *packed, con
   return conv2d_check_epilogue(bias, addend, y, activation);
 }
 
+void winograd_find_tiles(winograd_job *w, const scion_tensor *x, const scion_tensor *y, const scion_window *window) {
+  w->x = (winograd_image){x->data, x->row_stride, x->shape[3], {x->shape[1], x->shape[2]}};
+  w->out = y->shape[3];
+  w->count = x->shape[0];
+  for (int axis = 0; axis < 2; axis++) {
+    w->axis[axis] = find_axis(window->kernel[axis]);
+    w->y_size[axis] = y->shape[axis + 1], w->before[axis] = window->before[axis];
+    w->tiles[axis] = conv2d_divide_up(w->y_size[axis], w->axis[axis].outputs);
+    w->count *= w->tiles[axis];
+  }
+}
+
 static scion_status run(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias, const scion_tensor *addend,
                         scion_tensor *y, const scion_window *window, scion_activation activation) {
-  winograd_job w = {.x = x->data, .panels = packed->data, .bias = bias ? bias->data : NULL, .addend = addend ? addend->data : NULL,
-                    .y = y->data, .x_stride = x->row_stride, .y_stride = y->row_stride,
-                    .addend_stride = addend ? addend->row_stride : 0, .in = x->shape[3], .out = y->shape[3], .activation = activation};
-  w.count = x->shape[0];
-  for (int axis = 0; axis < 2; axis++) {
-    w.axis[axis] = find_axis(window->kernel[axis]);
-    w.x_size[axis] = x->shape[axis + 1], w.y_size[axis] = y->shape[axis + 1], w.before[axis] = window->before[axis];
-    w.tiles[axis] = conv2d_divide_up(w.y_size[axis], w.axis[axis].outputs);
-    w.count *= w.tiles[axis];
-  }
+  winograd_job w = {.panels = packed->data, .bias = bias ? bias->data : NULL, .addend = addend ? addend->data : NULL, .y = y->data,
+                    .y_stride = y->row_stride, .addend_stride = addend ? addend->row_stride : 0, .activation = activation};
+  winograd_find_tiles(&w, x, y, window);
   if (w.count == 0) return SCION_OK;
   scion_status status = cut(&w);
   if (status != SCION_OK) return status;

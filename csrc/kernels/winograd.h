@@ -11,7 +11,7 @@
 #ifndef SCION_WINOGRAD_H
 #define SCION_WINOGRAD_H
 
-#include "conv2d_internal.h"
+#include "conv2d_weights.h"
 
 #define WINOGRAD_OUTPUTS 4      /* along an axis that is transformed */
 #define WINOGRAD_PAIRS 4        /* at most */
@@ -27,12 +27,18 @@ typedef struct {
   float all[WINOGRAD_PAIRS + 1];              /* over all pairs */
 } winograd_axis;
 
+typedef struct {
+  const float *data;
+  int64_t stride, channels, size[2]; /* floats from pixel to pixel; of a pixel; rows and columns */
+} winograd_image;
+
 /* One convolution. Tiles are numbered through images, rows and columns; a chunk is a block of them x a group of panels. */
 typedef struct {
   winograd_axis axis[2];
-  const float *x, *panels, *bias, *addend; /* panels [position][those of a product of Ci x Co]; the last two may be NULL */
+  winograd_image x;
+  const float *panels, *bias, *addend; /* panels [position][those of a product of Ci x Co]; the last two may be NULL */
   float *y;
-  int64_t x_stride, y_stride, addend_stride, x_size[2], y_size[2], before[2], in, out;
+  int64_t y_stride, addend_stride, y_size[2], before[2], out;
   int64_t tiles[2], count, block, groups, group_panels; /* of an image; of all */
   scion_activation activation;
 } winograd_job;
@@ -40,6 +46,27 @@ typedef struct {
 /* Floats from pixel to pixel of the transformed tiles, and from one position to the next: no power of two. */
 static inline int64_t winograd_pitch(int64_t block, int64_t padded) { return block * padded + 16; }
 
+/* One gradient to the weights: of a stretch of tiles, v and z are the transformed x and dy, whose products at each position are
+ * summed over the tiles. */
+typedef struct {
+  winograd_job job; /* block: tiles of a stretch */
+  winograd_image dy;
+  conv2d_gradient product; /* of one position: x is v, one row of tiles; taps is 1 */
+  float *v, *z, *sums;     /* [position][tile][channels], .., [position][Ci][Co] */
+  int64_t first, count;    /* the stretch */
+} winograd_gradient;
+#define WINOGRAD_STRETCH 9 /* tiles that a chunk transforms */
+
+/* The transform of x and of dy for a chunk of the stretch; the products for a chunk of those of all positions. */
+SIMD_DECLARE(void, winograd_spread_chunk, void *gradient, int64_t chunk, void *scratch);
+SIMD_DECLARE(void, winograd_gradient_chunk, void *gradient, int64_t chunk, void *scratch);
+
 SIMD_DECLARE(void, winograd_chunk, void *job, int64_t chunk, void *scratch);
+
+/* What the C files of minimal filtering share: see winograd.c. */
+scion_status winograd_check_window(const scion_window *window);
+void winograd_find_weights(int taps, double out[WINOGRAD_MOST][WINOGRAD_MOST]);
+void winograd_find_tiles(winograd_job *w, const scion_tensor *x, const scion_tensor *y, const scion_window *window);
+static inline int64_t winograd_positions(const winograd_job *w) { return (int64_t)w->axis[0].positions * w->axis[1].positions; }
 
 #endif

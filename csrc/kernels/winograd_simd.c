@@ -1,27 +1,6 @@
 /* A chunk of a convolution by minimal filtering: tiles to their points, products there, and back. */
-#include "winograd.h"
-
 #include "activation.h"
-#include "conv2d_gather.h"
-
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 10")
-
-/* The inputs of a line become their polynomial's values at the points: of a pair +-p, even + odd and even - odd. pairs is a
- * constant where this is inlined. */
-INLINE void to_points(const winograd_axis *a, simd_float *x, const int pairs) {
-  if (pairs == 0) return;
-  const int last = 2 * pairs + 1;
-  simd_float y[WINOGRAD_MOST];
-  y[0] = x[last - 1], y[last] = x[last];
-  UNROLL for (int j = 0; j < pairs; j++) y[0] += a->all[j] * x[2 * j], y[last] += a->all[j] * x[2 * j + 1];
-  UNROLL for (int k = 0; k < pairs; k++) {
-    simd_float even = x[last - 1], odd = x[last - 2];
-    UNROLL for (int j = 0; j < pairs - 1; j++) even += a->each[k][j] * x[2 * j + 2], odd += a->each[k][j] * x[2 * j + 1];
-    y[2 * k + 1] = even + a->p[k] * odd, y[2 * k + 2] = even - a->p[k] * odd;
-  }
-  UNROLL for (int j = 0; j <= last; j++) x[j] = y[j];
-}
+#include "winograd_tiles.h"
 
 /* The products of a line become its four outputs. */
 INLINE void from_points(const winograd_axis *a, simd_float *x, const int pairs) {
@@ -33,71 +12,6 @@ INLINE void from_points(const winograd_axis *a, simd_float *x, const int pairs) 
     y[0] += sum, y[1] += difference, y[2] += square * sum, y[3] += square * difference;
   }
   UNROLL for (int j = 0; j < WINOGRAD_OUTPUTS; j++) x[j] = y[j];
-}
-
-/* Where a tile begins: its first output, how many lie inside, and its first input, which may lie in the padding. */
-typedef struct {
-  int64_t image, row, column, rows, columns, top, left;
-} place;
-
-static place find_tile(const winograd_job *w, int64_t tile) {
-  place at = {.image = tile / w->tiles[1] / w->tiles[0]};
-  at.row = tile / w->tiles[1] % w->tiles[0] * w->axis[0].outputs;
-  at.column = tile % w->tiles[1] * w->axis[1].outputs;
-  at.rows = w->y_size[0] - at.row < w->axis[0].outputs ? w->y_size[0] - at.row : w->axis[0].outputs;
-  at.columns = w->y_size[1] - at.column < w->axis[1].outputs ? w->y_size[1] - at.column : w->axis[1].outputs;
-  at.top = at.row - w->before[0], at.left = at.column - w->before[1];
-  return at;
-}
-
-/* A tile whose pixels lie `down` and `right` floats apart to v[position][channels], positions `pitch` floats apart. */
-INLINE void transform_tile(const winograd_job *w, const float *x, int64_t down, int64_t right, float *v, int64_t pitch,
-                           const int pairs0, const int pairs1) {
-  const int rows = pairs0 ? 2 * pairs0 + 2 : 1, columns = pairs1 ? 2 * pairs1 + 2 : 1;
-  const winograd_axis a = w->axis[0], b = w->axis[1];
-  for (int64_t c = 0; c < w->in; c += SIMD_WIDTH) {
-    simd_float t[WINOGRAD_MOST][WINOGRAD_MOST], line[WINOGRAD_MOST];
-    UNROLL for (int j = 0; j < columns; j++) {
-      const float *from = x + j * right + c;
-      UNROLL for (int i = 0; i < rows; i++, from += down) line[i] = simd_load(from);
-      to_points(&a, line, pairs0);
-      UNROLL for (int i = 0; i < rows; i++) t[i][j] = line[i];
-    }
-    float *to = v + c;
-    UNROLL for (int i = 0; i < rows; i++) {
-      to_points(&b, t[i], pairs1);
-      UNROLL for (int j = 0; j < columns; j++, to += pitch) simd_store(to, t[i][j]);
-    }
-  }
-}
-
-/* The same through a copy, where pixels lie in the padding or channels do not fill their vectors. */
-static void copy_tile(const winograd_job *w, const place *at, int64_t padded, float *out) {
-  for (int i = 0; i < w->axis[0].positions; i++)
-    for (int j = 0; j < w->axis[1].positions; j++, out += padded) {
-      int64_t row = at->top + i, column = at->left + j;
-      bool inside = row >= 0 && row < w->x_size[0] && column >= 0 && column < w->x_size[1];
-      if (inside) conv2d_copy(out, w->x + ((at->image * w->x_size[0] + row) * w->x_size[1] + column) * w->x_stride, w->in);
-      int64_t end = inside ? w->in : 0;
-      memset(out + end, 0, (size_t)(padded - end) * sizeof(float));
-    }
-}
-
-INLINE void transform_tiles(const winograd_job *w, int64_t first, int64_t count, float *v, float *copy, const int pairs0,
-                            const int pairs1) {
-  int64_t padded = conv2d_padded(w->in), pitch = winograd_pitch(w->block, padded);
-  for (int64_t t = 0; t < count; t++) {
-    place at = find_tile(w, first + t);
-    bool inside = w->in == padded && at.top >= 0 && at.left >= 0 && at.top + w->axis[0].positions <= w->x_size[0] &&
-                  at.left + w->axis[1].positions <= w->x_size[1];
-    int64_t down = w->x_size[1] * w->x_stride, right = w->x_stride;
-    const float *x = w->x + at.image * w->x_size[0] * down + at.top * down + at.left * right;
-    if (!inside) {
-      copy_tile(w, &at, padded, copy);
-      x = copy, right = padded, down = w->axis[1].positions * padded;
-    }
-    transform_tile(w, x, down, right, v + t * padded, pitch, pairs0, pairs1);
-  }
 }
 
 /* The first n floats of a vector. */
@@ -188,59 +102,41 @@ INLINE void restore_tiles(const winograd_job *w, int64_t first, int64_t count, i
 /* All positions' products of one panel, each as a convolution of 1x1 over an image of one row: the tiles. */
 static void multiply(const winograd_job *w, int64_t panel, int64_t begin, int64_t width, int64_t count, float *v, float *m,
                      void *scratch) {
-  int64_t in = conv2d_padded(w->in), out = conv2d_padded(w->out);
+  int64_t in = conv2d_padded(w->x.channels), out = conv2d_padded(w->out);
   int positions = w->axis[0].positions * w->axis[1].positions;
-  conv2d_grid g = {.source = {.stride = in, .channels = w->in, .size = {1, count}, .grid = {1, count}, .taps = {1, 1},
+  conv2d_grid g = {.source = {.stride = in, .channels = w->x.channels, .size = {1, count}, .grid = {1, count}, .taps = {1, 1},
                               .step = {1, 1}, .tap_step = {1, 1}},
                    .out_stride = width, .out_channels = out, .out_size = {1, count}, .out_step = {1, 1}, .pixels = count,
-                   .depth = w->in, .block = count, .groups = conv2d_panels(w->out), .group_panels = 1};
+                   .depth = w->x.channels, .block = count, .groups = conv2d_panels(w->out), .group_panels = 1};
   for (int p = 0; p < positions; p++) {
     g.source.data = v + p * winograd_pitch(w->block, in);
-    g.panels = w->panels + p * w->in * out;
-    if (p + 1 < positions) g.following = g.panels + w->in * (out + begin);
+    g.panels = w->panels + p * w->x.channels * out;
+    if (p + 1 < positions) g.following = g.panels + w->x.channels * (out + begin);
     g.out = m + p * winograd_pitch(w->block, width) - begin;
     SIMD(conv2d_grid_chunk)(&g, panel, scratch);
     g.following = NULL;
   }
 }
 
-/* The transforms of one kind of window are compiled for it. */
-#define WINDOW(pairs0, pairs1)                                                                                                \
-  static __attribute__((noinline)) void transform_##pairs0##pairs1(const winograd_job *w, int64_t first, int64_t count,       \
-                                                                   float *v, float *copy) {                                   \
-    transform_tiles(w, first, count, v, copy, pairs0, pairs1);                                                                \
-  }                                                                                                                           \
-  static __attribute__((noinline)) void restore_##pairs0##pairs1(const winograd_job *w, int64_t first, int64_t count,         \
-                                                                 int64_t begin, int64_t end, const float *m) {                \
-    restore_tiles(w, first, count, begin, end, m, pairs0, pairs1);                                                            \
+#define RESTORE(pairs0, pairs1)                                                                                      \
+  static __attribute__((noinline)) void restore_##pairs0##pairs1(const winograd_job *w, int64_t first, int64_t count, \
+                                                                 int64_t begin, int64_t end, const float *m) {        \
+    restore_tiles(w, first, count, begin, end, m, pairs0, pairs1);                                                    \
   }
-WINDOW(2, 2)
-WINDOW(0, 2)
-WINDOW(2, 0)
-WINDOW(0, 4)
-WINDOW(4, 0)
-
-#define EACH_WINDOW(call, ...)                       \
-  switch (w->axis[0].pairs * 8 + w->axis[1].pairs) { \
-    case 2 * 8 + 2: call##22(__VA_ARGS__); break;    \
-    case 2: call##02(__VA_ARGS__); break;            \
-    case 4: call##04(__VA_ARGS__); break;            \
-    case 2 * 8: call##20(__VA_ARGS__); break;        \
-    default: call##40(__VA_ARGS__);                  \
-  }
+EACH_WINDOW(RESTORE)
 
 /* The products of one panel at a time, so that they are still near when they become outputs. */
 void SIMD(winograd_chunk)(void *data, int64_t chunk, void *scratch) {
   const winograd_job *w = data;
   int64_t first = chunk / w->groups * w->block, count = w->count - first < w->block ? w->count - first : w->block;
   int64_t panels = conv2d_panels(w->out), panel = chunk % w->groups * w->group_panels, last = panel + w->group_panels;
-  int64_t in = conv2d_padded(w->in), positions = w->axis[0].positions * w->axis[1].positions;
+  int64_t in = conv2d_padded(w->x.channels), positions = w->axis[0].positions * w->axis[1].positions;
   float *copy = (float *)((char *)scratch + CONV2D_GRID_SCRATCH), *v = copy + positions * in;
   float *m = v + positions * winograd_pitch(w->block, in);
-  EACH_WINDOW(transform_, w, first, count, v, copy)
+  CALL_WINDOW(transform_, w, first, count, v, copy)
   for (; panel < last && panel < panels; panel++) {
     int64_t begin = conv2d_panel_begin(panel, w->out), end = conv2d_panel_begin(panel + 1, w->out);
     multiply(w, panel, begin, conv2d_padded(end - begin), count, v, m, scratch);
-    EACH_WINDOW(restore_, w, first, count, begin, end, m)
+    CALL_WINDOW(restore_, w, first, count, begin, end, m)
   }
 }

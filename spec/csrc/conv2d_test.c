@@ -252,9 +252,16 @@ static void test_winograd(reference_conv2d d, int x_gap, int y_gap) {
     CLOSE(&dx, expected, &p);
     CHECK(test_gaps_untouched(&dx), "the gradient to the input wrote into a gap: %s", describe(&p));
   }
+  free(expected);
+  scion_tensor dw = TENSOR(d.window.kernel[0], d.window.kernel[1], d.ci, d.co);
+  expected = test_real(&dw);
+  scion_tensor_fill(&dw, NAN);
+  OK(scion_winograd_backward_weights(&p.x, &p.y, &dw, &d.window));
+  reference_conv2d_backward_weights(&p.d, p.rx, dy, expected);
+  CLOSE(&dw, expected, &p);
   free(dy);
   free(expected);
-  scion_tensor *tensors[] = {&packed, &turned, &dx};
+  scion_tensor *tensors[] = {&packed, &turned, &dx, &dw};
   for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) scion_tensor_release(tensors[i]);
   end_problem(&p);
 }
@@ -300,6 +307,8 @@ static void test_winograd_refusals(void) {
   REFUSED(scion_winograd_forward(&p.x, &packed, NULL, NULL, &p.y, k, SCION_ACTIVATIONS));
   REFUSED(scion_winograd_forward(&p.x, &packed, NULL, NULL, &p.y, &dilated, SCION_LINEAR));
   REFUSED(scion_winograd_backward_input(&p.y, &packed, &narrow, k, 0));
+  REFUSED(scion_winograd_backward_weights(&narrow, &p.y, &p.w, k));
+  REFUSED(scion_winograd_backward_weights(&p.x, &p.y, &p.w, &dilated));
   scion_tensor *tensors[] = {&packed, &narrow, &even};
   for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) scion_tensor_release(tensors[i]);
   end_problem(&p);
@@ -395,7 +404,10 @@ static void test_threads(reference_conv2d d) {
     else
       OK(scion_conv2d_forward(&p.x, &p.packed, &p.bias, NULL, y[t], &d.window, SCION_SIGMOID));
     OK(scion_conv2d_backward_input(&p.y, &p.transposed, dx[t], &d.window, 0));
-    OK(scion_conv2d_backward_weights(&p.x, &p.y, dw[t], &d.window));
+    if (fits)
+      OK(scion_winograd_backward_weights(&p.x, &p.y, dw[t], &d.window));
+    else
+      OK(scion_conv2d_backward_weights(&p.x, &p.y, dw[t], &d.window));
     OK(scion_epilogue_backward(NULL, &p.y, db[t], SCION_LINEAR));
   }
   OK(scion_set_threads(before));

@@ -22,27 +22,18 @@ local function filtering_pays(window, x, y, costs)
   return plain > sooner * values * (tiles * (1.2 * product + costs.transform * (x[3] + y[3])) + costs.weight * product)
 end
 
---- The packed kernel of a step, and the bias: folded with batch norm where the step has one.
+--- The packed kernel of a step, folded with batch norm where the step has one.
 local function packed(self, s, transposed)
-  local kernel, fold = self:weight "kernel", s.fold
-  local algorithm = self.winograd and "winograd" or "conv2d"
-  local pack = algorithm .. (transposed and "_pack_transposed" or "_pack")
-  return s:derived(self, pack .. (fold and fold.key or ""), { kernel, fold and fold.scale }, function(target)
-    target = target or core.new({ core[algorithm .. "_packed"](kernel, transposed) }, "f32")
-    local window = pack == "conv2d_pack_transposed" and self.window or nil
-    core.run { pack, kernel = kernel, scale = fold and fold.scale, packed = target, window = window }
-    return target
-  end)
+  local kernel, algorithm = self:weight "kernel", self.winograd and "winograd" or "conv2d"
+  local pack = { algorithm .. (transposed and "_pack_transposed" or "_pack"), kernel = kernel, scale = s.fold and s.fold.scale }
+  if pack[1] == "conv2d_pack_transposed" then pack.window = self.window end
+  return s:packed(self, pack, core[algorithm .. "_packed"](kernel, transposed), "f32")
 end
 
 --- The same for a step that reads bf16: rounded after the folding.
 local function packed_bf16(self, s)
-  local kernel, fold = self:weight "kernel", s.fold
-  return s:derived(self, "bf16" .. (fold and fold.key or ""), { kernel, fold and fold.scale }, function(target)
-    target = target or core.new({ core.conv2d_bf16_packed(kernel) }, "bf16")
-    core.run { "conv2d_bf16_pack", kernel = kernel, scale = fold and fold.scale, packed = target }
-    return target
-  end)
+  local kernel = self:weight "kernel"
+  return s:packed(self, { "conv2d_bf16_pack", kernel = kernel, scale = s.fold and s.fold.scale }, core.conv2d_bf16_packed(kernel), "bf16")
 end
 
 return layer.define {

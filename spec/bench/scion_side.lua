@@ -85,7 +85,7 @@ function works.layer(...)
   local kernel = scion.uniform({ kh, kw, ci, co }, -0.1, 0.1)
   local x, y, made = scion.uniform({ batch, h, w, ci }, -1, 1), scion.zeros(batch, oh, ow, co), {}
   for _, precision in ipairs(precisions) do
-    local name = precision == "bf16" and "conv2d_bf16" or node.layer.winograd and "winograd" or "conv2d" -- as a network has it
+    local name = precision == "bf16" and "conv2d_bf16" or node.layer.gain > 1 and "winograd" or "conv2d" -- as a network has it
     local dtype = precision == "bf16" and "bf16" or "f32"
     local packed = core.new({ core[name .. "_packed"](kernel, false) }, dtype)
     core.run { name .. "_pack", kernel = kernel, packed = packed }

@@ -57,6 +57,48 @@ describe("the frontier", function()
   end)
 end)
 
+describe("minimal filtering", function()
+  local function wide(kernel, options)
+    local x = nn.conv2d(64, 1, { name = "below" })(nn.input(24, 24, 3))
+    x = nn.conv2d(96, kernel, options)(x)
+    return scion.model { output = nn.dense(2, "softmax")(nn.global_avg_pool()(x)) }
+  end
+
+  it("is for windows of stride 1 with channels enough", function()
+    for _, kernel in ipairs { 3, { 1, 7 }, { 7, 1 } } do
+      local count = kernels(plan(wide(kernel, { padding = "same" })))
+      assert.equal(1, count.winograd_forward)
+      assert.equal(1, count.winograd_backward_input)
+      assert.equal(1, count.winograd_backward_weights)
+    end
+    assert.is_nil(kernels(plan(wide(3, { stride = 2 }))).winograd_forward)
+    assert.is_nil(kernels(plan(wide(3, { dilation = 2 }))).winograd_forward)
+    assert.is_nil(kernels(plan(wide(5, {}))).winograd_forward)
+    assert.is_nil(kernels(plan(network())).winograd_forward) -- four channels
+  end)
+
+  it("shows in the predicted speed, and not in the multiply-adds", function()
+    local fast, plain = plan(wide(3, { padding = "same" })).cost, plan(wide(3, { padding = 2, dilation = 2 })).cost
+    assert.equal(plain.forward, fast.forward)
+    assert.is_true(fast.work < plain.work / 1.25)
+  end)
+end)
+
+describe("packed kernels", function()
+  it("stay with their layers where they are frozen, and in the arena where they train", function()
+    local function place_of(model)
+      for _, step in ipairs(plan(model).steps) do
+        if step.window and step.packed and step.x.shape[3] == 8 then return type(step.packed) end
+      end
+    end
+    local x = nn.conv2d(8, 1, { name = "below" })(nn.input(6, 6, 3))
+    local model = scion.model { output = nn.dense(2, "softmax")(nn.flatten()(nn.conv2d(8, 2, { name = "above" })(x))) }
+    assert.equal("table", place_of(model)) -- a value of the plan
+    model:freeze { layers = "above" }
+    assert.equal("userdata", place_of(model))
+  end)
+end)
+
 describe("folding and fusing", function()
   it("leave one kernel for convolution, stored batch norm and activation", function()
     local count = kernels(plan(network(), "infer"))

@@ -108,6 +108,34 @@ describe("folding and fusing", function()
     assert.is_nil(count.dropout)
   end)
 
+  it("leave no kernel for a border of zeros that one convolution reads", function()
+    local function padded(size, readers)
+      local x = nn.zero_pad(size)(nn.conv2d(3, 1, { name = "below" })(nn.input(7, 6, 3)))
+      local outputs = {}
+      for i = 1, readers do outputs[i] = nn.depthwise_conv2d(3, { stride = 2 })(nn.conv2d(4, 3)(x)) end
+      x = readers > 1 and nn.add()(outputs) or outputs[1]
+      return scion.model { output = nn.dense(2, "softmax")(nn.flatten()(x)) }
+    end
+    local border = { 0, 1, 2, 1 }
+    local count = kernels(plan(padded(border, 1)))
+    assert.is_nil(count.zero_pad_forward)
+    assert.is_nil(count.zero_pad_backward)
+    assert.equal(1, kernels(plan(padded(border, 2))).zero_pad_forward) -- two read it
+    assert.equal(1, kernels(plan(padded(3, 1))).zero_pad_forward) -- a window would lie in the border alone
+    local images = scion.uniform({ 2, 7, 6, 3 }, 0, 255):to "u8"
+    local function outputs(build)
+      scion.seed(3)
+      return scion.model { output = build(nn.conv2d(3, 1)(nn.input(7, 6, 3))) }:features(images, "last"):totable()
+    end
+    for _, kind in ipairs { "conv2d", "depthwise_conv2d" } do
+      local function convolve(padding)
+        local o = { stride = 2, padding = padding, name = "last" }
+        return kind == "conv2d" and nn.conv2d(4, 3, o) or nn.depthwise_conv2d(3, o)
+      end
+      assert.same(outputs(function(x) return convolve(border)(x) end), outputs(function(x) return convolve "valid"(nn.zero_pad(border)(x)) end))
+    end
+  end)
+
   it("keep batch statistics by themselves, and fold the frozen ones all the same", function()
     local model = network "batch"
     local count = kernels(plan(model))

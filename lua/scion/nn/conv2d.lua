@@ -27,7 +27,7 @@ end
 local function packed(self, s, transposed)
   local kernel, algorithm = self:weight "kernel", self.gain > 1 and "winograd" or "conv2d"
   local pack = { algorithm .. (transposed and "_pack_transposed" or "_pack"), kernel = kernel, scale = s.fold and s.fold.scale }
-  if pack[1] == "conv2d_pack_transposed" then pack.window = self.window end
+  if pack[1] == "conv2d_pack_transposed" then pack.window = s.window end
   return s:packed(self, pack, core[algorithm .. "_packed"](kernel, transposed), "f32")
 end
 
@@ -42,6 +42,7 @@ return layer.define {
   positional = { "filters", "kernel" },
   defaults = { filters = layer.required, kernel = layer.required, stride = 1, dilation = 1, padding = "valid", bias = true, activation = false },
   fuses_activation = true,
+  fuses_padding = true,
   fuses_addend = true, -- its second input, then
   folds_norm = true,
   bf16 = "computes",
@@ -72,18 +73,18 @@ return layer.define {
     local bf16 = s.x[1].dtype == "bf16"
     s:emit { bf16 and "conv2d_bf16_forward" or self.gain > 1 and "winograd_forward" or "conv2d_forward", x = s.x[1],
              packed = bf16 and packed_bf16(self, s) or packed(self, s, false),
-             bias = s.fold and s.fold.shift or self:weight "bias", addend = s.x[2], y = s.y, window = self.window, activation = s.activation }
+             bias = s.fold and s.fold.shift or self:weight "bias", addend = s.x[2], y = s.y, window = s.window, activation = s.activation }
   end,
 
   backward = function(self, s)
     local dw = s:gradient(self, "kernel")
     if dw then
-      s:emit { self.gradient_gain > 1 and "winograd_backward_weights" or "conv2d_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = self.window }
+      s:emit { self.gradient_gain > 1 and "winograd_backward_weights" or "conv2d_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = s.window }
       s:unfold(dw)
     end
     if s:wants(1) then
       s:emit { self.gain > 1 and "winograd_backward_input" or "conv2d_backward_input", dy = s.dy, packed = packed(self, s, true), dx = s:dx(1),
-               window = self.window, accumulate = s:accumulates(1) }
+               window = s.window, accumulate = s:accumulates(1) }
     end
     if s.x[2] then s:share(2, s.dy) end
   end,

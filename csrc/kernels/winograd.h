@@ -16,7 +16,13 @@
 #define WINOGRAD_OUTPUTS 4      /* along an axis that is transformed */
 #define WINOGRAD_PAIRS 4        /* at most */
 #define WINOGRAD_TILES 54       /* of a block: whole tiles of the product */
+#define WINOGRAD_TAPS (2 * WINOGRAD_PAIRS - 1)
 #define WINOGRAD_MOST (2 * WINOGRAD_PAIRS + 2)
+
+/* Pairs for 1, 3 or 7 taps along an axis, the p of each number of pairs, and the positions of a tile along it. */
+static inline int winograd_pairs(int taps) { return taps / 2 + (taps > 1); }
+extern const double winograd_points[WINOGRAD_PAIRS + 1][WINOGRAD_PAIRS];
+static inline int winograd_along(int taps) { return taps == 1 ? 1 : taps + WINOGRAD_OUTPUTS - 1; }
 
 /* One axis: with `pairs` pairs of points, 2 * pairs - 1 taps; without, it stays as it is. */
 typedef struct {
@@ -60,10 +66,21 @@ typedef struct {
 SIMD_DECLARE(void, winograd_spread_chunk, void *gradient, int64_t chunk, void *scratch);
 SIMD_DECLARE(void, winograd_gradient_chunk, void *gradient, int64_t chunk, void *scratch);
 
+/* One kernel to pack, a chunk a panel. */
+typedef struct {
+  const scion_tensor *w;
+  const float *scale;
+  float *packed;
+  int64_t in, out;
+  bool transposed;
+  float weights[2][WINOGRAD_MOST][WINOGRAD_TAPS]; /* of each tap along an axis at each position */
+} winograd_pack_job;
+SIMD_DECLARE(void, winograd_pack_panel, void *job, int64_t chunk, void *scratch);
+
 SIMD_DECLARE(void, winograd_chunk, void *job, int64_t chunk, void *scratch);
 
-/* What the C files of minimal filtering share: see winograd.c. */
 scion_status winograd_check_window(const scion_window *window);
+/* out[i][r]: what tap r along an axis weighs at position i. */
 void winograd_find_weights(int taps, double out[WINOGRAD_MOST][WINOGRAD_MOST]);
 void winograd_find_tiles(winograd_job *w, const scion_tensor *x, const scion_tensor *y, const scion_window *window);
 static inline int64_t winograd_positions(const winograd_job *w) { return (int64_t)w->axis[0].positions * w->axis[1].positions; }

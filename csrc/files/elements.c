@@ -125,16 +125,3 @@ scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t
   close(descriptor);
   return status;
 }
-
-/* The polynomial of zip, gzip and PNG, four bits at a time. */
-uint32_t scion_crc32(const scion_tensor *bytes) {
-  static const uint32_t table[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-                                     0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-  const unsigned char *data = bytes->data;
-  uint32_t crc = 0xffffffff;
-  for (int64_t i = 0, n = scion_tensor_elements(bytes); i < n; i++) {
-    crc = table[(crc ^ data[i]) & 15] ^ crc >> 4;
-    crc = table[(crc ^ (uint32_t)data[i] >> 4) & 15] ^ crc >> 4;
-  }
-  return ~crc;
-}

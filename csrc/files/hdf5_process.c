@@ -206,8 +206,8 @@ static scion_status start(scion_hdf5 *file) {
   return process > 0 ? SCION_OK : hdf5_fail(file, SCION_WORLD, "no process to read it: %s", strerror(errno));
 }
 
-scion_status scion_hdf5_open(scion_hdf5 *file, const char *path) {
-  *file = (scion_hdf5){.socket = -1, .id = -1, .path = strdup(path)};
+scion_status scion_hdf5_open(scion_hdf5 *file, const char *path, int descriptor) {
+  *file = (scion_hdf5){.socket = -1, .descriptor = descriptor, .id = -1, .path = strdup(path)};
   if (!file->path) {
     snprintf(file->message, sizeof file->message, "%.700s: out of memory", path);
     return SCION_NO_MEMORY;
@@ -231,7 +231,7 @@ void scion_hdf5_close(scion_hdf5 *file) {
   if (file->path && file->socket >= 0) close(file->socket);
   free(file->path);
   free(file->text);
-  *file = (scion_hdf5){.socket = -1, .id = -1};
+  *file = (scion_hdf5){.socket = -1, .descriptor = -1, .id = -1};
 }
 
 scion_status scion_hdf5_has(scion_hdf5 *file, const char *path, const char *attribute, bool *found) {

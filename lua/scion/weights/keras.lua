@@ -1,6 +1,6 @@
 --- Weights from Keras's files. In the .h5 layout the attribute layer_names lists the layers in their order and weight_names the weights
---- of each; in a whole saved model both lie under the group model_weights. Keras 3's .weights.h5 has a group for each layer, named by
---- its class and counted. Layers are matched by order, as Keras does it, since the names in a file (conv2d_17) depend on what else
+--- of each; in a whole saved model both lie under the group model_weights. Keras 3's .weights.h5, which .keras archives hold too, has a
+--- group for each layer, named by its class and counted. Layers are matched by order, as Keras does it, since the names in a file (conv2d_17) depend on what else
 --- its author had built before.
 local array = require "scion.weights.array"
 local core = require "scion.core"
@@ -34,7 +34,15 @@ end
 local function open(path)
   local found, hdf5 = pcall(require, "scion.hdf5")
   if not found then return nil, ("%s: reading Keras weights needs the module scion.hdf5: %s"):format(path, hdf5) end
-  return hdf5.open(path)
+  local head <close> = io.open(path, "rb")
+  if not head or head:read(4) ~= "PK\3\4" then return hdf5.open(path) end
+  local archive <close>, message = core.zip_open(path)
+  if not archive then return nil, message end
+  local copy <close>, trouble = io.tmpfile() -- libhdf5 reads no archives; a file without a name is gone with this process at the latest
+  if not copy then return nil, ("%s: cannot be unpacked: %s"):format(path, trouble) end
+  local copied, reason = archive:copy("model.weights.h5", copy)
+  if not copied then return nil, reason end
+  return hdf5.open(path, copy)
 end
 
 -- ---- the layers of a file -------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ local array = require "scion.weights.array"
 local core = require "scion.core"
 local lfs = require "lfs"
 local pickle = require "scion.weights.pickle"
-local zip = require "scion.weights.zip"
 
 local torch = {}
 
@@ -113,15 +112,15 @@ local function strip_prefix(arrays)
   for _, a in ipairs(arrays) do a.name = a.name:sub(8) end
 end
 
---- The arrays of a state dict. place_of: a storage's place in the file, bytes and checksum by its key.
-local function to_arrays(path, value, place_of)
+--- The arrays of a state dict. find: what reads a storage, and how many bytes it has.
+local function to_arrays(path, value, find)
   local arrays = {}
   for i, found in ipairs(find_tensors(value)) do
     local t, storage = found.tensor, found.tensor.storage
-    local place, bytes, crc = place_of(storage)
+    local read, bytes = find(storage)
     local size = core.element_size(storage.dtype)
     local a = { name = found.name, path = path, dtype = storage.dtype, shape = t.shape, strides = t.strides, first = storage.first + t.first,
-                place = place, bytes = math.min(bytes, (storage.first + storage.count) * size), crc = crc }
+                read = read, bytes = math.min(bytes, (storage.first + storage.count) * size) }
     local problem = array.misfit(a)
     if problem then error(problem, 0) end
     arrays[i] = a
@@ -139,24 +138,26 @@ local function read_pickle(text, position, rule)
   return value, next_or_message
 end
 
-local function bytes_at(path, place, count)
-  local bytes <close>, message = core.read_bytes(path, place, count)
-  if not bytes then error(message:sub(#path + 3), 0) end
+--- What a read gave, as a string; raises its message without the path.
+local function text(path, tensor, message)
+  local bytes <close> = tensor or error(message:sub(#path + 3), 0)
   return bytes:bytes()
 end
 
-local function read_archive(path, entries)
-  local root
+local function bytes_at(path, place, count) return text(path, core.read_bytes(path, place, count)) end
+
+local function read_archive(path, archive)
+  local entries, root = archive:entries(), nil
   for name in pairs(entries) do root = name:match "^(.*)data%.pkl$" or root end
   if not root then error("a zip archive without data.pkl: not written by torch.save", 0) end
-  local order, description = entries[root .. "byteorder"], entries[root .. "data.pkl"]
-  if order and (order.bytes > 6 or bytes_at(path, order.place, order.bytes) ~= "little") then error("it is of a machine of another byte order", 0) end
-  if description.bytes > most_pickled then error("its data.pkl is too long", 0) end
-  local value = read_pickle(bytes_at(path, description.place, description.bytes), 1)
-  return to_arrays(path, value, function(storage)
-    local entry = entries[root .. "data/" .. storage.key]
-    if not entry then error(("storage '%s' is missing"):format(storage.key), 0) end
-    return entry.place, entry.bytes, entry.crc
+  local function whole(name) return text(path, archive:read(name, 0, entries[name].bytes)) end
+  local order, description = root .. "byteorder", root .. "data.pkl"
+  if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then error("it is of a machine of another byte order", 0) end
+  if entries[description].bytes > most_pickled then error("its data.pkl is too long", 0) end
+  return to_arrays(path, read_pickle(whole(description), 1), function(storage)
+    local name = root .. "data/" .. storage.key
+    local entry = entries[name] or error(("storage '%s' is missing"):format(storage.key), 0)
+    return function(offset, count, room) return archive:read(name, offset, count, room) end, entry.bytes
   end)
 end
 
@@ -187,7 +188,7 @@ local function read_chain(path, text, size)
   end
   return to_arrays(path, value, function(storage)
     local found = places[storage.key] or error(("storage '%s' is missing"):format(tostring(storage.key)), 0)
-    return found[1], found[2]
+    return array.in_file(path, found[1]), found[2]
   end)
 end
 
@@ -195,23 +196,31 @@ local function list(path)
   local size = lfs.attributes(path, "size") or 0
   local head = bytes_at(path, 0, math.min(size, 4))
   if head == "PK\3\4" then
-    local entries, message = zip.entries(path)
-    if not entries then error(message:sub(#path + 3), 0) end
-    return read_archive(path, entries)
+    local archive, message = core.zip_open(path)
+    if not archive then error(message:sub(#path + 3), 0) end
+    local ok, arrays = pcall(read_archive, path, archive)
+    if not ok then
+      archive:close()
+      error(arrays, 0)
+    end
+    arrays.archive = archive
+    return arrays
   end
   if head:byte() ~= 0x80 then error("not a file of torch.save", 0) end
   return read_chain(path, bytes_at(path, 0, math.min(size, most_pickled)), size)
 end
 
+local closable = { __close = function(arrays) if arrays.archive then arrays.archive:close() end end }
+
 --- Lists the arrays of a state dict, without reading their numbers. Checkpoints that hold one as `state_dict` or `model` will do, and
 --- DataParallel's prefix "module." goes.
 ---@param path string
----@return scion.Array[]? arrays in the dict's order; nil when the file is missing, damaged, or holds anything but tensors and plain
+---@return scion.Array[]? arrays in the dict's order, to be read until the list is closed or collected; nil when the file is missing, damaged, or holds anything but tensors and plain
 ---containers
 ---@return string? message names the file, and what was refused
 function torch.arrays(path)
   local ok, arrays = pcall(list, path)
-  if ok then return arrays end
+  if ok then return setmetatable(arrays, closable) end
   return nil, path .. ": " .. tostring(arrays)
 end
 
@@ -220,7 +229,7 @@ end
 ---@return table<string, scion.Tensor>? tensors by name
 ---@return string? message names the file
 function torch.read(path)
-  local arrays, message = torch.arrays(path)
+  local arrays <close>, message = torch.arrays(path)
   if not arrays then return nil, message end
   return array.read_all(arrays)
 end

@@ -19,18 +19,18 @@ local function check(condition, message)
   if not condition then pickle.fail("it describes a tensor wrongly: %s", message) end
 end
 
-local function whole(value) return math.type(value) == "integer" and value >= 0 end
+local function natural(value) return math.type(value) == "integer" and value >= 0 end
 
 local function sizes(tuple, what)
   check(type(tuple) == "table" and (tuple.type == "tuple" or tuple.type == "list"), what .. " is no tuple")
-  for _, n in ipairs(tuple) do check(whole(n), what .. " has what is no whole number from 0 up") end
+  for _, n in ipairs(tuple) do check(natural(n), what .. " has what is no whole number from 0 up") end
   return table.move(tuple, 1, #tuple, 1, {})
 end
 
 local function rebuild_tensor(arguments)
   local storage, first = arguments[1], arguments[2]
   check(type(storage) == "table" and storage.type == "storage", "it has no storage")
-  check(whole(first), "its offset is no whole number")
+  check(natural(first), "its offset is no whole number")
   local shape, strides = sizes(arguments[3], "its shape"), sizes(arguments[4], "its strides")
   check(#shape == #strides, "shape and strides differ in length")
   return { type = "tensor", storage = storage, first = first, shape = shape, strides = strides }
@@ -55,10 +55,10 @@ local function persistent_storage(id)
   check(type(id) == "table" and id.type == "tuple" and id[1] == "storage", "a persistent id is no storage")
   local dtype = type(id[2]) == "table" and id[2].dtype
   check(dtype, "a storage has no type")
-  check(type(id[3]) == "string" and whole(id[5]), "a storage has no key or size")
+  check(type(id[3]) == "string" and natural(id[5]), "a storage has no key or size")
   local view = type(id[6]) == "table" and id[6].type == "tuple" and id[6]
   if not view then return { type = "storage", dtype = dtype, key = id[3], first = 0, count = id[5] } end
-  check(whole(view[2]) and whole(view[3]), "a view of a storage has no offset or size")
+  check(natural(view[2]) and natural(view[3]), "a view of a storage has no offset or size")
   check(view[2] <= id[5] and view[3] <= id[5] - view[2], "a view is larger than its storage")
   return { type = "storage", dtype = dtype, key = id[3], first = view[2], count = view[3] }
 end
@@ -139,18 +139,18 @@ local function read_pickle(text, position, rule)
 end
 
 --- What a read gave, as a string; raises its message without the path.
-local function text(path, tensor, message)
+local function string_of(path, tensor, message)
   local bytes <close> = tensor or error(message:sub(#path + 3), 0)
   return bytes:bytes()
 end
 
-local function bytes_at(path, place, count) return text(path, core.read_bytes(path, place, count)) end
+local function bytes_at(path, place, count) return string_of(path, core.read_bytes(path, place, count)) end
 
 local function read_archive(path, archive)
   local entries, root = archive:entries(), nil
   for name in pairs(entries) do root = name:match "^(.*)data%.pkl$" or root end
   if not root then error("a zip archive without data.pkl: not written by torch.save", 0) end
-  local function whole(name) return text(path, archive:read(name, 0, entries[name].bytes)) end
+  local function whole(name) return string_of(path, archive:read(name, 0, entries[name].bytes)) end
   local order, description = root .. "byteorder", root .. "data.pkl"
   if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then error("it is of a machine of another byte order", 0) end
   if entries[description].bytes > most_pickled then error("its data.pkl is too long", 0) end
@@ -215,8 +215,8 @@ local closable = { __close = function(arrays) if arrays.archive then arrays.arch
 --- Lists the arrays of a state dict, without reading their numbers. Checkpoints that hold one as `state_dict` or `model` will do, and
 --- DataParallel's prefix "module." goes.
 ---@param path string
----@return scion.Array[]? arrays in the dict's order, to be read until the list is closed or collected; nil when the file is missing, damaged, or holds anything but tensors and plain
----containers
+---@return scion.Array[]? arrays in the dict's order, to be read until the list is closed or collected; nil when the file is missing,
+---damaged, or holds anything but tensors and plain containers
 ---@return string? message names the file, and what was refused
 function torch.arrays(path)
   local ok, arrays = pcall(list, path)

@@ -1,11 +1,9 @@
 /* Numbers as they lie in other people's files, little-endian and in any order, into tensors. */
 #include "elements.h"
+#include "read_file.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const struct {
   const char *name;
@@ -97,22 +95,10 @@ scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t 
 
 /* ---- bytes of a file */
 
-static scion_status read_all(const char *path, int descriptor, uint64_t offset, unsigned char *to, size_t bytes) {
-  while (bytes) {
-    ssize_t got = pread(descriptor, to, bytes < ((size_t)16 << 20) ? bytes : (size_t)16 << 20, (off_t)offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
-    if (got == 0) return scion_fail(SCION_WORLD, "%s: truncated: it ends at byte %llu", path, (unsigned long long)offset);
-    to += got;
-    bytes -= (size_t)got;
-    offset += (uint64_t)got;
-  }
-  return SCION_OK;
-}
-
 scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t) {
   if (t->dtype != SCION_U8 || !scion_tensor_contiguous(t)) return scion_fail(SCION_MISUSE, "bytes are read into contiguous u8 tensors");
   struct stat about;
+  size_t bytes = (size_t)scion_tensor_elements(t), got = 0;
   int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would keep us waiting */
   if (descriptor < 0) return scion_fail(SCION_WORLD, "%s: %s", path, strerror(errno));
   scion_status status = SCION_OK;
@@ -120,8 +106,10 @@ scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t
     status = scion_fail(SCION_WORLD, "%s: not a regular file", path);
   else if (offset > INT64_MAX)
     status = scion_fail(SCION_WORLD, "%s: truncated: it has no byte %llu", path, (unsigned long long)offset);
-  else
-    status = read_all(path, descriptor, offset, t->data, (size_t)scion_tensor_elements(t));
+  else if (!read_file_at(descriptor, t->data, bytes, offset, &got))
+    status = scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
+  else if (got < bytes)
+    status = scion_fail(SCION_WORLD, "%s: truncated: it ends at byte %llu", path, (unsigned long long)(offset + got));
   close(descriptor);
   return status;
 }

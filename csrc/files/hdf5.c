@@ -47,8 +47,9 @@ scion_status hdf5_open(scion_hdf5 *file) {
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   if (file->descriptor >= 0) H5Pset_fapl_stdio(access); /* the default driver asks for a file's real path, and this one may have none */
   file->id = H5Fopen(place, H5F_ACC_RDONLY, access);
+  if (file->id < 0) status = fail_inside(file, "the HDF5 file", "");
   H5Pclose(access);
-  return file->id < 0 ? fail_inside(file, "the HDF5 file", "") : SCION_OK;
+  return status;
 }
 
 int64_t hdf5_open_ids(void) { return H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL); }

@@ -112,10 +112,15 @@ static void answer_attribute(scion_hdf5 *file, int socket, const char *path, con
   answer a = {.status = hdf5_attribute(file, path, name), .flag = file->is_list, .count = (int64_t)file->count};
   if (a.status == SCION_OK)
     for (size_t i = 0; i < file->count; i++) a.bytes += strlen(file->text + a.bytes) + 1;
+  uint64_t cost = 2 * a.bytes + HDF5_NAME_COST * (uint64_t)file->count;
+  if (a.status == SCION_OK && cost > file->allowance)
+    a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at the attribute %s", name);
+  else if (a.status == SCION_OK)
+    file->allowance -= cost;
   reply(file, socket, a, file->text);
 }
 
-/* Reads into memory of its own, which the file's allowance pays for. */
+/* Reads into memory of its own, which the file's allowance pays for, as it does for names. */
 static void answer_read(scion_hdf5 *file, int socket, const char *path, const request *asked) {
   scion_tensor t = {.dtype = SCION_F32, .dims = asked->dims};
   size_t bytes = sizeof(float);

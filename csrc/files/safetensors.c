@@ -1,19 +1,17 @@
-/* Reading safetensors: the header and its rules, then one tensor at a time. By pread and never by mmap, so that a file which
- * shrinks meanwhile is an error and not a signal. */
+/* Reading safetensors: the header and its rules, then one tensor at a time. */
 #include "elements.h"
+#include "read_file.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors are read and written as they lie in memory");
 
 #define MAX_HEADER 100000000 /* bytes: the reference reader's limit */
-#define PIECE ((size_t)16 << 20)
+#define HEADER_COST 128      /* bytes that one of a forged header may come to when it is parsed */
 #define BUFFER 65536 /* bytes converted at a time */
 
 typedef struct {
@@ -53,17 +51,9 @@ struct scion_safetensors {
 /* ---- bytes */
 
 static scion_status read_exactly(const scion_safetensors *file, void *data, size_t bytes, uint64_t offset) {
-  char *to = data;
-  while (bytes) {
-    ssize_t got = pread(file->descriptor, to, bytes < PIECE ? bytes : PIECE, (off_t)offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return scion_fail(SCION_WORLD, "%s: cannot be read: %s", file->path, strerror(errno));
-    if (got == 0) return scion_fail(SCION_WORLD, "%s: the file has become shorter while it was read", file->path);
-    to += got;
-    bytes -= (size_t)got;
-    offset += (uint64_t)got;
-  }
-  return SCION_OK;
+  size_t got;
+  if (!read_file_at(file->descriptor, data, bytes, offset, &got)) return scion_fail(SCION_WORLD, "%s: cannot be read: %s", file->path, strerror(errno));
+  return got == bytes ? SCION_OK : scion_fail(SCION_WORLD, "%s: the file has become shorter while it was read", file->path);
 }
 
 /* ---- header */
@@ -188,6 +178,8 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   memcpy(&length, prefix, sizeof length);
   if (length > MAX_HEADER) return broken(file, "its header would be longer than 100,000,000 bytes");
   if (length > size - sizeof prefix) return broken(file, "its header reaches beyond its end");
+  if (length > (2 * size + ((uint64_t)64 << 20)) / HEADER_COST)
+    return scion_fail(SCION_WORLD, "%s: its header of %llu bytes is too long for its size", file->path, (unsigned long long)length);
   char *text = malloc((size_t)length + 1);
   if (!text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
   status = read_exactly(file, text, (size_t)length, sizeof prefix);

@@ -1,20 +1,24 @@
 /* Zip archives through libzip, which checks each entry that is read to its end against its CRC. */
+#include "read_file.h"
 #include "scion.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zip.h>
 
 #define PIECE ((size_t)1 << 20)
+#define MOST_DIRECTORY ((uint64_t)4 << 20) /* bytes that are read to open an archive: libzip makes several times as much of them */
 
 struct scion_zip {
-  zip_t *archive;
+  zip_t *archive; /* NULL while it is being opened */
   char *path;
+  int descriptor;
+  uint64_t size, opening; /* bytes of the file, and that were read to open it */
+  zip_int64_t place;
+  zip_error_t error; /* of the source */
 };
 
 static scion_status damaged(const scion_zip *file, zip_error_t *error) {
@@ -28,22 +32,65 @@ static scion_status damaged_entry(const scion_zip *file, const char *name, const
 
 /* ---- the archive */
 
-static scion_status open_source(scion_zip *file, FILE *stream) {
+static zip_int64_t source_failure(scion_zip *file, int what, int why) {
+  zip_error_set(&file->error, what, why);
+  return -1;
+}
+
+static zip_int64_t source_read(scion_zip *file, void *data, zip_uint64_t bytes) {
+  size_t got;
+  if (!file->archive && (file->opening += bytes) > MOST_DIRECTORY) return source_failure(file, ZIP_ER_READ, EFBIG);
+  if (!read_file_at(file->descriptor, data, (size_t)bytes, (uint64_t)file->place, &got)) return source_failure(file, ZIP_ER_READ, errno);
+  file->place += (zip_int64_t)got;
+  return (zip_int64_t)got;
+}
+
+/* Where libzip gets the file's bytes from: a source of its own would read a directory of any length into memory. */
+static zip_int64_t source(void *user, void *data, zip_uint64_t bytes, zip_source_cmd_t command) {
+  scion_zip *file = user;
+  zip_int64_t place;
+  switch (command) {
+    case ZIP_SOURCE_OPEN: return file->place = 0;
+    case ZIP_SOURCE_READ: return source_read(file, data, bytes);
+    case ZIP_SOURCE_SEEK:
+      place = zip_source_seek_compute_offset((zip_uint64_t)file->place, file->size, data, bytes, &file->error);
+      if (place >= 0) file->place = place;
+      return place < 0 ? -1 : 0;
+    case ZIP_SOURCE_TELL: return file->place;
+    case ZIP_SOURCE_STAT:
+      zip_stat_init(data);
+      ((zip_stat_t *)data)->size = file->size;
+      ((zip_stat_t *)data)->valid = ZIP_STAT_SIZE;
+      return sizeof(zip_stat_t);
+    case ZIP_SOURCE_ERROR: return zip_error_to_data(&file->error, data, bytes);
+    case ZIP_SOURCE_CLOSE:
+    case ZIP_SOURCE_FREE: return 0;
+    case ZIP_SOURCE_SUPPORTS:
+      return zip_source_make_command_bitmap(ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR,
+                                            ZIP_SOURCE_FREE, ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL, ZIP_SOURCE_SUPPORTS, -1);
+    default: return source_failure(file, ZIP_ER_OPNOTSUPP, 0);
+  }
+}
+
+static scion_status open_archive(scion_zip *file) {
   zip_error_t error;
   zip_error_init(&error);
-  zip_source_t *source = zip_source_filep_create(stream, 0, -1, &error);
-  if (!source)
-    fclose(stream);
-  else if (!(file->archive = zip_open_from_source(source, ZIP_RDONLY, &error)))
-    zip_source_free(source);
-  scion_status status = file->archive ? SCION_OK : damaged(file, &error);
+  zip_source_t *origin = zip_source_function_create(source, file, &error);
+  zip_t *archive = origin ? zip_open_from_source(origin, ZIP_RDONLY, &error) : NULL;
+  if (origin && !archive) zip_source_free(origin);
+  file->archive = archive;
+  scion_status status = SCION_OK;
+  if (!archive && file->opening > MOST_DIRECTORY)
+    status = scion_fail(SCION_WORLD, "%s: a zip archive whose directory is too long", file->path);
+  else if (!archive)
+    status = damaged(file, &error);
   zip_error_fini(&error);
   return status;
 }
 
-/* That all entries have names of their own and sizes, and together do not inflate to far more than a file of that size. */
-static scion_status check_entries(const scion_zip *file, uint64_t size) {
-  uint64_t left = 2 * size + ((uint64_t)32 << 20);
+/* That all entries have names of their own and sizes, and together do not inflate to far more than the file has bytes. */
+static scion_status check_entries(const scion_zip *file) {
+  uint64_t left = 2 * file->size + ((uint64_t)32 << 20);
   for (zip_uint64_t i = 0, n = (zip_uint64_t)zip_get_num_entries(file->archive, 0); i < n; i++) {
     zip_stat_t about;
     const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
@@ -51,7 +98,7 @@ static scion_status check_entries(const scion_zip *file, uint64_t size) {
     if ((about.valid & needed) != needed) return scion_fail(SCION_WORLD, "%s: a zip archive that does not tell what is in it", file->path);
     if (zip_name_locate(file->archive, about.name, 0) != (zip_int64_t)i)
       return scion_fail(SCION_WORLD, "%s: a zip archive with two entries '%s'", file->path, about.name);
-    if (about.comp_size > size) return damaged_entry(file, about.name, "it is truncated");
+    if (about.comp_size > file->size) return damaged_entry(file, about.name, "it is truncated");
     if (about.size > left)
       return scion_fail(SCION_WORLD, "%s: a zip archive that would inflate to more than twice its size and 32 MB, at '%s' of %llu bytes",
                         file->path, about.name, (unsigned long long)about.size);
@@ -68,18 +115,18 @@ scion_status scion_zip_open(scion_zip **result, const char *path) {
     return scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
   }
   struct stat about;
-  FILE *stream = NULL;
   scion_status status = SCION_OK;
-  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would keep us waiting */
-  if (descriptor < 0 || fstat(descriptor, &about) != 0)
+  zip_error_init(&file->error);
+  file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would keep us waiting */
+  if (file->descriptor < 0 || fstat(file->descriptor, &about) != 0)
     status = scion_fail(SCION_WORLD, "%s: %s", path, strerror(errno));
   else if (!S_ISREG(about.st_mode))
     status = scion_fail(SCION_WORLD, "%s: not a regular file", path);
-  else if (!(stream = fdopen(descriptor, "rb")))
-    status = scion_fail(SCION_NO_MEMORY, "%s: %s", path, strerror(errno));
-  if (descriptor >= 0 && !stream) close(descriptor);
-  if (status == SCION_OK) status = open_source(file, stream);
-  if (status == SCION_OK) status = check_entries(file, (uint64_t)about.st_size);
+  if (status == SCION_OK) {
+    file->size = (uint64_t)about.st_size;
+    status = open_archive(file);
+  }
+  if (status == SCION_OK) status = check_entries(file);
   if (status == SCION_OK)
     *result = file;
   else
@@ -90,6 +137,8 @@ scion_status scion_zip_open(scion_zip **result, const char *path) {
 void scion_zip_close(scion_zip *file) {
   if (!file) return;
   if (file->archive) zip_discard(file->archive);
+  if (file->descriptor >= 0) close(file->descriptor);
+  zip_error_fini(&file->error);
   free(file->path);
   free(file);
 }

@@ -8,6 +8,8 @@ local pickle = require "scion.weights.pickle"
 local torch = {}
 
 local most_pickled = 8 << 20 -- bytes of one pickle
+local most_tensors = 20000
+local most_dimensions = 64 -- PyTorch's
 local magic_number = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
 local storages = { Float = "F32", Half = "F16", Double = "F64", BFloat16 = "BF16", Byte = "U8", Char = "I8", Short = "I16", Int = "I32",
@@ -22,9 +24,10 @@ end
 local function natural(value) return math.type(value) == "integer" and value >= 0 end
 
 local function sizes(tuple, what)
-  check(type(tuple) == "table" and (tuple.type == "tuple" or tuple.type == "list"), what .. " is no tuple")
+  check(type(tuple) == "table" and tuple.type == "tuple", what .. " is no tuple")
+  check(#tuple <= most_dimensions, what .. " has more than 64 numbers")
   for _, n in ipairs(tuple) do check(natural(n), what .. " has what is no whole number from 0 up") end
-  return table.move(tuple, 1, #tuple, 1, {})
+  return tuple -- not copied: many tensors may share one
 end
 
 local function rebuild_tensor(arguments)
@@ -42,8 +45,11 @@ local function rebuild_parameter(arguments)
 end
 
 local function rebuild_dict(arguments)
-  local dict = { type = "dict", keys = {} }
-  for i, pair in ipairs(arguments[1] or {}) do -- Python 2 pickles the pairs
+  local dict, items = { type = "dict" }, arguments[1] -- which Python 2 pickles
+  if items == nil then return dict end
+  if type(items) ~= "table" or items.type ~= "list" then pickle.fail "it makes a dict of what is no list" end
+  dict.keys, items.type = {}, "spent" -- else a short pickle could have a long list copied again and again
+  for i, pair in ipairs(items) do
     if type(pair) ~= "table" or #pair ~= 2 then pickle.fail "it makes a dict of what are no pairs" end
     dict.keys[i], dict[i] = pair[1], pair[2]
   end
@@ -79,12 +85,12 @@ end
 
 --- The tensors in a dict by their names, in its order; a later one takes the place of an earlier one of its name.
 local function tensors_in(value)
-  if type(value) ~= "table" or value.type ~= "dict" then return {} end
   local list, index = {}, {}
-  for i, key in ipairs(value.keys) do
+  for i, key in ipairs(type(value) == "table" and value.type == "dict" and value.keys or {}) do
     if type(key) == "string" and type(value[i]) == "table" and value[i].type == "tensor" then
       index[key] = index[key] or #list + 1
       list[index[key]] = { name = key, tensor = value[i] }
+      if #list > most_tensors then error(("it holds more than %d tensors"):format(most_tensors), 0) end
     end
   end
   return list
@@ -96,9 +102,11 @@ local wrappers = { state_dict = 1, model_state_dict = 2, model = 3, net = 4, mod
 local function find_tensors(value)
   local found = tensors_in(value)
   if #found > 0 or type(value) ~= "table" or value.type ~= "dict" then return found end
-  local best = math.huge
-  for i, key in ipairs(value.keys) do
-    local inner, rank = tensors_in(value[i]), wrappers[key] or 6
+  local best, known = math.huge, {} -- a dict may be there any number of times
+  for i, key in ipairs(value.keys or {}) do
+    local rank = wrappers[key] or 6
+    local inner = known[value[i]] or tensors_in(value[i])
+    known[value[i]] = inner
     if #inner > 0 and rank < best then found, best = inner, rank end
   end
   return found

@@ -8,17 +8,15 @@ local options = require "scion.options"
 local weights = {}
 
 --- What is refused ends with what the file looks like, if that is anything known.
-local function refuse(path, problem, names)
-  local known = identify.by_names(names)
+local function refuse(path, problem, arrays, publisher)
+  local known = identify.architecture(arrays, publisher)
   error(("%s: %s%s"):format(path, problem, known and (" (the file looks like %s)"):format(known) or ""), 0)
 end
 
 --- Arrays by name: compares, refuses if it must, and reads.
 local function load_arrays(path, arrays, expected, may_be_left, strict)
-  local names = {}
-  for i, a in ipairs(arrays) do names[i] = a.name end
   local report, matched = match.compare(path, arrays, expected, may_be_left)
-  if strict and not report:complete() then refuse(path, report:problem(), names) end
+  if strict and not report:complete() then refuse(path, report:problem(), arrays, "torchvision") end
   local read, message = match.read(matched)
   if not read then error(message, 0) end
   return report
@@ -48,9 +46,9 @@ local function load_safetensors(path, layers, strict)
 end
 
 local function load_keras(path, layers, strict)
-  local report, message, names = require("scion.weights.keras").load(path, layers, { strict = strict })
+  local report, message, arrays = require("scion.weights.keras").load(path, layers, { strict = strict })
   if report then return report end
-  if names then refuse(path, message:sub(#path + 3), names) end
+  if arrays then refuse(path, message:sub(#path + 3), arrays, "keras") end
   error(message, 0)
 end
 

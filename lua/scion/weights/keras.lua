@@ -209,7 +209,7 @@ end
 ---@param given? { strict: boolean? }
 ---@return scion.WeightsReport? report
 ---@return string? message names the file and the first layer that does not fit, with both shapes
----@return string[]? names of the file's layers, where they do not fit
+---@return { name: string, shape: integer[] }[]? arrays of the file, by their layers' names, where they do not fit
 function keras.load(path, layers, given)
   local strict = options.check("keras.load", given, { strict = true }).strict
   local file <close>, message = open(path)
@@ -221,9 +221,11 @@ function keras.load(path, layers, given)
   local ok, result = pcall(load, file, path, ours, strict)
   if ok then return result end
   if type(result) ~= "table" then return nil, result end
-  local names = {}
-  for i, layer in ipairs(result.layers) do names[i] = layer.name end
-  return nil, path .. ": " .. result.reason, names
+  local arrays = {}
+  for _, found in ipairs(result.layers) do
+    for _, weight in ipairs(found.weights) do arrays[#arrays + 1] = { name = found.name, shape = weight.shape } end
+  end
+  return nil, path .. ": " .. result.reason, arrays
 end
 
 return keras

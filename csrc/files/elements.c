@@ -1,5 +1,5 @@
 /* Numbers as they lie in other people's files, little-endian and in any order, into tensors. */
-#include "elements.h"
+#include "../tensor/element.h"
 #include "read_file.h"
 
 #include <fcntl.h>
@@ -20,6 +20,19 @@ static int find_kind(const char *name) {
 size_t scion_element_size(const char *dtype) {
   int kind = find_kind(dtype);
   return kind < 0 ? 0 : elements[kind].size;
+}
+
+/* IEEE's half precision. */
+static float half_to_float(uint16_t half) {
+  uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023, bits;
+  float value;
+  if (exponent == 0) {
+    value = (float)fraction * 0x1p-24f; /* subnormal: exact */
+    return sign ? -value : value;
+  }
+  bits = sign | (exponent == 31 ? 255u : exponent + 112) << 23 | fraction << 13;
+  memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 static double load(const unsigned char *from, int kind) {

@@ -292,12 +292,9 @@ static void shape_text(int dims, const int64_t *shape, char *text, size_t size) 
 
 scion_status hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t) {
   char ours[SCION_SHAPE_TEXT], theirs[SCION_SHAPE_TEXT];
-  int64_t shape[SCION_MAX_DIMS], rows = 1;
+  int64_t shape[SCION_MAX_DIMS];
   int dims;
   hid_t dataset;
-  for (int i = 0; i + 1 < t->dims; i++) rows *= t->shape[i];
-  if (t->dtype != SCION_F32 || (rows > 1 && t->row_stride != t->shape[t->dims - 1]))
-    return hdf5_fail(file, SCION_MISUSE, "weights are read into contiguous f32 tensors");
   scion_status status = open_dataset(file, path, &dataset, &dims, shape);
   if (status != SCION_OK) return status;
   if (dims != t->dims || memcmp(shape, t->shape, (size_t)dims * sizeof shape[0]) != 0) {

@@ -1,6 +1,6 @@
 /* Reading safetensors: the header and its rules, then one tensor at a time. */
-#include "elements.h"
 #include "read_file.h"
+#include "scion.h"
 
 #include <fcntl.h>
 #include <jansson.h>
@@ -247,25 +247,6 @@ bool scion_safetensors_metadata_at(const scion_safetensors *file, size_t i, scio
 
 /* ---- contents */
 
-static void to_floats(const kind *from, const unsigned char *data, float *out, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    uint16_t word;
-    uint32_t bits;
-    double wide;
-    if (from->bits == 64) {
-      memcpy(&wide, data + 8 * i, 8);
-      out[i] = (float)wide;
-      continue;
-    }
-    memcpy(&word, data + 2 * i, 2);
-    bits = (uint32_t)word << 16;
-    if (from->dtype == SCION_BF16)
-      memcpy(&out[i], &bits, 4);
-    else
-      out[i] = half_to_float(word);
-  }
-}
-
 static const entry *find(const scion_safetensors *file, const char *name) {
   const entry key = {.name = name}, *const pointer = &key;
   entry *const *found = bsearch(&pointer, file->by_name, file->count, sizeof *file->by_name, by_name);
@@ -288,9 +269,11 @@ static scion_status read_contents(scion_safetensors *file, const entry *e, scion
   if (size == scion_dtype_size(t->dtype)) return read_exactly(file, t->data, left * size, place);
   for (float *out = t->data; left;) {
     size_t count = left < BUFFER / size ? left : BUFFER / size;
+    const scion_tensor bytes = {.data = buffer, .dtype = SCION_U8, .dims = 1, .shape = {BUFFER}, .row_stride = BUFFER};
+    scion_tensor piece = {.data = out, .dtype = SCION_F32, .dims = 1, .shape = {(int64_t)count}, .row_stride = (int64_t)count};
     scion_status status = read_exactly(file, buffer, count * size, place);
+    if (status == SCION_OK) status = scion_unpack(&bytes, e->kind->name, 0, &(int64_t){1}, &piece);
     if (status != SCION_OK) return status;
-    to_floats(e->kind, buffer, out, count);
     out += count;
     left -= count;
     place += count * size;

@@ -106,6 +106,25 @@ describe("scion.core.zip_open", function()
     refused(archive_of("abc", { bytes = 0xfffffffe }), "would inflate to more than twice its size and 32 MB, at 'a' of 4294967294 bytes")
   end)
 
+  it("keeps no memory", function()
+    support.spit(path, archive_of("abc", { times = 2 }))
+    support.spit(folder .. "/wrong", archive_of("abc", { crc = 1 }))
+    local growth = support.growth(([[
+      local core = require "scion.core"
+      function again(times)
+        for _ = 1, times do
+          local archive <close> = assert(core.zip_open "spec/fixtures/weights/deflated.pth")
+          for name, entry in pairs(archive:entries()) do assert(archive:read(name, entry.bytes // 2, math.min(1, entry.bytes))) end
+          local copy <close> = io.tmpfile()
+          assert(archive:copy("torch_zip/data.pkl", copy))
+          assert(not core.zip_open "README.md" and not core.zip_open %q and not archive:read("none", 0, 1))
+          local wrong <close> = assert(core.zip_open %q)
+          assert(not wrong:read("a", 0, 3))
+        end
+      end]]):format(path, folder .. "/wrong"), 20, 300)
+    assert.is_true(not growth or growth < 2000, growth)
+  end)
+
   it("carries compressed weights", function()
     local plain, packed = assert(torch.read(fixtures .. "torch_zip.pth")), assert(torch.read(fixtures .. "deflated.pth"))
     for name, tensor in pairs(plain) do assert.is_true(tensor:equal(packed[name]), name) end

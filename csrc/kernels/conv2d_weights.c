@@ -27,7 +27,7 @@ static void cut_rows(conv2d_gradient *g, int64_t images) {
  * groups. */
 static void cut(conv2d_gradient *g, int64_t images) {
   cut_rows(g, images);
-  int64_t panels = conv2d_divide_up(g->out_channels, conv2d_panel()), channels = g->source.channels;
+  int64_t panels = conv2d_panels(g->out_channels), channels = g->source.channels;
   int64_t most = GRADIENT_DEPTH / g->taps;
   g->blocks = conv2d_divide_up(channels, most < GRADIENT_CHANNELS ? GRADIENT_CHANNELS : most);
   g->block_channels = conv2d_divide_up(conv2d_divide_up(channels, g->blocks), GRADIENT_CHANNELS) * GRADIENT_CHANNELS;
@@ -37,7 +37,7 @@ static void cut(conv2d_gradient *g, int64_t images) {
   g->parts = conv2d_divide_up(g->rows, g->part_rows);
   int64_t chunks = g->parts * g->blocks;
   g->group_panels = chunks < ENOUGH_CHUNKS ? conv2d_divide_up(panels * chunks, ENOUGH_CHUNKS) : panels;
-  if (g->group_panels > CONV2D_GROUP) g->group_panels = CONV2D_GROUP;
+  if (g->group_panels > conv2d_gradient_panels()) g->group_panels = conv2d_gradient_panels();
   g->groups = conv2d_divide_up(panels, g->group_panels);
 }
 
@@ -61,8 +61,7 @@ static void sum_chunk(void *data, int64_t chunk, void *scratch) {
   }
 }
 
-static scion_status check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw,
-                                   const scion_window *window) {
+scion_status conv2d_check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window) {
   char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT], c[SCION_SHAPE_TEXT];
   scion_status status = conv2d_check_images(x, dy, window);
   if (status != SCION_OK) return status;
@@ -76,7 +75,7 @@ static scion_status check_gradient(const scion_tensor *x, const scion_tensor *dy
 
 scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
                                            const scion_window *window) {
-  scion_status status = check_gradient(x, dy, dw, window);
+  scion_status status = conv2d_check_gradient(x, dy, dw, window);
   if (status != SCION_OK) return status;
   int64_t elements = scion_tensor_elements(dw);
   conv2d_gradient g = {.source = conv2d_forward_source(x, dy, window), .dy = dy->data, .dy_stride = dy->row_stride,

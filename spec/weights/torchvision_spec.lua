@@ -138,13 +138,13 @@ describe("torchvision's names", function()
       print "\nskipped: what AddressSanitizer holds back is no measure of memory"
       return pending "no measure of memory under AddressSanitizer"
     end
-    local folder = support.folder()
-    local path = folder .. "/x.safetensors"
+    local place = support.folder()
+    local path = place .. "/x.safetensors"
     scion.models.inception_v3 { variant = "torchvision" }:export(path)
     local output, status = support.shell(support.lua(([[
       require "scion".models.inception_v3 { variant = "torchvision", weights = %q }
       print("peak", io.open "/proc/self/status":read "a":match "VmHWM:%%s+(%%d+)")]]):format(path)))
-    support.remove(folder)
+    support.remove(place)
     assert.equal(0, status, output)
     local peak = tonumber(output:match "peak%s+(%d+)") * 1024
     assert.is_true(peak < 1.3 * 4 * 21800000, peak)

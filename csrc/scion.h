@@ -519,8 +519,27 @@ size_t scion_element_size(const char *dtype); /* bytes an element; 0: unknown */
 scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t first, const int64_t *strides, scion_tensor *t);
 /* Fills a contiguous u8 tensor with the bytes of a regular file from `offset` on. */
 scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t);
-/* CRC-32 of a contiguous u8 tensor, as zip archives have it. */
-uint32_t scion_crc32(const scion_tensor *bytes);
+
+/* Zip archives, through libzip, for reading alone (files/zip.c): entries that are stored as they are, or deflated. An archive is refused
+ * when two entries have one name, and when all of them together would inflate to more than twice its own size and 32 MB. What is read to
+ * an entry's end is compared with its CRC, unless the beginning was passed over. */
+typedef struct scion_zip scion_zip;
+
+typedef struct {
+  const char *name; /* as long as the archive is open */
+  uint64_t bytes;   /* of its contents, as the archive declares */
+  uint64_t packed;  /* what they take in the archive */
+  bool stored;      /* they lie there as they are */
+} scion_zip_entry;
+
+scion_status scion_zip_open(scion_zip **archive, const char *path);
+void scion_zip_close(scion_zip *archive); /* NULL is fine */
+/* Entry number i, in the archive's order; false when there are no more. */
+bool scion_zip_entry_at(const scion_zip *archive, size_t i, scion_zip_entry *entry);
+/* Fills a contiguous u8 tensor with an entry's bytes from `offset` on. */
+scion_status scion_zip_read(scion_zip *archive, const char *name, uint64_t offset, scion_tensor *t);
+/* Writes an entry to an open file, for libraries that read no archives. */
+scion_status scion_zip_copy(scion_zip *archive, const char *name, int descriptor);
 
 /* HDF5, for reading alone, and as little of it as weights need: groups by hard links, datasets of floating-point numbers that
  * lie within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings. A module of its own
@@ -530,6 +549,7 @@ uint32_t scion_crc32(const scion_tensor *bytes);
 typedef struct {
   int socket;      /* to the process, -1: closed */
   int64_t process;
+  int descriptor;  /* what it reads, or -1: the file at the path */
   int64_t id;      /* the library's, in that process */
   uint64_t allowance; /* bytes that may still be read, likewise */
   char *path;
@@ -539,7 +559,8 @@ typedef struct {
   bool is_list; /* false: the attribute was one string, no array */
 } scion_hdf5;
 
-scion_status scion_hdf5_open(scion_hdf5 *file, const char *path);
+/* `descriptor`: an open file that is read instead, and whose limits and messages are those of `path`, where it comes from; or -1. */
+scion_status scion_hdf5_open(scion_hdf5 *file, const char *path, int descriptor);
 void scion_hdf5_close(scion_hdf5 *file); /* idempotent */
 /* *found = whether there is an object at that path, or with attribute, whether it has that attribute. */
 scion_status scion_hdf5_has(scion_hdf5 *file, const char *path, const char *attribute, bool *found);

@@ -15,6 +15,7 @@ external_dependencies = {
   PNG = { header = "png.h" },
   JANSSON = { header = "jansson.h" },
   XXHASH = { header = "xxhash.h" },
+  ZIP = { header = "zip.h" },
 }
 build = {
   type = "make",

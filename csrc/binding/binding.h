@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <string.h>
 
 #include "scion.h"
 
@@ -21,6 +22,7 @@ void scion_open_program(lua_State *L);
 void scion_open_system(lua_State *L);
 void scion_open_json(lua_State *L);
 void scion_open_safetensors(lua_State *L);
+void scion_open_zip(lua_State *L);
 void scion_open_elements(lua_State *L);
 void scion_open_lock(lua_State *L);
 void scion_open_image(lua_State *L);
@@ -32,6 +34,16 @@ void scion_open_cache(lua_State *L);
 void scion_check(lua_State *L, scion_status status);
 /* Pushes nil and the core's last message: how the low-level calls report what the world got wrong. */
 int scion_push_failure(lua_State *L);
+/* What a function returns to Lua: its results, which are pushed; where the world got something wrong, nil and the message. Raises the rest. */
+int scion_push_result(lua_State *L, scion_status status, int results);
+
+/* The string at that argument, which holds no zeros: they would end it early in C. */
+static inline const char *scion_check_text(lua_State *L, int argument) {
+  size_t length;
+  const char *text = luaL_checklstring(L, argument, &length);
+  luaL_argcheck(L, strlen(text) == length, argument, "a name holds a zero byte");
+  return text;
+}
 
 /* The tensor at that argument, or an argument error. */
 scion_tensor *scion_check_tensor(lua_State *L, int argument);
@@ -51,6 +63,8 @@ void scion_push_number(lua_State *L, scion_dtype dtype, double value);
 int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int place, int64_t size);
 /* Pushes a second handle to the same contents, with another shape if the caller then changes it. */
 scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t);
+/* Pushes the u8 tensor at that argument, or where there is none a new one; returns a view of its first `bytes` bytes. */
+scion_tensor scion_push_room(lua_State *L, int argument, int64_t bytes);
 /* Tells caches of packed weights that the contents changed. */
 void scion_touch(scion_tensor *t);
 

@@ -11,6 +11,12 @@ int scion_push_failure(lua_State *L) {
   return 2;
 }
 
+int scion_push_result(lua_State *L, scion_status status, int results) {
+  if (status == SCION_WORLD) return scion_push_failure(L);
+  scion_check(L, status);
+  return results;
+}
+
 __attribute__((visibility("default"))) int luaopen_scion_core(lua_State *L);
 
 int luaopen_scion_core(lua_State *L) {
@@ -21,6 +27,7 @@ int luaopen_scion_core(lua_State *L) {
   scion_open_system(L);
   scion_open_json(L);
   scion_open_safetensors(L);
+  scion_open_zip(L);
   scion_open_elements(L);
   scion_open_lock(L);
   scion_open_image(L);

@@ -1,21 +1,25 @@
-/* core.read_bytes, core.unpack and core.crc32: numbers out of other people's files. */
+/* core.read_bytes and core.unpack: numbers out of other people's files. */
 #include "binding.h"
 
-#include <string.h>
+scion_tensor scion_push_room(lua_State *L, int argument, int64_t bytes) {
+  scion_tensor *t = lua_isnoneornil(L, argument) ? scion_push_tensor(L, SCION_U8, 1, &bytes) : scion_check_tensor(L, argument);
+  if (!lua_isnoneornil(L, argument)) {
+    luaL_argcheck(L, t->dtype == SCION_U8 && scion_tensor_contiguous(t) && scion_tensor_elements(t) >= bytes, argument, "a contiguous u8 tensor with room");
+    scion_touch(t);
+    lua_pushvalue(L, argument);
+  }
+  return (scion_tensor){.data = t->data, .dtype = SCION_U8, .dims = 1, .shape = {bytes}, .row_stride = bytes};
+}
 
-/* core.read_bytes(path, offset, bytes) -> a u8 tensor with that many bytes of a file, or nil and a message */
+/* core.read_bytes(path, offset, bytes, room = a new one) -> the u8 tensor `room`, which begins with that many bytes of a file; or nil and
+ * a message */
 static int core_read_bytes(lua_State *L) {
-  size_t length;
-  const char *path = luaL_checklstring(L, 1, &length);
-  luaL_argcheck(L, strlen(path) == length, 1, "a name holds a zero byte");
+  const char *path = scion_check_text(L, 1);
   lua_Integer offset = luaL_checkinteger(L, 2);
   int64_t bytes = luaL_checkinteger(L, 3);
   luaL_argcheck(L, offset >= 0 && bytes >= 0, 2, "offset and bytes count from 0");
-  scion_tensor *t = scion_push_tensor(L, SCION_U8, 1, &bytes);
-  scion_status status = scion_read_bytes(path, (uint64_t)offset, t);
-  if (status == SCION_WORLD) return scion_push_failure(L);
-  scion_check(L, status);
-  return 1;
+  scion_tensor t = scion_push_room(L, 4, bytes);
+  return scion_push_result(L, scion_read_bytes(path, (uint64_t)offset, &t), 1);
 }
 
 /* core.unpack(bytes, dtype, first, strides, t) -> t, whose element (i, j, ..) is number first + i*strides[1] + j*strides[2] + .. of
@@ -45,15 +49,6 @@ static int core_element_size(lua_State *L) {
   return 1;
 }
 
-/* core.crc32(bytes) -> the CRC-32 of a u8 tensor */
-static int core_crc32(lua_State *L) {
-  const scion_tensor *bytes = scion_check_tensor(L, 1);
-  luaL_argcheck(L, bytes->dtype == SCION_U8 && scion_tensor_contiguous(bytes), 1, "a contiguous u8 tensor");
-  lua_pushinteger(L, scion_crc32(bytes));
-  return 1;
-}
-
-static const luaL_Reg functions[] = {{"read_bytes", core_read_bytes}, {"unpack", core_unpack}, {"element_size", core_element_size},
-                                     {"crc32", core_crc32}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"read_bytes", core_read_bytes}, {"unpack", core_unpack}, {"element_size", core_element_size}, {NULL, NULL}};
 
 void scion_open_elements(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -2,6 +2,7 @@
  * fills: of the core it knows the struct, not the code. */
 #include "binding.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define HDF5 "scion.hdf5"
@@ -23,21 +24,16 @@ static int result(lua_State *L, const scion_hdf5 *file, scion_status status, int
   return 2;
 }
 
-/* A string without zeros, which would end it early in C. */
-static const char *check_text(lua_State *L, int argument) {
-  size_t length;
-  const char *text = luaL_checklstring(L, argument, &length);
-  luaL_argcheck(L, strlen(text) == length, argument, "a name holds a zero byte");
-  return text;
-}
-
-/* hdf5.open(path) -> file, or nil and a message */
+/* hdf5.open(path) -> file, or nil and a message. hdf5.open(path, file) reads an open file of Lua's io, which was taken out of the one at
+ * that path: its limits and messages are that one's. */
 static int module_open(lua_State *L) {
-  const char *path = check_text(L, 1);
+  const char *path = scion_check_text(L, 1);
+  const luaL_Stream *stream = lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, LUA_FILEHANDLE);
+  luaL_argcheck(L, !stream || stream->closef, 2, "a closed file");
   scion_hdf5 *file = lua_newuserdatauv(L, sizeof *file, 0);
   *file = (scion_hdf5){.socket = -1};
   luaL_setmetatable(L, HDF5);
-  return result(L, file, scion_hdf5_open(file, path), 1);
+  return result(L, file, scion_hdf5_open(file, path, stream ? fileno(stream->f) : -1), 1);
 }
 
 /* file:close(), as often as you like */
@@ -60,7 +56,7 @@ static int file_open_ids(lua_State *L) {
 /* file:has(path) -> whether there is an object; file:has(path, attribute) -> whether it has that attribute; or nil and a message */
 static int file_has(lua_State *L) {
   scion_hdf5 *file = check_open(L);
-  const char *path = check_text(L, 2), *attribute = lua_isnoneornil(L, 3) ? NULL : check_text(L, 3);
+  const char *path = scion_check_text(L, 2), *attribute = lua_isnoneornil(L, 3) ? NULL : scion_check_text(L, 3);
   bool found = false;
   scion_status status = scion_hdf5_has(file, path, attribute, &found);
   lua_pushboolean(L, found);
@@ -70,7 +66,7 @@ static int file_has(lua_State *L) {
 /* file:attribute(path, name) -> a string or a list of strings, or nil and a message */
 static int file_attribute(lua_State *L) {
   scion_hdf5 *file = check_open(L);
-  const char *path = check_text(L, 2), *name = check_text(L, 3);
+  const char *path = scion_check_text(L, 2), *name = scion_check_text(L, 3);
   scion_status status = scion_hdf5_attribute(file, path, name);
   if (status != SCION_OK) return result(L, file, status, 1);
   const char *text = file->text;
@@ -92,7 +88,7 @@ static int file_shape(lua_State *L) {
   scion_hdf5 *file = check_open(L);
   int64_t shape[SCION_MAX_DIMS] = {0};
   int dims = 0;
-  scion_status status = scion_hdf5_shape(file, check_text(L, 2), &dims, shape);
+  scion_status status = scion_hdf5_shape(file, scion_check_text(L, 2), &dims, shape);
   if (status != SCION_OK) return result(L, file, status, 1);
   lua_createtable(L, dims, 0);
   for (int i = 0; i < dims; i++) {
@@ -105,7 +101,7 @@ static int file_shape(lua_State *L) {
 /* file:read_into(path, tensor) -> true, or nil and a message. The tensor is f32 and has the dataset's shape. */
 static int file_read_into(lua_State *L) {
   scion_hdf5 *file = check_open(L);
-  const char *path = check_text(L, 2);
+  const char *path = scion_check_text(L, 2);
   scion_tensor *t = luaL_checkudata(L, 3, SCION_TENSOR);
   scion_status status = scion_hdf5_read_into(file, path, t);
   if (t->storage) t->storage->version++; /* caches of packed weights are stale */
@@ -181,7 +177,7 @@ static scion_hdf5_text *push_texts(lua_State *L, size_t m) {
 /* hdf5.write(path, {{path =, tensor =}, ...}, {{path =, name =, value = text or list of texts}, ...}) -> true, or nil and a message */
 static int module_write(lua_State *L) {
   char message[1024];
-  const char *path = check_text(L, 1);
+  const char *path = scion_check_text(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);

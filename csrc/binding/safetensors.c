@@ -16,28 +16,13 @@ static scion_safetensors *check_open(lua_State *L) {
   return file;
 }
 
-/* A string without zeros, which would end it early in C. */
-static const char *check_text(lua_State *L, int argument) {
-  size_t length;
-  const char *text = luaL_checklstring(L, argument, &length);
-  luaL_argcheck(L, strlen(text) == length, argument, "a name holds a zero byte");
-  return text;
-}
-
-/* What the world got wrong is nil and a message; the rest raises. */
-static int result(lua_State *L, scion_status status, int results) {
-  if (status == SCION_WORLD) return scion_push_failure(L);
-  scion_check(L, status);
-  return results;
-}
-
 /* core.safetensors_open(path) -> file, or nil and a message */
 static int core_safetensors_open(lua_State *L) {
-  const char *path = check_text(L, 1);
+  const char *path = scion_check_text(L, 1);
   scion_safetensors **file = lua_newuserdatauv(L, sizeof *file, 0);
   *file = NULL;
   luaL_setmetatable(L, SAFETENSORS);
-  return result(L, scion_safetensors_open(file, path), 1);
+  return scion_push_result(L, scion_safetensors_open(file, path), 1);
 }
 
 /* file:close(), as often as you like */
@@ -87,20 +72,20 @@ static int file_header(lua_State *L) {
 /* file:read(name) -> tensor (F32, F16, F64 as f32, BF16, U8 and I32 as they are), or nil and a message */
 static int file_read(lua_State *L) {
   scion_safetensors *file = check_open(L);
-  const char *name = check_text(L, 2);
+  const char *name = scion_check_text(L, 2);
   scion_tensor *t = scion_push_handle(L);
-  return result(L, scion_safetensors_read(file, name, t), 1);
+  return scion_push_result(L, scion_safetensors_read(file, name, t), 1);
 }
 
 /* file:read_into(name, tensor) -> true, or nil and a message */
 static int file_read_into(lua_State *L) {
   scion_safetensors *file = check_open(L);
-  const char *name = check_text(L, 2);
+  const char *name = scion_check_text(L, 2);
   scion_tensor *t = scion_check_tensor(L, 3);
   scion_status status = scion_safetensors_read_into(file, name, t);
   scion_touch(t);
   lua_pushboolean(L, 1);
-  return result(L, status, 1);
+  return scion_push_result(L, status, 1);
 }
 
 /* ---- writing */
@@ -174,12 +159,12 @@ static scion_metadata *push_metadata(lua_State *L, size_t *count) {
  * The file appears whole or not at all. */
 static int core_safetensors_write(lua_State *L) {
   size_t count, pairs;
-  const char *path = check_text(L, 1);
+  const char *path = scion_check_text(L, 1);
   lua_settop(L, 3);
   const scion_named_tensor *tensors = push_tensors(L, &count);
   const scion_metadata *metadata = push_metadata(L, &pairs);
   lua_pushboolean(L, 1);
-  return result(L, scion_safetensors_write(path, tensors, count, metadata, pairs), 1);
+  return scion_push_result(L, scion_safetensors_write(path, tensors, count, metadata, pairs), 1);
 }
 
 static const luaL_Reg functions[] = {{"safetensors_open", core_safetensors_open}, {"safetensors_write", core_safetensors_write}, {NULL, NULL}};

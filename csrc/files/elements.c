@@ -1,11 +1,9 @@
 /* Numbers as they lie in other people's files, little-endian and in any order, into tensors. */
-#include "elements.h"
+#include "../tensor/element.h"
+#include "read_file.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const struct {
   const char *name;
@@ -22,6 +20,19 @@ static int find_kind(const char *name) {
 size_t scion_element_size(const char *dtype) {
   int kind = find_kind(dtype);
   return kind < 0 ? 0 : elements[kind].size;
+}
+
+/* IEEE's half precision. */
+static float half_to_float(uint16_t half) {
+  uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023, bits;
+  float value;
+  if (exponent == 0) {
+    value = (float)fraction * 0x1p-24f; /* subnormal: exact */
+    return sign ? -value : value;
+  }
+  bits = sign | (exponent == 31 ? 255u : exponent + 112) << 23 | fraction << 13;
+  memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 static double load(const unsigned char *from, int kind) {
@@ -97,22 +108,10 @@ scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t 
 
 /* ---- bytes of a file */
 
-static scion_status read_all(const char *path, int descriptor, uint64_t offset, unsigned char *to, size_t bytes) {
-  while (bytes) {
-    ssize_t got = pread(descriptor, to, bytes < ((size_t)16 << 20) ? bytes : (size_t)16 << 20, (off_t)offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
-    if (got == 0) return scion_fail(SCION_WORLD, "%s: truncated: it ends at byte %llu", path, (unsigned long long)offset);
-    to += got;
-    bytes -= (size_t)got;
-    offset += (uint64_t)got;
-  }
-  return SCION_OK;
-}
-
 scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t) {
   if (t->dtype != SCION_U8 || !scion_tensor_contiguous(t)) return scion_fail(SCION_MISUSE, "bytes are read into contiguous u8 tensors");
   struct stat about;
+  size_t bytes = (size_t)scion_tensor_elements(t), got = 0;
   int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would keep us waiting */
   if (descriptor < 0) return scion_fail(SCION_WORLD, "%s: %s", path, strerror(errno));
   scion_status status = SCION_OK;
@@ -120,21 +119,10 @@ scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t
     status = scion_fail(SCION_WORLD, "%s: not a regular file", path);
   else if (offset > INT64_MAX)
     status = scion_fail(SCION_WORLD, "%s: truncated: it has no byte %llu", path, (unsigned long long)offset);
-  else
-    status = read_all(path, descriptor, offset, t->data, (size_t)scion_tensor_elements(t));
+  else if (!read_file_at(descriptor, t->data, bytes, offset, &got))
+    status = scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
+  else if (got < bytes)
+    status = scion_fail(SCION_WORLD, "%s: truncated: it ends at byte %llu", path, (unsigned long long)(offset + got));
   close(descriptor);
   return status;
-}
-
-/* The polynomial of zip, gzip and PNG, four bits at a time. */
-uint32_t scion_crc32(const scion_tensor *bytes) {
-  static const uint32_t table[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-                                     0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-  const unsigned char *data = bytes->data;
-  uint32_t crc = 0xffffffff;
-  for (int64_t i = 0, n = scion_tensor_elements(bytes); i < n; i++) {
-    crc = table[(crc ^ data[i]) & 15] ^ crc >> 4;
-    crc = table[(crc ^ (uint32_t)data[i] >> 4) & 15] ^ crc >> 4;
-  }
-  return ~crc;
 }

@@ -26,9 +26,9 @@ static scion_status fail_inside(scion_hdf5 *file, const char *what, const char *
 
 /* ---- the file */
 
-static scion_status check_regular(scion_hdf5 *file) {
+static scion_status check_regular(scion_hdf5 *file, const char *place) {
   struct stat about;
-  int descriptor = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  int descriptor = open(place, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return hdf5_fail(file, SCION_WORLD, "%s", strerror(errno));
   int failed = fstat(descriptor, &about);
   close(descriptor);
@@ -36,13 +36,20 @@ static scion_status check_regular(scion_hdf5 *file) {
 }
 
 scion_status hdf5_open(scion_hdf5 *file) {
-  scion_status status = check_regular(file);
+  char open_file[32];
+  snprintf(open_file, sizeof open_file, "/dev/fd/%d", file->descriptor);
+  const char *place = file->descriptor < 0 ? file->path : open_file;
+  scion_status status = check_regular(file, place);
   if (status != SCION_OK) return status;
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* no word on stderr */
   H5PLset_loading_state(0);              /* no code from outside: filters we do not have are refused */
-  if (H5Fis_hdf5(file->path) <= 0) return hdf5_fail(file, SCION_WORLD, "not an HDF5 file");
-  file->id = H5Fopen(file->path, H5F_ACC_RDONLY, H5P_DEFAULT);
-  return file->id < 0 ? fail_inside(file, "the HDF5 file", "") : SCION_OK;
+  if (H5Fis_hdf5(place) <= 0) return hdf5_fail(file, SCION_WORLD, "not an HDF5 file");
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  if (file->descriptor >= 0) H5Pset_fapl_stdio(access); /* the default driver asks for a file's real path, and this one may have none */
+  file->id = H5Fopen(place, H5F_ACC_RDONLY, access);
+  if (file->id < 0) status = fail_inside(file, "the HDF5 file", "");
+  H5Pclose(access);
+  return status;
 }
 
 int64_t hdf5_open_ids(void) { return H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL); }
@@ -285,12 +292,9 @@ static void shape_text(int dims, const int64_t *shape, char *text, size_t size) 
 
 scion_status hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t) {
   char ours[SCION_SHAPE_TEXT], theirs[SCION_SHAPE_TEXT];
-  int64_t shape[SCION_MAX_DIMS], rows = 1;
+  int64_t shape[SCION_MAX_DIMS];
   int dims;
   hid_t dataset;
-  for (int i = 0; i + 1 < t->dims; i++) rows *= t->shape[i];
-  if (t->dtype != SCION_F32 || (rows > 1 && t->row_stride != t->shape[t->dims - 1]))
-    return hdf5_fail(file, SCION_MISUSE, "weights are read into contiguous f32 tensors");
   scion_status status = open_dataset(file, path, &dataset, &dims, shape);
   if (status != SCION_OK) return status;
   if (dims != t->dims || memcmp(shape, t->shape, (size_t)dims * sizeof shape[0]) != 0) {

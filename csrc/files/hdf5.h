@@ -5,7 +5,8 @@
 
 #include "scion.h"
 
-#define HDF5_MAX_TEXT ((size_t)16 << 20) /* bytes in one attribute */
+#define HDF5_MAX_TEXT ((size_t)4 << 20) /* bytes in one attribute */
+#define HDF5_NAME_COST 1024             /* bytes that whoever asks may need for one of its strings */
 
 scion_status hdf5_open(scion_hdf5 *file);
 scion_status hdf5_has(scion_hdf5 *file, const char *path, const char *attribute, bool *found);

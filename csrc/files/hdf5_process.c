@@ -112,10 +112,15 @@ static void answer_attribute(scion_hdf5 *file, int socket, const char *path, con
   answer a = {.status = hdf5_attribute(file, path, name), .flag = file->is_list, .count = (int64_t)file->count};
   if (a.status == SCION_OK)
     for (size_t i = 0; i < file->count; i++) a.bytes += strlen(file->text + a.bytes) + 1;
+  uint64_t cost = 2 * a.bytes + HDF5_NAME_COST * (uint64_t)file->count;
+  if (a.status == SCION_OK && cost > file->allowance)
+    a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at the attribute %s", name);
+  else if (a.status == SCION_OK)
+    file->allowance -= cost;
   reply(file, socket, a, file->text);
 }
 
-/* Reads into memory of its own, which the file's allowance pays for. */
+/* Reads into memory of its own, which the file's allowance pays for, as it does for names. */
 static void answer_read(scion_hdf5 *file, int socket, const char *path, const request *asked) {
   scion_tensor t = {.dtype = SCION_F32, .dims = asked->dims};
   size_t bytes = sizeof(float);
@@ -206,8 +211,8 @@ static scion_status start(scion_hdf5 *file) {
   return process > 0 ? SCION_OK : hdf5_fail(file, SCION_WORLD, "no process to read it: %s", strerror(errno));
 }
 
-scion_status scion_hdf5_open(scion_hdf5 *file, const char *path) {
-  *file = (scion_hdf5){.socket = -1, .id = -1, .path = strdup(path)};
+scion_status scion_hdf5_open(scion_hdf5 *file, const char *path, int descriptor) {
+  *file = (scion_hdf5){.socket = -1, .descriptor = descriptor, .id = -1, .path = strdup(path)};
   if (!file->path) {
     snprintf(file->message, sizeof file->message, "%.700s: out of memory", path);
     return SCION_NO_MEMORY;
@@ -231,7 +236,7 @@ void scion_hdf5_close(scion_hdf5 *file) {
   if (file->path && file->socket >= 0) close(file->socket);
   free(file->path);
   free(file->text);
-  *file = (scion_hdf5){.socket = -1, .id = -1};
+  *file = (scion_hdf5){.socket = -1, .descriptor = -1, .id = -1};
 }
 
 scion_status scion_hdf5_has(scion_hdf5 *file, const char *path, const char *attribute, bool *found) {

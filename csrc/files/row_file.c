@@ -1,18 +1,16 @@
 /* Files of rows that are found by their keys, for several processes at once. The header says how long a row is; records follow:
  *   key [16] | checksum of key and row [8] | row
  * A writer reserves room at the end under a lock, and fills it without: the row first, its key last. So a record that was never
- * finished has no key or a wrong checksum, and both mean that there is no such row. Reading is by pread and never by mmap: a file
- * that shrinks meanwhile is an error and not a signal. */
+ * finished has no key or a wrong checksum, and both mean that there is no such row. */
+#include "read_file.h"
 #include "scion.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define HEADER 32
 #define HEAD (SCION_HASH_BYTES + 8) /* of a record, before the row */
@@ -47,16 +45,9 @@ static scion_status write_at(const scion_row_file *file, const void *data, size_
 
 /* *whole = false where the file ends before that. */
 static scion_status read_at(const scion_row_file *file, void *data, size_t bytes, off_t offset, bool *whole) {
-  char *to = data;
-  *whole = true;
-  while (bytes) {
-    ssize_t got = pread(file->descriptor, to, bytes < PIECE ? bytes : PIECE, offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(file, "cannot be read", errno);
-    if (got == 0) return *whole = false, SCION_OK;
-    to += got, offset += got;
-    bytes -= (size_t)got;
-  }
+  size_t got;
+  if (!read_file_at(file->descriptor, data, bytes, (uint64_t)offset, &got)) return fail(file, "cannot be read", errno);
+  *whole = got == bytes;
   return SCION_OK;
 }
 

@@ -1,19 +1,17 @@
-/* Reading safetensors: the header and its rules, then one tensor at a time. By pread and never by mmap, so that a file which
- * shrinks meanwhile is an error and not a signal. */
-#include "elements.h"
+/* Reading safetensors: the header and its rules, then one tensor at a time. */
+#include "read_file.h"
+#include "scion.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors are read and written as they lie in memory");
 
 #define MAX_HEADER 100000000 /* bytes: the reference reader's limit */
-#define PIECE ((size_t)16 << 20)
+#define HEADER_COST 128      /* bytes that one of a forged header may come to when it is parsed */
 #define BUFFER 65536 /* bytes converted at a time */
 
 typedef struct {
@@ -53,17 +51,9 @@ struct scion_safetensors {
 /* ---- bytes */
 
 static scion_status read_exactly(const scion_safetensors *file, void *data, size_t bytes, uint64_t offset) {
-  char *to = data;
-  while (bytes) {
-    ssize_t got = pread(file->descriptor, to, bytes < PIECE ? bytes : PIECE, (off_t)offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return scion_fail(SCION_WORLD, "%s: cannot be read: %s", file->path, strerror(errno));
-    if (got == 0) return scion_fail(SCION_WORLD, "%s: the file has become shorter while it was read", file->path);
-    to += got;
-    bytes -= (size_t)got;
-    offset += (uint64_t)got;
-  }
-  return SCION_OK;
+  size_t got;
+  if (!read_file_at(file->descriptor, data, bytes, offset, &got)) return scion_fail(SCION_WORLD, "%s: cannot be read: %s", file->path, strerror(errno));
+  return got == bytes ? SCION_OK : scion_fail(SCION_WORLD, "%s: the file has become shorter while it was read", file->path);
 }
 
 /* ---- header */
@@ -188,6 +178,8 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   memcpy(&length, prefix, sizeof length);
   if (length > MAX_HEADER) return broken(file, "its header would be longer than 100,000,000 bytes");
   if (length > size - sizeof prefix) return broken(file, "its header reaches beyond its end");
+  if (length > (2 * size + ((uint64_t)64 << 20)) / HEADER_COST)
+    return scion_fail(SCION_WORLD, "%s: its header of %llu bytes is too long for its size", file->path, (unsigned long long)length);
   char *text = malloc((size_t)length + 1);
   if (!text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
   status = read_exactly(file, text, (size_t)length, sizeof prefix);
@@ -255,25 +247,6 @@ bool scion_safetensors_metadata_at(const scion_safetensors *file, size_t i, scio
 
 /* ---- contents */
 
-static void to_floats(const kind *from, const unsigned char *data, float *out, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    uint16_t word;
-    uint32_t bits;
-    double wide;
-    if (from->bits == 64) {
-      memcpy(&wide, data + 8 * i, 8);
-      out[i] = (float)wide;
-      continue;
-    }
-    memcpy(&word, data + 2 * i, 2);
-    bits = (uint32_t)word << 16;
-    if (from->dtype == SCION_BF16)
-      memcpy(&out[i], &bits, 4);
-    else
-      out[i] = half_to_float(word);
-  }
-}
-
 static const entry *find(const scion_safetensors *file, const char *name) {
   const entry key = {.name = name}, *const pointer = &key;
   entry *const *found = bsearch(&pointer, file->by_name, file->count, sizeof *file->by_name, by_name);
@@ -296,9 +269,11 @@ static scion_status read_contents(scion_safetensors *file, const entry *e, scion
   if (size == scion_dtype_size(t->dtype)) return read_exactly(file, t->data, left * size, place);
   for (float *out = t->data; left;) {
     size_t count = left < BUFFER / size ? left : BUFFER / size;
+    const scion_tensor bytes = {.data = buffer, .dtype = SCION_U8, .dims = 1, .shape = {BUFFER}, .row_stride = BUFFER};
+    scion_tensor piece = {.data = out, .dtype = SCION_F32, .dims = 1, .shape = {(int64_t)count}, .row_stride = (int64_t)count};
     scion_status status = read_exactly(file, buffer, count * size, place);
+    if (status == SCION_OK) status = scion_unpack(&bytes, e->kind->name, 0, &(int64_t){1}, &piece);
     if (status != SCION_OK) return status;
-    to_floats(e->kind, buffer, out, count);
     out += count;
     left -= count;
     place += count * size;

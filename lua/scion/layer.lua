@@ -30,15 +30,16 @@ layer.required = setmetatable({}, { __tostring = function() return "required" en
 
 -- ---- initial values -------------------------------------------------------------------------------------------------
 
-local building_without_values = false
+local building_without_values -- then: how many bytes parameters may still take
 
 --- Runs `build` without drawing initial values: for networks whose weights are read from a file right after.
 ---@generic T
 ---@param build fun(): T
+---@param most? integer bytes that the parameters may take in all: beyond that a layer raises
 ---@return T
-function layer.without_initial_values(build)
+function layer.without_initial_values(build, most)
   local before = building_without_values
-  building_without_values = true
+  building_without_values = most or math.huge
   local ok, result = pcall(build)
   building_without_values = before
   if not ok then error(result, 0) end
@@ -67,9 +68,17 @@ local initializers = {
   end,
 }
 
+local function pay_for(self, shape)
+  local bytes = 4.0
+  for _, size in ipairs(shape) do bytes = bytes * size end
+  building_without_values = building_without_values - bytes
+  if building_without_values < 0 then self:fail "its weights would take far more memory than the file has bytes" end
+end
+
 local function make_parameters(self, shapes)
   local list = {}
   for i, p in ipairs(self.define_parameters and self:define_parameters(table.unpack(shapes)) or {}) do
+    if building_without_values then pay_for(self, p.shape) end
     local tensor = core.new(p.shape, "f32")
     if not building_without_values then initializers[p.init](tensor, p.shape) end
     list[i] = { name = p.name, tensor = tensor, statistic = p.statistic or false, init = p.init }

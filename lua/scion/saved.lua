@@ -4,6 +4,7 @@ local core = require "scion.core"
 local layer = require "scion.layer"
 local model = require "scion.model"
 local nn = require "scion.nn"
+local array = require "scion.weights.array"
 local safetensors = require "scion.weights.safetensors"
 
 local saved = {}
@@ -83,7 +84,7 @@ function saved.load(path)
     error(("%s: format version %s is not known to this version of Scion, which reads %s"):format(path, tostring(metadata.version), format_version), 0)
   end
   local description, history = part(metadata, "architecture", path), part(metadata, "history", path)
-  local ok, m = pcall(layer.without_initial_values, function() return rebuild(description) end)
+  local ok, m = pcall(layer.without_initial_values, function() return rebuild(description) end, array.allowance(path))
   if not ok then error(("%s: the architecture cannot be rebuilt: %s"):format(path, tostring(m)), 0) end
   require("scion.weights").load(m, path)
   m.labels = metadata.labels and part(metadata, "labels", path).labels or nil

@@ -133,6 +133,23 @@ describe("torchvision's names", function()
     assert.is_nil(by_names { "a", "b" })
   end)
 
+  it("load Inception V3 with little memory beside its parameters", function()
+    if not support.resident() then
+      print "\nskipped: what AddressSanitizer holds back is no measure of memory"
+      return pending "no measure of memory under AddressSanitizer"
+    end
+    local place = support.folder()
+    local path = place .. "/x.safetensors"
+    scion.models.inception_v3 { variant = "torchvision" }:export(path)
+    local output, status = support.shell(support.lua(([[
+      require "scion".models.inception_v3 { variant = "torchvision", weights = %q }
+      print("peak", io.open "/proc/self/status":read "a":match "VmHWM:%%s+(%%d+)")]]):format(path)))
+    support.remove(place)
+    assert.equal(0, status, output)
+    local peak = tonumber(output:match "peak%s+(%d+)") * 1024
+    assert.is_true(peak < 1.3 * 4 * 21800000, peak)
+  end)
+
   it("give ResNet-20's logits on the real file", function()
     if not support.data then return pending "SCION_TEST_DATA is not set" end
     local x = nn.input { shape = { 32, 32, 3 }, preprocess = "torch", name = "input" }

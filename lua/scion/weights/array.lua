@@ -1,4 +1,4 @@
---- Arrays in files: where their numbers lie, and how they become tensors. torch.lua and safetensors.lua list a file's arrays in this
+--- Arrays in files: how to get at their bytes, and how they become tensors. torch.lua and safetensors.lua list a file's arrays in this
 --- form; nothing of their contents is read before it is asked for.
 local core = require "scion.core"
 local lfs = require "lfs"
@@ -12,14 +12,21 @@ local array = {}
 ---@field shape integer[]
 ---@field strides integer[]? elements from one index to the next; none: row by row
 ---@field first integer? the first element, counted from 0 in its storage
----@field place integer of the storage's first byte in the file
 ---@field bytes integer of the storage
----@field crc integer? of the whole storage
+---@field read fun(offset: integer, count: integer, room: scion.Tensor): scion.Tensor?, string? brings bytes of the storage into `room`
 
 --- What the memory for a file's tensors may come to: what half precision takes as f32, and a little for small files.
 ---@param path string
 ---@return integer bytes
 function array.allowance(path) return 2 * (lfs.attributes(path, "size") or 0) + (64 << 20) end
+
+--- What reads a storage that lies in a file as it is.
+---@param path string
+---@param place integer of its first byte
+---@return fun(offset: integer, count: integer, room: scion.Tensor): scion.Tensor?, string?
+function array.in_file(path, place)
+  return function(offset, count, room) return core.read_bytes(path, place + offset, count, room) end
+end
 
 --- "2x3" or "scalar".
 ---@param shape integer[]
@@ -70,20 +77,33 @@ function array.misfit(self)
   end
 end
 
+--- How many bytes lie between an array's first element and its last.
+local function reach(self)
+  local last, first = last_element(self), self.first or 0
+  return last < first and 0 or (last + 1 - first) * core.element_size(self.dtype)
+end
+
+--- Memory for the bytes of any one of these arrays.
+---@param arrays scion.Array[] that array.misfit finds nothing against
+---@return scion.Tensor room
+function array.room(arrays)
+  local most = 0
+  for _, a in ipairs(arrays) do most = math.max(most, reach(a)) end
+  return core.new({ most }, "u8")
+end
+
 --- Reads an array into a tensor. Raises when the tensor's elements are not as many as the strides are for.
 ---@param self scion.Array one that array.misfit finds nothing against
 ---@param tensor scion.Tensor contiguous
+---@param room scion.Tensor of array.room
 ---@param strides? integer[] of the array for each dimension of the tensor; by default the array's own
 ---@return true? read nil when the file cannot be read or is damaged
 ---@return string? message names the file
-function array.read_into(self, tensor, strides)
-  local size, first, last = core.element_size(self.dtype), self.first or 0, last_element(self)
-  if last < first then return true end
-  local bytes <close>, message = core.read_bytes(self.path, self.place + first * size, (last + 1 - first) * size)
+function array.read_into(self, tensor, room, strides)
+  local count = reach(self)
+  if count == 0 then return true end
+  local bytes, message = self.read((self.first or 0) * core.element_size(self.dtype), count, room)
   if not bytes then return nil, message end
-  if self.crc and first == 0 and (last + 1) * size == self.bytes and core.crc32(bytes) ~= self.crc then
-    return nil, ("%s: damaged: the checksum of %s is wrong"):format(self.path, self.name)
-  end
   core.unpack(bytes, self.dtype, 0, strides or self.strides, tensor)
   return true
 end
@@ -95,14 +115,17 @@ local tensor_dtype = { BF16 = "bf16", U8 = "u8", BOOL = "u8", I8 = "i32", I16 = 
 ---@return table<string, scion.Tensor>? tensors nil when one cannot be read, or when they would take far more memory than the file
 ---@return string? message names the file
 function array.read_all(arrays)
-  local tensors, left = {}, arrays[1] and array.allowance(arrays[1].path)
+  local tensors, left, most = {}, arrays[1] and array.allowance(arrays[1].path), 0
   for _, a in ipairs(arrays) do
     local problem = array.misfit(a) or (#a.shape > 6 and a.name .. " has more than 6 dimensions")
     if problem then return nil, a.path .. ": " .. problem end
-    left = left - 4 * array.elements(a.shape)
-    if left < 0 then return nil, a.path .. ": its arrays would take more than twice the memory of the file" end
+    left, most = left - 4 * array.elements(a.shape), math.max(most, reach(a))
+    if left < most then return nil, a.path .. ": its arrays would take more than twice the memory of the file" end
+  end
+  local room <close> = array.room(arrays)
+  for _, a in ipairs(arrays) do
     local tensor = core.new(a.shape, tensor_dtype[a.dtype] or "f32")
-    local read, message = array.read_into(a, tensor)
+    local read, message = array.read_into(a, tensor, room)
     if not read then return nil, message end
     tensors[a.name] = tensor
   end

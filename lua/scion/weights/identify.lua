@@ -1,5 +1,38 @@
---- Which architecture a file's names look like, for the message when it is another than the model's.
+--- Which architecture a file looks like, by its convolutions or else by its names, for the message when it is another than the model's.
 local identify = {}
+
+--- Architectures of scion.models by the kernels that they have without their top: how many there are, and how many numbers in them. A
+--- spec compares this with the networks themselves.
+local by_kernels = {
+  ["5 2468544"] = "alexnet",
+  ["120 6870208"] = "densenet121", ["168 12326080"] = "densenet169", ["200 17863872"] = "densenet201",
+  ["81 3956192"] = "efficientnet_b0",
+  ["244 54200160"] = "inception_resnet_v2",
+  ["94 21751136"] = "inception_v3",
+  ["27 207600"] = "mobilenet with width = 0.25", ["27 807648"] = "mobilenet with width = 0.5", ["27 1800144"] = "mobilenet with width = 0.75",
+  ["27 3185088"] = "mobilenet",
+  ["52 382048"] = "mobilenet_v2 with width = 0.35", ["52 669136"] = "mobilenet_v2 with width = 0.5",
+  ["52 1328784"] = "mobilenet_v2 with width = 0.75", ["52 2189760"] = "mobilenet_v2", ["52 3677536"] = "mobilenet_v2 with width = 1.3",
+  ["52 4267840"] = "mobilenet_v2 with width = 1.4",
+  ["356 4196240"] = "nasnet_mobile",
+  ["20 11166912"] = "resnet18", ["36 21267648"] = "resnet34", ["53 23454912"] = "resnet50", ["104 42394816"] = "resnet101",
+  ["155 57992384"] = "resnet152",
+  ["25 732448"] = "squeezenet1_0", ["25 719552"] = "squeezenet1_1",
+  ["13 14710464"] = "vgg16", ["16 20018880"] = "vgg19",
+  ["74 20752424"] = "xception",
+}
+
+--- The architecture whose kernels these are. torchvision's heads do not count; in Keras's order the last kernel may be the classifier's.
+local function of_kernels(arrays)
+  local count, elements, last = 0, 0, 0
+  for _, a in ipairs(arrays) do
+    if #a.shape == 4 and not a.name:find "^AuxLogits%." and not a.name:find "^classifier%." then
+      last = a.shape[1] * a.shape[2] * a.shape[3] * a.shape[4]
+      count, elements = count + 1, elements + last
+    end
+  end
+  return by_kernels[("%d %d"):format(count, elements)] or by_kernels[("%d %d"):format(count - 1, elements - last)]
+end
 
 --- How many different matches a pattern has among the names.
 local function count(names, pattern)
@@ -50,6 +83,17 @@ function identify.by_names(names)
       return family .. (size or "")
     end
   end
+end
+
+--- Names an architecture, as scion.models does where it has it.
+---@param arrays { name: string, shape: integer[] }[] a file's arrays; a name may be that of the layer
+---@param publisher "keras"|"torchvision" whose names they have
+---@return string? architecture
+function identify.architecture(arrays, publisher)
+  local found, names = of_kernels(arrays), {}
+  if found then return (publisher == "keras" and found:gsub("^resnet", "keras_resnet") or found) end
+  for i, a in ipairs(arrays) do names[i] = a.name end
+  return identify.by_names(names)
 end
 
 return identify

@@ -1,5 +1,6 @@
 --- Weights from files, by what the file is: Keras's HDF5 and .keras archives, PyTorch's state dicts, and safetensors, Scion's own or
 --- with torchvision's names.
+local core = require "scion.core"
 local identify = require "scion.weights.identify"
 local match = require "scion.weights.match"
 local options = require "scion.options"
@@ -7,17 +8,15 @@ local options = require "scion.options"
 local weights = {}
 
 --- What is refused ends with what the file looks like, if that is anything known.
-local function refuse(path, problem, names)
-  local known = identify.by_names(names)
+local function refuse(path, problem, arrays, publisher)
+  local known = identify.architecture(arrays, publisher)
   error(("%s: %s%s"):format(path, problem, known and (" (the file looks like %s)"):format(known) or ""), 0)
 end
 
 --- Arrays by name: compares, refuses if it must, and reads.
 local function load_arrays(path, arrays, expected, may_be_left, strict)
-  local names = {}
-  for i, a in ipairs(arrays) do names[i] = a.name end
   local report, matched = match.compare(path, arrays, expected, may_be_left)
-  if strict and not report:complete() then refuse(path, report:problem(), names) end
+  if strict and not report:complete() then refuse(path, report:problem(), arrays, "torchvision") end
   local read, message = match.read(matched)
   if not read then error(message, 0) end
   return report
@@ -31,7 +30,7 @@ local function load_torchvision(path, arrays, layers, strict)
 end
 
 local function load_torch(path, layers, strict)
-  local arrays, message = require("scion.weights.torch").arrays(path)
+  local arrays <close>, message = require("scion.weights.torch").arrays(path)
   if not arrays then error(message, 0) end
   return load_torchvision(path, arrays, layers, strict)
 end
@@ -47,24 +46,21 @@ local function load_safetensors(path, layers, strict)
 end
 
 local function load_keras(path, layers, strict)
-  local report, message, names = require("scion.weights.keras").load(path, layers, { strict = strict })
+  local report, message, arrays = require("scion.weights.keras").load(path, layers, { strict = strict })
   if report then return report end
-  if names then refuse(path, message:sub(#path + 3), names) end
+  if arrays then refuse(path, message:sub(#path + 3), arrays, "keras") end
   error(message, 0)
 end
 
+local function holds_keras(path)
+  local archive <close>, message = core.zip_open(path)
+  return archive and archive:entries()["model.weights.h5"] ~= nil, message
+end
+
 local function load_archive(path, layers, strict)
-  local zip = require "scion.weights.zip"
-  local entries, message = zip.entries(path)
-  if not entries then error(message, 0) end
-  if not entries["model.weights.h5"] then return load_torch(path, layers, strict) end
-  local copy <close> = zip.extract(path, entries["model.weights.h5"])
-  local ok, result = pcall(load_keras, copy.path, layers, strict)
-  if ok then
-    result.path = path
-    return result
-  end
-  error((tostring(result):gsub(copy.path:gsub("%p", "%%%0"), (path:gsub("%%", "%%%%")))), 0)
+  local keras, message = holds_keras(path)
+  if message then error(message, 0) end
+  return (keras and load_keras or load_torch)(path, layers, strict)
 end
 
 --- What a file is: "hdf5", "zip", "pickle" or "safetensors". A pickle's first bytes could be a header's length, of terabytes.
@@ -86,7 +82,7 @@ function weights.publisher(path)
     local first = (require("scion.weights.safetensors").arrays(path) or {})[1]
     return first and not first.name:find("/", 1, true) and "torchvision" or nil
   end
-  if format == "zip" and not (require("scion.weights.zip").entries(path) or {})["model.weights.h5"] then return "torchvision" end
+  if format == "zip" then return holds_keras(path) and "keras" or "torchvision" end
   return format == "pickle" and "torchvision" or "keras"
 end
 

@@ -1,22 +1,12 @@
---- Weights from Keras's files. In the .h5 layout the attribute layer_names lists the layers in their order and weight_names the weights
---- of each; in a whole saved model both lie under the group model_weights. Keras 3's .weights.h5 has a group for each layer, named by
---- its class and counted. Layers are matched by order, as Keras does it, since the names in a file (conv2d_17) depend on what else
---- its author had built before.
+--- Weights from Keras's files, .h5 and .keras. Layers are matched by the names that Keras gives them, where the file's are the model's; else
+--- by order, as Keras does it, since the names in a file (conv2d_17) depend on what else its author had built before.
 local array = require "scion.weights.array"
 local core = require "scion.core"
+local keras_layers = require "scion.weights.keras_layers"
 local options = require "scion.options"
 local report = require "scion.weights.report"
 
 local keras = {}
-
----@class scion.KerasWeight
----@field name string as in the file: "conv2d_1/kernel:0"
----@field shape integer[]
----@field path string of the dataset
-
----@class scion.KerasLayer
----@field name string
----@field weights scion.KerasWeight[]
 
 local roles = {
   kernel = "kernel", depthwise_kernel = "kernel", bias = "bias",
@@ -34,93 +24,21 @@ end
 local function open(path)
   local found, hdf5 = pcall(require, "scion.hdf5")
   if not found then return nil, ("%s: reading Keras weights needs the module scion.hdf5: %s"):format(path, hdf5) end
-  return hdf5.open(path)
+  local head <close> = io.open(path, "rb")
+  if not head or head:read(4) ~= "PK\3\4" then return hdf5.open(path) end
+  local archive <close>, message = core.zip_open(path)
+  if not archive then return nil, message end
+  local copy <close>, trouble = io.tmpfile() -- libhdf5 reads no archives; a file without a name is gone with this process at the latest
+  if not copy then return nil, ("%s: cannot be unpacked: %s"):format(path, trouble) end
+  local copied, reason = archive:copy("model.weights.h5", copy)
+  if not copied then return nil, reason end
+  return hdf5.open(path, copy)
 end
-
--- ---- the layers of a file -------------------------------------------------------------------------------------------
 
 --- What a call of the file gave; raises its message.
 local function need(value, message)
   if message then error(message, 0) end
   return value
-end
-
---- A list of names, which Keras cuts into name0, name1, ... when it is too long for one attribute; nil when there is none.
-local function names_at(file, group, attribute)
-  local whole = need(file:has(group, attribute))
-  local names, part = {}, 0
-  while true do
-    local key = whole and attribute or attribute .. part
-    if not need(file:has(group, key)) then break end
-    local piece = need(file:attribute(group, key))
-    if type(piece) == "string" then piece = { piece } end
-    table.move(piece, 1, #piece, #names + 1, names)
-    if whole then return names end
-    part = part + 1
-  end
-  if part > 0 then return names end
-end
-
-local function weight_at(file, name, dataset)
-  return { name = name, shape = need(file:shape(dataset)), path = dataset }
-end
-
---- The layers with weights that layer_names lists under a group.
-local function listed_layers(file, path, root, names)
-  local layers = {}
-  for _, name in ipairs(names) do
-    local group = (root == "/" and "" or root) .. "/" .. name
-    local weights = names_at(file, group, "weight_names")
-    if not weights then error(("%s: layer '%s' has no attribute weight_names"):format(path, name), 0) end
-    local layer = { name = name, weights = {} }
-    for i, weight in ipairs(weights) do layer.weights[i] = weight_at(file, weight, group .. "/" .. weight) end
-    if #layer.weights > 0 then layers[#layers + 1] = layer end
-  end
-  return layers
-end
-
-local classes = { conv2d = "conv2d", depthwise_conv2d = "depthwise_conv2d", separable_conv2d = "separable_conv2d", dense = "dense",
-                  batch_norm = "batch_normalization", normalization = "normalization" }
-
-local class_names = {}
-for _, class in pairs(classes) do class_names[#class_names + 1] = class end
-table.sort(class_names)
-
---- The layers of Keras 3 in the order of ours: the n-th of a class is the group conv2d_n, the first one conv2d.
-local function counted_layers(file, root, ours)
-  local layers, counts = {}, {}
-  local function read(class)
-    local n = counts[class] or 0
-    local name = n == 0 and class or class .. "_" .. n
-    local group, layer = root .. "/" .. name .. "/vars", { name = name, weights = {} }
-    while need(file:has(group .. "/" .. #layer.weights)) do
-      table.insert(layer.weights, weight_at(file, name .. "/" .. #layer.weights, group .. "/" .. #layer.weights))
-    end
-    counts[class] = n + 1
-    return #layer.weights > 0 and layer
-  end
-  for _, layer in ipairs(ours) do
-    local found = read(classes[layer.kind] or layer.kind)
-    if not found then break end
-    layers[#layers + 1] = found
-  end
-  for _, class in ipairs(#layers == #ours and class_names or {}) do layers[#layers + 1] = read(class) or nil end
-  return layers
-end
-
---- All layers with weights, and whether the kernels are the file's author's: for Theano, which slid them mirrored.
-local function read_layers(file, path, ours)
-  for _, group in ipairs { "/", "/model_weights" } do
-    local names = need(file:has(group)) and names_at(file, group, "layer_names")
-    if names then
-      local backend = need(file:has(group, "backend")) and need(file:attribute(group, "backend"))
-      return listed_layers(file, path, group, names), backend == "theano"
-    end
-  end
-  for _, group in ipairs { "/layers", "/_layer_checkpoint_dependencies" } do
-    if ours and need(file:has(group)) then return counted_layers(file, group, ours), false end
-  end
-  error(path .. ": not in the layout of Keras's files: it has neither an attribute layer_names nor a group of layers", 0)
 end
 
 --- Lists the layers of a file that have weights, in the file's order.
@@ -130,7 +48,7 @@ end
 function keras.read(path)
   local file <close>, message = open(path)
   if not file then return nil, message end
-  local ok, layers = pcall(read_layers, file, path)
+  local ok, layers = pcall(keras_layers.read, file, path)
   if ok then return layers end
   return nil, layers
 end
@@ -182,11 +100,29 @@ local function first_misfit(theirs, ours)
   if #theirs > #ours then return ("layer '%s' has no counterpart in the model%s"):format(theirs[#ours + 1].name, counts) end
 end
 
+--- Where each of our layers stands, by the name that Keras gives it.
+local function places_by_name(ours)
+  local publisher_name = require("scion.models.builder").publisher_name
+  local places = {}
+  for i, layer in ipairs(ours) do places[publisher_name(layer, "keras")] = i end
+  return places
+end
+
+--- The file's layers in our order, if their names are all of the model's and no others; else as they are, and false.
+local function in_our_order(theirs, ours)
+  local by_name, ordered = places_by_name(ours), {}
+  for _, layer in ipairs(theirs) do
+    local place = by_name[layer.name]
+    if not place or ordered[place] then return theirs, false end
+    ordered[place] = layer
+  end
+  if #theirs ~= #ours then return theirs, false end
+  return ordered, true
+end
+
 --- Pairs of layers: by Keras's names, if the file's are known to the model, and else by order.
 local function pair_up(theirs, ours)
-  local publisher_name = require("scion.models.builder").publisher_name
-  local by_name, known, paired = {}, 0, {}
-  for i, layer in ipairs(ours) do by_name[publisher_name(layer, "keras")] = i end
+  local by_name, known, paired = places_by_name(ours), 0, {}
   for _, layer in ipairs(theirs) do known = known + (by_name[layer.name] and 1 or 0) end
   for i, layer in ipairs(theirs) do paired[i] = ours[known * 2 > #theirs and by_name[layer.name] or known * 2 <= #theirs and i or 0] end
   return paired
@@ -244,7 +180,12 @@ local function read_pair(file, theirs, ours, theano)
 end
 
 local function load(file, path, layers, strict)
-  local theirs, theano = read_layers(file, path, layers)
+  local theirs, theano, ambiguous = keras_layers.read(file, path, layers, function(a, b) return not misfit(a, b) end)
+  local ordered, by_name = in_our_order(theirs, layers)
+  theirs = ordered
+  if ambiguous and not by_name then
+    error(path .. ": its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's", 0)
+  end
   local found, pairs_that_fit = compare_loosely(path, theirs, layers)
   if strict then
     local reason = first_misfit(theirs, layers)
@@ -258,8 +199,8 @@ local function load(file, path, layers, strict)
   return found
 end
 
---- Reads a file's weights into a model's tensors: the first layer with weights of the file into the first of the model, and
---- so on. All names, numbers and shapes are compared before a tensor changes. Only damage that shows while the numbers
+--- Reads a file's weights into a model's tensors: by Keras's names, where the file has all of the model's, else the first layer with
+--- weights of the file into the first of the model, and so on. All names, numbers and shapes are compared before a tensor changes. Only damage that shows while the numbers
 --- themselves are read can leave part of the tensors overwritten. With strict = false what fits is read: by Keras's names where
 --- the file's are the model's, else by order.
 --- Raises when a tensor is not f32 and contiguous.
@@ -268,7 +209,7 @@ end
 ---@param given? { strict: boolean? }
 ---@return scion.WeightsReport? report
 ---@return string? message names the file and the first layer that does not fit, with both shapes
----@return string[]? names of the file's layers, where they do not fit
+---@return { name: string, shape: integer[] }[]? arrays of the file, by their layers' names, where they do not fit
 function keras.load(path, layers, given)
   local strict = options.check("keras.load", given, { strict = true }).strict
   local file <close>, message = open(path)
@@ -280,9 +221,11 @@ function keras.load(path, layers, given)
   local ok, result = pcall(load, file, path, ours, strict)
   if ok then return result end
   if type(result) ~= "table" then return nil, result end
-  local names = {}
-  for i, layer in ipairs(result.layers) do names[i] = layer.name end
-  return nil, path .. ": " .. result.reason, names
+  local arrays = {}
+  for _, found in ipairs(result.layers) do
+    for _, weight in ipairs(found.weights) do arrays[#arrays + 1] = { name = found.name, shape = weight.shape } end
+  end
+  return nil, path .. ": " .. result.reason, arrays
 end
 
 return keras

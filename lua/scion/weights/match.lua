@@ -59,12 +59,15 @@ end
 ---@return true? read
 ---@return string? message names the file
 function match.read(matched)
-  for _, pair in ipairs(matched) do
+  local arrays = {}
+  for i, pair in ipairs(matched) do
+    arrays[i] = pair.array
     local problem = array.misfit(pair.array)
     if problem then return nil, pair.array.path .. ": " .. problem end
   end
+  local room <close> = array.room(arrays)
   for _, pair in ipairs(matched) do
-    local read, message = array.read_into(pair.array, pair.weight.tensor, strides_of(pair))
+    local read, message = array.read_into(pair.array, pair.weight.tensor, room, strides_of(pair))
     if not read then return nil, message end
   end
   return true

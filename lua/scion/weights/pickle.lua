@@ -3,8 +3,8 @@
 --- is not there is refused by name: nothing is ever called.
 local pickle = {}
 
---- Operations in one pickle: a few dozen a tensor. Together with the stack's and the memo's share that bounds the memory.
-local most_operations = 500000
+--- Operations in one pickle: a few dozen a tensor. None takes more than some hundred bytes, so that this bounds the memory.
+local most_operations = 250000
 
 --- Python's None.
 pickle.none = setmetatable({}, { __tostring = function() return "None" end })
@@ -12,7 +12,7 @@ local mark = {}
 
 ---@class scion.Pickled a container or what a `find` function made
 ---@field type "dict"|"list"|"tuple"|string
----@field keys any[]? of a dict, whose values are the list part
+---@field keys any[]? of a dict that is not empty, whose values are the list part
 
 local function fail(message, ...) error(setmetatable({ text = message:format(...) }, { __tostring = function(e) return e.text end })) end
 
@@ -63,6 +63,7 @@ end
 
 local function set_items(dict, values)
   if #values % 2 == 1 then fail "it has a key without a value" end
+  dict.keys = dict.keys or {}
   for i = 1, #values, 2 do
     dict.keys[#dict.keys + 1] = values[i]
     dict[#dict + 1] = values[i + 1]
@@ -101,7 +102,7 @@ local operations = {
     if protocol > 3 then fail("its protocol %d is not read; torch.save writes 2", protocol) end
   end,
   ["("] = function(self) push(self, mark) end,
-  ["}"] = function(self) push(self, { type = "dict", keys = {} }) end,
+  ["}"] = function(self) push(self, { type = "dict" }) end,
   ["]"] = function(self) push(self, { type = "list" }) end,
   [")"] = function(self) push(self, { type = "tuple" }) end,
   ["N"] = function(self) push(self, pickle.none) end,

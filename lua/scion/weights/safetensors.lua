@@ -52,7 +52,7 @@ function safetensors.arrays(path)
   local list = {}
   for name, entry in pairs(file:header()) do
     local elements = array.elements(entry.shape)
-    list[#list + 1] = { name = name, path = path, dtype = entry.dtype, shape = entry.shape, place = entry.place,
+    list[#list + 1] = { name = name, path = path, dtype = entry.dtype, shape = entry.shape, read = array.in_file(path, entry.place),
                         bytes = elements * (core.element_size(entry.dtype) or 0) }
   end
   table.sort(list, function(a, b) return a.name < b.name end)

@@ -4,11 +4,12 @@ local array = require "scion.weights.array"
 local core = require "scion.core"
 local lfs = require "lfs"
 local pickle = require "scion.weights.pickle"
-local zip = require "scion.weights.zip"
 
 local torch = {}
 
 local most_pickled = 8 << 20 -- bytes of one pickle
+local most_tensors = 20000
+local most_dimensions = 64 -- PyTorch's
 local magic_number = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
 local storages = { Float = "F32", Half = "F16", Double = "F64", BFloat16 = "BF16", Byte = "U8", Char = "I8", Short = "I16", Int = "I32",
@@ -20,18 +21,19 @@ local function check(condition, message)
   if not condition then pickle.fail("it describes a tensor wrongly: %s", message) end
 end
 
-local function whole(value) return math.type(value) == "integer" and value >= 0 end
+local function natural(value) return math.type(value) == "integer" and value >= 0 end
 
 local function sizes(tuple, what)
-  check(type(tuple) == "table" and (tuple.type == "tuple" or tuple.type == "list"), what .. " is no tuple")
-  for _, n in ipairs(tuple) do check(whole(n), what .. " has what is no whole number from 0 up") end
-  return table.move(tuple, 1, #tuple, 1, {})
+  check(type(tuple) == "table" and tuple.type == "tuple", what .. " is no tuple")
+  check(#tuple <= most_dimensions, what .. " has more than 64 numbers")
+  for _, n in ipairs(tuple) do check(natural(n), what .. " has what is no whole number from 0 up") end
+  return tuple -- not copied: many tensors may share one
 end
 
 local function rebuild_tensor(arguments)
   local storage, first = arguments[1], arguments[2]
   check(type(storage) == "table" and storage.type == "storage", "it has no storage")
-  check(whole(first), "its offset is no whole number")
+  check(natural(first), "its offset is no whole number")
   local shape, strides = sizes(arguments[3], "its shape"), sizes(arguments[4], "its strides")
   check(#shape == #strides, "shape and strides differ in length")
   return { type = "tensor", storage = storage, first = first, shape = shape, strides = strides }
@@ -43,8 +45,11 @@ local function rebuild_parameter(arguments)
 end
 
 local function rebuild_dict(arguments)
-  local dict = { type = "dict", keys = {} }
-  for i, pair in ipairs(arguments[1] or {}) do -- Python 2 pickles the pairs
+  local dict, items = { type = "dict" }, arguments[1] -- which Python 2 pickles
+  if items == nil then return dict end
+  if type(items) ~= "table" or items.type ~= "list" then pickle.fail "it makes a dict of what is no list" end
+  dict.keys, items.type = {}, "spent" -- else a short pickle could have a long list copied again and again
+  for i, pair in ipairs(items) do
     if type(pair) ~= "table" or #pair ~= 2 then pickle.fail "it makes a dict of what are no pairs" end
     dict.keys[i], dict[i] = pair[1], pair[2]
   end
@@ -56,10 +61,10 @@ local function persistent_storage(id)
   check(type(id) == "table" and id.type == "tuple" and id[1] == "storage", "a persistent id is no storage")
   local dtype = type(id[2]) == "table" and id[2].dtype
   check(dtype, "a storage has no type")
-  check(type(id[3]) == "string" and whole(id[5]), "a storage has no key or size")
+  check(type(id[3]) == "string" and natural(id[5]), "a storage has no key or size")
   local view = type(id[6]) == "table" and id[6].type == "tuple" and id[6]
   if not view then return { type = "storage", dtype = dtype, key = id[3], first = 0, count = id[5] } end
-  check(whole(view[2]) and whole(view[3]), "a view of a storage has no offset or size")
+  check(natural(view[2]) and natural(view[3]), "a view of a storage has no offset or size")
   check(view[2] <= id[5] and view[3] <= id[5] - view[2], "a view is larger than its storage")
   return { type = "storage", dtype = dtype, key = id[3], first = view[2], count = view[3] }
 end
@@ -80,12 +85,12 @@ end
 
 --- The tensors in a dict by their names, in its order; a later one takes the place of an earlier one of its name.
 local function tensors_in(value)
-  if type(value) ~= "table" or value.type ~= "dict" then return {} end
   local list, index = {}, {}
-  for i, key in ipairs(value.keys) do
+  for i, key in ipairs(type(value) == "table" and value.type == "dict" and value.keys or {}) do
     if type(key) == "string" and type(value[i]) == "table" and value[i].type == "tensor" then
       index[key] = index[key] or #list + 1
       list[index[key]] = { name = key, tensor = value[i] }
+      if #list > most_tensors then error(("it holds more than %d tensors"):format(most_tensors), 0) end
     end
   end
   return list
@@ -97,9 +102,11 @@ local wrappers = { state_dict = 1, model_state_dict = 2, model = 3, net = 4, mod
 local function find_tensors(value)
   local found = tensors_in(value)
   if #found > 0 or type(value) ~= "table" or value.type ~= "dict" then return found end
-  local best = math.huge
-  for i, key in ipairs(value.keys) do
-    local inner, rank = tensors_in(value[i]), wrappers[key] or 6
+  local best, known = math.huge, {} -- a dict may be there any number of times
+  for i, key in ipairs(value.keys or {}) do
+    local rank = wrappers[key] or 6
+    local inner = known[value[i]] or tensors_in(value[i])
+    known[value[i]] = inner
     if #inner > 0 and rank < best then found, best = inner, rank end
   end
   return found
@@ -113,15 +120,15 @@ local function strip_prefix(arrays)
   for _, a in ipairs(arrays) do a.name = a.name:sub(8) end
 end
 
---- The arrays of a state dict. place_of: a storage's place in the file, bytes and checksum by its key.
-local function to_arrays(path, value, place_of)
+--- The arrays of a state dict. find: what reads a storage, and how many bytes it has.
+local function to_arrays(path, value, find)
   local arrays = {}
   for i, found in ipairs(find_tensors(value)) do
     local t, storage = found.tensor, found.tensor.storage
-    local place, bytes, crc = place_of(storage)
+    local read, bytes = find(storage)
     local size = core.element_size(storage.dtype)
     local a = { name = found.name, path = path, dtype = storage.dtype, shape = t.shape, strides = t.strides, first = storage.first + t.first,
-                place = place, bytes = math.min(bytes, (storage.first + storage.count) * size), crc = crc }
+                read = read, bytes = math.min(bytes, (storage.first + storage.count) * size) }
     local problem = array.misfit(a)
     if problem then error(problem, 0) end
     arrays[i] = a
@@ -139,24 +146,26 @@ local function read_pickle(text, position, rule)
   return value, next_or_message
 end
 
-local function bytes_at(path, place, count)
-  local bytes <close>, message = core.read_bytes(path, place, count)
-  if not bytes then error(message:sub(#path + 3), 0) end
+--- What a read gave, as a string; raises its message without the path.
+local function string_of(path, tensor, message)
+  local bytes <close> = tensor or error(message:sub(#path + 3), 0)
   return bytes:bytes()
 end
 
-local function read_archive(path, entries)
-  local root
+local function bytes_at(path, place, count) return string_of(path, core.read_bytes(path, place, count)) end
+
+local function read_archive(path, archive)
+  local entries, root = archive:entries(), nil
   for name in pairs(entries) do root = name:match "^(.*)data%.pkl$" or root end
   if not root then error("a zip archive without data.pkl: not written by torch.save", 0) end
-  local order, description = entries[root .. "byteorder"], entries[root .. "data.pkl"]
-  if order and (order.bytes > 6 or bytes_at(path, order.place, order.bytes) ~= "little") then error("it is of a machine of another byte order", 0) end
-  if description.bytes > most_pickled then error("its data.pkl is too long", 0) end
-  local value = read_pickle(bytes_at(path, description.place, description.bytes), 1)
-  return to_arrays(path, value, function(storage)
-    local entry = entries[root .. "data/" .. storage.key]
-    if not entry then error(("storage '%s' is missing"):format(storage.key), 0) end
-    return entry.place, entry.bytes, entry.crc
+  local function whole(name) return string_of(path, archive:read(name, 0, entries[name].bytes)) end
+  local order, description = root .. "byteorder", root .. "data.pkl"
+  if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then error("it is of a machine of another byte order", 0) end
+  if entries[description].bytes > most_pickled then error("its data.pkl is too long", 0) end
+  return to_arrays(path, read_pickle(whole(description), 1), function(storage)
+    local name = root .. "data/" .. storage.key
+    local entry = entries[name] or error(("storage '%s' is missing"):format(storage.key), 0)
+    return function(offset, count, room) return archive:read(name, offset, count, room) end, entry.bytes
   end)
 end
 
@@ -187,7 +196,7 @@ local function read_chain(path, text, size)
   end
   return to_arrays(path, value, function(storage)
     local found = places[storage.key] or error(("storage '%s' is missing"):format(tostring(storage.key)), 0)
-    return found[1], found[2]
+    return array.in_file(path, found[1]), found[2]
   end)
 end
 
@@ -195,23 +204,31 @@ local function list(path)
   local size = lfs.attributes(path, "size") or 0
   local head = bytes_at(path, 0, math.min(size, 4))
   if head == "PK\3\4" then
-    local entries, message = zip.entries(path)
-    if not entries then error(message:sub(#path + 3), 0) end
-    return read_archive(path, entries)
+    local archive, message = core.zip_open(path)
+    if not archive then error(message:sub(#path + 3), 0) end
+    local ok, arrays = pcall(read_archive, path, archive)
+    if not ok then
+      archive:close()
+      error(arrays, 0)
+    end
+    arrays.archive = archive
+    return arrays
   end
   if head:byte() ~= 0x80 then error("not a file of torch.save", 0) end
   return read_chain(path, bytes_at(path, 0, math.min(size, most_pickled)), size)
 end
 
+local closable = { __close = function(arrays) if arrays.archive then arrays.archive:close() end end }
+
 --- Lists the arrays of a state dict, without reading their numbers. Checkpoints that hold one as `state_dict` or `model` will do, and
 --- DataParallel's prefix "module." goes.
 ---@param path string
----@return scion.Array[]? arrays in the dict's order; nil when the file is missing, damaged, or holds anything but tensors and plain
----containers
+---@return scion.Array[]? arrays in the dict's order, to be read until the list is closed or collected; nil when the file is missing,
+---damaged, or holds anything but tensors and plain containers
 ---@return string? message names the file, and what was refused
 function torch.arrays(path)
   local ok, arrays = pcall(list, path)
-  if ok then return arrays end
+  if ok then return setmetatable(arrays, closable) end
   return nil, path .. ": " .. tostring(arrays)
 end
 
@@ -220,7 +237,7 @@ end
 ---@return table<string, scion.Tensor>? tensors by name
 ---@return string? message names the file
 function torch.read(path)
-  local arrays, message = torch.arrays(path)
+  local arrays <close>, message = torch.arrays(path)
   if not arrays then return nil, message end
   return array.read_all(arrays)
 end

@@ -1,0 +1,94 @@
+/* The userdata of an open zip archive, and core.zip_open. */
+#include "binding.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ZIP "scion.zip"
+
+/* ---- life */
+
+static scion_zip **check_handle(lua_State *L) { return luaL_checkudata(L, 1, ZIP); }
+
+static scion_zip *check_open(lua_State *L) {
+  scion_zip *archive = *check_handle(L);
+  if (!archive) luaL_error(L, "attempt to use a closed zip archive");
+  return archive;
+}
+
+/* core.zip_open(path) -> archive, or nil and a message */
+static int core_zip_open(lua_State *L) {
+  const char *path = scion_check_text(L, 1);
+  scion_zip **archive = lua_newuserdatauv(L, sizeof *archive, 0);
+  *archive = NULL;
+  luaL_setmetatable(L, ZIP);
+  return scion_push_result(L, scion_zip_open(archive, path), 1);
+}
+
+/* archive:close(), as often as you like */
+static int archive_close(lua_State *L) {
+  scion_zip **archive = check_handle(L);
+  scion_zip_close(*archive);
+  *archive = NULL;
+  return 0;
+}
+
+/* ---- contents */
+
+/* archive:entries() -> {name = {bytes = of its contents, packed = in the archive, stored = whether they lie there as they are}, ...} */
+static int archive_entries(lua_State *L) {
+  const scion_zip *archive = check_open(L);
+  scion_zip_entry entry;
+  lua_newtable(L);
+  for (size_t i = 0; scion_zip_entry_at(archive, i, &entry); i++) {
+    lua_pushstring(L, entry.name);
+    lua_createtable(L, 0, 3);
+    lua_pushinteger(L, (lua_Integer)entry.bytes);
+    lua_setfield(L, -2, "bytes");
+    lua_pushinteger(L, (lua_Integer)entry.packed);
+    lua_setfield(L, -2, "packed");
+    lua_pushboolean(L, entry.stored);
+    lua_setfield(L, -2, "stored");
+    lua_rawset(L, -3);
+  }
+  return 1;
+}
+
+/* archive:read(name, offset, bytes, room = a new one) -> the u8 tensor `room`, which begins with that many bytes of an entry's contents;
+ * or nil and a message */
+static int archive_read(lua_State *L) {
+  scion_zip *archive = check_open(L);
+  const char *name = scion_check_text(L, 2);
+  lua_Integer offset = luaL_checkinteger(L, 3);
+  int64_t bytes = luaL_checkinteger(L, 4);
+  luaL_argcheck(L, offset >= 0 && bytes >= 0, 3, "offset and bytes count from 0");
+  scion_tensor t = scion_push_room(L, 5, bytes);
+  return scion_push_result(L, scion_zip_read(archive, name, (uint64_t)offset, &t), 1);
+}
+
+/* archive:copy(name, file) -> true once an entry's contents are written to a file of Lua's io, or nil and a message */
+static int archive_copy(lua_State *L) {
+  scion_zip *archive = check_open(L);
+  const char *name = scion_check_text(L, 2);
+  const luaL_Stream *stream = luaL_checkudata(L, 3, LUA_FILEHANDLE);
+  luaL_argcheck(L, stream->closef, 3, "a closed file");
+  scion_status status = fflush(stream->f) == 0 ? scion_zip_copy(archive, name, fileno(stream->f))
+                                               : scion_fail(SCION_WORLD, "a file cannot be written");
+  lua_pushboolean(L, 1);
+  return scion_push_result(L, status, 1);
+}
+
+static const luaL_Reg functions[] = {{"zip_open", core_zip_open}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"entries", archive_entries}, {"read", archive_read}, {"copy", archive_copy}, {"close", archive_close}, {NULL, NULL}};
+
+void scion_open_zip(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  luaL_newmetatable(L, ZIP);
+  lua_pushcfunction(L, archive_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, archive_close);
+  lua_setfield(L, -2, "__close");
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

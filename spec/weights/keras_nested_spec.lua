@@ -1,0 +1,88 @@
+-- Keras's models that hold another one as a layer, as transfer learning makes them: a network of the same layers predicts what they did.
+local core = require "scion.core"
+local scion = require "scion"
+local support = dofile "spec/files/support.lua"
+local weights = require "scion.weights"
+local nn = scion.nn
+
+local fixtures = "spec/fixtures/weights/"
+local golden = core.json_decode(support.slurp(fixtures .. "nested.json"))
+
+local function pattern()
+  local bytes = {}
+  for i = 0, 7 do
+    for j = 0, 8 do
+      for c = 0, 2 do bytes[#bytes + 1] = string.char((37 * i + 101 * j + 59 * c + i * j) % 256) end
+    end
+  end
+  return support.tensor("u8", { 1, 8, 9, 3 }, table.concat(bytes))
+end
+
+local function norm(x) return nn.relu()(nn.batch_norm { scale = false, epsilon = 1e-3, statistics = "stored" }(x)) end
+
+local function base(x)
+  x = norm(nn.conv2d(4, 3, { padding = "same", bias = false })(x))
+  return norm(nn.conv2d(4, 3, { padding = "same", bias = false })(nn.add() { x, nn.conv2d(4, 1)(x) }))
+end
+
+local function input() return nn.input { shape = { 8, 9, 3 }, preprocess = "unit" } end
+local function head(x, ...)
+  x = nn.global_avg_pool()(x)
+  for _, units in ipairs { ... } do x = nn.dense(units)(x) end
+  return scion.model { output = x }
+end
+
+local function deviation(model, name)
+  local y, worst = model:features(pattern(), model:layer(#model:layers()).name):reshape { -1 }, 0
+  for i, value in ipairs(golden[name]) do worst = math.max(worst, math.abs(value - y:get(i))) end
+  return worst
+end
+
+local function loads(name, model, count)
+  assert.is_true(deviation(model, name) > 1e-3)
+  assert.equal(count, weights.load(model, fixtures .. name).loaded)
+  assert.is_true(deviation(model, name) < 1e-5, name .. deviation(model, name))
+end
+
+describe("Keras's models within models", function()
+  teardown(support.done)
+
+  it("load by class and order: beside an augmentation without weights", function()
+    loads("nested.weights.h5", head(base(input()), 5, 3), 14)
+  end)
+
+  it("load when they lie deeper, behind a layer and a Lambda whose code nobody runs", function()
+    local archive <close> = assert(core.zip_open(fixtures .. "nested.keras"))
+    assert.matches('"Lambda"', archive:read("config.json", 0, archive:entries()["config.json"].bytes):bytes(), 1, true)
+    loads("nested.keras", head(base(nn.conv2d(3, 3, { padding = "same" })(input())), 5), 14)
+  end)
+
+  it("load from Keras 2's files, although weights that were frozen are listed last", function()
+    loads("nested.h5", head(base(input()), 5, 3), 14)
+  end)
+
+  it("load by name where the order is not told", function()
+    local function net(first, second)
+      local x = nn.conv2d(3, 3, { padding = "same", name = first })(input())
+      x = nn.global_avg_pool()(nn.conv2d(3, 3, { padding = "same", name = second })(x))
+      return scion.model { output = nn.dense(5, { name = "out" })(x) }
+    end
+    loads("named.weights.h5", net("first", "second"), 6)
+    assert.has_error(function() weights.load(net("a", "b"), fixtures .. "named.weights.h5") end, fixtures ..
+      "named.weights.h5: its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's")
+  end)
+
+  it("are refused by the layer that does not fit, and load as far as they fit", function()
+    for _, name in ipairs { "nested.weights.h5", "nested.h5" } do
+      local ok, message = pcall(weights.load, head(base(input()), 5), fixtures .. name)
+      assert.is_false(ok)
+      assert.matches(("^%s%s: layer 'dense[_1]*' has no counterpart in the model %%(the file has 7 layers with weights, the model 6%%)"):format(
+        fixtures:gsub("%p", "%%%0"), name:gsub("%p", "%%%0")), message)
+      ok, message = pcall(weights.load, head(base(input()), 5, 4), fixtures .. name)
+      assert.is_false(ok)
+      assert.matches("has kernel 5x3, but dense_2 expects 5x4", message, 1, true)
+      local report = weights.load(scion.model { output = base(input()) }, fixtures .. name, { strict = false })
+      assert.same({ 10, 2, {} }, { report.loaded, #report.unexpected, report.missing })
+    end
+  end)
+end)

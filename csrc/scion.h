@@ -190,10 +190,14 @@ scion_status scion_random_permutation(scion_tensor *t, uint64_t seed, uint32_t s
 #define SCION_SCRATCH_BYTES ((size_t)8 << 20)
 
 /* Runs fn(data, chunk, scratch) for every chunk in 0 .. chunks-1. scratch: SCION_SCRATCH_BYTES, 64-byte aligned, this
- * thread's own until fn returns. Subnormal numbers count as zero while it runs. fn must not fail and must not call
- * scion_parallel_for. Calls from several threads take turns. Fails only when the pool's memory cannot be had. */
+ * thread's own until fn returns. fn must not fail and must not call scion_parallel_for. Calls from several threads take turns.
+ * Fails only when the pool's memory cannot be had. */
 typedef void scion_chunk_function(void *data, int64_t chunk, void *scratch);
 scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *data);
+
+/* Whether subnormal numbers count as zero in this thread, and in the chunks it has run; returns whether they did. Processors take up
+ * to a hundred times as long for them, and gradients and activations that fade are full of them. Off at first, as everywhere. */
+bool scion_flush_subnormals(bool flush);
 
 int scion_threads(void);                     /* how many work on a parallel_for, the caller included; default: CPUs we may use */
 scion_status scion_set_threads(int threads); /* 1 .. SCION_MAX_THREADS */

@@ -150,6 +150,13 @@ static const scion_operation rows[] = {
   {"adam_update", "w! g m! v!", "lr beta1 beta2 epsilon step decay", run_adam_update},
 };
 
+scion_status scion_run_operation(const scion_operation *operation, scion_tensor *const *tensors, const scion_options *options) {
+  bool flushed = scion_flush_subnormals(true);
+  scion_status status = operation->run(tensors, options);
+  scion_flush_subnormals(flushed);
+  return status;
+}
+
 /* ---- reading a step's table */
 
 const scion_operation *scion_check_operation(lua_State *L, int index) {
@@ -288,7 +295,7 @@ static int core_run(lua_State *L) {
     if (!tensors[i] && !(lua_isnil(L, -1) && operands[i].optional))
       return luaL_error(L, "%s: operand '%s' must be a tensor, not %s", operation->name, operands[i].name, luaL_typename(L, -1));
   }
-  scion_check(L, operation->run(tensors, &options));
+  scion_check(L, scion_run_operation(operation, tensors, &options));
   for (int i = 0; i < count; i++)
     if (operands[i].written && tensors[i]) scion_touch(tensors[i]);
   return 0;

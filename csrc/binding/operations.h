@@ -39,5 +39,7 @@ const scion_operation *scion_check_operation(lua_State *L, int index);
 int scion_operands(const scion_operation *operation, scion_operand operands[SCION_MAX_OPERANDS]);
 /* Reads the row's options from the table at that index, and raises on keys that are neither operands nor options. */
 void scion_read_options(lua_State *L, int index, const scion_operation *operation, scion_options *options);
+/* Runs it with subnormal numbers as zeros. */
+scion_status scion_run_operation(const scion_operation *operation, scion_tensor *const *tensors, const scion_options *options);
 
 #endif

@@ -144,7 +144,7 @@ static int program_run(lua_State *L) {
     resolve(s, arena, examples, tensors, pointers);
     s->options.step = count;
     double start = scion_clock();
-    scion_status status = s->operation->run(pointers, &s->options);
+    scion_status status = scion_run_operation(s->operation, pointers, &s->options);
     s->seconds += scion_clock() - start;
     if (status != SCION_OK) return luaL_error(L, "%s (step %d, %s)", scion_error_message(), i + 1, s->operation->name);
     for (int j = 0; j < s->count; j++)

@@ -17,6 +17,7 @@ typedef struct {
   scion_chunk_function *fn;
   void *data;
   int64_t chunks;
+  uint64_t mode; /* the caller's */
 } pool_job;
 
 static struct {
@@ -41,36 +42,47 @@ static inline void pause_cpu(void) {
 #endif
 }
 
-/* Lets subnormal numbers count as zero, for which processors take up to a hundred times as long; returns what was in force. */
-static inline uint64_t flush_subnormals(void) {
+/* The register that says how floating-point numbers are computed. */
+static inline uint64_t read_mode(void) {
 #if defined(__SSE2__)
-  unsigned before = __builtin_ia32_stmxcsr();
-  __builtin_ia32_ldmxcsr(before | 0x8040); /* FTZ and DAZ */
-  return before;
+  return __builtin_ia32_stmxcsr();
 #elif defined(__aarch64__)
-  uint64_t before;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(before));
-  __asm__ volatile("msr fpcr, %0" : : "r"(before | (uint64_t)1 << 24)); /* FZ */
-  return before;
+  uint64_t mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
 #else
   return 0;
 #endif
 }
-static inline void restore_subnormals(uint64_t before) {
+static inline void write_mode(uint64_t mode) {
 #if defined(__SSE2__)
-  __builtin_ia32_ldmxcsr((unsigned)before);
+  __builtin_ia32_ldmxcsr((unsigned)mode);
 #elif defined(__aarch64__)
-  __asm__ volatile("msr fpcr, %0" : : "r"(before));
+  __asm__ volatile("msr fpcr, %0" : : "r"(mode));
 #else
-  (void)before;
+  (void)mode;
 #endif
+}
+#if defined(__SSE2__)
+#define FLUSHES ((uint64_t)0x8040) /* FTZ and DAZ */
+#elif defined(__aarch64__)
+#define FLUSHES ((uint64_t)1 << 24) /* FZ */
+#else
+#define FLUSHES ((uint64_t)0)
+#endif
+
+bool scion_flush_subnormals(bool flush) {
+  uint64_t mode = read_mode();
+  write_mode(flush ? mode | FLUSHES : mode & ~FLUSHES);
+  return (mode & FLUSHES) != 0;
 }
 
 static void run_chunks(const pool_job *job, void *scratch) {
   int64_t chunk;
-  uint64_t before = flush_subnormals();
+  uint64_t before = read_mode();
+  write_mode(job->mode);
   while ((chunk = atomic_fetch_add(&pool.next, 1)) < job->chunks) job->fn(job->data, chunk, scratch);
-  restore_subnormals(before);
+  write_mode(before);
 }
 
 static void *worker(void *argument) {
@@ -157,7 +169,7 @@ scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *
     status = start_workers();
   }
   if (status == SCION_OK) {
-    pool_job job = {fn, data, chunks};
+    pool_job job = {fn, data, chunks, read_mode()};
     bool shared = chunks > 1 && pool.running > 0;
     atomic_store(&pool.next, 0);
     if (shared) {

@@ -126,6 +126,31 @@ static void test_stop(void) {
   }
 }
 
+/* ---- subnormal numbers */
+
+#if defined(__SSE2__) || defined(__aarch64__)
+static void halve_chunk(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  volatile float *numbers = data;
+  numbers[chunk] = numbers[chunk] / 2;
+}
+
+/* The smallest normal number, halved in chunks that all threads have a part in. */
+static void test_subnormals(void) {
+  static float numbers[MOST];
+  for (int flush = 1; flush >= 0; flush--) {
+    CHECK(scion_flush_subnormals(flush) == !flush, "what was in force is not told");
+    for (int i = 0; i < MOST; i++) numbers[i] = 0x1p-126f;
+    OK(scion_parallel_for(MOST, halve_chunk, numbers));
+    int zeros = 0;
+    for (int i = 0; i < MOST; i++) zeros += memcmp(&numbers[i], &(float){0}, sizeof(float)) == 0;
+    CHECK(zeros == (flush ? MOST : 0), "%d of %d subnormal numbers are zero", zeros, MOST);
+  }
+}
+#else
+static void test_subnormals(void) {}
+#endif
+
 int main(void) {
   alarm(120); /* a pool that hangs fails */
   test_begin("threads");
@@ -134,6 +159,7 @@ int main(void) {
   test_fork(false);
   test_fork(true);
   test_stop();
+  test_subnormals();
   scion_threads_stop();
   return test_end();
 }

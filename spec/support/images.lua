@@ -92,4 +92,29 @@ function support.test_data(pending)
   return path
 end
 
+--- Links the first `count` photographs of each class of TrashNet's `part`, "train" or "val", into a new folder.
+function support.photographs(data, part, into, count)
+  local from = data .. "/data/trashnet/" .. part
+  assert(lfs.mkdir(into))
+  for class in lfs.dir(from) do
+    local names = {}
+    for name in lfs.dir(from .. "/" .. class) do
+      if name:find "%.jpg$" then names[#names + 1] = name end
+    end
+    table.sort(names)
+    if #names > 0 then assert(lfs.mkdir(into .. "/" .. class)) end
+    for i = 1, math.min(count, #names) do
+      assert(lfs.link(("%s/%s/%s"):format(from, class, names[i]), ("%s/%s/%s"):format(into, class, names[i]), true))
+    end
+  end
+end
+
+--- Runs a command; returns what it wrote to both outputs, and how it ended.
+function support.shell(command)
+  local pipe = assert(io.popen(command .. " 2>&1"))
+  local out = pipe:read "a"
+  local ended, _, code = pipe:close()
+  return out, ended and 0 or code
+end
+
 return support

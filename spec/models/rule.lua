@@ -6,7 +6,9 @@ local scion = require "scion"
 local rule = {}
 
 --- FNV-1a, 32 bits.
-local function stream(name)
+---@param name string
+---@return integer
+function rule.stream(name)
   local h = 2166136261
   for i = 1, #name do h = (h ~ name:byte(i)) * 16777619 & 0xFFFFFFFF end
   return h
@@ -32,7 +34,7 @@ function rule.fill(model, publisher, gamma)
         for k = 1, name == "depthwise_kernel" and 2 or #shape - 1 do fan_in = fan_in * shape[k] end
         range = { -math.sqrt(6 / fan_in), math.sqrt(6 / fan_in) }
       end
-      if range then core.fill_uniform(p.tensor, 1, stream(title .. "/" .. name), range[1], range[2]) end
+      if range then core.fill_uniform(p.tensor, 1, rule.stream(title .. "/" .. name), range[1], range[2]) end
     end
   end
 end
@@ -42,8 +44,8 @@ end
 ---@return scion.Tensor
 function rule.images(size)
   local pixels = 2 * size * size * 3
-  local noise = core.uniform({ pixels }, 1, stream "images", 0, 128):totable()
-  local offset = core.uniform({ 2 * 3 }, 1, stream "offsets", 0, 128):totable()
+  local noise = core.uniform({ pixels }, 1, rule.stream "images", 0, 128):totable()
+  local offset = core.uniform({ 2 * 3 }, 1, rule.stream "offsets", 0, 128):totable()
   for i = 0, pixels - 1 do
     noise[i + 1] = noise[i + 1] // 1 + offset[i // (size * size * 3) * 3 + i % 3 + 1] // 1
   end
@@ -116,7 +118,7 @@ function rule.describe(node)
     weights[i] = name .. ":" .. table.concat(p.tensor:shape(), "x")
   end
   local text = ("%s %s %s"):format(layer.kind, table.concat(node.shape, "x"), table.concat(weights, " "))
-  return ("%08x"):format(stream(text)), ("%04x"):format(stream(publisher_name(layer, "keras")) & 0xFFFF), text
+  return ("%08x"):format(rule.stream(text)), ("%04x"):format(rule.stream(publisher_name(layer, "keras")) & 0xFFFF), text
 end
 
 --- The standard deviation of a list.

@@ -31,9 +31,22 @@ local function small(top, changes)
   x = nn.max_pool(2, { name = "pool" })(x)
   if top then
     x = nn.flatten { name = "flatten" }(x)
-    x = nn.dense(5, { name = "out", origin = { torchvision = "classifier.1", image = { 3, 4, 6 } } })(x)
+    x = nn.dense(5, { name = "out", origin = { torchvision = "classifier.1" } })(x)
   end
   return scion.model { output = x }
+end
+
+-- Its sister with a separable convolution, batch norm without a scale, and batch norm of what was flattened.
+local function separable()
+  local function norm(options)
+    options.epsilon, options.statistics = 1e-5, "stored"
+    return nn.batch_norm(options)
+  end
+  local x = nn.input { shape = { 10, 7, 3 }, preprocess = "unit", name = "input" }
+  x = norm { scale = false, name = "norm" }(nn.separable_conv2d(4, 3, { name = "first" })(x))
+  x = nn.flatten()(nn.max_pool(2, { stride = 3 })(x))
+  x = nn.dropout(0.5)(nn.relu()(norm { name = "vector" }(x)))
+  return scion.model { output = nn.dense(3, { name = "out" })(x) }
 end
 
 -- Every number of a model, to see whether one changed.
@@ -68,6 +81,34 @@ describe("torchvision's names", function()
     assert.is_true(deviation(model, pattern(8, 9), golden.small) < 1e-5)
     model:layer("out").weights.kernel:set(1, 1, model:layer("out").weights.kernel:get(1, 1) + 0.01)
     assert.is_true(deviation(model, pattern(8, 9), golden.small) > 1e-5)
+  end)
+
+  it("load into separable convolutions and flattened batch norm, and hold what batch norm without a scale implies", function()
+    local model, path = separable(), folder .. "/separable.safetensors"
+    local file = "spec/fixtures/weights/torchvision_separable.pth"
+    local tensors = assert(require("scion.weights.torch").read(file))
+    weights.load(model, file)
+    assert.is_true(deviation(model, pattern(10, 7), golden.separable) < 1e-5)
+    model:export(path)
+    local written = assert(require("scion.weights.safetensors").read(path))
+    for name, tensor in pairs(tensors) do
+      if not name:find "num_batches" then assert.is_true(tensor:equal(written[name]), name) end
+    end
+    local other = separable()
+    weights.load(other, path)
+    assert.same(numbers(model), numbers(other))
+    written["norm.weight"]:set(2, 0.5)
+    assert(core.safetensors_write(path, written))
+    other = separable()
+    local before = numbers(other)
+    local ok, message = pcall(weights.load, other, path)
+    assert.is_false(ok)
+    assert.equal(path .. ": norm.weight is not 1 throughout, and the model has no such weight", message)
+    assert.same(before, numbers(other))
+    written["norm.weight"] = nil
+    assert(core.safetensors_write(path, written))
+    weights.load(other, path)
+    assert.same(numbers(model), numbers(other))
   end)
 
   it("leave a classifier that the model does not have, and say so", function()

@@ -41,6 +41,7 @@ local builder = {}
 ---@field parameters integer published number, with the top for 1000 classes, statistics of batch norm included
 ---@field macs integer multiply-adds at the default size
 ---@field variants scion.Variant[] the first is the default
+---@field alike boolean? the variants differ in names and preprocessing alone
 local architecture = { __name = "scion.Architecture" }
 
 local known = { weights = false, input = false, top = false, classes = 1000, batch_norm = false, preprocess = false, variant = false, strict = true }
@@ -154,7 +155,9 @@ function architecture:__call(given)
     local x = nn.input { shape = { size[1], size[2], 3 }, preprocess = o.preprocess or variant.preprocess, name = "input" }
     x = self.trunk(x, o)
     if o.top then x = self.top(x, o) end
-    return model.new { output = x, name = self.name }
+    local network = model.new { output = x, name = self.name }
+    network.variant = o.variant
+    return network
   end
   local made, report
   if o.weights then

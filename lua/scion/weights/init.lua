@@ -25,9 +25,7 @@ end
 
 local function load_torchvision(path, arrays, layers, strict)
   local torchvision = require "scion.weights.torchvision"
-  local expected, message = torchvision.expected(layers)
-  if not expected then error(("%s: %s"):format(path, message), 0) end
-  return load_arrays(path, arrays, expected, torchvision.may_be_left, strict)
+  return load_arrays(path, arrays, torchvision.expected(layers), torchvision.may_be_left, strict)
 end
 
 local function load_torch(path, layers, strict)

@@ -1,5 +1,6 @@
 --- Arrays of a file and weights of a model, by name: what fits, what does not, and reading what does.
 local array = require "scion.weights.array"
+local core = require "scion.core"
 local report = require "scion.weights.report"
 
 local match = {}
@@ -9,6 +10,7 @@ local match = {}
 ---@field shape integer[] the array's
 ---@field tensor scion.Tensor the model's, reshaped so that each dimension has one stride
 ---@field axes integer[][]? for each dimension of the tensor the array's axis, and what to multiply its stride by; none: the same order
+---@field implied boolean? the model computes as if it had this weight, with the tensor's values: an array of others does not fit
 
 ---@class scion.MatchedWeight
 ---@field weight scion.ExpectedWeight
@@ -30,7 +32,7 @@ function match.compare(path, arrays, expected, may_be_left)
     by_name[weight.name], parts[weight.name:match "^[^.]*"] = nil, true
     local theirs, ours = a and array.shape_text(a.shape), array.shape_text(weight.shape)
     if not a then
-      table.insert(found.missing, weight.name)
+      if not weight.implied then table.insert(found.missing, weight.name) end
     elseif theirs ~= ours then
       table.insert(found.misfits, { name = weight.name, file = theirs, model = ours })
     else
@@ -53,6 +55,17 @@ local function strides_of(pair)
   return list
 end
 
+--- Why an array that the model has no weight for is not what the model computes with, or nothing.
+local function other_than_implied(pair)
+  local expected <const>, a = pair.weight.tensor, pair.array
+  local tensor = core.new(expected:shape(), "f32")
+  local read, message = array.read_into(a, tensor, strides_of(pair))
+  if not read then return message end
+  if not tensor:equal(expected) then
+    return ("%s: %s is not %d throughout, and the model has no such weight"):format(a.path, a.name, expected:get(1) // 1 | 0)
+  end
+end
+
 --- Reads the numbers. All arrays are checked before a tensor changes; only damage that shows while the numbers themselves are read
 --- can leave part of the tensors overwritten.
 ---@param matched scion.MatchedWeight[]
@@ -64,8 +77,16 @@ function match.read(matched)
     if problem then return nil, pair.array.path .. ": " .. problem end
   end
   for _, pair in ipairs(matched) do
-    local read, message = array.read_into(pair.array, pair.weight.tensor, strides_of(pair))
-    if not read then return nil, message end
+    if pair.weight.implied then
+      local problem = other_than_implied(pair)
+      if problem then return nil, problem end
+    end
+  end
+  for _, pair in ipairs(matched) do
+    if not pair.weight.implied then
+      local read, message = array.read_into(pair.array, pair.weight.tensor, strides_of(pair))
+      if not read then return nil, message end
+    end
   end
   return true
 end

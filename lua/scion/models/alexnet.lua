@@ -31,10 +31,9 @@ end
 return builder.define {
   name = "alexnet",
   input = 224,
-  smallest = 63,
   parameters = 61100840,
   macs = 714188480,
-  variants = { { name = "torchvision", preprocess = "torch", resize = 256, crop = 224,
+  variants = { { name = "torchvision", smallest = 63, preprocess = "torch", resize = 256, crop = 224,
                  weights = { builder.torchvision_file("alexnet-owt", "7be5be79") } } },
   trunk = trunk,
   top = top,

@@ -39,13 +39,12 @@ local function vgg(name, depths, facts)
   return builder.define {
     name = name,
     input = 224,
-    smallest = 32,
     parameters = facts.parameters,
     macs = facts.macs,
     alike = true,
     variants = {
-      { name = "keras", preprocess = "caffe", weights = builder.keras_files(name .. "/" .. name, facts.md5) },
-      { name = "torchvision", preprocess = "torch", resize = 256, crop = 224,
+      { name = "keras", smallest = 32, preprocess = "caffe", weights = builder.keras_files(name .. "/" .. name, facts.md5) },
+      { name = "torchvision", smallest = 32, preprocess = "torch", resize = 256, crop = 224,
         weights = { builder.torchvision_file(name, facts.sha256) } },
     },
     trunk = trunk(depths),

@@ -2,7 +2,7 @@
 local support = dofile "spec/support/images.lua"
 
 describe("an example", function()
-  teardown(support.clean)
+  teardown(support.done)
 
   -- Runs one with so many photographs of each class; returns what it printed.
   local function run(name, weights, train, val)

@@ -22,7 +22,7 @@ local function lay_out(data)
 end
 
 describe("the README", function()
-  teardown(support.clean)
+  teardown(support.done)
   local scripts = blocks()
 
   it("names the commands and holds three scripts", function()

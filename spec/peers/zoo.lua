@@ -26,7 +26,7 @@ end
 
 --- The range of gamma that keeps an architecture's logits in bounds.
 local function gamma(architecture, publisher)
-  local case = core.json_decode(support.read(("spec/fixtures/models/%s.json"):format(publisher)))[architecture.name]
+  local case = core.json_decode(support.slurp(("spec/fixtures/models/%s.json"):format(publisher)))[architecture.name]
   return case and case.gamma or { 0.5, 1.0 }
 end
 
@@ -59,7 +59,7 @@ for _, peer in ipairs(peers) do
         passed, failed = passed + (good and 1 or 0), failed + (good and 0 or 1)
         print(("%-20s %-6s %-9s %4d  logits differ by %.1e  %s"):format(architecture.name, peer.library, how, architecture.input, d, good and "ok" or "FAILED"))
         if not theirs then print(out) end
-        support.clean()
+        support.done()
         collectgarbage()
       end
     end

@@ -25,10 +25,7 @@ end
 describe("model:export", function()
   local folder
   setup(function() folder = support.folder() end)
-  teardown(function()
-    support.remove(folder)
-    support.done()
-  end)
+  teardown(support.done)
 
   it("gives PyTorch's file back, array by array", function()
     local model, path = small(), folder .. "/small.safetensors"
@@ -103,10 +100,7 @@ describe("every architecture", function()
 
   local folder
   setup(function() folder = support.folder() end)
-  teardown(function()
-    support.remove(folder)
-    support.done()
-  end)
+  teardown(support.done)
 
   local function built(name, variant)
     return layer.without_initial_values(function() return scion.models[name] { top = true, variant = variant } end)

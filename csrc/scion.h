@@ -187,7 +187,7 @@ scion_status scion_random_permutation(scion_tensor *t, uint64_t seed, uint32_t s
  * scion_threads_stop or the process. */
 
 #define SCION_MAX_THREADS 256
-#define SCION_SCRATCH_BYTES ((size_t)1 << 20)
+#define SCION_SCRATCH_BYTES ((size_t)8 << 20)
 
 /* Runs fn(data, chunk, scratch) for every chunk in 0 .. chunks-1. scratch: SCION_SCRATCH_BYTES, 64-byte aligned, this
  * thread's own until fn returns. fn must not fail and must not call scion_parallel_for. Calls from several threads take turns.
@@ -251,6 +251,27 @@ scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_ten
 /* dw[r,s,c,o] = sum_{n,i,j} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * dy[n,i,j,o]. Overwrites dw [kh,kw,Ci,Co]. */
 scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
                                            const scion_window *window);
+
+/* ---------------------------------------------------------------- convolution by minimal filtering (kernels/winograd.c)
+ * The same functions as those of scion_conv2d_* for windows of stride 1, by a quarter (3x3) to a half
+ * (1x3) of the multiplications, with up to five times the rounding error: below 1e-5 of the largest sum. Packed weights take
+ * (taps + 3) / taps times the memory along each axis of more than one tap. Winograd 1980; Lavin and Gray 2016. */
+
+/* Whether a window is one of 3x3, 1x3, 3x1, 1x7, 7x1, of stride and dilation 1, padded by less than its taps. */
+int scion_winograd_fits(const scion_window *window);
+/* Elements of the packed tensor (f32, one dimension); `transposed`: for the gradient to the input. */
+int64_t scion_winograd_packed_elements(const scion_tensor *w, int transposed);
+/* Transforms and packs w [kh,kw,Ci,Co], each output channel o multiplied by scale[o] if scale is not NULL. */
+scion_status scion_winograd_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed);
+/* The same for scion_winograd_backward_input: the kernel turned around, Ci and Co exchanged. */
+scion_status scion_winograd_pack_transposed(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed);
+scion_status scion_winograd_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
+                                    const scion_tensor *addend, scion_tensor *y, const scion_window *window,
+                                    scion_activation activation);
+scion_status scion_winograd_backward_input(const scion_tensor *dy, const scion_tensor *packed_transposed, scion_tensor *dx,
+                                           const scion_window *window, int accumulate);
+scion_status scion_winograd_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
+                                             const scion_window *window);
 
 /* ---------------------------------------------------------------- convolution in bf16 (kernels/conv2d_bf16.c)
  * The same sum over x in bf16 and w rounded to bf16, summed in f32; forward alone, for what does not train. bias f32; addend and

@@ -12,6 +12,11 @@
 ROW(conv2d_pack) { UNUSED_OPTIONS; return scion_conv2d_pack(t[0], t[1], t[2]); }
 ROW(conv2d_pack_transposed) { return scion_conv2d_pack_transposed(t[0], t[1], &o->window, t[2]); }
 ROW(conv2d_forward) { return scion_conv2d_forward(t[0], t[1], t[2], t[3], t[4], &o->window, o->activation); }
+ROW(winograd_pack) { UNUSED_OPTIONS; return scion_winograd_pack(t[0], t[1], t[2]); }
+ROW(winograd_pack_transposed) { UNUSED_OPTIONS; return scion_winograd_pack_transposed(t[0], t[1], t[2]); }
+ROW(winograd_forward) { return scion_winograd_forward(t[0], t[1], t[2], t[3], t[4], &o->window, o->activation); }
+ROW(winograd_backward_input) { return scion_winograd_backward_input(t[0], t[1], t[2], &o->window, o->accumulate); }
+ROW(winograd_backward_weights) { return scion_winograd_backward_weights(t[0], t[1], t[2], &o->window); }
 ROW(conv2d_bf16_pack) { UNUSED_OPTIONS; return scion_conv2d_bf16_pack(t[0], t[1], t[2]); }
 ROW(conv2d_bf16_forward) { return scion_conv2d_bf16_forward(t[0], t[1], t[2], t[3], t[4], &o->window, o->activation); }
 ROW(conv2d_backward_input) { return scion_conv2d_backward_input(t[0], t[1], t[2], &o->window, o->accumulate); }
@@ -80,6 +85,11 @@ static const scion_operation rows[] = {
   {"conv2d_pack", "kernel scale? packed!", "", run_conv2d_pack},
   {"conv2d_pack_transposed", "kernel scale? packed!", "window", run_conv2d_pack_transposed},
   {"conv2d_forward", "x packed bias? addend? y!", "window activation", run_conv2d_forward},
+  {"winograd_pack", "kernel scale? packed!", "", run_winograd_pack},
+  {"winograd_pack_transposed", "kernel scale? packed!", "", run_winograd_pack_transposed},
+  {"winograd_forward", "x packed bias? addend? y!", "window activation", run_winograd_forward},
+  {"winograd_backward_input", "dy packed dx!", "window accumulate", run_winograd_backward_input},
+  {"winograd_backward_weights", "x dy dw!", "window", run_winograd_backward_weights},
   {"conv2d_bf16_pack", "kernel scale? packed!", "", run_conv2d_bf16_pack},
   {"conv2d_bf16_forward", "x packed bias? addend? y!", "window activation", run_conv2d_bf16_forward},
   {"conv2d_backward_input", "dy packed dx!", "window accumulate", run_conv2d_backward_input},
@@ -290,6 +300,20 @@ static int core_conv2d_packed(lua_State *L) {
   return 1;
 }
 
+/* core.winograd_fits(window) -> whether minimal filtering does windows of that kind */
+static int core_winograd_fits(lua_State *L) {
+  scion_window window;
+  read_window(L, 1, &window);
+  lua_pushboolean(L, scion_winograd_fits(&window));
+  return 1;
+}
+
+/* core.winograd_packed(kernel, transposed) -> number of elements of the tensor packed for minimal filtering */
+static int core_winograd_packed(lua_State *L) {
+  lua_pushinteger(L, scion_winograd_packed_elements(scion_check_tensor(L, 1), lua_toboolean(L, 2)));
+  return 1;
+}
+
 /* core.conv2d_bf16_packed(kernel) -> number of elements of the tensor packed in bf16 */
 static int core_conv2d_bf16_packed(lua_State *L) {
   lua_pushinteger(L, scion_conv2d_bf16_packed_elements(scion_check_tensor(L, 1)));
@@ -311,6 +335,7 @@ static int core_finite(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"run", core_run}, {"conv2d_packed", core_conv2d_packed},
+                                     {"winograd_packed", core_winograd_packed}, {"winograd_fits", core_winograd_fits},
                                      {"conv2d_bf16_packed", core_conv2d_bf16_packed}, {"bf16", core_bf16},
                                      {"finite", core_finite}, {NULL, NULL}};
 

@@ -47,7 +47,7 @@ static scion_status check_packed(const scion_tensor *packed, const scion_window 
   return SCION_OK;
 }
 
-static scion_status check_epilogue(const scion_tensor *bias, const scion_tensor *addend, const scion_tensor *y,
+scion_status conv2d_check_epilogue(const scion_tensor *bias, const scion_tensor *addend, const scion_tensor *y,
                                    scion_activation activation) {
   char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
   scion_shape_text(y, b, sizeof b);
@@ -112,7 +112,7 @@ scion_status scion_conv2d_forward(const scion_tensor *x, const scion_tensor *pac
                                   scion_activation activation) {
   scion_status status = conv2d_check_images(x, y, window);
   if (status == SCION_OK) status = check_packed(packed, window, x->shape[3], y->shape[3]);
-  if (status == SCION_OK) status = check_epilogue(bias, addend, y, activation);
+  if (status == SCION_OK) status = conv2d_check_epilogue(bias, addend, y, activation);
   if (status != SCION_OK) return status;
   conv2d_grid grid = {.source = conv2d_forward_source(x, y, window), .panels = packed->data, .bias = bias ? bias->data : NULL,
                       .addend = addend ? addend->data : NULL, .addend_stride = addend ? addend->row_stride : 0, .out = y->data,

@@ -13,6 +13,7 @@
 #define CONV2D_DEPTH 384  /* taps x channels at a time */
 #define CONV2D_PITCH 400  /* floats between gathered pixels: no power of two, and room for a vector past the end */
 #define CONV2D_BLOCK 252  /* pixels of a block, or a half or quarter of them: whole tiles of 9, 6, 4, 3 or 2 rows */
+#define CONV2D_GRID_SCRATCH ((size_t)512 << 10) /* bytes of a thread's scratch that a chunk of a grid takes */
 #define CONV2D_GROUP 16   /* panels a chunk at most, so that their part of the depth stays in the second-level cache */
 
 /* Where the values under the taps of a grid pixel lie: tap (r, s) of pixel (n, i, j) is source pixel
@@ -28,6 +29,7 @@ typedef struct {
 typedef struct {
   conv2d_source source;
   const float *panels, *bias, *addend; /* the last two may be NULL */
+  const float *following;              /* weights that are needed after the last of a chunk; NULL: its first ones again */
   int64_t addend_stride;
   float *out; /* grid pixel (n, i, j) is output pixel (n, i*out_step[0] + out_first[0], j*out_step[1] + out_first[1]) */
   int64_t out_stride, out_channels, out_size[2], out_step[2], out_first[2];
@@ -72,6 +74,9 @@ bool conv2d_is_vector(const scion_tensor *t, int64_t elements);
 scion_status conv2d_check_window(const scion_window *window);
 /* f32 images x and y of equal number, and y of the size that the window gives. */
 scion_status conv2d_check_images(const scion_tensor *x, const scion_tensor *y, const scion_window *window);
+/* A bias, an addend (each may be NULL) and an activation that fit output y. */
+scion_status conv2d_check_epilogue(const scion_tensor *bias, const scion_tensor *addend, const scion_tensor *y,
+                                   scion_activation activation);
 /* What lies under the taps for each pixel of y. */
 conv2d_source conv2d_forward_source(const scion_tensor *x, const scion_tensor *y, const scion_window *window);
 

@@ -7,7 +7,7 @@ typedef struct {
   conv2d_rows rows;
   float *out[CONV2D_BLOCK + 1]; /* a tile fetches as many of the next, which may have one less: that one is the last again */
 } chunk_scratch;
-_Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a block fits into a thread's scratch");
+_Static_assert(sizeof(chunk_scratch) <= CONV2D_GRID_SCRATCH, "a block fits into its part of a thread's scratch");
 
 static void find_outputs(const conv2d_grid *g, int64_t first, int64_t count, float **out) {
   const int64_t *grid = g->source.grid;
@@ -86,6 +86,7 @@ void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
     for (int64_t panel = begin; panel < end; panel++) {
       bool turn = panel + 1 == end, done = k + length == g->depth;
       const float *following = turn ? panel_part(g, begin, done ? 0 : k + length) : panel_part(g, panel + 1, k);
+      if (turn && done && g->following) following = g->following;
       run_panel(g, scratch, first, count, k, length, panel, panel == begin && scratch->rows.count == 1, following);
     }
   }

@@ -61,8 +61,7 @@ static void sum_chunk(void *data, int64_t chunk, void *scratch) {
   }
 }
 
-static scion_status check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw,
-                                   const scion_window *window) {
+scion_status conv2d_check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window) {
   char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT], c[SCION_SHAPE_TEXT];
   scion_status status = conv2d_check_images(x, dy, window);
   if (status != SCION_OK) return status;
@@ -76,7 +75,7 @@ static scion_status check_gradient(const scion_tensor *x, const scion_tensor *dy
 
 scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
                                            const scion_window *window) {
-  scion_status status = check_gradient(x, dy, dw, window);
+  scion_status status = conv2d_check_gradient(x, dy, dw, window);
   if (status != SCION_OK) return status;
   int64_t elements = scion_tensor_elements(dw);
   conv2d_gradient g = {.source = conv2d_forward_source(x, dy, window), .dy = dy->data, .dy_stride = dy->row_stride,

@@ -20,9 +20,13 @@ typedef struct {
   const float *dy;
   int64_t dy_stride, out_channels, taps;
   float *dw; /* [parts][taps][channels][out_channels] */
+  bool accumulate;
   int64_t piece, pieces, rows, block_rows; /* rows: pieces of all images; of a block */
   int64_t parts, part_rows, blocks, block_channels, groups, group_panels;
 } conv2d_gradient;
+
+/* x, dy and dw of fitting shapes and types. */
+scion_status conv2d_check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window);
 
 SIMD_DECLARE(void, conv2d_gradient_chunk, void *gradient, int64_t chunk, void *scratch);
 

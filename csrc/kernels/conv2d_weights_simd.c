@@ -221,6 +221,6 @@ void SIMD(conv2d_gradient_chunk)(void *data, int64_t chunk, void *memory) {
   for (int64_t row = part * g->part_rows; row < end; row += g->block_rows) {
     block b = {.first = row, .rows = end - row < g->block_rows ? end - row : g->block_rows, .column = row % g->pieces * g->piece};
     b.columns = g->source.grid[1] - b.column < g->piece ? g->source.grid[1] - b.column : g->piece;
-    run_block(g, &s, &b, row > part * g->part_rows, memory);
+    run_block(g, &s, &b, g->accumulate || row > part * g->part_rows, memory);
   }
 }

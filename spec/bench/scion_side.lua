@@ -79,12 +79,12 @@ function works.layer(...)
   local n = table.pack(...)
   for i = 1, n.n do n[i] = math.tointeger(n[i]) end
   local h, w, ci, co, kh, kw, sh, sw, top, bottom, left, right = table.unpack(n)
-  local window = { kernel = { kh, kw }, stride = { sh, sw }, dilation = { 1, 1 }, before = { top, left }, after = { bottom, right } }
-  local oh, ow = (h + top + bottom - kh) // sh + 1, (w + left + right - kw) // sw + 1
+  local node = scion.nn.conv2d(co, { kh, kw }, { stride = { sh, sw }, padding = { top, left, bottom, right } })(scion.nn.input(h, w, ci))
+  local window, oh, ow = node.layer.window, node.shape[1], node.shape[2]
   local kernel = scion.uniform({ kh, kw, ci, co }, -0.1, 0.1)
   local x, y, made = scion.uniform({ batch, h, w, ci }, -1, 1), scion.zeros(batch, oh, ow, co), {}
   for _, precision in ipairs(precisions) do
-    local name = precision == "bf16" and "conv2d_bf16" or "conv2d"
+    local name = precision == "bf16" and "conv2d_bf16" or node.layer.winograd and "winograd" or "conv2d" -- as a network has it
     local dtype = precision == "bf16" and "bf16" or "f32"
     local packed = core.new({ core[name .. "_packed"](kernel, false) }, dtype)
     core.run { name .. "_pack", kernel = kernel, packed = packed }

@@ -216,6 +216,104 @@ static void test_random_shapes(void) {
   }
 }
 
+/* ---- minimal filtering against the reference */
+
+/* Relative to the largest sum: activations do not stretch what the sums are off by, but they may make all outputs small. */
+static void sums_close_to(problem *p, const real *bias, const real *addend, scion_activation activation) {
+  double size = 1;
+  reference_conv2d_forward(&p->d, p->rx, p->rw, bias, addend, p->ry, SCION_LINEAR);
+  for (int64_t i = 0; i < scion_tensor_elements(&p->y); i++) size = fmax(size, fabs((double)p->ry[i]));
+  reference_conv2d_forward(&p->d, p->rx, p->rw, bias, addend, p->ry, activation);
+  double largest = 0;
+  for (int64_t i = 0; i < scion_tensor_elements(&p->y); i++) largest = fmax(largest, fabs((double)p->ry[i]));
+  double distance = test_distance(&p->y, p->ry) * (largest > 0 ? largest : 1) / size;
+  CHECK(distance < 1e-5, "off by %g: %s", distance, describe(p));
+}
+
+static void test_winograd(reference_conv2d d, int x_gap, int y_gap) {
+  problem p = new_problem(d, x_gap, y_gap);
+  bool scaled = test_integer(0, 1), biased = test_integer(0, 1), added = test_integer(0, 1);
+  scion_activation activation = (scion_activation)test_integer(0, SCION_ACTIVATIONS - 1);
+  pack(&p, scaled);
+  scion_tensor packed = TENSOR(scion_winograd_packed_elements(&p.w, 0)), turned = TENSOR(scion_winograd_packed_elements(&p.w, 1));
+  OK(scion_winograd_pack(&p.w, scaled ? &p.scale : NULL, &packed));
+  OK(scion_winograd_pack_transposed(&p.w, scaled ? &p.scale : NULL, &turned));
+  scion_tensor_fill(&p.y, NAN);
+  OK(scion_winograd_forward(&p.x, &packed, biased ? &p.bias : NULL, added ? &p.addend : NULL, &p.y, &d.window, activation));
+  sums_close_to(&p, biased ? p.rbias : NULL, added ? p.raddend : NULL, activation);
+  CHECK(test_gaps_untouched(&p.y), "forward wrote into a gap: %s", describe(&p));
+  scion_random_normal(&p.y, test_seed, test_draws++, SCION_DRAW_TENSOR, 0, 1);
+  scion_tensor dx = SLICE(x_gap, d.n, d.h, d.w, d.ci);
+  real *dy = test_real(&p.y), *expected = test_real(&dx);
+  for (int accumulate = 1; accumulate >= 0; accumulate--) {
+    if (!accumulate) scion_tensor_fill(&dx, NAN);
+    OK(scion_winograd_backward_input(&p.y, &turned, &dx, &d.window, accumulate));
+    reference_conv2d_backward_input(&p.d, dy, p.rw, expected, accumulate);
+    CLOSE(&dx, expected, &p);
+    CHECK(test_gaps_untouched(&dx), "the gradient to the input wrote into a gap: %s", describe(&p));
+  }
+  free(expected);
+  scion_tensor dw = TENSOR(d.window.kernel[0], d.window.kernel[1], d.ci, d.co);
+  expected = test_real(&dw);
+  scion_tensor_fill(&dw, NAN);
+  OK(scion_winograd_backward_weights(&p.x, &p.y, &dw, &d.window));
+  reference_conv2d_backward_weights(&p.d, p.rx, dy, expected);
+  CLOSE(&dw, expected, &p);
+  free(dy);
+  free(expected);
+  scion_tensor *tensors[] = {&packed, &turned, &dx, &dw};
+  for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) scion_tensor_release(tensors[i]);
+  end_problem(&p);
+}
+
+static void test_winograd_shapes(void) {
+  static const int kernels[][2] = {{3, 3}, {1, 3}, {3, 1}, {1, 7}, {7, 1}};
+  for (int trial = 0; trial < 120;) {
+    const int *kernel = kernels[trial % 5];
+    scion_window k = {.stride = {1, 1}, .dilation = {1, 1}};
+    for (int axis = 0; axis < 2; axis++) {
+      k.kernel[axis] = kernel[axis];
+      k.before[axis] = test_integer(0, kernel[axis] - 1);
+      k.after[axis] = test_integer(0, kernel[axis] - 1);
+    }
+    reference_conv2d d = {.n = test_integer(1, 3), .h = test_integer(1, 14), .w = test_integer(1, 14), .ci = test_integer(1, 70),
+                          .co = test_integer(1, 150), .window = k};
+    if (scion_window_output(&k, 0, d.h) < 1 || scion_window_output(&k, 1, d.w) < 1) continue;
+    test_winograd(d, test_integer(0, 1) * test_integer(1, 9), test_integer(0, 1) * test_integer(1, 9));
+    trial++;
+  }
+  test_winograd((reference_conv2d){.n = 1, .h = 1, .w = 1, .ci = 1, .co = 1, .window = window(3, 3, 1, 1, 1)}, 0, 0);
+  test_winograd((reference_conv2d){.n = 2, .h = 40, .w = 41, .ci = 17, .co = 17, .window = window(3, 3, 1, 1, 1)}, 0, 0);
+  test_winograd((reference_conv2d){.n = 1, .h = 6, .w = 5, .ci = 800, .co = 40, .window = window(3, 3, 1, 1, 1)}, 0, 0);
+  test_winograd((reference_conv2d){.n = 1, .h = 6, .w = 5, .ci = 40, .co = 800, .window = window(3, 3, 1, 2, 2)}, 0, 0);
+}
+
+static void test_winograd_refusals(void) {
+  problem p = new_problem((reference_conv2d){.n = 2, .h = 6, .w = 6, .ci = 4, .co = 5, .window = window(3, 3, 1, 1, 1)}, 0, 0);
+  scion_tensor packed = TENSOR(scion_winograd_packed_elements(&p.w, 0)), narrow = TENSOR(2, 6, 6, 3), even = TENSOR(2, 2, 4, 5);
+  const scion_window *k = &p.d.window, strided = window(3, 3, 2, 1, 1), wide = window(3, 3, 1, 3, 3);
+  scion_window dilated = *k;
+  dilated.dilation[0] = 2;
+  CHECK(scion_winograd_fits(k) && !scion_winograd_fits(&strided) && !scion_winograd_fits(&wide) && !scion_winograd_fits(&dilated), "fits");
+  OK(scion_winograd_pack(&p.w, NULL, &packed));
+  REFUSED(scion_winograd_pack(&even, NULL, &packed));
+  CHECK(strstr(scion_error_message(), "2x2x4x5"), "%s", scion_error_message());
+  REFUSED(scion_winograd_pack(&p.w, &packed, &packed));
+  REFUSED(scion_winograd_pack(&p.w, NULL, &p.scale));
+  REFUSED(scion_winograd_forward(&narrow, &packed, NULL, NULL, &p.y, k, SCION_LINEAR));
+  CHECK(strstr(scion_error_message(), "3x3 kernel from 3 to 5 channels"), "%s", scion_error_message());
+  REFUSED(scion_winograd_forward(&p.x, &packed, &packed, NULL, &p.y, k, SCION_LINEAR));
+  REFUSED(scion_winograd_forward(&p.x, &packed, NULL, &narrow, &p.y, k, SCION_LINEAR));
+  REFUSED(scion_winograd_forward(&p.x, &packed, NULL, NULL, &p.y, k, SCION_ACTIVATIONS));
+  REFUSED(scion_winograd_forward(&p.x, &packed, NULL, NULL, &p.y, &dilated, SCION_LINEAR));
+  REFUSED(scion_winograd_backward_input(&p.y, &packed, &narrow, k, 0));
+  REFUSED(scion_winograd_backward_weights(&narrow, &p.y, &p.w, k));
+  REFUSED(scion_winograd_backward_weights(&p.x, &p.y, &p.w, &dilated));
+  scion_tensor *tensors[] = {&packed, &narrow, &even};
+  for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) scion_tensor_release(tensors[i]);
+  end_problem(&p);
+}
+
 static void test_epilogues(void) {
   problem p = new_problem((reference_conv2d){.n = 2, .h = 7, .w = 7, .ci = 40, .co = 53, .window = window(3, 3, 1, 1, 1)}, 3, 4);
   for (int scaled = 0; scaled < 2; scaled++) {
@@ -290,7 +388,9 @@ static void test_windows(void) {
 static void test_threads(reference_conv2d d) {
   problem p = new_problem(d, 2, 3);
   pack(&p, false);
-  scion_tensor *y[3], *dx[3], *dw[3], *db[3], tensors[12];
+  scion_tensor *y[3], *dx[3], *dw[3], *db[3], tensors[12], fast = TENSOR(scion_winograd_packed_elements(&p.w, 0));
+  bool fits = scion_winograd_fits(&d.window);
+  if (fits) OK(scion_winograd_pack(&p.w, NULL, &fast));
   const int threads[] = {1, 2, 5}, before = scion_threads();
   for (int t = 0; t < 3; t++) {
     y[t] = tensors + 4 * t, dx[t] = y[t] + 1, dw[t] = y[t] + 2, db[t] = y[t] + 3;
@@ -299,9 +399,15 @@ static void test_threads(reference_conv2d d) {
     *dw[t] = TENSOR(d.window.kernel[0], d.window.kernel[1], d.ci, d.co);
     *db[t] = TENSOR(d.co);
     OK(scion_set_threads(threads[t]));
-    OK(scion_conv2d_forward(&p.x, &p.packed, &p.bias, NULL, y[t], &d.window, SCION_SIGMOID));
+    if (fits)
+      OK(scion_winograd_forward(&p.x, &fast, &p.bias, NULL, y[t], &d.window, SCION_SIGMOID));
+    else
+      OK(scion_conv2d_forward(&p.x, &p.packed, &p.bias, NULL, y[t], &d.window, SCION_SIGMOID));
     OK(scion_conv2d_backward_input(&p.y, &p.transposed, dx[t], &d.window, 0));
-    OK(scion_conv2d_backward_weights(&p.x, &p.y, dw[t], &d.window));
+    if (fits)
+      OK(scion_winograd_backward_weights(&p.x, &p.y, dw[t], &d.window));
+    else
+      OK(scion_conv2d_backward_weights(&p.x, &p.y, dw[t], &d.window));
     OK(scion_epilogue_backward(NULL, &p.y, db[t], SCION_LINEAR));
   }
   OK(scion_set_threads(before));
@@ -311,6 +417,7 @@ static void test_threads(reference_conv2d d) {
           "result %d differs between 1 and %d threads: %s", i % 4, threads[i / 4 + 1], describe(&p));
   }
   for (int i = 0; i < 12; i++) scion_tensor_release(&tensors[i]);
+  scion_tensor_release(&fast);
   end_problem(&p);
 }
 
@@ -319,6 +426,8 @@ int main(void) {
   test_reference();
   test_chosen_shapes();
   test_random_shapes();
+  test_winograd_shapes();
+  test_winograd_refusals();
   test_epilogues();
   test_refusals();
   test_empty_batch();

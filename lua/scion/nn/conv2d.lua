@@ -3,29 +3,37 @@
 local core = require "scion.core"
 local layer = require "scion.layer"
 
---- The packed kernel of a step, and the bias: folded with batch norm where the step has one.
+--- What minimal filtering and plain sums take, in the time of a multiply-add in the forward pass: `plain` each one; `transform` a value
+--- of a tile, `weight` a transformed weight, for each of a few images at once.
+local forward_costs = { plain = 1, transform = 26, weight = 2 }
+local gradient_costs = { plain = 1.4, transform = 40, weight = 20 } -- of the gradient to the weights
+local sooner = 1.25 -- times: less is not worth the memory
+
+--- Whether minimal filtering computes a window sooner.
+local function filtering_pays(window, x, y, costs)
+  if not core.winograd_fits(window) then return false end
+  local values, tiles, product = 1, 1, x[3] * y[3]
+  for axis = 1, 2 do
+    local taps = window.kernel[axis]
+    values = values * (taps > 1 and taps + 3 or 1) -- of a tile, whose outputs are 4 along such an axis
+    tiles = tiles * (taps > 1 and math.ceil(y[axis] / 4) or y[axis])
+  end
+  local plain = y[1] * y[2] * window.kernel[1] * window.kernel[2] * product * costs.plain
+  return plain > sooner * values * (tiles * (1.2 * product + costs.transform * (x[3] + y[3])) + costs.weight * product)
+end
+
+--- The packed kernel of a step, folded with batch norm where the step has one.
 local function packed(self, s, transposed)
-  local kernel, fold = self:weight "kernel", s.fold
-  local key = (transposed and "transposed" or "packed") .. (fold and fold.key or "")
-  return s:derived(self, key, { kernel, fold and fold.scale }, function(target)
-    target = target or core.new({ core.conv2d_packed(kernel, transposed) }, "f32")
-    if transposed then
-      core.run { "conv2d_pack_transposed", kernel = kernel, scale = fold and fold.scale, packed = target, window = self.window }
-    else
-      core.run { "conv2d_pack", kernel = kernel, scale = fold and fold.scale, packed = target }
-    end
-    return target
-  end)
+  local kernel, algorithm = self:weight "kernel", self.winograd and "winograd" or "conv2d"
+  local pack = { algorithm .. (transposed and "_pack_transposed" or "_pack"), kernel = kernel, scale = s.fold and s.fold.scale }
+  if pack[1] == "conv2d_pack_transposed" then pack.window = self.window end
+  return s:packed(self, pack, core[algorithm .. "_packed"](kernel, transposed), "f32")
 end
 
 --- The same for a step that reads bf16: rounded after the folding.
 local function packed_bf16(self, s)
-  local kernel, fold = self:weight "kernel", s.fold
-  return s:derived(self, "bf16" .. (fold and fold.key or ""), { kernel, fold and fold.scale }, function(target)
-    target = target or core.new({ core.conv2d_bf16_packed(kernel) }, "bf16")
-    core.run { "conv2d_bf16_pack", kernel = kernel, scale = fold and fold.scale, packed = target }
-    return target
-  end)
+  local kernel = self:weight "kernel"
+  return s:packed(self, { "conv2d_bf16_pack", kernel = kernel, scale = s.fold and s.fold.scale }, core.conv2d_bf16_packed(kernel), "bf16")
 end
 
 return layer.define {
@@ -41,7 +49,10 @@ return layer.define {
     self:expect({ ... }, 1, 3)
     local height, width
     self.window, height, width = layer.window(self, ...)
-    return { height, width, self.options.filters }
+    local shape = { height, width, self.options.filters }
+    self.winograd = filtering_pays(self.window, (...), shape, forward_costs)
+    self.winograd_gradient = filtering_pays(self.window, (...), shape, gradient_costs)
+    return shape
   end,
 
   define_parameters = function(self, shape)
@@ -58,18 +69,20 @@ return layer.define {
 
   forward = function(self, s)
     local bf16 = s.x[1].dtype == "bf16"
-    s:emit { bf16 and "conv2d_bf16_forward" or "conv2d_forward", x = s.x[1], packed = bf16 and packed_bf16(self, s) or packed(self, s, false),
+    s:emit { bf16 and "conv2d_bf16_forward" or self.winograd and "winograd_forward" or "conv2d_forward", x = s.x[1],
+             packed = bf16 and packed_bf16(self, s) or packed(self, s, false),
              bias = s.fold and s.fold.shift or self:weight "bias", addend = s.x[2], y = s.y, window = self.window, activation = s.activation }
   end,
 
   backward = function(self, s)
     local dw = s:gradient(self, "kernel")
     if dw then
-      s:emit { "conv2d_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = self.window }
+      s:emit { self.winograd_gradient and "winograd_backward_weights" or "conv2d_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = self.window }
       s:unfold(dw)
     end
     if s:wants(1) then
-      s:emit { "conv2d_backward_input", dy = s.dy, packed = packed(self, s, true), dx = s:dx(1), window = self.window, accumulate = s:accumulates(1) }
+      s:emit { self.winograd and "winograd_backward_input" or "conv2d_backward_input", dy = s.dy, packed = packed(self, s, true), dx = s:dx(1),
+               window = self.window, accumulate = s:accumulates(1) }
     end
     if s.x[2] then s:share(2, s.dy) end
   end,

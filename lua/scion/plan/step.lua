@@ -44,6 +44,21 @@ function step:derived(owner, key, sources, build)
   return entry.target
 end
 
+--- What a step such as { "conv2d_pack", kernel =, scale = } makes of a kernel: kept with the layer, or, where the kernel trains and so
+--- is packed anew for every step, in the arena until it was used.
+function step:packed(owner, pack, elements, dtype)
+  if self.op.trains.kernel then
+    pack.packed = value.new({ elements }, { fixed = true, dtype = dtype })
+    self:emit(pack)
+    return pack.packed
+  end
+  return self:derived(owner, pack[1] .. (self.fold and self.fold.key or ""), { pack.kernel, pack.scale }, function(target)
+    pack.packed = target or core.new({ elements }, dtype)
+    core.run(pack)
+    return pack.packed
+  end)
+end
+
 --- A layer's kernel [.., out], its columns scaled where batch norm is folded in.
 function step:scaled(owner, kernel)
   local fold = self.fold

@@ -1,0 +1,142 @@
+/* A chunk of a convolution by minimal filtering: tiles to their points, products there, and back. */
+#include "activation.h"
+#include "winograd_tiles.h"
+
+/* The products of a line become its four outputs. */
+INLINE void from_points(const winograd_axis *a, simd_float *x, const int pairs) {
+  if (pairs == 0) return;
+  simd_float y[WINOGRAD_OUTPUTS] = {x[0], {0}, {0}, x[2 * pairs + 1]};
+  UNROLL for (int k = 0; k < pairs; k++) {
+    simd_float sum = x[2 * k + 1] + x[2 * k + 2], difference = a->p[k] * (x[2 * k + 1] - x[2 * k + 2]);
+    float square = a->p[k] * a->p[k];
+    y[0] += sum, y[1] += difference, y[2] += square * sum, y[3] += square * difference;
+  }
+  UNROLL for (int j = 0; j < WINOGRAD_OUTPUTS; j++) x[j] = y[j];
+}
+
+/* The first n floats of a vector. */
+INLINE simd_float load_some(const float *p, int64_t n) {
+  if (n == SIMD_WIDTH) return simd_load(p);
+  simd_float v = {0};
+  for (int64_t i = 0; i < n; i++) v[i] = p[i];
+  return v;
+}
+INLINE void store_some(float *p, simd_float v, int64_t n) {
+  if (n == SIMD_WIDTH)
+    simd_store(p, v);
+  else
+    for (int64_t i = 0; i < n; i++) p[i] = v[i];
+}
+
+/* What becomes of outputs. Most activations clamp them, the others come after all are stored. */
+typedef struct {
+  simd_float bias, low, high;
+} finish;
+
+static finish find_finish(const winograd_job *w, int64_t channel, int64_t n) {
+  bool rectifies = w->activation == SCION_RELU || w->activation == SCION_RELU6;
+  return (finish){w->bias ? load_some(w->bias + channel, n) : (simd_float){0}, simd_set(rectifies ? 0 : -INFINITY),
+                  simd_set(w->activation == SCION_RELU6 ? 6 : INFINITY)};
+}
+
+/* The outputs of one tile that lie inside, n channels of a vector. */
+INLINE void store_outputs(const winograd_job *w, const place *at, int64_t channel, int64_t n, const simd_float *y, const int columns) {
+  finish f = find_finish(w, channel, n);
+  for (int64_t i = 0; i < at->rows; i++) {
+    int64_t pixel = (at->image * w->y_size[0] + at->row + i) * w->y_size[1] + at->column;
+    float *to = w->y + pixel * w->y_stride + channel;
+    const float *addend = w->addend ? w->addend + pixel * w->addend_stride + channel : NULL;
+    for (int64_t j = 0; j < at->columns; j++, to += w->y_stride) {
+      simd_float value = y[i * columns + j] + f.bias;
+      if (addend) value += load_some(addend + j * w->addend_stride, n);
+      value = simd_min(f.high, simd_max(f.low, value)); /* in this order what is not a number stays so */
+      store_some(to, value, n);
+    }
+  }
+}
+
+/* The activations that are no clamp, on what a tile has stored. */
+static void bend_outputs(const winograd_job *w, const place *at, int64_t begin, int64_t end) {
+  for (int64_t i = 0; i < at->rows; i++)
+    for (int64_t j = 0; j < at->columns; j++) {
+      float *y = w->y + ((at->image * w->y_size[0] + at->row + i) * w->y_size[1] + at->column + j) * w->y_stride;
+      for (int64_t c = begin; c < end; c++) y[c] = scion_activate(y[c], w->activation);
+    }
+}
+
+/* m[position][columns of the group] of one tile to its outputs. */
+INLINE void restore_tile(const winograd_job *w, const place *at, int64_t begin, int64_t end, const float *m, int64_t pitch,
+                         const int pairs0, const int pairs1) {
+  const int rows = pairs0 ? 2 * pairs0 + 2 : 1, columns = pairs1 ? 2 * pairs1 + 2 : 1;
+  const int out_rows = pairs0 ? WINOGRAD_OUTPUTS : 1, out_columns = pairs1 ? WINOGRAD_OUTPUTS : 1;
+  const winograd_axis a = w->axis[0], b = w->axis[1];
+  for (int64_t c = begin; c < end; c += SIMD_WIDTH, m += SIMD_WIDTH) {
+    simd_float t[WINOGRAD_OUTPUTS][WINOGRAD_MOST], line[WINOGRAD_MOST], y[WINOGRAD_OUTPUTS * WINOGRAD_OUTPUTS];
+    UNROLL for (int j = 0; j < columns; j++) {
+      const float *from = m + j * pitch;
+      UNROLL for (int i = 0; i < rows; i++, from += columns * pitch) line[i] = simd_load(from);
+      from_points(&a, line, pairs0);
+      UNROLL for (int i = 0; i < out_rows; i++) t[i][j] = line[i];
+    }
+    UNROLL for (int i = 0; i < out_rows; i++) {
+      from_points(&b, t[i], pairs1);
+      UNROLL for (int j = 0; j < out_columns; j++) y[i * out_columns + j] = t[i][j];
+    }
+    if (end - c >= SIMD_WIDTH)
+      store_outputs(w, at, c, SIMD_WIDTH, y, out_columns);
+    else
+      store_outputs(w, at, c, end - c, y, out_columns);
+  }
+}
+
+INLINE void restore_tiles(const winograd_job *w, int64_t first, int64_t count, int64_t begin, int64_t end, const float *m,
+                          const int pairs0, const int pairs1) {
+  int64_t width = conv2d_padded(end - begin);
+  for (int64_t t = 0; t < count; t++) {
+    place at = find_tile(w, first + t);
+    restore_tile(w, &at, begin, end, m + t * width, winograd_pitch(w->block, width), pairs0, pairs1);
+    if (w->activation == SCION_SIGMOID || w->activation == SCION_TANH) bend_outputs(w, &at, begin, end);
+  }
+}
+
+/* All positions' products of one panel, each as a convolution of 1x1 over an image of one row: the tiles. */
+static void multiply(const winograd_job *w, int64_t panel, int64_t begin, int64_t width, int64_t count, float *v, float *m,
+                     void *scratch) {
+  int64_t in = conv2d_padded(w->x.channels), out = conv2d_padded(w->out);
+  int positions = w->axis[0].positions * w->axis[1].positions;
+  conv2d_grid g = {.source = {.stride = in, .channels = w->x.channels, .size = {1, count}, .grid = {1, count}, .taps = {1, 1},
+                              .step = {1, 1}, .tap_step = {1, 1}},
+                   .out_stride = width, .out_channels = out, .out_size = {1, count}, .out_step = {1, 1}, .pixels = count,
+                   .depth = w->x.channels, .block = count, .groups = conv2d_panels(w->out), .group_panels = 1};
+  for (int p = 0; p < positions; p++) {
+    g.source.data = v + p * winograd_pitch(w->block, in);
+    g.panels = w->panels + p * w->x.channels * out;
+    if (p + 1 < positions) g.following = g.panels + w->x.channels * (out + begin);
+    g.out = m + p * winograd_pitch(w->block, width) - begin;
+    SIMD(conv2d_grid_chunk)(&g, panel, scratch);
+    g.following = NULL;
+  }
+}
+
+#define RESTORE(pairs0, pairs1)                                                                                      \
+  static __attribute__((noinline)) void restore_##pairs0##pairs1(const winograd_job *w, int64_t first, int64_t count, \
+                                                                 int64_t begin, int64_t end, const float *m) {        \
+    restore_tiles(w, first, count, begin, end, m, pairs0, pairs1);                                                    \
+  }
+EACH_WINDOW(RESTORE)
+
+/* The products of one panel at a time, so that they are still near when they become outputs. */
+void SIMD(winograd_chunk)(void *data, int64_t chunk, void *scratch) {
+  const winograd_job *w = data;
+  int64_t first = chunk / w->groups * w->block, count = w->count - first < w->block ? w->count - first : w->block;
+  int64_t panels = conv2d_panels(w->out), panel = chunk % w->groups * w->group_panels, last = panel + w->group_panels;
+  int64_t in = conv2d_padded(w->x.channels), positions = w->axis[0].positions * w->axis[1].positions;
+  float *copy = (float *)((char *)scratch + CONV2D_GRID_SCRATCH), *v = copy + positions * in;
+  float *m = v + positions * winograd_pitch(w->block, in);
+  CALL_WINDOW(transform_, w, first, count, v, copy)
+  for (; panel < last && panel < panels; panel++) {
+    int64_t begin = conv2d_panel_begin(panel, w->out), end = conv2d_panel_begin(panel + 1, w->out);
+    multiply(w, panel, begin, conv2d_padded(end - begin), count, v, m, scratch);
+    CALL_WINDOW(restore_, w, first, count, begin, end, m)
+  }
+}

@@ -187,6 +187,14 @@ describe("every architecture", function()
     end
   end)
 
+  it("of safetensors remembers its variant, whatever its names", function()
+    local path = folder .. "/variant.safetensors"
+    for _, variant in ipairs { "torchvision", "keras" } do
+      scion.models.densenet121 { variant = variant }:export(path)
+      assert.equal(variant, scion.models.densenet121 { weights = path }.variant)
+    end
+  end)
+
   it("says when the library that a file is for computes otherwise than the model", function()
     local script = [[
       local scion = require "scion"

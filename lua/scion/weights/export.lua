@@ -33,7 +33,7 @@ local function notice_variant(model, publisher, path)
 end
 
 local function to_safetensors(model, path)
-  local written, message = core.safetensors_write(path, require("scion.weights.torchvision").tensors(layers_of(model)), { format = "pt" })
+  local written, message = core.safetensors_write(path, require("scion.weights.torchvision").tensors(layers_of(model)), { format = "pt", variant = model.variant })
   if not written then error(message, 0) end
 end
 

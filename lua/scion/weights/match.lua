@@ -1,6 +1,5 @@
 --- Arrays of a file and weights of a model, by name: what fits, what does not, and reading what does.
 local array = require "scion.weights.array"
-local core = require "scion.core"
 local report = require "scion.weights.report"
 
 local match = {}
@@ -15,6 +14,14 @@ local match = {}
 ---@class scion.MatchedWeight
 ---@field weight scion.ExpectedWeight
 ---@field array scion.Array
+
+--- What stands in the way of a weight that the model only implies, or nothing.
+local function other_than_implied(weight, a)
+  local tensors = array.read_all { a }
+  if tensors and tensors[a.name]:to "f32":equal(weight.tensor) then return end
+  local value = ("%g"):format(weight.tensor:get(1))
+  return { name = weight.name, file = tensors and "not " .. value or "unreadable", model = value .. " throughout, without having it" }
+end
 
 --- Compares the names and shapes of a file's arrays with a model's weights.
 ---@param path string
@@ -35,6 +42,8 @@ function match.compare(path, arrays, expected, may_be_left)
       if not weight.implied then table.insert(found.missing, weight.name) end
     elseif theirs ~= ours then
       table.insert(found.misfits, { name = weight.name, file = theirs, model = ours })
+    elseif weight.implied then
+      found.misfits[#found.misfits + 1] = other_than_implied(weight, a)
     else
       table.insert(matched, { weight = weight, array = a })
     end
@@ -55,17 +64,6 @@ local function strides_of(pair)
   return list
 end
 
---- Why an array that the model has no weight for is not what the model computes with, or nothing.
-local function other_than_implied(pair)
-  local expected <const>, a = pair.weight.tensor, pair.array
-  local tensor = core.new(expected:shape(), "f32")
-  local read, message = array.read_into(a, tensor, strides_of(pair))
-  if not read then return message end
-  if not tensor:equal(expected) then
-    return ("%s: %s is not %d throughout, and the model has no such weight"):format(a.path, a.name, expected:get(1) // 1 | 0)
-  end
-end
-
 --- Reads the numbers. All arrays are checked before a tensor changes; only damage that shows while the numbers themselves are read
 --- can leave part of the tensors overwritten.
 ---@param matched scion.MatchedWeight[]
@@ -77,16 +75,8 @@ function match.read(matched)
     if problem then return nil, pair.array.path .. ": " .. problem end
   end
   for _, pair in ipairs(matched) do
-    if pair.weight.implied then
-      local problem = other_than_implied(pair)
-      if problem then return nil, problem end
-    end
-  end
-  for _, pair in ipairs(matched) do
-    if not pair.weight.implied then
-      local read, message = array.read_into(pair.array, pair.weight.tensor, strides_of(pair))
-      if not read then return nil, message end
-    end
+    local read, message = array.read_into(pair.array, pair.weight.tensor, strides_of(pair))
+    if not read then return nil, message end
   end
   return true
 end

@@ -17,11 +17,11 @@ describe("an example", function()
   end
 
   it("classifies what SqueezeNet makes of photographs, far above chance", function()
-    local out = run("linear_probe", "squeezenet1_1_notop.h5", 40, 12)
+    local out = run("linear_probe", "squeezenet1_1_notop.h5", 24, 8)
     if not out then return end
     local accuracy, count = out:match "\nloss %S+  accuracy (%S+)  %((%d+) examples%)"
-    assert.equal("72", count, out)
-    assert.is_true(tonumber(accuracy) > 0.4, out) -- by chance 0.17, and 0.25 on a trunk that was never trained
+    assert.equal("48", count, out)
+    assert.is_true(tonumber(accuracy) > 0.4, out) -- by chance 0.17, and up to 0.31 on a trunk that was never trained
   end)
 
   it("trains Inception V3 in two prongs, and saves it", function()

@@ -35,6 +35,8 @@ else
 VARIANT   = release
 endif
 BUILD = build/$(VARIANT)
+# V=1 shows whole commands
+SAY = $(if $(V),,@echo '  $(1) $@' && )
 COMPILE = $(CC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) -MMD -MP
 
 # ---- objects: *_simd.c once for each instruction set, everything else once
@@ -54,24 +56,24 @@ all: $(MODULES)
 
 $(BUILD)/scion/core.so: $(ALL)
 	@mkdir -p $(@D)
-	$(CC) $(SANITIZER) $(LDFLAGS_MODULE) -o $@ $(ALL) $(LDFLAGS) $(LIBRARIES)
+	$(call SAY,LINK)$(CC) $(SANITIZER) $(LDFLAGS_MODULE) -o $@ $(ALL) $(LDFLAGS) $(LIBRARIES)
 
 HDF5 = $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
 HDF5_SOURCES = $(wildcard csrc/files/hdf5*.c) csrc/binding/hdf5.c
 $(BUILD)/scion/hdf5.so: $(HDF5_SOURCES) csrc/files/hdf5.h csrc/scion.h csrc/binding/binding.h
 	@mkdir -p $(@D)
-	$(COMPILE) $(call PKG,cflags,$(HDF5)) $(LDFLAGS_MODULE) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
+	$(call SAY,LINK)$(COMPILE) $(call PKG,cflags,$(HDF5)) $(LDFLAGS_MODULE) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
 
 define simd_rule
 $(BUILD)/%.$(1).o: %.c
 	@mkdir -p $$(@D)
-	$(COMPILE) $$(FLAGS_$(1)) -c -o $$@ $$<
+	$$(call SAY,CC)$(COMPILE) $$(FLAGS_$(1)) -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$(call SAY,CC)$(COMPILE) -c -o $@ $<
 
 # ---- tests of the core alone: one program a file of spec/csrc, and the plain reference kernels in double precision
 SPEC_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard spec/csrc/*_test.c))
@@ -79,7 +81,7 @@ REFERENCE     = $(patsubst %.c,$(BUILD)/%.o,$(wildcard csrc/kernels/reference/*.
 $(REFERENCE): COMPILE += -Dreal=double
 $(BUILD)/spec/csrc/%_test: spec/csrc/%_test.c $(CORE) $(REFERENCE) $(wildcard spec/csrc/*.h)
 	@mkdir -p $(@D)
-	$(COMPILE) -Dreal=double -Ispec/csrc -o $@ $< $(REFERENCE) $(CORE) $(LDFLAGS) $(LIBRARIES)
+	$(call SAY,LINK)$(COMPILE) -Dreal=double -Ispec/csrc -o $@ $< $(REFERENCE) $(CORE) $(LDFLAGS) $(LIBRARIES)
 programs: $(SPEC_PROGRAMS)
 
 # ---- tests; deps comes first and alone, since the rest asks pkg-config for what it installs
@@ -130,7 +132,7 @@ demo: deps
 PEAK = $(BUILD)/spec/bench/peak
 PEAK_OBJECTS = $(foreach isa,$(ISAS),$(BUILD)/spec/bench/peak_simd.$(isa).o) $(BUILD)/spec/bench/peak_amx.o $(BUILD)/spec/bench/peak.o
 $(PEAK): $(PEAK_OBJECTS) $(CORE)
-	$(CC) $(SANITIZER) -o $@ $^ $(LDFLAGS) $(LIBRARIES)
+	$(call SAY,LINK)$(CC) $(SANITIZER) -o $@ $^ $(LDFLAGS) $(LIBRARIES)
 bench: all $(PEAK)
 	@eval "$$($(MAKE) -s env)"; export LUA_PATH="$(HERE)/spec/bench/?.lua;$$LUA_PATH" LUA="$(LUA)"; \
 	exec $(LUA) spec/bench/run.lua $(PEAK) PART="$(PART)" ROUNDS="$(ROUNDS)" THREADS="$(THREADS)" CLOCK="$(CLOCK)" PEER="$(PEER)" PYTHON="$(PYTHON)"

@@ -190,8 +190,8 @@ scion_status scion_random_permutation(scion_tensor *t, uint64_t seed, uint32_t s
 #define SCION_SCRATCH_BYTES ((size_t)8 << 20)
 
 /* Runs fn(data, chunk, scratch) for every chunk in 0 .. chunks-1. scratch: SCION_SCRATCH_BYTES, 64-byte aligned, this
- * thread's own until fn returns. fn must not fail and must not call scion_parallel_for. Calls from several threads take turns.
- * Fails only when the pool's memory cannot be had. */
+ * thread's own until fn returns. Subnormal numbers count as zero while it runs. fn must not fail and must not call
+ * scion_parallel_for. Calls from several threads take turns. Fails only when the pool's memory cannot be had. */
 typedef void scion_chunk_function(void *data, int64_t chunk, void *scratch);
 scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *data);
 
@@ -259,7 +259,7 @@ scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_te
 
 /* Whether a window is one of 3x3, 1x3, 3x1, 1x7, 7x1, of stride and dilation 1, padded by less than its taps. */
 int scion_winograd_fits(const scion_window *window);
-/* Elements of the packed tensor (f32, one dimension); `transposed`: for the gradient to the input. */
+/* Elements of the packed tensor (f32, one dimension), 0 for a kernel of no such window; `transposed`: for the gradient to the input. */
 int64_t scion_winograd_packed_elements(const scion_tensor *w, int transposed);
 /* Transforms and packs w [kh,kw,Ci,Co], each output channel o multiplied by scale[o] if scale is not NULL. */
 scion_status scion_winograd_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed);

@@ -59,9 +59,6 @@ static inline int64_t conv2d_panel_begin(int64_t panel, int64_t channels) {
   int64_t at = conv2d_divide_up(channels, conv2d_vector()) * panel / conv2d_panels(channels) * conv2d_vector();
   return at < channels ? at : channels;
 }
-/* Columns of a panel of the gradient to the weights: two vectors, or one where no more are left. */
-static inline int64_t conv2d_panel(void) { return 2 * conv2d_vector(); }
-
 /* The taps that reach input pixels of one phase (index mod stride) along one axis: last, last - tap_step, .. (count of
  * them); the k-th in that order reads dy at index / stride + first + k * dy_step. */
 typedef struct {

@@ -27,7 +27,7 @@ static void cut_rows(conv2d_gradient *g, int64_t images) {
  * groups. */
 static void cut(conv2d_gradient *g, int64_t images) {
   cut_rows(g, images);
-  int64_t panels = conv2d_divide_up(g->out_channels, conv2d_panel()), channels = g->source.channels;
+  int64_t panels = conv2d_panels(g->out_channels), channels = g->source.channels;
   int64_t most = GRADIENT_DEPTH / g->taps;
   g->blocks = conv2d_divide_up(channels, most < GRADIENT_CHANNELS ? GRADIENT_CHANNELS : most);
   g->block_channels = conv2d_divide_up(conv2d_divide_up(channels, g->blocks), GRADIENT_CHANNELS) * GRADIENT_CHANNELS;
@@ -37,7 +37,7 @@ static void cut(conv2d_gradient *g, int64_t images) {
   g->parts = conv2d_divide_up(g->rows, g->part_rows);
   int64_t chunks = g->parts * g->blocks;
   g->group_panels = chunks < ENOUGH_CHUNKS ? conv2d_divide_up(panels * chunks, ENOUGH_CHUNKS) : panels;
-  if (g->group_panels > CONV2D_GROUP) g->group_panels = CONV2D_GROUP;
+  if (g->group_panels > conv2d_gradient_panels()) g->group_panels = conv2d_gradient_panels();
   g->groups = conv2d_divide_up(panels, g->group_panels);
 }
 

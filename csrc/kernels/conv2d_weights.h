@@ -11,7 +11,8 @@
 #define GRADIENT_PIXELS 192 /* of a block, whose x and dy stay in the second-level cache while taps and channels go by */
 #define GRADIENT_DEPTH 252   /* taps x channels of a chunk, about */
 #define GRADIENT_NEAR 65536   /* floats of x that are copied close together */
-#define GRADIENT_CHANNELS 14 /* of a tile where registers are many */
+#define GRADIENT_CHANNELS 36 /* whole tiles of 9, 6, 4, 3 or 2 */
+#define GRADIENT_COLUMNS 640  /* of the panels of a chunk, at most */
 
 /* Chunks are parts of the rows of dy x blocks of input channels x groups of panels of output channels. Rows of dy are cut into
  * pieces of `piece` columns where they are long. */
@@ -24,6 +25,9 @@ typedef struct {
   int64_t piece, pieces, rows, block_rows; /* rows: pieces of all images; of a block */
   int64_t parts, part_rows, blocks, block_channels, groups, group_panels;
 } conv2d_gradient;
+
+/* Panels of a chunk at most; several together are of three or four vectors. */
+static inline int64_t conv2d_gradient_panels(void) { return GRADIENT_COLUMNS / (4 * conv2d_vector()); }
 
 /* x, dy and dw of fitting shapes and types. */
 scion_status conv2d_check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window);

@@ -3,14 +3,17 @@
 
 #include "conv2d_gather.h"
 
+/* Input channels of a tile of 1, 2, .. vectors of output channels: as in conv2d_panel.h, for the same reasons. */
 #if SIMD_WIDTH == 16
-#define TILE_CHANNELS 14 /* 28 sums, two vectors of dy, one broadcast: 31 of 32 registers */
+#define TILE_CHANNELS {11, 11, 9, 6, 5}
 #elif SIMD_WIDTH == 8
-#define TILE_CHANNELS 6 /* 15 of 16 */
+#define TILE_CHANNELS {6, 6, 4, 3, 2}
 #else
-#define TILE_CHANNELS 4 /* 11 of SSE2's 16 */
+#define TILE_CHANNELS {4, 4, 3, 2, 1}
 #endif
-#define PANEL (2 * SIMD_WIDTH)
+#define MOST_CHANNELS 11
+#define MOST_VECTORS 5
+#define PANEL (MOST_VECTORS * SIMD_WIDTH)
 #define FAR 320   /* floats from pixel to pixel */
 #define X_AHEAD 20 /* pixels: x may come from memory */
 #define AHEAD 8   /* pixels: dy comes from the second-level cache */
@@ -32,11 +35,11 @@ typedef struct {
 
 #define TILE_EACH(statement)                                   \
   _Pragma("GCC unroll 16") for (int c = 0; c < channels; c++)  \
-    _Pragma("GCC unroll 2") for (int v = 0; v < vectors; v++) statement
+    _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) statement
 
 /* channels and vectors are constants where this is inlined, so that the sums live in registers. */
 static inline __attribute__((always_inline)) void multiply(const product *p, const int channels, const int vectors) {
-  simd_float sum[TILE_CHANNELS][2];
+  simd_float sum[MOST_CHANNELS][MOST_VECTORS];
   TILE_EACH(__builtin_prefetch(p->out + c * p->out_stride + v * SIMD_WIDTH, 1);) /* last touched a whole block ago */
   TILE_EACH(sum[c][v] = (simd_float){0};)
   for (int64_t l = 0; l < p->count; l++) {
@@ -45,8 +48,8 @@ static inline __attribute__((always_inline)) void multiply(const product *p, con
     for (int64_t j = p->columns; j > 0; j--, x += p->x_step, ahead += p->x_step, dy += vectors * SIMD_WIDTH) {
       __builtin_prefetch(ahead);
       __builtin_prefetch(ahead + channels - 1);
-      simd_float right[2];
-      for (int v = 0; v < vectors; v++) {
+      simd_float right[MOST_VECTORS];
+      _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) {
         right[v] = simd_load(dy + v * SIMD_WIDTH);
         __builtin_prefetch(dy + (AHEAD * vectors + v) * SIMD_WIDTH);
       }
@@ -57,34 +60,43 @@ static inline __attribute__((always_inline)) void multiply(const product *p, con
   TILE_EACH(simd_store(p->out + c * p->out_stride + v * SIMD_WIDTH, sum[c][v]);)
 }
 
-#define TILE_CASE(count) \
-  case count: multiply(p, count, vectors); return;
+#define TILE_CASE(count)                                                                    \
+  case count:                                                                               \
+    if (count <= ((const int[])TILE_CHANNELS)[vectors - 1]) multiply(p, count, vectors); \
+    return;
 static inline __attribute__((always_inline)) void choose_channels(const product *p, int64_t channels, const int vectors) {
   switch (channels) {
-    TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4)
-#if TILE_CHANNELS > 4
-    TILE_CASE(5) TILE_CASE(6)
-#endif
-#if TILE_CHANNELS > 6
-    TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12) TILE_CASE(13) TILE_CASE(14)
-#endif
+    TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+    TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11)
   }
 }
-static __attribute__((noinline)) void wide_tile(const product *p, int64_t channels) { choose_channels(p, channels, 2); }
-static __attribute__((noinline)) void narrow_tile(const product *p, int64_t channels) { choose_channels(p, channels, 1); }
+#define TILE_OF(vectors)                                                                      \
+  static __attribute__((noinline)) void tile_##vectors(const product *p, int64_t channels) { \
+    choose_channels(p, channels, vectors);                                                    \
+  }
+TILE_OF(1)
+TILE_OF(2)
+TILE_OF(3)
+TILE_OF(4)
+TILE_OF(5)
 
-/* The first of `outputs` columns that are left; those that do not fill their vectors go through a copy that does. */
+static inline int vectors_of(int64_t outputs) { return (int)((outputs + SIMD_WIDTH - 1) / SIMD_WIDTH); }
+
+/* Those of a panel's outputs; those that do not fill their vectors go through a copy that does. */
 static void run_tile(const product *p, int64_t channels, int64_t outputs) {
-  float out[TILE_CHANNELS][PANEL];
+  float out[MOST_CHANNELS][PANEL];
   product tile = *p;
-  bool edge = outputs < PANEL && outputs != SIMD_WIDTH;
+  bool edge = outputs % SIMD_WIDTH != 0;
   if (edge) {
     tile.out = out[0], tile.out_stride = PANEL, tile.accumulate = false;
   }
-  if (outputs <= SIMD_WIDTH)
-    narrow_tile(&tile, channels);
-  else
-    wide_tile(&tile, channels);
+  switch (vectors_of(outputs)) {
+    case 1: tile_1(&tile, channels); break;
+    case 2: tile_2(&tile, channels); break;
+    case 3: tile_3(&tile, channels); break;
+    case 4: tile_4(&tile, channels); break;
+    default: tile_5(&tile, channels);
+  }
   for (int64_t c = 0; edge && c < channels; c++)
     for (int64_t o = 0; o < outputs; o++) {
       float *sum = p->out + c * p->out_stride + o;
@@ -95,7 +107,7 @@ static void run_tile(const product *p, int64_t channels, int64_t outputs) {
 typedef struct {
   line lines[GRADIENT_PIXELS];
   float near[GRADIENT_NEAR];
-  float panels[GRADIENT_PIXELS * CONV2D_GROUP * PANEL];
+  float panels[GRADIENT_PIXELS * GRADIENT_COLUMNS];
 } chunk_scratch;
 _Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a block fits into a thread's scratch");
 
@@ -105,9 +117,9 @@ typedef struct {
   int64_t stride, row, column, columns;
 } view;
 
-/* What a chunk computes: input and output channels [begin, end) of all taps, into its part's sums. */
+/* What a chunk computes: input channels and panels of output channels [begin, end) of all taps, into its part's sums. */
 typedef struct {
-  int64_t in_begin, in_end, out_begin, out_end;
+  int64_t in_begin, in_end, panel_begin, panel_end;
   float *dw;
 } share;
 
@@ -116,18 +128,17 @@ typedef struct {
   int64_t first, rows, column, columns;
 } block;
 
-static inline int64_t panel_width(int64_t columns) { return columns <= SIMD_WIDTH ? SIMD_WIDTH : PANEL; }
-
-/* Columns begin .. end-1 of dy as panels [pixels][width], zeros behind the last column; pixel by pixel, as they lie in memory. */
-static void gather_panels(const conv2d_gradient *g, const block *k, int64_t begin, int64_t end, float *b) {
-  int64_t pixels = k->rows * k->columns, p = 0;
+/* The panels of dy as [pixels][vectors], zeros behind the last column; pixel by pixel, as they lie in memory. */
+static void gather_panels(const conv2d_gradient *g, const share *s, const block *k, float *b) {
+  int64_t pixels = k->rows * k->columns, p = 0, first = conv2d_panel_begin(s->panel_begin, g->out_channels);
   for (int64_t row = 0; row < k->rows; row++) {
     const float *dy = g->dy + ((k->first + row) / g->pieces * g->source.grid[1] + k->column) * g->dy_stride;
     for (int64_t j = 0; j < k->columns; j++, p++, dy += g->dy_stride)
-      for (int64_t column = begin; column < end; column += PANEL) {
-        int64_t columns = end - column < PANEL ? end - column : PANEL, width = panel_width(columns);
-        float *out = b + (column - begin) * pixels + p * width;
-        conv2d_copy(out, dy + column, columns);
+      for (int64_t panel = s->panel_begin, begin = first, end; panel < s->panel_end; panel++, begin = end) {
+        end = conv2d_panel_begin(panel + 1, g->out_channels);
+        int64_t columns = end - begin, width = vectors_of(columns) * SIMD_WIDTH;
+        float *out = b + (begin - first) * pixels + p * width;
+        conv2d_copy(out, dy + begin, columns);
         for (int64_t c = columns; c < width; c++) out[c] = 0;
       }
   }
@@ -173,26 +184,29 @@ static view view_block(const conv2d_gradient *g, const share *s, const block *b,
   return (view){near, channels, first, column, end - column};
 }
 
-/* All tiles of one tap: a tile's pixels of x stay in the first-level cache while the panels of dy come by. */
+/* All tiles of one tap, of one panel after the other. */
 static void run_tap(const conv2d_gradient *g, const share *s, const block *b, const float *panels, product p, float *dw) {
-  int64_t channels = s->in_end - s->in_begin;
+  static const int tile_channels[] = TILE_CHANNELS;
+  int64_t channels = s->in_end - s->in_begin, first = conv2d_panel_begin(s->panel_begin, g->out_channels);
+  const float *x = p.x;
   p.out_stride = g->out_channels;
-  for (int64_t c = 0, height; c < channels; c += height) {
-    int64_t tiles = (channels - c + TILE_CHANNELS - 1) / TILE_CHANNELS;
-    height = (channels - c + tiles - 1) / tiles;
-    for (int64_t o = s->out_begin; o < s->out_end; o += PANEL) {
-      p.out = dw + (s->in_begin + c) * g->out_channels + o;
-      p.panel = panels + (o - s->out_begin) * b->rows * b->columns;
-      run_tile(&p, height, s->out_end - o);
+  for (int64_t panel = s->panel_begin, begin = first, end; panel < s->panel_end; panel++, begin = end) {
+    end = conv2d_panel_begin(panel + 1, g->out_channels);
+    int64_t tiles = conv2d_divide_up(channels, tile_channels[vectors_of(end - begin) - 1]);
+    p.panel = panels + (begin - first) * b->rows * b->columns;
+    for (int64_t c = 0, height; tiles > 0; tiles--, c += height) {
+      height = conv2d_divide_up(channels - c, tiles);
+      p.x = x + c;
+      p.out = dw + (s->in_begin + c) * g->out_channels + begin;
+      run_tile(&p, height, end - begin);
     }
-    p.x += height;
   }
 }
 
 static void run_block(const conv2d_gradient *g, const share *s, const block *b, bool accumulate, chunk_scratch *scratch) {
   const conv2d_source *x = &g->source;
   view v = view_block(g, s, b, scratch->near);
-  gather_panels(g, b, s->out_begin, s->out_end, scratch->panels);
+  gather_panels(g, s, b, scratch->panels);
   for (int64_t r = 0; r < x->taps[0]; r++) {
     product p = {.lines = scratch->lines, .count = find_lines(g, b, &v, r, scratch->lines), .x_step = x->step[1] * v.stride,
                  .accumulate = accumulate};
@@ -213,10 +227,10 @@ void SIMD(conv2d_gradient_chunk)(void *data, int64_t chunk, void *memory) {
   int64_t group = chunk % g->groups, in = chunk / g->groups % g->blocks, part = chunk / g->groups / g->blocks;
   int64_t taps = g->source.taps[0] * g->source.taps[1], channels = g->source.channels;
   share s = {.in_begin = in * g->block_channels, .in_end = (in + 1) * g->block_channels,
-             .out_begin = group * g->group_panels * PANEL, .out_end = (group + 1) * g->group_panels * PANEL,
+             .panel_begin = group * g->group_panels, .panel_end = (group + 1) * g->group_panels,
              .dw = g->dw + part * taps * channels * g->out_channels};
   if (s.in_end > channels) s.in_end = channels;
-  if (s.out_end > g->out_channels) s.out_end = g->out_channels;
+  if (s.panel_end > conv2d_panels(g->out_channels)) s.panel_end = conv2d_panels(g->out_channels);
   int64_t end = (part + 1) * g->part_rows < g->rows ? (part + 1) * g->part_rows : g->rows;
   for (int64_t row = part * g->part_rows; row < end; row += g->block_rows) {
     block b = {.first = row, .rows = end - row < g->block_rows ? end - row : g->block_rows, .column = row % g->pieces * g->piece};

@@ -81,7 +81,7 @@ SIMD_INLINE void depthwise_channels(const scion_run *k, const scion_patch *w, co
 SIMD_INLINE void depthwise_run(const scion_run *k, const scion_patch *w, const epilogue *e, const scion_dtype dtype, int64_t width) {
   int64_t c = 0;
   for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH) depthwise_channels(k, w, e, dtype, c, SIMD_WIDTH);
-  if (c < width) depthwise_channels(k, w, e, dtype, c, width - c);
+  if (c < width) large_channels(k, w, e, dtype, c, width - c); /* few channels: not worth code of their own for each size */
 }
 
 void SIMD(scion_loop_depthwise)(const scion_run *run, const scion_patch *w, const float *scale, const float *bias, void *y,

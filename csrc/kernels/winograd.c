@@ -137,17 +137,21 @@ static void pack_panel(void *data, int64_t chunk, void *scratch) {
   }
 }
 
+/* Whether w is [kh, kw, Ci, Co] of a window that fits. */
+static bool is_kernel(const scion_tensor *w) {
+  if (w->dtype != SCION_F32 || w->dims != 4 || w->shape[0] > 7 || w->shape[1] > 7 || scion_tensor_elements(w) == 0) return false;
+  return scion_winograd_fits(&(scion_window){{(int)w->shape[0], (int)w->shape[1]}, {1, 1}, {1, 1}, {0, 0}, {0, 0}});
+}
+
 int64_t scion_winograd_packed_elements(const scion_tensor *w, int transposed) {
-  if (w->dims != 4 || w->shape[0] > 7 || w->shape[1] > 7) return 0;
+  if (!is_kernel(w)) return 0;
   int64_t positions = (int64_t)positions_of((int)w->shape[0]) * positions_of((int)w->shape[1]);
   return positions * w->shape[transposed ? 3 : 2] * conv2d_padded(w->shape[transposed ? 2 : 3]);
 }
 
 static scion_status pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed, bool transposed) {
   char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
-  scion_window window = {{0, 0}, {1, 1}, {1, 1}, {0, 0}, {0, 0}};
-  for (int axis = 0; axis < 2 && w->dims == 4; axis++) window.kernel[axis] = w->shape[axis] <= 7 ? (int)w->shape[axis] : 0;
-  if (w->dtype != SCION_F32 || !scion_winograd_fits(&window) || scion_tensor_elements(w) == 0)
+  if (!is_kernel(w))
     return scion_fail(SCION_MISUSE, "winograd: %s of %s is no kernel of 3x3, 1x3, 3x1, 1x7 or 7x1", scion_dtype_name(w->dtype),
                       scion_shape_text(w, a, sizeof a));
   if (scale && !conv2d_is_vector(scale, w->shape[3]))
@@ -159,7 +163,7 @@ static scion_status pack(const scion_tensor *w, const scion_tensor *scale, scion
                       scion_shape_text(packed, b, sizeof b));
   pack_job job = {.w = w, .scale = scale ? scale->data : NULL, .packed = packed->data, .in = w->shape[transposed ? 3 : 2],
                   .out = w->shape[transposed ? 2 : 3], .transposed = transposed};
-  for (int axis = 0; axis < 2; axis++) winograd_find_weights(window.kernel[axis], job.weights[axis]);
+  for (int axis = 0; axis < 2; axis++) winograd_find_weights((int)w->shape[axis], job.weights[axis]);
   return scion_parallel_for(conv2d_panels(job.out), pack_panel, &job);
 }
 

@@ -15,7 +15,6 @@
 
 #define WINOGRAD_OUTPUTS 4      /* along an axis that is transformed */
 #define WINOGRAD_PAIRS 4        /* at most */
-#define WINOGRAD_POSITIONS 64   /* of a tile, at most */
 #define WINOGRAD_TILES 54       /* of a block: whole tiles of the product */
 #define WINOGRAD_MOST (2 * WINOGRAD_PAIRS + 2)
 

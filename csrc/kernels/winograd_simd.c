@@ -3,7 +3,7 @@
 #include "winograd_tiles.h"
 
 /* The products of a line become its four outputs. */
-INLINE void from_points(const winograd_axis *a, simd_float *x, const int pairs) {
+SIMD_INLINE void from_points(const winograd_axis *a, simd_float *x, const int pairs) {
   if (pairs == 0) return;
   simd_float y[WINOGRAD_OUTPUTS] = {x[0], {0}, {0}, x[2 * pairs + 1]};
   UNROLL for (int k = 0; k < pairs; k++) {
@@ -14,20 +14,6 @@ INLINE void from_points(const winograd_axis *a, simd_float *x, const int pairs) 
   UNROLL for (int j = 0; j < WINOGRAD_OUTPUTS; j++) x[j] = y[j];
 }
 
-/* The first n floats of a vector. */
-INLINE simd_float load_some(const float *p, int64_t n) {
-  if (n == SIMD_WIDTH) return simd_load(p);
-  simd_float v = {0};
-  for (int64_t i = 0; i < n; i++) v[i] = p[i];
-  return v;
-}
-INLINE void store_some(float *p, simd_float v, int64_t n) {
-  if (n == SIMD_WIDTH)
-    simd_store(p, v);
-  else
-    for (int64_t i = 0; i < n; i++) p[i] = v[i];
-}
-
 /* What becomes of outputs. Most activations clamp them, the others come after all are stored. */
 typedef struct {
   simd_float bias, low, high;
@@ -35,12 +21,12 @@ typedef struct {
 
 static finish find_finish(const winograd_job *w, int64_t channel, int64_t n) {
   bool rectifies = w->activation == SCION_RELU || w->activation == SCION_RELU6;
-  return (finish){w->bias ? load_some(w->bias + channel, n) : (simd_float){0}, simd_set(rectifies ? 0 : -INFINITY),
+  return (finish){w->bias ? simd_load_some(w->bias + channel, n) : (simd_float){0}, simd_set(rectifies ? 0 : -INFINITY),
                   simd_set(w->activation == SCION_RELU6 ? 6 : INFINITY)};
 }
 
 /* The outputs of one tile that lie inside, n channels of a vector. */
-INLINE void store_outputs(const winograd_job *w, const place *at, int64_t channel, int64_t n, const simd_float *y, const int columns) {
+SIMD_INLINE void store_outputs(const winograd_job *w, const place *at, int64_t channel, int64_t n, const simd_float *y, const int columns) {
   finish f = find_finish(w, channel, n);
   for (int64_t i = 0; i < at->rows; i++) {
     int64_t pixel = (at->image * w->y_size[0] + at->row + i) * w->y_size[1] + at->column;
@@ -48,9 +34,9 @@ INLINE void store_outputs(const winograd_job *w, const place *at, int64_t channe
     const float *addend = w->addend ? w->addend + pixel * w->addend_stride + channel : NULL;
     for (int64_t j = 0; j < at->columns; j++, to += w->y_stride) {
       simd_float value = y[i * columns + j] + f.bias;
-      if (addend) value += load_some(addend + j * w->addend_stride, n);
+      if (addend) value += simd_load_some(addend + j * w->addend_stride, n);
       value = simd_min(f.high, simd_max(f.low, value)); /* in this order what is not a number stays so */
-      store_some(to, value, n);
+      simd_store_some(to, value, n);
     }
   }
 }
@@ -65,7 +51,7 @@ static void bend_outputs(const winograd_job *w, const place *at, int64_t begin, 
 }
 
 /* m[position][columns of the group] of one tile to its outputs. */
-INLINE void restore_tile(const winograd_job *w, const place *at, int64_t begin, int64_t end, const float *m, int64_t pitch,
+SIMD_INLINE void restore_tile(const winograd_job *w, const place *at, int64_t begin, int64_t end, const float *m, int64_t pitch,
                          const int pairs0, const int pairs1) {
   const int rows = pairs0 ? 2 * pairs0 + 2 : 1, columns = pairs1 ? 2 * pairs1 + 2 : 1;
   const int out_rows = pairs0 ? WINOGRAD_OUTPUTS : 1, out_columns = pairs1 ? WINOGRAD_OUTPUTS : 1;
@@ -89,7 +75,7 @@ INLINE void restore_tile(const winograd_job *w, const place *at, int64_t begin, 
   }
 }
 
-INLINE void restore_tiles(const winograd_job *w, int64_t first, int64_t count, int64_t begin, int64_t end, const float *m,
+SIMD_INLINE void restore_tiles(const winograd_job *w, int64_t first, int64_t count, int64_t begin, int64_t end, const float *m,
                           const int pairs0, const int pairs1) {
   int64_t width = conv2d_padded(end - begin);
   for (int64_t t = 0; t < count; t++) {

@@ -18,8 +18,8 @@ static void cut(winograd_gradient *g) {
   p->blocks = conv2d_divide_up(in, GRADIENT_DEPTH);
   p->block_channels = conv2d_divide_up(conv2d_divide_up(in, p->blocks), GRADIENT_CHANNELS) * GRADIENT_CHANNELS;
   p->blocks = conv2d_divide_up(in, p->block_channels);
-  int64_t panels = conv2d_divide_up(out, conv2d_panel());
-  p->groups = conv2d_divide_up(panels, CONV2D_GROUP);
+  int64_t panels = conv2d_panels(out);
+  p->groups = conv2d_divide_up(panels, conv2d_gradient_panels());
   p->group_panels = conv2d_divide_up(panels, p->groups);
 }
 

@@ -2,7 +2,7 @@
 #include "winograd_tiles.h"
 
 /* The transposed of what turns products into outputs: the gradients of a line's four outputs to those of its products. */
-INLINE void spread(const winograd_axis *a, simd_float *x, const int pairs) {
+SIMD_INLINE void spread(const winograd_axis *a, simd_float *x, const int pairs) {
   if (pairs == 0) return;
   simd_float y[WINOGRAD_OUTPUTS] = {x[0], x[1], x[2], x[3]};
   UNROLL for (int k = 0; k < pairs; k++) {
@@ -14,7 +14,7 @@ INLINE void spread(const winograd_axis *a, simd_float *x, const int pairs) {
 }
 
 /* A tile of dy to z[position][channels]. */
-INLINE void spread_tile(const winograd_gradient *g, const float *dy, int64_t down, int64_t right, float *z, int64_t pitch,
+SIMD_INLINE void spread_tile(const winograd_gradient *g, const float *dy, int64_t down, int64_t right, float *z, int64_t pitch,
                         const int pairs0, const int pairs1) {
   const int rows = pairs0 ? 2 * pairs0 + 2 : 1, columns = pairs1 ? 2 * pairs1 + 2 : 1;
   const int out_rows = pairs0 ? WINOGRAD_OUTPUTS : 1, out_columns = pairs1 ? WINOGRAD_OUTPUTS : 1;
@@ -35,7 +35,7 @@ INLINE void spread_tile(const winograd_gradient *g, const float *dy, int64_t dow
   }
 }
 
-INLINE void spread_tiles(const winograd_gradient *g, int64_t first, int64_t count, float *z, float *copy, const int pairs0,
+SIMD_INLINE void spread_tiles(const winograd_gradient *g, int64_t first, int64_t count, float *z, float *copy, const int pairs0,
                          const int pairs1) {
   int64_t padded = conv2d_padded(g->dy.channels), pitch = winograd_pitch(g->job.block, padded), down, right;
   for (int64_t t = 0; t < count; t++) {

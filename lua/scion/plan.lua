@@ -10,6 +10,7 @@ local forward = require "scion.plan.forward"
 local frontier = require "scion.plan.frontier"
 local fuse = require "scion.plan.fuse"
 local loss = require "scion.plan.loss"
+local pad = require "scion.plan.pad"
 local place = require "scion.plan.place"
 local precision = require "scion.plan.precision"
 
@@ -30,6 +31,7 @@ local function analyse(request)
     ir.steps[#ir.steps + 1] = kernel
   end
   expand(ir)
+  pad(ir)
   frontier(ir)
   loss.attach(ir)
   fold(ir)

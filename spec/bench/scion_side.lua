@@ -61,7 +61,8 @@ function works.step(name, kind)
   for i = 1, batch do labels[i] = i % classes + 1 end
   local function round(variant)
     model.precision = variant == "bf16" and "bf16" or "f32"
-    local images = scion.uniform({ batch, 224, 224, 3 }, 0, 255):to "u8"
+    local drawn <close> = scion.uniform({ batch, 224, 224, 3 }, 0, 255) -- freed at once: memory is measured, too
+    local images <close> = drawn:to "u8"
     local data = scion.data.tensors(images, labels, { labels = names, batch = batch, shuffle = false })
     local taken = timed(function()
       if kind == "forward" then model:predict(data) else model:fit(data, { epochs = 1, optimizer = optimizer, cache = false, verbose = false }) end
@@ -84,7 +85,7 @@ function works.layer(...)
   local kernel = scion.uniform({ kh, kw, ci, co }, -0.1, 0.1)
   local x, y, made = scion.uniform({ batch, h, w, ci }, -1, 1), scion.zeros(batch, oh, ow, co), {}
   for _, precision in ipairs(precisions) do
-    local name = precision == "bf16" and "conv2d_bf16" or node.layer.winograd and "winograd" or "conv2d" -- as a network has it
+    local name = precision == "bf16" and "conv2d_bf16" or node.layer.gain > 1 and "winograd" or "conv2d" -- as a network has it
     local dtype = precision == "bf16" and "bf16" or "f32"
     local packed = core.new({ core[name .. "_packed"](kernel, false) }, dtype)
     core.run { name .. "_pack", kernel = kernel, packed = packed }

@@ -11,6 +11,7 @@ from torchvision import transforms as T
 BATCH, THREADS = 32, int(sys.argv[1])
 torch.set_num_threads(THREADS)
 torch.manual_seed(1)
+torch.set_flush_denormal(True)  # as Scion does
 
 def precisions():
     flags = open("/proc/cpuinfo").read() if os.path.exists("/proc/cpuinfo") else ""

@@ -51,6 +51,48 @@ describe("the frontier", function()
   end)
 end)
 
+describe("minimal filtering", function()
+  local function wide(kernel, options)
+    local x = nn.conv2d(64, 1, { name = "below" })(nn.input(24, 24, 3))
+    x = nn.conv2d(96, kernel, options)(x)
+    return scion.model { output = nn.dense(2, "softmax")(nn.global_avg_pool()(x)) }
+  end
+
+  it("is for windows of stride 1 with channels enough", function()
+    for _, kernel in ipairs { 3, { 1, 7 }, { 7, 1 } } do
+      local count = kernels(plan(wide(kernel, { padding = "same" })))
+      assert.equal(1, count.winograd_forward)
+      assert.equal(1, count.winograd_backward_input)
+      assert.equal(1, count.winograd_backward_weights)
+    end
+    assert.is_nil(kernels(plan(wide(3, { stride = 2 }))).winograd_forward)
+    assert.is_nil(kernels(plan(wide(3, { dilation = 2 }))).winograd_forward)
+    assert.is_nil(kernels(plan(wide(5, {}))).winograd_forward)
+    assert.is_nil(kernels(plan(network())).winograd_forward) -- four channels
+  end)
+
+  it("shows in the predicted speed, and not in the multiply-adds", function()
+    local fast, plain = plan(wide(3, { padding = "same" })).cost, plan(wide(3, { padding = 2, dilation = 2 })).cost
+    assert.equal(plain.forward, fast.forward)
+    assert.is_true(fast.work < plain.work / 1.25)
+  end)
+end)
+
+describe("packed kernels", function()
+  it("stay with their layers where they are frozen, and in the arena where they train", function()
+    local function place_of(model)
+      for _, step in ipairs(plan(model).steps) do
+        if step.window and step.packed and step.x.shape[3] == 8 then return type(step.packed) end
+      end
+    end
+    local x = nn.conv2d(8, 1, { name = "below" })(nn.input(6, 6, 3))
+    local model = scion.model { output = nn.dense(2, "softmax")(nn.flatten()(nn.conv2d(8, 2, { name = "above" })(x))) }
+    assert.equal("table", place_of(model)) -- a value of the plan
+    model:freeze { layers = "above" }
+    assert.equal("userdata", place_of(model))
+  end)
+end)
+
 describe("folding and fusing", function()
   it("leave one kernel for convolution, stored batch norm and activation", function()
     local count = kernels(plan(network(), "infer"))
@@ -58,6 +100,34 @@ describe("folding and fusing", function()
     assert.is_nil(count.scale_shift_forward)
     assert.is_nil(count.activation_forward)
     assert.is_nil(count.dropout)
+  end)
+
+  it("leave no kernel for a border of zeros that one convolution reads", function()
+    local function padded(size, readers)
+      local x = nn.zero_pad(size)(nn.conv2d(3, 1, { name = "below" })(nn.input(7, 6, 3)))
+      local outputs = {}
+      for i = 1, readers do outputs[i] = nn.depthwise_conv2d(3, { stride = 2 })(nn.conv2d(4, 3)(x)) end
+      x = readers > 1 and nn.add()(outputs) or outputs[1]
+      return scion.model { output = nn.dense(2, "softmax")(nn.flatten()(x)) }
+    end
+    local border = { 0, 1, 2, 1 }
+    local count = kernels(plan(padded(border, 1)))
+    assert.is_nil(count.zero_pad_forward)
+    assert.is_nil(count.zero_pad_backward)
+    assert.equal(1, kernels(plan(padded(border, 2))).zero_pad_forward) -- two read it
+    assert.equal(1, kernels(plan(padded(3, 1))).zero_pad_forward) -- a window would lie in the border alone
+    local images = scion.uniform({ 2, 7, 6, 3 }, 0, 255):to "u8"
+    local function outputs(build)
+      scion.seed(3)
+      return scion.model { output = build(nn.conv2d(3, 1)(nn.input(7, 6, 3))) }:features(images, "last"):totable()
+    end
+    for _, kind in ipairs { "conv2d", "depthwise_conv2d" } do
+      local function convolve(padding)
+        local o = { stride = 2, padding = padding, name = "last" }
+        return kind == "conv2d" and nn.conv2d(4, 3, o) or nn.depthwise_conv2d(3, o)
+      end
+      assert.same(outputs(function(x) return convolve(border)(x) end), outputs(function(x) return convolve "valid"(nn.zero_pad(border)(x)) end))
+    end
   end)
 
   it("keep batch statistics by themselves, and fold the frozen ones all the same", function()

@@ -7,11 +7,11 @@ local layer = require "scion.layer"
 --- of a tile, `weight` a transformed weight, for each of a few images at once.
 local forward_costs = { plain = 1, transform = 26, weight = 2 }
 local gradient_costs = { plain = 1.4, transform = 40, weight = 20 } -- of the gradient to the weights
-local sooner = 1.25 -- times: less is not worth the memory
+local least_gain = 1.25 -- less is not worth the memory
 
---- Whether minimal filtering computes a window sooner.
-local function filtering_pays(window, x, y, costs)
-  if not core.winograd_fits(window) then return false end
+--- How many times as fast minimal filtering computes a window; 1 where plain sums are to be preferred.
+local function filtering_gain(window, x, y, costs)
+  if not core.winograd_fits(window) then return 1 end
   local values, tiles, product = 1, 1, x[3] * y[3]
   for axis = 1, 2 do
     local taps = window.kernel[axis]
@@ -19,14 +19,15 @@ local function filtering_pays(window, x, y, costs)
     tiles = tiles * (taps > 1 and math.ceil(y[axis] / 4) or y[axis])
   end
   local plain = y[1] * y[2] * window.kernel[1] * window.kernel[2] * product * costs.plain
-  return plain > sooner * values * (tiles * (1.2 * product + costs.transform * (x[3] + y[3])) + costs.weight * product)
+  local gain = plain / (values * (tiles * (1.2 * product + costs.transform * (x[3] + y[3])) + costs.weight * product))
+  return gain > least_gain and gain or 1
 end
 
 --- The packed kernel of a step, folded with batch norm where the step has one.
 local function packed(self, s, transposed)
-  local kernel, algorithm = self:weight "kernel", self.winograd and "winograd" or "conv2d"
+  local kernel, algorithm = self:weight "kernel", self.gain > 1 and "winograd" or "conv2d"
   local pack = { algorithm .. (transposed and "_pack_transposed" or "_pack"), kernel = kernel, scale = s.fold and s.fold.scale }
-  if pack[1] == "conv2d_pack_transposed" then pack.window = self.window end
+  if pack[1] == "conv2d_pack_transposed" then pack.window = s.window end
   return s:packed(self, pack, core[algorithm .. "_packed"](kernel, transposed), "f32")
 end
 
@@ -41,6 +42,7 @@ return layer.define {
   positional = { "filters", "kernel" },
   defaults = { filters = layer.required, kernel = layer.required, stride = 1, dilation = 1, padding = "valid", bias = true, activation = false },
   fuses_activation = true,
+  fuses_padding = true,
   fuses_addend = true, -- its second input, then
   folds_norm = true,
   bf16 = "computes",
@@ -50,8 +52,8 @@ return layer.define {
     local height, width
     self.window, height, width = layer.window(self, ...)
     local shape = { height, width, self.options.filters }
-    self.winograd = filtering_pays(self.window, (...), shape, forward_costs)
-    self.winograd_gradient = filtering_pays(self.window, (...), shape, gradient_costs)
+    self.gain = filtering_gain(self.window, (...), shape, forward_costs)
+    self.gradient_gain = filtering_gain(self.window, (...), shape, gradient_costs)
     return shape
   end,
 
@@ -69,20 +71,20 @@ return layer.define {
 
   forward = function(self, s)
     local bf16 = s.x[1].dtype == "bf16"
-    s:emit { bf16 and "conv2d_bf16_forward" or self.winograd and "winograd_forward" or "conv2d_forward", x = s.x[1],
+    s:emit { bf16 and "conv2d_bf16_forward" or self.gain > 1 and "winograd_forward" or "conv2d_forward", x = s.x[1],
              packed = bf16 and packed_bf16(self, s) or packed(self, s, false),
-             bias = s.fold and s.fold.shift or self:weight "bias", addend = s.x[2], y = s.y, window = self.window, activation = s.activation }
+             bias = s.fold and s.fold.shift or self:weight "bias", addend = s.x[2], y = s.y, window = s.window, activation = s.activation }
   end,
 
   backward = function(self, s)
     local dw = s:gradient(self, "kernel")
     if dw then
-      s:emit { self.winograd_gradient and "winograd_backward_weights" or "conv2d_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = self.window }
+      s:emit { self.gradient_gain > 1 and "winograd_backward_weights" or "conv2d_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = s.window }
       s:unfold(dw)
     end
     if s:wants(1) then
-      s:emit { self.winograd and "winograd_backward_input" or "conv2d_backward_input", dy = s.dy, packed = packed(self, s, true), dx = s:dx(1),
-               window = self.window, accumulate = s:accumulates(1) }
+      s:emit { self.gain > 1 and "winograd_backward_input" or "conv2d_backward_input", dy = s.dy, packed = packed(self, s, true), dx = s:dx(1),
+               window = s.window, accumulate = s:accumulates(1) }
     end
     if s.x[2] then s:share(2, s.dy) end
   end,

@@ -7,6 +7,7 @@ return layer.define {
   positional = { "kernel" },
   defaults = { kernel = layer.required, stride = 1, dilation = 1, padding = "valid", multiplier = 1, bias = true, activation = false },
   fuses_activation = true,
+  fuses_padding = true,
   folds_norm = true,
   bf16 = "computes",
 
@@ -28,18 +29,18 @@ return layer.define {
 
   forward = function(self, s)
     s:emit { "depthwise_forward", x = s.x[1], kernel = self:weight "kernel", scale = s.fold and s.fold.scale,
-             bias = s.fold and s.fold.shift or self:weight "bias", y = s.y, window = self.window, activation = s.activation }
+             bias = s.fold and s.fold.shift or self:weight "bias", y = s.y, window = s.window, activation = s.activation }
   end,
 
   backward = function(self, s)
     local dw = s:gradient(self, "kernel")
     if dw then
-      s:emit { "depthwise_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = self.window }
+      s:emit { "depthwise_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = s.window }
       s:unfold(dw)
     end
     if s:wants(1) then
       s:emit { "depthwise_backward_input", dy = s.dy, kernel = self:weight "kernel", scale = s.fold and s.fold.scale, dx = s:dx(1),
-               window = self.window, accumulate = s:accumulates(1) }
+               window = s.window, accumulate = s:accumulates(1) }
     end
   end,
 }

@@ -15,7 +15,7 @@ return layer.define {
     for _, size in ipairs(p) do
       if math.type(size) ~= "integer" or size < 0 then self:fail("padding is made of whole numbers from 0 up") end
     end
-    self.top, self.left = p[1], p[2]
+    self.top, self.left, self.bottom, self.right = table.unpack(p)
     return { shape[1] + p[1] + p[3], shape[2] + p[2] + p[4], shape[3] }
   end,
 

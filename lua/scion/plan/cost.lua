@@ -1,28 +1,36 @@
 --- What a plan's steps cost: multiply-adds for one example, forward and backward.
 local cost = {}
 
---- Multiply-adds of one operation: forward, and backward for what the plan computes of it.
-function cost.of(op)
-  local macs = op.layer.macs
-  if not macs then return 0, 0 end
-  local one = macs(op.layer, op.inputs[1].shape, op.shape)
-  local backward = 0
-  if op.grad then
-    if op.trains.kernel or op.trains.pointwise_kernel then backward = backward + one end
-    if op.inputs[1].grad then backward = backward + one end
-  end
-  return one, backward
+--- Of one operation, forward, to the weights and to the input, what the plan computes of it: multiply-adds as the formulas have
+--- them, and how many times as fast they are computed.
+local function parts(op)
+  local layer, macs = op.layer, op.layer.macs
+  local one = macs and macs(layer, op.inputs[1].shape, op.shape) or 0
+  local weights = op.grad and (op.trains.kernel or op.trains.pointwise_kernel) and one or 0
+  local input = op.grad and op.inputs[1] and op.inputs[1].grad and one or 0
+  return one, weights, input, layer.gain or 1, layer.gradient_gain or 1
 end
 
---- Sums over the operations: forward, backward, and the share of the forward ones that lies below the frontier.
+--- Multiply-adds of one operation: forward, and backward.
+function cost.of(op)
+  local forward, weights, input = parts(op)
+  return forward, weights + input
+end
+
+--- Sums over the operations: forward, backward, and the share of the forward ones that lies below the frontier; and in how many plain
+--- multiply-adds' time both kinds are done: `frozen_work`, and the rest's `work`.
 function cost.total(ops)
-  local forward, backward, frozen = 0, 0, 0
+  local total = { forward = 0, backward = 0, frozen = 0, work = 0, frozen_work = 0 }
   for _, op in ipairs(ops) do
-    local f, b = cost.of(op)
-    forward, backward = forward + f, backward + b
-    if not op.grad then frozen = frozen + f end
+    local forward, weights, input, gain, gradient_gain = parts(op)
+    total.forward, total.backward = total.forward + forward, total.backward + weights + input
+    if op.grad then
+      total.work = total.work + (forward + input) / gain + weights / gradient_gain
+    else
+      total.frozen, total.frozen_work = total.frozen + forward, total.frozen_work + forward / gain
+    end
   end
-  return { forward = forward, backward = backward, frozen = frozen }
+  return total
 end
 
 --- Of a machine that is not measured: what a fast disk reads and two cores compute in a second, and how long an image takes to

@@ -11,11 +11,13 @@ step.__index = step
 ---@field y scion.Value output
 ---@field dy scion.Value gradient by the output, in backward
 ---@field activation string? fused into this operation
+---@field window table? of a convolution or pooling, with the padding fused into it
 ---@field fold { scale: scion.Tensor, shift: scion.Tensor, key: string }? batch norm folded into this operation
 
 --- What a layer is told about its operation in a plan that is being made.
 function step.new(ir, op)
-  local s = setmetatable({ ir = ir, op = op, x = {}, y = op.value, dy = op.dvalue, activation = op.activation }, step)
+  local s = setmetatable({ ir = ir, op = op, x = {}, y = op.value, dy = op.dvalue, activation = op.activation,
+                           window = op.window or op.layer.window }, step)
   for i, input in ipairs(op.inputs) do s.x[i] = input.value end
   if op.norm then s.fold = op.norm:fold(s, op.layer:weight "bias") end
   return s
@@ -52,7 +54,8 @@ function step:packed(owner, pack, elements, dtype)
     self:emit(pack)
     return pack.packed
   end
-  return self:derived(owner, pack[1] .. (self.fold and self.fold.key or ""), { pack.kernel, pack.scale }, function(target)
+  local key = pack[1] .. (self.fold and self.fold.key or "") .. (pack.window and table.concat(pack.window.before, ",") or "")
+  return self:derived(owner, key, { pack.kernel, pack.scale }, function(target)
     pack.packed = target or core.new({ elements }, dtype)
     core.run(pack)
     return pack.packed

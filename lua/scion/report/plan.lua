@@ -126,7 +126,8 @@ function report.new(model, given)
   local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }
   local trainable, parameters = 0, bytes_of_parameters(rows) // 4
   for _, row in ipairs(rows) do trainable = trainable + row.trainable end
-  local seconds = made.cost.frozen / speed(made.precision) + (made.cost.forward - made.cost.frozen + made.cost.backward) / speed "f32"
+  local frozen = made.precision == "bf16" and made.cost.frozen or made.cost.frozen_work
+  local seconds = frozen / speed(made.precision) + made.cost.work / speed "f32"
   return setmetatable({ mode = mode, batch = batch, steps = #made.steps, trainable = mode == "train" and trainable or 0, parameters = parameters,
     forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
     memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,

@@ -50,7 +50,8 @@ describe("the zoo", function()
           local by = before[1] > 0 and -1 or 1
           before[1], after[1], found = before[1] + by, after[1] - by, true
         elseif l.kind == "zero_pad" then
-          l.top, found = l.top > 0 and l.top - 1 or 1, true
+          local by = l.top > 0 and -1 or 1
+          l.top, l.bottom, found = l.top + by, l.bottom - by, true
         end
       end
       return found

@@ -2,7 +2,7 @@
 # make deps     what they need, from the system's packages
 # make demo     a network pretrained on drawn images and grafted onto others; DATA=dir WEIGHTS=file: the Inception V3 recipe
 # make test     everything under spec/; SANITIZE=1: under AddressSanitizer and UndefinedBehaviorSanitizer
-# make test-peers   the zoo at full size beside PyTorch's and Keras's own networks, where they are installed
+# make test-peers   the zoo at full size, exported to PyTorch and Keras: what it predicts there; where they are installed
 # make test-peers-safetensors   verdicts on 100,000 mutated files beside the reference library's; PYTHON=venv/bin/python
 # make lint bench docs install clean env repl
 

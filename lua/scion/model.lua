@@ -12,6 +12,7 @@ local precision = require "scion.precision"
 ---@field labels string[]? names of the classes, from the data it was fitted on
 ---@field epoch integer how many epochs it was trained
 ---@field history table[] an entry an epoch
+---@field variant "keras"|"torchvision"|nil whose form of an architecture it is
 ---@field precision "f32"|"bf16"|nil of inference and of what is frozen, where a call gives none; not saved, for it is the machine's affair
 local model = {}
 local class = { __index = model, __name = "scion.Model" }
@@ -55,7 +56,7 @@ end
 -- ---- structure ------------------------------------------------------------------------------------------------------
 
 local function inherit(made, from)
-  made.precision = from.precision
+  made.precision, made.variant = from.precision, from.variant
   return made
 end
 
@@ -278,12 +279,14 @@ function model:save(path)
 end
 
 --- Writes the weights for others: .safetensors by torchvision's names and layouts (PyTorch: safetensors.torch.load_file, then
---- load_state_dict), .h5 in Keras's layout (load_weights). Raises with the path when it cannot be written, and when the model has
---- layers that they do not.
+--- load_state_dict), .h5 in Keras's layout (load_weights). Layers that no publisher has named have their own names, with dots or
+--- underscores for slashes; a separable convolution is `depthwise` and `pointwise` in PyTorch, and a batch norm has scale and shift.
+--- A line on standard error says when the library computes the same network otherwise. Raises with the path when it cannot be
+--- written.
 ---@param path string
 ---@return scion.Model self
 function model:export(path)
-  require("scion.weights.export")(self, path)
+  require("scion.weights.export").write(self, path)
   return self
 end
 

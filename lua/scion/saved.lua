@@ -20,7 +20,7 @@ local function architecture(m)
     layers[i] = { kind = node.layer.kind, name = node.layer.name, origin = node.layer.origin, options = node.layer.options,
                   inputs = table.concat(inputs, "\n"), frozen = node.layer.frozen }
   end
-  return { name = m.name or "", output = m.output.layer.name, layers = layers }
+  return { name = m.name or "", variant = m.variant, output = m.output.layer.name, layers = layers }
 end
 
 --- Writes the file; raises with the path if that fails, and the old file then remains.
@@ -70,7 +70,9 @@ local function rebuild(description)
   local nodes = {}
   for _, l in ipairs(description.layers or {}) do rebuild_layer(l, nodes) end
   local output = nodes[description.output] or error("the output layer is not described", 0)
-  return model.new { output = output, name = description.name ~= "" and description.name or nil }
+  local made = model.new { output = output, name = description.name ~= "" and description.name or nil }
+  made.variant = description.variant
+  return made
 end
 
 --- Reads a file that model:save wrote. Raises with the path on a missing or damaged file.

@@ -87,21 +87,14 @@ end
 --- The shell command for a process that runs a script; environment: more variables, before: shell commands in front.
 local function command(script, environment, before)
   local path = os.tmpname()
-  support.write(path, prelude:format(folder, seed) .. script)
+  support.spit(path, prelude:format(folder, seed) .. script)
   return ("(%s export XDG_CACHE_HOME='%s' SCION_CACHE_DISK=10; %s lua5.4 %s 2>&1; echo status $?; rm %s)"):format(
     before or "", caches, environment or "", path, path)
 end
 
-local function shell(line)
-  local pipe = assert(io.popen(line))
-  local out = pipe:read "a"
-  pipe:close()
-  return out
-end
-
 --- Runs it; returns what it wrote, having ended well.
 local function run(...)
-  local out = shell(command(...))
+  local out = support.shell(command(...))
   assert.matches("status 0\n$", out)
   return (out:gsub("status 0\n$", ""))
 end
@@ -116,7 +109,7 @@ end
 
 describe("the cache of frozen values", function()
   before_each(function() caches = support.folder() end)
-  after_each(support.clean)
+  after_each(support.done)
 
   it("changes nothing to the bit, wherever the frontier lies", function()
     lay_out(13)
@@ -213,16 +206,16 @@ describe("the cache of frozen values", function()
 
   it("does not take a file that changes while it trains for what it was", function()
     lay_out(13)
-    local changing, other = folder .. "/light/12.png", support.read(folder .. "/light/02.png")
-    local original = support.read(changing)
+    local changing, other = folder .. "/light/12.png", support.slurp(folder .. "/light/02.png")
+    local original = support.slurp(changing)
     local script = 'fit(network():freeze { upto = "gap" }, pictures { shuffle = false, batch = 1 }, { epochs = 1, validate = false, CHANGE }); count "computed"'
     local function trained(change) return run((script:gsub("CHANGE", change))) end
     local before = trained "cache = false"
-    support.write(folder .. "/new", other)
+    support.spit(folder .. "/new", other)
     local exchange = ('callbacks = { step = function(info) if info.step == 1 then os.rename("%s/new", "%s") end end }'):format(folder, changing)
     assert.matches("computed 13\n", trained(exchange))
     assert.matches("computed 0\n", trained "", 1, true) -- another image has its content, which is known
-    support.write(changing, original)
+    support.spit(changing, original)
     assert.equal(before:gsub("computed 13", "computed 1"), (trained ""))
   end)
 
@@ -237,17 +230,17 @@ describe("the cache of frozen values", function()
     end
     again(0)
     local path = files()[1]
-    local bytes = support.read(path)
+    local bytes = support.slurp(path)
     local record = (#bytes - 32) // 9
     local at = 32 + 4 * record + 24 + 17 -- within a row
-    support.write(path, bytes:sub(1, at) .. string.char(bytes:byte(at + 1) ~ 64) .. bytes:sub(at + 2))
+    support.spit(path, bytes:sub(1, at) .. string.char(bytes:byte(at + 1) ~ 64) .. bytes:sub(at + 2))
     again(1)
     again(0)
-    support.write(path, bytes:sub(1, 32 + 6 * record + 30))
+    support.spit(path, bytes:sub(1, 32 + 6 * record + 30))
     again(3)
-    support.write(path, bytes:gsub("scion", "noics"))
+    support.spit(path, bytes:gsub("scion", "noics"))
     again(9)
-    support.write(path, "")
+    support.spit(path, "")
     again(9)
     again(0)
   end)
@@ -269,10 +262,10 @@ describe("the cache of frozen values", function()
     end
     troubled("File too large; the cache does without the disk", nil, "ulimit -f 1;")
     troubled("cannot be made", "XDG_CACHE_HOME=/proc/none")
-    local mount = shell(("mount -t tmpfs -o size=4k tmpfs '%s' 2>&1"):format(caches))
+    local mount = support.shell(("mount -t tmpfs -o size=4k tmpfs '%s'"):format(caches))
     if mount == "" then
       troubled("No space left on device")
-      shell(("umount '%s'"):format(caches))
+      support.shell(("umount '%s'"):format(caches))
     else
       print("\nskipped: no small disk can be mounted here, so only a limited file was full")
     end
@@ -283,7 +276,7 @@ describe("the cache of frozen values", function()
     lay_out(21)
     local script = [[fit(network():freeze { upto = "gap" }, pictures()); count "computed"]]
     local digest = run((script:gsub("pictures%(%)", "pictures(), { cache = false }"))):match "digest %x+"
-    local out = shell(("{ %s & %s & %s & wait; }"):format(command(script), command(script), command(script)))
+    local out = support.shell(("{ %s & %s & %s & wait; }"):format(command(script), command(script), command(script)))
     local same, well = select(2, out:gsub(digest, "")), select(2, out:gsub("status 0", ""))
     assert.equal(3, same, out)
     assert.equal(3, well, out)
@@ -295,11 +288,11 @@ describe("the cache of frozen values", function()
     local room = caches .. "/scion"
     assert(lfs.mkdir(room))
     for i, name in ipairs { "old", "older", "new" } do
-      support.write(room .. "/" .. name .. ".rows", ("x"):rep(4000))
+      support.spit(room .. "/" .. name .. ".rows", ("x"):rep(4000))
       local time = ({ 1200000000, 1100000000, 1300000000 })[i]
       lfs.touch(room .. "/" .. name .. ".rows", time, time)
     end
-    support.write(room .. "/else.txt", ("x"):rep(4000))
+    support.spit(room .. "/else.txt", ("x"):rep(4000))
     local script = 'fit(network():freeze { upto = "gap" }, pictures()); count "computed"'
     run(script, "SCION_CACHE_DISK=0.000006")
     local function there(name) return lfs.attributes(room .. "/" .. name, "mode") ~= nil end
@@ -310,7 +303,7 @@ describe("the cache of frozen values", function()
     assert.matches("computed 6\n", run(script:gsub("pictures%(%)", "pictures { seed = 3 }"):gsub("gap", "pool"), "SCION_CACHE_DISK=0.000001"))
     local out = run("", "SCION_CACHE_DISK=much")
     assert.equal("", out)
-    out = shell(command(script, "SCION_CACHE_DISK=much"))
+    out = support.shell(command(script, "SCION_CACHE_DISK=much"))
     assert.matches("SCION_CACHE_DISK is a number of GB from 0 up, not 'much'", out, 1, true)
   end)
 
@@ -397,8 +390,8 @@ describe("the cache of frozen values", function()
 
   it("leaves out images that cannot be read, as ever", function()
     lay_out(12)
-    support.write(folder .. "/dark/00.png", "no image")
-    support.write(folder .. "/light/00.png", support.read(folder .. "/light/02.png"):sub(1, 200))
+    support.spit(folder .. "/dark/00.png", "no image")
+    support.spit(folder .. "/light/00.png", support.slurp(folder .. "/light/02.png"):sub(1, 200))
     local script = 'fit(network():freeze { upto = "gap" }, pictures(), { cache = CACHE, validate = pictures { shuffle = false, batch = 3 } })'
     local without = run((script:gsub("CACHE", "false")))
     assert.equal(without, run((script:gsub("CACHE", "true"))))
@@ -467,7 +460,7 @@ describe("the cache of frozen values", function()
     if not data then return print "\nskipped: Inception V3 needs SCION_TEST_DATA" end
     folder = support.folder()
     for _, class in ipairs { "glass", "paper" } do
-      shell(([[mkdir %s/%s; for f in $(ls %s/data/trashnet/val/%s | head -n 2); do ln -s %s/data/trashnet/val/%s/$f %s/%s/; done]]):format(
+      support.shell(([[mkdir %s/%s; for f in $(ls %s/data/trashnet/val/%s | head -n 2); do ln -s %s/data/trashnet/val/%s/$f %s/%s/; done]]):format(
         folder, class, data, class, data, class, folder, class))
     end
     local out = run(([[

@@ -12,7 +12,7 @@ local function tree(classes)
     for _, name in ipairs(names) do
       shift = shift + 29
       local path = root .. "/" .. class .. "/" .. name
-      if name:find "text" then support.write(path, "no image") else
+      if name:find "text" then support.spit(path, "no image") else
         assert(image.save(path .. ".png", support.pattern(12, 17, shift)))
         assert(os.rename(path .. ".png", path)) -- formats are told by content
       end
@@ -53,7 +53,7 @@ local everything = { rotation = 20, width_shift = 0.1, height_shift = 0.2, shear
                      brightness = { 0.7, 1.2 }, channel_shift = 20 }
 
 describe("scion.data.folder", function()
-  after_each(support.clean)
+  after_each(support.done)
 
   for _, memory in ipairs{ 0, 1e9 } do
     it(("needs no more memory after many epochs than after a few, keeping %g bytes"):format(memory), function()
@@ -92,7 +92,7 @@ describe("scion.data.folder", function()
   it("sorts classes and files by code point and passes over what is no image", function()
     local root = tree{ b = { "2.jpg", "10.PNG", "Z.jpeg", "notes.text", ".hidden.jpg" }, Y = { "a.png" }, ["é"] = { "x.jpg" },
                        [".git"] = { "x.jpg" }, z = { "x.jpg" } }
-    support.write(root .. "/README.text", "beside the folders")
+    support.spit(root .. "/README.text", "beside the folders")
     local d = data.folder(root .. "/", { size = 8 })
     assert.same({ "Y", "b", "z", "é" }, d.labels)
     assert.same({ root .. "/Y/a.png", root .. "/b/10.PNG", root .. "/b/2.jpg", root .. "/b/Z.jpeg", root .. "/z/x.jpg",
@@ -180,10 +180,10 @@ describe("scion.data.folder", function()
 
   it("leaves broken images out, tells of each once, and counts them", function()
     local root = tree{ a = numbered(6), b = numbered(5) }
-    support.write(root .. "/a/03.png", "text that calls itself an image")
+    support.spit(root .. "/a/03.png", "text that calls itself an image")
     assert(image.save(root .. "/b/big.jpg", support.pattern(50, 50)))
-    local bytes = support.read(root .. "/b/big.jpg")
-    support.write(root .. "/b/big.jpg", bytes:sub(1, #bytes // 2))
+    local bytes = support.slurp(root .. "/b/big.jpg")
+    support.spit(root .. "/b/big.jpg", bytes:sub(1, #bytes // 2))
     local d = data.folder(root, { size = 6, batch = 4, seed = 1 })
     local told = {}
     d.warn = function(message) told[#told + 1] = message end
@@ -209,7 +209,7 @@ describe("scion.data.folder", function()
 
   it("passes over a batch of which nothing is left", function()
     local root = tree{ a = numbered(3) }
-    support.write(root .. "/a/02.png", "")
+    support.spit(root .. "/a/02.png", "")
     local d = data.folder(root, { size = 6, batch = 1, shuffle = false })
     d.warn = function() end
     assert.same({ 1, 1 }, pass(d, 1).sizes)
@@ -217,7 +217,7 @@ describe("scion.data.folder", function()
 end)
 
 describe("augmentation", function()
-  after_each(support.clean)
+  after_each(support.done)
 
   it("depends on seed, epoch and image, not on workers, order or batches", function()
     local root = tree{ a = numbered(13), b = numbered(12) }
@@ -321,7 +321,7 @@ describe("augmentation", function()
 end)
 
 describe("scion.data.files", function()
-  after_each(support.clean)
+  after_each(support.done)
 
   it("keeps the order and shows what could not be read", function()
     local folder = support.folder()

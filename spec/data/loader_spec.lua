@@ -14,7 +14,7 @@ describe("core.loader", function()
       assert(image.save(files[i], support.pattern(20 + i, 30, i * 7)))
     end
   end)
-  teardown(support.clean)
+  teardown(support.done)
 
   local function make(given)
     local options = { files = files, height = 11, width = 13 }
@@ -139,7 +139,7 @@ describe("core.loader", function()
     local folder = support.folder()
     for i, case in ipairs(dofile "spec/fixtures/image/golden.lua".reduced) do
       local path = ("%s/reduced%d.jpg"):format(folder, i)
-      support.write(path, support.unhex(case.file))
+      support.spit(path, support.unhex(case.file))
       local function load(gap)
         local loader = make{ files = { path }, height = case.y[1], width = case.y[2], reducing_gap = gap }
         loader:start(nil, 1, 1)

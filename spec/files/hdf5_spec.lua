@@ -6,10 +6,7 @@ local support = dofile "spec/files/support.lua"
 describe("scion.hdf5", function()
   local folder
   setup(function() folder = support.folder() end)
-  teardown(function()
-    support.remove(folder)
-    support.done()
-  end)
+  teardown(support.done)
 
   -- read(file, path) -> tensor or nil, message
   local function read(file, path)

@@ -11,10 +11,7 @@ describe("safetensors", function()
     folder = support.folder()
     path = folder .. "/x.safetensors"
   end)
-  teardown(function()
-    support.remove(folder)
-    support.done()
-  end)
+  teardown(support.done)
 
   local function refused(pattern, bytes)
     local file, message = core.safetensors_open(spit(path, bytes))

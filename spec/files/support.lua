@@ -1,38 +1,9 @@
--- What the specs of files share: a folder of their own, and tensors from and to bytes by way of hand-made safetensors files.
+-- What the specs of weights files share beside spec/support/files.lua: tensors from and to bytes by way of hand-made safetensors files.
 local core = require "scion.core"
 
-local support = { fixtures = "spec/fixtures/files/", data = os.getenv "SCION_TEST_DATA" }
+local files = dofile "spec/support/files.lua"
 
-local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
-function support.shell(command)
-  local pipe = assert(io.popen(command .. " 2>&1"))
-  local output = pipe:read "a"
-  local ok, _, code = pipe:close()
-  return output, ok and 0 or code
-end
-
-function support.folder()
-  return (support.shell "mktemp -d":gsub("%s+$", ""))
-end
-
-function support.remove(folder) support.shell("rm -rf " .. quoted(folder)) end
-
-function support.list(folder) return support.shell("ls -A " .. quoted(folder)) end
-
-function support.slurp(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "a"
-  file:close()
-  return bytes
-end
-
-function support.spit(path, bytes)
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(bytes))
-  assert(file:close())
-  return path
-end
+local support = setmetatable({ fixtures = "spec/fixtures/files/" }, { __index = files })
 
 -- The bytes of a safetensors file with that header, a table or already text.
 function support.pack(header, data)
@@ -49,6 +20,17 @@ function support.tensor(dtype, shape, bytes)
   local header = { x = { dtype = NAMES[dtype], shape = list, data_offsets = { 0, #bytes } } }
   local file <close> = assert(core.safetensors_open(support.spit(scratch .. "/tensor", support.pack(header, bytes))))
   return assert(file:read "x")
+end
+
+-- The image that the scripts in fixtures/weights make too, as a batch of one.
+function support.pattern(height, width)
+  local bytes = {}
+  for i = 0, height - 1 do
+    for j = 0, width - 1 do
+      for c = 0, 2 do bytes[#bytes + 1] = string.char((37 * i + 101 * j + 59 * c + i * j) % 256) end
+    end
+  end
+  return support.tensor("u8", { 1, height, width, 3 }, table.concat(bytes))
 end
 
 -- f32 numbers as a tensor of that shape.
@@ -77,7 +59,7 @@ end
 
 -- A command line that runs a Lua text with the modules of this process.
 function support.lua(text)
-  return ("LUA_PATH=%s LUA_CPATH=%s lua5.4 -e %s"):format(quoted(package.path), quoted(package.cpath), quoted(text))
+  return ("LUA_PATH=%s LUA_CPATH=%s lua5.4 -e %s"):format(files.quoted(package.path), files.quoted(package.cpath), files.quoted(text))
 end
 
 -- Kilobytes by which a process of its own grows while it calls `again(times)`, defined by a Lua text, after having called it
@@ -94,7 +76,5 @@ function support.growth(text, first, times)
   assert(status == 0, output)
   return tonumber((output:match "grew%s+(%S+)"))
 end
-
-function support.done() support.remove(scratch) end
 
 return support

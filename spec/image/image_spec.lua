@@ -4,11 +4,11 @@ local support = dofile "spec/support/images.lua"
 local golden = dofile "spec/fixtures/image/golden.lua"
 
 describe("scion.image", function()
-  after_each(support.clean)
+  after_each(support.done)
 
   local function file_of(name, bytes)
     local path = support.folder() .. "/" .. name
-    support.write(path, bytes)
+    support.spit(path, bytes)
     return path
   end
 
@@ -68,7 +68,7 @@ describe("scion.image", function()
       for _, extension in ipairs{ "jpg", "png" } do
         local path = support.folder() .. "/whole." .. extension
         assert(image.save(path, support.pattern(40, 50)))
-        local bytes = support.read(path)
+        local bytes = support.slurp(path)
         assert(image.load(path))
         for _, left in ipairs{ 4, 30, #bytes // 3, #bytes // 2, #bytes * 9 // 10, #bytes - 2, #bytes - 1 } do
           local cut = file_of("cut." .. extension, bytes:sub(1, left))
@@ -80,7 +80,7 @@ describe("scion.image", function()
     it("refuses a JPEG whose data were lost though it ends properly", function()
       local path = support.folder() .. "/whole.jpg"
       assert(image.save(path, support.pattern(64, 64)))
-      local bytes = support.read(path)
+      local bytes = support.slurp(path)
       refused(file_of("a.jpg", bytes:sub(1, #bytes // 2) .. "\xff\xd9"), "broken JPEG")
     end)
 

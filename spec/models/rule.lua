@@ -6,7 +6,9 @@ local scion = require "scion"
 local rule = {}
 
 --- FNV-1a, 32 bits.
-local function stream(name)
+---@param name string
+---@return integer
+function rule.stream(name)
   local h = 2166136261
   for i = 1, #name do h = (h ~ name:byte(i)) * 16777619 & 0xFFFFFFFF end
   return h
@@ -32,34 +34,44 @@ function rule.fill(model, publisher, gamma)
         for k = 1, name == "depthwise_kernel" and 2 or #shape - 1 do fan_in = fan_in * shape[k] end
         range = { -math.sqrt(6 / fan_in), math.sqrt(6 / fan_in) }
       end
-      if range then core.fill_uniform(p.tensor, 1, stream(title .. "/" .. name), range[1], range[2]) end
+      if range then core.fill_uniform(p.tensor, 1, rule.stream(title .. "/" .. name), range[1], range[2]) end
     end
   end
 end
 
 --- The first two images, u8.
----@param size integer
+---@param size integer|integer[]
 ---@return scion.Tensor
 function rule.images(size)
-  local pixels = 2 * size * size * 3
-  local noise = core.uniform({ pixels }, 1, stream "images", 0, 128):totable()
-  local offset = core.uniform({ 2 * 3 }, 1, stream "offsets", 0, 128):totable()
+  local height, width = table.unpack(type(size) == "table" and size or { size, size })
+  local pixels = 2 * height * width * 3
+  local noise = core.uniform({ pixels }, 1, rule.stream "images", 0, 128):totable()
+  local offset = core.uniform({ 2 * 3 }, 1, rule.stream "offsets", 0, 128):totable()
   for i = 0, pixels - 1 do
-    noise[i + 1] = noise[i + 1] // 1 + offset[i // (size * size * 3) * 3 + i % 3 + 1] // 1
+    noise[i + 1] = noise[i + 1] // 1 + offset[i // (height * width * 3) * 3 + i % 3 + 1] // 1
   end
-  return scion.tensor(noise, "u8"):reshape { 2, size, size, 3 }
+  return scion.tensor(noise, "u8"):reshape { 2, height, width, 3 }
+end
+
+local function share(model, like)
+  local of = {}
+  for _, node in ipairs(like.order) do of[node.layer.name] = node.layer.parameters end
+  for _, node in ipairs(model.order) do
+    for k, p in ipairs(node.layer.parameters) do p.tensor = of[node.layer.name][k].tensor end
+  end
 end
 
 --- Builds the model of a fixture, without its last activation, so that it gives logits.
 ---@param name string
 ---@param publisher "keras"|"torchvision"
 ---@param case table size, gamma, classes, top, options
+---@param like scion.Model? one of the same case, whose weights it shares
 ---@return scion.Model
-function rule.model(name, publisher, case)
+function rule.model(name, publisher, case, like)
   local given = { variant = publisher, input = case.size, top = case.top, classes = case.classes, batch_norm = "stored" }
   for key, value in pairs(case.options or {}) do given[key] = value end
   local model = require("scion.layer").without_initial_values(function() return scion.models[name](given) end)
-  rule.fill(model, publisher, case.gamma)
+  if like then share(model, like) else rule.fill(model, publisher, case.gamma) end
   if not case.top then return model:graft { scion.nn.global_avg_pool() } end
   local last = model.output.layer
   if last.kind == "activation" then return model:upto(model.output.inputs[1].layer.name) end
@@ -69,9 +81,9 @@ end
 
 --- The logits of the two images, flat.
 ---@param model scion.Model
----@param size integer
+---@param size integer|integer[]
 ---@return scion.Tensor
-function rule.logits(model, size) return model:features(rule.images(size), model.output.layer.name):reshape { -1 } end
+function rule.logits(model, size) return model:features(rule.images(size), model.output.layer.name, { cache = false }):reshape { -1 } end
 
 --- The gradients of a training step: by publisher's name of the layer, flat lists.
 ---@param model scion.Model
@@ -116,7 +128,7 @@ function rule.describe(node)
     weights[i] = name .. ":" .. table.concat(p.tensor:shape(), "x")
   end
   local text = ("%s %s %s"):format(layer.kind, table.concat(node.shape, "x"), table.concat(weights, " "))
-  return ("%08x"):format(stream(text)), ("%04x"):format(stream(publisher_name(layer, "keras")) & 0xFFFF), text
+  return ("%08x"):format(rule.stream(text)), ("%04x"):format(rule.stream(publisher_name(layer, "keras")) & 0xFFFF), text
 end
 
 --- The standard deviation of a list.

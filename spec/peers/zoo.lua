@@ -1,11 +1,13 @@
--- lua5.4 spec/peers/zoo.lua [NAME..]: every architecture at its full size beside torchvision's and Keras's own, where they are installed
--- (SCION_TORCH_PYTHON and SCION_KERAS_PYTHON name the interpreters that have them, python3 unless given). make test-peers calls it.
+-- lua5.4 spec/peers/zoo.lua [NAME..]: every architecture at its full size, exported to PyTorch and to Keras, predicts there what it does
+-- here: loaded into torchvision's and Keras's own networks, or, where the library has none, into the same layers (from_graph.py). Where
+-- they are installed; SCION_TORCH_PYTHON and SCION_KERAS_PYTHON name the interpreters, python3 unless given. make test-peers calls it.
 local core = require "scion.core"
 local scion = require "scion"
 local rule = dofile "spec/models/rule.lua"
+local support = dofile "spec/support/images.lua"
 
-local peers = { { name = "torchvision", variable = "SCION_TORCH_PYTHON", modules = "torch, torchvision" },
-                { name = "keras", variable = "SCION_KERAS_PYTHON", modules = "tensorflow, keras" } }
+local peers = { { name = "torchvision", library = "torch", ending = "safetensors", variable = "SCION_TORCH_PYTHON", modules = "torchvision, safetensors" },
+                { name = "keras", library = "keras", ending = "h5", variable = "SCION_KERAS_PYTHON", modules = "tensorflow, keras" } }
 
 local function wanted(name)
   if #arg == 0 then return true end
@@ -14,36 +16,50 @@ local function wanted(name)
   end
 end
 
-local function has_variant(architecture, publisher)
+--- The peer's variant of an architecture, or else its first; and whether the peer has the network.
+local function variant_for(architecture, publisher)
   for _, variant in ipairs(architecture.variants) do
-    if variant.name == publisher and #variant.weights > 0 then return true end
+    if variant.name == publisher then return publisher, #variant.weights > 0 end
   end
+  return architecture.variants[1].name, false
 end
 
---- What the peer computes, or nil.
-local function golden(peer, python, architecture)
-  local pipe = assert(io.popen(("%s spec/fixtures/models/from_%s.py %s --full %d 2>/dev/null"):format(python, peer.name, architecture.name,
-    architecture.input)))
-  local text = pipe:read "a"
-  pipe:close()
-  local cases = core.json_decode(text)
-  return cases and cases[architecture.name]
+--- The range of gamma that keeps an architecture's logits in bounds.
+local function gamma(architecture, publisher)
+  local case = core.json_decode(support.slurp(("spec/fixtures/models/%s.json"):format(publisher)))[architecture.name]
+  return case and case.gamma or { 0.5, 1.0 }
+end
+
+--- The logits there and here, and how the peer came by its network.
+local function compare(peer, python, architecture, folder)
+  local name, size = architecture.name, architecture.input
+  local variant, own = variant_for(architecture, peer.name)
+  local model = rule.model(name, variant, { size = size, classes = 1000, top = true, gamma = gamma(architecture, variant) })
+  local graph, weights = folder .. "/graph.safetensors", folder .. "/weights." .. peer.ending
+  model:export(weights)
+  model:save(graph)
+  local script = own and ("spec/fixtures/models/from_%s.py %s --full"):format(peer.name, name) or ("spec/peers/from_graph.py %s %s"):format(peer.library, graph)
+  local out = support.shell(("%s %s %d %s"):format(python, script, size, weights))
+  local ok, cases = pcall(core.json_decode, out:match "{.*}" or "")
+  local logits = rule.logits(model, size)
+  return ok and cases and cases[name] and cases[name].logits, logits, own and "its own" or "by layers", out
 end
 
 local passed, failed = 0, 0
 for _, peer in ipairs(peers) do
   local python = os.getenv(peer.variable) or "python3"
-  if not os.execute(("%s -c 'import %s' >/dev/null 2>&1"):format(python, peer.modules)) then
-    print(("skipped: %s is not installed (%s)"):format(peer.name, python))
+  if select(2, support.shell(("%s -c 'import %s'"):format(python, peer.modules))) ~= 0 then
+    print(("skipped: %s is not installed (%s has no %s)"):format(peer.name, python, peer.modules))
   else
     for _, architecture in ipairs(scion.models.list()) do
-      if wanted(architecture.name) and has_variant(architecture, peer.name) then
-        local case = golden(peer, python, architecture)
-        local logits = case and rule.logits(rule.model(architecture.name, peer.name, case), case.size)
-        local d = case and rule.distance(logits, case.logits) or math.huge
+      if wanted(architecture.name) then
+        local theirs, logits, how, out = compare(peer, python, architecture, support.folder())
+        local d = theirs and rule.distance(logits, theirs) or math.huge
         local good = d < 1e-4 and rule.deviation(logits:totable()) > 0.1
         passed, failed = passed + (good and 1 or 0), failed + (good and 0 or 1)
-        print(("%-20s %-11s %4d  logits differ by %.1e  %s"):format(architecture.name, peer.name, architecture.input, d, good and "ok" or "FAILED"))
+        print(("%-20s %-6s %-9s %4d  logits differ by %.1e  %s"):format(architecture.name, peer.library, how, architecture.input, d, good and "ok" or "FAILED"))
+        if not theirs then print(out) end
+        support.done()
         collectgarbage()
       end
     end

@@ -1,6 +1,7 @@
 -- The passes of a plan, each by what it leaves behind.
 local core = require "scion.core"
 local scion = require "scion"
+local kernels = dofile("spec/support/plans.lua").kernels
 local nn = scion.nn
 local value = require "scion.plan.value"
 
@@ -20,13 +21,6 @@ end
 
 local function plan(model, mode)
   return model:plan_for { mode = mode or "train", batch = 4, input_dtype = "u8", loss = "categorical" }
-end
-
---- How often each kernel stands in a plan.
-local function kernels(made)
-  local count = {}
-  for _, step in ipairs(made.steps) do count[step[1]] = (count[step[1]] or 0) + 1 end
-  return count
 end
 
 describe("the frontier", function()

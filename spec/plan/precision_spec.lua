@@ -1,8 +1,10 @@
 -- Plans in bf16: which values are, where conversions stand, how near the results are; and what a CPU without bf16 does.
 local core = require "scion.core"
+local files = dofile "spec/support/files.lua"
 local precision = require "scion.precision"
 local scion = require "scion"
 local small = dofile "spec/small_network.lua"
+local kernels = dofile("spec/support/plans.lua").kernels
 local nn = scion.nn
 
 local function unit(x, name, filters, kernel)
@@ -20,13 +22,6 @@ end
 
 local function plan(model, mode, wanted)
   return model:plan_for { mode = mode, batch = 4, input_dtype = "u8", precision = wanted or "bf16", loss = mode == "train" and "categorical" or nil }
-end
-
---- How often each kernel stands in a plan.
-local function kernels(made)
-  local count = {}
-  for _, step in ipairs(made.steps) do count[step[1]] = (count[step[1]] or 0) + 1 end
-  return count
 end
 
 --- The first step of that kernel.
@@ -201,21 +196,14 @@ describe("precision", function()
   end)
 
   it("is f32, and one line says so, on a CPU without bf16", function()
-    local path = os.tmpname()
-    local file = assert(io.open(path, "w"))
-    file:write [[
+    local script = [[
       local scion = require "scion"
       local model = scion.sequential { scion.nn.input(6, 6, 3), scion.nn.conv2d(4, 3, { name = "conv" }) }
       local images = scion.uniform({ 2, 6, 6, 3 }, 0, 255):to "u8"
       local wide = model:features(images, "conv")
       model.precision = "bf16"
-      for _ = 1, 2 do print(wide:equal(model:features(images, "conv")), scion.precision.in_use "bf16") end
-    ]]
-    file:close()
-    local pipe = assert(io.popen("SCION_BF16= SCION_ISA=avx2 lua5.4 " .. path .. " 2>&1"))
-    local out = pipe:read "a"
-    pipe:close()
-    os.remove(path)
+      for _ = 1, 2 do print(wide:equal(model:features(images, "conv")), scion.precision.in_use "bf16") end]]
+    local out = files.shell("SCION_BF16= SCION_ISA=avx2 lua5.4 -e " .. files.quoted(script))
     assert.equal("scion: this CPU has no instructions for bf16 (AMX or AVX512_BF16), so it computes in f32\n" ..
       "true\tf32\ntrue\tf32\n", out)
   end)

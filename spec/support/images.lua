@@ -1,8 +1,8 @@
---- What the specs of images and data sets share: patterns, raw bytes, temporary folders, the shared test data.
+--- What the specs of images and data sets share beside files.lua: patterns, raw bytes, the shared photographs.
 local core = require "scion.core"
 local lfs = require "lfs"
 
-local support = {}
+local support = setmetatable({}, { __index = dofile "spec/support/files.lua" })
 
 --- The pattern of spec/fixtures/image/make.py as a u8 tensor; `shift` makes others of it.
 function support.pattern(height, width, shift)
@@ -47,49 +47,21 @@ function support.integers(t)
   return list
 end
 
-function support.write(path, bytes)
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-end
-
-function support.read(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "a"
-  file:close()
-  return bytes
-end
-
-local folders = {}
-
---- A new empty folder, gone with support.clean.
-function support.folder()
-  local path = os.tmpname()
-  os.remove(path)
-  assert(lfs.mkdir(path))
-  folders[#folders + 1] = path
-  return path
-end
-
-local function remove(path)
-  if lfs.symlinkattributes(path, "mode") == "directory" then
-    for name in lfs.dir(path) do
-      if name ~= "." and name ~= ".." then remove(path .. "/" .. name) end
+--- Links the first `count` photographs of each class of TrashNet's `part`, "train" or "val", into a new folder.
+function support.photographs(data, part, into, count)
+  local from = data .. "/data/trashnet/" .. part
+  assert(lfs.mkdir(into))
+  for class in lfs.dir(from) do
+    local names = {}
+    for name in lfs.dir(from .. "/" .. class) do
+      if name:find "%.jpg$" then names[#names + 1] = name end
+    end
+    table.sort(names)
+    if #names > 0 then assert(lfs.mkdir(into .. "/" .. class)) end
+    for i = 1, math.min(count, #names) do
+      assert(lfs.link(("%s/%s/%s"):format(from, class, names[i]), ("%s/%s/%s"):format(into, class, names[i]), true))
     end
   end
-  os.remove(path)
-end
-
-function support.clean()
-  for _, path in ipairs(folders) do remove(path) end
-  folders = {}
-end
-
---- The folder of photographs and weights, or nil: then the test that needs it calls its first argument and ends.
-function support.test_data(pending)
-  local path = os.getenv "SCION_TEST_DATA"
-  if not path then pending "SCION_TEST_DATA is not set" end
-  return path
 end
 
 return support

@@ -1,24 +1,20 @@
 -- Training, predicting and features on files, some of which are broken.
+local lfs = require "lfs"
 local scion = require "scion"
+local support = dofile "spec/support/files.lua"
 local nn = scion.nn
-
-local function write(path, bytes)
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes):close()
-end
 
 --- A folder with two classes of pictures; in class "b" one file is text and one is cut.
 local function lay_out()
-  local folder = os.tmpname() .. ".set"
-  assert(os.execute(("mkdir -p %s/a %s/b"):format(folder, folder)))
+  local folder = support.folder()
+  for _, class in ipairs { "/a", "/b" } do assert(lfs.mkdir(folder .. class)) end
   for i = 1, 4 do
     assert(scion.image.save(("%s/a/%d.jpg"):format(folder, i), scion.full({ 12, 12, 3 }, 40 * i, "u8")))
     assert(scion.image.save(("%s/b/%d.png"):format(folder, i), scion.full({ 12, 12, 3 }, 255 - 40 * i, "u8")))
   end
-  write(folder .. "/b/text.jpg", "this is no picture")
-  local file <close> = assert(io.open(folder .. "/a/1.jpg", "rb"))
-  local bytes = file:read "a"
-  write(folder .. "/b/cut.jpg", bytes:sub(1, #bytes - 40))
+  support.spit(folder .. "/b/text.jpg", "this is no picture")
+  local bytes = support.slurp(folder .. "/a/1.jpg")
+  support.spit(folder .. "/b/cut.jpg", bytes:sub(1, #bytes - 40))
   return folder
 end
 
@@ -26,7 +22,7 @@ describe("files", function()
   local folder = lay_out()
   local model = scion.sequential { nn.input(12, 12, 3), nn.conv2d(4, 3, { activation = "relu", name = "conv" }), nn.flatten(),
                                    nn.dense(2, "softmax") }
-  teardown(function() os.execute("rm -r " .. folder) end)
+  teardown(support.done)
 
   it("that are broken end no epoch, are told once, and counted", function()
     local data = scion.data.folder(folder, { size = 12, batch = 3, seed = 1 })

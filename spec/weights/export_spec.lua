@@ -1,9 +1,14 @@
 -- What model:export writes, read back by the readers of PyTorch's and Keras's layouts.
+local core = require "scion.core"
+local export = require "scion.weights.export"
 local keras = require "scion.weights.keras"
+local layer = require "scion.layer"
+local rule = dofile "spec/models/rule.lua"
 local safetensors = require "scion.weights.safetensors"
 local scion = require "scion"
 local support = dofile "spec/files/support.lua"
 local torch = require "scion.weights.torch"
+local torchvision = require "scion.weights.torchvision"
 local weights = require "scion.weights"
 local nn = scion.nn
 
@@ -14,16 +19,13 @@ local function small()
   x = nn.batch_norm { epsilon = 1e-5, statistics = "stored", name = "norm", origin = { torchvision = "features.1" } }(x)
   x = nn.depthwise_conv2d(3, { padding = "same", name = "features/3" })(nn.relu()(x))
   x = nn.flatten()(nn.max_pool(2)(x))
-  return scion.model { output = nn.dense(5, { name = "out", origin = { torchvision = "classifier.1", image = { 3, 4, 6 } } })(x) }
+  return scion.model { output = nn.dense(5, { name = "out", origin = { torchvision = "classifier.1" } })(x) }
 end
 
 describe("model:export", function()
   local folder
   setup(function() folder = support.folder() end)
-  teardown(function()
-    support.remove(folder)
-    support.done()
-  end)
+  teardown(support.done)
 
   it("gives PyTorch's file back, array by array", function()
     local model, path = small(), folder .. "/small.safetensors"
@@ -47,7 +49,7 @@ describe("model:export", function()
     local model, path = small(), folder .. "/small.h5"
     model:export(path)
     local names = {}
-    for i, layer in ipairs(assert(keras.read(path))) do names[i] = layer.name .. " " .. layer.weights[1].name end
+    for i, found in ipairs(assert(keras.read(path))) do names[i] = found.name .. " " .. found.weights[1].name end
     assert.same({ "features_0 features_0/kernel:0", "norm norm/gamma:0", "features_3 features_3/depthwise_kernel:0", "out out/kernel:0" }, names)
     local other = small()
     weights.load(other, path)
@@ -82,12 +84,135 @@ describe("model:export", function()
   end)
 
   it("turns rows by height, width, channel into columns by channel, height, width", function()
-    local kernel = small():layer("out").weights.kernel
-    local layer = { kind = "dense", name = "out", origin = { image = { 3, 4, 6 } }, parameters = { { name = "kernel", tensor = kernel } } }
-    local published = assert(require("scion.weights.torchvision").tensors { layer })[1].tensor
+    local model, path = small(), folder .. "/turned.safetensors"
+    model:export(path)
+    local kernel, published = model:layer("out").weights.kernel, safetensors.read(path)["classifier.1.weight"]
     for _, place in ipairs { { 1, 1, 1, 1 }, { 3, 2, 5, 4 }, { 2, 4, 6, 5 } } do
       local h, w, c, o = table.unpack(place)
       assert.equal(kernel:get(((h - 1) * 4 + w - 1) * 6 + c, o), published:get(o, ((c - 1) * 3 + h - 1) * 4 + w))
     end
+  end)
+end)
+
+describe("every architecture", function()
+  local golden = {}
+  for _, publisher in ipairs { "keras", "torchvision" } do golden[publisher] = core.json_decode(support.slurp(("spec/fixtures/models/%s.json"):format(publisher))) end
+
+  local folder
+  setup(function() folder = support.folder() end)
+  teardown(support.done)
+
+  local function built(name, variant)
+    return layer.without_initial_values(function() return scion.models[name] { top = true, variant = variant } end)
+  end
+
+  local function layers_of(model)
+    local list = {}
+    for _, node in ipairs(model.order) do
+      if #node.layer.parameters > 0 then list[#list + 1] = node.layer end
+    end
+    return list
+  end
+
+  --- "kernel:3x3x3x32 bias:32"
+  local function weights_text(exported)
+    local parts = {}
+    for i, weight in ipairs(exported.weights) do
+      parts[i] = ("%s:%s"):format(weight.name:match "([^/]*):0$", table.concat(weight.tensor:shape(), "x"))
+    end
+    return table.concat(parts, " ")
+  end
+
+  --- Keras's own layers with their weights in its order, by the hashes that from_keras.py took.
+  local function check_keras(model, hashes)
+    local exported, i, next_layer = export.keras_layers(model), 0, 1
+    for what, title in hashes:gmatch "(%x%x%x%x%x%x%x%x)([%x-]+)" do
+      i = i + 1
+      local node, found = model.order[i], exported[next_layer]
+      if #node.layer.parameters > 0 then
+        next_layer = next_layer + 1
+        local text = ("%s %s %s"):format(node.layer.kind, table.concat(node.shape, "x"), weights_text(found))
+        assert.equal(what, ("%08x"):format(rule.stream(text)), text)
+        assert(title == "----" or title == ("%04x"):format(rule.stream(found.name) & 0xFFFF), found.name)
+      end
+    end
+    assert.equal(#exported, next_layer - 1)
+  end
+
+  --- The names and shapes of the state dict, by the hash that from_torchvision.py took.
+  local function check_torchvision(arrays, expected)
+    local lines = {}
+    for i, a in ipairs(arrays) do lines[i] = a.name .. " " .. table.concat(a.shape, "x") end
+    table.sort(lines)
+    assert.equal(expected, ("%d %08x"):format(#lines, rule.stream(table.concat(lines, "\n"))))
+  end
+
+  for _, architecture in ipairs(scion.models.list()) do
+    it(("has in %s the names that its publishers use, and none twice"):format(architecture.name), function()
+      for _, variant in ipairs(architecture.variants) do
+        local model, seen = built(architecture.name, variant.name), {}
+        local function once(name)
+          assert.is_nil(seen[name], name)
+          seen[name] = true
+        end
+        for _, exported in ipairs(export.keras_layers(model)) do
+          once(exported.name)
+          assert.is_nil(exported.name:find "/")
+        end
+        local arrays = torchvision.expected(layers_of(model))
+        for _, a in ipairs(arrays) do once(a.name) end
+        local known = (golden[variant.name][architecture.name] or {})
+        if variant.name == "torchvision" then check_torchvision(arrays, known.arrays) end
+        if known.layers then check_keras(model, known.layers) end
+      end
+      collectgarbage()
+    end)
+  end
+
+  it("comes back from either file, number by number", function()
+    local publishers = { h5 = "keras", safetensors = "torchvision" }
+    for _, case in ipairs { { "mobilenet", { width = 0.25 } }, { "nasnet_mobile", {} }, { "efficientnet_b0", {} }, { "squeezenet1_1", {} } } do
+      for ending, publisher in pairs(publishers) do
+        local name, options, path = case[1], case[2], ("%s/%s.%s"):format(folder, case[1], ending)
+        options.top, options.variant, options.weights = true, name == "squeezenet1_1" and publisher or nil, nil
+        local model = scion.models[name](options)
+        model:export(path)
+        options.weights = path
+        local expected, found = layers_of(model), layers_of(scion.models[name](options))
+        for i, l in ipairs(expected) do
+          for k, p in ipairs(l.parameters) do assert(p.tensor:equal(found[i].parameters[k].tensor), path .. l.name) end
+        end
+        os.remove(path)
+      end
+    end
+  end)
+
+  it("of safetensors remembers its variant, whatever its names", function()
+    local path = folder .. "/variant.safetensors"
+    for _, variant in ipairs { "torchvision", "keras" } do
+      scion.models.densenet121 { variant = variant }:export(path)
+      assert.equal(variant, scion.models.densenet121 { weights = path }.variant)
+    end
+  end)
+
+  it("says when the library that a file is for computes otherwise than the model", function()
+    local script = [[
+      local scion = require "scion"
+      local function export(name, variant, ending)
+        local base = scion.models[name] { variant = variant, input = 96 }
+        base:graft { scion.nn.global_avg_pool(), scion.nn.dense(2, { name = "classifier/1" }) }:save(%q .. "/m.safetensors")
+        scion.load(%q .. "/m.safetensors"):export(%q .. "/m." .. ending)
+      end
+      export("mobilenet_v2", "keras", "h5")
+      export("mobilenet_v2", "torchvision", "safetensors")
+      export("densenet121", "torchvision", "h5")
+      export("mobilenet", "keras", "safetensors")
+      print "and now"
+      export("mobilenet_v2", "keras", "safetensors")]]
+    local out, status = support.shell(support.lua(script:format(folder, folder, folder)))
+    assert.equal(0, status, out)
+    local notice = "%s/m.safetensors: torchvision pads and normalizes otherwise than this mobilenet_v2, and will predict something else with its " ..
+      "weights (variant = 'torchvision' makes one that agrees)"
+    assert.equal(("and now\n%s\n"):format(notice:format(folder)), out)
   end)
 end)

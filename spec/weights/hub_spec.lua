@@ -1,8 +1,6 @@
 -- Downloads from a real server on this machine, through curl: whole ones, and everything that goes wrong.
 local support = dofile "spec/files/support.lua"
 
-local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
-
 describe("scion.weights.hub", function()
   local folder, cache, server, pid, port, log
   local content = ("weights "):rep(5000)
@@ -18,7 +16,6 @@ describe("scion.weights.hub", function()
   teardown(function()
     os.execute("kill " .. pid)
     server:close()
-    support.remove(folder)
     support.done()
   end)
   before_each(function() cache = support.shell(("mktemp -d '%s/cacheXXXXXX'"):format(folder)):match "%S+" end)
@@ -26,7 +23,7 @@ describe("scion.weights.hub", function()
   -- What hub.fetch gives in a process of its own: its result or its message. `before`: shell commands.
   local function fetch(description, mode, before, curl_path)
     local output = support.shell(("%s XDG_CACHE_HOME='%s' SCION_WEIGHTS_URL=%s no_proxy='*' %s %s"):format(before or "", cache,
-      mode and quoted(("http://127.0.0.1:%s%s"):format(port, mode)) or "''", curl_path or "",
+      mode and support.quoted(("http://127.0.0.1:%s%s"):format(port, mode)) or "''", curl_path or "",
       support.lua(("print(select(2, pcall(require('scion.weights.hub').fetch, %s)))"):format(description))))
     return output:gsub("%s+$", ""):match "[^\n]*$"
   end

@@ -8,16 +8,6 @@ local nn = scion.nn
 local fixtures = "spec/fixtures/weights/"
 local golden = core.json_decode(support.slurp(fixtures .. "keras.json")).small
 
-local function pattern()
-  local bytes = {}
-  for i = 0, 7 do
-    for j = 0, 8 do
-      for c = 0, 2 do bytes[#bytes + 1] = string.char((37 * i + 101 * j + 59 * c + i * j) % 256) end
-    end
-  end
-  return support.tensor("u8", { 1, 8, 9, 3 }, table.concat(bytes))
-end
-
 local function small(changes)
   local c = changes or {}
   local x = nn.input { shape = { 8, 9, 3 }, preprocess = "unit" }
@@ -30,7 +20,7 @@ local function small(changes)
 end
 
 local function deviation(model)
-  local y, worst = model:features(pattern(), "out"):reshape { -1 }, 0
+  local y, worst = model:features(support.pattern(8, 9), "out"):reshape { -1 }, 0
   for i, value in ipairs(golden) do worst = math.max(worst, math.abs(value - y:get(i))) end
   return worst
 end

@@ -34,10 +34,7 @@ end
 describe("scion.weights.keras", function()
   local folder
   setup(function() folder = support.folder() end)
-  teardown(function()
-    support.remove(folder)
-    support.done()
-  end)
+  teardown(support.done)
 
   it("lists the layers that have weights, from weights and from whole models", function()
     for name, root in pairs { ["keras.h5"] = "/", ["keras_model.h5"] = "/model_weights/" } do

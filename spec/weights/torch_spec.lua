@@ -15,10 +15,7 @@ describe("scion.weights.torch", function()
     folder = support.folder()
     path = folder .. "/x.pth"
   end)
-  teardown(function()
-    support.remove(folder)
-    support.done()
-  end)
+  teardown(support.done)
 
   local function refused(bytes, expected)
     support.spit(path, bytes)

@@ -8,17 +8,6 @@ local nn = scion.nn
 local fixture = "spec/fixtures/weights/torchvision.pth"
 local golden = core.json_decode(support.slurp "spec/fixtures/weights/torchvision.json")
 
--- The image that make_torchvision.py makes too.
-local function pattern(height, width)
-  local bytes = {}
-  for i = 0, height - 1 do
-    for j = 0, width - 1 do
-      for c = 0, 2 do bytes[#bytes + 1] = string.char((37 * i + 101 * j + 59 * c + i * j) % 256) end
-    end
-  end
-  return support.tensor("u8", { 1, height, width, 3 }, table.concat(bytes))
-end
-
 -- top: with the classifier; changes: of the layers' options.
 local function small(top, changes)
   local c = changes or {}
@@ -31,9 +20,22 @@ local function small(top, changes)
   x = nn.max_pool(2, { name = "pool" })(x)
   if top then
     x = nn.flatten { name = "flatten" }(x)
-    x = nn.dense(5, { name = "out", origin = { torchvision = "classifier.1", image = { 3, 4, 6 } } })(x)
+    x = nn.dense(5, { name = "out", origin = { torchvision = "classifier.1" } })(x)
   end
   return scion.model { output = x }
+end
+
+-- Its sister with a separable convolution, batch norm without a scale, and batch norm of what was flattened.
+local function separable()
+  local function norm(options)
+    options.epsilon, options.statistics = 1e-5, "stored"
+    return nn.batch_norm(options)
+  end
+  local x = nn.input { shape = { 10, 7, 3 }, preprocess = "unit", name = "input" }
+  x = norm { scale = false, name = "norm" }(nn.separable_conv2d(4, 3, { name = "first" })(x))
+  x = nn.flatten()(nn.max_pool(2, { stride = 3 })(x))
+  x = nn.dropout(0.5)(nn.relu()(norm { name = "vector" }(x)))
+  return scion.model { output = nn.dense(3, { name = "out" })(x) }
 end
 
 -- Every number of a model, to see whether one changed.
@@ -55,19 +57,47 @@ end
 describe("torchvision's names", function()
   local folder
   setup(function() folder = support.folder() end)
-  teardown(function()
-    support.remove(folder)
-    support.done()
-  end)
+  teardown(support.done)
 
   it("load into convolutions, depthwise ones, batch norm, and dense layers behind a flatten", function()
     local model = small(true)
     local report = weights.load(model, fixture)
     assert.equal(9, report.loaded)
     assert.same({ "features.1.num_batches_tracked", "aux1.weight", "aux1.bias" }, report.unused)
-    assert.is_true(deviation(model, pattern(8, 9), golden.small) < 1e-5)
+    assert.is_true(deviation(model, support.pattern(8, 9), golden.small) < 1e-5)
     model:layer("out").weights.kernel:set(1, 1, model:layer("out").weights.kernel:get(1, 1) + 0.01)
-    assert.is_true(deviation(model, pattern(8, 9), golden.small) > 1e-5)
+    assert.is_true(deviation(model, support.pattern(8, 9), golden.small) > 1e-5)
+  end)
+
+  it("load into separable convolutions and flattened batch norm, and hold what batch norm without a scale implies", function()
+    local model, path = separable(), folder .. "/separable.safetensors"
+    local file = "spec/fixtures/weights/torchvision_separable.pth"
+    local tensors = assert(require("scion.weights.torch").read(file))
+    weights.load(model, file)
+    assert.is_true(deviation(model, support.pattern(10, 7), golden.separable) < 1e-5)
+    model:export(path)
+    local written = assert(require("scion.weights.safetensors").read(path))
+    for name, tensor in pairs(tensors) do
+      if not name:find "num_batches" then assert.is_true(tensor:equal(written[name]), name) end
+    end
+    local other = separable()
+    weights.load(other, path)
+    assert.same(numbers(model), numbers(other))
+    written["norm.weight"]:set(2, 0.5)
+    assert(core.safetensors_write(path, written))
+    other = separable()
+    local before = numbers(other)
+    local ok, message = pcall(weights.load, other, path)
+    assert.is_false(ok)
+    assert.equal(path .. ": norm.weight is not 1, but the model expects 1 throughout, without having it", message)
+    assert.same(before, numbers(other))
+    local report = weights.load(other, path, { strict = false })
+    assert.same({ { name = "norm.weight", file = "not 1", model = "1 throughout, without having it" } }, report.misfits)
+    assert.same(numbers(model), numbers(other))
+    written["norm.weight"] = nil
+    assert(core.safetensors_write(path, written))
+    weights.load(other, path)
+    assert.same(numbers(model), numbers(other))
   end)
 
   it("leave a classifier that the model does not have, and say so", function()
@@ -89,8 +119,8 @@ describe("torchvision's names", function()
     tensors["classifier.1.weight"] = tensors["classifier.1.weight"]:to "bf16"
     assert(core.safetensors_write(path, tensors))
     weights.load(model, path)
-    assert.is_true(deviation(model, pattern(8, 9), golden.small) < 1e-2)
-    assert.is_true(deviation(model, pattern(8, 9), golden.small) > 1e-6)
+    assert.is_true(deviation(model, support.pattern(8, 9), golden.small) < 1e-2)
+    assert.is_true(deviation(model, support.pattern(8, 9), golden.small) > 1e-6)
   end)
 
   it("refuse what does not fit before anything changes", function()
@@ -181,6 +211,6 @@ describe("torchvision's names", function()
     local report = weights.load(model, support.data .. "/weights/resnet20_cifar10.th", { strict = false })
     assert.same({ "layer2.0.shortcut.weight", "layer3.0.shortcut.weight" }, report.missing)
     assert.same({}, report.unexpected)
-    assert.is_true(deviation(model, pattern(32, 32), golden.resnet20) < 1e-5)
+    assert.is_true(deviation(model, support.pattern(32, 32), golden.resnet20) < 1e-5)
   end)
 end)

@@ -22,7 +22,7 @@ local function top(x, o)
   x = nn.adaptive_avg_pool(6, { name = "avgpool" })(x)
   x = nn.flatten { name = "flatten" }(x)
   x = nn.dropout(0.5, { name = "dropout1" })(x)
-  x = nn.dense(4096, "relu", { name = "fc6", origin = { torchvision = "classifier.1", image = { 6, 6, 256 } } })(x)
+  x = nn.dense(4096, "relu", { name = "fc6", origin = { torchvision = "classifier.1" } })(x)
   x = nn.dropout(0.5, { name = "dropout2" })(x)
   x = nn.dense(4096, "relu", { name = "fc7", origin = { torchvision = "classifier.4" } })(x)
   return nn.dense(o.classes, "softmax", { name = "fc8", origin = { torchvision = "classifier.6" } })(x)
@@ -31,10 +31,9 @@ end
 return builder.define {
   name = "alexnet",
   input = 224,
-  smallest = 63,
   parameters = 61100840,
   macs = 714188480,
-  variants = { { name = "torchvision", preprocess = "torch", resize = 256, crop = 224,
+  variants = { { name = "torchvision", smallest = 63, preprocess = "torch", resize = 256, crop = 224,
                  weights = { builder.torchvision_file("alexnet-owt", "7be5be79") } } },
   trunk = trunk,
   top = top,

@@ -20,6 +20,7 @@ local builder = {}
 ---@field resize integer? images are resized to that (the shorter side), and `crop` taken from the middle; neither: to the input
 ---@field crop integer?
 ---@field filter string? "bilinear" unless given
+---@field smallest integer size of the input that it takes
 ---@field weights scion.WeightsFile[]
 
 ---@class scion.ModelOptions
@@ -37,21 +38,21 @@ local builder = {}
 ---@overload fun(options: scion.ModelOptions?): scion.Model
 ---@field name string
 ---@field input integer default size
----@field smallest integer
 ---@field parameters integer published number, with the top for 1000 classes, statistics of batch norm included
 ---@field macs integer multiply-adds at the default size
 ---@field variants scion.Variant[] the first is the default
+---@field alike boolean? the variants differ in names and preprocessing alone
 local architecture = { __name = "scion.Architecture" }
 
 local known = { weights = false, input = false, top = false, classes = 1000, batch_norm = false, preprocess = false, variant = false, strict = true }
 
-local function input_size(definition, given)
+local function input_size(definition, variant, given)
   local size = given or definition.input
   local pair = type(size) == "number" and { size, size } or size
   for axis = 1, 2 do
     local n = type(pair) == "table" and pair[axis]
-    if math.type(n) ~= "integer" or n < definition.smallest then
-      error(("%s: input is a size from %d up, or a list of height and width"):format(definition.name, definition.smallest), 0)
+    if math.type(n) ~= "integer" or n < variant.smallest then
+      error(("%s: input is a size from %d up, or a list of height and width"):format(definition.name, variant.smallest), 0)
     end
   end
   return pair
@@ -145,8 +146,8 @@ end
 --- Builds the model.
 function architecture:__call(given)
   local o = options.check("scion.models." .. self.name, given, self.known)
-  local size = input_size(self, o.input or nil)
   local variant = find_variant(self, o.variant or (o.weights and o.weights ~= "imagenet" and variant_of_file(self, o.weights)))
+  local size = input_size(self, variant, o.input or nil)
   o.variant = variant.name
   if self.check then self.check(o) end
   if o.weights == "imagenet" then o.weights = require("scion.weights.hub").imagenet(self, variant, o) end
@@ -154,7 +155,9 @@ function architecture:__call(given)
     local x = nn.input { shape = { size[1], size[2], 3 }, preprocess = o.preprocess or variant.preprocess, name = "input" }
     x = self.trunk(x, o)
     if o.top then x = self.top(x, o) end
-    return model.new { output = x, name = self.name }
+    local network = model.new { output = x, name = self.name }
+    network.variant = o.variant
+    return network
   end
   local made, report
   if o.weights then
@@ -166,5 +169,7 @@ function architecture:__call(given)
   set_statistics(made, o.batch_norm or (o.weights and "stored" or "batch"))
   return made, report
 end
+
+function architecture:__tostring() return require("scion.report.models").describe(self) end
 
 return builder

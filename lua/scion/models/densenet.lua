@@ -69,12 +69,12 @@ local function densenet(name, depths, facts)
   return builder.define {
     name = name,
     input = 224,
-    smallest = 32,
     parameters = facts.parameters,
     macs = facts.macs,
+    alike = true, -- but for a hundred-millionth of epsilon
     variants = {
-      { name = "keras", preprocess = "torch", weights = builder.keras_files("densenet/" .. name, facts.md5) },
-      { name = "torchvision", preprocess = "torch", resize = 256, crop = 224,
+      { name = "keras", smallest = 32, preprocess = "torch", weights = builder.keras_files("densenet/" .. name, facts.md5) },
+      { name = "torchvision", smallest = 29, preprocess = "torch", resize = 256, crop = 224,
         weights = { builder.torchvision_file(name, facts.sha256) } },
     },
     trunk = trunk(depths),

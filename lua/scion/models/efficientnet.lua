@@ -78,10 +78,9 @@ return {
   efficientnet_b0 = builder.define {
     name = "efficientnet_b0",
     input = 224,
-    smallest = 32,
     parameters = 5330571,
     macs = 385814752,
-    variants = { { name = "keras", preprocess = { scale = { 1.0, 1.0, 1.0 }, shift = { 0.0, 0.0, 0.0 }, reverse = false },
+    variants = { { name = "keras", smallest = 32, preprocess = { scale = { 1.0, 1.0, 1.0 }, shift = { 0.0, 0.0, 0.0 }, reverse = false },
       weights = { { top = true, url = "https://storage.googleapis.com/keras-applications/efficientnetb0.h5", md5 = "902e53a9f72be733fc0bcb005b3ebbac" },
                   { url = "https://storage.googleapis.com/keras-applications/efficientnetb0_notop.h5", md5 = "50bc09e76180e00e4465e1a485ddc09d" } } } },
     trunk = trunk,

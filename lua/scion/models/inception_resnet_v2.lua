@@ -101,10 +101,9 @@ end
 return builder.define {
   name = "inception_resnet_v2",
   input = 299,
-  smallest = 75,
   parameters = 55873736,
   macs = 13155794016,
-  variants = { { name = "keras", preprocess = "tf",
+  variants = { { name = "keras", smallest = 75, preprocess = "tf",
     weights = builder.keras_files("inception_resnet_v2/inception_resnet_v2", { "e693bd0210a403b3192acc6073ad2e96", "d19885ff4a710c122648d3b5c3b684e4" }) } },
   trunk = trunk,
   top = function(x, o)

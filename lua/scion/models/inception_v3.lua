@@ -135,14 +135,13 @@ end
 return builder.define {
   name = "inception_v3",
   input = 299,
-  smallest = 75,
   parameters = 23851784,
   macs = 5713216096,
   variants = {
-    { name = "keras", preprocess = "tf",
+    { name = "keras", smallest = 75, preprocess = "tf",
       weights = builder.keras_files("inception_v3/inception_v3", { "9a0d58056eeedaa3f26cb7ebd46da564", "bcbd6486424b2319ff4ef7d526e38f63" }) },
     -- torchvision standardizes images, but its network undoes that and wants -1 .. 1
-    { name = "torchvision", preprocess = "tf", resize = 342, crop = 299,
+    { name = "torchvision", smallest = 75, preprocess = "tf", resize = 342, crop = 299,
       weights = { builder.torchvision_file("inception_v3_google", "0cc3c7bd") } },
   },
   trunk = trunk,

@@ -12,9 +12,10 @@ local function open(name)
   end
 end
 
---- Every architecture there is, by name, with what is known of it; prints as a table.
+--- Every architecture there is, by name, with what is known of it; prints as a table. One of them, as scion.models.resnet50, prints
+--- with the addresses and hashes of its weights.
 ---@return scion.ModelList
-function models.list() return require "scion.report.models"() end
+function models.list() return require("scion.report.models").list() end
 
 return setmetatable(models, {
   __index = function(self, name)

@@ -42,10 +42,9 @@ local function resnet(name, depths, facts)
   return builder.define {
     name = name,
     input = 224,
-    smallest = 32,
     parameters = facts.parameters,
     macs = facts.macs,
-    variants = { { name = "keras", preprocess = "caffe", weights = builder.keras_files("resnet/" .. name:gsub("^keras_", ""), facts.md5) } },
+    variants = { { name = "keras", smallest = 32, preprocess = "caffe", weights = builder.keras_files("resnet/" .. name:gsub("^keras_", ""), facts.md5) } },
     trunk = trunk(depths),
     top = function(x, o)
       x = nn.global_avg_pool { name = "avg_pool" }(x)

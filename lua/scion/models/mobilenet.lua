@@ -57,12 +57,11 @@ end
 return builder.define {
   name = "mobilenet",
   input = 224,
-  smallest = 32,
   options = { width = 1.0 },
   check = builder.check_width,
   parameters = 4253864,
   macs = 568740352,
-  variants = { { name = "keras", preprocess = "tf", weights = files } },
+  variants = { { name = "keras", smallest = 32, preprocess = "tf", weights = files } },
   trunk = trunk,
   top = top,
 }

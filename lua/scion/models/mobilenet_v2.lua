@@ -92,13 +92,12 @@ end
 return builder.define {
   name = "mobilenet_v2",
   input = 224,
-  smallest = 32,
   options = { width = 1.0 },
   check = builder.check_width,
   parameters = 3538984,
   macs = 300774272,
-  variants = { { name = "keras", preprocess = "tf", weights = files },
-               { name = "torchvision", preprocess = "torch", resize = 256, crop = 224, weights = torchvision } },
+  variants = { { name = "keras", smallest = 32, preprocess = "tf", weights = files },
+               { name = "torchvision", smallest = 1, preprocess = "torch", resize = 256, crop = 224, weights = torchvision } },
   trunk = trunk,
   top = top,
 }

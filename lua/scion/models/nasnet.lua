@@ -133,10 +133,9 @@ return {
   nasnet_mobile = builder.define {
     name = "nasnet_mobile",
     input = 224,
-    smallest = 32,
     parameters = 5326716,
     macs = 563638816,
-    variants = { { name = "keras", preprocess = "tf", weights = {
+    variants = { { name = "keras", smallest = 32, preprocess = "tf", weights = {
       { top = true, url = "https://storage.googleapis.com/tensorflow/keras-applications/nasnet/NASNet-mobile.h5", md5 = "020fb642bf7360b370c678b08e0adf61" },
       { url = "https://storage.googleapis.com/tensorflow/keras-applications/nasnet/NASNet-mobile-no-top.h5", md5 = "1ed92395b5b598bdda52abe5c0dbfd63" },
     } } },

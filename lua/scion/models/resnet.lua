@@ -57,10 +57,9 @@ local function resnet(name, residual, depths, facts)
   return builder.define {
     name = name,
     input = 224,
-    smallest = 32,
     parameters = facts.parameters,
     macs = facts.macs,
-    variants = { { name = "torchvision", preprocess = "torch", resize = 256, crop = 224, weights = files } },
+    variants = { { name = "torchvision", smallest = 1, preprocess = "torch", resize = 256, crop = 224, weights = files } },
     trunk = trunk(residual, depths),
     top = function(x, o)
       x = nn.global_avg_pool { name = "avgpool" }(x)

@@ -64,13 +64,12 @@ local function squeezenet(name, trunk, facts)
   return builder.define {
     name = name,
     input = 224,
-    smallest = facts.smallest,
     parameters = facts.parameters,
     macs = facts.macs,
     variants = {
-      { name = "torchvision", preprocess = "torch", resize = 256, crop = 224,
+      { name = "torchvision", smallest = facts.smallest[1], preprocess = "torch", resize = 256, crop = 224,
         weights = { builder.torchvision_file(name, facts.sha256) } },
-      { name = "keras", preprocess = "caffe", weights = {} }, -- not Keras's own, but several ports
+      { name = "keras", smallest = facts.smallest[2], preprocess = "caffe", weights = {} }, -- not Keras's own, but several ports
     },
     trunk = trunk,
     top = top,
@@ -78,6 +77,6 @@ local function squeezenet(name, trunk, facts)
 end
 
 return {
-  squeezenet1_0 = squeezenet("squeezenet1_0", trunk_1_0, { parameters = 1248424, macs = 818924576, smallest = 37, sha256 = "b66bff10" }),
-  squeezenet1_1 = squeezenet("squeezenet1_1", trunk_1_1, { parameters = 1235496, macs = 349151936, smallest = 31, sha256 = "b8a52dc0" }),
+  squeezenet1_0 = squeezenet("squeezenet1_0", trunk_1_0, { parameters = 1248424, macs = 818924576, smallest = { 21, 35 }, sha256 = "b66bff10" }),
+  squeezenet1_1 = squeezenet("squeezenet1_1", trunk_1_1, { parameters = 1235496, macs = 349151936, smallest = { 17, 31 }, sha256 = "b8a52dc0" }),
 }

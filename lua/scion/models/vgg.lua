@@ -28,7 +28,7 @@ local function top(x, o)
   local torchvision = o.variant == "torchvision"
   if x.shape[1] ~= 7 or x.shape[2] ~= 7 then x = nn.adaptive_avg_pool(7, { name = "avgpool" })(x) end
   x = nn.flatten { name = "flatten" }(x)
-  x = nn.dense(4096, "relu", { name = "fc1", origin = { torchvision = "classifier.0", image = { 7, 7, 512 } } })(x)
+  x = nn.dense(4096, "relu", { name = "fc1", origin = { torchvision = "classifier.0" } })(x)
   if torchvision then x = nn.dropout(0.5, { name = "dropout1" })(x) end
   x = nn.dense(4096, "relu", { name = "fc2", origin = { torchvision = "classifier.3" } })(x)
   if torchvision then x = nn.dropout(0.5, { name = "dropout2" })(x) end
@@ -39,12 +39,12 @@ local function vgg(name, depths, facts)
   return builder.define {
     name = name,
     input = 224,
-    smallest = 32,
     parameters = facts.parameters,
     macs = facts.macs,
+    alike = true,
     variants = {
-      { name = "keras", preprocess = "caffe", weights = builder.keras_files(name .. "/" .. name, facts.md5) },
-      { name = "torchvision", preprocess = "torch", resize = 256, crop = 224,
+      { name = "keras", smallest = 32, preprocess = "caffe", weights = builder.keras_files(name .. "/" .. name, facts.md5) },
+      { name = "torchvision", smallest = 32, preprocess = "torch", resize = 256, crop = 224,
         weights = { builder.torchvision_file(name, facts.sha256) } },
     },
     trunk = trunk(depths),

@@ -53,10 +53,9 @@ end
 return builder.define {
   name = "xception",
   input = 299,
-  smallest = 71,
   parameters = 22910480,
   macs = 8357403496,
-  variants = { { name = "keras", preprocess = "tf",
+  variants = { { name = "keras", smallest = 71, preprocess = "tf",
     weights = builder.keras_files("xception/xception", { "0a58e3b7378bc2990ea3b43d5981f1f6", "b0042744bf5b25fce3cb969f33bebb97" }) } },
   trunk = trunk,
   top = function(x, o)

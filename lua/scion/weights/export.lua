@@ -1,6 +1,8 @@
 --- A model's weights for PyTorch and for Keras.
 local core = require "scion.core"
 
+local export = {}
+
 local most_attribute = 64512 -- bytes: what an object's header in HDF5 has room for; Keras cuts longer lists as below
 
 local function layers_of(model)
@@ -11,11 +13,28 @@ local function layers_of(model)
   return layers
 end
 
+local libraries = { keras = "Keras", torchvision = "torchvision" }
+
+--- Whether a library has a model's network, but computes it otherwise.
+local function differs(model, publisher)
+  if not model.variant or model.variant == publisher then return false end
+  for _, architecture in ipairs(require("scion.models").list()) do
+    for _, variant in ipairs(architecture.name == model.name and not architecture.alike and architecture.variants or {}) do
+      if variant.name == publisher then return true end
+    end
+  end
+  return false
+end
+
+local function notice_variant(model, publisher, path)
+  if not differs(model, publisher) then return end
+  local line = "%s: %s pads and normalizes otherwise than this %s, and will predict something else with its weights (variant = '%s' makes one that agrees)"
+  require("scion.report.notice").once(line:format(path, libraries[publisher], model.name, publisher))
+end
+
 local function to_safetensors(model, path)
-  local tensors, message = require("scion.weights.torchvision").tensors(layers_of(model))
-  if not tensors then error(("%s: %s"):format(path, message), 0) end
-  local written, problem = core.safetensors_write(path, tensors, { format = "pt" })
-  if not written then error(problem, 0) end
+  local written, message = core.safetensors_write(path, require("scion.weights.torchvision").tensors(layers_of(model)), { format = "pt", variant = model.variant })
+  if not written then error(message, 0) end
 end
 
 --- A list of names as an attribute, or as several: name0, name1, …
@@ -32,18 +51,32 @@ local function add_names(texts, path, name, list)
   end
 end
 
-local function to_keras(model, path)
-  local publisher_name = require("scion.models.builder").publisher_name
-  local datasets, texts, names = {}, { { path = "/", name = "backend", value = "tensorflow" }, { path = "/", name = "keras_version", value = "2.15.0" } }, {}
+--- The layers with weights as Keras's files list and name them.
+---@param model scion.Model
+---@return { name: string, weights: { name: string, tensor: scion.Tensor }[] }[]
+function export.keras_layers(model)
+  local publisher_name, list = require("scion.models.builder").publisher_name, {}
   for i, layer in ipairs(layers_of(model)) do
     local name, weights = publisher_name(layer, "keras"), {}
     for k, p in ipairs(layer.parameters) do
       local kernel = layer.kind == "depthwise_conv2d" and p.name == "kernel" and "depthwise_kernel" or p.name
-      weights[k] = name .. "/" .. kernel .. ":0"
-      datasets[#datasets + 1] = { path = name .. "/" .. weights[k], tensor = p.tensor }
+      weights[k] = { name = name .. "/" .. kernel .. ":0", tensor = p.tensor }
     end
-    names[i] = name
-    add_names(texts, "/" .. name, "weight_names", weights)
+    list[i] = { name = name, weights = weights }
+  end
+  return list
+end
+
+local function to_keras(model, path)
+  local datasets, texts, names = {}, { { path = "/", name = "backend", value = "tensorflow" }, { path = "/", name = "keras_version", value = "2.15.0" } }, {}
+  for i, layer in ipairs(export.keras_layers(model)) do
+    local weight_names = {}
+    for k, weight in ipairs(layer.weights) do
+      weight_names[k] = weight.name
+      datasets[#datasets + 1] = { path = layer.name .. "/" .. weight.name, tensor = weight.tensor }
+    end
+    names[i] = layer.name
+    add_names(texts, "/" .. layer.name, "weight_names", weight_names)
   end
   add_names(texts, "/", "layer_names", names)
   local temporary = ("%s.scion-%s.tmp"):format(path, tostring(names):match "0x(%x+)" or "x")
@@ -58,12 +91,16 @@ end
 --- Writes by the path's ending; see model:export.
 ---@param model scion.Model
 ---@param path string
-return function(model, path)
+function export.write(model, path)
   if path:find "%.safetensors$" then
+    notice_variant(model, "torchvision", path)
     to_safetensors(model, path)
   elseif path:find "%.h5$" then
+    notice_variant(model, "keras", path)
     to_keras(model, path)
   else
     error(("%s: export writes .safetensors (PyTorch) and .h5 (Keras)"):format(path), 0)
   end
 end
+
+return export

@@ -24,9 +24,7 @@ end
 
 local function load_torchvision(path, arrays, layers, strict)
   local torchvision = require "scion.weights.torchvision"
-  local expected, message = torchvision.expected(layers)
-  if not expected then error(("%s: %s"):format(path, message), 0) end
-  return load_arrays(path, arrays, expected, torchvision.may_be_left, strict)
+  return load_arrays(path, arrays, torchvision.expected(layers), torchvision.may_be_left, strict)
 end
 
 local function load_torch(path, layers, strict)
@@ -73,14 +71,20 @@ local function format_of(path)
   return head:byte() == 0x80 and head:sub(5) ~= "\0\0\0\0" and "pickle" or "safetensors"
 end
 
---- Whose names a file has.
+--- The variant that a file of model:export was made of.
+local function exported_variant(path)
+  local variant = (require("scion.weights.safetensors").metadata(path) or {}).variant
+  return (variant == "keras" or variant == "torchvision") and variant or nil
+end
+
+--- Whose network a file's weights are for, as its names tell or, where model:export wrote it, its metadata.
 ---@param path string
 ---@return "keras"|"torchvision"|nil publisher nil for Scion's own files, and for those that cannot be read
 function weights.publisher(path)
   local format = format_of(path)
   if format == "safetensors" then
     local first = (require("scion.weights.safetensors").arrays(path) or {})[1]
-    return first and not first.name:find("/", 1, true) and "torchvision" or nil
+    return first and not first.name:find("/", 1, true) and (exported_variant(path) or "torchvision") or nil
   end
   if format == "zip" then return holds_keras(path) and "keras" or "torchvision" end
   return format == "pickle" and "torchvision" or "keras"

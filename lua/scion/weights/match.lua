@@ -9,10 +9,19 @@ local match = {}
 ---@field shape integer[] the array's
 ---@field tensor scion.Tensor the model's, reshaped so that each dimension has one stride
 ---@field axes integer[][]? for each dimension of the tensor the array's axis, and what to multiply its stride by; none: the same order
+---@field implied boolean? the model computes as if it had this weight, with the tensor's values: an array of others does not fit
 
 ---@class scion.MatchedWeight
 ---@field weight scion.ExpectedWeight
 ---@field array scion.Array
+
+--- What stands in the way of a weight that the model only implies, or nothing.
+local function other_than_implied(weight, a)
+  local tensors = array.read_all { a }
+  if tensors and tensors[a.name]:to "f32":equal(weight.tensor) then return end
+  local value = ("%g"):format(weight.tensor:get(1))
+  return { name = weight.name, file = tensors and "not " .. value or "unreadable", model = value .. " throughout, without having it" }
+end
 
 --- Compares the names and shapes of a file's arrays with a model's weights.
 ---@param path string
@@ -30,9 +39,11 @@ function match.compare(path, arrays, expected, may_be_left)
     by_name[weight.name], parts[weight.name:match "^[^.]*"] = nil, true
     local theirs, ours = a and array.shape_text(a.shape), array.shape_text(weight.shape)
     if not a then
-      table.insert(found.missing, weight.name)
+      if not weight.implied then table.insert(found.missing, weight.name) end
     elseif theirs ~= ours then
       table.insert(found.misfits, { name = weight.name, file = theirs, model = ours })
+    elseif weight.implied then
+      found.misfits[#found.misfits + 1] = other_than_implied(weight, a)
     else
       table.insert(matched, { weight = weight, array = a })
     end

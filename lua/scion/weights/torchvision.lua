@@ -5,41 +5,67 @@ local core = require "scion.core"
 
 local torchvision = {}
 
-local suffixes = { kernel = "weight", bias = "bias", gamma = "weight", beta = "bias", moving_mean = "running_mean",
-                   moving_variance = "running_var" }
+--- What PyTorch calls a layer's weights. A separable convolution is two layers there, and statistics of the input are buffers.
+local suffixes = { kernel = "weight", bias = "bias", gamma = "weight", beta = "bias", moving_mean = "running_mean", moving_variance = "running_var",
+                   depthwise_kernel = "depthwise.weight", pointwise_kernel = "pointwise.weight" }
 
 local optional = { fc = true, classifier = true, head = true, heads = true, AuxLogits = true, aux1 = true, aux2 = true }
 
---- How an array of PyTorch lies in a kernel of ours. `shape`: the array's; `view`: the kernel's dimensions, one of ours split where it
---- takes two of theirs; `axes`: for each of `view`, the array's axis and what to multiply its stride by.
-local function layout(layer, tensor)
-  local s = tensor:shape()
-  if layer.kind == "conv2d" then -- [out, in, kh, kw]
-    return { shape = { s[4], s[3], s[1], s[2] }, view = s, axes = { { 3 }, { 4 }, { 2 }, { 1 } } }
-  elseif layer.kind == "depthwise_conv2d" then -- [channels * multiplier, 1, kh, kw]
-    return { shape = { s[3] * s[4], 1, s[1], s[2] }, view = s, axes = { { 3 }, { 4 }, { 1, s[4] }, { 1 } } }
+--- Kinds of layers that leave every number of a vector in its place.
+local in_place = { activation = true, batch_norm = true, dropout = true }
+
+--- The image whose numbers a layer's input consists of, if that is a vector: theirs lie by channel, height, width, and ours by
+--- height, width, channel.
+local function flattened(layer)
+  local node = layer.node and layer.node.inputs[1]
+  while node and #node.shape == 1 and node.inputs[1] do
+    local before = node.inputs[1]
+    local s = before.shape
+    if #s == 3 then return s[1] * s[2] * s[3] == node.shape[1] and s or nil end
+    node = in_place[node.layer.kind] and before
   end
-  local image = layer.origin and layer.origin.image -- what was flattened before a dense layer: theirs by C, H, W and ours by H, W, C
-  if not image or image[1] * image[2] * image[3] ~= s[1] then return { shape = { s[2], s[1] }, view = s, axes = { { 2 }, { 1 } } } end
-  local h, w, c = image[1], image[2], image[3]
-  return { shape = { s[2], s[1] }, view = { h, w, c, s[2] }, axes = { { 2, w }, { 2 }, { 2, h * w }, { 1 } } }
 end
 
---- The arrays that a model's layers stand for, in the model's order; nothing where a layer is not known to torchvision.
+--- How an array of PyTorch lies in a weight of ours. `shape`: the array's; `view`: the weight's dimensions, one of ours split where
+--- it takes two of theirs; `axes`: for each of `view`, the array's axis and what to multiply its stride by.
+local function layout(layer, p)
+  local s = p.tensor:shape()
+  if #s == 4 and (layer.kind == "depthwise_conv2d" or p.name == "depthwise_kernel") then -- [channels * multiplier, 1, kh, kw]
+    return { shape = { s[3] * s[4], 1, s[1], s[2] }, view = s, axes = { { 3 }, { 4 }, { 1, s[4] }, { 1 } } }
+  elseif #s == 4 then -- [out, in, kh, kw]
+    return { shape = { s[4], s[3], s[1], s[2] }, view = s, axes = { { 3 }, { 4 }, { 2 }, { 1 } } }
+  end
+  local image = (p.name == "kernel" or layer.kind == "batch_norm") and flattened(layer)
+  local h, w, c = table.unpack(image or {})
+  if #s == 2 then -- [out, in]
+    return { shape = { s[2], s[1] }, view = image and { h, w, c, s[2] } or s, axes = image and { { 2, w }, { 2 }, { 2, h * w }, { 1 } } or { { 2 }, { 1 } } }
+  end
+  return { shape = s, view = image or s, axes = image and { { 1, w }, { 1 }, { 1, h * w } } or #s == 1 and { { 1 } } or {} }
+end
+
+--- A batch norm without gamma or beta has both in PyTorch, the one that it lacks of ones or zeros.
+local function add_implied(list, layer, title)
+  local gamma, beta = layer:weight "gamma", layer:weight "beta"
+  if layer.kind ~= "batch_norm" or not gamma == not beta then return end
+  local values = core.new((gamma or beta):shape(), "f32")
+  if beta then core.fill(values, 1) end
+  list[#list + 1] = { name = title .. (beta and ".weight" or ".bias"), shape = values:shape(), axes = { { 1 } }, tensor = values, implied = true }
+end
+
+--- The arrays that a model's layers stand for, in the model's order.
 ---@param layers scion.Layer[]
----@return scion.PublishedWeight[]? expected
----@return string? message
+---@return scion.ExpectedWeight[]
 function torchvision.expected(layers)
   local publisher_name = require("scion.models.builder").publisher_name
   local list = {}
   for _, layer in ipairs(layers) do
+    local title = publisher_name(layer, "torchvision")
     for _, p in ipairs(layer.parameters) do
-      local suffix = suffixes[p.name]
-      if not suffix then return nil, ("%s: torchvision has no layer of kind %s"):format(layer.name, layer.kind) end
-      local l = p.name == "kernel" and layout(layer, p.tensor) or { shape = p.tensor:shape(), view = p.tensor:shape(), axes = { { 1 } } }
-      list[#list + 1] = { name = publisher_name(layer, "torchvision") .. "." .. suffix, shape = l.shape, axes = l.axes,
-                          tensor = p.tensor:reshape(l.view) }
+      local l, suffix = layout(layer, p), suffixes[p.name] or p.name
+      if layer.kind == "separable_conv2d" and suffix == "bias" then suffix = "pointwise.bias" end
+      list[#list + 1] = { name = title .. "." .. suffix, shape = l.shape, axes = l.axes, tensor = p.tensor:reshape(l.view) }
     end
+    add_implied(list, layer, title)
   end
   return list
 end
@@ -55,13 +81,10 @@ end
 
 --- A model's weights as torchvision names and shapes them, copies.
 ---@param layers scion.Layer[]
----@return { name: string, tensor: scion.Tensor }[]? tensors
----@return string? message
+---@return { name: string, tensor: scion.Tensor }[]
 function torchvision.tensors(layers)
-  local expected, message = torchvision.expected(layers)
-  if not expected then return nil, message end
   local list = {}
-  for i, weight in ipairs(expected) do
+  for i, weight in ipairs(torchvision.expected(layers)) do
     local order, sizes, strides = {}, {}, {}
     for k = 1, #weight.axes do order[k] = k end
     table.sort(order, function(a, b) -- our dimensions in the order in which theirs lie

@@ -55,6 +55,7 @@ typedef enum { SCION_F32, SCION_BF16, SCION_U8, SCION_I32, SCION_DTYPES } scion_
  * packed weights that they are stale. */
 typedef struct scion_storage {
   unsigned char *data;
+  void *memory; /* that data lies in */
   size_t bytes;
   _Atomic int references;
   uint64_t version;

@@ -33,7 +33,8 @@ static void cut(conv2d_gradient *g, int64_t images) {
   g->block_channels = conv2d_divide_up(conv2d_divide_up(channels, g->blocks), GRADIENT_CHANNELS) * GRADIENT_CHANNELS;
   g->blocks = conv2d_divide_up(channels, g->block_channels);
   int64_t row_blocks = conv2d_divide_up(g->rows, g->block_rows);
-  g->part_rows = conv2d_divide_up(row_blocks, conv2d_divide_up(ENOUGH_CHUNKS, g->blocks)) * g->block_rows;
+  int64_t parts = ENOUGH_CHUNKS / g->blocks; /* the groups make up for what is lacking, and take no memory */
+  g->part_rows = conv2d_divide_up(row_blocks, parts > 1 ? parts : 1) * g->block_rows;
   g->parts = conv2d_divide_up(g->rows, g->part_rows);
   int64_t chunks = g->parts * g->blocks;
   g->group_panels = chunks < ENOUGH_CHUNKS ? conv2d_divide_up(panels * chunks, ENOUGH_CHUNKS) : panels;

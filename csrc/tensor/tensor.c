@@ -25,30 +25,35 @@ size_t scion_storage_live_bytes(void) { return atomic_load(&live_bytes); }
 /* Large pages for what is large: images are read by columns and by channels, pixels far apart. */
 #define LARGE_PAGE ((size_t)2 << 20)
 
-static void *allocate(size_t bytes) {
+/* Memory that *memory frees. Not by aligned_alloc: the C library looks for a piece that is larger by the alignment, and so never finds
+ * the one that was freed last; only sanitizers, which do not reuse memory, get to see exact bounds. */
+static void *allocate(size_t bytes, void **memory) {
+#ifdef __SANITIZE_ADDRESS__
+  return *memory = aligned_alloc(SCION_ALIGNMENT, bytes);
+#else
+  size_t alignment = bytes >= 2 * LARGE_PAGE ? LARGE_PAGE : SCION_ALIGNMENT;
+  *memory = bytes <= SIZE_MAX - alignment ? malloc(bytes + alignment) : NULL;
+  if (!*memory) return NULL;
+  void *data = (unsigned char *)*memory + (alignment - (uintptr_t)*memory % alignment) % alignment;
 #ifdef MADV_HUGEPAGE
-  if (bytes >= 2 * LARGE_PAGE) {
-    void *data;
-    if (posix_memalign(&data, LARGE_PAGE, bytes) != 0) return NULL;
-    madvise(data, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a hint: without it all is well, and slower */
-    return data;
-  }
+  if (alignment == LARGE_PAGE) madvise(data, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a hint: else all is well, and slower */
 #endif
-  return aligned_alloc(SCION_ALIGNMENT, bytes);
+  return data;
+#endif
 }
 
 scion_storage *scion_storage_new(size_t bytes) {
   size_t rounded = bytes > SIZE_MAX - SCION_ALIGNMENT ? 0 : (bytes + SCION_ALIGNMENT - 1) / SCION_ALIGNMENT * SCION_ALIGNMENT;
   if (rounded == 0) rounded = bytes == 0 ? SCION_ALIGNMENT : 0;
   scion_storage *storage = rounded ? malloc(sizeof *storage) : NULL;
-  void *data = storage ? allocate(rounded) : NULL;
+  void *memory = NULL, *data = storage ? allocate(rounded, &memory) : NULL;
   if (!data) {
     free(storage);
     scion_fail(SCION_NO_MEMORY, "out of memory: a tensor of %zu bytes cannot be had", bytes);
     return NULL;
   }
   memset(data, 0, rounded);
-  *storage = (scion_storage){.data = data, .bytes = bytes, .references = 1};
+  *storage = (scion_storage){.data = data, .memory = memory, .bytes = bytes, .references = 1};
   atomic_fetch_add(&live_bytes, bytes);
   return storage;
 }
@@ -60,7 +65,7 @@ void scion_storage_retain(scion_storage *storage) {
 void scion_storage_release(scion_storage *storage) {
   if (!storage || atomic_fetch_sub(&storage->references, 1) > 1) return;
   atomic_fetch_sub(&live_bytes, storage->bytes);
-  free(storage->data);
+  free(storage->memory);
   free(storage);
 }
 

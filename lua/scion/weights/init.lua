@@ -24,7 +24,8 @@ end
 
 local function load_torchvision(path, arrays, layers, strict)
   local torchvision = require "scion.weights.torchvision"
-  return load_arrays(path, arrays, torchvision.expected(layers), torchvision.may_be_left, strict)
+  local expected = require("scion.weights.timm").rename(torchvision.expected(layers), arrays)
+  return load_arrays(path, arrays, expected, torchvision.may_be_left, strict)
 end
 
 local function load_torch(path, layers, strict)

@@ -1,4 +1,4 @@
---- Torchvision's names and layouts (timm's are the same): which array of a state dict belongs to which weight of a model, how its
+--- Torchvision's names and layouts: which array of a state dict belongs to which weight of a model, how its
 --- numbers lie, and the same backwards for export.
 local array = require "scion.weights.array"
 local core = require "scion.core"
@@ -9,7 +9,7 @@ local torchvision = {}
 local suffixes = { kernel = "weight", bias = "bias", gamma = "weight", beta = "bias", moving_mean = "running_mean", moving_variance = "running_var",
                    depthwise_kernel = "depthwise.weight", pointwise_kernel = "pointwise.weight" }
 
-local optional = { fc = true, classifier = true, head = true, heads = true, AuxLogits = true, aux1 = true, aux2 = true }
+local optional = { fc = true, classifier = true, head = true, heads = true, pre_logits = true, AuxLogits = true, aux1 = true, aux2 = true }
 
 --- Kinds of layers that leave every number of a vector in its place.
 local in_place = { activation = true, batch_norm = true, dropout = true }

@@ -64,8 +64,6 @@ scion_status conv2d_check_epilogue(const scion_tensor *bias, const scion_tensor 
 
 /* ---- work */
 
-#define ENOUGH_CHUNKS 16 /* so that a few threads end at about the same time */
-
 /* Chunks are blocks of pixels x groups of panels. Each block reads the weights once and each group the images: of the cuts that
  * give enough chunks the one is taken that reads least. */
 static void cut(conv2d_grid *g, int64_t images) {
@@ -73,11 +71,11 @@ static void cut(conv2d_grid *g, int64_t images) {
   int64_t values = images * g->source.size[0] * g->source.size[1] * g->source.channels, most_chunks = 0;
   double least = 0;
   for (int64_t block = CONV2D_BLOCK; block >= CONV2D_BLOCK / 4; block /= 2) {
-    int64_t blocks = conv2d_divide_up(g->pixels, block), groups = conv2d_divide_up(ENOUGH_CHUNKS, blocks);
+    int64_t blocks = conv2d_divide_up(g->pixels, block), groups = conv2d_divide_up(CONV2D_CHUNKS, blocks);
     int64_t group_panels = conv2d_divide_up(panels, groups < panels ? groups : panels);
     if (group_panels > CONV2D_GROUP) group_panels = CONV2D_GROUP;
     groups = conv2d_divide_up(panels, group_panels);
-    int64_t chunks = blocks * groups < ENOUGH_CHUNKS ? blocks * groups : ENOUGH_CHUNKS;
+    int64_t chunks = blocks * groups < CONV2D_CHUNKS ? blocks * groups : CONV2D_CHUNKS;
     double reads = (double)blocks * (double)weights + (double)groups * (double)values;
     if (chunks < most_chunks || (chunks == most_chunks && reads >= least)) continue;
     g->block = block, g->groups = groups, g->group_panels = group_panels;

@@ -13,6 +13,7 @@
 #define CONV2D_DEPTH 384  /* taps x channels at a time */
 #define CONV2D_PITCH 400  /* floats between gathered pixels: no power of two, and room for a vector past the end */
 #define CONV2D_BLOCK 252  /* pixels of a block, or a half or quarter of them: whole tiles of 9, 6, 4, 3 or 2 rows */
+#define CONV2D_CHUNKS 16  /* at least, where there is so much work: then a few threads end at about the same time */
 #define CONV2D_GRID_SCRATCH ((size_t)512 << 10) /* bytes of a thread's scratch that a chunk of a grid takes */
 #define CONV2D_GROUP 16   /* panels a chunk at most, so that their part of the depth stays in the second-level cache */
 
@@ -74,6 +75,8 @@ scion_status conv2d_check_images(const scion_tensor *x, const scion_tensor *y, c
 /* A bias, an addend (each may be NULL) and an activation that fit output y. */
 scion_status conv2d_check_epilogue(const scion_tensor *bias, const scion_tensor *addend, const scion_tensor *y,
                                    scion_activation activation);
+/* A scale (may be NULL) and a target of so many elements that fit kernel w. */
+scion_status conv2d_check_packing(const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed, int64_t elements);
 /* What lies under the taps for each pixel of y. */
 conv2d_source conv2d_forward_source(const scion_tensor *x, const scion_tensor *y, const scion_window *window);
 

@@ -67,19 +67,23 @@ static void pack_transposed_panel(void *data, int64_t chunk, void *scratch) {
     }
 }
 
-static scion_status check_pack(const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed, int transposed) {
+scion_status conv2d_check_packing(const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed, int64_t elements) {
   char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
-  if (w->dtype != SCION_F32 || w->dims != 4 || scion_tensor_elements(w) == 0)
-    return scion_fail(SCION_MISUSE, "conv2d: a kernel is an f32 tensor [kh, kw, Ci, Co] without empty dimensions, not %s of %s",
-                      scion_dtype_name(w->dtype), scion_shape_text(w, a, sizeof a));
   if (scale && !conv2d_is_vector(scale, w->shape[3]))
     return scion_fail(SCION_MISUSE, "conv2d: a scale of %s does not fit the output channels of a kernel of %s",
                       scion_shape_text(scale, a, sizeof a), scion_shape_text(w, b, sizeof b));
-  if (!conv2d_is_vector(packed, scion_conv2d_packed_elements(w, transposed)))
+  if (!conv2d_is_vector(packed, elements))
     return scion_fail(SCION_MISUSE, "conv2d: a kernel of %s is packed into %lld elements of f32, not into %s",
-                      scion_shape_text(w, a, sizeof a), (long long)scion_conv2d_packed_elements(w, transposed),
-                      scion_shape_text(packed, b, sizeof b));
+                      scion_shape_text(w, a, sizeof a), (long long)elements, scion_shape_text(packed, b, sizeof b));
   return SCION_OK;
+}
+
+static scion_status check_pack(const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed, int transposed) {
+  char a[SCION_SHAPE_TEXT];
+  if (w->dtype != SCION_F32 || w->dims != 4 || scion_tensor_elements(w) == 0)
+    return scion_fail(SCION_MISUSE, "conv2d: a kernel is an f32 tensor [kh, kw, Ci, Co] without empty dimensions, not %s of %s",
+                      scion_dtype_name(w->dtype), scion_shape_text(w, a, sizeof a));
+  return conv2d_check_packing(w, scale, packed, scion_conv2d_packed_elements(w, transposed));
 }
 
 scion_status scion_conv2d_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed) {

@@ -6,19 +6,7 @@
 #include <string.h>
 
 #include "conv2d_rows.h"
-
-/* Rows of a tile of 1, 2, .. vectors: its sums, a row of weights and a broadcast fill the vector registers, pointers to its rows
- * the others. A step of 9 x 3 takes 12 loads for 27 multiplications, where 14 x 2 would take 16 for 28: there are processors that
- * load hardly more than once a cycle. */
-#if SIMD_WIDTH == 16
-#define TILE_ROWS {11, 11, 9, 6, 5}
-#elif SIMD_WIDTH == 8
-#define TILE_ROWS {6, 6, 4, 3, 2}
-#else
-#define TILE_ROWS {4, 4, 3, 2, 1}
-#endif
-#define MOST_ROWS 12
-#define MOST_VECTORS 5
+#include "conv2d_tile.h"
 
 typedef struct {
   const conv2d_rows *rows;
@@ -34,10 +22,6 @@ typedef struct {
   bool accumulate, clamp;
   float low, high;
 } conv2d_tile;
-
-#define TILE_EACH(statement)                              \
-  _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) \
-    _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) statement
 
 /* rows and vectors are constants where this is inlined, so that the sums live in registers. */
 static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_tile *t, const int rows, const int vectors) {
@@ -69,41 +53,7 @@ static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_t
   TILE_EACH(simd_store(t->out[r] + at + v * SIMD_WIDTH, sum[r][v]);)
 }
 
-static inline int conv2d_vectors(int64_t columns) { return (int)((columns + SIMD_WIDTH - 1) / SIMD_WIDTH); }
-static inline int64_t conv2d_tile_rows(int vectors) {
-  static const int rows[] = TILE_ROWS;
-  return rows[vectors - 1];
-}
-
-#define TILE_CASE(count) \
-  case count:            \
-    if (count <= ((const int[])TILE_ROWS)[vectors - 1]) conv2d_multiply(t, count, vectors); \
-    return;
-static inline __attribute__((always_inline)) void conv2d_choose_rows(const conv2d_tile *t, int rows, const int vectors) {
-  switch (rows) {
-    TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
-    TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12)
-  }
-}
-#define TILE_OF(vectors)                                                                     \
-  static __attribute__((noinline)) void conv2d_tile_##vectors(const conv2d_tile *t, int rows) { \
-    conv2d_choose_rows(t, rows, vectors);                                                    \
-  }
-TILE_OF(1)
-TILE_OF(2)
-TILE_OF(3)
-TILE_OF(4)
-TILE_OF(5)
-
-static void conv2d_run_whole_tile(const conv2d_tile *t, int rows, int vectors) {
-  switch (vectors) {
-    case 1: conv2d_tile_1(t, rows); return;
-    case 2: conv2d_tile_2(t, rows); return;
-    case 3: conv2d_tile_3(t, rows); return;
-    case 4: conv2d_tile_4(t, rows); return;
-    default: conv2d_tile_5(t, rows);
-  }
-}
+TILES(conv2d_run_whole_tile, conv2d_tile, conv2d_multiply)
 
 /* A tile of columns that do not fill their vectors, through copies that do. */
 static void conv2d_run_edge_tile(const conv2d_tile *t, int rows, int64_t columns) {

@@ -4,8 +4,6 @@
 
 #include "conv2d_weights.h"
 
-#define ENOUGH_CHUNKS 16 /* so that a few threads end at about the same time */
-
 /* Rows of at most GRADIENT_PIXELS columns; where no pixel meets another one's neighbours all images are one long row. */
 static void cut_rows(conv2d_gradient *g, int64_t images) {
   conv2d_source *s = &g->source;
@@ -23,21 +21,25 @@ static void cut_rows(conv2d_gradient *g, int64_t images) {
   if (g->pieces > 1) g->block_rows = 1;
 }
 
+void conv2d_cut_channels(conv2d_gradient *g) {
+  int64_t channels = g->source.channels, most = GRADIENT_DEPTH / g->taps;
+  g->blocks = conv2d_divide_up(channels, most < GRADIENT_CHANNELS ? GRADIENT_CHANNELS : most);
+  g->block_channels = conv2d_divide_up(conv2d_divide_up(channels, g->blocks), GRADIENT_CHANNELS) * GRADIENT_CHANNELS;
+  g->blocks = conv2d_divide_up(channels, g->block_channels);
+}
+
 /* Blocks of input channels; where those are few, the rows are cut into parts with a sum each, and then the panels into
  * groups. */
 static void cut(conv2d_gradient *g, int64_t images) {
   cut_rows(g, images);
-  int64_t panels = conv2d_panels(g->out_channels), channels = g->source.channels;
-  int64_t most = GRADIENT_DEPTH / g->taps;
-  g->blocks = conv2d_divide_up(channels, most < GRADIENT_CHANNELS ? GRADIENT_CHANNELS : most);
-  g->block_channels = conv2d_divide_up(conv2d_divide_up(channels, g->blocks), GRADIENT_CHANNELS) * GRADIENT_CHANNELS;
-  g->blocks = conv2d_divide_up(channels, g->block_channels);
+  int64_t panels = conv2d_panels(g->out_channels);
+  conv2d_cut_channels(g);
   int64_t row_blocks = conv2d_divide_up(g->rows, g->block_rows);
-  int64_t parts = ENOUGH_CHUNKS / g->blocks; /* the groups make up for what is lacking, and take no memory */
+  int64_t parts = CONV2D_CHUNKS / g->blocks; /* the groups make up for what is lacking, and take no memory */
   g->part_rows = conv2d_divide_up(row_blocks, parts > 1 ? parts : 1) * g->block_rows;
   g->parts = conv2d_divide_up(g->rows, g->part_rows);
   int64_t chunks = g->parts * g->blocks;
-  g->group_panels = chunks < ENOUGH_CHUNKS ? conv2d_divide_up(panels * chunks, ENOUGH_CHUNKS) : panels;
+  g->group_panels = chunks < CONV2D_CHUNKS ? conv2d_divide_up(panels * chunks, CONV2D_CHUNKS) : panels;
   if (g->group_panels > conv2d_gradient_panels()) g->group_panels = conv2d_gradient_panels();
   g->groups = conv2d_divide_up(panels, g->group_panels);
 }

@@ -32,6 +32,9 @@ static inline int64_t conv2d_gradient_panels(void) { return GRADIENT_COLUMNS / (
 /* x, dy and dw of fitting shapes and types. */
 scion_status conv2d_check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window);
 
+/* Cuts the input channels into blocks of whole tiles, whose taps stay near while the panels of dy come by. */
+void conv2d_cut_channels(conv2d_gradient *g);
+
 SIMD_DECLARE(void, conv2d_gradient_chunk, void *gradient, int64_t chunk, void *scratch);
 
 #endif

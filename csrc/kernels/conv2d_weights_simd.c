@@ -2,17 +2,8 @@
 #include "conv2d_weights.h"
 
 #include "conv2d_gather.h"
+#include "conv2d_tile.h"
 
-/* Input channels of a tile of 1, 2, .. vectors of output channels: as in conv2d_panel.h, for the same reasons. */
-#if SIMD_WIDTH == 16
-#define TILE_CHANNELS {11, 11, 9, 6, 5}
-#elif SIMD_WIDTH == 8
-#define TILE_CHANNELS {6, 6, 4, 3, 2}
-#else
-#define TILE_CHANNELS {4, 4, 3, 2, 1}
-#endif
-#define MOST_CHANNELS 11
-#define MOST_VECTORS 5
 #define PANEL (MOST_VECTORS * SIMD_WIDTH)
 #define FAR 320   /* floats from pixel to pixel */
 #define X_AHEAD 20 /* pixels: x may come from memory */
@@ -33,70 +24,40 @@ typedef struct {
   bool accumulate;
 } product;
 
-#define TILE_EACH(statement)                                   \
-  _Pragma("GCC unroll 16") for (int c = 0; c < channels; c++)  \
-    _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) statement
-
-/* channels and vectors are constants where this is inlined, so that the sums live in registers. */
-static inline __attribute__((always_inline)) void multiply(const product *p, const int channels, const int vectors) {
-  simd_float sum[MOST_CHANNELS][MOST_VECTORS];
-  TILE_EACH(__builtin_prefetch(p->out + c * p->out_stride + v * SIMD_WIDTH, 1);) /* last touched a whole block ago */
-  TILE_EACH(sum[c][v] = (simd_float){0};)
-  for (int64_t l = 0; l < p->count; l++) {
-    const float *x = p->x + p->lines[l].x, *dy = p->panel + (p->lines[l].pixel + p->from) * vectors * SIMD_WIDTH;
-    const float *ahead = p->columns > X_AHEAD || l + 1 == p->count ? x + X_AHEAD * p->x_step : p->x + p->lines[l + 1].x;
-    for (int64_t j = p->columns; j > 0; j--, x += p->x_step, ahead += p->x_step, dy += vectors * SIMD_WIDTH) {
+/* A row of a tile is an input channel. rows and vectors are constants where this is inlined, so that the sums live in registers. */
+static inline __attribute__((always_inline)) void multiply(const product *t, const int rows, const int vectors) {
+  simd_float sum[MOST_ROWS][MOST_VECTORS];
+  TILE_EACH(__builtin_prefetch(t->out + r * t->out_stride + v * SIMD_WIDTH, 1);) /* last touched a whole block ago */
+  TILE_EACH(sum[r][v] = (simd_float){0};)
+  for (int64_t l = 0; l < t->count; l++) {
+    const float *x = t->x + t->lines[l].x, *dy = t->panel + (t->lines[l].pixel + t->from) * vectors * SIMD_WIDTH;
+    const float *ahead = t->columns > X_AHEAD || l + 1 == t->count ? x + X_AHEAD * t->x_step : t->x + t->lines[l + 1].x;
+    for (int64_t j = t->columns; j > 0; j--, x += t->x_step, ahead += t->x_step, dy += vectors * SIMD_WIDTH) {
       __builtin_prefetch(ahead);
-      __builtin_prefetch(ahead + channels - 1);
+      __builtin_prefetch(ahead + rows - 1);
       simd_float right[MOST_VECTORS];
       _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) {
         right[v] = simd_load(dy + v * SIMD_WIDTH);
         __builtin_prefetch(dy + (AHEAD * vectors + v) * SIMD_WIDTH);
       }
-      TILE_EACH(sum[c][v] += simd_set(x[c]) * right[v];)
+      TILE_EACH(sum[r][v] += simd_set(x[r]) * right[v];)
     }
   }
-  if (p->accumulate) TILE_EACH(sum[c][v] += simd_load(p->out + c * p->out_stride + v * SIMD_WIDTH);)
-  TILE_EACH(simd_store(p->out + c * p->out_stride + v * SIMD_WIDTH, sum[c][v]);)
+  if (t->accumulate) TILE_EACH(sum[r][v] += simd_load(t->out + r * t->out_stride + v * SIMD_WIDTH);)
+  TILE_EACH(simd_store(t->out + r * t->out_stride + v * SIMD_WIDTH, sum[r][v]);)
 }
 
-#define TILE_CASE(count)                                                                    \
-  case count:                                                                               \
-    if (count <= ((const int[])TILE_CHANNELS)[vectors - 1]) multiply(p, count, vectors); \
-    return;
-static inline __attribute__((always_inline)) void choose_channels(const product *p, int64_t channels, const int vectors) {
-  switch (channels) {
-    TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
-    TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11)
-  }
-}
-#define TILE_OF(vectors)                                                                      \
-  static __attribute__((noinline)) void tile_##vectors(const product *p, int64_t channels) { \
-    choose_channels(p, channels, vectors);                                                    \
-  }
-TILE_OF(1)
-TILE_OF(2)
-TILE_OF(3)
-TILE_OF(4)
-TILE_OF(5)
-
-static inline int vectors_of(int64_t outputs) { return (int)((outputs + SIMD_WIDTH - 1) / SIMD_WIDTH); }
+TILES(run_whole_tile, product, multiply)
 
 /* Those of a panel's outputs; those that do not fill their vectors go through a copy that does. */
 static void run_tile(const product *p, int64_t channels, int64_t outputs) {
-  float out[MOST_CHANNELS][PANEL];
+  float out[MOST_ROWS][PANEL];
   product tile = *p;
   bool edge = outputs % SIMD_WIDTH != 0;
   if (edge) {
     tile.out = out[0], tile.out_stride = PANEL, tile.accumulate = false;
   }
-  switch (vectors_of(outputs)) {
-    case 1: tile_1(&tile, channels); break;
-    case 2: tile_2(&tile, channels); break;
-    case 3: tile_3(&tile, channels); break;
-    case 4: tile_4(&tile, channels); break;
-    default: tile_5(&tile, channels);
-  }
+  run_whole_tile(&tile, (int)channels, conv2d_vectors(outputs));
   for (int64_t c = 0; edge && c < channels; c++)
     for (int64_t o = 0; o < outputs; o++) {
       float *sum = p->out + c * p->out_stride + o;
@@ -136,7 +97,7 @@ static void gather_panels(const conv2d_gradient *g, const share *s, const block 
     for (int64_t j = 0; j < k->columns; j++, p++, dy += g->dy_stride)
       for (int64_t panel = s->panel_begin, begin = first, end; panel < s->panel_end; panel++, begin = end) {
         end = conv2d_panel_begin(panel + 1, g->out_channels);
-        int64_t columns = end - begin, width = vectors_of(columns) * SIMD_WIDTH;
+        int64_t columns = end - begin, width = conv2d_vectors(columns) * SIMD_WIDTH;
         float *out = b + (begin - first) * pixels + p * width;
         conv2d_copy(out, dy + begin, columns);
         for (int64_t c = columns; c < width; c++) out[c] = 0;
@@ -186,13 +147,12 @@ static view view_block(const conv2d_gradient *g, const share *s, const block *b,
 
 /* All tiles of one tap, of one panel after the other. */
 static void run_tap(const conv2d_gradient *g, const share *s, const block *b, const float *panels, product p, float *dw) {
-  static const int tile_channels[] = TILE_CHANNELS;
   int64_t channels = s->in_end - s->in_begin, first = conv2d_panel_begin(s->panel_begin, g->out_channels);
   const float *x = p.x;
   p.out_stride = g->out_channels;
   for (int64_t panel = s->panel_begin, begin = first, end; panel < s->panel_end; panel++, begin = end) {
     end = conv2d_panel_begin(panel + 1, g->out_channels);
-    int64_t tiles = conv2d_divide_up(channels, tile_channels[vectors_of(end - begin) - 1]);
+    int64_t tiles = conv2d_divide_up(channels, conv2d_tile_rows(conv2d_vectors(end - begin)));
     p.panel = panels + (begin - first) * b->rows * b->columns;
     for (int64_t c = 0, height; tiles > 0; tiles--, c += height) {
       height = conv2d_divide_up(channels - c, tiles);

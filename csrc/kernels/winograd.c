@@ -47,10 +47,8 @@ static winograd_axis find_axis(int taps) {
 
 /* ---- work */
 
-#define ENOUGH_CHUNKS 16 /* so that a few threads end at about the same time */
-
-/* Blocks of tiles, all their panels at once; where that gives few chunks, or more than fits into a thread's scratch, groups of
- * panels, for each of which the tiles are transformed again. */
+/* Blocks of tiles, which with the products of a panel fit into a thread's scratch, and all panels; where that gives few chunks, groups
+ * of panels, for each of which the tiles are transformed again. */
 static scion_status cut(winograd_job *w) {
   int64_t positions = winograd_positions(w), in = conv2d_padded(w->x.channels), panels = conv2d_panels(w->out);
   int64_t floats = (int64_t)((SCION_SCRATCH_BYTES - CONV2D_GRID_SCRATCH) / sizeof(float)), widest = 5 * conv2d_vector();
@@ -60,12 +58,9 @@ static scion_status cut(winograd_job *w) {
                       (long long)positions);
   w->block = row / (in + widest);
   if (w->block > WINOGRAD_TILES) w->block = WINOGRAD_TILES;
-  w->block = conv2d_divide_up(w->count, conv2d_divide_up(w->count, w->block));
-  w->group_panels = (row / w->block - in) / widest;
-  int64_t blocks = conv2d_divide_up(w->count, w->block), groups = conv2d_divide_up(panels, w->group_panels);
-  if (blocks * groups < ENOUGH_CHUNKS) groups = conv2d_divide_up(ENOUGH_CHUNKS, blocks);
+  int64_t blocks = conv2d_divide_up(w->count, w->block), groups = conv2d_divide_up(CONV2D_CHUNKS, blocks);
+  w->block = conv2d_divide_up(w->count, blocks);
   w->group_panels = conv2d_divide_up(panels, groups < panels ? groups : panels);
-  if (w->group_panels > CONV2D_GROUP) w->group_panels = CONV2D_GROUP;
   w->groups = conv2d_divide_up(panels, w->group_panels);
   return SCION_OK;
 }

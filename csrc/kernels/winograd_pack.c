@@ -38,19 +38,14 @@ int64_t scion_winograd_packed_elements(const scion_tensor *w, int transposed) {
 }
 
 static scion_status pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed, bool transposed) {
-  char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
+  char a[SCION_SHAPE_TEXT];
   if (!is_kernel(w))
     return scion_fail(SCION_MISUSE, "winograd: %s of %s is no kernel of 3x3, 1x3, 3x1, 1x7 or 7x1", scion_dtype_name(w->dtype),
                       scion_shape_text(w, a, sizeof a));
-  if (scale && !conv2d_is_vector(scale, w->shape[3]))
-    return scion_fail(SCION_MISUSE, "winograd: a scale of %s does not fit the output channels of a kernel of %s",
-                      scion_shape_text(scale, a, sizeof a), scion_shape_text(w, b, sizeof b));
-  if (!conv2d_is_vector(packed, scion_winograd_packed_elements(w, transposed)))
-    return scion_fail(SCION_MISUSE, "winograd: a kernel of %s is packed into %lld elements of f32, not into %s",
-                      scion_shape_text(w, a, sizeof a), (long long)scion_winograd_packed_elements(w, transposed),
-                      scion_shape_text(packed, b, sizeof b));
+  scion_status status = conv2d_check_packing(w, scale, packed, scion_winograd_packed_elements(w, transposed));
+  if (status != SCION_OK) return status;
   winograd_pack_job job = {.w = w, .scale = scale ? scale->data : NULL, .packed = packed->data, .in = w->shape[transposed ? 3 : 2],
-                  .out = w->shape[transposed ? 2 : 3], .transposed = transposed};
+                           .out = w->shape[transposed ? 2 : 3], .transposed = transposed};
   for (int axis = 0; axis < 2; axis++) {
     double weights[WINOGRAD_MOST][WINOGRAD_MOST];
     winograd_find_weights((int)w->shape[axis], weights);

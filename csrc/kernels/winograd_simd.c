@@ -52,7 +52,7 @@ static void bend_outputs(const winograd_job *w, const place *at, int64_t begin, 
 
 /* m[position][columns of the group] of one tile to its outputs. */
 SIMD_INLINE void restore_tile(const winograd_job *w, const place *at, int64_t begin, int64_t end, const float *m, int64_t pitch,
-                         const int pairs0, const int pairs1) {
+                              const int pairs0, const int pairs1) {
   const int rows = pairs0 ? 2 * pairs0 + 2 : 1, columns = pairs1 ? 2 * pairs1 + 2 : 1;
   const int out_rows = pairs0 ? WINOGRAD_OUTPUTS : 1, out_columns = pairs1 ? WINOGRAD_OUTPUTS : 1;
   const winograd_axis a = w->axis[0], b = w->axis[1];
@@ -76,7 +76,7 @@ SIMD_INLINE void restore_tile(const winograd_job *w, const place *at, int64_t be
 }
 
 SIMD_INLINE void restore_tiles(const winograd_job *w, int64_t first, int64_t count, int64_t begin, int64_t end, const float *m,
-                          const int pairs0, const int pairs1) {
+                               const int pairs0, const int pairs1) {
   int64_t width = conv2d_padded(end - begin);
   for (int64_t t = 0; t < count; t++) {
     place at = find_tile(w, first + t);

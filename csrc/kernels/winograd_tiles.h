@@ -42,7 +42,7 @@ static place find_tile(const winograd_job *w, int64_t tile) {
 
 /* A tile whose pixels lie `down` and `right` floats apart to v[position][channels], positions `pitch` floats apart. */
 SIMD_INLINE void transform_tile(const winograd_job *w, const float *x, int64_t down, int64_t right, float *v, int64_t pitch,
-                           const int pairs0, const int pairs1) {
+                                const int pairs0, const int pairs1) {
   const int rows = pairs0 ? 2 * pairs0 + 2 : 1, columns = pairs1 ? 2 * pairs1 + 2 : 1;
   const winograd_axis a = w->axis[0], b = w->axis[1];
   for (int64_t c = 0; c < w->x.channels; c += SIMD_WIDTH) {
@@ -78,7 +78,7 @@ static void copy_tile(const winograd_image *image, int64_t n, int64_t top, int64
 /* Where the pixels of a tile begin, `down` and `right` floats apart: in the image, or in the copy if they do not all lie inside or
  * channels do not fill their vectors. */
 SIMD_INLINE const float *find_pixels(const winograd_image *image, int64_t n, int64_t top, int64_t left, int rows, int columns, float *copy,
-                                int64_t *down, int64_t *right) {
+                                     int64_t *down, int64_t *right) {
   int64_t padded = conv2d_padded(image->channels);
   if (image->channels == padded && top >= 0 && left >= 0 && top + rows <= image->size[0] && left + columns <= image->size[1]) {
     *right = image->stride, *down = image->size[1] * image->stride;
@@ -90,7 +90,7 @@ SIMD_INLINE const float *find_pixels(const winograd_image *image, int64_t n, int
 }
 
 SIMD_INLINE void transform_tiles(const winograd_job *w, int64_t first, int64_t count, float *v, float *copy, const int pairs0,
-                            const int pairs1) {
+                                 const int pairs1) {
   int64_t padded = conv2d_padded(w->x.channels), pitch = winograd_pitch(w->block, padded), down, right;
   for (int64_t t = 0; t < count; t++) {
     place at = find_tile(w, first + t);

@@ -9,15 +9,13 @@
 
 #define STRETCH_FLOATS ((int64_t)512 << 10) /* of v and z together: they are read again right after */
 
-/* Blocks of input channels whose values stay near while the panels of dy come by. */
+/* The products of one position as the gradient of a 1x1 convolution over an image of one row: the tiles. */
 static void cut(winograd_gradient *g) {
   conv2d_gradient *p = &g->product;
   int64_t in = g->job.x.channels, out = g->job.out;
   p->source = (conv2d_source){.stride = conv2d_padded(in), .channels = in, .taps = {1, 1}, .step = {1, 1}, .tap_step = {1, 1}};
   p->dy_stride = conv2d_padded(out), p->out_channels = out, p->taps = p->pieces = p->parts = 1;
-  p->blocks = conv2d_divide_up(in, GRADIENT_DEPTH);
-  p->block_channels = conv2d_divide_up(conv2d_divide_up(in, p->blocks), GRADIENT_CHANNELS) * GRADIENT_CHANNELS;
-  p->blocks = conv2d_divide_up(in, p->block_channels);
+  conv2d_cut_channels(p);
   int64_t panels = conv2d_panels(out);
   p->groups = conv2d_divide_up(panels, conv2d_gradient_panels());
   p->group_panels = conv2d_divide_up(panels, p->groups);
@@ -102,11 +100,12 @@ scion_status scion_winograd_backward_weights(const scion_tensor *x, const scion_
   cut(&g);
   int64_t v = positions * winograd_pitch(w->block, in), z = positions * winograd_pitch(w->block, out);
   size_t bytes = 0;
-  float *memory = NULL;
+  void *memory = NULL;
   if (scion_multiply_sizes((size_t)(v + z + positions * w->x.channels * w->out), sizeof(float), &bytes))
-    memory = aligned_alloc(SCION_ALIGNMENT, (bytes + SCION_ALIGNMENT - 1) / SCION_ALIGNMENT * SCION_ALIGNMENT);
+    memory = bytes <= SIZE_MAX - SCION_ALIGNMENT ? malloc(bytes + SCION_ALIGNMENT) : NULL; /* as tensor.c does, and why it says */
   if (!memory) return scion_fail(SCION_NO_MEMORY, "out of memory: no %zu bytes for a gradient to weights", bytes);
-  g.v = memory, g.z = memory + v, g.sums = g.z + z;
+  g.v = (float *)(((uintptr_t)memory + SCION_ALIGNMENT - 1) / SCION_ALIGNMENT * SCION_ALIGNMENT);
+  g.z = g.v + v, g.sums = g.z + z;
   status = run(&g, window, dw);
   free(memory);
   return status;

@@ -15,7 +15,7 @@ SIMD_INLINE void spread(const winograd_axis *a, simd_float *x, const int pairs) 
 
 /* A tile of dy to z[position][channels]. */
 SIMD_INLINE void spread_tile(const winograd_gradient *g, const float *dy, int64_t down, int64_t right, float *z, int64_t pitch,
-                        const int pairs0, const int pairs1) {
+                             const int pairs0, const int pairs1) {
   const int rows = pairs0 ? 2 * pairs0 + 2 : 1, columns = pairs1 ? 2 * pairs1 + 2 : 1;
   const int out_rows = pairs0 ? WINOGRAD_OUTPUTS : 1, out_columns = pairs1 ? WINOGRAD_OUTPUTS : 1;
   const winograd_axis a = g->job.axis[0], b = g->job.axis[1];
@@ -36,7 +36,7 @@ SIMD_INLINE void spread_tile(const winograd_gradient *g, const float *dy, int64_
 }
 
 SIMD_INLINE void spread_tiles(const winograd_gradient *g, int64_t first, int64_t count, float *z, float *copy, const int pairs0,
-                         const int pairs1) {
+                              const int pairs1) {
   int64_t padded = conv2d_padded(g->dy.channels), pitch = winograd_pitch(g->job.block, padded), down, right;
   for (int64_t t = 0; t < count; t++) {
     place at = find_tile(&g->job, first + t);

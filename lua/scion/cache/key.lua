@@ -37,7 +37,8 @@ function key.of_node(node, precision)
     local inputs = {}
     for j, input in ipairs(below.inputs) do inputs[j] = place[input] end
     local layer = below.layer
-    parts[#parts + 1] = core.json_encode { kind = layer.kind, options = layer.options, inputs = inputs, shape = below.shape }
+    parts[#parts + 1] = core.json_encode { kind = layer.kind, options = layer.options, inputs = inputs, shape = below.shape,
+                                          filtered = (layer.gain or 1) > 1 } -- by another algorithm
     for _, p in ipairs(layer.parameters) do parts[#parts + 1] = p.name .. hash_of(p.tensor) end
   end
   return (core.hash(table.concat(parts, "\n")):gsub(".", function(c) return ("%02x"):format(c:byte()) end))

@@ -1,5 +1,6 @@
-/* The pool. One job at a time; its chunks are handed out by an atomic counter. Workers sleep on a condition variable between
- * jobs, after a short spin that spares the wake-up within a step's rapid sequence of kernels. */
+/* The pool. One job at a time; its chunks are handed out by an atomic counter. Between jobs workers spin for a short while, as the
+ * caller does for the last of them, and then sleep on a condition variable: within a step's rapid sequence of kernels nobody
+ * waits for a lock or makes a system call. */
 #include "scion.h"
 
 #include <pthread.h>
@@ -22,14 +23,16 @@ typedef struct {
 
 static struct {
   pthread_mutex_t callers;   /* held by the thread whose job runs: callers take turns */
-  pthread_mutex_t mutex;     /* guards what follows, with the two conditions */
+  pthread_mutex_t mutex;     /* of those who sleep and who wake them */
   pthread_cond_t work, idle; /* a job was posted; the last worker left it */
+  atomic_int sleepers;       /* workers that wait, or are about to, for work */
+  atomic_bool waiting;       /* so does the caller, for the last worker */
   pthread_t threads[SCION_MAX_THREADS];
   unsigned char *scratch[SCION_MAX_THREADS]; /* index 0 is the caller's */
   int wanted, running;                       /* workers asked for (the caller included), POSIX threads alive */
-  bool stop;
-  pool_job job;
-  atomic_uint generation; /* counts jobs; read by spinning workers */
+  bool stop;              /* guarded by the mutex */
+  pool_job job;           /* changes only while no worker is busy */
+  atomic_uint generation; /* counts jobs */
   _Atomic int64_t next;   /* the next chunk of the job */
   atomic_int busy;        /* workers that have not yet left the job */
 } pool = {.callers = PTHREAD_MUTEX_INITIALIZER, .mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER};
@@ -85,24 +88,52 @@ static void run_chunks(const pool_job *job, void *scratch) {
   write_mode(before);
 }
 
+/* Sleeps until there is another job than the one seen; false when there will be none. Who is about to sleep says so before looking
+ * for the last time, who has something to tell looks afterwards: one of them sees the other. */
+static bool sleep_until_work(unsigned seen) {
+  pthread_mutex_lock(&pool.mutex);
+  atomic_fetch_add(&pool.sleepers, 1);
+  while (atomic_load(&pool.generation) == seen && !pool.stop) pthread_cond_wait(&pool.work, &pool.mutex);
+  atomic_fetch_sub(&pool.sleepers, 1);
+  bool work = !pool.stop;
+  pthread_mutex_unlock(&pool.mutex);
+  return work;
+}
+
 static void *worker(void *argument) {
   void *scratch = argument;
   unsigned seen = 0; /* threads are started before the first job of their pool */
   for (;;) {
-    for (int i = 0; i < SPINS && atomic_load_explicit(&pool.generation, memory_order_relaxed) == seen; i++) pause_cpu();
-    pthread_mutex_lock(&pool.mutex);
-    while (atomic_load(&pool.generation) == seen && !pool.stop) pthread_cond_wait(&pool.work, &pool.mutex);
-    if (pool.stop) break;
+    for (int i = 0; i < SPINS && atomic_load(&pool.generation) == seen; i++) pause_cpu();
+    if (atomic_load(&pool.generation) == seen && !sleep_until_work(seen)) return NULL;
     seen = atomic_load(&pool.generation);
-    pool_job job = pool.job;
-    pthread_mutex_unlock(&pool.mutex);
-    run_chunks(&job, scratch);
-    pthread_mutex_lock(&pool.mutex);
-    if (atomic_fetch_sub(&pool.busy, 1) == 1) pthread_cond_signal(&pool.idle);
-    pthread_mutex_unlock(&pool.mutex);
+    run_chunks(&pool.job, scratch);
+    if (atomic_fetch_sub(&pool.busy, 1) == 1 && atomic_load(&pool.waiting)) {
+      pthread_mutex_lock(&pool.mutex);
+      pthread_cond_signal(&pool.idle);
+      pthread_mutex_unlock(&pool.mutex);
+    }
   }
+}
+
+static void post(const pool_job *job) {
+  pool.job = *job;
+  atomic_store(&pool.busy, pool.running);
+  atomic_fetch_add(&pool.generation, 1);
+  if (atomic_load(&pool.sleepers) == 0) return;
+  pthread_mutex_lock(&pool.mutex);
+  pthread_cond_broadcast(&pool.work);
   pthread_mutex_unlock(&pool.mutex);
-  return NULL;
+}
+
+static void wait_for_workers(void) {
+  for (int i = 0; i < SPINS && atomic_load(&pool.busy) > 0; i++) pause_cpu();
+  if (atomic_load(&pool.busy) == 0) return;
+  pthread_mutex_lock(&pool.mutex);
+  atomic_store(&pool.waiting, true);
+  while (atomic_load(&pool.busy) > 0) pthread_cond_wait(&pool.idle, &pool.mutex);
+  atomic_store(&pool.waiting, false);
+  pthread_mutex_unlock(&pool.mutex);
 }
 
 static void join_workers(void) {
@@ -127,6 +158,7 @@ static void after_fork_in_parent(void) {
 static void after_fork_in_child(void) {
   pool.running = 0;
   atomic_store(&pool.busy, 0);
+  atomic_store(&pool.sleepers, 0);
   pthread_cond_init(&pool.work, NULL);
   pthread_cond_init(&pool.idle, NULL);
   after_fork_in_parent();
@@ -172,21 +204,9 @@ scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *
     pool_job job = {fn, data, chunks, read_mode()};
     bool shared = chunks > 1 && pool.running > 0;
     atomic_store(&pool.next, 0);
-    if (shared) {
-      pthread_mutex_lock(&pool.mutex);
-      pool.job = job;
-      atomic_store(&pool.busy, pool.running);
-      atomic_fetch_add(&pool.generation, 1);
-      pthread_cond_broadcast(&pool.work);
-      pthread_mutex_unlock(&pool.mutex);
-    }
+    if (shared) post(&job);
     run_chunks(&job, pool.scratch[0]);
-    if (shared) {
-      for (int i = 0; i < SPINS && atomic_load(&pool.busy) > 0; i++) pause_cpu();
-      pthread_mutex_lock(&pool.mutex);
-      while (atomic_load(&pool.busy) > 0) pthread_cond_wait(&pool.idle, &pool.mutex);
-      pthread_mutex_unlock(&pool.mutex);
-    }
+    if (shared) wait_for_workers();
   }
   pthread_mutex_unlock(&pool.callers);
   return status;

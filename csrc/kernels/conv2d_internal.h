@@ -42,8 +42,12 @@ typedef struct {
 
 static inline int64_t conv2d_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t conv2d_vector(void) { /* floats */
+#ifdef SIMD_BUILD
+  return SIMD_WIDTH; /* in the innermost loops a constant */
+#else
   static const int64_t widths[] = {[SCION_ISA_PORTABLE] = 4, [SCION_ISA_AVX2] = 8, [SCION_ISA_AVX512] = 16};
   return widths[scion_isa_in_use()];
+#endif
 }
 static inline int64_t conv2d_padded(int64_t channels) {
   return conv2d_divide_up(channels, conv2d_vector()) * conv2d_vector();

@@ -13,12 +13,14 @@
 #define GRADIENT_NEAR 65536   /* floats of x that are copied close together */
 #define GRADIENT_CHANNELS 36 /* whole tiles of 9, 6, 4, 3 or 2 */
 #define GRADIENT_COLUMNS 640  /* of the panels of a chunk, at most */
+#define GRADIENT_SCRATCH ((size_t)1 << 20) /* bytes of a thread's scratch that a chunk takes */
 
 /* Chunks are parts of the rows of dy x blocks of input channels x groups of panels of output channels. Rows of dy are cut into
  * pieces of `piece` columns where they are long. */
 typedef struct {
   conv2d_source source;
   const float *dy;
+  bool gathered; /* dy lies as a block of rows is gathered: [panels][pixels][whole vectors] */
   int64_t dy_stride, out_channels, taps;
   float *dw; /* [parts][taps][channels][out_channels] */
   bool accumulate;

@@ -70,7 +70,7 @@ typedef struct {
   float near[GRADIENT_NEAR];
   float panels[GRADIENT_PIXELS * GRADIENT_COLUMNS];
 } chunk_scratch;
-_Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a block fits into a thread's scratch");
+_Static_assert(sizeof(chunk_scratch) <= GRADIENT_SCRATCH, "a block fits into its part of a thread's scratch");
 
 /* Pixels of x: from that row of all images and that column on, `columns` a row, `stride` floats apart. */
 typedef struct {
@@ -166,7 +166,11 @@ static void run_tap(const conv2d_gradient *g, const share *s, const block *b, co
 static void run_block(const conv2d_gradient *g, const share *s, const block *b, bool accumulate, chunk_scratch *scratch) {
   const conv2d_source *x = &g->source;
   view v = view_block(g, s, b, scratch->near);
-  gather_panels(g, s, b, scratch->panels);
+  const float *panels = scratch->panels;
+  if (g->gathered)
+    panels = g->dy + conv2d_panel_begin(s->panel_begin, g->out_channels) * b->rows * b->columns;
+  else
+    gather_panels(g, s, b, scratch->panels);
   for (int64_t r = 0; r < x->taps[0]; r++) {
     product p = {.lines = scratch->lines, .count = find_lines(g, b, &v, r, scratch->lines), .x_step = x->step[1] * v.stride,
                  .accumulate = accumulate};
@@ -177,7 +181,7 @@ static void run_block(const conv2d_gradient *g, const share *s, const block *b, 
       p.columns = (to < b->columns ? to : b->columns) - p.from;
       p.x = v.data + (first + p.from * x->step[1] - v.column) * v.stride;
       if (accumulate && (p.count == 0 || p.columns <= 0)) continue; /* but the first block stores zeros, too */
-      run_tap(g, s, b, scratch->panels, p, s->dw + (r * x->taps[1] + t) * x->channels * g->out_channels);
+      run_tap(g, s, b, panels, p, s->dw + (r * x->taps[1] + t) * x->channels * g->out_channels);
     }
   }
 }

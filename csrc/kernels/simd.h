@@ -16,6 +16,9 @@
 #define SIMD(name) name##_portable
 #define SIMD_WIDTH 4
 #endif
+#if defined(SCION_SIMD_AVX512) || defined(SCION_SIMD_AVX2) || defined(SCION_SIMD_PORTABLE)
+#define SIMD_BUILD /* a file *_simd.c: what it calls for its vectors' width knows it */
+#endif
 
 typedef float simd_float __attribute__((vector_size(SIMD_WIDTH * 4)));
 typedef float simd_float_unaligned __attribute__((vector_size(SIMD_WIDTH * 4), aligned(4), may_alias));

@@ -51,20 +51,30 @@ typedef struct {
 /* Floats from pixel to pixel of the transformed tiles, and from one position to the next: no power of two. */
 static inline int64_t winograd_pitch(int64_t block, int64_t padded) { return block * padded + 16; }
 
-/* One gradient to the weights: of a stretch of tiles, v and z are the transformed x and dy, whose products at each position are
- * summed over the tiles. */
+/* One gradient to the weights. Tiles are cut into parts, parts into stretches; v and z are the transformed x and dy of a stretch,
+ * whose products at each position are summed over the tiles of a part. */
 typedef struct {
-  winograd_job job; /* block: tiles of a stretch */
+  winograd_job job; /* block: tiles of a stretch, at most GRADIENT_PIXELS */
   winograd_image dy;
   conv2d_gradient product; /* of one position: x is v, one row of tiles; taps is 1 */
-  float *v, *z, *sums;     /* [position][tile][channels], .., [position][Ci][Co] */
+  float *v, *z, *sums;     /* [position][tile][channels], [position][panel][tile][vectors], [part][position][Ci][Co] */
+  int64_t parts, part;     /* tiles of a part */
   int64_t first, count;    /* the stretch */
+  float *dw;
+  int taps[2];
+  double weights[2][WINOGRAD_MOST][WINOGRAD_MOST]; /* of each tap along an axis at each position */
 } winograd_gradient;
 #define WINOGRAD_STRETCH 9 /* tiles that a chunk transforms */
 
-/* The transform of x and of dy for a chunk of the stretch; the products for a chunk of those of all positions. */
+/* The stretch from tile `first` on, of the part that starts at tile `begin`. */
+void winograd_set_stretch(winograd_gradient *g, int64_t begin, int64_t first);
+
+/* The transform of x and of dy for a chunk of the stretch; the products for a chunk of those of all positions; a part, whole; and when
+ * all is summed, the taps of an input channel. */
 SIMD_DECLARE(void, winograd_spread_chunk, void *gradient, int64_t chunk, void *scratch);
 SIMD_DECLARE(void, winograd_gradient_chunk, void *gradient, int64_t chunk, void *scratch);
+SIMD_DECLARE(void, winograd_part_chunk, void *gradient, int64_t part, void *scratch);
+SIMD_DECLARE(void, winograd_taps_chunk, void *gradient, int64_t in, void *scratch);
 
 /* One kernel to pack, a chunk a panel. */
 typedef struct {

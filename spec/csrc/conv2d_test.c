@@ -283,6 +283,8 @@ static void test_winograd_shapes(void) {
   }
   test_winograd((reference_conv2d){.n = 1, .h = 1, .w = 1, .ci = 1, .co = 1, .window = window(3, 3, 1, 1, 1)}, 0, 0);
   test_winograd((reference_conv2d){.n = 2, .h = 40, .w = 41, .ci = 17, .co = 17, .window = window(3, 3, 1, 1, 1)}, 0, 0);
+  test_winograd((reference_conv2d){.n = 4, .h = 61, .w = 58, .ci = 5, .co = 18, .window = window(3, 3, 1, 1, 1)}, 3, 0); /* tiles in parts */
+  test_winograd((reference_conv2d){.n = 3, .h = 37, .w = 36, .ci = 33, .co = 7, .window = window(1, 7, 1, 0, 0)}, 0, 2);
   test_winograd((reference_conv2d){.n = 1, .h = 6, .w = 5, .ci = 800, .co = 40, .window = window(3, 3, 1, 1, 1)}, 0, 0);
   test_winograd((reference_conv2d){.n = 1, .h = 6, .w = 5, .ci = 40, .co = 800, .window = window(3, 3, 1, 2, 2)}, 0, 0);
 }

@@ -7,9 +7,10 @@
 
 #include "winograd.h"
 
-/* v and z of a stretch, in floats, are read again right after: in a thread's own second-level cache, or in those of several. */
+/* v and z of a stretch, in floats, are read again right after: in a thread's own second-level cache, or by all of
+ * them, and then from wherever the others had it. */
 #define OWN_STRETCH ((int64_t)256 << 10)
-#define SHARED_STRETCH ((int64_t)512 << 10)
+#define SHARED_STRETCH ((int64_t)1024 << 10)
 #define MOST_SUMS ((int64_t)2 << 20) /* floats of all parts */
 
 /* Where the sums are small the tiles are cut into parts with sums each, for a thread alone: it transforms its stretches and multiplies

@@ -30,7 +30,6 @@ typedef struct {
 typedef struct {
   conv2d_source source;
   const float *panels, *bias, *addend; /* the last two may be NULL */
-  const float *following;              /* weights that are needed after the last of a chunk; NULL: its first ones again */
   int64_t addend_stride;
   float *out; /* grid pixel (n, i, j) is output pixel (n, i*out_step[0] + out_first[0], j*out_step[1] + out_first[1]) */
   int64_t out_stride, out_channels, out_size[2], out_step[2], out_first[2];

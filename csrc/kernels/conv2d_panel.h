@@ -11,6 +11,7 @@
 typedef struct {
   const conv2d_rows *rows;
   int64_t first;     /* of the rows */
+  int64_t shift;     /* floats from where they point to */
   const float *b;    /* [depth][vectors] */
   bool next;         /* whether the rows after these are fetched */
   int64_t ahead;     /* floats from there to weights that are needed soon */
@@ -32,10 +33,10 @@ static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_t
   for (int piece = 0; piece < t->rows->count; piece++) {
     const float *a[MOST_ROWS], *const *next = t->next ? t->rows->rows[piece] + t->first + rows : NULL;
     int64_t length = t->rows->length[piece], ahead = t->ahead;
-    _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) a[r] = t->rows->rows[piece][t->first + r] + length;
+    _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) a[r] = t->rows->rows[piece][t->first + r] + t->shift + length;
     for (int64_t k = -length, stop; k < 0;) {
       if (next) /* a cache line of each row */
-        _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) __builtin_prefetch(next[r] + length + k, 0, 2);
+        _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) __builtin_prefetch(next[r] + t->shift + length + k, 0, 2);
       for (stop = k < -16 ? k + 16 : 0; k < stop; k++, b += vectors * SIMD_WIDTH) {
         simd_float weights[MOST_VECTORS];
         _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) weights[v] = simd_load(b + v * SIMD_WIDTH);
@@ -82,6 +83,25 @@ static inline void conv2d_run_tile(const conv2d_tile *t, int rows, int64_t colum
     conv2d_run_whole_tile(t, rows, conv2d_vectors(columns));
   else
     conv2d_run_edge_tile(t, rows, columns);
+}
+
+/* A panel over a block of so many rows: tiles of nearly equal height. The last ones fetch the weights that follow, a vector's worth of
+ * each step one after the other. */
+static inline void conv2d_run_block(conv2d_tile tile, float *const *out, int64_t count, int64_t columns, bool fetch,
+                                    const float *following) {
+  int vectors = conv2d_vectors(columns);
+  const float *addend = tile.addend;
+  int64_t tiles = conv2d_divide_up(count, conv2d_tile_rows(vectors));
+  for (int64_t at = 0, rows; tiles > 0; tiles--, at += rows) {
+    rows = conv2d_divide_up(count - at, tiles);
+    tile.first = at;
+    tile.next = fetch && tiles > 1;
+    tile.out = out + at;
+    tile.soon = tile.out + (tiles > 1 ? rows : 0);
+    tile.ahead = tiles <= vectors ? following - tile.b + (tiles - 1) * SIMD_WIDTH : 0;
+    if (addend) tile.addend = addend + at * tile.addend_stride;
+    conv2d_run_tile(&tile, (int)rows, columns);
+  }
 }
 
 #endif

@@ -89,7 +89,7 @@ static void conv2d_point_depth(const conv2d_source *s, int64_t first, int64_t co
 }
 
 /* The values k0 .. k1-1 of taps x channels for grid pixels first .. first+count-1. */
-static void conv2d_find_rows(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, conv2d_rows *rows) {
+static inline void conv2d_find_rows(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, conv2d_rows *rows) {
   conv2d_point_depth(s, first, count, k0, k1, rows);
   for (int piece = 0; piece < rows->count; piece++) rows->rows[piece][count] = rows->rows[piece][count - 1];
 }

@@ -37,8 +37,7 @@ static const float *panel_part(const conv2d_grid *g, int64_t panel, int64_t k) {
   return g->panels + column * g->depth + k * conv2d_padded(conv2d_panel_begin(panel + 1, g->out_channels) - column);
 }
 
-/* A panel, depth k .. k+length-1, over the block: tiles of nearly equal height. The last ones fetch the weights that follow, a
- * vector's worth of each step one after the other. */
+/* A panel, depth k .. k+length-1, over the block. */
 static void run_panel(const conv2d_grid *g, const chunk_scratch *scratch, int64_t first, int64_t count, int64_t k, int64_t length,
                       int64_t panel, bool fetch, const float *following) {
   bool last = k + length == g->depth;
@@ -51,19 +50,9 @@ static void run_panel(const conv2d_grid *g, const chunk_scratch *scratch, int64_
     tile.bias = g->bias;
     tile.clamp = g->activation == SCION_RELU || g->activation == SCION_RELU6;
     tile.high = g->activation == SCION_RELU6 ? 6.0f : INFINITY;
+    if (g->addend) tile.addend = g->addend + first * g->addend_stride;
   }
-  int vectors = conv2d_vectors(columns);
-  int64_t tiles = conv2d_divide_up(count, conv2d_tile_rows(vectors));
-  for (int64_t at = 0, rows; tiles > 0; tiles--, at += rows) {
-    rows = conv2d_divide_up(count - at, tiles);
-    tile.first = at;
-    tile.next = fetch && tiles > 1;
-    tile.out = scratch->out + at;
-    tile.soon = tile.out + (tiles > 1 ? rows : 0);
-    tile.ahead = tiles <= vectors ? following - tile.b + (tiles - 1) * SIMD_WIDTH : 0;
-    if (last && g->addend) tile.addend = g->addend + (first + at) * g->addend_stride;
-    conv2d_run_tile(&tile, (int)rows, columns);
-  }
+  conv2d_run_block(tile, scratch->out, count, columns, fetch, following);
   if (last) finish(g, scratch->out, count, tile.column, tile.column + columns);
 }
 
@@ -86,7 +75,6 @@ void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
     for (int64_t panel = begin; panel < end; panel++) {
       bool turn = panel + 1 == end, done = k + length == g->depth;
       const float *following = turn ? panel_part(g, begin, done ? 0 : k + length) : panel_part(g, panel + 1, k);
-      if (turn && done && g->following) following = g->following;
       run_panel(g, scratch, first, count, k, length, panel, panel == begin && scratch->rows.count == 1, following);
     }
   }

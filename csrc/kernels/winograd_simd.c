@@ -1,5 +1,6 @@
 /* A chunk of a convolution by minimal filtering: tiles to their points, products there, and back. */
 #include "activation.h"
+#include "conv2d_panel.h"
 #include "winograd_tiles.h"
 
 /* The products of a line become its four outputs. */
@@ -85,22 +86,28 @@ SIMD_INLINE void restore_tiles(const winograd_job *w, int64_t first, int64_t cou
   }
 }
 
-/* All positions' products of one panel, each as a convolution of 1x1 over an image of one row: the tiles. */
-static void multiply(const winograd_job *w, int64_t panel, int64_t begin, int64_t width, int64_t count, float *v, float *m,
-                     void *scratch) {
-  int64_t in = conv2d_padded(w->x.channels), out = conv2d_padded(w->out);
-  int positions = w->axis[0].positions * w->axis[1].positions;
-  conv2d_grid g = {.source = {.stride = in, .channels = w->x.channels, .size = {1, count}, .grid = {1, count}, .taps = {1, 1},
-                              .step = {1, 1}, .tap_step = {1, 1}},
-                   .out_stride = width, .out_channels = out, .out_size = {1, count}, .out_step = {1, 1}, .pixels = count,
-                   .depth = w->x.channels, .block = count, .groups = conv2d_panels(w->out), .group_panels = 1};
-  for (int p = 0; p < positions; p++) {
-    g.source.data = v + p * winograd_pitch(w->block, in);
-    g.panels = w->panels + p * w->x.channels * out;
-    if (p + 1 < positions) g.following = g.panels + w->x.channels * (out + begin);
-    g.out = m + p * winograd_pitch(w->block, width) - begin;
-    SIMD(conv2d_grid_chunk)(&g, panel, scratch);
-    g.following = NULL;
+typedef struct {
+  conv2d_rows rows; /* the tiles' channels at position 0 */
+  float *out[WINOGRAD_TILES + 1];
+} product_scratch;
+_Static_assert(sizeof(product_scratch) <= CONV2D_GRID_SCRATCH, "a block fits into its part of a thread's scratch");
+
+/* All positions' products of one panel: v's tiles by its weights. Where a position's values lie is where those of the first one
+ * do, and a number of floats further on. */
+static void multiply(const winograd_job *w, int64_t begin, int64_t width, int64_t count, float *m, product_scratch *s) {
+  int64_t depth = w->x.channels, padded = conv2d_padded(depth), size = depth * conv2d_padded(w->out), parts = conv2d_divide_up(depth, CONV2D_DEPTH);
+  const float *after = w->panels + (begin + width < conv2d_padded(w->out) ? begin + width : 0) * depth;
+  int64_t positions = winograd_positions(w), part = conv2d_divide_up(conv2d_divide_up(depth, parts), 16) * 16;
+  for (int64_t t = 0; t <= count; t++) s->out[t] = m + (t < count ? t : t - 1) * width;
+  for (int64_t p = 0; p < positions; p++) {
+    const float *weights = w->panels + p * size + begin * depth;
+    for (int64_t k = 0; k < depth; k += part) {
+      s->rows.length[0] = depth - k < part ? depth - k : part;
+      conv2d_tile tile = {.rows = &s->rows, .shift = p * winograd_pitch(w->block, padded) + k, .b = weights + k * width,
+                          .column = p * winograd_pitch(w->block, width), .accumulate = k > 0};
+      const float *following = k + part < depth ? weights + (k + part) * width : p + 1 < positions ? weights + size : after;
+      conv2d_run_block(tile, s->out, count, width, true, following);
+    }
   }
 }
 
@@ -119,10 +126,13 @@ void SIMD(winograd_chunk)(void *data, int64_t chunk, void *scratch) {
   int64_t in = conv2d_padded(w->x.channels), positions = w->axis[0].positions * w->axis[1].positions;
   float *copy = (float *)((char *)scratch + CONV2D_GRID_SCRATCH), *v = copy + positions * in;
   float *m = v + positions * winograd_pitch(w->block, in);
+  product_scratch *product = scratch;
   CALL_WINDOW(transform_, w, first, count, v, copy)
+  product->rows.count = 1;
+  for (int64_t t = 0; t <= count; t++) product->rows.rows[0][t] = v + (t < count ? t : t - 1) * in;
   for (; panel < last && panel < panels; panel++) {
     int64_t begin = conv2d_panel_begin(panel, w->out), end = conv2d_panel_begin(panel + 1, w->out);
-    multiply(w, panel, begin, conv2d_padded(end - begin), count, v, m, scratch);
+    multiply(w, begin, conv2d_padded(end - begin), count, m, product);
     CALL_WINDOW(restore_, w, first, count, begin, end, m)
   }
 }

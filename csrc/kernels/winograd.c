@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-const double winograd_points[WINOGRAD_PAIRS + 1][WINOGRAD_PAIRS] = {[2] = {0.75, 1.5}, [4] = {0.5, 0.75, 1.25, 2.25}};
+const double winograd_points[WINOGRAD_PAIRS + 1][WINOGRAD_PAIRS] = {[2] = {0.75, 1.5}, [4] = {0.4375, 0.78125, 1.25, 2.125}};
 
 int scion_winograd_fits(const scion_window *window) {
   for (int axis = 0; axis < 2; axis++)

@@ -11,6 +11,7 @@ typedef struct {
   reference_conv2d d;
   scion_tensor x, w, scale, bias, addend, y, packed, transposed;
   real *rx, *rw, *rbias, *raddend, *ry; /* rw is scaled */
+  double tolerance;
 } problem;
 
 static int64_t kernel_elements(const reference_conv2d *d) {
@@ -20,7 +21,7 @@ static int64_t kernel_elements(const reference_conv2d *d) {
 static problem new_problem(reference_conv2d d, int x_gap, int y_gap) {
   d.oh = scion_window_output(&d.window, 0, d.h);
   d.ow = scion_window_output(&d.window, 1, d.w);
-  problem p = {.d = d};
+  problem p = {.d = d, .tolerance = 1e-5};
   p.x = SLICE(x_gap, d.n, d.h, d.w, d.ci);
   p.w = TENSOR(d.window.kernel[0], d.window.kernel[1], d.ci, d.co);
   /* sums of a size where every activation bends, and none is saturated alone */
@@ -68,7 +69,7 @@ static void close_to(int line, const scion_tensor *t, const real *expected, cons
   double distance = test_distance(t, expected), size = 0;
   for (int64_t i = 0; i < scion_tensor_elements(t); i++) size = fmax(size, fabs((double)expected[i]));
   if (size > 0 && size < 1) distance *= size;
-  CHECK(distance < 1e-5, "off by %g (line %d): %s", distance, line, describe(p));
+  CHECK(distance < p->tolerance, "off by %g (line %d): %s", distance, line, describe(p));
 }
 #define CLOSE(tensor, expected, p) close_to(__LINE__, tensor, expected, p)
 
@@ -231,6 +232,9 @@ static void test_random_shapes(void) {
 
 static void test_winograd(reference_conv2d d, int x_gap, int y_gap) {
   problem p = new_problem(d, x_gap, y_gap);
+  /* where fewer outputs lie than the window has taps, there are gradients of a tap or two, with the errors of all of them */
+  for (int axis = 0; axis < 2; axis++)
+    if ((axis == 0 ? p.d.oh : p.d.ow) < d.window.kernel[axis]) p.tolerance = 5e-5;
   bool scaled = test_integer(0, 1), biased = test_integer(0, 1), added = test_integer(0, 1);
   scion_activation activation = (scion_activation)test_integer(0, SCION_ACTIVATIONS - 1);
   pack(&p, scaled);

@@ -85,6 +85,12 @@ static inline void conv2d_run_tile(const conv2d_tile *t, int rows, int64_t colum
     conv2d_run_edge_tile(t, rows, columns);
 }
 
+/* Of a depth of which so much is left, what is taken at a time: nearly equal parts. */
+static inline int64_t conv2d_depth_part(int64_t left) {
+  int64_t part = conv2d_divide_up(conv2d_divide_up(left, conv2d_divide_up(left, CONV2D_DEPTH)), 16) * 16;
+  return part < left ? part : left;
+}
+
 /* A panel over a block of so many rows: tiles of nearly equal height. The last ones fetch the weights that follow, a vector's worth of
  * each step one after the other. */
 static inline void conv2d_run_block(conv2d_tile tile, float *const *out, int64_t count, int64_t columns, bool fetch,

@@ -68,9 +68,7 @@ void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
     for (int64_t p = 0; p < count; p++) memset(scratch->out[p] + column, 0, (size_t)columns * sizeof(float));
   }
   for (int64_t k = 0, length; k < g->depth; k += length) {
-    int64_t left = g->depth - k, parts = conv2d_divide_up(left, CONV2D_DEPTH);
-    length = conv2d_divide_up(conv2d_divide_up(left, parts), 16) * 16; /* nearly equal parts */
-    if (length > left) length = left;
+    length = conv2d_depth_part(g->depth - k);
     conv2d_find_rows(&g->source, first, count, k, k + length, &scratch->rows);
     for (int64_t panel = begin; panel < end; panel++) {
       bool turn = panel + 1 == end, done = k + length == g->depth;

@@ -95,17 +95,17 @@ _Static_assert(sizeof(product_scratch) <= CONV2D_GRID_SCRATCH, "a block fits int
 /* All positions' products of one panel: v's tiles by its weights. Where a position's values lie is where those of the first one
  * do, and a number of floats further on. */
 static void multiply(const winograd_job *w, int64_t begin, int64_t width, int64_t count, float *m, product_scratch *s) {
-  int64_t depth = w->x.channels, padded = conv2d_padded(depth), size = depth * conv2d_padded(w->out), parts = conv2d_divide_up(depth, CONV2D_DEPTH);
-  const float *after = w->panels + (begin + width < conv2d_padded(w->out) ? begin + width : 0) * depth;
-  int64_t positions = winograd_positions(w), part = conv2d_divide_up(conv2d_divide_up(depth, parts), 16) * 16;
+  int64_t depth = w->x.channels, out = conv2d_padded(w->out), size = depth * out, positions = winograd_positions(w);
+  int64_t pitch = winograd_pitch(w->block, conv2d_padded(depth));
+  const float *after = w->panels + (begin + width < out ? begin + width : 0) * depth;
   for (int64_t t = 0; t <= count; t++) s->out[t] = m + (t < count ? t : t - 1) * width;
   for (int64_t p = 0; p < positions; p++) {
     const float *weights = w->panels + p * size + begin * depth;
-    for (int64_t k = 0; k < depth; k += part) {
-      s->rows.length[0] = depth - k < part ? depth - k : part;
-      conv2d_tile tile = {.rows = &s->rows, .shift = p * winograd_pitch(w->block, padded) + k, .b = weights + k * width,
+    for (int64_t k = 0, length; k < depth; k += length) {
+      s->rows.length[0] = length = conv2d_depth_part(depth - k);
+      conv2d_tile tile = {.rows = &s->rows, .shift = p * pitch + k, .b = weights + k * width,
                           .column = p * winograd_pitch(w->block, width), .accumulate = k > 0};
-      const float *following = k + part < depth ? weights + (k + part) * width : p + 1 < positions ? weights + size : after;
+      const float *following = k + length < depth ? weights + (k + length) * width : p + 1 < positions ? weights + size : after;
       conv2d_run_block(tile, s->out, count, width, true, following);
     }
   }

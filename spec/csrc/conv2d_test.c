@@ -232,9 +232,6 @@ static void test_random_shapes(void) {
 
 static void test_winograd(reference_conv2d d, int x_gap, int y_gap) {
   problem p = new_problem(d, x_gap, y_gap);
-  /* where fewer outputs lie than the window has taps, there are gradients of a tap or two, with the errors of all of them */
-  for (int axis = 0; axis < 2; axis++)
-    if ((axis == 0 ? p.d.oh : p.d.ow) < d.window.kernel[axis]) p.tolerance = 5e-5;
   bool scaled = test_integer(0, 1), biased = test_integer(0, 1), added = test_integer(0, 1);
   scion_activation activation = (scion_activation)test_integer(0, SCION_ACTIVATIONS - 1);
   pack(&p, scaled);
@@ -252,7 +249,11 @@ static void test_winograd(reference_conv2d d, int x_gap, int y_gap) {
     if (!accumulate) scion_tensor_fill(&dx, NAN);
     OK(scion_winograd_backward_input(&p.y, &turned, &dx, &d.window, accumulate));
     reference_conv2d_backward_input(&p.d, dy, p.rw, expected, accumulate);
+    /* of fewer outputs than a window of seven has taps, gradients are of a tap or two, with the errors of all of them */
+    bool few = (d.window.kernel[0] == 7 && p.d.oh < 7) || (d.window.kernel[1] == 7 && p.d.ow < 7);
+    p.tolerance = few ? 3e-5 : 1e-5;
     CLOSE(&dx, expected, &p);
+    p.tolerance = 1e-5;
     CHECK(test_gaps_untouched(&dx), "the gradient to the input wrote into a gap: %s", describe(&p));
   }
   free(expected);

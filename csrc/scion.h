@@ -303,7 +303,7 @@ scion_status scion_depthwise_backward_input(const scion_tensor *dy, const scion_
 scion_status scion_depthwise_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
                                               const scion_window *window);
 
-/* ---------------------------------------------------------------- dense (kernels/dense.c), OpenBLAS on fixed tiles
+/* ---------------------------------------------------------------- dense (kernels/dense.c)
  * y = act(x w + b): x [R.., Ci], w [Ci,Co], bias [Co] or NULL, y [R.., Co]. */
 scion_status scion_dense_forward(const scion_tensor *x, const scion_tensor *w, const scion_tensor *bias, scion_tensor *y,
                                  scion_activation activation);

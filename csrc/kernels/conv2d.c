@@ -64,14 +64,20 @@ scion_status conv2d_check_epilogue(const scion_tensor *bias, const scion_tensor 
 
 /* ---- work */
 
+/* Rows of a matrix that is read where it is are not cut so short that memory cannot keep up: a few panels a chunk. */
+static int64_t loose_chunks(int64_t panels) {
+  int64_t chunks = panels / 5;
+  return chunks < 4 ? 4 : chunks < CONV2D_CHUNKS ? chunks : CONV2D_CHUNKS;
+}
+
 /* Chunks are blocks of pixels x groups of panels. Each block reads the weights once and each group the images: of the cuts that
  * give enough chunks the one is taken that reads least. */
 static void cut(conv2d_grid *g, int64_t images) {
-  int64_t panels = conv2d_panels(g->out_channels), weights = g->depth * conv2d_padded(g->out_channels);
+  int64_t panels = conv2d_panels(g->out_channels), wanted = g->panels ? CONV2D_CHUNKS : loose_chunks(panels), weights = g->depth * conv2d_padded(g->out_channels);
   int64_t values = images * g->source.size[0] * g->source.size[1] * g->source.channels, most_chunks = 0;
   double least = 0;
   for (int64_t block = CONV2D_BLOCK; block >= CONV2D_BLOCK / 4; block /= 2) {
-    int64_t blocks = conv2d_divide_up(g->pixels, block), groups = conv2d_divide_up(CONV2D_CHUNKS, blocks);
+    int64_t blocks = conv2d_divide_up(g->pixels, block), groups = conv2d_divide_up(wanted, blocks);
     int64_t group_panels = conv2d_divide_up(panels, groups < panels ? groups : panels);
     if (group_panels > CONV2D_GROUP) group_panels = CONV2D_GROUP;
     groups = conv2d_divide_up(panels, group_panels);
@@ -83,7 +89,7 @@ static void cut(conv2d_grid *g, int64_t images) {
   }
 }
 
-static scion_status run_grid(conv2d_grid *g) {
+scion_status conv2d_run_grid(conv2d_grid *g) {
   int64_t images = g->pixels;
   g->pixels *= g->source.grid[0] * g->source.grid[1];
   if (g->pixels == 0) return SCION_OK;
@@ -116,7 +122,7 @@ scion_status scion_conv2d_forward(const scion_tensor *x, const scion_tensor *pac
                       .addend = addend ? addend->data : NULL, .addend_stride = addend ? addend->row_stride : 0, .out = y->data,
                       .out_stride = y->row_stride, .out_channels = y->shape[3], .out_size = {y->shape[1], y->shape[2]},
                       .out_step = {1, 1}, .activation = activation, .pixels = y->shape[0]};
-  return run_grid(&grid);
+  return conv2d_run_grid(&grid);
 }
 
 /* Input pixels whose index is `phase` modulo the stride are a grid of their own, with a part of the taps. */
@@ -146,7 +152,7 @@ scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_ten
       set_phase(&grid, window, 1, j);
       int64_t taps = grid.source.taps[0] * grid.source.taps[1];
       panels += taps * dy->shape[3] * conv2d_padded(dx->shape[3]);
-      if (taps > 0 || !accumulate) status = run_grid(&grid);
+      if (taps > 0 || !accumulate) status = conv2d_run_grid(&grid);
     }
   return status;
 }

@@ -14,7 +14,7 @@
 #define CONV2D_PITCH 400  /* floats between gathered pixels: no power of two, and room for a vector past the end */
 #define CONV2D_BLOCK 252  /* pixels of a block, or a half or quarter of them: whole tiles of 9, 6, 4, 3 or 2 rows */
 #define CONV2D_CHUNKS 16  /* at least, where there is so much work: then a few threads end at about the same time */
-#define CONV2D_GRID_SCRATCH ((size_t)512 << 10) /* bytes of a thread's scratch that a chunk of a grid takes */
+#define CONV2D_GRID_SCRATCH ((size_t)512 << 10) /* bytes of a thread's scratch that a block of a product takes */
 #define CONV2D_GROUP 16   /* panels a chunk at most, so that their part of the depth stays in the second-level cache */
 
 /* Where the values under the taps of a grid pixel lie: tap (r, s) of pixel (n, i, j) is source pixel
@@ -31,6 +31,9 @@ typedef struct {
   conv2d_source source;
   const float *panels, *bias, *addend; /* the last two may be NULL */
   int64_t addend_stride;
+  const float *loose; /* where panels is NULL: weights [depth][out_channels], or [out_channels][depth] if turned, packed part by part */
+  int64_t loose_stride;
+  bool loose_turned;
   float *out; /* grid pixel (n, i, j) is output pixel (n, i*out_step[0] + out_first[0], j*out_step[1] + out_first[1]) */
   int64_t out_stride, out_channels, out_size[2], out_step[2], out_first[2];
   int accumulate;
@@ -83,6 +86,13 @@ scion_status conv2d_check_packing(const scion_tensor *w, const scion_tensor *sca
 /* What lies under the taps for each pixel of y. */
 conv2d_source conv2d_forward_source(const scion_tensor *x, const scion_tensor *y, const scion_window *window);
 
+/* Columns of a matrix [length][columns] whose rows are `stride` floats apart, times scale [columns] (may be NULL), packed:
+ * [length][whole vectors], zeros behind the last one. turn: the same of a matrix [columns][length], and scale [length]. */
+SIMD_DECLARE(void, conv2d_pack_part, const float *in, int64_t stride, int64_t columns, int64_t length, const float *scale, float *out);
+SIMD_DECLARE(void, conv2d_turn_part, const float *in, int64_t stride, int64_t columns, int64_t length, const float *scale, float *out);
+
+/* Computes a grid of that many `pixels`: images, at first. */
+scion_status conv2d_run_grid(conv2d_grid *grid);
 SIMD_DECLARE(void, conv2d_grid_chunk, void *grid, int64_t chunk, void *scratch);
 
 #endif

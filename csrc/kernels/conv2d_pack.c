@@ -38,13 +38,8 @@ static void pack_panel(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   const pack_job *job = data;
   int64_t channels = job->w->shape[3], first = conv2d_panel_begin(chunk, channels);
-  int64_t count = conv2d_panel_begin(chunk + 1, channels) - first, width = conv2d_padded(count);
-  float *out = job->packed + first * job->depth;
-  for (int64_t k = 0; k < job->depth; k++, out += width) {
-    const float *in = (const float *)job->w->data + k * job->w->row_stride + first;
-    for (int64_t c = 0; c < count; c++) out[c] = job->scale ? in[c] * job->scale[first + c] : in[c];
-    for (int64_t c = count; c < width; c++) out[c] = 0;
-  }
+  SIMD_CHOOSE(conv2d_pack_part)((const float *)job->w->data + first, job->w->row_stride, conv2d_panel_begin(chunk + 1, channels) - first,
+                                job->depth, job->scale ? job->scale + first : NULL, job->packed + first * job->depth);
 }
 
 static void pack_transposed_panel(void *data, int64_t chunk, void *scratch) {
@@ -52,18 +47,14 @@ static void pack_transposed_panel(void *data, int64_t chunk, void *scratch) {
   const pack_job *job = data;
   const scion_tensor *w = job->w;
   int64_t channels = w->shape[2], depth = w->shape[3], first = conv2d_panel_begin(chunk, channels);
-  int64_t count = conv2d_panel_begin(chunk + 1, channels) - first, width = conv2d_padded(count);
+  int64_t count = conv2d_panel_begin(chunk + 1, channels) - first;
   float *out = job->packed + first * job->depth;
   const conv2d_phase *p = job->phase;
   for (int64_t r = 0; r < p[0].count; r++)
-    for (int64_t s = 0; s < p[1].count; s++) {
+    for (int64_t s = 0; s < p[1].count; s++, out += depth * conv2d_padded(count)) {
       int64_t tap = (p[0].last - r * p[0].tap_step) * w->shape[1] + p[1].last - s * p[1].tap_step;
       const float *in = (const float *)w->data + (tap * channels + first) * w->row_stride;
-      for (int64_t o = 0; o < depth; o++, out += width) {
-        float scale = job->scale ? job->scale[o] : 1.0f;
-        for (int64_t c = 0; c < count; c++) out[c] = in[c * w->row_stride + o] * scale;
-        for (int64_t c = count; c < width; c++) out[c] = 0;
-      }
+      SIMD_CHOOSE(conv2d_turn_part)(in, w->row_stride, count, depth, job->scale, out);
     }
 }
 

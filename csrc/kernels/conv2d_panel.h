@@ -12,7 +12,8 @@ typedef struct {
   const conv2d_rows *rows;
   int64_t first;     /* of the rows */
   int64_t shift;     /* floats from where they point to */
-  const float *b;    /* [depth][vectors] */
+  const float *b;    /* [depth][vectors] .. */
+  int64_t b_stride;  /* .. floats apart */
   bool next;         /* whether the rows after these are fetched */
   int64_t ahead;     /* floats from there to weights that are needed soon */
   float *const *out; /* of each row */
@@ -30,6 +31,7 @@ static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_t
   TILE_EACH(__builtin_prefetch(t->soon[r] + t->column + v * SIMD_WIDTH, 1);) /* the output is often not in any cache */
   TILE_EACH(sum[r][v] = (simd_float){0};)
   const float *b = t->b;
+  const int64_t b_stride = t->b_stride;
   for (int piece = 0; piece < t->rows->count; piece++) {
     const float *a[MOST_ROWS], *const *next = t->next ? t->rows->rows[piece] + t->first + rows : NULL;
     int64_t length = t->rows->length[piece], ahead = t->ahead;
@@ -37,7 +39,7 @@ static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_t
     for (int64_t k = -length, stop; k < 0;) {
       if (next) /* a cache line of each row */
         _Pragma("GCC unroll 16") for (int r = 0; r < rows; r++) __builtin_prefetch(next[r] + t->shift + length + k, 0, 2);
-      for (stop = k < -16 ? k + 16 : 0; k < stop; k++, b += vectors * SIMD_WIDTH) {
+      for (stop = k < -16 ? k + 16 : 0; k < stop; k++, b += b_stride) {
         simd_float weights[MOST_VECTORS];
         _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++) weights[v] = simd_load(b + v * SIMD_WIDTH);
         if (vectors > 2) __builtin_prefetch(b + ahead, 0, 2); /* fewer are all weights there are */
@@ -85,9 +87,9 @@ static inline void conv2d_run_tile(const conv2d_tile *t, int rows, int64_t colum
     conv2d_run_edge_tile(t, rows, columns);
 }
 
-/* Of a depth of which so much is left, what is taken at a time: nearly equal parts. */
-static inline int64_t conv2d_depth_part(int64_t left) {
-  int64_t part = conv2d_divide_up(conv2d_divide_up(left, conv2d_divide_up(left, CONV2D_DEPTH)), 16) * 16;
+/* Of a depth of which so much is left, what is taken at a time: nearly equal parts of at most so much. */
+static inline int64_t conv2d_depth_part(int64_t left, int64_t most) {
+  int64_t part = conv2d_divide_up(conv2d_divide_up(left, conv2d_divide_up(left, most)), 16) * 16;
   return part < left ? part : left;
 }
 

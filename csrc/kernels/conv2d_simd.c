@@ -3,11 +3,15 @@
 
 #include <math.h>
 
+#define LOOSE_DEPTH 64  /* rows of loose weights at a time: many, as far apart as their matrix is wide, share few sets of the caches */
+#define LOOSE_PIXELS 64 /* more pay for packing them; the sums are cut alike, so that a batch's size changes no bit */
+
 typedef struct {
   conv2d_rows rows;
   float *out[CONV2D_BLOCK + 1]; /* a tile fetches as many of the next, which may have one less: that one is the last again */
+  float panel[CONV2D_DEPTH * MOST_VECTORS * SIMD_WIDTH]; /* of loose weights */
 } chunk_scratch;
-_Static_assert(sizeof(chunk_scratch) <= CONV2D_GRID_SCRATCH, "a block fits into its part of a thread's scratch");
+_Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a chunk fits into a thread's scratch");
 
 static void find_outputs(const conv2d_grid *g, int64_t first, int64_t count, float **out) {
   const int64_t *grid = g->source.grid;
@@ -34,16 +38,28 @@ static void finish(const conv2d_grid *g, float *const *out, int64_t count, int64
 /* The weights of a panel from depth k on. */
 static const float *panel_part(const conv2d_grid *g, int64_t panel, int64_t k) {
   int64_t column = conv2d_panel_begin(panel, g->out_channels);
+  if (!g->panels) return g->loose_turned ? g->loose + column * g->loose_stride + k : g->loose + k * g->loose_stride + column;
   return g->panels + column * g->depth + k * conv2d_padded(conv2d_panel_begin(panel + 1, g->out_channels) - column);
 }
 
+/* Whether weights are multiplied where they are: those of whole vectors that lie along the rows of the matrix, for a few pixels. */
+static bool in_place(const conv2d_grid *g, int64_t columns, int64_t count) {
+  return g->panels || (!g->loose_turned && columns % SIMD_WIDTH == 0 && count <= LOOSE_PIXELS);
+}
+
 /* A panel, depth k .. k+length-1, over the block. */
-static void run_panel(const conv2d_grid *g, const chunk_scratch *scratch, int64_t first, int64_t count, int64_t k, int64_t length,
+static void run_panel(const conv2d_grid *g, chunk_scratch *scratch, int64_t first, int64_t count, int64_t k, int64_t length,
                       int64_t panel, bool fetch, const float *following) {
   bool last = k + length == g->depth;
   conv2d_tile tile = {.rows = &scratch->rows, .column = conv2d_panel_begin(panel, g->out_channels)};
   int64_t columns = conv2d_panel_begin(panel + 1, g->out_channels) - tile.column;
   tile.b = panel_part(g, panel, k);
+  tile.b_stride = g->panels ? conv2d_padded(columns) : g->loose_stride;
+  if (!in_place(g, columns, count)) {
+    (g->loose_turned ? SIMD(conv2d_turn_part) : SIMD(conv2d_pack_part))(tile.b, g->loose_stride, columns, length, NULL, scratch->panel);
+    tile.b = following = scratch->panel;
+    tile.b_stride = conv2d_padded(columns);
+  }
   tile.accumulate = k > 0 || g->accumulate;
   tile.addend_stride = g->addend_stride;
   if (last) {
@@ -68,7 +84,7 @@ void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
     for (int64_t p = 0; p < count; p++) memset(scratch->out[p] + column, 0, (size_t)columns * sizeof(float));
   }
   for (int64_t k = 0, length; k < g->depth; k += length) {
-    length = conv2d_depth_part(g->depth - k);
+    length = conv2d_depth_part(g->depth - k, g->panels || g->loose_turned ? CONV2D_DEPTH : LOOSE_DEPTH);
     conv2d_find_rows(&g->source, first, count, k, k + length, &scratch->rows);
     for (int64_t panel = begin; panel < end; panel++) {
       bool turn = panel + 1 == end, done = k + length == g->depth;

@@ -1,116 +1,7 @@
-/* Dense layers and matrix products: OpenBLAS with one thread, on tiles that our own threads share out. Its own threads would
- * change results with their number; these tiles depend on shapes alone. */
-#include <cblas.h>
-#include <limits.h>
-#include <pthread.h>
-#include <stdlib.h>
-
-#include "loops.h"
+/* Dense layers: convolutions of images whose pixels are the rows, in kernels of one pixel. The kernel is read where it is, since what
+ * trains changes with every step: each part of a panel is packed by the chunk that multiplies it. */
+#include "conv2d_weights.h"
 #include "require.h"
-
-/* c (+)= a b, and then act(c + bias). */
-typedef struct {
-  const float *a, *b;
-  float *c;
-  int64_t m, n, k, a_stride, b_stride, c_stride;
-  int transpose_a, transpose_b, accumulate;
-  const float *bias;
-  bool finish; /* whether there is a bias or an activation */
-  scion_activation activation;
-  int64_t tile_m, tile_n, tile_k, tiles_m, tiles_n, tiles_k;
-  float *partials; /* [tiles_k][m][n], where the sum over k is split */
-} gemm_job;
-
-#define TILE_M 512 /* the largest tile; halved while there are few, down to TILE_LEAST or to TILE_WORK multiply-adds */
-#define TILE_N 256
-#define TILE_LEAST 32
-#define TILE_WORK ((int64_t)1 << 19)
-#define TILES_WANTED 16
-#define SPLIT_K 4096 /* a sum as long as this is split when its matrix is too small for enough tiles */
-
-static int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-static void choose_tiles(gemm_job *job) {
-  job->tile_m = job->m < TILE_M ? job->m : TILE_M;
-  job->tile_n = job->n < TILE_N ? job->n : TILE_N;
-  job->tile_k = job->k, job->tiles_k = 1;
-  for (;;) {
-    job->tiles_m = quotient_up(job->m, job->tile_m), job->tiles_n = quotient_up(job->n, job->tile_n);
-    int64_t *longer = job->tile_m > job->tile_n ? &job->tile_m : &job->tile_n;
-    if (job->tiles_m * job->tiles_n >= TILES_WANTED || *longer < 2 * TILE_LEAST ||
-        job->tile_m * job->tile_n * job->k < 2 * TILE_WORK)
-      break;
-    *longer = quotient_up(quotient_up(*longer, 2), 16) * 16;
-  }
-  if (job->tiles_m * job->tiles_n < TILES_WANTED && job->k >= SPLIT_K && job->m * job->n <= TILE_M * TILE_N) {
-    job->tile_k = quotient_up(job->k, TILES_WANTED) > SPLIT_K / 4 ? quotient_up(job->k, TILES_WANTED) : SPLIT_K / 4;
-    job->tiles_k = quotient_up(job->k, job->tile_k);
-  }
-}
-
-static void finish_rows(const gemm_job *job, int64_t row, int64_t rows, int64_t column, int64_t width, float *ones,
-                        float *zeros) {
-  float *c = job->c + row * job->c_stride + column;
-  scion_block block = {.rows = rows, .width = width, .a = c, .y = c, .a_stride = job->c_stride, .y_stride = job->c_stride};
-  for (int64_t i = 0; i < width; i++) ones[i] = 1, zeros[i] = 0;
-  SIMD_CHOOSE(scion_loop_scale_shift)(&block, ones, job->bias ? job->bias + column : zeros, job->activation);
-}
-
-static void tile_chunk(void *data, int64_t chunk, void *scratch) {
-  const gemm_job *job = data;
-  int64_t part = chunk / (job->tiles_m * job->tiles_n), tile = chunk % (job->tiles_m * job->tiles_n);
-  int64_t row = tile / job->tiles_n * job->tile_m, column = tile % job->tiles_n * job->tile_n, first = part * job->tile_k;
-  int64_t m = job->m - row < job->tile_m ? job->m - row : job->tile_m,
-          n = job->n - column < job->tile_n ? job->n - column : job->tile_n;
-  int64_t k = job->k - first < job->tile_k ? job->k - first : job->tile_k;
-  const float *a = job->a + (job->transpose_a ? first * job->a_stride + row : row * job->a_stride + first);
-  const float *b = job->b + (job->transpose_b ? column * job->b_stride + first : first * job->b_stride + column);
-  float *c = job->partials ? job->partials + (part * job->m + row) * job->n + column : job->c + row * job->c_stride + column;
-  cblas_sgemm(CblasRowMajor, job->transpose_a ? CblasTrans : CblasNoTrans, job->transpose_b ? CblasTrans : CblasNoTrans, (int)m,
-              (int)n, (int)k, 1, a, (int)job->a_stride, b, (int)job->b_stride, job->accumulate && !job->partials, c,
-              (int)(job->partials ? job->n : job->c_stride));
-  if (job->finish && !job->partials) finish_rows(job, row, m, column, n, scratch, (float *)scratch + TILE_N);
-}
-
-/* The parts of a split sum, in order. */
-static void add_partials(const gemm_job *job) {
-  float ones[TILE_N], zeros[TILE_N];
-  for (int64_t r = 0; r < job->m; r++) {
-    float *c = job->c + r * job->c_stride;
-    for (int64_t i = 0; i < job->n; i++) {
-      double sum = job->accumulate ? (double)c[i] : 0;
-      for (int64_t part = 0; part < job->tiles_k; part++) sum += (double)job->partials[(part * job->m + r) * job->n + i];
-      c[i] = (float)sum;
-    }
-    for (int64_t i = 0; job->finish && i < job->n; i += TILE_N)
-      finish_rows(job, r, 1, i, job->n - i < TILE_N ? job->n - i : TILE_N, ones, zeros);
-  }
-}
-
-static void one_blas_thread(void) { openblas_set_num_threads(1); }
-
-static scion_status gemm(const char *kernel, gemm_job *job) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, one_blas_thread);
-  if (job->m == 0 || job->n == 0) return SCION_OK;
-  int64_t *strides[] = {&job->a_stride, &job->b_stride, &job->c_stride};
-  for (int i = 0; i < 3; i++) {
-    if (*strides[i] < 1) *strides[i] = 1; /* of matrices without columns */
-    if (*strides[i] > INT_MAX)
-      return scion_fail(SCION_MISUSE, "%s: rows %lld apart are too far for BLAS", kernel, (long long)*strides[i]);
-  }
-  choose_tiles(job);
-  if (job->tile_k > INT_MAX)
-    return scion_fail(SCION_MISUSE, "%s: a sum of %lld products is too long for BLAS", kernel, (long long)job->k);
-  if (job->tiles_k > 1 && !(job->partials = scion_kernel_memory(kernel, job->tiles_k * job->m * job->n, sizeof(float))))
-    return SCION_NO_MEMORY;
-  scion_status status = scion_parallel_for(job->tiles_m * job->tiles_n * job->tiles_k, tile_chunk, job);
-  if (status == SCION_OK && job->partials) add_partials(job);
-  free(job->partials);
-  return status;
-}
-
-/* ---- dense: x [R,Ci], w [Ci,Co], y [R,Co] */
 
 static scion_status require_dense(const char *kernel, const char *x_name, const scion_tensor *x, const char *y_name,
                                   const scion_tensor *y, const char *w_name, const scion_tensor *w) {
@@ -118,7 +9,7 @@ static scion_status require_dense(const char *kernel, const char *x_name, const 
   SCION_TRY(scion_require_f32(kernel, y_name, y));
   SCION_TRY(scion_require_f32(kernel, w_name, w));
   char x_text[SCION_SHAPE_TEXT], y_text[SCION_SHAPE_TEXT], w_text[SCION_SHAPE_TEXT];
-  if (w->dims != 2 || w->shape[0] != scion_tensor_channels(x) || w->shape[1] != scion_tensor_channels(y) ||
+  if (w->dims != 2 || scion_tensor_elements(w) == 0 || w->shape[0] != scion_tensor_channels(x) || w->shape[1] != scion_tensor_channels(y) ||
       scion_tensor_rows(x) != scion_tensor_rows(y))
     return scion_fail(SCION_MISUSE, "%s: %s is %s, %s is %s and %s is %s, which do not fit", kernel, x_name,
                       scion_shape_text(x, x_text, sizeof x_text), w_name, scion_shape_text(w, w_text, sizeof w_text), y_name,
@@ -126,55 +17,46 @@ static scion_status require_dense(const char *kernel, const char *x_name, const 
   return SCION_OK;
 }
 
+/* A grid of one row: each pixel is a row of `from`, and becomes that of `to`. */
+static conv2d_grid rows_of(const scion_tensor *from, const scion_tensor *to, const scion_tensor *w) {
+  int64_t rows = scion_tensor_rows(from);
+  return (conv2d_grid){.source = {.data = from->data, .stride = from->row_stride, .channels = scion_tensor_channels(from),
+                                  .size = {1, rows}, .grid = {1, rows}, .taps = {1, 1}, .step = {1, 1}, .tap_step = {1, 1}},
+                       .loose = w->data, .loose_stride = w->row_stride, .out = to->data, .out_stride = to->row_stride,
+                       .out_channels = scion_tensor_channels(to), .out_size = {1, rows}, .out_step = {1, 1}, .pixels = rows > 0};
+}
+
 scion_status scion_dense_forward(const scion_tensor *x, const scion_tensor *w, const scion_tensor *bias, scion_tensor *y,
                                  scion_activation activation) {
   SCION_TRY(scion_require_activation("dense", activation));
   SCION_TRY(require_dense("dense", "x", x, "y", y, "w", w));
   SCION_TRY(scion_require_vector("dense", "bias", bias, w->shape[1]));
-  gemm_job job = {.a = x->data,
-                  .b = w->data,
-                  .c = y->data,
-                  .m = scion_tensor_rows(x),
-                  .n = w->shape[1],
-                  .k = w->shape[0],
-                  .a_stride = x->row_stride,
-                  .b_stride = w->row_stride,
-                  .c_stride = y->row_stride,
-                  .bias = bias ? bias->data : NULL,
-                  .finish = bias || activation != SCION_LINEAR,
-                  .activation = activation};
-  return gemm("dense", &job);
+  conv2d_grid grid = rows_of(x, y, w);
+  grid.bias = bias ? bias->data : NULL;
+  grid.activation = activation;
+  return conv2d_run_grid(&grid);
 }
 
 scion_status scion_dense_backward_input(const scion_tensor *dy, const scion_tensor *w, scion_tensor *dx, int accumulate) {
   SCION_TRY(require_dense("dense_backward_input", "dx", dx, "dy", dy, "w", w));
-  gemm_job job = {.a = dy->data, .b = w->data, .c = dx->data, .m = scion_tensor_rows(dx), .n = w->shape[0], .k = w->shape[1],
-                  .a_stride = dy->row_stride, .b_stride = w->row_stride, .c_stride = dx->row_stride, .transpose_b = 1,
-                  .accumulate = accumulate};
-  return gemm("dense_backward_input", &job);
+  conv2d_grid grid = rows_of(dy, dx, w);
+  grid.loose_turned = true;
+  grid.accumulate = accumulate;
+  return conv2d_run_grid(&grid);
+}
+
+/* The same memory as an image of one row, or of none where there are no rows; a kernel as one of a pixel. */
+static scion_tensor as_image(const scion_tensor *t) {
+  scion_tensor image = *t;
+  image.dims = 4, image.shape[0] = image.shape[1] = 1, image.shape[2] = scion_tensor_rows(t), image.shape[3] = scion_tensor_channels(t);
+  return image;
 }
 
 scion_status scion_dense_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw) {
   SCION_TRY(require_dense("dense_backward_weights", "x", x, "dy", dy, "dw", dw));
-  gemm_job job = {.a = x->data, .b = dy->data, .c = dw->data, .m = dw->shape[0], .n = dw->shape[1], .k = scion_tensor_rows(x),
-                  .a_stride = x->row_stride, .b_stride = dy->row_stride, .c_stride = dw->row_stride, .transpose_a = 1};
-  return gemm("dense_backward_weights", &job);
-}
-
-scion_status scion_matmul(const scion_tensor *a, int transpose_a, const scion_tensor *b, int transpose_b, scion_tensor *c) {
-  SCION_TRY(scion_require_f32("matmul", "a", a));
-  SCION_TRY(scion_require_f32("matmul", "b", b));
-  SCION_TRY(scion_require_f32("matmul", "c", c));
-  char a_text[SCION_SHAPE_TEXT], b_text[SCION_SHAPE_TEXT], c_text[SCION_SHAPE_TEXT];
-  if (a->dims != 2 || b->dims != 2 || c->dims != 2 || a->shape[!transpose_a] != b->shape[!!transpose_b] ||
-      c->shape[0] != a->shape[!!transpose_a] || c->shape[1] != b->shape[!transpose_b])
-    return scion_fail(SCION_MISUSE, "matmul: a is %s%s, b is %s%s and c is %s, which do not fit",
-                      scion_shape_text(a, a_text, sizeof a_text), transpose_a ? " transposed" : "",
-                      scion_shape_text(b, b_text, sizeof b_text), transpose_b ? " transposed" : "",
-                      scion_shape_text(c, c_text, sizeof c_text));
-  if (c->data == a->data || c->data == b->data) return scion_fail(SCION_MISUSE, "matmul: c is the memory of a or b");
-  gemm_job job = {.a = a->data, .b = b->data, .c = c->data, .m = c->shape[0], .n = c->shape[1], .k = a->shape[!transpose_a],
-                  .a_stride = a->row_stride, .b_stride = b->row_stride, .c_stride = c->row_stride, .transpose_a = transpose_a,
-                  .transpose_b = transpose_b};
-  return gemm("matmul", &job);
+  scion_tensor image = as_image(x), gradient = as_image(dy), kernel = as_image(dw);
+  kernel.shape[2] = dw->shape[0];
+  if (image.shape[2] == 0) image.shape[0] = gradient.shape[0] = 0, image.shape[2] = gradient.shape[2] = 1;
+  const scion_window pixel = {{1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}};
+  return scion_conv2d_backward_weights(&image, &gradient, &kernel, &pixel);
 }

@@ -102,8 +102,8 @@ static void multiply(const winograd_job *w, int64_t begin, int64_t width, int64_
   for (int64_t p = 0; p < positions; p++) {
     const float *weights = w->panels + p * size + begin * depth;
     for (int64_t k = 0, length; k < depth; k += length) {
-      s->rows.length[0] = length = conv2d_depth_part(depth - k);
-      conv2d_tile tile = {.rows = &s->rows, .shift = p * pitch + k, .b = weights + k * width,
+      s->rows.length[0] = length = conv2d_depth_part(depth - k, CONV2D_DEPTH);
+      conv2d_tile tile = {.rows = &s->rows, .shift = p * pitch + k, .b = weights + k * width, .b_stride = width,
                           .column = p * winograd_pitch(w->block, width), .accumulate = k > 0};
       const float *following = k + length < depth ? weights + (k + length) * width : p + 1 < positions ? weights + size : after;
       conv2d_run_block(tile, s->out, count, width, true, following);

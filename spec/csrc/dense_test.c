@@ -44,6 +44,26 @@ static void dense(int64_t rows, int64_t in, int64_t out, int gap) {
   free(rx), free(rw), free(rb), free(rdy), free(ry), free(rdw);
 }
 
+/* A row's values are the same to the bit in batches of every size. */
+static void batches(int64_t rows, int64_t in, int64_t out) {
+  scion_tensor x = TENSOR(rows, in), w = TENSOR(in, out), y = TENSOR(rows, out), dx = TENSOR(rows, in);
+  OK(scion_dense_forward(&x, &w, NULL, &y, SCION_LINEAR));
+  OK(scion_dense_backward_input(&y, &w, &dx, 0));
+  for (int64_t count = 1; count < rows; count += count / 2 + 1) {
+    scion_tensor some = TENSOR(count, in), values = TENSOR(count, out), gradient = TENSOR(count, in);
+    int64_t first = rows - count;
+    memcpy(some.data, (float *)x.data + first * in, (size_t)(count * in) * sizeof(float));
+    OK(scion_dense_forward(&some, &w, NULL, &values, SCION_LINEAR));
+    OK(scion_dense_backward_input(&values, &w, &gradient, 0));
+    CHECK(memcmp(values.data, (float *)y.data + first * out, (size_t)(count * out) * sizeof(float)) == 0, "%d of %d rows",
+          (int)count, (int)rows);
+    CHECK(memcmp(gradient.data, (float *)dx.data + first * in, (size_t)(count * in) * sizeof(float)) == 0, "%d of %d rows",
+          (int)count, (int)rows);
+    RELEASE(&some, &values, &gradient);
+  }
+  RELEASE(&x, &w, &y, &dx);
+}
+
 typedef struct {
   real *a, *b, *c, *dc;
 } difference;
@@ -93,6 +113,8 @@ int main(void) {
   reference_gradients();
   matmul(1, 1, 1, 0), matmul(17, 33, 5, 2), matmul(130, 70, 40, 0), matmul(3, 5, 20000, 0), matmul(600, 300, 64, 1);
   dense(1, 1, 1, 0), dense(7, 33, 17, 3), dense(32, 512, 301, 0), dense(9000, 40, 10, 0), dense(5000, 3, 2, 4);
+  dense(64, 200, 96, 0), dense(65, 130, 112, 1), dense(300, 70, 48, 0), dense(2, 1024, 1024, 0), dense(33, 12, 320, 2);
+  batches(300, 500, 112), batches(70, 17, 33);
   empty_sums();
   refusals();
   return test_end();

@@ -7,7 +7,6 @@ return layer.define {
   defaults = { units = layer.required, activation = false, bias = true },
   fuses_activation = true,
   folds_norm = true,
-  batch_matters = true, -- BLAS rounds a row differently in batches of other sizes
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1)

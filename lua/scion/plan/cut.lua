@@ -1,12 +1,11 @@
 --- Where a network can be cut in two below the frontier: at a layer whose value alone the rest depends on, under which nothing
---- trains, moves or is drawn by chance, and nothing depends on what else is in the batch. The upper part computes from that value,
---- to the bit, what the whole network computes.
+--- trains, moves or is drawn by chance. No kernel's result depends on what else is in a batch, so the upper part computes from that
+--- value, to the bit, what the whole network computes.
 local cost = require "scion.plan.cost"
 local plan = require "scion.plan"
 
 local function steady(layer)
-  return #layer:trainable() == 0 and not (layer.uses_batch and layer:uses_batch()) and (layer.identity ~= "inference" or layer.frozen) and
-         not layer.batch_matters
+  return #layer:trainable() == 0 and not (layer.uses_batch and layer:uses_batch()) and (layer.identity ~= "inference" or layer.frozen)
 end
 
 --- The last such layer at or before position `last` of the order, or nil. whole: it may be the network's output itself.

@@ -1,5 +1,5 @@
-/* libhdf5 in a process of its own: the calls of scion.h go through a socket to a fork of this process, which has the file open. If it
- * dies of what it reads, the next answer fails, and says so. */
+/* libhdf5 in a process of its own: the calls of scion.h go through a socket to a fork of this process, which has the file open, and
+ * the numbers it reads come through memory that both share. If it dies of what it reads, the next answer fails, and says so. */
 #include "hdf5.h"
 
 #include <errno.h>
@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -20,8 +22,13 @@
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
 
 #define MOST_SECONDS 120 /* of processor time, and one more for each 4 MB of the file: gzip inflates far faster */
+
+#define POLLS 300 /* some 100 microseconds: most answers come sooner than a process that sleeps wakes up */
 
 typedef enum { OPEN, HAS, ATTRIBUTE, SHAPE, READ, IDS } operation;
 
@@ -38,7 +45,7 @@ typedef struct {
   int dims;
   int64_t shape[SCION_MAX_DIMS];
   int64_t count;
-  uint64_t bytes; /* that follow: a message, the strings, the numbers */
+  uint64_t bytes; /* that follow, a message or strings; or that lie in the shared memory, numbers */
 } answer;
 
 scion_status hdf5_fail(scion_hdf5 *file, scion_status status, const char *format, ...) {
@@ -50,21 +57,26 @@ scion_status hdf5_fail(scion_hdf5 *file, scion_status status, const char *format
   return status;
 }
 
-static bool send_all(int socket, const void *data, size_t bytes) {
-  for (const char *from = data; bytes;) {
-    ssize_t sent = send(socket, from, bytes, MSG_NOSIGNAL);
+/* Sends all parts, together: the other side wakes up once. */
+static bool send_all(int socket, struct iovec *parts, size_t count) {
+  for (struct msghdr message = {.msg_iov = parts, .msg_iovlen = count}; message.msg_iovlen;) {
+    ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
-    from += sent;
-    bytes -= (size_t)sent;
+    if (sent < 0) return false;
+    for (; message.msg_iovlen && (size_t)sent >= message.msg_iov->iov_len; message.msg_iov++, message.msg_iovlen--)
+      sent -= (ssize_t)message.msg_iov->iov_len;
+    if (!message.msg_iovlen) break;
+    message.msg_iov->iov_base = (char *)message.msg_iov->iov_base + sent;
+    message.msg_iov->iov_len -= (size_t)sent;
   }
   return true;
 }
 
 static bool receive_all(int socket, void *data, size_t bytes) {
+  int polls = POLLS;
   for (char *to = data; bytes;) {
-    ssize_t got = recv(socket, to, bytes, 0);
-    if (got < 0 && errno == EINTR) continue;
+    ssize_t got = recv(socket, to, bytes, polls > 0 ? MSG_DONTWAIT : 0);
+    if (got < 0 && (errno == EINTR || (polls-- > 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))) continue;
     if (got <= 0) return false;
     to += got;
     bytes -= (size_t)got;
@@ -75,15 +87,12 @@ static bool receive_all(int socket, void *data, size_t bytes) {
 /* ---- in the forked process */
 
 /* Signals do what they do by default, nothing is printed, and memory and time end. */
-static void confine(scion_hdf5 *file) {
-  struct stat about;
-  uint64_t size = stat(file->path, &about) == 0 ? (uint64_t)about.st_size : 0;
-  file->allowance = 2 * size + ((uint64_t)64 << 20);
+static void confine(const scion_hdf5 *file) {
   static const int signals[] = {SIGINT, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU};
   for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) signal(signals[i], SIG_DFL);
   int nowhere = open("/dev/null", O_RDWR);
   for (int i = 0; nowhere >= 0 && i < 3; i++) dup2(nowhere, i); /* also what the library or the allocator would print */
-  rlim_t seconds = MOST_SECONDS + size / (4 << 20);
+  rlim_t seconds = MOST_SECONDS + file->allowance / (8 << 20);
   setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
   setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds});
 #ifdef __linux__
@@ -100,12 +109,13 @@ static void confine(scion_hdf5 *file) {
 #endif
 }
 
-static void reply(scion_hdf5 *file, int socket, answer a, const void *data) {
+static void reply(scion_hdf5 *file, int socket, answer a, char *data) {
   if (a.status != SCION_OK) {
     data = file->message;
     a.bytes = strlen(file->message) + 1;
   }
-  if (!send_all(socket, &a, sizeof a) || !send_all(socket, data, a.bytes)) _exit(0);
+  struct iovec parts[] = {{&a, sizeof a}, {data, data ? a.bytes : 0}};
+  if (!send_all(socket, parts, 2)) _exit(0);
 }
 
 static void answer_attribute(scion_hdf5 *file, int socket, const char *path, const char *name) {
@@ -120,9 +130,9 @@ static void answer_attribute(scion_hdf5 *file, int socket, const char *path, con
   reply(file, socket, a, file->text);
 }
 
-/* Reads into memory of its own, which the file's allowance pays for, as it does for names. */
+/* Reads into the shared memory. The file's allowance pays for what is read, as it does for names. */
 static void answer_read(scion_hdf5 *file, int socket, const char *path, const request *asked) {
-  scion_tensor t = {.dtype = SCION_F32, .dims = asked->dims};
+  scion_tensor t = {.dtype = SCION_F32, .dims = asked->dims, .data = file->shared};
   size_t bytes = sizeof(float);
   bool fits = true;
   memcpy(t.shape, asked->shape, sizeof t.shape);
@@ -131,16 +141,13 @@ static void answer_read(scion_hdf5 *file, int socket, const char *path, const re
   answer a = {.status = SCION_OK};
   if (!fits || bytes > file->allowance)
     a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at %s", path);
-  else if (!(t.data = malloc(bytes + 1)))
-    a.status = hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
   else
     a.status = hdf5_read_into(file, path, &t);
   if (a.status == SCION_OK) {
     a.bytes = bytes;
     file->allowance -= bytes;
   }
-  reply(file, socket, a, t.data);
-  free(t.data);
+  reply(file, socket, a, NULL);
 }
 
 static void answer_request(scion_hdf5 *file, int socket, const request *asked, const char *path, const char *name) {
@@ -187,9 +194,8 @@ static scion_status ask(scion_hdf5 *file, request asked, const char *path, const
   if (file->process <= 0) return hdf5_fail(file, SCION_WORLD, "damaged: the HDF5 library broke down over it");
   asked.path = (uint32_t)strlen(path) + 1;
   asked.name = name ? (uint32_t)strlen(name) + 1 : 0;
-  if (!send_all(file->socket, &asked, sizeof asked) || !send_all(file->socket, path, asked.path) ||
-      !send_all(file->socket, name, asked.name) || !receive_all(file->socket, a, sizeof *a))
-    return lost(file);
+  struct iovec parts[] = {{&asked, sizeof asked}, {(char *)path, asked.path}, {(char *)name, asked.name}};
+  if (!send_all(file->socket, parts, 3) || !receive_all(file->socket, a, sizeof *a)) return lost(file);
   if (a->status == SCION_OK) return SCION_OK;
   if (a->bytes > sizeof file->message || !receive_all(file->socket, file->message, a->bytes)) return lost(file);
   file->message[sizeof file->message - 1] = 0;
@@ -198,6 +204,14 @@ static scion_status ask(scion_hdf5 *file, request asked, const char *path, const
 
 static scion_status start(scion_hdf5 *file) {
   int sockets[2];
+  struct stat about;
+  file->allowance = 2 * (stat(file->path, &about) == 0 ? (uint64_t)about.st_size : 0) + ((uint64_t)64 << 20);
+  file->shared_bytes = (size_t)file->allowance;
+  file->shared = mmap(NULL, file->shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (file->shared == MAP_FAILED) {
+    file->shared = NULL;
+    return hdf5_fail(file, SCION_NO_MEMORY, "no memory to read it: %s", strerror(errno));
+  }
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0) return hdf5_fail(file, SCION_WORLD, "no process to read it: %s", strerror(errno));
   for (int i = 0; i < 2; i++) fcntl(sockets[i], F_SETFD, FD_CLOEXEC);
   pid_t process = fork();
@@ -234,6 +248,7 @@ void scion_hdf5_close(scion_hdf5 *file) {
     while (waitpid((pid_t)file->process, NULL, 0) < 0 && errno == EINTR) continue;
   }
   if (file->path && file->socket >= 0) close(file->socket);
+  if (file->path && file->shared) munmap(file->shared, file->shared_bytes);
   free(file->path);
   free(file->text);
   *file = (scion_hdf5){.socket = -1, .descriptor = -1, .id = -1};
@@ -291,7 +306,9 @@ scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tens
     return hdf5_fail(file, SCION_MISUSE, "weights are read into contiguous f32 tensors");
   scion_status status = ask(file, asked, path, NULL, &a);
   if (status != SCION_OK) return status;
-  return a.bytes == bytes && receive_all(file->socket, t->data, bytes) ? SCION_OK : lost(file);
+  if (a.bytes != bytes || bytes > file->shared_bytes) return lost(file);
+  memcpy(t->data, file->shared, bytes);
+  return SCION_OK;
 }
 
 scion_status scion_hdf5_open_ids(scion_hdf5 *file, int64_t *ids) {

@@ -6,6 +6,8 @@ local store = require "scion.cache.store"
 local key = {}
 
 local hashes = setmetatable({}, { __mode = "k" })
+local names = setmetatable({}, { __mode = "k" }) -- of nodes, as long as no weight below them changes
+local contents = {} -- of files, by path: { stamp =, hash = }
 
 --- The hash of a tensor that is hashed again only after it changed.
 local function hash_of(tensor)
@@ -31,8 +33,14 @@ end
 ---@param precision string
 ---@return string name hexadecimal
 function key.of_node(node, precision)
+  local order, versions = graph.order(node), 0
+  for _, below in ipairs(order) do
+    for _, p in ipairs(below.layer.parameters) do versions = versions + p.tensor:version() end
+  end
+  local known = names[node]
+  if known and known.versions == versions and known.precision == precision then return known.name end
   local parts, place = { "1", code(), core.isa(), precision }, {}
-  for i, below in ipairs(graph.order(node)) do
+  for i, below in ipairs(order) do
     place[below] = i
     local inputs = {}
     for j, input in ipairs(below.inputs) do inputs[j] = place[input] end
@@ -41,7 +49,9 @@ function key.of_node(node, precision)
                                           filtered = (layer.gain or 1) > 1 } -- by another algorithm
     for _, p in ipairs(layer.parameters) do parts[#parts + 1] = p.name .. hash_of(p.tensor) end
   end
-  return (core.hash(table.concat(parts, "\n")):gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+  local name = core.hash(table.concat(parts, "\n")):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
+  names[node] = { versions = versions, precision = precision, name = name }
+  return name
 end
 
 --- A file that changed in the last seconds may change once more without a trace in its times: its hash is not remembered.
@@ -58,12 +68,17 @@ function key.of_files(files)
   local found, stamps, keys, rows, hashed = {}, {}, {}, {}, 0
   for i, path in ipairs(files) do
     local stamp, age = core.file_stamp(path)
-    local about = stamp and core.hash(stamp .. path)
-    local row = about and remembered:get(about)
-    local hash = row and row:bytes()
+    local known = contents[path]
+    local hash = known and known.stamp == stamp and known.hash
     if stamp and not hash then
-      hash, hashed = core.hash_file(path), hashed + 1
-      if hash and age > settled then keys[#keys + 1], rows[#rows + 1] = about, core.from_bytes(hash, { 16 }) end
+      local about = core.hash(stamp .. path)
+      local row = remembered:get(about)
+      hash = row and row:bytes()
+      if not hash then
+        hash, hashed = core.hash_file(path), hashed + 1
+        if hash and age > settled then keys[#keys + 1], rows[#rows + 1] = about, core.from_bytes(hash, { 16 }) end
+      end
+      contents[path] = hash and age > settled and { stamp = stamp, hash = hash } or nil
     end
     found[i], stamps[i] = hash or false, stamp or false
   end

@@ -7,6 +7,7 @@
 #define PANEL (MOST_VECTORS * SIMD_WIDTH)
 #define FAR 320   /* floats from pixel to pixel */
 #define X_AHEAD 20 /* pixels: x may come from memory */
+#define FEW 64    /* pixels */
 #define AHEAD 8   /* pixels: dy comes from the second-level cache */
 
 /* Where a row of pixels begins: in x, and in the panel of dy. */
@@ -145,22 +146,26 @@ static view view_block(const conv2d_gradient *g, const share *s, const block *b,
   return (view){near, channels, first, column, end - column};
 }
 
-/* All tiles of one tap, of one panel after the other. */
+/* All tiles of one tap, of one panel after the other. Where a block has few pixels the gradient is most of what is touched: then
+ * it is done strip by strip, so that its rows are written along. */
 static void run_tap(const conv2d_gradient *g, const share *s, const block *b, const float *panels, product p, float *dw) {
   int64_t channels = s->in_end - s->in_begin, first = conv2d_panel_begin(s->panel_begin, g->out_channels);
+  int64_t strip = b->rows * b->columns <= FEW ? GRADIENT_CHANNELS : channels;
   const float *x = p.x;
   p.out_stride = g->out_channels;
-  for (int64_t panel = s->panel_begin, begin = first, end; panel < s->panel_end; panel++, begin = end) {
-    end = conv2d_panel_begin(panel + 1, g->out_channels);
-    int64_t tiles = conv2d_divide_up(channels, conv2d_tile_rows(conv2d_vectors(end - begin)));
-    p.panel = panels + (begin - first) * b->rows * b->columns;
-    for (int64_t c = 0, height; tiles > 0; tiles--, c += height) {
-      height = conv2d_divide_up(channels - c, tiles);
-      p.x = x + c;
-      p.out = dw + (s->in_begin + c) * g->out_channels + begin;
-      run_tile(&p, height, end - begin);
+  for (int64_t from = 0; from < channels; from += strip)
+    for (int64_t panel = s->panel_begin, begin = first, end; panel < s->panel_end; panel++, begin = end) {
+      end = conv2d_panel_begin(panel + 1, g->out_channels);
+      int64_t to = from + strip < channels ? from + strip : channels;
+      int64_t tiles = conv2d_divide_up(to - from, conv2d_tile_rows(conv2d_vectors(end - begin)));
+      p.panel = panels + (begin - first) * b->rows * b->columns;
+      for (int64_t c = from, height; tiles > 0; tiles--, c += height) {
+        height = conv2d_divide_up(to - c, tiles);
+        p.x = x + c;
+        p.out = dw + (s->in_begin + c) * g->out_channels + begin;
+        run_tile(&p, height, end - begin);
+      }
     }
-  }
 }
 
 static void run_block(const conv2d_gradient *g, const share *s, const block *b, bool accumulate, chunk_scratch *scratch) {

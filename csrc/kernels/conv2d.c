@@ -64,6 +64,14 @@ scion_status conv2d_check_epilogue(const scion_tensor *bias, const scion_tensor 
 
 /* ---- work */
 
+#define STREAM_BYTES ((size_t)32 << 20)
+
+bool conv2d_streams(const scion_tensor *y) {
+  size_t line = 64;
+  return scion_isa_in_use() == SCION_ISA_AVX512 && (size_t)scion_tensor_elements(y) * sizeof(float) >= STREAM_BYTES &&
+         (size_t)y->row_stride * sizeof(float) % line == 0 && (uintptr_t)y->data % line == 0;
+}
+
 /* Rows of a matrix that is read where it is are not cut so short that memory cannot keep up: a few panels a chunk. */
 static int64_t loose_chunks(int64_t panels) {
   int64_t chunks = panels / 5;
@@ -121,7 +129,7 @@ scion_status scion_conv2d_forward(const scion_tensor *x, const scion_tensor *pac
   conv2d_grid grid = {.source = conv2d_forward_source(x, y, window), .panels = packed->data, .bias = bias ? bias->data : NULL,
                       .addend = addend ? addend->data : NULL, .addend_stride = addend ? addend->row_stride : 0, .out = y->data,
                       .out_stride = y->row_stride, .out_channels = y->shape[3], .out_size = {y->shape[1], y->shape[2]},
-                      .out_step = {1, 1}, .activation = activation, .pixels = y->shape[0]};
+                      .out_step = {1, 1}, .stream = conv2d_streams(y), .activation = activation, .pixels = y->shape[0]};
   return conv2d_run_grid(&grid);
 }
 
@@ -147,7 +155,7 @@ scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_ten
                                      .size = {dy->shape[1], dy->shape[2]}, .step = {1, 1}},
                           .panels = panels, .out = dx->data, .out_stride = dx->row_stride, .out_channels = dx->shape[3],
                           .out_size = {dx->shape[1], dx->shape[2]}, .out_step = {window->stride[0], window->stride[1]},
-                          .accumulate = accumulate, .pixels = dx->shape[0]};
+                          .accumulate = accumulate, .stream = conv2d_streams(dx) && !accumulate, .pixels = dx->shape[0]};
       set_phase(&grid, window, 0, i);
       set_phase(&grid, window, 1, j);
       int64_t taps = grid.source.taps[0] * grid.source.taps[1];

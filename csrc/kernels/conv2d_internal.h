@@ -37,6 +37,7 @@ typedef struct {
   float *out; /* grid pixel (n, i, j) is output pixel (n, i*out_step[0] + out_first[0], j*out_step[1] + out_first[1]) */
   int64_t out_stride, out_channels, out_size[2], out_step[2], out_first[2];
   int accumulate;
+  bool stream; /* the output goes past the caches */
   scion_activation activation;
   int64_t pixels, depth;                   /* of all images; taps x channels */
   int64_t block, groups, group_panels;     /* pixels a chunk, chunks that share a block, panels a chunk */
@@ -90,6 +91,10 @@ conv2d_source conv2d_forward_source(const scion_tensor *x, const scion_tensor *y
  * [length][whole vectors], zeros behind the last one. turn: the same of a matrix [columns][length], and scale [length]. */
 SIMD_DECLARE(void, conv2d_pack_part, const float *in, int64_t stride, int64_t columns, int64_t length, const float *scale, float *out);
 SIMD_DECLARE(void, conv2d_turn_part, const float *in, int64_t stride, int64_t columns, int64_t length, const float *scale, float *out);
+
+/* Whether an output is so large that hardly any of it is in a cache when it is read: then its lines need not be read before they are
+ * written, either. */
+bool conv2d_streams(const scion_tensor *y);
 
 /* Computes a grid of that many `pixels`: images, at first. */
 scion_status conv2d_run_grid(conv2d_grid *grid);

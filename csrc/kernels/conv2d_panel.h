@@ -21,14 +21,14 @@ typedef struct {
   int64_t column;    /* the first one, within out, addend and bias */
   const float *bias, *addend;
   int64_t addend_stride;
-  bool accumulate, clamp;
+  bool accumulate, clamp, stream;
   float low, high;
 } conv2d_tile;
 
 /* rows and vectors are constants where this is inlined, so that the sums live in registers. */
 static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_tile *t, const int rows, const int vectors) {
   simd_float sum[MOST_ROWS][MOST_VECTORS];
-  TILE_EACH(__builtin_prefetch(t->soon[r] + t->column + v * SIMD_WIDTH, 1);) /* the output is often not in any cache */
+  if (!t->stream) TILE_EACH(__builtin_prefetch(t->soon[r] + t->column + v * SIMD_WIDTH, 1);) /* the output is often not in any cache */
   TILE_EACH(sum[r][v] = (simd_float){0};)
   const float *b = t->b;
   const int64_t b_stride = t->b_stride;
@@ -53,7 +53,11 @@ static inline __attribute__((always_inline)) void conv2d_multiply(const conv2d_t
   if (t->addend) TILE_EACH(sum[r][v] += simd_load(t->addend + r * t->addend_stride + at + v * SIMD_WIDTH);)
   if (t->clamp) /* in this order what is not a number stays so */
     TILE_EACH(sum[r][v] = simd_min(simd_set(t->high), simd_max(simd_set(t->low), sum[r][v]));)
-  TILE_EACH(simd_store(t->out[r] + at + v * SIMD_WIDTH, sum[r][v]);)
+  if (t->stream) {
+    TILE_EACH(simd_stream(t->out[r] + at + v * SIMD_WIDTH, sum[r][v]);)
+  } else {
+    TILE_EACH(simd_store(t->out[r] + at + v * SIMD_WIDTH, sum[r][v]);)
+  }
 }
 
 TILES(conv2d_run_whole_tile, conv2d_tile, conv2d_multiply)
@@ -71,6 +75,7 @@ static void conv2d_run_edge_tile(const conv2d_tile *t, int rows, int64_t columns
   }
   if (t->bias) memcpy(bias, t->bias + t->column, bytes);
   conv2d_tile edge = *t;
+  edge.stream = false;
   edge.out = edge.soon = pointers;
   edge.column = 0;
   if (t->bias) edge.bias = bias;

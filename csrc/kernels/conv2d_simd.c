@@ -62,6 +62,7 @@ static void run_panel(const conv2d_grid *g, chunk_scratch *scratch, int64_t firs
   }
   tile.accumulate = k > 0 || g->accumulate;
   tile.addend_stride = g->addend_stride;
+  tile.stream = g->stream && length == g->depth; /* what is added to soon stays near */
   if (last) {
     tile.bias = g->bias;
     tile.clamp = g->activation == SCION_RELU || g->activation == SCION_RELU6;
@@ -92,4 +93,5 @@ void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
       run_panel(g, scratch, first, count, k, length, panel, panel == begin && scratch->rows.count == 1, following);
     }
   }
+  if (g->stream) simd_fence();
 }

@@ -29,6 +29,21 @@ typedef uint16_t simd_half_unaligned __attribute__((vector_size(SIMD_WIDTH * 2),
 
 static inline __attribute__((unused)) simd_float simd_load(const float *p) { return *(const simd_float_unaligned *)p; }
 static inline __attribute__((unused)) void simd_store(float *p, simd_float v) { *(simd_float_unaligned *)p = v; }
+/* Past the caches, where a vector is a whole line of them (SIMD_STREAMS): p is aligned to it. What is streamed is read by other threads
+ * after a fence. */
+#define SIMD_STREAMS (SIMD_WIDTH == 16)
+static inline __attribute__((unused)) void simd_stream(float *p, simd_float v) {
+#if SIMD_STREAMS
+  __builtin_ia32_movntps512(p, v);
+#else
+  simd_store(p, v);
+#endif
+}
+static inline __attribute__((unused)) void simd_fence(void) {
+#if SIMD_STREAMS
+  __builtin_ia32_sfence();
+#endif
+}
 /* x - 0 is x for every x, so that this is a broadcast and nothing else; 0 + x would be an addition, for -0 + 0 is 0 */
 static inline __attribute__((unused)) simd_float simd_set(float value) { return value - (simd_float){0}; }
 /* a > b ? a : b in each lane (and so b where either is not a number); C has no ?: for vectors */

@@ -46,6 +46,7 @@ typedef struct {
   int64_t y_stride, addend_stride, y_size[2], before[2], out;
   int64_t tiles[2], count, block, groups, group_panels; /* of an image; of all */
   scion_activation activation;
+  bool stream; /* y goes past the caches */
 } winograd_job;
 
 /* Floats from pixel to pixel of the transformed tiles, and from one position to the next: no power of two. */

@@ -37,7 +37,10 @@ SIMD_INLINE void store_outputs(const winograd_job *w, const place *at, int64_t c
       simd_float value = y[i * columns + j] + f.bias;
       if (addend) value += simd_load_some(addend + j * w->addend_stride, n);
       value = simd_min(f.high, simd_max(f.low, value)); /* in this order what is not a number stays so */
-      simd_store_some(to, value, n);
+      if (w->stream && n == SIMD_WIDTH)
+        simd_stream(to, value);
+      else
+        simd_store_some(to, value, n);
     }
   }
 }
@@ -135,4 +138,5 @@ void SIMD(winograd_chunk)(void *data, int64_t chunk, void *scratch) {
     multiply(w, begin, conv2d_padded(end - begin), count, m, product);
     CALL_WINDOW(restore_, w, first, count, begin, end, m)
   }
+  if (w->stream) simd_fence();
 }

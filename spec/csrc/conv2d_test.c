@@ -203,6 +203,8 @@ static void test_chosen_shapes(void) {
       {.n = 5, .h = 7, .w = 7, .ci = 832, .co = 20, .window = window(1, 1, 1, 0, 0)},
       {.n = 1, .h = 9, .w = 9, .ci = 15, .co = 80, .window = window(6, 6, 1, 2, 3)},  /* gathered in two parts */
       {.n = 1, .h = 12, .w = 9, .ci = 16, .co = 112, .window = window(5, 5, 1, 2, 2)}, /* two parts that share a tap */
+      {.n = 3, .h = 211, .w = 212, .ci = 1, .co = 64, .window = window(1, 1, 1, 0, 0)}, /* written past the caches */
+      {.n = 3, .h = 211, .w = 212, .ci = 64, .co = 1, .window = window(1, 1, 1, 0, 0)},
   };
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     test_all(shapes[i], 0, 0);
@@ -288,6 +290,9 @@ static void test_winograd_shapes(void) {
   test_winograd((reference_conv2d){.n = 2, .h = 40, .w = 41, .ci = 17, .co = 17, .window = window(3, 3, 1, 1, 1)}, 0, 0);
   test_winograd((reference_conv2d){.n = 4, .h = 61, .w = 58, .ci = 5, .co = 18, .window = window(3, 3, 1, 1, 1)}, 3, 0); /* tiles in parts */
   test_winograd((reference_conv2d){.n = 3, .h = 37, .w = 36, .ci = 33, .co = 7, .window = window(1, 7, 1, 0, 0)}, 0, 2);
+  static const scion_window along = {{1, 3}, {1, 1}, {1, 1}, {0, 1}, {0, 1}}, down = {{3, 1}, {1, 1}, {1, 1}, {1, 0}, {1, 0}};
+  test_winograd((reference_conv2d){.n = 3, .h = 211, .w = 212, .ci = 1, .co = 64, .window = along}, 0, 0); /* written past the caches */
+  test_winograd((reference_conv2d){.n = 3, .h = 211, .w = 212, .ci = 64, .co = 1, .window = down}, 0, 0);
   test_winograd((reference_conv2d){.n = 1, .h = 6, .w = 5, .ci = 800, .co = 40, .window = window(3, 3, 1, 1, 1)}, 0, 0);
   test_winograd((reference_conv2d){.n = 1, .h = 6, .w = 5, .ci = 40, .co = 800, .window = window(3, 3, 1, 2, 2)}, 0, 0);
 }

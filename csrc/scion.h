@@ -304,13 +304,13 @@ scion_status scion_depthwise_backward_input(const scion_tensor *dy, const scion_
 scion_status scion_depthwise_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
                                               const scion_window *window);
 
-/* ---------------------------------------------------------------- dense (kernels/dense.c)
+/* ---------------------------------------------------------------- dense and products (kernels/dense.c, matmul.c)
  * y = act(x w + b): x [R.., Ci], w [Ci,Co], bias [Co] or NULL, y [R.., Co]. */
 scion_status scion_dense_forward(const scion_tensor *x, const scion_tensor *w, const scion_tensor *bias, scion_tensor *y,
                                  scion_activation activation);
 scion_status scion_dense_backward_input(const scion_tensor *dy, const scion_tensor *w, scion_tensor *dx, int accumulate);
 scion_status scion_dense_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw);
-/* c = a b, with a or b read transposed on request: a [M,K], b [K,N], c [M,N], all two-dimensional f32. */
+/* c = a b by OpenBLAS on fixed tiles, with a or b read transposed on request: a [M,K], b [K,N], c [M,N], all two-dimensional f32. */
 scion_status scion_matmul(const scion_tensor *a, int transpose_a, const scion_tensor *b, int transpose_b, scion_tensor *c);
 
 /* ---------------------------------------------------------------- pooling (kernels/pool.c) */

@@ -31,7 +31,7 @@ typedef struct {
   conv2d_source source;
   const float *panels, *bias, *addend; /* the last two may be NULL */
   int64_t addend_stride;
-  const float *loose; /* where panels is NULL: weights [depth][out_channels], or [out_channels][depth] if turned, packed part by part */
+  const float *loose; /* where panels is NULL: weights as they are, [depth][out_channels], or [out_channels][depth] if turned */
   int64_t loose_stride;
   bool loose_turned;
   float *out; /* grid pixel (n, i, j) is output pixel (n, i*out_step[0] + out_first[0], j*out_step[1] + out_first[1]) */

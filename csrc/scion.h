@@ -551,15 +551,14 @@ scion_status scion_zip_copy(scion_zip *archive, const char *name, int descriptor
  * lie within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings. A module of its own
  * that shares no code with the core: messages lie in the file itself. libhdf5 trusts a file's own tables, so that a damaged or forged
  * one can crash it, keep it busy or exhaust the memory: it runs in a process of its own, forked when a file is opened, with limits
- * on its memory (twice the file's size and 64 MB, beside what it starts with and what it hands over) and time; whatever becomes of it is an error here. */
+ * on its memory (twice the file's size and 64 MB, beside what it starts with) and time; whatever becomes of it is an error here. */
 typedef struct {
   int socket;      /* to the process, -1: closed */
   int64_t process;
   int descriptor;  /* what it reads, or -1: the file at the path */
   int64_t id;      /* the library's, in that process */
-  uint64_t allowance; /* bytes that may still be read, likewise */
-  void *shared;       /* with that process: what it has read */
-  size_t shared_bytes;
+  uint64_t allowance; /* bytes that may be read; in that process, that still may */
+  void *shared;       /* memory of so many bytes, with that process: what it has read */
   char *path;
   char message[1024]; /* of the last call that failed */
   char *text;         /* the last attribute: `count` strings, each ended by a zero */

@@ -26,8 +26,7 @@
 #define MAP_NORESERVE 0
 #endif
 
-#define MOST_SECONDS 120 /* of processor time, and one more for each 4 MB of the file: gzip inflates far faster */
-
+#define MOST_SECONDS 120 /* of processor time, and one more for each 8 MB that may be read: gzip inflates far faster */
 #define POLLS 300 /* some 100 microseconds: most answers come sooner than a process that sleeps wakes up */
 
 typedef enum { OPEN, HAS, ATTRIBUTE, SHAPE, READ, IDS } operation;
@@ -109,6 +108,14 @@ static void confine(const scion_hdf5 *file) {
 #endif
 }
 
+/* The library has as much less memory for itself as has been handed over at most: pages of the shared memory stay. */
+static void set_aside(size_t bytes) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_max == RLIM_INFINITY || limit.rlim_cur <= limit.rlim_max - bytes) return;
+  limit.rlim_cur = limit.rlim_max - bytes;
+  setrlimit(RLIMIT_AS, &limit);
+}
+
 static void reply(scion_hdf5 *file, int socket, answer a, char *data) {
   if (a.status != SCION_OK) {
     data = file->message;
@@ -141,8 +148,10 @@ static void answer_read(scion_hdf5 *file, int socket, const char *path, const re
   answer a = {.status = SCION_OK};
   if (!fits || bytes > file->allowance)
     a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at %s", path);
-  else
+  else {
+    set_aside(bytes);
     a.status = hdf5_read_into(file, path, &t);
+  }
   if (a.status == SCION_OK) {
     a.bytes = bytes;
     file->allowance -= bytes;
@@ -206,8 +215,7 @@ static scion_status start(scion_hdf5 *file) {
   int sockets[2];
   struct stat about;
   file->allowance = 2 * (stat(file->path, &about) == 0 ? (uint64_t)about.st_size : 0) + ((uint64_t)64 << 20);
-  file->shared_bytes = (size_t)file->allowance;
-  file->shared = mmap(NULL, file->shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  file->shared = mmap(NULL, (size_t)file->allowance, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (file->shared == MAP_FAILED) {
     file->shared = NULL;
     return hdf5_fail(file, SCION_NO_MEMORY, "no memory to read it: %s", strerror(errno));
@@ -248,7 +256,7 @@ void scion_hdf5_close(scion_hdf5 *file) {
     while (waitpid((pid_t)file->process, NULL, 0) < 0 && errno == EINTR) continue;
   }
   if (file->path && file->socket >= 0) close(file->socket);
-  if (file->path && file->shared) munmap(file->shared, file->shared_bytes);
+  if (file->path && file->shared) munmap(file->shared, (size_t)file->allowance);
   free(file->path);
   free(file->text);
   *file = (scion_hdf5){.socket = -1, .descriptor = -1, .id = -1};
@@ -306,7 +314,7 @@ scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tens
     return hdf5_fail(file, SCION_MISUSE, "weights are read into contiguous f32 tensors");
   scion_status status = ask(file, asked, path, NULL, &a);
   if (status != SCION_OK) return status;
-  if (a.bytes != bytes || bytes > file->shared_bytes) return lost(file);
+  if (a.bytes != bytes || bytes > file->allowance) return lost(file);
   memcpy(t->data, file->shared, bytes);
   return SCION_OK;
 }

@@ -67,9 +67,8 @@ scion_status conv2d_check_epilogue(const scion_tensor *bias, const scion_tensor 
 #define STREAM_BYTES ((size_t)32 << 20)
 
 bool conv2d_streams(const scion_tensor *y) {
-  size_t line = 64;
-  return scion_isa_in_use() == SCION_ISA_AVX512 && (size_t)scion_tensor_elements(y) * sizeof(float) >= STREAM_BYTES &&
-         (size_t)y->row_stride * sizeof(float) % line == 0 && (uintptr_t)y->data % line == 0;
+  return (size_t)conv2d_vector() * sizeof(float) == CACHE_LINE && (size_t)scion_tensor_elements(y) * sizeof(float) >= STREAM_BYTES &&
+         (size_t)y->row_stride * sizeof(float) % CACHE_LINE == 0 && (uintptr_t)y->data % CACHE_LINE == 0;
 }
 
 /* Rows of a matrix that is read where it is are not cut so short that memory cannot keep up: a few panels a chunk. */
@@ -81,7 +80,8 @@ static int64_t loose_chunks(int64_t panels) {
 /* Chunks are blocks of pixels x groups of panels. Each block reads the weights once and each group the images: of the cuts that
  * give enough chunks the one is taken that reads least. */
 static void cut(conv2d_grid *g, int64_t images) {
-  int64_t panels = conv2d_panels(g->out_channels), wanted = g->panels ? CONV2D_CHUNKS : loose_chunks(panels), weights = g->depth * conv2d_padded(g->out_channels);
+  int64_t panels = conv2d_panels(g->out_channels), weights = g->depth * conv2d_padded(g->out_channels);
+  int64_t wanted = g->panels ? CONV2D_CHUNKS : loose_chunks(panels);
   int64_t values = images * g->source.size[0] * g->source.size[1] * g->source.channels, most_chunks = 0;
   double least = 0;
   for (int64_t block = CONV2D_BLOCK; block >= CONV2D_BLOCK / 4; block /= 2) {

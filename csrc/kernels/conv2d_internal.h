@@ -14,7 +14,6 @@
 #define CONV2D_PITCH 400  /* floats between gathered pixels: no power of two, and room for a vector past the end */
 #define CONV2D_BLOCK 252  /* pixels of a block, or a half or quarter of them: whole tiles of 9, 6, 4, 3 or 2 rows */
 #define CONV2D_CHUNKS 16  /* at least, where there is so much work: then a few threads end at about the same time */
-#define CONV2D_GRID_SCRATCH ((size_t)512 << 10) /* bytes of a thread's scratch that a block of a product takes */
 #define CONV2D_GROUP 16   /* panels a chunk at most, so that their part of the depth stays in the second-level cache */
 
 /* Where the values under the taps of a grid pixel lie: tap (r, s) of pixel (n, i, j) is source pixel

@@ -55,7 +55,6 @@ static scion_tensor as_image(const scion_tensor *t) {
 scion_status scion_dense_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw) {
   SCION_TRY(require_dense("dense_backward_weights", "x", x, "dy", dy, "dw", dw));
   scion_tensor image = as_image(x), gradient = as_image(dy), kernel = as_image(dw);
-  kernel.shape[2] = dw->shape[0];
   if (image.shape[2] == 0) image.shape[0] = gradient.shape[0] = 0, image.shape[2] = gradient.shape[2] = 1;
   const scion_window pixel = {{1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}};
   return scion_conv2d_backward_weights(&image, &gradient, &kernel, &pixel);

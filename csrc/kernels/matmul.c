@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "loops.h"
 #include "require.h"
 
 /* c = a b */

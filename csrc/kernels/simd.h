@@ -29,18 +29,17 @@ typedef uint16_t simd_half_unaligned __attribute__((vector_size(SIMD_WIDTH * 2),
 
 static inline __attribute__((unused)) simd_float simd_load(const float *p) { return *(const simd_float_unaligned *)p; }
 static inline __attribute__((unused)) void simd_store(float *p, simd_float v) { *(simd_float_unaligned *)p = v; }
-/* Past the caches, where a vector is a whole line of them (SIMD_STREAMS): p is aligned to it. What is streamed is read by other threads
- * after a fence. */
-#define SIMD_STREAMS (SIMD_WIDTH == 16)
+/* Past the caches, where a vector is a whole line of them, to which p is aligned. Other threads may read it after a fence. */
+#define CACHE_LINE 64 /* bytes */
 static inline __attribute__((unused)) void simd_stream(float *p, simd_float v) {
-#if SIMD_STREAMS
+#if SIMD_WIDTH * 4 == CACHE_LINE
   __builtin_ia32_movntps512(p, v);
 #else
   simd_store(p, v);
 #endif
 }
 static inline __attribute__((unused)) void simd_fence(void) {
-#if SIMD_STREAMS
+#if SIMD_WIDTH * 4 == CACHE_LINE
   __builtin_ia32_sfence();
 #endif
 }

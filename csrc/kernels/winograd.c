@@ -51,7 +51,7 @@ static winograd_axis find_axis(int taps) {
  * of panels, for each of which the tiles are transformed again. */
 static scion_status cut(winograd_job *w) {
   int64_t positions = winograd_positions(w), in = conv2d_padded(w->x.channels), panels = conv2d_panels(w->out);
-  int64_t floats = (int64_t)((SCION_SCRATCH_BYTES - CONV2D_GRID_SCRATCH) / sizeof(float)), widest = 5 * conv2d_vector();
+  int64_t floats = (int64_t)((SCION_SCRATCH_BYTES - WINOGRAD_PRODUCT_SCRATCH) / sizeof(float)), widest = 5 * conv2d_vector();
   int64_t row = floats / positions - in - 32; /* of a position: what its tiles and products may take */
   if (row < in + widest)
     return scion_fail(SCION_MISUSE, "winograd: %lld channels are too many for a tile of %lld positions", (long long)w->x.channels,

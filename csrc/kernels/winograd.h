@@ -49,6 +49,8 @@ typedef struct {
   bool stream; /* y goes past the caches */
 } winograd_job;
 
+#define WINOGRAD_PRODUCT_SCRATCH ((size_t)512 << 10) /* bytes of a thread's scratch that the products of a block take */
+
 /* Floats from pixel to pixel of the transformed tiles, and from one position to the next: no power of two. */
 static inline int64_t winograd_pitch(int64_t block, int64_t padded) { return block * padded + 16; }
 

@@ -93,7 +93,7 @@ typedef struct {
   conv2d_rows rows; /* the tiles' channels at position 0 */
   float *out[WINOGRAD_TILES + 1];
 } product_scratch;
-_Static_assert(sizeof(product_scratch) <= CONV2D_GRID_SCRATCH, "a block fits into its part of a thread's scratch");
+_Static_assert(sizeof(product_scratch) <= WINOGRAD_PRODUCT_SCRATCH, "a block fits into its part of a thread's scratch");
 
 /* All positions' products of one panel: v's tiles by its weights. Where a position's values lie is where those of the first one
  * do, and a number of floats further on. */
@@ -127,7 +127,7 @@ void SIMD(winograd_chunk)(void *data, int64_t chunk, void *scratch) {
   int64_t first = chunk / w->groups * w->block, count = w->count - first < w->block ? w->count - first : w->block;
   int64_t panels = conv2d_panels(w->out), panel = chunk % w->groups * w->group_panels, last = panel + w->group_panels;
   int64_t in = conv2d_padded(w->x.channels), positions = w->axis[0].positions * w->axis[1].positions;
-  float *copy = (float *)((char *)scratch + CONV2D_GRID_SCRATCH), *v = copy + positions * in;
+  float *copy = (float *)((char *)scratch + WINOGRAD_PRODUCT_SCRATCH), *v = copy + positions * in;
   float *m = v + positions * winograd_pitch(w->block, in);
   product_scratch *product = scratch;
   CALL_WINDOW(transform_, w, first, count, v, copy)

@@ -30,6 +30,26 @@ function graph.order(output)
   return finished
 end
 
+--- The weights of all layers that `output` depends on.
+---@param output scion.Node
+---@return scion.Tensor[]
+function graph.weights(output)
+  local tensors = {}
+  for _, node in ipairs(graph.order(output)) do
+    for _, p in ipairs(node.layer.parameters) do tensors[#tensors + 1] = p.tensor end
+  end
+  return tensors
+end
+
+--- A number that changes with every change of one of the tensors.
+---@param tensors scion.Tensor[]
+---@return integer
+function graph.version(tensors)
+  local sum = 0
+  for _, tensor in ipairs(tensors) do sum = sum + tensor:version() end
+  return sum
+end
+
 --- The part of `order` that begins at a node: the node, and all that it does not depend on.
 ---@param order scion.Node[]
 ---@param node scion.Node

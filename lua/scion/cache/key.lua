@@ -33,14 +33,10 @@ end
 ---@param precision string
 ---@return string name hexadecimal
 function key.of_node(node, precision)
-  local order, versions = graph.order(node), 0
-  for _, below in ipairs(order) do
-    for _, p in ipairs(below.layer.parameters) do versions = versions + p.tensor:version() end
-  end
-  local known = names[node]
-  if known and known.versions == versions and known.precision == precision then return known.name end
+  local version, known = graph.version(graph.weights(node)), names[node]
+  if known and known.version == version and known.precision == precision then return known.name end
   local parts, place = { "1", code(), core.isa(), precision }, {}
-  for i, below in ipairs(order) do
+  for i, below in ipairs(graph.order(node)) do
     place[below] = i
     local inputs = {}
     for j, input in ipairs(below.inputs) do inputs[j] = place[input] end
@@ -50,7 +46,7 @@ function key.of_node(node, precision)
     for _, p in ipairs(layer.parameters) do parts[#parts + 1] = p.name .. hash_of(p.tensor) end
   end
   local name = core.hash(table.concat(parts, "\n")):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
-  names[node] = { versions = versions, precision = precision, name = name }
+  names[node] = { version = version, precision = precision, name = name }
   return name
 end
 

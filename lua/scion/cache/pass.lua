@@ -87,21 +87,17 @@ end
 
 --- Changes when what was laid no longer holds: layers were frozen or thawed, or weights below the cut changed.
 local function signature(self)
-  local versions = 0
-  for _, tensor in ipairs(self.tensors) do versions = versions + tensor:version() end
-  return self.model:freeze_state() .. versions
+  return self.model:freeze_state() .. graph.version(self.tensors)
 end
 
 --- Lays the cache at a cut, or none, for the rest of the pass.
 local function lay(self, found)
   close(self)
-  self.tensors, self.rows, self.failed, self.awaited = {}, {}, {}, {}
+  self.rows, self.failed, self.awaited = {}, {}, {}
   self.node = found and found.node
+  self.tensors = found and graph.weights(found.node) or {}
   local rest = table.move(self.order, self.at + 1, #self.order, 1, {})
   if found then
-    for _, node in ipairs(graph.order(self.node)) do
-      for _, p in ipairs(node.layer.parameters) do self.tensors[#self.tensors + 1] = p.tensor end
-    end
     self.store = store.open(key.of_node(self.node, self.precision), self.node.shape, "f32")
     self.keys = keys_of(self)
     local missing = {}

@@ -183,9 +183,9 @@ scion_status scion_random_normal(scion_tensor *t, uint64_t seed, uint32_t stream
 scion_status scion_random_permutation(scion_tensor *t, uint64_t seed, uint32_t stream);
 
 /* ---------------------------------------------------------------- threads (tensor/threads.c)
- * One small pool of POSIX threads, nothing else. Chunks are handed out by an atomic counter; the caller works too. The pool
- * is made at first use, survives fork (the child makes its own), blocks all signals in its threads, and ends with
- * scion_threads_stop or the process. */
+ * One small pool of POSIX threads, nothing else. Each thread, the caller's too, has a share of the chunks, the same ones in every
+ * job of as many chunks, and helps with the others' when it is done. The pool is made at first use, survives fork (the child
+ * makes its own), blocks all signals in its threads, and ends with scion_threads_stop or the process. */
 
 #define SCION_MAX_THREADS 256
 #define SCION_SCRATCH_BYTES ((size_t)8 << 20)

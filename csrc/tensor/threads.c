@@ -1,6 +1,7 @@
-/* The pool. One job at a time; its chunks are handed out by an atomic counter. Between jobs workers spin for a short while, as the
- * caller does for the last of them, and then sleep on a condition variable: within a step's rapid sequence of kernels nobody
- * waits for a lock or makes a system call. */
+/* The pool. One job at a time. Each thread begins with a share of its own, neighbouring chunks, and the same ones in every job of
+ * as many: what it wrote in one kernel it mostly reads in the next, from its own caches. Then it helps with the others' shares.
+ * Between jobs workers spin for a short while, as the caller does for the last of them, and then sleep on a condition variable: within
+ * a step's rapid sequence of kernels nobody waits for a lock or makes a system call. */
 #include "scion.h"
 
 #include <pthread.h>
@@ -17,9 +18,14 @@
 typedef struct {
   scion_chunk_function *fn;
   void *data;
-  int64_t chunks;
+  int threads;
   uint64_t mode; /* the caller's */
 } pool_job;
+
+typedef struct {
+  _Alignas(64) _Atomic int64_t next; /* a line of the caches each, for each thread counts its own */
+  int64_t end;
+} pool_share;
 
 static struct {
   pthread_mutex_t callers;   /* held by the thread whose job runs: callers take turns */
@@ -31,9 +37,9 @@ static struct {
   unsigned char *scratch[SCION_MAX_THREADS]; /* index 0 is the caller's */
   int wanted, running;                       /* workers asked for (the caller included), POSIX threads alive */
   bool stop;              /* guarded by the mutex */
-  pool_job job;           /* changes only while no worker is busy */
+  pool_job job;           /* changes only while no worker is busy, and so do the shares' ends */
+  pool_share shares[SCION_MAX_THREADS];
   atomic_uint generation; /* counts jobs */
-  _Atomic int64_t next;   /* the next chunk of the job */
   atomic_int busy;        /* workers that have not yet left the job */
 } pool = {.callers = PTHREAD_MUTEX_INITIALIZER, .mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER};
 
@@ -80,11 +86,14 @@ bool scion_flush_subnormals(bool flush) {
   return (mode & FLUSHES) != 0;
 }
 
-static void run_chunks(const pool_job *job, void *scratch) {
-  int64_t chunk;
+static void run_chunks(const pool_job *job, int thread) {
+  void *scratch = pool.scratch[thread];
   uint64_t before = read_mode();
   write_mode(job->mode);
-  while ((chunk = atomic_fetch_add(&pool.next, 1)) < job->chunks) job->fn(job->data, chunk, scratch);
+  for (int i = 0; i < job->threads; i++) {
+    pool_share *share = &pool.shares[(thread + i) % job->threads];
+    for (int64_t chunk; (chunk = atomic_fetch_add(&share->next, 1)) < share->end;) job->fn(job->data, chunk, scratch);
+  }
   write_mode(before);
 }
 
@@ -101,18 +110,25 @@ static bool sleep_until_work(unsigned seen) {
 }
 
 static void *worker(void *argument) {
-  void *scratch = argument;
+  int thread = (int)(intptr_t)argument;
   unsigned seen = 0; /* threads are started before the first job of their pool */
   for (;;) {
     for (int i = 0; i < SPINS && atomic_load(&pool.generation) == seen; i++) pause_cpu();
     if (atomic_load(&pool.generation) == seen && !sleep_until_work(seen)) return NULL;
     seen = atomic_load(&pool.generation);
-    run_chunks(&pool.job, scratch);
+    run_chunks(&pool.job, thread);
     if (atomic_fetch_sub(&pool.busy, 1) == 1 && atomic_load(&pool.waiting)) {
       pthread_mutex_lock(&pool.mutex);
       pthread_cond_signal(&pool.idle);
       pthread_mutex_unlock(&pool.mutex);
     }
+  }
+}
+
+static void cut_shares(int64_t chunks, int threads) {
+  for (int t = 0; t < threads; t++) {
+    atomic_store(&pool.shares[t].next, chunks * t / threads);
+    pool.shares[t].end = chunks * (t + 1) / threads;
   }
 }
 
@@ -176,7 +192,9 @@ static scion_status start_workers(void) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the threads of the program */
   atomic_store(&pool.generation, 0);
-  while (pool.running < pool.wanted - 1 && pthread_create(&pool.threads[pool.running], NULL, worker, pool.scratch[pool.running + 1]) == 0) pool.running++;
+  while (pool.running < pool.wanted - 1 &&
+         pthread_create(&pool.threads[pool.running], NULL, worker, (void *)(intptr_t)(pool.running + 1)) == 0)
+    pool.running++;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pool.wanted = pool.running + 1;
   return SCION_OK;
@@ -201,11 +219,11 @@ scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *
     status = start_workers();
   }
   if (status == SCION_OK) {
-    pool_job job = {fn, data, chunks, read_mode()};
     bool shared = chunks > 1 && pool.running > 0;
-    atomic_store(&pool.next, 0);
+    pool_job job = {fn, data, shared ? pool.running + 1 : 1, read_mode()};
+    cut_shares(chunks, job.threads);
     if (shared) post(&job);
-    run_chunks(&job, pool.scratch[0]);
+    run_chunks(&job, 0);
     if (shared) wait_for_workers();
   }
   pthread_mutex_unlock(&pool.callers);

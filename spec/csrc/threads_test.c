@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -61,6 +62,29 @@ static void check_counts(const char *when) {
 static void meet(void *data, int64_t chunk, void *scratch) {
   (void)chunk, (void)scratch;
   pthread_barrier_wait(data);
+}
+
+/* The first chunk of either share waits for all others, which end only if the other thread runs those of both. */
+typedef struct {
+  atomic_int ended;
+  int first;
+} help_job;
+
+static void wait_for_help(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  help_job *job = data;
+  if (chunk == job->first)
+    while (atomic_load(&job->ended) < MOST - 1) sched_yield();
+  atomic_fetch_add(&job->ended, 1);
+}
+
+static void test_help(void) {
+  OK(scion_set_threads(2));
+  for (int share = 0; share < 2; share++) {
+    help_job job = {.first = MOST / 2 * share};
+    OK(scion_parallel_for(MOST, wait_for_help, &job));
+    CHECK(job.ended == MOST, "%d of %d chunks", job.ended, MOST);
+  }
 }
 
 static void test_numbers_of_threads(void) {
@@ -155,6 +179,7 @@ int main(void) {
   alarm(120); /* a pool that hangs fails */
   test_begin("threads");
   test_numbers_of_threads();
+  test_help();
   test_several_callers();
   test_fork(false);
   test_fork(true);

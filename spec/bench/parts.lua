@@ -230,15 +230,23 @@ function parts.startup(bench)
   end
 end
 
---- One thread beside all of them.
+--- One thread beside all of them: of multiply-adds in registers too, for no step gains more from a second core than those do.
 function parts.threads(bench)
-  print(("\nthreads: Inception V3 at 224, batch 32, images/s\n%-36s%10s%12d%10s"):format("", "1 thread", bench.threads, "ratio"))
-  local groups = { { start_scion(1), start_scion(bench.threads) } }
+  local numbers = { 1, bench.threads }
+  local title, line = "\nthreads: Inception V3 at 224, batch 32, images/s\n%-36s%10s%12d%10s", "%-25s%-11s%10.2f%12.2f%10.2f"
+  print(title:format("", "1 thread", bench.threads, "ratio"))
+  local groups, peak = { {} }, { entries = {} }
+  for i, threads in ipairs(numbers) do
+    groups[1][i] = start_scion(threads)
+    peak[i] = start_peak(bench, threads)
+    peak[i]:prepare ""
+    peak.entries[i] = { side = peak[i], variant = "fp32", seconds = {} }
+  end
   for _, python in ipairs(bench.pythons) do groups[#groups + 1] = { start_torch(python, 1), start_torch(python, bench.threads) } end
   for _, kind in ipairs { kinds[1], kinds[4] } do
     local entries = {}
     for _, group in ipairs(groups) do table.move(prepare(group, "step inception_v3 " .. kind[2]), 1, 100, #entries + 1, entries) end
-    alternate(bench, entries)
+    alternate(bench, entries, peak)
     local function value(e) return -report.median(e.seconds) end
     for _, group in ipairs(groups) do
       local rates = {}
@@ -249,13 +257,17 @@ function parts.threads(bench)
         end
         rates[i] = 32 / report.median(report.best_of(own, "fp32", value).seconds)
         for _, e in ipairs(own) do
-          table.insert(report.results, { part = "threads", what = kind[1], side = s.title, variant = e.variant, seconds = e.seconds, threads = i == 1 and 1 or bench.threads })
+          table.insert(report.results, { part = "threads", what = kind[1], side = s.title, variant = e.variant, seconds = e.seconds, threads = numbers[i] })
         end
       end
-      print(("%-25s%-11s%10.2f%12.2f%10.2f"):format(kind[1], group[1].title, rates[1], rates[2], rates[2] / rates[1]))
+      print(line:format(kind[1], group[1].title, rates[1], rates[2], rates[2] / rates[1]))
     end
   end
+  local speeds = {}
+  for i, e in ipairs(peak.entries) do speeds[i] = e.side.flops.fp32 / report.median(e.seconds) / 1e9 end
+  print(line:format("peak, GFLOPS", "", speeds[1], speeds[2], speeds[2] / speeds[1]))
   for _, group in ipairs(groups) do stop_all(group) end
+  stop_all(peak)
 end
 
 --- What a CPU without AVX-512 would be measured at: all sides are told to do without.

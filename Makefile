@@ -20,7 +20,7 @@ WARNINGS  = -Wall -Wextra $(WERROR) -Wshadow -Wpointer-arith -Wstrict-prototypes
             -Wwrite-strings -Wcast-align -Wvla -Wundef -Wformat=2 -Wnull-dereference -Wno-psabi
 LDFLAGS_MODULE = $(if $(filter Darwin,$(shell uname)),-bundle -undefined dynamic_lookup,-shared -pthread -Wl$(comma)-z$(comma)nodelete)
 comma = ,
-LIBRARIES = -lopenblas -ljpeg -lpng -ljansson -lxxhash -lzip -lm
+LIBRARIES = -ljpeg -lpng -ljansson -lxxhash -lzip -ldl -lm # and OpenBLAS, when the first matrix product wants it
 
 # SANITIZE=1: address and undefined behaviour; SANITIZE=thread: the thread pool
 ifeq ($(SANITIZE),1)

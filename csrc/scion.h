@@ -310,7 +310,8 @@ scion_status scion_dense_forward(const scion_tensor *x, const scion_tensor *w, c
                                  scion_activation activation);
 scion_status scion_dense_backward_input(const scion_tensor *dy, const scion_tensor *w, scion_tensor *dx, int accumulate);
 scion_status scion_dense_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw);
-/* c = a b by OpenBLAS on fixed tiles, with a or b read transposed on request: a [M,K], b [K,N], c [M,N], all two-dimensional f32. */
+/* c = a b by OpenBLAS on fixed tiles, with a or b read transposed on request: a [M,K], b [K,N], c [M,N], all two-dimensional f32.
+ * SCION_WORLD where OpenBLAS, which the first call loads, cannot be loaded. */
 scion_status scion_matmul(const scion_tensor *a, int transpose_a, const scion_tensor *b, int transpose_b, scion_tensor *c);
 
 /* ---------------------------------------------------------------- pooling (kernels/pool.c) */

@@ -1,4 +1,5 @@
 -- Whole processes: how they start, end, fork and take Ctrl-C. Each is a real lua5.4 with this tree's paths.
+local files = dofile "spec/support/files.lua"
 local lua = "lua5.4"
 
 local prelude = [[
@@ -9,12 +10,12 @@ local data = scion.data.tensors(images, { 1, 2, 1, 2, 1, 2, 1, 2 }, { batch = 4 
 local model = scion.sequential { nn.input(6, 6, 3), nn.conv2d(4, 3, { activation = "relu" }), nn.flatten(), nn.dense(2, "softmax") }
 ]]
 
---- Runs a script; returns what it wrote to both outputs, and how the shell saw it end.
-local function run(script)
+--- Runs a script, with variables set for it; returns what it wrote to both outputs, and how the shell saw it end.
+local function run(script, variables)
   local path = os.tmpname()
   local file = assert(io.open(path, "w"))
   file:write(prelude, script):close()
-  local pipe = assert(io.popen(("%s %s 2>&1; echo status $?"):format(lua, path)))
+  local pipe = assert(io.popen(("%s %s %s 2>&1; echo status $?"):format(variables or "", lua, path)))
   local out = pipe:read "a"
   pipe:close()
   os.remove(path)
@@ -22,6 +23,8 @@ local function run(script)
 end
 
 describe("a process", function()
+  teardown(files.done)
+
   it("that trains a step ends with status 0, a hundred times", function()
     local ended = {}
     for i = 1, 100 do
@@ -68,7 +71,25 @@ describe("a process", function()
     local out, status = run [[
       for name in pairs(package.loaded) do
         assert(not name:find "inception" and not name:find "hdf5" and not name:find "scion.train", name)
-      end]]
+      end
+      local function has_blas()
+        local maps <close> = io.open "/proc/self/maps"
+        return maps:read "a":find("openblas", 1, true) ~= nil
+      end
+      assert(not has_blas(), "OpenBLAS is loaded")
+      scion.ones(2, 2):matmul(scion.ones(2, 2))
+      assert(has_blas(), "OpenBLAS is not loaded, or not under that name")]]
     assert.equal(0, status, out)
+  end)
+
+  it("that finds no OpenBLAS lacks matrix products alone", function()
+    local folder = files.folder()
+    files.spit(folder .. "/libopenblas.so.0", "no library")
+    local out, status = run([[
+      for _ = 1, 2 do print((select(2, pcall(function() scion.ones(2, 2):matmul(scion.ones(2, 2)) end)):gsub("^%S+:%d+: ", ""))) end
+      model:fit(data, { verbose = false })]], "LD_LIBRARY_PATH=" .. folder)
+    assert.equal(0, status, out)
+    local line = "matmul: OpenBLAS cannot be loaded: " .. folder .. "/libopenblas.so.0: file too short\n"
+    assert.equal(line .. line, (out:gsub("status 0%s*$", "")))
   end)
 end)

@@ -1,11 +1,36 @@
 /* Matrix products: OpenBLAS with one thread, on tiles that our own threads share out. Its own threads would change results with
  * their number; these tiles depend on shapes alone. */
 #include <cblas.h>
+#include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "require.h"
+
+/* It is loaded when the first product is wanted: that takes longer than all else together that happens at start, and starts a
+ * thread for each CPU, and most programs want no such product. */
+#ifdef __APPLE__
+#define OPENBLAS "libopenblas.0.dylib"
+#else
+#define OPENBLAS "libopenblas.so.0"
+#endif
+static struct {
+  __typeof__(cblas_sgemm) *sgemm; /* NULL: see `trouble` */
+  char trouble[300];
+} blas;
+
+static void load_blas(void) {
+  void *library = dlopen(OPENBLAS, RTLD_NOW | RTLD_LOCAL);
+  __typeof__(openblas_set_num_threads) *set_threads = library ? dlsym(library, "openblas_set_num_threads") : NULL;
+  if (set_threads) blas.sgemm = dlsym(library, "cblas_sgemm");
+  const char *trouble = blas.sgemm ? NULL : dlerror();
+  if (blas.sgemm)
+    set_threads(1);
+  else
+    snprintf(blas.trouble, sizeof blas.trouble, "%s", trouble ? trouble : "it is not OpenBLAS");
+}
 
 /* c = a b */
 typedef struct {
@@ -55,9 +80,9 @@ static void tile_chunk(void *data, int64_t chunk, void *scratch) {
   const float *a = job->a + (job->transpose_a ? first * job->a_stride + row : row * job->a_stride + first);
   const float *b = job->b + (job->transpose_b ? column * job->b_stride + first : first * job->b_stride + column);
   float *c = job->partials ? job->partials + (part * job->m + row) * job->n + column : job->c + row * job->c_stride + column;
-  cblas_sgemm(CblasRowMajor, job->transpose_a ? CblasTrans : CblasNoTrans, job->transpose_b ? CblasTrans : CblasNoTrans, (int)m,
-              (int)n, (int)k, 1, a, (int)job->a_stride, b, (int)job->b_stride, 0, c,
-              (int)(job->partials ? job->n : job->c_stride));
+  blas.sgemm(CblasRowMajor, job->transpose_a ? CblasTrans : CblasNoTrans, job->transpose_b ? CblasTrans : CblasNoTrans, (int)m,
+             (int)n, (int)k, 1, a, (int)job->a_stride, b, (int)job->b_stride, 0, c,
+             (int)(job->partials ? job->n : job->c_stride));
 }
 
 /* The parts of a split sum, in order. */
@@ -70,11 +95,10 @@ static void add_partials(const gemm_job *job) {
     }
 }
 
-static void one_blas_thread(void) { openblas_set_num_threads(1); }
-
 static scion_status gemm(gemm_job *job) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, one_blas_thread);
+  pthread_once(&once, load_blas);
+  if (!blas.sgemm) return scion_fail(SCION_WORLD, "matmul: OpenBLAS cannot be loaded: %s", blas.trouble);
   if (job->m == 0 || job->n == 0) return SCION_OK;
   int64_t *strides[] = {&job->a_stride, &job->b_stride, &job->c_stride};
   for (int i = 0; i < 3; i++) {

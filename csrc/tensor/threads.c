@@ -92,7 +92,8 @@ static void run_chunks(const pool_job *job, int thread) {
   write_mode(job->mode);
   for (int i = 0; i < job->threads; i++) {
     pool_share *share = &pool.shares[(thread + i) % job->threads];
-    for (int64_t chunk; (chunk = atomic_fetch_add(&share->next, 1)) < share->end;) job->fn(job->data, chunk, scratch);
+    for (int64_t chunk; atomic_load(&share->next) < share->end && (chunk = atomic_fetch_add(&share->next, 1)) < share->end;)
+      job->fn(job->data, chunk, scratch); /* to look first costs less where it is used up, as all others are in the end */
   }
   write_mode(before);
 }

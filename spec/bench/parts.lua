@@ -60,11 +60,12 @@ local function prepare(sides, work)
   return entries
 end
 
---- Lets the entries take turns.
+--- Lets the entries take turns, forwards and backwards: what comes after one thread finds a CPU that has rested, and is slower for it.
 local function alternate(bench, entries, peak)
-  for _ = 1, bench.rounds do
+  for round = 1, bench.rounds do
     for _, list in ipairs { peak and peak.entries or {}, entries } do
-      for _, e in ipairs(list) do
+      for i = 1, #list do
+        local e = list[round % 2 == 1 and i or #list + 1 - i]
         local told = e.side:ask("round " .. e.variant)
         e.seconds[#e.seconds + 1] = told[bench.clock]
         e.kernels = told.kernels

@@ -24,12 +24,11 @@ static struct {
 static void load_blas(void) {
   void *library = dlopen(OPENBLAS, RTLD_NOW | RTLD_LOCAL);
   __typeof__(openblas_set_num_threads) *set_threads = library ? dlsym(library, "openblas_set_num_threads") : NULL;
-  if (set_threads) blas.sgemm = dlsym(library, "cblas_sgemm");
-  const char *trouble = blas.sgemm ? NULL : dlerror();
-  if (blas.sgemm)
+  if (set_threads) {
     set_threads(1);
-  else
-    snprintf(blas.trouble, sizeof blas.trouble, "%s", trouble ? trouble : "it is not OpenBLAS");
+    blas.sgemm = dlsym(library, "cblas_sgemm");
+  }
+  if (!blas.sgemm) snprintf(blas.trouble, sizeof blas.trouble, "%s", dlerror());
 }
 
 /* c = a b */
@@ -97,9 +96,9 @@ static void add_partials(const gemm_job *job) {
 
 static scion_status gemm(gemm_job *job) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
+  if (job->m == 0 || job->n == 0) return SCION_OK;
   pthread_once(&once, load_blas);
   if (!blas.sgemm) return scion_fail(SCION_WORLD, "matmul: OpenBLAS cannot be loaded: %s", blas.trouble);
-  if (job->m == 0 || job->n == 0) return SCION_OK;
   int64_t *strides[] = {&job->a_stride, &job->b_stride, &job->c_stride};
   for (int i = 0; i < 3; i++) {
     if (*strides[i] < 1) *strides[i] = 1; /* of matrices without columns */

@@ -1,5 +1,5 @@
 /* The pool. One job at a time. Each thread begins with a share of its own, neighbouring chunks, and the same ones in every job of
- * as many: what it wrote in one kernel it mostly reads in the next, from its own caches. Then it helps with the others' shares.
+ * as many, so that what it wrote in one kernel is mostly what it reads in the next. Then it helps with the others' shares.
  * Between jobs workers spin for a short while, as the caller does for the last of them, and then sleep on a condition variable: within
  * a step's rapid sequence of kernels nobody waits for a lock or makes a system call. */
 #include "scion.h"
@@ -23,7 +23,7 @@ typedef struct {
 } pool_job;
 
 typedef struct {
-  _Alignas(64) _Atomic int64_t next; /* a line of the caches each, for each thread counts its own */
+  _Alignas(SCION_ALIGNMENT) _Atomic int64_t next; /* a line of the caches each, for each thread counts its own */
   int64_t end;
 } pool_share;
 

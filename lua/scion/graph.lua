@@ -42,11 +42,11 @@ function graph.weights(output)
 end
 
 --- A number that changes with every change of one of the tensors.
----@param tensors scion.Tensor[]
+---@param tensors table<any, scion.Tensor>
 ---@return integer
 function graph.version(tensors)
   local sum = 0
-  for _, tensor in ipairs(tensors) do sum = sum + tensor:version() end
+  for _, tensor in pairs(tensors) do sum = sum + tensor:version() end
   return sum
 end
 

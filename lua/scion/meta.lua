@@ -120,7 +120,7 @@ function Tensor:min(axis) end
 function Tensor:argmax(axis) end
 
 --- The product of matrices [M,K] and [K,N], f32. A vector on the left is a row, on the right a column, and its dimension goes
---- from the result. Raises when the shapes do not fit.
+--- from the result. Raises when the shapes do not fit, and when OpenBLAS, which the first product loads, cannot be loaded.
 ---@param other scion.Tensor
 ---@return scion.Tensor|number
 function Tensor:matmul(other) end

@@ -30,25 +30,6 @@ local function start_torch(python, threads, environment)
   return made
 end
 
-local function start_peak(bench, threads, environment)
-  return side.start(("%s %s %d"):format(environment or "", side.quote(bench.peak), threads))
-end
-
---- Scion, then the peers, then the peak: all that compute.
-local function start_all(bench, environment, peer_environment)
-  local all = { start_scion(bench.threads, environment) }
-  for _, python in ipairs(bench.pythons) do all[#all + 1] = start_torch(python, bench.threads, peer_environment) end
-  all.peak = start_peak(bench, bench.threads, environment)
-  all.peak.entries = {}
-  for _, variant in ipairs(all.peak:prepare "") do table.insert(all.peak.entries, { side = all.peak, variant = variant, seconds = {} }) end
-  return all
-end
-
-local function stop_all(all)
-  for _, s in ipairs(all) do s:stop() end
-  if all.peak then all.peak:stop() end
-end
-
 --- Has the sides prepare a piece of work: an entry for each side and variant.
 local function prepare(sides, work)
   local entries = {}
@@ -60,7 +41,26 @@ local function prepare(sides, work)
   return entries
 end
 
---- Lets the entries take turns, forwards and backwards: what comes after one thread finds a CPU that has rested, and is slower for it.
+local function start_peak(bench, threads, environment)
+  local made = side.start(("%s %s %d"):format(environment or "", side.quote(bench.peak), threads))
+  made.entries = prepare({ made }, "")
+  return made
+end
+
+--- Scion, then the peers, then the peak: all that compute.
+local function start_all(bench, environment, peer_environment)
+  local all = { start_scion(bench.threads, environment) }
+  for _, python in ipairs(bench.pythons) do all[#all + 1] = start_torch(python, bench.threads, peer_environment) end
+  all.peak = start_peak(bench, bench.threads, environment)
+  return all
+end
+
+local function stop_all(all)
+  for _, s in ipairs(all) do s:stop() end
+  if all.peak then all.peak:stop() end
+end
+
+--- Lets the entries take turns, forwards and backwards, so that none always comes after the same other.
 local function alternate(bench, entries, peak)
   for round = 1, bench.rounds do
     for _, list in ipairs { peak and peak.entries or {}, entries } do
@@ -231,23 +231,20 @@ function parts.startup(bench)
   end
 end
 
---- One thread beside all of them: of multiply-adds in registers too, for no step gains more from a second core than those do.
+--- One thread beside all of them, and what multiply-adds in registers gain: on a shared machine a second core may be far from whole.
 function parts.threads(bench)
   local numbers = { 1, bench.threads }
-  local title, line = "\nthreads: Inception V3 at 224, batch 32, images/s\n%-36s%10s%12d%10s", "%-25s%-11s%10.2f%12.2f%10.2f"
-  print(title:format("", "1 thread", bench.threads, "ratio"))
-  local groups, peak = { {} }, { entries = {} }
-  for i, threads in ipairs(numbers) do
-    groups[1][i] = start_scion(threads)
-    peak[i] = start_peak(bench, threads)
-    peak[i]:prepare ""
-    peak.entries[i] = { side = peak[i], variant = "fp32", seconds = {} }
-  end
+  local function row(what, who, one, all) print(("%-25s%-11s%10.2f%12.2f%10.2f"):format(what, who, one, all, all / one)) end
+  print(("\nthreads: Inception V3 at 224, batch 32, images/s\n%-36s%10s%12d%10s"):format("", "1 thread", bench.threads, "ratio"))
+  local peaks = { start_peak(bench, 1), start_peak(bench, bench.threads) }
+  peaks.entries = {} -- those of both
+  for i = 1, 2 do table.move(peaks[i].entries, 1, #peaks[i].entries, #peaks.entries + 1, peaks.entries) end
+  local groups = { { start_scion(1), start_scion(bench.threads) } }
   for _, python in ipairs(bench.pythons) do groups[#groups + 1] = { start_torch(python, 1), start_torch(python, bench.threads) } end
   for _, kind in ipairs { kinds[1], kinds[4] } do
     local entries = {}
     for _, group in ipairs(groups) do table.move(prepare(group, "step inception_v3 " .. kind[2]), 1, 100, #entries + 1, entries) end
-    alternate(bench, entries, peak)
+    alternate(bench, entries, peaks)
     local function value(e) return -report.median(e.seconds) end
     for _, group in ipairs(groups) do
       local rates = {}
@@ -261,14 +258,12 @@ function parts.threads(bench)
           table.insert(report.results, { part = "threads", what = kind[1], side = s.title, variant = e.variant, seconds = e.seconds, threads = numbers[i] })
         end
       end
-      print(line:format(kind[1], group[1].title, rates[1], rates[2], rates[2] / rates[1]))
+      row(kind[1], group[1].title, rates[1], rates[2])
     end
   end
-  local speeds = {}
-  for i, e in ipairs(peak.entries) do speeds[i] = e.side.flops.fp32 / report.median(e.seconds) / 1e9 end
-  print(line:format("peak, GFLOPS", "", speeds[1], speeds[2], speeds[2] / speeds[1]))
+  row("peak, GFLOPS", "", peak_speed(peaks[1], "fp32") / 1e9, peak_speed(peaks[2], "fp32") / 1e9)
   for _, group in ipairs(groups) do stop_all(group) end
-  stop_all(peak)
+  stop_all(peaks)
 end
 
 --- What a CPU without AVX-512 would be measured at: all sides are told to do without.

@@ -1,5 +1,6 @@
 --- What a layer's forward and backward see while they emit kernel steps for one operation.
 local core = require "scion.core"
+local graph = require "scion.graph"
 local value = require "scion.plan.value"
 
 local step = {}
@@ -35,8 +36,7 @@ function step:derived(owner, key, sources, build)
     owner.derived[key] = entry
   end
   function entry.refresh()
-    local stamp = 0
-    for _, source in pairs(sources) do stamp = stamp + source:version() end
+    local stamp = graph.version(sources)
     if stamp == entry.stamp then return end
     entry.target = build(entry.target)
     entry.stamp = stamp

@@ -1,5 +1,5 @@
 --- Graphs: nodes in Keras's order, names for all layers, and layers found by name.
-local options = require "scion.options"
+local check = require "scion.check"
 
 local graph = {}
 
@@ -70,7 +70,7 @@ function graph.name(order)
   for _, node in ipairs(order) do
     local name = node.layer.name
     if name then
-      if taken[name] then error(("two layers are named '%s'"):format(name), 0) end
+      if taken[name] then check.raise(("two layers are named '%s'"):format(name)) end
       taken[name] = true
     end
   end
@@ -115,8 +115,8 @@ local function unmatched(order, name)
       candidate = candidate:match "^(.*)/"
     end
   end
-  local nearest = options.nearest(name, names, 3)
-  error(("no layer is named '%s'; the nearest %s %s"):format(name, #nearest == 1 and "is" or "are", table.concat(nearest, ", ")), 0)
+  local nearest = check.nearest(name, names, 3)
+  check.raise(("no layer is named '%s'; the nearest %s %s"):format(name, #nearest == 1 and "is" or "are", table.concat(nearest, ", ")))
 end
 
 --- Positions in `order` of the layers that a name means: the layer itself, and its whole block if it is a prefix.
@@ -125,7 +125,7 @@ end
 ---@return integer[]
 function graph.find(order, name)
   local found = {}
-  if type(name) ~= "string" then error("a layer's name is a string, not a " .. type(name), 0) end
+  if type(name) ~= "string" then check.raise("a layer's name is a string, not a " .. type(name)) end
   for i, node in ipairs(order) do
     local full = node.layer.name
     if full == name or full:sub(1, #name + 1) == name .. "/" then found[#found + 1] = i end
@@ -139,7 +139,7 @@ end
 ---@param glob string
 ---@return integer[]
 function graph.glob(order, glob)
-  if type(glob) ~= "string" then error("a glob of layer names is a string, not a " .. type(glob), 0) end
+  if type(glob) ~= "string" then check.raise("a glob of layer names is a string, not a " .. type(glob)) end
   if not glob:find("[*?%[]") then return graph.find(order, glob) end
   local found, pattern = {}, glob_pattern(glob)
   for i, node in ipairs(order) do

@@ -1,5 +1,6 @@
 --- What all layers share: a definition (a file of nn/) becomes a constructor, a layer is applied to nodes, a node remembers
 --- the layer, its inputs and the shape of its output (without the batch).
+local check = require "scion.check"
 local core = require "scion.core"
 local options = require "scion.options"
 local random = require "scion.random"
@@ -126,7 +127,7 @@ function methods:title() return self.name or self.kind end
 --- Raises a message that names this layer.
 ---@param message string a format
 ---@param ... any what goes into it
-function methods:fail(message, ...) error(("%s: " .. message):format(self:title(), ...), 0) end
+function methods:fail(message, ...) check.raise(("%s: " .. message):format(self:title(), ...)) end
 
 --- Checks the number of inputs and their dimensions.
 ---@param shapes integer[][]
@@ -175,7 +176,7 @@ local function read_options(definition, ...)
     elseif definition.positional and definition.positional[i] then
       given[definition.positional[i]] = value
     elseif value ~= nil then
-      error(("nn.%s takes at most %d values and a table of options"):format(definition.kind, definition.positional and #definition.positional or 0), 0)
+      check.raise(("nn.%s takes at most %d values and a table of options"):format(definition.kind, definition.positional and #definition.positional or 0))
     end
   end
   return given
@@ -201,7 +202,7 @@ function layer.define(definition)
     for name, default in pairs(definition.defaults or {}) do
       local value = given[name]
       if value == nil then value = default end
-      if value == layer.required then error(("nn.%s: option '%s' must be given"):format(definition.kind, name), 0) end
+      if value == layer.required then check.raise(("nn.%s: option '%s' must be given"):format(definition.kind, name)) end
       values[name] = value
     end
     local self = setmetatable({ name = given.name, origin = given.origin, options = values, parameters = {}, frozen = false, derived = {} }, class)

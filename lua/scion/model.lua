@@ -1,4 +1,5 @@
 --- Models: a graph with an input and an output, what is frozen in it, and everything a user does with it.
+local check = require "scion.check"
 local core = require "scion.core"
 local graph = require "scion.graph"
 local options = require "scion.options"
@@ -25,7 +26,7 @@ local function find_input(order)
   for _, node in ipairs(order) do
     if node.layer.kind == "input" then inputs[#inputs + 1] = node end
   end
-  if #inputs ~= 1 then error(("a model has one input, not %d"):format(#inputs), 0) end
+  if #inputs ~= 1 then check.raise(("a model has one input, not %d"):format(#inputs)) end
   return inputs[1]
 end
 
@@ -35,11 +36,11 @@ end
 local function new(given)
   options.check("scion.model", given, { input = false, output = true, name = false })
   local output = given.output
-  if type(output) ~= "table" or not output.layer then error("scion.model: 'output' is a node, such as nn.dense(10)(x)", 2) end
+  if type(output) ~= "table" or not output.layer then check.raise("scion.model: 'output' is a node, such as nn.dense(10)(x)") end
   local order = graph.order(output)
   graph.name(order)
   local input = find_input(order)
-  if given.input and given.input ~= input then error("scion.model: 'output' does not depend on 'input'", 2) end
+  if given.input and given.input ~= input then check.raise("scion.model: 'output' does not depend on 'input'") end
   return setmetatable({ name = given.name, input = input, output = output, order = order, epoch = 0, history = {}, plans = {}, steps = 0 }, class)
 end
 
@@ -48,7 +49,7 @@ end
 ---@return scion.Model
 local function sequential(layers)
   local node = layers[1]
-  if type(node) ~= "table" or not node.shape then error("scion.sequential: the first element is a node, such as nn.input(28, 28, 3)", 2) end
+  if type(node) ~= "table" or not node.shape then check.raise("scion.sequential: the first element is a node, such as nn.input(28, 28, 3)") end
   for i = 2, #layers do node = layers[i](node) end
   return new { output = node }
 end
@@ -65,10 +66,10 @@ end
 ---@param layers scion.Layer[] or blocks such as nn.squeeze_excite()
 ---@return scion.Model
 function model:graft(layers)
-  if type(layers) ~= "table" or #layers == 0 then error("graft takes a list of layers", 2) end
+  if type(layers) ~= "table" or #layers == 0 then check.raise("graft takes a list of layers") end
   local node = self.output
   for i, layer in ipairs(layers) do
-    if type(layer) ~= "function" and (type(layer) ~= "table" or not layer.kind) then error(("graft: element %d is not a layer"):format(i), 2) end
+    if type(layer) ~= "function" and (type(layer) ~= "table" or not layer.kind) then check.raise(("graft: element %d is not a layer"):format(i)) end
     node = layer(node)
   end
   return inherit(new { output = node, name = self.name }, self)
@@ -113,14 +114,14 @@ end
 ---@return table
 function model:layer(which)
   if math.type(which) == "integer" then
-    if not self.order[which] then error(("layer %d does not exist: the model has %d"):format(which, #self.order), 2) end
+    if not self.order[which] then check.raise(("layer %d does not exist: the model has %d"):format(which, #self.order)) end
     return describe(self, which)
   end
   local found = graph.find(self.order, which)
   for _, i in ipairs(found) do
     if self.order[i].layer.name == which then return describe(self, i) end
   end
-  error(("'%s' is a block of %d layers; the first is %s"):format(which, #found, self.order[found[1]].layer.name), 2)
+  check.raise(("'%s' is a block of %d layers; the first is %s"):format(which, #found, self.order[found[1]].layer.name))
 end
 
 -- ---- freezing -------------------------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ local function one_key(where, given, known)
     local names = {}
     for name in pairs(known) do names[#names + 1] = name end
     table.sort(names)
-    error(("%s takes one of these options, not several or none: %s"):format(where, table.concat(names, ", ")), 0)
+    check.raise(("%s takes one of these options, not several or none: %s"):format(where, table.concat(names, ", ")))
   end
   return key, given[key]
 end
@@ -160,7 +161,7 @@ function model:freeze(given)
     local found = graph.find(self.order, value)
     last = found[#found]
   elseif math.type(value) ~= "integer" or value < 0 or value > #self.order then
-    error(("freeze: 'first' is a number of layers from 0 to %d, not %s"):format(#self.order, tostring(value)), 0)
+    check.raise(("freeze: 'first' is a number of layers from 0 to %d, not %s"):format(#self.order, tostring(value)))
   end
   set(self, 1, last, true)
   set(self, last + 1, #self.order, false)

@@ -1,8 +1,8 @@
 --- Precisions: "f32", and "bf16", which needs a CPU with instructions for it (AMX or AVX512_BF16). On others bf16 is f32, and
 --- that is said once.
+local check = require "scion.check"
 local core = require "scion.core"
 local notice = require "scion.report.notice"
-local options = require "scion.options"
 
 local precision = {}
 
@@ -17,7 +17,7 @@ precision.emulates = os.getenv "SCION_BF16" == "emulate"
 function precision.in_use(wanted)
   if not wanted or wanted == "f32" then return "f32" end
   if wanted ~= "bf16" then
-    error(("precision is 'f32' or 'bf16', not '%s' (did you mean '%s'?)"):format(tostring(wanted), options.nearest(tostring(wanted), known, 1)[1]), 0)
+    check.raise(("precision is 'f32' or 'bf16', not '%s' (did you mean '%s'?)"):format(tostring(wanted), check.nearest(tostring(wanted), known, 1)[1]))
   end
   if core.bf16() ~= "f32" or precision.emulates then return "bf16" end
   notice.once "scion: this CPU has no instructions for bf16 (AMX or AVX512_BF16), so it computes in f32"

@@ -1,5 +1,6 @@
 --- What a network does to an image of 0 to 255 before its first layer: y = x * scale + shift for each channel, perhaps with
 --- the channels reversed (BGR).
+local check = require "scion.check"
 local options = require "scion.options"
 
 local preprocessing = {}
@@ -31,12 +32,12 @@ function preprocessing.resolve(value)
   if type(value) == "table" then
     options.check("preprocess", value, { mean = true, std = true })
     for _, key in ipairs { "mean", "std" } do
-      if type(value[key]) ~= "table" or #value[key] ~= 3 then error("preprocess: '" .. key .. "' is a list of three numbers", 0) end
+      if type(value[key]) ~= "table" or #value[key] ~= 3 then check.raise("preprocess: '" .. key .. "' is a list of three numbers") end
     end
     return standardize(value.mean, value.std)
   end
   local found = named[value]
-  if not found then error(("preprocess is 'tf', 'caffe', 'torch', 'unit' or { mean =, std = }, not '%s'"):format(tostring(value)), 0) end
+  if not found then check.raise(("preprocess is 'tf', 'caffe', 'torch', 'unit' or { mean =, std = }, not '%s'"):format(tostring(value))) end
   return found
 end
 

@@ -1,5 +1,6 @@
 --- The seed of weights and dropout, and a counter that gives every random tensor a stream of its own.
 --- A draw depends on (seed, stream, element) alone: the same script gives the same numbers on any number of threads.
+local check = require "scion.check"
 local random = {}
 
 local seed, stream = 0, 0
@@ -8,7 +9,7 @@ local seed, stream = 0, 0
 --- Raises when n is no whole number.
 ---@param n integer
 function random.seed(n)
-  seed = math.tointeger(n) or error(("scion.seed: the seed is a whole number, not %s"):format(tostring(n)), 2)
+  seed = math.tointeger(n) or check.raise(("scion.seed: the seed is a whole number, not %s"):format(tostring(n)))
   stream = 0
 end
 

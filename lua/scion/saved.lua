@@ -1,5 +1,6 @@
 --- Saved models: one safetensors file, whose metadata holds a format version, the architecture, labels, preprocessing and history
 --- as JSON. Nothing in it is executed: a layer is rebuilt by looking its kind up among the files of nn/.
+local check = require "scion.check"
 local core = require "scion.core"
 local layer = require "scion.layer"
 local model = require "scion.model"
@@ -35,22 +36,22 @@ function saved.save(m, path)
                      history = core.json_encode { epoch = m.epoch, steps = m.steps, entries = m.history } }
   if m.labels then metadata.labels = core.json_encode { labels = m.labels } end
   local ok, message = safetensors.write(path, tensors, metadata)
-  if not ok then error(message, 0) end
+  if not ok then check.raise(message) end
 end
 
 --- A part of the metadata, decoded; raises with the path.
 local function part(metadata, key, path)
   local text = metadata[key]
-  if not text then error(("%s: not a model saved by Scion ('%s' is missing)"):format(path, key), 0) end
+  if not text then check.raise(("%s: not a model saved by Scion ('%s' is missing)"):format(path, key)) end
   local value, message = core.json_decode(text)
-  if type(value) ~= "table" then error(("%s: the metadata's '%s' is damaged: %s"):format(path, key, message or "not an object"), 0) end
+  if type(value) ~= "table" then check.raise(("%s: the metadata's '%s' is damaged: %s"):format(path, key, message or "not an object")) end
   return value
 end
 
 local function rebuild_layer(description, nodes)
   local kind, name = description.kind, description.name
   if type(kind) ~= "string" or not kind:find("^[a-z][a-z0-9_]*$") or type(name) ~= "string" or type(description.options) ~= "table" then
-    error("a layer is not described by kind, name and options", 0)
+    check.raise("a layer is not described by kind, name and options")
   end
   local given = { name = name, origin = description.origin }
   for key, value in pairs(description.options) do given[key] = value end
@@ -58,7 +59,7 @@ local function rebuild_layer(description, nodes)
   if kind ~= "input" then
     local inputs = {}
     for input in tostring(description.inputs):gmatch("[^\n]+") do
-      inputs[#inputs + 1] = nodes[input] or error(("%s: its input '%s' is not described before it"):format(name, input), 0)
+      inputs[#inputs + 1] = nodes[input] or check.raise(("%s: its input '%s' is not described before it"):format(name, input))
     end
     made = made(inputs)
   end
@@ -69,7 +70,7 @@ end
 local function rebuild(description)
   local nodes = {}
   for _, l in ipairs(description.layers or {}) do rebuild_layer(l, nodes) end
-  local output = nodes[description.output] or error("the output layer is not described", 0)
+  local output = nodes[description.output] or check.raise("the output layer is not described")
   local made = model.new { output = output, name = description.name ~= "" and description.name or nil }
   made.variant = description.variant
   return made
@@ -80,14 +81,14 @@ end
 ---@return scion.Model
 function saved.load(path)
   local metadata, message = safetensors.metadata(path)
-  if not metadata then error(message, 0) end
-  if metadata.format ~= "scion" then error(path .. ": not a model saved by Scion; give weights files to scion.models.*{ weights = }", 0) end
+  if not metadata then check.raise(message) end
+  if metadata.format ~= "scion" then check.raise(path .. ": not a model saved by Scion; give weights files to scion.models.*{ weights = }") end
   if metadata.version ~= format_version then
-    error(("%s: format version %s is not known to this version of Scion, which reads %s"):format(path, tostring(metadata.version), format_version), 0)
+    check.raise(("%s: format version %s is not known to this version of Scion, which reads %s"):format(path, tostring(metadata.version), format_version))
   end
   local description, history = part(metadata, "architecture", path), part(metadata, "history", path)
-  local ok, m = pcall(layer.without_initial_values, function() return rebuild(description) end, array.allowance(path))
-  if not ok then error(("%s: the architecture cannot be rebuilt: %s"):format(path, tostring(m)), 0) end
+  local ok, m = check.try(layer.without_initial_values, function() return rebuild(description) end, array.allowance(path))
+  if not ok then check.raise(("%s: the architecture cannot be rebuilt: %s"):format(path, tostring(m))) end
   require("scion.weights").load(m, path)
   m.labels = metadata.labels and part(metadata, "labels", path).labels or nil
   m.epoch, m.steps, m.history = history.epoch, history.steps, history.entries or {}

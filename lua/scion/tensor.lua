@@ -1,4 +1,5 @@
 --- How scripts make tensors. Methods and arithmetic are C: see scion.Tensor in scion/meta.lua.
+local check = require "scion.check"
 local core = require "scion.core"
 local random = require "scion.random"
 
@@ -25,7 +26,7 @@ tensor.full = core.full
 local function check_shape(name, shape)
   for i = 1, #shape do
     if math.type(shape[i]) ~= "integer" or shape[i] < 0 then
-      error(("scion.%s: dimension %d of the shape is %s, not a whole number from 0 up"):format(name, i, tostring(shape[i])), 3)
+      check.raise(("scion.%s: dimension %d of the shape is %s, not a whole number from 0 up"):format(name, i, tostring(shape[i])))
     end
   end
   return shape

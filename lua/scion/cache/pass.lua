@@ -1,5 +1,6 @@
 --- A pass over a data set for which the frozen part of the network runs once an image, and never again: instead of images, batches
 --- hold what that part gives for them. Images that are not kept yet are loaded and computed on the way, in the order of the pass.
+local check = require "scion.check"
 local core = require "scion.core"
 local cost = require "scion.plan.cost"
 local cut = require "scion.plan.cut"
@@ -23,10 +24,10 @@ function pass.options(where, given)
   if given == nil or given == true then return {} end
   if not given then return false end
   local o = math.type(given) == "integer" and { variants = given } or given
-  if type(o) ~= "table" then error(("%s: cache is true, false, a number of variants or a table, not %s"):format(where, tostring(given)), 0) end
+  if type(o) ~= "table" then check.raise(("%s: cache is true, false, a number of variants or a table, not %s"):format(where, tostring(given))) end
   options.check(where .. ": cache", o, { variants = false, upto = false }, 0)
   if o.variants and (math.type(o.variants) ~= "integer" or o.variants < 1) then
-    error(("%s: cache: variants is a whole number from 1 up, not %s"):format(where, tostring(o.variants)), 0)
+    check.raise(("%s: cache: variants is a whole number from 1 up, not %s"):format(where, tostring(o.variants)))
   end
   return o
 end

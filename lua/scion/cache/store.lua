@@ -3,6 +3,7 @@
 ---   SCION_CACHE_MEMORY  GB of rows in memory, in all (1)
 ---   SCION_CACHE_DISK    GB of files, in all (10; 0: no files); the least recently used ones go
 ---   XDG_CACHE_HOME      where the folder scion with the files is (~/.cache)
+local check = require "scion.check"
 local core = require "scion.core"
 local folder = require "scion.folder"
 local lfs = require "lfs"
@@ -26,7 +27,7 @@ local head = 24 -- bytes that the file adds to a row
 local function gigabytes(name, otherwise)
   local text = os.getenv(name)
   local value = text and tonumber(text) or not text and otherwise
-  if not value or value < 0 or value ~= value then error(("%s is a number of GB from 0 up, not '%s'"):format(name, text), 0) end
+  if not value or value < 0 or value ~= value then check.raise(("%s is a number of GB from 0 up, not '%s'"):format(name, text)) end
   return value * 1e9
 end
 

@@ -1,4 +1,5 @@
 --- The augmentation of a data set, from what users write to the numbers that the loader draws from.
+local check = require "scion.check"
 local options = require "scion.options"
 
 local fills = { nearest = true, constant = true, reflect = true, wrap = true }
@@ -28,7 +29,7 @@ return function(where, given, size)
   local o = options.check(where, given, { "flip", rotation = 0, width_shift = 0, height_shift = 0, shear = 0, zoom = 0,
                                           brightness = { 1, 1 }, channel_shift = 0, fill = "nearest", fill_value = 0 }, 0)
   local function want(condition, name, text)
-    if not condition then error(("%s: '%s' is %s"):format(where, name, text), 0) end
+    if not condition then check.raise(("%s: '%s' is %s"):format(where, name, text)) end
   end
   for _, name in ipairs{ "rotation", "width_shift", "height_shift", "shear", "channel_shift", "fill_value" } do
     want(math.type(o[name]) and o[name] >= 0 and o[name] < math.huge, name, "a number from 0 up")

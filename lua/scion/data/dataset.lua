@@ -1,4 +1,5 @@
 --- What all data sets are: images with or without labels, given out in batches by a loader that works ahead.
+local check = require "scion.check"
 local core = require "scion.core"
 local augment_numbers = require "scion.data.augment"
 local options = require "scion.options"
@@ -33,7 +34,7 @@ local function whole(value, lowest) return math.type(value) == "integer" and val
 function dataset.new(where, source, o)
   local size = type(o.size) == "table" and { o.size[1], o.size[2] } or { o.size, o.size }
   local function want(condition, name, text)
-    if not condition then error(("%s: '%s' is %s"):format(where, name, text), 4) end
+    if not condition then check.raise(("%s: '%s' is %s"):format(where, name, text)) end
   end
   want(whole(size[1], 1) and whole(size[2], 1), "size", "a number of pixels or {height, width}")
   want(whole(o.batch, 1), "batch", "a whole number from 1 up")
@@ -83,8 +84,8 @@ end
 function dataset:batches(epoch, given)
   local where = "dataset:batches"
   local o = options.check(where, given, { "shuffle", "batch", "augment" })
-  if epoch ~= nil and math.type(epoch) ~= "integer" then error(where .. ": an epoch is a whole number", 2) end
-  if o.batch ~= nil and not whole(o.batch, 1) then error(where .. ": 'batch' is a whole number from 1 up", 2) end
+  if epoch ~= nil and math.type(epoch) ~= "integer" then check.raise(where .. ": an epoch is a whole number") end
+  if o.batch ~= nil and not whole(o.batch, 1) then check.raise(where .. ": 'batch' is a whole number from 1 up") end
   epoch = epoch or 1
   local shuffle = o.shuffle
   if shuffle == nil then shuffle = self.shuffle end
@@ -132,7 +133,7 @@ end
 ---@return integer[]
 ---Raises when the data set has no labels.
 function dataset:class_counts()
-  if not self.classes then error("dataset:class_counts: this data set has no labels", 2) end
+  if not self.classes then check.raise("dataset:class_counts: this data set has no labels") end
   return core.count(self.classes, #self.labels)
 end
 

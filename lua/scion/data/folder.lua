@@ -1,4 +1,5 @@
 --- A folder with a folder of images for each class, as Keras's flow_from_directory reads it.
+local check = require "scion.check"
 local core = require "scion.core"
 local lfs = require "lfs"
 local dataset = require "scion.data.dataset"
@@ -102,7 +103,7 @@ end
 return function(path, given)
   local o = options.check(where, given, { "augment", "workers", "labels", size = 224, batch = 32, shuffle = true, seed = 0, memory = 1e9,
                                            reducing_gap = 2 })
-  if type(path) ~= "string" then error(("%s: a path is a string, not a %s"):format(where, type(path)), 2) end
+  if type(path) ~= "string" then check.raise(("%s: a path is a string, not a %s"):format(where, type(path))) end
   path = #path > 1 and path:gsub("/+$", "") or path
   local labels, message = class_folders(path)
   local good = labels ~= nil
@@ -115,6 +116,6 @@ return function(path, given)
     files, numbers = list_images(path, labels)
     good, message = files ~= nil, numbers
   end
-  if not good then error(where .. ": " .. message, 2) end
+  if not good then check.raise(where .. ": " .. message) end
   return dataset.new(where, { files = files, classes = (core.from_one(numbers)), labels = labels, path = path }, o)
 end

@@ -1,4 +1,5 @@
 --- Data sets: images in folders, in a list of files, or in memory. See scion.data.dataset for what they all can do.
+local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local options = require "scion.options"
@@ -14,9 +15,9 @@ local data = { folder = require "scion.data.folder" }
 function data.files(list, given)
   local where = "scion.data.files"
   local o = options.check(where, given, { "augment", "workers", size = 224, batch = 32, shuffle = false, seed = 0, memory = 0, reducing_gap = 2 })
-  if type(list) ~= "table" then error(where .. ": wants a list of paths", 2) end
+  if type(list) ~= "table" then check.raise(where .. ": wants a list of paths") end
   for i, path in ipairs(list) do
-    if type(path) ~= "string" then error(("%s: entry %d of the list is no path but a %s"):format(where, i, type(path)), 2) end
+    if type(path) ~= "string" then check.raise(("%s: entry %d of the list is no path but a %s"):format(where, i, type(path))) end
   end
   return dataset.new(where, { files = table.move(list, 1, #list, 1, {}), quiet = true }, o)
 end
@@ -36,8 +37,8 @@ local function from_names(where, given, names)
   local numbers, of = {}, {}
   for i, name in ipairs(names) do of[name] = i end
   for i, name in ipairs(given) do
-    numbers[i] = of[name] or error(("%s: label %d, '%s', is not among the labels (%s)"):format(where, i, tostring(name),
-                                   table.concat(names, ", ")), 3)
+    numbers[i] = of[name] or check.raise(("%s: label %d, '%s', is not among the labels (%s)"):format(where, i, tostring(name),
+                                   table.concat(names, ", ")))
   end
   return core.from_one(numbers), names
 end
@@ -49,7 +50,7 @@ local function from_numbers(where, given, names)
     names = {}
     for i = 1, largest do names[i] = tostring(i) end
   elseif largest > #names then
-    error(("%s: class %d, but there are %d labels"):format(where, largest, #names), 3)
+    check.raise(("%s: class %d, but there are %d labels"):format(where, largest, #names))
   end
   return classes, names
 end
@@ -67,18 +68,18 @@ function data.tensors(images, labels, given)
   local o = options.check(where, given, { "augment", "workers", "size", "labels", batch = 32, shuffle = true, seed = 0 })
   local shape = images:shape()
   if images:dtype() ~= "u8" or #shape ~= 4 or shape[4] ~= 3 then
-    error(("%s: images are a u8 tensor NxHxWx3, not %s %s"):format(where, images:dtype(), table.concat(shape, "x")), 2)
+    check.raise(("%s: images are a u8 tensor NxHxWx3, not %s %s"):format(where, images:dtype(), table.concat(shape, "x")))
   end
   o.size = o.size or { shape[2], shape[3] }
   local source = { images = images, count = shape[1] }
   if type(labels) == "userdata" and labels:dtype() == "f32" then
     source.targets = labels
-    if #labels ~= shape[1] then error(("%s: %d images, but %d targets"):format(where, shape[1], #labels), 2) end
+    if #labels ~= shape[1] then check.raise(("%s: %d images, but %d targets"):format(where, shape[1], #labels)) end
   elseif labels then
     local named = type(labels) == "table" and type(labels[1]) == "string"
     source.classes, source.labels = (named and from_names or from_numbers)(where, labels, o.labels)
     local n = source.classes:shape()[1]
-    if n ~= shape[1] then error(("%s: %d images, but %d labels"):format(where, shape[1], n), 2) end
+    if n ~= shape[1] then check.raise(("%s: %d images, but %d labels"):format(where, shape[1], n)) end
   end
   return dataset.new(where, source, o)
 end

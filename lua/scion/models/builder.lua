@@ -1,4 +1,5 @@
 --- What all architectures share: their options, the input, the top, loading weights, and the names their publishers use.
+local check = require "scion.check"
 local layer = require "scion.layer"
 local model = require "scion.model"
 local nn = require "scion.nn"
@@ -52,7 +53,7 @@ local function input_size(definition, variant, given)
   for axis = 1, 2 do
     local n = type(pair) == "table" and pair[axis]
     if math.type(n) ~= "integer" or n < variant.smallest then
-      error(("%s: input is a size from %d up, or a list of height and width"):format(definition.name, variant.smallest), 0)
+      check.raise(("%s: input is a size from %d up, or a list of height and width"):format(definition.name, variant.smallest))
     end
   end
   return pair
@@ -64,7 +65,7 @@ local function find_variant(definition, name)
     if variant.name == name or not name then return variant end
     names[i] = "'" .. variant.name .. "'"
   end
-  error(("%s: variant is %s, not '%s'"):format(definition.name, table.concat(names, " or "), tostring(name)), 0)
+  check.raise(("%s: variant is %s, not '%s'"):format(definition.name, table.concat(names, " or "), tostring(name)))
 end
 
 --- The variant that a file's publisher means, if the architecture has it.
@@ -77,7 +78,7 @@ end
 
 local function set_statistics(made, statistics)
   if statistics ~= "stored" and statistics ~= "batch" then
-    error(("batch_norm is 'stored' or 'batch', not '%s'"):format(tostring(statistics)), 0)
+    check.raise(("batch_norm is 'stored' or 'batch', not '%s'"):format(tostring(statistics)))
   end
   for _, node in ipairs(made.order) do
     if node.layer.kind == "batch_norm" then node.layer.options.statistics = statistics end
@@ -96,7 +97,7 @@ end
 --- Raises unless the option `width`, by which numbers of channels are multiplied, is sensible.
 ---@param o table
 function builder.check_width(o)
-  if type(o.width) ~= "number" or not (o.width >= 1 / 32 and o.width <= 16) then error("width is a number from 1/32 to 16", 0) end
+  if type(o.width) ~= "number" or not (o.width >= 1 / 32 and o.width <= 16) then check.raise("width is a number from 1/32 to 16") end
 end
 
 --- How Keras pads an image before a convolution of stride 2: half a kernel at the end, and one less at the start of even sizes.

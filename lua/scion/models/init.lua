@@ -1,6 +1,6 @@
 --- Architectures: scion.models.X is the file models/X.lua, or is defined in the file of its family: the one that X's name begins
 --- with, as resnet50's does with resnet.
-local options = require "scion.options"
+local check = require "scion.check"
 
 local models = {}
 
@@ -24,7 +24,7 @@ return setmetatable(models, {
     if not require("scion.models.builder").is(made) then
       local names = {}
       for i, known in ipairs(models.list()) do names[i] = known.name end
-      error(("scion.models has no architecture '%s' (the nearest: %s)"):format(tostring(name), table.concat(options.nearest(tostring(name), names), ", ")), 2)
+      check.raise(("scion.models has no architecture '%s' (the nearest: %s)"):format(tostring(name), table.concat(check.nearest(tostring(name), names), ", ")))
     end
     rawset(self, name, made)
     return made

@@ -1,4 +1,5 @@
 --- Layers: scion.nn.X is the file nn/X.lua; the activations have constructors of their own.
+local check = require "scion.check"
 local nn = {}
 
 for _, name in ipairs { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid" } do
@@ -13,7 +14,7 @@ return setmetatable(nn, {
   __index = function(self, name)
     local path = "scion.nn." .. tostring(name)
     if not package.searchpath(path, package.path) then
-      error(("scion.nn has no layer '%s'"):format(tostring(name)), 2)
+      check.raise(("scion.nn has no layer '%s'"):format(tostring(name)))
     end
     local constructor = require(path)
     rawset(self, name, constructor)

@@ -1,4 +1,5 @@
 --- model:features: the output of a layer for many images at once.
+local check = require "scion.check"
 local core = require "scion.core"
 local options = require "scion.options"
 local pass = require "scion.cache.pass"
@@ -25,14 +26,14 @@ return function(model, data, name, given)
   local shape = { table.unpack(part.output.shape) }
   local pool = given.pool
   if pool and (not pools[pool] or #shape ~= 3) then
-    error(("features: pool is 'avg' or 'max' of an image, and %s gives %s"):format(name, table.concat(shape, "x")), 0)
+    check.raise(("features: pool is 'avg' or 'max' of an image, and %s gives %s"):format(name, table.concat(shape, "x")))
   end
   if pool then shape = { shape[3] } end
   local set = predict.dataset(model, data, given.batch)
   local total, at, classes = #set, 0, {}
   local features = core.new({ total, table.unpack(shape) }, "f32")
   predict.run(part, set, { batch = given.batch, cache = pass.options("features", given.cache) }, function(output, n, _, failures, labels)
-    if set ~= data and failures and failures[1] then error(failures[1].message, 0) end
+    if set ~= data and failures and failures[1] then check.raise(failures[1].message) end
     if n == 0 then return end
     local rows = features:slice(1, at + 1, at + n)
     if pool then core.run { pools[pool], x = output, y = rows } else core.copy(output, rows) end

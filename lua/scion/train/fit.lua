@@ -1,5 +1,6 @@
 --- model:fit: epochs of steps. A step is whole or absent: the loss and the gradients are checked before the first weight changes,
 --- and an interrupt is only looked at in between.
+local check = require "scion.check"
 local core = require "scion.core"
 local metrics = require "scion.train.metrics"
 local optim = require "scion.optim"
@@ -37,15 +38,15 @@ local history_class = {
 
 local function weights_of_classes(given, labels)
   if not given then return nil end
-  if not labels then error("fit: class_weights needs a data set with labels", 0) end
+  if not labels then check.raise("fit: class_weights needs a data set with labels") end
   local values, position = {}, {}
   for i, label in ipairs(labels) do values[i], position[label] = 1.0, i end
   for key, weight in pairs(given) do
     local i = math.type(key) == "integer" and key or position[key]
     if not i or not values[i] then
-      error(("fit: class_weights names '%s', which is none of the labels (%s)"):format(tostring(key), table.concat(labels, ", ")), 0)
+      check.raise(("fit: class_weights names '%s', which is none of the labels (%s)"):format(tostring(key), table.concat(labels, ", ")))
     end
-    if type(weight) ~= "number" or weight < 0 or weight ~= weight then error(("fit: the weight of class '%s' is not a number from 0 up"):format(labels[i]), 0) end
+    if type(weight) ~= "number" or weight < 0 or weight ~= weight then check.raise(("fit: the weight of class '%s' is not a number from 0 up"):format(labels[i])) end
     values[i] = weight
   end
   return require("scion.tensor").tensor(values, "f32")
@@ -62,10 +63,10 @@ local function prepare(model, data, given)
     targets.same_labels(data.labels, "in the training set", given.validate.labels, "in the validation set")
   end
   local epochs = given.epochs or known.epochs
-  if math.type(epochs) ~= "integer" or epochs < 0 then error("fit: epochs is a whole number from 0 up, not " .. tostring(epochs), 0) end
+  if math.type(epochs) ~= "integer" or epochs < 0 then check.raise("fit: epochs is a whole number from 0 up, not " .. tostring(epochs)) end
   local trains = false
   for _, node in ipairs(model.order) do trains = trains or #node.layer:trainable() > 0 end
-  if not trains then error("fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head", 0) end
+  if not trains then check.raise("fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head") end
   return { model = model, data = data, loss = loss, epochs = epochs, optimizer = given.optimizer or optim.rmsprop(), validate = given.validate,
            cache = pass.options("fit", given.cache), precision = precision.in_use(given.precision or model.precision),
            callbacks = given.callbacks or {}, class_weights = weights_of_classes(given.class_weights, data.labels),
@@ -76,12 +77,12 @@ end
 local function check_step(job, plan, arena, loss)
   local where = ("epoch %d, step %d"):format(job.model.epoch + 1, job.step)
   if loss ~= loss or loss == math.huge or loss == -math.huge then
-    error(("the loss is %s in %s; the weights are those of the step before. Try a lower learning rate than %g"):format(
-      loss ~= loss and "NaN" or "infinite", where, job.optimizer.lr), 0)
+    check.raise(("the loss is %s in %s; the weights are those of the step before. Try a lower learning rate than %g"):format(
+      loss ~= loss and "NaN" or "infinite", where, job.optimizer.lr))
   end
   for _, g in ipairs(plan.gradients) do
     if not core.finite(core.place(arena, g.place)) then
-      error(("the gradient of %s/%s is not finite in %s; the weights are those of the step before"):format(g.layer.name, g.parameter.name, where), 0)
+      check.raise(("the gradient of %s/%s is not finite in %s; the weights are those of the step before"):format(g.layer.name, g.parameter.name, where))
     end
   end
 end
@@ -122,7 +123,7 @@ local function train_epoch(job, bar)
     end
   end
   if core.interrupted() then return nil end
-  if sums.examples == 0 then error("fit: the data set gave no image that can be read", 0) end
+  if sums.examples == 0 then check.raise("fit: the data set gave no image that can be read") end
   local seconds = core.clock() - start
   model.epoch = model.epoch + 1
   return { epoch = model.epoch, loss = sums:loss(), accuracy = sums:accuracy(), seconds = seconds, images_per_second = sums.examples / seconds,

@@ -1,4 +1,5 @@
 --- model:predict: labels and confidences for files, tensors and data sets.
+local check = require "scion.check"
 local core = require "scion.core"
 local options = require "scion.options"
 local pass = require "scion.cache.pass"
@@ -38,7 +39,7 @@ function predict.dataset(model, x, batch)
   local size = { model.input.shape[1], model.input.shape[2] }
   if type(x) == "string" then x = { x } end
   if type(x) == "userdata" then return data.tensors(x, nil, { batch = batch or 32 }) end
-  if type(x) ~= "table" then error("predict takes a file, a list of files, a tensor of images or a data set, not a " .. type(x), 0) end
+  if type(x) ~= "table" then check.raise("predict takes a file, a list of files, a tensor of images or a data set, not a " .. type(x)) end
   return data.files(x, { size = size, batch = batch or 32 })
 end
 

@@ -1,4 +1,5 @@
 --- Which loss a network is trained with, and whether a data set fits it.
+local check = require "scion.check"
 local core = require "scion.core"
 
 local targets = {}
@@ -12,7 +13,7 @@ local losses = { categorical = true, binary = true, mse = true }
 ---@return "categorical"|"binary"|"mse"
 function targets.loss(model, given)
   if given then
-    if not losses[given] then error(("loss is 'categorical', 'binary' or 'mse', not '%s'"):format(tostring(given)), 0) end
+    if not losses[given] then check.raise(("loss is 'categorical', 'binary' or 'mse', not '%s'"):format(tostring(given))) end
     return given
   end
   return by_activation[model.output.layer.options.activation or "linear"] or "mse"
@@ -25,14 +26,14 @@ end
 function targets.check(model, data, loss)
   local shape, size = model.input.shape, data.size
   if size and (size[1] ~= shape[1] or size[2] ~= shape[2]) then
-    error(("the data set has images of %dx%d, but the model takes %dx%d"):format(size[1], size[2], shape[1], shape[2]), 0)
+    check.raise(("the data set has images of %dx%d, but the model takes %dx%d"):format(size[1], size[2], shape[1], shape[2]))
   end
   if not data.labels or loss == "mse" then return end
   local outputs = model.output.shape[#model.output.shape]
   local classes = (loss == "binary" and outputs == 1) and 2 or outputs
   if #data.labels ~= classes then
-    error(("%s: the model's last layer distinguishes %d classes, but the data set has %d (%s)"):format(
-      model.output.layer.name, classes, #data.labels, table.concat(data.labels, ", ")), 0)
+    check.raise(("%s: the model's last layer distinguishes %d classes, but the data set has %d (%s)"):format(
+      model.output.layer.name, classes, #data.labels, table.concat(data.labels, ", ")))
   end
 end
 
@@ -46,8 +47,8 @@ function targets.same_labels(one, of_one, other, of_other)
   local function name(label) return label and ("'%s'"):format(label) or "absent" end
   for i = 1, math.max(#one, #other) do
     if one[i] ~= other[i] then
-      error(("labels disagree: class %d is %s %s, but %s %s; give one data set the labels of the other (labels = train.labels)"):format(
-        i, name(one[i]), of_one, name(other[i]), of_other), 0)
+      check.raise(("labels disagree: class %d is %s %s, but %s %s; give one data set the labels of the other (labels = train.labels)"):format(
+        i, name(one[i]), of_one, name(other[i]), of_other))
     end
   end
 end
@@ -58,7 +59,7 @@ end
 ---@param outputs integer[] shape of the output
 ---@return scion.Tensor
 function targets.tensor(labels, loss, outputs)
-  if not labels then error("the data set has no labels, so there is no loss to compute", 0) end
+  if not labels then check.raise("the data set has no labels, so there is no loss to compute") end
   if loss == "categorical" then return labels end
   local shape = { labels:shape()[1], table.unpack(outputs) }
   local target = core.new(shape, "f32")

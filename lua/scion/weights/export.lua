@@ -1,4 +1,5 @@
 --- A model's weights for PyTorch and for Keras.
+local check = require "scion.check"
 local core = require "scion.core"
 
 local export = {}
@@ -34,7 +35,7 @@ end
 
 local function to_safetensors(model, path)
   local written, message = core.safetensors_write(path, require("scion.weights.torchvision").tensors(layers_of(model)), { format = "pt", variant = model.variant })
-  if not written then error(message, 0) end
+  if not written then check.raise(message) end
 end
 
 --- A list of names as an attribute, or as several: name0, name1, …
@@ -84,7 +85,7 @@ local function to_keras(model, path)
   if written then written, message = os.rename(temporary, path) end
   if not written then
     os.remove(temporary)
-    error((message:gsub(temporary:gsub("%p", "%%%0"), (path:gsub("%%", "%%%%")))), 0)
+    check.raise((message:gsub(temporary:gsub("%p", "%%%0"), (path:gsub("%%", "%%%%")))))
   end
 end
 
@@ -99,7 +100,7 @@ function export.write(model, path)
     notice_variant(model, "keras", path)
     to_keras(model, path)
   else
-    error(("%s: export writes .safetensors (PyTorch) and .h5 (Keras)"):format(path), 0)
+    check.raise(("%s: export writes .safetensors (PyTorch) and .h5 (Keras)"):format(path))
   end
 end
 

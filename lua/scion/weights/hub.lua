@@ -1,4 +1,5 @@
 --- Published weights: downloaded once, checked, and kept in the cache folder. The curl program downloads; sha256sum and md5sum check.
+local check = require "scion.check"
 local core = require "scion.core"
 local folder = require "scion.folder"
 local lfs = require "lfs"
@@ -18,7 +19,7 @@ local function hash_of(kind, path)
     local digits = pipe:read "a":match "^%x+"
     if digits then return digits end
   end
-  error(("%s: cannot be checked: there is no program %s"):format(path, programs[kind][1]), 0)
+  check.raise(("%s: cannot be checked: there is no program %s"):format(path, programs[kind][1]))
 end
 
 --- Why a file is not the published one, or nothing.
@@ -43,12 +44,12 @@ local function curl(url, to)
     "--output", quote(to), "--url", quote(url), look }, " ")))
   local answer = pipe:read "a"
   local _, how, code = pipe:close()
-  if how == "signal" or code > 128 then error(("%s: the download was interrupted; the next one goes on from there"):format(url), 0) end
+  if how == "signal" or code > 128 then check.raise(("%s: the download was interrupted; the next one goes on from there"):format(url)) end
   return code, tonumber(answer)
 end
 
 local function fail(url, target, reason)
-  error(("%s cannot be had: %s. Without a connection put the file at %s; SCION_WEIGHTS_URL names a mirror's folder"):format(url, reason, target), 0)
+  check.raise(("%s cannot be had: %s. Without a connection put the file at %s; SCION_WEIGHTS_URL names a mirror's folder"):format(url, reason, target))
 end
 
 local function download(file, url, target)
@@ -76,18 +77,18 @@ end
 ---@return string path
 function hub.fetch(file)
   local path, name = folder.path(), file.url:match "[^/]*$":gsub("[^%w._-]", "_")
-  if not path then error(("%s: there is no folder to keep it in: neither XDG_CACHE_HOME nor HOME is an absolute path"):format(file.url), 0) end
+  if not path then check.raise(("%s: there is no folder to keep it in: neither XDG_CACHE_HOME nor HOME is an absolute path"):format(file.url)) end
   local target = path .. "/" .. name
   if lfs.attributes(target, "mode") == "file" then return target end
   local made, trouble = folder.make(path)
-  if not made then error(trouble, 0) end
+  if not made then check.raise(trouble) end
   local lock <close>, message = core.lock(target .. ".lock")
-  if not lock then error(message, 0) end
+  if not lock then check.raise(message) end
   if lfs.attributes(target, "mode") == "file" then return target end
   local mirror = os.getenv "SCION_WEIGHTS_URL"
   local part = download(file, mirror and mirror:gsub("/*$", "/") .. name or file.url, target)
   local renamed, problem = os.rename(part, target)
-  if not renamed then error(problem, 0) end
+  if not renamed then check.raise(problem) end
   return target
 end
 
@@ -117,13 +118,13 @@ end
 function hub.imagenet(architecture, variant, o)
   local best, score
   if o.top and o.classes ~= 1000 then
-    error(("%s: weights = 'imagenet' with a top has 1000 classes, not %s; graft a top of your own"):format(architecture.name, tostring(o.classes)), 0)
+    check.raise(("%s: weights = 'imagenet' with a top has 1000 classes, not %s; graft a top of your own"):format(architecture.name, tostring(o.classes)))
   end
   for _, file in ipairs(variant.weights) do
     local found = suits(file, variant, o)
     if found and (not score or found > score) then best, score = file, found end
   end
-  if not best then error(("%s: no weights are published for these options"):format(architecture.name), 0) end
+  if not best then check.raise(("%s: no weights are published for these options"):format(architecture.name)) end
   return hub.fetch(best)
 end
 

@@ -1,5 +1,6 @@
 --- Weights from files, by what the file is: Keras's HDF5 and .keras archives, PyTorch's state dicts, and safetensors, Scion's own or
 --- with torchvision's names.
+local check = require "scion.check"
 local core = require "scion.core"
 local identify = require "scion.weights.identify"
 local match = require "scion.weights.match"
@@ -10,7 +11,7 @@ local weights = {}
 --- What is refused ends with what the file looks like, if that is anything known.
 local function refuse(path, problem, arrays, publisher)
   local known = identify.architecture(arrays, publisher)
-  error(("%s: %s%s"):format(path, problem, known and (" (the file looks like %s)"):format(known) or ""), 0)
+  check.raise(("%s: %s%s"):format(path, problem, known and (" (the file looks like %s)"):format(known) or ""))
 end
 
 --- Arrays by name: compares, refuses if it must, and reads.
@@ -18,7 +19,7 @@ local function load_arrays(path, arrays, expected, may_be_left, strict)
   local report, matched = match.compare(path, arrays, expected, may_be_left)
   if strict and not report:complete() then refuse(path, report:problem(), arrays, "torchvision") end
   local read, message = match.read(matched)
-  if not read then error(message, 0) end
+  if not read then check.raise(message) end
   return report
 end
 
@@ -30,14 +31,14 @@ end
 
 local function load_torch(path, layers, strict)
   local arrays <close>, message = require("scion.weights.torch").arrays(path)
-  if not arrays then error(message, 0) end
+  if not arrays then check.raise(message) end
   return load_torchvision(path, arrays, layers, strict)
 end
 
 local function load_safetensors(path, layers, strict)
   local safetensors = require "scion.weights.safetensors"
   local arrays, message = safetensors.arrays(path)
-  if not arrays then error(message, 0) end
+  if not arrays then check.raise(message) end
   for _, a in ipairs(arrays) do
     if a.name:find("/", 1, true) then return load_arrays(path, arrays, safetensors.expected(layers), nil, strict) end
   end
@@ -48,7 +49,7 @@ local function load_keras(path, layers, strict)
   local report, message, arrays = require("scion.weights.keras").load(path, layers, { strict = strict })
   if report then return report end
   if arrays then refuse(path, message:sub(#path + 3), arrays, "keras") end
-  error(message, 0)
+  check.raise(message)
 end
 
 local function holds_keras(path)
@@ -58,14 +59,14 @@ end
 
 local function load_archive(path, layers, strict)
   local keras, message = holds_keras(path)
-  if message then error(message, 0) end
+  if message then check.raise(message) end
   return (keras and load_keras or load_torch)(path, layers, strict)
 end
 
 --- What a file is: "hdf5", "zip", "pickle" or "safetensors". A pickle's first bytes could be a header's length, of terabytes.
 local function format_of(path)
   local file <close>, message = io.open(path, "rb")
-  if not file then error(message, 0) end
+  if not file then check.raise(message) end
   local head = file:read(8) or ""
   if head:sub(1, 4) == "\137HDF" then return "hdf5" end
   if head:sub(1, 4) == "PK\3\4" then return "zip" end

@@ -1,5 +1,6 @@
 --- Weights from Keras's files, .h5 and .keras. Layers are matched by the names that Keras gives them, where the file's are the model's; else
 --- by order, as Keras does it, since the names in a file (conv2d_17) depend on what else its author had built before.
+local check = require "scion.check"
 local array = require "scion.weights.array"
 local core = require "scion.core"
 local keras_layers = require "scion.weights.keras_layers"
@@ -37,7 +38,7 @@ end
 
 --- What a call of the file gave; raises its message.
 local function need(value, message)
-  if message then error(message, 0) end
+  if message then check.raise(message) end
   return value
 end
 
@@ -48,7 +49,7 @@ end
 function keras.read(path)
   local file <close>, message = open(path)
   if not file then return nil, message end
-  local ok, layers = pcall(keras_layers.read, file, path)
+  local ok, layers = check.try(keras_layers.read, file, path)
   if ok then return layers end
   return nil, layers
 end
@@ -184,7 +185,7 @@ local function load(file, path, layers, strict)
   local ordered, by_name = in_our_order(theirs, layers)
   theirs = ordered
   if ambiguous and not by_name then
-    error(path .. ": its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's", 0)
+    check.raise(path .. ": its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's")
   end
   local found, pairs_that_fit = compare_loosely(path, theirs, layers)
   if strict then
@@ -218,7 +219,7 @@ function keras.load(path, layers, given)
   for _, layer in ipairs(layers) do
     if #layer.parameters > 0 then ours[#ours + 1] = layer end
   end
-  local ok, result = pcall(load, file, path, ours, strict)
+  local ok, result = check.try(load, file, path, ours, strict)
   if ok then return result end
   if type(result) ~= "table" then return nil, result end
   local arrays = {}

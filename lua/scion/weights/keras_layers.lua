@@ -2,6 +2,7 @@
 --- weights of each; in a whole saved model both lie under the group model_weights. Keras 3's .weights.h5, which .keras archives hold
 --- too, has a group for each layer, named by its class and counted; the order of different classes is not told. A model may hold
 --- another one as a layer, whose weights then lie below its name.
+local check = require "scion.check"
 local keras_layers = {}
 
 ---@class scion.KerasWeight
@@ -15,7 +16,7 @@ local keras_layers = {}
 
 --- What a call of the file gave; raises its message.
 local function need(value, message)
-  if message then error(message, 0) end
+  if message then check.raise(message) end
   return value
 end
 
@@ -92,7 +93,7 @@ local function listed_layers(file, path, root, names, ours, fits)
   for _, name in ipairs(names) do
     local group = (root == "/" and "" or root) .. "/" .. name
     local weights = names_at(file, group, "weight_names")
-    if not weights then error(("%s: layer '%s' has no attribute weight_names"):format(path, name), 0) end
+    if not weights then check.raise(("%s: layer '%s' has no attribute weight_names"):format(path, name)) end
     for i, weight in ipairs(weights) do weights[i] = weight_at(file, weight, group .. "/" .. weight) end
     local inner, runs = inner_layers(weights)
     inner = inner and order_inner(inner, runs, ours or {}, #layers + 1, fits) or { { name = name, weights = weights } }
@@ -252,7 +253,7 @@ function keras_layers.read(file, path, ours, fits)
       return layers or any_order(file, group, ours), false, ambiguous
     end
   end
-  error(path .. ": not in the layout of Keras's files: it has neither an attribute layer_names nor a group of layers", 0)
+  check.raise(path .. ": not in the layout of Keras's files: it has neither an attribute layer_names nor a group of layers")
 end
 
 return keras_layers

@@ -1,5 +1,6 @@
 --- PyTorch's state dicts: what torch.save writes, as a zip archive (since 1.6) and as a chain of pickles (before). Of the pickles only
 --- tensors and plain containers are understood, and nothing in a file is ever called: see pickle.lua.
+local check = require "scion.check"
 local array = require "scion.weights.array"
 local core = require "scion.core"
 local lfs = require "lfs"
@@ -17,30 +18,30 @@ local storages = { Float = "F32", Half = "F16", Double = "F64", BFloat16 = "BF16
 
 -- ---- what the pickles may mention -----------------------------------------------------------------------------------
 
-local function check(condition, message)
+local function ensure(condition, message)
   if not condition then pickle.fail("it describes a tensor wrongly: %s", message) end
 end
 
 local function natural(value) return math.type(value) == "integer" and value >= 0 end
 
 local function sizes(tuple, what)
-  check(type(tuple) == "table" and tuple.type == "tuple", what .. " is no tuple")
-  check(#tuple <= most_dimensions, what .. " has more than 64 numbers")
-  for _, n in ipairs(tuple) do check(natural(n), what .. " has what is no whole number from 0 up") end
+  ensure(type(tuple) == "table" and tuple.type == "tuple", what .. " is no tuple")
+  ensure(#tuple <= most_dimensions, what .. " has more than 64 numbers")
+  for _, n in ipairs(tuple) do ensure(natural(n), what .. " has what is no whole number from 0 up") end
   return tuple -- not copied: many tensors may share one
 end
 
 local function rebuild_tensor(arguments)
   local storage, first = arguments[1], arguments[2]
-  check(type(storage) == "table" and storage.type == "storage", "it has no storage")
-  check(natural(first), "its offset is no whole number")
+  ensure(type(storage) == "table" and storage.type == "storage", "it has no storage")
+  ensure(natural(first), "its offset is no whole number")
   local shape, strides = sizes(arguments[3], "its shape"), sizes(arguments[4], "its strides")
-  check(#shape == #strides, "shape and strides differ in length")
+  ensure(#shape == #strides, "shape and strides differ in length")
   return { type = "tensor", storage = storage, first = first, shape = shape, strides = strides }
 end
 
 local function rebuild_parameter(arguments)
-  check(type(arguments[1]) == "table" and arguments[1].type == "tensor", "a parameter holds no tensor")
+  ensure(type(arguments[1]) == "table" and arguments[1].type == "tensor", "a parameter holds no tensor")
   return arguments[1]
 end
 
@@ -58,14 +59,14 @@ end
 
 --- A storage by its persistent id: ("storage", type, key, location, elements, and in old files a view of another one or None).
 local function persistent_storage(id)
-  check(type(id) == "table" and id.type == "tuple" and id[1] == "storage", "a persistent id is no storage")
+  ensure(type(id) == "table" and id.type == "tuple" and id[1] == "storage", "a persistent id is no storage")
   local dtype = type(id[2]) == "table" and id[2].dtype
-  check(dtype, "a storage has no type")
-  check(type(id[3]) == "string" and natural(id[5]), "a storage has no key or size")
+  ensure(dtype, "a storage has no type")
+  ensure(type(id[3]) == "string" and natural(id[5]), "a storage has no key or size")
   local view = type(id[6]) == "table" and id[6].type == "tuple" and id[6]
   if not view then return { type = "storage", dtype = dtype, key = id[3], first = 0, count = id[5] } end
-  check(natural(view[2]) and natural(view[3]), "a view of a storage has no offset or size")
-  check(view[2] <= id[5] and view[3] <= id[5] - view[2], "a view is larger than its storage")
+  ensure(natural(view[2]) and natural(view[3]), "a view of a storage has no offset or size")
+  ensure(view[2] <= id[5] and view[3] <= id[5] - view[2], "a view is larger than its storage")
   return { type = "storage", dtype = dtype, key = id[3], first = view[2], count = view[3] }
 end
 
@@ -90,7 +91,7 @@ local function tensors_in(value)
     if type(key) == "string" and type(value[i]) == "table" and value[i].type == "tensor" then
       index[key] = index[key] or #list + 1
       list[index[key]] = { name = key, tensor = value[i] }
-      if #list > most_tensors then error(("it holds more than %d tensors"):format(most_tensors), 0) end
+      if #list > most_tensors then check.raise(("it holds more than %d tensors"):format(most_tensors)) end
     end
   end
   return list
@@ -130,10 +131,10 @@ local function to_arrays(path, value, find)
     local a = { name = found.name, path = path, dtype = storage.dtype, shape = t.shape, strides = t.strides, first = storage.first + t.first,
                 read = read, bytes = math.min(bytes, (storage.first + storage.count) * size) }
     local problem = array.misfit(a)
-    if problem then error(problem, 0) end
+    if problem then check.raise(problem) end
     arrays[i] = a
   end
-  if #arrays == 0 then error("it holds no tensors by names: not a state dict", 0) end
+  if #arrays == 0 then check.raise("it holds no tensors by names: not a state dict") end
   strip_prefix(arrays)
   return arrays
 end
@@ -142,13 +143,13 @@ end
 
 local function read_pickle(text, position, rule)
   local value, next_or_message = pickle.read(text, position, rule or globals)
-  if value == nil then error("its pickle is refused: " .. next_or_message, 0) end
+  if value == nil then check.raise("its pickle is refused: " .. next_or_message) end
   return value, next_or_message
 end
 
 --- What a read gave, as a string; raises its message without the path.
 local function string_of(path, tensor, message)
-  local bytes <close> = tensor or error(message:sub(#path + 3), 0)
+  local bytes <close> = tensor or check.raise(message:sub(#path + 3))
   return bytes:bytes()
 end
 
@@ -157,14 +158,14 @@ local function bytes_at(path, place, count) return string_of(path, core.read_byt
 local function read_archive(path, archive)
   local entries, root = archive:entries(), nil
   for name in pairs(entries) do root = name:match "^(.*)data%.pkl$" or root end
-  if not root then error("a zip archive without data.pkl: not written by torch.save", 0) end
+  if not root then check.raise("a zip archive without data.pkl: not written by torch.save") end
   local function whole(name) return string_of(path, archive:read(name, 0, entries[name].bytes)) end
   local order, description = root .. "byteorder", root .. "data.pkl"
-  if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then error("it is of a machine of another byte order", 0) end
-  if entries[description].bytes > most_pickled then error("its data.pkl is too long", 0) end
+  if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then check.raise("it is of a machine of another byte order") end
+  if entries[description].bytes > most_pickled then check.raise("its data.pkl is too long") end
   return to_arrays(path, read_pickle(whole(description), 1), function(storage)
     local name = root .. "data/" .. storage.key
-    local entry = entries[name] or error(("storage '%s' is missing"):format(storage.key), 0)
+    local entry = entries[name] or check.raise(("storage '%s' is missing"):format(storage.key))
     return function(offset, count, room) return archive:read(name, offset, count, room) end, entry.bytes
   end)
 end
@@ -172,10 +173,10 @@ end
 --- The chain: magic number, version, the writer's machine, the object, the list of storages; then each storage, its size before it.
 local function read_chain(path, text, size)
   local magic, position = read_pickle(text, 1)
-  if magic ~= magic_number then error("a pickle, but not one of torch.save", 0) end
+  if magic ~= magic_number then check.raise("a pickle, but not one of torch.save") end
   local version, value, keys
   version, position = read_pickle(text, position)
-  if version ~= 1001 then error(("it has version %s of PyTorch's format, not 1001"):format(tostring(version)), 0) end
+  if version ~= 1001 then check.raise(("it has version %s of PyTorch's format, not 1001"):format(tostring(version))) end
   local _
   _, position = read_pickle(text, position)
   local element_sizes = {}
@@ -187,15 +188,15 @@ local function read_chain(path, text, size)
   keys, position = read_pickle(text, position)
   local places, place = {}, position - 1
   for _, key in ipairs(type(keys) == "table" and keys or {}) do
-    local element = element_sizes[key] or error("it stores what the pickle does not mention", 0)
-    if place > size - 8 then error("truncated: a storage is missing", 0) end
+    local element = element_sizes[key] or check.raise("it stores what the pickle does not mention")
+    if place > size - 8 then check.raise("truncated: a storage is missing") end
     local count = string.unpack("<i8", bytes_at(path, place, 8))
-    if count < 0 or count > (size - place - 8) // element then error(("truncated: storage '%s' goes on after the file's end"):format(key), 0) end
+    if count < 0 or count > (size - place - 8) // element then check.raise(("truncated: storage '%s' goes on after the file's end"):format(key)) end
     places[key] = { place + 8, count * element }
     place = place + 8 + count * element
   end
   return to_arrays(path, value, function(storage)
-    local found = places[storage.key] or error(("storage '%s' is missing"):format(tostring(storage.key)), 0)
+    local found = places[storage.key] or check.raise(("storage '%s' is missing"):format(tostring(storage.key)))
     return array.in_file(path, found[1]), found[2]
   end)
 end
@@ -205,8 +206,8 @@ local function list(path)
   local head = bytes_at(path, 0, math.min(size, 4))
   if head == "PK\3\4" then
     local archive, message = core.zip_open(path)
-    if not archive then error(message:sub(#path + 3), 0) end
-    local ok, arrays = pcall(read_archive, path, archive)
+    if not archive then check.raise(message:sub(#path + 3)) end
+    local ok, arrays = check.try(read_archive, path, archive)
     if not ok then
       archive:close()
       error(arrays, 0)
@@ -214,7 +215,7 @@ local function list(path)
     arrays.archive = archive
     return arrays
   end
-  if head:byte() ~= 0x80 then error("not a file of torch.save", 0) end
+  if head:byte() ~= 0x80 then check.raise("not a file of torch.save") end
   return read_chain(path, bytes_at(path, 0, math.min(size, most_pickled)), size)
 end
 
@@ -227,7 +228,7 @@ local closable = { __close = function(arrays) if arrays.archive then arrays.arch
 ---damaged, or holds anything but tensors and plain containers
 ---@return string? message names the file, and what was refused
 function torch.arrays(path)
-  local ok, arrays = pcall(list, path)
+  local ok, arrays = check.try(list, path)
   if ok then return setmetatable(arrays, closable) end
   return nil, path .. ": " .. tostring(arrays)
 end

@@ -1,0 +1,102 @@
+local check = require "scion.check"
+local class = require "scion.class"
+
+-- What a call raises.
+local function message_of(f, ...)
+  local ok, message = pcall(f, ...)
+  assert.is_false(ok)
+  return message
+end
+
+describe("scion.check", function()
+  local schema = { labels = { check.list(check.text) }, size = { check.whole(1), 224 }, batch = { check.whole(1), 32 },
+                   shuffle = { check.boolean, true } }
+
+  it("fills in defaults, reads values, and copies what was given", function()
+    local given = { size = 64 / 2, labels = { "a", "b" } }
+    local checked = check.options("f", given, schema)
+    assert.same({ size = 32, batch = 32, shuffle = true, labels = { "a", "b" } }, checked)
+    assert.equal("integer", math.type(checked.size))
+    checked.labels[1] = "c"
+    assert.same({ "a", "b" }, given.labels)
+    assert.is_false(check.options("f", { shuffle = false }, schema).shuffle)
+  end)
+
+  it("names the nearest option where one is misspelled", function()
+    assert.matches("f: unknown option 'batches' (did you mean 'batch'?)", message_of(check.options, "f", { batches = 1 }, schema), 1, true)
+    assert.matches("unknown option 'banana' (it takes batch, labels, shuffle, size)", message_of(check.options, "f", { banana = 1 }, schema), 1, true)
+    assert.matches("unknown option 1", message_of(check.options, "f", { "batch" }, schema), 1, true)
+    assert.matches("options are a table", message_of(check.options, "f", "batch", schema), 1, true)
+  end)
+
+  it("says what a value has to be and what it is", function()
+    local function wrong(value, of) return (message_of(check.argument, "f", "x", value, of):gsub("^.-: ", "", 1)) end
+    assert.equal("f: x is a whole number from 1 up, not 0", wrong(0, check.whole(1)))
+    assert.equal("f: x is a whole number from 1 to 9, not 2.5", wrong(2.5, check.whole(1, 9)))
+    assert.equal("f: x is a number from 0 and below 1, not NaN", wrong(0 / 0, check.number { from = 0, below = 1 }))
+    assert.equal("f: x is a number above 0, not '1'", wrong("1", check.number { above = 0 }))
+    assert.equal("f: x is true or false, not 0", wrong(0, check.boolean))
+    assert.equal("f: x is 'avg' or 'max', not 'avgg' (did you mean 'avg'?)", wrong("avgg", check.one_of("avg", "max")))
+    assert.equal("f: x is a path, not a\\x01b", (wrong("a\1b\0", check.path):gsub("'", ""):gsub("\\x00", "")))
+    assert.equal("f: x is a list of two, but element 2 is 'b'", wrong({ 1, "b" }, check.list(check.whole(), 2, "a list of two")))
+    assert.equal("f: x is a list, each a whole number, but element 2 is missing", wrong({ 1, nil, 3 }, check.list(check.whole())))
+    assert.equal("f: x: unknown option 'varients' (did you mean 'variants'?)",
+                 wrong({ varients = 1 }, check.either(check.boolean, check.table_of { variants = { check.whole(1) } })))
+    assert.equal("f: x is a model, not a tensor (f32 2x3)", wrong(require("scion.tensor").zeros { 2, 3 }, check.instance("scion.Model", "a model")))
+  end)
+
+  it("points at the line of the script that called, however deep the check stands", function()
+    local line = debug.getinfo(1, "l").currentline + 1
+    local message = message_of(function() local x = require("scion.optim").sgd { lr = -1 } return x end)
+    assert.equal(("spec/check_spec.lua:%d: scion.optim.sgd: lr is a number from 0 up, not -1"):format(line), message:match "spec/.*")
+  end)
+
+  it("leaves the place out where the message goes into a longer one", function()
+    local ok, message = check.try(check.raise, "no")
+    assert.same({ false, "no" }, { ok, message })
+    assert.matches("check_spec.lua:%d+: yes$", message_of(check.raise, "yes"))
+  end)
+
+  it("ranks names by the edits between them", function()
+    local nearest, distances = check.nearest("mixed9", { "conv1", "mixed8", "mixed10", "mixed9_1", "pool" }, 2)
+    assert.same({ "mixed8", "mixed10" }, nearest)
+    assert.same({ 1, 2 }, distances)
+    assert.same({ "abc" }, (check.nearest("acb", { "abc" })))
+    assert.same({ {}, {} }, { check.nearest("x", {}) })
+  end)
+end)
+
+describe("scion.class", function()
+  local thing = class.define { name = "scion.Thing", title = "a thing", methods = { act = function(self) return self.kept end },
+                               fields = { "kept", "later" }, settable = { rate = check.number { from = 0 } }, instead = { trainable = "use freeze" } }
+  local note = class.define { name = "scion.Note", title = "a note", sealed = true }
+
+  it("has the fields that are declared, and no others", function()
+    local t = thing.new { kept = 3, rate = 0.5 }
+    assert.equal(3, t:act())
+    assert.equal(0.5, t.rate)
+    assert.is_nil(t.later)
+    t.later, t.rate = 4, 0.25
+    assert.same({ 4, 0.25 }, { t.later, t.rate })
+    assert.matches("a thing has no field 'rat': did you mean 'rate'?", message_of(function() return t.rat end), 1, true)
+    assert.matches("a thing has no field 'acd': did you mean 'act'?", message_of(function() t.acd = 1 end), 1, true)
+    assert.matches("a thing has no field 'trainable': use freeze", message_of(function() t.trainable = false end), 1, true)
+    assert.matches("a thing: rate is a number from 0 up, not nil", message_of(function() t.rate = nil end), 1, true)
+    assert.equal(0.25, t.rate)
+  end)
+
+  it("is sealed where it only tells something", function()
+    local n = note.new { frozen = false, name = "x" }
+    assert.equal("x", n.name)
+    assert.matches("a note: 'frozen' cannot be set", message_of(function() n.frozen = true end), 1, true)
+    local seen = {}
+    for key, value in pairs(n) do seen[key] = value end
+    assert.same({ frozen = false, name = "x" }, seen)
+  end)
+
+  it("knows its own", function()
+    assert.is_true(thing.is(thing.new {}))
+    assert.is_false(thing.is(note.new {}))
+    assert.is_false(thing.is(3))
+  end)
+end)

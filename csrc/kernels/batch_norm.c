@@ -39,7 +39,7 @@ typedef struct {
   double epsilon;
 } unfold_job;
 
-#define UNFOLD_COLUMNS 64 /* a chunk */
+#define UNFOLD_COLUMNS 64 /* of a chunk */
 
 static void unfold_columns(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
@@ -119,7 +119,7 @@ typedef struct {
   double *totals, *partials; /* [2][width]; [chunks][2][width] */
 } norm_job;
 
-#define NORM_CHUNK 65536 /* elements: a second pass finds them in the cache */
+#define NORM_CHUNK 65536 /* elements of a chunk: so few that a second pass over them finds them in the cache */
 
 /* Fills the sizes of the job, and takes memory at job->totals, for the caller to free. */
 static scion_status norm_job_memory(const char *kernel, norm_job *job, const scion_tensor *x) {

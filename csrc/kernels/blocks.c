@@ -1,4 +1,4 @@
-/* The cutting of elementwise work, and bf16 through f32 in scratch. */
+/* Cuts elementwise work into blocks for the threads, and lets loops written for f32 work on bf16, by way of a copy in scratch. */
 #include "blocks.h"
 
 #include "tensor/convert.h"

@@ -8,7 +8,7 @@ bool conv2d_is_vector(const scion_tensor *t, int64_t elements) {
 }
 
 scion_status conv2d_check_window(const scion_window *window) {
-  const int largest = 1024; /* of a stride, whose square is the number of phases */
+  const int largest = 1024; /* stride: the gradient to the input has stride x stride grids, one for each remainder of a pixel's position */
   for (int axis = 0; axis < 2; axis++)
     if (window->kernel[axis] < 1 || window->stride[axis] < 1 || window->stride[axis] > largest ||
         window->dilation[axis] < 1 || window->before[axis] < 0 || window->after[axis] < 0)
@@ -71,14 +71,15 @@ bool conv2d_streams(const scion_tensor *y) {
          (size_t)y->row_stride * sizeof(float) % CACHE_LINE == 0 && (uintptr_t)y->data % CACHE_LINE == 0;
 }
 
-/* Rows of a matrix that is read where it is are not cut so short that memory cannot keep up: a few panels a chunk. */
+/* How many chunks for weights that are read unpacked, row by row from memory. Five panels of a row a chunk: shorter pieces of rows are
+ * read at less than the memory's speed. */
 static int64_t loose_chunks(int64_t panels) {
   int64_t chunks = panels / 5;
   return chunks < 4 ? 4 : chunks < CONV2D_CHUNKS ? chunks : CONV2D_CHUNKS;
 }
 
-/* Chunks are blocks of pixels x groups of panels. Each block reads the weights once and each group the images: of the cuts that
- * give enough chunks the one is taken that reads least. */
+/* Cuts the work into chunks of a block of pixels x a group of panels. Every block of pixels reads all weights once, and every group of
+ * panels reads all images once. Of the cuts with enough chunks for the threads, this takes the one that reads least. */
 static void cut(conv2d_grid *g, int64_t images) {
   int64_t panels = conv2d_panels(g->out_channels), weights = g->depth * conv2d_padded(g->out_channels);
   int64_t wanted = g->panels ? CONV2D_CHUNKS : loose_chunks(panels);

@@ -10,7 +10,7 @@ int64_t scion_conv2d_packed_elements(const scion_tensor *w, int transposed) {
 conv2d_phase conv2d_find_phase(const scion_window *window, int axis, int64_t phase) {
   int64_t stride = window->stride[axis], dilation = window->dilation[axis], before = window->before[axis];
   int64_t a = stride, b = dilation;
-  while (b) { /* Euclid */
+  while (b) { /* the greatest common divisor of stride and dilation */
     int64_t rest = a % b;
     a = b, b = rest;
   }
@@ -25,7 +25,7 @@ conv2d_phase conv2d_find_phase(const scion_window *window, int axis, int64_t pha
   return found;
 }
 
-/* One panel after the other, one chunk each; for the transposed kernel one grid's panels at a time. */
+/* A chunk packs one panel. Of the transposed kernel the panels of one grid (see conv2d_find_phase) are packed at a time. */
 typedef struct {
   const scion_tensor *w;
   const float *scale;

@@ -3,13 +3,13 @@
 
 #include <math.h>
 
-#define LOOSE_DEPTH 64  /* rows of loose weights at a time: many, as far apart as their matrix is wide, share few sets of the caches */
-#define LOOSE_PIXELS 64 /* more pay for packing them; the sums are cut alike, so that a batch's size changes no bit */
+#define LOOSE_DEPTH 64  /* rows of unpacked weights at a time: rows lie a matrix width apart, so that more of them would evict each other */
+#define LOOSE_PIXELS 64 /* above so many pixels packing pays; sums are cut alike both ways, so that results do not depend on the batch */
 
 typedef struct {
   conv2d_rows rows;
-  float *out[CONV2D_BLOCK + 1]; /* a tile fetches as many of the next, which may have one less: that one is the last again */
-  float panel[CONV2D_DEPTH * MOST_VECTORS * SIMD_WIDTH]; /* of loose weights */
+  float *out[CONV2D_BLOCK + 1]; /* one more than a block: a tile prefetches as many rows of the next tile as it has, and that one may have one row less */
+  float panel[CONV2D_DEPTH * MOST_VECTORS * SIMD_WIDTH]; /* where unpacked weights are packed */
 } chunk_scratch;
 _Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a chunk fits into a thread's scratch");
 
@@ -62,7 +62,7 @@ static void run_panel(const conv2d_grid *g, chunk_scratch *scratch, int64_t firs
   }
   tile.accumulate = k > 0 || g->accumulate;
   tile.addend_stride = g->addend_stride;
-  tile.stream = g->stream && length == g->depth; /* what is added to soon stays near */
+  tile.stream = g->stream && length == g->depth; /* partial sums, which the next part of the depth reads again, stay in the caches */
   if (last) {
     tile.bias = g->bias;
     tile.clamp = g->activation == SCION_RELU || g->activation == SCION_RELU6;
@@ -80,7 +80,7 @@ void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
   int64_t begin = chunk % g->groups * g->group_panels, end = begin + g->group_panels, panels = conv2d_panels(g->out_channels);
   if (end > panels) end = panels;
   find_outputs(g, first, count, scratch->out);
-  if (g->depth == 0) { /* a phase that no tap reaches */
+  if (g->depth == 0) { /* a grid of the gradient to the input that no tap reaches: its gradient is zero */
     int64_t column = conv2d_panel_begin(begin, g->out_channels), columns = conv2d_panel_begin(end, g->out_channels) - column;
     for (int64_t p = 0; p < count; p++) memset(scratch->out[p] + column, 0, (size_t)columns * sizeof(float));
   }

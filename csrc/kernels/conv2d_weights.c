@@ -28,14 +28,14 @@ void conv2d_cut_channels(conv2d_gradient *g) {
   g->blocks = conv2d_divide_up(channels, g->block_channels);
 }
 
-/* Blocks of input channels; where those are few, the rows are cut into parts with a sum each, and then the panels into
- * groups. */
+/* Cuts the work by blocks of input channels. Where that gives too few chunks, it is also cut by rows of dy (each part has a sum of its
+ * own), and then by groups of panels. */
 static void cut(conv2d_gradient *g, int64_t images) {
   cut_rows(g, images);
   int64_t panels = conv2d_panels(g->out_channels);
   conv2d_cut_channels(g);
   int64_t row_blocks = conv2d_divide_up(g->rows, g->block_rows);
-  int64_t parts = CONV2D_CHUNKS / g->blocks; /* the groups make up for what is lacking, and take no memory */
+  int64_t parts = CONV2D_CHUNKS / g->blocks; /* rounded down: if chunks are still too few, groups of panels give more, and need no memory */
   g->part_rows = conv2d_divide_up(row_blocks, parts > 1 ? parts : 1) * g->block_rows;
   g->parts = conv2d_divide_up(g->rows, g->part_rows);
   int64_t chunks = g->parts * g->blocks;

@@ -5,10 +5,10 @@
 #include "conv2d_tile.h"
 
 #define PANEL (MOST_VECTORS * SIMD_WIDTH)
-#define FAR 320   /* floats from pixel to pixel */
-#define X_AHEAD 20 /* pixels: x may come from memory */
-#define FEW 64    /* pixels */
-#define AHEAD 8   /* pixels: dy comes from the second-level cache */
+#define FAR 320   /* floats: pixels of x that lie further apart are copied close together first */
+#define X_AHEAD 20 /* pixels that x is prefetched ahead: it may come from memory */
+#define FEW 64    /* pixels of a block for which the order of writing the gradient matters most */
+#define AHEAD 8   /* pixels that dy is prefetched ahead: it comes from the second-level cache */
 
 /* Where a row of pixels begins: in x, and in the panel of dy. */
 typedef struct {
@@ -28,7 +28,7 @@ typedef struct {
 /* A row of a tile is an input channel. rows and vectors are constants where this is inlined, so that the sums live in registers. */
 static inline __attribute__((always_inline)) void multiply(const product *t, const int rows, const int vectors) {
   simd_float sum[MOST_ROWS][MOST_VECTORS];
-  TILE_EACH(__builtin_prefetch(t->out + r * t->out_stride + v * SIMD_WIDTH, 1);) /* last touched a whole block ago */
+  TILE_EACH(__builtin_prefetch(t->out + r * t->out_stride + v * SIMD_WIDTH, 1);) /* it was used a whole block of pixels ago, and may have left the cache */
   TILE_EACH(sum[r][v] = (simd_float){0};)
   for (int64_t l = 0; l < t->count; l++) {
     const float *x = t->x + t->lines[l].x, *dy = t->panel + (t->lines[l].pixel + t->from) * vectors * SIMD_WIDTH;
@@ -146,8 +146,8 @@ static view view_block(const conv2d_gradient *g, const share *s, const block *b,
   return (view){near, channels, first, column, end - column};
 }
 
-/* All tiles of one tap, of one panel after the other. Where a block has few pixels the gradient is most of what is touched: then
- * it is done strip by strip, so that its rows are written along. */
+/* All tiles of one tap, panel after panel. Where a block has few pixels, most of the memory that is touched is the gradient itself: then
+ * a strip of input channels is finished for all panels before the next, so that the gradient is written row by row. */
 static void run_tap(const conv2d_gradient *g, const share *s, const block *b, const float *panels, product p, float *dw) {
   int64_t channels = s->in_end - s->in_begin, first = conv2d_panel_begin(s->panel_begin, g->out_channels);
   int64_t strip = b->rows * b->columns <= FEW ? GRADIENT_CHANNELS : channels;
@@ -185,7 +185,7 @@ static void run_block(const conv2d_gradient *g, const share *s, const block *b, 
       p.from = first < 0 ? (-first + x->step[1] - 1) / x->step[1] : 0;
       p.columns = (to < b->columns ? to : b->columns) - p.from;
       p.x = v.data + (first + p.from * x->step[1] - v.column) * v.stride;
-      if (accumulate && (p.count == 0 || p.columns <= 0)) continue; /* but the first block stores zeros, too */
+      if (accumulate && (p.count == 0 || p.columns <= 0)) continue; /* nothing to add; the first block still has to store zeros */
       run_tap(g, s, b, panels, p, s->dw + (r * x->taps[1] + t) * x->channels * g->out_channels);
     }
   }

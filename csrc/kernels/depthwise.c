@@ -10,14 +10,15 @@
 
 typedef scion_taps taps_function(const scion_window *window, int axis, int64_t index, int64_t size);
 
-/* Columns first, first + apart, .. whose windows meet the same taps, at positions `advance` apart. */
+/* A run of columns first, first + apart, .. of a row of pixels: their windows have the same taps inside the other image, and those
+ * lie `advance` columns further with each one. */
 typedef struct {
   scion_taps taps;
   int64_t first, count;
 } column_run;
 
 typedef struct {
-  const scion_tensor *in, *w, *pixels; /* what lies under the windows; what has a window at each pixel: y, dx or dy */
+  const scion_tensor *in, *w, *pixels; /* in: what is read through the windows; pixels: the image with a window at each pixel (y, dx or dy) */
   scion_tensor *out;
   const float *scale, *bias;
   const scion_window *window;

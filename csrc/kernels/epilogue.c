@@ -8,7 +8,7 @@ typedef struct {
   const scion_tensor *y;
   scion_tensor *dy;
   scion_activation activation;
-  double *parts; /* [parts][C]: what comes of thousands of pixels deserves the digits; NULL where no sums are wanted */
+  double *parts; /* [parts][C], in double precision since they sum thousands of pixels; NULL where no sums are wanted */
   int64_t part_rows;
 } epilogue_job;
 

@@ -9,15 +9,15 @@
 
 #include "require.h"
 
-/* It is loaded when the first product is wanted: that takes longer than all else together that happens at start, and starts a
- * thread for each CPU, and most programs want no such product. */
+/* OpenBLAS is loaded by the first product. Loading it takes longer than everything else at start together, and starts a thread for each
+ * CPU; most programs need no product. */
 #ifdef __APPLE__
 #define OPENBLAS "libopenblas.0.dylib"
 #else
 #define OPENBLAS "libopenblas.so.0"
 #endif
 static struct {
-  __typeof__(cblas_sgemm) *sgemm; /* NULL: see `trouble` */
+  __typeof__(cblas_sgemm) *sgemm; /* NULL where it could not be loaded: `trouble` says why */
   char trouble[300];
 } blas;
 

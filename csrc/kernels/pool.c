@@ -89,7 +89,7 @@ static void max_backward_chunk(void *data, int64_t chunk, void *scratch) {
     if (v.at + (v.count - 1) * v.at_step < band.from) continue;
     int64_t from = v.at < band.from ? (band.from - v.at + v.at_step - 1) / v.at_step : 0,
             end = (band.to - 1 - v.at) / v.at_step + 1;
-    if (end < v.count) v.count = end; /* what follows the band is another chunk's */
+    if (end < v.count) v.count = end; /* rows after the band belong to another chunk */
     for (int64_t j = 0; j < y->shape[2]; j++) {
       scion_taps h = scion_taps_of_output(job->window, 1, j, x->shape[2]);
       scion_patch patch = scion_patch_of(x, band.image, &v, &h);

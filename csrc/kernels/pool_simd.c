@@ -44,7 +44,7 @@ SIMD_INLINE void max_backward_channels(const scion_patch *x, const float *y, con
         float *target = dx + r * dx_row_step + s * dx_column_step + c;
         simd_store_some(target, simd_load_some(target, n) + simd_select(hit, left, zero), n);
       }
-      left = simd_select(hit, zero, left); /* spent at the first maximum */
+      left = simd_select(hit, zero, left); /* the gradient goes to the first maximum; later equal ones get none */
     }
 }
 

@@ -12,7 +12,7 @@ typedef struct {
   int accumulate;
 } norm_job;
 
-#define NORM_CHUNK 2048 /* elements: a power each is dear */
+#define NORM_CHUNK 2048 /* elements of a chunk: few, since each takes a power */
 
 /* base[c] = k + alpha / size * sum of x^2 over the channels around c. */
 static void bases(const norm_job *job, const float *x, float *base) {

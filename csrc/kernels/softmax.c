@@ -1,4 +1,4 @@
-/* Softmax along channels: rows are few and their exponentials dear, so plain loops. */
+/* Softmax along channels. Plain loops will do: there are few rows, and most of the time goes into the exponential. */
 #include <math.h>
 
 #include "require.h"

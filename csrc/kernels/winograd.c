@@ -47,8 +47,8 @@ static winograd_axis find_axis(int taps) {
 
 /* ---- work */
 
-/* Blocks of tiles, which with the products of a panel fit into a thread's scratch, and all panels; where that gives few chunks, groups
- * of panels, for each of which the tiles are transformed again. */
+/* A chunk is a block of tiles, as many as fit into a thread's scratch with the products of a panel, times all panels. Where that gives
+ * too few chunks, the panels are cut into groups, and each group transforms the tiles again. */
 static scion_status cut(winograd_job *w) {
   int64_t positions = winograd_positions(w), in = conv2d_padded(w->x.channels), panels = conv2d_panels(w->out);
   int64_t floats = (int64_t)((SCION_SCRATCH_BYTES - WINOGRAD_PRODUCT_SCRATCH) / sizeof(float)), widest = 5 * conv2d_vector();

@@ -7,14 +7,14 @@
 
 #include "winograd.h"
 
-/* v and z of a stretch, in floats, are read again right after: in a thread's own second-level cache, or by all of
- * them, and then from wherever the others had it. */
+/* How many floats of v and z (the transformed x and dy) a stretch of tiles may have, since they are read again right after they are
+ * written: by the same thread, from its second-level cache, or by all threads, from the cache that they share. */
 #define OWN_STRETCH ((int64_t)256 << 10)
 #define SHARED_STRETCH ((int64_t)1024 << 10)
 #define MOST_SUMS ((int64_t)2 << 20) /* floats of all parts */
 
-/* Where the sums are small the tiles are cut into parts with sums each, for a thread alone: it transforms its stretches and multiplies
- * them. Else the threads share every stretch. */
+/* Where the sums are small, each part of the tiles has sums of its own, and one thread transforms and multiplies all of its stretches.
+ * Else all threads work on the same stretch, one after the other. */
 static void cut_tiles(winograd_gradient *g) {
   winograd_job *w = &g->job;
   int64_t positions = winograd_positions(w), channels = conv2d_padded(w->x.channels) + conv2d_padded(w->out);
@@ -86,12 +86,12 @@ scion_status scion_winograd_backward_weights(const scion_tensor *x, const scion_
                       (long long)out, (long long)positions);
   cut_tiles(&g);
   cut_products(&g);
-  bool shared = g.parts == 1; /* else v and z lie in the threads' scratch */
+  bool shared = g.parts == 1; /* v and z of parts lie in the scratch of the thread that computes them */
   int64_t v = shared ? positions * winograd_pitch(w->block, in) : 0, z = shared ? positions * winograd_pitch(w->block, out) : 0;
   size_t bytes = 0;
   void *memory = NULL;
   if (scion_multiply_sizes((size_t)(v + z + g.parts * positions * w->x.channels * w->out), sizeof(float), &bytes))
-    memory = bytes <= SIZE_MAX - SCION_ALIGNMENT ? malloc(bytes + SCION_ALIGNMENT) : NULL; /* as tensor.c does, and why it says */
+    memory = bytes <= SIZE_MAX - SCION_ALIGNMENT ? malloc(bytes + SCION_ALIGNMENT) : NULL; /* aligned by hand: see allocate in tensor.c */
   if (!memory) return scion_fail(SCION_NO_MEMORY, "out of memory: no %zu bytes for a gradient to weights", bytes);
   g.v = (float *)(((uintptr_t)memory + SCION_ALIGNMENT - 1) / SCION_ALIGNMENT * SCION_ALIGNMENT);
   g.z = g.v + v, g.sums = g.z + z;

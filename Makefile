@@ -1,10 +1,17 @@
-# make          the two modules, into lua/
-# make deps     what they need, from the system's packages
-# make demo     a network pretrained on drawn images and grafted onto others; DATA=dir WEIGHTS=file: the Inception V3 recipe
-# make test     everything under spec/; SANITIZE=1: under AddressSanitizer and UndefinedBehaviorSanitizer
-# make test-peers   the zoo at full size, exported to PyTorch and Keras: what it predicts there; where they are installed
+# make            the two modules, into lua/
+# make deps       what they need, from the system's packages
+# make demo       a network pretrained on drawn images and grafted onto others; DATA=dir WEIGHTS=file: the Inception V3 recipe
+# make repl       Lua's prompt with scion in it
+# make install    into PREFIX, /usr/local unless told; DESTDIR stands before it
+# make env        prints what a shell sets to run this tree from anywhere: eval "$(make -s env)"
+# make test       everything under spec/; SANITIZE=1: under AddressSanitizer and UndefinedBehaviorSanitizer; SANITIZE=thread: the thread pool
+# make test-peers the zoo at full size, exported to PyTorch and Keras: what it predicts there; where they are installed
 # make test-peers-safetensors   verdicts on 100,000 mutated files beside the reference library's; PYTHON=venv/bin/python
-# make lint bench docs install clean env repl
+# make bench      what it reaches; PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch [PYTHON="python3 .."]: beside an installed PyTorch
+# make lint       luacheck and cppcheck
+# make docs       the reference, into doc/
+# make clean      removes what the others made
+# make help       this list
 
 LUA      ?= lua5.4
 CC       ?= cc
@@ -88,7 +95,7 @@ programs: $(SPEC_PROGRAMS)
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN))
 DEPS = test
 deps:
-	@LUA="$(LUA)" sh .ci/deps $(DEPS)
+	@LUA="$(LUA)" sh .make/deps $(DEPS)
 
 test: deps
 	@$(MAKE) --no-print-directory $(JOBS) all programs $(if $(filter 1,$(SANITIZE)),thread-programs)
@@ -117,18 +124,17 @@ test-peers-safetensors: all
 
 lint: all programs
 	luacheck -q lua spec $(wildcard examples)
-	cppcheck -q --std=c11 --enable=warning --error-exitcode=1 --suppressions-list=.ci/cppcheck -Icsrc csrc
+	cppcheck -q --std=c11 --enable=warning --error-exitcode=1 --suppressions-list=.make/cppcheck -Icsrc csrc
 
 docs:
 	@mkdir -p doc
-	$(LUA) .ci/docs.lua $(sort $(shell find lua -name '*.lua')) > doc/reference.md
+	$(LUA) .make/docs.lua $(sort $(shell find lua -name '*.lua')) > doc/reference.md
 
 demo: DEPS =
 demo: deps
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@eval "$$($(MAKE) -s env)"; exec $(LUA) $(if $(DATA)$(WEIGHTS),examples/two_pronged.lua "$(DATA)" "$(WEIGHTS)",examples/demo.lua)
 
-# PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch [PYTHON="python3 .."]: beside an installed PyTorch
 PEAK = $(BUILD)/spec/bench/peak
 PEAK_OBJECTS = $(foreach isa,$(ISAS),$(BUILD)/spec/bench/peak_simd.$(isa).o) $(BUILD)/spec/bench/peak_amx.o $(BUILD)/spec/bench/peak.o
 $(PEAK): $(PEAK_OBJECTS) $(CORE)
@@ -159,5 +165,8 @@ repl: all
 clean:
 	rm -rf build doc
 
+help: # the comments that this file begins with
+	@sed -n 's/^# make/make/p' Makefile
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all deps demo test test-peers test-peers-safetensors lint bench docs install clean env repl programs run-tests thread-programs
+.PHONY: all deps demo test test-peers test-peers-safetensors lint bench docs install clean env repl help programs run-tests thread-programs

@@ -55,8 +55,8 @@ end
 if not os.getenv "SCION_TEST_PROGRAMS_ONLY" then
   local preload = os.getenv "SCION_PRELOAD"
   local before = "SCION_CACHE_DISK=0 SCION_BUILD=" .. quote(build) -- what specs compute does not belong into the user's cache
-  if preload then -- in the shells and pythons that specs start too, whose leaks are not ours: .ci/sanitize/lua5.4 looks for those
-    before = ("%s PATH=\"$PWD/.ci/sanitize/bin:$PATH\" LD_PRELOAD=%s ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0:include_if_exists=$PWD/.ci/sanitize/%%b"):format(before,
+  if preload then -- in the shells and pythons that specs start too, whose leaks are not ours: .make/sanitize/lua5.4 looks for those
+    before = ("%s PATH=\"$PWD/.make/sanitize/bin:$PATH\" LD_PRELOAD=%s ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0:include_if_exists=$PWD/.make/sanitize/%%b"):format(before,
       quote(preload))
   end
   local command = ("%s %s spec/busted.lua --output=plainTerminal spec"):format(before, os.getenv "LUA" or "lua5.4")

@@ -1,4 +1,4 @@
--- lua5.4 .ci/docs.lua FILE.. > reference.md: the comments above public functions and classes of Lua files, as Markdown.
+-- lua5.4 .make/docs.lua FILE.. > reference.md: the comments above public functions and classes of Lua files, as Markdown.
 local function read_lines(path)
   local lines = {}
   for line in io.lines(path) do lines[#lines + 1] = line end

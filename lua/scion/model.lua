@@ -5,6 +5,7 @@ local graph = require "scion.graph"
 local options = require "scion.options"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
+local results = require "scion.report.results"
 
 ---@class scion.Model
 ---@field input scion.Node
@@ -41,7 +42,7 @@ local function new(given)
   graph.name(order)
   local input = find_input(order)
   if given.input and given.input ~= input then check.raise("scion.model: 'output' does not depend on 'input'") end
-  return setmetatable({ name = given.name, input = input, output = output, order = order, epoch = 0, history = {}, plans = {}, steps = 0 }, class)
+  return setmetatable({ name = given.name, input = input, output = output, order = order, epoch = 0, history = results.history {}, plans = {}, steps = 0 }, class)
 end
 
 --- A chain of layers: scion.sequential{ nn.input(28, 28, 3), nn.conv2d(…), … }.
@@ -97,8 +98,8 @@ local function describe(self, i)
   local node = self.order[i]
   local layer, weights = node.layer, {}
   for _, p in ipairs(layer.parameters) do weights[p.name] = p.tensor end
-  return { index = i, name = layer.name, kind = layer.kind, shape = { table.unpack(node.shape) }, parameters = count(layer.parameters),
-           trainable = count(layer:trainable()), frozen = layer.frozen, weights = weights }
+  return results.layer { index = i, name = layer.name, kind = layer.kind, shape = { table.unpack(node.shape) },
+                         parameters = count(layer.parameters), trainable = count(layer:trainable()), frozen = layer.frozen, weights = weights }
 end
 
 --- Every layer in order.
@@ -106,7 +107,7 @@ end
 function model:layers()
   local list = {}
   for i = 1, #self.order do list[i] = describe(self, i) end
-  return list
+  return results.layers(list)
 end
 
 --- One layer, by its full name or its index from 1. Raises on one that does not exist, with the nearest names.

@@ -5,6 +5,7 @@ local core = require "scion.core"
 local layer = require "scion.layer"
 local model = require "scion.model"
 local nn = require "scion.nn"
+local results = require "scion.report.results"
 local array = require "scion.weights.array"
 local safetensors = require "scion.weights.safetensors"
 
@@ -91,7 +92,7 @@ function saved.load(path)
   if not ok then check.raise(("%s: the architecture cannot be rebuilt: %s"):format(path, tostring(m))) end
   require("scion.weights").load(m, path)
   m.labels = metadata.labels and part(metadata, "labels", path).labels or nil
-  m.epoch, m.steps, m.history = history.epoch, history.steps, history.entries or {}
+  m.epoch, m.steps, m.history = history.epoch, history.steps, results.history(history.entries or {})
   return m
 end
 

@@ -100,7 +100,7 @@ describe("scion.data.folder", function()
     assert.same({ 0, 1, 1, 1, 2, 3 }, support.integers(d.classes))
     assert.same({ 1, 3, 1, 1 }, d:class_counts())
     assert.equal(6, #d)
-    assert.equal("data set of 6 images in 4 classes (Y 1, b 3, z 1, é 1); 8x8, batches of 32; shuffled by seed 0", tostring(d))
+    assert.equal("data set of 6 images in 4 classes (Y 1, b 3, z 1, é 1); 8x8, batches of 32;\n  shuffled by seed 0", tostring(d))
   end)
 
   it("reads folders within a class's folder", function()

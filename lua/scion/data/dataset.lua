@@ -3,6 +3,8 @@ local check = require "scion.check"
 local core = require "scion.core"
 local augment_numbers = require "scion.data.augment"
 local options = require "scion.options"
+local results = require "scion.report.results"
+local text = require "scion.report.text"
 
 ---@class scion.Dataset
 ---@field labels? string[] names of the classes
@@ -66,7 +68,7 @@ local function take_note(self, failures)
       self.warn("left out " .. failure.message)
     end
   end
-  return told
+  return results.failures(told)
 end
 
 --- One pass over the images: `for images, labels, indices, failures in data:batches(epoch) do`.
@@ -149,7 +151,7 @@ function dataset:__tostring()
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"
   if self.augment then parts[#parts + 1] = "augmented" end
   if self.skipped > 0 then parts[#parts + 1] = ("%d broken and left out"):format(self.skipped) end
-  return table.concat(parts, "; ")
+  return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
 end
 
 return dataset

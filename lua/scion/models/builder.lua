@@ -4,6 +4,7 @@ local layer = require "scion.layer"
 local model = require "scion.model"
 local nn = require "scion.nn"
 local options = require "scion.options"
+local results = require "scion.report.results"
 
 local builder = {}
 
@@ -141,6 +142,7 @@ function builder.define(definition)
   for _, list in ipairs { known, definition.options or {} } do
     for name, default in pairs(list) do definition.known[name] = default end
   end
+  results.variants(definition.variants)
   return setmetatable(definition, architecture)
 end
 

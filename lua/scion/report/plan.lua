@@ -32,23 +32,31 @@ local function cache_text(self)
   local total = cache.bytes * (cache.images or 1)
   if total <= store.memory() then places[1] = "in memory" end
   if folder then places[#places + 1] = "in " .. folder end
-  return ("%s, %s an image%s\n                %s"):format(cache.name, text.bytes(cache.bytes), cache.images and ", " .. text.bytes(total) .. " in all" or "",
+  return ("%s, %s an image%s, %s"):format(cache.name, text.bytes(cache.bytes), cache.images and ", " .. text.bytes(total) .. " in all" or "",
                                          #places > 0 and table.concat(places, " and ") or "as far as memory goes")
 end
 
+local function frontier_text(self)
+  if self.mode == "train" and self.trainable == 0 then return "everything is frozen" end
+  return self.frontier and "nothing trains up to " .. self.frontier or "none: everything trains"
+end
+
 function class:__tostring()
-  local lines = {
-    ("plan for a %s step, batch %d: %d kernel calls"):format(self.mode == "train" and "training" or "inference", self.batch, self.steps),
-    ("  trainable     %s of %s parameters"):format(text.grouped(self.trainable), text.grouped(self.parameters)),
-    ("  frontier      %s"):format(self.frontier and ("nothing trains up to %s"):format(self.frontier) or "none: everything trains"),
-    ("  forward       %s an image, %.0f%% of it frozen"):format(text.macs(self.forward), 100 * self.frozen / math.max(self.forward, 1)),
-    ("  backward      %s an image"):format(text.macs(self.backward)),
-    ("  peak memory   %s (activations %s, weights %s)"):format(text.bytes(self.memory), text.bytes(self.arena), text.bytes(self.memory - self.arena)),
-    ("  predicted     %.1f images/s"):format(1 / self.seconds_per_image),
-  }
-  if self.mode == "train" then table.insert(lines, 7, "  cache         " .. cache_text(self)) end
-  if self.mode == "train" and self.trainable == 0 then lines[3] = "  frontier      everything is frozen" end
-  if self.seconds_per_epoch then lines[#lines] = lines[#lines] .. (", %.0f s an epoch of %d images"):format(self.seconds_per_epoch, self.images) end
+  local lines, width = {}, text.width()
+  local function line(name, format, ...)
+    local parts = text.wrap(format:format(...), width - 16, 0)
+    lines[#lines + 1] = ("  %-14s%s"):format(name, parts[1])
+    for i = 2, #parts do lines[#lines + 1] = (" "):rep(16) .. parts[i] end
+  end
+  lines[1] = ("plan for a %s step, batch %d: %d kernel calls"):format(self.mode == "train" and "training" or "inference", self.batch, self.steps)
+  line("trainable", "%s of %s parameters", text.grouped(self.trainable), text.grouped(self.parameters))
+  line("frontier", "%s", frontier_text(self))
+  line("forward", "%s an image, %.0f%% of it frozen", text.macs(self.forward), 100 * self.frozen / math.max(self.forward, 1))
+  line("backward", "%s an image", text.macs(self.backward))
+  line("peak memory", "%s (activations %s, weights %s)", text.bytes(self.memory), text.bytes(self.arena), text.bytes(self.memory - self.arena))
+  if self.mode == "train" then line("cache", "%s", cache_text(self)) end
+  line("predicted", "%.1f images/s%s", 1 / self.seconds_per_image,
+       self.seconds_per_epoch and (", %.0f s an epoch of %d images"):format(self.seconds_per_epoch, self.images) or "")
   return table.concat(lines, "\n")
 end
 

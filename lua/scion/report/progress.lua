@@ -1,31 +1,11 @@
 --- What fit shows while it runs: on a terminal a bar that redraws itself, elsewhere a line an epoch.
 local core = require "scion.core"
+local results = require "scion.report.results"
 
 local progress = {}
 progress.__index = progress
 
 local redraw_seconds = 0.1
-
-local function duration(seconds)
-  if seconds ~= seconds or seconds == math.huge then return "?" end
-  seconds = math.floor(seconds + 0.5)
-  if seconds < 60 then return ("%ds"):format(seconds) end
-  if seconds < 3600 then return ("%d:%02d min"):format(seconds // 60, seconds % 60) end
-  return ("%d:%02d:%02d h"):format(seconds // 3600, seconds % 3600 // 60, seconds % 60)
-end
-
---- One line about a finished epoch.
----@param entry table of the history
----@return string
-function progress.epoch_text(entry)
-  local parts = { ("epoch %d"):format(entry.epoch), ("loss %.4f"):format(entry.loss) }
-  if entry.accuracy then parts[#parts + 1] = ("accuracy %.4f"):format(entry.accuracy) end
-  if entry.val_loss then parts[#parts + 1] = ("val_loss %.4f"):format(entry.val_loss) end
-  if entry.val_accuracy then parts[#parts + 1] = ("val_accuracy %.4f"):format(entry.val_accuracy) end
-  parts[#parts + 1] = ("%.1f images/s"):format(entry.images_per_second)
-  parts[#parts + 1] = duration(entry.seconds)
-  return table.concat(parts, "  ")
-end
 
 --- shown: false for a silent one. last: number of the last epoch, for "epoch 3/5".
 function progress.new(shown, last)
@@ -52,7 +32,7 @@ function progress:step(sums, elapsed)
   self.drawn = now
   local accuracy, rate = sums:accuracy(), sums.examples / elapsed
   local right = (" %d/%d  %.1f images/s  loss %.4f%s  %s left"):format(sums.examples, self.images, rate, sums:loss(),
-    accuracy and ("  accuracy %.3f"):format(accuracy) or "", duration(math.max(self.images - sums.examples, 0) / rate))
+    accuracy and ("  accuracy %.3f"):format(accuracy) or "", results.duration(math.max(self.images - sums.examples, 0) / rate))
   local left = ("epoch %d/%d "):format(self.epoch, self.last)
   local room = math.min(30, self.width - #left - #right - 3)
   local bar = ""
@@ -69,7 +49,7 @@ end
 function progress:finish(entry)
   if not self.shown then return end
   self:clear()
-  io.stdout:write((progress.epoch_text(entry):gsub("^epoch %d+", ("epoch %d/%d"):format(entry.epoch, self.last))), "\n")
+  io.stdout:write(results.epoch_text(entry, self.last, self.width), "\n")
   io.stdout:flush()
 end
 

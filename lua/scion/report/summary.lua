@@ -37,21 +37,20 @@ local function header(model, rows)
   local all, trainable = totals(rows)
   local head = ("%s: %d layers, %s parameters, %s trainable"):format(model.name or "model", #rows, text.grouped(all), text.grouped(trainable))
   if model.labels then head = head .. (", %d classes"):format(#model.labels) end
-  return head
+  return table.concat(text.wrap(head, text.width(), 2), "\n")
 end
 
 --- A line a block.
 ---@param model scion.Model
 ---@return string
 function summary.compact(model)
-  local rows = model:layers()
-  local lines = { header(model, rows) }
-  for _, block in ipairs(blocks(rows)) do
+  local rows, cells = model:layers(), {}
+  for i, block in ipairs(blocks(rows)) do
     local what = block.layers == 1 and block.kind or block.layers .. " layers"
-    lines[#lines + 1] = ("  %s %s %s %12s  %s"):format(text.column(block.name, 16), text.column(what, 16), text.column(text.shape(block.shape), 12),
-                                                      text.grouped(block.parameters), state(block.frozen, block.layers)):gsub("%s+$", "")
+    cells[i] = { block.name, what, text.shape(block.shape), text.grouped(block.parameters), state(block.frozen, block.layers) }
   end
-  return table.concat(lines, "\n")
+  local columns = { { least = 12 }, { least = 10 }, {}, { right = true }, {} }
+  return header(model, rows) .. "\n" .. table.concat(text.table(columns, cells, "  "), "\n")
 end
 
 --- A line a layer.
@@ -59,12 +58,7 @@ end
 ---@return string
 function summary.text(model)
   local rows = model:layers()
-  local lines = { header(model, rows) }
-  for _, row in ipairs(rows) do
-    lines[#lines + 1] = (("%5d %s %s %s %10s  %s"):format(row.index, text.column(row.name, 25), text.column(row.kind, 16),
-      text.column(text.shape(row.shape), 11), text.grouped(row.parameters), row.frozen and "frozen" or "")):gsub("%s+$", "")
-  end
-  return table.concat(lines, "\n")
+  return header(model, rows) .. "\n" .. tostring(rows)
 end
 
 return summary

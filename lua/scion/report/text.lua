@@ -1,4 +1,7 @@
---- Small helpers for reports.
+--- Small helpers for reports: numbers in words, and lines and tables that fit the terminal.
+local check = require "scion.check"
+local core = require "scion.core"
+
 local text = {}
 
 --- 21802784 as "21,802,784".
@@ -31,13 +34,123 @@ end
 ---@return string
 function text.shape(shape) return table.concat(shape, "x") end
 
---- Cuts or fills to a width.
+-- ---- what fits ------------------------------------------------------------------------------------------------------
+
+local narrowest, usual = 60, 80
+
+--- How many columns a report may take: the terminal's, or where output is no terminal COLUMNS or 80; never fewer than 60.
+---@return integer
+function text.width()
+  local columns = core.terminal_width() or math.tointeger(tonumber(os.getenv "COLUMNS"))
+  return columns and columns > 0 and math.max(columns, narrowest) or usual
+end
+
+--- How many columns a string takes on a terminal, as far as each character takes one.
+---@param s string
+---@return integer
+function text.length(s) return utf8.len(s) or #s end
+
+--- The first n characters, or with a negative n the last ones.
+local function part(s, n)
+  if not utf8.len(s) then return n > 0 and s:sub(1, n) or s:sub(n) end
+  if n > 0 then return s:sub(1, utf8.offset(s, n + 1) - 1) end
+  return s:sub(utf8.offset(s, n))
+end
+
+--- Cut to a width in the middle, since names of layers and files tell most at both ends: "mixed10/b../1x3/conv".
 ---@param s string
 ---@param width integer
 ---@return string
-function text.column(s, width)
-  if #s > width then return s:sub(1, width - 2) .. ".." end
-  return s .. (" "):rep(width - #s)
+function text.cut(s, width)
+  if text.length(s) <= width then return s end
+  local room = width - 2
+  return part(s, (room + 1) // 2) .. ".." .. part(s, -(room // 2))
+end
+
+--- Breaks a line between words, so that it fits; what follows the first line is indented. A longer word has a line of its own, and
+--- a number stays with its unit.
+---@param line string
+---@param width integer
+---@param indent integer of all lines but the first
+---@return string[]
+function text.wrap(line, width, indent)
+  local lines, now = {}, line:match "^%s*"
+  local empty = true
+  for word in line:gsub("(%d) (%a)", "%1\0%2"):gmatch "%S+" do
+    word = word:gsub("%z", " ")
+    if not empty and text.length(now) + 1 + text.length(word) > width then
+      lines[#lines + 1] = now
+      now, empty = (" "):rep(indent), true
+    end
+    now = now .. (empty and "" or " ") .. word
+    empty = false
+  end
+  lines[#lines + 1] = now
+  return lines
+end
+
+---@class scion.TextColumn
+---@field title string?
+---@field right boolean? numbers stand on the right
+---@field least integer? where room is short, the column may be cut to that width
+---@field wraps boolean? the last column alone: where room is short, it goes on in further lines
+
+--- The widths of the columns: those of what they hold, unless that is too much.
+local function widths_of(columns, rows, room)
+  local widths, total = {}, 0
+  for c, column in ipairs(columns) do
+    widths[c] = text.length(column.title or "")
+    for _, row in ipairs(rows) do widths[c] = math.max(widths[c], text.length(row[c] or "")) end
+    total = total + widths[c]
+  end
+  local gap = total + 2 * (#columns - 1) <= room and 2 or 1
+  local excess = total + gap * (#columns - 1) - room
+  while excess > 0 do -- one character at a time from the widest column that may be cut
+    local widest
+    for c, column in ipairs(columns) do
+      local least = column.least or column.wraps and 14
+      if least and widths[c] > least and (not widest or widths[c] > widths[widest]) then widest = c end
+    end
+    if not widest then break end
+    widths[widest], excess = widths[widest] - 1, excess - 1
+  end
+  return widths, gap
+end
+
+--- The lines of a table that fits the terminal: as wide as what it holds where there is room for it.
+---@param columns scion.TextColumn[]
+---@param rows string[][] a missing cell is empty
+---@param margin? string before each line
+---@return string[]
+function text.table(columns, rows, margin)
+  margin = margin or ""
+  local clean, titles = {}, {}
+  for r, row in ipairs(rows) do
+    clean[r] = {}
+    for c = 1, #columns do clean[r][c] = (check.escape(row[c] or ""):gsub("\n", "\\n")) end
+  end
+  for c, column in ipairs(columns) do titles[c] = column.title end
+  if #titles > 0 then table.insert(clean, 1, titles) end
+  local widths, gap = widths_of(columns, clean, text.width() - #margin)
+  local lines = {}
+  for _, row in ipairs(clean) do
+    local cells, more = {}, {}
+    for c, column in ipairs(columns) do
+      local cell = row[c] or ""
+      if column.wraps and text.length(cell) > widths[c] then
+        more = text.wrap(cell, widths[c], 2)
+        cell = table.remove(more, 1)
+      end
+      cell = text.cut(cell, math.max(widths[c], 1))
+      local fill = (" "):rep(widths[c] - text.length(cell))
+      cells[c] = column.right and fill .. cell or cell .. fill
+    end
+    lines[#lines + 1] = (margin .. table.concat(cells, (" "):rep(gap))):gsub("%s+$", "")
+    local before = #margin + gap * (#columns - 1)
+    for c = 1, #columns - 1 do before = before + widths[c] end
+    for _, rest in ipairs(more) do lines[#lines + 1] = (" "):rep(before) .. rest end
+  end
+  return lines
 end
 
 return text

@@ -3,6 +3,7 @@ local core = require "scion.core"
 local metrics = require "scion.train.metrics"
 local options = require "scion.options"
 local pass = require "scion.cache.pass"
+local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
 ---@class scion.Evaluation
@@ -13,24 +14,6 @@ local targets = require "scion.train.targets"
 ---@field examples integer
 
 local function ratio(a, b) return b > 0 and a / b or 0.0 end
-
-local class = {
-  __name = "scion.Evaluation",
-  __tostring = function(self)
-    local lines = { ("loss %.4f"):format(self.loss) .. (self.accuracy and ("  accuracy %.4f"):format(self.accuracy) or "") ..
-                    ("  (%d examples)"):format(self.examples) }
-    if self.classes then
-      local width = 5
-      for _, c in ipairs(self.classes) do width = math.max(width, utf8.len(c.label) or #c.label) end
-      lines[2] = ("%s  precision  recall      f1  support"):format((" "):rep(width))
-      for _, c in ipairs(self.classes) do
-        lines[#lines + 1] = ("%s%s  %9.4f  %6.4f  %6.4f  %7d"):format(c.label, (" "):rep(width - (utf8.len(c.label) or #c.label)), c.precision,
-                                                                    c.recall, c.f1, c.support)
-      end
-    end
-    return table.concat(lines, "\n")
-  end,
-}
 
 --- Precision, recall, F1 and support from the counts of (true, predicted).
 local function per_class(counts, labels)
@@ -65,6 +48,6 @@ return function(model, data, given)
     if not complete then break end
     sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), labels)
   end
-  return setmetatable({ loss = sums:loss(), accuracy = sums:accuracy(), examples = sums.examples, confusion = sums.counts,
-                        classes = sums.counts and per_class(sums.counts, data.labels or model.labels) or nil }, class)
+  return results.evaluation { loss = sums:loss(), accuracy = sums:accuracy(), examples = sums.examples, confusion = sums.counts,
+                        classes = sums.counts and per_class(sums.counts, data.labels or model.labels) or nil }
 end

@@ -8,6 +8,7 @@ local options = require "scion.options"
 local pass = require "scion.cache.pass"
 local precision = require "scion.precision"
 local progress = require "scion.report.progress"
+local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
 local known = { epochs = 1, validate = false, optimizer = false, loss = false, callbacks = false, class_weights = false, verbose = true,
@@ -26,15 +27,6 @@ local known = { epochs = 1, validate = false, optimizer = false, loss = false, c
 ---@field verbose boolean? true: progress on standard output
 
 ---@class scion.History list of { epoch, loss, accuracy, val_loss, val_accuracy, seconds, images_per_second, lr }; `interrupted` after Ctrl-C
-local history_class = {
-  __name = "scion.History",
-  __tostring = function(self)
-    local lines = {}
-    for i, entry in ipairs(self) do lines[i] = progress.epoch_text(entry) end
-    if self.interrupted then lines[#lines + 1] = "interrupted" end
-    return table.concat(lines, "\n")
-  end,
-}
 
 local function weights_of_classes(given, labels)
   if not given then return nil end
@@ -116,7 +108,7 @@ local function train_epoch(job, bar)
     local loss = train_step(job, sums, images, labels, from)
     if not loss or core.interrupted() then return nil end
     bar:step(sums, core.clock() - start)
-    local info = { epoch = model.epoch + 1, step = job.step, loss = loss, model = model, optimizer = job.optimizer }
+    local info = results.step { epoch = model.epoch + 1, step = job.step, loss = loss, model = model, optimizer = job.optimizer }
     if job.callbacks.step and job.callbacks.step(info) == false then
       stopped = true
       break
@@ -126,8 +118,8 @@ local function train_epoch(job, bar)
   if sums.examples == 0 then check.raise("fit: the data set gave no image that can be read") end
   local seconds = core.clock() - start
   model.epoch = model.epoch + 1
-  return { epoch = model.epoch, loss = sums:loss(), accuracy = sums:accuracy(), seconds = seconds, images_per_second = sums.examples / seconds,
-           lr = job.optimizer.lr, stopped = stopped or nil }
+  return results.epoch { epoch = model.epoch, loss = sums:loss(), accuracy = sums:accuracy(), seconds = seconds,
+                         images_per_second = sums.examples / seconds, lr = job.optimizer.lr, stopped = stopped or nil }
 end
 
 local function validate(job, entry)
@@ -166,7 +158,7 @@ end
 return function(model, data, given)
   local job = prepare(model, data, given)
   model.labels = data.labels or model.labels
-  local history = setmetatable({}, history_class)
+  local history = results.history {}
   local bar = progress.new(given.verbose ~= false, model.epoch + job.epochs)
   local mine = core.catch_interrupts()
   local ok, message = xpcall(train, function(e) return e end, job, history, bar)

@@ -3,6 +3,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local options = require "scion.options"
 local pass = require "scion.cache.pass"
+local results = require "scion.report.results"
 
 local predict = {}
 
@@ -78,7 +79,7 @@ function predict.predict(model, x, given)
     for _, failure in ipairs(failures or {}) do list[failure.index] = { error = failure.message } end
   end)
   for i, entry in pairs(list) do entry.file = data.files and data.files[i] end
-  return list
+  return results.predictions(list)
 end
 
 return predict

@@ -1,0 +1,45 @@
+--- What `make repl` prints: values as `print` shows them, and plain tables, which Lua prints as addresses, with what they hold.
+local check = require "scion.check"
+local text = require "scion.report.text"
+
+local print = print -- this one is put in its place
+local most = 40 -- elements of a table
+
+local show
+
+local function show_table(value, depth)
+  local parts, count = {}, 0
+  local function add(part)
+    count = count + 1
+    if count <= most then parts[count] = part end
+  end
+  for _, element in ipairs(value) do add(show(element, depth + 1)) end
+  local names = {}
+  for key in pairs(value) do
+    if not (math.type(key) == "integer" and key >= 1 and key <= #value) then names[#names + 1] = key end
+  end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, key in ipairs(names) do add(("%s = %s"):format(type(key) == "string" and key or "[" .. tostring(key) .. "]", show(value[key], depth + 1))) end
+  if count > most then parts[most + 1] = ("and %d more"):format(count - most) end
+  return count == 0 and "{}" or "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+function show(value, depth)
+  if type(value) == "string" and depth > 0 then return check.show(value) end
+  local meta = type(value) == "table" and getmetatable(value)
+  if type(value) ~= "table" or meta and meta.__tostring then return tostring(value) end
+  if depth > 3 then return "{ … }" end
+  return show_table(value, depth)
+end
+
+--- Prints as Lua's print does, but for plain tables.
+---@param ... any
+return function(...)
+  local shown = table.pack(...)
+  for i = 1, shown.n do
+    local value = shown[i]
+    shown[i] = show(value, 0)
+    if type(value) == "table" and shown[i]:sub(1, 1) == "{" then shown[i] = table.concat(text.wrap(shown[i], text.width(), 2), "\n") end
+  end
+  print(table.unpack(shown, 1, shown.n))
+end

@@ -1,0 +1,227 @@
+--- What calls give back, in words: each kind of table gets a metatable here, so that it prints as what it is.
+local text = require "scion.report.text"
+
+local results = {}
+
+local function duration(seconds)
+  if seconds ~= seconds or seconds == math.huge then return "?" end
+  seconds = math.floor(seconds + 0.5)
+  if seconds < 60 then return ("%ds"):format(seconds) end
+  if seconds < 3600 then return ("%d:%02d min"):format(seconds // 60, seconds % 60) end
+  return ("%d:%02d:%02d h"):format(seconds // 3600, seconds % 3600 // 60, seconds % 60)
+end
+results.duration = duration
+
+--- A function that makes a table print as `words` of it.
+local function kind(name, words)
+  local class = { __name = name, __tostring = words }
+  return function(t) return setmetatable(t, class) end
+end
+
+local function lines(list) return table.concat(list, "\n") end
+
+local function number(format, value) return value and format:format(value) or "" end
+
+--- A sentence that fits, from its parts.
+local function sentence(parts, indent) return lines(text.wrap(table.concat(parts, ", "), text.width(), indent or 2)) end
+
+-- ---- layers ---------------------------------------------------------------------------------------------------------
+
+local function layer_text(self)
+  local parts = { ("%d: %s"):format(self.index, self.name), self.kind, text.shape(self.shape), text.grouped(self.parameters) .. " parameters" }
+  if self.frozen then parts[#parts + 1] = "frozen" end
+  local names, rows = {}, {}
+  for name in pairs(self.weights) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do rows[i] = { name, text.shape(self.weights[name]:shape()) } end
+  return lines { sentence(parts), table.unpack(text.table({ {}, {} }, rows, "  ")) }
+end
+
+local function table_of_layers(self)
+  local rows = {}
+  for i, layer in ipairs(self) do
+    rows[i] = { tostring(layer.index), layer.name, layer.kind, text.shape(layer.shape), text.grouped(layer.parameters), layer.frozen and "frozen" or "" }
+  end
+  return lines(text.table({ { right = true }, { least = 12 }, { least = 8 }, {}, { right = true }, {} }, rows, "  "))
+end
+
+local layer, layers = kind("scion.LayerDescription", layer_text), kind("scion.LayerDescriptions", table_of_layers)
+
+--- A layer's weights by name, each with its shape.
+local weights_by_name = kind("scion.LayerWeights", function(self)
+  local names = {}
+  for name, tensor in pairs(self) do names[#names + 1] = name .. " " .. text.shape(tensor:shape()) end
+  table.sort(names)
+  return #names > 0 and sentence(names) or "no weights"
+end)
+
+--- A layer's description, as model:layer gives it.
+---@param description table
+---@return table description
+function results.layer(description)
+  weights_by_name(description.weights)
+  return layer(description)
+end
+
+--- A list of them.
+results.layers = layers
+
+--- A node of a graph: its layer, and the shape of its output.
+results.node = kind("scion.Node", function(self) return ("node: %s gives %s"):format(self.layer, text.shape(self.shape)) end)
+
+-- ---- training -------------------------------------------------------------------------------------------------------
+
+local history_columns = {
+  { title = "epoch", right = true }, { title = "loss", right = true }, { title = "accuracy", right = true }, { title = "val_loss", right = true },
+  { title = "val_accuracy", right = true }, { title = "images/s", right = true }, { title = "time", right = true },
+}
+
+local history = kind("scion.History", function(self)
+  if #self == 0 then return self.interrupted and "interrupted in the first epoch" or "no epochs yet" end
+  local rows = {}
+  for i, e in ipairs(self) do
+    rows[i] = { tostring(e.epoch), number("%.4f", e.loss), number("%.4f", e.accuracy), number("%.4f", e.val_loss), number("%.4f", e.val_accuracy),
+                number("%.1f", e.images_per_second), duration(e.seconds or 0 / 0) }
+  end
+  local shown = text.table(history_columns, rows)
+  if self.interrupted then shown[#shown + 1] = "interrupted" end
+  return lines(shown)
+end)
+
+--- One line about a finished epoch; with a width perhaps several.
+---@param entry table of the history
+---@param last? integer number of the last epoch, for "epoch 3/5"
+---@param width? integer
+---@return string
+function results.epoch_text(entry, last, width)
+  local parts = { ("epoch %d%s"):format(entry.epoch, last and "/" .. last or ""), ("loss %.4f"):format(entry.loss) }
+  for _, name in ipairs { "accuracy", "val_loss", "val_accuracy" } do
+    if entry[name] then parts[#parts + 1] = ("%s %.4f"):format(name, entry[name]) end
+  end
+  parts[#parts + 1] = ("%.1f images/s"):format(entry.images_per_second)
+  parts[#parts + 1] = duration(entry.seconds)
+  local shown, column = parts[1], #parts[1]
+  for i = 2, #parts do
+    local fits = not width or column + 2 + #parts[i] <= width
+    shown = shown .. (fits and "  " or "\n  ") .. parts[i]
+    column = (fits and column or 0) + 2 + #parts[i]
+  end
+  return shown
+end
+
+--- An epoch's entry in a history.
+results.epoch = kind("scion.Epoch", function(self) return results.epoch_text(self, nil, text.width()) end)
+
+--- A history: a list of such entries.
+---@param entries table
+---@return scion.History
+function results.history(entries)
+  for _, entry in ipairs(entries) do results.epoch(entry) end
+  return history(entries)
+end
+
+--- What a callback is told after a step.
+results.step = kind("scion.Step", function(self) return ("epoch %d, step %d: loss %.4f"):format(self.epoch, self.step, self.loss) end)
+
+-- ---- evaluation and prediction --------------------------------------------------------------------------------------
+
+local score_columns = { { least = 12 }, { title = "precision", right = true }, { title = "recall", right = true }, { title = "f1", right = true },
+                        { title = "support", right = true } }
+
+local function scores_text(self)
+  local rows = {}
+  for i, c in ipairs(self) do rows[i] = { c.label, number("%.4f", c.precision), number("%.4f", c.recall), number("%.4f", c.f1), ("%d"):format(c.support) } end
+  return lines(text.table(score_columns, rows))
+end
+
+local score = kind("scion.Score", function(self)
+  return ("%s: precision %.4f, recall %.4f, f1 %.4f, support %d"):format(self.label, self.precision, self.recall, self.f1, self.support)
+end)
+local scores = kind("scion.Scores", scores_text)
+
+local evaluation = kind("scion.Evaluation", function(self)
+  local head = ("loss %.4f%s  (%d examples)"):format(self.loss, number("  accuracy %.4f", self.accuracy), self.examples)
+  return self.classes and lines { head, scores_text(self.classes) } or head
+end)
+
+--- What model:evaluate gives.
+---@param values table
+---@return scion.Evaluation
+function results.evaluation(values)
+  for _, c in ipairs(values.classes or {}) do score(c) end
+  if values.classes then scores(values.classes) end
+  return evaluation(values)
+end
+
+local function said(entry)
+  if entry.error then return "error: " .. entry.error end
+  if entry.output then return "output of " .. #entry.output .. " numbers" end
+  return tostring(entry.label)
+end
+
+local prediction = kind("scion.Prediction", function(self)
+  return (self.file and self.file .. ": " or "") .. said(self) .. number(", %.4f", self.confidence)
+end)
+
+local predictions = kind("scion.Predictions", function(self)
+  local rows = {}
+  for i, entry in ipairs(self) do rows[i] = { entry.file or tostring(i), number("%.4f", entry.confidence), said(entry) } end
+  return lines(text.table({ { least = 16 }, { right = true }, { wraps = true } }, rows))
+end)
+
+--- What model:predict gives: a list with an entry for each image, and in it perhaps a list of the most probable classes.
+---@param entries table
+---@return table
+function results.predictions(entries)
+  for _, entry in pairs(entries) do
+    for _, best in ipairs(entry.top or {}) do prediction(best) end
+    if entry.top then predictions(entry.top) end
+    prediction(entry)
+  end
+  return predictions(entries)
+end
+
+--- Images that could not be read, as data:batches tells them.
+---@param list table
+---@return table
+function results.failures(list)
+  local failure = kind("scion.Failure", function(self) return ("image %d: %s"):format(self.index, self.message) end)
+  for _, entry in ipairs(list) do failure(entry) end
+  return kind("scion.Failures", function(self)
+    local shown = {}
+    for i, entry in ipairs(self) do shown[i] = tostring(entry) end
+    return lines(shown)
+  end)(list)
+end
+
+-- ---- architectures --------------------------------------------------------------------------------------------------
+
+local file = kind("scion.WeightsFile", function(self) return self.url end)
+local files = kind("scion.WeightsFiles", function(self)
+  local urls = {}
+  for i, entry in ipairs(self) do urls[i] = entry.url end
+  return #urls > 0 and lines(urls) or "no files are published"
+end)
+local variant = kind("scion.Variant", function(self)
+  return sentence { self.name .. ": inputs from " .. self.smallest .. " up",
+                    "preprocessing " .. (type(self.preprocess) == "string" and self.preprocess or "within the network"), #self.weights .. " files of weights" }
+end)
+local variants = kind("scion.Variants", function(self)
+  local shown = {}
+  for i, entry in ipairs(self) do shown[i] = tostring(entry) end
+  return lines(shown)
+end)
+
+--- The variants of an architecture, each with its files.
+---@param list scion.Variant[]
+---@return scion.Variant[]
+function results.variants(list)
+  for _, entry in ipairs(list) do
+    for _, weights in ipairs(entry.weights) do file(weights) end
+    files(entry.weights)
+    variant(entry)
+  end
+  return variants(list)
+end
+
+return results

@@ -28,4 +28,4 @@ function image.resize(t, size)
   return core.image_resize(t, size, size)
 end
 
-return setmetatable(image, { __tostring = require("scion.report.names").printer "scion.image" })
+return image

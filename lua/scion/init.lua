@@ -32,31 +32,18 @@ function scion.sequential(layers) return require("scion.model").sequential(layer
 ---@return scion.Model
 function scion.load(path) return require("scion.saved").load(path) end
 
--- The other public names, loaded at first use: where each is, and by which name in it.
-local public = { data = { "scion.data" }, image = { "scion.image" }, models = { "scion.models" }, nn = { "scion.nn" }, optim = { "scion.optim" },
-                 weights = { "scion.weights" } }
-for _, name in ipairs { "tensor", "zeros", "ones", "full", "randn", "uniform", "arange" } do public[name] = { "scion.tensor", name } end
-
-local function names()
-  local list = {}
-  for name in pairs(public) do list[#list + 1] = name end
-  for name in next, scion do
-    if not public[name] then list[#list + 1] = name end
-  end
-  return list
-end
+--- tensor zeros ones full randn uniform arange stand in tensor.lua, the other names are modules.
+local constructors = { tensor = true, zeros = true, ones = true, full = true, randn = true, uniform = true, arange = true }
 
 return setmetatable(scion, {
   __index = function(self, name)
-    local where = public[name]
-    if not where then
-      local check = require "scion.check"
-      check.raise(("scion has no %s (%s)"):format(check.show(name), check.suggestion(name, names(), "it has")))
+    local found
+    if constructors[name] then
+      found = require("scion.tensor")[name]
+    elseif type(name) == "string" and package.searchpath("scion." .. name, package.path) then
+      found = require("scion." .. name)
     end
-    local found = require(where[1])
-    if where[2] then found = found[where[2]] end
     rawset(self, name, found)
     return found
   end,
-  __tostring = function(self) return require("scion.report.names").printer("scion " .. self.version, names)(self) end,
 })

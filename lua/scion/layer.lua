@@ -4,7 +4,6 @@ local check = require "scion.check"
 local core = require "scion.core"
 local options = require "scion.options"
 local random = require "scion.random"
-local results = require "scion.report.results"
 
 local layer = {}
 
@@ -163,7 +162,7 @@ local function apply(self, inputs)
   end
   local shape = self:output_shape(table.unpack(shapes))
   self.parameters = make_parameters(self, shapes)
-  self.node = results.node { layer = self, inputs = { table.unpack(inputs) }, shape = shape }
+  self.node = { layer = self, inputs = { table.unpack(inputs) }, shape = shape }
   return self.node
 end
 

@@ -83,4 +83,4 @@ optim.adam = define("adam", adam_options(0.0), adam)
 ---@return scion.Optimizer
 optim.adamw = define("adamw", adam_options(0.004), adam)
 
-return setmetatable(optim, { __tostring = require("scion.report.names").printer "scion.optim" })
+return optim

@@ -18,7 +18,6 @@ end
 function models.list() return require("scion.report.models").list() end
 
 return setmetatable(models, {
-  __tostring = function() return tostring(models.list()) end,
   __index = function(self, name)
     local found = type(name) == "string" and name:find "^[%w_]+$" and open(name)
     local made = found and (found.name == name and found or found[name])

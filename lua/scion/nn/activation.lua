@@ -1,5 +1,8 @@
---- nn.activation("relu"): relu, relu6, sigmoid, tanh, softmax (over the last dimension), swish, hard_swish, hard_sigmoid or
---- linear. Also nn.relu() and so on.
+--- nn.activation(activation)
+--- One of relu, relu6, sigmoid, tanh, softmax (over the last dimension), swish, hard_swish, hard_sigmoid and linear. All but the last
+--- have constructors of their own: nn.relu() is nn.activation("relu").
+---@class scion.nn.activation: scion.LayerOptions
+---@field activation string which of them
 local layer = require "scion.layer"
 
 --- How the gradient is computed: from the output alone, which lets the kernel before it apply the activation; or else.

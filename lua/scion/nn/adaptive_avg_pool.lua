@@ -1,5 +1,7 @@
---- nn.adaptive_avg_pool(size): an image of that size, a number or { height, width }, whatever the input's: each pixel the mean
---- of its share of the input.
+--- nn.adaptive_avg_pool(size)
+--- An image of that size, whatever the input's: each pixel is the mean of its share of the input.
+---@class scion.nn.adaptive_avg_pool: scion.LayerOptions
+---@field size integer|integer[] of a square, or { height, width }
 local layer = require "scion.layer"
 
 return layer.define {

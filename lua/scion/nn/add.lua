@@ -1,4 +1,7 @@
---- nn.add()({ a, b, … }): the elementwise sum of inputs of one shape; activation may follow.
+--- nn.add({ activation = })
+--- The elementwise sum of two or more inputs of one shape: nn.add()({ a, b }).
+---@class scion.nn.add: scion.LayerOptions
+---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
 local layer = require "scion.layer"
 
 return layer.define {

@@ -1,5 +1,12 @@
---- nn.avg_pool(kernel, { stride = kernel, padding = "valid", include_padding = false, name = })
---- Mean over a window. include_padding: padded zeros count in the divisor (PyTorch counts them, Keras does not).
+--- nn.avg_pool(kernel, { stride = kernel, padding = "valid", include_padding = false })
+--- The mean over a window of an image.
+---@class scion.nn.avg_pool: scion.LayerOptions
+---@field kernel integer|integer[] height and width of the window
+---@field stride? integer|integer[] the window's, unless given
+---@field padding? "valid"|"same"|"ceil"|integer|integer[] how the window goes over the edge: not at all, "valid"; "same" pads as Keras
+--- does, so that stride 1 keeps the size, and the odd pixel comes after; "ceil" as PyTorch's ceil_mode does; or so many zeros on all
+--- sides, or { top, left, bottom, right }
+---@field include_padding? boolean whether padded zeros count in the divisor, as in PyTorch; not in Keras (false)
 local layer = require "scion.layer"
 
 return layer.define {

@@ -1,6 +1,12 @@
---- nn.batch_norm{ epsilon = 1e-3, momentum = 0.99, scale = true, center = true, statistics = "batch" }
---- Batch norm. statistics = "stored": the stored mean and variance are used and kept, also while scale and shift train;
---- "batch": those of the batch, and the stored ones follow. A frozen layer always uses, and keeps, the stored ones.
+--- nn.batch_norm({ epsilon = 1e-3, momentum = 0.99, scale = true, center = true, statistics = "batch" })
+--- Batch normalization of each channel (Ioffe and Szegedy 2015). A frozen layer always uses, and keeps, its stored statistics.
+---@class scion.nn.batch_norm: scion.LayerOptions
+---@field epsilon? number is added to the variance (1e-3)
+---@field momentum? number of the moving averages: how much of the old one stays at each step (0.99)
+---@field scale? boolean whether there is a gamma (true)
+---@field center? boolean whether there is a beta (true)
+---@field statistics? "batch"|"stored" in training: those of the batch, which the stored ones follow; or the stored ones, which stay, also
+--- while gamma and beta train ("batch"; models with pretrained weights set "stored")
 local core = require "scion.core"
 local layer = require "scion.layer"
 

@@ -1,5 +1,7 @@
---- nn.concatenate()({ a, b, … }): inputs side by side along the last dimension. Costs nothing where the plan lets the inputs be
---- written straight into their slices.
+--- nn.concatenate()
+--- Inputs side by side along the last dimension: nn.concatenate()({ a, b }). Costs nothing where the inputs can be written straight into
+--- their slices of the result.
+---@class scion.nn.concatenate: scion.LayerOptions
 local layer = require "scion.layer"
 
 return layer.define {

@@ -1,5 +1,15 @@
---- nn.conv2d(filters, kernel, { stride = 1, padding = "valid", dilation = 1, bias = true, activation =, name = })
---- A convolution; its kernel is [kh, kw, in, out] as in Keras.
+--- nn.conv2d(filters, kernel, { stride = 1, padding = "valid", dilation = 1, bias = true, activation = })
+--- A convolution of an image. Its kernel is [height, width, in, out], as in Keras.
+---@class scion.nn.conv2d: scion.LayerOptions
+---@field filters integer channels of the result
+---@field kernel integer|integer[] height and width of the window
+---@field stride? integer|integer[] (1)
+---@field dilation? integer|integer[] distance of the kernel's taps (1)
+---@field padding? "valid"|"same"|"ceil"|integer|integer[] how the window goes over the edge: not at all, "valid"; "same" pads as Keras
+--- does, so that stride 1 keeps the size, and the odd pixel comes after; "ceil" as PyTorch's ceil_mode does; or so many zeros on all
+--- sides, or { top, left, bottom, right }
+---@field bias? boolean (true)
+---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
 local core = require "scion.core"
 local layer = require "scion.layer"
 

@@ -1,4 +1,7 @@
---- nn.crop(border): an image without its border, a number for all sides or { top, left, bottom, right }.
+--- nn.crop(border)
+--- An image without its border.
+---@class scion.nn.crop: scion.LayerOptions
+---@field border integer|integer[] pixels on all sides, or { top, left, bottom, right }
 local layer = require "scion.layer"
 local value = require "scion.plan.value"
 

@@ -1,4 +1,9 @@
---- nn.dense(units, activation, { bias = true, name = }): every output from every input; its kernel is [in, out].
+--- nn.dense(units, activation, { bias = true })
+--- Every output from every input. Its kernel is [in, out]; it takes vectors, so that a global pooling or nn.flatten stands before it.
+---@class scion.nn.dense: scion.LayerOptions
+---@field units integer length of the result
+---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
+---@field bias? boolean (true)
 local layer = require "scion.layer"
 
 return layer.define {

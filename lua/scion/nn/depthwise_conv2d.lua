@@ -1,5 +1,15 @@
---- nn.depthwise_conv2d(kernel, { stride = 1, padding = "valid", dilation = 1, multiplier = 1, bias = true, activation =, name = })
---- A convolution of each channel by itself; its kernel is [kh, kw, channels, multiplier].
+--- nn.depthwise_conv2d(kernel, { stride = 1, padding = "valid", dilation = 1, multiplier = 1, bias = true, activation = })
+--- A convolution of each channel by itself. Its kernel is [height, width, channels, multiplier].
+---@class scion.nn.depthwise_conv2d: scion.LayerOptions
+---@field kernel integer|integer[] height and width of the window
+---@field stride? integer|integer[] (1)
+---@field dilation? integer|integer[] distance of the kernel's taps (1)
+---@field padding? "valid"|"same"|"ceil"|integer|integer[] how the window goes over the edge: not at all, "valid"; "same" pads as Keras
+--- does, so that stride 1 keeps the size, and the odd pixel comes after; "ceil" as PyTorch's ceil_mode does; or so many zeros on all
+--- sides, or { top, left, bottom, right }
+---@field multiplier? integer channels of the result for each of the input (1)
+---@field bias? boolean (true)
+---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
 local layer = require "scion.layer"
 
 return layer.define {

@@ -1,5 +1,8 @@
---- nn.dropout(rate, { examples = false }): in training each element (or with `examples` each example, whole) is dropped with that
---- probability and the others scaled up; else nothing happens.
+--- nn.dropout(rate, { examples = false })
+--- In training each element is dropped with that probability and the others are scaled up by 1 / (1 - rate); else nothing happens.
+---@class scion.nn.dropout: scion.LayerOptions
+---@field rate number from 0 up to, but not, 1
+---@field examples? boolean whether examples are dropped whole, as in networks of stochastic depth (false)
 local layer = require "scion.layer"
 local random = require "scion.random"
 

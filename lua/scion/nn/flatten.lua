@@ -1,4 +1,6 @@
---- nn.flatten(): an image of height x width x channels as one vector, in that order.
+--- nn.flatten()
+--- An image of height x width x channels as one vector, in that order.
+---@class scion.nn.flatten: scion.LayerOptions
 local layer = require "scion.layer"
 
 return layer.define {

@@ -1,4 +1,7 @@
---- nn.global_avg_pool{ keep_dims = false }: the mean of each channel over the whole image; keep_dims: as an image of one pixel.
+--- nn.global_avg_pool({ keep_dims = false })
+--- The mean of each channel over the whole image, as a vector.
+---@class scion.nn.global_avg_pool: scion.LayerOptions
+---@field keep_dims? boolean an image of one pixel in place of a vector (false)
 local layer = require "scion.layer"
 
 return layer.define {

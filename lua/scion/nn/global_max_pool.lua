@@ -1,4 +1,6 @@
---- nn.global_max_pool(): the maximum of each channel over the whole image.
+--- nn.global_max_pool()
+--- The maximum of each channel over the whole image, as a vector.
+---@class scion.nn.global_max_pool: scion.LayerOptions
 local layer = require "scion.layer"
 
 return layer.define {

@@ -1,10 +1,18 @@
---- Layers: scion.nn.X is the file nn/X.lua; the activations have constructors of their own.
+--- A constructor takes its first options by position and the rest in a table, or all in one table: nn.conv2d(64, 3, { stride = 2 }) is
+--- nn.conv2d{ filters = 64, kernel = 3, stride = 2 }. It gives a layer, which is applied to a node, nn.relu()(x), or stands in a chain
+--- (scion.sequential, model:graft). A layer stands once in a graph.
+
+---@class scion.LayerOptions
+---@field name? string of the layer; slashes in it make blocks: "block1/conv". Without one it is its kind and a number: "conv2d_3"
+---@field origin? table<string, string> what Keras and torchvision call it in their files, where that does not follow from its name
+
+---@class scion.BlockOptions
+---@field name? string of the block, with which its layers' names begin
+
 local check = require "scion.check"
-local names = require "scion.report.names"
 local nn = {}
 
-local activations = { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid" }
-for _, name in ipairs(activations) do
+for _, name in ipairs { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid" } do
   nn[name] = function(options)
     local given = { activation = name }
     for k, v in pairs(options or {}) do given[k] = v end
@@ -13,7 +21,6 @@ for _, name in ipairs(activations) do
 end
 
 return setmetatable(nn, {
-  __tostring = names.printer("scion.nn", function() return table.move(activations, 1, #activations, #names.files "scion.nn" + 1, names.files "scion.nn") end),
   __index = function(self, name)
     local path = "scion.nn." .. tostring(name)
     if not package.searchpath(path, package.path) then

@@ -1,5 +1,11 @@
---- Where a network begins: nn.input(299, 299, 3) or nn.input{ shape = { 299, 299, 3 }, preprocess = "tf" } is a node.
---- The preprocessing belongs to the weights, and so to the network: users give images as u8, 0 to 255.
+--- nn.input(height, width, channels, ...)
+--- Where a network begins: a node, not a layer. nn.input(299, 299, 3), nn.input({ 299, 299, 3 }) or, with options,
+--- nn.input{ shape = { 299, 299, 3 }, preprocess = "tf" }. The preprocessing belongs to the weights, and so to the network: users give
+--- images as u8, 0 to 255.
+---@class scion.nn.input: scion.LayerOptions
+---@field shape integer[] of one example: { height, width, channels }, or the length of a vector
+---@field preprocess? "unit"|"tf"|"caffe"|"torch"|table what becomes of the numbers 0 to 255: 0 to 1; -1 to 1; BGR without the means of
+--- ImageNet; 0 to 1, without torchvision's means and divided by its deviations; or { mean = {…}, std = {…} } of 0 to 1 ("unit")
 local layer = require "scion.layer"
 local preprocessing = require "scion.preprocessing"
 

@@ -1,5 +1,11 @@
---- nn.local_response_norm{ size = 5, alpha = 1e-4, beta = 0.75, k = 1 }: each channel divided by what its `size` neighbours and
---- itself amount to (Krizhevsky et al. 2012; alpha is shared out among them, as in PyTorch).
+--- nn.local_response_norm(size, { alpha = 1e-4, beta = 0.75, k = 1 })
+--- Each channel divided by (k + alpha / size * s) ^ beta, where s is the sum of squares of `size` channels around it (Krizhevsky et al.
+--- 2012; alpha is shared out among them, as in PyTorch).
+---@class scion.nn.local_response_norm: scion.LayerOptions
+---@field size? integer (5)
+---@field alpha? number (1e-4)
+---@field beta? number (0.75)
+---@field k? number (1)
 local layer = require "scion.layer"
 
 return layer.define {

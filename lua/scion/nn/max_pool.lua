@@ -1,5 +1,11 @@
---- nn.max_pool(kernel, { stride = kernel, padding = "valid", name = })
---- Maximum over a window; padding never wins.
+--- nn.max_pool(kernel, { stride = kernel, padding = "valid" })
+--- The maximum over a window of an image; padding never wins.
+---@class scion.nn.max_pool: scion.LayerOptions
+---@field kernel integer|integer[] height and width of the window
+---@field stride? integer|integer[] the window's, unless given
+---@field padding? "valid"|"same"|"ceil"|integer|integer[] how the window goes over the edge: not at all, "valid"; "same" pads as Keras
+--- does, so that stride 1 keeps the size, and the odd pixel comes after; "ceil" as PyTorch's ceil_mode does; or so many zeros on all
+--- sides, or { top, left, bottom, right }
 local layer = require "scion.layer"
 
 return layer.define {

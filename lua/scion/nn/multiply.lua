@@ -1,5 +1,7 @@
---- nn.multiply()({ a, b }): the elementwise product of two inputs of one shape; or b is an image of one pixel, by which the
---- channels of a are scaled.
+--- nn.multiply()
+--- The elementwise product of two inputs of one shape, nn.multiply()({ a, b }); or b is an image of one pixel, by which the channels of a
+--- are scaled.
+---@class scion.nn.multiply: scion.LayerOptions
 local layer = require "scion.layer"
 
 return layer.define {

@@ -1,4 +1,6 @@
---- nn.normalization(): (x - mean) / sqrt(variance) for each channel, by statistics that came with the weights and never train.
+--- nn.normalization()
+--- (x - mean) / sqrt(variance) for each channel, by statistics that came with the weights and never train.
+---@class scion.nn.normalization: scion.LayerOptions
 local core = require "scion.core"
 local layer = require "scion.layer"
 

@@ -1,4 +1,8 @@
---- nn.rescaling(scale, { offset = 0 }): x * scale + offset; each is a number, or a list with one for each channel.
+--- nn.rescaling(scale, { offset = 0 })
+--- x * scale + offset.
+---@class scion.nn.rescaling: scion.LayerOptions
+---@field scale number|number[] one number, or one for each channel
+---@field offset? number|number[] likewise (0)
 local layer = require "scion.layer"
 local tensor = require "scion.tensor"
 

@@ -1,4 +1,7 @@
---- nn.reshape{ shape = { … } } or nn.reshape({ … }): the same elements under another shape (without the batch).
+--- nn.reshape(shape)
+--- The same elements under another shape.
+---@class scion.nn.reshape: scion.LayerOptions
+---@field shape integer[] without the batch
 local layer = require "scion.layer"
 
 local function product(shape)

@@ -1,4 +1,8 @@
---- nn.scaled_add(scale, { activation = })({ a, b }): a + scale * b, which keeps the residuals of deep networks small.
+--- nn.scaled_add(scale, { activation = })
+--- a + scale * b for two inputs of one shape, nn.scaled_add(0.2)({ a, b }), which keeps the residuals of deep networks small.
+---@class scion.nn.scaled_add: scion.LayerOptions
+---@field scale number
+---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
 local layer = require "scion.layer"
 
 return layer.define {

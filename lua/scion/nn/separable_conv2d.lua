@@ -1,6 +1,16 @@
---- nn.separable_conv2d(filters, kernel, { stride = 1, padding = "valid", dilation = 1, bias = true, activation =, name = })
---- A convolution of each channel by itself, then one of 1x1 across them (Chollet 2016); its kernels are [kh, kw, in, 1] and
+--- nn.separable_conv2d(filters, kernel, { stride = 1, padding = "valid", dilation = 1, bias = true, activation = })
+--- A convolution of each channel by itself, then one of 1x1 across them (Chollet 2016). Its kernels are [height, width, in, 1] and
 --- [1, 1, in, out].
+---@class scion.nn.separable_conv2d: scion.LayerOptions
+---@field filters integer channels of the result
+---@field kernel integer|integer[] height and width of the window
+---@field stride? integer|integer[] (1)
+---@field dilation? integer|integer[] distance of the kernel's taps (1)
+---@field padding? "valid"|"same"|"ceil"|integer|integer[] how the window goes over the edge: not at all, "valid"; "same" pads as Keras
+--- does, so that stride 1 keeps the size, and the odd pixel comes after; "ceil" as PyTorch's ceil_mode does; or so many zeros on all
+--- sides, or { top, left, bottom, right }
+---@field bias? boolean (true)
+---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
 local layer = require "scion.layer"
 local value = require "scion.plan.value"
 

@@ -1,5 +1,8 @@
---- nn.upsample(factor, { interpolation = "nearest" }): an image that many times as large, factor a number or { vertical,
---- horizontal }; "nearest" repeats pixels, "bilinear" goes from one to the next in a straight line.
+--- nn.upsample(factor, { interpolation = "nearest" })
+--- An image that many times as large.
+---@class scion.nn.upsample: scion.LayerOptions
+---@field factor? integer|integer[] a number, or { vertical, horizontal } (2)
+---@field interpolation? "nearest"|"bilinear" pixels are repeated, or one goes over into the next in a straight line ("nearest")
 local layer = require "scion.layer"
 
 return layer.define {

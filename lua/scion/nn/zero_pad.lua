@@ -1,4 +1,7 @@
---- nn.zero_pad(padding): a border of zeros, a number for all sides or { top, left, bottom, right }.
+--- nn.zero_pad(padding)
+--- An image in a border of zeros.
+---@class scion.nn.zero_pad: scion.LayerOptions
+---@field padding integer|integer[] pixels on all sides, or { top, left, bottom, right }
 local layer = require "scion.layer"
 
 return layer.define {

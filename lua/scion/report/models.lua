@@ -1,6 +1,6 @@
 --- What is known of every architecture, for scion.models.list(), and of one, for printing it.
 local builder = require "scion.models.builder"
-local names = require "scion.report.names"
+local lfs = require "lfs"
 local text = require "scion.report.text"
 
 local models = {}
@@ -9,6 +9,16 @@ local models = {}
 local class = { __name = "scion.ModelList" }
 
 local function preprocessing(variant) return type(variant.preprocess) == "string" and variant.preprocess or "within the network" end
+
+--- The names of the files beside models/builder.lua.
+local function files()
+  local folder, names = assert(package.searchpath("scion.models.builder", package.path)):match "^(.*)/[^/]*$", {}
+  for file in lfs.dir(folder) do
+    local name = file:match "^([%w_]+)%.lua$"
+    if name and name ~= "init" and name ~= "builder" then names[#names + 1] = name end
+  end
+  return names
+end
 
 --- A file's address, and what it is good for.
 local function describe_file(file)
@@ -51,8 +61,8 @@ end
 ---@return scion.ModelList
 function models.list()
   local list = setmetatable({}, class)
-  for _, file in ipairs(names.files "scion.models") do
-    local made = file ~= "builder" and require("scion.models." .. file) or {}
+  for _, file in ipairs(files()) do
+    local made = require("scion.models." .. file)
     for _, architecture in pairs(builder.is(made) and { made } or made) do list[#list + 1] = architecture end
   end
   table.sort(list, function(a, b) return a.name < b.name end)

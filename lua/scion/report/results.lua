@@ -66,9 +66,6 @@ end
 --- A list of them.
 results.layers = layers
 
---- A node of a graph: its layer, and the shape of its output.
-results.node = kind("scion.Node", function(self) return ("node: %s gives %s"):format(self.layer, text.shape(self.shape)) end)
-
 -- ---- training -------------------------------------------------------------------------------------------------------
 
 local history_columns = {

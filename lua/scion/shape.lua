@@ -1,0 +1,34 @@
+--- Shapes: lists of sizes, without the batch. How many elements they have, and how many bytes those take.
+local check = require "scion.check"
+
+local shape = {}
+
+--- Bytes of one element of each dtype.
+shape.dtype_bytes = { f32 = 4, bf16 = 2, u8 = 1, i32 = 4 }
+
+--- The most elements that a shape may have: 4 TiB of f32, far more than a machine holds, and far below what overflows an integer.
+shape.most_elements = 1 << 40
+
+--- Elements of a shape; 1 for {}, a scalar. Raises where they are more than `shape.most_elements`.
+---@param sizes integer[] from 0 up
+---@param what? string of whom the shape is, for the message ("a shape")
+---@return integer
+function shape.elements(sizes, what)
+  local n = 1
+  for _, size in ipairs(sizes) do
+    if not (n * (size + 0.0) <= shape.most_elements) then -- in floating point, which does not wrap round
+      check.raise(("%s of %s has more than 2^40 elements, the most that can be computed with; make it smaller"):format(
+        what or "a shape", table.concat(sizes, "x")))
+    end
+    n = n * size
+  end
+  return n
+end
+
+--- Bytes of a shape's elements. Raises as shape.elements does.
+---@param sizes integer[]
+---@param dtype "f32"|"bf16"|"u8"|"i32"
+---@return integer
+function shape.bytes(sizes, dtype) return shape.elements(sizes) * shape.dtype_bytes[dtype] end
+
+return shape

@@ -1,14 +1,14 @@
 --- Checks of what users give, and how a mistake is told: one sentence, at the line of the user's script, that names what was
 --- given and what is expected.
 ---
---- A kind says what a value has to be: { what = "a whole number from 1 up", read = function(value) → ok, value, complaint }.
+--- A kind says what a value has to be: { what = "a whole number from 1 up", read = function(value) → ok, value, complaint, hint }.
 --- Reading may convert: 64.0 becomes 64. A complaint, where there is one, replaces the words
---- "is <what>, not <value>".
+--- "is <what>, not <value>"; a hint follows them in brackets.
 local check = {}
 
 ---@class scion.Kind
 ---@field what string as it follows "is" in a sentence
----@field read fun(value: any): boolean, any, string?
+---@field read fun(value: any): boolean, any, string?, string?
 
 -- ---- messages -------------------------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ function check.one_of(...)
     if type(value) == "string" and set[value] then return true, value end
     local nearest, distances = check.nearest(type(value) == "string" and value or "", names, 1)
     if type(value) == "string" and distances[1] and distances[1] <= 2 and distances[1] < #nearest[1] then
-      return false, nil, ("is %s, not %s (did you mean '%s'?)"):format(what, check.show(value), nearest[1])
+      return false, nil, nil, ("did you mean '%s'?"):format(nearest[1])
     end
     return false
   end)
@@ -219,10 +219,20 @@ end
 ---@return scion.Kind
 function check.either(one, other, what)
   return kind(what or one.what .. " or " .. other.what, function(value)
-    local ok, result, complaint = one.read(value)
+    local ok, result, complaint, hint = one.read(value)
     if ok then return ok, result end
-    local good, second, other_complaint = other.read(value)
-    return good, second, type(value) == "table" and (complaint or other_complaint) or nil
+    local good, second, other_complaint, other_hint = other.read(value)
+    return good, second, type(value) == "table" and (complaint or other_complaint) or nil, hint or other_hint
+  end)
+end
+
+--- What may also be nil.
+---@param of scion.Kind
+---@return scion.Kind
+function check.optional(of)
+  return kind(of.what .. " or nil", function(value)
+    if value == nil then return true end
+    return of.read(value)
   end)
 end
 
@@ -239,8 +249,10 @@ function check.list(element, count, what)
     for key, v in next, value do
       if math.type(key) ~= "integer" or key < 1 then return false, nil, ("is %s, and %s is none of a list's positions"):format(what, check.show(key)) end
       n, largest = n + 1, math.max(largest, key)
-      local ok, result, complaint = element.read(v)
-      if not ok then return false, nil, ("is %s, but element %d %s"):format(what, key, complaint or "is " .. check.show(v)) end
+      local ok, result, complaint, hint = element.read(v)
+      if not ok then
+        return false, nil, ("is %s, but element %s %s%s"):format(what, check.show(key), complaint or "is " .. check.show(v), hint and " (" .. hint .. ")" or "")
+      end
       read[key] = result
     end
     if n ~= largest then
@@ -285,10 +297,22 @@ end
 ---@param of scion.Kind
 ---@return any value as read
 function check.argument(where, name, value, of)
-  local ok, result, complaint = of.read(value)
+  local ok, result, complaint, hint = of.read(value)
   if ok then return result end
-  complaint = complaint or ("is %s, not %s"):format(of.what, check.show(value))
+  complaint = complaint or ("is %s, not %s%s"):format(of.what, check.show(value), hint and " (" .. hint .. ")" or "")
   check.raise(("%s: %s%s%s"):format(where, name, complaint:sub(1, 1) == ":" and "" or " ", complaint))
+end
+
+--- Raises unless options, where there are any, are a table of Lua's own, and no object.
+---@param where string
+---@param given any
+---@param schema table as for check.options; one of them is the message's example
+function check.plain(where, given, schema)
+  if given == nil or (type(given) == "table" and getmetatable(given) == nil) then return end
+  local names = {}
+  for name, option in pairs(schema) do names[#names + 1] = (option.required and " " or "") .. name end -- a space comes before all letters
+  table.sort(names)
+  check.raise(("%s: options are a table, such as { %s = … }, not %s"):format(where, (names[1] or "name"):match "%S+", check.show(given)))
 end
 
 --- Checks a table of options and fills in the defaults.
@@ -299,9 +323,7 @@ end
 ---Raises at the user's line when `given` is no table, has a key that is not known (with the nearest one) or a value that is not of
 ---its kind, and when a required one is missing.
 function check.options(where, given, schema)
-  if given ~= nil and type(given) ~= "table" then
-    check.raise(("%s: options are a table, such as { %s = … }, not %s"):format(where, next(schema) or "name", check.show(given)))
-  end
+  check.plain(where, given, schema)
   local checked = {}
   for key, value in next, given or {} do
     local option = schema[key]

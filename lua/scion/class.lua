@@ -20,19 +20,32 @@ end
 ---@class scion.ClassDefinition
 ---@field name string of its metatable: "scion.Model"
 ---@field title string for messages: "a model"
----@field methods table<string, function>?
+---@field methods table<string, function>? for users
+---@field call string? how messages call these methods: "model" of model:freeze. They then raise when they are called with a dot
+---@field internal table<string, any>? for the library alone: methods, and constants of the class
 ---@field fields string[]? what the library keeps in an object
 ---@field settable table<string, scion.Kind>? what users may set
 ---@field sealed boolean? what is not settable cannot be replaced either
 ---@field instead table<string, string>? what to do in place of setting a field that people believe there is
 ---@field meta table<string, function>? further metamethods
 
+--- A method that says so when it is called with a dot.
+local function guarded(definition, made, name, method)
+  local where = definition.call .. ":" .. name
+  return function(self, ...)
+    check.self(where, self, made.kind)
+    return method(self, ...)
+  end
+end
+
 ---@param definition scion.ClassDefinition
 ---@return { new: fun(values: table): table, is: fun(value: any): boolean, kind: scion.Kind }
 function class.define(definition)
-  local methods, settable, instead, declared = definition.methods or {}, definition.settable or {}, definition.instead or {}, {}
+  local methods, settable, instead, declared = {}, definition.settable or {}, definition.instead or {}, {}
+  local internal, made = definition.internal or {}, {}
   for _, name in ipairs(definition.fields or {}) do declared[name] = true end
-  local meta = { __name = definition.name, __title = definition.title }
+  for name, method in pairs(definition.methods or {}) do methods[name] = definition.call and guarded(definition, made, name, method) or method end
+  local meta = { __name = definition.name, __title = definition.title, __methods = methods }
   for name, method in pairs(definition.meta or {}) do meta[name] = method end
 
   local function unknown(key)
@@ -42,6 +55,7 @@ function class.define(definition)
 
   function meta.__index(self, key)
     local method = methods[key]
+    if method == nil then method = internal[key] end
     if method ~= nil then return method end
     local value = rawget(self, set)[key]
     if value ~= nil or declared[key] or settable[key] then return value end
@@ -70,8 +84,6 @@ function class.define(definition)
     return next, all, nil
   end
 
-  local made = {}
-
   --- An object with these values; what may be set is checked as when it is set.
   function made.new(values)
     local self = { [set] = {} }
@@ -85,6 +97,47 @@ function class.define(definition)
 
   made.kind = { what = definition.title, read = function(value) return made.is(value), value end }
   return made
+end
+
+--- Turns a module into a table of names that cannot be set; reading one that does not exist raises, with the nearest.
+---@param title string of the module, for messages: "scion.optim"
+---@param names table what it has from the start
+---@param more { find: (fun(name: string): any), list: (fun(): string[]) }? what else there is: looked up at first use, and listed
+---@return table module
+function class.names(title, names, more)
+  local known = {}
+  for name, value in pairs(names) do known[name] = value end
+  for name in pairs(known) do names[name] = nil end -- so that setting one of them does not go unseen
+
+  local function all()
+    local list, seen = more and more.list() or {}, {}
+    for _, name in ipairs(list) do seen[name] = true end
+    for name in pairs(known) do
+      if not seen[name] then list[#list + 1] = name end
+    end
+    return list
+  end
+
+  return setmetatable(names, {
+    __title = title,
+    __index = function(_, name)
+      local found = known[name]
+      if found == nil and more and type(name) == "string" then
+        found = more.find(name)
+        known[name] = found
+      end
+      if found == nil then check.raise(("%s has no %s: %s"):format(title, check.show(name), check.suggestion(name, all(), "it has"))) end
+      return found
+    end,
+    __newindex = function(_, name)
+      check.raise(("%s: %s cannot be set%s"):format(title, check.show(name), type(known[name]) == "function" and "; it is called" or ""))
+    end,
+    __pairs = function(self)
+      local loaded = {}
+      for _, name in ipairs(all()) do loaded[name] = self[name] end
+      return next, loaded, nil
+    end,
+  })
 end
 
 return class

@@ -1,14 +1,13 @@
 --- What all layers share: a definition (a file of nn/) becomes a constructor, a layer is applied to nodes, a node remembers
 --- the layer, its inputs and the shape of its output (without the batch).
 local check = require "scion.check"
+local class = require "scion.class"
 local core = require "scion.core"
-local options = require "scion.options"
+local kinds = require "scion.kinds"
 local random = require "scion.random"
+local shape = require "scion.shape"
 
 local layer = {}
-
---- Marks an option that must be given.
-layer.required = setmetatable({}, { __tostring = function() return "required" end })
 
 ---@class scion.Parameter
 ---@field name string `kernel`, `bias`, `gamma` …
@@ -24,10 +23,18 @@ layer.required = setmetatable({}, { __tostring = function() return "required" en
 ---@field parameters scion.Parameter[] in Keras's order
 ---@field frozen boolean
 
+--- What a layer makes of its inputs. Nothing in it can be set.
 ---@class scion.Node
 ---@field layer scion.Layer
 ---@field inputs scion.Node[]
 ---@field shape integer[] of the output, without the batch
+local node = class.define {
+  name = "scion.Node", title = "a node", sealed = true, fields = { "layer", "inputs", "shape" },
+  meta = { __tostring = function(self) return ("node %s: %s"):format(self.layer:title(), shape.text(self.shape)) end },
+}
+
+--- What is a node, as a kind for checks.
+layer.node = node.kind
 
 -- ---- initial values -------------------------------------------------------------------------------------------------
 
@@ -48,38 +55,45 @@ function layer.without_initial_values(build, most)
 end
 
 --- Fans of a kernel: [.., in, out], leading dimensions being the receptive field.
-local function fans(shape)
+local function fans(sizes)
   local field = 1
-  for i = 1, #shape - 2 do field = field * shape[i] end
-  return field * shape[#shape - 1], field * shape[#shape]
+  for i = 1, #sizes - 2 do field = field * sizes[i] end
+  return field * sizes[#sizes - 1], field * sizes[#sizes]
 end
 
 local initializers = {
   zeros = function() end, -- tensors are made of zeros
   ones = function(t) core.fill(t, 1) end,
-  glorot = function(t, shape) -- Glorot and Bengio 2010
-    local fan_in, fan_out = fans(shape)
+  glorot = function(t, sizes) -- Glorot and Bengio 2010
+    local fan_in, fan_out = fans(sizes)
     local limit = math.sqrt(6 / (fan_in + fan_out))
     local seed, stream = random.next_stream()
     core.fill_uniform(t, seed, stream, -limit, limit)
   end,
-  he = function(t, shape) -- He et al. 2015
+  he = function(t, sizes) -- He et al. 2015
     local seed, stream = random.next_stream()
-    core.fill_normal(t, seed, stream, 0, math.sqrt(2 / (fans(shape))))
+    core.fill_normal(t, seed, stream, 0, math.sqrt(2 / (fans(sizes))))
   end,
 }
 
-local function pay_for(self, shape)
-  local bytes = 4.0
-  for _, size in ipairs(shape) do bytes = bytes * size end
-  building_without_values = building_without_values - bytes
+--- The elements of an output or a parameter; raises where they, or a size, are more than can be computed with.
+local function count_elements(self, what, sizes)
+  for _, size in ipairs(sizes) do
+    if size > shape.largest_size then self:fail("%s of shape %s is too large: a size is at most %d", what, shape.text(sizes), shape.largest_size) end
+  end
+  return shape.elements(sizes, ("%s: %s"):format(self:title(), what))
+end
+
+local function pay_for(self, elements)
+  building_without_values = building_without_values - 4.0 * elements
   if building_without_values < 0 then self:fail "its weights would take far more memory than the file has bytes" end
 end
 
 local function make_parameters(self, shapes)
   local list = {}
   for i, p in ipairs(self.define_parameters and self:define_parameters(table.unpack(shapes)) or {}) do
-    if building_without_values then pay_for(self, p.shape) end
+    local elements = count_elements(self, p.name, p.shape)
+    if building_without_values then pay_for(self, elements) end
     local tensor = core.new(p.shape, "f32")
     if not building_without_values then initializers[p.init](tensor, p.shape) end
     list[i] = { name = p.name, tensor = tensor, statistic = p.statistic or false, init = p.init }
@@ -124,20 +138,23 @@ end
 ---@return string
 function methods:title() return self.name or self.kind end
 
+-- For definitions and passes.
+local internal = {}
+
 --- Raises a message that names this layer.
 ---@param message string a format
 ---@param ... any what goes into it
-function methods:fail(message, ...) check.raise(("%s: " .. message):format(self:title(), ...)) end
+function internal:fail(message, ...) check.raise(("%s: " .. message):format(self:title(), ...)) end
 
 --- Checks the number of inputs and their dimensions.
 ---@param shapes integer[][]
 ---@param count integer
 ---@param dims integer? of each shape
-function methods:expect(shapes, count, dims)
+function internal:expect(shapes, count, dims)
   if #shapes ~= count then self:fail("takes %d input%s, not %d", count, count == 1 and "" or "s", #shapes) end
-  for _, shape in ipairs(shapes) do
-    if dims and #shape ~= dims then
-      self:fail("takes %s, not an input of shape %s", dims == 3 and "images (height, width, channels)" or "vectors", table.concat(shape, "x"))
+  for _, sizes in ipairs(shapes) do
+    if dims and #sizes ~= dims then
+      self:fail("takes %s, not an input of shape %s", dims == 3 and "images (height, width, channels)" or "vectors", shape.text(sizes))
     end
   end
 end
@@ -145,114 +162,197 @@ end
 --- The shape of its output: that of its one input, unless the definition says otherwise.
 ---@param ... integer[] of the inputs
 ---@return integer[]
-function methods:output_shape(...)
+function internal:output_shape(...)
   self:expect({ ... }, 1)
   return { table.unpack((...)) }
 end
 
+local nodes = check.list(node.kind, nil, "a node or a list of nodes")
+
 --- Applies the layer: `layer(node)` or `layer{ node, node }` gives the node of its output.
 local function apply(self, inputs)
-  if type(inputs) ~= "table" then self:fail("is applied to a node or a list of nodes, not to a %s", type(inputs)) end
-  if inputs.layer then inputs = { inputs } end
-  if self.node then self:fail("was applied already; make a second layer, since a layer stands once in a graph") end
-  local shapes = {}
-  for i, node in ipairs(inputs) do
-    if type(node) ~= "table" or not node.shape then self:fail("input %d is not a node", i) end
-    shapes[i] = node.shape
+  if node.is(inputs) then inputs = { inputs } end
+  local ok, list, complaint = nodes.read(inputs)
+  if not ok then
+    local remedy = check.instance("scion.Model", "a model").read(inputs) and "; to put layers onto a model, use model:graft{ … }" or ""
+    complaint = complaint and complaint:gsub("^is ", "is applied to ", 1) or ("is applied to %s, not to %s"):format(nodes.what, check.show(inputs))
+    self:fail("%s%s", complaint, remedy)
   end
-  local shape = self:output_shape(table.unpack(shapes))
+  if self.node then self:fail "was applied already; make a second layer, since a layer stands once in a graph" end
+  local shapes = {}
+  for i, input in ipairs(list) do shapes[i] = input.shape end
+  local sizes = self:output_shape(table.unpack(shapes))
+  count_elements(self, "its output", sizes)
   self.parameters = make_parameters(self, shapes)
-  self.node = { layer = self, inputs = { table.unpack(inputs) }, shape = shape }
+  self.node = node.new { layer = self, inputs = list, shape = sizes }
   return self.node
 end
 
---- Reads constructor arguments: values for the positional options, then a table of the rest; or one table of all.
-local function read_options(definition, ...)
+-- ---- constructors ---------------------------------------------------------------------------------------------------
+
+--- Reads a constructor's arguments, and raises on what is none of its options: values for the positional options, then a table of the rest; or one table of all.
+---@param where string "nn.conv2d"
+---@param positional string[]
+---@param schema table as for check.options
+---@param ... any
+---@return table options
+function layer.arguments(where, positional, schema, ...)
   local given, arguments = {}, table.pack(...)
   for i = 1, arguments.n do
-    local value = arguments[i]
-    if type(value) == "table" and (i == arguments.n) and (#value == 0 or definition.positional == nil or i > #definition.positional) then
-      for k, v in pairs(value) do given[k] = v end
-    elseif definition.positional and definition.positional[i] then
-      given[definition.positional[i]] = value
+    local value, name = arguments[i], positional[i]
+    if node.is(value) then check.raise(("%s makes a layer, which is then applied: %s(…)(x); here it was called with a node"):format(where, where)) end
+    if type(value) == "table" and i == arguments.n and (not name or (rawlen(value) == 0 and getmetatable(value) == nil)) then
+      check.plain(where, value, schema)
+      for key, each in next, value do
+        if given[key] ~= nil then check.raise(("%s: %s is given twice"):format(where, check.show(key))) end
+        given[key] = each
+      end
+    elseif name then
+      given[name] = value
     elseif value ~= nil then
-      check.raise(("nn.%s takes at most %d values and a table of options"):format(definition.kind, definition.positional and #definition.positional or 0))
+      local known = #positional > 0 and table.concat(positional, ", ") .. " and " or ""
+      check.raise(("%s takes %sa table of options; argument %d is %s"):format(where, known, i, check.show(value)))
     end
   end
-  return given
+  return check.options(where, given, schema)
 end
 
---- Makes a constructor from a definition: kind, positional (names of options that may stand by position), defaults, and the
---- methods output_shape(self, shapes…) where it is not the input's, define_parameters(self, shapes…), forward(self, s), backward(self, s), macs(self, …).
+--- The schema of a definition, with what all layers, or blocks, have beside.
+local function extended(schema, common)
+  for name, option in pairs(schema or {}) do common[name] = option end
+  return common
+end
+
+--- What passes ask of any layer, whether its definition says it or not.
+local fields = { "name", "origin", "options", "parameters", "node", "derived", "window", "bf16", "fold", "folds_norm", "fuses_activation", "fuses_addend",
+                 "fuses_padding", "identity", "uses_batch", "macs", "gain", "gradient_gain", "define_parameters", "check" }
+
+--- Makes a constructor from a definition: kind, positional (names of options that may stand by position), schema (the options, as for
+--- check.options), fields (what it keeps in the layer), and the methods output_shape(self, shapes…) where it is not the input's,
+--- define_parameters(self, shapes…), forward(self, s), backward(self, s), macs(self, …).
 --- bf16 = "computes": its forward kernels read bf16 or f32 and write either; "carries": they write what they read.
 ---@param definition table
 ---@return fun(...): scion.Layer
 function layer.define(definition)
-  for name, method in pairs(methods) do
+  local where, schema, own = "nn." .. definition.kind, extended(definition.schema, { name = { kinds.name }, origin = { kinds.origin } }), { table.unpack(fields) }
+  for name, method in pairs(internal) do
     if definition[name] == nil then definition[name] = method end
   end
-  local class = { __index = definition, __call = apply, __name = "scion.Layer" }
-  class.__tostring = function(self) return ("%s (%s)"):format(self:title(), self.kind) end
-  local known = { name = false, origin = false }
-  for name in pairs(definition.defaults or {}) do known[name] = true end
+  for _, name in ipairs(definition.fields or {}) do own[#own + 1] = name end
+  local made = class.define {
+    name = "scion.Layer", title = "a layer", call = "layer", methods = methods, internal = definition, fields = own,
+    settable = { frozen = check.boolean }, instead = { trainable = "'frozen' says whether it stays as it is" },
+    meta = { __call = apply, __tostring = function(self) return ("%s (%s)"):format(self:title(), self.kind) end },
+  }
   return function(...)
-    local given = read_options(definition, ...)
-    options.check("nn." .. definition.kind, given, known)
-    local values = {}
-    for name, default in pairs(definition.defaults or {}) do
-      local value = given[name]
-      if value == nil then value = default end
-      if value == layer.required then check.raise(("nn.%s: option '%s' must be given"):format(definition.kind, name)) end
-      values[name] = value
-    end
-    local self = setmetatable({ name = given.name, origin = given.origin, options = values, parameters = {}, frozen = false, derived = {} }, class)
+    local options = layer.arguments(where, definition.positional or {}, schema, ...)
+    local name, origin = options.name, options.origin
+    options.name, options.origin = nil, nil
+    local self = made.new { name = name, origin = origin, options = options, parameters = {}, frozen = false, derived = {} }
     if definition.check then definition.check(self) end
     return self
   end
 end
 
+-- ---- several layers -------------------------------------------------------------------------------------------------
+
+--- A block: called with a node, it applies layers of its own.
+---@class scion.Block
+---@operator call(scion.Node): scion.Node
+local block = class.define {
+  name = "scion.Block", title = "a block", fields = { "kind", "options", "build" },
+  meta = {
+    __call = function(self, x)
+      if not node.is(x) then check.raise(("%s: a block is applied to a node, not to %s"):format(self.options.name or self.kind, check.show(x))) end
+      local function named(part) return self.options.name and self.options.name .. "/" .. part or nil end
+      return self.build(x, self.options, named)
+    end,
+    __tostring = function(self) return ("%s (%s)"):format(self.options.name or self.kind, self.kind) end,
+  },
+}
+
+--- Makes a block's constructor from a definition: kind, positional and schema as for a layer, and build(x, options, named), which gives
+--- the node of its output; named(part) is the name of one of its layers.
+---@param definition table
+---@return fun(...): scion.Block
+function layer.define_block(definition)
+  local where, schema = "nn." .. definition.kind, extended(definition.schema, { name = { kinds.name } })
+  return function(...)
+    return block.new { kind = definition.kind, options = layer.arguments(where, definition.positional or {}, schema, ...), build = definition.build }
+  end
+end
+
+--- What can stand in a chain: a layer, a block, or a function of one's own from node to node.
+local link = { what = "a layer, such as nn.relu(), or a block", read = function(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  if type(value) == "function" then return true, value end
+  return meta and (rawget(meta, "__name") == "scion.Layer" or block.is(value)) or false, value
+end }
+
+--- A list of layers and blocks, without holes.
+layer.chain = check.list(link, nil, "a list of layers and blocks")
+
+--- Applies layers and blocks one after the other.
+---@param where string for messages
+---@param x scion.Node
+---@param list table as layer.chain reads it
+---@return scion.Node
+function layer.apply(where, x, list)
+  for i, each in ipairs(list) do
+    x = each(x)
+    if not node.is(x) then check.raise(("%s: the function at element %d gives %s, not a node"):format(where, i, check.show(x))) end
+  end
+  return x
+end
+
+-- ---- windows --------------------------------------------------------------------------------------------------------
+
 --- A list of two from a number or a list of two: kernel = 3 means {3, 3}.
 ---@param value integer|integer[]
----@param what string for the message
 ---@return integer[]
-function layer.pair(self, value, what)
-  local pair = type(value) == "number" and { value, value } or value
-  if type(pair) ~= "table" or #pair ~= 2 or math.type(pair[1]) ~= "integer" or math.type(pair[2]) ~= "integer" or pair[1] < 1 or pair[2] < 1 then
-    self:fail("%s is a whole number from 1 up or a list of two (vertical, horizontal)", what)
+function layer.pair(value)
+  if type(value) == "number" then return { value, value } end
+  return { value[1], value[2] }
+end
+
+--- A list of four, top, left, bottom and right, from a number or such a list.
+---@param value integer|integer[]
+---@return integer[]
+function layer.sides(value)
+  if type(value) == "number" then return { value, value, value, value } end
+  return { table.unpack(value) }
+end
+
+--- What is added before and after an axis of that size.
+local function pad(padding, axis, size, extent, stride)
+  if padding == "valid" then return 0, 0 end
+  if padding == "same" then
+    local missing = math.max(((size + stride - 1) // stride - 1) * stride + extent - size, 0)
+    return missing // 2, missing - missing // 2
   end
-  return { pair[1], pair[2] }
+  if padding == "ceil" then return 0, math.min((extent - size) % stride, extent - 1) end -- no window lies outside
+  local sides = layer.sides(padding)
+  return sides[axis], sides[axis + 2]
 end
 
 --- The window of a convolution or pooling over an input of that shape, and the size of its output. padding: "valid", "same"
 --- (Keras's: what is missing is shared out, the odd one after), "ceil" (valid, and what is left over at the end gets a window that
 --- hangs out of the input, as with PyTorch's ceil_mode), a number for all sides, or { top, left, bottom, right }.
----@param shape integer[]
+---@param sizes integer[]
 ---@return table window, integer height, integer width
-function layer.window(self, shape)
+function layer.window(self, sizes)
   local o = self.options
-  local kernel = layer.pair(self, o.kernel, "kernel")
-  local stride = layer.pair(self, o.stride or kernel, "stride")
-  local dilation = layer.pair(self, o.dilation or 1, "dilation")
+  local kernel, stride, dilation = layer.pair(o.kernel), layer.pair(o.stride or o.kernel), layer.pair(o.dilation or 1)
   local window = { kernel = kernel, stride = stride, dilation = dilation, before = { 0, 0 }, after = { 0, 0 } }
   local out = {}
   for axis = 1, 2 do
     local extent = (kernel[axis] - 1) * dilation[axis] + 1
-    if o.padding == "same" then
-      local missing = math.max((math.ceil(shape[axis] / stride[axis]) - 1) * stride[axis] + extent - shape[axis], 0)
-      window.before[axis] = missing // 2
-      window.after[axis] = missing - missing // 2
-    elseif o.padding == "ceil" then
-      window.after[axis] = (extent - shape[axis]) % stride[axis]
-    elseif type(o.padding) == "number" then
-      window.before[axis], window.after[axis] = o.padding, o.padding
-    elseif type(o.padding) == "table" then
-      window.before[axis], window.after[axis] = o.padding[axis], o.padding[axis + 2]
-    elseif o.padding ~= "valid" then
-      self:fail("padding is 'valid', 'same', 'ceil', a number or { top, left, bottom, right }, not '%s'", tostring(o.padding))
-    end
-    out[axis] = (shape[axis] + window.before[axis] + window.after[axis] - extent) // stride[axis] + 1
-    if out[axis] < 1 then
-      self:fail("a window of %dx%d does not fit into an input of %s", kernel[1], kernel[2], table.concat(shape, "x"))
+    window.before[axis], window.after[axis] = pad(o.padding, axis, sizes[axis], extent, stride[axis])
+    local padded = sizes[axis] + window.before[axis] + window.after[axis]
+    out[axis] = (padded - extent) // stride[axis] + 1
+    if out[axis] < 1 or padded > shape.largest_size then
+      self:fail("a window of %dx%d%s does not fit into an input of %s", kernel[1], kernel[2],
+                dilation[1] * dilation[2] > 1 and (", dilated by %dx%d,"):format(dilation[1], dilation[2]) or "", shape.text(sizes))
     end
   end
   return window, out[1], out[2]

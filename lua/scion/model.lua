@@ -1,23 +1,29 @@
 --- Models: a graph with an input and an output, what is frozen in it, and everything a user does with it.
 local check = require "scion.check"
+local class = require "scion.class"
 local core = require "scion.core"
 local graph = require "scion.graph"
-local options = require "scion.options"
+local layer = require "scion.layer"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
 local results = require "scion.report.results"
+local shape = require "scion.shape"
 
 ---@class scion.Model
+---@field name string?
 ---@field input scion.Node
 ---@field output scion.Node
 ---@field order scion.Node[] in Keras's order
----@field labels string[]? names of the classes, from the data it was fitted on
+---@field labels string[]? names of the classes, from the data it was fitted on; may be set
 ---@field epoch integer how many epochs it was trained
 ---@field history table[] an entry an epoch
 ---@field variant "keras"|"torchvision"|nil whose form of an architecture it is
----@field precision "f32"|"bf16"|nil of inference and of what is frozen, where a call gives none; not saved, for it is the machine's affair
-local model = {}
-local class = { __index = model, __name = "scion.Model" }
+---@field precision "f32"|"bf16"|nil of inference and of what is frozen, where a call gives none; may be set; not saved, for it is the machine's affair
+local model, internal = {}, {}
+
+local Model -- the class: it is made at the end, from these methods
+local layer_name = { what = "the name of a layer or block", read = check.text.read }
+local layer_glob = { what = "the name of a layer or block, or a pattern of names with * ? [ ]", read = check.text.read }
 
 --- Plans that are kept for a model: training, validation, and what the last few freezes used.
 local plans_kept = 4
@@ -31,79 +37,79 @@ local function find_input(order)
   return inputs[1]
 end
 
+local function make(given, from)
+  local order = graph.order(given.output)
+  local input = find_input(order)
+  if given.input and given.input ~= input then check.raise "scion.model: 'output' does not depend on 'input'" end
+  graph.name(order)
+  return Model.new { name = given.name, input = input, output = given.output, order = order, epoch = 0, history = results.history {}, plans = {}, steps = 0,
+                     precision = from and from.precision, variant = from and from.variant }
+end
+
 --- Makes a model: scion.model{ input = node, output = node }.
 ---@param given { input: scion.Node?, output: scion.Node, name: string? }
 ---@return scion.Model
 local function new(given)
-  options.check("scion.model", given, { input = false, output = true, name = false })
-  local output = given.output
-  if type(output) ~= "table" or not output.layer then check.raise("scion.model: 'output' is a node, such as nn.dense(10)(x)") end
-  local order = graph.order(output)
-  graph.name(order)
-  local input = find_input(order)
-  if given.input and given.input ~= input then check.raise("scion.model: 'output' does not depend on 'input'") end
-  return setmetatable({ name = given.name, input = input, output = output, order = order, epoch = 0, history = results.history {}, plans = {}, steps = 0 }, class)
+  return make(check.options("scion.model", given, { input = { layer.node }, output = { layer.node, required = true }, name = { check.text } }))
 end
 
 --- A chain of layers: scion.sequential{ nn.input(28, 28, 3), nn.conv2d(…), … }.
 ---@param layers table[]
 ---@return scion.Model
-local function sequential(layers)
+local function sequential(layers, ...)
+  local where, first = "scion.sequential", "the first element is a node, such as nn.input(28, 28, 3)"
+  if select("#", ...) > 0 then check.raise(where .. ": layers are one list, scion.sequential{ nn.input(28, 28, 3), … }") end
+  if type(layers) ~= "table" or getmetatable(layers) ~= nil then
+    check.raise(("%s: layers are a list that begins with nn.input(…), not %s"):format(where, check.show(layers)))
+  end
   local node = layers[1]
-  if type(node) ~= "table" or not node.shape then check.raise("scion.sequential: the first element is a node, such as nn.input(28, 28, 3)") end
-  for i = 2, #layers do node = layers[i](node) end
-  return new { output = node }
+  if not layer.node.read(node) then
+    local remedy = Model.is(node) and "; to put layers onto a model, use model:graft{ … }" or ""
+    check.raise(("%s: %s, %s%s"):format(where, first, node == nil and "and there is none" or "not " .. check.show(node), remedy))
+  end
+  local links = { function() return node end }
+  for key, each in next, layers do links[key] = links[key] or each end
+  return make { output = layer.apply(where, node, check.argument(where, "its argument", links, layer.chain)) }
 end
 
 -- ---- structure ------------------------------------------------------------------------------------------------------
-
-local function inherit(made, from)
-  made.precision, made.variant = from.precision, from.variant
-  return made
-end
 
 --- A new model that ends in these layers, put onto this one. The layers are shared: what is frozen or trained in one is so in
 --- the other.
 ---@param layers scion.Layer[] or blocks such as nn.squeeze_excite()
 ---@return scion.Model
 function model:graft(layers)
-  if type(layers) ~= "table" or #layers == 0 then check.raise("graft takes a list of layers") end
-  local node = self.output
-  for i, layer in ipairs(layers) do
-    if type(layer) ~= "function" and (type(layer) ~= "table" or not layer.kind) then check.raise(("graft: element %d is not a layer"):format(i)) end
-    node = layer(node)
-  end
-  return inherit(new { output = node, name = self.name }, self)
+  local list = check.argument("model:graft", "its argument", layers, layer.chain)
+  if #list == 0 then check.raise "model:graft: the list of layers is empty" end
+  return make({ output = layer.apply("model:graft", self.output, list), name = self.name }, self)
 end
 
 --- The sub-model that ends at a layer (at the last one of a block); layers are shared.
 ---@param name string
 ---@return scion.Model
 function model:upto(name)
-  local found = graph.find(self.order, name)
-  return inherit(new { output = self.order[found[#found]], name = self.name }, self)
+  local found = graph.find(self.order, check.argument("model:upto", "its argument", name, layer_name))
+  return make({ output = self.order[found[#found]], name = self.name }, self)
 end
 
 local function count(parameters)
   local n = 0
   for _, p in ipairs(parameters) do
-    local size = 1
-    for _, d in ipairs(p.tensor:shape()) do size = size * d end
-    n = n + size
+    n = n + shape.elements(p.tensor:shape())
   end
   return n
 end
 
 local function describe(self, i)
   local node = self.order[i]
-  local layer, weights = node.layer, {}
-  for _, p in ipairs(layer.parameters) do weights[p.name] = p.tensor end
-  return results.layer { index = i, name = layer.name, kind = layer.kind, shape = { table.unpack(node.shape) },
-                         parameters = count(layer.parameters), trainable = count(layer:trainable()), frozen = layer.frozen, weights = weights }
+  local of, weights = node.layer, {}
+  for _, p in ipairs(of.parameters) do weights[p.name] = p.tensor end
+  return results.layer { index = i, name = of.name, kind = of.kind, shape = { table.unpack(node.shape) }, parameters = count(of.parameters),
+                         trainable = count(of:trainable()), frozen = of.frozen, weights = weights }
 end
 
 --- Every layer in order.
----@return { index: integer, name: string, kind: string, shape: integer[], parameters: integer, trainable: integer, frozen: boolean, weights: table<string, scion.Tensor> }[]
+---@return scion.LayerDescription[]
 function model:layers()
   local list = {}
   for i = 1, #self.order do list[i] = describe(self, i) end
@@ -112,13 +118,10 @@ end
 
 --- One layer, by its full name or its index from 1. Raises on one that does not exist, with the nearest names.
 ---@param which string|integer
----@return table
+---@return scion.LayerDescription
 function model:layer(which)
-  if math.type(which) == "integer" then
-    if not self.order[which] then check.raise(("layer %d does not exist: the model has %d"):format(which, #self.order)) end
-    return describe(self, which)
-  end
-  local found = graph.find(self.order, which)
+  if type(which) == "number" then return describe(self, check.argument("model:layer", "the number", which, check.whole(1, #self.order))) end
+  local found = graph.find(self.order, check.argument("model:layer", "its argument", which, layer_name))
   for _, i in ipairs(found) do
     if self.order[i].layer.name == which then return describe(self, i) end
   end
@@ -131,16 +134,24 @@ local function set(self, from, to, frozen)
   for i = from, to do self.order[i].layer.frozen = frozen end
 end
 
-local function one_key(where, given, known)
-  options.check(where, given, known)
-  local key = next(given)
-  if key == nil or next(given, key) ~= nil then
-    local names = {}
-    for name in pairs(known) do names[#names + 1] = name end
-    table.sort(names)
+--- The one option that is given, and its value.
+local function one_option(where, given, schema)
+  local names = {}
+  for name in pairs(schema) do names[#names + 1] = name end
+  table.sort(names)
+  if type(given) == "string" then
+    check.raise(("%s: it takes a table, such as { %s = %s } or { layers = %s }"):format(where, names[#names], check.show(given), check.show(given)))
+  end
+  local checked = check.options(where, given, schema)
+  local key, value = next(checked)
+  if key == nil or next(checked, key) ~= nil then
     check.raise(("%s takes one of these options, not several or none: %s"):format(where, table.concat(names, ", ")))
   end
-  return key, given[key]
+  return key, value
+end
+
+local function set_all(self, positions, frozen)
+  for _, i in ipairs(positions) do self.order[i].layer.frozen = frozen end
 end
 
 --- Freezes layers; takes effect at the next step. Without options every layer. { first = N }: the first N layers, and everything
@@ -152,20 +163,17 @@ function model:freeze(given)
     set(self, 1, #self.order, true)
     return self
   end
-  local key, value = one_key("freeze", given, { first = false, upto = false, layers = false })
+  local key, value = one_option("model:freeze", given, { first = { check.whole(0, #self.order) }, upto = { layer_name }, layers = { layer_glob } })
   if key == "layers" then
-    for _, i in ipairs(graph.glob(self.order, value)) do self.order[i].layer.frozen = true end
+    set_all(self, graph.glob(self.order, value), true)
     return self
   end
-  local last = value
   if key == "upto" then
     local found = graph.find(self.order, value)
-    last = found[#found]
-  elseif math.type(value) ~= "integer" or value < 0 or value > #self.order then
-    check.raise(("freeze: 'first' is a number of layers from 0 to %d, not %s"):format(#self.order, tostring(value)))
+    value = found[#found]
   end
-  set(self, 1, last, true)
-  set(self, last + 1, #self.order, false)
+  set(self, 1, value, true)
+  set(self, value + 1, #self.order, false)
   return self
 end
 
@@ -178,9 +186,9 @@ function model:thaw(given)
     set(self, 1, #self.order, false)
     return self
   end
-  local key, value = one_key("thaw", given, { from = false, layers = false })
+  local key, value = one_option("model:thaw", given, { from = { layer_name }, layers = { layer_glob } })
   if key == "layers" then
-    for _, i in ipairs(graph.glob(self.order, value)) do self.order[i].layer.frozen = false end
+    set_all(self, graph.glob(self.order, value), false)
     return self
   end
   local first = graph.find(self.order, value)[1]
@@ -193,7 +201,7 @@ end
 
 --- One letter a layer: what a training plan depends on.
 ---@return string
-function model:freeze_state()
+function internal:freeze_state()
   local letters = {}
   for i, node in ipairs(self.order) do letters[i] = node.layer.frozen and "f" or "t" end
   return table.concat(letters)
@@ -203,7 +211,7 @@ end
 --- above it (`from`), whose input is the node's value; else of all of it.
 ---@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, weighted: boolean?, precision: string?, upto: scion.Node?, from: scion.Node? }
 ---@return scion.Plan
-function model:plan_for(request)
+function internal:plan_for(request)
   local in_use = precision.in_use(request.precision or self.precision)
   local state, upto, from = request.mode == "train" and self:freeze_state() or "", request.upto, request.from
   local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.weighted and "w" or "-", in_use,
@@ -226,7 +234,7 @@ end
 ---@param made scion.Plan
 ---@param batch table
 ---@return boolean complete
-function model:execute(made, batch)
+function internal:execute(made, batch)
   if not self.arena or self.arena:shape()[1] < made.arena_bytes then
     self.arena = nil -- the old one goes before the new one comes
     self.arena = core.new({ made.arena_bytes }, "u8")
@@ -242,8 +250,6 @@ function model:plan(given) return require("scion.report.plan").new(self, given o
 --- A compact summary of layers, shapes, parameters and what is frozen.
 ---@return string
 function model:summary() return require("scion.report.summary").text(self) end
-
-function class:__tostring() return require("scion.report.summary").compact(self) end
 
 -- ---- work: a file of train/ each ------------------------------------------------------------------------------------
 
@@ -276,7 +282,7 @@ function model:features(data, name, given) return require("scion.train.features"
 ---@param path string
 ---@return scion.Model self
 function model:save(path)
-  require("scion.saved").save(self, path)
+  require("scion.saved").save(self, check.argument("model:save", "its argument", path, check.path))
   return self
 end
 
@@ -288,8 +294,16 @@ end
 ---@param path string
 ---@return scion.Model self
 function model:export(path)
-  require("scion.weights.export").write(self, path)
+  require("scion.weights.export").write(self, check.argument("model:export", "its argument", path, check.path))
   return self
 end
 
-return { new = new, sequential = sequential, is = function(m) return getmetatable(m) == class end }
+Model = class.define {
+  name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
+  fields = { "name", "input", "output", "order", "epoch", "history", "variant", "plans", "steps", "arena", "parts" },
+  settable = { labels = check.optional(check.list(check.text, nil, "a list of class names")), precision = check.optional(precision.kind) },
+  instead = { trainable = results.freezing, frozen = results.freezing },
+  meta = { __tostring = function(self) return require("scion.report.summary").compact(self) end },
+}
+
+return { new = new, sequential = sequential, is = Model.is, kind = Model.kind }

@@ -6,7 +6,7 @@ local notice = require "scion.report.notice"
 
 local precision = {}
 
-local known = { "f32", "bf16" }
+precision.kind = check.one_of("f32", "bf16")
 
 --- Whether bf16 is computed, slowly, on CPUs without instructions for it: SCION_BF16=emulate in the environment, for tests.
 precision.emulates = os.getenv "SCION_BF16" == "emulate"
@@ -16,9 +16,8 @@ precision.emulates = os.getenv "SCION_BF16" == "emulate"
 ---@return "f32"|"bf16"
 function precision.in_use(wanted)
   if not wanted or wanted == "f32" then return "f32" end
-  if wanted ~= "bf16" then
-    check.raise(("precision is 'f32' or 'bf16', not '%s' (did you mean '%s'?)"):format(tostring(wanted), check.nearest(tostring(wanted), known, 1)[1]))
-  end
+  local known, _, _, hint = precision.kind.read(wanted)
+  if not known then check.raise(("precision is %s, not %s%s"):format(precision.kind.what, check.show(wanted), hint and " (" .. hint .. ")" or "")) end
   if core.bf16() ~= "f32" or precision.emulates then return "bf16" end
   notice.once "scion: this CPU has no instructions for bf16 (AMX or AVX512_BF16), so it computes in f32"
   return "f32"

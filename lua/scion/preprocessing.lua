@@ -1,11 +1,13 @@
 --- What a network does to an image of 0 to 255 before its first layer: y = x * scale + shift for each channel, perhaps with
 --- the channels reversed (BGR).
 local check = require "scion.check"
-local options = require "scion.options"
 
 local preprocessing = {}
 
-local torch_mean, torch_deviation = { 0.485, 0.456, 0.406 }, { 0.229, 0.224, 0.225 }
+---@class scion.Preprocessing
+---@field scale number[]
+---@field shift number[]
+---@field reverse boolean
 
 local function standardize(mean, deviation) -- of x / 255
   local scale, shift = {}, {}
@@ -19,26 +21,33 @@ end
 local named = {
   tf = { scale = { 1 / 127.5, 1 / 127.5, 1 / 127.5 }, shift = { -1.0, -1.0, -1.0 }, reverse = false },
   caffe = { scale = { 1.0, 1.0, 1.0 }, shift = { -103.939, -116.779, -123.68 }, reverse = true }, -- means in BGR order
-  torch = standardize(torch_mean, torch_deviation),
+  torch = standardize({ 0.485, 0.456, 0.406 }, { 0.229, 0.224, 0.225 }),
   unit = { scale = { 1 / 255, 1 / 255, 1 / 255 }, shift = { 0.0, 0.0, 0.0 }, reverse = false },
 }
 
---- Turns "tf", "caffe", "torch", "unit" or { mean = {…}, std = {…} } (of images in 0 to 1) into numbers; what is numbers
---- already stays so. Raises on anything else.
----@param value string|table
----@return { scale: number[], shift: number[], reverse: boolean }
-function preprocessing.resolve(value)
-  if type(value) == "table" and value.scale then return value end
-  if type(value) == "table" then
-    options.check("preprocess", value, { mean = true, std = true })
-    for _, key in ipairs { "mean", "std" } do
-      if type(value[key]) ~= "table" or #value[key] ~= 3 then check.raise("preprocess: '" .. key .. "' is a list of three numbers") end
+local name = check.one_of("tf", "caffe", "torch", "unit")
+local three = check.list(check.number(), 3, "a list of three numbers")
+local statistics = check.table_of { mean = { three, required = true },
+                                    std = { check.list(check.number { above = 0 }, 3, "a list of three numbers above 0"), required = true } }
+local numbers = check.table_of { scale = { three, required = true }, shift = { three, required = true }, reverse = { check.boolean, required = true } }
+
+--- "tf", "caffe", "torch", "unit" or { mean = {…}, std = {…} } (of images in 0 to 1), read as numbers; what is numbers already stays so.
+preprocessing.kind = {
+  what = name.what:gsub(" or ", ", ") .. " or { mean = {…}, std = {…} }",
+  read = function(value)
+    if type(value) == "string" then
+      local ok, _, complaint, hint = name.read(value)
+      return ok, ok and named[value] or nil, complaint, hint
     end
-    return standardize(value.mean, value.std)
-  end
-  local found = named[value]
-  if not found then check.raise(("preprocess is 'tf', 'caffe', 'torch', 'unit' or { mean =, std = }, not '%s'"):format(tostring(value))) end
-  return found
-end
+    if type(value) == "table" and rawget(value, "scale") ~= nil then return numbers.read(value) end
+    local ok, read, complaint = statistics.read(value)
+    return ok, ok and standardize(read.mean, read.std) or nil, complaint
+  end,
+}
+
+--- Reads it, and raises on anything else.
+---@param value string|table
+---@return scion.Preprocessing
+function preprocessing.resolve(value) return check.argument("preprocess", "it", value, preprocessing.kind) end
 
 return preprocessing

@@ -9,6 +9,12 @@ shape.dtype_bytes = { f32 = 4, bf16 = 2, u8 = 1, i32 = 4 }
 --- The most elements that a shape may have: 4 TiB of f32, far more than a machine holds, and far below what overflows an integer.
 shape.most_elements = 1 << 40
 
+--- The largest size along one axis: kernels count in 32 bits there.
+shape.largest_size = (1 << 31) - 1
+
+--- How many dimensions a value has at most: a tensor has six, of which one is the batch.
+shape.most_dimensions = 5
+
 --- Elements of a shape; 1 for {}, a scalar. Raises where they are more than `shape.most_elements`.
 ---@param sizes integer[] from 0 up
 ---@param what? string of whom the shape is, for the message ("a shape")
@@ -18,7 +24,7 @@ function shape.elements(sizes, what)
   for _, size in ipairs(sizes) do
     if not (n * (size + 0.0) <= shape.most_elements) then -- in floating point, which does not wrap round
       check.raise(("%s of %s has more than 2^40 elements, the most that can be computed with; make it smaller"):format(
-        what or "a shape", table.concat(sizes, "x")))
+        what or "a shape", shape.text(sizes)))
     end
     n = n * size
   end
@@ -30,5 +36,10 @@ end
 ---@param dtype "f32"|"bf16"|"u8"|"i32"
 ---@return integer
 function shape.bytes(sizes, dtype) return shape.elements(sizes) * shape.dtype_bytes[dtype] end
+
+--- {224, 224, 3} as "224x224x3".
+---@param sizes integer[]
+---@return string
+function shape.text(sizes) return #sizes == 0 and "no dimensions" or table.concat(sizes, "x") end
 
 return shape

@@ -1,10 +1,13 @@
 --- What all architectures share: their options, the input, the top, loading weights, and the names their publishers use.
 local check = require "scion.check"
+local class = require "scion.class"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local model = require "scion.model"
 local nn = require "scion.nn"
-local options = require "scion.options"
+local preprocessing = require "scion.preprocessing"
 local results = require "scion.report.results"
+local shape = require "scion.shape"
 
 local builder = {}
 
@@ -44,29 +47,30 @@ local builder = {}
 ---@field macs integer multiply-adds at the default size
 ---@field variants scion.Variant[] the first is the default
 ---@field alike boolean? the variants differ in names and preprocessing alone
-local architecture = { __name = "scion.Architecture" }
+local architecture
 
-local known = { weights = false, input = false, top = false, classes = 1000, batch_norm = false, preprocess = false, variant = false, strict = true }
+--- The options that all have.
+local common = {
+  weights = { { what = "the path of a weights file, or 'imagenet'", read = check.path.read } },
+  input = { check.any }, -- what sizes it takes is the variant's affair
+  top = { check.boolean, false },
+  classes = { kinds.size, 1000 },
+  batch_norm = { check.one_of("stored", "batch") },
+  preprocess = { preprocessing.kind },
+  strict = { check.boolean, true },
+}
 
-local function input_size(definition, variant, given)
-  local size = given or definition.input
-  local pair = type(size) == "number" and { size, size } or size
-  for axis = 1, 2 do
-    local n = type(pair) == "table" and pair[axis]
-    if math.type(n) ~= "integer" or n < variant.smallest then
-      check.raise(("%s: input is a size from %d up, or a list of height and width"):format(definition.name, variant.smallest))
-    end
-  end
-  return pair
+local function input_size(where, definition, variant, given)
+  local size = check.whole(variant.smallest, shape.largest_size)
+  local pair = check.either(size, check.list(size, 2, "a list of two such (height, width)"),
+                            ("a whole number from %d up, or a list of two such (height, width)"):format(variant.smallest))
+  return layer.pair(check.argument(where, "input", given or definition.input, pair))
 end
 
 local function find_variant(definition, name)
-  local names = {}
-  for i, variant in ipairs(definition.variants) do
+  for _, variant in ipairs(definition.variants) do
     if variant.name == name or not name then return variant end
-    names[i] = "'" .. variant.name .. "'"
   end
-  check.raise(("%s: variant is %s, not '%s'"):format(definition.name, table.concat(names, " or "), tostring(name)))
 end
 
 --- The variant that a file's publisher means, if the architecture has it.
@@ -78,9 +82,6 @@ local function variant_of_file(definition, path)
 end
 
 local function set_statistics(made, statistics)
-  if statistics ~= "stored" and statistics ~= "batch" then
-    check.raise(("batch_norm is 'stored' or 'batch', not '%s'"):format(tostring(statistics)))
-  end
   for _, node in ipairs(made.order) do
     if node.layer.kind == "batch_norm" then node.layer.options.statistics = statistics end
   end
@@ -95,10 +96,36 @@ function builder.publisher_name(made, publisher)
   return given or (made.name:gsub("/", publisher == "torchvision" and "." or "_"))
 end
 
---- Raises unless the option `width`, by which numbers of channels are multiplied, is sensible.
----@param o table
-function builder.check_width(o)
-  if type(o.width) ~= "number" or not (o.width >= 1 / 32 and o.width <= 16) then check.raise("width is a number from 1/32 to 16") end
+--- The option `width`, by which numbers of channels are multiplied.
+builder.width = { check.number { from = 1 / 32, to = 16 }, 1.0 }
+
+--- What most networks are made of: a convolution, batch norm, and an activation where there is one. Makes the function that a network
+--- writes for it, from what is the same in all of the network: patterns of the three layers' names, options of the batch norm,
+--- and defaults.
+---
+--- conv_norm(x, name, filters, kernel, { stride, padding, activation, conv, origin }): `name` goes into the patterns, or is a list of
+--- three names; conv is the convolution's constructor, nn.conv2d unless given, and `origin` holds a publisher's names for the
+--- convolution and the norm, { torchvision = { "features.0.0", "features.0.1" } }.
+---@param style { names: string[], norm: table, activation: string|false, padding: any, bias: boolean? }
+---@return fun(x: scion.Node, name: string|string[], filters: integer?, kernel: integer|integer[], given: table?): scion.Node
+function builder.conv_norm(style)
+  return function(x, name, filters, kernel, given)
+    local o, names = given or {}, type(name) == "table" and name or {}
+    for i, pattern in ipairs(type(name) == "string" and style.names or {}) do names[i] = pattern:format(name) end
+    local function origin(i)
+      local own = {}
+      for publisher, theirs in pairs(o.origin or {}) do own[publisher] = theirs[i] end
+      return next(own) and own or nil
+    end
+    x = (o.conv or nn.conv2d) { filters = filters, kernel = kernel, stride = o.stride or 1, padding = o.padding or style.padding, bias = style.bias or false,
+                                name = names[1], origin = origin(1) }(x)
+    local norm = { name = names[2], origin = origin(2) }
+    for key, value in pairs(style.norm) do norm[key] = value end
+    x = nn.batch_norm(norm)(x)
+    local activation = o.activation
+    if activation == nil then activation = style.activation end
+    return activation and nn[activation] { name = names[3] }(x) or x
+  end
 end
 
 --- How Keras pads an image before a convolution of stride 2: half a kernel at the end, and one less at the start of even sizes.
@@ -131,48 +158,55 @@ end
 --- Whether a value is an architecture.
 ---@param value any
 ---@return boolean
-function builder.is(value) return getmetatable(value) == architecture end
+function builder.is(value) return architecture.is(value) end
 
 --- Makes an architecture from: the fields of scion.Architecture; trunk(x, o) and top(x, o), which get the options; `options`, those
---- it has beside the common ones, with defaults.
+--- it has beside the common ones, as for check.options.
 ---@param definition table
 ---@return scion.Architecture
 function builder.define(definition)
-  definition.known = {}
-  for _, list in ipairs { known, definition.options or {} } do
-    for name, default in pairs(list) do definition.known[name] = default end
+  local schema, names = {}, {}
+  for i, variant in ipairs(definition.variants) do names[i] = variant.name end
+  for _, list in ipairs { common, definition.options or {}, { variant = { check.one_of(table.unpack(names)) } } } do
+    for name, option in pairs(list) do schema[name] = option end
   end
   results.variants(definition.variants)
-  return setmetatable(definition, architecture)
+  definition.options = schema
+  return architecture.new(definition)
 end
 
 --- Builds the model.
-function architecture:__call(given)
-  local o = options.check("scion.models." .. self.name, given, self.known)
+local function build(self, given)
+  local where = "scion.models." .. self.name
+  local o = check.options(where, given, self.options)
+  if given and given.classes and given.top == nil then check.raise(where .. ": classes are those of the classifier, which needs top = true") end
   local variant = find_variant(self, o.variant or (o.weights and o.weights ~= "imagenet" and variant_of_file(self, o.weights)))
-  local size = input_size(self, variant, o.input or nil)
+  local size = input_size(where, self, variant, o.input)
   o.variant = variant.name
-  if self.check then self.check(o) end
   if o.weights == "imagenet" then o.weights = require("scion.weights.hub").imagenet(self, variant, o) end
-  local function build()
+  local function network()
     local x = nn.input { shape = { size[1], size[2], 3 }, preprocess = o.preprocess or variant.preprocess, name = "input" }
     x = self.trunk(x, o)
     if o.top then x = self.top(x, o) end
-    local network = model.new { output = x, name = self.name }
-    network.variant = o.variant
-    return network
+    local made = model.new { output = x, name = self.name }
+    made.variant = o.variant
+    return made
   end
   local made, report
   if o.weights then
-    made = o.strict and layer.without_initial_values(build) or build()
+    made = o.strict and layer.without_initial_values(network) or network()
     report = require("scion.weights").load(made, o.weights, { strict = o.strict })
   else
-    made = build()
+    made = network()
   end
   set_statistics(made, o.batch_norm or (o.weights and "stored" or "batch"))
   return made, report
 end
 
-function architecture:__tostring() return require("scion.report.models").describe(self) end
+architecture = class.define {
+  name = "scion.Architecture", title = "an architecture", sealed = true,
+  fields = { "name", "input", "parameters", "macs", "variants", "alike", "trunk", "top", "options" },
+  meta = { __call = build, __tostring = function(self) return require("scion.report.models").describe(self) end },
+}
 
 return builder

@@ -7,15 +7,11 @@ local nn = require "scion.nn"
 --- In training a block is left out for some examples, the deeper the more often.
 local drop, blocks = 0.2, 16
 
---- What follows every convolution.
-local function norm(x, name, o, torchvision)
-  local theirs = o.variant == "torchvision"
-  return nn.batch_norm { epsilon = theirs and 1e-5 or 1e-3, momentum = theirs and 0.9 or 0.99, name = name,
-                         origin = { torchvision = torchvision } }(x)
-end
-
-local function norm_swish(x, name, activation, o, torchvision)
-  return nn.swish { name = activation }(norm(x, name, o, torchvision))
+--- What the network of a publisher is made of.
+local function style(o)
+  local torchvision = o.variant == "torchvision"
+  return builder.conv_norm { names = { "%s_conv", "%s_bn", "%s_activation" }, activation = "swish", padding = "same",
+                             norm = { epsilon = torchvision and 1e-5 or 1e-3, momentum = torchvision and 0.9 or 0.99 } }
 end
 
 --- Squeeze and excite (Hu et al. 2017): channels scaled by what two small layers make of their means.
@@ -36,21 +32,18 @@ local function pad(x, kernel, stride, name, o)
 end
 
 local function inverted_residual(x, block, index, expansion, filters, kernel, stride, o, torchvision)
-  local y, part, padding = x, 0
-  local function origin(which) return { torchvision = ("%s.block.%d.%d"):format(torchvision, part, which) } end
-  local function their_norm() return origin(1).torchvision end
+  local conv_norm, y, part, padding = style(o), x, 0
+  local function origin() return { torchvision = { ("%s.block.%d.0"):format(torchvision, part), ("%s.block.%d.1"):format(torchvision, part) } } end
   if expansion > 1 then
-    y = nn.conv2d(expansion * x.shape[3], 1, { padding = "same", bias = false, name = block .. "/expand_conv", origin = origin(0) })(y)
-    y = norm_swish(y, block .. "/expand_bn", block .. "/expand_activation", o, their_norm())
+    y = conv_norm(y, block .. "/expand", expansion * x.shape[3], 1, { origin = origin() })
     part = 1
   end
   y, padding = pad(y, kernel, stride, block .. "/dwconv_pad", o)
-  y = nn.depthwise_conv2d(kernel, { stride = stride, padding = padding, bias = false, name = block .. "/dwconv", origin = origin(0) })(y)
-  y = norm_swish(y, block .. "/bn", block .. "/activation", o, their_norm())
+  y = conv_norm(y, { block .. "/dwconv", block .. "/bn", block .. "/activation" }, nil, kernel,
+                { conv = nn.depthwise_conv2d, stride = stride, padding = padding, origin = origin() })
   y = excite(y, block, x.shape[3] // 4, ("%s.block.%d"):format(torchvision, part + 1))
   part = part + 2
-  y = nn.conv2d(filters, 1, { padding = "same", bias = false, name = block .. "/project_conv", origin = origin(0) })(y)
-  y = norm(y, block .. "/project_bn", o, their_norm())
+  y = conv_norm(y, block .. "/project", filters, 1, { activation = false, origin = origin() })
   if stride == 2 or x.shape[3] ~= filters then return y end
   if index > 0 then y = nn.dropout(drop * index / blocks, { examples = true, name = block .. "/drop" })(y) end
   return nn.add { name = block .. "/add" } { y, x }
@@ -64,7 +57,7 @@ local function standardize(x)
 end
 
 local function trunk(x, o)
-  local index = 0
+  local index, conv_norm = 0, style(o)
   local function stage(number, depth, expansion, filters, kernel, stride)
     for i = 1, depth do
       local block = ("block%d%s"):format(number, ("abcd"):sub(i, i))
@@ -75,8 +68,7 @@ local function trunk(x, o)
   if o.variant == "keras" then x = standardize(x) end
   local padding
   x, padding = pad(x, 3, 2, "stem_conv_pad", o)
-  x = nn.conv2d(32, 3, { stride = 2, padding = padding, bias = false, name = "stem_conv", origin = { torchvision = "features.0.0" } })(x)
-  x = norm_swish(x, "stem_bn", "stem_activation", o, "features.0.1")      -- 112 x 112 x 32
+  x = conv_norm(x, "stem", 32, 3, { stride = 2, padding = padding, origin = { torchvision = { "features.0.0", "features.0.1" } } }) -- 112 x 112 x 32
   stage(1, 1, 1, 16, 3, 1)                                                -- 112 x 112 x 16
   stage(2, 2, 6, 24, 3, 2)                                                --  56 x  56 x 24
   stage(3, 2, 6, 40, 5, 2)                                                --  28 x  28 x 40
@@ -84,8 +76,7 @@ local function trunk(x, o)
   stage(5, 3, 6, 112, 5, 1)                                               --  14 x  14 x 112
   stage(6, 4, 6, 192, 5, 2)                                               --   7 x   7 x 192
   stage(7, 1, 6, 320, 3, 1)                                               --   7 x   7 x 320
-  x = nn.conv2d(1280, 1, { padding = "same", bias = false, name = "top_conv", origin = { torchvision = "features.8.0" } })(x)
-  return norm_swish(x, "top_bn", "top_activation", o, "features.8.1")     --   7 x   7 x 1280
+  return conv_norm(x, "top", 1280, 1, { origin = { torchvision = { "features.8.0", "features.8.1" } } }) --   7 x   7 x 1280
 end
 
 local function top(x, o)

@@ -5,17 +5,11 @@ local nn = require "scion.nn"
 
 local shrink = { stride = 2, padding = "valid" }
 
---- Convolution without bias, batch norm without scale, ReLU: named name/conv, name/norm, name/relu.
-local function conv_bn(x, name, filters, kernel, options)
-  local o = options or {}
-  x = nn.conv2d(filters, kernel, { stride = o.stride or 1, padding = o.padding or "same", bias = false, name = name .. "/conv" })(x)
-  x = nn.batch_norm { scale = false, name = name .. "/norm" }(x)
-  return nn.relu { name = name .. "/relu" }(x)
-end
+local conv_norm = builder.conv_norm { names = { "%s/conv", "%s/norm", "%s/relu" }, norm = { scale = false }, activation = "relu", padding = "same" }
 
 --- Convolutions one after the other: each { filters, kernel, options }.
 local function branch(x, name, ...)
-  for i, c in ipairs { ... } do x = conv_bn(x, ("%s_%d"):format(name, i), c[1], c[2], c[3]) end
+  for i, c in ipairs { ... } do x = conv_norm(x, ("%s_%d"):format(name, i), c[1], c[2], c[3]) end
   return x
 end
 
@@ -79,12 +73,12 @@ local function mixed_7a(x, block)
 end
 
 local function trunk(x)
-  x = conv_bn(x, "stem/1", 32, 3, shrink)                                 -- 149 x 149 x 32
-  x = conv_bn(x, "stem/2", 32, 3, { padding = "valid" })                  -- 147 x 147 x 32
-  x = conv_bn(x, "stem/3", 64, 3)                                         -- 147 x 147 x 64
+  x = conv_norm(x, "stem/1", 32, 3, shrink)                                 -- 149 x 149 x 32
+  x = conv_norm(x, "stem/2", 32, 3, { padding = "valid" })                  -- 147 x 147 x 32
+  x = conv_norm(x, "stem/3", 64, 3)                                         -- 147 x 147 x 64
   x = pool(x, "stem/pool_3")                                              --  73 x  73 x 64
-  x = conv_bn(x, "stem/4", 80, 1, { padding = "valid" })                  --  73 x  73 x 80
-  x = conv_bn(x, "stem/5", 192, 3, { padding = "valid" })                 --  71 x  71 x 192
+  x = conv_norm(x, "stem/4", 80, 1, { padding = "valid" })                  --  73 x  73 x 80
+  x = conv_norm(x, "stem/5", 192, 3, { padding = "valid" })                 --  71 x  71 x 192
   x = pool(x, "stem/pool_5")                                              --  35 x  35 x 192
   x = mixed_5b(x, "mixed_5b")                                             --  35 x  35 x 320
   for i = 1, 10 do x = block35(x, "block35_" .. i) end                    --  35 x  35 x 320
@@ -93,9 +87,7 @@ local function trunk(x)
   x = mixed_7a(x, "mixed_7a")                                             --   8 x   8 x 2080
   for i = 1, 9 do x = block8(x, "block8_" .. i, 0.2) end                  --   8 x   8 x 2080
   x = block8(x, "block8_10", 1.0, true)                                   --   8 x   8 x 2080
-  x = nn.conv2d(1536, 1, { padding = "same", bias = false, name = "conv_7b" })(x)
-  x = nn.batch_norm { scale = false, name = "conv_7b/bn" }(x)
-  return nn.relu { name = "conv_7b/ac" }(x)                               --   8 x   8 x 1536
+  return conv_norm(x, { "conv_7b", "conv_7b/bn", "conv_7b/ac" }, 1536, 1) --   8 x   8 x 1536
 end
 
 return builder.define {

@@ -4,6 +4,13 @@
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
+--- What the network of a publisher is made of.
+local function style(o)
+  local torchvision = o.variant == "torchvision"
+  return builder.conv_norm { activation = "relu", padding = "same",
+                             norm = { scale = torchvision, epsilon = 1e-3, momentum = torchvision and 0.9 or 0.99 } }
+end
+
 --- The branches of one block, whose layers are named block/branch/conv, norm, relu, conv_2, …; `theirs` is torchvision's name of the
 --- block, and `o` the options of the network.
 local function branches(block, theirs, o)
@@ -16,18 +23,15 @@ local function branches(block, theirs, o)
     end
     local suffix = count == 1 and "" or "_" .. count
     local function named(part) return block .. "/" .. name .. "/" .. part .. suffix end
-    return { named = named, origin = ("%s.%s"):format(theirs, origin or name), torchvision = o.variant == "torchvision" }
+    return { named = named, origin = ("%s.%s"):format(theirs, origin or name), torchvision = o.variant == "torchvision", conv_norm = style(o) }
   end
 end
 
---- Convolution without bias, batch norm (without scale in Keras), ReLU.
-local function conv_bn(x, of, filters, height, width, options)
+--- Convolution, batch norm (without scale in Keras), ReLU, in a branch.
+local function conv_norm(x, of, filters, height, width, options)
   local o = options or {}
-  x = nn.conv2d(filters, { height, width }, { stride = o.stride or 1, padding = o.padding or "same", bias = false, name = of.named "conv",
-                                              origin = { torchvision = of.origin .. ".conv" } })(x)
-  x = nn.batch_norm { scale = of.torchvision, epsilon = 1e-3, momentum = of.torchvision and 0.9 or 0.99, name = of.named "norm",
-                      origin = { torchvision = of.origin .. ".bn" } }(x)
-  return nn.relu { name = of.named "relu" }(x)
+  return of.conv_norm(x, { of.named "conv", of.named "norm", of.named "relu" }, filters, { height, width },
+                      { stride = o.stride, padding = o.padding, origin = { torchvision = { of.origin .. ".conv", of.origin .. ".bn" } } })
 end
 
 local function average(x, of)
@@ -39,31 +43,31 @@ local shrink = { stride = 2, padding = "valid" }
 --- 35 x 35 in the paper: 1x1, 5x5, two 3x3, and a pooled branch.
 local function block_a(x, block, theirs, pool_filters, o)
   local of = branches(block, theirs, o)
-  local a = conv_bn(x, of "branch1x1", 64, 1, 1)
-  local b = conv_bn(x, of "branch5x5", 48, 1, 1)
-  b = conv_bn(b, of "branch5x5", 64, 5, 5)
-  local c = conv_bn(x, of "branch3x3dbl", 64, 1, 1)
-  c = conv_bn(c, of "branch3x3dbl", 96, 3, 3)
-  c = conv_bn(c, of "branch3x3dbl", 96, 3, 3)
+  local a = conv_norm(x, of "branch1x1", 64, 1, 1)
+  local b = conv_norm(x, of "branch5x5", 48, 1, 1)
+  b = conv_norm(b, of "branch5x5", 64, 5, 5)
+  local c = conv_norm(x, of "branch3x3dbl", 64, 1, 1)
+  c = conv_norm(c, of "branch3x3dbl", 96, 3, 3)
+  c = conv_norm(c, of "branch3x3dbl", 96, 3, 3)
   local pool = of "branch_pool"
-  local d = conv_bn(average(x, pool), pool, pool_filters, 1, 1)
+  local d = conv_norm(average(x, pool), pool, pool_filters, 1, 1)
   return nn.concatenate { name = block } { a, b, c, d }
 end
 
 --- 17 x 17 in the paper: 7x7 convolutions as pairs of 1x7 and 7x1.
 local function block_b(x, block, theirs, filters, o)
   local of = branches(block, theirs, o)
-  local a = conv_bn(x, of "branch1x1", 192, 1, 1)
-  local b = conv_bn(x, of "branch7x7", filters, 1, 1)
-  b = conv_bn(b, of "branch7x7", filters, 1, 7)
-  b = conv_bn(b, of "branch7x7", 192, 7, 1)
-  local c = conv_bn(x, of "branch7x7dbl", filters, 1, 1)
-  c = conv_bn(c, of "branch7x7dbl", filters, 7, 1)
-  c = conv_bn(c, of "branch7x7dbl", filters, 1, 7)
-  c = conv_bn(c, of "branch7x7dbl", filters, 7, 1)
-  c = conv_bn(c, of "branch7x7dbl", 192, 1, 7)
+  local a = conv_norm(x, of "branch1x1", 192, 1, 1)
+  local b = conv_norm(x, of "branch7x7", filters, 1, 1)
+  b = conv_norm(b, of "branch7x7", filters, 1, 7)
+  b = conv_norm(b, of "branch7x7", 192, 7, 1)
+  local c = conv_norm(x, of "branch7x7dbl", filters, 1, 1)
+  c = conv_norm(c, of "branch7x7dbl", filters, 7, 1)
+  c = conv_norm(c, of "branch7x7dbl", filters, 1, 7)
+  c = conv_norm(c, of "branch7x7dbl", filters, 7, 1)
+  c = conv_norm(c, of "branch7x7dbl", 192, 1, 7)
   local pool = of "branch_pool"
-  local d = conv_bn(average(x, pool), pool, 192, 1, 1)
+  local d = conv_norm(average(x, pool), pool, 192, 1, 1)
   return nn.concatenate { name = block } { a, b, c, d }
 end
 
@@ -71,38 +75,38 @@ end
 local function block_c(x, block, theirs, o)
   local of = branches(block, theirs, o)
   local function split(y, branch, last)
-    local wide = conv_bn(y, of(branch, branch .. last .. "a"), 384, 1, 3)
-    local tall = conv_bn(y, of(branch, branch .. last .. "b"), 384, 3, 1)
+    local wide = conv_norm(y, of(branch, branch .. last .. "a"), 384, 1, 3)
+    local tall = conv_norm(y, of(branch, branch .. last .. "b"), 384, 3, 1)
     local keras = branch == "branch3x3" and { keras = "mixed9_" .. (block == "mixed9" and 0 or 1) } or nil
     return nn.concatenate { name = block .. "/" .. branch .. "/concat", origin = keras } { wide, tall }
   end
-  local a = conv_bn(x, of "branch1x1", 320, 1, 1)
-  local b = split(conv_bn(x, of "branch3x3", 384, 1, 1), "branch3x3", "_2")
-  local c = conv_bn(x, of "branch3x3dbl", 448, 1, 1)
-  c = split(conv_bn(c, of "branch3x3dbl", 384, 3, 3), "branch3x3dbl", "_3")
+  local a = conv_norm(x, of "branch1x1", 320, 1, 1)
+  local b = split(conv_norm(x, of "branch3x3", 384, 1, 1), "branch3x3", "_2")
+  local c = conv_norm(x, of "branch3x3dbl", 448, 1, 1)
+  c = split(conv_norm(c, of "branch3x3dbl", 384, 3, 3), "branch3x3dbl", "_3")
   local pool = of "branch_pool"
-  local d = conv_bn(average(x, pool), pool, 192, 1, 1)
+  local d = conv_norm(average(x, pool), pool, 192, 1, 1)
   return nn.concatenate { name = block } { a, b, c, d }
 end
 
 local function shrink_a(x, block, theirs, o)
   local of = branches(block, theirs, o)
-  local a = conv_bn(x, of("branch3x3", "branch3x3"), 384, 3, 3, shrink)
-  local b = conv_bn(x, of "branch3x3dbl", 64, 1, 1)
-  b = conv_bn(b, of "branch3x3dbl", 96, 3, 3)
-  b = conv_bn(b, of "branch3x3dbl", 96, 3, 3, shrink)
+  local a = conv_norm(x, of("branch3x3", "branch3x3"), 384, 3, 3, shrink)
+  local b = conv_norm(x, of "branch3x3dbl", 64, 1, 1)
+  b = conv_norm(b, of "branch3x3dbl", 96, 3, 3)
+  b = conv_norm(b, of "branch3x3dbl", 96, 3, 3, shrink)
   local c = nn.max_pool(3, { stride = 2, name = of("branch_pool").named "pool" })(x)
   return nn.concatenate { name = block } { a, b, c }
 end
 
 local function shrink_b(x, block, theirs, o)
   local of = branches(block, theirs, o)
-  local a = conv_bn(x, of "branch3x3", 192, 1, 1)
-  a = conv_bn(a, of "branch3x3", 320, 3, 3, shrink)
-  local b = conv_bn(x, of "branch7x7x3", 192, 1, 1)
-  b = conv_bn(b, of "branch7x7x3", 192, 1, 7)
-  b = conv_bn(b, of "branch7x7x3", 192, 7, 1)
-  b = conv_bn(b, of "branch7x7x3", 192, 3, 3, shrink)
+  local a = conv_norm(x, of "branch3x3", 192, 1, 1)
+  a = conv_norm(a, of "branch3x3", 320, 3, 3, shrink)
+  local b = conv_norm(x, of "branch7x7x3", 192, 1, 1)
+  b = conv_norm(b, of "branch7x7x3", 192, 1, 7)
+  b = conv_norm(b, of "branch7x7x3", 192, 7, 1)
+  b = conv_norm(b, of "branch7x7x3", 192, 3, 3, shrink)
   local c = nn.max_pool(3, { stride = 2, name = of("branch_pool").named "pool" })(x)
   return nn.concatenate { name = block } { a, b, c }
 end
@@ -110,14 +114,14 @@ end
 local function trunk(x, o)
   local function stem(n, theirs)
     local function named(part) return "stem/" .. part .. (n == 1 and "" or "_" .. n) end
-    return { named = named, origin = "Conv2d_" .. theirs, torchvision = o.variant == "torchvision" }
+    return { named = named, origin = "Conv2d_" .. theirs, conv_norm = style(o) }
   end
-  x = conv_bn(x, stem(1, "1a_3x3"), 32, 3, 3, shrink)                     -- 111 x 111 x 32
-  x = conv_bn(x, stem(2, "2a_3x3"), 32, 3, 3, { padding = "valid" })      -- 109 x 109 x 32
-  x = conv_bn(x, stem(3, "2b_3x3"), 64, 3, 3)                             -- 109 x 109 x 64
+  x = conv_norm(x, stem(1, "1a_3x3"), 32, 3, 3, shrink)                   -- 111 x 111 x 32
+  x = conv_norm(x, stem(2, "2a_3x3"), 32, 3, 3, { padding = "valid" })    -- 109 x 109 x 32
+  x = conv_norm(x, stem(3, "2b_3x3"), 64, 3, 3)                           -- 109 x 109 x 64
   x = nn.max_pool(3, { stride = 2, name = "stem/pool" })(x)               --  54 x  54 x 64
-  x = conv_bn(x, stem(4, "3b_1x1"), 80, 1, 1, { padding = "valid" })      --  54 x  54 x 80
-  x = conv_bn(x, stem(5, "4a_3x3"), 192, 3, 3, { padding = "valid" })     --  52 x  52 x 192
+  x = conv_norm(x, stem(4, "3b_1x1"), 80, 1, 1, { padding = "valid" })    --  54 x  54 x 80
+  x = conv_norm(x, stem(5, "4a_3x3"), 192, 3, 3, { padding = "valid" })   --  52 x  52 x 192
   x = nn.max_pool(3, { stride = 2, name = "stem/pool_2" })(x)             --  25 x  25 x 192
   x = block_a(x, "mixed0", "Mixed_5b", 32, o)                             --  25 x  25 x 256
   x = block_a(x, "mixed1", "Mixed_5c", 64, o)                             --  25 x  25 x 288

@@ -1,6 +1,7 @@
 --- Architectures: scion.models.X is the file models/X.lua, or is defined in the file of its family: the one that X's name begins
 --- with, as resnet50's does with resnet.
-local check = require "scion.check"
+local builder = require "scion.models.builder"
+local class = require "scion.class"
 
 local models = {}
 
@@ -17,16 +18,15 @@ end
 ---@return scion.ModelList
 function models.list() return require("scion.report.models").list() end
 
-return setmetatable(models, {
-  __index = function(self, name)
-    local found = type(name) == "string" and name:find "^[%w_]+$" and open(name)
-    local made = found and (found.name == name and found or found[name])
-    if not require("scion.models.builder").is(made) then
-      local names = {}
-      for i, known in ipairs(models.list()) do names[i] = known.name end
-      check.raise(("scion.models has no architecture '%s' (the nearest: %s)"):format(tostring(name), table.concat(check.nearest(tostring(name), names), ", ")))
-    end
-    rawset(self, name, made)
-    return made
+return class.names("scion.models", models, {
+  find = function(name)
+    local found = name:find "^[%w_]+$" and open(name)
+    if builder.is(found) then return found.name == name and found or nil end
+    return type(found) == "table" and builder.is(found[name]) and found[name] or nil
+  end,
+  list = function()
+    local names = {}
+    for i, architecture in ipairs(require("scion.report.models").list()) do names[i] = architecture.name end
+    return names
   end,
 })

@@ -3,19 +3,14 @@
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
-local function conv_bn(x, name, filters, kernel, options)
-  local o = options or {}
-  x = nn.conv2d(filters, kernel, { stride = o.stride or 1, padding = o.padding or "valid", name = name .. "_conv" })(x)
-  return nn.batch_norm { epsilon = 1.001e-5, name = name .. "_bn" }(x)
-end
+local conv_norm = builder.conv_norm { names = { "%s_conv", "%s_bn", "%s_relu" }, norm = { epsilon = 1.001e-5 }, activation = "relu", padding = "valid",
+                                      bias = true }
 
 local function bottleneck(x, block, filters, stride, project)
-  local shortcut = project and conv_bn(x, block .. "/0", filters * 4, 1, { stride = stride }) or x
-  local y = conv_bn(x, block .. "/1", filters, 1, { stride = stride })
-  y = nn.relu { name = block .. "/1_relu" }(y)
-  y = conv_bn(y, block .. "/2", filters, 3, { padding = "same" })
-  y = nn.relu { name = block .. "/2_relu" }(y)
-  y = conv_bn(y, block .. "/3", filters * 4, 1)
+  local shortcut = project and conv_norm(x, block .. "/0", filters * 4, 1, { stride = stride, activation = false }) or x
+  local y = conv_norm(x, block .. "/1", filters, 1, { stride = stride })
+  y = conv_norm(y, block .. "/2", filters, 3, { padding = "same" })
+  y = conv_norm(y, block .. "/3", filters * 4, 1, { activation = false })
   y = nn.add { name = block .. "/add" } { shortcut, y }
   return nn.relu { name = block .. "/out" }(y)
 end
@@ -27,8 +22,7 @@ local function trunk(depths)
   end
   return function(x)
     x = nn.zero_pad(3, { name = "conv1_pad" })(x)
-    x = conv_bn(x, "conv1", 64, 7, { stride = 2 })                        -- 112 x 112 x 64
-    x = nn.relu { name = "conv1_relu" }(x)
+    x = conv_norm(x, "conv1", 64, 7, { stride = 2 })                      -- 112 x 112 x 64
     x = nn.zero_pad(1, { name = "pool1_pad" })(x)
     x = nn.max_pool(3, { stride = 2, name = "pool1_pool" })(x)            --  56 x  56 x 64
     x = stage(x, "conv2", depths[1], 64, 1)                               --  56 x  56 x 256

@@ -3,10 +3,7 @@
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
-local function norm_relu(x, name)
-  x = nn.batch_norm { name = name .. "/bn" }(x)
-  return nn.relu6 { name = name .. "/relu" }(x)
-end
+local conv_norm = builder.conv_norm { names = { "%s", "%s/bn", "%s/relu" }, norm = {}, activation = "relu6", padding = "same" }
 
 --- A depthwise 3x3 convolution, then a pointwise one.
 local function separable(x, index, filters, stride)
@@ -14,17 +11,13 @@ local function separable(x, index, filters, stride)
   if stride == 2 then
     x, padding = nn.zero_pad({ 0, 0, 1, 1 }, { name = "conv_pad_" .. index })(x), "valid"
   end
-  local depthwise, pointwise = "conv_dw_" .. index, "conv_pw_" .. index
-  x = nn.depthwise_conv2d(3, { stride = stride, padding = padding, bias = false, name = depthwise })(x)
-  x = norm_relu(x, depthwise)
-  x = nn.conv2d(filters, 1, { bias = false, name = pointwise })(x)
-  return norm_relu(x, pointwise)
+  x = conv_norm(x, "conv_dw_" .. index, nil, 3, { conv = nn.depthwise_conv2d, stride = stride, padding = padding })
+  return conv_norm(x, "conv_pw_" .. index, filters, 1, { padding = "valid" })
 end
 
 local function trunk(x, o)
   local function wide(filters) return math.floor(filters * o.width) end
-  x = nn.conv2d(wide(32), 3, { stride = 2, padding = "same", bias = false, name = "conv1" })(x)
-  x = norm_relu(x, "conv1")                                               -- 112 x 112 x 32
+  x = conv_norm(x, "conv1", wide(32), 3, { stride = 2 })                  -- 112 x 112 x 32
   x = separable(x, 1, wide(64), 1)                                        -- 112 x 112 x 64
   x = separable(x, 2, wide(128), 2)                                       --  56 x  56 x 128
   x = separable(x, 3, wide(128), 1)                                       --  56 x  56 x 128
@@ -57,8 +50,7 @@ end
 return builder.define {
   name = "mobilenet",
   input = 224,
-  options = { width = 1.0 },
-  check = builder.check_width,
+  options = { width = builder.width },
   parameters = 4253864,
   macs = 568740352,
   variants = { { name = "keras", smallest = 32, preprocess = "tf", weights = files } },

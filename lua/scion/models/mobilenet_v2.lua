@@ -10,39 +10,36 @@ local function divisible(channels)
   return math.tointeger(rounded)
 end
 
---- What follows every convolution.
-local function norm(x, name, o, torchvision)
-  local theirs = o.variant == "torchvision"
-  return nn.batch_norm { epsilon = theirs and 1e-5 or 1e-3, momentum = theirs and 0.9 or 0.999, name = name,
-                         origin = { torchvision = torchvision } }(x)
+--- What the network of a publisher is made of.
+local function style(o)
+  local torchvision = o.variant == "torchvision"
+  return builder.conv_norm { names = { "%s", "%s_BN", "%s_relu" }, activation = "relu6", padding = "valid",
+                             norm = { epsilon = torchvision and 1e-5 or 1e-3, momentum = torchvision and 0.9 or 0.999 } }
 end
 
 --- A 1x1 convolution to more channels, a depthwise 3x3, and a 1x1 to few, without an activation; added to the input where it fits.
 local function inverted_residual(x, index, expansion, filters, stride, o)
-  local block = index == 1 and "expanded_conv" or "block_" .. index - 1
-  local theirs, part = ("features.%d.conv."):format(index), expansion == 1 and 0 or 1
+  local block, conv_norm = index == 1 and "expanded_conv" or "block_" .. index - 1, style(o)
+  local part = 0
+  local function origin(conv, norm) return { torchvision = { ("features.%d.conv.%s"):format(index, conv), ("features.%d.conv.%s"):format(index, norm) } } end
   local y = x
   if expansion > 1 then
-    y = nn.conv2d(expansion * x.shape[3], 1, { bias = false, name = block .. "/expand", origin = { torchvision = theirs .. "0.0" } })(y)
-    y = norm(y, block .. "/expand_BN", o, theirs .. "0.1")
-    y = nn.relu6 { name = block .. "/expand_relu" }(y)
+    y = conv_norm(y, block .. "/expand", expansion * x.shape[3], 1, { origin = origin("0.0", "0.1") })
+    part = 1
   end
   local padding = o.variant == "torchvision" and 1 or "same"
   if stride == 2 and padding == "same" then
     y, padding = nn.zero_pad(builder.keras_padding(y, 3), { name = block .. "/pad" })(y), "valid"
   end
-  y = nn.depthwise_conv2d(3, { stride = stride, padding = padding, bias = false, name = block .. "/depthwise",
-                               origin = { torchvision = ("%s%d.0"):format(theirs, part) } })(y)
-  y = norm(y, block .. "/depthwise_BN", o, ("%s%d.1"):format(theirs, part))
-  y = nn.relu6 { name = block .. "/depthwise_relu" }(y)
-  y = nn.conv2d(filters, 1, { bias = false, name = block .. "/project", origin = { torchvision = theirs .. part + 1 } })(y)
-  y = norm(y, block .. "/project_BN", o, theirs .. part + 2)
+  y = conv_norm(y, block .. "/depthwise", nil, 3, { conv = nn.depthwise_conv2d, stride = stride, padding = padding,
+                                                    origin = origin(part .. ".0", part .. ".1") })
+  y = conv_norm(y, block .. "/project", filters, 1, { activation = false, origin = origin(part + 1, part + 2) })
   if stride == 1 and x.shape[3] == filters then y = nn.add { name = block .. "/add" } { x, y } end
   return y
 end
 
 local function trunk(x, o)
-  local index = 0
+  local index, conv_norm = 0, style(o)
   local function stage(expansion, channels, depth, stride)
     local wide = channels * o.width
     local filters = divisible(o.variant == "keras" and wide // 1 or wide)
@@ -51,10 +48,8 @@ local function trunk(x, o)
       x = inverted_residual(x, index, expansion, filters, i == 1 and stride or 1, o)
     end
   end
-  x = nn.conv2d(divisible(32 * o.width), 3, { stride = 2, padding = o.variant == "torchvision" and 1 or "same", bias = false, name = "Conv1",
-                                              origin = { torchvision = "features.0.0" } })(x)
-  x = norm(x, "bn_Conv1", o, "features.0.1")
-  x = nn.relu6 { name = "Conv1_relu" }(x)                                 -- 112 x 112 x 32
+  x = conv_norm(x, { "Conv1", "bn_Conv1", "Conv1_relu" }, divisible(32 * o.width), 3, -- 112 x 112 x 32
+                { stride = 2, padding = o.variant == "torchvision" and 1 or "same", origin = { torchvision = { "features.0.0", "features.0.1" } } })
   stage(1, 16, 1, 1)                                                      -- 112 x 112 x 16
   stage(6, 24, 2, 2)                                                      --  56 x  56 x 24
   stage(6, 32, 3, 2)                                                      --  28 x  28 x 32
@@ -62,9 +57,8 @@ local function trunk(x, o)
   stage(6, 96, 3, 1)                                                      --  14 x  14 x 96
   stage(6, 160, 3, 2)                                                     --   7 x   7 x 160
   stage(6, 320, 1, 1)                                                     --   7 x   7 x 320
-  x = nn.conv2d(divisible(1280 * math.max(1.0, o.width)), 1, { bias = false, name = "Conv_1", origin = { torchvision = "features.18.0" } })(x)
-  x = norm(x, "Conv_1/bn", o, "features.18.1")
-  return nn.relu6 { name = "out_relu" }(x)                                --   7 x   7 x 1280
+  return conv_norm(x, { "Conv_1", "Conv_1/bn", "out_relu" }, divisible(1280 * math.max(1.0, o.width)), 1, --   7 x   7 x 1280
+                   { origin = { torchvision = { "features.18.0", "features.18.1" } } })
 end
 
 local function top(x, o)
@@ -92,8 +86,7 @@ end
 return builder.define {
   name = "mobilenet_v2",
   input = 224,
-  options = { width = 1.0 },
-  check = builder.check_width,
+  options = { width = builder.width },
   parameters = 3538984,
   macs = 300774272,
   variants = { { name = "keras", smallest = 32, preprocess = "tf", weights = files },

@@ -5,9 +5,8 @@ local nn = require "scion.nn"
 
 local filters = 44 -- of the first cells: the last have 1056 channels, 24 times as many
 
-local function norm(x, name, keras)
-  return nn.batch_norm { momentum = 0.9997, name = name, origin = { keras = keras } }(x)
-end
+local norm = { momentum = 0.9997 }
+local conv_norm = builder.conv_norm { norm = norm, activation = false, padding = "same" }
 
 local function pointwise(x, name, keras, channels)
   return nn.conv2d(channels, 1, { padding = "same", bias = false, name = name, origin = { keras = keras } })(x)
@@ -40,9 +39,10 @@ local function cell(kind, id)
     end
     for i = 1, 2 do
       if i == 2 then x = nn.relu { name = made.named(branch .. "/relu_2", "") }(x) end
-      x = nn.separable_conv2d(channels, kernel, made.options(branch .. "/conv_" .. i, ("separable_conv_%d_%s"):format(i, theirs),
-        { stride = i == 1 and stride or 1, padding = i == 1 and padding or "same", bias = false }))(x)
-      x = norm(x, made.named(branch .. "/bn_" .. i, ("separable_conv_%d_bn_%s"):format(i, theirs)))
+      local conv, keras_conv = made.named(branch .. "/conv_" .. i, ("separable_conv_%d_%s"):format(i, theirs))
+      local bn, keras_bn = made.named(branch .. "/bn_" .. i, ("separable_conv_%d_bn_%s"):format(i, theirs))
+      x = conv_norm(x, { conv, bn }, channels, kernel, { conv = nn.separable_conv2d, stride = i == 1 and stride or 1, padding = i == 1 and padding or "same",
+                                                         origin = { keras = { keras_conv, keras_bn } } })
     end
     return x
   end
@@ -74,15 +74,15 @@ local function cell(kind, id)
     else
       return p
     end
-    return norm(p, made.named("adjust_bn", "adjust_bn"))
+    return nn.batch_norm(made.options("adjust_bn", "adjust_bn", { momentum = norm.momentum }))(p)
   end
 
   --- The input with as many channels as the branches have.
   function made.squeeze(x, channels)
     x = nn.relu { name = made.named("relu", "") }(x)
-    local name, keras = made.named("conv_1", kind .. "_conv_1")
-    x = pointwise(x, name, keras, channels)
-    return norm(x, made.named("bn_1", kind .. "_bn_1"))
+    local conv, keras_conv = made.named("conv_1", kind .. "_conv_1")
+    local bn, keras_bn = made.named("bn_1", kind .. "_bn_1")
+    return conv_norm(x, { conv, bn }, channels, 1, { origin = { keras = { keras_conv, keras_bn } } })
   end
   return made
 end
@@ -117,8 +117,7 @@ local function trunk(x)
   local function stage(first, channels)
     for i = first, first + 3 do x, p = normal(x, p, channels, i) end
   end
-  x = nn.conv2d(32, 3, { stride = 2, bias = false, name = "stem_conv1" })(x)
-  x = norm(x, "stem_bn1")                                                 -- 111 x 111 x 32
+  x = conv_norm(x, { "stem_conv1", "stem_bn1" }, 32, 3, { stride = 2, padding = "valid" }) -- 111 x 111 x 32
   x, p = reduction(x, nil, filters // 4, "stem_1")                        --  56 x  56 x 44
   x, p = reduction(x, p, filters // 2, "stem_2")                          --  28 x  28 x 88
   stage(0, filters)                                                       --  28 x  28 x 264

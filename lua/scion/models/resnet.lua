@@ -3,33 +3,30 @@
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
-local function conv_bn(x, name, norm, filters, kernel, stride)
-  x = nn.conv2d(filters, kernel, { stride = stride or 1, padding = kernel // 2, bias = false, name = name })(x)
-  return nn.batch_norm { epsilon = 1e-5, momentum = 0.9, name = norm }(x)
-end
+local conv_norm = builder.conv_norm { norm = { epsilon = 1e-5, momentum = 0.9 }, activation = "relu" }
+
+--- The names of the i-th convolution of a block, and of what follows it.
+local function names(block, i) return { block .. "/conv" .. i, block .. "/bn" .. i, block .. "/relu" .. i } end
 
 --- The input itself or, where its shape differs from the branch's, a 1x1 convolution of it; added to the branch.
 local function join(x, y, block, stride)
   local filters = y.shape[3]
   if stride ~= 1 or x.shape[3] ~= filters then
-    x = conv_bn(x, block .. "/downsample/0", block .. "/downsample/1", filters, 1, stride)
+    x = conv_norm(x, { block .. "/downsample/0", block .. "/downsample/1" }, filters, 1, { stride = stride, padding = 0, activation = false })
   end
   return nn.add { activation = "relu", name = block .. "/add" } { y, x }
 end
 
 local function basic(x, block, filters, stride)
-  local y = conv_bn(x, block .. "/conv1", block .. "/bn1", filters, 3, stride)
-  y = nn.relu { name = block .. "/relu1" }(y)
-  y = conv_bn(y, block .. "/conv2", block .. "/bn2", filters, 3)
+  local y = conv_norm(x, names(block, 1), filters, 3, { stride = stride, padding = 1 })
+  y = conv_norm(y, names(block, 2), filters, 3, { padding = 1, activation = false })
   return join(x, y, block, stride)
 end
 
 local function bottleneck(x, block, filters, stride)
-  local y = conv_bn(x, block .. "/conv1", block .. "/bn1", filters, 1)
-  y = nn.relu { name = block .. "/relu1" }(y)
-  y = conv_bn(y, block .. "/conv2", block .. "/bn2", filters, 3, stride)
-  y = nn.relu { name = block .. "/relu2" }(y)
-  y = conv_bn(y, block .. "/conv3", block .. "/bn3", filters * 4, 1)
+  local y = conv_norm(x, names(block, 1), filters, 1, { padding = 0 })
+  y = conv_norm(y, names(block, 2), filters, 3, { stride = stride, padding = 1 })
+  y = conv_norm(y, names(block, 3), filters * 4, 1, { padding = 0, activation = false })
   return join(x, y, block, stride)
 end
 
@@ -39,8 +36,7 @@ local function trunk(residual, depths)
     return x
   end
   return function(x)
-    x = conv_bn(x, "conv1", "bn1", 64, 7, 2)                              -- 112 x 112 x 64
-    x = nn.relu { name = "relu" }(x)
+    x = conv_norm(x, { "conv1", "bn1", "relu" }, 64, 7, { stride = 2, padding = 3 })  -- 112 x 112 x 64
     x = nn.max_pool(3, { stride = 2, padding = 1, name = "maxpool" })(x)  --  56 x  56 x 64
     x = stage(x, "layer1", depths[1], 64, 1)                              --  56 x  56 x 256
     x = stage(x, "layer2", depths[2], 128, 2)                             --  28 x  28 x 512

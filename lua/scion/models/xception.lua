@@ -3,21 +3,15 @@
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
-local function conv_bn_act(x, name, filters, stride)
-  x = nn.conv2d(filters, 3, { stride = stride, bias = false, name = name })(x)
-  x = nn.batch_norm { name = name .. "_bn" }(x)
-  return nn.relu { name = name .. "_act" }(x)
-end
+local conv_norm = builder.conv_norm { names = { "%s", "%s_bn", "%s_act" }, norm = {}, activation = "relu", padding = "same" }
 
 local function separable(x, name, filters)
-  x = nn.separable_conv2d(filters, 3, { padding = "same", bias = false, name = name })(x)
-  return nn.batch_norm { name = name .. "_bn" }(x)
+  return conv_norm(x, name, filters, 3, { conv = nn.separable_conv2d, activation = false })
 end
 
 --- Two separable convolutions and a pool of stride 2, beside a 1x1 convolution of stride 2.
 local function shrink(x, block, between, filters, first)
-  local residual = nn.conv2d(filters, 1, { stride = 2, padding = "same", bias = false, name = block .. "/residual" })(x)
-  residual = nn.batch_norm { name = block .. "/residual_bn" }(residual)
+  local residual = conv_norm(x, block .. "/residual", filters, 1, { stride = 2, activation = false })
   if not first then x = nn.relu { name = block .. "/sepconv1_act" }(x) end
   x = separable(x, block .. "/sepconv1", between)
   x = nn.relu { name = block .. "/sepconv2_act" }(x)
@@ -37,8 +31,8 @@ local function middle(x, block)
 end
 
 local function trunk(x)
-  x = conv_bn_act(x, "block1/conv1", 32, 2)                               -- 149 x 149 x 32
-  x = conv_bn_act(x, "block1/conv2", 64, 1)                               -- 147 x 147 x 64
+  x = conv_norm(x, "block1/conv1", 32, 3, { stride = 2, padding = "valid" })  -- 149 x 149 x 32
+  x = conv_norm(x, "block1/conv2", 64, 3, { padding = "valid" })          -- 147 x 147 x 64
   x = shrink(x, "block2", 128, 128, true)                                 --  74 x  74 x 128
   x = shrink(x, "block3", 256, 256)                                       --  37 x  37 x 256
   x = shrink(x, "block4", 728, 728)                                       --  19 x  19 x 728

@@ -3,25 +3,17 @@
 --- have constructors of their own: nn.relu() is nn.activation("relu").
 ---@class scion.nn.activation: scion.LayerOptions
 ---@field activation string which of them
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
-
---- How the gradient is computed: from the output alone, which lets the kernel before it apply the activation; or else.
-local kinds = { relu = "output", relu6 = "output", sigmoid = "output", tanh = "output", linear = "output", softmax = "softmax",
-                swish = "gate", hard_swish = "gate", hard_sigmoid = "gate" }
 
 return layer.define {
   kind = "activation",
   positional = { "activation" },
-  defaults = { activation = layer.required },
+  schema = { activation = { kinds.activation, required = true } },
+  fields = { "computed" }, -- how its gradient is
   bf16 = "computes",
 
-  check = function(self)
-    local name = self.options.activation
-    self.computed = kinds[name]
-    if not self.computed then
-      self:fail("unknown activation '%s' (relu, relu6, sigmoid, tanh, softmax, swish, hard_swish, hard_sigmoid or linear)", tostring(name))
-    end
-  end,
+  check = function(self) self.computed = kinds.activations[self.options.activation] end,
 
   forward = function(self, s)
     if self.computed == "softmax" then

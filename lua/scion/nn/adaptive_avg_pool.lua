@@ -2,16 +2,17 @@
 --- An image of that size, whatever the input's: each pixel is the mean of its share of the input.
 ---@class scion.nn.adaptive_avg_pool: scion.LayerOptions
 ---@field size integer|integer[] of a square, or { height, width }
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "adaptive_avg_pool",
   positional = { "size" },
-  defaults = { size = layer.required },
+  schema = { size = { kinds.pair, required = true } },
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)
-    local size = layer.pair(self, self.options.size, "size")
+    local size = layer.pair(self.options.size)
     return { size[1], size[2], (...)[3] }
   end,
 

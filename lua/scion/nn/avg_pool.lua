@@ -7,12 +7,15 @@
 --- does, so that stride 1 keeps the size, and the odd pixel comes after; "ceil" as PyTorch's ceil_mode does; or so many zeros on all
 --- sides, or { top, left, bottom, right }
 ---@field include_padding? boolean whether padded zeros count in the divisor, as in PyTorch; not in Keras (false)
+local check = require "scion.check"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "avg_pool",
   positional = { "kernel" },
-  defaults = { kernel = layer.required, stride = false, padding = "valid", include_padding = false },
+  schema = { kernel = { kinds.pair, required = true }, stride = { kinds.maybe(kinds.pair), false }, padding = { kinds.padding, "valid" },
+             include_padding = { check.boolean, false } },
   bf16 = "computes",
 
   output_shape = function(self, ...)

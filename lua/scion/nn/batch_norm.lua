@@ -7,6 +7,7 @@
 ---@field center? boolean whether there is a beta (true)
 ---@field statistics? "batch"|"stored" in training: those of the batch, which the stored ones follow; or the stored ones, which stay, also
 --- while gamma and beta train ("batch"; models with pretrained weights set "stored")
+local check = require "scion.check"
 local core = require "scion.core"
 local layer = require "scion.layer"
 
@@ -25,15 +26,11 @@ end
 
 return layer.define {
   kind = "batch_norm",
-  defaults = { epsilon = 1e-3, momentum = 0.99, scale = true, center = true, statistics = "batch" },
+  schema = { epsilon = { check.number { above = 0 }, 1e-3 }, momentum = { check.number { from = 0, to = 1 }, 0.99 }, scale = { check.boolean, true },
+             center = { check.boolean, true }, statistics = { check.one_of("stored", "batch"), "batch" } },
   fuses_activation = true,
   bf16 = "computes",
   fold = fold,
-
-  check = function(self)
-    local statistics = self.options.statistics
-    if statistics ~= "batch" and statistics ~= "stored" then self:fail("statistics is 'stored' or 'batch', not '%s'", tostring(statistics)) end
-  end,
 
   define_parameters = function(self, shape)
     local channels, list = { shape[#shape] }, {}

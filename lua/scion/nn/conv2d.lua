@@ -10,7 +10,9 @@
 --- sides, or { top, left, bottom, right }
 ---@field bias? boolean (true)
 ---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
+local check = require "scion.check"
 local core = require "scion.core"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 --- What minimal filtering and plain sums take, in the time of a multiply-add in the forward pass: `plain` each one; `transform` a value
@@ -50,7 +52,9 @@ end
 return layer.define {
   kind = "conv2d",
   positional = { "filters", "kernel" },
-  defaults = { filters = layer.required, kernel = layer.required, stride = 1, dilation = 1, padding = "valid", bias = true, activation = false },
+  schema = { filters = { kinds.size, required = true }, kernel = { kinds.pair, required = true }, stride = { kinds.pair, 1 },
+             dilation = { kinds.pair, 1 }, padding = { kinds.padding, "valid" }, bias = { check.boolean, true },
+             activation = { kinds.maybe(kinds.activation), false } },
   fuses_activation = true,
   fuses_padding = true,
   fuses_addend = true, -- its second input, then
@@ -68,7 +72,7 @@ return layer.define {
   end,
 
   define_parameters = function(self, shape)
-    local kernel = layer.pair(self, self.options.kernel, "kernel")
+    local kernel = layer.pair(self.options.kernel)
     local list = { { name = "kernel", shape = { kernel[1], kernel[2], shape[3], self.options.filters }, init = "he" } }
     if self.options.bias then list[2] = { name = "bias", shape = { self.options.filters }, init = "zeros" } end
     return list

@@ -6,20 +6,20 @@
 ---@field stride? integer|integer[] (1)
 ---@field padding? "valid"|"same"|"ceil"|integer|integer[] as for nn.conv2d ("same")
 ---@field activation? string or false: none ("relu")
-local options = require "scion.options"
+local kinds = require "scion.kinds"
+local layer = require "scion.layer"
+local nn = require "scion.nn"
 
----@param filters integer
----@param kernel integer|integer[]
----@param given { stride: integer?, padding: any, activation: string?, name: string? }?
----@return fun(x: scion.Node): scion.Node
-return function(filters, kernel, given)
-  local nn = require "scion.nn"
-  local o = options.check("nn.conv_norm", given, { stride = 1, padding = "same", activation = "relu", name = false })
-  local function named(part) return o.name and o.name .. "/" .. part or nil end
-  return function(x)
-    x = nn.conv2d(filters, kernel, { stride = o.stride, padding = o.padding, bias = false, name = named "conv" })(x)
+return layer.define_block {
+  kind = "conv_norm",
+  positional = { "filters", "kernel" },
+  schema = { filters = { kinds.size, required = true }, kernel = { kinds.pair, required = true }, stride = { kinds.pair, 1 },
+             padding = { kinds.padding, "same" }, activation = { kinds.maybe(kinds.activation), "relu" } },
+
+  build = function(x, o, named)
+    x = nn.conv2d(o.filters, o.kernel, { stride = o.stride, padding = o.padding, bias = false, name = named "conv" })(x)
     x = nn.batch_norm { name = named "norm" }(x)
     if not o.activation or o.activation == "linear" then return x end
     return nn.activation(o.activation, { name = named "act" })(x)
-  end
-end
+  end,
+}

@@ -2,22 +2,19 @@
 --- An image without its border.
 ---@class scion.nn.crop: scion.LayerOptions
 ---@field border integer|integer[] pixels on all sides, or { top, left, bottom, right }
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local value = require "scion.plan.value"
 
 return layer.define {
   kind = "crop",
   positional = { "border" },
-  defaults = { border = layer.required },
+  fields = { "top", "left" },
+  schema = { border = { kinds.border, required = true } },
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)
-    local b, shape = self.options.border, ...
-    if type(b) == "number" then b = { b, b, b, b } end
-    if type(b) ~= "table" or #b ~= 4 then self:fail("border is a number or { top, left, bottom, right }") end
-    for _, size in ipairs(b) do
-      if math.type(size) ~= "integer" or size < 0 then self:fail("border is made of whole numbers from 0 up") end
-    end
+    local b, shape = layer.sides(self.options.border), ...
     self.top, self.left = b[1], b[2]
     local height, width = shape[1] - b[1] - b[3], shape[2] - b[2] - b[4]
     if height < 1 or width < 1 then self:fail("an input of %s has nothing within that border", table.concat(shape, "x")) end

@@ -4,12 +4,14 @@
 ---@field units integer length of the result
 ---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
 ---@field bias? boolean (true)
+local check = require "scion.check"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "dense",
   positional = { "units", "activation" },
-  defaults = { units = layer.required, activation = false, bias = true },
+  schema = { units = { kinds.size, required = true }, activation = { kinds.maybe(kinds.activation), false }, bias = { check.boolean, true } },
   fuses_activation = true,
   folds_norm = true,
 

@@ -10,12 +10,15 @@
 ---@field multiplier? integer channels of the result for each of the input (1)
 ---@field bias? boolean (true)
 ---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
+local check = require "scion.check"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "depthwise_conv2d",
   positional = { "kernel" },
-  defaults = { kernel = layer.required, stride = 1, dilation = 1, padding = "valid", multiplier = 1, bias = true, activation = false },
+  schema = { kernel = { kinds.pair, required = true }, stride = { kinds.pair, 1 }, dilation = { kinds.pair, 1 }, padding = { kinds.padding, "valid" },
+             multiplier = { kinds.size, 1 }, bias = { check.boolean, true }, activation = { kinds.maybe(kinds.activation), false } },
   fuses_activation = true,
   fuses_padding = true,
   folds_norm = true,
@@ -29,7 +32,7 @@ return layer.define {
   end,
 
   define_parameters = function(self, shape)
-    local kernel, m = layer.pair(self, self.options.kernel, "kernel"), self.options.multiplier
+    local kernel, m = layer.pair(self.options.kernel), self.options.multiplier
     local list = { { name = "kernel", shape = { kernel[1], kernel[2], shape[3], m }, init = "glorot" } }
     if self.options.bias then list[2] = { name = "bias", shape = { shape[3] * m }, init = "zeros" } end
     return list

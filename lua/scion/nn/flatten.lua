@@ -2,6 +2,7 @@
 --- An image of height x width x channels as one vector, in that order.
 ---@class scion.nn.flatten: scion.LayerOptions
 local layer = require "scion.layer"
+local shape = require "scion.shape"
 
 return layer.define {
   kind = "flatten",
@@ -9,9 +10,7 @@ return layer.define {
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1)
-    local n = 1
-    for _, size in ipairs((...)) do n = n * size end
-    return { n }
+    return { shape.elements((...)) } -- known to be countable, since it is a node's
   end,
 
   forward = function(_, s) s:emit { "copy", x = s.x[1], y = s.y } end,

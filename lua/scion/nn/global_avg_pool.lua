@@ -2,11 +2,12 @@
 --- The mean of each channel over the whole image, as a vector.
 ---@class scion.nn.global_avg_pool: scion.LayerOptions
 ---@field keep_dims? boolean an image of one pixel in place of a vector (false)
+local check = require "scion.check"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "global_avg_pool",
-  defaults = { keep_dims = false },
+  schema = { keep_dims = { check.boolean, false } },
   bf16 = "computes",
 
   output_shape = function(self, ...)

@@ -9,25 +9,20 @@
 ---@class scion.BlockOptions
 ---@field name? string of the block, with which its layers' names begin
 
-local check = require "scion.check"
+local class = require "scion.class"
+local kinds = require "scion.kinds"
+local layer = require "scion.layer"
+local modules = require "scion.modules"
+
 local nn = {}
 
 for _, name in ipairs { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid" } do
-  nn[name] = function(options)
-    local given = { activation = name }
-    for k, v in pairs(options or {}) do given[k] = v end
-    return nn.activation(given)
+  nn[name] = function(...)
+    return require "scion.nn.activation"(name, layer.arguments("nn." .. name, {}, { name = { kinds.name }, origin = { kinds.origin } }, ...))
   end
 end
 
-return setmetatable(nn, {
-  __index = function(self, name)
-    local path = "scion.nn." .. tostring(name)
-    if not package.searchpath(path, package.path) then
-      check.raise(("scion.nn has no layer '%s'"):format(tostring(name)))
-    end
-    local constructor = require(path)
-    rawset(self, name, constructor)
-    return constructor
-  end,
+return class.names("scion.nn", nn, {
+  find = function(name) return modules.open("scion.nn", name) end,
+  list = function() return modules.list "scion.nn" end,
 })

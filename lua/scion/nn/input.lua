@@ -6,19 +6,14 @@
 ---@field shape integer[] of one example: { height, width, channels }, or the length of a vector
 ---@field preprocess? "unit"|"tf"|"caffe"|"torch"|table what becomes of the numbers 0 to 255: 0 to 1; -1 to 1; BGR without the means of
 --- ImageNet; 0 to 1, without torchvision's means and divided by its deviations; or { mean = {…}, std = {…} } of 0 to 1 ("unit")
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local preprocessing = require "scion.preprocessing"
 
 local make = layer.define {
   kind = "input",
-  defaults = { shape = layer.required, preprocess = "unit" },
+  schema = { shape = { kinds.shape, required = true }, preprocess = { preprocessing.kind, preprocessing.resolve "unit" } },
   bf16 = "computes",
-  check = function(self)
-    for _, size in ipairs(self.options.shape) do
-      if math.type(size) ~= "integer" or size < 1 then self:fail("shape is a list of whole numbers from 1 up") end
-    end
-    self.options.preprocess = preprocessing.resolve(self.options.preprocess)
-  end,
   output_shape = function(self) return { table.unpack(self.options.shape) } end,
 }
 
@@ -26,7 +21,6 @@ local make = layer.define {
 ---@param ... integer the other dimensions
 ---@return scion.Node
 return function(first, ...)
-  local options = type(first) == "table" and first or { shape = { first, ... } }
-  if #options > 0 then options = { shape = options } end
-  return make(options) {}
+  if type(first) == "table" and rawlen(first) == 0 and select("#", ...) == 0 then return make(first) {} end
+  return make { shape = type(first) == "table" and select("#", ...) == 0 and first or { first, ... } } {}
 end

@@ -6,20 +6,15 @@
 ---@field alpha? number (1e-4)
 ---@field beta? number (0.75)
 ---@field k? number (1)
+local check = require "scion.check"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "local_response_norm",
   positional = { "size" },
-  defaults = { size = 5, alpha = 1e-4, beta = 0.75, k = 1 },
-
-  check = function(self)
-    local o = self.options
-    if math.type(o.size) ~= "integer" or o.size < 1 then self:fail("size is a whole number from 1 up") end
-    for _, name in ipairs { "alpha", "beta", "k" } do
-      if type(o[name]) ~= "number" or o[name] < 0 or (name == "k" and o.k == 0) then self:fail("%s is a positive number", name) end
-    end
-  end,
+  schema = { size = { kinds.size, 5 }, alpha = { check.number { from = 0 }, 1e-4 }, beta = { check.number { from = 0 }, 0.75 },
+             k = { check.number { above = 0 }, 1 } },
 
   forward = function(self, s)
     local o = self.options

@@ -7,6 +7,7 @@ local layer = require "scion.layer"
 return layer.define {
   kind = "multiply",
   bf16 = "computes",
+  fields = { "channels" }, -- whether it scales channels
 
   output_shape = function(self, ...)
     self:expect({ ... }, 2)

@@ -3,8 +3,11 @@
 ---@class scion.nn.rescaling: scion.LayerOptions
 ---@field scale number|number[] one number, or one for each channel
 ---@field offset? number|number[] likewise (0)
+local check = require "scion.check"
 local layer = require "scion.layer"
 local tensor = require "scion.tensor"
+
+local factors = check.either(check.number(), check.list(check.number()), "a number, or a list with one for each channel")
 
 --- As a tensor with one number for each channel.
 local function spread(self, value, channels, what)
@@ -17,7 +20,8 @@ end
 return layer.define {
   kind = "rescaling",
   positional = { "scale" },
-  defaults = { scale = layer.required, offset = 0 },
+  schema = { scale = { factors, required = true }, offset = { factors, 0 } },
+  fields = { "scale", "shift" },
   fuses_activation = true,
 
   output_shape = function(self, ...)

@@ -2,27 +2,21 @@
 --- The same elements under another shape.
 ---@class scion.nn.reshape: scion.LayerOptions
 ---@field shape integer[] without the batch
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
-
-local function product(shape)
-  local n = 1
-  for _, size in ipairs(shape) do n = n * size end
-  return n
-end
+local shape = require "scion.shape"
 
 return layer.define {
   kind = "reshape",
   positional = { "shape" },
-  defaults = { shape = layer.required },
+  schema = { shape = { kinds.shape, required = true } },
   identity = "always", -- another view of the same memory
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1)
-    local shape = self.options.shape
-    if type(shape) ~= "table" or #shape == 0 or product(shape) ~= product((...)) then
-      self:fail("an input of %s cannot become %s", table.concat((...), "x"), type(shape) == "table" and table.concat(shape, "x") or tostring(shape))
-    end
-    return { table.unpack(shape) }
+    local sizes = self.options.shape
+    if shape.elements(sizes) ~= shape.elements((...)) then self:fail("an input of %s cannot become %s", shape.text((...)), shape.text(sizes)) end
+    return { table.unpack(sizes) }
   end,
 
   forward = function(_, s) s:emit { "copy", x = s.x[1], y = s.y } end,

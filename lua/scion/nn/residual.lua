@@ -4,21 +4,32 @@
 ---@class scion.nn.residual: scion.BlockOptions
 ---@field layers table[] layers and blocks
 ---@field activation? string after the sum, or false: none ("relu")
-local options = require "scion.options"
+local check = require "scion.check"
+local kinds = require "scion.kinds"
+local layer = require "scion.layer"
+local nn = require "scion.nn"
+local shape = require "scion.shape"
 
----@param layers table[] layers and blocks
----@param given { activation: string?, name: string? }?
----@return fun(x: scion.Node): scion.Node
-return function(layers, given)
-  local nn = require "scion.nn"
-  local o = options.check("nn.residual", given, { activation = "relu", name = false })
-  return function(x)
-    local y = x
-    for _, layer in ipairs(layers) do y = layer(y) end
-    if table.concat(x.shape, "x") ~= table.concat(y.shape, "x") then
-      local stride = { math.ceil(x.shape[1] / y.shape[1]), math.ceil(x.shape[2] / y.shape[2]) }
-      x = nn.conv_norm(y.shape[3], 1, { stride = stride, activation = "linear", name = o.name and o.name .. "/shortcut" or nil })(x)
-    end
-    return nn.add { activation = o.activation, name = o.name and o.name .. "/add" or nil } { x, y }
-  end
+--- A projection of x to y's channels, with the stride that gives it y's size.
+local function shortcut(x, y, name)
+  local stride = {}
+  for axis = 1, 2 do stride[axis] = (x.shape[axis] + y.shape[axis] - 1) // y.shape[axis] end
+  return nn.conv_norm(y.shape[3], 1, { stride = stride, activation = "linear", name = name })(x)
 end
+
+return layer.define_block {
+  kind = "residual",
+  positional = { "layers" },
+  schema = { layers = { layer.chain, required = true }, activation = { kinds.maybe(kinds.activation), "relu" } },
+
+  build = function(x, o, named)
+    local y = layer.apply("nn.residual", x, o.layers)
+    if shape.text(x.shape) ~= shape.text(y.shape) then
+      if #x.shape ~= 3 or #y.shape ~= 3 then
+        check.raise(("nn.residual: what the layers make of an input of %s, %s, cannot be added to it"):format(shape.text(x.shape), shape.text(y.shape)))
+      end
+      x = shortcut(x, y, named "shortcut")
+    end
+    return nn.add { activation = o.activation, name = named "add" } { x, y }
+  end,
+}

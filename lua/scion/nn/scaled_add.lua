@@ -3,17 +3,15 @@
 ---@class scion.nn.scaled_add: scion.LayerOptions
 ---@field scale number
 ---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
+local check = require "scion.check"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "scaled_add",
   positional = { "scale" },
-  defaults = { scale = layer.required, activation = false },
+  schema = { scale = { check.number(), required = true }, activation = { kinds.maybe(kinds.activation), false } },
   fuses_activation = true,
-
-  check = function(self)
-    if type(self.options.scale) ~= "number" then self:fail("scale is a number") end
-  end,
 
   output_shape = function(self, ...)
     self:expect({ ... }, 2)

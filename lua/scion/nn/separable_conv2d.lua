@@ -11,6 +11,8 @@
 --- sides, or { top, left, bottom, right }
 ---@field bias? boolean (true)
 ---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
+local check = require "scion.check"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local value = require "scion.plan.value"
 
@@ -24,7 +26,10 @@ end
 return layer.define {
   kind = "separable_conv2d",
   positional = { "filters", "kernel" },
-  defaults = { filters = layer.required, kernel = layer.required, stride = 1, dilation = 1, padding = "valid", bias = true, activation = false },
+  schema = { filters = { kinds.size, required = true }, kernel = { kinds.pair, required = true }, stride = { kinds.pair, 1 },
+             dilation = { kinds.pair, 1 }, padding = { kinds.padding, "valid" }, bias = { check.boolean, true },
+             activation = { kinds.maybe(kinds.activation), false } },
+  fields = { "between" },
   fuses_activation = true,
   folds_norm = true,
 

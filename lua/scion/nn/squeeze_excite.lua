@@ -4,20 +4,20 @@
 ---@field ratio? integer how many times fewer channels the first of them gives (4)
 ---@field activation? string of the first, or false: none ("relu")
 ---@field gate? string the activation of the second ("sigmoid")
-local options = require "scion.options"
+local kinds = require "scion.kinds"
+local layer = require "scion.layer"
+local nn = require "scion.nn"
 
----@param ratio integer?
----@param given { activation: string?, gate: string?, name: string? }?
----@return fun(x: scion.Node): scion.Node
-return function(ratio, given)
-  local nn = require "scion.nn"
-  local o = options.check("nn.squeeze_excite", given, { activation = "relu", gate = "sigmoid", name = false })
-  local function named(part) return o.name and o.name .. "/" .. part or nil end
-  return function(x)
-    local channels = x.shape[3]
+return layer.define_block {
+  kind = "squeeze_excite",
+  positional = { "ratio" },
+  schema = { ratio = { kinds.size, 4 }, activation = { kinds.maybe(kinds.activation), "relu" }, gate = { kinds.activation, "sigmoid" } },
+
+  build = function(x, o, named)
     local s = nn.global_avg_pool { keep_dims = true, name = named "squeeze" }(x)
-    s = nn.conv2d(math.max(1, channels // (ratio or 4)), 1, { activation = o.activation, name = named "reduce" })(s)
+    local channels = x.shape[3]
+    s = nn.conv2d(math.max(1, channels // o.ratio), 1, { activation = o.activation, name = named "reduce" })(s)
     s = nn.conv2d(channels, 1, { activation = o.gate, name = named "expand" })(s)
     return nn.multiply { name = named "excite" } { x, s }
-  end
-end
+  end,
+}

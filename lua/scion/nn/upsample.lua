@@ -3,22 +3,21 @@
 ---@class scion.nn.upsample: scion.LayerOptions
 ---@field factor? integer|integer[] a number, or { vertical, horizontal } (2)
 ---@field interpolation? "nearest"|"bilinear" pixels are repeated, or one goes over into the next in a straight line ("nearest")
+local check = require "scion.check"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "upsample",
   positional = { "factor" },
-  defaults = { factor = 2, interpolation = "nearest" },
+  schema = { factor = { kinds.pair, 2 }, interpolation = { check.one_of("nearest", "bilinear"), "nearest" } },
+  fields = { "bilinear" },
 
-  check = function(self)
-    local name = self.options.interpolation
-    if name ~= "nearest" and name ~= "bilinear" then self:fail("interpolation is 'nearest' or 'bilinear', not '%s'", tostring(name)) end
-    self.bilinear = name == "bilinear"
-  end,
+  check = function(self) self.bilinear = self.options.interpolation == "bilinear" end,
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)
-    local factor, shape = layer.pair(self, self.options.factor, "factor"), ...
+    local factor, shape = layer.pair(self.options.factor), ...
     return { shape[1] * factor[1], shape[2] * factor[2], shape[3] }
   end,
 

@@ -2,22 +2,19 @@
 --- An image in a border of zeros.
 ---@class scion.nn.zero_pad: scion.LayerOptions
 ---@field padding integer|integer[] pixels on all sides, or { top, left, bottom, right }
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "zero_pad",
   positional = { "padding" },
-  defaults = { padding = layer.required },
+  schema = { padding = { kinds.border, required = true } },
+  fields = { "top", "left", "bottom", "right" },
   bf16 = "carries",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)
-    local p, shape = self.options.padding, ...
-    if type(p) == "number" then p = { p, p, p, p } end
-    if type(p) ~= "table" or #p ~= 4 then self:fail("padding is a number or { top, left, bottom, right }") end
-    for _, size in ipairs(p) do
-      if math.type(size) ~= "integer" or size < 0 then self:fail("padding is made of whole numbers from 0 up") end
-    end
+    local p, shape = layer.sides(self.options.padding), ...
     self.top, self.left, self.bottom, self.right = table.unpack(p)
     return { shape[1] + p[1] + p[3], shape[2] + p[2] + p[4], shape[3] }
   end,

@@ -1,6 +1,6 @@
 --- What is known of every architecture, for scion.models.list(), and of one, for printing it.
 local builder = require "scion.models.builder"
-local lfs = require "lfs"
+local modules = require "scion.modules"
 local text = require "scion.report.text"
 
 local models = {}
@@ -9,16 +9,6 @@ local models = {}
 local class = { __name = "scion.ModelList" }
 
 local function preprocessing(variant) return type(variant.preprocess) == "string" and variant.preprocess or "within the network" end
-
---- The names of the files beside models/builder.lua.
-local function files()
-  local folder, names = assert(package.searchpath("scion.models.builder", package.path)):match "^(.*)/[^/]*$", {}
-  for file in lfs.dir(folder) do
-    local name = file:match "^([%w_]+)%.lua$"
-    if name and name ~= "init" and name ~= "builder" then names[#names + 1] = name end
-  end
-  return names
-end
 
 --- A file's address, and what it is good for.
 local function describe_file(file)
@@ -61,9 +51,11 @@ end
 ---@return scion.ModelList
 function models.list()
   local list = setmetatable({}, class)
-  for _, file in ipairs(files()) do
+  for _, file in ipairs(modules.list "scion.models") do
     local made = require("scion.models." .. file)
-    for _, architecture in pairs(builder.is(made) and { made } or made) do list[#list + 1] = architecture end
+    for _, architecture in pairs(builder.is(made) and { made } or made) do
+      if builder.is(architecture) then list[#list + 1] = architecture end -- and not what else stands in the folder: builder.lua
+    end
   end
   table.sort(list, function(a, b) return a.name < b.name end)
   return list

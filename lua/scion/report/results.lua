@@ -1,4 +1,5 @@
 --- What calls give back, in words: each kind of table gets a metatable here, so that it prints as what it is.
+local class = require "scion.class"
 local text = require "scion.report.text"
 
 local results = {}
@@ -45,7 +46,25 @@ local function table_of_layers(self)
   return lines(text.table({ { right = true }, { least = 12 }, { least = 8 }, {}, { right = true }, {} }, rows, "  "))
 end
 
-local layer, layers = kind("scion.LayerDescription", layer_text), kind("scion.LayerDescriptions", table_of_layers)
+--- What to do in place of setting `trainable` or `frozen`.
+results.freezing = "use model:freeze{ layers = … } and model:thaw{ layers = … }"
+
+--- What a layer of a model is, as it was when it was asked for. Nothing in it can be set.
+---@class scion.LayerDescription
+---@field index integer from 1
+---@field name string
+---@field kind string
+---@field shape integer[] of its output, without the batch
+---@field parameters integer how many
+---@field trainable integer how many of them a step would change
+---@field frozen boolean
+---@field weights table<string, scion.Tensor> the tensors themselves: what is written to them is written to the model
+local description = class.define {
+  name = "scion.LayerDescription", title = "a layer's description", sealed = true,
+  fields = { "index", "name", "kind", "shape", "parameters", "trainable", "frozen", "weights" },
+  instead = { frozen = results.freezing, trainable = results.freezing }, meta = { __tostring = layer_text },
+}
+local layers = kind("scion.LayerDescriptions", table_of_layers)
 
 --- A layer's weights by name, each with its shape.
 local weights_by_name = kind("scion.LayerWeights", function(self)
@@ -56,11 +75,11 @@ local weights_by_name = kind("scion.LayerWeights", function(self)
 end)
 
 --- A layer's description, as model:layer gives it.
----@param description table
----@return table description
-function results.layer(description)
-  weights_by_name(description.weights)
-  return layer(description)
+---@param values table
+---@return scion.LayerDescription
+function results.layer(values)
+  weights_by_name(values.weights)
+  return description.new(values)
 end
 
 --- A list of them.

@@ -183,7 +183,8 @@ local function read_options(definition, ...)
 end
 
 --- Makes a constructor from a definition: kind, positional (names of options that may stand by position), defaults, and the
---- methods output_shape(self, shapes…) where it is not the input's, define_parameters(self, shapes…), forward(self, s), backward(self, s), macs(self, …).
+--- methods output_shape(self, shapes…) where it is not the input's, define_parameters(self, shapes…), forward(self, e)
+--- and backward(self, e) with a scion.Emitter, and macs(self, x, y) of the shapes of input and output.
 --- bf16 = "computes": its forward kernels read bf16 or f32 and write either; "carries": they write what they read.
 ---@param definition table
 ---@return fun(...): scion.Layer

@@ -5,6 +5,7 @@ local graph = require "scion.graph"
 local options = require "scion.options"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
+local shape = require "scion.shape"
 
 ---@class scion.Model
 ---@field input scion.Node
@@ -85,11 +86,7 @@ end
 
 local function count(parameters)
   local n = 0
-  for _, p in ipairs(parameters) do
-    local size = 1
-    for _, d in ipairs(p.tensor:shape()) do size = size * d end
-    n = n + size
-  end
+  for _, p in ipairs(parameters) do n = n + shape.elements(p.tensor:shape()) end
   return n
 end
 

@@ -1,5 +1,6 @@
 --- nn.flatten(): an image of height x width x channels as one vector, in that order.
 local layer = require "scion.layer"
+local shapes = require "scion.shape"
 
 return layer.define {
   kind = "flatten",
@@ -7,14 +8,12 @@ return layer.define {
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1)
-    local n = 1
-    for _, size in ipairs((...)) do n = n * size end
-    return { n }
+    return { shapes.elements((...)) }
   end,
 
-  forward = function(_, s) s:emit { "copy", x = s.x[1], y = s.y } end,
+  forward = function(_, e) e:emit { "copy", x = e.x[1], y = e.y } end,
 
-  backward = function(_, s)
-    if s:wants(1) then s:emit { "copy", x = s.dy, y = s:dx(1), accumulate = s:accumulates(1) } end
+  backward = function(_, e)
+    if e:wants(1) then e:emit { "copy", x = e.dy, y = e:dx(1), accumulate = e:accumulates(1) } end
   end,
 }

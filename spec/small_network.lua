@@ -1,6 +1,7 @@
 --- The network of fixtures/small_network.py, with its weights, images and labels.
 local core = require "scion.core"
 local scion = require "scion"
+local shapes = require "scion.shape"
 local nn = scion.nn
 
 local small = {}
@@ -10,12 +11,6 @@ local function wave(count, phase, size, offset)
   local values = {}
   for i = 0, count - 1 do values[i + 1] = size * math.sin(0.7 * i * (1 + 0.001 * i) + phase) end
   return scion.tensor(values, "f32") + (offset or 0)
-end
-
-local function elements(shape)
-  local n = 1
-  for _, size in ipairs(shape) do n = n * size end
-  return n
 end
 
 --- Gives all parameters their values: trainable ones count the phase, in the order in which the script makes them.
@@ -30,7 +25,7 @@ local function set_weights(order)
       if not p.statistic then phase = phase + 1 end
       local offset = (p.name == "gamma" or p.name == "moving_variance") and 1.0 or 0.0
       local size = p.name == "kernel" and dense[layer.name] or sizes[p.name]
-      core.copy(wave(elements(shape), at, size, offset):reshape(shape), p.tensor)
+      core.copy(wave(shapes.elements(shape), at, size, offset):reshape(shape), p.tensor)
     end
   end
 end

@@ -225,11 +225,12 @@ end
 
 --- What passes ask of any layer, whether its definition says it or not.
 local fields = { "name", "origin", "options", "parameters", "node", "derived", "window", "bf16", "fold", "folds_norm", "fuses_activation", "fuses_addend",
-                 "fuses_padding", "identity", "uses_batch", "macs", "gain", "gradient_gain", "define_parameters", "check" }
+                 "fuses_padding", "identity", "uses_batch", "macs", "define_parameters", "check" }
 
 --- Makes a constructor from a definition: kind, positional (names of options that may stand by position), schema (the options, as for
 --- check.options), fields (what it keeps in the layer), and the methods output_shape(self, shapes…) where it is not the input's,
---- define_parameters(self, shapes…), forward(self, s), backward(self, s), macs(self, …).
+--- define_parameters(self, shapes…), forward(self, e) and backward(self, e) with a scion.Emitter, and macs(self, x, y) of the shapes of
+--- input and output.
 --- bf16 = "computes": its forward kernels read bf16 or f32 and write either; "carries": they write what they read.
 ---@param definition table
 ---@return fun(...): scion.Layer

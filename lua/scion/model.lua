@@ -94,9 +94,7 @@ end
 
 local function count(parameters)
   local n = 0
-  for _, p in ipairs(parameters) do
-    n = n + shape.elements(p.tensor:shape())
-  end
+  for _, p in ipairs(parameters) do n = n + shape.elements(p.tensor:shape()) end
   return n
 end
 

@@ -1,98 +1,114 @@
---- Plans: from a graph, its freeze state and a mode to a program of kernel steps. The passes are in plan/, each a file; this
---- file runs them in order and holds the result.
+--- Plans: from a graph, its freeze state and a mode to a list of kernel calls, which one call of C executes. The passes that do this
+--- are listed below, a file of plan/ each; ir/ holds what they work on.
+---
+--- Words that have one meaning here:
+---   kernel      a function of the C core that computes on tensors: conv2d_forward, softmax_cross_entropy
+---   call        one kernel with its operands and options; a plan is a list of calls
+---   program     such a list as C holds it, ready to run
+---   step        one training step: forward, backward and update with one batch. Some hundred calls make a step
+---   operation   a node of the intermediate representation: a layer with its inputs
+---   value       what calls write and read: an activation, a gradient, a packed kernel
+---   place       where a value lies in the arena: offset, shape, dtype and row stride
+---   arena       the buffer that all values of a plan share, each while it is needed
+---   emitter     what a layer's forward and backward add their calls with
+---   pass        a compiler pass: a function that reads the intermediate representation and changes it
+---   frontier    the deepest cut below which nothing trains
+---   gate        the activation that ends a squeeze-and-excite block: what scales the channels
 local core = require "scion.core"
-local alias = require "scion.plan.alias"
-local backward = require "scion.plan.backward"
-local cost = require "scion.plan.cost"
-local expand = require "scion.plan.expand"
-local fold = require "scion.plan.fold"
-local forward = require "scion.plan.forward"
-local frontier = require "scion.plan.frontier"
-local fuse = require "scion.plan.fuse"
-local loss = require "scion.plan.loss"
-local pad = require "scion.plan.pad"
-local place = require "scion.plan.place"
-local precision = require "scion.plan.precision"
+local cost = require "scion.ir.cost"
+local new_ir = require("scion.ir").new
+
+--- The passes of these names, files of plan/.
+local function passes(names)
+  local list = {}
+  for i, name in ipairs(names) do list[i] = require("scion.plan." .. name) end
+  return list
+end
+
+--- What is computed: from layers to operations that are as few as the kernels allow.
+local analysis = passes {
+  "expand", --    graph nodes become operations
+  "pad", --       borders of zeros go into the windows of convolutions
+  "frontier", --  what trains, and which gradients that needs
+  "logits", --    the last activation goes into the loss
+  "fold", --      stored batch norm goes into convolutions and dense layers
+  "fuse", --      sums and activations go into the kernels before them
+  "precision", -- what is computed in bf16, and where that is converted
+  "algorithm", -- which kernels compute a convolution
+}
+
+--- How it is computed: from operations to calls on places in the arena.
+local emission = passes {
+  "alias", --     operations get values; concatenations cost nothing
+  "forward", --   forward calls
+  "loss", --      the call for the loss and its gradient
+  "backward", --  backward calls, above the frontier
+  "arena", --     values get places
+}
 
 ---@class scion.Plan
+---@field mode "train"|"infer"
 ---@field capacity integer largest batch
----@field arena_bytes integer
 ---@field precision "f32"|"bf16" of what does not train
----@field gradients { layer: scion.Layer, parameter: scion.Parameter, place: table }[]
+---@field ops scion.Operation[]
+---@field calls scion.Call[] in the order in which they run
+---@field cost scion.Cost
+---@field arena_bytes integer
+---@field input scion.Place
+---@field labels scion.Place? of a plan with a loss
+---@field weights scion.Place? of one whose examples have weights
+---@field output scion.Place
+---@field losses scion.Place? of a plan with a loss
+---@field gradients { layer: scion.Layer, parameter: scion.Parameter, place: scion.Place }[]
+---@field pending { tensor: scion.Tensor, place: scion.Place }[] moving averages, and where a step leaves their new values
+---@field derived { refresh: fun(), target: any }[] what follows from parameters and is built again when they have changed
 local plan = {}
 plan.__index = plan
 
---- A new intermediate form, after the passes that put layers together.
-local function analyse(request)
-  local ir = { order = request.order, output_node = request.output, from = request.from, mode = request.mode, loss = request.loss,
-               weighted = request.weighted, input_dtype = request.input_dtype, precision = request.precision, capacity = request.capacity,
-               steps = {}, derived = {}, gradients = {}, pending = {} }
-  function ir.emit(kernel)
-    ir.steps[#ir.steps + 1] = kernel
-  end
-  expand(ir)
-  pad(ir)
-  frontier(ir)
-  loss.attach(ir)
-  fold(ir)
-  fuse(ir)
+local function run(ir, list)
+  for _, pass in ipairs(list) do pass(ir) end
   return ir
 end
 
---- Runs all passes.
-local function compile(request)
-  local ir = analyse(request)
-  precision(ir)
-  alias(ir)
-  forward(ir)
-  loss.emit(ir)
-  ir.forward_steps = #ir.steps
-  if ir.mode == "train" then backward(ir) end
-  ir.inputs = { ir.input, ir.labels }
-  if ir.weights then ir.inputs[#ir.inputs + 1] = ir.weights end
-  ir.outputs = { ir.probabilities or ir.output.value }
-  if ir.losses then ir.outputs[#ir.outputs + 1] = ir.losses end
-  ir.arena_bytes = place(ir)
-  return ir
-end
-
---- The operations that an inference by a model would execute, in order; no kernels are made for them.
+--- The operations that an inference by a model would execute, in order, after all passes that choose; no calls are made for them.
 ---@param order scion.Node[]
 ---@param output scion.Node
+---@param precision? "f32"|"bf16" f32
 ---@return scion.Operation[]
-function plan.operations(order, output) return analyse({ order = order, output = output, mode = "infer" }).ops end
+function plan.operations(order, output, precision)
+  return run(new_ir { order = order, output = output, mode = "infer", precision = precision }, analysis).ops
+end
 
 ---@class scion.PlanRequest
 ---@field order scion.Node[]
 ---@field output scion.Node
 ---@field from scion.Node? the first of `order`, whose value is given in place of images
 ---@field mode "train"|"infer"
----@field capacity integer
----@field input_dtype "u8"|"f32"
----@field precision "f32"|"bf16"|nil
----@field loss string?
----@field weighted boolean?
+---@field capacity integer largest batch
+---@field input_dtype "u8"|"f32" u8: images, 0 to 255, which the plan preprocesses
+---@field precision "f32"|"bf16"|nil f32
+---@field loss "categorical"|"binary"|"mse"|nil
+---@field weighted boolean? whether each example has a weight in the loss
 
---- Compiles a plan.
+--- Compiles a plan. Raises where a batch of one of its values would have more than 2^40 elements.
 ---@param request scion.PlanRequest
 ---@return scion.Plan
 function plan.compile(request)
-  local ir = compile(request)
-  local self = setmetatable({ capacity = ir.capacity, arena_bytes = ir.arena_bytes, derived = ir.derived, ops = ir.ops, mode = ir.mode,
-                              precision = ir.precision or "f32",
-                              steps = ir.steps, cost = cost.total(ir.ops), gradients = {}, pending = {} }, plan)
-  self.program = core.program(ir.program_steps)
-  self.input, self.labels, self.weights = ir.places[ir.input], ir.places[ir.labels], ir.weights and ir.places[ir.weights]
-  self.output = ir.places[ir.outputs[1]]
-  self.losses = ir.losses and ir.places[ir.losses]
-  for i, g in ipairs(ir.gradients) do self.gradients[i] = { layer = g.layer, parameter = g.parameter, place = ir.places[g.value] } end
-  for i, p in ipairs(ir.pending) do self.pending[i] = { tensor = p.tensor, place = ir.places[p.value] } end
+  local ir = run(run(new_ir(request), analysis), emission)
+  local places = ir.places
+  local self = setmetatable({ mode = ir.mode, capacity = ir.capacity, precision = ir.precision, ops = ir.ops, calls = ir.calls,
+                              cost = cost.total(ir.ops), arena_bytes = ir.arena_bytes, derived = ir.derived, gradients = {}, pending = {} }, plan)
+  self.program = core.program(ir.placed_calls)
+  self.input, self.output = places[ir.input], places[ir.result]
+  self.labels, self.weights, self.losses = places[ir.labels], places[ir.weights], places[ir.losses]
+  for i, g in ipairs(ir.gradients) do self.gradients[i] = { layer = g.layer, parameter = g.parameter, place = places[g.value] } end
+  for i, p in ipairs(ir.pending) do self.pending[i] = { tensor = p.tensor, place = places[p.value] } end
   return self
 end
 
---- Copies a batch in and executes the program.
----@param arena scion.Tensor at least arena_bytes of u8
----@param batch { images: scion.Tensor, labels: scion.Tensor?, weights: scion.Tensor?, step: integer? }
+--- Copies a batch into the arena and runs the program.
+---@param arena scion.Tensor u8 [at least arena_bytes]
+---@param batch { images: scion.Tensor, labels: scion.Tensor?, weights: scion.Tensor?, step: integer? } step: of training, for dropout
 ---@return boolean complete false if an interrupt came
 function plan:run(arena, batch)
   local n = batch.images:shape()[1]
@@ -103,7 +119,8 @@ function plan:run(arena, batch)
   return self.program:run(arena, n, batch.step or 0)
 end
 
---- Takes over the statistics that the last training step moved.
+--- Takes over the moving averages that the last run moved, once its step is accepted.
+---@param arena scion.Tensor that it ran in
 function plan:commit(arena)
   for _, p in ipairs(self.pending) do core.copy(core.place(arena, p.place), p.tensor) end
 end

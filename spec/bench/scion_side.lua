@@ -5,6 +5,8 @@
 --   cache FOLDER                 an epoch of prong one on a folder's images, as they are, with the cache of frozen values
 -- The caches are off in all but the last, and in pipeline unless MEMORY says so.
 local core = require "scion.core"
+local graph = require "scion.graph"
+local plan = require "scion.plan"
 local scion = require "scion"
 
 local batch = 32
@@ -38,10 +40,10 @@ local function optimizer_for(model, kind)
 end
 
 --- The three kernels that took longest since it was last asked, with their share.
-local function kernels(plan)
+local function kernels(made)
   local by_name, total, list = {}, 0, {}
-  for i, seconds in ipairs(plan.program:seconds()) do
-    local name = plan.steps[i][1]
+  for i, seconds in ipairs(made.program:seconds()) do
+    local name = made.calls[i][1]
     by_name[name], total = (by_name[name] or 0) + seconds, total + seconds
   end
   for name, seconds in pairs(by_name) do list[#list + 1] = { name, seconds } end
@@ -55,7 +57,7 @@ local works = {}
 function works.step(name, kind)
   local model, classes = network(name)
   local optimizer = optimizer_for(model, kind)
-  local plan = model:plan { batch = batch, mode = kind == "forward" and "infer" or "train" }
+  local report = model:plan { batch = batch, mode = kind == "forward" and "infer" or "train" }
   local labels, names = {}, {}
   for i = 1, classes do names[i] = tostring(i) end
   for i = 1, batch do labels[i] = i % classes + 1 end
@@ -71,10 +73,15 @@ function works.step(name, kind)
     return taken
   end
   for _, variant in ipairs(precisions) do round(variant) end
-  return { variants = precisions, flops = 2 * batch * (plan.forward + plan.backward) }, round
+  return { variants = precisions, flops = 2 * batch * (report.forward + report.backward) }, round
 end
 
 -- ---- one convolution
+
+local function algorithm(node, precision)
+  local ops = plan.operations(graph.order(node), node, precision == "bf16" and "bf16" or "f32")
+  return ops[#ops].algorithm
+end
 
 function works.layer(...)
   local n = table.pack(...)
@@ -85,13 +92,13 @@ function works.layer(...)
   local kernel = scion.uniform({ kh, kw, ci, co }, -0.1, 0.1)
   local x, y, made = scion.uniform({ batch, h, w, ci }, -1, 1), scion.zeros(batch, oh, ow, co), {}
   for _, precision in ipairs(precisions) do
-    local name = precision == "bf16" and "conv2d_bf16" or node.layer.gain > 1 and "winograd" or "conv2d" -- as a network has it
+    local name = algorithm(node, precision) -- as a network has it
     local dtype = precision == "bf16" and "bf16" or "f32"
     local packed = core.new({ core[name .. "_packed"](kernel, false) }, dtype)
     core.run { name .. "_pack", kernel = kernel, packed = packed }
-    local step = { name .. "_forward", x = x:to(dtype), packed = packed, bias = scion.zeros(co), y = y:to(dtype), window = window,
+    local call = { name .. "_forward", x = x:to(dtype), packed = packed, bias = scion.zeros(co), y = y:to(dtype), window = window,
                    activation = "relu" }
-    local function run() core.run(step) end
+    local function run() core.run(call) end
     run()
     local times = math.ceil(0.03 / timed(run).wall)
     made[precision] = function() return timed(run, times) end

@@ -24,10 +24,10 @@ local function plan(model, mode, wanted)
   return model:plan_for { mode = mode, batch = 4, input_dtype = "u8", precision = wanted or "bf16", loss = mode == "train" and "categorical" or nil }
 end
 
---- The first step of that kernel.
-local function step_of(made, kernel)
-  for _, step in ipairs(made.steps) do
-    if step[1] == kernel then return step end
+--- The first call of that kernel.
+local function call_of(made, kernel)
+  for _, call in ipairs(made.calls) do
+    if call[1] == kernel then return call end
   end
 end
 
@@ -54,10 +54,10 @@ describe("a plan in bf16", function()
     assert.equal(1, count.conv2d_forward)
     assert.equal(1, count.conv2d_backward_weights)
     assert.is_nil(count.copy)
-    assert.equal("bf16", step_of(made, "preprocess").y.dtype)
-    assert.equal("bf16", step_of(made, "max_pool_forward").x.dtype)
-    assert.equal("f32", step_of(made, "max_pool_forward").y.dtype) -- both branches, straight into what the trainable part reads
-    assert.equal("f32", step_of(made, "conv2d_forward").x.dtype)
+    assert.equal("bf16", call_of(made, "preprocess").y.dtype)
+    assert.equal("bf16", call_of(made, "max_pool_forward").x.dtype)
+    assert.equal("f32", call_of(made, "max_pool_forward").y.dtype) -- both branches, straight into what the trainable part reads
+    assert.equal("f32", call_of(made, "conv2d_forward").x.dtype)
     assert.equal("bf16", made.precision)
   end)
 
@@ -73,7 +73,7 @@ describe("a plan in bf16", function()
     local made, wide = plan(model, "infer"), plan(model, "infer", "f32")
     assert.equal(3, kernels(made).conv2d_bf16_forward)
     assert.is_nil(kernels(made).copy)
-    assert.equal("f32", step_of(made, "dense_forward").x.dtype)
+    assert.equal("f32", call_of(made, "dense_forward").x.dtype)
     assert.is_true(made.arena_bytes < wide.arena_bytes)
     assert.is_nil(kernels(wide).conv2d_bf16_forward)
     assert.is_true(model:plan { mode = "infer" }.seconds_per_image > 0)
@@ -90,7 +90,7 @@ describe("a plan in bf16", function()
     model:freeze { layers = "a" }
     local made = plan(model, "train") -- b trains, so that all readers of x but none want bf16
     assert.is_nil(kernels(made).copy)
-    assert.equal("f32", step_of(made, "conv2d_bf16_forward").y.dtype)
+    assert.equal("f32", call_of(made, "conv2d_bf16_forward").y.dtype)
   end)
 
   it("agrees with f32 on a network of all joints, to the precision of bf16", function()

@@ -4,7 +4,7 @@ local plans = {}
 --- How often each kernel stands in a plan.
 function plans.kernels(made)
   local count = {}
-  for _, step in ipairs(made.steps) do count[step[1]] = (count[step[1]] or 0) + 1 end
+  for _, call in ipairs(made.calls) do count[call[1]] = (count[call[1]] or 0) + 1 end
   return count
 end
 

@@ -1,6 +1,7 @@
 --- What rows of the cache are found by: hashes of everything that they depend on.
 local core = require "scion.core"
 local graph = require "scion.graph"
+local plan = require "scion.plan"
 local store = require "scion.cache.store"
 
 local key = {}
@@ -35,14 +36,15 @@ end
 function key.of_node(node, precision)
   local version, known = graph.version(graph.weights(node)), names[node]
   if known and known.version == version and known.precision == precision then return known.name end
-  local parts, place = { "1", code(), core.isa(), precision }, {}
-  for i, below in ipairs(graph.order(node)) do
+  local parts, place, order, algorithms = { "1", code(), core.isa(), precision }, {}, graph.order(node), {}
+  for _, op in ipairs(plan.operations(order, node, precision)) do algorithms[op.layer] = op.algorithm end
+  for i, below in ipairs(order) do
     place[below] = i
     local inputs = {}
     for j, input in ipairs(below.inputs) do inputs[j] = place[input] end
     local layer = below.layer
     parts[#parts + 1] = core.json_encode { kind = layer.kind, options = layer.options, inputs = inputs, shape = below.shape,
-                                          filtered = (layer.gain or 1) > 1 } -- by another algorithm
+                                          algorithm = algorithms[layer] }
     for _, p in ipairs(layer.parameters) do parts[#parts + 1] = p.name .. hash_of(p.tensor) end
   end
   local name = core.hash(table.concat(parts, "\n")):gsub(".", function(c) return ("%02x"):format(c:byte()) end)

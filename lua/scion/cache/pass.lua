@@ -2,12 +2,13 @@
 --- hold what that part gives for them. Images that are not kept yet are loaded and computed on the way, in the order of the pass.
 local check = require "scion.check"
 local core = require "scion.core"
-local cost = require "scion.plan.cost"
-local cut = require "scion.plan.cut"
+local cost = require "scion.ir.cost"
+local cut = require "scion.ir.cut"
 local graph = require "scion.graph"
 local key = require "scion.cache.key"
 local options = require "scion.options"
 local precision = require "scion.precision"
+local shape = require "scion.shape"
 local store = require "scion.cache.store"
 
 local pass = {}
@@ -50,8 +51,7 @@ function pass.lay(model, data, o, given)
   end
   local found = cut(model.order, model.output, last, given.whole)
   if not found then return nil, "nothing is frozen at which the network can be cut" end
-  local bytes = 4
-  for _, size in ipairs(found.node.shape) do bytes = bytes * size end
+  local bytes = shape.bytes(found.node.shape, "f32")
   if not cost.worth_keeping(bytes, found.macs, not data or data.files ~= nil) then return nil, "computing is as fast as reading" end
   found.bytes = bytes
   return found

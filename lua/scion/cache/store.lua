@@ -7,6 +7,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local folder = require "scion.folder"
 local lfs = require "lfs"
+local shapes = require "scion.shape"
 
 ---@class scion.Store
 ---@field shape integer[] of a row
@@ -21,7 +22,6 @@ local store = {}
 store.__index = store
 
 local stores, held, uses = {}, 0, 0 -- by name; bytes in memory, in all; a count that tells who was used last
-local sizes = { f32 = 4, bf16 = 2, u8 = 1 }
 local head = 24 -- bytes that the file adds to a row
 
 local function gigabytes(name, otherwise)
@@ -87,9 +87,7 @@ end
 function store.open(name, shape, dtype)
   local self = stores[name]
   if not self then
-    local bytes = sizes[dtype]
-    for _, size in ipairs(shape) do bytes = bytes * size end
-    self = setmetatable({ name = name, shape = { table.unpack(shape) }, dtype = dtype, bytes = bytes, rows = {}, records = {}, scanned = 0,
+    self = setmetatable({ name = name, shape = { table.unpack(shape) }, dtype = dtype, bytes = shapes.bytes(shape, dtype), rows = {}, records = {}, scanned = 0,
                           held = 0 }, store)
     stores[name] = self
   end

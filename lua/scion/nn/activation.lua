@@ -15,24 +15,24 @@ return layer.define {
 
   check = function(self) self.computed = kinds.activations[self.options.activation] end,
 
-  forward = function(self, s)
+  forward = function(self, e)
     if self.computed == "softmax" then
-      s:emit { "softmax_forward", x = s.x[1], y = s.y }
+      e:emit { "softmax_forward", x = e.x[1], y = e.y }
     elseif self.computed == "gate" then
-      s:emit { "gate_forward", x = s.x[1], y = s.y, gate = self.options.activation }
+      e:emit { "gate_forward", x = e.x[1], y = e.y, gate = self.options.activation }
     else
-      s:emit { "activation_forward", x = s.x[1], y = s.y, activation = self.options.activation }
+      e:emit { "activation_forward", x = e.x[1], y = e.y, activation = self.options.activation }
     end
   end,
 
-  backward = function(self, s)
-    if not s:wants(1) then return end
+  backward = function(self, e)
+    if not e:wants(1) then return end
     if self.computed == "softmax" then
-      s:emit { "softmax_backward", y = s.y, dy = s.dy, dx = s:dx(1), accumulate = s:accumulates(1) }
+      e:emit { "softmax_backward", y = e.y, dy = e.dy, dx = e:dx(1), accumulate = e:accumulates(1) }
     elseif self.computed == "gate" then
-      s:emit { "gate_backward", x = s.x[1], dy = s.dy, dx = s:dx(1), gate = self.options.activation, accumulate = s:accumulates(1) }
+      e:emit { "gate_backward", x = e.x[1], dy = e.dy, dx = e:dx(1), gate = self.options.activation, accumulate = e:accumulates(1) }
     else
-      s:emit { "activation_backward", y = s.y, dy = s.dy, dx = s:dx(1), activation = self.options.activation, accumulate = s:accumulates(1) }
+      e:emit { "activation_backward", y = e.y, dy = e.dy, dx = e:dx(1), activation = self.options.activation, accumulate = e:accumulates(1) }
     end
   end,
 }

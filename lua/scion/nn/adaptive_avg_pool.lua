@@ -16,9 +16,9 @@ return layer.define {
     return { size[1], size[2], (...)[3] }
   end,
 
-  forward = function(_, s) s:emit { "adaptive_average_pool_forward", x = s.x[1], y = s.y } end,
+  forward = function(_, e) e:emit { "adaptive_average_pool_forward", x = e.x[1], y = e.y } end,
 
-  backward = function(_, s)
-    if s:wants(1) then s:emit { "adaptive_average_pool_backward", dy = s.dy, dx = s:dx(1), accumulate = s:accumulates(1) } end
+  backward = function(_, e)
+    if e:wants(1) then e:emit { "adaptive_average_pool_backward", dy = e.dy, dx = e:dx(1), accumulate = e:accumulates(1) } end
   end,
 }

@@ -21,18 +21,18 @@ return layer.define {
     return { table.unpack(first) }
   end,
 
-  forward = function(_, s)
-    local sum = s.x[1]
-    for i = 2, #s.x do
-      s:emit { "add_forward", a = sum, b = s.x[i], y = s.y, activation = i == #s.x and s.activation or nil }
-      sum = s.y
+  forward = function(_, e)
+    local sum = e.x[1]
+    for i = 2, #e.x do
+      e:emit { "add_forward", a = sum, b = e.x[i], y = e.y, activation = i == #e.x and e.activation or nil }
+      sum = e.y
     end
   end,
 
-  backward = function(_, s)
-    for i = #s.x, 2, -1 do
-      if s:wants(i) then s:emit { "copy", x = s.dy, y = s:dx(i), accumulate = s:accumulates(i) } end
+  backward = function(_, e)
+    for i = #e.x, 2, -1 do
+      if e:wants(i) then e:emit { "copy", x = e.dy, y = e:dx(i), accumulate = e:accumulates(i) } end
     end
-    s:share(1, s.dy)
+    e:share(1, e.dy)
   end,
 }

@@ -25,13 +25,13 @@ return layer.define {
     return { height, width, (...)[3] }
   end,
 
-  forward = function(self, s)
-    s:emit { "average_pool_forward", x = s.x[1], y = s.y, window = self.window, include_padding = self.options.include_padding }
+  forward = function(self, e)
+    e:emit { "average_pool_forward", x = e.x[1], y = e.y, window = self.window, include_padding = self.options.include_padding }
   end,
 
-  backward = function(self, s)
-    if not s:wants(1) then return end
-    s:emit { "average_pool_backward", dy = s.dy, dx = s:dx(1), window = self.window,
-             include_padding = self.options.include_padding, accumulate = s:accumulates(1) }
+  backward = function(self, e)
+    if not e:wants(1) then return end
+    e:emit { "average_pool_backward", dy = e.dy, dx = e:dx(1), window = self.window,
+             include_padding = self.options.include_padding, accumulate = e:accumulates(1) }
   end,
 }

@@ -12,10 +12,10 @@ local core = require "scion.core"
 local layer = require "scion.layer"
 
 --- The stored form y = x * scale + shift, as tensors that follow the parameters. `bias`: of the layer folded into.
-local function fold(self, s, bias)
+local function fold(self, e, bias)
   local key = bias and "fold+bias" or "fold"
   local gamma, beta, mean, variance = self:weight "gamma", self:weight "beta", self:weight "moving_mean", self:weight "moving_variance"
-  local value = s:derived(self, key, { mean, variance, gamma, beta, bias }, function(target)
+  local value = e:derived(self, key, { mean, variance, gamma, beta, bias }, function(target)
     target = target or { scale = core.new(mean:shape(), "f32"), shift = core.new(mean:shape(), "f32") }
     core.run { "batch_norm_fold", gamma = gamma, beta = beta, mean = mean, variance = variance, bias = bias, scale = target.scale,
                shift = target.shift, epsilon = self.options.epsilon }
@@ -44,32 +44,32 @@ return layer.define {
   --- Whether a training step would use the batch's statistics.
   uses_batch = function(self) return self.options.statistics == "batch" and not self.frozen end,
 
-  forward = function(self, s)
-    if not s.op.batch_statistics then
-      local stored = fold(self, s)
-      s:emit { "scale_shift_forward", x = s.x[1], scale = stored.scale, shift = stored.shift, y = s.y, activation = s.activation }
+  forward = function(self, e)
+    if not e.op.batch_statistics then
+      local stored = fold(self, e)
+      e:emit { "scale_shift_forward", x = e.x[1], scale = stored.scale, shift = stored.shift, y = e.y, activation = e.activation }
       return
     end
     local channels = self:weight("moving_mean"):shape()
-    s.op.saved_mean, s.op.saved_rstd = s:fixed(channels), s:fixed(channels)
+    e.op.saved_mean, e.op.saved_rstd = e:fixed(channels), e:fixed(channels)
     -- the statistics move on copies, which the step takes over once its loss proved finite
-    local mean, variance = s:pending(self, "moving_mean"), s:pending(self, "moving_variance")
-    s:emit { "batch_norm_batch_forward", x = s.x[1], gamma = self:weight "gamma", beta = self:weight "beta", moving_mean = mean,
-             moving_variance = variance, saved_mean = s.op.saved_mean, saved_rstd = s.op.saved_rstd, y = s.y,
-             epsilon = self.options.epsilon, momentum = self.options.momentum, activation = s.activation }
+    local mean, variance = e:pending(self, "moving_mean"), e:pending(self, "moving_variance")
+    e:emit { "batch_norm_batch_forward", x = e.x[1], gamma = self:weight "gamma", beta = self:weight "beta", moving_mean = mean,
+             moving_variance = variance, saved_mean = e.op.saved_mean, saved_rstd = e.op.saved_rstd, y = e.y,
+             epsilon = self.options.epsilon, momentum = self.options.momentum, activation = e.activation }
   end,
 
-  backward = function(self, s)
-    local dgamma, dbeta = s:gradient(self, "gamma"), s:gradient(self, "beta")
-    local dx = s:wants(1) and s:dx(1) or nil
-    if s.op.batch_statistics then
-      s:emit { "batch_norm_batch_backward", x = s.x[1], dy = s.dy, gamma = self:weight "gamma", saved_mean = s.op.saved_mean,
-               saved_rstd = s.op.saved_rstd, dx = dx, dgamma = dgamma, dbeta = dbeta, accumulate = s:accumulates(1) }
+  backward = function(self, e)
+    local dgamma, dbeta = e:gradient(self, "gamma"), e:gradient(self, "beta")
+    local dx = e:wants(1) and e:dx(1) or nil
+    if e.op.batch_statistics then
+      e:emit { "batch_norm_batch_backward", x = e.x[1], dy = e.dy, gamma = self:weight "gamma", saved_mean = e.op.saved_mean,
+               saved_rstd = e.op.saved_rstd, dx = dx, dgamma = dgamma, dbeta = dbeta, accumulate = e:accumulates(1) }
     else
-      local stored = fold(self, s)
-      s:emit { "batch_norm_stored_backward", x = dgamma and s.x[1], dy = s.dy, mean = dgamma and self:weight "moving_mean",
+      local stored = fold(self, e)
+      e:emit { "batch_norm_stored_backward", x = dgamma and e.x[1], dy = e.dy, mean = dgamma and self:weight "moving_mean",
                variance = dgamma and self:weight "moving_variance", scale = stored.scale, dx = dx, dgamma = dgamma, dbeta = dbeta,
-               epsilon = self.options.epsilon, accumulate = s:accumulates(1) }
+               epsilon = self.options.epsilon, accumulate = e:accumulates(1) }
     end
   end,
 }

@@ -21,13 +21,13 @@ return layer.define {
   end,
 
   --- Copies the inputs that are not in place already.
-  forward = function(_, s)
-    for i, slice in ipairs(s:slices(s.y)) do
-      if not s.op.aliased[i] then s:emit { "copy", x = s.x[i], y = slice } end
+  forward = function(_, e)
+    for i, slice in ipairs(e:slices(e.y)) do
+      if not e.op.aliased[i] then e:emit { "copy", x = e.x[i], y = slice } end
     end
   end,
 
-  backward = function(_, s)
-    for i, slice in ipairs(s:slices(s.dy)) do s:share(i, slice) end
+  backward = function(_, e)
+    for i, slice in ipairs(e:slices(e.dy)) do e:share(i, slice) end
   end,
 }

@@ -15,38 +15,12 @@ local core = require "scion.core"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
---- What minimal filtering and plain sums take, in the time of a multiply-add in the forward pass: `plain` each one; `transform` a value
---- of a tile, `weight` a transformed weight, for each of a few images at once.
-local forward_costs = { plain = 1, transform = 26, weight = 2 }
-local gradient_costs = { plain = 1.4, transform = 40, weight = 20 } -- of the gradient to the weights
-local least_gain = 1.25 -- less is not worth the memory
-
---- How many times as fast minimal filtering computes a window; 1 where plain sums are to be preferred.
-local function filtering_gain(window, x, y, costs)
-  if not core.winograd_fits(window) then return 1 end
-  local values, tiles, product = 1, 1, x[3] * y[3]
-  for axis = 1, 2 do
-    local taps = window.kernel[axis]
-    values = values * (taps > 1 and taps + 3 or 1) -- of a tile, whose outputs are 4 along such an axis
-    tiles = tiles * (taps > 1 and math.ceil(y[axis] / 4) or y[axis])
-  end
-  local plain = y[1] * y[2] * window.kernel[1] * window.kernel[2] * product * costs.plain
-  local gain = plain / (values * (tiles * (1.2 * product + costs.transform * (x[3] + y[3])) + costs.weight * product))
-  return gain > least_gain and gain or 1
-end
-
---- The packed kernel of a step, folded with batch norm where the step has one.
-local function packed(self, s, transposed)
-  local kernel, algorithm = self:weight "kernel", self.gain > 1 and "winograd" or "conv2d"
-  local pack = { algorithm .. (transposed and "_pack_transposed" or "_pack"), kernel = kernel, scale = s.fold and s.fold.scale }
-  if pack[1] == "conv2d_pack_transposed" then pack.window = s.window end
-  return s:packed(self, pack, core[algorithm .. "_packed"](kernel, transposed), "f32")
-end
-
---- The same for a step that reads bf16: rounded after the folding.
-local function packed_bf16(self, s)
-  local kernel = self:weight "kernel"
-  return s:packed(self, { "conv2d_bf16_pack", kernel = kernel, scale = s.fold and s.fold.scale }, core.conv2d_bf16_packed(kernel), "bf16")
+--- The kernel packed as the operation's algorithm wants it, folded with batch norm where there is one.
+local function packed(self, e, transposed)
+  local kernel, algorithm = self:weight "kernel", e.op.algorithm
+  local pack = { algorithm .. (transposed and "_pack_transposed" or "_pack"), kernel = kernel, scale = e.fold and e.fold.scale }
+  if pack[1] == "conv2d_pack_transposed" then pack.window = e.window end
+  return e:packed(self, pack, core[algorithm .. "_packed"](kernel, transposed), algorithm == "conv2d_bf16" and "bf16" or "f32")
 end
 
 return layer.define {
@@ -65,10 +39,7 @@ return layer.define {
     self:expect({ ... }, 1, 3)
     local height, width
     self.window, height, width = layer.window(self, ...)
-    local shape = { height, width, self.options.filters }
-    self.gain = filtering_gain(self.window, (...), shape, forward_costs)
-    self.gradient_gain = filtering_gain(self.window, (...), shape, gradient_costs)
-    return shape
+    return { height, width, self.options.filters }
   end,
 
   define_parameters = function(self, shape)
@@ -83,23 +54,21 @@ return layer.define {
     return y[1] * y[2] * y[3] * kernel[1] * kernel[2] * x[3]
   end,
 
-  forward = function(self, s)
-    local bf16 = s.x[1].dtype == "bf16"
-    s:emit { bf16 and "conv2d_bf16_forward" or self.gain > 1 and "winograd_forward" or "conv2d_forward", x = s.x[1],
-             packed = bf16 and packed_bf16(self, s) or packed(self, s, false),
-             bias = s.fold and s.fold.shift or self:weight "bias", addend = s.x[2], y = s.y, window = s.window, activation = s.activation }
+  forward = function(self, e)
+    e:emit { e.op.algorithm .. "_forward", x = e.x[1], packed = packed(self, e, false), bias = e.fold and e.fold.shift or self:weight "bias",
+             addend = e.x[2], y = e.y, window = e.window, activation = e.activation }
   end,
 
-  backward = function(self, s)
-    local dw = s:gradient(self, "kernel")
+  backward = function(self, e)
+    local dw = e:gradient(self, "kernel")
     if dw then
-      s:emit { self.gradient_gain > 1 and "winograd_backward_weights" or "conv2d_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = s.window }
-      s:unfold(dw)
+      e:emit { e.op.gradient_algorithm .. "_backward_weights", x = e.x[1], dy = e.dy, dw = dw, window = e.window }
+      e:unfold(dw)
     end
-    if s:wants(1) then
-      s:emit { self.gain > 1 and "winograd_backward_input" or "conv2d_backward_input", dy = s.dy, packed = packed(self, s, true), dx = s:dx(1),
-               window = s.window, accumulate = s:accumulates(1) }
+    if e:wants(1) then
+      e:emit { e.op.algorithm .. "_backward_input", dy = e.dy, packed = packed(self, e, true), dx = e:dx(1), window = e.window,
+               accumulate = e:accumulates(1) }
     end
-    if s.x[2] then s:share(2, s.dy) end
+    if e.x[2] then e:share(2, e.dy) end
   end,
 }

@@ -4,7 +4,7 @@
 ---@field border integer|integer[] pixels on all sides, or { top, left, bottom, right }
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
-local value = require "scion.plan.value"
+local value = require "scion.ir.value"
 
 return layer.define {
   kind = "crop",
@@ -21,16 +21,16 @@ return layer.define {
     return { height, width, shape[3] }
   end,
 
-  forward = function(self, s) -- what is cut off by the gradient of zero padding
-    s:emit { "zero_pad_backward", dy = s.x[1], dx = s.y, top = self.top, left = self.left }
+  forward = function(self, e) -- what is cut off by the gradient of zero padding
+    e:emit { "zero_pad_backward", dy = e.x[1], dx = e.y, top = self.top, left = self.left }
   end,
 
-  backward = function(self, s)
-    if not s:wants(1) then return end
-    local padded = s:dx(1)
-    local accumulate = s:accumulates(1)
-    if accumulate then padded = value.new(s.x[1].shape) end
-    s:emit { "zero_pad_forward", x = s.dy, y = padded, top = self.top, left = self.left }
-    if accumulate then s:emit { "copy", x = padded, y = s:dx(1), accumulate = true } end
+  backward = function(self, e)
+    if not e:wants(1) then return end
+    local padded = e:dx(1)
+    local accumulate = e:accumulates(1)
+    if accumulate then padded = value.new(e.x[1].shape) end
+    e:emit { "zero_pad_forward", x = e.dy, y = padded, top = self.top, left = self.left }
+    if accumulate then e:emit { "copy", x = padded, y = e:dx(1), accumulate = true } end
   end,
 }

@@ -31,19 +31,19 @@ return layer.define {
 
   macs = function(_, x, y) return x[#x] * y[#y] end,
 
-  forward = function(self, s)
-    s:emit { "dense_forward", x = s.x[1], kernel = s:scaled(self, self:weight "kernel"), bias = s.fold and s.fold.shift or self:weight "bias", y = s.y,
-             activation = s.activation }
+  forward = function(self, e)
+    e:emit { "dense_forward", x = e.x[1], kernel = e:scaled(self, self:weight "kernel"), bias = e.fold and e.fold.shift or self:weight "bias", y = e.y,
+             activation = e.activation }
   end,
 
-  backward = function(self, s)
-    local dw = s:gradient(self, "kernel")
+  backward = function(self, e)
+    local dw = e:gradient(self, "kernel")
     if dw then
-      s:emit { "dense_backward_weights", x = s.x[1], dy = s.dy, dw = dw }
-      s:unfold(dw)
+      e:emit { "dense_backward_weights", x = e.x[1], dy = e.dy, dw = dw }
+      e:unfold(dw)
     end
-    if s:wants(1) then
-      s:emit { "dense_backward_input", dy = s.dy, kernel = s:scaled(self, self:weight "kernel"), dx = s:dx(1), accumulate = s:accumulates(1) }
+    if e:wants(1) then
+      e:emit { "dense_backward_input", dy = e.dy, kernel = e:scaled(self, self:weight "kernel"), dx = e:dx(1), accumulate = e:accumulates(1) }
     end
   end,
 }

@@ -40,20 +40,20 @@ return layer.define {
 
   macs = function(self, _, y) return y[1] * y[2] * y[3] * self.window.kernel[1] * self.window.kernel[2] end,
 
-  forward = function(self, s)
-    s:emit { "depthwise_forward", x = s.x[1], kernel = self:weight "kernel", scale = s.fold and s.fold.scale,
-             bias = s.fold and s.fold.shift or self:weight "bias", y = s.y, window = s.window, activation = s.activation }
+  forward = function(self, e)
+    e:emit { "depthwise_forward", x = e.x[1], kernel = self:weight "kernel", scale = e.fold and e.fold.scale,
+             bias = e.fold and e.fold.shift or self:weight "bias", y = e.y, window = e.window, activation = e.activation }
   end,
 
-  backward = function(self, s)
-    local dw = s:gradient(self, "kernel")
+  backward = function(self, e)
+    local dw = e:gradient(self, "kernel")
     if dw then
-      s:emit { "depthwise_backward_weights", x = s.x[1], dy = s.dy, dw = dw, window = s.window }
-      s:unfold(dw)
+      e:emit { "depthwise_backward_weights", x = e.x[1], dy = e.dy, dw = dw, window = e.window }
+      e:unfold(dw)
     end
-    if s:wants(1) then
-      s:emit { "depthwise_backward_input", dy = s.dy, kernel = self:weight "kernel", scale = s.fold and s.fold.scale, dx = s:dx(1),
-               window = s.window, accumulate = s:accumulates(1) }
+    if e:wants(1) then
+      e:emit { "depthwise_backward_input", dy = e.dy, kernel = self:weight "kernel", scale = e.fold and e.fold.scale, dx = e:dx(1),
+               window = e.window, accumulate = e:accumulates(1) }
     end
   end,
 }

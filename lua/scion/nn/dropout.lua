@@ -16,13 +16,13 @@ return layer.define {
 
   check = function(self) self.seed, self.stream = random.next_stream() end,
 
-  forward = function(self, s)
-    s:emit { "dropout", x = s.x[1], y = s.y, rate = self.options.rate, examples = self.options.examples, seed = self.seed, stream = self.stream }
+  forward = function(self, e)
+    e:emit { "dropout", x = e.x[1], y = e.y, rate = self.options.rate, examples = self.options.examples, seed = self.seed, stream = self.stream }
   end,
 
-  backward = function(self, s)
-    if not s:wants(1) then return end
-    s:emit { "dropout", x = s.dy, y = s:dx(1), rate = self.options.rate, examples = self.options.examples, seed = self.seed, stream = self.stream,
-             accumulate = s:accumulates(1) }
+  backward = function(self, e)
+    if not e:wants(1) then return end
+    e:emit { "dropout", x = e.dy, y = e:dx(1), rate = self.options.rate, examples = self.options.examples, seed = self.seed, stream = self.stream,
+             accumulate = e:accumulates(1) }
   end,
 }

@@ -13,9 +13,9 @@ return layer.define {
     return { shape.elements((...)) } -- known to be countable, since it is a node's
   end,
 
-  forward = function(_, s) s:emit { "copy", x = s.x[1], y = s.y } end,
+  forward = function(_, e) e:emit { "copy", x = e.x[1], y = e.y } end,
 
-  backward = function(_, s)
-    if s:wants(1) then s:emit { "copy", x = s.dy, y = s:dx(1), accumulate = s:accumulates(1) } end
+  backward = function(_, e)
+    if e:wants(1) then e:emit { "copy", x = e.dy, y = e:dx(1), accumulate = e:accumulates(1) } end
   end,
 }

@@ -12,10 +12,10 @@ return layer.define {
     return { (...)[3] }
   end,
 
-  forward = function(_, s) s:emit { "global_max_pool_forward", x = s.x[1], y = s.y } end,
+  forward = function(_, e) e:emit { "global_max_pool_forward", x = e.x[1], y = e.y } end,
 
-  backward = function(_, s)
-    if not s:wants(1) then return end
-    s:emit { "global_max_pool_backward", x = s.x[1], y = s.y, dy = s.dy, dx = s:dx(1), accumulate = s:accumulates(1) }
+  backward = function(_, e)
+    if not e:wants(1) then return end
+    e:emit { "global_max_pool_backward", x = e.x[1], y = e.y, dy = e.dy, dx = e:dx(1), accumulate = e:accumulates(1) }
   end,
 }

@@ -16,15 +16,15 @@ return layer.define {
   schema = { size = { kinds.size, 5 }, alpha = { check.number { from = 0 }, 1e-4 }, beta = { check.number { from = 0 }, 0.75 },
              k = { check.number { above = 0 }, 1 } },
 
-  forward = function(self, s)
+  forward = function(self, e)
     local o = self.options
-    s:emit { "response_norm_forward", x = s.x[1], y = s.y, size = o.size, alpha = o.alpha, beta = o.beta, k = o.k }
+    e:emit { "response_norm_forward", x = e.x[1], y = e.y, size = o.size, alpha = o.alpha, beta = o.beta, k = o.k }
   end,
 
-  backward = function(self, s)
-    if not s:wants(1) then return end
+  backward = function(self, e)
+    if not e:wants(1) then return end
     local o = self.options
-    s:emit { "response_norm_backward", x = s.x[1], dy = s.dy, dx = s:dx(1), size = o.size, alpha = o.alpha, beta = o.beta, k = o.k,
-             accumulate = s:accumulates(1) }
+    e:emit { "response_norm_backward", x = e.x[1], dy = e.dy, dx = e:dx(1), size = o.size, alpha = o.alpha, beta = o.beta, k = o.k,
+             accumulate = e:accumulates(1) }
   end,
 }

@@ -22,13 +22,13 @@ return layer.define {
     return { height, width, (...)[3] }
   end,
 
-  forward = function(self, s)
-    s:emit { "max_pool_forward", x = s.x[1], y = s.y, window = self.window }
+  forward = function(self, e)
+    e:emit { "max_pool_forward", x = e.x[1], y = e.y, window = self.window }
   end,
 
-  backward = function(self, s)
-    if not s:wants(1) then return end
-    s:emit { "max_pool_backward", x = s.x[1], y = s.y, dy = s.dy, dx = s:dx(1), window = self.window,
-             accumulate = s:accumulates(1) }
+  backward = function(self, e)
+    if not e:wants(1) then return end
+    e:emit { "max_pool_backward", x = e.x[1], y = e.y, dy = e.dy, dx = e:dx(1), window = self.window,
+             accumulate = e:accumulates(1) }
   end,
 }

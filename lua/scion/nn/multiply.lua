@@ -20,26 +20,26 @@ return layer.define {
     return { table.unpack(a) }
   end,
 
-  forward = function(self, s)
+  forward = function(self, e)
     if self.channels then
-      s:emit { "scale_channels_forward", x = s.x[1], s = s.x[2], y = s.y }
+      e:emit { "scale_channels_forward", x = e.x[1], s = e.x[2], y = e.y }
     else
-      s:emit { "multiply_forward", a = s.x[1], b = s.x[2], y = s.y }
+      e:emit { "multiply_forward", a = e.x[1], b = e.x[2], y = e.y }
     end
   end,
 
-  backward = function(self, s)
+  backward = function(self, e)
     if self.channels then
-      if s:wants(1) then
-        s:emit { "scale_channels_backward_input", dy = s.dy, s = s.x[2], dx = s:dx(1), accumulate = s:accumulates(1) }
+      if e:wants(1) then
+        e:emit { "scale_channels_backward_input", dy = e.dy, s = e.x[2], dx = e:dx(1), accumulate = e:accumulates(1) }
       end
-      if s:wants(2) then
-        s:emit { "scale_channels_backward_scale", x = s.x[1], dy = s.dy, ds = s:dx(2), accumulate = s:accumulates(2) }
+      if e:wants(2) then
+        e:emit { "scale_channels_backward_scale", x = e.x[1], dy = e.dy, ds = e:dx(2), accumulate = e:accumulates(2) }
       end
       return
     end
     for i = 1, 2 do
-      if s:wants(i) then s:emit { "multiply_backward", dy = s.dy, b = s.x[3 - i], da = s:dx(i), accumulate = s:accumulates(i) } end
+      if e:wants(i) then e:emit { "multiply_backward", dy = e.dy, b = e.x[3 - i], da = e:dx(i), accumulate = e:accumulates(i) } end
     end
   end,
 }

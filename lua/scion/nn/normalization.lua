@@ -4,9 +4,9 @@
 local core = require "scion.core"
 local layer = require "scion.layer"
 
-local function fold(self, s)
+local function fold(self, e)
   local mean, variance = self:weight "mean", self:weight "variance"
-  return s:derived(self, "fold", { mean, variance }, function(target)
+  return e:derived(self, "fold", { mean, variance }, function(target)
     target = target or { scale = core.new(mean:shape(), "f32"), shift = core.new(mean:shape(), "f32") }
     core.run { "batch_norm_fold", mean = mean, variance = variance, scale = target.scale, shift = target.shift, epsilon = 0 }
     return target
@@ -23,13 +23,13 @@ return layer.define {
              { name = "count", shape = {}, init = "zeros", statistic = true } } -- over how many values, which Keras keeps
   end,
 
-  forward = function(self, s)
-    local by = fold(self, s)
-    s:emit { "scale_shift_forward", x = s.x[1], scale = by.scale, shift = by.shift, y = s.y, activation = s.activation }
+  forward = function(self, e)
+    local by = fold(self, e)
+    e:emit { "scale_shift_forward", x = e.x[1], scale = by.scale, shift = by.shift, y = e.y, activation = e.activation }
   end,
 
-  backward = function(self, s)
-    if not s:wants(1) then return end
-    s:emit { "batch_norm_stored_backward", dy = s.dy, scale = fold(self, s).scale, dx = s:dx(1), accumulate = s:accumulates(1) }
+  backward = function(self, e)
+    if not e:wants(1) then return end
+    e:emit { "batch_norm_stored_backward", dy = e.dy, scale = fold(self, e).scale, dx = e:dx(1), accumulate = e:accumulates(1) }
   end,
 }

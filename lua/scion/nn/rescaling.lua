@@ -32,12 +32,12 @@ return layer.define {
     return shape
   end,
 
-  forward = function(self, s)
-    s:emit { "scale_shift_forward", x = s.x[1], scale = self.scale, shift = self.shift, y = s.y, activation = s.activation }
+  forward = function(self, e)
+    e:emit { "scale_shift_forward", x = e.x[1], scale = self.scale, shift = self.shift, y = e.y, activation = e.activation }
   end,
 
-  backward = function(self, s)
-    if not s:wants(1) then return end
-    s:emit { "batch_norm_stored_backward", dy = s.dy, scale = self.scale, dx = s:dx(1), accumulate = s:accumulates(1) }
+  backward = function(self, e)
+    if not e:wants(1) then return end
+    e:emit { "batch_norm_stored_backward", dy = e.dy, scale = self.scale, dx = e:dx(1), accumulate = e:accumulates(1) }
   end,
 }

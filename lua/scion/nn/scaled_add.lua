@@ -22,14 +22,14 @@ return layer.define {
     return { table.unpack(a) }
   end,
 
-  forward = function(self, s)
-    s:emit { "scaled_add_forward", a = s.x[1], b = s.x[2], y = s.y, rate = self.options.scale, activation = s.activation }
+  forward = function(self, e)
+    e:emit { "scaled_add_forward", a = e.x[1], b = e.x[2], y = e.y, rate = self.options.scale, activation = e.activation }
   end,
 
-  backward = function(self, s)
-    if s:wants(1) then s:emit { "copy", x = s.dy, y = s:dx(1), accumulate = s:accumulates(1) } end
-    if s:wants(2) then
-      s:emit { "scaled_add_backward", dy = s.dy, db = s:dx(2), rate = self.options.scale, accumulate = s:accumulates(2) }
+  backward = function(self, e)
+    if e:wants(1) then e:emit { "copy", x = e.dy, y = e:dx(1), accumulate = e:accumulates(1) } end
+    if e:wants(2) then
+      e:emit { "scaled_add_backward", dy = e.dy, db = e:dx(2), rate = self.options.scale, accumulate = e:accumulates(2) }
     end
   end,
 }

@@ -14,13 +14,13 @@
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
-local value = require "scion.plan.value"
+local value = require "scion.ir.value"
 
 --- The pointwise kernel as a matrix, its columns scaled where batch norm is folded in.
-local function pointwise(self, s)
+local function pointwise(self, e)
   local kernel = self:weight "pointwise_kernel"
   local shape = kernel:shape()
-  return s:scaled(self, kernel:reshape { shape[3], shape[4] })
+  return e:scaled(self, kernel:reshape { shape[3], shape[4] })
 end
 
 return layer.define {
@@ -53,28 +53,28 @@ return layer.define {
     return y[1] * y[2] * x[3] * (self.window.kernel[1] * self.window.kernel[2] + y[3])
   end,
 
-  forward = function(self, s)
-    s.op.between = value.new(self.between)
-    s:emit { "depthwise_forward", x = s.x[1], kernel = self:weight "depthwise_kernel", y = s.op.between, window = self.window }
-    s:emit { "dense_forward", x = s.op.between, kernel = pointwise(self, s), bias = s.fold and s.fold.shift or self:weight "bias", y = s.y,
-             activation = s.activation }
+  forward = function(self, e)
+    e.op.between = value.new(self.between)
+    e:emit { "depthwise_forward", x = e.x[1], kernel = self:weight "depthwise_kernel", y = e.op.between, window = self.window }
+    e:emit { "dense_forward", x = e.op.between, kernel = pointwise(self, e), bias = e.fold and e.fold.shift or self:weight "bias", y = e.y,
+             activation = e.activation }
   end,
 
-  backward = function(self, s)
-    local between, deep = s.op.between, s:gradient(self, "depthwise_kernel")
-    local dw = s:gradient(self, "pointwise_kernel")
+  backward = function(self, e)
+    local between, deep = e.op.between, e:gradient(self, "depthwise_kernel")
+    local dw = e:gradient(self, "pointwise_kernel")
     if dw then
       local matrix = value.view(dw, { self.between[3], self.options.filters })
-      s:emit { "dense_backward_weights", x = between, dy = s.dy, dw = matrix }
-      s:unfold(matrix)
+      e:emit { "dense_backward_weights", x = between, dy = e.dy, dw = matrix }
+      e:unfold(matrix)
     end
-    if not deep and not s:wants(1) then return end
+    if not deep and not e:wants(1) then return end
     local dbetween = value.new(self.between)
-    s:emit { "dense_backward_input", dy = s.dy, kernel = pointwise(self, s), dx = dbetween }
-    if deep then s:emit { "depthwise_backward_weights", x = s.x[1], dy = dbetween, dw = deep, window = self.window } end
-    if s:wants(1) then
-      s:emit { "depthwise_backward_input", dy = dbetween, kernel = self:weight "depthwise_kernel", dx = s:dx(1), window = self.window,
-               accumulate = s:accumulates(1) }
+    e:emit { "dense_backward_input", dy = e.dy, kernel = pointwise(self, e), dx = dbetween }
+    if deep then e:emit { "depthwise_backward_weights", x = e.x[1], dy = dbetween, dw = deep, window = self.window } end
+    if e:wants(1) then
+      e:emit { "depthwise_backward_input", dy = dbetween, kernel = self:weight "depthwise_kernel", dx = e:dx(1), window = self.window,
+               accumulate = e:accumulates(1) }
     end
   end,
 }

@@ -21,10 +21,10 @@ return layer.define {
     return { shape[1] * factor[1], shape[2] * factor[2], shape[3] }
   end,
 
-  forward = function(self, s) s:emit { "upsample_forward", x = s.x[1], y = s.y, bilinear = self.bilinear } end,
+  forward = function(self, e) e:emit { "upsample_forward", x = e.x[1], y = e.y, bilinear = self.bilinear } end,
 
-  backward = function(self, s)
-    if not s:wants(1) then return end
-    s:emit { "upsample_backward", dy = s.dy, dx = s:dx(1), bilinear = self.bilinear, accumulate = s:accumulates(1) }
+  backward = function(self, e)
+    if not e:wants(1) then return end
+    e:emit { "upsample_backward", dy = e.dy, dx = e:dx(1), bilinear = self.bilinear, accumulate = e:accumulates(1) }
   end,
 }

@@ -19,11 +19,11 @@ return layer.define {
     return { shape[1] + p[1] + p[3], shape[2] + p[2] + p[4], shape[3] }
   end,
 
-  forward = function(self, s) s:emit { "zero_pad_forward", x = s.x[1], y = s.y, top = self.top, left = self.left } end,
+  forward = function(self, e) e:emit { "zero_pad_forward", x = e.x[1], y = e.y, top = self.top, left = self.left } end,
 
-  backward = function(self, s)
-    if s:wants(1) then
-      s:emit { "zero_pad_backward", dy = s.dy, dx = s:dx(1), top = self.top, left = self.left, accumulate = s:accumulates(1) }
+  backward = function(self, e)
+    if e:wants(1) then
+      e:emit { "zero_pad_backward", dy = e.dy, dx = e:dx(1), top = self.top, left = self.left, accumulate = e:accumulates(1) }
     end
   end,
 }

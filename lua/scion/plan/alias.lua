@@ -1,6 +1,7 @@
---- Gives every operation a value, and lets concatenation, flatten, reshape and sleeping dropout cost nothing: branches write
---- straight into their slice of the concatenation; the others are the same memory. What feeds two concatenations is copied.
-local value = require "scion.plan.value"
+--- alias: gives every operation a value, and makes concatenation, flatten, reshape and dropout outside of training free. Branches
+--- write straight into their slices of the concatenation; the others are the memory of their input. What feeds two
+--- concatenations is copied into the second.
+local value = require "scion.ir.value"
 
 local function concatenate(op)
   op.aliased = {}
@@ -15,6 +16,7 @@ local function concatenate(op)
   end
 end
 
+---@param ir scion.IR
 return function(ir)
   for _, op in ipairs(ir.ops) do op.value = op.value or value.new(op.shape, { dtype = op.dtype }) end
   for _, op in ipairs(ir.ops) do

@@ -1,23 +1,27 @@
---- Emits the backward steps, in reverse, for what lies above the frontier: no gradient below it, none by frozen weights.
-local step = require "scion.plan.step"
-local value = require "scion.plan.value"
+--- backward: emits, in training, the backward calls of the operations above the frontier, the last first. There is no gradient below
+--- the frontier, and none by frozen weights.
+local emitter = require "scion.ir.emitter"
+local value = require "scion.ir.value"
 
-local function identity(s)
-  local input = s.op.inputs[1]
-  if not s:wants(1) then return end
-  local same = #s.op.shape == #input.shape
-  for i, size in ipairs(s.op.shape) do same = same and size == input.shape[i] end
-  local dx = same and s.dy or value.contiguous(s.dy) and value.view(s.dy, input.shape) or nil
-  if dx then s:share(1, dx) else s:emit { "copy", x = s.dy, y = s:dx(1), accumulate = s:accumulates(1) } end
+--- Of an operation whose output is its input: dy is the gradient by that, too, perhaps under another shape.
+local function identity(e)
+  local input = e.op.inputs[1]
+  if not e:wants(1) then return end
+  local same = #e.op.shape == #input.shape
+  for i, size in ipairs(e.op.shape) do same = same and size == input.shape[i] end
+  local dx = same and e.dy or value.contiguous(e.dy) and value.view(e.dy, input.shape) or nil
+  if dx then e:share(1, dx) else e:emit { "copy", x = e.dy, y = e:dx(1), accumulate = e:accumulates(1) } end
 end
 
+---@param ir scion.IR
 return function(ir)
+  if ir.mode ~= "train" then return end
   for i = #ir.ops, 1, -1 do
     local op = ir.ops[i]
     if op.grad and op.dvalue then
-      local s = step.new(ir, op)
-      s:epilogue()
-      if op.identity then identity(s) elseif op.layer.kind ~= "input" then op.layer:backward(s) end
+      local e = emitter.new(ir, op)
+      e:epilogue()
+      if op.identity then identity(e) elseif op.layer.kind ~= "input" then op.layer:backward(e) end
     end
   end
 end

@@ -1,5 +1,7 @@
---- What trains, and so which gradients are needed: the frontier is the deepest cut below which nothing trains. Operations below
---- it have `grad` false; no gradient reaches them and nothing of theirs is kept.
+--- frontier: what trains, and so which gradients are needed. The frontier is the deepest cut below which nothing trains: there `grad`
+--- is false, no gradient is computed, and no output is kept for a backward pass.
+
+---@param ir scion.IR
 return function(ir)
   local training = ir.mode == "train"
   for _, op in ipairs(ir.ops) do

@@ -1,10 +1,11 @@
---- A sum of two goes into the epilogue of the kernel that computes the later of them, and an activation into that of the kernel that
---- computes its input, when nobody else reads what the kernel would have written by itself.
-local rewrite = require "scion.plan.rewrite"
+--- fuse: kernels apply an activation, and convolutions add a second input, before they store their output. So a sum of two goes into
+--- the convolution that computes the later one, and an activation into the operation below, where nobody else reads what these would
+--- give without it.
+local operation = require "scion.ir.operation"
 
 local function is_free(op) return #op.users == 1 and not op.activation end
 
---- The earlier summand becomes the kernel's second input.
+--- The earlier summand becomes the second input of the later one.
 local function add(ir, op, position)
   if op.layer.kind ~= "add" or #op.inputs ~= 2 then return end
   local earlier, later = op.inputs[1], op.inputs[2]
@@ -14,7 +15,7 @@ local function add(ir, op, position)
   for i, user in ipairs(earlier.users) do
     if user == op then earlier.users[i] = later end
   end
-  rewrite.absorb(ir, later, op)
+  operation.absorb(ir, later, op)
 end
 
 local function activation(ir, op)
@@ -22,10 +23,11 @@ local function activation(ir, op)
   if op.layer.kind == "activation" and not op.identity and op.layer.computed == "output" and below.layer.fuses_activation and
      is_free(below) then
     below.activation = op.layer.options.activation
-    rewrite.absorb(ir, below, op)
+    operation.absorb(ir, below, op)
   end
 end
 
+---@param ir scion.IR
 return function(ir)
   local position = {}
   for i, op in ipairs(ir.ops) do position[op] = i end
@@ -33,5 +35,5 @@ return function(ir)
     add(ir, op, position)
     activation(ir, op)
   end
-  rewrite.sweep(ir)
+  operation.sweep(ir)
 end

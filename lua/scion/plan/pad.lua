@@ -1,7 +1,8 @@
---- A border of zeros goes into the window of the only convolution that reads it, as far as that pads at all: a window that lay in the
---- border alone stays out.
-local rewrite = require "scion.plan.rewrite"
+--- pad: a border of zeros goes into the window of the convolution that reads it, if nobody else does. Kernels want less padding than
+--- the window has taps, so that no window lies in the border alone; a wider border stays an operation.
+local operation = require "scion.ir.operation"
 
+--- The window with the border as padding, or nil where that is too wide.
 local function wider(window, pad)
   local top, left = pad.top, pad.left
   local bottom, right = pad.bottom, pad.right
@@ -12,6 +13,7 @@ local function wider(window, pad)
   return { kernel = window.kernel, stride = window.stride, dilation = window.dilation, before = before, after = after }
 end
 
+---@param ir scion.IR
 return function(ir)
   for _, op in ipairs(ir.ops) do
     local user = op.users[1]
@@ -26,5 +28,5 @@ return function(ir)
       end
     end
   end
-  rewrite.sweep(ir)
+  operation.sweep(ir)
 end

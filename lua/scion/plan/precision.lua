@@ -1,14 +1,14 @@
---- Which values are bf16. In a plan of that precision everything computes in it that needs no gradient and has kernels for it, and
---- sums in f32; the rest is f32. A kernel that computes in bf16 reads it and writes what its readers want, so that at the frontier and
---- at the output nothing is converted; where readers differ, or a layer knows f32 alone, a conversion is put in between.
+--- precision: in a plan of bf16, which operations compute in it. Those that need no gradient and have kernels for it read bf16, and
+--- sum in f32; the rest is f32. Such a kernel writes either dtype, and so what its readers want: at the frontier and at the output
+--- nothing is converted. A conversion is put in where readers want both, or where a layer knows f32 alone.
 local layer = require "scion.layer"
 
 local convert = layer.define {
   kind = "convert",
-  forward = function(_, s) s:emit { "copy", x = s.x[1], y = s.y } end,
+  forward = function(_, e) e:emit { "copy", x = e.x[1], y = e.y } end,
 }
 
---- "computes", "carries" or nil, as in layer.define, for this operation.
+--- "computes", "carries" or nil, as in layer.define, for this operation in this plan.
 local function ability(op)
   if op.grad or op.batch_statistics then return nil end
   if op.identity then return "carries" end
@@ -16,7 +16,7 @@ local function ability(op)
   return op.layer.bf16
 end
 
---- What its readers want: bf16 if one does, and f32 if that is the plan's output.
+--- What its readers want: bf16 if one of them does; f32 if it is what the plan gives.
 local function wanted(ir, op)
   if op == ir.output then return "f32" end
   for _, user in ipairs(op.users) do
@@ -25,7 +25,7 @@ local function wanted(ir, op)
   return "f32"
 end
 
---- Sets `dtype`, of the output, and `reads`, of the inputs; readers first.
+--- Sets `dtype`, of the output, and `reads`, of the inputs; the last operation first, since each asks its readers.
 local function decide(ir)
   for i = #ir.ops, 1, -1 do
     local op = ir.ops[i]
@@ -35,11 +35,10 @@ local function decide(ir)
   end
 end
 
---- An operation after `op` that gives its output in the other dtype.
+--- An operation after `op` that gives its output in the other dtype, to those users that want it.
 local function conversion(op)
   local made = { layer = convert { name = op.layer.name }, inputs = { op }, users = {}, shape = op.shape, trains = {}, grad = op.grad,
-                 dtype = op.dtype == "bf16" and "f32" or "bf16" }
-  made.reads = op.dtype
+                 dtype = op.dtype == "bf16" and "f32" or "bf16", reads = op.dtype }
   local kept = {}
   for _, user in ipairs(op.users) do
     local into = user.reads == op.dtype and kept or made.users
@@ -67,6 +66,7 @@ local function insert(ir)
   ir.ops = list
 end
 
+---@param ir scion.IR
 return function(ir)
   if ir.precision ~= "bf16" then return end
   decide(ir)

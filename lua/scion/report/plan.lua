@@ -1,7 +1,9 @@
 --- model:plan(): what a step would execute, before any training.
 local core = require "scion.core"
+local machine = require "scion.machine"
 local options = require "scion.options"
 local pass = require "scion.cache.pass"
+local shape = require "scion.shape"
 local store = require "scion.cache.store"
 local targets = require "scion.train.targets"
 local text = require "scion.report.text"
@@ -16,7 +18,7 @@ local report = {}
 ---@field frozen integer those of the forward ones that lie below the frontier
 ---@field memory integer bytes: arena, weights, packed weights and gradients
 ---@field frontier string? name of the last frozen layer below which nothing trains
----@field steps integer kernel calls
+---@field calls integer kernel calls in a step
 ---@field cache { name: string, bytes: integer, images: integer? }? the layer whose output fit keeps, bytes an image, how many images
 ---@field cache_reason string? why it keeps nothing
 ---@field seconds_per_image number predicted
@@ -48,7 +50,7 @@ function class:__tostring()
     lines[#lines + 1] = ("  %-14s%s"):format(name, parts[1])
     for i = 2, #parts do lines[#lines + 1] = (" "):rep(16) .. parts[i] end
   end
-  lines[1] = ("plan for a %s step, batch %d: %d kernel calls"):format(self.mode == "train" and "training" or "inference", self.batch, self.steps)
+  lines[1] = ("plan for a %s step, batch %d: %d kernel calls"):format(self.mode == "train" and "training" or "inference", self.batch, self.calls)
   line("trainable", "%s of %s parameters", text.grouped(self.trainable), text.grouped(self.parameters))
   line("frontier", "%s", frontier_text(self))
   line("forward", "%s an image, %.0f%% of it frozen", text.macs(self.forward), 100 * self.frozen / math.max(self.forward, 1))
@@ -79,11 +81,8 @@ local function measure_speed(precision)
   return 4 * 28 * 28 * 128 * 9 * 128 / best
 end
 
---- A network's layers on average reach this share of that layer's speed.
-local share_of_speed = 0.75
-
 local function speed(precision)
-  speeds[precision] = speeds[precision] or measure_speed(precision) * share_of_speed
+  speeds[precision] = speeds[precision] or measure_speed(precision) * machine.share_of_speed
   return speeds[precision]
 end
 
@@ -108,9 +107,7 @@ local function bytes_derived(made)
   local function add(t)
     if seen[t] then return end
     seen[t] = true
-    local n = t:dtype() == "bf16" and 2 or 4
-    for _, d in ipairs(t:shape()) do n = n * d end
-    total = total + n
+    total = total + shape.bytes(t:shape(), t:dtype())
   end
   for _, entry in ipairs(made.derived) do
     if type(entry.target) == "userdata" then add(entry.target) else for _, t in pairs(entry.target) do add(t) end end
@@ -134,9 +131,8 @@ function report.new(model, given)
   local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }
   local trainable, parameters = 0, bytes_of_parameters(rows) // 4
   for _, row in ipairs(rows) do trainable = trainable + row.trainable end
-  local frozen = made.precision == "bf16" and made.cost.frozen or made.cost.frozen_work
-  local seconds = frozen / speed(made.precision) + made.cost.work / speed "f32"
-  return setmetatable({ mode = mode, batch = batch, steps = #made.steps, trainable = mode == "train" and trainable or 0, parameters = parameters,
+  local seconds = made.cost.frozen_work / speed(made.precision) + made.cost.work / speed "f32"
+  return setmetatable({ mode = mode, batch = batch, calls = #made.calls, trainable = mode == "train" and trainable or 0, parameters = parameters,
     forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
     memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
     cache = cache or nil, cache_reason = reason, images = given.data and #given.data, seconds_per_epoch = given.data and seconds * #given.data or nil }, class)

@@ -1,0 +1,59 @@
+--- What a plan's operations cost: multiply-adds for one example, forward and backward.
+local machine = require "scion.machine"
+
+local cost = {}
+
+--- Multiply-adds of one operation, by the layer's formula and whatever the algorithm: forward; for the gradient by its weights; for
+--- that by its input. 0 for what the plan does not compute.
+local function parts(op)
+  local layer, macs = op.layer, op.layer.macs
+  local one = macs and macs(layer, op.inputs[1].shape, op.shape) or 0
+  local weights = op.grad and (op.trains.kernel or op.trains.pointwise_kernel) and one or 0
+  local input = op.grad and op.inputs[1] and op.inputs[1].grad and one or 0
+  return one, weights, input
+end
+
+--- Multiply-adds of one operation for one example.
+---@param op scion.Operation
+---@return integer forward
+---@return integer backward
+function cost.of(op)
+  local forward, weights, input = parts(op)
+  return forward, weights + input
+end
+
+---@class scion.Cost
+---@field forward integer multiply-adds for one example
+---@field backward integer
+---@field frozen integer those of the forward ones that lie below the frontier
+---@field frozen_work number what these take, in the time of a multiply-add of plain sums: fewer where the algorithm is faster
+---@field work number what all others take, forward and backward
+
+--- Sums over operations.
+---@param ops scion.Operation[]
+---@return scion.Cost
+function cost.total(ops)
+  local total = { forward = 0, backward = 0, frozen = 0, work = 0, frozen_work = 0 }
+  for _, op in ipairs(ops) do
+    local forward, weights, input = parts(op)
+    local gain, gradient_gain = op.gain or 1, op.gradient_gain or 1
+    total.forward, total.backward = total.forward + forward, total.backward + weights + input
+    if op.grad then
+      total.work = total.work + (forward + input) / gain + weights / gradient_gain
+    else
+      total.frozen, total.frozen_work = total.frozen + forward, total.frozen_work + forward / gain
+    end
+  end
+  return total
+end
+
+--- Whether a value is read from a disk sooner than it is computed, on a machine that nobody has measured.
+---@param bytes integer of the value
+---@param macs integer multiply-adds that it takes
+---@param decoded boolean whether an image must be decoded for it, too
+---@return boolean
+function cost.worth_keeping(bytes, macs, decoded)
+  return bytes / machine.disk_bytes < macs / machine.macs + (decoded and machine.decoding or 0)
+end
+
+return cost

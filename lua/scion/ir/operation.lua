@@ -1,0 +1,71 @@
+--- Operations: the nodes of the IR. Each is a layer with its inputs; passes let one operation take over the work of another,
+--- as a convolution does with the batch norm and the activation after it.
+local operation = {}
+
+---@class scion.Operation
+---@field layer scion.Layer
+---@field inputs scion.Operation[]
+---@field users scion.Operation[] who reads it, once for each time
+---@field shape integer[] of its output, without the batch
+---@field node scion.Node? whose value it computes
+---@field dead boolean? another operation has taken over its work
+---@field trains table<string, scion.Parameter> parameters that a step changes, by name [frontier]
+---@field batch_statistics boolean? a batch norm that uses those of the batch [frontier]
+---@field identity boolean? its output is its input, perhaps under another shape [frontier]
+---@field grad boolean the gradient by its output is needed [frontier]
+---@field window table? its window, with the padding that it took over [pad]
+---@field norm scion.Layer? the batch norm folded into it [fold]
+---@field norm_trains table<string, scion.Parameter>? parameters of that batch norm that a step changes [fold]
+---@field activation string? applied by its kernel [fuse]
+---@field dtype "f32"|"bf16"|nil of its output; nil: f32 [precision]
+---@field reads "f32"|"bf16"|nil what its kernels take; nil: f32 [precision]
+---@field algorithm string? which kernels compute it and the gradient by its input, where a layer has several [algorithm]
+---@field gradient_algorithm string? the same for the gradient by its kernel [algorithm]
+---@field gain number? how many times as fast as plain sums `algorithm` is [algorithm]
+---@field gradient_gain number? the same for `gradient_algorithm` [algorithm]
+---@field value scion.Value its output [alias]
+---@field in_place boolean? its output is the memory of its input [alias]
+---@field aliased table<integer, boolean>? inputs of a concatenation that are written straight into it [alias]
+---@field dvalue scion.Value? the gradient by its output [backward]
+---@field dvalue_written boolean? one of its users has written its share [backward]
+
+--- Appends an operation to a list, and enters it as a user of its inputs.
+---@param ops scion.Operation[]
+---@param layer scion.Layer
+---@param inputs scion.Operation[]
+---@param shape integer[] of its output, without the batch
+---@return scion.Operation
+function operation.append(ops, layer, inputs, shape)
+  local op = { layer = layer, inputs = inputs, users = {}, shape = shape }
+  for _, input in ipairs(inputs) do input.users[#input.users + 1] = op end
+  ops[#ops + 1] = op
+  return op
+end
+
+--- Lets `producer` stand for `op`, its only user: op is dead, and its users read producer.
+---@param ir scion.IR
+---@param producer scion.Operation
+---@param op scion.Operation
+function operation.absorb(ir, producer, op)
+  producer.users, producer.node = op.users, op.node
+  for _, user in ipairs(op.users) do
+    for i, input in ipairs(user.inputs) do
+      if input == op then user.inputs[i] = producer end
+    end
+  end
+  producer.grad = producer.grad or op.grad
+  op.dead = true
+  if ir.output == op then ir.output = producer end
+end
+
+--- Removes dead operations from the list.
+---@param ir scion.IR
+function operation.sweep(ir)
+  local live = {}
+  for _, op in ipairs(ir.ops) do
+    if not op.dead then live[#live + 1] = op end
+  end
+  ir.ops = live
+end
+
+return operation

@@ -1,0 +1,14 @@
+--- logits: a softmax or sigmoid that ends the network is left out where there is a loss. The loss kernel computes it together with
+--- the loss, without the logarithm of what was rounded to zero, and gives the probabilities too.
+local losses = require "scion.ir.losses"
+local operation = require "scion.ir.operation"
+
+---@param ir scion.IR
+return function(ir)
+  if not ir.loss then return end
+  local activation, last = losses[ir.loss].activation, ir.output
+  if activation and last.layer.kind == "activation" and last.layer.options.activation == activation then
+    operation.absorb(ir, last.inputs[1], last)
+    operation.sweep(ir)
+  end
+end

@@ -202,7 +202,7 @@ describe("precision", function()
       local images = scion.uniform({ 2, 6, 6, 3 }, 0, 255):to "u8"
       local wide = model:features(images, "conv")
       model.precision = "bf16"
-      for _ = 1, 2 do print(wide:equal(model:features(images, "conv")), scion.precision.in_use "bf16") end]]
+      for _ = 1, 2 do print(wide:equal(model:features(images, "conv")), require("scion.precision").in_use "bf16") end]]
     local out = files.shell("SCION_BF16= SCION_ISA=avx2 lua5.4 -e " .. files.quoted(script))
     assert.equal("scion: this CPU has no instructions for bf16 (AMX or AVX512_BF16), so it computes in f32\n" ..
       "true\tf32\ntrue\tf32\n", out)

@@ -35,8 +35,8 @@ local function whole(value, lowest) return math.type(value) == "integer" and val
 ---Raises for an option that makes no sense.
 function dataset.new(where, source, o)
   local size = type(o.size) == "table" and { o.size[1], o.size[2] } or { o.size, o.size }
-  local function want(condition, name, text)
-    if not condition then check.raise(("%s: '%s' is %s"):format(where, name, text)) end
+  local function want(condition, name, what)
+    if not condition then check.raise(("%s: '%s' is %s"):format(where, name, what)) end
   end
   want(whole(size[1], 1) and whole(size[2], 1), "size", "a number of pixels or {height, width}")
   want(whole(o.batch, 1), "batch", "a whole number from 1 up")

@@ -15,8 +15,8 @@ results.duration = duration
 
 --- A function that makes a table print as `words` of it.
 local function kind(name, words)
-  local class = { __name = name, __tostring = words }
-  return function(t) return setmetatable(t, class) end
+  local meta = { __name = name, __tostring = words }
+  return function(t) return setmetatable(t, meta) end
 end
 
 local function lines(list) return table.concat(list, "\n") end

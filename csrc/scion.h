@@ -76,16 +76,23 @@ typedef struct scion_tensor {
 size_t scion_dtype_size(scion_dtype dtype);      /* bytes an element: 4, 2, 1, 4 */
 const char *scion_dtype_name(scion_dtype dtype); /* "f32", "bf16", "u8", "i32" */
 
-/* A new storage of `bytes` zeros with one reference; NULL (and a message) when memory is short. */
+/* A new storage of `bytes` zeros with one reference; NULL (and a message) when memory is short, or all storages together would have
+ * more than the machine: the system may promise what it does not have, and end the process later. */
 scion_storage *scion_storage_new(size_t bytes);
 void scion_storage_retain(scion_storage *storage);
 void scion_storage_release(scion_storage *storage); /* frees with the last reference; NULL is fine */
 size_t scion_storage_live_bytes(void);              /* bytes in all storages now */
 
-/* A new contiguous tensor of zeros that owns a new storage: release it with scion_tensor_release.
- * Fails on more than SCION_MAX_DIMS dimensions, a negative size, a product that overflows, no memory. */
+/* Whether there can be a tensor of that shape: refuses more than SCION_MAX_DIMS dimensions, a negative size, more bytes than memory can
+ * address, and, where a size is 0, more than SCION_MAX_EMPTY for the product of the others, since loops over rows take their time
+ * over empty ones too. Then no product of some of the sizes overflows. *bytes = of the elements. */
+#define SCION_MAX_EMPTY ((int64_t)1 << 28)
+scion_status scion_shape_check(scion_dtype dtype, int dims, const int64_t *shape, int64_t *bytes);
+
+/* A new contiguous tensor of zeros that owns a new storage: release it with scion_tensor_release. Fails as scion_shape_check does, and
+ * where memory is short. */
 scion_status scion_tensor_new(scion_tensor *t, scion_dtype dtype, int dims, const int64_t *shape);
-void scion_tensor_release(scion_tensor *t); /* idempotent: leaves an empty tensor */
+void scion_tensor_release(scion_tensor *t); /* idempotent: leaves a tensor [0] without memory, in which nothing can be read */
 
 int64_t scion_tensor_channels(const scion_tensor *t); /* size of the last dimension, 1 for a scalar */
 int64_t scion_tensor_rows(const scion_tensor *t);     /* product of the leading dimensions */

@@ -6,6 +6,7 @@
 #include <lua.h>
 #include <string.h>
 
+#include "program/program.h"
 #include "scion.h"
 
 #define SCION_TENSOR "scion.tensor" /* name of the tensor's metatable */
@@ -17,7 +18,7 @@ void scion_open_tensor_view(lua_State *L);
 void scion_open_tensor_table(lua_State *L);
 void scion_open_tensor_math(lua_State *L);
 void scion_open_tensor_print(lua_State *L);
-void scion_open_operations(lua_State *L);
+void scion_open_kernels(lua_State *L);
 void scion_open_program(lua_State *L);
 void scion_open_system(lua_State *L);
 void scion_open_json(lua_State *L);
@@ -29,13 +30,48 @@ void scion_open_image(lua_State *L);
 void scion_open_loader(lua_State *L);
 void scion_open_cache(lua_State *L);
 
+/* ---- results (core.c) */
+
 /* Raises the core's last message, or returns if status is SCION_OK. Whoever calls holds nothing that must be freed: every
  * resource already belongs to a userdata. */
 void scion_check(lua_State *L, scion_status status);
-/* Pushes nil and the core's last message: how the low-level calls report what the world got wrong. */
-int scion_push_failure(lua_State *L);
 /* What a function returns to Lua: its results, which are pushed; where the world got something wrong, nil and the message. Raises the rest. */
 int scion_push_result(lua_State *L, scion_status status, int results);
+
+/* ---- classes: userdata that hold a resource. Inline, since the module scion.hdf5 has them too and links nothing of the core's. */
+
+/* Makes the metatable of a class: close, which must do nothing the second time, frees what an object holds, and is both __gc and
+ * __close; methods are what object:name() finds, or NULL. */
+static inline void scion_new_class(lua_State *L, const char *name, lua_CFunction close, const luaL_Reg *methods) {
+  luaL_newmetatable(L, name);
+  lua_pushcfunction(L, close);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__gc");
+  lua_setfield(L, -2, "__close");
+  if (methods) {
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+  }
+  lua_pop(L, 1);
+}
+
+/* Pushes an object of a class, all zeros: it exists, closed, before the resource that it will hold. */
+static inline void *scion_push_object(lua_State *L, const char *class, size_t size) {
+  void *object = memset(lua_newuserdatauv(L, size, 0), 0, size);
+  luaL_setmetatable(L, class);
+  return object;
+}
+
+/* The resource of argument 1, an object of a class that holds one pointer; raises "the WHAT was closed" when that is NULL. */
+static inline void *scion_check_open(lua_State *L, const char *class, const char *what) {
+  void *resource;
+  memcpy(&resource, luaL_checkudata(L, 1, class), sizeof resource);
+  if (!resource) luaL_error(L, "the %s was closed", what);
+  return resource;
+}
+
+/* ---- arguments */
 
 /* The string at that argument, which holds no zeros: they would end it early in C. */
 static inline const char *scion_check_text(lua_State *L, int argument) {
@@ -45,8 +81,18 @@ static inline const char *scion_check_text(lua_State *L, int argument) {
   return text;
 }
 
+/* The most entries that a list may have: a table can be made to claim 2^61 of them. */
+#define SCION_MAX_LIST ((lua_Integer)1 << 28)
+/* The length of the list at that index; raises on what is no table, and on one with a __len of its own, which could say anything.
+ * Entries are read by lua_rawgeti: then nothing runs meanwhile that might change the list, and it keeps alive what was read. */
+lua_Integer scion_check_list(lua_State *L, int index);
+/* The whole number at that argument, in low .. high; what names it in the error. */
+lua_Integer scion_check_range(lua_State *L, int argument, lua_Integer low, lua_Integer high, const char *what);
+
 /* The tensor at that argument, or an argument error. */
 scion_tensor *scion_check_tensor(lua_State *L, int argument);
+/* The tensor at that index, or NULL where something else is; raises on one that was closed. */
+scion_tensor *scion_test_tensor(lua_State *L, int index);
 /* The same, or NULL where the argument is nil or none. */
 scion_tensor *scion_optional_tensor(lua_State *L, int argument);
 /* Pushes an empty tensor handle: what is put into it is released with it. */
@@ -65,8 +111,14 @@ int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int
 scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t);
 /* Pushes the u8 tensor at that argument, or where there is none a new one; returns a view of its first `bytes` bytes. */
 scion_tensor scion_push_room(lua_State *L, int argument, int64_t bytes);
+/* Pushes an empty handle for a tensor that the core will allocate, after the collection that such an allocation may call for. */
+scion_tensor *scion_push_later(lua_State *L);
 /* Tells caches of packed weights that the contents changed. */
 void scion_touch(scion_tensor *t);
+
+/* The kernel that element 1 of the table at that index names, with the options that the table gives; raises on an unknown kernel, on keys
+ * that are neither its operands nor its options, and on values out of range. */
+const scion_kernel *scion_check_kernel(lua_State *L, int index, scion_options *options);
 
 /* Whether Ctrl-C came while core.catch_interrupts() was on. */
 bool scion_interrupted(void);

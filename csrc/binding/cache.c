@@ -5,13 +5,6 @@
 
 #define ROW_FILE "scion.row_file"
 
-/* What the world got wrong is nil and a message; the rest raises. */
-static int result(lua_State *L, scion_status status, int results) {
-  if (status == SCION_WORLD) return scion_push_failure(L);
-  scion_check(L, status);
-  return results;
-}
-
 /* ---- hashes */
 
 static int push_hash(lua_State *L, const unsigned char hash[SCION_HASH_BYTES]) {
@@ -22,9 +15,9 @@ static int push_hash(lua_State *L, const unsigned char hash[SCION_HASH_BYTES]) {
 /* core.hash(string or tensor) -> 16 bytes; a tensor's dtype and shape count too */
 static int core_hash(lua_State *L) {
   unsigned char hash[SCION_HASH_BYTES];
-  const scion_tensor *t = luaL_testudata(L, 1, SCION_TENSOR);
+  const scion_tensor *t = scion_test_tensor(L, 1);
   if (t) {
-    scion_check(L, scion_hash_tensor(scion_check_tensor(L, 1), hash));
+    scion_check(L, scion_hash_tensor(t, hash));
   } else {
     size_t bytes;
     const char *text = luaL_checklstring(L, 1, &bytes);
@@ -36,9 +29,9 @@ static int core_hash(lua_State *L) {
 /* core.hash_file(path) -> 16 bytes, or nil and a message */
 static int core_hash_file(lua_State *L) {
   unsigned char hash[SCION_HASH_BYTES] = {0};
-  scion_status status = scion_hash_file(luaL_checkstring(L, 1), hash);
+  scion_status status = scion_hash_file(scion_check_text(L, 1), hash);
   push_hash(L, hash);
-  return result(L, status, 1);
+  return scion_push_result(L, status, 1);
 }
 
 /* core.file_stamp(path) -> a string that changes with the file's size and times, seconds since its content changed; or nil and a
@@ -46,62 +39,62 @@ static int core_hash_file(lua_State *L) {
 static int core_file_stamp(lua_State *L) {
   int64_t stamp[3] = {0};
   double age = 0;
-  scion_status status = scion_file_stamp(luaL_checkstring(L, 1), stamp, &age);
+  scion_status status = scion_file_stamp(scion_check_text(L, 1), stamp, &age);
   lua_pushlstring(L, (const char *)stamp, sizeof stamp);
   lua_pushnumber(L, age);
-  return result(L, status, 2);
+  return scion_push_result(L, status, 2);
 }
 
 /* core.stack({row, ..}) -> tensor [n, ..]: copies of contiguous tensors of one dtype and shape, of which there is at least one */
 static int core_stack(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_Integer count = luaL_len(L, 1);
+  lua_settop(L, 1);
+  lua_Integer count = scion_check_list(L, 1);
   luaL_argcheck(L, count > 0, 1, "a list of at least one tensor expected");
   const scion_tensor **rows = lua_newuserdatauv(L, (size_t)count * sizeof *rows, 0);
+  int64_t shape[SCION_MAX_DIMS] = {count};
+  lua_rawgeti(L, 1, 1);
+  const scion_tensor *first = scion_check_tensor(L, -1);
+  luaL_argcheck(L, first->dims < SCION_MAX_DIMS, 1, "the tensors have too many dimensions");
+  memcpy(shape + 1, first->shape, (size_t)first->dims * sizeof shape[0]);
   for (lua_Integer i = 0; i < count; i++) {
-    lua_geti(L, 1, i + 1);
+    lua_rawgeti(L, 1, i + 1);
     rows[i] = scion_check_tensor(L, -1);
     lua_pop(L, 1); /* the list keeps it */
   }
-  int64_t shape[SCION_MAX_DIMS] = {count};
-  luaL_argcheck(L, rows[0]->dims < SCION_MAX_DIMS, 1, "the tensors have too many dimensions");
-  memcpy(shape + 1, rows[0]->shape, (size_t)rows[0]->dims * sizeof shape[0]);
-  scion_tensor *y = scion_push_tensor(L, rows[0]->dtype, rows[0]->dims + 1, shape);
+  scion_tensor *y = scion_push_tensor(L, first->dtype, first->dims + 1, shape);
   scion_check(L, scion_stack(rows, count, y));
   return 1;
 }
 
 /* ---- files of rows */
 
-static scion_row_file **check_handle(lua_State *L) { return luaL_checkudata(L, 1, ROW_FILE); }
+static scion_row_file *check_open(lua_State *L) { return scion_check_open(L, ROW_FILE, "file of rows"); }
 
-static scion_row_file *check_open(lua_State *L) {
-  scion_row_file *file = *check_handle(L);
-  if (!file) luaL_error(L, "attempt to use a closed file of rows");
-  return file;
-}
-
+/* The key at that index, which stays on the stack or in its list. */
 static const unsigned char *check_key(lua_State *L, int index) {
   size_t bytes;
-  const char *key = luaL_checklstring(L, index, &bytes);
+  if (lua_type(L, index) != LUA_TSTRING) luaL_error(L, "a key is a string of 16 bytes, not a %s", luaL_typename(L, index));
+  const char *key = lua_tolstring(L, index, &bytes);
   if (bytes != SCION_HASH_BYTES) luaL_error(L, "a key has 16 bytes, not %d", (int)bytes);
   return (const unsigned char *)key;
 }
 
+static bool is_row(const scion_tensor *t, const scion_row_file *file) {
+  return scion_tensor_contiguous(t) && (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype) == scion_row_file_bytes(file);
+}
+
 /* core.row_file(path, bytes of a row) -> file, or nil and a message */
 static int core_row_file(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = scion_check_text(L, 1);
   lua_Integer bytes = luaL_checkinteger(L, 2);
   luaL_argcheck(L, bytes > 0, 2, "a row has at least one byte");
-  scion_row_file **file = lua_newuserdatauv(L, sizeof *file, 0);
-  *file = NULL;
-  luaL_setmetatable(L, ROW_FILE);
-  return result(L, scion_row_file_open(file, path, (size_t)bytes), 1);
+  scion_row_file **file = scion_push_object(L, ROW_FILE, sizeof *file);
+  return scion_push_result(L, scion_row_file_open(file, path, (size_t)bytes), 1);
 }
 
 /* file:close(), as often as you like */
 static int file_close(lua_State *L) {
-  scion_row_file **file = check_handle(L);
+  scion_row_file **file = luaL_checkudata(L, 1, ROW_FILE);
   scion_row_file_close(*file);
   *file = NULL;
   return 0;
@@ -125,7 +118,7 @@ static int file_keys(lua_State *L) {
       lua_pushboolean(L, 0);
     lua_rawseti(L, -2, (lua_Integer)(i - first + 2));
   }
-  return result(L, status, 1);
+  return scion_push_result(L, status, 1);
 }
 
 /* file:read(record, key, tensor) -> true, or nil and a message: fills a contiguous tensor of a row's size */
@@ -135,37 +128,35 @@ static int file_read(lua_State *L) {
   luaL_argcheck(L, record >= 1, 2, "records count from 1");
   const unsigned char *key = check_key(L, 3);
   scion_tensor *t = scion_check_tensor(L, 4);
-  luaL_argcheck(L, scion_tensor_contiguous(t) && (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype) == scion_row_file_bytes(file), 4,
-                "not a contiguous tensor of a row's size");
+  luaL_argcheck(L, is_row(t, file), 4, "not a contiguous tensor of a row's size");
   scion_status status = scion_row_file_read(file, record - 1, key, t->data);
   scion_touch(t);
   lua_pushboolean(L, 1);
-  return result(L, status, 1);
+  return scion_push_result(L, status, 1);
 }
 
 /* file:append({key, ..}, {row, ..}) -> the record of the first, the others follow; or nil and a message. Rows are contiguous tensors */
 static int file_append(lua_State *L) {
   scion_row_file *file = check_open(L);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  lua_Integer count = luaL_len(L, 2);
-  luaL_argcheck(L, luaL_len(L, 3) == count, 3, "there are not as many rows as keys");
+  lua_settop(L, 3);
+  lua_Integer count = scion_check_list(L, 2);
+  luaL_argcheck(L, scion_check_list(L, 3) == count, 3, "there are not as many rows as keys");
+  lua_settop(L, 3);
   const unsigned char **keys = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *keys, 0);
   const void **rows = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *rows, 0);
   for (lua_Integer i = 0; i < count; i++) { /* the lists keep what the arrays point to */
-    if (lua_geti(L, 2, i + 1) != LUA_TSTRING) return luaL_argerror(L, 2, "keys are strings");
+    lua_rawgeti(L, 2, i + 1);
     keys[i] = check_key(L, -1);
-    lua_geti(L, 3, i + 1);
+    lua_rawgeti(L, 3, i + 1);
     const scion_tensor *t = scion_check_tensor(L, -1);
-    luaL_argcheck(L, scion_tensor_contiguous(t) && (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype) == scion_row_file_bytes(file),
-                  3, "not contiguous tensors of a row's size");
+    luaL_argcheck(L, is_row(t, file), 3, "not contiguous tensors of a row's size");
     rows[i] = t->data;
     lua_pop(L, 2);
   }
   int64_t first;
   scion_status status = scion_row_file_append(file, count, keys, rows, &first);
   lua_pushinteger(L, (lua_Integer)first + 1);
-  return result(L, status, 1);
+  return scion_push_result(L, status, 1);
 }
 
 static const luaL_Reg functions[] = {{"hash", core_hash}, {"hash_file", core_hash_file}, {"file_stamp", core_file_stamp},
@@ -174,12 +165,5 @@ static const luaL_Reg methods[] = {{"keys", file_keys}, {"read", file_read}, {"a
 
 void scion_open_cache(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
-  luaL_newmetatable(L, ROW_FILE);
-  lua_pushcfunction(L, file_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, file_close);
-  lua_setfield(L, -2, "__close");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  scion_new_class(L, ROW_FILE, file_close, methods);
 }

@@ -5,16 +5,29 @@ void scion_check(lua_State *L, scion_status status) {
   if (status != SCION_OK) luaL_error(L, "%s", scion_error_message());
 }
 
-int scion_push_failure(lua_State *L) {
+int scion_push_result(lua_State *L, scion_status status, int results) {
+  if (status != SCION_WORLD) {
+    scion_check(L, status);
+    return results;
+  }
   lua_pushnil(L);
   lua_pushstring(L, scion_error_message());
   return 2;
 }
 
-int scion_push_result(lua_State *L, scion_status status, int results) {
-  if (status == SCION_WORLD) return scion_push_failure(L);
-  scion_check(L, status);
-  return results;
+lua_Integer scion_check_list(lua_State *L, int index) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  if (luaL_getmetafield(L, index, "__len") != LUA_TNIL) luaL_error(L, "a list with a __len of its own is not taken: give a plain table");
+  lua_Unsigned length = lua_rawlen(L, index);
+  if (length > (lua_Unsigned)SCION_MAX_LIST) luaL_error(L, "a list of more than %I entries is not taken", SCION_MAX_LIST);
+  return (lua_Integer)length;
+}
+
+lua_Integer scion_check_range(lua_State *L, int argument, lua_Integer low, lua_Integer high, const char *what) {
+  lua_Integer value = luaL_checkinteger(L, argument);
+  if (value < low || value > high)
+    luaL_argerror(L, argument, lua_pushfstring(L, "%s is from %I to %I, not %I", what, low, high, value));
+  return value;
 }
 
 __attribute__((visibility("default"))) int luaopen_scion_core(lua_State *L);
@@ -22,7 +35,7 @@ __attribute__((visibility("default"))) int luaopen_scion_core(lua_State *L);
 int luaopen_scion_core(lua_State *L) {
   lua_newtable(L);
   scion_open_tensor(L);
-  scion_open_operations(L);
+  scion_open_kernels(L);
   scion_open_program(L);
   scion_open_system(L);
   scion_open_json(L);

@@ -30,9 +30,9 @@ static int core_unpack(lua_State *L) {
   int64_t first = luaL_checkinteger(L, 3), strides[SCION_MAX_DIMS];
   scion_tensor *t = scion_check_tensor(L, 5);
   luaL_checktype(L, 4, LUA_TTABLE);
-  luaL_argcheck(L, luaL_len(L, 4) == t->dims, 4, "a stride for each dimension of the tensor");
+  luaL_argcheck(L, scion_check_list(L, 4) == t->dims, 4, "a stride for each dimension of the tensor");
   for (int i = 0; i < t->dims; i++) {
-    lua_geti(L, 4, i + 1);
+    lua_rawgeti(L, 4, i + 1);
     strides[i] = luaL_checkinteger(L, -1);
     lua_pop(L, 1);
   }

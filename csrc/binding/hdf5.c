@@ -11,7 +11,7 @@
 
 static scion_hdf5 *check_open(lua_State *L) {
   scion_hdf5 *file = luaL_checkudata(L, 1, HDF5);
-  if (file->socket < 0) luaL_error(L, "attempt to use a closed HDF5 file");
+  if (file->socket < 0) luaL_error(L, "the HDF5 file was closed");
   return file;
 }
 
@@ -199,13 +199,7 @@ static const luaL_Reg methods[] = {{"has", file_has},     {"attribute", file_att
 __attribute__((visibility("default"))) int luaopen_scion_hdf5(lua_State *L);
 
 int luaopen_scion_hdf5(lua_State *L) {
-  luaL_newmetatable(L, HDF5);
-  lua_pushcfunction(L, file_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, file_close);
-  lua_setfield(L, -2, "__close");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
+  scion_new_class(L, HDF5, file_close, methods);
   luaL_newlib(L, functions);
   return 1;
 }

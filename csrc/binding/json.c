@@ -15,14 +15,9 @@
 #define MAX_DEPTH 100
 
 /* A userdata that frees the value put into it: Lua may raise at any time. */
-static json_t **push_owner(lua_State *L) {
-  json_t **owner = lua_newuserdatauv(L, sizeof *owner, 0);
-  *owner = NULL;
-  luaL_setmetatable(L, OWNER_METATABLE);
-  return owner;
-}
+static json_t **push_owner(lua_State *L) { return scion_push_object(L, OWNER_METATABLE, sizeof(json_t *)); }
 
-static int owner_gc(lua_State *L) {
+static int owner_close(lua_State *L) {
   json_t **owner = luaL_checkudata(L, 1, OWNER_METATABLE);
   json_decref(*owner);
   *owner = NULL;
@@ -132,6 +127,9 @@ static int core_json_encode(lua_State *L) {
 
 /* ---- JSON to Lua */
 
+/* How many entries a table is made for at once. */
+static int room_for(size_t entries) { return entries < 1 << 20 ? (int)entries : 1 << 20; }
+
 /* Pushes the value, which lies within `depth` others; false when it is too deep. */
 static bool to_lua(lua_State *L, json_t *json, int depth) {
   const char *key;
@@ -141,7 +139,7 @@ static bool to_lua(lua_State *L, json_t *json, int depth) {
   luaL_checkstack(L, 4, "json");
   switch (json_typeof(json)) {
     case JSON_OBJECT:
-      lua_createtable(L, 0, (int)json_object_size(json));
+      lua_createtable(L, 0, room_for(json_object_size(json)));
       json_object_foreach(json, key, value) {
         lua_pushstring(L, key);
         if (!to_lua(L, value, depth + 1)) return false;
@@ -149,7 +147,7 @@ static bool to_lua(lua_State *L, json_t *json, int depth) {
       }
       break;
     case JSON_ARRAY:
-      lua_createtable(L, (int)json_array_size(json), 0);
+      lua_createtable(L, room_for(json_array_size(json)), 0);
       if (json_array_size(json) == 0) luaL_setmetatable(L, ARRAY_METATABLE);
       json_array_foreach(json, i, value) {
         if (!to_lua(L, value, depth + 1)) return false;
@@ -194,10 +192,7 @@ void scion_open_json(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
-  luaL_newmetatable(L, OWNER_METATABLE);
-  lua_pushcfunction(L, owner_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  scion_new_class(L, OWNER_METATABLE, owner_close, NULL);
   luaL_newmetatable(L, ARRAY_METATABLE);
   lua_setfield(L, -2, "json_array");
 }

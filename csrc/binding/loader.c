@@ -6,10 +6,6 @@
 
 #define SCION_LOADER "scion.loader"
 
-typedef struct {
-  scion_loader *loader; /* NULL before it is made and after it is freed */
-} handle;
-
 /* ---- options */
 
 static lua_Number field(lua_State *L, int table, const char *name, lua_Number otherwise) {
@@ -61,8 +57,10 @@ static scion_augment read_augment(lua_State *L, int table) {
 static const char *const *read_paths(lua_State *L, int list, lua_Integer count) {
   const char **paths = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *paths, 0);
   for (lua_Integer i = 0; i < count; i++) {
-    if (lua_geti(L, list, i + 1) != LUA_TSTRING) luaL_error(L, "file %d of the list is not a string", (int)i + 1);
-    paths[i] = lua_tostring(L, -1);
+    size_t length;
+    if (lua_rawgeti(L, list, i + 1) != LUA_TSTRING) luaL_error(L, "file %I of the list is not a string", i + 1);
+    paths[i] = lua_tolstring(L, -1, &length);
+    if (strlen(paths[i]) != length) luaL_error(L, "file %I of the list has a zero byte in its name", i + 1);
     lua_pop(L, 1);
   }
   return paths;
@@ -72,14 +70,13 @@ static const char *const *read_paths(lua_State *L, int list, lua_Integer count) 
 
 /* core.image_store(count, height, width, bytes) -> store: see scion.h */
 static int core_image_store(lua_State *L) {
+  lua_Integer count = luaL_checkinteger(L, 1);
+  int height = (int)scion_check_range(L, 2, 1, SCION_MAX_PIXELS, "a height");
+  int width = (int)scion_check_range(L, 3, 1, SCION_MAX_PIXELS, "a width");
   lua_Number bytes = luaL_checknumber(L, 4);
   luaL_argcheck(L, bytes >= 0 && bytes < 1e18, 4, "a number of bytes expected");
-  scion_image_store **store = lua_newuserdatauv(L, sizeof *store, 0);
-  *store = NULL;
-  luaL_setmetatable(L, SCION_IMAGE_STORE);
-  lua_Integer height = luaL_checkinteger(L, 2), width = luaL_checkinteger(L, 3);
-  luaL_argcheck(L, height > 0 && height <= SCION_MAX_PIXELS && width > 0 && width <= SCION_MAX_PIXELS, 2, "sizes in pixels expected");
-  scion_check(L, scion_image_store_new(store, luaL_checkinteger(L, 1), (int)height, (int)width, (size_t)bytes));
+  scion_image_store **store = scion_push_object(L, SCION_IMAGE_STORE, sizeof *store);
+  scion_check(L, scion_image_store_new(store, count, height, width, (size_t)bytes));
   return 1;
 }
 
@@ -92,7 +89,7 @@ static int store_len(lua_State *L) {
   return 1;
 }
 
-static int store_gc(lua_State *L) {
+static int store_close(lua_State *L) {
   scion_image_store **store = check_store(L, 1);
   scion_image_store_release(*store);
   *store = NULL;
@@ -105,6 +102,7 @@ static int store_gc(lua_State *L) {
  *                          brightness_low, brightness_high, channel_shift, fill, fill_value } or nil } -> loader */
 static int core_loader(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
   scion_loader_options options = {.height = size_field(L, 1, "height", 0), .width = size_field(L, 1, "width", 0),
                                   .workers = size_field(L, 1, "workers", scion_threads()), .ahead = size_field(L, 1, "ahead", 4),
                                   .seed = (uint64_t)whole_field(L, 1, "seed", 0), .reducing_gap = field(L, 1, "reducing_gap", 0)};
@@ -113,30 +111,26 @@ static int core_loader(lua_State *L) {
     augment = read_augment(L, lua_gettop(L));
     options.augment = &augment;
   }
-  if (lua_getfield(L, 1, "store") != LUA_TNIL) options.store = *check_store(L, lua_gettop(L));
-  lua_pop(L, 1);
-  handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-  h->loader = NULL;
-  luaL_setmetatable(L, SCION_LOADER);
-  if (lua_getfield(L, 1, "files") == LUA_TTABLE) {
-    options.count = luaL_len(L, -1);
-    options.paths = read_paths(L, lua_gettop(L), options.count);
+  const int store = lua_gettop(L) + 1, files = store + 1, images = store + 2, place = store + 3;
+  lua_getfield(L, 1, "store"); /* all three are fetched first: a metamethod that runs for one might close another */
+  lua_getfield(L, 1, "files");
+  lua_getfield(L, 1, "images");
+  scion_loader **loader = scion_push_object(L, SCION_LOADER, sizeof *loader);
+  if (lua_istable(L, files)) {
+    options.count = scion_check_list(L, files);
+    options.paths = read_paths(L, files, options.count);
   } else {
-    lua_getfield(L, 1, "images");
-    options.images = luaL_testudata(L, -1, SCION_TENSOR);
+    options.images = scion_test_tensor(L, images);
     if (!options.images) return luaL_error(L, "a loader wants 'files', a list of paths, or 'images', a tensor");
     options.count = options.images->dims ? options.images->shape[0] : 0;
   }
-  scion_check(L, scion_loader_new(&h->loader, &options));
-  lua_settop(L, 3); /* above the handle lie the list and its array */
+  if (!lua_isnil(L, store) && !(options.store = *check_store(L, store))) return luaL_error(L, "the store of images was closed");
+  scion_check(L, scion_loader_new(loader, &options));
+  lua_settop(L, place);
   return 1;
 }
 
-static scion_loader *check_loader(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, SCION_LOADER);
-  luaL_argcheck(L, h->loader, 1, "the loader was closed");
-  return h->loader;
-}
+static scion_loader *check_loader(lua_State *L) { return scion_check_open(L, SCION_LOADER, "loader"); }
 
 /* ---- methods */
 
@@ -146,7 +140,9 @@ static int loader_start(lua_State *L) {
   const scion_tensor *order = scion_optional_tensor(L, 2);
   luaL_argcheck(L, !order || (order->dtype == SCION_I32 && scion_tensor_contiguous(order)), 2, "an order is a contiguous i32 tensor");
   int64_t n = order ? scion_tensor_elements(order) : scion_loader_count(loader);
-  scion_check(L, scion_loader_start(loader, order ? order->data : NULL, n, luaL_checkinteger(L, 3), (uint32_t)luaL_optinteger(L, 4, 1)));
+  int64_t batch = luaL_checkinteger(L, 3);
+  uint32_t epoch = lua_isnoneornil(L, 4) ? 1 : (uint32_t)scion_check_range(L, 4, 0, UINT32_MAX, "an epoch");
+  scion_check(L, scion_loader_start(loader, order ? order->data : NULL, n, batch, epoch));
   return 0;
 }
 
@@ -154,8 +150,7 @@ static int loader_start(lua_State *L) {
 static int loader_next(lua_State *L) {
   scion_loader *loader = check_loader(L);
   lua_settop(L, 1);
-  scion_tensor *images = scion_push_tensor(L, SCION_U8, 1, (int64_t[]){1}); /* collects garbage if much has been taken */
-  scion_tensor_release(images);
+  scion_tensor *images = scion_push_later(L);
   scion_tensor *indices = scion_push_handle(L);
   scion_check(L, scion_loader_next(loader, images, indices));
   if (!images->storage) return 0;
@@ -169,7 +164,7 @@ static int loader_next(lua_State *L) {
     lua_setfield(L, -2, "index");
     lua_pushstring(L, message);
     lua_setfield(L, -2, "message");
-    lua_seti(L, -2, i + 1);
+    lua_rawseti(L, -2, i + 1);
   }
   return 3;
 }
@@ -181,9 +176,9 @@ static int loader_stop(lua_State *L) {
 }
 
 static int loader_close(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, SCION_LOADER);
-  scion_loader_free(h->loader);
-  h->loader = NULL;
+  scion_loader **loader = luaL_checkudata(L, 1, SCION_LOADER);
+  scion_loader_free(*loader);
+  *loader = NULL;
   return 0;
 }
 
@@ -191,8 +186,8 @@ static int loader_close(lua_State *L) {
 
 /* core.permutation(n, seed, stream) -> i32 tensor: 0 .. n-1 in a random order */
 static int core_permutation(lua_State *L) {
-  lua_Integer n = luaL_checkinteger(L, 1), seed = luaL_checkinteger(L, 2), stream = luaL_checkinteger(L, 3);
-  luaL_argcheck(L, n >= 0 && n <= INT32_MAX, 1, "a permutation has 0 to 2^31-1 elements");
+  lua_Integer n = scion_check_range(L, 1, 0, INT32_MAX, "the length of a permutation"), seed = luaL_checkinteger(L, 2);
+  lua_Integer stream = scion_check_range(L, 3, 0, UINT32_MAX, "a stream");
   scion_tensor *t = scion_push_tensor(L, SCION_I32, 1, (int64_t[]){n});
   scion_check(L, scion_random_permutation(t, (uint64_t)seed, (uint32_t)stream));
   return 1;
@@ -211,9 +206,9 @@ static int core_gather(lua_State *L) {
 /* core.from_one(numbers) -> i32 tensor of the numbers less 1, the largest of the numbers (0: there are none); they count from 1
  * and come as a list or an i32 tensor */
 static int core_from_one(lua_State *L) {
-  const scion_tensor *x = luaL_testudata(L, 1, SCION_TENSOR);
+  const scion_tensor *x = scion_test_tensor(L, 1);
   luaL_argcheck(L, x ? x->dtype == SCION_I32 && scion_tensor_contiguous(x) : lua_istable(L, 1), 1, "a list or an i32 tensor expected");
-  int64_t n = x ? scion_tensor_elements(x) : luaL_len(L, 1);
+  int64_t n = x ? scion_tensor_elements(x) : scion_check_list(L, 1);
   scion_tensor *t = scion_push_tensor(L, SCION_I32, 1, &n);
   lua_Integer largest = 0;
   for (int64_t i = 0; i < n; i++) {
@@ -222,7 +217,7 @@ static int core_from_one(lua_State *L) {
     if (x) {
       value = ((const int32_t *)x->data)[i];
     } else {
-      lua_geti(L, 1, i + 1);
+      lua_rawgeti(L, 1, i + 1);
       value = lua_tointegerx(L, -1, &whole);
       lua_pop(L, 1);
     }
@@ -237,13 +232,13 @@ static int core_from_one(lua_State *L) {
 /* core.count(numbers, kinds) -> list: how often 0, 1, .. kinds-1 occur in an i32 tensor */
 static int core_count(lua_State *L) {
   const scion_tensor *x = scion_check_tensor(L, 1);
-  int64_t kinds = luaL_checkinteger(L, 2);
+  int64_t kinds = scion_check_range(L, 2, 0, 1 << 24, "a number of kinds");
   scion_tensor *counts = scion_push_tensor(L, SCION_I32, 1, &kinds);
   scion_check(L, scion_count(x, counts));
   lua_createtable(L, (int)kinds, 0);
   for (int64_t i = 0; i < kinds; i++) {
     lua_pushinteger(L, ((const int32_t *)counts->data)[i]);
-    lua_seti(L, -2, i + 1);
+    lua_rawseti(L, -2, i + 1);
   }
   return 1;
 }
@@ -260,17 +255,13 @@ static int core_byte_less(lua_State *L) {
 static const luaL_Reg functions[] = {{"loader", core_loader}, {"image_store", core_image_store}, {"permutation", core_permutation}, {"gather", core_gather},
                                      {"from_one", core_from_one}, {"count", core_count}, {"byte_less", core_byte_less}, {NULL, NULL}};
 static const luaL_Reg methods[] = {{"start", loader_start}, {"next", loader_next}, {"stop", loader_stop}, {NULL, NULL}};
-static const luaL_Reg store_metamethods[] = {{"__len", store_len}, {"__gc", store_gc}, {"__close", store_gc}, {NULL, NULL}};
-static const luaL_Reg metamethods[] = {{"__gc", loader_close}, {"__close", loader_close}, {NULL, NULL}};
 
 void scion_open_loader(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
-  luaL_newmetatable(L, SCION_IMAGE_STORE);
-  luaL_setfuncs(L, store_metamethods, 0);
-  lua_pop(L, 1);
-  luaL_newmetatable(L, SCION_LOADER);
-  luaL_setfuncs(L, metamethods, 0);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
+  scion_new_class(L, SCION_LOADER, loader_close, methods);
+  scion_new_class(L, SCION_IMAGE_STORE, store_close, NULL);
+  luaL_getmetatable(L, SCION_IMAGE_STORE);
+  lua_pushcfunction(L, store_len);
+  lua_setfield(L, -2, "__len");
   lua_pop(L, 1);
 }

@@ -8,26 +8,18 @@
 
 /* ---- life */
 
-static scion_safetensors **check_handle(lua_State *L) { return luaL_checkudata(L, 1, SAFETENSORS); }
-
-static scion_safetensors *check_open(lua_State *L) {
-  scion_safetensors *file = *check_handle(L);
-  if (!file) luaL_error(L, "attempt to use a closed safetensors file");
-  return file;
-}
+static scion_safetensors *check_open(lua_State *L) { return scion_check_open(L, SAFETENSORS, "safetensors file"); }
 
 /* core.safetensors_open(path) -> file, or nil and a message */
 static int core_safetensors_open(lua_State *L) {
   const char *path = scion_check_text(L, 1);
-  scion_safetensors **file = lua_newuserdatauv(L, sizeof *file, 0);
-  *file = NULL;
-  luaL_setmetatable(L, SAFETENSORS);
+  scion_safetensors **file = scion_push_object(L, SAFETENSORS, sizeof *file);
   return scion_push_result(L, scion_safetensors_open(file, path), 1);
 }
 
 /* file:close(), as often as you like */
 static int file_close(lua_State *L) {
-  scion_safetensors **file = check_handle(L);
+  scion_safetensors **file = luaL_checkudata(L, 1, SAFETENSORS);
   scion_safetensors_close(*file);
   *file = NULL;
   return 0;
@@ -110,7 +102,7 @@ static scion_named_tensor take(lua_State *L, int name) {
   size_t length;
   const char *text = lua_type(L, name) == LUA_TSTRING ? lua_tolstring(L, name, &length) : NULL;
   if (!text || strlen(text) != length) luaL_argerror(L, 2, "a tensor's name must be a string without zeros");
-  const scion_tensor *t = luaL_testudata(L, -1, SCION_TENSOR);
+  const scion_tensor *t = scion_test_tensor(L, -1);
   if (!t) luaL_argerror(L, 2, lua_pushfstring(L, "'%s' is a %s, not a tensor", text, luaL_typename(L, -1)));
   return (scion_named_tensor){text, t};
 }
@@ -172,12 +164,5 @@ static const luaL_Reg methods[] = {{"header", file_header}, {"read", file_read},
 
 void scion_open_safetensors(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
-  luaL_newmetatable(L, SAFETENSORS);
-  lua_pushcfunction(L, file_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, file_close);
-  lua_setfield(L, -2, "__close");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  scion_new_class(L, SAFETENSORS, file_close, methods);
 }

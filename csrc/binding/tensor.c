@@ -16,16 +16,17 @@ scion_tensor *scion_check_tensor(lua_State *L, int argument) {
   return t;
 }
 
+scion_tensor *scion_test_tensor(lua_State *L, int index) {
+  scion_tensor *t = luaL_testudata(L, index, SCION_TENSOR);
+  if (t && !t->data) luaL_error(L, "the tensor was closed");
+  return t;
+}
+
 scion_tensor *scion_optional_tensor(lua_State *L, int argument) {
   return lua_isnoneornil(L, argument) ? NULL : scion_check_tensor(L, argument);
 }
 
-scion_tensor *scion_push_handle(lua_State *L) {
-  scion_tensor *t = lua_newuserdatauv(L, sizeof *t, 0);
-  *t = (scion_tensor){.dtype = SCION_F32};
-  luaL_setmetatable(L, SCION_TENSOR);
-  return t;
-}
+scion_tensor *scion_push_handle(lua_State *L) { return scion_push_object(L, SCION_TENSOR, sizeof(scion_tensor)); }
 
 /* Lua's collector sees a handle of a hundred bytes where megabytes hang. So before an allocation that would take the bytes
  * held past a soft limit, collect: garbage goes before memory grows. The limit follows what is really alive: a sentinel that
@@ -65,6 +66,11 @@ scion_tensor *scion_push_tensor(lua_State *L, scion_dtype dtype, int dims, const
   return t;
 }
 
+scion_tensor *scion_push_later(lua_State *L) {
+  scion_collect_before(L, 1);
+  return scion_push_handle(L);
+}
+
 scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t) {
   scion_tensor *view = scion_push_handle(L);
   *view = *t;
@@ -89,12 +95,11 @@ scion_dtype scion_check_dtype(lua_State *L, int argument, const char *otherwise)
 }
 
 int scion_check_shape(lua_State *L, int index, int64_t shape[SCION_MAX_DIMS]) {
-  luaL_checktype(L, index, LUA_TTABLE);
-  lua_Integer dims = luaL_len(L, index);
+  lua_Integer dims = scion_check_list(L, index);
   if (dims > SCION_MAX_DIMS) luaL_argerror(L, index, "a tensor has at most 6 dimensions");
   for (int i = 0; i < (int)dims; i++) {
     int whole;
-    lua_geti(L, index, i + 1);
+    lua_rawgeti(L, index, i + 1);
     shape[i] = lua_tointegerx(L, -1, &whole);
     lua_pop(L, 1);
     if (!whole || shape[i] < 0) luaL_argerror(L, index, lua_pushfstring(L, "dimension %d is not a whole number from 0 up", i + 1));
@@ -203,15 +208,8 @@ static const luaL_Reg functions[] = {{"new", core_new}, {"live_bytes", core_live
 
 void scion_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
-  luaL_newmetatable(L, SCION_TENSOR);
-  lua_pushcfunction(L, tensor_release);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "__gc");
-  lua_setfield(L, -2, "__close");
-  luaL_newmetatable(L, SENTINEL);
-  lua_pushcfunction(L, sentinel_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 2);
+  scion_new_class(L, SCION_TENSOR, tensor_release, NULL);
+  scion_new_class(L, SENTINEL, sentinel_gc, NULL);
   leave_sentinel(L);
   scion_open_tensor_random(L);
   scion_open_tensor_view(L);

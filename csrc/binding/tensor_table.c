@@ -24,9 +24,9 @@ static int table_shape(lua_State *L, int64_t shape[SCION_MAX_DIMS]) {
   lua_pushvalue(L, 1);
   while (lua_istable(L, -1)) {
     luaL_argcheck(L, dims < SCION_MAX_DIMS, 1, "a tensor has at most 6 dimensions");
-    shape[dims++] = luaL_len(L, -1);
+    shape[dims++] = scion_check_list(L, -1);
     if (shape[dims - 1] == 0) break;
-    lua_geti(L, -1, 1);
+    lua_rawgeti(L, -1, 1);
     lua_remove(L, -2);
   }
   lua_pop(L, 1);
@@ -45,7 +45,7 @@ static void fill_from(lua_State *L, scion_tensor *t, int depth, int64_t first) {
   }
   int64_t size = t->shape[depth], step = 1;
   for (int d = depth + 1; d < t->dims; d++) step *= t->shape[d];
-  lua_Integer length = lua_istable(L, -1) ? luaL_len(L, -1) : -1;
+  lua_Integer length = lua_istable(L, -1) ? scion_check_list(L, -1) : -1;
   if (length != size) {
     push_place(L, t, depth, first);
     luaL_argerror(L, 1, length < 0 ? lua_pushfstring(L, "the table is ragged: %s is a %s where others are tables of %I",
@@ -55,7 +55,7 @@ static void fill_from(lua_State *L, scion_tensor *t, int depth, int64_t first) {
   }
   luaL_checkstack(L, 4, "nested tables");
   for (int64_t i = 0; i < size; i++) {
-    lua_geti(L, -1, i + 1);
+    lua_rawgeti(L, -1, i + 1);
     fill_from(L, t, depth + 1, first + i * step);
     lua_pop(L, 1);
   }
@@ -85,7 +85,7 @@ static void push_table(lua_State *L, const scion_tensor *t, int depth, int64_t f
   lua_createtable(L, (int)size, 0);
   for (int64_t i = 0; i < size; i++) {
     push_table(L, t, depth + 1, first + i * step);
-    lua_seti(L, -2, i + 1);
+    lua_rawseti(L, -2, i + 1);
   }
 }
 

@@ -39,7 +39,7 @@ static int tensor_shape(lua_State *L) {
   lua_createtable(L, t->dims, 0);
   for (int i = 0; i < t->dims; i++) {
     lua_pushinteger(L, t->shape[i]);
-    lua_seti(L, -2, i + 1);
+    lua_rawseti(L, -2, i + 1);
   }
   return 1;
 }
@@ -79,11 +79,11 @@ static int tensor_reshape(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
   int64_t shape[SCION_MAX_DIMS];
   bool list = lua_istable(L, 2);
-  lua_Integer dims = list ? luaL_len(L, 2) : lua_gettop(L) - 1;
+  lua_Integer dims = list ? scion_check_list(L, 2) : lua_gettop(L) - 1;
   luaL_argcheck(L, dims >= 0 && dims <= SCION_MAX_DIMS, 2, "a tensor has at most 6 dimensions");
   for (int i = 0; i < (int)dims; i++) {
     int whole;
-    if (list) lua_geti(L, 2, i + 1);
+    if (list) lua_rawgeti(L, 2, i + 1);
     shape[i] = lua_tointegerx(L, list ? -1 : i + 2, &whole);
     if (!whole) luaL_argerror(L, list ? 2 : i + 2, lua_pushfstring(L, "dimension %d is not a whole number", i + 1));
     if (list) lua_pop(L, 1);

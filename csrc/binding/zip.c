@@ -8,26 +8,18 @@
 
 /* ---- life */
 
-static scion_zip **check_handle(lua_State *L) { return luaL_checkudata(L, 1, ZIP); }
-
-static scion_zip *check_open(lua_State *L) {
-  scion_zip *archive = *check_handle(L);
-  if (!archive) luaL_error(L, "attempt to use a closed zip archive");
-  return archive;
-}
+static scion_zip *check_open(lua_State *L) { return scion_check_open(L, ZIP, "zip archive"); }
 
 /* core.zip_open(path) -> archive, or nil and a message */
 static int core_zip_open(lua_State *L) {
   const char *path = scion_check_text(L, 1);
-  scion_zip **archive = lua_newuserdatauv(L, sizeof *archive, 0);
-  *archive = NULL;
-  luaL_setmetatable(L, ZIP);
+  scion_zip **archive = scion_push_object(L, ZIP, sizeof *archive);
   return scion_push_result(L, scion_zip_open(archive, path), 1);
 }
 
 /* archive:close(), as often as you like */
 static int archive_close(lua_State *L) {
-  scion_zip **archive = check_handle(L);
+  scion_zip **archive = luaL_checkudata(L, 1, ZIP);
   scion_zip_close(*archive);
   *archive = NULL;
   return 0;
@@ -83,12 +75,5 @@ static const luaL_Reg methods[] = {{"entries", archive_entries}, {"read", archiv
 
 void scion_open_zip(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
-  luaL_newmetatable(L, ZIP);
-  lua_pushcfunction(L, archive_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, archive_close);
-  lua_setfield(L, -2, "__close");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  scion_new_class(L, ZIP, archive_close, methods);
 }

@@ -2,9 +2,6 @@
 #include "../tensor/element.h"
 #include "read_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 static const struct {
   const char *name;
   size_t size;
@@ -112,12 +109,11 @@ scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t
   if (t->dtype != SCION_U8 || !scion_tensor_contiguous(t)) return scion_fail(SCION_MISUSE, "bytes are read into contiguous u8 tensors");
   struct stat about;
   size_t bytes = (size_t)scion_tensor_elements(t), got = 0;
-  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would keep us waiting */
-  if (descriptor < 0) return scion_fail(SCION_WORLD, "%s: %s", path, strerror(errno));
+  const char *why;
+  int descriptor = open_regular_file(path, O_RDONLY, &about, &why);
+  if (descriptor < 0) return scion_fail(SCION_WORLD, "%s: %s", path, why);
   scion_status status = SCION_OK;
-  if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode))
-    status = scion_fail(SCION_WORLD, "%s: not a regular file", path);
-  else if (offset > INT64_MAX)
+  if (offset > INT64_MAX)
     status = scion_fail(SCION_WORLD, "%s: truncated: it has no byte %llu", path, (unsigned long long)offset);
   else if (!read_file_at(descriptor, t->data, bytes, offset, &got))
     status = scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));

@@ -1,13 +1,9 @@
 /* Hashes by the xxHash library: of memory, tensors and files, and what tells that a file has not changed since. */
+#include "read_file.h"
 #include "scion.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #define PIECE ((size_t)1 << 18)
@@ -54,8 +50,10 @@ static scion_status hash_open_file(const char *path, int file, XXH3_state_t *sta
 }
 
 scion_status scion_hash_file(const char *path, unsigned char hash[SCION_HASH_BYTES]) {
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe of that name must not block */
-  if (file < 0) return scion_fail(SCION_WORLD, "%s: cannot be opened: %s", path, strerror(errno));
+  struct stat about;
+  const char *why;
+  int file = open_regular_file(path, O_RDONLY, &about, &why);
+  if (file < 0) return scion_fail(SCION_WORLD, "%s: cannot be hashed: %s", path, why);
   XXH3_state_t *state = XXH3_createState();
   void *piece = malloc(PIECE);
   scion_status status = state && piece ? hash_open_file(path, file, state, piece) : scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);

@@ -1,14 +1,11 @@
 /* HDF5 files through libhdf5, in the process that hdf5_process.c makes for it. */
 #include "hdf5.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "read_file.h"
+
 #include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define MAX_PATH 4096
 
@@ -28,11 +25,11 @@ static scion_status fail_inside(scion_hdf5 *file, const char *what, const char *
 
 static scion_status check_regular(scion_hdf5 *file, const char *place) {
   struct stat about;
-  int descriptor = open(place, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) return hdf5_fail(file, SCION_WORLD, "%s", strerror(errno));
-  int failed = fstat(descriptor, &about);
+  const char *why;
+  int descriptor = open_regular_file(place, O_RDONLY, &about, &why);
+  if (descriptor < 0) return hdf5_fail(file, SCION_WORLD, "%s", why);
   close(descriptor);
-  return failed || !S_ISREG(about.st_mode) ? hdf5_fail(file, SCION_WORLD, "not a regular file") : SCION_OK;
+  return SCION_OK;
 }
 
 scion_status hdf5_open(scion_hdf5 *file) {

@@ -90,8 +90,10 @@ scion_status scion_row_file_open(scion_row_file **result, const char *path, size
   if (!file) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
   *file = (scion_row_file){.descriptor = -1, .path = strdup(path), .row_bytes = row_bytes};
   scion_status status = file->path ? SCION_OK : scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
-  if (status == SCION_OK) file->descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (status == SCION_OK && file->descriptor < 0) status = fail(file, "cannot be opened", errno);
+  struct stat about;
+  const char *why;
+  if (status == SCION_OK) file->descriptor = open_regular_file(path, O_RDWR | O_CREAT, &about, &why);
+  if (status == SCION_OK && file->descriptor < 0) status = scion_fail(SCION_WORLD, "%s: cannot be opened: %s", path, why);
   if (status == SCION_OK) status = lock(file);
   if (status == SCION_OK) {
     status = begin(file);
@@ -140,7 +142,11 @@ static uint64_t checksum(const scion_row_file *file, const unsigned char key[SCI
 scion_status scion_row_file_read(const scion_row_file *file, int64_t record, const unsigned char key[SCION_HASH_BYTES], void *row) {
   unsigned char head[HEAD];
   bool whole;
-  scion_status status = read_at(file, head, HEAD, place_of(file, record), &whole);
+  int64_t count;
+  scion_status status = scion_row_file_count(file, &count);
+  if (status == SCION_OK && (record < 0 || record >= count))
+    return scion_fail(SCION_WORLD, "%s: there is no row %lld", file->path, (long long)record);
+  if (status == SCION_OK) status = read_at(file, head, HEAD, place_of(file, record), &whole);
   if (status == SCION_OK && whole) status = read_at(file, row, file->row_bytes, place_of(file, record) + HEAD, &whole);
   if (status != SCION_OK) return status;
   uint64_t sum = checksum(file, key, row);

@@ -117,12 +117,11 @@ scion_status scion_zip_open(scion_zip **result, const char *path) {
   struct stat about;
   scion_status status = SCION_OK;
   zip_error_init(&file->error);
-  file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would keep us waiting */
-  if (file->descriptor < 0 || fstat(file->descriptor, &about) != 0)
-    status = scion_fail(SCION_WORLD, "%s: %s", path, strerror(errno));
-  else if (!S_ISREG(about.st_mode))
-    status = scion_fail(SCION_WORLD, "%s: not a regular file", path);
-  if (status == SCION_OK) {
+  const char *why;
+  file->descriptor = open_regular_file(path, O_RDONLY, &about, &why);
+  if (file->descriptor < 0) {
+    status = scion_fail(SCION_WORLD, "%s: %s", path, why);
+  } else {
     file->size = (uint64_t)about.st_size;
     status = open_archive(file);
   }

@@ -1,13 +1,9 @@
 /* Whole files in and out of memory, and the buffers they are held in. */
+#include "files/read_file.h"
 #include "image.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 scion_status image_buffer_reserve(image_buffer *buffer, size_t bytes) {
   if (bytes <= buffer->capacity) return SCION_OK;
@@ -42,24 +38,13 @@ scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t 
 
 #define MAX_FILE ((off_t)1 << 30)
 
-static scion_status read_all(int file, image_buffer *bytes, size_t *size) {
-  struct stat about;
-  if (fstat(file, &about) != 0) return scion_fail(SCION_WORLD, "%s", strerror(errno));
-  if (S_ISDIR(about.st_mode)) return scion_fail(SCION_WORLD, "is a folder, not an image");
-  if (!S_ISREG(about.st_mode)) return scion_fail(SCION_WORLD, "is not a regular file");
-  if (about.st_size == 0) return scion_fail(SCION_WORLD, "the file is empty");
-  if (about.st_size > MAX_FILE) return scion_fail(SCION_WORLD, "the file is too large for an image: %lld bytes", (long long)about.st_size);
-  scion_status status = image_buffer_reserve(bytes, (size_t)about.st_size);
+static scion_status read_all(int file, off_t length, image_buffer *bytes, size_t *size) {
+  if (length == 0) return scion_fail(SCION_WORLD, "the file is empty");
+  if (length > MAX_FILE) return scion_fail(SCION_WORLD, "the file is too large for an image: %lld bytes", (long long)length);
+  scion_status status = image_buffer_reserve(bytes, (size_t)length);
   if (status != SCION_OK) return status;
-  *size = 0;
-  while (*size < (size_t)about.st_size) {
-    ssize_t got = read(file, bytes->data + *size, (size_t)about.st_size - *size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return scion_fail(SCION_WORLD, "%s", strerror(errno));
-    if (got == 0) break; /* it became shorter meanwhile: the decoder will tell */
-    *size += (size_t)got;
-  }
-  return SCION_OK;
+  /* where it became shorter meanwhile, the decoder will tell */
+  return read_file_at(file, bytes->data, (size_t)length, 0, size) ? SCION_OK : scion_fail(SCION_WORLD, "%s", strerror(errno));
 }
 
 image_stamp image_stamp_of(const char *path) {
@@ -74,9 +59,11 @@ image_stamp image_stamp_of(const char *path) {
 }
 
 scion_status image_read_file(const char *path, image_buffer *bytes, size_t *size) {
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe of that name must not block a worker */
-  if (file < 0) return scion_fail(SCION_WORLD, "%s", strerror(errno));
-  scion_status status = read_all(file, bytes, size);
+  struct stat about;
+  const char *why;
+  int file = open_regular_file(path, O_RDONLY, &about, &why);
+  if (file < 0) return scion_fail(SCION_WORLD, "%s", why);
+  scion_status status = read_all(file, about.st_size, bytes, size);
   close(file);
   return status;
 }

@@ -1,17 +1,41 @@
 /* The last failure of each thread, as one sentence. */
 #include "scion.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-static _Thread_local char message[1024];
+/* Not _Thread_local: the memory for that is taken at a thread's first use of it, and where there is none the C library ends the
+ * process. Here such a thread has a sentence all the same. */
+#define MESSAGE_SIZE 1024
+static pthread_key_t key;
+static bool have_key;
+static void make_key(void) { have_key = pthread_key_create(&key, free) == 0; }
 
-const char *scion_error_message(void) { return message; }
+/* This thread's buffer, made at its first failure; NULL where there is no memory for it. */
+static char *buffer(bool make) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, make_key);
+  if (!have_key) return NULL;
+  char *message = pthread_getspecific(key);
+  if (message || !make || !(message = calloc(1, MESSAGE_SIZE))) return message;
+  if (pthread_setspecific(key, message) == 0) return message;
+  free(message);
+  return NULL;
+}
+
+const char *scion_error_message(void) {
+  const char *message = buffer(false);
+  return message ? message : "out of memory, also for telling what failed";
+}
 
 scion_status scion_fail(scion_status status, const char *format, ...) {
+  char *message = buffer(true);
+  if (!message) return status;
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(message, sizeof message, format, arguments);
+  vsnprintf(message, MESSAGE_SIZE, format, arguments);
   va_end(arguments);
   return status;
 }

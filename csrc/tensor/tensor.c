@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static _Atomic size_t live_bytes;
 
@@ -42,9 +43,15 @@ static void *allocate(size_t bytes, void **memory) {
 #endif
 }
 
+/* Bytes of memory that the machine has, or as many as there can be where it does not tell. */
+static size_t machine_bytes(void) {
+  long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  return pages > 0 && page > 0 ? (size_t)pages * (size_t)page : SIZE_MAX;
+}
+
 scion_storage *scion_storage_new(size_t bytes) {
-  size_t rounded = bytes > SIZE_MAX - SCION_ALIGNMENT ? 0 : (bytes + SCION_ALIGNMENT - 1) / SCION_ALIGNMENT * SCION_ALIGNMENT;
-  if (rounded == 0) rounded = bytes == 0 ? SCION_ALIGNMENT : 0;
+  bool possible = bytes <= SIZE_MAX / 4 && bytes + scion_storage_live_bytes() <= machine_bytes();
+  size_t rounded = !possible ? 0 : bytes == 0 ? SCION_ALIGNMENT : (bytes + SCION_ALIGNMENT - 1) / SCION_ALIGNMENT * SCION_ALIGNMENT;
   scion_storage *storage = rounded ? malloc(sizeof *storage) : NULL;
   void *memory = NULL, *data = storage ? allocate(rounded, &memory) : NULL;
   if (!data) {
@@ -69,30 +76,44 @@ void scion_storage_release(scion_storage *storage) {
   free(storage);
 }
 
-scion_status scion_tensor_new(scion_tensor *t, scion_dtype dtype, int dims, const int64_t *shape) {
-  *t = (scion_tensor){.dtype = dtype, .dims = dims, .row_stride = 1};
+scion_status scion_shape_check(scion_dtype dtype, int dims, const int64_t *shape, int64_t *bytes) {
   if (dims < 0 || dims > SCION_MAX_DIMS)
     return scion_fail(SCION_MISUSE, "a tensor has 0 to %d dimensions, not %d", SCION_MAX_DIMS, dims);
-  size_t bytes = scion_dtype_size(dtype);
+  int64_t product = (int64_t)scion_dtype_size(dtype);
+  bool empty = false, fits = true;
   for (int i = 0; i < dims; i++) {
     if (shape[i] < 0) return scion_fail(SCION_MISUSE, "dimension %d of a tensor is negative: %lld", i + 1, (long long)shape[i]);
-    t->shape[i] = shape[i];
+    if (shape[i] == 0)
+      empty = true;
+    else
+      fits = fits && !__builtin_mul_overflow(product, shape[i], &product);
   }
-  for (int i = 0; i < dims; i++) /* zero first, so that 0 x huge is empty rather than too large */
-    if (shape[i] == 0) bytes = 0;
-  for (int i = 0; i < dims && bytes; i++)
-    if (!scion_multiply_sizes(bytes, (size_t)shape[i], &bytes) || bytes > (size_t)INT64_MAX)
-      return scion_fail(SCION_NO_MEMORY, "a tensor of that shape has more bytes than memory can address");
-  t->row_stride = dims ? shape[dims - 1] : 1;
-  t->storage = scion_storage_new(bytes);
+  if (!fits || product > INT64_MAX - SCION_ALIGNMENT)
+    return scion_fail(SCION_NO_MEMORY, "a tensor of that shape has more bytes than memory can address");
+  if (empty && product > SCION_MAX_EMPTY)
+    return scion_fail(SCION_MISUSE, "a tensor without elements has too large sizes beside the 0: their product may be %lld",
+                      (long long)SCION_MAX_EMPTY);
+  *bytes = empty ? 0 : product;
+  return SCION_OK;
+}
+
+scion_status scion_tensor_new(scion_tensor *t, scion_dtype dtype, int dims, const int64_t *shape) {
+  int64_t bytes;
+  *t = (scion_tensor){.dtype = dtype, .row_stride = 1};
+  scion_status status = scion_shape_check(dtype, dims, shape, &bytes);
+  if (status != SCION_OK) return status;
+  t->storage = scion_storage_new((size_t)bytes);
   if (!t->storage) return SCION_NO_MEMORY;
   t->data = t->storage->data;
+  t->dims = dims;
+  for (int i = 0; i < dims; i++) t->shape[i] = shape[i];
+  t->row_stride = scion_tensor_channels(t);
   return SCION_OK;
 }
 
 void scion_tensor_release(scion_tensor *t) {
   scion_storage_release(t->storage);
-  *t = (scion_tensor){.dtype = t->dtype};
+  *t = (scion_tensor){.dtype = t->dtype, .dims = 1};
 }
 
 int64_t scion_tensor_channels(const scion_tensor *t) { return t->dims ? t->shape[t->dims - 1] : 1; }
@@ -186,7 +207,7 @@ scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accum
 
 scion_status scion_tensor_fill(scion_tensor *t, double value) {
   int64_t rows = scion_tensor_rows(t), width = scion_tensor_channels(t);
-  for (int64_t r = 0; r < rows; r++)
+  for (int64_t r = 0; r < rows && width > 0; r++)
     for (int64_t c = 0; c < width; c++) element_store(t->data, t->dtype, r * t->row_stride + c, value);
   return SCION_OK;
 }

@@ -48,6 +48,9 @@ scion_status scion_tensor_reshape(const scion_tensor *x, int dims, const int64_t
     known *= sizes[open];
   }
   if (known != elements) return reshape_misfit(x, dims, shape);
+  int64_t bytes;
+  scion_status possible = scion_shape_check(x->dtype, dims, sizes, &bytes); /* one of no elements can be of any shape */
+  if (possible != SCION_OK) return possible;
   bool keeps_rows = x->dims && dims && sizes[dims - 1] == x->shape[x->dims - 1];
   if (scion_tensor_contiguous(x) || keeps_rows) {
     *y = view_of(x);

@@ -101,9 +101,9 @@ describe("safetensors", function()
     it("closes once or often, and is not used afterwards", function()
       file:close()
       file:close()
-      assert.has_error(function() file:header() end, "attempt to use a closed safetensors file")
+      assert.has_error(function() file:header() end, "the safetensors file was closed")
       do local inner <close> = core.safetensors_open(support.fixtures .. "python.safetensors") file = inner end
-      assert.has_error(function() file:read "f32" end, "attempt to use a closed safetensors file")
+      assert.has_error(function() file:read "f32" end, "the safetensors file was closed")
     end)
   end)
 

@@ -1,0 +1,192 @@
+/* core.run, which executes one kernel at once; how a step's table is read; and what Lua asks of the kernels. */
+#include "binding.h"
+
+/* ---- options */
+
+/* Raises the core's message with the kernel's name before it. */
+static void check(lua_State *L, const scion_kernel *kernel, scion_status status) {
+  if (status != SCION_OK) luaL_error(L, "%s: %s", kernel->name, scion_error_message());
+}
+
+/* The pair at window[name], such as {2, 3}; window is an absolute index. */
+static void read_pair(lua_State *L, int window, const char *name, int pair[2]) {
+  if (lua_getfield(L, window, name) != LUA_TTABLE) luaL_error(L, "a window needs '%s', a pair such as {2, 3}", name);
+  for (int i = 0; i < 2; i++) {
+    int whole;
+    lua_rawgeti(L, -1, i + 1);
+    lua_Integer value = lua_tointegerx(L, -1, &whole);
+    if (!whole || value < 0 || value > SCION_MAX_WINDOW)
+      luaL_error(L, "a window's '%s' is a pair of whole numbers up to %d", name, SCION_MAX_WINDOW);
+    pair[i] = (int)value;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* Reads the table on top of the stack; what it holds is still to be checked. */
+static scion_window read_window(lua_State *L) {
+  scion_window window;
+  int index = lua_gettop(L);
+  if (!lua_istable(L, index)) luaL_error(L, "a window is a table, not a %s", luaL_typename(L, index));
+  read_pair(L, index, "kernel", window.kernel);
+  read_pair(L, index, "stride", window.stride);
+  read_pair(L, index, "dilation", window.dilation);
+  read_pair(L, index, "before", window.before);
+  read_pair(L, index, "after", window.after);
+  return window;
+}
+
+static double number_on_top(lua_State *L, const scion_kernel *kernel, const scion_option *option) {
+  int number;
+  double value = lua_tonumberx(L, -1, &number);
+  if (!number) luaL_error(L, "%s: the option '%s' wants a number, not a %s", kernel->name, option->name, luaL_typename(L, -1));
+  return value;
+}
+
+/* Reads the value on top of the stack as that option. */
+static void read_option(lua_State *L, const scion_kernel *kernel, const scion_option *option, scion_options *options) {
+  switch (option->kind) {
+    case SCION_OPTION_FLAG: check(L, kernel, scion_option_set_whole(options, option, lua_toboolean(L, -1))); break;
+    case SCION_OPTION_INT:
+    case SCION_OPTION_WHOLE:
+    case SCION_OPTION_WORD: {
+      int whole;
+      lua_Integer value = lua_tointegerx(L, -1, &whole);
+      if (!whole) luaL_error(L, "%s: the option '%s' is not a whole number", kernel->name, option->name);
+      check(L, kernel, scion_option_set_whole(options, option, value));
+      break;
+    }
+    case SCION_OPTION_NUMBER: check(L, kernel, scion_option_set_number(options, option, number_on_top(L, kernel, option))); break;
+    case SCION_OPTION_CHOICE:
+      if (lua_type(L, -1) != LUA_TSTRING)
+        luaL_error(L, "%s: the option '%s' wants a name, not a %s", kernel->name, option->name, luaL_typename(L, -1));
+      check(L, kernel, scion_option_set_word(options, option, lua_tostring(L, -1)));
+      break;
+    case SCION_OPTION_TRIPLE: {
+      double triple[3];
+      if (!lua_istable(L, -1)) luaL_error(L, "%s: the option '%s' wants three numbers", kernel->name, option->name);
+      for (int i = 0; i < 3; i++) {
+        lua_rawgeti(L, -1, i + 1);
+        triple[i] = number_on_top(L, kernel, option);
+        lua_pop(L, 1);
+      }
+      check(L, kernel, scion_option_set_triple(options, option, triple));
+      break;
+    }
+    case SCION_OPTION_WINDOW: {
+      scion_window window = read_window(L);
+      check(L, kernel, scion_option_set_window(options, option, &window));
+    }
+  }
+}
+
+const scion_kernel *scion_check_kernel(lua_State *L, int index, scion_options *options) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 8, NULL);
+  const char *name = lua_rawgeti(L, index, 1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  const scion_kernel *kernel = name ? scion_kernel_named(name) : NULL;
+  if (!kernel) luaL_error(L, "unknown operation '%s'", name ? name : luaL_typename(L, -1));
+  lua_pop(L, 1);
+  *options = (scion_options)SCION_DEFAULT_OPTIONS;
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING) continue; /* the kernel's name */
+    const char *key = lua_tostring(L, -2);
+    if (scion_kernel_operand(kernel, key) >= 0) continue;
+    const scion_option *option = scion_kernel_option(kernel, key);
+    if (!option) luaL_error(L, "%s has no operand or option '%s'", kernel->name, key);
+    read_option(L, kernel, option, options);
+  }
+  return kernel;
+}
+
+/* ---- functions */
+
+/* core.run{ "add_forward", a = t, b = u, y = v, activation = "relu" }: executes one kernel now */
+static int core_run(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  scion_options options;
+  scion_tensor *tensors[SCION_MAX_OPERANDS];
+  const scion_kernel *kernel = scion_check_kernel(L, 1, &options);
+  luaL_checkstack(L, kernel->count + 2, NULL);
+  for (int i = 0; i < kernel->count; i++) { /* the tensors stay on the stack, and so alive */
+    lua_pushstring(L, kernel->operands[i].name);
+    lua_rawget(L, 1);
+    tensors[i] = scion_test_tensor(L, -1);
+    if (!tensors[i] && !lua_isnil(L, -1))
+      return luaL_error(L, "%s: operand '%s' must be a tensor, not %s", kernel->name, kernel->operands[i].name, luaL_typename(L, -1));
+  }
+  for (int i = 0; i < kernel->count; i++) scion_check(L, scion_operand_check(kernel, i, tensors[i]));
+  scion_check(L, scion_kernel_run(kernel, tensors, &options));
+  return 0;
+}
+
+/* core.kernels() -> { name = { {name =, optional =, written =, f32 = whether it may be that, bf16 =, u8 =, i32 =}, .. } }: each kernel
+ * with its operands in order */
+static int core_kernels(lua_State *L) {
+  const scion_kernel *kernel;
+  lua_newtable(L);
+  for (size_t k = 0; (kernel = scion_kernel_at(k)); k++) {
+    lua_createtable(L, kernel->count, 0);
+    for (int i = 0; i < kernel->count; i++) {
+      const scion_operand *o = &kernel->operands[i];
+      lua_createtable(L, 0, 3 + SCION_DTYPES);
+      lua_pushstring(L, o->name), lua_setfield(L, -2, "name");
+      lua_pushboolean(L, o->optional), lua_setfield(L, -2, "optional");
+      lua_pushboolean(L, o->written), lua_setfield(L, -2, "written");
+      for (int d = 0; d < SCION_DTYPES; d++)
+        lua_pushboolean(L, o->dtypes >> d & 1), lua_setfield(L, -2, scion_dtype_name((scion_dtype)d));
+      lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, kernel->name);
+  }
+  return 1;
+}
+
+/* core.conv2d_packed(kernel, transposed) -> number of elements of the packed tensor */
+static int core_conv2d_packed(lua_State *L) {
+  lua_pushinteger(L, scion_conv2d_packed_elements(scion_check_tensor(L, 1), lua_toboolean(L, 2)));
+  return 1;
+}
+
+/* core.winograd_fits(window) -> whether minimal filtering does windows of that kind */
+static int core_winograd_fits(lua_State *L) {
+  lua_settop(L, 1);
+  scion_window window = read_window(L);
+  scion_check(L, scion_window_check(&window));
+  lua_pushboolean(L, scion_winograd_fits(&window));
+  return 1;
+}
+
+/* core.winograd_packed(kernel, transposed) -> number of elements of the tensor packed for minimal filtering */
+static int core_winograd_packed(lua_State *L) {
+  lua_pushinteger(L, scion_winograd_packed_elements(scion_check_tensor(L, 1), lua_toboolean(L, 2)));
+  return 1;
+}
+
+/* core.conv2d_bf16_packed(kernel) -> number of elements of the tensor packed in bf16 */
+static int core_conv2d_bf16_packed(lua_State *L) {
+  lua_pushinteger(L, scion_conv2d_bf16_packed_elements(scion_check_tensor(L, 1)));
+  return 1;
+}
+
+/* core.bf16() -> how products of bf16 are computed: "f32", where the CPU has no instruction for them, "avx512bf16", "amx" */
+static int core_bf16(lua_State *L) {
+  lua_pushstring(L, scion_bf16_name(scion_bf16_in_use()));
+  return 1;
+}
+
+/* core.finite(t) -> whether every element of an f32 tensor is a finite number */
+static int core_finite(lua_State *L) {
+  bool finite = false;
+  scion_check(L, scion_all_finite(scion_check_tensor(L, 1), &finite));
+  lua_pushboolean(L, finite);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"run", core_run}, {"kernels", core_kernels}, {"conv2d_packed", core_conv2d_packed},
+                                     {"winograd_packed", core_winograd_packed}, {"winograd_fits", core_winograd_fits},
+                                     {"conv2d_bf16_packed", core_conv2d_bf16_packed}, {"bf16", core_bf16},
+                                     {"finite", core_finite}, {NULL, NULL}};
+
+void scion_open_kernels(lua_State *L) { luaL_setfuncs(L, functions, 0); }

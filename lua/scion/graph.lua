@@ -30,6 +30,17 @@ function graph.order(output)
   return finished
 end
 
+--- The layers that have parameters, in order.
+---@param order scion.Node[]
+---@return scion.Layer[]
+function graph.layers(order)
+  local layers = {}
+  for _, node in ipairs(order) do
+    if #node.layer.parameters > 0 then layers[#layers + 1] = node.layer end
+  end
+  return layers
+end
+
 --- The weights of all layers that `output` depends on.
 ---@param output scion.Node
 ---@return scion.Tensor[]

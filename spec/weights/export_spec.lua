@@ -1,5 +1,6 @@
 -- What model:export writes, read back by the readers of PyTorch's and Keras's layouts.
 local core = require "scion.core"
+local graph = require "scion.graph"
 local export = require "scion.weights.export"
 local keras = require "scion.weights.keras"
 local layer = require "scion.layer"
@@ -106,14 +107,6 @@ describe("every architecture", function()
     return layer.without_initial_values(function() return scion.models[name] { top = true, variant = variant } end)
   end
 
-  local function layers_of(model)
-    local list = {}
-    for _, node in ipairs(model.order) do
-      if #node.layer.parameters > 0 then list[#list + 1] = node.layer end
-    end
-    return list
-  end
-
   --- "kernel:3x3x3x32 bias:32"
   local function weights_text(exported)
     local parts = {}
@@ -159,7 +152,7 @@ describe("every architecture", function()
           once(exported.name)
           assert.is_nil(exported.name:find "/")
         end
-        local arrays = torchvision.expected(layers_of(model))
+        local arrays = torchvision.expected(graph.layers(model.order))
         for _, a in ipairs(arrays) do once(a.name) end
         local known = (golden[variant.name][architecture.name] or {})
         if variant.name == "torchvision" then check_torchvision(arrays, known.arrays) end
@@ -178,7 +171,7 @@ describe("every architecture", function()
         local model = scion.models[name](options)
         model:export(path)
         options.weights = path
-        local expected, found = layers_of(model), layers_of(scion.models[name](options))
+        local expected, found = graph.layers(model.order), graph.layers(scion.models[name](options).order)
         for i, l in ipairs(expected) do
           for k, p in ipairs(l.parameters) do assert(p.tensor:equal(found[i].parameters[k].tensor), path .. l.name) end
         end

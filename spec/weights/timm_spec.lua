@@ -1,5 +1,6 @@
 -- timm's names: each weight of a network has the one that timm's own network gives it.
 local core = require "scion.core"
+local graph = require "scion.graph"
 local rule = dofile "spec/models/rule.lua"
 local scion = require "scion"
 local support = dofile "spec/files/support.lua"
@@ -8,18 +9,12 @@ local torchvision = require "scion.weights.torchvision"
 
 local golden = core.json_decode(support.slurp "spec/fixtures/models/timm.json")
 
-local function layers_of(model)
-  local layers = {}
-  for _, node in ipairs(model.order) do layers[#layers + 1] = node.layer end
-  return layers
-end
-
 describe("timm's names", function()
   teardown(support.done)
 
   for name, expected in pairs(golden) do
     it("fit " .. name, function()
-      local layers = layers_of(scion.models[name] { top = true, variant = name:find "^[em]" and "torchvision" or nil })
+      local layers = graph.layers(scion.models[name]({ top = true, variant = name:find "^[em]" and "torchvision" or nil }).order)
       local theirs = name:find "^vgg" and "pre_logits.fc1.weight" or name:find "^[em]" and "conv_stem.weight" or "conv1.weight"
       local before, lines = torchvision.expected(layers), {}
       for i, weight in ipairs(timm.rename(torchvision.expected(layers), { { name = theirs } })) do
@@ -34,8 +29,8 @@ describe("timm's names", function()
     local path <close> = setmetatable({ name = os.tmpname() }, { __close = function(self) os.remove(self.name) end })
     local options = { top = true, input = 32, classes = 3, variant = "torchvision" }
     local model = scion.models.efficientnet_b0(options)
-    local expected = torchvision.expected(layers_of(model))
-    local arrays = torchvision.tensors(layers_of(model))
+    local expected = torchvision.expected(graph.layers(model.order))
+    local arrays = torchvision.tensors(graph.layers(model.order))
     for i, weight in ipairs(timm.rename(expected, { { name = "conv_stem.weight" } })) do arrays[i].name = weight.name end
     assert(core.safetensors_write(path.name, arrays, { format = "pt" }))
     options.weights, options.preprocess = path.name, "torch"

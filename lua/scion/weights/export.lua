@@ -1,18 +1,11 @@
 --- A model's weights for PyTorch and for Keras.
 local check = require "scion.check"
 local core = require "scion.core"
+local graph = require "scion.graph"
 
 local export = {}
 
 local most_attribute = 64512 -- bytes: what an object's header in HDF5 has room for; Keras cuts longer lists as below
-
-local function layers_of(model)
-  local layers = {}
-  for _, node in ipairs(model.order) do
-    if #node.layer.parameters > 0 then layers[#layers + 1] = node.layer end
-  end
-  return layers
-end
 
 local libraries = { keras = "Keras", torchvision = "torchvision" }
 
@@ -34,7 +27,7 @@ local function notice_variant(model, publisher, path)
 end
 
 local function to_safetensors(model, path)
-  local written, message = core.safetensors_write(path, require("scion.weights.torchvision").tensors(layers_of(model)), { format = "pt", variant = model.variant })
+  local written, message = core.safetensors_write(path, require("scion.weights.torchvision").tensors(graph.layers(model.order)), { format = "pt", variant = model.variant })
   if not written then check.raise(message) end
 end
 
@@ -57,7 +50,7 @@ end
 ---@return { name: string, weights: { name: string, tensor: scion.Tensor }[] }[]
 function export.keras_layers(model)
   local publisher_name, list = require("scion.models.builder").publisher_name, {}
-  for i, layer in ipairs(layers_of(model)) do
+  for i, layer in ipairs(graph.layers(model.order)) do
     local name, weights = publisher_name(layer, "keras"), {}
     for k, p in ipairs(layer.parameters) do
       local kernel = layer.kind == "depthwise_conv2d" and p.name == "kernel" and "depthwise_kernel" or p.name

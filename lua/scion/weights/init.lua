@@ -2,6 +2,7 @@
 --- with torchvision's names.
 local check = require "scion.check"
 local core = require "scion.core"
+local graph = require "scion.graph"
 local identify = require "scion.weights.identify"
 local match = require "scion.weights.match"
 local options = require "scion.options"
@@ -102,11 +103,7 @@ local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, sa
 ---@return scion.WeightsReport report what was loaded and what was not; tostring gives it as text
 function weights.load(model, path, given)
   local strict = options.check("weights.load", given, { strict = true }).strict
-  local layers = {}
-  for _, node in ipairs(model.order) do
-    if #node.layer.parameters > 0 then layers[#layers + 1] = node.layer end
-  end
-  return readers[format_of(path)](path, layers, strict)
+  return readers[format_of(path)](path, graph.layers(model.order), strict)
 end
 
 return weights

@@ -34,8 +34,9 @@ end
 --- Bytes of a shape's elements. Raises as shape.elements does.
 ---@param sizes integer[]
 ---@param dtype "f32"|"bf16"|"u8"|"i32"
+---@param what? string
 ---@return integer
-function shape.bytes(sizes, dtype) return shape.elements(sizes) * shape.dtype_bytes[dtype] end
+function shape.bytes(sizes, dtype, what) return shape.elements(sizes, what) * shape.dtype_bytes[dtype] end
 
 --- {224, 224, 3} as "224x224x3".
 ---@param sizes integer[]

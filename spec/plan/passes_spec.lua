@@ -1,6 +1,9 @@
 -- The passes of a plan, each by what it leaves behind.
 local core = require "scion.core"
 local files = dofile "spec/support/files.lua"
+local filtering = require "scion.ir.filtering"
+local key = require "scion.cache.key"
+local machine = require "scion.machine"
 local scion = require "scion"
 local shape = require "scion.shape"
 local kernels = dofile("spec/support/plans.lua").kernels
@@ -24,6 +27,17 @@ end
 local function plan(model, mode)
   return model:plan_for { mode = mode or "train", batch = 4, input_dtype = "u8", loss = "categorical" }
 end
+
+describe("a request", function()
+  it("for a batch too large to count is refused", function()
+    local model = network()
+    for _, batch in ipairs { 1 << 62, 1 << 40 } do
+      local ok, message = pcall(model.plan_for, model, { mode = "infer", batch = batch, input_dtype = "u8" })
+      assert.is_false(ok)
+      assert.matches("a batch of " .. batch .. "x8x8x3 has more than 2^40 elements", message, 1, true)
+    end
+  end)
+end)
 
 describe("the frontier", function()
   it("keeps backward above it, and weight gradients to what trains", function()
@@ -71,6 +85,37 @@ describe("minimal filtering", function()
     assert.is_nil(kernels(plan(wide(3, { dilation = 2 }))).winograd_forward)
     assert.is_nil(kernels(plan(wide(5, {}))).winograd_forward)
     assert.is_nil(kernels(plan(network())).winograd_forward) -- four channels
+  end)
+
+  it("follows from the machine's costs, and the names of cached values tell it", function()
+    local function names_and_kernels()
+      scion.seed(7)
+      local model = wide(3, { padding = "same" })
+      return key.of_node(model.output, "f32"), kernels(plan(model))
+    end
+    local costs <close> = setmetatable({ least_gain = machine.filtering.least_gain }, { __close = function(self)
+      machine.filtering.least_gain = self.least_gain
+    end })
+    local name, count = names_and_kernels()
+    assert.equal(name, (names_and_kernels()))
+    assert.equal(1, count.winograd_forward)
+    machine.filtering.least_gain = 2 * costs.least_gain
+    local other, without = names_and_kernels()
+    assert.is_nil(without.winograd_forward)
+    assert.is_nil(without.winograd_backward_input)
+    assert.is_nil(without.winograd_backward_weights)
+    assert.not_equal(name, other)
+  end)
+
+  it("is compared with plain sums by what both have to compute", function()
+    local window = { kernel = { 3, 1 }, stride = { 1, 1 }, dilation = { 1, 1 }, before = { 1, 0 }, after = { 1, 0 } }
+    local counts = filtering.counts(window, { 10, 7, 2 }, { 10, 7, 5 })
+    assert.same({ plain = 10 * 7 * 3 * 2 * 5, products = 6 * 3 * 7 * 2 * 5, transforms = 6 * 3 * 7 * (2 + 5), weights = 6 * 2 * 5 }, counts)
+    local gain = filtering.gain(window, { 10, 7, 2 }, { 10, 7, 5 }, { plain = 2, product = 1, transform = 0, weight = 3 })
+    assert.equal(2 * 2100 / (1260 + 3 * 60), gain)
+    window.stride = { 2, 2 }
+    assert.is_nil(filtering.counts(window, { 10, 7, 2 }, { 5, 4, 5 }))
+    assert.equal(0, filtering.gain(window, { 10, 7, 2 }, { 5, 4, 5 }, machine.filtering.forward))
   end)
 
   it("shows in the predicted speed, and not in the multiply-adds", function()

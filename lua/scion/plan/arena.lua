@@ -7,7 +7,7 @@ local alignment = 64 -- bytes: a line of the caches
 
 --- Bytes of a value for a whole batch, in whole lines of the caches.
 local function bytes(v, capacity)
-  local n = shape.bytes({ v.fixed and 1 or capacity, table.unpack(v.shape) }, v.dtype)
+  local n = shape.bytes({ v.fixed and 1 or capacity, table.unpack(v.shape) }, v.dtype, "a batch")
   return (n + alignment - 1) // alignment * alignment
 end
 

@@ -89,6 +89,22 @@ lua_Integer scion_check_list(lua_State *L, int index);
 /* The whole number at that argument, in low .. high; what names it in the error. */
 lua_Integer scion_check_range(lua_State *L, int argument, lua_Integer low, lua_Integer high, const char *what);
 
+/* ---- mistakes (misuse.c). A function is called in messages as its first upvalue says, if that is a string: "t:get", "a + b". */
+
+/* Raises the string on top of the stack, with the line of the user's script in front. */
+int scion_raise(lua_State *L);
+/* Raises a message, as for lua_pushfstring, after the function's name. */
+int scion_misuse(lua_State *L, const char *format, ...);
+/* Pushes, and returns, the value at that index in words. */
+const char *scion_show(lua_State *L, int index);
+/* Raises that the argument is not `what`, "a tensor". */
+int scion_mistyped(lua_State *L, int argument, const char *what);
+/* Raises that a tensor has no method of the name at that argument, and which is meant; the methods are on top of the stack. */
+int scion_no_method(lua_State *L, int argument);
+/* The whole number, and any number, at that argument; a string is none. what names the argument: "the axis". */
+lua_Integer scion_check_whole(lua_State *L, int argument, const char *what);
+lua_Number scion_check_number(lua_State *L, int argument, const char *what);
+
 /* The tensor at that argument, or an argument error. */
 scion_tensor *scion_check_tensor(lua_State *L, int argument);
 /* The tensor at that index, or NULL where something else is; raises on one that was closed. */
@@ -101,6 +117,11 @@ scion_tensor *scion_push_handle(lua_State *L);
 scion_tensor *scion_push_tensor(lua_State *L, scion_dtype dtype, int dims, const int64_t *shape);
 /* Collects garbage if `bytes` more would pass the soft limit: for results that the core itself allocates. */
 void scion_collect_before(lua_State *L, size_t bytes);
+/* The tensor at that argument, to be written to: raises on a copy that would be taken for a view, see scion_copied_by. */
+scion_tensor *scion_check_target(lua_State *L, int argument);
+/* Which method copied what it often gives as a view ("slice"), or NULL: writing to that copy would change nothing else, and is refused.
+ * Of a handle that scion_push_handle made. */
+const char **scion_copied_by(scion_tensor *handle);
 /* Adds functions to what a tensor's methods are, or to its metatable for names with two underscores. */
 void scion_add_methods(lua_State *L, const luaL_Reg *methods);
 /* Pushes an element as Lua's integer or number, by dtype. */

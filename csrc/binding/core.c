@@ -2,7 +2,9 @@
 #include "binding.h"
 
 void scion_check(lua_State *L, scion_status status) {
-  if (status != SCION_OK) luaL_error(L, "%s", scion_error_message());
+  if (status == SCION_OK) return;
+  lua_pushstring(L, scion_error_message());
+  scion_raise(L);
 }
 
 int scion_push_result(lua_State *L, scion_status status, int results) {
@@ -16,10 +18,10 @@ int scion_push_result(lua_State *L, scion_status status, int results) {
 }
 
 lua_Integer scion_check_list(lua_State *L, int index) {
-  luaL_checktype(L, index, LUA_TTABLE);
-  if (luaL_getmetafield(L, index, "__len") != LUA_TNIL) luaL_error(L, "a list with a __len of its own is not taken: give a plain table");
+  if (!lua_istable(L, index)) scion_misuse(L, "a list is expected, not %s", scion_show(L, index));
+  if (luaL_getmetafield(L, index, "__len") != LUA_TNIL) scion_misuse(L, "a list with a __len of its own is not taken: give a plain table");
   lua_Unsigned length = lua_rawlen(L, index);
-  if (length > (lua_Unsigned)SCION_MAX_LIST) luaL_error(L, "a list of more than %I entries is not taken", SCION_MAX_LIST);
+  if (length > (lua_Unsigned)SCION_MAX_LIST) scion_misuse(L, "a list of more than %I entries is not taken", SCION_MAX_LIST);
   return (lua_Integer)length;
 }
 

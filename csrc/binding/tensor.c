@@ -11,14 +11,32 @@ void scion_touch(scion_tensor *t) {
 }
 
 scion_tensor *scion_check_tensor(lua_State *L, int argument) {
-  scion_tensor *t = luaL_checkudata(L, argument, SCION_TENSOR);
-  luaL_argcheck(L, t->data, argument, "the tensor was closed");
+  scion_tensor *t = luaL_testudata(L, argument, SCION_TENSOR);
+  if (!t) scion_mistyped(L, argument, "a tensor");
+  if (!t->data) scion_misuse(L, "the tensor was closed");
+  return t;
+}
+
+/* What the userdata holds. */
+typedef struct {
+  scion_tensor t;
+  const char *copied_by;
+} tensor_handle;
+
+const char **scion_copied_by(scion_tensor *handle) { return &((tensor_handle *)(void *)handle)->copied_by; }
+
+scion_tensor *scion_check_target(lua_State *L, int argument) {
+  scion_tensor *t = scion_check_tensor(L, argument);
+  const char *by = *scion_copied_by(t);
+  if (by)
+    scion_misuse(L, "this tensor is a copy, made by t:%s: what is written to it would not reach t. To write to a tensor of its own, take "
+                    "t:%s(...):copy()", by, by);
   return t;
 }
 
 scion_tensor *scion_test_tensor(lua_State *L, int index) {
   scion_tensor *t = luaL_testudata(L, index, SCION_TENSOR);
-  if (t && !t->data) luaL_error(L, "the tensor was closed");
+  if (t && !t->data) scion_misuse(L, "the tensor was closed");
   return t;
 }
 
@@ -26,7 +44,10 @@ scion_tensor *scion_optional_tensor(lua_State *L, int argument) {
   return lua_isnoneornil(L, argument) ? NULL : scion_check_tensor(L, argument);
 }
 
-scion_tensor *scion_push_handle(lua_State *L) { return scion_push_object(L, SCION_TENSOR, sizeof(scion_tensor)); }
+scion_tensor *scion_push_handle(lua_State *L) {
+  tensor_handle *handle = scion_push_object(L, SCION_TENSOR, sizeof *handle);
+  return &handle->t;
+}
 
 /* Lua's collector sees a handle of a hundred bytes where megabytes hang. So before an allocation that would take the bytes
  * held past a soft limit, collect: garbage goes before memory grows. The limit follows what is really alive: a sentinel that
@@ -87,10 +108,10 @@ static int tensor_release(lua_State *L) {
 /* ---- arguments */
 
 scion_dtype scion_check_dtype(lua_State *L, int argument, const char *otherwise) {
-  const char *name = luaL_optstring(L, argument, otherwise);
+  const char *name = lua_isnoneornil(L, argument) && otherwise ? otherwise : lua_type(L, argument) == LUA_TSTRING ? lua_tostring(L, argument) : "";
   for (int dtype = 0; dtype < SCION_DTYPES; dtype++)
     if (strcmp(name, scion_dtype_name((scion_dtype)dtype)) == 0) return (scion_dtype)dtype;
-  luaL_argerror(L, argument, lua_pushfstring(L, "unknown dtype '%s' (f32, bf16, u8 or i32)", name));
+  scion_misuse(L, "a dtype is 'f32', 'bf16', 'u8' or 'i32', not %s", scion_show(L, argument));
   return SCION_F32;
 }
 
@@ -173,7 +194,7 @@ static int core_full(lua_State *L) {
 
 /* core.fill(t, value) -> t */
 static int core_fill(lua_State *L) {
-  scion_tensor *t = scion_check_tensor(L, 1);
+  scion_tensor *t = scion_check_target(L, 1);
   scion_check(L, scion_tensor_fill(t, luaL_checknumber(L, 2)));
   scion_touch(t);
   lua_settop(L, 1);
@@ -183,7 +204,7 @@ static int core_fill(lua_State *L) {
 /* core.copy(source, target, accumulate = false) -> target; converts between dtypes */
 static int core_copy(lua_State *L) {
   const scion_tensor *source = scion_check_tensor(L, 1);
-  scion_tensor *target = scion_check_tensor(L, 2);
+  scion_tensor *target = scion_check_target(L, 2);
   scion_check(L, scion_tensor_copy(source, target, lua_toboolean(L, 3)));
   scion_touch(target);
   lua_settop(L, 2);

@@ -9,7 +9,10 @@ typedef struct {
 } number_space;
 
 static const scion_tensor *check_operand(lua_State *L, int argument, number_space *space) {
-  if (lua_type(L, argument) != LUA_TNUMBER) return scion_check_tensor(L, argument);
+  if (lua_type(L, argument) != LUA_TNUMBER) {
+    if (!luaL_testudata(L, argument, SCION_TENSOR)) scion_mistyped(L, argument, "a tensor or a number");
+    return scion_check_tensor(L, argument);
+  }
   lua_Integer integer = lua_isinteger(L, argument) ? lua_tointeger(L, argument) : INT64_MAX;
   space->i32 = integer >= INT32_MIN && integer <= INT32_MAX ? (int32_t)integer : 0;
   space->f32 = (float)lua_tonumber(L, argument);
@@ -23,7 +26,7 @@ static int binary(lua_State *L, scion_binary_op op) {
   const scion_tensor *a = check_operand(L, 1, &first), *b = check_operand(L, 2, &second);
   int64_t shape[SCION_MAX_DIMS];
   int dims = scion_broadcast_shape(a, b, shape);
-  if (dims < 0) scion_check(L, SCION_MISUSE);
+  if (dims < 0) scion_misuse(L, "%s", scion_error_message());
   scion_check(L, scion_binary(op, a, b, scion_push_tensor(L, scion_binary_dtype(op, a->dtype, b->dtype), dims, shape)));
   return 1;
 }
@@ -58,10 +61,15 @@ static int tensor_exp(lua_State *L) { return unary(L, SCION_OP_EXP, 0, 0); }
 static int tensor_log(lua_State *L) { return unary(L, SCION_OP_LOG, 0, 0); }
 static int tensor_sqrt(lua_State *L) { return unary(L, SCION_OP_SQRT, 0, 0); }
 
+/* a < b, a <= b: Lua would make one truth value of it */
+static int tensor_no_order(lua_State *L) {
+  return scion_misuse(L, "tensors are compared element by element, by a:lt(b), a:le(b), a:gt(b), a:ge(b), a:eq(b) or a:ne(b)");
+}
+
 /* a:clamp(low, high) -> tensor */
 static int tensor_clamp(lua_State *L) {
-  double low = luaL_checknumber(L, 2), high = luaL_checknumber(L, 3);
-  luaL_argcheck(L, low <= high, 3, "the upper bound is below the lower one");
+  double low = scion_check_number(L, 2, "the lower bound"), high = scion_check_number(L, 3, "the upper bound");
+  if (!(low <= high)) scion_misuse(L, "the lower bound, %s, is not below the upper one, %s", scion_show(L, 2), scion_show(L, 3));
   return unary(L, SCION_OP_CLAMP, low, high);
 }
 
@@ -77,9 +85,8 @@ static int reduce(lua_State *L, scion_reduce_op op) {
     scion_push_number(L, dtype, result + base);
     return 1;
   }
-  lua_Integer axis = luaL_checkinteger(L, 2);
-  if (axis < 1 || axis > x->dims)
-    luaL_argerror(L, 2, lua_pushfstring(L, "a tensor of %s has no axis %I", scion_shape_text(x, text, sizeof text), axis));
+  lua_Integer axis = scion_check_whole(L, 2, "the axis");
+  if (axis < 1 || axis > x->dims) scion_misuse(L, "a tensor of %s has no axis %I", scion_shape_text(x, text, sizeof text), axis);
   int64_t shape[SCION_MAX_DIMS];
   for (int i = 0, d = 0; d < x->dims; d++)
     if (d != axis - 1) shape[i++] = x->shape[d];
@@ -111,9 +118,9 @@ static int tensor_matmul(lua_State *L) {
   scion_shape_text(&a, first, sizeof first);
   scion_shape_text(&b, second, sizeof second);
   if (a.dtype != SCION_F32 || b.dtype != SCION_F32)
-    luaL_error(L, "matmul: both tensors are to be f32, not %s and %s", scion_dtype_name(a.dtype), scion_dtype_name(b.dtype));
+    scion_misuse(L, "both tensors are to be f32, not %s and %s; t:to \"f32\" converts", scion_dtype_name(a.dtype), scion_dtype_name(b.dtype));
   if (a.dims < 1 || a.dims > 2 || b.dims < 1 || b.dims > 2 || scion_tensor_channels(&a) != b.shape[0])
-    luaL_error(L, "matmul: %s by %s do not fit", first, second);
+    scion_misuse(L, "matrices of %s and %s do not fit: the columns of the first are the rows of the second", first, second);
   lua_settop(L, 2);
   if (row) a.shape[1] = a.shape[0], a.shape[0] = 1, a.dims = 2, a.row_stride = a.shape[1];
   if (column) b.shape[1] = 1, b.dims = 2, b.row_stride = 1;
@@ -126,7 +133,7 @@ static int tensor_matmul(lua_State *L) {
 
 static const luaL_Reg methods[] = {
   {"__add", tensor_add}, {"__sub", tensor_subtract}, {"__mul", tensor_multiply}, {"__div", tensor_divide}, {"__pow", tensor_power},
-  {"__unm", tensor_negate}, {"pow", tensor_power}, {"eq", tensor_eq}, {"ne", tensor_ne}, {"lt", tensor_lt}, {"le", tensor_le},
+  {"__unm", tensor_negate}, {"__lt", tensor_no_order}, {"__le", tensor_no_order}, {"pow", tensor_power}, {"eq", tensor_eq}, {"ne", tensor_ne}, {"lt", tensor_lt}, {"le", tensor_le},
   {"gt", tensor_gt}, {"ge", tensor_ge}, {"abs", tensor_abs}, {"exp", tensor_exp}, {"log", tensor_log}, {"sqrt", tensor_sqrt},
   {"clamp", tensor_clamp}, {"sum", tensor_sum}, {"mean", tensor_mean}, {"max", tensor_max}, {"min", tensor_min},
   {"argmax", tensor_argmax}, {"matmul", tensor_matmul}, {NULL, NULL}};

@@ -25,7 +25,7 @@ static int fill_new(lua_State *L, bool normal) {
 }
 
 static int fill_old(lua_State *L, bool normal) {
-  scion_tensor *t = scion_check_tensor(L, 1);
+  scion_tensor *t = scion_check_target(L, 1);
   fill(L, t, normal);
   lua_settop(L, 1);
   return 1;

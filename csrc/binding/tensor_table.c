@@ -23,7 +23,7 @@ static int table_shape(lua_State *L, int64_t shape[SCION_MAX_DIMS]) {
   int dims = 0;
   lua_pushvalue(L, 1);
   while (lua_istable(L, -1)) {
-    luaL_argcheck(L, dims < SCION_MAX_DIMS, 1, "a tensor has at most 6 dimensions");
+    if (dims == SCION_MAX_DIMS) scion_misuse(L, "a tensor has at most 6 dimensions");
     shape[dims++] = scion_check_list(L, -1);
     if (shape[dims - 1] == 0) break;
     lua_rawgeti(L, -1, 1);
@@ -38,7 +38,8 @@ static void fill_from(lua_State *L, scion_tensor *t, int depth, int64_t first) {
   if (depth == t->dims) {
     if (lua_type(L, -1) != LUA_TNUMBER) {
       push_place(L, t, depth, first);
-      luaL_argerror(L, 1, lua_pushfstring(L, "element %s is a %s, not a number", lua_tostring(L, -1), luaL_typename(L, -2)));
+      const char *place = lua_tostring(L, -1);
+      scion_misuse(L, "element %s is %s, not a number", place, scion_show(L, -2));
     }
     scion_tensor_set(t, first, lua_tonumber(L, -1));
     return;
@@ -48,10 +49,10 @@ static void fill_from(lua_State *L, scion_tensor *t, int depth, int64_t first) {
   lua_Integer length = lua_istable(L, -1) ? scion_check_list(L, -1) : -1;
   if (length != size) {
     push_place(L, t, depth, first);
-    luaL_argerror(L, 1, length < 0 ? lua_pushfstring(L, "the table is ragged: %s is a %s where others are tables of %I",
-                                                     lua_tostring(L, -1), luaL_typename(L, -2), (lua_Integer)size)
-                                   : lua_pushfstring(L, "the table is ragged: %s has %I elements where the first has %I",
-                                                     lua_tostring(L, -1), length, (lua_Integer)size));
+    const char *place = lua_tostring(L, -1);
+    if (length < 0)
+      scion_misuse(L, "the table is ragged: %s is %s where others are tables of %I", place, scion_show(L, -2), (lua_Integer)size);
+    scion_misuse(L, "the table is ragged: %s has %I elements where the first has %I", place, length, (lua_Integer)size);
   }
   luaL_checkstack(L, 4, "nested tables");
   for (int64_t i = 0; i < size; i++) {
@@ -63,7 +64,7 @@ static void fill_from(lua_State *L, scion_tensor *t, int depth, int64_t first) {
 
 /* core.from_table({{1, 2}, {3, 4}}, dtype = "f32") -> tensor; rounds and saturates as t:to does */
 static int core_from_table(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  if (!lua_istable(L, 1)) scion_misuse(L, "the numbers are a table, perhaps of tables, not %s", scion_show(L, 1));
   int64_t shape[SCION_MAX_DIMS];
   int dims = table_shape(L, shape);
   scion_tensor *t = scion_push_tensor(L, scion_check_dtype(L, 2, "f32"), dims, shape);
@@ -80,7 +81,7 @@ static void push_table(lua_State *L, const scion_tensor *t, int depth, int64_t f
   }
   int64_t size = t->shape[depth], step = 1;
   for (int d = depth + 1; d < t->dims; d++) step *= t->shape[d];
-  luaL_argcheck(L, size <= INT32_MAX, 1, "the tensor is too large for a table");
+  if (size > INT32_MAX) scion_misuse(L, "the tensor is too large for a table");
   luaL_checkstack(L, 4, "nested tables");
   lua_createtable(L, (int)size, 0);
   for (int64_t i = 0; i < size; i++) {
@@ -122,10 +123,13 @@ static int core_from_bytes(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"from_table", core_from_table}, {"from_bytes", core_from_bytes}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"from_bytes", core_from_bytes}, {NULL, NULL}};
 static const luaL_Reg methods[] = {{"totable", tensor_totable}, {"bytes", tensor_bytes}, {NULL, NULL}};
 
 void scion_open_tensor_table(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
+  lua_pushliteral(L, "scion.tensor"); /* as users know it */
+  lua_pushcclosure(L, core_from_table, 1);
+  lua_setfield(L, -2, "from_table");
   scion_add_methods(L, methods);
 }

@@ -14,10 +14,10 @@ void scion_push_number(lua_State *L, scion_dtype dtype, double value) {
 
 int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int place, int64_t size) {
   char text[SCION_SHAPE_TEXT];
-  lua_Integer index = luaL_checkinteger(L, argument);
+  lua_Integer index = scion_check_whole(L, argument, "an index");
   if (index < 1 || index > size)
-    luaL_argerror(L, argument, lua_pushfstring(L, "index %I is out of range: dimension %d of a tensor of %s has 1 to %I", index, place,
-                                               scion_shape_text(t, text, sizeof text), (lua_Integer)size));
+    scion_misuse(L, "index %I is out of range: dimension %d of a tensor of %s has 1 to %I", index, place, scion_shape_text(t, text, sizeof text),
+                 (lua_Integer)size);
   return index - 1;
 }
 
@@ -25,13 +25,19 @@ int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int
 static int64_t check_place(lua_State *L, const scion_tensor *t, int given) {
   char text[SCION_SHAPE_TEXT];
   if (given != t->dims)
-    luaL_error(L, "a tensor of %s takes %d indices, not %d", scion_shape_text(t, text, sizeof text), t->dims, given);
+    scion_misuse(L, "a tensor of %s takes %d indices, not %d", scion_shape_text(t, text, sizeof text), t->dims, given);
   int64_t place = 0;
   for (int i = 0; i < t->dims; i++) place = place * t->shape[i] + scion_check_index(L, i + 2, t, i + 1, t->shape[i]);
   return place;
 }
 
 static size_t bytes_of(const scion_tensor *t) { return (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype); }
+
+/* Remembers that y, made of t, is no view, or a view of such a copy. */
+static int mark_copy(const scion_tensor *t, scion_tensor *y, const char *by) {
+  *scion_copied_by(y) = y->storage == t->storage ? *scion_copied_by((scion_tensor *)(uintptr_t)t) : by;
+  return 1;
+}
 
 /* t:shape() -> {2, 3} */
 static int tensor_shape(lua_State *L) {
@@ -66,9 +72,10 @@ static int tensor_get(lua_State *L) {
 
 /* t:set(i, j, .., value) -> t */
 static int tensor_set(lua_State *L) {
-  scion_tensor *t = scion_check_tensor(L, 1);
+  scion_tensor *t = scion_check_target(L, 1);
+  if (lua_gettop(L) < 2) scion_misuse(L, "it takes indices and a value");
   int64_t place = check_place(L, t, lua_gettop(L) - 2);
-  scion_tensor_set(t, place, luaL_checknumber(L, t->dims + 2));
+  scion_tensor_set(t, place, scion_check_number(L, t->dims + 2, "the value"));
   scion_touch(t);
   lua_settop(L, 1);
   return 1;
@@ -80,66 +87,77 @@ static int tensor_reshape(lua_State *L) {
   int64_t shape[SCION_MAX_DIMS];
   bool list = lua_istable(L, 2);
   lua_Integer dims = list ? scion_check_list(L, 2) : lua_gettop(L) - 1;
-  luaL_argcheck(L, dims >= 0 && dims <= SCION_MAX_DIMS, 2, "a tensor has at most 6 dimensions");
+  if (dims < 0 || dims > SCION_MAX_DIMS) scion_misuse(L, "a tensor has at most 6 dimensions");
   for (int i = 0; i < (int)dims; i++) {
     int whole;
     if (list) lua_rawgeti(L, 2, i + 1);
-    shape[i] = lua_tointegerx(L, list ? -1 : i + 2, &whole);
-    if (!whole) luaL_argerror(L, list ? 2 : i + 2, lua_pushfstring(L, "dimension %d is not a whole number", i + 1));
+    int at = list ? lua_gettop(L) : i + 2;
+    shape[i] = lua_tointegerx(L, at, &whole);
+    if (!whole || lua_type(L, at) != LUA_TNUMBER) scion_misuse(L, "dimension %d is a whole number, not %s", i + 1, scion_show(L, at));
     if (list) lua_pop(L, 1);
   }
   if (!scion_tensor_contiguous(t)) scion_collect_before(L, bytes_of(t));
-  scion_check(L, scion_tensor_reshape(t, (int)dims, shape, scion_push_handle(L)));
-  return 1;
+  scion_tensor *y = scion_push_handle(L);
+  scion_check(L, scion_tensor_reshape(t, (int)dims, shape, y));
+  return mark_copy(t, y, "reshape");
 }
 
-/* t:slice(axis, first, last) -> tensor, both ends included; a view along the first and the last axis, else a copy */
+/* t:slice(axis, first, last) -> tensor, both ends included; a view along the first and the last axis, else a copy, which cannot be
+ * written to */
 static int tensor_slice(lua_State *L) {
   char text[SCION_SHAPE_TEXT];
   const scion_tensor *t = scion_check_tensor(L, 1);
-  lua_Integer axis = luaL_checkinteger(L, 2), first = luaL_checkinteger(L, 3), last = luaL_checkinteger(L, 4);
-  if (axis < 1 || axis > t->dims)
-    luaL_argerror(L, 2, lua_pushfstring(L, "a tensor of %s has no axis %I", scion_shape_text(t, text, sizeof text), axis));
+  lua_Integer axis = scion_check_whole(L, 2, "the axis"), first = scion_check_whole(L, 3, "the first"), last = scion_check_whole(L, 4, "the last");
+  if (axis < 1 || axis > t->dims) scion_misuse(L, "a tensor of %s has no axis %I", scion_shape_text(t, text, sizeof text), axis);
   if (first < 1 || last > t->shape[axis - 1] || last < first - 1)
-    luaL_argerror(L, 3, lua_pushfstring(L, "%I to %I is out of range: dimension %I of a tensor of %s has 1 to %I", first, last, axis,
-                                        scion_shape_text(t, text, sizeof text), (lua_Integer)t->shape[axis - 1]));
+    scion_misuse(L, "%I to %I is out of range: dimension %I of a tensor of %s has 1 to %I", first, last, axis,
+                 scion_shape_text(t, text, sizeof text), (lua_Integer)t->shape[axis - 1]);
   if (axis > 1 && axis < t->dims) scion_collect_before(L, bytes_of(t));
-  scion_check(L, scion_tensor_slice(t, (int)axis - 1, first - 1, last - first + 1, scion_push_handle(L)));
-  return 1;
+  scion_tensor *y = scion_push_handle(L);
+  scion_check(L, scion_tensor_slice(t, (int)axis - 1, first - 1, last - first + 1, y));
+  return mark_copy(t, y, "slice");
 }
 
 /* t:select(i) -> the i-th part along the first axis, a view, or the number of a vector */
 static int tensor_select(lua_State *L) {
   char text[SCION_SHAPE_TEXT];
   const scion_tensor *t = scion_check_tensor(L, 1);
-  if (t->dims == 0) luaL_error(L, "a tensor of shape %s has no parts", scion_shape_text(t, text, sizeof text));
+  if (t->dims == 0) scion_misuse(L, "a tensor of shape %s has no parts", scion_shape_text(t, text, sizeof text));
   int64_t index = scion_check_index(L, 2, t, 1, t->shape[0]);
   if (t->dims == 1) {
     scion_push_number(L, t->dtype, scion_tensor_get(t, index));
   } else {
-    scion_check(L, scion_tensor_select(t, index, scion_push_handle(L)));
+    scion_tensor *y = scion_push_handle(L);
+    scion_check(L, scion_tensor_select(t, index, y));
+    return mark_copy(t, y, "select");
   }
   return 1;
 }
 
-/* t[i]: t:select(i); t.name: the methods, in the upvalue */
+/* t[i]: t:select(i); t.name: the methods, in the second upvalue */
 static int tensor_index(lua_State *L) {
   if (lua_type(L, 2) == LUA_TNUMBER) return tensor_select(L);
+  if (lua_type(L, 2) != LUA_TSTRING) return scion_misuse(L, "an index is a whole number, not %s", scion_show(L, 2));
   lua_settop(L, 2);
-  lua_rawget(L, lua_upvalueindex(1));
-  return 1;
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
+  lua_pushvalue(L, lua_upvalueindex(2));
+  return scion_no_method(L, 2);
 }
 
 /* t[i] = number (fills the part) or tensor of the part's shape (is copied into it) */
 static int tensor_newindex(lua_State *L) {
-  scion_tensor *t = scion_check_tensor(L, 1);
-  luaL_argcheck(L, lua_isinteger(L, 2) && t->dims > 0, 2, "only t[i] can be assigned, i a whole number");
-  scion_tensor part = {0}, *value = lua_isnumber(L, 3) ? NULL : scion_check_tensor(L, 3);
+  scion_tensor *t = scion_check_target(L, 1);
+  if (lua_type(L, 2) != LUA_TNUMBER) scion_misuse(L, "only parts can be set, t[i] with a whole number, not %s", scion_show(L, 2));
+  if (t->dims == 0) scion_misuse(L, "a scalar has no parts; t:fill(value) sets it");
+  if (lua_type(L, 3) != LUA_TNUMBER && !luaL_testudata(L, 3, SCION_TENSOR))
+    scion_misuse(L, "the value is a number or a tensor, not %s", scion_show(L, 3));
+  scion_tensor part = {0}, *value = lua_type(L, 3) == LUA_TNUMBER ? NULL : scion_check_tensor(L, 3);
   scion_check(L, scion_tensor_select(t, scion_check_index(L, 2, t, 1, t->shape[0]), &part));
   scion_storage_release(part.storage); /* t itself keeps it */
   char to[SCION_SHAPE_TEXT], from[SCION_SHAPE_TEXT];
   if (value && !scion_tensor_same_shape(value, &part))
-    luaL_error(L, "a tensor of %s cannot be assigned to a part of %s", scion_shape_text(value, from, sizeof from),
+    scion_misuse(L, "a tensor of %s cannot be assigned to a part of %s", scion_shape_text(value, from, sizeof from),
                scion_shape_text(&part, to, sizeof to));
   scion_check(L, value ? scion_tensor_copy(value, &part, 0) : scion_tensor_fill(&part, lua_tonumber(L, 3)));
   scion_touch(t);
@@ -149,7 +167,7 @@ static int tensor_newindex(lua_State *L) {
 /* #t -> size of the first dimension */
 static int tensor_length(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
-  if (t->dims == 0) luaL_error(L, "a scalar has no length");
+  if (t->dims == 0) scion_misuse(L, "a scalar has no length");
   lua_pushinteger(L, t->shape[0]);
   return 1;
 }
@@ -168,25 +186,25 @@ static int tensor_copy(lua_State *L) {
 /* t:to(dtype) -> a copy; to u8 and i32 rounds to nearest and saturates, to bf16 rounds to nearest even */
 static int tensor_to(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
-  luaL_checkstring(L, 2);
   return copy_as(L, t, scion_check_dtype(L, 2, NULL));
 }
 
 /* t:fill(value) -> t */
 static int tensor_fill(lua_State *L) {
-  scion_tensor *t = scion_check_tensor(L, 1);
-  scion_check(L, scion_tensor_fill(t, luaL_checknumber(L, 2)));
+  scion_tensor *t = scion_check_target(L, 1);
+  scion_check(L, scion_tensor_fill(t, scion_check_number(L, 2, "the value")));
   scion_touch(t);
   lua_settop(L, 1);
   return 1;
 }
 
-/* t:transpose() -> a matrix's transpose, a copy */
+/* t:transpose() -> a matrix's transpose, a copy, which cannot be written to */
 static int tensor_transpose(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
   scion_collect_before(L, bytes_of(t));
-  scion_check(L, scion_tensor_transpose(t, scion_push_handle(L)));
-  return 1;
+  scion_tensor *y = scion_push_handle(L);
+  scion_check(L, scion_tensor_transpose(t, y));
+  return mark_copy(t, y, "transpose");
 }
 
 /* t:equal(other) -> whether dtype, shape and every bit are the same */
@@ -195,11 +213,22 @@ static int tensor_equal(lua_State *L) {
   return 1;
 }
 
+/* What messages call a metamethod. */
+static const char *const operators[][2] = {{"__add", "a + b"}, {"__sub", "a - b"}, {"__mul", "a * b"}, {"__div", "a / b"}, {"__pow", "a ^ b"},
+                                           {"__unm", "-a"}, {"__lt", "a < b"}, {"__le", "a <= b"}, {"__len", "#t"}, {"__newindex", "t[i] = value"}, {"__tostring", "tostring(t)"}};
+
+static void push_name(lua_State *L, const char *method) {
+  for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
+    if (strcmp(operators[i][0], method) == 0) return (void)lua_pushstring(L, operators[i][1]);
+  lua_pushfstring(L, "t:%s", method);
+}
+
 void scion_add_methods(lua_State *L, const luaL_Reg *methods) {
   luaL_getmetatable(L, SCION_TENSOR);
   lua_getfield(L, -1, "methods");
   for (; methods->name; methods++) {
-    lua_pushcfunction(L, methods->func);
+    push_name(L, methods->name);
+    lua_pushcclosure(L, methods->func, 1);
     lua_setfield(L, strncmp(methods->name, "__", 2) == 0 ? -3 : -2, methods->name);
   }
   lua_pop(L, 2);
@@ -216,7 +245,9 @@ void scion_open_tensor_view(lua_State *L) {
   lua_newtable(L);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "methods");
-  lua_pushcclosure(L, tensor_index, 1);
+  lua_pushliteral(L, "t[i]");
+  lua_insert(L, -2);
+  lua_pushcclosure(L, tensor_index, 2);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
   scion_add_methods(L, methods);

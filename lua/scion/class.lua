@@ -45,7 +45,7 @@ function class.define(definition)
   local internal, made = definition.internal or {}, {}
   for _, name in ipairs(definition.fields or {}) do declared[name] = true end
   for name, method in pairs(definition.methods or {}) do methods[name] = definition.call and guarded(definition, made, name, method) or method end
-  local meta = { __name = definition.name, __title = definition.title, __methods = methods }
+  local meta = { __name = definition.name, __title = definition.title, __methods = methods, __internal = internal }
   for name, method in pairs(definition.meta or {}) do meta[name] = method end
 
   local function unknown(key)

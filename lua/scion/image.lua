@@ -1,31 +1,63 @@
 --- Single images: u8 tensors H x W x 3, RGB, 0 .. 255.
+local check = require "scion.check"
 local core = require "scion.core"
 
 local image = {}
 
+local most_pixels = 1 << 28 -- as many as a file may have
+
+local size_kind = check.whole(1, most_pixels)
+local sizes = check.either(size_kind, check.list(size_kind, 2, "a list of two (height, width)"))
+
+local tensor = check.instance("scion.tensor", "an image: a u8 tensor of height x width x 3")
+local image_kind = {
+  what = tensor.what,
+  read = function(value)
+    if not tensor.read(value) then return false end
+    local open, shape = pcall(value.shape, value)
+    return open and #shape == 3 and shape[3] == 3 and shape[1] > 0 and shape[2] > 0 and value:dtype() == "u8", value
+  end,
+}
+
+local extensions = { png = true, jpg = true, jpeg = true }
+
 --- Reads a JPEG or PNG file, whichever its content says; a photograph is turned upright as its EXIF data ask. Of 16 bits a
 --- channel the upper 8 are kept, alpha is dropped.
 ---@param path string
----@return table|nil image a u8 tensor H x W x 3, or nil
+---@return scion.Tensor|nil image a u8 tensor H x W x 3, or nil
 ---@return string? message when the file is missing, cut off, damaged or something else
-function image.load(path) return core.image_load(path) end
+---Raises when path is none.
+function image.load(path) return core.image_load(check.argument("scion.image.load", "its argument", path, check.path)) end
 
 --- Writes a u8 tensor H x W x 3 as .png, .jpg or .jpeg (quality 95), by the path's extension.
 ---@param path string
----@param t table u8 tensor H x W x 3
+---@param t scion.Tensor u8 H x W x 3
 ---@return true|nil saved
 ---@return string? message when the file cannot be written: then what was there before is unchanged
 ---Raises for another extension, shape or dtype.
-function image.save(path, t) return core.image_save(path, t) end
+function image.save(path, t)
+  local where = "scion.image.save"
+  check.argument(where, "the first argument", path, check.path)
+  check.argument(where, "the second argument", t, image_kind)
+  local extension = path:match "%.([^./]*)$"
+  if not extension or not extensions[extension:lower()] then
+    check.raise(("%s: images are written as .png, .jpg or .jpeg, which %s does not end with"):format(where, check.show(path)))
+  end
+  return core.image_save(path, t)
+end
 
 --- A copy of another size, bilinear with antialiasing: the pixels are those of Pillow's BILINEAR.
----@param t table u8 tensor H x W x 3
+---@param t scion.Tensor u8 H x W x 3
 ---@param size integer|integer[] of a square, or {height, width}
----@return table resized u8 tensor
+---@return scion.Tensor resized u8
 ---Raises for another shape or dtype, or a size below 1.
 function image.resize(t, size)
-  if type(size) == "table" then return core.image_resize(t, size[1], size[2]) end
-  return core.image_resize(t, size, size)
+  local where = "scion.image.resize"
+  check.argument(where, "the first argument", t, image_kind)
+  size = check.argument(where, "the size", size, sizes)
+  local height, width = type(size) == "table" and size[1] or size, type(size) == "table" and size[2] or size
+  if height * width > most_pixels then check.raise(("%s: an image of %dx%d has more than 2^28 pixels"):format(where, height, width)) end
+  return core.image_resize(t, height, width)
 end
 
 return image

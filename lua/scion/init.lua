@@ -11,7 +11,7 @@ local scion = { version = core.version }
 
 --- Governs initial weights, dropout and random tensors from here on. Raises unless n is a whole number.
 ---@param n integer
-function scion.seed(n) require("scion.random").seed(check.argument("scion.seed", "the seed", n, check.whole())) end
+function scion.seed(n) require("scion.random").seed(n) end
 
 local most_threads = 256
 
@@ -31,6 +31,7 @@ function scion.model(given) return require("scion.model").new(given) end
 
 --- A model from a chain: scion.sequential{ nn.input(28, 28, 3), … }.
 ---@param layers table[]
+---@param ... nil nothing
 ---@return scion.Model
 function scion.sequential(layers, ...) return require("scion.model").sequential(layers, ...) end
 

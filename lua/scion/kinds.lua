@@ -37,6 +37,8 @@ kinds.activations = { relu = "output", relu6 = "output", sigmoid = "output", tan
 kinds.activation = check.one_of("relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid", "linear")
 
 --- What may be left away, with false.
+---@param of scion.Kind
+---@return scion.Kind
 function kinds.maybe(of) return check.either(of, check.only(false)) end
 
 --- A layer's name: slashes in it tell the blocks that it is in.

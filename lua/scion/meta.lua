@@ -43,14 +43,16 @@ function Tensor:get(...) end
 function Tensor:set(...) end
 
 --- The same numbers in another shape, {2, -1} or 2, -1; -1 is what the others leave. A view, unless the tensor is a slice of
---- columns, whose rows have gaps, and the last dimension changes: then a copy. Raises when the shape does not fit.
+--- columns, whose rows have gaps, and the last dimension changes: then a copy, which cannot be written to (see Tensor:slice).
+--- Raises when the shape does not fit.
 ---@param shape integer[]|integer
 ---@param ... integer
 ---@return scion.Tensor
 function Tensor:reshape(shape, ...) end
 
---- The elements first to last, both included, along an axis: a view along the first and the last axis, else a copy.
---- Raises when they are out of range.
+--- The elements first to last, both included, along an axis. A view along the first and the last axis, and where all axes before it
+--- have one element. Else a copy, and what is written to that would not reach the tensor: so writing to it raises, as it does to
+--- the copies that reshape and transpose give; t:slice(…):copy() can be written to. Raises when first and last are out of range.
 ---@param axis integer
 ---@param first integer
 ---@param last integer
@@ -77,7 +79,7 @@ function Tensor:to(dtype) end
 ---@return scion.Tensor self
 function Tensor:fill(value) end
 
---- The transpose of a matrix, a copy. Raises for anything but two dimensions.
+--- The transpose of a matrix: a copy, which cannot be written to (see Tensor:slice). Raises for anything but two dimensions.
 ---@return scion.Tensor
 function Tensor:transpose() end
 

@@ -37,7 +37,7 @@ local function pictures(options)
   return scion.data.folder(folder, o)
 end
 local computed = 0
-local methods = getmetatable(network()).__index
+local methods = getmetatable(network()).__internal
 local execute = methods.execute
 function methods:execute(plan, batch)
   local complete = execute(self, plan, batch)

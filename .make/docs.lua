@@ -12,7 +12,7 @@ docs.pages = {
     { "report/models.lua" } },
   { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" }, { "cache/pass.lua" },
     { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
-  { "nn", "Layers and blocks.", { "layer.lua" }, { "nn/init.lua" }, folder = "nn" },
+  { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn" },
   { "optim", "Optimizers.", { "optim.lua", as = "scion.optim" } },
   { "tensor", "What tensors can do.", { "meta.lua", as = "t" } },
   { "image", "Single images.", { "image.lua", as = "scion.image" } },

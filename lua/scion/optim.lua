@@ -7,6 +7,13 @@ local core = require "scion.core"
 ---@class scion.Optimizer
 ---@field name string "sgd", "rmsprop", "adam" or "adamw"
 ---@field lr number
+---@field momentum number? where the optimizer has it, as all that follow
+---@field nesterov boolean?
+---@field rho number?
+---@field beta1 number?
+---@field beta2 number?
+---@field epsilon number?
+---@field weight_decay number?
 ---@field update fun(self, parameter: scion.Parameter, gradient: scion.Tensor) changes a parameter by its gradient
 ---@field private states table what is kept for each parameter
 

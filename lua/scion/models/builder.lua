@@ -26,7 +26,6 @@ local builder = {}
 ---@field preprocess string|table
 ---@field resize integer? images are resized to that (the shorter side), and `crop` taken from the middle; neither: to the input
 ---@field crop integer?
----@field filter string? "bilinear" unless given
 ---@field smallest integer size of the input that it takes
 ---@field weights scion.WeightsFile[]
 

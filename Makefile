@@ -9,7 +9,7 @@
 # make test-peers-safetensors   verdicts on 100,000 mutated files beside the reference library's; PYTHON=venv/bin/python
 # make bench      what it reaches; PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch [PYTHON="python3 .."]: beside an installed PyTorch
 # make lint       luacheck and cppcheck
-# make docs       the reference, into doc/
+# make docs       the reference of the Lua modules, into doc/reference/
 # make clean      removes what the others made
 # make help       this list
 
@@ -127,8 +127,8 @@ lint: all programs
 	cppcheck -q --std=c11 --enable=warning --error-exitcode=1 --suppressions-list=.make/cppcheck -Icsrc csrc
 
 docs:
-	@mkdir -p doc
-	$(LUA) .make/docs.lua $(sort $(shell find lua -name '*.lua')) > doc/reference.md
+	@mkdir -p doc/reference
+	$(LUA) .make/docs.lua doc/reference
 
 demo: DEPS =
 demo: deps
@@ -160,10 +160,10 @@ env:
 	@echo "export LUA_CPATH='$(HERE)/$(BUILD)/?.so;;'"
 
 repl: all
-	@eval "$$($(MAKE) -s env)"; exec $(LUA) -i -e 'scion = require "scion"'
+	@eval "$$($(MAKE) -s env)"; exec $(LUA) -i -e 'scion = require "scion"; print = require "scion.report.repl"'
 
 clean:
-	rm -rf build doc
+	rm -rf build doc/reference
 
 help: # the comments that this file begins with
 	@sed -n 's/^# make/make/p' Makefile

@@ -11,8 +11,8 @@ docs.pages = {
   { "models", "Architectures, their options, and where published weights are.", { "models/init.lua", as = "scion.models" }, { "models/builder.lua" },
     { "report/models.lua" } },
   { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" }, { "cache/pass.lua" },
-    { "train/evaluate.lua" }, { "train/predict.lua" }, { "train/features.lua" }, { "report/plan.lua" } },
-  { "nn", "Layers and blocks.", { "layer.lua" }, { "nn/init.lua" }, folder = "nn" },
+    { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
+  { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn" },
   { "optim", "Optimizers.", { "optim.lua", as = "scion.optim" } },
   { "tensor", "What tensors can do.", { "meta.lua", as = "t" } },
   { "image", "Single images.", { "image.lua", as = "scion.image" } },
@@ -150,6 +150,7 @@ local function items_of(source, root)
   local list, as = {}, source.as
   for _, doc in ipairs(docs.read(("%s/lua/scion/%s"):format(root, source[1]))) do
     local own, method = (doc.name or ""):match "^[%w_]+([.:])([%w_]+)$"
+    if (doc.name or ""):find "^internal[.:]" then own = nil end
     local empty = #doc.text == 0 and #doc.fields == 0 and not doc.overload
     if doc.private or doc.class and empty then -- left out
     elseif doc.alias then
@@ -265,7 +266,11 @@ local function write_item(item, classes, out)
   local list = {}
   if doc.type then list[1] = ("- type `%s`"):format(doc.type) end
   if doc.alias then list[1] = ("- type `%s`"):format(doc.alias_type) end
-  if doc.overload then list[#list + 1] = ("- called as `%s`"):format(doc.overload) end
+  if doc.overload then
+    list[#list + 1] = ("- called as `%s`"):format(doc.overload)
+    local of = options_class(doc.overload:match "^fun%([%w_]+: ([%w_.?]+)" or "", classes)
+    if of then fields(of, classes, "  ", list) end
+  end
   for _, p in ipairs(doc.params) do
     list[#list + 1] = entry("", p.name, p.type:gsub("%?$", "") .. (p.optional and "?" or ""), p.text)
     local of = options_class(p.type, classes)
@@ -288,9 +293,11 @@ function docs.classes(pages)
   end
   for _, page in ipairs(pages) do
     for _, item in ipairs(page.items) do
-      for _, p in ipairs(item.doc.params) do
-        local of = options_class(p.type, classes)
-        if of then taken[of.class] = true end
+      local types = { (item.doc.overload or ""):match "^fun%([%w_]+: ([%w_.?]+)" }
+      for _, p in ipairs(item.doc.params) do types[#types + 1] = p.type end
+      for _, of in ipairs(types) do
+        local class = options_class(of, classes)
+        if class then taken[class.class] = true end
       end
       if item.doc.parent and item.kind == "layer" then taken[item.doc.parent] = true end
     end

@@ -1,12 +1,13 @@
 -- Does transfer help? A small network learns to tell eight shapes; its trunk is grafted to a new head and fine-tuned on eight
 -- pictures each of five other shapes, head first and then the upper blocks; and the same network learns these from scratch, in
--- as many steps. lua5.4 demo.lua [FOLDER]
+-- as many steps. lua5.4 demo.lua [FOLDER [RUNS]]: the pictures and the networks are left in FOLDER
 local scion = require "scion"
 local nn = scion.nn
 
 local here = arg[0]:match "^(.*)/[^/]*$" or "."
-local folder = arg[1] or os.tmpname() .. "-shapes"
+local folder, runs = arg[1] or here .. "/../build/demo", tonumber(arg[2]) or 3
 local start = scion.clock()
+assert(os.execute(("mkdir -p %q"):format(folder)))
 assert(os.execute(("%s %s/draw_shapes.lua %q"):format(arg[-1], here, folder)))
 
 local function trunk()
@@ -26,7 +27,7 @@ local function with_head(base, classes) return base:graft { nn.global_avg_pool()
 
 local head_epochs, top_epochs, gain, shown = 30, 30, 0, 0
 local options = { size = 32, batch = 20, augment = { rotation = 30, zoom = 0.1, flip = "horizontal" } }
-for seed = 1, 3 do
+for seed = 1, runs do
   scion.seed(seed)
   options.seed, options.labels = seed, nil
   local source = scion.data.folder(folder .. "/source/train", options)
@@ -35,22 +36,24 @@ for seed = 1, 3 do
 
   local base = trunk()
   with_head(base, #source.labels):fit(source, { epochs = 8, optimizer = scion.optim.adam { lr = 2e-3 }, verbose = seed == 1 })
+  if seed == 1 then base:save(folder .. "/trunk.safetensors") end
 
-  local graft = with_head(base, #train.labels)
+  local graft, validate = with_head(base, #train.labels), seed == runs and test or nil -- the last run's curves are kept
   base:freeze()
-  graft:fit(train, { epochs = head_epochs, optimizer = scion.optim.adam { lr = 1e-2 }, verbose = false })
+  graft:fit(train, { epochs = head_epochs, validate = validate, optimizer = scion.optim.adam { lr = 1e-2 }, verbose = false })
   graft:freeze { upto = "block2" }
-  graft:fit(train, { epochs = top_epochs, optimizer = scion.optim.adam { lr = 1e-3 }, verbose = false })
+  graft:fit(train, { epochs = top_epochs, validate = validate, optimizer = scion.optim.adam { lr = 1e-3 }, verbose = false })
 
   local scratch = with_head(trunk(), #train.labels)
-  scratch:fit(train, { epochs = head_epochs + top_epochs, optimizer = scion.optim.adam { lr = 2e-3 }, verbose = false })
-
+  scratch:fit(train, { epochs = head_epochs + top_epochs, validate = validate, optimizer = scion.optim.adam { lr = 2e-3 }, verbose = false })
   local a, b = graft:evaluate(test), scratch:evaluate(test)
   print(("seed %d: grafted %.1f%%, from scratch %.1f%%"):format(seed, 100 * a.accuracy, 100 * b.accuracy))
-  gain, shown = gain + 100 * (a.accuracy - b.accuracy) / 3, a
+  gain, shown = gain + 100 * (a.accuracy - b.accuracy) / runs, a
+  graft:save(folder .. "/grafted.safetensors")
+  scratch:save(folder .. "/from scratch.safetensors")
 end
 print(shown)
-print(("the graft wins by %.1f points of accuracy (mean of 3 seeds, %.0f s in all)"):format(gain, scion.clock() - start))
+print(("the graft wins by %.1f points of accuracy (%d seeds, %.0f s in all)"):format(gain, runs, scion.clock() - start))
 if gain < 10 then
   print "that is less than the 10 points it should win by"
   os.exit(1)

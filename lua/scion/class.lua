@@ -120,6 +120,7 @@ function class.names(title, names, more)
 
   return setmetatable(names, {
     __title = title,
+    __tostring = function() return require("scion.report.text").names(title, all()) end,
     __index = function(_, name)
       local found = known[name]
       if found == nil and more and type(name) == "string" then

@@ -16,12 +16,15 @@ local layer = {}
 ---@field init string|number how it starts
 
 ---@class scion.Layer
+---@operator call(scion.Node|scion.Node[]): scion.Node
 ---@field kind string snake_case: `conv2d`, `batch_norm`
----@field name string? set by the user, or by the graph
----@field origin table<string, string>? its publishers' names for it, where they do not follow from its own: see models/builder.lua
+---@field name string? given, or else made by the model that it stands in
+---@field origin table<string, string>? its publishers' names for it, where they do not follow from its own
 ---@field options table what the constructor was given, with defaults
----@field parameters scion.Parameter[] in Keras's order
----@field frozen boolean
+---@field parameters scion.Parameter[] in Keras's order; none before it is applied
+---@field frozen boolean whether it stays as it is in training; may be set
+---@field private node scion.Node? of its output, once it was applied
+---@field private derived table what plans make of its parameters
 
 --- What a layer makes of its inputs. Nothing in it can be set.
 ---@class scion.Node

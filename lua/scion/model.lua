@@ -10,15 +10,19 @@ local results = require "scion.report.results"
 local shape = require "scion.shape"
 
 ---@class scion.Model
----@field name string?
+---@field name string? of the architecture
 ---@field input scion.Node
 ---@field output scion.Node
----@field order scion.Node[] in Keras's order
+---@field private order scion.Node[] in Keras's order
 ---@field labels string[]? names of the classes, from the data it was fitted on; may be set
 ---@field epoch integer how many epochs it was trained
----@field history table[] an entry an epoch
+---@field history scion.History of all fits
 ---@field variant "keras"|"torchvision"|nil whose form of an architecture it is
 ---@field precision "f32"|"bf16"|nil of inference and of what is frozen, where a call gives none; may be set; not saved, for it is the machine's affair
+---@field private plans table[] compiled ones, the last used first
+---@field private steps integer how many steps it was trained
+---@field private arena scion.Tensor? the memory that plans work in
+---@field private parts table<string, scion.Model>? whose outputs are features
 local model, internal = {}, {}
 
 local Model -- the class: it is made at the end, from these methods
@@ -240,39 +244,65 @@ function internal:execute(made, batch)
   return made:run(self.arena, batch)
 end
 
---- What a step would execute, before any training: see report/plan.lua.
----@param given { batch: integer?, data: table?, mode: string?, cache: boolean|integer|scion.CacheOptions|nil }?
+---@class scion.PlanOptions
+---@field batch? integer the data set's, or 32
+---@field data? scion.Dataset for the seconds of an epoch, and the size of what is cached
+---@field mode? "train"|"infer" a step of training, or of a prediction ("train")
+---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
+
+--- What a step would execute, before any training; prints as a summary. A data set may stand in place of the options.
+---@param given? scion.PlanOptions
 ---@return scion.PlanReport
 function model:plan(given) return require("scion.report.plan").new(self, given or {}) end
 
---- A compact summary of layers, shapes, parameters and what is frozen.
+--- A line for every layer: its place in Keras's order, name, kind, shape, parameters, and whether it is frozen. Printing the model
+--- gives a line for every block.
 ---@return string
 function model:summary() return require("scion.report.summary").text(self) end
 
 -- ---- work: a file of train/ each ------------------------------------------------------------------------------------
 
---- Trains; see train/fit.lua for the options.
+--- Trains, and says after each epoch how it went. Raises on options or data that do not fit, and when a loss or gradient is not
+--- finite, before that reaches a weight; Ctrl-C ends it between two steps.
 ---@param data scion.Dataset
----@param given table?
+---@param given? scion.FitOptions
 ---@return scion.History
 function model:fit(data, given) return require("scion.train.fit")(self, data, given or {}) end
 
+---@class scion.EvaluateOptions
+---@field batch? integer the data set's
+---@field loss? "categorical"|"binary"|"mse" follows from the last layer
+---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
+---@field precision? "f32"|"bf16" the model's
+
 --- Loss, accuracy, and precision, recall, F1 and support of each class; prints as a table.
 ---@param data scion.Dataset
----@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil, precision: string? }?
+---@param given? scion.EvaluateOptions
 ---@return scion.Evaluation
 function model:evaluate(data, given) return require("scion.train.evaluate")(self, data, given or {}) end
 
---- Labels and confidences for a file, a list of files, a tensor of images or a dataset.
+---@class scion.PredictOptions
+---@field batch? integer (32, or the data set's)
+---@field top? integer how many of the most probable classes each entry lists
+
+--- Labels and confidences for a file, a list of files, a tensor of images (N x H x W x 3, u8, before preprocessing) or a data set:
+--- an entry for each image, in order. An image that cannot be read has an entry with its error.
 ---@param x string|string[]|scion.Tensor|scion.Dataset
----@param given { batch: integer?, top: integer? }?
----@return table[]
+---@param given? scion.PredictOptions
+---@return scion.Prediction[]
 function model:predict(x, given) return require("scion.train.predict").predict(self, x, given or {}) end
 
---- The output of a layer for a dataset (in file order, with its labels as a second result), a file or an image tensor.
----@param data scion.Dataset|string|scion.Tensor
----@param name string
----@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string? }?
+---@class scion.FeaturesOptions
+---@field pool? "avg"|"max" of an image, over its pixels: a vector an image
+---@field batch? integer (32, or the data set's)
+---@field cache? boolean whether what is frozen is kept, as for model:fit (true)
+---@field precision? "f32"|"bf16" the model's
+
+--- The output of a layer for a data set (in file order, with its labels as a second result), a file, a list of files or a tensor of
+--- images (N x H x W x 3, u8, before preprocessing).
+---@param data scion.Dataset|string|string[]|scion.Tensor
+---@param name string of the layer
+---@param given? scion.FeaturesOptions
 ---@return scion.Tensor features, scion.Tensor? labels
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given or {}) end
 

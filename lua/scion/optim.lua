@@ -3,10 +3,19 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 
+--- The constants that it was made with are fields too, and may be changed between steps; a value that makes no sense raises at once.
 ---@class scion.Optimizer
----@field name string
----@field lr number may be changed between steps, as all the other constants; a value that makes no sense raises at once
----@field update fun(self, parameter: scion.Parameter, gradient: scion.Tensor)
+---@field name string "sgd", "rmsprop", "adam" or "adamw"
+---@field lr number
+---@field momentum number? where the optimizer has it, as all that follow
+---@field nesterov boolean?
+---@field rho number?
+---@field beta1 number?
+---@field beta2 number?
+---@field epsilon number?
+---@field weight_decay number?
+---@field update fun(self, parameter: scion.Parameter, gradient: scion.Tensor) changes a parameter by its gradient
+---@field private states table what is kept for each parameter
 
 local optim = {}
 
@@ -46,16 +55,29 @@ local function define(name, schema, update)
   end
 end
 
+---@class scion.SgdOptions
+---@field lr? number learning rate (0.01)
+---@field momentum? number how much of the last change is kept (0)
+---@field nesterov? boolean whether the gradient is taken where the momentum leads (false)
+---@field weight_decay? number so much of the weight is added to its gradient (0)
+
 --- Stochastic gradient descent: m = momentum * m - lr * g; w = w + m.
----@param given { lr: number?, momentum: number?, nesterov: boolean?, weight_decay: number? }?
+---@param given? scion.SgdOptions
 ---@return scion.Optimizer
 optim.sgd = define("sgd", { lr = { rate, 0.01 }, momentum = { fraction, 0.0 }, nesterov = { flag, false }, weight_decay = { rate, 0.0 } }, function(self, w, g, state)
   core.run { "sgd_update", w = w, g = g, m = self.momentum ~= 0 and state "momentum" or nil, lr = self.lr, momentum = self.momentum,
              nesterov = self.nesterov, decay = self.weight_decay }
 end)
 
---- RMSprop, with epsilon inside the square root.
----@param given { lr: number?, rho: number?, momentum: number?, epsilon: number?, weight_decay: number? }?
+---@class scion.RmspropOptions
+---@field lr? number learning rate (1e-3)
+---@field rho? number how much of the mean of squared gradients is kept (0.9)
+---@field momentum? number how much of the last change is kept (0)
+---@field epsilon? number is added to the mean, inside the square root (1e-7)
+---@field weight_decay? number so much of the weight is added to its gradient (0)
+
+--- RMSprop: gradients are divided by the root of the mean of their squares (Tieleman and Hinton 2012).
+---@param given? scion.RmspropOptions
 ---@return scion.Optimizer
 optim.rmsprop = define("rmsprop", {
   lr = { rate, 1e-3 }, rho = { fraction, 0.9 }, momentum = { fraction, 0.0 }, epsilon = { epsilon, 1e-7 }, weight_decay = { rate, 0.0 },
@@ -73,13 +95,21 @@ local function adam(self, w, g, state, steps)
              epsilon = self.epsilon, step = steps, decay = self.weight_decay }
 end
 
---- Adam.
----@param given { lr: number?, beta1: number?, beta2: number?, epsilon: number?, weight_decay: number? }?
+---@class scion.AdamOptions
+---@field lr? number learning rate (1e-3)
+---@field beta1? number how much of the mean of gradients is kept (0.9)
+---@field beta2? number how much of the mean of squared gradients is kept (0.999)
+---@field epsilon? number is added to the root of the latter (1e-7)
+---@field weight_decay? number so much of the weight is added to its gradient (0); adamw: the weight loses so much of itself, times the
+--- learning rate (0.004)
+
+--- Adam (Kingma and Ba 2014).
+---@param given? scion.AdamOptions
 ---@return scion.Optimizer
 optim.adam = define("adam", adam_options(0.0), adam)
 
---- Adam with decoupled weight decay.
----@param given { lr: number?, beta1: number?, beta2: number?, epsilon: number?, weight_decay: number? }?
+--- Adam with decoupled weight decay (Loshchilov and Hutter 2017).
+---@param given? scion.AdamOptions
 ---@return scion.Optimizer
 optim.adamw = define("adamw", adam_options(0.004), adam)
 

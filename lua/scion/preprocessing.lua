@@ -4,10 +4,16 @@ local check = require "scion.check"
 
 local preprocessing = {}
 
+--- As networks are published: x / 255, without the mean, divided by the deviation.
+---@class scion.Statistics
+---@field mean number[] of each channel, of images in 0 to 1
+---@field std number[] likewise
+
+--- What they and the names become: x * scale + shift for each channel.
 ---@class scion.Preprocessing
 ---@field scale number[]
 ---@field shift number[]
----@field reverse boolean
+---@field reverse boolean whether the channels are reversed first: BGR
 
 local function standardize(mean, deviation) -- of x / 255
   local scale, shift = {}, {}

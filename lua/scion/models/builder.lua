@@ -15,8 +15,10 @@ local builder = {}
 ---@field url string
 ---@field sha256 string? all of it or, as in torchvision's file names, its first digits
 ---@field md5 string?
----@field top boolean? with the classifier; `width` and `input`: for which options of the builder it was made; `resize`: where it
----  differs from the variant's
+---@field top boolean? with the classifier
+---@field width number? for which `width` of the model it is
+---@field input integer? for which `input`
+---@field resize integer? where it differs from the variant's
 
 --- One publisher's form of an architecture. Preprocessing, epsilons and padding belong to the weights, and so to the variant.
 ---@class scion.Variant
@@ -24,29 +26,35 @@ local builder = {}
 ---@field preprocess string|table
 ---@field resize integer? images are resized to that (the shorter side), and `crop` taken from the middle; neither: to the input
 ---@field crop integer?
----@field filter string? "bilinear" unless given
 ---@field smallest integer size of the input that it takes
 ---@field weights scion.WeightsFile[]
 
 ---@class scion.ModelOptions
----@field weights string? a file; none: fresh initial weights
----@field variant "keras"|"torchvision"|nil
----@field input integer|integer[]|nil a size, or height and width
----@field top boolean? with the classifier
----@field classes integer? of the classifier, 1000
----@field batch_norm "stored"|"batch"|nil "stored" with weights, "batch" without
----@field preprocess string|table|nil the variant's, unless the weights were trained otherwise
----@field width number? MobileNets: by which numbers of channels are multiplied
+---@field weights? string a file (.h5, .weights.h5, .keras, .pth, .pt, .safetensors; told by what is in it), or "imagenet": the published
+--- file, which is downloaded once; none: fresh initial weights
+---@field variant? "keras"|"torchvision" whose form of the network, where they differ; that of the weights' publisher unless given
+---@field input? integer|integer[] a size, or { height, width }
+---@field top? boolean with the classifier (false)
+---@field classes? integer of the classifier (1000)
+---@field batch_norm? "stored"|"batch" in training: with stored statistics or the batch's ("stored" with weights, "batch" without)
+---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input; the variant's, unless the weights were trained otherwise
+---@field strict? boolean whether weights that do not fit are refused; else what fits is loaded, and the rest reported (true)
+---@field width? number by which numbers of channels are multiplied: MobileNets alone (1)
 
---- An architecture is called with options to build a model.
+--- An architecture is called with options to build a model. Raises, before a weight changes, when the weights do not fit. The second
+--- result is a scion.WeightsReport where weights were loaded.
 ---@class scion.Architecture
----@overload fun(options: scion.ModelOptions?): scion.Model
+---@overload fun(given: scion.ModelOptions?): scion.Model, scion.WeightsReport?
 ---@field name string
 ---@field input integer default size
 ---@field parameters integer published number, with the top for 1000 classes, statistics of batch norm included
 ---@field macs integer multiply-adds at the default size
 ---@field variants scion.Variant[] the first is the default
 ---@field alike boolean? the variants differ in names and preprocessing alone
+---@field private trunk function builds the network without its top
+---@field private top function builds the top
+---@field private options table its own, beside those that all have
+---@field private check function? raises where options do not go together
 local architecture
 
 --- The options that all have.

@@ -4,7 +4,7 @@
 --- images as u8, 0 to 255.
 ---@class scion.nn.input: scion.LayerOptions
 ---@field shape integer[] of one example: { height, width, channels }, or the length of a vector
----@field preprocess? "unit"|"tf"|"caffe"|"torch"|table what becomes of the numbers 0 to 255: 0 to 1; -1 to 1; BGR without the means of
+---@field preprocess? "unit"|"tf"|"caffe"|"torch"|scion.Statistics|scion.Preprocessing what becomes of the numbers 0 to 255: 0 to 1; -1 to 1; BGR without the means of
 --- ImageNet; 0 to 1, without torchvision's means and divided by its deviations; or { mean = {…}, std = {…} } of 0 to 1 ("unit")
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

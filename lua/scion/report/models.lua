@@ -5,7 +5,9 @@ local text = require "scion.report.text"
 
 local models = {}
 
----@class scion.ModelList a list of scion.Architecture, which prints as a table
+--- A list of architectures, which prints as a table.
+---@class scion.ModelList
+---@field [integer] scion.Architecture
 local class = { __name = "scion.ModelList" }
 
 local function preprocessing(variant) return type(variant.preprocess) == "string" and variant.preprocess or "within the network" end

@@ -23,6 +23,10 @@ local report = {}
 ---@field cache_reason string? why it keeps nothing
 ---@field seconds_per_image number predicted
 ---@field seconds_per_epoch number? predicted, where a data set is given
+---@field parameters integer
+---@field mode "train"|"infer"
+---@field arena integer bytes of activations and gradients, a part of memory
+---@field images integer? in the data set
 
 local class = { __name = "scion.PlanReport" }
 

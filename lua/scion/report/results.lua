@@ -51,11 +51,11 @@ results.freezing = "use model:freeze{ layers = â€¦ } and model:thaw{ layers = â€
 
 --- What a layer of a model is, as it was when it was asked for. Nothing in it can be set.
 ---@class scion.LayerDescription
----@field index integer from 1
+---@field index integer its place in Keras's order, from 1
 ---@field name string
----@field kind string
+---@field kind string snake_case: `conv2d`, `batch_norm`
 ---@field shape integer[] of its output, without the batch
----@field parameters integer how many
+---@field parameters integer how many numbers its weights and statistics are
 ---@field trainable integer how many of them a step would change
 ---@field frozen boolean
 ---@field weights table<string, scion.Tensor> the tensors themselves: what is written to them is written to the model
@@ -86,6 +86,30 @@ end
 results.layers = layers
 
 -- ---- training -------------------------------------------------------------------------------------------------------
+
+--- A list of epochs.
+---@class scion.History
+---@field [integer] scion.Epoch
+---@field interrupted boolean? whether Ctrl-C ended the fit
+
+---@class scion.Epoch
+---@field epoch integer from 1; numbers run on from one fit to the next
+---@field loss number mean over the examples, while they trained
+---@field accuracy number? likewise; none without classes
+---@field val_loss number? on the validation set, after the epoch
+---@field val_accuracy number?
+---@field lr number the learning rate at the end
+---@field seconds number without the validation
+---@field images_per_second number
+---@field private stopped boolean? whether a callback ended it, while it runs
+
+--- What a step's callback is given.
+---@class scion.Step
+---@field epoch integer
+---@field step integer from 1 in each epoch
+---@field loss number of the step's batch
+---@field model scion.Model
+---@field optimizer scion.Optimizer
 
 local history_columns = {
   { title = "epoch", right = true }, { title = "loss", right = true }, { title = "accuracy", right = true }, { title = "val_loss", right = true },
@@ -140,6 +164,28 @@ end
 results.step = kind("scion.Step", function(self) return ("epoch %d, step %d: loss %.4f"):format(self.epoch, self.step, self.loss) end)
 
 -- ---- evaluation and prediction --------------------------------------------------------------------------------------
+
+--- How well a class is told from the others.
+---@class scion.Score
+---@field label string
+---@field precision number
+---@field recall number
+---@field f1 number
+---@field support integer examples of the class
+
+---@class scion.Prediction
+---@field file string? where files are predicted on
+---@field label string|integer|nil the most probable class, or its number where the model has no labels
+---@field confidence number? its probability
+---@field top scion.Prediction[]? label and confidence of the most probable classes, on request
+---@field output number[]? in place of a label, where the network ends in neither softmax nor sigmoid
+---@field error string? in place of a label, for an image that cannot be read
+
+--- An image that could not be read.
+---@class scion.Failure
+---@field index integer in the data set, from 1
+---@field file string?
+---@field message string
 
 local score_columns = { { least = 12 }, { title = "precision", right = true }, { title = "recall", right = true }, { title = "f1", right = true },
                         { title = "support", right = true } }

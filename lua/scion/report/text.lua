@@ -89,6 +89,15 @@ function text.wrap(line, width, indent)
   return lines
 end
 
+--- "scion.optim: adam, adamw, rmsprop, sgd", sorted.
+---@param title string
+---@param names string[]
+---@return string
+function text.names(title, names)
+  table.sort(names)
+  return table.concat(text.wrap(title .. ": " .. table.concat(names, ", "), text.width(), 2), "\n")
+end
+
 ---@class scion.TextColumn
 ---@field title string?
 ---@field right boolean? numbers stand on the right

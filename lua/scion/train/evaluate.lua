@@ -7,10 +7,10 @@ local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
 ---@class scion.Evaluation
----@field loss number
----@field accuracy number?
----@field classes { label: string, precision: number, recall: number, f1: number, support: integer }[]?
----@field confusion scion.Tensor? [true class, predicted class]
+---@field loss number the mean of the examples
+---@field accuracy number? the share of right predictions; none without classes
+---@field classes scion.Score[]? in the order of the labels
+---@field confusion scion.Tensor? how many examples: i32 [true class, predicted class]
 ---@field examples integer
 
 local function ratio(a, b) return b > 0 and a / b or 0.0 end

@@ -15,18 +15,17 @@ local known = { epochs = 1, validate = false, optimizer = false, loss = false, c
                 cache = true, precision = false }
 
 ---@class scion.FitOptions
----@field epochs integer? 1
+---@field epochs integer? how many, beside those of earlier fits (1)
 ---@field validate scion.Dataset? evaluated after each epoch
----@field optimizer scion.Optimizer? RMSprop(1e-3)
+---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
 ---@field loss "categorical"|"binary"|"mse"|nil follows from the last layer: softmax, sigmoid, linear
----@field callbacks { step: fun(info: table): boolean?, epoch: fun(info: table): boolean? }? returning false ends the training
+---@field callbacks { step: fun(step: scion.Step): boolean?, epoch: fun(epoch: scion.Epoch): boolean? }? called after each step and epoch; false ends the fit
 ---@field class_weights number[]|table<string, number>|nil a factor for the loss of each class, by position or label; 1 where absent
 ---@field cache boolean|integer|scion.CacheOptions|nil what the frozen layers give is computed once an image and kept, also for later runs:
 --- true, where images are not augmented; a number K, for K draws of the augmentation of each; false, never
 ---@field precision "f32"|"bf16"|nil of what is frozen and of the validation; what trains is f32. By default the model's, which by default is f32
 ---@field verbose boolean? true: progress on standard output
 
----@class scion.History list of { epoch, loss, accuracy, val_loss, val_accuracy, seconds, images_per_second, lr }; `interrupted` after Ctrl-C
 
 local function weights_of_classes(given, labels)
   if not given then return nil end

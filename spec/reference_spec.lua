@@ -1,0 +1,305 @@
+-- What the reference says and what there is are the same: every public function, every option that one takes, every field of what
+-- one gives.
+local check = require "scion.check"
+local scion = require "scion"
+local docs = dofile ".make/docs.lua"
+local support = dofile "spec/support/images.lua"
+local nn = scion.nn
+
+local pages = docs.load "."
+local classes = docs.classes(pages)
+local documented = {}
+for _, page in ipairs(pages) do
+  for _, item in ipairs(page.items) do documented[item.name] = item end
+end
+
+local function sorted(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = tostring(name) end
+  table.sort(list)
+  return list
+end
+
+--- What is in one set and not in the other, in words.
+local function difference(title, there, told)
+  local found = {}
+  for _, name in ipairs(sorted(there)) do
+    if not told[name] then found[#found + 1] = ("%s: %s is not documented"):format(title, name) end
+  end
+  for _, name in ipairs(sorted(told)) do
+    if not there[name] then found[#found + 1] = ("%s: %s is documented, and does not exist"):format(title, name) end
+  end
+  return found
+end
+
+local function append(list, more) table.move(more, 1, #more, #list + 1, list) end
+
+-- ---- things of every class -------------------------------------------------------------------------------------------
+
+local folder
+
+--- A folder with two classes of pictures of 8 x 8, and a file that is none.
+local function pictures()
+  if folder then return folder end
+  folder = support.folder()
+  for k, class in ipairs { "left", "right" } do
+    support.shell(("mkdir %q"):format(folder .. "/" .. class))
+    for i = 1, 4 do assert(scion.image.save(("%s/%s/%d.png"):format(folder, class, i), support.pattern(8, 8, 40 * k + i))) end
+  end
+  return folder
+end
+
+local function network(head) return scion.sequential { nn.input(8, 8, 3), nn.conv2d(4, 3, { name = "a/conv" }), nn.batch_norm(), nn.relu(), nn.flatten(), head } end
+
+local function data(options) return scion.data.folder(pictures(), options or { size = 8, batch = 4 }) end
+
+--- A fit that Ctrl-C ends in its second epoch.
+local function interrupted()
+  local model = network(nn.dense(2, "softmax"))
+  return model:fit(data(), { epochs = 3, verbose = false, callbacks = { step = function(step)
+    if step.epoch == 2 then io.popen("kill -INT $PPID"):close() end
+  end } })
+end
+
+--- Lists of values by the class that documents their fields; together they have every field that there is.
+local function samples()
+  local found, model, set = {}, network(nn.dense(2, "softmax")), data()
+  local step
+  local history = model:fit(set, { validate = set, verbose = false, callbacks = { step = function(info) step = info end } })
+  local broken = support.spit(pictures() .. "/left/broken.png", "no picture")
+  local list = model:predict({ set.files[1], broken }, { top = 2 })
+  local _, _, _, failures = data { size = 8, batch = 8, shuffle = false, augment = { flip = "horizontal" } }:batches()()
+  local with_failure = scion.data.files({ broken }, { size = 8 })
+  for _, _, _, told in with_failure:batches() do failures = told end
+  os.remove(broken)
+  local linear = network(nn.dense(3))
+  local targets = scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), scion.zeros(2, 3), { batch = 2 })
+  found["scion.Model"] = { model }
+  model:features(set, "a/conv")
+  scion.models.squeezenet1_0 { input = 64 }
+  found["scion.Model"][2] = scion.models.squeezenet1_0 { input = 64 }
+  found["scion.Model"][2].precision = "f32"
+  found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets }
+  found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted() }, { history[1] }, { step }
+  local evaluation = model:evaluate(set)
+  found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets) }, { evaluation.classes[1] }
+  found["scion.Prediction"] = { list[1], list[2], linear:predict(set.files[1])[1] }
+  found["scion.Failure"] = failures
+  found["scion.LayerDescription"] = { model:layer(2) }
+  found["scion.Node"], found["scion.Layer"] = { model.output }, { model.output.inputs[1].layer, nn.flatten { name = "x", origin = { keras = "y" } } }
+  found["scion.Parameter"] = { model.order[2].layer.parameters[1] }
+  model:freeze { upto = "a/conv" }
+  found["scion.PlanReport"] = { model:plan(set), network(nn.dense(2, "softmax")):plan { cache = false } }
+  local frozen = scion.models.squeezenet1_0 { input = 224 }:graft { nn.global_avg_pool(), nn.dense(2, "softmax") }
+  found["scion.PlanReport"][3] = frozen:freeze { upto = "fire9" }:plan { batch = 1 }
+  found["scion.Optimizer"] = {}
+  for _, make in pairs(scion.optim) do table.insert(found["scion.Optimizer"], make()) end
+  found["scion.ModelList"], found["scion.Architecture"] = { scion.models.list() }, { table.unpack(scion.models.list()) }
+  found["scion.Variant"], found["scion.WeightsFile"] = {}, {}
+  for _, architecture in ipairs(found["scion.Architecture"]) do
+    append(found["scion.Variant"], architecture.variants)
+    for _, variant in ipairs(architecture.variants) do append(found["scion.WeightsFile"], variant.weights) end
+  end
+  local saved = pictures() .. ".safetensors"
+  model:save(saved)
+  found["scion.WeightsReport"] = { scion.weights.load(model, saved) }
+  os.remove(saved)
+  return found
+end
+
+-- ---- options, as they are checked --------------------------------------------------------------------------------------
+
+local inner = {} -- the options of options that were met: their schemas
+
+--- Calls f, and gives the names of the options that it looks for in tables that hold `no_such_option`, by the place of the check.
+local function options_of(f)
+  local before, seen, places = check.options, {}, {}
+  check.options = function(where, given, schema, ...)
+    if type(given) == "table" and rawget(given, "no_such_option") ~= nil then
+      for name in pairs(schema) do seen[name] = true end
+      if where == "" then inner[schema] = true end
+      local info = debug.getinfo(2, "Sl")
+      places[("%s:%d"):format(info.short_src:match "lua/scion/.*$" or info.short_src, info.currentline)] = true
+    end
+    return before(where, given, schema, ...)
+  end
+  local ok, message = pcall(f)
+  check.options = before
+  if not ok and not tostring(message):find("no_such_option", 1, true) then error(message, 0) end
+  return seen, places
+end
+
+--- The names that a comment gives: of a class and its parents, or of a type such as { lr: number?, momentum: number? }.
+local function names_told(of)
+  local told = {}
+  local class = classes[of:match "^[%w_.]+"]
+  while class do
+    for _, field in ipairs(class.fields) do told[field.name] = true end
+    class = classes[class.parent]
+  end
+  for name in (of:match "^{(.*)}" or ""):gmatch "([%w_]+): " do told[name] = true end
+  return told
+end
+
+local unknown = { no_such_option = 1 }
+
+--- How every function is called that takes options: by its name in the reference, or by what the options are documented as.
+local function calls()
+  local model, set = network(nn.dense(2, "softmax")), data()
+  local images = scion.zeros({ 2, 8, 8, 3 }, "u8")
+  local list = {
+    ["model:fit"] = function(given) model:fit(set, given) end,
+    ["model:evaluate"] = function(given) model:evaluate(set, given) end,
+    ["model:predict"] = function(given) model:predict(set, given) end,
+    ["model:features"] = function(given) model:features(set, "a/conv", given) end,
+    ["model:plan"] = function(given) model:plan(given) end,
+    ["model:freeze"] = function(given) model:freeze(given) end,
+    ["model:thaw"] = function(given) model:thaw(given) end,
+    ["scion.model"] = function(given) scion.model(given) end,
+    ["scion.data.folder"] = function(given) scion.data.folder(pictures(), given) end,
+    ["scion.data.files"] = function(given) scion.data.files({}, given) end,
+    ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
+    ["data:batches"] = function(given) set:batches(1, given) end,
+    ["scion.weights.load"] = function(given) scion.weights.load(model, "", given) end,
+    ["scion.CacheOptions"] = function(given) model:fit(set, { cache = given }) end,
+    ["scion.augment"] = function(given) scion.data.folder(pictures(), { augment = given }) end,
+    ["scion.Statistics"] = function(given) nn.input { shape = { 8, 8, 3 }, preprocess = given } end,
+    ["scion.Preprocessing"] = function() nn.input { shape = { 8, 8, 3 }, preprocess = { scale = 1, no_such_option = 1 } } end,
+    ["scion.Callbacks"] = function(given) model:fit(set, { callbacks = given }) end,
+  }
+  for name, make in pairs(scion.optim) do list["scion.optim." .. name] = make end
+  for name, make in pairs(nn) do list["scion.nn." .. name] = make end
+  return list
+end
+
+--- What the reference says of the options of one of these.
+local function told_of(name)
+  if classes[name] then return names_told(name) end
+  local item = documented[name]
+  if not item then return names_told "scion.LayerOptions" end -- nn.relu and the like
+  if item.kind ~= "function" then return names_told(item.doc.class) end
+  for _, p in ipairs(item.doc.params) do
+    if p.name == "given" then return names_told(p.type) end
+  end
+  return {}
+end
+
+-- ---- the specs ---------------------------------------------------------------------------------------------------------
+
+describe("the reference", function()
+  teardown(support.done)
+
+  it("has every public function, and no other", function()
+    local there, told = {}, {}
+    local function walk(prefix, of)
+      for name, value in pairs(of) do
+        if type(value) == "function" then there[prefix .. name] = true end
+      end
+    end
+    walk("scion.", scion)
+    for _, module in ipairs { "data", "image", "models", "nn", "optim", "weights" } do walk("scion." .. module .. ".", scion[module]) end
+    local set, model = data(), network(nn.dense(2, "softmax"))
+    local function methods(of) return getmetatable(of).__methods or getmetatable(of).methods or getmetatable(of).__index end
+    walk("model:", methods(model))
+    walk("data:", methods(set))
+    walk("t:", methods(scion.zeros(1)))
+    walk("layer:", methods(nn.relu()))
+    local saved = pictures() .. ".safetensors"
+    walk("report:", methods(scion.weights.load(model:save(saved), saved)))
+    os.remove(saved)
+    for name, item in pairs(documented) do
+      if item.kind ~= "class" and item.kind ~= "alias" then told[name] = true end
+    end
+    local activation = table.concat(documented["scion.nn.activation"].doc.text, " ")
+    for _, name in ipairs { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid" } do
+      assert.matches("%f[%w_]" .. name .. "%f[^%w_]", activation)
+      told["scion.nn." .. name] = true
+    end
+    assert.is_true(#sorted(there) > 90)
+    assert.equal("", table.concat(difference("functions", there, told), "\n"))
+  end)
+
+  it("has every option that a function takes, and no other", function()
+    local found, reached = {}, {}
+    local list = calls()
+    for _, name in ipairs(sorted(list)) do
+      local there, places = options_of(function() list[name](unknown) end)
+      for place in pairs(places) do reached[place] = true end
+      append(found, difference(name, there, told_of(name)))
+    end
+    local of_models = {}
+    for _, architecture in ipairs(scion.models.list()) do
+      local there, places = options_of(function() architecture(unknown) end)
+      for name in pairs(there) do of_models[name] = true end
+      for place in pairs(places) do reached[place] = true end
+    end
+    append(found, difference("scion.models", of_models, names_told "scion.ModelOptions"))
+    assert.equal("", table.concat(found, "\n"))
+    -- and no check of options in the sources was left out
+    local pipe = io.popen "grep -rnE 'check\\.options\\(|options\\.check\\(' lua/scion --include=*.lua"
+    for line in pipe:lines() do
+      local place, code = line:match "^(.-:%d+):%s*(.*)"
+      if not code:find "^%-%-" and not place:find "/check.lua" and not place:find "/options.lua" and not reached[place] then
+        found[#found + 1] = place .. ": these options are compared with no documentation: " .. code
+      end
+    end
+    pipe:close()
+    assert.equal("", table.concat(found, "\n"))
+    assert.equal(#sorted(inner), tonumber((support.shell "grep -rho 'check\\.table_of' lua/scion --include=*.lua | wc -l")) - 1) -- but for its definition
+  end)
+
+  it("has every field of what users get, and no other", function()
+    local found = {}
+    local of = samples()
+    for _, name in ipairs(sorted(of)) do
+      local there, told, public = {}, {}, {}
+      for _, value in ipairs(of[name]) do
+        for key in pairs(value) do there[math.type(key) == "integer" and "[integer]" or key] = true end
+      end
+      for _, field in ipairs((classes[name] or error(name .. " is not documented")).fields) do
+        told[field.name] = true
+        if not field.private then public[field.name] = true end
+        for _, value in ipairs(of[name]) do -- constants of a class, and methods that are documented as fields
+          local ok, got = pcall(function() return value[field.name] end)
+          if ok and got ~= nil then there[field.name] = true end
+        end
+      end
+      for key in pairs(told) do
+        if not public[key] then there[key] = true end -- private ones come and go
+      end
+      append(found, difference(name, there, told))
+    end
+    assert.equal("", table.concat(found, "\n"))
+    for name, class in pairs(classes) do -- a class that nobody compares is one that nobody would miss
+      local given = name:find "Options$" or name:find "^scion%.nn%." or name == "scion.augment" or name == "scion.Statistics" or name == "scion.Preprocessing" or #class.fields == 0
+      if not given and not of[name] then found[#found + 1] = name .. " has no sample here" end
+    end
+    assert.equal("", table.concat(found, "\n"))
+  end)
+
+  it("is missed where it is missing", function()
+    assert.same({ "x: b is not documented", "x: c is documented, and does not exist" }, difference("x", { a = true, b = true }, { a = true, c = true }))
+    assert.same({ lr = true, rho = true }, names_told "{ lr: number?, rho: number? }?")
+    local there = options_of(function() scion.optim.sgd(unknown) end)
+    assert.is_true(there.momentum)
+    assert.is_nil(there.beta1)
+  end)
+
+  it("has a page for each module, with contents, and nothing empty", function()
+    local target = support.folder()
+    local out, status = support.shell("lua5.4 .make/docs.lua " .. target)
+    assert.same({ "", 0 }, { out, status })
+    for _, page in ipairs(pages) do
+      local text = support.slurp(("%s/%s.md"):format(target, page.name))
+      assert.matches("^# " .. page.name .. "\n", text)
+      for title in text:gmatch "\n### ([^\n]+)" do
+        local link = title:gsub("`", ""):lower():gsub("[^%w _-]", ""):gsub(" ", "-")
+        assert.is_truthy(text:find("](#" .. link .. ")", 1, true), title .. " is not among the contents")
+      end
+      local empty = text:match "\n### ([^\n]+)\n+###" or text:match "\n### ([^\n]+)\n*$"
+      assert.is_nil(empty)
+      assert.is_nil(text:match "%- `[^`\n]*$")
+    end
+    assert.matches("(data.md#sciondatafolderpath-given)", support.slurp(target .. "/README.md"), 1, true)
+  end)
+end)

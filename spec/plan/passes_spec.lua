@@ -307,11 +307,11 @@ describe("a kept plan", function()
     local images, labels = scion.uniform({ 4, 8, 8, 3 }, 0, 255):to "u8", scion.tensor({ 0, 1, 2, 0 }, "i32")
     model:execute(made, { images = images, labels = labels })
     local versions = {}
-    for key, entry in pairs(packed) do versions[key] = entry.stamp end
+    for name, entry in pairs(packed) do versions[name] = entry.stamp end
     local whole = core.place(model.arena, made.output, 4):copy()
     model:execute(made, { images = images:slice(1, 2, 3):copy(), labels = labels:slice(1, 2, 3):copy() })
     assert.is_true((core.place(model.arena, made.output, 2) - whole:slice(1, 2, 3)):abs():max() < 1e-6)
-    for key, entry in pairs(packed) do assert.equal(versions[key], entry.stamp) end
+    for name, entry in pairs(packed) do assert.equal(versions[name], entry.stamp) end
   end)
 
   it("follows weights that a user changes by hand", function()

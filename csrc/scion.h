@@ -420,9 +420,10 @@ scion_status scion_scale_channels_backward_scale(const scion_tensor *x, const sc
 
 /* Activations whose gradient needs the input. Swish (SiLU): x * sigmoid(x); hard sigmoid: x/6 + 1/2 clamped to 0 .. 1; hard swish:
  * x * hard sigmoid(x) (Howard et al. 2019). y may be x; dx (+)= dy * f'(x), dx may be dy. */
-typedef enum { SCION_SWISH, SCION_HARD_SWISH, SCION_HARD_SIGMOID, SCION_GATES } scion_gate;
-scion_status scion_gate_forward(const scion_tensor *x, scion_tensor *y, scion_gate gate);
-scion_status scion_gate_backward(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dx, scion_gate gate, int accumulate);
+typedef enum { SCION_SWISH, SCION_HARD_SWISH, SCION_HARD_SIGMOID, SCION_INPUT_ACTIVATIONS } scion_input_activation;
+scion_status scion_input_activation_forward(const scion_tensor *x, scion_tensor *y, scion_input_activation activation);
+scion_status scion_input_activation_backward(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dx,
+                                             scion_input_activation activation, int accumulate);
 
 /* y = x / (1-rate) where a draw of (seed, step, element) is at least rate, else 0. Its own gradient with dy for x. The element's
  * index is that in a contiguous tensor. examples: one draw for each example, that of the element of its index, decides over all of it

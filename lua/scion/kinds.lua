@@ -31,7 +31,7 @@ kinds.padding = check.either(check.one_of("valid", "same", "ceil"), kinds.border
 --- Activations, and how the gradient of each is computed: from its output alone, which lets the kernel before it apply the
 --- activation; or else.
 kinds.activations = { relu = "output", relu6 = "output", sigmoid = "output", tanh = "output", linear = "output", softmax = "softmax",
-                      swish = "gate", hard_swish = "gate", hard_sigmoid = "gate" }
+                      swish = "input", hard_swish = "input", hard_sigmoid = "input" }
 
 --- The name of one.
 kinds.activation = check.one_of("relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid", "linear")

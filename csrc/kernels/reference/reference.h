@@ -14,8 +14,8 @@ void reference_scale_shift(const real *x, const real *scale, const real *shift, 
                            scion_activation activation);
 
 /* ---- scale.c */
-real reference_gate(real x, scion_gate gate);
-real reference_gate_slope(real x, scion_gate gate);
+real reference_input_activation(real x, scion_input_activation activation);
+real reference_input_activation_slope(real x, scion_input_activation activation);
 void reference_scale_channels(const real *x, const real *s, real *y, int64_t images, int64_t pixels, int64_t channels);
 void reference_scale_channels_backward(const real *x, const real *dy, real *ds, int64_t images, int64_t pixels, int64_t channels);
 

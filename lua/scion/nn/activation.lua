@@ -18,8 +18,8 @@ return layer.define {
   forward = function(self, e)
     if self.computed == "softmax" then
       e:emit { "softmax_forward", x = e.x[1], y = e.y }
-    elseif self.computed == "gate" then
-      e:emit { "gate_forward", x = e.x[1], y = e.y, gate = self.options.activation }
+    elseif self.computed == "input" then
+      e:emit { "input_activation_forward", x = e.x[1], y = e.y, input_activation = self.options.activation }
     else
       e:emit { "activation_forward", x = e.x[1], y = e.y, activation = self.options.activation }
     end
@@ -29,8 +29,9 @@ return layer.define {
     if not e:wants(1) then return end
     if self.computed == "softmax" then
       e:emit { "softmax_backward", y = e.y, dy = e.dy, dx = e:dx(1), accumulate = e:accumulates(1) }
-    elseif self.computed == "gate" then
-      e:emit { "gate_backward", x = e.x[1], dy = e.dy, dx = e:dx(1), gate = self.options.activation, accumulate = e:accumulates(1) }
+    elseif self.computed == "input" then
+      e:emit { "input_activation_backward", x = e.x[1], dy = e.dy, dx = e:dx(1), input_activation = self.options.activation,
+               accumulate = e:accumulates(1) }
     else
       e:emit { "activation_backward", y = e.y, dy = e.dy, dx = e:dx(1), activation = self.options.activation, accumulate = e:accumulates(1) }
     end

@@ -26,8 +26,8 @@ local function public_function(line)
   if name and not name:match "[.:]_[%w_]*$" then return name, parameters end
 end
 
--- The passes of the plan and the reports are the package's own affair: their functions say what they do, types or not.
-local function internal(path) return path:find "^lua/scion/plan" or path:find "^lua/scion/report/" end
+-- Reports are the package's own affair: their functions say what they do, types or not.
+local function internal(path) return path:find "^lua/scion/report/" end
 
 -- What is missing in the comment above line `i`, or nothing.
 local function complaint(lines, i, parameters, types)

@@ -11,7 +11,8 @@ local check = require "scion.check"
 local core = require "scion.core"
 local layer = require "scion.layer"
 
---- The stored form y = x * scale + shift, as tensors that follow the parameters. `bias`: of the layer folded into.
+--- Batch norm on stored statistics as y = x * scale + shift: { scale =, shift = }, f32 [channels], which follow the parameters. `bias`: of the
+--- layer into which it is folded, and then part of the shift.
 local function fold(self, e, bias)
   local key = bias and "fold+bias" or "fold"
   local gamma, beta, mean, variance = self:weight "gamma", self:weight "beta", self:weight "moving_mean", self:weight "moving_variance"
@@ -52,7 +53,7 @@ return layer.define {
     end
     local channels = self:weight("moving_mean"):shape()
     e.op.saved_mean, e.op.saved_rstd = e:fixed(channels), e:fixed(channels)
-    -- the statistics move on copies, which the step takes over once its loss proved finite
+    -- moving averages move on copies, which the layer takes over when the step is accepted: its loss may be no number
     local mean, variance = e:pending(self, "moving_mean"), e:pending(self, "moving_variance")
     e:emit { "batch_norm_batch_forward", x = e.x[1], gamma = self:weight "gamma", beta = self:weight "beta", moving_mean = mean,
              moving_variance = variance, saved_mean = e.op.saved_mean, saved_rstd = e.op.saved_rstd, y = e.y,

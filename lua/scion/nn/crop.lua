@@ -21,7 +21,7 @@ return layer.define {
     return { height, width, shape[3] }
   end,
 
-  forward = function(self, e) -- what is cut off by the gradient of zero padding
+  forward = function(self, e) -- cropping is the gradient of zero padding, and the other way round
     e:emit { "zero_pad_backward", dy = e.x[1], dx = e.y, top = self.top, left = self.left }
   end,
 

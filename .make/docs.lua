@@ -152,7 +152,8 @@ local function items_of(source, root)
     local own, method = (doc.name or ""):match "^[%w_]+([.:])([%w_]+)$"
     if (doc.name or ""):find "^internal[.:]" then own = nil end
     local empty = #doc.text == 0 and #doc.fields == 0 and not doc.overload
-    if doc.private or doc.class and empty then -- left out
+    if doc.private or doc.class and empty then
+      own = nil -- left out
     elseif doc.alias then
       list[#list + 1] = { kind = "alias", name = doc.alias, title = doc.alias, doc = doc }
     elseif doc.class then
@@ -260,7 +261,7 @@ end
 local function write_item(item, classes, out)
   local doc = item.doc
   out[#out + 1] = ("### `%s`\n"):format(item.title)
-  if item.call then out[#out + 1] = ("```lua\n%s\n```\n"):format(item.call) end
+  if item.call then out[#out + 1] = ("```\n%s\n```\n"):format(item.call) end
   local text = paragraphs(doc.text)
   if text ~= "" then out[#out + 1] = text .. "\n" end
   local list = {}

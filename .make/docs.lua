@@ -145,25 +145,26 @@ local function call_of(doc, as)
   return ("%s(%s)"):format(as, table.concat(names, ", "))
 end
 
--- A source's public items: { title, doc, kind = "function"|"class", name }. What is private, or users cannot reach, is left out.
-local function items_of(source, root)
-  local list, as = {}, source.as
-  for _, doc in ipairs(docs.read(("%s/lua/scion/%s"):format(root, source[1]))) do
-    local own, method = (doc.name or ""):match "^[%w_]+([.:])([%w_]+)$"
-    if (doc.name or ""):find "^internal[.:]" then own = nil end
+-- What users can reach of a block: { title, doc, kind, name }, or nothing where it is private, or no part of a public table.
+local function item_of(doc, as)
+  local table_name, own, method = (doc.name or ""):match "^([%w_]+)([.:])([%w_]+)$"
+  if doc.private then return end
+  if doc.alias then return { kind = "alias", name = doc.alias, title = doc.alias, doc = doc } end
+  if doc.class then
     local empty = #doc.text == 0 and #doc.fields == 0 and not doc.overload
-    if doc.private or doc.class and empty then -- left out
-    elseif doc.alias then
-      list[#list + 1] = { kind = "alias", name = doc.alias, title = doc.alias, doc = doc }
-    elseif doc.class then
-      list[#list + 1] = { kind = "class", name = doc.class, title = doc.class, doc = doc }
-    elseif as and doc.name == "return" then
-      list[#list + 1] = { kind = "function", name = as, title = call_of(doc, as), doc = doc }
-    elseif as and own and (own == ":" or as:find "^scion") then
-      local name = as .. (as:find "^scion" and "." or own) .. method
-      list[#list + 1] = { kind = "function", name = name, title = call_of(doc, name), doc = doc }
-    end
+    return not empty and { kind = "class", name = doc.class, title = doc.class, doc = doc } or nil
   end
+  if not as or not doc.name or table_name == "internal" then return end
+  if doc.name == "return" then return { kind = "function", name = as, title = call_of(doc, as), doc = doc } end
+  if own == "." and not as:find "^scion" then return end -- such as dataset.new, beside methods that are called with a colon
+  local name = as .. own .. method
+  return { kind = "function", name = name, title = call_of(doc, name), doc = doc }
+end
+
+-- A source's public items, in order.
+local function items_of(source, root)
+  local list = {}
+  for _, doc in ipairs(docs.read(("%s/lua/scion/%s"):format(root, source[1]))) do list[#list + 1] = item_of(doc, source.as) end
   return list
 end
 
@@ -260,7 +261,7 @@ end
 local function write_item(item, classes, out)
   local doc = item.doc
   out[#out + 1] = ("### `%s`\n"):format(item.title)
-  if item.call then out[#out + 1] = ("```lua\n%s\n```\n"):format(item.call) end
+  if item.call then out[#out + 1] = ("```\n%s\n```\n"):format(item.call) end
   local text = paragraphs(doc.text)
   if text ~= "" then out[#out + 1] = text .. "\n" end
   local list = {}

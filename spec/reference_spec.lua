@@ -2,6 +2,7 @@
 -- one gives.
 local check = require "scion.check"
 local scion = require "scion"
+local options = require "scion.options"
 local docs = dofile ".make/docs.lua"
 local support = dofile "spec/support/images.lua"
 local nn = scion.nn
@@ -113,18 +114,19 @@ local inner = {} -- the options of options that were met: their schemas
 
 --- Calls f, and gives the names of the options that it looks for in tables that hold `no_such_option`, by the place of the check.
 local function options_of(f)
-  local before, seen, places = check.options, {}, {}
-  check.options = function(where, given, schema, ...)
+  local before, before_too, seen, places = check.options, options.check, {}, {}
+  local function look(where, given, schema, ...)
     if type(given) == "table" and rawget(given, "no_such_option") ~= nil then
-      for name in pairs(schema) do seen[name] = true end
+      for name, value in pairs(schema) do seen[math.type(name) and value or name] = true end
       if where == "" then inner[schema] = true end
       local info = debug.getinfo(2, "Sl")
       places[("%s:%d"):format(info.short_src:match "lua/scion/.*$" or info.short_src, info.currentline)] = true
     end
-    return before(where, given, schema, ...)
+    return (math.type(next(schema)) or type(select(2, next(schema))) ~= "table") and before_too(where, given, schema, ...) or before(where, given, schema, ...)
   end
+  check.options, options.check = look, look
   local ok, message = pcall(f)
-  check.options = before
+  check.options, options.check = before, before_too
   if not ok and not tostring(message):find("no_such_option", 1, true) then error(message, 0) end
   return seen, places
 end

@@ -24,8 +24,8 @@ end
 ---@param architecture scion.Architecture
 ---@return string
 function models.describe(architecture)
-  local lines = { ("%s: %s parameters, %s at %dx%d"):format(architecture.name, text.grouped(architecture.parameters), text.macs(architecture.macs),
-    architecture.input, architecture.input) }
+  local lines = text.wrap(("%s: %s parameters, %s at %dx%d"):format(architecture.name, text.grouped(architecture.parameters),
+    text.macs(architecture.macs), architecture.input, architecture.input), text.width(), 2)
   for _, variant in ipairs(architecture.variants) do
     local line = ("  %s: inputs from %d up, preprocessing %s, %s"):format(variant.name, variant.smallest, preprocessing(variant),
       #variant.weights > 0 and "weights at" or "no weights are published")

@@ -197,7 +197,7 @@ local function scores_text(self)
 end
 
 local score = kind("scion.Score", function(self)
-  return ("%s: precision %.4f, recall %.4f, f1 %.4f, support %d"):format(self.label, self.precision, self.recall, self.f1, self.support)
+  return sentence { ("%s: precision %.4f"):format(self.label, self.precision), ("recall %.4f, f1 %.4f"):format(self.recall, self.f1), "support " .. self.support }
 end)
 local scores = kind("scion.Scores", scores_text)
 
@@ -222,7 +222,7 @@ local function said(entry)
 end
 
 local prediction = kind("scion.Prediction", function(self)
-  return (self.file and self.file .. ": " or "") .. said(self) .. number(", %.4f", self.confidence)
+  return sentence { (self.file and self.file .. ": " or "") .. said(self), self.confidence and ("%.4f"):format(self.confidence) }
 end)
 
 local predictions = kind("scion.Predictions", function(self)
@@ -247,7 +247,7 @@ end
 ---@param list table
 ---@return table
 function results.failures(list)
-  local failure = kind("scion.Failure", function(self) return ("image %d: %s"):format(self.index, self.message) end)
+  local failure = kind("scion.Failure", function(self) return sentence { ("image %d: %s"):format(self.index, self.message) } end)
   for _, entry in ipairs(list) do failure(entry) end
   return kind("scion.Failures", function(self)
     local shown = {}

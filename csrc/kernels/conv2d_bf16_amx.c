@@ -8,7 +8,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define AMX_FUNCTION __attribute__((target("amx-tile,amx-bf16")))
-#define TILE_CONFIGURE(config) _tile_loadconfig(config)
+/* Not _tile_loadconfig: GCC's tells the compiler that it reads 8 bytes, and the rest of the configuration may never be stored. */
+#define TILE_CONFIGURE(config) __asm__ volatile("ldtilecfg %0" ::"m"(*(config)))
 #define TILE_RELEASE() _tile_release()
 #define TILE_ZERO(tile) _tile_zero(tile)
 #define TILE_LOAD(tile, memory, stride) _tile_loadd(tile, memory, stride)

@@ -29,7 +29,8 @@ __attribute__((target("amx-tile,amx-bf16"))) bool peak_bf16_begin(void) {
     unsigned char rows[16];
   } __attribute__((aligned(64))) shape = {.palette = 1};
   for (int i = 0; i < 8; i++) shape.row_bytes[i] = 64, shape.rows[i] = 16;
-  _tile_loadconfig(&shape);
+  /* not _tile_loadconfig: GCC's tells the compiler that it reads 8 bytes, and the other stores above are dropped as dead */
+  __asm__ volatile("ldtilecfg %0" ::"m"(shape));
   _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
   _tile_zero(4); _tile_zero(5); _tile_zero(6); _tile_zero(7);
   return true;

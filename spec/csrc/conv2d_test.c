@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels/reference/conv2d.h"
+#include "kernels/reference/reference.h"
 
 /* ---- one convolution: its tensors, and the same numbers for the reference */
 
@@ -67,7 +68,7 @@ static const char *describe(const problem *p) {
 /* Relative to the largest element, or to 1: a single number may be what two larger ones have left of each other. */
 static void close_to(int line, const scion_tensor *t, const real *expected, const problem *p) {
   double distance = test_distance(t, expected), size = 0;
-  for (int64_t i = 0; i < scion_tensor_elements(t); i++) size = fmax(size, fabs((double)expected[i]));
+  for (int64_t i = 0, n = scion_tensor_elements(t); i < n; i++) size = fmax(size, fabs((double)expected[i]));
   if (size > 0 && size < 1) distance *= size;
   CHECK(distance < p->tolerance, "off by %g (line %d): %s", distance, line, describe(p));
 }
@@ -120,10 +121,12 @@ static void test_reference(void) {
 static void sums_close_to(problem *p, const real *bias, const real *addend, scion_activation activation) {
   double size = 1;
   reference_conv2d_forward(&p->d, p->rx, p->rw, bias, addend, p->ry, SCION_LINEAR);
-  for (int64_t i = 0; i < scion_tensor_elements(&p->y); i++) size = fmax(size, fabs((double)p->ry[i]));
-  reference_conv2d_forward(&p->d, p->rx, p->rw, bias, addend, p->ry, activation);
   double largest = 0;
-  for (int64_t i = 0; i < scion_tensor_elements(&p->y); i++) largest = fmax(largest, fabs((double)p->ry[i]));
+  for (int64_t i = 0, n = scion_tensor_elements(&p->y); i < n; i++) {
+    size = fmax(size, fabs((double)p->ry[i]));
+    p->ry[i] = reference_activate(p->ry[i], activation);
+    largest = fmax(largest, fabs((double)p->ry[i]));
+  }
   double distance = test_distance(&p->y, p->ry) * (largest > 0 ? largest : 1) / size;
   CHECK(distance < 1e-5, "off by %g: %s", distance, describe(p));
 }
@@ -135,6 +138,24 @@ static void test_forward(problem *p, bool biased, bool added, scion_activation a
   CHECK(test_gaps_untouched(&p->y), "forward wrote into a gap: %s", describe(p));
 }
 
+/* A convolution's gradient to its input, as that of scion.h. */
+typedef scion_status input_gradient(const scion_tensor *dy, const scion_tensor *w, scion_tensor *dx, const scion_window *k, int accumulate);
+
+/* Added to what dx holds, and then in place of it; dy has the elements of y. */
+static void test_backward_input(problem *p, input_gradient *backward, const scion_tensor *w, const real *dy, scion_tensor *dx) {
+  real *before = test_real(dx), *expected = test_real(dx);
+  reference_conv2d_backward_input(&p->d, dy, p->rw, expected, 0);
+  for (int64_t i = 0; i < scion_tensor_elements(dx); i++) before[i] += expected[i];
+  OK(backward(&p->y, w, dx, &p->d.window, 1));
+  CLOSE(dx, before, p);
+  scion_tensor_fill(dx, NAN);
+  OK(backward(&p->y, w, dx, &p->d.window, 0));
+  CLOSE(dx, expected, p);
+  CHECK(test_gaps_untouched(dx), "the gradient to the input wrote into a gap: %s", describe(p));
+  free(before);
+  free(expected);
+}
+
 /* y serves as dy. */
 static void test_backward(problem *p) {
   const reference_conv2d *d = &p->d;
@@ -142,17 +163,8 @@ static void test_backward(problem *p) {
   real *dy = test_real(&p->y);
   scion_tensor dx = SLICE((int)(p->x.row_stride - d->ci), d->n, d->h, d->w, d->ci);
   scion_tensor dw = TENSOR(d->window.kernel[0], d->window.kernel[1], d->ci, d->co), db = TENSOR(d->co);
-  real *expected = test_real(&dx);
-  OK(scion_conv2d_backward_input(&p->y, &p->transposed, &dx, &d->window, 1));
-  reference_conv2d_backward_input(d, dy, p->rw, expected, 1);
-  CLOSE(&dx, expected, p);
-  scion_tensor_fill(&dx, NAN);
-  OK(scion_conv2d_backward_input(&p->y, &p->transposed, &dx, &d->window, 0));
-  reference_conv2d_backward_input(d, dy, p->rw, expected, 0);
-  CLOSE(&dx, expected, p);
-  CHECK(test_gaps_untouched(&dx), "the gradient to the input wrote into a gap: %s", describe(p));
-  free(expected);
-  expected = test_real(&dw);
+  test_backward_input(p, scion_conv2d_backward_input, &p->transposed, dy, &dx);
+  real *expected = test_real(&dw);
   scion_tensor_fill(&dw, NAN);
   OK(scion_conv2d_backward_weights(&p->x, &p->y, &dw, &d->window));
   reference_conv2d_backward_weights(d, p->rx, dy, expected);
@@ -247,19 +259,12 @@ static void test_winograd(reference_conv2d d, int x_gap, int y_gap) {
   CHECK(test_gaps_untouched(&p.y), "forward wrote into a gap: %s", describe(&p));
   scion_random_normal(&p.y, test_seed, test_draws++, SCION_DRAW_TENSOR, 0, 1);
   scion_tensor dx = SLICE(x_gap, d.n, d.h, d.w, d.ci);
-  real *dy = test_real(&p.y), *expected = test_real(&dx);
-  for (int accumulate = 1; accumulate >= 0; accumulate--) {
-    if (!accumulate) scion_tensor_fill(&dx, NAN);
-    OK(scion_winograd_backward_input(&p.y, &turned, &dx, &d.window, accumulate));
-    reference_conv2d_backward_input(&p.d, dy, p.rw, expected, accumulate);
-    /* along the border gradients are of a tap or two, with the errors of all seven */
-    p.tolerance = d.window.kernel[0] == 7 || d.window.kernel[1] == 7 ? 3e-5 : 1e-5;
-    CLOSE(&dx, expected, &p);
-    CHECK(test_gaps_untouched(&dx), "the gradient to the input wrote into a gap: %s", describe(&p));
-  }
-  free(expected);
+  real *dy = test_real(&p.y);
+  /* along the border gradients are of a tap or two, with the errors of all seven */
+  p.tolerance = d.window.kernel[0] == 7 || d.window.kernel[1] == 7 ? 3e-5 : 1e-5;
+  test_backward_input(&p, scion_winograd_backward_input, &turned, dy, &dx);
   scion_tensor dw = TENSOR(d.window.kernel[0], d.window.kernel[1], d.ci, d.co);
-  expected = test_real(&dw);
+  real *expected = test_real(&dw);
   scion_tensor_fill(&dw, NAN);
   OK(scion_winograd_backward_weights(&p.x, &p.y, &dw, &d.window));
   reference_conv2d_backward_weights(&p.d, p.rx, dy, expected);

@@ -90,7 +90,7 @@ static inline real *test_real(const scion_tensor *t) {
 static inline double test_distance(const scion_tensor *a, const real *b) {
   real *values = test_real(a);
   double difference = 0, size = 0;
-  for (int64_t i = 0; i < scion_tensor_elements(a); i++) {
+  for (int64_t i = 0, n = scion_tensor_elements(a); i < n; i++) {
     double d = fabs((double)(values[i] - b[i]));
     if (!isfinite(d)) d = INFINITY;
     if (d > difference) difference = d;

@@ -1,18 +1,9 @@
 /* Convolution, from the formulas of scion.h. */
 #include "kernels/reference/conv2d.h"
 
-#include <math.h>
 #include <string.h>
 
-static real activate(real v, scion_activation activation) {
-  switch (activation) {
-    case SCION_RELU: return v < 0 ? 0 : v;
-    case SCION_RELU6: return v < 0 ? 0 : v > 6 ? 6 : v;
-    case SCION_SIGMOID: return 1 / (1 + (real)exp(-v));
-    case SCION_TANH: return (real)tanh(v);
-    default: return v;
-  }
-}
+#include "kernels/reference/reference.h"
 
 typedef struct {
   int64_t x, w, y; /* where the first channels of the three lie */
@@ -42,20 +33,26 @@ typedef struct {
 
 static void forward_tap(void *data, triple at) {
   const job *t = data;
-  for (int64_t c = 0; c < t->d->ci; c++)
-    for (int64_t o = 0; o < t->d->co; o++) t->out[at.y + o] += t->first[at.x + c] * t->second[at.w + c * t->d->co + o];
+  const real *x = t->first + at.x, *w = t->second + at.w;
+  real *restrict y = t->out + at.y;
+  for (int64_t c = 0, ci = t->d->ci, co = t->d->co; c < ci; c++, w += co)
+    for (int64_t o = 0; o < co; o++) y[o] += x[c] * w[o];
 }
 
 static void input_tap(void *data, triple at) {
   const job *t = data;
-  for (int64_t c = 0; c < t->d->ci; c++)
-    for (int64_t o = 0; o < t->d->co; o++) t->out[at.x + c] += t->first[at.y + o] * t->second[at.w + c * t->d->co + o];
+  const real *dy = t->first + at.y, *w = t->second + at.w;
+  real *restrict dx = t->out + at.x;
+  for (int64_t c = 0, ci = t->d->ci, co = t->d->co; c < ci; c++, w += co)
+    for (int64_t o = 0; o < co; o++) dx[c] += dy[o] * w[o];
 }
 
 static void weights_tap(void *data, triple at) {
   const job *t = data;
-  for (int64_t c = 0; c < t->d->ci; c++)
-    for (int64_t o = 0; o < t->d->co; o++) t->out[at.w + c * t->d->co + o] += t->first[at.x + c] * t->second[at.y + o];
+  const real *x = t->first + at.x, *dy = t->second + at.y;
+  real *restrict dw = t->out + at.w;
+  for (int64_t c = 0, ci = t->d->ci, co = t->d->co; c < ci; c++, dw += co)
+    for (int64_t o = 0; o < co; o++) dw[o] += x[c] * dy[o];
 }
 
 static void clear(real *out, int64_t count) { memset(out, 0, (size_t)count * sizeof *out); }
@@ -66,7 +63,7 @@ void reference_conv2d_forward(const reference_conv2d *d, const real *x, const re
   clear(y, count);
   each_tap(d, forward_tap, &(job){d, x, w, y});
   for (int64_t i = 0; i < count; i++)
-    y[i] = activate(y[i] + (bias ? bias[i % d->co] : 0) + (addend ? addend[i] : 0), activation);
+    y[i] = reference_activate(y[i] + (bias ? bias[i % d->co] : 0) + (addend ? addend[i] : 0), activation);
 }
 
 void reference_conv2d_backward_input(const reference_conv2d *d, const real *dy, const real *w, real *dx, int accumulate) {

@@ -92,15 +92,15 @@ lua_Integer scion_check_range(lua_State *L, int argument, lua_Integer low, lua_I
 /* ---- mistakes (misuse.c). A function is called in messages as its first upvalue says, if that is a string: "t:get", "a + b". */
 
 /* Raises the string on top of the stack, with the line of the user's script in front. */
-int scion_raise(lua_State *L);
+__attribute__((noreturn)) int scion_raise(lua_State *L);
 /* Raises a message, as for lua_pushfstring, after the function's name. */
-int scion_misuse(lua_State *L, const char *format, ...);
+__attribute__((noreturn)) int scion_misuse(lua_State *L, const char *format, ...);
 /* Pushes, and returns, the value at that index in words. */
 const char *scion_show(lua_State *L, int index);
 /* Raises that the argument is not `what`, "a tensor". */
-int scion_mistyped(lua_State *L, int argument, const char *what);
+__attribute__((noreturn)) int scion_mistyped(lua_State *L, int argument, const char *what);
 /* Raises that a tensor has no method of the name at that argument, and which is meant; the methods are on top of the stack. */
-int scion_no_method(lua_State *L, int argument);
+__attribute__((noreturn)) int scion_no_method(lua_State *L, int argument);
 /* The whole number, and any number, at that argument; a string is none. what names the argument: "the axis". */
 lua_Integer scion_check_whole(lua_State *L, int argument, const char *what);
 lua_Number scion_check_number(lua_State *L, int argument, const char *what);

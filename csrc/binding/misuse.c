@@ -22,7 +22,8 @@ int scion_raise(lua_State *L) {
   luaL_where(L, 1);
   lua_insert(L, -2);
   lua_concat(L, 2);
-  return lua_error(L);
+  lua_error(L);
+  __builtin_unreachable();
 }
 
 /* What the function that runs is called in messages, its first upvalue if it is a string, or NULL. */
@@ -39,7 +40,7 @@ int scion_misuse(lua_State *L, const char *format, ...) {
   lua_pushvfstring(L, format, arguments);
   va_end(arguments);
   lua_concat(L, 2);
-  return scion_raise(L);
+  scion_raise(L);
 }
 
 const char *scion_show(lua_State *L, int index) {
@@ -54,12 +55,12 @@ const char *scion_show(lua_State *L, int index) {
 
 int scion_mistyped(lua_State *L, int argument, const char *what) {
   const char *name = name_of(L), *shown = scion_show(L, argument);
-  if (!name) return luaL_argerror(L, argument, lua_pushfstring(L, "%s expected, got %s", what, shown));
+  if (!name) scion_misuse(L, "argument %d is %s, not %s", argument, what, shown);
   if (strchr(name, ':')) {
-    if (argument == 1) return scion_misuse(L, "it is called with a colon on a tensor, and was called on %s", shown);
-    return scion_misuse(L, "argument %d is %s, not %s", argument - 1, what, shown);
+    if (argument == 1) scion_misuse(L, "it is called with a colon on a tensor, and was called on %s", shown);
+    scion_misuse(L, "argument %d is %s, not %s", argument - 1, what, shown);
   }
-  return scion_misuse(L, "an operand is %s, not %s", what, shown);
+  scion_misuse(L, "an operand is %s, not %s", what, shown);
 }
 
 lua_Integer scion_check_whole(lua_State *L, int argument, const char *what) {
@@ -91,5 +92,5 @@ int scion_no_method(lua_State *L, int argument) {
     remedy = lua_tostring(L, -1);
   }
   lua_pushfstring(L, "a tensor has no method %s: %s", scion_show(L, argument), remedy);
-  return scion_raise(L);
+  scion_raise(L);
 }

@@ -68,6 +68,7 @@ static int tensor_no_order(lua_State *L) {
 
 /* a:clamp(low, high) -> tensor */
 static int tensor_clamp(lua_State *L) {
+  scion_check_tensor(L, 1);
   double low = scion_check_number(L, 2, "the lower bound"), high = scion_check_number(L, 3, "the upper bound");
   if (!(low <= high)) scion_misuse(L, "the lower bound, %s, is not below the upper one, %s", scion_show(L, 2), scion_show(L, 3));
   return unary(L, SCION_OP_CLAMP, low, high);

@@ -209,7 +209,8 @@ static int tensor_transpose(lua_State *L) {
 
 /* t:equal(other) -> whether dtype, shape and every bit are the same */
 static int tensor_equal(lua_State *L) {
-  lua_pushboolean(L, scion_tensor_equal(scion_check_tensor(L, 1), scion_check_tensor(L, 2)));
+  const scion_tensor *a = scion_check_tensor(L, 1), *b = scion_check_tensor(L, 2);
+  lua_pushboolean(L, scion_tensor_equal(a, b));
   return 1;
 }
 

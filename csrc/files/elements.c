@@ -105,6 +105,17 @@ scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t 
 
 /* ---- bytes of a file */
 
+scion_status scion_read_head(const char *path, void *head, size_t size, size_t *got) {
+  struct stat about;
+  const char *why;
+  int descriptor = open_regular_file(path, O_RDONLY, &about, &why);
+  if (descriptor < 0) return scion_fail(SCION_WORLD, "%s: %s", path, why);
+  scion_status status = SCION_OK;
+  if (!read_file_at(descriptor, head, size, 0, got)) status = scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
+  close(descriptor);
+  return status;
+}
+
 scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t) {
   if (t->dtype != SCION_U8 || !scion_tensor_contiguous(t)) return scion_fail(SCION_MISUSE, "bytes are read into contiguous u8 tensors");
   struct stat about;

@@ -59,6 +59,7 @@ static scion_status size_of(const scion_row_file *file, off_t *size) {
 }
 
 static scion_status lock(const scion_row_file *file) {
+  if (scion_lock_held(file->descriptor)) return scion_fail(SCION_MISUSE, "%s: this process holds a lock of that file", file->path);
   while (flock(file->descriptor, LOCK_EX) != 0)
     if (errno != EINTR) return fail(file, "cannot be locked", errno);
   return SCION_OK;

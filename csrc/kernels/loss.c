@@ -44,12 +44,18 @@ static scion_status run(const char *kernel, loss_job *job, const scion_tensor *w
 
 /* ---- cross-entropy of softmax */
 
-static scion_status require_labels(const char *kernel, const scion_tensor *labels, int64_t rows, int64_t classes) {
-  SCION_TRY(scion_require_dtype(kernel, "labels", labels, SCION_I32));
+/* i32, that many in a row. */
+static scion_status require_integers(const char *kernel, const char *name, const scion_tensor *t, int64_t length) {
+  SCION_TRY(scion_require_dtype(kernel, name, t, SCION_I32));
   char text[SCION_SHAPE_TEXT];
-  if (scion_tensor_elements(labels) != rows || !scion_tensor_contiguous(labels))
-    return scion_fail(SCION_MISUSE, "%s: labels is %s, but should be %lld numbers in a row", kernel,
-                      scion_shape_text(labels, text, sizeof text), (long long)rows);
+  if (scion_tensor_elements(t) != length || !scion_tensor_contiguous(t))
+    return scion_fail(SCION_MISUSE, "%s: %s is %s, but should be %lld numbers in a row", kernel, name,
+                      scion_shape_text(t, text, sizeof text), (long long)length);
+  return SCION_OK;
+}
+
+static scion_status require_labels(const char *kernel, const scion_tensor *labels, int64_t rows, int64_t classes) {
+  SCION_TRY(require_integers(kernel, "labels", labels, rows));
   const int32_t *label = labels->data;
   for (int64_t r = 0; r < rows; r++)
     if (label[r] < 0 || label[r] >= classes)
@@ -139,7 +145,8 @@ static int64_t prediction(const float *x, int64_t width, double threshold) {
   return width == 1 ? (double)x[0] > threshold : best;
 }
 
-scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, double threshold) {
+scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, scion_tensor *support,
+                             double threshold) {
   const char *kernel = "confusion";
   SCION_TRY(scion_require_f32(kernel, "x", x));
   int64_t rows = scion_tensor_rows(x), width = scion_tensor_channels(x), classes = width > 2 ? width : 2;
@@ -150,11 +157,13 @@ scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, 
   if (scion_tensor_rows(counts) != classes || scion_tensor_channels(counts) != classes)
     return scion_fail(SCION_MISUSE, "%s: counts is %s, but should be %lldx%lld", kernel,
                       scion_shape_text(counts, text, sizeof text), (long long)classes, (long long)classes);
+  if (support) SCION_TRY(require_integers(kernel, "support", support, classes));
   SCION_TRY(require_labels(kernel, labels, rows, classes));
   for (int64_t r = 0; r < rows; r++) {
     int64_t predicted = prediction(row_of(x, r), width, threshold);
     int32_t label = ((const int32_t *)labels->data)[r];
     if (predicted >= 0) ((int32_t *)counts->data)[label * counts->row_stride + predicted]++;
+    if (support) ((int32_t *)support->data)[label]++;
   }
   return SCION_OK;
 }

@@ -98,8 +98,11 @@ static scion_status require_images(const char *kernel, const char *x_name, const
   SCION_TRY(scion_require_image(kernel, x_name, x));
   SCION_TRY(scion_require_image(kernel, y_name, y));
   char first[SCION_SHAPE_TEXT], second[SCION_SHAPE_TEXT];
-  if (x->shape[0] != y->shape[0] || x->shape[3] != y->shape[3] || x->shape[1] < 1 || x->shape[2] < 1)
+  if (x->shape[0] != y->shape[0] || x->shape[3] != y->shape[3])
     return scion_fail(SCION_MISUSE, "%s: %s is %s and %s is %s, but they should agree in images and channels", kernel, x_name,
+                      scion_shape_text(x, first, sizeof first), y_name, scion_shape_text(y, second, sizeof second));
+  if (x->shape[1] < 1 || x->shape[2] < 1 || y->shape[1] < 1 || y->shape[2] < 1)
+    return scion_fail(SCION_MISUSE, "%s: %s is %s and %s is %s, but both should have pixels", kernel, x_name,
                       scion_shape_text(x, first, sizeof first), y_name, scion_shape_text(y, second, sizeof second));
   return SCION_OK;
 }

@@ -27,7 +27,11 @@ return layer.define {
     return list
   end,
 
-  macs = function(_, x, y) return x[#x] * y[#y] end,
+  macs = function(_, x, y)
+    local product = y[#y]
+    for _, size in ipairs(x) do product = product * size end
+    return product
+  end,
 
   forward = function(self, s)
     s:emit { "dense_forward", x = s.x[1], kernel = s:scaled(self, self:weight "kernel"), bias = s.fold and s.fold.shift or self:weight "bias", y = s.y,

@@ -87,7 +87,7 @@ end
 -- A plain table whose # may be anything from 1 to 2^61.
 local function sparse(entry)
   local t = {}
-  for i = 0, 61 do t[1 << i] = entry end
+  for i = 0, 61 do t[1 << i], t[(1 << i) + 1] = entry, entry end
   return t
 end
 

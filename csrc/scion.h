@@ -44,6 +44,9 @@ static inline bool scion_multiply_sizes(size_t a, size_t b, size_t *product) {
   return !__builtin_mul_overflow(a, b, product);
 }
 
+/* a / b, rounded up: how many pieces of b hold a. */
+static inline int64_t scion_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /* ---------------------------------------------------------------- tensors (tensor/tensor.c) */
 
 typedef enum { SCION_F32, SCION_BF16, SCION_U8, SCION_I32, SCION_DTYPES } scion_dtype;

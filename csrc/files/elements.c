@@ -100,7 +100,7 @@ scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t 
   if (!fits) return scion_fail(SCION_MISUSE, "unpack: the strides lead out of the %lld bytes", (long long)available);
   int64_t width = scion_tensor_channels(t);
   unpack_job job = {(const unsigned char *)bytes->data + start, t, in_bytes, kind, scion_tensor_rows(t), 65536 / width + 1};
-  return scion_parallel_for((job.rows + job.rows_a_chunk - 1) / job.rows_a_chunk, unpack_chunk, &job);
+  return scion_parallel_for(scion_divide_up(job.rows, job.rows_a_chunk), unpack_chunk, &job);
 }
 
 /* ---- bytes of a file */

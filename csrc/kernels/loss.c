@@ -39,7 +39,7 @@ static scion_status run(const char *kernel, loss_job *job, const scion_tensor *w
   job->weights = weights ? weights->data : NULL;
   job->losses = losses->data;
   job->rows_per_chunk = LOSS_CHUNK / job->width > 1 ? LOSS_CHUNK / job->width : 1;
-  return scion_parallel_for((job->rows + job->rows_per_chunk - 1) / job->rows_per_chunk, loss_chunk, job);
+  return scion_parallel_for(scion_divide_up(job->rows, job->rows_per_chunk), loss_chunk, job);
 }
 
 /* ---- cross-entropy of softmax */
@@ -63,10 +63,16 @@ static scion_status require_labels(const char *kernel, const scion_tensor *label
   return SCION_OK;
 }
 
+/* The label of a row, within the classes: all were so when they were checked, but what a kernel writes may lie over them. */
+static int64_t label_of(const scion_tensor *labels, int64_t r, int64_t classes) {
+  int32_t label = ((const int32_t *)labels->data)[r];
+  return label < 0 ? 0 : label < classes ? label : classes - 1;
+}
+
 static void softmax_row(const loss_job *job, int64_t r) {
   const float *x = row_of(job->x, r);
   float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r), high = x[0];
-  int32_t label = ((const int32_t *)job->labels->data)[r];
+  int64_t label = label_of(job->labels, r, job->width);
   double sum = 0, weight = weight_of(job, r), share = weight / (double)job->rows;
   for (int64_t c = 1; c < job->width; c++)
     if (x[c] > high) high = x[c];
@@ -161,7 +167,7 @@ scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, 
   SCION_TRY(require_labels(kernel, labels, rows, classes));
   for (int64_t r = 0; r < rows; r++) {
     int64_t predicted = prediction(row_of(x, r), width, threshold);
-    int32_t label = ((const int32_t *)labels->data)[r];
+    int64_t label = label_of(labels, r, classes);
     if (predicted >= 0) ((int32_t *)counts->data)[label * counts->row_stride + predicted]++;
     if (support) ((int32_t *)support->data)[label]++;
   }

@@ -99,7 +99,10 @@ local function list(make, n)
   return t
 end
 
-local function pair(low) return chance(90) and { random(low, 3), random(low, 3) } or pick { { 1 << 40, 1 }, { -1, 2 }, { 1 }, {}, 2, { 0, 0 }, { 65535, 65535 }, { 2.0, 3.5 } } end
+local function pair(low)
+  if chance(90) then return { random(low, 3), random(low, 3) } end
+  return pick { { 1 << 40, 1 }, { -1, 2 }, { 1 }, {}, 2, { 0, 0 }, { 65535, 65535 }, { 2.0, 3.5 } }
+end
 local function window()
   local w = { kernel = pair(1), stride = pair(1), dilation = pair(1), before = pair(0), after = pair(0) }
   if chance(5) then w[pick { "kernel", "stride", "dilation", "before", "after" }] = value(1) end
@@ -255,9 +258,9 @@ local function shapes_for(name)
   local kernel = name:find "dense" and { c, o } or name:find "depthwise" and { win.kernel[1], win.kernel[2], c, c > 0 and wide // c or 1 } or
                  { win.kernel[1], win.kernel[2], c, o }
   local vector = { name:find "forward" and out[#out] or name:find "pack" and o or c }
-  local s = { x = x, y = out, dy = out, dx = x, kernel = kernel, dw = kernel, a = x, b = x, da = x, addend = out, w = x, g = x, m = x, v = x, probabilities = x, losses = { n },
-              weights = { n }, s = { n, c }, ds = { n, c }, labels = name:find "softmax" and { n } or name == "confusion" and { n } or x,
-              counts = { math.max(c, 2), math.max(c, 2) }, db = name:find "scaled_add" and x or { out[#out] } }
+  local s = { x = x, y = out, dy = out, dx = x, kernel = kernel, dw = kernel, a = x, b = x, da = x, addend = out, w = x, g = x, m = x, v = x,
+              probabilities = x, losses = { n }, weights = { n }, s = { n, c }, ds = { n, c }, labels = name:find "softmax" and { n } or name == "confusion" and { n } or x,
+              support = { math.max(c, 2) }, counts = { math.max(c, 2), math.max(c, 2) }, db = name:find "scaled_add" and x or { out[#out] } }
   if name:find "packed" or name:find "conv2d" or name:find "winograd" then
     local probe = core.new(kernel)
     local turned = (name:find "transposed" or name:find "backward_input") ~= nil

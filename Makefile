@@ -67,7 +67,7 @@ $(BUILD)/scion/core.so: $(ALL)
 
 HDF5 = $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
 HDF5_SOURCES = $(wildcard csrc/files/hdf5*.c) csrc/binding/hdf5.c
-$(BUILD)/scion/hdf5.so: $(HDF5_SOURCES) csrc/files/hdf5.h csrc/scion.h csrc/binding/binding.h
+$(BUILD)/scion/hdf5.so: $(HDF5_SOURCES) csrc/files/hdf5.h csrc/files/read_file.h csrc/scion.h csrc/program/program.h csrc/binding/binding.h
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(COMPILE) $(call PKG,cflags,$(HDF5)) $(LDFLAGS_MODULE) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
 

@@ -44,6 +44,9 @@ static inline bool scion_multiply_sizes(size_t a, size_t b, size_t *product) {
   return !__builtin_mul_overflow(a, b, product);
 }
 
+/* a / b, rounded up: how many pieces of b hold a. */
+static inline int64_t scion_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /* ---------------------------------------------------------------- tensors (tensor/tensor.c) */
 
 typedef enum { SCION_F32, SCION_BF16, SCION_U8, SCION_I32, SCION_DTYPES } scion_dtype;
@@ -451,8 +454,10 @@ scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tens
 scion_status scion_mean_squared_error(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
                                       scion_tensor *losses, scion_tensor *dx);
 /* counts[t][p] += 1 for every row of x with label t and prediction p: the argmax of x [R,C]; for C = 1, p = x > threshold.
- * counts i32 [K,K], K = max(C, 2). Rows that are not finite count for the label's row and no column: they are skipped. */
-scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, double threshold);
+ * counts i32 [K,K], K = max(C, 2). A row with a number that is not finite predicts nothing: it is in no column of counts. support i32 [K]
+ * (NULL: unwanted): support[t] += 1 for every row with label t, those that predict nothing included. */
+scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, scion_tensor *support,
+                             double threshold);
 /* *finite = whether all elements of an f32 tensor are. */
 scion_status scion_all_finite(const scion_tensor *x, bool *finite);
 
@@ -532,6 +537,8 @@ size_t scion_element_size(const char *dtype); /* bytes an element; 0: unknown */
 /* t[i,j,..] = element number first + i*strides[0] + j*strides[1] + .. of the bytes of `bytes` (contiguous, of any dtype, in other
  * memory): a transposition is a matter of strides, and so is a mirror. t is contiguous; what its dtype cannot hold is rounded and saturates. Strides that lead out of `bytes` are refused. */
 scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t first, const int64_t *strides, scion_tensor *t);
+/* The first bytes of a regular file, which tell its format: *got of them, less than `size` only where it is shorter. */
+scion_status scion_read_head(const char *path, void *head, size_t size, size_t *got);
 /* Fills a contiguous u8 tensor with the bytes of a regular file from `offset` on. */
 scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t);
 
@@ -640,6 +647,21 @@ scion_status scion_row_file_read(const scion_row_file *file, int64_t record, con
 /* Appends rows as records *first .. *first + count - 1. Keys are not all zeros. Upon failure some may be there. */
 scion_status scion_row_file_append(scion_row_file *file, int64_t count, const unsigned char *const *keys, const void *const *rows,
                                    int64_t *first);
+
+/* ---------------------------------------------------------------- locks (files/lock.c) */
+
+typedef struct scion_lock {
+  int descriptor; /* -1: it holds nothing */
+  uint64_t device, inode; /* of the file */
+  struct scion_lock *next;
+} scion_lock;
+
+/* Waits until no other process holds the lock of that regular file, which is made where there is none. SCION_MISUSE where this process
+ * holds it: it would wait for itself. The struct stays where it is until it is released. */
+scion_status scion_lock_take(scion_lock *lock, const char *path);
+void scion_lock_release(scion_lock *lock); /* idempotent; the file stays */
+/* Whether this process holds the lock of the file that is open there. */
+bool scion_lock_held(int descriptor);
 
 /* ---------------------------------------------------------------- images (image/)
  * u8 RGB, contiguous [H,W,3], rows from the top. What the files of the world get wrong is SCION_WORLD, and the message names

@@ -1,4 +1,4 @@
-/* core.read_bytes and core.unpack: numbers out of other people's files. */
+/* core.read_bytes, core.read_head and core.unpack: numbers out of other people's files. */
 #include "binding.h"
 
 scion_tensor scion_push_room(lua_State *L, int argument, int64_t bytes) {
@@ -20,6 +20,18 @@ static int core_read_bytes(lua_State *L) {
   luaL_argcheck(L, offset >= 0 && bytes >= 0, 2, "offset and bytes count from 0");
   scion_tensor t = scion_push_room(L, 4, bytes);
   return scion_push_result(L, scion_read_bytes(path, (uint64_t)offset, &t), 1);
+}
+
+/* core.read_head(path, bytes) -> the first bytes of a regular file as a string, which is shorter where the file is (at most 4096); or nil
+ * and a message, at once where io.open would wait for whoever writes to a pipe */
+static int core_read_head(lua_State *L) {
+  char head[4096];
+  size_t got = 0;
+  const char *path = scion_check_text(L, 1);
+  size_t size = (size_t)scion_check_range(L, 2, 0, sizeof head, "a number of bytes");
+  scion_status status = scion_read_head(path, head, size, &got);
+  lua_pushlstring(L, head, got);
+  return scion_push_result(L, status, 1);
 }
 
 /* core.unpack(bytes, dtype, first, strides, t) -> t, whose element (i, j, ..) is number first + i*strides[1] + j*strides[2] + .. of
@@ -49,6 +61,6 @@ static int core_element_size(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"read_bytes", core_read_bytes}, {"unpack", core_unpack}, {"element_size", core_element_size}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"read_bytes", core_read_bytes}, {"read_head", core_read_head}, {"unpack", core_unpack}, {"element_size", core_element_size}, {NULL, NULL}};
 
 void scion_open_elements(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -100,10 +100,21 @@ scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t 
   if (!fits) return scion_fail(SCION_MISUSE, "unpack: the strides lead out of the %lld bytes", (long long)available);
   int64_t width = scion_tensor_channels(t);
   unpack_job job = {(const unsigned char *)bytes->data + start, t, in_bytes, kind, scion_tensor_rows(t), 65536 / width + 1};
-  return scion_parallel_for((job.rows + job.rows_a_chunk - 1) / job.rows_a_chunk, unpack_chunk, &job);
+  return scion_parallel_for(scion_divide_up(job.rows, job.rows_a_chunk), unpack_chunk, &job);
 }
 
 /* ---- bytes of a file */
+
+scion_status scion_read_head(const char *path, void *head, size_t size, size_t *got) {
+  struct stat about;
+  const char *why;
+  int descriptor = open_regular_file(path, O_RDONLY, &about, &why);
+  if (descriptor < 0) return scion_fail(SCION_WORLD, "%s: %s", path, why);
+  scion_status status = SCION_OK;
+  if (!read_file_at(descriptor, head, size, 0, got)) status = scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
+  close(descriptor);
+  return status;
+}
 
 scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t) {
   if (t->dtype != SCION_U8 || !scion_tensor_contiguous(t)) return scion_fail(SCION_MISUSE, "bytes are read into contiguous u8 tensors");

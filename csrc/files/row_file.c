@@ -59,6 +59,7 @@ static scion_status size_of(const scion_row_file *file, off_t *size) {
 }
 
 static scion_status lock(const scion_row_file *file) {
+  if (scion_lock_held(file->descriptor)) return scion_fail(SCION_MISUSE, "%s: this process holds a lock of that file", file->path);
   while (flock(file->descriptor, LOCK_EX) != 0)
     if (errno != EINTR) return fail(file, "cannot be locked", errno);
   return SCION_OK;
@@ -122,7 +123,7 @@ static off_t place_of(const scion_row_file *file, int64_t record) { return HEADE
 scion_status scion_row_file_count(const scion_row_file *file, int64_t *count) {
   off_t size = 0, record = (off_t)(HEAD + file->row_bytes);
   scion_status status = size_of(file, &size);
-  *count = status == SCION_OK && size > HEADER ? (int64_t)((size - HEADER + record - 1) / record) : 0;
+  *count = status == SCION_OK && size > HEADER ? scion_divide_up(size - HEADER, record) : 0;
   return status;
 }
 

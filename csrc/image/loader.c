@@ -108,7 +108,7 @@ static void message_free(char *message) {
   if (message != no_memory) free(message);
 }
 
-static int64_t batches(const scion_loader *loader) { return loader->batch ? (loader->items + loader->batch - 1) / loader->batch : 0; }
+static int64_t batches(const scion_loader *loader) { return loader->batch ? scion_divide_up(loader->items, loader->batch) : 0; }
 
 static int64_t batch_size(const scion_loader *loader, int64_t b) {
   int64_t left = loader->items - b * loader->batch;

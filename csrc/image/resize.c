@@ -40,7 +40,7 @@ static void fill_taps(resize_taps *taps, int size, int new_size, double *row) {
 
 static unsigned char *cut(unsigned char **from, size_t bytes) {
   unsigned char *piece = *from;
-  *from += (bytes + SCION_ALIGNMENT - 1) / SCION_ALIGNMENT * SCION_ALIGNMENT;
+  *from += scion_divide_up(bytes, SCION_ALIGNMENT) * SCION_ALIGNMENT;
   return piece;
 }
 

@@ -79,7 +79,7 @@ scion_status scion_batch_norm_unfold(const scion_tensor *w, const scion_tensor *
   if (width == 0) return SCION_OK;
   unfold_job job = {numbers(w), numbers(db), numbers(mean), numbers(variance), numbers(bias), numbers(scale),
                     dw->data,   dgamma->data, scion_tensor_elements(w) / width, width, epsilon};
-  return scion_parallel_for((width + UNFOLD_COLUMNS - 1) / UNFOLD_COLUMNS, unfold_columns, &job);
+  return scion_parallel_for(scion_divide_up(width, UNFOLD_COLUMNS), unfold_columns, &job);
 }
 
 typedef struct {
@@ -126,7 +126,7 @@ static scion_status norm_job_memory(const char *kernel, norm_job *job, const sci
   job->rows = scion_tensor_rows(x), job->width = scion_tensor_channels(x);
   job->rows_per_chunk = NORM_CHUNK / (job->width > 0 ? job->width : 1);
   if (job->rows_per_chunk < 16) job->rows_per_chunk = 16;
-  job->chunks = (job->rows + job->rows_per_chunk - 1) / job->rows_per_chunk;
+  job->chunks = scion_divide_up(job->rows, job->rows_per_chunk);
   job->totals = scion_kernel_memory(kernel, (job->chunks + 1) * 2 * job->width, sizeof(double));
   if (!job->totals) return SCION_NO_MEMORY;
   job->partials = job->totals + 2 * job->width;

@@ -58,7 +58,7 @@ scion_status scion_for_blocks(const scion_tensor *a, const scion_tensor *b, cons
   if (y) job.whole.y_stride = y->row_stride;
   if (!per_channel && scion_tensor_contiguous(a) && (!b || scion_tensor_contiguous(b)) && (!y || scion_tensor_contiguous(y)))
     job.whole.width *= job.whole.rows, job.whole.rows = 1;
-  job.pieces = (job.whole.width + SCION_BLOCK_ELEMENTS - 1) / SCION_BLOCK_ELEMENTS;
+  job.pieces = scion_divide_up(job.whole.width, SCION_BLOCK_ELEMENTS);
   job.rows = SCION_BLOCK_ELEMENTS / job.whole.width > 1 ? SCION_BLOCK_ELEMENTS / job.whole.width : 1;
-  return scion_parallel_for((job.whole.rows + job.rows - 1) / job.rows * job.pieces, block_chunk, &job);
+  return scion_parallel_for(scion_divide_up(job.whole.rows, job.rows) * job.pieces, block_chunk, &job);
 }

@@ -86,10 +86,10 @@ static void cut(conv2d_grid *g, int64_t images) {
   int64_t values = images * g->source.size[0] * g->source.size[1] * g->source.channels, most_chunks = 0;
   double least = 0;
   for (int64_t block = CONV2D_BLOCK; block >= CONV2D_BLOCK / 4; block /= 2) {
-    int64_t blocks = conv2d_divide_up(g->pixels, block), groups = conv2d_divide_up(wanted, blocks);
-    int64_t group_panels = conv2d_divide_up(panels, groups < panels ? groups : panels);
+    int64_t blocks = scion_divide_up(g->pixels, block), groups = scion_divide_up(wanted, blocks);
+    int64_t group_panels = scion_divide_up(panels, groups < panels ? groups : panels);
     if (group_panels > CONV2D_GROUP) group_panels = CONV2D_GROUP;
-    groups = conv2d_divide_up(panels, group_panels);
+    groups = scion_divide_up(panels, group_panels);
     int64_t chunks = blocks * groups < CONV2D_CHUNKS ? blocks * groups : CONV2D_CHUNKS;
     double reads = (double)blocks * (double)weights + (double)groups * (double)values;
     if (chunks < most_chunks || (chunks == most_chunks && reads >= least)) continue;
@@ -104,7 +104,7 @@ scion_status conv2d_run_grid(conv2d_grid *g) {
   if (g->pixels == 0) return SCION_OK;
   g->depth = g->source.taps[0] * g->source.taps[1] * g->source.channels;
   cut(g, images);
-  return scion_parallel_for(conv2d_divide_up(g->pixels, g->block) * g->groups, SIMD_CHOOSE(conv2d_grid_chunk), g);
+  return scion_parallel_for(scion_divide_up(g->pixels, g->block) * g->groups, SIMD_CHOOSE(conv2d_grid_chunk), g);
 }
 
 conv2d_source conv2d_forward_source(const scion_tensor *x, const scion_tensor *y, const scion_window *window) {

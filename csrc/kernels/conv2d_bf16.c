@@ -10,7 +10,7 @@
 
 int64_t scion_conv2d_bf16_packed_elements(const scion_tensor *w) {
   if (w->dims != 4) return 0;
-  return bf16_divide_up(scion_tensor_rows(w), BF16_STEP) * BF16_STEP * (bf16_divide_up(w->shape[3], BF16_TILE) * BF16_TILE);
+  return scion_divide_up(scion_tensor_rows(w), BF16_STEP) * BF16_STEP * (scion_divide_up(w->shape[3], BF16_TILE) * BF16_TILE);
 }
 
 typedef struct {
@@ -51,8 +51,8 @@ scion_status scion_conv2d_bf16_pack(const scion_tensor *w, const scion_tensor *s
   SCION_TRY(scion_require_vector("conv2d_bf16", "scale", scale, w->shape[3]));
   SCION_TRY(require_packed(packed, scion_conv2d_bf16_packed_elements(w)));
   pack_job job = {.w = w, .scale = scale ? scale->data : NULL, .packed = packed->data, .depth = scion_tensor_rows(w)};
-  job.padded = bf16_divide_up(job.depth, BF16_STEP) * BF16_STEP;
-  return scion_parallel_for(bf16_divide_up(w->shape[3], BF16_TILE), pack_tile_column, &job);
+  job.padded = scion_divide_up(job.depth, BF16_STEP) * BF16_STEP;
+  return scion_parallel_for(scion_divide_up(w->shape[3], BF16_TILE), pack_tile_column, &job);
 }
 
 /* ---- forward */
@@ -68,11 +68,11 @@ static scion_status require_operands(const scion_tensor *x, const scion_tensor *
   SCION_TRY(scion_require_vector(kernel, "bias", bias, y->shape[3]));
   if (addend) SCION_TRY(scion_require_number_like(kernel, "addend", addend, "y", y));
   if (__builtin_mul_overflow((int64_t)window->kernel[0] * window->kernel[1], x->shape[3], &job->depth) ||
-      job->depth > INT64_MAX / 64 / bf16_divide_up(y->shape[3], BF16_TILE))
+      job->depth > INT64_MAX / 64 / scion_divide_up(y->shape[3], BF16_TILE))
     return scion_fail(SCION_MISUSE, "conv2d_bf16: a window of %dx%d over %lld channels is too large", window->kernel[0],
                       window->kernel[1], (long long)x->shape[3]);
-  job->padded = bf16_divide_up(job->depth, BF16_STEP) * BF16_STEP;
-  return require_packed(packed, job->padded * bf16_divide_up(y->shape[3], BF16_TILE) * BF16_TILE);
+  job->padded = scion_divide_up(job->depth, BF16_STEP) * BF16_STEP;
+  return require_packed(packed, job->padded * scion_divide_up(y->shape[3], BF16_TILE) * BF16_TILE);
 }
 
 /* Blocks of pixels; where there are few of them, smaller blocks, and groups of panels that share one. */
@@ -80,11 +80,11 @@ static scion_status run(conv2d_bf16_job *job) {
   job->pixels *= job->grid[0] * job->grid[1];
   job->block = BF16_PIXELS;
   while (job->block > BF16_BLOCK && job->pixels < job->block * ENOUGH_CHUNKS) job->block /= 2;
-  int64_t blocks = bf16_divide_up(job->pixels, job->block), panels = bf16_divide_up(job->out_channels, BF16_BLOCK);
-  job->group_panels = blocks < ENOUGH_CHUNKS ? bf16_divide_up(panels * blocks, ENOUGH_CHUNKS) : panels;
+  int64_t blocks = scion_divide_up(job->pixels, job->block), panels = scion_divide_up(job->out_channels, BF16_BLOCK);
+  job->group_panels = blocks < ENOUGH_CHUNKS ? scion_divide_up(panels * blocks, ENOUGH_CHUNKS) : panels;
   if (job->group_panels > BF16_GROUP) job->group_panels = BF16_GROUP;
   if (job->group_panels < 1) job->group_panels = 1;
-  job->groups = bf16_divide_up(panels, job->group_panels);
+  job->groups = scion_divide_up(panels, job->group_panels);
   return scion_parallel_for(blocks * job->groups, SIMD_CHOOSE(conv2d_bf16_chunk), job);
 }
 

@@ -54,8 +54,6 @@ typedef struct {
 
 SIMD_DECLARE(void, conv2d_bf16_chunk, void *job, int64_t chunk, void *scratch);
 
-static inline int64_t bf16_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /* scion_conv2d_bf16_forward by that unit, for it and for the tests. */
 scion_status conv2d_bf16_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
                                  const scion_tensor *addend, scion_tensor *y, const scion_window *window,

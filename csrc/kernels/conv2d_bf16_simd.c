@@ -108,12 +108,12 @@ void SIMD(conv2d_bf16_chunk)(void *data, int64_t chunk, void *memory) {
   const conv2d_bf16_job *g = data;
   chunk_scratch *scratch = memory;
   int64_t first = chunk / g->groups * g->block, count = g->pixels - first < g->block ? g->pixels - first : g->block;
-  int64_t panels = bf16_divide_up(g->out_channels, BF16_BLOCK), begin = chunk % g->groups * g->group_panels;
+  int64_t panels = scion_divide_up(g->out_channels, BF16_BLOCK), begin = chunk % g->groups * g->group_panels;
   int64_t end = begin + g->group_panels < panels ? begin + g->group_panels : panels;
   if (g->unit->begin) g->unit->begin();
   for (int64_t k = 0, length; k < g->padded; k += length) {
-    int64_t left = g->padded - k, parts = bf16_divide_up(left, BF16_DEPTH);
-    length = bf16_divide_up(left / BF16_STEP, parts) * BF16_STEP; /* nearly equal parts */
+    int64_t left = g->padded - k, parts = scion_divide_up(left, BF16_DEPTH);
+    length = scion_divide_up(left / BF16_STEP, parts) * BF16_STEP; /* nearly equal parts */
     int64_t pitch = length + BF16_STEP; /* no power of two: the rows of a tile lie in different sets of the cache */
     gather(g, first, count, k, length, pitch, scratch->a);
     for (int64_t panel = begin; panel < end; panel++) run_panel(g, scratch, first, count, panel, k, length, pitch);

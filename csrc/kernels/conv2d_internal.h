@@ -42,7 +42,6 @@ typedef struct {
   int64_t block, groups, group_panels;     /* pixels a chunk, chunks that share a block, panels a chunk */
 } conv2d_grid;
 
-static inline int64_t conv2d_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static inline int64_t conv2d_vector(void) { /* floats */
 #ifdef SIMD_BUILD
   return SIMD_WIDTH; /* in the innermost loops a constant */
@@ -52,18 +51,18 @@ static inline int64_t conv2d_vector(void) { /* floats */
 #endif
 }
 static inline int64_t conv2d_padded(int64_t channels) {
-  return conv2d_divide_up(channels, conv2d_vector()) * conv2d_vector();
+  return scion_divide_up(channels, conv2d_vector()) * conv2d_vector();
 }
 
 /* Packed weights lie in panels of three vectors of output channels, of four where that leaves no rest; only few channels make one
  * panel of one, two or five vectors. Wide panels need few loads for many multiplications. */
 static inline int64_t conv2d_panels(int64_t channels) {
-  int64_t vectors = conv2d_divide_up(channels, conv2d_vector());
+  int64_t vectors = scion_divide_up(channels, conv2d_vector());
   return vectors < 3 ? 1 : vectors / 3;
 }
 /* The channel that a panel begins with; for the number of panels, the end of the last one. */
 static inline int64_t conv2d_panel_begin(int64_t panel, int64_t channels) {
-  int64_t at = conv2d_divide_up(channels, conv2d_vector()) * panel / conv2d_panels(channels) * conv2d_vector();
+  int64_t at = scion_divide_up(channels, conv2d_vector()) * panel / conv2d_panels(channels) * conv2d_vector();
   return at < channels ? at : channels;
 }
 /* The taps that reach input pixels of one phase (index mod stride) along one axis: last, last - tap_step, .. (count of

@@ -94,7 +94,7 @@ static inline void conv2d_run_tile(const conv2d_tile *t, int rows, int64_t colum
 
 /* Of a depth of which so much is left, what is taken at a time: nearly equal parts of at most so much. */
 static inline int64_t conv2d_depth_part(int64_t left, int64_t most) {
-  int64_t part = conv2d_divide_up(conv2d_divide_up(left, conv2d_divide_up(left, most)), 16) * 16;
+  int64_t part = scion_divide_up(scion_divide_up(left, scion_divide_up(left, most)), 16) * 16;
   return part < left ? part : left;
 }
 
@@ -104,9 +104,9 @@ static inline void conv2d_run_block(conv2d_tile tile, float *const *out, int64_t
                                     const float *following) {
   int vectors = conv2d_vectors(columns);
   const float *addend = tile.addend;
-  int64_t tiles = conv2d_divide_up(count, conv2d_tile_rows(vectors));
+  int64_t tiles = scion_divide_up(count, conv2d_tile_rows(vectors));
   for (int64_t at = 0, rows; tiles > 0; tiles--, at += rows) {
-    rows = conv2d_divide_up(count - at, tiles);
+    rows = scion_divide_up(count - at, tiles);
     tile.first = at;
     tile.next = fetch && tiles > 1;
     tile.out = out + at;

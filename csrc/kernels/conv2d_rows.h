@@ -20,7 +20,7 @@ static void conv2d_point_along(const conv2d_source *s, const float *row, int64_t
                                const float **out) {
   static const float zeros[CONV2D_DEPTH];
   int64_t at = j * s->step[1] + s->first[1] + tap * s->tap_step[1], step = s->step[1]; /* a column of the source */
-  int64_t before = at < 0 ? (-at + step - 1) / step : 0, inside = at < s->size[1] ? (s->size[1] - at - 1) / step + 1 : 0;
+  int64_t before = at < 0 ? scion_divide_up(-at, step) : 0, inside = at < s->size[1] ? (s->size[1] - at - 1) / step + 1 : 0;
   if (!row || before > count) before = count;
   if (inside < before) inside = before;
   if (inside > count) inside = count;

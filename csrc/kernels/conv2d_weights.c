@@ -14,8 +14,8 @@ static void cut_rows(conv2d_gradient *g, int64_t images) {
     s->size[1] = s->grid[1] = images * s->grid[0] * s->grid[1];
     s->size[0] = s->grid[0] = images = 1;
   }
-  g->pieces = conv2d_divide_up(s->grid[1], GRADIENT_PIXELS);
-  g->piece = conv2d_divide_up(s->grid[1], g->pieces);
+  g->pieces = scion_divide_up(s->grid[1], GRADIENT_PIXELS);
+  g->piece = scion_divide_up(s->grid[1], g->pieces);
   g->rows = images * s->grid[0] * g->pieces;
   g->block_rows = GRADIENT_PIXELS / g->piece;
   if (g->pieces > 1) g->block_rows = 1;
@@ -23,9 +23,9 @@ static void cut_rows(conv2d_gradient *g, int64_t images) {
 
 void conv2d_cut_channels(conv2d_gradient *g) {
   int64_t channels = g->source.channels, most = GRADIENT_DEPTH / g->taps;
-  g->blocks = conv2d_divide_up(channels, most < GRADIENT_CHANNELS ? GRADIENT_CHANNELS : most);
-  g->block_channels = conv2d_divide_up(conv2d_divide_up(channels, g->blocks), GRADIENT_CHANNELS) * GRADIENT_CHANNELS;
-  g->blocks = conv2d_divide_up(channels, g->block_channels);
+  g->blocks = scion_divide_up(channels, most < GRADIENT_CHANNELS ? GRADIENT_CHANNELS : most);
+  g->block_channels = scion_divide_up(scion_divide_up(channels, g->blocks), GRADIENT_CHANNELS) * GRADIENT_CHANNELS;
+  g->blocks = scion_divide_up(channels, g->block_channels);
 }
 
 /* Cuts the work by blocks of input channels. Where that gives too few chunks, it is also cut by rows of dy (each part has a sum of its
@@ -34,14 +34,14 @@ static void cut(conv2d_gradient *g, int64_t images) {
   cut_rows(g, images);
   int64_t panels = conv2d_panels(g->out_channels);
   conv2d_cut_channels(g);
-  int64_t row_blocks = conv2d_divide_up(g->rows, g->block_rows);
+  int64_t row_blocks = scion_divide_up(g->rows, g->block_rows);
   int64_t parts = CONV2D_CHUNKS / g->blocks; /* rounded down: if chunks are still too few, groups of panels give more, and need no memory */
-  g->part_rows = conv2d_divide_up(row_blocks, parts > 1 ? parts : 1) * g->block_rows;
-  g->parts = conv2d_divide_up(g->rows, g->part_rows);
+  g->part_rows = scion_divide_up(row_blocks, parts > 1 ? parts : 1) * g->block_rows;
+  g->parts = scion_divide_up(g->rows, g->part_rows);
   int64_t chunks = g->parts * g->blocks;
-  g->group_panels = chunks < CONV2D_CHUNKS ? conv2d_divide_up(panels * chunks, CONV2D_CHUNKS) : panels;
+  g->group_panels = chunks < CONV2D_CHUNKS ? scion_divide_up(panels * chunks, CONV2D_CHUNKS) : panels;
   if (g->group_panels > conv2d_gradient_panels()) g->group_panels = conv2d_gradient_panels();
-  g->groups = conv2d_divide_up(panels, g->group_panels);
+  g->groups = scion_divide_up(panels, g->group_panels);
 }
 
 typedef struct {
@@ -98,7 +98,7 @@ scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_te
   }
   status = scion_parallel_for(g.parts * g.blocks * g.groups, SIMD_CHOOSE(conv2d_gradient_chunk), &g);
   if (status == SCION_OK && parts)
-    status = scion_parallel_for(conv2d_divide_up(elements, SUM_CHUNK), sum_chunk, &(sum_job){parts, dw->data, g.parts, elements});
+    status = scion_parallel_for(scion_divide_up(elements, SUM_CHUNK), sum_chunk, &(sum_job){parts, dw->data, g.parts, elements});
   free(parts);
   return status;
 }

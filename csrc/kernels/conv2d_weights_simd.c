@@ -157,10 +157,10 @@ static void run_tap(const conv2d_gradient *g, const share *s, const block *b, co
     for (int64_t panel = s->panel_begin, begin = first, end; panel < s->panel_end; panel++, begin = end) {
       end = conv2d_panel_begin(panel + 1, g->out_channels);
       int64_t to = from + strip < channels ? from + strip : channels;
-      int64_t tiles = conv2d_divide_up(to - from, conv2d_tile_rows(conv2d_vectors(end - begin)));
+      int64_t tiles = scion_divide_up(to - from, conv2d_tile_rows(conv2d_vectors(end - begin)));
       p.panel = panels + (begin - first) * b->rows * b->columns;
       for (int64_t c = from, height; tiles > 0; tiles--, c += height) {
-        height = conv2d_divide_up(to - c, tiles);
+        height = scion_divide_up(to - c, tiles);
         p.x = x + c;
         p.out = dw + (s->in_begin + c) * g->out_channels + begin;
         run_tile(&p, height, end - begin);

@@ -232,7 +232,7 @@ static void sums_run(const depthwise_job *job, const scion_run *run, const scion
 static void backward_weights_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   const depthwise_job *job = data;
-  int64_t height = job->pixels->shape[1], rows = job->pixels->shape[0] * height, each = (rows + job->chunks - 1) / job->chunks;
+  int64_t height = job->pixels->shape[1], rows = job->pixels->shape[0] * height, each = scion_divide_up(rows, job->chunks);
   float *sums = job->partials + chunk * scion_tensor_elements(job->out);
   for (int64_t row = chunk * each; row < (chunk + 1) * each && row < rows; row++)
     each_run(job, row / height, row % height, sums_run, sums);

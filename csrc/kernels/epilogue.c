@@ -32,10 +32,10 @@ scion_status scion_epilogue_backward(const scion_tensor *y, scion_tensor *dy, sc
   SCION_TRY(scion_require_f32(kernel, "dy", dy));
   if (activation != SCION_LINEAR) SCION_TRY(scion_require_f32(kernel, "y", y));
   if (activation != SCION_LINEAR) SCION_TRY(scion_require_like(kernel, "y", y, "dy", dy));
-  int64_t rows = scion_tensor_rows(dy), channels = scion_tensor_channels(dy), part_rows = (rows + PARTS - 1) / PARTS;
+  int64_t rows = scion_tensor_rows(dy), channels = scion_tensor_channels(dy), part_rows = scion_divide_up(rows, PARTS);
   SCION_TRY(scion_require_vector(kernel, "db", db, channels));
   if (part_rows < LEAST_ROWS) part_rows = LEAST_ROWS;
-  int64_t parts = (rows + part_rows - 1) / part_rows;
+  int64_t parts = scion_divide_up(rows, part_rows);
   epilogue_job job = {.y = activation == SCION_LINEAR ? NULL : y, .dy = dy, .activation = activation, .part_rows = part_rows};
   if (db && !(job.parts = scion_kernel_memory(kernel, (parts + 1) * channels, sizeof *job.parts))) return SCION_NO_MEMORY;
   scion_status status = db || job.y ? scion_parallel_for(parts, epilogue_part, &job) : SCION_OK;

@@ -39,17 +39,23 @@ static scion_status run(const char *kernel, loss_job *job, const scion_tensor *w
   job->weights = weights ? weights->data : NULL;
   job->losses = losses->data;
   job->rows_per_chunk = LOSS_CHUNK / job->width > 1 ? LOSS_CHUNK / job->width : 1;
-  return scion_parallel_for((job->rows + job->rows_per_chunk - 1) / job->rows_per_chunk, loss_chunk, job);
+  return scion_parallel_for(scion_divide_up(job->rows, job->rows_per_chunk), loss_chunk, job);
 }
 
 /* ---- cross-entropy of softmax */
 
-static scion_status require_labels(const char *kernel, const scion_tensor *labels, int64_t rows, int64_t classes) {
-  SCION_TRY(scion_require_dtype(kernel, "labels", labels, SCION_I32));
+/* i32, that many in a row. */
+static scion_status require_integers(const char *kernel, const char *name, const scion_tensor *t, int64_t length) {
+  SCION_TRY(scion_require_dtype(kernel, name, t, SCION_I32));
   char text[SCION_SHAPE_TEXT];
-  if (scion_tensor_elements(labels) != rows || !scion_tensor_contiguous(labels))
-    return scion_fail(SCION_MISUSE, "%s: labels is %s, but should be %lld numbers in a row", kernel,
-                      scion_shape_text(labels, text, sizeof text), (long long)rows);
+  if (scion_tensor_elements(t) != length || !scion_tensor_contiguous(t))
+    return scion_fail(SCION_MISUSE, "%s: %s is %s, but should be %lld numbers in a row", kernel, name,
+                      scion_shape_text(t, text, sizeof text), (long long)length);
+  return SCION_OK;
+}
+
+static scion_status require_labels(const char *kernel, const scion_tensor *labels, int64_t rows, int64_t classes) {
+  SCION_TRY(require_integers(kernel, "labels", labels, rows));
   const int32_t *label = labels->data;
   for (int64_t r = 0; r < rows; r++)
     if (label[r] < 0 || label[r] >= classes)
@@ -57,10 +63,16 @@ static scion_status require_labels(const char *kernel, const scion_tensor *label
   return SCION_OK;
 }
 
+/* The label of a row, within the classes: all were so when they were checked, but what a kernel writes may lie over them. */
+static int64_t label_of(const scion_tensor *labels, int64_t r, int64_t classes) {
+  int32_t label = ((const int32_t *)labels->data)[r];
+  return label < 0 ? 0 : label < classes ? label : classes - 1;
+}
+
 static void softmax_row(const loss_job *job, int64_t r) {
   const float *x = row_of(job->x, r);
   float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r), high = x[0];
-  int32_t label = ((const int32_t *)job->labels->data)[r];
+  int64_t label = label_of(job->labels, r, job->width);
   double sum = 0, weight = weight_of(job, r), share = weight / (double)job->rows;
   for (int64_t c = 1; c < job->width; c++)
     if (x[c] > high) high = x[c];
@@ -139,7 +151,8 @@ static int64_t prediction(const float *x, int64_t width, double threshold) {
   return width == 1 ? (double)x[0] > threshold : best;
 }
 
-scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, double threshold) {
+scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, scion_tensor *support,
+                             double threshold) {
   const char *kernel = "confusion";
   SCION_TRY(scion_require_f32(kernel, "x", x));
   int64_t rows = scion_tensor_rows(x), width = scion_tensor_channels(x), classes = width > 2 ? width : 2;
@@ -150,11 +163,13 @@ scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, 
   if (scion_tensor_rows(counts) != classes || scion_tensor_channels(counts) != classes)
     return scion_fail(SCION_MISUSE, "%s: counts is %s, but should be %lldx%lld", kernel,
                       scion_shape_text(counts, text, sizeof text), (long long)classes, (long long)classes);
+  if (support) SCION_TRY(require_integers(kernel, "support", support, classes));
   SCION_TRY(require_labels(kernel, labels, rows, classes));
   for (int64_t r = 0; r < rows; r++) {
     int64_t predicted = prediction(row_of(x, r), width, threshold);
-    int32_t label = ((const int32_t *)labels->data)[r];
+    int64_t label = label_of(labels, r, classes);
     if (predicted >= 0) ((int32_t *)counts->data)[label * counts->row_stride + predicted]++;
+    if (support) ((int32_t *)support->data)[label]++;
   }
   return SCION_OK;
 }

@@ -48,23 +48,21 @@ typedef struct {
 #define TILES_WANTED 16
 #define SPLIT_K 4096 /* a sum as long as this is split when its matrix is too small for enough tiles */
 
-static int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 static void choose_tiles(gemm_job *job) {
   job->tile_m = job->m < TILE_M ? job->m : TILE_M;
   job->tile_n = job->n < TILE_N ? job->n : TILE_N;
   job->tile_k = job->k, job->tiles_k = 1;
   for (;;) {
-    job->tiles_m = quotient_up(job->m, job->tile_m), job->tiles_n = quotient_up(job->n, job->tile_n);
+    job->tiles_m = scion_divide_up(job->m, job->tile_m), job->tiles_n = scion_divide_up(job->n, job->tile_n);
     int64_t *longer = job->tile_m > job->tile_n ? &job->tile_m : &job->tile_n;
     if (job->tiles_m * job->tiles_n >= TILES_WANTED || *longer < 2 * TILE_LEAST ||
         job->tile_m * job->tile_n * job->k < 2 * TILE_WORK)
       break;
-    *longer = quotient_up(quotient_up(*longer, 2), 16) * 16;
+    *longer = scion_divide_up(scion_divide_up(*longer, 2), 16) * 16;
   }
   if (job->tiles_m * job->tiles_n < TILES_WANTED && job->k >= SPLIT_K && job->m * job->n <= TILE_M * TILE_N) {
-    job->tile_k = quotient_up(job->k, TILES_WANTED) > SPLIT_K / 4 ? quotient_up(job->k, TILES_WANTED) : SPLIT_K / 4;
-    job->tiles_k = quotient_up(job->k, job->tile_k);
+    job->tile_k = scion_divide_up(job->k, TILES_WANTED) > SPLIT_K / 4 ? scion_divide_up(job->k, TILES_WANTED) : SPLIT_K / 4;
+    job->tiles_k = scion_divide_up(job->k, job->tile_k);
   }
 }
 

@@ -35,7 +35,7 @@ static float *numbers(const scion_tensor *t) { return t ? t->data : NULL; }
 
 static scion_status run(update_job *job, const scion_tensor *w, scion_chunk_function *fn) {
   job->elements = scion_tensor_elements(w);
-  return scion_parallel_for((job->elements + UPDATE_CHUNK - 1) / UPDATE_CHUNK, fn, job);
+  return scion_parallel_for(scion_divide_up(job->elements, UPDATE_CHUNK), fn, job);
 }
 
 /* The chunk's part of the job: pointers moved to its first element. */

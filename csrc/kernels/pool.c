@@ -87,7 +87,7 @@ static void max_backward_chunk(void *data, int64_t chunk, void *scratch) {
     scion_taps v = scion_taps_of_output(job->window, 0, i, x->shape[1]);
     if (v.at >= band.to) break;
     if (v.at + (v.count - 1) * v.at_step < band.from) continue;
-    int64_t from = v.at < band.from ? (band.from - v.at + v.at_step - 1) / v.at_step : 0,
+    int64_t from = v.at < band.from ? scion_divide_up(band.from - v.at, v.at_step) : 0,
             end = (band.to - 1 - v.at) / v.at_step + 1;
     if (end < v.count) v.count = end; /* rows after the band belong to another chunk */
     for (int64_t j = 0; j < y->shape[2]; j++) {

@@ -35,5 +35,5 @@ scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const floa
                       scion_shape_text(x, text, sizeof text));
   bool joined = scion_tensor_contiguous(x) && scion_tensor_contiguous(y);
   preprocess_job job = {x, y, scale, shift, scion_tensor_rows(x), joined ? PREPROCESS_CHUNK : 1, reverse};
-  return scion_parallel_for((job.pixels + PREPROCESS_CHUNK - 1) / PREPROCESS_CHUNK, preprocess_chunk, &job);
+  return scion_parallel_for(scion_divide_up(job.pixels, PREPROCESS_CHUNK), preprocess_chunk, &job);
 }

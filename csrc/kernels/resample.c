@@ -21,7 +21,7 @@ typedef struct {
 typedef double weight_function(int64_t in, int64_t input, int64_t out, int64_t output);
 
 static double adaptive_weight(int64_t in, int64_t input, int64_t out, int64_t output) {
-  int64_t from = out * input / output, to = ((out + 1) * input + output - 1) / output;
+  int64_t from = out * input / output, to = scion_divide_up((out + 1) * input, output);
   return in >= from && in < to ? 1.0 / (double)(to - from) : 0;
 }
 
@@ -37,7 +37,7 @@ static double bilinear_weight(int64_t in, int64_t input, int64_t out, int64_t ou
 /* Fills a table for every output position (or, backward, for every input position), with what is not zero. */
 static scion_status fill_table(const char *kernel, axis_table *table, weight_function *weight, int64_t input, int64_t output, int backward) {
   int64_t positions = backward ? input : output, others = backward ? output : input;
-  int64_t reach = backward ? 3 * ((output + input - 1) / input) + 2 : (input + output - 1) / output + 2;
+  int64_t reach = backward ? 3 * (scion_divide_up(output, input)) + 2 : scion_divide_up(input, output) + 2;
   if (reach > others) reach = others;
   table->at = scion_kernel_memory(kernel, positions, sizeof *table->at);
   table->factors = scion_kernel_memory(kernel, positions * reach, sizeof *table->factors);
@@ -98,8 +98,11 @@ static scion_status require_images(const char *kernel, const char *x_name, const
   SCION_TRY(scion_require_image(kernel, x_name, x));
   SCION_TRY(scion_require_image(kernel, y_name, y));
   char first[SCION_SHAPE_TEXT], second[SCION_SHAPE_TEXT];
-  if (x->shape[0] != y->shape[0] || x->shape[3] != y->shape[3] || x->shape[1] < 1 || x->shape[2] < 1)
+  if (x->shape[0] != y->shape[0] || x->shape[3] != y->shape[3])
     return scion_fail(SCION_MISUSE, "%s: %s is %s and %s is %s, but they should agree in images and channels", kernel, x_name,
+                      scion_shape_text(x, first, sizeof first), y_name, scion_shape_text(y, second, sizeof second));
+  if (x->shape[1] < 1 || x->shape[2] < 1 || y->shape[1] < 1 || y->shape[2] < 1)
+    return scion_fail(SCION_MISUSE, "%s: %s is %s and %s is %s, but both should have pixels", kernel, x_name,
                       scion_shape_text(x, first, sizeof first), y_name, scion_shape_text(y, second, sizeof second));
   return SCION_OK;
 }

@@ -67,7 +67,7 @@ static scion_status run(const char *kernel, norm_job *job, int size, double alph
   if (job->width == 0) return SCION_OK;
   job->size = size, job->alpha = (float)alpha, job->beta = (float)beta, job->k = (float)k;
   job->rows_per_chunk = NORM_CHUNK / job->width > 1 ? NORM_CHUNK / job->width : 1;
-  return scion_parallel_for((job->rows + job->rows_per_chunk - 1) / job->rows_per_chunk, norm_chunk, job);
+  return scion_parallel_for(scion_divide_up(job->rows, job->rows_per_chunk), norm_chunk, job);
 }
 
 scion_status scion_response_norm_forward(const scion_tensor *x, scion_tensor *y, int size, double alpha, double beta, double k) {

@@ -105,7 +105,7 @@ scion_status scion_scale_channels_backward_input(const scion_tensor *dy, const s
 static void sums_chunk(void *data, int64_t chunk, void *scratch) {
   const channel_job *job = data;
   const scion_tensor *x = job->x, *dy = job->dy;
-  int64_t channels = x->shape[3], cuts = (channels + SCALE_CHANNELS - 1) / SCALE_CHANNELS, image = chunk / cuts;
+  int64_t channels = x->shape[3], cuts = scion_divide_up(channels, SCALE_CHANNELS), image = chunk / cuts;
   int64_t from = chunk % cuts * SCALE_CHANNELS, count = channels - from < SCALE_CHANNELS ? channels - from : SCALE_CHANNELS;
   double *sum = scratch;
   memset(sum, 0, (size_t)count * sizeof *sum);
@@ -124,5 +124,5 @@ scion_status scion_scale_channels_backward_scale(const scion_tensor *x, const sc
   SCION_TRY(scion_require_like(kernel, "dy", dy, "x", x));
   SCION_TRY(require_scales(kernel, "ds", ds, x));
   channel_job job = {.x = x, .dy = dy, .out = ds, .accumulate = accumulate};
-  return scion_parallel_for(x->shape[0] * ((x->shape[3] + SCALE_CHANNELS - 1) / SCALE_CHANNELS), sums_chunk, &job);
+  return scion_parallel_for(x->shape[0] * scion_divide_up(x->shape[3], SCALE_CHANNELS), sums_chunk, &job);
 }

@@ -47,7 +47,7 @@ static scion_status run(softmax_job *job) {
   job->rows = scion_tensor_rows(job->out), job->width = scion_tensor_channels(job->out);
   if (job->width == 0) return SCION_OK;
   job->rows_per_chunk = SOFTMAX_CHUNK / job->width > 1 ? SOFTMAX_CHUNK / job->width : 1;
-  return scion_parallel_for((job->rows + job->rows_per_chunk - 1) / job->rows_per_chunk, softmax_chunk, job);
+  return scion_parallel_for(scion_divide_up(job->rows, job->rows_per_chunk), softmax_chunk, job);
 }
 
 scion_status scion_softmax_forward(const scion_tensor *x, scion_tensor *y) {

@@ -58,10 +58,10 @@ static scion_status cut(winograd_job *w) {
                       (long long)positions);
   w->block = row / (in + widest);
   if (w->block > WINOGRAD_TILES) w->block = WINOGRAD_TILES;
-  int64_t blocks = conv2d_divide_up(w->count, w->block), groups = conv2d_divide_up(CONV2D_CHUNKS, blocks);
-  w->block = conv2d_divide_up(w->count, blocks);
-  w->group_panels = conv2d_divide_up(panels, groups < panels ? groups : panels);
-  w->groups = conv2d_divide_up(panels, w->group_panels);
+  int64_t blocks = scion_divide_up(w->count, w->block), groups = scion_divide_up(CONV2D_CHUNKS, blocks);
+  w->block = scion_divide_up(w->count, blocks);
+  w->group_panels = scion_divide_up(panels, groups < panels ? groups : panels);
+  w->groups = scion_divide_up(panels, w->group_panels);
   return SCION_OK;
 }
 
@@ -88,7 +88,7 @@ void winograd_find_tiles(winograd_job *w, const scion_tensor *x, const scion_ten
   for (int axis = 0; axis < 2; axis++) {
     w->axis[axis] = find_axis(window->kernel[axis]);
     w->y_size[axis] = y->shape[axis + 1], w->before[axis] = window->before[axis];
-    w->tiles[axis] = conv2d_divide_up(w->y_size[axis], w->axis[axis].outputs);
+    w->tiles[axis] = scion_divide_up(w->y_size[axis], w->axis[axis].outputs);
     w->count *= w->tiles[axis];
   }
 }
@@ -102,7 +102,7 @@ static scion_status run(const scion_tensor *x, const scion_tensor *packed, const
   if (w.count == 0) return SCION_OK;
   scion_status status = cut(&w);
   if (status != SCION_OK) return status;
-  return scion_parallel_for(conv2d_divide_up(w.count, w.block) * w.groups, SIMD_CHOOSE(winograd_chunk), &w);
+  return scion_parallel_for(scion_divide_up(w.count, w.block) * w.groups, SIMD_CHOOSE(winograd_chunk), &w);
 }
 
 scion_status scion_winograd_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,

@@ -21,11 +21,11 @@ static void cut_tiles(winograd_gradient *g) {
   int64_t own = OWN_STRETCH / (positions * channels), shared = SHARED_STRETCH / (positions * channels);
   bool small = CONV2D_CHUNKS * positions * w->x.channels * w->out <= MOST_SUMS && own >= WINOGRAD_STRETCH &&
                w->count >= CONV2D_CHUNKS * WINOGRAD_TILES;
-  g->part = small ? conv2d_divide_up(w->count, CONV2D_CHUNKS) : w->count;
-  g->parts = conv2d_divide_up(w->count, g->part);
+  g->part = small ? scion_divide_up(w->count, CONV2D_CHUNKS) : w->count;
+  g->parts = scion_divide_up(w->count, g->part);
   w->block = g->parts > 1 ? own : shared > WINOGRAD_TILES ? shared : WINOGRAD_TILES;
   if (w->block > GRADIENT_PIXELS) w->block = GRADIENT_PIXELS;
-  w->block = conv2d_divide_up(g->part, conv2d_divide_up(g->part, w->block));
+  w->block = scion_divide_up(g->part, scion_divide_up(g->part, w->block));
 }
 
 /* The products of one position as the gradient of a 1x1 convolution over an image of one row: the tiles. */
@@ -55,7 +55,7 @@ static scion_status run_shared(winograd_gradient *g) {
   scion_status status = SCION_OK;
   for (int64_t first = 0; status == SCION_OK && first < w->count; first += w->block) {
     winograd_set_stretch(g, 0, first);
-    status = scion_parallel_for(conv2d_divide_up(g->count, WINOGRAD_STRETCH), SIMD_CHOOSE(winograd_spread_chunk), g);
+    status = scion_parallel_for(scion_divide_up(g->count, WINOGRAD_STRETCH), SIMD_CHOOSE(winograd_spread_chunk), g);
     if (status == SCION_OK)
       status = scion_parallel_for(winograd_positions(w) * g->product.blocks, SIMD_CHOOSE(winograd_gradient_chunk), g);
   }

@@ -137,7 +137,7 @@ scion_status scion_binary(scion_binary_op op, const scion_tensor *a, const scion
   job.b = operand_of(b, job.dims, flat);
   job.width = flat ? job.elements : scion_tensor_channels(y);
   if (flat) job.dims = 1;
-  return scion_parallel_for((job.elements + CHUNK - 1) / CHUNK, binary_chunk, &job);
+  return scion_parallel_for(scion_divide_up(job.elements, CHUNK), binary_chunk, &job);
 }
 
 typedef struct {
@@ -176,5 +176,5 @@ static void unary_chunk(void *data, int64_t chunk, void *scratch) {
 scion_status scion_unary(scion_unary_op op, const scion_tensor *x, double low, double high, scion_tensor *y) {
   scion_status status = check_result(y, scion_unary_dtype(op, x->dtype), x->dims, x->shape);
   if (status != SCION_OK) return status;
-  return scion_parallel_for((scion_tensor_elements(y) + CHUNK - 1) / CHUNK, unary_chunk, &(unary_job){op, x, low, high, y});
+  return scion_parallel_for(scion_divide_up(scion_tensor_elements(y), CHUNK), unary_chunk, &(unary_job){op, x, low, high, y});
 }

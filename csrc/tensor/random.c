@@ -56,7 +56,7 @@ static void fill_chunk(void *data, int64_t chunk, void *scratch) {
 
 static scion_status fill(fill_job *job) {
   if (job->t->dtype != SCION_F32) return scion_fail(SCION_MISUSE, "random numbers fill f32 tensors, not %s", scion_dtype_name(job->t->dtype));
-  return scion_parallel_for((scion_tensor_elements(job->t) + FILL_CHUNK - 1) / FILL_CHUNK, fill_chunk, job);
+  return scion_parallel_for(scion_divide_up(scion_tensor_elements(job->t), FILL_CHUNK), fill_chunk, job);
 }
 
 scion_status scion_random_uniform(scion_tensor *t, uint64_t seed, uint32_t stream, scion_purpose purpose, float low, float high) {

@@ -95,9 +95,9 @@ static void reduce_chunk(void *data, int64_t chunk, void *scratch) {
 }
 
 static scion_status run(reduce_job *job) {
-  job->blocks = (job->inner + BLOCK - 1) / BLOCK;
+  job->blocks = scion_divide_up(job->inner, BLOCK);
   int64_t rows = CHUNK / (job->n ? job->n : 1) + 1;
-  return scion_parallel_for(job->inner == 1 ? (job->outer + rows - 1) / rows : job->outer * job->blocks, reduce_chunk, job);
+  return scion_parallel_for(job->inner == 1 ? scion_divide_up(job->outer, rows) : job->outer * job->blocks, reduce_chunk, job);
 }
 
 /* x itself, or a copy without gaps: whole is released by the caller in either case. */
@@ -113,7 +113,7 @@ static scion_status refuse_empty(scion_reduce_op op, const scion_tensor *x, int6
 }
 
 scion_status scion_reduce_all(scion_reduce_op op, const scion_tensor *x, double *result) {
-  int64_t elements = scion_tensor_elements(x), parts = (elements + CHUNK - 1) / CHUNK;
+  int64_t elements = scion_tensor_elements(x), parts = scion_divide_up(elements, CHUNK);
   scion_status status = refuse_empty(op, x, elements);
   scion_tensor whole = {0};
   if (status == SCION_OK) status = without_gaps(x, &whole);

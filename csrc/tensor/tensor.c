@@ -51,7 +51,7 @@ static size_t machine_bytes(void) {
 
 scion_storage *scion_storage_new(size_t bytes) {
   bool possible = bytes <= SIZE_MAX / 4 && bytes + scion_storage_live_bytes() <= machine_bytes();
-  size_t rounded = !possible ? 0 : bytes == 0 ? SCION_ALIGNMENT : (bytes + SCION_ALIGNMENT - 1) / SCION_ALIGNMENT * SCION_ALIGNMENT;
+  size_t rounded = !possible ? 0 : bytes == 0 ? SCION_ALIGNMENT : scion_divide_up(bytes, SCION_ALIGNMENT) * SCION_ALIGNMENT;
   scion_storage *storage = rounded ? malloc(sizeof *storage) : NULL;
   void *memory = NULL, *data = storage ? allocate(rounded, &memory) : NULL;
   if (!data) {
@@ -202,7 +202,7 @@ scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accum
     job.rows = elements / width;
   }
   int64_t rows = COPY_CHUNK / job.width + 1;
-  return scion_parallel_for((job.rows + rows - 1) / rows, copy_chunk, &job);
+  return scion_parallel_for(scion_divide_up(job.rows, rows), copy_chunk, &job);
 }
 
 scion_status scion_tensor_fill(scion_tensor *t, double value) {

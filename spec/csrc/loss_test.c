@@ -114,23 +114,26 @@ static void extremes(void) {
 static void confusion(void) {
   const float rows[6][3] = {{1, 2, 0}, {1, 2, 0}, {5, 5, 5}, {0, 1, 9}, {NAN, 9, 0}, {0, INFINITY, 0}};
   const int32_t truth[6] = {1, 0, 2, 2, 1, 1}, expected[9] = {0, 1, 0, 0, 1, 0, 1, 0, 1};
-  scion_tensor x = TENSOR(6, 3), labels = random_labels(6, 3), counts, pair, one = TENSOR(6, 1);
+  scion_tensor x = TENSOR(6, 3), labels = random_labels(6, 3), counts, support, pair, one = TENSOR(6, 1);
   OK(scion_tensor_new(&counts, SCION_I32, 2, (int64_t[]){3, 3}));
   OK(scion_tensor_new(&pair, SCION_I32, 2, (int64_t[]){2, 2}));
   memcpy(x.data, rows, sizeof rows), memcpy(labels.data, truth, sizeof truth);
-  OK(scion_confusion(&x, &labels, &counts, 0));
+  OK(scion_tensor_new(&support, SCION_I32, 1, (int64_t[]){3}));
+  OK(scion_confusion(&x, &labels, &counts, &support, 0));
   CHECK(memcmp(counts.data, expected, sizeof expected) == 0, "the counts are others");
-  OK(scion_confusion(&x, &labels, &counts, 0)); /* adds */
+  CHECK(memcmp(support.data, (int32_t[]){1, 3, 2}, 3 * sizeof(int32_t)) == 0, "rows that are not finite are missing in the support");
+  OK(scion_confusion(&x, &labels, &counts, NULL, 0)); /* adds */
   CHECK(((int32_t *)counts.data)[8] == 2, "%d", (int)((int32_t *)counts.data)[8]);
-  REFUSED_WITH(scion_confusion(&x, &labels, &pair, 0), "counts is 2x2");
+  REFUSED_WITH(scion_confusion(&x, &labels, &pair, NULL, 0), "counts is 2x2");
   const float scores[6] = {0.5f, 0.7f, 0.2f, 0.51f, 0.9f, NAN};
   const int32_t binary[6] = {0, 1, 1, 0, 1, 1}, binary_expected[4] = {1, 1, 1, 2};
   memcpy(one.data, scores, sizeof scores), memcpy(labels.data, binary, sizeof binary);
-  OK(scion_confusion(&one, &labels, &pair, 0.5));
+  OK(scion_confusion(&one, &labels, &pair, NULL, 0.5));
   CHECK(memcmp(pair.data, binary_expected, sizeof binary_expected) == 0, "the counts are others");
   ((int32_t *)labels.data)[2] = 2;
-  REFUSED_WITH(scion_confusion(&one, &labels, &pair, 0.5), "not in 0 .. 1");
-  RELEASE(&x, &labels, &counts, &pair, &one);
+  REFUSED_WITH(scion_confusion(&one, &labels, &pair, NULL, 0.5), "not in 0 .. 1");
+  REFUSED_WITH(scion_confusion(&x, &labels, &counts, &pair, 0), "support is 2x2, but should be 3 numbers in a row");
+  RELEASE(&x, &labels, &counts, &support, &pair, &one);
 }
 
 static void refusals(void) {

@@ -29,7 +29,11 @@ return layer.define {
     return list
   end,
 
-  macs = function(_, x, y) return x[#x] * y[#y] end,
+  macs = function(_, x, y)
+    local product = y[#y]
+    for _, size in ipairs(x) do product = product * size end
+    return product
+  end,
 
   forward = function(self, e)
     e:emit { "dense_forward", x = e.x[1], kernel = e:scaled(self, self:weight "kernel"), bias = e.fold and e.fold.shift or self:weight "bias", y = e.y,

@@ -15,12 +15,12 @@ local targets = require "scion.train.targets"
 
 local function ratio(a, b) return b > 0 and a / b or 0.0 end
 
---- Precision, recall, F1 and support from the counts of (true, predicted).
-local function per_class(counts, labels)
+--- Precision, recall, F1 and support from the counts of (true, predicted) and of each class.
+local function per_class(counts, supports, labels)
   local table_of, list = counts:totable(), {}
   for i, row in ipairs(table_of) do
-    local support, predicted = 0, 0
-    for j = 1, #table_of do support, predicted = support + row[j], predicted + table_of[j][i] end
+    local support, predicted = supports:get(i), 0
+    for j = 1, #table_of do predicted = predicted + table_of[j][i] end
     local precision, recall = ratio(row[i], predicted), ratio(row[i], support)
     list[i] = { label = labels and labels[i] or tostring(i), precision = precision, recall = recall, support = support,
                 f1 = ratio(2 * precision * recall, precision + recall) }
@@ -49,5 +49,5 @@ return function(model, data, given)
     sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), labels)
   end
   return results.evaluation { loss = sums:loss(), accuracy = sums:accuracy(), examples = sums.examples, confusion = sums.counts,
-                        classes = sums.counts and per_class(sums.counts, data.labels or model.labels) or nil }
+                        classes = sums.counts and per_class(sums.counts, sums.support, data.labels or model.labels) or nil }
 end

@@ -3,7 +3,8 @@ local core = require "scion.core"
 
 ---@class scion.Metrics
 ---@field examples integer
----@field counts scion.Tensor? [true class, predicted class]
+---@field counts scion.Tensor? [true class, predicted class]; what a model says in numbers that are not finite predicts nothing
+---@field support scion.Tensor? [class], the examples of each class, those for which nothing is predicted too
 local metrics = {}
 metrics.__index = metrics
 
@@ -11,7 +12,8 @@ metrics.__index = metrics
 ---@param classes integer?
 ---@return scion.Metrics
 function metrics.new(classes)
-  return setmetatable({ examples = 0, total = 0, counts = classes and core.new({ classes, classes }, "i32") or nil }, metrics)
+  return setmetatable({ examples = 0, total = 0, counts = classes and core.new({ classes, classes }, "i32") or nil,
+                        support = classes and core.new({ classes }, "i32") or nil }, metrics)
 end
 
 --- Adds a batch.
@@ -22,7 +24,7 @@ end
 function metrics:add(losses, probabilities, labels)
   local n, sum = losses:shape()[1], losses:sum()
   self.examples, self.total = self.examples + n, self.total + sum
-  if self.counts then core.run { "confusion", x = probabilities, labels = labels, counts = self.counts } end
+  if self.counts then core.run { "confusion", x = probabilities, labels = labels, counts = self.counts, support = self.support } end
   return sum / n
 end
 

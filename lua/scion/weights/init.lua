@@ -66,9 +66,8 @@ end
 
 --- What a file is: "hdf5", "zip", "pickle" or "safetensors". A pickle's first bytes could be a header's length, of terabytes.
 local function format_of(path)
-  local file <close>, message = io.open(path, "rb")
-  if not file then check.raise(message) end
-  local head = file:read(8) or ""
+  local head, message = core.read_head(path, 8)
+  if not head then check.raise(message) end
   if head:sub(1, 4) == "\137HDF" then return "hdf5" end
   if head:sub(1, 4) == "PK\3\4" then return "zip" end
   return head:byte() == 0x80 and head:sub(5) ~= "\0\0\0\0" and "pickle" or "safetensors"

@@ -25,8 +25,7 @@ end
 local function open(path)
   local found, hdf5 = pcall(require, "scion.hdf5")
   if not found then return nil, ("%s: reading Keras weights needs the module scion.hdf5: %s"):format(path, hdf5) end
-  local head <close> = io.open(path, "rb")
-  if not head or head:read(4) ~= "PK\3\4" then return hdf5.open(path) end
+  if core.read_head(path, 4) ~= "PK\3\4" then return hdf5.open(path) end
   local archive <close>, message = core.zip_open(path)
   if not archive then return nil, message end
   local copy <close>, trouble = io.tmpfile() -- libhdf5 reads no archives; a file without a name is gone with this process at the latest

@@ -164,7 +164,7 @@ local function calls()
     ["scion.CacheOptions"] = function(given) model:fit(set, { cache = given }) end,
     ["scion.augment"] = function(given) scion.data.folder(pictures(), { augment = given }) end,
     ["scion.Statistics"] = function(given) nn.input { shape = { 8, 8, 3 }, preprocess = given } end,
-    ["scion.Preprocessing"] = function() nn.input { shape = { 8, 8, 3 }, preprocess = { scale = 1, no_such_option = 1 } } end,
+    ["scion.Preprocessing"] = function() nn.input { shape = { 8, 8, 3 }, preprocess = { scale = { 1, 1, 1 }, no_such_option = 1 } } end,
     ["scion.Callbacks"] = function(given) model:fit(set, { callbacks = given }) end,
   }
   for name, make in pairs(scion.optim) do list["scion.optim." .. name] = make end

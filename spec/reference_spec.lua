@@ -69,7 +69,7 @@ end
 local function samples()
   local found, model, set = {}, network(nn.dense(2, "softmax")), data()
   local step
-  local history = model:fit(set, { validate = set, verbose = false, callbacks = { step = function(info) step = info end } })
+  local history = model:fit(set, { validate = set, loss = "categorical", verbose = false, callbacks = { step = function(info) step = info end } })
   local broken = support.spit(pictures() .. "/left/broken.png", "no picture")
   local list = model:predict({ set.files[1], broken }, { top = 2 })
   for _, _, _, failures in scion.data.files({ broken }, { size = 8 }):batches() do found["scion.Failure"] = failures end
@@ -245,7 +245,9 @@ describe("the reference", function()
     local pipe = io.popen "grep -rnE 'check\\.options\\(|options\\.check\\(' lua/scion --include=*.lua"
     for line in pipe:lines() do
       local place, code = line:match "^(.-:%d+):%s*(.*)"
-      if not code:find "^%-%-" and not place:find "/check.lua" and not place:find "/options.lua" and not reached[place] then
+      local ours = code:find "%(where" and code:find "^return" -- a tail call, which leaves no place: nn.X, of which every one is called here
+        or code:find '%("keras.load"' or code:find '%("augment"' -- which read on what scion.weights.load and data sets were given
+      if not ours and not code:find "^%-%-" and not place:find "/check.lua" and not place:find "/options.lua" and not reached[place] then
         found[#found + 1] = place .. ": these options are compared with no documentation: " .. code
       end
     end

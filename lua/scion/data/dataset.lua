@@ -15,10 +15,17 @@ local text = require "scion.report.text"
 ---@field batch integer
 ---@field seed integer
 ---@field shuffle boolean
+---@field augment? scion.augment
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
 ---@field reducing_gap number how many times as large as wanted a JPEG is decoded at least; 0: always whole
 ---@field skipped integer how many images turned out to be broken and were left out
 ---@field warn fun(message: string) is told once of each broken image; writes a line to stderr unless replaced
+---@field path? string of the folder
+---@field images? scion.Tensor those in memory: u8 N x H x W x 3
+---@field workers? integer threads that read ahead
+---@field private count integer
+---@field private reported table<integer, boolean> which broken images were told of
+---@field private store userdata? decoded and resized images
 local dataset = { __name = "scion.Dataset" }
 dataset.__index = dataset
 
@@ -71,6 +78,11 @@ local function take_note(self, failures)
   return results.failures(told)
 end
 
+---@class scion.BatchesOptions
+---@field shuffle? boolean
+---@field batch? integer
+---@field augment? scion.augment or false: none
+
 --- One pass over the images: `for images, labels, indices, failures in data:batches(epoch) do`.
 ---
 --- images: u8 tensor n x H x W x 3, the caller's own. labels: i32 tensor of n class numbers from 0, or f32 tensor n x K of targets (nil without labels).
@@ -80,7 +92,7 @@ end
 ---
 --- Order and augmentation depend on the seed and the epoch, and on nothing else.
 ---@param epoch? integer (1)
----@param given? table shuffle, batch and augment (false: none) in place of the data set's own
+---@param given? scion.BatchesOptions in place of the data set's own
 ---@return fun(): table?, table?, table?, table? iterator
 ---Raises for an unknown option or one that makes no sense.
 function dataset:batches(epoch, given)
@@ -103,6 +115,7 @@ end
 --- The shuffled order of an epoch: i32 tensor of image numbers from 0.
 ---@param epoch integer
 ---@return table
+---@private
 function dataset:order(epoch) return core.permutation(self.count, self.seed, epoch) end
 
 --- Loads images by their numbers, in batches like those of dataset:batches; a batch none of whose images can be read is empty.
@@ -110,6 +123,7 @@ function dataset:order(epoch) return core.permutation(self.count, self.seed, epo
 ---@param epoch integer from which augmentation is drawn
 ---@param given { batch: integer?, augment: table|false|nil } in place of the data set's own; augment = false: none
 ---@return fun(): table?, table?, table?, table? iterator
+---@private
 function dataset:load(order, epoch, given)
   local augment = given.augment
   if augment == nil then augment = self.augment end

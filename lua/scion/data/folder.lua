@@ -86,17 +86,22 @@ local function list_images(path, labels)
   return files, numbers
 end
 
+---@class scion.FolderOptions
+---@field size? integer|integer[] of a square, or { height, width }: images are resized to it (224)
+---@field batch? integer images a step (32)
+---@field shuffle? boolean whether each epoch has a new order (true)
+---@field seed? integer of the order and of augmentation (0)
+---@field augment? scion.augment what is drawn for each image in each epoch; none
+---@field workers? integer threads that read ahead (as many as there are CPUs)
+---@field labels? string[] the class names, in the order that numbers them, such as another set's labels; the folders have to agree with them
+---@field memory? number so many bytes of decoded and resized images are kept, which later epochs find; 0: none (1e9)
+---@field reducing_gap? number a JPEG of at least twice that many times the size wanted is decoded at 1/2, 1/4 or 1/8 of its own, but never below that
+--- many times what is wanted, from where it is resized, as Pillow's thumbnail does; false decodes all whole (2)
+
 --- The images of a folder, a folder a class. Classes are sorted by code point, and the files of each class too; hidden ones
 --- and those not called .jpg, .jpeg or .png are passed over.
 ---@param path string
----@param given? table
---- size = 224: a number or {height, width}; batch = 32; shuffle = true: a new order in each epoch, drawn from seed = 0;
---- labels: the class names, which the folders must agree with, in the order that numbers them (such as another set's labels);
---- workers: threads that read ahead (as many as there are CPUs);
---- memory = 1e9: so many bytes of decoded and resized images are kept, which later epochs find; 0: none;
---- reducing_gap = 2: a JPEG of at least four times the size wanted is decoded at 1/2, 1/4 or 1/8 of its own, but never below twice
---- what is wanted, from where it is resized, as Pillow's thumbnail does; a larger number comes closer to false, which decodes all whole;
---- augment: see scion.data.augment
+---@param given? scion.FolderOptions
 ---@return scion.Dataset
 ---Raises when the path is missing or holds no class folders, a class has no images, the folders are not the labels, or an
 ---option is unknown or makes no sense; the message names the path or the option.

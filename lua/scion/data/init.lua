@@ -6,10 +6,20 @@ local options = require "scion.options"
 
 local data = { folder = require "scion.data.folder" }
 
+---@class scion.FilesOptions
+---@field size? integer|integer[] of a square, or { height, width }: images are resized to it (224)
+---@field batch? integer images a step (32)
+---@field shuffle? boolean whether each epoch has a new order (false)
+---@field seed? integer of the order and of augmentation (0)
+---@field augment? scion.augment what is drawn for each image in each epoch; none
+---@field workers? integer threads that read ahead (as many as there are CPUs)
+---@field memory? number so many bytes of decoded and resized images are kept, which later epochs find; 0: none (0)
+---@field reducing_gap? number a JPEG of at least twice that many times the size wanted is decoded at 1/2, 1/4 or 1/8 of its own, but never below that
+--- many times what is wanted, from where it is resized, as Pillow's thumbnail does; false decodes all whole (2)
+
 --- A list of image files without labels, in their order. A file that cannot be read is told by the iterator's fourth value.
 ---@param list string[] paths
----@param given? table size = 224, batch = 32, shuffle = false, seed = 0, memory = 0, augment, workers, reducing_gap (as for
---- scion.data.folder)
+---@param given? scion.FilesOptions
 ---@return scion.Dataset
 ---Raises for an unknown option or one that makes no sense.
 function data.files(list, given)
@@ -55,12 +65,20 @@ local function from_numbers(where, given, names)
   return classes, names
 end
 
+---@class scion.TensorsOptions
+---@field size? integer|integer[] the images' own
+---@field batch? integer images a step (32)
+---@field shuffle? boolean whether each epoch has a new order (true)
+---@field seed? integer of the order and of augmentation (0)
+---@field augment? scion.augment what is drawn for each image in each epoch; none
+---@field workers? integer threads that read ahead (as many as there are CPUs)
+---@field labels? string[] names of the classes (the names in use, sorted; or "1", "2" and so on)
+
 --- Images in memory.
 ---@param images table u8 tensor N x H x W x 3
 ---@param labels? table the class of each: an i32 tensor or a list of numbers from 1 up, or a list of names; or numbers to
 --- predict, an f32 tensor N x K; nil: none
----@param given? table labels = names of the classes (default: the names in use, sorted, or "1", "2", ..); size = that of the
---- images, and batch, shuffle, seed, augment, workers as for scion.data.folder
+---@param given? scion.TensorsOptions
 ---@return scion.Dataset
 ---Raises when the numbers of images and labels differ, for an unknown label or option, or another dtype or shape.
 function data.tensors(images, labels, given)

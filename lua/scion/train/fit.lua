@@ -14,12 +14,16 @@ local targets = require "scion.train.targets"
 local known = { epochs = 1, validate = false, optimizer = false, loss = false, callbacks = false, class_weights = false, verbose = true,
                 cache = true, precision = false }
 
+---@class scion.Callbacks
+---@field step? fun(step: scion.Step): boolean? after each step; false ends the fit
+---@field epoch? fun(epoch: scion.Epoch): boolean? after each epoch, its validation included; false ends the fit
+
 ---@class scion.FitOptions
 ---@field epochs integer? how many, beside those of earlier fits (1)
 ---@field validate scion.Dataset? evaluated after each epoch
 ---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
 ---@field loss "categorical"|"binary"|"mse"|nil follows from the last layer: softmax, sigmoid, linear
----@field callbacks { step: fun(step: scion.Step): boolean?, epoch: fun(epoch: scion.Epoch): boolean? }? called after each step and epoch; false ends the fit
+---@field callbacks scion.Callbacks? functions that are called on the way
 ---@field class_weights number[]|table<string, number>|nil a factor for the loss of each class, by position or label; 1 where absent
 ---@field cache boolean|integer|scion.CacheOptions|nil what the frozen layers give is computed once an image and kept, also for later runs:
 --- true, where images are not augmented; a number K, for K draws of the augmentation of each; false, never

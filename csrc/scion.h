@@ -224,6 +224,8 @@ typedef enum { SCION_ISA_PORTABLE, SCION_ISA_AVX2, SCION_ISA_AVX512 } scion_isa;
  * a lesser one. Decided at the first call. The last two are avx512 here, and tell how bf16 is computed. */
 scion_isa scion_isa_in_use(void);
 const char *scion_isa_name(scion_isa isa);
+/* SCION_MISUSE when SCION_ISA asks for what this CPU does not have or nobody knows; then the best one is in use. */
+scion_status scion_isa_check(void);
 
 /* How products of bf16 are computed: widened to f32, which is right everywhere and gains nothing; by AVX-512's vdpbf16ps; by AMX,
  * for which the first call asks the kernel's permission. */
@@ -462,7 +464,9 @@ scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, 
 scion_status scion_all_finite(const scion_tensor *x, bool *finite);
 
 /* ---------------------------------------------------------------- optimizers (kernels/optimizer.c)
- * w, gradient and state of one shape, contiguous f32. Keras's formulas; decay is decoupled: w -= lr * decay * w first. */
+ * w, gradient and state of one shape, contiguous f32. Keras's formulas; decay is decoupled: w -= lr * decay * w first.
+ * A weight whose new value or state would not be finite keeps both as they were; all others are updated, and SCION_WORLD says
+ * how many were not. */
 
 /* momentum 0: w -= lr*g, m may be NULL. Else m = momentum*m - lr*g; w += m, or with nesterov w += momentum*m - lr*g. */
 scion_status scion_sgd_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double momentum, int nesterov,

@@ -35,6 +35,7 @@ lua_Integer scion_check_range(lua_State *L, int argument, lua_Integer low, lua_I
 __attribute__((visibility("default"))) int luaopen_scion_core(lua_State *L);
 
 int luaopen_scion_core(lua_State *L) {
+  scion_check(L, scion_isa_check());
   lua_newtable(L);
   scion_open_tensor(L);
   scion_open_kernels(L);

@@ -117,8 +117,7 @@ static int core_run(lua_State *L) {
       return luaL_error(L, "%s: operand '%s' must be a tensor, not %s", kernel->name, kernel->operands[i].name, luaL_typename(L, -1));
   }
   for (int i = 0; i < kernel->count; i++) scion_check(L, scion_operand_check(kernel, i, tensors[i]));
-  scion_check(L, scion_kernel_run(kernel, tensors, &options));
-  return 0;
+  return scion_push_result(L, scion_kernel_run(kernel, tensors, &options), 0);
 }
 
 /* core.kernels() -> { name = { {name =, optional =, written =, f32 = whether it may be that, bf16 =, u8 =, i32 =}, .. } }: each kernel

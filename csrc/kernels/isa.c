@@ -17,6 +17,7 @@
 enum { RUNG_PORTABLE, RUNG_AVX2, RUNG_AVX512, RUNG_AVX512_BF16, RUNG_AMX, RUNGS };
 static const char *const rung_names[RUNGS] = {"portable", "avx2", "avx512", "avx512bf16", "amx"};
 static int chosen;
+static const char *unknown; /* what SCION_ISA asks for, where that cannot be had */
 
 #if defined(__x86_64__)
 /* A bit of CPUID's leaf 7: register 0 to 3 is EAX to EDX. */
@@ -54,10 +55,15 @@ static int best(void) {
 }
 
 static void choose(void) {
-  chosen = best();
   const char *wanted = getenv("SCION_ISA");
-  for (int rung = RUNG_PORTABLE; wanted && rung < chosen; rung++)
-    if (strcmp(wanted, rung_names[rung]) == 0) chosen = rung;
+  chosen = best();
+  if (!wanted || !*wanted) return;
+  for (int rung = RUNG_PORTABLE; rung <= chosen; rung++)
+    if (strcmp(wanted, rung_names[rung]) == 0) {
+      chosen = rung;
+      return;
+    }
+  unknown = wanted;
 }
 
 static int rung(void) {
@@ -67,6 +73,17 @@ static int rung(void) {
 }
 
 scion_isa scion_isa_in_use(void) { return rung() < RUNG_AVX512 ? (scion_isa)rung() : SCION_ISA_AVX512; }
+
+scion_status scion_isa_check(void) {
+  int most = rung();
+  if (!unknown) return SCION_OK;
+  char names[80] = "";
+  for (int i = RUNG_PORTABLE; i <= most; i++) {
+    if (i > 0) strcat(names, i < most ? ", " : " or ");
+    strcat(names, rung_names[i]);
+  }
+  return scion_fail(SCION_MISUSE, "the environment's SCION_ISA is '%.40s', but on this CPU it can be %s", unknown, names);
+}
 
 const char *scion_isa_name(scion_isa isa) { return rung_names[isa]; }
 

@@ -136,13 +136,13 @@ SIMD_DECLARE(void, scion_loop_depthwise, const scion_run *run, const scion_patch
 SIMD_DECLARE(void, scion_loop_depthwise_sums, const scion_run *run, const float *dy, float *sums, int64_t row_step,
              int64_t column_step, int64_t width);
 
-/* ---- optimizer_simd.c: the updates of scion.h on n numbers; decay is lr * decay */
+/* ---- optimizer_simd.c: the updates of scion.h on n numbers, at most 2^31-1; decay is lr * decay. How many stayed as they were. */
 
-SIMD_DECLARE(void, scion_loop_sgd, float *w, const float *g, float *m, int64_t n, float lr, float momentum, int nesterov,
+SIMD_DECLARE(int64_t, scion_loop_sgd, float *w, const float *g, float *m, int64_t n, float lr, float momentum, int nesterov,
              float decay);
-SIMD_DECLARE(void, scion_loop_rmsprop, float *w, const float *g, float *v, float *m, int64_t n, float lr, float rho, float rest,
+SIMD_DECLARE(int64_t, scion_loop_rmsprop, float *w, const float *g, float *v, float *m, int64_t n, float lr, float rho, float rest,
              float momentum, float epsilon, float decay);
-SIMD_DECLARE(void, scion_loop_adam, float *w, const float *g, float *m, float *v, int64_t n, float a, float rest1, float rest2,
+SIMD_DECLARE(int64_t, scion_loop_adam, float *w, const float *g, float *m, float *v, int64_t n, float a, float rest1, float rest2,
              float epsilon, float decay);
 
 #endif

@@ -3,6 +3,7 @@
 #include "require.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
 typedef struct {
   float *w, *m, *v;
@@ -10,6 +11,7 @@ typedef struct {
   int64_t elements;
   float lr, momentum, rho, rest, rest2, epsilon, decay;
   int nesterov;
+  _Atomic int64_t *refused; /* how many weights stayed as they were */
 } update_job;
 
 #define UPDATE_CHUNK 16384 /* elements */
@@ -33,9 +35,14 @@ static scion_status require_update(const char *kernel, const scion_tensor *w, co
 
 static float *numbers(const scion_tensor *t) { return t ? t->data : NULL; }
 
-static scion_status run(update_job *job, const scion_tensor *w, scion_chunk_function *fn) {
+static scion_status run(const char *kernel, update_job *job, const scion_tensor *w, scion_chunk_function *fn) {
+  _Atomic int64_t refused = 0;
   job->elements = scion_tensor_elements(w);
-  return scion_parallel_for(scion_divide_up(job->elements, UPDATE_CHUNK), fn, job);
+  job->refused = &refused;
+  SCION_TRY(scion_parallel_for(scion_divide_up(job->elements, UPDATE_CHUNK), fn, job));
+  if (refused == 0) return SCION_OK;
+  return scion_fail(SCION_WORLD, "%s would have made %lld of %lld weights infinite or NaN; they stayed as they were", kernel,
+                    (long long)refused, (long long)job->elements);
 }
 
 /* The chunk's part of the job: pointers moved to its first element. */
@@ -49,10 +56,14 @@ static update_job part(const update_job *job, int64_t chunk) {
   return mine;
 }
 
+static void count(const update_job *job, int64_t refused) {
+  if (refused) atomic_fetch_add(job->refused, refused);
+}
+
 static void sgd_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   update_job j = part(data, chunk);
-  SIMD_CHOOSE(scion_loop_sgd)(j.w, j.g, j.m, j.elements, j.lr, j.momentum, j.nesterov, j.decay);
+  count(&j, SIMD_CHOOSE(scion_loop_sgd)(j.w, j.g, j.m, j.elements, j.lr, j.momentum, j.nesterov, j.decay));
 }
 
 scion_status scion_sgd_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double momentum, int nesterov,
@@ -62,13 +73,13 @@ scion_status scion_sgd_update(scion_tensor *w, const scion_tensor *g, scion_tens
   if (momentum != 0 && !m) return scion_fail(SCION_MISUSE, "sgd: momentum %g needs a state m", momentum);
   update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .lr = (float)lr, .momentum = (float)momentum,
                     .nesterov = nesterov, .decay = (float)(lr * decay)};
-  return run(&job, w, sgd_chunk);
+  return run("sgd", &job, w, sgd_chunk);
 }
 
 static void rmsprop_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   update_job j = part(data, chunk);
-  SIMD_CHOOSE(scion_loop_rmsprop)(j.w, j.g, j.v, j.m, j.elements, j.lr, j.rho, j.rest, j.momentum, j.epsilon, j.decay);
+  count(&j, SIMD_CHOOSE(scion_loop_rmsprop)(j.w, j.g, j.v, j.m, j.elements, j.lr, j.rho, j.rest, j.momentum, j.epsilon, j.decay));
 }
 
 scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, scion_tensor *m, double lr, double rho,
@@ -88,13 +99,13 @@ scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_
                     .momentum = (float)momentum,
                     .epsilon = (float)epsilon,
                     .decay = (float)(lr * decay)};
-  return run(&job, w, rmsprop_chunk);
+  return run("rmsprop", &job, w, rmsprop_chunk);
 }
 
 static void adam_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   update_job j = part(data, chunk);
-  SIMD_CHOOSE(scion_loop_adam)(j.w, j.g, j.m, j.v, j.elements, j.lr, j.rest, j.rest2, j.epsilon, j.decay);
+  count(&j, SIMD_CHOOSE(scion_loop_adam)(j.w, j.g, j.m, j.v, j.elements, j.lr, j.rest, j.rest2, j.epsilon, j.decay));
 }
 
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
@@ -115,5 +126,5 @@ scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_ten
                     .rest2 = (float)(1 - beta2),
                     .epsilon = (float)epsilon,
                     .decay = (float)(lr * decay)};
-  return run(&job, w, adam_chunk);
+  return run("adam", &job, w, adam_chunk);
 }

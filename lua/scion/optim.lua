@@ -14,7 +14,7 @@ local core = require "scion.core"
 ---@field beta2 number?
 ---@field epsilon number?
 ---@field weight_decay number?
----@field update fun(self, parameter: scion.Parameter, gradient: scion.Tensor) changes a parameter by its gradient
+---@field update fun(self, parameter: scion.Parameter, gradient: scion.Tensor): nil, string? changes a parameter by its gradient
 ---@field private states table what is kept for each parameter
 
 local optim = {}
@@ -30,7 +30,9 @@ local function define(name, schema, update)
   for key, option in pairs(schema) do settable[key] = option[1] end
   local methods = {}
 
-  --- Changes a parameter by its gradient.
+  --- Changes a parameter by its gradient. A weight whose new value would not be finite stays as it is, with its state.
+  ---@return nil
+  ---@return string? message when there are such weights: how many
   function methods.update(self, parameter, gradient)
     local state = self.states[parameter]
     if not state then
@@ -38,7 +40,7 @@ local function define(name, schema, update)
       self.states[parameter] = state
     end
     state.steps = state.steps + 1
-    update(self, parameter.tensor, gradient, function(key)
+    return update(self, parameter.tensor, gradient, function(key)
       state[key] = state[key] or core.new(parameter.tensor:shape(), "f32")
       return state[key]
     end, state.steps)
@@ -65,8 +67,8 @@ end
 ---@param given? scion.SgdOptions
 ---@return scion.Optimizer
 optim.sgd = define("sgd", { lr = { rate, 0.01 }, momentum = { fraction, 0.0 }, nesterov = { flag, false }, weight_decay = { rate, 0.0 } }, function(self, w, g, state)
-  core.run { "sgd_update", w = w, g = g, m = self.momentum ~= 0 and state "momentum" or nil, lr = self.lr, momentum = self.momentum,
-             nesterov = self.nesterov, decay = self.weight_decay }
+  return core.run { "sgd_update", w = w, g = g, m = self.momentum ~= 0 and state "momentum" or nil, lr = self.lr, momentum = self.momentum,
+                    nesterov = self.nesterov, decay = self.weight_decay }
 end)
 
 ---@class scion.RmspropOptions
@@ -82,8 +84,8 @@ end)
 optim.rmsprop = define("rmsprop", {
   lr = { rate, 1e-3 }, rho = { fraction, 0.9 }, momentum = { fraction, 0.0 }, epsilon = { epsilon, 1e-7 }, weight_decay = { rate, 0.0 },
 }, function(self, w, g, state)
-  core.run { "rmsprop_update", w = w, g = g, v = state "velocity", m = self.momentum ~= 0 and state "momentum" or nil, lr = self.lr,
-             rho = self.rho, momentum = self.momentum, epsilon = self.epsilon, decay = self.weight_decay }
+  return core.run { "rmsprop_update", w = w, g = g, v = state "velocity", m = self.momentum ~= 0 and state "momentum" or nil, lr = self.lr,
+                    rho = self.rho, momentum = self.momentum, epsilon = self.epsilon, decay = self.weight_decay }
 end)
 
 local function adam_options(weight_decay)
@@ -91,8 +93,8 @@ local function adam_options(weight_decay)
 end
 
 local function adam(self, w, g, state, steps)
-  core.run { "adam_update", w = w, g = g, m = state "momentum", v = state "velocity", lr = self.lr, beta1 = self.beta1, beta2 = self.beta2,
-             epsilon = self.epsilon, step = steps, decay = self.weight_decay }
+  return core.run { "adam_update", w = w, g = g, m = state "momentum", v = state "velocity", lr = self.lr, beta1 = self.beta1, beta2 = self.beta2,
+                    epsilon = self.epsilon, step = steps, decay = self.weight_decay }
 end
 
 ---@class scion.AdamOptions

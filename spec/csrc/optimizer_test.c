@@ -1,4 +1,6 @@
 /* Optimizers: several steps against the reference in double precision, and against numbers of PyTorch and of Keras's formulas. */
+#include <string.h>
+
 #include "../fixtures/kernels.h"
 #include "compare.h"
 #include "kernels/reference/reference.h"
@@ -79,6 +81,39 @@ static void against_reference(int64_t n) {
   }
 }
 
+/* Weights whose update is no number, in every position of a vector and behind it: they and their states stay, all others move. */
+static void keeps_what_is_finite(int64_t n) {
+  const float poison[] = {NAN, INFINITY, -INFINITY, 3e38f}; /* the last overflows in squares, and where the rate is large */
+  for (int kind = 0; kind < KINDS; kind++)
+    for (int p = 0; p < 4; p++) {
+      bool overflows = p < 3 || kind >= RMSPROP;
+      scion_tensor w = TENSOR(n), m = TENSOR(n), v = TENSOR(n), g = TENSOR(n), w0 = TENSOR(n), m0 = TENSOR(n), v0 = TENSOR(n);
+      OK(scion_tensor_fill(&m, 0.5));
+      OK(scion_tensor_fill(&v, 0.25));
+      OK(scion_tensor_copy(&w, &w0, 0));
+      OK(scion_tensor_copy(&m, &m0, 0));
+      OK(scion_tensor_copy(&v, &v0, 0));
+      int64_t poisoned = 0;
+      for (int64_t i = 0; i < n; i++)
+        if (i % 5 == 2 || i == n - 1) ((float *)g.data)[i] = poison[p], poisoned++;
+      scion_status status = fast(kind, &w, &g, &m, &v, 1, 0.01);
+      CHECK((status == SCION_WORLD) == overflows, "kind %d, poison %d: status %d", kind, p, status);
+      char expected[64];
+      snprintf(expected, sizeof expected, "would have made %lld of %lld weights", (long long)poisoned, (long long)n);
+      if (overflows) CHECK(strstr(scion_error_message(), expected), "%s", scion_error_message());
+      int64_t wrong = 0;
+      for (int64_t i = 0; i < n; i++) {
+        bool kept = overflows && (i % 5 == 2 || i == n - 1);
+        float after = ((float *)w.data)[i];
+        wrong += !isfinite(after) || !isfinite(((float *)m.data)[i]) || !isfinite(((float *)v.data)[i]);
+        wrong += kept != (after == ((float *)w0.data)[i]);
+        wrong += kept && (((float *)m.data)[i] != ((float *)m0.data)[i] || ((float *)v.data)[i] != ((float *)v0.data)[i]);
+      }
+      CHECK(wrong == 0, "kind %d, poison %d: %lld elements", kind, p, (long long)wrong);
+      RELEASE(&w, &m, &v, &g, &w0, &m0, &v0);
+    }
+}
+
 static void refusals(void) {
   scion_tensor w = TENSOR(4, 3), g = TENSOR(4, 3), other = TENSOR(3, 4), slice = SLICE(2, 4, 3);
   REFUSED_WITH(scion_sgd_update(&w, &other, NULL, 0.1, 0, 0, 0), "w is 4x3, but the gradient is 3x4");
@@ -96,6 +131,7 @@ int main(void) {
   test_begin("optimizer");
   golden();
   against_reference(1), against_reference(17), against_reference(50001);
+  keeps_what_is_finite(1), keeps_what_is_finite(37), keeps_what_is_finite(20003);
   refusals();
   return test_end();
 }

@@ -33,6 +33,10 @@ static uint32_t test_draws;
 
 static inline void test_begin(const char *name) {
   const char *seed = getenv("SCION_TEST_SEED");
+  if (scion_isa_check() != SCION_OK) {
+    printf("%s\n", scion_error_message());
+    exit(2);
+  }
   test_seed = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
   printf("%s: seed %llu, %s, %d threads\n", name, (unsigned long long)test_seed, scion_isa_name(scion_isa_in_use()), scion_threads());
 }

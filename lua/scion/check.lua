@@ -141,7 +141,13 @@ end
 
 -- ---- kinds ----------------------------------------------------------------------------------------------------------
 
-local function kind(what, read) return { what = what, read = read } end
+--- A kind of one's own. A complaint that `read` gives as its third result says what to do, and so may be longer than `what`.
+---@param what string
+---@param read fun(value: any): boolean, any, string?
+---@return scion.Kind
+function check.kind(what, read) return { what = what, read = read } end
+
+local kind = check.kind
 
 --- Anything but nil.
 check.any = kind("a value", function(value) return value ~= nil, value end)
@@ -236,6 +242,11 @@ function check.optional(of)
   end)
 end
 
+--- A kind, or false where what it says is not wanted.
+---@param of scion.Kind
+---@return scion.Kind
+function check.unless_false(of) return check.either(check.only(false), of, of.what .. ", or false") end
+
 --- A list without holes, of `count` elements where that is given; the copy that is read has the elements as they were read.
 ---@param element scion.Kind
 ---@param count? integer
@@ -275,6 +286,12 @@ function check.instance(name, what)
     return (type(value) == "table" or type(value) == "userdata") and meta ~= nil and rawget(meta, "__name") == name, value
   end)
 end
+
+--- A tensor that is open.
+check.tensor = kind("a tensor", function(value)
+  local meta = debug.getmetatable(value)
+  return type(value) == "userdata" and meta ~= nil and rawget(meta, "__name") == "scion.tensor" and pcall(value.shape, value), value
+end)
 
 --- A table of options of its own.
 ---@param schema table as for check.options

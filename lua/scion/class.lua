@@ -39,7 +39,7 @@ local function guarded(definition, made, name, method)
 end
 
 ---@param definition scion.ClassDefinition
----@return { new: fun(values: table): table, is: fun(value: any): boolean, kind: scion.Kind }
+---@return { new: fun(values: table): table, put: fun(self: table, key: string, value: any), is: fun(value: any): boolean, kind: scion.Kind }
 function class.define(definition)
   local methods, settable, instead, declared = {}, definition.settable or {}, definition.instead or {}, {}
   local internal, made = definition.internal or {}, {}
@@ -92,6 +92,9 @@ function class.define(definition)
     end
     return setmetatable(self, meta)
   end
+
+  --- Replaces what a sealed object tells: for the library, whose objects change while users may not change them.
+  function made.put(self, key, value) rawget(self, set)[key] = value end
 
   function made.is(value) return type(value) == "table" and getmetatable(value) == meta end
 

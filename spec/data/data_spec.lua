@@ -2,6 +2,7 @@ local core = require "scion.core"
 local data = require "scion.data"
 local image = require "scion.image"
 local lfs = require "lfs"
+local refusals = require "spec.support.refusals"
 local support = dofile "spec/support/images.lua"
 
 -- A data set of small generated images: for each class a list of file names. Text for names that end in .txt or say "text".
@@ -100,7 +101,7 @@ describe("scion.data.folder", function()
     assert.same({ 0, 1, 1, 1, 2, 3 }, support.integers(d.classes))
     assert.same({ 1, 3, 1, 1 }, d:class_counts())
     assert.equal(6, #d)
-    assert.equal("data set of 6 images in 4 classes (Y 1, b 3, z 1, é 1); 8x8, batches of 32;\n  shuffled by seed 0", tostring(d))
+    assert.equal("data set of 6 images in 4 classes (Y 1, b 3, z 1, é 1); 8x8, batches of 32;\n  shuffled by seed 0; 1 file passed over", tostring(d))
   end)
 
   it("reads folders within a class's folder", function()
@@ -148,8 +149,34 @@ describe("scion.data.folder", function()
     assert.same({ "b", "a" }, d.labels)
     assert.same({ 2, 1 }, d:class_counts())
     assert.error_matches(function() data.folder(root, { labels = { "a" } }) end, "the folder " .. root .. "/b is none of the labels %(a%)")
-    assert.error_matches(function() data.folder(root, { labels = { "a", "b", "c" } }) end, root .. " has no folder for the label 'c'")
     assert.error_matches(function() data.folder(root, { labels = { "a", "b", "a" } }) end, "'a' is given twice")
+  end)
+
+  it("takes a folder that happens to have no image of a class, where labels name it, and tells of it", function()
+    local root = tree{ a = { "1.png" }, c = { "2.png" } }
+    assert(lfs.mkdir(root .. "/b"))
+    local told = support.stderr_of(function()
+      local d = data.folder(root, { labels = { "a", "b", "c", "d" }, size = 8 })
+      assert.same({ 1, 0, 1, 0 }, d:class_counts())
+      assert.same({ 0, 2 }, support.integers(d.classes))
+    end)
+    assert.equal("scion: " .. root .. " has no image of b, d\n", told)
+    assert.matches("b holds no images", refusals.of(function() data.folder(root) end), 1, true)
+    assert.matches("x holds no images", refusals.of(function() data.folder(tree{ x = {} }, { labels = { "x", "y" } }) end), 1, true)
+  end)
+
+  it("tells once what it passes over, counted by kind, and keeps the list", function()
+    local root = tree{ a = { "1.jfif", "2.jpe", "3.JPG" }, b = { "1.png", "a.webp.text", "b.text" } }
+    for _, name in ipairs{ "3.webp", "4.webp", "Thumbs" } do support.spit(root .. "/a/" .. name, "") end
+    assert(lfs.link("../a", root .. "/b/linked", true))
+    local d
+    local told = support.stderr_of(function() d = data.folder(root, { size = 8 }) end)
+    assert.equal(4, #d)
+    assert.equal(6, #d.passed_over)
+    assert.equal(("scion: %s: passed over 6 files not named .jpg, .jpeg, .jpe, .jfif or .png (.text 2, .webp 2, links to folders 1, no extension 1), "):format(root) ..
+                   ("such as %s/a/3.webp\n"):format(root), told)
+    assert.same({ file = root .. "/b/linked", reason = "links to folders" }, d.passed_over[6])
+    assert.equal("", support.stderr_of(function() data.folder(tree{ a = { "1.png" } }) end))
   end)
 
   it("names the path of what cannot be a data set", function()
@@ -158,22 +185,24 @@ describe("scion.data.folder", function()
     assert.error_matches(function() data.folder(empty) end, empty .. " holds no class folders")
     assert.error_matches(function() data.folder(root .. "/a/1.png") end, "1.png is not a folder")
     assert.error_matches(function() data.folder(root) end, "the class folder " .. root .. "/b holds no images")
-    assert.error_matches(function() data.folder(7) end, "a path is a string")
+    assert.error_matches(function() data.folder(7) end, "the first argument is a path, not 7")
   end)
 
   it("refuses options it does not know or that make no sense", function()
     local root = tree{ a = { "1.png" } }
     for given, message in pairs{
-      [{ agument = {} }] = "scion.data.folder: unknown option 'agument' %(did you mean 'augment'%?%)",
-      [{ augment = { sheer = 1 } }] = "scion.data.folder: augment: unknown option 'sheer' %(did you mean 'shear'%?%)",
-      [{ size = 0 }] = "'size'", [{ size = { 3 } }] = "'size'", [{ size = "big" }] = "'size'", [{ batch = 1.5 }] = "'batch'",
-      [{ seed = "x" }] = "'seed'", [{ workers = 0 }] = "'workers'", [{ augment = { zoom = 1 } }] = "'zoom'",
-      [{ augment = { zoom = { 2, 1 } } }] = "'zoom'", [{ augment = { flip = "sideways" } }] = "'flip'",
-      [{ augment = { fill = "zeros" } }] = "'fill'", [{ augment = { rotation = -1 } }] = "'rotation'",
-      [{ memory = -1 }] = "'memory'", [{ reducing_gap = 0.5 }] = "'reducing_gap'",
-      [{ augment = { shear = 0 / 0 } }] = "'shear'", [{ augment = { brightness = 2 } }] = "'brightness'",
+      [{ agument = {} }] = "scion.data.folder: unknown option 'agument' (did you mean 'augment'?)",
+      [{ augment = { sheer = 1 } }] = "scion.data.folder: augment: unknown option 'sheer' (did you mean 'shear'?)",
+      [{ size = 0 }] = "size is a number of pixels from 1 to 16384, or { height, width }, not 0", [{ size = { 3 } }] = "size is", [{ size = "big" }] = "size is",
+      [{ size = { 3, 2.5 } }] = "size is a number of pixels or { height, width }, but element 2 is 2.5", [{ batch = 1.5 }] = "batch is a whole number",
+      [{ seed = "x" }] = "seed is a whole number, not 'x'", [{ workers = 0 }] = "workers is", [{ augment = { zoom = 1 } }] = "zoom is",
+      [{ augment = { zoom = { 2, 1 } } }] = "but 2 is above 1", [{ augment = { flip = "horizontl" } }] = "(did you mean 'horizontal'?)",
+      [{ augment = { fill = "zeros" } }] = "fill is", [{ augment = { rotation = -1 } }] = "rotation is", [{ shuffle = 0 }] = "shuffle is true or false, not 0",
+      [{ memory = -1 }] = "memory is", [{ reducing_gap = 0.5 }] = "reducing_gap is a number from 1 to 1e+06, or false, not 0.5",
+      [{ augment = { shear = 0 / 0 } }] = "shear is a number from 0 up, not NaN", [{ augment = { brightness = 2 } }] = "brightness is",
+      [{ batch = 1 << 62 }] = "batch is a whole number from 1 to 2147483647, not 4611686018427387904",
     } do
-      assert.error_matches(function() data.folder(root, given) end, message)
+      assert.matches(message, refusals.of(function() data.folder(root, given) end), 1, true)
     end
     assert.error_matches(function() data.folder(root):batches(1, { shufle = true }) end, "did you mean 'shuffle'")
   end)
@@ -339,7 +368,8 @@ describe("scion.data.files", function()
     assert.same({ 0 }, alone.sizes)
     assert.equal(1, #alone.failures)
     assert.same({}, pass(data.files{}).sizes)
-    assert.error_matches(function() data.files{ 3 } end, "entry 1 of the list is no path")
+    assert.error_matches(function() data.files{ 3 } end, "a list of paths, but element 1 is 3")
+    assert.error_matches(function() data.files{ "a.png", nil, "b.png" } end, "a list of paths, but element 2 is missing")
     assert.error_matches(function() d:class_counts() end, "no labels")
   end)
 end)
@@ -371,10 +401,12 @@ describe("scion.data.tensors", function()
 
   it("refuses what does not fit", function()
     assert.error_matches(function() data.tensors(images, { 1, 2 }) end, "4 images, but 2 labels")
-    assert.error_matches(function() data.tensors(images, { 1, 2, 3, 0 }) end, "number 4 is not a whole number from 1 up")
+    assert.error_matches(function() data.tensors(images, { 1, 2, 3, 0 }) end, "a list of class numbers or of names, but element 4 is 0")
+    assert.error_matches(function() data.tensors(images, { 1, 1, 1, 1 << 30 }) end, "class 1073741824 of 4 images; give the names")
+    assert.error_matches(function() data.tensors(images, core.from_bytes(("\0"):rep(16), { 4 }, "i32")) end, "class numbers count from 1")
     assert.error_matches(function() data.tensors(images, { 1, 1, 1, 3 }, { labels = { "a", "b" } }) end,
                          "class 3, but there are 2 labels")
     assert.error_matches(function() data.tensors(images, { "a", "x", "a", "a" }, { labels = { "a", "b" } }) end, "label 2, 'x', is not among")
-    assert.error_matches(function() data.tensors(core.new({ 4, 5, 7, 1 }, "u8")) end, "u8 tensor NxHxWx3, not u8 4x5x7x1")
+    assert.error_matches(function() data.tensors(core.new({ 4, 5, 7, 1 }, "u8")) end, "u8 tensor NxHxWx3, not a tensor %(u8 4x5x7x1%)")
   end)
 end)

@@ -53,6 +53,19 @@ function files.spit(path, bytes)
   return path
 end
 
+--- What f writes to standard error through io.stderr.
+function files.stderr_of(f)
+  local before, path = io.stderr, os.tmpname()
+  local file <close> = assert(io.open(path, "w+"))
+  io.stderr = file -- luacheck: ignore 122
+  local ok, message = pcall(f)
+  io.stderr = before -- luacheck: ignore 122
+  os.remove(path)
+  assert(ok, message)
+  file:seek "set"
+  return file:read "a"
+end
+
 --- Whether the shared photographs and weights are here; a test without them is pending, and ends.
 function files.test_data(pending)
   if not files.data then pending "SCION_TEST_DATA is not set" end

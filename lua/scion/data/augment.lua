@@ -1,9 +1,29 @@
 --- The augmentation of a data set, from what users write to the numbers that the loader draws from.
 local check = require "scion.check"
-local options = require "scion.options"
 
-local fills = { nearest = true, constant = true, reflect = true, wrap = true }
 local flips = { horizontal = { true, false }, vertical = { false, true }, both = { true, true } }
+
+local amount = check.number { from = 0 }
+
+--- { lowest, highest }.
+local function range(above, what)
+  local numbers = check.list(check.number(above), 2, what)
+  return check.kind(what, function(value)
+    local ok, pair, complaint = numbers.read(value)
+    if ok and pair[1] > pair[2] then return false, nil, ("is %s, but %g is above %g"):format(what, pair[1], pair[2]) end
+    return ok, pair, complaint
+  end)
+end
+
+local zoom = range({ above = 0 }, "{ lowest, highest } above 0")
+
+local schema = {
+  rotation = { amount, 0 }, width_shift = { amount, 0 }, height_shift = { amount, 0 }, shear = { amount, 0 }, channel_shift = { amount, 0 },
+  zoom = { check.either(check.number { from = 0, below = 1 }, zoom), 0 },
+  brightness = { range({ from = 0 }, "{ lowest, highest } from 0 up"), { 1, 1 } },
+  flip = { check.unless_false(check.one_of("horizontal", "vertical", "both")), false },
+  fill = { check.one_of("nearest", "constant", "reflect", "wrap"), "nearest" }, fill_value = { check.number { from = 0, to = 255 }, 0 },
+}
 
 --- Names and meanings are those of Keras's ImageDataGenerator; every range is drawn from uniformly, once for each image and
 --- epoch, after the image was resized.
@@ -17,37 +37,26 @@ local flips = { horizontal = { true, false }, vertical = { false, true }, both =
 ---@field brightness? number[] {lowest, highest} factor
 ---@field channel_shift? number levels of 255, both ways, drawn for each channel
 ---@field fill? "nearest"|"constant"|"reflect"|"wrap" what lies outside the image ("nearest")
----@field fill_value? number for "constant" (0)
+---@field fill_value? number for "constant", 0 to 255 (0)
 
----@param where string the function that was given it
+local augment = { kind = check.table_of(schema) }
+
+--- The numbers for core.loader. Raises for an unknown option or one that makes no sense, also where it was changed since the data
+--- set was made.
 ---@param given scion.augment
 ---@param size integer[] {height, width} of the images
----@return table numbers for core.loader
----Raises for an unknown option or one that makes no sense.
-return function(where, given, size)
-  where = where .. ": augment"
-  local o = options.check(where, given, { "flip", rotation = 0, width_shift = 0, height_shift = 0, shear = 0, zoom = 0,
-                                          brightness = { 1, 1 }, channel_shift = 0, fill = "nearest", fill_value = 0 }, 0)
-  local function want(condition, name, text)
-    if not condition then check.raise(("%s: '%s' is %s"):format(where, name, text)) end
-  end
-  for _, name in ipairs{ "rotation", "width_shift", "height_shift", "shear", "channel_shift", "fill_value" } do
-    want(math.type(o[name]) and o[name] >= 0 and o[name] < math.huge, name, "a number from 0 up")
-  end
-  local zoom = math.type(o.zoom) and { 1 - o.zoom, 1 + o.zoom } or o.zoom
-  want(type(zoom) == "table" and math.type(zoom[1]) and math.type(zoom[2]) and zoom[1] > 0 and zoom[2] >= zoom[1], "zoom",
-       "a number below 1 or {lowest, highest} above 0")
-  local brightness = o.brightness
-  want(type(brightness) == "table" and math.type(brightness[1]) and math.type(brightness[2]) and brightness[1] >= 0
-       and brightness[2] >= brightness[1], "brightness", "{lowest, highest} from 0 up")
-  want(fills[o.fill], "fill", "'nearest', 'constant', 'reflect' or 'wrap'")
-  want(o.flip == nil or flips[o.flip], "flip", "'horizontal', 'vertical' or 'both'")
+---@return table
+function augment.numbers(given, size)
+  local o = check.argument("a data set", "augment", given, augment.kind)
+  local low, high = table.unpack(type(o.zoom) == "table" and o.zoom or { 1 - o.zoom, 1 + o.zoom })
   local flip = flips[o.flip] or {}
   return {
     rotation = o.rotation, shear = o.shear, channel_shift = o.channel_shift, fill = o.fill, fill_value = o.fill_value,
     width_shift = o.width_shift < 1 and o.width_shift or o.width_shift / size[2],
     height_shift = o.height_shift < 1 and o.height_shift or o.height_shift / size[1],
-    zoom_low = zoom[1], zoom_high = zoom[2], brightness_low = brightness[1], brightness_high = brightness[2],
+    zoom_low = low, zoom_high = high, brightness_low = o.brightness[1], brightness_high = o.brightness[2],
     flip_horizontal = flip[1], flip_vertical = flip[2],
   }
 end
+
+return augment

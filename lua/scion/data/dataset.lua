@@ -1,69 +1,110 @@
 --- What all data sets are: images with or without labels, given out in batches by a loader that works ahead.
 local check = require "scion.check"
+local class = require "scion.class"
 local core = require "scion.core"
-local augment_numbers = require "scion.data.augment"
-local options = require "scion.options"
+local augment = require "scion.data.augment"
+local notice = require "scion.report.notice"
 local results = require "scion.report.results"
 local text = require "scion.report.text"
 
 ---@class scion.Dataset
 ---@field labels? string[] names of the classes
----@field classes? table i32 tensor, the class of each image, from 0
----@field targets? table f32 tensor N x K in place of classes: numbers to predict
+---@field classes? scion.Tensor i32: the class of each image, from 0
+---@field targets? scion.Tensor f32 N x K, in place of classes: numbers to predict
 ---@field files? string[] paths, or nil for images in memory
 ---@field size integer[] {height, width}
----@field batch integer
+---@field batch integer may be set, as shuffle, seed, augment and warn: it holds from the next pass on
 ---@field seed integer
 ---@field shuffle boolean
 ---@field augment? scion.augment
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
 ---@field reducing_gap number how many times as large as wanted a JPEG is decoded at least; 0: always whole
 ---@field skipped integer how many images turned out to be broken and were left out
+---@field passed_over? { file: string, reason: string }[] what a folder holds beside its images
 ---@field warn fun(message: string) is told once of each broken image; writes a line to stderr unless replaced
 ---@field path? string of the folder
 ---@field images? scion.Tensor those in memory: u8 N x H x W x 3
 ---@field workers? integer threads that read ahead
 ---@field private count integer
----@field private reported table<integer, boolean> which broken images were told of
----@field private store userdata? decoded and resized images
-local dataset = { __name = "scion.Dataset" }
-dataset.__index = dataset
+---@field private reported table<integer, boolean> of which images warn was told
+---@field private store scion.ImageStore?
+local methods, internal = {}, {}
 
-local function to_stderr(message) io.stderr:write("scion: ", message, "\n") end
+local function to_stderr(message) notice.line("scion: " .. message) end
 local function nothing() end
 
-local function whole(value, lowest) return math.type(value) == "integer" and value >= lowest end
+local largest_side, most_workers, most_bytes = 16384, 256, 1e18 -- 2^28 pixels are the most that an image may have
+local side = check.whole(1, largest_side)
+local several = check.whole(1, (1 << 31) - 1)
 
---- For the functions of scion.data.
----@param where string the function that makes it
----@param source table files or images and count; classes, labels, path; quiet = no warnings by default
----@param o table checked options
----@return scion.Dataset
----Raises for an option that makes no sense.
-function dataset.new(where, source, o)
-  local size = type(o.size) == "table" and { o.size[1], o.size[2] } or { o.size, o.size }
-  local function want(condition, name, what)
-    if not condition then check.raise(("%s: '%s' is %s"):format(where, name, what)) end
+--- A number of pixels or { height, width }, read as the latter.
+local size = check.kind(("a number of pixels from 1 to %d, or { height, width }"):format(largest_side), function(value)
+  local ok, n = side.read(value)
+  if ok then return true, { n, n } end
+  if type(value) ~= "table" then return false end
+  return check.list(side, 2, "a number of pixels or { height, width }").read(value)
+end)
+
+local kinds = {
+  size = size, batch = several, shuffle = check.boolean, seed = check.whole(), augment = check.unless_false(augment.kind),
+  workers = check.whole(1, most_workers), memory = check.number { from = 0, below = most_bytes },
+  reducing_gap = check.unless_false(check.number { from = 1, to = 1e6 }),
+  labels = check.kind("a list of names, such as another set's labels", function(value)
+    local ok, names, complaint = check.list(check.text, nil, "a list of names").read(value)
+    if not ok then return ok, nil, complaint end
+    local seen = {}
+    for _, name in ipairs(names) do
+      if seen[name] then return false, nil, ("is a list of names, but %s is given twice"):format(check.show(name)) end
+      seen[name] = true
+    end
+    if #names == 0 then return false, nil, "is a list of names, not an empty one" end
+    return true, names
+  end),
+}
+
+---@class scion.DatasetOptions
+---@field size? integer|integer[] pixels, or { height, width } (224, or that of the images in memory)
+---@field batch? integer (32)
+---@field shuffle? boolean whether each epoch has an order of its own, drawn from the seed (true; false for scion.data.files)
+---@field seed? integer (0)
+---@field augment? scion.augment|false (false)
+---@field workers? integer threads that read ahead (as many as there are CPUs)
+
+---@class scion.FilesOptions: scion.DatasetOptions
+---@field memory? number so many bytes of decoded and resized images are kept, which later epochs find (1e9 for folders, else 0)
+---@field reducing_gap? number|false a JPEG of at least four times the size wanted is decoded at 1/2, 1/4 or 1/8 of its own, but never below so
+--- many times what is wanted, from where it is resized, as Pillow's thumbnail does; false decodes all whole (2)
+
+local dataset = {}
+
+--- The schema of options with these defaults; those in the list part have none.
+---@param defaults table
+---@return table
+function dataset.options(defaults)
+  local schema = {}
+  for key, value in pairs(defaults) do
+    local name = math.type(key) and value or key
+    schema[name] = { kinds[name], name == key and value or nil }
   end
-  want(whole(size[1], 1) and whole(size[2], 1), "size", "a number of pixels or {height, width}")
-  want(whole(o.batch, 1), "batch", "a whole number from 1 up")
-  want(math.type(o.seed) == "integer", "seed", "a whole number")
-  want(o.workers == nil or whole(o.workers, 1), "workers", "a whole number from 1 up")
-  want(o.memory == nil or (type(o.memory) == "number" and o.memory >= 0 and o.memory < 1e18), "memory", "a number of bytes")
-  want(not o.reducing_gap or (type(o.reducing_gap) == "number" and o.reducing_gap >= 1 and o.reducing_gap <= 1e6), "reducing_gap",
-       "a number from 1 up, or false")
-  if o.augment then augment_numbers(where, o.augment, size) end
-  return setmetatable({
-    files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
-    classes = source.classes, targets = source.targets, labels = source.labels, size = size, batch = o.batch, seed = o.seed, shuffle = o.shuffle ~= false,
-    augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
-    skipped = 0, reported = {}, warn = source.quiet and nothing or to_stderr,
-  }, dataset)
+  return schema
 end
 
-function dataset:__len() return self.count end
+local Dataset -- the class: it is made at the end, from these methods
 
--- What the loader tells of images it could not have, for users; news goes to warn, each once.
+--- For the functions of scion.data.
+---@param source table files or images and count; classes, labels, path, passed_over; quiet = no warnings by default
+---@param o table options, checked
+---@return scion.Dataset
+function dataset.new(source, o)
+  return Dataset.new {
+    files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
+    classes = source.classes, targets = source.targets, labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
+    augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
+    skipped = 0, passed_over = source.passed_over, reported = {}, warn = source.quiet and nothing or to_stderr,
+  }
+end
+
+--- What the loader tells of images it could not have, for users; news goes to warn, each once.
 local function take_note(self, failures)
   local told = {}
   for i, failure in ipairs(failures) do
@@ -71,7 +112,7 @@ local function take_note(self, failures)
     told[i] = { index = index, file = self.files and self.files[index], message = failure.message }
     if not self.reported[index] then
       self.reported[index] = true
-      self.skipped = self.skipped + 1
+      Dataset.put(self, "skipped", self.skipped + 1)
       self.warn("left out " .. failure.message)
     end
   end
@@ -81,7 +122,10 @@ end
 ---@class scion.BatchesOptions
 ---@field shuffle? boolean
 ---@field batch? integer
----@field augment? scion.augment or false: none
+---@field augment? scion.augment|false false: none
+
+local passes = { shuffle = { check.boolean }, batch = { several }, augment = { kinds.augment } }
+local epochs = check.whole(0, (1 << 32) - 1)
 
 --- One pass over the images: `for images, labels, indices, failures in data:batches(epoch) do`.
 ---
@@ -95,12 +139,10 @@ end
 ---@param given? scion.BatchesOptions in place of the data set's own
 ---@return fun(): table?, table?, table?, table? iterator
 ---Raises for an unknown option or one that makes no sense.
-function dataset:batches(epoch, given)
-  local where = "dataset:batches"
-  local o = options.check(where, given, { "shuffle", "batch", "augment" })
-  if epoch ~= nil and math.type(epoch) ~= "integer" then check.raise(where .. ": an epoch is a whole number") end
-  if o.batch ~= nil and not whole(o.batch, 1) then check.raise(where .. ": 'batch' is a whole number from 1 up") end
-  epoch = epoch or 1
+function methods:batches(epoch, given)
+  local where = "data:batches"
+  local o = check.options(where, given, passes)
+  epoch = epoch == nil and 1 or check.argument(where, "the epoch", epoch, epochs)
   local shuffle = o.shuffle
   if shuffle == nil then shuffle = self.shuffle end
   local step, _, _, loader = self:load(shuffle and self:order(epoch) or nil, epoch, { batch = o.batch, augment = o.augment })
@@ -116,26 +158,28 @@ end
 ---@param epoch integer
 ---@return table
 ---@private
-function dataset:order(epoch) return core.permutation(self.count, self.seed, epoch) end
+function internal:order(epoch)
+  return core.permutation(self.count, self.seed, epoch)
+end
 
---- Loads images by their numbers, in batches like those of dataset:batches; a batch none of whose images can be read is empty.
+--- Loads images by their numbers, in batches like those of data:batches; a batch none of whose images can be read is empty.
 ---@param order? table i32 tensor of numbers from 0 (all images, as they come)
 ---@param epoch integer from which augmentation is drawn
----@param given { batch: integer?, augment: table|false|nil } in place of the data set's own; augment = false: none
+---@param given { batch: integer?, augment: scion.augment|false|nil } in place of the data set's own; augment = false: none
 ---@return fun(): table?, table?, table?, table? iterator
 ---@private
-function dataset:load(order, epoch, given)
-  local augment = given.augment
-  if augment == nil then augment = self.augment end
+function internal:load(order, epoch, given)
+  local drawn = given.augment
+  if drawn == nil then drawn = self.augment end
   if self.files and self.memory > 0 and not self.store then
-    self.store = core.image_store(self.count, self.size[1], self.size[2], self.memory)
+    Dataset.put(self, "store", core.image_store(self.count, self.size[1], self.size[2], self.memory))
   end
   local loader = core.loader{
     files = self.files, images = self.images, height = self.size[1], width = self.size[2], workers = self.workers,
     reducing_gap = self.reducing_gap, store = self.store,
-    seed = self.seed, augment = augment and augment_numbers("augment", augment, self.size) or nil,
+    seed = self.seed, augment = drawn and augment.numbers(drawn, self.size) or nil,
   }
-  loader:start(order, given.batch or self.batch, epoch)
+  loader:start(order, math.max(math.min(given.batch or self.batch, self.count), 1), epoch)
   local wanted = self.classes or self.targets
   local function step()
     local images, indices, failures = loader:next()
@@ -148,12 +192,12 @@ end
 --- How many images each class has, in the order of the labels.
 ---@return integer[]
 ---Raises when the data set has no labels.
-function dataset:class_counts()
-  if not self.classes then check.raise("dataset:class_counts: this data set has no labels") end
+function methods:class_counts()
+  if not self.classes then check.raise "data:class_counts: this data set has no labels" end
   return core.count(self.classes, #self.labels)
 end
 
-function dataset:__tostring()
+local function as_text(self)
   local parts = { ("data set of %d image%s"):format(self.count, self.count == 1 and "" or "s") }
   if self.classes then
     local counts, shown = self:class_counts(), {}
@@ -165,7 +209,29 @@ function dataset:__tostring()
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"
   if self.augment then parts[#parts + 1] = "augmented" end
   if self.skipped > 0 then parts[#parts + 1] = ("%d broken and left out"):format(self.skipped) end
+  if self.passed_over and #self.passed_over > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(#self.passed_over, #self.passed_over == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
 end
+
+Dataset = class.define {
+  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, sealed = true,
+  fields = { "files", "images", "count", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
+             "passed_over", "reported", "store", "augment" },
+  settable = {
+    batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,
+    augment = check.kind("a table of options, such as { flip = 'horizontal' }, or nil", function(value)
+      if value == nil then return true, nil end
+      local ok, read, complaint = kinds.augment.read(value)
+      return ok, read or nil, complaint
+    end),
+  },
+  instead = {
+    size = "make another data set with that size", labels = "give labels where the data set is made", batch_size = "it is 'batch'",
+    memory = "give memory where the data set is made", workers = "give workers where the data set is made",
+  },
+  meta = { __len = function(self) return self.count end, __tostring = as_text },
+}
+
+dataset.kind, dataset.is = Dataset.kind, Dataset.is
 
 return dataset

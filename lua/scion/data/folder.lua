@@ -3,10 +3,10 @@ local check = require "scion.check"
 local core = require "scion.core"
 local lfs = require "lfs"
 local dataset = require "scion.data.dataset"
-local options = require "scion.options"
+local notice = require "scion.report.notice"
 
 local where = "scion.data.folder"
-local extensions = { jpg = true, jpeg = true, png = true }
+local extensions = { jpg = true, jpeg = true, jpe = true, jfif = true, png = true }
 
 -- The names in a folder, hidden ones left out, sorted by their bytes; or nil and a message.
 local function entries(path)
@@ -20,19 +20,24 @@ local function entries(path)
   return names
 end
 
--- Adds the images under a class's folder, at any depth (links to folders are not followed): their paths relative to it.
-local function collect(folder, prefix, found)
+-- Adds the images under a class's folder, at any depth: their paths relative to it. What is no image is noted in `passed_over`.
+local function collect(folder, prefix, found, passed_over)
   local names, message = entries(folder .. "/" .. prefix)
   if not names then return nil, message end
   for _, name in ipairs(names) do
     local relative = prefix .. name
     local extension = name:match("%.([^.]*)$")
+    local kind = extension and extension:lower()
     if lfs.symlinkattributes(folder .. "/" .. relative, "mode") == "directory" then
       local good
-      good, message = collect(folder, relative .. "/", found)
+      good, message = collect(folder, relative .. "/", found, passed_over)
       if not good then return nil, message end
-    elseif extension and extensions[extension:lower()] then
+    elseif lfs.attributes(folder .. "/" .. relative, "mode") == "directory" then -- whose images may lie in this tree already
+      passed_over[#passed_over + 1] = { file = folder .. "/" .. relative, reason = "links to folders" }
+    elseif kind and extensions[kind] then
       found[#found + 1] = relative
+    else
+      passed_over[#passed_over + 1] = { file = folder .. "/" .. relative, reason = kind and "." .. kind or "no extension" }
     end
   end
   return found
@@ -53,74 +58,85 @@ local function class_folders(path)
   return classes
 end
 
--- Whether the folders found are exactly the labels wanted; or nil and a message that names what differs.
+-- Raises unless every folder found is one of the labels wanted.
 local function agree(path, found, wanted)
-  local there, known = {}, {}
-  for _, name in ipairs(found) do there[name] = true end
-  for _, label in ipairs(wanted) do
-    if known[label] then return nil, ("the label '%s' is given twice"):format(label) end
-    known[label] = true
-    if not there[label] then return nil, ("%s has no folder for the label '%s'"):format(path, tostring(label)) end
-  end
+  local known = {}
+  for _, label in ipairs(wanted) do known[label] = true end
   for _, name in ipairs(found) do
     if not known[name] then
-      return nil, ("the folder %s/%s is none of the labels (%s)"):format(path, name, table.concat(wanted, ", "))
+      check.raise(("%s: the folder %s/%s is none of the labels (%s)"):format(where, path, name, table.concat(wanted, ", ")))
     end
   end
-  return true
 end
 
--- The paths and classes (from 1) of all images, class by class; or nil and a message.
+-- The paths and classes (from 1) of all images, class by class, what was passed over, and the labels without an image; or nil and a
+-- message.
 local function list_images(path, labels)
-  local files, numbers = {}, {}
+  local source = { files = {}, numbers = {}, passed_over = {}, empty = {} }
   for class, label in ipairs(labels) do
-    local folder = path .. "/" .. label
-    local found, message = collect(folder, "", {})
-    if not found then return nil, message end
-    if #found == 0 then return nil, ("the class folder %s holds no images (.jpg, .jpeg or .png)"):format(folder) end
+    local folder, found, message = path .. "/" .. label, {}
+    if lfs.attributes(folder, "mode") == "directory" then
+      found, message = collect(folder, "", {}, source.passed_over)
+      if not found then return nil, message end
+    end
+    if #found == 0 then source.empty[#source.empty + 1] = label end
     table.sort(found, core.byte_less)
     for _, name in ipairs(found) do
-      files[#files + 1], numbers[#numbers + 1] = folder .. "/" .. name, class
+      source.files[#source.files + 1], source.numbers[#source.numbers + 1] = folder .. "/" .. name, class
     end
   end
-  return files, numbers
+  return source
 end
 
----@class scion.FolderOptions
----@field size? integer|integer[] of a square, or { height, width }: images are resized to it (224)
----@field batch? integer images a step (32)
----@field shuffle? boolean whether each epoch has a new order (true)
----@field seed? integer of the order and of augmentation (0)
----@field augment? scion.augment what is drawn for each image in each epoch; none
----@field workers? integer threads that read ahead (as many as there are CPUs)
----@field labels? string[] the class names, in the order that numbers them, such as another set's labels; the folders have to agree with them
----@field memory? number so many bytes of decoded and resized images are kept, which later epochs find; 0: none (1e9)
----@field reducing_gap? number a JPEG of at least twice that many times the size wanted is decoded at 1/2, 1/4 or 1/8 of its own, but never below that
---- many times what is wanted, from where it is resized, as Pillow's thumbnail does; false decodes all whole (2)
+-- One line for what a folder holds beside images: "passed over 7 files (.webp 6, links to folders 1), such as po/a/007.webp".
+local function passed_over_text(path, list)
+  local count, reasons, parts = {}, {}, {}
+  for _, entry in ipairs(list) do
+    if not count[entry.reason] then reasons[#reasons + 1] = entry.reason end
+    count[entry.reason] = (count[entry.reason] or 0) + 1
+  end
+  table.sort(reasons, function(a, b)
+    if count[a] ~= count[b] then return count[a] > count[b] end
+    return a < b
+  end)
+  for i, reason in ipairs(reasons) do parts[i] = ("%s %d"):format(reason, count[reason]) end
+  return ("scion: %s: passed over %d file%s not named .jpg, .jpeg, .jpe, .jfif or .png (%s), such as %s"):format(
+    path, #list, #list == 1 and "" or "s", table.concat(parts, ", "), list[1].file)
+end
 
---- The images of a folder, a folder a class. Classes are sorted by code point, and the files of each class too; hidden ones
---- and those not called .jpg, .jpeg or .png are passed over.
+local schema = dataset.options { "augment", "workers", "labels", size = { 224, 224 }, batch = 32, shuffle = true, seed = 0, memory = 1e9,
+                                 reducing_gap = 2 }
+
+---@class scion.FolderOptions: scion.FilesOptions
+---@field labels? string[] the class names, in the order that numbers them, such as another set's labels: each folder must be among them, and
+--- one that has no image is told of (the folders' names, sorted)
+
+--- The images of a folder, a folder a class. Classes are sorted by code point, and the files of each class too. Hidden files are passed
+--- over; other files that are not named as images, and links to folders, are told of once and kept in `passed_over`.
 ---@param path string
 ---@param given? scion.FolderOptions
 ---@return scion.Dataset
----Raises when the path is missing or holds no class folders, a class has no images, the folders are not the labels, or an
----option is unknown or makes no sense; the message names the path or the option.
+---Raises when the path is missing or holds no class folders, a class has no images and was not named in labels, a folder is none of the
+---labels, or an option is unknown or makes no sense; the message names the path or the option.
 return function(path, given)
-  local o = options.check(where, given, { "augment", "workers", "labels", size = 224, batch = 32, shuffle = true, seed = 0, memory = 1e9,
-                                           reducing_gap = 2 })
-  if type(path) ~= "string" then check.raise(("%s: a path is a string, not a %s"):format(where, type(path))) end
+  path = check.argument(where, "the first argument", path, check.path)
+  local o = check.options(where, given, schema)
   path = #path > 1 and path:gsub("/+$", "") or path
   local labels, message = class_folders(path)
-  local good = labels ~= nil
-  if good and o.labels then
-    good, message = agree(path, labels, o.labels)
-    labels = table.move(o.labels, 1, #o.labels, 1, {})
+  if not labels then check.raise(where .. ": " .. message) end
+  if o.labels then
+    agree(path, labels, o.labels)
+    labels = o.labels
   end
-  local files, numbers
-  if good then
-    files, numbers = list_images(path, labels)
-    good, message = files ~= nil, numbers
+  local source
+  source, message = list_images(path, labels)
+  if not source then check.raise(where .. ": " .. message) end
+  local empty = source.empty[1]
+  if empty and (not o.labels or #source.files == 0) then
+    check.raise(("%s: the class folder %s/%s holds no images (.jpg, .jpeg, .jpe, .jfif or .png)"):format(where, path, empty))
   end
-  if not good then check.raise(where .. ": " .. message) end
-  return dataset.new(where, { files = files, classes = (core.from_one(numbers)), labels = labels, path = path }, o)
+  if empty then notice.line(("scion: %s has no image of %s"):format(path, table.concat(source.empty, ", "))) end
+  if source.passed_over[1] then notice.line(passed_over_text(path, source.passed_over)) end
+  return dataset.new({ files = source.files, classes = (core.from_one(source.numbers)), labels = labels, path = path,
+                       passed_over = source.passed_over }, o)
 end

@@ -2,34 +2,49 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
-local options = require "scion.options"
 
 local data = { folder = require "scion.data.folder" }
 
----@class scion.FilesOptions
----@field size? integer|integer[] of a square, or { height, width }: images are resized to it (224)
----@field batch? integer images a step (32)
----@field shuffle? boolean whether each epoch has a new order (false)
----@field seed? integer of the order and of augmentation (0)
----@field augment? scion.augment what is drawn for each image in each epoch; none
----@field workers? integer threads that read ahead (as many as there are CPUs)
----@field memory? number so many bytes of decoded and resized images are kept, which later epochs find; 0: none (0)
----@field reducing_gap? number a JPEG of at least twice that many times the size wanted is decoded at 1/2, 1/4 or 1/8 of its own, but never below that
---- many times what is wanted, from where it is resized, as Pillow's thumbnail does; false decodes all whole (2)
+local paths = check.list(check.path, nil, "a list of paths")
+local files_options = dataset.options { "augment", "workers", size = { 224, 224 }, batch = 32, shuffle = false, seed = 0, memory = 0, reducing_gap = 2 }
 
 --- A list of image files without labels, in their order. A file that cannot be read is told by the iterator's fourth value.
 ---@param list string[] paths
 ---@param given? scion.FilesOptions
 ---@return scion.Dataset
----Raises for an unknown option or one that makes no sense.
+---Raises for what is no list of paths, and for an unknown option or one that makes no sense.
 function data.files(list, given)
   local where = "scion.data.files"
-  local o = options.check(where, given, { "augment", "workers", size = 224, batch = 32, shuffle = false, seed = 0, memory = 0, reducing_gap = 2 })
-  if type(list) ~= "table" then check.raise(where .. ": wants a list of paths") end
-  for i, path in ipairs(list) do
-    if type(path) ~= "string" then check.raise(("%s: entry %d of the list is no path but a %s"):format(where, i, type(path))) end
+  list = check.argument(where, "the first argument", list, paths)
+  return dataset.new({ files = list, quiet = true }, check.options(where, given, files_options))
+end
+
+local tensors_options = dataset.options { "augment", "workers", "size", "labels", batch = 32, shuffle = true, seed = 0 }
+
+-- The images' shape, or raises.
+local function shape_of(where, images)
+  local shape = check.argument(where, "the first argument", images, check.tensor):shape()
+  if images:dtype() ~= "u8" or #shape ~= 4 or shape[4] ~= 3 or shape[1] < 1 or shape[2] < 1 or shape[3] < 1 then
+    local remedy = images:dtype() ~= "u8" and "; images:to 'u8' makes 0 to 255 of them" or
+      #shape == 3 and shape[3] == 3 and (": one image is images:reshape(1, %d, %d, 3)"):format(shape[1], shape[2]) or ""
+    check.raise(("%s: images are a u8 tensor NxHxWx3, not %s%s"):format(where, check.show(images), remedy))
   end
-  return dataset.new(where, { files = table.move(list, 1, #list, 1, {}), quiet = true }, o)
+  return shape
+end
+
+local numbers, names_of = check.list(check.whole(1), nil, "a list of class numbers or of names"), check.list(check.text, nil, "a list of class numbers or of names")
+
+-- Labels as users give them: { classes = numbers from 1 }, { names = }, or { targets = }.
+local function read_labels(where, given)
+  if type(given) ~= "userdata" then
+    local named = type(given) == "table" and type(given[1]) == "string"
+    local list = check.argument(where, "the second argument", given, named and names_of or numbers)
+    return named and { names = list } or { classes = list }, #list
+  end
+  local shape = check.argument(where, "the second argument", given, check.tensor):shape()
+  if given:dtype() == "i32" and #shape == 1 then return { classes = given }, shape[1] end
+  if given:dtype() == "f32" and #shape >= 1 then return { targets = given }, shape[1] end
+  check.raise(("%s: labels are a list, an i32 tensor of class numbers, or an f32 tensor of numbers to predict, not %s"):format(where, check.show(given)))
 end
 
 -- Class numbers from a list of names: 0-based tensor, and the names.
@@ -44,19 +59,22 @@ local function from_names(where, given, names)
     end
     table.sort(names, core.byte_less)
   end
-  local numbers, of = {}, {}
+  local of, list = {}, {}
   for i, name in ipairs(names) do of[name] = i end
   for i, name in ipairs(given) do
-    numbers[i] = of[name] or check.raise(("%s: label %d, '%s', is not among the labels (%s)"):format(where, i, tostring(name),
-                                   table.concat(names, ", ")))
+    list[i] = of[name] or check.raise(("%s: label %d, %s, is not among the labels (%s)"):format(where, i, check.show(name), table.concat(names, ", ")))
   end
-  return core.from_one(numbers), names
+  return core.from_one(list), names
 end
+
+local most_unnamed = 100000 -- classes: a number beyond is a slip, and names for all below it would take the memory
 
 -- The same from numbers, which count from 1.
 local function from_numbers(where, given, names)
-  local classes, largest = core.from_one(given)
+  local ok, classes, largest = pcall(core.from_one, given)
+  if not ok then check.raise(("%s: class numbers count from 1, but %s"):format(where, classes)) end
   if not names then
+    if largest > most_unnamed then check.raise(("%s: class %d of %d images; give the names of so many classes (labels = …)"):format(where, largest, #given)) end
     names = {}
     for i = 1, largest do names[i] = tostring(i) end
   elseif largest > #names then
@@ -65,17 +83,11 @@ local function from_numbers(where, given, names)
   return classes, names
 end
 
----@class scion.TensorsOptions
----@field size? integer|integer[] the images' own
----@field batch? integer images a step (32)
----@field shuffle? boolean whether each epoch has a new order (true)
----@field seed? integer of the order and of augmentation (0)
----@field augment? scion.augment what is drawn for each image in each epoch; none
----@field workers? integer threads that read ahead (as many as there are CPUs)
----@field labels? string[] names of the classes (the names in use, sorted; or "1", "2" and so on)
+---@class scion.TensorsOptions: scion.DatasetOptions
+---@field labels? string[] names of the classes (the names in use, sorted, or "1", "2", ..)
 
 --- Images in memory.
----@param images table u8 tensor N x H x W x 3
+---@param images scion.Tensor u8 N x H x W x 3
 ---@param labels? table the class of each: an i32 tensor or a list of numbers from 1 up, or a list of names; or numbers to
 --- predict, an f32 tensor N x K; nil: none
 ---@param given? scion.TensorsOptions
@@ -83,23 +95,25 @@ end
 ---Raises when the numbers of images and labels differ, for an unknown label or option, or another dtype or shape.
 function data.tensors(images, labels, given)
   local where = "scion.data.tensors"
-  local o = options.check(where, given, { "augment", "workers", "size", "labels", batch = 32, shuffle = true, seed = 0 })
-  local shape = images:shape()
-  if images:dtype() ~= "u8" or #shape ~= 4 or shape[4] ~= 3 then
-    check.raise(("%s: images are a u8 tensor NxHxWx3, not %s %s"):format(where, images:dtype(), table.concat(shape, "x")))
-  end
+  local shape = shape_of(where, images)
+  local o = check.options(where, given, tensors_options)
   o.size = o.size or { shape[2], shape[3] }
   local source = { images = images, count = shape[1] }
-  if type(labels) == "userdata" and labels:dtype() == "f32" then
-    source.targets = labels
-    if #labels ~= shape[1] then check.raise(("%s: %d images, but %d targets"):format(where, shape[1], #labels)) end
-  elseif labels then
-    local named = type(labels) == "table" and type(labels[1]) == "string"
-    source.classes, source.labels = (named and from_names or from_numbers)(where, labels, o.labels)
-    local n = source.classes:shape()[1]
-    if n ~= shape[1] then check.raise(("%s: %d images, but %d labels"):format(where, shape[1], n)) end
+  if labels ~= nil then
+    local read, n = read_labels(where, labels)
+    if n ~= shape[1] then check.raise(("%s: %d images, but %d %s"):format(where, shape[1], n, read.targets and "targets" or "labels")) end
+    if read.targets and o.labels then check.raise(where .. ": labels name classes, but there are numbers to predict in their place") end
+    if read.targets then
+      source.targets = read.targets
+    elseif read.names then
+      source.classes, source.labels = from_names(where, read.names, o.labels)
+    else
+      source.classes, source.labels = from_numbers(where, read.classes, o.labels)
+    end
+  elseif o.labels then
+    check.raise(where .. ": labels are the names of classes, but the class of each image, the second argument, is missing")
   end
-  return dataset.new(where, source, o)
+  return dataset.new(source, o)
 end
 
 return data

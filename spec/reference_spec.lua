@@ -77,7 +77,7 @@ local function samples()
   local linear = network(nn.dense(3))
   local targets = scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), scion.zeros(2, 3), { batch = 2 })
   local known = scion.models.squeezenet1_0 { input = 64 }
-  known.precision = "f32"
+  known.precision, known.loss = "f32", "categorical"
   found["scion.Model"] = { model, known }
   found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets }
   found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted() }, { history[1] }, { step }

@@ -101,7 +101,8 @@ const scion_kernel *scion_check_kernel(lua_State *L, int index, scion_options *o
 
 /* ---- functions */
 
-/* core.run{ "add_forward", a = t, b = u, y = v, activation = "relu" }: executes one kernel now */
+/* core.run{ "add_forward", a = t, b = u, y = v, activation = "relu" }: executes one kernel now. Returns nothing, or nil and a message where the numbers
+ * did not allow all of it; what was written stays. */
 static int core_run(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);

@@ -14,6 +14,7 @@ local layer = {}
 ---@field tensor scion.Tensor its values
 ---@field statistic boolean true for moving averages, which no gradient changes
 ---@field init string|number how it starts
+---@field drawn integer? the version of its tensor, where random values were drawn for it: while that stays, nothing was loaded or trained
 
 ---@class scion.Layer
 ---@operator call(scion.Node|scion.Node[]): scion.Node
@@ -99,7 +100,8 @@ local function make_parameters(self, shapes)
     if building_without_values then pay_for(self, elements) end
     local tensor = core.new(p.shape, "f32")
     if not building_without_values then initializers[p.init](tensor, p.shape) end
-    list[i] = { name = p.name, tensor = tensor, statistic = p.statistic or false, init = p.init }
+    local drawn = not building_without_values and (p.init == "glorot" or p.init == "he") and tensor:version() or nil
+    list[i] = { name = p.name, tensor = tensor, statistic = p.statistic or false, init = p.init, drawn = drawn }
   end
   return list
 end

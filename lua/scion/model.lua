@@ -8,6 +8,7 @@ local plan = require "scion.plan"
 local precision = require "scion.precision"
 local results = require "scion.report.results"
 local shape = require "scion.shape"
+local targets = require "scion.train.targets"
 
 ---@class scion.Model
 ---@field name string? of the architecture
@@ -15,6 +16,7 @@ local shape = require "scion.shape"
 ---@field output scion.Node
 ---@field private order scion.Node[] in Keras's order
 ---@field labels string[]? names of the classes, from the data it was fitted on; may be set
+---@field loss "categorical"|"binary"|"mse"|nil that was given to fit, where it does not follow from the last layer; may be set
 ---@field epoch integer how many epochs it was trained
 ---@field history scion.History of all fits
 ---@field variant "keras"|"torchvision"|nil whose form of an architecture it is
@@ -253,7 +255,7 @@ end
 --- What a step would execute, before any training; prints as a summary. A data set may stand in place of the options.
 ---@param given? scion.PlanOptions
 ---@return scion.PlanReport
-function model:plan(given) return require("scion.report.plan").new(self, given or {}) end
+function model:plan(given) return require("scion.report.plan").new(self, given) end
 
 --- A line for every layer: its place in Keras's order, name, kind, shape, parameters, and whether it is frozen. Printing the model
 --- gives a line for every block.
@@ -267,7 +269,7 @@ function model:summary() return require("scion.report.summary").text(self) end
 ---@param data scion.Dataset
 ---@param given? scion.FitOptions
 ---@return scion.History
-function model:fit(data, given) return require("scion.train.fit")(self, data, given or {}) end
+function model:fit(data, given) return require("scion.train.fit")(self, data, given) end
 
 ---@class scion.EvaluateOptions
 ---@field batch? integer the data set's
@@ -279,7 +281,7 @@ function model:fit(data, given) return require("scion.train.fit")(self, data, gi
 ---@param data scion.Dataset
 ---@param given? scion.EvaluateOptions
 ---@return scion.Evaluation
-function model:evaluate(data, given) return require("scion.train.evaluate")(self, data, given or {}) end
+function model:evaluate(data, given) return require("scion.train.evaluate")(self, data, given) end
 
 ---@class scion.PredictOptions
 ---@field batch? integer (32, or the data set's)
@@ -290,7 +292,7 @@ function model:evaluate(data, given) return require("scion.train.evaluate")(self
 ---@param x string|string[]|scion.Tensor|scion.Dataset
 ---@param given? scion.PredictOptions
 ---@return scion.Prediction[]
-function model:predict(x, given) return require("scion.train.predict").predict(self, x, given or {}) end
+function model:predict(x, given) return require("scion.train.predict").predict(self, x, given) end
 
 ---@class scion.FeaturesOptions
 ---@field pool? "avg"|"max" of an image, over its pixels: a vector an image
@@ -299,12 +301,15 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 ---@field precision? "f32"|"bf16" the model's
 
 --- The output of a layer for a data set (in file order, with its labels as a second result), a file, a list of files or a tensor of
---- images (N x H x W x 3, u8, before preprocessing).
+--- images (N x H x W x 3, u8, before preprocessing). The row of an image that cannot be read is NaN, which a line on standard error tells
+--- of.
 ---@param data scion.Dataset|string|string[]|scion.Tensor
 ---@param name string of the layer
 ---@param given? scion.FeaturesOptions
----@return scion.Tensor features, scion.Tensor? labels
-function model:features(data, name, given) return require("scion.train.features")(self, data, name, given or {}) end
+---@return scion.Tensor features a row an image
+---@return scion.Tensor? labels where the data set has them: i32 classes from 1, or the f32 numbers to predict as they were given
+---@return scion.Failure[] failures the images that could not be read
+function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 
 --- Saves weights, architecture, labels and preprocessing in one safetensors file; an interrupted save leaves the old file.
 ---@param path string
@@ -329,7 +334,8 @@ end
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
   fields = { "name", "input", "output", "order", "epoch", "history", "variant", "plans", "steps", "arena", "parts" },
-  settable = { labels = check.optional(check.list(check.text, nil, "a list of class names")), precision = check.optional(precision.kind) },
+  settable = { loss = check.optional(targets.kind),
+               labels = check.optional(check.list(check.text, nil, "a list of class names")), precision = check.optional(precision.kind) },
   instead = { trainable = results.freezing, frozen = results.freezing },
   meta = { __tostring = function(self) return require("scion.report.summary").compact(self) end },
 }

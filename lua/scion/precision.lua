@@ -6,18 +6,21 @@ local notice = require "scion.report.notice"
 
 local precision = {}
 
+--- What users may ask for.
 precision.kind = check.one_of("f32", "bf16")
 
+local asked = os.getenv "SCION_BF16" or ""
+
 --- Whether bf16 is computed, slowly, on CPUs without instructions for it: SCION_BF16=emulate in the environment, for tests.
-precision.emulates = os.getenv "SCION_BF16" == "emulate"
+precision.emulates = asked == "emulate"
+if asked ~= "" then check.argument("the environment", "SCION_BF16", asked, check.one_of "emulate") end
 
 --- What is computed when that precision is asked for. Raises on one that does not exist.
 ---@param wanted string|nil|false nothing: f32
 ---@return "f32"|"bf16"
 function precision.in_use(wanted)
-  if not wanted or wanted == "f32" then return "f32" end
-  local known, _, _, hint = precision.kind.read(wanted)
-  if not known then check.raise(("precision is %s, not %s%s"):format(precision.kind.what, check.show(wanted), hint and " (" .. hint .. ")" or "")) end
+  if not wanted then return "f32" end
+  if check.argument("a model", "precision", wanted, precision.kind) == "f32" then return "f32" end
   if core.bf16() ~= "f32" or precision.emulates then return "bf16" end
   notice.once "scion: this CPU has no instructions for bf16 (AMX or AVX512_BF16), so it computes in f32"
   return "f32"

@@ -1,5 +1,6 @@
 -- Training, predicting and features on files, some of which are broken.
 local lfs = require "lfs"
+local refusals = require "spec.support.refusals"
 local scion = require "scion"
 local support = dofile "spec/support/files.lua"
 local nn = scion.nn
@@ -55,16 +56,97 @@ describe("files", function()
     assert.equal(list[1].label, model:predict(folder .. "/a/1.jpg")[1].label)
   end)
 
-  it("give features in file order, with labels", function()
-    local data = scion.data.folder(folder, { size = 12, batch = 3, shuffle = true })
+  it("have an entry each, whatever the batch: also where no file of a batch can be read", function()
+    for _, batch in ipairs { 1, 2, 3, 100 } do
+      local data = scion.data.folder(folder, { size = 12, batch = batch })
+      data.warn = function() end
+      local list = model:predict(data)
+      assert.equal(10, #list)
+      for i, entry in ipairs(list) do
+        assert.equal(data.files[i], entry.file)
+        local broken = entry.file:find "text" or entry.file:find "cut"
+        assert.equal(not broken, entry.label ~= nil, entry.file)
+        assert.equal(not broken, entry.error == nil, entry.file)
+      end
+    end
+  end)
+
+  it("have a row of features each, in file order: NaN where a file cannot be read, which is told with a count", function()
+    for _, batch in ipairs { 1, 3, 100 } do
+      local data = scion.data.folder(folder, { size = 12, batch = batch, shuffle = true })
+      data.warn = function() end
+      local features, labels, failures
+      local told = support.stderr_of(function() features, labels, failures = model:features(data, "conv", { pool = "avg" }) end)
+      assert.matches("scion: features: 2 of 10 images could not be read, and their rows are NaN; the first is " .. folder .. "/b/cut.jpg", told, 1, true)
+      assert.same({ 10, 4 }, features:shape())
+      assert.same({ 1, 1, 1, 1, 2, 2, 2, 2, 2, 2 }, labels:totable())
+      assert.same({ 9, 10 }, { failures[1].index, failures[2].index })
+      for i, file in ipairs(data.files) do
+        local row = features:slice(1, i, i)
+        if i > 8 then
+          for _, value in ipairs(row:reshape(4):totable()) do assert.is_true(value ~= value) end
+          assert.equal(file, failures[i - 8].file)
+        else
+          assert.is_true((model:features(file, "conv", { pool = "avg" }) - row):abs():max() < 1e-5, file)
+        end
+      end
+      assert.same({ 10, 10, 10, 4 }, model:features(data, "conv"):shape())
+    end
+    local list = model:features({ folder .. "/b/text.jpg", folder .. "/a/2.jpg" }, "conv", { pool = "avg" })
+    assert.is_true((list:slice(1, 2, 2) - model:features(folder .. "/a/2.jpg", "conv", { pool = "avg" })):abs():max() < 1e-5)
+    assert.matches("features: .*/b/text.jpg: neither a JPEG nor a PNG image", refusals.of(function() model:features(folder .. "/b/text.jpg", "conv") end))
+  end)
+
+  it("keep their rows and entries where broken ones lie between them", function()
+    local mixed = support.folder()
+    assert(lfs.mkdir(mixed .. "/a"))
+    for i = 1, 9 do
+      local path = ("%s/a/%d.png"):format(mixed, i)
+      if i % 3 == 2 then support.spit(path, "no picture") else assert(scion.image.save(path, scion.full({ 12, 12, 3 }, 25 * i, "u8"))) end
+    end
+    for _, batch in ipairs { 1, 2, 4, 5, 9 } do
+      local data = scion.data.folder(mixed, { size = 12, batch = batch })
+      data.warn = function() end
+      local features
+      support.stderr_of(function() features = model:features(data, "conv", { pool = "avg" }) end)
+      local list = model:predict(data, { top = 2 })
+      for i, file in ipairs(data.files) do
+        local row = features:slice(1, i, i)
+        if i % 3 == 2 then
+          assert.is_true(row:get(1, 1) ~= row:get(1, 1))
+          assert.matches(file, list[i].error, 1, true)
+        else
+          assert.is_true((model:features(file, "conv", { pool = "avg" }) - row):abs():max() < 1e-5, file)
+          assert.is_true(math.abs(model:predict(file)[1].confidence - list[i].confidence) < 1e-6, file)
+        end
+      end
+    end
+  end)
+
+  it("give the numbers to predict back with their features, as they were given", function()
+    local numbers = scion.uniform { 3, 2 }
+    local _, back = model:features(scion.data.tensors(scion.zeros({ 3, 12, 12, 3 }, "u8"), numbers, { shuffle = true }), "conv", { pool = "max" })
+    assert.same(numbers:totable(), back:totable())
+  end)
+
+  it("of which none can be read are no data to evaluate on, or to train on", function()
+    local broken = support.folder()
+    for _, class in ipairs { "/a", "/b" } do
+      assert(lfs.mkdir(broken .. class))
+      support.spit(broken .. class .. "/x.jpg", "no picture")
+    end
+    local function set()
+      local data = scion.data.folder(broken, { size = 12 })
+      data.warn = function() end
+      return data
+    end
+    local why = "the data set gave no image that can be read, of 2 (" .. broken .. "/a/x.jpg: neither a JPEG nor a PNG image)"
+    assert.equal("evaluate: " .. why, refusals.of(function() model:evaluate(set()) end))
+    assert.equal("fit: " .. why, refusals.of(function() model:fit(set(), { verbose = false }) end))
+    local data, epochs = scion.data.folder(folder, { size = 12 }), #model.history
     data.warn = function() end
-    local features, labels = model:features(data, "conv", { pool = "avg" })
-    assert.same({ 8, 4 }, features:shape())
-    assert.same({ 1, 1, 1, 1, 2, 2, 2, 2 }, labels:totable())
-    local one = model:features(folder .. "/a/2.jpg", "conv", { pool = "avg" })
-    assert.is_true((one - features:slice(1, 2, 2)):abs():max() < 1e-5)
-    assert.same({ 8, 10, 10, 4 }, model:features(data, "conv"):shape())
-    assert.has_error(function() model:features(folder .. "/b/text.jpg", "conv") end)
-    assert.has_error(function() model:features(data, "conv", { pool = "median" }) end)
+    assert.equal("fit: validate: " .. why, refusals.of(function() model:fit(data, { verbose = false, validate = set() }) end))
+    assert.equal(epochs + 1, #model.history) -- the epoch that was trained is kept
+    assert.equal(2, #model:predict(set()))
   end)
 end)

@@ -1,5 +1,7 @@
 -- Training: what changes and what does not, determinism, interrupts, and everything that can be given wrongly.
 local core = require "scion.core"
+local refusals = require "spec.support.refusals"
+local support = require "spec.support.files"
 local scion = require "scion"
 local nn = scion.nn
 
@@ -196,6 +198,98 @@ describe("fit", function()
     assert.same({}, changed(before, snapshot(model)))
   end)
 
+  it("lets no infinite weight pass, and names the parameter", function()
+    local data, model = dataset(), network()
+    local message = refusals.of(function() model:fit(data, with { optimizer = scion.optim.sgd { lr = 1e300 } }) end)
+    assert.matches("^head/%a+: sgd would have made %d+ of %d+ weights infinite or NaN; they stayed as they were in epoch 1, step 1; try a lower learning rate",
+                   message:gsub("block%d/%a+/", "head/"):gsub("block%d/%a+", "head"))
+    for _, row in ipairs(model:layers()) do
+      for name, t in pairs(row.weights) do assert.is_true(core.finite(t), row.name .. "/" .. name) end
+    end
+  end)
+
+  it("tells of a validation loss that is no number, once an epoch", function()
+    local data, model = dataset { batch = 24, seed = 3 }, network()
+    local told = support.stderr_of(function() model:fit(data, with { epochs = 1, validate = data, optimizer = scion.optim.sgd { lr = 1e20 } }) end)
+    assert.equal("scion: fit: the validation loss of epoch 1 is NaN: the last update made the weights too large; try a lower learning rate than 1e+20\n", told)
+    local result = model:evaluate(data) -- and they count in the support of their classes
+    assert.same({ 24, 8, 8, 8 }, { result.not_finite, result.classes[1].support, result.classes[2].support, result.classes[3].support })
+    assert.same({ 3, 3 }, result.confusion:shape())
+    assert.matches("24 of the outputs are no numbers", tostring(result), 1, true)
+    for _, entry in ipairs(model:predict(data)) do assert.matches("the network's output is no number", entry.error, 1, true) end
+  end)
+
+  it("tells once of a frozen trunk whose weights came from nowhere, and of no other", function()
+    local path = os.tmpname() .. ".safetensors"
+    local function told_by(model)
+      return support.stderr_of(function()
+        model:fit(dataset(), quiet)
+        model:fit(dataset(), quiet)
+      end)
+    end
+    local function named(name)
+      local x = nn.relu()(nn.conv2d(2, 3, { name = name })(nn.input(12, 12, 3)))
+      return scion.model { output = nn.dense(3, "softmax", { name = "head" })(nn.global_avg_pool()(x)) }
+    end
+    assert.equal('scion: fit: the frozen layer one has random weights, since none were loaded: give the model weights (such as weights = "imagenet") or thaw it\n',
+                 told_by(named "one":freeze { upto = "one" }))
+    assert.equal("", told_by(named "two"))
+    local trained = named "three"
+    trained:fit(dataset(), quiet)
+    assert.equal("", told_by(trained:freeze { upto = "three" }))
+    named("four"):save(path)
+    assert.equal("", told_by(scion.load(path):freeze { upto = "four" }))
+    local loaded = named "four"
+    require("scion.weights").load(loaded, path)
+    assert.equal("", told_by(loaded:freeze { upto = "four" }))
+    os.remove(path)
+  end)
+
+  it("remembers the loss that it was given, for evaluate and predict", function()
+    local images, labels = pictures(40, 2)
+    local data = scion.data.tensors(images, labels, { batch = 10, labels = { "no", "yes" } })
+    for loss, units in pairs { binary = 1, categorical = 2 } do
+      local model = network(nn.dense(units))
+      local history = model:fit(data, with { epochs = 12, loss = loss, validate = data, optimizer = scion.optim.adam { lr = 0.01 } })
+      local result = model:evaluate(data)
+      assert.equal(history[12].val_loss, result.loss)
+      assert.is_true(result.accuracy > 0.9)
+      local right = 0
+      for i, entry in ipairs(model:predict(data)) do
+        assert.is_true(entry.confidence >= 0.5 and entry.confidence <= 1)
+        if entry.label == data.labels[labels[i]] then right = right + 1 end
+      end
+      assert.equal(result.accuracy, right / 40)
+    end
+  end)
+
+  it("gives Ctrl-C back when its coroutine is closed, or collected", function()
+    for _, leave in ipairs { coroutine.close, function() end } do
+      local model, data = network(), dataset()
+      local fit = coroutine.create(function() model:fit(data, { verbose = false, callbacks = { step = function() coroutine.yield() end } }) end)
+      assert(coroutine.resume(fit))
+      assert.is_false(core.catch_interrupts()) -- the fit has it
+      leave(fit)
+      fit, model = nil, nil -- luacheck: ignore 311
+      collectgarbage()
+      collectgarbage()
+      assert.is_true(core.catch_interrupts())
+      core.release_interrupts()
+    end
+  end)
+
+  it("needs memory for the images there are, not for the batch", function()
+    for _, batch in ipairs { 1000000, (1 << 31) - 1 } do
+      local data, model = dataset({ batch = batch, seed = 3 }, 6), network()
+      model:fit(data, quiet)
+      model:evaluate(data)
+      model:features(data, "block1/conv")
+      assert.equal(6, #model:predict(data))
+      assert.is_true(model:plan(data).memory < 1e7)
+      assert.is_true(model.arena:shape()[1] < 1e7)
+    end
+  end)
+
   it("stops between two steps on Ctrl-C, and leaves everything usable", function()
     local data, model = dataset(), network()
     local steps = 0
@@ -212,24 +306,23 @@ describe("fit", function()
 
   it("refuses options, data and labels that do not fit, by name", function()
     local data, model = dataset(), network()
-    local function refused(pattern, options, set)
-      local ok, message = pcall(model.fit, model, set or data, options)
-      assert.is_false(ok)
-      assert.matches(pattern, message)
-    end
-    refused("epochs", { epoch = 3 })
-    refused("epochs is a whole number", { epochs = 1.5 })
-    refused("loss is", { loss = "hinge" })
-    refused("class_weights names 'glass'", { class_weights = { glass = 2 } })
-    refused("head: the model's last layer distinguishes 3 classes, but the data set has 2", quiet, (dataset(nil, 8, 2)))
+    local function refused(text, options, set) assert.matches(text, refusals.of(function() model:fit(set or data, options) end), 1, true) end
+    refused("fit: unknown option 'epoch' (did you mean 'epochs'?)", { epoch = 3 })
+    refused("fit: class_weights names 'glass', which is none of the labels", { class_weights = { glass = 2 } })
+    refused("fit: class_weights are all 0", { class_weights = { 0, 0, 0 } })
+    refused("fit: optimizer is an optimizer, such as scion.optim.adam(), not 'adam'", { optimizer = "adam" })
+    refused("the function that makes one, scion.optim.adam()", { optimizer = scion.optim.adam })
+    refused("fit: callbacks: unknown option 'epochs' (did you mean 'epoch'?)", { callbacks = { epochs = print } })
+    refused("no layer is named 'gab'", { cache = { upto = "gab" } })
     local images, labels = pictures(6, 3)
-    refused("model takes 12x12", quiet, scion.data.tensors(images, labels, { size = 10 }))
+    refused("fit: the data set has images of 10x10, but the model takes 12x12; the option size = 12", quiet, scion.data.tensors(images, labels, { size = 10 }))
+    refused("fit: the validation set has images of 9x16, but the model takes 12x12", with { validate = scion.data.tensors(images, labels, { size = { 9, 16 } }) })
     local named = scion.data.tensors(images, { "a", "b", "c", "a", "b", "c" })
     local other = scion.data.tensors(images, { "a", "b", "x", "a", "b", "x" })
-    refused("class 3 is 'c' in the training set, but 'x' in the validation set", with { validate = other }, named)
+    refused("fit: labels disagree: class 3 is 'c' in the training set, but 'x' in the validation set", with { validate = other }, named)
     model:fit(named, quiet)
     refused("class 3 is 'c' in the model, but 'x' in the data set", quiet, other)
     model:freeze()
-    refused("frozen", quiet, named)
+    refused("every layer with weights is frozen", quiet, named)
   end)
 end)

@@ -1,7 +1,7 @@
 --- What rows of the cache are found by: hashes of everything that they depend on.
 local core = require "scion.core"
 local graph = require "scion.graph"
-local plan = require "scion.plan"
+local lfs = require "lfs"
 local store = require "scion.cache.store"
 
 local key = {}
@@ -20,31 +20,50 @@ local function hash_of(tensor)
   return known.hash
 end
 
-local library -- the hash of the code that computes, once it is known
+--- The files of a folder whose names end so, at any depth, in order.
+local function files_of(folder, ending, found)
+  local entries = {}
+  for name in lfs.dir(folder) do entries[#entries + 1] = name end
+  table.sort(entries, core.byte_less)
+  for _, name in ipairs(entries) do
+    local path = folder .. "/" .. name
+    if name:sub(1, 1) ~= "." and lfs.attributes(path, "mode") == "directory" then
+      files_of(path, ending, found)
+    elseif name:sub(-#ending) == ending then
+      found[#found + 1] = path
+    end
+  end
+  return found
+end
 
+local home = debug.getinfo(1, "S").source:match "^@(.*)/cache/key%.lua$"
+local hash_of_code -- once it is known
+
+--- The hash of the code that computes: the library, and Scion's Lua files, which choose the kernels and their options.
 local function code()
-  local path = package.searchpath("scion.core", package.cpath)
-  library = library or (path and core.hash_file(path)) or core.version
-  return library
+  if hash_of_code then return hash_of_code end
+  local parts, library = { core.version }, package.searchpath("scion.core", package.cpath)
+  local paths = home and files_of(home, ".lua", { library }) or { library }
+  for _, path in ipairs(paths) do parts[#parts + 1] = core.hash_file(path) end
+  hash_of_code = core.hash(table.concat(parts))
+  return hash_of_code
 end
 
 --- Names everything that the value of a node depends on, but for the image: the layers up to there with their options and weights,
---- and the code that computes them.
+--- the code that computes them, and the instructions that it does so with: those of bf16 have bits of their own.
 ---@param node scion.Node
 ---@param precision string
 ---@return string name hexadecimal
 function key.of_node(node, precision)
   local version, known = graph.version(graph.weights(node)), names[node]
   if known and known.version == version and known.precision == precision then return known.name end
-  local parts, place, order, algorithms = { "1", code(), core.isa(), precision }, {}, graph.order(node), {}
-  for _, op in ipairs(plan.operations(order, node, precision)) do algorithms[op.layer] = op.algorithm end
-  for i, below in ipairs(order) do
+  local parts, place = { "2", code(), core.isa(), precision, precision == "bf16" and core.bf16() or "" }, {}
+  for i, below in ipairs(graph.order(node)) do
     place[below] = i
     local inputs = {}
     for j, input in ipairs(below.inputs) do inputs[j] = place[input] end
     local layer = below.layer
-    parts[#parts + 1] = core.json_encode { kind = layer.kind, options = layer.options, inputs = inputs, shape = below.shape,
-                                          algorithm = algorithms[layer] }
+    parts[#parts + 1] = core.json_encode { kind = layer.kind, options = layer.options, inputs = inputs, shape = below.shape }
     for _, p in ipairs(layer.parameters) do parts[#parts + 1] = p.name .. hash_of(p.tensor) end
   end
   local name = core.hash(table.concat(parts, "\n")):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
@@ -85,20 +104,21 @@ function key.of_files(files)
   return found, stamps, hashed
 end
 
---- The hash of each image of a data set, and the stamps of its files.
+--- The hash of each image of a data set as it is read there, and the stamps of its files.
 ---@param data scion.Dataset
 ---@return (string|false)[] hashes
 ---@return (string|false)[]? stamps
 function key.of_images(data)
+  local read = ("read at %dx%d, decoded at %s times that"):format(data.size[1], data.size[2], data.reducing_gap)
   if data.files then
     local found, stamps = key.of_files(data.files)
-    for i, hash in ipairs(found) do found[i] = hash and core.hash(hash .. "decoded " .. data.reducing_gap) end
+    for i, hash in ipairs(found) do found[i] = hash and core.hash(hash .. read) end
     return found, stamps
   end
   local known, version = hashes[data], data.images:version()
   if not known or known.version ~= version then
     known = { version = version }
-    for i = 1, #data do known[i] = core.hash(data.images:select(i)) end
+    for i = 1, #data do known[i] = core.hash(core.hash(data.images:select(i)) .. read) end
     hashes[data] = known
   end
   return known

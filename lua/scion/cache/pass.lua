@@ -4,9 +4,10 @@ local check = require "scion.check"
 local core = require "scion.core"
 local cost = require "scion.ir.cost"
 local cut = require "scion.ir.cut"
+local dataset = require "scion.data.dataset"
 local graph = require "scion.graph"
+local inputs = require "scion.train.inputs"
 local key = require "scion.cache.key"
-local options = require "scion.options"
 local precision = require "scion.precision"
 local shape = require "scion.shape"
 local store = require "scion.cache.store"
@@ -17,21 +18,15 @@ local pass = {}
 ---@field variants integer? how many draws of the augmentation are kept for each image; epoch e uses draw e mod variants
 ---@field upto string? the layer or block at or before which the cache is laid: where a later stage begins to train, which then finds it
 
---- The `cache` option as a table; false: no cache. Raises, naming the function, on what it cannot be.
----@param where string
----@param given boolean|integer|scion.CacheOptions|nil
----@return scion.CacheOptions|false
-function pass.options(where, given)
-  if given == nil or given == true then return {} end
-  if not given then return false end
-  local o = math.type(given) == "integer" and { variants = given } or given
-  if type(o) ~= "table" then check.raise(("%s: cache is true, false, a number of variants or a table, not %s"):format(where, tostring(given))) end
-  options.check(where .. ": cache", o, { variants = false, upto = false }, 0)
-  if o.variants and (math.type(o.variants) ~= "integer" or o.variants < 1) then
-    check.raise(("%s: cache: variants is a whole number from 1 up, not %s"):format(where, tostring(o.variants)))
-  end
-  return o
-end
+local several = check.whole(1, (1 << 31) - 1)
+local about = check.table_of { variants = { several }, upto = { check.text } }
+
+--- The option `cache`: read as a table, or false for none.
+pass.kind = check.kind("true, false, a number of variants or a table of options", function(value)
+  if type(value) == "boolean" then return true, value and {} end
+  if several.read(value) then return true, { variants = math.tointeger(value) } end
+  return about.read(value)
+end)
 
 --- Where the cache is laid for a model and a data set: the deepest cut that is frozen, and why there is none otherwise.
 ---@param model scion.Model
@@ -42,7 +37,7 @@ end
 ---@return string? reason
 function pass.lay(model, data, o, given)
   if not o then return nil, "it is switched off" end
-  if data and not data.load then return nil, "the data set is not Scion's" end
+  if data and not dataset.is(data) then return nil, "the data set is not Scion's" end
   if data and data.augment and given.augment ~= false and not o.variants then return nil, "the images are augmented" end
   local last = #model.order
   if o.upto then
@@ -115,9 +110,9 @@ end
 
 --- Runs the frozen part on a batch of images, and keeps what it gives; false after an interrupt.
 local function compute(self, images, indices)
-  local n = images:shape()[1]
+  local n = inputs.batch_fits(self.given.where, self.model, images) -- before a row of another image can reach the disk
   if n == 0 then return true end
-  local plan = self.model:plan_for { mode = "infer", batch = math.max(n, self.batch), input_dtype = images:dtype(), precision = self.precision,
+  local plan = self.model:plan_for { mode = "infer", batch = inputs.capacity(self.data, self.batch, n), input_dtype = images:dtype(), precision = self.precision,
                                      upto = self.node }
   if not self.model:execute(plan, { images = images }) then return false end
   local output, keys, rows = core.place(self.model.arena, plan.output, n), {}, {}
@@ -177,23 +172,41 @@ end
 local function next_images(self)
   local images, labels, indices, failures = self.stream()
   self.at = math.min(self.at + self.batch, #self.order)
-  return images and images:shape()[1] > 0 and images, labels, indices, failures
+  return images and inputs.batch_fits(self.given.where, self.model, images) > 0 and images, labels, indices, failures
 end
 
---- Like data:batches(epoch, given), with a fifth result: the node whose values the first result holds in place of images, or nil.
---- Where images cannot be read, the first result may be false: then there is nothing but failures.
+--- The pass where nothing is kept.
+local function plain(model, data, epoch, given)
+  local shuffle = given.shuffle
+  local stream, on, control, loader
+  if shuffle == nil then shuffle = data.shuffle end
+  if dataset.is(data) then
+    stream, on, control, loader = data:load(shuffle and data:order(epoch) or nil, epoch, { batch = given.batch, augment = given.augment })
+  else
+    stream, on, control, loader = data:batches(epoch, { shuffle = given.shuffle, augment = given.augment, batch = given.batch })
+  end
+  return function()
+    local images, labels, indices, failures = stream(on, control)
+    control = images
+    if images == nil then return nil end
+    return inputs.batch_fits(given.where, model, images) > 0 and images, labels, indices, failures
+  end, nil, nil, loader
+end
+
+--- Like data:load, with a fifth result: the node whose values the first result holds in place of images, or nil. Where no image of a
+--- batch can be read, the first result is false: then there is nothing but failures. Raises when a batch is not what the model takes.
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param epoch integer
 ---@param o scion.CacheOptions|false
----@param given { shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string? }
+---@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string? } where: who is
+---asking, for messages
 ---@return fun(): scion.Tensor|false|nil, scion.Tensor?, scion.Tensor?, table?, scion.Node?
 function pass.batches(model, data, epoch, o, given)
   local found = pass.lay(model, data, o, given)
-  if not found then
-    return data:batches(epoch, { shuffle = given.shuffle, augment = given.augment, batch = given.batch })
-  end
-  local self = setmetatable({ model = model, data = data, epoch = epoch, options = o, given = given, batch = given.batch or data.batch, at = 0,
+  if not found then return plain(model, data, epoch, given) end
+  local self = setmetatable({ model = model, data = data, epoch = epoch, options = o, given = given,
+                              batch = math.max(math.min(given.batch or data.batch, #data), 1), at = 0,
                               augment = given.augment, precision = precision.in_use(given.precision or model.precision) }, state)
   if data.augment and given.augment ~= false then self.variant = epoch % o.variants end
   local shuffle = given.shuffle
@@ -208,7 +221,6 @@ function pass.batches(model, data, epoch, o, given)
       lay(self, pass.lay(model, data, o, given))
     end
     local images, labels, indices, failures = (self.node and next_values or next_images)(self)
-    if images == false and labels then return step() end
     return images, labels, indices, failures, self.node
   end
   return step, nil, nil, self

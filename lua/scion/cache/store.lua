@@ -24,11 +24,13 @@ store.__index = store
 local stores, held, uses = {}, 0, 0 -- by name; bytes in memory, in all; a count that tells who was used last
 local head = 24 -- bytes that the file adds to a row
 
+local amount = check.number { from = 0 }
+
 local function gigabytes(name, otherwise)
   local text = os.getenv(name)
-  local value = text and tonumber(text) or not text and otherwise
-  if not value or value < 0 or value ~= value then check.raise(("%s is a number of GB from 0 up, not '%s'"):format(name, text)) end
-  return value * 1e9
+  if not text or text == "" then return otherwise * 1e9 end
+  if not amount.read(tonumber(text)) then check.raise(("%s is a number of GB from 0 up, not %s"):format(name, check.show(text))) end
+  return tonumber(text) * 1e9
 end
 
 --- How many bytes of rows may be in memory.

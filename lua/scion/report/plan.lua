@@ -1,7 +1,10 @@
 --- model:plan(): what a step would execute, before any training.
+local check = require "scion.check"
+local class = require "scion.class"
 local core = require "scion.core"
+local graph = require "scion.graph"
+local inputs = require "scion.train.inputs"
 local machine = require "scion.machine"
-local options = require "scion.options"
 local pass = require "scion.cache.pass"
 local shape = require "scion.shape"
 local store = require "scion.cache.store"
@@ -28,8 +31,6 @@ local report = {}
 ---@field arena integer bytes of activations and gradients, a part of memory
 ---@field images integer? in the data set
 
-local class = { __name = "scion.PlanReport" }
-
 --- What is kept of the frozen layers, how much that is, and where.
 local function cache_text(self)
   local cache = self.cache
@@ -47,7 +48,7 @@ local function frontier_text(self)
   return self.frontier and "nothing trains up to " .. self.frontier or "none: everything trains"
 end
 
-function class:__tostring()
+local function as_text(self)
   local lines, width = {}, text.width()
   local function line(name, format, ...)
     local parts = text.wrap(format:format(...), width - 16, 0)
@@ -119,27 +120,43 @@ local function bytes_derived(made)
   return total
 end
 
+local plan_report = class.define {
+  name = "scion.PlanReport", title = "a plan", sealed = true, meta = { __tostring = as_text },
+  fields = { "mode", "batch", "calls", "trainable", "parameters", "forward", "backward", "frozen", "arena", "memory", "frontier", "seconds_per_image",
+             "cache", "cache_reason", "images", "seconds_per_epoch" },
+}
+
+local schema = { batch = { inputs.batch }, data = { inputs.kind }, mode = { check.one_of("train", "infer"), "train" }, cache = { pass.kind, {} } }
+
+--- What users gave, checked: options, or a data set alone.
+local function read(model, given)
+  if given ~= nil and inputs.kind.read(given) then given = { data = given } end
+  local o = check.options("plan", given, schema)
+  if o.data then inputs.fits("plan", model, o.data) end
+  if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
+  return o
+end
+
 ---@param model scion.Model
----@param given { batch: integer?, data: scion.Dataset?, mode: "train"|"infer"|nil, cache: boolean|integer|scion.CacheOptions|nil }
+---@param given { batch: integer?, data: scion.Dataset?, mode: "train"|"infer"|nil, cache: boolean|integer|scion.CacheOptions|nil }|scion.Dataset|nil
 ---@return scion.PlanReport
+---Raises on options that make no sense, and when the data set's images are not what the model takes.
 function report.new(model, given)
-  if given.batches then given = { data = given } end
-  options.check("plan", given, { batch = false, data = false, mode = false, cache = true })
-  local batch = given.batch or given.data and given.data.batch or 32
-  local mode = given.mode or "train"
-  local rows = model:layers()
+  local o = read(model, given)
+  local data, mode, rows = o.data, o.mode, model:layers()
+  local batch = o.batch or data and data.batch or 32
+  if data then batch = inputs.capacity(data, batch, 1) end
   local made = model:plan_for { mode = mode, batch = batch, input_dtype = "u8", loss = mode == "train" and targets.loss(model) or nil }
-  local cache_options, data = pass.options("plan", given.cache), given.data
-  local laid, reason = pass.lay(model, data, cache_options, {})
-  local variants = data and data.augment and cache_options and cache_options.variants or 1
+  local laid, reason = pass.lay(model, data, o.cache, {})
+  local variants = data and data.augment and o.cache and o.cache.variants or 1
   local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }
   local trainable, parameters = 0, bytes_of_parameters(rows) // 4
   for _, row in ipairs(rows) do trainable = trainable + row.trainable end
   local seconds = made.cost.frozen_work / speed(made.precision) + made.cost.work / speed "f32"
-  return setmetatable({ mode = mode, batch = batch, calls = #made.calls, trainable = mode == "train" and trainable or 0, parameters = parameters,
+  return plan_report.new { mode = mode, batch = batch, calls = #made.calls, trainable = mode == "train" and trainable or 0, parameters = parameters,
     forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
     memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
-    cache = cache or nil, cache_reason = reason, images = given.data and #given.data, seconds_per_epoch = given.data and seconds * #given.data or nil }, class)
+    cache = cache or nil, cache_reason = reason, images = data and #data, seconds_per_epoch = data and seconds * #data or nil }
 end
 
 return report

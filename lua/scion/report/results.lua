@@ -1,4 +1,5 @@
 --- What calls give back, in words: each kind of table gets a metatable here, so that it prints as what it is.
+local check = require "scion.check"
 local class = require "scion.class"
 local text = require "scion.report.text"
 
@@ -13,15 +14,32 @@ local function duration(seconds)
 end
 results.duration = duration
 
---- A function that makes a table print as `words` of it.
-local function kind(name, words)
-  local meta = { __name = name, __tostring = words }
+--- A function that makes a table print as `words` of it. With a title and the names of its fields, reading or setting another name
+--- raises.
+local function kind(name, words, title, fields)
+  local meta, declared = { __name = name, __tostring = words }, {}
+  for _, field in ipairs(fields or {}) do declared[field] = true end
+  local function unknown(key)
+    if type(key) ~= "string" or declared[key] then return end
+    check.raise(("%s has no field %s: %s"):format(title, check.show(key), check.suggestion(key, fields, "it has")))
+  end
+  if fields then
+    meta.__title = title
+    meta.__index = function(_, key) return unknown(key) end
+    meta.__newindex = function(self, key, value)
+      unknown(key)
+      rawset(self, key, value)
+    end
+  end
   return function(t) return setmetatable(t, meta) end
 end
 
 local function lines(list) return table.concat(list, "\n") end
 
-local function number(format, value) return value and format:format(value) or "" end
+local function number(format, value)
+  if value ~= value then return (format:gsub("%%[%d.]*f", "NaN")) end
+  return value and format:format(value) or ""
+end
 
 --- A sentence that fits, from its parts.
 local function sentence(parts, indent) return lines(text.wrap(table.concat(parts, ", "), text.width(), indent or 2)) end
@@ -126,7 +144,7 @@ local history = kind("scion.History", function(self)
   local shown = text.table(history_columns, rows)
   if self.interrupted then shown[#shown + 1] = "interrupted" end
   return lines(shown)
-end)
+end, "a history", { "interrupted" })
 
 --- One line about a finished epoch; with a width perhaps several.
 ---@param entry table of the history
@@ -134,9 +152,9 @@ end)
 ---@param width? integer
 ---@return string
 function results.epoch_text(entry, last, width)
-  local parts = { ("epoch %d%s"):format(entry.epoch, last and "/" .. last or ""), ("loss %.4f"):format(entry.loss) }
+  local parts = { ("epoch %d%s"):format(entry.epoch, last and "/" .. last or ""), number("loss %.4f", entry.loss) }
   for _, name in ipairs { "accuracy", "val_loss", "val_accuracy" } do
-    if entry[name] then parts[#parts + 1] = ("%s %.4f"):format(name, entry[name]) end
+    if entry[name] then parts[#parts + 1] = number(name .. " %.4f", entry[name]) end
   end
   parts[#parts + 1] = ("%.1f images/s"):format(entry.images_per_second)
   parts[#parts + 1] = duration(entry.seconds)
@@ -202,9 +220,12 @@ end)
 local scores = kind("scion.Scores", scores_text)
 
 local evaluation = kind("scion.Evaluation", function(self)
-  local head = ("loss %.4f%s  (%d examples)"):format(self.loss, number("  accuracy %.4f", self.accuracy), self.examples)
-  return self.classes and lines { head, scores_text(self.classes) } or head
-end)
+  local head = ("%s%s  (%d examples)"):format(number("loss %.4f", self.loss), number("  accuracy %.4f", self.accuracy), self.examples)
+  local shown = { head }
+  if self.classes then shown[2] = scores_text(self.classes) end
+  if (self.not_finite or 0) > 0 then shown[#shown + 1] = ("%d of the outputs are no numbers"):format(self.not_finite) end
+  return lines(shown)
+end, "an evaluation", { "loss", "accuracy", "examples", "classes", "confusion", "not_finite" })
 
 --- What model:evaluate gives.
 ---@param values table

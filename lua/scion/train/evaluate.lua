@@ -1,8 +1,10 @@
 --- model:evaluate: loss, accuracy, and how well each class is told.
+local check = require "scion.check"
 local core = require "scion.core"
+local inputs = require "scion.train.inputs"
 local metrics = require "scion.train.metrics"
-local options = require "scion.options"
 local pass = require "scion.cache.pass"
+local precision = require "scion.precision"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
@@ -12,6 +14,7 @@ local targets = require "scion.train.targets"
 ---@field classes scion.Score[]? in the order of the labels
 ---@field confusion scion.Tensor? how many examples: i32 [true class, predicted class]
 ---@field examples integer
+---@field not_finite integer? for how many of them the network gave what is no number: they count as wrong, and to the support of their class
 
 local function ratio(a, b) return b > 0 and a / b or 0.0 end
 
@@ -21,33 +24,50 @@ local function per_class(counts, supports, labels)
   for i, row in ipairs(table_of) do
     local support, predicted = supports:get(i), 0
     for j = 1, #table_of do predicted = predicted + table_of[j][i] end
-    local precision, recall = ratio(row[i], predicted), ratio(row[i], support)
-    list[i] = { label = labels and labels[i] or tostring(i), precision = precision, recall = recall, support = support,
-                f1 = ratio(2 * precision * recall, precision + recall) }
+    local hits, recall = ratio(row[i], predicted), ratio(row[i], support)
+    list[i] = { label = labels and labels[i] or tostring(i), precision = hits, recall = recall, support = support,
+                f1 = ratio(2 * hits * recall, hits + recall) }
   end
   return list
 end
 
----@param model scion.Model
----@param data scion.Dataset
----@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil, precision: string? } cache: as for fit
----@return scion.Evaluation
-return function(model, data, given)
-  options.check("evaluate", given, { batch = false, loss = false, cache = true, precision = false })
-  local loss = targets.loss(model, given.loss)
-  targets.check(model, data, loss)
-  targets.same_labels(model.labels, "in the model", data.labels, "in the data set")
+local schema = { batch = { inputs.batch }, loss = { targets.kind }, cache = { pass.kind, {} }, precision = { precision.kind } }
+
+--- Adds all batches up.
+local function add_up(where, model, data, o, loss)
   local outputs = model.output.shape
   local sums = metrics.new(loss ~= "mse" and math.max(outputs[#outputs], 2) or nil)
-  local as_they_are = { shuffle = false, augment = false, batch = given.batch, precision = given.precision }
-  for images, labels, _, _, from in pass.batches(model, data, 0, pass.options("evaluate", given.cache), as_they_are) do
-    local n = images:shape()[1]
-    local plan = model:plan_for { mode = "infer", batch = math.max(n, given.batch or data.batch or n), input_dtype = images:dtype(), loss = loss,
-                                  precision = given.precision, from = from }
-    local complete = model:execute(plan, { images = images, labels = targets.tensor(labels, loss, outputs) })
-    if not complete then break end
-    sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), labels)
+  local as_they_are = { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision }
+  for images, labels, _, failures, from in pass.batches(model, data, 0, o.cache, as_they_are) do
+    sums:leave_out(failures)
+    local n = images and images:shape()[1]
+    if n then
+      local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, o.batch, n), input_dtype = images:dtype(), loss = loss,
+                                    precision = o.precision, from = from }
+      if not model:execute(plan, { images = images, labels = targets.tensor(where, labels, loss, outputs, n) }) then break end
+      sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), labels)
+    end
   end
+  return sums
+end
+
+--- Raises on data that do not fit, on options that make no sense, and when no image can be read.
+---@param model scion.Model
+---@param data scion.Dataset
+---@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil, precision: string? } loss: that of fit;
+---cache: as for fit
+---@param where string? the function that calls, for messages
+---@return scion.Evaluation
+return function(model, data, given, where)
+  where = where or "evaluate"
+  inputs.dataset(where, data)
+  local o = check.options(where, given, schema)
+  local loss = targets.loss(model, o.loss)
+  inputs.fits(where, model, data)
+  targets.check(where, model, data, loss)
+  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
+  local sums = add_up(where, model, data, o, loss)
+  if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
   return results.evaluation { loss = sums:loss(), accuracy = sums:accuracy(), examples = sums.examples, confusion = sums.counts,
-                        classes = sums.counts and per_class(sums.counts, sums.support, data.labels or model.labels) or nil }
+                              not_finite = sums:not_finite(), classes = sums.counts and per_class(sums.counts, sums.support, data.labels or model.labels) or nil }
 end

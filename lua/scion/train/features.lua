@@ -1,11 +1,15 @@
 --- model:features: the output of a layer for many images at once.
 local check = require "scion.check"
 local core = require "scion.core"
-local options = require "scion.options"
+local inputs = require "scion.train.inputs"
+local notice = require "scion.report.notice"
 local pass = require "scion.cache.pass"
+local precision = require "scion.precision"
 local predict = require "scion.train.predict"
 
 local pools = { avg = "global_average_pool_forward", max = "global_max_pool_forward" }
+
+local schema = { pool = { check.one_of("avg", "max") }, batch = { inputs.batch }, cache = { pass.kind, {} }, precision = { precision.kind } }
 
 local function submodel(model, name)
   model.parts = model.parts or {}
@@ -13,36 +17,62 @@ local function submodel(model, name)
   return model.parts[name]
 end
 
+--- The shape of one image's features.
+local function shape_of(part, name, pool)
+  local shape = { table.unpack(part.output.shape) }
+  if not pool then return shape end
+  if #shape ~= 3 then check.raise(("features: pool is for images, and %s gives %s"):format(name, table.concat(shape, "x"))) end
+  return { shape[3] }
+end
+
+--- Writes the rows of a batch where they belong: at once where they are neighbours.
+local function put(features, output, indices, pool)
+  local function write(from, to)
+    if pool then core.run { pools[pool], x = from, y = to } else core.copy(from, to) end
+  end
+  local n = #indices
+  if indices[n] - indices[1] == n - 1 then return write(output, features:slice(1, indices[1], indices[n])) end
+  for i, index in ipairs(indices) do write(output:slice(1, i, i), features:slice(1, index, index)) end
+end
+
+--- Marks the rows of images that could not be read, and tells of them; returns them as a list.
+local function mark(features, failures)
+  local list = {}
+  for index, failure in pairs(failures) do
+    features:slice(1, index, index):fill(0 / 0)
+    list[#list + 1] = failure
+  end
+  table.sort(list, function(a, b) return a.index < b.index end)
+  if list[1] then
+    notice.line(("scion: features: %d of %d images could not be read, and their rows are NaN; the first is %s"):format(#list, #features, list[1].message))
+  end
+  return list
+end
+
+--- What the data set has of each image: classes from 1, or the numbers to predict.
+local function labels_of(data)
+  if data.classes then return data.classes + 1 end
+  return data.targets
+end
+
 ---@param model scion.Model
 ---@param data scion.Dataset|string|string[]|scion.Tensor
 ---@param name string of a layer
 ---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string? } cache: false: what is frozen is computed anew
----@return scion.Tensor features one row an image, in file order
----@return scion.Tensor? labels i32 classes from 1, where the data set has them
+---@return scion.Tensor features a row an image, in the order of data.files; that of an image that cannot be read is NaN
+---@return scion.Tensor? labels where the data set has them: i32 classes from 1, or the f32 numbers to predict, as they were given
+---@return { index: integer, file: string?, message: string }[] failures the images that could not be read, which standard error tells of
+---Raises when the images are not what the model takes, for an unknown layer or option, and when the one file that was asked for cannot
+---be read.
 return function(model, data, name, given)
-  options.check("features", given, { pool = false, batch = false, cache = true, precision = false })
+  local set = inputs.any("features", data, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
+  name = check.argument("features", "the name of the layer", name, check.text)
+  local o = check.options("features", given, schema)
+  inputs.fits("features", model, set)
   local part = submodel(model, name)
-  part.precision = given.precision or model.precision
-  local shape = { table.unpack(part.output.shape) }
-  local pool = given.pool
-  if pool and (not pools[pool] or #shape ~= 3) then
-    check.raise(("features: pool is 'avg' or 'max' of an image, and %s gives %s"):format(name, table.concat(shape, "x")))
-  end
-  if pool then shape = { shape[3] } end
-  local set = predict.dataset(model, data, given.batch)
-  local total, at, classes = #set, 0, {}
-  local features = core.new({ total, table.unpack(shape) }, "f32")
-  predict.run(part, set, { batch = given.batch, cache = pass.options("features", given.cache) }, function(output, n, _, failures, labels)
-    if set ~= data and failures and failures[1] then check.raise(failures[1].message) end
-    if n == 0 then return end
-    local rows = features:slice(1, at + 1, at + n)
-    if pool then core.run { pools[pool], x = output, y = rows } else core.copy(output, rows) end
-    if labels then classes[#classes + 1] = { labels = labels, first = at + 1, last = at + n } end
-    at = at + n
-  end)
-  if at < total then features = features:slice(1, 1, at):copy() end
-  if #classes == 0 then return features end
-  local labels = core.new({ at }, "i32")
-  for _, part_of in ipairs(classes) do core.copy(part_of.labels, labels:slice(1, part_of.first, part_of.last)) end
-  return features, labels + 1
+  part.precision = o.precision or model.precision
+  local features = core.new({ #set, table.unpack(shape_of(part, name, o.pool)) }, "f32")
+  local failures = predict.run("features", part, set, { batch = o.batch, cache = o.cache }, function(output, indices) put(features, output, indices, o.pool) end)
+  if type(data) == "string" and failures[1] then check.raise("features: " .. failures[1].message) end
+  return features, labels_of(set), mark(features, failures)
 end

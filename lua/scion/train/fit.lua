@@ -2,21 +2,56 @@
 --- and an interrupt is only looked at in between.
 local check = require "scion.check"
 local core = require "scion.core"
+local graph = require "scion.graph"
+local inputs = require "scion.train.inputs"
 local metrics = require "scion.train.metrics"
+local notice = require "scion.report.notice"
 local optim = require "scion.optim"
-local options = require "scion.options"
 local pass = require "scion.cache.pass"
 local precision = require "scion.precision"
 local progress = require "scion.report.progress"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
-local known = { epochs = 1, validate = false, optimizer = false, loss = false, callbacks = false, class_weights = false, verbose = true,
-                cache = true, precision = false }
+-- ---- options --------------------------------------------------------------------------------------------------------
 
----@class scion.Callbacks
----@field step? fun(step: scion.Step): boolean? after each step; false ends the fit
----@field epoch? fun(epoch: scion.Epoch): boolean? after each epoch, its validation included; false ends the fit
+local an_optimizer = check.instance("scion.Optimizer", "an optimizer")
+
+local optimizer = check.kind("an optimizer, such as scion.optim.adam()", function(value)
+  if an_optimizer.read(value) then return true, value end
+  for name, constructor in pairs(optim) do
+    if value == name then return false, nil, ("is an optimizer, such as scion.optim.%s(), not %s"):format(name, check.show(value)) end
+    if value == constructor then return false, nil, ("is an optimizer: scion.optim.%s is the function that makes one, scion.optim.%s()"):format(name, name) end
+  end
+  return false
+end)
+
+local validation = check.kind("a data set", function(value)
+  if value == false then return true, nil end
+  local ok, _, complaint = inputs.kind.read(value)
+  if type(value) == "number" then
+    complaint = ("is a data set, not %s: put images to validate on into a folder of their own, which scion.data.folder(path, { labels = train.labels }) reads"):format(
+      check.show(value))
+  end
+  return ok, value, complaint
+end)
+
+local known_callbacks = check.table_of { step = { check.callable }, epoch = { check.callable } }
+
+local callbacks = check.kind("a table of functions, { step = function(info) … end, epoch = function(entry) … end }", function(value)
+  if type(value) ~= "table" or rawlen(value) > 0 then return false end
+  return known_callbacks.read(value)
+end)
+
+local class_weights = check.kind("a table of factors by label or position, such as { cat = 2 }, which data:class_counts() helps to find", function(value)
+  if value == false then return true, nil end
+  return type(value) == "table" and getmetatable(value) == nil and next(value) ~= nil, value
+end)
+
+local schema = {
+  epochs = { check.whole(0, (1 << 31) - 1), 1 }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, callbacks = { callbacks, {} },
+  class_weights = { class_weights }, verbose = { check.boolean, true }, cache = { pass.kind, {} }, precision = { precision.kind },
+}
 
 ---@class scion.FitOptions
 ---@field epochs integer? how many, beside those of earlier fits (1)
@@ -30,43 +65,71 @@ local known = { epochs = 1, validate = false, optimizer = false, loss = false, c
 ---@field precision "f32"|"bf16"|nil of what is frozen and of the validation; what trains is f32. By default the model's, which by default is f32
 ---@field verbose boolean? true: progress on standard output
 
+local factor = check.number { from = 0 }
 
+--- The weight of each class as a tensor.
 local function weights_of_classes(given, labels)
   if not given then return nil end
-  if not labels then check.raise("fit: class_weights needs a data set with labels") end
-  local values, position = {}, {}
+  if not labels then check.raise "fit: class_weights needs a data set with labels" end
+  local values, position, any = {}, {}, false
   for i, label in ipairs(labels) do values[i], position[label] = 1.0, i end
   for key, weight in pairs(given) do
     local i = math.type(key) == "integer" and key or position[key]
     if not i or not values[i] then
-      check.raise(("fit: class_weights names '%s', which is none of the labels (%s)"):format(tostring(key), table.concat(labels, ", ")))
+      check.raise(("fit: class_weights names %s, which is none of the labels (%s)"):format(check.show(key), table.concat(labels, ", ")))
     end
-    if type(weight) ~= "number" or weight < 0 or weight ~= weight then check.raise(("fit: the weight of class '%s' is not a number from 0 up"):format(labels[i])) end
-    values[i] = weight
+    values[i] = check.argument("fit: class_weights", "the weight of class " .. check.show(labels[i]), weight, factor)
   end
+  for _, weight in ipairs(values) do any = any or weight > 0 end
+  if not any then check.raise "fit: class_weights are all 0, so there is nothing to learn" end
   return require("scion.tensor").tensor(values, "f32")
 end
 
---- Everything that stays the same during a fit.
-local function prepare(model, data, given)
-  options.check("fit", given, known)
-  local loss = targets.loss(model, given.loss)
-  targets.check(model, data, loss)
-  targets.same_labels(model.labels, "in the model", data.labels, "in the data set")
-  if given.validate then
-    targets.check(model, given.validate, loss)
-    targets.same_labels(data.labels, "in the training set", given.validate.labels, "in the validation set")
+-- ---- what is found before the first step ----------------------------------------------------------------------------
+
+--- Raises unless something trains, and tells once of frozen layers whose weights are still the random ones that they were made with.
+local function check_freeze(model)
+  local trains, random = false, {}
+  for _, node in ipairs(model.order) do
+    local layer = node.layer
+    trains = trains or #layer:trainable() > 0
+    for _, p in ipairs(layer.frozen and layer.parameters or {}) do
+      if p.drawn and p.drawn == p.tensor:version() then
+        random[#random + 1] = layer.name
+        break
+      end
+    end
   end
-  local epochs = given.epochs or known.epochs
-  if math.type(epochs) ~= "integer" or epochs < 0 then check.raise("fit: epochs is a whole number from 0 up, not " .. tostring(epochs)) end
-  local trains = false
-  for _, node in ipairs(model.order) do trains = trains or #node.layer:trainable() > 0 end
-  if not trains then check.raise("fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head") end
-  return { model = model, data = data, loss = loss, epochs = epochs, optimizer = given.optimizer or optim.rmsprop(), validate = given.validate,
-           cache = pass.options("fit", given.cache), precision = precision.in_use(given.precision or model.precision),
-           callbacks = given.callbacks or {}, class_weights = weights_of_classes(given.class_weights, data.labels),
+  if not trains then check.raise "fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head" end
+  if not random[1] then return end
+  notice.once(("scion: fit: the frozen layer%s %s ha%s random weights, since none were loaded: give the model weights (such as weights = \"imagenet\") or thaw %s"):format(
+    random[2] and "s" or "", #random > 2 and ("%s to %s (%d)"):format(random[1], random[#random], #random) or table.concat(random, " and "),
+    random[2] and "ve" or "s", random[2] and "them" or "it"))
+end
+
+--- Everything that stays the same during a fit. Nothing has been done yet when it raises.
+local function prepare(model, data, given)
+  inputs.dataset("fit", data)
+  local o = check.options("fit", given, schema)
+  local loss = targets.loss(model, o.loss)
+  inputs.fits("fit", model, data)
+  targets.check("fit", model, data, loss)
+  targets.same_labels("fit", model.labels, "in the model", data.labels, "in the data set")
+  if o.validate then
+    inputs.fits("fit", model, o.validate, "the validation set")
+    targets.check("fit: validate", model, o.validate, loss)
+    targets.same_labels("fit", data.labels, "in the training set", o.validate.labels, "in the validation set")
+  end
+  if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
+  local weights = weights_of_classes(o.class_weights, data.labels)
+  check_freeze(model)
+  return { model = model, data = data, loss = loss, given_loss = o.loss, epochs = o.epochs, optimizer = o.optimizer or optim.rmsprop(), validate = o.validate,
+           cache = o.cache, precision = precision.in_use(o.precision or model.precision), verbose = o.verbose,
+           callbacks = o.callbacks, class_weights = weights,
            classes = loss ~= "mse" and math.max(model.output.shape[#model.output.shape], 2) or nil }
 end
+
+-- ---- steps and epochs -----------------------------------------------------------------------------------------------
 
 --- Raises unless the step may be applied: nothing that is no number reaches the weights.
 local function check_step(job, plan, arena, loss)
@@ -80,22 +143,39 @@ local function check_step(job, plan, arena, loss)
       check.raise(("the gradient of %s/%s is not finite in %s; the weights are those of the step before"):format(g.layer.name, g.parameter.name, where))
     end
   end
+  for _, p in ipairs(plan.pending) do
+    if not core.finite(core.place(arena, p.place)) then
+      check.raise(("a batch norm's moving mean or variance is not finite in %s; the weights are those of the step before"):format(where))
+    end
+  end
+end
+
+--- Changes the weights; a weight whose new value would be no number stays as it is, and then this raises with its name.
+local function update(job, plan, arena)
+  local refused
+  for _, g in ipairs(plan.gradients) do
+    local _, message = job.optimizer:update(g.parameter, core.place(arena, g.place))
+    if message then refused = refused or ("%s/%s: %s"):format(g.layer.name, g.parameter.name, message) end
+  end
+  if refused then
+    check.raise(("%s in epoch %d, step %d; try a lower learning rate than %g"):format(refused, job.model.epoch + 1, job.step, job.optimizer.lr))
+  end
 end
 
 --- One step on one batch, of images or of the values of the node `from`; returns the loss, or nil if an interrupt came before the update.
 local function train_step(job, sums, images, labels, from)
   local model, n = job.model, images:shape()[1]
+  local target = targets.tensor("fit", labels, job.loss, model.output.shape, n)
   local weights = job.class_weights and core.gather(job.class_weights, labels) or nil
-  local plan = model:plan_for { mode = "train", batch = math.max(n, job.data.batch or n), input_dtype = images:dtype(), loss = job.loss,
+  local plan = model:plan_for { mode = "train", batch = inputs.capacity(job.data, nil, n), input_dtype = images:dtype(), loss = job.loss,
                                 weighted = weights ~= nil, precision = job.precision, from = from }
-  local batch = { images = images, labels = targets.tensor(labels, job.loss, model.output.shape), weights = weights, step = model.steps }
-  if not model:execute(plan, batch) then return nil end
+  if not model:execute(plan, { images = images, labels = target, weights = weights, step = model.steps }) then return nil end
   local arena = model.arena
   local losses = core.place(arena, plan.losses, n)
   local loss = losses:sum() / n
   check_step(job, plan, arena, loss)
   sums:add(losses, core.place(arena, plan.output, n), labels)
-  for _, g in ipairs(plan.gradients) do job.optimizer:update(g.parameter, core.place(arena, g.place)) end
+  update(job, plan, arena)
   plan:commit(arena)
   model.steps = model.steps + 1
   return loss
@@ -106,69 +186,85 @@ local function train_epoch(job, bar)
   local model, sums, start = job.model, metrics.new(job.classes), core.clock()
   local stopped = false
   job.step = 0
-  for images, labels, _, _, from in pass.batches(model, job.data, model.epoch, job.cache, { precision = job.precision }) do
-    job.step = job.step + 1
-    local loss = train_step(job, sums, images, labels, from)
-    if not loss or core.interrupted() then return nil end
-    bar:step(sums, core.clock() - start)
-    local info = results.step { epoch = model.epoch + 1, step = job.step, loss = loss, model = model, optimizer = job.optimizer }
-    if job.callbacks.step and job.callbacks.step(info) == false then
-      stopped = true
-      break
+  for images, labels, _, failures, from in pass.batches(model, job.data, model.epoch, job.cache, { where = "fit", precision = job.precision }) do
+    sums:leave_out(failures)
+    if images then
+      job.step = job.step + 1
+      local loss = train_step(job, sums, images, labels, from)
+      if not loss or core.interrupted() then return nil end
+      bar:step(sums, core.clock() - start)
+      local info = results.step { epoch = model.epoch + 1, step = job.step, loss = loss, model = model, optimizer = job.optimizer }
+      if job.callbacks.step and job.callbacks.step(info) == false then
+        stopped = true
+        break
+      end
     end
   end
   if core.interrupted() then return nil end
-  if sums.examples == 0 then check.raise("fit: the data set gave no image that can be read") end
+  if sums.examples == 0 then check.raise("fit: " .. sums:nothing_read(#job.data)) end
   local seconds = core.clock() - start
   model.epoch = model.epoch + 1
   return results.epoch { epoch = model.epoch, loss = sums:loss(), accuracy = sums:accuracy(), seconds = seconds,
-                         images_per_second = sums.examples / seconds, lr = job.optimizer.lr, stopped = stopped or nil }
+                         images_per_second = sums.examples / seconds, lr = job.optimizer.lr }, stopped
 end
 
-local function validate(job, entry)
-  local result = require "scion.train.evaluate"(job.model, job.validate, { loss = job.loss, cache = job.cache, precision = job.precision })
+--- Evaluates on the validation set after an epoch, and tells of a loss that is no number.
+local function validate(job, entry, bar)
+  local result = require "scion.train.evaluate"(job.model, job.validate, { loss = job.loss, cache = job.cache, precision = job.precision }, "fit: validate")
   if core.interrupted() then return end -- what was seen so far is not the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
-end
-
-local function train(job, history, bar)
-  for _ = 1, job.epochs do
-    bar:begin(job.model.epoch + 1, #job.data)
-    local entry = train_epoch(job, bar)
-    if not entry then
-      history.interrupted = true
-      bar:interrupted()
-      return
-    end
-    if job.validate then validate(job, entry) end
-    if core.interrupted() then history.interrupted = true end
-    local stopped = entry.stopped
-    entry.stopped = nil
-    history[#history + 1] = entry
-    job.model.history[#job.model.history + 1] = entry
-    bar:finish(entry)
-    if job.callbacks.epoch and job.callbacks.epoch(entry) == false then stopped = true end
-    if stopped or history.interrupted then return end
+  if result.loss ~= result.loss or math.abs(result.loss) == math.huge then
+    bar:broken()
+    notice.line(("scion: fit: the validation loss of epoch %d is %s: the last update made the weights too large; try a lower learning rate than %g"):format(
+      entry.epoch, result.loss ~= result.loss and "NaN" or "infinite", job.optimizer.lr))
   end
 end
 
---- Trains a model on a data set. Raises on options or data that do not fit, and when a loss or gradient is not finite; Ctrl-C ends
---- it between two steps.
+local function train(job, told, bar)
+  for _ = 1, job.epochs do
+    bar:begin(job.model.epoch + 1, #job.data)
+    local entry, stopped = train_epoch(job, bar)
+    if not entry then
+      told.interrupted = true
+      bar:interrupted()
+      return
+    end
+    told[#told + 1] = entry
+    job.model.history[#job.model.history + 1] = entry
+    if job.validate then validate(job, entry, bar) end
+    if core.interrupted() then told.interrupted = true end
+    bar:finish(entry)
+    if job.callbacks.epoch and job.callbacks.epoch(entry) == false then stopped = true end
+    if stopped or told.interrupted then return end
+  end
+end
+
+--- Catches Ctrl-C until it goes out of scope: at the end of a fit, and when the coroutine that it runs in is closed or collected.
+local function catch_interrupts()
+  local mine = core.catch_interrupts()
+  local function release()
+    if mine then core.release_interrupts() end
+    mine = false
+  end
+  return setmetatable({}, { __close = release, __gc = release })
+end
+
+--- Trains a model on a data set. Raises on options or data that do not fit, and when a loss, a gradient or a new weight is not finite;
+--- Ctrl-C ends it between two steps.
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param given scion.FitOptions
 ---@return scion.History
 return function(model, data, given)
   local job = prepare(model, data, given)
-  model.labels = data.labels or model.labels
-  local history = results.history {}
-  local bar = progress.new(given.verbose ~= false, model.epoch + job.epochs)
-  local mine = core.catch_interrupts()
-  local ok, message = xpcall(train, function(e) return e end, job, history, bar)
-  if mine then core.release_interrupts() end
+  model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
+  local told = results.history {}
+  local bar = progress.new(job.verbose, model.epoch + job.epochs)
+  local caught <close> = catch_interrupts() -- luacheck: ignore 211
+  local ok, message = xpcall(train, function(e) return e end, job, told, bar)
   if not ok then
     bar:broken()
     error(message, 0)
   end
-  return history
+  return told
 end

@@ -1,47 +1,46 @@
 --- model:predict: labels and confidences for files, tensors and data sets.
 local check = require "scion.check"
 local core = require "scion.core"
-local options = require "scion.options"
+local inputs = require "scion.train.inputs"
 local pass = require "scion.cache.pass"
 local results = require "scion.report.results"
+local targets = require "scion.train.targets"
 
 local predict = {}
 
---- Runs the model over batches of images and calls emit(output, n, indices, failures) for each; output is a view that holds until
---- the next batch. cache: as pass.options gives it; nil: none.
+--- Runs the model over batches of images and calls emit(output, indices) for each: output is a view that holds until the next batch,
+--- and indices the list of its images' numbers, from 1. Returns why each of the other images has no output.
+---@param where string
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param given { batch: integer?, cache: scion.CacheOptions|false|nil }
----@param emit fun(output: scion.Tensor?, n: integer, indices: scion.Tensor?, failures: table?, labels: scion.Tensor?)
-function predict.run(model, data, given, emit)
-  local as_they_are = { shuffle = false, augment = false, batch = given.batch, whole = true }
-  for images, labels, indices, failures, from in pass.batches(model, data, 0, given.cache or false, as_they_are) do
-    local n = images and images:shape()[1] or 0
-    if n == 0 then
-      emit(nil, 0, indices, failures, labels)
-    elseif from == model.output then
-      emit(images, n, indices, failures, labels)
-    else
-      local plan = model:plan_for { mode = "infer", batch = math.max(n, given.batch or data.batch or n), input_dtype = images:dtype(), from = from }
-      if not model:execute(plan, { images = images }) then return end
-      emit(core.place(model.arena, plan.output, n), n, indices, failures, labels)
+---@param emit fun(output: scion.Tensor, indices: integer[])
+---@return table<integer, { index: integer, file: string?, message: string }> failures by the image's number, from 1
+function predict.run(where, model, data, given, emit)
+  local failures, seen = {}, {}
+  local as_they_are = { where = where, shuffle = false, augment = false, batch = given.batch, whole = true }
+  for images, _, indices, broken, from in pass.batches(model, data, 0, given.cache or false, as_they_are) do
+    for _, failure in ipairs(broken or {}) do failures[failure.index] = failure end
+    local n = images and images:shape()[1]
+    local output = images
+    if n and from ~= model.output then
+      local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, given.batch, n), input_dtype = images:dtype(), from = from }
+      if not model:execute(plan, { images = images }) then break end
+      output = core.place(model.arena, plan.output, n)
+    end
+    local numbers = n and check.argument(where, "the third result of the data set's batches", indices, check.tensor):totable() or {}
+    for i, index in ipairs(numbers) do
+      numbers[i] = index + 1
+      seen[index + 1] = true
+    end
+    if n then emit(output, numbers) end
+  end
+  for i = 1, #data do
+    if not seen[i] and not failures[i] then
+      failures[i] = { index = i, file = data.files and data.files[i], message = core.interrupted() and "interrupted" or "the data set left it out" }
     end
   end
-end
-
---- A data set over whatever a user gives: a file, a list of files, a tensor of images, or a data set.
----@param model scion.Model
----@param x string|string[]|scion.Tensor|scion.Dataset
----@param batch integer?
----@return scion.Dataset
-function predict.dataset(model, x, batch)
-  if type(x) == "table" and x.batches then return x end
-  local data = require "scion.data"
-  local size = { model.input.shape[1], model.input.shape[2] }
-  if type(x) == "string" then x = { x } end
-  if type(x) == "userdata" then return data.tensors(x, nil, { batch = batch or 32 }) end
-  if type(x) ~= "table" then check.raise("predict takes a file, a list of files, a tensor of images or a data set, not a " .. type(x)) end
-  return data.files(x, { size = size, batch = batch or 32 })
+  return failures
 end
 
 --- The `top` most probable classes of one row of probabilities.
@@ -53,32 +52,62 @@ local function ranked(probabilities, label_of, top)
   return list
 end
 
---- One entry from the outputs of one example.
-local function entry_of(model, row, top)
-  local function label_of(i) return model.labels and model.labels[i] or i end
-  local activation = model.output.layer.options.activation
-  if activation ~= "softmax" and activation ~= "sigmoid" then return { output = row } end
+local function finite(row)
+  for _, value in ipairs(row) do
+    if value ~= value or math.abs(value) == math.huge then return false end
+  end
+  return true
+end
+
+--- One entry from the outputs of one example; activation: of the last layer, where it gives probabilities.
+local function entry_of(model, row, activation, top)
+  if not activation then return { output = row } end
+  if not finite(row) then return { error = "the network's output is no number: its weights, or this image, are beyond what it can compute with" } end
   if #row == 1 and activation == "sigmoid" then row = { 1 - row[1], row[1] } end
-  local best = ranked(row, label_of, top or 1)
+  local best = ranked(row, function(i) return model.labels and model.labels[i] or i end, top or 1)
   return { label = best[1].label, confidence = best[1].confidence, top = top and best or nil }
 end
 
+--- How the outputs become probabilities: the activation that gave them, or nil; and a function that applies what the network leaves out.
+local function probabilities(model)
+  local activation, logits = targets.activation(model)
+  if activation ~= "softmax" and activation ~= "sigmoid" then return nil end
+  if #model.output.shape ~= 1 then return nil end
+  if not logits then return activation, function(output) return output end end
+  return activation, function(output)
+    local applied = core.new(output:shape(), "f32")
+    core.run { activation == "softmax" and "softmax_forward" or "activation_forward", x = output, y = applied,
+               activation = activation == "sigmoid" and activation or nil }
+    return applied
+  end
+end
+
+local schema = { batch = { inputs.batch }, top = { check.whole(1) } }
+
 --- A list with an entry for each image: file (where there is one), label and confidence, `top` on request; or error, for a file
---- that cannot be read. A network that ends in neither softmax nor sigmoid gives `output`, the numbers.
+--- that cannot be read. A network that ends in neither softmax nor sigmoid, and was not fitted with their loss, gives `output`, the
+--- numbers.
 ---@param model scion.Model
 ---@param x string|string[]|scion.Tensor|scion.Dataset
 ---@param given { batch: integer?, top: integer? }
 ---@return { file: string?, label: string|integer, confidence: number, error: string?, top: table?, output: number[]? }[]
+---Raises when the images are not what the model takes, on options that make no sense, and when there are fewer than `top` classes.
 function predict.predict(model, x, given)
-  options.check("predict", given, { batch = false, top = false })
-  local data, list = predict.dataset(model, x, given.batch), {}
-  predict.run(model, data, { batch = given.batch }, function(output, n, indices, failures)
-    local rows = n > 0 and output:totable() or {}
-    local positions = n > 0 and indices:totable() or {}
-    for i, row in ipairs(rows) do list[positions[i] + 1] = entry_of(model, row, given.top) end
-    for _, failure in ipairs(failures or {}) do list[failure.index] = { error = failure.message } end
+  local data = inputs.any("predict", x, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
+  local o = check.options("predict", given, schema)
+  inputs.fits("predict", model, data)
+  local activation, apply = probabilities(model)
+  local classes = activation and math.max(model.output.shape[1], 2)
+  if o.top and not activation then
+    check.raise(("predict: top ranks classes, but %s gives no probabilities of them: it ends in neither softmax nor sigmoid"):format(model.output.layer.name))
+  end
+  if o.top and o.top > classes then check.raise(("predict: top is %d, but the model tells %d classes"):format(o.top, classes)) end
+  local list = {}
+  local failures = predict.run("predict", model, data, { batch = o.batch }, function(output, indices)
+    for i, row in ipairs((apply and apply(output) or output):totable()) do list[indices[i]] = entry_of(model, row, activation, o.top) end
   end)
-  for i, entry in pairs(list) do entry.file = data.files and data.files[i] end
+  for i, failure in pairs(failures) do list[i] = { error = failure.message } end
+  for i, entry in ipairs(list) do entry.file = data.files and data.files[i] end
   return results.predictions(list)
 end
 

@@ -1,68 +1,157 @@
---- Which loss a network is trained with, and whether a data set fits it.
+--- Which loss a network is trained with, and whether network, loss and data set go together.
 local check = require "scion.check"
 local core = require "scion.core"
+local dataset = require "scion.data.dataset"
 
 local targets = {}
 
 local by_activation = { softmax = "categorical", sigmoid = "binary" }
-local losses = { categorical = true, binary = true, mse = true }
 
---- The loss that follows from the last layer, unless one is given: softmax, "categorical"; sigmoid, "binary"; linear, "mse".
+--- The losses there are.
+targets.kind = check.one_of("categorical", "binary", "mse")
+
+--- The last layer's activation.
+local function activation_of(model) return model.output.layer.options.activation or "linear" end
+
+--- The loss: the one that is given, or that was given to fit before, or that follows from the last layer: softmax, "categorical";
+--- sigmoid, "binary"; linear, "mse".
 ---@param model scion.Model
 ---@param given string?
 ---@return "categorical"|"binary"|"mse"
-function targets.loss(model, given)
-  if given then
-    if not losses[given] then check.raise(("loss is 'categorical', 'binary' or 'mse', not '%s'"):format(tostring(given))) end
-    return given
-  end
-  return by_activation[model.output.layer.options.activation or "linear"] or "mse"
+function targets.loss(model, given) return given or model.loss or by_activation[activation_of(model)] or "mse" end
+
+--- The activation that turns the network's outputs into probabilities, where it ends in logits and its loss is known.
+---@param model scion.Model
+---@return "softmax"|"sigmoid"|"linear"|string activation
+---@return boolean logits whether the network itself leaves it out
+function targets.activation(model)
+  local own = activation_of(model)
+  if own ~= "linear" or not model.loss or model.loss == "mse" then return own, false end
+  return model.loss == "categorical" and "softmax" or "sigmoid", true
 end
 
---- Raises if images of the data set do not fit the model's input, or its classes the output.
+local function elements(shape)
+  local n = 1
+  for _, size in ipairs(shape) do n = n * size end
+  return n
+end
+
+--- The head that a data set asks for.
+local function head_for(data)
+  if data.labels then return ("nn.dense(%d, 'softmax')"):format(#data.labels) end
+  if not data.targets then return "nn.dense(…)" end
+  local shape = data.targets:shape()
+  return ("nn.dense(%d)"):format(elements(shape) // math.max(shape[1], 1))
+end
+
+local function classes_text(labels)
+  local shown = table.concat(labels, ", ", 1, math.min(#labels, 8))
+  return ("%d class%s (%s%s)"):format(#labels, #labels == 1 and "" or "es", shown, #labels > 8 and ", …" or "")
+end
+
+--- Images that have a class each, and numbers: no classes are told by `mse`.
+local function check_mse_on_classes(raise, model, data)
+  local name, activation, k = model.output.layer.name, activation_of(model), #data.labels
+  local told = model.output.shape[1] == k and k > 1 and "categorical" or model.output.shape[1] == 1 and k == 2 and "binary" or nil
+  if by_activation[activation] then
+    raise("the loss 'mse' compares numbers, but the data set has %s; without the option loss, %s follows from %s's %s", classes_text(data.labels),
+          "'" .. by_activation[activation] .. "'", name, activation)
+  end
+  local other = told and (", or loss = '%s' be given if its outputs are logits"):format(told) or ""
+  raise("%s has %s, and so is trained to give numbers (loss 'mse'), but the data set has %s: the network should end in %s%s", name,
+        activation == "linear" and "no activation" or "the activation " .. activation, classes_text(data.labels), head_for(data), other)
+end
+
+--- Images that have a class each, and probabilities.
+local function check_classes(raise, model, data, loss)
+  local name, outputs, classes = model.output.layer.name, model.output.shape[1], #data.labels
+  local activation, own = activation_of(model), loss == "categorical" and "softmax" or "sigmoid"
+  if classes < 2 then raise("the data set has %s, and nothing to tell it from: two or more are needed", classes_text(data.labels)) end
+  if activation ~= own and activation ~= "linear" then
+    raise("the loss '%s' goes with %s or, for logits, no activation, but %s ends in %s: the network should end in %s", loss, own, name, activation, head_for(data))
+  end
+  if loss == "binary" and outputs > 1 then
+    raise("%s gives %d probabilities that do not add up to 1, as for several labels an image, but each image of the data set has one class: the network should end in %s",
+          name, outputs, head_for(data))
+  end
+  local distinguished = loss == "binary" and 2 or outputs
+  if distinguished ~= classes then
+    raise("%s: the model's last layer distinguishes %d class%s, but the data set has %s: the network should end in %s", name, distinguished,
+          distinguished == 1 and "" or "es", classes_text(data.labels), head_for(data))
+  end
+end
+
+--- Images that have numbers to predict.
+local function check_numbers(raise, model, data, loss)
+  local shape, name = data.targets:shape(), model.output.layer.name
+  local n = elements(shape) // math.max(shape[1], 1)
+  if loss ~= "mse" then
+    local remedy = n > 1 and ("one-hot rows become class numbers by rows:argmax(2); several labels an image are trained with loss = 'mse'")
+      or "class numbers are a list or i32: numbers:to 'i32'"
+    raise("the loss '%s' takes a class of each image, but the data set gives %d number%s of each; %s", loss, n, n == 1 and "" or "s", remedy)
+  end
+  if n ~= elements(model.output.shape) then
+    raise("%s gives %s number%s an image, but the data set has %d to predict: the network should end in %s", name, table.concat(model.output.shape, "x"),
+          elements(model.output.shape) == 1 and "" or "s", n, head_for(data))
+  end
+end
+
+--- Raises if the network's end, the loss and what the data set has of each image do not go together. A data set of one's own that
+--- has no `labels` is only known by its batches.
+---@param where string
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param loss string
-function targets.check(model, data, loss)
-  local shape, size = model.input.shape, data.size
-  if size and (size[1] ~= shape[1] or size[2] ~= shape[2]) then
-    check.raise(("the data set has images of %dx%d, but the model takes %dx%d"):format(size[1], size[2], shape[1], shape[2]))
+function targets.check(where, model, data, loss)
+  local function raise(message, ...) check.raise(where .. ": " .. message:format(...)) end
+  local scions = dataset.is(data)
+  local numbers = scions and data.targets ~= nil
+  if scions and not data.labels and not numbers then
+    raise("the data set has no labels, so there is no loss to compute; scion.data.folder takes them from its folders, scion.data.tensors as its second argument")
   end
-  if not data.labels or loss == "mse" then return end
-  local outputs = model.output.shape[#model.output.shape]
-  local classes = (loss == "binary" and outputs == 1) and 2 or outputs
-  if #data.labels ~= classes then
-    check.raise(("%s: the model's last layer distinguishes %d classes, but the data set has %d (%s)"):format(
-      model.output.layer.name, classes, #data.labels, table.concat(data.labels, ", ")))
+  if not numbers and data.labels and #model.output.shape ~= 1 then
+    raise("the network ends in %s, which gives %s numbers an image, but one row is needed: model:graft{ nn.global_avg_pool(), %s } puts a head onto it",
+          model.output.layer.name, table.concat(model.output.shape, "x"), head_for(data))
   end
+  if numbers then return check_numbers(raise, model, data, loss) end
+  if not data.labels then return end
+  if loss == "mse" then return check_mse_on_classes(raise, model, data) end
+  check_classes(raise, model, data, loss)
 end
 
 --- Raises if two lists of labels do not mean the same by class 1, 2, …; where one is absent there is nothing to compare.
+---@param where string
 ---@param one string[]?
 ---@param of_one string "in the training set"
 ---@param other string[]?
 ---@param of_other string
-function targets.same_labels(one, of_one, other, of_other)
+function targets.same_labels(where, one, of_one, other, of_other)
   if not one or not other then return end
-  local function name(label) return label and ("'%s'"):format(label) or "absent" end
+  local function name(label) return label and check.show(label) or "absent" end
   for i = 1, math.max(#one, #other) do
     if one[i] ~= other[i] then
-      check.raise(("labels disagree: class %d is %s %s, but %s %s; give one data set the labels of the other (labels = train.labels)"):format(
-        i, name(one[i]), of_one, name(other[i]), of_other))
+      check.raise(("%s: labels disagree: class %d is %s %s, but %s %s; give one data set the labels of the other (labels = train.labels)"):format(
+        where, i, name(one[i]), of_one, name(other[i]), of_other))
     end
   end
 end
 
 --- The labels of a batch as the loss kernel takes them: class indices from 0, or f32 targets of the output's shape.
+---@param where string
 ---@param labels scion.Tensor?
 ---@param loss string
 ---@param outputs integer[] shape of the output
+---@param n integer how many images the batch has
 ---@return scion.Tensor
-function targets.tensor(labels, loss, outputs)
-  if not labels then check.raise("the data set has no labels, so there is no loss to compute") end
+function targets.tensor(where, labels, loss, outputs, n)
+  if not check.tensor.read(labels) then check.raise(where .. ": the data set gave a batch without labels, so there is no loss to compute") end
+  local dtype, given = loss == "mse" and "f32" or "i32", labels:shape()
+  if labels:dtype() ~= dtype or given[1] ~= n or elements(given) ~= (loss == "mse" and n * elements(outputs) or n) then
+    check.raise(("%s: the data set gave labels that are %s for %d images; the loss '%s' takes %s of each"):format(where, check.show(labels), n, loss,
+      loss == "mse" and ("%d f32 numbers"):format(elements(outputs)) or "the i32 class number, from 0,"))
+  end
   if loss == "categorical" then return labels end
-  local shape = { labels:shape()[1], table.unpack(outputs) }
-  local target = core.new(shape, "f32")
+  local target = core.new({ n, table.unpack(outputs) }, "f32")
   core.copy(labels, target)
   return target
 end

@@ -1,0 +1,111 @@
+--- What models read: data sets, and what is made into one; whether its images fit the model.
+local check = require "scion.check"
+local dataset = require "scion.data.dataset"
+
+local inputs = {}
+
+--- How many images a batch may have; a plan's memory is for the smaller of that and the data set.
+inputs.batch = check.whole(1, (1 << 31) - 1)
+
+--- Whether a value is a data set: one of Scion's, or a table of one's own with a method `batches` like theirs.
+local function is_dataset(value)
+  if dataset.is(value) then return true end
+  if type(value) ~= "table" then return false end
+  local meta = getmetatable(value)
+  if type(meta) == "table" and rawget(meta, "__title") then return false end -- something else of Scion's
+  local ok, found = pcall(function() return type(value.batches) == "function" end)
+  return ok and found
+end
+
+local function complaint(value)
+  local hint = type(value) == "string" and ("; read the folder with scion.data.folder(%s)"):format(check.show(value)) or
+    type(value) == "userdata" and "; images in memory become one by scion.data.tensors(images, labels)" or ""
+  return ("a data set, such as scion.data.folder('data/train'), not %s%s"):format(check.show(value), hint)
+end
+
+--- A data set.
+inputs.kind = check.kind("a data set", function(value)
+  if is_dataset(value) then return true, value end
+  return false, nil, "is " .. complaint(value)
+end)
+
+--- Raises unless the value is a data set.
+---@param where string
+---@param value any
+---@return scion.Dataset
+function inputs.dataset(where, value)
+  if is_dataset(value) then return value end
+  check.raise(("%s takes %s"):format(where, complaint(value)))
+end
+
+--- A data set over whatever a user gives: a file, a list of files, a tensor of images, or a data set.
+---@param where string
+---@param x string|string[]|scion.Tensor|scion.Dataset
+---@param model scion.Model
+---@param batch integer?
+---@return scion.Dataset
+function inputs.any(where, x, model, batch)
+  if is_dataset(x) then return x end
+  local data, shape = require "scion.data", model.input.shape
+  if check.tensor.read(x) then
+    local ok, made = check.try(data.tensors, x, nil, { batch = batch, shuffle = false })
+    return ok and made or check.raise((made:gsub("^scion%.data%.tensors", where)))
+  end
+  local paths = type(x) == "string" and { x } or x
+  if type(paths) ~= "table" or getmetatable(paths) ~= nil then
+    check.raise(("%s takes a file, a list of files, a tensor of images or a data set, not %s"):format(where, check.show(x)))
+  end
+  paths = check.argument(where, "the first argument", paths, check.list(check.path, nil, "a list of files"))
+  local side = #shape == 3 and shape[3] == 3 and { shape[1], shape[2] } or nil -- else inputs.fits tells what is wrong
+  return data.files(paths, { size = side, batch = batch })
+end
+
+local function channels(n) return n == 1 and "1 channel" or n .. " channels" end
+
+local function size_option(shape) return shape[1] == shape[2] and tostring(shape[1]) or ("{ %d, %d }"):format(shape[1], shape[2]) end
+
+--- Raises if the images of a data set are not what the model takes: the one check of size and channels.
+---@param where string
+---@param model scion.Model
+---@param data scion.Dataset
+---@param what string? "the validation set" ("the data set")
+function inputs.fits(where, model, data, what)
+  local shape, size = model.input.shape, data.size
+  what = what or "the data set"
+  if #shape ~= 3 then
+    check.raise(("%s: the model takes %s numbers, and no images, which is what data sets hold"):format(where, table.concat(shape, "x")))
+  end
+  if shape[3] ~= 3 then
+    check.raise(("%s: the model takes images of %s, but those of data sets have 3 (red, green, blue): its input should be nn.input(%d, %d, 3)"):format(
+      where, channels(shape[3]), shape[1], shape[2]))
+  end
+  if size and (size[1] ~= shape[1] or size[2] ~= shape[2]) then
+    check.raise(("%s: %s has images of %dx%d, but the model takes %dx%d; the option size = %s, where the data set is made, resizes them"):format(
+      where, what, size[1], size[2], shape[1], shape[2], size_option(shape)))
+  end
+end
+
+--- Raises if a batch is not what the model takes: data sets of one's own may give anything.
+---@param where string
+---@param model scion.Model
+---@param images any
+---@return integer n how many images
+function inputs.batch_fits(where, model, images)
+  local wanted = model.input.shape
+  local shape = check.argument(where, "a batch of the data set", images, check.tensor):shape()
+  local fits = #shape == #wanted + 1 and (images:dtype() == "u8" or images:dtype() == "f32")
+  for i, size in ipairs(wanted) do fits = fits and shape[i + 1] == size end
+  if not fits then
+    check.raise(("%s: the data set gave a batch that is %s, but the model takes u8 images of %s"):format(where, check.show(images), table.concat(wanted, "x")))
+  end
+  return shape[1]
+end
+
+--- For how many images a plan is made: the smaller of batch and data set, and no fewer than there are.
+---@param data scion.Dataset
+---@param batch integer?
+---@param n integer
+---@return integer
+function inputs.capacity(data, batch, n) return math.max(n, math.min(batch or data.batch or n, #data)) end
+
+return inputs

@@ -1,0 +1,144 @@
+-- Networks, losses and data sets that do not go together, each told in a sentence by fit and evaluate; and images that are not what a
+-- model takes, refused by every function that is given some.
+local refusals = require "spec.support.refusals"
+local scion = require "scion"
+local nn = scion.nn
+
+local images = scion.zeros({ 6, 8, 8, 3 }, "u8")
+
+--- What there can be of each image.
+local sets = {
+  none = scion.data.tensors(images), one_class = scion.data.tensors(images, { 1, 1, 1, 1, 1, 1 }),
+  two = scion.data.tensors(images, { 1, 2, 1, 2, 1, 2 }), three = scion.data.tensors(images, { "a", "b", "c", "a", "b", "c" }),
+  numbers1 = scion.data.tensors(images, scion.ones(6)), numbers3 = scion.data.tensors(images, scion.ones(6, 3)),
+}
+
+--- How a network can end.
+local function network(last, units, activation)
+  local x = nn.conv2d(2, 3, { name = "conv" })(nn.input(8, 8, 3))
+  if last == "map" then return scion.model { output = nn.conv2d(units, 1, { name = "out", activation = activation })(x) } end
+  return scion.model { output = nn.dense(units, activation, { name = "out" })(nn.global_avg_pool()(x)) }
+end
+
+-- Data set, units, activation, loss given; and the words of the refusal, or nil where they go together.
+local cases = {
+  { "none", 3, "softmax", nil, "the data set has no labels" }, { "none", 1, nil, "mse", "the data set has no labels" },
+  { "one_class", 1, "sigmoid", nil, "the data set has 1 class (1), and nothing to tell it from" },
+  { "one_class", 1, "softmax", nil, "nothing to tell it from" }, { "one_class", 2, "softmax", nil, "nothing to tell it from" },
+  { "two", 2, "softmax" }, { "two", 1, "sigmoid" }, { "two", 1, nil, "binary" }, { "two", 2, nil, "categorical" }, { "two", 2, "softmax", "categorical" },
+  { "two", 1, "softmax", nil, "distinguishes 1 class, but the data set has 2 classes (1, 2): the network should end in nn.dense(2, 'softmax')" },
+  { "two", 2, "sigmoid", nil, "out gives 2 probabilities that do not add up to 1" }, { "two", 2, nil, "binary", "do not add up to 1" },
+  { "two", 1, nil, nil, "out has no activation, and so is trained to give numbers (loss 'mse'), but the data set has 2 classes (1, 2)" },
+  { "two", 1, nil, nil, "or loss = 'binary' be given if its outputs are logits" }, { "two", 2, nil, nil, "or loss = 'categorical' be given" },
+  { "two", 1, nil, "mse", "the network should end in nn.dense(2, 'softmax')" },
+  { "two", 2, "softmax", "binary", "the loss 'binary' goes with sigmoid or, for logits, no activation, but out ends in softmax" },
+  { "two", 1, "sigmoid", "categorical", "the loss 'categorical' goes with softmax" }, { "two", 2, "relu", "categorical", "but out ends in relu" },
+  { "three", 3, "softmax" }, { "three", 3, nil, "categorical" },
+  { "three", 3, "sigmoid", nil, "each image of the data set has one class: the network should end in nn.dense(3, 'softmax')" },
+  { "three", 1, nil, nil, "has 3 classes (a, b, c): the network should end in nn.dense(3, 'softmax')" },
+  { "three", 1, "sigmoid", nil, "distinguishes 2 classes, but the data set has 3" },
+  { "three", 4, "softmax", nil, "out: the model's last layer distinguishes 4 classes, but the data set has 3 classes (a, b, c)" },
+  { "three", 3, "softmax", "mse", "without the option loss, 'categorical' follows from out's softmax" }, { "three", 3, "relu", nil, "out has the activation relu" },
+  { "numbers3", 3, nil }, { "numbers3", 3, "sigmoid", "mse" }, { "numbers1", 1, nil }, { "numbers1", 1, "sigmoid", "mse" },
+  { "numbers3", 3, "softmax", nil, "the loss 'categorical' takes a class of each image, but the data set gives 3 numbers of each" },
+  { "numbers3", 3, "softmax", nil, "one-hot rows become class numbers by rows:argmax(2)" },
+  { "numbers3", 3, "sigmoid", nil, "several labels an image are trained with loss = 'mse'" },
+  { "numbers1", 3, "softmax", nil, "gives 1 number of each; class numbers are a list or i32" },
+  { "numbers3", 1, nil, nil, "out gives 1 number an image, but the data set has 3 to predict: the network should end in nn.dense(3)" },
+  { "numbers1", 3, nil, nil, "out gives 3 numbers an image, but the data set has 1 to predict" },
+}
+
+describe("a network's end, its loss and a data set", function()
+  it("go together, or are refused by fit and evaluate in one sentence", function()
+    for _, case in ipairs(cases) do
+      local set, units, activation, loss, words = table.unpack(case, 1, 5)
+      local model, where = network("row", units, activation), ("%s, %d %s, loss %s"):format(set, units, activation, loss)
+      if words then
+        local told = refusals.of(function() model:fit(sets[set], { verbose = false, loss = loss }) end)
+        assert.equal("fit: ", told:sub(1, 5), where)
+        assert.matches(words, told, 1, true)
+        assert.equal("evaluate" .. told:sub(4), refusals.of(function() model:evaluate(sets[set], { loss = loss }) end))
+        assert.equal(0, model.epoch)
+      else
+        model:fit(sets[set], { verbose = false, loss = loss })
+        assert.equal(6, model:evaluate(sets[set]).examples, where)
+      end
+    end
+  end)
+
+  it("are refused where the network gives a map in place of a row", function()
+    for _, activation in ipairs { "softmax", "sigmoid", "linear" } do
+      local told = refusals.of(function() network("map", 3, activation):fit(sets.three, { verbose = false }) end)
+      assert.matches("fit: the network ends in out, which gives 6x6x3 numbers an image, but one row is needed: model:graft{ nn.global_avg_pool(), nn.dense(3, 'softmax') }",
+                     told, 1, true)
+    end
+    assert.matches("out gives 6x6x3 numbers an image, but the data set has 3 to predict", refusals.of(function()
+      network("map", 3, "linear"):fit(sets.numbers3, { verbose = false })
+    end), 1, true)
+  end)
+end)
+
+describe("images that are not what the model takes", function()
+  local model = network("row", 2, "softmax")
+  local calls = {
+    fit = function(m, d) m:fit(d, { verbose = false }) end, evaluate = function(m, d) m:evaluate(d) end, predict = function(m, d) m:predict(d) end,
+    features = function(m, d) m:features(d, "conv") end, plan = function(m, d) m:plan { data = d } end,
+  }
+
+  it("are refused by every function, also where they have as many pixels", function()
+    for name, call in pairs(calls) do
+      for _, size in ipairs { { 4, 16 }, { 16, 4 }, { 2, 32 }, { 9, 8 }, { 8, 9 }, { 1, 1 } } do
+        local data = scion.data.tensors(images, { 1, 2, 1, 2, 1, 2 }, { size = size })
+        assert.equal(("%s: the data set has images of %dx%d, but the model takes 8x8; the option size = 8, where the data set is made, resizes them"):format(
+                       name, size[1], size[2]), refusals.of(function() call(model, data) end))
+      end
+    end
+    for _, name in ipairs { "predict", "features" } do
+      assert.matches("images of 4x16, but the model takes 8x8", refusals.of(function() calls[name](model, images:reshape(6, 4, 16, 3)) end), 1, true)
+    end
+  end)
+
+  it("are refused where channels differ", function()
+    local grey = scion.sequential { nn.input(8, 8, 1), nn.conv2d(2, 3, { name = "conv" }), nn.global_avg_pool(), nn.dense(2, "softmax") }
+    local vectors = scion.sequential { nn.input(192), nn.dense(2, "softmax", { name = "conv" }) }
+    for name, call in pairs(calls) do
+      assert.equal(name .. ": the model takes images of 1 channel, but those of data sets have 3 (red, green, blue): its input should be nn.input(8, 8, 3)",
+                   refusals.of(function() call(grey, sets.two) end))
+      assert.equal(name .. ": the model takes 192 numbers, and no images, which is what data sets hold", refusals.of(function() call(vectors, sets.two) end))
+    end
+  end)
+
+  it("are refused batch by batch where a data set of one's own gives them", function()
+    local function own(batch, labels)
+      return { size = { 8, 8 }, batch = 4, labels = { "a", "b" }, batches = function()
+        local given = false
+        return function()
+          if given then return nil end
+          given = true
+          return batch, labels, scion.tensor({ 0, 1 }, "i32")
+        end
+      end }
+    end
+    local two = scion.tensor({ 0, 1 }, "i32")
+    model:fit(own(scion.zeros({ 2, 8, 8, 3 }, "u8"), two), { verbose = false })
+    for _, batch in ipairs { scion.zeros({ 2, 4, 16, 3 }, "u8"), scion.zeros({ 2, 8, 8, 3 }, "i32"), scion.zeros({ 2, 192 }, "u8") } do
+      assert.matches("fit: the data set gave a batch that is a tensor", refusals.of(function() model:fit(own(batch, two), { verbose = false }) end), 1, true)
+      assert.matches("predict: the data set gave a batch that is", refusals.of(function() model:predict(own(batch, two)) end), 1, true)
+    end
+    for _, labels in ipairs { scion.zeros(2), scion.zeros({ 3 }, "i32"), false } do
+      assert.matches("fit: the data set gave", refusals.of(function() model:fit(own(scion.zeros({ 2, 8, 8, 3 }, "u8"), labels or nil), { verbose = false }) end), 1, true)
+    end
+  end)
+
+  it("are one tensor NxHxWx3, and a single image is told how it becomes one", function()
+    assert.matches("predict: images are a u8 tensor NxHxWx3, not a tensor (u8 8x8x3): one image is images:reshape(1, 8, 8, 3)",
+                   refusals.of(function() model:predict(scion.zeros({ 8, 8, 3 }, "u8")) end), 1, true)
+    assert.matches("images:to 'u8'", refusals.of(function() model:features(scion.zeros { 1, 8, 8, 3 }, "conv") end), 1, true)
+  end)
+
+  it("give no more classes than there are, and none where there are none", function()
+    assert.equal("predict: top is 3, but the model tells 2 classes", refusals.of(function() model:predict(images, { top = 3 }) end))
+    assert.equal(2, #model:predict(images, { top = 2 })[1].top)
+    assert.matches("ends in neither softmax nor sigmoid", refusals.of(function() network("row", 2):predict(images, { top = 1 }) end), 1, true)
+  end)
+end)

@@ -1,10 +1,14 @@
 --- Saved models: one safetensors file, whose metadata holds a format version, the architecture, labels, preprocessing and history
---- as JSON. Nothing in it is executed: a layer is rebuilt by looking its kind up among the files of nn/.
+--- as JSON (plain.lua tells how). Nothing in it is executed: a layer is rebuilt by looking its kind up among the files of nn/.
 local check = require "scion.check"
 local core = require "scion.core"
+local format = require "scion.weights.format"
 local layer = require "scion.layer"
 local model = require "scion.model"
 local nn = require "scion.nn"
+local notice = require "scion.report.notice"
+local plain = require "scion.plain"
+local plan = require "scion.plan"
 local results = require "scion.report.results"
 local array = require "scion.weights.array"
 local safetensors = require "scion.weights.safetensors"
@@ -13,32 +17,133 @@ local saved = {}
 
 local format_version = "1"
 
+-- ---- what stands in the file, and of which kind it has to be ----------------------------------------------------------
+
+local counter = check.whole(0, 1 << 53)
+local any_text = { what = "a string", read = function(value) return type(value) == "string", value end } -- which may be empty
+local draws = check.table_of { seed = { check.whole(), required = true }, stream = { check.whole(), required = true } }
+
+local described_layer = { kind = { check.text, required = true }, name = { check.text, required = true }, options = { check.table, required = true },
+                          inputs = { any_text, "" }, origin = { check.table }, frozen = { check.boolean, false }, draws = { draws } }
+
+local described_model = { name = { any_text, "" }, variant = { check.one_of("keras", "torchvision") }, output = { check.text, required = true },
+                          layers = { check.list(check.table), required = true } }
+
+local measured = { what = "a number", read = function(value) return type(value) == "number", value end } -- NaN and infinite ones, too
+
+--- What fit puts into an entry; what users add is of any kind.
+local entry_fields = { epoch = counter, loss = measured, accuracy = measured, val_loss = measured, val_accuracy = measured, seconds = measured,
+                       images_per_second = measured, lr = measured }
+
+local past = { epoch = { counter, required = true }, steps = { counter, required = true }, entries = { check.table, {} } }
+
+--- Names of classes: no two alike.
+local distinct = { what = "a list of labels", read = function(value)
+  local ok, labels, complaint = check.list(check.text, nil, "a list of labels").read(value)
+  local seen = {}
+  for _, label in ipairs(ok and labels or {}) do
+    if seen[label] then return false, nil, ("has '%s' twice"):format(label) end
+    seen[label] = true
+  end
+  return ok, labels, complaint
+end }
+
+--- The labels of a model whose output distinguishes that many classes.
+local function labels_kind(m)
+  local activation, outputs = m.output.layer.options.activation, m.output.shape[#m.output.shape]
+  local most = (activation == "softmax" or activation == "sigmoid") and math.max(outputs, 2) or math.huge
+  return { what = distinct.what, read = function(value)
+    local ok, labels, complaint = distinct.read(value)
+    if ok and #labels > most then return false, nil, ("are %d, but the model has %d outputs"):format(#labels, outputs) end
+    return ok, labels, complaint
+  end }
+end
+
+-- ---- saving ---------------------------------------------------------------------------------------------------------
+
+local elsewhere = {
+  h5 = "model:export writes Keras's .h5", hdf5 = "model:export writes Keras's .h5", keras = "model:export writes Keras's .h5",
+  pth = "for PyTorch, model:export writes .safetensors", pt = "for PyTorch, model:export writes .safetensors",
+  th = "for PyTorch, model:export writes .safetensors", onnx = "Scion does not write ONNX; model:export writes .safetensors and .h5",
+  tflite = "Scion does not write TFLite; model:export writes the .h5 that TensorFlow's converter takes by way of Keras",
+}
+
+local function check_ending(path)
+  local ending = path:match "%.(%w+)$"
+  local instead = ending and elsewhere[ending:lower()]
+  if instead then check.raise(("model:save: %s: saved models are .safetensors files, which scion.load reads; %s"):format(path, instead)) end
+end
+
 --- The graph as data: layers in order, each with the names of its inputs.
 local function architecture(m)
   local layers = {}
   for i, node in ipairs(m.order) do
-    local inputs = {}
+    local l, inputs = node.layer, {}
+    if not utf8.len(l.name) then check.raise(("model:save: the name of layer %s is not UTF-8, which files need"):format(check.show(l.name))) end
     for j, input in ipairs(node.inputs) do inputs[j] = input.layer.name end
-    layers[i] = { kind = node.layer.kind, name = node.layer.name, origin = node.layer.origin, options = node.layer.options,
-                  inputs = table.concat(inputs, "\n"), frozen = node.layer.frozen }
+    layers[i] = { kind = l.kind, name = l.name, origin = l.origin, options = l.options, inputs = table.concat(inputs, "\n"), frozen = l.frozen,
+                  draws = l.kind == "dropout" and { seed = l.seed, stream = l.stream } or nil }
   end
   return { name = m.name or "", variant = m.variant, output = m.output.layer.name, layers = layers }
 end
 
---- Writes the file; raises with the path if that fails, and the old file then remains.
+--- The history as far as a file can hold it; `lost` gets the names of the rest.
+local function history(m, lost)
+  local entries = {}
+  for i, entry in ipairs(type(m.history) == "table" and m.history or {}) do
+    local where = ("history[%d]"):format(i)
+    local written = plain.write(entry, where, lost)
+    if type(entry) ~= "table" then
+      lost[#lost + 1] = where
+      written = {}
+    end
+    for key, kind in pairs(entry_fields) do
+      if written[key] ~= nil and not kind.read(entry[key]) then
+        lost[#lost + 1], written[key] = ("%s.%s"):format(where, key), nil
+      end
+    end
+    entries[i] = written
+  end
+  local function count(key)
+    local ok, n = counter.read(m[key])
+    if not ok then lost[#lost + 1] = key end
+    return ok and n or 0
+  end
+  return { epoch = count "epoch", steps = count "steps", entries = entries }
+end
+
+--- The labels, or nothing where a file cannot hold them.
+local function labels(m, lost)
+  local ok, list = labels_kind(m).read(m.labels)
+  for _, label in ipairs(ok and list or {}) do ok = ok and utf8.len(label) ~= nil end
+  if m.labels ~= nil and not ok then lost[#lost + 1] = "labels" end
+  return ok and { labels = list } or nil
+end
+
+--- Writes the file; raises with the path if that fails, and the old file then remains. What users put into history or labels and a
+--- file cannot hold is left out, and a line on standard error says so.
 ---@param m scion.Model
 ---@param path string
 function saved.save(m, path)
-  local tensors = {}
+  check_ending(path)
+  local tensors, lost = {}, {}
   for _, node in ipairs(m.order) do
     for _, p in ipairs(node.layer.parameters) do tensors[#tensors + 1] = { name = node.layer.name .. "/" .. p.name, tensor = p.tensor } end
   end
   local metadata = { format = "scion", version = format_version, architecture = core.json_encode(architecture(m)),
-                     history = core.json_encode { epoch = m.epoch, steps = m.steps, entries = m.history } }
-  if m.labels then metadata.labels = core.json_encode { labels = m.labels } end
+                     history = core.json_encode(history(m, lost)) }
+  local names = labels(m, lost)
+  metadata.labels = names and core.json_encode(names)
   local ok, message = safetensors.write(path, tensors, metadata)
   if not ok then check.raise(message) end
+  if #lost > 0 then
+    table.sort(lost)
+    local shown = table.concat(lost, ", ", 1, math.min(#lost, 8)) .. (#lost > 8 and (" and %d more"):format(#lost - 8) or "")
+    notice.once(("%s: left out, as a file cannot hold it or another kind is expected: %s"):format(path, shown))
+  end
 end
+
+-- ---- loading --------------------------------------------------------------------------------------------------------
 
 --- A part of the metadata, decoded; raises with the path.
 local function part(metadata, key, path)
@@ -49,50 +154,105 @@ local function part(metadata, key, path)
   return value
 end
 
+--- What was raised while a file was read, for users: a message of Lua's own, or one with a place in the code, was not meant for them.
+local function reason(raised)
+  local message = tostring(raised)
+  local own = message:find "%.lua:%d+: " or message:find "^attempt to " or message:find "^bad argument "
+  return own and "what the file describes makes no sense" or message
+end
+
 local function rebuild_layer(description, nodes)
   local kind, name = description.kind, description.name
-  if type(kind) ~= "string" or not kind:find("^[a-z][a-z0-9_]*$") or type(name) ~= "string" or type(description.options) ~= "table" then
-    check.raise("a layer is not described by kind, name and options")
-  end
+  if not kind:find "^[a-z][a-z0-9_]*$" then check.raise(("scion.nn has no layer %s"):format(check.show(kind))) end
+  if nodes[name] then check.raise(("two layers are named %s"):format(check.show(name))) end
   local given = { name = name, origin = description.origin }
   for key, value in pairs(description.options) do given[key] = value end
-  local made = nn[kind](given)
+  local known, constructor = check.try(function() return nn[kind] end)
+  if not known or not check.callable.read(constructor) then check.raise(("scion.nn has no layer %s"):format(check.show(kind))) end
+  local made = constructor(given)
   if kind ~= "input" then
     local inputs = {}
-    for input in tostring(description.inputs):gmatch("[^\n]+") do
-      inputs[#inputs + 1] = nodes[input] or check.raise(("%s: its input '%s' is not described before it"):format(name, input))
+    for input in description.inputs:gmatch "[^\n]+" do
+      inputs[#inputs + 1] = nodes[input] or check.raise(("its input %s is not described before it"):format(check.show(input)))
     end
     made = made(inputs)
   end
-  made.layer.frozen = description.frozen == true
+  if made.layer.kind ~= kind then check.raise(("%s is no kind of layer"):format(check.show(kind))) end -- but a block of several
+  made.layer.frozen = description.frozen
+  if kind == "dropout" and description.draws then made.layer.seed, made.layer.stream = description.draws.seed, description.draws.stream end
   nodes[name] = made
 end
 
-local function rebuild(description)
-  local nodes = {}
-  for _, l in ipairs(description.layers or {}) do rebuild_layer(l, nodes) end
+--- The model, which can predict: what an inference needs is worked out, without its kernels.
+local function rebuild(given)
+  local description, nodes = check.options("the model", given, described_model), {}
+  for i, l in ipairs(description.layers) do
+    local title = type(l.name) == "string" and "layer " .. check.show(l.name) or ("layer %d"):format(i)
+    local read = check.options(title, l, described_layer)
+    local ok, message = check.try(rebuild_layer, read, nodes)
+    if not ok then check.raise(("%s: %s"):format(title, reason(message))) end
+  end
   local output = nodes[description.output] or check.raise("the output layer is not described")
   local made = model.new { output = output, name = description.name ~= "" and description.name or nil }
   made.variant = description.variant
+  plan.operations(made.order, made.output)
   return made
 end
 
---- Reads a file that model:save wrote. Raises with the path on a missing or damaged file.
+--- The history's entries; raises without the path.
+local function read_entries(entries)
+  local list = check.argument("the history", "entries", entries, check.list(check.table))
+  for i, entry in ipairs(list) do
+    list[i] = plain.read(entry)
+    for key, kind in pairs(entry_fields) do
+      if list[i][key] ~= nil then check.argument(("the history's entry %d"):format(i), key, list[i][key], kind) end
+    end
+  end
+  return list
+end
+
+local function read_history(m, given)
+  local read = check.options("the history", given, past)
+  m.epoch, m.steps, m.history = read.epoch, read.steps, results.history(read_entries(read.entries))
+end
+
+--- Calls f, which reads what stands in a file; raises its message with the path.
+local function of_file(path, what, f, ...)
+  local ok, result = check.try(f, ...)
+  if not ok then check.raise(("%s: %s: %s"):format(path, what, reason(result))) end
+  return result
+end
+
+local names = { hdf5 = "weights of Keras (HDF5)", zip = "weights in an archive (.keras or .pth)", pickle = "weights of PyTorch (.pth)",
+                safetensors = "weights without a model (safetensors)" }
+
+local function refuse_weights(path, kind)
+  check.raise(("%s: these are %s, not a model saved by Scion; give the file to scion.models.*{ weights = %s } or scion.weights.load(model, %s)"):format(
+    path, names[kind], check.show(path), check.show(path)))
+end
+
+--- Reads a file that model:save wrote. Raises with the path on a missing or damaged file, and on one whose model could not be used: its
+--- layers' options, labels and history have to be of their kinds, and an inference has to be possible.
 ---@param path string
 ---@return scion.Model
 function saved.load(path)
+  path = check.argument("scion.load", "its argument", path, check.path)
+  local kind = format.of(path)
+  if kind ~= "safetensors" then refuse_weights(path, kind) end
   local metadata, message = safetensors.metadata(path)
   if not metadata then check.raise(message) end
-  if metadata.format ~= "scion" then check.raise(path .. ": not a model saved by Scion; give weights files to scion.models.*{ weights = }") end
+  if metadata.format ~= "scion" then refuse_weights(path, kind) end
   if metadata.version ~= format_version then
     check.raise(("%s: format version %s is not known to this version of Scion, which reads %s"):format(path, tostring(metadata.version), format_version))
   end
-  local description, history = part(metadata, "architecture", path), part(metadata, "history", path)
-  local ok, m = check.try(layer.without_initial_values, function() return rebuild(description) end, array.allowance(path))
-  if not ok then check.raise(("%s: the architecture cannot be rebuilt: %s"):format(path, tostring(m))) end
+  local description, history_of = part(metadata, "architecture", path), part(metadata, "history", path)
+  local function build() return rebuild(description) end
+  local m = of_file(path, "the architecture cannot be rebuilt", layer.without_initial_values, build, array.allowance(path))
   require("scion.weights").load(m, path)
-  m.labels = metadata.labels and part(metadata, "labels", path).labels or nil
-  m.epoch, m.steps, m.history = history.epoch, history.steps, results.history(history.entries or {})
+  of_file(path, "the history cannot be used", read_history, m, history_of)
+  if metadata.labels then
+    m.labels = of_file(path, "the labels cannot be used", check.argument, "the model", "labels", part(metadata, "labels", path).labels, labels_kind(m))
+  end
   return m
 end
 

@@ -1,9 +1,11 @@
 -- Files that want far more memory than they have bytes: each is read in a process of its own, and what that and the HDF5 library's took at
 -- their peaks is measured. Twice the file's size and 64 MB have to do.
 local safetensors = require "scion.weights.safetensors"
+local core = require "scion.core"
 local scion = require "scion"
 local weights = require "scion.weights"
 local support = dofile "spec/files/support.lua"
+local messages = dofile "spec/support/messages.lua"
 
 local fixtures = "spec/fixtures/weights/"
 
@@ -80,16 +82,16 @@ describe("A hostile file", function()
   -- Each way to read it takes no more than it may; returns the messages.
   local function bounded(bytes, ...)
     support.spit(path, bytes)
-    local messages = {}
+    local sentences = {}
     for i, how in ipairs { ... } do
       local output, status = support.shell(support.lua(reader:format(path, how)))
       local own, child, message = output:match "measured (%d+) (%d+) (.*)\n"
       assert(status == 0 and own, output)
       local most = 2 * #bytes + (64 << 20)
       if not sanitized then assert.is_true((own + child) * 1024 <= most, ("%s: %d + %d kB, %s"):format(how, own, child, message)) end
-      messages[i] = message
+      sentences[i] = messages.split(message)
     end
-    return table.unpack(messages)
+    return table.unpack(sentences)
   end
 
   local function refused(bytes, expected, ...)
@@ -154,6 +156,7 @@ describe("A hostile file", function()
     refused(archive_of { ["x/data.pkl"] = { packed = "", bytes = 0xfffffffe, method = 8 } }, "would inflate to more than twice its size and 32 MB", "load")
     refused(archive_of({ a = { packed = "" } }, 100000), "a zip archive whose directory is too long", "load")
     refused(archive_of { ["x/data.pkl"] = { packed = deflated("}", 40000), bytes = 1, method = 8 } }, "it is longer than the archive says", "load")
+    refused(archive_of { ["a/data.pkl"] = { packed = "." }, ["b/data.pkl"] = { packed = "." } }, "it holds several files data.pkl", "load")
     refused(archive_of { ["model.weights.h5"] = { packed = deflated("}", 40000), bytes = 1 + 258 * 40000, method = 8 } }, "CRC error", "load")
   end)
 
@@ -183,14 +186,59 @@ describe("A hostile file", function()
     refused(support.slurp(fixtures .. "names.keras"), "what is read would take more than twice the file's size, at the attribute layer_names", "load")
   end)
 
+  it("takes time by its bytes, not by what it claims", function()
+    local nn, model = scion.nn, scion.sequential { scion.nn.input(8, 9, 3), scion.nn.conv2d(6, { 3, 2 }) }
+    local function quick(expected, load, ...)
+      local began = os.clock()
+      local ok, message = pcall(load, ...)
+      assert.is_false(ok)
+      assert.matches(expected, message, 1, true)
+      assert.is_true(os.clock() - began < 5, ("%s: %.1f s"):format(message, os.clock() - began)) -- half a second, unless a sanitizer looks
+    end
+    -- one storage listed, one layer and one weight named, any number of times
+    support.spit(path, head .. "\x80\2" .. storage .. ".\x80\2](X\1\0\0\0" .. "0q\1" .. ("h\1"):rep(100000) .. "e." .. ("\0"):rep(8 * 100001))
+    quick("storage '0' is stored twice", weights.load, model, path)
+    quick("layer_names lists 'a' twice", weights.load, model, fixtures .. "twice.h5")
+    -- names without number
+    local parts = {}
+    for i = 1, 8000 do parts[i] = ('"n%d":{"dtype":"F32","shape":[8],"data_offsets":[%d,%d]}'):format(i, 32 * i - 32, 32 * i) end
+    support.spit(path, support.pack("{" .. table.concat(parts, ",") .. "}", ("\0"):rep(8000 * 32)))
+    for _, strict in ipairs { true, false } do quick("conv2d_1.weight", weights.load, model, path, { strict = strict }) end
+    quick("not a model saved by Scion", scion.load, path)
+    -- saved models: chains, sums of everything, and a layer with any number of inputs
+    local function saved(layers, output)
+      local input = { kind = "input", name = "i", options = { shape = { 8, 8, 3 } } }
+      table.insert(layers, 1, input)
+      assert(safetensors.write(path, { x = core.new { 2 } }, { format = "scion", version = "1", history = core.json_encode { epoch = 0, steps = 0 },
+        architecture = core.json_encode { layers = layers, output = output } }))
+      return path
+    end
+    local chain_of, sums, wide, names = {}, {}, {}, {}
+    for i = 1, 3500 do
+      chain_of[i] = { kind = "activation", name = "l" .. i, options = { activation = "relu" }, inputs = i == 1 and "i" or "l" .. i - 1 }
+      sums[i] = { kind = "add", name = "l" .. i, options = nn.add().options, inputs = i < 3 and "i\ni" or ("l%d\nl%d"):format(i - 1, i - 2) }
+      wide[i], names[i] = { kind = "activation", name = "l" .. i, options = { activation = "relu" }, inputs = "i" }, "l" .. i
+    end
+    wide[3501] = { kind = "add", name = "sum", options = nn.add().options, inputs = table.concat(names, "\n") }
+    quick("x is not among the model's weights", scion.load, saved(chain_of, "l3500"))
+    quick("x is not among the model's weights", scion.load, saved(sums, "l3500"))
+    quick("x is not among the model's weights", scion.load, saved(wide, "sum"))
+    quick("x is not among the model's weights", scion.load, saved({ { kind = "add", name = "a", options = nn.add().options, inputs = ("i\n"):rep(100000) } }, "a"))
+    local double = {}
+    for i = 1, 3000 do
+      double[i] = { kind = "concatenate", name = "l" .. i, options = nn.concatenate().options, inputs = i == 1 and "i\ni" or ("l%d\nl%d"):format(i - 1, i - 1) }
+    end
+    quick("is too large", scion.load, saved(double, "l3000"))
+  end)
+
   it("that was cut off at any kilobyte is refused", function()
     local model = scion.sequential { scion.nn.input(8, 9, 3), scion.nn.conv2d(6, { 3, 2 }) }
     model:save(path)
     for _, name in ipairs { path, fixtures .. "nested.h5", fixtures .. "small.weights.h5", fixtures .. "torch_legacy.pth", fixtures .. "torchvision.pth" } do
       local whole = support.slurp(name)
       for length = 0, #whole - 1, 1024 do
-        local ok, message = pcall(weights.load, model, support.spit(folder .. "/cut", whole:sub(1, length)))
-        assert.is_false(ok)
+        support.spit(folder .. "/cut", whole:sub(1, length))
+        local message = messages.refusal(function() weights.load(model, folder .. "/cut") end)
         assert.equal(folder .. "/cut: ", message:sub(1, #folder + 6))
       end
     end

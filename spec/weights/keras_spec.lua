@@ -63,7 +63,7 @@ describe("scion.weights.keras", function()
       local layers, i = model(7), 0
       local versions = {}
       each_tensor(layers, function(tensor) versions[tensor] = tensor:version() end)
-      assert.is_truthy(keras.load(support.fixtures .. name, layers))
+      assert.is_truthy(keras.load(support.fixtures .. name, layers, true))
       each_tensor(layers, function(tensor)
         i = i + 1
         assert.equal(support.bytes(expected[order[i]]), support.bytes(tensor))
@@ -79,7 +79,7 @@ describe("scion.weights.keras", function()
       change(layers)
       local versions = {}
       each_tensor(layers, function(tensor) versions[tensor] = tensor:version() end)
-      local done, message = keras.load(FIXTURE, layers)
+      local done, message = keras.load(FIXTURE, layers, true)
       assert.is_nil(done)
       assert.equal(FIXTURE .. ": " .. expected, message)
       each_tensor(layers, function(tensor)
@@ -126,7 +126,7 @@ describe("scion.weights.keras", function()
     for path, pattern in pairs {
       ["none.h5"] = "No such file", [text] = "not an HDF5 file", [support.fixtures .. "hostile.h5"] = "an attribute layer_names",
     } do
-      for _, call in ipairs { keras.read, function(file) return keras.load(file, model(0)) end } do
+      for _, call in ipairs { keras.read, function(file) return keras.load(file, model(0), true) end } do
         local done, message = call(path)
         assert.is_nil(done)
         assert.equal(path .. ": ", message:sub(1, #path + 2))
@@ -193,7 +193,7 @@ describe("scion.weights.keras", function()
         by_name[name or ""] = weights
       end
       assert.equal(312, #layers) -- the first line is a heading
-      assert.is_truthy(keras.load(path, layers))
+      assert.is_truthy(keras.load(path, layers, true))
       -- sums by numpy, of the file's conv2d_1, conv2d_94, batch_normalization_94's moving_variance, and conv2d_82, which is zeros
       local function sum(name, i)
         local bytes, total, place = support.bytes(by_name[name][i].tensor), 0, 1

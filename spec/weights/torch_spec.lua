@@ -52,6 +52,22 @@ describe("scion.weights.torch", function()
     end
   end)
 
+  it("finds a checkpoint's state dict although a tensor stands beside it", function()
+    local tensor = dict("K\1\x85", "K\1\x85"):match "^}X\1%z%z%za(.*)s$"
+    local beside = "X\9\0\0\0best_acc1" .. tensor .. "s"
+    for _, wrapper in ipairs { "state_dict", "model_state_dict", "model", "net", "module" } do
+      local wrapped = "X" .. string.pack("<s4", wrapper) .. dict("K\2\x85", "K\1\x85") .. "s"
+      for _, object in ipairs { "}" .. beside .. wrapped, "}" .. wrapped .. beside } do
+        support.spit(path, chain(object))
+        local tensors = assert(torch.read(path))
+        assert.same({ 1.5, -2.0 }, tensors.a:totable())
+        assert.is_nil(tensors.best_acc1)
+      end
+    end
+    support.spit(path, chain("}" .. beside .. "X\5\0\0\0other" .. dict("K\2\x85", "K\1\x85") .. "s")) -- of no name that is known
+    assert.same({ 1 }, assert(torch.read(path)).best_acc1:shape())
+  end)
+
   it("reads the hand-made pickle that the refused ones vary", function()
     support.spit(path, chain(dict("K\2\x85", "K\1\x85")))
     local tensors = assert(torch.read(path))

@@ -82,7 +82,7 @@ local function to_keras(model, path)
   end
 end
 
---- Writes by the path's ending; see model:export.
+--- Writes by the path's ending; see model:export. Raises at a path with another ending.
 ---@param model scion.Model
 ---@param path string
 function export.write(model, path)
@@ -93,7 +93,7 @@ function export.write(model, path)
     notice_variant(model, "keras", path)
     to_keras(model, path)
   else
-    check.raise(("%s: export writes .safetensors (PyTorch) and .h5 (Keras)"):format(path))
+    check.raise(("model:export: %s: files end in .safetensors (for PyTorch) or .h5 (for Keras); model:save writes all of a model for Scion"):format(path))
   end
 end
 

@@ -2,10 +2,10 @@
 --- with torchvision's names.
 local check = require "scion.check"
 local core = require "scion.core"
+local format = require "scion.weights.format"
 local graph = require "scion.graph"
 local identify = require "scion.weights.identify"
 local match = require "scion.weights.match"
-local options = require "scion.options"
 
 local weights = {}
 
@@ -18,9 +18,11 @@ end
 --- Arrays by name: compares, refuses if it must, and reads.
 local function load_arrays(path, arrays, expected, may_be_left, strict)
   local report, matched = match.compare(path, arrays, expected, may_be_left)
-  if strict and not report:complete() then refuse(path, report:problem(), arrays, "torchvision") end
+  local refusal = report:refusal(strict)
+  if refusal then refuse(path, refusal, arrays, "torchvision") end
   local read, message = match.read(matched)
   if not read then check.raise(message) end
+  report:tell()
   return report
 end
 
@@ -47,7 +49,7 @@ local function load_safetensors(path, layers, strict)
 end
 
 local function load_keras(path, layers, strict)
-  local report, message, arrays = require("scion.weights.keras").load(path, layers, { strict = strict })
+  local report, message, arrays = require("scion.weights.keras").load(path, layers, strict)
   if report then return report end
   if arrays then refuse(path, message:sub(#path + 3), arrays, "keras") end
   check.raise(message)
@@ -64,45 +66,44 @@ local function load_archive(path, layers, strict)
   return (keras and load_keras or load_torch)(path, layers, strict)
 end
 
---- What a file is: "hdf5", "zip", "pickle" or "safetensors". A pickle's first bytes could be a header's length, of terabytes.
-local function format_of(path)
-  local head, message = core.read_head(path, 8)
-  if not head then check.raise(message) end
-  if head:sub(1, 4) == "\137HDF" then return "hdf5" end
-  if head:sub(1, 4) == "PK\3\4" then return "zip" end
-  return head:byte() == 0x80 and head:sub(5) ~= "\0\0\0\0" and "pickle" or "safetensors"
-end
-
 --- The variant that a file of model:export was made of.
 local function exported_variant(path)
   local variant = (require("scion.weights.safetensors").metadata(path) or {}).variant
   return (variant == "keras" or variant == "torchvision") and variant or nil
 end
 
---- Whose network a file's weights are for, as its names tell or, where model:export wrote it, its metadata.
+local a_model = check.instance("scion.Model", "a model")
+
+--- Whose network a file's weights are for, as its names tell or, where model:export wrote it, its metadata. Raises with the path when
+--- there is no such file, and where it is none of weights.
 ---@param path string
 ---@return "keras"|"torchvision"|nil publisher nil for Scion's own files, and for those that cannot be read
 function weights.publisher(path)
-  local format = format_of(path)
-  if format == "safetensors" then
+  path = check.argument("scion.weights.publisher", "its argument", path, check.path)
+  local kind = format.of(path)
+  if kind == "safetensors" then
     local first = (require("scion.weights.safetensors").arrays(path) or {})[1]
     return first and not first.name:find("/", 1, true) and (exported_variant(path) or "torchvision") or nil
   end
-  if format == "zip" then return holds_keras(path) and "keras" or "torchvision" end
-  return format == "pickle" and "torchvision" or "keras"
+  if kind == "zip" then return holds_keras(path) and "keras" or "torchvision" end
+  return kind == "pickle" and "torchvision" or "keras"
 end
 
 local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }
 
---- Loads a file into a model's layers. Raises with the path when the file cannot be read, and, unless strict = false, when it does
---- not fit; then no weight has changed. With strict = false what fits is loaded.
+--- Loads a file into a model's layers. Raises with the path when the file cannot be read or is none of weights, and, unless
+--- strict = false, when it does not fit; then no weight has changed. With strict = false what fits is loaded: a line on standard error
+--- says so when that is less than half of the model's weights, and nothing at all raises.
 ---@param model scion.Model
 ---@param path string
----@param given? { strict: boolean? }
+---@param given? { strict: boolean? } true
 ---@return scion.WeightsReport report what was loaded and what was not; tostring gives it as text
 function weights.load(model, path, given)
-  local strict = options.check("weights.load", given, { strict = true }).strict
-  return readers[format_of(path)](path, graph.layers(model.order), strict)
+  local where = "scion.weights.load"
+  check.argument(where, "its first argument", model, a_model)
+  path = check.argument(where, "its second argument", path, check.path)
+  local strict = check.options(where, given, { strict = { check.boolean, true } }).strict
+  return readers[format.of(path)](path, graph.layers(model.order), strict)
 end
 
 return weights

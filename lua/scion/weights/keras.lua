@@ -4,21 +4,17 @@ local check = require "scion.check"
 local array = require "scion.weights.array"
 local core = require "scion.core"
 local keras_layers = require "scion.weights.keras_layers"
-local options = require "scion.options"
+local match = require "scion.weights.match"
+local names = require "scion.weights.names.keras"
 local report = require "scion.weights.report"
 
 local keras = {}
-
-local roles = {
-  kernel = "kernel", depthwise_kernel = "kernel", bias = "bias",
-  gamma = "gamma", beta = "beta", moving_mean = "moving_mean", moving_variance = "moving_variance",
-}
 
 --- The last part of a weight's name: "conv2d_1/kernel_1:0" is a kernel, and a name like "uniform7" only itself. The second
 --- result is the role that the name stands for, if it stands for one.
 local function ending(name)
   local last = name:match "[^/]*$":gsub(":%d+$", "")
-  local role = roles[last] or roles[last:match "^(.-)_%d+$"]
+  local role = names.roles[last] or names.roles[last:match "^(.-)_%d+$"]
   return role or last, role
 end
 
@@ -46,6 +42,7 @@ end
 ---@return scion.KerasLayer[]? layers nil when the file is missing, damaged or in another layout than .h5's
 ---@return string? message names the file
 function keras.read(path)
+  path = check.argument("scion.weights.keras.read", "its argument", path, check.path)
   local file <close>, message = open(path)
   if not file then return nil, message end
   local ok, layers = check.try(keras_layers.read, file, path)
@@ -55,13 +52,15 @@ end
 
 -- ---- comparing ------------------------------------------------------------------------------------------------------
 
+local most_described = 8 -- weights of a layer: no layer of Keras's has more, and a file may list any number
+
 --- "2 weights (kernel 3x3x3x32, bias 32)"
 local function describe(weights)
   local parts = {}
-  for i, weight in ipairs(weights) do
-    parts[i] = ending(weight.name) .. " " .. array.shape_text(weight.shape or weight.tensor:shape())
+  for i = 1, math.min(#weights, most_described) do
+    parts[i] = ending(weights[i].name) .. " " .. array.shape_text(weights[i].shape or weights[i].tensor:shape())
   end
-  return ("%d weight%s (%s)"):format(#parts, #parts == 1 and "" or "s", table.concat(parts, ", "))
+  return ("%d weight%s (%s%s)"):format(#weights, #weights == 1 and "" or "s", table.concat(parts, ", "), #weights > most_described and ", …" or "")
 end
 
 --- Whether a kernel [kh, kw, in, out] lies in Theano's order, [out, in, kh, kw], and not in ours.
@@ -88,68 +87,42 @@ local function misfit(theirs, ours)
   end
 end
 
---- Why the file does not fit the model, or nothing.
-local function first_misfit(theirs, ours)
-  local counts = #theirs == #ours and "" or
-    (" (the file has %d layers with weights, the model %d)"):format(#theirs, #ours)
-  for i = 1, math.min(#theirs, #ours) do
-    local reason = misfit(theirs[i], ours[i])
-    if reason then return reason .. counts end
+--- For each of the file's layers the place of its partner among ours: by Keras's names, if all of them are the model's (with
+--- strict = false: most of the file's), else by order. The second result: whether all names are the model's.
+local function pair_up(theirs, ours, strict)
+  local publisher_name, our_names = require("scion.models.builder").publisher_name, {}
+  for i, layer in ipairs(ours) do our_names[i] = publisher_name(layer, "keras") end
+  local places, known = match.places(theirs, our_names)
+  local all = known == #theirs and known == #ours
+  if not all and (strict or 2 * known <= #theirs) then
+    for i = 1, #theirs do places[i] = ours[i] and i end
   end
-  if #theirs < #ours then return ("has no weights for %s%s"):format(ours[#theirs + 1].name, counts) end
-  if #theirs > #ours then return ("layer '%s' has no counterpart in the model%s"):format(theirs[#ours + 1].name, counts) end
+  return places, all
 end
 
---- Where each of our layers stands, by the name that Keras gives it.
-local function places_by_name(ours)
-  local publisher_name = require("scion.models.builder").publisher_name
-  local places = {}
-  for i, layer in ipairs(ours) do places[publisher_name(layer, "keras")] = i end
-  return places
-end
-
---- The file's layers in our order, if their names are all of the model's and no others; else as they are, and false.
-local function in_our_order(theirs, ours)
-  local by_name, ordered = places_by_name(ours), {}
-  for _, layer in ipairs(theirs) do
-    local place = by_name[layer.name]
-    if not place or ordered[place] then return theirs, false end
-    ordered[place] = layer
-  end
-  if #theirs ~= #ours then return theirs, false end
-  return ordered, true
-end
-
---- Pairs of layers: by Keras's names, if the file's are known to the model, and else by order.
-local function pair_up(theirs, ours)
-  local by_name, known, paired = places_by_name(ours), 0, {}
-  for _, layer in ipairs(theirs) do known = known + (by_name[layer.name] and 1 or 0) end
-  for i, layer in ipairs(theirs) do paired[i] = ours[known * 2 > #theirs and by_name[layer.name] or known * 2 <= #theirs and i or 0] end
-  return paired
-end
-
---- What fits, as a list of pairs, and what does not.
-local function compare_loosely(path, theirs, ours)
-  local found, pairs_that_fit, met = report.new(path), {}, {}
-  local paired = pair_up(theirs, ours)
+--- What fits, as a list of pairs, and what does not. The third result: whether all names are the model's.
+local function compare(path, theirs, ours, strict)
+  local places, all = pair_up(theirs, ours, strict)
+  local total, partner, fitting = 0, {}, {}
+  for _, layer in ipairs(ours) do total = total + #layer.parameters end
+  local found = report.new(path, total, "layers")
   for i, layer in ipairs(theirs) do
-    local mine = paired[i]
-    if not mine then
-      table.insert(found.unexpected, layer.name)
+    if places[i] then partner[places[i]] = layer else table.insert(found.unexpected, layer.name) end
+  end
+  for i, mine in ipairs(ours) do
+    local layer = partner[i]
+    local reason = layer and misfit(layer, mine)
+    if not layer then
+      table.insert(found.missing, mine.name)
+    elseif reason then
+      table.insert(found.misfits, { name = mine.name, file = describe(layer.weights), model = describe(mine.parameters), reason = reason })
     else
-      met[mine] = true
-      if misfit(layer, mine) then
-        table.insert(found.misfits, { name = mine.name, file = describe(layer.weights), model = describe(mine.parameters) })
-      else
-        table.insert(pairs_that_fit, { layer, mine })
-        found.loaded = found.loaded + #layer.weights
-      end
+      table.insert(fitting, { layer, mine })
+      found.loaded = found.loaded + #layer.weights
     end
   end
-  for _, layer in ipairs(ours) do
-    if not met[layer] then table.insert(found.missing, layer.name) end
-  end
-  return found, pairs_that_fit
+  if #theirs ~= #ours then found.counts = (" (the file has %d layers with weights, the model %d)"):format(#theirs, #ours) end
+  return found, fitting, all
 end
 
 -- ---- loading --------------------------------------------------------------------------------------------------------
@@ -179,53 +152,49 @@ local function read_pair(file, theirs, ours, theano)
   end
 end
 
+--- The arrays of a file by their layers' names.
+local function arrays_of(theirs)
+  local arrays = {}
+  for _, layer in ipairs(theirs) do
+    for _, weight in ipairs(layer.weights) do arrays[#arrays + 1] = { name = layer.name, shape = weight.shape } end
+  end
+  return arrays
+end
+
 local function load(file, path, layers, strict)
   local theirs, theano, ambiguous = keras_layers.read(file, path, layers, function(a, b) return not misfit(a, b) end)
-  local ordered, by_name = in_our_order(theirs, layers)
-  theirs = ordered
+  local found, fitting, by_name = compare(path, theirs, layers, strict)
   if ambiguous and not by_name then
     check.raise(path .. ": its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's")
   end
-  local found, pairs_that_fit = compare_loosely(path, theirs, layers)
-  if strict then
-    local reason = first_misfit(theirs, layers)
-    if reason then error({ reason = reason, layers = theirs }, 0) end
-    pairs_that_fit = {}
-    for i, layer in ipairs(theirs) do pairs_that_fit[i] = { layer, layers[i] } end
-    found = report.new(path)
-    for _, layer in ipairs(theirs) do found.loaded = found.loaded + #layer.weights end
-  end
-  for _, pair in ipairs(pairs_that_fit) do read_pair(file, pair[1], pair[2], theano) end
+  local refusal = found:refusal(strict)
+  if refusal then return nil, path .. ": " .. refusal, arrays_of(theirs) end
+  for _, pair in ipairs(fitting) do read_pair(file, pair[1], pair[2], theano) end
+  found:tell()
   return found
 end
 
 --- Reads a file's weights into a model's tensors: by Keras's names, where the file has all of the model's, else the first layer with
---- weights of the file into the first of the model, and so on. All names, numbers and shapes are compared before a tensor changes. Only damage that shows while the numbers
---- themselves are read can leave part of the tensors overwritten. With strict = false what fits is read: by Keras's names where
---- the file's are the model's, else by order.
+--- weights of the file into the first of the model, and so on. All names, numbers and shapes are compared before a tensor changes.
+--- Only damage that shows while the numbers themselves are read can leave part of the tensors overwritten. With strict = false what
+--- fits is read: by Keras's names where most of the file's are the model's, else by order.
 --- Raises when a tensor is not f32 and contiguous.
 ---@param path string
 ---@param layers scion.Layer[] in Keras's order, each with its parameters in Keras's order; those without are passed over
----@param given? { strict: boolean? }
+---@param strict boolean
 ---@return scion.WeightsReport? report
 ---@return string? message names the file and the first layer that does not fit, with both shapes
 ---@return { name: string, shape: integer[] }[]? arrays of the file, by their layers' names, where they do not fit
-function keras.load(path, layers, given)
-  local strict = options.check("keras.load", given, { strict = true }).strict
+function keras.load(path, layers, strict)
   local file <close>, message = open(path)
   if not file then return nil, message end
   local ours = {}
   for _, layer in ipairs(layers) do
     if #layer.parameters > 0 then ours[#ours + 1] = layer end
   end
-  local ok, result = check.try(load, file, path, ours, strict)
-  if ok then return result end
-  if type(result) ~= "table" then return nil, result end
-  local arrays = {}
-  for _, found in ipairs(result.layers) do
-    for _, weight in ipairs(found.weights) do arrays[#arrays + 1] = { name = found.name, shape = weight.shape } end
-  end
-  return nil, path .. ": " .. result.reason, arrays
+  local results = table.pack(check.try(load, file, path, ours, strict))
+  if not results[1] then return nil, results[2] end
+  return table.unpack(results, 2, results.n)
 end
 
 return keras

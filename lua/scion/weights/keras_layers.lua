@@ -3,6 +3,9 @@
 --- too, has a group for each layer, named by its class and counted; the order of different classes is not told. A model may hold
 --- another one as a layer, whose weights then lie below its name.
 local check = require "scion.check"
+local core = require "scion.core"
+local keras_names = require "scion.weights.names.keras"
+
 local keras_layers = {}
 
 ---@class scion.KerasWeight
@@ -77,9 +80,75 @@ local function merge_passes(runs, first_pass)
   return order
 end
 
---- The order of a listed model's layers that fits ours from number `first` on; else that of their first weights.
-local function order_inner(layers, runs, ours, first, fits)
-  if #runs == #layers or #runs > 4 * #ours then return layers end
+--- Where each layer stands in a whole saved model, by its name, as the model's description tells: false for a name that is there
+--- twice.
+local function described_places(file)
+  local text = need(file:has("/", "model_config")) and file:attribute("/", "model_config")
+  local places, count = {}, 0
+  local function visit(described)
+    local config = type(described) == "table" and described.config
+    for _, layer in ipairs(type(config) == "table" and type(config.layers) == "table" and config.layers or {}) do
+      local name = type(layer) == "table" and type(layer.config) == "table" and layer.config.name
+      if type(name) == "string" then
+        count = count + 1
+        places[name] = places[name] == nil and count
+      end
+      visit(layer)
+    end
+  end
+  visit(type(text) == "string" and core.json_decode(text))
+  return places
+end
+
+local function in_described_order(layers, places)
+  local place = {}
+  for _, layer in ipairs(layers) do
+    place[layer] = places[layer.name:match "[^/]*$"]
+    if not place[layer] then return end
+  end
+  local order = table.move(layers, 1, #layers, 1, {})
+  table.sort(order, function(a, b) return place[a] < place[b] end)
+  return order
+end
+
+--- Keras counts the layers of a class as they are made: conv2d, conv2d_1, … Where these numbers fall, layers that were frozen whole
+--- are listed behind the others. The layers such that they rise and fit ours from number `first` on; as they are where there is no
+--- such order. The second result: whether there is more than one.
+local function by_numbers(layers, ours, first, fits)
+  local queues, fall = {}, false
+  for _, layer in ipairs(layers) do
+    local class, number = layer.name:match "^(.-)_(%d+)$"
+    class, number = class or layer.name, math.tointeger(tonumber(number or 0)) or 0
+    local queue = queues[class] or { next = 1 }
+    queues[class] = queue
+    fall = fall or (queue[1] ~= nil and number < queue[#queue].number)
+    queue[#queue + 1] = { layer = layer, number = number }
+  end
+  if not fall or not fits then return layers end
+  for _, queue in pairs(queues) do table.sort(queue, function(a, b) return a.number < b.number end) end
+  local order = {}
+  for i = 1, #layers do
+    local mine, fitting = ours[first + i - 1], nil
+    for _, queue in pairs(queues) do
+      local head = queue[queue.next]
+      if head and mine and fits(head.layer, mine) then
+        if fitting then return layers, true end
+        fitting = queue
+      end
+    end
+    if not fitting then return layers end
+    order[i], fitting.next = fitting[fitting.next].layer, fitting.next + 1
+  end
+  return order
+end
+
+--- The order of a listed model's layers: the described one, else the one that fits ours from number `first` on, else that of their
+--- first weights. The second result: whether there are others that fit as well.
+local function order_inner(layers, runs, places, ours, first, fits)
+  local described = in_described_order(layers, places)
+  if described then return described end
+  if #runs == #layers then return by_numbers(layers, ours, first, fits) end
+  if #runs > 4 * #ours then return layers end
   for first_pass = 0, #runs do
     local order, all = merge_passes(runs, first_pass), true
     for i, layer in ipairs(order) do all = all and ours[first + i - 1] and fits(layer, ours[first + i - 1]) end
@@ -88,28 +157,36 @@ local function order_inner(layers, runs, ours, first, fits)
   return layers
 end
 
+--- Raises where a list names something twice: a short file could have one layer read any number of times.
+local function check_distinct(path, names, what)
+  local seen = {}
+  for _, name in ipairs(names) do
+    if seen[name] then check.raise(("%s: %s lists '%s' twice"):format(path, what, name)) end
+    seen[name] = true
+  end
+end
+
 local function listed_layers(file, path, root, names, ours, fits)
-  local layers = {}
+  local layers, places, ambiguous = {}, described_places(file), false
+  check_distinct(path, names, "layer_names")
   for _, name in ipairs(names) do
     local group = (root == "/" and "" or root) .. "/" .. name
     local weights = names_at(file, group, "weight_names")
     if not weights then check.raise(("%s: layer '%s' has no attribute weight_names"):format(path, name)) end
+    check_distinct(path, weights, ("weight_names of layer '%s'"):format(name))
     for i, weight in ipairs(weights) do weights[i] = weight_at(file, weight, group .. "/" .. weight) end
     local inner, runs = inner_layers(weights)
-    inner = inner and order_inner(inner, runs, ours or {}, #layers + 1, fits) or { { name = name, weights = weights } }
-    if #weights > 0 then table.move(inner, 1, #inner, #layers + 1, layers) end
+    local more
+    if inner then inner, more = order_inner(inner, runs, places, ours or {}, #layers + 1, fits) end
+    ambiguous = ambiguous or more or false
+    if #weights > 0 then table.move(inner or { { name = name, weights = weights } }, 1, inner and #inner or 1, #layers + 1, layers) end
   end
-  return layers
+  return layers, ambiguous
 end
 
 -- ---- by groups of classes -------------------------------------------------------------------------------------------
 
-local classes = { conv2d = "conv2d", depthwise_conv2d = "depthwise_conv2d", separable_conv2d = "separable_conv2d", dense = "dense",
-                  batch_norm = "batch_normalization", normalization = "normalization" }
-local class_names = { "batch_normalization", "conv2d", "dense", "depthwise_conv2d", "normalization", "separable_conv2d" }
-local model_classes = { "functional", "sequential" }
-
-local most_steps = 100000 -- of a search
+local most_steps = 20000 -- of a search
 
 --- A model of the file: `taken` counts what of each class has found its place.
 local function new_model(file, group, parent)
@@ -148,10 +225,10 @@ end
 local function take(model, class, by) model.taken[class] = (model.taken[class] or 0) + by end
 
 local function exhausted(model)
-  for _, class in ipairs(class_names) do
+  for _, class in ipairs(keras_names.class_names) do
     if next_layer(model, class) then return false end
   end
-  for _, class in ipairs(model_classes) do
+  for _, class in ipairs(keras_names.model_classes) do
     if next_model(model, class) then return false end
   end
   return true
@@ -169,7 +246,7 @@ local function search(root, ours, fits)
   local function place(i, model)
     steps = steps + 1
     if steps > most_steps then return false end
-    for _, class in ipairs(model_classes) do
+    for _, class in ipairs(keras_names.model_classes) do
       local inner = next_model(model, class)
       if inner then
         take(model, class, 1)
@@ -177,7 +254,7 @@ local function search(root, ours, fits)
         take(model, class, -1)
       end
     end
-    local class = ours[i] and (classes[ours[i].kind] or ours[i].kind)
+    local class = ours[i] and (keras_names.classes[ours[i].kind] or ours[i].kind)
     local layer = class and next_layer(model, class)
     if layer and fits(layer, ours[i]) then
       take(model, class, 1)
@@ -195,7 +272,7 @@ end
 
 --- All models of a file, those within another first.
 local function all_models(model, list)
-  for _, class in ipairs(model_classes) do
+  for _, class in ipairs(keras_names.model_classes) do
     while next_model(model, class) do
       local inner = next_model(model, class)
       take(model, class, 1)
@@ -220,9 +297,9 @@ local function any_order(file, group, ours)
     end
   end
   for _, layer in ipairs(ours) do
-    if not add(classes[layer.kind] or layer.kind) then break end
+    if not add(keras_names.classes[layer.kind] or layer.kind) then break end
   end
-  for _, class in ipairs(class_names) do
+  for _, class in ipairs(keras_names.class_names) do
     while add(class) do end
   end
   return layers
@@ -244,7 +321,8 @@ function keras_layers.read(file, path, ours, fits)
     local names = need(file:has(group)) and names_at(file, group, "layer_names")
     if names then
       local backend = need(file:has(group, "backend")) and need(file:attribute(group, "backend"))
-      return listed_layers(file, path, group, names, ours, fits), backend == "theano"
+      local layers, ambiguous = listed_layers(file, path, group, names, ours, fits)
+      return layers, backend == "theano", ambiguous
     end
   end
   for _, group in ipairs { "/layers", "/_layer_checkpoint_dependencies" } do

@@ -23,6 +23,22 @@ local function other_than_implied(weight, a)
   return { name = weight.name, file = tensors and "not " .. value or "unreadable", model = value .. " throughout, without having it" }
 end
 
+--- Where each of their names stands among ours.
+---@param theirs { name: string }[]
+---@param ours string[]
+---@return (integer?)[] places nil where it does not; a name that stands twice among theirs has a place once
+---@return integer known how many have one
+function match.places(theirs, ours)
+  local by_name, places, known = {}, {}, 0
+  for i, name in ipairs(ours) do by_name[name] = i end
+  for i, their in ipairs(theirs) do
+    places[i] = by_name[their.name]
+    by_name[their.name] = nil
+    known = known + (places[i] and 1 or 0)
+  end
+  return places, known
+end
+
 --- Compares the names and shapes of a file's arrays with a model's weights.
 ---@param path string
 ---@param arrays scion.Array[]
@@ -32,29 +48,33 @@ end
 ---@return scion.WeightsReport
 ---@return scion.MatchedWeight[] matched
 function match.compare(path, arrays, expected, may_be_left)
-  local found, parts, by_name, matched = report.new(path), {}, {}, {}
-  for _, a in ipairs(arrays) do by_name[a.name] = a end
-  for _, weight in ipairs(expected) do
-    local a = by_name[weight.name]
-    by_name[weight.name], parts[weight.name:match "^[^.]*"] = nil, true
+  local names, parts, found, matched, total = {}, {}, {}, {}, 0
+  for i, weight in ipairs(expected) do
+    names[i], parts[weight.name:match "^[^.]*"], total = weight.name, true, total + (weight.implied and 0 or 1)
+  end
+  local result, places = report.new(path, total, "arrays"), match.places(arrays, names)
+  for i, a in ipairs(arrays) do
+    if places[i] then
+      found[places[i]] = a
+    else
+      table.insert(may_be_left and may_be_left(a.name, parts) and result.unused or result.unexpected, a.name)
+    end
+  end
+  for i, weight in ipairs(expected) do
+    local a = found[i]
     local theirs, ours = a and array.shape_text(a.shape), array.shape_text(weight.shape)
     if not a then
-      if not weight.implied then table.insert(found.missing, weight.name) end
+      if not weight.implied then table.insert(result.missing, weight.name) end
     elseif theirs ~= ours then
-      table.insert(found.misfits, { name = weight.name, file = theirs, model = ours })
+      table.insert(result.misfits, { name = weight.name, file = theirs, model = ours })
     elseif weight.implied then
-      found.misfits[#found.misfits + 1] = other_than_implied(weight, a)
+      result.misfits[#result.misfits + 1] = other_than_implied(weight, a)
     else
       table.insert(matched, { weight = weight, array = a })
     end
   end
-  for _, a in ipairs(arrays) do
-    if by_name[a.name] == a then
-      table.insert(may_be_left and may_be_left(a.name, parts) and found.unused or found.unexpected, a.name)
-    end
-  end
-  found.loaded = #matched
-  return found, matched
+  result.loaded = #matched
+  return result, matched
 end
 
 local function strides_of(pair)

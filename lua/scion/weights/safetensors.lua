@@ -1,15 +1,20 @@
 --- Whole safetensors files at once. For single tensors see core.safetensors_open.
+local check = require "scion.check"
 local array = require "scion.weights.array"
 local core = require "scion.core"
 
 local safetensors = {}
+
+local function open(name, path)
+  return core.safetensors_open(check.argument("scion.weights.safetensors." .. name, "its argument", path, check.path))
+end
 
 --- Reads every tensor of a file.
 ---@param path string
 ---@return table<string, scion.Tensor>? tensors by name; nil when the file cannot be read or breaks a rule of the format
 ---@return table<string, string>|string metadata the file's pairs of strings, or a message that names the file
 function safetensors.read(path)
-  local file <close>, message = core.safetensors_open(path)
+  local file <close>, message = open("read", path)
   if not file then return nil, message end
   local tensors, metadata = file:header()
   for name in pairs(tensors) do
@@ -28,7 +33,10 @@ end
 ---@return true? written
 ---@return string? message names the file
 function safetensors.write(path, tensors, metadata)
-  return core.safetensors_write(path, tensors, metadata)
+  path = check.argument("scion.weights.safetensors.write", "the file to write", path, check.path)
+  local ok, written, message = check.try(core.safetensors_write, path, tensors, metadata)
+  if not ok then check.raise("scion.weights.safetensors.write: " .. (written:match "%((.*)%)$" or written)) end
+  return written, message
 end
 
 --- The pairs of strings of a file alone.
@@ -36,7 +44,7 @@ end
 ---@return table<string, string>? metadata
 ---@return string? message names the file
 function safetensors.metadata(path)
-  local file <close>, message = core.safetensors_open(path)
+  local file <close>, message = open("metadata", path)
   if not file then return nil, message end
   local _, metadata = file:header()
   return metadata
@@ -47,7 +55,7 @@ end
 ---@return scion.Array[]? arrays by name
 ---@return string? message names the file
 function safetensors.arrays(path)
-  local file <close>, message = core.safetensors_open(path)
+  local file <close>, message = open("arrays", path)
   if not file then return nil, message end
   local list = {}
   for name, entry in pairs(file:header()) do

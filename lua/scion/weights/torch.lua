@@ -99,13 +99,15 @@ end
 
 local wrappers = { state_dict = 1, model_state_dict = 2, model = 3, net = 4, module = 5 }
 
---- The state dict itself, or the one in a checkpoint beside epochs and an optimizer's state.
+local in_itself, in_others = 6, 7 -- ranks behind those
+
+--- The state dict itself, or the one in a checkpoint beside epochs, an optimizer's state and an accuracy, which may be a tensor.
 local function find_tensors(value)
   local found = tensors_in(value)
-  if #found > 0 or type(value) ~= "table" or value.type ~= "dict" then return found end
-  local best, known = math.huge, {} -- a dict may be there any number of times
+  if type(value) ~= "table" or value.type ~= "dict" then return found end
+  local best, known = #found > 0 and in_itself or math.huge, {} -- a dict may be there any number of times
   for i, key in ipairs(value.keys or {}) do
-    local rank = wrappers[key] or 6
+    local rank = wrappers[key] or in_others
     local inner = known[value[i]] or tensors_in(value[i])
     known[value[i]] = inner
     if #inner > 0 and rank < best then found, best = inner, rank end
@@ -157,7 +159,11 @@ local function bytes_at(path, place, count) return string_of(path, core.read_byt
 
 local function read_archive(path, archive)
   local entries, root = archive:entries(), nil
-  for name in pairs(entries) do root = name:match "^(.*)data%.pkl$" or root end
+  for name in pairs(entries) do
+    local found = name:match "^(.*)data%.pkl$"
+    if found and root then check.raise "it holds several files data.pkl: not written by torch.save" end
+    root = found or root
+  end
   if not root then check.raise("a zip archive without data.pkl: not written by torch.save") end
   local function whole(name) return string_of(path, archive:read(name, 0, entries[name].bytes)) end
   local order, description = root .. "byteorder", root .. "data.pkl"
@@ -189,6 +195,7 @@ local function read_chain(path, text, size)
   local places, place = {}, position - 1
   for _, key in ipairs(type(keys) == "table" and keys or {}) do
     local element = element_sizes[key] or check.raise("it stores what the pickle does not mention")
+    if places[key] then check.raise(("storage '%s' is stored twice"):format(key)) end
     if place > size - 8 then check.raise("truncated: a storage is missing") end
     local count = string.unpack("<i8", bytes_at(path, place, 8))
     if count < 0 or count > (size - place - 8) // element then check.raise(("truncated: storage '%s' goes on after the file's end"):format(key)) end
@@ -228,6 +235,7 @@ local closable = { __close = function(arrays) if arrays.archive then arrays.arch
 ---damaged, or holds anything but tensors and plain containers
 ---@return string? message names the file, and what was refused
 function torch.arrays(path)
+  path = check.argument("scion.weights.torch", "its argument", path, check.path)
   local ok, arrays = check.try(list, path)
   if ok then return setmetatable(arrays, closable) end
   return nil, path .. ": " .. tostring(arrays)

@@ -2,14 +2,9 @@
 --- numbers lie, and the same backwards for export.
 local array = require "scion.weights.array"
 local core = require "scion.core"
+local names = require "scion.weights.names.torchvision"
 
 local torchvision = {}
-
---- What PyTorch calls a layer's weights. A separable convolution is two layers there, and statistics of the input are buffers.
-local suffixes = { kernel = "weight", bias = "bias", gamma = "weight", beta = "bias", moving_mean = "running_mean", moving_variance = "running_var",
-                   depthwise_kernel = "depthwise.weight", pointwise_kernel = "pointwise.weight" }
-
-local optional = { fc = true, classifier = true, head = true, heads = true, pre_logits = true, AuxLogits = true, aux1 = true, aux2 = true }
 
 --- Kinds of layers that leave every number of a vector in its place.
 local in_place = { activation = true, batch_norm = true, dropout = true }
@@ -61,8 +56,8 @@ function torchvision.expected(layers)
   for _, layer in ipairs(layers) do
     local title = publisher_name(layer, "torchvision")
     for _, p in ipairs(layer.parameters) do
-      local l, suffix = layout(layer, p), suffixes[p.name] or p.name
-      if layer.kind == "separable_conv2d" and suffix == "bias" then suffix = "pointwise.bias" end
+      local l, suffix = layout(layer, p), names.weights[p.name] or p.name
+      if layer.kind == "separable_conv2d" and suffix == "bias" then suffix = names.separable_bias end
       list[#list + 1] = { name = title .. "." .. suffix, shape = l.shape, axes = l.axes, tensor = p.tensor:reshape(l.view) }
     end
     add_implied(list, layer, title)
@@ -76,7 +71,7 @@ end
 ---@return boolean
 function torchvision.may_be_left(name, parts)
   local part = name:match "^[^.]*"
-  return name:find "%.num_batches_tracked$" ~= nil or (optional[part] == true and not parts[part])
+  return name:match "[^.]*$" == names.counter or (names.optional[part] == true and not parts[part])
 end
 
 --- A model's weights as torchvision names and shapes them, copies.

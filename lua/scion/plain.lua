@@ -1,0 +1,82 @@
+--- What users keep, as JSON can hold it: numbers, strings of UTF-8, booleans, and lists and tables of them. JSON has no NaN and no
+--- infinity: these numbers become the strings "NaN", "Infinity" and "-Infinity", and such a string becomes a number again. Results such as
+--- evaluations are kept as the tables that they are.
+local core = require "scion.core"
+
+local plain = {}
+
+local deepest = 20 -- tables within tables
+
+local words = { NaN = 0 / 0, Infinity = math.huge, ["-Infinity"] = -math.huge }
+
+local function word_for(number)
+  if number ~= number then return "NaN" end
+  return number == math.huge and "Infinity" or number == -math.huge and "-Infinity" or nil
+end
+
+local function is_key(key) return type(key) == "string" and utf8.len(key) ~= nil and not key:find("\0", 1, true) end
+
+--- Whether all keys are 1 .. n.
+local function is_list(value)
+  local n = 0
+  for key in next, value do
+    if math.type(key) ~= "integer" or key < 1 or key > #value then return false end
+    n = n + 1
+  end
+  return n > 0 and n == #value
+end
+
+local write
+
+--- Elements of a list that cannot be written become null, so that the others keep their places. `within`: the tables around this one.
+local function write_table(value, where, lost, within)
+  local meta, copy = getmetatable(value), {}
+  local is_object = meta ~= nil and (type(meta) ~= "table" or meta.__index ~= nil) -- others only print as more than a table
+  if within[value] or #within >= deepest or is_object then
+    lost[#lost + 1] = where
+    return nil
+  end
+  within[#within + 1], within[value] = value, true
+  local listed = is_list(value)
+  for key, v in next, value do
+    if listed then
+      local written = write(v, ("%s[%d]"):format(where, key), lost, within)
+      copy[key] = written == nil and core.null or written
+    elseif is_key(key) then
+      copy[key] = write(v, where .. "." .. key, lost, within)
+    else
+      lost[#lost + 1] = ("%s[%s]"):format(where, tostring(key))
+    end
+  end
+  within[#within], within[value] = nil, nil
+  return meta == core.json_array and setmetatable(copy, meta) or copy
+end
+
+function write(value, where, lost, within)
+  local kind = type(value)
+  if kind == "boolean" or (kind == "string" and utf8.len(value)) then return value end
+  if kind == "number" then return math.type(value) == "float" and word_for(value) or value end
+  if kind == "table" then return write_table(value, where, lost, within) end
+  if value ~= core.null then lost[#lost + 1] = where end
+end
+
+--- A copy that core.json_encode takes.
+---@param value any
+---@param where string its name, for `lost`: "history[3].note"
+---@param lost string[] to which the names of what JSON cannot hold are added; it is left out
+---@return any
+function plain.write(value, where, lost) return write(value, where, lost, {}) end
+
+--- What plain.write was given, from what core.json_decode gave.
+---@param value any
+---@return any
+function plain.read(value)
+  if type(value) == "string" then return words[value] or value end
+  if value == core.null then return nil end
+  if type(value) ~= "table" then return value end
+  local copy = {}
+  for key, v in next, value do copy[key] = plain.read(v) end
+  return copy
+end
+
+return plain

@@ -1,0 +1,53 @@
+--- Which of the formats that are read a file is. What it is instead is told by its first bytes: see foreign.lua.
+local check = require "scion.check"
+local core = require "scion.core"
+local foreign = require "scion.weights.foreign"
+local lfs = require "lfs"
+
+local format = {}
+
+local longest_magic = 512 -- bytes: a tar archive tells itself after 257
+
+local function refuse(path, what, remedy) check.raise(("%s: this is %s, not a file of weights; %s"):format(path, what, remedy)) end
+
+local kinds_of_file = { ["named pipe"] = "a named pipe", ["char device"] = "a device", ["block device"] = "a device", socket = "a socket" }
+
+--- Raises unless there is a regular file: opening a pipe would wait for its writer.
+local function check_mode(path)
+  local mode = lfs.attributes(path, "mode")
+  if mode == "directory" and lfs.attributes(path .. "/saved_model.pb", "mode") then
+    refuse(path, "the folder of a TensorFlow SavedModel", foreign.in_keras)
+  elseif mode == "directory" then
+    refuse(path, "a folder", "give one of the files in it")
+  elseif kinds_of_file[mode] then
+    refuse(path, kinds_of_file[mode], "copy what comes out of it to a file")
+  end
+end
+
+--- Raises where the bytes or the name are those of something that is no file of weights.
+local function check_foreign(path, head)
+  if head == "" then refuse(path, "an empty file", "download or copy it again") end
+  local low = head:gsub("^\239\187\191", ""):lower() -- without the mark that Windows puts before UTF-8
+  for _, known in ipairs(foreign.files) do
+    if (not known.starts or low:find(known.starts)) and (not known.ends or path:find(known.ends)) then refuse(path, known.what, known.remedy) end
+  end
+end
+
+--- What a file is. A header of safetensors begins with its length, of which only the lower half is ever used, and with "{".
+--- Raises with the path where there is no regular file, and where it is something that people take for a file of weights.
+---@param path string
+---@return "hdf5"|"zip"|"pickle"|"safetensors" format
+function format.of(path)
+  check_mode(path)
+  local head, message = core.read_head(path, longest_magic)
+  if not head then check.raise(message) end
+  if head:sub(1, 4) == "\137HDF" then return "hdf5" end
+  if head:sub(1, 4) == "PK\3\4" then return "zip" end
+  if head:sub(5, 9) == "\0\0\0\0{" then return "safetensors" end
+  if head:byte() == 0x80 and head:sub(5, 8) ~= "\0\0\0\0" then return "pickle" end
+  check_foreign(path, head)
+  if head:sub(5, 8) == "\0\0\0\0" then return "safetensors" end
+  check.raise(path .. ": not a file of weights that is known; Scion reads Keras's .h5 and .keras, PyTorch's .pth, and safetensors")
+end
+
+return format

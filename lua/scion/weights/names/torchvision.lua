@@ -1,0 +1,10 @@
+--- Torchvision's names: a layer's own or its origin's, and behind it that of the weight.
+return {
+  weights = { kernel = "weight", bias = "bias", gamma = "weight", beta = "bias", moving_mean = "running_mean", moving_variance = "running_var",
+              depthwise_kernel = "depthwise.weight", pointwise_kernel = "pointwise.weight" },
+  separable_bias = "pointwise.bias", -- a separable convolution is two layers there
+
+  -- first names of parts that a model may be built without
+  optional = { fc = true, classifier = true, head = true, heads = true, pre_logits = true, AuxLogits = true, aux1 = true, aux2 = true },
+  counter = "num_batches_tracked", -- of a batch norm, which nobody needs
+}

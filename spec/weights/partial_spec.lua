@@ -1,0 +1,103 @@
+-- strict = false: what is loaded is told by counts, little of it on standard error, and nothing at all is refused.
+local core = require "scion.core"
+local messages = dofile "spec/support/messages.lua"
+local safetensors = require "scion.weights.safetensors"
+local scion = require "scion"
+local support = dofile "spec/files/support.lua"
+local weights = require "scion.weights"
+local nn = scion.nn
+
+-- Ten convolutions, each of one weight.
+local function network(name)
+  local layers = { nn.input(8, 8, 3) }
+  for i = 1, 10 do layers[i + 1] = nn.conv2d(3, 1, { bias = false, name = (name or "features/") .. i }) end
+  return scion.sequential(layers)
+end
+
+describe("strict = false", function()
+  local folder
+  setup(function() folder = support.folder() end)
+  teardown(support.done)
+
+  -- A state dict with the names of n of the ten, each behind a prefix.
+  local function state_dict(n, prefix, size, another)
+    local tensors = {}
+    for i = 1, n do tensors[i] = { name = ("%sfeatures.%d.weight"):format(prefix or "", i), tensor = core.new { 3, size or 3, 1, 1 } } end
+    tensors[#tensors + 1] = another and { name = another, tensor = core.new { 1 } } or nil
+    local path = ("%s/%d%s%d.safetensors"):format(folder, n, (prefix or ""):gsub("%c", "c"), size or 3)
+    assert(safetensors.write(path, tensors))
+    return path
+  end
+
+  -- What a process of its own writes to standard error while it loads, and prints.
+  local function told(path, name)
+    local output, status = support.shell(support.lua(([[
+      local scion, nn = require "scion", require "scion.nn"
+      local layers = { nn.input(8, 8, 3) }
+      for i = 1, 10 do layers[i + 1] = nn.conv2d(3, 1, { bias = false, name = %q .. i }) end
+      local model = scion.sequential(layers)
+      for _ = 1, 2 do print("loaded", scion.weights.load(model, %q, { strict = false }).loaded) end]]):format(name or "features/", path)))
+    assert.equal(0, status, output)
+    return (output:gsub("loaded\t%d+\n", ""))
+  end
+
+  it("keeps counts as data", function()
+    local report = weights.load(network(), state_dict(7), { strict = false })
+    assert.same({ 7, 10, { "features.8.weight", "features.9.weight", "features.10.weight" }, {}, {} },
+                { report.loaded, report.total, report.missing, report.unexpected, report.misfits })
+    assert.matches("7 of 10 weights loaded\n  missing    3: features.8.weight, features.9.weight, features.10.weight", tostring(report), 1, true)
+    assert.matches("a report of loaded weights has no field 'lost'", messages.refusal(function() local x = report.lost return x end), 1, true)
+  end)
+
+  it("says once that less than half was loaded, and what to do", function()
+    assert.equal("", told(state_dict(10)))
+    assert.equal("", told(state_dict(5)))
+    local path = state_dict(4)
+    assert.equal(path .. ": only 4 of the model's 10 weights were loaded, the others are as they were (features.5.weight is missing); " ..
+      "names with a prefix are to be renamed in the file, other shapes need the model that the file was made of. print(report) lists them\n", told(path))
+  end)
+
+  it("refuses to load nothing, and shows the names of both", function()
+    local function numbers(model)
+      local list = {}
+      for i, row in ipairs(model:layers()) do list[i] = row.weights.kernel and row.weights.kernel:bytes() or "" end
+      return list
+    end
+    local function nothing(path, expected)
+      local model = network()
+      local before = numbers(model)
+      local text = messages.refusal(function() weights.load(model, path, { strict = false }) end)
+      local begins = path .. ": nothing can be loaded even with strict = false: none of the model's 10 weights is in the file (" .. expected .. ")"
+      assert.equal(begins, text:sub(1, #begins))
+      assert.same(before, numbers(model))
+    end
+    nothing(state_dict(10, "_orig_mod."), "the file has '_orig_mod.features.1.weight', the model looks for 'features.1.weight'")
+    nothing(state_dict(10, "", 4), "features.1.weight is 3x4x1x1, but the model expects 3x3x1x1")
+    nothing(state_dict(3, "fc."), "features.1.weight is missing")
+    nothing("spec/fixtures/weights/small.keras", "layer 'conv2d' has kernel 3x2x3x6, but features/1 expects 1x1x3x3 " ..
+      "(the file has 5 layers with weights, the model 10)")
+  end)
+
+  it("says so of Keras's files, too", function()
+    local path, half = folder .. "/ten.h5", folder .. "/two.h5"
+    network():export(path)
+    scion.sequential { nn.input(8, 8, 3), nn.conv2d(3, 1, { bias = false }), nn.conv2d(3, 1, { bias = false }), nn.conv2d(4, 1) }:export(half)
+    assert.equal("", told(path))
+    assert.matches("two.h5: only 2 of the model's 10 weights were loaded, the others are as they were (layer 'conv2d_3' has ", told(half), 1, true)
+  end)
+
+  it("is no matter where a model has no weights", function()
+    local path = state_dict(1)
+    assert.equal(0, weights.load(scion.sequential { nn.input(8, 8, 3), nn.flatten() }, path, { strict = false }).loaded)
+  end)
+
+  it("writes no control characters of names in files", function()
+    local path = state_dict(4, nil, nil, "\27[31m\nred")
+    assert.matches("(the file has '\\x1b[31m\\nred', the model looks for 'features.5.weight')", told(path), 1, true)
+    local report = weights.load(network(), state_dict(6, nil, nil, "\27[31m\nred"), { strict = false })
+    assert.same({ "\27[31m\nred" }, report.unexpected)
+    assert.matches("unexpected 1: \\x1b[31m\\nred", tostring(report), 1, true)
+    local text = messages.refusal(function() weights.load(network(), state_dict(10, nil, nil, "\27[31mred")) end)
+    assert.matches("\\x1b[31mred is not among the model's weights", text, 1, true)
+  end)
+end)

@@ -38,6 +38,8 @@ describe("scion.check", function()
     assert.equal("f: x is true or false, not 0", wrong(0, check.boolean))
     assert.equal("f: x is 'avg' or 'max', not 'avgg' (did you mean 'avg'?)", wrong("avgg", check.one_of("avg", "max")))
     assert.equal("f: x is a path, not a\\x01b", (wrong("a\1b\0", check.path):gsub("'", ""):gsub("\\x00", "")))
+    assert.equal("f: x is 'avg' or 'max' or false, not 'avgg' (did you mean 'avg'?)", wrong("avgg", check.either(check.one_of("avg", "max"), check.only(false))))
+    assert.equal("f: x is a path or nil, not 3", wrong(3, check.optional(check.path)))
     assert.equal("f: x is a list of two, but element 2 is 'b'", wrong({ 1, "b" }, check.list(check.whole(), 2, "a list of two")))
     assert.equal("f: x is a list, each a whole number, but element 2 is missing", wrong({ 1, nil, 3 }, check.list(check.whole())))
     assert.equal("f: x: unknown option 'varients' (did you mean 'variants'?)",
@@ -92,6 +94,35 @@ describe("scion.class", function()
     local seen = {}
     for key, value in pairs(n) do seen[key] = value end
     assert.same({ frozen = false, name = "x" }, seen)
+  end)
+
+  it("tells a method that is called with a dot, and keeps what is the library's out of what it suggests", function()
+    local caller = class.define { name = "scion.Caller", title = "a caller", call = "caller", methods = { go = function(self, n) return self, n end },
+                                  internal = { going = function() return 1 end, constant = 7 } }
+    local c = caller.new {}
+    assert.same({ c, 3 }, { c:go(3) })
+    assert.same({ 1, 7 }, { c.going(), c.constant })
+    assert.matches("caller:go is called with a colon on a caller: caller:go(…); it was called on 3", message_of(c.go, 3), 1, true)
+    assert.matches("it was called on a thing", message_of(c.go, thing.new {}), 1, true)
+    assert.matches("did you mean 'go'?", message_of(function() return c.goo end), 1, true)
+    assert.matches("a caller has no field 'goin': it has go", message_of(function() return c.goin end), 1, true)
+  end)
+
+  it("keeps a module's names as they are", function()
+    local found = 0
+    local module = class.names("m", { f = print }, { list = function() return { "late" } end, find = function(name)
+      found = found + 1
+      return name == "late" and 5 or nil
+    end })
+    assert.equal(print, module.f)
+    assert.same({ 5, 5, 1 }, { module.late, module.late, found })
+    assert.matches("m has no 'lat': did you mean 'late'?", message_of(function() return module.lat end), 1, true)
+    assert.matches("m: 'f' cannot be set; it is called", message_of(function() module.f = 3 end), 1, true)
+    assert.matches("m: 'g' cannot be set", message_of(function() module.g = 3 end), 1, true)
+    assert.matches("m has no 3", message_of(function() return module[3] end), 1, true)
+    local seen = {}
+    for name, value in pairs(module) do seen[name] = value end
+    assert.same({ f = print, late = 5 }, seen)
   end)
 
   it("knows its own", function()

@@ -80,6 +80,14 @@ describe("a model", function()
     assert.matches("upto", message, 1, true)
   end)
 
+  it("may be as deep as memory allows", function()
+    local node = { inputs = {} }
+    for _ = 1, 200000 do node = { inputs = { node } } end
+    local order = require("scion.graph").order(node)
+    assert.equal(200001, #order)
+    assert.equal(node, order[#order])
+  end)
+
   it("shares its layers with what is grafted onto it, and with its parts", function()
     local base = network()
     local model = base:graft { nn.global_avg_pool(), nn.dense(2, "softmax", { name = "head" }) }

@@ -8,15 +8,21 @@ local graph = {}
 ---@param output scion.Node
 ---@return scion.Node[]
 function graph.order(output)
-  local met, finished, count = {}, {}, 0
-  local function visit(node)
-    if met[node] then return end
-    count = count + 1
-    met[node] = count
-    for _, input in ipairs(node.inputs) do visit(input) end
-    finished[#finished + 1] = node
+  local met, finished, count = { [output] = 1 }, {}, 1
+  local path, visited = { output }, { 0 } -- from the output down to a node; how many inputs of each were visited
+  while #path > 0 do
+    local node, n = path[#path], visited[#path] + 1
+    local input = node.inputs[n]
+    visited[#path] = n
+    if not input then
+      finished[#finished + 1] = node
+      path[#path], visited[#path] = nil, nil
+    elseif not met[input] then
+      count = count + 1
+      met[input] = count
+      path[#path + 1], visited[#visited + 1] = input, 0
+    end
   end
-  visit(output)
   local depth = {}
   for i = #finished, 1, -1 do
     local node = finished[i]

@@ -81,16 +81,17 @@ end
 ---@param path string
 ---@return scion.Model
 function saved.load(path)
-  local metadata, message = safetensors.metadata(path)
-  if not metadata then check.raise(message) end
+  local arrays <close>, message = safetensors.arrays(path) -- one open file: another process may replace it by the next save meanwhile
+  if not arrays then check.raise(message) end
+  local metadata = arrays.metadata
   if metadata.format ~= "scion" then check.raise(path .. ": not a model saved by Scion; give weights files to scion.models.*{ weights = }") end
   if metadata.version ~= format_version then
     check.raise(("%s: format version %s is not known to this version of Scion, which reads %s"):format(path, tostring(metadata.version), format_version))
   end
   local description, history = part(metadata, "architecture", path), part(metadata, "history", path)
-  local ok, m = check.try(layer.without_initial_values, function() return rebuild(description) end, array.allowance(path))
+  local ok, m = check.try(layer.without_initial_values, function() return rebuild(description) end, array.allowance_of(arrays.bytes))
   if not ok then check.raise(("%s: the architecture cannot be rebuilt: %s"):format(path, tostring(m))) end
-  require("scion.weights").load(m, path)
+  require("scion.weights").load_saved(m, path, arrays)
   m.labels = metadata.labels and part(metadata, "labels", path).labels or nil
   m.epoch, m.steps, m.history = history.epoch, history.steps, results.history(history.entries or {})
   return m

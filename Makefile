@@ -1,4 +1,4 @@
-# make            the two modules, into lua/
+# make            the module and its program for HDF5, into build/
 # make deps       what they need, from the system's packages
 # make demo       a network pretrained on drawn images and grafted onto others; DATA=dir WEIGHTS=file: the Inception V3 recipe
 # make repl       Lua's prompt with scion in it
@@ -47,9 +47,9 @@ SAY = $(if $(V),,@echo '  $(1) $@' && )
 COMPILE = $(CC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) -MMD -MP
 
 # ---- objects: *_simd.c once for each instruction set, everything else once
-PLAIN   = $(filter-out %_simd.c csrc/files/hdf5%,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/program/*.c csrc/image/*.c csrc/files/*.c))
+PLAIN   = $(filter-out %_simd.c,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/program/*.c csrc/image/*.c csrc/files/*.c))
 SIMD    = $(wildcard csrc/*/*_simd.c)
-BINDING = $(filter-out csrc/binding/hdf5.c,$(wildcard csrc/binding/*.c))
+BINDING = $(wildcard csrc/binding/*.c)
 ISAS    = portable $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
 FLAGS_portable =
 FLAGS_avx2     = -mavx2 -mfma -mf16c -DSCION_SIMD_AVX2
@@ -57,19 +57,21 @@ FLAGS_avx512   = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mf16c 
 
 CORE    = $(PLAIN:%.c=$(BUILD)/%.o) $(foreach isa,$(ISAS),$(SIMD:%.c=$(BUILD)/%.$(isa).o))
 ALL     = $(CORE) $(BINDING:%.c=$(BUILD)/%.o)
-MODULES = $(BUILD)/scion/core.so $(if $(wildcard csrc/binding/hdf5.c),$(BUILD)/scion/hdf5.so)
+MODULES = $(BUILD)/scion/core.so
+# the program that calls the HDF5 library for the module, which starts it from its own folder
+HDF5_PROCESS = $(BUILD)/scion/hdf5_process
 
-all: $(MODULES)
+all: $(MODULES) $(HDF5_PROCESS)
 
 $(BUILD)/scion/core.so: $(ALL)
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(SANITIZER) $(LDFLAGS_MODULE) -o $@ $(ALL) $(LDFLAGS) $(LIBRARIES)
 
 HDF5 = $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-serial)
-HDF5_SOURCES = $(wildcard csrc/files/hdf5*.c) csrc/binding/hdf5.c
-$(BUILD)/scion/hdf5.so: $(HDF5_SOURCES) csrc/files/hdf5.h csrc/files/read_file.h csrc/scion.h csrc/program/program.h csrc/binding/binding.h
+HDF5_SOURCES = $(wildcard csrc/files/hdf5/*.c)
+$(HDF5_PROCESS): $(HDF5_SOURCES) $(wildcard csrc/files/hdf5/*.h) csrc/files/read_file.h csrc/scion.h
 	@mkdir -p $(@D)
-	$(call SAY,LINK)$(COMPILE) $(call PKG,cflags,$(HDF5)) $(LDFLAGS_MODULE) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
+	$(call SAY,LINK)$(COMPILE) $(call PKG,cflags,$(HDF5)) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
 
 define simd_rule
 $(BUILD)/%.$(1).o: %.c
@@ -151,7 +153,7 @@ install: all
 	cd lua && find scion -name '*.lua' | while read -r file; do \
 	  mkdir -p "$(DESTDIR)$(LUADIR)/$${file%/*}" && cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
 	mkdir -p "$(DESTDIR)$(LIBDIR)/scion"
-	cp $(MODULES) "$(DESTDIR)$(LIBDIR)/scion/"
+	cp $(MODULES) $(HDF5_PROCESS) "$(DESTDIR)$(LIBDIR)/scion/"
 
 # ---- running this tree from anywhere
 HERE = $(CURDIR)

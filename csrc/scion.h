@@ -30,7 +30,8 @@ typedef enum {
   SCION_OK = 0,
   SCION_MISUSE,    /* an argument is wrong: shapes that do not fit, an unknown option */
   SCION_NO_MEMORY, /* an allocation failed */
-  SCION_WORLD      /* the world is at fault: a missing file, a broken image, a full disk */
+  SCION_WORLD,     /* the world is at fault: a missing file, a broken image, a full disk */
+  SCION_SYSTEM     /* the machine is at its limits, whatever the file is like: too many open files, a failing disk */
 } scion_status;
 
 /* The sentence that belongs to the last failure in this thread. Valid until the next failure. */
@@ -479,11 +480,12 @@ scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
                                double beta2, double epsilon, int64_t step, double decay);
 
-/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, elements.c, hdf5*.c) */
+/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, elements.c, zip.c; HDF5 has a header of its own, files/hdf5.h) */
 
 /* A file that appears whole or not at all: it is written under a temporary name in the same folder and takes its own name,
  * in place of an older file, only when every byte has reached the disk. Links are followed, an older file's permissions
- * kept; what is no regular file, or may not be written, is refused. */
+ * kept; what is no regular file, or may not be written, is refused. A full disk and a limit on the size of files (ulimit -f) are
+ * SCION_WORLD, and leave the older file. Temporary files that killed processes left of the same name are removed. */
 typedef struct {
   int descriptor; /* -1: closed */
   char *path, *temporary;
@@ -491,7 +493,8 @@ typedef struct {
 
 scion_status scion_new_file_open(scion_new_file *file, const char *path);
 scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t bytes);
-/* fsync, rename, fsync of the folder. The file is closed afterwards; upon failure the older one is as it was. */
+/* fsync, rename, fsync of the folder. The file is closed afterwards; upon failure the older one is as it was. Who wrote it by other
+ * means, in another process too, by the temporary name, gets the same. */
 scion_status scion_new_file_commit(scion_new_file *file);
 void scion_new_file_discard(scion_new_file *file); /* closes and removes what is not committed; idempotent */
 
@@ -519,6 +522,10 @@ void scion_safetensors_close(scion_safetensors *file); /* NULL is fine */
 /* Tensor and pair of metadata number i, in the file's order; false when there are no more. */
 bool scion_safetensors_entry_at(const scion_safetensors *file, size_t i, scion_safetensors_entry *entry);
 bool scion_safetensors_metadata_at(const scion_safetensors *file, size_t i, scion_metadata *pair);
+uint64_t scion_safetensors_size(const scion_safetensors *file); /* bytes of the whole file when it was opened */
+/* Fills a contiguous u8 tensor with the bytes of the file from `offset` on: of the file that was opened, also where another one has
+ * taken its name since. */
+scion_status scion_safetensors_bytes(const scion_safetensors *file, uint64_t offset, scion_tensor *t);
 /* A new tensor of the file's shape: F32, F16 and F64 as f32, BF16 as bf16, U8 as u8, I32 as i32; others are refused. */
 scion_status scion_safetensors_read(scion_safetensors *file, const char *name, scion_tensor *t);
 /* The same into a contiguous tensor of that shape, which is f32 or has the dtype above. A failure while reading may leave
@@ -566,57 +573,6 @@ bool scion_zip_entry_at(const scion_zip *archive, size_t i, scion_zip_entry *ent
 scion_status scion_zip_read(scion_zip *archive, const char *name, uint64_t offset, scion_tensor *t);
 /* Writes an entry to an open file, for libraries that read no archives. */
 scion_status scion_zip_copy(scion_zip *archive, const char *name, int descriptor);
-
-/* HDF5, for reading alone, and as little of it as weights need: groups by hard links, datasets of floating-point numbers that
- * lie within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings. A module of its own
- * that shares no code with the core: messages lie in the file itself. libhdf5 trusts a file's own tables, so that a damaged or forged
- * one can crash it, keep it busy or exhaust the memory: it runs in a process of its own, forked when a file is opened, with limits
- * on its memory (twice the file's size and 64 MB, beside what it starts with) and time; whatever becomes of it is an error here. */
-typedef struct {
-  int socket;      /* to the process, -1: closed */
-  int64_t process;
-  int descriptor;  /* what it reads, or -1: the file at the path */
-  int64_t id;      /* the library's, in that process */
-  uint64_t allowance; /* bytes that may be read; in that process, that still may */
-  void *shared;       /* memory of so many bytes, with that process: what it has read */
-  char *path;
-  char message[1024]; /* of the last call that failed */
-  char *text;         /* the last attribute: `count` strings, each ended by a zero */
-  size_t count;
-  bool is_list; /* false: the attribute was one string, no array */
-} scion_hdf5;
-
-/* `descriptor`: an open file that is read instead, and whose limits and messages are those of `path`, where it comes from; or -1. */
-scion_status scion_hdf5_open(scion_hdf5 *file, const char *path, int descriptor);
-void scion_hdf5_close(scion_hdf5 *file); /* idempotent */
-/* *found = whether there is an object at that path, or with attribute, whether it has that attribute. */
-scion_status scion_hdf5_has(scion_hdf5 *file, const char *path, const char *attribute, bool *found);
-/* Reads an attribute into text, count, is_list. One without elements is an empty list, whatever its type. */
-scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char *name);
-/* *dims and shape of a dataset that scion_hdf5_read_into can read. */
-scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]);
-/* Reads a dataset, converted from its precision, into a contiguous f32 tensor of the same shape. A failure while reading may
- * leave part of it overwritten; a refusal changes nothing. What is read of one file may take twice its size and 64 MB. */
-scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t);
-/* *ids = how many files, groups, datasets, types and attributes are open, for tests. */
-scion_status scion_hdf5_open_ids(scion_hdf5 *file, int64_t *ids);
-
-typedef struct {
-  const char *path; /* groups on the way are made */
-  const scion_tensor *tensor; /* contiguous f32 */
-} scion_hdf5_dataset;
-
-typedef struct {
-  const char *path, *name; /* of the object and its attribute */
-  const char *text;        /* `count` strings of `width` bytes, padded with zeros; one where it is no list */
-  size_t count, width;
-  bool is_list;
-} scion_hdf5_text;
-
-/* Writes a file, here and not elsewhere: n datasets, then m attributes of strings. Of a failure `message` tells, and a part of the
- * file may be left. */
-scion_status scion_hdf5_write(const char *path, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts, size_t m,
-                              char *message, size_t size);
 
 /* ---------------------------------------------------------------- hashes and kept rows (files/hash.c, files/row_file.c)
  * What a cache is made of. XXH3 (xxHash): fast, and no protection against forgers. */
@@ -757,8 +713,9 @@ int64_t scion_loader_count(const scion_loader *loader); /* images it knows of */
 /* Begins a pass over order[0 .. n-1], indices of images (NULL: 0 .. n-1), in batches of `batch`, the last one smaller. A pass
  * under way is abandoned. */
 scion_status scion_loader_start(scion_loader *loader, const int32_t *order, int64_t n, int64_t batch, uint32_t epoch);
-/* The next batch, in order: *images = u8 [n,H,W,3] and *indices = i32 [n], new tensors of the caller's. Images that cannot be
- * had are left out (n may be 0). At the end of the pass both are left empty (storage NULL). */
+/* The next batch, in order: *images = u8 [n,H,W,3] and *indices = i32 [n], new tensors of the caller's. Images that are missing or
+ * damaged are left out (n may be 0). One that could not be read for another reason (SCION_SYSTEM, SCION_NO_MEMORY) is a failure of
+ * the call: no batch is taken, and the pass cannot go on. At the end of the pass both are left empty (storage NULL). */
 scion_status scion_loader_next(scion_loader *loader, scion_tensor *images, scion_tensor *indices);
 /* The i-th image that was left out of the last batch: its index and why; NULL behind the last. Valid until the next call. */
 const char *scion_loader_failure(const scion_loader *loader, int64_t i, int32_t *index);

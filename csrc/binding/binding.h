@@ -23,6 +23,7 @@ void scion_open_program(lua_State *L);
 void scion_open_system(lua_State *L);
 void scion_open_json(lua_State *L);
 void scion_open_safetensors(lua_State *L);
+void scion_open_hdf5(lua_State *L);
 void scion_open_zip(lua_State *L);
 void scion_open_elements(lua_State *L);
 void scion_open_lock(lua_State *L);
@@ -38,7 +39,7 @@ void scion_check(lua_State *L, scion_status status);
 /* What a function returns to Lua: its results, which are pushed; where the world got something wrong, nil and the message. Raises the rest. */
 int scion_push_result(lua_State *L, scion_status status, int results);
 
-/* ---- classes: userdata that hold a resource. Inline, since the module scion.hdf5 has them too and links nothing of the core's. */
+/* ---- classes: userdata that hold a resource */
 
 /* Makes the metatable of a class: close, which must do nothing the second time, frees what an object holds, and is both __gc and
  * __close; methods are what object:name() finds, or NULL. */

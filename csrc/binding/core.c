@@ -8,7 +8,7 @@ void scion_check(lua_State *L, scion_status status) {
 }
 
 int scion_push_result(lua_State *L, scion_status status, int results) {
-  if (status != SCION_WORLD) {
+  if (status != SCION_WORLD && status != SCION_SYSTEM) {
     scion_check(L, status);
     return results;
   }
@@ -43,6 +43,7 @@ int luaopen_scion_core(lua_State *L) {
   scion_open_system(L);
   scion_open_json(L);
   scion_open_safetensors(L);
+  scion_open_hdf5(L);
   scion_open_zip(L);
   scion_open_elements(L);
   scion_open_lock(L);

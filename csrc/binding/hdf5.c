@@ -1,6 +1,6 @@
-/* require "scion.hdf5": the userdata of an HDF5 file open for reading. A module of its own beside scion.core, whose tensors it
- * fills: of the core it knows the struct, not the code. */
+/* The userdata of an HDF5 file open for reading, and core.hdf5_open and core.hdf5_write. */
 #include "binding.h"
+#include "files/hdf5.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,29 +11,18 @@
 
 static scion_hdf5 *check_open(lua_State *L) {
   scion_hdf5 *file = luaL_checkudata(L, 1, HDF5);
-  if (file->socket < 0) luaL_error(L, "the HDF5 file was closed");
+  if (!file->path) luaL_error(L, "the HDF5 file was closed");
   return file;
 }
 
-/* What the world got wrong is nil and a message; the rest raises. */
-static int result(lua_State *L, const scion_hdf5 *file, scion_status status, int results) {
-  if (status == SCION_OK) return results;
-  if (status != SCION_WORLD) return luaL_error(L, "%s", file->message);
-  lua_pushnil(L);
-  lua_pushstring(L, file->message);
-  return 2;
-}
-
-/* hdf5.open(path) -> file, or nil and a message. hdf5.open(path, file) reads an open file of Lua's io, which was taken out of the one at
+/* core.hdf5_open(path) -> file, or nil and a message. core.hdf5_open(path, file) reads an open file of Lua's io, which was taken out of the one at
  * that path: its limits and messages are that one's. */
-static int module_open(lua_State *L) {
+static int core_hdf5_open(lua_State *L) {
   const char *path = scion_check_text(L, 1);
   const luaL_Stream *stream = lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, LUA_FILEHANDLE);
   luaL_argcheck(L, !stream || stream->closef, 2, "a closed file");
-  scion_hdf5 *file = lua_newuserdatauv(L, sizeof *file, 0);
-  *file = (scion_hdf5){.socket = -1};
-  luaL_setmetatable(L, HDF5);
-  return result(L, file, scion_hdf5_open(file, path, stream ? fileno(stream->f) : -1), 1);
+  scion_hdf5 *file = scion_push_object(L, HDF5, sizeof *file);
+  return scion_push_result(L, scion_hdf5_open(file, path, stream ? fileno(stream->f) : -1), 1);
 }
 
 /* file:close(), as often as you like */
@@ -48,7 +37,7 @@ static int file_open_ids(lua_State *L) {
   int64_t ids = 0;
   scion_status status = scion_hdf5_open_ids(file, &ids);
   lua_pushinteger(L, ids);
-  return result(L, file, status, 1);
+  return scion_push_result(L, status, 1);
 }
 
 /* ---- contents */
@@ -60,7 +49,7 @@ static int file_has(lua_State *L) {
   bool found = false;
   scion_status status = scion_hdf5_has(file, path, attribute, &found);
   lua_pushboolean(L, found);
-  return result(L, file, status, 1);
+  return scion_push_result(L, status, 1);
 }
 
 /* file:attribute(path, name) -> a string or a list of strings, or nil and a message */
@@ -68,7 +57,7 @@ static int file_attribute(lua_State *L) {
   scion_hdf5 *file = check_open(L);
   const char *path = scion_check_text(L, 2), *name = scion_check_text(L, 3);
   scion_status status = scion_hdf5_attribute(file, path, name);
-  if (status != SCION_OK) return result(L, file, status, 1);
+  if (status != SCION_OK) return scion_push_result(L, status, 1);
   const char *text = file->text;
   if (!file->is_list) {
     lua_pushstring(L, text);
@@ -89,7 +78,7 @@ static int file_shape(lua_State *L) {
   int64_t shape[SCION_MAX_DIMS] = {0};
   int dims = 0;
   scion_status status = scion_hdf5_shape(file, scion_check_text(L, 2), &dims, shape);
-  if (status != SCION_OK) return result(L, file, status, 1);
+  if (status != SCION_OK) return scion_push_result(L, status, 1);
   lua_createtable(L, dims, 0);
   for (int i = 0; i < dims; i++) {
     lua_pushinteger(L, shape[i]);
@@ -102,19 +91,30 @@ static int file_shape(lua_State *L) {
 static int file_read_into(lua_State *L) {
   scion_hdf5 *file = check_open(L);
   const char *path = scion_check_text(L, 2);
-  scion_tensor *t = luaL_checkudata(L, 3, SCION_TENSOR);
+  scion_tensor *t = scion_check_tensor(L, 3);
   scion_status status = scion_hdf5_read_into(file, path, t);
-  if (t->storage) t->storage->version++; /* caches of packed weights are stale */
+  scion_touch(t);
   lua_pushboolean(L, 1);
-  return result(L, file, status, 1);
+  return scion_push_result(L, status, 1);
 }
 
 /* ---- writing */
 
-/* The string at t[key] of the table on top of the stack; it stays in the table. */
+/* Pushes element i, a table, of the list at that argument. */
+static void push_element(lua_State *L, int argument, size_t i) {
+  if (lua_rawgeti(L, argument, (lua_Integer)i + 1) != LUA_TTABLE) luaL_argerror(L, argument, "a list of tables expected");
+}
+
+/* Pushes t[key] of the table on top of the stack: what is there itself, so that it stays as long as the table. Returns its type. */
+static int push_field(lua_State *L, const char *key) {
+  lua_pushstring(L, key);
+  return lua_rawget(L, -2);
+}
+
+/* The string at t[key] of the table on top of the stack. */
 static const char *text_field(lua_State *L, int argument, const char *key) {
   size_t length;
-  if (lua_getfield(L, -1, key) != LUA_TSTRING) luaL_argerror(L, argument, lua_pushfstring(L, "'%s' is no string", key));
+  if (push_field(L, key) != LUA_TSTRING) luaL_argerror(L, argument, lua_pushfstring(L, "'%s' is no string", key));
   const char *text = lua_tolstring(L, -1, &length);
   luaL_argcheck(L, strlen(text) == length, argument, "a name holds a zero byte");
   lua_pop(L, 1);
@@ -125,13 +125,11 @@ static const char *text_field(lua_State *L, int argument, const char *key) {
 static scion_hdf5_dataset *push_datasets(lua_State *L, size_t n) {
   scion_hdf5_dataset *datasets = lua_newuserdatauv(L, (n + 1) * sizeof *datasets, 0);
   for (size_t i = 0; i < n; i++) {
-    lua_geti(L, 2, (lua_Integer)i + 1);
+    push_element(L, 2, i);
     datasets[i].path = text_field(L, 2, "path");
-    lua_getfield(L, -1, "tensor");
-    const scion_tensor *t = luaL_testudata(L, -1, SCION_TENSOR);
-    int64_t rows = 1;
-    for (int k = 0; t && k + 1 < t->dims; k++) rows *= t->shape[k];
-    luaL_argcheck(L, t && t->data && t->dtype == SCION_F32 && (rows <= 1 || t->row_stride == t->shape[t->dims - 1]), 2, "datasets are contiguous f32 tensors");
+    push_field(L, "tensor");
+    const scion_tensor *t = scion_test_tensor(L, -1);
+    luaL_argcheck(L, t && t->dtype == SCION_F32 && scion_tensor_contiguous(t), 2, "datasets are contiguous f32 tensors");
     datasets[i].tensor = t;
     lua_pop(L, 2);
   }
@@ -141,11 +139,13 @@ static scion_hdf5_dataset *push_datasets(lua_State *L, size_t n) {
 /* The strings of the list or string on top of the stack, side by side in a userdata that takes its place. */
 static void pack_strings(lua_State *L, scion_hdf5_text *t) {
   t->is_list = lua_istable(L, -1);
-  t->count = t->is_list ? lua_rawlen(L, -1) : 1;
+  t->count = t->is_list ? (size_t)scion_check_list(L, -1) : 1;
   t->width = 1;
+  size_t bytes;
   for (int pass = 0; pass < 2; pass++) {
-    char *packed = pass ? lua_newuserdatauv(L, t->count * t->width + 1, 0) : NULL;
-    if (packed) memset(packed, 0, t->count * t->width + 1);
+    if (!scion_multiply_sizes(t->count, t->width, &bytes) || bytes > (size_t)1 << 40) luaL_argerror(L, 3, "the strings are too long");
+    char *packed = pass ? lua_newuserdatauv(L, bytes + 1, 0) : NULL;
+    if (packed) memset(packed, 0, bytes + 1);
     for (size_t i = 0; i < t->count; i++) {
       size_t length;
       if (t->is_list) lua_rawgeti(L, pass ? -2 : -1, (lua_Integer)i + 1);
@@ -163,9 +163,9 @@ static scion_hdf5_text *push_texts(lua_State *L, size_t m) {
   scion_hdf5_text *texts = lua_newuserdatauv(L, (m + 1) * sizeof *texts, 1);
   lua_newtable(L);
   for (size_t i = 0; i < m; i++) {
-    lua_geti(L, 3, (lua_Integer)i + 1);
+    push_element(L, 3, i);
     texts[i] = (scion_hdf5_text){.path = text_field(L, 3, "path"), .name = text_field(L, 3, "name")};
-    lua_getfield(L, -1, "value");
+    push_field(L, "value");
     pack_strings(L, &texts[i]);
     lua_rawseti(L, -4, (lua_Integer)i + 1);
     lua_pop(L, 2);
@@ -174,32 +174,24 @@ static scion_hdf5_text *push_texts(lua_State *L, size_t m) {
   return texts;
 }
 
-/* hdf5.write(path, {{path =, tensor =}, ...}, {{path =, name =, value = text or list of texts}, ...}) -> true, or nil and a message */
-static int module_write(lua_State *L) {
-  char message[1024];
+/* core.hdf5_write(path, {{path =, tensor =}, ...}, {{path =, name =, value = text or list of texts}, ...}) -> true, or nil and a message.
+ * The file appears whole or not at all. */
+static int core_hdf5_write(lua_State *L) {
   const char *path = scion_check_text(L, 1);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);
-  size_t n = lua_rawlen(L, 2), m = lua_rawlen(L, 3);
+  size_t n = (size_t)scion_check_list(L, 2), m = (size_t)scion_check_list(L, 3);
   const scion_hdf5_dataset *datasets = push_datasets(L, n);
   const scion_hdf5_text *texts = push_texts(L, m);
-  scion_status status = scion_hdf5_write(path, datasets, n, texts, m, message, sizeof message);
   lua_pushboolean(L, 1);
-  if (status == SCION_OK) return 1;
-  lua_pushnil(L);
-  lua_pushstring(L, message);
-  return 2;
+  return scion_push_result(L, scion_hdf5_write(path, datasets, n, texts, m), 1);
 }
 
-static const luaL_Reg functions[] = {{"open", module_open}, {"write", module_write}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"hdf5_open", core_hdf5_open}, {"hdf5_write", core_hdf5_write}, {NULL, NULL}};
 static const luaL_Reg methods[] = {{"has", file_has},     {"attribute", file_attribute}, {"shape", file_shape},
                                    {"read_into", file_read_into}, {"open_ids", file_open_ids}, {"close", file_close}, {NULL, NULL}};
 
-__attribute__((visibility("default"))) int luaopen_scion_hdf5(lua_State *L);
-
-int luaopen_scion_hdf5(lua_State *L) {
+void scion_open_hdf5(lua_State *L) {
+  scion_hdf5_find_program();
+  luaL_setfuncs(L, functions, 0);
   scion_new_class(L, HDF5, file_close, methods);
-  luaL_newlib(L, functions);
-  return 1;
 }

@@ -1,4 +1,4 @@
-/* Images: files, sizes, warps, and raw bytes in and out of tensors. */
+/* Images: files, sizes and warps. */
 #include "binding.h"
 
 #include <string.h>

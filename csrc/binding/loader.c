@@ -146,7 +146,8 @@ static int loader_start(lua_State *L) {
   return 0;
 }
 
-/* loader:next() -> images u8 [n,H,W,3], indices i32 [n] from 0, { {index=, message=}.. } or nil; or nil at the end of the pass */
+/* loader:next() -> images u8 [n,H,W,3], indices i32 [n] from 0, { {index=, message=}.. } or nil; or nil at the end of the pass. Raises
+ * when an image could not be read for a reason that is not its own, such as too many open files. */
 static int loader_next(lua_State *L) {
   scion_loader *loader = check_loader(L);
   lua_settop(L, 1);

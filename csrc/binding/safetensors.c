@@ -80,6 +80,22 @@ static int file_read_into(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
+/* file:bytes(offset, count, room = a new one) -> the u8 tensor `room`, which begins with that many bytes of the file; or nil and a message */
+static int file_bytes(lua_State *L) {
+  const scion_safetensors *file = check_open(L);
+  lua_Integer offset = luaL_checkinteger(L, 2);
+  int64_t bytes = luaL_checkinteger(L, 3);
+  luaL_argcheck(L, offset >= 0 && bytes >= 0, 2, "offset and bytes count from 0");
+  scion_tensor t = scion_push_room(L, 4, bytes);
+  return scion_push_result(L, scion_safetensors_bytes(file, (uint64_t)offset, &t), 1);
+}
+
+/* file:size() -> bytes of the whole file */
+static int file_size(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)scion_safetensors_size(check_open(L)));
+  return 1;
+}
+
 /* ---- writing */
 
 static int by_name(const void *a, const void *b) {
@@ -160,7 +176,8 @@ static int core_safetensors_write(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"safetensors_open", core_safetensors_open}, {"safetensors_write", core_safetensors_write}, {NULL, NULL}};
-static const luaL_Reg methods[] = {{"header", file_header}, {"read", file_read}, {"read_into", file_read_into}, {"close", file_close}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"header", file_header}, {"read", file_read}, {"read_into", file_read_into},
+                                   {"bytes", file_bytes},   {"size", file_size}, {"close", file_close}, {NULL, NULL}};
 
 void scion_open_safetensors(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

@@ -1,16 +1,24 @@
-/* Files that appear whole or not at all. */
+/* Files that appear whole or not at all. A new file is written under a temporary name beside the one it is to have, and renamed when
+ * every byte has reached the disk.
+ *
+ * The temporary file of /folder/net.h5 is called /folder/.net.h5.scion-PID-COUNT. Its writer holds a lock on it (flock) until it is
+ * renamed. A process that is killed leaves its temporary file behind; the next write of the same name removes it: when there is no
+ * process PID and nobody holds the lock. The lock tells what the number cannot, since containers that share a folder number their
+ * processes each for itself. */
 #include "scion.h"
+#include "write_file.h"
 
-#include <errno.h>
+#include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#define PIECE ((size_t)16 << 20) /* bytes in one call of write: some systems refuse 2 GB and more */
+#define MOST_OF_NAME 180 /* bytes of the file's own name in the temporary one: names of more than 255 bytes are refused by file systems */
 
 static scion_status fail(const scion_new_file *file, const char *what) {
   return scion_fail(SCION_WORLD, "%s: %s: %s", file->path, what, strerror(errno));
@@ -22,56 +30,115 @@ static size_t folder_length(const char *path) {
   return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-/* Makes the temporary file: its name is short, so that it fits wherever the final one does. */
+/* The folder of a path, to be freed; NULL without memory. */
+static char *folder_of(const char *path) {
+  size_t length = folder_length(path);
+  return length ? strndup(path, length) : strdup(".");
+}
+
+/* ---- temporary files that a killed process left behind */
+
+/* What the temporary names of a path begin with, without the folder; returns its length. */
+static int prefix_of(const char *path, char prefix[256]) {
+  return snprintf(prefix, 256, ".%.*s.scion-", MOST_OF_NAME, path + folder_length(path));
+}
+
+/* Whether a name is the prefix, the number of a process that is no more, and a count. */
+static bool left_behind(const char *name, const char *prefix, int length) {
+  if (strncmp(name, prefix, (size_t)length) != 0 || !isdigit((unsigned char)name[length])) return false;
+  char *rest;
+  errno = 0;
+  long process = strtol(name + length, &rest, 10);
+  if (errno != 0 || process < 1 || process != (pid_t)process || *rest != '-') return false;
+  return kill((pid_t)process, 0) != 0 && errno == ESRCH;
+}
+
+/* Removes what is left of a folder's open temporary file, unless somebody holds its lock. */
+static void remove_unlocked(int folder, const char *name) {
+  int descriptor = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) return;
+  if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) unlinkat(folder, name, 0);
+  close(descriptor);
+}
+
+/* Best effort: what cannot be removed, stays, and does no harm. */
+static void sweep(const char *path) {
+  char prefix[256], *name = folder_of(path);
+  int length = prefix_of(path, prefix);
+  DIR *folder = name ? opendir(name) : NULL;
+  free(name);
+  if (!folder) return;
+  for (const struct dirent *found; (found = readdir(folder));)
+    if (left_behind(found->d_name, prefix, length)) remove_unlocked(dirfd(folder), found->d_name);
+  closedir(folder);
+}
+
+/* ---- a new file */
+
 static scion_status create_temporary(scion_new_file *file) {
   static _Atomic unsigned counter;
-  size_t folder = folder_length(file->path), size = folder + 64;
+  char prefix[256];
+  size_t folder = folder_length(file->path), size = folder + sizeof prefix + 64;
+  prefix_of(file->path, prefix);
   file->temporary = malloc(size);
   if (!file->temporary) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
   do {
-    snprintf(file->temporary, size, "%.*s.scion-%ld-%u.tmp", (int)folder, file->path, (long)getpid(), atomic_fetch_add(&counter, 1));
+    snprintf(file->temporary, size, "%.*s%s%ld-%u", (int)folder, file->path, prefix, (long)getpid(), atomic_fetch_add(&counter, 1));
     file->descriptor = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (file->descriptor < 0 && errno == EEXIST);
-  if (file->descriptor >= 0) return SCION_OK;
+  if (file->descriptor >= 0) {
+    flock(file->descriptor, LOCK_EX | LOCK_NB); /* where a file system has no locks, the number of the process has to do */
+    return SCION_OK;
+  }
   scion_status status = fail(file, "cannot be written in its folder");
   free(file->temporary);
   file->temporary = NULL;
   return status;
 }
 
+/* The path that a link leads to, whether there is a file or not; any other path as it is. To be freed; NULL with errno. A link stays
+ * one: its target is replaced. */
+static char *follow_links(const char *path) {
+  char *at = strdup(path), target[4096];
+  for (int links = 0; at; links++) {
+    ssize_t length = readlink(at, target, sizeof target - 1);
+    if (length < 0) return at; /* no link */
+    size_t folder = target[0] == '/' ? 0 : folder_length(at);
+    char *next = links < 40 ? malloc(folder + (size_t)length + 1) : (errno = ELOOP, NULL);
+    if (next) memcpy(next, at, folder), memcpy(next + folder, target, (size_t)length), next[folder + (size_t)length] = 0;
+    free(at);
+    at = next;
+  }
+  return NULL;
+}
+
 scion_status scion_new_file_open(scion_new_file *file, const char *path) {
   *file = (scion_new_file){.descriptor = -1};
   struct stat older;
   bool exists = stat(path, &older) == 0;
-  file->path = exists ? realpath(path, NULL) : strdup(path); /* a link stays one */
+  file->path = follow_links(path);
   if (!file->path) return scion_fail(SCION_WORLD, "%s: cannot be written: %s", path, strerror(errno));
   scion_status status = SCION_OK;
   if (exists && !S_ISREG(older.st_mode))
     status = scion_fail(SCION_WORLD, "%s: cannot be written: it is not a regular file", path);
   else if (exists && access(path, W_OK) != 0)
     status = fail(file, "cannot be written");
-  if (status == SCION_OK) status = create_temporary(file);
+  if (status == SCION_OK) {
+    sweep(file->path);
+    status = create_temporary(file);
+  }
   if (status == SCION_OK && exists && fchmod(file->descriptor, older.st_mode & 07777) != 0) status = fail(file, "cannot keep its permissions");
   if (status != SCION_OK) scion_new_file_discard(file);
   return status;
 }
 
 scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t bytes) {
-  const char *from = data;
-  while (bytes) {
-    ssize_t written = write(file->descriptor, from, bytes < PIECE ? bytes : PIECE);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return fail(file, "writing failed");
-    from += written;
-    bytes -= (size_t)written;
-  }
-  return SCION_OK;
+  return write_file(file->descriptor, data, bytes) ? SCION_OK : fail(file, "writing failed");
 }
 
-/* Makes the new name itself durable. Some file systems cannot, and a folder may be closed to readers: that is no failure. */
+/* Brings the new name itself to the disk. Some file systems cannot, and a folder may be closed to readers: neither is a failure. */
 static scion_status sync_folder(scion_new_file *file) {
-  size_t folder = folder_length(file->path);
-  char *name = folder ? strndup(file->path, folder) : strdup(".");
+  char *name = folder_of(file->path);
   if (!name) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
   int descriptor = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   free(name);
@@ -85,8 +152,6 @@ static scion_status sync_folder(scion_new_file *file) {
 scion_status scion_new_file_commit(scion_new_file *file) {
   scion_status status = SCION_OK;
   if (fsync(file->descriptor) != 0) status = fail(file, "writing failed");
-  if (close(file->descriptor) != 0 && status == SCION_OK && errno != EINTR) status = fail(file, "writing failed");
-  file->descriptor = -1;
   if (status == SCION_OK && rename(file->temporary, file->path) != 0) status = fail(file, "cannot be replaced");
   if (status == SCION_OK) {
     free(file->temporary);
@@ -98,8 +163,8 @@ scion_status scion_new_file_commit(scion_new_file *file) {
 }
 
 void scion_new_file_discard(scion_new_file *file) {
+  if (file->temporary) unlink(file->temporary); /* while the lock is held: afterwards the next writer may remove it */
   if (file->path && file->descriptor >= 0) close(file->descriptor);
-  if (file->temporary) unlink(file->temporary);
   free(file->temporary);
   free(file->path);
   *file = (scion_new_file){.descriptor = -1};

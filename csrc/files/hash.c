@@ -67,7 +67,7 @@ scion_status scion_hash_file(const char *path, unsigned char hash[SCION_HASH_BYT
 scion_status scion_file_stamp(const char *path, int64_t stamp[3], double *age) {
   struct stat about;
   if (stat(path, &about) != 0) return scion_fail(SCION_WORLD, "%s: %s", path, strerror(errno));
-  if (!S_ISREG(about.st_mode)) return scion_fail(SCION_WORLD, "%s: is not a regular file", path);
+  if (!S_ISREG(about.st_mode)) return scion_fail(SCION_WORLD, "%s: not a regular file", path);
 #ifdef __APPLE__
   struct timespec changed = about.st_mtimespec, touched = about.st_ctimespec;
 #else

@@ -1,306 +1,330 @@
-/* HDF5 files through libhdf5, in the process that hdf5_process.c makes for it. */
+/* The core's side of HDF5: it starts the program that calls the library, asks it by requests over a socket, and takes in the answers.
+ * Numbers come through memory that both share. */
 #include "hdf5.h"
+#include "hdf5/protocol.h"
 
-#include "read_file.h"
-
-#include <hdf5.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#ifndef SOCK_CLOEXEC
+#define SOCK_CLOEXEC 0
+#endif
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
 
-#define MAX_PATH 4096
+extern char **environ;
 
-static herr_t keep_first(unsigned n, const H5E_error2_t *error, void *data) {
-  if (n == 0) snprintf(data, 200, "%s", error->desc);
-  return 0;
+/* ---- the program */
+
+#define PROGRAM "hdf5_process"
+
+static char *program; /* its path, or NULL where the library's own cannot be told */
+
+static void find_program(void) {
+  Dl_info about;
+  char *library = dladdr((const void *)(uintptr_t)&scion_hdf5_open, &about) != 0 ? realpath(about.dli_fname, NULL) : NULL;
+  char *slash = library ? strrchr(library, '/') : NULL;
+  size_t folder = slash ? (size_t)(slash - library) + 1 : 0;
+  program = slash ? malloc(folder + sizeof PROGRAM) : NULL;
+  if (program) {
+    memcpy(program, library, folder);
+    memcpy(program + folder, PROGRAM, sizeof PROGRAM);
+  }
+  free(library);
 }
 
-/* A failure of the library itself, with the innermost reason that it gives. */
-static scion_status fail_inside(scion_hdf5 *file, const char *what, const char *path) {
-  char reason[200] = "damaged";
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, reason);
-  return hdf5_fail(file, SCION_WORLD, "%s%s%s cannot be read: %s", what, *path ? " " : "", path, reason);
+void scion_hdf5_find_program(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, find_program);
 }
 
-/* ---- the file */
+/* ---- starting it */
 
-static scion_status check_regular(scion_hdf5 *file, const char *place) {
+/* Moves an open file away from the numbers that the program's own get, which would overwrite it. */
+static bool move_up(int *descriptor) {
+  int moved = fcntl(*descriptor, F_DUPFD_CLOEXEC, HDF5_FILE + 1);
+  if (moved < 0) return false;
+  close(*descriptor);
+  *descriptor = moved;
+  return true;
+}
+
+/* Memory without a name, as an open file; -1 with errno where there is none. */
+static int new_shared_memory(size_t bytes) {
+#ifdef __linux__
+  int memory = memfd_create("scion-hdf5", MFD_CLOEXEC);
+#else
+  char name[64];
+  snprintf(name, sizeof name, "/scion-%ld-%p", (long)getpid(), (void *)&bytes);
+  int memory = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+  if (memory >= 0) shm_unlink(name);
+#endif
+  if (memory >= 0 && ftruncate(memory, (off_t)bytes) == 0) return memory;
+  if (memory >= 0) close(memory);
+  return -1;
+}
+
+/* How much can be shared: as much as may be read, unless this process may not make files of that size. */
+static size_t shareable_bytes(uint64_t size) {
+  struct rlimit limit;
+  uint64_t most = hdf5_most_bytes(size);
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < most) most = limit.rlim_cur;
+  return most > 0 ? (size_t)most : 1;
+}
+
+/* Maps memory for what is read; *memory is the open file for the program, which has to be closed. */
+static scion_status share_memory(scion_hdf5 *file, int *memory) {
+  file->shared_bytes = shareable_bytes(file->size);
+  *memory = new_shared_memory(file->shared_bytes);
+  if (*memory < 0) return scion_fail(SCION_SYSTEM, "%s: no memory to read it: %s", file->path, strerror(errno));
+  file->shared = mmap(NULL, file->shared_bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, *memory, 0);
+  if (file->shared != MAP_FAILED && move_up(memory)) return SCION_OK;
+  if (file->shared == MAP_FAILED) file->shared = NULL;
+  return scion_fail(SCION_SYSTEM, "%s: no memory to read it: %s", file->path, strerror(errno));
+}
+
+/* Starts the program with these open files; *memory and *contents may be -1. Returns an error number or 0. */
+static int spawn(scion_hdf5 *file, int socket, int memory, int contents) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  sigset_t none, all;
+  char *arguments[] = {(char *)PROGRAM, (char *)HDF5_PROTOCOL, NULL};
+  pid_t process = 0;
+  sigemptyset(&none);
+  sigfillset(&all);
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error) return error;
+  error = posix_spawnattr_init(&attributes);
+  if (!error) {
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    error = posix_spawn_file_actions_adddup2(&actions, socket, HDF5_SOCKET);
+    for (int i = 1; i < 3 && !error; i++) error = posix_spawn_file_actions_addopen(&actions, i, "/dev/null", O_RDWR, 0);
+    if (!error && memory >= 0) error = posix_spawn_file_actions_adddup2(&actions, memory, HDF5_SHARED);
+    if (!error && contents >= 0) error = posix_spawn_file_actions_adddup2(&actions, contents, HDF5_FILE);
+    if (!error) error = posix_spawn(&process, program, &actions, &attributes, arguments, environ);
+    posix_spawnattr_destroy(&attributes);
+  }
+  posix_spawn_file_actions_destroy(&actions);
+  file->process = error ? 0 : process;
+  return error;
+}
+
+static scion_status start(scion_hdf5 *file, int memory, int contents) {
+  int sockets[2];
+  scion_hdf5_find_program();
+  if (!program) return scion_fail(SCION_SYSTEM, "%s: the program " PROGRAM " that reads and writes HDF5 cannot be found", file->path);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
+    return scion_fail(SCION_SYSTEM, "%s: no process for HDF5: %s", file->path, strerror(errno));
+  for (int i = 0; i < 2; i++) fcntl(sockets[i], F_SETFD, FD_CLOEXEC);
+  file->socket = sockets[0];
+  int error = move_up(&sockets[1]) ? spawn(file, sockets[1], memory, contents) : errno;
+  close(sockets[1]);
+  if (!error) return SCION_OK;
+  if (error == ENOENT || error == EACCES)
+    return scion_fail(SCION_SYSTEM, "%s: the program that reads and writes HDF5, %s, cannot be started: %s; install Scion anew", file->path, program,
+                      strerror(error));
+  return scion_fail(SCION_SYSTEM, "%s: no process for HDF5: %s", file->path, strerror(error));
+}
+
+/* ---- asking */
+
+/* Waits until the process has ended; how it did. */
+static int wait_for(scion_hdf5 *file) {
+  int how = 0;
+  while (file->process > 0 && waitpid((pid_t)file->process, &how, 0) < 0 && errno == EINTR) continue;
+  file->process = 0;
+  return how;
+}
+
+/* Why there is no answer. The process is gone then, or is ended, and the file is as good as closed. */
+static scion_status lost(scion_hdf5 *file) {
+  if (file->process > 0) kill((pid_t)file->process, SIGKILL); /* if it lives after all */
+  int how = wait_for(file);
+  if (WIFEXITED(how) && WEXITSTATUS(how) == 127)
+    return scion_fail(SCION_SYSTEM, "%s: the program that reads and writes HDF5 does not start; is the HDF5 library installed?", file->path);
+  if (file->writes)
+    return scion_fail(SCION_SYSTEM, "%s: writing failed: %s", file->path,
+                      WIFEXITED(how) && WEXITSTATUS(how) == HDF5_TOO_LARGE ? "out of memory" : "the process that writes HDF5 was ended");
+  if (WIFEXITED(how) && WEXITSTATUS(how) == HDF5_TOO_LONG)
+    return scion_fail(SCION_WORLD, "%s: damaged: it makes the HDF5 library work for more than %llu seconds, too long for its %llu bytes", file->path,
+                      (unsigned long long)hdf5_most_seconds(file->size), (unsigned long long)file->size);
+  if (WIFEXITED(how) && WEXITSTATUS(how) == HDF5_TOO_LARGE)
+    return scion_fail(SCION_WORLD, "%s: damaged: it makes the HDF5 library take more than %llu MB of memory, too much for its %llu bytes", file->path,
+                      (unsigned long long)(hdf5_most_bytes(file->size) >> 20), (unsigned long long)file->size);
+  return scion_fail(SCION_WORLD, "%s: damaged: the HDF5 library broke down over it", file->path);
+}
+
+/* Asks, with data behind the strings, and receives what comes before the bytes that follow. The message of a failure is taken in. */
+static scion_status ask(scion_hdf5 *file, hdf5_request asked, const char *path, const char *name, const void *data, hdf5_answer *a) {
+  if (file->process <= 0) return scion_fail(SCION_WORLD, "%s: damaged: the HDF5 library broke down over it", file->path);
+  asked.path = (uint32_t)strlen(path) + 1;
+  asked.name = name ? (uint32_t)strlen(name) + 1 : 0;
+  struct iovec parts[] = {{&asked, sizeof asked}, {(char *)(uintptr_t)path, asked.path}, {(char *)(uintptr_t)name, asked.name},
+                          {(char *)(uintptr_t)data, asked.bytes}};
+  if (!hdf5_send(file->socket, parts, 4) || !hdf5_receive(file->socket, a, sizeof *a)) return lost(file);
+  if (a->status == SCION_OK) return SCION_OK;
+  char message[1024];
+  if (a->bytes > sizeof message || !hdf5_receive(file->socket, message, a->bytes)) return lost(file);
+  message[sizeof message - 1] = 0;
+  return scion_fail(a->status == SCION_MISUSE || a->status == SCION_NO_MEMORY ? a->status : SCION_WORLD, "%s", message);
+}
+
+/* Asks about a file that is read, if that was not done too often. */
+static scion_status ask_about(scion_hdf5 *file, hdf5_request asked, const char *path, const char *name, hdf5_answer *a) {
+  if (++file->requests > hdf5_most_requests(file->size))
+    return scion_fail(SCION_WORLD, "%s: damaged: it lists more than its %llu bytes can hold", file->path, (unsigned long long)file->size);
+  return ask(file, asked, path, name, NULL, a);
+}
+
+/* ---- reading */
+
+/* Ends the process and gives everything back; the last message stays. */
+void scion_hdf5_close(scion_hdf5 *file) {
+  if (file->path && file->process > 0) { /* it has nothing to lose */
+    kill((pid_t)file->process, SIGKILL);
+    wait_for(file);
+  }
+  if (file->path && file->socket >= 0) close(file->socket);
+  if (file->path && file->shared) munmap(file->shared, file->shared_bytes);
+  free(file->path);
+  free(file->text);
+  *file = (scion_hdf5){.socket = -1};
+}
+
+/* Starts the process that reads, and has it open the file. */
+static scion_status start_reading(scion_hdf5 *file, int descriptor) {
   struct stat about;
-  const char *why;
-  int descriptor = open_regular_file(place, O_RDONLY, &about, &why);
-  if (descriptor < 0) return hdf5_fail(file, SCION_WORLD, "%s", why);
-  close(descriptor);
-  return SCION_OK;
-}
-
-scion_status hdf5_open(scion_hdf5 *file) {
-  char open_file[32];
-  snprintf(open_file, sizeof open_file, "/dev/fd/%d", file->descriptor);
-  const char *place = file->descriptor < 0 ? file->path : open_file;
-  scion_status status = check_regular(file, place);
+  int memory = -1, contents = -1;
+  hdf5_answer a;
+  file->size = stat(file->path, &about) == 0 && about.st_size > 0 ? (uint64_t)about.st_size : 0;
+  scion_status status = share_memory(file, &memory);
+  if (status == SCION_OK && descriptor >= 0 && (contents = fcntl(descriptor, F_DUPFD_CLOEXEC, HDF5_FILE + 1)) < 0)
+    status = scion_fail(SCION_SYSTEM, "%s: cannot be read: %s", file->path, strerror(errno));
+  if (status == SCION_OK) status = start(file, memory, contents);
+  if (memory >= 0) close(memory);
+  if (contents >= 0) close(contents);
   if (status != SCION_OK) return status;
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* no word on stderr */
-  H5PLset_loading_state(0);              /* no code from outside: filters we do not have are refused */
-  if (H5Fis_hdf5(place) <= 0) return hdf5_fail(file, SCION_WORLD, "not an HDF5 file");
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  if (file->descriptor >= 0) H5Pset_fapl_stdio(access); /* the default driver asks for a file's real path, and this one may have none */
-  file->id = H5Fopen(place, H5F_ACC_RDONLY, access);
-  if (file->id < 0) status = fail_inside(file, "the HDF5 file", "");
-  H5Pclose(access);
+  hdf5_request asked = {.operation = HDF5_OPEN, .flag = descriptor >= 0, .size = file->size, .count = file->shared_bytes};
+  return ask_about(file, asked, file->path, NULL, &a);
+}
+
+scion_status scion_hdf5_open(scion_hdf5 *file, const char *path, int descriptor) {
+  *file = (scion_hdf5){.socket = -1, .path = strdup(path)};
+  if (!file->path) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
+  scion_status status = start_reading(file, descriptor);
+  if (status != SCION_OK) scion_hdf5_close(file);
   return status;
 }
 
-int64_t hdf5_open_ids(void) { return H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL); }
-
-/* ---- objects */
-
-/* Follows the path link by link, since a soft or an external link would lead elsewhere, also into other files. */
-static scion_status check_links(scion_hdf5 *file, const char *path, bool *found) {
-  char prefix[MAX_PATH];
-  size_t length = strlen(path);
-  *found = false;
-  if (length == 0) return SCION_OK;
-  if (length >= sizeof prefix) return hdf5_fail(file, SCION_WORLD, "a path of %zu bytes is too long", length);
-  for (size_t i = 1; i <= length; i++) {
-    if ((path[i] != '/' && path[i] != 0) || path[i - 1] == '/') continue;
-    H5L_info_t link;
-    memcpy(prefix, path, i);
-    prefix[i] = 0;
-    if (strcmp(prefix, ".") == 0) continue;
-    if (H5Lexists(file->id, prefix, H5P_DEFAULT) <= 0) return SCION_OK;
-    if (H5Lget_info(file->id, prefix, &link, H5P_DEFAULT) < 0) return fail_inside(file, "the link", prefix);
-    if (link.type != H5L_TYPE_HARD) return hdf5_fail(file, SCION_WORLD, "%s is a soft or an external link, which are not followed", prefix);
-  }
-  *found = true;
-  return SCION_OK;
-}
-
-static scion_status open_object(scion_hdf5 *file, const char *path, hid_t *object) {
-  bool found;
-  *object = -1;
-  scion_status status = check_links(file, path, &found);
-  if (status != SCION_OK) return status;
-  if (!found) return hdf5_fail(file, SCION_WORLD, "has no object '%s'", path);
-  *object = H5Oopen(file->id, path, H5P_DEFAULT);
-  return *object < 0 ? fail_inside(file, "the object", path) : SCION_OK;
-}
-
-scion_status hdf5_has(scion_hdf5 *file, const char *path, const char *attribute, bool *found) {
-  scion_status status = check_links(file, path, found);
-  if (status != SCION_OK || !*found || !attribute) return status;
-  hid_t object;
-  status = open_object(file, path, &object);
-  if (status != SCION_OK) return status;
-  htri_t exists = H5Aexists(object, attribute);
-  if (exists < 0) status = fail_inside(file, "the attributes of", path);
-  *found = exists > 0;
-  H5Oclose(object);
+scion_status scion_hdf5_has(scion_hdf5 *file, const char *path, const char *attribute, bool *found) {
+  hdf5_answer a = {.flag = false};
+  scion_status status = ask_about(file, (hdf5_request){.operation = HDF5_HAS}, path, attribute, &a);
+  *found = a.flag;
   return status;
 }
 
-/* ---- attributes */
-
-/* Appends a string; the buffer has room. */
-static size_t append(char *to, size_t used, const char *string, size_t length) {
-  memcpy(to + used, string, length);
-  to[used + length] = 0;
-  return used + length + 1;
+/* Whether the received text is `count` strings. */
+static bool whole_strings(const char *text, size_t bytes, int64_t count) {
+  int64_t zeros = 0;
+  for (size_t i = 0; i < bytes; i++) zeros += text[i] == 0;
+  return zeros == count && (bytes == 0 || text[bytes - 1] == 0);
 }
 
-/* Strings of a fixed length, padded with zeros or spaces. */
-static scion_status read_fixed(scion_hdf5 *file, hid_t attribute, hid_t type, size_t count) {
-  size_t width = H5Tget_size(type), bytes, used = 0;
-  if (width == 0 || !scion_multiply_sizes(count, width + 1, &bytes) || bytes > HDF5_MAX_TEXT) return hdf5_fail(file, SCION_WORLD, "an attribute is too large");
-  char *raw = malloc(count * width);
-  file->text = malloc(bytes);
-  if (!raw || !file->text) {
-    free(raw);
-    return hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
-  }
-  bool read = H5Aread(attribute, type, raw) >= 0, spaces = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
-  for (size_t i = 0; read && i < count; i++) {
-    size_t length = strnlen(raw + i * width, width);
-    while (spaces && length && raw[i * width + length - 1] == ' ') length--;
-    used = append(file->text, used, raw + i * width, length);
-  }
-  free(raw);
-  return read ? SCION_OK : fail_inside(file, "an attribute", "");
-}
-
-/* Strings of any length, which the library allocates. */
-static scion_status copy_variable(scion_hdf5 *file, char *const *strings, size_t count) {
-  size_t bytes = 1, used = 0;
-  for (size_t i = 0; i < count && bytes <= HDF5_MAX_TEXT; i++) bytes += (strings[i] ? strlen(strings[i]) : 0) + 1;
-  if (bytes > HDF5_MAX_TEXT) return hdf5_fail(file, SCION_WORLD, "an attribute is too large");
-  file->text = malloc(bytes);
-  if (!file->text) return hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
-  for (size_t i = 0; i < count; i++) used = append(file->text, used, strings[i] ? strings[i] : "", strings[i] ? strlen(strings[i]) : 0);
-  return SCION_OK;
-}
-
-static scion_status read_variable(scion_hdf5 *file, hid_t attribute, hid_t type, hid_t space, size_t count) {
-  if (count > HDF5_MAX_TEXT / sizeof(char *)) return hdf5_fail(file, SCION_WORLD, "an attribute is too large");
-  char **strings = calloc(count, sizeof *strings);
-  hid_t memory = H5Tcopy(H5T_C_S1);
-  scion_status status = SCION_OK;
-  if (!strings || memory < 0 || H5Tset_size(memory, H5T_VARIABLE) < 0 || H5Tset_cset(memory, H5Tget_cset(type)) < 0)
-    status = hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
-  else if (H5Aread(attribute, memory, strings) < 0)
-    status = fail_inside(file, "an attribute", "");
-  else
-    status = copy_variable(file, strings, count);
-  if (strings && memory >= 0) H5Dvlen_reclaim(memory, space, H5P_DEFAULT, strings);
-  if (memory >= 0) H5Tclose(memory);
-  free(strings);
-  return status;
-}
-
-static scion_status read_attribute(scion_hdf5 *file, hid_t attribute, const char *name) {
-  hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
-  hssize_t count = type < 0 || space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
-  scion_status status = SCION_OK;
-  file->is_list = space >= 0 && H5Sget_simple_extent_type(space) != H5S_SCALAR;
-  if (count < 0)
-    status = fail_inside(file, "the attribute", name);
-  else if (count > 0 && H5Tget_class(type) != H5T_STRING)
-    status = hdf5_fail(file, SCION_WORLD, "the attribute %s holds no strings", name);
-  else if (count > 0)
-    status = H5Tis_variable_str(type) > 0 ? read_variable(file, attribute, type, space, (size_t)count) : read_fixed(file, attribute, type, (size_t)count);
-  if (status == SCION_OK) file->count = (size_t)count;
-  if (type >= 0) H5Tclose(type);
-  if (space >= 0) H5Sclose(space);
-  return status;
-}
-
-scion_status hdf5_attribute(scion_hdf5 *file, const char *path, const char *name) {
-  hid_t object;
+scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char *name) {
+  hdf5_answer a;
   free(file->text);
   file->text = NULL;
   file->count = 0;
-  scion_status status = open_object(file, path, &object);
+  scion_status status = ask_about(file, (hdf5_request){.operation = HDF5_ATTRIBUTE}, path, name, &a);
   if (status != SCION_OK) return status;
-  if (H5Aexists(object, name) <= 0) {
-    status = hdf5_fail(file, SCION_WORLD, "%s has no attribute %s", path, name);
-  } else {
-    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
-    status = attribute < 0 ? fail_inside(file, "the attribute", name) : read_attribute(file, attribute, name);
-    if (attribute >= 0) H5Aclose(attribute);
-  }
-  H5Oclose(object);
-  return status;
-}
-
-/* ---- datasets */
-
-static scion_status check_chunks(scion_hdf5 *file, const char *path, hid_t layout, size_t element) {
-  hsize_t sizes[32];
-  size_t bytes = element;
-  int dims = H5Pget_chunk(layout, 32, sizes);
-  for (int i = 0; i < dims; i++)
-    if (!scion_multiply_sizes(bytes, (size_t)sizes[i], &bytes) || bytes > file->allowance) return hdf5_fail(file, SCION_WORLD, "%s lies in chunks that are too large", path);
-  for (int i = 0; i < H5Pget_nfilters(layout); i++) {
-    unsigned flags;
-    size_t values = 0;
-    H5Z_filter_t filter = H5Pget_filter2(layout, (unsigned)i, &flags, &values, NULL, 0, NULL, NULL);
-    if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE)
-      return hdf5_fail(file, SCION_WORLD, "%s is stored under a filter other than gzip and shuffle (number %d)", path, (int)filter);
-  }
+  if (a.bytes > 2 * HDF5_MAX_TEXT) return lost(file);
+  file->text = malloc(a.bytes + 1);
+  if (!file->text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
+  if (!hdf5_receive(file->socket, file->text, a.bytes) || !whole_strings(file->text, a.bytes, a.count)) return lost(file);
+  file->count = (size_t)a.count;
+  file->is_list = a.flag;
   return SCION_OK;
 }
 
-/* Where the elements lie: within the file, and readable without code from outside. */
-static scion_status check_storage(scion_hdf5 *file, const char *path, hid_t dataset) {
-  hid_t layout = H5Dget_create_plist(dataset), type = H5Dget_type(dataset);
-  scion_status status = SCION_OK;
-  if (layout < 0 || type < 0)
-    status = fail_inside(file, "the dataset", path);
-  else if (H5Tget_class(type) != H5T_FLOAT || H5Tget_size(type) > 8)
-    status = hdf5_fail(file, SCION_WORLD, "%s does not hold floating-point numbers of 16, 32 or 64 bits", path);
-  else if (H5Pget_external_count(layout) != 0)
-    status = hdf5_fail(file, SCION_WORLD, "%s keeps its elements in another file, which is not read", path);
-  else if (H5Pget_layout(layout) == H5D_CHUNKED)
-    status = check_chunks(file, path, layout, H5Tget_size(type));
-  else if (H5Pget_layout(layout) != H5D_CONTIGUOUS && H5Pget_layout(layout) != H5D_COMPACT)
-    status = hdf5_fail(file, SCION_WORLD, "%s is a virtual dataset, which is not read", path);
-  if (layout >= 0) H5Pclose(layout);
-  if (type >= 0) H5Tclose(type);
-  return status;
-}
-
-static scion_status read_shape(scion_hdf5 *file, const char *path, hid_t dataset, int *dims, int64_t shape[SCION_MAX_DIMS]) {
-  hsize_t sizes[SCION_MAX_DIMS];
-  scion_status status = SCION_OK;
-  hid_t space = H5Dget_space(dataset);
-  int rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
-  if (rank < 0)
-    status = fail_inside(file, "the dataset", path);
-  else if (H5Sget_simple_extent_type(space) == H5S_NULL)
-    status = hdf5_fail(file, SCION_WORLD, "%s is empty", path);
-  else if (rank > SCION_MAX_DIMS)
-    status = hdf5_fail(file, SCION_WORLD, "%s has %d dimensions, more than %d", path, rank, SCION_MAX_DIMS);
-  else if (H5Sget_simple_extent_dims(space, sizes, NULL) < 0)
-    status = fail_inside(file, "the dataset", path);
-  for (int i = 0; i < rank && status == SCION_OK; i++) {
-    if (sizes[i] > INT64_MAX) status = hdf5_fail(file, SCION_WORLD, "%s is too large", path);
-    shape[i] = (int64_t)sizes[i];
-  }
-  *dims = rank;
-  if (space >= 0) H5Sclose(space);
-  return status;
-}
-
-/* What lies in one piece must be as long as its shape says, and what is deflated cannot be more than some thousand times what is
- * stored: the library gives zeros for what was never written, and reads past the end of a compact dataset that is too short. */
-static scion_status check_bytes(scion_hdf5 *file, const char *path, hid_t dataset, int dims, const int64_t *shape) {
-  hid_t layout = H5Dget_create_plist(dataset), type = H5Dget_type(dataset);
-  size_t bytes = type < 0 ? 0 : H5Tget_size(type);
-  bool one_piece = layout >= 0 && H5Pget_layout(layout) != H5D_CHUNKED, fits = true;
-  for (int i = 0; i < dims && fits; i++) fits = scion_multiply_sizes(bytes, (size_t)shape[i], &bytes);
-  hsize_t stored = H5Dget_storage_size(dataset);
-  fits = fits && (one_piece ? stored == bytes : bytes / 1032 <= stored);
-  if (layout >= 0) H5Pclose(layout);
-  if (type >= 0) H5Tclose(type);
-  return fits ? SCION_OK : hdf5_fail(file, SCION_WORLD, "%s holds fewer numbers than its shape says", path);
-}
-
-/* Opens a dataset that can be read and says its shape; on failure there is nothing to close. */
-static scion_status open_dataset(scion_hdf5 *file, const char *path, hid_t *dataset, int *dims, int64_t shape[SCION_MAX_DIMS]) {
-  scion_status status = open_object(file, path, dataset);
+scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]) {
+  hdf5_answer a;
+  scion_status status = ask_about(file, (hdf5_request){.operation = HDF5_SHAPE}, path, NULL, &a);
   if (status != SCION_OK) return status;
-  if (H5Iget_type(*dataset) != H5I_DATASET) status = hdf5_fail(file, SCION_WORLD, "%s is not a dataset", path);
-  if (status == SCION_OK) status = check_storage(file, path, *dataset);
-  if (status == SCION_OK) status = read_shape(file, path, *dataset, dims, shape);
-  if (status == SCION_OK) status = check_bytes(file, path, *dataset, *dims, shape);
-  if (status != SCION_OK) H5Oclose(*dataset);
-  return status;
+  if (a.dims < 0 || a.dims > SCION_MAX_DIMS) return lost(file);
+  *dims = a.dims;
+  memcpy(shape, a.shape, sizeof a.shape);
+  return SCION_OK;
 }
 
-scion_status hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]) {
-  hid_t dataset;
-  scion_status status = open_dataset(file, path, &dataset, dims, shape);
-  if (status == SCION_OK) H5Oclose(dataset);
-  return status;
-}
-
-static void shape_text(int dims, const int64_t *shape, char *text, size_t size) {
-  size_t used = 0;
-  snprintf(text, size, "scalar");
-  for (int i = 0; i < dims && used < size; i++) used += (size_t)snprintf(text + used, size - used, i ? "x%lld" : "%lld", (long long)shape[i]);
-}
-
-scion_status hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t) {
-  char ours[SCION_SHAPE_TEXT], theirs[SCION_SHAPE_TEXT];
-  int64_t shape[SCION_MAX_DIMS];
-  int dims;
-  hid_t dataset;
-  scion_status status = open_dataset(file, path, &dataset, &dims, shape);
+scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t) {
+  hdf5_request asked = {.operation = HDF5_READ, .dims = t->dims, .size = file->shared_bytes};
+  size_t bytes = (size_t)scion_tensor_elements(t) * sizeof(float);
+  hdf5_answer a;
+  memcpy(asked.shape, t->shape, sizeof asked.shape);
+  if (t->dtype != SCION_F32 || !scion_tensor_contiguous(t))
+    return scion_fail(SCION_MISUSE, "%s: weights are read into contiguous f32 tensors", file->path);
+  scion_status status = ask_about(file, asked, path, NULL, &a);
   if (status != SCION_OK) return status;
-  if (dims != t->dims || memcmp(shape, t->shape, (size_t)dims * sizeof shape[0]) != 0) {
-    shape_text(dims, shape, theirs, sizeof theirs);
-    shape_text(t->dims, t->shape, ours, sizeof ours);
-    status = hdf5_fail(file, SCION_WORLD, "%s is %s, expected %s", path, theirs, ours);
-  } else if (H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, t->data) < 0) {
-    status = fail_inside(file, "the dataset", path);
-  }
-  H5Oclose(dataset);
+  if (a.bytes != bytes || bytes > file->shared_bytes) return lost(file);
+  memcpy(t->data, file->shared, bytes);
+  return SCION_OK;
+}
+
+scion_status scion_hdf5_open_ids(scion_hdf5 *file, int64_t *ids) {
+  hdf5_answer a = {.count = 0};
+  scion_status status = ask_about(file, (hdf5_request){.operation = HDF5_IDS}, "", NULL, &a);
+  *ids = a.count;
+  return status;
+}
+
+/* ---- writing */
+
+static scion_status write_dataset(scion_hdf5 *file, const scion_hdf5_dataset *d) {
+  const scion_tensor *t = d->tensor;
+  if (t->dtype != SCION_F32 || !scion_tensor_contiguous(t)) return scion_fail(SCION_MISUSE, "%s: datasets are contiguous f32 tensors", file->path);
+  hdf5_request asked = {.operation = HDF5_DATASET, .dims = t->dims, .bytes = (uint64_t)scion_tensor_elements(t) * sizeof(float)};
+  hdf5_answer a;
+  memcpy(asked.shape, t->shape, sizeof asked.shape);
+  return ask(file, asked, d->path, NULL, t->data, &a);
+}
+
+static scion_status write_text(scion_hdf5 *file, const scion_hdf5_text *t) {
+  hdf5_request asked = {.operation = HDF5_TEXT, .flag = t->is_list, .size = t->width, .count = t->count, .bytes = (uint64_t)t->count * t->width};
+  hdf5_answer a;
+  return ask(file, asked, t->path, t->name, t->text, &a);
+}
+
+static scion_status write_all(scion_hdf5 *file, const char *place, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts,
+                              size_t m) {
+  hdf5_answer a;
+  scion_status status = start(file, -1, -1);
+  if (status == SCION_OK) status = ask(file, (hdf5_request){.operation = HDF5_CREATE}, file->path, place, NULL, &a);
+  for (size_t i = 0; i < n && status == SCION_OK; i++) status = write_dataset(file, &datasets[i]);
+  for (size_t i = 0; i < m && status == SCION_OK; i++) status = write_text(file, &texts[i]);
+  return status == SCION_OK ? ask(file, (hdf5_request){.operation = HDF5_FINISH}, "", NULL, NULL, &a) : status;
+}
+
+scion_status scion_hdf5_write(const char *path, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts, size_t m) {
+  scion_new_file target;
+  scion_status status = scion_new_file_open(&target, path);
+  if (status != SCION_OK) return status;
+  scion_hdf5 file = {.socket = -1, .writes = true, .path = strdup(path)};
+  status = file.path ? write_all(&file, target.temporary, datasets, n, texts, m) : scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
+  scion_hdf5_close(&file);
+  if (status == SCION_OK) return scion_new_file_commit(&target);
+  scion_new_file_discard(&target);
   return status;
 }

@@ -11,19 +11,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Opens a regular file with those flags (O_RDONLY ..) and tells about it; -1, and *why, where it cannot be opened or is something else.
+/* Opens a regular file with those flags (O_RDONLY ..) and tells about it; -1, and *why, where it cannot be opened (errno) or is something
+ * else (errno is 0).
  * A pipe that nobody writes to is refused at once, where an ordinary open would wait, and so is /dev/zero, which has no end. */
 static inline int open_regular_file(const char *path, int flags, struct stat *about, const char **why) {
   int descriptor = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0666);
-  *why = descriptor < 0 || fstat(descriptor, about) != 0 ? strerror(errno)
-         : S_ISREG(about->st_mode)                       ? NULL
-         : S_ISDIR(about->st_mode)                       ? "is a folder, not a regular file"
-                                                         : "not a regular file";
+  int error = descriptor < 0 || fstat(descriptor, about) != 0 ? errno : 0;
+  *why = error                       ? strerror(error)
+         : S_ISREG(about->st_mode)   ? NULL
+         : S_ISDIR(about->st_mode)   ? "is a folder, not a regular file"
+                                     : "not a regular file";
   if (*why && descriptor >= 0) close(descriptor);
+  errno = error;
   return *why ? -1 : descriptor;
 }
 
-/* By pread and never by mmap: a file that shrinks meanwhile is an error and not a signal. Reads `bytes` bytes from `offset` on; *got is less only where the file ends. False, with errno, where it cannot be read. */
+/* Reads `bytes` bytes from `offset` on; *got is less only where the file ends. False, with errno, where it cannot be read. By pread and
+ * never by mmap: a file that shrinks meanwhile is an error and not a signal. */
 static inline bool read_file_at(int descriptor, void *data, size_t bytes, uint64_t offset, size_t *got) {
   const size_t piece = (size_t)16 << 20;
   *got = 0;

@@ -11,7 +11,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors are read and written as they lie in memory");
 
 #define MAX_HEADER 100000000 /* bytes: the reference reader's limit */
-#define HEADER_COST 128      /* bytes that one of a forged header may come to when it is parsed */
+#define HEADER_COST 128      /* bytes of memory that a byte of a forged header may take when it is parsed */
 #define BUFFER 65536 /* bytes converted at a time */
 
 typedef struct {
@@ -40,6 +40,7 @@ typedef struct {
 struct scion_safetensors {
   int descriptor;
   char *path;
+  uint64_t size; /* of the file */
   uint64_t data; /* where the header ends */
   json_t *header; /* owns all names and values */
   scion_metadata *metadata;
@@ -192,6 +193,7 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   if (status == SCION_OK && lists_negative_zero(text, (size_t)length)) status = broken(file, "its header is not valid: a size is -0");
   free(text);
   file->data = sizeof prefix + length;
+  file->size = size;
   return status == SCION_OK ? parse_entries(file, size - file->data) : status;
 }
 
@@ -244,7 +246,15 @@ bool scion_safetensors_metadata_at(const scion_safetensors *file, size_t i, scio
   return true;
 }
 
+uint64_t scion_safetensors_size(const scion_safetensors *file) { return file->size; }
+
 /* ---- contents */
+
+scion_status scion_safetensors_bytes(const scion_safetensors *file, uint64_t offset, scion_tensor *t) {
+  if (t->dtype != SCION_U8 || !scion_tensor_contiguous(t)) return scion_fail(SCION_MISUSE, "bytes are read into contiguous u8 tensors");
+  if (offset > INT64_MAX) return scion_fail(SCION_WORLD, "%s: truncated: it has no byte %llu", file->path, (unsigned long long)offset);
+  return read_exactly(file, t->data, (size_t)scion_tensor_elements(t), offset);
+}
 
 static const entry *find(const scion_safetensors *file, const char *name) {
   const entry key = {.name = name}, *const pointer = &key;

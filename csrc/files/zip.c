@@ -1,6 +1,7 @@
 /* Zip archives through libzip, which checks each entry that is read to its end against its CRC. */
 #include "read_file.h"
 #include "scion.h"
+#include "write_file.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -223,17 +224,6 @@ scion_status scion_zip_read(scion_zip *file, const char *name, uint64_t offset, 
   return status;
 }
 
-static scion_status write_all(const scion_zip *file, int descriptor, const char *from, size_t bytes) {
-  while (bytes) {
-    ssize_t written = write(descriptor, from, bytes);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return scion_fail(SCION_WORLD, "%s: cannot be unpacked: %s", file->path, strerror(written < 0 ? errno : ENOSPC));
-    from += written;
-    bytes -= (size_t)written;
-  }
-  return SCION_OK;
-}
-
 scion_status scion_zip_copy(scion_zip *file, const char *name, int descriptor) {
   entry_reader reader;
   char *piece = malloc(PIECE);
@@ -243,7 +233,8 @@ scion_status scion_zip_copy(scion_zip *file, const char *name, int descriptor) {
     uint64_t left = reader.about.size - reader.place;
     size_t bytes = left < PIECE ? (size_t)left : PIECE;
     status = read_next(&reader, piece, bytes);
-    if (status == SCION_OK) status = write_all(file, descriptor, piece, bytes);
+    if (status == SCION_OK && !write_file(descriptor, piece, bytes))
+      status = scion_fail(SCION_WORLD, "%s: cannot be unpacked: %s", file->path, strerror(errno));
   }
   close_entry(&reader);
   free(piece);

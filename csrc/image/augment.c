@@ -45,8 +45,8 @@ void scion_augment_draw(const scion_augment *augment, uint64_t seed, uint32_t ep
 
 /* ---- warping */
 
-/* Where a coordinate outside 0 .. size-1 is read; NAN: nowhere. Reflection repeats the edge, wrapping identifies the first
- * with the last pixel (its period is size - 1): both as SciPy and Keras have it. */
+/* Where a coordinate outside 0 .. size-1 is read; NAN: nowhere. Reflection shows the edge twice, wrapping takes the first
+ * and the last pixel for one (its period is size - 1): both as SciPy and Keras do it. */
 static float inside(float x, int size, scion_fill fill) {
   float last = (float)(size - 1);
   if (x >= 0 && x <= last) return x;

@@ -5,15 +5,15 @@
 #include <string.h>
 #include <strings.h>
 
-/* Puts the path before the message in place. */
+/* Puts the path before the last message. */
 static scion_status fail_in(const char *path, scion_status status) {
   char message[1024];
   snprintf(message, sizeof message, "%s", scion_error_message());
   return scion_fail(status, "%s: %s", path, message);
 }
 
-/* EXIF's eight orientations are walks through the stored pixels: where the first pixel of the upright image lies, and the
- * steps to its right and lower neighbours. */
+/* Turns an image by EXIF's orientation, 1 .. 8. Each of them is a walk through the stored pixels: it begins where the upright image's
+ * first pixel lies, and takes one step to the next pixel to the right and another to the next one below. */
 static scion_status turn_upright(image_pixels *pixels, int orientation) {
   if (orientation == 1) return SCION_OK;
   bool swap = orientation >= 5;
@@ -86,7 +86,7 @@ scion_status scion_image_save(const char *path, const scion_tensor *image) {
   int height = (int)image->shape[0], width = (int)image->shape[1];
   scion_status status = png ? image_png_encode(image->data, height, width, &bytes, &size)
                             : image_jpeg_encode(image->data, height, width, &bytes, &size);
-  if (status == SCION_OK) status = image_write_file(path, bytes.data, size);
+  status = status == SCION_OK ? image_write_file(path, bytes.data, size) : fail_in(path, status);
   image_buffer_free(&bytes);
-  return status == SCION_OK ? SCION_OK : fail_in(path, status);
+  return status;
 }

@@ -2,8 +2,8 @@
 #include "files/read_file.h"
 #include "image.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 scion_status image_buffer_reserve(image_buffer *buffer, size_t bytes) {
   if (bytes <= buffer->capacity) return SCION_OK;
@@ -36,7 +36,23 @@ scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t 
   return image_buffer_reserve(&pixels->memory, (size_t)(height * width) * 3 + SLACK);
 }
 
+/* ---- reading */
+
 #define MAX_FILE ((off_t)1 << 30)
+
+/* A failure of a system call. What the file itself is not to blame for must not pass for a damaged image. */
+static scion_status system_failure(int error, const char *why) {
+  struct rlimit limit;
+  switch (error) {
+    case EMFILE:
+      return scion_fail(SCION_SYSTEM, "too many open files: this process may have %lld at once; raise the limit (ulimit -n), or close some",
+                        getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (long long)limit.rlim_cur : -1LL);
+    case ENFILE: return scion_fail(SCION_SYSTEM, "too many open files on this machine; raise its limit (sysctl fs.file-max), or end other programs");
+    case ENOMEM: return scion_fail(SCION_NO_MEMORY, "out of memory: the file cannot be read");
+    case EIO: return scion_fail(SCION_SYSTEM, "the disk failed to read it (%s); look at it and its connection before you go on", why);
+    default: return scion_fail(SCION_WORLD, "%s", why);
+  }
+}
 
 static scion_status read_all(int file, off_t length, image_buffer *bytes, size_t *size) {
   if (length == 0) return scion_fail(SCION_WORLD, "the file is empty");
@@ -44,7 +60,7 @@ static scion_status read_all(int file, off_t length, image_buffer *bytes, size_t
   scion_status status = image_buffer_reserve(bytes, (size_t)length);
   if (status != SCION_OK) return status;
   /* where it became shorter meanwhile, the decoder will tell */
-  return read_file_at(file, bytes->data, (size_t)length, 0, size) ? SCION_OK : scion_fail(SCION_WORLD, "%s", strerror(errno));
+  return read_file_at(file, bytes->data, (size_t)length, 0, size) ? SCION_OK : system_failure(errno, strerror(errno));
 }
 
 image_stamp image_stamp_of(const char *path) {
@@ -62,34 +78,17 @@ scion_status image_read_file(const char *path, image_buffer *bytes, size_t *size
   struct stat about;
   const char *why;
   int file = open_regular_file(path, O_RDONLY, &about, &why);
-  if (file < 0) return scion_fail(SCION_WORLD, "%s", why);
+  if (file < 0) return system_failure(errno, why);
   scion_status status = read_all(file, about.st_size, bytes, size);
   close(file);
   return status;
 }
 
-static bool write_all(int file, const unsigned char *bytes, size_t size) {
-  while (size > 0) {
-    ssize_t put = write(file, bytes, size);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return false;
-    bytes += put;
-    size -= (size_t)put;
-  }
-  return true;
-}
-
 scion_status image_write_file(const char *path, const void *bytes, size_t size) {
-  size_t room = strlen(path) + 32;
-  char *other = malloc(room);
-  if (!other) return scion_fail(SCION_NO_MEMORY, "out of memory: no room for a file name");
-  snprintf(other, room, "%s.%ld.tmp", path, (long)getpid());
-  int file = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  bool good = file >= 0 && write_all(file, bytes, size);
-  if (file >= 0 && close(file) != 0) good = false;
-  if (good) good = rename(other, path) == 0;
-  scion_status status = good ? SCION_OK : scion_fail(SCION_WORLD, "%s", strerror(errno));
-  if (!good && file >= 0) unlink(other);
-  free(other);
+  scion_new_file file;
+  scion_status status = scion_new_file_open(&file, path);
+  if (status == SCION_OK) status = scion_new_file_write(&file, bytes, size);
+  if (status == SCION_OK) return scion_new_file_commit(&file);
+  scion_new_file_discard(&file);
   return status;
 }

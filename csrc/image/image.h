@@ -24,14 +24,17 @@ scion_status image_size_check(int64_t height, int64_t width);
 /* Makes room for height x width pixels, if they are not refused. */
 scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width);
 
-/* ---- file.c: messages do not name the file, the callers do */
+/* ---- file.c */
+
+/* Reads a whole file into the buffer. The message does not name the file, the caller does. SCION_WORLD: there is something wrong with the
+ * file; SCION_SYSTEM and SCION_NO_MEMORY: with the machine, and the same file may be read another time. */
 scion_status image_read_file(const char *path, image_buffer *bytes, size_t *size);
 /* What tells that a file is as it was: its size and times. Equal ones have equal bytes; all zero where there is no such file. */
 typedef struct {
   int64_t size, modified[2], changed[2];
 } image_stamp;
 image_stamp image_stamp_of(const char *path);
-/* Writes under another name beside it, then renames: the path holds the old file or the whole new one. */
+/* Writes a file by scion_new_file: the path holds the old file or the whole new one. The message names it. */
 scion_status image_write_file(const char *path, const void *bytes, size_t size);
 
 /* The upright image need not be larger than this: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is no smaller.

@@ -50,7 +50,7 @@ static struct jpeg_error_mgr *set_errors(jpeg_errors *errors) {
 
 static void fail(j_common_ptr info, scion_status status) {
   jpeg_errors *errors = (jpeg_errors *)info->err;
-  errors->status = status; /* whose message is in place */
+  errors->status = status; /* its message was left by scion_fail */
   longjmp(errors->escape, 1);
 }
 
@@ -139,7 +139,8 @@ static void decode(struct jpeg_decompress_struct *info, image_enough enough, ima
   jpeg_finish_decompress(info);
 }
 
-/* Returns also where libjpeg jumps to; what it works on belongs to a caller, and so is sure to be in memory. */
+/* Returns when all is done, and also after an error: libjpeg then jumps back to setjmp. All that changes in between belongs to the
+ * caller, since local variables may lose their values in such a jump. */
 static void try_decode(struct jpeg_decompress_struct *info, struct jpeg_source_mgr *source, jpeg_errors *errors,
                        image_enough enough, image_pixels *pixels, int *orientation) {
   if (setjmp(errors->escape) != 0) return;

@@ -11,6 +11,8 @@
 typedef struct {
   scion_tensor images, indices;
   char **messages; /* for each place in the batch: why it failed, or NULL */
+  scion_status failure; /* not SCION_OK: an image failed for a reason that is not its own (not SCION_WORLD), so that the pass cannot go on */
+  int64_t failed_place; /* the first such image's place */
   int64_t done;    /* images finished, well or not */
 } slot;
 
@@ -129,11 +131,14 @@ static void *worker(void *argument) {
     size_t bytes = (size_t)loader->height * (size_t)loader->width * 3;
     int32_t index = loader->order[item];
     ((int32_t *)mine->indices.data)[place] = index;
-    if (make(loader, index, (unsigned char *)mine->images.data + (size_t)place * bytes, &s) != SCION_OK) {
+    scion_status status = make(loader, index, (unsigned char *)mine->images.data + (size_t)place * bytes, &s);
+    if (status != SCION_OK) {
       mine->messages[place] = strdup(scion_error_message());
       if (!mine->messages[place]) mine->messages[place] = no_memory;
     }
     pthread_mutex_lock(&loader->mutex);
+    if (status != SCION_OK && status != SCION_WORLD && (mine->failure == SCION_OK || place < mine->failed_place))
+      mine->failure = status, mine->failed_place = place;
     if (++mine->done == batch_size(loader, b)) pthread_cond_signal(&loader->ready);
   }
   pthread_mutex_unlock(&loader->mutex);
@@ -144,7 +149,7 @@ static void *worker(void *argument) {
 static scion_status start_threads(scion_loader *loader) {
   sigset_t all, before;
   sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the threads of the program */
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* a signal is for the threads that the program had, not for a worker */
   loader->process = getpid();
   while (loader->running < loader->workers && pthread_create(&loader->threads[loader->running], NULL, worker, loader) == 0)
     loader->running++;
@@ -164,7 +169,7 @@ static void join_threads(scion_loader *loader) {
   loader->stop = false;
 }
 
-/* ---- slots and passes; no thread runs in what follows, but for slot_fill's and slot_clear's use by scion_loader_next */
+/* ---- slots and passes. These functions are called while no worker runs; new_tensors and drop_failures touch nothing of theirs. */
 
 static void drop_failures(scion_loader *loader) {
   for (int64_t i = 0; i < loader->failure_count; i++) message_free(loader->failures[i]);
@@ -279,6 +284,12 @@ scion_status scion_loader_next(scion_loader *loader, scion_tensor *images, scion
   slot *s = &loader->slots[b % loader->ahead];
   pthread_mutex_lock(&loader->mutex);
   while (s->done < batch_size(loader, b)) pthread_cond_wait(&loader->ready, &loader->mutex);
+  if (s->failure != SCION_OK) {
+    pthread_mutex_unlock(&loader->mutex);
+    scion_tensor_release(&new_images);
+    scion_tensor_release(&new_indices);
+    return scion_fail(s->failure, "%s", s->messages[s->failed_place]);
+  }
   *images = s->images;
   *indices = s->indices;
   compact(loader, s, images, indices);
@@ -300,7 +311,7 @@ const char *scion_loader_failure(const scion_loader *loader, int64_t i, int32_t 
 /* ---- life */
 
 void scion_loader_stop(scion_loader *loader) {
-  if (loader->process && loader->process != getpid()) return; /* slots and mutex are as the threads left them */
+  if (loader->process && loader->process != getpid()) return; /* forked: there are no workers, and the mutex may be locked for good */
   join_threads(loader);
   end_pass(loader);
 }

@@ -1,4 +1,4 @@
-/* PNG through libpng's low-level interface. Everything becomes 8-bit RGB without judgement of colour: palettes and few-bit grays
+/* PNG through libpng's low-level interface. Everything becomes 8-bit RGB without colour management: palettes and few-bit grays
  * are expanded, of 16 bits the upper 8 are kept, alpha and transparent colours are dropped, gamma and background ignored. */
 #include "image.h"
 
@@ -55,7 +55,7 @@ static void decode(png_job *job, image_pixels *pixels) {
   png_structp png = job->png;
   png_set_read_fn(png, job, read_bytes);
   png_set_benign_errors(png, 1);
-  png_set_user_limits(png, 0x7fffffff, 0x7fffffff); /* ours come next */
+  png_set_user_limits(png, 0x7fffffff, 0x7fffffff); /* none here: image_pixels_reserve has its own */
   png_read_info(png, job->info);
   job->status = image_pixels_reserve(pixels, png_get_image_height(png, job->info), png_get_image_width(png, job->info));
   if (job->status != SCION_OK) png_error(png, "size");
@@ -70,10 +70,11 @@ static void decode(png_job *job, image_pixels *pixels) {
   if (png_get_rowbytes(png, job->info) != (size_t)pixels->width * 3) png_error(png, "unexpected pixel format");
   list_rows(job, pixels->memory.data, pixels->height, pixels->width);
   png_read_image(png, job->rows);
-  png_read_end(png, NULL); /* a wrong checksum of the pixels shows only behind them */
+  png_read_end(png, NULL); /* compares the checksum behind the last pixels */
 }
 
-/* Returns also where libpng jumps to; the job belongs to a caller, so that its fields are sure to be in memory. */
+/* Returns when all is done, and also after an error: libpng then jumps back to setjmp. The job belongs to the caller, since local
+ * variables may lose their values in such a jump. */
 static void try_decode(png_job *job, image_pixels *pixels) {
   if (setjmp(png_jmpbuf(job->png)) == 0) decode(job, pixels);
 }

@@ -56,7 +56,7 @@ void SIMD(resize_across)(const unsigned char *x, int rows, int width, unsigned c
   }
   for (int lane = 0; lane < rows; lane++) {
     unsigned char *row = y + (size_t)lane * (size_t)new_width * 3;
-    for (int i = 0; i < new_width - 1; i++) memcpy(row + 3 * i, &results[i * SIMD_WIDTH + lane], 4); /* the next mends the fourth */
+    for (int i = 0; i < new_width - 1; i++) memcpy(row + 3 * i, &results[i * SIMD_WIDTH + lane], 4); /* the next pixel overwrites the fourth byte */
     for (int c = 0; c < 3; c++) row[3 * (new_width - 1) + c] = (unsigned char)(results[(new_width - 1) * SIMD_WIDTH + lane] >> 8 * c);
   }
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 /* Pixels are fetched word by word and read again as vectors. That stalls while the words are on their way to the cache, so a
- * block of vectors is fetched before the first is used. (Gather instructions are no faster, and slow where they are mended
- * against Downfall.) */
+ * block of vectors is fetched before the first is used. (Gather instructions are no faster, and slow on processors with the
+ * protection against the attack called Downfall.) */
 #define VECTORS 8
 #define BLOCK (VECTORS * SIMD_WIDTH)
 
@@ -106,7 +106,7 @@ static inline void store_pixels(simd_int words, unsigned char *out) {
   memcpy(quarters, &words, sizeof quarters);
   for (int q = 0; q < SIMD_WIDTH / 4; q++) {
     bytes16 packed = __builtin_shufflevector(quarters[q], quarters[q], 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 12, 13, 14, 15);
-    memcpy(out + 12 * q, &packed, q + 1 < SIMD_WIDTH / 4 ? 16 : 12); /* the next mends the last four */
+    memcpy(out + 12 * q, &packed, q + 1 < SIMD_WIDTH / 4 ? 16 : 12); /* the next store overwrites the last four */
   }
 }
 

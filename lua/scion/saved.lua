@@ -239,16 +239,17 @@ function saved.load(path)
   path = check.argument("scion.load", "its argument", path, check.path)
   local kind = format.of(path)
   if kind ~= "safetensors" then refuse_weights(path, kind) end
-  local metadata, message = safetensors.metadata(path)
-  if not metadata then check.raise(message) end
+  local arrays <close>, message = safetensors.arrays(path) -- one open file: another process may replace it by its next save meanwhile
+  if not arrays then check.raise(message) end
+  local metadata = arrays.metadata
   if metadata.format ~= "scion" then refuse_weights(path, kind) end
   if metadata.version ~= format_version then
     check.raise(("%s: format version %s is not known to this version of Scion, which reads %s"):format(path, tostring(metadata.version), format_version))
   end
   local description, history_of = part(metadata, "architecture", path), part(metadata, "history", path)
   local function build() return rebuild(description) end
-  local m = of_file(path, "the architecture cannot be rebuilt", layer.without_initial_values, build, array.allowance(path))
-  require("scion.weights").load(m, path)
+  local m = of_file(path, "the architecture cannot be rebuilt", layer.without_initial_values, build, array.allowance_of(arrays.bytes))
+  require("scion.weights").load_saved(m, path, arrays)
   of_file(path, "the history cannot be used", read_history, m, history_of)
   if metadata.labels then
     m.labels = of_file(path, "the labels cannot be used", check.argument, "the model", "labels", part(metadata, "labels", path).labels, labels_kind(m))

@@ -201,7 +201,8 @@ describe("the cache of frozen values", function()
     assert.equal("0\n", run(script))
     lfs.touch(folder .. "/dark/03.png", 1000000007, 1000000007)
     assert.equal("1\n", run(script))
-    lfs.touch(folder .. "/dark/03.png") -- now: what changes once more within a moment has the same time
+    local tomorrow = os.time() + 86400 -- newer than now: what changes once more within a moment may have the same time
+    lfs.touch(folder .. "/dark/03.png", tomorrow, tomorrow)
     assert.equal("1\n", run(script))
     assert.equal("1\n", run(script))
   end)
@@ -247,7 +248,7 @@ describe("the cache of frozen values", function()
     again(0)
   end)
 
-  it("goes on without a disk that is full, or cannot be had, and says so once", function()
+  it("goes on without a disk that takes no more, or cannot be had, and says so once", function()
     lay_out(9)
     local script = [[
       local model = network():freeze { upto = "gap" }
@@ -264,13 +265,6 @@ describe("the cache of frozen values", function()
     end
     troubled("File too large; the cache does without the disk", nil, "ulimit -f 1;")
     troubled("cannot be made", "XDG_CACHE_HOME=/proc/none")
-    local mount = support.shell(("mount -t tmpfs -o size=4k tmpfs '%s'"):format(caches))
-    if mount == "" then
-      troubled("No space left on device")
-      support.shell(("umount '%s'"):format(caches))
-    else
-      print("\nskipped: no small disk can be mounted here, so only a limited file was full")
-    end
     assert.equal(digest .. "computed 9\n", run(script, "SCION_CACHE_DISK=0"))
   end)
 
@@ -380,7 +374,7 @@ describe("the cache of frozen values", function()
         steps = steps + 1
         if steps == 2 then
           assert(io.popen "kill -INT $PPID"):close()
-          repeat until core.interrupted()
+          assert(core.interrupted()) -- the signal was taken before that process's end
         end
       end } })
       assert(history.interrupted and #history == 0)

@@ -2,7 +2,10 @@
  * that is discarded was never there. */
 #include "test.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char path[64];
@@ -52,6 +55,36 @@ static void discard(void) {
   CHECK(access(path, F_OK) == 0, "a committed file is not there");
 }
 
+/* A process that ends in the middle of writing leaves its temporary file, and the next writer of that name removes it. */
+static void killed(void) {
+  char left[256] = "";
+  int pipes[2];
+  if (pipe(pipes) != 0) exit(2);
+  pid_t process = fork();
+  if (process == 0) {
+    scion_new_file file;
+    if (scion_new_file_open(&file, path) == SCION_OK && scion_new_file_write(&file, "abc", 3) == SCION_OK &&
+        write(pipes[1], file.temporary, strlen(file.temporary) + 1) > 0)
+      kill(getpid(), SIGKILL);
+    _exit(1);
+  }
+  int how = 0;
+  CHECK(waitpid(process, &how, 0) == process && WIFSIGNALED(how), "it was not killed");
+  CHECK(read(pipes[0], left, sizeof left) > 0 && access(left, F_OK) == 0, "nothing was left: %s", left);
+  close(pipes[0]);
+  close(pipes[1]);
+  scion_new_file first, second;
+  OK(scion_new_file_open(&first, path));
+  CHECK(access(left, F_OK) != 0, "%s is still there", left);
+  OK(scion_new_file_open(&second, path)); /* two writers at once do not hinder each other */
+  OK(scion_new_file_write(&first, "first", 5));
+  OK(scion_new_file_write(&second, "second", 6));
+  OK(scion_new_file_commit(&first));
+  OK(scion_new_file_commit(&second));
+  struct stat about;
+  CHECK(stat(path, &about) == 0 && about.st_size == 6, "the last one to end does not have the name");
+}
+
 int main(void) {
   char folder[] = "/tmp/scion-files-XXXXXX";
   test_begin("files");
@@ -64,6 +97,7 @@ int main(void) {
   }
   into_slice();
   discard();
+  killed();
   CHECK(scion_storage_live_bytes() == 0, "%zu bytes are left", scion_storage_live_bytes());
   unlink(path);
   rmdir(folder);

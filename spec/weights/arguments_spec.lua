@@ -26,7 +26,6 @@ local takers = {
   ["scion.weights.torch"] = function(path) local t = require("scion.weights.torch").read(path) return t end,
   ["scion.weights.keras.read"] = function(path) local l = require("scion.weights.keras").read(path) return l end,
   ["scion.weights.safetensors.read"] = function(path) local t = require("scion.weights.safetensors").read(path) return t end,
-  ["scion.weights.safetensors.metadata"] = function(path) local t = require("scion.weights.safetensors").metadata(path) return t end,
   ["scion.weights.safetensors.arrays"] = function(path) local t = require("scion.weights.safetensors").arrays(path) return t end,
   ["scion.weights.safetensors.write"] = function(path) local t = require("scion.weights.safetensors").write(path, {}) return t end,
 }

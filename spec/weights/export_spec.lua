@@ -65,7 +65,7 @@ describe("model:export", function()
     for i = 1, 400 do x = nn.batch_norm { scale = false, name = ("layer"):rep(34) .. i }(x) end
     local model, path = scion.model { output = x }, folder .. "/long.h5"
     model:export(path)
-    local file <close> = assert(require("scion.hdf5").open(path))
+    local file <close> = assert(require("scion.core").hdf5_open(path))
     assert.is_false(file:has("/", "layer_names"))
     assert.is_true(file:has("/", "layer_names1"))
     assert.equal(400, #keras.read(path))

@@ -12,7 +12,7 @@ local fixtures = "spec/fixtures/weights/"
 -- Reads a file as a user would, and prints the growth of the process and of its child in kilobytes, and the message.
 local reader = [[
   local path, how = %q, %q
-  local scion, core, hdf5 = require "scion", require "scion.core", require "scion.hdf5"
+  local scion, core = require "scion", require "scion.core"
   local function kilobytes(process, key)
     local file <close> = assert(io.open("/proc/" .. process .. "/status"))
     return tonumber((file:read "a":match(key .. ":%%s+(%%d+)")))
@@ -33,8 +33,8 @@ local reader = [[
     end
     return setmetatable({}, { __index = function(_, name) return ask(name) end, __close = function() file:close() end })
   end
-  local open = hdf5.open
-  hdf5.open = function(...)
+  local open = core.hdf5_open
+  core.hdf5_open = function(...)
     local file, message = open(...)
     return file and watched(file), message
   end
@@ -48,7 +48,7 @@ local reader = [[
       local archive <close> = must(core.zip_open(path))
       local copy <close> = io.tmpfile()
       must(archive:copy("model.weights.h5", copy))
-      local file <close> = must(hdf5.open(path, copy))
+      local file <close> = must(core.hdf5_open(path, copy))
       for i = 0, 99 do
         local tensor <close> = core.new(must(file:shape("d" .. i)))
         must(file:read_into("d" .. i, tensor))

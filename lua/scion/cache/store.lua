@@ -14,12 +14,17 @@ local shapes = require "scion.shape"
 ---@field dtype string
 ---@field bytes integer of a row
 ---@field rows table<string, scion.Tensor> those in memory
----@field records table<string, integer> what is where in the file
+---@field file userdata? of core.row_file: few stores have theirs open at a time
+---@field identity string? which file that is: another one at the same path is not
+---@field records table<string, integer> what is where in the open file
+---@field scanned integer how many of its records are known
 ---@field room boolean? whether the rows that are expected fit into the disk's budget
 ---@field full boolean? the disk took no more
 ---@field broken boolean? the file could not be had
 local store = {}
 store.__index = store
+
+local most_open = 8 -- files at a time: a process may have some hundred in all, and a pass uses two or three stores
 
 local stores, held, uses = {}, 0, 0 -- by name; bytes in memory, in all; a count that tells who was used last
 local head = 24 -- bytes that the file adds to a row
@@ -52,26 +57,39 @@ local function tell(message)
   told = true
 end
 
+--- Closes the file; what it holds is learnt again when it is opened.
+local function close_file(self)
+  if self.file then self.file:close() end
+  self.file, self.identity, self.records, self.scanned = nil, nil, {}, 0
+end
+
 --- Gives up the file, for the rest of the process: what is in memory stays.
 local function abandon(self, message)
   tell(message)
-  if self.file then self.file:close() end
-  self.file, self.records, self.broken = nil, {}, true
+  close_file(self)
+  self.broken = true
 end
 
-local function open_file(self)
-  local path = store.folder()
-  if self.file or self.broken or not path then return end
-  local made, message = folder.make(path)
-  if not made then return abandon(self, message) end
-  self.path = path .. "/" .. self.name .. ".rows"
-  self.file, message = core.row_file(self.path, self.bytes)
-  if not self.file then abandon(self, message) end
+--- Closes the file that was used least recently, if as many are open as may be.
+local function close_one()
+  local oldest, open = nil, 0
+  for _, other in pairs(stores) do
+    if other.file then
+      open = open + 1
+      if not oldest or other.used < oldest.used then oldest = other end
+    end
+  end
+  if open >= most_open then close_file(oldest) end
+end
+
+--- Which file is at a path; nil where there is none.
+local function identity_of(path)
+  local about = lfs.attributes(path)
+  return about and about.dev .. " " .. about.ino
 end
 
 --- Learns what is in the file by now, also from other processes.
 local function read_keys(self)
-  if not self.file then return end
   lfs.touch(self.path) -- used now
   local keys, message = self.file:keys(self.scanned + 1)
   if not keys then return abandon(self, message) end
@@ -81,7 +99,28 @@ local function read_keys(self)
   self.scanned = self.scanned + #keys
 end
 
---- The store of that name, made if there is none.
+local function open_file(self)
+  local path = store.folder()
+  if self.broken or not path then return end
+  local made, message = folder.make(path)
+  if not made then return abandon(self, message) end
+  close_one()
+  self.path = path .. "/" .. self.name .. ".rows"
+  self.file, message = core.row_file(self.path, self.bytes)
+  if not self.file then return abandon(self, message) end
+  self.identity = identity_of(self.path)
+  read_keys(self)
+end
+
+--- Opens the file again if it was closed for others.
+local function need_file(self)
+  uses = uses + 1
+  self.used = uses
+  if not self.file then open_file(self) end
+  return self.file
+end
+
+--- The store of that name, made if there is none. Its file is the one that is at its path now: whoever deleted the folder gets a new one.
 ---@param name string
 ---@param shape integer[]
 ---@param dtype string
@@ -93,10 +132,9 @@ function store.open(name, shape, dtype)
                           held = 0 }, store)
     stores[name] = self
   end
-  uses = uses + 1
-  self.used = uses
-  open_file(self)
-  read_keys(self)
+  if self.file and identity_of(self.path) ~= self.identity then close_file(self) end
+  if self.file then read_keys(self) end
+  need_file(self)
   return self
 end
 
@@ -124,14 +162,21 @@ end
 --- Whether that row should be there: a damaged one turns out when it is read.
 ---@param key string
 ---@return boolean
-function store:has(key) return self.rows[key] ~= nil or self.records[key] ~= nil end
+function store:has(key)
+  if self.rows[key] then return true end
+  need_file(self)
+  return self.records[key] ~= nil
+end
 
 --- The row, which nobody may write to; nil where there is none.
 ---@param key string
 ---@return scion.Tensor?
 function store:get(key)
-  local row, record = self.rows[key], self.records[key]
-  if row or not record then return row end
+  local row = self.rows[key]
+  if row then return row end
+  need_file(self)
+  local record = self.records[key]
+  if not record then return nil end
   row = core.new(self.shape, self.dtype)
   if not self.file:read(record, key, row) then
     self.records[key] = nil
@@ -146,6 +191,7 @@ end
 ---@param rows scion.Tensor[]
 function store:put(keys, rows)
   local new_keys, new_rows = {}, {}
+  need_file(self)
   for i, key in ipairs(keys) do
     hold(self, key, rows[i])
     if not self.records[key] then new_keys[#new_keys + 1], new_rows[#new_rows + 1] = key, rows[i] end
@@ -167,7 +213,9 @@ local function make_disk_room(path, budget, more)
   for _, other in pairs(stores) do
     if other.file then open[other.path] = true end
   end
-  for name in lfs.dir(path) do
+  local listed, names, of = pcall(lfs.dir, path)
+  if not listed then return total <= budget end -- it was deleted a moment ago
+  for name in names, of do
     local file = path .. "/" .. name
     local about = name:match "%.rows$" and lfs.attributes(file)
     if about then
@@ -190,7 +238,7 @@ end
 ---@param count integer
 function store:expect(count)
   local path, budget = store.folder()
-  if self.file and not self.full and count > 0 then self.room = make_disk_room(path, budget, count * (self.bytes + head)) end
+  if count > 0 and not self.full and need_file(self) then self.room = make_disk_room(path, budget, count * (self.bytes + head)) end
 end
 
 return store

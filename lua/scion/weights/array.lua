@@ -18,7 +18,12 @@ local array = {}
 --- What the memory for a file's tensors may come to: what half precision takes as f32, and a little for small files.
 ---@param path string
 ---@return integer bytes
-function array.allowance(path) return 2 * (lfs.attributes(path, "size") or 0) + (64 << 20) end
+function array.allowance(path) return array.allowance_of(lfs.attributes(path, "size") or 0) end
+
+--- The same for a file of that size.
+---@param size integer bytes
+---@return integer bytes
+function array.allowance_of(size) return 2 * size + (64 << 20) end
 
 --- What reads a storage that lies in a file as it is.
 ---@param path string

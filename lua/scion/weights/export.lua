@@ -73,13 +73,8 @@ local function to_keras(model, path)
     add_names(texts, "/" .. layer.name, "weight_names", weight_names)
   end
   add_names(texts, "/", "layer_names", names)
-  local temporary = ("%s.scion-%s.tmp"):format(path, tostring(names):match "0x(%x+)" or "x")
-  local written, message = require("scion.hdf5").write(temporary, datasets, texts)
-  if written then written, message = os.rename(temporary, path) end
-  if not written then
-    os.remove(temporary)
-    check.raise((message:gsub(temporary:gsub("%p", "%%%0"), (path:gsub("%%", "%%%%")))))
-  end
+  local written, message = core.hdf5_write(path, datasets, texts)
+  if not written then check.raise(message) end
 end
 
 --- Writes by the path's ending; see model:export. Raises at a path with another ending.

@@ -40,7 +40,7 @@ end
 
 local function load_safetensors(path, layers, strict)
   local safetensors = require "scion.weights.safetensors"
-  local arrays, message = safetensors.arrays(path)
+  local arrays <close>, message = safetensors.arrays(path)
   if not arrays then check.raise(message) end
   for _, a in ipairs(arrays) do
     if a.name:find("/", 1, true) then return load_arrays(path, arrays, safetensors.expected(layers), nil, strict) end
@@ -67,8 +67,8 @@ local function load_archive(path, layers, strict)
 end
 
 --- The variant that a file of model:export was made of.
-local function exported_variant(path)
-  local variant = (require("scion.weights.safetensors").metadata(path) or {}).variant
+local function exported_variant(metadata)
+  local variant = metadata.variant
   return (variant == "keras" or variant == "torchvision") and variant or nil
 end
 
@@ -82,14 +82,23 @@ function weights.publisher(path)
   path = check.argument("scion.weights.publisher", "its argument", path, check.path)
   local kind = format.of(path)
   if kind == "safetensors" then
-    local first = (require("scion.weights.safetensors").arrays(path) or {})[1]
-    return first and not first.name:find("/", 1, true) and (exported_variant(path) or "torchvision") or nil
+    local arrays <close> = require("scion.weights.safetensors").arrays(path)
+    local first = arrays and arrays[1]
+    return first and not first.name:find("/", 1, true) and (exported_variant(arrays.metadata) or "torchvision") or nil
   end
   if kind == "zip" then return holds_keras(path) and "keras" or "torchvision" end
   return kind == "pickle" and "torchvision" or "keras"
 end
 
 local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }
+
+--- Loads the arrays of a saved model that is open. Raises with the path where they are not the model's.
+---@param model scion.Model
+---@param path string
+---@param arrays scion.SafetensorsArrays
+function weights.load_saved(model, path, arrays)
+  load_arrays(path, arrays, require("scion.weights.safetensors").expected(graph.layers(model.order)), nil, true)
+end
 
 --- Loads a file into a model's layers. Raises with the path when the file cannot be read or is none of weights, and, unless
 --- strict = false, when it does not fit; then no weight has changed. With strict = false what fits is loaded: a line on standard error

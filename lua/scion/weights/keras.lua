@@ -19,16 +19,14 @@ local function ending(name)
 end
 
 local function open(path)
-  local found, hdf5 = pcall(require, "scion.hdf5")
-  if not found then return nil, ("%s: reading Keras weights needs the module scion.hdf5: %s"):format(path, hdf5) end
-  if core.read_head(path, 4) ~= "PK\3\4" then return hdf5.open(path) end
+  if core.read_head(path, 4) ~= "PK\3\4" then return core.hdf5_open(path) end
   local archive <close>, message = core.zip_open(path)
   if not archive then return nil, message end
   local copy <close>, trouble = io.tmpfile() -- libhdf5 reads no archives; a file without a name is gone with this process at the latest
   if not copy then return nil, ("%s: cannot be unpacked: %s"):format(path, trouble) end
   local copied, reason = archive:copy("model.weights.h5", copy)
   if not copied then return nil, reason end
-  return hdf5.open(path, copy)
+  return core.hdf5_open(path, copy)
 end
 
 --- What a call of the file gave; raises its message.

@@ -309,7 +309,7 @@ end
 
 --- All layers with weights of an open file, and whether the kernels are its author's: for Theano, which slid them mirrored. Raises when
 --- it is damaged or in another layout.
----@param file userdata of scion.hdf5
+---@param file userdata of core.hdf5_open
 ---@param path string
 ---@param ours? scion.Layer[] with weights, which tell the order where the file does not
 ---@param fits? fun(theirs: scion.KerasLayer, ours: scion.Layer): boolean

@@ -39,32 +39,32 @@ function safetensors.write(path, tensors, metadata)
   return written, message
 end
 
---- The pairs of strings of a file alone.
----@param path string
----@return table<string, string>? metadata
----@return string? message names the file
-function safetensors.metadata(path)
-  local file <close>, message = open("metadata", path)
-  if not file then return nil, message end
-  local _, metadata = file:header()
-  return metadata
-end
+---@class scion.SafetensorsArrays a list of scion.Array by name, to be closed: its arrays are read from one open file, whatever
+---becomes of the path meanwhile
+---@field file userdata of core.safetensors_open
+---@field metadata table<string, string> the file's pairs of strings
+---@field bytes integer of the whole file
 
---- Lists the arrays of a file, without reading their numbers.
+local closable = { __close = function(arrays) arrays.file:close() end }
+
+--- Lists the arrays of a file, without reading their numbers. What is opened stays open until the list is closed, so that all of it
+--- belongs to one file, also where another process replaces that file.
 ---@param path string
----@return scion.Array[]? arrays by name
+---@return scion.SafetensorsArrays? arrays
 ---@return string? message names the file
 function safetensors.arrays(path)
-  local file <close>, message = open("arrays", path)
+  local file, message = open("arrays", path)
   if not file then return nil, message end
-  local list = {}
-  for name, entry in pairs(file:header()) do
+  local entries, metadata = file:header()
+  local list = { file = file, metadata = metadata, bytes = file:size() }
+  for name, entry in pairs(entries) do
     local elements = array.elements(entry.shape)
-    list[#list + 1] = { name = name, path = path, dtype = entry.dtype, shape = entry.shape, read = array.in_file(path, entry.place),
-                        bytes = elements * (core.element_size(entry.dtype) or 0) }
+    list[#list + 1] = { name = name, path = path, dtype = entry.dtype, shape = entry.shape,
+                        bytes = elements * (core.element_size(entry.dtype) or 0),
+                        read = function(offset, count, room) return file:bytes(entry.place + offset, count, room) end }
   end
   table.sort(list, function(a, b) return a.name < b.name end)
-  return list
+  return setmetatable(list, closable)
 end
 
 --- The arrays that a model's layers stand for in Scion's own files: layer/weight, as model:save names them.

@@ -1,0 +1,189 @@
+/* The program that calls the HDF5 library. The core starts it for each file that is read or written, since the library trusts a file's
+ * own tables: a damaged or forged file can make it crash, work without end or take all memory. It ends when the core closes the
+ * socket. */
+#include "process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+scion_status hdf5_fail(hdf5_file *file, scion_status status, const char *format, ...) {
+  int used = snprintf(file->message, sizeof file->message, "%.700s: ", file->path);
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(file->message + used, sizeof file->message - (size_t)used, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+/* ---- limits. The system enforces two of each: at the lower one this process is told, and can say why it ends, before the higher one
+ * ends it whatever it does. */
+
+#define LAST_WORDS ((rlim_t)4 << 20) /* bytes between the two limits of memory */
+
+static void out_of_time(int number) {
+  (void)number;
+  _exit(HDF5_TOO_LONG);
+}
+
+/* The library crashed. Where that is because it did not look whether it got memory, there is none to be had now. */
+static void crashed(int number) {
+  if (mmap(NULL, LAST_WORDS, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) _exit(HDF5_TOO_LARGE);
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
+static void limit_time(uint64_t seconds) {
+  signal(SIGXCPU, out_of_time);
+  setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds + 1});
+}
+
+static void limit_memory(uint64_t allowance) {
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) /* which has terabytes mapped */
+  static char stack[65536]; /* for the handler, if the other one has overflowed */
+  static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+  sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+  for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
+    sigaction(crashes[i], &(struct sigaction){.sa_handler = crashed, .sa_flags = SA_ONSTACK | (int)SA_RESETHAND | SA_NODEFER}, NULL);
+  unsigned long pages = 0;
+  FILE *statm = fopen("/proc/self/statm", "r");
+  if (statm && fscanf(statm, "%lu", &pages) == 1) {
+    rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + allowance;
+    setrlimit(RLIMIT_AS, &(struct rlimit){most, most + LAST_WORDS});
+  }
+  if (statm) fclose(statm);
+#else
+  (void)allowance;
+#endif
+}
+
+/* The library may take as much less memory as the largest dataset has taken of the shared memory, which stays with it. */
+static void set_aside(size_t bytes) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_max == RLIM_INFINITY || limit.rlim_cur <= limit.rlim_max - LAST_WORDS - bytes) return;
+  limit.rlim_cur = limit.rlim_max - LAST_WORDS - bytes;
+  setrlimit(RLIMIT_AS, &limit);
+}
+
+/* ---- answers */
+
+static void reply(hdf5_file *file, hdf5_answer a, char *data) {
+  if (a.status != SCION_OK) {
+    data = file->message;
+    a.bytes = strlen(file->message) + 1;
+  }
+  struct iovec parts[] = {{&a, sizeof a}, {data, data ? a.bytes : 0}};
+  if (!hdf5_send(HDF5_SOCKET, parts, 2)) _exit(0);
+}
+
+/* What was read so far lies here, and stays until the next dataset. */
+static void *shared = MAP_FAILED;
+
+static scion_status open_file(hdf5_file *file, const hdf5_request *asked) {
+  shared = mmap(NULL, (size_t)asked->count, PROT_READ | PROT_WRITE, MAP_SHARED, HDF5_SHARED, 0);
+  if (shared == MAP_FAILED) return hdf5_fail(file, SCION_NO_MEMORY, "no memory to read it: %s", strerror(errno));
+  close(HDF5_SHARED);
+  file->allowance = hdf5_most_bytes(asked->size);
+  if (asked->flag) file->descriptor = HDF5_FILE;
+  limit_time(hdf5_most_seconds(asked->size));
+  limit_memory(file->allowance);
+  return hdf5_open(file);
+}
+
+static void answer_attribute(hdf5_file *file, const char *path, const char *name) {
+  hdf5_answer a = {.status = hdf5_attribute(file, path, name), .flag = file->is_list, .count = (int64_t)file->count};
+  if (a.status == SCION_OK)
+    for (size_t i = 0; i < file->count; i++) a.bytes += strlen(file->text + a.bytes) + 1;
+  uint64_t cost = 2 * a.bytes + HDF5_NAME_COST * (uint64_t)file->count;
+  if (a.status == SCION_OK && cost > file->allowance)
+    a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at the attribute %s", name);
+  else if (a.status == SCION_OK)
+    file->allowance -= cost;
+  reply(file, a, file->text);
+}
+
+/* Bytes of f32 numbers of that shape; false when they are more than a size_t holds. */
+static bool bytes_of(int dims, const int64_t *shape, size_t *bytes) {
+  bool fits = dims >= 0 && dims <= SCION_MAX_DIMS;
+  *bytes = sizeof(float);
+  for (int i = 0; fits && i < dims; i++) fits = shape[i] >= 0 && scion_multiply_sizes(*bytes, (size_t)shape[i], bytes);
+  return fits;
+}
+
+/* Reads into the shared memory. What is read counts towards what may be read, as strings do. */
+static void answer_read(hdf5_file *file, const char *path, const hdf5_request *asked) {
+  size_t bytes;
+  hdf5_answer a = {.status = SCION_OK};
+  if (!bytes_of(asked->dims, asked->shape, &bytes) || bytes > file->allowance)
+    a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at %s", path);
+  else if (bytes > asked->size)
+    a.status = hdf5_fail(file, SCION_WORLD, "%s takes %zu bytes of memory that the limit on the size of files does not allow; raise it (ulimit -f)",
+                         path, bytes);
+  else {
+    set_aside(bytes);
+    a.status = hdf5_read(file, path, asked->dims, asked->shape, shared);
+  }
+  if (a.status == SCION_OK) {
+    a.bytes = bytes;
+    file->allowance -= bytes;
+  }
+  reply(file, a, NULL);
+}
+
+/* Takes in what is to be written, and writes it. */
+static void answer_write(hdf5_file *file, const char *path, const char *name, const hdf5_request *asked) {
+  hdf5_answer a = {.status = SCION_OK};
+  char *data = malloc((size_t)asked->bytes + 1);
+  if (!data) _exit(HDF5_TOO_LARGE); /* the data are on their way: there is no going on without */
+  if (!hdf5_receive(HDF5_SOCKET, data, (size_t)asked->bytes)) _exit(0);
+  if (asked->operation == HDF5_DATASET)
+    a.status = hdf5_write_dataset(file, path, asked->dims, asked->shape, (const float *)(void *)data);
+  else
+    a.status = hdf5_write_text(file, path, name, asked->flag, (size_t)asked->count, (size_t)asked->size, data);
+  free(data);
+  reply(file, a, NULL);
+}
+
+static void answer_request(hdf5_file *file, const hdf5_request *asked, const char *path, const char *name) {
+  hdf5_answer a = {.status = SCION_OK};
+  switch (asked->operation) {
+    case HDF5_OPEN: a.status = open_file(file, asked); break;
+    case HDF5_HAS: a.status = hdf5_has(file, path, name, &a.flag); break;
+    case HDF5_ATTRIBUTE: answer_attribute(file, path, name); return;
+    case HDF5_SHAPE: a.status = hdf5_shape(file, path, &a.dims, a.shape); break;
+    case HDF5_READ: answer_read(file, path, asked); return;
+    case HDF5_IDS: a.count = hdf5_open_ids(); break;
+    case HDF5_CREATE: a.status = hdf5_create(file, name); break;
+    case HDF5_DATASET:
+    case HDF5_TEXT: answer_write(file, path, name, asked); return;
+    case HDF5_FINISH: a.status = hdf5_finish(file); break;
+  }
+  reply(file, a, NULL);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2 || strcmp(argv[1], HDF5_PROTOCOL) != 0) {
+    fprintf(stderr, "%s: a part of Scion, which starts it to read and write HDF5 files\n", argv[0]);
+    return 2;
+  }
+  signal(SIGINT, SIG_IGN);  /* Ctrl-C is meant for the process that started this one, and closes the socket if that ends */
+  signal(SIGXFSZ, SIG_IGN); /* then writing fails, and says so */
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  hdf5_file file = {.id = H5I_INVALID_HID, .descriptor = -1};
+  hdf5_request asked;
+  while (hdf5_receive(HDF5_SOCKET, &asked, sizeof asked)) {
+    char *strings = calloc(1, (size_t)asked.path + asked.name + 1);
+    if (!strings || !hdf5_receive(HDF5_SOCKET, strings, (size_t)asked.path + asked.name)) break;
+    if (asked.operation == HDF5_OPEN || asked.operation == HDF5_CREATE) file.path = strdup(strings);
+    if (!file.path) break;
+    answer_request(&file, &asked, strings, asked.name ? strings + asked.path : NULL);
+    free(strings);
+  }
+  _exit(0); /* without the library's own ending, which would write on what is broken */
+}

@@ -1,0 +1,315 @@
+/* Reading HDF5 files through the library: as little of the format as weights need, and nothing that leads out of the file. */
+#include "../read_file.h"
+#include "process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MAX_PATH 4096
+
+/* What an error of the library is put down to: the innermost reason that it gives, and whether it got no memory. */
+typedef struct {
+  char text[200];
+  bool no_memory;
+} reason;
+
+static herr_t look_at_error(unsigned n, const H5E_error2_t *error, void *data) {
+  reason *found = data;
+  if (n == 0) snprintf(found->text, sizeof found->text, "%s", error->desc);
+  if (error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC) found->no_memory = true;
+  return 0;
+}
+
+/* A failure of the library itself. */
+static scion_status fail_inside(hdf5_file *file, const char *what, const char *path) {
+  reason found = {.text = "damaged"};
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look_at_error, &found);
+  if (found.no_memory) _exit(HDF5_TOO_LARGE);
+  return hdf5_fail(file, SCION_WORLD, "%s%s%s cannot be read: %s", what, *path ? " " : "", path, found.text);
+}
+
+/* ---- the file */
+
+static scion_status check_regular(hdf5_file *file, const char *place) {
+  struct stat about;
+  const char *why;
+  int descriptor = open_regular_file(place, O_RDONLY, &about, &why);
+  if (descriptor < 0) return hdf5_fail(file, SCION_WORLD, "%s", why);
+  close(descriptor);
+  return SCION_OK;
+}
+
+scion_status hdf5_open(hdf5_file *file) {
+  char open_file[32];
+  snprintf(open_file, sizeof open_file, "/dev/fd/%d", file->descriptor);
+  const char *place = file->descriptor < 0 ? file->path : open_file;
+  scion_status status = check_regular(file, place);
+  if (status != SCION_OK) return status;
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it prints nothing */
+  H5PLset_loading_state(0);              /* no code from outside: filters we do not have are refused */
+  if (H5Fis_hdf5(place) <= 0) return hdf5_fail(file, SCION_WORLD, "not an HDF5 file");
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  if (file->descriptor >= 0) H5Pset_fapl_stdio(access); /* the default driver looks for the file's path, and this file may have none */
+  file->id = H5Fopen(place, H5F_ACC_RDONLY, access);
+  if (file->id < 0) status = fail_inside(file, "the HDF5 file", "");
+  H5Pclose(access);
+  return status;
+}
+
+int64_t hdf5_open_ids(void) { return H5Fget_obj_count((hid_t)H5F_OBJ_ALL, H5F_OBJ_ALL); }
+
+/* ---- objects */
+
+/* Follows the path link by link, since a soft or an external link would lead elsewhere, also into other files. */
+static scion_status check_links(hdf5_file *file, const char *path, bool *found) {
+  char prefix[MAX_PATH];
+  size_t length = strlen(path);
+  *found = false;
+  if (length == 0) return SCION_OK;
+  if (length >= sizeof prefix) return hdf5_fail(file, SCION_WORLD, "a path of %zu bytes is too long", length);
+  for (size_t i = 1; i <= length; i++) {
+    if ((path[i] != '/' && path[i] != 0) || path[i - 1] == '/') continue;
+    H5L_info_t link;
+    memcpy(prefix, path, i);
+    prefix[i] = 0;
+    if (strcmp(prefix, ".") == 0) continue;
+    if (H5Lexists(file->id, prefix, H5P_DEFAULT) <= 0) return SCION_OK;
+    if (H5Lget_info(file->id, prefix, &link, H5P_DEFAULT) < 0) return fail_inside(file, "the link", prefix);
+    if (link.type != H5L_TYPE_HARD) return hdf5_fail(file, SCION_WORLD, "%s is a soft or an external link, which are not followed", prefix);
+  }
+  *found = true;
+  return SCION_OK;
+}
+
+static scion_status open_object(hdf5_file *file, const char *path, hid_t *object) {
+  bool found;
+  *object = -1;
+  scion_status status = check_links(file, path, &found);
+  if (status != SCION_OK) return status;
+  if (!found) return hdf5_fail(file, SCION_WORLD, "has no object '%s'", path);
+  *object = H5Oopen(file->id, path, H5P_DEFAULT);
+  return *object < 0 ? fail_inside(file, "the object", path) : SCION_OK;
+}
+
+scion_status hdf5_has(hdf5_file *file, const char *path, const char *attribute, bool *found) {
+  scion_status status = check_links(file, path, found);
+  if (status != SCION_OK || !*found || !attribute) return status;
+  hid_t object;
+  status = open_object(file, path, &object);
+  if (status != SCION_OK) return status;
+  htri_t exists = H5Aexists(object, attribute);
+  if (exists < 0) status = fail_inside(file, "the attributes of", path);
+  *found = exists > 0;
+  H5Oclose(object);
+  return status;
+}
+
+/* ---- attributes */
+
+/* Appends a string; the buffer has room. */
+static size_t append(char *to, size_t used, const char *string, size_t length) {
+  memcpy(to + used, string, length);
+  to[used + length] = 0;
+  return used + length + 1;
+}
+
+/* Strings of a fixed length, padded with zeros or spaces. */
+static scion_status read_fixed(hdf5_file *file, hid_t attribute, hid_t type, size_t count) {
+  size_t width = H5Tget_size(type), bytes, used = 0;
+  if (width == 0 || !scion_multiply_sizes(count, width + 1, &bytes) || bytes > HDF5_MAX_TEXT)
+    return hdf5_fail(file, SCION_WORLD, "an attribute is too large");
+  char *raw = malloc(count * width);
+  file->text = malloc(bytes);
+  if (!raw || !file->text) {
+    free(raw);
+    return hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
+  }
+  bool read = H5Aread(attribute, type, raw) >= 0, spaces = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
+  for (size_t i = 0; read && i < count; i++) {
+    size_t length = strnlen(raw + i * width, width);
+    while (spaces && length && raw[i * width + length - 1] == ' ') length--;
+    used = append(file->text, used, raw + i * width, length);
+  }
+  free(raw);
+  return read ? SCION_OK : fail_inside(file, "an attribute", "");
+}
+
+/* Strings of any length, which the library allocates. */
+static scion_status copy_variable(hdf5_file *file, char *const *strings, size_t count) {
+  size_t bytes = 1, used = 0;
+  for (size_t i = 0; i < count && bytes <= HDF5_MAX_TEXT; i++) bytes += (strings[i] ? strlen(strings[i]) : 0) + 1;
+  if (bytes > HDF5_MAX_TEXT) return hdf5_fail(file, SCION_WORLD, "an attribute is too large");
+  file->text = malloc(bytes);
+  if (!file->text) return hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
+  for (size_t i = 0; i < count; i++) used = append(file->text, used, strings[i] ? strings[i] : "", strings[i] ? strlen(strings[i]) : 0);
+  return SCION_OK;
+}
+
+static scion_status read_variable(hdf5_file *file, hid_t attribute, hid_t type, hid_t space, size_t count) {
+  if (count > HDF5_MAX_TEXT / sizeof(char *)) return hdf5_fail(file, SCION_WORLD, "an attribute is too large");
+  char **strings = calloc(count, sizeof *strings);
+  hid_t memory = H5Tcopy(H5T_C_S1);
+  scion_status status = SCION_OK;
+  if (!strings || memory < 0 || H5Tset_size(memory, H5T_VARIABLE) < 0 || H5Tset_cset(memory, H5Tget_cset(type)) < 0)
+    status = hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
+  else if (H5Aread(attribute, memory, strings) < 0)
+    status = fail_inside(file, "an attribute", "");
+  else
+    status = copy_variable(file, strings, count);
+  if (strings && memory >= 0) H5Dvlen_reclaim(memory, space, H5P_DEFAULT, strings);
+  if (memory >= 0) H5Tclose(memory);
+  free(strings);
+  return status;
+}
+
+static scion_status read_attribute(hdf5_file *file, hid_t attribute, const char *name) {
+  hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
+  hssize_t count = type < 0 || space < 0 ? -1 : H5Sget_simple_extent_npoints(space);
+  scion_status status = SCION_OK;
+  file->is_list = space >= 0 && H5Sget_simple_extent_type(space) != H5S_SCALAR;
+  if (count < 0)
+    status = fail_inside(file, "the attribute", name);
+  else if (count > 0 && H5Tget_class(type) != H5T_STRING)
+    status = hdf5_fail(file, SCION_WORLD, "the attribute %s holds no strings", name);
+  else if (count > 0)
+    status = H5Tis_variable_str(type) > 0 ? read_variable(file, attribute, type, space, (size_t)count) : read_fixed(file, attribute, type, (size_t)count);
+  if (status == SCION_OK) file->count = (size_t)count;
+  if (type >= 0) H5Tclose(type);
+  if (space >= 0) H5Sclose(space);
+  return status;
+}
+
+scion_status hdf5_attribute(hdf5_file *file, const char *path, const char *name) {
+  hid_t object;
+  free(file->text);
+  file->text = NULL;
+  file->count = 0;
+  scion_status status = open_object(file, path, &object);
+  if (status != SCION_OK) return status;
+  if (H5Aexists(object, name) <= 0) {
+    status = hdf5_fail(file, SCION_WORLD, "%s has no attribute %s", path, name);
+  } else {
+    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+    status = attribute < 0 ? fail_inside(file, "the attribute", name) : read_attribute(file, attribute, name);
+    if (attribute >= 0) H5Aclose(attribute);
+  }
+  H5Oclose(object);
+  return status;
+}
+
+/* ---- datasets */
+
+static scion_status check_chunks(hdf5_file *file, const char *path, hid_t layout, size_t element) {
+  hsize_t sizes[32];
+  size_t bytes = element;
+  int dims = H5Pget_chunk(layout, 32, sizes);
+  for (int i = 0; i < dims; i++)
+    if (!scion_multiply_sizes(bytes, (size_t)sizes[i], &bytes) || bytes > file->allowance)
+      return hdf5_fail(file, SCION_WORLD, "%s lies in chunks that are too large", path);
+  for (int i = 0; i < H5Pget_nfilters(layout); i++) {
+    unsigned flags;
+    size_t values = 0;
+    H5Z_filter_t filter = H5Pget_filter2(layout, (unsigned)i, &flags, &values, NULL, 0, NULL, NULL);
+    if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE)
+      return hdf5_fail(file, SCION_WORLD, "%s is stored under a filter other than gzip and shuffle (number %d)", path, (int)filter);
+  }
+  return SCION_OK;
+}
+
+/* Where the elements lie: within the file, and readable without code from outside. */
+static scion_status check_storage(hdf5_file *file, const char *path, hid_t dataset) {
+  hid_t layout = H5Dget_create_plist(dataset), type = H5Dget_type(dataset);
+  scion_status status = SCION_OK;
+  if (layout < 0 || type < 0)
+    status = fail_inside(file, "the dataset", path);
+  else if (H5Tget_class(type) != H5T_FLOAT || H5Tget_size(type) > 8)
+    status = hdf5_fail(file, SCION_WORLD, "%s does not hold floating-point numbers of 16, 32 or 64 bits", path);
+  else if (H5Pget_external_count(layout) != 0)
+    status = hdf5_fail(file, SCION_WORLD, "%s keeps its elements in another file, which is not read", path);
+  else if (H5Pget_layout(layout) == H5D_CHUNKED)
+    status = check_chunks(file, path, layout, H5Tget_size(type));
+  else if (H5Pget_layout(layout) != H5D_CONTIGUOUS && H5Pget_layout(layout) != H5D_COMPACT)
+    status = hdf5_fail(file, SCION_WORLD, "%s is a virtual dataset, which is not read", path);
+  if (layout >= 0) H5Pclose(layout);
+  if (type >= 0) H5Tclose(type);
+  return status;
+}
+
+static scion_status read_shape(hdf5_file *file, const char *path, hid_t dataset, int *dims, int64_t shape[SCION_MAX_DIMS]) {
+  hsize_t sizes[SCION_MAX_DIMS];
+  scion_status status = SCION_OK;
+  hid_t space = H5Dget_space(dataset);
+  int rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
+  if (rank < 0)
+    status = fail_inside(file, "the dataset", path);
+  else if (H5Sget_simple_extent_type(space) == H5S_NULL)
+    status = hdf5_fail(file, SCION_WORLD, "%s is empty", path);
+  else if (rank > SCION_MAX_DIMS)
+    status = hdf5_fail(file, SCION_WORLD, "%s has %d dimensions, more than %d", path, rank, SCION_MAX_DIMS);
+  else if (H5Sget_simple_extent_dims(space, sizes, NULL) < 0)
+    status = fail_inside(file, "the dataset", path);
+  for (int i = 0; i < rank && status == SCION_OK; i++) {
+    if (sizes[i] > INT64_MAX) status = hdf5_fail(file, SCION_WORLD, "%s is too large", path);
+    shape[i] = (int64_t)sizes[i];
+  }
+  *dims = rank;
+  if (space >= 0) H5Sclose(space);
+  return status;
+}
+
+/* Refuses a dataset of which less is stored than its shape says: the library would give zeros for what was never written, and read past
+ * the end of one that is compact. What lies in one piece must be as long as its numbers; gzip packs at most 1032 bytes into one. */
+static scion_status check_bytes(hdf5_file *file, const char *path, hid_t dataset, int dims, const int64_t *shape) {
+  hid_t layout = H5Dget_create_plist(dataset), type = H5Dget_type(dataset);
+  size_t bytes = type < 0 ? 0 : H5Tget_size(type);
+  bool one_piece = layout >= 0 && H5Pget_layout(layout) != H5D_CHUNKED, fits = true;
+  for (int i = 0; i < dims && fits; i++) fits = scion_multiply_sizes(bytes, (size_t)shape[i], &bytes);
+  hsize_t stored = H5Dget_storage_size(dataset);
+  fits = fits && (one_piece ? stored == bytes : bytes / 1032 <= stored);
+  if (layout >= 0) H5Pclose(layout);
+  if (type >= 0) H5Tclose(type);
+  return fits ? SCION_OK : hdf5_fail(file, SCION_WORLD, "%s holds fewer numbers than its shape says", path);
+}
+
+/* Opens a dataset that can be read and says its shape; on failure there is nothing to close. */
+static scion_status open_dataset(hdf5_file *file, const char *path, hid_t *dataset, int *dims, int64_t shape[SCION_MAX_DIMS]) {
+  scion_status status = open_object(file, path, dataset);
+  if (status != SCION_OK) return status;
+  if (H5Iget_type(*dataset) != H5I_DATASET) status = hdf5_fail(file, SCION_WORLD, "%s is not a dataset", path);
+  if (status == SCION_OK) status = check_storage(file, path, *dataset);
+  if (status == SCION_OK) status = read_shape(file, path, *dataset, dims, shape);
+  if (status == SCION_OK) status = check_bytes(file, path, *dataset, *dims, shape);
+  if (status != SCION_OK) H5Oclose(*dataset);
+  return status;
+}
+
+scion_status hdf5_shape(hdf5_file *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]) {
+  hid_t dataset;
+  scion_status status = open_dataset(file, path, &dataset, dims, shape);
+  if (status == SCION_OK) H5Oclose(dataset);
+  return status;
+}
+
+static void shape_text(int dims, const int64_t *shape, char *text, size_t size) {
+  size_t used = 0;
+  snprintf(text, size, "scalar");
+  for (int i = 0; i < dims && used < size; i++) used += (size_t)snprintf(text + used, size - used, i ? "x%lld" : "%lld", (long long)shape[i]);
+}
+
+scion_status hdf5_read(hdf5_file *file, const char *path, int our_dims, const int64_t *our_shape, float *numbers) {
+  char ours[SCION_SHAPE_TEXT], theirs[SCION_SHAPE_TEXT];
+  int64_t shape[SCION_MAX_DIMS];
+  int dims;
+  hid_t dataset;
+  scion_status status = open_dataset(file, path, &dataset, &dims, shape);
+  if (status != SCION_OK) return status;
+  if (dims != our_dims || memcmp(shape, our_shape, (size_t)dims * sizeof shape[0]) != 0) {
+    shape_text(dims, shape, theirs, sizeof theirs);
+    shape_text(our_dims, our_shape, ours, sizeof ours);
+    status = hdf5_fail(file, SCION_WORLD, "%s is %s, expected %s", path, theirs, ours);
+  } else if (H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) < 0) {
+    status = fail_inside(file, "the dataset", path);
+  }
+  H5Oclose(dataset);
+  return status;
+}

@@ -1,0 +1,76 @@
+-- Images that cannot be read for a reason that is not theirs: a process with too many open files. That must not pass for damaged images.
+local core = require "scion.core"
+local lfs = require "lfs"
+local support = require "spec.support.images"
+
+describe("a process with too many open files", function()
+  local folder
+  setup(function()
+    folder = support.folder()
+    for _, class in ipairs { "dark", "light" } do
+      assert(lfs.mkdir(folder .. "/" .. class))
+      for i = 1, 12 do assert(core.image_save(("%s/%s/%02d.png"):format(folder, class, i), support.pattern(8, 8, i))) end
+    end
+    support.spit(folder .. "/dark/broken.png", "no image")
+  end)
+  teardown(support.done)
+
+  -- Runs a Lua text as a process that may have few files open; returns what it printed.
+  local function limited(text)
+    local path = support.spit(folder .. "/script.lua", [[
+      local core, scion = require "scion.core", require "scion"
+      local folder = ...
+      local data = scion.data.folder(folder, { size = 8, batch = 5, shuffle = false, workers = 2, memory = 0 })
+      local held = {}
+      local function exhaust()
+        repeat
+          local file = io.open "/dev/null"
+          held[#held + 1] = file
+        until not file
+      end
+      local function release()
+        for _, file in ipairs(held) do file:close() end
+        held = {}
+      end
+      data.warn = function(message) print("warned: " .. message) end
+    ]] .. text)
+    local output, code = support.shell(("ulimit -n 40; SCION_CACHE_DISK=0 lua5.4 %s %s"):format(path, folder))
+    assert.equal(0, code, output)
+    return output
+  end
+
+  it("is told so, at the image where it stopped, and goes on when it has closed some", function()
+    local output = limited [[
+      local function pass()
+        local seen, broken = 0, 0
+        for images, _, _, failures in data:batches() do
+          seen, broken = seen + images:shape()[1], broken + #(failures or {})
+        end
+        return seen, broken
+      end
+      exhaust()
+      print(pcall(pass))
+      print(core.image_load(data.files[1]))
+      release()
+      print(pass())
+      print(data.skipped)]]
+    local message = folder .. "/dark/01.png: too many open files: this process may have 40 at once; raise the limit (ulimit -n), or close some"
+    assert.equal("false\t" .. folder .. "/script.lua:18: " .. message .. "\nnil\t" .. message .. "\nwarned: left out " .. folder ..
+      "/dark/broken.png: neither a JPEG nor a PNG image\n24\t1\n1\n", output)
+  end)
+
+  it("does not train on fewer images than it has", function()
+    local output = limited [[
+      local nn = scion.nn
+      local model = scion.sequential { nn.input(8, 8, 3), nn.conv2d(4, 3), nn.global_avg_pool(), nn.dense(2, "softmax") }
+      local ok, message = pcall(model.fit, model, data, { epochs = 3, verbose = false, callbacks = { epoch = exhaust } })
+      release()
+      print(ok, model.epoch, data.skipped)
+      print(message)]]
+    local lines = {}
+    for line in output:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    assert.equal(3, #lines, output)
+    assert.equal("false\t1\t1", lines[2])
+    assert.matches("png: too many open files: this process may have 40 at once", lines[3], 1, true)
+  end)
+end)

@@ -298,7 +298,10 @@ function docs.classes(pages)
       for _, p in ipairs(item.doc.params) do types[#types + 1] = p.type end
       for _, of in ipairs(types) do
         local class = options_class(of, classes)
-        if class then taken[class.class] = true end
+        while class do
+          taken[class.class] = true
+          class = classes[class.parent]
+        end
       end
       if item.doc.parent and item.kind == "layer" then taken[item.doc.parent] = true end
     end

@@ -31,6 +31,9 @@ void scion_open_image(lua_State *L);
 void scion_open_loader(lua_State *L);
 void scion_open_cache(lua_State *L);
 
+/* Whatever allocates in Lua may run finalizers, and these may close an object or change a list that a function has looked at already. So
+ * results are pushed and lists are counted first; objects are checked, and pointers taken, right before they are used. */
+
 /* ---- results (core.c) */
 
 /* Raises the core's last message, or returns if status is SCION_OK. Whoever calls holds nothing that must be freed: every

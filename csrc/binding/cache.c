@@ -45,6 +45,15 @@ static int core_file_stamp(lua_State *L) {
   return scion_push_result(L, status, 2);
 }
 
+/* Entry i of the list at that index, a tensor, which the list keeps. */
+static const scion_tensor *tensor_of_list(lua_State *L, int list, lua_Integer i) {
+  lua_rawgeti(L, list, i);
+  const scion_tensor *t = scion_test_tensor(L, -1);
+  if (!t) luaL_error(L, "entry %I of the list is a %s, not a tensor", i, luaL_typename(L, -1));
+  lua_pop(L, 1);
+  return t;
+}
+
 /* core.stack({row, ..}) -> tensor [n, ..]: copies of contiguous tensors of one dtype and shape, of which there is at least one */
 static int core_stack(lua_State *L) {
   lua_settop(L, 1);
@@ -52,16 +61,11 @@ static int core_stack(lua_State *L) {
   luaL_argcheck(L, count > 0, 1, "a list of at least one tensor expected");
   const scion_tensor **rows = lua_newuserdatauv(L, (size_t)count * sizeof *rows, 0);
   int64_t shape[SCION_MAX_DIMS] = {count};
-  lua_rawgeti(L, 1, 1);
-  const scion_tensor *first = scion_check_tensor(L, -1);
+  const scion_tensor *first = tensor_of_list(L, 1, 1);
   luaL_argcheck(L, first->dims < SCION_MAX_DIMS, 1, "the tensors have too many dimensions");
   memcpy(shape + 1, first->shape, (size_t)first->dims * sizeof shape[0]);
-  for (lua_Integer i = 0; i < count; i++) {
-    lua_rawgeti(L, 1, i + 1);
-    rows[i] = scion_check_tensor(L, -1);
-    lua_pop(L, 1); /* the list keeps it */
-  }
   scion_tensor *y = scion_push_tensor(L, first->dtype, first->dims + 1, shape);
+  for (lua_Integer i = 0; i < count; i++) rows[i] = tensor_of_list(L, 1, i + 1);
   scion_check(L, scion_stack(rows, count, y));
   return 1;
 }
@@ -103,15 +107,14 @@ static int file_close(lua_State *L) {
 /* file:keys(first = 1) -> the keys of the records from there on, false for those without one; or nil and a message */
 static int file_keys(lua_State *L) {
   static const unsigned char none[SCION_HASH_BYTES];
-  const scion_row_file *file = check_open(L);
   lua_Integer first = luaL_optinteger(L, 2, 1);
   luaL_argcheck(L, first >= 1, 2, "records count from 1");
   int64_t count;
-  scion_status status = scion_row_file_count(file, &count);
   lua_newtable(L);
+  scion_status status = scion_row_file_count(check_open(L), &count);
   for (int64_t i = first - 1; i < count && status == SCION_OK; i++) {
     unsigned char key[SCION_HASH_BYTES];
-    status = scion_row_file_key(file, i, key);
+    status = scion_row_file_key(check_open(L), i, key);
     if (status == SCION_OK && memcmp(key, none, SCION_HASH_BYTES) != 0)
       push_hash(L, key);
     else
@@ -137,21 +140,20 @@ static int file_read(lua_State *L) {
 
 /* file:append({key, ..}, {row, ..}) -> the record of the first, the others follow; or nil and a message. Rows are contiguous tensors */
 static int file_append(lua_State *L) {
-  scion_row_file *file = check_open(L);
   lua_settop(L, 3);
   lua_Integer count = scion_check_list(L, 2);
   luaL_argcheck(L, scion_check_list(L, 3) == count, 3, "there are not as many rows as keys");
   lua_settop(L, 3);
   const unsigned char **keys = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *keys, 0);
   const void **rows = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *rows, 0);
+  scion_row_file *file = check_open(L);
   for (lua_Integer i = 0; i < count; i++) { /* the lists keep what the arrays point to */
     lua_rawgeti(L, 2, i + 1);
     keys[i] = check_key(L, -1);
-    lua_rawgeti(L, 3, i + 1);
-    const scion_tensor *t = scion_check_tensor(L, -1);
+    lua_pop(L, 1);
+    const scion_tensor *t = tensor_of_list(L, 3, i + 1);
     luaL_argcheck(L, is_row(t, file), 3, "not contiguous tensors of a row's size");
     rows[i] = t->data;
-    lua_pop(L, 2);
   }
   int64_t first;
   scion_status status = scion_row_file_append(file, count, keys, rows, &first);

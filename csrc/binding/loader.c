@@ -136,8 +136,8 @@ static scion_loader *check_loader(lua_State *L) { return scion_check_open(L, SCI
 
 /* loader:start(order or nil, batch, epoch = 1): order is an i32 tensor of indices from 0; nil: all of them, as they come */
 static int loader_start(lua_State *L) {
-  scion_loader *loader = check_loader(L);
   const scion_tensor *order = scion_optional_tensor(L, 2);
+  scion_loader *loader = check_loader(L);
   luaL_argcheck(L, !order || (order->dtype == SCION_I32 && scion_tensor_contiguous(order)), 2, "an order is a contiguous i32 tensor");
   int64_t n = order ? scion_tensor_elements(order) : scion_loader_count(loader);
   int64_t batch = luaL_checkinteger(L, 3);
@@ -149,22 +149,22 @@ static int loader_start(lua_State *L) {
 /* loader:next() -> images u8 [n,H,W,3], indices i32 [n] from 0, { {index=, message=}.. } or nil; or nil at the end of the pass. Raises
  * when an image could not be read for a reason that is not its own, such as too many open files. */
 static int loader_next(lua_State *L) {
-  scion_loader *loader = check_loader(L);
+  int32_t index;
+  const char *message;
   lua_settop(L, 1);
   scion_tensor *images = scion_push_later(L);
   scion_tensor *indices = scion_push_handle(L);
-  scion_check(L, scion_loader_next(loader, images, indices));
+  scion_check(L, scion_loader_next(check_loader(L), images, indices));
   if (!images->storage) return 0;
-  int32_t index;
-  const char *message = scion_loader_failure(loader, 0, &index);
-  if (!message) return 2;
+  if (!scion_loader_failure(check_loader(L), 0, &index)) return 2;
   lua_newtable(L);
-  for (int i = 0; message; message = scion_loader_failure(loader, ++i, &index)) {
+  for (int i = 0; (message = scion_loader_failure(check_loader(L), i, &index)); i++) {
+    lua_pushstring(L, message); /* before anything else: from here on the loader may be closed */
     lua_createtable(L, 0, 2);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "message");
     lua_pushinteger(L, index);
     lua_setfield(L, -2, "index");
-    lua_pushstring(L, message);
-    lua_setfield(L, -2, "message");
     lua_rawseti(L, -2, i + 1);
   }
   return 3;
@@ -208,6 +208,7 @@ static int core_gather(lua_State *L) {
  * and come as a list or an i32 tensor */
 static int core_from_one(lua_State *L) {
   const scion_tensor *x = scion_test_tensor(L, 1);
+  if (x) x = scion_push_view(L, x);
   luaL_argcheck(L, x ? x->dtype == SCION_I32 && scion_tensor_contiguous(x) : lua_istable(L, 1), 1, "a list or an i32 tensor expected");
   int64_t n = x ? scion_tensor_elements(x) : scion_check_list(L, 1);
   scion_tensor *t = scion_push_tensor(L, SCION_I32, 1, &n);

@@ -101,9 +101,9 @@ static int program_arena_bytes(lua_State *L) {
 
 /* program:seconds() -> {s1, s2, ...}: the time each step took over all runs; and sets them back to zero */
 static int program_seconds(lua_State *L) {
-  scion_program *p = check_program(L);
-  int steps = scion_program_steps(p);
+  int steps = scion_program_steps(check_program(L));
   lua_createtable(L, steps, 0);
+  scion_program *p = check_program(L);
   for (int i = 0; i < steps; i++) {
     lua_pushnumber(L, scion_program_take_seconds(p, i));
     lua_rawseti(L, -2, i + 1);

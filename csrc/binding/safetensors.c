@@ -27,34 +27,40 @@ static int file_close(lua_State *L) {
 
 /* ---- reading */
 
+/* What is read from the entry is on the stack before the first table is made: from there on the file may be closed. */
 static void push_entry(lua_State *L, const scion_safetensors_entry *entry) {
-  lua_createtable(L, 0, 3);
+  int dims = entry->dims;
+  luaL_checkstack(L, dims + 6, "a tensor has too many dimensions");
+  for (int i = 0; i < dims; i++) lua_pushinteger(L, entry->shape[i]);
   lua_pushinteger(L, (lua_Integer)entry->place);
-  lua_setfield(L, -2, "place");
   lua_pushstring(L, entry->dtype);
-  lua_setfield(L, -2, "dtype");
-  lua_createtable(L, entry->dims, 0);
-  for (int i = 0; i < entry->dims; i++) {
-    lua_pushinteger(L, entry->shape[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
+  lua_createtable(L, 0, 3);
+  lua_insert(L, -3);
+  lua_setfield(L, -3, "dtype");
+  lua_setfield(L, -2, "place");
+  lua_createtable(L, dims, 0);
+  lua_insert(L, -2 - dims);
+  lua_insert(L, -2 - dims);
+  for (int i = dims; i > 0; i--) lua_rawseti(L, -1 - i, i);
   lua_setfield(L, -2, "shape");
 }
 
 /* file:header() -> {name = {dtype = "F32", shape = {2, 3}, place = of its first byte}, ...}, {key = text, ...} */
 static int file_header(lua_State *L) {
-  const scion_safetensors *file = check_open(L);
   scion_safetensors_entry entry;
   scion_metadata pair;
   lua_newtable(L);
-  for (size_t i = 0; scion_safetensors_entry_at(file, i, &entry); i++) {
-    lua_pushstring(L, entry.name);
+  for (size_t i = 0; scion_safetensors_entry_at(check_open(L), i, &entry); i++) {
     push_entry(L, &entry);
+    scion_safetensors_entry_at(check_open(L), i, &entry);
+    lua_pushstring(L, entry.name);
+    lua_insert(L, -2);
     lua_rawset(L, -3);
   }
   lua_newtable(L);
-  for (size_t i = 0; scion_safetensors_metadata_at(file, i, &pair); i++) {
+  for (size_t i = 0; scion_safetensors_metadata_at(check_open(L), i, &pair); i++) {
     lua_pushstring(L, pair.key);
+    if (!scion_safetensors_metadata_at(check_open(L), i, &pair)) break;
     lua_pushlstring(L, pair.value, pair.bytes);
     lua_rawset(L, -3);
   }
@@ -63,10 +69,9 @@ static int file_header(lua_State *L) {
 
 /* file:read(name) -> tensor (F32, F16, F64 as f32, BF16, U8 and I32 as they are), or nil and a message */
 static int file_read(lua_State *L) {
-  scion_safetensors *file = check_open(L);
   const char *name = scion_check_text(L, 2);
-  scion_tensor *t = scion_push_handle(L);
-  return scion_push_result(L, scion_safetensors_read(file, name, t), 1);
+  scion_tensor *t = scion_push_later(L);
+  return scion_push_result(L, scion_safetensors_read(check_open(L), name, t), 1);
 }
 
 /* file:read_into(name, tensor) -> true, or nil and a message */
@@ -113,7 +118,7 @@ static size_t count_pairs(lua_State *L, int index) {
   return count;
 }
 
-/* The name at `name` and the tensor on top of the stack, which pops; both stay in the caller's tables. */
+/* The name at `name` and the tensor at the top of the stack, which pops; both stay in the caller's tables. */
 static scion_named_tensor take(lua_State *L, int name) {
   size_t length;
   const char *text = lua_type(L, name) == LUA_TSTRING ? lua_tolstring(L, name, &length) : NULL;
@@ -123,56 +128,63 @@ static scion_named_tensor take(lua_State *L, int name) {
   return (scion_named_tensor){text, t};
 }
 
-/* Pushes a userdata with the tensors of argument 2: a list of {name =, tensor =} in its order, a map in that of its names. */
-static scion_named_tensor *push_tensors(lua_State *L, size_t *count) {
-  luaL_checktype(L, 2, LUA_TTABLE);
+/* Takes `count` tensors from argument 2: a list of {name =, tensor =} in its order, a map in that of its names. Nothing here allocates in
+ * Lua: the words "name" and "tensor" lie at the indices 4 and 5. */
+static void take_tensors(lua_State *L, scion_named_tensor *tensors, size_t count) {
   lua_Unsigned length = lua_rawlen(L, 2);
-  *count = count_pairs(L, 2);
-  scion_named_tensor *tensors = lua_newuserdatauv(L, (*count + 1) * sizeof *tensors, 0);
-  if (length && length != *count) luaL_argerror(L, 2, "expected a list of {name =, tensor =} or a table from names to tensors");
-  for (size_t i = 0; i < length; i++) {
+  size_t i = 0;
+  if (length && length != count) luaL_argerror(L, 2, "expected a list of {name =, tensor =} or a table from names to tensors");
+  for (; length && i < count; i++) {
     if (lua_rawgeti(L, 2, (lua_Integer)i + 1) != LUA_TTABLE) luaL_argerror(L, 2, "a list holds tables {name =, tensor =}");
-    lua_pushliteral(L, "name");
+    lua_pushvalue(L, 4);
     lua_rawget(L, -2);
-    lua_pushliteral(L, "tensor");
+    lua_pushvalue(L, 5);
     lua_rawget(L, -3);
     tensors[i] = take(L, -2);
     lua_pop(L, 3);
   }
-  if (length) return tensors;
-  size_t i = 0;
-  for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) tensors[i++] = take(L, -2);
-  qsort(tensors, *count, sizeof *tensors, by_name);
-  return tensors;
+  if (length) return;
+  for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+    if (i == count) luaL_argerror(L, 2, "the table was changed meanwhile");
+    tensors[i++] = take(L, -2);
+  }
+  if (i != count) luaL_argerror(L, 2, "the table was changed meanwhile");
+  qsort(tensors, count, sizeof *tensors, by_name);
 }
 
-/* Pushes a userdata with the pairs of argument 3, sorted. */
-static scion_metadata *push_metadata(lua_State *L, size_t *count) {
-  *count = lua_isnil(L, 3) ? 0 : (luaL_checktype(L, 3, LUA_TTABLE), count_pairs(L, 3));
-  scion_metadata *pairs = lua_newuserdatauv(L, (*count + 1) * sizeof *pairs, 0);
-  if (*count == 0) return pairs;
+/* Takes `count` pairs from argument 3, sorted. Allocates nothing in Lua, either. */
+static void take_metadata(lua_State *L, scion_metadata *pairs, size_t count) {
   size_t i = 0, length;
+  if (lua_isnil(L, 3)) return;
   for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
+    if (i == count) luaL_argerror(L, 3, "the table was changed meanwhile");
     if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) luaL_argerror(L, 3, "keys and values of metadata are strings");
     pairs[i].key = lua_tolstring(L, -2, &length);
     if (strlen(pairs[i].key) != length) luaL_argerror(L, 3, "a key of metadata holds a zero byte");
     pairs[i].value = lua_tolstring(L, -1, &pairs[i].bytes);
     i++;
   }
-  qsort(pairs, *count, sizeof *pairs, by_key);
-  return pairs;
+  if (i != count) luaL_argerror(L, 3, "the table was changed meanwhile");
+  qsort(pairs, count, sizeof *pairs, by_key);
 }
 
 /* core.safetensors_write(path, {name = tensor, ...} or {{name =, tensor =}, ...}, metadata = {}) -> true, or nil and a message.
  * The file appears whole or not at all. */
 static int core_safetensors_write(lua_State *L) {
-  size_t count, pairs;
   const char *path = scion_check_text(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  if (!lua_isnoneornil(L, 3)) luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);
-  const scion_named_tensor *tensors = push_tensors(L, &count);
-  const scion_metadata *metadata = push_metadata(L, &pairs);
+  lua_pushliteral(L, "name");
+  lua_pushliteral(L, "tensor");
+  size_t count = count_pairs(L, 2), pairs = lua_isnil(L, 3) ? 0 : count_pairs(L, 3);
+  scion_named_tensor *tensors = lua_newuserdatauv(L, (count + 1) * sizeof *tensors, 0);
+  scion_metadata *metadata = lua_newuserdatauv(L, (pairs + 1) * sizeof *metadata, 0);
+  take_tensors(L, tensors, count);
+  take_metadata(L, metadata, pairs);
+  scion_status status = scion_safetensors_write(path, tensors, count, metadata, pairs);
   lua_pushboolean(L, 1);
-  return scion_push_result(L, scion_safetensors_write(path, tensors, count, metadata, pairs), 1);
+  return scion_push_result(L, status, 1);
 }
 
 static const luaL_Reg functions[] = {{"safetensors_open", core_safetensors_open}, {"safetensors_write", core_safetensors_write}, {NULL, NULL}};

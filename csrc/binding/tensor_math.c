@@ -114,7 +114,7 @@ static int tensor_argmax(lua_State *L) { return reduce(L, SCION_REDUCE_ARGMAX); 
  * again; two vectors give a number */
 static int tensor_matmul(lua_State *L) {
   char first[SCION_SHAPE_TEXT], second[SCION_SHAPE_TEXT];
-  scion_tensor a = *scion_check_tensor(L, 1), b = *scion_check_tensor(L, 2);
+  scion_tensor a = *scion_push_view(L, scion_check_tensor(L, 1)), b = *scion_push_view(L, scion_check_tensor(L, 2));
   bool row = a.dims == 1, column = b.dims == 1;
   scion_shape_text(&a, first, sizeof first);
   scion_shape_text(&b, second, sizeof second);
@@ -122,7 +122,6 @@ static int tensor_matmul(lua_State *L) {
     scion_misuse(L, "both tensors are to be f32, not %s and %s; t:to \"f32\" converts", scion_dtype_name(a.dtype), scion_dtype_name(b.dtype));
   if (a.dims < 1 || a.dims > 2 || b.dims < 1 || b.dims > 2 || scion_tensor_channels(&a) != b.shape[0])
     scion_misuse(L, "matrices of %s and %s do not fit: the columns of the first are the rows of the second", first, second);
-  lua_settop(L, 2);
   if (row) a.shape[1] = a.shape[0], a.shape[0] = 1, a.dims = 2, a.row_stride = a.shape[1];
   if (column) b.shape[1] = 1, b.dims = 2, b.row_stride = 1;
   scion_tensor *c = scion_push_tensor(L, SCION_F32, 2, (int64_t[]){a.shape[0], b.shape[1]});

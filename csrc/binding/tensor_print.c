@@ -87,7 +87,7 @@ static void add_block_name(luaL_Buffer *out, const picture *p, int64_t block) {
 /* tostring(t) -> "tensor 2x3 f32" and the values, or the first and last of them */
 static int tensor_tostring(lua_State *L) {
   char shape[SCION_SHAPE_TEXT];
-  const scion_tensor *t = luaL_checkudata(L, 1, SCION_TENSOR);
+  const scion_tensor *t = scion_push_view(L, luaL_checkudata(L, 1, SCION_TENSOR)); /* strings are made meanwhile: the view stays */
   if (!t->data) return lua_pushliteral(L, "tensor, closed"), 1;
   int64_t rows = t->dims > 1 ? t->shape[t->dims - 2] : 1, columns = scion_tensor_channels(t), elements = scion_tensor_elements(t);
   const char *title = lua_pushfstring(L, "tensor %s %s", scion_shape_text(t, shape, sizeof shape), scion_dtype_name(t->dtype));

@@ -97,7 +97,7 @@ static void push_table(lua_State *L, const scion_tensor *t, int depth, int64_t f
 
 /* t:totable() -> {{1.0, 2.0}, {3.0, 4.0}} */
 static int tensor_totable(lua_State *L) {
-  push_table(L, scion_check_tensor(L, 1), 0, 0);
+  push_table(L, scion_push_view(L, scion_check_tensor(L, 1)), 0, 0); /* tables are made meanwhile: the view stays */
   return 1;
 }
 

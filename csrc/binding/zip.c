@@ -29,11 +29,10 @@ static int archive_close(lua_State *L) {
 
 /* archive:entries() -> {name = {bytes = of its contents, packed = in the archive, stored = whether they lie there as they are}, ...} */
 static int archive_entries(lua_State *L) {
-  const scion_zip *archive = check_open(L);
   scion_zip_entry entry;
   lua_newtable(L);
-  for (size_t i = 0; scion_zip_entry_at(archive, i, &entry); i++) {
-    lua_pushstring(L, entry.name);
+  for (size_t i = 0; scion_zip_entry_at(check_open(L), i, &entry); i++) {
+    lua_pushstring(L, entry.name); /* before anything else: from here on the archive may be closed */
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, (lua_Integer)entry.bytes);
     lua_setfield(L, -2, "bytes");
@@ -49,13 +48,12 @@ static int archive_entries(lua_State *L) {
 /* archive:read(name, offset, bytes, room = a new one) -> the u8 tensor `room`, which begins with that many bytes of an entry's contents;
  * or nil and a message */
 static int archive_read(lua_State *L) {
-  scion_zip *archive = check_open(L);
   const char *name = scion_check_text(L, 2);
   lua_Integer offset = luaL_checkinteger(L, 3);
   int64_t bytes = luaL_checkinteger(L, 4);
   luaL_argcheck(L, offset >= 0 && bytes >= 0, 3, "offset and bytes count from 0");
   scion_tensor t = scion_push_room(L, 5, bytes);
-  return scion_push_result(L, scion_zip_read(archive, name, (uint64_t)offset, &t), 1);
+  return scion_push_result(L, scion_zip_read(check_open(L), name, (uint64_t)offset, &t), 1);
 }
 
 /* archive:copy(name, file) -> true once an entry's contents are written to a file of Lua's io, or nil and a message */

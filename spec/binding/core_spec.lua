@@ -71,7 +71,7 @@ describe("a list", function()
   it("with a hole is refused at the hole", function()
     refuses("number 2 is not a whole number", core.from_one, { 1, nil, 3 })
     refuses("file 2 of the list is not a string", core.loader, { height = 2, width = 2, files = { "a", nil, "b" } })
-    refuses("tensor expected, got nil", core.stack, { core.new { 1 }, nil, core.new { 1 } })
+    refuses("entry 2 of the list is a nil, not a tensor", core.stack, { core.new { 1 }, nil, core.new { 1 } })
   end)
 end)
 
@@ -207,10 +207,10 @@ describe("a kernel", function()
   it("stays within its memory where what it writes lies over its labels", function()
     local arena = core.new({ 4096 }, "u8")
     local function at(offset, dtype, ...) return core.place(arena, { offset = offset, shape = { ... }, stride = select(-1, ...), dtype = dtype }) end
-    local x, labels = at(1024, "f32", 60, 3):fill(5), at(0, "i32", 60)
-    core.run { "softmax_cross_entropy", x = x, labels = labels, probabilities = at(0, "f32", 60, 3), losses = at(2048, "f32", 60) }
+    local scores, labels = at(1024, "f32", 60, 3):fill(5), at(0, "i32", 60)
+    core.run { "softmax_cross_entropy", x = scores, labels = labels, probabilities = at(0, "f32", 60, 3), losses = at(2048, "f32", 60) }
     labels:fill(0)
-    core.run { "confusion", x = x, labels = labels, counts = at(4, "i32", 3, 3), support = at(0, "i32", 3) }
+    core.run { "confusion", x = scores, labels = labels, counts = at(4, "i32", 3, 3), support = at(0, "i32", 3) }
   end)
 
   it("counts rows that are not finite in the support of their class, and in no prediction", function()

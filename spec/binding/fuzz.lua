@@ -334,6 +334,31 @@ local function show(v, depth)
   return "{" .. table.concat(parts, ", ", 1, math.min(#parts, 12)) .. "}"
 end
 
+-- Leaves garbage whose finalizer closes all that a call is given, and empties its lists, as soon as the call lets the collector work.
+local function betray(arguments)
+  local victims, made = {}, false
+  local function look(v, depth)
+    if type(v) == "userdata" and v ~= stream and v ~= core.null then victims[#victims + 1] = v end
+    if type(v) == "table" and depth < 3 and not getmetatable(v) then
+      for _, entry in next, v do look(entry, depth + 1) end
+      victims[#victims + 1] = v
+    end
+  end
+  for i = 1, arguments.n do look(arguments[i], 0) end
+  collectgarbage("incremental", 1, 1000, 4)
+  setmetatable({}, { __gc = function()
+    if made then return end
+    made = true
+    for _, v in ipairs(victims) do
+      if type(v) == "table" then
+        for key in next, v do v[key] = nil end
+      elseif (getmetatable(v) or {}).__close then
+        closed(v)
+      end
+    end
+  end })
+end
+
 local counted, raised, slow = 0, 0, {}
 local messages = {}
 local function call(name, f, arguments)
@@ -345,7 +370,9 @@ local function call(name, f, arguments)
   log:write(counted, " ", said, "\n", ("."):rep(100), "\n")
   log:flush()
   local start = core.clock()
+  local eager = chance(5) and pcall(betray, arguments)
   local results = table.pack(pcall(f, unpack(arguments, 1, arguments.n)))
+  if eager then collectgarbage("incremental", 200, 100, 13) end
   local took = core.clock() - start
   if took > 2 then slow[#slow + 1] = ("%.1f s: %s"):format(took, said) end
   if results[1] then return unpack(results, 2, results.n) end

@@ -3,6 +3,12 @@
 -- is used in later ones. Writes files only into a folder of its own. SCION_FUZZ_SKIP: a pattern of names that are not called.
 -- 100,000 calls under AddressSanitizer take some minutes: make fuzz.
 local lfs = require "lfs"
+
+local start = lfs.currentdir()
+for path in ("path cpath"):gmatch "%a+" do -- they may be relative, as Busted's are, and this goes to another folder
+  package[path] = (";" .. package[path]):gsub(";([^/;])", ";" .. start:gsub("%%", "%%%%") .. "/%1"):sub(2)
+end
+
 local scion = require "scion"
 local nn = scion.nn
 
@@ -18,10 +24,6 @@ local function one_of(list) return list[math.random(#list)] end
 local folder = os.tmpname()
 os.remove(folder)
 for _, path in ipairs { "", "/train", "/train/a", "/train/b" } do assert(lfs.mkdir(folder .. path)) end
-local start = lfs.currentdir()
-for path in ("path cpath"):gmatch "%a+" do -- they may be relative, as Busted's are
-  package[path] = package[path]:gsub("%f[^;\0]([^/;])", start .. "/%1"):gsub("^([^/;])", start .. "/%1")
-end
 assert(lfs.chdir(folder))
 local picture = scion.uniform({ 8, 8, 3 }, 0, 255):to "u8"
 for _, path in ipairs { "train/a/1.png", "train/b/1.png", "train/b/2.jpg" } do assert(scion.image.save(path, picture)) end
@@ -36,19 +38,23 @@ local function network()
                             nn.dense(2, "softmax", { name = "head" }) }
 end
 
+local function in_memory() return scion.data.tensors(images(), { 1, 2, 1 }, { batch = 2 }) end
+local function in_folder() return scion.data.folder("train", { size = 8, batch = 2, workers = 1 }) end
+
 local makers = {
   images, network, function() return scion.ones(2, 3) end, function() return scion.tensor({ 1, 2, 1 }, "i32") end, function() return scion.full({}, 3) end,
   function() return nn.input(8, 8, 3) end, function() return nn.input(5) end, function() return nn.conv2d(3, 3) end, function() return nn.relu() end,
   function() return nn.conv_norm(3, 3) end, function() return nn.dense(2, "softmax") end, function() return nn.global_avg_pool() end,
-  function() return scion.data.tensors(images(), { 1, 2, 1 }, { batch = 2 }) end, function() return scion.data.folder("train", { size = 8, batch = 2, workers = 1 }) end,
+  in_memory, in_folder,
   function() return scion.optim.sgd { lr = 0.01 } end, function() return scion.optim.adam() end, function() return network():layers()[2] end,
   function() return scion.zeros(2, 3, 4):slice(2, 1, 2) end,
 }
+for _ = 1, 6 do makers[#makers + 1] = network end -- which most can be done with
 
 local pool, pool_size = {}, 60 -- what calls gave
 
 local function keep(value)
-  if type(value) ~= "table" and type(value) ~= "userdata" then return end
+  if (type(value) ~= "table" and type(value) ~= "userdata") or not debug.getmetatable(value) then return end
   if #pool < pool_size then pool[#pool + 1] = value else pool[math.random(pool_size)] = value end
 end
 
@@ -74,10 +80,19 @@ local function list()
   return made
 end
 
+local learnt, target = {}, nil -- by name of what is called: the options that it takes, as its messages told
+
+local function learn(name, message)
+  for list in message:gmatch "it takes ([%w_, ]+)%)" do
+    learnt[name] = {}
+    for key in list:gmatch "[%w_]+" do table.insert(learnt[name], key) end
+  end
+end
+
 local function options()
-  local made = {}
+  local made, known = {}, learnt[target]
   for _ = 1, math.random(0, 3) do
-    local key = one_of(keys)
+    local key = one_of(known and math.random() < 0.9 and known or keys)
     made[key] = value()
     if key == "epochs" and type(made[key]) == "number" and made[key] > 2 then made[key] = 1 end -- that one would go on for long
   end
@@ -134,46 +149,54 @@ local operators = {
   function(a) return -a end, function(a) return #a end, function(a) return tostring(a) end, function(a, b) return a == b end,
 }
 
-local function arguments()
+local takes_data = { ["object:fit"] = true, ["object:evaluate"] = true, ["object:predict"] = true, ["object:features"] = true }
+
+local function arguments(name)
   local made = {}
+  target = name
   for i = 1, math.random(0, 4) do made[i] = value() end
+  if takes_data[name] and math.random() < 0.8 then made[1] = one_of { images, in_memory, in_folder }() end
+  if name == "object:features" and math.random() < 0.8 then made[2] = one_of { "a", "a/conv", "head", "a/relu" } end
   return made
 end
 
 -- One call: a description, and a function of no arguments.
 local function call()
   local kind = math.random()
-  local given = arguments()
   if kind < 0.3 then
-    local target = one_of(functions)
-    if target.name:find(unused) then return call() end
-    return target.name, function() return target.f(table.unpack(given, 1, 4)) end
+    local chosen = one_of(functions)
+    if chosen.name:find(unused) then return call() end
+    local given = arguments(chosen.name)
+    return chosen.name, function() return chosen.f(table.unpack(given, 1, 4)) end
   elseif kind < 0.301 then
-    local target = one_of(architectures)
+    local chosen = one_of(architectures)
+    target = chosen.name
     local o = options()
     o.input, o.top, o.weights = one_of { 32, 33, "32", 0, 75 }, one_of { true, false, 3 }, nil
-    return target.name, function() return target.f(o) end
+    return chosen.name, function() return chosen.f(o) end
   end
   local of = object()
   local found = methods(of)
   if kind < 0.75 and found and next(found) then
     local name = one_of(names_of(found))
-    if ("object:" .. name):find(unused) or (name == "fit" and math.random() < 0.8) then return call() end
+    if ("object:" .. name):find(unused) or (name == "fit" and math.random() < 0.5) then return call() end
+    local given = arguments("object:" .. name)
     return "object:" .. name, function() return found[name](of, table.unpack(given, 1, 4)) end
-  elseif kind < 0.8 and type(of) == "userdata" then
+  elseif kind < 0.8 and type(of) == "userdata" and found then
     local operator, other = one_of(operators), math.random() < 0.5 and object() or one_of(numbers)
     if type(other) ~= "userdata" and type(other) ~= "number" then other = one_of(texts) end
     return "operator", function() return operator(of, other) end
   elseif kind < 0.88 then
     local key = math.random() < 0.5 and one_of(keys) or value()
-    return "object." .. tostring(key), function() return of[key] end
+    return "object." .. (type(key) == "string" and key or type(key)), function() return of[key] end
   elseif kind < 0.93 and found then
     local key, new = math.random() < 0.5 and one_of(keys) or one_of { "lr", "labels", "precision", "frozen", "x" }, value()
     return ("object.%s ="):format(tostring(key)), function() of[key] = new end
   end
   local meta = getmetatable(of)
   if type(of) == "table" and meta and rawget(meta, "__call") and rawget(meta, "__name") ~= "scion.Architecture" then
-    return "object()", function() return of(table.unpack(given, 1, 1)) end
+    local given = value()
+    return "object()", function() return of(given) end
   end
   return "tostring", function() return tostring(of) end
 end
@@ -192,7 +215,7 @@ local function fault(message)
   return rest:find("calls.lua:", 1, true) and "two places" or nil
 end
 
-local faults, raised, done = {}, 0, 0
+local faults, succeeded, raised, done = {}, {}, 0, 0
 local began = os.clock()
 local out = io.stderr -- notices of the library go there, too
 while done < calls and os.clock() - began < seconds do
@@ -204,9 +227,11 @@ while done < calls and os.clock() - began < seconds do
   local results = table.pack(pcall(f))
   done = done + 1
   if results[1] then
+    succeeded[what] = (succeeded[what] or 0) + 1
     for i = 2, results.n do keep(results[i]) end
   else
     raised = raised + 1
+    if type(results[2]) == "string" then learn(what, results[2]) end
     local wrong = fault(results[2])
     if wrong then
       local key = what .. ": " .. tostring(results[2]):gsub("%d+", "N"):sub(1, 200)
@@ -221,5 +246,8 @@ end
 
 lfs.chdir(start)
 os.execute(("rm -rf '%s'"):format(folder))
+if os.getenv "SCION_FUZZ_TRACE" then
+  for _, name in ipairs(names_of(succeeded)) do print(("%6d successes of %s"):format(succeeded[name], name)) end
+end
 print(("fuzz: %d calls, %d raised, %d kinds of faults"):format(done, raised, #names_of(faults)))
 os.exit(next(faults) == nil, true)

@@ -33,7 +33,7 @@ LIBRARIES = -ljpeg -lpng -ljansson -lxxhash -lzip -ldl -lm # and OpenBLAS, when 
 ifeq ($(SANITIZE),1)
 VARIANT   = sanitize
 SANITIZER = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-OPTIMIZE  = -O2
+OPTIMIZE  = -O1 # -O2 takes more than twice as long to compile, longer than it saves
 else ifeq ($(SANITIZE),thread)
 VARIANT   = thread
 SANITIZER = -fsanitize=thread

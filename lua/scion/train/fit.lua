@@ -53,6 +53,10 @@ local schema = {
   class_weights = { class_weights }, verbose = { check.boolean, true }, cache = { pass.kind, {} }, precision = { precision.kind },
 }
 
+---@class scion.Callbacks
+---@field step? fun(step: scion.Step): boolean? after each step; false ends the fit
+---@field epoch? fun(epoch: scion.Epoch): boolean? after each epoch, its validation included; false ends the fit
+
 ---@class scion.FitOptions
 ---@field epochs integer? how many, beside those of earlier fits (1)
 ---@field validate scion.Dataset? evaluated after each epoch

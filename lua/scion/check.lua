@@ -211,6 +211,16 @@ function check.one_of(...)
   end)
 end
 
+--- One of the names in a table.
+---@param names table<string, any>
+---@return scion.Kind
+function check.name_in(names)
+  local list = {}
+  for name in pairs(names) do list[#list + 1] = name end
+  table.sort(list)
+  return check.one_of(table.unpack(list))
+end
+
 --- Exactly this value, such as false.
 ---@param expected any
 ---@return scion.Kind

@@ -4,11 +4,11 @@ local class = require "scion.class"
 local core = require "scion.core"
 local graph = require "scion.graph"
 local layer = require "scion.layer"
+local losses = require "scion.ir.losses"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
 local results = require "scion.report.results"
 local shape = require "scion.shape"
-local targets = require "scion.train.targets"
 
 ---@class scion.Model
 ---@field name string? of the architecture
@@ -334,7 +334,7 @@ end
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
   fields = { "name", "input", "output", "order", "epoch", "history", "variant", "plans", "steps", "arena", "parts" },
-  settable = { loss = check.optional(targets.kind),
+  settable = { loss = check.optional(check.name_in(losses)),
                labels = check.optional(check.list(check.text, nil, "a list of class names")), precision = check.optional(precision.kind) },
   instead = { trainable = results.freezing, frozen = results.freezing },
   meta = { __tostring = function(self) return require("scion.report.summary").compact(self) end },

@@ -2,6 +2,7 @@
 local core = require "scion.core"
 local graph = require "scion.graph"
 local lfs = require "lfs"
+local plan = require "scion.plan"
 local store = require "scion.cache.store"
 
 local key = {}
@@ -58,12 +59,15 @@ function key.of_node(node, precision)
   local version, known = graph.version(graph.weights(node)), names[node]
   if known and known.version == version and known.precision == precision then return known.name end
   local parts, place = { "2", code(), core.isa(), precision, precision == "bf16" and core.bf16() or "" }, {}
-  for i, below in ipairs(graph.order(node)) do
+  local order, algorithms = graph.order(node), {}
+  for _, op in ipairs(plan.operations(order, node, precision)) do algorithms[op.layer] = op.algorithm end
+  for i, below in ipairs(order) do
     place[below] = i
     local inputs = {}
     for j, input in ipairs(below.inputs) do inputs[j] = place[input] end
     local layer = below.layer
-    parts[#parts + 1] = core.json_encode { kind = layer.kind, options = layer.options, inputs = inputs, shape = below.shape }
+    parts[#parts + 1] = core.json_encode { kind = layer.kind, options = layer.options, inputs = inputs, shape = below.shape,
+                                          algorithm = algorithms[layer] }
     for _, p in ipairs(layer.parameters) do parts[#parts + 1] = p.name .. hash_of(p.tensor) end
   end
   local name = core.hash(table.concat(parts, "\n")):gsub(".", function(c) return ("%02x"):format(c:byte()) end)

@@ -2,13 +2,17 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local losses = require "scion.ir.losses"
 
 local targets = {}
 
-local by_activation = { softmax = "categorical", sigmoid = "binary" }
+local by_activation = {} -- the loss that goes with the last layer's activation
+for name, loss in pairs(losses) do
+  if loss.activation then by_activation[loss.activation] = name end
+end
 
 --- The losses there are.
-targets.kind = check.one_of("categorical", "binary", "mse")
+targets.kind = check.name_in(losses)
 
 --- The last layer's activation.
 local function activation_of(model) return model.output.layer.options.activation or "linear" end
@@ -26,8 +30,9 @@ function targets.loss(model, given) return given or model.loss or by_activation[
 ---@return boolean logits whether the network itself leaves it out
 function targets.activation(model)
   local own = activation_of(model)
-  if own ~= "linear" or not model.loss or model.loss == "mse" then return own, false end
-  return model.loss == "categorical" and "softmax" or "sigmoid", true
+  local left_out = model.loss and losses[model.loss].activation
+  if own ~= "linear" or not left_out then return own, false end
+  return left_out, true
 end
 
 local function elements(shape)
@@ -65,7 +70,7 @@ end
 --- Images that have a class each, and probabilities.
 local function check_classes(raise, model, data, loss)
   local name, outputs, classes = model.output.layer.name, model.output.shape[1], #data.labels
-  local activation, own = activation_of(model), loss == "categorical" and "softmax" or "sigmoid"
+  local activation, own = activation_of(model), losses[loss].activation
   if classes < 2 then raise("the data set has %s, and nothing to tell it from: two or more are needed", classes_text(data.labels)) end
   if activation ~= own and activation ~= "linear" then
     raise("the loss '%s' goes with %s or, for logits, no activation, but %s ends in %s: the network should end in %s", loss, own, name, activation, head_for(data))

@@ -64,12 +64,14 @@ local function object()
 end
 
 local numbers = { 0, 1, 2, 3, 4, 8, -1, 0.5, 1.0, 2.0, -0.0, 0 / 0, math.huge, -math.huge, 1 << 31, 1 << 40, 1 << 62, math.mininteger, 1e300, 1e-300 }
-local texts = { "", "x", "a\0b", "a\nb", "\27[31m", ("x"):rep(300), "relu", "softmax", "same", "valid", "f32", "bf16", "u8", "i32", "a", "a/conv", "head", "a*", "[", "train", "1.png",
-                "train/a/1.png", "broken.png", "nowhere/x.png", "out.png", "out.safetensors", "out.h5", "tf", "torch", "avg", "stored", "batch", "keras", "mse", "%s%d", "." }
-local keys = { "name", "filters", "kernel", "stride", "padding", "dilation", "bias", "activation", "units", "rate", "shape", "preprocess", "size", "scale", "offset", "border", "factor",
-               "layers", "ratio", "gate", "epsilon", "momentum", "statistics", "keep_dims", "examples", "first", "upto", "from", "input", "output", "batch", "shuffle", "seed",
-               "augment", "workers", "memory", "labels", "lr", "weight_decay", "beta1", "rho", "verbose", "optimizer", "validate", "loss", "class_weights", "callbacks", "cache",
-               "precision", "top", "pool", "data", "mode", "strict", "epochs", "flip", "rotation", "zoom", "variants", "nmae", 1, 2 }
+local texts = { "", "x", "a\0b", "a\nb", "\27[31m", ("x"):rep(300), "relu", "softmax", "same", "valid", "f32", "bf16", "u8", "i32", "a",
+  "a/conv", "head", "a*", "[", "train", "1.png", "train/a/1.png", "broken.png", "nowhere/x.png", "out.png", "out.safetensors", "out.h5", "tf",
+  "torch", "avg", "stored", "batch", "keras", "mse", "%s%d", "." }
+local keys = { "name", "filters", "kernel", "stride", "padding", "dilation", "bias", "activation", "units", "rate", "shape", "preprocess",
+  "size", "scale", "offset", "border", "factor", "layers", "ratio", "gate", "epsilon", "momentum", "statistics", "keep_dims", "examples",
+  "first", "upto", "from", "input", "output", "batch", "shuffle", "seed", "augment", "workers", "memory", "labels", "lr", "weight_decay",
+  "beta1", "rho", "verbose", "optimizer", "validate", "loss", "class_weights", "callbacks", "cache", "precision", "top", "pool", "data", "mode",
+  "strict", "epochs", "flip", "rotation", "zoom", "variants", "nmae", 1, 2 }
 
 local value
 
@@ -83,9 +85,9 @@ end
 local learnt, target = {}, nil -- by name of what is called: the options that it takes, as its messages told
 
 local function learn(name, message)
-  for list in message:gmatch "it takes ([%w_, ]+)%)" do
+  for names in message:gmatch "it takes ([%w_, ]+)%)" do
     learnt[name] = {}
-    for key in list:gmatch "[%w_]+" do table.insert(learnt[name], key) end
+    for key in names:gmatch "[%w_]+" do table.insert(learnt[name], key) end
   end
 end
 
@@ -103,14 +105,14 @@ local depth = 0
 
 function value()
   depth = depth + 1
-  local kind, made = math.random(), nil
+  local kind = math.random()
+  local made -- nil in one case of twenty
   if depth > 3 or kind < 0.3 then made = one_of(numbers)
   elseif kind < 0.45 then made = one_of(texts)
   elseif kind < 0.5 then made = one_of { true, false, print, type, coroutine.create(print), io.stdout, setmetatable({}, { __len = function() return 1 << 62 end }) }
   elseif kind < 0.6 then made = list()
   elseif kind < 0.72 then made = options()
-  elseif kind < 0.77 then made = nil
-  else made = object() end
+  elseif kind >= 0.77 then made = object() end
   depth = depth - 1
   return made
 end

@@ -3,7 +3,9 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local format = require "scion.weights.format"
+local graph = require "scion.graph"
 local layer = require "scion.layer"
+local match = require "scion.weights.match"
 local model = require "scion.model"
 local nn = require "scion.nn"
 local notice = require "scion.report.notice"
@@ -231,6 +233,15 @@ local function refuse_weights(path, kind)
     path, names[kind], check.show(path), check.show(path)))
 end
 
+--- Reads the arrays of the open file into the model's tensors; raises with the path where they are not all there, and as they should be.
+local function load_arrays(m, path, arrays)
+  local report, matched = match.compare(path, arrays, safetensors.expected(graph.layers(m.order)))
+  local problem = report:refusal(true)
+  if problem then check.raise(("%s: %s"):format(path, problem)) end
+  local read, message = match.read(matched)
+  if not read then check.raise(message) end
+end
+
 --- Reads a file that model:save wrote. Raises with the path on a missing or damaged file, and on one whose model could not be used: its
 --- layers' options, labels and history have to be of their kinds, and an inference has to be possible.
 ---@param path string
@@ -249,7 +260,7 @@ function saved.load(path)
   local description, history_of = part(metadata, "architecture", path), part(metadata, "history", path)
   local function build() return rebuild(description) end
   local m = of_file(path, "the architecture cannot be rebuilt", layer.without_initial_values, build, array.allowance_of(arrays.bytes))
-  require("scion.weights").load_saved(m, path, arrays)
+  load_arrays(m, path, arrays)
   of_file(path, "the history cannot be used", read_history, m, history_of)
   if metadata.labels then
     m.labels = of_file(path, "the labels cannot be used", check.argument, "the model", "labels", part(metadata, "labels", path).labels, labels_kind(m))

@@ -21,12 +21,13 @@ local function make_files() -- again and again, since calls write to them
   core.image_save("image.jpg", core.full({ 40, 30, 3 }, 99, "u8"))
   core.safetensors_write("saved", { a = core.ones { 2, 3 }, b = core.new({ 4 }, "u8"), c = core.new({ 0, 2 }, "i32"), d = core.ones({ 2 }, "bf16") },
                          { k = "v" })
+  core.hdf5_write("keras.h5", { { path = "a", tensor = core.ones { 2, 3 } } }, { { path = "/", name = "n", value = { "x", "yz" } } })
   spit("cut", "\255\0\0\0\0\0\0\0{\"a\":")
   spit("archive.zip", "PK\3\4\10\0\0\0\0\0\0\0!\0\172*\147\216\2\0\0\0\2\0\0\0\1\0\0\0ahiPK\1\2\10\0\10\0\0\0\0\0\0\0!\0\172*\147\216\2\0\0\0\2\0\0\0\1\0" ..
   ("\0"):rep(16) .. "aPK\5\6\0\0\0\0\1\0\1\0/\0\0\0!\0\0\0\0\0") -- one stored entry, a = "hi"
 end
 make_files()
-local paths = { "none", "fifo", "folder", "empty", "text.png", "image.png", "image.jpg", "saved", "cut", "archive.zip", "/dev/zero", "/dev/null", "", "a/b/c",
+local paths = { "none", "fifo", "folder", "empty", "text.png", "image.png", "image.jpg", "keras.h5", "saved", "cut", "archive.zip", "/dev/zero", "/dev/null", "", "a/b/c",
                 "rows", "lock", "new.png", "new.jpg", "new", ("x"):rep(5000), "zero\0byte" }
 
 -- ---- values
@@ -117,13 +118,13 @@ local function place()
 end
 
 -- Objects of all classes; what is taken may be closed already.
-local objects = { program = {}, row_file = {}, loader = {}, image_store = {}, lock = {}, safetensors = {}, zip = {} }
+local objects = { program = {}, row_file = {}, loader = {}, image_store = {}, lock = {}, safetensors = {}, zip = {}, hdf5 = {} }
 local function keep(class, object)
   local held = objects[class]
   if type(object) == "userdata" then held[#held % 8 + 1] = object end
 end
 local function object(class)
-  local held = objects[class or pick { "program", "row_file", "loader", "image_store", "lock", "safetensors", "zip" }]
+  local held = objects[class or pick { "program", "row_file", "loader", "image_store", "lock", "safetensors", "zip", "hdf5" }]
   return #held > 0 and pick(held) or nil
 end
 
@@ -176,6 +177,10 @@ kinds = {
   files = function() return list(function() return pick { "image.png", "image.jpg", "none", "fifo", "text.png" } end) end,
   fill = function() return pick { "nearest", "constant", "reflect", "wrap" } end,
   json = function() return pick { "[1,2.5,{\"a\":null}]", "[[", "true", "\"x\"", "{}", "[]", "" } end,
+  datasets = function() return list(function() return { path = pick(words), tensor = tensor() } end) end,
+  attributes = function()
+    return list(function() return { path = "/", name = pick(words), value = chance(50) and pick(words) or list(function() return pick(words) end) } end)
+  end,
   named = function() return chance(50) and { a = tensor(), b = tensor() } or list(function() return { name = pick(words), tensor = tensor() } end) end,
   text = function() return { k = "v", [pick(words)] = pick(words) } end,
   stream = function() return pick { stream, closed_stream } end,
@@ -204,9 +209,9 @@ local functions = {
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
   image_resize = "image small small", image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
   permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", byte_less = "word word", hash = "any",
-  hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
+  hdf5_open = "path", hdf5_write = "path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
 }
-local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", safetensors_open = "safetensors", zip_open = "zip",
+local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", safetensors_open = "safetensors", zip_open = "zip", hdf5_open = "hdf5",
                 row_file = "row_file" }
 local methods = {
   tensor = { shape = "", dtype = "", version = "", get = "small small small", set = "small small small number", reshape = "shape", slice = "axis small small",
@@ -216,8 +221,9 @@ local methods = {
   program = { run = "bytes small small", arena_bytes = "", seconds = "" },
   row_file = { keys = "small", read = "small key row", append = "keys rows", close = "" },
   loader = { start = "order small small", next = "", stop = "" },
-  safetensors = { header = "", read = "word", read_into = "word tensor", close = "" },
+  safetensors = { header = "", read = "word", read_into = "word tensor", bytes = "small small bytes", size = "", close = "" },
   zip = { entries = "", read = "word small small bytes", copy = "word stream", close = "" },
+  hdf5 = { has = "word word", attribute = "word word", shape = "word", read_into = "word tensor", open_ids = "", close = "" },
 }
 
 -- ---- kernels: shapes that fit, mostly
@@ -413,6 +419,7 @@ check_methods("row_file", core.row_file("first_rows", 16))
 check_methods("loader", core.loader { height = 1, width = 1, files = {} })
 check_methods("safetensors", core.safetensors_open "saved")
 check_methods("zip", core.zip_open "archive.zip")
+check_methods("hdf5", core.hdf5_open "keras.h5")
 
 local function_names, class_names, operators = names_of(functions), names_of(methods), {
   "__add", "__sub", "__mul", "__div", "__pow", "__unm", "__len", "__index", "__newindex", "__tostring", "__gc", "__close" }

@@ -92,14 +92,6 @@ end
 
 local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }
 
---- Loads the arrays of a saved model that is open. Raises with the path where they are not the model's.
----@param model scion.Model
----@param path string
----@param arrays scion.SafetensorsArrays
-function weights.load_saved(model, path, arrays)
-  load_arrays(path, arrays, require("scion.weights.safetensors").expected(graph.layers(model.order)), nil, true)
-end
-
 --- Loads a file into a model's layers. Raises with the path when the file cannot be read or is none of weights, and, unless
 --- strict = false, when it does not fit; then no weight has changed. With strict = false what fits is loaded: a line on standard error
 --- says so when that is less than half of the model's weights, and nothing at all raises.

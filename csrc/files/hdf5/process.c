@@ -32,12 +32,14 @@ static void out_of_time(int number) {
   _exit(HDF5_TOO_LONG);
 }
 
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
 /* The library crashed. Where that is because it did not look whether it got memory, there is none to be had now. */
 static void crashed(int number) {
   if (mmap(NULL, LAST_WORDS, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) _exit(HDF5_TOO_LARGE);
   signal(number, SIG_DFL);
   raise(number);
 }
+#endif
 
 static void limit_time(uint64_t seconds) {
   signal(SIGXCPU, out_of_time);

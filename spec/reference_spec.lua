@@ -2,7 +2,6 @@
 -- one gives.
 local check = require "scion.check"
 local scion = require "scion"
-local options = require "scion.options"
 local docs = dofile ".make/docs.lua"
 local support = dofile "spec/support/images.lua"
 local nn = scion.nn
@@ -112,19 +111,19 @@ local inner = {} -- the options of options that were met: their schemas
 
 --- Calls f, and gives the names of the options that it looks for in tables that hold `no_such_option`, by the place of the check.
 local function options_of(f)
-  local before, before_too, seen, places = check.options, options.check, {}, {}
+  local before, seen, places = check.options, {}, {}
   local function look(where, given, schema, ...)
     if type(given) == "table" and rawget(given, "no_such_option") ~= nil then
-      for name, value in pairs(schema) do seen[math.type(name) and value or name] = true end
+      for name in pairs(schema) do seen[name] = true end
       if where == "" then inner[schema] = true end
       local info = debug.getinfo(2, "Sl")
       places[("%s:%d"):format(info.short_src:match "lua/scion/.*$" or info.short_src, info.currentline)] = true
     end
-    return (math.type(next(schema)) or type(select(2, next(schema))) ~= "table") and before_too(where, given, schema, ...) or before(where, given, schema, ...)
+    return before(where, given, schema, ...)
   end
-  check.options, options.check = look, look
+  check.options = look
   local ok, message = pcall(f)
-  check.options, options.check = before, before_too
+  check.options = before
   if not ok and not tostring(message):find("no_such_option", 1, true) then error(message, 0) end
   return seen, places
 end
@@ -242,13 +241,13 @@ describe("the reference", function()
     append(found, difference("scion.models", of_models, names_told "scion.ModelOptions"))
     assert.equal("", table.concat(found, "\n"))
     -- and no check of options in the sources was left out
-    local pipe = io.popen "grep -rnE 'check\\.options\\(|options\\.check\\(' lua/scion --include=*.lua"
+    local pipe = io.popen "grep -rnE 'check\\.options\\(' lua/scion --include=*.lua"
     for line in pipe:lines() do
       local place, code = line:match "^(.-:%d+):%s*(.*)"
       local ours = code:find "%(where" and code:find "^return" -- a tail call, which leaves no place: nn.X, of which every one is called here
         or code:find '%("keras.load"' or code:find '%("augment"' -- which read on what scion.weights.load and data sets were given
         or place:find "/saved.lua" -- files, not users
-      if not ours and not code:find "^%-%-" and not place:find "/check.lua" and not place:find "/options.lua" and not reached[place] then
+      if not ours and not code:find "^%-%-" and not place:find "/check.lua" and not reached[place] then
         found[#found + 1] = place .. ": these options are compared with no documentation: " .. code
       end
     end

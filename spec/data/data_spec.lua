@@ -2,7 +2,7 @@ local core = require "scion.core"
 local data = require "scion.data"
 local image = require "scion.image"
 local lfs = require "lfs"
-local refusals = require "spec.support.refusals"
+local messages = require "spec.support.messages"
 local support = dofile "spec/support/images.lua"
 
 -- A data set of small generated images: for each class a list of file names. Text for names that end in .txt or say "text".
@@ -161,8 +161,8 @@ describe("scion.data.folder", function()
       assert.same({ 0, 2 }, support.integers(d.classes))
     end)
     assert.equal("scion: " .. root .. " has no image of b, d\n", told)
-    assert.matches("b holds no images", refusals.of(function() data.folder(root) end), 1, true)
-    assert.matches("x holds no images", refusals.of(function() data.folder(tree{ x = {} }, { labels = { "x", "y" } }) end), 1, true)
+    assert.matches("b holds no images", messages.refused(function() data.folder(root) end), 1, true)
+    assert.matches("x holds no images", messages.refused(function() data.folder(tree{ x = {} }, { labels = { "x", "y" } }) end), 1, true)
   end)
 
   it("tells once what it passes over, counted by kind, and keeps the list", function()
@@ -202,7 +202,7 @@ describe("scion.data.folder", function()
       [{ augment = { shear = 0 / 0 } }] = "shear is a number from 0 up, not NaN", [{ augment = { brightness = 2 } }] = "brightness is",
       [{ batch = 1 << 62 }] = "batch is a whole number from 1 to 2147483647, not 4611686018427387904",
     } do
-      assert.matches(message, refusals.of(function() data.folder(root, given) end), 1, true)
+      assert.matches(message, messages.refused(function() data.folder(root, given) end), 1, true)
     end
     assert.error_matches(function() data.folder(root):batches(1, { shufle = true }) end, "did you mean 'shuffle'")
   end)

@@ -33,4 +33,12 @@ function messages.refusal(f, ...)
   return messages.check(text)
 end
 
+--- The same where the call stands in another function of the spec, which that one calls.
+function messages.refused(f, ...)
+  local text, place = messages.of(f, ...)
+  local file = debug.getinfo(f, "S").short_src
+  assert(place:match "^(.*):%d+$" == file, ("raised at '%s', not in %s: %s"):format(place, file, text))
+  return messages.check(text)
+end
+
 return messages

@@ -1,6 +1,6 @@
 -- Training, predicting and features on files, some of which are broken.
 local lfs = require "lfs"
-local refusals = require "spec.support.refusals"
+local messages = require "spec.support.messages"
 local scion = require "scion"
 local support = dofile "spec/support/files.lua"
 local nn = scion.nn
@@ -94,7 +94,7 @@ describe("files", function()
     end
     local list = model:features({ folder .. "/b/text.jpg", folder .. "/a/2.jpg" }, "conv", { pool = "avg" })
     assert.is_true((list:slice(1, 2, 2) - model:features(folder .. "/a/2.jpg", "conv", { pool = "avg" })):abs():max() < 1e-5)
-    assert.matches("features: .*/b/text.jpg: neither a JPEG nor a PNG image", refusals.of(function() model:features(folder .. "/b/text.jpg", "conv") end))
+    assert.matches("features: .*/b/text.jpg: neither a JPEG nor a PNG image", messages.refused(function() model:features(folder .. "/b/text.jpg", "conv") end))
   end)
 
   it("keep their rows and entries where broken ones lie between them", function()
@@ -141,11 +141,11 @@ describe("files", function()
       return data
     end
     local why = "the data set gave no image that can be read, of 2 (" .. broken .. "/a/x.jpg: neither a JPEG nor a PNG image)"
-    assert.equal("evaluate: " .. why, refusals.of(function() model:evaluate(set()) end))
-    assert.equal("fit: " .. why, refusals.of(function() model:fit(set(), { verbose = false }) end))
+    assert.equal("evaluate: " .. why, messages.refused(function() model:evaluate(set()) end))
+    assert.equal("fit: " .. why, messages.refused(function() model:fit(set(), { verbose = false }) end))
     local data, epochs = scion.data.folder(folder, { size = 12 }), #model.history
     data.warn = function() end
-    assert.equal("fit: validate: " .. why, refusals.of(function() model:fit(data, { verbose = false, validate = set() }) end))
+    assert.equal("fit: validate: " .. why, messages.refused(function() model:fit(data, { verbose = false, validate = set() }) end))
     assert.equal(epochs + 1, #model.history) -- the epoch that was trained is kept
     assert.equal(2, #model:predict(set()))
   end)

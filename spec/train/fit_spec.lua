@@ -1,6 +1,6 @@
 -- Training: what changes and what does not, determinism, interrupts, and everything that can be given wrongly.
 local core = require "scion.core"
-local refusals = require "spec.support.refusals"
+local messages = require "spec.support.messages"
 local support = require "spec.support.files"
 local scion = require "scion"
 local nn = scion.nn
@@ -200,7 +200,7 @@ describe("fit", function()
 
   it("lets no infinite weight pass, and names the parameter", function()
     local data, model = dataset(), network()
-    local message = refusals.of(function() model:fit(data, with { optimizer = scion.optim.sgd { lr = 1e300 } }) end)
+    local message = messages.refused(function() model:fit(data, with { optimizer = scion.optim.sgd { lr = 1e300 } }) end)
     assert.matches("^head/%a+: sgd would have made %d+ of %d+ weights infinite or NaN; they stayed as they were in epoch 1, step 1; try a lower learning rate",
                    message:gsub("block%d/%a+/", "head/"):gsub("block%d/%a+", "head"))
     for _, row in ipairs(model:layers()) do
@@ -306,7 +306,7 @@ describe("fit", function()
 
   it("refuses options, data and labels that do not fit, by name", function()
     local data, model = dataset(), network()
-    local function refused(text, options, set) assert.matches(text, refusals.of(function() model:fit(set or data, options) end), 1, true) end
+    local function refused(text, options, set) assert.matches(text, messages.refused(function() model:fit(set or data, options) end), 1, true) end
     refused("fit: unknown option 'epoch' (did you mean 'epochs'?)", { epoch = 3 })
     refused("fit: class_weights names 'glass', which is none of the labels", { class_weights = { glass = 2 } })
     refused("fit: class_weights are all 0", { class_weights = { 0, 0, 0 } })

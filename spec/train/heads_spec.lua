@@ -1,6 +1,6 @@
 -- Networks, losses and data sets that do not go together, each told in a sentence by fit and evaluate; and images that are not what a
 -- model takes, refused by every function that is given some.
-local refusals = require "spec.support.refusals"
+local messages = require "spec.support.messages"
 local scion = require "scion"
 local nn = scion.nn
 
@@ -54,10 +54,10 @@ describe("a network's end, its loss and a data set", function()
       local set, units, activation, loss, words = table.unpack(case, 1, 5)
       local model, where = network("row", units, activation), ("%s, %d %s, loss %s"):format(set, units, activation, loss)
       if words then
-        local told = refusals.of(function() model:fit(sets[set], { verbose = false, loss = loss }) end)
+        local told = messages.refused(function() model:fit(sets[set], { verbose = false, loss = loss }) end)
         assert.equal("fit: ", told:sub(1, 5), where)
         assert.matches(words, told, 1, true)
-        assert.equal("evaluate" .. told:sub(4), refusals.of(function() model:evaluate(sets[set], { loss = loss }) end))
+        assert.equal("evaluate" .. told:sub(4), messages.refused(function() model:evaluate(sets[set], { loss = loss }) end))
         assert.equal(0, model.epoch)
       else
         model:fit(sets[set], { verbose = false, loss = loss })
@@ -68,11 +68,11 @@ describe("a network's end, its loss and a data set", function()
 
   it("are refused where the network gives a map in place of a row", function()
     for _, activation in ipairs { "softmax", "sigmoid", "linear" } do
-      local told = refusals.of(function() network("map", 3, activation):fit(sets.three, { verbose = false }) end)
+      local told = messages.refused(function() network("map", 3, activation):fit(sets.three, { verbose = false }) end)
       assert.matches("fit: the network ends in out, which gives 6x6x3 numbers an image, but one row is needed: model:graft{ nn.global_avg_pool(), nn.dense(3, 'softmax') }",
                      told, 1, true)
     end
-    assert.matches("out gives 6x6x3 numbers an image, but the data set has 3 to predict", refusals.of(function()
+    assert.matches("out gives 6x6x3 numbers an image, but the data set has 3 to predict", messages.refused(function()
       network("map", 3, "linear"):fit(sets.numbers3, { verbose = false })
     end), 1, true)
   end)
@@ -90,11 +90,11 @@ describe("images that are not what the model takes", function()
       for _, size in ipairs { { 4, 16 }, { 16, 4 }, { 2, 32 }, { 9, 8 }, { 8, 9 }, { 1, 1 } } do
         local data = scion.data.tensors(images, { 1, 2, 1, 2, 1, 2 }, { size = size })
         assert.equal(("%s: the data set has images of %dx%d, but the model takes 8x8; the option size = 8, where the data set is made, resizes them"):format(
-                       name, size[1], size[2]), refusals.of(function() call(model, data) end))
+                       name, size[1], size[2]), messages.refused(function() call(model, data) end))
       end
     end
     for _, name in ipairs { "predict", "features" } do
-      assert.matches("images of 4x16, but the model takes 8x8", refusals.of(function() calls[name](model, images:reshape(6, 4, 16, 3)) end), 1, true)
+      assert.matches("images of 4x16, but the model takes 8x8", messages.refused(function() calls[name](model, images:reshape(6, 4, 16, 3)) end), 1, true)
     end
   end)
 
@@ -103,8 +103,8 @@ describe("images that are not what the model takes", function()
     local vectors = scion.sequential { nn.input(192), nn.dense(2, "softmax", { name = "conv" }) }
     for name, call in pairs(calls) do
       assert.equal(name .. ": the model takes images of 1 channel, but those of data sets have 3 (red, green, blue): its input should be nn.input(8, 8, 3)",
-                   refusals.of(function() call(grey, sets.two) end))
-      assert.equal(name .. ": the model takes 192 numbers, and no images, which is what data sets hold", refusals.of(function() call(vectors, sets.two) end))
+                   messages.refused(function() call(grey, sets.two) end))
+      assert.equal(name .. ": the model takes 192 numbers, and no images, which is what data sets hold", messages.refused(function() call(vectors, sets.two) end))
     end
   end)
 
@@ -122,23 +122,23 @@ describe("images that are not what the model takes", function()
     local two = scion.tensor({ 0, 1 }, "i32")
     model:fit(own(scion.zeros({ 2, 8, 8, 3 }, "u8"), two), { verbose = false })
     for _, batch in ipairs { scion.zeros({ 2, 4, 16, 3 }, "u8"), scion.zeros({ 2, 8, 8, 3 }, "i32"), scion.zeros({ 2, 192 }, "u8") } do
-      assert.matches("fit: the data set gave a batch that is a tensor", refusals.of(function() model:fit(own(batch, two), { verbose = false }) end), 1, true)
-      assert.matches("predict: the data set gave a batch that is", refusals.of(function() model:predict(own(batch, two)) end), 1, true)
+      assert.matches("fit: the data set gave a batch that is a tensor", messages.refused(function() model:fit(own(batch, two), { verbose = false }) end), 1, true)
+      assert.matches("predict: the data set gave a batch that is", messages.refused(function() model:predict(own(batch, two)) end), 1, true)
     end
     for _, labels in ipairs { scion.zeros(2), scion.zeros({ 3 }, "i32"), false } do
-      assert.matches("fit: the data set gave", refusals.of(function() model:fit(own(scion.zeros({ 2, 8, 8, 3 }, "u8"), labels or nil), { verbose = false }) end), 1, true)
+      assert.matches("fit: the data set gave", messages.refused(function() model:fit(own(scion.zeros({ 2, 8, 8, 3 }, "u8"), labels or nil), { verbose = false }) end), 1, true)
     end
   end)
 
   it("are one tensor NxHxWx3, and a single image is told how it becomes one", function()
     assert.matches("predict: images are a u8 tensor NxHxWx3, not a tensor (u8 8x8x3): one image is images:reshape(1, 8, 8, 3)",
-                   refusals.of(function() model:predict(scion.zeros({ 8, 8, 3 }, "u8")) end), 1, true)
-    assert.matches("images:to 'u8'", refusals.of(function() model:features(scion.zeros { 1, 8, 8, 3 }, "conv") end), 1, true)
+                   messages.refused(function() model:predict(scion.zeros({ 8, 8, 3 }, "u8")) end), 1, true)
+    assert.matches("images:to 'u8'", messages.refused(function() model:features(scion.zeros { 1, 8, 8, 3 }, "conv") end), 1, true)
   end)
 
   it("give no more classes than there are, and none where there are none", function()
-    assert.equal("predict: top is 3, but the model tells 2 classes", refusals.of(function() model:predict(images, { top = 3 }) end))
+    assert.equal("predict: top is 3, but the model tells 2 classes", messages.refused(function() model:predict(images, { top = 3 }) end))
     assert.equal(2, #model:predict(images, { top = 2 })[1].top)
-    assert.matches("ends in neither softmax nor sigmoid", refusals.of(function() network("row", 2):predict(images, { top = 1 }) end), 1, true)
+    assert.matches("ends in neither softmax nor sigmoid", messages.refused(function() network("row", 2):predict(images, { top = 1 }) end), 1, true)
   end)
 end)

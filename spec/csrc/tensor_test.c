@@ -56,8 +56,10 @@ static void test_new_is_checked(void) {
   REFUSED(scion_tensor_new(&t, SCION_F32, 2, (int64_t[]){INT64_MAX, 2}));
   REFUSED(scion_tensor_new(&t, SCION_F32, 3, (int64_t[]){1 << 30, 1 << 30, 1 << 30}));
   REFUSED(scion_tensor_new(&t, SCION_U8, 1, (int64_t[]){INT64_MAX}));
+  REFUSED(scion_tensor_new(&t, SCION_F32, 2, (int64_t[]){0, INT64_MAX}));
+  REFUSED(scion_tensor_new(&t, SCION_U8, 2, (int64_t[]){SCION_MAX_EMPTY + 1, 0}));
   size_t before = scion_storage_live_bytes();
-  OK(scion_tensor_new(&t, SCION_F32, 2, (int64_t[]){0, INT64_MAX}));
+  OK(scion_tensor_new(&t, SCION_U8, 2, (int64_t[]){0, SCION_MAX_EMPTY}));
   CHECK(scion_tensor_elements(&t) == 0, "%lld elements", (long long)scion_tensor_elements(&t));
   scion_tensor_release(&t);
   scion_tensor_release(&t);

@@ -58,13 +58,16 @@ static int file_attribute(lua_State *L) {
   const char *path = scion_check_text(L, 2), *name = scion_check_text(L, 3);
   scion_status status = scion_hdf5_attribute(file, path, name);
   if (status != SCION_OK) return scion_push_result(L, status, 1);
-  const char *text = file->text;
   if (!file->is_list) {
-    lua_pushstring(L, text);
+    lua_pushstring(L, file->text);
     return 1;
   }
-  lua_createtable(L, (int)file->count, 0);
-  for (size_t i = 0; i < file->count; i++) {
+  size_t count = file->count, bytes = 0;
+  for (size_t i = 0; i < count; i++) bytes += strlen(file->text + bytes) + 1;
+  char *copy = lua_newuserdatauv(L, bytes, 0); /* tables and strings are made in a moment, and the file may be closed then */
+  const char *text = memcpy(copy, check_open(L)->text, bytes);
+  lua_newtable(L);
+  for (size_t i = 0; i < count; i++) {
     lua_pushstring(L, text);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
     text += strlen(text) + 1;
@@ -74,10 +77,11 @@ static int file_attribute(lua_State *L) {
 
 /* file:shape(path) -> {2, 3} of a dataset that can be read, or nil and a message */
 static int file_shape(lua_State *L) {
+  const char *path = scion_check_text(L, 2);
   scion_hdf5 *file = check_open(L);
   int64_t shape[SCION_MAX_DIMS] = {0};
   int dims = 0;
-  scion_status status = scion_hdf5_shape(file, scion_check_text(L, 2), &dims, shape);
+  scion_status status = scion_hdf5_shape(file, path, &dims, shape);
   if (status != SCION_OK) return scion_push_result(L, status, 1);
   lua_createtable(L, dims, 0);
   for (int i = 0; i < dims; i++) {
@@ -105,10 +109,15 @@ static void push_element(lua_State *L, int argument, size_t i) {
   if (lua_rawgeti(L, argument, (lua_Integer)i + 1) != LUA_TTABLE) luaL_argerror(L, argument, "a list of tables expected");
 }
 
-/* Pushes t[key] of the table on top of the stack: what is there itself, so that it stays as long as the table. Returns its type. */
+#define KEPT 4 /* the index of a table that keeps alive what was found, whatever becomes of the tables where that was */
+
+/* Pushes t[key] of the table on top of the stack, which is kept; returns its type. */
 static int push_field(lua_State *L, const char *key) {
   lua_pushstring(L, key);
-  return lua_rawget(L, -2);
+  int type = lua_rawget(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, KEPT, (lua_Integer)lua_rawlen(L, KEPT) + 1);
+  return type;
 }
 
 /* The string at t[key] of the table on top of the stack. */
@@ -136,7 +145,7 @@ static scion_hdf5_dataset *push_datasets(lua_State *L, size_t n) {
   return datasets;
 }
 
-/* The strings of the list or string on top of the stack, side by side in a userdata that takes its place. */
+/* The strings of the list or string on top of the stack, side by side in a userdata that is kept; pops the list. */
 static void pack_strings(lua_State *L, scion_hdf5_text *t) {
   t->is_list = lua_istable(L, -1);
   t->count = t->is_list ? (size_t)scion_check_list(L, -1) : 1;
@@ -150,27 +159,26 @@ static void pack_strings(lua_State *L, scion_hdf5_text *t) {
       size_t length;
       if (t->is_list) lua_rawgeti(L, pass ? -2 : -1, (lua_Integer)i + 1);
       const char *text = luaL_checklstring(L, t->is_list || !pass ? -1 : -2, &length);
-      if (packed) memcpy(packed + i * t->width, text, length);
+      if (packed) memcpy(packed + i * t->width, text, length < t->width ? length : t->width);
       if (!packed && length > t->width) t->width = length;
       if (t->is_list) lua_pop(L, 1);
     }
     t->text = packed;
   }
+  lua_rawseti(L, KEPT, (lua_Integer)lua_rawlen(L, KEPT) + 1);
+  lua_pop(L, 1);
 }
 
-/* Pushes a userdata with the attributes of argument 3, whose text is kept in its user values. */
+/* Pushes a userdata with the attributes of argument 3. */
 static scion_hdf5_text *push_texts(lua_State *L, size_t m) {
-  scion_hdf5_text *texts = lua_newuserdatauv(L, (m + 1) * sizeof *texts, 1);
-  lua_newtable(L);
+  scion_hdf5_text *texts = lua_newuserdatauv(L, (m + 1) * sizeof *texts, 0);
   for (size_t i = 0; i < m; i++) {
     push_element(L, 3, i);
     texts[i] = (scion_hdf5_text){.path = text_field(L, 3, "path"), .name = text_field(L, 3, "name")};
     push_field(L, "value");
     pack_strings(L, &texts[i]);
-    lua_rawseti(L, -4, (lua_Integer)i + 1);
-    lua_pop(L, 2);
+    lua_pop(L, 1);
   }
-  lua_setiuservalue(L, -2, 1);
   return texts;
 }
 
@@ -180,6 +188,8 @@ static int core_hdf5_write(lua_State *L) {
   const char *path = scion_check_text(L, 1);
   lua_settop(L, 3);
   size_t n = (size_t)scion_check_list(L, 2), m = (size_t)scion_check_list(L, 3);
+  lua_settop(L, 3);
+  lua_newtable(L); /* KEPT */
   const scion_hdf5_dataset *datasets = push_datasets(L, n);
   const scion_hdf5_text *texts = push_texts(L, m);
   lua_pushboolean(L, 1);

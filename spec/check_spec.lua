@@ -108,6 +108,16 @@ describe("scion.class", function()
     assert.matches("a caller has no field 'goin': it has go", message_of(function() return c.goin end), 1, true)
   end)
 
+  it("locks fields that only the library replaces", function()
+    local door = class.define { name = "scion.Door", title = "a door", fields = { "open" }, locked = { "key" }, methods = { knock = print } }
+    local d = door.new { key = 1, open = true }
+    d.open = false
+    assert.matches("a door: 'key' cannot be set", message_of(function() d.key = 2 end), 1, true)
+    assert.matches("a door: 'knock' cannot be set", message_of(function() d.knock = 2 end), 1, true)
+    class.put(d, "key", 3)
+    assert.same({ 3, false }, { d.key, d.open })
+  end)
+
   it("keeps a module's names as they are", function()
     local found = 0
     local module = class.names("m", { f = print }, { list = function() return { "late" } end, find = function(name)

@@ -163,6 +163,10 @@ describe("layers", function()
     refused("layer.frozn", function() layer.frozn = true end)
     refused("layer.frozen", function() layer.frozen = 1 end)
     assert.matches("frozen", refused("layer.trainable", function() layer.trainable = false end), 1, true)
+    for _, field in ipairs { "options", "parameters", "node", "origin", "kind", "title", "forward" } do
+      assert.matches("cannot be set", refused("layer." .. field, function() layer[field] = {} end), 1, true)
+    end
+    refused("layer.name", function() layer.name = "a/" end)
     refused("layer.optoins", function() return layer.optoins end)
     refused("layer.weight", layer.weight)
     layer.frozen = true
@@ -273,6 +277,10 @@ describe("models", function()
       if what ~= "empty table" and what ~= "list of strings" then refused("labels " .. what, function() model.labels = value end) end
     end)
     assert.matches("did you mean 'bf16'?", refused("precision", function() model.precision = "bf6" end), 1, true)
+    for _, field in ipairs { "input", "output", "order", "freeze", "plan_for" } do
+      assert.matches("cannot be set", refused("model." .. field, function() model[field] = print end), 1, true)
+    end
+    for _, field in ipairs { "epoch", "name", "variant", "history" } do refused("model." .. field, function() model[field] = 0.5 end) end
     model.precision, model.labels = "f32", { "a", "b" }
     assert.same({ "f32", { "a", "b" } }, { model.precision, model.labels })
     model.precision, model.labels = nil, nil

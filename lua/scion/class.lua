@@ -4,7 +4,7 @@ local check = require "scion.check"
 
 local class = {}
 
-local set = {} -- the key under which an object keeps what its users may set, and a sealed one all it holds
+local set = {} -- the key under which an object keeps what its users may set, and what they may not
 
 local function names_of(...)
   local names = {}
@@ -24,10 +24,17 @@ end
 ---@field call string? how messages call these methods: "model" of model:freeze. They then raise when they are called with a dot
 ---@field internal table<string, any>? for the library alone: methods, and constants of the class
 ---@field fields string[]? what the library keeps in an object
+---@field locked string[]? further fields, which only class.put replaces
 ---@field settable table<string, scion.Kind>? what users may set
----@field sealed boolean? what is not settable cannot be replaced either
+---@field sealed boolean? all fields are locked that are not settable
 ---@field instead table<string, string>? what to do in place of setting a field that people believe there is
 ---@field meta table<string, function>? further metamethods
+
+--- Replaces what users cannot set: for the library.
+---@param self table an object
+---@param key string
+---@param value any
+function class.put(self, key, value) rawget(self, set)[key] = value end
 
 --- A method that says so when it is called with a dot.
 local function guarded(definition, made, name, method)
@@ -41,9 +48,10 @@ end
 ---@param definition scion.ClassDefinition
 ---@return { new: fun(values: table): table, put: fun(self: table, key: string, value: any), is: fun(value: any): boolean, kind: scion.Kind }
 function class.define(definition)
-  local methods, settable, instead, declared = {}, definition.settable or {}, definition.instead or {}, {}
+  local methods, settable, instead, declared, locked = {}, definition.settable or {}, definition.instead or {}, {}, {}
   local internal, made = definition.internal or {}, {}
-  for _, name in ipairs(definition.fields or {}) do declared[name] = true end
+  for _, name in ipairs(definition.fields or {}) do declared[name], locked[name] = true, definition.sealed end
+  for _, name in ipairs(definition.locked or {}) do declared[name], locked[name] = true, true end
   for name, method in pairs(definition.methods or {}) do methods[name] = definition.call and guarded(definition, made, name, method) or method end
   local meta = { __name = definition.name, __title = definition.title, __methods = methods, __internal = internal }
   for name, method in pairs(definition.meta or {}) do meta[name] = method end
@@ -66,9 +74,9 @@ function class.define(definition)
     local kind = settable[key]
     if kind then
       rawget(self, set)[key] = check.argument(definition.title, tostring(key), value, kind)
-    elseif declared[key] and not definition.sealed then
+    elseif declared[key] and not locked[key] then
       rawset(self, key, value)
-    elseif declared[key] or rawget(self, set)[key] ~= nil then
+    elseif declared[key] or methods[key] ~= nil or internal[key] ~= nil or rawget(self, set)[key] ~= nil then
       check.raise(("%s: %s cannot be set%s"):format(definition.title, check.show(key), instead[key] and ": " .. instead[key] or ""))
     else
       unknown(key)
@@ -88,14 +96,12 @@ function class.define(definition)
   function made.new(values)
     local self = { [set] = {} }
     for key, value in pairs(values) do
-      if settable[key] or definition.sealed then self[set][key] = value else self[key] = value end
+      if settable[key] or locked[key] or definition.sealed then self[set][key] = value else self[key] = value end
     end
     return setmetatable(self, meta)
   end
 
-  --- Replaces what a sealed object tells: for the library, whose objects change while users may not change them.
-  function made.put(self, key, value) rawget(self, set)[key] = value end
-
+  made.put = class.put
   function made.is(value) return type(value) == "table" and getmetatable(value) == meta end
 
   made.kind = { what = definition.title, read = function(value) return made.is(value), value end }

@@ -188,8 +188,8 @@ local function apply(self, inputs)
   for i, input in ipairs(list) do shapes[i] = input.shape end
   local sizes = self:output_shape(table.unpack(shapes))
   count_elements(self, "its output", sizes)
-  self.parameters = make_parameters(self, shapes)
-  self.node = node.new { layer = self, inputs = list, shape = sizes }
+  class.put(self, "parameters", make_parameters(self, shapes))
+  class.put(self, "node", node.new { layer = self, inputs = list, shape = sizes })
   return self.node
 end
 
@@ -229,8 +229,8 @@ local function extended(schema, common)
 end
 
 --- What passes ask of any layer, whether its definition says it or not.
-local fields = { "name", "origin", "options", "parameters", "node", "derived", "window", "bf16", "fold", "folds_norm", "fuses_activation", "fuses_addend",
-                 "fuses_padding", "identity", "uses_batch", "macs", "define_parameters", "check" }
+local fields = { "window", "bf16", "fold", "folds_norm", "fuses_activation", "fuses_addend", "fuses_padding", "identity", "uses_batch", "macs",
+                 "define_parameters", "check" }
 
 --- Makes a constructor from a definition: kind, positional (names of options that may stand by position), schema (the options, as for
 --- check.options), fields (what it keeps in the layer), and the methods output_shape(self, shapes…) where it is not the input's,
@@ -247,7 +247,7 @@ function layer.define(definition)
   for _, name in ipairs(definition.fields or {}) do own[#own + 1] = name end
   local made = class.define {
     name = "scion.Layer", title = "a layer", call = "layer", methods = methods, internal = definition, fields = own,
-    settable = { frozen = check.boolean }, instead = { trainable = "'frozen' says whether it stays as it is" },
+    locked = { "origin", "options", "parameters", "node", "derived" }, settable = { frozen = check.boolean, name = kinds.name }, instead = { trainable = "'frozen' says whether it stays as it is" },
     meta = { __call = apply, __tostring = function(self) return ("%s (%s)"):format(self:title(), self.kind) end },
   }
   return function(...)

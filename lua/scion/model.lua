@@ -333,8 +333,9 @@ end
 
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
-  fields = { "name", "input", "output", "order", "epoch", "history", "variant", "plans", "steps", "arena", "parts" },
-  settable = { loss = check.optional(check.name_in(losses)),
+  fields = { "arena", "parts" }, locked = { "input", "output", "order", "plans" },
+  settable = { name = check.optional(check.text), variant = check.optional(check.one_of("keras", "torchvision")), epoch = check.whole(0), steps = check.whole(0),
+               history = check.table, loss = check.optional(check.name_in(losses)),
                labels = check.optional(check.list(check.text, nil, "a list of class names")), precision = check.optional(precision.kind) },
   instead = { trainable = results.freezing, frozen = results.freezing },
   meta = { __tostring = function(self) return require("scion.report.summary").compact(self) end },

@@ -47,7 +47,7 @@ local function define(name, schema, update)
   end
 
   local optimizer = class.define {
-    name = "scion.Optimizer", title = "an optimizer", internal = methods, settable = settable, instead = instead, fields = { "name", "states" },
+    name = "scion.Optimizer", title = "an optimizer", internal = methods, settable = settable, instead = instead, locked = { "name", "states" },
     meta = { __tostring = function(self) return ("%s(lr = %g)"):format(name, self.lr) end },
   }
   return function(given)

@@ -192,7 +192,7 @@ local function call()
     local key = math.random() < 0.5 and one_of(keys) or value()
     return "object." .. (type(key) == "string" and key or type(key)), function() return of[key] end
   elseif kind < 0.93 and found then
-    local key, new = math.random() < 0.5 and one_of(keys) or one_of { "lr", "labels", "precision", "frozen", "x" }, value()
+    local key, new = math.random() < 0.5 and one_of(keys) or one_of { "lr", "labels", "precision", "frozen", "x", "order", "options", "parameters", "history", "shape" }, value()
     return ("object.%s ="):format(tostring(key)), function() of[key] = new end
   end
   local meta = getmetatable(of)
@@ -217,16 +217,20 @@ local function fault(message)
   return rest:find("calls.lua:", 1, true) and "two places" or nil
 end
 
+local clock = scion.clock
 local faults, succeeded, raised, done = {}, {}, 0, 0
-local began = os.clock()
+local slowest, slowest_seconds = "none", 0
+local began = clock()
 local out = io.stderr -- notices of the library go there, too
-while done < calls and os.clock() - began < seconds do
+while done < calls and clock() - began < seconds do
   local ok, what, f = pcall(call)
   if not ok then -- while arguments were made, such as scion.data.folder's: a mistake of this file
     error(what, 0)
   end
   if os.getenv "SCION_FUZZ_TRACE" then out:write(done, " ", what, "\n") end
+  local since = clock()
   local results = table.pack(pcall(f))
+  if clock() - since > slowest_seconds then slowest, slowest_seconds = what, clock() - since end
   done = done + 1
   if results[1] then
     succeeded[what] = (succeeded[what] or 0) + 1
@@ -251,5 +255,5 @@ os.execute(("rm -rf '%s'"):format(folder))
 if os.getenv "SCION_FUZZ_TRACE" then
   for _, name in ipairs(names_of(succeeded)) do print(("%6d successes of %s"):format(succeeded[name], name)) end
 end
-print(("fuzz: %d calls, %d raised, %d kinds of faults"):format(done, raised, #names_of(faults)))
+print(("fuzz: %d calls, %d raised, the slowest took %.1f s (%s), %d kinds of faults"):format(done, raised, slowest_seconds, slowest, #names_of(faults)))
 os.exit(next(faults) == nil, true)

@@ -2,6 +2,7 @@
 local core = require "scion.core"
 local messages = require "spec.support.messages"
 local support = require "spec.support.files"
+local models = dofile "spec/support/models.lua"
 local scion = require "scion"
 local nn = scion.nn
 
@@ -41,15 +42,6 @@ local function network(...)
   return trunk():graft(layers)
 end
 
---- All weights and statistics as strings of bytes, by name.
-local function snapshot(model)
-  local bytes = {}
-  for _, row in ipairs(model:layers()) do
-    for name, t in pairs(row.weights) do bytes[row.name .. "/" .. name] = t:bytes() end
-  end
-  return bytes
-end
-
 --- Names that differ between two snapshots, sorted.
 local function changed(a, b)
   local names = {}
@@ -70,19 +62,19 @@ end
 describe("fit", function()
   it("changes what is thawed, and leaves what is frozen identical to the byte", function()
     local model, data = network(), dataset()
-    local before = snapshot(model)
+    local before = models.bytes(model)
     model:freeze { upto = "block2" }
     model:fit(data, quiet)
-    local after = snapshot(model)
+    local after = models.bytes(model)
     assert.same({ "head/bias", "head/kernel" }, changed(before, after))
     model:freeze { upto = "block1" }
     model:fit(data, quiet)
     assert.same({ "block2/conv/kernel", "block2/norm/beta", "block2/norm/gamma", "block2/norm/moving_mean", "block2/norm/moving_variance",
-                  "head/bias", "head/kernel" }, changed(after, snapshot(model)))
-    before = snapshot(model)
+                  "head/bias", "head/kernel" }, changed(after, models.bytes(model)))
+    before = models.bytes(model)
     model:thaw():freeze { layers = "*/norm" }
     model:fit(data, quiet)
-    assert.same({ "block1/conv/kernel", "block2/conv/kernel", "head/bias", "head/kernel" }, changed(before, snapshot(model)))
+    assert.same({ "block1/conv/kernel", "block2/conv/kernel", "head/bias", "head/kernel" }, changed(before, models.bytes(model)))
   end)
 
   it("keeps stored statistics while scale and shift train", function()
@@ -90,10 +82,10 @@ describe("fit", function()
     for _, node in ipairs(model.order) do
       if node.layer.kind == "batch_norm" then node.layer.options.statistics = "stored" end
     end
-    local before = snapshot(model)
+    local before = models.bytes(model)
     model:fit(dataset(), quiet)
     assert.same({ "block1/conv/kernel", "block1/norm/beta", "block1/norm/gamma", "block2/conv/kernel", "block2/norm/beta",
-                  "block2/norm/gamma", "head/bias", "head/kernel" }, changed(before, snapshot(model)))
+                  "block2/norm/gamma", "head/bias", "head/kernel" }, changed(before, models.bytes(model)))
   end)
 
   it("gives bit-identical weights for 1, 2 and 5 threads, augmentation and dropout included", function()
@@ -104,7 +96,7 @@ describe("fit", function()
       scion.seed(9)
       local model = network(nn.dense(16, "relu"), nn.dropout(0.3), nn.dense(3, "softmax"))
       model:fit(data, with { optimizer = scion.optim.adam { lr = 0.01 } })
-      return snapshot(model)
+      return models.bytes(model)
     end
     local one = run(1)
     assert.same({}, changed(one, run(2)))
@@ -191,11 +183,11 @@ describe("fit", function()
     end
     local weights = model:layer("head").weights
     weights.kernel:fill(0 / 0)
-    local before = snapshot(model)
+    local before = models.bytes(model)
     ok, message = pcall(model.fit, model, data, quiet)
     assert.is_false(ok)
     assert.matches("the loss is NaN", message, 1, true)
-    assert.same({}, changed(before, snapshot(model)))
+    assert.same({}, changed(before, models.bytes(model)))
   end)
 
   it("lets no infinite weight pass, and names the parameter", function()

@@ -1,6 +1,7 @@
 -- Keras 3's files, whole archives too, and Theano's kernels: a network predicts what it did in Keras.
 local core = require "scion.core"
 local messages = dofile "spec/support/messages.lua"
+local models = dofile "spec/support/models.lua"
 local scion = require "scion"
 local support = dofile "spec/files/support.lua"
 local weights = require "scion.weights"
@@ -20,23 +21,17 @@ local function small(changes)
   return scion.model { output = x }
 end
 
-local function deviation(model)
-  local y, worst = model:features(support.pattern(8, 9), "out"):reshape { -1 }, 0
-  for i, value in ipairs(golden) do worst = math.max(worst, math.abs(value - y:get(i))) end
-  return worst
-end
-
 describe("Keras's newer and older files", function()
   teardown(support.done)
 
   it("load: .keras, .weights.h5, and Theano's mirrored kernels", function()
     for _, name in ipairs { "small.keras", "small.weights.h5", "theano.h5" } do
       local model = small()
-      assert.is_true(deviation(model) > 1e-3)
+      assert.is_true(models.deviation(model, support.pattern(8, 9), golden, "out") > 1e-3)
       local report = weights.load(model, fixtures .. name)
       assert.equal(fixtures .. name, report.path)
       assert.equal(11, report.loaded)
-      assert.is_true(deviation(model) < 1e-6, name)
+      assert.is_true(models.deviation(model, support.pattern(8, 9), golden, "out") < 1e-6, name)
     end
   end)
 
@@ -56,7 +51,7 @@ describe("Keras's newer and older files", function()
     local model = small { long = true }
     local report = weights.load(model, fixtures .. "small.keras", { strict = false })
     assert.same({ "more" }, report.missing)
-    assert.is_true(deviation(model) < 1e-6)
+    assert.is_true(models.deviation(model, support.pattern(8, 9), golden, "out") < 1e-6)
     report = weights.load(small { short = true }, fixtures .. "small.keras", { strict = false })
     assert.same({ "dense" }, report.unexpected)
     report = weights.load(small { kernel = 3 }, fixtures .. "theano.h5", { strict = false })

@@ -1,6 +1,7 @@
 -- Keras's models that hold another one as a layer, as transfer learning makes them: a network of the same layers predicts what they did.
 local core = require "scion.core"
 local messages = dofile "spec/support/messages.lua"
+local models = dofile "spec/support/models.lua"
 local scion = require "scion"
 local support = dofile "spec/files/support.lua"
 local weights = require "scion.weights"
@@ -34,16 +35,10 @@ local function head(x, ...)
   return scion.model { output = x }
 end
 
-local function deviation(model, name)
-  local y, worst = model:features(pattern(), model:layer(#model:layers()).name):reshape { -1 }, 0
-  for i, value in ipairs(golden[name]) do worst = math.max(worst, math.abs(value - y:get(i))) end
-  return worst
-end
-
 local function loads(name, model, count)
-  assert.is_true(deviation(model, name) > 1e-3)
+  assert.is_true(models.deviation(model, pattern(), golden[name]) > 1e-3)
   assert.equal(count, weights.load(model, fixtures .. name).loaded)
-  assert.is_true(deviation(model, name) < 1e-5, name .. deviation(model, name))
+  assert.is_true(models.deviation(model, pattern(), golden[name]) < 1e-5, name .. models.deviation(model, pattern(), golden[name]))
 end
 
 describe("Keras's models within models", function()

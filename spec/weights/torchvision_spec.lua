@@ -2,6 +2,7 @@
 local core = require "scion.core"
 local scion = require "scion"
 local messages = dofile "spec/support/messages.lua"
+local models = dofile "spec/support/models.lua"
 local support = dofile "spec/files/support.lua"
 local weights = require "scion.weights"
 local nn = scion.nn
@@ -39,22 +40,6 @@ local function separable()
   return scion.model { output = nn.dense(3, { name = "out" })(x) }
 end
 
--- Every number of a model, to see whether one changed.
-local function numbers(model)
-  local list = {}
-  for _, row in ipairs(model:layers()) do
-    for name, t in pairs(row.weights) do list[row.name .. "/" .. name] = t:bytes() end
-  end
-  return list
-end
-
-local function deviation(model, image, expected)
-  local y, worst = model:features(image, model.output.layer.name):reshape { -1 }, 0
-  assert.equal(#expected, y:shape()[1])
-  for i, value in ipairs(expected) do worst = math.max(worst, math.abs(value - y:get(i)) / math.max(1, math.abs(value))) end
-  return worst
-end
-
 describe("torchvision's names", function()
   local folder
   setup(function() folder = support.folder() end)
@@ -65,9 +50,9 @@ describe("torchvision's names", function()
     local report = weights.load(model, fixture)
     assert.equal(9, report.loaded)
     assert.same({ "features.1.num_batches_tracked", "aux1.weight", "aux1.bias" }, report.unused)
-    assert.is_true(deviation(model, support.pattern(8, 9), golden.small) < 1e-5)
+    assert.is_true(models.deviation(model, support.pattern(8, 9), golden.small) < 1e-5)
     model:layer("out").weights.kernel:set(1, 1, model:layer("out").weights.kernel:get(1, 1) + 0.01)
-    assert.is_true(deviation(model, support.pattern(8, 9), golden.small) > 1e-5)
+    assert.is_true(models.deviation(model, support.pattern(8, 9), golden.small) > 1e-5)
   end)
 
   it("load into separable convolutions and flattened batch norm, and hold what batch norm without a scale implies", function()
@@ -75,7 +60,7 @@ describe("torchvision's names", function()
     local file = "spec/fixtures/weights/torchvision_separable.pth"
     local tensors = assert(require("scion.weights.torch").read(file))
     weights.load(model, file)
-    assert.is_true(deviation(model, support.pattern(10, 7), golden.separable) < 1e-5)
+    assert.is_true(models.deviation(model, support.pattern(10, 7), golden.separable) < 1e-5)
     model:export(path)
     local written = assert(require("scion.weights.safetensors").read(path))
     for name, tensor in pairs(tensors) do
@@ -83,21 +68,21 @@ describe("torchvision's names", function()
     end
     local other = separable()
     weights.load(other, path)
-    assert.same(numbers(model), numbers(other))
+    assert.same(models.bytes(model), models.bytes(other))
     written["norm.weight"]:set(2, 0.5)
     assert(core.safetensors_write(path, written))
     other = separable()
-    local before = numbers(other)
+    local before = models.bytes(other)
     local message = messages.refusal(function() weights.load(other, path) end)
     assert.equal(path .. ": norm.weight is not 1, but the model expects 1 throughout, without having it", message)
-    assert.same(before, numbers(other))
+    assert.same(before, models.bytes(other))
     local report = weights.load(other, path, { strict = false })
     assert.same({ { name = "norm.weight", file = "not 1", model = "1 throughout, without having it" } }, report.misfits)
-    assert.same(numbers(model), numbers(other))
+    assert.same(models.bytes(model), models.bytes(other))
     written["norm.weight"] = nil
     assert(core.safetensors_write(path, written))
     weights.load(other, path)
-    assert.same(numbers(model), numbers(other))
+    assert.same(models.bytes(model), models.bytes(other))
   end)
 
   it("leave a classifier that the model does not have, and say so", function()
@@ -115,21 +100,21 @@ describe("torchvision's names", function()
     local model, other = small(true), small(true)
     weights.load(model, path)
     weights.load(other, fixture)
-    assert.same(numbers(other), numbers(model))
+    assert.same(models.bytes(other), models.bytes(model))
     tensors["classifier.1.weight"] = tensors["classifier.1.weight"]:to "bf16"
     assert(core.safetensors_write(path, tensors))
     weights.load(model, path)
-    assert.is_true(deviation(model, support.pattern(8, 9), golden.small) < 1e-2)
-    assert.is_true(deviation(model, support.pattern(8, 9), golden.small) > 1e-6)
+    assert.is_true(models.deviation(model, support.pattern(8, 9), golden.small) < 1e-2)
+    assert.is_true(models.deviation(model, support.pattern(8, 9), golden.small) > 1e-6)
   end)
 
   it("refuse what does not fit before anything changes", function()
     local function refused(expected, top, changes)
       local model = small(top, changes)
-      local before = numbers(model)
+      local before = models.bytes(model)
       local message = messages.refusal(function() weights.load(model, fixture) end)
       assert.equal(fixture .. ": " .. expected, message)
-      assert.same(before, numbers(model))
+      assert.same(before, models.bytes(model))
     end
     refused("features.0.weight is 6x3x3x2, but the model expects 7x3x3x2", true, { filters = 7 })
     refused("features.9.weight is missing", true, { extra = true })
@@ -140,7 +125,7 @@ describe("torchvision's names", function()
 
   it("load what fits when asked to, and report the rest", function()
     local model = small(true, { extra = true, filters = 6 })
-    local before = numbers(model)
+    local before = models.bytes(model)
     local report = weights.load(model, fixture, { strict = false })
     assert.same({ "features.9.weight", "features.9.bias" }, report.missing)
     assert.same({}, report.unexpected)
@@ -201,6 +186,6 @@ describe("torchvision's names", function()
     local report = weights.load(model, support.data .. "/weights/resnet20_cifar10.th", { strict = false })
     assert.same({ "layer2.0.shortcut.weight", "layer3.0.shortcut.weight" }, report.missing)
     assert.same({}, report.unexpected)
-    assert.is_true(deviation(model, support.pattern(32, 32), golden.resnet20) < 1e-5)
+    assert.is_true(models.deviation(model, support.pattern(32, 32), golden.resnet20) < 1e-5)
   end)
 end)

@@ -169,6 +169,10 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
     refused("layer 'conv2d_1': ", function(a) a.layers[2].options.filters = "many" end)
     refused("layer 'input_1': ", function(a) a.layers[1].options.shape = 5 end)
     refused("layer 'dropout_1': ", function(a) a.layers[5].options.rate = 1.5 end)
+    refused("has more than 2^40 elements", function(a) -- 2^64, which wrap round to none
+      a.layers[3].kind, a.layers[3].options = "zero_pad", { padding = { 0, 0, (1 << 31) - 8, (1 << 31) - 8 } }
+    end)
+    refused("layer 'dense_1': ", function(a) a.layers[6].options.activation = "sontmax" end)
   end)
 
   it("names no line of code for what makes no sense", function()

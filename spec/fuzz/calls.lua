@@ -192,7 +192,8 @@ local function call()
     local key = math.random() < 0.5 and one_of(keys) or value()
     return "object." .. (type(key) == "string" and key or type(key)), function() return of[key] end
   elseif kind < 0.93 and found then
-    local key, new = math.random() < 0.5 and one_of(keys) or one_of { "lr", "labels", "precision", "frozen", "x", "order", "options", "parameters", "history", "shape" }, value()
+    local fields = { "lr", "labels", "precision", "frozen", "x", "order", "options", "parameters", "history", "shape" }
+    local key, new = one_of(math.random() < 0.5 and keys or fields), value()
     return ("object.%s ="):format(tostring(key)), function() of[key] = new end
   end
   local meta = getmetatable(of)

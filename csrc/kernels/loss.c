@@ -151,6 +151,10 @@ static int64_t prediction(const float *x, int64_t width, double threshold) {
   return width == 1 ? (double)x[0] > threshold : best;
 }
 
+static void count_one(int32_t *count) {
+  if (*count < INT32_MAX) ++*count;
+}
+
 scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, scion_tensor *support,
                              double threshold) {
   const char *kernel = "confusion";
@@ -168,8 +172,8 @@ scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, 
   for (int64_t r = 0; r < rows; r++) {
     int64_t predicted = prediction(row_of(x, r), width, threshold);
     int64_t label = label_of(labels, r, classes);
-    if (predicted >= 0) ((int32_t *)counts->data)[label * counts->row_stride + predicted]++;
-    if (support) ((int32_t *)support->data)[label]++;
+    if (predicted >= 0) count_one((int32_t *)counts->data + label * counts->row_stride + predicted);
+    if (support) count_one((int32_t *)support->data + label);
   }
   return SCION_OK;
 }

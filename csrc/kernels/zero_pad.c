@@ -27,8 +27,8 @@ static void pad_chunk(void *data, int64_t chunk, void *scratch) {
     }
     clear_pixels(y, band.image, i, 0, job->left);
     for (int64_t j = job->left; j < right; j++)
-      memcpy(scion_pixel(y, band.image, i, j), scion_pixel(x, band.image, i - job->top, j - job->left),
-             (size_t)x->shape[3] * scion_dtype_size(x->dtype));
+      memmove(scion_pixel(y, band.image, i, j), scion_pixel(x, band.image, i - job->top, j - job->left), /* also where both share memory */
+              (size_t)x->shape[3] * scion_dtype_size(x->dtype));
     clear_pixels(y, band.image, i, right, y->shape[2]);
   }
 }

@@ -64,7 +64,7 @@ const scion_kernel *scion_kernel_at(size_t i) { return i < sizeof kernels / size
 
 const scion_kernel *scion_kernel_named(const char *name) {
   for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++)
-    if (strcmp(kernels[i].name, name) == 0) return &kernels[i];
+    if (*kernels[i].name == *name && strcmp(kernels[i].name, name) == 0) return &kernels[i];
   return NULL;
 }
 

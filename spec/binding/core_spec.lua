@@ -266,6 +266,14 @@ describe("files", function()
     assert.is_truthy(again)
   end)
 
+  it("of HDF5 that are open are not locked", function()
+    local path = folder .. "/weights.h5"
+    assert(core.hdf5_write(path, { { path = "a", tensor = core.ones { 2 } } }, {}))
+    local open <close> = assert(core.hdf5_open(path))
+    assert.same({ 2 }, open:shape "a")
+    assert.equal(0, select(2, files.shell("timeout 5 flock " .. path .. " true")))
+  end)
+
   it("of rows have keys and rows that are what they seem", function()
     local rows <close> = core.row_file(folder .. "/rows", 16)
     local key = ("x"):rep(16)

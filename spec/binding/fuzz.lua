@@ -177,9 +177,11 @@ kinds = {
   files = function() return list(function() return pick { "image.png", "image.jpg", "none", "fifo", "text.png" } end) end,
   fill = function() return pick { "nearest", "constant", "reflect", "wrap" } end,
   json = function() return pick { "[1,2.5,{\"a\":null}]", "[[", "true", "\"x\"", "{}", "[]", "" } end,
-  datasets = function() return list(function() return { path = pick(words), tensor = tensor() } end) end,
+  h5_path = function() return pick { "keras.h5", "keras.h5", "new", "fifo", "folder", "saved", "none" } end,
+  h5_name = function() return pick { "/", "/a", "/g/b", "/none", "", "x" } end,
+  datasets = function() return list(function() return { path = pick { "/a", "/g/b", "/c", pick(words) }, tensor = tensor(pick { "f32", "f32", "u8" }) } end) end,
   attributes = function()
-    return list(function() return { path = "/", name = pick(words), value = chance(50) and pick(words) or list(function() return pick(words) end) } end)
+    return list(function() return { path = pick { "/", "/a" }, name = pick(words), value = chance(50) and pick(words) or list(function() return pick(words) end) } end)
   end,
   named = function() return chance(50) and { a = tensor(), b = tensor() } or list(function() return { name = pick(words), tensor = tensor() } end) end,
   text = function() return { k = "v", [pick(words)] = pick(words) } end,
@@ -209,7 +211,7 @@ local functions = {
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
   image_resize = "image small small", image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
   permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", byte_less = "word word", hash = "any",
-  hdf5_open = "path", hdf5_write = "path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
+  hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
 }
 local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", safetensors_open = "safetensors", zip_open = "zip", hdf5_open = "hdf5",
                 row_file = "row_file" }
@@ -223,7 +225,7 @@ local methods = {
   loader = { start = "order small small", next = "", stop = "" },
   safetensors = { header = "", read = "word", read_into = "word tensor", bytes = "small small bytes", size = "", close = "" },
   zip = { entries = "", read = "word small small bytes", copy = "word stream", close = "" },
-  hdf5 = { has = "word word", attribute = "word word", shape = "word", read_into = "word tensor", open_ids = "", close = "" },
+  hdf5 = { has = "h5_name word", attribute = "h5_name word", shape = "h5_name", read_into = "h5_name tensor", open_ids = "", close = "" },
 }
 
 -- ---- kernels: shapes that fit, mostly

@@ -50,6 +50,9 @@ scion_status hdf5_open(hdf5_file *file) {
   if (H5Fis_hdf5(place) <= 0) return hdf5_fail(file, SCION_WORLD, "not an HDF5 file");
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   if (file->descriptor >= 0) H5Pset_fapl_stdio(access); /* the default driver looks for the file's path, and this file may have none */
+#if H5_VERSION_GE(1, 10, 7)
+  H5Pset_file_locking(access, 0, 1); /* a lock would be this process's: who opened the file and locks it, too, would wait for itself */
+#endif
   file->id = H5Fopen(place, H5F_ACC_RDONLY, access);
   if (file->id < 0) status = fail_inside(file, "the HDF5 file", "");
   H5Pclose(access);

@@ -32,22 +32,15 @@ static void out_of_time(int number) {
   _exit(HDF5_TOO_LONG);
 }
 
-#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) /* AddressSanitizer maps terabytes, so that no limit would do */
 /* The library crashed. Where that is because it did not look whether it got memory, there is none to be had now. */
 static void crashed(int number) {
   if (mmap(NULL, LAST_WORDS, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) _exit(HDF5_TOO_LARGE);
   signal(number, SIG_DFL);
   raise(number);
 }
-#endif
-
-static void limit_time(uint64_t seconds) {
-  signal(SIGXCPU, out_of_time);
-  setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds + 1});
-}
 
 static void limit_memory(uint64_t allowance) {
-#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) /* which has terabytes mapped */
   static char stack[65536]; /* for the handler, if the other one has overflowed */
   static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
   sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
@@ -60,9 +53,14 @@ static void limit_memory(uint64_t allowance) {
     setrlimit(RLIMIT_AS, &(struct rlimit){most, most + LAST_WORDS});
   }
   if (statm) fclose(statm);
+}
 #else
-  (void)allowance;
+static void limit_memory(uint64_t allowance) { (void)allowance; }
 #endif
+
+static void limit_time(uint64_t seconds) {
+  signal(SIGXCPU, out_of_time);
+  setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds + 1});
 }
 
 /* The library may take as much less memory as the largest dataset has taken of the shared memory, which stays with it. */

@@ -7,6 +7,7 @@
 # make test       everything under spec/; SANITIZE=1: under AddressSanitizer and UndefinedBehaviorSanitizer; SANITIZE=thread: the thread pool
 # make test-peers the zoo at full size, exported to PyTorch and Keras: what it predicts there; where they are installed
 # make test-peers-safetensors   verdicts on 100,000 mutated files beside the reference library's; PYTHON=venv/bin/python
+# make fuzz       calls of all public functions with nasty arguments; CALLS=100000 SEED=n, SANITIZE=1 for what they do to memory
 # make bench      what it reaches; PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch [PYTHON="python3 .."]: beside an installed PyTorch
 # make lint       luacheck and cppcheck
 # make docs       the reference of the Lua modules, into doc/reference/
@@ -118,6 +119,12 @@ thread-programs:
 run-tests:
 	@eval "$$($(MAKE) -s env)"; $(RUN_TESTS) LUA="$(LUA)" $(LUA) spec/run.lua $(BUILD) $(SPEC_PROGRAMS) $(THREAD_TESTS)
 
+CALLS ?= 100000
+fuzz: all
+	@eval "$$($(MAKE) -s env)"; $(if $(filter 1,$(SANITIZE)),LD_PRELOAD="$(call LIBRARY_OF,libasan.so) $(call LIBRARY_OF,libubsan.so)" \
+	  ASAN_OPTIONS=abort_on_error=1:allocator_may_return_null=1:detect_leaks=0:max_allocation_size_mb=2000 UBSAN_OPTIONS=print_stacktrace=1) \
+	  SCION_CACHE_DISK=0 $(LUA) spec/fuzz/calls.lua $(CALLS) $(SEED)
+
 test-peers: all
 	@eval "$$($(MAKE) -s env)"; exec $(LUA) spec/peers/zoo.lua $(NAMES)
 PYTHON ?= python3
@@ -171,4 +178,4 @@ help: # the comments that this file begins with
 	@sed -n 's/^# make/make/p' Makefile
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all deps demo test test-peers test-peers-safetensors lint bench docs install clean env repl help programs run-tests thread-programs
+.PHONY: all deps demo test fuzz test-peers test-peers-safetensors lint bench docs install clean env repl help programs run-tests thread-programs

@@ -151,4 +151,15 @@ describe("a model", function()
     assert.has_error(function() first "imagenet" end)
     assert.has_error(function() first { mean = { 1 } } end)
   end)
+
+  it("describes layers, whose weights are changed through their tensors alone", function()
+    local model = network()
+    local weights = model:layer("a/conv").weights
+    assert.error_matches(function() weights.kernel = weights.kernel:copy() end, "a layer's weights: 'kernel' cannot be replaced; change the tensor itself")
+    weights.kernel:fill(0.5)
+    assert.equal(0.5, model:layer("a/conv").weights.kernel:max())
+    local names = {}
+    for name in pairs(weights) do names[#names + 1] = name end
+    assert.same({ "kernel" }, names)
+  end)
 end)

@@ -4,6 +4,7 @@
  * finished has no key or a wrong checksum, and both mean that there is no such row. */
 #include "read_file.h"
 #include "scion.h"
+#include "write_file.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static scion_status fail(const scion_row_file *file, const char *what, int error
 static scion_status write_at(const scion_row_file *file, const void *data, size_t bytes, off_t offset) {
   const char *from = data;
   while (bytes) {
-    ssize_t written = pwrite(file->descriptor, from, bytes < PIECE ? bytes : PIECE, offset);
+    ssize_t written = write_within_limit(file->descriptor, from, bytes < PIECE ? bytes : PIECE, offset);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return fail(file, "cannot be written", written < 0 ? errno : ENOSPC);
     from += written, offset += written;

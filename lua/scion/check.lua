@@ -30,11 +30,11 @@ local function place()
   end
 end
 
---- Makes text safe to print: control characters but the end of a line become \n-like escapes.
+--- Makes text safe to print on one line: control characters become escapes such as \x1b.
 ---@param text string
 ---@return string
 function check.escape(text)
-  return (text:gsub("[%c\127]", function(c) return c == "\n" and c or ("\\x%02x"):format(c:byte()) end))
+  return (text:gsub("[%c\127]", function(c) return c == "\n" and "\\n" or ("\\x%02x"):format(c:byte()) end))
 end
 
 --- Raises a message at the line of the user's script.
@@ -54,7 +54,7 @@ function check.try(f, ...)
 end
 
 local function quoted(text)
-  text = check.escape(text):gsub("\n", "\\n")
+  text = check.escape(text)
   if #text > 60 then text = text:sub(1, 57) .. "..." end
   return "'" .. text .. "'"
 end

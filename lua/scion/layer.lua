@@ -341,6 +341,8 @@ local function pad(padding, axis, size, extent, stride)
   return sides[axis], sides[axis + 2]
 end
 
+local largest_window = 65535 -- of a kernel, stride, dilation or padding: the kernels' own limit
+
 --- The window of a convolution or pooling over an input of that shape, and the size of its output. padding: "valid", "same"
 --- (Keras's: what is missing is shared out, the odd one after), "ceil" (valid, and what is left over at the end gets a window that
 --- hangs out of the input, as with PyTorch's ceil_mode), a number for all sides, or { top, left, bottom, right }.
@@ -354,6 +356,8 @@ function layer.window(self, sizes)
   for axis = 1, 2 do
     local extent = (kernel[axis] - 1) * dilation[axis] + 1
     window.before[axis], window.after[axis] = pad(o.padding, axis, sizes[axis], extent, stride[axis])
+    local largest = math.max(kernel[axis], stride[axis], dilation[axis], window.before[axis], window.after[axis])
+    if largest > largest_window then self:fail("kernel, stride, dilation and padding of a window are at most %d, not %d", largest_window, largest) end
     local padded = sizes[axis] + window.before[axis] + window.after[axis]
     out[axis] = (padded - extent) // stride[axis] + 1
     if out[axis] < 1 or padded > shape.largest_size then

@@ -407,6 +407,9 @@ describe("scion.data.tensors", function()
     assert.error_matches(function() data.tensors(images, { 1, 1, 1, 3 }, { labels = { "a", "b" } }) end,
                          "class 3, but there are 2 labels")
     assert.error_matches(function() data.tensors(images, { "a", "x", "a", "a" }, { labels = { "a", "b" } }) end, "label 2, 'x', is not among")
+    for _, bad in ipairs { 0 / 0, math.huge } do
+      assert.error_matches(function() data.tensors(images, core.from_table { { 0 }, { 1 }, { bad }, { 1 } }) end, "a target is NaN or infinite")
+    end
     assert.error_matches(function() data.tensors(core.new({ 4, 5, 7, 1 }, "u8")) end, "u8 tensor NxHxWx3, not a tensor %(u8 4x5x7x1%)")
   end)
 end)

@@ -296,6 +296,23 @@ describe("fit", function()
     assert.equal(24, #model:predict(data))
   end)
 
+  it("ends with Ctrl-C in what a callback computes, which gives no half of a result", function()
+    local data, model = dataset(), network()
+    for name, ask in pairs { evaluate = model.evaluate, predict = model.predict,
+                             features = function(m, set) return m:features(set, m.output.layer.name) end } do
+      local result
+      local function interrupted()
+        model:fit(data, with { epochs = 2, callbacks = { epoch = function()
+          assert(io.popen "kill -INT $PPID"):close()
+          result = ask(model, data)
+        end } })
+      end
+      assert.matches(name .. ": interrupted before all images were seen", messages.refused(interrupted), 1, true)
+      assert.is_nil(result)
+      assert.equal(24, model:evaluate(data).examples)
+    end
+  end)
+
   it("refuses options, data and labels that do not fit, by name", function()
     local data, model = dataset(), network()
     local function refused(text, options, set) assert.matches(text, messages.refused(function() model:fit(set or data, options) end), 1, true) end

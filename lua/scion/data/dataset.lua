@@ -203,7 +203,7 @@ local function as_text(self)
     local counts, shown = self:class_counts(), {}
     for i = 1, math.min(#counts, 8) do shown[i] = ("%s %d"):format(self.labels[i], counts[i]) end
     if #counts > 8 then shown[9] = ("and %d more"):format(#counts - 8) end
-    parts[1] = ("%s in %d classes (%s)"):format(parts[1], #counts, table.concat(shown, ", "))
+    parts[1] = ("%s in %d class%s (%s)"):format(parts[1], #counts, #counts == 1 and "" or "es", table.concat(shown, ", "))
   end
   parts[2] = ("%dx%d, batches of %d"):format(self.size[1], self.size[2], self.batch)
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"

@@ -104,6 +104,7 @@ function data.tensors(images, labels, given)
     if n ~= shape[1] then check.raise(("%s: %d images, but %d %s"):format(where, shape[1], n, read.targets and "targets" or "labels")) end
     if read.targets and o.labels then check.raise(where .. ": labels name classes, but there are numbers to predict in their place") end
     if read.targets then
+      if not core.finite(read.targets) then check.raise(where .. ": a target is NaN or infinite; no network can learn it") end
       source.targets = read.targets
     elseif read.names then
       source.classes, source.labels = from_names(where, read.names, o.labels)

@@ -85,18 +85,27 @@ local description = class.define {
 local layers = kind("scion.LayerDescriptions", table_of_layers)
 
 --- A layer's weights by name, each with its shape.
-local weights_by_name = kind("scion.LayerWeights", function(self)
-  local names = {}
-  for name, tensor in pairs(self) do names[#names + 1] = name .. " " .. text.shape(tensor:shape()) end
-  table.sort(names)
-  return #names > 0 and sentence(names) or "no weights"
-end)
+local function weights_by_name(weights)
+  return setmetatable({}, {
+    __name = "scion.LayerWeights", __title = "a layer's weights", __index = weights,
+    __newindex = function(_, name)
+      check.raise(("a layer's weights: %s cannot be replaced; change the tensor itself, by fill or set"):format(check.show(name)))
+    end,
+    __pairs = function() return next, weights, nil end,
+    __tostring = function()
+      local names = {}
+      for name, tensor in pairs(weights) do names[#names + 1] = name .. " " .. text.shape(tensor:shape()) end
+      table.sort(names)
+      return #names > 0 and sentence(names) or "no weights"
+    end,
+  })
+end
 
 --- A layer's description, as model:layer gives it.
 ---@param values table
 ---@return scion.LayerDescription
 function results.layer(values)
-  weights_by_name(values.weights)
+  values.weights = weights_by_name(values.weights)
   return description.new(values)
 end
 

@@ -136,7 +136,7 @@ function text.table(columns, rows, margin)
   local clean, titles = {}, {}
   for r, row in ipairs(rows) do
     clean[r] = {}
-    for c = 1, #columns do clean[r][c] = (check.escape(row[c] or ""):gsub("\n", "\\n")) end
+    for c = 1, #columns do clean[r][c] = check.escape(row[c] or "") end
   end
   for c, column in ipairs(columns) do titles[c] = column.title end
   if #titles > 0 then table.insert(clean, 1, titles) end

@@ -59,6 +59,7 @@ end
 ---@param where string? the function that calls, for messages
 ---@return scion.Evaluation
 return function(model, data, given, where)
+  local told = where == nil -- else fit itself asks, and looks for an interrupt
   where = where or "evaluate"
   inputs.dataset(where, data)
   local o = check.options(where, given, schema)
@@ -67,6 +68,7 @@ return function(model, data, given, where)
   targets.check(where, model, data, loss)
   targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
   local sums = add_up(where, model, data, o, loss)
+  if told and core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
   return results.evaluation { loss = sums:loss(), accuracy = sums:accuracy(), examples = sums.examples, confusion = sums.counts,
                               not_finite = sums:not_finite(), classes = sums.counts and per_class(sums.counts, sums.support, data.labels or model.labels) or nil }

@@ -35,9 +35,10 @@ function predict.run(where, model, data, given, emit)
     end
     if n then emit(output, numbers) end
   end
+  if core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
   for i = 1, #data do
     if not seen[i] and not failures[i] then
-      failures[i] = { index = i, file = data.files and data.files[i], message = core.interrupted() and "interrupted" or "the data set left it out" }
+      failures[i] = { index = i, file = data.files and data.files[i], message = "the data set left it out" }
     end
   end
   return failures

@@ -14,6 +14,7 @@ local array = {}
 ---@field first integer? the first element, counted from 0 in its storage
 ---@field bytes integer of the storage
 ---@field read fun(offset: integer, count: integer, room: scion.Tensor): scion.Tensor?, string? brings bytes of the storage into `room`
+---@field late boolean? whether damage may show as late as its numbers are read
 
 --- What the memory for a file's tensors may come to: what half precision takes as f32, and a little for small files.
 ---@param path string

@@ -1,4 +1,5 @@
 --- Arrays of a file and weights of a model, by name: what fits, what does not, and reading what does.
+local core = require "scion.core"
 local array = require "scion.weights.array"
 local report = require "scion.weights.report"
 
@@ -84,8 +85,8 @@ local function strides_of(pair)
   return list
 end
 
---- Reads the numbers. All arrays are checked before a tensor changes; only damage that shows while the numbers themselves are read
---- can leave part of the tensors overwritten.
+--- Reads the numbers. All arrays are checked before a tensor changes. Of an archive damage shows as late as the numbers are read: its
+--- tensors are copied first, and get their numbers back. Only a file that changes or cannot be read meanwhile leaves part overwritten.
 ---@param matched scion.MatchedWeight[]
 ---@return true? read
 ---@return string? message names the file
@@ -97,9 +98,16 @@ function match.read(matched)
     if problem then return nil, pair.array.path .. ": " .. problem end
   end
   local room <close> = array.room(arrays)
-  for _, pair in ipairs(matched) do
+  local before = {}
+  for i, pair in ipairs(matched) do
+    before[i] = pair.array.late and pair.weight.tensor:copy()
     local read, message = array.read_into(pair.array, pair.weight.tensor, room, strides_of(pair))
-    if not read then return nil, message end
+    if not read then
+      for j, old in ipairs(before) do
+        if old then core.copy(old, matched[j].weight.tensor) end
+      end
+      return nil, message
+    end
   end
   return true
 end

@@ -64,7 +64,7 @@ end
 
 local function listed(title, names)
   if #names == 0 then return "" end
-  local shown = check.escape(table.concat(names, ", ", 1, math.min(#names, 8))):gsub("\n", "\\n")
+  local shown = check.escape(table.concat(names, ", ", 1, math.min(#names, 8)))
   return ("\n  %-11s%d: %s%s"):format(title, #names, shown, #names > 8 and ", …" or "")
 end
 

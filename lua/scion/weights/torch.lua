@@ -219,6 +219,7 @@ local function list(path)
       archive:close()
       error(arrays, 0)
     end
+    for _, a in ipairs(arrays) do a.late = true end -- their checksums are known when all of them was read
     arrays.archive = archive
     return arrays
   end

@@ -104,4 +104,13 @@ describe("the cache's files", function()
     assert.equal("true\ttrue\n", output)
     assert.equal("1\n", (support.shell("ls " .. caches .. "/scion | grep -v '^files.rows' | wc -l")))
   end)
+
+  it("are done without where no file may grow, from the first byte on", function()
+    local output = run([[
+      local s = store.open("small", { 4 }, "f32")
+      s:expect(1)
+      s:put({ key(1) }, { row(7) })
+      print(s:get(key(1)):max())]], "sh -c 'ulimit -f 0; exec \"$@\"' sh")
+    assert.matches("scion: .*small.rows: cannot be written: File too large; the cache does without the disk\n7", output)
+  end)
 end)

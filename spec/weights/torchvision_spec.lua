@@ -126,7 +126,7 @@ describe("torchvision's names", function()
   it("leave the weights as they were when an archive turns out to be damaged while it is read", function()
     local bytes = support.slurp(fixture)
     local at = bytes:find "PK\1\2" - 64 -- within the last tensors that are stored, or what follows them
-    local folder, changed = support.folder(), 0
+    local changed = 0
     for step = 0, 40 do
       local place = at - 16 * step
       support.spit(folder .. "/damaged.pth", bytes:sub(1, place - 1) .. string.char(bytes:byte(place) ~ 0x40) .. bytes:sub(place + 1))

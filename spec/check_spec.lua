@@ -39,6 +39,7 @@ describe("scion.check", function()
       metrics = "loss and accuracy are always told; model:evaluate(data) tells more", epochs = "it takes batch, class_weights, epochs, optimizer, validate",
     } do assert.equal(told, check.suggestion(name, fit)) end
     assert.equal("did you mean 'lr'?", check.suggestion("learning_rate", { "lr", "momentum" }))
+    assert.equal("it takes fit, save", check.suggestion("foo", { "save", "fit" }))
     assert.equal("did you mean net18 or net50?", check.suggestion("net", { "net18", "net50" }))
     assert.matches("(did you mean 'avg'?)", message_of(check.argument, "f", "pool", "mean", check.one_of("avg", "max")), 1, true)
     for name in pairs(require "scion.other_names") do assert.matches("^%w+$", name) assert.equal(name:lower(), name) end

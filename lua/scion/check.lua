@@ -178,7 +178,8 @@ local function meant(name, names)
   if distances[1] == 0 then return did_you_mean(nearest[1]) end
   local found = translation(name, others) or begun(name, others)
   if found then return found end
-  if nearest[1] and distances[1] <= math.max(2, #nearest[1] // 3) and distances[1] < #nearest[1] then return did_you_mean(nearest[1]) end
+  local length = nearest[1] and #nearest[1] or 0 -- 'foo' is no 'fit', though only two letters differ
+  if nearest[1] and distances[1] <= math.max(math.min(2, length // 2), length // 3) then return did_you_mean(nearest[1]) end
 end
 
 --- What to say of a name that is not among the known ones: "did you mean 'freeze'?", what it is called here, or all of them.

@@ -29,6 +29,27 @@ describe("scion.check", function()
     assert.matches("options are a table", message_of(check.options, "f", "batch", schema), 1, true)
   end)
 
+  it("knows what others call a name, compares without case and underscores, and never gives back the name itself", function()
+    local fit = { "batch", "class_weights", "epochs", "optimizer", "validate" }
+    local rate = "the learning rate is the optimizer's: optimizer = scion.optim.sgd{ lr = … }"
+    for name, told in pairs {
+      lr = rate, learning_rate = rate,
+      validation_data = "did you mean 'validate'?", batch_size = "did you mean 'batch'?", class_weight = "did you mean 'class_weights'?",
+      ClassWeights = "did you mean 'class_weights'?",
+      metrics = "loss and accuracy are always told; model:evaluate(data) tells more", epochs = "it takes batch, class_weights, epochs, optimizer, validate",
+    } do assert.equal(told, check.suggestion(name, fit)) end
+    assert.equal("did you mean 'lr'?", check.suggestion("learning_rate", { "lr", "momentum" }))
+    assert.equal("it takes fit, save", check.suggestion("foo", { "save", "fit" }))
+    assert.equal("did you mean net18 or net50?", check.suggestion("net", { "net18", "net50" }))
+    assert.matches("(did you mean 'avg'?)", message_of(check.argument, "f", "pool", "mean", check.one_of("avg", "max")), 1, true)
+    for name in pairs(require "scion.other_names") do assert.matches("^%w+$", name) assert.equal(name:lower(), name) end
+  end)
+
+  it("shows a required option, or else the usual one, as the example of a table of options", function()
+    assert.matches("such as { lr = … }", message_of(check.options, "f", 3, { beta = { check.any }, lr = { check.any, usual = true } }), 1, true)
+    assert.matches("such as { path = … }", message_of(check.options, "f", 3, { lr = { check.any, usual = true }, path = { check.any, required = true } }), 1, true)
+  end)
+
   it("says what a value has to be and what it is", function()
     local function wrong(value, of) return (message_of(check.argument, "f", "x", value, of):gsub("^.-: ", "", 1)) end
     assert.equal("f: x is a whole number from 1 up, not 0", wrong(0, check.whole(1)))
@@ -70,16 +91,15 @@ end)
 
 describe("scion.class", function()
   local thing = class.define { name = "scion.Thing", title = "a thing", methods = { act = function(self) return self.kept end },
-                               fields = { "kept", "later" }, settable = { rate = check.number { from = 0 } }, instead = { trainable = "use freeze" } }
-  local note = class.define { name = "scion.Note", title = "a note", sealed = true }
+                               locked = { "kept", "later" }, settable = { rate = check.number { from = 0 } }, instead = { trainable = "use freeze" } }
+  local note = class.define { name = "scion.Note", title = "a note", locked = { "frozen", "name" } }
 
   it("has the fields that are declared, and no others", function()
     local t = thing.new { kept = 3, rate = 0.5 }
     assert.equal(3, t:act())
     assert.equal(0.5, t.rate)
     assert.is_nil(t.later)
-    t.later, t.rate = 4, 0.25
-    assert.same({ 4, 0.25 }, { t.later, t.rate })
+    t.rate = 0.25
     assert.matches("a thing has no field 'rat': did you mean 'rate'?", message_of(function() return t.rat end), 1, true)
     assert.matches("a thing has no field 'acd': did you mean 'act'?", message_of(function() t.acd = 1 end), 1, true)
     assert.matches("a thing has no field 'trainable': use freeze", message_of(function() t.trainable = false end), 1, true)
@@ -108,14 +128,20 @@ describe("scion.class", function()
     assert.matches("a caller has no field 'goin': it has go", message_of(function() return c.goin end), 1, true)
   end)
 
-  it("locks fields that only the library replaces", function()
-    local door = class.define { name = "scion.Door", title = "a door", fields = { "open" }, locked = { "key" }, methods = { knock = print } }
-    local d = door.new { key = 1, open = true }
-    d.open = false
+  it("lets only files of the library set what users cannot, and lists what is its own in no message", function()
+    local kind = function(self) return self.key == 1 and check.whole(1) or check.text end
+    local door = class.define { name = "scion.Door", title = "a door", fields = { "hinge" }, locked = { "key" }, methods = { knock = print }, settable = { plate = kind } }
+    local d = door.new { key = 1, hinge = "left" }
     assert.matches("a door: 'key' cannot be set", message_of(function() d.key = 2 end), 1, true)
-    assert.matches("a door: 'knock' cannot be set", message_of(function() d.knock = 2 end), 1, true)
-    class.put(d, "key", 3)
-    assert.same({ 3, false }, { d.key, d.open })
+    assert.matches("a door: 'hinge' cannot be set", message_of(function() d.hinge = nil end), 1, true)
+    assert.matches("a door: 'knock' is a method and cannot be set", message_of(function() d.knock = 2 end), 1, true)
+    assert.matches("a door has no field 'wood': it has key, knock, plate$", message_of(function() return d.wood end))
+    assert.matches("a door: plate is a whole number from 1 up, not 'x'", message_of(function() d.plate = "x" end), 1, true)
+    local folder = debug.getinfo(class.define, "S").source:match "^(.*)class%.lua$"
+    local set_both = assert(load("local d = ... d.key, d.hinge = 3, 'right'", folder .. "own.lua"))
+    set_both(d)
+    d.plate = "x"
+    assert.same({ 3, "right", "x" }, { d.key, d.hinge, d.plate })
   end)
 
   it("keeps a module's names as they are", function()

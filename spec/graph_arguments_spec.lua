@@ -122,7 +122,7 @@ describe("layers", function()
       for option in pairs(valid) do assert.matches(option .. " is missing", refused(name .. " without " .. option, nn[name], with(valid, option, nil)), 1, true) end
       refused(name .. " with a list", nn[name], with(valid, 1, "x"))
       refused(name .. " with too many", nn[name], 3, 3, 3, 3, 3, 3)
-      if name ~= "input" then assert.matches("is then applied", refused(name .. " of a node", nn[name], nn.input(3)), 1, true) end
+      if name ~= "input" then assert.matches("was called with a node: write nn." .. name, refused(name .. " of a node", nn[name], nn.input(3)), 1, true) end
     end
   end)
 
@@ -221,7 +221,7 @@ describe("models", function()
       ["two inputs"] = function() return scion.model { output = nn.add() { nn.input(3), nn.input(3) } } end,
       ["two of a name"] = function() return scion.sequential { nn.input(3), nn.relu { name = "x" }, nn.relu { name = "x" } } end,
     } do refused(what, f) end
-    assert.matches("nn.relu%(…%)%(x%)", refused("not called", function() return scion.sequential { nn.input(3), nn.relu } end))
+    assert.matches("write nn.relu() in a list of layers", refused("not called", function() return scion.sequential { nn.input(3), nn.relu } end), 1, true)
     each_nasty(nil, function(what, value)
       refused("sequential of " .. what, scion.sequential, value)
       refused("model of " .. what, scion.model, value)
@@ -263,6 +263,88 @@ describe("models", function()
       for _, value in ipairs { "x", 3, {}, nn.relu() } do assert.matches("is called with a colon on a model", refused(name, method, value), 1, true) end
       refused(name, method)
     end
+  end)
+
+  it("are told what is called otherwise in Keras and PyTorch", function()
+    local model = network()
+    for name, told in pairs {
+      unfreeze = "did you mean 'thaw'?", compile = "there is no compile: a freeze takes effect at the next step", train = "did you mean 'fit'?",
+      load = "scion.load(path) gives a saved model; scion.weights.load(model, path) loads weights", parameters = "model:summary() counts them",
+      state_dict = "model:save(path)", to = "nothing to move", eval = "there is no mode to set", get_layer = "did you mean 'layer'?", class_names = "did you mean 'labels'?",
+    } do assert.matches(told, refused(name, function() model[name](model) end), 1, true) end
+    for name, told in pairs { GlobalAveragePooling2D = "global_avg_pool", Conv2D = "conv2d", Dense = "dense", Linear = "dense", BatchNormalization = "batch_norm",
+                              BatchNorm2d = "batch_norm", MaxPooling2D = "max_pool", MaxPool2d = "max_pool", DepthwiseConv2D = "depthwise_conv2d", ReLU = "relu",
+                              SeparableConv2D = "separable_conv2d", ZeroPadding2D = "zero_pad", UpSampling2D = "upsample", Hardswish = "hard_swish" } do
+      assert.matches(("did you mean '%s'?"):format(told), refused(name, function() return nn[name] end), 1, true)
+    end
+    assert.matches("did you mean 'top'?", refused("include_top", scion.models.mobilenet, { include_top = true }), 1, true)
+    assert.matches("did you mean 'width'?", refused("alpha", scion.models.mobilenet, { alpha = 0.5 }), 1, true)
+    assert.matches("such as { weights = … }", refused("no options", scion.models.mobilenet, 3), 1, true)
+    assert.matches("'layers' is a method and cannot be set", refused("layers", function() model.layers = {} end), 1, true)
+    local message = refused("something", function() return model.something_else end)
+    for _, own in ipairs { "arena", "order", "parts", "plans" } do assert.is_nil(message:find("%f[%w]" .. own .. "%f[%W]"), message) end
+  end)
+
+  it("are frozen by names that are given by their option, and told when none fits", function()
+    local model = network()
+    for _, given in ipairs { "a", { "a" } } do
+      assert.matches("model:freeze: give the name by its option: { upto = 'a' } or { layers = 'a' }", refused("freeze", function() model:freeze(given) end), 1, true)
+      assert.matches("model:thaw: give the name by its option: { from = 'a' } or { layers = 'a' }", refused("thaw", function() model:thaw(given) end), 1, true)
+    end
+    assert.matches("no layer matches the pattern 'nothing*'", refused("pattern", function() model:freeze { layers = "nothing*" } end), 1, true)
+  end)
+
+  it("have no layer with the name of a block that it is not of", function()
+    local base = network()
+    assert.matches("a layer cannot be named 'a', for a block of layers has that name",
+                   refused("head", function() base:graft { nn.dense(3, "softmax", { name = "a" }) } end), 1, true)
+    local joined = scion.sequential { nn.input(3), nn.dense(2, { name = "b/dense" }), nn.relu { name = "b" }, nn.dense(1) }
+    assert.equal("b", joined:layer(3).name)
+  end)
+
+  it("have labels of the number that their outputs distinguish", function()
+    local function ending(...)
+      local list = { nn.input(3) }
+      for _, each in ipairs { ... } do list[#list + 1] = each end
+      return scion.sequential(list)
+    end
+    for _, case in ipairs { { ending(nn.dense(3, "softmax")), 3 }, { ending(nn.dense(1, "sigmoid")), 2 }, { ending(nn.dense(3, "sigmoid")), 3 },
+                            { ending(nn.dense(3), nn.softmax()), 3 } } do
+      local model, n = table.unpack(case)
+      local all = { "a", "b", "c", "d" }
+      for count = 0, 4 do
+        local labels = { table.unpack(all, 1, count) }
+        if count == n then
+          model.labels = labels
+        else
+          assert.matches(("a model: labels are %d, but the model has %d output"):format(count, model.output.shape[1]),
+                         refused("labels", function() model.labels = labels end), 1, true)
+        end
+      end
+      assert.equal(n, #model.labels)
+      refused("twice", function() model.labels = { "a", "a", "b" } end)
+    end
+    local free = ending(nn.dense(3))
+    free.labels = { "a" }
+    assert.same({ "a" }, free.labels)
+  end)
+
+  it("keep what is the library's from being set", function()
+    local model = network()
+    for name, value in pairs { epoch = "x", steps = "x", history = false, order = 3, output = 3, input = 3, plans = 3, arena = 3, parts = 3, name = 3, variant = 3,
+                              loss = 3 } do
+      refused("model." .. name, function() model[name] = value end)
+    end
+    refused("model.history", function() model.history = nil end)
+    refused("no UTF-8", function() model.name = "\xff" end)
+    model.name = "mine"
+    model.name = nil
+    assert.is_nil(model.name)
+    local conv = model.output.inputs[1].inputs[1].inputs[1].layer
+    for _, name in ipairs { "window", "fold", "kind", "options", "parameters", "node", "derived", "origin", "bf16", "forward", "name", "frozen" } do
+      refused("layer." .. name, function() conv[name] = 3 end)
+    end
+    for _, name in ipairs { "layer", "inputs", "shape" } do refused("node." .. name, function() model.output[name] = 3 end) end
   end)
 
   it("have the fields they have, of the values they take", function()
@@ -312,7 +394,8 @@ describe("architectures", function()
   end)
 
   it("are named", function()
-    assert.matches("did you mean 'resnet18'?", refused("resnet", function() return scion.models.resnet end), 1, true)
+    assert.matches("did you mean resnet101, resnet152, resnet18, resnet34 or resnet50?", refused("resnet", function() return scion.models.resnet end), 1, true)
+    assert.matches("did you mean 'mobilenet_v2'?", refused("MobileNetV2", function() return scion.models.MobileNetV2 end), 1, true)
     assert.matches("did you mean 'vgg16'?", refused("VGG16", function() return scion.models.VGG16 end), 1, true)
     refused("builder", function() return scion.models.builder end)
     refused("set", function() scion.models.resnet18 = 3 end)

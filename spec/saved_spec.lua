@@ -205,7 +205,8 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
         local m = scion.sequential { scion.nn.input(6, 6, 3), scion.nn.flatten(), scion.nn.dense(3, "softmax") }
         m.history = { { epoch = 1, loss = "low", f = print, t = scion.zeros { 2 }, text = "\xff", [5] = 1, ok = 7 }, 5, { epoch = 3 } }
         m.history[1].self = m.history
-        m.labels = { "a", "a" }
+        m.labels = { "a", "b", "c" }
+        m.labels[2] = "a"
         m:save(%q)]]):format(path))))
     assert.equal(path .. ": left out, as a file cannot hold it or another kind is expected: history[1].f, history[1].loss, history[1].self[1], " ..
       "history[1].t, history[1].text, history[1][5], history[2], labels\n", output)

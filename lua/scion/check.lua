@@ -4,6 +4,8 @@
 --- A kind says what a value has to be: { what = "a whole number from 1 up", read = function(value) → ok, value, complaint, hint }.
 --- Reading may convert: 64.0 becomes 64. A complaint, where there is one, replaces the words
 --- "is <what>, not <value>"; a hint follows them in brackets.
+local other_names = require "scion.other_names"
+
 local check = {}
 
 ---@class scion.Kind
@@ -13,6 +15,14 @@ local check = {}
 -- ---- messages -------------------------------------------------------------------------------------------------------
 
 local home = debug.getinfo(1, "S").source:match "^(.*)check%.lua$"
+--- Whether the function at a level of the stack, as debug.getinfo counts them, stands in a file of Scion.
+---@param level integer seen from the caller
+---@return boolean
+function check.of_library(level)
+  local info = debug.getinfo(level + 1, "S")
+  return info ~= nil and info.source:sub(1, #home) == home
+end
+
 local quiet = 0 -- how many check.try are running: their messages get a place where they are raised again
 
 --- The place of the user's call, "script.lua:12: ": the innermost Lua function that is none of Scion's.
@@ -104,16 +114,27 @@ end
 
 local longest_name = 100 -- a longer one is no slip of the pen, and comparing it would take time
 
+--- A name as names are compared: without case and underscores, and without what only Keras or PyTorch put into theirs.
+local function bare(name)
+  local text = name:lower():gsub("_", "")
+  for long, short in pairs { average = "avg", pooling = "pool", normalization = "norm", padding = "pad", cropping = "crop", upsampling = "upsample" } do
+    text = text:gsub(long, short)
+  end
+  return (text:gsub("2d$", ""))
+end
+
 --- The candidates that are spelled most like a name, the nearest first; equally near ones keep their order.
 ---@param name string
 ---@param candidates string[]
 ---@param n? integer how many at most (3)
+---@param form? fun(name: string): string what is compared (the names in lower case)
 ---@return string[] nearest
 ---@return integer[] distances edits from the name to each of them
-function check.nearest(name, candidates, n)
+function check.nearest(name, candidates, n, form)
   local ranked = {}
-  name = name:sub(1, longest_name)
-  for i, candidate in ipairs(candidates) do ranked[i] = { candidate, distance(name:lower(), candidate:lower()), i } end
+  form = form or string.lower
+  name = form(name:sub(1, longest_name))
+  for i, candidate in ipairs(candidates) do ranked[i] = { candidate, distance(name, form(candidate)), i } end
   table.sort(ranked, function(a, b)
     if a[2] ~= b[2] then return a[2] < b[2] end
     return a[3] < b[3]
@@ -123,7 +144,45 @@ function check.nearest(name, candidates, n)
   return nearest, distances
 end
 
---- What to say of a name that is not among the known ones: "did you mean 'freeze'?", or all of them.
+local function did_you_mean(name) return ("did you mean '%s'?"):format(name) end
+
+--- What a name is called here that has another name elsewhere, where that is one of these.
+local function translation(name, names)
+  local known = {}
+  for _, each in ipairs(names) do known[each] = true end
+  for _, meant in ipairs(other_names[name:lower():gsub("_", "")] or {}) do
+    if known[meant[1]] then return meant[2] or did_you_mean(meant[1]) end
+  end
+end
+
+--- The names that begin with this one, where there are several: 'squeezenet' is none, but there are squeezenet1_0 and squeezenet1_1.
+local function begun(name, names)
+  local list, start = {}, name:lower()
+  for _, each in ipairs(names) do
+    if #start > 2 and each:sub(1, #start):lower() == start then list[#list + 1] = each end
+  end
+  if #list > 1 then return ("did you mean %s or %s?"):format(table.concat(list, ", ", 1, #list - 1), list[#list]) end
+end
+
+--- Which of these names was meant, as a sentence; nil where that cannot be told. Never the very name that was given.
+---@param name any
+---@param names string[] sorted
+---@return string?
+local function meant(name, names)
+  if type(name) ~= "string" then return nil end
+  local others = {}
+  for _, each in ipairs(names) do
+    if each ~= name then others[#others + 1] = each end
+  end
+  local nearest, distances = check.nearest(name, others, 1, bare)
+  if distances[1] == 0 then return did_you_mean(nearest[1]) end
+  local found = translation(name, others) or begun(name, others)
+  if found then return found end
+  local length = nearest[1] and #nearest[1] or 0 -- 'foo' is no 'fit', though only two letters differ
+  if nearest[1] and distances[1] <= math.max(math.min(2, length // 2), length // 3) then return did_you_mean(nearest[1]) end
+end
+
+--- What to say of a name that is not among the known ones: "did you mean 'freeze'?", what it is called here, or all of them.
 ---@param name any
 ---@param names string[]
 ---@param verb? string before the list ("it takes")
@@ -131,10 +190,8 @@ end
 function check.suggestion(name, names, verb)
   names = table.move(names, 1, #names, 1, {})
   table.sort(names)
-  local nearest, distances = check.nearest(tostring(name), names, 1)
-  if nearest[1] and distances[1] <= math.max(2, #nearest[1] // 3) and distances[1] < #nearest[1] then
-    return ("did you mean '%s'?"):format(nearest[1])
-  end
+  local found = meant(name, names)
+  if found then return found end
   if #names == 0 then return "it takes none" end
   return (verb or "it takes") .. " " .. table.concat(names, ", ")
 end
@@ -203,11 +260,7 @@ function check.one_of(...)
   local what = #shown == 1 and shown[1] or table.concat(shown, ", ", 1, #shown - 1) .. " or " .. shown[#shown]
   return kind(what, function(value)
     if type(value) == "string" and set[value] then return true, value end
-    local nearest, distances = check.nearest(type(value) == "string" and value or "", names, 1)
-    if type(value) == "string" and distances[1] and distances[1] <= 2 and distances[1] < #nearest[1] then
-      return false, nil, nil, ("did you mean '%s'?"):format(nearest[1])
-    end
-    return false
+    return false, nil, nil, meant(value, names)
   end)
 end
 
@@ -333,11 +386,11 @@ end
 --- Raises unless options, where there are any, are a table of Lua's own, and no object.
 ---@param where string
 ---@param given any
----@param schema table as for check.options; one of them is the message's example
+---@param schema table as for check.options; the message's example is one that is required, else the usual one
 function check.plain(where, given, schema)
   if given == nil or (type(given) == "table" and getmetatable(given) == nil) then return end
   local names = {}
-  for name, option in pairs(schema) do names[#names + 1] = (option.required and " " or "") .. name end -- a space comes before all letters
+  for name, option in pairs(schema) do names[#names + 1] = (option.required and "  " or option.usual and " " or "") .. name end -- spaces come before all letters
   table.sort(names)
   check.raise(("%s: options are a table, such as { %s = … }, not %s"):format(where, (names[1] or "name"):match "%S+", check.show(given)))
 end
@@ -345,7 +398,8 @@ end
 --- Checks a table of options and fills in the defaults.
 ---@param where string the function that was given them, for the message
 ---@param given? table
----@param schema table<string, table> for each option { kind, default }, or { kind, required = true }
+---@param schema table<string, table> for each option { kind, default }, or { kind, required = true }; `usual` is true of the one that
+--- is given most often
 ---@return table checked a new table: what was given, as it was read, and the defaults of the rest
 ---Raises at the user's line when `given` is no table, has a key that is not known (with the nearest one) or a value that is not of
 ---its kind, and when a required one is missing.

@@ -6,6 +6,7 @@ local class = {}
 
 local set = {} -- the key under which an object keeps what its users may set, and what they may not
 
+--- The names that messages list.
 local function names_of(...)
   local names = {}
   for _, of in ipairs { ... } do
@@ -23,18 +24,11 @@ end
 ---@field methods table<string, function>? for users
 ---@field call string? how messages call these methods: "model" of model:freeze. They then raise when they are called with a dot
 ---@field internal table<string, any>? for the library alone: methods, and constants of the class
----@field fields string[]? what the library keeps in an object
----@field locked string[]? further fields, which only class.put replaces
----@field settable table<string, scion.Kind>? what users may set
----@field sealed boolean? all fields are locked that are not settable
+---@field fields string[]? what the library keeps in an object for itself: only its files set it, and no message lists it
+---@field locked string[]? what users may read, and only files of the library set
+---@field settable table<string, scion.Kind|fun(self: table): scion.Kind>? what users may set
 ---@field instead table<string, string>? what to do in place of setting a field that people believe there is
 ---@field meta table<string, function>? further metamethods
-
---- Replaces what users cannot set: for the library.
----@param self table an object
----@param key string
----@param value any
-function class.put(self, key, value) rawget(self, set)[key] = value end
 
 --- A method that says so when it is called with a dot.
 local function guarded(definition, made, name, method)
@@ -46,18 +40,18 @@ local function guarded(definition, made, name, method)
 end
 
 ---@param definition scion.ClassDefinition
----@return { new: fun(values: table): table, put: fun(self: table, key: string, value: any), is: fun(value: any): boolean, kind: scion.Kind }
+---@return { new: fun(values: table): table, is: fun(value: any): boolean, kind: scion.Kind }
 function class.define(definition)
-  local methods, settable, instead, declared, locked = {}, definition.settable or {}, definition.instead or {}, {}, {}
+  local methods, settable, instead, own, locked = {}, definition.settable or {}, definition.instead or {}, {}, {}
   local internal, made = definition.internal or {}, {}
-  for _, name in ipairs(definition.fields or {}) do declared[name], locked[name] = true, definition.sealed end
-  for _, name in ipairs(definition.locked or {}) do declared[name], locked[name] = true, true end
+  for _, name in ipairs(definition.fields or {}) do own[name] = true end
+  for _, name in ipairs(definition.locked or {}) do locked[name] = true end
   for name, method in pairs(definition.methods or {}) do methods[name] = definition.call and guarded(definition, made, name, method) or method end
   local meta = { __name = definition.name, __title = definition.title, __methods = methods, __internal = internal }
   for name, method in pairs(definition.meta or {}) do meta[name] = method end
 
   local function unknown(key)
-    local remedy = instead[key] or check.suggestion(key, names_of(methods, settable, declared), "it has")
+    local remedy = instead[key] or check.suggestion(key, names_of(methods, settable, locked), "it has")
     check.raise(("%s has no field %s: %s"):format(definition.title, check.show(key), remedy))
   end
 
@@ -66,17 +60,19 @@ function class.define(definition)
     if method == nil then method = internal[key] end
     if method ~= nil then return method end
     local value = rawget(self, set)[key]
-    if value ~= nil or declared[key] or settable[key] then return value end
+    if value ~= nil or own[key] or locked[key] or settable[key] then return value end
     if type(key) == "string" then unknown(key) end
   end
 
   function meta.__newindex(self, key, value)
     local kind = settable[key]
     if kind then
-      rawget(self, set)[key] = check.argument(definition.title, tostring(key), value, kind)
-    elseif declared[key] and not locked[key] then
-      rawset(self, key, value)
-    elseif declared[key] or methods[key] ~= nil or internal[key] ~= nil or rawget(self, set)[key] ~= nil then
+      rawget(self, set)[key] = check.argument(definition.title, tostring(key), value, type(kind) == "function" and kind(self) or kind)
+    elseif (own[key] or locked[key]) and check.of_library(2) then
+      rawget(self, set)[key] = value
+    elseif methods[key] ~= nil then
+      check.raise(("%s: %s is a method and cannot be set%s"):format(definition.title, check.show(key), instead[key] and ": " .. instead[key] or ""))
+    elseif own[key] or locked[key] or internal[key] ~= nil or rawget(self, set)[key] ~= nil then
       check.raise(("%s: %s cannot be set%s"):format(definition.title, check.show(key), instead[key] and ": " .. instead[key] or ""))
     else
       unknown(key)
@@ -85,23 +81,17 @@ function class.define(definition)
 
   function meta.__pairs(self)
     local all = {}
-    for key, value in next, self do
-      if key ~= set then all[key] = value end
-    end
     for key, value in next, rawget(self, set) do all[key] = value end
     return next, all, nil
   end
 
-  --- An object with these values; what may be set is checked as when it is set.
+  --- An object with these values, which the caller has checked.
   function made.new(values)
     local self = { [set] = {} }
-    for key, value in pairs(values) do
-      if settable[key] or locked[key] or definition.sealed then self[set][key] = value else self[key] = value end
-    end
+    for key, value in pairs(values) do self[set][key] = value end
     return setmetatable(self, meta)
   end
 
-  made.put = class.put
   function made.is(value) return type(value) == "table" and getmetatable(value) == meta end
 
   made.kind = { what = definition.title, read = function(value) return made.is(value), value end }

@@ -80,14 +80,46 @@ function graph.from(order, node)
   return rest
 end
 
---- Names the layers that have no name: kind_1, kind_2 …; raises if two layers have one name.
+--- Whether a node stands at the border of a block: it takes what one of the block's layers gives, as one that joins its branches, or
+--- gives one of them its input.
+local function borders(order, node, block)
+  local function within(other) return other.layer.name ~= nil and other.layer.name:sub(1, #block + 1) == block .. "/" end
+  for _, input in ipairs(node.inputs) do
+    if within(input) then return true end
+  end
+  for _, other in ipairs(order) do
+    for _, input in ipairs(within(other) and other.inputs or {}) do
+      if input == node then return true end
+    end
+  end
+  return false
+end
+
+--- The names of all blocks.
+local function blocks(order)
+  local names = {}
+  for _, node in ipairs(order) do
+    local block = node.layer.name and node.layer.name:match "^(.*)/"
+    while block and not names[block] do
+      names[block] = true
+      block = block:match "^(.*)/"
+    end
+  end
+  return names
+end
+
+--- Names the layers that have no name: kind_1, kind_2 …; raises if two layers have one name, or one has the name of a block elsewhere,
+--- which would count it among that block's layers.
 ---@param order scion.Node[]
 function graph.name(order)
-  local taken, count = {}, {}
+  local taken, count, block_names = {}, {}, blocks(order)
   for _, node in ipairs(order) do
     local name = node.layer.name
     if name then
       if taken[name] then check.raise(("two layers are named '%s'"):format(name)) end
+      if block_names[name] and not borders(order, node, name) then
+        check.raise(("a layer cannot be named '%s', for a block of layers has that name: give it another one"):format(name))
+      end
       taken[name] = true
     end
   end
@@ -96,7 +128,7 @@ function graph.name(order)
     while not layer.name do
       count[layer.kind] = (count[layer.kind] or 0) + 1
       local name = layer.kind .. "_" .. count[layer.kind]
-      if not taken[name] then layer.name, taken[name] = name, true end
+      if not taken[name] and not block_names[name] then layer.name, taken[name] = name, true end
     end
   end
 end
@@ -123,7 +155,8 @@ local function glob_pattern(glob)
   return table.concat(pattern)
 end
 
-local function unmatched(order, name)
+--- Raises: what is asked for does not exist; with the nearest names.
+local function unmatched(order, name, complaint)
   local names, seen = {}, {}
   for _, node in ipairs(order) do
     local candidate = node.layer.name
@@ -133,7 +166,7 @@ local function unmatched(order, name)
     end
   end
   local nearest = check.nearest(name, names, 3)
-  check.raise(("no layer is named '%s'; the nearest %s %s"):format(name, #nearest == 1 and "is" or "are", table.concat(nearest, ", ")))
+  check.raise(("%s '%s'; the nearest %s %s"):format(complaint, name, #nearest == 1 and "is" or "are", table.concat(nearest, ", ")))
 end
 
 --- Positions in `order` of the layers that a name means: the layer itself, and its whole block if it is a prefix.
@@ -147,7 +180,7 @@ function graph.find(order, name)
     local full = node.layer.name
     if full == name or full:sub(1, #name + 1) == name .. "/" then found[#found + 1] = i end
   end
-  if #found == 0 then unmatched(order, name) end
+  if #found == 0 then unmatched(order, name, "no layer is named") end
   return found
 end
 
@@ -162,7 +195,7 @@ function graph.glob(order, glob)
   for i, node in ipairs(order) do
     if node.layer.name:find(pattern) then found[#found + 1] = i end
   end
-  if #found == 0 then unmatched(order, glob) end
+  if #found == 0 then unmatched(order, glob, "no layer matches the pattern") end
   return found
 end
 

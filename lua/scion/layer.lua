@@ -33,7 +33,7 @@ local layer = {}
 ---@field inputs scion.Node[]
 ---@field shape integer[] of the output, without the batch
 local node = class.define {
-  name = "scion.Node", title = "a node", sealed = true, fields = { "layer", "inputs", "shape" },
+  name = "scion.Node", title = "a node", locked = { "layer", "inputs", "shape" },
   meta = { __tostring = function(self) return ("node %s: %s"):format(self.layer:title(), shape.text(self.shape)) end },
 }
 
@@ -188,8 +188,8 @@ local function apply(self, inputs)
   for i, input in ipairs(list) do shapes[i] = input.shape end
   local sizes = self:output_shape(table.unpack(shapes))
   count_elements(self, "its output", sizes)
-  class.put(self, "parameters", make_parameters(self, shapes))
-  class.put(self, "node", node.new { layer = self, inputs = list, shape = sizes })
+  self.parameters = make_parameters(self, shapes)
+  self.node = node.new { layer = self, inputs = list, shape = sizes }
   return self.node
 end
 
@@ -205,7 +205,10 @@ function layer.arguments(where, positional, schema, ...)
   local given, arguments = {}, table.pack(...)
   for i = 1, arguments.n do
     local value, name = arguments[i], positional[i]
-    if node.is(value) then check.raise(("%s makes a layer, which is then applied: %s(…)(x); here it was called with a node"):format(where, where)) end
+    if node.is(value) then
+      local call = ("%s(%s)"):format(where, #positional > 0 and "…" or "")
+      check.raise(("%s makes a layer, and was called with a node: write %s in a list of layers, or %s(x) to apply it"):format(where, call, call))
+    end
     if type(value) == "table" and i == arguments.n and (not name or (rawlen(value) == 0 and getmetatable(value) == nil)) then
       check.plain(where, value, schema)
       for key, each in next, value do
@@ -230,7 +233,7 @@ end
 
 --- What passes ask of any layer, whether its definition says it or not.
 local fields = { "window", "bf16", "fold", "folds_norm", "fuses_activation", "fuses_addend", "fuses_padding", "identity", "uses_batch", "macs",
-                 "define_parameters", "check" }
+                 "define_parameters", "check", "node", "derived" }
 
 --- Makes a constructor from a definition: kind, positional (names of options that may stand by position), schema (the options, as for
 --- check.options), fields (what it keeps in the layer), and the methods output_shape(self, shapes…) where it is not the input's,
@@ -247,7 +250,8 @@ function layer.define(definition)
   for _, name in ipairs(definition.fields or {}) do own[#own + 1] = name end
   local made = class.define {
     name = "scion.Layer", title = "a layer", call = "layer", methods = methods, internal = definition, fields = own,
-    locked = { "origin", "options", "parameters", "node", "derived" }, settable = { frozen = check.boolean, name = kinds.name }, instead = { trainable = "'frozen' says whether it stays as it is" },
+    locked = { "kind", "origin", "options", "parameters" }, settable = { frozen = check.boolean, name = kinds.name },
+    instead = { trainable = "'frozen' says whether it stays as it is" },
     meta = { __call = apply, __tostring = function(self) return ("%s (%s)"):format(self:title(), self.kind) end },
   }
   return function(...)
@@ -266,7 +270,7 @@ end
 ---@class scion.Block
 ---@operator call(scion.Node): scion.Node
 local block = class.define {
-  name = "scion.Block", title = "a block", fields = { "kind", "options", "build" },
+  name = "scion.Block", title = "a block", fields = { "build" }, locked = { "kind", "options" },
   meta = {
     __call = function(self, x)
       if not node.is(x) then check.raise(("%s: a block is applied to a node, not to %s"):format(self.options.name or self.kind, check.show(x))) end

@@ -34,6 +34,38 @@ local layer_glob = { what = "the name of a layer or block, or a pattern of names
 --- Plans that are kept for a model: training, validation, and what the last few freezes used.
 local plans_kept = 4
 
+-- ---- what users may set ---------------------------------------------------------------------------------------------
+
+local counter = check.whole(0, 1 << 53)
+local model_name = check.kind("a string of UTF-8", function(value) return check.text.read(value) and utf8.len(value) ~= nil, value end)
+
+--- Names of classes: no two alike.
+local distinct = { what = "a list of labels", read = function(value)
+  local ok, labels, complaint = check.list(check.text, nil, "a list of labels").read(value)
+  local seen = {}
+  for _, label in ipairs(ok and labels or {}) do
+    if seen[label] then return false, nil, ("has '%s' twice"):format(label) end
+    seen[label] = true
+  end
+  return ok, labels, complaint
+end }
+
+--- The labels of a model: as many as its output distinguishes classes. A softmax has an output for each; a single sigmoid tells two apart.
+---@param self scion.Model
+---@return scion.Kind
+local function labels_kind(self)
+  local activation, outputs = self.output.layer.options.activation, self.output.shape[#self.output.shape]
+  local classes = activation == "softmax" and outputs or activation == "sigmoid" and (outputs == 1 and 2 or outputs) or nil
+  return { what = distinct.what, read = function(value)
+    local ok, labels, complaint = distinct.read(value)
+    if ok and classes and #labels ~= classes then
+      return false, nil, ("are %d, but the model has %d output%s (%s), which needs %d label%s"):format(#labels, outputs, outputs == 1 and "" or "s", activation, classes,
+                                                                                                     classes == 1 and "" or "s")
+    end
+    return ok, labels, complaint
+  end }
+end
+
 local function find_input(order)
   local inputs = {}
   for _, node in ipairs(order) do
@@ -56,7 +88,7 @@ end
 ---@param given { input: scion.Node?, output: scion.Node, name: string? }
 ---@return scion.Model
 local function new(given)
-  return make(check.options("scion.model", given, { input = { layer.node }, output = { layer.node, required = true }, name = { check.text } }))
+  return make(check.options("scion.model", given, { input = { layer.node }, output = { layer.node, required = true }, name = { model_name } }))
 end
 
 --- A chain of layers: scion.sequential{ nn.input(28, 28, 3), nn.conv2d(…), … }.
@@ -143,8 +175,9 @@ local function one_option(where, given, schema)
   local names = {}
   for name in pairs(schema) do names[#names + 1] = name end
   table.sort(names)
-  if type(given) == "string" then
-    check.raise(("%s: it takes a table, such as { %s = %s } or { layers = %s }"):format(where, names[#names], check.show(given), check.show(given)))
+  local bare = type(given) == "table" and rawget(given, 1) or given
+  if type(bare) == "string" then
+    check.raise(("%s: give the name by its option: { %s = %s } or { layers = %s }"):format(where, schema.upto and "upto" or "from", check.show(bare), check.show(bare)))
   end
   local checked = check.options(where, given, schema)
   local key, value = next(checked)
@@ -333,12 +366,12 @@ end
 
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
-  fields = { "arena", "parts" }, locked = { "input", "output", "order", "plans" },
-  settable = { name = check.optional(check.text), variant = check.optional(check.one_of("keras", "torchvision")), epoch = check.whole(0), steps = check.whole(0),
-               history = check.table, loss = check.optional(check.name_in(losses)),
-               labels = check.optional(check.list(check.text, nil, "a list of class names")), precision = check.optional(precision.kind) },
+  fields = { "arena", "order", "parts", "plans" }, locked = { "input", "output" },
+  settable = { name = check.optional(model_name), variant = check.optional(check.one_of("keras", "torchvision")), epoch = counter, steps = counter,
+               history = check.table, loss = check.optional(check.name_in(losses)), precision = check.optional(precision.kind),
+               labels = function(self) return check.optional(labels_kind(self)) end },
   instead = { trainable = results.freezing, frozen = results.freezing },
   meta = { __tostring = function(self) return require("scion.report.summary").compact(self) end },
 }
 
-return { new = new, sequential = sequential, is = Model.is, kind = Model.kind }
+return { new = new, sequential = sequential, is = Model.is, kind = Model.kind, labels_kind = labels_kind }

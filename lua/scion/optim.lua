@@ -47,7 +47,7 @@ local function define(name, schema, update)
   end
 
   local optimizer = class.define {
-    name = "scion.Optimizer", title = "an optimizer", internal = methods, settable = settable, instead = instead, locked = { "name", "states" },
+    name = "scion.Optimizer", title = "an optimizer", internal = methods, settable = settable, instead = instead, locked = { "name" }, fields = { "states" },
     meta = { __tostring = function(self) return ("%s(lr = %g)"):format(name, self.lr) end },
   }
   return function(given)
@@ -66,7 +66,9 @@ end
 --- Stochastic gradient descent: m = momentum * m - lr * g; w = w + m.
 ---@param given? scion.SgdOptions
 ---@return scion.Optimizer
-optim.sgd = define("sgd", { lr = { rate, 0.01 }, momentum = { fraction, 0.0 }, nesterov = { flag, false }, weight_decay = { rate, 0.0 } }, function(self, w, g, state)
+optim.sgd = define("sgd", {
+  lr = { rate, 0.01, usual = true }, momentum = { fraction, 0.0 }, nesterov = { flag, false }, weight_decay = { rate, 0.0 },
+}, function(self, w, g, state)
   return core.run { "sgd_update", w = w, g = g, m = self.momentum ~= 0 and state "momentum" or nil, lr = self.lr, momentum = self.momentum,
                     nesterov = self.nesterov, decay = self.weight_decay }
 end)
@@ -82,14 +84,14 @@ end)
 ---@param given? scion.RmspropOptions
 ---@return scion.Optimizer
 optim.rmsprop = define("rmsprop", {
-  lr = { rate, 1e-3 }, rho = { fraction, 0.9 }, momentum = { fraction, 0.0 }, epsilon = { epsilon, 1e-7 }, weight_decay = { rate, 0.0 },
+  lr = { rate, 1e-3, usual = true }, rho = { fraction, 0.9 }, momentum = { fraction, 0.0 }, epsilon = { epsilon, 1e-7 }, weight_decay = { rate, 0.0 },
 }, function(self, w, g, state)
   return core.run { "rmsprop_update", w = w, g = g, v = state "velocity", m = self.momentum ~= 0 and state "momentum" or nil, lr = self.lr,
                     rho = self.rho, momentum = self.momentum, epsilon = self.epsilon, decay = self.weight_decay }
 end)
 
 local function adam_options(weight_decay)
-  return { lr = { rate, 1e-3 }, beta1 = { fraction, 0.9 }, beta2 = { fraction, 0.999 }, epsilon = { epsilon, 1e-7 }, weight_decay = { rate, weight_decay } }
+  return { lr = { rate, 1e-3, usual = true }, beta1 = { fraction, 0.9 }, beta2 = { fraction, 0.999 }, epsilon = { epsilon, 1e-7 }, weight_decay = { rate, weight_decay } }
 end
 
 local function adam(self, w, g, state, steps)

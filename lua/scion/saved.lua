@@ -39,28 +39,6 @@ local entry_fields = { epoch = counter, loss = measured, accuracy = measured, va
 
 local past = { epoch = { counter, required = true }, steps = { counter, required = true }, entries = { check.table, {} } }
 
---- Names of classes: no two alike.
-local distinct = { what = "a list of labels", read = function(value)
-  local ok, labels, complaint = check.list(check.text, nil, "a list of labels").read(value)
-  local seen = {}
-  for _, label in ipairs(ok and labels or {}) do
-    if seen[label] then return false, nil, ("has '%s' twice"):format(label) end
-    seen[label] = true
-  end
-  return ok, labels, complaint
-end }
-
---- The labels of a model whose output distinguishes that many classes.
-local function labels_kind(m)
-  local activation, outputs = m.output.layer.options.activation, m.output.shape[#m.output.shape]
-  local most = (activation == "softmax" or activation == "sigmoid") and math.max(outputs, 2) or math.huge
-  return { what = distinct.what, read = function(value)
-    local ok, labels, complaint = distinct.read(value)
-    if ok and #labels > most then return false, nil, ("are %d, but the model has %d outputs"):format(#labels, outputs) end
-    return ok, labels, complaint
-  end }
-end
-
 -- ---- saving ---------------------------------------------------------------------------------------------------------
 
 local elsewhere = {
@@ -116,7 +94,7 @@ end
 
 --- The labels, or nothing where a file cannot hold them.
 local function labels(m, lost)
-  local ok, list = labels_kind(m).read(m.labels)
+  local ok, list = model.labels_kind(m).read(m.labels)
   for _, label in ipairs(ok and list or {}) do ok = ok and utf8.len(label) ~= nil end
   if m.labels ~= nil and not ok then lost[#lost + 1] = "labels" end
   return ok and { labels = list } or nil
@@ -263,7 +241,7 @@ function saved.load(path)
   load_arrays(m, path, arrays)
   of_file(path, "the history cannot be used", read_history, m, history_of)
   if metadata.labels then
-    m.labels = of_file(path, "the labels cannot be used", check.argument, "the model", "labels", part(metadata, "labels", path).labels, labels_kind(m))
+    m.labels = of_file(path, "the labels cannot be used", check.argument, "the model", "labels", part(metadata, "labels", path).labels, model.labels_kind(m))
   end
   return m
 end

@@ -5,6 +5,12 @@ local scion = require "scion"
 
 local layers = {}
 
+--- Sets fields of a layer that only files of the library set: a function whose source is named as one of theirs does it.
+---@param layer scion.Layer
+---@param fields table<string, any>
+layers.set = assert(load("local layer, fields = ...; for name, value in pairs(fields) do layer[name] = value end",
+                         debug.getinfo(require("scion.class").define, "S").source:gsub("class%.lua$", "spec.lua"), "t"))
+
 --- The output as nested lists. `pixels` is an image: rows of pixels, each a list of channels; or a vector.
 ---@param build fun(x: scion.Node): scion.Node the network between its input and its output
 ---@param weights? table<string, table> of its last layer, by name

@@ -84,7 +84,7 @@ function dataset.options(defaults)
   local schema = {}
   for key, value in pairs(defaults) do
     local name = math.type(key) and value or key
-    schema[name] = { kinds[name], name == key and value or nil }
+    schema[name] = { kinds[name], name == key and value or nil, usual = name == "size" }
   end
   return schema
 end
@@ -112,7 +112,7 @@ local function take_note(self, failures)
     told[i] = { index = index, file = self.files and self.files[index], message = failure.message }
     if not self.reported[index] then
       self.reported[index] = true
-      Dataset.put(self, "skipped", self.skipped + 1)
+      self.skipped = self.skipped + 1
       self.warn("left out " .. failure.message)
     end
   end
@@ -172,7 +172,7 @@ function internal:load(order, epoch, given)
   local drawn = given.augment
   if drawn == nil then drawn = self.augment end
   if self.files and self.memory > 0 and not self.store then
-    Dataset.put(self, "store", core.image_store(self.count, self.size[1], self.size[2], self.memory))
+    self.store = core.image_store(self.count, self.size[1], self.size[2], self.memory)
   end
   local loader = core.loader{
     files = self.files, images = self.images, height = self.size[1], width = self.size[2], workers = self.workers,
@@ -214,9 +214,9 @@ local function as_text(self)
 end
 
 Dataset = class.define {
-  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, sealed = true,
-  fields = { "files", "images", "count", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
-             "passed_over", "reported", "store", "augment" },
+  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "count", "reported", "store" },
+  locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
+             "passed_over" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,
     augment = check.kind("a table of options, such as { flip = 'horizontal' }, or nil", function(value)

@@ -59,7 +59,7 @@ local architecture
 
 --- The options that all have.
 local common = {
-  weights = { { what = "the path of a weights file, or 'imagenet'", read = check.path.read } },
+  weights = { { what = "the path of a weights file, or 'imagenet'", read = check.path.read }, usual = true },
   input = { check.any }, -- what sizes it takes is the variant's affair
   top = { check.boolean, false },
   classes = { kinds.size, 1000 },
@@ -212,8 +212,8 @@ local function build(self, given)
 end
 
 architecture = class.define {
-  name = "scion.Architecture", title = "an architecture", sealed = true,
-  fields = { "name", "input", "parameters", "macs", "variants", "alike", "trunk", "top", "options" },
+  name = "scion.Architecture", title = "an architecture", fields = { "alike", "trunk", "top", "options" },
+  locked = { "name", "input", "parameters", "macs", "variants" },
   meta = { __call = build, __tostring = function(self) return require("scion.report.models").describe(self) end },
 }
 

@@ -121,8 +121,8 @@ local function bytes_derived(made)
 end
 
 local plan_report = class.define {
-  name = "scion.PlanReport", title = "a plan", sealed = true, meta = { __tostring = as_text },
-  fields = { "mode", "batch", "calls", "trainable", "parameters", "forward", "backward", "frozen", "arena", "memory", "frontier", "seconds_per_image",
+  name = "scion.PlanReport", title = "a plan", meta = { __tostring = as_text },
+  locked = { "mode", "batch", "calls", "trainable", "parameters", "forward", "backward", "frozen", "arena", "memory", "frontier", "seconds_per_image",
              "cache", "cache_reason", "images", "seconds_per_epoch" },
 }
 

@@ -78,8 +78,8 @@ results.freezing = "use model:freeze{ layers = â€¦ } and model:thaw{ layers = â€
 ---@field frozen boolean
 ---@field weights table<string, scion.Tensor> the tensors themselves: what is written to them is written to the model
 local description = class.define {
-  name = "scion.LayerDescription", title = "a layer's description", sealed = true,
-  fields = { "index", "name", "kind", "shape", "parameters", "trainable", "frozen", "weights" },
+  name = "scion.LayerDescription", title = "a layer's description",
+  locked = { "index", "name", "kind", "shape", "parameters", "trainable", "frozen", "weights" },
   instead = { frozen = results.freezing, trainable = results.freezing }, meta = { __tostring = layer_text },
 }
 local layers = kind("scion.LayerDescriptions", table_of_layers)

@@ -49,7 +49,7 @@ local class_weights = check.kind("a table of factors by label or position, such 
 end)
 
 local schema = {
-  epochs = { check.whole(0, (1 << 31) - 1), 1 }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, callbacks = { callbacks, {} },
+  epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, callbacks = { callbacks, {} },
   class_weights = { class_weights }, verbose = { check.boolean, true }, cache = { pass.kind, {} }, precision = { precision.kind },
 }
 

@@ -78,7 +78,7 @@ end
 
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
-  fields = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "counts" }, meta = { __tostring = text },
+  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "counts" }, meta = { __tostring = text },
 }
 
 --- An empty report.

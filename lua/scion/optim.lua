@@ -27,8 +27,12 @@ local flag = check.boolean
 --- Makes a constructor from its options and update(self, w, g, state, steps), where state(name) is a tensor of zeros at first.
 local function define(name, schema, update)
   local settable, instead = {}, { learning_rate = "the learning rate is 'lr'", decay = "weight decay is 'weight_decay'" }
-  for key, option in pairs(schema) do settable[key] = option[1] end
-  local methods = {}
+  local constants, methods = {}, {}
+  for key, option in pairs(schema) do
+    settable[key] = option[1]
+    if key ~= "lr" then constants[#constants + 1] = key end
+  end
+  table.sort(constants)
 
   --- Changes a parameter by its gradient. A weight whose new value would not be finite stays as it is, with its state.
   ---@return nil
@@ -46,9 +50,19 @@ local function define(name, schema, update)
     end, state.steps)
   end
 
+  --- "sgd(lr = 0.1, momentum = 0.9)": the learning rate, and what differs from the defaults.
+  local function text(self)
+    local parts = { ("lr = %g"):format(self.lr) }
+    for _, key in ipairs(constants) do
+      local value = self[key]
+      if value ~= schema[key][2] then parts[#parts + 1] = ("%s = %s"):format(key, type(value) == "number" and ("%g"):format(value) or tostring(value)) end
+    end
+    return ("%s(%s)"):format(name, table.concat(parts, ", "))
+  end
+
   local optimizer = class.define {
     name = "scion.Optimizer", title = "an optimizer", internal = methods, settable = settable, instead = instead, locked = { "name" }, fields = { "states" },
-    meta = { __tostring = function(self) return ("%s(lr = %g)"):format(name, self.lr) end },
+    meta = { __tostring = text },
   }
   return function(given)
     local values = check.options("scion.optim." .. name, given, schema)

@@ -214,7 +214,7 @@ end
 --- Reads the arrays of the open file into the model's tensors; raises with the path where they are not all there, and as they should be.
 local function load_arrays(m, path, arrays)
   local report, matched = match.compare(path, arrays, safetensors.expected(graph.layers(m.order)))
-  local problem = report:refusal(true)
+  local problem = report:problem()
   if problem then check.raise(("%s: %s"):format(path, problem)) end
   local read, message = match.read(matched)
   if not read then check.raise(message) end

@@ -179,6 +179,21 @@ describe("scion.data.folder", function()
     assert.equal("", support.stderr_of(function() data.folder(tree{ a = { "1.png" } }) end))
   end)
 
+  it("tells of a folder one level too high or too low, and of the shell's ~", function()
+    local root = tree{ ["train"] = {}, ["val"] = {} }
+    for _, part in ipairs{ "train", "val" } do
+      support.remove(root .. "/" .. part)
+      assert(os.rename(tree{ a = { "1.png" }, b = { "2.png" } }, root .. "/" .. part))
+    end
+    local told = support.stderr_of(function() data.folder(root, { size = 8 }) end)
+    assert.equal(("scion: %s: the classes are train, val, which hold folders of their own: probably %s/train is meant\n"):format(root, root), told)
+    assert.equal("", support.stderr_of(function() data.folder(tree{ train = { "1.png" }, val = { "1.png" } }, { size = 8 }) end))
+    assert.matches("/train/a holds pictures themselves (such as 1.png), but one folder of images for each class is wanted; scion.data.files takes",
+                   messages.refused(function() data.folder(root .. "/train/a") end), 1, true)
+    assert.matches("the folder ~/nowhere does not exist; '~' is the shell's, in Lua it is os.getenv \"HOME\" .. '/nowhere'",
+                   messages.refused(function() data.folder "~/nowhere" end), 1, true)
+  end)
+
   it("names the path of what cannot be a data set", function()
     local empty, root = support.folder(), tree{ a = { "1.png" }, b = { "notes.text" } }
     assert.error_matches(function() data.folder "/nowhere/trash" end, "the folder /nowhere/trash does not exist")

@@ -102,6 +102,15 @@ describe("what users get", function()
     end)
   end
 
+  it("tells of an optimizer what differs from the defaults", function()
+    local optim = require "scion.optim"
+    assert.equal("sgd(lr = 0.1, momentum = 0.9, nesterov = true)", tostring(optim.sgd { lr = 0.1, momentum = 0.9, nesterov = true }))
+    assert.equal("adamw(lr = 0.001)", tostring(optim.adamw()))
+    local adam = optim.adam()
+    adam.beta1 = 0.5
+    assert.equal("adam(lr = 0.001, beta1 = 0.5)", tostring(adam))
+  end)
+
   it("is cut in the middle, and broken between words", function()
     local text = require "scion.report.text"
     assert.equal("mixed..conv", text.cut("mixed10/branch3x3/conv", 11))

@@ -56,6 +56,16 @@ describe("files", function()
     assert.equal(list[1].label, model:predict(folder .. "/a/1.jpg")[1].label)
   end)
 
+  it("that are folders, or begin with ~, have an entry that says what to do", function()
+    local list = model:predict { folder .. "/a", "~/nowhere.png" }
+    assert.equal(folder .. "/a: a folder and no file; scion.data.folder reads a folder of class folders, and a list of files names pictures", list[1].error)
+    assert.matches("'~' is the shell's, in Lua it is os.getenv \"HOME\" .. '/nowhere.png'", list[2].error, 1, true)
+    local _, mentions = tostring(list):gsub(folder:gsub("%p", "%%%0"), "")
+    assert.equal(1, mentions)
+    local trunk = model:upto "conv"
+    assert.matches("output of 10x10x4 numbers", tostring(trunk:predict(folder .. "/a/1.jpg")), 1, true)
+  end)
+
   it("have an entry each, whatever the batch: also where no file of a batch can be read", function()
     for _, batch in ipairs { 1, 2, 3, 100 } do
       local data = scion.data.folder(folder, { size = 12, batch = batch })

@@ -322,6 +322,7 @@ describe("fit", function()
     refused("fit: callbacks: unknown option 'on_epoch_end' (did you mean 'epoch'?)", { callbacks = { on_epoch_end = print } })
     refused("fit: class_weights names 'glass', which is none of the labels", { class_weights = { glass = 2 } })
     refused("fit: class_weights are all 0", { class_weights = { 0, 0, 0 } })
+    refused("fit: class_weights is a list of 2, but there are 3 classes (1, 2, 3): give one number for each", { class_weights = { 1, 2 } })
     refused("fit: optimizer is an optimizer, such as scion.optim.adam(), not 'adam'", { optimizer = "adam" })
     refused("the function that makes one, scion.optim.adam()", { optimizer = scion.optim.adam })
     refused("fit: callbacks: unknown option 'epochs' (did you mean 'epoch'?)", { callbacks = { epochs = print } })
@@ -336,5 +337,41 @@ describe("fit", function()
     refused("class 3 is 'c' in the model, but 'x' in the data set", quiet, other)
     model:freeze()
     refused("every layer with weights is frozen", quiet, named)
+  end)
+
+  it("blames the data set, and not the network, for labels of its own", function()
+    local images = pictures(6, 3)
+    local function set(...)
+      local names, labels = table.pack(...), {}
+      for i = 1, 6 do labels[i] = names[(i - 1) % #names + 1] end
+      return scion.data.tensors(images, labels)
+    end
+    local model, three, two = network(), set("a", "b", "c"), set("a", "c")
+    assert.equal("fit: labels disagree: class 2 is 'b' in the training set, but 'c' in the validation set; " ..
+      "give one data set the labels of the other (labels = train.labels)", messages.refused(function() model:fit(three, with { validate = two }) end))
+    model:fit(three, quiet)
+    assert.equal("evaluate: labels disagree: class 2 is 'b' in the model, but 'c' in the data set; make the data set with the model's labels (labels = model.labels)",
+      messages.refused(function() model:evaluate(two) end))
+    assert.matches("fit: labels disagree: class 4 is absent in the model, but 'd' in the data set",
+      messages.refused(function() model:fit(set("a", "b", "c", "d"), quiet) end), 1, true)
+  end)
+
+  it("tells once of options of the cache that do nothing, and what is done instead", function()
+    local data = dataset()
+    local function told(model, cache)
+      return support.stderr_of(function()
+        for _ = 1, 2 do model:fit(data, with { cache = cache, epochs = 1 }) end
+      end)
+    end
+    assert.equal("scion: fit: cache: upto = 'block1' does nothing, since nothing is kept: nothing is frozen at which the network can be cut\n",
+      told(network(), { upto = "block1" }))
+    scion.seed(seed)
+    local wide = scion.sequential { nn.input(12, 12, 3), nn.conv2d(32, 3, { name = "first" }), nn.conv2d(32, 5, { name = "second" }),
+                                    nn.conv2d(8, 3, { name = "third" }), nn.flatten(), nn.dense(3, "softmax") }
+    wide:freeze { upto = "second" }
+    support.stderr_of(function() wide:fit(data, with { epochs = 1 }) end) -- it tells that the frozen weights are random
+    assert.equal("", told(wide, { upto = "second" }))
+    assert.equal("scion: fit: cache: upto = 'third' is above what is frozen, so that values are kept at second\n", told(wide, { upto = "third" }))
+    assert.equal("scion: fit: cache: variants = 5 does nothing, and one value of each image is kept: the data set is not augmented\n", told(wide, 5))
   end)
 end)

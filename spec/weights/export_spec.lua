@@ -95,6 +95,17 @@ describe("model:export", function()
   end)
 end)
 
+describe("a name in .weights.h5", function()
+  it("is refused, since Keras 3 expects another layout there", function()
+    local path = support.folder() .. "/net.weights.h5"
+    local ok, message = pcall(function() small():export(path) end)
+    assert.is_false(ok)
+    assert.matches(("model:export: %s: from a name in .weights.h5 Keras 3 expects another layout than the one that is written; name it %s"):format(
+      path, (path:gsub("%.weights", ""))), message, 1, true)
+    assert.is_nil(io.open(path))
+  end)
+end)
+
 describe("every architecture", function()
   local golden = {}
   for _, publisher in ipairs { "keras", "torchvision" } do golden[publisher] = core.json_decode(support.slurp(("spec/fixtures/models/%s.json"):format(publisher))) end

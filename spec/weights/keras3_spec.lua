@@ -38,7 +38,8 @@ describe("Keras's newer and older files", function()
   it("are refused when they do not fit, by the name that was given", function()
     for _, case in ipairs {
       { "small.keras", { kernel = 3 }, "layer 'conv2d_1' has kernel 1x1x6x6, but side expects 3x3x6x6" },
-      { "small.weights.h5", { short = true }, "layer 'dense' has no counterpart in the model (the file has 5 layers with weights, the model 4)" },
+      { "small.weights.h5", { short = true }, "layer 'dense' has no counterpart in the model (the file has 5 layers with weights, the model 4)" ..
+        "; if that is a classifier, top = true, classes = 5 builds a network of scion.models with it; strict = false loads what the model has a place for" },
       { "small.weights.h5", { long = true }, "has no weights for more (the file has 5 layers with weights, the model 6)" },
       { "theano.h5", { kernel = 3 }, "layer 'conv2d_1' has kernel 6x6x1x1, but side expects 3x3x6x6" },
     } do

@@ -49,6 +49,19 @@ describe("strict = false", function()
     assert.matches("a report of loaded weights has no field 'lost'", messages.refusal(function() local x = report.lost return x end), 1, true)
   end)
 
+  it("is offered where the file has a classifier and the model none", function()
+    local whole = scion.models.squeezenet1_1 { top = true, classes = 7, input = 64 }
+    local offer = "; if that is a classifier, top = true, classes = 7 builds a network of scion.models with it; strict = false loads what the model has a place for"
+    whole:save(folder .. "/own.safetensors")
+    whole:export(folder .. "/keras.h5")
+    for _, name in ipairs { "/own.safetensors", "/keras.h5" } do
+      local message = messages.refused(function() scion.models.squeezenet1_1 { weights = folder .. name, input = 64 } end)
+      assert.matches(offer, message, 1, true)
+      local _, report = scion.models.squeezenet1_1 { weights = folder .. name, input = 64, strict = false }
+      assert.is_true(#report.missing == 0 and #report.unexpected > 0)
+    end
+  end)
+
   it("says once that less than half was loaded, and what to do", function()
     assert.equal("", told(state_dict(10)))
     assert.equal("", told(state_dict(5)))

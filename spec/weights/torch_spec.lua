@@ -87,7 +87,9 @@ describe("scion.weights.torch", function()
     refused(chain "\x93", "operation 0x93") -- STACK_GLOBAL
     local tensors, message = torch.read(fixtures .. "torch_module.pth")
     assert.is_nil(tensors)
-    assert.matches("torch_module.pth: its pickle is refused: it asks for torch.nn.modules.linear.Linear", message, 1, true)
+    assert.matches("torch_module.pth: it holds a whole model (torch.nn.modules.linear.Linear), not its weights; " ..
+      "in Python: torch.save(model.state_dict(), 'weights.pth')", message, 1, true)
+    refused(chain "cargparse\nNamespace\n)R", "it asks for argparse.Namespace, which is no tensor and no plain container; torch.save(model.state_dict()")
   end)
 
   it("refuses a machine that is abused, and tensors that lie", function()

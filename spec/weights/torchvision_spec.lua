@@ -86,10 +86,15 @@ describe("torchvision's names", function()
   end)
 
   it("leave a classifier that the model does not have, and say so", function()
-    local report = weights.load(small(false), fixture)
+    local report
+    local told = support.stderr_of(function() report = weights.load(small(false), fixture) end)
+    assert.equal(fixture .. ": the classifier (classifier.1.weight, classifier.1.bias) is not loaded, since the model was built without it; " ..
+      "top = true, classes = 5 builds it\n", told)
+    assert.equal("", support.stderr_of(function() weights.load(small(false), fixture) end)) -- once
     assert.equal(7, report.loaded)
     assert.same({ "features.1.num_batches_tracked", "classifier.1.weight", "classifier.1.bias", "aux1.weight", "aux1.bias" }, report.unused)
-    assert.matches("7 weights loaded\n  unused +5: features.1.num_batches_tracked, classifier.1.weight", tostring(report))
+    assert.matches("7 weights loaded\n  unused     5: classifier.1.weight, classifier.1.bias, aux1.weight, aux1.bias,\n    1 counter num_batches_tracked",
+      tostring(report), 1, true)
   end)
 
   it("load from safetensors as well, in whatever precision", function()

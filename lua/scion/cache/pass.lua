@@ -8,6 +8,7 @@ local dataset = require "scion.data.dataset"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local key = require "scion.cache.key"
+local notice = require "scion.report.notice"
 local precision = require "scion.precision"
 local shape = require "scion.shape"
 local store = require "scion.cache.store"
@@ -27,6 +28,14 @@ pass.kind = check.kind("true, false, a number of variants or a table of options"
   if several.read(value) then return true, { variants = math.tointeger(value) } end
   return about.read(value)
 end)
+
+--- Whether nothing trains in a layer or block.
+local function frozen_at(model, name)
+  for _, position in ipairs(graph.find(model.order, name)) do
+    if #model.order[position].layer:trainable() > 0 then return false end
+  end
+  return true
+end
 
 --- Where the cache is laid for a model and a data set: the deepest cut that is frozen, and why there is none otherwise.
 ---@param model scion.Model
@@ -50,6 +59,28 @@ function pass.lay(model, data, o, given)
   if not cost.worth_keeping(bytes, found.macs, not data or data.files ~= nil) then return nil, "computing is as fast as reading" end
   found.bytes = bytes
   return found
+end
+
+--- Says once on standard error what is done where options of the cache that were given can do nothing.
+---@param where string
+---@param model scion.Model
+---@param data scion.Dataset
+---@param o scion.CacheOptions|false
+---@param given { augment: boolean?, whole: boolean? }
+function pass.tell(where, model, data, o, given)
+  if not o or not (o.upto or o.variants) then return end
+  local option = o.upto and ("upto = %s"):format(check.show(o.upto)) or ("variants = %d"):format(o.variants)
+  local found, reason = pass.lay(model, data, o, given)
+  if not found then
+    return notice.once(("scion: %s: cache: %s does nothing, since nothing is kept: %s"):format(where, option, reason))
+  end
+  if o.variants and given.augment ~= false and not data.augment then
+    notice.once(("scion: %s: cache: variants = %d does nothing, and one value of each image is kept: the data set is not augmented"):format(where, o.variants))
+  end
+  local further = o.upto and pass.lay(model, data, { variants = o.variants }, given)
+  if further and further.node == found.node and not frozen_at(model, o.upto) then
+    notice.once(("scion: %s: cache: %s is above what is frozen, so that values are kept at %s"):format(where, option, found.node.layer.name))
+  end
 end
 
 -- ---- one pass -------------------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ local core = require "scion.core"
 local lfs = require "lfs"
 local dataset = require "scion.data.dataset"
 local notice = require "scion.report.notice"
+local paths = require "scion.data.paths"
 
 local where = "scion.data.folder"
+local splits = { train = true, training = true, test = true, testing = true, val = true, valid = true, validation = true } -- of a data set
 local extensions = { jpg = true, jpeg = true, jpe = true, jfif = true, png = true }
 
 -- The names in a folder, hidden ones left out, sorted by their bytes; or nil and a message.
@@ -46,7 +48,7 @@ end
 -- The names of the class folders, or nil and a message.
 local function class_folders(path)
   local mode = lfs.attributes(path, "mode")
-  if not mode then return nil, ("the folder %s does not exist"):format(path) end
+  if not mode then return nil, ("the folder %s does not exist%s"):format(path, paths.home_hint(path)) end
   if mode ~= "directory" then return nil, path .. " is not a folder" end
   local names, message = entries(path)
   if not names then return nil, message end
@@ -54,8 +56,23 @@ local function class_folders(path)
   for _, name in ipairs(names) do
     if lfs.attributes(path .. "/" .. name, "mode") == "directory" then classes[#classes + 1] = name end
   end
-  if #classes == 0 then return nil, ("%s holds no class folders: it wants one folder of images for each class"):format(path) end
-  return classes
+  if #classes > 0 then return classes end
+  for _, name in ipairs(names) do
+    if extensions[(name:match "%.([^.]*)$" or ""):lower()] then
+      return nil, ("%s holds pictures themselves (such as %s), but one folder of images for each class is wanted; scion.data.files takes a list of pictures"):format(
+        path, name)
+    end
+  end
+  return nil, ("%s holds no class folders: it wants one folder of images for each class"):format(path)
+end
+
+-- Tells of a folder that was probably meant to be one of those in it.
+local function tell_splits(path, classes)
+  for _, name in ipairs(classes) do
+    local inner = splits[name:lower()] and class_folders(path .. "/" .. name)
+    if not inner then return end
+  end
+  notice.once(("scion: %s: the classes are %s, which hold folders of their own: probably %s/%s is meant"):format(path, table.concat(classes, ", "), path, classes[1]))
 end
 
 -- Raises unless every folder found is one of the labels wanted.
@@ -124,6 +141,7 @@ return function(path, given)
   path = #path > 1 and path:gsub("/+$", "") or path
   local labels, message = class_folders(path)
   if not labels then check.raise(where .. ": " .. message) end
+  tell_splits(path, labels)
   if o.labels then
     agree(path, labels, o.labels)
     labels = o.labels

@@ -245,9 +245,22 @@ function results.evaluation(values)
   return evaluation(values)
 end
 
+--- "5 numbers", or "2x2x512 numbers" where the lists are nested.
+local function sizes_text(list)
+  local sizes = {}
+  while type(list) == "table" do
+    sizes[#sizes + 1] = #list
+    list = list[1]
+  end
+  return ("%s number%s"):format(text.shape(sizes), #sizes == 1 and sizes[1] == 1 and "" or "s")
+end
+
 local function said(entry)
-  if entry.error then return "error: " .. entry.error end
-  if entry.output then return "output of " .. #entry.output .. " numbers" end
+  if entry.error then
+    local start = entry.file and entry.file .. ": " or ""
+    return "error: " .. (entry.error:sub(1, #start) == start and entry.error:sub(#start + 1) or entry.error) -- the file stands beside it already
+  end
+  if entry.output then return "output of " .. sizes_text(entry.output) end
   return tostring(entry.label)
 end
 

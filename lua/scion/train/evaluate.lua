@@ -65,8 +65,9 @@ return function(model, data, given, where)
   local o = check.options(where, given, schema)
   local loss = targets.loss(model, o.loss)
   inputs.fits(where, model, data)
+  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set") -- before the network is blamed for their number
   targets.check(where, model, data, loss)
-  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
+  if where == "evaluate" then pass.tell(where, model, data, o.cache, { augment = false }) end
   local sums = add_up(where, model, data, o, loss)
   if told and core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end

@@ -71,6 +71,7 @@ return function(model, data, name, given)
   inputs.fits("features", model, set)
   local part = submodel(model, name)
   part.precision = o.precision or model.precision
+  pass.tell("features", part, set, o.cache, { augment = false, whole = true })
   local features = core.new({ #set, table.unpack(shape_of(part, name, o.pool)) }, "f32")
   local failures = predict.run("features", part, set, { batch = o.batch, cache = o.cache }, function(output, indices) put(features, output, indices, o.pool) end)
   if type(data) == "string" and failures[1] then check.raise("features: " .. failures[1].message) end

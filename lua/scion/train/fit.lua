@@ -75,6 +75,12 @@ local factor = check.number { from = 0 }
 local function weights_of_classes(given, labels)
   if not given then return nil end
   if not labels then check.raise "fit: class_weights needs a data set with labels" end
+  local keys = 0
+  for _ in pairs(given) do keys = keys + 1 end
+  if keys == #given and keys < #labels then -- a list, and not some classes by their numbers
+    check.raise(("fit: class_weights is a list of %d, but there are %d classes (%s): give one number for each, or name the classes, as in { [%s] = 2 }"):format(
+      #given, #labels, table.concat(labels, ", "), check.show(labels[1])))
+  end
   local values, position, any = {}, {}, false
   for i, label in ipairs(labels) do values[i], position[label] = 1.0, i end
   for key, weight in pairs(given) do
@@ -117,16 +123,17 @@ local function prepare(model, data, given)
   local o = check.options("fit", given, schema)
   local loss = targets.loss(model, o.loss)
   inputs.fits("fit", model, data)
+  targets.same_labels("fit", model.labels, "in the model", data.labels, "in the data set") -- before the network is blamed for their number
   targets.check("fit", model, data, loss)
-  targets.same_labels("fit", model.labels, "in the model", data.labels, "in the data set")
   if o.validate then
     inputs.fits("fit", model, o.validate, "the validation set")
-    targets.check("fit: validate", model, o.validate, loss)
     targets.same_labels("fit", data.labels, "in the training set", o.validate.labels, "in the validation set")
+    targets.check("fit: validate", model, o.validate, loss)
   end
   if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
   local weights = weights_of_classes(o.class_weights, data.labels)
   check_freeze(model)
+  pass.tell("fit", model, data, o.cache, {})
   return { model = model, data = data, loss = loss, given_loss = o.loss, epochs = o.epochs, optimizer = o.optimizer or optim.rmsprop(), validate = o.validate,
            cache = o.cache, precision = precision.in_use(o.precision or model.precision), verbose = o.verbose,
            callbacks = o.callbacks, class_weights = weights,

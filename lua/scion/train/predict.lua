@@ -3,6 +3,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
 local pass = require "scion.cache.pass"
+local paths = require "scion.data.paths"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
@@ -20,7 +21,10 @@ function predict.run(where, model, data, given, emit)
   local failures, seen = {}, {}
   local as_they_are = { where = where, shuffle = false, augment = false, batch = given.batch, whole = true }
   for images, _, indices, broken, from in pass.batches(model, data, 0, given.cache or false, as_they_are) do
-    for _, failure in ipairs(broken or {}) do failures[failure.index] = failure end
+    for _, failure in ipairs(broken or {}) do
+      failure.message = paths.explain(failure.file, failure.message)
+      failures[failure.index] = failure
+    end
     local n = images and images:shape()[1]
     local output = images
     if n and from ~= model.output then

@@ -133,10 +133,11 @@ end
 function targets.same_labels(where, one, of_one, other, of_other)
   if not one or not other then return end
   local function name(label) return label and check.show(label) or "absent" end
+  local remedy = of_one == "in the model" and "make the data set with the model's labels (labels = model.labels)" or
+    "give one data set the labels of the other (labels = train.labels)"
   for i = 1, math.max(#one, #other) do
     if one[i] ~= other[i] then
-      check.raise(("%s: labels disagree: class %d is %s %s, but %s %s; give one data set the labels of the other (labels = train.labels)"):format(
-        where, i, name(one[i]), of_one, name(other[i]), of_other))
+      check.raise(("%s: labels disagree: class %d is %s %s, but %s %s; %s"):format(where, i, name(one[i]), of_one, name(other[i]), of_other, remedy))
     end
   end
 end

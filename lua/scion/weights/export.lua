@@ -84,6 +84,9 @@ function export.write(model, path)
   if path:find "%.safetensors$" then
     notice_variant(model, "torchvision", path)
     to_safetensors(model, path)
+  elseif path:find "%.weights%.h5$" then
+    check.raise(("model:export: %s: from a name in .weights.h5 Keras 3 expects another layout than the one that is written; name it %s"):format(
+      path, (path:gsub("%.weights%.h5$", ".h5"))))
   elseif path:find "%.h5$" then
     notice_variant(model, "keras", path)
     to_keras(model, path)

@@ -3,6 +3,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local foreign = require "scion.weights.foreign"
 local lfs = require "lfs"
+local paths = require "scion.data.paths"
 
 local format = {}
 
@@ -40,7 +41,7 @@ end
 function format.of(path)
   check_mode(path)
   local head, message = core.read_head(path, longest_magic)
-  if not head then check.raise(message) end
+  if not head then check.raise(message .. paths.home_hint(path)) end
   if head:sub(1, 4) == "\137HDF" then return "hdf5" end
   if head:sub(1, 4) == "PK\3\4" then return "zip" end
   if head:sub(5, 9) == "\0\0\0\0{" then return "safetensors" end

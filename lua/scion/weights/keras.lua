@@ -105,7 +105,9 @@ local function compare(path, theirs, ours, strict)
   for _, layer in ipairs(ours) do total = total + #layer.parameters end
   local found = report.new(path, total, "layers")
   for i, layer in ipairs(theirs) do
+    local bias = not places[i] and layer.weights[2]
     if places[i] then partner[places[i]] = layer else table.insert(found.unexpected, layer.name) end
+    if bias and #bias.shape == 1 then found.classes = bias.shape[1] end -- the last is the classifier's
   end
   for i, mine in ipairs(ours) do
     local layer = partner[i]

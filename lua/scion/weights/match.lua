@@ -59,6 +59,7 @@ function match.compare(path, arrays, expected, may_be_left)
       found[places[i]] = a
     else
       table.insert(may_be_left and may_be_left(a.name, parts) and result.unused or result.unexpected, a.name)
+      if #a.shape == 1 and a.name:find "bias$" and not a.name:find "^[Aa]ux" then result.classes = a.shape[1] end -- the last is the classifier's
     end
   end
   for i, weight in ipairs(expected) do

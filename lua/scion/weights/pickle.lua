@@ -94,6 +94,13 @@ end
 
 local function text_of(value) return type(value) == "table" and (value.name or value.type) or tostring(value) end
 
+--- Whether the class that was just named is that of the pickled object itself, which is made without arguments, as PyTorch's modules
+--- are; before version 1.6 a module's class stands in a tuple that begins with "module".
+local function is_whole_model(self)
+  if self.top == 0 then return self.text:find("^q.%)\x81", self.position) ~= nil or self.text:find("^%)\x81", self.position) ~= nil end
+  return self.top == 2 and self.stack[1] == mark and self.stack[2] == "module"
+end
+
 -- ---- the operations, by their byte ----------------------------------------------------------------------------------
 
 local operations = {
@@ -148,7 +155,10 @@ local operations = {
   ["j"] = function(self) recall(self, unpack(self, "<I4")) end,
   ["c"] = function(self) -- GLOBAL
     local name = line(self) .. "." .. line(self)
-    if self.globals[name] == nil then fail("it asks for %s, which is no tensor and no plain container: it is refused", name) end
+    if self.globals[name] == nil then
+      if is_whole_model(self) then fail("it holds a whole model (%s), not its weights; in Python: torch.save(model.state_dict(), 'weights.pth')", name) end
+      fail("it asks for %s, which is no tensor and no plain container; torch.save(model.state_dict(), 'weights.pth') writes a file without", name)
+    end
     local known = self.globals[name]
     push(self, type(known) == "function" and { type = "global", name = name, make = known } or known)
   end,

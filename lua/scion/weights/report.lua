@@ -2,6 +2,7 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local notice = require "scion.report.notice"
+local text = require "scion.report.text"
 
 local report = {}
 
@@ -14,6 +15,7 @@ local report = {}
 ---@field unexpected string[] arrays that the model has no place for
 ---@field misfits { name: string, model: string, file: string, reason: string? }[] those of another shape
 ---@field unused string[] arrays that belong to a part which the model was built without: a classifier, auxiliary heads, counters
+---@field private classes integer? how many classes the file's classifier tells, where it has one that the model was built without
 ---@field private counts string? of layers with weights in file and model, where they are compared by order and the numbers differ
 local methods = {}
 
@@ -36,6 +38,27 @@ function methods:problem()
   end
 end
 
+local most_listed = 8 -- names in a sentence
+
+local counter, aux = "num_batches_tracked$", "^[Aa]ux" -- of a batch norm; of a head that only training needs
+
+--- For whoever reads the names: 1, of a part that matters; 2, of a head for training alone; 3, a counter.
+---@param name string
+---@return integer
+local function importance(name) return name:find(counter) and 3 or name:find(aux) and 2 or 1 end
+
+--- The arrays of a classifier that the model was built without, and perhaps of nothing else.
+local function left_head(self)
+  local names = {}
+  for _, name in ipairs(self.unused) do
+    if importance(name) == 1 then names[#names + 1] = name end
+  end
+  return names
+end
+
+--- The options that build a model with the file's classifier.
+local function with_top(self) return ("top = true, classes = %s"):format(self.classes or "n") end
+
 --- Names that show how file and model differ: a prefix, or another network.
 local function difference(self)
   local theirs, ours = self.unexpected[1], self.missing[1]
@@ -49,36 +72,59 @@ local remedy = "names with a prefix are to be renamed in the file, other shapes 
 ---@param strict boolean
 ---@return string? problem
 function methods:refusal(strict)
-  if strict then return self:problem() end
+  if strict then
+    local problem = self:problem()
+    if not problem or not self.classes or #self.missing > 0 or #self.misfits > 0 then return problem end
+    return ("%s; if that is a classifier, %s builds a network of scion.models with it; strict = false loads what the model has a place for"):format(
+      problem, with_top(self))
+  end
   if self.loaded > 0 or self.total == 0 then return end
   local sentence = "nothing can be loaded even with strict = false: none of the model's %d weights is in the file (%s); %s"
   return sentence:format(self.total, difference(self), remedy)
 end
 
---- Says on standard error that less than half of the model's weights were loaded, if so.
+--- Says on standard error what was left out: the file's classifier, or more than half of the model's weights.
 function methods:tell()
+  local head = left_head(self)
+  if head[1] then
+    local shown = table.concat(head, ", ", 1, math.min(#head, most_listed)) .. (#head > most_listed and ", …" or "")
+    notice.once(("%s: the classifier (%s) is not loaded, since the model was built without it; %s builds it"):format(self.path, shown, with_top(self)))
+  end
   if 2 * self.loaded >= self.total then return end
   notice.once(("%s: only %d of the model's %d weights were loaded, the others are as they were (%s); %s. print(report) lists them"):format(
     self.path, self.loaded, self.total, difference(self), remedy))
 end
 
+--- With the mark that text.wrap takes for a space within a word.
+local function unbroken(words) return (words:gsub(" ", "\0")) end
+
+--- "missing    3: a, b, c": the names that matter first, and counters by their number.
 local function listed(title, names)
-  if #names == 0 then return "" end
-  local shown = check.escape(table.concat(names, ", ", 1, math.min(#names, 8)))
-  return ("\n  %-11s%d: %s%s"):format(title, #names, shown, #names > 8 and ", …" or "")
+  if #names == 0 then return {} end
+  local ranked, parts = { {}, {}, {} }, {}
+  for _, name in ipairs(names) do table.insert(ranked[importance(name)], name) end
+  local counters = #ranked[3]
+  local shown = table.move(ranked[2], 1, #ranked[2], #ranked[1] + 1, ranked[1])
+  for i = 1, math.min(#shown, most_listed) do parts[i] = check.escape(shown[i]) end
+  if #shown > most_listed then parts[#parts + 1] = "…" end
+  if counters > 0 then parts[#parts + 1] = ("%d counter%s num_batches_tracked"):format(counters, counters == 1 and "" or "s") end
+  return text.wrap(("  %s%d: %s"):format(unbroken(("%-11s"):format(title)), #names, table.concat(parts, ", ")), text.width(), 4)
 end
 
-local function text(self)
+local function as_text(self)
   local misfits = {}
   for i, m in ipairs(self.misfits) do misfits[i] = ("%s (%s, expected %s)"):format(m.name, m.file, m.model) end
-  local head = ("%s: %d%s weights loaded"):format(self.path, self.loaded, self.loaded < self.total and " of " .. self.total or "")
-  return head .. listed("missing", self.missing) .. listed("unexpected", self.unexpected) .. listed("misshapen", misfits) ..
-    listed("unused", self.unused)
+  local head = ("%s: %d%s weights loaded"):format(unbroken(check.escape(self.path)), self.loaded, self.loaded < self.total and " of " .. self.total or "")
+  local lines = text.wrap(head, text.width(), 2)
+  for _, part in ipairs { { "missing", self.missing }, { "unexpected", self.unexpected }, { "misshapen", misfits }, { "unused", self.unused } } do
+    for _, line in ipairs(listed(table.unpack(part))) do lines[#lines + 1] = line end
+  end
+  return table.concat(lines, "\n")
 end
 
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
-  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "counts" }, meta = { __tostring = text },
+  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "classes", "counts" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.

@@ -145,7 +145,7 @@ end
 
 local function read_pickle(text, position, rule)
   local value, next_or_message = pickle.read(text, position, rule or globals)
-  if value == nil then check.raise("its pickle is refused: " .. next_or_message) end
+  if value == nil then check.raise((next_or_message:find "^it holds a whole model" and "" or "its pickle is refused: ") .. next_or_message) end
   return value, next_or_message
 end
 

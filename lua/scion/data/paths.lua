@@ -1,0 +1,27 @@
+--- What is said of a path at which nothing is found.
+local check = require "scion.check"
+local lfs = require "lfs"
+
+local paths = {}
+
+--- "; '~' is the shell's: …" where a path begins with what only a shell replaces by the home folder, else "".
+---@param path string
+---@return string
+function paths.home_hint(path)
+  if path ~= "~" and path:sub(1, 2) ~= "~/" then return "" end
+  return ("; '~' is the shell's, in Lua it is os.getenv \"HOME\" .. %s"):format(check.show(path:sub(2)))
+end
+
+--- Why a file gives no image, with what to do where the path is a folder's, or begins with "~".
+---@param path string?
+---@param message string the reason, which begins with the path
+---@return string
+function paths.explain(path, message)
+  if not path then return message end
+  if lfs.attributes(path, "mode") == "directory" then
+    return ("%s: a folder and no file; scion.data.folder reads a folder of class folders, and a list of files names pictures"):format(path)
+  end
+  return message .. (lfs.attributes(path, "mode") and "" or paths.home_hint(path))
+end
+
+return paths

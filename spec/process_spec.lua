@@ -49,6 +49,15 @@ describe("a process", function()
     assert.matches("^true\n", out)
   end)
 
+  it("is told that Ctrl-C ended a fit, also one that prints nothing", function()
+    local out, status = run [[
+      model:fit(data, { epochs = 1000, verbose = false, callbacks = { epoch = function(entry)
+        if entry.epoch == 2 then assert(io.popen "kill -INT $PPID"):close() end
+      end } })]]
+    assert.equal(0, status, out)
+    assert.matches("scion: fit: Ctrl-C ended it in epoch 3; the model is whole", out, 1, true)
+  end)
+
   it("has its old handler back after a fit, also one that failed", function()
     local out, status = run [[
       model:fit(data, { verbose = false })

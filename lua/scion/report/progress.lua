@@ -53,14 +53,6 @@ function progress:finish(entry)
   io.stdout:flush()
 end
 
---- Says that training stopped, and that nothing is broken.
-function progress:interrupted()
-  if not self.shown then return end
-  self:clear()
-  io.stdout:write(("interrupted in epoch %d, between two steps: the model is usable as it is\n"):format(self.epoch))
-  io.stdout:flush()
-end
-
 --- Leaves the bar where it stands, for an error message to follow on a line of its own.
 function progress:broken()
   if self.open then io.stdout:write("\n") end

@@ -237,7 +237,6 @@ local function train(job, told, bar)
     local entry, stopped = train_epoch(job, bar)
     if not entry then
       told.interrupted = true
-      bar:interrupted()
       return
     end
     told[#told + 1] = entry
@@ -260,6 +259,13 @@ local function catch_interrupts()
   return setmetatable({}, { __close = release, __gc = release })
 end
 
+--- Says that a fit ended early, also where it is silent otherwise: a script goes on, and might save what is not trained to the end.
+local function tell_interrupt(bar)
+  bar:broken()
+  notice.line(("scion: fit: Ctrl-C ended it in epoch %d; the model is whole, between two steps. The script goes on: look at history.interrupted before you save")
+    :format(bar.epoch))
+end
+
 --- Trains a model on a data set. Raises on options or data that do not fit, and when a loss, a gradient or a new weight is not finite;
 --- Ctrl-C ends it between two steps.
 ---@param model scion.Model
@@ -277,5 +283,6 @@ return function(model, data, given)
     bar:broken()
     error(message, 0)
   end
+  if told.interrupted then tell_interrupt(bar) end
   return told
 end

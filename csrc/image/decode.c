@@ -39,13 +39,15 @@ static scion_status turn_upright(image_pixels *pixels, int orientation) {
 }
 
 scion_status image_decode(const unsigned char *bytes, size_t size, image_enough enough, image_pixels *pixels) {
-  if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) {
-    int orientation;
-    scion_status status = image_jpeg_decode(bytes, size, enough, pixels, &orientation);
-    return status == SCION_OK ? turn_upright(pixels, orientation) : status;
-  }
-  if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0) return image_png_decode(bytes, size, pixels);
-  return scion_fail(SCION_WORLD, "neither a JPEG nor a PNG image");
+  int orientation = 1;
+  scion_status status;
+  if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
+    status = image_jpeg_decode(bytes, size, enough, pixels, &orientation);
+  else if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
+    status = image_png_decode(bytes, size, pixels, &orientation);
+  else
+    return scion_fail(SCION_WORLD, "neither a JPEG nor a PNG image");
+  return status == SCION_OK ? turn_upright(pixels, orientation) : status;
 }
 
 scion_status image_read(const char *path, image_enough enough, image_buffer *bytes, image_pixels *pixels) {

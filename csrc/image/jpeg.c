@@ -70,29 +70,9 @@ static void source_skip(j_decompress_ptr info, long count) {
   info->src->bytes_in_buffer -= (size_t)count;
 }
 
-/* ---- EXIF: the orientation is tag 0x0112, a short in the first directory of a TIFF within the marker APP1 */
-
-static unsigned read_number(const unsigned char *p, int bytes, bool little) {
-  unsigned value = 0;
-  for (int i = 0; i < bytes; i++) value |= (unsigned)p[i] << 8 * (little ? i : bytes - 1 - i);
-  return value;
-}
-
-static int exif_orientation(const unsigned char *data, unsigned size) {
-  if (size < 14 || memcmp(data, "Exif\0\0", 6) != 0) return 1;
-  const unsigned char *tiff = data + 6;
-  size -= 6;
-  bool little = tiff[0] == 'I';
-  unsigned directory = read_number(tiff + 4, 4, little);
-  if (directory > size || size - directory < 2) return 1;
-  unsigned entries = read_number(tiff + directory, 2, little), room = (size - directory - 2) / 12;
-  for (unsigned i = 0; i < entries && i < room; i++) {
-    const unsigned char *entry = tiff + directory + 2 + 12 * i;
-    if (read_number(entry, 2, little) != 0x0112) continue;
-    unsigned value = read_number(entry + 8, 2, little);
-    return read_number(entry + 2, 2, little) == 3 && value >= 1 && value <= 8 ? (int)value : 1;
-  }
-  return 1;
+/* EXIF's orientation in the data of a marker APP1, which may hold something else. */
+static int orientation_in(const unsigned char *data, unsigned size) {
+  return size >= 6 && memcmp(data, "Exif\0\0", 6) == 0 ? image_exif_orientation(data + 6, size - 6) : 1;
 }
 
 /* ---- decoding */
@@ -120,7 +100,7 @@ static void decode(struct jpeg_decompress_struct *info, image_enough enough, ima
   jpeg_read_header(info, TRUE);
   *orientation = 1;
   for (jpeg_saved_marker_ptr marker = info->marker_list; marker && *orientation == 1; marker = marker->next)
-    *orientation = exif_orientation(marker->data, marker->data_length);
+    *orientation = orientation_in(marker->data, marker->data_length);
   info->scale_num = 1;
   info->scale_denom = reduction(info, enough, *orientation);
   jpeg_calc_output_dimensions(info);

@@ -17,6 +17,7 @@ typedef struct {
   image_buffer *out; /* what was written */
   size_t used;
   png_bytep *rows;
+  int orientation; /* EXIF's */
   scion_status status;
 } png_job;
 
@@ -70,7 +71,10 @@ static void decode(png_job *job, image_pixels *pixels) {
   if (png_get_rowbytes(png, job->info) != (size_t)pixels->width * 3) png_error(png, "unexpected pixel format");
   list_rows(job, pixels->memory.data, pixels->height, pixels->width);
   png_read_image(png, job->rows);
-  png_read_end(png, NULL); /* compares the checksum behind the last pixels */
+  png_read_end(png, job->info); /* compares the checksum behind the last pixels, and reads what may follow them */
+  png_uint_32 count;
+  png_bytep exif;
+  if (png_get_eXIf_1(png, job->info, &count, &exif)) job->orientation = image_exif_orientation(exif, count);
 }
 
 /* Returns when all is done, and also after an error: libpng then jumps back to setjmp. The job belongs to the caller, since local
@@ -79,14 +83,15 @@ static void try_decode(png_job *job, image_pixels *pixels) {
   if (setjmp(png_jmpbuf(job->png)) == 0) decode(job, pixels);
 }
 
-scion_status image_png_decode(const unsigned char *bytes, size_t size, image_pixels *pixels) {
-  png_job job = {.bytes = bytes, .left = size};
+scion_status image_png_decode(const unsigned char *bytes, size_t size, image_pixels *pixels, int *orientation) {
+  png_job job = {.bytes = bytes, .left = size, .orientation = 1};
   job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
   job.info = job.png ? png_create_info_struct(job.png) : NULL;
   if (!job.info) job.status = scion_fail(SCION_NO_MEMORY, "out of memory: a PNG cannot be read");
   else try_decode(&job, pixels);
   free(job.rows);
   png_destroy_read_struct(&job.png, &job.info, NULL);
+  *orientation = job.orientation;
   return job.status;
 }
 

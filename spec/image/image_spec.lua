@@ -32,6 +32,58 @@ describe("scion.image", function()
       end
     end)
 
+    -- PNG's checksum of a chunk: CRC-32, bit by bit.
+    local function crc32(text)
+      local crc = 0xffffffff
+      for i = 1, #text do
+        crc = crc ~ text:byte(i)
+        for _ = 1, 8 do crc = crc >> 1 ~ (crc & 1) * 0xedb88320 end
+      end
+      return crc ~ 0xffffffff
+    end
+
+    -- Where the pixel at row i, column j (from 0) of an upright image lies in the stored one of height x width, by EXIF's orientation.
+    local stored_at = {
+      function(i, j) return i, j end,
+      function(i, j, _, w) return i, w - 1 - j end,
+      function(i, j, h, w) return h - 1 - i, w - 1 - j end,
+      function(i, j, h) return h - 1 - i, j end,
+      function(i, j) return j, i end,
+      function(i, j, h) return h - 1 - j, i end,
+      function(i, j, h, w) return h - 1 - j, w - 1 - i end,
+      function(i, j, _, w) return j, w - 1 - i end,
+    }
+
+    it("turns PNG images upright by their eXIf, before the pixels or after them", function()
+      local height, width = 2, 3
+      local stored = core.from_bytes(string.char(table.unpack((function()
+        local bytes = {}
+        for k = 1, height * width * 3 do bytes[k] = 10 * k end
+        return bytes
+      end)())), { height, width, 3 }, "u8")
+      local path = support.folder() .. "/plain.png"
+      assert(image.save(path, stored))
+      local bytes = support.slurp(path)
+      for orientation, from in ipairs(stored_at) do
+        for _, type_of in ipairs { 3, 4 } do -- a short, and the long that some writers use
+          local tiff = "II*\0" .. string.pack("<I4 I2 I2 I2 I4 I4 I4", 8, 1, 0x0112, type_of, 1, orientation, 0)
+          local chunk = string.pack(">I4", #tiff) .. "eXIf" .. tiff .. string.pack(">I4", crc32("eXIf" .. tiff))
+          for _, before in ipairs { "IDAT", "IEND" } do
+            local at = bytes:find(before, 1, true) - 4
+            local t = assert(image.load(file_of("turned.png", bytes:sub(1, at - 1) .. chunk .. bytes:sub(at))))
+            local swap = orientation >= 5
+            assert.same({ swap and width or height, swap and height or width, 3 }, t:shape())
+            for i = 0, t:shape()[1] - 1 do
+              for j = 0, t:shape()[2] - 1 do
+                local y, x = from(i, j, height, width)
+                assert.equal(stored:get(y + 1, x + 1, 1), t:get(i + 1, j + 1, 1), ("orientation %d, %d, %d"):format(orientation, i, j))
+              end
+            end
+          end
+        end
+      end
+    end)
+
     it("reads all of PngSuite, and refuses what is broken in it", function()
       local data = support.test_data(pending)
       if not data then return end

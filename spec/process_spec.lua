@@ -58,6 +58,21 @@ describe("a process", function()
     assert.matches("scion: fit: Ctrl-C ended it in epoch 3; the model is whole", out, 1, true)
   end)
 
+  it("is told that an optimizer begins anew in a model from a file, where it would have gone on", function()
+    local path = files.folder() .. "/half.safetensors"
+    for optimizer, told in pairs { ["adam()"] = true, ["sgd { momentum = 0.9 }"] = true, ["sgd()"] = false } do
+      local out, status = run(([[
+        local scion = require "scion"
+        model:fit(data, { verbose = false, optimizer = scion.optim.%s })
+        model:save("%s")
+        local again = scion.load("%s")
+        for _ = 1, 2 do again:fit(data, { verbose = false, optimizer = scion.optim.%s }) end]]):format(optimizer, path, path, optimizer))
+      assert.equal(0, status, out)
+      local _, count = out:gsub("saved models hold no optimizer's state", "")
+      assert.equal(told and 1 or 0, count, optimizer .. "\n" .. out)
+    end
+  end)
+
   it("has its old handler back after a fit, also one that failed", function()
     local out, status = run [[
       model:fit(data, { verbose = false })

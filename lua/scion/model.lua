@@ -366,7 +366,7 @@ end
 
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
-  fields = { "arena", "order", "parts", "plans" }, locked = { "input", "output" },
+  fields = { "arena", "order", "parts", "plans", "trained_before" }, locked = { "input", "output" },
   settable = { name = check.optional(model_name), variant = check.optional(check.one_of("keras", "torchvision")), epoch = counter, steps = counter,
                history = check.table, loss = check.optional(check.name_in(losses)), precision = check.optional(precision.kind),
                labels = function(self) return check.optional(labels_kind(self)) end },

@@ -243,6 +243,7 @@ function saved.load(path)
   if metadata.labels then
     m.labels = of_file(path, "the labels cannot be used", check.argument, "the model", "labels", part(metadata, "labels", path).labels, model.labels_kind(m))
   end
+  m.trained_before = m.steps > 0
   return m
 end
 

@@ -259,6 +259,16 @@ local function catch_interrupts()
   return setmetatable({}, { __close = release, __gc = release })
 end
 
+--- Says once that the optimizer of a model from a file begins anew: saved files hold no optimizer's state.
+local function tell_new_state(job)
+  local used = job.optimizer
+  if job.model.trained_before and (used.name ~= "sgd" or used.momentum > 0) and next(used.states) == nil then
+    notice.once(("scion: fit: saved models hold no optimizer's state, so the moments of %s begin at 0; without the save they would have gone on"):format(
+      used.name))
+  end
+  job.model.trained_before = nil
+end
+
 --- Says that a fit ended early, also where it is silent otherwise: a script goes on, and might save what is not trained to the end.
 local function tell_interrupt(bar)
   bar:broken()
@@ -276,6 +286,7 @@ return function(model, data, given)
   local job = prepare(model, data, given)
   model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
   local told = results.history {}
+  tell_new_state(job)
   local bar = progress.new(job.verbose, model.epoch + job.epochs)
   local caught <close> = catch_interrupts() -- luacheck: ignore 211
   local ok, message = xpcall(train, function(e) return e end, job, told, bar)

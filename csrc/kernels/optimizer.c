@@ -35,14 +35,15 @@ static scion_status require_update(const char *kernel, const scion_tensor *w, co
 
 static float *numbers(const scion_tensor *t) { return t ? t->data : NULL; }
 
-static scion_status run(const char *kernel, update_job *job, const scion_tensor *w, scion_chunk_function *fn) {
+static scion_status run(const char *kernel, const update_job *update, const scion_tensor *w, scion_chunk_function *fn) {
   _Atomic int64_t refused = 0;
-  job->elements = scion_tensor_elements(w);
-  job->refused = &refused;
-  SCION_TRY(scion_parallel_for(scion_divide_up(job->elements, UPDATE_CHUNK), fn, job));
+  update_job job = *update;
+  job.elements = scion_tensor_elements(w);
+  job.refused = &refused;
+  SCION_TRY(scion_parallel_for(scion_divide_up(job.elements, UPDATE_CHUNK), fn, &job));
   if (refused == 0) return SCION_OK;
   return scion_fail(SCION_WORLD, "%s would have made %lld of %lld weights infinite or NaN; they stayed as they were", kernel,
-                    (long long)refused, (long long)job->elements);
+                    (long long)refused, (long long)job.elements);
 }
 
 /* The chunk's part of the job: pointers moved to its first element. */

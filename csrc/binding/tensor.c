@@ -1,6 +1,7 @@
 /* The tensor userdata: handles, life and memory, arguments, and how tensors are made. */
 #include "binding.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -115,15 +116,27 @@ scion_dtype scion_check_dtype(lua_State *L, int argument, const char *otherwise)
   return SCION_F32;
 }
 
+/* The size of that dimension, from 1, at an index. */
+static int64_t check_size(lua_State *L, int index, int dimension) {
+  int whole;
+  lua_Integer size = lua_tointegerx(L, index, &whole);
+  if (!whole || size < 0 || lua_type(L, index) != LUA_TNUMBER)
+    scion_misuse(L, "dimension %d of the shape is a whole number from 0 up, not %s", dimension, scion_show(L, index));
+  return size;
+}
+
 int scion_check_shape(lua_State *L, int index, int64_t shape[SCION_MAX_DIMS]) {
   lua_Integer dims = scion_check_list(L, index);
-  if (dims > SCION_MAX_DIMS) luaL_argerror(L, index, "a tensor has at most 6 dimensions");
+  if (dims > SCION_MAX_DIMS) scion_misuse(L, "a tensor has at most 6 dimensions, not %I", dims);
+  if (dims == 0) { /* a scalar's, unless the table is something else */
+    bool object = lua_getmetatable(L, index);
+    if (!object) lua_pushnil(L);
+    if (object || lua_next(L, index)) scion_misuse(L, "the shape is a list of sizes, not %s", scion_show(L, index));
+  }
   for (int i = 0; i < (int)dims; i++) {
-    int whole;
     lua_rawgeti(L, index, i + 1);
-    shape[i] = lua_tointegerx(L, -1, &whole);
+    shape[i] = check_size(L, lua_gettop(L), i + 1);
     lua_pop(L, 1);
-    if (!whole || shape[i] < 0) luaL_argerror(L, index, lua_pushfstring(L, "dimension %d is not a whole number from 0 up", i + 1));
   }
   return (int)dims;
 }
@@ -152,15 +165,16 @@ static scion_tensor *push_shaped(lua_State *L, int *next) {
     dims = scion_check_shape(L, 1, shape);
     *next = 2;
   } else {
-    for (; lua_isinteger(L, dims + 1); dims++) {
-      luaL_argcheck(L, dims < SCION_MAX_DIMS, dims + 1, "a tensor has at most 6 dimensions");
-      shape[dims] = lua_tointeger(L, dims + 1);
-      luaL_argcheck(L, shape[dims] >= 0, dims + 1, "a size is negative");
+    for (; lua_type(L, dims + 1) == LUA_TNUMBER; dims++) {
+      if (dims == SCION_MAX_DIMS) scion_misuse(L, "a tensor has at most 6 dimensions");
+      shape[dims] = check_size(L, dims + 1, dims + 1);
     }
-    luaL_argcheck(L, dims > 0, 1, "a shape is expected, {2, 3} or 2, 3");
+    if (dims == 0) scion_misuse(L, "the shape is a list of sizes, {2, 3}, or sizes, not %s", scion_show(L, 1));
     *next = dims + 1;
   }
-  return scion_push_tensor(L, scion_check_dtype(L, *next, "f32"), dims, shape);
+  scion_dtype dtype = scion_check_dtype(L, *next, "f32");
+  if (lua_gettop(L) > *next) scion_misuse(L, "nothing follows the dtype, but %s was given", scion_show(L, *next + 1));
+  return scion_push_tensor(L, dtype, dims, shape);
 }
 
 /* core.zeros({2, 3}, dtype = "f32") or core.zeros(2, 3, dtype) -> tensor */
@@ -181,13 +195,12 @@ static int core_ones(lua_State *L) {
 static int core_full(lua_State *L) {
   int64_t shape[SCION_MAX_DIMS];
   int dims = 1;
-  if (lua_isinteger(L, 1)) {
-    shape[0] = lua_tointeger(L, 1);
-    luaL_argcheck(L, shape[0] >= 0, 1, "the size is negative");
+  if (lua_type(L, 1) == LUA_TNUMBER) {
+    shape[0] = check_size(L, 1, 1);
   } else {
     dims = scion_check_shape(L, 1, shape);
   }
-  double value = luaL_checknumber(L, 2);
+  double value = scion_check_number(L, 2, "the value");
   scion_check(L, scion_tensor_fill(scion_push_tensor(L, scion_check_dtype(L, 3, "f32"), dims, shape), value));
   return 1;
 }
@@ -211,24 +224,37 @@ static int core_copy(lua_State *L) {
   return 1;
 }
 
+static double check_finite(lua_State *L, int argument, const char *what) {
+  double value = scion_check_number(L, argument, what);
+  if (!isfinite(value)) scion_misuse(L, "%s is finite, not %s", what, scion_show(L, argument));
+  return value;
+}
+
 /* core.arange(first, last, step = 1, dtype = "f32") -> vector first, first + step, .. up to last, which is included as in a loop */
 static int core_arange(lua_State *L) {
-  double first = luaL_checknumber(L, 1), last = luaL_checknumber(L, 2), step = luaL_optnumber(L, 3, 1);
-  luaL_argcheck(L, step != 0, 3, "the step is zero");
+  double first = check_finite(L, 1, "the first number"), last = check_finite(L, 2, "the last number");
+  double step = lua_isnoneornil(L, 3) ? 1 : check_finite(L, 3, "the step");
+  if (step == 0) scion_misuse(L, "the step is 0");
   double steps = (last - first) / step + 1e-9; /* so that 0, 0.3, 0.1 reaches 0.3 */
-  luaL_argcheck(L, steps < 1e15, 2, "the range is too long");
+  if (!(steps < INT32_MAX)) scion_misuse(L, "from %f to %f by %f are more than 2^31 - 1 numbers", first, last, step);
   int64_t count = steps >= 0 ? (int64_t)steps + 1 : 0;
   scion_tensor *t = scion_push_tensor(L, scion_check_dtype(L, 4, "f32"), 1, &count);
   scion_check(L, scion_tensor_arange(t, first, step));
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"new", core_new}, {"live_bytes", core_live_bytes}, {"zeros", core_zeros}, {"ones", core_ones},
-                                     {"full", core_full}, {"fill", core_fill},
-                                     {"copy", core_copy}, {"arange", core_arange}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new", core_new}, {"live_bytes", core_live_bytes}, {"fill", core_fill}, {"copy", core_copy}, {NULL, NULL}};
+
+/* What users know as scion.zeros and so on. */
+static const luaL_Reg constructors[] = {{"zeros", core_zeros}, {"ones", core_ones}, {"full", core_full}, {"arange", core_arange}, {NULL, NULL}};
 
 void scion_open_tensor(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
+  for (const luaL_Reg *constructor = constructors; constructor->name; constructor++) {
+    lua_pushfstring(L, "scion.%s", constructor->name);
+    lua_pushcclosure(L, constructor->func, 1);
+    lua_setfield(L, -2, constructor->name);
+  }
   scion_new_class(L, SCION_TENSOR, tensor_release, NULL);
   scion_new_class(L, SENTINEL, sentinel_gc, NULL);
   leave_sentinel(L);

@@ -43,10 +43,17 @@ static void *allocate(size_t bytes, void **memory) {
 #endif
 }
 
-/* Bytes of memory that the machine has, or as many as there can be where it does not tell. */
+/* Bytes of memory that the machine has, or as many as there can be where it does not tell. Asked once, since small tensors are made
+ * faster than that is answered. */
 static size_t machine_bytes(void) {
-  long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-  return pages > 0 && page > 0 ? (size_t)pages * (size_t)page : SIZE_MAX;
+  static _Atomic size_t known;
+  size_t bytes = atomic_load(&known);
+  if (bytes == 0) {
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : SIZE_MAX;
+    atomic_store(&known, bytes);
+  }
+  return bytes;
 }
 
 scion_storage *scion_storage_new(size_t bytes) {

@@ -56,10 +56,9 @@ function class.define(definition)
   end
 
   function meta.__index(self, key)
-    local method = methods[key]
-    if method == nil then method = internal[key] end
-    if method ~= nil then return method end
     local value = rawget(self, set)[key]
+    if value == nil then value = methods[key] end
+    if value == nil then value = internal[key] end
     if value ~= nil or own[key] or locked[key] or settable[key] then return value end
     if type(key) == "string" then unknown(key) end
   end
@@ -85,12 +84,8 @@ function class.define(definition)
     return next, all, nil
   end
 
-  --- An object with these values, which the caller has checked.
-  function made.new(values)
-    local self = { [set] = {} }
-    for key, value in pairs(values) do self[set][key] = value end
-    return setmetatable(self, meta)
-  end
+  --- An object with these values, which the caller has checked; the table becomes its own.
+  function made.new(values) return setmetatable({ [set] = values }, meta) end
 
   function made.is(value) return type(value) == "table" and getmetatable(value) == meta end
 
@@ -117,20 +112,19 @@ function class.names(title, names, more)
     return list
   end
 
+  local function find(_, name)
+    local found = more and type(name) == "string" and more.find(name) or nil
+    if found == nil then check.raise(("%s has no %s: %s"):format(title, check.show(name), check.suggestion(name, all(), "it has"))) end
+    known[name] = found
+    return found
+  end
+
   return setmetatable(names, {
     __title = title,
     __tostring = function() return require("scion.report.text").names(title, all()) end,
-    __index = function(_, name)
-      local found = known[name]
-      if found == nil and more and type(name) == "string" then
-        found = more.find(name)
-        known[name] = found
-      end
-      if found == nil then check.raise(("%s has no %s: %s"):format(title, check.show(name), check.suggestion(name, all(), "it has"))) end
-      return found
-    end,
+    __index = setmetatable(known, { __index = find }), -- a table, which is read without a call
     __newindex = function(_, name)
-      check.raise(("%s: %s cannot be set%s"):format(title, check.show(name), type(known[name]) == "function" and "; it is called" or ""))
+      check.raise(("%s: %s cannot be set%s"):format(title, check.show(name), type(rawget(known, name)) == "function" and "; it is called" or ""))
     end,
     __pairs = function(self)
       local loaded = {}

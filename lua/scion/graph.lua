@@ -9,18 +9,18 @@ local graph = {}
 ---@return scion.Node[]
 function graph.order(output)
   local met, finished, count = { [output] = 1 }, {}, 1
-  local path, visited = { output }, { 0 } -- from the output down to a node; how many inputs of each were visited
-  while #path > 0 do
-    local node, n = path[#path], visited[#path] + 1
-    local input = node.inputs[n]
-    visited[#path] = n
+  local path, inputs, visited, last = { output }, { output.inputs }, { 0 }, 1 -- down to a node; how many inputs of each were visited
+  while last > 0 do
+    local n = visited[last] + 1
+    local input = inputs[last][n]
+    visited[last] = n
     if not input then
-      finished[#finished + 1] = node
-      path[#path], visited[#path] = nil, nil
+      finished[#finished + 1] = path[last]
+      last = last - 1
     elseif not met[input] then
-      count = count + 1
+      count, last = count + 1, last + 1
       met[input] = count
-      path[#path + 1], visited[#visited + 1] = input, 0
+      path[last], inputs[last], visited[last] = input, input.inputs, 0
     end
   end
   local depth = {}

@@ -85,7 +85,7 @@ local function count_elements(self, what, sizes)
   for _, size in ipairs(sizes) do
     if size > shape.largest_size then self:fail("%s of shape %s is too large: a size is at most %d", what, shape.text(sizes), shape.largest_size) end
   end
-  return shape.elements(sizes, ("%s: %s"):format(self:title(), what))
+  return shape.count(sizes) or shape.elements(sizes, ("%s: %s"):format(self:title(), what))
 end
 
 local function pay_for(self, elements)

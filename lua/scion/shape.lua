@@ -15,20 +15,25 @@ shape.largest_size = (1 << 31) - 1
 --- How many dimensions a value has at most: a tensor has six, of which one is the batch.
 shape.most_dimensions = 5
 
+--- Elements of a shape, or nil where they are more than `shape.most_elements`.
+---@param sizes integer[] from 0 up
+---@return integer?
+function shape.count(sizes)
+  local n = 1
+  for i = 1, #sizes do
+    if not (n * (sizes[i] + 0.0) <= shape.most_elements) then return nil end -- in floating point, which does not wrap round
+    n = n * sizes[i]
+  end
+  return n
+end
+
 --- Elements of a shape; 1 for {}, a scalar. Raises where they are more than `shape.most_elements`.
 ---@param sizes integer[] from 0 up
 ---@param what? string of whom the shape is, for the message ("a shape")
 ---@return integer
 function shape.elements(sizes, what)
-  local n = 1
-  for _, size in ipairs(sizes) do
-    if not (n * (size + 0.0) <= shape.most_elements) then -- in floating point, which does not wrap round
-      check.raise(("%s of %s has more than 2^40 elements, the most that can be computed with; make it smaller"):format(
-        what or "a shape", shape.text(sizes)))
-    end
-    n = n * size
-  end
-  return n
+  return shape.count(sizes) or check.raise(("%s of %s has more than 2^40 elements, the most that can be computed with; make it smaller"):format(
+    what or "a shape", shape.text(sizes)))
 end
 
 --- Bytes of a shape's elements. Raises as shape.elements does.

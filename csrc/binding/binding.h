@@ -101,6 +101,8 @@ __attribute__((noreturn)) int scion_raise(lua_State *L);
 __attribute__((noreturn)) int scion_misuse(lua_State *L, const char *format, ...);
 /* Pushes, and returns, the value at that index in words. */
 const char *scion_show(lua_State *L, int index);
+/* Pushes, and returns, " (did you mean 'bf16'?)" where the string at that index is nearly one of the names, or an empty string. */
+const char *scion_meant(lua_State *L, int index, const char *(*name)(int), int count);
 /* Raises that the argument is not `what`, "a tensor". */
 __attribute__((noreturn)) int scion_mistyped(lua_State *L, int argument, const char *what);
 /* Raises that a tensor has no method of the name at that argument, and which is meant; the methods are on top of the stack. */

@@ -75,6 +75,21 @@ lua_Number scion_check_number(lua_State *L, int argument, const char *what) {
   return lua_tonumber(L, argument);
 }
 
+const char *scion_meant(lua_State *L, int index, const char *(*name)(int), int count) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 8, "a message");
+  if (lua_type(L, index) != LUA_TSTRING || !push_check(L, "suggestion")) return "";
+  lua_pushvalue(L, index);
+  lua_createtable(L, count, 0);
+  for (int i = 0; i < count; i++) {
+    lua_pushstring(L, name(i));
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_call(L, 2, 1);
+  const char *remedy = lua_tostring(L, -1);
+  return strncmp(remedy, "did you mean", 12) == 0 ? lua_pushfstring(L, " (%s)", remedy) : "";
+}
+
 int scion_no_method(lua_State *L, int argument) {
   lua_newtable(L); /* the names of all methods, which stand in the table on top of the stack */
   lua_pushnil(L);

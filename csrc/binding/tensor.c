@@ -108,12 +108,14 @@ static int tensor_release(lua_State *L) {
 
 /* ---- arguments */
 
+static const char *dtype_name(int dtype) { return scion_dtype_name((scion_dtype)dtype); }
+
 scion_dtype scion_check_dtype(lua_State *L, int argument, const char *otherwise) {
   const char *name = lua_isnoneornil(L, argument) && otherwise ? otherwise : lua_type(L, argument) == LUA_TSTRING ? lua_tostring(L, argument) : "";
   for (int dtype = 0; dtype < SCION_DTYPES; dtype++)
     if (strcmp(name, scion_dtype_name((scion_dtype)dtype)) == 0) return (scion_dtype)dtype;
-  scion_misuse(L, "a dtype is 'f32', 'bf16', 'u8' or 'i32', not %s", scion_show(L, argument));
-  return SCION_F32;
+  const char *shown = scion_show(L, argument);
+  scion_misuse(L, "a dtype is 'f32', 'bf16', 'u8' or 'i32', not %s%s", shown, scion_meant(L, argument, dtype_name, SCION_DTYPES));
 }
 
 /* The size of that dimension, from 1, at an index. */

@@ -68,13 +68,18 @@ local more = {
 --- checks takes longer than all else here, and nobody should wait for them at the start of a program.
 local public = {}
 
-local function first(event)
+local function first(again)
   return function(...)
     setmetatable(public, nil)
     for name, value in pairs(scion) do public[name] = value end
     require("scion.class").names("scion", public, more)
-    return getmetatable(public)[event](...)
+    return again(...)
   end
 end
 
-return setmetatable(public, { __index = first "__index", __newindex = first "__newindex", __pairs = first "__pairs", __tostring = first "__tostring" })
+return setmetatable(public, {
+  __index = first(function(_, name) return public[name] end),
+  __newindex = first(function(_, name, value) public[name] = value end),
+  __pairs = first(function() return pairs(public) end),
+  __tostring = first(function() return tostring(public) end),
+})

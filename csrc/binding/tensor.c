@@ -130,11 +130,6 @@ static int64_t check_size(lua_State *L, int index, int dimension) {
 int scion_check_shape(lua_State *L, int index, int64_t shape[SCION_MAX_DIMS]) {
   lua_Integer dims = scion_check_list(L, index);
   if (dims > SCION_MAX_DIMS) scion_misuse(L, "a tensor has at most 6 dimensions, not %I", dims);
-  if (dims == 0) { /* a scalar's, unless the table is something else */
-    bool object = lua_getmetatable(L, index);
-    if (!object) lua_pushnil(L);
-    if (object || lua_next(L, index)) scion_misuse(L, "the shape is a list of sizes, not %s", scion_show(L, index));
-  }
   for (int i = 0; i < (int)dims; i++) {
     lua_rawgeti(L, index, i + 1);
     shape[i] = check_size(L, lua_gettop(L), i + 1);
@@ -159,12 +154,22 @@ static int core_live_bytes(lua_State *L) {
   return 1;
 }
 
+/* scion_check_shape of what a user gave at argument 1: a table without sizes is a scalar's shape, unless it is something else. */
+static int check_given_shape(lua_State *L, int64_t shape[SCION_MAX_DIMS]) {
+  int dims = scion_check_shape(L, 1, shape);
+  if (dims > 0) return dims;
+  bool object = lua_getmetatable(L, 1);
+  if (!object) lua_pushnil(L);
+  if (object || lua_next(L, 1)) scion_misuse(L, "the shape is a list of sizes, not %s", scion_show(L, 1));
+  return 0;
+}
+
 /* A new tensor of the shape that starts at argument 1, {2, 3} or 2, 3; *next is the argument after it, where a dtype may be. */
 static scion_tensor *push_shaped(lua_State *L, int *next) {
   int64_t shape[SCION_MAX_DIMS];
   int dims = 0;
   if (lua_istable(L, 1)) {
-    dims = scion_check_shape(L, 1, shape);
+    dims = check_given_shape(L, shape);
     *next = 2;
   } else {
     for (; lua_type(L, dims + 1) == LUA_TNUMBER; dims++) {
@@ -200,7 +205,7 @@ static int core_full(lua_State *L) {
   if (lua_type(L, 1) == LUA_TNUMBER) {
     shape[0] = check_size(L, 1, 1);
   } else {
-    dims = scion_check_shape(L, 1, shape);
+    dims = check_given_shape(L, shape);
   }
   double value = scion_check_number(L, 2, "the value");
   scion_check(L, scion_tensor_fill(scion_push_tensor(L, scion_check_dtype(L, 3, "f32"), dims, shape), value));

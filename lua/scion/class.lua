@@ -4,8 +4,6 @@ local check = require "scion.check"
 
 local class = {}
 
-local set = {} -- the key under which an object keeps what its users may set, and what they may not
-
 --- The names that messages list.
 local function names_of(...)
   local names = {}
@@ -17,7 +15,6 @@ local function names_of(...)
   return names
 end
 
---- Declares a class.
 ---@class scion.ClassDefinition
 ---@field name string of its metatable: "scion.Model"
 ---@field title string for messages: "a model"
@@ -39,6 +36,11 @@ local function guarded(definition, made, name, method)
   end
 end
 
+--- What an object holds. The object itself is an empty table, so that no assignment goes unseen; its metatable, which is its own, finds
+--- what is read in these values without a call.
+local function values_of(self) return getmetatable(self).__index end
+
+--- Declares a class.
 ---@param definition scion.ClassDefinition
 ---@return { new: fun(values: table): table, is: fun(value: any): boolean, kind: scion.Kind }
 function class.define(definition)
@@ -47,47 +49,54 @@ function class.define(definition)
   for _, name in ipairs(definition.fields or {}) do own[name] = true end
   for _, name in ipairs(definition.locked or {}) do locked[name] = true end
   for name, method in pairs(definition.methods or {}) do methods[name] = definition.call and guarded(definition, made, name, method) or method end
-  local meta = { __name = definition.name, __title = definition.title, __methods = methods, __internal = internal }
-  for name, method in pairs(definition.meta or {}) do meta[name] = method end
 
   local function unknown(key)
     local remedy = instead[key] or check.suggestion(key, names_of(methods, settable, locked), "it has")
     check.raise(("%s has no field %s: %s"):format(definition.title, check.show(key), remedy))
   end
 
-  function meta.__index(self, key)
-    local value = rawget(self, set)[key]
-    if value == nil then value = methods[key] end
-    if value == nil then value = internal[key] end
-    if value ~= nil or own[key] or locked[key] or settable[key] then return value end
-    if type(key) == "string" then unknown(key) end
+  --- What all objects have, which is found behind an object's own values.
+  local shared = {}
+  for _, list in ipairs { internal, methods } do
+    for name, value in pairs(list) do shared[name] = value end
   end
+  local behind = { __index = setmetatable(shared, { __index = function(_, key)
+    if type(key) == "string" and not (own[key] or locked[key] or settable[key]) then unknown(key) end
+  end }) }
 
-  function meta.__newindex(self, key, value)
-    local kind = settable[key]
+  local function set(self, key, value)
+    local kind, values = settable[key], values_of(self)
     if kind then
-      rawget(self, set)[key] = check.argument(definition.title, tostring(key), value, type(kind) == "function" and kind(self) or kind)
+      values[key] = check.argument(definition.title, tostring(key), value, type(kind) == "function" and kind(self) or kind)
     elseif (own[key] or locked[key]) and check.of_library(2) then
-      rawget(self, set)[key] = value
+      values[key] = value
     elseif methods[key] ~= nil then
       check.raise(("%s: %s is a method and cannot be set%s"):format(definition.title, check.show(key), instead[key] and ": " .. instead[key] or ""))
-    elseif own[key] or locked[key] or internal[key] ~= nil or rawget(self, set)[key] ~= nil then
+    elseif own[key] or locked[key] or internal[key] ~= nil or rawget(values, key) ~= nil then
       check.raise(("%s: %s cannot be set%s"):format(definition.title, check.show(key), instead[key] and ": " .. instead[key] or ""))
     else
       unknown(key)
     end
   end
 
-  function meta.__pairs(self)
-    local all = {}
-    for key, value in next, rawget(self, set) do all[key] = value end
-    return next, all, nil
+  local function all(self)
+    local copy = {}
+    for key, value in next, values_of(self) do copy[key] = value end
+    return next, copy, nil
   end
 
   --- An object with these values, which the caller has checked; the table becomes its own.
-  function made.new(values) return setmetatable({ [set] = values }, meta) end
+  function made.new(values)
+    local meta = { __name = definition.name, __title = definition.title, __class = made, __methods = methods, __shared = shared,
+                   __index = setmetatable(values, behind), __newindex = set, __pairs = all }
+    for name, method in pairs(definition.meta or {}) do meta[name] = method end
+    return setmetatable({}, meta)
+  end
 
-  function made.is(value) return type(value) == "table" and getmetatable(value) == meta end
+  function made.is(value)
+    local meta = type(value) == "table" and getmetatable(value)
+    return type(meta) == "table" and rawget(meta, "__class") == made
+  end
 
   made.kind = { what = definition.title, read = function(value) return made.is(value), value end }
   return made

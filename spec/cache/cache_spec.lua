@@ -37,7 +37,7 @@ local function pictures(options)
   return scion.data.folder(folder, o)
 end
 local computed = 0
-local methods = getmetatable(network()).__internal
+local methods = getmetatable(network()).__shared
 local execute = methods.execute
 function methods:execute(plan, batch)
   local complete = execute(self, plan, batch)

@@ -136,8 +136,9 @@ void scion_push_number(lua_State *L, scion_dtype dtype, double value);
 int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int place, int64_t size);
 /* Pushes a second handle to the same contents, with another shape if the caller then changes it. */
 scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t);
-/* Pushes the u8 tensor at that argument, or where there is none a new one; returns a view of its first `bytes` bytes. */
-scion_tensor scion_push_room(lua_State *L, int argument, int64_t bytes);
+/* What is to be read of a file, as three arguments from that one on: *offset; a number of bytes; and a u8 tensor with room for them, or nil
+ * for a new one. Pushes the tensor, and returns a view of its first bytes, so many. It may allocate: the file is to be checked afterwards. */
+scion_tensor scion_push_extent(lua_State *L, int argument, uint64_t *offset);
 /* Pushes an empty handle for a tensor that the core will allocate, after the collection that such an allocation may call for. */
 scion_tensor *scion_push_later(lua_State *L);
 /* Tells caches of packed weights that the contents changed. */

@@ -1,7 +1,8 @@
 /* core.read_bytes, core.read_head and core.unpack: numbers out of other people's files. */
 #include "binding.h"
 
-scion_tensor scion_push_room(lua_State *L, int argument, int64_t bytes) {
+/* Pushes the u8 tensor at that argument, or where there is none a new one; returns a view of its first `bytes` bytes. */
+static scion_tensor push_room(lua_State *L, int argument, int64_t bytes) {
   scion_tensor *t = lua_isnoneornil(L, argument) ? scion_push_tensor(L, SCION_U8, 1, &bytes) : scion_check_tensor(L, argument);
   if (!lua_isnoneornil(L, argument)) {
     luaL_argcheck(L, t->dtype == SCION_U8 && scion_tensor_contiguous(t) && scion_tensor_elements(t) >= bytes, argument, "a contiguous u8 tensor with room");
@@ -11,15 +12,21 @@ scion_tensor scion_push_room(lua_State *L, int argument, int64_t bytes) {
   return (scion_tensor){.data = t->data, .dtype = SCION_U8, .dims = 1, .shape = {bytes}, .row_stride = bytes};
 }
 
+scion_tensor scion_push_extent(lua_State *L, int argument, uint64_t *offset) {
+  lua_Integer first = luaL_checkinteger(L, argument);
+  int64_t bytes = luaL_checkinteger(L, argument + 1);
+  luaL_argcheck(L, first >= 0 && bytes >= 0, argument, "offset and bytes count from 0");
+  *offset = (uint64_t)first;
+  return push_room(L, argument + 2, bytes);
+}
+
 /* core.read_bytes(path, offset, bytes, room = a new one) -> the u8 tensor `room`, which begins with that many bytes of a file; or nil and
  * a message */
 static int core_read_bytes(lua_State *L) {
+  uint64_t offset;
   const char *path = scion_check_text(L, 1);
-  lua_Integer offset = luaL_checkinteger(L, 2);
-  int64_t bytes = luaL_checkinteger(L, 3);
-  luaL_argcheck(L, offset >= 0 && bytes >= 0, 2, "offset and bytes count from 0");
-  scion_tensor t = scion_push_room(L, 4, bytes);
-  return scion_push_result(L, scion_read_bytes(path, (uint64_t)offset, &t), 1);
+  scion_tensor t = scion_push_extent(L, 2, &offset);
+  return scion_push_result(L, scion_read_bytes(path, offset, &t), 1);
 }
 
 /* core.read_head(path, bytes) -> the first bytes of a regular file as a string, which is shorter where the file is (at most 4096); or nil

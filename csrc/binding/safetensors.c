@@ -87,12 +87,9 @@ static int file_read_into(lua_State *L) {
 
 /* file:bytes(offset, count, room = a new one) -> the u8 tensor `room`, which begins with that many bytes of the file; or nil and a message */
 static int file_bytes(lua_State *L) {
-  const scion_safetensors *file = check_open(L);
-  lua_Integer offset = luaL_checkinteger(L, 2);
-  int64_t bytes = luaL_checkinteger(L, 3);
-  luaL_argcheck(L, offset >= 0 && bytes >= 0, 2, "offset and bytes count from 0");
-  scion_tensor t = scion_push_room(L, 4, bytes);
-  return scion_push_result(L, scion_safetensors_bytes(file, (uint64_t)offset, &t), 1);
+  uint64_t offset;
+  scion_tensor t = scion_push_extent(L, 2, &offset);
+  return scion_push_result(L, scion_safetensors_bytes(check_open(L), offset, &t), 1);
 }
 
 /* file:size() -> bytes of the whole file */

@@ -48,12 +48,10 @@ static int archive_entries(lua_State *L) {
 /* archive:read(name, offset, bytes, room = a new one) -> the u8 tensor `room`, which begins with that many bytes of an entry's contents;
  * or nil and a message */
 static int archive_read(lua_State *L) {
+  uint64_t offset;
   const char *name = scion_check_text(L, 2);
-  lua_Integer offset = luaL_checkinteger(L, 3);
-  int64_t bytes = luaL_checkinteger(L, 4);
-  luaL_argcheck(L, offset >= 0 && bytes >= 0, 3, "offset and bytes count from 0");
-  scion_tensor t = scion_push_room(L, 5, bytes);
-  return scion_push_result(L, scion_zip_read(check_open(L), name, (uint64_t)offset, &t), 1);
+  scion_tensor t = scion_push_extent(L, 3, &offset);
+  return scion_push_result(L, scion_zip_read(check_open(L), name, offset, &t), 1);
 }
 
 /* archive:copy(name, file) -> true once an entry's contents are written to a file of Lua's io, or nil and a message */

@@ -244,6 +244,22 @@ describe("files", function()
     refuses("fifo: this is a named pipe", require "scion.weights".load, model, folder .. "/fifo")
   end)
 
+  it("that a finalizer closes while room is made for what is read are closed then, and not before", function()
+    local path = folder .. "/closing"
+    assert(core.safetensors_write(path, { a = core.ones { 2, 3 } }))
+    local script = files.spit(folder .. "/closing.lua", [[ -- in a process of its own, whose heap is small: making room soon collects
+      local core, path, closed = require "scion.core", ...
+      collectgarbage("incremental", 1, 1000, 4)
+      for _ = 1, 2000 do
+        local file = core.safetensors_open(path)
+        do local _ = setmetatable({}, { __gc = function() file:close() end }) end
+        local done, message = pcall(file.bytes, file, 0, 8)
+        if not done then closed = message break end
+      end
+      print(closed)]])
+    assert.equal("the safetensors file was closed\n", (files.shell(("lua5.4 %s %s"):format(files.quoted(script), files.quoted(path)))))
+  end)
+
   it("show their first bytes", function()
     files.spit(folder .. "/short", "abc")
     assert.equal("ab", core.read_head(folder .. "/short", 2))

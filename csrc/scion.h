@@ -40,6 +40,9 @@ const char *scion_error_message(void);
 /* Records a formatted sentence and returns `status`, so that a failure is one line: return scion_fail(...). */
 scion_status scion_fail(scion_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Writes "amx, avx2 or portable" into text, as much as fits, for messages; returns text. count: from 1. */
+char *scion_list_words(char *text, size_t size, const char *const *words, int count);
+
 /* *product = a * b, or false when that overflows a size_t. */
 static inline bool scion_multiply_sizes(size_t a, size_t b, size_t *product) {
   return !__builtin_mul_overflow(a, b, product);

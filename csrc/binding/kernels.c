@@ -1,4 +1,4 @@
-/* core.run, which executes one kernel at once; how a step's table is read; and what Lua asks of the kernels. */
+/* core.run, which executes one kernel at once; how a call's table is read; and what Lua asks of the kernels. */
 #include "binding.h"
 
 /* ---- options */

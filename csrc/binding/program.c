@@ -1,6 +1,6 @@
-/* The userdata of a program: the compiled list of steps of a plan, which one call executes. Here its tables are read.
+/* The userdata of a program: the compiled list of a plan's kernel calls, which one call of C makes. Here its tables are read.
  *
- * An operand of a step is either a tensor that lives by itself (a weight) or a place in the model's arena, given as a table
+ * An operand of a call is either a tensor that lives by itself (a weight) or a place in the model's arena, given as a table
  * { offset =, shape =, stride =, dtype =, batch = }: offset in bytes, stride in elements from row to row; where batch is true the
  * first dimension is that of the batch, and shrinks to the number of examples of the run. */
 #include "binding.h"
@@ -42,8 +42,8 @@ static scion_place read_place(lua_State *L) {
   return place;
 }
 
-/* Reads the table on top of the stack as the next step. */
-static void read_step(lua_State *L, scion_program *p) {
+/* Reads the table on top of the stack as the next kernel call. */
+static void read_call(lua_State *L, scion_program *p) {
   int index = lua_gettop(L);
   scion_options options;
   if (!lua_istable(L, index)) luaL_error(L, "a step of a program is a table, not a %s", luaL_typename(L, index));
@@ -66,7 +66,7 @@ static void read_step(lua_State *L, scion_program *p) {
   }
 }
 
-/* core.program(steps) -> program */
+/* core.program(calls) -> program */
 static int core_program(lua_State *L) {
   lua_settop(L, 1);
   lua_Integer count = scion_check_list(L, 1);
@@ -76,7 +76,7 @@ static int core_program(lua_State *L) {
   *program = p;
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, 1, i);
-    read_step(L, p);
+    read_call(L, p);
     lua_pop(L, 1);
   }
   return 1;
@@ -99,12 +99,12 @@ static int program_arena_bytes(lua_State *L) {
   return 1;
 }
 
-/* program:seconds() -> {s1, s2, ...}: the time each step took over all runs; and sets them back to zero */
+/* program:seconds() -> {s1, s2, ...}: the time each call took over all runs; and sets them back to zero */
 static int program_seconds(lua_State *L) {
-  int steps = scion_program_steps(check_program(L));
-  lua_createtable(L, steps, 0);
+  int calls = scion_program_calls(check_program(L));
+  lua_createtable(L, calls, 0);
   scion_program *p = check_program(L);
-  for (int i = 0; i < steps; i++) {
+  for (int i = 0; i < calls; i++) {
     lua_pushnumber(L, scion_program_take_seconds(p, i));
     lua_rawseti(L, -2, i + 1);
   }

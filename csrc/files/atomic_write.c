@@ -133,7 +133,7 @@ scion_status scion_new_file_open(scion_new_file *file, const char *path) {
 }
 
 scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t bytes) {
-  return write_file(file->descriptor, data, bytes) ? SCION_OK : fail(file, "writing failed");
+  return write_file(file->descriptor, data, bytes, AT_ITS_PLACE) ? SCION_OK : fail(file, "writing failed");
 }
 
 /* Brings the new name itself to the disk. Some file systems cannot, and a folder may be closed to readers: neither is a failure. */

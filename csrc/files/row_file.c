@@ -15,7 +15,6 @@
 
 #define HEADER 32
 #define HEAD (SCION_HASH_BYTES + 8) /* of a record, before the row */
-#define PIECE ((size_t)16 << 20)
 #define LARGEST_ROW ((size_t)1 << 40)
 
 static const char magic[16] = "scion rows 1";
@@ -33,15 +32,7 @@ static scion_status fail(const scion_row_file *file, const char *what, int error
 /* ---- bytes */
 
 static scion_status write_at(const scion_row_file *file, const void *data, size_t bytes, off_t offset) {
-  const char *from = data;
-  while (bytes) {
-    ssize_t written = write_within_limit(file->descriptor, from, bytes < PIECE ? bytes : PIECE, offset);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return fail(file, "cannot be written", written < 0 ? errno : ENOSPC);
-    from += written, offset += written;
-    bytes -= (size_t)written;
-  }
-  return SCION_OK;
+  return write_file(file->descriptor, data, bytes, offset) ? SCION_OK : fail(file, "cannot be written", errno);
 }
 
 /* *whole = false where the file ends before that. */

@@ -77,12 +77,9 @@ scion_isa scion_isa_in_use(void) { return rung() < RUNG_AVX512 ? (scion_isa)rung
 scion_status scion_isa_check(void) {
   int most = rung();
   if (!unknown) return SCION_OK;
-  char names[80] = "";
-  for (int i = RUNG_PORTABLE; i <= most; i++) {
-    if (i > 0) strcat(names, i < most ? ", " : " or ");
-    strcat(names, rung_names[i]);
-  }
-  return scion_fail(SCION_MISUSE, "the environment's SCION_ISA is '%.40s', but on this CPU it can be %s", unknown, names);
+  char names[80];
+  return scion_fail(SCION_MISUSE, "the environment's SCION_ISA is '%.40s', but on this CPU it can be %s", unknown,
+                    scion_list_words(names, sizeof names, rung_names, most + 1));
 }
 
 const char *scion_isa_name(scion_isa isa) { return rung_names[isa]; }

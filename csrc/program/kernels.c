@@ -148,10 +148,13 @@ scion_status scion_operand_check(const scion_kernel *kernel, int operand, const 
   if (!t) return o->optional ? SCION_OK : scion_fail(SCION_MISUSE, "%s: operand '%s' is missing", kernel->name, o->name);
   if (!t->data) return scion_fail(SCION_MISUSE, "%s: operand '%s' is a tensor that was closed", kernel->name, o->name);
   if (o->dtypes >> t->dtype & 1) return SCION_OK;
-  char expected[32] = "";
+  const char *taken[SCION_DTYPES];
+  char expected[32];
+  int count = 0;
   for (int d = 0; d < SCION_DTYPES; d++)
-    if (o->dtypes >> d & 1) strcat(strcat(expected, expected[0] ? " or " : ""), scion_dtype_name((scion_dtype)d));
-  return scion_fail(SCION_MISUSE, "%s: operand '%s' is %s, not %s", kernel->name, o->name, scion_dtype_name(t->dtype), expected);
+    if (o->dtypes >> d & 1) taken[count++] = scion_dtype_name((scion_dtype)d);
+  return scion_fail(SCION_MISUSE, "%s: operand '%s' is %s, not %s", kernel->name, o->name, scion_dtype_name(t->dtype),
+                    scion_list_words(expected, sizeof expected, taken, count));
 }
 
 scion_status scion_kernel_run(const scion_kernel *kernel, scion_tensor *const *tensors, const scion_options *with) {

@@ -1,4 +1,4 @@
-/* Programs: the compiled list of a plan's steps. */
+/* Programs: the compiled list of a plan's kernel calls. */
 #include "program.h"
 
 #include <stdio.h>
@@ -18,11 +18,11 @@ typedef struct {
   const scion_kernel *kernel;
   scion_options options;
   operand operands[SCION_MAX_OPERANDS];
-  double seconds; /* spent in this step so far */
-} step;
+  double seconds; /* spent in this call so far */
+} call;
 
 struct scion_program {
-  step *steps;
+  call *calls;
   int count, capacity;
   int64_t arena_bytes, most_examples; /* the room of the smallest place of a batch */
 };
@@ -87,62 +87,62 @@ void scion_program_free(scion_program *p) {
   if (!p) return;
   for (int i = 0; i < p->count; i++)
     for (int j = 0; j < SCION_MAX_OPERANDS; j++)
-      if (p->steps[i].operands[j].kind == TENSOR) scion_tensor_release(&p->steps[i].operands[j].tensor);
-  free(p->steps);
+      if (p->calls[i].operands[j].kind == TENSOR) scion_tensor_release(&p->calls[i].operands[j].tensor);
+  free(p->calls);
   free(p);
 }
 
 scion_status scion_program_add(scion_program *p, const scion_kernel *kernel, const scion_options *options) {
   if (p->count == p->capacity) {
     int capacity = p->capacity ? p->capacity * 2 : 64;
-    step *steps = p->capacity < (1 << 24) ? realloc(p->steps, (size_t)capacity * sizeof *steps) : NULL;
-    if (!steps) return scion_fail(SCION_NO_MEMORY, "out of memory: a program of more than %d steps", p->count);
-    p->steps = steps, p->capacity = capacity;
+    call *calls = p->capacity < (1 << 24) ? realloc(p->calls, (size_t)capacity * sizeof *calls) : NULL;
+    if (!calls) return scion_fail(SCION_NO_MEMORY, "out of memory: a program of more than %d calls", p->count);
+    p->calls = calls, p->capacity = capacity;
   }
-  p->steps[p->count++] = (step){.kernel = kernel, .options = *options};
+  p->calls[p->count++] = (call){.kernel = kernel, .options = *options};
   return SCION_OK;
 }
 
 scion_status scion_program_give_tensor(scion_program *p, int i, const scion_tensor *t) {
-  step *s = &p->steps[p->count - 1];
-  scion_status status = scion_operand_check(s->kernel, i, t);
+  call *c = &p->calls[p->count - 1];
+  scion_status status = scion_operand_check(c->kernel, i, t);
   if (status != SCION_OK || !t) return status;
   scion_storage_retain(t->storage);
-  s->operands[i] = (operand){.kind = TENSOR, .tensor = *t};
+  c->operands[i] = (operand){.kind = TENSOR, .tensor = *t};
   return SCION_OK;
 }
 
 scion_status scion_program_give_place(scion_program *p, int i, const scion_place *place) {
-  step *s = &p->steps[p->count - 1];
+  call *c = &p->calls[p->count - 1];
   int64_t end;
   scion_status status = scion_place_check(place, &end);
   if (status != SCION_OK) return status;
   scion_tensor form = form_of(place);
   form.data = p; /* its memory is known when it runs; until then anything but NULL, which would be a closed tensor's */
-  status = scion_operand_check(s->kernel, i, &form);
+  status = scion_operand_check(c->kernel, i, &form);
   if (status != SCION_OK) return status;
   if (end > p->arena_bytes) p->arena_bytes = end;
   if (place->batch && place->shape[0] < p->most_examples) p->most_examples = place->shape[0];
-  s->operands[i] = (operand){.kind = PLACE, .batch = place->batch, .offset = place->offset, .tensor = form};
+  c->operands[i] = (operand){.kind = PLACE, .batch = place->batch, .offset = place->offset, .tensor = form};
   return SCION_OK;
 }
 
 /* ---- running it */
 
 int64_t scion_program_arena_bytes(const scion_program *p) { return p->arena_bytes; }
-int scion_program_steps(const scion_program *p) { return p->count; }
+int scion_program_calls(const scion_program *p) { return p->count; }
 
 double scion_program_take_seconds(scion_program *p, int i) {
-  double seconds = p->steps[i].seconds;
-  p->steps[i].seconds = 0;
+  double seconds = p->calls[i].seconds;
+  p->calls[i].seconds = 0;
   return seconds;
 }
 
-/* Runs a step on the tensors that its operands are for so many examples. */
-static scion_status run_step(step *s, const scion_tensor *arena, int64_t examples) {
+/* Makes a call on the tensors that its operands are for so many examples. */
+static scion_status run_call(call *c, const scion_tensor *arena, int64_t examples) {
   scion_tensor tensors[SCION_MAX_OPERANDS], *pointers[SCION_MAX_OPERANDS];
-  for (int j = 0; j < s->kernel->count; j++) {
-    const operand *o = &s->operands[j];
+  for (int j = 0; j < c->kernel->count; j++) {
+    const operand *o = &c->operands[j];
     pointers[j] = o->kind == ABSENT ? NULL : &tensors[j];
     if (o->kind == ABSENT) continue;
     tensors[j] = o->tensor;
@@ -151,27 +151,27 @@ static scion_status run_step(step *s, const scion_tensor *arena, int64_t example
     if (o->batch) tensors[j].shape[0] = examples;
   }
   double start = scion_clock();
-  scion_status status = scion_kernel_run(s->kernel, pointers, &s->options);
-  s->seconds += scion_clock() - start;
+  scion_status status = scion_kernel_run(c->kernel, pointers, &c->options);
+  c->seconds += scion_clock() - start;
   return status;
 }
 
-scion_status scion_program_run(scion_program *p, const scion_tensor *arena, int64_t examples, int64_t count, bool (*stop)(void),
+scion_status scion_program_run(scion_program *p, const scion_tensor *arena, int64_t examples, int64_t step, bool (*stop)(void),
                                bool *complete) {
   *complete = false;
   if (!arena_holds(arena, p->arena_bytes)) return scion_fail(SCION_MISUSE, "the arena is smaller than the program needs");
   if (examples < 0 || examples > p->most_examples)
     return scion_fail(SCION_MISUSE, "the program has room for 0 to %lld examples, not for %lld", (long long)p->most_examples, (long long)examples);
-  if (count < 0) return scion_fail(SCION_MISUSE, "a step is counted from 0 up, not %lld", (long long)count);
+  if (step < 0) return scion_fail(SCION_MISUSE, "a step is counted from 0 up, not %lld", (long long)step);
   for (int i = 0; i < p->count; i++) {
     if (stop && stop()) return SCION_OK;
-    step *s = &p->steps[i];
-    s->options.step = count;
-    scion_status status = run_step(s, arena, examples);
+    call *c = &p->calls[i];
+    c->options.step = step;
+    scion_status status = run_call(c, arena, examples);
     if (status != SCION_OK) {
       char message[512];
       snprintf(message, sizeof message, "%s", scion_error_message());
-      return scion_fail(status, "%s (step %d, %s)", message, i + 1, s->kernel->name);
+      return scion_fail(status, "%s (step %d, %s)", message, i + 1, c->kernel->name);
     }
   }
   *complete = true;

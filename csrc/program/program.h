@@ -85,7 +85,7 @@ scion_status scion_kernel_run(const scion_kernel *kernel, scion_tensor *const *t
 
 /* ---------------------------------------------------------------- programs (program/program.c) */
 
-/* Where a value lies in the arena, the memory that all steps share. */
+/* Where a value lies in the arena, the memory that all calls share. */
 typedef struct {
   int64_t offset; /* in bytes, a multiple of the dtype's size */
   scion_dtype dtype;
@@ -105,19 +105,19 @@ typedef struct scion_program scion_program;
 
 scion_program *scion_program_new(void); /* NULL and a message when memory is short */
 void scion_program_free(scion_program *program);
-/* Begins a step. All its operands follow, by the two functions below. */
+/* Adds a call of a kernel. All its operands follow, by the two functions below. */
 scion_status scion_program_add(scion_program *program, const scion_kernel *kernel, const scion_options *options);
-/* Give the last step's operand number i: a tensor that lives by itself (retained), or NULL where it is absent; or a place. */
+/* Give the last call's operand number i: a tensor that lives by itself (retained), or NULL where it is absent; or a place. */
 scion_status scion_program_give_tensor(scion_program *program, int operand, const scion_tensor *t);
 scion_status scion_program_give_place(scion_program *program, int operand, const scion_place *place);
 
 int64_t scion_program_arena_bytes(const scion_program *program); /* what its places need */
-int scion_program_steps(const scion_program *program);
-/* The time that step number i took over all runs, in seconds; and sets it back to zero. */
+int scion_program_calls(const scion_program *program);
+/* The time that call number i took over all runs, in seconds; and sets it back to zero. */
 double scion_program_take_seconds(scion_program *program, int i);
 
-/* Runs all steps on a u8 arena of at least the bytes above, for `examples` examples: from 0 to the room of the smallest place of a
- * batch. `step` becomes every step's option of that name. Before each step `stop` is asked (NULL: never) whether to leave the rest
+/* Makes all calls on a u8 arena of at least the bytes above, for `examples` examples: from 0 to the room of the smallest place of a
+ * batch. `step` becomes every call's option of that name. Before each call `stop` is asked (NULL: never) whether to leave the rest
  * undone, which *complete tells. */
 scion_status scion_program_run(scion_program *program, const scion_tensor *arena, int64_t examples, int64_t step, bool (*stop)(void),
                                bool *complete);

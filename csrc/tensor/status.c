@@ -30,6 +30,13 @@ const char *scion_error_message(void) {
   return message ? message : "out of memory, also for telling what failed";
 }
 
+char *scion_list_words(char *text, size_t size, const char *const *words, int count) {
+  size_t used = 0;
+  for (int i = 0; i < count && used < size; i++)
+    used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? "" : i < count - 1 ? ", " : " or ", words[i]);
+  return text;
+}
+
 scion_status scion_fail(scion_status status, const char *format, ...) {
   char *message = buffer(true);
   if (!message) return status;

@@ -15,12 +15,15 @@ local check = {}
 -- ---- messages -------------------------------------------------------------------------------------------------------
 
 local home = debug.getinfo(1, "S").source:match "^(.*)check%.lua$"
+
+local function is_ours(info) return info.source:sub(1, #home) == home end
+
 --- Whether the function at a level of the stack, as debug.getinfo counts them, stands in a file of Scion.
 ---@param level integer seen from the caller
 ---@return boolean
 function check.of_library(level)
   local info = debug.getinfo(level + 1, "S")
-  return info ~= nil and info.source:sub(1, #home) == home
+  return info ~= nil and is_ours(info)
 end
 
 local quiet = 0 -- how many check.try are running: their messages get a place where they are raised again
@@ -33,7 +36,7 @@ local function place()
   while true do
     local info = debug.getinfo(level, "Sl")
     if not info then return "" end
-    if info.what ~= "C" and info.source:sub(1, #home) ~= home then
+    if info.what ~= "C" and not is_ours(info) then
       return info.currentline > 0 and ("%s:%d: "):format(info.short_src, info.currentline) or ""
     end
     level = level + 1
@@ -336,6 +339,22 @@ function check.list(element, count, what)
     end
     if count and n ~= count then return false, nil, ("is %s, not of %d"):format(what, n) end
     return true, read
+  end)
+end
+
+--- A list no two elements of which are equal.
+---@param of scion.Kind of lists
+---@param complaint string where they are: "has %s twice"
+---@return scion.Kind
+function check.distinct(of, complaint)
+  return kind(of.what, function(value)
+    local ok, list, why, hint = of.read(value)
+    local seen = {}
+    for _, element in ipairs(ok and list or {}) do
+      if seen[element] then return false, nil, complaint:format(check.show(element)) end
+      seen[element] = true
+    end
+    return ok, list, why, hint
   end)
 end
 

@@ -175,7 +175,6 @@ end
 ---@return integer[]
 function graph.find(order, name)
   local found = {}
-  if type(name) ~= "string" then check.raise("a layer's name is a string, not " .. check.show(name)) end
   for i, node in ipairs(order) do
     local full = node.layer.name
     if full == name or full:sub(1, #name + 1) == name .. "/" then found[#found + 1] = i end
@@ -189,7 +188,6 @@ end
 ---@param glob string
 ---@return integer[]
 function graph.glob(order, glob)
-  if type(glob) ~= "string" then check.raise("a pattern of layers' names is a string, not " .. check.show(glob)) end
   if not glob:find("[*?%[]") then return graph.find(order, glob) end
   local found, pattern = {}, glob_pattern(glob)
   for i, node in ipairs(order) do

@@ -9,15 +9,11 @@ local most_pixels = 1 << 28 -- as many as a file may have
 local size_kind = check.whole(1, most_pixels)
 local sizes = check.either(size_kind, check.list(size_kind, 2, "a list of two (height, width)"))
 
-local tensor = check.instance("scion.tensor", "an image: a u8 tensor of height x width x 3")
-local image_kind = {
-  what = tensor.what,
-  read = function(value)
-    if not tensor.read(value) then return false end
-    local open, shape = pcall(value.shape, value)
-    return open and #shape == 3 and shape[3] == 3 and shape[1] > 0 and shape[2] > 0 and value:dtype() == "u8", value
-  end,
-}
+local image_kind = check.kind("an image: a u8 tensor of height x width x 3", function(value)
+  if not check.tensor.read(value) then return false end
+  local shape = value:shape()
+  return #shape == 3 and shape[3] == 3 and shape[1] > 0 and shape[2] > 0 and value:dtype() == "u8", value
+end)
 
 local extensions = { png = true, jpg = true, jpeg = true }
 

@@ -28,18 +28,11 @@ kinds.border = check.either(border, check.list(border, 4, "a list of four (top, 
 kinds.padding = check.either(check.one_of("valid", "same", "ceil"), kinds.border,
                              "'valid', 'same', 'ceil', a whole number from 0 up or a list of four (top, left, bottom, right)")
 
---- Activations, and how the gradient of each is computed: from its output alone, which lets the kernel before it apply the
---- activation; or else.
-kinds.activations = { relu = "output", relu6 = "output", sigmoid = "output", tanh = "output", linear = "output", softmax = "softmax",
-                      swish = "input", hard_swish = "input", hard_sigmoid = "input" }
+--- The activations that there are. All but the last have constructors of their own in nn.
+kinds.activations = { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid", "linear" }
 
 --- The name of one.
-kinds.activation = check.one_of("relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid", "linear")
-
---- What may be left away, with false.
----@param of scion.Kind
----@return scion.Kind
-function kinds.maybe(of) return check.either(of, check.only(false)) end
+kinds.activation = check.one_of(table.unpack(kinds.activations))
 
 --- A layer's name: slashes in it tell the blocks that it is in.
 kinds.name = {

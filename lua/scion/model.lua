@@ -39,16 +39,7 @@ local plans_kept = 4
 local counter = check.whole(0, 1 << 53)
 local model_name = check.kind("a string of UTF-8", function(value) return check.text.read(value) and utf8.len(value) ~= nil, value end)
 
---- Names of classes: no two alike.
-local distinct = { what = "a list of labels", read = function(value)
-  local ok, labels, complaint = check.list(check.text, nil, "a list of labels").read(value)
-  local seen = {}
-  for _, label in ipairs(ok and labels or {}) do
-    if seen[label] then return false, nil, ("has '%s' twice"):format(label) end
-    seen[label] = true
-  end
-  return ok, labels, complaint
-end }
+local class_names = check.distinct(check.list(check.text, nil, "a list of labels"), "has %s twice")
 
 --- The labels of a model: as many as its output distinguishes classes. A softmax has an output for each; a single sigmoid tells two apart.
 ---@param self scion.Model
@@ -56,8 +47,8 @@ end }
 local function labels_kind(self)
   local activation, outputs = self.output.layer.options.activation, self.output.shape[#self.output.shape]
   local classes = activation == "softmax" and outputs or activation == "sigmoid" and (outputs == 1 and 2 or outputs) or nil
-  return { what = distinct.what, read = function(value)
-    local ok, labels, complaint = distinct.read(value)
+  return { what = class_names.what, read = function(value)
+    local ok, labels, complaint = class_names.read(value)
     if ok and classes and #labels ~= classes then
       return false, nil, ("are %d, but the model has %d output%s (%s), which needs %d label%s"):format(#labels, outputs, outputs == 1 and "" or "s", activation, classes,
                                                                                                      classes == 1 and "" or "s")

@@ -75,7 +75,7 @@ end
 ---@field lr? number learning rate (0.01)
 ---@field momentum? number how much of the last change is kept (0)
 ---@field nesterov? boolean whether the gradient is taken where the momentum leads (false)
----@field weight_decay? number so much of the weight is added to its gradient (0)
+---@field weight_decay? number a weight loses so much of itself in a step, times the learning rate (0)
 
 --- Stochastic gradient descent: m = momentum * m - lr * g; w = w + m.
 ---@param given? scion.SgdOptions
@@ -92,7 +92,7 @@ end)
 ---@field rho? number how much of the mean of squared gradients is kept (0.9)
 ---@field momentum? number how much of the last change is kept (0)
 ---@field epsilon? number is added to the mean, inside the square root (1e-7)
----@field weight_decay? number so much of the weight is added to its gradient (0)
+---@field weight_decay? number a weight loses so much of itself in a step, times the learning rate (0)
 
 --- RMSprop: gradients are divided by the root of the mean of their squares (Tieleman and Hinton 2012).
 ---@param given? scion.RmspropOptions
@@ -118,8 +118,7 @@ end
 ---@field beta1? number how much of the mean of gradients is kept (0.9)
 ---@field beta2? number how much of the mean of squared gradients is kept (0.999)
 ---@field epsilon? number is added to the root of the latter (1e-7)
----@field weight_decay? number so much of the weight is added to its gradient (0); adamw: the weight loses so much of itself, times the
---- learning rate (0.004)
+---@field weight_decay? number a weight loses so much of itself in a step, times the learning rate (0; adamw: 0.004)
 
 --- Adam (Kingma and Ba 2014).
 ---@param given? scion.AdamOptions

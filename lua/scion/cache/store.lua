@@ -7,6 +7,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local folder = require "scion.folder"
 local lfs = require "lfs"
+local notice = require "scion.report.notice"
 local shapes = require "scion.shape"
 
 ---@class scion.Store
@@ -50,10 +51,10 @@ function store.folder()
   return budget > 0 and folder.path() or nil, budget
 end
 
-local told = false
+local told = false -- of whichever file: the others will have the same trouble
 
 local function tell(message)
-  if not told then io.stderr:write("scion: ", message, "; the cache does without the disk\n") end
+  if not told then notice.line(("scion: %s; the cache does without the disk"):format(message)) end
   told = true
 end
 

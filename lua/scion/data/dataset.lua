@@ -45,20 +45,16 @@ local size = check.kind(("a number of pixels from 1 to %d, or { height, width }"
   return check.list(side, 2, "a number of pixels or { height, width }").read(value)
 end)
 
+local names = check.distinct(check.list(check.text, nil, "a list of names"), "is a list of names, but %s is given twice")
+
 local kinds = {
   size = size, batch = several, shuffle = check.boolean, seed = check.whole(), augment = check.unless_false(augment.kind),
   workers = check.whole(1, most_workers), memory = check.number { from = 0, below = most_bytes },
   reducing_gap = check.unless_false(check.number { from = 1, to = 1e6 }),
   labels = check.kind("a list of names, such as another set's labels", function(value)
-    local ok, names, complaint = check.list(check.text, nil, "a list of names").read(value)
-    if not ok then return ok, nil, complaint end
-    local seen = {}
-    for _, name in ipairs(names) do
-      if seen[name] then return false, nil, ("is a list of names, but %s is given twice"):format(check.show(name)) end
-      seen[name] = true
-    end
-    if #names == 0 then return false, nil, "is a list of names, not an empty one" end
-    return true, names
+    local ok, list, complaint = names.read(value)
+    if ok and #list == 0 then return false, nil, "is a list of names, not an empty one" end
+    return ok, list, complaint
   end),
 }
 

@@ -6,6 +6,9 @@
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
+--- How the gradient of each is computed: from its output, unless it stands here. Only those can be applied by the kernel before.
+local computed = { softmax = "softmax", swish = "input", hard_swish = "input", hard_sigmoid = "input" }
+
 return layer.define {
   kind = "activation",
   positional = { "activation" },
@@ -13,7 +16,7 @@ return layer.define {
   fields = { "computed" }, -- how its gradient is
   bf16 = "computes",
 
-  check = function(self) self.computed = kinds.activations[self.options.activation] end,
+  check = function(self) self.computed = computed[self.options.activation] or "output" end,
 
   forward = function(self, e)
     if self.computed == "softmax" then

@@ -2,12 +2,13 @@
 --- The elementwise sum of two or more inputs of one shape: nn.add()({ a, b }).
 ---@class scion.nn.add: scion.LayerOptions
 ---@field activation? string or false: an activation that follows, as for nn.activation; none unless given
+local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "add",
-  schema = { activation = { kinds.maybe(kinds.activation), false } },
+  schema = { activation = { check.unless_false(kinds.activation), false } },
   fuses_activation = true,
   bf16 = "computes",
 

@@ -14,7 +14,7 @@ local layer = require "scion.layer"
 return layer.define {
   kind = "avg_pool",
   positional = { "kernel" },
-  schema = { kernel = { kinds.pair, required = true }, stride = { kinds.maybe(kinds.pair), false }, padding = { kinds.padding, "valid" },
+  schema = { kernel = { kinds.pair, required = true }, stride = { check.unless_false(kinds.pair), false }, padding = { kinds.padding, "valid" },
              include_padding = { check.boolean, false } },
   bf16 = "computes",
 

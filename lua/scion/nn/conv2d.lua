@@ -28,7 +28,7 @@ return layer.define {
   positional = { "filters", "kernel" },
   schema = { filters = { kinds.size, required = true }, kernel = { kinds.pair, required = true }, stride = { kinds.pair, 1 },
              dilation = { kinds.pair, 1 }, padding = { kinds.padding, "valid" }, bias = { check.boolean, true },
-             activation = { kinds.maybe(kinds.activation), false } },
+             activation = { check.unless_false(kinds.activation), false } },
   fuses_activation = true,
   fuses_padding = true,
   fuses_addend = true, -- its second input, then

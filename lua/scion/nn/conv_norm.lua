@@ -6,6 +6,7 @@
 ---@field stride? integer|integer[] (1)
 ---@field padding? "valid"|"same"|"ceil"|integer|integer[] as for nn.conv2d ("same")
 ---@field activation? string or false: none ("relu")
+local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local nn = require "scion.nn"
@@ -14,7 +15,7 @@ return layer.define_block {
   kind = "conv_norm",
   positional = { "filters", "kernel" },
   schema = { filters = { kinds.size, required = true }, kernel = { kinds.pair, required = true }, stride = { kinds.pair, 1 },
-             padding = { kinds.padding, "same" }, activation = { kinds.maybe(kinds.activation), "relu" } },
+             padding = { kinds.padding, "same" }, activation = { check.unless_false(kinds.activation), "relu" } },
 
   build = function(x, o, named)
     x = nn.conv2d(o.filters, o.kernel, { stride = o.stride, padding = o.padding, bias = false, name = named "conv" })(x)

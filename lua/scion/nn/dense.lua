@@ -7,11 +7,12 @@
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
+local shapes = require "scion.shape"
 
 return layer.define {
   kind = "dense",
   positional = { "units", "activation" },
-  schema = { units = { kinds.size, required = true }, activation = { kinds.maybe(kinds.activation), false }, bias = { check.boolean, true } },
+  schema = { units = { kinds.size, required = true }, activation = { check.unless_false(kinds.activation), false }, bias = { check.boolean, true } },
   fuses_activation = true,
   folds_norm = true,
 
@@ -29,11 +30,7 @@ return layer.define {
     return list
   end,
 
-  macs = function(_, x, y)
-    local product = y[#y]
-    for _, size in ipairs(x) do product = product * size end
-    return product
-  end,
+  macs = function(_, x, y) return shapes.elements(x) * y[#y] end,
 
   forward = function(self, e)
     e:emit { "dense_forward", x = e.x[1], kernel = e:scaled(self, self:weight "kernel"), bias = e.fold and e.fold.shift or self:weight "bias", y = e.y,

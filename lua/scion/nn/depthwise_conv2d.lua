@@ -18,7 +18,7 @@ return layer.define {
   kind = "depthwise_conv2d",
   positional = { "kernel" },
   schema = { kernel = { kinds.pair, required = true }, stride = { kinds.pair, 1 }, dilation = { kinds.pair, 1 }, padding = { kinds.padding, "valid" },
-             multiplier = { kinds.size, 1 }, bias = { check.boolean, true }, activation = { kinds.maybe(kinds.activation), false } },
+             multiplier = { kinds.size, 1 }, bias = { check.boolean, true }, activation = { check.unless_false(kinds.activation), false } },
   fuses_activation = true,
   fuses_padding = true,
   folds_norm = true,

@@ -16,7 +16,7 @@ local modules = require "scion.modules"
 
 local nn = {}
 
-for _, name in ipairs { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid" } do
+for _, name in ipairs(table.move(kinds.activations, 1, #kinds.activations - 1, 1, {})) do
   nn[name] = function(...)
     return require "scion.nn.activation"(name, layer.arguments("nn." .. name, {}, { name = { kinds.name }, origin = { kinds.origin } }, ...))
   end

@@ -6,13 +6,14 @@
 ---@field padding? "valid"|"same"|"ceil"|integer|integer[] how the window goes over the edge: not at all, "valid"; "same" pads as Keras
 --- does, so that stride 1 keeps the size, and the odd pixel comes after; "ceil" as PyTorch's ceil_mode does; or so many zeros on all
 --- sides, or { top, left, bottom, right }
+local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "max_pool",
   positional = { "kernel" },
-  schema = { kernel = { kinds.pair, required = true }, stride = { kinds.maybe(kinds.pair), false }, padding = { kinds.padding, "valid" } },
+  schema = { kernel = { kinds.pair, required = true }, stride = { check.unless_false(kinds.pair), false }, padding = { kinds.padding, "valid" } },
   bf16 = "computes",
 
   output_shape = function(self, ...)

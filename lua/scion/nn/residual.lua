@@ -20,7 +20,7 @@ end
 return layer.define_block {
   kind = "residual",
   positional = { "layers" },
-  schema = { layers = { layer.chain, required = true }, activation = { kinds.maybe(kinds.activation), "relu" } },
+  schema = { layers = { layer.chain, required = true }, activation = { check.unless_false(kinds.activation), "relu" } },
 
   build = function(x, o, named)
     local y = layer.apply("nn.residual", x, o.layers)

@@ -10,7 +10,7 @@ local layer = require "scion.layer"
 return layer.define {
   kind = "scaled_add",
   positional = { "scale" },
-  schema = { scale = { check.number(), required = true }, activation = { kinds.maybe(kinds.activation), false } },
+  schema = { scale = { check.number(), required = true }, activation = { check.unless_false(kinds.activation), false } },
   fuses_activation = true,
 
   output_shape = function(self, ...)

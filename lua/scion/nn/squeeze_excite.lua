@@ -4,6 +4,7 @@
 ---@field ratio? integer how many times fewer channels the first of them gives (4)
 ---@field activation? string of the first, or false: none ("relu")
 ---@field gate? string the activation of the second ("sigmoid")
+local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local nn = require "scion.nn"
@@ -11,7 +12,7 @@ local nn = require "scion.nn"
 return layer.define_block {
   kind = "squeeze_excite",
   positional = { "ratio" },
-  schema = { ratio = { kinds.size, 4 }, activation = { kinds.maybe(kinds.activation), "relu" }, gate = { kinds.activation, "sigmoid" } },
+  schema = { ratio = { kinds.size, 4 }, activation = { check.unless_false(kinds.activation), "relu" }, gate = { kinds.activation, "sigmoid" } },
 
   build = function(x, o, named)
     local s = nn.global_avg_pool { keep_dims = true, name = named "squeeze" }(x)

@@ -1,6 +1,7 @@
 --- What calls give back, in words: each kind of table gets a metatable here, so that it prints as what it is.
 local check = require "scion.check"
 local class = require "scion.class"
+local shape = require "scion.shape"
 local text = require "scion.report.text"
 
 local results = {}
@@ -36,6 +37,13 @@ end
 
 local function lines(list) return table.concat(list, "\n") end
 
+--- The elements, a line each or several.
+local function lines_of(list)
+  local shown = {}
+  for i, entry in ipairs(list) do shown[i] = tostring(entry) end
+  return lines(shown)
+end
+
 local function number(format, value)
   if value ~= value then return (format:gsub("%%[%d.]*f", "NaN")) end
   return value and format:format(value) or ""
@@ -47,19 +55,19 @@ local function sentence(parts, indent) return lines(text.wrap(table.concat(parts
 -- ---- layers ---------------------------------------------------------------------------------------------------------
 
 local function layer_text(self)
-  local parts = { ("%d: %s"):format(self.index, self.name), self.kind, text.shape(self.shape), text.grouped(self.parameters) .. " parameters" }
+  local parts = { ("%d: %s"):format(self.index, self.name), self.kind, shape.text(self.shape), text.grouped(self.parameters) .. " parameters" }
   if self.frozen then parts[#parts + 1] = "frozen" end
   local names, rows = {}, {}
   for name in pairs(self.weights) do names[#names + 1] = name end
   table.sort(names)
-  for i, name in ipairs(names) do rows[i] = { name, text.shape(self.weights[name]:shape()) } end
+  for i, name in ipairs(names) do rows[i] = { name, shape.text(self.weights[name]:shape()) } end
   return lines { sentence(parts), table.unpack(text.table({ {}, {} }, rows, "  ")) }
 end
 
 local function table_of_layers(self)
   local rows = {}
   for i, layer in ipairs(self) do
-    rows[i] = { tostring(layer.index), layer.name, layer.kind, text.shape(layer.shape), text.grouped(layer.parameters), layer.frozen and "frozen" or "" }
+    rows[i] = { tostring(layer.index), layer.name, layer.kind, shape.text(layer.shape), text.grouped(layer.parameters), layer.frozen and "frozen" or "" }
   end
   return lines(text.table({ { right = true }, { least = 12 }, { least = 8 }, {}, { right = true }, {} }, rows, "  "))
 end
@@ -94,7 +102,7 @@ local function weights_by_name(weights)
     __pairs = function() return next, weights, nil end,
     __tostring = function()
       local names = {}
-      for name, tensor in pairs(weights) do names[#names + 1] = name .. " " .. text.shape(tensor:shape()) end
+      for name, tensor in pairs(weights) do names[#names + 1] = name .. " " .. shape.text(tensor:shape()) end
       table.sort(names)
       return #names > 0 and sentence(names) or "no weights"
     end,
@@ -128,7 +136,6 @@ results.layers = layers
 ---@field lr number the learning rate at the end
 ---@field seconds number without the validation
 ---@field images_per_second number
----@field private stopped boolean? whether a callback ended it, while it runs
 
 --- What a step's callback is given.
 ---@class scion.Step
@@ -252,7 +259,7 @@ local function sizes_text(list)
     sizes[#sizes + 1] = #list
     list = list[1]
   end
-  return ("%s number%s"):format(text.shape(sizes), #sizes == 1 and sizes[1] == 1 and "" or "s")
+  return ("%s number%s"):format(shape.text(sizes), #sizes == 1 and sizes[1] == 1 and "" or "s")
 end
 
 local function said(entry)
@@ -286,17 +293,15 @@ function results.predictions(entries)
   return predictions(entries)
 end
 
+local failure = kind("scion.Failure", function(self) return sentence { ("image %d: %s"):format(self.index, self.message) } end)
+local failures = kind("scion.Failures", lines_of)
+
 --- Images that could not be read, as data:batches tells them.
 ---@param list table
 ---@return table
 function results.failures(list)
-  local failure = kind("scion.Failure", function(self) return sentence { ("image %d: %s"):format(self.index, self.message) } end)
   for _, entry in ipairs(list) do failure(entry) end
-  return kind("scion.Failures", function(self)
-    local shown = {}
-    for i, entry in ipairs(self) do shown[i] = tostring(entry) end
-    return lines(shown)
-  end)(list)
+  return failures(list)
 end
 
 -- ---- architectures --------------------------------------------------------------------------------------------------
@@ -311,11 +316,7 @@ local variant = kind("scion.Variant", function(self)
   return sentence { self.name .. ": inputs from " .. self.smallest .. " up",
                     "preprocessing " .. (type(self.preprocess) == "string" and self.preprocess or "within the network"), #self.weights .. " files of weights" }
 end)
-local variants = kind("scion.Variants", function(self)
-  local shown = {}
-  for i, entry in ipairs(self) do shown[i] = tostring(entry) end
-  return lines(shown)
-end)
+local variants = kind("scion.Variants", lines_of)
 
 --- The variants of an architecture, each with its files.
 ---@param list scion.Variant[]

@@ -1,4 +1,5 @@
 --- A model in words: `compact`, a line a block, as printing a model gives; `text`, a line a layer.
+local shape = require "scion.shape"
 local text = require "scion.report.text"
 
 local summary = {}
@@ -47,7 +48,7 @@ function summary.compact(model)
   local rows, cells = model:layers(), {}
   for i, block in ipairs(blocks(rows)) do
     local what = block.layers == 1 and block.kind or block.layers .. " layers"
-    cells[i] = { block.name, what, text.shape(block.shape), text.grouped(block.parameters), state(block.frozen, block.layers) }
+    cells[i] = { block.name, what, shape.text(block.shape), text.grouped(block.parameters), state(block.frozen, block.layers) }
   end
   local columns = { { least = 12 }, { least = 10 }, {}, { right = true }, {} }
   return header(model, rows) .. "\n" .. table.concat(text.table(columns, cells, "  "), "\n")

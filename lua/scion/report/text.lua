@@ -29,11 +29,6 @@ function text.macs(macs)
   return ("%.3f MMAC"):format(macs / 1e6)
 end
 
---- {224, 224, 3} as "224x224x3".
----@param shape integer[]
----@return string
-function text.shape(shape) return table.concat(shape, "x") end
-
 -- ---- what fits ------------------------------------------------------------------------------------------------------
 
 local narrowest, usual = 60, 80

@@ -56,10 +56,10 @@ end
 ---@param data scion.Dataset
 ---@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil, precision: string? } loss: that of fit;
 ---cache: as for fit
----@param where string? the function that calls, for messages
+---@param where string? "fit: validate", where fit asks
 ---@return scion.Evaluation
 return function(model, data, given, where)
-  local told = where == nil -- else fit itself asks, and looks for an interrupt
+  local alone = where == nil -- else fit asks, which has said what is to be said of the cache, and looks for an interrupt itself
   where = where or "evaluate"
   inputs.dataset(where, data)
   local o = check.options(where, given, schema)
@@ -67,9 +67,9 @@ return function(model, data, given, where)
   inputs.fits(where, model, data)
   targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set") -- before the network is blamed for their number
   targets.check(where, model, data, loss)
-  if where == "evaluate" then pass.tell(where, model, data, o.cache, { augment = false }) end
+  if alone then pass.tell(where, model, data, o.cache, { augment = false }) end
   local sums = add_up(where, model, data, o, loss)
-  if told and core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
+  if alone and core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
   return results.evaluation { loss = sums:loss(), accuracy = sums:accuracy(), examples = sums.examples, confusion = sums.counts,
                               not_finite = sums:not_finite(), classes = sums.counts and per_class(sums.counts, sums.support, data.labels or model.labels) or nil }

@@ -1,5 +1,6 @@
---- model:fit: epochs of steps. A step is whole or absent: the loss and the gradients are checked before the first weight changes,
---- and an interrupt is only looked at in between.
+--- model:fit: epochs of steps. The loss and the gradients are checked before the first weight changes, and an interrupt is only looked
+--- at in between, so that a step is whole or absent; but for weights that an optimizer's update would make infinite, which stay as they
+--- were while the others change.
 local check = require "scion.check"
 local core = require "scion.core"
 local graph = require "scion.graph"
@@ -289,7 +290,7 @@ return function(model, data, given)
   tell_new_state(job)
   local bar = progress.new(job.verbose, model.epoch + job.epochs)
   local caught <close> = catch_interrupts() -- luacheck: ignore 211
-  local ok, message = xpcall(train, function(e) return e end, job, told, bar)
+  local ok, message = pcall(train, job, told, bar)
   if not ok then
     bar:broken()
     error(message, 0)

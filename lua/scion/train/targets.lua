@@ -3,6 +3,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local losses = require "scion.ir.losses"
+local shapes = require "scion.shape"
 
 local targets = {}
 
@@ -35,18 +36,12 @@ function targets.activation(model)
   return left_out, true
 end
 
-local function elements(shape)
-  local n = 1
-  for _, size in ipairs(shape) do n = n * size end
-  return n
-end
-
 --- The head that a data set asks for.
 local function head_for(data)
   if data.labels then return ("nn.dense(%d, 'softmax')"):format(#data.labels) end
   if not data.targets then return "nn.dense(…)" end
   local shape = data.targets:shape()
-  return ("nn.dense(%d)"):format(elements(shape) // math.max(shape[1], 1))
+  return ("nn.dense(%d)"):format(shapes.elements(shape) // math.max(shape[1], 1))
 end
 
 local function classes_text(labels)
@@ -89,15 +84,15 @@ end
 --- Images that have numbers to predict.
 local function check_numbers(raise, model, data, loss)
   local shape, name = data.targets:shape(), model.output.layer.name
-  local n = elements(shape) // math.max(shape[1], 1)
+  local n = shapes.elements(shape) // math.max(shape[1], 1)
   if loss ~= "mse" then
     local remedy = n > 1 and ("one-hot rows become class numbers by rows:argmax(2); several labels an image are trained with loss = 'mse'")
       or "class numbers are a list or i32: numbers:to 'i32'"
     raise("the loss '%s' takes a class of each image, but the data set gives %d number%s of each; %s", loss, n, n == 1 and "" or "s", remedy)
   end
-  if n ~= elements(model.output.shape) then
-    raise("%s gives %s number%s an image, but the data set has %d to predict: the network should end in %s", name, table.concat(model.output.shape, "x"),
-          elements(model.output.shape) == 1 and "" or "s", n, head_for(data))
+  if n ~= shapes.elements(model.output.shape) then
+    raise("%s gives %s number%s an image, but the data set has %d to predict: the network should end in %s", name, shapes.text(model.output.shape),
+          shapes.elements(model.output.shape) == 1 and "" or "s", n, head_for(data))
   end
 end
 
@@ -116,7 +111,7 @@ function targets.check(where, model, data, loss)
   end
   if not numbers and data.labels and #model.output.shape ~= 1 then
     raise("the network ends in %s, which gives %s numbers an image, but one row is needed: model:graft{ nn.global_avg_pool(), %s } puts a head onto it",
-          model.output.layer.name, table.concat(model.output.shape, "x"), head_for(data))
+          model.output.layer.name, shapes.text(model.output.shape), head_for(data))
   end
   if numbers then return check_numbers(raise, model, data, loss) end
   if not data.labels then return end
@@ -152,9 +147,9 @@ end
 function targets.tensor(where, labels, loss, outputs, n)
   if not check.tensor.read(labels) then check.raise(where .. ": the data set gave a batch without labels, so there is no loss to compute") end
   local dtype, given = loss == "mse" and "f32" or "i32", labels:shape()
-  if labels:dtype() ~= dtype or given[1] ~= n or elements(given) ~= (loss == "mse" and n * elements(outputs) or n) then
+  if labels:dtype() ~= dtype or given[1] ~= n or shapes.elements(given) ~= (loss == "mse" and n * shapes.elements(outputs) or n) then
     check.raise(("%s: the data set gave labels that are %s for %d images; the loss '%s' takes %s of each"):format(where, check.show(labels), n, loss,
-      loss == "mse" and ("%d f32 numbers"):format(elements(outputs)) or "the i32 class number, from 0,"))
+      loss == "mse" and ("%d f32 numbers"):format(shapes.elements(outputs)) or "the i32 class number, from 0,"))
   end
   if loss == "categorical" then return labels end
   local target = core.new({ n, table.unpack(outputs) }, "f32")

@@ -124,7 +124,7 @@ end
 
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
-  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "classes", "counts" }, meta = { __tostring = as_text },
+  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused" }, fields = { "classes", "counts" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.

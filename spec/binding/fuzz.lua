@@ -367,9 +367,18 @@ local function betray(arguments)
   end })
 end
 
+-- A shape that memory has room for, but that takes seconds to fill: slow for a good reason.
+local function fills_memory(shape)
+  if type(shape) ~= "table" or getmetatable(shape) then return false end
+  local elements = 1.0
+  for i = 1, 8 do elements = elements * (math.type(rawget(shape, i)) and shape[i] or 1) end
+  return elements > 1e7 and elements < 1e12
+end
+
 local counted, raised, slow = 0, 0, {}
 local messages = {}
 local function call(name, f, arguments)
+  if fills_memory(arguments[1]) then return end
   counted = counted + 1
   local shown = {}
   for i = 1, arguments.n do shown[i] = show(arguments[i], 1) end

@@ -3,8 +3,8 @@ local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
 local metrics = require "scion.train.metrics"
-local pass = require "scion.cache.pass"
 local precision = require "scion.precision"
+local reader = require "scion.cache.reader"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
@@ -31,14 +31,14 @@ local function per_class(counts, supports, labels)
   return list
 end
 
-local schema = { batch = { inputs.batch }, loss = { targets.kind }, cache = { pass.kind, {} }, precision = { precision.kind } }
+local schema = { batch = { inputs.batch }, loss = { targets.kind }, cache = { reader.kind, {} }, precision = { precision.kind } }
 
 --- Adds all batches up.
 local function add_up(where, model, data, o, loss)
   local outputs = model.output.shape
   local sums = metrics.new(loss ~= "mse" and math.max(outputs[#outputs], 2) or nil)
   local as_they_are = { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision }
-  for images, labels, _, failures, from in pass.batches(model, data, 0, o.cache, as_they_are) do
+  for images, labels, _, failures, from in reader.batches(model, data, 0, o.cache, as_they_are) do
     sums:leave_out(failures)
     local n = images and images:shape()[1]
     if n then
@@ -67,7 +67,7 @@ return function(model, data, given, where)
   inputs.fits(where, model, data)
   targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set") -- before the network is blamed for their number
   targets.check(where, model, data, loss)
-  if alone then pass.tell(where, model, data, o.cache, { augment = false }) end
+  if alone then reader.tell(where, model, data, o.cache, { augment = false }) end
   local sums = add_up(where, model, data, o, loss)
   if alone and core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end

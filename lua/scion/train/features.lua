@@ -3,13 +3,13 @@ local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
 local notice = require "scion.report.notice"
-local pass = require "scion.cache.pass"
 local precision = require "scion.precision"
 local predict = require "scion.train.predict"
+local reader = require "scion.cache.reader"
 
 local pools = { avg = "global_average_pool_forward", max = "global_max_pool_forward" }
 
-local schema = { pool = { check.one_of("avg", "max") }, batch = { inputs.batch }, cache = { pass.kind, {} }, precision = { precision.kind } }
+local schema = { pool = { check.one_of("avg", "max") }, batch = { inputs.batch }, cache = { reader.kind, {} }, precision = { precision.kind } }
 
 local function submodel(model, name)
   model.parts = model.parts or {}
@@ -71,7 +71,7 @@ return function(model, data, name, given)
   inputs.fits("features", model, set)
   local part = submodel(model, name)
   part.precision = o.precision or model.precision
-  pass.tell("features", part, set, o.cache, { augment = false, whole = true })
+  reader.tell("features", part, set, o.cache, { augment = false, whole = true })
   local features = core.new({ #set, table.unpack(shape_of(part, name, o.pool)) }, "f32")
   local failures = predict.run("features", part, set, { batch = o.batch, cache = o.cache }, function(output, indices) put(features, output, indices, o.pool) end)
   if type(data) == "string" and failures[1] then check.raise("features: " .. failures[1].message) end

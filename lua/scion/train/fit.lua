@@ -8,9 +8,9 @@ local inputs = require "scion.train.inputs"
 local metrics = require "scion.train.metrics"
 local notice = require "scion.report.notice"
 local optim = require "scion.optim"
-local pass = require "scion.cache.pass"
 local precision = require "scion.precision"
 local progress = require "scion.report.progress"
+local reader = require "scion.cache.reader"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
@@ -51,7 +51,7 @@ end)
 
 local schema = {
   epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, callbacks = { callbacks, {} },
-  class_weights = { class_weights }, verbose = { check.boolean, true }, cache = { pass.kind, {} }, precision = { precision.kind },
+  class_weights = { class_weights }, verbose = { check.boolean, true }, cache = { reader.kind, {} }, precision = { precision.kind },
 }
 
 ---@class scion.Callbacks
@@ -134,7 +134,7 @@ local function prepare(model, data, given)
   if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
   local weights = weights_of_classes(o.class_weights, data.labels)
   check_freeze(model)
-  pass.tell("fit", model, data, o.cache, {})
+  reader.tell("fit", model, data, o.cache, {})
   return { model = model, data = data, loss = loss, given_loss = o.loss, epochs = o.epochs, optimizer = o.optimizer or optim.rmsprop(), validate = o.validate,
            cache = o.cache, precision = precision.in_use(o.precision or model.precision), verbose = o.verbose,
            callbacks = o.callbacks, class_weights = weights,
@@ -198,7 +198,7 @@ local function train_epoch(job, bar)
   local model, sums, start = job.model, metrics.new(job.classes), core.clock()
   local stopped = false
   job.step = 0
-  for images, labels, _, failures, from in pass.batches(model, job.data, model.epoch, job.cache, { where = "fit", precision = job.precision }) do
+  for images, labels, _, failures, from in reader.batches(model, job.data, model.epoch, job.cache, { where = "fit", precision = job.precision }) do
     sums:leave_out(failures)
     if images then
       job.step = job.step + 1

@@ -2,8 +2,8 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
-local pass = require "scion.cache.pass"
 local paths = require "scion.data.paths"
+local reader = require "scion.cache.reader"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
@@ -20,7 +20,7 @@ local predict = {}
 function predict.run(where, model, data, given, emit)
   local failures, seen = {}, {}
   local as_they_are = { where = where, shuffle = false, augment = false, batch = given.batch, whole = true }
-  for images, _, indices, broken, from in pass.batches(model, data, 0, given.cache or false, as_they_are) do
+  for images, _, indices, broken, from in reader.batches(model, data, 0, given.cache or false, as_they_are) do
     for _, failure in ipairs(broken or {}) do
       failure.message = paths.explain(failure.file, failure.message)
       failures[failure.index] = failure

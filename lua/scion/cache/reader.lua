@@ -1,5 +1,5 @@
---- A pass over a data set for which the frozen part of the network runs once an image, and never again: instead of images, batches
---- hold what that part gives for them. Images that are not kept yet are loaded and computed on the way, in the order of the pass.
+--- Reads a data set through the cache: the frozen part of the network runs once an image, and never again. Instead of images, batches
+--- hold what that part gives for them. Images that are not kept yet are loaded and computed on the way, in the data set's order.
 local check = require "scion.check"
 local core = require "scion.core"
 local cost = require "scion.ir.cost"
@@ -13,7 +13,7 @@ local precision = require "scion.precision"
 local shape = require "scion.shape"
 local store = require "scion.cache.store"
 
-local pass = {}
+local reader = {}
 
 ---@class scion.CacheOptions
 ---@field variants integer? how many draws of the augmentation are kept for each image; epoch e uses draw e mod variants
@@ -23,7 +23,7 @@ local several = check.whole(1, (1 << 31) - 1)
 local about = check.table_of { variants = { several }, upto = { check.text } }
 
 --- The option `cache`: read as a table, or false for none.
-pass.kind = check.kind("true, false, a number of variants or a table of options", function(value)
+reader.kind = check.kind("true, false, a number of variants or a table of options", function(value)
   if type(value) == "boolean" then return true, value and {} end
   if several.read(value) then return true, { variants = math.tointeger(value) } end
   return about.read(value)
@@ -44,7 +44,7 @@ end
 ---@param given { augment: boolean?, whole: boolean? }
 ---@return { node: scion.Node, macs: integer }? cut
 ---@return string? reason
-function pass.lay(model, data, o, given)
+function reader.lay(model, data, o, given)
   if not o then return nil, "it is switched off" end
   if data and not dataset.is(data) then return nil, "the data set is not Scion's" end
   if data and data.augment and given.augment ~= false and not o.variants then return nil, "the images are augmented" end
@@ -67,25 +67,25 @@ end
 ---@param data scion.Dataset
 ---@param o scion.CacheOptions|false
 ---@param given { augment: boolean?, whole: boolean? }
-function pass.tell(where, model, data, o, given)
+function reader.tell(where, model, data, o, given)
   if not o or not (o.upto or o.variants) then return end
   local option = o.upto and ("upto = %s"):format(check.show(o.upto)) or ("variants = %d"):format(o.variants)
-  local found, reason = pass.lay(model, data, o, given)
+  local found, reason = reader.lay(model, data, o, given)
   if not found then
     return notice.once(("scion: %s: cache: %s does nothing, since nothing is kept: %s"):format(where, option, reason))
   end
   if o.variants and given.augment ~= false and not data.augment then
     notice.once(("scion: %s: cache: variants = %d does nothing, and one value of each image is kept: the data set is not augmented"):format(where, o.variants))
   end
-  local further = o.upto and pass.lay(model, data, { variants = o.variants }, given)
+  local further = o.upto and reader.lay(model, data, { variants = o.variants }, given)
   if further and further.node == found.node and not frozen_at(model, o.upto) then
     notice.once(("scion: %s: cache: %s is above what is frozen, so that values are kept at %s"):format(where, option, found.node.layer.name))
   end
 end
 
--- ---- one pass -------------------------------------------------------------------------------------------------------
+-- ---- one reading ----------------------------------------------------------------------------------------------------
 
-local state = {} -- of a pass: what is laid where, which images are on their way
+local state = {} -- of one reading: what is laid where, which images are on their way
 state.__index = state
 
 local function close(self)
@@ -117,7 +117,7 @@ local function signature(self)
   return self.model:freeze_state() .. graph.version(self.tensors)
 end
 
---- Lays the cache at a cut, or none, for the rest of the pass.
+--- Lays the cache at a cut, or none, for the rest of the reading.
 local function lay(self, found)
   close(self)
   self.rows, self.failed, self.awaited = {}, {}, {}
@@ -206,7 +206,7 @@ local function next_images(self)
   return images and inputs.batch_fits(self.given.where, self.model, images) > 0 and images, labels, indices, failures
 end
 
---- The pass where nothing is kept.
+--- A reading where nothing is kept.
 local function plain(model, data, epoch, given)
   local shuffle = given.shuffle
   local stream, on, control, loader
@@ -233,8 +233,8 @@ end
 ---@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string? } where: who is
 ---asking, for messages
 ---@return fun(): scion.Tensor|false|nil, scion.Tensor?, scion.Tensor?, table?, scion.Node?
-function pass.batches(model, data, epoch, o, given)
-  local found = pass.lay(model, data, o, given)
+function reader.batches(model, data, epoch, o, given)
+  local found = reader.lay(model, data, o, given)
   if not found then return plain(model, data, epoch, given) end
   local self = setmetatable({ model = model, data = data, epoch = epoch, options = o, given = given,
                               batch = math.max(math.min(given.batch or data.batch, #data), 1), at = 0,
@@ -249,7 +249,7 @@ function pass.batches(model, data, epoch, o, given)
     if not self.signature then
       lay(self, found)
     elseif signature(self) ~= self.signature then
-      lay(self, pass.lay(model, data, o, given))
+      lay(self, reader.lay(model, data, o, given))
     end
     local images, labels, indices, failures = (self.node and next_values or next_images)(self)
     return images, labels, indices, failures, self.node
@@ -257,4 +257,4 @@ function pass.batches(model, data, epoch, o, given)
   return step, nil, nil, self
 end
 
-return pass
+return reader

@@ -1,18 +1,19 @@
-/* scion.h: the whole C interface of Scion's core, a manual in a header.
+/* The C interface of Scion's core, and its reference manual.
  *
  * Conventions
- *   Status    Functions that can fail return SCION_OK or another scion_status and leave one clear sentence in
- *             scion_error_message() of the calling thread. The core never exits, aborts or prints.
- *   Layout    Images are NHWC: batch, rows, columns, channels. The last dimension is contiguous; all leading
- *             dimensions together form rows which lie `row_stride` elements apart, so that a slice of channels of a
- *             larger image is a tensor like any other (see scion_tensor).
+ *   Status    Functions that can fail return SCION_OK or another scion_status. On failure they leave a sentence for the
+ *             user in scion_error_message() of the calling thread. The core never exits, aborts or prints.
+ *   Layout    Images are NHWC: batch, rows, columns, channels. The last dimension is contiguous. All leading dimensions
+ *             together form rows that lie `row_stride` elements apart, so a range of the channels of a larger image is a
+ *             tensor, too (see scion_tensor).
  *   Letters   N images, H x W pixels, C channels; kh x kw kernel; Ci input and Co output channels; OH x OW output pixels;
- *             R rows (the product of all leading dimensions).
- *   Gradients `dx` is the derivative of the loss by `x`. Every function that writes a gradient by an activation takes
- *             `accumulate`: 0 overwrites, 1 adds (a value that feeds several layers sums their gradients).
- *   Threads   A kernel splits its work into chunks that depend on the shapes alone and never on the number of threads,
- *             so that results are bit-identical for any number of them. Kernels are called from one thread at a time
- *             per output; several Lua states may call at once.
+ *             sh and sw stride, dh and dw dilation, top and left padding; R rows (the product of all leading dimensions).
+ *   Gradients `dx` is the derivative of the loss with respect to `x`. In formulas "(+)=" means: where the function takes
+ *             `accumulate`, 0 overwrites and 1 adds, since a value that feeds several layers sums their gradients.
+ *   Dtypes    Tensors are f32 unless stated otherwise. Shapes and dtypes are checked; what does not fit is SCION_MISUSE.
+ *   Threads   A kernel splits its work into chunks that depend on the shapes alone and not on the number of threads, so
+ *             results are bit-identical for any number of them. Functions may be called from several threads at once, as
+ *             long as no two of them write the same tensor, and none reads what another one writes.
  *   Indices   Count from 0 here, from 1 in Lua.
  */
 #ifndef SCION_H
@@ -30,25 +31,25 @@ typedef enum {
   SCION_OK = 0,
   SCION_MISUSE,    /* an argument is wrong: shapes that do not fit, an unknown option */
   SCION_NO_MEMORY, /* an allocation failed */
-  SCION_WORLD,     /* the world is at fault: a missing file, a broken image, a full disk */
-  SCION_SYSTEM     /* the machine is at its limits, whatever the file is like: too many open files, a failing disk */
+  SCION_WORLD,     /* a file, the disk or the data is at fault, not the call: a missing file, a broken image, weights that overflow */
+  SCION_SYSTEM     /* a limit of the machine, not the fault of the file: too many open files, a failing disk */
 } scion_status;
 
-/* The sentence that belongs to the last failure in this thread. Valid until the next failure. */
+/* The message of the last failure in this thread, valid until its next failure. Call it only after a failure. */
 const char *scion_error_message(void);
 
-/* Records a formatted sentence and returns `status`, so that a failure is one line: return scion_fail(...). */
+/* Sets this thread's message (cut at 1023 bytes) and returns `status`, so that a caller can write: return scion_fail(...). */
 scion_status scion_fail(scion_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes "amx, avx2 or portable" into text, as much as fits, for messages; returns text. count: from 1. */
+/* Joins words into a list for messages, such as "amx, avx2 or portable", cut at `size` bytes. Returns text. count is at least 1. */
 char *scion_list_words(char *text, size_t size, const char *const *words, int count);
 
-/* *product = a * b, or false when that overflows a size_t. */
+/* *product = a * b; false if that overflows a size_t. */
 static inline bool scion_multiply_sizes(size_t a, size_t b, size_t *product) {
   return !__builtin_mul_overflow(a, b, product);
 }
 
-/* a / b, rounded up: how many pieces of b hold a. */
+/* a / b rounded up, for a >= 0 and b > 0. */
 static inline int64_t scion_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* ---------------------------------------------------------------- tensors (tensor/tensor.c) */
@@ -58,21 +59,21 @@ typedef enum { SCION_F32, SCION_BF16, SCION_U8, SCION_I32, SCION_DTYPES } scion_
 #define SCION_MAX_DIMS 6
 #define SCION_ALIGNMENT 64
 
-/* Reference-counted bytes, 64-byte aligned. `version` is raised by whoever changes the contents, and tells caches of
- * packed weights that they are stale. */
+/* Reference-counted bytes, 64-byte aligned. Whoever changes the contents increments `version`, so that caches of packed weights
+ * notice that they are stale. */
 typedef struct scion_storage {
   unsigned char *data;
-  void *memory; /* that data lies in */
+  void *memory; /* the allocation to free; data is an aligned address in it */
   size_t bytes;
   _Atomic int references;
   uint64_t version;
 } scion_storage;
 
-/* A view of a storage. Element (i, j, .., c) lies at data + (row * row_stride + c) elements, where row is the index of
- * (i, j, ..) among the leading dimensions. A tensor of one dimension is one row; one of no dimensions has one element.
- * row_stride >= the last dimension. The struct is plain data: copying it borrows the storage. */
+/* A view of a storage. Element (i, j, .., c) lies row * row_stride + c elements after data, where row is the row-major index of
+ * (i, j, ..) among the leading dimensions. A tensor with one dimension is one row; one without dimensions is a single element.
+ * row_stride is at least the last dimension. A plain copy of the struct does not retain the storage. */
 typedef struct scion_tensor {
-  scion_storage *storage; /* NULL for a view of memory that somebody else keeps alive */
+  scion_storage *storage; /* NULL if data points to memory that the caller keeps alive */
   void *data;
   scion_dtype dtype;
   int dims;
@@ -80,68 +81,72 @@ typedef struct scion_tensor {
   int64_t row_stride; /* elements from one row to the next */
 } scion_tensor;
 
-size_t scion_dtype_size(scion_dtype dtype);      /* bytes an element: 4, 2, 1, 4 */
+size_t scion_dtype_size(scion_dtype dtype);      /* bytes of an element: 4, 2, 1, 4 */
 const char *scion_dtype_name(scion_dtype dtype); /* "f32", "bf16", "u8", "i32" */
 
-/* A new storage of `bytes` zeros with one reference; NULL (and a message) when memory is short, or all storages together would have
- * more than the machine: the system may promise what it does not have, and end the process later. */
+/* A new storage of `bytes` zeros with one reference. NULL and a message if memory is short, or if all storages together would exceed
+ * the machine's physical memory: the system might grant that and kill the process later. */
 scion_storage *scion_storage_new(size_t bytes);
 void scion_storage_retain(scion_storage *storage);
 void scion_storage_release(scion_storage *storage); /* frees with the last reference; NULL is fine */
-size_t scion_storage_live_bytes(void);              /* bytes in all storages now */
+size_t scion_storage_live_bytes(void);              /* current sum over all storages */
 
-/* Whether there can be a tensor of that shape: refuses more than SCION_MAX_DIMS dimensions, a negative size, more bytes than memory can
- * address, and, where a size is 0, more than SCION_MAX_EMPTY for the product of the others, since loops over rows take their time
- * over empty ones too. Then no product of some of the sizes overflows. *bytes = of the elements. */
+/* Checks a shape; *bytes = the size of its elements. More than SCION_MAX_DIMS dimensions or a negative size are SCION_MISUSE, more
+ * bytes than memory can address SCION_NO_MEMORY. If a size is 0, the product of the other sizes and of an element's bytes may not
+ * exceed SCION_MAX_EMPTY (SCION_MISUSE): loops over rows take time even if the rows are empty. No product of any of the sizes of a
+ * shape that passes can overflow. */
 #define SCION_MAX_EMPTY ((int64_t)1 << 28)
 scion_status scion_shape_check(scion_dtype dtype, int dims, const int64_t *shape, int64_t *bytes);
 
-/* A new contiguous tensor of zeros that owns a new storage: release it with scion_tensor_release. Fails as scion_shape_check does, and
- * where memory is short. */
+/* A new contiguous tensor of zeros with a storage of its own; release it with scion_tensor_release. Fails as scion_shape_check does,
+ * and with SCION_NO_MEMORY; then t has no storage. */
 scion_status scion_tensor_new(scion_tensor *t, scion_dtype dtype, int dims, const int64_t *shape);
-void scion_tensor_release(scion_tensor *t); /* idempotent: leaves a tensor [0] without memory, in which nothing can be read */
+void scion_tensor_release(scion_tensor *t); /* leaves a tensor of shape [0] without storage; may be called again */
 
 int64_t scion_tensor_channels(const scion_tensor *t); /* size of the last dimension, 1 for a scalar */
-int64_t scion_tensor_rows(const scion_tensor *t);     /* product of the leading dimensions */
+int64_t scion_tensor_rows(const scion_tensor *t);     /* product of the leading dimensions, 1 if there are none */
 int64_t scion_tensor_elements(const scion_tensor *t);
 bool scion_tensor_contiguous(const scion_tensor *t); /* rows without gaps */
 bool scion_tensor_same_shape(const scion_tensor *a, const scion_tensor *b);
 
-/* Writes "2x224x224x3" into buffer, for messages; returns buffer. */
+/* Writes "2x224x224x3", or "scalar", into buffer, for messages. Returns buffer. */
 char *scion_shape_text(const scion_tensor *t, char *buffer, size_t size);
-#define SCION_SHAPE_TEXT 128 /* a buffer that holds any shape */
+#define SCION_SHAPE_TEXT 128 /* bytes that hold any shape */
 
-/* y = x, converted between dtypes (f32 to u8 and i32 rounds to nearest and saturates; f32 to bf16 rounds to nearest
- * even). Same number of elements and the same last dimension, or both contiguous. accumulate (f32 only): y += x. */
+/* y = x, converted to y's dtype. Conversions round to nearest even; those to u8 and i32 also saturate and turn NaN into the lowest
+ * value. x and y have the same number of elements, and are both contiguous or have the same last dimension. accumulate: y += x, for
+ * f32 alone. */
 scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accumulate);
+/* Sets all elements, converted as above. */
 scion_status scion_tensor_fill(scion_tensor *t, double value);
 
 /* ---------------------------------------------------------------- elements and views (tensor/view.c)
- * Functions with a result y overwrite the struct: release it with scion_tensor_release. A view shares x's storage. */
+ * These functions overwrite the struct y without releasing it first. A view shares and retains x's storage. In both cases release y
+ * with scion_tensor_release. */
 
-/* Element number `index` in row-major order, unchecked. A double holds every dtype exactly; writing rounds to nearest and
- * saturates as scion_tensor_copy does. */
+/* Element number `index` in row-major order; the index is not checked. A double holds every dtype exactly. Writing converts as
+ * scion_tensor_copy does. */
 double scion_tensor_get(const scion_tensor *t, int64_t index);
 void scion_tensor_set(scion_tensor *t, int64_t index, double value);
-/* y = x with another shape of as many elements, one of whose sizes may be -1: what the others leave. A view, unless x has gaps
- * between its rows and the last dimension changes: then a copy. */
+/* y = x with another shape of as many elements. One size may be -1 and is then computed from the others. y is a view; only if x has
+ * gaps between its rows and the last dimension changes, it is a copy. */
 scion_status scion_tensor_reshape(const scion_tensor *x, int dims, const int64_t *shape, scion_tensor *y);
-/* y = x[.., first .. first+count-1, ..] along that axis (from 0). A view along the last axis, along the first, and wherever only
- * sizes of 1 come before; else a copy. */
+/* y = x[.., first .. first+count-1, ..] along an axis. y is a view along the last axis, along the first one, and along any axis that
+ * only dimensions of size 1 precede; otherwise it is a copy. */
 scion_status scion_tensor_slice(const scion_tensor *x, int axis, int64_t first, int64_t count, scion_tensor *y);
-/* y = x[index, ..], a view with one dimension less. */
+/* y = x[index, ..], a view with one dimension less than x, which has at least one. */
 scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_tensor *y);
 /* y [N,M] = x [M,N] transposed, a copy. */
 scion_status scion_tensor_transpose(const scion_tensor *x, scion_tensor *y);
-/* Whether dtype, shape and the bytes of all elements are the same: NaN equals itself, -0 differs from 0. */
+/* Whether dtype, shape and the bytes of all elements are equal. So a NaN equals a NaN of the same bits, and -0 differs from 0. */
 bool scion_tensor_equal(const scion_tensor *a, const scion_tensor *b);
-/* t[i] = first + i * step, in row-major order. */
+/* t[i] = first + i * step in row-major order, converted as by scion_tensor_set. */
 scion_status scion_tensor_arange(scion_tensor *t, double first, double step);
 
 /* ---------------------------------------------------------------- arithmetic on tensors (tensor/arithmetic.c)
- * For scripts; what training runs are the kernels below. All dtypes mix. Results are f32, but +, -, *, negation, abs and clamp
- * of i32 alone give i32, which saturates; comparisons give u8, 1 or 0. Computed in double and rounded once, so + - * / and the
- * square root are IEEE's single precision. */
+ * For scripts; training uses the kernels below. Operands of different dtypes may be mixed. Results are f32, with two exceptions:
+ * +, -, *, negation, abs and clamp of i32 operands alone give i32, which saturates, and comparisons give u8, 1 or 0. Everything is
+ * computed in double and rounded once, so that + - * / and the square root of f32 operands are correctly rounded (IEEE 754). */
 
 typedef enum {
   SCION_OP_ADD, SCION_OP_SUBTRACT, SCION_OP_MULTIPLY, SCION_OP_DIVIDE, SCION_OP_POWER,
@@ -149,35 +154,37 @@ typedef enum {
 } scion_binary_op;
 typedef enum { SCION_OP_NEGATE, SCION_OP_ABS, SCION_OP_CLAMP, SCION_OP_EXP, SCION_OP_LOG, SCION_OP_SQRT } scion_unary_op;
 
-/* The dtype of a result. */
+/* The dtype of the result. */
 scion_dtype scion_binary_dtype(scion_binary_op op, scion_dtype a, scion_dtype b);
 scion_dtype scion_unary_dtype(scion_unary_op op, scion_dtype x);
-/* The shape of a result by NumPy's rule: shapes are aligned at their last dimension; sizes agree or one of them is 1 or missing.
- * Returns the number of dimensions, or -1 and a message. */
+/* The shape of the result by NumPy's broadcasting: shapes are aligned at their last dimension, and in each dimension the sizes are
+ * equal, or one is 1 or missing. Returns the number of dimensions, or -1 and a message. */
 int scion_broadcast_shape(const scion_tensor *a, const scion_tensor *b, int64_t shape[SCION_MAX_DIMS]);
-/* y = a op b; y is contiguous, of the shape and dtype told by the functions above, and shares no memory with a or b. */
+/* y = a op b. y is contiguous, has the shape and dtype that the functions above return, and shares no memory with a or b. */
 scion_status scion_binary(scion_binary_op op, const scion_tensor *a, const scion_tensor *b, scion_tensor *y);
-/* y = op x. low and high are clamp's. y is contiguous, of x's shape and scion_unary_dtype. */
+/* y = op(x). Only clamp uses low and high; it keeps a NaN. y is contiguous, with x's shape and dtype scion_unary_dtype. */
 scion_status scion_unary(scion_unary_op op, const scion_tensor *x, double low, double high, scion_tensor *y);
 
 /* ---------------------------------------------------------------- reductions (tensor/reduce.c)
- * In double, over fixed chunks: the same for any number of threads. A NaN makes sum, mean, maximum and minimum NaN, and is the
- * argmax, which is the first of the greatest. The maximum, minimum and argmax of nothing are refused; its sum is 0, its mean NaN. */
+ * Computed in double, over chunks that depend on the shape alone. If there is a NaN, sum, mean, maximum and minimum are NaN, and the
+ * argmax is the first NaN; otherwise it is the first of the greatest elements. The sum of no elements is 0 and their mean NaN; their
+ * maximum, minimum and argmax are SCION_MISUSE. */
 
 typedef enum { SCION_REDUCE_SUM, SCION_REDUCE_MEAN, SCION_REDUCE_MAX, SCION_REDUCE_MIN, SCION_REDUCE_ARGMAX } scion_reduce_op;
 
-/* Sums of integers are i32 and saturate, other sums and means f32, argmax is i32, max and min keep x's dtype. */
+/* The dtype of results: i32 for sums of integers and for argmax, x's own for max and min, else f32. */
 scion_dtype scion_reduce_dtype(scion_reduce_op op, scion_dtype x);
-/* *result = the reduction of all elements; the argmax is a row-major index from 0. */
+/* *result = the reduction of all elements, a double that is not rounded to scion_reduce_dtype. The argmax is a row-major index. */
 scion_status scion_reduce_all(scion_reduce_op op, const scion_tensor *x, double *result);
-/* y = the reduction along axis (from 0): contiguous, x's shape without that axis, scion_reduce_dtype. */
+/* y = the reduction along an axis. y is contiguous, has x's shape without that axis, and dtype scion_reduce_dtype, to which results
+ * are rounded; those in i32 saturate. */
 scion_status scion_reduce_axis(scion_reduce_op op, const scion_tensor *x, int axis, scion_tensor *y);
 
 /* ---------------------------------------------------------------- random (tensor/random.c)
- * Counter-based: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A draw depends on
- * (seed, a, b, c, d) alone, so it does not matter who draws, when, or in which order. */
+ * Counter-based: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A draw depends on the seed
+ * and the counter (a, b, c, purpose) alone, and not on which thread draws or in which order. */
 
-typedef enum { /* the `purpose` of a draw, so that equal counters never share a value */
+typedef enum { /* part of the counter: draws for different purposes never share a value */
   SCION_DRAW_WEIGHTS = 1,
   SCION_DRAW_DROPOUT,
   SCION_DRAW_ORDER,
@@ -185,88 +192,93 @@ typedef enum { /* the `purpose` of a draw, so that equal counters never share a 
   SCION_DRAW_TENSOR
 } scion_purpose;
 
-/* Four independent 32-bit words for one counter. */
+/* The four 32-bit words of one counter. */
 void scion_random4(uint64_t seed, uint32_t a, uint32_t b, uint32_t c, scion_purpose purpose, uint32_t out[4]);
-/* A word as a number in [0, 1) with 24 bits. */
+/* A number in [0, 1), made of the upper 24 bits of a word. */
 static inline float scion_unit(uint32_t word) { return (float)(word >> 8) * (1.0f / 16777216.0f); }
-/* Fill an f32 tensor: uniform in [low, high), or normal (Box-Muller) with that mean and deviation. `stream` tells apart
- * tensors filled from one seed. */
+/* Fill an f32 tensor: uniform in [low, high), where rounding may give high itself, or normal (by the Box-Muller method) with that mean
+ * and standard deviation. Tensors that are filled from one seed differ by their `stream`. */
 scion_status scion_random_uniform(scion_tensor *t, uint64_t seed, uint32_t stream, scion_purpose purpose, float low, float high);
 scion_status scion_random_normal(scion_tensor *t, uint64_t seed, uint32_t stream, scion_purpose purpose, float mean, float deviation);
-/* Fill an i32 vector with a random permutation of 0 .. n-1 (Fisher-Yates). */
+/* Fill a contiguous i32 tensor of n elements with a random permutation of 0 .. n-1 (Fisher-Yates shuffle). */
 scion_status scion_random_permutation(scion_tensor *t, uint64_t seed, uint32_t stream);
 
 /* ---------------------------------------------------------------- threads (tensor/threads.c)
- * One small pool of POSIX threads, nothing else. Each thread, the caller's too, has a share of the chunks, the same ones in every
- * job of as many chunks, and helps with the others' when it is done. The pool is made at first use, survives fork (the child
- * makes its own), blocks all signals in its threads, and ends with scion_threads_stop or the process. */
+ * A pool of POSIX threads. Each thread, including the caller's, starts with a fixed share of the chunks, which is the same in every
+ * job of as many chunks, and then helps with the shares of the others. The pool starts at its first use. After a fork the child starts
+ * its own. All signals are blocked in its threads. It ends with scion_threads_stop or with the process. */
 
 #define SCION_MAX_THREADS 256
 #define SCION_SCRATCH_BYTES ((size_t)8 << 20)
 
-/* Runs fn(data, chunk, scratch) for every chunk in 0 .. chunks-1. scratch: SCION_SCRATCH_BYTES, 64-byte aligned, this
- * thread's own until fn returns. fn must not fail and must not call scion_parallel_for. Calls from several threads take turns.
- * Fails only when the pool's memory cannot be had. */
+/* Runs fn(data, chunk, scratch) for every chunk in 0 .. chunks-1 and waits until all are done. scratch is SCION_SCRATCH_BYTES of
+ * memory, 64-byte aligned, that no other thread uses until fn returns; its contents are undefined. fn cannot report a failure and must
+ * not call scion_parallel_for. Calls from several threads take turns. Fails only with SCION_NO_MEMORY, before the first chunk. */
 typedef void scion_chunk_function(void *data, int64_t chunk, void *scratch);
 scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *data);
 
-/* Whether subnormal numbers count as zero in this thread, and in the chunks it has run; returns whether they did. Processors take up
- * to a hundred times as long for them, and gradients and activations that fade are full of them. Off at first, as everywhere. */
+/* Sets whether subnormal numbers are treated as zero in this thread and in the chunks of its scion_parallel_for calls. Returns the
+ * previous setting; off at first. CPUs may take a hundred times as long for subnormals, and vanishing gradients and activations are
+ * full of them. */
 bool scion_flush_subnormals(bool flush);
 
-int scion_threads(void);                     /* how many work on a parallel_for, the caller included; default: CPUs we may use */
-scion_status scion_set_threads(int threads); /* 1 .. SCION_MAX_THREADS */
-void scion_threads_stop(void);               /* ends the pool's threads; the next parallel_for starts them again */
+int scion_threads(void);                     /* threads of a scion_parallel_for, the caller included; default: the CPUs that we may use */
+scion_status scion_set_threads(int threads); /* 1 .. SCION_MAX_THREADS; if fewer can be started, scion_threads returns that number */
+void scion_threads_stop(void);               /* ends the pool's threads; the next scion_parallel_for starts them again */
 
-/* Seconds of a clock that never goes back. */
+/* Seconds of a monotonic clock, since an arbitrary time. */
 double scion_clock(void);
 
 /* ---------------------------------------------------------------- instruction sets (kernels/isa.c) */
 
 typedef enum { SCION_ISA_PORTABLE, SCION_ISA_AVX2, SCION_ISA_AVX512 } scion_isa;
-/* The best one this CPU (by CPUID) and this build have; SCION_ISA=portable|avx2|avx512|avx512bf16|amx in the environment asks for
- * a lesser one. Decided at the first call. The last two are avx512 here, and tell how bf16 is computed. */
+/* The best instruction set of this CPU (by CPUID), or a lesser one that the environment variable SCION_ISA names: portable, avx2,
+ * avx512, avx512bf16 or amx. Decided at the first call. The last two count as avx512 here; they differ in scion_bf16_in_use. */
 scion_isa scion_isa_in_use(void);
 const char *scion_isa_name(scion_isa isa);
-/* SCION_MISUSE when SCION_ISA asks for what this CPU does not have or nobody knows; then the best one is in use. */
+/* SCION_MISUSE if SCION_ISA names an unknown instruction set or one that this CPU does not have. The best one is used then. */
 scion_status scion_isa_check(void);
 
-/* How products of bf16 are computed: widened to f32, which is right everywhere and gains nothing; by AVX-512's vdpbf16ps; by AMX,
- * for which the first call asks the kernel's permission. */
+/* How products of bf16 are computed: converted to f32 (works on every CPU, but is no faster than f32), by AVX-512's vdpbf16ps, or by
+ * AMX. AMX needs permission of the operating system, which the first call requests. */
 typedef enum { SCION_BF16_F32, SCION_BF16_AVX512, SCION_BF16_AMX } scion_bf16;
 scion_bf16 scion_bf16_in_use(void);
 const char *scion_bf16_name(scion_bf16 bf16); /* "f32", "avx512bf16", "amx" */
 
-/* ---------------------------------------------------------------- kernels: what they share */
+/* ---------------------------------------------------------------- windows and activations of kernels */
 
-/* A window that slides over an image: convolution, depthwise convolution, pooling. Index 0 is vertical, 1 horizontal.
- * Padding is explicit (Lua turns "same" and "valid" into numbers); the output size is a property of y and must be
- * floor((H + before + after - dilation*(kernel-1) - 1) / stride) + 1. */
+/* The sliding window of convolution, depthwise convolution and pooling. Index 0 is vertical, 1 horizontal. `before` and `after` are the
+ * padding in pixels; the Lua side converts "same" and "valid" to numbers. The output size must be
+ * floor((H + before + after - dilation*(kernel-1) - 1) / stride) + 1, and for the width likewise. */
 typedef struct {
   int kernel[2], stride[2], dilation[2], before[2], after[2];
 } scion_window;
-/* Output size along axis 0 or 1 for an input of `size`; 0 or less when the window does not fit. */
+/* Output size along axis 0 or 1 for an input of `size`; 0 if the window does not fit. */
 int64_t scion_window_output(const scion_window *window, int axis, int64_t size);
 
 typedef enum { SCION_LINEAR, SCION_RELU, SCION_RELU6, SCION_SIGMOID, SCION_TANH, SCION_ACTIVATIONS } scion_activation;
 
 /* ---------------------------------------------------------------- convolution (kernels/conv2d.c)
- * y[n,i,j,o] = act( bias[o] + sum_{r,s,c} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,o] ), out-of-range pixels 0.
- * x [N,H,W,Ci], y [N,OH,OW,Co], w [kh,kw,Ci,Co] (Keras's order), bias [Co] or NULL; f32. x and y may be channel slices.
- * An implicit GEMM: kernels are packed once into panels [Co/nr][kh*kw][Ci][nr] by the functions below, opaque to callers. */
+ * y[n,i,j,o] = act( bias[o] + sum_{r,s,c} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,o] ), where pixels outside of x
+ * are 0. x [N,H,W,Ci], y [N,OH,OW,Co], w [kh,kw,Ci,Co] (Keras's order), bias [Co] or NULL. x and y may be slices of channels.
+ * Computed as an implicit matrix product. The functions below first pack w into the layout that the product reads, which depends on
+ * the instruction set. Strides are at most 1024. */
 
-/* Elements of the packed tensor (f32, one dimension) for a kernel of this shape; `transposed`: for the gradient to the input. */
+/* Elements of the packed tensor (f32, contiguous) for kernel w, 0 if w does not have four dimensions. transposed: for the gradient to
+ * the input. */
 int64_t scion_conv2d_packed_elements(const scion_tensor *w, int transposed);
-/* Packs w, each output channel o multiplied by scale[o] if scale is not NULL (how stored batch norm is folded in). */
+/* Packs w. If scale [Co] is not NULL, output channel o is multiplied by scale[o], which folds in batch norm on stored statistics. */
 scion_status scion_conv2d_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed);
-/* Packs for scion_conv2d_backward_input: taps grouped by their phase under the window's stride, Ci and Co exchanged. */
+/* Packs w for scion_conv2d_backward_input: Ci and Co exchanged, and taps grouped by the remainder that their position leaves when
+ * divided by the stride. scale is as above, of the Co channels. */
 scion_status scion_conv2d_pack_transposed(const scion_tensor *w, const scion_tensor *scale, const scion_window *window,
                                           scion_tensor *packed);
-/* addend (shape of y, or NULL) is added before the activation: the residual of a ResNet block. */
+/* y as above. addend (of y's shape, or NULL) is added before the activation, as the shortcut of a ResNet block. */
 scion_status scion_conv2d_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
                                   const scion_tensor *addend, scion_tensor *y, const scion_window *window,
                                   scion_activation activation);
-/* dx[n,h,w,c] (+)= sum over all (i,j,r,s) that touch pixel (h,w) of sum_o dy[n,i,j,o] * w[r,s,c,o]. */
+/* dx[n,h,w,c] (+)= sum_o dy[n,i,j,o] * w[r,s,c,o], summed over all (i,j,r,s) in which tap (r,s) of output pixel (i,j) reads input
+ * pixel (h,w). */
 scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_tensor *packed_transposed, scion_tensor *dx,
                                          const scion_window *window, int accumulate);
 /* dw[r,s,c,o] = sum_{n,i,j} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * dy[n,i,j,o]. Overwrites dw [kh,kw,Ci,Co]. */
@@ -274,18 +286,19 @@ scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_te
                                            const scion_window *window);
 
 /* ---------------------------------------------------------------- convolution by minimal filtering (kernels/winograd.c)
- * The same functions as those of scion_conv2d_* for windows of stride 1, by a quarter (3x3) to a half
- * (1x3) of the multiplications, with up to five times the rounding error: below 1e-5 of the largest sum, and below 3e-5 in
- * gradients of seven taps (the worst of thousands of random layers: 1.6e-5). Packed weights take (taps + 3) / taps times the
- * memory along each axis of more than one tap. Winograd 1980; Lavin and Gray 2016. */
+ * Winograd's algorithm (Winograd 1980; Lavin and Gray 2016). These functions compute the same as their scion_conv2d_* counterparts, for
+ * some windows of stride 1, with a quarter (3x3) to a half (1x3) of the multiplications and up to five times the rounding error: below
+ * 1e-5 of the largest sum, and below 3e-5 in gradients of seven taps (the largest seen in thousands of random layers is 1.6e-5).
+ * Packed weights take (taps + 3) / taps times the memory, for each axis that has more than one tap. Layers with so many channels that
+ * one tile of them does not fit into a thread's scratch are SCION_MISUSE. */
 
-/* Whether a window is one of 3x3, 1x3, 3x1, 1x7, 7x1, of stride and dilation 1, padded by less than its taps. */
+/* Whether these functions can compute a window: 3x3, 1x3, 3x1, 1x7 or 7x1, with stride and dilation 1, padded by less than its taps. */
 int scion_winograd_fits(const scion_window *window);
-/* Elements of the packed tensor (f32, one dimension), 0 for a kernel of no such window; `transposed`: for the gradient to the input. */
+/* Elements of the packed tensor (f32, contiguous), 0 for a kernel of another size. transposed: for the gradient to the input. */
 int64_t scion_winograd_packed_elements(const scion_tensor *w, int transposed);
-/* Transforms and packs w [kh,kw,Ci,Co], each output channel o multiplied by scale[o] if scale is not NULL. */
+/* Transforms and packs w [kh,kw,Ci,Co]; scale as for scion_conv2d_pack. */
 scion_status scion_winograd_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed);
-/* The same for scion_winograd_backward_input: the kernel turned around, Ci and Co exchanged. */
+/* The same for scion_winograd_backward_input: the kernel rotated by 180 degrees, Ci and Co exchanged. */
 scion_status scion_winograd_pack_transposed(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed);
 scion_status scion_winograd_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
                                     const scion_tensor *addend, scion_tensor *y, const scion_window *window,
@@ -296,22 +309,24 @@ scion_status scion_winograd_backward_weights(const scion_tensor *x, const scion_
                                              const scion_window *window);
 
 /* ---------------------------------------------------------------- convolution in bf16 (kernels/conv2d_bf16.c)
- * The same sum over x in bf16 and w rounded to bf16, summed in f32; forward alone, for what does not train. bias f32; addend and
- * y bf16 or f32, each as it is: y is rounded once, at its store. In bf16 or f32 come also inputs and y of pooling, depthwise
- * convolution, activation, add, multiply and scale_shift forward, which compute in f32; y of preprocess; and x and y alike of
- * zero_pad. */
+ * The convolution above with x in bf16 and w rounded to bf16, summed in f32. There is no backward pass: it is for layers that are not
+ * trained. bias is f32. addend and y may each be bf16 or f32; y is rounded once, when it is stored.
+ * These functions take bf16, too: the forward passes of pooling, resampling, depthwise convolution, activation, add, multiply and
+ * scale_shift, whose inputs and y may each be bf16 or f32 and which compute in f32; scion_preprocess, for y; and scion_zero_pad_forward,
+ * whose x and y have the same dtype. */
 
-/* Elements of the packed tensor (bf16, one dimension): [Co/16][kh*kw*Ci/2][16][2], in whole tiles of 16 x 32. */
+/* Elements of the packed tensor (bf16, contiguous): [Co/16][kh*kw*Ci/2][16][2], with Co rounded up to 16 and kh*kw*Ci to 32. */
 int64_t scion_conv2d_bf16_packed_elements(const scion_tensor *w);
-/* Packs an f32 kernel; scale [Co] or NULL is multiplied in before the rounding. */
+/* Packs an f32 kernel. If scale [Co] is not NULL, output channel o is multiplied by scale[o] before it is rounded. */
 scion_status scion_conv2d_bf16_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed);
 scion_status scion_conv2d_bf16_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
                                        const scion_tensor *addend, scion_tensor *y, const scion_window *window,
                                        scion_activation activation);
 
 /* ---------------------------------------------------------------- depthwise convolution (kernels/depthwise.c)
- * y[n,i,j,c*m+k] = act( bias[c*m+k] + sum_{r,s} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,k] ); w [kh,kw,C,m]
- * (m: the depth multiplier), y [N,OH,OW,C*m]. scale [C*m] or NULL multiplies the kernel, for folded batch norm. */
+ * y[n,i,j,c*m+k] = act( bias[c*m+k] + scale[c*m+k] * sum_{r,s} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,k] ).
+ * w [kh,kw,C,m], contiguous, where m is the depth multiplier; y [N,OH,OW,C*m]; bias and scale [C*m] or NULL. scale folds in batch norm
+ * on stored statistics. The gradient dw leaves it out: it is the gradient to the scaled kernel, see scion_batch_norm_unfold. */
 scion_status scion_depthwise_forward(const scion_tensor *x, const scion_tensor *w, const scion_tensor *scale,
                                      const scion_tensor *bias, scion_tensor *y, const scion_window *window,
                                      scion_activation activation);
@@ -321,27 +336,30 @@ scion_status scion_depthwise_backward_weights(const scion_tensor *x, const scion
                                               const scion_window *window);
 
 /* ---------------------------------------------------------------- dense and products (kernels/dense.c, matmul.c)
- * y = act(x w + b): x [R.., Ci], w [Ci,Co], bias [Co] or NULL, y [R.., Co]. */
+ * y = act(x w + bias): x [R,Ci], w [Ci,Co], bias [Co] or NULL, y [R,Co]. x and y may have several leading dimensions. dx (+)= dy w',
+ * and dw = x' dy is overwritten. */
 scion_status scion_dense_forward(const scion_tensor *x, const scion_tensor *w, const scion_tensor *bias, scion_tensor *y,
                                  scion_activation activation);
 scion_status scion_dense_backward_input(const scion_tensor *dy, const scion_tensor *w, scion_tensor *dx, int accumulate);
 scion_status scion_dense_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw);
-/* c = a b by OpenBLAS on fixed tiles, with a or b read transposed on request: a [M,K], b [K,N], c [M,N], all two-dimensional f32.
- * SCION_WORLD where OpenBLAS, which the first call loads, cannot be loaded. */
+/* c = a b by OpenBLAS, over tiles that depend on the shapes alone: a [M,K], b [K,N], c [M,N]. transpose_a: a is [K,M] and read
+ * transposed; transpose_b likewise. c shares no memory with a and b. The first call loads OpenBLAS; SCION_WORLD if that fails. */
 scion_status scion_matmul(const scion_tensor *a, int transpose_a, const scion_tensor *b, int transpose_b, scion_tensor *c);
 
-/* ---------------------------------------------------------------- pooling (kernels/pool.c) */
+/* ---------------------------------------------------------------- pooling (kernels/pool.c)
+ * x [N,H,W,C], y [N,OH,OW,C]. Every position of a window must cover at least one pixel, and not padding alone. */
 
-/* y[n,i,j,c] = max over the window; padding never wins. */
+/* y[n,i,j,c] = maximum over the pixels in the window, without padding. A NaN counts as the greatest. */
 scion_status scion_max_pool_forward(const scion_tensor *x, scion_tensor *y, const scion_window *window);
-/* The gradient goes to the first maximum of each window in row-major order. */
+/* The gradient of each y goes to the first maximum of its window in row-major order. */
 scion_status scion_max_pool_backward(const scion_tensor *x, const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx,
                                      const scion_window *window, int accumulate);
-/* y = mean over the window; include_padding: padded zeros count in the divisor (PyTorch's default; Keras excludes them). */
+/* y = mean over the window. include_padding: divide by all pixels of the window, padding included (PyTorch's default), and not by
+ * those within x alone (Keras). */
 scion_status scion_average_pool_forward(const scion_tensor *x, scion_tensor *y, const scion_window *window, int include_padding);
 scion_status scion_average_pool_backward(const scion_tensor *dy, scion_tensor *dx, const scion_window *window,
                                          int include_padding, int accumulate);
-/* x [N,H,W,C], y [N,C] or [N,1,1,C]: mean or maximum over all pixels. */
+/* Mean or maximum over all pixels: x [N,H,W,C], y [N,C] or [N,1,1,C]. */
 scion_status scion_global_average_pool_forward(const scion_tensor *x, scion_tensor *y);
 scion_status scion_global_average_pool_backward(const scion_tensor *dy, scion_tensor *dx, int accumulate);
 scion_status scion_global_max_pool_forward(const scion_tensor *x, scion_tensor *y);
@@ -351,50 +369,57 @@ scion_status scion_global_max_pool_backward(const scion_tensor *x, const scion_t
 /* ---------------------------------------------------------------- resampling (kernels/resample.c)
  * x [N,H,W,C], y [N,OH,OW,C]. */
 
-/* y[n,i,j,c] = mean of x over rows floor(i*H/OH) .. ceil((i+1)*H/OH) - 1 and the like columns; any sizes (PyTorch's
- * AdaptiveAvgPool2d). */
+/* y[n,i,j,c] = mean of x over rows floor(i*H/OH) .. ceil((i+1)*H/OH) - 1, and likewise columns (PyTorch's AdaptiveAvgPool2d). Sizes
+ * are at least 1 and otherwise arbitrary. */
 scion_status scion_adaptive_average_pool_forward(const scion_tensor *x, scion_tensor *y);
 scion_status scion_adaptive_average_pool_backward(const scion_tensor *dy, scion_tensor *dx, int accumulate);
-/* OH and OW are multiples of H and W. Each pixel repeated, or bilinear with y's pixel i at (i + 1/2) * H/OH - 1/2 of x, the edges
- * extended (Keras's UpSampling2D, PyTorch's Upsample without align_corners). */
+/* OH and OW are multiples of H and W. Either pixels are repeated, or they are interpolated bilinearly: row i of y lies at row
+ * (i + 1/2) * H/OH - 1/2 of x, whose edge pixels continue outwards (Keras's UpSampling2D, PyTorch's Upsample with
+ * align_corners=False). */
 scion_status scion_upsample_forward(const scion_tensor *x, scion_tensor *y, int bilinear);
 scion_status scion_upsample_backward(const scion_tensor *dy, scion_tensor *dx, int bilinear, int accumulate);
 
 /* ---------------------------------------------------------------- local response norm (kernels/response_norm.c)
- * Krizhevsky et al. 2012, with PyTorch's mean in place of their sum: y_c = x_c * (k + alpha/size * sum x_i^2)^-beta over channels
- * c - size/2 .. c + (size-1)/2 of the same pixel. */
+ * Krizhevsky et al. 2012, with a mean in place of their sum, as in PyTorch: y_c = x_c * (k + alpha/size * sum_i x_i^2)^-beta, where i
+ * runs over channels c - size/2 .. c + (size-1)/2 of the same pixel. size >= 1, alpha >= 0, k > 0. */
 scion_status scion_response_norm_forward(const scion_tensor *x, scion_tensor *y, int size, double alpha, double beta, double k);
 scion_status scion_response_norm_backward(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dx, int size, double alpha,
                                           double beta, double k, int accumulate);
 
 /* ---------------------------------------------------------------- batch norm (kernels/batch_norm.c)
- * Ioffe and Szegedy 2015. Over rows: x [R.., C]; gamma, beta, mean, variance [C]; gamma or beta NULL: 1 or 0. */
+ * Ioffe and Szegedy 2015. Statistics are over rows: x [R,C] with any leading dimensions; gamma, beta, mean, variance [C]. gamma NULL
+ * counts as 1, beta NULL as 0. */
 
-/* scale = gamma / sqrt(variance + epsilon); shift = beta - mean * scale [+ bias * scale]: batch norm on stored statistics is
- * y = x * scale + shift. bias [C] or NULL is that of a layer below whose output is x without it. */
+/* scale = gamma / sqrt(variance + epsilon), shift = beta + (bias - mean) * scale. With these, batch norm on stored statistics is
+ * y = x * scale + shift. bias [C] or NULL is the bias of the layer below, which is then left out of x. */
 scion_status scion_batch_norm_fold(const scion_tensor *gamma, const scion_tensor *beta, const scion_tensor *mean,
                                    const scion_tensor *variance, const scion_tensor *bias, scion_tensor *scale,
                                    scion_tensor *shift, double epsilon);
-/* The way back where scale went into the columns of a kernel w [.., C] of a layer with that bias (or NULL): from dw, the gradient by
- * the scaled kernel, and db, that by shift, dgamma[c] = (sum dw[..,c] * w[..,c] + db[c] * (bias[c] - mean[c])) / sqrt(variance[c]
- * + epsilon), by the chain rule; then dw *= scale is the kernel's own gradient. w and dw contiguous. */
+/* The gradients if scale was folded into the columns of the kernel w [..,C] of the layer below. Given dw, the gradient with respect to
+ * the scaled kernel, and db, that with respect to shift, the chain rule gives
+ * dgamma[c] = (sum dw[..,c] * w[..,c] + db[c] * (bias[c] - mean[c])) / sqrt(variance[c] + epsilon),
+ * and then dw *= scale, the gradient with respect to w. w and dw are contiguous; bias may be NULL. db is also dbeta. */
 scion_status scion_batch_norm_unfold(const scion_tensor *w, const scion_tensor *db, const scion_tensor *mean,
                                      const scion_tensor *variance, const scion_tensor *bias, const scion_tensor *scale,
                                      scion_tensor *dw, scion_tensor *dgamma, double epsilon);
-/* y = act(x * scale + shift), scale or shift may be NULL. y may be x. */
+/* y = act(x * scale + shift). scale and shift [C] may each be NULL: 1 and 0. y may be x. */
 scion_status scion_scale_shift_forward(const scion_tensor *x, const scion_tensor *scale, const scion_tensor *shift,
                                        scion_tensor *y, scion_activation activation);
 /* Gradients of batch norm on stored statistics: dx (+)= dy * scale; dgamma = sum dy * (x - mean) / sqrt(variance + epsilon);
- * dbeta = sum dy. dx, dgamma, dbeta may each be NULL (x, mean, variance are needed for dgamma alone, and may else be NULL). */
+ * dbeta = sum dy. dx, dgamma and dbeta may each be NULL if not wanted. Without dgamma, x, mean and variance may be NULL; without dx,
+ * scale may. */
 scion_status scion_batch_norm_stored_backward(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *mean,
                                               const scion_tensor *variance, const scion_tensor *scale, scion_tensor *dx,
                                               scion_tensor *dgamma, scion_tensor *dbeta, double epsilon, int accumulate);
-/* On batch statistics (biased variance): saved_mean and saved_rstd [C] are written for the backward pass and the moving ones
- * updated, moving = momentum * moving + (1 - momentum) * batch. */
+/* Batch norm on the statistics of the batch, with the biased variance. Writes saved_mean and saved_rstd = 1 / sqrt(variance + epsilon),
+ * both [C], for the backward pass, and updates moving = momentum * moving + (1 - momentum) * batch for mean and variance. x has at
+ * least one row. */
 scion_status scion_batch_norm_batch_forward(const scion_tensor *x, const scion_tensor *gamma, const scion_tensor *beta,
                                             scion_tensor *moving_mean, scion_tensor *moving_variance, scion_tensor *saved_mean,
                                             scion_tensor *saved_rstd, scion_tensor *y, double epsilon, double momentum,
                                             scion_activation activation);
+/* dx = gamma * rstd * (dy - mean(dy) - (x - saved_mean) * rstd^2 * mean(dy * (x - saved_mean))), which overwrites or accumulates;
+ * dgamma = sum dy * (x - saved_mean) * rstd; dbeta = sum dy. dx, dgamma and dbeta may each be NULL if not wanted. */
 scion_status scion_batch_norm_batch_backward(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *gamma,
                                              const scion_tensor *saved_mean, const scion_tensor *saved_rstd, scion_tensor *dx,
                                              scion_tensor *dgamma, scion_tensor *dbeta, int accumulate);
@@ -403,21 +428,22 @@ scion_status scion_batch_norm_batch_backward(const scion_tensor *x, const scion_
 
 /* y = act(x), elementwise; y may be x. */
 scion_status scion_activation_forward(const scion_tensor *x, scion_tensor *y, scion_activation activation);
-/* dx (+)= dy * act'(x), expressed through the output y; dx may be dy. */
+/* dx (+)= dy * act'(x), where act'(x) is computed from y = act(x). dx may be dy. */
 scion_status scion_activation_backward(const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx,
                                        scion_activation activation, int accumulate);
-/* The way back through the bias and activation that another kernel applied, in one pass: dy *= act'(..) in place, expressed through
- * the output y (NULL is fine for SCION_LINEAR, where dy stays), then db[c] = sum over rows of dy[.., c] (db [C], NULL: unwanted). */
+/* The gradients of a bias and activation that another kernel applied, in one pass: first dy *= act', in place, computed from the output
+ * y (which may be NULL for SCION_LINEAR; then dy stays as it is), then db[c] = sum of dy[..,c] over all rows. db [C], or NULL if not
+ * wanted. */
 scion_status scion_epilogue_backward(const scion_tensor *y, scion_tensor *dy, scion_tensor *db, scion_activation activation);
-/* y[r,:] = softmax(x[r,:]), shifted by the row's maximum; and dx (+)= y * (dy - sum(dy * y)). */
+/* y[r,:] = softmax(x[r,:]), computed after subtracting the row's maximum, against overflow. dx (+)= y * (dy - sum(dy * y)). */
 scion_status scion_softmax_forward(const scion_tensor *x, scion_tensor *y);
 scion_status scion_softmax_backward(const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx, int accumulate);
-/* y = act(a + b) and y = a * b, same shapes. y may be a or b. */
+/* y = act(a + b) and y = a * b, without broadcasting. y may be a or b. */
 scion_status scion_add_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y, scion_activation activation);
 scion_status scion_multiply_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y);
 /* da (+)= dy * b. */
 scion_status scion_multiply_backward(const scion_tensor *dy, const scion_tensor *b, scion_tensor *da, int accumulate);
-/* y = act(a + scale * b), same shapes (Szegedy et al. 2016 scale their residuals). y may be a. And db (+)= scale * dy. */
+/* y = act(a + scale * b), without broadcasting: the scaled residuals of Szegedy et al. 2016. y may be a. db (+)= scale * dy. */
 scion_status scion_scaled_add_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y, double scale,
                                       scion_activation activation);
 scion_status scion_scaled_add_backward(const scion_tensor *dy, scion_tensor *db, double scale, int accumulate);
@@ -427,68 +453,75 @@ scion_status scion_scale_channels_forward(const scion_tensor *x, const scion_ten
 scion_status scion_scale_channels_backward_input(const scion_tensor *dy, const scion_tensor *s, scion_tensor *dx, int accumulate);
 scion_status scion_scale_channels_backward_scale(const scion_tensor *x, const scion_tensor *dy, scion_tensor *ds, int accumulate);
 
-/* Activations whose gradient needs the input. Swish (SiLU): x * sigmoid(x); hard sigmoid: x/6 + 1/2 clamped to 0 .. 1; hard swish:
- * x * hard sigmoid(x) (Howard et al. 2019). y may be x; dx (+)= dy * f'(x), dx may be dy. */
+/* Activations whose gradient cannot be computed from the output and needs the input. Swish (SiLU): x * sigmoid(x). Hard sigmoid:
+ * x/6 + 1/2 clamped to 0 .. 1. Hard swish: x * hard sigmoid(x) (Howard et al. 2019). y may be x. dx (+)= dy * f'(x); dx may be dy. */
 typedef enum { SCION_SWISH, SCION_HARD_SWISH, SCION_HARD_SIGMOID, SCION_INPUT_ACTIVATIONS } scion_input_activation;
 scion_status scion_input_activation_forward(const scion_tensor *x, scion_tensor *y, scion_input_activation activation);
 scion_status scion_input_activation_backward(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dx,
                                              scion_input_activation activation, int accumulate);
 
-/* y = x / (1-rate) where a draw of (seed, step, element) is at least rate, else 0. Its own gradient with dy for x. The element's
- * index is that in a contiguous tensor. examples: one draw for each example, that of the element of its index, decides over all of it
- * (stochastic depth, Huang et al. 2016). accumulate as for gradients. */
+/* Dropout: y = x / (1-rate) where the draw of (seed, step, stream, element) is at least rate, else 0; 0 <= rate < 1. An element is
+ * counted in row-major order. If `examples` is set, there is one draw for each index of the first dimension, which keeps or drops the
+ * whole example (stochastic depth, Huang et al. 2016). The same function with dy in place of x is the gradient, which is why it takes
+ * accumulate. x has at most 2^34 elements. */
 scion_status scion_dropout(const scion_tensor *x, scion_tensor *y, double rate, int examples, uint64_t seed, uint32_t step,
                            uint32_t stream, int accumulate);
-/* x [N,H,W,C] into y [N,top+H+..,left+W+..,C], zeros around; and the crop that is its gradient. */
+/* Copies x [N,H,W,C] into y [N,OH,OW,C] at row `top` and column `left`, and fills the rest of y with zeros. Its gradient is a crop. */
 scion_status scion_zero_pad_forward(const scion_tensor *x, scion_tensor *y, int top, int left);
 scion_status scion_zero_pad_backward(const scion_tensor *dy, scion_tensor *dx, int top, int left, int accumulate);
-/* y[.., c] = (float)x[.., c'] * scale[c] + shift[c] for u8 images of 3 channels; reverse: c' = 2 - c (BGR networks). y f32. */
+/* y[..,c] = x[..,c'] * scale[c] + shift[c] for u8 images of 3 channels, where c' = c, or 2 - c if `reverse` is set, for networks that
+ * were trained on BGR. y is f32 or bf16. */
 scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const float scale[3], const float shift[3], int reverse);
 
 /* ---------------------------------------------------------------- losses (kernels/loss.c)
- * One row an example. losses [R] f32: each example's, times its weight; weights [R] f32 or NULL. The gradient is that of
- * sum(losses) / R, or not computed where dx is NULL. */
+ * Each row is an example. losses [R] are those of the examples, each multiplied by its weight; weights [R], or NULL for 1. dx is the
+ * gradient of sum(losses) / R with respect to x, or NULL if not wanted. dx and probabilities must not share memory. */
 
-/* x: logits [R,C]; labels [R] i32 in 0 .. C-1 (checked); probabilities [R,C] = softmax(x). losses = -log probabilities[label],
- * computed as log-sum-exp. dx may be probabilities' equal in shape, not in memory. */
+/* x: logits [R,C]; labels: i32 [R] in 0 .. C-1 (checked). Writes probabilities [R,C] = softmax(x). The loss is
+ * -log(probabilities[label]), computed as log(sum(exp(x))) - x[label], which does not overflow. */
 scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights,
                                          scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
-/* x: logits [R,K]; targets [R,K] f32 in 0 .. 1; the mean over K of max(x,0) - x*t + log(1 + exp(-|x|)). */
+/* x: logits [R,K]; targets [R,K] in 0 .. 1 (not checked). Writes probabilities [R,K] = sigmoid(x). The loss is the mean over K of
+ * max(x,0) - x*t + log(1 + exp(-|x|)). */
 scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
                                          scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
-/* x: predictions [R,K]; the mean over K of (x - t)^2. */
+/* x: predictions [R,K]; targets [R,K]. The loss is the mean over K of (x - t)^2. */
 scion_status scion_mean_squared_error(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
                                       scion_tensor *losses, scion_tensor *dx);
-/* counts[t][p] += 1 for every row of x with label t and prediction p: the argmax of x [R,C]; for C = 1, p = x > threshold.
- * counts i32 [K,K], K = max(C, 2). A row with a number that is not finite predicts nothing: it is in no column of counts. support i32 [K]
- * (NULL: unwanted): support[t] += 1 for every row with label t, those that predict nothing included. */
+/* Confusion matrix: counts[t][p] += 1 for every row of x [R,C] with label t and prediction p, which is the argmax of the row, or
+ * x > threshold if C = 1. counts: i32 [K,K] with K = max(C, 2); labels: i32 [R] in 0 .. K-1 (checked). A row with a NaN or an infinity
+ * has no prediction and is not counted. support: i32 [K], or NULL if not wanted; support[t] += 1 for every row with label t, including
+ * those without a prediction. */
 scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, scion_tensor *support,
                              double threshold);
-/* *finite = whether all elements of an f32 tensor are. */
+/* *finite = whether no element of an f32 tensor is a NaN or an infinity. */
 scion_status scion_all_finite(const scion_tensor *x, bool *finite);
 
 /* ---------------------------------------------------------------- optimizers (kernels/optimizer.c)
- * w, gradient and state of one shape, contiguous f32. Keras's formulas; decay is decoupled: w -= lr * decay * w first.
- * A weight whose new value or state would not be finite keeps both as they were; all others are updated, and SCION_WORLD says
- * how many were not. */
+ * The weights w, the gradient g and the states m and v are contiguous f32 tensors of one shape. The formulas are Keras's. Weight decay
+ * is decoupled: lr * decay * w, with the old w, is subtracted as well. A weight whose new value or state would not be finite is left
+ * as it is, along with its state. All others are updated, and the result is SCION_WORLD with a message that says how many were not. */
 
-/* momentum 0: w -= lr*g, m may be NULL. Else m = momentum*m - lr*g; w += m, or with nesterov w += momentum*m - lr*g. */
+/* Without momentum (0) w -= lr*g, and m may be NULL. Otherwise m = momentum*m - lr*g, then w += m, or w += momentum*m - lr*g if
+ * nesterov is set. */
 scion_status scion_sgd_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double momentum, int nesterov,
                               double decay);
-/* v = rho*v + (1-rho)*g*g; u = lr*g/sqrt(v+epsilon); momentum 0: w -= u, m may be NULL; else m = momentum*m + u, w -= m. */
+/* v = rho*v + (1-rho)*g*g and u = lr*g/sqrt(v+epsilon). Without momentum (0) w -= u, and m may be NULL. Otherwise m = momentum*m + u
+ * and w -= m. */
 scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, scion_tensor *m, double lr, double rho,
                                   double momentum, double epsilon, double decay);
-/* Kingma and Ba 2015 in Keras's form: a = lr*sqrt(1-beta2^step)/(1-beta1^step); m += (g-m)*(1-beta1); v += (g*g-v)*(1-beta2);
- * w -= a*m/(sqrt(v)+epsilon). step counts from 1. AdamW is this with decay. */
+/* Kingma and Ba 2015, in Keras's form: a = lr*sqrt(1-beta2^step)/(1-beta1^step); m += (g-m)*(1-beta1); v += (g*g-v)*(1-beta2);
+ * w -= a*m/(sqrt(v)+epsilon). step counts updates from 1. With a decay this is AdamW. */
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
                                double beta2, double epsilon, int64_t step, double decay);
 
-/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, elements.c, zip.c; HDF5 has a header of its own, files/hdf5.h) */
+/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, elements.c, zip.c)
+ * For HDF5 see files/hdf5.h. */
 
-/* A file that appears whole or not at all: it is written under a temporary name in the same folder and takes its own name,
- * in place of an older file, only when every byte has reached the disk. Links are followed, an older file's permissions
- * kept; what is no regular file, or may not be written, is refused. A full disk and a limit on the size of files (ulimit -f) are
- * SCION_WORLD, and leave the older file. Temporary files that killed processes left of the same name are removed. */
+/* Writes a file atomically: the bytes go to a temporary file in the same folder, which replaces an older file of the final name only
+ * when all of them have reached the disk. Symbolic links are followed, and the permissions of an older file are kept. If the older file
+ * is not a regular file or is not writable, the new one is refused. A full disk and a limit on file sizes (ulimit -f) are SCION_WORLD
+ * and leave the older file. Opening also removes temporary files for the same name that killed processes left behind. */
 typedef struct {
   int descriptor; /* -1: closed */
   char *path, *temporary;
@@ -496,43 +529,47 @@ typedef struct {
 
 scion_status scion_new_file_open(scion_new_file *file, const char *path);
 scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t bytes);
-/* fsync, rename, fsync of the folder. The file is closed afterwards; upon failure the older one is as it was. Who wrote it by other
- * means, in another process too, by the temporary name, gets the same. */
+/* Calls fsync on the file, renames it, calls fsync on the folder, and closes the file, also on failure. A failure leaves the older file,
+ * unless only the folder's fsync failed: then the new file is in place. The bytes may also have been written without
+ * scion_new_file_write, for example by another process that opened the temporary name. */
 scion_status scion_new_file_commit(scion_new_file *file);
-void scion_new_file_discard(scion_new_file *file); /* closes and removes what is not committed; idempotent */
+void scion_new_file_discard(scion_new_file *file); /* closes the file and removes it if not committed; may be called again */
 
-/* safetensors: 8 bytes with the header's length (little-endian), the header (JSON), the tensors' bytes. See
- * https://github.com/huggingface/safetensors#format. A file is refused unless: the header has at most 100,000,000 bytes, lies
- * within the file, is an object, repeats no key; every dtype is known; the tensors' ranges follow each other without holes
- * or overlaps up to the file's very end and are as long as dtype and shape say. */
+/* safetensors: 8 bytes with the length of the header (little-endian), the header (JSON), the bytes of the tensors. See
+ * https://github.com/huggingface/safetensors#format. A file is refused (SCION_WORLD) unless its header has at most 100,000,000 bytes
+ * and at most 1/64 of the file's size plus 512 KiB (a forged header would take too much memory to parse), is an object and repeats no
+ * key; all dtypes are known; and the tensors' ranges follow each other without gaps or overlaps to the end of the file and are as long
+ * as dtype and shape require. */
 typedef struct scion_safetensors scion_safetensors; /* a file open for reading */
 
 typedef struct {
-  const char *name;  /* as long as the file is open, like all that follows */
+  const char *name;  /* this and the other pointers are valid while the file is open */
   const char *dtype; /* as in the file: "F32", "BF16", "I64", .. */
-  int dims;          /* may exceed SCION_MAX_DIMS: such a tensor can be listed but not read */
+  int dims;          /* may exceed SCION_MAX_DIMS; such a tensor can be listed but not read */
   const int64_t *shape;
-  uint64_t place;    /* of its first byte in the file */
+  uint64_t place;    /* offset of its first byte in the file */
 } scion_safetensors_entry;
 
 typedef struct {
   const char *key, *value;
-  size_t bytes; /* of the value, which may hold zeros */
+  size_t bytes; /* length of the value, which may contain zero bytes */
 } scion_metadata;
 
 scion_status scion_safetensors_open(scion_safetensors **file, const char *path);
 void scion_safetensors_close(scion_safetensors *file); /* NULL is fine */
-/* Tensor and pair of metadata number i, in the file's order; false when there are no more. */
+/* Tensor number i, in the order of the tensors' bytes, and metadata pair number i, in the order of the header; false if there are no
+ * more. */
 bool scion_safetensors_entry_at(const scion_safetensors *file, size_t i, scion_safetensors_entry *entry);
 bool scion_safetensors_metadata_at(const scion_safetensors *file, size_t i, scion_metadata *pair);
 uint64_t scion_safetensors_size(const scion_safetensors *file); /* bytes of the whole file when it was opened */
-/* Fills a contiguous u8 tensor with the bytes of the file from `offset` on: of the file that was opened, also where another one has
- * taken its name since. */
+/* Fills a contiguous u8 tensor with the bytes of the file from `offset` on. They are those of the file that was opened, even if another
+ * file has replaced it since. */
 scion_status scion_safetensors_bytes(const scion_safetensors *file, uint64_t offset, scion_tensor *t);
-/* A new tensor of the file's shape: F32, F16 and F64 as f32, BF16 as bf16, U8 as u8, I32 as i32; others are refused. */
+/* Reads a tensor into a new one of its shape: F32, F16 and F64 become f32, BF16 bf16, U8 u8 and I32 i32. Other dtypes are
+ * SCION_WORLD. */
 scion_status scion_safetensors_read(scion_safetensors *file, const char *name, scion_tensor *t);
-/* The same into a contiguous tensor of that shape, which is f32 or has the dtype above. A failure while reading may leave
- * part of it overwritten; a refusal changes nothing. */
+/* The same into a contiguous tensor of the same shape, with the dtype above; BF16 may also be read into f32. Another shape or dtype
+ * is SCION_WORLD and changes nothing; if reading fails, a part of t may be overwritten. */
 scion_status scion_safetensors_read_into(scion_safetensors *file, const char *name, scion_tensor *t);
 
 typedef struct {
@@ -540,191 +577,201 @@ typedef struct {
   const scion_tensor *tensor;
 } scion_named_tensor;
 
-/* Writes a whole file (see scion_new_file): tensors with wide dtypes first, which keeps all of them aligned, and else in the
- * order given; the header is padded with spaces to a multiple of 8 bytes. Text must be UTF-8. */
+/* Writes a file atomically (see scion_new_file). Tensors with wide dtypes come first, which keeps all of them aligned, and otherwise in
+ * the given order. The header is padded with spaces to a multiple of 8 bytes. Names and metadata must be UTF-8, and no two tensors may
+ * have one name (SCION_MISUSE). */
 scion_status scion_safetensors_write(const char *path, const scion_named_tensor *tensors, size_t count,
                                      const scion_metadata *metadata, size_t pairs);
 
-/* Numbers as other files hold them (files/elements.c), little-endian, by safetensors' names of dtypes: F32, F16, BF16, F64, U8, BOOL,
- * I8, I16, I32, I64. */
-size_t scion_element_size(const char *dtype); /* bytes an element; 0: unknown */
-/* t[i,j,..] = element number first + i*strides[0] + j*strides[1] + .. of the bytes of `bytes` (contiguous, of any dtype, in other
- * memory): a transposition is a matter of strides, and so is a mirror. t is contiguous; what its dtype cannot hold is rounded and saturates. Strides that lead out of `bytes` are refused. */
+/* Numbers as files of other programs store them (files/elements.c), little-endian. Their dtypes are named as in safetensors: F32, F16,
+ * BF16, F64, U8, BOOL, I8, I16, I32, I64. */
+size_t scion_element_size(const char *dtype); /* bytes of an element, 0 for an unknown dtype */
+/* t[i,j,..] = element number first + i*strides[0] + j*strides[1] + .. of the memory of `bytes`, read as elements of `dtype`. Strides
+ * may be negative or 0, so data can be transposed and mirrored. Both tensors are contiguous and share no memory; `bytes` may have any
+ * dtype. Values are converted as by scion_tensor_set. Strides that lead out of `bytes` are SCION_MISUSE. */
 scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t first, const int64_t *strides, scion_tensor *t);
-/* The first bytes of a regular file, which tell its format: *got of them, less than `size` only where it is shorter. */
+/* Reads the first `size` bytes of a regular file, by which its format can be recognized. *got is less only if the file is shorter. */
 scion_status scion_read_head(const char *path, void *head, size_t size, size_t *got);
-/* Fills a contiguous u8 tensor with the bytes of a regular file from `offset` on. */
+/* Fills a contiguous u8 tensor with the bytes of a regular file from `offset` on; SCION_WORLD if the file ends before. */
 scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t);
 
-/* Zip archives, through libzip, for reading alone (files/zip.c): entries that are stored as they are, or deflated. An archive is refused
- * when two entries have one name, and when all of them together would inflate to more than twice its own size and 32 MB. What is read to
- * an entry's end is compared with its CRC, unless the beginning was passed over. */
+/* Reading zip archives through libzip (files/zip.c); entries are stored or deflated. An archive is refused (SCION_WORLD) if two entries
+ * have the same name, if all entries together would inflate to more than twice the archive's size plus 32 MiB, or if its directory
+ * takes more than 4 MiB to read. If an entry is read to its end, its CRC is checked, unless the beginning of a stored entry was
+ * skipped. */
 typedef struct scion_zip scion_zip;
 
 typedef struct {
-  const char *name; /* as long as the archive is open */
-  uint64_t bytes;   /* of its contents, as the archive declares */
-  uint64_t packed;  /* what they take in the archive */
-  bool stored;      /* they lie there as they are */
+  const char *name; /* valid while the archive is open */
+  uint64_t bytes;   /* size of the contents that the archive declares */
+  uint64_t packed;  /* size of the compressed contents */
+  bool stored;      /* not compressed */
 } scion_zip_entry;
 
 scion_status scion_zip_open(scion_zip **archive, const char *path);
 void scion_zip_close(scion_zip *archive); /* NULL is fine */
-/* Entry number i, in the archive's order; false when there are no more. */
+/* Entry number i, in the archive's order; false if there are no more. */
 bool scion_zip_entry_at(const scion_zip *archive, size_t i, scion_zip_entry *entry);
 /* Fills a contiguous u8 tensor with an entry's bytes from `offset` on. */
 scion_status scion_zip_read(scion_zip *archive, const char *name, uint64_t offset, scion_tensor *t);
-/* Writes an entry to an open file, for libraries that read no archives. */
+/* Writes the contents of an entry to an open file, for libraries that cannot read archives. */
 scion_status scion_zip_copy(scion_zip *archive, const char *name, int descriptor);
 
-/* ---------------------------------------------------------------- hashes and kept rows (files/hash.c, files/row_file.c)
- * What a cache is made of. XXH3 (xxHash): fast, and no protection against forgers. */
+/* ---------------------------------------------------------------- hashes and files of rows (files/hash.c, files/row_file.c)
+ * For caches on the disk. The hash is XXH3 (xxHash), which is fast but not cryptographic. */
 
 #define SCION_HASH_BYTES 16
 
 /* 128 bits, the same on every machine. */
 void scion_hash_bytes(const void *data, size_t bytes, unsigned char hash[SCION_HASH_BYTES]);
-/* Of dtype, shape and elements; gaps between rows do not count. */
+/* The hash of a tensor's dtype, shape and elements, without the gaps between its rows. */
 scion_status scion_hash_tensor(const scion_tensor *t, unsigned char hash[SCION_HASH_BYTES]);
-/* Of a file's content. SCION_WORLD, with the path, where it cannot be read. */
+/* The hash of a regular file's contents. SCION_WORLD, with the path in the message, if it cannot be read. */
 scion_status scion_hash_file(const char *path, unsigned char hash[SCION_HASH_BYTES]);
 uint64_t scion_checksum(const void *data, size_t bytes, uint64_t seed); /* 64 bits */
-/* What tells that a regular file is as it was: its size, and when its content and its inode last changed, in nanoseconds.
- * *age = seconds since its content changed. Of a file so young another change may not show. */
+/* By these numbers a regular file is recognized as unchanged: its size, and the times at which its contents and its inode last
+ * changed, in nanoseconds. *age = seconds since its contents changed. If that is small, another change may have left the same stamp,
+ * since file systems keep coarse times. */
 scion_status scion_file_stamp(const char *path, int64_t stamp[3], double *age);
 
-/* A file of rows of one length, each found by its record's number and proven by its key and a checksum. Several processes may read
- * and append at once. Nothing is brought to the disk in any order: what a crash damages does not pass the checksum. A full disk is
- * SCION_WORLD, as is everything else that the world gets wrong. */
+/* A file of rows of equal length. A row is found by the number of its record and verified by its key and a checksum. Several processes
+ * may read and append at once. There is no fsync: rows that a crash damages fail their checksum. A full disk, and whatever else goes
+ * wrong with the file, is SCION_WORLD. */
 typedef struct scion_row_file scion_row_file;
 
-/* Opens or makes it; a file with another header (damaged, or rows of another length) is emptied. */
+/* Opens the file, or creates it. If its header is damaged or says another row length, the file is emptied. row_bytes is at least 1. */
 scion_status scion_row_file_open(scion_row_file **file, const char *path, size_t row_bytes);
 void scion_row_file_close(scion_row_file *file); /* NULL is fine */
-size_t scion_row_file_bytes(const scion_row_file *file); /* of a row */
-scion_status scion_row_file_count(const scion_row_file *file, int64_t *count); /* records now, unfinished ones included */
-/* The key of a record: zeros where it is unfinished or absent. */
+size_t scion_row_file_bytes(const scion_row_file *file); /* bytes of a row */
+scion_status scion_row_file_count(const scion_row_file *file, int64_t *count); /* current number of records, including unfinished ones */
+/* The key of a record, all zeros if the record is unfinished or does not exist. */
 scion_status scion_row_file_key(const scion_row_file *file, int64_t record, unsigned char key[SCION_HASH_BYTES]);
-/* row [row_bytes] = the row of that record; fails unless it has that key and is whole (row is overwritten all the same). */
+/* Reads the row of a record into row [row_bytes]. SCION_WORLD if the record has another key or fails its checksum; row may be
+ * overwritten even then. */
 scion_status scion_row_file_read(const scion_row_file *file, int64_t record, const unsigned char key[SCION_HASH_BYTES], void *row);
-/* Appends rows as records *first .. *first + count - 1. Keys are not all zeros. Upon failure some may be there. */
+/* Appends rows as records *first .. *first + count - 1. A key must not be all zeros. After a failure some of the rows may have been
+ * written. */
 scion_status scion_row_file_append(scion_row_file *file, int64_t count, const unsigned char *const *keys, const void *const *rows,
                                    int64_t *first);
 
 /* ---------------------------------------------------------------- locks (files/lock.c) */
 
 typedef struct scion_lock {
-  int descriptor; /* -1: it holds nothing */
+  int descriptor; /* -1: not locked */
   uint64_t device, inode; /* of the file */
   struct scion_lock *next;
 } scion_lock;
 
-/* Waits until no other process holds the lock of that regular file, which is made where there is none. SCION_MISUSE where this process
- * holds it: it would wait for itself. The struct stays where it is until it is released. */
+/* Locks a regular file, which is created if there is none, and waits while another process holds its lock. SCION_MISUSE if this
+ * process holds it or waits for it already, since it would wait for itself. The struct must not be moved until it is released. */
 scion_status scion_lock_take(scion_lock *lock, const char *path);
-void scion_lock_release(scion_lock *lock); /* idempotent; the file stays */
-/* Whether this process holds the lock of the file that is open there. */
+void scion_lock_release(scion_lock *lock); /* may be called again; does not remove the file */
+/* Whether this process holds, or waits for, the lock of the file that `descriptor` refers to. */
 bool scion_lock_held(int descriptor);
 
 /* ---------------------------------------------------------------- images (image/)
- * u8 RGB, contiguous [H,W,3], rows from the top. What the files of the world get wrong is SCION_WORLD, and the message names
- * the path. */
+ * Images are u8 RGB, contiguous [H,W,3], rows from top to bottom. A missing or damaged file is SCION_WORLD, too many open files and a
+ * failing disk are SCION_SYSTEM; the message names the path. */
 
-#define SCION_MAX_PIXELS ((int64_t)1 << 28) /* larger images are refused before memory is taken for them */
+#define SCION_MAX_PIXELS ((int64_t)1 << 28) /* larger images are refused before memory is allocated for them */
 
-/* *image = a new tensor from a JPEG or PNG file (told by its content). JPEG: gray, CMYK and YCCK become RGB, EXIF's orientation
- * is applied, a cut or damaged file is an error. PNG: as Pillow's convert("RGB"): alpha is dropped; of 16 bits the upper 8
- * remain (of gray ones too, where Pillow saturates). */
+/* *image = a new tensor from a JPEG or PNG file, which is recognized by its contents and has at most 1 GiB. The orientation in EXIF data
+ * is applied. JPEG: gray, CMYK and YCCK become RGB, and a truncated or damaged file is an error. PNG: like Pillow's convert("RGB"):
+ * alpha is dropped, and of 16 bits the upper 8 are kept (also for gray images, where Pillow saturates instead). */
 scion_status scion_image_load(const char *path, scion_tensor *image);
-/* Writes .png, or .jpg and .jpeg of quality 95, by the path's extension; the path holds the old file or the whole new one. */
+/* Writes a PNG file, or a JPEG file of quality 95, by the path's extension: .png, .jpg or .jpeg, else SCION_MISUSE. The file is written
+ * atomically, see scion_new_file. */
 scion_status scion_image_save(const char *path, const scion_tensor *image);
-/* y = x at the size of y: bilinear with antialiasing, to the byte as Pillow's Image.resize(BILINEAR). */
+/* Resizes x to the size of y, bilinearly with antialiasing. Every byte is equal to that of Pillow's Image.resize(BILINEAR). */
 scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y);
 
-/* What is read outside an image: its nearest edge; a value; the image mirrored at its edge, (d c b a | a b c d | d c b a); the
- * image again, with a period of size - 1 (SciPy's and so Keras's "wrap"). */
+/* What pixels outside of an image count as: the nearest pixel of its edge; a constant value; the image mirrored at its edge
+ * (d c b a | a b c d | d c b a); the image repeated with a period of size - 1, which is SciPy's and thus Keras's "wrap". */
 typedef enum { SCION_FILL_NEAREST, SCION_FILL_CONSTANT, SCION_FILL_REFLECT, SCION_FILL_WRAP, SCION_FILLS } scion_fill;
 
-/* What one image undergoes. Pixel (x, y) of the result is read, bilinearly, at (m0*x + m1*y + m2, m3*x + m4*y + m5); then each
- * channel becomes value * gain + shift, rounded and clipped. {1,0,0, 0,1,0}, 1 and {0,0,0} leave it untouched. */
+/* A change of one image. Pixel (x, y) of the result (column, row) is interpolated bilinearly at column m0*x + m1*y + m2 and row
+ * m3*x + m4*y + m5 of the original. Then each channel becomes value * gain + shift, rounded and clamped to 0 .. 255. Matrix
+ * {1,0,0, 0,1,0}, gain 1 and shift {0,0,0} change nothing. */
 typedef struct {
   double matrix[6];
   float gain, shift[3];
 } scion_warp;
-/* x and y [H,W,3] in different memory. */
+/* y = x changed by a warp. x and y [H,W,3] have the same size and share no memory. `value` is that of SCION_FILL_CONSTANT. */
 scion_status scion_image_warp(const scion_tensor *x, scion_tensor *y, const scion_warp *warp, scion_fill fill, unsigned char value);
 
-/* From where the changes of training images are drawn, uniformly; the names and senses are those of Keras's
- * ImageDataGenerator. Its matrix too: centre * rotation * shift * shear * zoom * centre^-1, the centre at ((W-1)/2, (H-1)/2);
- * flips come after it, brightness (gain) and channel shift last. */
+/* The ranges from which random changes of training images are drawn, uniformly. Names, meanings and the matrix are those of Keras's
+ * ImageDataGenerator: centre * rotation * shift * shear * zoom * centre^-1, with the centre at ((W-1)/2, (H-1)/2). After that the image
+ * is flipped, then brightness (gain) and channel shift are applied. */
 typedef struct {
-  double rotation, shear;           /* degrees, both ways */
-  double width_shift, height_shift; /* fractions of the size, both ways */
-  double zoom[2];                   /* lowest and highest, drawn for each axis; 1 keeps, 2 shows twice as much */
-  bool flip_horizontal, flip_vertical; /* in half of the images */
-  double brightness[2];             /* factor */
-  double channel_shift;             /* added, both ways, drawn for each channel */
+  double rotation, shear;           /* degrees: an angle a is drawn from -a .. a */
+  double width_shift, height_shift; /* fractions of width and height: f is drawn from -f .. f */
+  double zoom[2];                   /* lowest and highest, drawn for each axis; 1 is no zoom, 2 shows twice the width or height */
+  bool flip_horizontal, flip_vertical; /* flips half of the images */
+  double brightness[2];             /* lowest and highest factor */
+  double channel_shift;             /* added to a channel, s is drawn from -s .. s for each channel */
   scion_fill fill;
   unsigned char fill_value;
 } scion_augment;
-/* The draw for (seed, epoch, index), whoever asks for it, for images of height x width. */
+/* Draws the change of image `index` in `epoch`, for images of height x width. It depends on the arguments alone. */
 void scion_augment_draw(const scion_augment *augment, uint64_t seed, uint32_t epoch, uint32_t index, int height, int width,
                         scion_warp *warp);
 
-/* y[i, ..] = x[indices[i], ..]: picks along the first dimension. x contiguous of any dtype, indices i32 [n] (checked),
- * y [n, ..] contiguous of x's dtype. */
+/* y[i,..] = x[indices[i],..]. x is contiguous, of any dtype; indices are i32 [n], contiguous, and checked; y [n,..] is contiguous, of
+ * x's dtype. */
 scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, scion_tensor *y);
-/* y[i] = rows[i]: `count` contiguous tensors of one dtype and shape become one, y [count, ..], contiguous. */
+/* y[i,..] = rows[i]: stacks `count` contiguous tensors of one dtype and shape. y [count,..] is contiguous. */
 scion_status scion_stack(const scion_tensor *const *rows, int64_t count, scion_tensor *y);
-/* counts[v] = how often v occurs in x; both i32 and contiguous, the values of x in 0 .. size of counts - 1 (checked). */
+/* counts[v] = how often v occurs in x. Both are i32 and contiguous; the values of x are below the size of counts (checked). */
 scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
 
-/* ---- the loader (image/loader.c): threads of its own read, decode, resize and change images ahead of whoever trains. Batches do
- * not depend on the number of threads. One thread at a time uses a loader. */
+/* ---- the loader (image/loader.c): its own threads read, decode, resize and randomly change images in advance, while training goes on.
+ * Batches do not depend on the number of threads. Only one thread at a time may call a loader's functions. */
 
 typedef struct scion_loader scion_loader;
 
-/* Images that loaders decoded and resized once, for their later passes: `count` of one size, in memory, up to `budget` bytes;
- * what comes when that is full is decoded again each time, and so is a file that changed. Loaders may share one; it is freed
- * with its last user. */
+/* Decoded and resized images of loaders, kept in memory for later passes: up to `count` images of one size and up to `budget` bytes. When
+ * it is full, further images are decoded again in each pass, and so is a file that has changed. Loaders may share a store. It is
+ * reference-counted. */
 typedef struct scion_image_store scion_image_store;
 
 /* A new, empty one, for images of height x width. */
 scion_status scion_image_store_new(scion_image_store **store, int64_t count, int height, int width, size_t budget);
 void scion_image_store_release(scion_image_store *store); /* NULL is fine */
-size_t scion_image_store_bytes(const scion_image_store *store); /* in memory now */
+size_t scion_image_store_bytes(const scion_image_store *store); /* bytes currently in use */
 
 typedef struct {
-  const char *const *paths;    /* `count` files (copied), or NULL and then */
-  const scion_tensor *images;  /* u8 [count,H,W,3] (its storage is retained) */
-  int64_t count;
-  int height, width;            /* size of the results */
+  const char *const *paths;    /* `count` files (copied); or NULL, and then `images` is used */
+  const scion_tensor *images;  /* u8 [count,H,W,3], contiguous (its storage is retained) */
+  int64_t count;                /* 0 .. 2^31 - 1 */
+  int height, width;            /* size of the resulting images */
   int workers;                  /* threads, 1 .. SCION_MAX_THREADS */
-  int ahead;                    /* batches that may be ready or under way, at least 1 */
+  int ahead;                    /* batches that may be ready or in progress, 1 .. 1024 */
   uint64_t seed;
   const scion_augment *augment; /* or NULL; copied */
-  /* Large JPEGs need not be decoded whole: libjpeg gives 1/2, 1/4 or 1/8 of the size for less work. The smallest of these is
-   * taken that is still reducing_gap times as high and wide as the result, which it is then resized to: to the byte what Pillow's
-   * draft() to that many times the size and resize() give, where 2 is told from the whole image by close looking only. At least
-   * 1; 0: always whole. An image below 2 * reducing_gap times the size of the result is always decoded whole. */
+  /* libjpeg can decode a large JPEG at 1/2, 1/4 or 1/8 of its size, which is faster. The smallest of these sizes is used that is at
+   * least reducing_gap times as high and as wide as the result, and it is then resized to the result. An image smaller than
+   * 2 * reducing_gap times the result is thus decoded at full size. The result is equal to that of Pillow's draft(), for reducing_gap
+   * times the size, and resize(). With 2 it can hardly be distinguished from that of the full size. 1 .. 1e6, or 0: always full size. */
   double reducing_gap;
-  scion_image_store *store; /* for as many images of the results' size, or NULL; retained */
+  scion_image_store *store; /* or NULL; made for `count` images of height x width, and only with paths; retained */
 } scion_loader_options;
 
 scion_status scion_loader_new(scion_loader **loader, const scion_loader_options *options);
-int64_t scion_loader_count(const scion_loader *loader); /* images it knows of */
-/* Begins a pass over order[0 .. n-1], indices of images (NULL: 0 .. n-1), in batches of `batch`, the last one smaller. A pass
- * under way is abandoned. */
+int64_t scion_loader_count(const scion_loader *loader); /* number of its files or images */
+/* Begins a pass over the images with indices order[0 .. n-1] (NULL: 0 .. n-1), in batches of `batch`; the last one may be smaller. `epoch`
+ * is that of scion_augment_draw. A pass in progress is abandoned. */
 scion_status scion_loader_start(scion_loader *loader, const int32_t *order, int64_t n, int64_t batch, uint32_t epoch);
-/* The next batch, in order: *images = u8 [n,H,W,3] and *indices = i32 [n], new tensors of the caller's. Images that are missing or
- * damaged are left out (n may be 0). One that could not be read for another reason (SCION_SYSTEM, SCION_NO_MEMORY) is a failure of
- * the call: no batch is taken, and the pass cannot go on. At the end of the pass both are left empty (storage NULL). */
+/* Waits for the next batch: *images = u8 [n,H,W,3] and *indices = i32 [n], new tensors that the caller releases. Missing or damaged
+ * images are left out, so n may be 0. If an image cannot be read for another reason (SCION_SYSTEM, SCION_NO_MEMORY), the call fails, no
+ * batch is returned, and the pass cannot continue. At the end of the pass both tensors have no storage (NULL). */
 scion_status scion_loader_next(scion_loader *loader, scion_tensor *images, scion_tensor *indices);
-/* The i-th image that was left out of the last batch: its index and why; NULL behind the last. Valid until the next call. */
+/* Why the i-th of the images that were left out of the last batch could not be read, and its *index; NULL if there are no more. Valid
+ * until the next batch, start or stop. */
 const char *scion_loader_failure(const scion_loader *loader, int64_t i, int32_t *index);
-/* Ends the pass and the threads, also in the middle; the loader may be started again. */
+/* Ends the pass, even if it is not complete, and the threads. The loader may be started again. */
 void scion_loader_stop(scion_loader *loader);
-/* Stops and frees; NULL is fine. In a process forked since the start the threads are not there and are forgotten. */
+/* Stops the loader and frees it; NULL is fine. In a process that was forked during a pass it does nothing, since the threads exist in
+ * the parent alone. */
 void scion_loader_free(scion_loader *loader);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the files of the binding share. The only place, with its folder, that knows of Lua. */
+/* Declarations that the files of the Lua binding share. Only the files in this folder use Lua. */
 #ifndef SCION_BINDING_H
 #define SCION_BINDING_H
 
@@ -9,10 +9,10 @@
 #include "program/program.h"
 #include "scion.h"
 
-#define SCION_TENSOR "scion.tensor" /* name of the tensor's metatable */
+#define SCION_TENSOR "scion.tensor" /* registry name of the metatable of tensors */
 
 /* Each file of the folder adds its functions to the table on top of the stack (the module scion.core). */
-void scion_open_tensor(lua_State *L); /* and with it the next five, which extend the tensor's metatable */
+void scion_open_tensor(lua_State *L); /* calls the next five, which also extend the metatable of tensors */
 void scion_open_tensor_random(lua_State *L);
 void scion_open_tensor_view(lua_State *L);
 void scion_open_tensor_table(lua_State *L);
@@ -31,21 +31,23 @@ void scion_open_image(lua_State *L);
 void scion_open_loader(lua_State *L);
 void scion_open_cache(lua_State *L);
 
-/* Whatever allocates in Lua may run finalizers, and these may close an object or change a list that a function has looked at already. So
- * results are pushed and lists are counted first; objects are checked, and pointers taken, right before they are used. */
+/* A rule for all functions of the binding: every call that allocates in Lua may run finalizers, which are Lua functions that may close an
+ * object or change a list. So functions first push their results and count lists, and check objects and take pointers from them right
+ * before they use them. */
 
 /* ---- results (core.c) */
 
-/* Raises the core's last message, or returns if status is SCION_OK. Whoever calls holds nothing that must be freed: every
- * resource already belongs to a userdata. */
+/* Raises the core's last message unless status is SCION_OK. Since raising is a longjmp, the caller must not hold anything that has to be
+ * freed: every resource already belongs to a userdata. */
 void scion_check(lua_State *L, scion_status status);
-/* What a function returns to Lua: its results, which are pushed; where the world got something wrong, nil and the message. Raises the rest. */
+/* For `return scion_push_result(..)` of a C function: the number of its `results`, which are already pushed; nil and the message for
+ * SCION_WORLD and SCION_SYSTEM, which scripts may want to handle. Raises any other failure. */
 int scion_push_result(lua_State *L, scion_status status, int results);
 
 /* ---- classes: userdata that hold a resource */
 
-/* Makes the metatable of a class: close, which must do nothing the second time, frees what an object holds, and is both __gc and
- * __close; methods are what object:name() finds, or NULL. */
+/* Creates the metatable of a class. close becomes __gc and __close: it frees what the object holds, and does nothing when it is called
+ * again. methods (or NULL) are the functions that object:name() calls. */
 static inline void scion_new_class(lua_State *L, const char *name, lua_CFunction close, const luaL_Reg *methods) {
   luaL_newmetatable(L, name);
   lua_pushcfunction(L, close);
@@ -60,14 +62,15 @@ static inline void scion_new_class(lua_State *L, const char *name, lua_CFunction
   lua_pop(L, 1);
 }
 
-/* Pushes an object of a class, all zeros: it exists, closed, before the resource that it will hold. */
+/* Pushes an object of a class, all zeros, which means closed. It is created before its resource, so that the resource has an owner at
+ * once and is not lost if Lua raises an error. */
 static inline void *scion_push_object(lua_State *L, const char *class, size_t size) {
   void *object = memset(lua_newuserdatauv(L, size, 0), 0, size);
   luaL_setmetatable(L, class);
   return object;
 }
 
-/* The resource of argument 1, an object of a class that holds one pointer; raises "the WHAT was closed" when that is NULL. */
+/* The resource of argument 1, which is an object of a class that holds one pointer. Raises "the WHAT was closed" if it is NULL. */
 static inline void *scion_check_open(lua_State *L, const char *class, const char *what) {
   void *resource;
   memcpy(&resource, luaL_checkudata(L, 1, class), sizeof resource);
@@ -77,7 +80,7 @@ static inline void *scion_check_open(lua_State *L, const char *class, const char
 
 /* ---- arguments */
 
-/* The string at that argument, which holds no zeros: they would end it early in C. */
+/* The string at an argument. Raises if it contains a zero byte, at which it would end in C. */
 static inline const char *scion_check_text(lua_State *L, int argument) {
   size_t length;
   const char *text = luaL_checklstring(L, argument, &length);
@@ -85,77 +88,89 @@ static inline const char *scion_check_text(lua_State *L, int argument) {
   return text;
 }
 
-/* The most entries that a list may have: a table can be made to claim 2^61 of them. */
+/* The largest length of a list that is accepted: a table with a few entries can be built so that its length is reported as 2^61. */
 #define SCION_MAX_LIST ((lua_Integer)1 << 28)
-/* The length of the list at that index; raises on what is no table, and on one with a __len of its own, which could say anything.
- * Entries are read by lua_rawgeti: then nothing runs meanwhile that might change the list, and it keeps alive what was read. */
+/* The length of the list at an index. Raises if it is not a table, has a __len metamethod (which could return anything), or is longer
+ * than SCION_MAX_LIST. Callers read entries by lua_rawgeti, which runs no metamethod that could change the list. The list then keeps
+ * the entries alive. */
 lua_Integer scion_check_list(lua_State *L, int index);
-/* The whole number at that argument, in low .. high; what names it in the error. */
+/* The whole number at an argument, in low .. high. `what` names it in the error. */
 lua_Integer scion_check_range(lua_State *L, int argument, lua_Integer low, lua_Integer high, const char *what);
 
-/* ---- mistakes (misuse.c). A function is called in messages as its first upvalue says, if that is a string: "t:get", "a + b". */
+/* ---- errors of the user (misuse.c). If the first upvalue of a function is a string, such as "t:get" or "a + b", it is the function's
+ * name in messages. */
 
-/* Raises the string on top of the stack, with the line of the user's script in front. */
+/* Raises the string on top of the stack, preceded by the line of the user's script. */
 __attribute__((noreturn)) int scion_raise(lua_State *L);
-/* Raises a message, as for lua_pushfstring, after the function's name. */
+/* Raises a message, formatted as by lua_pushfstring and preceded by the function's name. */
 __attribute__((noreturn)) int scion_misuse(lua_State *L, const char *format, ...);
-/* Pushes, and returns, the value at that index in words. */
+/* Pushes and returns a description of the value at an index, such as "a table", for messages. */
 const char *scion_show(lua_State *L, int index);
-/* Pushes, and returns, " (did you mean 'bf16'?)" where the string at that index is nearly one of the names, or an empty string. */
+/* If the string at an index is similar to one of the names name(0) .. name(count - 1), pushes and returns " (did you mean 'bf16'?)";
+ * otherwise returns "". */
 const char *scion_meant(lua_State *L, int index, const char *(*name)(int), int count);
-/* Raises that the argument is not `what`, "a tensor". */
+/* Raises that an argument has to be `what`, for example "a tensor". */
 __attribute__((noreturn)) int scion_mistyped(lua_State *L, int argument, const char *what);
-/* Raises that a tensor has no method of the name at that argument, and which is meant; the methods are on top of the stack. */
+/* Raises that tensors have no method of the name at an argument, and suggests a similar one. The table of methods is on top of the
+ * stack. */
 __attribute__((noreturn)) int scion_no_method(lua_State *L, int argument);
-/* The whole number, and any number, at that argument; a string is none. what names the argument: "the axis". */
+/* The whole number, and any number, at an argument; strings are not converted. `what` names the argument in messages: "the axis". */
 lua_Integer scion_check_whole(lua_State *L, int argument, const char *what);
 lua_Number scion_check_number(lua_State *L, int argument, const char *what);
 
-/* The tensor at that argument, or an argument error. */
+/* ---- tensors */
+
+/* The tensor at an argument. Raises if it is another value or a closed tensor. */
 scion_tensor *scion_check_tensor(lua_State *L, int argument);
-/* The tensor at that index, or NULL where something else is; raises on one that was closed. */
+/* The tensor at an index, or NULL for any other value. Raises if the tensor was closed. */
 scion_tensor *scion_test_tensor(lua_State *L, int index);
-/* The same, or NULL where the argument is nil or none. */
+/* As scion_check_tensor, but NULL if the argument is nil or absent. */
 scion_tensor *scion_optional_tensor(lua_State *L, int argument);
-/* Pushes an empty tensor handle: what is put into it is released with it. */
+/* Pushes a userdata with an empty tensor. A tensor that the caller puts into it is released with the userdata. */
 scion_tensor *scion_push_handle(lua_State *L);
-/* Pushes a new tensor of zeros, after a collection if much memory was taken since the last; raises when there is none. */
+/* Pushes a new tensor of zeros. Calls scion_collect_before first. Raises if the shape is impossible or memory is short. */
 scion_tensor *scion_push_tensor(lua_State *L, scion_dtype dtype, int dims, const int64_t *shape);
-/* Collects garbage if `bytes` more would pass the soft limit: for results that the core itself allocates. */
+/* Collects garbage if `bytes` more would exceed the soft limit on the memory of tensors (see tensor.c). To be called before the core
+ * itself allocates a result. */
 void scion_collect_before(lua_State *L, size_t bytes);
-/* The tensor at that argument, to be written to: raises on a copy that would be taken for a view, see scion_copied_by. */
+/* The tensor at an argument, for writing. Raises if it is a copy that a user may take for a view, see scion_copied_by. */
 scion_tensor *scion_check_target(lua_State *L, int argument);
-/* Which method copied what it often gives as a view ("slice"), or NULL: writing to that copy would change nothing else, and is refused.
- * Of a handle that scion_push_handle made. */
+/* Some methods, such as "slice", return a view if possible and otherwise a copy. For such a copy this is the name of the method, else
+ * NULL. Writing to it is refused, since users would expect it to change the original, too. `handle` was made by scion_push_handle. */
 const char **scion_copied_by(scion_tensor *handle);
-/* Adds functions to what a tensor's methods are, or to its metatable for names with two underscores. */
+/* Adds functions to the methods of tensors, and those whose names begin with two underscores to their metatable. */
 void scion_add_methods(lua_State *L, const luaL_Reg *methods);
-/* Pushes an element as Lua's integer or number, by dtype. */
+/* Pushes an element as an integer (u8, i32) or float, by its dtype. */
 void scion_push_number(lua_State *L, scion_dtype dtype, double value);
-/* An index, counted from 1, as one from 0 below size, or an error that names it, its place and t's shape. place counts from 1. */
+/* The index at an argument, 1 .. size, converted to 0 .. size - 1. Raises with the index, the dimension (`place`, from 1) and t's shape
+ * in the message. */
 int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int place, int64_t size);
-/* Pushes a second handle to the same contents, with another shape if the caller then changes it. */
+/* Pushes a new tensor with the same storage, whose shape the caller may then change. */
 scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t);
-/* What is to be read of a file, as three arguments from that one on: *offset; a number of bytes; and a u8 tensor with room for them, or nil
- * for a new one. Pushes the tensor, and returns a view of its first bytes, so many. It may allocate: the file is to be checked afterwards. */
+/* Reads three arguments, from `argument` on, of a function that reads bytes from a file: the offset, the number of bytes, and a u8 tensor
+ * for them, or nil for a new one. Pushes the tensor and returns a view of its first bytes, as many as are to be read. Since it may
+ * allocate, callers check afterwards that the file is still open. */
 scion_tensor scion_push_extent(lua_State *L, int argument, uint64_t *offset);
-/* Pushes an empty handle for a tensor that the core will allocate, after the collection that such an allocation may call for. */
+/* Pushes an empty tensor for a result of yet unknown size that the core will allocate, and collects garbage before if the soft limit is
+ * reached. */
 scion_tensor *scion_push_later(lua_State *L);
-/* Tells caches of packed weights that the contents changed. */
+/* Marks the contents as changed, for caches of packed weights. To be called after each write. */
 void scion_touch(scion_tensor *t);
 
-/* The kernel that element 1 of the table at that index names, with the options that the table gives; raises on an unknown kernel, on keys
- * that are neither its operands nor its options, and on values out of range. */
+/* Reads a kernel call: the table at an index has the kernel's name as element 1 and operands and options by their names. Returns the
+ * kernel and fills its options. Raises if the kernel is unknown, a key is neither an operand nor an option, or a value is out of range.
+ * Operands are left to the caller. */
 const scion_kernel *scion_check_kernel(lua_State *L, int index, scion_options *options);
 
-/* Whether Ctrl-C came while core.catch_interrupts() was on. */
+/* Whether Ctrl-C was pressed since core.catch_interrupts() (system.c). */
 bool scion_interrupted(void);
 
+/* The dtype that an argument names; if it is nil or absent, the one that `otherwise` names, unless that is NULL. */
 scion_dtype scion_check_dtype(lua_State *L, int argument, const char *otherwise);
-/* Reads {2, 3, 4} at that index into shape; returns the number of dimensions. */
+/* Reads a list of sizes, such as {2, 3, 4}, into shape. Returns the number of dimensions. */
 int scion_check_shape(lua_State *L, int index, int64_t shape[SCION_MAX_DIMS]);
 
-/* In the order of scion_fill, ended by NULL. */
+/* The names of scion_fill's values in their order, ended by NULL. */
 extern const char *const scion_fill_names[];
 
 #endif

@@ -1,4 +1,5 @@
-/* Hashes, and the userdata of a file of rows: what the cache of frozen values is made of. Keys are strings of 16 bytes. */
+/* Hashes and the file of rows, of which the Lua side builds its cache of the outputs of frozen layers. Hashes and keys are strings of
+ * 16 bytes. */
 #include "binding.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ static int push_hash(lua_State *L, const unsigned char hash[SCION_HASH_BYTES]) {
   return 1;
 }
 
-/* core.hash(string or tensor) -> 16 bytes; a tensor's dtype and shape count too */
+/* core.hash(string or tensor) -> 16 bytes. The hash of a tensor depends on its dtype and shape, too. */
 static int core_hash(lua_State *L) {
   unsigned char hash[SCION_HASH_BYTES];
   const scion_tensor *t = scion_test_tensor(L, 1);
@@ -34,8 +35,8 @@ static int core_hash_file(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
-/* core.file_stamp(path) -> a string that changes with the file's size and times, seconds since its content changed; or nil and a
- * message */
+/* core.file_stamp(path) -> a string that is made of the file's size and times of change, the seconds since its contents changed; or nil
+ * and a message */
 static int core_file_stamp(lua_State *L) {
   int64_t stamp[3] = {0};
   double age = 0;
@@ -45,7 +46,7 @@ static int core_file_stamp(lua_State *L) {
   return scion_push_result(L, status, 2);
 }
 
-/* Entry i of the list at that index, a tensor, which the list keeps. */
+/* The tensor that is entry i of the list at an index. The list keeps it alive. */
 static const scion_tensor *tensor_of_list(lua_State *L, int list, lua_Integer i) {
   lua_rawgeti(L, list, i);
   const scion_tensor *t = scion_test_tensor(L, -1);
@@ -54,7 +55,7 @@ static const scion_tensor *tensor_of_list(lua_State *L, int list, lua_Integer i)
   return t;
 }
 
-/* core.stack({row, ..}) -> tensor [n, ..]: copies of contiguous tensors of one dtype and shape, of which there is at least one */
+/* core.stack({row, ..}) -> tensor [n, ..] with copies of the rows: at least one, contiguous, of one dtype and shape */
 static int core_stack(lua_State *L) {
   lua_settop(L, 1);
   lua_Integer count = scion_check_list(L, 1);
@@ -74,7 +75,7 @@ static int core_stack(lua_State *L) {
 
 static scion_row_file *check_open(lua_State *L) { return scion_check_open(L, ROW_FILE, "file of rows"); }
 
-/* The key at that index, which stays on the stack or in its list. */
+/* The key at an index. The pointer is valid as long as the string is on the stack or in its list. */
 static const unsigned char *check_key(lua_State *L, int index) {
   size_t bytes;
   if (lua_type(L, index) != LUA_TSTRING) luaL_error(L, "a key is a string of 16 bytes, not a %s", luaL_typename(L, index));
@@ -87,7 +88,7 @@ static bool is_row(const scion_tensor *t, const scion_row_file *file) {
   return scion_tensor_contiguous(t) && (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype) == scion_row_file_bytes(file);
 }
 
-/* core.row_file(path, bytes of a row) -> file, or nil and a message */
+/* core.row_file(path, row_bytes) -> file, or nil and a message */
 static int core_row_file(lua_State *L) {
   const char *path = scion_check_text(L, 1);
   lua_Integer bytes = luaL_checkinteger(L, 2);
@@ -96,7 +97,7 @@ static int core_row_file(lua_State *L) {
   return scion_push_result(L, scion_row_file_open(file, path, (size_t)bytes), 1);
 }
 
-/* file:close(), as often as you like */
+/* file:close(). It may be called again. */
 static int file_close(lua_State *L) {
   scion_row_file **file = luaL_checkudata(L, 1, ROW_FILE);
   scion_row_file_close(*file);
@@ -104,7 +105,7 @@ static int file_close(lua_State *L) {
   return 0;
 }
 
-/* file:keys(first = 1) -> the keys of the records from there on, false for those without one; or nil and a message */
+/* file:keys(first = 1) -> list of the keys of the records from `first` on, with false for unfinished records; or nil and a message */
 static int file_keys(lua_State *L) {
   static const unsigned char none[SCION_HASH_BYTES];
   lua_Integer first = luaL_optinteger(L, 2, 1);
@@ -124,7 +125,7 @@ static int file_keys(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
-/* file:read(record, key, tensor) -> true, or nil and a message: fills a contiguous tensor of a row's size */
+/* file:read(record, key, tensor) -> true, or nil and a message. Fills the tensor, which is contiguous and has as many bytes as a row. */
 static int file_read(lua_State *L) {
   const scion_row_file *file = check_open(L);
   lua_Integer record = luaL_checkinteger(L, 2);
@@ -138,7 +139,8 @@ static int file_read(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
-/* file:append({key, ..}, {row, ..}) -> the record of the first, the others follow; or nil and a message. Rows are contiguous tensors */
+/* file:append({key, ..}, {row, ..}) -> number of the first new record, which the others follow; or nil and a message. Rows are contiguous
+ * tensors. */
 static int file_append(lua_State *L) {
   lua_settop(L, 3);
   lua_Integer count = scion_check_list(L, 2);
@@ -147,7 +149,7 @@ static int file_append(lua_State *L) {
   const unsigned char **keys = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *keys, 0);
   const void **rows = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *rows, 0);
   scion_row_file *file = check_open(L);
-  for (lua_Integer i = 0; i < count; i++) { /* the lists keep what the arrays point to */
+  for (lua_Integer i = 0; i < count; i++) { /* the lists keep the strings and tensors alive */
     lua_rawgeti(L, 2, i + 1);
     keys[i] = check_key(L, -1);
     lua_pop(L, 1);

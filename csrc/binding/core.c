@@ -1,4 +1,5 @@
-/* require "scion.core": what C computes, for the Lua files of the package. Users see it through scion. */
+/* The Lua module scion.core, with the functions of the C core. It is used by the Lua files of the package; users call the module
+ * scion. */
 #include "binding.h"
 
 void scion_check(lua_State *L, scion_status status) {

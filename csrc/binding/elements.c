@@ -1,7 +1,7 @@
-/* core.read_bytes, core.read_head and core.unpack: numbers out of other people's files. */
+/* core.read_bytes, core.read_head and core.unpack: reading numbers from files of other programs. */
 #include "binding.h"
 
-/* Pushes the u8 tensor at that argument, or where there is none a new one; returns a view of its first `bytes` bytes. */
+/* Pushes the u8 tensor at an argument, or a new one if it is nil. Returns a view of its first `bytes` bytes. */
 static scion_tensor push_room(lua_State *L, int argument, int64_t bytes) {
   scion_tensor *t = lua_isnoneornil(L, argument) ? scion_push_tensor(L, SCION_U8, 1, &bytes) : scion_check_tensor(L, argument);
   if (!lua_isnoneornil(L, argument)) {
@@ -20,8 +20,8 @@ scion_tensor scion_push_extent(lua_State *L, int argument, uint64_t *offset) {
   return push_room(L, argument + 2, bytes);
 }
 
-/* core.read_bytes(path, offset, bytes, room = a new one) -> the u8 tensor `room`, which begins with that many bytes of a file; or nil and
- * a message */
+/* core.read_bytes(path, offset, bytes, room = new tensor) -> the u8 tensor `room`, which then begins with these bytes of the file; or nil
+ * and a message */
 static int core_read_bytes(lua_State *L) {
   uint64_t offset;
   const char *path = scion_check_text(L, 1);
@@ -29,8 +29,8 @@ static int core_read_bytes(lua_State *L) {
   return scion_push_result(L, scion_read_bytes(path, offset, &t), 1);
 }
 
-/* core.read_head(path, bytes) -> the first bytes of a regular file as a string, which is shorter where the file is (at most 4096); or nil
- * and a message, at once where io.open would wait for whoever writes to a pipe */
+/* core.read_head(path, bytes) -> string of the first `bytes` (at most 4096) of a regular file, or of all if it has fewer; or nil and a
+ * message. Unlike io.open it does not wait if the path is a pipe without a writer. */
 static int core_read_head(lua_State *L) {
   char head[4096];
   size_t got = 0;
@@ -41,8 +41,8 @@ static int core_read_head(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
-/* core.unpack(bytes, dtype, first, strides, t) -> t, whose element (i, j, ..) is number first + i*strides[1] + j*strides[2] + .. of
- * the elements that the bytes of the tensor `bytes` are; first counts from 0. */
+/* core.unpack(bytes, dtype, first, strides, t) -> t. The memory of the tensor `bytes` is read as elements of `dtype`. Element (i, j, ..)
+ * of t becomes element number first + i*strides[1] + j*strides[2] + .. of these, where first, i, j, .. count from 0. */
 static int core_unpack(lua_State *L) {
   const scion_tensor *bytes = scion_check_tensor(L, 1);
   const char *dtype = luaL_checkstring(L, 2);

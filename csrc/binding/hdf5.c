@@ -1,4 +1,4 @@
-/* The userdata of an HDF5 file open for reading, and core.hdf5_open and core.hdf5_write. */
+/* core.hdf5_open, core.hdf5_write, and the userdata of an HDF5 file that is open for reading. */
 #include "binding.h"
 #include "files/hdf5.h"
 
@@ -15,8 +15,8 @@ static scion_hdf5 *check_open(lua_State *L) {
   return file;
 }
 
-/* core.hdf5_open(path) -> file, or nil and a message. core.hdf5_open(path, file) reads an open file of Lua's io, which was taken out of the one at
- * that path: its limits and messages are that one's. */
+/* core.hdf5_open(path) -> file, or nil and a message. core.hdf5_open(path, file) reads `file`, an open file of Lua's io library that was
+ * unpacked from the archive at that path. Messages name the archive, and its size sets the limits. */
 static int core_hdf5_open(lua_State *L) {
   const char *path = scion_check_text(L, 1);
   const luaL_Stream *stream = lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, LUA_FILEHANDLE);
@@ -25,13 +25,14 @@ static int core_hdf5_open(lua_State *L) {
   return scion_push_result(L, scion_hdf5_open(file, path, stream ? fileno(stream->f) : -1), 1);
 }
 
-/* file:close(), as often as you like */
+/* file:close(). It may be called again. */
 static int file_close(lua_State *L) {
   scion_hdf5_close(luaL_checkudata(L, 1, HDF5));
   return 0;
 }
 
-/* file:open_ids() -> how many files, groups, datasets, types and attributes are open, for tests; or nil and a message */
+/* file:open_ids() -> how many objects of the HDF5 library (files, groups, datasets, ..) are open, by which tests find leaks; or nil and a
+ * message */
 static int file_open_ids(lua_State *L) {
   scion_hdf5 *file = check_open(L);
   int64_t ids = 0;
@@ -42,7 +43,8 @@ static int file_open_ids(lua_State *L) {
 
 /* ---- contents */
 
-/* file:has(path) -> whether there is an object; file:has(path, attribute) -> whether it has that attribute; or nil and a message */
+/* file:has(path) -> whether there is an object of that path. file:has(path, attribute) -> whether it has that attribute. Or nil and a
+ * message. */
 static int file_has(lua_State *L) {
   scion_hdf5 *file = check_open(L);
   const char *path = scion_check_text(L, 2), *attribute = lua_isnoneornil(L, 3) ? NULL : scion_check_text(L, 3);
@@ -64,7 +66,7 @@ static int file_attribute(lua_State *L) {
   }
   size_t count = file->count, bytes = 0;
   for (size_t i = 0; i < count; i++) bytes += strlen(file->text + bytes) + 1;
-  char *copy = lua_newuserdatauv(L, bytes, 0); /* tables and strings are made in a moment, and the file may be closed then */
+  char *copy = lua_newuserdatauv(L, bytes, 0); /* a copy, since a finalizer may close the file while tables and strings are created */
   const char *text = memcpy(copy, check_open(L)->text, bytes);
   lua_newtable(L);
   for (size_t i = 0; i < count; i++) {
@@ -75,7 +77,7 @@ static int file_attribute(lua_State *L) {
   return 1;
 }
 
-/* file:shape(path) -> {2, 3} of a dataset that can be read, or nil and a message */
+/* file:shape(path) -> the shape of a dataset, such as {2, 3}; or nil and a message, also if file:read_into could not read it */
 static int file_shape(lua_State *L) {
   const char *path = scion_check_text(L, 2);
   scion_hdf5 *file = check_open(L);
@@ -104,14 +106,14 @@ static int file_read_into(lua_State *L) {
 
 /* ---- writing */
 
-/* Pushes element i, a table, of the list at that argument. */
+/* Pushes element i of the list at an argument; the element has to be a table. */
 static void push_element(lua_State *L, int argument, size_t i) {
   if (lua_rawgeti(L, argument, (lua_Integer)i + 1) != LUA_TTABLE) luaL_argerror(L, argument, "a list of tables expected");
 }
 
-#define KEPT 4 /* the index of a table that keeps alive what was found, whatever becomes of the tables where that was */
+#define KEPT 4 /* stack index of a list that keeps strings and tensors alive, even if a finalizer changes the tables they come from */
 
-/* Pushes t[key] of the table on top of the stack, which is kept; returns its type. */
+/* Pushes t[key] of the table t on top of the stack, appends it to KEPT, and returns its type. */
 static int push_field(lua_State *L, const char *key) {
   lua_pushstring(L, key);
   int type = lua_rawget(L, -2);
@@ -120,7 +122,7 @@ static int push_field(lua_State *L, const char *key) {
   return type;
 }
 
-/* The string at t[key] of the table on top of the stack. */
+/* The string t[key] of the table t on top of the stack. */
 static const char *text_field(lua_State *L, int argument, const char *key) {
   size_t length;
   if (push_field(L, key) != LUA_TSTRING) luaL_argerror(L, argument, lua_pushfstring(L, "'%s' is no string", key));
@@ -130,7 +132,7 @@ static const char *text_field(lua_State *L, int argument, const char *key) {
   return text;
 }
 
-/* Pushes a userdata with the datasets of argument 2. */
+/* Pushes a userdata with the datasets of argument 2, a list. */
 static scion_hdf5_dataset *push_datasets(lua_State *L, size_t n) {
   scion_hdf5_dataset *datasets = lua_newuserdatauv(L, (n + 1) * sizeof *datasets, 0);
   for (size_t i = 0; i < n; i++) {
@@ -145,7 +147,8 @@ static scion_hdf5_dataset *push_datasets(lua_State *L, size_t n) {
   return datasets;
 }
 
-/* The strings of the list or string on top of the stack, side by side in a userdata that is kept; pops the list. */
+/* Pops a string, or a list of strings, and packs it into a userdata in KEPT: fields of equal width, padded with zeros. The first pass
+ * finds the width. */
 static void pack_strings(lua_State *L, scion_hdf5_text *t) {
   t->is_list = lua_istable(L, -1);
   t->count = t->is_list ? (size_t)scion_check_list(L, -1) : 1;
@@ -169,7 +172,7 @@ static void pack_strings(lua_State *L, scion_hdf5_text *t) {
   lua_pop(L, 1);
 }
 
-/* Pushes a userdata with the attributes of argument 3. */
+/* Pushes a userdata with the attributes of argument 3, a list. */
 static scion_hdf5_text *push_texts(lua_State *L, size_t m) {
   scion_hdf5_text *texts = lua_newuserdatauv(L, (m + 1) * sizeof *texts, 0);
   for (size_t i = 0; i < m; i++) {
@@ -183,7 +186,7 @@ static scion_hdf5_text *push_texts(lua_State *L, size_t m) {
 }
 
 /* core.hdf5_write(path, {{path =, tensor =}, ...}, {{path =, name =, value = text or list of texts}, ...}) -> true, or nil and a message.
- * The file appears whole or not at all. */
+ * The file is written atomically, see scion_new_file. */
 static int core_hdf5_write(lua_State *L) {
   const char *path = scion_check_text(L, 1);
   lua_settop(L, 3);

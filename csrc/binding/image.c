@@ -1,4 +1,4 @@
-/* Images: files, sizes and warps. */
+/* Loading, saving, resizing and warping images. */
 #include "binding.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@ static int core_image_resize(lua_State *L) {
 
 const char *const scion_fill_names[] = {"nearest", "constant", "reflect", "wrap", NULL};
 
-/* core.image_warp(image, {6 numbers}, fill = "nearest", value = 0) -> u8 tensor of that size */
+/* core.image_warp(image, {6 numbers of the matrix}, fill = "nearest", value = 0) -> u8 tensor of the same size; see scion_warp */
 static int core_image_warp(lua_State *L) {
   const scion_tensor *x = scion_check_tensor(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);

@@ -1,8 +1,8 @@
 /* JSON to and from Lua values, through Jansson.
- *   objects   tables with string keys, written in the order of their keys; repeated keys are an error
- *   arrays    tables with the keys 1 .. n. An empty table is an object, unless its metatable is core.json_array, which an
- *             empty array gets when it is read
- *   numbers   integers and floats stay apart; NaN and infinities are refused
+ *   objects   tables with string keys; written with sorted keys. A key that occurs twice in a text is an error.
+ *   arrays    tables with the keys 1 .. n. An empty table is an object unless its metatable is core.json_array, which
+ *             empty arrays get when they are read.
+ *   numbers   integers and floats remain distinct; NaN and infinities are refused
  *   null      core.null */
 #include "binding.h"
 
@@ -14,7 +14,7 @@
 #define ARRAY_METATABLE "scion.json_array"
 #define MAX_DEPTH 100
 
-/* A userdata that frees the value put into it: Lua may raise at any time. */
+/* Pushes a userdata that owns and frees a JSON value, since Lua may raise an error at any time. */
 static json_t **push_owner(lua_State *L) { return scion_push_object(L, OWNER_METATABLE, sizeof(json_t *)); }
 
 static int owner_close(lua_State *L) {
@@ -29,7 +29,7 @@ static int owner_close(lua_State *L) {
 static json_t *from_lua(lua_State *L, int index);
 static void fill(lua_State *L, int index, json_t *json, int depth);
 
-/* 1 .. n are the only keys of the table. */
+/* Whether a table becomes an array: its keys are 1 .. n, or it is empty and marked as an array. */
 static bool is_sequence(lua_State *L, int index) {
   lua_Unsigned n = lua_rawlen(L, index), keys = 0;
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
@@ -46,7 +46,8 @@ static bool is_sequence(lua_State *L, int index) {
   return keys > 0 && keys == n;
 }
 
-/* A new reference to the value, a table still empty; raises for what JSON cannot hold. */
+/* A new JSON value for the Lua value at an index; for a table an empty array or object, which `fill` then fills. Raises if JSON has no
+ * such value. */
 static json_t *from_lua(lua_State *L, int index) {
   json_t *json = NULL;
   size_t length;
@@ -76,7 +77,7 @@ static json_t *from_lua(lua_State *L, int index) {
   return json;
 }
 
-/* The key under the value on top of the stack. */
+/* The key of an object, which lies below the value on top of the stack. */
 static const char *check_key(lua_State *L) {
   size_t length;
   if (lua_type(L, -2) != LUA_TSTRING)
@@ -86,7 +87,8 @@ static const char *check_key(lua_State *L) {
   return key;
 }
 
-/* Each value belongs to its parent before anything else can raise. */
+/* Adds the entries of a table to its JSON value. Each entry is handed to its parent at once, so that it is freed if an error is
+ * raised. */
 static void fill(lua_State *L, int index, json_t *json, int depth) {
   if (depth > MAX_DEPTH) luaL_error(L, "json: tables lie more than %d deep (or within themselves)", MAX_DEPTH);
   luaL_checkstack(L, 6, "json");
@@ -107,7 +109,7 @@ static void fill(lua_State *L, int index, json_t *json, int depth) {
   }
 }
 
-/* core.json_encode(value) -> text; raises for what JSON cannot hold */
+/* core.json_encode(value) -> text. Raises if JSON has no such value. */
 static int core_json_encode(lua_State *L) {
   const size_t flags = JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY;
   luaL_checkany(L, 1);
@@ -127,10 +129,10 @@ static int core_json_encode(lua_State *L) {
 
 /* ---- JSON to Lua */
 
-/* How many entries a table is made for at once. */
+/* The number of entries to preallocate in a table, limited to what fits an int and is reasonable. */
 static int room_for(size_t entries) { return entries < 1 << 20 ? (int)entries : 1 << 20; }
 
-/* Pushes the value, which lies within `depth` others; false when it is too deep. */
+/* Pushes a JSON value that is nested in `depth` others; false if it is nested too deeply. */
 static bool to_lua(lua_State *L, json_t *json, int depth) {
   const char *key;
   json_t *value;
@@ -187,7 +189,8 @@ static int core_json_decode(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"json_encode", core_json_encode}, {"json_decode", core_json_decode}, {NULL, NULL}};
 
-/* core.null: JSON's null, a value of its own. core.json_array: the metatable of tables that are arrays when empty. */
+/* core.null stands for JSON's null, since nil cannot be stored in a table. core.json_array is the metatable that marks an empty table
+ * as an array. */
 void scion_open_json(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   lua_pushlightuserdata(L, NULL);

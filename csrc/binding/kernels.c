@@ -1,14 +1,14 @@
-/* core.run, which executes one kernel at once; how a call's table is read; and what Lua asks of the kernels. */
+/* Reading the table of a kernel call, core.run, which runs one kernel, and functions that query the kernels. */
 #include "binding.h"
 
 /* ---- options */
 
-/* Raises the core's message with the kernel's name before it. */
+/* Raises the core's message, preceded by the kernel's name, unless status is SCION_OK. */
 static void check(lua_State *L, const scion_kernel *kernel, scion_status status) {
   if (status != SCION_OK) luaL_error(L, "%s: %s", kernel->name, scion_error_message());
 }
 
-/* The pair at window[name], such as {2, 3}; window is an absolute index. */
+/* Reads the pair window[name], such as {2, 3}; `window` is an absolute stack index. */
 static void read_pair(lua_State *L, int window, const char *name, int pair[2]) {
   if (lua_getfield(L, window, name) != LUA_TTABLE) luaL_error(L, "a window needs '%s', a pair such as {2, 3}", name);
   for (int i = 0; i < 2; i++) {
@@ -23,7 +23,7 @@ static void read_pair(lua_State *L, int window, const char *name, int pair[2]) {
   lua_pop(L, 1);
 }
 
-/* Reads the table on top of the stack; what it holds is still to be checked. */
+/* Reads a window from the table on top of the stack. The caller still has to check it by scion_window_check. */
 static scion_window read_window(lua_State *L) {
   scion_window window;
   int index = lua_gettop(L);
@@ -43,7 +43,7 @@ static double number_on_top(lua_State *L, const scion_kernel *kernel, const scio
   return value;
 }
 
-/* Reads the value on top of the stack as that option. */
+/* Sets an option to the value on top of the stack. */
 static void read_option(lua_State *L, const scion_kernel *kernel, const scion_option *option, scion_options *options) {
   switch (option->kind) {
     case SCION_OPTION_FLAG: check(L, kernel, scion_option_set_whole(options, option, lua_toboolean(L, -1))); break;
@@ -101,8 +101,8 @@ const scion_kernel *scion_check_kernel(lua_State *L, int index, scion_options *o
 
 /* ---- functions */
 
-/* core.run{ "add_forward", a = t, b = u, y = v, activation = "relu" }: executes one kernel now. Returns nothing, or nil and a message where the numbers
- * did not allow all of it; what was written stays. */
+/* core.run{ "add_forward", a = t, b = u, y = v, activation = "relu" }: runs one kernel. Returns nothing; or nil and a message if an
+ * optimizer left out weights that would have overflowed (it has updated all others), or if OpenBLAS cannot be loaded. */
 static int core_run(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -110,7 +110,7 @@ static int core_run(lua_State *L) {
   scion_tensor *tensors[SCION_MAX_OPERANDS];
   const scion_kernel *kernel = scion_check_kernel(L, 1, &options);
   luaL_checkstack(L, kernel->count + 2, NULL);
-  for (int i = 0; i < kernel->count; i++) { /* the tensors stay on the stack, and so alive */
+  for (int i = 0; i < kernel->count; i++) { /* the tensors remain on the stack, which keeps them alive */
     lua_pushstring(L, kernel->operands[i].name);
     lua_rawget(L, 1);
     tensors[i] = scion_test_tensor(L, -1);
@@ -121,8 +121,8 @@ static int core_run(lua_State *L) {
   return scion_push_result(L, scion_kernel_run(kernel, tensors, &options), 0);
 }
 
-/* core.kernels() -> { name = { {name =, optional =, written =, f32 = whether it may be that, bf16 =, u8 =, i32 =}, .. } }: each kernel
- * with its operands in order */
+/* core.kernels() -> { name = { {name =, optional =, written =, f32 =, bf16 =, u8 =, i32 =}, .. }, .. }: the operands of each kernel in
+ * their order; the last four are whether an operand may have that dtype */
 static int core_kernels(lua_State *L) {
   const scion_kernel *kernel;
   lua_newtable(L);
@@ -143,13 +143,13 @@ static int core_kernels(lua_State *L) {
   return 1;
 }
 
-/* core.conv2d_packed(kernel, transposed) -> number of elements of the packed tensor */
+/* core.conv2d_packed(kernel, transposed) -> number of elements of the packed tensor, see scion_conv2d_packed_elements */
 static int core_conv2d_packed(lua_State *L) {
   lua_pushinteger(L, scion_conv2d_packed_elements(scion_check_tensor(L, 1), lua_toboolean(L, 2)));
   return 1;
 }
 
-/* core.winograd_fits(window) -> whether minimal filtering does windows of that kind */
+/* core.winograd_fits(window) -> whether convolution by minimal filtering supports the window */
 static int core_winograd_fits(lua_State *L) {
   lua_settop(L, 1);
   scion_window window = read_window(L);
@@ -170,7 +170,7 @@ static int core_conv2d_bf16_packed(lua_State *L) {
   return 1;
 }
 
-/* core.bf16() -> how products of bf16 are computed: "f32", where the CPU has no instruction for them, "avx512bf16", "amx" */
+/* core.bf16() -> how products of bf16 are computed: "avx512bf16", "amx", or "f32" if the CPU has no instructions for them */
 static int core_bf16(lua_State *L) {
   lua_pushstring(L, scion_bf16_name(scion_bf16_in_use()));
   return 1;

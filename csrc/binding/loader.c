@@ -1,4 +1,4 @@
-/* The loader userdata, and what data sets need beside it: orders, class numbers, sorted names. */
+/* The userdata of image loaders and image stores, and functions for data sets: permutations, class numbers, comparing names. */
 #include "binding.h"
 
 #include <math.h>
@@ -25,6 +25,7 @@ static lua_Integer whole_field(lua_State *L, int table, const char *name, lua_In
   return value;
 }
 
+/* A size, limited to 0 .. SCION_MAX_PIXELS so that it fits an int; the core refuses sizes that are still wrong. */
 static int size_field(lua_State *L, int table, const char *name, lua_Integer otherwise) {
   lua_Integer value = whole_field(L, table, name, otherwise);
   return value < 0 ? 0 : value > SCION_MAX_PIXELS ? (int)SCION_MAX_PIXELS : (int)value;
@@ -53,7 +54,8 @@ static scion_augment read_augment(lua_State *L, int table) {
   return a;
 }
 
-/* The strings of the list at that index as C strings: the array is a userdata left on the stack, the list keeps the strings. */
+/* The strings of the list at an index as an array of C strings, a userdata that remains on the stack. The list keeps the strings
+ * alive. */
 static const char *const *read_paths(lua_State *L, int list, lua_Integer count) {
   const char **paths = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *paths, 0);
   for (lua_Integer i = 0; i < count; i++) {
@@ -68,7 +70,7 @@ static const char *const *read_paths(lua_State *L, int list, lua_Integer count) 
 
 #define SCION_IMAGE_STORE "scion.image_store"
 
-/* core.image_store(count, height, width, bytes) -> store: see scion.h */
+/* core.image_store(count, height, width, bytes) -> store for at most so many bytes, see scion_image_store */
 static int core_image_store(lua_State *L) {
   lua_Integer count = luaL_checkinteger(L, 1);
   int height = (int)scion_check_range(L, 2, 1, SCION_MAX_PIXELS, "a height");
@@ -82,7 +84,7 @@ static int core_image_store(lua_State *L) {
 
 static scion_image_store **check_store(lua_State *L, int index) { return luaL_checkudata(L, index, SCION_IMAGE_STORE); }
 
-/* #store -> bytes in it */
+/* #store -> bytes that it uses now */
 static int store_len(lua_State *L) {
   scion_image_store *store = *check_store(L, 1);
   lua_pushinteger(L, store ? (lua_Integer)scion_image_store_bytes(store) : 0);
@@ -99,7 +101,8 @@ static int store_close(lua_State *L) {
 /* core.loader{ files = {paths} or images = u8 tensor NxHxWx3, height=, width=, workers = core.threads(), ahead = 4, seed = 0,
  *              reducing_gap = 0, store = core.image_store(..) or nil,
  *              augment = { rotation, shear, width_shift, height_shift, zoom_low, zoom_high, flip_horizontal, flip_vertical,
- *                          brightness_low, brightness_high, channel_shift, fill, fill_value } or nil } -> loader */
+ *                          brightness_low, brightness_high, channel_shift, fill, fill_value } or nil } -> loader
+ * See scion_loader_options and scion_augment. */
 static int core_loader(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -112,7 +115,7 @@ static int core_loader(lua_State *L) {
     options.augment = &augment;
   }
   const int store = lua_gettop(L) + 1, files = store + 1, images = store + 2, place = store + 3;
-  lua_getfield(L, 1, "store"); /* all three are fetched first: a metamethod that runs for one might close another */
+  lua_getfield(L, 1, "store"); /* get all three before checking any: a metamethod that one lookup calls might close another object */
   lua_getfield(L, 1, "files");
   lua_getfield(L, 1, "images");
   scion_loader **loader = scion_push_object(L, SCION_LOADER, sizeof *loader);
@@ -134,7 +137,8 @@ static scion_loader *check_loader(lua_State *L) { return scion_check_open(L, SCI
 
 /* ---- methods */
 
-/* loader:start(order or nil, batch, epoch = 1): order is an i32 tensor of indices from 0; nil: all of them, as they come */
+/* loader:start(order or nil, batch, epoch = 1). order is a contiguous i32 tensor of indices from 0; nil means all images in their
+ * order. */
 static int loader_start(lua_State *L) {
   const scion_tensor *order = scion_optional_tensor(L, 2);
   scion_loader *loader = check_loader(L);
@@ -146,8 +150,8 @@ static int loader_start(lua_State *L) {
   return 0;
 }
 
-/* loader:next() -> images u8 [n,H,W,3], indices i32 [n] from 0, { {index=, message=}.. } or nil; or nil at the end of the pass. Raises
- * when an image could not be read for a reason that is not its own, such as too many open files. */
+/* loader:next() -> images u8 [n,H,W,3], indices i32 [n] from 0, and, if images were left out, { {index=, message=}, .. }; nothing at the
+ * end of the pass. Raises if an image could not be read for a reason that is not the fault of its file, such as too many open files. */
 static int loader_next(lua_State *L) {
   int32_t index;
   const char *message;
@@ -159,7 +163,7 @@ static int loader_next(lua_State *L) {
   if (!scion_loader_failure(check_loader(L), 0, &index)) return 2;
   lua_newtable(L);
   for (int i = 0; (message = scion_loader_failure(check_loader(L), i, &index)); i++) {
-    lua_pushstring(L, message); /* before anything else: from here on the loader may be closed */
+    lua_pushstring(L, message); /* first, since whatever allocates may run a finalizer that closes the loader */
     lua_createtable(L, 0, 2);
     lua_insert(L, -2);
     lua_setfield(L, -2, "message");
@@ -183,7 +187,7 @@ static int loader_close(lua_State *L) {
   return 0;
 }
 
-/* ---- orders and numbers */
+/* ---- functions for data sets */
 
 /* core.permutation(n, seed, stream) -> i32 tensor: 0 .. n-1 in a random order */
 static int core_permutation(lua_State *L) {
@@ -194,7 +198,7 @@ static int core_permutation(lua_State *L) {
   return 1;
 }
 
-/* core.gather(t, indices) -> the rows t[indices[i]], counted from 0 */
+/* core.gather(t, indices) -> tensor of the parts t[indices[i]] along the first dimension, counted from 0 */
 static int core_gather(lua_State *L) {
   const scion_tensor *x = scion_check_tensor(L, 1), *indices = scion_check_tensor(L, 2);
   int64_t shape[SCION_MAX_DIMS] = {0};
@@ -204,8 +208,8 @@ static int core_gather(lua_State *L) {
   return 1;
 }
 
-/* core.from_one(numbers) -> i32 tensor of the numbers less 1, the largest of the numbers (0: there are none); they count from 1
- * and come as a list or an i32 tensor */
+/* core.from_one(numbers) -> i32 tensor of the numbers minus 1, the largest of the numbers (0 if there are none). The numbers are at least
+ * 1, in a list or a contiguous i32 tensor. It converts class numbers of Lua to those of C. */
 static int core_from_one(lua_State *L) {
   const scion_tensor *x = scion_test_tensor(L, 1);
   if (x) x = scion_push_view(L, x);
@@ -231,7 +235,7 @@ static int core_from_one(lua_State *L) {
   return 2;
 }
 
-/* core.count(numbers, kinds) -> list: how often 0, 1, .. kinds-1 occur in an i32 tensor */
+/* core.count(numbers, kinds) -> list of how often 0, 1, .. kinds-1 occur in an i32 tensor */
 static int core_count(lua_State *L) {
   const scion_tensor *x = scion_check_tensor(L, 1);
   int64_t kinds = scion_check_range(L, 2, 0, 1 << 24, "a number of kinds");
@@ -245,7 +249,8 @@ static int core_count(lua_State *L) {
   return 1;
 }
 
-/* core.byte_less(a, b) -> whether a comes before b by its bytes, so in UTF-8 by code point; Lua's < follows the locale */
+/* core.byte_less(a, b) -> whether a sorts before b by bytes, which in UTF-8 is the order of code points. Lua's < depends on the
+ * locale. */
 static int core_byte_less(lua_State *L) {
   size_t a_size, b_size;
   const char *a = luaL_checklstring(L, 1, &a_size), *b = luaL_checklstring(L, 2, &b_size);

@@ -1,10 +1,10 @@
-/* core.lock: one process at a time. */
+/* core.lock: a lock file that one process at a time can hold. */
 #include "binding.h"
 
 #define LOCK "scion.lock"
 
-/* core.lock(path) -> lock, once no other process holds it; or nil and a message. Raises where this process holds it. The file stays,
- * empty: who removed it would let in one process that waits for it and one that makes it anew. */
+/* core.lock(path) -> lock, after waiting until no other process holds it; or nil and a message. Raises if this process holds it. The file
+ * is never removed. If it were, one process could lock the removed file, for which it waited, and another one a new file of that name. */
 static int core_lock(lua_State *L) {
   const char *path = scion_check_text(L, 1);
   scion_lock *lock = scion_push_object(L, LOCK, sizeof *lock);
@@ -12,7 +12,7 @@ static int core_lock(lua_State *L) {
   return scion_push_result(L, scion_lock_take(lock, path), 1);
 }
 
-/* What closing and collecting a lock do: the next process may. */
+/* __close and __gc: releases the lock. */
 static int lock_close(lua_State *L) {
   scion_lock_release(luaL_checkudata(L, 1, LOCK));
   return 0;

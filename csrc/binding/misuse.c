@@ -1,9 +1,10 @@
-/* How functions tell a mistake: by check.raise of the Lua side, which puts the line of the user's script in front. */
+/* Raising errors of the user. The Lua module scion.check puts the line of the user's script in front of messages, describes values and
+ * suggests names. Everything here also works without that module. */
 #include "binding.h"
 
 #include <stdarg.h>
 
-/* Pushes the function of that name from scion/check.lua; false, with nothing pushed, where that file is not loaded. */
+/* Pushes a function of the module scion.check; false, with nothing pushed, if the module is not loaded. */
 static bool push_check(lua_State *L, const char *name) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (lua_getfield(L, -1, "scion.check") != LUA_TTABLE) return lua_pop(L, 2), false;
@@ -26,7 +27,7 @@ int scion_raise(lua_State *L) {
   __builtin_unreachable();
 }
 
-/* What the function that runs is called in messages, its first upvalue if it is a string, or NULL. */
+/* The name of the running function in messages: its first upvalue if that is a string, else NULL. */
 static const char *name_of(lua_State *L) {
   return lua_type(L, lua_upvalueindex(1)) == LUA_TSTRING ? lua_tostring(L, lua_upvalueindex(1)) : NULL;
 }
@@ -91,7 +92,7 @@ const char *scion_meant(lua_State *L, int index, const char *(*name)(int), int c
 }
 
 int scion_no_method(lua_State *L, int argument) {
-  lua_newtable(L); /* the names of all methods, which stand in the table on top of the stack */
+  lua_newtable(L); /* list of the names of all methods, which are the keys of the table below it */
   lua_pushnil(L);
   for (lua_Integer i = 1; lua_next(L, -3); i++) {
     lua_pop(L, 1);

@@ -1,8 +1,8 @@
-/* The userdata of a program: the compiled list of a plan's kernel calls, which one call of C makes. Here its tables are read.
+/* The userdata of a program, which is a list of kernel calls that program:run makes. This file reads the tables that describe them.
  *
- * An operand of a call is either a tensor that lives by itself (a weight) or a place in the model's arena, given as a table
- * { offset =, shape =, stride =, dtype =, batch = }: offset in bytes, stride in elements from row to row; where batch is true the
- * first dimension is that of the batch, and shrinks to the number of examples of the run. */
+ * An operand of a call is either a tensor of its own, such as a weight, or a place in the arena, the memory that all calls share. A
+ * place is a table { offset =, shape =, stride =, dtype =, batch = }. The offset is in bytes, the stride in elements from row to row. If
+ * batch is true, the first dimension counts examples and is reduced to the number of examples of a run. */
 #include "binding.h"
 
 #define PROGRAM "scion.program"
@@ -25,7 +25,7 @@ static int64_t place_field(lua_State *L, int index, const char *name) {
   return value;
 }
 
-/* The table on top of the stack as a place in the arena, still to be checked. */
+/* Reads a place from the table on top of the stack. The caller still has to check it. */
 static scion_place read_place(lua_State *L) {
   scion_place place;
   int index = lua_gettop(L);
@@ -42,7 +42,7 @@ static scion_place read_place(lua_State *L) {
   return place;
 }
 
-/* Reads the table on top of the stack as the next kernel call. */
+/* Adds the kernel call that the table on top of the stack describes. */
 static void read_call(lua_State *L, scion_program *p) {
   int index = lua_gettop(L);
   scion_options options;
@@ -66,7 +66,7 @@ static void read_call(lua_State *L, scion_program *p) {
   }
 }
 
-/* core.program(calls) -> program */
+/* core.program(list of calls) -> program. A call is a table as for core.run, whose operands may also be places. */
 static int core_program(lua_State *L) {
   lua_settop(L, 1);
   lua_Integer count = scion_check_list(L, 1);
@@ -82,8 +82,9 @@ static int core_program(lua_State *L) {
   return 1;
 }
 
-/* program:run(arena, examples, step) -> true, or false if an interrupt came: what ran until then is whole, the rest is not
- * begun. arena: a u8 tensor of at least program:arena_bytes(); examples: up to the room of the smallest place of a batch. */
+/* program:run(arena, examples, step = 0) -> true; or false if Ctrl-C was pressed: then the calls so far are complete, and no further one
+ * has begun. arena: a tensor with a storage of at least program:arena_bytes(). examples: at most the first dimension of every place
+ * whose batch is true. */
 static int program_run(lua_State *L) {
   scion_program *p = check_program(L);
   const scion_tensor *arena = scion_check_tensor(L, 2);
@@ -99,7 +100,7 @@ static int program_arena_bytes(lua_State *L) {
   return 1;
 }
 
-/* program:seconds() -> {s1, s2, ...}: the time each call took over all runs; and sets them back to zero */
+/* program:seconds() -> {s1, s2, ...}: the time that each call took, summed over all runs since the last program:seconds() */
 static int program_seconds(lua_State *L) {
   int calls = scion_program_calls(check_program(L));
   lua_createtable(L, calls, 0);
@@ -111,7 +112,7 @@ static int program_seconds(lua_State *L) {
   return 1;
 }
 
-/* core.place(arena, place, examples = all) -> tensor: a view into the arena, for whoever reads it before the next run */
+/* core.place(arena, place, examples = all) -> tensor, a view of that place. The next run overwrites its contents. */
 static int core_place(lua_State *L) {
   lua_settop(L, 3);
   luaL_checktype(L, 2, LUA_TTABLE);

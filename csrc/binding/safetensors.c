@@ -1,4 +1,4 @@
-/* The userdata of an open safetensors file, and core.safetensors_open and core.safetensors_write. */
+/* core.safetensors_open, core.safetensors_write, and the userdata of a safetensors file that is open for reading. */
 #include "binding.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static int core_safetensors_open(lua_State *L) {
   return scion_push_result(L, scion_safetensors_open(file, path), 1);
 }
 
-/* file:close(), as often as you like */
+/* file:close(). It may be called again. */
 static int file_close(lua_State *L) {
   scion_safetensors **file = luaL_checkudata(L, 1, SAFETENSORS);
   scion_safetensors_close(*file);
@@ -27,7 +27,8 @@ static int file_close(lua_State *L) {
 
 /* ---- reading */
 
-/* What is read from the entry is on the stack before the first table is made: from there on the file may be closed. */
+/* Pushes {dtype =, place =, shape =}. All values are on the stack before the first table is created, since that may run a finalizer that
+ * closes the file. (The name of the dtype is a constant.) */
 static void push_entry(lua_State *L, const scion_safetensors_entry *entry) {
   int dims = entry->dims;
   luaL_checkstack(L, dims + 6, "a tensor has too many dimensions");
@@ -45,7 +46,7 @@ static void push_entry(lua_State *L, const scion_safetensors_entry *entry) {
   lua_setfield(L, -2, "shape");
 }
 
-/* file:header() -> {name = {dtype = "F32", shape = {2, 3}, place = of its first byte}, ...}, {key = text, ...} */
+/* file:header() -> {name = {dtype = "F32", shape = {2, 3}, place = offset of its first byte}, ...}, metadata {key = text, ...} */
 static int file_header(lua_State *L) {
   scion_safetensors_entry entry;
   scion_metadata pair;
@@ -67,14 +68,14 @@ static int file_header(lua_State *L) {
   return 2;
 }
 
-/* file:read(name) -> tensor (F32, F16, F64 as f32, BF16, U8 and I32 as they are), or nil and a message */
+/* file:read(name) -> tensor (F32, F16 and F64 become f32, BF16 bf16, U8 u8, I32 i32), or nil and a message */
 static int file_read(lua_State *L) {
   const char *name = scion_check_text(L, 2);
   scion_tensor *t = scion_push_later(L);
   return scion_push_result(L, scion_safetensors_read(check_open(L), name, t), 1);
 }
 
-/* file:read_into(name, tensor) -> true, or nil and a message */
+/* file:read_into(name, tensor) -> true, or nil and a message; see scion_safetensors_read_into */
 static int file_read_into(lua_State *L) {
   scion_safetensors *file = check_open(L);
   const char *name = scion_check_text(L, 2);
@@ -85,7 +86,8 @@ static int file_read_into(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
-/* file:bytes(offset, count, room = a new one) -> the u8 tensor `room`, which begins with that many bytes of the file; or nil and a message */
+/* file:bytes(offset, count, room = new tensor) -> the u8 tensor `room`, which then begins with these bytes of the file; or nil and a
+ * message */
 static int file_bytes(lua_State *L) {
   uint64_t offset;
   scion_tensor t = scion_push_extent(L, 2, &offset);
@@ -108,14 +110,14 @@ static int by_key(const void *a, const void *b) {
   return strcmp(((const scion_metadata *)a)->key, ((const scion_metadata *)b)->key);
 }
 
-/* How many pairs a table has. */
+/* The number of key-value pairs of a table. */
 static size_t count_pairs(lua_State *L, int index) {
   size_t count = 0;
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) count++;
   return count;
 }
 
-/* The name at `name` and the tensor at the top of the stack, which pops; both stay in the caller's tables. */
+/* The name at index `name` and the tensor on top of the stack. The tables that they come from keep both alive. */
 static scion_named_tensor take(lua_State *L, int name) {
   size_t length;
   const char *text = lua_type(L, name) == LUA_TSTRING ? lua_tolstring(L, name, &length) : NULL;
@@ -125,8 +127,9 @@ static scion_named_tensor take(lua_State *L, int name) {
   return (scion_named_tensor){text, t};
 }
 
-/* Takes `count` tensors from argument 2: a list of {name =, tensor =} in its order, a map in that of its names. Nothing here allocates in
- * Lua: the words "name" and "tensor" lie at the indices 4 and 5. */
+/* Reads `count` tensors from argument 2: a list of {name =, tensor =} in its order, or a table from names to tensors, sorted by name.
+ * Nothing here allocates in Lua, so no finalizer can change the tables; that is why the strings "name" and "tensor" are already at
+ * stack indices 4 and 5. */
 static void take_tensors(lua_State *L, scion_named_tensor *tensors, size_t count) {
   lua_Unsigned length = lua_rawlen(L, 2);
   size_t i = 0;
@@ -149,7 +152,7 @@ static void take_tensors(lua_State *L, scion_named_tensor *tensors, size_t count
   qsort(tensors, count, sizeof *tensors, by_name);
 }
 
-/* Takes `count` pairs from argument 3, sorted. Allocates nothing in Lua, either. */
+/* Reads `count` pairs of metadata from argument 3 and sorts them by key. Does not allocate in Lua, either. */
 static void take_metadata(lua_State *L, scion_metadata *pairs, size_t count) {
   size_t i = 0, length;
   if (lua_isnil(L, 3)) return;
@@ -166,7 +169,7 @@ static void take_metadata(lua_State *L, scion_metadata *pairs, size_t count) {
 }
 
 /* core.safetensors_write(path, {name = tensor, ...} or {{name =, tensor =}, ...}, metadata = {}) -> true, or nil and a message.
- * The file appears whole or not at all. */
+ * The file is written atomically, see scion_new_file. */
 static int core_safetensors_write(lua_State *L) {
   const char *path = scion_check_text(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);

@@ -1,11 +1,11 @@
-/* Threads, clock, interrupts, version: the process's side of the core. */
+/* Threads, the clock, interrupts by Ctrl-C, and the version. */
 #include "binding.h"
 
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* core.threads() -> how many threads work; core.threads(n) sets it */
+/* core.threads() -> number of threads that kernels use; core.threads(n) sets it first */
 static int core_threads(lua_State *L) {
   if (!lua_isnoneornil(L, 1)) {
     lua_Integer n = luaL_checkinteger(L, 1);
@@ -22,13 +22,13 @@ static int core_isa(lua_State *L) {
   return 1;
 }
 
-/* core.clock() -> seconds, never going back */
+/* core.clock() -> seconds of a monotonic clock */
 static int core_clock(lua_State *L) {
   lua_pushnumber(L, scion_clock());
   return 1;
 }
 
-/* ---- interrupts: while training, Ctrl-C only sets a flag, which is read between steps; a second one ends the process */
+/* ---- interrupts: during training the first Ctrl-C only sets a flag, which is read between kernels; the second one ends the process */
 
 static volatile sig_atomic_t interrupts;
 static struct sigaction before;
@@ -42,7 +42,7 @@ static void on_interrupt(int signal_number) {
 
 bool scion_interrupted(void) { return interrupts > 0; }
 
-/* core.catch_interrupts() -> true if from now on Ctrl-C sets the flag; false if that is so already */
+/* core.catch_interrupts() -> true. From now on Ctrl-C sets the flag. false if that was the case already. */
 static int core_catch_interrupts(lua_State *L) {
   bool begins = !catching;
   if (begins) {
@@ -55,7 +55,7 @@ static int core_catch_interrupts(lua_State *L) {
   return 1;
 }
 
-/* core.release_interrupts() -> whether one came; the old handler is back */
+/* core.release_interrupts() -> whether Ctrl-C was pressed since core.catch_interrupts(). Restores the previous handler. */
 static int core_release_interrupts(lua_State *L) {
   lua_pushboolean(L, interrupts > 0);
   if (catching) sigaction(SIGINT, &before, NULL);
@@ -64,13 +64,13 @@ static int core_release_interrupts(lua_State *L) {
   return 1;
 }
 
-/* core.interrupted() -> whether Ctrl-C came since core.catch_interrupts() */
+/* core.interrupted() -> whether Ctrl-C was pressed since core.catch_interrupts() */
 static int core_interrupted(lua_State *L) {
   lua_pushboolean(L, interrupts > 0);
   return 1;
 }
 
-/* core.terminal_width() -> columns of standard output, or nil if it is no terminal */
+/* core.terminal_width() -> columns of the terminal at standard output (80 if unknown), or nil if that is not a terminal */
 static int core_terminal_width(lua_State *L) {
   struct winsize size = {.ws_col = 0};
   if (!isatty(STDOUT_FILENO)) return 0;
@@ -78,7 +78,8 @@ static int core_terminal_width(lua_State *L) {
   return 1;
 }
 
-/* The pool ends with the state that loaded the module; another state's next step starts it again. */
+/* Ends the threads when the Lua state that loaded the module is closed. If another state still needs them, its next kernel starts them
+ * again. */
 static int stop_threads(lua_State *L) {
   (void)L;
   scion_threads_stop();
@@ -101,5 +102,5 @@ void scion_open_system(lua_State *L) {
   lua_pushcfunction(L, stop_threads);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  luaL_ref(L, LUA_REGISTRYINDEX); /* lives as long as the state */
+  luaL_ref(L, LUA_REGISTRYINDEX); /* so that it is collected only when the state is closed */
 }

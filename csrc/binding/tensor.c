@@ -1,11 +1,11 @@
-/* The tensor userdata: handles, life and memory, arguments, and how tensors are made. */
+/* The userdata of tensors: lifetime, memory, arguments and constructors. */
 #include "binding.h"
 
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
-/* ---- life */
+/* ---- lifetime and memory */
 
 void scion_touch(scion_tensor *t) {
   if (t->storage) t->storage->version++;
@@ -18,10 +18,10 @@ scion_tensor *scion_check_tensor(lua_State *L, int argument) {
   return t;
 }
 
-/* What the userdata holds. */
+/* The contents of the userdata. */
 typedef struct {
-  scion_tensor t;
-  const char *copied_by;
+  scion_tensor t; /* first, so that a pointer to it is one to the handle */
+  const char *copied_by; /* see scion_copied_by */
 } tensor_handle;
 
 const char **scion_copied_by(scion_tensor *handle) { return &((tensor_handle *)(void *)handle)->copied_by; }
@@ -50,9 +50,10 @@ scion_tensor *scion_push_handle(lua_State *L) {
   return &handle->t;
 }
 
-/* Lua's collector sees a handle of a hundred bytes where megabytes hang. So before an allocation that would take the bytes
- * held past a soft limit, collect: garbage goes before memory grows. The limit follows what is really alive: a sentinel that
- * nobody refers to is finalized in every cycle of the collector, sets the limit anew, and leaves a successor. */
+/* Lua's collector sees a userdata of a hundred bytes, but not the megabytes of its tensor, and so would run too rarely. Therefore an
+ * allocation that would bring the memory of all tensors above a soft limit triggers a full collection. The limit is one and a half
+ * times the memory that survived the last collection, at least SOFT_LIMIT_FLOOR. To update it after collections that Lua starts itself,
+ * there is a sentinel: an unreferenced userdata that is finalized in every cycle, sets the limit, and creates its successor. */
 #define SOFT_LIMIT_FLOOR ((size_t)256 << 20)
 #define SENTINEL "scion.sentinel"
 static _Atomic size_t soft_limit = SOFT_LIMIT_FLOOR;
@@ -100,7 +101,7 @@ scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t) {
   return view;
 }
 
-/* Both __gc and __close: the memory goes, the handle stays closed. */
+/* __gc and __close: releases the tensor and leaves the userdata closed. */
 static int tensor_release(lua_State *L) {
   scion_tensor_release(luaL_checkudata(L, 1, SCION_TENSOR));
   return 0;
@@ -118,7 +119,7 @@ scion_dtype scion_check_dtype(lua_State *L, int argument, const char *otherwise)
   scion_misuse(L, "a dtype is 'f32', 'bf16', 'u8' or 'i32', not %s%s", shown, scion_meant(L, argument, dtype_name, SCION_DTYPES));
 }
 
-/* The size of that dimension, from 1, at an index. */
+/* The size at a stack index; `dimension`, counted from 1, is named in the error. */
 static int64_t check_size(lua_State *L, int index, int dimension) {
   int whole;
   lua_Integer size = lua_tointegerx(L, index, &whole);
@@ -148,13 +149,14 @@ static int core_new(lua_State *L) {
   return 1;
 }
 
-/* core.live_bytes() -> bytes held by all tensors */
+/* core.live_bytes() -> memory of all tensors in bytes */
 static int core_live_bytes(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)scion_storage_live_bytes());
   return 1;
 }
 
-/* scion_check_shape of what a user gave at argument 1: a table without sizes is a scalar's shape, unless it is something else. */
+/* scion_check_shape for argument 1 of a user's call. An empty table is the shape of a scalar, but an object or a table that has other
+ * keys is refused. */
 static int check_given_shape(lua_State *L, int64_t shape[SCION_MAX_DIMS]) {
   int dims = scion_check_shape(L, 1, shape);
   if (dims > 0) return dims;
@@ -164,7 +166,8 @@ static int check_given_shape(lua_State *L, int64_t shape[SCION_MAX_DIMS]) {
   return 0;
 }
 
-/* A new tensor of the shape that starts at argument 1, {2, 3} or 2, 3; *next is the argument after it, where a dtype may be. */
+/* Pushes a new tensor. The arguments are a shape, either {2, 3} or 2, 3, and a dtype that may be absent. *next is the index of the
+ * dtype. */
 static scion_tensor *push_shaped(lua_State *L, int *next) {
   int64_t shape[SCION_MAX_DIMS];
   int dims = 0;
@@ -198,7 +201,7 @@ static int core_ones(lua_State *L) {
   return 1;
 }
 
-/* core.full({2, 3}, value, dtype = "f32") -> tensor; a number for the shape makes a vector */
+/* core.full({2, 3}, value, dtype = "f32") -> tensor; core.full(n, value, dtype) -> vector of n elements */
 static int core_full(lua_State *L) {
   int64_t shape[SCION_MAX_DIMS];
   int dims = 1;
@@ -221,7 +224,7 @@ static int core_fill(lua_State *L) {
   return 1;
 }
 
-/* core.copy(source, target, accumulate = false) -> target; converts between dtypes */
+/* core.copy(source, target, accumulate = false) -> target, converted as by scion_tensor_copy */
 static int core_copy(lua_State *L) {
   const scion_tensor *source = scion_check_tensor(L, 1);
   scion_tensor *target = scion_check_target(L, 2);
@@ -237,12 +240,12 @@ static double check_finite(lua_State *L, int argument, const char *what) {
   return value;
 }
 
-/* core.arange(first, last, step = 1, dtype = "f32") -> vector first, first + step, .. up to last, which is included as in a loop */
+/* core.arange(first, last, step = 1, dtype = "f32") -> vector first, first + step, .. up to and including last, like a for loop in Lua */
 static int core_arange(lua_State *L) {
   double first = check_finite(L, 1, "the first number"), last = check_finite(L, 2, "the last number");
   double step = lua_isnoneornil(L, 3) ? 1 : check_finite(L, 3, "the step");
   if (step == 0) scion_misuse(L, "the step is 0");
-  double steps = (last - first) / step + 1e-9; /* so that 0, 0.3, 0.1 reaches 0.3 */
+  double steps = (last - first) / step + 1e-9; /* against rounding: from 0 to 0.3 by 0.1 has to include 0.3 */
   if (!(steps < INT32_MAX)) scion_misuse(L, "from %f to %f by %f are more than 2^31 - 1 numbers", first, last, step);
   int64_t count = steps >= 0 ? (int64_t)steps + 1 : 0;
   scion_tensor *t = scion_push_tensor(L, scion_check_dtype(L, 4, "f32"), 1, &count);
@@ -252,7 +255,7 @@ static int core_arange(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"new", core_new}, {"live_bytes", core_live_bytes}, {"fill", core_fill}, {"copy", core_copy}, {NULL, NULL}};
 
-/* What users know as scion.zeros and so on. */
+/* Users call these scion.zeros, scion.ones and so on, which is also their name in messages. */
 static const luaL_Reg constructors[] = {{"zeros", core_zeros}, {"ones", core_ones}, {"full", core_full}, {"arange", core_arange}, {NULL, NULL}};
 
 void scion_open_tensor(lua_State *L) {

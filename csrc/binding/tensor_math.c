@@ -1,13 +1,14 @@
-/* Arithmetic and reductions on tensors, for the REPL. */
+/* Arithmetic operators, comparisons, reductions and matrix products of tensors, for scripts. */
 #include "binding.h"
 
-/* An operand: a tensor, or a number, which becomes a scalar tensor in `space`: i32 if it is one of Lua's integers and fits. */
+/* Memory for a number that is used as an operand: it becomes a scalar tensor, i32 if it is an integer in Lua and fits, else f32. */
 typedef struct {
   scion_tensor t;
   float f32;
   int32_t i32;
 } number_space;
 
+/* The operand at an argument: a tensor, or a number, which is put into `space`. */
 static const scion_tensor *check_operand(lua_State *L, int argument, number_space *space) {
   if (lua_type(L, argument) != LUA_TNUMBER) {
     if (!luaL_testudata(L, argument, SCION_TENSOR)) scion_mistyped(L, argument, "a tensor or a number");
@@ -37,13 +38,13 @@ static int unary(lua_State *L, scion_unary_op op, double low, double high) {
   return 1;
 }
 
-/* a + b, a - b, a * b, a / b, a ^ b -> tensor; one of them may be a number. Shapes broadcast as in NumPy. f32, but + - * of i32
- * with i32 or an integer stay i32 and saturate */
+/* a + b, a - b, a * b, a / b, a ^ b -> tensor; a or b may be a number. Shapes are broadcast as in NumPy. The result is f32, but + - * of
+ * i32 with i32 or an integer give i32 and saturate. */
 static int tensor_add(lua_State *L) { return binary(L, SCION_OP_ADD); }
 static int tensor_subtract(lua_State *L) { return binary(L, SCION_OP_SUBTRACT); }
 static int tensor_multiply(lua_State *L) { return binary(L, SCION_OP_MULTIPLY); }
 static int tensor_divide(lua_State *L) { return binary(L, SCION_OP_DIVIDE); }
-/* a:pow(b) too */
+/* also a:pow(b) */
 static int tensor_power(lua_State *L) { return binary(L, SCION_OP_POWER); }
 
 /* a:eq(b), a:ne(b), a:lt(b), a:le(b), a:gt(b), a:ge(b) -> u8 tensor of 1 and 0; b may be a number */
@@ -61,7 +62,7 @@ static int tensor_exp(lua_State *L) { return unary(L, SCION_OP_EXP, 0, 0); }
 static int tensor_log(lua_State *L) { return unary(L, SCION_OP_LOG, 0, 0); }
 static int tensor_sqrt(lua_State *L) { return unary(L, SCION_OP_SQRT, 0, 0); }
 
-/* a < b, a <= b: Lua would make one truth value of it */
+/* a < b, a <= b: refused, since Lua would convert the result to a single boolean */
 static int tensor_no_order(lua_State *L) {
   return scion_misuse(L, "tensors are compared element by element, by a:lt(b), a:le(b), a:gt(b), a:ge(b), a:eq(b) or a:ne(b)");
 }
@@ -74,12 +75,12 @@ static int tensor_clamp(lua_State *L) {
   return unary(L, SCION_OP_CLAMP, low, high);
 }
 
-/* Reduces along the axis at argument 2, or everything where it is nil. base: what is added to each result. */
+/* Reduces along the axis at argument 2, or all elements if it is nil. */
 static int reduce(lua_State *L, scion_reduce_op op) {
   char text[SCION_SHAPE_TEXT];
   const scion_tensor *x = scion_check_tensor(L, 1);
   scion_dtype dtype = scion_reduce_dtype(op, x->dtype);
-  int base = op == SCION_REDUCE_ARGMAX; /* Lua counts from 1 */
+  int base = op == SCION_REDUCE_ARGMAX; /* added to results, since indices count from 1 in Lua */
   if (lua_isnoneornil(L, 2)) {
     double result;
     scion_check(L, scion_reduce_all(op, x, &result));
@@ -97,21 +98,21 @@ static int reduce(lua_State *L, scion_reduce_op op) {
     scion_push_number(L, dtype, scion_tensor_get(y, 0) + base);
   } else if (base) {
     lua_pushinteger(L, 1);
-    lua_arith(L, LUA_OPADD);
+    lua_arith(L, LUA_OPADD); /* calls tensor_add */
   }
   return 1;
 }
 
-/* t:sum([axis]), t:mean, t:max, t:min, t:argmax -> tensor without that axis; a number where one element is left or no axis given.
- * t:argmax() of everything counts row-major */
+/* t:sum([axis]), and likewise t:mean, t:max, t:min, t:argmax -> tensor without that axis; a number if that has one element or no axis is
+ * given. t:argmax() without an axis is a row-major index. */
 static int tensor_sum(lua_State *L) { return reduce(L, SCION_REDUCE_SUM); }
 static int tensor_mean(lua_State *L) { return reduce(L, SCION_REDUCE_MEAN); }
 static int tensor_max(lua_State *L) { return reduce(L, SCION_REDUCE_MAX); }
 static int tensor_min(lua_State *L) { return reduce(L, SCION_REDUCE_MIN); }
 static int tensor_argmax(lua_State *L) { return reduce(L, SCION_REDUCE_ARGMAX); }
 
-/* a:matmul(b) -> [M,K] by [K,N] gives [M,N], f32; a vector on the left is a row, on the right a column, and that dimension goes
- * again; two vectors give a number */
+/* a:matmul(b) -> the matrix product [M,N] of a [M,K] and b [K,N], all f32. A vector a is used as a row, a vector b as a column; the result
+ * then lacks that dimension. Two vectors give a number. */
 static int tensor_matmul(lua_State *L) {
   char first[SCION_SHAPE_TEXT], second[SCION_SHAPE_TEXT];
   scion_tensor a = *scion_push_view(L, scion_check_tensor(L, 1)), b = *scion_push_view(L, scion_check_tensor(L, 2));

@@ -1,4 +1,5 @@
-/* How a tensor looks in the REPL: shape, dtype, and as many values as a terminal of 80 columns and a glance can take. */
+/* tostring(t), which the REPL shows: shape, dtype, and values. Of large tensors only the first and last ones are shown, so that lines fit
+ * into a terminal of 80 columns. */
 #include "binding.h"
 
 #include <math.h>
@@ -7,7 +8,7 @@
 #define COLUMNS 78
 #define NUMBER_SIZE 48
 
-/* The indices shown of `count`: the first and the last `edge` of them, which may be all. */
+/* Which of `count` indices are shown: the first and the last `edge` of them, or all if edge = count. */
 typedef struct {
   int64_t count, edge;
 } selection;
@@ -18,7 +19,7 @@ static bool gap_after(const selection *s, int64_t i) { return i + 1 == s->edge &
 
 static int64_t next_shown(const selection *s, int64_t i) { return gap_after(s, i) ? s->count - s->edge : i + 1; }
 
-/* A tensor as matrices (blocks), rows, columns, and how its numbers are written. */
+/* A tensor seen as matrices (blocks) of rows and columns, and the format of its numbers. */
 typedef struct {
   const scion_tensor *t;
   selection blocks, rows, columns;
@@ -37,7 +38,7 @@ static int write_number(const picture *p, double value, char text[NUMBER_SIZE]) 
                              : snprintf(text, NUMBER_SIZE, "%.4e", value);
 }
 
-/* Style and width from the values that may be shown. */
+/* Chooses the style (first pass) and the width (second pass) from the values that may be shown. */
 static void choose_format(picture *p) {
   double largest = 0;
   bool whole = true;
@@ -69,7 +70,7 @@ static void add_row(luaL_Buffer *out, const picture *p, int64_t block, int64_t r
   }
 }
 
-/* "[1][2]", how a script would name the block. */
+/* Adds the index of a block as a script would write it: "[1][2]". */
 static void add_block_name(luaL_Buffer *out, const picture *p, int64_t block) {
   int64_t place[SCION_MAX_DIMS];
   for (int d = p->t->dims - 3; d >= 0; d--) {
@@ -84,10 +85,10 @@ static void add_block_name(luaL_Buffer *out, const picture *p, int64_t block) {
   }
 }
 
-/* tostring(t) -> "tensor 2x3 f32" and the values, or the first and last of them */
+/* tostring(t) -> "tensor 2x3 f32" and the values, or some of them */
 static int tensor_tostring(lua_State *L) {
   char shape[SCION_SHAPE_TEXT];
-  const scion_tensor *t = scion_push_view(L, luaL_checkudata(L, 1, SCION_TENSOR)); /* strings are made meanwhile: the view stays */
+  const scion_tensor *t = scion_push_view(L, luaL_checkudata(L, 1, SCION_TENSOR)); /* a view, in case a finalizer closes t */
   if (!t->data) return lua_pushliteral(L, "tensor, closed"), 1;
   int64_t rows = t->dims > 1 ? t->shape[t->dims - 2] : 1, columns = scion_tensor_channels(t), elements = scion_tensor_elements(t);
   const char *title = lua_pushfstring(L, "tensor %s %s", scion_shape_text(t, shape, sizeof shape), scion_dtype_name(t->dtype));

@@ -1,4 +1,4 @@
-/* Random tensors. Which seed and stream is Lua's choice (scion.random). */
+/* Random tensors. The Lua module scion.random chooses seed and stream. */
 #include "binding.h"
 
 static uint32_t check_stream(lua_State *L, int argument) {
@@ -7,7 +7,7 @@ static uint32_t check_stream(lua_State *L, int argument) {
   return (uint32_t)stream;
 }
 
-/* Fills t from the seed, stream and two parameters (default 0 and 1) at argument 2 and after. */
+/* Fills t. Arguments 2 to 5 are the seed, the stream, and the two parameters of the distribution (by default 0 and 1). */
 static int fill(lua_State *L, scion_tensor *t, bool normal) {
   uint64_t seed = (uint64_t)luaL_checkinteger(L, 2);
   uint32_t stream = check_stream(L, 3);

@@ -1,9 +1,10 @@
-/* Tensors from Lua's tables and strings, and back. */
+/* Conversion of tensors from and to Lua tables and strings. */
 #include "binding.h"
 
 #include <string.h>
 
-/* Writes "[2][1]", the place of an element within nested tables: row-major index and depth tell it. */
+/* Pushes the place of an element in nested tables, such as "[2][1]". `index` is the row-major index of its first number, `depth` the
+ * number of tables around it. */
 static void push_place(lua_State *L, const scion_tensor *t, int depth, int64_t index) {
   for (int d = t->dims - 1; d >= depth; d--) index /= t->shape[d] ? t->shape[d] : 1;
   lua_Integer place[SCION_MAX_DIMS];
@@ -18,7 +19,7 @@ static void push_place(lua_State *L, const scion_tensor *t, int depth, int64_t i
   }
 }
 
-/* The shape that the first element of each level tells. */
+/* The shape of nested tables, from the length of the first table at each depth. Returns the number of dimensions. */
 static int table_shape(lua_State *L, int64_t shape[SCION_MAX_DIMS]) {
   int dims = 0;
   lua_pushvalue(L, 1);
@@ -38,7 +39,7 @@ static int table_shape(lua_State *L, int64_t shape[SCION_MAX_DIMS]) {
   return dims;
 }
 
-/* Fills t from index `first` on from the value on top of the stack, found at that depth. */
+/* Fills t, from row-major index `first` on, from the number or table on top of the stack, which has `depth` tables around it. */
 static void fill_from(lua_State *L, scion_tensor *t, int depth, int64_t first) {
   if (depth == t->dims) {
     if (lua_type(L, -1) != LUA_TNUMBER) {
@@ -67,7 +68,7 @@ static void fill_from(lua_State *L, scion_tensor *t, int depth, int64_t first) {
   }
 }
 
-/* core.from_table({{1, 2}, {3, 4}}, dtype = "f32") -> tensor; rounds and saturates as t:to does */
+/* core.from_table({{1, 2}, {3, 4}}, dtype = "f32") -> tensor; numbers are rounded and saturate as with t:to */
 static int core_from_table(lua_State *L) {
   if (!lua_istable(L, 1)) scion_misuse(L, "the numbers are a table, perhaps of tables, not %s", scion_show(L, 1));
   int64_t shape[SCION_MAX_DIMS];
@@ -97,11 +98,11 @@ static void push_table(lua_State *L, const scion_tensor *t, int depth, int64_t f
 
 /* t:totable() -> {{1.0, 2.0}, {3.0, 4.0}} */
 static int tensor_totable(lua_State *L) {
-  push_table(L, scion_push_view(L, scion_check_tensor(L, 1)), 0, 0); /* tables are made meanwhile: the view stays */
+  push_table(L, scion_push_view(L, scion_check_tensor(L, 1)), 0, 0); /* a view, in case a finalizer closes t */
   return 1;
 }
 
-/* t:bytes() -> string of the elements as they lie in memory, row-major */
+/* t:bytes() -> string with the memory of the elements, in row-major order */
 static int tensor_bytes(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
   scion_tensor target = *t;
@@ -115,7 +116,7 @@ static int tensor_bytes(lua_State *L) {
   return 1;
 }
 
-/* core.from_bytes(string, shape, dtype = "u8") -> tensor of the elements that the string holds, row-major */
+/* core.from_bytes(string, shape, dtype = "u8") -> tensor with the string as the memory of its elements, in row-major order */
 static int core_from_bytes(lua_State *L) {
   size_t length;
   const char *bytes = luaL_checklstring(L, 1, &length);
@@ -133,7 +134,7 @@ static const luaL_Reg methods[] = {{"totable", tensor_totable}, {"bytes", tensor
 
 void scion_open_tensor_table(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
-  lua_pushliteral(L, "scion.tensor"); /* as users know it */
+  lua_pushliteral(L, "scion.tensor"); /* its name for users, and in messages */
   lua_pushcclosure(L, core_from_table, 1);
   lua_setfield(L, -2, "from_table");
   scion_add_methods(L, methods);

@@ -1,10 +1,11 @@
-/* Methods about shape, single elements, parts and copies. Indices and axes count from 1 here. */
+/* Methods of tensors for shapes, single elements, parts and copies. Their indices and axes count from 1. */
 #include "binding.h"
 
 #include <string.h>
 
 void scion_push_number(lua_State *L, scion_dtype dtype, double value) {
   bool whole = dtype == SCION_U8 || dtype == SCION_I32;
+  /* sums may exceed 2^53, up to which a double holds every integer */
   if (whole && value >= -9007199254740992.0 && value <= 9007199254740992.0) {
     lua_pushinteger(L, (lua_Integer)value);
   } else {
@@ -21,7 +22,7 @@ int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int
   return index - 1;
 }
 
-/* The row-major index that the integers from argument 2 on tell. */
+/* The row-major index, from 0, of the element whose `given` indices begin at argument 2. */
 static int64_t check_place(lua_State *L, const scion_tensor *t, int given) {
   char text[SCION_SHAPE_TEXT];
   if (given != t->dims)
@@ -33,7 +34,8 @@ static int64_t check_place(lua_State *L, const scion_tensor *t, int given) {
 
 static size_t bytes_of(const scion_tensor *t) { return (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype); }
 
-/* Remembers that y, made of t, is no view, or a view of such a copy. */
+/* Called for y that method `by` made of t. If y has another storage, it is a copy and is marked as such. If it is a view, it is marked if
+ * t is. Returns 1, the number of results. */
 static int mark_copy(const scion_tensor *t, scion_tensor *y, const char *by) {
   *scion_copied_by(y) = y->storage == t->storage ? *scion_copied_by((scion_tensor *)(uintptr_t)t) : by;
   return 1;
@@ -56,7 +58,7 @@ static int tensor_dtype(lua_State *L) {
   return 1;
 }
 
-/* t:version() -> a number that changes with the contents */
+/* t:version() -> a number that increases with each change of the contents */
 static int tensor_version(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
   lua_pushinteger(L, t->storage ? (lua_Integer)t->storage->version : 0);
@@ -81,7 +83,7 @@ static int tensor_set(lua_State *L) {
   return 1;
 }
 
-/* t:reshape({6, -1}) or t:reshape(6, -1) -> tensor, a view unless gaps between the rows of a slice forbid it */
+/* t:reshape({6, -1}) or t:reshape(6, -1) -> tensor, see scion_tensor_reshape. If it is a copy, it cannot be written to. */
 static int tensor_reshape(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
   int64_t shape[SCION_MAX_DIMS];
@@ -102,8 +104,8 @@ static int tensor_reshape(lua_State *L) {
   return mark_copy(t, y, "reshape");
 }
 
-/* t:slice(axis, first, last) -> tensor, both ends included; a view along the first and the last axis, else a copy, which cannot be
- * written to */
+/* t:slice(axis, first, last) -> tensor of the indices first to last, both included; see scion_tensor_slice. If it is a copy, it cannot be
+ * written to. */
 static int tensor_slice(lua_State *L) {
   char text[SCION_SHAPE_TEXT];
   const scion_tensor *t = scion_check_tensor(L, 1);
@@ -118,7 +120,7 @@ static int tensor_slice(lua_State *L) {
   return mark_copy(t, y, "slice");
 }
 
-/* t:select(i) -> the i-th part along the first axis, a view, or the number of a vector */
+/* t:select(i) -> the i-th part along the first axis, a view; a number if t is a vector */
 static int tensor_select(lua_State *L) {
   char text[SCION_SHAPE_TEXT];
   const scion_tensor *t = scion_check_tensor(L, 1);
@@ -134,7 +136,7 @@ static int tensor_select(lua_State *L) {
   return 1;
 }
 
-/* t[i]: t:select(i); t.name: the methods, in the second upvalue */
+/* __index: t[i] is t:select(i), and t.name is a method. The second upvalue is the table of methods. */
 static int tensor_index(lua_State *L) {
   if (lua_type(L, 2) == LUA_TNUMBER) return tensor_select(L);
   if (lua_type(L, 2) != LUA_TSTRING) return scion_misuse(L, "an index is a whole number, not %s", scion_show(L, 2));
@@ -145,7 +147,7 @@ static int tensor_index(lua_State *L) {
   return scion_no_method(L, 2);
 }
 
-/* t[i] = number (fills the part) or tensor of the part's shape (is copied into it) */
+/* t[i] = number fills the i-th part; t[i] = tensor copies a tensor of the part's shape into it */
 static int tensor_newindex(lua_State *L) {
   scion_tensor *t = scion_check_target(L, 1);
   if (lua_type(L, 2) != LUA_TNUMBER) scion_misuse(L, "only parts can be set, t[i] with a whole number, not %s", scion_show(L, 2));
@@ -154,7 +156,7 @@ static int tensor_newindex(lua_State *L) {
     scion_misuse(L, "the value is a number or a tensor, not %s", scion_show(L, 3));
   scion_tensor part = {0}, *value = lua_type(L, 3) == LUA_TNUMBER ? NULL : scion_check_tensor(L, 3);
   scion_check(L, scion_tensor_select(t, scion_check_index(L, 2, t, 1, t->shape[0]), &part));
-  scion_storage_release(part.storage); /* t itself keeps it */
+  scion_storage_release(part.storage); /* now, since errors may be raised below; t retains the storage, too */
   char to[SCION_SHAPE_TEXT], from[SCION_SHAPE_TEXT];
   if (value && !scion_tensor_same_shape(value, &part))
     scion_misuse(L, "a tensor of %s cannot be assigned to a part of %s", scion_shape_text(value, from, sizeof from),
@@ -177,13 +179,13 @@ static int copy_as(lua_State *L, const scion_tensor *t, scion_dtype dtype) {
   return 1;
 }
 
-/* t:copy() -> tensor with a memory of its own */
+/* t:copy() -> tensor with its own memory */
 static int tensor_copy(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
   return copy_as(L, t, t->dtype);
 }
 
-/* t:to(dtype) -> a copy; to u8 and i32 rounds to nearest and saturates, to bf16 rounds to nearest even */
+/* t:to(dtype) -> a copy, converted as by scion_tensor_copy */
 static int tensor_to(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
   return copy_as(L, t, scion_check_dtype(L, 2, NULL));
@@ -198,7 +200,7 @@ static int tensor_fill(lua_State *L) {
   return 1;
 }
 
-/* t:transpose() -> a matrix's transpose, a copy, which cannot be written to */
+/* t:transpose() -> the transpose of a matrix; it is a copy and cannot be written to */
 static int tensor_transpose(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
   scion_collect_before(L, bytes_of(t));
@@ -214,7 +216,7 @@ static int tensor_equal(lua_State *L) {
   return 1;
 }
 
-/* What messages call a metamethod. */
+/* The names of metamethods in messages. */
 static const char *const operators[][2] = {{"__add", "a + b"}, {"__sub", "a - b"}, {"__mul", "a * b"}, {"__div", "a / b"}, {"__pow", "a ^ b"},
                                            {"__unm", "-a"}, {"__lt", "a < b"}, {"__le", "a <= b"}, {"__len", "#t"}, {"__newindex", "t[i] = value"}, {"__tostring", "tostring(t)"}};
 

@@ -1,4 +1,4 @@
-/* The userdata of an open zip archive, and core.zip_open. */
+/* core.zip_open and the userdata of an open zip archive. */
 #include "binding.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@ static int core_zip_open(lua_State *L) {
   return scion_push_result(L, scion_zip_open(archive, path), 1);
 }
 
-/* archive:close(), as often as you like */
+/* archive:close(). It may be called again. */
 static int archive_close(lua_State *L) {
   scion_zip **archive = luaL_checkudata(L, 1, ZIP);
   scion_zip_close(*archive);
@@ -27,12 +27,12 @@ static int archive_close(lua_State *L) {
 
 /* ---- contents */
 
-/* archive:entries() -> {name = {bytes = of its contents, packed = in the archive, stored = whether they lie there as they are}, ...} */
+/* archive:entries() -> {name = {bytes = size of the contents, packed = compressed size, stored = whether not compressed}, ...} */
 static int archive_entries(lua_State *L) {
   scion_zip_entry entry;
   lua_newtable(L);
   for (size_t i = 0; scion_zip_entry_at(check_open(L), i, &entry); i++) {
-    lua_pushstring(L, entry.name); /* before anything else: from here on the archive may be closed */
+    lua_pushstring(L, entry.name); /* first, since whatever allocates may run a finalizer that closes the archive */
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, (lua_Integer)entry.bytes);
     lua_setfield(L, -2, "bytes");
@@ -45,7 +45,7 @@ static int archive_entries(lua_State *L) {
   return 1;
 }
 
-/* archive:read(name, offset, bytes, room = a new one) -> the u8 tensor `room`, which begins with that many bytes of an entry's contents;
+/* archive:read(name, offset, bytes, room = new tensor) -> the u8 tensor `room`, which then begins with these bytes of an entry's contents;
  * or nil and a message */
 static int archive_read(lua_State *L) {
   uint64_t offset;
@@ -54,7 +54,7 @@ static int archive_read(lua_State *L) {
   return scion_push_result(L, scion_zip_read(check_open(L), name, offset, &t), 1);
 }
 
-/* archive:copy(name, file) -> true once an entry's contents are written to a file of Lua's io, or nil and a message */
+/* archive:copy(name, file) -> true, or nil and a message. Writes the contents of an entry to an open file of Lua's io library. */
 static int archive_copy(lua_State *L) {
   scion_zip *archive = check_open(L);
   const char *name = scion_check_text(L, 2);

@@ -1,21 +1,22 @@
 /* Elementwise arithmetic with NumPy's broadcasting. */
 #include "element.h"
 
-#define CHUNK 16384 /* elements of the result that one thread takes */
-#define BLOCK 512   /* elements that are converted at a time */
+#define CHUNK 16384 /* elements of the result in a chunk */
+#define BLOCK 512   /* elements that are converted to double at a time */
 
-/* How an operand is read along the result: steps in elements for each leading dimension, 0 where it is repeated. */
+/* How an operand is read for the elements of the result. steps: for each leading dimension of the result, the step in the operand's
+ * memory, in elements; 0 if the operand is repeated along it. */
 typedef struct {
   const scion_tensor *t;
   int64_t steps[SCION_MAX_DIMS];
-  int column; /* 1, or 0 where one element serves the whole row */
+  int column; /* the step along the last dimension: 1, or 0 if one element is repeated for the whole row */
 } operand;
 
 typedef struct {
   scion_binary_op op;
   operand a, b;
   scion_tensor *y;
-  int dims; /* of the result, 1 where everything can be one long row */
+  int dims; /* of the result; 1 if all tensors can be treated as one long row */
   int64_t shape[SCION_MAX_DIMS], width, elements;
 } binary_job;
 
@@ -43,6 +44,7 @@ int scion_broadcast_shape(const scion_tensor *a, const scion_tensor *b, int64_t 
   return dims;
 }
 
+/* flat: the result is one long row, see is_flat. */
 static operand operand_of(const scion_tensor *t, int dims, bool flat) {
   operand x = {.t = t};
   if (flat) {
@@ -78,6 +80,7 @@ static const double *read_doubles(const operand *x, int64_t offset, int64_t colu
   return buffer;
 }
 
+/* The loop of a case of the switch below, and its break. */
 #define EACH(expression) \
   for (int64_t i = 0; i < n; i++) y[i] = (expression); \
   break
@@ -112,7 +115,7 @@ static void binary_chunk(void *data, int64_t chunk, void *scratch) {
   }
 }
 
-/* Whether t can be read as one long row along y. */
+/* Whether the elements of t, read in memory order, correspond to those of y one by one, or t is a single element for all of them. */
 static bool is_flat(const scion_tensor *t, const scion_tensor *y) {
   return scion_tensor_elements(t) == 1 || (scion_tensor_contiguous(t) && scion_tensor_elements(t) == scion_tensor_elements(y));
 }

@@ -1,4 +1,4 @@
-/* Rows of n numbers between f32 and bf16, which rounds to nearest even. */
+/* Conversion of n numbers from bf16 to f32 (widen) and from f32 to bf16 (narrow), which rounds to nearest even. */
 #ifndef SCION_CONVERT_H
 #define SCION_CONVERT_H
 

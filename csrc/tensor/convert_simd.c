@@ -1,4 +1,4 @@
-/* bf16 is the upper half of f32. */
+/* Conversion between f32 and bf16, which is the upper half of an f32. */
 #include "convert.h"
 
 #include "element.h"

@@ -1,4 +1,4 @@
-/* One element of any dtype as a double, which holds each of them exactly; for the files of this folder. */
+/* Loading and storing elements of any dtype as doubles, which hold all of them exactly. */
 #ifndef SCION_ELEMENT_H
 #define SCION_ELEMENT_H
 
@@ -43,7 +43,7 @@ static inline void element_store(void *data, scion_dtype dtype, int64_t i, doubl
   }
 }
 
-/* n elements from index `first` on, as doubles, and back. */
+/* The same for n elements from index `first` on. */
 static inline void element_load_block(const void *data, scion_dtype dtype, int64_t first, int64_t n, double *out) {
   if (dtype == SCION_F32) {
     const float *source = (const float *)data + first;

@@ -1,4 +1,4 @@
-/* Philox 4x32-10 and what is drawn from it. */
+/* The random number generator Philox 4x32-10, distributions and permutations. */
 #include "scion.h"
 
 #include <math.h>
@@ -26,7 +26,7 @@ typedef struct {
   bool normal;
 } fill_job;
 
-#define FILL_CHUNK 16384 /* elements, a multiple of 4 */
+#define FILL_CHUNK 16384 /* elements of a chunk, a multiple of 4 since draws come in fours */
 
 static void draw(const fill_job *job, uint64_t block, float out[4]) {
   uint32_t words[4];
@@ -35,7 +35,7 @@ static void draw(const fill_job *job, uint64_t block, float out[4]) {
     for (int i = 0; i < 4; i++) out[i] = job->first + (job->second - job->first) * scion_unit(words[i]);
     return;
   }
-  for (int i = 0; i < 4; i += 2) { /* Box-Muller; 1 - u lies in (0, 1] */
+  for (int i = 0; i < 4; i += 2) { /* Box-Muller; 1 - u lies in (0, 1], so its logarithm is finite */
     float radius = sqrtf(-2.0f * logf(1.0f - scion_unit(words[i]))), angle = 6.28318530718f * scion_unit(words[i + 1]);
     out[i] = job->first + job->second * radius * cosf(angle);
     out[i + 1] = job->first + job->second * radius * sinf(angle);
@@ -76,6 +76,7 @@ scion_status scion_random_permutation(scion_tensor *t, uint64_t seed, uint32_t s
   for (int64_t i = n - 1; i > 0; i--) {
     uint32_t words[4];
     scion_random4(seed, (uint32_t)i, 0, stream, SCION_DRAW_ORDER, words);
+    /* a number in 0 .. i: 64 random bits times (i + 1), divided by 2^64; the bias is negligible */
     int64_t j = (int64_t)(((unsigned __int128)((uint64_t)words[0] << 32 | words[1]) * (uint64_t)(i + 1)) >> 64);
     int32_t swap = order[i];
     order[i] = order[j];

@@ -1,17 +1,18 @@
-/* Sums, means, extremes: in double, over chunks that depend on the shape alone. */
+/* Reductions, computed in double over chunks that depend on the shape alone. */
 #include "element.h"
 
 #include <stdlib.h>
 
-#define CHUNK 16384 /* elements of a whole tensor that one partial result stands for */
-#define BLOCK 512   /* elements, or neighbouring results, treated at a time */
+#define CHUNK 16384 /* elements for each partial result when a whole tensor is reduced */
+#define BLOCK 512   /* elements, or neighbouring results, processed at a time */
 
-/* x seen as [outer][n][inner]; results are [outer][inner]. The last of a tensor's chunks may be shorter than n. */
+/* x is seen as [outer][n][inner], the results as [outer][inner]. When a whole tensor is reduced, outer counts partial results, each of
+ * n = CHUNK elements; the last of these may have fewer. */
 typedef struct {
   scion_reduce_op op;
   const scion_tensor *x; /* contiguous */
   int64_t outer, n, inner, elements, blocks;
-  scion_tensor *y; /* results go here, or, where NULL, to the arrays */
+  scion_tensor *y; /* for the results; if NULL, partial results go to value and index */
   double *value;
   int64_t *index;
 } reduce_job;
@@ -26,7 +27,7 @@ scion_dtype scion_reduce_dtype(scion_reduce_op op, scion_dtype x) {
   }
 }
 
-/* The running results of up to BLOCK neighbours. */
+/* The results so far of up to BLOCK neighbours. */
 typedef struct {
   double value[BLOCK];
   int64_t index[BLOCK];
@@ -36,7 +37,8 @@ static double start_of(scion_reduce_op op) {
   return op == SCION_REDUCE_MIN ? INFINITY : op == SCION_REDUCE_MAX || op == SCION_REDUCE_ARGMAX ? -INFINITY : 0;
 }
 
-/* Takes in one element, the k-th along the axis. The comparisons are so written that a NaN gets in and stays. */
+/* Adds one element, the k-th along the axis, to a result. The comparisons are written so that a NaN replaces the value so far and then
+ * stays. */
 static inline void take(scion_reduce_op op, double x, int64_t k, double *value, int64_t *index) {
   switch (op) {
     case SCION_REDUCE_SUM:
@@ -59,7 +61,7 @@ static void finish(const reduce_job *job, int64_t result, double value, int64_t 
   }
 }
 
-/* inner = 1: one result, from elements that lie together. */
+/* For inner = 1: one result, of elements that are neighbours in memory. */
 static void reduce_row(const reduce_job *job, int64_t row, double *buffer) {
   int64_t first = row * job->n, count = job->elements - first < job->n ? job->elements - first : job->n, index = 0;
   double value = start_of(job->op);
@@ -71,7 +73,7 @@ static void reduce_row(const reduce_job *job, int64_t row, double *buffer) {
   finish(job, row, value, index);
 }
 
-/* inner > 1: neighbouring results, from rows that lie inner apart. */
+/* For inner > 1: up to BLOCK neighbouring results at once, so that memory is read in order. */
 static void reduce_columns(const reduce_job *job, int64_t outer, int64_t first, double *buffer, running *results) {
   int64_t n = job->inner - first < BLOCK ? job->inner - first : BLOCK;
   for (int64_t i = 0; i < n; i++) results->value[i] = start_of(job->op), results->index[i] = 0;
@@ -100,7 +102,7 @@ static scion_status run(reduce_job *job) {
   return scion_parallel_for(job->inner == 1 ? scion_divide_up(job->outer, rows) : job->outer * job->blocks, reduce_chunk, job);
 }
 
-/* x itself, or a copy without gaps: whole is released by the caller in either case. */
+/* *whole = a view of x, or, if x has gaps between its rows, a copy without them. The caller releases it. */
 static scion_status without_gaps(const scion_tensor *x, scion_tensor *whole) {
   return scion_tensor_reshape(x, 1, (int64_t[]){scion_tensor_elements(x)}, whole);
 }

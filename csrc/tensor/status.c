@@ -1,4 +1,4 @@
-/* The last failure of each thread, as one sentence. */
+/* The message of the last failure in each thread. */
 #include "scion.h"
 
 #include <pthread.h>
@@ -6,14 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Not _Thread_local: the memory for that is taken at a thread's first use of it, and where there is none the C library ends the
- * process. Here such a thread has a sentence all the same. */
+/* A POSIX key and not _Thread_local: the C library allocates _Thread_local variables of a shared library at a thread's first use and
+ * aborts the process if there is no memory. With a key we can report that there is none. */
 #define MESSAGE_SIZE 1024
 static pthread_key_t key;
 static bool have_key;
 static void make_key(void) { have_key = pthread_key_create(&key, free) == 0; }
 
-/* This thread's buffer, made at its first failure; NULL where there is no memory for it. */
+/* This thread's buffer, which is allocated at its first failure (make = true). NULL if there is none, or no memory for it. */
 static char *buffer(bool make) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, make_key);

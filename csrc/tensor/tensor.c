@@ -23,11 +23,12 @@ const char *scion_dtype_name(scion_dtype dtype) {
 
 size_t scion_storage_live_bytes(void) { return atomic_load(&live_bytes); }
 
-/* Large pages for what is large: images are read by columns and by channels, pixels far apart. */
+/* Large tensors get large pages: kernels access pixels that lie far apart, which would miss the TLB often with small pages. */
 #define LARGE_PAGE ((size_t)2 << 20)
 
-/* Memory that *memory frees. Not by aligned_alloc: the C library looks for a piece that is larger by the alignment, and so never finds
- * the one that was freed last; only sanitizers, which do not reuse memory, get to see exact bounds. */
+/* Aligned memory; free(*memory) frees it. The address is aligned by hand, since glibc's aligned_alloc searches for a block that is
+ * larger by the alignment and so never reuses the block that was freed last. With AddressSanitizer, which delays reuse anyway,
+ * aligned_alloc is used, so that it knows the exact bounds. */
 static void *allocate(size_t bytes, void **memory) {
 #ifdef __SANITIZE_ADDRESS__
   return *memory = aligned_alloc(SCION_ALIGNMENT, bytes);
@@ -37,14 +38,14 @@ static void *allocate(size_t bytes, void **memory) {
   if (!*memory) return NULL;
   void *data = (unsigned char *)*memory + (alignment - (uintptr_t)*memory % alignment) % alignment;
 #ifdef MADV_HUGEPAGE
-  if (alignment == LARGE_PAGE) madvise(data, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a hint: else all is well, and slower */
+  if (alignment == LARGE_PAGE) madvise(data, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* only a hint: failure is harmless */
 #endif
   return data;
 #endif
 }
 
-/* Bytes of memory that the machine has, or as many as there can be where it does not tell. Asked once, since small tensors are made
- * faster than that is answered. */
+/* The physical memory of the machine in bytes, SIZE_MAX if unknown. Cached, since the query takes longer than allocating a small
+ * tensor. */
 static size_t machine_bytes(void) {
   static _Atomic size_t known;
   size_t bytes = atomic_load(&known);
@@ -150,7 +151,7 @@ char *scion_shape_text(const scion_tensor *t, char *buffer, size_t size) {
   return buffer;
 }
 
-/* ---- copy: rows or blocks through doubles only where exactness allows; f32 is exact for u8 and bf16, i32 has its own way */
+/* ---- copy: fast paths for the frequent conversions, all others element by element through double, which holds every dtype exactly */
 
 static void copy_row(const void *x, scion_dtype from, void *y, scion_dtype to, int64_t count, int accumulate) {
   if (accumulate) {
@@ -179,7 +180,7 @@ typedef struct {
   int accumulate;
 } copy_job;
 
-#define COPY_CHUNK 65536 /* elements: small copies stay in one thread */
+#define COPY_CHUNK 65536 /* elements of a chunk, so many that small copies run in one thread */
 
 static void copy_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
@@ -201,7 +202,7 @@ scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accum
     return scion_fail(SCION_MISUSE, "copy: only f32 tensors accumulate, not %s into %s", scion_dtype_name(x->dtype), scion_dtype_name(y->dtype));
   if (elements == 0) return SCION_OK;
   copy_job job = {x, y, scion_tensor_rows(x), scion_tensor_channels(x), x->row_stride, y->row_stride, accumulate};
-  if (flat) { /* one long row, cut into pieces that are rows again */
+  if (flat) { /* shapes do not matter: choose rows of up to 4096 elements, so that the work can be split */
     int64_t width = elements;
     for (int64_t piece = 4096; piece >= 1 && width == elements; piece /= 2)
       if (elements % piece == 0) width = piece;

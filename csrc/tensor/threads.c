@@ -1,7 +1,8 @@
-/* The pool. One job at a time. Each thread begins with a share of its own, neighbouring chunks, and the same ones in every job of
- * as many, so that what it wrote in one kernel is mostly what it reads in the next. Then it helps with the others' shares.
- * Between jobs workers spin for a short while, as the caller does for the last of them, and then sleep on a condition variable: within
- * a step's rapid sequence of kernels nobody waits for a lock or makes a system call. */
+/* The thread pool, which runs one job at a time. Each thread begins with its own share of neighbouring chunks. It is the same in every job
+ * of as many chunks, so what a thread wrote in one kernel, and still has in its cache, is mostly what it reads in the next one. Then it
+ * helps with the shares of the others.
+ * After a job workers spin for a short time before they sleep on a condition variable, and so does the caller that waits for the last
+ * worker. A training step is a rapid sequence of kernels, in which spinning avoids locks and system calls. */
 #include "scion.h"
 
 #include <pthread.h>
@@ -13,34 +14,34 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPINS 500 /* about 25 microseconds with a pause each */
+#define SPINS 500 /* each with a pause instruction: about 25 microseconds in all */
 
 typedef struct {
   scion_chunk_function *fn;
   void *data;
   int threads;
-  uint64_t mode; /* the caller's */
+  uint64_t mode; /* the caller's floating-point mode, see read_mode */
 } pool_job;
 
 typedef struct {
-  _Alignas(SCION_ALIGNMENT) _Atomic int64_t next; /* a line of the caches each, for each thread counts its own */
+  _Alignas(SCION_ALIGNMENT) _Atomic int64_t next; /* next chunk; aligned so that no two shares are in one cache line */
   int64_t end;
 } pool_share;
 
 static struct {
-  pthread_mutex_t callers;   /* held by the thread whose job runs: callers take turns */
-  pthread_mutex_t mutex;     /* of those who sleep and who wake them */
-  pthread_cond_t work, idle; /* a job was posted; the last worker left it */
-  atomic_int sleepers;       /* workers that wait, or are about to, for work */
-  atomic_bool waiting;       /* so does the caller, for the last worker */
+  pthread_mutex_t callers;   /* held by the thread whose job runs, so that callers take turns */
+  pthread_mutex_t mutex;     /* protects going to sleep on the condition variables and waking */
+  pthread_cond_t work, idle; /* signalled when a job was posted; when the last worker has finished it */
+  atomic_int sleepers;       /* workers that sleep on `work` or are about to */
+  atomic_bool waiting;       /* the caller sleeps on `idle` or is about to */
   pthread_t threads[SCION_MAX_THREADS];
   unsigned char *scratch[SCION_MAX_THREADS]; /* index 0 is the caller's */
-  int wanted, running;                       /* workers asked for (the caller included), POSIX threads alive */
-  bool stop;              /* guarded by the mutex */
-  pool_job job;           /* changes only while no worker is busy, and so do the shares' ends */
+  int wanted, running;                       /* threads requested, the caller included; POSIX threads that exist, without it */
+  bool stop;              /* protected by the mutex */
+  pool_job job;           /* job and the ends of the shares change only while no worker is busy */
   pool_share shares[SCION_MAX_THREADS];
   atomic_uint generation; /* counts jobs */
-  atomic_int busy;        /* workers that have not yet left the job */
+  atomic_int busy;        /* workers that have not yet finished the job */
 } pool = {.callers = PTHREAD_MUTEX_INITIALIZER, .mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER};
 
 static inline void pause_cpu(void) {
@@ -51,7 +52,7 @@ static inline void pause_cpu(void) {
 #endif
 }
 
-/* The register that says how floating-point numbers are computed. */
+/* The CPU's floating-point control register: rounding, and whether subnormals are flushed to zero. */
 static inline uint64_t read_mode(void) {
 #if defined(__SSE2__)
   return __builtin_ia32_stmxcsr();
@@ -93,13 +94,14 @@ static void run_chunks(const pool_job *job, int thread) {
   for (int i = 0; i < job->threads; i++) {
     pool_share *share = &pool.shares[(thread + i) % job->threads];
     for (int64_t chunk; atomic_load(&share->next) < share->end && (chunk = atomic_fetch_add(&share->next, 1)) < share->end;)
-      job->fn(job->data, chunk, scratch); /* to look first costs less where it is used up, as all others are in the end */
+      job->fn(job->data, chunk, scratch); /* the load before the increment is cheaper for shares that are used up, as most are by then */
   }
   write_mode(before);
 }
 
-/* Sleeps until there is another job than the one seen; false when there will be none. Who is about to sleep says so before looking
- * for the last time, who has something to tell looks afterwards: one of them sees the other. */
+/* Sleeps until there is another job than number `seen`; false if the pool stops. No wake-up is lost: a worker first increments
+ * `sleepers` and then reads `generation`, while post first increments `generation` and then reads `sleepers`, so at least one of them
+ * sees what the other did. `waiting` and `busy` work in the same way. */
 static bool sleep_until_work(unsigned seen) {
   pthread_mutex_lock(&pool.mutex);
   atomic_fetch_add(&pool.sleepers, 1);
@@ -163,7 +165,8 @@ static void join_workers(void) {
   pool.stop = false;
 }
 
-/* A fork copies the caller's thread alone. Both mutexes are taken around it, so that the child finds them whole. */
+/* A forked child has only the thread that called fork. Both mutexes are held during the fork, so that in the child no thread that no
+ * longer exists holds them. */
 static void before_fork(void) {
   pthread_mutex_lock(&pool.callers);
   pthread_mutex_lock(&pool.mutex);
@@ -182,7 +185,8 @@ static void after_fork_in_child(void) {
 }
 static void register_fork(void) { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
 
-/* Brings the pool to pool.wanted workers; fewer threads than wanted are no failure, a missing scratch is. */
+/* Starts the pool's threads, none of which runs now. If fewer than wanted can be created, those have to do; missing memory for scratch
+ * is a failure. */
 static scion_status start_workers(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, register_fork);
@@ -191,7 +195,7 @@ static scion_status start_workers(void) {
       return scion_fail(SCION_NO_MEMORY, "out of memory: no scratch for a worker thread");
   sigset_t all, before;
   sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the threads of the program */
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads of the program, not for workers */
   atomic_store(&pool.generation, 0);
   while (pool.running < pool.wanted - 1 &&
          pthread_create(&pool.threads[pool.running], NULL, worker, (void *)(intptr_t)(pool.running + 1)) == 0)
@@ -204,7 +208,7 @@ static scion_status start_workers(void) {
 static int default_threads(void) {
   int count = (int)sysconf(_SC_NPROCESSORS_ONLN);
 #ifdef __linux__
-  cpu_set_t set; /* a container or taskset may leave us fewer */
+  cpu_set_t set; /* a container or taskset may allow fewer CPUs */
   if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
 #endif
   return count < 1 ? 1 : count > SCION_MAX_THREADS ? SCION_MAX_THREADS : count;

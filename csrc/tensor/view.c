@@ -1,6 +1,7 @@
-/* Single elements, and tensors made of parts of others. */
+/* Access to single elements, and tensors that are views or copies of parts of others. */
 #include "element.h"
 
+/* The offset of an element in memory, from its row-major index. */
 static int64_t offset_of(const scion_tensor *t, int64_t index) {
   int64_t width = scion_tensor_channels(t);
   return index / width * t->row_stride + index % width;
@@ -16,7 +17,7 @@ static void *element_at(const scion_tensor *t, int64_t offset) {
   return (char *)t->data + (size_t)offset * scion_dtype_size(t->dtype);
 }
 
-/* Another struct for x's elements, which keeps their storage alive. */
+/* A copy of the struct x, which retains its storage. */
 static scion_tensor view_of(const scion_tensor *x) {
   scion_storage_retain(x->storage);
   return *x;
@@ -49,12 +50,12 @@ scion_status scion_tensor_reshape(const scion_tensor *x, int dims, const int64_t
   }
   if (known != elements) return reshape_misfit(x, dims, shape);
   int64_t bytes;
-  scion_status possible = scion_shape_check(x->dtype, dims, sizes, &bytes); /* one of no elements can be of any shape */
+  scion_status possible = scion_shape_check(x->dtype, dims, sizes, &bytes); /* without elements, the other sizes could still be too large */
   if (possible != SCION_OK) return possible;
   bool keeps_rows = x->dims && dims && sizes[dims - 1] == x->shape[x->dims - 1];
   if (scion_tensor_contiguous(x) || keeps_rows) {
     *y = view_of(x);
-  } else { /* gaps in the middle of the new rows */
+  } else { /* the new rows would have gaps in them */
     scion_status status = scion_tensor_new(y, x->dtype, x->dims, x->shape);
     if (status == SCION_OK) status = scion_tensor_copy(x, y, 0);
     if (status != SCION_OK) return status;
@@ -66,9 +67,10 @@ scion_status scion_tensor_reshape(const scion_tensor *x, int dims, const int64_t
   return SCION_OK;
 }
 
-/* The part of x that index i of the axes before `axis` leaves, from `first` on: one piece of memory with x's row stride. */
+/* x[i, first .. first+count-1, ..], where i is a row-major index over the dimensions before `axis`. Unless axis is the last one, such
+ * a part is a range of whole rows. It does not retain the storage. */
 static scion_tensor inner_part(const scion_tensor *x, int axis, int64_t i, int64_t first, int64_t count) {
-  int64_t rows = 1; /* in one step along the axis */
+  int64_t rows = 1; /* rows for each step along the axis */
   for (int d = axis + 1; d < x->dims - 1; d++) rows *= x->shape[d];
   scion_tensor part = *x;
   part.data = element_at(x, (i * x->shape[axis] + first) * rows * x->row_stride);

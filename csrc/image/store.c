@@ -14,6 +14,7 @@ typedef struct {
 struct scion_image_store {
   _Atomic int references;
   int64_t count;
+  int height, width;
   size_t image_bytes, budget;
   _Atomic size_t used;
   entry *_Atomic *entries;
@@ -31,6 +32,8 @@ scion_status scion_image_store_new(scion_image_store **result, int64_t count, in
   }
   store->references = 1;
   store->count = count;
+  store->height = height;
+  store->width = width;
   store->image_bytes = (size_t)height * (size_t)width * 3;
   store->budget = budget;
   *result = store;
@@ -49,7 +52,7 @@ void scion_image_store_release(scion_image_store *store) {
 size_t scion_image_store_bytes(const scion_image_store *store) { return store->used; }
 
 bool image_store_fits(const scion_image_store *store, int64_t count, int height, int width) {
-  return store->count == count && store->image_bytes == (size_t)height * (size_t)width * 3;
+  return store->count == count && store->height == height && store->width == width;
 }
 
 const unsigned char *image_store_get(const scion_image_store *store, int32_t index, const image_stamp *stamp) {

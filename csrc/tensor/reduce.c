@@ -119,7 +119,10 @@ scion_status scion_reduce_all(scion_reduce_op op, const scion_tensor *x, double 
   scion_status status = refuse_empty(op, x, elements);
   scion_tensor whole = {0};
   if (status == SCION_OK) status = without_gaps(x, &whole);
-  if (status != SCION_OK) return status;
+  if (status != SCION_OK) {
+    scion_tensor_release(&whole);
+    return status;
+  }
   double *value = calloc((size_t)parts + 1, sizeof *value);
   int64_t *index = calloc((size_t)parts + 1, sizeof *index), best = 0;
   if (value && index) {

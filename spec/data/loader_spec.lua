@@ -190,7 +190,7 @@ describe("core.loader", function()
       kept:start(nil, 4, epoch)
       assert.equal(take(plain), take(kept))
     end
-    for _, wrong in ipairs{ { 22, 11, 13 }, { 23, 13, 12 } } do
+    for _, wrong in ipairs{ { 22, 11, 13 }, { 23, 13, 12 }, { 23, 13, 11 } } do
       assert.error_matches(function() make{ store = core.image_store(wrong[1], wrong[2], wrong[3], 1e6) } end, "one for other images")
     end
     assert.error_matches(function() core.image_store(-1, 3, 3, 1e6) end, "cannot hold %-1 images")

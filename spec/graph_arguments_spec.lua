@@ -270,7 +270,8 @@ describe("models", function()
   it("are told what is called otherwise in Keras and PyTorch", function()
     local model = network()
     for name, told in pairs {
-      unfreeze = "did you mean 'thaw'?", compile = "there is no compile: a freeze takes effect at the next step", train = "did you mean 'fit'?",
+      unfreeze = "did you mean 'thaw'?", compile = "there is no compile: a freeze takes effect at the next step", train = "there is no mode to set: fit trains",
+      pop = "model:upto(name) ends a network",
       load = "scion.load(path) gives a saved model; scion.weights.load(model, path) loads weights", parameters = "model:summary() counts them",
       state_dict = "model:save(path)", to = "nothing to move", eval = "there is no mode to set", get_layer = "did you mean 'layer'?", class_names = "did you mean 'labels'?",
     } do assert.matches(told, refused(name, function() model[name](model) end), 1, true) end
@@ -283,6 +284,7 @@ describe("models", function()
     assert.matches("did you mean 'width'?", refused("alpha", scion.models.mobilenet, { alpha = 0.5 }), 1, true)
     assert.matches("such as { weights = … }", refused("no options", scion.models.mobilenet, 3), 1, true)
     assert.matches("'layers' is a method and cannot be set", refused("layers", function() model.layers = {} end), 1, true)
+    assert.matches("a model is not called: model:predict(images) gives labels", refused("called", function() model(1) end), 1, true)
     local message = refused("something", function() return model.something_else end)
     for _, own in ipairs { "arena", "order", "parts", "plans" } do assert.is_nil(message:find("%f[%w]" .. own .. "%f[%W]"), message) end
   end)

@@ -217,6 +217,16 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
     assert.is_nil(loaded.labels)
   end)
 
+  it("keeps the loss that fit was given, and with it what logits mean", function()
+    local images = scion.uniform({ 4, 4, 4, 3 }, 0, 255):to "u8"
+    local model = scion.sequential { nn.input(4, 4, 3), nn.flatten(), nn.dense(2) }
+    model:fit(scion.data.tensors(images, { "a", "b", "a", "b" }), { epochs = 1, loss = "categorical", verbose = false })
+    model:save(path)
+    local loaded = scion.load(path)
+    assert.equal("categorical", loaded.loss)
+    assert.same(model:predict(images)[1].label, loaded:predict(images)[1].label)
+  end)
+
   it("draws in dropout what the model that was saved would have drawn", function()
     local data = scion.data.tensors(small.batch().images, { 1, 2, 3 }, { labels = { "a", "b", "c", "d" }, batch = 3 })
     local function network()

@@ -99,7 +99,7 @@ scion_status scion_shape_check(scion_dtype dtype, int dims, const int64_t *shape
   if (!fits || product > INT64_MAX - SCION_ALIGNMENT)
     return scion_fail(SCION_NO_MEMORY, "a tensor of that shape has more bytes than memory can address");
   if (empty && product > SCION_MAX_EMPTY)
-    return scion_fail(SCION_MISUSE, "a tensor without elements has too large sizes beside the 0: their product may be %lld",
+    return scion_fail(SCION_MISUSE, "a tensor without elements has too large sizes beside the 0: their product may be %lld bytes",
                       (long long)SCION_MAX_EMPTY);
   *bytes = empty ? 0 : product;
   return SCION_OK;

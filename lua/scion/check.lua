@@ -214,7 +214,7 @@ check.any = kind("a value", function(value) return value ~= nil, value end)
 check.boolean = kind("true or false", function(value) return type(value) == "boolean", value end)
 check.callable = kind("a function", function(value)
   local meta = type(value) == "table" and getmetatable(value)
-  return type(value) == "function" or (meta and type(meta) == "table" and meta.__call ~= nil) or false, value
+  return type(value) == "function" or (meta and type(meta) == "table" and meta.__call ~= nil and not meta.__refuses_call) or false, value
 end)
 check.table = kind("a table", function(value) return type(value) == "table", value end)
 --- A string that can name something: not empty, and without a zero byte.

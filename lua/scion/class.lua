@@ -25,6 +25,7 @@ end
 ---@field locked string[]? what users may read, and only files of the library set
 ---@field settable table<string, scion.Kind|fun(self: table): scion.Kind>? what users may set
 ---@field instead table<string, string>? what to do in place of setting a field that people believe there is
+---@field called string? what to do in place of calling an object, for classes whose objects people call elsewhere
 ---@field meta table<string, function>? further metamethods
 
 --- A method that says so when it is called with a dot.
@@ -85,10 +86,13 @@ function class.define(definition)
     return next, copy, nil
   end
 
+  local function refuse_call() check.raise(("%s is not called: %s"):format(definition.title, definition.called)) end
+
   --- An object with these values, which the caller has checked; the table becomes its own.
   function made.new(values)
     local meta = { __name = definition.name, __title = definition.title, __class = made, __methods = methods, __shared = shared,
                    __index = setmetatable(values, behind), __newindex = set, __pairs = all }
+    if definition.called then meta.__call, meta.__refuses_call = refuse_call, true end
     for name, method in pairs(definition.meta or {}) do meta[name] = method end
     return setmetatable({}, meta)
   end

@@ -362,6 +362,7 @@ Model = class.define {
                history = check.table, loss = check.optional(check.name_in(losses)), precision = check.optional(precision.kind),
                labels = function(self) return check.optional(labels_kind(self)) end },
   instead = { trainable = results.freezing, frozen = results.freezing },
+  called = "model:predict(images) gives labels, model:features(images, layer) a layer's output, and model:graft{ … } puts layers onto it",
   meta = { __tostring = function(self) return require("scion.report.summary").compact(self) end },
 }
 

@@ -66,6 +66,7 @@ local function define(name, schema, update)
   }
   return function(given)
     local values = check.options("scion.optim." .. name, given, schema)
+    if values.nesterov and values.momentum == 0 then check.raise(("scion.optim.%s: nesterov needs a momentum, such as 0.9"):format(name)) end
     values.name, values.states = name, setmetatable({}, { __mode = "k" })
     return optimizer.new(values)
   end

@@ -10,18 +10,24 @@ local rate = "the learning rate is the optimizer's: optimizer = scion.optim.sgd{
 local one_set = "put images to validate on into a folder of their own and give its data set: validate = data"
 local always = "loss and accuracy are always told; model:evaluate(data) tells more"
 local step = "a step is part of fit: model:fit(data, { epochs = … })"
+local of_set = "it is an option of the data set, as in scion.data.folder(path, { %s = … })"
+local stopping = "a callback that returns false ends the fit: callbacks = { epoch = function(entry) return entry.val_loss > 0.1 end }"
+local whole_epochs = "an epoch is all of the data set; a smaller set makes shorter ones"
+local of_weights = "images are brought to what the network was trained on by the network itself: its input has the preprocessing"
+local by_folders = "images to validate on are a data set of their own, which fit and evaluate take"
 
 return {
   -- methods and fields of a model
   unfreeze = { { "thaw" } }, requiresgrad = { { "freeze" }, { "frozen" } }, trainable = { { "frozen" } },
   compile = { { "fit", "there is no compile: a freeze takes effect at the next step, and the optimizer is an option of fit" } },
-  train = { { "fit" } }, trainonbatch = { { "fit" } }, backward = { { "fit", step } }, zerograd = { { "fit", step } }, step = { { "fit", step } },
+  train = { { "predict", no_mode }, { "fit" } }, trainonbatch = { { "fit" } }, backward = { { "fit", step } }, zerograd = { { "fit", step } }, step = { { "fit", step } },
   load = { { "export", loading } }, loadweights = { { "export", loading }, { "load" } }, loadstatedict = { { "export", loading }, { "load" } },
   statedict = { { "export", of_model } }, getweights = { { "export", of_model } }, saveweights = { { "export" } }, weights = { { "export", of_model } },
   parameters = { { "summary", "model:summary() counts them; model:layers() lists each layer with its weights" } }, countparams = { { "summary" } },
   to = { { "predict", no_device } }, cuda = { { "predict", no_device } }, cpu = { { "predict", no_device } },
   eval = { { "predict", no_mode } }, forward = { { "predict" } }, call = { { "predict" } },
-  getlayer = { { "layer" } }, add = { { "graft" } }, append = { { "graft" } }, classnames = { { "labels" } }, inputshape = { { "input" }, { "shape" } },
+  getlayer = { { "layer" } }, pop = { { "upto", "model:upto(name) ends a network at a layer, and model:graft{ … } goes on from there" } },
+  add = { { "graft" } }, append = { { "graft" } }, classnames = { { "labels" } }, inputshape = { { "input" }, { "shape" } },
 
   -- layers
   linear = { { "dense" } }, fullyconnected = { { "dense" } }, silu = { { "swish" } }, concat = { { "concatenate" } }, cat = { { "concatenate" } },
@@ -33,11 +39,18 @@ return {
   imagedatasetfromdirectory = { { "folder" } }, flowfromdirectory = { { "folder" } }, dataloader = { { "folder" } },
 
   -- options
-  lr = { { "optimizer", rate } }, learningrate = { { "lr" }, { "optimizer", rate } }, batchsize = { { "batch" } },
-  validationdata = { { "validate" } }, validationsplit = { { "validate", one_set } }, valdata = { { "validate" } },
+  lr = { { "optimizer", rate } }, learningrate = { { "lr" }, { "optimizer", rate } }, batchsize = { { "batch" }, { "epochs", of_set:format "batch" } },
+  batch = { { "epochs", of_set:format "batch" } }, shuffle = { { "epochs", of_set:format "shuffle" } }, augment = { { "epochs", of_set:format "augment" } },
+  optim = { { "optimizer" } }, opt = { { "optimizer" } }, val = { { "validate" } }, validation = { { "validate" } },
+  patience = { { "callbacks", stopping } }, earlystopping = { { "callbacks", stopping } }, stepsperepoch = { { "epochs", whole_epochs } },
+  device = { { "epochs", no_device }, { "precision", no_device }, { "top", no_device } },
+  validationdata = { { "validate" } }, validationsplit = { { "validate", one_set }, { "augment", by_folders } },
+  subset = { { "augment", by_folders } }, valdata = { { "validate" } },
   metrics = { { "epochs", always } }, criterion = { { "loss" } }, lossfn = { { "loss" } }, numepochs = { { "epochs" } },
   classweight = { { "class_weights" } }, dtype = { { "precision" } }, onepochend = { { "epoch" } }, onbatchend = { { "step" } },
   includetop = { { "top" } }, alpha = { { "width" } }, numclasses = { { "classes" } }, pretrained = { { "weights" } },
+  classes = { { "labels" } }, classmode = { { "labels", "the folders' names are the labels" } }, fillmode = { { "fill" } }, cval = { { "fill_value" } },
+  rescale = { { "size", of_weights } }, preprocess = { { "size", of_weights } }, preprocessingfunction = { { "size", of_weights } }, transform = { { "augment" } },
   targetsize = { { "size" } }, imagesize = { { "size" } }, inputsize = { { "size" } }, numworkers = { { "workers" } },
   horizontalflip = { { "flip", "write flip = 'horizontal'" } }, verticalflip = { { "flip", "write flip = 'vertical'" } },
   rotationrange = { { "rotate" }, { "rotation" } }, zoomrange = { { "zoom" } }, shearrange = { { "shear" } },

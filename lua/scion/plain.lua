@@ -31,7 +31,8 @@ local write
 --- Elements of a list that cannot be written become null, so that the others keep their places. `within`: the tables around this one.
 local function write_table(value, where, lost, within)
   local meta, copy = getmetatable(value), {}
-  local is_object = meta ~= nil and (type(meta) ~= "table" or meta.__index ~= nil) -- others only print as more than a table
+  -- other metatables only print a table as more than that, or name its fields
+  local is_object = meta ~= nil and (type(meta) ~= "table" or (meta.__index ~= nil and not meta.__plain))
   if within[value] or #within >= deepest or is_object then
     lost[#lost + 1] = where
     return nil

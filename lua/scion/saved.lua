@@ -5,6 +5,7 @@ local core = require "scion.core"
 local format = require "scion.weights.format"
 local graph = require "scion.graph"
 local layer = require "scion.layer"
+local losses = require "scion.ir.losses"
 local match = require "scion.weights.match"
 local model = require "scion.model"
 local nn = require "scion.nn"
@@ -28,8 +29,8 @@ local draws = check.table_of { seed = { check.whole(), required = true }, stream
 local described_layer = { kind = { check.text, required = true }, name = { check.text, required = true }, options = { check.table, required = true },
                           inputs = { any_text, "" }, origin = { check.table }, frozen = { check.boolean, false }, draws = { draws } }
 
-local described_model = { name = { any_text, "" }, variant = { check.one_of("keras", "torchvision") }, output = { check.text, required = true },
-                          layers = { check.list(check.table), required = true } }
+local described_model = { name = { any_text, "" }, variant = { check.one_of("keras", "torchvision") }, loss = { check.name_in(losses) },
+                          output = { check.text, required = true }, layers = { check.list(check.table), required = true } }
 
 local measured = { what = "a number", read = function(value) return type(value) == "number", value end } -- NaN and infinite ones, too
 
@@ -64,7 +65,7 @@ local function architecture(m)
     layers[i] = { kind = l.kind, name = l.name, origin = l.origin, options = l.options, inputs = table.concat(inputs, "\n"), frozen = l.frozen,
                   draws = l.kind == "dropout" and { seed = l.seed, stream = l.stream } or nil }
   end
-  return { name = m.name or "", variant = m.variant, output = m.output.layer.name, layers = layers }
+  return { name = m.name or "", variant = m.variant, loss = m.loss, output = m.output.layer.name, layers = layers }
 end
 
 --- The history as far as a file can hold it; `lost` gets the names of the rest.
@@ -174,7 +175,7 @@ local function rebuild(given)
   end
   local output = nodes[description.output] or check.raise("the output layer is not described")
   local made = model.new { output = output, name = description.name ~= "" and description.name or nil }
-  made.variant = description.variant
+  made.variant, made.loss = description.variant, description.loss
   plan.operations(made.order, made.output)
   return made
 end

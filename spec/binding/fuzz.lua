@@ -368,10 +368,10 @@ local function betray(arguments)
 end
 
 -- A shape that memory has room for, but that takes seconds to fill: slow for a good reason.
-local function fills_memory(shape)
-  if type(shape) ~= "table" or getmetatable(shape) then return false end
+local function fills_memory(sides)
+  if type(sides) ~= "table" or getmetatable(sides) then return false end
   local elements = 1.0
-  for i = 1, 8 do elements = elements * (math.type(rawget(shape, i)) and shape[i] or 1) end
+  for i = 1, 8 do elements = elements * (math.type(rawget(sides, i)) and sides[i] or 1) end
   return elements > 1e7 and elements < 1e12
 end
 

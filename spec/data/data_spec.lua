@@ -179,6 +179,26 @@ describe("scion.data.folder", function()
     assert.equal("", support.stderr_of(function() data.folder(tree{ a = { "1.png" } }) end))
   end)
 
+  it("tells of pictures that lie beside the class folders", function()
+    local root = tree{ a = { "1.png" }, b = { "2.png" } }
+    for _, name in ipairs{ "3.png", "4.JPEG", "notes.txt" } do support.spit(root .. "/" .. name, "") end
+    local d
+    local told = support.stderr_of(function() d = data.folder(root, { size = 8 }) end)
+    assert.equal(("scion: %s: passed over 2 pictures in no class folder, such as 3.png\n"):format(root), told)
+    assert.same({ { file = root .. "/3.png", reason = "in no class folder" }, { file = root .. "/4.JPEG", reason = "in no class folder" } }, d.passed_over)
+  end)
+
+  it("is not augmented by options that change nothing", function()
+    for _, nothing in ipairs{ {}, { rotation = 0 }, { zoom = { 1, 1 } }, { brightness = { 1, 1 }, flip = false, fill = "wrap" } } do
+      local d = data.folder(tree{ a = { "1.png" } }, { augment = nothing })
+      assert.is_nil(d.augment)
+      d.augment = { rotation = 5 }
+      assert.is_table(d.augment)
+      d.augment = nothing
+      assert.is_nil(d.augment)
+    end
+  end)
+
   it("tells of a folder one level too high or too low, and of the shell's ~", function()
     local root = tree{ ["train"] = {}, ["val"] = {} }
     for _, part in ipairs{ "train", "val" } do
@@ -418,7 +438,7 @@ describe("scion.data.tensors", function()
 
   it("refuses what does not fit", function()
     assert.error_matches(function() data.tensors(images, { 1, 2 }) end, "4 images, but 2 labels")
-    assert.error_matches(function() data.tensors(images, { 1, 2, 3, 0 }) end, "a list of class numbers or of names, but element 4 is 0")
+    assert.error_matches(function() data.tensors(images, { 1, 2, 3, 0 }) end, "a list of class numbers, which count from 1, or of names, but element 4 is 0")
     assert.error_matches(function() data.tensors(images, { 1, 1, 1, 1 << 30 }) end, "class 1073741824 of 4 images; give the names")
     assert.error_matches(function() data.tensors(images, core.from_bytes(("\0"):rep(16), { 4 }, "i32")) end, "class numbers count from 1")
     assert.error_matches(function() data.tensors(images, { 1, 1, 1, 3 }, { labels = { "a", "b" } }) end,

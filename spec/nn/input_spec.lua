@@ -8,6 +8,10 @@ describe("nn.input", function()
   it("has the shape that it is given", function()
     assert.same({ 5, 4, 3 }, nn.input(5, 4, 3).shape)
     assert.same({ 7 }, nn.input { shape = { 7 } }.shape)
+    for _, node in ipairs { nn.input(5, 4, 3, { name = "here" }), nn.input({ 5, 4, 3 }, { name = "here" }), nn.input { shape = { 5, 4, 3 }, name = "here" } } do
+      assert.same({ 5, 4, 3 }, node.shape)
+      assert.equal("here", node.layer.name)
+    end
     assert.same({ 1, 2 }, layers.output({ 1, 2 }, nn.rescaling(1)))
   end)
 

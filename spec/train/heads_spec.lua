@@ -1,6 +1,7 @@
 -- Networks, losses and data sets that do not go together, each told in a sentence by fit and evaluate; and images that are not what a
 -- model takes, refused by every function that is given some.
 local messages = require "spec.support.messages"
+local support = dofile "spec/support/images.lua"
 local scion = require "scion"
 local nn = scion.nn
 
@@ -140,5 +141,16 @@ describe("images that are not what the model takes", function()
     assert.equal("predict: top is 3, but the model tells 2 classes", messages.refused(function() model:predict(images, { top = 3 }) end))
     assert.equal(2, #model:predict(images, { top = 2 })[1].top)
     assert.matches("ends in neither softmax nor sigmoid", messages.refused(function() network("row", 2):predict(images, { top = 1 }) end), 1, true)
+  end)
+
+  it("are told where a layer scales down what the input has scaled already", function()
+    local data = scion.data.tensors(images, { 1, 2, 1, 2, 1, 2 })
+    local function told(preprocess, scale)
+      local net = scion.sequential { nn.input(8, 8, 3, { preprocess = preprocess }), nn.rescaling(scale, { name = "again" }), nn.flatten(), nn.dense(2, "softmax") }
+      return support.stderr_of(function() net:fit(data, { epochs = 1, verbose = false }) end)
+    end
+    assert.equal("scion: fit: again scales images down that the input's preprocessing has brought to about 1 already: leave the layer out\n", told("unit", 1 / 255))
+    assert.equal("", told("unit", 2))
+    assert.equal("", told({ scale = { 1, 1, 1 }, shift = { 0, 0, 0 }, reverse = false }, 1 / 255))
   end)
 end)

@@ -39,7 +39,27 @@ local schema = {
 ---@field fill? "nearest"|"constant"|"reflect"|"wrap" what lies outside the image ("nearest")
 ---@field fill_value? number for "constant", 0 to 255 (0)
 
-local augment = { kind = check.table_of(schema) }
+local augment = {}
+
+--- Whether every image stays what it is.
+local function changes_nothing(o)
+  for key, option in pairs(schema) do
+    local usual = option[2]
+    local low, high = table.unpack(type(o[key]) == "table" and o[key] or { o[key], o[key] })
+    local same = o[key] == usual or (low == 1 and high == 1 and (key == "zoom" or key == "brightness")) -- which are factors
+    if not same and key ~= "fill" and key ~= "fill_value" then return false end
+  end
+  return true
+end
+
+local options = check.table_of(schema)
+
+--- A table of options; one that changes no image is read as false.
+augment.kind = { what = options.what, read = function(value)
+  local ok, o, complaint, hint = options.read(value)
+  if ok and changes_nothing(o) then return true, false end
+  return ok, o, complaint, hint
+end }
 
 --- The numbers for core.loader. Raises for an unknown option or one that makes no sense, also where it was changed since the data
 --- set was made.
@@ -47,7 +67,7 @@ local augment = { kind = check.table_of(schema) }
 ---@param size integer[] {height, width} of the images
 ---@return table
 function augment.numbers(given, size)
-  local o = check.argument("a data set", "augment", given, augment.kind)
+  local o = check.argument("a data set", "augment", given, options)
   local low, high = table.unpack(type(o.zoom) == "table" and o.zoom or { 1 - o.zoom, 1 + o.zoom })
   local flip = flips[o.flip] or {}
   return {

@@ -225,6 +225,7 @@ Dataset = class.define {
     size = "make another data set with that size", labels = "give labels where the data set is made", batch_size = "it is 'batch'",
     memory = "give memory where the data set is made", workers = "give workers where the data set is made",
   },
+  called = "for images, labels in data:batches() do … end goes over it",
   meta = { __len = function(self) return self.count end, __tostring = as_text },
 }
 

@@ -45,23 +45,27 @@ local function collect(folder, prefix, found, passed_over)
   return found
 end
 
--- The names of the class folders, or nil and a message.
+local function is_picture(name) return extensions[(name:match "%.([^.]*)$" or ""):lower()] ~= nil end
+
+-- The names of the class folders and of pictures that lie beside them; or nil and a message.
 local function class_folders(path)
   local mode = lfs.attributes(path, "mode")
   if not mode then return nil, ("the folder %s does not exist%s"):format(path, paths.home_hint(path)) end
   if mode ~= "directory" then return nil, path .. " is not a folder" end
   local names, message = entries(path)
   if not names then return nil, message end
-  local classes = {}
+  local classes, loose = {}, {}
   for _, name in ipairs(names) do
-    if lfs.attributes(path .. "/" .. name, "mode") == "directory" then classes[#classes + 1] = name end
-  end
-  if #classes > 0 then return classes end
-  for _, name in ipairs(names) do
-    if extensions[(name:match "%.([^.]*)$" or ""):lower()] then
-      return nil, ("%s holds pictures themselves (such as %s), but one folder of images for each class is wanted; scion.data.files takes a list of pictures"):format(
-        path, name)
+    if lfs.attributes(path .. "/" .. name, "mode") == "directory" then
+      classes[#classes + 1] = name
+    elseif is_picture(name) then
+      loose[#loose + 1] = name
     end
+  end
+  if #classes > 0 then return classes, loose end
+  if loose[1] then
+    return nil, ("%s holds pictures themselves (such as %s), but one folder of images for each class is wanted; scion.data.files takes a list of pictures"):format(
+      path, loose[1])
   end
   return nil, ("%s holds no class folders: it wants one folder of images for each class"):format(path)
 end
@@ -105,6 +109,13 @@ local function list_images(path, labels)
   return source
 end
 
+-- Notes the pictures that lie beside the class folders, and says so.
+local function pass_over_loose(path, loose, passed_over)
+  for i, name in ipairs(loose) do table.insert(passed_over, i, { file = path .. "/" .. name, reason = "in no class folder" }) end
+  if not loose[1] then return end
+  notice.line(("scion: %s: passed over %d picture%s in no class folder, such as %s"):format(path, #loose, #loose == 1 and "" or "s", loose[1]))
+end
+
 -- One line for what a folder holds beside images: "passed over 7 files (.webp 6, links to folders 1), such as po/a/007.webp".
 local function passed_over_text(path, list)
   local count, reasons, parts = {}, {}, {}
@@ -129,7 +140,8 @@ local schema = dataset.options { "augment", "workers", "labels", size = { 224, 2
 --- one that has no image is told of (the folders' names, sorted)
 
 --- The images of a folder, a folder a class. Classes are sorted by code point, and the files of each class too. Hidden files are passed
---- over; other files that are not named as images, and links to folders, are told of once and kept in `passed_over`.
+--- over; other files that are not named as images, links to folders, and pictures beside the class folders are told of once and kept in
+--- `passed_over`. Pictures in folders below a class's are of that class.
 ---@param path string
 ---@param given? scion.FolderOptions
 ---@return scion.Dataset
@@ -139,15 +151,14 @@ return function(path, given)
   path = check.argument(where, "the first argument", path, check.path)
   local o = check.options(where, given, schema)
   path = #path > 1 and path:gsub("/+$", "") or path
-  local labels, message = class_folders(path)
-  if not labels then check.raise(where .. ": " .. message) end
+  local labels, loose = class_folders(path)
+  if not labels then check.raise(where .. ": " .. loose) end
   tell_splits(path, labels)
   if o.labels then
     agree(path, labels, o.labels)
     labels = o.labels
   end
-  local source
-  source, message = list_images(path, labels)
+  local source, message = list_images(path, labels)
   if not source then check.raise(where .. ": " .. message) end
   local empty = source.empty[1]
   if empty and (not o.labels or #source.files == 0) then
@@ -155,6 +166,7 @@ return function(path, given)
   end
   if empty then notice.line(("scion: %s has no image of %s"):format(path, table.concat(source.empty, ", "))) end
   if source.passed_over[1] then notice.line(passed_over_text(path, source.passed_over)) end
+  pass_over_loose(path, loose, source.passed_over)
   return dataset.new({ files = source.files, classes = (core.from_one(source.numbers)), labels = labels, path = path,
                        passed_over = source.passed_over }, o)
 end

@@ -25,14 +25,16 @@ local tensors_options = dataset.options { "augment", "workers", "size", "labels"
 local function shape_of(where, images)
   local shape = check.argument(where, "the first argument", images, check.tensor):shape()
   if images:dtype() ~= "u8" or #shape ~= 4 or shape[4] ~= 3 or shape[1] < 1 or shape[2] < 1 or shape[3] < 1 then
-    local remedy = images:dtype() ~= "u8" and "; images:to 'u8' makes 0 to 255 of them" or
+    local remedy = #shape < 3 and "; features are not trained on: graft a head onto the frozen network, and fit computes them once an image" or
+      images:dtype() ~= "u8" and "; images:to 'u8' makes 0 to 255 of them" or
       #shape == 3 and shape[3] == 3 and (": one image is images:reshape(1, %d, %d, 3)"):format(shape[1], shape[2]) or ""
     check.raise(("%s: images are a u8 tensor NxHxWx3, not %s%s"):format(where, check.show(images), remedy))
   end
   return shape
 end
 
-local numbers, names_of = check.list(check.whole(1), nil, "a list of class numbers or of names"), check.list(check.text, nil, "a list of class numbers or of names")
+local list_of_classes = "a list of class numbers, which count from 1, or of names"
+local numbers, names_of = check.list(check.whole(1), nil, list_of_classes), check.list(check.text, nil, list_of_classes)
 
 -- Labels as users give them: { classes = numbers from 1 }, { names = }, or { targets = }.
 local function read_labels(where, given)

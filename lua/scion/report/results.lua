@@ -15,23 +15,25 @@ local function duration(seconds)
 end
 results.duration = duration
 
---- A function that makes a table print as `words` of it. With a title and the names of its fields, reading or setting another name
---- raises.
-local function kind(name, words, title, fields)
+--- A function that makes a table print as `words` of it. With the names of its `fields`, reading another name raises, and setting it
+--- does too, unless users may `add` fields of their own; `title` is what messages call the table, `instead` what they say of other names.
+---@param name string
+---@param words fun(self: table): string
+---@param o? { title: string, fields: string[], add: boolean?, instead: string? }
+local function kind(name, words, o)
   local meta, declared = { __name = name, __tostring = words }, {}
-  for _, field in ipairs(fields or {}) do declared[field] = true end
+  if not o then return function(t) return setmetatable(t, meta) end end
+  for _, field in ipairs(o.fields) do declared[field] = true end
   local function unknown(key)
     if type(key) ~= "string" or declared[key] then return end
-    check.raise(("%s has no field %s: %s"):format(title, check.show(key), check.suggestion(key, fields, "it has")))
+    check.raise(("%s has no field %s: %s"):format(o.title, check.show(key), o.instead or check.suggestion(key, o.fields, "it has")))
   end
-  if fields then
-    meta.__title = title
-    meta.__index = function(_, key) return unknown(key) end
-    meta.__newindex = function(self, key, value)
-      unknown(key)
-      rawset(self, key, value)
-    end
-  end
+  meta.__title, meta.__plain = o.title, true -- for plain.lua: there is no more to the table than its entries
+  meta.__index = function(_, key) return unknown(key) end
+  meta.__newindex = not o.add and function(self, key, value)
+    unknown(key)
+    rawset(self, key, value)
+  end or nil
   return function(t) return setmetatable(t, meta) end
 end
 
@@ -160,7 +162,7 @@ local history = kind("scion.History", function(self)
   local shown = text.table(history_columns, rows)
   if self.interrupted then shown[#shown + 1] = "interrupted" end
   return lines(shown)
-end, "a history", { "interrupted" })
+end, { title = "a history", fields = { "interrupted" } })
 
 --- One line about a finished epoch; with a width perhaps several.
 ---@param entry table of the history
@@ -184,7 +186,9 @@ function results.epoch_text(entry, last, width)
 end
 
 --- An epoch's entry in a history.
-results.epoch = kind("scion.Epoch", function(self) return results.epoch_text(self, nil, text.width()) end)
+results.epoch = kind("scion.Epoch", function(self) return results.epoch_text(self, nil, text.width()) end, {
+  title = "an epoch of a history", add = true, fields = { "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds", "images_per_second" },
+})
 
 --- A history: a list of such entries.
 ---@param entries table
@@ -195,7 +199,8 @@ function results.history(entries)
 end
 
 --- What a callback is told after a step.
-results.step = kind("scion.Step", function(self) return ("epoch %d, step %d: loss %.4f"):format(self.epoch, self.step, self.loss) end)
+results.step = kind("scion.Step", function(self) return ("epoch %d, step %d: loss %.4f"):format(self.epoch, self.step, self.loss) end,
+                    { title = "a step", fields = { "epoch", "step", "loss", "model", "optimizer" } })
 
 -- ---- evaluation and prediction --------------------------------------------------------------------------------------
 
@@ -232,8 +237,10 @@ end
 
 local score = kind("scion.Score", function(self)
   return sentence { ("%s: precision %.4f"):format(self.label, self.precision), ("recall %.4f, f1 %.4f"):format(self.recall, self.f1), "support " .. self.support }
-end)
-local scores = kind("scion.Scores", scores_text)
+end, { title = "a class's score", fields = { "label", "precision", "recall", "f1", "support" } })
+local scores = kind("scion.Scores", scores_text, {
+  title = "a list of scores", fields = {}, instead = "its entries are in the labels' order, each with its label, as in classes[1].label",
+})
 
 local evaluation = kind("scion.Evaluation", function(self)
   local head = ("%s%s  (%d examples)"):format(number("loss %.4f", self.loss), number("  accuracy %.4f", self.accuracy), self.examples)
@@ -241,7 +248,7 @@ local evaluation = kind("scion.Evaluation", function(self)
   if self.classes then shown[2] = scores_text(self.classes) end
   if (self.not_finite or 0) > 0 then shown[#shown + 1] = ("%d of the outputs are no numbers"):format(self.not_finite) end
   return lines(shown)
-end, "an evaluation", { "loss", "accuracy", "examples", "classes", "confusion", "not_finite" })
+end, { title = "an evaluation", fields = { "loss", "accuracy", "examples", "classes", "confusion", "not_finite" } })
 
 --- What model:evaluate gives.
 ---@param values table
@@ -252,14 +259,21 @@ function results.evaluation(values)
   return evaluation(values)
 end
 
---- "5 numbers", or "2x2x512 numbers" where the lists are nested.
-local function sizes_text(list)
+local most_shown = 4 -- numbers of an output
+
+--- The numbers themselves where they are few; else "of 5 numbers", or "of 2x2x512 numbers" where the lists are nested.
+local function numbers_text(list)
   local sizes = {}
+  if #list <= most_shown and type(list[1]) == "number" then
+    local shown = {}
+    for i, value in ipairs(list) do shown[i] = ("%.4g"):format(value) end
+    return table.concat(shown, " ")
+  end
   while type(list) == "table" do
     sizes[#sizes + 1] = #list
     list = list[1]
   end
-  return ("%s number%s"):format(shape.text(sizes), #sizes == 1 and sizes[1] == 1 and "" or "s")
+  return ("of %s number%s"):format(shape.text(sizes), #sizes == 1 and sizes[1] == 1 and "" or "s")
 end
 
 local function said(entry)
@@ -267,20 +281,19 @@ local function said(entry)
     local start = entry.file and entry.file .. ": " or ""
     return "error: " .. (entry.error:sub(1, #start) == start and entry.error:sub(#start + 1) or entry.error) -- the file stands beside it already
   end
-  if entry.output then return "output of " .. sizes_text(entry.output) end
+  if entry.output then return "output " .. numbers_text(entry.output) end
   return tostring(entry.label)
 end
 
 local prediction = kind("scion.Prediction", function(self)
   return sentence { (self.file and self.file .. ": " or "") .. said(self), self.confidence and ("%.4f"):format(self.confidence) }
-end)
+end, { title = "a prediction", fields = { "file", "label", "confidence", "top", "output", "error" } })
 
 local predictions = kind("scion.Predictions", function(self)
   local rows = {}
   for i, entry in ipairs(self) do rows[i] = { entry.file or tostring(i), number("%.4f", entry.confidence), said(entry) } end
   return lines(text.table({ { least = 16 }, { right = true }, { wraps = true } }, rows))
-end)
-
+end, { title = "a list of predictions", fields = {}, instead = "its entries have fields, one entry for each image, as in predictions[1].label" })
 --- What model:predict gives: a list with an entry for each image, and in it perhaps a list of the most probable classes.
 ---@param entries table
 ---@return table

@@ -6,6 +6,7 @@ local notice = require "scion.report.notice"
 local precision = require "scion.precision"
 local predict = require "scion.train.predict"
 local reader = require "scion.cache.reader"
+local untrained = require "scion.train.untrained"
 
 local pools = { avg = "global_average_pool_forward", max = "global_max_pool_forward" }
 
@@ -55,6 +56,12 @@ local function labels_of(data)
   return data.targets
 end
 
+--- Tells once of layers whose weights are still the random ones that they were made with.
+local function tell_random(part)
+  local words = untrained.text(part.order, function() return true end)
+  if words then notice.once(("scion: features: %s: give the model weights, such as weights = \"imagenet\""):format(words)) end
+end
+
 ---@param model scion.Model
 ---@param data scion.Dataset|string|string[]|scion.Tensor
 ---@param name string of a layer
@@ -68,9 +75,10 @@ return function(model, data, name, given)
   local set = inputs.any("features", data, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
   name = check.argument("features", "the name of the layer", name, check.text)
   local o = check.options("features", given, schema)
-  inputs.fits("features", model, set)
+  inputs.fits("features", model, set, nil, type(data) == "userdata")
   local part = submodel(model, name)
   part.precision = o.precision or model.precision
+  tell_random(part)
   reader.tell("features", part, set, o.cache, { augment = false, whole = true })
   local features = core.new({ #set, table.unpack(shape_of(part, name, o.pool)) }, "f32")
   local failures = predict.run("features", part, set, { batch = o.batch, cache = o.cache }, function(output, indices) put(features, output, indices, o.pool) end)

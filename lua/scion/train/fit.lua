@@ -13,6 +13,7 @@ local progress = require "scion.report.progress"
 local reader = require "scion.cache.reader"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
+local untrained = require "scion.train.untrained"
 
 -- ---- options --------------------------------------------------------------------------------------------------------
 
@@ -98,24 +99,19 @@ end
 
 -- ---- what is found before the first step ----------------------------------------------------------------------------
 
---- Raises unless something trains, and tells once of frozen layers whose weights are still the random ones that they were made with.
-local function check_freeze(model)
-  local trains, random = false, {}
+--- Raises unless something trains.
+local function check_trains(model)
   for _, node in ipairs(model.order) do
-    local layer = node.layer
-    trains = trains or #layer:trainable() > 0
-    for _, p in ipairs(layer.frozen and layer.parameters or {}) do
-      if p.drawn and p.drawn == p.tensor:version() then
-        random[#random + 1] = layer.name
-        break
-      end
-    end
+    if #node.layer:trainable() > 0 then return end
   end
-  if not trains then check.raise "fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head" end
-  if not random[1] then return end
-  notice.once(("scion: fit: the frozen layer%s %s ha%s random weights, since none were loaded: give the model weights (such as weights = \"imagenet\") or thaw %s"):format(
-    random[2] and "s" or "", #random > 2 and ("%s to %s (%d)"):format(random[1], random[#random], #random) or table.concat(random, " and "),
-    random[2] and "ve" or "s", random[2] and "them" or "it"))
+  check.raise "fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head"
+end
+
+--- Tells once of frozen layers whose weights are still the random ones that they were made with.
+local function tell_random(model)
+  local words, them = untrained.text(model.order, function(layer) return layer.frozen end)
+  if not words then return end
+  notice.once(("scion: fit: the frozen %s: give the model weights (such as weights = \"imagenet\") or thaw %s"):format(words, them))
 end
 
 --- Everything that stays the same during a fit. Nothing has been done yet when it raises.
@@ -133,7 +129,9 @@ local function prepare(model, data, given)
   end
   if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
   local weights = weights_of_classes(o.class_weights, data.labels)
-  check_freeze(model)
+  check_trains(model)
+  tell_random(model)
+  inputs.tell_rescaled_twice("fit", model)
   reader.tell("fit", model, data, o.cache, {})
   return { model = model, data = data, loss = loss, given_loss = o.loss, epochs = o.epochs, optimizer = o.optimizer or optim.rmsprop(), validate = o.validate,
            cache = o.cache, precision = precision.in_use(o.precision or model.precision), verbose = o.verbose,

@@ -1,6 +1,7 @@
 --- What models read: data sets, and what is made into one; whether its images fit the model.
 local check = require "scion.check"
 local dataset = require "scion.data.dataset"
+local notice = require "scion.report.notice"
 
 local inputs = {}
 
@@ -69,19 +70,42 @@ local function size_option(shape) return shape[1] == shape[2] and tostring(shape
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param what string? "the validation set" ("the data set")
-function inputs.fits(where, model, data, what)
+---@param made boolean? whether the data set was made from a user's tensor of images
+function inputs.fits(where, model, data, what, made)
   local shape, size = model.input.shape, data.size
   what = what or "the data set"
   if #shape ~= 3 then
     check.raise(("%s: the model takes %s numbers, and no images, which is what data sets hold"):format(where, table.concat(shape, "x")))
+  end
+  if shape[1] == 3 and shape[3] ~= 3 then
+    check.raise(("%s: the model takes images of %d rows, %d columns and %s, but sizes are given as height, width, channels: its input should be nn.input(%d, %d, 3)"):format(
+      where, shape[1], shape[2], channels(shape[3]), shape[2], shape[3]))
   end
   if shape[3] ~= 3 then
     check.raise(("%s: the model takes images of %s, but those of data sets have 3 (red, green, blue): its input should be nn.input(%d, %d, 3)"):format(
       where, channels(shape[3]), shape[1], shape[2]))
   end
   if size and (size[1] ~= shape[1] or size[2] ~= shape[2]) then
+    if made then
+      check.raise(("%s: these are images of %dx%d, but the model takes %dx%d; scion.image.resize(image, %s) resizes one"):format(where, size[1], size[2],
+        shape[1], shape[2], size_option(shape)))
+    end
     check.raise(("%s: %s has images of %dx%d, but the model takes %dx%d; the option size = %s, where the data set is made, resizes them"):format(
       where, what, size[1], size[2], shape[1], shape[2], size_option(shape)))
+  end
+end
+
+--- Tells once of a rescaling layer that divides by 255 again what the input's preprocessing has brought to about 1.
+---@param where string
+---@param model scion.Model
+function inputs.tell_rescaled_twice(where, model)
+  local preprocess = model.input.layer.options.preprocess
+  for _, node in ipairs(model.order) do
+    local scale = node.layer.kind == "rescaling" and node.inputs[1] == model.input and node.layer.options.scale
+    if scale and 255 * preprocess.scale[1] * math.abs(type(scale) == "table" and scale[1] or scale) < 0.1 then
+      notice.once(("scion: %s: %s scales images down that the input's preprocessing has brought to about 1 already: leave the layer out"):format(
+        where, node.layer.name))
+    end
   end
 end
 

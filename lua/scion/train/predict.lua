@@ -100,7 +100,7 @@ local schema = { batch = { inputs.batch }, top = { check.whole(1) } }
 function predict.predict(model, x, given)
   local data = inputs.any("predict", x, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
   local o = check.options("predict", given, schema)
-  inputs.fits("predict", model, data)
+  inputs.fits("predict", model, data, nil, type(x) == "userdata")
   local activation, apply = probabilities(model)
   local classes = activation and math.max(model.output.shape[1], 2)
   if o.top and not activation then

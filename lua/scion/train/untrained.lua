@@ -1,0 +1,32 @@
+--- Layers whose weights are still the random ones that they were made with: neither loaded nor trained.
+local untrained = {}
+
+--- The names of the layers among these nodes that have random weights.
+local function find(nodes, which)
+  local names = {}
+  for _, node in ipairs(nodes) do
+    for _, p in ipairs(which(node.layer) and node.layer.parameters or {}) do
+      if p.drawn and p.drawn == p.tensor:version() then
+        names[#names + 1] = node.layer.name
+        break
+      end
+    end
+  end
+  return names
+end
+
+--- Says which layers have random weights: "layers conv1 to conv9 (8) have random weights", and what to do: thaw "them"; nothing when
+--- there are none.
+---@param nodes scion.Node[]
+---@param which fun(layer: scion.Layer): boolean which of the layers count
+---@return string? words
+---@return "it"|"them"? pronoun
+function untrained.text(nodes, which)
+  local names = find(nodes, which)
+  if #names == 0 then return end
+  if #names == 1 then return ("layer %s has random weights, since none were loaded"):format(names[1]), "it" end
+  local shown = #names == 2 and names[1] .. " and " .. names[2] or ("%s to %s (%d)"):format(names[1], names[#names], #names)
+  return ("layers %s have random weights, since none were loaded"):format(shown), "them"
+end
+
+return untrained

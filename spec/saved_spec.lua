@@ -249,6 +249,13 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
     assert.equal(6, #scion.load(path):layers())
   end)
 
+  it("is not saved where it could not be loaded: thousands of layers without weights", function()
+    local layers = { nn.input(4, 4, 3) }
+    for _ = 1, 5000 do layers[#layers + 1] = nn.relu() end
+    layers[#layers + 1] = nn.flatten()
+    assert.matches("too many to be read again", messages.refused(function() scion.sequential(layers):save(path) end), 1, true)
+  end)
+
   it("is saved as .safetensors alone, at a path", function()
     local model = scion.sequential { nn.input(6, 6, 3), nn.flatten() }
     for _, ending in ipairs { "h5", "H5", "keras", "pth", "pt", "onnx", "tflite" } do

@@ -1,7 +1,8 @@
 /* Arithmetic operators, comparisons, reductions and matrix products of tensors, for scripts. */
 #include "binding.h"
 
-/* Memory for a number that is used as an operand: it becomes a scalar tensor, i32 if it is an integer in Lua and fits, else f32. */
+/* Memory for a number that is used as an operand: it becomes a scalar tensor, i32 if it is an integer in Lua and fits, else f32. In
+ * comparisons a whole float is an integer, too, since f32 may not hold it. */
 typedef struct {
   scion_tensor t;
   float f32;
@@ -9,22 +10,24 @@ typedef struct {
 } number_space;
 
 /* The operand at an argument: a tensor, or a number, which is put into `space`. */
-static const scion_tensor *check_operand(lua_State *L, int argument, number_space *space) {
+static const scion_tensor *check_operand(lua_State *L, int argument, bool compares, number_space *space) {
   if (lua_type(L, argument) != LUA_TNUMBER) {
     if (!luaL_testudata(L, argument, SCION_TENSOR)) scion_mistyped(L, argument, "a tensor or a number");
     return scion_check_tensor(L, argument);
   }
-  lua_Integer integer = lua_isinteger(L, argument) ? lua_tointeger(L, argument) : INT64_MAX;
-  space->i32 = integer >= INT32_MIN && integer <= INT32_MAX ? (int32_t)integer : 0;
+  int whole = 0;
+  lua_Integer integer = compares || lua_isinteger(L, argument) ? lua_tointegerx(L, argument, &whole) : 0;
+  whole = whole && integer >= INT32_MIN && integer <= INT32_MAX;
+  space->i32 = whole ? (int32_t)integer : 0;
   space->f32 = (float)lua_tonumber(L, argument);
-  bool whole = integer >= INT32_MIN && integer <= INT32_MAX;
   space->t = (scion_tensor){.data = whole ? (void *)&space->i32 : &space->f32, .dtype = whole ? SCION_I32 : SCION_F32, .row_stride = 1};
   return &space->t;
 }
 
 static int binary(lua_State *L, scion_binary_op op) {
   number_space first, second;
-  const scion_tensor *a = check_operand(L, 1, &first), *b = check_operand(L, 2, &second);
+  bool compares = op >= SCION_OP_EQ;
+  const scion_tensor *a = check_operand(L, 1, compares, &first), *b = check_operand(L, 2, compares, &second);
   int64_t shape[SCION_MAX_DIMS];
   int dims = scion_broadcast_shape(a, b, shape);
   if (dims < 0) scion_misuse(L, "%s", scion_error_message());

@@ -87,11 +87,11 @@ static size_t shareable_bytes(uint64_t size) {
 static scion_status share_memory(scion_hdf5 *file, int *memory) {
   file->shared_bytes = shareable_bytes(file->size);
   *memory = new_shared_memory(file->shared_bytes);
-  if (*memory < 0) return scion_fail(SCION_SYSTEM, "%s: no memory to read it: %s", file->path, strerror(errno));
+  if (*memory < 0) return scion_fail(SCION_SYSTEM, "%s: no memory can be shared with the program that reads it: %s", file->path, strerror(errno));
   file->shared = mmap(NULL, file->shared_bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, *memory, 0);
   if (file->shared != MAP_FAILED && move_up(memory)) return SCION_OK;
   if (file->shared == MAP_FAILED) file->shared = NULL;
-  return scion_fail(SCION_SYSTEM, "%s: no memory to read it: %s", file->path, strerror(errno));
+  return scion_fail(SCION_SYSTEM, "%s: no memory can be shared with the program that reads it: %s", file->path, strerror(errno));
 }
 
 /* Starts the program with these open files; *memory and *contents may be -1. Returns an error number or 0. */

@@ -1,5 +1,6 @@
 /* Reading safetensors: the header and its rules, then one tensor at a time. */
 #include "read_file.h"
+#include "safetensors.h"
 #include "scion.h"
 
 #include <fcntl.h>
@@ -10,8 +11,6 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors are read and written as they lie in memory");
 
-#define MAX_HEADER 100000000 /* bytes: the reference reader's limit */
-#define HEADER_COST 128      /* bytes of memory that a byte of a forged header may take when it is parsed */
 #define BUFFER 65536 /* bytes converted at a time */
 
 typedef struct {
@@ -179,7 +178,7 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   memcpy(&length, prefix, sizeof length);
   if (length > MAX_HEADER) return broken(file, "its header would be longer than 100,000,000 bytes");
   if (length > size - sizeof prefix) return broken(file, "its header reaches beyond its end");
-  if (length > (2 * size + ((uint64_t)64 << 20)) / HEADER_COST)
+  if (header_too_long(length, size))
     return scion_fail(SCION_WORLD, "%s: its header of %llu bytes is too long for its size", file->path, (unsigned long long)length);
   char *text = malloc((size_t)length + 1);
   if (!text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);

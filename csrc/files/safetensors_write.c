@@ -1,11 +1,10 @@
 /* Writing safetensors. */
+#include "safetensors.h"
 #include "scion.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_HEADER 100000000 /* bytes: what readers accept */
 
 static const char *const names[SCION_DTYPES] = {[SCION_F32] = "F32", [SCION_BF16] = "BF16", [SCION_U8] = "U8", [SCION_I32] = "I32"};
 
@@ -44,7 +43,8 @@ static void arrange(const scion_named_tensor *tensors, size_t count, size_t *ord
       if (scion_dtype_size(tensors[i].tensor->dtype) == width) order[placed++] = i;
 }
 
-static scion_status write_header(scion_new_file *file, const json_t *header) {
+/* contents: bytes of all tensors, which follow. */
+static scion_status write_header(scion_new_file *file, const json_t *header, uint64_t contents) {
   static const char padding[8] = "        ";
   char *text = json_dumps(header, JSON_COMPACT);
   if (!text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
@@ -52,6 +52,9 @@ static scion_status write_header(scion_new_file *file, const json_t *header) {
   uint64_t total = length + spaces;
   scion_status status = SCION_OK;
   if (total > MAX_HEADER) status = scion_fail(SCION_MISUSE, "%s: names and metadata take more than 100,000,000 bytes", file->path);
+  if (status == SCION_OK && header_too_long(total, sizeof total + total + contents))
+    status = scion_fail(SCION_MISUSE, "%s: names and metadata take %llu bytes beside %llu of numbers, too many to be read again", file->path,
+                        (unsigned long long)total, (unsigned long long)contents);
   if (status == SCION_OK) status = scion_new_file_write(file, &total, sizeof total);
   if (status == SCION_OK) status = scion_new_file_write(file, text, length);
   if (status == SCION_OK) status = scion_new_file_write(file, padding, spaces);
@@ -70,11 +73,12 @@ static scion_status write_contents(scion_new_file *file, const scion_tensor *t) 
   return status;
 }
 
-static scion_status write_file(const char *path, const json_t *header, const scion_named_tensor *tensors, size_t count, const size_t *order) {
+static scion_status write_file(const char *path, const json_t *header, const scion_named_tensor *tensors, size_t count, const size_t *order,
+                               size_t contents) {
   scion_new_file file;
   scion_status status = scion_new_file_open(&file, path);
   if (status != SCION_OK) return status;
-  status = write_header(&file, header);
+  status = write_header(&file, header, contents);
   for (size_t i = 0; i < count && status == SCION_OK; i++) status = write_contents(&file, tensors[order[i]].tensor);
   if (status == SCION_OK) return scion_new_file_commit(&file);
   scion_new_file_discard(&file);
@@ -89,7 +93,7 @@ scion_status scion_safetensors_write(const char *path, const scion_named_tensor 
   if (status == SCION_OK && pairs) status = add_metadata(header, path, metadata, pairs);
   if (status == SCION_OK) arrange(tensors, count, order);
   for (size_t i = 0; i < count && status == SCION_OK; i++) status = add_tensor(header, path, &tensors[order[i]], &offset);
-  if (status == SCION_OK) status = write_file(path, header, tensors, count, order);
+  if (status == SCION_OK) status = write_file(path, header, tensors, count, order, offset);
   free(order);
   json_decref(header);
   return status;

@@ -77,6 +77,18 @@ static int orientation_in(const unsigned char *data, unsigned size) {
 
 /* ---- decoding */
 
+/* Each scan of a progressive JPEG goes over all its blocks, and a scan of nothing takes a few bytes: without a limit, a file of some
+ * hundred kilobytes keeps a decoder busy for minutes. Encoders write some ten scans; this is 32 of the largest picture, two seconds. */
+#define MAX_SCANNED ((uint64_t)1 << 33) /* pixels, all scans together */
+
+static void on_progress(j_common_ptr common) {
+  const struct jpeg_decompress_struct *info = (const struct jpeg_decompress_struct *)common;
+  uint64_t pixels = (uint64_t)info->image_width * info->image_height;
+  if ((uint64_t)info->input_scan_number * pixels > MAX_SCANNED)
+    fail(common, scion_fail(SCION_WORLD, "a JPEG of more than %llu scans of %ux%u pixels, which no picture has",
+                            (unsigned long long)(MAX_SCANNED / pixels), info->image_height, info->image_width));
+}
+
 /* Four inks, inverted as all writers in use do since Adobe began it, to RGB: each channel is ink times black over 255. */
 static void inks_to_rgb(const unsigned char *inks, unsigned char *rgb, int width) {
   for (int x = 0; x < width; x++, inks += 4, rgb += 3)
@@ -122,9 +134,10 @@ static void decode(struct jpeg_decompress_struct *info, image_enough enough, ima
 /* Returns when all is done, and also after an error: libjpeg then jumps back to setjmp. All that changes in between belongs to the
  * caller, since local variables may lose their values in such a jump. */
 static void try_decode(struct jpeg_decompress_struct *info, struct jpeg_source_mgr *source, jpeg_errors *errors,
-                       image_enough enough, image_pixels *pixels, int *orientation) {
+                       struct jpeg_progress_mgr *progress, image_enough enough, image_pixels *pixels, int *orientation) {
   if (setjmp(errors->escape) != 0) return;
   jpeg_create_decompress(info);
+  info->progress = progress;
   info->src = source;
   decode(info, enough, pixels, orientation);
 }
@@ -136,7 +149,8 @@ scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_en
                                    .resync_to_restart = jpeg_resync_to_restart, .term_source = source_nothing};
   jpeg_errors errors = {.status = SCION_OK};
   info.err = set_errors(&errors);
-  try_decode(&info, &source, &errors, enough, pixels, orientation);
+  struct jpeg_progress_mgr progress = {.progress_monitor = on_progress};
+  try_decode(&info, &source, &errors, &progress, enough, pixels, orientation);
   jpeg_destroy_decompress(&info);
   return errors.status;
 }

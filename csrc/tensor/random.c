@@ -60,6 +60,7 @@ static scion_status fill(fill_job *job) {
 }
 
 scion_status scion_random_uniform(scion_tensor *t, uint64_t seed, uint32_t stream, scion_purpose purpose, float low, float high) {
+  if (!isfinite(high - low)) return scion_fail(SCION_MISUSE, "uniform: from %g to %g is no range that f32 holds", (double)low, (double)high);
   return fill(&(fill_job){t, seed, stream, purpose, low, high, false});
 }
 

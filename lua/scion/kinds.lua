@@ -19,6 +19,11 @@ end }
 --- A number for both axes, or a list of two.
 kinds.pair = check.either(kinds.size, check.list(kinds.size, 2, "a list of two (vertical, horizontal)"))
 
+local stride = check.whole(1, 1024) -- the kernels' own limit
+
+--- A stride of a convolution, likewise.
+kinds.stride = check.either(stride, check.list(stride, 2, "a list of two (vertical, horizontal)"))
+
 local border = check.whole(0, shape.largest_size)
 
 --- A number for all sides, or a list of four.

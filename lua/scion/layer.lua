@@ -372,4 +372,17 @@ function layer.window(self, sizes)
   return window, out[1], out[2]
 end
 
+--- The same for a layer that pools: no window may lie in the padding alone.
+---@param self scion.Layer
+---@param sizes integer[] of the input
+---@return table window, integer height, integer width
+function layer.pooling_window(self, sizes)
+  local window, height, width = layer.window(self, sizes)
+  for axis = 1, 2 do
+    local padding = math.max(window.before[axis], window.after[axis])
+    if padding >= window.kernel[axis] then self:fail("padding of %d is as large as the window, %d: it would hold nothing", padding, window.kernel[axis]) end
+  end
+  return window, height, width
+end
+
 return layer

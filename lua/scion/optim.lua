@@ -21,7 +21,7 @@ local optim = {}
 
 local rate = check.number { from = 0 }
 local fraction = check.number { from = 0, below = 1 } -- at 1 a running mean would forget nothing, and its correction divide by 0
-local epsilon = check.number { above = 0 } -- at 0 a weight whose gradient is 0 would become 0 / 0
+local epsilon = check.number { from = 1e-37 } -- where f32 has 0, a weight whose gradient is 0 would become 0 / 0
 local flag = check.boolean
 
 --- Makes a constructor from its options and update(self, w, g, state, steps), where state(name) is a tensor of zeros at first.

@@ -129,6 +129,20 @@ describe("scion.image", function()
       end
     end)
 
+    it("refuses a JPEG of more scans than pictures have, which would take minutes", function()
+      local side = 4000 -- 250,000 blocks: seven runs of 32,767 empty ones and one of 20,631, in bits
+      local function bytes(bits) return (bits:gsub(("%d"):rep(8), function(eight) return string.char(tonumber(eight, 2)) end):gsub("\xff", "\xff\0")) end
+      local function table_of(class, symbol) return "\xff\xc4" .. string.pack(">HBBc15B", 20, class << 4, 1, ("\0"):rep(15), symbol) end
+      local function scan(first, last) return "\xff\xda" .. string.pack(">HBBBBBB", 8, 1, 1, 0, first, last, 0) end
+      local rest, binary = 250000 - 7 * 32767 - (1 << 14), ""
+      for bit = 13, 0, -1 do binary = binary .. (rest >> bit & 1) end
+      local empty = scan(1, 1) .. bytes(("0" .. ("1"):rep(14)):rep(7) .. "0" .. binary)
+      local head = "\xff\xd8\xff\xdb" .. string.pack(">HB", 67, 0) .. ("\1"):rep(64) .. "\xff\xc2" .. string.pack(">HBHHBBBB", 11, 8, side, side, 1, 1, 0x11, 0)
+        .. table_of(0, 0) .. table_of(1, 0xe0) .. scan(0, 0) .. ("\0"):rep(250000 // 8)
+      assert(image.load(file_of("few.jpg", head .. empty:rep(9) .. "\xff\xd9")))
+      refused(file_of("many.jpg", head .. empty:rep(600) .. "\xff\xd9"), "a JPEG of more than 536 scans of 4000x4000 pixels, which no picture has")
+    end)
+
     it("refuses a JPEG whose data were lost though it ends properly", function()
       local path = support.folder() .. "/whole.jpg"
       assert(image.save(path, support.pattern(64, 64)))

@@ -3,7 +3,8 @@ line to LOG for each request.
 
 /NAME        a file of FOLDER, also from the middle
 /cut/NAME    the first half of what is asked for, and then the connection ends
-/plain/NAME  the whole file, whatever range is asked for"""
+/plain/NAME  the whole file, whatever range is asked for
+/gate/NAME   the first half, and the rest when the pipe FOLDER/go is written to; when it has sent the half, FOLDER/half can be read"""
 import http.server, os, sys
 
 folder, log = sys.argv[1], open(sys.argv[2], "a")
@@ -27,6 +28,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data) - first))
         self.end_headers()
         rest = data[first:]
+        if mode == "gate":
+            self.wfile.write(rest[: len(rest) // 2])
+            self.wfile.flush()
+            open(os.path.join(folder, "half"), "w").close()
+            open(os.path.join(folder, "go")).close()
+            rest = rest[len(rest) // 2 :]
         self.wfile.write(rest[: len(rest) // 2] if mode == "cut" else rest)
 
     def log_message(self, *_):

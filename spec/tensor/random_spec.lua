@@ -64,4 +64,10 @@ describe("random tensors", function()
     assert.error_matches(function() random.seed(0.5) end, "scion.seed: the seed is a whole number, not 0.5")
     assert.error_matches(function() random.seed "x" end, "not 'x'")
   end)
+
+  it("refuses a range that f32 does not hold", function()
+    for _, range in ipairs { { -1e308, 1e308 }, { -3e38, 3e38 } } do
+      assert.error_matches(function() tensor.uniform({ 3 }, range[1], range[2]) end, "no range that f32 holds")
+    end
+  end)
 end)

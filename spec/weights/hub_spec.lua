@@ -3,7 +3,7 @@ local support = dofile "spec/files/support.lua"
 
 describe("scion.weights.hub", function()
   local folder, cache, server, pid, port, log
-  local content = ("weights "):rep(5000)
+  local content = "\137HDF" .. ("weights "):rep(5000)
 
   setup(function()
     folder = support.folder()
@@ -103,6 +103,29 @@ describe("scion.weights.hub", function()
     local output = support.shell(one .. " & " .. one .. " & " .. one .. " & wait")
     assert.equal((target() .. "\n"):rep(3), output)
     assert.equal(before + 1, #requests())
+  end)
+
+  it("waits for what a process that was killed is still downloading", function()
+    local before, hash = #requests(), (", md5 = '%s'"):format(sum "md5sum")
+    local function one(mode)
+      return ("exec env XDG_CACHE_HOME='%s' SCION_WEIGHTS_URL='http://127.0.0.1:%s%s' no_proxy='*' %s"):format(cache, port, mode,
+        support.lua(("print((require('scion.weights.hub').fetch%s))"):format(described(hash))))
+    end
+    local output = support.shell(([[half=%s/served/half; go=%s/served/go; mkfifo $half $go; ( %s ) >/dev/null & first=$!
+      timeout 60 cat $half; kill -9 $first; wait $first
+      python3 -c "import fcntl; fcntl.flock(open('%s.lock'), fcntl.LOCK_EX | fcntl.LOCK_NB)" 2>/dev/null || echo held
+      ( %s ) & timeout 60 sh -c "echo >$go"; wait; rm $half $go]]):format(folder, folder, one "/gate/", target(), one "/"))
+    assert.equal("held\n" .. target() .. "\n", (output:gsub("Killed\n", "")))
+    assert.equal(content, support.slurp(target()))
+    assert.equal(before + 1, #requests())
+  end)
+
+  it("keeps nothing that is no file of weights, where no hash is published", function()
+    support.spit(folder .. "/served/page.h5", "<html>log in</html>")
+    local message = fetch("{ url = 'https://example.invalid/page.h5' }", "/")
+    assert.matches("page.h5 cannot be had: this is a web page, not a file of weights", message, 1, true)
+    assert.equal("page.h5.lock\n", support.list(cache .. "/scion"))
+    assert.matches("only http:// and https:// are taken", fetch("{ url = 'x' }", nil, nil, "SCION_WEIGHTS_URL=file:///tmp/"), 1, true)
   end)
 
   it("passes no name on to the shell's judgement", function()

@@ -23,7 +23,7 @@ local several = check.whole(1, (1 << 31) - 1)
 local about = check.table_of { variants = { several }, upto = { check.text } }
 
 --- The option `cache`: read as a table, or false for none.
-reader.kind = check.kind("true, false, a number of variants or a table of options", function(value)
+reader.kind = check.kind("true, false, a number of variants from 1 up or a table of options", function(value)
   if type(value) == "boolean" then return true, value and {} end
   if several.read(value) then return true, { variants = math.tointeger(value) } end
   return about.read(value)

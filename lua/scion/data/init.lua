@@ -27,6 +27,7 @@ local function shape_of(where, images)
   if images:dtype() ~= "u8" or #shape ~= 4 or shape[4] ~= 3 or shape[1] < 1 or shape[2] < 1 or shape[3] < 1 then
     local remedy = #shape < 3 and "; features are not trained on: graft a head onto the frozen network, and fit computes them once an image" or
       images:dtype() ~= "u8" and "; images:to 'u8' makes 0 to 255 of them" or
+      #shape == 4 and shape[1] == 0 and ": it holds no image" or
       #shape == 3 and shape[3] == 3 and (": one image is images:reshape(1, %d, %d, 3)"):format(shape[1], shape[2]) or ""
     check.raise(("%s: images are a u8 tensor NxHxWx3, not %s%s"):format(where, check.show(images), remedy))
   end

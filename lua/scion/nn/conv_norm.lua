@@ -14,7 +14,7 @@ local nn = require "scion.nn"
 return layer.define_block {
   kind = "conv_norm",
   positional = { "filters", "kernel" },
-  schema = { filters = { kinds.size, required = true }, kernel = { kinds.pair, required = true }, stride = { kinds.pair, 1 },
+  schema = { filters = { kinds.size, required = true }, kernel = { kinds.pair, required = true }, stride = { kinds.stride, 1 },
              padding = { kinds.padding, "same" }, activation = { check.unless_false(kinds.activation), "relu" } },
 
   build = function(x, o, named)

@@ -19,7 +19,7 @@ return layer.define {
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)
     local height, width
-    self.window, height, width = layer.window(self, ...)
+    self.window, height, width = layer.pooling_window(self, ...)
     return { height, width, (...)[3] }
   end,
 

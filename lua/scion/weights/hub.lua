@@ -2,6 +2,7 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local folder = require "scion.folder"
+local format = require "scion.weights.format"
 local lfs = require "lfs"
 
 local hub = {}
@@ -32,7 +33,7 @@ end
 
 -- ---- downloads ------------------------------------------------------------------------------------------------------
 
-local reasons = { [6] = "its host is not known here", [7] = "its host does not answer", [18] = "the transfer was cut off",
+local reasons = { [1] = "only http:// and https:// are taken", [3] = "its address is malformed", [6] = "its host is not known here", [7] = "its host does not answer", [18] = "the transfer was cut off",
                   [23] = "the disk takes no more", [28] = "it takes too long", [35] = "no secure connection", [56] = "the connection broke",
                   [60] = "its certificate is not trusted", [127] = "there is no program curl" }
 
@@ -52,6 +53,12 @@ local function fail(url, target, reason)
   check.raise(("%s cannot be had: %s. Without a connection put the file at %s; SCION_WEIGHTS_URL names a mirror's folder"):format(url, reason, target))
 end
 
+--- Why a download without a published hash is no file of weights, such as the page of a login in its place; or nothing.
+local function no_weights(path)
+  local known, message = check.try(format.of, path)
+  if not known then return (message:gsub("^.-%.part: ", "")) end
+end
+
 local function download(file, url, target)
   local part = target .. ".part"
   local before = lfs.attributes(part, "size")
@@ -62,7 +69,7 @@ local function download(file, url, target)
     code, answer = curl(url, part)
   end
   if code ~= 0 then fail(url, target, reasons[code] or (code == 22 and "the server answers %d" or "curl ends with %d"):format(code == 22 and answer or code)) end
-  local wrong = wrong_hash(file, part)
+  local wrong = wrong_hash(file, part) or not file.sha256 and not file.md5 and no_weights(part)
   if wrong then
     os.remove(part)
     fail(url, target, wrong)

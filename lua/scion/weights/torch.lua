@@ -97,47 +97,73 @@ local function tensors_in(value)
   return list
 end
 
-local wrappers = { state_dict = 1, model_state_dict = 2, model = 3, net = 4, module = 5 }
+--- Keys under which a checkpoint holds its state dict, the likeliest first: the weights themselves before their average.
+local wrappers = { "state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params", "weights", "student", "teacher",
+                   "state_dict_ema", "model_state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema", "params_ema" }
+local most_dicts = 8 -- that are compared with a model
 
-local in_itself, in_others = 6, 7 -- ranks behind those
+local rank_of = {}
+for rank, key in ipairs(wrappers) do rank_of[key] = rank end
 
---- The state dict itself, or the one in a checkpoint beside epochs, an optimizer's state and an accuracy, which may be a tensor.
-local function find_tensors(value)
-  local found = tensors_in(value)
-  if type(value) ~= "table" or value.type ~= "dict" then return found end
-  local best, known = #found > 0 and in_itself or math.huge, {} -- a dict may be there any number of times
-  for i, key in ipairs(value.keys or {}) do
-    local rank = wrappers[key] or in_others
-    local inner = known[value[i]] or tensors_in(value[i])
-    known[value[i]] = inner
-    if #inner > 0 and rank < best then found, best = inner, rank end
+--- The dicts in a dict, those of known keys first, each once: any number of keys may have the same.
+local function dicts_in(dict, rank)
+  local list, found = {}, {}
+  for i, key in ipairs(dict.keys or {}) do
+    local value = dict[i]
+    if type(key) == "string" and type(value) == "table" and value.type == "dict" then
+      list[#list + 1] = { key = key, dict = value, rank = rank[key] or #wrappers + 1, place = i }
+    end
+  end
+  table.sort(list, function(a, b)
+    if a.rank ~= b.rank then return a.rank < b.rank end
+    return a.place < b.place
+  end)
+  for _, each in ipairs(list) do
+    if not found[each.dict] then
+      found[each.dict] = true
+      found[#found + 1] = each
+    end
   end
   return found
 end
 
---- Takes DataParallel's "module." off, where every name has it.
-local function strip_prefix(arrays)
-  for _, a in ipairs(arrays) do
-    if a.name:sub(1, 7) ~= "module." then return end
+--- The dicts that hold tensors by names, the likeliest first: under known keys, themselves or one level deeper; what was saved itself;
+--- then those under other keys, which hold an optimizer's state, or weights.
+local function find_dicts(value)
+  if type(value) ~= "table" or value.type ~= "dict" then return {} end
+  local found, seen = {}, {}
+  local function add(dict, key)
+    if #found == most_dicts or seen[dict] then return end
+    seen[dict] = true
+    local tensors = tensors_in(dict)
+    tensors.key = key
+    found[#found + 1] = #tensors > 0 and tensors or nil
   end
-  for _, a in ipairs(arrays) do a.name = a.name:sub(8) end
+  for _, outer in ipairs(dicts_in(value, rank_of)) do
+    if outer.rank > #wrappers then add(value) end
+    add(outer.dict, outer.key)
+    for _, inner in ipairs(#found < most_dicts and dicts_in(outer.dict, rank_of) or {}) do add(inner.dict, outer.key .. "." .. inner.key) end
+  end
+  add(value)
+  return found
 end
 
---- The arrays of a state dict. find: what reads a storage, and how many bytes it has.
+local function to_array(path, found, find)
+  local t, storage = found.tensor, found.tensor.storage
+  local read, bytes = find(storage)
+  return { name = found.name, path = path, dtype = storage.dtype, shape = t.shape, strides = t.strides, first = storage.first + t.first,
+           read = read, bytes = math.min(bytes, (storage.first + storage.count) * core.element_size(storage.dtype)) }
+end
+
+--- The arrays of the first dict, which has all of them as `dicts`. find: what reads a storage, and how many bytes it has.
 local function to_arrays(path, value, find)
-  local arrays = {}
-  for i, found in ipairs(find_tensors(value)) do
-    local t, storage = found.tensor, found.tensor.storage
-    local read, bytes = find(storage)
-    local size = core.element_size(storage.dtype)
-    local a = { name = found.name, path = path, dtype = storage.dtype, shape = t.shape, strides = t.strides, first = storage.first + t.first,
-                read = read, bytes = math.min(bytes, (storage.first + storage.count) * size) }
-    local problem = array.misfit(a)
-    if problem then check.raise(problem) end
-    arrays[i] = a
+  local dicts = {}
+  for i, tensors in ipairs(find_dicts(value)) do
+    dicts[i] = { dict = tensors.key }
+    for k, found in ipairs(tensors) do dicts[i][k] = to_array(path, found, find) end
   end
-  if #arrays == 0 then check.raise("it holds no tensors by names: not a state dict") end
-  strip_prefix(arrays)
+  local arrays = dicts[1] or check.raise "it holds no tensors by names: not a state dict"
+  arrays.dicts = dicts
   return arrays
 end
 
@@ -219,7 +245,9 @@ local function list(path)
       archive:close()
       error(arrays, 0)
     end
-    for _, a in ipairs(arrays) do a.late = true end -- their checksums are known when all of them was read
+    for _, each in ipairs(arrays.dicts) do
+      for _, a in ipairs(each) do a.late = true end -- their checksums are known when all of them was read
+    end
     arrays.archive = archive
     return arrays
   end
@@ -229,11 +257,12 @@ end
 
 local closable = { __close = function(arrays) if arrays.archive then arrays.archive:close() end end }
 
---- Lists the arrays of a state dict, without reading their numbers. Checkpoints that hold one as `state_dict` or `model` will do, and
---- DataParallel's prefix "module." goes.
+--- Lists the arrays of a state dict, without reading their numbers. Checkpoints that hold one as `state_dict`, `model` or the like will
+--- do; which of several is meant, a model has to tell: see prefix.lua.
 ---@param path string
----@return scion.Array[]? arrays in the dict's order, to be read until the list is closed or collected; nil when the file is missing,
----damaged, or holds anything but tensors and plain containers
+---@return scion.Array[]? arrays of the likeliest dict, in its order, to be read until the list is closed or collected; `dicts` has it and
+---the others, the likeliest first, each with its key as `dict`; nil when the file is missing, damaged, or holds anything but tensors and
+---plain containers
 ---@return string? message names the file, and what was refused
 function torch.arrays(path)
   path = check.argument("scion.weights.torch", "its argument", path, check.path)
@@ -242,7 +271,7 @@ function torch.arrays(path)
   return nil, path .. ": " .. tostring(arrays)
 end
 
---- Reads a state dict.
+--- Reads a state dict: the likeliest, where a checkpoint has several.
 ---@param path string
 ---@return table<string, scion.Tensor>? tensors by name
 ---@return string? message names the file

@@ -46,6 +46,7 @@ function format.of(path)
   if head:sub(1, 4) == "PK\3\4" then return "zip" end
   if head:sub(5, 9) == "\0\0\0\0{" then return "safetensors" end
   if head:byte() == 0x80 and head:sub(5, 8) ~= "\0\0\0\0" then return "pickle" end
+  if path:find "%.index%.json$" and head:find "^%s*{" then return "safetensors" end -- whose parts are beside it
   check_foreign(path, head)
   if head:sub(5, 8) == "\0\0\0\0" then return "safetensors" end
   check.raise(path .. ": not a file of weights that is known; Scion reads Keras's .h5 and .keras, PyTorch's .pth, and safetensors")

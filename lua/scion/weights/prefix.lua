@@ -44,6 +44,8 @@ local function beginnings(arrays)
 end
 
 --- The arrays as they are called behind a prefix: first those that have it, then the others under their own names.
+---@return { name: string, shape: integer[], array: scion.Array }[] named
+---@return integer inside how many have it
 local function behind(arrays, start)
   local list, others = {}, {}
   for _, a in ipairs(arrays) do
@@ -51,7 +53,8 @@ local function behind(arrays, start)
     local to = has and list or others
     to[#to + 1] = { name = has and a.name:sub(#start + 1) or a.name, shape = a.shape, array = a }
   end
-  return table.move(others, 1, #others, #list + 1, list)
+  local inside = #list
+  return table.move(others, 1, #others, inside + 1, list), inside
 end
 
 --- How well named arrays fit: weights of the same name and shape, and those of the same name.
@@ -65,14 +68,17 @@ local function better(a, b)
   return a.known > b.known
 end
 
---- Whether half of what is renamed, or half of the model, has a counterpart: a few names that any network has are no evidence.
-local function telling(one, renamed) return one.known > 0 and 2 * one.known >= math.min(renamed, one.total) end
+--- Whether more than half of what is renamed, or of the model, has a counterpart: a few names that any network has are no evidence.
+local function telling(one, inside)
+  local _, known = match.fit(table.move(one.named, 1, inside, 1, {}), one.expected)
+  return 2 * known > math.min(inside, one.total)
+end
 
 --- The best of a dict's prefixes; `rival`: another one that is as good.
 local function best_in(arrays, expected_of, given)
   local best
-  local function try(start, count)
-    local named = behind(arrays, start)
+  local function try(start)
+    local named, inside = behind(arrays, start)
     local plain = trial(arrays, start, named, expected_of(named))
     local tried = { plain }
     if plain.fits < plain.total then
@@ -85,18 +91,18 @@ local function best_in(arrays, expected_of, given)
       end
     end
     for _, one in ipairs(tried) do
-      if not best or (better(one, best) and (given or telling(one, count))) then
+      if not best or (better(one, best) and (given or telling(one, inside))) then
         best = one
       elseif best.start ~= "" and one.start ~= best.start and one.fits > 0 and not better(best, one) then
         best.rival = best.rival or start
       end
     end
   end
-  try(given or "", #arrays)
+  try(given or "")
   local list, counts = beginnings(arrays)
   for i = 1, given and 0 or math.min(#list, most_tried) do
     if best.fits == best.total and best.start == "" then break end
-    if counts[list[i]] >= best.fits then try(list[i], counts[list[i]]) end
+    if counts[list[i]] >= best.fits then try(list[i]) end
   end
   return best
 end
@@ -134,18 +140,18 @@ end
 
 -- ---- the file --------------------------------------------------------------------------------------------------------
 
-local function title(arrays) return arrays.dict and check.show(arrays.dict) or "tensors outside of any dict" end
+local function title(arrays) return arrays.dict and "its " .. check.show(arrays.dict) or "the tensors outside of any dict" end
 
 --- What to say of the dict that was taken, where another one would do, too, or came first.
 local function choice(best, trials)
   if best ~= trials[1] then
-    return ("the weights are those of its %s, which fits the model better than its %s"):format(title(best.arrays), title(trials[1].arrays))
+    return ("the weights are those of %s, which fits the model better than %s"):format(title(best.arrays), title(trials[1].arrays))
   end
   for i = 2, #trials do
     local other = trials[i]
     if other.fits > 0 and not better(best, other) then
       local dict = other.arrays.dict
-      return ("the weights are those of its %s; its %s fits as well%s"):format(title(best.arrays), title(other.arrays),
+      return ("the weights are those of %s; %s fits as well%s"):format(title(best.arrays), title(other.arrays),
         dict and (", prefix = %s takes it"):format(check.show(dict .. ".")) or "")
     end
   end

@@ -1,7 +1,9 @@
---- PyTorch's state dicts: what torch.save writes, as a zip archive (since 1.6) and as a chain of pickles (before). Of the pickles only
---- tensors and plain containers are understood, and nothing in a file is ever called: see pickle.lua.
+--- PyTorch's state dicts: what torch.save writes, as a zip archive (since 1.6) and as a chain of pickles (before), and networks of
+--- torch.jit.save. Of the pickles only tensors and plain containers are understood, all else is a placeholder, and nothing in a file
+--- is ever called: see pickle.lua.
 local check = require "scion.check"
 local array = require "scion.weights.array"
+local checkpoint = require "scion.weights.checkpoint"
 local core = require "scion.core"
 local lfs = require "lfs"
 local pickle = require "scion.weights.pickle"
@@ -9,12 +11,14 @@ local pickle = require "scion.weights.pickle"
 local torch = {}
 
 local most_pickled = 8 << 20 -- bytes of one pickle
-local most_tensors = 20000
 local most_dimensions = 64 -- PyTorch's
 local magic_number = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
-local storages = { Float = "F32", Half = "F16", Double = "F64", BFloat16 = "BF16", Byte = "U8", Char = "I8", Short = "I16", Int = "I32",
-                   Long = "I64", Bool = "BOOL" }
+local dtypes = { -- class of the storage, dtype, how safetensors calls it
+  { "Float", "float32", "F32" }, { "Half", "float16", "F16" }, { "Double", "float64", "F64" }, { "BFloat16", "bfloat16", "BF16" },
+  { "Byte", "uint8", "U8" }, { "Char", "int8", "I8" }, { "Short", "int16", "I16" }, { "Int", "int32", "I32" }, { "Long", "int64", "I64" },
+  { "Bool", "bool", "BOOL" },
+}
 
 -- ---- what the pickles may mention -----------------------------------------------------------------------------------
 
@@ -40,6 +44,29 @@ local function rebuild_tensor(arguments)
   return { type = "tensor", storage = storage, first = first, shape = shape, strides = strides }
 end
 
+--- A tensor of what has no class of storages of its own: the storage counts bytes, and the dtype stands beside it.
+local function rebuild_tensor_v3(arguments)
+  local made, dtype = rebuild_tensor(arguments), arguments[7]
+  local storage = made.storage
+  ensure(type(dtype) == "table" and dtype.type == "opaque", "it has no dtype")
+  ensure(storage.dtype == "U8" and storage.first == 0, "its storage has a type of its own")
+  local read_as = dtype.dtype or dtype.name:match "[^.]*$"
+  made.storage = { type = "storage", dtype = read_as, key = storage.key, first = 0, count = storage.count // (core.element_size(read_as) or 1) }
+  return made
+end
+
+--- A tensor that has attributes, or is of a class of its own: what makes it, the class, the arguments, and its state.
+local function rebuild_from_type(arguments)
+  local by, inner = arguments[1], arguments[3]
+  ensure(type(by) == "table" and type(inner) == "table" and inner.type == "tuple", "it is made by nothing")
+  if not by.make or by.name:find "_rebuild_from_type" then return { type = "opaque", name = by.name, made = true } end
+  return by.make(inner)
+end
+
+local function refuse_quantized()
+  pickle.fail "it holds quantized tensors, whose numbers are rounded; in Python, save the state dict of the network before torch.ao.quantization.convert"
+end
+
 local function rebuild_parameter(arguments)
   ensure(type(arguments[1]) == "table" and arguments[1].type == "tensor", "a parameter holds no tensor")
   return arguments[1]
@@ -59,7 +86,9 @@ end
 
 --- A storage by its persistent id: ("storage", type, key, location, elements, and in old files a view of another one or None).
 local function persistent_storage(id)
-  ensure(type(id) == "table" and id.type == "tuple" and id[1] == "storage", "a persistent id is no storage")
+  ensure(type(id) == "table" and id.type == "tuple", "a persistent id is no tuple")
+  if id[1] == "module" and type(id[2]) == "table" then return id[2] end -- with its source, before PyTorch 1.6
+  ensure(id[1] == "storage", "a persistent id is no storage")
   local dtype = type(id[2]) == "table" and id[2].dtype
   ensure(dtype, "a storage has no type")
   ensure(type(id[3]) == "string" and natural(id[5]), "a storage has no key or size")
@@ -74,104 +103,51 @@ local globals = {
   ["collections.OrderedDict"] = rebuild_dict,
   ["torch._utils._rebuild_tensor"] = rebuild_tensor,
   ["torch._utils._rebuild_tensor_v2"] = rebuild_tensor,
+  ["torch._utils._rebuild_tensor_v3"] = rebuild_tensor_v3,
   ["torch._utils._rebuild_parameter"] = rebuild_parameter,
-  ["torch.Size"] = function(arguments) return arguments[1] end,
+  ["torch._utils._rebuild_parameter_with_state"] = rebuild_parameter,
+  ["torch._tensor._rebuild_from_type_v2"] = rebuild_from_type,
+  ["torch._utils._rebuild_qtensor"] = refuse_quantized,
+  ["torch.Size"] = function(arguments) return sizes(arguments[1], "a size") end,
+  ["collections.defaultdict"] = function() return { type = "dict" } end,
   persistent = persistent_storage,
 }
-for name, dtype in pairs(storages) do
-  for _, module in ipairs { "torch.", "torch.cuda." } do globals[module .. name .. "Storage"] = { dtype = dtype } end
+for _, d in ipairs(dtypes) do
+  local class, name, dtype = table.unpack(d)
+  globals["torch." .. name] = { type = "opaque", name = "torch." .. name, dtype = dtype }
+  for _, module in ipairs { "torch.", "torch.cuda." } do
+    globals[module .. class .. "Storage"] = { type = "opaque", name = module .. class .. "Storage", dtype = dtype }
+  end
 end
-
--- ---- the state dict in what was saved -------------------------------------------------------------------------------
-
---- The tensors in a dict by their names, in its order; a later one takes the place of an earlier one of its name.
-local function tensors_in(value)
-  local list, index = {}, {}
-  for i, key in ipairs(type(value) == "table" and value.type == "dict" and value.keys or {}) do
-    if type(key) == "string" and type(value[i]) == "table" and value[i].type == "tensor" then
-      index[key] = index[key] or #list + 1
-      list[index[key]] = { name = key, tensor = value[i] }
-      if #list > most_tensors then check.raise(("it holds more than %d tensors"):format(most_tensors)) end
-    end
-  end
-  return list
-end
-
---- Keys under which a checkpoint holds its state dict, the likeliest first: the weights themselves before their average.
-local wrappers = { "state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params", "weights", "student", "teacher",
-                   "state_dict_ema", "model_state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema", "params_ema" }
-local most_dicts = 8 -- that are compared with a model
-
-local rank_of = {}
-for rank, key in ipairs(wrappers) do rank_of[key] = rank end
-
---- The dicts in a dict, those of known keys first, each once: any number of keys may have the same.
-local function dicts_in(dict, rank)
-  local list, found = {}, {}
-  for i, key in ipairs(dict.keys or {}) do
-    local value = dict[i]
-    if type(key) == "string" and type(value) == "table" and value.type == "dict" then
-      list[#list + 1] = { key = key, dict = value, rank = rank[key] or #wrappers + 1, place = i }
-    end
-  end
-  table.sort(list, function(a, b)
-    if a.rank ~= b.rank then return a.rank < b.rank end
-    return a.place < b.place
-  end)
-  for _, each in ipairs(list) do
-    if not found[each.dict] then
-      found[each.dict] = true
-      found[#found + 1] = each
-    end
-  end
-  return found
-end
-
---- The dicts that hold tensors by names, the likeliest first: under known keys, themselves or one level deeper; what was saved itself;
---- then those under other keys, which hold an optimizer's state, or weights.
-local function find_dicts(value)
-  if type(value) ~= "table" or value.type ~= "dict" then return {} end
-  local found, seen = {}, {}
-  local function add(dict, key)
-    if #found == most_dicts or seen[dict] then return end
-    seen[dict] = true
-    local tensors = tensors_in(dict)
-    tensors.key = key
-    found[#found + 1] = #tensors > 0 and tensors or nil
-  end
-  for _, outer in ipairs(dicts_in(value, rank_of)) do
-    if outer.rank > #wrappers then add(value) end
-    add(outer.dict, outer.key)
-    for _, inner in ipairs(#found < most_dicts and dicts_in(outer.dict, rank_of) or {}) do add(inner.dict, outer.key .. "." .. inner.key) end
-  end
-  add(value)
-  return found
-end
+--- Networks of torch.jit.save are objects of classes of their own: their attributes are tensors and further objects.
+setmetatable(globals, { __index = function(_, name)
+  if name:find "^__torch__%." then return function() return { type = "object" } end end
+end })
+globals["torch.storage.UntypedStorage"] = { type = "opaque", name = "torch.storage.UntypedStorage", dtype = "U8" }
 
 local function to_array(path, found, find)
   local t, storage = found.tensor, found.tensor.storage
   local read, bytes = find(storage)
   return { name = found.name, path = path, dtype = storage.dtype, shape = t.shape, strides = t.strides, first = storage.first + t.first,
-           read = read, bytes = math.min(bytes, (storage.first + storage.count) * core.element_size(storage.dtype)) }
+           read = read, bytes = math.min(bytes, (storage.first + storage.count) * (core.element_size(storage.dtype) or 1)) }
 end
 
---- The arrays of the first dict, which has all of them as `dicts`. find: what reads a storage, and how many bytes it has.
+--- The arrays of the likeliest dict, which has all of them as `dicts`. find: what reads a storage, and how many bytes it has.
 local function to_arrays(path, value, find)
   local dicts = {}
-  for i, tensors in ipairs(find_dicts(value)) do
+  for i, tensors in ipairs(checkpoint.dicts(value)) do
     dicts[i] = { dict = tensors.key }
     for k, found in ipairs(tensors) do dicts[i][k] = to_array(path, found, find) end
   end
-  local arrays = dicts[1] or check.raise "it holds no tensors by names: not a state dict"
-  arrays.dicts = dicts
-  return arrays
+  dicts[1].dicts = dicts
+  return dicts[1]
 end
 
 -- ---- the two formats ------------------------------------------------------------------------------------------------
 
 local function read_pickle(text, position, rule)
   local value, next_or_message = pickle.read(text, position, rule or globals)
-  if value == nil then check.raise((next_or_message:find "^it holds a whole model" and "" or "its pickle is refused: ") .. next_or_message) end
+  if value == nil then check.raise("its pickle is refused: " .. next_or_message) end
   return value, next_or_message
 end
 
@@ -183,6 +159,16 @@ end
 
 local function bytes_at(path, place, count) return string_of(path, core.read_bytes(path, place, count)) end
 
+--- What an archive is that torch.save did not write, and what to do.
+local function refuse_archive(entries)
+  for name in pairs(entries) do
+    if name:find "archive_format$" or name:find "serialized_exported_program%.json$" then
+      check.raise "a program of torch.export; in Python: torch.save(torch.export.load('x.pt2').state_dict, 'weights.pth')"
+    end
+  end
+  check.raise("a zip archive without data.pkl: not written by torch.save")
+end
+
 local function read_archive(path, archive)
   local entries, root = archive:entries(), nil
   for name in pairs(entries) do
@@ -190,7 +176,7 @@ local function read_archive(path, archive)
     if found and root then check.raise "it holds several files data.pkl: not written by torch.save" end
     root = found or root
   end
-  if not root then check.raise("a zip archive without data.pkl: not written by torch.save") end
+  if not root then refuse_archive(entries) end
   local function whole(name) return string_of(path, archive:read(name, 0, entries[name].bytes)) end
   local order, description = root .. "byteorder", root .. "data.pkl"
   if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then check.raise("it is of a machine of another byte order") end
@@ -213,9 +199,9 @@ local function read_chain(path, text, size)
   _, position = read_pickle(text, position)
   local element_sizes = {}
   value, position = read_pickle(text, position, setmetatable({ persistent = function(id)
-    local storage = persistent_storage(id)
-    element_sizes[storage.key] = core.element_size(storage.dtype)
-    return storage
+    local found = persistent_storage(id)
+    if found.type == "storage" then element_sizes[found.key] = core.element_size(found.dtype) end
+    return found
   end }, { __index = globals }))
   keys, position = read_pickle(text, position)
   local places, place = {}, position - 1

@@ -91,7 +91,8 @@ describe("scion.weights.torch", function()
       "cos\nsystem\n\x94", "cos\nsystem\np200\n0g200\n",
     }
     for i, place in ipairs(places) do
-      for _, object in ipairs { "}" .. text "state_dict" .. saved .. "s" .. text "beside" .. place .. "s", "}" .. text "beside" .. place .. "s" .. text "net" .. saved .. "s" } do
+      local other = text "beside" .. place .. "s"
+      for _, object in ipairs { "}" .. text "state_dict" .. saved .. "s" .. other, "}" .. other .. text "net" .. saved .. "s" } do
         support.spit(path, chain(object))
         local tensors, message = torch.read(path)
         assert.same({ 1.5, -2.0 }, assert(tensors, ("%d: %s"):format(i, message)).a:totable())

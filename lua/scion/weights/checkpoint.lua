@@ -4,7 +4,7 @@ local check = require "scion.check"
 
 local checkpoint = {}
 
-local most_tensors = 20000
+local most_tensors = 20000 -- of one dict, and of all that are compared with a model
 local most_depth, longest_key = 32, 128 -- of objects in each other, and of an object's name
 
 local function too_many() check.raise(("it holds more than %d tensors"):format(most_tensors)) end
@@ -77,13 +77,14 @@ local function find_dicts(value)
     return #tensors > 0 and { tensors } or {}
   end
   if value.type ~= "dict" then return {} end
-  local found, seen = {}, {}
+  local found, seen, total = {}, {}, 0
   local function add(dict, key)
     if #found == most_dicts or seen[dict] then return end
     seen[dict] = true
     local tensors = tensors_in(dict)
-    tensors.key = key
-    found[#found + 1] = #tensors > 0 and tensors or nil
+    if #tensors == 0 or total + #tensors > most_tensors then return end
+    tensors.key, total = key, total + #tensors
+    found[#found + 1] = tensors
   end
   for _, outer in ipairs(dicts_in(value)) do
     if outer.rank > #wrappers then add(value) end

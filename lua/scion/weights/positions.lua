@@ -60,7 +60,7 @@ end
 ---@return { file: string, model: string }[]|string|nil parts what each number stands for, or why nothing is told
 function positions.rename(list, expected)
   local numbered, rest = left_over(list, expected)
-  local theirs, by_name = parts_of(numbered, "^(%d%d?%d?%d?)%.(.+)$")
+  local theirs, by_name = parts_of(numbered, "^(%d%d?%d?)%.(.+)$")
   local ours = parts_of(rest, "^([^.]+)%.(.+)$")
   if #theirs == 0 or #ours == 0 then return end
   table.sort(theirs, function(a, b)
@@ -83,7 +83,7 @@ function positions.rename(list, expected)
   local still = {}
   for _, each in ipairs(numbered) do still[each] = true end
   for i, each in ipairs(list) do
-    local first, behind = each.name:match "^(%d+)(%..+)$"
+    local first, behind = each.name:match "^(%d%d?%d?)(%..+)$"
     local part = still[each] and by_name[first]
     renamed[i] = { name = part and part.model and part.model .. behind or each.name, shape = each.shape, array = each.array }
   end

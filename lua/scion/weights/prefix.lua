@@ -7,7 +7,7 @@ local positions = require "scion.weights.positions"
 local prefix = {}
 
 -- Bounds for names that are made up: parts of a prefix, its bytes, how many are counted, and how many of those are tried.
-local most_parts, longest, most_counted, most_tried = 8, 128, 4096, 12
+local most_parts, longest, most_counted, most_tried = 8, 128, 4096, 8
 
 --- The option `prefix`.
 prefix.kind = check.kind("what stands before the file's names, such as 'backbone.'",

@@ -117,6 +117,9 @@ function checkpoint.dicts(value)
   local found = find_dicts(value)
   if type(value) == "table" and not (found[1] and found[1].key) then refuse_whole(value) end
   if not found[1] then
+    if type(value) == "table" and value.type == "object" then
+      check.raise "a network of torch.jit that is frozen: its weights are in its code; in Python: torch.save(net.state_dict(), 'weights.pth')"
+    end
     local of = type(value) == "table" and value.type == "opaque" and (" but a value of %s"):format(value.name)
     check.raise(("it holds no tensors by names%s: not a state dict"):format(of or ""))
   end

@@ -5,14 +5,18 @@ local names = require "scion.weights.names.torchvision"
 
 local positions = {}
 
+--- What a part is known by: outside of a prefix a number is another one.
+local function key_of(each, first) return each.outside and "." .. first or first end
+
 --- The first parts of names, in their order: what is behind each, with its shape, as one text that can be compared.
 local function parts_of(list, pattern)
-  local parts, by_name = {}, {}
+  local parts, by_key = {}, {}
   for _, each in ipairs(list) do
     local first, rest = each.name:match(pattern)
     if first then
-      local part = by_name[first] or { name = first }
-      if not by_name[first] then by_name[first], parts[#parts + 1] = part, part end
+      local key = key_of(each, first)
+      local part = by_key[key] or { name = first, number = tonumber(first), outside = each.outside }
+      if not by_key[key] then by_key[key], parts[#parts + 1] = part, part end
       if not names.counters[rest:match "[^.]*$"] then part[#part + 1] = rest .. " " .. array.shape_text(each.shape) end
     end
   end
@@ -20,7 +24,7 @@ local function parts_of(list, pattern)
     table.sort(part)
     part.text = table.concat(part, "\n")
   end
-  return parts, by_name
+  return parts, by_key
 end
 
 --- Those whose text one of the others has.
@@ -54,18 +58,18 @@ local function sequence(parts)
 end
 
 --- Gives parts whose names are numbers the names of the model's parts, in order: of those that have the same weights in both.
----@param list { name: string, shape: integer[] }[] arrays of a file
+---@param list { name: string, shape: integer[], outside: boolean? }[] arrays of a file; outside: of the prefix that was taken off others
 ---@param expected scion.ExpectedWeight[]
 ---@return { name: string, shape: integer[] }[]? renamed a copy; nil where there are none, or their order cannot be told
 ---@return { file: string, model: string }[]|string|nil parts what each number stands for, or why nothing is told
 function positions.rename(list, expected)
   local numbered, rest = left_over(list, expected)
-  local theirs, by_name = parts_of(numbered, "^(%d%d?%d?)%.(.+)$")
+  local theirs, by_key = parts_of(numbered, "^(%d%d?%d?)%.(.+)$")
   local ours = parts_of(rest, "^([^.]+)%.(.+)$")
   if #theirs == 0 or #ours == 0 then return end
   table.sort(theirs, function(a, b)
-    local x, y = tonumber(a.name), tonumber(b.name)
-    if x ~= y then return x < y end
+    if a.outside ~= b.outside then return not a.outside end
+    if a.number ~= b.number then return a.number < b.number end
     return a.name < b.name
   end)
   local from, to = shared(theirs, ours), shared(ours, theirs)
@@ -84,7 +88,7 @@ function positions.rename(list, expected)
   for _, each in ipairs(numbered) do still[each] = true end
   for i, each in ipairs(list) do
     local first, behind = each.name:match "^(%d%d?%d?)(%..+)$"
-    local part = still[each] and by_name[first]
+    local part = still[each] and first and by_key[key_of(each, first)]
     renamed[i] = { name = part and part.model and part.model .. behind or each.name, shape = each.shape, array = each.array }
   end
   return renamed, parts

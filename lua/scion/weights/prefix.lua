@@ -44,14 +44,14 @@ local function beginnings(arrays)
 end
 
 --- The arrays as they are called behind a prefix: first those that have it, then the others under their own names.
----@return { name: string, shape: integer[], array: scion.Array }[] named
+---@return { name: string, shape: integer[], array: scion.Array, outside: boolean? }[] named
 ---@return integer inside how many have it
 local function behind(arrays, start)
   local list, others = {}, {}
   for _, a in ipairs(arrays) do
     local has = a.name:sub(1, #start) == start
     local to = has and list or others
-    to[#to + 1] = { name = has and a.name:sub(#start + 1) or a.name, shape = a.shape, array = a }
+    to[#to + 1] = { name = has and a.name:sub(#start + 1) or a.name, shape = a.shape, array = a, outside = not has or nil }
   end
   local inside = #list
   return table.move(others, 1, #others, inside + 1, list), inside

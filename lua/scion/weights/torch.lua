@@ -89,8 +89,10 @@ local function persistent_storage(id)
   ensure(type(id) == "table" and id.type == "tuple", "a persistent id is no tuple")
   if id[1] == "module" and type(id[2]) == "table" then return id[2] end -- with its source, before PyTorch 1.6
   ensure(id[1] == "storage", "a persistent id is no storage")
-  local dtype = type(id[2]) == "table" and id[2].dtype
-  ensure(dtype, "a storage has no type")
+  local class = type(id[2]) == "table" and id[2].type == "opaque" and id[2]
+  ensure(class, "a storage has no type")
+  if class.name:find "%.QU?Int" then refuse_quantized() end
+  local dtype = class.dtype or class.name -- which is not read, where it is wanted at all
   ensure(type(id[3]) == "string" and natural(id[5]), "a storage has no key or size")
   local view = type(id[6]) == "table" and id[6].type == "tuple" and id[6]
   if not view then return { type = "storage", dtype = dtype, key = id[3], first = 0, count = id[5] } end
@@ -200,7 +202,9 @@ local function read_chain(path, text, size)
   local element_sizes = {}
   value, position = read_pickle(text, position, setmetatable({ persistent = function(id)
     local found = persistent_storage(id)
-    if found.type == "storage" then element_sizes[found.key] = core.element_size(found.dtype) end
+    if found.type == "storage" then
+      element_sizes[found.key] = core.element_size(found.dtype) or pickle.fail("it has a %s, whose numbers are not read", found.dtype)
+    end
     return found
   end }, { __index = globals }))
   keys, position = read_pickle(text, position)

@@ -173,9 +173,30 @@ describe("The names in a file", function()
     -- a network and a head behind it
     report = loaded(file_of { "0.conv1", "0.layer1.0.conv1", "0.layer1.0.conv2", "1.wide" }, { 1, 2, 3, 4 })
     assert.same({ "0.", { { file = "1", model = "layer2" } } }, { report.prefix, report.positions })
+    report = loaded(file_of { "0.0", "0.4.0.conv1", "0.4.0.conv2", "1.wide" }, { 1, 2, 3, 4 })
+    assert.same({ "0.", 3, { file = "1", model = "layer2" } }, { report.prefix, #report.positions, report.positions[3] })
     -- a part that the model does not have
     report = loaded(file_of { "0", "1.0.conv1", "1.0.conv2", "2.wide", "3.head" }, { 1, 2, 3, 4 }, { strict = false })
     assert.same({ "3.head.weight" }, report.unexpected)
+  end)
+
+  it("may be the number of a head that the model does not have", function()
+    local function linear(path)
+      local tensors = assert(safetensors.read(path))
+      tensors["9.weight"], tensors["9.bias"] = core.new { 7, 4 }, core.new { 7 }
+      assert(safetensors.write(path, tensors))
+      return path
+    end
+    for _, list in ipairs { { "0", "4.0.conv1", "4.0.conv2", "5.wide" }, with "0." } do
+      local path, report = linear(file_of(list)), nil
+      local told = support.stderr_of(function() report = loaded(path, { 1, 2, 3, 4 }) end)
+      assert.matches("9 is classifier\n", told, 1, true)
+      assert.matches("the classifier (classifier.bias, classifier.weight) is not loaded, since the model was built without it; " ..
+        "top = true, classes = 7 builds it", told, 1, true)
+      assert.same({ "classifier.bias", "classifier.weight" }, report.unused)
+      assert.same({ file = "9", model = "classifier" }, report.positions[#report.positions])
+    end
+    refused(file_of(both(with "0.", { "9" })), "9.weight is not among the model's weights (names behind the prefix '0.')") -- which is no linear layer
   end)
 
   it("that are numbers are refused where their order says nothing", function()

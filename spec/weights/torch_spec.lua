@@ -101,6 +101,26 @@ describe("scion.weights.torch", function()
     assert.is_nil(io.open(folder .. "/called"))
   end)
 
+  it("passes over numbers of other kinds, and refuses quantized ones", function()
+    local function with(class, count)
+      return "}X\5\0\0\0modelctorch\n" .. class .. "\n0" .. dict("K\2\x85", "K\1\x85"):gsub("FloatStorage", class) .. "s" .. (count or "")
+    end
+    support.spit(path, chain(with "FloatStorage"))
+    assert.same({ 1.5, -2.0 }, assert(torch.read(path)).a:totable())
+    refused(chain(with "ComplexFloatStorage"), "it has a torch.ComplexFloatStorage, whose numbers are not read")
+    refused(chain(with "QInt8Storage"), "it holds quantized tensors, whose numbers are rounded; in Python, save the state dict of the network before")
+    refused(head .. "\x80\2c__torch__.net\nNet\n)\x81}b.\x80\2].", "a network of torch.jit that is frozen: its weights are in its code")
+  end)
+
+  it("reads framed pickles in a chain", function()
+    local function framed(pickle) return "\x80\4\x95" .. string.pack("<I8", #pickle) .. pickle end
+    local bytes = framed "\x8a\10\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19." .. framed "M\xe9\3." .. framed "}\x94." ..
+      framed(dict("K\2\x85", "K\1\x85") .. ".") .. framed "]\x94\x8c\0010a." .. string.pack("<i8ff", 2, 1.5, -2)
+    support.spit(path, bytes)
+    assert.same({ 1.5, -2.0 }, assert(torch.read(path)).a:totable())
+    assert.equal("pickle", require("scion.weights.format").of(path))
+  end)
+
   it("does not see tensors that lie in a placeholder", function()
     local saved = dict("K\2\x85", "K\1\x85")
     refused(chain("cmine\nNet\n)\x81" .. saved .. "b"), "it holds a whole model (mine.Net), not its weights; in Python: torch.save(model.state_dict(), 'weights.pth')")

@@ -51,6 +51,8 @@ local function left_over(list, expected)
   return theirs, rest
 end
 
+local number = "^(%d%d?%d?)%.(.+)$"
+
 local function sequence(parts)
   local list = {}
   for i, part in ipairs(parts) do list[i] = part.name end
@@ -64,7 +66,7 @@ end
 ---@return { file: string, model: string }[]|string|nil parts what each number stands for, or why nothing is told
 function positions.rename(list, expected)
   local numbered, rest = left_over(list, expected)
-  local theirs, by_key = parts_of(numbered, "^(%d%d?%d?)%.(.+)$")
+  local theirs, by_key = parts_of(numbered, number)
   local ours = parts_of(rest, "^([^.]+)%.(.+)$")
   if #theirs == 0 or #ours == 0 then return end
   table.sort(theirs, function(a, b)
@@ -92,6 +94,24 @@ function positions.rename(list, expected)
     renamed[i] = { name = part and part.model and part.model .. behind or each.name, shape = each.shape, array = each.array }
   end
   return renamed, parts
+end
+
+--- Names the one numbered part that a model has no place for a classifier, if it is a linear layer, as the head behind a network is.
+---@param list { name: string, shape: integer[], outside: boolean? }[] changed
+---@param expected scion.ExpectedWeight[]
+---@return { file: string, model: string }? part
+function positions.name_head(list, expected)
+  for _, weight in ipairs(expected) do
+    if weight.name:find "^classifier%." then return end
+  end
+  local left = left_over(list, expected)
+  local parts = parts_of(left, number)
+  if #parts ~= 1 or not parts[1].text:find "^bias %d+\nweight %d+x%d+$" then return end
+  for _, each in ipairs(left) do
+    local first, rest = each.name:match(number)
+    if first then each.name = "classifier." .. rest end
+  end
+  return { file = parts[1].name, model = "classifier" }
 end
 
 return positions

@@ -185,6 +185,8 @@ function prefix.choose(path, dicts, expected_of, given)
     check.raise(("%s: its names fit the model behind %s as well as behind %s; prefix = says which of them to take"):format(path,
       check.show(best.start), check.show(best.rival)))
   end
+  local head = positions.name_head(best.named, best.expected)
+  if head then best.positions = table.move({ head }, 1, 1, #(best.positions or {}) + 1, best.positions or {}) end
   local arrays = {}
   for i, named in ipairs(best.named) do
     arrays[i] = named.array

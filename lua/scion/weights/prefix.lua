@@ -1,5 +1,5 @@
 --- Which of a file's dicts holds a model's weights, and what stands before their names there: told by comparing names and shapes.
---- DataParallel puts "module." before all names, torch.compile "_orig_mod.", a training framework "model.", and so on, one after another.
+--- DataParallel puts "module." before all names, torch.compile "_orig_mod.", Lightning "model.", and so on, one after another.
 local check = require "scion.check"
 local match = require "scion.weights.match"
 local positions = require "scion.weights.positions"
@@ -31,8 +31,10 @@ local function beginnings(arrays)
       stop = a.name:find(".", stop + 1, true)
       if not stop or stop > longest or stop == #a.name then break end
       local start = a.name:sub(1, stop)
-      if not counts[start] and #list < most_counted then list[#list + 1] = start end
-      counts[start] = counts[start] and counts[start] + 1 or #list <= most_counted and list[#list] == start and 1 or nil
+      if not counts[start] and #list < most_counted then
+        list[#list + 1], counts[start] = start, 0
+      end
+      counts[start] = counts[start] and counts[start] + 1
     end
   end
   table.sort(list, function(a, b)

@@ -147,6 +147,11 @@ describe("A hostile file", function()
     refused(chain("(" .. ("K\1"):rep(100000) .. "tq\3" .. dict("h\3", "h\3", 40000)), "has more than 64 numbers", "load")
     refused(chain(dict("K\2\x85", "K\1\x85", 50000)), "it holds more than 20000 tensors", "load")
     refused(chain(storage:sub(1, -2) .. "q\5" .. ("h\5Q"):rep(120000)), "it holds no tensors by names", "load")
+    refused(chain("}(cx\ny\nq\1" .. ("h\1)\x81"):rep(83000)), "it stores what the pickle does not mention", "load") -- placeholders
+    local long = {}
+    for i = 0, 199 do long[i + 1] = text(("m%03d"):format(i) .. ("x"):rep(120)) .. "r" .. string.pack("<I4", 1000 + i) .. "0" end
+    for i = 1, 60000 do long[#long + 1] = "j" .. string.pack("<I4", 1000 + i % 200) .. "j" .. string.pack("<I4", 1000 + i // 200 % 200) .. "\x93" end
+    refused(chain("}(" .. table.concat(long)), "it stores what the pickle does not mention", "load") -- long names by STACK_GLOBAL
     refused(chain("ccollections\nOrderedDict\nq\1](" .. ("K\1K\2\x86"):rep(50000) .. "e\x85q\2" .. ("h\1h\2R"):rep(20000)),
       "it makes a dict of what is no list", "load")
   end)
@@ -199,6 +204,18 @@ describe("A hostile file", function()
     support.spit(path, head .. "\x80\2" .. storage .. ".\x80\2](X\1\0\0\0" .. "0q\1" .. ("h\1"):rep(100000) .. "e." .. ("\0"):rep(8 * 100001))
     quick("storage '0' is stored twice", weights.load, model, path)
     quick("layer_names lists 'a' twice", weights.load, model, fixtures .. "twice.h5")
+    -- prefixes, positions and dicts without number
+    local many = { {}, {}, {} }
+    for i = 1, 18000 do
+      many[1][i] = text(("a%d.b%d.c%d.d%d.conv.weight"):format(i % 97, i % 531, i, i)) .. "h\1h\2R"
+      many[2][i] = text(("%d.%d.weight"):format(i % 1000, i)) .. "h\1h\2R"
+      many[3][i] = text("d" .. i) .. "}(" .. text(("a.b.%d.weight"):format(i % 12)) .. "h\1h\2Ru"
+    end
+    local first = "ctorch._utils\n_rebuild_tensor_v2\nq\1(" .. storage .. "K\0K\2\x85K\1\x85\x89}tq\00200}("
+    for _, list in ipairs(many) do
+      support.spit(path, chain(first .. table.concat(list) .. "u"))
+      quick("conv2d_1.weight is missing", weights.load, model, path)
+    end
     -- names without number
     local parts = {}
     for i = 1, 8000 do parts[i] = ('"n%d":{"dtype":"F32","shape":[8],"data_offsets":[%d,%d]}'):format(i, 32 * i - 32, 32 * i) end

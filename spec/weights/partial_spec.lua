@@ -67,7 +67,7 @@ describe("strict = false", function()
     assert.equal("", told(state_dict(5)))
     local path = state_dict(4)
     assert.equal(path .. ": only 4 of the model's 10 weights were loaded, the others are as they were (features.5.weight is missing); " ..
-      "names with a prefix are to be renamed in the file, other shapes need the model that the file was made of. print(report) lists them\n", told(path))
+      "the option prefix takes off what stands before a file's names, other shapes need the model that the file was made of. print(report) lists them\n", told(path))
   end)
 
   it("refuses to load nothing, and shows the names of both", function()
@@ -84,9 +84,9 @@ describe("strict = false", function()
       assert.equal(begins, text:sub(1, #begins))
       assert.same(before, numbers(model))
     end
-    nothing(state_dict(10, "_orig_mod."), "the file has '_orig_mod.features.1.weight', the model looks for 'features.1.weight'")
+    nothing(state_dict(10, "_orig_mod_"), "the file has '_orig_mod_features.1.weight', the model looks for 'features.1.weight'")
     nothing(state_dict(10, "", 4), "features.1.weight is 3x4x1x1, but the model expects 3x3x1x1")
-    nothing(state_dict(3, "fc."), "features.1.weight is missing")
+    nothing(state_dict(3, "fc.of_"), "features.1.weight is missing")
     nothing("spec/fixtures/weights/small.keras", "layer 'conv2d' has kernel 3x2x3x6, but features/1 expects 1x1x3x3 " ..
       "(the file has 5 layers with weights, the model 10)")
   end)

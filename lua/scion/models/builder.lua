@@ -5,6 +5,7 @@ local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local model = require "scion.model"
 local nn = require "scion.nn"
+local prefix = require "scion.weights.prefix"
 local preprocessing = require "scion.preprocessing"
 local results = require "scion.report.results"
 local shape = require "scion.shape"
@@ -38,6 +39,7 @@ local builder = {}
 ---@field classes? integer of the classifier (1000)
 ---@field batch_norm? "stored"|"batch" in training: with stored statistics or the batch's ("stored" with weights, "batch" without)
 ---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input; the variant's, unless the weights were trained otherwise
+---@field prefix? string what stands before the names in a PyTorch file, where that cannot be told: as for scion.weights.load
 ---@field strict? boolean whether weights that do not fit are refused; else what fits is loaded, and the rest reported (true)
 ---@field width? number by which numbers of channels are multiplied: MobileNets alone (1)
 
@@ -66,6 +68,7 @@ local common = {
   batch_norm = { check.one_of("stored", "batch") },
   preprocess = { preprocessing.kind },
   strict = { check.boolean, true },
+  prefix = { prefix.kind },
 }
 
 local function input_size(where, definition, variant, given)
@@ -188,6 +191,7 @@ local function build(self, given)
   local where = "scion.models." .. self.name
   local o = check.options(where, given, self.options)
   if given and given.classes and given.top == nil then check.raise(where .. ": classes are those of the classifier, which needs top = true") end
+  if o.prefix and not o.weights then check.raise(where .. ": prefix is that of names in a file, which needs weights") end
   local variant = find_variant(self, o.variant or (o.weights and o.weights ~= "imagenet" and variant_of_file(self, o.weights)))
   local size = input_size(where, self, variant, o.input)
   o.variant = variant.name
@@ -203,7 +207,7 @@ local function build(self, given)
   local made, report
   if o.weights then
     made = o.strict and layer.without_initial_values(network) or network()
-    report = require("scion.weights").load(made, o.weights, { strict = o.strict })
+    report = require("scion.weights").load(made, o.weights, { strict = o.strict, prefix = o.prefix })
   else
     made = network()
   end

@@ -45,7 +45,8 @@ function format.of(path)
   if head:sub(1, 4) == "\137HDF" then return "hdf5" end
   if head:sub(1, 4) == "PK\3\4" then return "zip" end
   if head:sub(5, 9) == "\0\0\0\0{" then return "safetensors" end
-  if head:byte() == 0x80 and head:sub(5, 8) ~= "\0\0\0\0" then return "pickle" end
+  if head:byte() == 0x80 and (head:sub(5, 8) ~= "\0\0\0\0" or head:byte(3) == 0x95) then return "pickle" end -- 0x95: a frame and its length
+  if path:find "%.index%.json$" and head:find "^%s*{" then return "safetensors" end -- whose parts are beside it
   check_foreign(path, head)
   if head:sub(5, 8) == "\0\0\0\0" then return "safetensors" end
   check.raise(path .. ": not a file of weights that is known; Scion reads Keras's .h5 and .keras, PyTorch's .pth, and safetensors")

@@ -33,7 +33,8 @@ end
 
 -- ---- downloads ------------------------------------------------------------------------------------------------------
 
-local reasons = { [1] = "only http:// and https:// are taken", [3] = "its address is malformed", [6] = "its host is not known here", [7] = "its host does not answer", [18] = "the transfer was cut off",
+local reasons = { [1] = "only http:// and https:// are taken", [3] = "its address is malformed",
+                  [6] = "its host is not known here", [7] = "its host does not answer", [18] = "the transfer was cut off",
                   [23] = "the disk takes no more", [28] = "it takes too long", [35] = "no secure connection", [56] = "the connection broke",
                   [60] = "its certificate is not trusted", [127] = "there is no program curl" }
 

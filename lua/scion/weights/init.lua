@@ -6,6 +6,7 @@ local format = require "scion.weights.format"
 local graph = require "scion.graph"
 local identify = require "scion.weights.identify"
 local match = require "scion.weights.match"
+local prefix = require "scion.weights.prefix"
 
 local weights = {}
 
@@ -16,8 +17,9 @@ local function refuse(path, problem, arrays, publisher)
 end
 
 --- Arrays by name: compares, refuses if it must, and reads.
-local function load_arrays(path, arrays, expected, may_be_left, strict)
+local function load_arrays(path, arrays, expected, strict, may_be_left, naming)
   local report, matched = match.compare(path, arrays, expected, may_be_left)
+  for key, value in pairs(naming or {}) do report[key] = value end
   local refusal = report:refusal(strict)
   if refusal then refuse(path, refusal, arrays, "torchvision") end
   local read, message = match.read(matched)
@@ -26,30 +28,40 @@ local function load_arrays(path, arrays, expected, may_be_left, strict)
   return report
 end
 
-local function load_torchvision(path, arrays, layers, strict)
+local function load_torchvision(path, dicts, layers, o)
   local torchvision = require "scion.weights.torchvision"
-  local expected = require("scion.weights.timm").rename(torchvision.expected(layers), arrays)
-  return load_arrays(path, arrays, expected, torchvision.may_be_left, strict)
+  local function expected_of(arrays) return require("scion.weights.timm").rename(torchvision.expected(layers), arrays) end
+  local arrays, expected, naming = prefix.choose(path, dicts, expected_of, o.prefix)
+  return load_arrays(path, arrays, expected, o.strict, torchvision.may_be_left, naming)
 end
 
-local function load_torch(path, layers, strict)
+--- Raises where a prefix is given for a file whose names have none.
+local function check_prefix(path, publisher, o)
+  if o.prefix then check.raise(("%s: the option prefix is for PyTorch's names, and this file has %s"):format(path, publisher)) end
+end
+
+local function load_torch(path, layers, o)
   local arrays <close>, message = require("scion.weights.torch").arrays(path)
   if not arrays then check.raise(message) end
-  return load_torchvision(path, arrays, layers, strict)
+  return load_torchvision(path, arrays.dicts, layers, o)
 end
 
-local function load_safetensors(path, layers, strict)
+local function load_safetensors(path, layers, o)
   local safetensors = require "scion.weights.safetensors"
   local arrays <close>, message = safetensors.arrays(path)
   if not arrays then check.raise(message) end
   for _, a in ipairs(arrays) do
-    if a.name:find("/", 1, true) then return load_arrays(path, arrays, safetensors.expected(layers), nil, strict) end
+    if a.name:find("/", 1, true) then
+      check_prefix(path, "Scion's own", o)
+      return load_arrays(path, arrays, safetensors.expected(layers), o.strict)
+    end
   end
-  return load_torchvision(path, arrays, layers, strict)
+  return load_torchvision(path, { arrays }, layers, o)
 end
 
-local function load_keras(path, layers, strict)
-  local report, message, arrays = require("scion.weights.keras").load(path, layers, strict)
+local function load_keras(path, layers, o)
+  check_prefix(path, "Keras's", o)
+  local report, message, arrays = require("scion.weights.keras").load(path, layers, o.strict)
   if report then return report end
   if arrays then refuse(path, message:sub(#path + 3), arrays, "keras") end
   check.raise(message)
@@ -60,10 +72,10 @@ local function holds_keras(path)
   return archive and archive:entries()["model.weights.h5"] ~= nil, message
 end
 
-local function load_archive(path, layers, strict)
+local function load_archive(path, layers, o)
   local keras, message = holds_keras(path)
   if message then check.raise(message) end
-  return (keras and load_keras or load_torch)(path, layers, strict)
+  return (keras and load_keras or load_torch)(path, layers, o)
 end
 
 --- The variant that a file of model:export was made of.
@@ -95,16 +107,20 @@ local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, sa
 --- Loads a file into a model's layers. Raises with the path when the file cannot be read or is none of weights, and, unless
 --- strict = false, when it does not fit; then no weight has changed. With strict = false what fits is loaded: a line on standard error
 --- says so when that is less than half of the model's weights, and nothing at all raises.
+---
+--- Of a checkpoint's state dicts the one is loaded that fits best, and what stands before its names is taken off where they fit
+--- better without it. `prefix` says what stands before them where that cannot be told, as between "encoder_q." and "encoder_k.";
+--- "ema." is that dict of the checkpoint, and "" takes the names as they are. Raises where the file's names have another one.
 ---@param model scion.Model
 ---@param path string
----@param given? { strict: boolean? } true
+---@param given? { strict: boolean?, prefix: string? } true; found by comparing names
 ---@return scion.WeightsReport report what was loaded and what was not; tostring gives it as text
 function weights.load(model, path, given)
   local where = "scion.weights.load"
   check.argument(where, "its first argument", model, a_model)
   path = check.argument(where, "its second argument", path, check.path)
-  local strict = check.options(where, given, { strict = { check.boolean, true } }).strict
-  return readers[format.of(path)](path, graph.layers(model.order), strict)
+  local o = check.options(where, given, { strict = { check.boolean, true }, prefix = { prefix.kind } })
+  return readers[format.of(path)](path, graph.layers(model.order), o)
 end
 
 return weights

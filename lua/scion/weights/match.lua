@@ -40,6 +40,26 @@ function match.places(theirs, ours)
   return places, known
 end
 
+--- How many of a model's weights, without those that it only implies, are among arrays.
+---@param arrays { name: string, shape: integer[] }[]
+---@param expected scion.ExpectedWeight[]
+---@return integer fits by name and shape
+---@return integer known by name
+---@return integer total
+function match.fit(arrays, expected)
+  local by_name, fits, known, total = {}, 0, 0, 0
+  for _, a in ipairs(arrays) do by_name[a.name] = by_name[a.name] or a end
+  for _, weight in ipairs(expected) do
+    local a = not weight.implied and by_name[weight.name]
+    total = total + (weight.implied and 0 or 1)
+    if a then
+      known = known + 1
+      fits = fits + (array.shape_text(a.shape) == array.shape_text(weight.shape) and 1 or 0)
+    end
+  end
+  return fits, known, total
+end
+
 --- Compares the names and shapes of a file's arrays with a model's weights.
 ---@param path string
 ---@param arrays scion.Array[]

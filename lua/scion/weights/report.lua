@@ -15,6 +15,11 @@ local report = {}
 ---@field unexpected string[] arrays that the model has no place for
 ---@field misfits { name: string, model: string, file: string, reason: string? }[] those of another shape
 ---@field unused string[] arrays that belong to a part which the model was built without: a classifier, auxiliary heads, counters
+---@field dict string? the key under which a checkpoint holds the state dict that was taken: "state_dict", "model.ema"; nil: none
+---@field prefix string? what stood before the weights' names and was taken off: "module."; "" is nothing; nil: the format has no prefixes
+---@field positions { file: string, model: string }[]? parts whose names are numbers in the file, and what they stand for by their order
+---@field private choice string? which of a checkpoint's dicts was taken, in words, where that is not obvious
+---@field private unplaced string? why such numbers stand for nothing
 ---@field private classes integer? how many classes the file's classifier tells, where it has one that the model was built without
 ---@field private counts string? of layers with weights in file and model, where they are compared by order and the numbers differ
 local methods = {}
@@ -28,24 +33,32 @@ local sentences = {
   layers = { missing = "has no weights for %s%s", unexpected = "layer '%s' has no counterpart in the model%s" },
 }
 
+--- Where in the file the weights were found, where that is not by their names alone.
+---@return string?
+local function origin(self)
+  local behind = self.prefix and self.prefix ~= "" and ("names behind the prefix %s"):format(check.show(self.prefix))
+  local inside = self.dict and check.show(self.dict)
+  return behind and inside and ("%s of its %s"):format(behind, inside) or behind or inside and "its " .. inside
+end
+
 --- The first thing that does not fit, in words.
 ---@return string?
 function methods:problem()
-  local m, counts = self.misfits[1], self.counts or ""
-  if m then return (m.reason or ("%s is %s, but the model expects %s"):format(m.name, m.file, m.model)) .. counts end
+  local m, place = self.misfits[1], origin(self)
+  local beside = self.counts or self.unplaced or place and (" (%s)"):format(place) or ""
+  if m then return (m.reason or ("%s is %s, but the model expects %s"):format(m.name, m.file, m.model)) .. beside end
   for _, list in ipairs { "missing", "unexpected" } do
-    if self[list][1] then return sentences[self.of][list]:format(self[list][1], counts) end
+    if self[list][1] then return sentences[self.of][list]:format(self[list][1], beside) end
   end
 end
 
 local most_listed = 8 -- names in a sentence
 
-local counter, aux = "num_batches_tracked$", "^[Aa]ux" -- of a batch norm; of a head that only training needs
-
---- For whoever reads the names: 1, of a part that matters; 2, of a head for training alone; 3, a counter.
+--- For whoever reads the names: 1, of a part that matters; 2, of what training alone needs, a head or how many models an average is of;
+--- 3, a batch norm's counter.
 ---@param name string
 ---@return integer
-local function importance(name) return name:find(counter) and 3 or name:find(aux) and 2 or 1 end
+local function importance(name) return name:find "num_batches_tracked$" and 3 or (name:find "^[Aa]ux" or name == "n_averaged") and 2 or 1 end
 
 --- The arrays of a classifier that the model was built without, and perhaps of nothing else.
 local function left_head(self)
@@ -66,7 +79,10 @@ local function difference(self)
   return self:problem() or "the file holds only parts that the model was built without"
 end
 
-local remedy = "names with a prefix are to be renamed in the file, other shapes need the model that the file was made of"
+--- What to do where little or nothing fits.
+local function remedy(self)
+  return (self.prefix and "the option prefix takes off what stands before a file's names, " or "") .. "other shapes need the model that the file was made of"
+end
 
 --- Why nothing is loaded: something does not fit (strict), or nothing does.
 ---@param strict boolean
@@ -80,11 +96,21 @@ function methods:refusal(strict)
   end
   if self.loaded > 0 or self.total == 0 then return end
   local sentence = "nothing can be loaded even with strict = false: none of the model's %d weights is in the file (%s); %s"
-  return sentence:format(self.total, difference(self), remedy)
+  return sentence:format(self.total, difference(self), remedy(self))
 end
 
---- Says on standard error what was left out: the file's classifier, or more than half of the model's weights.
+--- "0 is conv1, 1 is bn1", what names that are numbers were taken for.
+local function placed(self)
+  local words = {}
+  for i, part in ipairs(self.positions or {}) do words[i] = ("%s is %s"):format(part.file, part.model) end
+  return words
+end
+
+--- Says on standard error what was chosen or guessed, and what was left out: the file's classifier, or more than half of the model's
+--- weights.
 function methods:tell()
+  if self.choice then notice.once(("%s: %s"):format(self.path, self.choice)) end
+  if self.positions then notice.once(("%s: names that are numbers are told by their order: %s"):format(self.path, table.concat(placed(self), ", "))) end
   local head = left_head(self)
   if head[1] then
     local shown = table.concat(head, ", ", 1, math.min(#head, most_listed)) .. (#head > most_listed and ", …" or "")
@@ -92,7 +118,7 @@ function methods:tell()
   end
   if 2 * self.loaded >= self.total then return end
   notice.once(("%s: only %d of the model's %d weights were loaded, the others are as they were (%s); %s. print(report) lists them"):format(
-    self.path, self.loaded, self.total, difference(self), remedy))
+    self.path, self.loaded, self.total, difference(self), remedy(self)))
 end
 
 --- With the mark that text.wrap takes for a space within a word.
@@ -116,7 +142,10 @@ local function as_text(self)
   for i, m in ipairs(self.misfits) do misfits[i] = ("%s (%s, expected %s)"):format(m.name, m.file, m.model) end
   local head = ("%s: %d%s weights loaded"):format(unbroken(check.escape(self.path)), self.loaded, self.loaded < self.total and " of " .. self.total or "")
   local lines = text.wrap(head, text.width(), 2)
-  for _, part in ipairs { { "missing", self.missing }, { "unexpected", self.unexpected }, { "misshapen", misfits }, { "unused", self.unused } } do
+  local place = origin(self)
+  if place then table.move(text.wrap("  from " .. place, text.width(), 4), 1, 99, #lines + 1, lines) end
+  for _, part in ipairs { { "missing", self.missing }, { "unexpected", self.unexpected }, { "misshapen", misfits }, { "unused", self.unused },
+                         { "by order", placed(self) } } do
     for _, line in ipairs(listed(table.unpack(part))) do lines[#lines + 1] = line end
   end
   return table.concat(lines, "\n")
@@ -124,7 +153,8 @@ end
 
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
-  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused" }, fields = { "classes", "counts" }, meta = { __tostring = as_text },
+  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "dict", "prefix", "positions" },
+  fields = { "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.

@@ -1,7 +1,9 @@
---- PyTorch's state dicts: what torch.save writes, as a zip archive (since 1.6) and as a chain of pickles (before). Of the pickles only
---- tensors and plain containers are understood, and nothing in a file is ever called: see pickle.lua.
+--- PyTorch's state dicts: what torch.save writes, as a zip archive (since 1.6) and as a chain of pickles (before), and networks of
+--- torch.jit.save. Of the pickles only tensors and plain containers are understood, all else is a placeholder, and nothing in a file
+--- is ever called: see pickle.lua.
 local check = require "scion.check"
 local array = require "scion.weights.array"
+local checkpoint = require "scion.weights.checkpoint"
 local core = require "scion.core"
 local lfs = require "lfs"
 local pickle = require "scion.weights.pickle"
@@ -9,12 +11,14 @@ local pickle = require "scion.weights.pickle"
 local torch = {}
 
 local most_pickled = 8 << 20 -- bytes of one pickle
-local most_tensors = 20000
 local most_dimensions = 64 -- PyTorch's
 local magic_number = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
-local storages = { Float = "F32", Half = "F16", Double = "F64", BFloat16 = "BF16", Byte = "U8", Char = "I8", Short = "I16", Int = "I32",
-                   Long = "I64", Bool = "BOOL" }
+local dtypes = { -- class of the storage, dtype, how safetensors calls it
+  { "Float", "float32", "F32" }, { "Half", "float16", "F16" }, { "Double", "float64", "F64" }, { "BFloat16", "bfloat16", "BF16" },
+  { "Byte", "uint8", "U8" }, { "Char", "int8", "I8" }, { "Short", "int16", "I16" }, { "Int", "int32", "I32" }, { "Long", "int64", "I64" },
+  { "Bool", "bool", "BOOL" },
+}
 
 -- ---- what the pickles may mention -----------------------------------------------------------------------------------
 
@@ -40,6 +44,29 @@ local function rebuild_tensor(arguments)
   return { type = "tensor", storage = storage, first = first, shape = shape, strides = strides }
 end
 
+--- A tensor of what has no class of storages of its own: the storage counts bytes, and the dtype stands beside it.
+local function rebuild_tensor_v3(arguments)
+  local made, dtype = rebuild_tensor(arguments), arguments[7]
+  local storage = made.storage
+  ensure(type(dtype) == "table" and dtype.type == "opaque", "it has no dtype")
+  ensure(storage.dtype == "U8" and storage.first == 0, "its storage has a type of its own")
+  local read_as = dtype.dtype or dtype.name:match "[^.]*$"
+  made.storage = { type = "storage", dtype = read_as, key = storage.key, first = 0, count = storage.count // (core.element_size(read_as) or 1) }
+  return made
+end
+
+--- A tensor that has attributes, or is of a class of its own: what makes it, the class, the arguments, and its state.
+local function rebuild_from_type(arguments)
+  local by, inner = arguments[1], arguments[3]
+  ensure(type(by) == "table" and type(inner) == "table" and inner.type == "tuple", "it is made by nothing")
+  if not by.make or by.name:find "_rebuild_from_type" then return { type = "opaque", name = by.name, made = true } end
+  return by.make(inner)
+end
+
+local function refuse_quantized()
+  pickle.fail "it holds quantized tensors, whose numbers are rounded; in Python, save the state dict of the network before torch.ao.quantization.convert"
+end
+
 local function rebuild_parameter(arguments)
   ensure(type(arguments[1]) == "table" and arguments[1].type == "tensor", "a parameter holds no tensor")
   return arguments[1]
@@ -59,9 +86,13 @@ end
 
 --- A storage by its persistent id: ("storage", type, key, location, elements, and in old files a view of another one or None).
 local function persistent_storage(id)
-  ensure(type(id) == "table" and id.type == "tuple" and id[1] == "storage", "a persistent id is no storage")
-  local dtype = type(id[2]) == "table" and id[2].dtype
-  ensure(dtype, "a storage has no type")
+  ensure(type(id) == "table" and id.type == "tuple", "a persistent id is no tuple")
+  if id[1] == "module" and type(id[2]) == "table" then return id[2] end -- with its source, before PyTorch 1.6
+  ensure(id[1] == "storage", "a persistent id is no storage")
+  local class = type(id[2]) == "table" and id[2].type == "opaque" and id[2]
+  ensure(class, "a storage has no type")
+  if class.name:find "%.QU?Int" then refuse_quantized() end
+  local dtype = class.dtype or class.name -- which is not read, where it is wanted at all
   ensure(type(id[3]) == "string" and natural(id[5]), "a storage has no key or size")
   local view = type(id[6]) == "table" and id[6].type == "tuple" and id[6]
   if not view then return { type = "storage", dtype = dtype, key = id[3], first = 0, count = id[5] } end
@@ -74,78 +105,51 @@ local globals = {
   ["collections.OrderedDict"] = rebuild_dict,
   ["torch._utils._rebuild_tensor"] = rebuild_tensor,
   ["torch._utils._rebuild_tensor_v2"] = rebuild_tensor,
+  ["torch._utils._rebuild_tensor_v3"] = rebuild_tensor_v3,
   ["torch._utils._rebuild_parameter"] = rebuild_parameter,
-  ["torch.Size"] = function(arguments) return arguments[1] end,
+  ["torch._utils._rebuild_parameter_with_state"] = rebuild_parameter,
+  ["torch._tensor._rebuild_from_type_v2"] = rebuild_from_type,
+  ["torch._utils._rebuild_qtensor"] = refuse_quantized,
+  ["torch.Size"] = function(arguments) return sizes(arguments[1], "a size") end,
+  ["collections.defaultdict"] = function() return { type = "dict" } end,
   persistent = persistent_storage,
 }
-for name, dtype in pairs(storages) do
-  for _, module in ipairs { "torch.", "torch.cuda." } do globals[module .. name .. "Storage"] = { dtype = dtype } end
-end
-
--- ---- the state dict in what was saved -------------------------------------------------------------------------------
-
---- The tensors in a dict by their names, in its order; a later one takes the place of an earlier one of its name.
-local function tensors_in(value)
-  local list, index = {}, {}
-  for i, key in ipairs(type(value) == "table" and value.type == "dict" and value.keys or {}) do
-    if type(key) == "string" and type(value[i]) == "table" and value[i].type == "tensor" then
-      index[key] = index[key] or #list + 1
-      list[index[key]] = { name = key, tensor = value[i] }
-      if #list > most_tensors then check.raise(("it holds more than %d tensors"):format(most_tensors)) end
-    end
+for _, d in ipairs(dtypes) do
+  local class, name, dtype = table.unpack(d)
+  globals["torch." .. name] = { type = "opaque", name = "torch." .. name, dtype = dtype }
+  for _, module in ipairs { "torch.", "torch.cuda." } do
+    globals[module .. class .. "Storage"] = { type = "opaque", name = module .. class .. "Storage", dtype = dtype }
   end
-  return list
+end
+--- Networks of torch.jit.save are objects of classes of their own: their attributes are tensors and further objects.
+setmetatable(globals, { __index = function(_, name)
+  if name:find "^__torch__%." then return function() return { type = "object" } end end
+end })
+globals["torch.storage.UntypedStorage"] = { type = "opaque", name = "torch.storage.UntypedStorage", dtype = "U8" }
+
+local function to_array(path, found, find)
+  local t, storage = found.tensor, found.tensor.storage
+  local read, bytes = find(storage)
+  return { name = found.name, path = path, dtype = storage.dtype, shape = t.shape, strides = t.strides, first = storage.first + t.first,
+           read = read, bytes = math.min(bytes, (storage.first + storage.count) * (core.element_size(storage.dtype) or 1)) }
 end
 
-local wrappers = { state_dict = 1, model_state_dict = 2, model = 3, net = 4, module = 5 }
-
-local in_itself, in_others = 6, 7 -- ranks behind those
-
---- The state dict itself, or the one in a checkpoint beside epochs, an optimizer's state and an accuracy, which may be a tensor.
-local function find_tensors(value)
-  local found = tensors_in(value)
-  if type(value) ~= "table" or value.type ~= "dict" then return found end
-  local best, known = #found > 0 and in_itself or math.huge, {} -- a dict may be there any number of times
-  for i, key in ipairs(value.keys or {}) do
-    local rank = wrappers[key] or in_others
-    local inner = known[value[i]] or tensors_in(value[i])
-    known[value[i]] = inner
-    if #inner > 0 and rank < best then found, best = inner, rank end
-  end
-  return found
-end
-
---- Takes DataParallel's "module." off, where every name has it.
-local function strip_prefix(arrays)
-  for _, a in ipairs(arrays) do
-    if a.name:sub(1, 7) ~= "module." then return end
-  end
-  for _, a in ipairs(arrays) do a.name = a.name:sub(8) end
-end
-
---- The arrays of a state dict. find: what reads a storage, and how many bytes it has.
+--- The arrays of the likeliest dict, which has all of them as `dicts`. find: what reads a storage, and how many bytes it has.
 local function to_arrays(path, value, find)
-  local arrays = {}
-  for i, found in ipairs(find_tensors(value)) do
-    local t, storage = found.tensor, found.tensor.storage
-    local read, bytes = find(storage)
-    local size = core.element_size(storage.dtype)
-    local a = { name = found.name, path = path, dtype = storage.dtype, shape = t.shape, strides = t.strides, first = storage.first + t.first,
-                read = read, bytes = math.min(bytes, (storage.first + storage.count) * size) }
-    local problem = array.misfit(a)
-    if problem then check.raise(problem) end
-    arrays[i] = a
+  local dicts = {}
+  for i, tensors in ipairs(checkpoint.dicts(value)) do
+    dicts[i] = { dict = tensors.key }
+    for k, found in ipairs(tensors) do dicts[i][k] = to_array(path, found, find) end
   end
-  if #arrays == 0 then check.raise("it holds no tensors by names: not a state dict") end
-  strip_prefix(arrays)
-  return arrays
+  dicts[1].dicts = dicts
+  return dicts[1]
 end
 
 -- ---- the two formats ------------------------------------------------------------------------------------------------
 
 local function read_pickle(text, position, rule)
   local value, next_or_message = pickle.read(text, position, rule or globals)
-  if value == nil then check.raise((next_or_message:find "^it holds a whole model" and "" or "its pickle is refused: ") .. next_or_message) end
+  if value == nil then check.raise("its pickle is refused: " .. next_or_message) end
   return value, next_or_message
 end
 
@@ -157,6 +161,16 @@ end
 
 local function bytes_at(path, place, count) return string_of(path, core.read_bytes(path, place, count)) end
 
+--- What an archive is that torch.save did not write, and what to do.
+local function refuse_archive(entries)
+  for name in pairs(entries) do
+    if name:find "archive_format$" or name:find "serialized_exported_program%.json$" then
+      check.raise "a program of torch.export; in Python: torch.save(torch.export.load('x.pt2').state_dict, 'weights.pth')"
+    end
+  end
+  check.raise("a zip archive without data.pkl: not written by torch.save")
+end
+
 local function read_archive(path, archive)
   local entries, root = archive:entries(), nil
   for name in pairs(entries) do
@@ -164,7 +178,7 @@ local function read_archive(path, archive)
     if found and root then check.raise "it holds several files data.pkl: not written by torch.save" end
     root = found or root
   end
-  if not root then check.raise("a zip archive without data.pkl: not written by torch.save") end
+  if not root then refuse_archive(entries) end
   local function whole(name) return string_of(path, archive:read(name, 0, entries[name].bytes)) end
   local order, description = root .. "byteorder", root .. "data.pkl"
   if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then check.raise("it is of a machine of another byte order") end
@@ -187,9 +201,11 @@ local function read_chain(path, text, size)
   _, position = read_pickle(text, position)
   local element_sizes = {}
   value, position = read_pickle(text, position, setmetatable({ persistent = function(id)
-    local storage = persistent_storage(id)
-    element_sizes[storage.key] = core.element_size(storage.dtype)
-    return storage
+    local found = persistent_storage(id)
+    if found.type == "storage" then
+      element_sizes[found.key] = core.element_size(found.dtype) or pickle.fail("it has a %s, whose numbers are not read", found.dtype)
+    end
+    return found
   end }, { __index = globals }))
   keys, position = read_pickle(text, position)
   local places, place = {}, position - 1
@@ -219,7 +235,9 @@ local function list(path)
       archive:close()
       error(arrays, 0)
     end
-    for _, a in ipairs(arrays) do a.late = true end -- their checksums are known when all of them was read
+    for _, each in ipairs(arrays.dicts) do
+      for _, a in ipairs(each) do a.late = true end -- their checksums are known when all of them was read
+    end
     arrays.archive = archive
     return arrays
   end
@@ -229,11 +247,12 @@ end
 
 local closable = { __close = function(arrays) if arrays.archive then arrays.archive:close() end end }
 
---- Lists the arrays of a state dict, without reading their numbers. Checkpoints that hold one as `state_dict` or `model` will do, and
---- DataParallel's prefix "module." goes.
+--- Lists the arrays of a state dict, without reading their numbers. Checkpoints that hold one as `state_dict`, `model` or the like will
+--- do; which of several is meant, a model has to tell: see prefix.lua.
 ---@param path string
----@return scion.Array[]? arrays in the dict's order, to be read until the list is closed or collected; nil when the file is missing,
----damaged, or holds anything but tensors and plain containers
+---@return scion.Array[]? arrays of the likeliest dict, in its order, to be read until the list is closed or collected; `dicts` has it and
+---the others, the likeliest first, each with its key as `dict`; nil when the file is missing, damaged, or holds anything but tensors and
+---plain containers
 ---@return string? message names the file, and what was refused
 function torch.arrays(path)
   path = check.argument("scion.weights.torch", "its argument", path, check.path)
@@ -242,7 +261,7 @@ function torch.arrays(path)
   return nil, path .. ": " .. tostring(arrays)
 end
 
---- Reads a state dict.
+--- Reads a state dict: the likeliest, where a checkpoint has several.
 ---@param path string
 ---@return table<string, scion.Tensor>? tensors by name
 ---@return string? message names the file

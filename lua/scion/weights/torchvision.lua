@@ -71,7 +71,7 @@ end
 ---@return boolean
 function torchvision.may_be_left(name, parts)
   local part = name:match "^[^.]*"
-  return name:match "[^.]*$" == names.counter or (names.optional[part] == true and not parts[part])
+  return names.counters[name:match "[^.]*$"] or (names.optional[part] == true and not parts[part])
 end
 
 --- A model's weights as torchvision names and shapes them, copies.

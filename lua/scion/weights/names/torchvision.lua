@@ -6,5 +6,6 @@ return {
 
   -- first names of parts that a model may be built without
   optional = { fc = true, classifier = true, head = true, heads = true, pre_logits = true, AuxLogits = true, aux1 = true, aux2 = true },
-  counter = "num_batches_tracked", -- of a batch norm, which nobody needs
+  -- last names of counters, which nobody needs: of a batch norm's batches, and of the models in an average
+  counters = { num_batches_tracked = true, n_averaged = true },
 }

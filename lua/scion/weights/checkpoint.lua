@@ -1,0 +1,129 @@
+--- The state dicts in what torch.save wrote: it itself, or in a checkpoint beside epochs, an optimizer's state and an accuracy, which may
+--- be a tensor. Of several a model has to tell which is meant: see prefix.lua.
+local check = require "scion.check"
+
+local checkpoint = {}
+
+local most_tensors = 20000 -- of one dict, and of all that are compared with a model
+local most_depth, longest_key = 32, 128 -- of objects in each other, and of an object's name
+
+local function too_many() check.raise(("it holds more than %d tensors"):format(most_tensors)) end
+
+--- The tensors in a dict by their names, in its order; a later one takes the place of an earlier one of its name.
+local function tensors_in(value)
+  local list, index = {}, {}
+  for i, key in ipairs(type(value) == "table" and value.type == "dict" and value.keys or {}) do
+    if type(key) == "string" and type(value[i]) == "table" and value[i].type == "tensor" then
+      index[key] = index[key] or #list + 1
+      list[index[key]] = { name = key, tensor = value[i] }
+      if #list > most_tensors then too_many() end
+    end
+  end
+  return list
+end
+
+--- Keys under which a checkpoint holds its state dict, the likeliest first: the weights themselves before their average.
+local wrappers = { "state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params", "weights", "student", "teacher",
+                   "state_dict_ema", "model_state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema", "params_ema" }
+local most_dicts = 8 -- that are compared with a model
+
+local rank_of = {}
+for rank, key in ipairs(wrappers) do rank_of[key] = rank end
+
+--- The dicts in a dict, those of known keys first, each once: any number of keys may have the same.
+local function dicts_in(dict)
+  local list, found = {}, {}
+  for i, key in ipairs(dict.keys or {}) do
+    local value = dict[i]
+    if type(key) == "string" and type(value) == "table" and value.type == "dict" then
+      list[#list + 1] = { key = key, dict = value, rank = rank_of[key] or #wrappers + 1, place = i }
+    end
+  end
+  table.sort(list, function(a, b)
+    if a.rank ~= b.rank then return a.rank < b.rank end
+    return a.place < b.place
+  end)
+  for _, each in ipairs(list) do
+    if not found[each.dict] then
+      found[each.dict] = true
+      found[#found + 1] = each
+    end
+  end
+  return found
+end
+
+--- The tensors of a network of torch.jit.save, as its state dict names them. An object that is there twice counts once.
+local function tensors_of_object(object, list, before, depth)
+  local state = object.state
+  if object.seen or depth > most_depth or type(state) ~= "table" or state.type ~= "dict" then return list end
+  object.seen = true
+  for _, found in ipairs(tensors_in(state)) do
+    if #list == most_tensors then too_many() end
+    list[#list + 1] = { name = before .. found.name, tensor = found.tensor }
+  end
+  for i, key in ipairs(state.keys or {}) do
+    local value = state[i]
+    if type(key) == "string" and #key < longest_key and type(value) == "table" and value.type == "object" then
+      tensors_of_object(value, list, before .. key .. ".", depth + 1)
+    end
+  end
+  return list
+end
+
+local function find_dicts(value)
+  if type(value) ~= "table" then return {} end
+  if value.type == "object" then
+    local tensors = tensors_of_object(value, {}, "", 1)
+    return #tensors > 0 and { tensors } or {}
+  end
+  if value.type ~= "dict" then return {} end
+  local found, seen, total = {}, {}, 0
+  local function add(dict, key)
+    if #found == most_dicts or seen[dict] then return end
+    seen[dict] = true
+    local tensors = tensors_in(dict)
+    if #tensors == 0 or total + #tensors > most_tensors then return end
+    tensors.key, total = key, total + #tensors
+    found[#found + 1] = tensors
+  end
+  for _, outer in ipairs(dicts_in(value)) do
+    if outer.rank > #wrappers then add(value) end
+    add(outer.dict, outer.key)
+    for _, inner in ipairs(#found < most_dicts and dicts_in(outer.dict) or {}) do add(inner.dict, outer.key .. "." .. inner.key) end
+  end
+  add(value)
+  return found
+end
+
+--- Raises where what was saved is an object of a class, or a checkpoint that has one where others have a state dict.
+local function refuse_whole(value)
+  if value.type == "opaque" and value.made then
+    check.raise(("it holds a whole model (%s), not its weights; in Python: torch.save(model.state_dict(), 'weights.pth')"):format(value.name))
+  end
+  for i, key in ipairs(value.type == "dict" and value.keys or {}) do
+    local inner = value[i]
+    if rank_of[key] and type(inner) == "table" and inner.type == "opaque" and inner.made then
+      check.raise(("it holds a whole model (%s) as '%s', not its weights; in Python: torch.save(checkpoint['%s'].state_dict(), 'weights.pth')"):format(
+        inner.name, key, key))
+    end
+  end
+end
+
+--- The dicts that hold tensors by names, the likeliest first: under known keys, themselves or one level deeper; what was saved itself;
+--- then those under other keys, which hold an optimizer's state, or weights. Raises where there is none.
+---@param value any what pickle.read gave
+---@return { key: string?, [integer]: { name: string, tensor: table } }[] dicts each with the key that it has, if any
+function checkpoint.dicts(value)
+  local found = find_dicts(value)
+  if type(value) == "table" and not (found[1] and found[1].key) then refuse_whole(value) end
+  if not found[1] then
+    if type(value) == "table" and value.type == "object" then
+      check.raise "a network of torch.jit that is frozen: its weights are in its code; in Python: torch.save(net.state_dict(), 'weights.pth')"
+    end
+    local of = type(value) == "table" and value.type == "opaque" and (" but a value of %s"):format(value.name)
+    check.raise(("it holds no tensors by names%s: not a state dict"):format(of or ""))
+  end
+  return found
+end
+
+return checkpoint

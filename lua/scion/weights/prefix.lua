@@ -1,0 +1,201 @@
+--- Which of a file's dicts holds a model's weights, and what stands before their names there: told by comparing names and shapes.
+--- DataParallel puts "module." before all names, torch.compile "_orig_mod.", Lightning "model.", and so on, one after another.
+local check = require "scion.check"
+local match = require "scion.weights.match"
+local positions = require "scion.weights.positions"
+
+local prefix = {}
+
+-- Bounds for names that are made up: parts of a prefix, its bytes, how many are counted, and how many of those are tried.
+local most_parts, longest, most_counted, most_tried = 8, 128, 4096, 8
+
+--- The option `prefix`.
+prefix.kind = check.kind("what stands before the file's names, such as 'backbone.'",
+  function(value) return type(value) == "string" and not value:find("\0", 1, true), value end)
+
+---@class scion.Naming how the weights are called in a file
+---@field dict string? the key of the dict that they are in; nil: the object itself
+---@field prefix string what stands before their names; "" is nothing
+---@field positions { file: string, model: string }[]? parts whose names are told by their positions alone
+---@field choice string? in words, where the dict was not the only one or not the first
+---@field unplaced string? why names that are numbers could not be told by their positions
+
+-- ---- one dict -------------------------------------------------------------------------------------------------------
+
+--- The dotted beginnings of the names, and how many begin so; those of most names first.
+local function beginnings(arrays)
+  local counts, list = {}, {}
+  for _, a in ipairs(arrays) do
+    local stop = 0
+    for _ = 1, most_parts do
+      stop = a.name:find(".", stop + 1, true)
+      if not stop or stop > longest or stop == #a.name then break end
+      local start = a.name:sub(1, stop)
+      if not counts[start] and #list < most_counted then
+        list[#list + 1], counts[start] = start, 0
+      end
+      counts[start] = counts[start] and counts[start] + 1
+    end
+  end
+  table.sort(list, function(a, b)
+    if counts[a] ~= counts[b] then return counts[a] > counts[b] end
+    if #a ~= #b then return #a < #b end
+    return a < b
+  end)
+  return list, counts
+end
+
+--- The arrays as they are called behind a prefix: first those that have it, then the others under their own names.
+---@return { name: string, shape: integer[], array: scion.Array, outside: boolean? }[] named
+---@return integer inside how many have it
+local function behind(arrays, start)
+  local list, others = {}, {}
+  for _, a in ipairs(arrays) do
+    local has = a.name:sub(1, #start) == start
+    local to = has and list or others
+    to[#to + 1] = { name = has and a.name:sub(#start + 1) or a.name, shape = a.shape, array = a, outside = not has or nil }
+  end
+  local inside = #list
+  return table.move(others, 1, #others, inside + 1, list), inside
+end
+
+--- How well named arrays fit: weights of the same name and shape, and those of the same name.
+local function trial(arrays, start, named, expected)
+  local fits, known, total = match.fit(named, expected)
+  return { arrays = arrays, start = start, named = named, expected = expected, fits = fits, known = known, total = total }
+end
+
+local function better(a, b)
+  if a.fits ~= b.fits then return a.fits > b.fits end
+  return a.known > b.known
+end
+
+--- Whether more than half of what is renamed, or of the model, has a counterpart: a few names that any network has are no evidence.
+local function telling(one, inside)
+  local _, known = match.fit(table.move(one.named, 1, inside, 1, {}), one.expected)
+  return 2 * known > math.min(inside, one.total)
+end
+
+--- The best of a dict's prefixes; `rival`: another one that is as good.
+local function best_in(arrays, expected_of, given)
+  local best
+  local function try(start)
+    local named, inside = behind(arrays, start)
+    local plain = trial(arrays, start, named, expected_of(named))
+    local tried = { plain }
+    if plain.fits < plain.total then
+      local renamed, parts = positions.rename(named, plain.expected)
+      if renamed then
+        tried[2] = trial(arrays, start, renamed, plain.expected)
+        tried[2].positions = parts
+      else
+        plain.unplaced = parts
+      end
+    end
+    for _, one in ipairs(tried) do
+      if not best or (better(one, best) and (given or telling(one, inside))) then
+        best = one
+      elseif best.start ~= "" and one.start ~= best.start and one.fits > 0 and not better(best, one) then
+        best.rival = best.rival or start
+      end
+    end
+  end
+  try(given or "")
+  local list, counts = beginnings(arrays)
+  for i = 1, given and 0 or math.min(#list, most_tried) do
+    if best.fits == best.total and best.start == "" then break end
+    if counts[list[i]] >= best.fits then try(list[i]) end
+  end
+  return best
+end
+
+-- ---- the option ------------------------------------------------------------------------------------------------------
+
+--- The prefixes that a file has, each as long as all names behind it share: for a message.
+local function prefixes_of(dicts)
+  local names = {}
+  for _, arrays in ipairs(dicts) do
+    if arrays.dict then names[#names + 1] = arrays.dict .. "." end
+    local list, counts = beginnings(arrays)
+    for _, start in ipairs(list) do
+      local _, dots = start:gsub("%.", "")
+      if dots == 1 or (counts[start] == #arrays and #arrays > 1) then names[#names + 1] = start end
+    end
+  end
+  return table.move(names, 1, math.min(#names, 24), 1, {})
+end
+
+--- What an option `prefix` means for one dict: a prefix of its names, "" too, or none where it names the dict alone.
+---@return boolean applies
+---@return string? start
+local function meaning(arrays, given)
+  if given == "" then return true, "" end
+  if given:sub(-1) ~= "." then given = given .. "." end
+  for _, start in ipairs { given, arrays.dict and given:sub(1, #arrays.dict + 1) == arrays.dict .. "." and given:sub(#arrays.dict + 2) or nil } do
+    if start == "" then return true end
+    for _, a in ipairs(arrays) do
+      if a.name:sub(1, #start) == start then return true, start end
+    end
+  end
+  return false
+end
+
+-- ---- the file --------------------------------------------------------------------------------------------------------
+
+local function title(arrays) return arrays.dict and "its " .. check.show(arrays.dict) or "the tensors outside of any dict" end
+
+--- What to say of the dict that was taken, where another one would do, too, or came first.
+local function choice(best, trials)
+  if best ~= trials[1] then
+    return ("the weights are those of %s, which fits the model better than %s"):format(title(best.arrays), title(trials[1].arrays))
+  end
+  for i = 2, #trials do
+    local other = trials[i]
+    if other.fits > 0 and not better(best, other) then
+      local dict = other.arrays.dict
+      return ("the weights are those of %s; %s fits as well%s"):format(title(best.arrays), title(other.arrays),
+        dict and (", prefix = %s takes it"):format(check.show(dict .. ".")) or "")
+    end
+  end
+end
+
+--- Chooses the dict whose arrays fit a model best, and the prefix behind which they do; of equals the first, and no prefix. Raises where
+--- two prefixes of that dict fit alike, and where a given one is none.
+---@param path string for messages
+---@param dicts scion.Array[][] in the order in which they are preferred; `dict`: the key of each
+---@param expected_of fun(arrays: { name: string, shape: integer[] }[]): scion.ExpectedWeight[] what a model expects of a file with such names
+---@param given? string the option `prefix`
+---@return scion.Array[] arrays renamed: first those behind the prefix, then what else is in that dict
+---@return scion.ExpectedWeight[] expected
+---@return scion.Naming naming
+function prefix.choose(path, dicts, expected_of, given)
+  local trials, best = {}, nil
+  for _, arrays in ipairs(dicts) do
+    local applies, start = true, nil
+    if given then applies, start = meaning(arrays, given) end
+    if applies then
+      local one = best_in(arrays, expected_of, start)
+      trials[#trials + 1] = one
+      if not best or better(one, best) then best = one end
+    end
+  end
+  if not best then
+    check.raise(("%s: none of its names begins with the prefix %s: %s"):format(path, check.show(given),
+      check.suggestion(given, prefixes_of(dicts), "there are")))
+  end
+  if best.rival then
+    check.raise(("%s: its names fit the model behind %s as well as behind %s; prefix = says which of them to take"):format(path,
+      check.show(best.start), check.show(best.rival)))
+  end
+  local head = positions.name_head(best.named, best.expected)
+  if head then best.positions = table.move({ head }, 1, 1, #(best.positions or {}) + 1, best.positions or {}) end
+  local arrays = {}
+  for i, named in ipairs(best.named) do
+    arrays[i] = named.array
+    named.array.name = named.name
+  end
+  return arrays, best.expected, { dict = best.arrays.dict, prefix = best.start, positions = best.positions, unplaced = best.unplaced,
+                                  choice = not given and choice(best, trials) or nil }
+end
+
+return prefix

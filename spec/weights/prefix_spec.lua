@@ -1,0 +1,276 @@
+-- Which dict of a checkpoint is taken, and what is taken off its names: told by what fits the model.
+local core = require "scion.core"
+local messages = dofile "spec/support/messages.lua"
+local safetensors = require "scion.weights.safetensors"
+local scion = require "scion"
+local support = dofile "spec/files/support.lua"
+local weights = require "scion.weights"
+local nn = scion.nn
+
+-- Convolutions of 1x1 from 3 channels to 3, but those whose names end in "wide", to 4.
+local function network(...)
+  local layers = { nn.input(8, 8, 3) }
+  for _, name in ipairs { ... } do layers[#layers + 1] = nn.conv2d(name:find "wide$" and 4 or 3, 1, { bias = false, name = name }) end
+  return scion.sequential(layers)
+end
+
+local function stem() return network("conv1", "layer1/0/conv1", "layer1/0/conv2", "layer2/wide") end
+local names = { "conv1", "layer1.0.conv1", "layer1.0.conv2", "layer2.wide" }
+
+-- The first number of each layer of stem().
+local function numbers(model)
+  local list = {}
+  for i, name in ipairs(names) do list[i] = model:layer((name:gsub("%.", "/"))).weights.kernel:get(1, 1, 1, 1) end
+  return list
+end
+
+describe("The names in a file", function()
+  local folder, made = nil, 0
+  setup(function() folder = support.folder() end)
+  teardown(support.done)
+
+  local function new_path(suffix)
+    made = made + 1
+    return ("%s/%d%s"):format(folder, made, suffix)
+  end
+
+  -- Arrays of 3x3x1x1, 4x3x1x1 where a name ends in "wide", that hold their place in the list beside `first`.
+  local function file_of(list, first)
+    local tensors = {}
+    for i, name in ipairs(list) do
+      local tensor = core.new { name:find "wide$" and 4 or 3, 3, 1, 1 }
+      tensor:fill((first or 0) + i)
+      tensors[i] = { name = name:find "_$" and name:sub(1, -2) or name .. ".weight", tensor = tensor }
+    end
+    local path = new_path ".safetensors"
+    assert(safetensors.write(path, tensors))
+    return path
+  end
+
+  local function with(prefix, list)
+    local all = {}
+    for i, name in ipairs(list or names) do all[i] = prefix .. name end
+    return all
+  end
+
+  local function both(...)
+    local all = {}
+    for _, list in ipairs { ... } do table.move(list, 1, #list, #all + 1, all) end
+    return all
+  end
+
+  local function loaded(path, expected, given)
+    local model = stem()
+    local report = weights.load(model, path, given)
+    assert.same(expected, numbers(model))
+    return report
+  end
+
+  local function refused(path, expected, given, model)
+    model = model or stem()
+    local before = model:layer("conv1") and model:layer("conv1").weights.kernel:bytes()
+    local text = messages.refusal(function() weights.load(model, path, given) end)
+    assert.equal(path .. ": " .. expected, text)
+    assert.equal(before, model:layer("conv1").weights.kernel:bytes())
+  end
+
+  it("lose any prefix behind which they fit, and the report says which", function()
+    for _, prefix in ipairs { "module.", "_orig_mod.", "module._orig_mod.", "model.", "backbone.", "encoder.", "model.encoder.backbone.body.", "0.", "layer1." } do
+      local report = loaded(file_of(with(prefix)), { 1, 2, 3, 4 })
+      assert.equal(prefix, report.prefix)
+      assert.is_nil(report.dict)
+      assert.matches(("4 weights loaded\n  from names behind the prefix '%s'"):format(prefix), tostring(report), 1, true)
+      assert.is_true(report:complete())
+    end
+    local report = loaded(file_of(names), { 1, 2, 3, 4 })
+    assert.equal("", report.prefix)
+    assert.is_nil(tostring(report):find "prefix")
+  end)
+
+  it("keep it where others have none, which are told as ever", function()
+    local path = file_of(both(with "module.", { "n_averaged_" }))
+    assert.same({ "n_averaged" }, loaded(path, { 1, 2, 3, 4 }).unused)
+    assert.same({ "head.weight" }, loaded(file_of(both({ "head" }, with "backbone.")), { 2, 3, 4, 5 }).unused)
+    path = file_of(both({ "projector.0", "conv1" }, with "backbone."))
+    refused(path, "conv1.weight is not among the model's weights (names behind the prefix 'backbone.')")
+    assert.same({ "conv1.weight", "projector.0.weight" }, loaded(path, { 3, 4, 5, 6 }, { strict = false }).unexpected)
+    -- a part beside the prefix belongs to the model as well
+    path = file_of { "backbone.conv1", "backbone.layer1.0.conv1", "backbone.layer1.0.conv2", "layer2.wide" }
+    loaded(path, { 1, 2, 3, 4 })
+  end)
+
+  it("are told with the prefix where they do not fit", function()
+    refused(file_of { "net.conv1", "net.layer1.0.conv1", "net.layer1.0.conv2" }, "layer2.wide.weight is missing (names behind the prefix 'net.')")
+    local path = file_of { "net.conv1wide", "net.x" }
+    refused(path, "conv1.weight is missing")
+    assert.matches("nothing can be loaded even with strict = false: none of the model's 4 weights is in the file (the file has 'net.conv1wide.weight', the model " ..
+      "looks for 'conv1.weight'); the option prefix takes off what stands before a file's names", messages.refusal(function()
+        weights.load(stem(), path, { strict = false })
+      end), 1, true)
+  end)
+
+  it("lose none for a few names that any network has", function()
+    local path = file_of { "layer1.0.conv1", "layer1.0.a", "layer1.0.b", "layer1.0.c" }
+    refused(path, "conv1.weight is missing", nil, network("conv1", "conv2", "conv3"))
+  end)
+
+  it("may fit behind two prefixes, of which the option says one", function()
+    local path = file_of(both(with "encoder_q.", with "encoder_k."))
+    refused(path, "its names fit the model behind 'encoder_k.' as well as behind 'encoder_q.'; prefix = says which of them to take")
+    for _, given in ipairs { "encoder_k.", "encoder_k" } do
+      local report = loaded(path, { 5, 6, 7, 8 }, { prefix = given, strict = false })
+      assert.equal("encoder_k.", report.prefix)
+      assert.equal(4, #report.unexpected)
+    end
+    loaded(path, { 1, 2, 3, 4 }, { prefix = "encoder_q.", strict = false })
+    path = file_of(both(names, with "model."))
+    loaded(path, { 1, 2, 3, 4 }, { strict = false })
+    loaded(path, { 5, 6, 7, 8 }, { strict = false, prefix = "model." })
+    refused(file_of(with "model."), "conv1.weight is missing", { prefix = "" })
+  end)
+
+  it("have prefixes, which a wrong option is told", function()
+    refused(file_of(with "backbone."), "none of its names begins with the prefix 'bakbone.': did you mean 'backbone.'?", { prefix = "bakbone." })
+    refused(file_of(both(with "m.x.", { "head" })), "none of its names begins with the prefix 'other': there are head., m.", { prefix = "other" })
+    refused("spec/fixtures/weights/small.keras", "the option prefix is for PyTorch's names, and this file has Keras's", { prefix = "model." })
+    local own = new_path ".safetensors"
+    stem():save(own)
+    refused(own, "the option prefix is for PyTorch's names, and this file has Scion's own", { prefix = "model." })
+    for _, value in ipairs { 5, true, {}, "a\0b" } do
+      assert.matches("prefix is what stands before the file's names, such as 'backbone.', not ",
+        messages.refusal(function() weights.load(stem(), own, { prefix = value }) end), 1, true)
+    end
+  end)
+
+  it("are taken by the builders as well", function()
+    local net = scion.models.squeezenet1_1 { variant = "torchvision", input = 64 }
+    local path = new_path ".safetensors"
+    net:export(path)
+    local tensors, list = assert(safetensors.read(path)), {}
+    for name, tensor in pairs(tensors) do
+      for _, prefix in ipairs { "student.", "teacher." } do list[#list + 1] = { name = prefix .. name, tensor = tensor } end
+    end
+    assert(safetensors.write(path, list))
+    assert.matches("behind 'student.' as well as behind 'teacher.'", messages.refusal(function()
+      local m = scion.models.squeezenet1_1 { weights = path, input = 64 }
+      return m
+    end), 1, true)
+    local _, report = scion.models.squeezenet1_1 { weights = path, input = 64, prefix = "teacher.", strict = false }
+    assert.same({ "teacher.", report.total }, { report.prefix, report.loaded })
+    assert.equal("scion.models.squeezenet1_1: prefix is that of names in a file, which needs weights",
+      messages.refusal(function() local m = scion.models.squeezenet1_1 { prefix = "teacher." } return m end))
+  end)
+
+  it("may be numbers, which stand for the model's parts in order", function()
+    local path = file_of { "0", "4.0.conv1", "4.0.conv2", "10.wide" }
+    local report
+    local told = support.stderr_of(function() report = loaded(path, { 1, 2, 3, 4 }) end)
+    assert.equal(path .. ": names that are numbers are told by their order: 0 is conv1, 4 is layer1, 10 is layer2\n", told)
+    assert.same({ { file = "0", model = "conv1" }, { file = "4", model = "layer1" }, { file = "10", model = "layer2" } }, report.positions)
+    assert.matches("by order   3: 0 is conv1, 4 is layer1, 10 is layer2", tostring(report), 1, true)
+    report = loaded(file_of { "features.0", "features.4.0.conv1", "features.4.0.conv2", "features.5.wide" }, { 1, 2, 3, 4 })
+    assert.equal("features.", report.prefix)
+    -- a network and a head behind it
+    report = loaded(file_of { "0.conv1", "0.layer1.0.conv1", "0.layer1.0.conv2", "1.wide" }, { 1, 2, 3, 4 })
+    assert.same({ "0.", { { file = "1", model = "layer2" } } }, { report.prefix, report.positions })
+    report = loaded(file_of { "0.0", "0.4.0.conv1", "0.4.0.conv2", "1.wide" }, { 1, 2, 3, 4 })
+    assert.same({ "0.", 3, { file = "1", model = "layer2" } }, { report.prefix, #report.positions, report.positions[3] })
+    -- a part that the model does not have
+    report = loaded(file_of { "0", "1.0.conv1", "1.0.conv2", "2.wide", "3.head" }, { 1, 2, 3, 4 }, { strict = false })
+    assert.same({ "3.head.weight" }, report.unexpected)
+  end)
+
+  it("may be the number of a head that the model does not have", function()
+    local function linear(path)
+      local tensors = assert(safetensors.read(path))
+      tensors["9.weight"], tensors["9.bias"] = core.new { 7, 4 }, core.new { 7 }
+      assert(safetensors.write(path, tensors))
+      return path
+    end
+    for _, list in ipairs { { "0", "4.0.conv1", "4.0.conv2", "5.wide" }, with "0." } do
+      local path, report = linear(file_of(list)), nil
+      local told = support.stderr_of(function() report = loaded(path, { 1, 2, 3, 4 }) end)
+      assert.matches("9 is classifier\n", told, 1, true)
+      assert.matches("the classifier (classifier.bias, classifier.weight) is not loaded, since the model was built without it; " ..
+        "top = true, classes = 7 builds it", told, 1, true)
+      assert.same({ "classifier.bias", "classifier.weight" }, report.unused)
+      assert.same({ file = "9", model = "classifier" }, report.positions[#report.positions])
+    end
+    refused(file_of(both(with "0.", { "9" })), "9.weight is not among the model's weights (names behind the prefix '0.')") -- which is no linear layer
+  end)
+
+  it("that are numbers are refused where their order says nothing", function()
+    local model = network("conv1", "a", "conv2", "b/wide")
+    local remedy = ", as those of nn.Sequential(*net.children()), do not stand for the model's conv1, a, conv2, b in that order; " ..
+      "in Python: torch.save(net.state_dict(), 'weights.pth'))"
+    refused(file_of { "0", "1", "3.wide" }, "conv1.weight is missing (names that are numbers, 0, 1, 3" .. remedy, nil, model)
+    refused(file_of { "0.wide", "1", "2", "3" }, "conv1.weight is missing (names that are numbers, 0, 1, 2, 3" .. remedy, nil, model)
+  end)
+
+  -- ---- checkpoints
+
+  local function text(value) return "X" .. string.pack("<s4", value) end
+
+  -- The state dict of stem() as a pickle, behind a prefix, with numbers from `first` up.
+  local function state_dict(first, prefix)
+    local parts = {}
+    for i, name in ipairs(names) do
+      local filters = name:find "wide$" and 4 or 3
+      parts[i] = text((prefix or "") .. name .. ".weight") .. "ctorch._utils\n_rebuild_tensor_v2\n((" .. text "storage" .. "ctorch\nFloatStorage\n" .. text "0" ..
+        text "cpu" .. "K\100tQK" .. string.char(first + i - 1) .. "(K" .. string.char(filters) .. "K\3K\1K\1t(K\0K\0K\0K\0t\x89}tR"
+    end
+    return "}(" .. table.concat(parts) .. "u"
+  end
+
+  local function dict(...)
+    local parts = {}
+    for i, value in ipairs { ... } do parts[i] = i % 2 == 1 and text(value) or value end
+    return "}(" .. table.concat(parts) .. "u"
+  end
+
+  local function checkpoint(object)
+    local storage = {}
+    for i = 0, 99 do storage[i + 1] = i end
+    return support.spit(new_path ".pth", "\x80\2\x8a\10\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.\x80\2}.\x80\2" .. object .. ".\x80\2](" .. text "0" ..
+      "e." .. string.pack("<i8" .. ("f"):rep(100), 100, table.unpack(storage)))
+  end
+
+  -- Loads, and returns what is said and the report.
+  local function told(path, expected, given)
+    local report
+    local said = support.stderr_of(function() report = loaded(path, expected, given) end)
+    return said:gsub("^" .. path:gsub("%p", "%%%0") .. ": ", ""), report
+  end
+
+  it("are those of the likeliest dict, of equals", function()
+    for _, key in ipairs { "state_dict", "model_state_dict", "model", "net", "network", "module", "ema" } do
+      local said, report = told(checkpoint(dict("epoch", "K\3", key, state_dict(1, "module."), "optimizer", dict("state", "}"))), { 1, 2, 3, 4 })
+      assert.same({ "", key, "module." }, { said, report.dict, report.prefix })
+      assert.matches(("from names behind the prefix 'module.' of its '%s'"):format(key), tostring(report), 1, true)
+    end
+    local said, report = told(checkpoint(dict("model", dict("state_dict", state_dict(1)))), { 1, 2, 3, 4 })
+    assert.same({ "", "model.state_dict" }, { said, report.dict })
+    local path = checkpoint(dict("state_dict_ema", state_dict(11), "state_dict", state_dict(1)))
+    said, report = told(path, { 1, 2, 3, 4 })
+    assert.same({ "the weights are those of its 'state_dict'; its 'state_dict_ema' fits as well, prefix = 'state_dict_ema.' takes it\n", "state_dict" },
+                { said, report.dict })
+    said, report = told(path, { 11, 12, 13, 14 }, { prefix = "state_dict_ema." })
+    assert.same({ "", "state_dict_ema", "" }, { said, report.dict, report.prefix })
+    path = checkpoint(dict("student", state_dict(1, "a."), "teacher", state_dict(11, "a.")))
+    report = loaded(path, { 11, 12, 13, 14 }, { prefix = "teacher.a." })
+    assert.same({ "teacher", "a." }, { report.dict, report.prefix })
+    loaded(path, { 11, 12, 13, 14 }, { prefix = "teacher" })
+    refused(path, "none of its names begins with the prefix 'teachers.': did you mean 'teacher.'?", { prefix = "teachers." })
+  end)
+
+  it("are those of the dict that fits best", function()
+    local other = state_dict(21, "other.x")
+    local said, report = told(checkpoint(dict("state_dict", other, "ema", state_dict(1))), { 1, 2, 3, 4 })
+    assert.same({ "the weights are those of its 'ema', which fits the model better than its 'state_dict'\n", "ema" }, { said, report.dict })
+    -- loose tensors beside a dict of no known name
+    local loose = state_dict(21, "best_"):sub(3, -2)
+    said, report = told(checkpoint("}(" .. loose .. text "mine" .. state_dict(1) .. "u"), { 1, 2, 3, 4 })
+    assert.same({ "the weights are those of its 'mine', which fits the model better than the tensors outside of any dict\n", "mine" }, { said, report.dict })
+    refused(checkpoint(dict("model", other)), "conv1.weight is missing (its 'model')")
+  end)
+end)

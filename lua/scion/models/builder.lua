@@ -22,7 +22,7 @@ local builder = {}
 
 --- One publisher's form of an architecture. Preprocessing, epsilons and padding belong to the weights, and so to the variant.
 ---@class scion.Variant
----@field name string the publisher: "keras" or "torchvision"
+---@field name string the publisher: "keras", "torchvision", "tf" (the authors' own in TensorFlow, which timm has as tf_…) or "timm"
 ---@field preprocess string|table
 ---@field resize integer? images are resized to that (the shorter side), and `crop` taken from the middle; neither: to the input
 ---@field crop integer?
@@ -32,7 +32,7 @@ local builder = {}
 ---@class scion.ModelOptions
 ---@field weights? string a file (.h5, .weights.h5, .keras, .pth, .pt, .safetensors; told by what is in it), or "imagenet": the published
 --- file, which is downloaded once; none: fresh initial weights
----@field variant? "keras"|"torchvision" whose form of the network, where they differ; that of the weights' publisher unless given
+---@field variant? "keras"|"torchvision"|"tf"|"timm" whose form of the network, where they differ; that of the weights' publisher unless given
 ---@field input? integer|integer[] a size, or { height, width }
 ---@field top? boolean with the classifier (false)
 ---@field classes? integer of the classifier (1000)
@@ -46,9 +46,9 @@ local builder = {}
 ---@class scion.Architecture
 ---@overload fun(given: scion.ModelOptions?): scion.Model, scion.WeightsReport?
 ---@field name string
----@field input integer default size
+---@field input integer default size, of variants without `crop`
 ---@field parameters integer published number, with the top for 1000 classes, statistics of batch norm included
----@field macs integer multiply-adds at the default size
+---@field macs integer multiply-adds at that size
 ---@field variants scion.Variant[] the first is the default
 ---@field alike boolean? the variants differ in names and preprocessing alone
 ---@field private trunk function builds the network without its top
@@ -72,7 +72,7 @@ local function input_size(where, definition, variant, given)
   local size = check.whole(variant.smallest, shape.largest_size)
   local pair = check.either(size, check.list(size, 2, "a list of two such (height, width)"),
                             ("a whole number from %d up, or a list of two such (height, width)"):format(variant.smallest))
-  return layer.pair(check.argument(where, "input", given or definition.input, pair))
+  return layer.pair(check.argument(where, "input", given or variant.crop or definition.input, pair))
 end
 
 local function find_variant(definition, name)
@@ -97,15 +97,24 @@ end
 
 --- The name of a layer in a publisher's files: its `origin`, or its own name with that publisher's separator.
 ---@param made { name: string, origin: table<string, string>? } a layer
----@param publisher "keras"|"torchvision"
+---@param publisher "keras"|"torchvision"|"efficientnet_pytorch"
 ---@return string
 function builder.publisher_name(made, publisher)
   local given = made.origin and made.origin[publisher]
-  return given or (made.name:gsub("/", publisher == "torchvision" and "." or "_"))
+  return given or (made.name:gsub("/", publisher == "keras" and "_" or "."))
 end
 
 --- The option `width`, by which numbers of channels are multiplied.
 builder.width = { check.number { from = 1 / 32, to = 16 }, 1.0 }
+
+--- The multiple of 8 nearest to a number of channels, but not below 90% of it.
+---@param channels number
+---@return integer
+function builder.divisible(channels)
+  local rounded = math.max(8, (channels + 4) // 8 * 8)
+  if rounded < 0.9 * channels then rounded = rounded + 8 end
+  return math.tointeger(rounded)
+end
 
 --- What most networks are made of: a convolution, batch norm, and an activation where there is one. Makes the function that a network
 --- writes for it, from what is the same in all of the network: patterns of the three layers' names, options of the batch norm,
@@ -161,6 +170,14 @@ end
 ---@return scion.WeightsFile
 function builder.torchvision_file(name, sha256, resize)
   return { top = true, url = ("https://download.pytorch.org/models/%s-%s.pth"):format(name, sha256), sha256 = sha256, resize = resize }
+end
+
+--- A file of timm, whose name ends so, too.
+---@param name string
+---@param sha256 string
+---@return scion.WeightsFile
+function builder.timm_file(name, sha256)
+  return { top = true, url = ("https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/%s-%s.pth"):format(name, sha256), sha256 = sha256 }
 end
 
 --- Whether a value is an architecture.

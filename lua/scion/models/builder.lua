@@ -36,6 +36,7 @@ local builder = {}
 ---@field input? integer|integer[] a size, or { height, width }
 ---@field top? boolean with the classifier (false)
 ---@field classes? integer of the classifier (1000)
+---@field labels? string[] names of the classes; ImageNet's for 1000 classes that were loaded, unless the file tells others
 ---@field batch_norm? "stored"|"batch" in training: with stored statistics or the batch's ("stored" with weights, "batch" without)
 ---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input; the variant's, unless the weights were trained otherwise
 ---@field strict? boolean whether weights that do not fit are refused; else what fits is loaded, and the rest reported (true)
@@ -66,6 +67,7 @@ local common = {
   batch_norm = { check.one_of("stored", "batch") },
   preprocess = { preprocessing.kind },
   strict = { check.boolean, true },
+  labels = { check.any }, -- how many there have to be is the model's affair
 }
 
 local function input_size(where, definition, variant, given)
@@ -200,11 +202,24 @@ function builder.define(definition)
   return architecture.new(definition)
 end
 
+--- Names the classes: as the user does; else as the file did; else 1000 that came from a publisher's file are ImageNet's.
+local function name_classes(where, made, o, report)
+  if o.labels then
+    made.labels = check.argument(where, "labels", o.labels, model.labels_kind(made))
+  elseif report and o.top and o.classes == 1000 and not made.labels and #report.missing + #report.misfits == 0 and
+    require("scion.weights").publisher(o.weights) then
+    made.labels = require "scion.models.imagenet_labels"
+    report.assumed[#report.assumed + 1] = "its 1000 classes are ImageNet's"
+  end
+end
+
 --- Builds the model.
 local function build(self, given)
   local where = "scion.models." .. self.name
   local o = check.options(where, given, self.options)
-  if given and given.classes and given.top == nil then check.raise(where .. ": classes are those of the classifier, which needs top = true") end
+  if o.labels and not o.top or given and given.classes and given.top == nil then
+    check.raise(("%s: %s are those of the classifier, which needs top = true"):format(where, o.labels and "labels" or "classes"))
+  end
   local variant = find_variant(self, o.variant or (o.weights and o.weights ~= "imagenet" and variant_of_file(self, o.weights)))
   local size = input_size(where, self, variant, o.input)
   o.variant = variant.name
@@ -224,6 +239,7 @@ local function build(self, given)
   else
     made = network()
   end
+  name_classes(where, made, o, report)
   set_statistics(made, o.batch_norm or (o.weights and "stored" or "batch"))
   return made, report
 end

@@ -14,6 +14,7 @@ local report = {}
 ---@field missing string[] weights of the model that the file lacks
 ---@field unexpected string[] arrays that the model has no place for
 ---@field misfits { name: string, model: string, file: string, reason: string? }[] those of another shape
+---@field assumed string[] what was assumed where the file does not tell, in words
 ---@field unused string[] arrays that belong to a part which the model was built without: a classifier, auxiliary heads, counters
 ---@field private classes integer? how many classes the file's classifier tells, where it has one that the model was built without
 ---@field private counts string? of layers with weights in file and model, where they are compared by order and the numbers differ
@@ -119,12 +120,16 @@ local function as_text(self)
   for _, part in ipairs { { "missing", self.missing }, { "unexpected", self.unexpected }, { "misshapen", misfits }, { "unused", self.unused } } do
     for _, line in ipairs(listed(table.unpack(part))) do lines[#lines + 1] = line end
   end
+  for _, sentence in ipairs(self.assumed) do
+    local assumed = ("  %s %s"):format(unbroken "assumed    ", check.escape(sentence))
+    for _, line in ipairs(text.wrap(assumed, text.width(), 4)) do lines[#lines + 1] = line end
+  end
   return table.concat(lines, "\n")
 end
 
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
-  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused" }, fields = { "classes", "counts" }, meta = { __tostring = as_text },
+  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "assumed" }, fields = { "classes", "counts" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.
@@ -133,7 +138,7 @@ local defined = class.define {
 ---@param of "arrays"|"layers"
 ---@return scion.WeightsReport
 function report.new(path, total, of)
-  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {} }
+  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {}, assumed = {} }
 end
 
 return report

@@ -1,20 +1,20 @@
--- A linear classifier on what SqueezeNet 1.1 makes of photographs, in twenty seconds: lua5.4 linear_probe.lua DATA WEIGHTS [SEED]
--- DATA holds train/ and val/ with a folder of pictures for each class; WEIGHTS is a squeezenet1_1 file without the top.
+-- A linear classifier on what a pretrained network makes of photographs, in twenty seconds: lua5.4 linear_probe.lua DATA WEIGHTS [SEED [NETWORK]]
+-- DATA holds train/ and val/ with a folder of pictures for each class; WEIGHTS is a file of the network, SqueezeNet 1.1 unless told.
 local scion = require "scion"
 
-local folder, weights, seed = arg[1], arg[2], math.tointeger(arg[3]) or 7
+local folder, weights, seed, network = arg[1], arg[2], math.tointeger(arg[3]) or 7, arg[4] or "squeezenet1_1"
 if not weights then
-  print "usage: linear_probe.lua DATA WEIGHTS [SEED]"
+  print "usage: linear_probe.lua DATA WEIGHTS [SEED [NETWORK]]"
   os.exit(2)
 end
 scion.seed(seed)
 local train = scion.data.folder(folder .. "/train", { size = 224, batch = 32, seed = seed })
 local test = scion.data.folder(folder .. "/val", { size = 224, batch = 32, labels = train.labels, shuffle = false })
 
-local base = scion.models.squeezenet1_1 { weights = weights, input = 224 }
+local base = scion.models[network] { weights = weights, input = 224 }
 local model = base:graft { scion.nn.global_avg_pool(), scion.nn.dense(#train.labels, "softmax") }
 base:freeze()
 
--- every photograph goes through the frozen trunk once: from the second epoch on, only the 3078 weights of the classifier work
+-- every photograph goes through the frozen trunk once: from the second epoch on, only the weights of the classifier work
 model:fit(train, { epochs = 20, validate = test, optimizer = scion.optim.adam { lr = 1e-3 } })
 print(model:evaluate(test))

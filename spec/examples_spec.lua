@@ -36,7 +36,7 @@ describe("an example", function()
   it("says how it is used", function()
     for _, name in ipairs { "linear_probe", "two_pronged" } do
       local out, status = support.shell(("lua5.4 examples/%s.lua"):format(name))
-      assert.same({ ("usage: %s.lua DATA WEIGHTS [SEED]\n"):format(name), 2 }, { out, status })
+      assert.same({ ("usage: %s.lua DATA WEIGHTS [SEED%s]\n"):format(name, name == "linear_probe" and " [NETWORK]" or ""), 2 }, { out, status })
     end
   end)
 end)

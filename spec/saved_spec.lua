@@ -146,7 +146,7 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
     refused("labels has 'a' twice", function(_, _, l) l.labels = { "a", "b", "a" } end)
     refused("labels are 4, but the model has 3 outputs", function(_, _, l) l.labels = { "a", "b", "c", "d" } end)
     -- the architecture
-    refused("the model: variant is 'keras' or 'torchvision', not 'other'", function(a) a.variant = "other" end)
+    refused("the model: variant is 'keras', 'torchvision', 'tf' or 'timm', not 'other'", function(a) a.variant = "other" end)
     refused("the model: name is a string, not 5", function(a) a.name = 5 end)
     refused("the model: output is missing", function(a) a.output = nil end)
     refused("the output layer is not described", function(a) a.output = "x" end)

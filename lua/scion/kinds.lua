@@ -47,6 +47,9 @@ kinds.name = {
   end,
 }
 
+--- Whose form of an architecture a model is.
+kinds.variant = check.one_of("keras", "torchvision", "tf", "timm")
+
 --- The publishers' names for a layer.
 kinds.origin = {
   what = "a table of names by publisher, such as { keras = 'conv1_bn' }",

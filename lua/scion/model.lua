@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local graph = require "scion.graph"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local losses = require "scion.ir.losses"
 local plan = require "scion.plan"
@@ -19,7 +20,7 @@ local shape = require "scion.shape"
 ---@field loss "categorical"|"binary"|"mse"|nil that was given to fit, where it does not follow from the last layer; may be set
 ---@field epoch integer how many epochs it was trained
 ---@field history scion.History of all fits
----@field variant "keras"|"torchvision"|nil whose form of an architecture it is
+---@field variant "keras"|"torchvision"|"tf"|"timm"|nil whose form of an architecture it is
 ---@field precision "f32"|"bf16"|nil of inference and of what is frozen, where a call gives none; may be set; not saved, for it is the machine's affair
 ---@field private plans table[] compiled ones, the last used first
 ---@field private steps integer how many steps it was trained
@@ -358,7 +359,7 @@ end
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
   fields = { "arena", "order", "parts", "plans", "trained_before" }, locked = { "input", "output" },
-  settable = { name = check.optional(model_name), variant = check.optional(check.one_of("keras", "torchvision")), epoch = counter, steps = counter,
+  settable = { name = check.optional(model_name), variant = check.optional(kinds.variant), epoch = counter, steps = counter,
                history = check.table, loss = check.optional(check.name_in(losses)), precision = check.optional(precision.kind),
                labels = function(self) return check.optional(labels_kind(self)) end },
   instead = { trainable = results.freezing, frozen = results.freezing },

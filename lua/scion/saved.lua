@@ -4,6 +4,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local format = require "scion.weights.format"
 local graph = require "scion.graph"
+local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local losses = require "scion.ir.losses"
 local match = require "scion.weights.match"
@@ -29,7 +30,7 @@ local draws = check.table_of { seed = { check.whole(), required = true }, stream
 local described_layer = { kind = { check.text, required = true }, name = { check.text, required = true }, options = { check.table, required = true },
                           inputs = { any_text, "" }, origin = { check.table }, frozen = { check.boolean, false }, draws = { draws } }
 
-local described_model = { name = { any_text, "" }, variant = { check.one_of("keras", "torchvision") }, loss = { check.name_in(losses) },
+local described_model = { name = { any_text, "" }, variant = { kinds.variant }, loss = { check.name_in(losses) },
                           output = { check.text, required = true }, layers = { check.list(check.table), required = true } }
 
 local measured = { what = "a number", read = function(value) return type(value) == "number", value end } -- NaN and infinite ones, too

@@ -17,14 +17,26 @@ end
 local ranges = { beta = { -0.2, 0.2 }, bias = { -0.2, 0.2 }, moving_mean = { -0.2, 0.2 }, moving_variance = { 0.6, 1.4 },
                  mean = { 0.2, 0.6 }, variance = { 0.04, 0.06 } }
 
---- Gives every parameter its value. A layer's streams are named as its publisher calls it or, for Keras, by its index.
+--- Golden numbers of whole networks, by variant and by name.
+---@return table<string, table>
+function rule.golden()
+  local function read(name)
+    local file <close> = assert(io.open(("spec/fixtures/models/%s.json"):format(name), "rb"))
+    return core.json_decode(file:read "a")
+  end
+  local golden = read "efficientnets"
+  for _, publisher in ipairs { "torchvision", "keras" } do golden[publisher] = read(publisher) end
+  return golden
+end
+
+--- Gives every parameter its value. A layer's streams are named as PyTorch calls it or, for Keras, by its index.
 ---@param model scion.Model
----@param publisher "keras"|"torchvision"
+---@param publisher "keras"|"torchvision"|"tf"|"timm"
 ---@param gamma number[] range
 function rule.fill(model, publisher, gamma)
   for i, node in ipairs(model.order) do
     local layer = node.layer
-    local title = publisher == "keras" and ("%d"):format(i - 1) or publisher_name(layer, publisher)
+    local title = publisher == "keras" and ("%d"):format(i - 1) or publisher_name(layer, "torchvision")
     for _, p in ipairs(layer.parameters) do
       local shape, name = p.tensor:shape(), p.name
       if name == "kernel" and layer.kind == "depthwise_conv2d" then name = "depthwise_kernel" end

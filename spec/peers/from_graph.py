@@ -79,10 +79,11 @@ def keras_logits(layers, x, path):
             if any(p): x = L.ZeroPadding2D(((p[0], p[2]), (p[1], p[3])))(x)  # before a pool too: what it pools is positive
             window = dict(strides=pair(o["stride"] or o["kernel"]), name=name)
         if kind == "conv2d": return L.Conv2D(o["filters"], o["kernel"], use_bias=o["bias"], activation=o["activation"] or None, **window)(x)
+        if kind == "depthwise_conv2d": return L.DepthwiseConv2D(o["kernel"], use_bias=o["bias"], activation=o["activation"] or None, **window)(x)
         if kind == "max_pool": return L.MaxPooling2D(o["kernel"], **window)(x)
         if kind == "batch_norm": return L.BatchNormalization(epsilon=o["epsilon"], name=name)(x)
         if kind == "activation": return L.Activation(o["activation"], name=name)(x)
-        if kind == "add": return L.Activation(o["activation"])(L.Add(name=name)(x))
+        if kind == "add": return L.Activation(o["activation"] or None)(L.Add(name=name)(x))
         if kind == "concatenate": return L.Concatenate(name=name)(x)
         if kind == "global_avg_pool": return L.GlobalAveragePooling2D(name=name)(x)
         if kind == "flatten": return L.Flatten(name=name)(x)

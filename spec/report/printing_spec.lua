@@ -28,7 +28,7 @@ local function look(name, value, depth)
   if type(value) == "function" or seen[value] or plain(value) then return end
   seen[value] = true
   local text = tostring(value)
-  if text:find "0x%x%x%x" then print(name .. " prints as " .. text) end
+  if text:find "%f[%w]0x%x%x%x" then print(name .. " prints as " .. text) end
   for line in text:gmatch "[^\n]+" do
     local breakable = line:find "%S%s+%S" -- an address of a file cannot be cut
     if breakable and utf8.len(line) > columns then print(("%s is %d columns wide: %s"):format(name, utf8.len(line), line)) end

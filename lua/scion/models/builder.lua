@@ -23,7 +23,7 @@ local builder = {}
 
 --- One publisher's form of an architecture. Preprocessing, epsilons and padding belong to the weights, and so to the variant.
 ---@class scion.Variant
----@field name string the publisher: "keras" or "torchvision"
+---@field name string the publisher: "keras", "torchvision", "tf" (the authors' own in TensorFlow, which timm has as tf_…) or "timm"
 ---@field preprocess string|table
 ---@field resize integer? images are resized to that (the shorter side), and `crop` taken from the middle; neither: to the input
 ---@field crop integer?
@@ -33,10 +33,11 @@ local builder = {}
 ---@class scion.ModelOptions
 ---@field weights? string a file (.h5, .weights.h5, .keras, .pth, .pt, .safetensors; told by what is in it), or "imagenet": the published
 --- file, which is downloaded once; none: fresh initial weights
----@field variant? "keras"|"torchvision" whose form of the network, where they differ; that of the weights' publisher unless given
+---@field variant? "keras"|"torchvision"|"tf"|"timm" whose form of the network, where they differ; that of the weights' publisher unless given
 ---@field input? integer|integer[] a size, or { height, width }
 ---@field top? boolean with the classifier (false)
 ---@field classes? integer of the classifier (1000)
+---@field labels? string[] names of the classes; ImageNet's for 1000 classes that were loaded, unless the file tells others
 ---@field batch_norm? "stored"|"batch" in training: with stored statistics or the batch's ("stored" with weights, "batch" without)
 ---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input; the variant's, unless the weights were trained otherwise
 ---@field prefix? string what stands before the names in a PyTorch file, where that cannot be told: as for scion.weights.load
@@ -48,9 +49,9 @@ local builder = {}
 ---@class scion.Architecture
 ---@overload fun(given: scion.ModelOptions?): scion.Model, scion.WeightsReport?
 ---@field name string
----@field input integer default size
+---@field input integer default size, of variants without `crop`
 ---@field parameters integer published number, with the top for 1000 classes, statistics of batch norm included
----@field macs integer multiply-adds at the default size
+---@field macs integer multiply-adds at that size
 ---@field variants scion.Variant[] the first is the default
 ---@field alike boolean? the variants differ in names and preprocessing alone
 ---@field private trunk function builds the network without its top
@@ -69,13 +70,14 @@ local common = {
   preprocess = { preprocessing.kind },
   strict = { check.boolean, true },
   prefix = { prefix.kind },
+  labels = { check.any }, -- how many there have to be is the model's affair
 }
 
 local function input_size(where, definition, variant, given)
   local size = check.whole(variant.smallest, shape.largest_size)
   local pair = check.either(size, check.list(size, 2, "a list of two such (height, width)"),
                             ("a whole number from %d up, or a list of two such (height, width)"):format(variant.smallest))
-  return layer.pair(check.argument(where, "input", given or definition.input, pair))
+  return layer.pair(check.argument(where, "input", given or variant.crop or definition.input, pair))
 end
 
 local function find_variant(definition, name)
@@ -100,15 +102,24 @@ end
 
 --- The name of a layer in a publisher's files: its `origin`, or its own name with that publisher's separator.
 ---@param made { name: string, origin: table<string, string>? } a layer
----@param publisher "keras"|"torchvision"
+---@param publisher "keras"|"torchvision"|"efficientnet_pytorch"
 ---@return string
 function builder.publisher_name(made, publisher)
   local given = made.origin and made.origin[publisher]
-  return given or (made.name:gsub("/", publisher == "torchvision" and "." or "_"))
+  return given or (made.name:gsub("/", publisher == "keras" and "_" or "."))
 end
 
 --- The option `width`, by which numbers of channels are multiplied.
 builder.width = { check.number { from = 1 / 32, to = 16 }, 1.0 }
+
+--- The multiple of 8 nearest to a number of channels, but not below 90% of it.
+---@param channels number
+---@return integer
+function builder.divisible(channels)
+  local rounded = math.max(8, (channels + 4) // 8 * 8)
+  if rounded < 0.9 * channels then rounded = rounded + 8 end
+  return math.tointeger(rounded)
+end
 
 --- What most networks are made of: a convolution, batch norm, and an activation where there is one. Makes the function that a network
 --- writes for it, from what is the same in all of the network: patterns of the three layers' names, options of the batch norm,
@@ -166,6 +177,14 @@ function builder.torchvision_file(name, sha256, resize)
   return { top = true, url = ("https://download.pytorch.org/models/%s-%s.pth"):format(name, sha256), sha256 = sha256, resize = resize }
 end
 
+--- A file of timm, whose name ends so, too.
+---@param name string
+---@param sha256 string
+---@return scion.WeightsFile
+function builder.timm_file(name, sha256)
+  return { top = true, url = ("https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/%s-%s.pth"):format(name, sha256), sha256 = sha256 }
+end
+
 --- Whether a value is an architecture.
 ---@param value any
 ---@return boolean
@@ -186,11 +205,24 @@ function builder.define(definition)
   return architecture.new(definition)
 end
 
+--- Names the classes: as the user does; else as the file did; else 1000 that came from a publisher's file are ImageNet's.
+local function name_classes(where, made, o, report)
+  if o.labels then
+    made.labels = check.argument(where, "labels", o.labels, model.labels_kind(made))
+  elseif report and o.top and o.classes == 1000 and not made.labels and #report.missing + #report.misfits == 0 and
+    require("scion.weights").publisher(o.weights) then
+    made.labels = require "scion.models.imagenet_labels"
+    report.assumed[#report.assumed + 1] = "its 1000 classes are ImageNet's"
+  end
+end
+
 --- Builds the model.
 local function build(self, given)
   local where = "scion.models." .. self.name
   local o = check.options(where, given, self.options)
-  if given and given.classes and given.top == nil then check.raise(where .. ": classes are those of the classifier, which needs top = true") end
+  if o.labels and not o.top or given and given.classes and given.top == nil then
+    check.raise(("%s: %s are those of the classifier, which needs top = true"):format(where, o.labels and "labels" or "classes"))
+  end
   if o.prefix and not o.weights then check.raise(where .. ": prefix is that of names in a file, which needs weights") end
   local variant = find_variant(self, o.variant or (o.weights and o.weights ~= "imagenet" and variant_of_file(self, o.weights)))
   local size = input_size(where, self, variant, o.input)
@@ -211,6 +243,7 @@ local function build(self, given)
   else
     made = network()
   end
+  name_classes(where, made, o, report)
   set_statistics(made, o.batch_norm or (o.weights and "stored" or "batch"))
   return made, report
 end

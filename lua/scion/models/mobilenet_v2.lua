@@ -3,13 +3,6 @@
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
---- The multiple of 8 nearest to a number of channels, but not below 90% of it.
-local function divisible(channels)
-  local rounded = math.max(8, (channels + 4) // 8 * 8)
-  if rounded < 0.9 * channels then rounded = rounded + 8 end
-  return math.tointeger(rounded)
-end
-
 --- What the network of a publisher is made of.
 local function style(o)
   local torchvision = o.variant == "torchvision"
@@ -42,13 +35,13 @@ local function trunk(x, o)
   local index, conv_norm = 0, style(o)
   local function stage(expansion, channels, depth, stride)
     local wide = channels * o.width
-    local filters = divisible(o.variant == "keras" and wide // 1 or wide)
+    local filters = builder.divisible(o.variant == "keras" and wide // 1 or wide)
     for i = 1, depth do
       index = index + 1
       x = inverted_residual(x, index, expansion, filters, i == 1 and stride or 1, o)
     end
   end
-  x = conv_norm(x, { "Conv1", "bn_Conv1", "Conv1_relu" }, divisible(32 * o.width), 3, -- 112 x 112 x 32
+  x = conv_norm(x, { "Conv1", "bn_Conv1", "Conv1_relu" }, builder.divisible(32 * o.width), 3, -- 112 x 112 x 32
                 { stride = 2, padding = o.variant == "torchvision" and 1 or "same", origin = { torchvision = { "features.0.0", "features.0.1" } } })
   stage(1, 16, 1, 1)                                                      -- 112 x 112 x 16
   stage(6, 24, 2, 2)                                                      --  56 x  56 x 24
@@ -57,7 +50,7 @@ local function trunk(x, o)
   stage(6, 96, 3, 1)                                                      --  14 x  14 x 96
   stage(6, 160, 3, 2)                                                     --   7 x   7 x 160
   stage(6, 320, 1, 1)                                                     --   7 x   7 x 320
-  return conv_norm(x, { "Conv_1", "Conv_1/bn", "out_relu" }, divisible(1280 * math.max(1.0, o.width)), 1, --   7 x   7 x 1280
+  return conv_norm(x, { "Conv_1", "Conv_1/bn", "out_relu" }, builder.divisible(1280 * math.max(1.0, o.width)), 1, --   7 x   7 x 1280
                    { origin = { torchvision = { "features.18.0", "features.18.1" } } })
 end
 

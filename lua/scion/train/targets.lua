@@ -119,6 +119,16 @@ function targets.check(where, model, data, loss)
   check_classes(raise, model, data, loss)
 end
 
+--- Whether they are ImageNet's class names, and the numbers that WordNet has for them, after which ImageNet's folders are called.
+local function same_in_wordnet(names, numbers)
+  local known = require "scion.models.imagenet_labels"
+  for i = 1, math.max(#known, #names, #numbers) do
+    local number, before = numbers[i], numbers[i - 1]
+    if names[i] ~= known[i] or not number or not number:find "^n%d%d%d%d%d%d%d%d$" or (before and number <= before) then return false end
+  end
+  return true
+end
+
 --- Raises if two lists of labels do not mean the same by class 1, 2, …; where one is absent there is nothing to compare.
 ---@param where string
 ---@param one string[]?
@@ -126,7 +136,7 @@ end
 ---@param other string[]?
 ---@param of_other string
 function targets.same_labels(where, one, of_one, other, of_other)
-  if not one or not other then return end
+  if not one or not other or same_in_wordnet(one, other) then return end
   local function name(label) return label and check.show(label) or "absent" end
   local remedy = of_one == "in the model" and "make the data set with the model's labels (labels = model.labels)" or
     "give one data set the labels of the other (labels = train.labels)"

@@ -107,7 +107,7 @@ local facts = { url = true, sha256 = true, md5 = true, top = true, resize = true
 --- How well a file suits a model's options; nil: not at all. A classifier too many does no harm where arrays have names.
 local function suits(file, variant, o)
   local score = (file.top or false) == (o.top or false) and 2 or 0
-  if score == 0 and (o.top or variant.name ~= "torchvision") then return nil end
+  if score == 0 and (o.top or variant.name == "keras") then return nil end
   for key, value in pairs(file) do
     if key == "input" then
       score = score + (o.input == value and 1 or 0)

@@ -5,6 +5,7 @@ local core = require "scion.core"
 local format = require "scion.weights.format"
 local graph = require "scion.graph"
 local identify = require "scion.weights.identify"
+local kinds = require "scion.kinds"
 local match = require "scion.weights.match"
 local prefix = require "scion.weights.prefix"
 
@@ -30,7 +31,9 @@ end
 
 local function load_torchvision(path, dicts, layers, o)
   local torchvision = require "scion.weights.torchvision"
-  local function expected_of(arrays) return require("scion.weights.timm").rename(torchvision.expected(layers), arrays) end
+  local function expected_of(arrays)
+    return require("scion.weights.timm").rename(torchvision.expected(layers, torchvision.naming(arrays)), arrays)
+  end
   local arrays, expected, naming = prefix.choose(path, dicts, expected_of, o.prefix)
   return load_arrays(path, arrays, expected, o.strict, torchvision.may_be_left, naming)
 end
@@ -80,8 +83,13 @@ end
 
 --- The variant that a file of model:export was made of.
 local function exported_variant(metadata)
-  local variant = metadata.variant
-  return (variant == "keras" or variant == "torchvision") and variant or nil
+  local known, variant = kinds.variant.read(metadata.variant)
+  return known and variant or nil
+end
+
+--- EfficientNet-PyTorch has the networks of TensorFlow's authors.
+local function publisher_of_names(arrays)
+  return require("scion.weights.torchvision").naming(arrays) == "efficientnet_pytorch" and "tf" or "torchvision"
 end
 
 local a_model = check.instance("scion.Model", "a model")
@@ -89,17 +97,15 @@ local a_model = check.instance("scion.Model", "a model")
 --- Whose network a file's weights are for, as its names tell or, where model:export wrote it, its metadata. Raises with the path when
 --- there is no such file, and where it is none of weights.
 ---@param path string
----@return "keras"|"torchvision"|nil publisher nil for Scion's own files, and for those that cannot be read
+---@return "keras"|"torchvision"|"tf"|"timm"|nil publisher nil for Scion's own files, and for those that cannot be read
 function weights.publisher(path)
   path = check.argument("scion.weights.publisher", "its argument", path, check.path)
   local kind = format.of(path)
-  if kind == "safetensors" then
-    local arrays <close> = require("scion.weights.safetensors").arrays(path)
-    local first = arrays and arrays[1]
-    return first and not first.name:find("/", 1, true) and (exported_variant(arrays.metadata) or "torchvision") or nil
-  end
-  if kind == "zip" then return holds_keras(path) and "keras" or "torchvision" end
-  return kind == "pickle" and "torchvision" or "keras"
+  if kind == "hdf5" or kind == "zip" and holds_keras(path) then return "keras" end
+  local arrays <close> = require(kind == "safetensors" and "scion.weights.safetensors" or "scion.weights.torch").arrays(path)
+  if kind ~= "safetensors" then return publisher_of_names(arrays or {}) end
+  local first = arrays and arrays[1]
+  return first and not first.name:find("/", 1, true) and (exported_variant(arrays.metadata) or publisher_of_names(arrays)) or nil
 end
 
 local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }

@@ -14,6 +14,7 @@ local report = {}
 ---@field missing string[] weights of the model that the file lacks
 ---@field unexpected string[] arrays that the model has no place for
 ---@field misfits { name: string, model: string, file: string, reason: string? }[] those of another shape
+---@field assumed string[] what was assumed where the file does not tell, in words
 ---@field unused string[] arrays that belong to a part which the model was built without: a classifier, auxiliary heads, counters
 ---@field dict string? the key under which a checkpoint holds the state dict that was taken: "state_dict", "model.ema"; nil: none
 ---@field prefix string? what stood before the weights' names and was taken off: "module."; "" is nothing; nil: the format has no prefixes
@@ -148,12 +149,16 @@ local function as_text(self)
                          { "by order", placed(self) } } do
     for _, line in ipairs(listed(table.unpack(part))) do lines[#lines + 1] = line end
   end
+  for _, sentence in ipairs(self.assumed) do
+    local assumed = ("  %s %s"):format(unbroken "assumed    ", check.escape(sentence))
+    for _, line in ipairs(text.wrap(assumed, text.width(), 4)) do lines[#lines + 1] = line end
+  end
   return table.concat(lines, "\n")
 end
 
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
-  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "dict", "prefix", "positions" },
+  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "assumed", "dict", "prefix", "positions" },
   fields = { "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
 }
 
@@ -163,7 +168,7 @@ local defined = class.define {
 ---@param of "arrays"|"layers"
 ---@return scion.WeightsReport
 function report.new(path, total, of)
-  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {} }
+  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {}, assumed = {} }
 end
 
 return report

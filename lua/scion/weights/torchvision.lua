@@ -47,14 +47,25 @@ local function add_implied(list, layer, title)
   list[#list + 1] = { name = title .. (beta and ".weight" or ".bias"), shape = values:shape(), axes = { { 1 } }, tensor = values, implied = true }
 end
 
+--- Whose names a file's arrays have.
+---@param arrays scion.Array[]
+---@return "torchvision"|"efficientnet_pytorch"
+function torchvision.naming(arrays)
+  for _, a in ipairs(arrays) do
+    if a.name:sub(-#names.efficientnet_pytorch) == names.efficientnet_pytorch then return "efficientnet_pytorch" end
+  end
+  return "torchvision"
+end
+
 --- The arrays that a model's layers stand for, in the model's order.
 ---@param layers scion.Layer[]
+---@param naming? "torchvision"|"efficientnet_pytorch" whose names ("torchvision")
 ---@return scion.ExpectedWeight[]
-function torchvision.expected(layers)
+function torchvision.expected(layers, naming)
   local publisher_name = require("scion.models.builder").publisher_name
   local list = {}
   for _, layer in ipairs(layers) do
-    local title = publisher_name(layer, "torchvision")
+    local title = publisher_name(layer, naming or "torchvision")
     for _, p in ipairs(layer.parameters) do
       local l, suffix = layout(layer, p), names.weights[p.name] or p.name
       if layer.kind == "separable_conv2d" and suffix == "bias" then suffix = names.separable_bias end

@@ -52,12 +52,8 @@ static int file_has(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
-/* file:attribute(path, name) -> a string or a list of strings, or nil and a message */
-static int file_attribute(lua_State *L) {
-  scion_hdf5 *file = check_open(L);
-  const char *path = scion_check_text(L, 2), *name = scion_check_text(L, 3);
-  scion_status status = scion_hdf5_attribute(file, path, name);
-  if (status != SCION_OK) return scion_push_result(L, status, 1);
+/* Pushes the strings that were read, as a list or as one. */
+static int push_strings(lua_State *L, const scion_hdf5 *file) {
   if (!file->is_list) {
     lua_pushstring(L, file->text);
     return 1;
@@ -75,20 +71,38 @@ static int file_attribute(lua_State *L) {
   return 1;
 }
 
-/* file:shape(path) -> {2, 3} of a dataset that can be read, or nil and a message */
+/* file:attribute(path, name) -> a string or a list of strings, or nil and a message */
+static int file_attribute(lua_State *L) {
+  scion_hdf5 *file = check_open(L);
+  const char *path = scion_check_text(L, 2), *name = scion_check_text(L, 3);
+  scion_status status = scion_hdf5_attribute(file, path, name);
+  return status == SCION_OK ? push_strings(L, file) : scion_push_result(L, status, 1);
+}
+
+/* file:members(path) -> the names of what lies in a group, or nil and a message */
+static int file_members(lua_State *L) {
+  scion_hdf5 *file = check_open(L);
+  scion_status status = scion_hdf5_members(file, scion_check_text(L, 2));
+  return status == SCION_OK ? push_strings(L, file) : scion_push_result(L, status, 1);
+}
+
+/* file:shape(path) -> {2, 3} of a dataset that can be read, nil, and whether its numbers are integers; or nil and a message */
 static int file_shape(lua_State *L) {
   const char *path = scion_check_text(L, 2);
   scion_hdf5 *file = check_open(L);
   int64_t shape[SCION_MAX_DIMS] = {0};
   int dims = 0;
-  scion_status status = scion_hdf5_shape(file, path, &dims, shape);
+  bool whole = false;
+  scion_status status = scion_hdf5_shape(file, path, &dims, shape, &whole);
   if (status != SCION_OK) return scion_push_result(L, status, 1);
   lua_createtable(L, dims, 0);
   for (int i = 0; i < dims; i++) {
     lua_pushinteger(L, shape[i]);
     lua_rawseti(L, -2, i + 1);
   }
-  return 1;
+  lua_pushnil(L);
+  lua_pushboolean(L, whole);
+  return 3;
 }
 
 /* file:read_into(path, tensor) -> true, or nil and a message. The tensor is f32 and has the dataset's shape. */
@@ -197,7 +211,7 @@ static int core_hdf5_write(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"hdf5_open", core_hdf5_open}, {"hdf5_write", core_hdf5_write}, {NULL, NULL}};
-static const luaL_Reg methods[] = {{"has", file_has},     {"attribute", file_attribute}, {"shape", file_shape},
+static const luaL_Reg methods[] = {{"has", file_has},     {"attribute", file_attribute}, {"members", file_members}, {"shape", file_shape},
                                    {"read_into", file_read_into}, {"open_ids", file_open_ids}, {"close", file_close}, {NULL, NULL}};
 
 void scion_open_hdf5(lua_State *L) {

@@ -243,12 +243,13 @@ static bool whole_strings(const char *text, size_t bytes, int64_t count) {
   return zeros == count && (bytes == 0 || text[bytes - 1] == 0);
 }
 
-scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char *name) {
+/* Asks for strings, and takes them in. */
+static scion_status receive_strings(scion_hdf5 *file, hdf5_operation operation, const char *path, const char *name) {
   hdf5_answer a;
   free(file->text);
   file->text = NULL;
   file->count = 0;
-  scion_status status = ask_about(file, (hdf5_request){.operation = HDF5_ATTRIBUTE}, path, name, &a);
+  scion_status status = ask_about(file, (hdf5_request){.operation = operation}, path, name, &a);
   if (status != SCION_OK) return status;
   if (a.bytes > 2 * HDF5_MAX_TEXT) return lost(file);
   file->text = malloc(a.bytes + 1);
@@ -259,12 +260,19 @@ scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char
   return SCION_OK;
 }
 
-scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]) {
+scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char *name) {
+  return receive_strings(file, HDF5_ATTRIBUTE, path, name);
+}
+
+scion_status scion_hdf5_members(scion_hdf5 *file, const char *path) { return receive_strings(file, HDF5_MEMBERS, path, NULL); }
+
+scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS], bool *whole) {
   hdf5_answer a;
   scion_status status = ask_about(file, (hdf5_request){.operation = HDF5_SHAPE}, path, NULL, &a);
   if (status != SCION_OK) return status;
   if (a.dims < 0 || a.dims > SCION_MAX_DIMS) return lost(file);
   *dims = a.dims;
+  *whole = a.flag;
   memcpy(shape, a.shape, sizeof a.shape);
   return SCION_OK;
 }

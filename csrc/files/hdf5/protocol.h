@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define HDF5_PROTOCOL "2" /* the program's argument: it does not serve a core that speaks otherwise */
+#define HDF5_PROTOCOL "3" /* the program's argument: it does not serve a core that speaks otherwise */
 
 enum { HDF5_SOCKET = 0, HDF5_SHARED = 3, HDF5_FILE = 4 }; /* the program's open files; HDF5_FILE is there only where the request says so */
 
@@ -30,8 +30,8 @@ static inline uint64_t hdf5_most_seconds(uint64_t size) { return 3 + size / ((ui
 static inline uint64_t hdf5_most_requests(uint64_t size) { return 5000 + size / 32; }
 
 typedef enum {
-  HDF5_OPEN, HDF5_HAS, HDF5_ATTRIBUTE, HDF5_SHAPE, HDF5_READ, HDF5_IDS, /* of a file that is read */
-  HDF5_CREATE, HDF5_DATASET, HDF5_TEXT, HDF5_FINISH                     /* of one that is written */
+  HDF5_OPEN, HDF5_HAS, HDF5_ATTRIBUTE, HDF5_MEMBERS, HDF5_SHAPE, HDF5_READ, HDF5_IDS, /* of a file that is read */
+  HDF5_CREATE, HDF5_DATASET, HDF5_TEXT, HDF5_FINISH                                   /* of one that is written */
 } hdf5_operation;
 
 typedef struct {
@@ -47,10 +47,10 @@ typedef struct {
 
 typedef struct {
   scion_status status;
-  bool flag; /* HAS: found; ATTRIBUTE: a list */
+  bool flag; /* HAS: found; ATTRIBUTE, MEMBERS: a list; SHAPE: of whole numbers */
   int dims;
   int64_t shape[SCION_MAX_DIMS];
-  int64_t count;  /* ATTRIBUTE: strings; IDS: open ones */
+  int64_t count;  /* ATTRIBUTE, MEMBERS: strings; IDS: open ones */
   uint64_t bytes; /* that follow, a message or strings; READ: that lie in the shared memory */
 } hdf5_answer;
 

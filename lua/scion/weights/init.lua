@@ -48,8 +48,8 @@ local function load_safetensors(path, layers, strict)
   return load_torchvision(path, arrays, layers, strict)
 end
 
-local function load_keras(path, layers, strict)
-  local report, message, arrays = require("scion.weights.keras").load(path, layers, strict)
+local function load_keras(path, layers, strict, model)
+  local report, message, arrays = require("scion.weights.keras").load(path, layers, strict, model)
   if report then return report end
   if arrays then refuse(path, message:sub(#path + 3), arrays, "keras") end
   check.raise(message)
@@ -60,10 +60,10 @@ local function holds_keras(path)
   return archive and archive:entries()["model.weights.h5"] ~= nil, message
 end
 
-local function load_archive(path, layers, strict)
+local function load_archive(path, layers, strict, model)
   local keras, message = holds_keras(path)
   if message then check.raise(message) end
-  return (keras and load_keras or load_torch)(path, layers, strict)
+  return (keras and load_keras or load_torch)(path, layers, strict, model)
 end
 
 --- The variant that a file of model:export was made of.
@@ -104,7 +104,7 @@ function weights.load(model, path, given)
   check.argument(where, "its first argument", model, a_model)
   path = check.argument(where, "its second argument", path, check.path)
   local strict = check.options(where, given, { strict = { check.boolean, true } }).strict
-  return readers[format.of(path)](path, graph.layers(model.order), strict)
+  return readers[format.of(path)](path, graph.layers(model.order), strict, model)
 end
 
 return weights

@@ -14,6 +14,7 @@ local report = {}
 ---@field missing string[] weights of the model that the file lacks
 ---@field unexpected string[] arrays that the model has no place for
 ---@field misfits { name: string, model: string, file: string, reason: string? }[] those of another shape
+---@field notes string[] what was assumed, and what differs beside the weights
 ---@field unused string[] arrays that belong to a part which the model was built without: a classifier, auxiliary heads, counters
 ---@field private classes integer? how many classes the file's classifier tells, where it has one that the model was built without
 ---@field private counts string? of layers with weights in file and model, where they are compared by order and the numbers differ
@@ -41,11 +42,20 @@ end
 local most_listed = 8 -- names in a sentence
 
 local counter, aux = "num_batches_tracked$", "^[Aa]ux" -- of a batch norm; of a head that only training needs
+local state = " (a state)" -- what marks the names of counters and seeds in Keras's files
 
 --- For whoever reads the names: 1, of a part that matters; 2, of a head for training alone; 3, a counter.
 ---@param name string
 ---@return integer
-local function importance(name) return name:find(counter) and 3 or name:find(aux) and 2 or 1 end
+local function importance(name) return name:find(counter) and 3 or (name:find(aux) or name:sub(-#state) == state) and 2 or 1 end
+
+--- Adds what has no numbers that a network computes with to what is unused.
+---@param name string
+function methods:add_state(name) table.insert(self.unused, name .. state) end
+
+--- Adds a line about what was assumed, or differs in what weights do not tell. It is said when the report is told.
+---@param line string
+function methods:note(line) table.insert(self.notes, line) end
 
 --- The arrays of a classifier that the model was built without, and perhaps of nothing else.
 local function left_head(self)
@@ -85,6 +95,7 @@ end
 
 --- Says on standard error what was left out: the file's classifier, or more than half of the model's weights.
 function methods:tell()
+  for _, line in ipairs(self.notes) do notice.once(self.path .. ": " .. line) end
   local head = left_head(self)
   if head[1] then
     local shown = table.concat(head, ", ", 1, math.min(#head, most_listed)) .. (#head > most_listed and ", …" or "")
@@ -119,12 +130,13 @@ local function as_text(self)
   for _, part in ipairs { { "missing", self.missing }, { "unexpected", self.unexpected }, { "misshapen", misfits }, { "unused", self.unused } } do
     for _, line in ipairs(listed(table.unpack(part))) do lines[#lines + 1] = line end
   end
+  for _, note in ipairs(self.notes) do table.move(text.wrap("  " .. check.escape(note), text.width(), 4), 1, 99, #lines + 1, lines) end
   return table.concat(lines, "\n")
 end
 
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
-  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused" }, fields = { "classes", "counts" }, meta = { __tostring = as_text },
+  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes" }, fields = { "classes", "counts" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.
@@ -133,7 +145,7 @@ local defined = class.define {
 ---@param of "arrays"|"layers"
 ---@return scion.WeightsReport
 function report.new(path, total, of)
-  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {} }
+  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {}, notes = {} }
 end
 
 return report

@@ -123,7 +123,7 @@ static void push_element(lua_State *L, int argument, size_t i) {
   if (lua_rawgeti(L, argument, (lua_Integer)i + 1) != LUA_TTABLE) luaL_argerror(L, argument, "a list of tables expected");
 }
 
-#define KEPT 4 /* the index of a table that keeps alive what was found, whatever becomes of the tables where that was */
+#define KEPT 5 /* the index of a table that keeps alive what was found, whatever becomes of the tables where that was */
 
 /* Pushes t[key] of the table on top of the stack, which is kept; returns its type. */
 static int push_field(lua_State *L, const char *key) {
@@ -196,18 +196,36 @@ static scion_hdf5_text *push_texts(lua_State *L, size_t m) {
   return texts;
 }
 
-/* core.hdf5_write(path, {{path =, tensor =}, ...}, {{path =, name =, value = text or list of texts}, ...}) -> true, or nil and a message.
- * The file appears whole or not at all. */
+/* Pushes a userdata with the links of argument 4. */
+static scion_hdf5_link *push_links(lua_State *L, size_t count) {
+  scion_hdf5_link *links = lua_newuserdatauv(L, (count + 1) * sizeof *links, 0);
+  for (size_t i = 0; i < count; i++) {
+    push_element(L, 4, i);
+    links[i] = (scion_hdf5_link){.path = text_field(L, 4, "path"), .to = text_field(L, 4, "to")};
+    lua_pop(L, 1);
+  }
+  return links;
+}
+
+/* core.hdf5_write(path, {{path =, tensor =}, ...}, {{path =, name =, value = text or list of texts}, ...}, {{path =, to =}, ...}) -> true, or
+ * nil and a message: datasets, attributes, and, where they are given, other names for what lies at `to`. The file appears whole or not at
+ * all. */
 static int core_hdf5_write(lua_State *L) {
   const char *path = scion_check_text(L, 1);
-  lua_settop(L, 3);
-  size_t n = (size_t)scion_check_list(L, 2), m = (size_t)scion_check_list(L, 3);
-  lua_settop(L, 3);
+  lua_settop(L, 4);
+  if (lua_isnil(L, 4)) {
+    lua_newtable(L);
+    lua_replace(L, 4);
+  }
+  scion_hdf5_contents contents = {.dataset_count = (size_t)scion_check_list(L, 2), .text_count = (size_t)scion_check_list(L, 3),
+                                  .link_count = (size_t)scion_check_list(L, 4)};
+  lua_settop(L, 4);
   lua_newtable(L); /* KEPT */
-  const scion_hdf5_dataset *datasets = push_datasets(L, n);
-  const scion_hdf5_text *texts = push_texts(L, m);
+  contents.datasets = push_datasets(L, contents.dataset_count);
+  contents.texts = push_texts(L, contents.text_count);
+  contents.links = push_links(L, contents.link_count);
   lua_pushboolean(L, 1);
-  return scion_push_result(L, scion_hdf5_write(path, datasets, n, texts, m), 1);
+  return scion_push_result(L, scion_hdf5_write(path, &contents), 1);
 }
 
 static const luaL_Reg functions[] = {{"hdf5_open", core_hdf5_open}, {"hdf5_write", core_hdf5_write}, {NULL, NULL}};

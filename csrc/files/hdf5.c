@@ -315,22 +315,27 @@ static scion_status write_text(scion_hdf5 *file, const scion_hdf5_text *t) {
   return ask(file, asked, t->path, t->name, t->text, &a);
 }
 
-static scion_status write_all(scion_hdf5 *file, const char *place, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts,
-                              size_t m) {
+static scion_status write_link(scion_hdf5 *file, const scion_hdf5_link *l) {
+  hdf5_answer a;
+  return ask(file, (hdf5_request){.operation = HDF5_LINK}, l->path, l->to, NULL, &a);
+}
+
+static scion_status write_all(scion_hdf5 *file, const char *place, const scion_hdf5_contents *c) {
   hdf5_answer a;
   scion_status status = start(file, -1, -1);
   if (status == SCION_OK) status = ask(file, (hdf5_request){.operation = HDF5_CREATE}, file->path, place, NULL, &a);
-  for (size_t i = 0; i < n && status == SCION_OK; i++) status = write_dataset(file, &datasets[i]);
-  for (size_t i = 0; i < m && status == SCION_OK; i++) status = write_text(file, &texts[i]);
+  for (size_t i = 0; i < c->dataset_count && status == SCION_OK; i++) status = write_dataset(file, &c->datasets[i]);
+  for (size_t i = 0; i < c->link_count && status == SCION_OK; i++) status = write_link(file, &c->links[i]);
+  for (size_t i = 0; i < c->text_count && status == SCION_OK; i++) status = write_text(file, &c->texts[i]);
   return status == SCION_OK ? ask(file, (hdf5_request){.operation = HDF5_FINISH}, "", NULL, NULL, &a) : status;
 }
 
-scion_status scion_hdf5_write(const char *path, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts, size_t m) {
+scion_status scion_hdf5_write(const char *path, const scion_hdf5_contents *contents) {
   scion_new_file target;
   scion_status status = scion_new_file_open(&target, path);
   if (status != SCION_OK) return status;
   scion_hdf5 file = {.socket = -1, .writes = true, .path = strdup(path)};
-  status = file.path ? write_all(&file, target.temporary, datasets, n, texts, m) : scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
+  status = file.path ? write_all(&file, target.temporary, contents) : scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
   scion_hdf5_close(&file);
   if (status == SCION_OK) return scion_new_file_commit(&target);
   scion_new_file_discard(&target);

@@ -56,7 +56,19 @@ typedef struct {
   bool is_list;
 } scion_hdf5_text;
 
-/* Writes a file by scion_new_file: n datasets, then m attributes of strings. Upon failure an older file is as it was. */
-scion_status scion_hdf5_write(const char *path, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts, size_t m);
+typedef struct {
+  const char *path, *to; /* another name, and what is there already */
+} scion_hdf5_link;
+
+/* What a new file holds. */
+typedef struct {
+  const scion_hdf5_dataset *datasets;
+  const scion_hdf5_link *links;
+  const scion_hdf5_text *texts;
+  size_t dataset_count, link_count, text_count;
+} scion_hdf5_contents;
+
+/* Writes a file by scion_new_file: datasets, then links, then attributes. Upon failure an older file is as it was. */
+scion_status scion_hdf5_write(const char *path, const scion_hdf5_contents *contents);
 
 #endif

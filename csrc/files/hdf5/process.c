@@ -162,6 +162,7 @@ static void answer_request(hdf5_file *file, const hdf5_request *asked, const cha
     case HDF5_READ: answer_read(file, path, asked); return;
     case HDF5_IDS: a.count = hdf5_open_ids(); break;
     case HDF5_CREATE: a.status = hdf5_create(file, name); break;
+    case HDF5_LINK: a.status = hdf5_write_link(file, path, name); break;
     case HDF5_DATASET:
     case HDF5_TEXT: answer_write(file, path, name, asked); return;
     case HDF5_FINISH: a.status = hdf5_finish(file); break;

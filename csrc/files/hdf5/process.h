@@ -31,9 +31,11 @@ scion_status hdf5_shape(hdf5_file *file, const char *path, int *dims, int64_t sh
 scion_status hdf5_read(hdf5_file *file, const char *path, int dims, const int64_t *shape, float *numbers);
 int64_t hdf5_open_ids(void);
 
-/* ---- write.c: a file, its datasets and attributes, and its end, after which it is whole */
+/* ---- write.c: a file, its datasets, links and attributes, and its end, after which it is whole */
 scion_status hdf5_create(hdf5_file *file, const char *place);
 scion_status hdf5_write_dataset(hdf5_file *file, const char *path, int dims, const int64_t *shape, const float *numbers);
+/* Another name for what lies at `to`. */
+scion_status hdf5_write_link(hdf5_file *file, const char *path, const char *to);
 /* `count` strings of `width` bytes, padded with zeros; one where it is no list. */
 scion_status hdf5_write_text(hdf5_file *file, const char *path, const char *name, bool is_list, size_t count, size_t width, const char *text);
 scion_status hdf5_finish(hdf5_file *file);

@@ -31,7 +31,7 @@ static inline uint64_t hdf5_most_requests(uint64_t size) { return 5000 + size / 
 
 typedef enum {
   HDF5_OPEN, HDF5_HAS, HDF5_ATTRIBUTE, HDF5_MEMBERS, HDF5_SHAPE, HDF5_READ, HDF5_IDS, /* of a file that is read */
-  HDF5_CREATE, HDF5_DATASET, HDF5_TEXT, HDF5_FINISH                                   /* of one that is written */
+  HDF5_CREATE, HDF5_DATASET, HDF5_LINK, HDF5_TEXT, HDF5_FINISH                        /* of one that is written */
 } hdf5_operation;
 
 typedef struct {

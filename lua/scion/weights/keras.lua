@@ -144,7 +144,8 @@ local function is_top(layer)
   return #kernel.shape == 2 or (#kernel.shape == 4 and bias ~= nil and kernel.shape[1] * kernel.shape[2] == 1)
 end
 
---- Pairs the file's layers with ours: by names first, then the rest by order, if as many are left. `left` are theirs without a partner.
+--- Pairs the file's layers with ours: by names first, then the rest by order, if as many are left, or more of what may be a classifier.
+--- Gives theirs without a partner.
 local function pair_up(theirs, ours, partners)
   local rest, left = { theirs = {}, ours = {} }, {}
   for _, layer in ipairs(theirs) do
@@ -153,7 +154,10 @@ local function pair_up(theirs, ours, partners)
   for _, layer in ipairs(ours) do
     if not partners[layer] then table.insert(rest.ours, layer) end
   end
-  local in_order = next(partners) == nil or #rest.theirs == #rest.ours
+  local in_order = next(partners) == nil or #rest.theirs >= #rest.ours
+  if next(partners) ~= nil then
+    for i = #rest.ours + 1, #rest.theirs do in_order = in_order and is_top(rest.theirs[i]) end
+  end
   for i, layer in ipairs(rest.theirs) do
     local mine = in_order and rest.ours[i]
     if mine then partners[layer], partners[mine] = mine, layer else left[#left + 1] = layer end

@@ -68,7 +68,7 @@ local function add(found, queues, group, key, class, number, depth)
     if lists[member] then
       for _, inner in ipairs(need(file:members(path))) do
         local of, at = counted(inner)
-        add(found, own, path .. "/" .. inner, path .. "/" .. of, of, at, depth + 1)
+        if path .. "/" .. inner ~= found.repeated then add(found, own, path .. "/" .. inner, path .. "/" .. of, of, at, depth + 1) end
       end
     elseif not passed_over[member] then
       local of, at = counted(member)
@@ -206,6 +206,7 @@ function keras_groups.read(file, path, config)
   for _, member in ipairs(need(file:members "/")) do
     if lists[member] then root = "/" .. member end
   end
+  if need(file:has("/", "repeated")) then found.repeated = "/" .. tostring(need(file:attribute("/", "repeated"))) end -- as model:export writes it
   add(found, queues, "", "", nil, 0, 1)
   if #found.layers == 0 then return end
   table.sort(found.layers, by_place)

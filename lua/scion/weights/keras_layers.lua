@@ -239,6 +239,8 @@ end
 ---@param file userdata
 ---@return integer?
 function keras_layers.rescalings(file)
+  local exported = need(file:has("/", "rescalings")) and need(file:attribute("/", "rescalings"))
+  if exported then return math.tointeger(tonumber(exported)) end
   for _, root in ipairs(roots) do
     local names = need(file:has(root)) and names_at(file, root, "layer_names")
     if names then

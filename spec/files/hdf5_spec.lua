@@ -287,7 +287,7 @@ describe("HDF5", function()
     local file <close> = assert(core.hdf5_open(path))
     local text, message = file:attribute("/", "model_config")
     assert.is_nil(text)
-    assert.equal(("%s: damaged: it makes the HDF5 library work for more than 3 seconds, too long for its %d bytes"):format(path, #whole), message)
+    assert.equal(("%s: damaged: it makes the HDF5 library work for more than 2 seconds, too long for its %d bytes"):format(path, #whole), message)
     assert.is_nil((file:has "/"))
   end)
 

@@ -103,7 +103,7 @@ static void answer_strings(hdf5_file *file, scion_status status, const char *nam
     for (size_t i = 0; i < file->count; i++) a.bytes += strlen(file->text + a.bytes) + 1;
   uint64_t cost = 2 * a.bytes + HDF5_NAME_COST * (uint64_t)file->count;
   if (a.status == SCION_OK && cost > file->allowance)
-    a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at %s", name);
+    a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at the names in %s", name);
   else if (a.status == SCION_OK)
     file->allowance -= cost;
   reply(file, a, file->text);

@@ -24,8 +24,8 @@ enum { HDF5_TOO_LONG = 81, HDF5_TOO_LARGE = 82 }; /* how the program ends when t
 /* What a file of `size` bytes may cost. Forged files of few bytes can hold what takes any time and memory to read.
  * Bytes of memory, and of numbers read: twice the file's size, which is what half precision takes as f32, and 64 MB. */
 static inline uint64_t hdf5_most_bytes(uint64_t size) { return 2 * size + ((uint64_t)64 << 20); }
-/* Seconds of processor time: reading takes a hundredth of that, and inflating what gzip packed a tenth. */
-static inline uint64_t hdf5_most_seconds(uint64_t size) { return 3 + size / ((uint64_t)8 << 20); }
+/* Seconds of processor time: reading takes a twentieth of that, and inflating what gzip packed half. */
+static inline uint64_t hdf5_most_seconds(uint64_t size) { return 2 + size / ((uint64_t)50 << 20); }
 /* Requests. Each object takes some hundred bytes of a file, and each is asked for a few times. */
 static inline uint64_t hdf5_most_requests(uint64_t size) { return 5000 + size / 32; }
 

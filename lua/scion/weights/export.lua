@@ -144,7 +144,8 @@ function export.write(model, path)
     notice_variant(model, "keras", path)
     to_keras(model, path)
   else
-    check.raise(("model:export: %s: files end in .safetensors (for PyTorch), .weights.h5 (for Keras 3) or .h5 (for Keras 2); model:save writes all of a model for Scion"):format(path))
+    check.raise(("model:export: %s: files end in .safetensors (for PyTorch), .weights.h5 (for Keras 3) or .h5 (for Keras 2); %s"):format(
+      path, "model:save writes all of a model for Scion"))
   end
 end
 

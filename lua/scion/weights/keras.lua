@@ -117,23 +117,24 @@ end
 
 -- ---- pairing --------------------------------------------------------------------------------------------------------
 
---- Which of the file's layers are known by their names, and whether all are. Names count where most of the file's are the model's and more
---- than counted classes (conv2d_7), which any model has.
+--- Which of the file's layers are known by their names, and whether all are. Names count where most that an author gave are the model's:
+--- counted classes, as conv2d_7, any model has.
 ---@return table<scion.KerasLayer|scion.Layer, scion.Layer|scion.KerasLayer> partners of both
 ---@return boolean all
 local function by_names(theirs, ours)
-  local publisher_name, our_names, plain, partners, given = require("scion.models.builder").publisher_name, {}, {}, {}, 0
+  local publisher_name, our_names, plain, partners = require("scion.models.builder").publisher_name, {}, {}, {}
+  local given, found = 0, 0
   for i, layer in ipairs(ours) do our_names[i] = publisher_name(layer, "keras") end
   for i, layer in ipairs(theirs) do plain[i] = { name = layer.name:match "[^/]*$" } end
   local places, known = match.places(plain, our_names)
   local all = known == #theirs and known == #ours
   for i, layer in ipairs(theirs) do
     local mine = ours[places[i]]
-    if mine and (all or not names.automatic(plain[i].name)) then
-      partners[layer], partners[mine], given = mine, layer, given + 1
-    end
+    local counts = all or not names.automatic(plain[i].name)
+    given = given + (counts and 1 or 0)
+    if mine and counts then partners[layer], partners[mine], found = mine, layer, found + 1 end
   end
-  if not all and 2 * given <= #theirs then partners = {} end
+  if 2 * found <= given then partners = {} end
   return partners, all
 end
 

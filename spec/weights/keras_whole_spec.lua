@@ -1,5 +1,6 @@
 -- What Keras's files tell beside the weights, or do not: rescaling, activations, integers, names, attributes, and the order of layers.
 local core = require "scion.core"
+local keras = require "scion.weights.keras"
 local messages = dofile "spec/support/messages.lua"
 local models = dofile "spec/support/models.lua"
 local scion = require "scion"
@@ -82,6 +83,8 @@ describe("Keras's descriptions", function()
 end)
 
 describe("Keras's files", function()
+  teardown(support.done)
+
   it("hold bfloat16", function() loads("brain.keras", chain(input(), nn.conv2d(3, 3), nn.global_avg_pool(), nn.dense(4)), 4) end)
 
   it("are paired by the names that are the model's, and the rest by order", function()
@@ -101,6 +104,24 @@ describe("Keras's files", function()
     local message = messages.refusal(function() weights.load(net(), fixtures .. "attributes.weights.h5") end)
     assert.matches("its layers fit in more than one order, which it does not tell", message, 1, true)
     loads("attributes.weights.h5", net("hidden", "out"), 14)
+  end)
+
+  it("tell how often EfficientNet rescales, if its layers are listed", function()
+    for name, count in pairs { ["normalized.h5"] = 1, ["normalized.weights.h5"] = 1, ["rescaled.keras"] = 1, ["equal.keras"] = 0 } do
+      assert.equal(count, keras.rescalings(fixtures .. name))
+    end
+    for _, name in ipairs { "theano.h5", "frozen_weights.h5", "none.h5" } do assert.is_nil(keras.rescalings(fixtures .. name)) end
+    local folder = support.folder()
+    scion.models.efficientnet_b0 { input = 32 }:export(folder .. "/two.weights.h5")
+    assert.equal(2, keras.rescalings(folder .. "/two.weights.h5"))
+  end)
+
+  it("of VGG's with a classifier for other images say for which", function()
+    local path = support.folder() .. "/vgg.h5"
+    assert(core.hdf5_write(path, { { path = "fc1/fc1/kernel:0", tensor = core.new { 2048, 1 } } },
+      { { path = "/", name = "layer_names", value = { "fc1" } }, { path = "/fc1", name = "weight_names", value = { "fc1/kernel:0" } } }))
+    local message = messages.refusal(function() local m = scion.models.vgg16 { input = 96, top = true, weights = path } return m end)
+    assert.equal(path .. ": its classifier fc1 takes 2048 features (2x2x512, of input = 64), not the 3x3x512 of this input", message)
   end)
 
   it("with LoRA's matrices load where Keras merged them, and say how", function()

@@ -245,7 +245,8 @@ local function load(file, path, config, layers, strict, model)
   local contents = keras_layers.read(file, path, config)
   local partners, all = by_names(contents.layers, layers)
   local function fits(theirs, ours)
-    return (partners[theirs] or ours) == ours and (partners[ours] or theirs) == theirs and not misfit(theirs, ours)
+    if (partners[theirs] or ours) ~= ours or (partners[ours] or theirs) ~= theirs then return false end
+    return #theirs.weights == #ours.parameters and not misfit(theirs, ours)
   end
   local theirs, ambiguous = contents.layers, false
   if not all then theirs, ambiguous = contents.arrange(layers, fits, is_top) end

@@ -23,7 +23,9 @@ local function tree(described)
   return node
 end
 
---- The longest text that is read from a file of that size. What stands in it takes up to sixty times its memory.
+local most_tables = 50000 -- of a description: each takes half a kilobyte of memory, and a layer has some twenty
+
+--- The longest text that is read from a file of that size.
 ---@param size integer bytes
 ---@return integer bytes
 function keras_config.longest(size) return (1 << 20) + size // 32 end
@@ -32,7 +34,9 @@ function keras_config.longest(size) return (1 << 20) + size // 32 end
 ---@param text any
 ---@return scion.KerasConfig?
 function keras_config.read(text)
-  local described = type(text) == "string" and core.json_decode(text)
+  if type(text) ~= "string" then return end
+  local _, tables = text:gsub("[%[{]", "%0")
+  local described = tables <= most_tables and core.json_decode(text)
   local root = tree(described or nil)
   return root.layers and root or nil
 end

@@ -29,8 +29,9 @@ end
 
 --- The weights of a group, and whether all are integers.
 local function weights_of(file, group, name)
-  local weights, whole = {}, true
-  while need(file:has(group .. "/vars/" .. #weights)) do
+  local weights, whole, held = {}, true, {}
+  for _, member in ipairs(need(file:members(group .. "/vars"))) do held[member] = true end
+  while held[tostring(#weights)] do
     local path = group .. "/vars/" .. #weights
     local shape, message, is_whole = file:shape(path)
     weights[#weights + 1] = { name = name .. "/" .. #weights, shape = need(shape, message), path = path, whole = is_whole or nil }

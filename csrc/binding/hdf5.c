@@ -54,12 +54,8 @@ static int file_has(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
-/* file:attribute(path, name) -> a string or a list of strings, or nil and a message */
-static int file_attribute(lua_State *L) {
-  scion_hdf5 *file = check_open(L);
-  const char *path = scion_check_text(L, 2), *name = scion_check_text(L, 3);
-  scion_status status = scion_hdf5_attribute(file, path, name);
-  if (status != SCION_OK) return scion_push_result(L, status, 1);
+/* Pushes the strings that were read, as a list or as one. */
+static int push_strings(lua_State *L, const scion_hdf5 *file) {
   if (!file->is_list) {
     lua_pushstring(L, file->text);
     return 1;
@@ -77,20 +73,38 @@ static int file_attribute(lua_State *L) {
   return 1;
 }
 
-/* file:shape(path) -> the shape of a dataset, such as {2, 3}; or nil and a message, also if file:read_into could not read it */
+/* file:attribute(path, name) -> a string or a list of strings, or nil and a message */
+static int file_attribute(lua_State *L) {
+  scion_hdf5 *file = check_open(L);
+  const char *path = scion_check_text(L, 2), *name = scion_check_text(L, 3);
+  scion_status status = scion_hdf5_attribute(file, path, name);
+  return status == SCION_OK ? push_strings(L, file) : scion_push_result(L, status, 1);
+}
+
+/* file:members(path) -> the names of what lies in a group, or nil and a message */
+static int file_members(lua_State *L) {
+  scion_hdf5 *file = check_open(L);
+  scion_status status = scion_hdf5_members(file, scion_check_text(L, 2));
+  return status == SCION_OK ? push_strings(L, file) : scion_push_result(L, status, 1);
+}
+
+/* file:shape(path) -> {2, 3} of a dataset that can be read, nil, and whether its numbers are integers; or nil and a message */
 static int file_shape(lua_State *L) {
   const char *path = scion_check_text(L, 2);
   scion_hdf5 *file = check_open(L);
   int64_t shape[SCION_MAX_DIMS] = {0};
   int dims = 0;
-  scion_status status = scion_hdf5_shape(file, path, &dims, shape);
+  bool whole = false;
+  scion_status status = scion_hdf5_shape(file, path, &dims, shape, &whole);
   if (status != SCION_OK) return scion_push_result(L, status, 1);
   lua_createtable(L, dims, 0);
   for (int i = 0; i < dims; i++) {
     lua_pushinteger(L, shape[i]);
     lua_rawseti(L, -2, i + 1);
   }
-  return 1;
+  lua_pushnil(L);
+  lua_pushboolean(L, whole);
+  return 3;
 }
 
 /* file:read_into(path, tensor) -> true, or nil and a message. The tensor is f32 and has the dataset's shape. */
@@ -111,7 +125,7 @@ static void push_element(lua_State *L, int argument, size_t i) {
   if (lua_rawgeti(L, argument, (lua_Integer)i + 1) != LUA_TTABLE) luaL_argerror(L, argument, "a list of tables expected");
 }
 
-#define KEPT 4 /* stack index of a list that keeps strings and tensors alive, even if a finalizer changes the tables they come from */
+#define KEPT 5 /* stack index of a list that keeps strings and tensors alive, even if a finalizer changes the tables they come from */
 
 /* Pushes t[key] of the table t on top of the stack, appends it to KEPT, and returns its type. */
 static int push_field(lua_State *L, const char *key) {
@@ -185,22 +199,40 @@ static scion_hdf5_text *push_texts(lua_State *L, size_t m) {
   return texts;
 }
 
-/* core.hdf5_write(path, {{path =, tensor =}, ...}, {{path =, name =, value = text or list of texts}, ...}) -> true, or nil and a message.
- * The file is written atomically, see scion_new_file. */
+/* Pushes a userdata with the links of argument 4. */
+static scion_hdf5_link *push_links(lua_State *L, size_t count) {
+  scion_hdf5_link *links = lua_newuserdatauv(L, (count + 1) * sizeof *links, 0);
+  for (size_t i = 0; i < count; i++) {
+    push_element(L, 4, i);
+    links[i] = (scion_hdf5_link){.path = text_field(L, 4, "path"), .to = text_field(L, 4, "to")};
+    lua_pop(L, 1);
+  }
+  return links;
+}
+
+/* core.hdf5_write(path, {{path =, tensor =}, ...}, {{path =, name =, value = text or list of texts}, ...}, {{path =, to =}, ...}) -> true, or
+ * nil and a message: datasets, attributes, and, where they are given, other names for what lies at `to`. The file appears whole or not at
+ * all. */
 static int core_hdf5_write(lua_State *L) {
   const char *path = scion_check_text(L, 1);
-  lua_settop(L, 3);
-  size_t n = (size_t)scion_check_list(L, 2), m = (size_t)scion_check_list(L, 3);
-  lua_settop(L, 3);
+  lua_settop(L, 4);
+  if (lua_isnil(L, 4)) {
+    lua_newtable(L);
+    lua_replace(L, 4);
+  }
+  scion_hdf5_contents contents = {.dataset_count = (size_t)scion_check_list(L, 2), .text_count = (size_t)scion_check_list(L, 3),
+                                  .link_count = (size_t)scion_check_list(L, 4)};
+  lua_settop(L, 4);
   lua_newtable(L); /* KEPT */
-  const scion_hdf5_dataset *datasets = push_datasets(L, n);
-  const scion_hdf5_text *texts = push_texts(L, m);
+  contents.datasets = push_datasets(L, contents.dataset_count);
+  contents.texts = push_texts(L, contents.text_count);
+  contents.links = push_links(L, contents.link_count);
   lua_pushboolean(L, 1);
-  return scion_push_result(L, scion_hdf5_write(path, datasets, n, texts, m), 1);
+  return scion_push_result(L, scion_hdf5_write(path, &contents), 1);
 }
 
 static const luaL_Reg functions[] = {{"hdf5_open", core_hdf5_open}, {"hdf5_write", core_hdf5_write}, {NULL, NULL}};
-static const luaL_Reg methods[] = {{"has", file_has},     {"attribute", file_attribute}, {"shape", file_shape},
+static const luaL_Reg methods[] = {{"has", file_has},     {"attribute", file_attribute}, {"members", file_members}, {"shape", file_shape},
                                    {"read_into", file_read_into}, {"open_ids", file_open_ids}, {"close", file_close}, {NULL, NULL}};
 
 void scion_open_hdf5(lua_State *L) {

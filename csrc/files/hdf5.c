@@ -243,12 +243,13 @@ static bool whole_strings(const char *text, size_t bytes, int64_t count) {
   return zeros == count && (bytes == 0 || text[bytes - 1] == 0);
 }
 
-scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char *name) {
+/* Asks for strings, and takes them in. */
+static scion_status receive_strings(scion_hdf5 *file, hdf5_operation operation, const char *path, const char *name) {
   hdf5_answer a;
   free(file->text);
   file->text = NULL;
   file->count = 0;
-  scion_status status = ask_about(file, (hdf5_request){.operation = HDF5_ATTRIBUTE}, path, name, &a);
+  scion_status status = ask_about(file, (hdf5_request){.operation = operation}, path, name, &a);
   if (status != SCION_OK) return status;
   if (a.bytes > 2 * HDF5_MAX_TEXT) return lost(file);
   file->text = malloc(a.bytes + 1);
@@ -259,12 +260,19 @@ scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char
   return SCION_OK;
 }
 
-scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]) {
+scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char *name) {
+  return receive_strings(file, HDF5_ATTRIBUTE, path, name);
+}
+
+scion_status scion_hdf5_members(scion_hdf5 *file, const char *path) { return receive_strings(file, HDF5_MEMBERS, path, NULL); }
+
+scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS], bool *whole) {
   hdf5_answer a;
   scion_status status = ask_about(file, (hdf5_request){.operation = HDF5_SHAPE}, path, NULL, &a);
   if (status != SCION_OK) return status;
   if (a.dims < 0 || a.dims > SCION_MAX_DIMS) return lost(file);
   *dims = a.dims;
+  *whole = a.flag;
   memcpy(shape, a.shape, sizeof a.shape);
   return SCION_OK;
 }
@@ -307,22 +315,27 @@ static scion_status write_text(scion_hdf5 *file, const scion_hdf5_text *t) {
   return ask(file, asked, t->path, t->name, t->text, &a);
 }
 
-static scion_status write_all(scion_hdf5 *file, const char *place, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts,
-                              size_t m) {
+static scion_status write_link(scion_hdf5 *file, const scion_hdf5_link *l) {
+  hdf5_answer a;
+  return ask(file, (hdf5_request){.operation = HDF5_LINK}, l->path, l->to, NULL, &a);
+}
+
+static scion_status write_all(scion_hdf5 *file, const char *place, const scion_hdf5_contents *c) {
   hdf5_answer a;
   scion_status status = start(file, -1, -1);
   if (status == SCION_OK) status = ask(file, (hdf5_request){.operation = HDF5_CREATE}, file->path, place, NULL, &a);
-  for (size_t i = 0; i < n && status == SCION_OK; i++) status = write_dataset(file, &datasets[i]);
-  for (size_t i = 0; i < m && status == SCION_OK; i++) status = write_text(file, &texts[i]);
+  for (size_t i = 0; i < c->dataset_count && status == SCION_OK; i++) status = write_dataset(file, &c->datasets[i]);
+  for (size_t i = 0; i < c->link_count && status == SCION_OK; i++) status = write_link(file, &c->links[i]);
+  for (size_t i = 0; i < c->text_count && status == SCION_OK; i++) status = write_text(file, &c->texts[i]);
   return status == SCION_OK ? ask(file, (hdf5_request){.operation = HDF5_FINISH}, "", NULL, NULL, &a) : status;
 }
 
-scion_status scion_hdf5_write(const char *path, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts, size_t m) {
+scion_status scion_hdf5_write(const char *path, const scion_hdf5_contents *contents) {
   scion_new_file target;
   scion_status status = scion_new_file_open(&target, path);
   if (status != SCION_OK) return status;
   scion_hdf5 file = {.socket = -1, .writes = true, .path = strdup(path)};
-  status = file.path ? write_all(&file, target.temporary, datasets, n, texts, m) : scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
+  status = file.path ? write_all(&file, target.temporary, contents) : scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
   scion_hdf5_close(&file);
   if (status == SCION_OK) return scion_new_file_commit(&target);
   scion_new_file_discard(&target);

@@ -1,5 +1,5 @@
-/* HDF5 files: reading and writing as much of the format as weights need. Groups by hard links, datasets of floating-point numbers that
- * lie within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings.
+/* HDF5 files: reading and writing as much of the format as weights need. Groups by hard links, datasets of numbers that lie
+ * within the file, contiguous, compact or in chunks under shuffle and deflate, attributes of strings.
  *
  * The HDF5 library trusts a file's own tables, so that a damaged or forged file can crash it, keep it busy or exhaust the memory. It runs
  * in a process of its own (the program in the folder hdf5), one for each open file, started by posix_spawn. While it reads, its memory and
@@ -34,8 +34,10 @@ void scion_hdf5_close(scion_hdf5 *file); /* idempotent */
 scion_status scion_hdf5_has(scion_hdf5 *file, const char *path, const char *attribute, bool *found);
 /* Reads an attribute into text, count, is_list. One without elements is an empty list, whatever its type. */
 scion_status scion_hdf5_attribute(scion_hdf5 *file, const char *path, const char *name);
-/* *dims and shape of a dataset that scion_hdf5_read_into can read. */
-scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]);
+/* The names of what lies in a group, into text, count, is_list. */
+scion_status scion_hdf5_members(scion_hdf5 *file, const char *path);
+/* *dims and shape of a dataset that scion_hdf5_read_into can read; *whole = whether its numbers are integers. */
+scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS], bool *whole);
 /* Reads a dataset, converted from its precision, into a contiguous f32 tensor of the same shape, which a failure leaves as it was. What
  * is read of one file may take twice its size and 64 MB. */
 scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t);
@@ -54,7 +56,19 @@ typedef struct {
   bool is_list;
 } scion_hdf5_text;
 
-/* Writes a file by scion_new_file: n datasets, then m attributes of strings. Upon failure an older file is as it was. */
-scion_status scion_hdf5_write(const char *path, const scion_hdf5_dataset *datasets, size_t n, const scion_hdf5_text *texts, size_t m);
+typedef struct {
+  const char *path, *to; /* another name, and what is there already */
+} scion_hdf5_link;
+
+/* What a new file holds. */
+typedef struct {
+  const scion_hdf5_dataset *datasets;
+  const scion_hdf5_link *links;
+  const scion_hdf5_text *texts;
+  size_t dataset_count, link_count, text_count;
+} scion_hdf5_contents;
+
+/* Writes a file by scion_new_file: datasets, then links, then attributes. Upon failure an older file is as it was. */
+scion_status scion_hdf5_write(const char *path, const scion_hdf5_contents *contents);
 
 #endif

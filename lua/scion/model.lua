@@ -345,7 +345,8 @@ function model:save(path)
 end
 
 --- Writes the weights for others: .safetensors by torchvision's names and layouts (PyTorch: safetensors.torch.load_file, then
---- load_state_dict), .h5 in Keras's layout (load_weights). Layers that no publisher has named have their own names, with dots or
+--- load_state_dict), .weights.h5 in Keras 3's layout, for a network in one piece and for one that lies in another as a layer, .h5 in that of
+--- Keras 2 (load_weights). Keras's files have preprocessing and labels as attributes. Layers that no publisher has named have their own names, with dots or
 --- underscores for slashes; a separable convolution is `depthwise` and `pointwise` in PyTorch, and a batch norm has scale and shift.
 --- A line on standard error says when the library computes the same network otherwise. Raises with the path when it cannot be
 --- written.

@@ -1,4 +1,5 @@
 -- What model:export writes, read back by the readers of PyTorch's and Keras's layouts.
+local core = require "scion.core"
 local graph = require "scion.graph"
 local export = require "scion.weights.export"
 local keras = require "scion.weights.keras"
@@ -80,7 +81,7 @@ describe("model:export", function()
     end
     refused(small(), folder .. "/none/x.h5", "cannot be written")
     refused(small(), folder .. "/none/x.safetensors", "No such file")
-    refused(small(), folder .. "/x.onnx", "%.safetensors")
+    refused(small(), folder .. "/x.onnx", "%.weights%.h5")
   end)
 
   it("turns rows by height, width, channel into columns by channel, height, width", function()
@@ -95,13 +96,59 @@ describe("model:export", function()
 end)
 
 describe("a name in .weights.h5", function()
-  it("is refused, since Keras 3 expects another layout there", function()
-    local path = support.folder() .. "/net.weights.h5"
-    local ok, message = pcall(function() small():export(path) end)
-    assert.is_false(ok)
-    assert.matches(("model:export: %s: from a name in .weights.h5 Keras 3 expects another layout than the one that is written; name it %s"):format(
-      path, (path:gsub("%.weights", ""))), message, 1, true)
-    assert.is_nil(io.open(path))
+  local folder
+  setup(function() folder = support.folder() end)
+
+  --- What Keras 3 asks a file for: the weights by the classes of a model's layers.
+  local function find(path, name)
+    local file <close> = assert(core.hdf5_open(path))
+    local shape, message = file:shape(name)
+    if not shape then return nil, message end
+    local tensor = core.new(shape)
+    assert(file:read_into(name, tensor))
+    return tensor
+  end
+
+  local function network(...)
+    local x = nn.conv2d(4, 3, { name = "first" })(nn.input { shape = { 8, 9, 3 }, preprocess = "tf" })
+    x = nn.conv2d(5, 3, { name = "second" })(nn.batch_norm { scale = false, name = "norm" }(x))
+    local head = { nn.global_avg_pool(), ... }
+    head[#head + 1] = nn.dense(2, "softmax", { name = "out" })
+    return scion.model { output = x, name = "small" }:graft(head)
+  end
+
+  it("has Keras 3's layout, for a model in one piece and for one that holds the network as a layer", function()
+    local model, path = network(), folder .. "/net.weights.h5"
+    model.labels = { "cat", "dog" }
+    model:export(path)
+    for _, within in ipairs { "layers/", "layers/functional/layers/" } do
+      for name, tensor in pairs {
+        ["conv2d/vars/0"] = model:layer("first").weights.kernel, ["conv2d_1/vars/1"] = model:layer("second").weights.bias,
+        ["batch_normalization/vars/0"] = model:layer("norm").weights.beta, ["batch_normalization/vars/2"] = model:layer("norm").weights.moving_variance,
+      } do assert.is_true(tensor:equal(assert(find(path, within .. name)))) end
+    end
+    assert.is_true(model:layer("out").weights.kernel:equal(assert(find(path, "layers/dense/vars/0"))))
+    assert.is_nil((find(path, "layers/functional/layers/dense/vars/0")))
+    local file <close> = assert(core.hdf5_open(path))
+    assert.same({ "cat", "dog" }, file:attribute("/", "labels"))
+    assert.same({ -1.0, -1.0, -1.0 }, core.json_decode(file:attribute("/", "preprocessing")).shift)
+    assert.equal("small", file:attribute("/", "architecture"))
+  end)
+
+  it("is for a model in one piece alone where base and classifier have layers of one class, whose numbers would differ", function()
+    local model, path = network(nn.batch_norm { scale = false, name = "norm2" }), folder .. "/two.weights.h5"
+    model:export(path)
+    assert.is_true(model:layer("norm2").weights.beta:equal(assert(find(path, "layers/batch_normalization_1/vars/0"))))
+    assert.is_nil((find(path, "layers/functional/layers/conv2d/vars/0")))
+  end)
+
+  it("loads back", function()
+    local model, path, other = network(), folder .. "/back.weights.h5", network()
+    model:export(path)
+    assert.equal(9, weights.load(other, path).loaded)
+    for _, row in ipairs(model:layers()) do
+      for name, tensor in pairs(row.weights) do assert.is_true(tensor:equal(other:layer(row.name).weights[name])) end
+    end
   end)
 end)
 

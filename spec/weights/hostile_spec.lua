@@ -188,7 +188,7 @@ describe("A hostile file", function()
 
   it("that is HDF5 in an archive is refused", function()
     refused(support.slurp(fixtures .. "sum.keras"), "d64 lies in chunks that are too large", "datasets")
-    refused(support.slurp(fixtures .. "names.keras"), "what is read would take more than twice the file's size, at the attribute layer_names", "load")
+    refused(support.slurp(fixtures .. "names.keras"), "what is read would take more than twice the file's size, at the names in layer_names", "load")
   end)
 
   it("takes time by its bytes, not by what it claims", function()

@@ -85,7 +85,7 @@ describe("Keras's models within models", function()
       message = messages.refusal(function() weights.load(head(base(input()), 5, 4), fixtures .. name) end)
       assert.matches("has kernel 5x3, but dense_2 expects 5x4", message, 1, true)
       local report = weights.load(scion.model { output = base(input()) }, fixtures .. name, { strict = false })
-      assert.same({ 10, 2, {} }, { report.loaded, #report.unexpected, report.missing })
+      assert.same({ 10, 2, {} }, { report.loaded, #report.unused, report.missing })
     end
   end)
 end)

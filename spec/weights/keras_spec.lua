@@ -109,10 +109,6 @@ describe("scion.weights.keras", function()
     refused("layer 'conv2d_1' has 2 weights (kernel 2x2x3x4, bias 4), but stem/conv expects 1 weight (kernel 2x2x3x4)", function(layers)
       table.remove(layers[2].parameters)
     end)
-    refused("layer 'dense_1' has no counterpart in the model (the file has 4 layers with weights, the model 3)" ..
-      "; if that is a classifier, top = true, classes = 2 builds a network of scion.models with it; strict = false loads what the model has a place for", function(layers)
-      table.remove(layers)
-    end)
     refused("has no weights for more (the file has 4 layers with weights, the model 5)", function(layers)
       layers[7] = { name = "more", kind = "any", parameters = { { name = "bias", tensor = sevens({ 1 }, 1) } } }
     end)

@@ -53,12 +53,18 @@ describe("strict = false", function()
     local whole = scion.models.squeezenet1_1 { top = true, classes = 7, input = 64 }
     local offer = "; if that is a classifier, top = true, classes = 7 builds a network of scion.models with it; strict = false loads what the model has a place for"
     whole:save(folder .. "/own.safetensors")
-    whole:export(folder .. "/keras.h5")
-    for _, name in ipairs { "/own.safetensors", "/keras.h5" } do
-      local message = messages.refused(function() scion.models.squeezenet1_1 { weights = folder .. name, input = 64 } end)
-      assert.matches(offer, message, 1, true)
-      local _, report = scion.models.squeezenet1_1 { weights = folder .. name, input = 64, strict = false }
-      assert.is_true(#report.missing == 0 and #report.unexpected > 0)
+    local message = messages.refused(function() scion.models.squeezenet1_1 { weights = folder .. "/own.safetensors", input = 64 } end)
+    assert.matches(offer, message, 1, true)
+    local _, report = scion.models.squeezenet1_1 { weights = folder .. "/own.safetensors", input = 64, strict = false }
+    assert.is_true(#report.missing == 0 and #report.unexpected > 0)
+  end)
+
+  it("is not needed for a classifier in a file of Keras's, though it is a convolution", function()
+    local whole = scion.models.squeezenet1_1 { top = true, classes = 7, input = 64, variant = "keras" }
+    for _, name in ipairs { "/keras.h5", "/keras.weights.h5" } do
+      whole:export(folder .. name)
+      local _, report = scion.models.squeezenet1_1 { weights = folder .. name, input = 64 }
+      assert.same({ { "conv10" }, {}, 7 }, { report.unused, report.missing, report.classes })
     end
   end)
 

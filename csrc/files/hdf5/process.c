@@ -96,13 +96,14 @@ static scion_status open_file(hdf5_file *file, const hdf5_request *asked) {
   return hdf5_open(file);
 }
 
-static void answer_attribute(hdf5_file *file, const char *path, const char *name) {
-  hdf5_answer a = {.status = hdf5_attribute(file, path, name), .flag = file->is_list, .count = (int64_t)file->count};
+/* Sends the strings that an attribute or a list of names left, and counts them. */
+static void answer_strings(hdf5_file *file, scion_status status, const char *name) {
+  hdf5_answer a = {.status = status, .flag = file->is_list, .count = (int64_t)file->count};
   if (a.status == SCION_OK)
     for (size_t i = 0; i < file->count; i++) a.bytes += strlen(file->text + a.bytes) + 1;
   uint64_t cost = 2 * a.bytes + HDF5_NAME_COST * (uint64_t)file->count;
   if (a.status == SCION_OK && cost > file->allowance)
-    a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at the attribute %s", name);
+    a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at the names in %s", name);
   else if (a.status == SCION_OK)
     file->allowance -= cost;
   reply(file, a, file->text);
@@ -155,11 +156,13 @@ static void answer_request(hdf5_file *file, const hdf5_request *asked, const cha
   switch (asked->operation) {
     case HDF5_OPEN: a.status = open_file(file, asked); break;
     case HDF5_HAS: a.status = hdf5_has(file, path, name, &a.flag); break;
-    case HDF5_ATTRIBUTE: answer_attribute(file, path, name); return;
-    case HDF5_SHAPE: a.status = hdf5_shape(file, path, &a.dims, a.shape); break;
+    case HDF5_ATTRIBUTE: answer_strings(file, hdf5_attribute(file, path, name), name); return;
+    case HDF5_MEMBERS: answer_strings(file, hdf5_members(file, path), path); return;
+    case HDF5_SHAPE: a.status = hdf5_shape(file, path, &a.dims, a.shape, &a.flag); break;
     case HDF5_READ: answer_read(file, path, asked); return;
     case HDF5_IDS: a.count = hdf5_open_ids(); break;
     case HDF5_CREATE: a.status = hdf5_create(file, name); break;
+    case HDF5_LINK: a.status = hdf5_write_link(file, path, name); break;
     case HDF5_DATASET:
     case HDF5_TEXT: answer_write(file, path, name, asked); return;
     case HDF5_FINISH: a.status = hdf5_finish(file); break;

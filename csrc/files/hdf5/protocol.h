@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define HDF5_PROTOCOL "2" /* the program's argument: it does not serve a core that speaks otherwise */
+#define HDF5_PROTOCOL "3" /* the program's argument: it does not serve a core that speaks otherwise */
 
 enum { HDF5_SOCKET = 0, HDF5_SHARED = 3, HDF5_FILE = 4 }; /* the program's open files; HDF5_FILE is there only where the request says so */
 
@@ -24,14 +24,14 @@ enum { HDF5_TOO_LONG = 81, HDF5_TOO_LARGE = 82 }; /* how the program ends when t
 /* What a file of `size` bytes may cost. Forged files of few bytes can hold what takes any time and memory to read.
  * Bytes of memory, and of numbers read: twice the file's size, which is what half precision takes as f32, and 64 MB. */
 static inline uint64_t hdf5_most_bytes(uint64_t size) { return 2 * size + ((uint64_t)64 << 20); }
-/* Seconds of processor time: reading takes a hundredth of that, and inflating what gzip packed a tenth. */
-static inline uint64_t hdf5_most_seconds(uint64_t size) { return 3 + size / ((uint64_t)8 << 20); }
+/* Seconds of processor time: reading takes a twentieth of that, and inflating what gzip packed half. */
+static inline uint64_t hdf5_most_seconds(uint64_t size) { return 2 + size / ((uint64_t)50 << 20); }
 /* Requests. Each object takes some hundred bytes of a file, and each is asked for a few times. */
 static inline uint64_t hdf5_most_requests(uint64_t size) { return 5000 + size / 32; }
 
 typedef enum {
-  HDF5_OPEN, HDF5_HAS, HDF5_ATTRIBUTE, HDF5_SHAPE, HDF5_READ, HDF5_IDS, /* of a file that is read */
-  HDF5_CREATE, HDF5_DATASET, HDF5_TEXT, HDF5_FINISH                     /* of one that is written */
+  HDF5_OPEN, HDF5_HAS, HDF5_ATTRIBUTE, HDF5_MEMBERS, HDF5_SHAPE, HDF5_READ, HDF5_IDS, /* of a file that is read */
+  HDF5_CREATE, HDF5_DATASET, HDF5_LINK, HDF5_TEXT, HDF5_FINISH                        /* of one that is written */
 } hdf5_operation;
 
 typedef struct {
@@ -47,10 +47,10 @@ typedef struct {
 
 typedef struct {
   scion_status status;
-  bool flag; /* HAS: found; ATTRIBUTE: a list */
+  bool flag; /* HAS: found; ATTRIBUTE, MEMBERS: a list; SHAPE: of whole numbers */
   int dims;
   int64_t shape[SCION_MAX_DIMS];
-  int64_t count;  /* ATTRIBUTE: strings; IDS: open ones */
+  int64_t count;  /* ATTRIBUTE, MEMBERS: strings; IDS: open ones */
   uint64_t bytes; /* that follow, a message or strings; READ: that lie in the shared memory */
 } hdf5_answer;
 

@@ -200,6 +200,38 @@ scion_status hdf5_attribute(hdf5_file *file, const char *path, const char *name)
   return status;
 }
 
+/* ---- groups */
+
+static herr_t add_member(hid_t group, const char *name, const H5L_info_t *link, void *data) {
+  hdf5_file *file = data;
+  size_t length = strlen(name);
+  (void)group;
+  (void)link;
+  if (file->used + length + 1 > HDF5_MAX_TEXT) return -1;
+  file->used = append(file->text, file->used, name, length);
+  file->count++;
+  return 0;
+}
+
+scion_status hdf5_members(hdf5_file *file, const char *path) {
+  hid_t group;
+  free(file->text);
+  file->text = NULL;
+  file->count = file->used = 0;
+  file->is_list = true;
+  scion_status status = open_object(file, path, &group);
+  if (status != SCION_OK) return status;
+  file->text = malloc(HDF5_MAX_TEXT);
+  if (H5Iget_type(group) != H5I_GROUP)
+    status = hdf5_fail(file, SCION_WORLD, "%s is not a group", path);
+  else if (!file->text)
+    status = hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
+  else if (H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, add_member, file) < 0)
+    status = fail_inside(file, "the group", path);
+  H5Oclose(group);
+  return status;
+}
+
 /* ---- datasets */
 
 static scion_status check_chunks(hdf5_file *file, const char *path, hid_t layout, size_t element) {
@@ -219,14 +251,21 @@ static scion_status check_chunks(hdf5_file *file, const char *path, hid_t layout
   return SCION_OK;
 }
 
+/* Whether numbers of that type are read: floating-point ones; whole ones, which become floating-point; and bfloat16, for which HDF5 has
+ * no type: Keras, as h5py, writes two opaque bytes. */
+static bool is_numeric(hid_t type) {
+  H5T_class_t class = H5Tget_class(type);
+  return ((class == H5T_FLOAT || class == H5T_INTEGER) && H5Tget_size(type) <= 8) || (class == H5T_OPAQUE && H5Tget_size(type) == 2);
+}
+
 /* Where the elements lie: within the file, and readable without code from outside. */
 static scion_status check_storage(hdf5_file *file, const char *path, hid_t dataset) {
   hid_t layout = H5Dget_create_plist(dataset), type = H5Dget_type(dataset);
   scion_status status = SCION_OK;
   if (layout < 0 || type < 0)
     status = fail_inside(file, "the dataset", path);
-  else if (H5Tget_class(type) != H5T_FLOAT || H5Tget_size(type) > 8)
-    status = hdf5_fail(file, SCION_WORLD, "%s does not hold floating-point numbers of 16, 32 or 64 bits", path);
+  else if (!is_numeric(type))
+    status = hdf5_fail(file, SCION_WORLD, "%s holds neither floating-point numbers of 16, 32 or 64 bits nor integers", path);
   else if (H5Pget_external_count(layout) != 0)
     status = hdf5_fail(file, SCION_WORLD, "%s keeps its elements in another file, which is not read", path);
   else if (H5Pget_layout(layout) == H5D_CHUNKED)
@@ -286,17 +325,47 @@ static scion_status open_dataset(hdf5_file *file, const char *path, hid_t *datas
   return status;
 }
 
-scion_status hdf5_shape(hdf5_file *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS]) {
+static bool is_whole(hid_t dataset) {
+  hid_t type = H5Dget_type(dataset);
+  bool whole = type >= 0 && H5Tget_class(type) == H5T_INTEGER;
+  if (type >= 0) H5Tclose(type);
+  return whole;
+}
+
+scion_status hdf5_shape(hdf5_file *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS], bool *whole) {
   hid_t dataset;
   scion_status status = open_dataset(file, path, &dataset, dims, shape);
-  if (status == SCION_OK) H5Oclose(dataset);
-  return status;
+  if (status != SCION_OK) return status;
+  *whole = is_whole(dataset);
+  H5Oclose(dataset);
+  return SCION_OK;
 }
 
 static void shape_text(int dims, const int64_t *shape, char *text, size_t size) {
   size_t used = 0;
   snprintf(text, size, "scalar");
   for (int i = 0; i < dims && used < size; i++) used += (size_t)snprintf(text + used, size - used, i ? "x%lld" : "%lld", (long long)shape[i]);
+}
+
+/* Reads bf16 into the upper half of the numbers' own memory, and spreads it out from there. */
+static bool read_bf16(hid_t dataset, hid_t type, int dims, const int64_t *shape, float *numbers) {
+  size_t count = 1;
+  for (int i = 0; i < dims; i++) count *= (size_t)shape[i];
+  unsigned char *halves = (unsigned char *)numbers + 2 * count;
+  if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, halves) < 0) return false;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits = (uint32_t)halves[2 * i] << 16 | (uint32_t)halves[2 * i + 1] << 24; /* little-endian, as NumPy wrote it */
+    memcpy(&numbers[i], &bits, sizeof bits);
+  }
+  return true;
+}
+
+static bool read_numbers(hid_t dataset, int dims, const int64_t *shape, float *numbers) {
+  hid_t type = H5Dget_type(dataset);
+  bool read = type >= 0 && (H5Tget_class(type) == H5T_OPAQUE ? read_bf16(dataset, type, dims, shape, numbers)
+                                                             : H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0);
+  if (type >= 0) H5Tclose(type);
+  return read;
 }
 
 scion_status hdf5_read(hdf5_file *file, const char *path, int our_dims, const int64_t *our_shape, float *numbers) {
@@ -310,7 +379,7 @@ scion_status hdf5_read(hdf5_file *file, const char *path, int our_dims, const in
     shape_text(dims, shape, theirs, sizeof theirs);
     shape_text(our_dims, our_shape, ours, sizeof ours);
     status = hdf5_fail(file, SCION_WORLD, "%s is %s, expected %s", path, theirs, ours);
-  } else if (H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) < 0) {
+  } else if (!read_numbers(dataset, dims, shape, numbers)) {
     status = fail_inside(file, "the dataset", path);
   }
   H5Oclose(dataset);

@@ -46,6 +46,14 @@ scion_status hdf5_write_dataset(hdf5_file *file, const char *path, int dims, con
   return status;
 }
 
+scion_status hdf5_write_link(hdf5_file *file, const char *path, const char *to) {
+  hid_t links = H5Pcreate(H5P_LINK_CREATE);
+  H5Pset_create_intermediate_group(links, 1);
+  scion_status status = H5Lcreate_hard(file->id, to, file->id, path, links, H5P_DEFAULT) >= 0 ? SCION_OK : fail_inside(file, path);
+  if (links >= 0) H5Pclose(links);
+  return status;
+}
+
 /* Strings of one length, padded with zeros, as h5py writes lists of them. */
 scion_status hdf5_write_text(hdf5_file *file, const char *path, const char *name, bool is_list, size_t count, size_t width, const char *text) {
   hsize_t strings = count;

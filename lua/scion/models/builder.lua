@@ -212,7 +212,7 @@ local function name_classes(where, made, o, report)
   elseif report and o.top and o.classes == 1000 and not made.labels and #report.missing + #report.misfits == 0 and
     require("scion.weights").publisher(o.weights) then
     made.labels = require "scion.models.imagenet_labels"
-    report.assumed[#report.assumed + 1] = "its 1000 classes are ImageNet's"
+    report:note "its 1000 classes are ImageNet's, which was assumed"
   end
 end
 

@@ -60,9 +60,11 @@ local function inverted_residual(x, block, expansion, filters, kernel, stride, o
   return nn.add { name = name .. "/add" } { y, x }
 end
 
-local function standardize(x)
+--- Keras leaves the second rescaling out where it builds the network without its published weights.
+local function standardize(x, o)
   x = nn.rescaling(1 / 255, { name = "rescaling" })(x)
   x = nn.normalization { name = "normalization" }(x)
+  if o.weights and require("scion.weights.keras").rescalings(o.weights) == 1 then return x end
   -- the variances stored with the weights are deviations: their roots are missing
   return nn.rescaling({ 1 / math.sqrt(0.229), 1 / math.sqrt(0.224), 1 / math.sqrt(0.225) }, { name = "rescaling_1" })(x)
 end
@@ -80,7 +82,7 @@ local function trunk(x, o, facts)
       index = index + 1
     end
   end
-  if o.variant == "keras" then x = standardize(x) end
+  if o.variant == "keras" then x = standardize(x, o) end
   local padding
   x, padding = pad(x, 3, 2, "stem_conv_pad", o)
   x = conv_norm(x, "stem", wide(32), 3, { stride = 2, padding = padding,  -- 112 x 112 x 32

@@ -1,6 +1,7 @@
 --- VGG (Simonyan and Zisserman 2014, "Very Deep Convolutional Networks for Large-Scale Image Recognition"), with 16 and 19 layers
 --- that have weights. Shapes in comments are those of an input of 224 x 224.
 local builder = require "scion.models.builder"
+local check = require "scion.check"
 local nn = require "scion.nn"
 
 local function trunk(depths)
@@ -24,9 +25,21 @@ local function trunk(depths)
   end
 end
 
+--- Whether a file of Keras's has a classifier for features of this size, not those of 224 x 224 pixels: Keras flattens what there is.
+--- Raises where it has one for another size.
+local function has_own_size(x, o)
+  local shape = o.variant == "keras" and o.weights and require("scion.weights.keras").kernel_shape(o.weights, "fc1")
+  local features = shape and #shape == 2 and shape[1]
+  if not features or features == 7 * 7 * 512 then return false end
+  if features == x.shape[1] * x.shape[2] * x.shape[3] then return true end
+  local side = math.tointeger(math.sqrt(features / 512))
+  check.raise(("%s: its classifier fc1 takes %d features%s, not the %dx%dx512 of this input"):format(o.weights, features,
+    side and (" (%dx%dx512, of input = %d)"):format(side, side, 32 * side) or "", x.shape[1], x.shape[2]))
+end
+
 local function top(x, o)
   local torchvision = o.variant == "torchvision"
-  if x.shape[1] ~= 7 or x.shape[2] ~= 7 then x = nn.adaptive_avg_pool(7, { name = "avgpool" })(x) end
+  if not has_own_size(x, o) and (x.shape[1] ~= 7 or x.shape[2] ~= 7) then x = nn.adaptive_avg_pool(7, { name = "avgpool" })(x) end
   x = nn.flatten { name = "flatten" }(x)
   x = nn.dense(4096, "relu", { name = "fc1", origin = { torchvision = "classifier.0" } })(x)
   if torchvision then x = nn.dropout(0.5, { name = "dropout1" })(x) end

@@ -61,6 +61,21 @@ function export.keras_layers(model)
   return list
 end
 
+--- What a network needs beside its weights, as attributes of the file, for those who read them: Keras does not.
+local function add_facts(texts, model)
+  local options, rescalings = model.input.layer.options, 0
+  for _, node in ipairs(model.order) do rescalings = rescalings + (node.layer.kind == "rescaling" and 1 or 0) end
+  texts[#texts + 1] = { path = "/", name = "preprocessing", value = core.json_encode(options.preprocess) }
+  texts[#texts + 1] = { path = "/", name = "rescalings", value = tostring(rescalings) }
+  if model.name then texts[#texts + 1] = { path = "/", name = "architecture", value = model.name } end
+  if model.labels then add_names(texts, "/", "labels", model.labels) end
+end
+
+local function write(path, datasets, texts, links)
+  local written, message = core.hdf5_write(path, datasets, texts, links)
+  if not written then check.raise(message) end
+end
+
 local function to_keras(model, path)
   local datasets, texts, names = {}, { { path = "/", name = "backend", value = "tensorflow" }, { path = "/", name = "keras_version", value = "2.15.0" } }, {}
   for i, layer in ipairs(export.keras_layers(model)) do
@@ -73,8 +88,46 @@ local function to_keras(model, path)
     add_names(texts, "/" .. layer.name, "weight_names", weight_names)
   end
   add_names(texts, "/", "layer_names", names)
-  local written, message = core.hdf5_write(path, datasets, texts)
-  if not written then check.raise(message) end
+  add_facts(texts, model)
+  write(path, datasets, texts)
+end
+
+-- ---- Keras 3's layout -----------------------------------------------------------------------------------------------
+
+--- The layers of a model's base: all but those behind its last pooling or flattening, with which a classifier begins.
+local function base_layers(model)
+  local node, base = model.output, {}
+  while #node.shape == 1 and #node.inputs == 1 do node = node.inputs[1] end
+  for _, below in ipairs(graph.order(node)) do base[below.layer] = true end
+  return base
+end
+
+--- The group of each layer, by its class and number; and, where base and classifier have no class in common, so that the numbers are the same
+--- in both, which belong to the base.
+local function groups_of(model)
+  local classes = require("scion.weights.names.keras").classes
+  local groups, count, inner, nests, base = {}, {}, {}, true, base_layers(model)
+  for i, layer in ipairs(graph.layers(model.order)) do
+    local class = classes[layer.kind] or layer.kind
+    local n = count[class] or 0
+    groups[i], count[class] = n == 0 and class or class .. "_" .. n, n + 1
+    if base[layer] then inner[i], inner[class] = true, true else nests = nests and not inner[class] end
+  end
+  return groups, nests and inner or {}
+end
+
+--- The same weights for a model in one piece, layers/conv2d, and for one that holds the network as a layer, layers/functional/layers/conv2d.
+local function to_keras3(model, path)
+  local datasets, texts, links, groups, inner = {}, {}, {}, groups_of(model)
+  for i, layer in ipairs(export.keras_layers(model)) do
+    local group = "layers/" .. groups[i]
+    for k, weight in ipairs(layer.weights) do datasets[#datasets + 1] = { path = ("%s/vars/%d"):format(group, k - 1), tensor = weight.tensor } end
+    texts[#texts + 1] = { path = group .. "/vars", name = "name", value = layer.name }
+    if inner[i] then links[#links + 1] = { path = "layers/functional/" .. group, to = group } end
+  end
+  if #links > 0 then texts[#texts + 1] = { path = "/", name = "repeated", value = "layers/functional" } end
+  add_facts(texts, model)
+  write(path, datasets, texts, links)
 end
 
 --- Writes by the path's ending; see model:export. Raises at a path with another ending.
@@ -85,13 +138,14 @@ function export.write(model, path)
     notice_variant(model, "torchvision", path)
     to_safetensors(model, path)
   elseif path:find "%.weights%.h5$" then
-    check.raise(("model:export: %s: from a name in .weights.h5 Keras 3 expects another layout than the one that is written; name it %s"):format(
-      path, (path:gsub("%.weights%.h5$", ".h5"))))
+    notice_variant(model, "keras", path)
+    to_keras3(model, path)
   elseif path:find "%.h5$" then
     notice_variant(model, "keras", path)
     to_keras(model, path)
   else
-    check.raise(("model:export: %s: files end in .safetensors (for PyTorch) or .h5 (for Keras); model:save writes all of a model for Scion"):format(path))
+    check.raise(("model:export: %s: files end in .safetensors (for PyTorch), .weights.h5 (for Keras 3) or .h5 (for Keras 2); %s"):format(
+      path, "model:save writes all of a model for Scion"))
   end
 end
 

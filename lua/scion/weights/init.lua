@@ -62,9 +62,9 @@ local function load_safetensors(path, layers, o)
   return load_torchvision(path, { arrays }, layers, o)
 end
 
-local function load_keras(path, layers, o)
+local function load_keras(path, layers, o, model)
   check_prefix(path, "Keras's", o)
-  local report, message, arrays = require("scion.weights.keras").load(path, layers, o.strict)
+  local report, message, arrays = require("scion.weights.keras").load(path, layers, o.strict, model)
   if report then return report end
   if arrays then refuse(path, message:sub(#path + 3), arrays, "keras") end
   check.raise(message)
@@ -75,10 +75,10 @@ local function holds_keras(path)
   return archive and archive:entries()["model.weights.h5"] ~= nil, message
 end
 
-local function load_archive(path, layers, o)
+local function load_archive(path, layers, o, model)
   local keras, message = holds_keras(path)
   if message then check.raise(message) end
-  return (keras and load_keras or load_torch)(path, layers, o)
+  return (keras and load_keras or load_torch)(path, layers, o, model)
 end
 
 --- The variant that a file of model:export was made of.
@@ -126,7 +126,7 @@ function weights.load(model, path, given)
   check.argument(where, "its first argument", model, a_model)
   path = check.argument(where, "its second argument", path, check.path)
   local o = check.options(where, given, { strict = { check.boolean, true }, prefix = { prefix.kind } })
-  return readers[format.of(path)](path, graph.layers(model.order), o)
+  return readers[format.of(path)](path, graph.layers(model.order), o, model)
 end
 
 return weights

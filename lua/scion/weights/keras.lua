@@ -3,7 +3,10 @@
 local check = require "scion.check"
 local array = require "scion.weights.array"
 local core = require "scion.core"
+local keras_config = require "scion.weights.keras_config"
+local keras_front = require "scion.weights.keras_front"
 local keras_layers = require "scion.weights.keras_layers"
+local lfs = require "lfs"
 local match = require "scion.weights.match"
 local names = require "scion.weights.names.keras"
 local report = require "scion.weights.report"
@@ -18,15 +21,29 @@ local function ending(name)
   return role or last, role
 end
 
+--- A text in an archive, unless it is longer than descriptions of models are.
+local function text_in(archive, name, longest)
+  local entry = archive:entries()[name]
+  local bytes = entry and entry.bytes <= longest and archive:read(name, 0, entry.bytes)
+  return bytes and bytes:bytes():sub(1, entry.bytes)
+end
+
+--- Opens a file's weights. The third result is its model's description, where it has one.
 local function open(path)
-  if core.read_head(path, 4) ~= "PK\3\4" then return core.hdf5_open(path) end
+  local longest = keras_config.longest(lfs.attributes(path, "size") or 0)
+  if core.read_head(path, 4) ~= "PK\3\4" then
+    local file, message = core.hdf5_open(path)
+    local text = file and file:has("/", "model_config") and file:attribute("/", "model_config")
+    return file, message, type(text) == "string" and #text <= longest and keras_config.read(text) or nil
+  end
   local archive <close>, message = core.zip_open(path)
   if not archive then return nil, message end
   local copy <close>, trouble = io.tmpfile() -- libhdf5 reads no archives; a file without a name is gone with this process at the latest
   if not copy then return nil, ("%s: cannot be unpacked: %s"):format(path, trouble) end
   local copied, reason = archive:copy("model.weights.h5", copy)
   if not copied then return nil, reason end
-  return core.hdf5_open(path, copy)
+  local file, problem = core.hdf5_open(path, copy)
+  return file, problem, file and keras_config.read(text_in(archive, "config.json", longest))
 end
 
 --- What a call of the file gave; raises its message.
@@ -41,11 +58,11 @@ end
 ---@return string? message names the file
 function keras.read(path)
   path = check.argument("scion.weights.keras.read", "its argument", path, check.path)
-  local file <close>, message = open(path)
+  local file <close>, message, config = open(path)
   if not file then return nil, message end
-  local ok, layers = check.try(keras_layers.read, file, path)
-  if ok then return layers end
-  return nil, layers
+  local ok, contents = check.try(keras_layers.read, file, path, config)
+  if ok then return contents.layers end
+  return nil, contents
 end
 
 -- ---- comparing ------------------------------------------------------------------------------------------------------
@@ -67,8 +84,21 @@ local function in_theano_order(shape, ours)
     and array.shape_text(shape) ~= array.shape_text(ours)
 end
 
+--- What a layer holds that is no weight of ours, or nothing.
+local function foreign_weight(theirs)
+  for _, weight in ipairs(theirs.weights) do
+    if weight.name:find "lora_kernel_[ab]" then
+      return ("layer '%s' holds LoRA's matrices beside its kernel; in Keras, model.save_weights('x.weights.h5') merges them"):format(theirs.name)
+    elseif weight.whole and #weight.shape > 0 then
+      return ("layer '%s' holds integers, as quantized weights are; save the model in Keras before it is quantized"):format(theirs.name)
+    end
+  end
+end
+
 --- Why the file's layer does not fit ours, or nothing.
 local function misfit(theirs, ours)
+  local foreign = foreign_weight(theirs)
+  if foreign then return foreign end
   if #theirs.weights ~= #ours.parameters then
     return ("layer '%s' has %s, but %s expects %s"):format(theirs.name, describe(theirs.weights),
       ours.name, describe(ours.parameters))
@@ -85,32 +115,74 @@ local function misfit(theirs, ours)
   end
 end
 
---- For each of the file's layers the place of its partner among ours: by Keras's names, if all of them are the model's (with
---- strict = false: most of the file's), else by order. The second result: whether all names are the model's.
-local function pair_up(theirs, ours, strict)
-  local publisher_name, our_names = require("scion.models.builder").publisher_name, {}
+-- ---- pairing --------------------------------------------------------------------------------------------------------
+
+--- Which of the file's layers are known by their names, and whether all are. Names count where most that an author gave are the model's:
+--- counted classes, as conv2d_7, any model has.
+---@return table<scion.KerasLayer|scion.Layer, scion.Layer|scion.KerasLayer> partners of both
+---@return boolean all
+local function by_names(theirs, ours)
+  local publisher_name, our_names, plain, partners = require("scion.models.builder").publisher_name, {}, {}, {}
+  local given, found = 0, 0
   for i, layer in ipairs(ours) do our_names[i] = publisher_name(layer, "keras") end
-  local places, known = match.places(theirs, our_names)
+  for i, layer in ipairs(theirs) do plain[i] = { name = layer.name:match "[^/]*$" } end
+  local places, known = match.places(plain, our_names)
   local all = known == #theirs and known == #ours
-  if not all and (strict or 2 * known <= #theirs) then
-    for i = 1, #theirs do places[i] = ours[i] and i end
+  for i, layer in ipairs(theirs) do
+    local mine = ours[places[i]]
+    local counts = all or not names.automatic(plain[i].name)
+    given = given + (counts and 1 or 0)
+    if mine and counts then partners[layer], partners[mine], found = mine, layer, found + 1 end
   end
-  return places, all
+  if 2 * found <= given then partners = {} end
+  return partners, all
 end
 
---- What fits, as a list of pairs, and what does not. The third result: whether all names are the model's.
-local function compare(path, theirs, ours, strict)
-  local places, all = pair_up(theirs, ours, strict)
-  local total, partner, fitting = 0, {}, {}
+--- Whether a layer may be of a classifier: dense, or a convolution of 1x1 with a bias.
+local function is_top(layer)
+  local kernel, bias = layer.weights[1], layer.weights[2]
+  if #layer.weights > 2 or (bias and #bias.shape ~= 1) then return false end
+  return #kernel.shape == 2 or (#kernel.shape == 4 and bias ~= nil and kernel.shape[1] * kernel.shape[2] == 1)
+end
+
+--- Pairs the file's layers with ours: by names first, then the rest by order, if as many are left, or more of what may be a classifier.
+--- Gives theirs without a partner.
+local function pair_up(theirs, ours, partners)
+  local rest, left = { theirs = {}, ours = {} }, {}
+  for _, layer in ipairs(theirs) do
+    if not partners[layer] then table.insert(rest.theirs, layer) end
+  end
+  for _, layer in ipairs(ours) do
+    if not partners[layer] then table.insert(rest.ours, layer) end
+  end
+  local in_order = next(partners) == nil or #rest.theirs >= #rest.ours
+  if next(partners) ~= nil then
+    for i = #rest.ours + 1, #rest.theirs do in_order = in_order and is_top(rest.theirs[i]) end
+  end
+  for i, layer in ipairs(rest.theirs) do
+    local mine = in_order and rest.ours[i]
+    if mine then partners[layer], partners[mine] = mine, layer else left[#left + 1] = layer end
+  end
+  return left
+end
+
+--- Whether what is left of the file is a classifier that the model was built without.
+local function is_left_top(left, ours, found)
+  if #found.missing > 0 or #found.misfits > 0 or #ours == 0 or ours[#ours].kind == "dense" then return false end
+  for _, layer in ipairs(left) do
+    if not is_top(layer) then return false end
+  end
+  return true
+end
+
+--- What fits, as a list of pairs, and what does not.
+local function compare(path, theirs, ours, partners)
+  local total, fitting = 0, {}
   for _, layer in ipairs(ours) do total = total + #layer.parameters end
   local found = report.new(path, total, "layers")
-  for i, layer in ipairs(theirs) do
-    local bias = not places[i] and layer.weights[2]
-    if places[i] then partner[places[i]] = layer else table.insert(found.unexpected, layer.name) end
-    if bias and #bias.shape == 1 then found.classes = bias.shape[1] end -- the last is the classifier's
-  end
-  for i, mine in ipairs(ours) do
-    local layer = partner[i]
+  local left = pair_up(theirs, ours, partners)
+  for _, mine in ipairs(ours) do
+    local layer = partners[mine]
     local reason = layer and misfit(layer, mine)
     if not layer then
       table.insert(found.missing, mine.name)
@@ -121,8 +193,14 @@ local function compare(path, theirs, ours, strict)
       found.loaded = found.loaded + #layer.weights
     end
   end
+  local list = is_left_top(left, ours, found) and found.unused or found.unexpected
+  for _, layer in ipairs(left) do
+    local bias = layer.weights[2]
+    list[#list + 1] = layer.name
+    if bias and #bias.shape == 1 then found.classes = bias.shape[1] end -- the last is the classifier's
+  end
   if #theirs ~= #ours then found.counts = (" (the file has %d layers with weights, the model %d)"):format(#theirs, #ours) end
-  return found, fitting, all
+  return found, fitting
 end
 
 -- ---- loading --------------------------------------------------------------------------------------------------------
@@ -161,40 +239,75 @@ local function arrays_of(theirs)
   return arrays
 end
 
-local function load(file, path, layers, strict)
-  local theirs, theano, ambiguous = keras_layers.read(file, path, layers, function(a, b) return not misfit(a, b) end)
-  local found, fitting, by_name = compare(path, theirs, layers, strict)
-  if ambiguous and not by_name then
-    check.raise(path .. ": its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's")
+local ambiguous_order = ": its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's"
+
+local function load(file, path, config, layers, strict, model)
+  local contents = keras_layers.read(file, path, config)
+  local partners, all = by_names(contents.layers, layers)
+  local function fits(theirs, ours)
+    if (partners[theirs] or ours) ~= ours or (partners[ours] or theirs) ~= theirs then return false end
+    return #theirs.weights == #ours.parameters and not misfit(theirs, ours)
   end
+  local theirs, ambiguous = contents.layers, false
+  if not all then theirs, ambiguous = contents.arrange(layers, fits, is_top) end
+  if ambiguous then check.raise(path .. ambiguous_order) end
+  local found, fitting = compare(path, theirs, layers, partners)
+  for _, name in ipairs(contents.states) do found:add_state(name) end
   local refusal = found:refusal(strict)
   if refusal then return nil, path .. ": " .. refusal, arrays_of(theirs) end
-  for _, pair in ipairs(fitting) do read_pair(file, pair[1], pair[2], theano) end
+  if config and model then
+    keras_front.compare(found, config, model, strict)
+  elseif model then
+    keras_front.compare_count(found, function() return keras_layers.rescalings(file) end, model, strict)
+  end
+  for _, pair in ipairs(fitting) do read_pair(file, pair[1], pair[2], contents.theano) end
   found:tell()
   return found
 end
 
---- Reads a file's weights into a model's tensors: by Keras's names, where the file has all of the model's, else the first layer with
---- weights of the file into the first of the model, and so on. All names, numbers and shapes are compared before a tensor changes.
---- Only damage that shows while the numbers themselves are read can leave part of the tensors overwritten. With strict = false what
---- fits is read: by Keras's names where most of the file's are the model's, else by order.
+--- Reads a file's weights into a model's tensors: by Keras's names where most of the file's are the model's, and the rest in order, else the
+--- first layer with weights of the file into the first of the model, and so on. A classifier that the model was built without is left. All
+--- names, numbers and shapes are compared before a tensor changes. Only damage that shows while the numbers themselves are read can leave part
+--- of the tensors overwritten. With strict = false what fits is read.
 --- Raises when a tensor is not f32 and contiguous.
 ---@param path string
 ---@param layers scion.Layer[] in Keras's order, each with its parameters in Keras's order; those without are passed over
 ---@param strict boolean
+---@param model scion.Model? whose layers they are: what it does before them and behind them is compared with what the file tells
 ---@return scion.WeightsReport? report
 ---@return string? message names the file and the first layer that does not fit, with both shapes
 ---@return { name: string, shape: integer[] }[]? arrays of the file, by their layers' names, where they do not fit
-function keras.load(path, layers, strict)
-  local file <close>, message = open(path)
+function keras.load(path, layers, strict, model)
+  local file <close>, message, config = open(path)
   if not file then return nil, message end
   local ours = {}
   for _, layer in ipairs(layers) do
     if #layer.parameters > 0 then ours[#ours + 1] = layer end
   end
-  local results = table.pack(check.try(load, file, path, ours, strict))
+  local results = table.pack(check.try(load, file, path, config, ours, strict, model))
   if not results[1] then return nil, results[2] end
   return table.unpack(results, 2, results.n)
+end
+
+--- How many layers Rescaling the network of a file has beside its Normalization; nil where that is not told.
+---@param path string
+---@return integer?
+function keras.rescalings(path)
+  local file <close>, _, config = open(path)
+  if not file then return end
+  if config then return keras_config.rescalings(config) end
+  local ok, count = check.try(keras_layers.rescalings, file)
+  return ok and count or nil
+end
+
+--- The shape of the first weight of a layer, by its name; nil where the file has no such layer.
+---@param path string
+---@param name string
+---@return integer[]?
+function keras.kernel_shape(path, name)
+  for _, layer in ipairs(keras.read(path) or {}) do
+    if layer.name:match "[^/]*$" == name then return layer.weights[1].shape end
+  end
 end
 
 return keras

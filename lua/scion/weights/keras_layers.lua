@@ -1,10 +1,9 @@
 --- The layers with weights that a Keras file holds, in order. In the .h5 layout the attribute layer_names lists them and weight_names the
---- weights of each; in a whole saved model both lie under the group model_weights. Keras 3's .weights.h5, which .keras archives hold
---- too, has a group for each layer, named by its class and counted; the order of different classes is not told. A model may hold
---- another one as a layer, whose weights then lie below its name.
+--- weights of each; in a whole saved model both lie under the group model_weights. keras_groups.lua reads the layout of Keras 3. A model
+--- may hold another one as a layer, whose weights then lie below its name.
 local check = require "scion.check"
-local core = require "scion.core"
-local keras_names = require "scion.weights.names.keras"
+local keras_config = require "scion.weights.keras_config"
+local keras_groups = require "scion.weights.keras_groups"
 
 local keras_layers = {}
 
@@ -12,10 +11,20 @@ local keras_layers = {}
 ---@field name string as in the file: "conv2d_1/kernel:0"
 ---@field shape integer[]
 ---@field path string of the dataset
+---@field whole boolean? whether its numbers are integers
 
 ---@class scion.KerasLayer
 ---@field name string
 ---@field weights scion.KerasWeight[]
+---@field class string? as Keras 3 names it
+---@field group string? of Keras 3's
+
+---@class scion.KerasContents
+---@field layers scion.KerasLayer[] as they stand in the file
+---@field states string[] what has integers alone, as counters do, and is no layer with weights
+---@field theano boolean whether the kernels are its author's: for Theano, which slid them mirrored
+---@field arrange fun(ours: scion.Layer[], fits: function, is_top: function): scion.KerasLayer[], boolean? puts the layers in order: by what the
+--- file tells, or such that they fit ours; and whether there is another such order
 
 --- What a call of the file gave; raises its message.
 local function need(value, message)
@@ -42,7 +51,8 @@ local function names_at(file, group, attribute)
 end
 
 local function weight_at(file, name, dataset)
-  return { name = name, shape = need(file:shape(dataset)), path = dataset }
+  local shape, message, whole = file:shape(dataset)
+  return { name = name, shape = need(shape, message), path = dataset, whole = whole or nil }
 end
 
 --- The layers of a listed model, by what stands before the last slash, and the runs of weights in which they are listed; nothing where
@@ -80,26 +90,6 @@ local function merge_passes(runs, first_pass)
   return order
 end
 
---- Where each layer stands in a whole saved model, by its name, as the model's description tells: false for a name that is there
---- twice.
-local function described_places(file)
-  local text = need(file:has("/", "model_config")) and file:attribute("/", "model_config")
-  local places, count = {}, 0
-  local function visit(described)
-    local config = type(described) == "table" and described.config
-    for _, layer in ipairs(type(config) == "table" and type(config.layers) == "table" and config.layers or {}) do
-      local name = type(layer) == "table" and type(layer.config) == "table" and layer.config.name
-      if type(name) == "string" then
-        count = count + 1
-        places[name] = places[name] == nil and count
-      end
-      visit(layer)
-    end
-  end
-  visit(type(text) == "string" and core.json_decode(text))
-  return places
-end
-
 local function in_described_order(layers, places)
   local place = {}
   for _, layer in ipairs(layers) do
@@ -124,7 +114,7 @@ local function by_numbers(layers, ours, first, fits)
     fall = fall or (queue[1] ~= nil and number < queue[#queue].number)
     queue[#queue + 1] = { layer = layer, number = number }
   end
-  if not fall or not fits then return layers end
+  if not fall then return layers end
   for _, queue in pairs(queues) do table.sort(queue, function(a, b) return a.number < b.number end) end
   local order = {}
   for i = 1, #layers do
@@ -166,172 +156,103 @@ local function check_distinct(path, names, what)
   end
 end
 
-local function listed_layers(file, path, root, names, ours, fits)
-  local layers, places, ambiguous = {}, described_places(file), false
+--- A layer, or a model's, as the list has it. `runs` where it is a model: the order in which its layers are listed.
+local function listed_entry(file, path, group, name)
+  local weights = names_at(file, group, "weight_names")
+  if not weights then check.raise(("%s: layer '%s' has no attribute weight_names"):format(path, name)) end
+  check_distinct(path, weights, ("weight_names of layer '%s'"):format(name))
+  for i, weight in ipairs(weights) do weights[i] = weight_at(file, weight, group .. "/" .. weight) end
+  local inner, runs = inner_layers(weights)
+  return { layers = inner or { { name = name, weights = weights } }, runs = runs }
+end
+
+--- Whether a layer has integers alone.
+local function is_state(layer)
+  for _, weight in ipairs(layer.weights) do
+    if not weight.whole then return false end
+  end
+  return #layer.weights > 0
+end
+
+--- A list without what has integers alone, whose names go to `states`.
+local function without_states(layers, states)
+  local kept, seen = {}, {}
+  for _, layer in ipairs(layers) do
+    if not is_state(layer) then kept[#kept + 1] = layer elseif not seen[layer] then states[#states + 1], seen[layer] = layer.name, true end
+  end
+  return kept
+end
+
+--- Reads a list of layers, and of models with their layers.
+local function listed(file, path, root, names, config)
+  local entries, flat, states, places = {}, {}, {}, keras_config.places(config)
   check_distinct(path, names, "layer_names")
-  for _, name in ipairs(names) do
-    local group = (root == "/" and "" or root) .. "/" .. name
-    local weights = names_at(file, group, "weight_names")
-    if not weights then check.raise(("%s: layer '%s' has no attribute weight_names"):format(path, name)) end
-    check_distinct(path, weights, ("weight_names of layer '%s'"):format(name))
-    for i, weight in ipairs(weights) do weights[i] = weight_at(file, weight, group .. "/" .. weight) end
-    local inner, runs = inner_layers(weights)
-    local more
-    if inner then inner, more = order_inner(inner, runs, places, ours or {}, #layers + 1, fits) end
-    ambiguous = ambiguous or more or false
-    if #weights > 0 then table.move(inner or { { name = name, weights = weights } }, 1, inner and #inner or 1, #layers + 1, layers) end
-  end
-  return layers, ambiguous
-end
-
--- ---- by groups of classes -------------------------------------------------------------------------------------------
-
-local most_steps = 20000 -- of a search
-
---- A model of the file: `taken` counts what of each class has found its place.
-local function new_model(file, group, parent)
-  return { file = file, group = group, folder = group:match "[^/]*$", parent = parent, layers = {}, models = {}, taken = {} }
-end
-
-local function path_of(model, class)
-  local n = model.taken[class] or 0
-  return model.group .. "/" .. (n == 0 and class or class .. "_" .. n)
-end
-
---- The next layer of a class, or false.
-local function next_layer(model, class)
-  local group, file = path_of(model, class), model.file
-  if model.layers[group] == nil then
-    local vars, layer = group .. "/vars", { name = group:match "[^/]*$", weights = {} }
-    while need(file:has(vars .. "/" .. #layer.weights)) do
-      local k = #layer.weights
-      layer.weights[k + 1] = weight_at(file, layer.name .. "/" .. k, vars .. "/" .. k)
+  for i, name in ipairs(names) do
+    local entry = listed_entry(file, path, (root == "/" and "" or root) .. "/" .. name, name)
+    entry.layers, entry.runs = without_states(entry.layers, states), entry.runs and without_states(entry.runs, {})
+    for _, layer in ipairs(entry.layers) do
+      if #layer.weights > 0 then flat[#flat + 1] = layer end
     end
-    if #layer.weights > 0 and need(file:has(vars, "name")) then layer.name = need(file:attribute(vars, "name")) end
-    model.layers[group] = #layer.weights > 0 and layer
+    entries[i] = entry
   end
-  return model.layers[group]
-end
-
---- The next model of a class that lies in another, or false.
-local function next_model(model, class)
-  local group = path_of(model, class) .. "/" .. model.folder
-  if model.models[group] == nil then
-    model.models[group] = need(model.file:has(group)) and new_model(model.file, group, model)
-  end
-  return model.models[group]
-end
-
-local function take(model, class, by) model.taken[class] = (model.taken[class] or 0) + by end
-
-local function exhausted(model)
-  for _, class in ipairs(keras_names.class_names) do
-    if next_layer(model, class) then return false end
-  end
-  for _, class in ipairs(keras_names.model_classes) do
-    if next_model(model, class) then return false end
-  end
-  return true
-end
-
---- The file's layers in the order of ours, such that all of them fit and each model's stand together; nil when there is no such order. The
---- second result: whether there is another one.
-local function search(root, ours, fits)
-  local found, first, another, steps = {}, nil, false, 0
-  local function finish()
-    if not first then first = table.move(found, 1, #ours, 1, {}) end
-    for i = 1, #ours do another = another or first[i] ~= found[i] end
-    return another
-  end
-  local function place(i, model)
-    steps = steps + 1
-    if steps > most_steps then return false end
-    for _, class in ipairs(keras_names.model_classes) do
-      local inner = next_model(model, class)
-      if inner then
-        take(model, class, 1)
-        if place(i, inner) then return true end
-        take(model, class, -1)
+  local backend = need(file:has(root, "backend")) and need(file:attribute(root, "backend"))
+  return { layers = flat, states = states, theano = backend == "theano", arrange = function(ours, fits)
+    local order, ambiguous = {}, false
+    for _, entry in ipairs(entries) do
+      local layers, more = entry.layers, nil
+      if entry.runs then layers, more = order_inner(layers, entry.runs, places, ours, #order + 1, fits) end
+      ambiguous = ambiguous or more or false
+      for _, layer in ipairs(layers) do
+        if #layer.weights > 0 then order[#order + 1] = layer end
       end
     end
-    local class = ours[i] and (keras_names.classes[ours[i].kind] or ours[i].kind)
-    local layer = class and next_layer(model, class)
-    if layer and fits(layer, ours[i]) then
-      take(model, class, 1)
-      found[i] = layer
-      if place(i + 1, model) then return true end
-      take(model, class, -1)
-    end
-    if not exhausted(model) then return false end
-    if model.parent then return place(i, model.parent) end
-    return i > #ours and finish()
-  end
-  place(1, root)
-  return first, another
-end
-
---- All models of a file, those within another first.
-local function all_models(model, list)
-  for _, class in ipairs(keras_names.model_classes) do
-    while next_model(model, class) do
-      local inner = next_model(model, class)
-      take(model, class, 1)
-      all_models(inner, list)
-    end
-  end
-  list[#list + 1] = model
-  return list
-end
-
---- The layers by ours as far as the classes go, whether they fit or not, and then the rest.
-local function any_order(file, group, ours)
-  local layers, models = {}, all_models(new_model(file, group), {})
-  local function add(class)
-    for _, model in ipairs(models) do
-      local layer = next_layer(model, class)
-      if layer then
-        take(model, class, 1)
-        layers[#layers + 1] = layer
-        return true
-      end
-    end
-  end
-  for _, layer in ipairs(ours) do
-    if not add(keras_names.classes[layer.kind] or layer.kind) then break end
-  end
-  for _, class in ipairs(keras_names.class_names) do
-    while add(class) do end
-  end
-  return layers
+    return order, ambiguous
+  end }
 end
 
 -- ---- both -----------------------------------------------------------------------------------------------------------
 
---- All layers with weights of an open file, and whether the kernels are its author's: for Theano, which slid them mirrored. Raises when
---- it is damaged or in another layout.
+local roots = { "/", "/model_weights" }
+
+--- All layers with weights of an open file. Raises when it is damaged or in another layout.
 ---@param file userdata of core.hdf5_open
 ---@param path string
----@param ours? scion.Layer[] with weights, which tell the order where the file does not
----@param fits? fun(theirs: scion.KerasLayer, ours: scion.Layer): boolean
----@return scion.KerasLayer[]
----@return boolean theano
----@return boolean? ambiguous whether they would fit in another order too
-function keras_layers.read(file, path, ours, fits)
-  for _, group in ipairs { "/", "/model_weights" } do
-    local names = need(file:has(group)) and names_at(file, group, "layer_names")
-    if names then
-      local backend = need(file:has(group, "backend")) and need(file:attribute(group, "backend"))
-      local layers, ambiguous = listed_layers(file, path, group, names, ours, fits)
-      return layers, backend == "theano", ambiguous
-    end
+---@param config scion.KerasConfig? the model's description, if it has one
+---@return scion.KerasContents
+function keras_layers.read(file, path, config)
+  for _, root in ipairs(roots) do
+    local names = need(file:has(root)) and names_at(file, root, "layer_names")
+    if names then return listed(file, path, root, names, config) end
   end
-  for _, group in ipairs { "/layers", "/_layer_checkpoint_dependencies" } do
-    if ours and need(file:has(group)) then
-      local layers, ambiguous = search(new_model(file, group), ours, fits)
-      return layers or any_order(file, group, ours), false, ambiguous
-    end
-  end
+  local contents = keras_groups.read(file, path, config)
+  if contents then return contents end
   check.raise(path .. ": not in the layout of Keras's files: it has neither an attribute layer_names nor a group of layers")
+end
+
+--- The first Keras whose EfficientNet has the second layer Rescaling.
+local function has_second(version)
+  local major, minor = version:match "^(%d+)%.(%d+)"
+  return major and (tonumber(major) > 2 or tonumber(major) == 2 and tonumber(minor) >= 10)
+end
+
+--- How many layers Rescaling a network without a description has beside its Normalization; nil where that is not told.
+---@param file userdata
+---@return integer?
+function keras_layers.rescalings(file)
+  local exported = need(file:has("/", "rescalings")) and need(file:attribute("/", "rescalings"))
+  if exported then return math.tointeger(tonumber(exported)) end
+  for _, root in ipairs(roots) do
+    local names = need(file:has(root)) and names_at(file, root, "layer_names")
+    if names then
+      local version, count, normalizes = need(file:has(root, "keras_version")) and need(file:attribute(root, "keras_version")), 0, false
+      for _, name in ipairs(names) do
+        count = count + (name:find "^rescaling" and 1 or 0)
+        normalizes = normalizes or name:find "^normalization" ~= nil
+      end
+      return normalizes and type(version) == "string" and has_second(version) and count or nil
+    end
+  end
+  return keras_groups.rescalings(file)
 end
 
 return keras_layers

@@ -14,7 +14,7 @@ local report = {}
 ---@field missing string[] weights of the model that the file lacks
 ---@field unexpected string[] arrays that the model has no place for
 ---@field misfits { name: string, model: string, file: string, reason: string? }[] those of another shape
----@field assumed string[] what was assumed where the file does not tell, in words
+---@field notes string[] what was assumed where the file does not tell, and what differs beside the weights, in words
 ---@field unused string[] arrays that belong to a part which the model was built without: a classifier, auxiliary heads, counters
 ---@field dict string? the key under which a checkpoint holds the state dict that was taken: "state_dict", "model.ema"; nil: none
 ---@field prefix string? what stood before the weights' names and was taken off: "module."; "" is nothing; nil: the format has no prefixes
@@ -55,11 +55,24 @@ end
 
 local most_listed = 8 -- names in a sentence
 
---- For whoever reads the names: 1, of a part that matters; 2, of what training alone needs, a head or how many models an average is of;
---- 3, a batch norm's counter.
+local state = " (a state)" -- what marks the names of counters and seeds in Keras's files
+
+--- For whoever reads the names: 1, of a part that matters; 2, of what training alone needs, a head, a counter or a seed; 3, a batch
+--- norm's counter.
 ---@param name string
 ---@return integer
-local function importance(name) return name:find "num_batches_tracked$" and 3 or (name:find "^[Aa]ux" or name == "n_averaged") and 2 or 1 end
+local function importance(name)
+  if name:find "num_batches_tracked$" then return 3 end
+  return (name:find "^[Aa]ux" or name == "n_averaged" or name:sub(-#state) == state) and 2 or 1
+end
+
+--- Adds what has no numbers that a network computes with to what is unused.
+---@param name string
+function methods:add_state(name) table.insert(self.unused, name .. state) end
+
+--- Adds a line about what was assumed, or differs in what weights do not tell. It is said when the report is told.
+---@param line string
+function methods:note(line) table.insert(self.notes, line) end
 
 --- The arrays of a classifier that the model was built without, and perhaps of nothing else.
 local function left_head(self)
@@ -112,6 +125,7 @@ end
 function methods:tell()
   if self.choice then notice.once(("%s: %s"):format(self.path, self.choice)) end
   if self.positions then notice.once(("%s: names that are numbers are told by their order: %s"):format(self.path, table.concat(placed(self), ", "))) end
+  for _, line in ipairs(self.notes) do notice.once(self.path .. ": " .. line) end
   local head = left_head(self)
   if head[1] then
     local shown = table.concat(head, ", ", 1, math.min(#head, most_listed)) .. (#head > most_listed and ", …" or "")
@@ -149,16 +163,13 @@ local function as_text(self)
                          { "by order", placed(self) } } do
     for _, line in ipairs(listed(table.unpack(part))) do lines[#lines + 1] = line end
   end
-  for _, sentence in ipairs(self.assumed) do
-    local assumed = ("  %s %s"):format(unbroken "assumed    ", check.escape(sentence))
-    for _, line in ipairs(text.wrap(assumed, text.width(), 4)) do lines[#lines + 1] = line end
-  end
+  for _, note in ipairs(self.notes) do table.move(text.wrap("  " .. check.escape(note), text.width(), 4), 1, 99, #lines + 1, lines) end
   return table.concat(lines, "\n")
 end
 
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
-  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "assumed", "dict", "prefix", "positions" },
+  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions" },
   fields = { "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
 }
 
@@ -168,7 +179,7 @@ local defined = class.define {
 ---@param of "arrays"|"layers"
 ---@return scion.WeightsReport
 function report.new(path, total, of)
-  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {}, assumed = {} }
+  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {}, notes = {} }
 end
 
 return report

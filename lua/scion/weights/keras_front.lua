@@ -1,0 +1,146 @@
+--- What weights do not tell and a whole Keras model's description does: how images are rescaled before the first layer with weights, and the
+--- activation of the classifier.
+local check = require "scion.check"
+local keras_config = require "scion.weights.keras_config"
+
+local keras_front = {}
+
+local passed_over = { zero_pad = true, dropout = true }
+
+--- What our model does to an image before its first layer with weights, in the parts that keras_config.front describes; nil where the input
+--- is no image of three channels.
+local function our_front(model)
+  local options = model.input.layer.options
+  if #options.shape ~= 3 or options.shape[3] ~= 3 then return end
+  local first, rescalings = keras_config.no_change(), 0
+  local parts, reverse = { first }, options.preprocess.reverse
+  keras_config.add_step(first, options.preprocess.scale, options.preprocess.shift)
+  for i = 2, #model.order do
+    local layer = model.order[i].layer
+    if layer.kind == "normalization" then
+      parts[#parts + 1] = keras_config.no_change()
+    elseif layer.kind == "rescaling" then
+      keras_config.add_step(parts[#parts], layer.options.scale, layer.options.offset)
+      rescalings = rescalings + 1
+    elseif not passed_over[layer.kind] then
+      break
+    end
+  end
+  return parts, reverse, rescalings
+end
+
+local function near(a, b) return math.abs(a - b) <= 1e-4 * math.max(math.abs(a), math.abs(b), 1e-3) end
+
+local function agree(a, b)
+  for c = 1, 3 do
+    if not near(a.scale[c], b.scale[c]) or math.abs(a.shift[c] - b.shift[c]) > 1e-3 * math.max(math.abs(a.scale[c]) * 255, math.abs(a.shift[c])) then return false end
+  end
+  return true
+end
+
+local function three(list)
+  if list[1] == list[2] and list[2] == list[3] then return ("%.6g"):format(list[1]) end
+  return ("{%.6g, %.6g, %.6g}"):format(table.unpack(list))
+end
+
+--- "x * 0.00392157 - 1"
+local function affine_text(affine)
+  local shift = three(affine.shift)
+  if shift == "0" then return "x * " .. three(affine.scale) end
+  return ("x * %s%s"):format(three(affine.scale), shift:sub(1, 1) == "-" and " - " .. shift:sub(2) or " + " .. shift)
+end
+
+local function parts_text(parts)
+  local texts = {}
+  for i, part in ipairs(parts) do texts[i] = affine_text(part) end
+  return table.concat(texts, ", normalized, then ")
+end
+
+--- The option `preprocess` that rescales images like that.
+local function option_for(affine)
+  local named = require "scion.preprocessing"
+  for _, name in ipairs { "unit", "tf", "torch" } do
+    if agree(affine, named.resolve(name)) then return ("'%s'"):format(name) end
+  end
+  local mean, std = {}, {}
+  for c = 1, 3 do
+    std[c] = 1 / (255 * affine.scale[c])
+    mean[c] = -affine.shift[c] * std[c]
+  end
+  return ("{ mean = {%.6g, %.6g, %.6g}, std = {%.6g, %.6g, %.6g} }"):format(mean[1], mean[2], mean[3], std[1], std[2], std[3])
+end
+
+--- A sentence about images that the file's model rescales otherwise than ours, or nothing.
+local function rescaled_otherwise(config, model)
+  local theirs, ours, reverse, rescalings = keras_config.front(config), our_front(model)
+  if not theirs or not ours then return end
+  local same = #theirs == #ours and not reverse
+  for i, part in ipairs(theirs) do same = same and agree(part, ours[i]) end
+  if same then return end
+  local remedy = #theirs > 1 and "build the network that the file is of" or
+    ("preprocess = %s takes images as it does%s"):format(option_for(theirs[1]), rescalings > 0 and ", without another layer nn.rescaling" or "")
+  return ("the file's model rescales images by %s, this one by %s%s; %s"):format(parts_text(theirs), parts_text(ours),
+                                                                                reverse and " in the order BGR" or "", remedy)
+end
+
+local function our_activation(node)
+  while node.layer.kind == "dropout" do node = node.inputs[1] end
+  return node.layer.options.activation or (node.layer.kind == "dense" and "linear") or nil
+end
+
+local function activated_otherwise(config, model)
+  local theirs, ours = keras_config.activation(config), our_activation(model.output)
+  if theirs == "silu" then theirs = "swish" end
+  if not theirs or not ours or theirs == ours then return end
+  return ("the file's model ends in the activation '%s', this one in '%s', and will predict something else; give the last layer the file's"):format(theirs, ours)
+end
+
+--- Compares what the file's model does before and behind the layers with weights with what ours does. Raises, or with strict = false notes,
+--- that images are rescaled otherwise; notes another activation at the end of the classifier.
+---@param found scion.WeightsReport
+---@param config scion.KerasConfig
+---@param model scion.Model
+---@param strict boolean
+function keras_front.compare(found, config, model, strict)
+  local rescaled = rescaled_otherwise(config, model)
+  if rescaled and strict then check.raise(("%s: %s"):format(found.path, rescaled)) end
+  if rescaled then found:note(rescaled) end
+  local activated = found:complete() and #found.unused == 0 and activated_otherwise(config, model)
+  if activated then found:note(activated) end
+end
+
+--- Whether a path has the name of a file that is published for the model's network.
+local function is_published(model, path)
+  local base = path:match "[^/]*$"
+  for _, architecture in ipairs(require("scion.models").list()) do
+    for _, variant in ipairs(architecture.name == model.name and architecture.variants or {}) do
+      for _, file in ipairs(variant.weights) do
+        if file.url:match "[^/]*$" == base then return true end
+      end
+    end
+  end
+  return false
+end
+
+--- The same for a file of weights alone, of which only the number of layers Rescaling is told, if that: for networks that normalize
+--- images themselves, as Keras's EfficientNet does.
+---@param found scion.WeightsReport
+---@param told fun(): integer? how many the file has
+---@param model scion.Model
+---@param strict boolean
+function keras_front.compare_count(found, told, model, strict)
+  local parts, _, ours = our_front(model)
+  if not parts or #parts == 1 or ours == 0 then return end
+  local theirs = told()
+  if theirs and theirs ~= ours then
+    local line = ("the file's network has %d of the layers Rescaling that EfficientNet begins with, this one %d; scion.models builds the file's with weights = path"):format(
+      theirs, ours)
+    if strict then check.raise(("%s: %s"):format(found.path, line)) end
+    found:note(line)
+  elseif not theirs and not is_published(model, found.path) then
+    found:note(("the file does not tell whether Keras built its network with the second layer Rescaling, as with weights='imagenet'; it is taken to %s it"):format(
+      ours > 1 and "have" or "lack"))
+  end
+end
+
+return keras_front

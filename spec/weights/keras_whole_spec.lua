@@ -1,0 +1,133 @@
+-- What Keras's files tell beside the weights, or do not: rescaling, activations, integers, names, attributes, and the order of layers.
+local core = require "scion.core"
+local keras = require "scion.weights.keras"
+local messages = dofile "spec/support/messages.lua"
+local models = dofile "spec/support/models.lua"
+local scion = require "scion"
+local support = dofile "spec/files/support.lua"
+local weights = require "scion.weights"
+local nn = scion.nn
+
+local fixtures = "spec/fixtures/weights/"
+local golden = core.json_decode(support.slurp(fixtures .. "whole.json"))
+
+local function pattern()
+  local bytes = {}
+  for i = 0, 7 do
+    for j = 0, 8 do
+      for c = 0, 2 do bytes[#bytes + 1] = string.char((37 * i + 101 * j + 59 * c + i * j) % 256) end
+    end
+  end
+  return support.tensor("u8", { 1, 8, 9, 3 }, table.concat(bytes))
+end
+
+local function input(preprocess) return nn.input { shape = { 8, 9, 3 }, preprocess = preprocess or "unit" } end
+
+local function chain(...) return scion.sequential { ... } end
+
+local function loads(name, model, count)
+  assert.is_true(models.deviation(model, pattern(), golden[name]) > 1e-3)
+  local report = weights.load(model, fixtures .. name)
+  assert.equal(count, report.loaded)
+  assert.is_true(models.deviation(model, pattern(), golden[name]) < 1e-5, name)
+  return report
+end
+
+describe("Keras's descriptions", function()
+  local function rescaled(preprocess, activation, ...)
+    local layers = { input(preprocess), ... }
+    for _, layer in ipairs { nn.conv2d(4, 3), nn.global_avg_pool(), nn.dense(3, activation) } do layers[#layers + 1] = layer end
+    return scion.sequential(layers)
+  end
+  local identity = { scale = { 1.0, 1.0, 1.0 }, shift = { 0.0, 0.0, 0.0 }, reverse = false }
+
+  it("have images rescaled as the file's model does", function()
+    for _, name in ipairs { "rescaled.keras", "rescaled.h5" } do
+      assert.same({}, loads(name, rescaled("tf", "softmax"), 4).notes)
+      loads(name, rescaled("unit", "softmax", nn.rescaling(2, { offset = -1 })), 4)
+      local message = messages.refusal(function() weights.load(rescaled("unit", "softmax"), fixtures .. name) end)
+      assert.equal(fixtures .. name .. ": the file's model rescales images by x * 0.00784314 - 1, this one by x * 0.00392157; preprocess = 'tf' takes " ..
+        "images as it does", message)
+      local report = weights.load(rescaled("unit", "softmax"), fixtures .. name, { strict = false })
+      assert.equal(4, report.loaded)
+      assert.matches("^the file's model rescales images by x %* 0.00784314 %- 1", report.notes[1])
+      assert.matches("rescales images", (tostring(report):gsub("%s+", " ")))
+    end
+  end)
+
+  it("tell an activation at the end that is another one than the model's", function()
+    local report = weights.load(rescaled("tf"), fixtures .. "rescaled.keras")
+    assert.same({ "the file's model ends in the activation 'softmax', this one in 'linear', and will predict something else; give the last layer the file's" },
+      report.notes)
+  end)
+
+  it("go with Normalization, whose count is an integer", function()
+    for _, name in ipairs { "normalized.h5", "normalized.weights.h5" } do
+      local function net(...) return rescaled(identity, false, nn.rescaling(1 / 255), nn.normalization(), ...) end
+      loads(name, net(), 7)
+      local message = messages.refusal(function() weights.load(net(nn.rescaling(2)), fixtures .. name) end)
+      assert.matches(name == "normalized.h5" and "rescales images by x * 0.00392157, normalized, then x * 1, this one by x * 0.00392157, normalized, then x * 2"
+        or "the file's network has 1 of the layers Rescaling that EfficientNet begins with, this one 2", message, 1, true)
+    end
+  end)
+
+  it("tell the order of equal layers, which weights alone do not", function()
+    local function net()
+      local function conv() return nn.conv2d(3, 3, { padding = "same", activation = "relu" }) end
+      return chain(input(), conv(), conv(), conv(), nn.global_avg_pool(), nn.dense(3))
+    end
+    loads("equal.keras", net(), 8)
+    local message = messages.refusal(function() weights.load(net(), fixtures .. "equal.weights.h5") end)
+    assert.matches("its layers fit in more than one order, which it does not tell", message, 1, true)
+  end)
+end)
+
+describe("Keras's files", function()
+  teardown(support.done)
+
+  it("hold bfloat16", function() loads("brain.keras", chain(input(), nn.conv2d(3, 3), nn.global_avg_pool(), nn.dense(4)), 4) end)
+
+  it("are paired by the names that are the model's, and the rest by order", function()
+    local x = input()
+    x = nn.conv2d(3, 3, { name = "stem" })(x)
+    x = nn.conv2d(3, 1, { name = "side" })(x)
+    x = nn.batch_norm { epsilon = 1e-3, statistics = "stored", name = "norm" }(x)
+    x = nn.dense(4, { name = "hidden" })(nn.global_avg_pool()(x))
+    loads("named.keras", scion.model { output = nn.dense(3, { name = "out" })(x) }, 12)
+  end)
+
+  it("of subclassed models have the names of attributes, and those of lists their order", function()
+    local function net(hidden, out)
+      return chain(input(), nn.conv2d(3, 3, { activation = "relu" }), nn.batch_norm { epsilon = 1e-3, statistics = "stored" }, nn.conv2d(3, 1), nn.conv2d(3, 1),
+        nn.global_avg_pool(), nn.dense(3, "relu", { name = hidden }), nn.dense(3, { name = out }))
+    end
+    local message = messages.refusal(function() weights.load(net(), fixtures .. "attributes.weights.h5") end)
+    assert.matches("its layers fit in more than one order, which it does not tell", message, 1, true)
+    loads("attributes.weights.h5", net("hidden", "out"), 14)
+  end)
+
+  it("tell how often EfficientNet rescales, if its layers are listed", function()
+    for name, count in pairs { ["normalized.h5"] = 1, ["normalized.weights.h5"] = 1, ["rescaled.keras"] = 1, ["equal.keras"] = 0 } do
+      assert.equal(count, keras.rescalings(fixtures .. name))
+    end
+    for _, name in ipairs { "theano.h5", "frozen_weights.h5", "none.h5" } do assert.is_nil(keras.rescalings(fixtures .. name)) end
+    local folder = support.folder()
+    scion.models.efficientnet_b0 { input = 32 }:export(folder .. "/two.weights.h5")
+    assert.equal(2, keras.rescalings(folder .. "/two.weights.h5"))
+  end)
+
+  it("of VGG's with a classifier for other images say for which", function()
+    local path = support.folder() .. "/vgg.h5"
+    assert(core.hdf5_write(path, { { path = "fc1/fc1/kernel:0", tensor = core.new { 2048, 1 } } },
+      { { path = "/", name = "layer_names", value = { "fc1" } }, { path = "/fc1", name = "weight_names", value = { "fc1/kernel:0" } } }))
+    local message = messages.refusal(function() local m = scion.models.vgg16 { input = 96, top = true, weights = path } return m end)
+    assert.equal(path .. ": its classifier fc1 takes 2048 features (2x2x512, of input = 64), not the 3x3x512 of this input", message)
+  end)
+
+  it("with LoRA's matrices load where Keras merged them, and say how", function()
+    local function net() return chain(input(), nn.conv2d(3, 3), nn.global_avg_pool(), nn.dense(4, { name = "last" })) end
+    loads("lora.weights.h5", net(), 4)
+    local message = messages.refusal(function() weights.load(net(), fixtures .. "lora.h5") end)
+    assert.matches("lora.h5: layer 'dense_%d' holds LoRA's matrices beside its kernel; in Keras, model.save_weights%('x.weights.h5'%) merges them", message)
+  end)
+end)

@@ -78,8 +78,8 @@ describe("A wrong argument", function()
   it("is told by model:save and model:export, which write nothing", function()
     for _, name in ipairs { "x", "x.h6", "x.keras", "x.pth", "x.safetensors.gz", ".h5.bak" } do
       local file = folder .. "/" .. name
-      assert.equal(("model:export: %s: files end in .safetensors (for PyTorch),
-      .weights.h5 (for Keras 3) or .h5 (for Keras 2); model:save writes all of a model for Scion"):format(file),
+      assert.equal(("model:export: %s: files end in .safetensors (for PyTorch), .weights.h5 (for Keras 3) or .h5 (for Keras 2); "):format(file) ..
+                     "model:save writes all of a model for Scion",
                    messages.refusal(function() local m = network():export(file) return m end))
       assert.is_nil(io.open(file))
     end

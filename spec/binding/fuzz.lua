@@ -225,7 +225,7 @@ local methods = {
   loader = { start = "order small small", next = "", stop = "" },
   safetensors = { header = "", read = "word", read_into = "word tensor", bytes = "small small bytes", size = "", close = "" },
   zip = { entries = "", read = "word small small bytes", copy = "word stream", close = "" },
-  hdf5 = { has = "h5_name word", attribute = "h5_name word", shape = "h5_name", read_into = "h5_name tensor", open_ids = "", close = "" },
+  hdf5 = { has = "h5_name word", attribute = "h5_name word", members = "h5_name", shape = "h5_name", read_into = "h5_name tensor", open_ids = "", close = "" },
 }
 
 -- ---- kernels: shapes that fit, mostly

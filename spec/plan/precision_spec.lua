@@ -199,6 +199,7 @@ describe("precision", function()
     local script = [[
       local scion = require "scion"
       local model = scion.sequential { scion.nn.input(6, 6, 3), scion.nn.conv2d(4, 3, { name = "conv" }) }
+      model:layer("conv").weights.kernel:fill(0.5) -- random weights would be told of
       local images = scion.uniform({ 2, 6, 6, 3 }, 0, 255):to "u8"
       local wide = model:features(images, "conv")
       model.precision = "bf16"

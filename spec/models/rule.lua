@@ -26,6 +26,7 @@ function rule.golden()
   end
   local golden = read "efficientnets"
   for _, publisher in ipairs { "torchvision", "keras" } do golden[publisher] = read(publisher) end
+  for name, case in pairs(read "timm") do golden.timm[name] = case end
   return golden
 end
 

@@ -1,6 +1,5 @@
 --- Kinds of the options that several layers and architectures have.
 local check = require "scion.check"
-local preprocessing = require "scion.preprocessing"
 local shape = require "scion.shape"
 
 local kinds = {}
@@ -50,9 +49,6 @@ kinds.name = {
 
 --- Whose form of an architecture a model is.
 kinds.variant = check.one_of("keras", "torchvision", "tf", "timm")
-
---- The options of loading weights.
-kinds.loading = { strict = { check.boolean, true }, preprocess = { preprocessing.kind } }
 
 --- The publishers' names for a layer.
 kinds.origin = {

@@ -20,14 +20,10 @@ local function as_convolution(weight)
   end
 end
 
---- The first convolution of its EfficientNets and MobileNets, which torchvision calls otherwise.
-local stem = "conv_stem.weight"
-
 --- Gives the weights that a model expects by torchvision's names those of timm, if the file has them or there is none yet.
 ---@param expected scion.ExpectedWeight[]
 ---@param arrays? scion.Array[] of the file
 ---@return scion.ExpectedWeight[] expected the same list
----@return boolean timms whether the file is of a network that has other names in torchvision
 function timm.rename(expected, arrays)
   local held = {}
   for _, a in ipairs(arrays or {}) do held[a.name] = true end
@@ -42,7 +38,20 @@ function timm.rename(expected, arrays)
       end
     end
   end
-  return expected, held[stem] == true
+  return expected
+end
+
+--- The first convolution of its EfficientNets and MobileNets, which torchvision calls otherwise.
+local stem = "conv_stem.weight"
+
+--- Whether a file is of one of timm's networks that torchvision names otherwise.
+---@param arrays scion.Array[]
+---@return boolean
+function timm.named(arrays)
+  for _, a in ipairs(arrays) do
+    if a.name == stem then return true end
+  end
+  return false
 end
 
 return timm

@@ -109,11 +109,12 @@ local function samples()
     architecture = "other", num_classes = 2, model_args = { act_layer = "gelu" }, label_names = { "a", "b" },
     pretrained_cfg = { mean = { 0, 0, 0 }, std = { 1, 1, 1 }, input_size = { 3, 8, 8 }, interpolation = "bicubic", crop_pct = 0.875 } })
   table.insert(found["scion.WeightsReport"], model:load_weights(saved))
-  local convolutions = scion.sequential { nn.input(8, 9, 3), nn.conv2d(6, { 3, 2 }, { bias = false, name = "features/0" }), nn.conv2d(2, 1, { bias = false, name = "b" }) }
+  local convolutions = scion.sequential { nn.input(8, 9, 3), nn.conv2d(6, { 3, 2 }, { bias = false, name = "features/0" }) }
   table.insert(found["scion.WeightsReport"], convolutions:load_weights("spec/fixtures/weights/checkpoint_1.pth", { strict = false }))
   assert(core.safetensors_write(saved, { ["0.weight"] = scion.zeros { 6, 3, 3, 2 }, ["1.weight"] = scion.zeros { 2, 6, 1, 1 } }))
   os.remove(place .. "/config.json")
-  table.insert(found["scion.WeightsReport"], convolutions:load_weights(saved))
+  local parts = scion.sequential { nn.input(8, 9, 3), nn.conv2d(6, { 3, 2 }, { bias = false, name = "a" }), nn.conv2d(2, 1, { bias = false, name = "b" }) }
+  table.insert(found["scion.WeightsReport"], parts:load_weights(saved))
   found["scion.WeightsConfig"] = { found["scion.WeightsReport"][2].config }
   return found
 end

@@ -272,7 +272,7 @@ describe("models", function()
     for name, told in pairs {
       unfreeze = "did you mean 'thaw'?", compile = "there is no compile: a freeze takes effect at the next step", train = "there is no mode to set: fit trains",
       pop = "model:upto(name) ends a network",
-      load = "scion.load(path) gives a saved model; scion.weights.load(model, path) loads weights", parameters = "model:summary() counts them",
+      load = "scion.load(path) gives a saved model; model:load_weights(path) loads weights", parameters = "model:summary() counts them",
       state_dict = "model:save(path)", to = "nothing to move", eval = "there is no mode to set", get_layer = "did you mean 'layer'?", class_names = "did you mean 'labels'?",
     } do assert.matches(told, refused(name, function() model[name](model) end), 1, true) end
     for name, told in pairs { GlobalAveragePooling2D = "global_avg_pool", Conv2D = "conv2d", Dense = "dense", Linear = "dense", BatchNormalization = "batch_norm",

@@ -1,6 +1,7 @@
 -- What the reference says and what there is are the same: every public function, every option that one takes, every field of what
 -- one gives.
 local check = require "scion.check"
+local core = require "scion.core"
 local scion = require "scion"
 local docs = dofile ".make/docs.lua"
 local support = dofile "spec/support/images.lua"
@@ -98,10 +99,23 @@ local function samples()
     append(found["scion.Variant"], architecture.variants)
     for _, variant in ipairs(architecture.variants) do append(found["scion.WeightsFile"], variant.weights) end
   end
-  local saved = pictures() .. ".safetensors"
+  local place = support.folder()
+  local saved = place .. "/m.safetensors"
   model:save(saved)
   found["scion.WeightsReport"] = { scion.weights.load(model, saved) }
   os.remove(saved)
+  model:export(saved)
+  support.spit(place .. "/config.json", core.json_encode {
+    architecture = "other", num_classes = 2, model_args = { act_layer = "gelu" }, label_names = { "a", "b" },
+    pretrained_cfg = { mean = { 0, 0, 0 }, std = { 1, 1, 1 }, input_size = { 3, 8, 8 }, interpolation = "bicubic", crop_pct = 0.875 } })
+  table.insert(found["scion.WeightsReport"], model:load_weights(saved))
+  local convolutions = scion.sequential { nn.input(8, 9, 3), nn.conv2d(6, { 3, 2 }, { bias = false, name = "features/0" }) }
+  table.insert(found["scion.WeightsReport"], convolutions:load_weights("spec/fixtures/weights/checkpoint_1.pth", { strict = false }))
+  assert(core.safetensors_write(saved, { ["0.weight"] = scion.zeros { 6, 3, 3, 2 }, ["1.weight"] = scion.zeros { 2, 6, 1, 1 } }))
+  os.remove(place .. "/config.json")
+  local parts = scion.sequential { nn.input(8, 9, 3), nn.conv2d(6, { 3, 2 }, { bias = false, name = "a" }), nn.conv2d(2, 1, { bias = false, name = "b" }) }
+  table.insert(found["scion.WeightsReport"], parts:load_weights(saved))
+  found["scion.WeightsConfig"] = { found["scion.WeightsReport"][2].config }
   return found
 end
 
@@ -159,6 +173,7 @@ local function calls()
     ["scion.data.files"] = function(given) scion.data.files({}, given) end,
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
+    ["model:load_weights"] = function(given) model:load_weights("x.h5", given) end,
     ["scion.weights.load"] = function(given) scion.weights.load(model, pictures() .. "/left/1.png", given) end,
     ["scion.CacheOptions"] = function(given) model:fit(set, { cache = given }) end,
     ["scion.augment"] = function(given) scion.data.folder(pictures(), { augment = given }) end,

@@ -242,11 +242,12 @@ end
 ---@return scion.Plan
 function internal:plan_for(request)
   local in_use = precision.in_use(request.precision or self.precision)
+  local preprocess = request.input_dtype == "u8" and self.input.layer.options.preprocess
   local state, upto, from = request.mode == "train" and self:freeze_state() or "", request.upto, request.from
   local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.weighted and "w" or "-", in_use,
                              upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-", state }, " ")
   for i, kept in ipairs(self.plans) do
-    if kept.key == key and kept.plan.capacity >= request.batch then
+    if kept.key == key and kept.preprocess == preprocess and kept.plan.capacity >= request.batch then
       table.insert(self.plans, 1, table.remove(self.plans, i))
       return kept.plan
     end
@@ -254,7 +255,7 @@ function internal:plan_for(request)
   local order = upto and graph.order(upto) or from and graph.from(self.order, from) or self.order
   local made = plan.compile { order = order, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
                               input_dtype = request.input_dtype, precision = in_use, loss = request.loss, weighted = request.weighted }
-  table.insert(self.plans, 1, { key = key, plan = made })
+  table.insert(self.plans, 1, { key = key, preprocess = preprocess, plan = made })
   self.plans[plans_kept + 1] = nil
   return made
 end
@@ -342,6 +343,29 @@ function model:features(data, name, given) return require("scion.train.features"
 function model:save(path)
   require("scion.saved").save(self, check.argument("model:save", "its argument", path, check.path))
   return self
+end
+
+---@class scion.LoadOptions
+---@field strict? boolean whether weights that do not fit are refused; else what fits is loaded, and the rest reported (true)
+---@field prefix? string what stands before the names in a PyTorch file, where that cannot be told, as between "encoder_q." and "encoder_k.":
+--- "ema." is that dict of the checkpoint, and "" takes the names as they are (found by comparing names)
+---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input: where the weights were trained otherwise than the file tells
+
+--- Loads a file of weights (Keras's, PyTorch's, safetensors, or one of model:save) into the model's layers, its head included. With the
+--- weights come the preprocessing of a config.json beside the file and, where the model has the file's classifier, its labels. Raises
+--- with the path when the file cannot be read, is none of weights or, unless strict = false, does not fit, also where it is of a network
+--- that computes otherwise; then nothing has changed. With strict = false a line on standard error says so when that is less than half of
+--- the model's weights, and nothing at all raises.
+---
+--- Of a checkpoint's state dicts the one is loaded that fits best, and what stands before its names is taken off where they fit
+--- better without it.
+---@param path string
+---@param given? scion.LoadOptions
+---@return scion.WeightsReport report what was loaded, what was not, and what was assumed; tostring gives it as text
+function model:load_weights(path, given)
+  local where = "model:load_weights"
+  path = check.argument(where, "its argument", path, check.path)
+  return require("scion.weights").load(self, path, check.options(where, given, require "scion.weights.options"))
 end
 
 --- Writes the weights for others: .safetensors by torchvision's names and layouts (PyTorch: safetensors.torch.load_file, then

@@ -5,7 +5,7 @@
 local no_mode = "there is no mode to set: fit trains, evaluate and predict do not"
 local no_device = "there is nothing to move: everything is computed on the CPU"
 local of_model = "the weights are saved by model:save(path); those of a layer are model:layer(name).weights"
-local loading = "scion.load(path) gives a saved model; scion.weights.load(model, path) loads weights"
+local loading = "scion.load(path) gives a saved model; model:load_weights(path) loads weights"
 local rate = "the learning rate is the optimizer's: optimizer = scion.optim.sgd{ lr = … }"
 local one_set = "put images to validate on into a folder of their own and give its data set: validate = data"
 local always = "loss and accuracy are always told; model:evaluate(data) tells more"
@@ -21,7 +21,7 @@ return {
   unfreeze = { { "thaw" } }, requiresgrad = { { "freeze" }, { "frozen" } }, trainable = { { "frozen" } },
   compile = { { "fit", "there is no compile: a freeze takes effect at the next step, and the optimizer is an option of fit" } },
   train = { { "predict", no_mode }, { "fit" } }, trainonbatch = { { "fit" } }, backward = { { "fit", step } }, zerograd = { { "fit", step } }, step = { { "fit", step } },
-  load = { { "export", loading } }, loadweights = { { "export", loading }, { "load" } }, loadstatedict = { { "export", loading }, { "load" } },
+  load = { { "export", loading } }, loadweights = { { "load" } }, loadstatedict = { { "load_weights" }, { "load" } },
   statedict = { { "export", of_model } }, getweights = { { "export", of_model } }, saveweights = { { "export" } }, weights = { { "export", of_model } },
   parameters = { { "summary", "model:summary() counts them; model:layers() lists each layer with its weights" } }, countparams = { { "summary" } },
   to = { { "predict", no_device } }, cuda = { { "predict", no_device } }, cpu = { { "predict", no_device } },

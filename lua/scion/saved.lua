@@ -209,7 +209,7 @@ local names = { hdf5 = "weights of Keras (HDF5)", zip = "weights in an archive (
                 safetensors = "weights without a model (safetensors)" }
 
 local function refuse_weights(path, kind)
-  check.raise(("%s: these are %s, not a model saved by Scion; give the file to scion.models.*{ weights = %s } or scion.weights.load(model, %s)"):format(
+  check.raise(("%s: these are %s, not a model saved by Scion; give the file to scion.models.*{ weights = %s } or model:load_weights(%s)"):format(
     path, names[kind], check.show(path), check.show(path)))
 end
 

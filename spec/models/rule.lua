@@ -26,6 +26,7 @@ function rule.golden()
   end
   local golden = read "efficientnets"
   for _, publisher in ipairs { "torchvision", "keras" } do golden[publisher] = read(publisher) end
+  for name, case in pairs(read "timm") do golden.timm[name] = case end
   return golden
 end
 
@@ -75,7 +76,7 @@ end
 
 --- Builds the model of a fixture, without its last activation, so that it gives logits.
 ---@param name string
----@param publisher "keras"|"torchvision"
+---@param publisher "keras"|"torchvision"|"tf"|"timm"
 ---@param case table size, gamma, classes, top, options
 ---@param like scion.Model? one of the same case, whose weights it shares
 ---@return scion.Model
@@ -99,7 +100,7 @@ function rule.logits(model, size) return model:features(rule.images(size), model
 
 --- The gradients of a training step: by publisher's name of the layer, flat lists.
 ---@param model scion.Model
----@param publisher "keras"|"torchvision"
+---@param publisher "keras"|"torchvision"|"tf"|"timm"
 ---@param size integer
 ---@return table<string, scion.Tensor>
 function rule.gradients(model, publisher, size)
@@ -110,7 +111,7 @@ function rule.gradients(model, publisher, size)
   for i, node in ipairs(model.order) do index[node.layer] = ("%d"):format(i - 1) end
   for _, g in ipairs(plan.gradients) do
     if g.parameter.name:find "kernel" then
-      local title = publisher == "keras" and index[g.layer] or publisher_name(g.layer, publisher)
+      local title = publisher == "keras" and index[g.layer] or publisher_name(g.layer, "torchvision")
       found[title] = core.place(model.arena, g.place, 2):reshape { -1 }
     end
   end

@@ -20,6 +20,7 @@ local no_paths = {
 local takers = {
   ["scion.load"] = function(path) local m = scion.load(path) return m end,
   ["scion.weights.load"] = function(path) local r = scion.weights.load(network(), path) return r end,
+  ["model:load_weights"] = function(path) local r = network():load_weights(path) return r end,
   ["scion.weights.publisher"] = function(path) local p = scion.weights.publisher(path) return p end,
   ["model:save"] = function(path) local m = network():save(path) return m end,
   ["model:export"] = function(path) local m = network():export(path) return m end,
@@ -64,6 +65,8 @@ describe("A wrong argument", function()
     for _, value in ipairs { 0, 1, "false", {}, print } do
       assert.matches("strict is true or false, not ", messages.refusal(load, network(), path, { strict = value }), 1, true)
     end
+    assert.matches("model:load_weights: unknown option 'strickt' (did you mean 'strict'?)",
+      messages.refusal(function() local r = network():load_weights(path, { strickt = true }) return r end), 1, true)
     assert.equal(2, load(network(), path, {}).loaded)
   end)
 

@@ -104,7 +104,7 @@ describe("A file that is none of weights", function()
     for _, file in ipairs { path, "spec/fixtures/weights/nested.h5", "spec/fixtures/weights/small.keras", "spec/fixtures/weights/torch_legacy.pth" } do
       local text = messages.refusal(function() local m = scion.load(file) return m end)
       assert.matches(file .. ": these are weights", text, 1, true)
-      assert.matches(("not a model saved by Scion; give the file to scion.models.*{ weights = '%s' } or scion.weights.load(model, '%s')"):format(file, file), text, 1, true)
+      assert.matches(("not a model saved by Scion; give the file to scion.models.*{ weights = '%s' } or model:load_weights('%s')"):format(file, file), text, 1, true)
     end
   end)
 end)

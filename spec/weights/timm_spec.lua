@@ -7,7 +7,7 @@ local support = dofile "spec/files/support.lua"
 local timm = require "scion.weights.timm"
 local torchvision = require "scion.weights.torchvision"
 
-local golden = core.json_decode(support.slurp "spec/fixtures/models/timm.json")
+local golden = core.json_decode(support.slurp "spec/fixtures/models/timm_names.json")
 
 describe("timm's names", function()
   teardown(support.done)

@@ -86,12 +86,18 @@ local function find_variant(definition, name)
   end
 end
 
---- The variant that a file's publisher means, if the architecture has it.
-local function variant_of_file(definition, path)
-  local publisher = require("scion.weights").publisher(path)
-  for _, variant in ipairs(definition.variants) do
-    if variant.name == publisher then return publisher end
+--- Options that were not given, by what a file and the config.json beside it tell of the network: variant, width, classes, input.
+local function follow_file(self, o, given, where)
+  local told = require("scion.weights.origin").of(o.weights)
+  local found = require("scion.weights.origin").options(self, told)
+  for _, name in ipairs { "variant", "width", "input" } do
+    if given[name] == nil and self.options[name] then o[name] = found[name] or o[name] end
   end
+  if not o.top or not found.classes then return end
+  if given.classes and given.classes ~= found.classes then
+    check.raise(("%s: classes = %d, but %s tells of %d; leave classes out, or graft a top of your own"):format(where, given.classes, told.config.path, found.classes))
+  end
+  o.classes = found.classes
 end
 
 local function set_statistics(made, statistics)
@@ -224,7 +230,8 @@ local function build(self, given)
     check.raise(("%s: %s are those of the classifier, which needs top = true"):format(where, o.labels and "labels" or "classes"))
   end
   if o.prefix and not o.weights then check.raise(where .. ": prefix is that of names in a file, which needs weights") end
-  local variant = find_variant(self, o.variant or (o.weights and o.weights ~= "imagenet" and variant_of_file(self, o.weights)))
+  if o.weights and o.weights ~= "imagenet" then follow_file(self, o, given, where) end
+  local variant = find_variant(self, o.variant)
   local size = input_size(where, self, variant, o.input)
   o.variant = variant.name
   if o.weights == "imagenet" then o.weights = require("scion.weights.hub").imagenet(self, variant, o) end
@@ -239,7 +246,7 @@ local function build(self, given)
   local made, report
   if o.weights then
     made = o.strict and layer.without_initial_values(network) or network()
-    report = require("scion.weights").load(made, o.weights, { strict = o.strict, prefix = o.prefix })
+    report = require("scion.weights").load(made, o.weights, { strict = o.strict, prefix = o.prefix, preprocess = o.preprocess })
   else
     made = network()
   end

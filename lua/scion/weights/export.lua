@@ -26,8 +26,12 @@ local function notice_variant(model, publisher, path)
   require("scion.report.notice").once(line:format(path, libraries[publisher], model.name, publisher))
 end
 
+--- Variants that timm has, and torchvision has not.
+local timms = { tf = true, timm = true }
+
 local function to_safetensors(model, path)
-  local written, message = core.safetensors_write(path, require("scion.weights.torchvision").tensors(graph.layers(model.order)), { format = "pt", variant = model.variant })
+  local tensors = require("scion.weights.torchvision").tensors(graph.layers(model.order), timms[model.variant])
+  local written, message = core.safetensors_write(path, tensors, { format = "pt", variant = model.variant })
   if not written then check.raise(message) end
 end
 
@@ -135,7 +139,7 @@ end
 ---@param path string
 function export.write(model, path)
   if path:find "%.safetensors$" then
-    notice_variant(model, "torchvision", path)
+    if not timms[model.variant] then notice_variant(model, "torchvision", path) end
     to_safetensors(model, path)
   elseif path:find "%.weights%.h5$" then
     notice_variant(model, "keras", path)

@@ -2,12 +2,14 @@
 --- with torchvision's names.
 local check = require "scion.check"
 local core = require "scion.core"
-local format = require "scion.weights.format"
 local graph = require "scion.graph"
 local identify = require "scion.weights.identify"
-local kinds = require "scion.kinds"
 local match = require "scion.weights.match"
+local notice = require "scion.report.notice"
+local options = require "scion.weights.options"
+local origin = require "scion.weights.origin"
 local prefix = require "scion.weights.prefix"
+local preprocessing = require "scion.preprocessing"
 
 local weights = {}
 
@@ -31,11 +33,12 @@ end
 
 local function load_torchvision(path, dicts, layers, o)
   local torchvision = require "scion.weights.torchvision"
-  local function expected_of(arrays)
-    return require("scion.weights.timm").rename(torchvision.expected(layers, torchvision.naming(arrays)), arrays)
-  end
+  local timm = require "scion.weights.timm"
+  local function expected_of(arrays) return timm.rename(torchvision.expected(layers, torchvision.naming(arrays)), arrays) end
   local arrays, expected, naming = prefix.choose(path, dicts, expected_of, o.prefix)
-  return load_arrays(path, arrays, expected, o.strict, torchvision.may_be_left, naming)
+  local report = load_arrays(path, arrays, expected, o.strict, torchvision.may_be_left, naming)
+  report.timms = timm.named(arrays)
+  return report
 end
 
 --- Raises where a prefix is given for a file whose names have none.
@@ -70,26 +73,10 @@ local function load_keras(path, layers, o, model)
   check.raise(message)
 end
 
-local function holds_keras(path)
-  local archive <close>, message = core.zip_open(path)
-  return archive and archive:entries()["model.weights.h5"] ~= nil, message
-end
-
 local function load_archive(path, layers, o, model)
-  local keras, message = holds_keras(path)
+  local keras, message = origin.holds_keras(path)
   if message then check.raise(message) end
   return (keras and load_keras or load_torch)(path, layers, o, model)
-end
-
---- The variant that a file of model:export was made of.
-local function exported_variant(metadata)
-  local known, variant = kinds.variant.read(metadata.variant)
-  return known and variant or nil
-end
-
---- EfficientNet-PyTorch has the networks of TensorFlow's authors.
-local function publisher_of_names(arrays)
-  return require("scion.weights.torchvision").naming(arrays) == "efficientnet_pytorch" and "tf" or "torchvision"
 end
 
 local a_model = check.instance("scion.Model", "a model")
@@ -99,34 +86,62 @@ local a_model = check.instance("scion.Model", "a model")
 ---@param path string
 ---@return "keras"|"torchvision"|"tf"|"timm"|nil publisher nil for Scion's own files, and for those that cannot be read
 function weights.publisher(path)
-  path = check.argument("scion.weights.publisher", "its argument", path, check.path)
-  local kind = format.of(path)
-  if kind == "hdf5" or kind == "zip" and holds_keras(path) then return "keras" end
-  local arrays <close> = require(kind == "safetensors" and "scion.weights.safetensors" or "scion.weights.torch").arrays(path)
-  if kind ~= "safetensors" then return publisher_of_names(arrays or {}) end
-  local first = arrays and arrays[1]
-  return first and not first.name:find("/", 1, true) and (exported_variant(arrays.metadata) or publisher_of_names(arrays)) or nil
+  local told = origin.of(check.argument("scion.weights.publisher", "its argument", path, check.path))
+  return told.variant or (told.library == "pytorch" and "torchvision" or told.library)
+end
+
+-- ---- what a file tells beside its numbers -------------------------------------------------------------------------------
+
+--- The labels that a file brings, unless it is damaged.
+local function labels_of(told)
+  local own = told.labels and core.json_decode(told.labels)
+  return told.config and told.config.labels or type(own) == "table" and own.labels or nil
+end
+
+--- Gives a model the names of its classes, where the file has its classifier. `report` is of loading.
+local function take_labels(model, told, report)
+  local labels, outputs = labels_of(told), model.output.shape
+  if not labels or #outputs ~= 1 or #report.missing > 0 or report:lacks_head() then return end
+  local ok, read, complaint = require("scion.model").labels_kind(model).read(labels)
+  if ok and (#read == outputs[1] or outputs[1] == 1) then
+    model.labels = read
+  else
+    local why = ("the labels beside the weights are not used: they %s"):format(complaint or ("are %d"):format(#labels))
+    report:note(why)
+    notice.once(("%s: %s"):format(told.path, why))
+  end
+end
+
+--- Preprocessing belongs to the weights: the model's input gets that of the file, or the one that is given in its place.
+local function take_preprocessing(model, told, given)
+  local c, input = told.config, model.input
+  local known = c and c.mean and #c.mean == 3 and input.shape[3] == 3 and preprocessing.resolve { mean = c.mean, std = c.std }
+  input.layer.options.preprocess = given or known or input.layer.options.preprocess
 end
 
 local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }
 
---- Loads a file into a model's layers. Raises with the path when the file cannot be read or is none of weights, and, unless
---- strict = false, when it does not fit; then no weight has changed. With strict = false what fits is loaded: a line on standard error
---- says so when that is less than half of the model's weights, and nothing at all raises.
----
---- Of a checkpoint's state dicts the one is loaded that fits best, and what stands before its names is taken off where they fit
---- better without it. `prefix` says what stands before them where that cannot be told, as between "encoder_q." and "encoder_k.";
---- "ema." is that dict of the checkpoint, and "" takes the names as they are. Raises where the file's names have another one.
+--- Loads a file into a model's layers: what model:load_weights does.
 ---@param model scion.Model
 ---@param path string
----@param given? { strict: boolean?, prefix: string? } true; found by comparing names
+---@param given? scion.LoadOptions
 ---@return scion.WeightsReport report what was loaded and what was not; tostring gives it as text
 function weights.load(model, path, given)
   local where = "scion.weights.load"
   check.argument(where, "its first argument", model, a_model)
   path = check.argument(where, "its second argument", path, check.path)
-  local o = check.options(where, given, { strict = { check.boolean, true }, prefix = { prefix.kind } })
-  return readers[format.of(path)](path, graph.layers(model.order), o, model)
+  local o = check.options(where, given, options)
+  local told = origin.of(path)
+  local differs = origin.disagreement(told, model.name, model.variant)
+  if differs and o.strict then check.raise(("%s: %s"):format(path, differs)) end
+  local report = readers[told.format](path, graph.layers(model.order), o, model)
+  local assumed, hinted = origin.assumed(told, model.name, model.variant, report.timms)
+  report.config = told.config
+  if differs or assumed then report:note(differs or assumed) end
+  if differs or hinted then notice.once(("%s: %s"):format(path, differs or assumed)) end
+  take_preprocessing(model, told, o.preprocess)
+  take_labels(model, told, report)
+  return report
 end
 
 return weights

@@ -6,6 +6,20 @@ local text = require "scion.report.text"
 
 local report = {}
 
+--- What config.json tells of the network that the weights beside it are of, as timm and Hugging Face's hub write it.
+---@class scion.WeightsConfig
+---@field path string
+---@field architecture string? timm's name of it: "resnet50"
+---@field changes string? arguments that it was built with and that change what it computes: "act_layer"
+---@field classes integer? of its classifier; 0: it has none
+---@field mean number[]? of images in 0 to 1, for each channel; with std
+---@field std number[]?
+---@field channels integer? of the images that it takes
+---@field input integer[]? height and width of them
+---@field interpolation string? by which they were resized, with crop
+---@field crop number? how much of a resized image they are: 0.875
+---@field labels string[]? names of the classes
+
 ---@class scion.WeightsReport
 ---@field path string
 ---@field loaded integer how many of the model's weights were read
@@ -14,6 +28,7 @@ local report = {}
 ---@field missing string[] weights of the model that the file lacks
 ---@field unexpected string[] arrays that the model has no place for
 ---@field misfits { name: string, model: string, file: string, reason: string? }[] those of another shape
+---@field config scion.WeightsConfig? what the config.json beside the file tells
 ---@field notes string[] what was assumed where the file does not tell, and what differs beside the weights, in words
 ---@field unused string[] arrays that belong to a part which the model was built without: a classifier, auxiliary heads, counters
 ---@field dict string? the key under which a checkpoint holds the state dict that was taken: "state_dict", "model.ema"; nil: none
@@ -21,6 +36,7 @@ local report = {}
 ---@field positions { file: string, model: string }[]? parts whose names are numbers in the file, and what they stand for by their order
 ---@field private choice string? which of a checkpoint's dicts was taken, in words, where that is not obvious
 ---@field private unplaced string? why such numbers stand for nothing
+---@field private timms boolean? whether the arrays have names that only timm gives
 ---@field private classes integer? how many classes the file's classifier tells, where it has one that the model was built without
 ---@field private counts string? of layers with weights in file and model, where they are compared by order and the numbers differ
 local methods = {}
@@ -82,6 +98,10 @@ local function left_head(self)
   end
   return names
 end
+
+--- Whether the file has a classifier that the model was built without.
+---@return boolean
+function methods:lacks_head() return left_head(self)[1] ~= nil end
 
 --- The options that build a model with the file's classifier.
 local function with_top(self) return ("top = true, classes = %s"):format(self.classes or "n") end
@@ -169,8 +189,8 @@ end
 
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
-  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions" },
-  fields = { "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
+  locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions", "config" },
+  fields = { "timms", "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.

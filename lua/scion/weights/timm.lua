@@ -20,17 +20,17 @@ local function as_convolution(weight)
   end
 end
 
---- Gives the weights that a model expects by torchvision's names those of timm, if the file has them.
+--- Gives the weights that a model expects by torchvision's names those of timm, if the file has them or there is none yet.
 ---@param expected scion.ExpectedWeight[]
----@param arrays scion.Array[]
+---@param arrays? scion.Array[] of the file
 ---@return scion.ExpectedWeight[] expected the same list
 function timm.rename(expected, arrays)
   local held = {}
-  for _, a in ipairs(arrays) do held[a.name] = true end
+  for _, a in ipairs(arrays or {}) do held[a.name] = true end
   for _, weight in ipairs(expected) do
     local layer, last = weight.name:match "^(.+)%.([^.]+)$"
     for _, rule in ipairs(names) do
-      local name = held[rule.known_by] and layer and renamed(layer, rule)
+      local name = (not arrays or held[rule.known_by]) and layer and renamed(layer, rule)
       if name then
         weight.name = name .. "." .. last
         if rule.convolutions and rule.convolutions[layer] and last == "weight" then as_convolution(weight) end
@@ -39,6 +39,19 @@ function timm.rename(expected, arrays)
     end
   end
   return expected
+end
+
+--- The first convolution of its EfficientNets and MobileNets, which torchvision calls otherwise.
+local stem = "conv_stem.weight"
+
+--- Whether a file is of one of timm's networks that torchvision names otherwise.
+---@param arrays scion.Array[]
+---@return boolean
+function timm.named(arrays)
+  for _, a in ipairs(arrays) do
+    if a.name == stem then return true end
+  end
+  return false
 end
 
 return timm

@@ -69,7 +69,8 @@ function torchvision.expected(layers, naming)
     for _, p in ipairs(layer.parameters) do
       local l, suffix = layout(layer, p), names.weights[p.name] or p.name
       if layer.kind == "separable_conv2d" and suffix == "bias" then suffix = names.separable_bias end
-      list[#list + 1] = { name = title .. "." .. suffix, shape = l.shape, axes = l.axes, tensor = p.tensor:reshape(l.view) }
+      local depthwise = p.name == "depthwise_kernel" and layer.origin and layer.origin.torchvision_depthwise
+      list[#list + 1] = { name = depthwise and depthwise .. ".weight" or title .. "." .. suffix, shape = l.shape, axes = l.axes, tensor = p.tensor:reshape(l.view) }
     end
     add_implied(list, layer, title)
   end
@@ -85,12 +86,13 @@ function torchvision.may_be_left(name, parts)
   return names.counters[name:match "[^.]*$"] or (names.optional[part] == true and not parts[part])
 end
 
---- A model's weights as torchvision names and shapes them, copies.
+--- A model's weights as torchvision names and shapes them, or timm, copies.
 ---@param layers scion.Layer[]
+---@param timms? boolean by timm's names
 ---@return { name: string, tensor: scion.Tensor }[]
-function torchvision.tensors(layers)
-  local list = {}
-  for i, weight in ipairs(torchvision.expected(layers)) do
+function torchvision.tensors(layers, timms)
+  local list, expected = {}, torchvision.expected(layers)
+  for i, weight in ipairs(timms and require("scion.weights.timm").rename(expected) or expected) do
     local order, sizes, strides = {}, {}, {}
     for k = 1, #weight.axes do order[k] = k end
     table.sort(order, function(a, b) -- our dimensions in the order in which theirs lie

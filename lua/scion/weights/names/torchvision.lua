@@ -5,7 +5,7 @@ return {
   separable_bias = "pointwise.bias", -- a separable convolution is two layers there
 
   -- first names of parts that a model may be built without
-  optional = { fc = true, classifier = true, head = true, heads = true, pre_logits = true, _fc = true, AuxLogits = true, aux1 = true, aux2 = true },
+  optional = { fc = true, classifier = true, classif = true, head = true, heads = true, pre_logits = true, _fc = true, AuxLogits = true, aux1 = true, aux2 = true },
   -- the array that only EfficientNet-PyTorch's files have, the package whose names differ from those of torchvision and timm
   efficientnet_pytorch = "_conv_stem.weight",
 

@@ -1,0 +1,88 @@
+--- config.json beside a file of weights: what timm and Hugging Face's hub tell of the network that the weights are of.
+local check = require "scion.check"
+local core = require "scion.core"
+local kinds = require "scion.kinds"
+local lfs = require "lfs"
+
+local config = {}
+
+local largest = 8 << 20 -- bytes: ImageNet's 21,841 classes with their descriptions take 3 MB
+
+local means, deviations = check.list(check.number(), nil, "a list of numbers"), check.list(check.number { above = 0 }, nil, "a list of numbers above 0")
+local any_text = check.kind("a string", function(value) return type(value) == "string", value end)
+
+--- What is read of a file, by its names there: ours, and what has to stand there.
+local fields = {
+  architecture = { "architecture", check.text }, num_classes = { "classes", check.whole(0, 1 << 31) }, mean = { "mean", means }, std = { "std", deviations },
+  input_size = { "input", check.list(kinds.size, 3, "a list of three sizes (channels, height, width)") }, interpolation = { "interpolation", any_text },
+  crop_pct = { "crop", check.number { above = 0 } }, label_names = { "labels", check.table }, model_args = { "arguments", check.table },
+}
+
+--- Arguments of timm's constructors that leave an inference as it is, or that stand elsewhere in the file.
+local harmless = { num_classes = true, img_size = true }
+
+--- Those that do so with a value.
+local usual = { in_chans = { [3] = true }, global_pool = { avg = true, fast = true, fastavg = true, [""] = true } }
+
+--- The arguments that change what the network computes.
+local function changes(arguments)
+  local names = {}
+  for name, value in pairs(arguments or {}) do
+    local kept = harmless[name] or name:find "drop_rate$" or usual[name] and usual[name][value] or type(value) == "userdata" -- null
+    if not kept then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return #names > 0 and table.concat(names, ", ") or nil
+end
+
+--- The names of the classes: a list, or names by the class's number from 0; nil where some have none.
+local function in_order(labels)
+  local list, count = {}, 0
+  for key, label in pairs(labels) do
+    local index = type(key) == "string" and (math.tointeger(tonumber(key) or -1) or -1) + 1 or key
+    if index == 0 or type(label) ~= "string" then return nil end
+    list[index], count = label, count + 1
+  end
+  return count > 0 and #list == count and list or nil
+end
+
+--- The file's text, decoded; raises with its path.
+local function decode(path)
+  local size = lfs.attributes(path, "size")
+  if size > largest then check.raise(("%s: %d bytes are too many for what tells of a network; move it away from the weights if it does not"):format(path, size)) end
+  local file <close>, message = io.open(path, "rb")
+  local text = file and file:read(largest)
+  if not text then check.raise(("%s: it cannot be read (%s), and may tell what the weights beside it are of"):format(path, message or "it is empty")) end
+  local value, problem = core.json_decode(text)
+  if type(value) == "table" then return value end
+  check.raise(("%s: %s; repair it, or move it away from the weights if it does not tell of them"):format(path, problem or "it holds no object"))
+end
+
+--- Reads the config.json in the folder of a file of weights. Raises with its path where it is damaged.
+---@param path string of the file of weights
+---@return scion.WeightsConfig? config nil where there is none, or one of something else than weights
+function config.beside(path)
+  local place = (path:match "^.*/" or "") .. "config.json"
+  if lfs.attributes(place, "mode") ~= "file" then return nil end
+  local whole = decode(place)
+  local published, read, known = type(whole.pretrained_cfg) == "table" and whole.pretrained_cfg or {}, { path = place }, false
+  for name, field in pairs(fields) do
+    local value = whole[name]
+    if value == nil or type(value) == "userdata" then value = published[name] end -- null
+    if value ~= nil and type(value) ~= "userdata" then
+      read[field[1]], known = check.argument(place, name, value, field[2]), true
+    end
+  end
+  if not known then return nil end
+  if read.input then read.channels, read.input = read.input[1], { read.input[2], read.input[3] } end
+  if not (read.mean and read.std) then read.mean, read.std = nil, nil end
+  local channels = read.channels or 3
+  if read.mean and (#read.mean ~= channels or #read.std ~= channels) then
+    check.raise(("%s: mean and std are of %d and %d channels, and the images of %d"):format(place, #read.mean, #read.std, channels))
+  end
+  read.labels = read.labels and in_order(read.labels)
+  read.changes, read.arguments = changes(read.arguments), nil
+  return read
+end
+
+return config

@@ -1,0 +1,40 @@
+--- timm's networks that scion.models has, and those that have the same names and shapes but compute otherwise. Each: the model, its
+--- variant, and `width` where it is not 1. `but`: what Scion has not; such weights predict something else here. `preprocess`: what the weights of
+--- that name take, where the network is the same. spec/fixtures/weights/make_architectures.py looks for such that are missing.
+local blurs, averages = "blurs before it takes every other pixel", "averages before it takes every other pixel"
+
+local networks = {
+  resnet18 = { "resnet18", "torchvision" }, resnet34 = { "resnet34", "torchvision" }, resnet50 = { "resnet50", "torchvision" },
+  resnet101 = { "resnet101", "torchvision" }, resnet152 = { "resnet152", "torchvision" },
+  resnetblur18 = { "resnet18", "torchvision", but = blurs }, resnetblur50 = { "resnet50", "torchvision", but = blurs },
+  resnetaa50 = { "resnet50", "torchvision", but = averages },
+
+  densenet121 = { "densenet121", "torchvision" }, densenet169 = { "densenet169", "torchvision" }, densenet201 = { "densenet201", "torchvision" },
+  vgg16 = { "vgg16", "torchvision" }, vgg19 = { "vgg19", "torchvision" },
+
+  inception_v3 = { "inception_v3", "torchvision" },
+  tf_inception_v3 = { "inception_v3", "torchvision" }, adv_inception_v3 = { "inception_v3", "torchvision" },
+  gluon_inception_v3 = { "inception_v3", "torchvision", preprocess = "torch" },
+  inception_resnet_v2 = { "inception_resnet_v2", "timm" }, ens_adv_inception_resnet_v2 = { "inception_resnet_v2", "timm" },
+  legacy_xception = { "xception", "timm" }, xception = { "xception", "timm" },
+
+  mobilenetv1_100 = { "mobilenet", "timm" }, mobilenetv1_125 = { "mobilenet", "timm", width = 1.25 },
+  mobilenetv2_035 = { "mobilenet_v2", "torchvision", width = 0.35 }, mobilenetv2_050 = { "mobilenet_v2", "torchvision", width = 0.5 },
+  mobilenetv2_075 = { "mobilenet_v2", "torchvision", width = 0.75 }, mobilenetv2_100 = { "mobilenet_v2", "torchvision" },
+  mobilenetv2_140 = { "mobilenet_v2", "torchvision", width = 1.4 },
+  quantizable_mobilenet_v2 = { "mobilenet_v2", "torchvision", but = "has ReLU in place of ReLU6 (torchvision.models.quantization)" },
+
+  efficientnet_blur_b0 = { "efficientnet_b0", "torchvision", but = blurs },
+}
+
+for i = 0, 7 do -- torchvision has another epsilon from B5 on, timm has not
+  networks["efficientnet_b" .. i] = { "efficientnet_b" .. i, i < 5 and "torchvision" or "timm" }
+  networks["tf_efficientnet_b" .. i] = { "efficientnet_b" .. i, "tf" }
+end
+for i = 0, 4 do
+  networks["efficientnet_lite" .. i] = { "efficientnet_lite" .. i, "timm" }
+  networks["tf_efficientnet_lite" .. i] = { "efficientnet_lite" .. i, "tf" }
+end
+
+--- Beginnings and ends of names in older versions of timm, which told how the weights had been trained.
+return { networks = networks, older = { "^tv_", "^ssl_", "^swsl_", "^gluon_", "_v1b$", "_ap$", "_ns$" } }

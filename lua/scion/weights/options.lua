@@ -1,0 +1,6 @@
+--- The options of loading weights: see scion.LoadOptions.
+local check = require "scion.check"
+local prefix = require "scion.weights.prefix"
+local preprocessing = require "scion.preprocessing"
+
+return { strict = { check.boolean, true }, prefix = { prefix.kind }, preprocess = { preprocessing.kind } }

@@ -1,0 +1,217 @@
+-- What a file and the config.json beside it tell of their network: it is built so, or refused in a sentence that says what was found.
+local core = require "scion.core"
+local graph = require "scion.graph"
+local messages = dofile "spec/support/messages.lua"
+local models = dofile "spec/support/models.lua"
+local names = require "scion.weights.names.architectures"
+local scion = require "scion"
+local support = dofile "spec/files/support.lua"
+local torchvision = require "scion.weights.torchvision"
+
+describe("A file of weights", function()
+  local folder, count, source = nil, 0, nil
+  setup(function()
+    folder = support.folder()
+    source = scion.models.mobilenet_v2 { width = 0.35, input = 32, top = true, classes = 3, variant = "torchvision" }
+  end)
+  teardown(support.done)
+
+  -- A model's weights as PyTorch's libraries save them, in a folder of their own.
+  local function saved(model, name, config)
+    count = count + 1
+    local place = ("%s/%d"):format(folder, count)
+    support.shell(("mkdir %q"):format(place))
+    local arrays = torchvision.tensors(graph.layers(model.order), true)
+    assert(core.safetensors_write(("%s/%s"):format(place, name or "model.safetensors"), arrays, { format = "pt" }))
+    if config then support.spit(place .. "/config.json", type(config) == "string" and config or core.json_encode(config)) end
+    return ("%s/%s"):format(place, name or "model.safetensors")
+  end
+
+  local function config(changes)
+    local c = { architecture = "mobilenetv2_035", num_classes = 3, global_pool = "avg", label_names = { "a", "b", "c" },
+                pretrained_cfg = { mean = { 0.25, 0.5, 0.75 }, std = { 0.5, 0.25, 0.2 }, input_size = { 3, 32, 32 }, num_classes = 1000 } }
+    for key, value in pairs(changes or {}) do c[key] = value end
+    return c
+  end
+
+  local function built(path, more)
+    local options = { weights = path, top = true, width = 0.35 }
+    for key, value in pairs(more or {}) do options[key] = value end
+    local model, report = scion.models.mobilenet_v2(options)
+    return model, report
+  end
+
+  local function refused(path, more)
+    return (messages.refused(function() built(path, more) end):gsub(folder .. "/%d+/", ""))
+  end
+
+  local function told(f)
+    local result
+    local line = support.stderr_of(function() result = f() end)
+    return (line:gsub(folder .. "/%d+/", "")), result
+  end
+
+  it("with a config.json builds what that says: width, variant, size, classes, preprocessing, labels", function()
+    local model, report = scion.models.mobilenet_v2 { weights = saved(source, nil, config()), top = true }
+    assert.same({ { 32, 32, 3 }, { 3 } }, { model.input.shape, model.output.shape })
+    assert.same({ "torchvision", { "a", "b", "c" } }, { model.variant, model.labels })
+    assert.same({ "mobilenetv2_035", 3 }, { report.config.architecture, report.config.classes })
+    assert.same({}, report.notes)
+    -- (x / 255 - mean) / std, by hand
+    local p = model.input.layer.options.preprocess
+    for c, mean in ipairs { 0.25, 0.5, 0.75 } do
+      local std = ({ 0.5, 0.25, 0.2 })[c]
+      assert.is_true(math.abs((100 / 255 - mean) / std - (100 * p.scale[c] + p.shift[c])) < 1e-12)
+    end
+    assert.same(models.bytes(source), models.bytes(model))
+  end)
+
+  it("with a config.json yields to options that are given", function()
+    local path = saved(source, nil, config())
+    local model = built(path, { input = 64, preprocess = "unit", classes = 3 })
+    assert.same({ { 64, 64, 3 }, 1 / 255 }, { model.input.shape, model.input.layer.options.preprocess.scale[1] })
+    assert.equal("scion.models.mobilenet_v2: classes = 5, but config.json tells of 3; leave classes out, or graft a top of your own", refused(path, { classes = 5 }))
+    model = scion.models.mobilenet_v2 { weights = path }
+    assert.is_nil(model.labels) -- it has no top
+    assert.same({ 32, 32, 3 }, model.input.shape)
+  end)
+
+  it("is refused where the config.json names another network than the model", function()
+    local cases = {
+      { "resnet34.a1_in1k", nil, "model.safetensors: config.json says that it is of timm's resnet34.a1_in1k, not of mobilenet_v2: " ..
+                                 "scion.models.resnet34{ weights = … } builds it" },
+      { "mobilenetv1_125", nil, "not of mobilenet_v2: scion.models.mobilenet{ width = 1.25, weights = … } builds it" },
+      { "convnext_tiny", nil, "config.json says that it is of timm's convnext_tiny: Scion has no such network, and scion.models.mobilenet_v2 would predict " ..
+                              "something else; strict = false loads what fits all the same" },
+      { "resnetblur18", nil, "timm's resnetblur18, which has the names of resnet18 but blurs before it takes every other pixel: Scion has no such network" },
+      { "mobilenetv2_035", { model_args = { act_layer = "silu", in_chans = 3, drop_rate = 0.5, global_pool = "max" } },
+        "timm's mobilenetv2_035 built with other arguments (act_layer, global_pool), which scion.models.mobilenet_v2 has not" },
+      { "mobilenetv2_035", { pretrained_cfg = { input_size = { 1, 32, 32 } } }, "config.json: the network takes images of 1 channel, and those of scion.models take 3" },
+    }
+    for _, case in ipairs(cases) do
+      local c = case[2] or {}
+      c.architecture = case[1]
+      local path = saved(source, nil, config(c))
+      assert.matches(case[3], refused(path), 1, true)
+      local line, model = told(function() return (built(path, { strict = false, classes = 3, input = 32 })) end)
+      assert.matches(case[3], line, 1, true)
+      assert.same(models.bytes(source), models.bytes(model))
+    end
+  end)
+
+  it("with a config.json is built by its older names, and by torchvision's", function()
+    for _, name in ipairs { "tv_mobilenetv2_035", "mobilenet_v2", "mobilenetv2_035.lamb" } do
+      local _, report = built(saved(source, nil, config { architecture = name }))
+      assert.equal(name, report.config.architecture)
+    end
+  end)
+
+  it("with a damaged config.json is refused with what is wrong in it", function()
+    local function of(text) return refused(saved(source, nil, text)) end
+    assert.matches("^config.json: json: line 1, column .*; repair it, or move it away from the weights", of '{"architecture": ')
+    assert.equal("config.json: it holds no object; repair it, or move it away from the weights if it does not tell of them", of "5")
+    assert.equal("config.json: num_classes is a whole number from 0 to 2147483648, not 'many'", of '{"num_classes": "many"}')
+    assert.matches("config.json: input_size is a list of three sizes", of '{"input_size": [3, 0, 1]}', 1, true)
+    assert.matches("config.json: mean is a list of numbers", of '{"pretrained_cfg": {"mean": [1, "x", 2], "std": [1, 1, 1]}}', 1, true)
+    assert.matches("config.json: std is a list of numbers above 0, but element 2 is 0", of '{"mean": [0, 0, 0], "std": [1, 0, 1]}', 1, true)
+    assert.equal("config.json: mean and std are of 2 and 3 channels, and the images of 3", of '{"mean": [0, 0], "std": [1, 1, 1]}')
+    assert.matches("config.json: 8388609 bytes are too many", of((" "):rep(8388609)), 1, true)
+    local _, report = built(saved(source, nil, '{"model_type": "vit", "pretrained_cfg": null}'), { classes = 3 }) -- that of another library
+    assert.is_nil(report.config)
+  end)
+
+  it("takes labels in either form, and tells of those that do not fit", function()
+    local function labels(list)
+      local line, model = told(function() return (built(saved(source, nil, config { label_names = list }))) end)
+      return model.labels, line
+    end
+    assert.same({ "x", "y", "z" }, (labels { ["0"] = "x", ["2"] = "z", ["1"] = "y" }))
+    local none, line = labels { "x", "y" }
+    assert.is_nil(none)
+    assert.equal("model.safetensors: the labels beside the weights are not used: they are 2, but the model has 3 outputs (softmax), which needs 3 labels\n", line)
+    none, line = labels { "x", "y", "x" }
+    assert.is_nil(none)
+    assert.matches("they has 'x' twice", line, 1, true)
+    assert.is_nil((labels { ["0"] = "x", ["5"] = "y" }))
+  end)
+
+  it("without a config.json says what was assumed, aloud where its name or its names hint at another network", function()
+    local resnet = scion.models.resnet18 { input = 32 }
+    local function load(name)
+      local report
+      local line = told(function()
+        report = scion.models.resnet18 { input = 32 }:load_weights(saved(resnet, name))
+        return report
+      end)
+      return line, report
+    end
+    local assumed = "taken for torchvision's resnet18; networks with the same names and shapes: resnetblur18 blurs before it takes every other pixel; " ..
+      "a config.json beside the file tells"
+    local line, report = load "resnet18-f37072fd.safetensors"
+    assert.same({ "", { assumed } }, { line, report.notes })
+    assert.matches("  taken for torchvision's resnet18;", tostring(report), 1, true)
+    line = load "resnetblur18_a1-0123.safetensors"
+    assert.equal("resnetblur18_a1-0123.safetensors: " .. assumed .. "\n", line)
+    local net = scion.models.inception_v3 { input = 75, variant = "torchvision" }
+    local path = saved(net, "gluon_inception_v3-9f746940.safetensors")
+    line = told(function() return net:load_weights(path) end)
+    assert.matches("gluon_inception_v3 takes preprocess = 'torch'", line, 1, true)
+    line = told(function() return net:load_weights(saved(net, "inception_v3_google.safetensors")) end)
+    assert.equal("", line)
+  end)
+
+  it("is not of a variant that pads or normalizes otherwise", function()
+    local keras = folder .. "/w.h5"
+    scion.models.mobilenet_v2 { width = 0.35, input = 32 }:export(keras)
+    local path = saved(source)
+    for _, case in ipairs {
+      { path, "keras", "PyTorch's", "torchvision" }, { keras, "torchvision", "Keras's", "keras" },
+    } do
+      local model = scion.models.mobilenet_v2 { width = 0.35, input = 32, variant = case[2], top = case[1] == path, classes = case[1] == path and 3 or nil }
+      local before = models.bytes(model)
+      local sentence = ("%s: it has %s names, and this mobilenet_v2 is of the variant '%s', which pads or normalizes otherwise; variant = '%s' builds the one " ..
+        "that fits, as weights = … does by itself; strict = false loads what fits all the same"):format(case[1], case[3], case[2], case[4])
+      assert.equal(sentence, messages.refusal(function() local r = model:load_weights(case[1]) return r end))
+      assert.equal(sentence, messages.refusal(function() local r = scion.weights.load(model, case[1]) return r end))
+      assert.same(before, models.bytes(model))
+      local line, report = told(function() return model:load_weights(case[1], { strict = false }) end)
+      assert.equal((sentence .. "\n"):gsub(folder .. "/%d+/", ""), line)
+      assert.same({ sentence:sub(#case[1] + 3) }, report.notes)
+    end
+    assert.matches("this mobilenet_v2 is of the variant 'keras'", refused(path, { variant = "keras", classes = 3 }), 1, true)
+    local exported = folder .. "/x.safetensors"
+    scion.models.mobilenet_v2 { width = 0.35, input = 32 }:export(exported)
+    local other = scion.models.mobilenet_v2 { width = 0.35, input = 32, variant = "torchvision" }
+    assert.matches("it was exported from the variant 'keras', and this mobilenet_v2 is of the variant 'torchvision'",
+      messages.refusal(function() local r = other:load_weights(exported) return r end), 1, true)
+    local alike = scion.models.densenet121 { input = 32 }
+    alike:export(exported)
+    assert.is_true(scion.models.densenet121 { input = 32, variant = "torchvision" }:load_weights(exported):complete())
+  end)
+
+  it("gives a model that is there already its preprocessing and labels, which it then predicts with", function()
+    local path = saved(source, nil, config())
+    local model = scion.models.mobilenet_v2 { width = 0.35, input = 32, top = true, classes = 3, variant = "torchvision" }
+    local image = support.pattern(32, 32)
+    local before = model:predict(image:reshape { 1, 32, 32, 3 })[1]
+    local report = model:load_weights(path)
+    assert.equal(report.total, report.loaded)
+    local after = model:predict(image:reshape { 1, 32, 32, 3 })[1]
+    local fresh = built(path):predict(image:reshape { 1, 32, 32, 3 })[1]
+    assert.same({ fresh.label, fresh.confidence }, { after.label, after.confidence })
+    assert.not_equal(before.confidence, after.confidence)
+    model:load_weights(path, { preprocess = "tf" })
+    assert.not_equal(after.confidence, model:predict(image:reshape { 1, 32, 32, 3 })[1].confidence)
+    model.labels = { "x", "y", "z" }
+    model:save(folder .. "/own.safetensors")
+    model.labels = { "u", "v", "w" }
+    model:load_weights(folder .. "/own.safetensors")
+    assert.same({ "x", "y", "z" }, model.labels)
+  end)
+
+  it("is told of with names that scion.models has", function()
+    for name, row in pairs(names.networks) do
+      assert.is_true(type(row[1]) == "string" and type(row[2]) == "string", name)
+    end
+  end)
+end)

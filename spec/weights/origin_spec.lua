@@ -148,7 +148,8 @@ describe("A file of weights", function()
     local assumed = "taken for torchvision's resnet18; networks with the same names and shapes: resnetblur18 blurs before it takes every other pixel; " ..
       "a config.json beside the file tells"
     local line, report = load "resnet18-f37072fd.safetensors"
-    assert.same({ "", { assumed } }, { line, report.assumed })
+    assert.same({ "", { assumed, "images are standardized as for torchvision's own weights" } }, { line, report.assumed })
+    assert.same({ assumed }, scion.models.resnet18 { input = 32 }:load_weights(saved(resnet), { preprocess = "tf" }).assumed)
     assert.matches("assumed     taken for torchvision's resnet18;", tostring(report), 1, true)
     line = load "resnetblur18_a1-0123.safetensors"
     assert.equal("resnetblur18_a1-0123.safetensors: " .. assumed .. "\n", line)

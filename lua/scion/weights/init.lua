@@ -134,8 +134,8 @@ function weights.load(model, path, given)
   local differs = origin.disagreement(told, model.name, model.variant)
   if differs and o.strict then check.raise(("%s: %s"):format(path, differs)) end
   local report = readers[told.format](path, graph.layers(model.order), o)
-  local assumed, hinted = origin.assumed(told, model.name, model.variant, report.timms)
-  report.config, report.assumed = told.config, { differs or assumed }
+  local assumed, hinted = origin.assumed(told, model, { timms = report.timms, preprocess = o.preprocess })
+  report.config, report.assumed = told.config, differs and { differs } or assumed
   if differs or hinted then notice.once(("%s: %s"):format(path, report.assumed[1])) end
   take_preprocessing(model, told, o.preprocess)
   take_labels(model, told, report)

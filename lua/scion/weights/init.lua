@@ -135,10 +135,10 @@ function weights.load(model, path, given)
   local differs = origin.disagreement(told, model.name, model.variant)
   if differs and o.strict then check.raise(("%s: %s"):format(path, differs)) end
   local report = readers[told.format](path, graph.layers(model.order), o, model)
-  local assumed, hinted = origin.assumed(told, model.name, model.variant, report.timms)
+  local assumed, hinted = origin.assumed(told, model, { timms = report.timms, preprocess = o.preprocess })
   report.config = told.config
-  if differs or assumed then report:note(differs or assumed) end
-  if differs or hinted then notice.once(("%s: %s"):format(path, differs or assumed)) end
+  for _, line in ipairs(differs and { differs } or assumed) do report:note(line) end
+  if differs or hinted then notice.once(("%s: %s"):format(path, differs or assumed[1])) end
   take_preprocessing(model, told, o.preprocess)
   take_labels(model, told, report)
   return report

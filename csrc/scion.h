@@ -663,10 +663,11 @@ typedef struct scion_lock {
 } scion_lock;
 
 /* Locks a regular file, which is created if there is none, and waits while another process holds its lock. SCION_MISUSE if this
- * process holds it or waits for it already, since it would wait for itself. Programs that this process starts meanwhile hold the lock
- * with it: where it is killed, the download that it started goes on, and nobody else begins one. The struct must not be moved until it
- * is released. */
+ * process holds it or waits for it already, since it would wait for itself. The struct must not be moved until it is released. */
 scion_status scion_lock_take(scion_lock *lock, const char *path);
+/* Programs that this process starts from here on hold the lock with it, until they end: a download goes on where the process that
+ * started it was killed, and nobody else may begin one meanwhile. */
+void scion_lock_inherit(const scion_lock *lock);
 void scion_lock_release(scion_lock *lock); /* may be called again; does not remove the file */
 /* Whether this process holds, or waits for, the lock of the file that `descriptor` refers to. */
 bool scion_lock_held(int descriptor);

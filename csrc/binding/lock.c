@@ -18,9 +18,16 @@ static int lock_close(lua_State *L) {
   return 0;
 }
 
+/* lock:inherit(): programs that are started from here on hold the lock, too, until they end */
+static int lock_inherit(lua_State *L) {
+  scion_lock_inherit(luaL_checkudata(L, 1, LOCK));
+  return 0;
+}
+
+static const luaL_Reg methods[] = {{"inherit", lock_inherit}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"lock", core_lock}, {NULL, NULL}};
 
 void scion_open_lock(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
-  scion_new_class(L, LOCK, lock_close, NULL);
+  scion_new_class(L, LOCK, lock_close, methods);
 }

@@ -52,7 +52,6 @@ scion_status scion_lock_take(scion_lock *lock, const char *path) {
   const char *why;
   *lock = (scion_lock){.descriptor = open_regular_file(path, O_RDWR | O_CREAT, &about, &why)};
   if (lock->descriptor < 0) return scion_fail(SCION_WORLD, "%s: cannot be locked: %s", path, why);
-  fcntl(lock->descriptor, F_SETFD, 0); /* inherited by programs that are started meanwhile: see scion.h */
   if (!enlist(lock, &about)) {
     close(lock->descriptor);
     lock->descriptor = -1;
@@ -65,6 +64,10 @@ scion_status scion_lock_take(scion_lock *lock, const char *path) {
     return SCION_WORLD;
   }
   return SCION_OK;
+}
+
+void scion_lock_inherit(const scion_lock *lock) {
+  if (lock->descriptor >= 0) fcntl(lock->descriptor, F_SETFD, 0);
 }
 
 void scion_lock_release(scion_lock *lock) {

@@ -92,6 +92,7 @@ function hub.fetch(file)
   if not made then check.raise(trouble) end
   local lock <close>, message = core.lock(target .. ".lock")
   if not lock then check.raise(message) end
+  lock:inherit() -- curl may outlive this process
   if lfs.attributes(target, "mode") == "file" then return target end
   local mirror = os.getenv "SCION_WEIGHTS_URL"
   local part = download(file, mirror and mirror:gsub("/*$", "/") .. name or file.url, target)

@@ -59,8 +59,7 @@ local kinds = {
 }
 
 ---@class scion.DatasetOptions
----@field size? integer|integer[] size of the images that are given out: a side in pixels, or { height, width } (224, or that of the images in
---- memory)
+---@field size? integer|integer[] images are resized to it: a side in pixels, or { height, width } (224, or that of the images in memory)
 ---@field batch? integer images in a batch (32)
 ---@field shuffle? boolean whether each epoch has its own order, drawn from the seed (true; false for scion.data.files)
 ---@field seed? integer of order and augmentation (0)
@@ -69,7 +68,7 @@ local kinds = {
 
 ---@class scion.FilesOptions: scion.DatasetOptions
 ---@field memory? number bytes of decoded and resized images that are kept for later epochs (1e9 for folders, else 0)
----@field reducing_gap? number|false a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size and then resized, as Pillow's thumbnail does; the
+---@field reducing_gap? number|false a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size and then resized, as by Pillow's thumbnail; the
 --- decoded image is at least this many times as large as wanted. false decodes all at full size (2)
 
 local dataset = {}

@@ -96,8 +96,8 @@ end
 --- or targets, the numbers to predict: an f32 tensor N x K (no labels)
 ---@param given? scion.TensorsOptions
 ---@return scion.Dataset
----Raises if the numbers of images and labels differ, if a target is not finite, and on an unknown label, unknown options, invalid values, and
----another dtype or shape.
+---Raises if the numbers of images and labels differ, if a target is not finite, and on an unknown label, unknown options, invalid values,
+---and another dtype or shape.
 function data.tensors(images, labels, given)
   local where = "scion.data.tensors"
   local shape = shape_of(where, images)

@@ -3,7 +3,7 @@
 ---
 --- A kind describes which values are accepted: { what = "a whole number from 1 up", read = function(value) → ok, value, complaint, hint }.
 --- Reading may convert the value: 64.0 becomes 64. The message is "<name> is <what>, not <value>". A complaint replaces all of it but
---- the name; a hint is added to it in parentheses.
+--- the name. Without a complaint, a hint is added in parentheses.
 local other_names = require "scion.other_names"
 
 local check = {}

@@ -24,6 +24,7 @@ local shape = require "scion.shape"
 ---@field precision "f32"|"bf16"|nil of inference and frozen layers, if a call gives none; may be set; not saved, as it depends on the CPU
 ---@field private plans table[] compiled plans, the last used one first
 ---@field private steps integer how many steps it has been trained
+---@field private trained_before boolean? whether it was trained, saved and loaded, and has not been fitted since
 ---@field private arena scion.Tensor? the memory that plans work in
 ---@field private parts table<string, scion.Model>? sub-models of model:features, by the name of their last layer
 local model, internal = {}, {}
@@ -346,7 +347,7 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 
 --- Saves weights, architecture, preprocessing, labels and history in one safetensors file. An interrupted save leaves the old file as it
---- was. Raises, with the path, if the file cannot be written.
+--- was. Raises, with the path, if the file cannot be written, and on the ending of another format, such as .h5 or .pth.
 ---@param path string
 ---@return scion.Model self
 function model:save(path)
@@ -380,10 +381,10 @@ function model:load_weights(path, given)
   return require("scion.weights").load(self, path, check.options(where, given, require "scion.weights.options"))
 end
 
---- Writes the weights for other libraries. The path's ending decides on the format:
----   .safetensors  PyTorch: torchvision's names and layouts, for safetensors.torch.load_file and load_state_dict;
----   .weights.h5   Keras 3: for a network in one piece and for one that is a layer of another network;
----   .h5           Keras 2: for load_weights.
+--- Writes the weights for other libraries. The path's ending decides on the format. A .safetensors file is for PyTorch
+--- (safetensors.torch.load_file, then load_state_dict): it has torchvision's names and layouts, or timm's names for the variants "tf" and
+--- "timm". A .weights.h5 file is for Keras 3, for a network in one piece and for one that is a layer of another network. An .h5 file is for
+--- load_weights of Keras 2.
 ---
 --- Keras's files have preprocessing and labels as attributes. Layers without a publisher's name are written under their own names, with
 --- dots or underscores in place of slashes. A separable convolution becomes `depthwise` and `pointwise` in PyTorch, and a batch norm always

@@ -1,6 +1,6 @@
 --- model:fit. A step is applied as a whole or not at all: loss and gradients are checked before the first weight changes, and an interrupt
 --- takes effect only before the update or after it. There is one exception: if an update would make elements of a weight infinite or NaN,
---- these keep their values while all others change; then fit raises.
+--- these keep their values while the others change; then fit raises, and the moving averages stay as they were.
 local check = require "scion.check"
 local core = require "scion.core"
 local graph = require "scion.graph"

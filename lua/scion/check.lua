@@ -186,7 +186,8 @@ local function meant(name, names)
   if distances[1] == 0 then return did_you_mean(nearest[1]) end
   local found = translation(name, others) or begun(name, others)
   if found then return found end
-  local length = nearest[1] and #nearest[1] or 0 -- the limit below depends on the length: 'foo' does not mean 'fit', though only two letters differ
+  -- the limit below depends on the length: 'foo' does not mean 'fit', though only two letters differ
+  local length = nearest[1] and #nearest[1] or 0
   if nearest[1] and distances[1] <= math.max(math.min(2, length // 2), length // 3) then return did_you_mean(nearest[1]) end
 end
 
@@ -417,7 +418,8 @@ end
 function check.plain(where, given, schema)
   if given == nil or (type(given) == "table" and getmetatable(given) == nil) then return end
   local names = {}
-  for name, option in pairs(schema) do names[#names + 1] = (option.required and "  " or option.usual and " " or "") .. name end -- spaces sort before letters
+  -- the first name after sorting is shown; spaces sort before letters
+  for name, option in pairs(schema) do names[#names + 1] = (option.required and "  " or option.usual and " " or "") .. name end
   table.sort(names)
   check.raise(("%s: options are a table, such as { %s = … }, not %s"):format(where, (names[1] or "name"):match "%S+", check.show(given)))
 end

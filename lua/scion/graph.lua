@@ -10,7 +10,8 @@ local graph = {}
 ---@return scion.Node[]
 function graph.order(output)
   local met, finished, count = { [output] = 1 }, {}, 1
-  local path, inputs, visited, last = { output }, { output.inputs }, { 0 }, 1 -- the stack of the visit: nodes, their inputs, how many of those were visited
+  -- the stack of the visit: nodes, their inputs, how many of those were visited
+  local path, inputs, visited, last = { output }, { output.inputs }, { 0 }, 1
   while last > 0 do
     local n = visited[last] + 1
     local input = inputs[last][n]

@@ -351,7 +351,8 @@ local function pad(padding, axis, size, extent, stride)
     local missing = math.max(((size + stride - 1) // stride - 1) * stride + extent - size, 0)
     return missing // 2, missing - missing // 2
   end
-  if padding == "ceil" then return 0, math.min((extent - size) % stride, extent - 1) end -- so that the last window holds at least one element
+  -- the limit extent - 1: the last window holds at least one element of the input
+  if padding == "ceil" then return 0, math.min((extent - size) % stride, extent - 1) end
   local sides = layer.sides(padding)
   return sides[axis], sides[axis + 2]
 end

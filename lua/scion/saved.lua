@@ -34,7 +34,8 @@ local described_layer = { kind = { check.text, required = true }, name = { check
 local described_model = { name = { any_text, "" }, variant = { kinds.variant }, loss = { check.name_in(losses) },
                           output = { check.text, required = true }, layers = { check.list(check.table), required = true } }
 
-local measured = { what = "a number", read = function(value) return type(value) == "number", value end } -- unlike check.number, also NaN and infinity
+-- unlike check.number, also NaN and infinity
+local measured = { what = "a number", read = function(value) return type(value) == "number", value end }
 
 --- The fields that fit writes into an entry of the history. Fields that users add may be of any kind.
 local entry_fields = { epoch = counter, loss = measured, accuracy = measured, val_loss = measured, val_accuracy = measured, seconds = measured,
@@ -163,7 +164,8 @@ local function rebuild_layer(description, nodes)
     end
     made = made(inputs)
   end
-  if made.layer.kind ~= kind then check.raise(("%s is no kind of layer"):format(check.show(kind))) end -- then it is a block of several layers
+  -- a block: `made` is the node of its last layer, of another kind
+  if made.layer.kind ~= kind then check.raise(("%s is no kind of layer"):format(check.show(kind))) end
   made.layer.frozen = description.frozen
   if kind == "dropout" and description.draws then made.layer.seed, made.layer.stream = description.draws.seed, description.draws.stream end
   nodes[name] = made
@@ -235,7 +237,8 @@ function saved.load(path)
   path = check.argument("scion.load", "its argument", path, check.path)
   local kind = format.of(path)
   if kind ~= "safetensors" then refuse_weights(path, kind) end
-  local arrays <close>, message = safetensors.arrays(path) -- one open file for metadata and arrays: another process may replace the file while it is read
+  -- one open file for metadata and arrays: another process may replace the file while it is read
+  local arrays <close>, message = safetensors.arrays(path)
   if not arrays then check.raise(message) end
   local metadata = arrays.metadata
   if metadata.format ~= "scion" then refuse_weights(path, kind) end

@@ -7,7 +7,8 @@ local notice = require "scion.report.notice"
 local paths = require "scion.data.paths"
 
 local where = "scion.data.folder"
-local splits = { train = true, training = true, test = true, testing = true, val = true, valid = true, validation = true } -- usual names of parts of a data set
+-- usual names of parts of a data set
+local splits = { train = true, training = true, test = true, testing = true, val = true, valid = true, validation = true }
 local extensions = { jpg = true, jpeg = true, jpe = true, jfif = true, png = true }
 
 -- The names in a folder, without hidden ones, sorted by their bytes; or nil and a message.
@@ -34,7 +35,7 @@ local function collect(folder, prefix, found, passed_over)
       local good
       good, message = collect(folder, relative .. "/", found, passed_over)
       if not good then return nil, message end
-    elseif lfs.attributes(folder .. "/" .. relative, "mode") == "directory" then -- a link: it may lead to images that are found anyway, or in circles
+    elseif lfs.attributes(folder .. "/" .. relative, "mode") == "directory" then -- a link, which may lead in circles
       passed_over[#passed_over + 1] = { file = folder .. "/" .. relative, reason = "links to folders" }
     elseif kind and extensions[kind] then
       found[#found + 1] = relative

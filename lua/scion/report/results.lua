@@ -279,7 +279,8 @@ end
 local function said(entry)
   if entry.error then
     local start = entry.file and entry.file .. ": " or ""
-    return "error: " .. (entry.error:sub(1, #start) == start and entry.error:sub(#start + 1) or entry.error) -- the file is printed beside it
+    -- the file is printed in front: it is removed from the message
+    return "error: " .. (entry.error:sub(1, #start) == start and entry.error:sub(#start + 1) or entry.error)
   end
   if entry.output then return "output " .. numbers_text(entry.output) end
   return tostring(entry.label)

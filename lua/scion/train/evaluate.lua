@@ -66,7 +66,8 @@ return function(model, data, given, where)
   local o = check.options(where, given, schema)
   local loss = targets.loss(model, o.loss)
   inputs.fits(where, model, data)
-  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set") -- before targets.check, which would blame the network's last layer
+  -- before targets.check, which would blame the network's last layer
+  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
   targets.check(where, model, data, loss)
   if alone then reader.tell(where, model, data, o.cache, { augment = false }) end
   local sums = add_up(where, model, data, o, loss)

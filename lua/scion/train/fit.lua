@@ -121,7 +121,8 @@ local function prepare(model, data, given)
   local o = check.options("fit", given, schema)
   local loss = targets.loss(model, o.loss)
   inputs.fits("fit", model, data)
-  targets.same_labels("fit", model.labels, "in the model", data.labels, "in the data set") -- before targets.check, which would blame the network's last layer
+  -- before targets.check, which would blame the network's last layer
+  targets.same_labels("fit", model.labels, "in the model", data.labels, "in the data set")
   targets.check("fit", model, data, loss)
   if o.validate then
     inputs.fits("fit", model, o.validate, "the validation set")

@@ -1,16 +1,16 @@
---- Checks of what users give, and how a mistake is told: one sentence, at the line of the user's script, that names what was
---- given and what is expected.
+--- Checks of what users pass in. An error message is one sentence that names what was given and what is expected, and its position
+--- is the line of the user's script, not a line of Scion.
 ---
---- A kind says what a value has to be: { what = "a whole number from 1 up", read = function(value) → ok, value, complaint, hint }.
---- Reading may convert: 64.0 becomes 64. A complaint, where there is one, replaces the words
---- "is <what>, not <value>"; a hint follows them in brackets.
+--- A kind describes which values are accepted: { what = "a whole number from 1 up", read = function(value) → ok, value, complaint, hint }.
+--- Reading may convert the value: 64.0 becomes 64. The message is "<name> is <what>, not <value>". A complaint replaces all of it but
+--- the name. Without a complaint, a hint is added in parentheses.
 local other_names = require "scion.other_names"
 
 local check = {}
 
 ---@class scion.Kind
----@field what string as it follows "is" in a sentence
----@field read fun(value: any): boolean, any, string?, string?
+---@field what string completes the sentence "x is …"
+---@field read fun(value: any): boolean, any, string?, string? ok, the value as read, complaint, hint
 
 -- ---- messages -------------------------------------------------------------------------------------------------------
 
@@ -18,17 +18,18 @@ local home = debug.getinfo(1, "S").source:match "^(.*)check%.lua$"
 
 local function is_ours(info) return info.source:sub(1, #home) == home end
 
---- Whether the function at a level of the stack, as debug.getinfo counts them, stands in a file of Scion.
----@param level integer seen from the caller
+--- Whether the function at a level of the call stack is defined in one of Scion's files.
+---@param level integer 1: the function that calls check.of_library; 2: its caller; and so on
 ---@return boolean
 function check.of_library(level)
   local info = debug.getinfo(level + 1, "S")
   return info ~= nil and is_ours(info)
 end
 
-local quiet = 0 -- how many check.try are running: their messages get a place where they are raised again
+local quiet = 0 -- how many calls of check.try are running; while there are any, messages get no position
 
---- The place of the user's call, "script.lua:12: ": the innermost Lua function that is none of Scion's.
+--- The position of the user's call, "script.lua:12: ": the line in the innermost Lua function that is not one of Scion's. "" if there
+--- is none. It is called by check.raise only: the search begins at level 3, the caller of check.raise.
 ---@return string
 local function place()
   if quiet > 0 then return "" end
@@ -43,21 +44,23 @@ local function place()
   end
 end
 
---- Makes text safe to print on one line: control characters become escapes such as \x1b.
+--- Makes text safe to print on one line: control characters become escapes such as \x1b, so that a file name cannot send commands
+--- to the terminal.
 ---@param text string
 ---@return string
 function check.escape(text)
   return (text:gsub("[%c\127]", function(c) return c == "\n" and "\\n" or ("\\x%02x"):format(c:byte()) end))
 end
 
---- Raises a message at the line of the user's script.
+--- Raises a message with the position of the user's call.
 ---@param message string
 function check.raise(message) error(place() .. check.escape(message), 0) end
 
---- Calls f as pcall does. Messages that check.raise raises in it have no place, so that they can go into a longer sentence.
+--- Calls f as pcall does. Messages that check.raise raises during the call have no position, so that they can be put into a longer
+--- message.
 ---@param f function
 ---@param ... any its arguments
----@return boolean ok, any ... results, or the message
+---@return boolean ok, any ... results of f, or the message
 function check.try(f, ...)
   local before = quiet
   quiet = before + 1
@@ -78,7 +81,7 @@ local function show_tensor(t)
   return ("a tensor (%s %s)"):format(t:dtype(), shape)
 end
 
---- A value in words, for messages: 'text', 3, NaN, a table, a function, a tensor (f32 2x3), a model.
+--- A value as messages show it: 'text', 3, NaN, a table, a function, a tensor (f32 2x3), a model.
 ---@param value any
 ---@return string
 function check.show(value)
@@ -97,7 +100,8 @@ end
 
 -- ---- names that are nearly right ------------------------------------------------------------------------------------
 
---- How many letters must be inserted, dropped, exchanged or swapped with a neighbour to turn a into b.
+--- The edit distance (Damerau-Levenshtein): how many bytes must be inserted, deleted, replaced or swapped with a neighbour to turn a
+--- into b.
 local function distance(a, b)
   local before, last, row = {}, {}, {}
   for j = 0, #b do last[j] = j end
@@ -115,9 +119,10 @@ local function distance(a, b)
   return last[#b]
 end
 
-local longest_name = 100 -- a longer one is no slip of the pen, and comparing it would take time
+local longest_name = 100 -- longer names are cut before they are compared: the time grows with the length
 
---- A name as names are compared: without case and underscores, and without what only Keras or PyTorch put into theirs.
+--- The form in which names are compared: lower case, without underscores, with short words for those that Keras or PyTorch write out,
+--- and without the ending 2d.
 local function bare(name)
   local text = name:lower():gsub("_", "")
   for long, short in pairs { average = "avg", pooling = "pool", normalization = "norm", padding = "pad", cropping = "crop", upsampling = "upsample" } do
@@ -126,11 +131,11 @@ local function bare(name)
   return (text:gsub("2d$", ""))
 end
 
---- The candidates that are spelled most like a name, the nearest first; equally near ones keep their order.
+--- The candidates whose spelling is closest to a name, closest first. Candidates at the same distance keep their order.
 ---@param name string
 ---@param candidates string[]
 ---@param n? integer how many at most (3)
----@param form? fun(name: string): string what is compared (the names in lower case)
+---@param form? fun(name: string): string turns a name into the form that is compared (string.lower)
 ---@return string[] nearest
 ---@return integer[] distances edits from the name to each of them
 function check.nearest(name, candidates, n, form)
@@ -149,7 +154,7 @@ end
 
 local function did_you_mean(name) return ("did you mean '%s'?"):format(name) end
 
---- What a name is called here that has another name elsewhere, where that is one of these.
+--- A hint for a name that Keras or PyTorch use for one of `names`; nil if there is none.
 local function translation(name, names)
   local known = {}
   for _, each in ipairs(names) do known[each] = true end
@@ -158,7 +163,7 @@ local function translation(name, names)
   end
 end
 
---- The names that begin with this one, where there are several: 'squeezenet' is none, but there are squeezenet1_0 and squeezenet1_1.
+--- A hint that lists the names that begin with this one, if there are several: for 'squeezenet', squeezenet1_0 and squeezenet1_1.
 local function begun(name, names)
   local list, start = {}, name:lower()
   for _, each in ipairs(names) do
@@ -167,7 +172,7 @@ local function begun(name, names)
   if #list > 1 then return ("did you mean %s or %s?"):format(table.concat(list, ", ", 1, #list - 1), list[#list]) end
 end
 
---- Which of these names was meant, as a sentence; nil where that cannot be told. Never the very name that was given.
+--- A hint which of these names was probably meant; nil if there is no good guess. It never suggests the name that was given.
 ---@param name any
 ---@param names string[] sorted
 ---@return string?
@@ -181,14 +186,15 @@ local function meant(name, names)
   if distances[1] == 0 then return did_you_mean(nearest[1]) end
   local found = translation(name, others) or begun(name, others)
   if found then return found end
-  local length = nearest[1] and #nearest[1] or 0 -- 'foo' is no 'fit', though only two letters differ
+  -- the limit below depends on the length: 'foo' does not mean 'fit', though only two letters differ
+  local length = nearest[1] and #nearest[1] or 0
   if nearest[1] and distances[1] <= math.max(math.min(2, length // 2), length // 3) then return did_you_mean(nearest[1]) end
 end
 
---- What to say of a name that is not among the known ones: "did you mean 'freeze'?", what it is called here, or all of them.
+--- The hint for an unknown name: "did you mean 'freeze'?", a remark on what Scion has in its place, or a list of all known names.
 ---@param name any
 ---@param names string[]
----@param verb? string before the list ("it takes")
+---@param verb? string what the list begins with ("it takes")
 ---@return string
 function check.suggestion(name, names, verb)
   names = table.move(names, 1, #names, 1, {})
@@ -201,9 +207,9 @@ end
 
 -- ---- kinds ----------------------------------------------------------------------------------------------------------
 
---- A kind of one's own. A complaint that `read` gives as its third result says what to do, and so may be longer than `what`.
+--- Makes a kind from its two fields. `read` may return a complaint and a hint: see the top of this file.
 ---@param what string
----@param read fun(value: any): boolean, any, string?
+---@param read fun(value: any): boolean, any, string?, string?
 ---@return scion.Kind
 function check.kind(what, read) return { what = what, read = read } end
 
@@ -212,6 +218,7 @@ local kind = check.kind
 --- Anything but nil.
 check.any = kind("a value", function(value) return value ~= nil, value end)
 check.boolean = kind("true or false", function(value) return type(value) == "boolean", value end)
+--- A function, or an object that can be called. class.lua gives some objects a __call that only raises: these have __refuses_call.
 check.callable = kind("a function", function(value)
   local meta = type(value) == "table" and getmetatable(value)
   return type(value) == "function" or (meta and type(meta) == "table" and meta.__call ~= nil and not meta.__refuses_call) or false, value
@@ -237,7 +244,8 @@ function check.whole(from, to)
   end)
 end
 
---- A finite number, perhaps in a range: { from = 0, below = 1 }; `above` and `below` are not reached, `from` and `to` are.
+--- A finite number, perhaps in a range such as { from = 0, below = 1 }: `from` and `to` are inclusive bounds, `above` and `below`
+--- exclusive ones.
 ---@param range? { from: number?, above: number?, to: number?, below: number? }
 ---@return scion.Kind
 function check.number(range)
@@ -252,7 +260,7 @@ function check.number(range)
   end)
 end
 
---- One of these strings; a misspelled one is told the nearest.
+--- One of these strings. The hint for another string is the nearest of them.
 ---@param ... string
 ---@return scion.Kind
 function check.one_of(...)
@@ -267,7 +275,7 @@ function check.one_of(...)
   end)
 end
 
---- One of the names in a table.
+--- One of the keys of a table.
 ---@param names table<string, any>
 ---@return scion.Kind
 function check.name_in(names)
@@ -284,10 +292,11 @@ function check.only(expected)
   return kind(tostring(expected), function(value) return value == expected, value end)
 end
 
---- What is one of two kinds; the first that takes the value reads it.
+--- A value of one of two kinds; the first kind that accepts it reads it. Complaints are kept for tables only: there they point at an
+--- element. Any other value gets the general message, which names both kinds.
 ---@param one scion.Kind
 ---@param other scion.Kind
----@param what? string
+---@param what? string (the two kinds' own, joined by "or")
 ---@return scion.Kind
 function check.either(one, other, what)
   return kind(what or one.what .. " or " .. other.what, function(value)
@@ -298,7 +307,7 @@ function check.either(one, other, what)
   end)
 end
 
---- What may also be nil.
+--- A value of the kind, or nil.
 ---@param of scion.Kind
 ---@return scion.Kind
 function check.optional(of)
@@ -308,15 +317,15 @@ function check.optional(of)
   end)
 end
 
---- A kind, or false where what it says is not wanted.
+--- A value of the kind, or false, which switches something off.
 ---@param of scion.Kind
 ---@return scion.Kind
 function check.unless_false(of) return check.either(check.only(false), of, of.what .. ", or false") end
 
---- A list without holes, of `count` elements where that is given; the copy that is read has the elements as they were read.
+--- A list without holes, of exactly `count` elements if that is given. It is read as a copy, whose elements are read by their kind.
 ---@param element scion.Kind
 ---@param count? integer
----@param what? string "a list of paths"
+---@param what? string such as "a list of paths" (made from the element's kind)
 ---@return scion.Kind
 function check.list(element, count, what)
   what = what or (count and ("a list of %d, each %s"):format(count, element.what) or ("a list, each %s"):format(element.what))
@@ -342,9 +351,9 @@ function check.list(element, count, what)
   end)
 end
 
---- A list no two elements of which are equal.
----@param of scion.Kind of lists
----@param complaint string where they are: "has %s twice"
+--- A list whose elements all differ.
+---@param of scion.Kind a kind of lists
+---@param complaint string a format for the element that appears twice: "has %s twice"
 ---@return scion.Kind
 function check.distinct(of, complaint)
   return kind(of.what, function(value)
@@ -358,7 +367,7 @@ function check.distinct(of, complaint)
   end)
 end
 
---- An object of a class, by the name of its metatable.
+--- An object of a class, recognized by __name in its metatable.
 ---@param name string "scion.Model"
 ---@param what string "a model"
 ---@return scion.Kind
@@ -369,13 +378,13 @@ function check.instance(name, what)
   end)
 end
 
---- A tensor that is open.
+--- A tensor that has not been closed.
 check.tensor = kind("a tensor", function(value)
   local meta = debug.getmetatable(value)
   return type(value) == "userdata" and meta ~= nil and rawget(meta, "__name") == "scion.tensor" and pcall(value.shape, value), value
 end)
 
---- A table of options of its own.
+--- A table of options inside another table of options.
 ---@param schema table as for check.options
 ---@return scion.Kind
 function check.table_of(schema)
@@ -389,9 +398,9 @@ end
 
 -- ---- arguments and options ------------------------------------------------------------------------------------------
 
---- Reads a value, or raises "fit: epochs is a whole number from 0 up, not 'two'".
----@param where string the function that was given it
----@param name string of the argument or option
+--- Reads a value by its kind, or raises a message such as "fit: epochs is a whole number from 0 up, not 'two'".
+---@param where string the name of the function that the user called
+---@param name string the name of the argument or option
 ---@param value any
 ---@param of scion.Kind
 ---@return any value as read
@@ -402,26 +411,28 @@ function check.argument(where, name, value, of)
   check.raise(("%s: %s%s%s"):format(where, name, complaint:sub(1, 1) == ":" and "" or " ", complaint))
 end
 
---- Raises unless options, where there are any, are a table of Lua's own, and no object.
+--- Raises unless the options are nil or a plain table, one without a metatable.
 ---@param where string
 ---@param given any
----@param schema table as for check.options; the message's example is one that is required, else the usual one
+---@param schema table as for check.options. The message shows one option as an example: a required one, else the usual one
 function check.plain(where, given, schema)
   if given == nil or (type(given) == "table" and getmetatable(given) == nil) then return end
   local names = {}
-  for name, option in pairs(schema) do names[#names + 1] = (option.required and "  " or option.usual and " " or "") .. name end -- spaces come before all letters
+  -- the first name after sorting is shown; spaces sort before letters
+  for name, option in pairs(schema) do names[#names + 1] = (option.required and "  " or option.usual and " " or "") .. name end
   table.sort(names)
   check.raise(("%s: options are a table, such as { %s = … }, not %s"):format(where, (names[1] or "name"):match "%S+", check.show(given)))
 end
 
 --- Checks a table of options and fills in the defaults.
----@param where string the function that was given them, for the message
+---@param where string the name of the function that the user called, for messages
 ---@param given? table
----@param schema table<string, table> for each option { kind, default }, or { kind, required = true }; `usual` is true of the one that
+---@param schema table<string, table> for each option { kind, default } or { kind, required = true }; `usual = true` marks the option that
 --- is given most often
----@return table checked a new table: what was given, as it was read, and the defaults of the rest
----Raises at the user's line when `given` is no table, has a key that is not known (with the nearest one) or a value that is not of
----its kind, and when a required one is missing.
+---@return table checked a new table: the given values as they were read, and the defaults of the others. A value that is read as nil
+--- counts as not given
+---Raises, at the user's line, if `given` is not a plain table, if it has an unknown key (the message suggests a known one) or a value
+---that is not of its kind, and if a required option is missing.
 function check.options(where, given, schema)
   check.plain(where, given, schema)
   local checked = {}
@@ -443,10 +454,10 @@ function check.options(where, given, schema)
   return checked
 end
 
---- Raises unless a method was called with a colon, on an object of its class.
----@param where string "model:fit"
+--- Raises unless `self` is an object of the method's class. It usually is not if a method was called with a dot.
+---@param where string such as "model:fit"
 ---@param self any
----@param of scion.Kind
+---@param of scion.Kind the class
 function check.self(where, self, of)
   if of.read(self) then return end
   check.raise(("%s is called with a colon on %s: %s(…); it was called on %s"):format(where, of.what, where, check.show(self)))

@@ -1,10 +1,10 @@
---- Classes of objects whose fields are declared, so that a slip of the pen is no new field: reading or setting one that does not
---- exist raises, with the nearest name; setting one that users may set checks the value at once.
+--- Classes whose objects have declared fields only. Reading or setting any other field raises and suggests a name, so that a
+--- misspelled name is an error and not a new field. Setting a field that users may set checks the value at once.
 local check = require "scion.check"
 
 local class = {}
 
---- The names that messages list.
+--- The string keys of these tables, for messages.
 local function names_of(...)
   local names = {}
   for _, of in ipairs { ... } do
@@ -19,16 +19,16 @@ end
 ---@field name string of its metatable: "scion.Model"
 ---@field title string for messages: "a model"
 ---@field methods table<string, function>? for users
----@field call string? how messages call these methods: "model" of model:freeze. They then raise when they are called with a dot
----@field internal table<string, any>? for the library alone: methods, and constants of the class
----@field fields string[]? what the library keeps in an object for itself: only its files set it, and no message lists it
----@field locked string[]? what users may read, and only files of the library set
----@field settable table<string, scion.Kind|fun(self: table): scion.Kind>? what users may set
----@field instead table<string, string>? what to do in place of setting a field that people believe there is
----@field called string? what to do in place of calling an object, for classes whose objects people call elsewhere
+---@field call string? what messages write before a method's name: "model" for model:freeze. With it, methods called with a dot raise
+---@field internal table<string, any>? methods and constants of the class that only the library uses; no message lists them
+---@field fields string[]? fields that only the library uses: only its files may set them, and no message lists them
+---@field locked string[]? fields that users may read; only the library's files may set them
+---@field settable table<string, scion.Kind|fun(self: table): scion.Kind>? fields that users may set, with the kind of each
+---@field instead table<string, string>? advice for the messages about fields that users may expect, such as trainable
+---@field called string? advice for those who call an object, as other libraries allow
 ---@field meta table<string, function>? further metamethods
 
---- A method that says so when it is called with a dot.
+--- Wraps a method so that calling it with a dot raises a clear message.
 local function guarded(definition, made, name, method)
   local where = definition.call .. ":" .. name
   return function(self, ...)
@@ -37,11 +37,12 @@ local function guarded(definition, made, name, method)
   end
 end
 
---- What an object holds. The object itself is an empty table, so that no assignment goes unseen; its metatable, which is its own, finds
---- what is read in these values without a call.
+--- The table of an object's values. The object itself stays an empty table, so that each assignment runs __newindex. Each object has a
+--- metatable of its own, whose __index is the table of values: reading a field then needs no function call.
 local function values_of(self) return getmetatable(self).__index end
 
---- Declares a class.
+--- Declares a class. `new` makes an object and takes over the table of values; `is` tells whether a value is an object of the class;
+--- `kind` is a kind for checks.
 ---@param definition scion.ClassDefinition
 ---@return { new: fun(values: table): table, is: fun(value: any): boolean, kind: scion.Kind }
 function class.define(definition)
@@ -56,7 +57,7 @@ function class.define(definition)
     check.raise(("%s has no field %s: %s"):format(definition.title, check.show(key), remedy))
   end
 
-  --- What all objects have, which is found behind an object's own values.
+  -- what all objects share: it is looked up after the object's own values, and raises for unknown names
   local shared = {}
   for _, list in ipairs { internal, methods } do
     for name, value in pairs(list) do shared[name] = value end
@@ -88,7 +89,7 @@ function class.define(definition)
 
   local function refuse_call() check.raise(("%s is not called: %s"):format(definition.title, definition.called)) end
 
-  --- An object with these values, which the caller has checked; the table becomes its own.
+  --- Makes an object with these values. They are not checked, and the object keeps the table itself.
   function made.new(values)
     local meta = { __name = definition.name, __title = definition.title, __class = made, __methods = methods, __shared = shared,
                    __index = setmetatable(values, behind), __newindex = set, __pairs = all }
@@ -106,15 +107,16 @@ function class.define(definition)
   return made
 end
 
---- Turns a module into a table of names that cannot be set; reading one that does not exist raises, with the nearest.
----@param title string of the module, for messages: "scion.optim"
----@param names table what it has from the start
----@param more { find: (fun(name: string): any), list: (fun(): string[]) }? what else there is: looked up at first use, and listed
----@return table module
+--- Turns a module's table into one whose fields cannot be set. Reading a name that does not exist raises and suggests one that does.
+---@param title string the module's name, for messages: "scion.optim"
+---@param names table the module; it is changed and returned
+---@param more { find: (fun(name: string): any), list: (fun(): string[]) }? names that are loaded at first use: find loads one, list
+--- returns all of them
+---@return table module `names`
 function class.names(title, names, more)
   local known = {}
   for name, value in pairs(names) do known[name] = value end
-  for name in pairs(known) do names[name] = nil end -- so that setting one of them does not go unseen
+  for name in pairs(known) do names[name] = nil end -- an empty table runs __newindex for each assignment
 
   local function all()
     local list, seen = more and more.list() or {}, {}
@@ -135,7 +137,7 @@ function class.names(title, names, more)
   return setmetatable(names, {
     __title = title,
     __tostring = function() return require("scion.report.text").names(title, all()) end,
-    __index = setmetatable(known, { __index = find }), -- a table, which is read without a call
+    __index = setmetatable(known, { __index = find }), -- a table, and not a function: known names are read without a call
     __newindex = function(_, name)
       check.raise(("%s: %s cannot be set%s"):format(title, check.show(name), type(rawget(known, name)) == "function" and "; it is called" or ""))
     end,

@@ -1,9 +1,9 @@
---- The folder of what may be computed or downloaded again: the cache's rows, and published weights.
+--- The folder for files that can be computed or downloaded again: the rows of the cache, and published weights.
 local lfs = require "lfs"
 
 local folder = {}
 
---- Its path: $XDG_CACHE_HOME/scion, or ~/.cache/scion; nil where neither is an absolute path.
+--- Its path: $XDG_CACHE_HOME/scion or, where that variable is no absolute path, $HOME/.cache/scion. nil if $HOME is none either.
 ---@return string?
 function folder.path()
   local base, home = os.getenv "XDG_CACHE_HOME", os.getenv "HOME"
@@ -11,16 +11,16 @@ function folder.path()
   return home and home:sub(1, 1) == "/" and home .. "/.cache/scion" or nil
 end
 
---- Makes a folder, and those above it, where there is none.
+--- Makes a folder and its parents, as far as they are missing.
 ---@param path string
----@return true? made
----@return string? message names the folder
+---@return true? made true, too, if the folder existed; nil if it could not be made
+---@return string? message why not, with the folder's path
 function folder.make(path)
   if lfs.attributes(path, "mode") == "directory" then return true end
   local parent = path:match "^(.+)/[^/]+$"
   if parent then folder.make(parent) end
   local _, message = lfs.mkdir(path)
-  if lfs.attributes(path, "mode") == "directory" then return true end -- perhaps by another process
+  if lfs.attributes(path, "mode") == "directory" then return true end -- another process may have made it meanwhile
   return nil, ("%s cannot be made: %s"):format(path, message)
 end
 

@@ -3,13 +3,15 @@ local check = require "scion.check"
 
 local graph = {}
 
---- All nodes that `output` depends on, in Keras's order: by depth from the output, descending; among equals in the order in which
---- a visit from the output first meets them.
+--- `output` and all nodes that it depends on, in Keras's order: inputs before the nodes that use them. The order is by depth, the
+--- length of the longest path to the output, largest first. Nodes of equal depth stand in the order in which a depth-first visit
+--- from the output meets them. The visit keeps its own stack, since deep networks would overflow that of recursive calls.
 ---@param output scion.Node
 ---@return scion.Node[]
 function graph.order(output)
   local met, finished, count = { [output] = 1 }, {}, 1
-  local path, inputs, visited, last = { output }, { output.inputs }, { 0 }, 1 -- down to a node; how many inputs of each were visited
+  -- the stack of the visit: nodes, their inputs, how many of those were visited
+  local path, inputs, visited, last = { output }, { output.inputs }, { 0 }, 1
   while last > 0 do
     local n = visited[last] + 1
     local input = inputs[last][n]
@@ -36,7 +38,7 @@ function graph.order(output)
   return finished
 end
 
---- The layers that have parameters, in order.
+--- The layers with parameters, in order.
 ---@param order scion.Node[]
 ---@return scion.Layer[]
 function graph.layers(order)
@@ -47,7 +49,7 @@ function graph.layers(order)
   return layers
 end
 
---- The weights of all layers that `output` depends on.
+--- The parameters of the layers of `output` and of all nodes that it depends on, moving averages included.
 ---@param output scion.Node
 ---@return scion.Tensor[]
 function graph.weights(output)
@@ -58,7 +60,7 @@ function graph.weights(output)
   return tensors
 end
 
---- A number that changes with every change of one of the tensors.
+--- A number that changes whenever one of the tensors does: the sum of their versions, which only grow.
 ---@param tensors table<any, scion.Tensor>
 ---@return integer
 function graph.version(tensors)
@@ -67,7 +69,7 @@ function graph.version(tensors)
   return sum
 end
 
---- The part of `order` that begins at a node: the node, and all that it does not depend on.
+--- The part of `order` that is left when the value of a node is given: the node, and all nodes that it does not depend on.
 ---@param order scion.Node[]
 ---@param node scion.Node
 ---@return scion.Node[]
@@ -80,8 +82,8 @@ function graph.from(order, node)
   return rest
 end
 
---- Whether a node stands at the border of a block: it takes what one of the block's layers gives, as one that joins its branches, or
---- gives one of them its input.
+--- Whether a node is directly connected to a block: it reads the output of one of the block's layers, as a layer that joins its
+--- branches does, or one of them reads its output.
 local function borders(order, node, block)
   local function within(other) return other.layer.name ~= nil and other.layer.name:sub(1, #block + 1) == block .. "/" end
   for _, input in ipairs(node.inputs) do
@@ -95,7 +97,7 @@ local function borders(order, node, block)
   return false
 end
 
---- The names of all blocks.
+--- The set of all blocks' names. A layer a/b/c is in the blocks a/b and a.
 local function blocks(order)
   local names = {}
   for _, node in ipairs(order) do
@@ -108,8 +110,8 @@ local function blocks(order)
   return names
 end
 
---- Names the layers that have no name: kind_1, kind_2 …; raises if two layers have one name, or one has the name of a block elsewhere,
---- which would count it among that block's layers.
+--- Names the layers without a name: kind_1, kind_2 and so on. Raises if two layers have the same name, or if a layer has the name of a
+--- block that it is not connected to: that name would mean the layer as well as the block. A layer next to the block may have its name.
 ---@param order scion.Node[]
 function graph.name(order)
   local taken, count, block_names = {}, {}, blocks(order)
@@ -133,7 +135,7 @@ function graph.name(order)
   end
 end
 
---- A shell glob over the whole name as a Lua pattern: * ? [a-z] [!a-z]; * also matches slashes.
+--- Turns a shell glob into a Lua pattern for the whole name. It knows * ? [a-z] [!a-z]; * and ? also match slashes.
 local function glob_pattern(glob)
   local pattern, i = { "^" }, 1
   while i <= #glob do
@@ -155,7 +157,7 @@ local function glob_pattern(glob)
   return table.concat(pattern)
 end
 
---- Raises: what is asked for does not exist; with the nearest names.
+--- Raises the complaint about a name that matches no layer, with the nearest names.
 local function unmatched(order, name, complaint)
   local names, seen = {}, {}
   for _, node in ipairs(order) do
@@ -169,10 +171,11 @@ local function unmatched(order, name, complaint)
   check.raise(("%s '%s'; the nearest %s %s"):format(complaint, name, #nearest == 1 and "is" or "are", table.concat(nearest, ", ")))
 end
 
---- Positions in `order` of the layers that a name means: the layer itself, and its whole block if it is a prefix.
+--- The positions in `order` of the layers that a name means: the layer of that name, and all layers in the block of that name. Raises
+--- if there is none.
 ---@param order scion.Node[]
 ---@param name string
----@return integer[]
+---@return integer[] positions ascending, at least one
 function graph.find(order, name)
   local found = {}
   for i, node in ipairs(order) do
@@ -183,10 +186,11 @@ function graph.find(order, name)
   return found
 end
 
---- Positions of the layers whose full names match a glob; a plain name also means its block.
+--- The positions of the layers whose full names match a glob. A name without * ? [ is looked up by graph.find, and so may mean a block.
+--- Raises if there is none.
 ---@param order scion.Node[]
 ---@param glob string
----@return integer[]
+---@return integer[] positions ascending, at least one
 function graph.glob(order, glob)
   if not glob:find("[*?%[]") then return graph.find(order, glob) end
   local found, pattern = {}, glob_pattern(glob)

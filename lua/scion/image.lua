@@ -1,10 +1,10 @@
---- Single images: u8 tensors H x W x 3, RGB, 0 .. 255.
+--- Single images: u8 tensors of H x W x 3, RGB, values from 0 to 255.
 local check = require "scion.check"
 local core = require "scion.core"
 
 local image = {}
 
-local most_pixels = 1 << 28 -- as many as a file may have
+local most_pixels = 1 << 28 -- the decoder's limit, too
 
 local size_kind = check.whole(1, most_pixels)
 local sizes = check.either(size_kind, check.list(size_kind, 2, "a list of two (height, width)"))
@@ -17,19 +17,19 @@ end)
 
 local extensions = { png = true, jpg = true, jpeg = true }
 
---- Reads a JPEG or PNG file, whichever its content says; a photograph is turned upright as its EXIF data ask. Of 16 bits a
---- channel the upper 8 are kept, alpha is dropped.
+--- Reads a JPEG or PNG file; the content decides which it is, not the name. A photograph is turned upright by its EXIF orientation. Of
+--- 16-bit channels the upper 8 bits are kept; an alpha channel is dropped.
 ---@param path string
----@return scion.Tensor|nil image a u8 tensor H x W x 3, or nil
----@return string? message when the file is missing, cut off, damaged or something else
----Raises when path is none.
+---@return scion.Tensor|nil image a u8 tensor of H x W x 3; nil if the file cannot be read
+---@return string? message why not: the file is missing, truncated, damaged or no JPEG or PNG file
+---Raises if path is not a non-empty string.
 function image.load(path) return core.image_load(check.argument("scion.image.load", "its argument", path, check.path)) end
 
---- Writes a u8 tensor H x W x 3 as .png, .jpg or .jpeg (quality 95), by the path's extension.
+--- Writes an image as PNG (.png) or JPEG of quality 95 (.jpg, .jpeg); the path's extension decides.
 ---@param path string
 ---@param t scion.Tensor u8 H x W x 3
----@return true|nil saved
----@return string? message when the file cannot be written: then what was there before is unchanged
+---@return true|nil saved nil if the file cannot be written; a file that was there before is then unchanged
+---@return string? message why not
 ---Raises for another extension, shape or dtype.
 function image.save(path, t)
   local where = "scion.image.save"
@@ -42,11 +42,11 @@ function image.save(path, t)
   return core.image_save(path, t)
 end
 
---- A copy of another size, bilinear with antialiasing: the pixels are those of Pillow's BILINEAR.
+--- A resized copy. The filter is bilinear with antialiasing; the pixels are the same as those of Pillow's BILINEAR.
 ---@param t scion.Tensor u8 H x W x 3
----@param size integer|integer[] of a square, or {height, width}
----@return scion.Tensor resized u8
----Raises for another shape or dtype, or a size below 1.
+---@param size integer|integer[] the side of a square, or {height, width}, in pixels
+---@return scion.Tensor resized u8 height x width x 3
+---Raises for another shape or dtype, for a size below 1, and for more than 2^28 pixels.
 function image.resize(t, size)
   local where = "scion.image.resize"
   check.argument(where, "the first argument", t, image_kind)

@@ -1,5 +1,5 @@
---- Scion: fine-tunes pretrained image networks on a CPU. This file lists the public names; what they are is loaded at first use.
---- Other versions of Lua than 5.4 and 5.5 can read it as far as the message that they get.
+--- Scion: fine-tunes pretrained image networks on a CPU. This file lists the public names; the modules behind them are loaded at first
+--- use. Its syntax is that of older versions of Lua too, so that they get as far as the error below.
 if _VERSION ~= "Lua 5.4" and _VERSION ~= "Lua 5.5" then error("Scion needs Lua 5.4, this is " .. _VERSION, 0) end
 
 local core = require "scion.core"
@@ -7,13 +7,15 @@ local core = require "scion.core"
 ---@class scion
 local scion = { version = core.version }
 
---- Governs initial weights, dropout and random tensors from here on. Raises unless n is a whole number.
+--- Sets the seed of everything random that is made from here on: initial weights, dropout and random tensors. It is 0 at first. Raises
+--- unless n is a whole number.
 ---@param n integer
 function scion.seed(n) require("scion.random").seed(n) end
 
 local most_threads = 256
 
---- How many threads compute; with a number, sets it. Results do not depend on it. Raises unless n is a whole number from 1 to 256.
+--- Sets how many threads compute, if n is given, and returns the number in use. Results do not depend on it. Raises unless n is a whole
+--- number from 1 to 256, or nil.
 ---@param n integer?
 ---@return integer
 function scion.threads(n)
@@ -21,22 +23,23 @@ function scion.threads(n)
   return core.threads(n ~= nil and check.argument("scion.threads", "the number", n, check.whole(1, most_threads)) or nil)
 end
 
---- Seconds of a clock that never goes back.
+--- The time in seconds of a monotonic clock, for measuring durations. Only differences between two readings mean anything.
 ---@return number
 function scion.clock() return core.clock() end
 
---- A model from a graph: scion.model{ input = node, output = node }.
+--- Makes a model from a graph: scion.model{ input = node, output = node }. Raises unless the output depends on exactly one input.
 ---@param given { input: scion.Node?, output: scion.Node, name: string? }
 ---@return scion.Model
 function scion.model(given) return require("scion.model").new(given) end
 
---- A model from a chain: scion.sequential{ nn.input(28, 28, 3), … }.
+--- Makes a model from a chain of layers: scion.sequential{ nn.input(28, 28, 3), … }. Raises unless the first element is a node and the
+--- others are layers, blocks or functions from node to node.
 ---@param layers table[]
----@param ... nil nothing
+---@param ... nil more arguments raise: they would have been layers outside the list
 ---@return scion.Model
 function scion.sequential(layers, ...) return require("scion.model").sequential(layers, ...) end
 
---- A model saved by model:save. Raises with the path when the file is none.
+--- Loads a model that model:save has written. Raises, with the path, if the file cannot be read or is not such a model.
 ---@param path string
 ---@return scion.Model
 function scion.load(path)
@@ -44,7 +47,7 @@ function scion.load(path)
   return require("scion.saved").load(check.argument("scion.load", "the file", path, check.path))
 end
 
---- Constructors that stand in tensor.lua, and modules.
+-- public names that are loaded at first use: constructors in tensor.lua, and modules
 local constructors = { tensor = true, zeros = true, ones = true, full = true, randn = true, uniform = true, arange = true }
 local modules = { data = true, image = true, models = true, nn = true, optim = true, weights = true }
 
@@ -64,10 +67,11 @@ local more = {
   end,
 }
 
---- What `require` gives: a table that becomes one of names, with all their checks, when it is first asked for anything. Loading the
---- checks takes longer than all else here, and nobody should wait for them at the start of a program.
+-- The table that `require` returns. It is empty at first; the first access of any kind fills it and turns it into a checked table of
+-- names (class.names). Loading the code for these checks takes longer than everything else here, and is so left until it is needed.
 local public = {}
 
+-- a metamethod that fills the table and then does the access again
 local function first(again)
   return function(...)
     setmetatable(public, nil)

@@ -1,46 +1,47 @@
---- The intermediate representation (IR) of a plan in the making: what the passes of plan/ read and change. The graph's layers
---- have become operations; layers turn them into kernel calls on values; at last each value gets its place in the arena.
+--- The intermediate representation (IR) from which a plan is compiled; the passes in plan/ read and change it. First the layers of the
+--- graph become operations, then the operations become kernel calls on values, and last each value gets a place in the arena. plan.lua
+--- explains these words.
 local ir = {}
 ir.__index = ir
 
 ---@class scion.IR
----@field order scion.Node[] the graph's nodes that are computed, in order
+---@field order scion.Node[] the nodes of the graph to compute, in order
 ---@field output_node scion.Node
----@field from scion.Node? the first of `order`, whose value is given and not computed
+---@field from scion.Node? the first node of `order`, if its value is an input of the plan and not computed
 ---@field mode "train"|"infer"
 ---@field capacity integer largest batch
 ---@field input_dtype "u8"|"f32" u8: images, which the plan preprocesses
----@field precision "f32"|"bf16"
+---@field precision "f32"|"bf16" of what does not train
 ---@field loss string? "categorical", "binary" or "mse"
----@field weighted boolean? whether each example of a batch has a weight in the loss
----@field ops scion.Operation[] in the order in which they are computed
+---@field weighted boolean? whether each example has a weight in the loss
+---@field ops scion.Operation[] in the order of computation
 ---@field output scion.Operation
----@field calls scion.Call[] what runs, in order
----@field derived table[] what the plan takes from tensors that layers derive from their parameters: see emitter:derived
+---@field calls scion.Call[] the kernel calls, in the order in which they run
+---@field derived table[] entries for the tensors, derived from parameters, that the plan uses: see emitter:derived
 ---@field gradients { layer: scion.Layer, parameter: scion.Parameter, value: scion.Value }[]
----@field pending { tensor: scion.Tensor, value: scion.Value }[] moving averages, and the copies on which a step moves them
+---@field pending { tensor: scion.Tensor, value: scion.Value }[] moving averages, and the copies that a step updates in their place
 ---@field input scion.Value images, or the value of `from`
----@field labels scion.Value? where there is a loss
----@field weights scion.Value? of the examples
----@field losses scion.Value? one for each example
----@field result scion.Value what the plan gives: the output, or the probabilities that the loss computes from it
+---@field labels scion.Value? if there is a loss
+---@field weights scion.Value? of the examples, if `weighted`
+---@field losses scion.Value? the loss of each example
+---@field result scion.Value the plan's result: the network's output, or the probabilities that the loss computes from it
 ---@field places table<scion.Value, scion.Place>
----@field placed_calls table[] the calls with places for values
+---@field placed_calls table[] the calls, with places in place of values
 ---@field arena_bytes integer
 
---- One kernel call: the kernel's name at [1]; its operands, values or tensors, and its options by name.
+--- One kernel call: the kernel's name at [1], and by name its operands (values or tensors) and its options.
 ---@class scion.Call
 ---@field [1] string
 
 --- Where a value lies in the arena, as core.program and core.place take it.
 ---@class scion.Place
 ---@field offset integer bytes
----@field shape integer[] with the batch, as large as the plan's capacity, unless the value is fixed
+---@field shape integer[] its first dimension is the batch, of the plan's capacity, unless the value is fixed
 ---@field dtype scion.Dtype
----@field batch boolean whether the first dimension is the batch, which shrinks to the number of examples of a run
----@field stride integer elements from row to row
+---@field batch boolean whether the first dimension is the batch; a run uses as many rows of it as it has examples
+---@field stride integer elements from the start of one row to the next
 
---- An empty one for a request to plan.compile.
+--- An IR without operations, for a request to plan.compile.
 ---@param request scion.PlanRequest
 ---@return scion.IR
 function ir.new(request)

@@ -1,4 +1,4 @@
---- Kinds of the options that several layers and architectures have.
+--- Kinds (see check.lua) of options that several layers and architectures share.
 local check = require "scion.check"
 local shape = require "scion.shape"
 
@@ -9,37 +9,37 @@ kinds.size = check.whole(1, shape.largest_size)
 
 local sizes = check.list(kinds.size, nil, ("a list of 1 to %d sizes"):format(shape.most_dimensions))
 
---- Of a value, without the batch.
+--- The shape of a value without the batch: 1 to 5 sizes.
 kinds.shape = { what = sizes.what, read = function(value)
   local ok, list, complaint, hint = sizes.read(value)
   if ok and (#list < 1 or #list > shape.most_dimensions) then return false, nil, ("is %s, not of %d"):format(sizes.what, #list) end
   return ok, list, complaint, hint
 end }
 
---- A number for both axes, or a list of two.
+--- A size for both axes, or a list of two, { vertical, horizontal }.
 kinds.pair = check.either(kinds.size, check.list(kinds.size, 2, "a list of two (vertical, horizontal)"))
 
 local stride = check.whole(1, 1024) -- the kernels' own limit
 
---- A stride of a convolution, likewise.
+--- The stride of a convolution: a number for both axes, or a list of two.
 kinds.stride = check.either(stride, check.list(stride, 2, "a list of two (vertical, horizontal)"))
 
 local border = check.whole(0, shape.largest_size)
 
---- A number for all sides, or a list of four.
+--- A width in pixels for all sides, or a list of four, { top, left, bottom, right }.
 kinds.border = check.either(border, check.list(border, 4, "a list of four (top, left, bottom, right)"))
 
---- How a window goes over the edge: see layer.window.
+--- The padding of a window: see layer.window.
 kinds.padding = check.either(check.one_of("valid", "same", "ceil"), kinds.border,
                              "'valid', 'same', 'ceil', a whole number from 0 up or a list of four (top, left, bottom, right)")
 
---- The activations that there are. All but the last have constructors of their own in nn.
+--- All activations. Each but the last is also a layer in nn.
 kinds.activations = { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid", "linear" }
 
---- The name of one.
+--- The name of an activation.
 kinds.activation = check.one_of(table.unpack(kinds.activations))
 
---- A layer's name: slashes in it tell the blocks that it is in.
+--- A layer's name. Slashes separate the names of the blocks that it is in: block/branch/conv.
 kinds.name = {
   what = "a name: a string without control characters, and no slash at its ends",
   read = function(value)
@@ -47,10 +47,10 @@ kinds.name = {
   end,
 }
 
---- Whose form of an architecture a model is.
+--- The library whose variant of an architecture a model is: variants differ in details such as padding.
 kinds.variant = check.one_of("keras", "torchvision", "tf", "timm")
 
---- The publishers' names for a layer.
+--- The names of a layer in the publishers' files of weights.
 kinds.origin = {
   what = "a table of names by publisher, such as { keras = 'conv1_bn' }",
   read = function(value)

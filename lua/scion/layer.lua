@@ -1,5 +1,5 @@
---- What all layers share: a definition (a file of nn/) becomes a constructor, a layer is applied to nodes, a node remembers
---- the layer, its inputs and the shape of its output (without the batch).
+--- What all layers share. A file of nn/ defines a kind of layer; layer.define makes its constructor. A layer is applied to nodes and
+--- gives a node, which holds the layer, its inputs and the shape of its output without the batch.
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
@@ -12,22 +12,22 @@ local layer = {}
 ---@class scion.Parameter
 ---@field name string `kernel`, `bias`, `gamma` …
 ---@field tensor scion.Tensor its values
----@field statistic boolean true for moving averages, which no gradient changes
----@field init string|number how it starts
----@field drawn integer? the version of its tensor, where random values were drawn for it: while that stays, nothing was loaded or trained
+---@field statistic boolean true for moving averages, which have no gradient
+---@field init string|number the initializer of its values
+---@field drawn integer? the tensor's version after random initial values were drawn; while it is the same, nothing was loaded or trained
 
 ---@class scion.Layer
 ---@operator call(scion.Node|scion.Node[]): scion.Node
 ---@field kind string snake_case: `conv2d`, `batch_norm`
----@field name string? given, or else made by the model that it stands in
----@field origin table<string, string>? its publishers' names for it, where they do not follow from its own
----@field options table what the constructor was given, with defaults
+---@field name string? as given to the constructor; without one, the model that it is part of makes one
+---@field origin table<string, string>? its names in published files, by publisher, where they do not follow from its own name
+---@field options table the constructor's options, with defaults filled in
 ---@field parameters scion.Parameter[] in Keras's order; none before it is applied
----@field frozen boolean whether it stays as it is in training; may be set
----@field private node scion.Node? of its output, once it was applied
----@field private derived table what plans make of its parameters
+---@field frozen boolean whether training leaves it unchanged; may be set
+---@field private node scion.Node? of its output, once it has been applied
+---@field private derived table tensors that plans derive from its parameters: see emitter:derived
 
---- What a layer makes of its inputs. Nothing in it can be set.
+--- The output of a layer in a graph. Its fields cannot be set.
 ---@class scion.Node
 ---@field layer scion.Layer
 ---@field inputs scion.Node[]
@@ -37,17 +37,18 @@ local node = class.define {
   meta = { __tostring = function(self) return ("node %s: %s"):format(self.layer:title(), shape.text(self.shape)) end },
 }
 
---- What is a node, as a kind for checks.
+--- A node, as a kind for checks.
 layer.node = node.kind
 
 -- ---- initial values -------------------------------------------------------------------------------------------------
 
-local building_without_values -- then: how many bytes parameters may still take
+local building_without_values -- nil, or during layer.without_initial_values how many bytes parameters may still take
 
---- Runs `build` without drawing initial values: for networks whose weights are read from a file right after.
+--- Runs `build` without setting initial values: for networks whose weights are then read from a file.
 ---@generic T
 ---@param build fun(): T
----@param most? integer bytes that the parameters may take in all: beyond that a layer raises
+---@param most? integer bytes that all parameters may take (no limit). A layer that exceeds it raises, so that a damaged or malicious file
+--- cannot claim the memory
 ---@return T
 function layer.without_initial_values(build, most)
   local before = building_without_values
@@ -58,7 +59,7 @@ function layer.without_initial_values(build, most)
   return result
 end
 
---- Fans of a kernel: [.., in, out], leading dimensions being the receptive field.
+--- Fan-in and fan-out of a kernel [.., in, out]; the dimensions before these two are the receptive field.
 local function fans(sizes)
   local field = 1
   for i = 1, #sizes - 2 do field = field * sizes[i] end
@@ -66,7 +67,7 @@ local function fans(sizes)
 end
 
 local initializers = {
-  zeros = function() end, -- tensors are made of zeros
+  zeros = function() end, -- new tensors hold zeros
   ones = function(t) core.fill(t, 1) end,
   glorot = function(t, sizes) -- Glorot and Bengio 2010
     local fan_in, fan_out = fans(sizes)
@@ -80,7 +81,7 @@ local initializers = {
   end,
 }
 
---- The elements of an output or a parameter; raises where they, or a size, are more than can be computed with.
+--- The number of elements of an output or a parameter. Raises if it, or one of the sizes, is above the limits of shape.lua.
 local function count_elements(self, what, sizes)
   for _, size in ipairs(sizes) do
     if size > shape.largest_size then self:fail("%s of shape %s is too large: a size is at most %d", what, shape.text(sizes), shape.largest_size) end
@@ -88,6 +89,7 @@ local function count_elements(self, what, sizes)
   return shape.count(sizes) or shape.elements(sizes, ("%s: %s"):format(self:title(), what))
 end
 
+-- counts the bytes of f32 elements against the limit; 4.0 makes it a float, which does not overflow
 local function pay_for(self, elements)
   building_without_values = building_without_values - 4.0 * elements
   if building_without_values < 0 then self:fail "its weights would take far more memory than the file has bytes" end
@@ -110,7 +112,7 @@ end
 
 local methods = {}
 
---- The parameter of that name, or nil.
+--- Its parameter of that name, or nil.
 ---@param name string
 ---@return scion.Parameter?
 function methods:parameter(name)
@@ -119,7 +121,7 @@ function methods:parameter(name)
   end
 end
 
---- Its tensor, or nil.
+--- The tensor of its parameter of that name, or nil.
 ---@param name string
 ---@return scion.Tensor?
 function methods:weight(name)
@@ -127,7 +129,7 @@ function methods:weight(name)
   return p and p.tensor
 end
 
---- The parameters that a step would change.
+--- The parameters that a training step changes by their gradients; none if the layer is frozen.
 ---@return scion.Parameter[]
 function methods:trainable()
   local list = {}
@@ -143,18 +145,18 @@ end
 ---@return string
 function methods:title() return self.name or self.kind end
 
--- For definitions and passes.
+-- methods for definitions of layers and for the passes of plan/
 local internal = {}
 
---- Raises a message that names this layer.
----@param message string a format
----@param ... any what goes into it
+--- Raises a message that begins with the layer's name.
+---@param message string a format, as for string.format
+---@param ... any its arguments
 function internal:fail(message, ...) check.raise(("%s: " .. message):format(self:title(), ...)) end
 
---- Checks the number of inputs and their dimensions.
----@param shapes integer[][]
+--- Raises unless there are `count` inputs, each with `dims` dimensions.
+---@param shapes integer[][] of the inputs, without the batch
 ---@param count integer
----@param dims integer? of each shape
+---@param dims integer? 3 for images, 1 for vectors (any)
 function internal:expect(shapes, count, dims)
   if #shapes ~= count then self:fail("takes %d input%s, not %d", count, count == 1 and "" or "s", #shapes) end
   for _, sizes in ipairs(shapes) do
@@ -164,8 +166,8 @@ function internal:expect(shapes, count, dims)
   end
 end
 
---- The shape of its output: that of its one input, unless the definition says otherwise.
----@param ... integer[] of the inputs
+--- The shape of its output. This default, which definitions may replace, is the shape of its only input.
+---@param ... integer[] shapes of the inputs
 ---@return integer[]
 function internal:output_shape(...)
   self:expect({ ... }, 1)
@@ -174,7 +176,8 @@ end
 
 local nodes = check.list(node.kind, nil, "a node or a list of nodes")
 
---- Applies the layer: `layer(node)` or `layer{ node, node }` gives the node of its output.
+--- Applies the layer: `layer(node)` or `layer{ node, node }` returns the node of its output. The parameters are made here, since their
+--- shapes depend on the inputs.
 local function apply(self, inputs)
   if node.is(inputs) then inputs = { inputs } end
   local ok, list, complaint = nodes.read(inputs)
@@ -195,11 +198,12 @@ end
 
 -- ---- constructors ---------------------------------------------------------------------------------------------------
 
---- Reads a constructor's arguments, and raises on what is none of its options: values for the positional options, then a table of the rest; or one table of all.
----@param where string "nn.conv2d"
----@param positional string[]
+--- Reads a constructor's arguments: values for the positional options and then a table of the others, or one table of all options.
+--- Raises as check.options does, and if an option is given twice or an argument has no meaning.
+---@param where string the constructor's name, such as "nn.conv2d"
+---@param positional string[] names of the options that may be given by position, in order
 ---@param schema table as for check.options
----@param ... any
+---@param ... any the arguments
 ---@return table options
 function layer.arguments(where, positional, schema, ...)
   local given, arguments = {}, table.pack(...)
@@ -225,21 +229,28 @@ function layer.arguments(where, positional, schema, ...)
   return check.options(where, given, schema)
 end
 
---- The schema of a definition, with what all layers, or blocks, have beside.
+--- Adds the options of a definition to `common`, the options that all layers or all blocks have.
 local function extended(schema, common)
   for name, option in pairs(schema or {}) do common[name] = option end
   return common
 end
 
---- What passes ask of any layer, whether its definition says it or not.
+--- Optional parts of a definition that passes read from every layer. They are declared as fields, so that reading one that is absent
+--- gives nil and does not raise.
 local fields = { "window", "bf16", "fold", "folds_norm", "fuses_activation", "fuses_addend", "fuses_padding", "identity", "uses_batch", "macs",
                  "define_parameters", "check", "node", "derived" }
 
---- Makes a constructor from a definition: kind, positional (names of options that may stand by position), schema (the options, as for
---- check.options), fields (what it keeps in the layer), and the methods output_shape(self, shapes…) where it is not the input's,
---- define_parameters(self, shapes…), forward(self, e) and backward(self, e) with a scion.Emitter, and macs(self, x, y) of the shapes of
---- input and output.
---- bf16 = "computes": its forward kernels read bf16 or f32 and write either; "carries": they write what they read.
+--- Makes a constructor from a definition. Parts of a definition:
+---   kind               its name in nn
+---   positional         names of the options that may be given by position
+---   schema             its options, as for check.options; name and origin are added
+---   fields             names of further values that it keeps in the layer
+---   check              called with each new layer
+---   output_shape       (self, shapes…) the shape of its output, if that is not the input's
+---   define_parameters  (self, shapes…) a list of { name, shape, init, statistic }
+---   forward, backward  (self, e) add kernel calls by a scion.Emitter
+---   macs               (self, x, y) multiply-adds for one example, from the shapes of its input and output
+---   bf16               "computes": its forward kernels read and write bf16 or f32; "carries": they write the dtype that they read
 ---@param definition table
 ---@return fun(...): scion.Layer
 function layer.define(definition)
@@ -266,7 +277,7 @@ end
 
 -- ---- several layers -------------------------------------------------------------------------------------------------
 
---- A block: called with a node, it applies layers of its own.
+--- A block: called with a node, it applies several layers and returns the node of the last one's output.
 ---@class scion.Block
 ---@operator call(scion.Node): scion.Node
 local block = class.define {
@@ -281,8 +292,8 @@ local block = class.define {
   },
 }
 
---- Makes a block's constructor from a definition: kind, positional and schema as for a layer, and build(x, options, named), which gives
---- the node of its output; named(part) is the name of one of its layers.
+--- Makes a block's constructor from a definition: kind, positional and schema as for a layer, and build(x, options, named), which applies
+--- the layers and returns the last node. named(part) is the name for one of the layers: "<the block's name>/<part>", or nil without one.
 ---@param definition table
 ---@return fun(...): scion.Block
 function layer.define_block(definition)
@@ -292,21 +303,21 @@ function layer.define_block(definition)
   end
 end
 
---- What can stand in a chain: a layer, a block, or a function of one's own from node to node.
+--- An element of a chain: a layer, a block, or a user's function from node to node.
 local link = { what = "a layer, such as nn.relu(), or a block", read = function(value)
   local meta = type(value) == "table" and getmetatable(value)
   if type(value) == "function" then return true, value end
   return meta and (rawget(meta, "__name") == "scion.Layer" or block.is(value)) or false, value
 end }
 
---- A list of layers and blocks, without holes.
+--- A list of layers, blocks and functions, without holes.
 layer.chain = check.list(link, nil, "a list of layers and blocks")
 
---- Applies layers and blocks one after the other.
----@param where string for messages
+--- Applies the elements of a chain one after the other. Raises if a function returns something other than a node.
+---@param where string the name of the function that the user called, for messages
 ---@param x scion.Node
 ---@param list table as layer.chain reads it
----@return scion.Node
+---@return scion.Node x the last output
 function layer.apply(where, x, list)
   for i, each in ipairs(list) do
     x = each(x)
@@ -317,40 +328,44 @@ end
 
 -- ---- windows --------------------------------------------------------------------------------------------------------
 
---- A list of two from a number or a list of two: kernel = 3 means {3, 3}.
+--- A list of two, { vertical, horizontal }, from a number or such a list: kernel = 3 means { 3, 3 }.
 ---@param value integer|integer[]
----@return integer[]
+---@return integer[] pair a new list
 function layer.pair(value)
   if type(value) == "number" then return { value, value } end
   return { value[1], value[2] }
 end
 
---- A list of four, top, left, bottom and right, from a number or such a list.
+--- A list of four, { top, left, bottom, right }, from a number or such a list.
 ---@param value integer|integer[]
----@return integer[]
+---@return integer[] sides a new list
 function layer.sides(value)
   if type(value) == "number" then return { value, value, value, value } end
   return { table.unpack(value) }
 end
 
---- What is added before and after an axis of that size.
+--- The padding before and after an axis of that size. `extent` is the size of the dilated window.
 local function pad(padding, axis, size, extent, stride)
   if padding == "valid" then return 0, 0 end
   if padding == "same" then
     local missing = math.max(((size + stride - 1) // stride - 1) * stride + extent - size, 0)
     return missing // 2, missing - missing // 2
   end
-  if padding == "ceil" then return 0, math.min((extent - size) % stride, extent - 1) end -- no window lies outside
+  -- the limit extent - 1: the last window holds at least one element of the input
+  if padding == "ceil" then return 0, math.min((extent - size) % stride, extent - 1) end
   local sides = layer.sides(padding)
   return sides[axis], sides[axis + 2]
 end
 
-local largest_window = 65535 -- of a kernel, stride, dilation or padding: the kernels' own limit
+local largest_window = 65535 -- of kernel size, stride, dilation or padding: a limit of the C kernels
 
---- The window of a convolution or pooling over an input of that shape, and the size of its output. padding: "valid", "same"
---- (Keras's: what is missing is shared out, the odd one after), "ceil" (valid, and what is left over at the end gets a window that
---- hangs out of the input, as with PyTorch's ceil_mode), a number for all sides, or { top, left, bottom, right }.
----@param sizes integer[]
+--- The window of a convolution or pooling over an input of that shape, and the size of its output. The option `padding` is
+---   "valid"  no padding;
+---   "same"   as Keras pads: the output has ceil(size / stride) elements, and an odd element of padding goes after the axis;
+---   "ceil"   none before; after, as much as one more window needs that begins in the input and reaches beyond it (PyTorch's ceil_mode);
+---   a number of pixels for all sides, or { top, left, bottom, right }.
+--- Raises if the window does not fit, or exceeds the limits of the C kernels.
+---@param sizes integer[] of the input: height, width, …
 ---@return table window, integer height, integer width
 function layer.window(self, sizes)
   local o = self.options
@@ -372,7 +387,7 @@ function layer.window(self, sizes)
   return window, out[1], out[2]
 end
 
---- The same for a layer that pools: no window may lie in the padding alone.
+--- The same for pooling. It raises, too, if the padding is as large as the window: a window without elements has no maximum or mean.
 ---@param self scion.Layer
 ---@param sizes integer[] of the input
 ---@return table window, integer height, integer width

@@ -1,14 +1,14 @@
 ---@meta
--- For editors and the documentation: what C defines. Nothing requires this file.
+-- Types of what is defined in C, for editors and the documentation. Nothing requires this file.
 
 ---@alias scion.Dtype "f32"|"bf16"|"u8"|"i32"
 
---- Numbers of one dtype in a shape of up to six dimensions. Indices and axes count from 1. t[i] is the i-th part along the
---- first axis: a view, or the number of a vector; t[i] = v writes it. #t is the size of the first dimension. A view shares
---- the numbers with the tensor it was made from. A wrong argument raises.
+--- An array of numbers of one dtype, with up to six dimensions. Indices and axes count from 1. t[i] is the i-th part along the
+--- first axis: a view or, for a vector, a number; t[i] = v writes it. #t is the size of the first dimension. A view shares its
+--- memory with the tensor that it was made from. A wrong argument raises.
 ---
---- Arithmetic takes tensors of any dtype and numbers, broadcasts as NumPy does, and gives f32. Only + - * and negation of i32
---- with i32 or a whole number stay i32; they saturate at the ends of its range.
+--- Arithmetic takes numbers and tensors of any dtype, broadcasts as NumPy does, and gives f32. The exceptions are + - * and negation of
+--- i32 tensors with i32 tensors or whole numbers: their results are i32, and saturate at the ends of its range.
 ---@class scion.Tensor
 ---@operator add(scion.Tensor|number): scion.Tensor
 ---@operator sub(scion.Tensor|number): scion.Tensor
@@ -20,7 +20,7 @@
 ---@field [integer] scion.Tensor|number
 local Tensor = {}
 
---- The sizes of all dimensions.
+--- The sizes of all dimensions, as a new list.
 ---@return integer[]
 function Tensor:shape() end
 
@@ -28,7 +28,7 @@ function Tensor:shape() end
 ---@return scion.Dtype
 function Tensor:dtype() end
 
---- A number that changes whenever the contents do.
+--- A number that grows whenever the contents are written to.
 ---@return integer
 function Tensor:version() end
 
@@ -42,17 +42,17 @@ function Tensor:get(...) end
 ---@return scion.Tensor self
 function Tensor:set(...) end
 
---- The same numbers in another shape, {2, -1} or 2, -1; -1 is what the others leave. A view, unless the tensor is a slice of
---- columns, whose rows have gaps, and the last dimension changes: then a copy, which cannot be written to (see Tensor:slice).
---- Raises when the shape does not fit.
+--- The same elements in another shape, given as t:reshape{2, -1} or t:reshape(2, -1); one size may be -1 and is computed from the
+--- others. The result is a view, with one exception: for a slice of columns, whose rows have gaps in memory, a new size of the last
+--- dimension needs a copy, which cannot be written to (see Tensor:slice). Raises if the shape does not fit.
 ---@param shape integer[]|integer
 ---@param ... integer
 ---@return scion.Tensor
 function Tensor:reshape(shape, ...) end
 
---- The elements first to last, both included, along an axis. A view along the first and the last axis, and where all axes before it
---- have one element. Else a copy, and what is written to that would not reach the tensor: so writing to it raises, as it does to
---- the copies that reshape and transpose give; t:slice(…):copy() can be written to. Raises when first and last are out of range.
+--- The elements from first to last along an axis, both included. The result is a view if the axis is the first or the last one, or if
+--- all axes before it have size 1. Otherwise it is a copy. Writing to that raises, since it would not change the tensor; so it is with
+--- the copies of reshape and transpose. t:slice(…):copy() can be written to. Raises if first or last is out of range.
 ---@param axis integer
 ---@param first integer
 ---@param last integer
@@ -64,17 +64,17 @@ function Tensor:slice(axis, first, last) end
 ---@return scion.Tensor|number
 function Tensor:select(i) end
 
---- A copy with a memory of its own.
+--- A copy with its own memory, which can be written to.
 ---@return scion.Tensor
 function Tensor:copy() end
 
---- A copy in another dtype: to u8 and i32 rounds to nearest and saturates, to bf16 rounds to nearest even.
+--- A copy in another dtype. Conversion to u8 and i32 rounds to nearest and saturates; to bf16 it rounds to nearest even.
 --- Raises on an unknown dtype.
 ---@param dtype scion.Dtype
 ---@return scion.Tensor
 function Tensor:to(dtype) end
 
---- Writes one value everywhere.
+--- Sets all elements to a value.
 ---@param value number
 ---@return scion.Tensor self
 function Tensor:fill(value) end
@@ -83,51 +83,55 @@ function Tensor:fill(value) end
 ---@return scion.Tensor
 function Tensor:transpose() end
 
---- Nested tables of its numbers.
+--- Its elements in nested tables, one level per dimension; a number for a tensor without dimensions.
 ---@return table|number
 function Tensor:totable() end
 
---- Its elements as they lie in memory, row-major, in a string.
+--- The memory of its elements as a string, in row-major order.
 ---@return string
 function Tensor:bytes() end
 
---- Whether dtype, shape and every bit are the same.
+--- Whether dtype, shape and all bits of the elements are equal.
 ---@param other scion.Tensor
 ---@return boolean
 function Tensor:equal(other) end
 
---- Sums along an axis, which goes; or of everything. A single result is a number. Sums of u8 and i32 are i32.
+--- Sums along an axis, which the result lacks; without an axis, the sum of all elements. A single result is a number, else the result is
+--- a tensor: i32 for u8 and i32, f32 otherwise.
 ---@param axis? integer
 ---@return scion.Tensor|number
 function Tensor:sum(axis) end
 
---- Means along an axis, which goes; or of everything. A single result is a number.
+--- Means along an axis, which the result lacks, in f32; without an axis, the mean of all elements. A single result is a number.
 ---@param axis? integer
 ---@return scion.Tensor|number
 function Tensor:mean(axis) end
 
---- The greatest along an axis, which goes; or of everything. A single result is a number. Raises where there are no elements.
+--- Maxima along an axis, which the result lacks, in the same dtype; without an axis, the maximum of all elements. A single result is a
+--- number. Raises if there are no elements.
 ---@param axis? integer
 ---@return scion.Tensor|number
 function Tensor:max(axis) end
 
---- The least along an axis, which goes; or of everything. A single result is a number. Raises where there are no elements.
+--- Minima along an axis, which the result lacks, in the same dtype; without an axis, the minimum of all elements. A single result is a
+--- number. Raises if there are no elements.
 ---@param axis? integer
 ---@return scion.Tensor|number
 function Tensor:min(axis) end
 
---- Where along the axis the greatest lies first, from 1; or its row-major place among all.
+--- The index, from 1, of the first maximum along an axis, in i32; without an axis, its row-major index among all elements. A single
+--- result is a number. Raises if there are no elements.
 ---@param axis? integer
 ---@return scion.Tensor|number
 function Tensor:argmax(axis) end
 
---- The product of matrices [M,K] and [K,N], f32. A vector on the left is a row, on the right a column, and its dimension goes
---- from the result. Raises when the shapes do not fit, and when OpenBLAS, which the first product loads, cannot be loaded.
+--- The product of matrices [M,K] and [K,N], in f32. A vector on the left counts as a row and one on the right as a column; the result
+--- lacks that dimension. Raises if the shapes do not fit, or if OpenBLAS, which the first product loads, cannot be loaded.
 ---@param other scion.Tensor
 ---@return scion.Tensor|number
 function Tensor:matmul(other) end
 
---- Each element to that power.
+--- Each element to the power of the exponent; the same as t ^ exponent.
 ---@param exponent scion.Tensor|number
 ---@return scion.Tensor
 function Tensor:pow(exponent) end
@@ -148,38 +152,38 @@ function Tensor:log() end
 ---@return scion.Tensor
 function Tensor:sqrt() end
 
---- Each element, or the bound that it passes.
+--- Limits each element to the range from low to high.
 ---@param low number
 ---@param high number
 ---@return scion.Tensor
 function Tensor:clamp(low, high) end
 
---- 1 where equal, else 0, in u8; so for the next five.
+--- A u8 tensor: 1 where the elements are equal, else 0. The arguments are broadcast, as for the five comparisons that follow.
 ---@param other scion.Tensor|number
 ---@return scion.Tensor
 function Tensor:eq(other) end
 
---- 1 where not equal.
+--- 1 where the elements are not equal, else 0.
 ---@param other scion.Tensor|number
 ---@return scion.Tensor
 function Tensor:ne(other) end
 
---- 1 where less.
+--- 1 where the element is less than the other, else 0.
 ---@param other scion.Tensor|number
 ---@return scion.Tensor
 function Tensor:lt(other) end
 
---- 1 where less or equal.
+--- 1 where the element is less than or equal to the other, else 0.
 ---@param other scion.Tensor|number
 ---@return scion.Tensor
 function Tensor:le(other) end
 
---- 1 where greater.
+--- 1 where the element is greater than the other, else 0.
 ---@param other scion.Tensor|number
 ---@return scion.Tensor
 function Tensor:gt(other) end
 
---- 1 where greater or equal.
+--- 1 where the element is greater than or equal to the other, else 0.
 ---@param other scion.Tensor|number
 ---@return scion.Tensor
 function Tensor:ge(other) end

@@ -1,4 +1,4 @@
---- Models: a graph with an input and an output, what is frozen in it, and everything a user does with it.
+--- Models: a graph with an input and an output, and everything that users do with it.
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
@@ -15,24 +15,25 @@ local shape = require "scion.shape"
 ---@field name string? of the architecture
 ---@field input scion.Node
 ---@field output scion.Node
----@field private order scion.Node[] in Keras's order
----@field labels string[]? names of the classes, from the data it was fitted on; may be set
----@field loss "categorical"|"binary"|"mse"|nil that was given to fit, where it does not follow from the last layer; may be set
----@field epoch integer how many epochs it was trained
----@field history scion.History of all fits
----@field variant "keras"|"torchvision"|"tf"|"timm"|nil whose form of an architecture it is
----@field precision "f32"|"bf16"|nil of inference and of what is frozen, where a call gives none; may be set; not saved, for it is the machine's affair
----@field private plans table[] compiled ones, the last used first
----@field private steps integer how many steps it was trained
+---@field private order scion.Node[] all nodes, in Keras's order: see graph.order
+---@field labels string[]? names of the classes, taken from the data set by fit; may be set
+---@field loss "categorical"|"binary"|"mse"|nil the loss that was last given to fit; without one it follows from the last layer; may be set
+---@field epoch integer how many epochs it has been trained
+---@field history scion.History the epochs of all fits
+---@field variant "keras"|"torchvision"|"tf"|"timm"|nil the library whose variant of an architecture it is
+---@field precision "f32"|"bf16"|nil of inference and frozen layers, if a call gives none; may be set; not saved, as it depends on the CPU
+---@field private plans table[] compiled plans, the last used one first
+---@field private steps integer how many steps it has been trained
+---@field private trained_before boolean? whether it was trained, saved and loaded, and has not been fitted since
 ---@field private arena scion.Tensor? the memory that plans work in
----@field private parts table<string, scion.Model>? whose outputs are features
+---@field private parts table<string, scion.Model>? sub-models of model:features, by the name of their last layer
 local model, internal = {}, {}
 
-local Model -- the class: it is made at the end, from these methods
+local Model -- the class, made at the end of the file from these methods
 local layer_name = { what = "the name of a layer or block", read = check.text.read }
 local layer_glob = { what = "the name of a layer or block, or a pattern of names with * ? [ ]", read = check.text.read }
 
---- Plans that are kept for a model: training, validation, and what the last few freezes used.
+--- How many compiled plans a model keeps: enough for training, validation and a few changes of what is frozen.
 local plans_kept = 4
 
 -- ---- what users may set ---------------------------------------------------------------------------------------------
@@ -42,7 +43,8 @@ local model_name = check.kind("a string of UTF-8", function(value) return check.
 
 local class_names = check.distinct(check.list(check.text, nil, "a list of labels"), "has %s twice")
 
---- The labels of a model: as many as its output distinguishes classes. A softmax has an output for each; a single sigmoid tells two apart.
+--- The kind of a model's labels: one for each class that its output distinguishes. Softmax has one output per class; a single sigmoid
+--- output distinguishes two. After other activations any number of labels is accepted.
 ---@param self scion.Model
 ---@return scion.Kind
 local function labels_kind(self)
@@ -76,14 +78,14 @@ local function make(given, from)
                      precision = from and from.precision, variant = from and from.variant }
 end
 
---- Makes a model: scion.model{ input = node, output = node }.
+--- Makes a model from a graph: see scion.model in init.lua.
 ---@param given { input: scion.Node?, output: scion.Node, name: string? }
 ---@return scion.Model
 local function new(given)
   return make(check.options("scion.model", given, { input = { layer.node }, output = { layer.node, required = true }, name = { model_name } }))
 end
 
---- A chain of layers: scion.sequential{ nn.input(28, 28, 3), nn.conv2d(…), … }.
+--- Makes a model from a chain of layers: see scion.sequential in init.lua.
 ---@param layers table[]
 ---@return scion.Model
 local function sequential(layers, ...)
@@ -104,9 +106,9 @@ end
 
 -- ---- structure ------------------------------------------------------------------------------------------------------
 
---- A new model that ends in these layers, put onto this one. The layers are shared: what is frozen or trained in one is so in
---- the other.
----@param layers scion.Layer[] or blocks such as nn.squeeze_excite()
+--- Makes a new model: this one with further layers after its output. Both models share the layers of this one, so that freezing or
+--- training them in one changes the other, too. Raises on an empty list, on what is no layer, and if shapes do not fit.
+---@param layers scion.Layer[] or blocks such as nn.squeeze_excite(), or functions from node to node
 ---@return scion.Model
 function model:graft(layers)
   local list = check.argument("model:graft", "its argument", layers, layer.chain)
@@ -114,7 +116,8 @@ function model:graft(layers)
   return make({ output = layer.apply("model:graft", self.output, list), name = self.name }, self)
 end
 
---- The sub-model that ends at a layer (at the last one of a block); layers are shared.
+--- The sub-model that ends at a layer, or at the last layer of a block. It shares its layers with this model. Raises if there is no such
+--- name, with the nearest ones.
 ---@param name string
 ---@return scion.Model
 function model:upto(name)
@@ -136,7 +139,7 @@ local function describe(self, i)
                          trainable = count(of:trainable()), frozen = of.frozen, weights = weights }
 end
 
---- Every layer in order.
+--- Descriptions of all layers, in Keras's order. Printing the list gives a line for each.
 ---@return scion.LayerDescription[]
 function model:layers()
   local list = {}
@@ -144,7 +147,8 @@ function model:layers()
   return results.layers(list)
 end
 
---- One layer, by its full name or its index from 1. Raises on one that does not exist, with the nearest names.
+--- The description of one layer, by its full name or its index from 1. Raises if there is none, with the nearest names, and on the name
+--- of a block.
 ---@param which string|integer
 ---@return scion.LayerDescription
 function model:layer(which)
@@ -162,7 +166,7 @@ local function set(self, from, to, frozen)
   for i = from, to do self.order[i].layer.frozen = frozen end
 end
 
---- The one option that is given, and its value.
+--- Reads options of which exactly one must be given; returns its name and value.
 local function one_option(where, given, schema)
   local names = {}
   for name in pairs(schema) do names[#names + 1] = name end
@@ -183,8 +187,9 @@ local function set_all(self, positions, frozen)
   for _, i in ipairs(positions) do self.order[i].layer.frozen = frozen end
 end
 
---- Freezes layers; takes effect at the next step. Without options every layer. { first = N }: the first N layers, and everything
---- after them thawed; { upto = NAME }: those up to a layer or block, inclusive, likewise; { layers = GLOB } adds to what is frozen.
+--- Freezes layers, from the next step on. Without options, all layers. With { first = N }, the first N layers; with { upto = NAME }, all
+--- layers up to that layer or block, inclusive. Both thaw the layers after these. With { layers = GLOB }, the layers whose names match;
+--- the others stay as they are. Raises if nothing matches, and for a table without exactly one of these options.
 ---@param given { first: integer?, upto: string?, layers: string? }?
 ---@return scion.Model self
 function model:freeze(given)
@@ -206,8 +211,9 @@ function model:freeze(given)
   return self
 end
 
---- Thaws layers. Without options every layer; { from = NAME }: from a layer or block on, inclusive, and everything before it
---- frozen; { layers = GLOB } adds to what is thawed.
+--- Thaws layers, from the next step on. Without options, all layers. With { from = NAME }, all layers from that one, or from the first one
+--- of that block, on; the layers before it are frozen. With { layers = GLOB }, the layers whose names match; the others stay as they are.
+--- Raises if nothing matches, and for a table without exactly one of these options.
 ---@param given { from: string?, layers: string? }?
 ---@return scion.Model self
 function model:thaw(given)
@@ -228,7 +234,7 @@ end
 
 -- ---- plans ----------------------------------------------------------------------------------------------------------
 
---- One letter a layer: what a training plan depends on.
+--- Which layers are frozen, as a string with one letter per layer. A training plan depends on it.
 ---@return string
 function internal:freeze_state()
   local letters = {}
@@ -236,8 +242,8 @@ function internal:freeze_state()
   return table.concat(letters)
 end
 
---- The plan for a mode and at least that batch: a kept one, or a new one. Of the network below a node (`upto`), or of the one
---- above it (`from`), whose input is the node's value; else of all of it.
+--- A plan for a mode and a batch of at least that size: a kept one if there is one, else a new one. It covers the whole network, or the
+--- part up to a node (`upto`), or the part after a node (`from`), whose input is that node's value.
 ---@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, weighted: boolean?, precision: string?, upto: scion.Node?, from: scion.Node? }
 ---@return scion.Plan
 function internal:plan_for(request)
@@ -260,50 +266,52 @@ function internal:plan_for(request)
   return made
 end
 
---- Runs a plan on a batch in the model's arena.
+--- Runs a plan on a batch in the model's arena, which all its plans share. The results stay there until the next run.
 ---@param made scion.Plan
----@param batch table
----@return boolean complete
+---@param batch table as for plan:run
+---@return boolean complete false after an interrupt
 function internal:execute(made, batch)
   if not self.arena or self.arena:shape()[1] < made.arena_bytes then
-    self.arena = nil -- the old one goes before the new one comes
+    self.arena = nil -- frees the old arena before the new one is allocated
     self.arena = core.new({ made.arena_bytes }, "u8")
   end
   return made:run(self.arena, batch)
 end
 
 ---@class scion.PlanOptions
----@field batch? integer the data set's, or 32
----@field data? scion.Dataset for the seconds of an epoch, and the size of what is cached
----@field mode? "train"|"infer" a step of training, or of a prediction ("train")
+---@field batch? integer (the data set's, or 32)
+---@field data? scion.Dataset for estimates of the seconds of an epoch and the size of the cache
+---@field mode? "train"|"infer" whether a step is one of training or of prediction ("train")
 ---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
 
---- What a step would execute, before any training; prints as a summary. A data set may stand in place of the options.
+--- What a step would execute: multiply-adds, memory and predicted speed, without training anything. The report prints as a summary. A
+--- data set may be given in place of the options.
 ---@param given? scion.PlanOptions
 ---@return scion.PlanReport
 function model:plan(given) return require("scion.report.plan").new(self, given) end
 
---- A line for every layer: its place in Keras's order, name, kind, shape, parameters, and whether it is frozen. Printing the model
---- gives a line for every block.
+--- A text with one line per layer: its index in Keras's order, name, kind, output shape, parameters, and whether it is frozen. Printing
+--- the model gives one line per block.
 ---@return string
 function model:summary() return require("scion.report.summary").text(self) end
 
--- ---- work: a file of train/ each ------------------------------------------------------------------------------------
+-- ---- training and inference: one file of train/ for each ------------------------------------------------------------
 
---- Trains, and says after each epoch how it went. Raises on options or data that do not fit, and when a loss or gradient is not
---- finite, before that reaches a weight; Ctrl-C ends it between two steps.
+--- Trains the model, and prints progress. Raises on options or data that do not fit. Raises, too, if a loss or gradient is not finite;
+--- that step then changes no weight. Ctrl-C ends the fit between two steps.
 ---@param data scion.Dataset
 ---@param given? scion.FitOptions
 ---@return scion.History
 function model:fit(data, given) return require("scion.train.fit")(self, data, given) end
 
 ---@class scion.EvaluateOptions
----@field batch? integer the data set's
----@field loss? "categorical"|"binary"|"mse" follows from the last layer
+---@field batch? integer (the data set's)
+---@field loss? "categorical"|"binary"|"mse" (that of fit, or what follows from the last layer)
 ---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
----@field precision? "f32"|"bf16" the model's
+---@field precision? "f32"|"bf16" (the model's)
 
---- Loss, accuracy, and precision, recall, F1 and support of each class; prints as a table.
+--- Evaluates the model on a data set: loss, accuracy, and precision, recall, F1 and support of each class. The result prints as a table.
+--- Raises on options or data that do not fit, if no image can be read, and after Ctrl-C.
 ---@param data scion.Dataset
 ---@param given? scion.EvaluateOptions
 ---@return scion.Evaluation
@@ -311,33 +319,35 @@ function model:evaluate(data, given) return require("scion.train.evaluate")(self
 
 ---@class scion.PredictOptions
 ---@field batch? integer (32, or the data set's)
----@field top? integer how many of the most probable classes each entry lists
+---@field top? integer how many of the most probable classes each entry lists (none)
 
---- Labels and confidences for a file, a list of files, a tensor of images (N x H x W x 3, u8, before preprocessing) or a data set:
---- an entry for each image, in order. An image that cannot be read has an entry with its error.
+--- Labels and confidences for a file, a list of files, a tensor of images (u8 N x H x W x 3, before preprocessing) or a data set. The
+--- result has one entry for each image, in order. The entry of an image that cannot be read has the error in place of a label. Raises on
+--- options or images that do not fit, if there are fewer than `top` classes, and after Ctrl-C.
 ---@param x string|string[]|scion.Tensor|scion.Dataset
 ---@param given? scion.PredictOptions
 ---@return scion.Prediction[]
 function model:predict(x, given) return require("scion.train.predict").predict(self, x, given) end
 
 ---@class scion.FeaturesOptions
----@field pool? "avg"|"max" of an image, over its pixels: a vector an image
+---@field pool? "avg"|"max" reduces height and width to their mean or maximum: one vector for each image (no pooling)
 ---@field batch? integer (32, or the data set's)
----@field cache? boolean whether what is frozen is kept, as for model:fit (true)
----@field precision? "f32"|"bf16" the model's
+---@field cache? boolean whether outputs of frozen layers are kept, as for model:fit (true)
+---@field precision? "f32"|"bf16" (the model's)
 
---- The output of a layer for a data set (in file order, with its labels as a second result), a file, a list of files or a tensor of
---- images (N x H x W x 3, u8, before preprocessing). The row of an image that cannot be read is NaN, which a line on standard error tells
---- of.
+--- The output of a layer for a data set (in its file order), a file, a list of files or a tensor of images (u8 N x H x W x 3, before
+--- preprocessing). The row of an image that cannot be read is NaN, and a line on standard error says so; for a single file it raises.
+--- Raises, too, if there is no such layer, and on options or images that do not fit.
 ---@param data scion.Dataset|string|string[]|scion.Tensor
----@param name string of the layer
+---@param name string of a layer, or of a block, which means its last layer
 ---@param given? scion.FeaturesOptions
----@return scion.Tensor features a row an image
----@return scion.Tensor? labels where the data set has them: i32 classes from 1, or the f32 numbers to predict as they were given
+---@return scion.Tensor features f32, one row for each image
+---@return scion.Tensor? labels if the data set has them: i32 classes from 1, or its f32 targets
 ---@return scion.Failure[] failures the images that could not be read
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 
---- Saves weights, architecture, labels and preprocessing in one safetensors file; an interrupted save leaves the old file.
+--- Saves weights, architecture, preprocessing, labels and history in one safetensors file. An interrupted save leaves the old file as it
+--- was. Raises, with the path, if the file cannot be written, and on the ending of another format, such as .h5 or .pth.
 ---@param path string
 ---@return scion.Model self
 function model:save(path)
@@ -346,34 +356,40 @@ function model:save(path)
 end
 
 ---@class scion.LoadOptions
----@field strict? boolean whether weights that do not fit are refused; else what fits is loaded, and the rest reported (true)
----@field prefix? string what stands before the names in a PyTorch file, where that cannot be told, as between "encoder_q." and "encoder_k.":
---- "ema." is that dict of the checkpoint, and "" takes the names as they are (found by comparing names)
----@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input: where the weights were trained otherwise than the file tells
+---@field strict? boolean true: raises if weights do not fit; false: loads what fits and reports the rest (true)
+---@field prefix? string a prefix of the names in a PyTorch file, for files where it is ambiguous, such as "encoder_q." and "encoder_k.".
+--- "ema." means the checkpoint's dict of that name; "" means no prefix (found by comparing names)
+---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input: the preprocessing that the weights were trained with, if the file
+--- does not tell or tells another one
 
---- Loads a file of weights (Keras's, PyTorch's, safetensors, or one of model:save) into the model's layers, its head included. With the
---- weights come the preprocessing of a config.json beside the file and, where the model has the file's classifier, its labels. Raises
---- with the path when the file cannot be read, is none of weights or, unless strict = false, does not fit, also where it is of a network
---- that computes otherwise; then nothing has changed. With strict = false a line on standard error says so when that is less than half of
---- the model's weights, and nothing at all raises.
+--- Loads a file of weights (Keras's, PyTorch's, safetensors, or one of model:save) into the model's layers, its head included. The
+--- preprocessing is taken from a config.json beside the file, if there is one. The labels are taken, too, if the model has the file's
+--- classifier.
 ---
---- Of a checkpoint's state dicts the one is loaded that fits best, and what stands before its names is taken off where they fit
---- better without it.
+--- Raises, with the path, if the file cannot be read or is not a file of weights. Unless strict = false, it also raises if the weights do
+--- not fit, or are of a network that computes something else. Nothing has changed then. With strict = false it raises if no weight fits;
+--- if less than half of the model's weights are loaded, a line on standard error says so.
+---
+--- If a checkpoint holds several state dicts, the one that fits best is loaded. A prefix of its names is removed if they fit better
+--- without it.
 ---@param path string
 ---@param given? scion.LoadOptions
----@return scion.WeightsReport report what was loaded, what was not, and what was assumed; tostring gives it as text
+---@return scion.WeightsReport report what was loaded, what was not, and what was assumed; it prints as text
 function model:load_weights(path, given)
   local where = "model:load_weights"
   path = check.argument(where, "its argument", path, check.path)
   return require("scion.weights").load(self, path, check.options(where, given, require "scion.weights.options"))
 end
 
---- Writes the weights for others: .safetensors by torchvision's names and layouts (PyTorch: safetensors.torch.load_file, then
---- load_state_dict), .weights.h5 in Keras 3's layout, for a network in one piece and for one that lies in another as a layer, .h5 in that of
---- Keras 2 (load_weights). Keras's files have preprocessing and labels as attributes. Layers that no publisher has named have their own names, with dots or
---- underscores for slashes; a separable convolution is `depthwise` and `pointwise` in PyTorch, and a batch norm has scale and shift.
---- A line on standard error says when the library computes the same network otherwise. Raises with the path when it cannot be
---- written.
+--- Writes the weights for other libraries. The path's ending decides on the format. A .safetensors file is for PyTorch
+--- (safetensors.torch.load_file, then load_state_dict): it has torchvision's names and layouts, or timm's names for the variants "tf" and
+--- "timm". A .weights.h5 file is for Keras 3, for a network in one piece and for one that is a layer of another network. An .h5 file is for
+--- load_weights of Keras 2.
+---
+--- Keras's files have preprocessing and labels as attributes. Layers without a publisher's name are written under their own names, with
+--- dots or underscores in place of slashes. A separable convolution becomes `depthwise` and `pointwise` in PyTorch, and a batch norm always
+--- has scale and shift. If the other library computes the same network differently, a line on standard error says so. Raises, with the
+--- path, if the file cannot be written.
 ---@param path string
 ---@return scion.Model self
 function model:export(path)

@@ -1,10 +1,10 @@
---- Modules that are found by looking into a folder, such as the layers in nn/.
+--- Modules that are found by listing a folder, such as the layers in nn/: a new file needs no entry anywhere.
 local lfs = require "lfs"
 
 local modules = {}
 
---- The names of the modules beside parent's init.lua.
----@param parent string "scion.nn"
+--- The names of the modules in the folder of parent's init.lua, sorted; init itself is not among them.
+---@param parent string such as "scion.nn"
 ---@return string[]
 function modules.list(parent)
   local folder, names = assert(package.searchpath(parent, package.path)):match "^(.*)/[^/]*$", {}
@@ -16,10 +16,10 @@ function modules.list(parent)
   return names
 end
 
---- One of them, or nil.
+--- Loads one of them.
 ---@param parent string
 ---@param name string
----@return any
+---@return any module what its file returns; nil if there is no such file
 function modules.open(parent, name)
   if name == "init" or not name:find "^[%w_]+$" then return nil end
   local path = parent .. "." .. name

@@ -1,13 +1,13 @@
---- Optimizers with Keras's formulas and defaults. State is kept for each parameter, as long as the parameter lives.
+--- Optimizers with Keras's formulas and defaults. An optimizer keeps its state for each parameter for as long as the parameter exists.
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 
---- The constants that it was made with are fields too, and may be changed between steps; a value that makes no sense raises at once.
+--- An optimizer. The options that it was made with are fields, which may be set between steps; setting a value out of range raises.
 ---@class scion.Optimizer
 ---@field name string "sgd", "rmsprop", "adam" or "adamw"
----@field lr number
----@field momentum number? where the optimizer has it, as all that follow
+---@field lr number learning rate
+---@field momentum number? this one and those below exist only if the optimizer has that option
 ---@field nesterov boolean?
 ---@field rho number?
 ---@field beta1 number?
@@ -15,16 +15,17 @@ local core = require "scion.core"
 ---@field epsilon number?
 ---@field weight_decay number?
 ---@field update fun(self, parameter: scion.Parameter, gradient: scion.Tensor): nil, string? changes a parameter by its gradient
----@field private states table what is kept for each parameter
+---@field private states table<scion.Parameter, table> for each parameter its number of steps and its state tensors
 
 local optim = {}
 
 local rate = check.number { from = 0 }
-local fraction = check.number { from = 0, below = 1 } -- at 1 a running mean would forget nothing, and its correction divide by 0
-local epsilon = check.number { from = 1e-37 } -- where f32 has 0, a weight whose gradient is 0 would become 0 / 0
+local fraction = check.number { from = 0, below = 1 } -- at 1 a running mean would never change, and Adam's correction would divide by 0
+local epsilon = check.number { from = 1e-37 } -- smaller ones underflow in f32; then a gradient of 0 would make its weight 0 / 0
 local flag = check.boolean
 
---- Makes a constructor from its options and update(self, w, g, state, steps), where state(name) is a tensor of zeros at first.
+--- Makes a constructor from a schema of options and update(self, w, g, state, steps). w is the weight, g its gradient, steps counts from
+--- 1, and state(name) gives a tensor of the weight's shape that is kept between steps; it holds zeros at first.
 local function define(name, schema, update)
   local settable, instead = {}, { learning_rate = "the learning rate is 'lr'", decay = "weight decay is 'weight_decay'" }
   local constants, methods = {}, {}
@@ -34,9 +35,9 @@ local function define(name, schema, update)
   end
   table.sort(constants)
 
-  --- Changes a parameter by its gradient. A weight whose new value would not be finite stays as it is, with its state.
+  --- Changes a parameter by its gradient. An element whose new value would not be finite keeps its value and its state.
   ---@return nil
-  ---@return string? message when there are such weights: how many
+  ---@return string? message tells how many such elements there are, if any
   function methods.update(self, parameter, gradient)
     local state = self.states[parameter]
     if not state then
@@ -50,7 +51,7 @@ local function define(name, schema, update)
     end, state.steps)
   end
 
-  --- "sgd(lr = 0.1, momentum = 0.9)": the learning rate, and what differs from the defaults.
+  --- "sgd(lr = 0.1, momentum = 0.9)": the learning rate, and the options that differ from their defaults.
   local function text(self)
     local parts = { ("lr = %g"):format(self.lr) }
     for _, key in ipairs(constants) do
@@ -74,11 +75,12 @@ end
 
 ---@class scion.SgdOptions
 ---@field lr? number learning rate (0.01)
----@field momentum? number how much of the last change is kept (0)
----@field nesterov? boolean whether the gradient is taken where the momentum leads (false)
----@field weight_decay? number a weight loses so much of itself in a step, times the learning rate (0)
+---@field momentum? number the share of the last change that is added to the next, from 0 up to, but not, 1 (0)
+---@field nesterov? boolean Nesterov momentum, which needs a momentum above 0 (false)
+---@field weight_decay? number in each step lr * weight_decay * w is subtracted from each weight w (0)
 
---- Stochastic gradient descent: m = momentum * m - lr * g; w = w + m.
+--- Stochastic gradient descent: m = momentum * m - lr * g; w = w + m, or with Nesterov momentum w = w + momentum * m - lr * g.
+--- Raises on unknown options and values out of range.
 ---@param given? scion.SgdOptions
 ---@return scion.Optimizer
 optim.sgd = define("sgd", {
@@ -90,12 +92,13 @@ end)
 
 ---@class scion.RmspropOptions
 ---@field lr? number learning rate (1e-3)
----@field rho? number how much of the mean of squared gradients is kept (0.9)
----@field momentum? number how much of the last change is kept (0)
----@field epsilon? number is added to the mean, inside the square root (1e-7)
----@field weight_decay? number a weight loses so much of itself in a step, times the learning rate (0)
+---@field rho? number decay of the running mean of squared gradients, from 0 up to, but not, 1 (0.9)
+---@field momentum? number the share of the last change that is added to the next, from 0 up to, but not, 1 (0)
+---@field epsilon? number is added to that mean, inside the square root (1e-7)
+---@field weight_decay? number in each step lr * weight_decay * w is subtracted from each weight w (0)
 
---- RMSprop: gradients are divided by the root of the mean of their squares (Tieleman and Hinton 2012).
+--- RMSprop: divides gradients by the root of a running mean of their squares (Tieleman and Hinton 2012). Raises on unknown options and
+--- values out of range.
 ---@param given? scion.RmspropOptions
 ---@return scion.Optimizer
 optim.rmsprop = define("rmsprop", {
@@ -116,17 +119,17 @@ end
 
 ---@class scion.AdamOptions
 ---@field lr? number learning rate (1e-3)
----@field beta1? number how much of the mean of gradients is kept (0.9)
----@field beta2? number how much of the mean of squared gradients is kept (0.999)
----@field epsilon? number is added to the root of the latter (1e-7)
----@field weight_decay? number a weight loses so much of itself in a step, times the learning rate (0; adamw: 0.004)
+---@field beta1? number decay of the running mean of gradients, from 0 up to, but not, 1 (0.9)
+---@field beta2? number decay of the running mean of squared gradients, from 0 up to, but not, 1 (0.999)
+---@field epsilon? number is added to the square root of the latter (1e-7)
+---@field weight_decay? number in each step lr * weight_decay * w is subtracted from each weight w (0; adamw: 0.004)
 
---- Adam (Kingma and Ba 2014).
+--- Adam (Kingma and Ba 2014). Raises on unknown options and values out of range.
 ---@param given? scion.AdamOptions
 ---@return scion.Optimizer
 optim.adam = define("adam", adam_options(0.0), adam)
 
---- Adam with decoupled weight decay (Loshchilov and Hutter 2017).
+--- Adam with decoupled weight decay (Loshchilov and Hutter 2017): the same as adam, but for the default of weight_decay.
 ---@param given? scion.AdamOptions
 ---@return scion.Optimizer
 optim.adamw = define("adamw", adam_options(0.004), adam)

@@ -1,6 +1,6 @@
---- What people who know Keras or PyTorch look for, and what it is called here. A name stands here in lower case, without underscores;
---- with it the names that may be meant: the first one that there is where it was looked for, is. A sentence, where there is one, tells
---- more than the name alone would.
+--- Names of Keras and PyTorch with their counterparts in Scion, for the hints of error messages (check.suggestion). The keys are in lower
+--- case, without underscores. Each value is a list of counterparts { name } or { name, hint }. The first of them that exists in the
+--- object or table of options in question is taken. The hint, if there is one, replaces "did you mean '<name>'?".
 
 local no_mode = "there is no mode to set: fit trains, evaluate and predict do not"
 local no_device = "there is nothing to move: everything is computed on the CPU"

@@ -1,11 +1,11 @@
---- What users keep, as JSON can hold it: numbers, strings of UTF-8, booleans, and lists and tables of them. JSON has no NaN and no
---- infinity: these numbers become the strings "NaN", "Infinity" and "-Infinity", and such a string becomes a number again. Results such as
---- evaluations are kept as the tables that they are.
+--- Converts values that users keep in a history to what JSON can hold, and back: numbers, UTF-8 strings, booleans, and lists and tables of
+--- them. JSON has no NaN and no infinity, so these numbers are written as the strings "NaN", "Infinity" and "-Infinity"; reading turns
+--- such strings into numbers, even where a user wrote a string. Results such as evaluations are written as plain tables.
 local core = require "scion.core"
 
 local plain = {}
 
-local deepest = 20 -- tables within tables
+local deepest = 20 -- levels of nested tables
 
 local words = { NaN = 0 / 0, Infinity = math.huge, ["-Infinity"] = -math.huge }
 
@@ -16,7 +16,7 @@ end
 
 local function is_key(key) return type(key) == "string" and utf8.len(key) ~= nil and not key:find("\0", 1, true) end
 
---- Whether all keys are 1 .. n.
+--- Whether the keys are exactly 1 to n, with n at least 1.
 local function is_list(value)
   local n = 0
   for key in next, value do
@@ -28,10 +28,11 @@ end
 
 local write
 
---- Elements of a list that cannot be written become null, so that the others keep their places. `within`: the tables around this one.
+--- Elements of a list that cannot be written become null, so that the others keep their positions. `within` holds the tables around this
+--- one, as a list and as a set: it tells the depth, and whether a table contains itself.
 local function write_table(value, where, lost, within)
   local meta, copy = getmetatable(value), {}
-  -- other metatables only print a table as more than that, or name its fields
+  -- an object with methods cannot be written; metatables without __index only change how a table prints, those with __plain check names
   local is_object = meta ~= nil and (type(meta) ~= "table" or (meta.__index ~= nil and not meta.__plain))
   if within[value] or #within >= deepest or is_object then
     lost[#lost + 1] = where
@@ -61,14 +62,14 @@ function write(value, where, lost, within)
   if value ~= core.null then lost[#lost + 1] = where end
 end
 
---- A copy that core.json_encode takes.
+--- A copy for core.json_encode, without the values that JSON cannot hold.
 ---@param value any
----@param where string its name, for `lost`: "history[3].note"
----@param lost string[] to which the names of what JSON cannot hold are added; it is left out
+---@param where string the value's name, for `lost`: "history[3].note"
+---@param lost string[] the names of the values that are left out are added to it
 ---@return any
 function plain.write(value, where, lost) return write(value, where, lost, {}) end
 
---- What plain.write was given, from what core.json_decode gave.
+--- The reverse of plain.write: converts what core.json_decode returned.
 ---@param value any
 ---@return any
 function plain.read(value)

@@ -1,43 +1,43 @@
---- Plans: from a graph, its freeze state and a mode to a list of kernel calls, which one call of C executes. The passes that do this
---- are listed below, a file of plan/ each; ir/ holds what they work on.
+--- Plans. A plan is compiled from a graph, the layers' frozen flags and a mode. It is a list of kernel calls that a single call into C
+--- executes. The compiler passes are listed below, one file of plan/ each; ir/ defines the data that they work on.
 ---
---- Words that have one meaning here:
+--- Terms:
 ---   kernel      a function of the C core that computes on tensors: conv2d_forward, softmax_cross_entropy
 ---   call        one kernel with its operands and options; a plan is a list of calls
----   program     such a list as C holds it, ready to run
----   step        one training step: forward, backward and update with one batch. Some hundred calls make a step
+---   program     such a list in the form that C runs
+---   step        one training step: forward, backward and update with one batch. It takes some hundred calls
 ---   operation   a node of the intermediate representation: a layer with its inputs
----   value       what calls write and read: an activation, a gradient, a packed kernel
+---   value       a tensor that calls write and read: an activation, a gradient, a packed kernel
 ---   place       where a value lies in the arena: offset, shape, dtype and row stride
----   arena       the buffer that all values of a plan share, each while it is needed
----   emitter     what a layer's forward and backward add their calls with
+---   arena       the buffer for all values of a plan; values that are not needed at the same time share memory
+---   emitter     the object by which a layer's forward and backward methods add their calls
 ---   pass        a compiler pass: a function that reads the intermediate representation and changes it
 ---   frontier    the deepest cut below which nothing trains
----   gate        the activation that ends a squeeze-and-excite block: what scales the channels
+---   gate        the last activation of a squeeze-and-excite block, which scales the channels
 local core = require "scion.core"
 local cost = require "scion.ir.cost"
 local new_ir = require("scion.ir").new
 
---- The passes of these names, files of plan/.
+--- Loads passes by name from plan/.
 local function passes(names)
   local list = {}
   for i, name in ipairs(names) do list[i] = require("scion.plan." .. name) end
   return list
 end
 
---- What is computed: from layers to operations that are as few as the kernels allow.
+--- Passes that decide what is computed: layers become operations, as few as the kernels allow.
 local analysis = passes {
   "expand", --    graph nodes become operations
   "pad", --       borders of zeros go into the windows of convolutions
-  "frontier", --  what trains, and which gradients that needs
-  "logits", --    the last activation goes into the loss
-  "fold", --      stored batch norm goes into convolutions and dense layers
-  "fuse", --      sums and activations go into the kernels before them
-  "precision", -- what is computed in bf16, and where that is converted
+  "frontier", --  what trains, and which gradients are needed for it
+  "logits", --    the loss takes over the last activation
+  "fold", --      batch norms with stored statistics go into convolutions and dense layers
+  "fuse", --      additions and activations go into the kernels before them
+  "precision", -- what is computed in bf16, and where values are converted
   "algorithm", -- which kernels compute a convolution
 }
 
---- How it is computed: from operations to calls on places in the arena.
+--- Passes that decide how it is computed: operations become calls on places in the arena.
 local emission = passes {
   "alias", --     operations get values; concatenations cost nothing
   "forward", --   forward calls
@@ -58,10 +58,10 @@ local emission = passes {
 ---@field labels scion.Place? of a plan with a loss
 ---@field weights scion.Place? of one whose examples have weights
 ---@field output scion.Place
----@field losses scion.Place? of a plan with a loss
+---@field losses scion.Place? of a plan with a loss: one for each example
 ---@field gradients { layer: scion.Layer, parameter: scion.Parameter, place: scion.Place }[]
 ---@field pending { tensor: scion.Tensor, place: scion.Place }[] moving averages, and where a step leaves their new values
----@field derived { refresh: fun(), target: any }[] what follows from parameters and is built again when they have changed
+---@field derived { refresh: fun(), target: any }[] tensors derived from parameters; refresh builds them again if a parameter has changed
 local plan = {}
 plan.__index = plan
 
@@ -70,10 +70,10 @@ local function run(ir, list)
   return ir
 end
 
---- The operations that an inference by a model would execute, in order, after all passes that choose; no calls are made for them.
+--- The operations that an inference would execute, in order: the result of the analysis passes, without kernel calls.
 ---@param order scion.Node[]
 ---@param output scion.Node
----@param precision? "f32"|"bf16" f32
+---@param precision? "f32"|"bf16" (f32)
 ---@return scion.Operation[]
 function plan.operations(order, output, precision)
   return run(new_ir { order = order, output = output, mode = "infer", precision = precision }, analysis).ops
@@ -82,15 +82,15 @@ end
 ---@class scion.PlanRequest
 ---@field order scion.Node[]
 ---@field output scion.Node
----@field from scion.Node? the first of `order`, whose value is given in place of images
+---@field from scion.Node? the first node of `order`, if batches hold its value in place of images
 ---@field mode "train"|"infer"
 ---@field capacity integer largest batch
 ---@field input_dtype "u8"|"f32" u8: images, 0 to 255, which the plan preprocesses
----@field precision "f32"|"bf16"|nil f32
+---@field precision "f32"|"bf16"|nil of what does not train (f32)
 ---@field loss "categorical"|"binary"|"mse"|nil
 ---@field weighted boolean? whether each example has a weight in the loss
 
---- Compiles a plan. Raises where a batch of one of its values would have more than 2^40 elements.
+--- Compiles a plan. Raises if one of its values would have more than 2^40 elements for a batch.
 ---@param request scion.PlanRequest
 ---@return scion.Plan
 function plan.compile(request)
@@ -106,10 +106,12 @@ function plan.compile(request)
   return self
 end
 
---- Copies a batch into the arena and runs the program.
+--- Builds derived tensors again where parameters changed, copies a batch into the arena and runs the program. It changes no parameter
+--- and no moving average: the optimizer and plan:commit do.
 ---@param arena scion.Tensor u8 [at least arena_bytes]
----@param batch { images: scion.Tensor, labels: scion.Tensor?, weights: scion.Tensor?, step: integer? } step: of training, for dropout
----@return boolean complete false if an interrupt came
+---@param batch { images: scion.Tensor, labels: scion.Tensor?, weights: scion.Tensor?, step: integer? } step: the number of the training
+--- step, from which dropout draws
+---@return boolean complete false after an interrupt
 function plan:run(arena, batch)
   local n = batch.images:shape()[1]
   for _, entry in ipairs(self.derived) do entry.refresh() end
@@ -119,8 +121,9 @@ function plan:run(arena, batch)
   return self.program:run(arena, n, batch.step or 0)
 end
 
---- Takes over the moving averages that the last run moved, once its step is accepted.
----@param arena scion.Tensor that it ran in
+--- Copies the moving averages that the last run computed to their layers. It is called when the step is accepted, since a step with a loss
+--- that is not finite must leave no trace.
+---@param arena scion.Tensor of that run
 function plan:commit(arena)
   for _, p in ipairs(self.pending) do core.copy(core.place(arena, p.place), p.tensor) end
 end

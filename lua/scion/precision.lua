@@ -1,22 +1,22 @@
---- Precisions: "f32", and "bf16", which needs a CPU with instructions for it (AMX or AVX512_BF16). On others bf16 is f32, and
---- that is said once.
+--- Precisions: "f32", and "bf16", which needs a CPU with instructions for it (AMX or AVX512_BF16). On other CPUs f32 is used in its
+--- place, and a line on standard error says so once.
 local check = require "scion.check"
 local core = require "scion.core"
 local notice = require "scion.report.notice"
 
 local precision = {}
 
---- What users may ask for.
+--- The precisions that users may ask for.
 precision.kind = check.one_of("f32", "bf16")
 
 local asked = os.getenv "SCION_BF16" or ""
 
---- Whether bf16 is computed, slowly, on CPUs without instructions for it: SCION_BF16=emulate in the environment, for tests.
+--- Whether bf16 is emulated, slowly, on CPUs without instructions for it: SCION_BF16=emulate in the environment, for tests.
 precision.emulates = asked == "emulate"
 if asked ~= "" then check.argument("the environment", "SCION_BF16", asked, check.one_of "emulate") end
 
---- What is computed when that precision is asked for. Raises on one that does not exist.
----@param wanted string|nil|false nothing: f32
+--- The precision that is used when one is asked for. Raises if it does not exist.
+---@param wanted string|nil|false nil or false: f32
 ---@return "f32"|"bf16"
 function precision.in_use(wanted)
   if not wanted then return "f32" end

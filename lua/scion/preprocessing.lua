@@ -1,21 +1,22 @@
---- What a network does to an image of 0 to 255 before its first layer: y = x * scale + shift for each channel, perhaps with
---- the channels reversed (BGR).
+--- The preprocessing of images, values from 0 to 255, before a network's first layer: y = x * scale + shift for each channel, perhaps
+--- with the order of the channels reversed (BGR).
 local check = require "scion.check"
 
 local preprocessing = {}
 
---- As networks are published: x / 255, without the mean, divided by the deviation.
+--- The form in which networks are published: y = (x / 255 - mean) / std for each channel.
 ---@class scion.Statistics
----@field mean number[] of each channel, of images in 0 to 1
----@field std number[] likewise
+---@field mean number[] of each channel, for values from 0 to 1
+---@field std number[] standard deviation of each channel, for values from 0 to 1
 
---- What they and the names become: x * scale + shift for each channel.
+--- The form that is computed, for values x from 0 to 255: y = x * scale + shift for each channel.
 ---@class scion.Preprocessing
----@field scale number[]
----@field shift number[]
----@field reverse boolean whether the channels are reversed first: BGR
+---@field scale number[] of each channel
+---@field shift number[] of each channel
+---@field reverse boolean whether the channels are reversed to BGR first
 
-local function standardize(mean, deviation) -- of x / 255
+-- scale and shift from mean and deviation of x / 255
+local function standardize(mean, deviation)
   local scale, shift = {}, {}
   for c = 1, 3 do
     scale[c] = 1 / (255 * deviation[c])
@@ -26,7 +27,7 @@ end
 
 local named = {
   tf = { scale = { 1 / 127.5, 1 / 127.5, 1 / 127.5 }, shift = { -1.0, -1.0, -1.0 }, reverse = false },
-  caffe = { scale = { 1.0, 1.0, 1.0 }, shift = { -103.939, -116.779, -123.68 }, reverse = true }, -- means in BGR order
+  caffe = { scale = { 1.0, 1.0, 1.0 }, shift = { -103.939, -116.779, -123.68 }, reverse = true }, -- the means, in BGR order
   torch = standardize({ 0.485, 0.456, 0.406 }, { 0.229, 0.224, 0.225 }),
   unit = { scale = { 1 / 255, 1 / 255, 1 / 255 }, shift = { 0.0, 0.0, 0.0 }, reverse = false },
 }
@@ -37,7 +38,8 @@ local statistics = check.table_of { mean = { three, required = true },
                                     std = { check.list(check.number { above = 0 }, 3, "a list of three numbers above 0"), required = true } }
 local numbers = check.table_of { scale = { three, required = true }, shift = { three, required = true }, reverse = { check.boolean, required = true } }
 
---- "tf", "caffe", "torch", "unit" or { mean = {…}, std = {…} } (of images in 0 to 1), read as numbers; what is numbers already stays so.
+--- "tf", "caffe", "torch", "unit" or { mean = {…}, std = {…} } (scion.Statistics); they are read as a scion.Preprocessing, and so is a
+--- table that already is one.
 preprocessing.kind = {
   what = name.what:gsub(" or ", ", ") .. " or { mean = {…}, std = {…} }",
   read = function(value)
@@ -51,8 +53,8 @@ preprocessing.kind = {
   end,
 }
 
---- Reads it, and raises on anything else.
----@param value string|table
+--- Reads such a value. Raises on any other.
+---@param value string|scion.Statistics|scion.Preprocessing
 ---@return scion.Preprocessing
 function preprocessing.resolve(value) return check.argument("preprocess", "it", value, preprocessing.kind) end
 

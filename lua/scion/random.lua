@@ -1,17 +1,18 @@
---- The seed of weights and dropout, and a counter that gives every random tensor a stream of its own.
---- A draw depends on (seed, stream, element) alone: the same script gives the same numbers on any number of threads.
+--- The seed for random tensors, initial weights and dropout, and a counter that gives each of them its own stream of random numbers.
+--- A number depends only on seed, stream and its position in the tensor, so that a script gives the same numbers with any number of
+--- threads.
 local check = require "scion.check"
 
 local random = {}
 
 local seed, stream = 0, 0
 
---- Starts over: what is drawn from here on depends on `n` and the order of the calls. Without it the seed is 0.
---- Raises when n is no whole number.
+--- Sets the seed and starts again with the first stream: what is drawn afterwards depends on `n` and the order of the calls. Without a
+--- call the seed is 0. Raises unless n is a whole number.
 ---@param n integer
 function random.seed(n) seed, stream = check.argument("scion.seed", "the seed", n, check.whole()), 0 end
 
---- The seed, and the next stream that nothing has used yet.
+--- The seed, and a stream that has not been used since the seed was set.
 ---@return integer seed
 ---@return integer stream
 function random.next_stream()

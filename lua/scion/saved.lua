@@ -1,5 +1,6 @@
---- Saved models: one safetensors file, whose metadata holds a format version, the architecture, labels, preprocessing and history
---- as JSON (plain.lua tells how). Nothing in it is executed: a layer is rebuilt by looking its kind up among the files of nn/.
+--- Saved models. A model is saved as one safetensors file. Its metadata holds a format version and, as JSON, the architecture with its
+--- preprocessing, the labels and the history (see plain.lua). Loading executes nothing from the file: a layer is rebuilt by looking up
+--- its kind among the files of nn/, and everything else is checked before it is used.
 local check = require "scion.check"
 local core = require "scion.core"
 local format = require "scion.weights.format"
@@ -21,10 +22,10 @@ local saved = {}
 
 local format_version = "1"
 
--- ---- what stands in the file, and of which kind it has to be ----------------------------------------------------------
+-- ---- kinds of what is in the file -------------------------------------------------------------------------------------
 
 local counter = check.whole(0, 1 << 53)
-local any_text = { what = "a string", read = function(value) return type(value) == "string", value end } -- which may be empty
+local any_text = { what = "a string", read = function(value) return type(value) == "string", value end } -- may be empty, unlike check.text
 local draws = check.table_of { seed = { check.whole(), required = true }, stream = { check.whole(), required = true } }
 
 local described_layer = { kind = { check.text, required = true }, name = { check.text, required = true }, options = { check.table, required = true },
@@ -33,9 +34,10 @@ local described_layer = { kind = { check.text, required = true }, name = { check
 local described_model = { name = { any_text, "" }, variant = { kinds.variant }, loss = { check.name_in(losses) },
                           output = { check.text, required = true }, layers = { check.list(check.table), required = true } }
 
-local measured = { what = "a number", read = function(value) return type(value) == "number", value end } -- NaN and infinite ones, too
+-- unlike check.number, also NaN and infinity
+local measured = { what = "a number", read = function(value) return type(value) == "number", value end }
 
---- What fit puts into an entry; what users add is of any kind.
+--- The fields that fit writes into an entry of the history. Fields that users add may be of any kind.
 local entry_fields = { epoch = counter, loss = measured, accuracy = measured, val_loss = measured, val_accuracy = measured, seconds = measured,
                        images_per_second = measured, lr = measured }
 
@@ -43,6 +45,7 @@ local past = { epoch = { counter, required = true }, steps = { counter, required
 
 -- ---- saving ---------------------------------------------------------------------------------------------------------
 
+-- file endings of other formats, and how to get them
 local elsewhere = {
   h5 = "model:export writes Keras's .h5", hdf5 = "model:export writes Keras's .h5", keras = "model:export writes Keras's .h5",
   pth = "for PyTorch, model:export writes .safetensors", pt = "for PyTorch, model:export writes .safetensors",
@@ -56,7 +59,7 @@ local function check_ending(path)
   if instead then check.raise(("model:save: %s: saved models are .safetensors files, which scion.load reads; %s"):format(path, instead)) end
 end
 
---- The graph as data: layers in order, each with the names of its inputs.
+--- The graph as plain data: the layers in order, each with the names of its inputs, one per line.
 local function architecture(m)
   local layers = {}
   for i, node in ipairs(m.order) do
@@ -69,7 +72,7 @@ local function architecture(m)
   return { name = m.name or "", variant = m.variant, loss = m.loss, output = m.output.layer.name, layers = layers }
 end
 
---- The history as far as a file can hold it; `lost` gets the names of the rest.
+--- The history, without what a file cannot hold; the names of that are added to `lost`.
 local function history(m, lost)
   local entries = {}
   for i, entry in ipairs(type(m.history) == "table" and m.history or {}) do
@@ -94,7 +97,7 @@ local function history(m, lost)
   return { epoch = count "epoch", steps = count "steps", entries = entries }
 end
 
---- The labels, or nothing where a file cannot hold them.
+--- The labels, or nil if there are none or a file cannot hold them; then `lost` names them.
 local function labels(m, lost)
   local ok, list = model.labels_kind(m).read(m.labels)
   for _, label in ipairs(ok and list or {}) do ok = ok and utf8.len(label) ~= nil end
@@ -102,10 +105,10 @@ local function labels(m, lost)
   return ok and { labels = list } or nil
 end
 
---- Writes the file; raises with the path if that fails, and the old file then remains. What users put into history or labels and a
---- file cannot hold is left out, and a line on standard error says so.
+--- Writes the file. Raises, with the path, if that fails; an old file then remains. Parts of history and labels that a file cannot hold
+--- are left out, and a line on standard error says so.
 ---@param m scion.Model
----@param path string
+---@param path string raises if its ending is that of another format, such as .h5 or .pth
 function saved.save(m, path)
   check_ending(path)
   local tensors, lost = {}, {}
@@ -127,7 +130,7 @@ end
 
 -- ---- loading --------------------------------------------------------------------------------------------------------
 
---- A part of the metadata, decoded; raises with the path.
+--- One part of the metadata, decoded. Raises, with the path, if it is missing or damaged.
 local function part(metadata, key, path)
   local text = metadata[key]
   if not text then check.raise(("%s: not a model saved by Scion ('%s' is missing)"):format(path, key)) end
@@ -136,13 +139,15 @@ local function part(metadata, key, path)
   return value
 end
 
---- What was raised while a file was read, for users: a message of Lua's own, or one with a place in the code, was not meant for them.
+--- An error that was raised while a file was read, in words for users. Messages of Lua itself, and those with a position in the code, come
+--- from values that the checks let pass, and would not help users.
 local function reason(raised)
   local message = tostring(raised)
   local own = message:find "%.lua:%d+: " or message:find "^attempt to " or message:find "^bad argument "
   return own and "what the file describes makes no sense" or message
 end
 
+-- Makes the layer from its description, and adds its node to `nodes` by its name. Its inputs must be there already.
 local function rebuild_layer(description, nodes)
   local kind, name = description.kind, description.name
   if not kind:find "^[a-z][a-z0-9_]*$" then check.raise(("scion.nn has no layer %s"):format(check.show(kind))) end
@@ -159,13 +164,14 @@ local function rebuild_layer(description, nodes)
     end
     made = made(inputs)
   end
-  if made.layer.kind ~= kind then check.raise(("%s is no kind of layer"):format(check.show(kind))) end -- but a block of several
+  -- a block: `made` is the node of its last layer, of another kind
+  if made.layer.kind ~= kind then check.raise(("%s is no kind of layer"):format(check.show(kind))) end
   made.layer.frozen = description.frozen
   if kind == "dropout" and description.draws then made.layer.seed, made.layer.stream = description.draws.seed, description.draws.stream end
   nodes[name] = made
 end
 
---- The model, which can predict: what an inference needs is worked out, without its kernels.
+--- Rebuilds the model. plan.operations runs the analysis of an inference, so that a graph that cannot be computed raises here.
 local function rebuild(given)
   local description, nodes = check.options("the model", given, described_model), {}
   for i, l in ipairs(description.layers) do
@@ -181,7 +187,7 @@ local function rebuild(given)
   return made
 end
 
---- The history's entries; raises without the path.
+--- The entries of the history, checked. Raises without the path, which the caller adds.
 local function read_entries(entries)
   local list = check.argument("the history", "entries", entries, check.list(check.table))
   for i, entry in ipairs(list) do
@@ -198,7 +204,7 @@ local function read_history(m, given)
   m.epoch, m.steps, m.history = read.epoch, read.steps, results.history(read_entries(read.entries))
 end
 
---- Calls f, which reads what stands in a file; raises its message with the path.
+--- Calls f, which reads a part of a file. If it raises, the message is raised again with the path and `what` in front.
 local function of_file(path, what, f, ...)
   local ok, result = check.try(f, ...)
   if not ok then check.raise(("%s: %s: %s"):format(path, what, reason(result))) end
@@ -213,7 +219,8 @@ local function refuse_weights(path, kind)
     path, names[kind], check.show(path), check.show(path)))
 end
 
---- Reads the arrays of the open file into the model's tensors; raises with the path where they are not all there, and as they should be.
+--- Reads the arrays of the open file into the model's tensors. Raises, with the path, unless the file has exactly the arrays that the model
+--- needs.
 local function load_arrays(m, path, arrays)
   local report, matched = match.compare(path, arrays, safetensors.expected(graph.layers(m.order)))
   local problem = report:problem()
@@ -222,15 +229,16 @@ local function load_arrays(m, path, arrays)
   if not read then check.raise(message) end
 end
 
---- Reads a file that model:save wrote. Raises with the path on a missing or damaged file, and on one whose model could not be used: its
---- layers' options, labels and history have to be of their kinds, and an inference has to be possible.
+--- Reads a file that model:save wrote. Raises, with the path, if the file is missing or damaged, or if the model could not be used: options
+--- of layers, labels and history must be valid, and an inference must be possible.
 ---@param path string
 ---@return scion.Model
 function saved.load(path)
   path = check.argument("scion.load", "its argument", path, check.path)
   local kind = format.of(path)
   if kind ~= "safetensors" then refuse_weights(path, kind) end
-  local arrays <close>, message = safetensors.arrays(path) -- one open file: another process may replace it by its next save meanwhile
+  -- one open file for metadata and arrays: another process may replace the file while it is read
+  local arrays <close>, message = safetensors.arrays(path)
   if not arrays then check.raise(message) end
   local metadata = arrays.metadata
   if metadata.format ~= "scion" then refuse_weights(path, kind) end

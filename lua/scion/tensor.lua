@@ -1,4 +1,5 @@
---- How scripts make tensors. Methods and arithmetic are C: see scion.Tensor in scion/meta.lua.
+--- The functions that make tensors. Methods and arithmetic of tensors are written in C: see scion.Tensor in meta.lua. The default of all
+--- dtypes is "f32".
 local check = require "scion.check"
 local core = require "scion.core"
 local random = require "scion.random"
@@ -10,7 +11,7 @@ local number = check.number()
 local most_dimensions = shape.most_dimensions + 1
 local sizes_kind = check.list(check.whole(0, shape.largest_size), nil, ("a list of at most %d sizes from 0 up"):format(most_dimensions))
 
---- A shape that can be made: a list of sizes, or one size.
+--- Reads a shape, a list of sizes or one size, and raises if no tensor can have it.
 local function read_shape(where, sizes)
   sizes = check.argument(where, "the shape", type(sizes) == "number" and { sizes } or sizes, sizes_kind)
   if #sizes > most_dimensions then check.raise(("%s: a tensor has at most %d dimensions, not %d"):format(where, most_dimensions, #sizes)) end
@@ -18,25 +19,26 @@ local function read_shape(where, sizes)
   return sizes
 end
 
---- A tensor of the numbers in nested tables. Numbers that the dtype cannot hold are rounded to nearest and saturate.
---- Raises when the table is ragged or holds something else, and names the place.
+--- A tensor of the numbers in nested tables, f32 unless a dtype is given. Numbers that the dtype cannot hold are rounded to nearest and
+--- saturate. Raises if rows differ in length or an element is no number; the message names its position.
 ---@type fun(values: table, dtype?: scion.Dtype): scion.Tensor
 tensor.tensor = core.from_table
 
---- Zeros: zeros({2, 3}, dtype) or zeros(2, 3, dtype). Raises on a bad shape or dtype.
+--- A tensor of zeros: zeros({2, 3}, dtype) or zeros(2, 3, dtype), f32 unless a dtype is given. Raises on an invalid shape or dtype.
 ---@type fun(shape: integer[]|integer, ...: integer|scion.Dtype): scion.Tensor
 tensor.zeros = core.zeros
 
---- Ones: ones({2, 3}, dtype) or ones(2, 3, dtype). Raises on a bad shape or dtype.
+--- A tensor of ones: ones({2, 3}, dtype) or ones(2, 3, dtype), f32 unless a dtype is given. Raises on an invalid shape or dtype.
 ---@type fun(shape: integer[]|integer, ...: integer|scion.Dtype): scion.Tensor
 tensor.ones = core.ones
 
---- A tensor of one value. A number for the shape makes a vector. Raises on a bad shape, value or dtype.
+--- A tensor whose elements all have one value, f32 unless a dtype is given. A number as the shape makes a vector. Raises on an invalid
+--- shape, value or dtype.
 ---@type fun(shape: integer[]|integer, value: number, dtype?: scion.Dtype): scion.Tensor
 tensor.full = core.full
 
---- Normal numbers of mean 0 and deviation 1: randn(2, 3) or randn{2, 3}. What they are depends on scion.seed.
---- Raises on a bad shape.
+--- An f32 tensor of normally distributed random numbers, mean 0 and standard deviation 1: randn(2, 3) or randn{2, 3}. They depend on
+--- scion.seed and on what was drawn since. Raises on an invalid shape.
 ---@param sizes integer[]|integer
 ---@param ... integer
 ---@return scion.Tensor
@@ -45,11 +47,11 @@ function tensor.randn(sizes, ...)
   return core.randn(read_shape("scion.randn", sizes), random.next_stream())
 end
 
---- Numbers between low and high, 0 and 1 unless given; high is never reached. What they are depends on scion.seed.
---- Raises on a bad shape, and on bounds that are none.
+--- An f32 tensor of uniformly distributed random numbers from low up to, but not, high. They depend on scion.seed and on what was drawn
+--- since. Raises on an invalid shape, on bounds that are not finite numbers, and if low is above high.
 ---@param sizes integer[]|integer
----@param low? number
----@param high? number
+---@param low? number (0)
+---@param high? number (1)
 ---@return scion.Tensor
 function tensor.uniform(sizes, low, high)
   local where = "scion.uniform"
@@ -60,8 +62,8 @@ function tensor.uniform(sizes, low, high)
   return core.uniform(sizes, seed, stream, low, high)
 end
 
---- first, first + step, .. up to last, which belongs to it as in a loop of Lua: arange(1, 3) is 1 2 3.
---- Raises when the step is 0, and on what is no finite number.
+--- A vector of first, first + step, … up to last, which is included as in Lua's for loop: arange(1, 3) is 1 2 3. The step is 1 and the
+--- dtype f32 unless given. Raises if the step is 0 or an argument is not a finite number.
 ---@type fun(first: number, last: number, step?: number, dtype?: scion.Dtype): scion.Tensor
 tensor.arange = core.arange
 

@@ -1,4 +1,4 @@
---- What rows of the cache are found by: hashes of everything that they depend on.
+--- The keys of the cache's rows: hashes of everything that a row depends on.
 local core = require "scion.core"
 local graph = require "scion.graph"
 local lfs = require "lfs"
@@ -7,11 +7,11 @@ local store = require "scion.cache.store"
 
 local key = {}
 
-local hashes = setmetatable({}, { __mode = "k" })
-local names = setmetatable({}, { __mode = "k" }) -- of nodes, as long as no weight below them changes
+local hashes = setmetatable({}, { __mode = "k" }) -- of tensors, and lists of hashes of the images of data sets in memory
+local names = setmetatable({}, { __mode = "k" }) -- of nodes, valid while no weight that they depend on changes
 local contents = {} -- of files, by path: { stamp =, hash = }
 
---- The hash of a tensor that is hashed again only after it changed.
+--- The hash of a tensor. It is computed again only after the tensor has changed.
 local function hash_of(tensor)
   local known, version = hashes[tensor], tensor:version()
   if not known or known.version ~= version then
@@ -21,7 +21,7 @@ local function hash_of(tensor)
   return known.hash
 end
 
---- The files of a folder whose names end so, at any depth, in order.
+--- Adds to `found` the files in a folder, at any depth, whose names have an ending. Sorted, since the order goes into a hash.
 local function files_of(folder, ending, found)
   local entries = {}
   for name in lfs.dir(folder) do entries[#entries + 1] = name end
@@ -38,9 +38,9 @@ local function files_of(folder, ending, found)
 end
 
 local home = debug.getinfo(1, "S").source:match "^@(.*)/cache/key%.lua$"
-local hash_of_code -- once it is known
+local hash_of_code -- computed at first use
 
---- The hash of the code that computes: the library, and Scion's Lua files, which choose the kernels and their options.
+--- The hash of the code that computes: the C library, and Scion's Lua files, which choose the kernels and their options.
 local function code()
   if hash_of_code then return hash_of_code end
   local parts, library = { core.version }, package.searchpath("scion.core", package.cpath)
@@ -50,11 +50,11 @@ local function code()
   return hash_of_code
 end
 
---- Names everything that the value of a node depends on, but for the image: the layers up to there with their options and weights,
---- the code that computes them, and the instructions that it does so with: those of bf16 have bits of their own.
+--- A name for everything, except the image, that the value of a node depends on: the layers up to it with their options and weights, the
+--- code that computes them, the precision and the CPU's instruction set, on which the last bits of results depend.
 ---@param node scion.Node
----@param precision string
----@return string name hexadecimal
+---@param precision "f32"|"bf16"
+---@return string name a hash in hexadecimal digits, for store.open
 function key.of_node(node, precision)
   local version, known = graph.version(graph.weights(node)), names[node]
   if known and known.version == version and known.precision == precision then return known.name end
@@ -75,15 +75,16 @@ function key.of_node(node, precision)
   return name
 end
 
---- A file that changed in the last seconds may change once more without a trace in its times: its hash is not remembered.
+--- Hashes are remembered only for files that last changed more than this many seconds ago: a file that changes twice within the resolution
+--- of its timestamps has the same stamp both times.
 local settled = 2
 
---- Hashes of files' contents, and what tells that they are as they were; false where a file cannot be read. The hashes of unchanged
---- files are remembered, over processes too.
+--- The hashes of files' contents, and the files' stamps (size and times), by which a later change is noticed. Both are false for a file
+--- that cannot be read. Hashes of unchanged files are remembered, on disk, too, for later processes.
 ---@param files string[]
 ---@return (string|false)[] hashes
 ---@return (string|false)[] stamps
----@return integer hashed how many files had to be read
+---@return integer hashed how many files were read to hash them
 function key.of_files(files)
   local remembered = store.open("files", { 16 }, "u8")
   local found, stamps, keys, rows, hashed = {}, {}, {}, {}, 0
@@ -108,10 +109,10 @@ function key.of_files(files)
   return found, stamps, hashed
 end
 
---- The hash of each image of a data set as it is read there, and the stamps of its files.
+--- The hash of each image of a data set, which includes how the set decodes and resizes it, and the stamps of its files.
 ---@param data scion.Dataset
----@return (string|false)[] hashes
----@return (string|false)[]? stamps
+---@return (string|false)[] hashes false for a file that cannot be read
+---@return (string|false)[]? stamps nil for images in memory
 function key.of_images(data)
   local read = ("read at %dx%d, decoded at %s times that"):format(data.size[1], data.size[2], data.reducing_gap)
   if data.files then
@@ -128,12 +129,12 @@ function key.of_images(data)
   return known
 end
 
---- Names one drawn change of an image: what augmentation draws depends on (seed, variant, number of the image).
----@param image string its hash
----@param augment table
----@param seed integer
----@param variant integer
----@param index integer
+--- The key of one augmented variant of an image. What augmentation draws depends on the seed, the variant and the image's number.
+---@param image string the image's hash
+---@param augment table the data set's options
+---@param seed integer the data set's
+---@param variant integer from 0
+---@param index integer the image's number, from 1
 ---@return string
 function key.of_variant(image, augment, seed, variant, index)
   return core.hash(image .. core.json_encode { augment = augment, seed = seed, variant = variant, index = index })

@@ -1,5 +1,5 @@
---- Reads a data set through the cache: the frozen part of the network runs once an image, and never again. Instead of images, batches
---- hold what that part gives for them. Images that are not kept yet are loaded and computed on the way, in the data set's order.
+--- Reads a data set through the cache. The frozen part of the network runs only once for each image, and its output is kept. Batches then
+--- hold these outputs in place of images. Images whose output is not kept yet are loaded and computed along the way.
 local check = require "scion.check"
 local core = require "scion.core"
 local cost = require "scion.ir.cost"
@@ -16,20 +16,21 @@ local store = require "scion.cache.store"
 local reader = {}
 
 ---@class scion.CacheOptions
----@field variants integer? how many draws of the augmentation are kept for each image; epoch e uses draw e mod variants
----@field upto string? the layer or block at or before which the cache is laid: where a later stage begins to train, which then finds it
+---@field variants integer? how many augmented variants of each image are kept; epoch e, from 0, uses number e mod variants
+---@field upto string? the layer or block up to whose output the cache may reach. Name the last layer that stays frozen in a later stage of
+--- training, which can then use the same cache
 
 local several = check.whole(1, (1 << 31) - 1)
 local about = check.table_of { variants = { several }, upto = { check.text } }
 
---- The option `cache`: read as a table, or false for none.
+--- The option `cache`, which is read as a table of scion.CacheOptions, or false for no cache.
 reader.kind = check.kind("true, false, a number of variants from 1 up or a table of options", function(value)
   if type(value) == "boolean" then return true, value and {} end
   if several.read(value) then return true, { variants = math.tointeger(value) } end
   return about.read(value)
 end)
 
---- Whether nothing trains in a layer or block.
+--- Whether no parameter of a layer or block trains.
 local function frozen_at(model, name)
   for _, position in ipairs(graph.find(model.order, name)) do
     if #model.order[position].layer:trainable() > 0 then return false end
@@ -37,12 +38,12 @@ local function frozen_at(model, name)
   return true
 end
 
---- Where the cache is laid for a model and a data set: the deepest cut that is frozen, and why there is none otherwise.
+--- Where the network is cut for the cache: at the last place up to which everything is frozen, or nil and the reason why there is none.
 ---@param model scion.Model
----@param data scion.Dataset? nil: some data set of files, as it is
----@param o scion.CacheOptions|false
----@param given { augment: boolean?, whole: boolean? }
----@return { node: scion.Node, macs: integer }? cut
+---@param data scion.Dataset? nil: any data set of files, without augmentation
+---@param o scion.CacheOptions|false as reader.kind reads it
+---@param given { augment: boolean?, whole: boolean? } augment = false: images are not augmented; whole: the cut may be the model's output
+---@return { node: scion.Node, macs: integer, bytes: integer }? cut bytes: of the node's value for one image
 ---@return string? reason
 function reader.lay(model, data, o, given)
   if not o then return nil, "it is switched off" end
@@ -61,12 +62,12 @@ function reader.lay(model, data, o, given)
   return found
 end
 
---- Says once on standard error what is done where options of the cache that were given can do nothing.
----@param where string
+--- Says once, on standard error, that `upto` or `variants` was given and has no effect, and why.
+---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param o scion.CacheOptions|false
----@param given { augment: boolean?, whole: boolean? }
+---@param given { augment: boolean?, whole: boolean? } as for reader.lay
 function reader.tell(where, model, data, o, given)
   if not o or not (o.upto or o.variants) then return end
   local option = o.upto and ("upto = %s"):format(check.show(o.upto)) or ("variants = %d"):format(o.variants)
@@ -85,7 +86,13 @@ end
 
 -- ---- one reading ----------------------------------------------------------------------------------------------------
 
-local state = {} -- of one reading: what is laid where, which images are on their way
+-- The state of one reading. Image numbers count from 0 in `order` and in the keys of `rows`, `failed` and `awaited`:
+--   order    all images, in the order in which they are read; the first `at` of them were returned
+--   keys     of the images' rows in `store`, by image number from 1
+--   stream   loads the images that are missing in the store, in order; these are `awaited`
+--   rows     what was computed and not yet returned
+--   failed   why images could not be read
+local state = {}
 state.__index = state
 
 local function close(self)
@@ -94,7 +101,7 @@ local function close(self)
 end
 state.__close = close
 
---- Loads images that are not kept, in batches: the numbers of the images, from 0.
+--- A stream of batches of the images with these numbers, which count from 0. It changes the list.
 local function load(self, indices)
   if #indices == 0 then return nil end
   for i, index in ipairs(indices) do indices[i] = index + 1 end
@@ -102,7 +109,7 @@ local function load(self, indices)
   return stream, loader
 end
 
---- The keys of all rows, by the images' numbers from 1.
+--- The keys of all rows, by the images' numbers from 1; false for files that cannot be read.
 local function keys_of(self)
   local hashes, stamps = key.of_images(self.data)
   self.stamps = stamps
@@ -112,12 +119,12 @@ local function keys_of(self)
   return keys
 end
 
---- Changes when what was laid no longer holds: layers were frozen or thawed, or weights below the cut changed.
+--- Changes if the cut is no longer valid: if layers were frozen or thawed, as callbacks may do, or if weights before the cut changed.
 local function signature(self)
   return self.model:freeze_state() .. graph.version(self.tensors)
 end
 
---- Lays the cache at a cut, or none, for the rest of the reading.
+--- Sets the cut for the rest of the reading; nil: images are returned as they are.
 local function lay(self, found)
   close(self)
   self.rows, self.failed, self.awaited = {}, {}, {}
@@ -139,9 +146,9 @@ local function lay(self, found)
   self.signature = signature(self)
 end
 
---- Runs the frozen part on a batch of images, and keeps what it gives; false after an interrupt.
+--- Runs the frozen part on a batch of images and keeps its outputs. Returns false after an interrupt.
 local function compute(self, images, indices)
-  local n = inputs.batch_fits(self.given.where, self.model, images) -- before a row of another image can reach the disk
+  local n = inputs.batch_fits(self.given.where, self.model, images) -- raises before outputs for unsuitable images reach the disk
   if n == 0 then return true end
   local plan = self.model:plan_for { mode = "infer", batch = inputs.capacity(self.data, self.batch, n), input_dtype = images:dtype(), precision = self.precision,
                                      upto = self.node }
@@ -150,7 +157,7 @@ local function compute(self, images, indices)
   for i, index in ipairs(indices:totable()) do
     local row, name = output:select(i):copy(), self.keys[index + 1]
     self.rows[index] = row
-    -- a file that changed after it was hashed is not what its key says
+    -- if a file changed after it was hashed, its key is not that of the image that was loaded: the row is not kept
     if name and (not self.stamps or core.file_stamp(self.data.files[index + 1]) == self.stamps[index + 1]) then
       keys[#keys + 1], rows[#rows + 1] = name, row
     end
@@ -159,7 +166,7 @@ local function compute(self, images, indices)
   return true
 end
 
---- Takes a batch from a stream of images; false at its end and after an interrupt.
+--- Computes the next batch of a stream. Returns false at the end of the stream and after an interrupt.
 local function take(self, stream)
   local images, _, indices, failures = stream()
   if not images then return false end
@@ -167,12 +174,12 @@ local function take(self, stream)
   return compute(self, images, indices)
 end
 
---- The row of an image; or nil and, unless an interrupt came, why it cannot be had.
+--- The row of an image; or nil and the failure; or, after an interrupt, nil alone.
 local function row_of(self, index)
   local name = self.keys[index + 1]
   while self.awaited[index] and not self.rows[index] and not self.failed[index] and take(self, self.stream) do end
   local row = self.rows[index] or (name and self.store:get(name))
-  if not row and not self.failed[index] and not core.interrupted() then -- it was kept, and was damaged
+  if not row and not self.failed[index] and not core.interrupted() then -- its record in the file is damaged
     self.store:expect(1)
     local stream, loader = load(self, { index })
     take(self, stream)
@@ -183,7 +190,7 @@ local function row_of(self, index)
   return row, self.failed[index]
 end
 
---- The next batch of values, labels, indices, failures; nil at the end and after an interrupt.
+--- The next batch with values of the node: values, labels, indices, failures; nil after an interrupt.
 local function next_values(self)
   local last = math.min(self.at + self.batch, #self.order)
   local rows, numbers, failures = {}, {}, {}
@@ -200,13 +207,14 @@ local function next_values(self)
   return #rows > 0 and core.stack(rows), wanted and core.gather(wanted, indices), indices, failures[1] and failures
 end
 
+--- The same with images, where there is no cut.
 local function next_images(self)
   local images, labels, indices, failures = self.stream()
   self.at = math.min(self.at + self.batch, #self.order)
   return images and inputs.batch_fits(self.given.where, self.model, images) > 0 and images, labels, indices, failures
 end
 
---- A reading where nothing is kept.
+--- A reading without a cache. Data sets of users may lack data:load, and may have an iterator with state and control variables.
 local function plain(model, data, epoch, given)
   local shuffle = given.shuffle
   local stream, on, control, loader
@@ -224,14 +232,16 @@ local function plain(model, data, epoch, given)
   end, nil, nil, loader
 end
 
---- Like data:load, with a fifth result: the node whose values the first result holds in place of images, or nil. Where no image of a
---- batch can be read, the first result is false: then there is nothing but failures. Raises when a batch is not what the model takes.
+--- Iterates over a data set like data:load, with a fifth result: the node whose values the first result holds in place of images, or
+--- nil. If no image of a batch can be read, the first result is false, and only the failures matter. Raises if a batch does not fit the
+--- model.
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param epoch integer
----@param o scion.CacheOptions|false
----@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string? } where: who is
----asking, for messages
+---@param epoch integer from 0; order and augmentation depend on it
+---@param o scion.CacheOptions|false as reader.kind reads it
+---@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string? } where: the
+--- name of the function that the user called, for messages; shuffle, batch, and augment if it is false, replace the data set's own;
+--- whole: as for reader.lay; precision replaces the model's
 ---@return fun(): scion.Tensor|false|nil, scion.Tensor?, scion.Tensor?, table?, scion.Node?
 function reader.batches(model, data, epoch, o, given)
   local found = reader.lay(model, data, o, given)

@@ -1,8 +1,9 @@
---- Rows of one shape, found by their keys (16 bytes): kept in memory up to a budget, and in a file that other processes and later
---- runs read too. Trouble with the disk is told once, and costs the file's help alone. From the environment:
----   SCION_CACHE_MEMORY  GB of rows in memory, in all (1)
----   SCION_CACHE_DISK    GB of files, in all (10; 0: no files); the least recently used ones go
----   XDG_CACHE_HOME      where the folder scion with the files is (~/.cache)
+--- Stores of rows: tensors of one shape, found by keys of 16 bytes. Rows are kept in memory up to a budget, and in a file, which other
+--- processes and later runs read, too. After an error of the disk, which is reported once, a store works without the file. Variables of
+--- the environment:
+---   SCION_CACHE_MEMORY  GB of rows in memory, of all stores (1)
+---   SCION_CACHE_DISK    GB of files, of all stores (10; 0: no files); the least recently used ones are deleted
+---   XDG_CACHE_HOME      the folder in which the folder scion with the files is (~/.cache)
 local check = require "scion.check"
 local core = require "scion.core"
 local folder = require "scion.folder"
@@ -14,21 +15,23 @@ local shapes = require "scion.shape"
 ---@field shape integer[] of a row
 ---@field dtype string
 ---@field bytes integer of a row
----@field rows table<string, scion.Tensor> those in memory
----@field file userdata? of core.row_file: few stores have theirs open at a time
----@field identity string? which file that is: another one at the same path is not
----@field records table<string, integer> what is where in the open file
----@field scanned integer how many of its records are known
----@field room boolean? whether the rows that are expected fit into the disk's budget
----@field full boolean? the disk took no more
----@field broken boolean? the file could not be had
+---@field rows table<string, scion.Tensor> the rows in memory, by key
+---@field held integer bytes of the rows in memory
+---@field used integer the value of `uses` at the last use: the smallest one is the least recent
+---@field file userdata? of core.row_file, while it is open; only a few stores have theirs open at a time
+---@field identity string? device and inode of the open file, by which a file that replaced it at its path is recognized
+---@field records table<string, integer> the number of each key's record in the open file
+---@field scanned integer how many records of the file are in `records`
+---@field room boolean? whether the expected rows fit into the budget for the disk
+---@field full boolean? writing failed, and is not tried again
+---@field broken boolean? opening or reading failed, and is not tried again
 local store = {}
 store.__index = store
 
-local most_open = 8 -- files at a time: a process may have some hundred in all, and a pass uses two or three stores
+local most_open = 8 -- files at a time: a process may open some hundred files in all, and one pass over a data set uses two or three stores
 
-local stores, held, uses = {}, 0, 0 -- by name; bytes in memory, in all; a count that tells who was used last
-local head = 24 -- bytes that the file adds to a row
+local stores, held, uses = {}, 0, 0 -- by name; bytes in memory of all stores; a counter of uses, by which the least recent one is found
+local head = 24 -- bytes of a record in the file before its row
 
 local amount = check.number { from = 0 }
 
@@ -39,11 +42,12 @@ local function gigabytes(name, otherwise)
   return tonumber(text) * 1e9
 end
 
---- How many bytes of rows may be in memory.
+--- The budget for rows in memory, in bytes. Raises if SCION_CACHE_MEMORY is no number from 0 up.
 ---@return number
 function store.memory() return gigabytes("SCION_CACHE_MEMORY", 1) end
 
---- The folder of all files, and how many bytes they may take; the folder is nil where there is to be none.
+--- The folder of the files, and their budget in bytes. The folder is nil if there are no files. Raises if SCION_CACHE_DISK is no number
+--- from 0 up.
 ---@return string? folder
 ---@return number bytes
 function store.folder()
@@ -51,27 +55,27 @@ function store.folder()
   return budget > 0 and folder.path() or nil, budget
 end
 
-local told = false -- of whichever file: the others will have the same trouble
+local told = false -- one message for all files: the same error would follow for each
 
 local function tell(message)
   if not told then notice.line(("scion: %s; the cache does without the disk"):format(message)) end
   told = true
 end
 
---- Closes the file; what it holds is learnt again when it is opened.
+--- Closes the file. Its keys are read again when it is opened.
 local function close_file(self)
   if self.file then self.file:close() end
   self.file, self.identity, self.records, self.scanned = nil, nil, {}, 0
 end
 
---- Gives up the file, for the rest of the process: what is in memory stays.
+--- Gives up the file for the rest of the process. Rows in memory stay.
 local function abandon(self, message)
   tell(message)
   close_file(self)
   self.broken = true
 end
 
---- Closes the file that was used least recently, if as many are open as may be.
+--- Closes the least recently used file, if as many files are open as may be.
 local function close_one()
   local oldest, open = nil, 0
   for _, other in pairs(stores) do
@@ -83,15 +87,15 @@ local function close_one()
   if open >= most_open then close_file(oldest) end
 end
 
---- Which file is at a path; nil where there is none.
+--- Device and inode of the file at a path; nil if there is none.
 local function identity_of(path)
   local about = lfs.attributes(path)
   return about and about.dev .. " " .. about.ino
 end
 
---- Learns what is in the file by now, also from other processes.
+--- Reads the keys that were added to the file since the last time, by other processes, too.
 local function read_keys(self)
-  lfs.touch(self.path) -- used now
+  lfs.touch(self.path) -- the time of its last use, for make_disk_room
   local keys, message = self.file:keys(self.scanned + 1)
   if not keys then return abandon(self, message) end
   for i, key in ipairs(keys) do
@@ -113,7 +117,7 @@ local function open_file(self)
   read_keys(self)
 end
 
---- Opens the file again if it was closed for others.
+--- Notes the use, and opens the file if it is closed. Returns it, or nil if there is none.
 local function need_file(self)
   uses = uses + 1
   self.used = uses
@@ -121,10 +125,11 @@ local function need_file(self)
   return self.file
 end
 
---- The store of that name, made if there is none. Its file is the one that is at its path now: whoever deleted the folder gets a new one.
----@param name string
----@param shape integer[]
----@param dtype string
+--- The store of that name; it is made at the first call. The file is opened again if another one is at its path by now, or none: so users
+--- may delete the folder at any time.
+---@param name string the file's name, without .rows
+---@param shape integer[] of a row
+---@param dtype scion.Dtype of a row
 ---@return scion.Store
 function store.open(name, shape, dtype)
   local self = stores[name]
@@ -141,7 +146,8 @@ end
 
 -- ---- memory ---------------------------------------------------------------------------------------------------------
 
---- Takes rows of the stores that were used least recently from memory, until there is room for a row of this one.
+--- Drops the rows in memory of other stores, the least recently used one first, until there is room for a row of this one. Returns whether
+--- there is. It does not drop rows of the store itself: in passes over all rows, each would be dropped before it is needed again.
 local function make_room(self, budget)
   while held + self.bytes > budget do
     local oldest
@@ -160,7 +166,7 @@ local function hold(self, key, row)
   held, self.held = held + self.bytes, self.held + self.bytes
 end
 
---- Whether that row should be there: a damaged one turns out when it is read.
+--- Whether the store has a row of that key. Whether the row in the file is undamaged is checked only when it is read.
 ---@param key string
 ---@return boolean
 function store:has(key)
@@ -169,7 +175,7 @@ function store:has(key)
   return self.records[key] ~= nil
 end
 
---- The row, which nobody may write to; nil where there is none.
+--- The row of that key, or nil if there is none or it is damaged. It must not be written to, since the store keeps the same tensor.
 ---@param key string
 ---@return scion.Tensor?
 function store:get(key)
@@ -187,9 +193,9 @@ function store:get(key)
   return row
 end
 
---- Keeps rows that are there no longer or not yet.
+--- Adds rows: to memory as far as there is room, and to the file if store:expect found room and they are not in it.
 ---@param keys string[]
----@param rows scion.Tensor[]
+---@param rows scion.Tensor[] one for each key
 function store:put(keys, rows)
   local new_keys, new_rows = {}, {}
   need_file(self)
@@ -199,7 +205,7 @@ function store:put(keys, rows)
   end
   if not self.file or not self.room or #new_keys == 0 then return end
   local first, message = self.file:append(new_keys, new_rows)
-  if not first then -- what is there can still be read
+  if not first then -- the disk may be full: the rows in the file can still be read
     self.full, self.room = true, false
     return tell(message)
   end
@@ -208,14 +214,15 @@ end
 
 -- ---- disk -----------------------------------------------------------------------------------------------------------
 
---- Removes the files that were used least recently and are not open here, until `more` bytes fit into the budget; whether they do.
+--- Deletes files, the least recently used one first and none that is open in this process, until `more` bytes fit into the budget. Returns
+--- whether they do.
 local function make_disk_room(path, budget, more)
   local open, files, total = {}, {}, more
   for _, other in pairs(stores) do
     if other.file then open[other.path] = true end
   end
   local listed, names, of = pcall(lfs.dir, path)
-  if not listed then return total <= budget end -- it was deleted a moment ago
+  if not listed then return total <= budget end -- the folder was deleted a moment ago
   for name in names, of do
     local file = path .. "/" .. name
     local about = name:match "%.rows$" and lfs.attributes(file)
@@ -235,7 +242,8 @@ local function make_disk_room(path, budget, more)
   return total <= budget
 end
 
---- Decides, before `count` rows come, whether they go to the disk: all of them fit or none is written.
+--- Announces that `count` rows will be put, and decides whether they are written to the file: either all of them fit into the budget, or
+--- none is written.
 ---@param count integer
 function store:expect(count)
   local path, budget = store.folder()

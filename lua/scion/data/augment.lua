@@ -1,11 +1,11 @@
---- The augmentation of a data set, from what users write to the numbers that the loader draws from.
+--- The augmentation of a data set: checks the options that users write, and converts them to the numbers that the loader takes.
 local check = require "scion.check"
 
 local flips = { horizontal = { true, false }, vertical = { false, true }, both = { true, true } }
 
 local amount = check.number { from = 0 }
 
---- { lowest, highest }.
+--- A kind: { lowest, highest }, each number in the range `above`.
 local function range(above, what)
   local numbers = check.list(check.number(above), 2, what)
   return check.kind(what, function(value)
@@ -25,28 +25,28 @@ local schema = {
   fill = { check.one_of("nearest", "constant", "reflect", "wrap"), "nearest" }, fill_value = { check.number { from = 0, to = 255 }, 0 },
 }
 
---- Names and meanings are those of Keras's ImageDataGenerator; every range is drawn from uniformly, once for each image and
---- epoch, after the image was resized.
+--- Random changes of images. Names and meanings are those of Keras's ImageDataGenerator. For each image and epoch a value is drawn
+--- uniformly from each range and applied to the resized image.
 ---@class scion.augment
----@field rotation? number degrees, both ways
----@field width_shift? number both ways: a fraction of the width, or from 1 on pixels
----@field height_shift? number
----@field shear? number degrees, both ways
----@field zoom? number|number[] z for {1 - z, 1 + z}, or {lowest, highest}; drawn for each axis, above 1 shows more
----@field flip? "horizontal"|"vertical"|"both" in half of the images
----@field brightness? number[] {lowest, highest} factor
----@field channel_shift? number levels of 255, both ways, drawn for each channel
----@field fill? "nearest"|"constant"|"reflect"|"wrap" what lies outside the image ("nearest")
----@field fill_value? number for "constant", 0 to 255 (0)
+---@field rotation? number largest angle in either direction, in degrees (0)
+---@field width_shift? number largest shift to either side: below 1 a fraction of the width, from 1 up pixels (0)
+---@field height_shift? number the same for the height (0)
+---@field shear? number largest angle in either direction, in degrees (0)
+---@field zoom? number|number[] {lowest, highest} factor, or z below 1 for {1 - z, 1 + z}; drawn for each axis; above 1 shows more (0)
+---@field flip? "horizontal"|"vertical"|"both" each with a probability of 1/2 (none)
+---@field brightness? number[] {lowest, highest} factor ({1, 1})
+---@field channel_shift? number largest change in either direction, in levels of 255; drawn for each channel (0)
+---@field fill? "nearest"|"constant"|"reflect"|"wrap" how pixels from outside the image are filled ("nearest")
+---@field fill_value? number for fill = "constant", 0 to 255 (0)
 
 local augment = {}
 
---- Whether every image stays what it is.
+--- Whether these options leave all images unchanged.
 local function changes_nothing(o)
   for key, option in pairs(schema) do
     local usual = option[2]
     local low, high = table.unpack(type(o[key]) == "table" and o[key] or { o[key], o[key] })
-    local same = o[key] == usual or (low == 1 and high == 1 and (key == "zoom" or key == "brightness")) -- which are factors
+    local same = o[key] == usual or (low == 1 and high == 1 and (key == "zoom" or key == "brightness")) -- factors: 1 changes nothing
     if not same and key ~= "fill" and key ~= "fill_value" then return false end
   end
   return true
@@ -54,15 +54,15 @@ end
 
 local options = check.table_of(schema)
 
---- A table of options; one that changes no image is read as false.
+--- A table of these options. It is read as false if it changes no image: then the cache treats the images as not augmented.
 augment.kind = { what = options.what, read = function(value)
   local ok, o, complaint, hint = options.read(value)
   if ok and changes_nothing(o) then return true, false end
   return ok, o, complaint, hint
 end }
 
---- The numbers for core.loader. Raises for an unknown option or one that makes no sense, also where it was changed since the data
---- set was made.
+--- The numbers for core.loader. It checks the options again, since users may have changed the table after the data set was made; raises
+--- on an unknown option and an invalid value.
 ---@param given scion.augment
 ---@param size integer[] {height, width} of the images
 ---@return table

@@ -1,4 +1,4 @@
---- What all data sets are: images with or without labels, given out in batches by a loader that works ahead.
+--- The class of all data sets: images with or without labels. A loader reads them in batches, ahead of time, in threads of its own.
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
@@ -11,34 +11,34 @@ local text = require "scion.report.text"
 ---@class scion.Dataset
 ---@field labels? string[] names of the classes
 ---@field classes? scion.Tensor i32: the class of each image, from 0
----@field targets? scion.Tensor f32 N x K, in place of classes: numbers to predict
----@field files? string[] paths, or nil for images in memory
----@field size integer[] {height, width}
----@field batch integer may be set, as shuffle, seed, augment and warn: it holds from the next pass on
----@field seed integer
----@field shuffle boolean
+---@field targets? scion.Tensor f32 N x K: numbers to predict, in place of classes
+---@field files? string[] paths; nil for images in memory
+---@field size integer[] {height, width} of the resized images
+---@field batch integer images in a batch. Batch, shuffle, seed, augment and warn may be set; a new value applies from the next pass on
+---@field seed integer of order and augmentation
+---@field shuffle boolean whether each epoch has its own order
 ---@field augment? scion.augment
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
----@field reducing_gap number how many times as large as wanted a JPEG is decoded at least; 0: always whole
----@field skipped integer how many images turned out to be broken and were left out
----@field passed_over? { file: string, reason: string }[] what a folder holds beside its images
----@field warn fun(message: string) is told once of each broken image; writes a line to stderr unless replaced
+---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
+---@field skipped integer how many images could not be read so far and were left out
+---@field passed_over? { file: string, reason: string }[] files in the folder that are not among its images
+---@field warn fun(message: string) is called once for each image that cannot be read; by default it writes a line to standard error
 ---@field path? string of the folder
----@field images? scion.Tensor those in memory: u8 N x H x W x 3
+---@field images? scion.Tensor the images in memory: u8 N x H x W x 3
 ---@field workers? integer threads that read ahead
----@field private count integer
----@field private reported table<integer, boolean> of which images warn was told
----@field private store scion.ImageStore?
+---@field private count integer how many images
+---@field private reported table<integer, boolean> the images, from 1, that warn was called for
+---@field private store scion.ImageStore? the decoded images that are kept
 local methods, internal = {}, {}
 
 local function to_stderr(message) notice.line("scion: " .. message) end
 local function nothing() end
 
-local largest_side, most_workers, most_bytes = 16384, 256, 1e18 -- 2^28 pixels are the most that an image may have
+local largest_side, most_workers, most_bytes = 16384, 256, 1e18 -- largest_side^2 is 2^28, the most pixels that an image may have
 local side = check.whole(1, largest_side)
 local several = check.whole(1, (1 << 31) - 1)
 
---- A number of pixels or { height, width }, read as the latter.
+--- A number of pixels or { height, width }; both are read as { height, width }.
 local size = check.kind(("a number of pixels from 1 to %d, or { height, width }"):format(largest_side), function(value)
   local ok, n = side.read(value)
   if ok then return true, { n, n } end
@@ -60,23 +60,23 @@ local kinds = {
 }
 
 ---@class scion.DatasetOptions
----@field size? integer|integer[] pixels, or { height, width } (224, or that of the images in memory)
----@field batch? integer (32)
----@field shuffle? boolean whether each epoch has an order of its own, drawn from the seed (true; false for scion.data.files)
----@field seed? integer (0)
+---@field size? integer|integer[] images are resized to it: a side in pixels, or { height, width } (224, or that of the images in memory)
+---@field batch? integer images in a batch (32)
+---@field shuffle? boolean whether each epoch has its own order, drawn from the seed (true; false for scion.data.files)
+---@field seed? integer of order and augmentation (0)
 ---@field augment? scion.augment|false (false)
 ---@field workers? integer threads that read ahead (as many as there are CPUs)
 
 ---@class scion.FilesOptions: scion.DatasetOptions
----@field memory? number so many bytes of decoded and resized images are kept, which later epochs find (1e9 for folders, else 0)
----@field reducing_gap? number|false a JPEG of at least four times the size wanted is decoded at 1/2, 1/4 or 1/8 of its own, but never below so
---- many times what is wanted, from where it is resized, as Pillow's thumbnail does; false decodes all whole (2)
+---@field memory? number bytes of decoded and resized images that are kept for later epochs (1e9 for folders, else 0)
+---@field reducing_gap? number|false a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size and then resized, as by Pillow's thumbnail; the
+--- decoded image is at least this many times as large as wanted. false decodes all at full size (2)
 
 local dataset = {}
 
---- The schema of options with these defaults; those in the list part have none.
+--- A schema, for check.options, of options with these defaults. Names in the list part are options without a default.
 ---@param defaults table
----@return table
+---@return table schema
 function dataset.options(defaults)
   local schema = {}
   for key, value in pairs(defaults) do
@@ -86,11 +86,11 @@ function dataset.options(defaults)
   return schema
 end
 
-local Dataset -- the class: it is made at the end, from these methods
+local Dataset -- the class, made at the end of the file from these methods
 
---- For the functions of scion.data.
----@param source table files or images and count; classes, labels, path, passed_over; quiet = no warnings by default
----@param o table options, checked
+--- Makes a data set; for the functions of scion.data.
+---@param source table files, or images and count; perhaps classes or targets, labels, path, passed_over; quiet: no warnings by default
+---@param o table the options, checked
 ---@return scion.Dataset
 function dataset.new(source, o)
   return Dataset.new {
@@ -101,7 +101,7 @@ function dataset.new(source, o)
   }
 end
 
---- What the loader tells of images it could not have, for users; news goes to warn, each once.
+--- Turns the loader's failures into those for users. Calls warn for each image that fails for the first time.
 local function take_note(self, failures)
   local told = {}
   for i, failure in ipairs(failures) do
@@ -117,25 +117,26 @@ local function take_note(self, failures)
 end
 
 ---@class scion.BatchesOptions
----@field shuffle? boolean
----@field batch? integer
----@field augment? scion.augment|false false: none
+---@field shuffle? boolean (the data set's)
+---@field batch? integer (the data set's)
+---@field augment? scion.augment|false false: no augmentation (the data set's)
 
 local passes = { shuffle = { check.boolean }, batch = { several }, augment = { kinds.augment } }
 local epochs = check.whole(0, (1 << 32) - 1)
 
 --- One pass over the images: `for images, labels, indices, failures in data:batches(epoch) do`.
 ---
---- images: u8 tensor n x H x W x 3, the caller's own. labels: i32 tensor of n class numbers from 0, or f32 tensor n x K of targets (nil without labels).
---- indices: i32 tensor, which image each is, from 0. failures: nil, or a list of { index = from 1, file =, message = } of those
---- that belong in this batch and could not be read. A batch is as much smaller; where there are no labels it may be empty, so
---- that failures are seen, else an empty one is passed over.
+--- images: a u8 tensor n x H x W x 3, which the caller may keep. labels: an i32 tensor of n class numbers from 0, or an f32 tensor n x K
+--- of targets; nil without labels. indices: an i32 tensor of the images' numbers, from 0. failures: nil, or a list of { index = from 1,
+--- file =, message = } for the images of this batch that could not be read; the batch has fewer images by their number. If no image of a
+--- batch can be read, a data set with labels goes on to the next batch; one without labels gives an empty batch, so that the caller sees
+--- the failures.
 ---
---- Order and augmentation depend on the seed and the epoch, and on nothing else.
+--- Order and augmentation depend on nothing but the seed and the epoch.
 ---@param epoch? integer (1)
----@param given? scion.BatchesOptions in place of the data set's own
----@return fun(): table?, table?, table?, table? iterator
----Raises for an unknown option or one that makes no sense.
+---@param given? scion.BatchesOptions used in place of the data set's own
+---@return fun(): scion.Tensor?, scion.Tensor?, scion.Tensor?, scion.Failure[]? iterator
+---Raises on unknown options and invalid values.
 function methods:batches(epoch, given)
   local where = "data:batches"
   local o = check.options(where, given, passes)
@@ -151,19 +152,19 @@ function methods:batches(epoch, given)
   return readable, nil, nil, loader
 end
 
---- The shuffled order of an epoch: i32 tensor of image numbers from 0.
+--- The shuffled order of an epoch: an i32 tensor of image numbers from 0.
 ---@param epoch integer
----@return table
+---@return scion.Tensor
 ---@private
 function internal:order(epoch)
   return core.permutation(self.count, self.seed, epoch)
 end
 
---- Loads images by their numbers, in batches like those of data:batches; a batch none of whose images can be read is empty.
----@param order? table i32 tensor of numbers from 0 (all images, as they come)
----@param epoch integer from which augmentation is drawn
----@param given { batch: integer?, augment: scion.augment|false|nil } in place of the data set's own; augment = false: none
----@return fun(): table?, table?, table?, table? iterator
+--- Loads images by their numbers, in batches like those of data:batches. A batch is empty if none of its images can be read.
+---@param order? scion.Tensor i32 numbers from 0 (all images, in their order)
+---@param epoch integer augmentation depends on it
+---@param given { batch: integer?, augment: scion.augment|false|nil } used in place of the data set's own; augment = false: no augmentation
+---@return fun(): scion.Tensor?, scion.Tensor?, scion.Tensor?, scion.Failure[]? iterator
 ---@private
 function internal:load(order, epoch, given)
   local drawn = given.augment
@@ -188,7 +189,7 @@ end
 
 --- How many images each class has, in the order of the labels.
 ---@return integer[]
----Raises when the data set has no labels.
+---Raises if the data set has no classes.
 function methods:class_counts()
   if not self.classes then check.raise "data:class_counts: this data set has no labels" end
   return core.count(self.classes, #self.labels)

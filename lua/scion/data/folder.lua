@@ -1,4 +1,4 @@
---- A folder with a folder of images for each class, as Keras's flow_from_directory reads it.
+--- Reads a folder that holds one folder of images for each class, as Keras's flow_from_directory does.
 local check = require "scion.check"
 local core = require "scion.core"
 local lfs = require "lfs"
@@ -7,10 +7,11 @@ local notice = require "scion.report.notice"
 local paths = require "scion.data.paths"
 
 local where = "scion.data.folder"
-local splits = { train = true, training = true, test = true, testing = true, val = true, valid = true, validation = true } -- of a data set
+-- usual names of parts of a data set
+local splits = { train = true, training = true, test = true, testing = true, val = true, valid = true, validation = true }
 local extensions = { jpg = true, jpeg = true, jpe = true, jfif = true, png = true }
 
--- The names in a folder, hidden ones left out, sorted by their bytes; or nil and a message.
+-- The names in a folder, without hidden ones, sorted by their bytes; or nil and a message.
 local function entries(path)
   local opened, step, state = pcall(lfs.dir, path)
   if not opened then return nil, ("the folder %s cannot be read: %s"):format(path, (step:gsub("^cannot open [^:]*: ", ""))) end
@@ -22,7 +23,7 @@ local function entries(path)
   return names
 end
 
--- Adds the images under a class's folder, at any depth: their paths relative to it. What is no image is noted in `passed_over`.
+-- Adds to `found` the images in a class's folder, at any depth, by their paths relative to it. Other files go into `passed_over`.
 local function collect(folder, prefix, found, passed_over)
   local names, message = entries(folder .. "/" .. prefix)
   if not names then return nil, message end
@@ -34,7 +35,7 @@ local function collect(folder, prefix, found, passed_over)
       local good
       good, message = collect(folder, relative .. "/", found, passed_over)
       if not good then return nil, message end
-    elseif lfs.attributes(folder .. "/" .. relative, "mode") == "directory" then -- whose images may lie in this tree already
+    elseif lfs.attributes(folder .. "/" .. relative, "mode") == "directory" then -- a link, which may lead in circles
       passed_over[#passed_over + 1] = { file = folder .. "/" .. relative, reason = "links to folders" }
     elseif kind and extensions[kind] then
       found[#found + 1] = relative
@@ -47,7 +48,7 @@ end
 
 local function is_picture(name) return extensions[(name:match "%.([^.]*)$" or ""):lower()] ~= nil end
 
--- The names of the class folders and of pictures that lie beside them; or nil and a message.
+-- The names of the class folders, and those of pictures beside them; or nil and a message.
 local function class_folders(path)
   local mode = lfs.attributes(path, "mode")
   if not mode then return nil, ("the folder %s does not exist%s"):format(path, paths.home_hint(path)) end
@@ -70,7 +71,7 @@ local function class_folders(path)
   return nil, ("%s holds no class folders: it wants one folder of images for each class"):format(path)
 end
 
--- Tells of a folder that was probably meant to be one of those in it.
+-- Says so if a data set's parts, such as train and test, would be read as classes: one of these folders was probably meant.
 local function tell_splits(path, classes)
   for _, name in ipairs(classes) do
     local inner = splits[name:lower()] and class_folders(path .. "/" .. name)
@@ -79,7 +80,7 @@ local function tell_splits(path, classes)
   notice.once(("scion: %s: the classes are %s, which hold folders of their own: probably %s/%s is meant"):format(path, table.concat(classes, ", "), path, classes[1]))
 end
 
--- Raises unless every folder found is one of the labels wanted.
+-- Raises unless each folder that was found has the name of a wanted label.
 local function agree(path, found, wanted)
   local known = {}
   for _, label in ipairs(wanted) do known[label] = true end
@@ -90,8 +91,8 @@ local function agree(path, found, wanted)
   end
 end
 
--- The paths and classes (from 1) of all images, class by class, what was passed over, and the labels without an image; or nil and a
--- message.
+-- The paths and classes (from 1) of all images, class by class, the files that were passed over, and the labels without an image; or nil
+-- and a message.
 local function list_images(path, labels)
   local source = { files = {}, numbers = {}, passed_over = {}, empty = {} }
   for class, label in ipairs(labels) do
@@ -109,14 +110,14 @@ local function list_images(path, labels)
   return source
 end
 
--- Notes the pictures that lie beside the class folders, and says so.
+-- Adds the pictures beside the class folders to those passed over, and says so.
 local function pass_over_loose(path, loose, passed_over)
   for i, name in ipairs(loose) do table.insert(passed_over, i, { file = path .. "/" .. name, reason = "in no class folder" }) end
   if not loose[1] then return end
   notice.line(("scion: %s: passed over %d picture%s in no class folder, such as %s"):format(path, #loose, #loose == 1 and "" or "s", loose[1]))
 end
 
--- One line for what a folder holds beside images: "passed over 7 files (.webp 6, links to folders 1), such as po/a/007.webp".
+-- One line about the files that are no images: "passed over 7 files (.webp 6, links to folders 1), such as po/a/007.webp".
 local function passed_over_text(path, list)
   local count, reasons, parts = {}, {}, {}
   for _, entry in ipairs(list) do
@@ -136,17 +137,18 @@ local schema = dataset.options { "augment", "workers", "labels", size = { 224, 2
                                  reducing_gap = 2 }
 
 ---@class scion.FolderOptions: scion.FilesOptions
----@field labels? string[] the class names, in the order that numbers them, such as another set's labels: each folder must be among them, and
---- one that has no image is told of (the folders' names, sorted)
+---@field labels? string[] the class names in the order of their numbers, such as another set's labels. Each folder must be among them; a
+--- line on standard error names those without images (the folders' names, sorted)
 
---- The images of a folder, a folder a class. Classes are sorted by code point, and the files of each class too. Hidden files are passed
---- over; other files that are not named as images, links to folders, and pictures beside the class folders are told of once and kept in
---- `passed_over`. Pictures in folders below a class's are of that class.
+--- A data set of the images in a folder, which holds one folder for each class. Images in folders inside a class's folder are of that
+--- class, too. Classes, and the files of each class, are sorted by code point. Hidden files are ignored. Files without the ending of an
+--- image, links to folders, and pictures beside the class folders are passed over: they are listed in `passed_over`, and a line on
+--- standard error says so.
 ---@param path string
 ---@param given? scion.FolderOptions
 ---@return scion.Dataset
----Raises when the path is missing or holds no class folders, a class has no images and was not named in labels, a folder is none of the
----labels, or an option is unknown or makes no sense; the message names the path or the option.
+---Raises if the path does not exist or holds no class folders, if a class has no images (unless labels were given and others have some), if
+---a folder's name is none of the labels, and on unknown options and invalid values. The message names the path or the option.
 return function(path, given)
   path = check.argument(where, "the first argument", path, check.path)
   local o = check.options(where, given, schema)

@@ -1,4 +1,4 @@
---- Data sets: images in folders, in a list of files, or in memory. See scion.data.dataset for what they all can do.
+--- Functions that make data sets: of images in folders, in a list of files, or in memory. data/dataset.lua has the class of all of them.
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
@@ -8,11 +8,12 @@ local data = { folder = require "scion.data.folder" }
 local paths = check.list(check.path, nil, "a list of paths")
 local files_options = dataset.options { "augment", "workers", size = { 224, 224 }, batch = 32, shuffle = false, seed = 0, memory = 0, reducing_gap = 2 }
 
---- A list of image files without labels, in their order. A file that cannot be read is told by the iterator's fourth value.
+--- A data set of image files, in their order and without labels. It does not warn of files that cannot be read: the fourth result of
+--- data:batches has them.
 ---@param list string[] paths
 ---@param given? scion.FilesOptions
 ---@return scion.Dataset
----Raises for what is no list of paths, and for an unknown option or one that makes no sense.
+---Raises if the list is not one of paths, and on unknown options and invalid values.
 function data.files(list, given)
   local where = "scion.data.files"
   list = check.argument(where, "the first argument", list, paths)
@@ -21,7 +22,7 @@ end
 
 local tensors_options = dataset.options { "augment", "workers", "size", "labels", batch = 32, shuffle = true, seed = 0 }
 
--- The images' shape, or raises.
+-- The shape of the images. Raises, with advice, unless they are a u8 tensor N x H x W x 3.
 local function shape_of(where, images)
   local shape = check.argument(where, "the first argument", images, check.tensor):shape()
   if images:dtype() ~= "u8" or #shape ~= 4 or shape[4] ~= 3 or shape[1] < 1 or shape[2] < 1 or shape[3] < 1 then
@@ -37,7 +38,7 @@ end
 local list_of_classes = "a list of class numbers, which count from 1, or of names"
 local numbers, names_of = check.list(check.whole(1), nil, list_of_classes), check.list(check.text, nil, list_of_classes)
 
--- Labels as users give them: { classes = numbers from 1 }, { names = }, or { targets = }.
+-- Reads labels as users give them: returns { classes = numbers from 1 }, { names = … } or { targets = … }, and how many there are.
 local function read_labels(where, given)
   if type(given) ~= "userdata" then
     local named = type(given) == "table" and type(given[1]) == "string"
@@ -50,7 +51,7 @@ local function read_labels(where, given)
   check.raise(("%s: labels are a list, an i32 tensor of class numbers, or an f32 tensor of numbers to predict, not %s"):format(where, check.show(given)))
 end
 
--- Class numbers from a list of names: 0-based tensor, and the names.
+-- Class numbers from a list of a name for each image: a tensor of numbers from 0, and the list of class names.
 local function from_names(where, given, names)
   if not names then
     local seen = {}
@@ -70,9 +71,9 @@ local function from_names(where, given, names)
   return core.from_one(list), names
 end
 
-local most_unnamed = 100000 -- classes: a number beyond is a slip, and names for all below it would take the memory
+local most_unnamed = 100000 -- classes: a larger number is probably a mistake, and names for all classes below it would fill the memory
 
--- The same from numbers, which count from 1.
+-- The same from class numbers, which count from 1. core.from_one makes them count from 0.
 local function from_numbers(where, given, names)
   local ok, classes, largest = pcall(core.from_one, given)
   if not ok then check.raise(("%s: class numbers count from 1, but %s"):format(where, classes)) end
@@ -87,15 +88,16 @@ local function from_numbers(where, given, names)
 end
 
 ---@class scion.TensorsOptions: scion.DatasetOptions
----@field labels? string[] names of the classes (the names in use, sorted, or "1", "2", ..)
+---@field labels? string[] names of the classes (the names in use, sorted; for class numbers "1", "2", …)
 
---- Images in memory.
+--- A data set of images in memory.
 ---@param images scion.Tensor u8 N x H x W x 3
----@param labels? table the class of each: an i32 tensor or a list of numbers from 1 up, or a list of names; or numbers to
---- predict, an f32 tensor N x K; nil: none
+---@param labels? scion.Tensor|integer[]|string[] the class of each image: an i32 tensor or a list of numbers from 1 up, or a list of names;
+--- or targets, the numbers to predict: an f32 tensor N x K (no labels)
 ---@param given? scion.TensorsOptions
 ---@return scion.Dataset
----Raises when the numbers of images and labels differ, for an unknown label or option, or another dtype or shape.
+---Raises if the numbers of images and labels differ, if a target is not finite, and on an unknown label, unknown options, invalid values,
+---and another dtype or shape.
 function data.tensors(images, labels, given)
   local where = "scion.data.tensors"
   local shape = shape_of(where, images)

@@ -1,10 +1,10 @@
---- What is said of a path at which nothing is found.
+--- Hints for messages about paths at which no file is found.
 local check = require "scion.check"
 local lfs = require "lfs"
 
 local paths = {}
 
---- "; '~' is the shell's: …" where a path begins with what only a shell replaces by the home folder, else "".
+--- A hint if a path begins with "~", which a shell replaces by the home folder and Lua does not; else "".
 ---@param path string
 ---@return string
 function paths.home_hint(path)
@@ -12,8 +12,8 @@ function paths.home_hint(path)
   return ("; '~' is the shell's, in Lua it is os.getenv \"HOME\" .. %s"):format(check.show(path:sub(2)))
 end
 
---- Why a file gives no image, with what to do where the path is a folder's, or begins with "~".
----@param path string?
+--- The message why an image could not be read, with advice if the path is a folder's or begins with "~".
+---@param path string? nil for an image in memory
 ---@param message string the reason, which begins with the path
 ---@return string
 function paths.explain(path, message)

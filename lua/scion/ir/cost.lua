@@ -1,10 +1,10 @@
---- What a plan's operations cost: multiply-adds for one example, forward and backward.
+--- The cost of a plan's operations: multiply-adds for one example, forward and backward.
 local machine = require "scion.machine"
 
 local cost = {}
 
---- Multiply-adds of one operation, by the layer's formula and whatever the algorithm: forward; for the gradient by its weights; for
---- that by its input. 0 for what the plan does not compute.
+--- Multiply-adds of one operation: of the forward pass, of the gradient with respect to its weights, and of the gradient with respect to
+--- its input; 0 for those that the plan does not compute. They follow from the layer's shapes, no matter which algorithm computes it.
 local function parts(op)
   local layer, macs = op.layer, op.layer.macs
   local one = macs and macs(layer, op.inputs[1].shape, op.shape) or 0
@@ -24,12 +24,12 @@ end
 
 ---@class scion.Cost
 ---@field forward integer multiply-adds for one example
----@field backward integer
----@field frozen integer those of the forward ones that lie below the frontier
----@field frozen_work number what these take, in the time of a multiply-add of plain sums: fewer where the algorithm is faster
----@field work number what all others take, forward and backward
+---@field backward integer multiply-adds for one example
+---@field frozen integer the part of `forward` that lies below the frontier
+---@field frozen_work number time of that part, in units of a multiply-add of plain sums: less than `frozen` with faster algorithms
+---@field work number time of the rest, forward and backward, in the same unit
 
---- Sums over operations.
+--- The cost of a list of operations.
 ---@param ops scion.Operation[]
 ---@return scion.Cost
 function cost.total(ops)
@@ -47,10 +47,10 @@ function cost.total(ops)
   return total
 end
 
---- Whether a value is read from a disk sooner than it is computed, on a machine that nobody has measured.
+--- Whether reading a value from a disk is faster than computing it, by the estimates of machine.lua.
 ---@param bytes integer of the value
----@param macs integer multiply-adds that it takes
----@param decoded boolean whether an image must be decoded for it, too
+---@param macs integer multiply-adds to compute it
+---@param decoded boolean whether computing it also needs an image to be decoded
 ---@return boolean
 function cost.worth_keeping(bytes, macs, decoded)
   return bytes / machine.disk_bytes < macs / machine.macs + (decoded and machine.decoding or 0)

@@ -1,5 +1,5 @@
---- Emitters: what a layer's forward(self, e) and backward(self, e) see. An emitter knows the values of one operation and adds kernel
---- calls for it to the plan: e:emit { "add_forward", a = e.x[1], b = e.x[2], y = e.y }.
+--- Emitters: the argument `e` of a layer's methods forward(self, e) and backward(self, e). An emitter has the values of one operation, and
+--- adds kernel calls for it to the plan: e:emit { "add_forward", a = e.x[1], b = e.x[2], y = e.y }.
 local core = require "scion.core"
 local graph = require "scion.graph"
 local value = require "scion.ir.value"
@@ -12,13 +12,13 @@ emitter.__index = emitter
 ---@field op scion.Operation
 ---@field x scion.Value[] the inputs
 ---@field y scion.Value the output
----@field dy scion.Value? the gradient by the output, in backward
----@field activation string? that the operation's kernel applies to its output
----@field window table? of a convolution or pooling, with the padding that it took over
----@field fold { scale: scion.Tensor, shift: scion.Tensor, key: string }? the batch norm folded into this operation: f32 [C]
----@field sums scion.Value? in backward: dy summed over all pixels, f32 [C], where somebody needs it
+---@field dy scion.Value? in backward: the gradient with respect to the output
+---@field activation string? the activation that the operation's kernel applies to its output
+---@field window table? of a convolution or pooling, including the padding of a layer before it that the pass `pad` merged into it
+---@field fold { scale: scion.Tensor, shift: scion.Tensor, key: string }? scale and shift, f32 [C], of a batch norm folded into it
+---@field sums scion.Value? in backward: dy summed over all pixels, f32 [C], if it is needed
 
---- The emitter of an operation whose inputs and output have values.
+--- Makes the emitter of an operation whose inputs and output have values already.
 ---@param ir scion.IR
 ---@param op scion.Operation
 ---@return scion.Emitter
@@ -34,15 +34,15 @@ end
 ---@param call scion.Call
 function emitter:emit(call) self.ir:emit(call) end
 
--- ---- what follows from parameters -----------------------------------------------------------------------------------
+-- ---- tensors derived from parameters ---------------------------------------------------------------------------------
 
---- Tensors that follow from parameters, such as packed kernels. They are kept with the layer, for all its plans, and built again
---- only after one of `sources` changed.
+--- Tensors that are computed from parameters, such as packed kernels. The layer keeps them, for all its plans. They are computed again only
+--- after one of `sources` has changed.
 ---@generic T
 ---@param owner scion.Layer
----@param key string tells them from others that the layer keeps
----@param sources table<any, scion.Tensor>
----@param build fun(target: T?): T fills what it made before, or makes it, and returns it: a tensor or a table of tensors
+---@param key string distinguishes them from others that the layer keeps
+---@param sources table<any, scion.Tensor> the tensors that they depend on
+---@param build fun(target: T?): T computes and returns them, a tensor or a table of tensors; `target`: those of the last time, to be reused
 ---@return T
 function emitter:derived(owner, key, sources, build)
   local entry = owner.derived[key]
@@ -61,8 +61,8 @@ function emitter:derived(owner, key, sources, build)
   return entry.target
 end
 
---- What a call such as { "conv2d_pack", kernel =, scale = } makes of a kernel: kept with the layer; or, where the kernel trains and
---- so changes with every step, packed by the plan itself into a value.
+--- The packed form of a kernel, which a call such as { "conv2d_pack", kernel =, scale = } computes. If the kernel trains, and so changes
+--- with each step, the plan packs it into a value in each run; otherwise it is a tensor that the layer keeps.
 ---@param owner scion.Layer
 ---@param pack scion.Call without its operand `packed`
 ---@param elements integer of the packed kernel
@@ -82,7 +82,7 @@ function emitter:packed(owner, pack, elements, dtype)
   end)
 end
 
---- A layer's kernel, its columns scaled where batch norm is folded in.
+--- A layer's kernel; if a batch norm is folded in, a copy whose columns are scaled by it.
 ---@param owner scion.Layer
 ---@param kernel scion.Tensor f32 [.., out]
 ---@return scion.Tensor
@@ -103,7 +103,7 @@ end
 ---@return scion.Value
 function emitter.fixed(_, shape) return value.new(shape, { fixed = true, pinned = true }) end
 
---- A copy of a layer's moving average for the step to move. The layer's own follows when the step is accepted: see plan:commit.
+--- A copy of a layer's moving average, which the step updates. It is copied back when the step is accepted: see plan:commit.
 ---@param owner scion.Layer
 ---@param name string
 ---@return scion.Value
@@ -115,7 +115,7 @@ function emitter:pending(owner, name)
   return copy
 end
 
---- The value for the gradient by a parameter, or nil where the parameter does not train or does not exist.
+--- The value for the gradient with respect to a parameter; nil if the parameter does not train or does not exist.
 ---@param owner scion.Layer the operation's layer, or the batch norm folded into it
 ---@param name string
 ---@return scion.Value?
@@ -128,10 +128,10 @@ function emitter:gradient(owner, name)
   return gradient
 end
 
--- ---- gradients by kernel, bias and activation -----------------------------------------------------------------------
+-- ---- gradients of kernel, bias and activation -----------------------------------------------------------------------
 
---- Goes back through what the operation's kernel did last, before the layer's own backward: dy becomes the gradient before the
---- activation, and its sums that by the bias, or by the beta of a batch norm folded in.
+--- The first part of backward for kernels that add a bias and apply an activation: dy becomes the gradient with respect to the activation's
+--- input. Its sums over all pixels are the gradient with respect to the bias, or to beta if a batch norm is folded in.
 function emitter:epilogue()
   local op, norm = self.op, self.op.norm
   local bias, beta = self:gradient(op.layer, "bias"), norm and self:gradient(norm, "beta") or nil
@@ -141,9 +141,9 @@ function emitter:epilogue()
   if norm and bias then self:emit { "scale_shift_forward", x = self.sums, scale = self.fold.scale, y = bias } end
 end
 
---- Where batch norm is folded in, dw is the gradient by the scaled kernel. The chain rule makes it that by the kernel itself, and
---- gives that by gamma.
----@param dw scion.Value
+--- The last part of backward if a batch norm is folded in; otherwise it does nothing. `dw` is then the gradient with respect to the scaled
+--- kernel. By the chain rule it becomes the gradient with respect to the kernel itself, and yields the gradient with respect to gamma.
+---@param dw scion.Value changed in place
 function emitter:unfold(dw)
   local op, fold = self.op, self.fold
   if not fold then return end
@@ -159,14 +159,14 @@ function emitter:unfold(dw)
   end
 end
 
--- ---- gradients by inputs: the users of an operation add their shares to one value ---------------------------------------
+-- ---- gradients of inputs: all users of an operation add their shares to the same value ----------------------------------
 
---- Whether the gradient by input i is needed.
+--- Whether the gradient with respect to input i is needed.
 ---@param i integer
 ---@return boolean
 function emitter:wants(i) return self.op.inputs[i].grad or false end
 
---- The value for the gradient by input i.
+--- The value for the gradient with respect to input i.
 ---@param i integer
 ---@return scion.Value
 function emitter:dx(i)
@@ -175,8 +175,8 @@ function emitter:dx(i)
   return input.dvalue
 end
 
---- Whether the gradient by input i holds another user's share already, to which this one is added. Each share asks once, since
---- asking counts as having written.
+--- Whether the value for the gradient with respect to input i already holds the share of another user, so that this one must be added. Call
+--- it exactly once for each share: it records that the share is written.
 ---@param i integer
 ---@return boolean
 function emitter:accumulates(i)
@@ -187,8 +187,8 @@ function emitter:accumulates(i)
   return written or false
 end
 
---- Lets the gradient by input i be `v` itself, without a copy, if this is its first share: later ones are added to it. The caller
---- reads `v` in no later call, and gives it to one input alone.
+--- Makes `v` itself the value of the gradient with respect to input i, without a copy, if this is the first share. Later shares are added
+--- to it; so the caller must not read `v` in later calls, and must not give it to another input.
 ---@param i integer
 ---@param v scion.Value
 ---@return boolean adopted
@@ -199,7 +199,7 @@ function emitter:adopt(i, v)
   return true
 end
 
---- Adds `v` to the gradient by input i, if that is needed: without a copy where it can be adopted.
+--- Adds `v` to the gradient with respect to input i, if that is needed; without a copy if it can be adopted.
 ---@param i integer
 ---@param v scion.Value
 function emitter:share(i, v)
@@ -207,7 +207,7 @@ function emitter:share(i, v)
 end
 
 --- The slices of v along the last dimension, one for each input.
----@param v scion.Value as many channels as all inputs together
+---@param v scion.Value with as many channels as all inputs together
 ---@return scion.Value[]
 function emitter:slices(v)
   local list, channel = {}, 0

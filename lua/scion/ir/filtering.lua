@@ -1,26 +1,26 @@
---- What a convolution takes by minimal filtering (csrc/kernels/winograd.c) and by plain sums. Minimal filtering cuts the output into
---- tiles of 4 along each axis of more than one tap. For each tile it transforms `taps + 3` values along such an axis of every
---- channel, forward and back, and then needs one product for each value and each pair of channels.
+--- The time of a convolution by Winograd's minimal filtering (csrc/kernels/winograd.c) and by plain sums. Minimal filtering cuts the output
+--- into tiles of 4 along each axis on which the kernel has more than one tap. For a tile it transforms `taps + 3` values along such an axis
+--- in each channel, of input and output, and needs one product for each of these values and each pair of channels.
 local core = require "scion.core"
 
 local filtering = {}
 
----@class scion.FilteringCounts for one image
+---@class scion.FilteringCounts operations for one image
 ---@field plain integer multiply-adds of plain sums
 ---@field products integer multiply-adds of minimal filtering
----@field transforms integer values of tiles that are transformed, of input and output
----@field weights integer transformed weights, each read once for a few images
+---@field transforms integer values that are transformed, in tiles of input and output
+---@field weights integer transformed weights; each is read once for a few images
 
----@class scion.FilteringCosts what one of these takes, in the time of a multiply-add of plain sums in the forward pass
+---@class scion.FilteringCosts the time of one of these operations, in units of a multiply-add of plain sums in the forward pass
 ---@field plain number
 ---@field product number
 ---@field transform number
 ---@field weight number
 
---- Counts what is to be done; nil where minimal filtering does not do windows of that kind.
----@param window table
+--- Counts the operations of a convolution; nil if minimal filtering does not support the window.
+---@param window table as layer.window returns it
 ---@param x integer[] height, width and channels of the input
----@param y integer[] the same of the output
+---@param y integer[] height, width and channels of the output
 ---@return scion.FilteringCounts?
 function filtering.counts(window, x, y)
   if not core.winograd_fits(window) then return nil end
@@ -34,7 +34,7 @@ function filtering.counts(window, x, y)
            transforms = values * tiles * (x[3] + y[3]), weights = values * pairs_of_channels }
 end
 
---- How many times as fast as plain sums minimal filtering is; 0 where it cannot do the window.
+--- How many times as fast as plain sums minimal filtering is; 0 if it does not support the window.
 ---@param window table
 ---@param x integer[]
 ---@param y integer[]

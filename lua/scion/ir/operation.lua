@@ -1,35 +1,35 @@
---- Operations: the nodes of the IR. Each is a layer with its inputs; passes let one operation take over the work of another,
---- as a convolution does with the batch norm and the activation after it.
+--- Operations: the nodes of the IR. An operation is a layer with its inputs. Passes let one operation take over the work of another: a
+--- convolution takes over the batch norm and the activation after it. Brackets behind a field name the pass in plan/ that sets it.
 local operation = {}
 
 ---@class scion.Operation
 ---@field layer scion.Layer
 ---@field inputs scion.Operation[]
----@field users scion.Operation[] who reads it, once for each time
+---@field users scion.Operation[] the operations that read its output, each as often as it reads it
 ---@field shape integer[] of its output, without the batch
----@field node scion.Node? whose value it computes
+---@field node scion.Node? the node whose value it computes
 ---@field dead boolean? another operation has taken over its work
 ---@field trains table<string, scion.Parameter> parameters that a step changes, by name [frontier]
----@field batch_statistics boolean? a batch norm that uses those of the batch [frontier]
----@field identity boolean? its output is its input, perhaps under another shape [frontier]
----@field grad boolean the gradient by its output is needed [frontier]
----@field window table? its window, with the padding that it took over [pad]
+---@field batch_statistics boolean? a batch norm that uses mean and variance of the batch [frontier]
+---@field identity boolean? its output is its input, perhaps in another shape [frontier]
+---@field grad boolean the gradient with respect to its output is needed [frontier]
+---@field window table? its window, including the padding that it took over [pad]
 ---@field norm scion.Layer? the batch norm folded into it [fold]
 ---@field norm_trains table<string, scion.Parameter>? parameters of that batch norm that a step changes [fold]
 ---@field activation string? applied by its kernel [fuse]
 ---@field dtype "f32"|"bf16"|nil of its output; nil: f32 [precision]
----@field reads "f32"|"bf16"|nil what its kernels take; nil: f32 [precision]
----@field algorithm string? which kernels compute it and the gradient by its input, where a layer has several [algorithm]
----@field gradient_algorithm string? the same for the gradient by its kernel [algorithm]
+---@field reads "f32"|"bf16"|nil of the inputs of its kernels; nil: f32 [precision]
+---@field algorithm string? which kernels compute it and the gradient with respect to its input, if there is a choice [algorithm]
+---@field gradient_algorithm string? the same for the gradient with respect to its kernel [algorithm]
 ---@field gain number? how many times as fast as plain sums `algorithm` is [algorithm]
 ---@field gradient_gain number? the same for `gradient_algorithm` [algorithm]
 ---@field value scion.Value its output [alias]
----@field in_place boolean? its output is the memory of its input [alias]
----@field aliased table<integer, boolean>? inputs of a concatenation that are written straight into it [alias]
----@field dvalue scion.Value? the gradient by its output [backward]
----@field dvalue_written boolean? one of its users has written its share [backward]
+---@field in_place boolean? its output shares the memory of its input [alias]
+---@field aliased table<integer, boolean>? inputs of a concatenation that are computed directly in its output [alias]
+---@field dvalue scion.Value? the gradient with respect to its output [backward]
+---@field dvalue_written boolean? whether a user has written its share of that gradient [backward]
 
---- Appends an operation to a list, and enters it as a user of its inputs.
+--- Appends a new operation to a list, and adds it to the users of its inputs.
 ---@param ops scion.Operation[]
 ---@param layer scion.Layer
 ---@param inputs scion.Operation[]
@@ -42,7 +42,7 @@ function operation.append(ops, layer, inputs, shape)
   return op
 end
 
---- Lets `producer` stand for `op`, its only user: op is dead, and its users read producer.
+--- Replaces `op` by `producer`, whose only user it is: its users then read producer's output, and op is dead.
 ---@param ir scion.IR
 ---@param producer scion.Operation
 ---@param op scion.Operation

@@ -1,4 +1,4 @@
---- What is known of every architecture, for scion.models.list(), and of one, for printing it.
+--- Texts about architectures: the table of all of them, for scion.models.list(), and the description of one, for printing it.
 local builder = require "scion.models.builder"
 local modules = require "scion.modules"
 local text = require "scion.report.text"
@@ -12,7 +12,7 @@ local class = { __name = "scion.ModelList" }
 
 local function preprocessing(variant) return type(variant.preprocess) == "string" and variant.preprocess or "within the network" end
 
---- A file's address, and what it is good for.
+--- Two lines about a file of weights: its address, and what it holds.
 local function describe_file(file)
   local parts = { file.top and "with the top" or "without the top" }
   if file.width then parts[#parts + 1] = ("width %g, input %d"):format(file.width, file.input) end
@@ -20,7 +20,7 @@ local function describe_file(file)
   return ("    %s\n%s"):format(file.url, table.concat(text.wrap("      " .. table.concat(parts, ", "), text.width(), 6), "\n"))
 end
 
---- All that is known of an architecture: a block of lines.
+--- A description of an architecture, in several lines.
 ---@param architecture scion.Architecture
 ---@return string
 function models.describe(architecture)
@@ -49,14 +49,14 @@ function class:__tostring()
   return table.concat(lines, "\n")
 end
 
---- Every architecture there is, by name.
+--- All architectures, sorted by name.
 ---@return scion.ModelList
 function models.list()
   local list = setmetatable({}, class)
   for _, file in ipairs(modules.list "scion.models") do
     local made = require("scion.models." .. file)
     for _, architecture in pairs(builder.is(made) and { made } or made) do
-      if builder.is(architecture) then list[#list + 1] = architecture end -- and not what else stands in the folder: builder.lua
+      if builder.is(architecture) then list[#list + 1] = architecture end -- the folder has other files, too: builder.lua
     end
   end
   table.sort(list, function(a, b) return a.name < b.name end)

@@ -1,15 +1,15 @@
---- What users should know and need not be stopped for: a line on standard error.
+--- Notices: lines on standard error about what users should know but is no error.
 local check = require "scion.check"
 
 local notice = {}
 
 local said = {}
 
---- Writes the line, which begins with "scion: " or the path that it is about.
----@param line string
+--- Writes a line.
+---@param line string begins with "scion: ", or with the path that it is about
 function notice.line(line) io.stderr:write(check.escape(line), "\n") end
 
---- The same, unless this process wrote that line before.
+--- Writes a line, unless it was written before by notice.once in this process.
 ---@param line string
 function notice.once(line)
   if said[line] then return end

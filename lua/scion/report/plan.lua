@@ -1,4 +1,4 @@
---- model:plan(): what a step would execute, before any training.
+--- model:plan(): what a step would execute, without running it.
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
@@ -14,24 +14,25 @@ local text = require "scion.report.text"
 local report = {}
 
 ---@class scion.PlanReport
----@field batch integer
+---@field batch integer images in a batch
 ---@field trainable integer parameters that a step changes
----@field forward integer multiply-adds for one image
----@field backward integer
----@field frozen integer those of the forward ones that lie below the frontier
----@field memory integer bytes: arena, weights, packed weights and gradients
----@field frontier string? name of the last frozen layer below which nothing trains
+---@field forward integer multiply-adds of the forward pass for one image
+---@field backward integer multiply-adds of the backward pass for one image
+---@field frozen integer the part of `forward` that lies below the frontier
+---@field memory integer bytes: the arena, the parameters and packed copies of them; the optimizer's state is not counted
+---@field frontier string? name of the last layer up to which nothing trains
 ---@field calls integer kernel calls in a step
----@field cache { name: string, bytes: integer, images: integer? }? the layer whose output fit keeps, bytes an image, how many images
----@field cache_reason string? why it keeps nothing
+---@field cache { name: string, bytes: integer, images: integer? }? the layer whose output fit keeps, bytes per image, and how many images
+--- there are, variants included
+---@field cache_reason string? why fit keeps nothing
 ---@field seconds_per_image number predicted
----@field seconds_per_epoch number? predicted, where a data set is given
----@field parameters integer
+---@field seconds_per_epoch number? predicted, if a data set is given
+---@field parameters integer of all layers, moving averages included
 ---@field mode "train"|"infer"
----@field arena integer bytes of activations and gradients, a part of memory
----@field images integer? in the data set
+---@field arena integer bytes of activations and gradients, a part of `memory`
+---@field images integer? in the data set, if one is given
 
---- What is kept of the frozen layers, how much that is, and where.
+--- A text that says which output of frozen layers is kept, how large it is, and where it is kept.
 local function cache_text(self)
   local cache = self.cache
   if not cache then return "nothing: " .. self.cache_reason end
@@ -67,9 +68,9 @@ local function as_text(self)
   return table.concat(lines, "\n")
 end
 
-local speeds = {} -- multiply-adds a second, measured once for each precision
+local speeds = {} -- multiply-adds per second, by precision: measured once in a process
 
---- How fast this machine convolves in that precision: a layer of middling shape, a few times.
+--- The multiply-adds per second of a convolution of medium size in that precision: the best of five runs.
 local function measure_speed(precision)
   local bf16 = precision == "bf16"
   local x, y, kernel = core.new({ 4, 28, 28, 128 }, precision), core.new({ 4, 28, 28, 128 }, precision), core.new({ 3, 3, 128, 128 }, "f32")
@@ -91,6 +92,7 @@ local function speed(precision)
   return speeds[precision]
 end
 
+-- the name of the last layer before the first one that needs a gradient
 local function last_frozen(made)
   local name
   for _, op in ipairs(made.ops) do
@@ -106,7 +108,7 @@ local function bytes_of_parameters(rows)
   return 4 * n
 end
 
---- Bytes of what the plan derives from parameters: packed and folded copies.
+--- Bytes of the tensors that the plan derives from parameters: packed and folded copies.
 local function bytes_derived(made)
   local total, seen = 0, {}
   local function add(t)
@@ -128,7 +130,7 @@ local plan_report = class.define {
 
 local schema = { batch = { inputs.batch }, data = { inputs.kind }, mode = { check.one_of("train", "infer"), "train" }, cache = { reader.kind, {} } }
 
---- What users gave, checked: options, or a data set alone.
+--- Reads the argument of model:plan, which is a table of options or a data set.
 local function read(model, given)
   if given ~= nil and inputs.kind.read(given) then given = { data = given } end
   local o = check.options("plan", given, schema)
@@ -137,10 +139,11 @@ local function read(model, given)
   return o
 end
 
+--- Makes the report: see model:plan. It compiles the plan, and measures the machine's speed once.
 ---@param model scion.Model
 ---@param given { batch: integer?, data: scion.Dataset?, mode: "train"|"infer"|nil, cache: boolean|integer|scion.CacheOptions|nil }|scion.Dataset|nil
 ---@return scion.PlanReport
----Raises on options that make no sense, and when the data set's images are not what the model takes.
+---Raises on unknown options and invalid values, and if the images of the data set do not fit the model.
 function report.new(model, given)
   local o = read(model, given)
   local data, mode, rows = o.data, o.mode, model:layers()

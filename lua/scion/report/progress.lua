@@ -1,4 +1,4 @@
---- What fit shows while it runs: on a terminal a bar that redraws itself, elsewhere a line an epoch.
+--- The progress that fit prints: on a terminal a bar that is redrawn, and everywhere one line per epoch.
 local core = require "scion.core"
 local results = require "scion.report.results"
 
@@ -7,7 +7,9 @@ progress.__index = progress
 
 local redraw_seconds = 0.1
 
---- shown: false for a silent one. last: number of the last epoch, for "epoch 3/5".
+--- Makes a progress display.
+---@param shown boolean false: nothing is printed
+---@param last integer number of the last epoch, for "epoch 3/5"
 function progress.new(shown, last)
   return setmetatable({ shown = shown, last = last, width = core.terminal_width(), drawn = 0 }, progress)
 end
@@ -18,12 +20,14 @@ function progress:clear()
   self.open = false
 end
 
---- An epoch of so many images starts.
+--- Begins an epoch.
+---@param epoch integer its number, from 1
+---@param images integer how many images it has
 function progress:begin(epoch, images)
   self.epoch, self.images, self.drawn = epoch, images, 0
 end
 
---- Redraws the bar after a step, at most ten times a second.
+--- Redraws the bar after a step, at most ten times a second. Without a terminal there is no bar.
 ---@param sums scion.Metrics
 ---@param elapsed number seconds since the epoch began
 function progress:step(sums, elapsed)
@@ -45,7 +49,8 @@ function progress:step(sums, elapsed)
   self.open = true
 end
 
---- Replaces the bar by the epoch's line.
+--- Replaces the bar by the line about a finished epoch.
+---@param entry scion.Epoch
 function progress:finish(entry)
   if not self.shown then return end
   self:clear()
@@ -53,7 +58,7 @@ function progress:finish(entry)
   io.stdout:flush()
 end
 
---- Leaves the bar where it stands, for an error message to follow on a line of its own.
+--- Ends the bar's line without clearing it, so that an error message begins on a new line.
 function progress:broken()
   if self.open then io.stdout:write("\n") end
   self.open = false

@@ -1,9 +1,9 @@
---- What `make repl` prints: values as `print` shows them, and plain tables, which Lua prints as addresses, with what they hold.
+--- The function that `make repl` prints with. It works like `print`, but shows the contents of plain tables and not their addresses.
 local check = require "scion.check"
 local text = require "scion.report.text"
 
-local print = print -- this one is put in its place
-local most = 40 -- elements of a table
+local print = print -- Lua's own: the global is replaced by the function of this file
+local most = 40 -- elements that are shown of a table
 
 local show
 
@@ -32,7 +32,7 @@ function show(value, depth)
   return show_table(value, depth)
 end
 
---- Prints as Lua's print does, but for plain tables.
+--- Prints like Lua's print, with the contents of plain tables.
 ---@param ... any
 return function(...)
   local shown = table.pack(...)

@@ -1,4 +1,4 @@
---- What calls give back, in words: each kind of table gets a metatable here, so that it prints as what it is.
+--- Metatables for the tables that public functions return, so that they print as readable text.
 local check = require "scion.check"
 local class = require "scion.class"
 local shape = require "scion.shape"
@@ -15,11 +15,11 @@ local function duration(seconds)
 end
 results.duration = duration
 
---- A function that makes a table print as `words` of it. With the names of its `fields`, reading another name raises, and setting it
---- does too, unless users may `add` fields of their own; `title` is what messages call the table, `instead` what they say of other names.
----@param name string
+--- Declares a kind of result. Returns a function that sets the metatable of a table, which then prints as `words`.
+---@param name string __name of the metatable
 ---@param words fun(self: table): string
----@param o? { title: string, fields: string[], add: boolean?, instead: string? }
+---@param o? { title: string, fields: string[], add: boolean?, instead: string? } with it, reading a name that is not in `fields` raises,
+--- and so does setting it unless `add` is true; title: the table in messages; instead: advice in messages about other names
 local function kind(name, words, o)
   local meta, declared = { __name = name, __tostring = words }, {}
   if not o then return function(t) return setmetatable(t, meta) end end
@@ -28,7 +28,7 @@ local function kind(name, words, o)
     if type(key) ~= "string" or declared[key] then return end
     check.raise(("%s has no field %s: %s"):format(o.title, check.show(key), o.instead or check.suggestion(key, o.fields, "it has")))
   end
-  meta.__title, meta.__plain = o.title, true -- for plain.lua: there is no more to the table than its entries
+  meta.__title, meta.__plain = o.title, true -- tells plain.lua that this is a table of data in spite of __index
   meta.__index = function(_, key) return unknown(key) end
   meta.__newindex = not o.add and function(self, key, value)
     unknown(key)
@@ -39,7 +39,7 @@ end
 
 local function lines(list) return table.concat(list, "\n") end
 
---- The elements, a line each or several.
+--- The texts of all elements, each on lines of its own.
 local function lines_of(list)
   local shown = {}
   for i, entry in ipairs(list) do shown[i] = tostring(entry) end
@@ -51,7 +51,7 @@ local function number(format, value)
   return value and format:format(value) or ""
 end
 
---- A sentence that fits, from its parts.
+--- The parts, joined by commas and wrapped to the terminal's width.
 local function sentence(parts, indent) return lines(text.wrap(table.concat(parts, ", "), text.width(), indent or 2)) end
 
 -- ---- layers ---------------------------------------------------------------------------------------------------------
@@ -74,19 +74,19 @@ local function table_of_layers(self)
   return lines(text.table({ { right = true }, { least = 12 }, { least = 8 }, {}, { right = true }, {} }, rows, "  "))
 end
 
---- What to do in place of setting `trainable` or `frozen`.
+--- The advice in messages about setting `trainable` or `frozen`.
 results.freezing = "use model:freeze{ layers = … } and model:thaw{ layers = … }"
 
---- What a layer of a model is, as it was when it was asked for. Nothing in it can be set.
+--- A description of a layer, as it was at the time of the call. Its fields cannot be set.
 ---@class scion.LayerDescription
----@field index integer its place in Keras's order, from 1
+---@field index integer its position in Keras's order, from 1
 ---@field name string
 ---@field kind string snake_case: `conv2d`, `batch_norm`
 ---@field shape integer[] of its output, without the batch
----@field parameters integer how many numbers its weights and statistics are
----@field trainable integer how many of them a step would change
+---@field parameters integer how many numbers its weights and moving averages have
+---@field trainable integer how many of them a training step would change by gradients
 ---@field frozen boolean
----@field weights table<string, scion.Tensor> the tensors themselves: what is written to them is written to the model
+---@field weights table<string, scion.Tensor> the model's own tensors: writing to them changes the model
 local description = class.define {
   name = "scion.LayerDescription", title = "a layer's description",
   locked = { "index", "name", "kind", "shape", "parameters", "trainable", "frozen", "weights" },
@@ -94,7 +94,7 @@ local description = class.define {
 }
 local layers = kind("scion.LayerDescriptions", table_of_layers)
 
---- A layer's weights by name, each with its shape.
+--- A table of a layer's weights by name, which prints as names and shapes. Its entries cannot be replaced.
 local function weights_by_name(weights)
   return setmetatable({}, {
     __name = "scion.LayerWeights", __title = "a layer's weights", __index = weights,
@@ -111,15 +111,15 @@ local function weights_by_name(weights)
   })
 end
 
---- A layer's description, as model:layer gives it.
----@param values table
+--- Makes a layer's description, for model:layer.
+---@param values table its fields
 ---@return scion.LayerDescription
 function results.layer(values)
   values.weights = weights_by_name(values.weights)
   return description.new(values)
 end
 
---- A list of them.
+--- Makes a table print as a list of layers' descriptions.
 results.layers = layers
 
 -- ---- training -------------------------------------------------------------------------------------------------------
@@ -127,23 +127,23 @@ results.layers = layers
 --- A list of epochs.
 ---@class scion.History
 ---@field [integer] scion.Epoch
----@field interrupted boolean? whether Ctrl-C ended the fit
+---@field interrupted boolean? true if Ctrl-C ended the fit
 
 ---@class scion.Epoch
----@field epoch integer from 1; numbers run on from one fit to the next
----@field loss number mean over the examples, while they trained
----@field accuracy number? likewise; none without classes
+---@field epoch integer from 1; the next fit continues the numbers
+---@field loss number mean over the examples, each with the weights of its step
+---@field accuracy number? the same for the share of correct predictions; nil without classes
 ---@field val_loss number? on the validation set, after the epoch
----@field val_accuracy number?
----@field lr number the learning rate at the end
+---@field val_accuracy number? on the validation set, after the epoch
+---@field lr number the learning rate at the end of the epoch
 ---@field seconds number without the validation
 ---@field images_per_second number
 
---- What a step's callback is given.
+--- The argument of the step callback.
 ---@class scion.Step
----@field epoch integer
+---@field epoch integer from 1
 ---@field step integer from 1 in each epoch
----@field loss number of the step's batch
+---@field loss number mean over the step's batch
 ---@field model scion.Model
 ---@field optimizer scion.Optimizer
 
@@ -164,10 +164,10 @@ local history = kind("scion.History", function(self)
   return lines(shown)
 end, { title = "a history", fields = { "interrupted" } })
 
---- One line about a finished epoch; with a width perhaps several.
----@param entry table of the history
+--- A line about a finished epoch, or several if it does not fit the width.
+---@param entry scion.Epoch
 ---@param last? integer number of the last epoch, for "epoch 3/5"
----@param width? integer
+---@param width? integer columns (any number)
 ---@return string
 function results.epoch_text(entry, last, width)
   local parts = { ("epoch %d%s"):format(entry.epoch, last and "/" .. last or ""), number("loss %.4f", entry.loss) }
@@ -185,12 +185,12 @@ function results.epoch_text(entry, last, width)
   return shown
 end
 
---- An epoch's entry in a history.
+--- Makes a table an epoch of a history. Users may add fields.
 results.epoch = kind("scion.Epoch", function(self) return results.epoch_text(self, nil, text.width()) end, {
   title = "an epoch of a history", add = true, fields = { "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds", "images_per_second" },
 })
 
---- A history: a list of such entries.
+--- Makes a list of epochs a history.
 ---@param entries table
 ---@return scion.History
 function results.history(entries)
@@ -198,27 +198,27 @@ function results.history(entries)
   return history(entries)
 end
 
---- What a callback is told after a step.
+--- Makes a table the argument of the step callback.
 results.step = kind("scion.Step", function(self) return ("epoch %d, step %d: loss %.4f"):format(self.epoch, self.step, self.loss) end,
                     { title = "a step", fields = { "epoch", "step", "loss", "model", "optimizer" } })
 
 -- ---- evaluation and prediction --------------------------------------------------------------------------------------
 
---- How well a class is told from the others.
+--- How well a class is predicted.
 ---@class scion.Score
 ---@field label string
----@field precision number
----@field recall number
----@field f1 number
----@field support integer examples of the class
+---@field precision number 0 if the class was never predicted
+---@field recall number 0 if there are no examples
+---@field f1 number harmonic mean of precision and recall
+---@field support integer how many examples of the class there are
 
 ---@class scion.Prediction
----@field file string? where files are predicted on
----@field label string|integer|nil the most probable class, or its number where the model has no labels
+---@field file string? if the image is from a file
+---@field label string|integer|nil the most probable class, or its number if the model has no labels
 ---@field confidence number? its probability
 ---@field top scion.Prediction[]? label and confidence of the most probable classes, on request
----@field output number[]? in place of a label, where the network ends in neither softmax nor sigmoid
----@field error string? in place of a label, for an image that cannot be read
+---@field output number[]? in place of a label, if the network gives no probabilities of classes
+---@field error string? in place of a label, if the image cannot be read or the outputs are not finite
 
 --- An image that could not be read.
 ---@class scion.Failure
@@ -250,8 +250,8 @@ local evaluation = kind("scion.Evaluation", function(self)
   return lines(shown)
 end, { title = "an evaluation", fields = { "loss", "accuracy", "examples", "classes", "confusion", "not_finite" } })
 
---- What model:evaluate gives.
----@param values table
+--- Makes the result of model:evaluate.
+---@param values table its fields
 ---@return scion.Evaluation
 function results.evaluation(values)
   for _, c in ipairs(values.classes or {}) do score(c) end
@@ -259,9 +259,9 @@ function results.evaluation(values)
   return evaluation(values)
 end
 
-local most_shown = 4 -- numbers of an output
+local most_shown = 4 -- numbers that are shown of an output
 
---- The numbers themselves where they are few; else "of 5 numbers", or "of 2x2x512 numbers" where the lists are nested.
+--- The numbers themselves if they are few; else "of 5 numbers", or "of 2x2x512 numbers" for nested lists.
 local function numbers_text(list)
   local sizes = {}
   if #list <= most_shown and type(list[1]) == "number" then
@@ -279,7 +279,8 @@ end
 local function said(entry)
   if entry.error then
     local start = entry.file and entry.file .. ": " or ""
-    return "error: " .. (entry.error:sub(1, #start) == start and entry.error:sub(#start + 1) or entry.error) -- the file stands beside it already
+    -- the file is printed in front: it is removed from the message
+    return "error: " .. (entry.error:sub(1, #start) == start and entry.error:sub(#start + 1) or entry.error)
   end
   if entry.output then return "output " .. numbers_text(entry.output) end
   return tostring(entry.label)
@@ -294,9 +295,9 @@ local predictions = kind("scion.Predictions", function(self)
   for i, entry in ipairs(self) do rows[i] = { entry.file or tostring(i), number("%.4f", entry.confidence), said(entry) } end
   return lines(text.table({ { least = 16 }, { right = true }, { wraps = true } }, rows))
 end, { title = "a list of predictions", fields = {}, instead = "its entries have fields, one entry for each image, as in predictions[1].label" })
---- What model:predict gives: a list with an entry for each image, and in it perhaps a list of the most probable classes.
+--- Makes the result of model:predict: a list with an entry for each image. An entry may have a list of the most probable classes, `top`.
 ---@param entries table
----@return table
+---@return scion.Prediction[]
 function results.predictions(entries)
   for _, entry in pairs(entries) do
     for _, best in ipairs(entry.top or {}) do prediction(best) end
@@ -309,9 +310,9 @@ end
 local failure = kind("scion.Failure", function(self) return sentence { ("image %d: %s"):format(self.index, self.message) } end)
 local failures = kind("scion.Failures", lines_of)
 
---- Images that could not be read, as data:batches tells them.
+--- Makes a list of images that could not be read, for data:batches.
 ---@param list table
----@return table
+---@return scion.Failure[]
 function results.failures(list)
   for _, entry in ipairs(list) do failure(entry) end
   return failures(list)
@@ -331,7 +332,7 @@ local variant = kind("scion.Variant", function(self)
 end)
 local variants = kind("scion.Variants", lines_of)
 
---- The variants of an architecture, each with its files.
+--- Makes a list of the variants of an architecture, each with its files.
 ---@param list scion.Variant[]
 ---@return scion.Variant[]
 function results.variants(list)

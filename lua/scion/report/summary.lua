@@ -1,4 +1,4 @@
---- A model in words: `compact`, a line a block, as printing a model gives; `text`, a line a layer.
+--- Texts about a model: `compact` has one line per block and is what printing a model shows; `text` has one line per layer.
 local shape = require "scion.shape"
 local text = require "scion.report.text"
 
@@ -15,8 +15,8 @@ local function state(frozen, layers)
   return frozen == layers and "frozen" or ("%d of %d frozen"):format(frozen, layers)
 end
 
---- Rows of consecutive layers of one block (what stands before the first slash of the name) together; blocks whose layers
---- interleave in layer order are gathered where they first appear.
+--- Combines the rows of all layers of an outermost block, whose name is the part of theirs before the first slash. Blocks are in the order
+--- in which their first layers appear; the layers of two blocks may alternate.
 local function blocks(rows)
   local list, by_name = {}, {}
   for _, row in ipairs(rows) do
@@ -41,7 +41,7 @@ local function header(model, rows)
   return table.concat(text.wrap(head, text.width(), 2), "\n")
 end
 
---- A line a block.
+--- One line per block.
 ---@param model scion.Model
 ---@return string
 function summary.compact(model)
@@ -54,7 +54,7 @@ function summary.compact(model)
   return header(model, rows) .. "\n" .. table.concat(text.table(columns, cells, "  "), "\n")
 end
 
---- A line a layer.
+--- One line per layer.
 ---@param model scion.Model
 ---@return string
 function summary.text(model)

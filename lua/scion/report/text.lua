@@ -1,4 +1,4 @@
---- Small helpers for reports: numbers in words, and lines and tables that fit the terminal.
+--- Helpers for reports: numbers as text, and lines and tables that fit the terminal.
 local check = require "scion.check"
 local core = require "scion.core"
 
@@ -12,7 +12,7 @@ function text.grouped(n)
   return (digits:gsub("^,", ""))
 end
 
---- Bytes as "12.3 MB".
+--- Bytes as "12.3 MB", in units of powers of 1000.
 ---@param bytes number
 ---@return string
 function text.bytes(bytes)
@@ -29,30 +29,30 @@ function text.macs(macs)
   return ("%.3f MMAC"):format(macs / 1e6)
 end
 
--- ---- what fits ------------------------------------------------------------------------------------------------------
+-- ---- fitting the terminal -------------------------------------------------------------------------------------------
 
 local narrowest, usual = 60, 80
 
---- How many columns a report may take: the terminal's, or where output is no terminal COLUMNS or 80; never fewer than 60.
+--- How many columns a report may take: those of the terminal; without one, those of the variable COLUMNS, or 80. At least 60.
 ---@return integer
 function text.width()
   local columns = core.terminal_width() or math.tointeger(tonumber(os.getenv "COLUMNS"))
   return columns and columns > 0 and math.max(columns, narrowest) or usual
 end
 
---- How many columns a string takes on a terminal, as far as each character takes one.
+--- How many columns a string takes on a terminal, if each character takes one.
 ---@param s string
 ---@return integer
 function text.length(s) return utf8.len(s) or #s end
 
---- The first n characters, or with a negative n the last ones.
+--- The first n characters, or the last -n if n is negative.
 local function part(s, n)
   if not utf8.len(s) then return n > 0 and s:sub(1, n) or s:sub(n) end
   if n > 0 then return s:sub(1, utf8.offset(s, n + 1) - 1) end
   return s:sub(utf8.offset(s, n))
 end
 
---- Cut to a width in the middle, since names of layers and files tell most at both ends: "mixed10/b../1x3/conv".
+--- Shortens a string to a width, in the middle, since names of layers and files differ at both ends: "mixed10/b../1x3/conv".
 ---@param s string
 ---@param width integer
 ---@return string
@@ -62,8 +62,8 @@ function text.cut(s, width)
   return part(s, (room + 1) // 2) .. ".." .. part(s, -(room // 2))
 end
 
---- Breaks a line between words, so that it fits; what follows the first line is indented. A longer word has a line of its own, and
---- a number stays with its unit.
+--- Breaks a line between words so that it fits a width. All lines but the first are indented. A word that is longer than the width gets a
+--- line of its own. A number and the word after it stay together, since that may be its unit.
 ---@param line string
 ---@param width integer
 ---@param indent integer of all lines but the first
@@ -95,11 +95,11 @@ end
 
 ---@class scion.TextColumn
 ---@field title string?
----@field right boolean? numbers stand on the right
----@field least integer? where room is short, the column may be cut to that width
----@field wraps boolean? the last column alone: where room is short, it goes on in further lines
+---@field right boolean? whether cells are aligned to the right, as for numbers
+---@field least integer? if the table is too wide, cells may be shortened to this width
+---@field wraps boolean? only for the last column: if the table is too wide, its cells are wrapped
 
---- The widths of the columns: those of what they hold, unless that is too much.
+--- The widths of the columns, and of the gap between them: the widths of the widest cells, unless the table would be too wide.
 local function widths_of(columns, rows, room)
   local widths, total = {}, 0
   for c, column in ipairs(columns) do
@@ -109,7 +109,7 @@ local function widths_of(columns, rows, room)
   end
   local gap = total + 2 * (#columns - 1) <= room and 2 or 1
   local excess = total + gap * (#columns - 1) - room
-  while excess > 0 do -- one character at a time from the widest column that may be cut
+  while excess > 0 do -- makes the widest column that may be shortened narrower by one, again and again
     local widest
     for c, column in ipairs(columns) do
       local least = column.least or column.wraps and 14
@@ -121,10 +121,10 @@ local function widths_of(columns, rows, room)
   return widths, gap
 end
 
---- The lines of a table that fits the terminal: as wide as what it holds where there is room for it.
+--- The lines of a table that fits the terminal. Columns are as wide as their cells if there is room.
 ---@param columns scion.TextColumn[]
----@param rows string[][] a missing cell is empty
----@param margin? string before each line
+---@param rows string[][] missing cells are empty
+---@param margin? string at the start of each line ("")
 ---@return string[]
 function text.table(columns, rows, margin)
   margin = margin or ""

@@ -1,4 +1,4 @@
---- model:evaluate: loss, accuracy, and how well each class is told.
+--- model:evaluate: loss, accuracy, and precision, recall and F1 of each class.
 local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
@@ -9,16 +9,16 @@ local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
 ---@class scion.Evaluation
----@field loss number the mean of the examples
----@field accuracy number? the share of right predictions; none without classes
----@field classes scion.Score[]? in the order of the labels
----@field confusion scion.Tensor? how many examples: i32 [true class, predicted class]
----@field examples integer
----@field not_finite integer? for how many of them the network gave what is no number: they count as wrong, and to the support of their class
+---@field loss number mean over the examples
+---@field accuracy number? the share of correct predictions; nil without classes
+---@field classes scion.Score[]? in the order of the labels; nil without classes
+---@field confusion scion.Tensor? i32 [true class, predicted class]: how many examples; nil without classes
+---@field examples integer how many images were evaluated
+---@field not_finite integer? examples with outputs that are not finite: they count as wrong, and to the support of their class
 
 local function ratio(a, b) return b > 0 and a / b or 0.0 end
 
---- Precision, recall, F1 and support from the counts of (true, predicted) and of each class.
+--- Precision, recall, F1 and support of each class, from the confusion matrix and the number of examples of each class.
 local function per_class(counts, supports, labels)
   local table_of, list = counts:totable(), {}
   for i, row in ipairs(table_of) do
@@ -33,7 +33,7 @@ end
 
 local schema = { batch = { inputs.batch }, loss = { targets.kind }, cache = { reader.kind, {} }, precision = { precision.kind } }
 
---- Adds all batches up.
+--- Runs the network on all batches and adds up losses and predictions.
 local function add_up(where, model, data, o, loss)
   local outputs = model.output.shape
   local sums = metrics.new(loss ~= "mse" and math.max(outputs[#outputs], 2) or nil)
@@ -51,21 +51,23 @@ local function add_up(where, model, data, o, loss)
   return sums
 end
 
---- Raises on data that do not fit, on options that make no sense, and when no image can be read.
+--- Evaluates a model on a data set. Raises on data that do not fit, on unknown options and invalid values, and if no image can be read.
+--- When fit calls it and Ctrl-C comes, it returns what was added up so far; otherwise it raises.
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil, precision: string? } loss: that of fit;
----cache: as for fit
----@param where string? "fit: validate", where fit asks
+---@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil, precision: string? } loss: the model's by default;
+--- cache: as for fit
+---@param where string? "fit: validate" when fit calls it
 ---@return scion.Evaluation
 return function(model, data, given, where)
-  local alone = where == nil -- else fit asks, which has said what is to be said of the cache, and looks for an interrupt itself
+  local alone = where == nil -- else fit has called it, which prints notices about the cache and handles interrupts itself
   where = where or "evaluate"
   inputs.dataset(where, data)
   local o = check.options(where, given, schema)
   local loss = targets.loss(model, o.loss)
   inputs.fits(where, model, data)
-  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set") -- before the network is blamed for their number
+  -- before targets.check, which would blame the network's last layer
+  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
   targets.check(where, model, data, loss)
   if alone then reader.tell(where, model, data, o.cache, { augment = false }) end
   local sums = add_up(where, model, data, o, loss)

@@ -18,7 +18,7 @@ local function submodel(model, name)
   return model.parts[name]
 end
 
---- The shape of one image's features.
+--- The shape of the features of one image.
 local function shape_of(part, name, pool)
   local shape = { table.unpack(part.output.shape) }
   if not pool then return shape end
@@ -26,7 +26,7 @@ local function shape_of(part, name, pool)
   return { shape[3] }
 end
 
---- Writes the rows of a batch where they belong: at once where they are neighbours.
+--- Writes the rows of a batch to the rows of their images: all in one call if these are consecutive.
 local function put(features, output, indices, pool)
   local function write(from, to)
     if pool then core.run { pools[pool], x = from, y = to } else core.copy(from, to) end
@@ -36,7 +36,7 @@ local function put(features, output, indices, pool)
   for i, index in ipairs(indices) do write(output:slice(1, i, i), features:slice(1, index, index)) end
 end
 
---- Marks the rows of images that could not be read, and tells of them; returns them as a list.
+--- Fills the rows of images that could not be read with NaN, and says so on standard error. Returns the failures as a list, in order.
 local function mark(features, failures)
   local list = {}
   for index, failure in pairs(failures) do
@@ -50,27 +50,29 @@ local function mark(features, failures)
   return list
 end
 
---- What the data set has of each image: classes from 1, or the numbers to predict.
+--- The labels of a data set: i32 classes from 1, or f32 targets; nil if it has none.
 local function labels_of(data)
   if data.classes then return data.classes + 1 end
   return data.targets
 end
 
---- Tells once of layers whose weights are still the random ones that they were made with.
+--- Says once, on standard error, that layers still have their random initial weights.
 local function tell_random(part)
   local words = untrained.text(part.order, function() return true end)
   if words then notice.once(("scion: features: %s: give the model weights, such as weights = \"imagenet\""):format(words)) end
 end
 
+--- Computes the output of a layer for each image: see model:features.
 ---@param model scion.Model
 ---@param data scion.Dataset|string|string[]|scion.Tensor
----@param name string of a layer
----@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string? } cache: false: what is frozen is computed anew
----@return scion.Tensor features a row an image, in the order of data.files; that of an image that cannot be read is NaN
----@return scion.Tensor? labels where the data set has them: i32 classes from 1, or the f32 numbers to predict, as they were given
----@return { index: integer, file: string?, message: string }[] failures the images that could not be read, which standard error tells of
----Raises when the images are not what the model takes, for an unknown layer or option, and when the one file that was asked for cannot
----be read.
+---@param name string of a layer or block
+---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string? } cache = false: outputs of
+--- frozen layers are not kept
+---@return scion.Tensor features f32, one row for each image in the data set's order; NaN for an image that cannot be read
+---@return scion.Tensor? labels if the data set has them: i32 classes from 1, or its f32 targets
+---@return { index: integer, file: string?, message: string }[] failures the images that could not be read
+---Raises if the images do not fit the model, on an unknown layer or option and on invalid values, and if `data` is a single file that
+---cannot be read.
 return function(model, data, name, given)
   local set = inputs.any("features", data, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
   name = check.argument("features", "the name of the layer", name, check.text)

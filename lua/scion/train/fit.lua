@@ -1,6 +1,6 @@
---- model:fit: epochs of steps. The loss and the gradients are checked before the first weight changes, and an interrupt is only looked
---- at in between, so that a step is whole or absent; but for weights that an optimizer's update would make infinite, which stay as they
---- were while the others change.
+--- model:fit. A step is applied as a whole or not at all: loss and gradients are checked before the first weight changes, and an interrupt
+--- takes effect only before the update or after it. There is one exception: if an update would make elements of a weight infinite or NaN,
+--- these keep their values while the others change; then fit raises, and the moving averages stay as they were.
 local check = require "scion.check"
 local core = require "scion.core"
 local graph = require "scion.graph"
@@ -56,30 +56,30 @@ local schema = {
 }
 
 ---@class scion.Callbacks
----@field step? fun(step: scion.Step): boolean? called after each step; false ends the fit
----@field epoch? fun(epoch: scion.Epoch): boolean? called after each epoch, its validation included; false ends the fit
+---@field step? fun(step: scion.Step): boolean? called after each step; returning false ends the fit
+---@field epoch? fun(epoch: scion.Epoch): boolean? called after each epoch and its validation; returning false ends the fit
 
 ---@class scion.FitOptions
----@field epochs integer? how many, beside those of earlier fits (1)
----@field validate scion.Dataset? evaluated after each epoch
+---@field epochs integer? how many epochs to train, in addition to those of earlier fits (1)
+---@field validate scion.Dataset? a data set that is evaluated after each epoch (none)
 ---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
----@field loss "categorical"|"binary"|"mse"|nil follows from the last layer: softmax, sigmoid, linear
----@field callbacks scion.Callbacks? functions that are called on the way
----@field class_weights number[]|table<string, number>|nil a factor for the loss of each class, by position or label; 1 where absent
----@field cache boolean|integer|scion.CacheOptions|nil what the frozen layers give is computed once an image and kept, also for later runs:
---- true, where images are not augmented; a number K, for K draws of the augmentation of each; false, never
----@field precision "f32"|"bf16"|nil of what is frozen and of the validation; what trains is f32. By default the model's, which by default is f32
----@field verbose boolean? true: progress on standard output
+---@field loss "categorical"|"binary"|"mse"|nil (that of an earlier fit; else it follows from the last layer: softmax, sigmoid, linear)
+---@field callbacks scion.Callbacks? functions that are called during the fit
+---@field class_weights number[]|table<string, number>|nil factors for the loss of each class, by position or label; 1 for the others (none)
+---@field cache boolean|integer|scion.CacheOptions|nil whether outputs of frozen layers are computed once for each image and kept, also for
+--- later runs. true: if images are not augmented; a number K: for K augmented variants of each image; false: never (true)
+---@field precision "f32"|"bf16"|nil of frozen layers and of the validation; what trains is always f32 (the model's, or f32)
+---@field verbose boolean? whether progress is printed on standard output (true)
 
 local factor = check.number { from = 0 }
 
---- The weight of each class as a tensor.
+--- The weights of the classes as an f32 tensor, in the order of the labels; nil if none were given.
 local function weights_of_classes(given, labels)
   if not given then return nil end
   if not labels then check.raise "fit: class_weights needs a data set with labels" end
   local keys = 0
   for _ in pairs(given) do keys = keys + 1 end
-  if keys == #given and keys < #labels then -- a list, and not some classes by their numbers
+  if keys == #given and keys < #labels then -- a list that is too short, and not weights of some classes by number
     check.raise(("fit: class_weights is a list of %d, but there are %d classes (%s): give one number for each, or name the classes, as in { [%s] = 2 }"):format(
       #given, #labels, table.concat(labels, ", "), check.show(labels[1])))
   end
@@ -97,9 +97,9 @@ local function weights_of_classes(given, labels)
   return require("scion.tensor").tensor(values, "f32")
 end
 
--- ---- what is found before the first step ----------------------------------------------------------------------------
+-- ---- checks before the first step -----------------------------------------------------------------------------------
 
---- Raises unless something trains.
+--- Raises if no parameter trains.
 local function check_trains(model)
   for _, node in ipairs(model.order) do
     if #node.layer:trainable() > 0 then return end
@@ -107,20 +107,22 @@ local function check_trains(model)
   check.raise "fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head"
 end
 
---- Tells once of frozen layers whose weights are still the random ones that they were made with.
+--- Says once, on standard error, that frozen layers still have their random initial weights.
 local function tell_random(model)
   local words, them = untrained.text(model.order, function(layer) return layer.frozen end)
   if not words then return end
   notice.once(("scion: fit: the frozen %s: give the model weights (such as weights = \"imagenet\") or thaw %s"):format(words, them))
 end
 
---- Everything that stays the same during a fit. Nothing has been done yet when it raises.
+--- Checks data and options, and returns a table of everything that stays the same during a fit, the job. It changes nothing, so that a fit
+--- that raises here has no effect.
 local function prepare(model, data, given)
   inputs.dataset("fit", data)
   local o = check.options("fit", given, schema)
   local loss = targets.loss(model, o.loss)
   inputs.fits("fit", model, data)
-  targets.same_labels("fit", model.labels, "in the model", data.labels, "in the data set") -- before the network is blamed for their number
+  -- before targets.check, which would blame the network's last layer
+  targets.same_labels("fit", model.labels, "in the model", data.labels, "in the data set")
   targets.check("fit", model, data, loss)
   if o.validate then
     inputs.fits("fit", model, o.validate, "the validation set")
@@ -141,7 +143,7 @@ end
 
 -- ---- steps and epochs -----------------------------------------------------------------------------------------------
 
---- Raises unless the step may be applied: nothing that is no number reaches the weights.
+--- Raises if the loss, a gradient or a moving average is NaN or infinite: the step must not be applied.
 local function check_step(job, plan, arena, loss)
   local where = ("epoch %d, step %d"):format(job.model.epoch + 1, job.step)
   if loss ~= loss or loss == math.huge or loss == -math.huge then
@@ -160,7 +162,7 @@ local function check_step(job, plan, arena, loss)
   end
 end
 
---- Changes the weights; a weight whose new value would be no number stays as it is, and then this raises with its name.
+--- Changes the weights. Elements whose new value would not be finite keep their old one; then it raises with the weight's name.
 local function update(job, plan, arena)
   local refused
   for _, g in ipairs(plan.gradients) do
@@ -172,7 +174,7 @@ local function update(job, plan, arena)
   end
 end
 
---- One step on one batch, of images or of the values of the node `from`; returns the loss, or nil if an interrupt came before the update.
+--- One step on one batch, of images or of values of the node `from`. Returns the loss, or nil if an interrupt came before the update.
 local function train_step(job, sums, images, labels, from)
   local model, n = job.model, images:shape()[1]
   local target = targets.tensor("fit", labels, job.loss, model.output.shape, n)
@@ -191,7 +193,7 @@ local function train_step(job, sums, images, labels, from)
   return loss
 end
 
---- One epoch; returns its entry for the history, or nil when it was cut short.
+--- One epoch. Returns its entry for the history, and whether a callback ended the fit; nil after an interrupt.
 local function train_epoch(job, bar)
   local model, sums, start = job.model, metrics.new(job.classes), core.clock()
   local stopped = false
@@ -218,10 +220,10 @@ local function train_epoch(job, bar)
                          images_per_second = sums.examples / seconds, lr = job.optimizer.lr }, stopped
 end
 
---- Evaluates on the validation set after an epoch, and tells of a loss that is no number.
+--- Evaluates on the validation set after an epoch. Says on standard error if the loss is not finite.
 local function validate(job, entry, bar)
   local result = require "scion.train.evaluate"(job.model, job.validate, { loss = job.loss, cache = job.cache, precision = job.precision }, "fit: validate")
-  if core.interrupted() then return end -- what was seen so far is not the validation set
+  if core.interrupted() then return end -- the result would be that of a part of the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
   if result.loss ~= result.loss or math.abs(result.loss) == math.huge then
     bar:broken()
@@ -248,7 +250,8 @@ local function train(job, told, bar)
   end
 end
 
---- Catches Ctrl-C until it goes out of scope: at the end of a fit, and when the coroutine that it runs in is closed or collected.
+--- Catches Ctrl-C until the returned object is closed or collected: at the end of a fit, or if the coroutine in which it runs is never
+--- resumed. core.catch_interrupts returns false inside another fit, which then keeps the handler.
 local function catch_interrupts()
   local mine = core.catch_interrupts()
   local function release()
@@ -258,7 +261,7 @@ local function catch_interrupts()
   return setmetatable({}, { __close = release, __gc = release })
 end
 
---- Says once that the optimizer of a model from a file begins anew: saved files hold no optimizer's state.
+--- Says once, on standard error, that a loaded model continues training with a new optimizer state, since files do not hold it.
 local function tell_new_state(job)
   local used = job.optimizer
   if job.model.trained_before and (used.name ~= "sgd" or used.momentum > 0) and next(used.states) == nil then
@@ -268,19 +271,19 @@ local function tell_new_state(job)
   job.model.trained_before = nil
 end
 
---- Says that a fit ended early, also where it is silent otherwise: a script goes on, and might save what is not trained to the end.
+--- Says that a fit was interrupted, even if verbose = false: the script goes on, and might save a model that is not fully trained.
 local function tell_interrupt(bar)
   bar:broken()
   notice.line(("scion: fit: Ctrl-C ended it in epoch %d; the model is whole, between two steps. The script goes on: look at history.interrupted before you save")
     :format(bar.epoch))
 end
 
---- Trains a model on a data set. Raises on options or data that do not fit, and when a loss, a gradient or a new weight is not finite;
---- Ctrl-C ends it between two steps.
+--- Trains a model on a data set. Raises on options or data that do not fit, and if a loss, a gradient, a moving average or a new weight is
+--- not finite. Ctrl-C ends it between two steps.
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given scion.FitOptions
----@return scion.History
+---@param given scion.FitOptions?
+---@return scion.History history the epochs of this fit
 return function(model, data, given)
   local job = prepare(model, data, given)
   model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss

@@ -1,19 +1,19 @@
---- What models read: data sets, and what is made into one; whether its images fit the model.
+--- The inputs of models: data sets, and other values that are made into one. Checks whether images fit the model.
 local check = require "scion.check"
 local dataset = require "scion.data.dataset"
 local notice = require "scion.report.notice"
 
 local inputs = {}
 
---- How many images a batch may have; a plan's memory is for the smaller of that and the data set.
+--- The option `batch`. It may be larger than the data set: see inputs.capacity.
 inputs.batch = check.whole(1, (1 << 31) - 1)
 
---- Whether a value is a data set: one of Scion's, or a table of one's own with a method `batches` like theirs.
+--- Whether a value is a data set: one of Scion's, or a user's table with a method `batches` like theirs.
 local function is_dataset(value)
   if dataset.is(value) then return true end
   if type(value) ~= "table" then return false end
   local meta = getmetatable(value)
-  if type(meta) == "table" and rawget(meta, "__title") then return false end -- something else of Scion's
+  if type(meta) == "table" and rawget(meta, "__title") then return false end -- another object of Scion
   local ok, found = pcall(function() return type(value.batches) == "function" end)
   return ok and found
 end
@@ -24,14 +24,14 @@ local function complaint(value)
   return ("a data set, such as scion.data.folder('data/train'), not %s%s"):format(check.show(value), hint)
 end
 
---- A data set.
+--- A data set, as a kind for checks.
 inputs.kind = check.kind("a data set", function(value)
   if is_dataset(value) then return true, value end
   return false, nil, "is " .. complaint(value)
 end)
 
 --- Raises unless the value is a data set.
----@param where string
+---@param where string the name of the function that the user called, for messages
 ---@param value any
 ---@return scion.Dataset
 function inputs.dataset(where, value)
@@ -39,11 +39,11 @@ function inputs.dataset(where, value)
   check.raise(("%s takes %s"):format(where, complaint(value)))
 end
 
---- A data set over whatever a user gives: a file, a list of files, a tensor of images, or a data set.
+--- Makes a data set of a file, a list of files or a tensor of images; returns a data set as it is. Raises on anything else.
 ---@param where string
 ---@param x string|string[]|scion.Tensor|scion.Dataset
----@param model scion.Model
----@param batch integer?
+---@param model scion.Model files are resized to the size of its input
+---@param batch integer? of the new data set (32)
 ---@return scion.Dataset
 function inputs.any(where, x, model, batch)
   if is_dataset(x) then return x end
@@ -57,7 +57,7 @@ function inputs.any(where, x, model, batch)
     check.raise(("%s takes a file, a list of files, a tensor of images or a data set, not %s"):format(where, check.show(x)))
   end
   paths = check.argument(where, "the first argument", paths, check.list(check.path, nil, "a list of files"))
-  local side = #shape == 3 and shape[3] == 3 and { shape[1], shape[2] } or nil -- else inputs.fits tells what is wrong
+  local side = #shape == 3 and shape[3] == 3 and { shape[1], shape[2] } or nil -- else inputs.fits raises
   return data.files(paths, { size = side, batch = batch })
 end
 
@@ -65,12 +65,12 @@ local function channels(n) return n == 1 and "1 channel" or n .. " channels" end
 
 local function size_option(shape) return shape[1] == shape[2] and tostring(shape[1]) or ("{ %d, %d }"):format(shape[1], shape[2]) end
 
---- Raises if the images of a data set are not what the model takes: the one check of size and channels.
+--- Raises if the images of a data set do not fit the model. All checks of size and channels are here.
 ---@param where string
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param what string? "the validation set" ("the data set")
----@param made boolean? whether the data set was made from a user's tensor of images
+---@param what string? the data set in messages, such as "the validation set" ("the data set")
+---@param made boolean? whether inputs.any made the data set of a tensor: messages then speak of images
 function inputs.fits(where, model, data, what, made)
   local shape, size = model.input.shape, data.size
   what = what or "the data set"
@@ -95,7 +95,7 @@ function inputs.fits(where, model, data, what, made)
   end
 end
 
---- Tells once of a rescaling layer that divides by 255 again what the input's preprocessing has brought to about 1.
+--- Says once, on standard error, that a rescaling layer divides values by 255 that the input's preprocessing has already scaled to about 1.
 ---@param where string
 ---@param model scion.Model
 function inputs.tell_rescaled_twice(where, model)
@@ -109,7 +109,7 @@ function inputs.tell_rescaled_twice(where, model)
   end
 end
 
---- Raises if a batch is not what the model takes: data sets of one's own may give anything.
+--- Raises if a batch does not fit the model: a user's own data set may give anything.
 ---@param where string
 ---@param model scion.Model
 ---@param images any
@@ -125,10 +125,10 @@ function inputs.batch_fits(where, model, images)
   return shape[1]
 end
 
---- For how many images a plan is made: the smaller of batch and data set, and no fewer than there are.
+--- The batch that a plan is made for: the smaller one of the batch size and the data set, so that no memory is wasted, and at least n.
 ---@param data scion.Dataset
----@param batch integer?
----@param n integer
+---@param batch integer? (the data set's)
+---@param n integer images in the batch at hand
 ---@return integer
 function inputs.capacity(data, batch, n) return math.max(n, math.min(batch or data.batch or n, #data)) end
 

@@ -1,17 +1,18 @@
---- Running sums over batches: the loss, and what was taken for what.
+--- Sums over batches: the loss, and the confusion matrix.
 local core = require "scion.core"
 
 ---@class scion.Metrics
----@field examples integer
----@field counts scion.Tensor? [true class, predicted class]; what a model says in numbers that are not finite predicts nothing
----@field support scion.Tensor? [class], the examples of each class, those for which nothing is predicted too
+---@field examples integer how many examples were added
+---@field total number the sum of their losses
+---@field counts scion.Tensor? i32 [true class, predicted class]; outputs that are not finite are not counted
+---@field support scion.Tensor? i32 [class]: the examples of each class, including those with outputs that are not finite
 ---@field left_out integer images that could not be read
----@field first_failure string? why, for the first of them
+---@field first_failure string? the message about the first of them
 local metrics = {}
 metrics.__index = metrics
 
---- classes: how many; nil for a loss without classes.
----@param classes integer?
+--- Sums without examples.
+---@param classes integer? the number of classes; nil for a loss without classes
 ---@return scion.Metrics
 function metrics.new(classes)
   return setmetatable({ examples = 0, total = 0, left_out = 0, counts = classes and core.new({ classes, classes }, "i32") or nil,
@@ -19,10 +20,10 @@ function metrics.new(classes)
 end
 
 --- Adds a batch.
----@param losses scion.Tensor of each example
----@param probabilities scion.Tensor
----@param labels scion.Tensor i32 classes from 0
----@return number loss the batch's mean
+---@param losses scion.Tensor f32 [n], one for each example
+---@param probabilities scion.Tensor f32 [n, classes], or [n, 1] of a single sigmoid
+---@param labels scion.Tensor i32 [n], classes from 0; not read without classes
+---@return number loss the mean of the batch
 function metrics:add(losses, probabilities, labels)
   local n, sum = losses:shape()[1], losses:sum()
   self.examples, self.total = self.examples + n, self.total + sum
@@ -38,19 +39,19 @@ function metrics:leave_out(failures)
   self.first_failure = self.first_failure or failures[1].message
 end
 
---- Why there is no example.
----@param n integer how many images there should be
+--- The message that says why there are no examples.
+---@param n integer the size of the data set
 ---@return string
 function metrics:nothing_read(n)
   if n == 0 then return "the data set is empty" end
   return ("the data set gave no image that can be read, of %d%s"):format(n, self.first_failure and " (" .. self.first_failure .. ")" or "")
 end
 
---- Mean loss of what was added.
+--- The mean loss; NaN if there are no examples.
 ---@return number
 function metrics:loss() return self.examples > 0 and self.total / self.examples or 0 / 0 end
 
---- Share of right predictions, or nil where there are no classes.
+--- The share of correct predictions; nil if there are no classes or no examples.
 ---@return number?
 function metrics:accuracy()
   if not self.counts or self.examples == 0 then return nil end
@@ -59,7 +60,7 @@ function metrics:accuracy()
   return right / self.examples
 end
 
---- How many outputs were no numbers, and so predict nothing; nil where there are no classes.
+--- How many examples had outputs that were not finite; nil if there are no classes.
 ---@return integer?
 function metrics:not_finite() return self.counts and self.support:sum() - self.counts:sum() or nil end
 

@@ -9,12 +9,13 @@ local targets = require "scion.train.targets"
 
 local predict = {}
 
---- Runs the model over batches of images and calls emit(output, indices) for each: output is a view that holds until the next batch,
---- and indices the list of its images' numbers, from 1. Returns why each of the other images has no output.
----@param where string
+--- Runs the model on batches of images and calls emit(output, indices) for each batch. `output` is a view that is valid until the next
+--- batch; `indices` is a list of the images' numbers, from 1. Returns the reasons why the other images have no output. Raises after an
+--- interrupt.
+---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given { batch: integer?, cache: scion.CacheOptions|false|nil }
+---@param given { batch: integer?, cache: scion.CacheOptions|false|nil } cache: nil is false
 ---@param emit fun(output: scion.Tensor, indices: integer[])
 ---@return table<integer, { index: integer, file: string?, message: string }> failures by the image's number, from 1
 function predict.run(where, model, data, given, emit)
@@ -48,7 +49,7 @@ function predict.run(where, model, data, given, emit)
   return failures
 end
 
---- The `top` most probable classes of one row of probabilities.
+--- The `top` most probable classes in one row of probabilities, the most probable first.
 local function ranked(probabilities, label_of, top)
   local list = {}
   for i, p in ipairs(probabilities) do list[i] = { label = label_of(i), confidence = p } end
@@ -64,7 +65,7 @@ local function finite(row)
   return true
 end
 
---- One entry from the outputs of one example; activation: of the last layer, where it gives probabilities.
+--- The entry for one image. `row`: the outputs; `activation`: the one that made them probabilities, or nil if they are none.
 local function entry_of(model, row, activation, top)
   if not activation then return { output = row } end
   if not finite(row) then return { error = "the network's output is no number: its weights, or this image, are beyond what it can compute with" } end
@@ -73,7 +74,8 @@ local function entry_of(model, row, activation, top)
   return { label = best[1].label, confidence = best[1].confidence, top = top and best or nil }
 end
 
---- How the outputs become probabilities: the activation that gave them, or nil; and a function that applies what the network leaves out.
+--- How the outputs become probabilities. Returns the activation, "softmax" or "sigmoid", and a function from outputs to probabilities,
+--- which applies the activation if the network ends in logits. Returns nil if the outputs are no probabilities of classes.
 local function probabilities(model)
   local activation, logits = targets.activation(model)
   if activation ~= "softmax" and activation ~= "sigmoid" then return nil end
@@ -89,14 +91,14 @@ end
 
 local schema = { batch = { inputs.batch }, top = { check.whole(1) } }
 
---- A list with an entry for each image: file (where there is one), label and confidence, `top` on request; or error, for a file
---- that cannot be read. A network that ends in neither softmax nor sigmoid, and was not fitted with their loss, gives `output`, the
---- numbers.
+--- A list with an entry for each image: its file, if there is one, label and confidence, and on request `top`; or the error if the image
+--- cannot be read. If the network ends in neither softmax nor sigmoid and was not fitted with their losses, an entry has `output`, the
+--- numbers, in place of label and confidence.
 ---@param model scion.Model
 ---@param x string|string[]|scion.Tensor|scion.Dataset
 ---@param given { batch: integer?, top: integer? }
 ---@return { file: string?, label: string|integer, confidence: number, error: string?, top: table?, output: number[]? }[]
----Raises when the images are not what the model takes, on options that make no sense, and when there are fewer than `top` classes.
+---Raises if the images do not fit the model, on unknown options and invalid values, and if there are fewer than `top` classes.
 function predict.predict(model, x, given)
   local data = inputs.any("predict", x, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
   local o = check.options("predict", given, schema)

@@ -1,4 +1,4 @@
---- Which loss a network is trained with, and whether network, loss and data set go together.
+--- The loss of a network, and checks whether network, loss and data set fit together.
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
@@ -7,28 +7,29 @@ local shapes = require "scion.shape"
 
 local targets = {}
 
-local by_activation = {} -- the loss that goes with the last layer's activation
+local by_activation = {} -- the name of the loss for each activation of the last layer
 for name, loss in pairs(losses) do
   if loss.activation then by_activation[loss.activation] = name end
 end
 
---- The losses there are.
+--- The name of a loss, as a kind for checks.
 targets.kind = check.name_in(losses)
 
---- The last layer's activation.
+--- The activation of the last layer.
 local function activation_of(model) return model.output.layer.options.activation or "linear" end
 
---- The loss: the one that is given, or that was given to fit before, or that follows from the last layer: softmax, "categorical";
---- sigmoid, "binary"; linear, "mse".
+--- The loss: the given one; else the one that was given to fit before; else the one that follows from the last layer's activation: softmax
+--- "categorical", sigmoid "binary", all others "mse".
 ---@param model scion.Model
 ---@param given string?
 ---@return "categorical"|"binary"|"mse"
 function targets.loss(model, given) return given or model.loss or by_activation[activation_of(model)] or "mse" end
 
---- The activation that turns the network's outputs into probabilities, where it ends in logits and its loss is known.
+--- The activation of the network's outputs. If the network has no last activation but was fitted with a loss on logits, it is the one that
+--- this loss applies.
 ---@param model scion.Model
 ---@return "softmax"|"sigmoid"|"linear"|string activation
----@return boolean logits whether the network itself leaves it out
+---@return boolean logits whether the network's outputs are logits, to which the activation is yet to be applied
 function targets.activation(model)
   local own = activation_of(model)
   local left_out = model.loss and losses[model.loss].activation
@@ -36,7 +37,7 @@ function targets.activation(model)
   return left_out, true
 end
 
---- The head that a data set asks for.
+--- The last layer that would fit a data set, as code for messages.
 local function head_for(data)
   if data.labels then return ("nn.dense(%d, 'softmax')"):format(#data.labels) end
   if not data.targets then return "nn.dense(…)" end
@@ -49,7 +50,7 @@ local function classes_text(labels)
   return ("%d class%s (%s%s)"):format(#labels, #labels == 1 and "" or "es", shown, #labels > 8 and ", …" or "")
 end
 
---- Images that have a class each, and numbers: no classes are told by `mse`.
+--- Raises: the loss is "mse", but each image of the data set has a class.
 local function check_mse_on_classes(raise, model, data)
   local name, activation, k = model.output.layer.name, activation_of(model), #data.labels
   local told = model.output.shape[1] == k and k > 1 and "categorical" or model.output.shape[1] == 1 and k == 2 and "binary" or nil
@@ -62,7 +63,7 @@ local function check_mse_on_classes(raise, model, data)
         activation == "linear" and "no activation" or "the activation " .. activation, classes_text(data.labels), head_for(data), other)
 end
 
---- Images that have a class each, and probabilities.
+--- Checks a data set with a class for each image, and a loss on probabilities.
 local function check_classes(raise, model, data, loss)
   local name, outputs, classes = model.output.layer.name, model.output.shape[1], #data.labels
   local activation, own = activation_of(model), losses[loss].activation
@@ -81,7 +82,7 @@ local function check_classes(raise, model, data, loss)
   end
 end
 
---- Images that have numbers to predict.
+--- Checks a data set with targets, numbers to predict.
 local function check_numbers(raise, model, data, loss)
   local shape, name = data.targets:shape(), model.output.layer.name
   local n = shapes.elements(shape) // math.max(shape[1], 1)
@@ -96,9 +97,9 @@ local function check_numbers(raise, model, data, loss)
   end
 end
 
---- Raises if the network's end, the loss and what the data set has of each image do not go together. A data set of one's own that
---- has no `labels` is only known by its batches.
----@param where string
+--- Raises if the network's last layer, the loss and the labels of the data set do not fit together. A user's own data set may have no field
+--- `labels`; then targets.tensor checks its batches.
+---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param loss string
@@ -119,7 +120,7 @@ function targets.check(where, model, data, loss)
   check_classes(raise, model, data, loss)
 end
 
---- Whether they are ImageNet's class names, and the numbers that WordNet has for them, after which ImageNet's folders are called.
+--- Whether `names` are ImageNet's class names and `numbers` are WordNet ids (n01440764) in ascending order, as ImageNet's folders have.
 local function same_in_wordnet(names, numbers)
   local known = require "scion.models.imagenet_labels"
   for i = 1, math.max(#known, #names, #numbers) do
@@ -129,12 +130,12 @@ local function same_in_wordnet(names, numbers)
   return true
 end
 
---- Raises if two lists of labels do not mean the same by class 1, 2, …; where one is absent there is nothing to compare.
+--- Raises if two lists of labels have different names for a class number. If one of them is nil there is nothing to compare.
 ---@param where string
 ---@param one string[]?
----@param of_one string "in the training set"
+---@param of_one string where the first list is from, for messages: "in the training set"
 ---@param other string[]?
----@param of_other string
+---@param of_other string the same for the second list
 function targets.same_labels(where, one, of_one, other, of_other)
   if not one or not other or same_in_wordnet(one, other) then return end
   local function name(label) return label and check.show(label) or "absent" end
@@ -147,11 +148,12 @@ function targets.same_labels(where, one, of_one, other, of_other)
   end
 end
 
---- The labels of a batch as the loss kernel takes them: class indices from 0, or f32 targets of the output's shape.
+--- Converts the labels of a batch to what the kernel of the loss takes: i32 class numbers from 0 for "categorical", else an f32 tensor of
+--- the output's shape. Raises if they do not fit the loss or the batch.
 ---@param where string
 ---@param labels scion.Tensor?
 ---@param loss string
----@param outputs integer[] shape of the output
+---@param outputs integer[] shape of the output, without the batch
 ---@param n integer how many images the batch has
 ---@return scion.Tensor
 function targets.tensor(where, labels, loss, outputs, n)

@@ -1,7 +1,7 @@
---- Layers whose weights are still the random ones that they were made with: neither loaded nor trained.
+--- Finds layers that still have their random initial weights: neither loaded nor trained.
 local untrained = {}
 
---- The names of the layers among these nodes that have random weights.
+--- The names of the layers among these nodes that still have random weights.
 local function find(nodes, which)
   local names = {}
   for _, node in ipairs(nodes) do
@@ -15,12 +15,12 @@ local function find(nodes, which)
   return names
 end
 
---- Says which layers have random weights: "layers conv1 to conv9 (8) have random weights", and what to do: thaw "them"; nothing when
---- there are none.
+--- A text that says which layers still have random weights: "layers conv1 to conv9 (8) have random weights, since none were loaded". nil
+--- if there are none.
 ---@param nodes scion.Node[]
----@param which fun(layer: scion.Layer): boolean which of the layers count
+---@param which fun(layer: scion.Layer): boolean whether a layer is considered
 ---@return string? words
----@return "it"|"them"? pronoun
+---@return "it"|"them"? pronoun for these layers, with which the caller can go on
 function untrained.text(nodes, which)
   local names = find(nodes, which)
   if #names == 0 then return end

@@ -1,5 +1,5 @@
---- Weights from files, by what the file is: Keras's HDF5 and .keras archives, PyTorch's state dicts, and safetensors, Scion's own or
---- with torchvision's names.
+--- Loads weights from files of all formats: Keras's HDF5 files and .keras archives, PyTorch's state dicts, and safetensors with Scion's own
+--- names or with PyTorch's.
 local check = require "scion.check"
 local core = require "scion.core"
 local graph = require "scion.graph"
@@ -13,13 +13,13 @@ local preprocessing = require "scion.preprocessing"
 
 local weights = {}
 
---- What is refused ends with what the file looks like, if that is anything known.
+--- Raises with the problem and, if the network in the file is known, its name.
 local function refuse(path, problem, arrays, publisher)
   local known = identify.architecture(arrays, publisher)
   check.raise(("%s: %s%s"):format(path, problem, known and (" (the file looks like %s)"):format(known) or ""))
 end
 
---- Arrays by name: compares, refuses if it must, and reads.
+--- Loads arrays that are matched by name: compares, raises where they do not fit, and reads. naming: fields for the report.
 local function load_arrays(path, arrays, expected, strict, may_be_left, naming)
   local report, matched = match.compare(path, arrays, expected, may_be_left)
   for key, value in pairs(naming or {}) do report[key] = value end
@@ -41,7 +41,7 @@ local function load_torchvision(path, dicts, layers, o)
   return report
 end
 
---- Raises where a prefix is given for a file whose names have none.
+--- Raises where the option `prefix` is given for a file whose names never have one.
 local function check_prefix(path, publisher, o)
   if o.prefix then check.raise(("%s: the option prefix is for PyTorch's names, and this file has %s"):format(path, publisher)) end
 end
@@ -81,8 +81,8 @@ end
 
 local a_model = check.instance("scion.Model", "a model")
 
---- Whose network a file's weights are for, as its names tell or, where model:export wrote it, its metadata. Raises with the path when
---- there is no such file, and where it is none of weights.
+--- Whose form of a network a file's weights are for. The names in the file tell, or its metadata where model:export wrote it. Raises, with
+--- the path, where there is no such file, where it is no file of weights, and where the config.json beside it is damaged.
 ---@param path string
 ---@return "keras"|"torchvision"|"tf"|"timm"|nil publisher nil for Scion's own files, and for those that cannot be read
 function weights.publisher(path)
@@ -92,13 +92,13 @@ end
 
 -- ---- what a file tells beside its numbers -------------------------------------------------------------------------------
 
---- The labels that a file brings, unless it is damaged.
+--- The labels that come with a file: those in config.json, else those that model:save stored. nil where there are none.
 local function labels_of(told)
   local own = told.labels and core.json_decode(told.labels)
   return told.config and told.config.labels or type(own) == "table" and own.labels or nil
 end
 
---- Gives a model the names of its classes, where the file has its classifier. `report` is of loading.
+--- Sets the model's labels to those that come with the file, if its classifier was loaded. Notes it in the report where they do not fit.
 local function take_labels(model, told, report)
   local labels, outputs = labels_of(told), model.output.shape
   if not labels or #outputs ~= 1 or #report.missing > 0 or report:lacks_head() then return end
@@ -112,7 +112,7 @@ local function take_labels(model, told, report)
   end
 end
 
---- Preprocessing belongs to the weights: the model's input gets that of the file, or the one that is given in its place.
+--- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else keeps its own.
 local function take_preprocessing(model, told, given)
   local c, input = told.config, model.input
   local known = c and c.mean and #c.mean == 3 and input.shape[3] == 3 and preprocessing.resolve { mean = c.mean, std = c.std }
@@ -121,7 +121,8 @@ end
 
 local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }
 
---- Loads a file into a model's layers: what model:load_weights does.
+--- Loads a file into a model's layers: what model:load_weights does. Raises, with the path, where the file cannot be read, is no file of
+--- weights or, unless strict = false, does not fit, also where its network would compute something else with these weights.
 ---@param model scion.Model
 ---@param path string
 ---@param given? scion.LoadOptions

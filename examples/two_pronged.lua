@@ -1,6 +1,6 @@
--- Usage: lua5.4 two_pronged.lua DATA WEIGHTS [SEED] Fine-tunes Inception V3 in two stages: a new head on the frozen network, then the head
--- and the top blocks. DATA holds train/ and val/, each with a folder of pictures for every class. WEIGHTS is Keras's inception_v3 file
--- without the top.
+-- Usage: lua5.4 two_pronged.lua DATA WEIGHTS [SEED]
+-- Fine-tunes Inception V3 in two stages: a new head on the frozen network, then the head and the top blocks. DATA holds train/ and val/,
+-- each with a folder of pictures for every class. WEIGHTS is Keras's inception_v3 file without the top.
 local scion = require "scion"
 
 local folder, weights, seed = arg[1], arg[2], math.tointeger(arg[3]) or 7

@@ -64,7 +64,6 @@ local builder = {}
 ---@field private trunk function builds the network without its top
 ---@field private top function builds the top
 ---@field private options table the schema of all its options, as for check.options
----@field private check function? raises where options do not go together
 local architecture
 
 --- The options that all architectures have.
@@ -142,8 +141,8 @@ end
 ---
 --- conv_norm(x, name, filters, kernel, { stride, padding, activation, conv, origin }) returns a node. `name` is put into the patterns, or
 --- is a list of the three names. stride is 1 unless given; activation = false leaves the activation out. conv is the convolution's
---- constructor, nn.conv2d unless given. `origin` holds publishers' names for the convolution and the norm: { torchvision = {
---- "features.0.0", "features.0.1" } }.
+--- constructor, nn.conv2d unless given. `origin` holds publishers' names for the convolution and the norm:
+--- { torchvision = { "features.0.0", "features.0.1" } }.
 ---@param style { names: string[]?, norm: table, activation: string|false, padding: any, bias: boolean? }
 ---@return fun(x: scion.Node, name: string|string[], filters: integer?, kernel: integer|integer[], given: table?): scion.Node
 function builder.conv_norm(style)

@@ -1,6 +1,5 @@
 --- NASNet-A Mobile (Zoph et al. 2017, "Learning Transferable Architectures for Scalable Image Recognition"), as Keras builds it. Every cell
---- reads the outputs of the two cells before it: x of the last and p of the one before. Shapes in comments are those of an input of 224 x
---- 224.
+--- reads the outputs of the two cells before it: x of the last and p of the one before. Shapes in comments are for 224 x 224 inputs.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

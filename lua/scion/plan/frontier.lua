@@ -1,5 +1,5 @@
---- frontier: finds what trains, and so which gradients are needed. The frontier separates the operations that nothing trainable comes
---- before from the rest. Below it `grad` is false: no gradient is computed, and no output is kept for a backward pass.
+--- frontier: finds what trains, and so which gradients are needed. An operation lies below the frontier if neither it nor any operation
+--- before it trains. There `grad` is false: no gradient is computed, and no output is kept for a backward pass.
 
 ---@param ir scion.IR
 return function(ir)

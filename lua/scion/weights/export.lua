@@ -100,7 +100,7 @@ end
 
 -- ---- Keras 3's layout -----------------------------------------------------------------------------------------------
 
---- The layers of a model's base: all but those of a classifier, which begins behind the last global pooling or flatten.
+--- The layers of a model's base: all but those of a classifier, which begins with the last global pooling or flatten.
 local function base_layers(model)
   local node, base = model.output, {}
   while #node.shape == 1 and #node.inputs == 1 do node = node.inputs[1] end

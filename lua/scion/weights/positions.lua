@@ -101,8 +101,7 @@ function positions.rename(list, expected)
   return renamed, parts
 end
 
---- Renames the one numbered part without a counterpart in the model to "classifier", if it is a linear layer, as the head behind a network
---- is.
+--- Renames the one numbered part without a counterpart in the model to "classifier", if it is a linear layer, as heads are.
 ---@param list { name: string, shape: integer[], outside: boolean? }[] arrays of a file; their names are changed
 ---@param expected scion.ExpectedWeight[]
 ---@return { file: string, model: string }? part

@@ -162,7 +162,7 @@ local function choice(best, trials)
 end
 
 --- Chooses the dict whose arrays fit a model best, and the prefix that its names have. Of dicts that fit equally well the first is taken,
---- and no prefix is preferred to one. Raises where two prefixes of that dict fit equally well, and where no name begins with the given one.
+--- and rather no prefix than one. Raises where two prefixes of that dict fit equally well, and where no name begins with the given one.
 ---@param path string for messages
 ---@param dicts scion.Array[][] the likeliest first, each with its key as `dict`
 ---@param expected_of fun(arrays: { name: string, shape: integer[] }[]): scion.ExpectedWeight[] the arrays that the

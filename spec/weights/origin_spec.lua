@@ -148,7 +148,8 @@ describe("A file of weights", function()
     local assumed = "taken for torchvision's resnet18; networks with the same names and shapes: resnetblur18 blurs before it takes every other pixel; " ..
       "a config.json beside the file tells"
     local line, report = load "resnet18-f37072fd.safetensors"
-    assert.same({ "", { assumed } }, { line, report.notes })
+    assert.same({ "", { assumed, "images are standardized as for torchvision's own weights" } }, { line, report.notes })
+    assert.same({ assumed }, scion.models.resnet18 { input = 32 }:load_weights(saved(resnet), { preprocess = "tf" }).notes)
     assert.matches("  taken for torchvision's resnet18;", tostring(report), 1, true)
     line = load "resnetblur18_a1-0123.safetensors"
     assert.equal("resnetblur18_a1-0123.safetensors: " .. assumed .. "\n", line)
@@ -165,11 +166,11 @@ describe("A file of weights", function()
     scion.models.mobilenet_v2 { width = 0.35, input = 32 }:export(keras)
     local path = saved(source)
     for _, case in ipairs {
-      { path, "keras", "PyTorch's", "torchvision" }, { keras, "torchvision", "Keras's", "keras" },
+      { path, "keras", "it has PyTorch's names", "torchvision" }, { keras, "torchvision", "it was exported from the variant 'keras'", "keras" },
     } do
       local model = scion.models.mobilenet_v2 { width = 0.35, input = 32, variant = case[2], top = case[1] == path, classes = case[1] == path and 3 or nil }
       local before = models.bytes(model)
-      local sentence = ("%s: it has %s names, and this mobilenet_v2 is of the variant '%s', which pads or normalizes otherwise; variant = '%s' builds the one " ..
+      local sentence = ("%s: %s, and this mobilenet_v2 is of the variant '%s', which pads or normalizes otherwise; variant = '%s' builds the one " ..
         "that fits, as weights = … does by itself; strict = false loads what fits all the same"):format(case[1], case[3], case[2], case[4])
       assert.equal(sentence, messages.refusal(function() local r = model:load_weights(case[1]) return r end))
       assert.equal(sentence, messages.refusal(function() local r = scion.weights.load(model, case[1]) return r end))
@@ -212,6 +213,20 @@ describe("A file of weights", function()
   it("is told of with names that scion.models has", function()
     for name, row in pairs(names.networks) do
       assert.is_true(type(row[1]) == "string" and type(row[2]) == "string", name)
+    end
+  end)
+
+  it("is told by the attribute of a .h5 that model:export wrote, whatever variant that was", function()
+    for _, suffix in ipairs { ".h5", ".weights.h5" } do
+      local path = folder .. "/back" .. suffix
+      local model = scion.models.squeezenet1_1 { input = 64, variant = "torchvision" }
+      told(function() return model:export(path) end)
+      local back = scion.models.squeezenet1_1 { input = 64, weights = path }
+      assert.same({ "torchvision", "torchvision" }, { back.variant, scion.weights.publisher(path) })
+      assert.same(models.bytes(model), models.bytes(back))
+      assert.matches("it was exported from the variant 'torchvision'", messages.refusal(function()
+        local r = scion.models.squeezenet1_1 { input = 64, variant = "keras" }:load_weights(path) return r
+      end), 1, true)
     end
   end)
 end)

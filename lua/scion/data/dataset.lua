@@ -5,6 +5,7 @@ local core = require "scion.core"
 local augment = require "scion.data.augment"
 local notice = require "scion.report.notice"
 local results = require "scion.report.results"
+local shape = require "scion.shape"
 local text = require "scion.report.text"
 
 ---@class scion.Dataset
@@ -200,6 +201,10 @@ local function as_text(self)
     for i = 1, math.min(#counts, 8) do shown[i] = ("%s %d"):format(self.labels[i], counts[i]) end
     if #counts > 8 then shown[9] = ("and %d more"):format(#counts - 8) end
     parts[1] = ("%s in %d class%s (%s)"):format(parts[1], #counts, #counts == 1 and "" or "es", table.concat(shown, ", "))
+  end
+  if self.targets then
+    local numbers = shape.elements(self.targets:shape()) // math.max(self.count, 1)
+    parts[1] = ("%s with %d number%s to predict of each"):format(parts[1], numbers, numbers == 1 and "" or "s")
   end
   parts[2] = ("%dx%d, batches of %d"):format(self.size[1], self.size[2], self.batch)
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"

@@ -95,8 +95,7 @@ end
 
 --- Fills in options that were not given (variant, width, classes, input) from what a weights file and the config.json beside it tell.
 --- Raises where the number of classes contradicts config.json.
-local function follow_file(self, o, given, where)
-  local told = require("scion.weights.origin").of(o.weights)
+local function follow_file(self, told, o, given, where)
   local found = require("scion.weights.origin").options(self, told)
   for _, name in ipairs { "variant", "width", "input" } do
     if given[name] == nil and self.options[name] then o[name] = found[name] or o[name] end
@@ -223,11 +222,11 @@ end
 
 --- Names the classes: by the option `labels`, else by the labels that came with the file. Else 1000 classes from a file with a publisher's
 --- names, which has every weight of the model, are taken for ImageNet's.
-local function name_classes(where, made, o, report)
+local function name_classes(where, made, o, told, report)
   if o.labels then
     made.labels = check.argument(where, "labels", o.labels, model.labels_kind(made))
   elseif report and o.top and o.classes == 1000 and not made.labels and #report.missing + #report.misfits == 0 and
-    require("scion.weights").publisher(o.weights) then
+    told.library then
     made.labels = require "scion.models.imagenet_labels"
     report:note "its 1000 classes are ImageNet's, which was assumed"
   end
@@ -241,11 +240,12 @@ local function build(self, given)
     check.raise(("%s: %s are those of the classifier, which needs top = true"):format(where, o.labels and "labels" or "classes"))
   end
   if o.prefix and not o.weights then check.raise(where .. ": prefix is that of names in a file, which needs weights") end
-  if o.weights and o.weights ~= "imagenet" then follow_file(self, o, given, where) end
+  local told = o.weights and o.weights ~= "imagenet" and require("scion.weights.origin").of(o.weights)
+  if told then follow_file(self, told, o, given, where) end
   local variant = find_variant(self, o.variant)
   local size = input_size(where, self, variant, o.input)
   o.variant = variant.name
-  if o.weights == "imagenet" then o.weights = require("scion.weights.hub").imagenet(self, variant, o) end
+  if o.weights == "imagenet" then told = require("scion.weights.origin").of(require("scion.weights.hub").imagenet(self, variant, o)) end
   local function network()
     local x = nn.input { shape = { size[1], size[2], 3 }, preprocess = o.preprocess or variant.preprocess, name = "input" }
     x = self.trunk(x, o)
@@ -255,13 +255,13 @@ local function build(self, given)
     return made
   end
   local made, report
-  if o.weights then
+  if told then
     made = o.strict and layer.without_initial_values(network) or network()
-    report = require("scion.weights").load(made, o.weights, { strict = o.strict, prefix = o.prefix, preprocess = o.preprocess })
+    report = require "scion.weights.load"(made, told, o)
   else
     made = network()
   end
-  name_classes(where, made, o, report)
+  name_classes(where, made, o, told, report)
   set_statistics(made, o.batch_norm or (o.weights and "stored" or "batch"))
   return made, report
 end

@@ -74,6 +74,7 @@ local function add_facts(texts, model)
   texts[#texts + 1] = { path = "/", name = "preprocessing", value = core.json_encode(options.preprocess) }
   texts[#texts + 1] = { path = "/", name = "rescalings", value = tostring(rescalings) }
   if model.name then texts[#texts + 1] = { path = "/", name = "architecture", value = model.name } end
+  if model.variant then texts[#texts + 1] = { path = "/", name = "variant", value = model.variant } end
   if model.labels then add_names(texts, "/", "labels", model.labels) end
 end
 

@@ -1,83 +1,10 @@
 --- Loads weights from files of all formats: Keras's HDF5 files and .keras archives, PyTorch's state dicts, and safetensors with Scion's own
 --- names or with PyTorch's.
 local check = require "scion.check"
-local core = require "scion.core"
-local graph = require "scion.graph"
-local identify = require "scion.weights.identify"
-local match = require "scion.weights.match"
-local notice = require "scion.report.notice"
 local options = require "scion.weights.options"
 local origin = require "scion.weights.origin"
-local prefix = require "scion.weights.prefix"
-local preprocessing = require "scion.preprocessing"
 
 local weights = {}
-
---- Raises with the problem and, if the network in the file is known, its name.
-local function refuse(path, problem, arrays, publisher)
-  local known = identify.architecture(arrays, publisher)
-  check.raise(("%s: %s%s"):format(path, problem, known and (" (the file looks like %s)"):format(known) or ""))
-end
-
---- Loads arrays that are matched by name: compares, raises where they do not fit, and reads. naming: fields for the report.
-local function load_arrays(path, arrays, expected, strict, may_be_left, naming)
-  local report, matched = match.compare(path, arrays, expected, may_be_left)
-  for key, value in pairs(naming or {}) do report[key] = value end
-  local refusal = report:refusal(strict)
-  if refusal then refuse(path, refusal, arrays, "torchvision") end
-  local read, message = match.read(matched)
-  if not read then check.raise(message) end
-  report:tell()
-  return report
-end
-
-local function load_torchvision(path, dicts, layers, o)
-  local torchvision = require "scion.weights.torchvision"
-  local timm = require "scion.weights.timm"
-  local function expected_of(arrays) return timm.rename(torchvision.expected(layers, torchvision.naming(arrays)), arrays) end
-  local arrays, expected, naming = prefix.choose(path, dicts, expected_of, o.prefix)
-  local report = load_arrays(path, arrays, expected, o.strict, torchvision.may_be_left, naming)
-  report.timms = timm.named(arrays)
-  return report
-end
-
---- Raises where the option `prefix` is given for a file whose names never have one.
-local function check_prefix(path, publisher, o)
-  if o.prefix then check.raise(("%s: the option prefix is for PyTorch's names, and this file has %s"):format(path, publisher)) end
-end
-
-local function load_torch(path, layers, o)
-  local arrays <close>, message = require("scion.weights.torch").arrays(path)
-  if not arrays then check.raise(message) end
-  return load_torchvision(path, arrays.dicts, layers, o)
-end
-
-local function load_safetensors(path, layers, o)
-  local safetensors = require "scion.weights.safetensors"
-  local arrays <close>, message = safetensors.arrays(path)
-  if not arrays then check.raise(message) end
-  for _, a in ipairs(arrays) do
-    if a.name:find("/", 1, true) then
-      check_prefix(path, "Scion's own", o)
-      return load_arrays(path, arrays, safetensors.expected(layers), o.strict)
-    end
-  end
-  return load_torchvision(path, { arrays }, layers, o)
-end
-
-local function load_keras(path, layers, o, model)
-  check_prefix(path, "Keras's", o)
-  local report, message, arrays = require("scion.weights.keras").load(path, layers, o.strict, model)
-  if report then return report end
-  if arrays then refuse(path, message:sub(#path + 3), arrays, "keras") end
-  check.raise(message)
-end
-
-local function load_archive(path, layers, o, model)
-  local keras, message = origin.holds_keras(path)
-  if message then check.raise(message) end
-  return (keras and load_keras or load_torch)(path, layers, o, model)
-end
 
 local a_model = check.instance("scion.Model", "a model")
 
@@ -90,37 +17,6 @@ function weights.publisher(path)
   return told.variant or (told.library == "pytorch" and "torchvision" or told.library)
 end
 
--- ---- what a file tells beside its numbers -------------------------------------------------------------------------------
-
---- The labels that come with a file: those in config.json, else those that model:save stored. nil where there are none.
-local function labels_of(told)
-  local own = told.labels and core.json_decode(told.labels)
-  return told.config and told.config.labels or type(own) == "table" and own.labels or nil
-end
-
---- Sets the model's labels to those that come with the file, if its classifier was loaded. Notes it in the report where they do not fit.
-local function take_labels(model, told, report)
-  local labels, outputs = labels_of(told), model.output.shape
-  if not labels or #outputs ~= 1 or #report.missing > 0 or report:lacks_head() then return end
-  local ok, read, complaint = require("scion.model").labels_kind(model).read(labels)
-  if ok and (#read == outputs[1] or outputs[1] == 1) then
-    model.labels = read
-  else
-    local why = ("the labels beside the weights are not used: they %s"):format(complaint or ("are %d"):format(#labels))
-    report:note(why)
-    notice.once(("%s: %s"):format(told.path, why))
-  end
-end
-
---- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else keeps its own.
-local function take_preprocessing(model, told, given)
-  local c, input = told.config, model.input
-  local known = c and c.mean and #c.mean == 3 and input.shape[3] == 3 and preprocessing.resolve { mean = c.mean, std = c.std }
-  input.layer.options.preprocess = given or known or input.layer.options.preprocess
-end
-
-local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }
-
 --- Loads a file into a model's layers: what model:load_weights does. Raises, with the path, where the file cannot be read, is no file of
 --- weights or, unless strict = false, does not fit, also where its network would compute something else with these weights.
 ---@param model scion.Model
@@ -132,17 +28,7 @@ function weights.load(model, path, given)
   check.argument(where, "its first argument", model, a_model)
   path = check.argument(where, "its second argument", path, check.path)
   local o = check.options(where, given, options)
-  local told = origin.of(path)
-  local differs = origin.disagreement(told, model.name, model.variant)
-  if differs and o.strict then check.raise(("%s: %s"):format(path, differs)) end
-  local report = readers[told.format](path, graph.layers(model.order), o, model)
-  local assumed, hinted = origin.assumed(told, model.name, model.variant, report.timms)
-  report.config = told.config
-  if differs or assumed then report:note(differs or assumed) end
-  if differs or hinted then notice.once(("%s: %s"):format(path, differs or assumed)) end
-  take_preprocessing(model, told, o.preprocess)
-  take_labels(model, told, report)
-  return report
+  return require "scion.weights.load"(model, origin.of(path), o)
 end
 
 return weights

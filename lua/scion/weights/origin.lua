@@ -48,6 +48,14 @@ local function of_safetensors(told)
   if kinds.variant.read(metadata.variant) then told.variant, told.exported = metadata.variant, true end
 end
 
+--- The same for an HDF5 file. model:export writes every variant with Keras's names, and notes the variant in an attribute.
+local function of_hdf5(told)
+  told.library = "keras"
+  local file <close> = core.hdf5_open(told.path)
+  local variant = file and file:has("/", "variant") and file:attribute("/", "variant")
+  if kinds.variant.read(variant) then told.variant, told.exported = variant, true end
+end
+
 --- What a file tells. Raises, with the path, where there is no such file, where it is no file of weights, and where the config.json beside
 --- it is damaged.
 ---@param path string
@@ -56,7 +64,9 @@ function origin.of(path)
   local told = { path = path, format = format.of(path) }
   if told.format == "safetensors" then
     of_safetensors(told)
-  elseif told.format == "hdf5" or told.format == "zip" and origin.holds_keras(path) then
+  elseif told.format == "hdf5" then
+    of_hdf5(told)
+  elseif told.format == "zip" and origin.holds_keras(path) then
     told.library = "keras"
   else
     local arrays <close> = require("scion.weights.torch").arrays(path)
@@ -203,28 +213,31 @@ local function others_of(architecture, variant)
   return others
 end
 
---- What is assumed where a file does not tell to which of several networks with the same names and shapes it belongs, in words.
+--- What is assumed where a PyTorch file does not tell to which of several networks with the same names and shapes it belongs, or how its
+--- images were preprocessed: sentences for the report.
 ---@param told scion.WeightsOrigin
----@param name string? of the model: that of its architecture
----@param variant string? of the model
----@param timms boolean? whether the file has names that only timm gives
----@return string? assumed
----@return boolean? hinted whether something speaks against the assumption: the file is named like another of these networks, or its arrays
---- have timm's names and timm has another one that Scion can build
-function origin.assumed(told, name, variant, timms)
-  local tells = told.library ~= "pytorch" or told.variant or told.config and told.config.architecture
+---@param model { name: string?, variant: string? }
+---@param known { timms: boolean?, preprocess: any } whether the file has names that only timm gives; the option `preprocess`
+---@return string[] assumed
+---@return boolean hinted whether something speaks against the first of these: the file is named like another of these networks, or its
+--- arrays have timm's names and timm has another one that Scion can build
+function origin.assumed(told, model, known)
+  local name, variant = model.name, model.variant
+  local tells = told.library ~= "pytorch" or told.exported or told.config and told.config.architecture
   local architecture = not tells and name and find(name)
-  if not architecture or not variant then return nil end
+  if not architecture or not variant then return {}, false end
+  local list = { not known.preprocess and not (told.config and told.config.mean) and ("images are standardized as for %s's own weights"):format(variant) or nil }
   local others, own = others_of(architecture, variant), named_by(told.path)
-  if #others == 0 then return nil end
+  if #others == 0 or told.variant then return list, false end
   local hinted, parts = others[own] ~= nil, {}
   for i, other in ipairs(others) do
     local row = others[other]
     parts[i] = ("%s %s"):format(other, otherwise(row, architecture))
-    if timms and not own and not row.but and not row.preprocess and variant_named(architecture, row[2]) then hinted = true end
+    if known.timms and not own and not row.but and not row.preprocess and variant_named(architecture, row[2]) then hinted = true end
   end
-  return ("taken for %s's %s; networks with the same names and shapes: %s; a config.json beside the file tells"):format(variant, name,
-    table.concat(parts, ", ")), hinted
+  local sentence = "taken for %s's %s; networks with the same names and shapes: %s; a config.json beside the file tells"
+  table.insert(list, 1, sentence:format(variant, name, table.concat(parts, ", ")))
+  return list, hinted
 end
 
 return origin

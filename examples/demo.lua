@@ -1,6 +1,7 @@
--- Does transfer help? A small network learns to tell eight shapes; its trunk is grafted to a new head and fine-tuned on eight
--- pictures each of five other shapes, head first and then the upper blocks; and the same network learns these from scratch, in
--- as many steps. lua5.4 demo.lua [FOLDER [RUNS]]: the pictures and the networks are left in FOLDER
+-- Usage: lua5.4 demo.lua [FOLDER [RUNS]]. The pictures and the networks are written to FOLDER.
+-- Does transfer learning help? A small network is trained to tell eight shapes apart. Then its trunk gets a new head and is fine-tuned on
+-- five other shapes, with eight pictures of each: first the head alone, then the upper blocks as well. For comparison the same network is
+-- trained on these pictures from scratch, with as many steps.
 local scion = require "scion"
 local nn = scion.nn
 
@@ -38,7 +39,7 @@ for seed = 1, runs do
   with_head(base, #source.labels):fit(source, { epochs = 8, optimizer = scion.optim.adam { lr = 2e-3 }, verbose = seed == 1 })
   if seed == 1 then base:save(folder .. "/trunk.safetensors") end
 
-  local graft, validate = with_head(base, #train.labels), seed == runs and test or nil -- the last run's curves are kept
+  local graft, validate = with_head(base, #train.labels), seed == runs and test or nil -- only in the last run
   base:freeze()
   graft:fit(train, { epochs = head_epochs, validate = validate, optimizer = scion.optim.adam { lr = 1e-2 }, verbose = false })
   graft:freeze { upto = "block2" }

@@ -8,7 +8,7 @@ local lfs = require "lfs"
 local size = 32
 local abs, max, min, sin, cos, pi, random = math.abs, math.max, math.min, math.sin, math.cos, math.pi, math.random
 
--- kinds: a name, and whether the point (x, y) lies in the shape, which reaches from -1 to 1
+-- Each kind: a name, and a function that tells whether the point (x, y) lies in the shape, for coordinates from -1 to 1 (y points down).
 local source = {
   { "bar", function(x, y) return abs(x) < 0.25 and abs(y) < 1 end },
   { "disc", function(x, y) return x * x + y * y < 0.8 end },
@@ -32,7 +32,7 @@ local function draw(inside, path)
   local cx, cy = radius + random() * (size - 2 * radius), radius + random() * (size - 2 * radius)
   local front, back = {}, {}
   for c = 1, 3 do front[c], back[c] = random(0, 255), random(0, 255) end
-  front[1] = (back[1] + random(80, 175)) % 256 -- one channel always tells the shape from the ground
+  front[1] = (back[1] + random(80, 175)) % 256 -- so that the shape always stands out from the background in one channel
   local wave, slope, rows = random() * 25, random() * 6, {}
   for i = 1, size do
     rows[i] = {}

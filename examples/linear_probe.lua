@@ -1,5 +1,6 @@
--- A linear classifier on what a pretrained network makes of photographs, in twenty seconds: lua5.4 linear_probe.lua DATA WEIGHTS [SEED [NETWORK]]
--- DATA holds train/ and val/ with a folder of pictures for each class; WEIGHTS is a file of the network, SqueezeNet 1.1 unless told.
+-- Usage: lua5.4 linear_probe.lua DATA WEIGHTS [SEED [NETWORK]]
+-- Trains a linear classifier on the features of a frozen, pretrained network. DATA holds train/ and val/, each with a folder of pictures
+-- for every class. WEIGHTS is a weights file for NETWORK, which is a name in scion.models (default: squeezenet1_1).
 local scion = require "scion"
 
 local folder, weights, seed, network = arg[1], arg[2], math.tointeger(arg[3]) or 7, arg[4] or "squeezenet1_1"
@@ -15,6 +16,6 @@ local base = scion.models[network] { weights = weights, input = 224 }
 local model = base:graft { scion.nn.global_avg_pool(), scion.nn.dense(#train.labels, "softmax") }
 base:freeze()
 
--- every photograph goes through the frozen trunk once: from the second epoch on, only the weights of the classifier work
+-- Each picture goes through the frozen trunk only once. Its features are kept: later epochs compute the classifier alone.
 model:fit(train, { epochs = 20, validate = test, optimizer = scion.optim.adam { lr = 1e-3 } })
 print(model:evaluate(test))

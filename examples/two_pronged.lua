@@ -1,5 +1,6 @@
--- The two-pronged fine-tune of Inception V3: lua5.4 two_pronged.lua DATA WEIGHTS [SEED]
--- DATA holds train/ and val/ with a folder of pictures for each class; WEIGHTS is Keras's inception_v3 file without the top.
+-- Usage: lua5.4 two_pronged.lua DATA WEIGHTS [SEED]
+-- Fine-tunes Inception V3 in two stages: a new head on the frozen network, then the head and the top blocks. DATA holds train/ and val/,
+-- each with a folder of pictures for every class. WEIGHTS is Keras's inception_v3 file without the top.
 local scion = require "scion"
 
 local folder, weights, seed = arg[1], arg[2], math.tointeger(arg[3]) or 7
@@ -18,12 +19,12 @@ local model = base:graft {
   scion.nn.dense(#train.labels, "softmax"),
 }
 
--- prong one: the head alone
+-- stage one: the head alone
 base:freeze()
 print(model:plan(train))
 model:fit(train, { epochs = 2, validate = test, optimizer = scion.optim.rmsprop() })
 
--- prong two: the top two Inception blocks and the head
+-- stage two: the head and the top two Inception blocks; the first 249 layers stay frozen
 model:freeze { first = 249 }
 print(model:plan(train))
 model:fit(train, { epochs = 3, validate = test, optimizer = scion.optim.sgd { lr = 1e-4, momentum = 0.9 } })

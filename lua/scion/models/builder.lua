@@ -1,4 +1,5 @@
---- What all architectures share: their options, the input, the top, loading weights, and the names their publishers use.
+--- What all architectures share: their options, the input, loading weights, and the names that publishers use. An architecture consists of
+--- a trunk, the network that computes features, and a top, the classifier behind it.
 local check = require "scion.check"
 local class = require "scion.class"
 local kinds = require "scion.kinds"
@@ -14,65 +15,71 @@ local builder = {}
 
 ---@class scion.WeightsFile
 ---@field url string
----@field sha256 string? all of it or, as in torchvision's file names, its first digits
----@field md5 string?
----@field top boolean? with the classifier
----@field width number? for which `width` of the model it is
----@field input integer? for which `input`
----@field resize integer? where it differs from the variant's
+---@field sha256 string? in hex: all of it, or its first digits, as in torchvision's file names
+---@field md5 string? in hex; of a file without a hash only the format is checked
+---@field top boolean? whether it includes the classifier
+---@field width number? the model's option `width` that it is for
+---@field input integer? the model's option `input` that it was trained with
+---@field resize integer? as in scion.Variant, where it differs from the variant's
 
 --- One publisher's form of an architecture. Preprocessing, epsilons and padding belong to the weights, and so to the variant.
 ---@class scion.Variant
 ---@field name string the publisher: "keras", "torchvision", "tf" (the authors' own in TensorFlow, which timm has as tf_…) or "timm"
----@field preprocess string|table
----@field resize integer? images are resized to that (the shorter side), and `crop` taken from the middle; neither: to the input
----@field crop integer?
----@field smallest integer size of the input that it takes
+---@field preprocess string|table as for nn.input
+---@field resize integer? for evaluation: the shorter side of an image is resized to this, in pixels; none: the image is resized to the
+--- input
+---@field crop integer? for evaluation: then a square of this size is taken from the middle; also the default of the option `input`
+---@field smallest integer the smallest height and width of the input, in pixels
 ---@field weights scion.WeightsFile[]
 
 ---@class scion.ModelOptions
----@field weights? string a file (.h5, .weights.h5, .keras, .pth, .pt, .safetensors; told by what is in it), or "imagenet": the published
---- file, which is downloaded once; none: fresh initial weights
----@field variant? "keras"|"torchvision"|"tf"|"timm" whose form of the network, where they differ; that of the weights' publisher unless given
----@field input? integer|integer[] a size, or { height, width }
----@field top? boolean with the classifier (false)
----@field classes? integer of the classifier (1000)
----@field labels? string[] names of the classes; ImageNet's for 1000 classes that were loaded, unless the file tells others
----@field batch_norm? "stored"|"batch" in training: with stored statistics or the batch's ("stored" with weights, "batch" without)
----@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input; the variant's, unless the weights were trained otherwise
----@field prefix? string what stands before the names in a PyTorch file, where that cannot be told: as for scion.weights.load
----@field strict? boolean whether weights that do not fit are refused; else what fits is loaded, and the rest reported (true)
----@field width? number by which numbers of channels are multiplied: MobileNets alone (1)
+---@field weights? string a path (.h5, .weights.h5, .keras, .pth, .pt, .safetensors; the format is told by the contents), or "imagenet": the
+--- published file, which is downloaded once; without it the weights are initial ones, drawn at random
+---@field variant? "keras"|"torchvision"|"tf"|"timm" whose form of the network, where publishers differ (as the weights file tells, else
+--- the architecture's first)
+---@field input? integer|integer[] size of images in pixels: a number for a square, or { height, width } (that of the file's config.json,
+--- else the architecture's)
+---@field top? boolean whether the model includes the classifier (false)
+---@field classes? integer number of classes; needs top = true (1000, or as config.json tells)
+---@field labels? string[] names of the classes; needs top = true (those that come with the file; ImageNet's for 1000 classes of a file with
+--- a publisher's names)
+---@field batch_norm? "stored"|"batch" statistics that batch norm uses in training, as for nn.batch_norm ("stored" with weights, else
+--- "batch")
+---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input (that of the file's config.json, else the variant's)
+---@field prefix? string what stands before the weights' names in a PyTorch file, as for scion.weights.load; needs weights (found by
+--- comparing)
+---@field strict? boolean whether weights that do not fit are refused; if not, what fits is loaded and the rest reported (true)
+---@field width? number by which numbers of channels are multiplied, 1/32 to 16; MobileNets only (1, or as config.json tells)
 
---- An architecture is called with options to build a model. Raises, before a weight changes, when the weights do not fit. The second
---- result is a scion.WeightsReport where weights were loaded.
+--- Call an architecture with options to build a model. Raises on options that do not go together and on weights that do not fit. The second
+--- result is a scion.WeightsReport where weights were loaded, and nil otherwise.
 ---@class scion.Architecture
 ---@overload fun(given: scion.ModelOptions?): scion.Model, scion.WeightsReport?
 ---@field name string
----@field input integer default size, of variants without `crop`
----@field parameters integer published number, with the top for 1000 classes, statistics of batch norm included
----@field macs integer multiply-adds at that size
+---@field input integer default height and width of images in pixels, for variants without `crop`
+---@field parameters integer number of parameters, with the top for 1000 classes and batch norm's statistics
+---@field macs integer multiply-adds for one image of that size
 ---@field variants scion.Variant[] the first is the default
----@field alike boolean? the variants differ in names and preprocessing alone
+---@field alike boolean? whether the variants differ only in names and preprocessing, so that weights of one suit the others
 ---@field private trunk function builds the network without its top
 ---@field private top function builds the top
----@field private options table its own, beside those that all have
----@field private check function? raises where options do not go together
+---@field private options table the schema of all its options, as for check.options
 local architecture
 
---- The options that all have.
+--- The options that all architectures have.
 local common = {
   weights = { { what = "the path of a weights file, or 'imagenet'", read = check.path.read }, usual = true },
-  input = { check.any }, -- what sizes it takes is the variant's affair
+  input = { check.any }, -- checked by input_size: the sizes depend on the variant
   top = { check.boolean, false },
   classes = { kinds.size, 1000 },
   batch_norm = { check.one_of("stored", "batch") },
   preprocess = { preprocessing.kind },
   strict = { check.boolean, true },
   prefix = { prefix.kind },
-  labels = { check.any }, -- how many there have to be is the model's affair
+  labels = { check.any }, -- checked by name_classes: their number depends on the model
 }
 
+--- The input's { height, width }; raises where it is not a size that the variant takes.
 local function input_size(where, definition, variant, given)
   local size = check.whole(variant.smallest, shape.largest_size)
   local pair = check.either(size, check.list(size, 2, "a list of two such (height, width)"),
@@ -86,7 +93,8 @@ local function find_variant(definition, name)
   end
 end
 
---- Options that were not given, by what a file and the config.json beside it tell of the network: variant, width, classes, input.
+--- Fills in options that were not given (variant, width, classes, input) from what a weights file and the config.json beside it tell.
+--- Raises where the number of classes contradicts config.json.
 local function follow_file(self, told, o, given, where)
   local found = require("scion.weights.origin").options(self, told)
   for _, name in ipairs { "variant", "width", "input" } do
@@ -105,7 +113,7 @@ local function set_statistics(made, statistics)
   end
 end
 
---- The name of a layer in a publisher's files: its `origin`, or its own name with that publisher's separator.
+--- The name of a layer in a publisher's files: the one in its `origin`, or else its own name with that publisher's separator for the slash.
 ---@param made { name: string, origin: table<string, string>? } a layer
 ---@param publisher "keras"|"torchvision"|"efficientnet_pytorch"
 ---@return string
@@ -117,7 +125,7 @@ end
 --- The option `width`, by which numbers of channels are multiplied.
 builder.width = { check.number { from = 1 / 32, to = 16 }, 1.0 }
 
---- The multiple of 8 nearest to a number of channels, but not below 90% of it.
+--- The multiple of 8 nearest to a number of channels, at least 8, and at least 90% of that number.
 ---@param channels number
 ---@return integer
 function builder.divisible(channels)
@@ -126,14 +134,15 @@ function builder.divisible(channels)
   return math.tointeger(rounded)
 end
 
---- What most networks are made of: a convolution, batch norm, and an activation where there is one. Makes the function that a network
---- writes for it, from what is the same in all of the network: patterns of the three layers' names, options of the batch norm,
---- and defaults.
+--- Most networks repeat a convolution, batch norm and an activation. This makes a function conv_norm that applies all three, from what is
+--- the same throughout a network: `names`, patterns with one %s for the names of the three layers; `norm`, the options of the batch norm;
+--- `bias`, whether the convolution has one (false); and the defaults of `activation` and `padding`.
 ---
---- conv_norm(x, name, filters, kernel, { stride, padding, activation, conv, origin }): `name` goes into the patterns, or is a list of
---- three names; conv is the convolution's constructor, nn.conv2d unless given, and `origin` holds a publisher's names for the
---- convolution and the norm, { torchvision = { "features.0.0", "features.0.1" } }.
----@param style { names: string[], norm: table, activation: string|false, padding: any, bias: boolean? }
+--- conv_norm(x, name, filters, kernel, { stride, padding, activation, conv, origin }) returns a node. `name` is put into the patterns, or
+--- is a list of the three names. stride is 1 unless given; activation = false leaves the activation out. conv is the convolution's
+--- constructor, nn.conv2d unless given. `origin` holds publishers' names for the convolution and the norm:
+--- { torchvision = { "features.0.0", "features.0.1" } }.
+---@param style { names: string[]?, norm: table, activation: string|false, padding: any, bias: boolean? }
 ---@return fun(x: scion.Node, name: string|string[], filters: integer?, kernel: integer|integer[], given: table?): scion.Node
 function builder.conv_norm(style)
   return function(x, name, filters, kernel, given)
@@ -155,36 +164,37 @@ function builder.conv_norm(style)
   end
 end
 
---- How Keras pads an image before a convolution of stride 2: half a kernel at the end, and one less at the start of even sizes.
+--- How Keras pads an image before a convolution of stride 2: by half a kernel, but one pixel less at the top or left where the size is
+--- even.
 ---@param x scion.Node
----@param kernel integer
+---@param kernel integer height and width
 ---@return integer[] { top, left, bottom, right }
 function builder.keras_padding(x, kernel)
   local half = kernel // 2
   return { half - 1 + x.shape[1] % 2, half - 1 + x.shape[2] % 2, half, half }
 end
 
---- The two files that Keras publishes of most networks: with the classifier, and without.
+--- The two files that Keras publishes for most networks: with the classifier, and without.
 ---@param name string folder and beginning of the files' names: "vgg16/vgg16"
----@param md5 string[] of the two
+---@param md5 string[] of the file with the classifier, then of the other
 ---@return scion.WeightsFile[]
 function builder.keras_files(name, md5)
   local url = ("https://storage.googleapis.com/tensorflow/keras-applications/%s_weights_tf_dim_ordering_tf_kernels"):format(name)
   return { { top = true, url = url .. ".h5", md5 = md5[1] }, { url = url .. "_notop.h5", md5 = md5[2] } }
 end
 
---- A file of torchvision, whose name ends with the first digits of its hash.
----@param name string
----@param sha256 string
----@param resize integer?
+--- A file of torchvision's. The file's name ends with the first digits of its SHA-256.
+---@param name string without these digits
+---@param sha256 string the digits
+---@param resize integer? as in scion.WeightsFile
 ---@return scion.WeightsFile
 function builder.torchvision_file(name, sha256, resize)
   return { top = true, url = ("https://download.pytorch.org/models/%s-%s.pth"):format(name, sha256), sha256 = sha256, resize = resize }
 end
 
---- A file of timm, whose name ends so, too.
----@param name string
----@param sha256 string
+--- A file of timm's, which is named in the same way.
+---@param name string without the digits
+---@param sha256 string the digits
 ---@return scion.WeightsFile
 function builder.timm_file(name, sha256)
   return { top = true, url = ("https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/%s-%s.pth"):format(name, sha256), sha256 = sha256 }
@@ -195,8 +205,8 @@ end
 ---@return boolean
 function builder.is(value) return architecture.is(value) end
 
---- Makes an architecture from: the fields of scion.Architecture; trunk(x, o) and top(x, o), which get the options; `options`, those
---- it has beside the common ones, as for check.options.
+--- Makes an architecture. The definition has the public fields of scion.Architecture; trunk(x, o) and top(x, o), which get a node and the
+--- options, and return a node; and `options`, a schema of the options that it has beside the common ones, as for check.options.
 ---@param definition table
 ---@return scion.Architecture
 function builder.define(definition)
@@ -210,7 +220,8 @@ function builder.define(definition)
   return architecture.new(definition)
 end
 
---- Names the classes: as the user does; else as the file did; else 1000 that came from a publisher's file are ImageNet's.
+--- Names the classes: by the option `labels`, else by the labels that came with the file. Else 1000 classes from a file with a publisher's
+--- names, which has every weight of the model, are taken for ImageNet's.
 local function name_classes(where, made, o, told, report)
   if o.labels then
     made.labels = check.argument(where, "labels", o.labels, model.labels_kind(made))
@@ -221,7 +232,7 @@ local function name_classes(where, made, o, told, report)
   end
 end
 
---- Builds the model.
+--- Builds the model: what calling an architecture does.
 local function build(self, given)
   local where = "scion.models." .. self.name
   local o = check.options(where, given, self.options)

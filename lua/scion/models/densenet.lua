@@ -5,7 +5,7 @@ local nn = require "scion.nn"
 
 local growth = 32
 
---- The layers of a network, with its publisher's epsilon.
+--- Functions that apply the parts of a network, with its publisher's epsilon. `torchvision` is a layer's name there.
 local function layers(o)
   local epsilon = o.variant == "torchvision" and 1e-5 or 1.001e-5
   local made = {}
@@ -20,7 +20,7 @@ local function layers(o)
                                         origin = { torchvision = "features." .. torchvision } })(x)
   end
 
-  --- Each layer reads everything that came before it in the block, and adds its channels to it.
+  --- Each layer reads the outputs of all layers before it in the block, and appends its own channels to them.
   function made.dense_block(x, stage, index, depth)
     for i = 1, depth do
       local block, theirs = ("%s_block%d"):format(stage, i), ("denseblock%d.denselayer%d."):format(index, i)
@@ -71,7 +71,7 @@ local function densenet(name, depths, facts)
     input = 224,
     parameters = facts.parameters,
     macs = facts.macs,
-    alike = true, -- but for a hundred-millionth of epsilon
+    alike = true, -- their epsilons differ by 1e-8 only
     variants = {
       { name = "keras", smallest = 32, preprocess = "torch", weights = builder.keras_files("densenet/" .. name, facts.md5) },
       { name = "torchvision", smallest = 29, preprocess = "torch", resize = 256, crop = 224,

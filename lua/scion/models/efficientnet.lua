@@ -1,16 +1,17 @@
 --- EfficientNet-B0 to B7 (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"): one network, made
---- wider and deeper for larger images. Names are Keras's, which standardizes images within the network, as it builds it for its published
---- weights. torchvision pads on all sides and has another epsilon up to B4; `tf` is the authors' own as timm (tf_efficientnet_b0) and
---- EfficientNet-PyTorch have it: Keras's without the standardization. Shapes in comments are those of B0 with an input of 224 x 224.
+--- wider and deeper for larger images. Layers have Keras's names. The variants: "keras" standardizes images within the network, as Keras
+--- does in the network of its published weights. "torchvision" pads on all sides, and up to B4 has another epsilon. "tf" is the authors'
+--- own network, as timm (tf_efficientnet_b0) and EfficientNet-PyTorch have it: Keras's without the standardization. Shapes in comments are
+--- those of B0 with an input of 224 x 224.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
---- In training a block is left out for some examples, the deeper the more often.
+--- Stochastic depth: in training a block is left out for some examples. The probability rises with depth, from 0 to almost this.
 local drop = 0.2
 
---- What the network of a publisher is made of.
+--- The variant's conv_norm: see builder.conv_norm. Publishers differ in epsilon, momentum and padding.
 local function style(o, facts)
-  -- B5 to B7 are the authors' networks there
+  -- torchvision's B5 to B7 have the epsilon and momentum of the authors' networks
   local small = o.variant == "torchvision" and not facts.large
   return builder.conv_norm { names = { "%s_conv", "%s_bn", "%s_activation" }, activation = "swish", padding = "same",
                              norm = { epsilon = small and 1e-5 or 1e-3, momentum = small and 0.9 or 0.99 } }
@@ -19,7 +20,8 @@ end
 --- Names of a layer, or of a convolution and its norm, in torchvision and in EfficientNet-PyTorch.
 local function origin(torchvision, efficientnet_pytorch) return { torchvision = torchvision, efficientnet_pytorch = efficientnet_pytorch } end
 
---- Squeeze and excite (Hu et al. 2017): channels scaled by what two small layers make of their means.
+--- Squeeze and excite (Hu et al. 2017): multiplies each channel by a factor that two 1x1 convolutions compute from the means of all
+--- channels.
 local function excite(x, block, filters, part)
   local channels = x.shape[3]
   local function conv(units, name, activation, theirs)
@@ -32,7 +34,8 @@ local function excite(x, block, filters, part)
   return nn.multiply { name = block.name .. "/se_excite" } { x, s }
 end
 
---- The convolution of stride 2 or 1 that all blocks have, padded as the publisher does.
+--- Padding before a convolution of stride 1 or 2, as the publisher does it. Returns x, which "keras" pads by a layer of its own where the
+--- stride is 2, and the convolution's option `padding`.
 local function pad(x, kernel, stride, name, o)
   if o.variant == "torchvision" then return x, kernel // 2 end
   if o.variant == "tf" or stride == 1 then return x, "same" end
@@ -60,12 +63,14 @@ local function inverted_residual(x, block, expansion, filters, kernel, stride, o
   return nn.add { name = name .. "/add" } { y, x }
 end
 
---- Keras leaves the second rescaling out where it builds the network without its published weights.
+--- The layers that standardize images in Keras's network. Keras leaves out the second rescaling where it builds the network without its
+--- published weights; a file may be of either network.
 local function standardize(x, o)
   x = nn.rescaling(1 / 255, { name = "rescaling" })(x)
   x = nn.normalization { name = "normalization" }(x)
   if o.weights and require("scion.weights.keras").rescalings(o.weights) == 1 then return x end
-  -- the variances stored with the weights are deviations: their roots are missing
+  -- The published files hold standard deviations in place of variances, so that Normalization divides by the root of the deviation only.
+  -- This divides by the root once more.
   return nn.rescaling({ 1 / math.sqrt(0.229), 1 / math.sqrt(0.224), 1 / math.sqrt(0.225) }, { name = "rescaling_1" })(x)
 end
 
@@ -104,8 +109,9 @@ local function top(x, o, facts)
   return nn.dense(o.classes, "softmax", { name = "predictions", origin = origin("classifier.1", "_fc") })(x)
 end
 
---- One of them, number 0 to 7, from the factors of width and depth, the dropout before the classifier, the size of images and what is
---- published: the MD5 of Keras's two files, torchvision's files and how it resizes images for them, and the hash of timm's file.
+--- EfficientNet-B`number`. `facts`: factors of width and depth, the dropout before the classifier, the size of images, and what is
+--- published: the MD5 of Keras's two files, torchvision's files and how it resizes images for them, and the first digits of timm's SHA-256.
+--- large: B5 to B7.
 local function efficientnet(number, facts)
   local keras = "https://storage.googleapis.com/keras-applications/efficientnetb" .. number
   return builder.define {

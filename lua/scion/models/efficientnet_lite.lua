@@ -1,14 +1,14 @@
---- EfficientNet-Lite0 to 4 (the networks of Tan and Le 2019, made lighter for phones by their authors in 2020): without squeeze and
---- excite, with ReLU6, and with a stem, a first and a last stage and a head that stay as they are while the rest gets wider and deeper. Their
---- authors' weights (`tf`) pad as TensorFlow does; timm's own pad on all sides and have another epsilon and other means. Layers are named as
---- in EfficientNet. Shapes in comments are those of Lite0 with an input of 224 x 224.
+--- EfficientNet-Lite0 to 4: the networks of Tan and Le 2019, which their authors made lighter for phones in 2020. They have no squeeze and
+--- excite, and ReLU6 as activation. The stem and the head have the same width in all of them, the first and the last stage the same depth.
+--- The variant "tf" is for the authors' weights and pads as TensorFlow does; "timm" is for timm's own, pads on all sides, and has another
+--- epsilon and other means. Layers are named as in EfficientNet. Shapes in comments are those of Lite0 with an input of 224 x 224.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
---- In training a block is left out for some examples, the deeper the more often.
+--- Stochastic depth: in training a block is left out for some examples. The probability rises with depth, from 0 to almost this.
 local drop = 0.2
 
---- What the network of a publisher is made of.
+--- The variant's conv_norm: see builder.conv_norm. Publishers differ in epsilon, momentum and padding.
 local function style(o)
   local timm = o.variant == "timm"
   return builder.conv_norm { names = { "%s_conv", "%s_bn", "%s_activation" }, activation = "relu6", padding = "same",
@@ -18,11 +18,12 @@ end
 --- The padding of the convolutions that may have a stride of 2.
 local function padding(kernel, o) return o.variant == "timm" and kernel // 2 or "same" end
 
---- Names of a convolution and its norm: timm's, which stand for PyTorch's, and EfficientNet-PyTorch's.
+--- Names of a convolution and its norm in timm and in EfficientNet-PyTorch. timm's have the key `torchvision`: torchvision has no such
+--- network.
 local function origin(timm, efficientnet_pytorch) return { torchvision = timm, efficientnet_pytorch = efficientnet_pytorch } end
 
---- A 1x1 convolution to more channels, a depthwise one, and a 1x1 to few, without an activation; added to the input where it fits.
---- `theirs` gives the origin of a part of the block.
+--- A 1x1 convolution to more channels, a depthwise one, and a 1x1 to few channels without an activation. The result is added to the input
+--- where the shapes agree. theirs(conv, norm, conv_there, norm_there) gives the origin of a convolution and its norm.
 local function inverted_residual(x, block, expansion, filters, kernel, stride, dropped, theirs, o)
   local conv_norm, y, n = style(o), x, 1
   if expansion > 1 then
@@ -72,8 +73,8 @@ local function top(x, o, facts)
   return nn.dense(o.classes, "softmax", { name = "predictions", origin = origin("classifier", "_fc") })(x)
 end
 
---- One of them, number 0 to 4, from the factors of width and depth, the dropout before the classifier, and what is published: timm's files
---- of its authors' weights and, of Lite0, of its own.
+--- EfficientNet-Lite`number`. `facts`: factors of width and depth, the dropout before the classifier, the size of images, and the first
+--- digits of the SHA-256 of timm's files: `tf` of the authors' weights and, for Lite0, `timm` of its own.
 local function lite(number, facts)
   return builder.define {
     name = "efficientnet_lite" .. number,

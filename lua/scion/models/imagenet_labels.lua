@@ -1,5 +1,5 @@
---- The 1000 classes of ImageNet (Russakovsky et al. 2015, "ImageNet Large Scale Visual Recognition Challenge"), in the order of their numbers
---- in WordNet, which is that of all published classifiers: a short name for each.
+--- A short name for each of the 1000 classes of ImageNet (Russakovsky et al. 2015, "ImageNet Large Scale Visual Recognition Challenge"), in
+--- the order of their WordNet numbers. All published classifiers use this order.
 return {
   "tench", "goldfish", "great white shark", "tiger shark", "hammerhead", "electric ray", "stingray", "cock", "hen", "ostrich", "brambling",
   "goldfinch", "house finch", "junco", "indigo bunting", "robin", "bulbul", "jay", "magpie", "chickadee", "water ouzel", "kite",

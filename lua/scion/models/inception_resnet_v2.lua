@@ -5,7 +5,8 @@ local nn = require "scion.nn"
 
 local shrink = { stride = 2, padding = "valid" }
 
---- timm's names, which stand for PyTorch's, in its variant; its blocks count from 0, and the last one of the third kind is a block by itself.
+--- timm's name of a block. timm counts blocks from 0, and names the last block8, which is not scaled and has no ReLU, apart from the
+--- others.
 local function theirs(name)
   local kind, index = name:match "^block(%d+)_(%d+)$"
   if not kind then return name end
@@ -13,7 +14,7 @@ local function theirs(name)
   return kind == "8" and index == "10" and "block8" or ("%s.%d"):format(prefix[kind], index - 1)
 end
 
---- `name`: that of the convolution, its norm and its activation, or a list of three; `timm`: the one that all have there.
+--- `name`: for the names of the convolution, its norm and its activation, or a list of the three; `timm`: timm's name of the whole.
 local function conv_norm(x, name, timm, filters, kernel, options, o)
   local scale = o.variant == "timm"
   local given = { origin = scale and { torchvision = { timm .. ".conv", timm .. ".bn" } } or nil }
@@ -23,7 +24,8 @@ local function conv_norm(x, name, timm, filters, kernel, options, o)
   return make(x, name, filters, kernel, given)
 end
 
---- Convolutions one after the other: each { filters, kernel, options }. `at`: the name of the block, and that of the branch.
+--- Convolutions one after the other, each { filters, kernel, options }. `at`: { block, branch }, and as `timm` the branch's name there if
+--- it differs.
 local function branch(x, at, o, ...)
   local block, name, convolutions = at[1], at[2], { ... }
   for i, c in ipairs(convolutions) do
@@ -33,7 +35,7 @@ local function branch(x, at, o, ...)
   return x
 end
 
---- The input and, scaled down, what a 1x1 convolution makes of the branches; linear: without the ReLU at the end.
+--- Joins the branches by a 1x1 convolution, and adds the result, multiplied by `scale`, to the input; linear: without the ReLU at the end.
 local function residual(x, block, scale, branches, o, linear)
   local y = nn.concatenate { name = block .. "/mixed" }(branches)
   y = nn.conv2d(x.shape[3], 1, { padding = "same", name = block .. "/conv",

@@ -4,17 +4,18 @@
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
---- What the network of a publisher is made of.
+--- The variant's conv_norm: see builder.conv_norm. torchvision's batch norm has a scale, Keras's has none.
 local function style(o)
   local torchvision = o.variant == "torchvision"
   return builder.conv_norm { activation = "relu", padding = "same",
                              norm = { scale = torchvision, epsilon = 1e-3, momentum = torchvision and 0.9 or 0.99 } }
 end
 
---- The branches of one block, whose layers are named block/branch/conv, norm, relu, conv_2, …; `theirs` is torchvision's name of the
---- block, and `o` the options of the network.
+--- Names the layers of a block: block/branch/conv, norm, relu, then conv_2 and so on. Returns a function that is called once for each
+--- convolution of a branch, with the branch's name and, where it does not follow from that, torchvision's name. `theirs` is torchvision's
+--- name of the block, and `o` the options of the network.
 local function branches(block, theirs, o)
-  local made = { branch1x1 = false, branch_pool = false } -- these have one convolution each, and no number
+  local made = { branch1x1 = false, branch_pool = false } -- these branches have one convolution, whose name has no number in torchvision
   return function(name, origin)
     local count = made[name] or 1
     if made[name] ~= false then
@@ -27,7 +28,7 @@ local function branches(block, theirs, o)
   end
 end
 
---- Convolution, batch norm (without scale in Keras), ReLU, in a branch.
+--- Convolution, batch norm and ReLU in a branch. `of`: their names.
 local function conv_norm(x, of, filters, height, width, options)
   local o = options or {}
   return of.conv_norm(x, { of.named "conv", of.named "norm", of.named "relu" }, filters, { height, width },
@@ -40,7 +41,7 @@ end
 
 local shrink = { stride = 2, padding = "valid" }
 
---- 35 x 35 in the paper: 1x1, 5x5, two 3x3, and a pooled branch.
+--- For images of 35 x 35 in the paper. Branches: 1x1; 5x5; two 3x3; average pooling.
 local function block_a(x, block, theirs, pool_filters, o)
   local of = branches(block, theirs, o)
   local a = conv_norm(x, of "branch1x1", 64, 1, 1)
@@ -54,7 +55,7 @@ local function block_a(x, block, theirs, pool_filters, o)
   return nn.concatenate { name = block } { a, b, c, d }
 end
 
---- 17 x 17 in the paper: 7x7 convolutions as pairs of 1x7 and 7x1.
+--- For images of 17 x 17 in the paper. 7x7 convolutions are split into pairs of 1x7 and 7x1.
 local function block_b(x, block, theirs, filters, o)
   local of = branches(block, theirs, o)
   local a = conv_norm(x, of "branch1x1", 192, 1, 1)
@@ -71,7 +72,7 @@ local function block_b(x, block, theirs, filters, o)
   return nn.concatenate { name = block } { a, b, c, d }
 end
 
---- 8 x 8 in the paper: 3x3 convolutions that end in a 1x3 and a 3x1 side by side.
+--- For images of 8 x 8 in the paper. Two branches end in a 1x3 and a 3x1 convolution side by side.
 local function block_c(x, block, theirs, o)
   local of = branches(block, theirs, o)
   local function split(y, branch, last)
@@ -144,7 +145,7 @@ return builder.define {
   variants = {
     { name = "keras", smallest = 75, preprocess = "tf",
       weights = builder.keras_files("inception_v3/inception_v3", { "9a0d58056eeedaa3f26cb7ebd46da564", "bcbd6486424b2319ff4ef7d526e38f63" }) },
-    -- torchvision standardizes images, but its network undoes that and wants -1 .. 1
+    -- torchvision standardizes images, but its network (transform_input) turns them back into -1 .. 1
     { name = "torchvision", smallest = 75, preprocess = "tf", resize = 342, crop = 299,
       weights = { builder.torchvision_file("inception_v3_google", "0cc3c7bd") } },
   },

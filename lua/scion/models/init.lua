@@ -1,11 +1,12 @@
---- Architectures: scion.models.X is the file models/X.lua, or is defined in the file of its family: the one that X's name begins
---- with, as resnet50's does with resnet.
+--- Architectures. scion.models.X is what the file models/X.lua returns. A file may also return a family of architectures by name: resnet50
+--- is in resnet.lua, the longest file name that its own name begins with.
 local builder = require "scion.models.builder"
 local class = require "scion.class"
 
 local models = {}
 
---- What the file that defines an architecture returns: itself, or its family by name.
+--- What the file that defines an architecture returns: the architecture itself, or a table of its family by name. nil where there is no
+--- such file.
 local function open(name)
   for length = #name, 1, -1 do
     local path = "scion.models." .. name:sub(1, length)
@@ -13,8 +14,8 @@ local function open(name)
   end
 end
 
---- Every architecture there is, by name, with what is known of it; prints as a table. One of them, as scion.models.resnet50, prints
---- with the addresses and hashes of its weights.
+--- A list of all architectures, with their sizes and costs; prints as a table. A single one, such as scion.models.resnet50, prints with the
+--- addresses and hashes of its weights.
 ---@return scion.ModelList
 function models.list() return require("scion.report.models").list() end
 

@@ -1,5 +1,5 @@
---- ResNet (He et al. 2015, "Deep Residual Learning for Image Recognition") as Keras builds it, like the paper's authors: a
---- bottleneck's stride is on its first 1x1 convolution, and convolutions have a bias. Shapes are those of an input of 224 x 224.
+--- ResNet (He et al. 2015, "Deep Residual Learning for Image Recognition") as Keras builds it: a bottleneck's stride is on its first 1x1
+--- convolution, as in the paper, and convolutions have a bias. Shapes in comments are those of an input of 224 x 224.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 

@@ -3,17 +3,17 @@
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
---- What the network of a publisher is made of.
+--- The variant's conv_norm: see builder.conv_norm. Publishers differ in epsilon, momentum and padding.
 local function style(o)
   local timm = o.variant == "timm"
   return builder.conv_norm { names = { "%s", "%s/bn", "%s/relu" }, norm = { epsilon = timm and 1e-5 or 1e-3, momentum = timm and 0.9 or 0.99 },
                              activation = "relu6", padding = timm and 1 or "same" }
 end
 
---- timm's names, which stand for PyTorch's, in its variant.
+--- timm's names of a convolution and its norm, for its variant. The key is `torchvision`, under which all PyTorch names are looked up.
 local function origin(conv, norm, o) return o.variant == "timm" and { torchvision = { conv, norm } } or nil end
 
---- A depthwise 3x3 convolution, then a pointwise one. `theirs`: the name of the block at timm.
+--- A depthwise 3x3 convolution, then a pointwise one. `theirs`: timm's name of the block.
 local function separable(x, index, filters, stride, theirs, o)
   local conv_norm, padding = style(o), nil
   if stride == 2 and o.variant == "keras" then
@@ -54,7 +54,7 @@ local function top(x, o)
   return nn.softmax { name = "predictions" }(x)
 end
 
---- Keras publishes four widths for four sizes of input each, without hashes.
+--- Keras publishes files for four widths and four input sizes each, without hashes.
 local files = {}
 for _, width in ipairs { { 1.0, "1_0" }, { 0.75, "7_5" }, { 0.5, "5_0" }, { 0.25, "2_5" } } do
   for _, input in ipairs { 224, 192, 160, 128 } do

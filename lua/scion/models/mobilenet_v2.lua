@@ -3,14 +3,15 @@
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
---- What the network of a publisher is made of.
+--- The variant's conv_norm: see builder.conv_norm. Publishers differ in epsilon, momentum and padding.
 local function style(o)
   local torchvision = o.variant == "torchvision"
   return builder.conv_norm { names = { "%s", "%s_BN", "%s_relu" }, activation = "relu6", padding = "valid",
                              norm = { epsilon = torchvision and 1e-5 or 1e-3, momentum = torchvision and 0.9 or 0.999 } }
 end
 
---- A 1x1 convolution to more channels, a depthwise 3x3, and a 1x1 to few, without an activation; added to the input where it fits.
+--- A 1x1 convolution to more channels, a depthwise 3x3, and a 1x1 to few channels without an activation. The result is added to the input
+--- where the shapes agree.
 local function inverted_residual(x, index, expansion, filters, stride, o)
   local block, conv_norm = index == 1 and "expanded_conv" or "block_" .. index - 1, style(o)
   local part = 0
@@ -34,7 +35,7 @@ end
 local function trunk(x, o)
   local index, conv_norm = 0, style(o)
   local function stage(expansion, channels, depth, stride)
-    local wide = channels * o.width
+    local wide = channels * o.width -- Keras cuts this to a whole number first
     local filters = builder.divisible(o.variant == "keras" and wide // 1 or wide)
     for i = 1, depth do
       index = index + 1
@@ -60,7 +61,7 @@ local function top(x, o)
   return nn.dense(o.classes, "softmax", { name = "predictions", origin = { torchvision = "classifier.1" } })(x)
 end
 
---- Keras publishes six widths for five sizes of input (the two widest for 224 alone), without hashes.
+--- Keras publishes files for six widths and five input sizes each (the two widest for 224 only), without hashes.
 local files = {}
 for _, width in ipairs { 1.0, 0.35, 0.5, 0.75, 1.3, 1.4 } do
   for _, input in ipairs(width > 1 and { 224 } or { 224, 192, 160, 128, 96 }) do
@@ -71,7 +72,7 @@ for _, width in ipairs { 1.0, 0.35, 0.5, 0.75, 1.3, 1.4 } do
   end
 end
 
-local torchvision = {}
+local torchvision = {} -- the second file is of a later training recipe, for images resized to 232
 for i, sha256 in ipairs { "b0353104", "7ebf99e0" } do
   torchvision[i] = builder.torchvision_file("mobilenet_v2", sha256, i == 2 and 232 or nil)
 end

@@ -1,9 +1,9 @@
---- NASNet-A Mobile (Zoph et al. 2017, "Learning Transferable Architectures for Scalable Image Recognition"), as Keras builds
---- it. Every cell reads the two before it. Shapes in comments are those of an input of 224 x 224.
+--- NASNet-A Mobile (Zoph et al. 2017, "Learning Transferable Architectures for Scalable Image Recognition"), as Keras builds it. Every cell
+--- reads the outputs of the two cells before it: x of the last and p of the one before. Shapes in comments are for 224 x 224 inputs.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
-local filters = 44 -- of the first cells: the last have 1056 channels, 24 times as many
+local filters = 44 -- of the first cells' branches; the last cell gives 24 times as many channels, 1056
 
 local norm = { momentum = 0.9997 }
 local conv_norm = builder.conv_norm { norm = norm, activation = false, padding = "same" }
@@ -12,15 +12,16 @@ local function pointwise(x, name, keras, channels)
   return nn.conv2d(channels, 1, { padding = "same", bias = false, name = name, origin = { keras = keras } })(x)
 end
 
---- One cell: its name, the end of its layers' names in Keras, and what makes its layers.
+--- Functions that apply the layers of one cell, which is named kind_id. In Keras the names of its layers end in _id.
 local function cell(kind, id)
   local made = { name = kind .. "_" .. id }
 
-  --- A layer's options: its name in the cell, and that in Keras.
+  --- The name of a layer in this cell, and its name in Keras.
   function made.named(name, keras)
     return made.name .. "/" .. name, ("%s_%s"):format(keras, id)
   end
 
+  --- The options of a layer with both names: `options` is changed and returned.
   function made.options(name, keras, options)
     local o = options or {}
     o.name, o.origin = made.named(name, keras)
@@ -28,7 +29,7 @@ local function cell(kind, id)
     return o
   end
 
-  --- Twice ReLU, separable convolution, batch norm; the first has the stride.
+  --- ReLU, separable convolution and batch norm, twice. The first convolution has the stride.
   function made.separable(x, branch, channels, kernel, stride)
     local theirs = kind .. "_" .. branch
     local padding = "same"
@@ -53,7 +54,7 @@ local function cell(kind, id)
 
   function made.add(a, b, name, keras) return nn.add(made.options(name, keras or kind .. "_" .. name)) { a, b } end
 
-  --- What came before the input, in the input's size and with as many channels as the cell's branches have.
+  --- Brings p, the output of the cell before x's, to x's size and to `channels` channels, as many as the branches have.
   function made.adjust(p, x, channels)
     if not p then return x end
     if p.shape[2] ~= x.shape[2] then
@@ -61,7 +62,8 @@ local function cell(kind, id)
       local a = nn.avg_pool(1, made.options("adjust_avg_pool_1", "adjust_avg_pool_1", { stride = 2 }))(p)
       local name, keras = made.named("adjust_conv_1", "adjust_conv_1")
       a = pointwise(a, name, keras, channels // 2)
-      local b = nn.zero_pad({ 0, 0, 1, 1 }, { name = made.named("adjust_pad", "") })(p) -- shifted by a pixel
+      -- The image is shifted by one pixel up and left, so that this pool reads other pixels than the first.
+      local b = nn.zero_pad({ 0, 0, 1, 1 }, { name = made.named("adjust_pad", "") })(p)
       b = nn.crop({ 1, 1, 0, 0 }, { name = made.named("adjust_crop", "") })(b)
       b = nn.avg_pool(1, made.options("adjust_avg_pool_2", "adjust_avg_pool_2", { stride = 2 }))(b)
       name, keras = made.named("adjust_conv_2", "adjust_conv_2")
@@ -77,7 +79,7 @@ local function cell(kind, id)
     return nn.batch_norm(made.options("adjust_bn", "adjust_bn", { momentum = norm.momentum }))(p)
   end
 
-  --- The input with as many channels as the branches have.
+  --- Brings the input to as many channels as the branches have.
   function made.squeeze(x, channels)
     x = nn.relu { name = made.named("relu", "") }(x)
     local conv, keras_conv = made.named("conv_1", kind .. "_conv_1")

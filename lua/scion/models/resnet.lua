@@ -1,5 +1,5 @@
 --- ResNet (He et al. 2015, "Deep Residual Learning for Image Recognition") as torchvision builds it: a bottleneck's stride is
---- on its 3x3 convolution. Shapes in comments are those of an input of 224 x 224, with those of the bottleneck networks.
+--- on its 3x3 convolution. Shapes in comments are those of an input of 224 x 224, channels those of networks with bottlenecks.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
@@ -8,7 +8,7 @@ local conv_norm = builder.conv_norm { norm = { epsilon = 1e-5, momentum = 0.9 },
 --- The names of the i-th convolution of a block, and of what follows it.
 local function names(block, i) return { block .. "/conv" .. i, block .. "/bn" .. i, block .. "/relu" .. i } end
 
---- The input itself or, where its shape differs from the branch's, a 1x1 convolution of it; added to the branch.
+--- Adds the input x to the branch y. Where the shapes differ, x first goes through a 1x1 convolution.
 local function join(x, y, block, stride)
   local filters = y.shape[3]
   if stride ~= 1 or x.shape[3] ~= filters then
@@ -48,7 +48,7 @@ end
 local function resnet(name, residual, depths, facts)
   local files = {}
   for i, sha256 in ipairs(facts.sha256) do
-    files[i] = builder.torchvision_file(name, sha256, i == 2 and 232 or nil) -- the second ones come of a later recipe
+    files[i] = builder.torchvision_file(name, sha256, i == 2 and 232 or nil) -- the second file is of a later training recipe
   end
   return builder.define {
     name = name,

@@ -1,5 +1,5 @@
---- SqueezeNet (Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters"), 1.0 and its authors'
---- cheaper 1.1. Shapes in comments are those of an input of 224 x 224.
+--- SqueezeNet (Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters"): 1.0, and 1.1, which needs
+--- fewer operations. Shapes in comments are those of an input of 224 x 224.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
@@ -14,7 +14,7 @@ local function fire(x, block, index, squeeze, expand)
   return nn.concatenate { name = block .. "/concat" } { conv(x, "expand", expand, 1), conv(x, "expand", expand, 3) }
 end
 
---- torchvision's pools reach over the edge, those of the Keras port do not.
+--- torchvision's pools have ceil_mode, so that the last window may reach over the edge; those of the ports to Keras do not.
 local function pool(x, name, o)
   return nn.max_pool(3, { stride = 2, padding = o.variant == "torchvision" and "ceil" or "valid", name = name })(x)
 end
@@ -69,7 +69,7 @@ local function squeezenet(name, trunk, facts)
     variants = {
       { name = "torchvision", smallest = facts.smallest[1], preprocess = "torch", resize = 256, crop = 224,
         weights = { builder.torchvision_file(name, facts.sha256) } },
-      { name = "keras", smallest = facts.smallest[2], preprocess = "caffe", weights = {} }, -- not Keras's own, but several ports
+      { name = "keras", smallest = facts.smallest[2], preprocess = "caffe", weights = {} }, -- for ports to Keras, which has none of its own
     },
     trunk = trunk,
     top = top,

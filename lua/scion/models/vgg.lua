@@ -6,7 +6,7 @@ local nn = require "scion.nn"
 
 local function trunk(depths)
   return function(x)
-    local index = 0 -- torchvision counts convolutions, activations and pools alike
+    local index = 0 -- torchvision numbers all layers: a convolution and its ReLU take two numbers, a pool takes one
     local function block(name, depth, filters)
       for i = 1, depth do
         x = nn.conv2d(filters, 3, { padding = "same", activation = "relu", name = name .. "/conv" .. i,
@@ -25,8 +25,8 @@ local function trunk(depths)
   end
 end
 
---- Whether a file of Keras's has a classifier for features of this size, not those of 224 x 224 pixels: Keras flattens what there is.
---- Raises where it has one for another size.
+--- Whether a Keras file has a classifier for this input size that is not the usual one, for images of 224 x 224: Keras flattens the
+--- features of whatever size. Raises where the classifier is for a third size.
 local function has_own_size(x, o)
   local shape = o.variant == "keras" and o.weights and require("scion.weights.keras").kernel_shape(o.weights, "fc1")
   local features = shape and #shape == 2 and shape[1]

@@ -3,29 +3,31 @@
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
---- What the network of a publisher is made of.
+--- The variant's conv_norm: see builder.conv_norm. Publishers differ in epsilon, momentum and padding.
 local function style(o)
   local timm = o.variant == "timm"
   return builder.conv_norm { names = { "%s", "%s_bn", "%s_act" }, norm = { epsilon = timm and 1e-5 or 1e-3, momentum = timm and 0.9 or 0.99 },
                              activation = "relu", padding = "same" }
 end
 
---- timm's names, which stand for PyTorch's, in its variant.
+--- timm's names of a convolution and its norm, for its variant. The key is `torchvision`, under which all PyTorch names are looked up.
 local function origin(conv, norm, o) return o.variant == "timm" and { torchvision = { conv, norm } } or nil end
 
+--- A separable convolution with batch norm. `conv`, `norm`: timm's names, of which the convolution is a module of two layers there.
 local function separable(x, name, filters, conv, norm, o)
   local theirs = origin(conv, norm, o)
   if theirs then theirs.torchvision_depthwise = { conv .. ".conv1" } end
   return style(o)(x, name, filters, 3, { conv = nn.separable_conv2d, activation = false, origin = theirs })
 end
 
---- The i-th separable convolution of a block, whose parts timm counts through: activations, convolutions and norms alike.
+--- The i-th separable convolution of a block. timm numbers all layers of a block: ReLUs, convolutions and norms. first: without a ReLU
+--- before it.
 local function part(x, block, i, filters, theirs, first, o)
   local index = 3 * (i - 1) + (first and 0 or 1)
   return separable(x, ("%s/sepconv%d"):format(block, i), filters, ("%s.rep.%d"):format(theirs, index), ("%s.rep.%d"):format(theirs, index + 1), o)
 end
 
---- Two separable convolutions and a pool of stride 2, beside a 1x1 convolution of stride 2.
+--- Two separable convolutions and a pool of stride 2; a 1x1 convolution of stride 2 beside them is added.
 local function shrink(x, number, between, filters, o)
   local block, theirs, first = "block" .. number, "block" .. number - 1, number == 2
   local residual = style(o)(x, block .. "/residual", filters, 1, { stride = 2, activation = false,

@@ -2,18 +2,19 @@
 --- One of relu, relu6, sigmoid, tanh, softmax (over the last dimension), swish, hard_swish, hard_sigmoid and linear. All but the last
 --- have constructors of their own: nn.relu() is nn.activation("relu").
 ---@class scion.nn.activation: scion.LayerOptions
----@field activation string which of them
+---@field activation string the name of one of them
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
---- How the gradient of each is computed: from its output, unless it stands here. Only those can be applied by the kernel before.
+--- What the gradient is computed from: "input", or "softmax" with kernels of its own. Activations that are not listed need only their
+--- output, so only they can be fused into the kernel of the layer before: see plan/fuse.lua.
 local computed = { softmax = "softmax", swish = "input", hard_swish = "input", hard_sigmoid = "input" }
 
 return layer.define {
   kind = "activation",
   positional = { "activation" },
   schema = { activation = { kinds.activation, required = true } },
-  fields = { "computed" }, -- how its gradient is
+  fields = { "computed" }, -- "output", "input" or "softmax": what its gradient is computed from
   bf16 = "computes",
 
   check = function(self) self.computed = computed[self.options.activation] or "output" end,

@@ -1,7 +1,7 @@
 --- nn.adaptive_avg_pool(size)
---- An image of that size, whatever the input's: each pixel is the mean of its share of the input.
+--- Average pooling to a given size, whatever the size of the input: each output pixel is the mean of its region of the input.
 ---@class scion.nn.adaptive_avg_pool: scion.LayerOptions
----@field size integer|integer[] of a square, or { height, width }
+---@field size integer|integer[] of the output: a number for a square, or { height, width }
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 

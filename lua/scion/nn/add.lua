@@ -1,7 +1,7 @@
 --- nn.add({ activation = })
 --- The elementwise sum of two or more inputs of one shape: nn.add()({ a, b }).
 ---@class scion.nn.add: scion.LayerOptions
----@field activation? string or false: an activation that follows, as for nn.activation; none unless given
+---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

@@ -1,12 +1,13 @@
 --- nn.avg_pool(kernel, { stride = kernel, padding = "valid", include_padding = false })
 --- The mean over a window of an image.
 ---@class scion.nn.avg_pool: scion.LayerOptions
----@field kernel integer|integer[] height and width of the window
----@field stride? integer|integer[] the window's, unless given
----@field padding? "valid"|"same"|"ceil"|integer|integer[] how the window goes over the edge: not at all, "valid"; "same" pads as Keras
---- does, so that stride 1 keeps the size, and the odd pixel comes after; "ceil" as PyTorch's ceil_mode does; or so many zeros on all
---- sides, or { top, left, bottom, right }
----@field include_padding? boolean whether padded zeros count in the divisor, as in PyTorch; not in Keras (false)
+---@field kernel integer|integer[] size of the window: a number for a square, or { height, width }
+---@field stride? integer|integer[] pixels from one window to the next (the size of the window)
+---@field padding? "valid"|"same"|"ceil"|integer|integer[] zeros around the image. "valid": none. "same": as in Keras, so that
+--- the output size is the input size divided by the stride, rounded up; an odd pixel goes to the bottom or right. "ceil": at the bottom and
+--- right, so that no input pixel is left over, as with PyTorch's ceil_mode. A number: so many pixels on all sides. A list: pixels in the
+--- order { top, left, bottom, right } ("valid")
+---@field include_padding? boolean whether padding counts in the divisor: PyTorch counts it, Keras does not (false)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

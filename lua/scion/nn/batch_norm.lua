@@ -1,18 +1,20 @@
 --- nn.batch_norm({ epsilon = 1e-3, momentum = 0.99, scale = true, center = true, statistics = "batch" })
 --- Batch normalization of each channel (Ioffe and Szegedy 2015). A frozen layer always uses, and keeps, its stored statistics.
 ---@class scion.nn.batch_norm: scion.LayerOptions
----@field epsilon? number is added to the variance (1e-3)
----@field momentum? number of the moving averages: how much of the old one stays at each step (0.99)
+---@field epsilon? number added to the variance; above 0 (1e-3)
+---@field momentum? number of the moving averages: the share of the old value that a step keeps, from 0 to 1 (0.99)
 ---@field scale? boolean whether there is a gamma (true)
 ---@field center? boolean whether there is a beta (true)
----@field statistics? "batch"|"stored" in training: those of the batch, which the stored ones follow; or the stored ones, which stay, also
---- while gamma and beta train ("batch"; models with pretrained weights set "stored")
+---@field statistics? "batch"|"stored" what normalizes in training. "batch": the mean and variance of the batch, which also update the
+--- moving averages. "stored": the moving averages, which do not change, even while gamma and beta train ("batch"; architectures of
+--- scion.models set "stored" when they load weights)
 local check = require "scion.check"
 local core = require "scion.core"
 local layer = require "scion.layer"
 
---- Batch norm on stored statistics as y = x * scale + shift: { scale =, shift = }, f32 [channels], which follow the parameters. `bias`: of the
---- layer into which it is folded, and then part of the shift.
+--- Batch norm with stored statistics as y = x * scale + shift. Gives { scale =, shift = }, f32 [channels], which are computed again when a
+--- parameter changes. `bias`: that of the layer into which batch norm is folded; the shift then includes it. `key` names what is computed
+--- from this scale, such as a scaled kernel.
 local function fold(self, e, bias)
   local key = bias and "fold+bias" or "fold"
   local gamma, beta, mean, variance = self:weight "gamma", self:weight "beta", self:weight "moving_mean", self:weight "moving_variance"
@@ -53,7 +55,7 @@ return layer.define {
     end
     local channels = self:weight("moving_mean"):shape()
     e.op.saved_mean, e.op.saved_rstd = e:fixed(channels), e:fixed(channels)
-    -- moving averages move on copies, which the layer takes over when the step is accepted: its loss may be no number
+    -- The step updates copies of the moving averages. The layer takes them over only when the step is accepted, since the loss may be NaN.
     local mean, variance = e:pending(self, "moving_mean"), e:pending(self, "moving_variance")
     e:emit { "batch_norm_batch_forward", x = e.x[1], gamma = self:weight "gamma", beta = self:weight "beta", moving_mean = mean,
              moving_variance = variance, saved_mean = e.op.saved_mean, saved_rstd = e.op.saved_rstd, y = e.y,

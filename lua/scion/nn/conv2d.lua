@@ -2,20 +2,21 @@
 --- A convolution of an image. Its kernel is [height, width, in, out], as in Keras.
 ---@class scion.nn.conv2d: scion.LayerOptions
 ---@field filters integer channels of the result
----@field kernel integer|integer[] height and width of the window
----@field stride? integer|integer[] (1)
----@field dilation? integer|integer[] distance of the kernel's taps (1)
----@field padding? "valid"|"same"|"ceil"|integer|integer[] how the window goes over the edge: not at all, "valid"; "same" pads as Keras
---- does, so that stride 1 keeps the size, and the odd pixel comes after; "ceil" as PyTorch's ceil_mode does; or so many zeros on all
---- sides, or { top, left, bottom, right }
----@field bias? boolean (true)
----@field activation? string or false: an activation that follows, as for nn.activation; none unless given
+---@field kernel integer|integer[] size of the window: a number for a square, or { height, width }
+---@field stride? integer|integer[] pixels from one window to the next: a number, or { vertical, horizontal } (1)
+---@field dilation? integer|integer[] pixels from one element of the kernel to the next, likewise (1)
+---@field padding? "valid"|"same"|"ceil"|integer|integer[] zeros around the image. "valid": none. "same": as in Keras, so that
+--- the output size is the input size divided by the stride, rounded up; an odd pixel goes to the bottom or right. "ceil": at the bottom and
+--- right, so that no input pixel is left over, as with PyTorch's ceil_mode. A number: so many pixels on all sides. A list: pixels in the
+--- order { top, left, bottom, right } ("valid")
+---@field bias? boolean whether a bias is added (true)
+---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
 local check = require "scion.check"
 local core = require "scion.core"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
---- The kernel packed as the operation's algorithm wants it, folded with batch norm where there is one.
+--- The kernel in the memory layout that the operation's algorithm reads, scaled by the batch norm that is folded in, if any.
 local function packed(self, e, transposed)
   local kernel, algorithm = self:weight "kernel", e.op.algorithm
   local pack = { algorithm .. (transposed and "_pack_transposed" or "_pack"), kernel = kernel, scale = e.fold and e.fold.scale }
@@ -31,7 +32,7 @@ return layer.define {
              activation = { check.unless_false(kinds.activation), false } },
   fuses_activation = true,
   fuses_padding = true,
-  fuses_addend = true, -- its second input, then
+  fuses_addend = true, -- plan/fuse.lua makes the addend its second input, e.x[2]
   folds_norm = true,
   bf16 = "computes",
 

@@ -2,10 +2,10 @@
 --- A block: a convolution without bias, batch norm and an activation, named name/conv, name/norm and name/act.
 ---@class scion.nn.conv_norm: scion.BlockOptions
 ---@field filters integer channels of the result
----@field kernel integer|integer[] height and width of the window
----@field stride? integer|integer[] (1)
+---@field kernel integer|integer[] size of the window: a number for a square, or { height, width }
+---@field stride? integer|integer[] pixels from one window to the next: a number, or { vertical, horizontal } (1)
 ---@field padding? "valid"|"same"|"ceil"|integer|integer[] as for nn.conv2d ("same")
----@field activation? string or false: none ("relu")
+---@field activation? string|false a name as for nn.activation, or false for none ("relu")
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

@@ -27,7 +27,7 @@ return layer.define {
 
   backward = function(self, e)
     if not e:wants(1) then return end
-    local padded = e:dx(1)
+    local padded = e:dx(1) -- zero_pad_forward cannot add to what is there: then it writes a temporary value
     local accumulate = e:accumulates(1)
     if accumulate then padded = value.new(e.x[1].shape) end
     e:emit { "zero_pad_forward", x = e.dy, y = padded, top = self.top, left = self.left }

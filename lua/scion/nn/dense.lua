@@ -1,9 +1,9 @@
 --- nn.dense(units, activation, { bias = true })
---- Every output from every input. Its kernel is [in, out]; it takes vectors, so that a global pooling or nn.flatten stands before it.
+--- A fully connected layer. Its kernel is [in, out]. It does not take images: put a global pooling or nn.flatten before it.
 ---@class scion.nn.dense: scion.LayerOptions
----@field units integer length of the result
----@field activation? string or false: an activation that follows, as for nn.activation; none unless given
----@field bias? boolean (true)
+---@field units integer size of the last dimension of the result
+---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
+---@field bias? boolean whether a bias is added (true)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

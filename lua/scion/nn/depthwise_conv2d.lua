@@ -1,15 +1,16 @@
 --- nn.depthwise_conv2d(kernel, { stride = 1, padding = "valid", dilation = 1, multiplier = 1, bias = true, activation = })
 --- A convolution of each channel by itself. Its kernel is [height, width, channels, multiplier].
 ---@class scion.nn.depthwise_conv2d: scion.LayerOptions
----@field kernel integer|integer[] height and width of the window
----@field stride? integer|integer[] (1)
----@field dilation? integer|integer[] distance of the kernel's taps (1)
----@field padding? "valid"|"same"|"ceil"|integer|integer[] how the window goes over the edge: not at all, "valid"; "same" pads as Keras
---- does, so that stride 1 keeps the size, and the odd pixel comes after; "ceil" as PyTorch's ceil_mode does; or so many zeros on all
---- sides, or { top, left, bottom, right }
----@field multiplier? integer channels of the result for each of the input (1)
----@field bias? boolean (true)
----@field activation? string or false: an activation that follows, as for nn.activation; none unless given
+---@field kernel integer|integer[] size of the window: a number for a square, or { height, width }
+---@field stride? integer|integer[] pixels from one window to the next: a number, or { vertical, horizontal } (1)
+---@field dilation? integer|integer[] pixels from one element of the kernel to the next, likewise (1)
+---@field padding? "valid"|"same"|"ceil"|integer|integer[] zeros around the image. "valid": none. "same": as in Keras, so that
+--- the output size is the input size divided by the stride, rounded up; an odd pixel goes to the bottom or right. "ceil": at the bottom and
+--- right, so that no input pixel is left over, as with PyTorch's ceil_mode. A number: so many pixels on all sides. A list: pixels in the
+--- order { top, left, bottom, right } ("valid")
+---@field multiplier? integer output channels for each input channel (1)
+---@field bias? boolean whether a bias is added (true)
+---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

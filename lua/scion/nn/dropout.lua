@@ -1,8 +1,8 @@
 --- nn.dropout(rate, { examples = false })
---- In training each element is dropped with that probability and the others are scaled up by 1 / (1 - rate); else nothing happens.
+--- In training each element is set to 0 with probability `rate`, and the others are multiplied by 1 / (1 - rate). Otherwise the identity.
 ---@class scion.nn.dropout: scion.LayerOptions
----@field rate number from 0 up to, but not, 1
----@field examples? boolean whether examples are dropped whole, as in networks of stochastic depth (false)
+---@field rate number at least 0 and less than 1
+---@field examples? boolean whether whole examples are dropped instead of single elements, as for stochastic depth (false)
 local check = require "scion.check"
 local layer = require "scion.layer"
 local random = require "scion.random"
@@ -12,7 +12,7 @@ return layer.define {
   positional = { "rate" },
   schema = { rate = { check.number { from = 0, below = 1 }, required = true }, examples = { check.boolean, false } },
   fields = { "seed", "stream" },
-  identity = "inference", -- the plan leaves it out there
+  identity = "inference", -- the identity outside of training, where plans leave it out
 
   check = function(self) self.seed, self.stream = random.next_stream() end,
 

@@ -1,5 +1,5 @@
 --- nn.flatten()
---- An image of height x width x channels as one vector, in that order.
+--- An image of height x width x channels as one vector, in that order. It takes inputs of any shape.
 ---@class scion.nn.flatten: scion.LayerOptions
 local layer = require "scion.layer"
 local shape = require "scion.shape"
@@ -10,7 +10,7 @@ return layer.define {
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1)
-    return { shape.elements((...)) } -- known to be countable, since it is a node's
+    return { shape.elements((...)) } -- cannot overflow: it was checked when the input's node was made
   end,
 
   forward = function(_, e) e:emit { "copy", x = e.x[1], y = e.y } end,

@@ -1,7 +1,7 @@
 --- nn.global_avg_pool({ keep_dims = false })
 --- The mean of each channel over the whole image, as a vector.
 ---@class scion.nn.global_avg_pool: scion.LayerOptions
----@field keep_dims? boolean an image of one pixel in place of a vector (false)
+---@field keep_dims? boolean whether the result is an image of 1 x 1 pixel instead of a vector (false)
 local check = require "scion.check"
 local layer = require "scion.layer"
 

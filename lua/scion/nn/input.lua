@@ -1,11 +1,13 @@
 --- nn.input(height, width, channels, ...)
---- Where a network begins: a node, not a layer. nn.input(299, 299, 3), nn.input({ 299, 299, 3 }), and with options a last table, as
---- in nn.input(299, 299, 3, { preprocess = "tf" }), or all in one: nn.input{ shape = { 299, 299, 3 }, preprocess = "tf" }. The
---- preprocessing belongs to the weights, and so to the network: users give images as u8, 0 to 255.
+--- Where a network begins. It returns a node, not a layer. Write nn.input(299, 299, 3) or nn.input({ 299, 299, 3 }). Options come in a last
+--- table, nn.input(299, 299, 3, { preprocess = "tf" }), or all in one: nn.input{ shape = { 299, 299, 3 }, preprocess = "tf" }. The network
+--- preprocesses images itself, since weights depend on it: users pass u8 images with values 0 to 255.
 ---@class scion.nn.input: scion.LayerOptions
 ---@field shape integer[] of one example: { height, width, channels }, or the length of a vector
----@field preprocess? "unit"|"tf"|"caffe"|"torch"|scion.Statistics|scion.Preprocessing what becomes of the numbers 0 to 255: 0 to 1; -1 to 1; BGR without the means of
---- ImageNet; 0 to 1, without torchvision's means and divided by its deviations; or { mean = {…}, std = {…} } of 0 to 1 ("unit")
+---@field preprocess? "unit"|"tf"|"caffe"|"torch"|scion.Statistics|scion.Preprocessing what is done to values 0 to 255. "unit": scaled
+--- to 0 .. 1; "tf": to -1 .. 1; "caffe": channels in the order BGR, minus ImageNet's means; "torch": scaled to 0 .. 1, minus ImageNet's
+--- means, divided by its standard deviations; { mean = {…}, std = {…} }: the same with other numbers; { scale = {…}, shift = {…},
+--- reverse = false }: x * scale + shift ("unit")
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local preprocessing = require "scion.preprocessing"

@@ -1,11 +1,11 @@
 --- nn.local_response_norm(size, { alpha = 1e-4, beta = 0.75, k = 1 })
 --- Each channel divided by (k + alpha / size * s) ^ beta, where s is the sum of squares of `size` channels around it (Krizhevsky et al.
---- 2012; alpha is shared out among them, as in PyTorch).
+--- 2012; alpha is divided by size as in PyTorch).
 ---@class scion.nn.local_response_norm: scion.LayerOptions
----@field size? integer (5)
----@field alpha? number (1e-4)
----@field beta? number (0.75)
----@field k? number (1)
+---@field size? integer number of channels (5)
+---@field alpha? number at least 0 (1e-4)
+---@field beta? number at least 0 (0.75)
+---@field k? number above 0 (1)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

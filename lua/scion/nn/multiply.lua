@@ -1,13 +1,13 @@
 --- nn.multiply()
---- The elementwise product of two inputs of one shape, nn.multiply()({ a, b }); or b is an image of one pixel, by which the channels of a
---- are scaled.
+--- The elementwise product of two inputs of one shape: nn.multiply()({ a, b }). If a is an image and b an image of 1 x 1 pixel with as many
+--- channels, each channel of a is multiplied by its number in b.
 ---@class scion.nn.multiply: scion.LayerOptions
 local layer = require "scion.layer"
 
 return layer.define {
   kind = "multiply",
   bf16 = "computes",
-  fields = { "channels" }, -- whether it scales channels
+  fields = { "channels" }, -- whether the second input is 1x1 and scales channels
 
   output_shape = function(self, ...)
     self:expect({ ... }, 2)
@@ -16,7 +16,7 @@ return layer.define {
     if not self.channels and table.concat(a, "x") ~= table.concat(b, "x") then
       self:fail("inputs of shapes %s and %s cannot be multiplied", table.concat(a, "x"), table.concat(b, "x"))
     end
-    if self.channels then self.bf16 = false end -- its kernels know f32 alone
+    if self.channels then self.bf16 = false end -- the kernels that scale channels exist for f32 only
     return { table.unpack(a) }
   end,
 

@@ -1,9 +1,10 @@
 --- nn.normalization()
---- (x - mean) / sqrt(variance) for each channel, by statistics that came with the weights and never train.
+--- (x - mean) / sqrt(variance) for each channel. The statistics come with loaded weights and never train; without weights they are 0 and 1.
 ---@class scion.nn.normalization: scion.LayerOptions
 local core = require "scion.core"
 local layer = require "scion.layer"
 
+--- The same as x * scale + shift: { scale =, shift = }, f32 [channels].
 local function fold(self, e)
   local mean, variance = self:weight "mean", self:weight "variance"
   return e:derived(self, "fold", { mean, variance }, function(target)
@@ -20,7 +21,7 @@ return layer.define {
   define_parameters = function(_, shape)
     local channels = { shape[#shape] }
     return { { name = "mean", shape = channels, init = "zeros", statistic = true }, { name = "variance", shape = channels, init = "ones", statistic = true },
-             { name = "count", shape = {}, init = "zeros", statistic = true } } -- over how many values, which Keras keeps
+             { name = "count", shape = {}, init = "zeros", statistic = true } } -- unused, but Keras's files have it
   end,
 
   forward = function(self, e)

@@ -1,15 +1,15 @@
 --- nn.rescaling(scale, { offset = 0 })
---- x * scale + offset.
+--- x * scale + offset, with fixed numbers.
 ---@class scion.nn.rescaling: scion.LayerOptions
 ---@field scale number|number[] one number, or one for each channel
----@field offset? number|number[] likewise (0)
+---@field offset? number|number[] one number, or one for each channel (0)
 local check = require "scion.check"
 local layer = require "scion.layer"
 local tensor = require "scion.tensor"
 
 local factors = check.either(check.number(), check.list(check.number()), "a number, or a list with one for each channel")
 
---- As a tensor with one number for each channel.
+--- The option as an f32 tensor with one number for each channel.
 local function spread(self, value, channels, what)
   local list = {}
   for c = 1, channels do list[c] = type(value) == "table" and value[c] or value end

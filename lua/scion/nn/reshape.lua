@@ -1,7 +1,7 @@
 --- nn.reshape(shape)
 --- The same elements under another shape.
 ---@class scion.nn.reshape: scion.LayerOptions
----@field shape integer[] without the batch
+---@field shape integer[] of the result, without the batch; it has as many elements as the input
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local shape = require "scion.shape"

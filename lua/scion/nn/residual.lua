@@ -1,16 +1,16 @@
 --- nn.residual(layers, { activation = "relu" })
---- A block: layers (or blocks) one after the other, whose result is added to their input; where the shapes differ, to a 1x1 convolution of
---- it with batch norm, which is named name/shortcut (He et al. 2015).
+--- A block: applies layers (or blocks) one after the other and adds their result to the input (He et al. 2015). Where the shapes of the two
+--- differ, the input first goes through a 1x1 convolution with batch norm, named name/shortcut.
 ---@class scion.nn.residual: scion.BlockOptions
 ---@field layers table[] layers and blocks
----@field activation? string after the sum, or false: none ("relu")
+---@field activation? string|false applied to the sum, or false for none ("relu")
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local nn = require "scion.nn"
 local shape = require "scion.shape"
 
---- A projection of x to y's channels, with the stride that gives it y's size.
+--- Brings x to y's channels and size by a 1x1 convolution with a stride. Where no stride gives that size, nn.add raises.
 local function shortcut(x, y, name)
   local stride = {}
   for axis = 1, 2 do stride[axis] = (x.shape[axis] + y.shape[axis] - 1) // y.shape[axis] end

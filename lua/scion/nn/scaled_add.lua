@@ -1,8 +1,8 @@
 --- nn.scaled_add(scale, { activation = })
---- a + scale * b for two inputs of one shape, nn.scaled_add(0.2)({ a, b }), which keeps the residuals of deep networks small.
+--- a + scale * b for two inputs of one shape: nn.scaled_add(0.2)({ a, b }). Deep networks use it to keep their residuals small.
 ---@class scion.nn.scaled_add: scion.LayerOptions
----@field scale number
----@field activation? string or false: an activation that follows, as for nn.activation; none unless given
+---@field scale number the factor of the second input
+---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

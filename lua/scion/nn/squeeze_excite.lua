@@ -1,9 +1,9 @@
 --- nn.squeeze_excite(ratio, { activation = "relu", gate = "sigmoid" })
---- A block that scales each channel by what two 1x1 convolutions make of the means of all channels (Hu et al. 2017).
+--- A block that multiplies each channel by a factor, which two 1x1 convolutions compute from the means of all channels (Hu et al. 2017).
 ---@class scion.nn.squeeze_excite: scion.BlockOptions
----@field ratio? integer how many times fewer channels the first of them gives (4)
----@field activation? string of the first, or false: none ("relu")
----@field gate? string the activation of the second ("sigmoid")
+---@field ratio? integer by which the first convolution divides the number of channels (4)
+---@field activation? string|false of the first convolution, or false for none ("relu")
+---@field gate? string the activation of the second convolution ("sigmoid")
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

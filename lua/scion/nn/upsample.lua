@@ -1,8 +1,8 @@
 --- nn.upsample(factor, { interpolation = "nearest" })
---- An image that many times as large.
+--- An image enlarged by a whole factor.
 ---@class scion.nn.upsample: scion.LayerOptions
 ---@field factor? integer|integer[] a number, or { vertical, horizontal } (2)
----@field interpolation? "nearest"|"bilinear" pixels are repeated, or one goes over into the next in a straight line ("nearest")
+---@field interpolation? "nearest"|"bilinear" repeats pixels, or interpolates linearly between them ("nearest")
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

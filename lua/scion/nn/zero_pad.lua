@@ -1,5 +1,5 @@
 --- nn.zero_pad(padding)
---- An image in a border of zeros.
+--- An image with a border of zeros added.
 ---@class scion.nn.zero_pad: scion.LayerOptions
 ---@field padding integer|integer[] pixels on all sides, or { top, left, bottom, right }
 local kinds = require "scion.kinds"

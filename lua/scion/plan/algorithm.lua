@@ -1,9 +1,9 @@
---- algorithm: which kernels compute a convolution. In f32 these are plain sums ("conv2d") or, where that is faster by enough, minimal
---- filtering ("winograd"); in bf16 there is one kernel ("conv2d_bf16"). The results of the two differ in their last bits.
+--- algorithm: chooses the kernels that compute a convolution. In f32 these are plain sums ("conv2d") or, where it is faster by enough,
+--- Winograd's minimal filtering ("winograd"), whose results differ in the last bits. In bf16 there is one kernel ("conv2d_bf16").
 local filtering = require "scion.ir.filtering"
 local machine = require "scion.machine"
 
---- Minimal filtering or plain sums, and how many times as fast as plain sums that is.
+--- The faster algorithm, and how many times as fast as plain sums it is.
 local function choose(op, costs)
   local gain = filtering.gain(op.window or op.layer.window, op.inputs[1].shape, op.shape, costs)
   if gain > machine.filtering.least_gain then return "winograd", gain end

@@ -1,8 +1,10 @@
---- alias: gives every operation a value, and makes concatenation, flatten, reshape and dropout outside of training free. Branches
---- write straight into their slices of the concatenation; the others are the memory of their input. What feeds two
+--- alias: gives every operation a value, and saves copies. The branches of a concatenation write straight into their slices of its output.
+--- The output of flatten, of reshape, and of dropout outside of training is the memory of their input. An operation that feeds two
 --- concatenations is copied into the second.
 local value = require "scion.ir.value"
 
+--- Moves the inputs of a concatenation into slices of its output, where they are not placed elsewhere already. Identities are left out:
+--- they become views of their own inputs below.
 local function concatenate(op)
   op.aliased = {}
   local channel = 0

@@ -3,9 +3,9 @@
 local shape = require "scion.shape"
 local value = require "scion.ir.value"
 
-local alignment = 64 -- bytes: a line of the caches
+local alignment = 64 -- bytes: a cache line
 
---- Bytes of a value for a whole batch, in whole lines of the caches.
+--- Bytes of a value for a whole batch, rounded up to whole cache lines.
 local function bytes(v, capacity)
   local n = shape.bytes({ v.fixed and 1 or capacity, table.unpack(v.shape) }, v.dtype, "a batch")
   return (n + alignment - 1) // alignment * alignment
@@ -22,7 +22,7 @@ local function operands(call)
   return list
 end
 
---- What is written before the first call, and what is read after the last one.
+--- The values that are written before the first call, and those that are read after the last one.
 local function ends(ir)
   local inputs, outputs = { ir.input, ir.labels }, { ir.result, ir.losses }
   if ir.weights then inputs[#inputs + 1] = ir.weights end
@@ -34,7 +34,7 @@ end
 ---@field first integer the first call that touches it; 0: before all
 ---@field last integer the last one; #calls + 1: after all
 ---@field bytes integer
----@field order integer among all lives, by who is met first
+---@field order integer in which the lives were found: it decides between equals, so that a plan is the same in every process
 
 --- The lives of all values with memory of their own.
 local function lives(ir)
@@ -87,8 +87,9 @@ local function assign(list)
   return total
 end
 
+--- Where a value lies in the arena.
 ---@param v scion.Value
----@param capacity integer
+---@param capacity integer examples in the largest batch
 ---@return scion.Place
 local function place(v, capacity)
   local root, channel, stride = value.root(v)
@@ -114,5 +115,5 @@ return function(ir)
   for _, list in ipairs { ends(ir) } do
     for _, v in ipairs(list) do place_of(v) end
   end
-  for _, g in ipairs(ir.gradients) do place_of(g.value) end -- calls may have written a view of it
+  for _, g in ipairs(ir.gradients) do place_of(g.value) end -- the optimizer reads them: a call may mention only a view of one
 end

@@ -1,9 +1,9 @@
---- backward: emits, in training, the backward calls of the operations above the frontier, the last first. There is no gradient below
---- the frontier, and none by frozen weights.
+--- backward: emits, in training, the backward calls of the operations above the frontier, the last first. No gradient is computed below
+--- the frontier (see frontier.lua) or for frozen weights.
 local emitter = require "scion.ir.emitter"
 local value = require "scion.ir.value"
 
---- Of an operation whose output is its input: dy is the gradient by that, too, perhaps under another shape.
+--- The backward pass of an operation whose output is its input: dy is the gradient of the input as well, perhaps under another shape.
 local function identity(e)
   local input = e.op.inputs[1]
   if not e:wants(1) then return end

@@ -1,5 +1,6 @@
---- expand: each node of the graph becomes an operation. An activation that is an option of a layer becomes an operation of its own,
---- so that there is one rule for both kinds; `fuse` puts most of them back.
+--- expand: makes an operation of each node of the graph. An activation that is an option of a layer becomes an operation of its own, so
+--- that later passes see one form only; `fuse` puts most of them back. If the plan begins at a node within the network (ir.from), that node
+--- becomes an input.
 local activation = require "scion.nn.activation"
 local new_input = require "scion.nn.input"
 local operation = require "scion.ir.operation"

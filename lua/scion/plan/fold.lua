@@ -1,9 +1,9 @@
---- fold: batch norm on stored statistics is y = x * scale + shift for each channel; it goes into the kernel and bias of the
---- convolution or dense layer below. That holds where the two train, too, with one exception: with the kernel frozen, the gradient by
---- a gamma that trains needs the values in between.
+--- fold: batch norm with stored statistics is y = x * scale + shift for each channel, which is merged into the kernel and bias of the
+--- convolution or dense layer before it. That works in training, too, with one exception: if gamma trains and the kernel is frozen, gamma's
+--- gradient needs the values between the two.
 local operation = require "scion.ir.operation"
 
---- Whether the gradient by the norm's gamma follows from that by the kernel.
+--- Whether gamma's gradient, if it is needed, can be computed from the kernel's.
 local function gives_gamma(below, op) return below.trains.kernel or not op.trains.gamma end
 
 ---@param ir scion.IR

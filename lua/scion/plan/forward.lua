@@ -2,7 +2,7 @@
 local emitter = require "scion.ir.emitter"
 local value = require "scion.ir.value"
 
---- The network's input: images of u8 are preprocessed into it, numbers are it.
+--- The network's input: u8 images are preprocessed into it, f32 values are used as they are.
 local function input(ir, op)
   if ir.input_dtype == "u8" then
     local p = op.layer.options.preprocess

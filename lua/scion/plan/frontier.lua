@@ -1,5 +1,5 @@
---- frontier: what trains, and so which gradients are needed. The frontier is the deepest cut below which nothing trains: there `grad`
---- is false, no gradient is computed, and no output is kept for a backward pass.
+--- frontier: finds what trains, and so which gradients are needed. An operation lies below the frontier if neither it nor any operation
+--- before it trains. There `grad` is false: no gradient is computed, and no output is kept for a backward pass.
 
 ---@param ir scion.IR
 return function(ir)

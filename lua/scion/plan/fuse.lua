@@ -1,6 +1,6 @@
---- fuse: kernels apply an activation, and convolutions add a second input, before they store their output. So a sum of two goes into
---- the convolution that computes the later one, and an activation into the operation below, where nobody else reads what these would
---- give without it.
+--- fuse: most kernels can apply an activation before they store their output, and those of convolutions can add a second input first. So an
+--- `add` of two inputs is merged into the convolution that computes the later one, and an activation into the operation before it, unless
+--- something else reads the output without them.
 local operation = require "scion.ir.operation"
 
 local function is_free(op) return #op.users == 1 and not op.activation end

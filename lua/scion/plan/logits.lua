@@ -1,5 +1,5 @@
---- logits: a softmax or sigmoid that ends the network is left out where there is a loss. The loss kernel computes it together with
---- the loss, without the logarithm of what was rounded to zero, and gives the probabilities too.
+--- logits: removes a softmax or sigmoid at the end of the network where there is a loss. The loss kernel computes it together with the
+--- loss, which avoids the logarithm of a probability that was rounded to zero, and gives the probabilities, too.
 local losses = require "scion.ir.losses"
 local operation = require "scion.ir.operation"
 

@@ -1,4 +1,4 @@
---- loss: emits the call that computes the loss of each example and, in training, its gradient by the logits.
+--- loss: emits the call that computes the loss of each example and, in training, its gradient with respect to the logits.
 local losses = require "scion.ir.losses"
 local value = require "scion.ir.value"
 

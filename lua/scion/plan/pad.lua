@@ -1,8 +1,8 @@
---- pad: a border of zeros goes into the window of the convolution that reads it, if nobody else does. Kernels want less padding than
---- the window has taps, so that no window lies in the border alone; a wider border stays an operation.
+--- pad: merges a border of zeros into the padding of the convolution that reads it, if nothing else does. Kernels need padding that is less
+--- than the window's size, so that no window lies in the border alone; a wider border stays an operation.
 local operation = require "scion.ir.operation"
 
---- The window with the border as padding, or nil where that is too wide.
+--- The window with the border added to its padding, or nil where that is too wide.
 local function wider(window, pad)
   local top, left = pad.top, pad.left
   local bottom, right = pad.bottom, pad.right

@@ -1,6 +1,7 @@
---- precision: in a plan of bf16, which operations compute in it. Those that need no gradient and have kernels for it read bf16, and
---- sum in f32; the rest is f32. Such a kernel writes either dtype, and so what its readers want: at the frontier and at the output
---- nothing is converted. A conversion is put in where readers want both, or where a layer knows f32 alone.
+--- precision: chooses, in a plan of precision bf16, which operations use it. Operations that need no gradient and have bf16 kernels read
+--- bf16 and sum in f32; the others use f32. A bf16 kernel can write either dtype and writes the one that its readers take, so nothing is
+--- converted at the frontier and at the output. A conversion is inserted where the readers differ, and where an operation that can only
+--- write f32 is read as bf16.
 local layer = require "scion.layer"
 
 local convert = layer.define {
@@ -16,7 +17,7 @@ local function ability(op)
   return op.layer.bf16
 end
 
---- What its readers want: bf16 if one of them does; f32 if it is what the plan gives.
+--- The dtype that its readers take: bf16 if one of them does; f32 for the plan's output.
 local function wanted(ir, op)
   if op == ir.output then return "f32" end
   for _, user in ipairs(op.users) do
@@ -25,7 +26,7 @@ local function wanted(ir, op)
   return "f32"
 end
 
---- Sets `dtype`, of the output, and `reads`, of the inputs; the last operation first, since each asks its readers.
+--- Sets `dtype`, of the output, and `reads`, of the inputs. The last operation comes first, since each depends on its readers.
 local function decide(ir)
   for i = #ir.ops, 1, -1 do
     local op = ir.ops[i]
@@ -35,7 +36,7 @@ local function decide(ir)
   end
 end
 
---- An operation after `op` that gives its output in the other dtype, to those users that want it.
+--- Makes an operation that converts op's output to the other dtype, and gives it to the users that read that dtype.
 local function conversion(op)
   local made = { layer = convert { name = op.layer.name }, inputs = { op }, users = {}, shape = op.shape, trains = {}, grad = op.grad,
                  dtype = op.dtype == "bf16" and "f32" or "bf16", reads = op.dtype }

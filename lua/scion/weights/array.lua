@@ -1,5 +1,5 @@
---- Arrays in files: how to get at their bytes, and how they become tensors. torch.lua and safetensors.lua list a file's arrays in this
---- form; nothing of their contents is read before it is asked for.
+--- Arrays in files: how to read their bytes and turn them into tensors. torch.lua and safetensors.lua list a file's arrays in this form.
+--- Listing does not read the numbers.
 local core = require "scion.core"
 local lfs = require "lfs"
 
@@ -8,38 +8,40 @@ local array = {}
 ---@class scion.Array
 ---@field name string
 ---@field path string the file
----@field dtype string in safetensors' words: "F32", "F16", "I64" …
+---@field dtype string as safetensors writes it: "F32", "F16", "I64" …
 ---@field shape integer[]
----@field strides integer[]? elements from one index to the next; none: row by row
----@field first integer? the first element, counted from 0 in its storage
----@field bytes integer of the storage
----@field read fun(offset: integer, count: integer, room: scion.Tensor): scion.Tensor?, string? brings bytes of the storage into `room`
----@field late boolean? whether damage may show as late as its numbers are read
+---@field strides integer[]? elements from one index to the next, for each dimension; none: the array is contiguous, row by row
+---@field first integer? index of the first element in its storage, from 0 (0)
+---@field bytes integer size of the storage
+---@field read fun(offset: integer, count: integer, room: scion.Tensor): scion.Tensor?, string? reads `count` bytes of the storage, from
+--- `offset` on, into `room`, and returns it, or nil and a message
+---@field late boolean? whether damage to the file may be noticed only after the numbers are read, as with an archive's checksums
 
---- What the memory for a file's tensors may come to: what half precision takes as f32, and a little for small files.
+--- How much memory a file's tensors may take, so that a small damaged or malicious file cannot ask for any amount: twice the size of the
+--- file, since f32 takes twice the bytes of half precision, plus 64 MiB.
 ---@param path string
 ---@return integer bytes
 function array.allowance(path) return array.allowance_of(lfs.attributes(path, "size") or 0) end
 
---- The same for a file of that size.
+--- The same, for a file of a given size.
 ---@param size integer bytes
 ---@return integer bytes
 function array.allowance_of(size) return 2 * size + (64 << 20) end
 
---- What reads a storage that lies in a file as it is.
+--- The function `read` of an array whose storage lies in a file uncompressed.
 ---@param path string
----@param place integer of its first byte
+---@param place integer offset of the storage's first byte in the file, from 0
 ---@return fun(offset: integer, count: integer, room: scion.Tensor): scion.Tensor?, string?
 function array.in_file(path, place)
   return function(offset, count, room) return core.read_bytes(path, place + offset, count, room) end
 end
 
---- "2x3" or "scalar".
+--- A shape in words: "2x3" or "scalar".
 ---@param shape integer[]
 ---@return string
 function array.shape_text(shape) return #shape > 0 and table.concat(shape, "x") or "scalar" end
 
---- The strides of an array that lies row by row.
+--- The strides, in elements, of a contiguous array.
 ---@param shape integer[]
 ---@return integer[]
 function array.row_strides(shape)
@@ -51,16 +53,16 @@ function array.row_strides(shape)
   return strides
 end
 
---- How many elements a shape has; nil when that is more than any file holds.
+--- How many elements a shape has; nil when there are 2^53 or more, which no file holds.
 ---@param shape integer[]
 ---@return integer?
 function array.elements(shape)
-  local n, rough = 1, 1.0
+  local n, rough = 1, 1.0 -- rough is a float: the integer may overflow
   for _, size in ipairs(shape) do n, rough = n * size, rough * size end
   return rough < 2 ^ 53 and n or nil
 end
 
---- The last element that the strides reach, or -1 where there is none; nil when that is beyond any file.
+--- The index in the storage of the last element that the strides reach, or -1 for an array without elements; nil when it is 2^53 or more.
 local function last_element(self)
   if array.elements(self.shape) == 0 then return -1 end
   local last, rough = self.first or 0, (self.first or 0) + 0.0
@@ -70,7 +72,7 @@ local function last_element(self)
   return rough < 2 ^ 53 and last or nil
 end
 
---- Why an array's numbers are not all in its storage, or nothing.
+--- Why an array cannot be read: its dtype is unknown, or it reaches beyond its storage. nil if it can. Sets `strides` if there are none.
 ---@param self scion.Array
 ---@return string?
 function array.misfit(self)
@@ -83,14 +85,14 @@ function array.misfit(self)
   end
 end
 
---- How many bytes lie between an array's first element and its last.
+--- How many bytes of the storage an array spans, from its first element to its last.
 local function reach(self)
   local last, first = last_element(self), self.first or 0
   return last < first and 0 or (last + 1 - first) * core.element_size(self.dtype)
 end
 
---- Memory for the bytes of any one of these arrays.
----@param arrays scion.Array[] that array.misfit finds nothing against
+--- A u8 tensor that is large enough for the bytes of any one of these arrays.
+---@param arrays scion.Array[] for which array.misfit gives nil
 ---@return scion.Tensor room
 function array.room(arrays)
   local most = 0
@@ -98,11 +100,12 @@ function array.room(arrays)
   return core.new({ most }, "u8")
 end
 
---- Reads an array into a tensor. Raises when the tensor's elements are not as many as the strides are for.
----@param self scion.Array one that array.misfit finds nothing against
+--- Reads an array into a tensor and converts the numbers to its dtype. Raises where there are not as many strides as the tensor has
+--- dimensions.
+---@param self scion.Array for which array.misfit gives nil
 ---@param tensor scion.Tensor contiguous
 ---@param room scion.Tensor of array.room
----@param strides? integer[] of the array for each dimension of the tensor; by default the array's own
+---@param strides? integer[] the array's stride for each dimension of the tensor (the array's own)
 ---@return true? read nil when the file cannot be read or is damaged
 ---@return string? message names the file
 function array.read_into(self, tensor, room, strides)
@@ -116,7 +119,8 @@ end
 
 local tensor_dtype = { BF16 = "bf16", U8 = "u8", BOOL = "u8", I8 = "i32", I16 = "i32", I32 = "i32", I64 = "i32" }
 
---- Reads all arrays of a file: floating-point numbers as f32 (bf16 stays so), integers as u8 and i32, which saturates.
+--- Reads all arrays of a file. Floating-point numbers become f32, but bf16 stays bf16. U8 and BOOL become u8. Other integers become i32,
+--- and those that i32 cannot hold become its nearest number.
 ---@param arrays scion.Array[]
 ---@return table<string, scion.Tensor>? tensors nil when one cannot be read, or when they would take far more memory than the file
 ---@return string? message names the file

@@ -1,15 +1,16 @@
---- The state dicts in what torch.save wrote: it itself, or in a checkpoint beside epochs, an optimizer's state and an accuracy, which may
---- be a tensor. Of several a model has to tell which is meant: see prefix.lua.
+--- Finds the state dicts in what torch.save wrote. That may be a state dict itself, or a checkpoint that holds one beside the epoch, an
+--- optimizer's state and other things, some of which may be tensors. Where there are several, comparing them with a model decides: see
+--- prefix.lua.
 local check = require "scion.check"
 
 local checkpoint = {}
 
-local most_tensors = 20000 -- of one dict, and of all that are compared with a model
-local most_depth, longest_key = 32, 128 -- of objects in each other, and of an object's name
+local most_tensors = 20000 -- in one dict, and in all dicts together that are compared with a model
+local most_depth, longest_key = 32, 128 -- levels of objects within objects, and bytes of the name of one
 
 local function too_many() check.raise(("it holds more than %d tensors"):format(most_tensors)) end
 
---- The tensors in a dict by their names, in its order; a later one takes the place of an earlier one of its name.
+--- The named tensors in a dict, in its order. Where a name occurs twice, the later tensor counts.
 local function tensors_in(value)
   local list, index = {}, {}
   for i, key in ipairs(type(value) == "table" and value.type == "dict" and value.keys or {}) do
@@ -22,15 +23,15 @@ local function tensors_in(value)
   return list
 end
 
---- Keys under which a checkpoint holds its state dict, the likeliest first: the weights themselves before their average.
+--- Keys under which checkpoints hold a state dict, the likeliest first: the weights themselves before their moving average (EMA).
 local wrappers = { "state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params", "weights", "student", "teacher",
                    "state_dict_ema", "model_state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema", "params_ema" }
-local most_dicts = 8 -- that are compared with a model
+local most_dicts = 8 -- state dicts that are compared with a model
 
 local rank_of = {}
 for rank, key in ipairs(wrappers) do rank_of[key] = rank end
 
---- The dicts in a dict, those of known keys first, each once: any number of keys may have the same.
+--- The dicts in a dict, those under known keys first. Each is listed once, since a pickle may repeat a dict under many keys.
 local function dicts_in(dict)
   local list, found = {}, {}
   for i, key in ipairs(dict.keys or {}) do
@@ -52,7 +53,8 @@ local function dicts_in(dict)
   return found
 end
 
---- The tensors of a network of torch.jit.save, as its state dict names them. An object that is there twice counts once.
+--- The tensors of a network that torch.jit.save wrote, by the names that they have in its state dict. An object that occurs twice counts
+--- once.
 local function tensors_of_object(object, list, before, depth)
   local state = object.state
   if object.seen or depth > most_depth or type(state) ~= "table" or state.type ~= "dict" then return list end
@@ -70,6 +72,7 @@ local function tensors_of_object(object, list, before, depth)
   return list
 end
 
+--- Lists the state dicts as checkpoint.dicts describes, or gives an empty list.
 local function find_dicts(value)
   if type(value) ~= "table" then return {} end
   if value.type == "object" then
@@ -95,7 +98,7 @@ local function find_dicts(value)
   return found
 end
 
---- Raises where what was saved is an object of a class, or a checkpoint that has one where others have a state dict.
+--- Raises where a whole model, an object of some Python class, was saved, by itself or in a checkpoint under a known key.
 local function refuse_whole(value)
   if value.type == "opaque" and value.made then
     check.raise(("it holds a whole model (%s), not its weights; in Python: torch.save(model.state_dict(), 'weights.pth')"):format(value.name))
@@ -109,10 +112,11 @@ local function refuse_whole(value)
   end
 end
 
---- The dicts that hold tensors by names, the likeliest first: under known keys, themselves or one level deeper; what was saved itself;
---- then those under other keys, which hold an optimizer's state, or weights. Raises where there is none.
+--- The dicts that hold named tensors, the likeliest first: those under known keys and the dicts in them; then what was saved itself; then
+--- those under other keys, which may be weights or an optimizer's state. Raises where there is none.
 ---@param value any what pickle.read gave
----@return { key: string?, [integer]: { name: string, tensor: table } }[] dicts each with the key that it has, if any
+---@return { key: string?, [integer]: { name: string, tensor: table } }[] dicts each a list of tensors, with its key if it has one, such as
+--- "model.ema"
 function checkpoint.dicts(value)
   local found = find_dicts(value)
   if type(value) == "table" and not (found[1] and found[1].key) then refuse_whole(value) end

@@ -1,4 +1,4 @@
---- config.json beside a file of weights: what timm and Hugging Face's hub tell of the network that the weights are of.
+--- Reads the config.json that timm and Hugging Face's hub put beside a weights file. It describes the network that the weights belong to.
 local check = require "scion.check"
 local core = require "scion.core"
 local kinds = require "scion.kinds"
@@ -11,20 +11,20 @@ local largest = 8 << 20 -- bytes: ImageNet's 21,841 classes with their descripti
 local means, deviations = check.list(check.number(), nil, "a list of numbers"), check.list(check.number { above = 0 }, nil, "a list of numbers above 0")
 local any_text = check.kind("a string", function(value) return type(value) == "string", value end)
 
---- What is read of a file, by its names there: ours, and what has to stand there.
+--- What is read, by the key in config.json: our name for it, and the kind of value that it must have.
 local fields = {
   architecture = { "architecture", check.text }, num_classes = { "classes", check.whole(0, 1 << 31) }, mean = { "mean", means }, std = { "std", deviations },
   input_size = { "input", check.list(kinds.size, 3, "a list of three sizes (channels, height, width)") }, interpolation = { "interpolation", any_text },
   crop_pct = { "crop", check.number { above = 0 } }, label_names = { "labels", check.table }, model_args = { "arguments", check.table },
 }
 
---- Arguments of timm's constructors that leave an inference as it is, or that stand elsewhere in the file.
+--- Arguments of timm's constructors (model_args) that do not change what the network computes, or that config.json has elsewhere, too.
 local harmless = { num_classes = true, img_size = true }
 
---- Those that do so with a value.
+--- Arguments that do not change it if they have one of these values.
 local usual = { in_chans = { [3] = true }, global_pool = { avg = true, fast = true, fastavg = true, [""] = true } }
 
---- The arguments that change what the network computes.
+--- The names of the arguments that change what the network computes, as one string; nil where none does.
 local function changes(arguments)
   local names = {}
   for name, value in pairs(arguments or {}) do
@@ -35,7 +35,8 @@ local function changes(arguments)
   return #names > 0 and table.concat(names, ", ") or nil
 end
 
---- The names of the classes: a list, or names by the class's number from 0; nil where some have none.
+--- The names of the classes as a list. In the file they are a list, or an object with the numbers of the classes, from 0, as keys. nil
+--- where some class has no name.
 local function in_order(labels)
   local list, count = {}, 0
   for key, label in pairs(labels) do
@@ -46,7 +47,7 @@ local function in_order(labels)
   return count > 0 and #list == count and list or nil
 end
 
---- The file's text, decoded; raises with its path.
+--- The decoded JSON of the file. Raises, with the path, where it is too large or damaged.
 local function decode(path)
   local size = lfs.attributes(path, "size")
   if size > largest then check.raise(("%s: %d bytes are too many for what tells of a network; move it away from the weights if it does not"):format(path, size)) end
@@ -58,9 +59,9 @@ local function decode(path)
   check.raise(("%s: %s; repair it, or move it away from the weights if it does not tell of them"):format(path, problem or "it holds no object"))
 end
 
---- Reads the config.json in the folder of a file of weights. Raises with its path where it is damaged.
----@param path string of the file of weights
----@return scion.WeightsConfig? config nil where there is none, or one of something else than weights
+--- Reads the config.json in the folder of a weights file. Raises, with its path, where it is damaged or a value is of the wrong kind.
+---@param path string of the weights file
+---@return scion.WeightsConfig? config nil where there is none, or where it does not describe weights
 function config.beside(path)
   local place = (path:match "^.*/" or "") .. "config.json"
   if lfs.attributes(place, "mode") ~= "file" then return nil end
@@ -68,7 +69,7 @@ function config.beside(path)
   local published, read, known = type(whole.pretrained_cfg) == "table" and whole.pretrained_cfg or {}, { path = place }, false
   for name, field in pairs(fields) do
     local value = whole[name]
-    if value == nil or type(value) == "userdata" then value = published[name] end -- null
+    if value == nil or type(value) == "userdata" then value = published[name] end -- JSON's null is userdata
     if value ~= nil and type(value) ~= "userdata" then
       read[field[1]], known = check.argument(place, name, value, field[2]), true
     end

@@ -1,15 +1,16 @@
---- A model's weights for PyTorch and for Keras.
+--- Writes a model's weights for PyTorch (.safetensors) and for Keras (.weights.h5 and .h5).
 local check = require "scion.check"
 local core = require "scion.core"
 local graph = require "scion.graph"
 
 local export = {}
 
-local most_attribute = 64512 -- bytes: what an object's header in HDF5 has room for; Keras cuts longer lists as below
+-- Bytes of an attribute: the header of an object in HDF5 has no more room. add_names splits longer lists as Keras does.
+local most_attribute = 64512
 
 local libraries = { keras = "Keras", torchvision = "torchvision" }
 
---- Whether a library has a model's network, but computes it otherwise.
+--- Whether a library has the model's architecture in a variant that computes something else with the same weights.
 local function differs(model, publisher)
   if not model.variant or model.variant == publisher then return false end
   for _, architecture in ipairs(require("scion.models").list()) do
@@ -26,7 +27,7 @@ local function notice_variant(model, publisher, path)
   require("scion.report.notice").once(line:format(path, libraries[publisher], model.name, publisher))
 end
 
---- Variants that timm has, and torchvision has not.
+--- Variants that timm has and torchvision does not have.
 local timms = { tf = true, timm = true }
 
 local function to_safetensors(model, path)
@@ -35,7 +36,7 @@ local function to_safetensors(model, path)
   if not written then check.raise(message) end
 end
 
---- A list of names as an attribute, or as several: name0, name1, …
+--- Adds a list of names as an attribute or, if it is too long for one, as several: name0, name1, …
 local function add_names(texts, path, name, list)
   local width = 1
   for _, text in ipairs(list) do width = math.max(width, #text) end
@@ -49,7 +50,7 @@ local function add_names(texts, path, name, list)
   end
 end
 
---- The layers with weights as Keras's files list and name them.
+--- The layers that have weights, as Keras's files list and name them.
 ---@param model scion.Model
 ---@return { name: string, weights: { name: string, tensor: scion.Tensor }[] }[]
 function export.keras_layers(model)
@@ -65,7 +66,8 @@ function export.keras_layers(model)
   return list
 end
 
---- What a network needs beside its weights, as attributes of the file, for those who read them: Keras does not.
+--- Adds attributes with what a network needs beside its weights. Keras ignores them: they are for whoever inspects the file, and
+--- `rescalings` is read by keras_layers.lua.
 local function add_facts(texts, model)
   local options, rescalings = model.input.layer.options, 0
   for _, node in ipairs(model.order) do rescalings = rescalings + (node.layer.kind == "rescaling" and 1 or 0) end
@@ -99,7 +101,7 @@ end
 
 -- ---- Keras 3's layout -----------------------------------------------------------------------------------------------
 
---- The layers of a model's base: all but those behind its last pooling or flattening, with which a classifier begins.
+--- The layers of a model's base: all but those of a classifier, which begins with the last global pooling or flatten.
 local function base_layers(model)
   local node, base = model.output, {}
   while #node.shape == 1 and #node.inputs == 1 do node = node.inputs[1] end
@@ -107,8 +109,8 @@ local function base_layers(model)
   return base
 end
 
---- The group of each layer, by its class and number; and, where base and classifier have no class in common, so that the numbers are the same
---- in both, which belong to the base.
+--- The group of each layer in Keras 3's layout, named by its class and number: "conv2d_1". The second result tells which layers belong to
+--- the base. It is empty where base and classifier share a class, since the numbers would then differ between the two layouts below.
 local function groups_of(model)
   local classes = require("scion.weights.names.keras").classes
   local groups, count, inner, nests, base = {}, {}, {}, true, base_layers(model)
@@ -121,7 +123,8 @@ local function groups_of(model)
   return groups, nests and inner or {}
 end
 
---- The same weights for a model in one piece, layers/conv2d, and for one that holds the network as a layer, layers/functional/layers/conv2d.
+--- Writes Keras 3's layout so that two kinds of models can load it: one with all layers in one list (layers/conv2d), and one that holds the
+--- base as a layer of its own (layers/functional/layers/conv2d). The latter are links to the same data.
 local function to_keras3(model, path)
   local datasets, texts, links, groups, inner = {}, {}, {}, groups_of(model)
   for i, layer in ipairs(export.keras_layers(model)) do
@@ -135,7 +138,7 @@ local function to_keras3(model, path)
   write(path, datasets, texts, links)
 end
 
---- Writes by the path's ending; see model:export. Raises at a path with another ending.
+--- Writes the format that the path's ending names: see model:export. Raises at another ending, and where the file cannot be written.
 ---@param model scion.Model
 ---@param path string
 function export.write(model, path)

@@ -1,5 +1,5 @@
---- What people have in place of a file of weights. Each entry: how the file begins (a Lua pattern on its first bytes in lower case), or
---- how its name ends, or both; what it is; and what to do.
+--- Files that people mistake for files of weights. Each entry: `starts`, a Lua pattern for the file's first bytes in lower case, or `ends`,
+--- one for the end of its name, or both; `what` it is; and the `remedy`. The first entry that fits counts.
 local in_keras = "load it in Keras, where model.save_weights('x.weights.h5') writes what Scion reads"
 local images = "images go to model:predict"
 

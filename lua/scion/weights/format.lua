@@ -1,4 +1,5 @@
---- Which of the formats that are read a file is. What it is instead is told by its first bytes: see foreign.lua.
+--- Tells the format of a weights file by its first bytes. Common files that hold no weights are told, too, for a helpful message: see
+--- foreign.lua.
 local check = require "scion.check"
 local core = require "scion.core"
 local foreign = require "scion.weights.foreign"
@@ -7,13 +8,13 @@ local paths = require "scion.data.paths"
 
 local format = {}
 
-local longest_magic = 512 -- bytes: a tar archive tells itself after 257
+local longest_magic = 512 -- bytes: a tar archive has its mark after 257 bytes
 
 local function refuse(path, what, remedy) check.raise(("%s: this is %s, not a file of weights; %s"):format(path, what, remedy)) end
 
 local kinds_of_file = { ["named pipe"] = "a named pipe", ["char device"] = "a device", ["block device"] = "a device", socket = "a socket" }
 
---- Raises unless there is a regular file: opening a pipe would wait for its writer.
+--- Raises at folders, pipes and devices. A pipe must not even be opened: that would wait for its writer.
 local function check_mode(path)
   local mode = lfs.attributes(path, "mode")
   if mode == "directory" and lfs.attributes(path .. "/saved_model.pb", "mode") then
@@ -25,17 +26,17 @@ local function check_mode(path)
   end
 end
 
---- Raises where the bytes or the name are those of something that is no file of weights.
+--- Raises where the first bytes or the name are those of a known kind of file without weights.
 local function check_foreign(path, head)
   if head == "" then refuse(path, "an empty file", "download or copy it again") end
-  local low = head:gsub("^\239\187\191", ""):lower() -- without the mark that Windows puts before UTF-8
+  local low = head:gsub("^\239\187\191", ""):lower() -- without the byte order mark that Windows puts before UTF-8
   for _, known in ipairs(foreign.files) do
     if (not known.starts or low:find(known.starts)) and (not known.ends or path:find(known.ends)) then refuse(path, known.what, known.remedy) end
   end
 end
 
---- What a file is. A header of safetensors begins with its length, of which only the lower half is ever used, and with "{".
---- Raises with the path where there is no regular file, and where it is something that people take for a file of weights.
+--- The format of a file. Raises, with the path, where there is no regular file and where it is no file of weights. A safetensors file
+--- begins with the length of its header in eight bytes, of which the upper four are always 0, and then "{".
 ---@param path string
 ---@return "hdf5"|"zip"|"pickle"|"safetensors" format
 function format.of(path)
@@ -45,8 +46,9 @@ function format.of(path)
   if head:sub(1, 4) == "\137HDF" then return "hdf5" end
   if head:sub(1, 4) == "PK\3\4" then return "zip" end
   if head:sub(5, 9) == "\0\0\0\0{" then return "safetensors" end
-  if head:byte() == 0x80 and (head:sub(5, 8) ~= "\0\0\0\0" or head:byte(3) == 0x95) then return "pickle" end -- 0x95: a frame and its length
-  if path:find "%.index%.json$" and head:find "^%s*{" then return "safetensors" end -- whose parts are beside it
+  -- 0x80 is PROTO. 0x95 is FRAME, whose length may make bytes 5 to 8 zero, as in a safetensors file.
+  if head:byte() == 0x80 and (head:sub(5, 8) ~= "\0\0\0\0" or head:byte(3) == 0x95) then return "pickle" end
+  if path:find "%.index%.json$" and head:find "^%s*{" then return "safetensors" end -- an index, whose parts lie beside it
   check_foreign(path, head)
   if head:sub(5, 8) == "\0\0\0\0" then return "safetensors" end
   check.raise(path .. ": not a file of weights that is known; Scion reads Keras's .h5 and .keras, PyTorch's .pth, and safetensors")

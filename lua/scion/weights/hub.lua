@@ -1,4 +1,4 @@
---- Published weights: downloaded once, checked, and kept in the cache folder. The curl program downloads; sha256sum and md5sum check.
+--- Published weights: downloaded once with the program curl, checked with sha256sum or md5sum, and kept in the cache folder.
 local check = require "scion.check"
 local core = require "scion.core"
 local folder = require "scion.folder"
@@ -7,13 +7,14 @@ local lfs = require "lfs"
 
 local hub = {}
 
---- For the shell: one word, whatever is in it.
+--- Quotes a text for the shell.
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 -- ---- hashes ---------------------------------------------------------------------------------------------------------
 
 local programs = { sha256 = { "sha256sum", "shasum -a 256" }, md5 = { "md5sum", "md5 -q" } }
 
+--- The hash of a file in hex. Raises where no program computes it.
 local function hash_of(kind, path)
   for _, program in ipairs(programs[kind]) do
     local pipe <close> = assert(io.popen(program .. " < " .. quote(path) .. " 2>/dev/null"))
@@ -23,7 +24,7 @@ local function hash_of(kind, path)
   check.raise(("%s: cannot be checked: there is no program %s"):format(path, programs[kind][1]))
 end
 
---- Why a file is not the published one, or nothing.
+--- Why a file is not the published one; nil if it is, or if no hash is published.
 local function wrong_hash(file, path)
   local kind = file.sha256 and "sha256" or file.md5 and "md5"
   if not kind then return end
@@ -33,12 +34,14 @@ end
 
 -- ---- downloads ------------------------------------------------------------------------------------------------------
 
+--- What curl's exit codes mean.
 local reasons = { [1] = "only http:// and https:// are taken", [3] = "its address is malformed",
                   [6] = "its host is not known here", [7] = "its host does not answer", [18] = "the transfer was cut off",
                   [23] = "the disk takes no more", [28] = "it takes too long", [35] = "no secure connection", [56] = "the connection broke",
                   [60] = "its certificate is not trusted", [127] = "there is no program curl" }
 
---- Runs curl, which goes on where an earlier transfer stopped. Returns its exit code and the server's.
+--- Runs curl, which continues an earlier transfer where it stopped. Returns curl's exit code and the server's HTTP status. Raises where the
+--- user or a signal stopped it.
 local function curl(url, to)
   local look = core.terminal_width() and "--progress-bar" or "--silent 2>/dev/null"
   local pipe = assert(io.popen(table.concat({
@@ -54,18 +57,19 @@ local function fail(url, target, reason)
   check.raise(("%s cannot be had: %s. Without a connection put the file at %s; SCION_WEIGHTS_URL names a mirror's folder"):format(url, reason, target))
 end
 
---- Why a download without a published hash is no file of weights, such as the page of a login in its place; or nothing.
+--- For files without a published hash: why the download is no file of weights, such as the page of a login; nil if it is one.
 local function no_weights(path)
   local known, message = check.try(format.of, path)
   if not known then return (message:gsub("^.-%.part: ", "")) end
 end
 
+--- Downloads to target .. ".part", checks that file, and returns its path. Raises where that fails.
 local function download(file, url, target)
   local part = target .. ".part"
   local before = lfs.attributes(part, "size")
   if before and (file.sha256 or file.md5) and not wrong_hash(file, part) then return part end
   local code, answer = curl(url, part)
-  if before and (code == 33 or code == 36 or answer == 416) then -- the server cannot go on from there
+  if before and (code == 33 or code == 36 or answer == 416) then -- the server cannot continue a transfer
     os.remove(part)
     code, answer = curl(url, part)
   end
@@ -78,9 +82,10 @@ local function download(file, url, target)
   return part
 end
 
---- The path of a published file, downloaded at the first call. Processes that want it at once wait for the first of them; a transfer
---- that was cut off goes on where it stopped; the file has its name only once it is whole. SCION_WEIGHTS_URL in the environment is
---- the address of a folder to take it from. Raises with the address, the reason, and where to put the file by hand.
+--- The path of a published file, which is downloaded at the first call. Other processes that ask for it meanwhile wait. A transfer that was
+--- cut off continues where it stopped. The file gets its name only when it is complete and checked. The environment variable
+--- SCION_WEIGHTS_URL may hold the address of another folder to take it from. Raises with the address, the reason, and where to put the file
+--- by hand.
 ---@param file scion.WeightsFile
 ---@return string path
 function hub.fetch(file)
@@ -103,9 +108,11 @@ end
 
 -- ---- which file -----------------------------------------------------------------------------------------------------
 
+--- Fields of a file that do not decide which one is taken; the others must equal the model's options.
 local facts = { url = true, sha256 = true, md5 = true, top = true, resize = true }
 
---- How well a file suits a model's options; nil: not at all. A classifier too many does no harm where arrays have names.
+--- How well a file suits a model's options; nil: not at all. A file with a classifier also suits a model without one, except Keras's, which
+--- has a file for each.
 local function suits(file, variant, o)
   local score = (file.top or false) == (o.top or false) and 2 or 0
   if score == 0 and (o.top or variant.name == "keras") then return nil end
@@ -119,7 +126,8 @@ local function suits(file, variant, o)
   return score
 end
 
---- The published file for an architecture's variant and options, by its path. Raises when there is none.
+--- The path of the published file that suits an architecture's variant and options best, downloaded if need be. Raises when there is none,
+--- and where `classes` is not 1000 with a top.
 ---@param architecture scion.Architecture
 ---@param variant scion.Variant
 ---@param o table the options that the model is built with

@@ -1,21 +1,22 @@
---- Which network a file is of, by the kernels of its convolutions, for the message when it is another than the model's.
+--- Recognizes the network that a file's weights belong to by its convolution kernels, for the message when they do not fit the model.
 local networks = require "scion.weights.names.kernels"
 
 local identify = {}
 
---- Names a network, as scion.models does where it has it.
+--- The name of the network, as in scion.models where that has it.
 ---@param arrays { name: string, shape: integer[] }[] a file's arrays, in its order; a name may be that of the layer
 ---@param publisher "keras"|"torchvision" whose names they have
----@return string? network nil where it is none of those in names/kernels.lua, or a part of one
+---@return string? network nil where it is none of those in names/kernels.lua, or only a part of one
 function identify.architecture(arrays, publisher)
   local count, elements, last = 0, 0, 0
-  for _, a in ipairs(arrays) do -- torchvision's heads do not count
+  for _, a in ipairs(arrays) do -- without torchvision's classifiers and auxiliary heads
     if #a.shape == 4 and not a.name:find "^AuxLogits%." and not a.name:find "^aux" and not a.name:find "^classifier%." then
       last = a.shape[1] * a.shape[2] * a.shape[3] * a.shape[4]
       count, elements = count + 1, elements + last
     end
   end
-  local found = networks[("%d %d"):format(count, elements)] or networks[("%d %d"):format(count - 1, elements - last)] -- a classifier in Keras's files
+  -- The second key leaves out the last kernel: in Keras's files a classifier may be a convolution.
+  local found = networks[("%d %d"):format(count, elements)] or networks[("%d %d"):format(count - 1, elements - last)]
   return found and publisher == "keras" and found:gsub("^(resnet%d+)$", "keras_%1") or found
 end
 

@@ -1,5 +1,5 @@
---- Weights from files, by what the file is: Keras's HDF5 and .keras archives, PyTorch's state dicts, and safetensors, Scion's own or
---- with torchvision's names.
+--- Loads weights from files of all formats: Keras's HDF5 files and .keras archives, PyTorch's state dicts, and safetensors with Scion's own
+--- names or with PyTorch's.
 local check = require "scion.check"
 local options = require "scion.weights.options"
 local origin = require "scion.weights.origin"
@@ -8,8 +8,8 @@ local weights = {}
 
 local a_model = check.instance("scion.Model", "a model")
 
---- Whose network a file's weights are for, as its names tell or, where model:export wrote it, its metadata. Raises with the path when
---- there is no such file, and where it is none of weights.
+--- Whose form of a network a file's weights are for. The names in the file tell, or its metadata where model:export wrote it. Raises, with
+--- the path, where there is no such file, where it is no file of weights, and where the config.json beside it is damaged.
 ---@param path string
 ---@return "keras"|"torchvision"|"tf"|"timm"|nil publisher nil for Scion's own files, and for those that cannot be read
 function weights.publisher(path)
@@ -17,7 +17,8 @@ function weights.publisher(path)
   return told.variant or (told.library == "pytorch" and "torchvision" or told.library)
 end
 
---- Loads a file into a model's layers: what model:load_weights does.
+--- Loads a file into a model's layers: what model:load_weights does. Raises, with the path, where the file cannot be read, is no file of
+--- weights or, unless strict = false, does not fit, also where its network would compute something else with these weights.
 ---@param model scion.Model
 ---@param path string
 ---@param given? scion.LoadOptions

@@ -1,5 +1,6 @@
---- Weights from Keras's files, .h5 and .keras. Layers are matched by the names that Keras gives them, where the file's are the model's; else
---- by order, as Keras does it, since the names in a file (conv2d_17) depend on what else its author had built before.
+--- Loads weights from Keras's files, .h5 and .keras. Layers are matched by name where most names in the file are the model's. Otherwise
+--- they are matched by order, as Keras does, since automatic names (conv2d_17) depend on what else the author had built before in that
+--- process.
 local check = require "scion.check"
 local array = require "scion.weights.array"
 local core = require "scion.core"
@@ -13,22 +14,22 @@ local report = require "scion.weights.report"
 
 local keras = {}
 
---- The last part of a weight's name: "conv2d_1/kernel_1:0" is a kernel, and a name like "uniform7" only itself. The second
---- result is the role that the name stands for, if it stands for one.
+--- What a weight is called, from the last part of its name: "conv2d_1/kernel_1:0" is a "kernel". The second result is its role, such as
+--- "kernel", or nil where the name tells none, such as "uniform7".
 local function ending(name)
   local last = name:match "[^/]*$":gsub(":%d+$", "")
   local role = names.roles[last] or names.roles[last:match "^(.-)_%d+$"]
   return role or last, role
 end
 
---- A text in an archive, unless it is longer than descriptions of models are.
+--- The text of an entry in an archive; nil or false where there is none or it is longer than `longest` bytes.
 local function text_in(archive, name, longest)
   local entry = archive:entries()[name]
   local bytes = entry and entry.bytes <= longest and archive:read(name, 0, entry.bytes)
   return bytes and bytes:bytes():sub(1, entry.bytes)
 end
 
---- Opens a file's weights. The third result is its model's description, where it has one.
+--- Opens a Keras file. Returns the HDF5 file with the weights, or nil and a message; the third result is the model's description, if any.
 local function open(path)
   local longest = keras_config.longest(lfs.attributes(path, "size") or 0)
   if core.read_head(path, 4) ~= "PK\3\4" then
@@ -38,7 +39,7 @@ local function open(path)
   end
   local archive <close>, message = core.zip_open(path)
   if not archive then return nil, message end
-  local copy <close>, trouble = io.tmpfile() -- libhdf5 reads no archives; a file without a name is gone with this process at the latest
+  local copy <close>, trouble = io.tmpfile() -- libhdf5 cannot read from archives; tmpfile leaves nothing behind
   if not copy then return nil, ("%s: cannot be unpacked: %s"):format(path, trouble) end
   local copied, reason = archive:copy("model.weights.h5", copy)
   if not copied then return nil, reason end
@@ -46,7 +47,7 @@ local function open(path)
   return file, problem, file and keras_config.read(text_in(archive, "config.json", longest))
 end
 
---- What a call of the file gave; raises its message.
+--- Returns the result of a call to the file, or raises the call's message.
 local function need(value, message)
   if message then check.raise(message) end
   return value
@@ -54,7 +55,7 @@ end
 
 --- Lists the layers of a file that have weights, in the file's order.
 ---@param path string
----@return scion.KerasLayer[]? layers nil when the file is missing, damaged or in another layout than .h5's
+---@return scion.KerasLayer[]? layers nil when the file is missing, damaged or has no layout of Keras's
 ---@return string? message names the file
 function keras.read(path)
   path = check.argument("scion.weights.keras.read", "its argument", path, check.path)
@@ -67,9 +68,9 @@ end
 
 -- ---- comparing ------------------------------------------------------------------------------------------------------
 
-local most_described = 8 -- weights of a layer: no layer of Keras's has more, and a file may list any number
+local most_described = 8 -- weights of a layer in a message: Keras's layers have fewer, but a damaged file may list any number
 
---- "2 weights (kernel 3x3x3x32, bias 32)"
+--- Weights in words: "2 weights (kernel 3x3x3x32, bias 32)".
 local function describe(weights)
   local parts = {}
   for i = 1, math.min(#weights, most_described) do
@@ -78,13 +79,13 @@ local function describe(weights)
   return ("%d weight%s (%s%s)"):format(#weights, #weights == 1 and "" or "s", table.concat(parts, ", "), #weights > most_described and ", …" or "")
 end
 
---- Whether a kernel [kh, kw, in, out] lies in Theano's order, [out, in, kh, kw], and not in ours.
+--- Whether the shape in the file is our kernel's, [kh, kw, in, out], in Theano's order, [out, in, kh, kw], and not in ours.
 local function in_theano_order(shape, ours)
   return #shape == 4 and #ours == 4 and array.shape_text(shape) == array.shape_text { ours[4], ours[3], ours[1], ours[2] }
     and array.shape_text(shape) ~= array.shape_text(ours)
 end
 
---- What a layer holds that is no weight of ours, or nothing.
+--- Why a layer of the file cannot be read (LoRA's or quantized weights); nil if it can.
 local function foreign_weight(theirs)
   for _, weight in ipairs(theirs.weights) do
     if weight.name:find "lora_kernel_[ab]" then
@@ -95,7 +96,7 @@ local function foreign_weight(theirs)
   end
 end
 
---- Why the file's layer does not fit ours, or nothing.
+--- Why the file's layer does not fit ours; nil if it does.
 local function misfit(theirs, ours)
   local foreign = foreign_weight(theirs)
   if foreign then return foreign end
@@ -117,10 +118,10 @@ end
 
 -- ---- pairing --------------------------------------------------------------------------------------------------------
 
---- Which of the file's layers are known by their names, and whether all are. Names count where most that an author gave are the model's:
---- counted classes, as conv2d_7, any model has.
----@return table<scion.KerasLayer|scion.Layer, scion.Layer|scion.KerasLayer> partners of both
----@return boolean all
+--- Pairs layers of the file with ours by name. Automatic names such as conv2d_7 prove nothing, since any model has them: they count only
+--- where all names are the model's. Of the other names more than half must be the model's, or none counts.
+---@return table<scion.KerasLayer|scion.Layer, scion.Layer|scion.KerasLayer> partners from each layer to its partner, in both directions
+---@return boolean all whether all names agree
 local function by_names(theirs, ours)
   local publisher_name, our_names, plain, partners = require("scion.models.builder").publisher_name, {}, {}, {}
   local given, found = 0, 0
@@ -138,15 +139,15 @@ local function by_names(theirs, ours)
   return partners, all
 end
 
---- Whether a layer may be of a classifier: dense, or a convolution of 1x1 with a bias.
+--- Whether a layer of the file may belong to a classifier: dense, or a 1x1 convolution with a bias.
 local function is_top(layer)
   local kernel, bias = layer.weights[1], layer.weights[2]
   if #layer.weights > 2 or (bias and #bias.shape ~= 1) then return false end
   return #kernel.shape == 2 or (#kernel.shape == 4 and bias ~= nil and kernel.shape[1] * kernel.shape[2] == 1)
 end
 
---- Pairs the file's layers with ours: by names first, then the rest by order, if as many are left, or more of what may be a classifier.
---- Gives theirs without a partner.
+--- Pairs the file's layers that have no partner yet with ours, by order. After pairing by name this is done only if the file has at least
+--- as many left as the model, and what is left over at its end may be a classifier. Returns the file's layers that stay without a partner.
 local function pair_up(theirs, ours, partners)
   local rest, left = { theirs = {}, ours = {} }, {}
   for _, layer in ipairs(theirs) do
@@ -166,7 +167,7 @@ local function pair_up(theirs, ours, partners)
   return left
 end
 
---- Whether what is left of the file is a classifier that the model was built without.
+--- Whether the file's layers without a partner are a classifier that the model was built without.
 local function is_left_top(left, ours, found)
   if #found.missing > 0 or #found.misfits > 0 or #ours == 0 or ours[#ours].kind == "dense" then return false end
   for _, layer in ipairs(left) do
@@ -175,7 +176,7 @@ local function is_left_top(left, ours, found)
   return true
 end
 
---- What fits, as a list of pairs, and what does not.
+--- Compares the layers. Returns the report, and the pairs that fit: { { theirs, ours }, … }.
 local function compare(path, theirs, ours, partners)
   local total, fitting = 0, {}
   for _, layer in ipairs(ours) do total = total + #layer.parameters end
@@ -197,7 +198,7 @@ local function compare(path, theirs, ours, partners)
   for _, layer in ipairs(left) do
     local bias = layer.weights[2]
     list[#list + 1] = layer.name
-    if bias and #bias.shape == 1 then found.classes = bias.shape[1] end -- the last is the classifier's
+    if bias and #bias.shape == 1 then found.classes = bias.shape[1] end -- the last such bias is the classifier's
   end
   if #theirs ~= #ours then found.counts = (" (the file has %d layers with weights, the model %d)"):format(#theirs, #ours) end
   return found, fitting
@@ -205,7 +206,8 @@ end
 
 -- ---- loading --------------------------------------------------------------------------------------------------------
 
---- Theano's order and sense: a kernel's strides in the file for each of our dimensions, from its last row and column on.
+--- Reads a kernel whose axes are in Theano's order, or that is mirrored: Theano convolves with the kernel flipped, which negative strides
+--- from its last row and column undo.
 local function read_theano(file, weight, tensor, mirrored)
   local raw <close> = core.new(weight.shape)
   need(file:read_into(weight.path, raw))
@@ -218,6 +220,7 @@ local function read_theano(file, weight, tensor, mirrored)
   core.unpack(raw, "F32", first, strides, tensor)
 end
 
+--- Reads the weights of one layer. `theano`: the file was written by Keras on Theano.
 local function read_pair(file, theirs, ours, theano)
   for k, weight in ipairs(theirs.weights) do
     local tensor = ours.parameters[k].tensor
@@ -230,7 +233,7 @@ local function read_pair(file, theirs, ours, theano)
   end
 end
 
---- The arrays of a file by their layers' names.
+--- All arrays of a file, each with the name of its layer.
 local function arrays_of(theirs)
   local arrays = {}
   for _, layer in ipairs(theirs) do
@@ -241,6 +244,7 @@ end
 
 local ambiguous_order = ": its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's"
 
+--- keras.load with an open file and our layers that have weights. Also raises messages.
 local function load(file, path, config, layers, strict, model)
   local contents = keras_layers.read(file, path, config)
   local partners, all = by_names(contents.layers, layers)
@@ -265,18 +269,17 @@ local function load(file, path, config, layers, strict, model)
   return found
 end
 
---- Reads a file's weights into a model's tensors: by Keras's names where most of the file's are the model's, and the rest in order, else the
---- first layer with weights of the file into the first of the model, and so on. A classifier that the model was built without is left. All
---- names, numbers and shapes are compared before a tensor changes. Only damage that shows while the numbers themselves are read can leave part
---- of the tensors overwritten. With strict = false what fits is read.
---- Raises when a tensor is not f32 and contiguous.
+--- Reads a file's weights into a model's tensors. Layers are matched by name where most names in the file are the model's, and the rest in
+--- order. Otherwise the file's first layer with weights goes into the model's first, and so on. A classifier that the model was built
+--- without is ignored. All names, counts and shapes are compared before a tensor changes. Only damage that shows while the numbers are read
+--- can leave part of the tensors overwritten. With strict = false what fits is read.
 ---@param path string
----@param layers scion.Layer[] in Keras's order, each with its parameters in Keras's order; those without are passed over
+---@param layers scion.Layer[] in Keras's order, each with its parameters in Keras's order; layers without parameters are skipped
 ---@param strict boolean
----@param model scion.Model? whose layers they are: what it does before them and behind them is compared with what the file tells
+---@param model scion.Model? whose layers they are: how it rescales images and its last activation are compared with the file's description
 ---@return scion.WeightsReport? report
 ---@return string? message names the file and the first layer that does not fit, with both shapes
----@return { name: string, shape: integer[] }[]? arrays of the file, by their layers' names, where they do not fit
+---@return { name: string, shape: integer[] }[]? arrays of the file, with the names of their layers, where they do not fit the model
 function keras.load(path, layers, strict, model)
   local file <close>, message, config = open(path)
   if not file then return nil, message end
@@ -289,7 +292,7 @@ function keras.load(path, layers, strict, model)
   return table.unpack(results, 2, results.n)
 end
 
---- How many layers Rescaling the network of a file has beside its Normalization; nil where that is not told.
+--- How many Rescaling layers the network of a file has; nil where the file does not tell, or has no Normalization layer and no description.
 ---@param path string
 ---@return integer?
 function keras.rescalings(path)
@@ -300,7 +303,7 @@ function keras.rescalings(path)
   return ok and count or nil
 end
 
---- The shape of the first weight of a layer, by its name; nil where the file has no such layer.
+--- The shape of the first weight of the layer of that name; nil where the file has no such layer.
 ---@param path string
 ---@param name string
 ---@return integer[]?

@@ -1,18 +1,19 @@
---- What a whole Keras model tells of itself beside its weights: its layers in order, what it does to an image before the first of them that
---- has weights, and its last activation. It stands in the attribute model_config of an .h5 file and in a .keras archive's config.json.
+--- Reads the description that Keras stores with a whole model: the attribute model_config of an .h5 file, or config.json in a .keras
+--- archive. From it come the order of the layers, how images are rescaled before the first layer with weights, and the last activation.
 local core = require "scion.core"
 
 local keras_config = {}
 
 ---@class scion.KerasConfig
----@field class string "Conv2D"
+---@field class string Keras's class: "Conv2D"
 ---@field config table its options
 ---@field name string?
----@field operands any of an operation: what it takes beside its input
+---@field operands any inbound_nodes: for an operation such as an addition, they hold its other operand
 ---@field layers scion.KerasConfig[]? of a model
 
 local function field(value, key) return type(value) == "table" and value[key] or nil end
 
+--- Turns decoded JSON into a scion.KerasConfig. Nothing in it is trusted to have the right type.
 local function tree(described)
   local config = field(described, "config")
   local node = { class = tostring(field(described, "class_name")), config = type(config) == "table" and config or {}, operands = field(described, "inbound_nodes") }
@@ -23,14 +24,14 @@ local function tree(described)
   return node
 end
 
-local most_tables = 50000 -- of a description: each takes half a kilobyte of memory, and a layer has some twenty
+local most_tables = 50000 -- JSON arrays and objects of a description: a layer has about twenty, of half a kilobyte of memory each
 
---- The longest text that is read from a file of that size.
+--- The longest description that is read from a file of that size.
 ---@param size integer bytes
 ---@return integer bytes
 function keras_config.longest(size) return (1 << 20) + size // 32 end
 
---- Reads a description; nil when it is none.
+--- Reads a description; nil when the text is none, or is too large.
 ---@param text any
 ---@return scion.KerasConfig?
 function keras_config.read(text)
@@ -41,7 +42,8 @@ function keras_config.read(text)
   return root.layers and root or nil
 end
 
---- Calls visit(layer) for all layers within a model but the models among them, in order, until it returns something.
+--- Calls visit(layer) in order for all layers within a model, also within its inner models but not for these themselves. Stops when visit
+--- returns anything but nil, and returns that.
 local function each(model, visit)
   for _, layer in ipairs(model.layers) do
     local result
@@ -50,7 +52,7 @@ local function each(model, visit)
   end
 end
 
---- Where each layer stands, by its name: false for a name that is there twice.
+--- The position of each layer, by its name; false for a name that occurs twice.
 ---@param root scion.KerasConfig?
 ---@return table<string, integer|false>
 function keras_config.places(root)
@@ -64,14 +66,14 @@ function keras_config.places(root)
   return places
 end
 
---- A class as Keras 3 names its groups: "conv2d", "batch_normalization".
+--- The name of a class in the groups of Keras 3's files: "conv2d", "batch_normalization".
 local function snake_case(class)
   return class:gsub("%W+", ""):gsub("(.)(%u%l+)", "%1_%2"):gsub("(%l)(%u)", "%1_%2"):lower()
 end
 
---- The groups of the layers in Keras 3's files, in order.
+--- The paths of the layers' groups in Keras 3's files, in the order of the layers.
 ---@param root scion.KerasConfig
----@param group string of the model
+---@param group string path of the group that holds the model's layers: "/layers"
 ---@return string[]
 function keras_config.groups(root, group)
   local paths, folder = {}, group:match "[^/]*$"
@@ -90,15 +92,16 @@ end
 
 -- ---- before the first layer with weights ----------------------------------------------------------------------------
 
---- What is done to each channel of an image: x * scale + shift.
+--- What is done to each of the three channels of an image: x * scale + shift.
 ---@class scion.Affine
 ---@field scale number[]
 ---@field shift number[]
 
+--- The identity.
 ---@return scion.Affine
 function keras_config.no_change() return { scale = { 1.0, 1.0, 1.0 }, shift = { 0.0, 0.0, 0.0 } } end
 
---- Adds another step, of numbers or lists of three.
+--- Appends a step x * scale + shift, of numbers or lists of three; changes `affine`.
 ---@param affine scion.Affine
 ---@param scale number|number[]
 ---@param shift number|number[]
@@ -121,7 +124,7 @@ local function factor(value)
   return #value == 3 and value or nil
 end
 
---- The one constant that an operation takes beside its input, as Keras 3 and Keras 2 write it.
+--- The constant operand of an operation, as Keras 3 or Keras 2 writes it; nil where there is none.
 local function operand(layer)
   local call = field(layer.operands, 1)
   local args = field(call, "args")
@@ -137,7 +140,7 @@ end
 local function inverse(x) return 1 / x end
 local function negative(x) return -x end
 
---- Steps by class, or, of Keras 2's operations, by function: what they make of the constant.
+--- Operations with a constant, by Keras 3's class: their scale and shift. Keras 2 has them as functions.
 local steps = {
   TrueDivide = function(y) return each_of(y, inverse), 0 end,
   Multiply = function(y) return y, 0 end,
@@ -147,18 +150,19 @@ local steps = {
 local functions = { ["math.truediv"] = "TrueDivide", ["math.divide"] = "TrueDivide", ["math.multiply"] = "Multiply", ["math.add"] = "Add",
                     ["__operators__.add"] = "Add", ["math.subtract"] = "Subtract" }
 
+--- Layers that leave the values of an image as they are.
 local passed_over = { InputLayer = true, ZeroPadding2D = true, Dropout = true, GaussianNoise = true, Resizing = true, CenterCrop = true }
 
---- Whole families of layers that may do anything to an image.
+--- Classes of layers that may do anything to an image.
 local function is_unknown(class) return class == "Lambda" or class:find "^TFOp" or class:find "^Slicing" or class == "GetItem" or class == "Stack" end
 
---- What a model does to an image before its first layer with weights: a step, and another one behind each Normalization, whose numbers
---- are weights. nil where that is not known, or nothing.
+--- How a model rescales an image before its first layer with weights: one step, and another one behind each Normalization, whose numbers
+--- are weights. nil where it does not rescale, or does something that is not understood.
 ---@param root scion.KerasConfig
 ---@return scion.Affine[]?
 function keras_config.front(root)
   local parts, found = { keras_config.no_change() }, false
-  local unknown = each(root, function(layer)
+  local unknown = each(root, function(layer) -- gives true at what is not understood, false at the first layer with weights
     local class = layer.config["function"]
     class = layer.class == "TFOpLambda" and type(class) == "string" and functions[class] or layer.class
     local scale, shift
@@ -182,7 +186,7 @@ function keras_config.front(root)
   return not unknown and found and parts or nil
 end
 
---- How many layers Rescaling a model has.
+--- How many Rescaling layers a model has.
 ---@param root scion.KerasConfig
 ---@return integer
 function keras_config.rescalings(root)
@@ -193,7 +197,7 @@ end
 
 -- ---- at its end -----------------------------------------------------------------------------------------------------
 
---- The activation of the last layer, "linear" where it has none; nil where the model ends in something else than a classifier.
+--- The activation of the model's last layer, "linear" where that has none; nil where the model does not end in a classifier.
 ---@param root scion.KerasConfig
 ---@return string?
 function keras_config.activation(root)

@@ -1,14 +1,15 @@
---- What weights do not tell and a whole Keras model's description does: how images are rescaled before the first layer with weights, and the
---- activation of the classifier.
+--- Compares a model with the description in a Keras file where weights tell nothing: how images are rescaled before the first layer with
+--- weights, and the activation of the classifier.
 local check = require "scion.check"
 local keras_config = require "scion.weights.keras_config"
 
 local keras_front = {}
 
+--- Layers that leave the values of an image as they are.
 local passed_over = { zero_pad = true, dropout = true }
 
---- What our model does to an image before its first layer with weights, in the parts that keras_config.front describes; nil where the input
---- is no image of three channels.
+--- How our model rescales an image before its first layer with weights: the steps as keras_config.front gives them, whether the channels
+--- are reversed, and the number of rescaling layers. nil where the input is no image of three channels.
 local function our_front(model)
   local options = model.input.layer.options
   if #options.shape ~= 3 or options.shape[3] ~= 3 then return end
@@ -31,6 +32,7 @@ end
 
 local function near(a, b) return math.abs(a - b) <= 1e-4 * math.max(math.abs(a), math.abs(b), 1e-3) end
 
+--- Whether two steps are the same but for rounding.
 local function agree(a, b)
   for c = 1, 3 do
     if not near(a.scale[c], b.scale[c]) or math.abs(a.shift[c] - b.shift[c]) > 1e-3 * math.max(math.abs(a.scale[c]) * 255, math.abs(a.shift[c])) then return false end
@@ -38,12 +40,13 @@ local function agree(a, b)
   return true
 end
 
+--- Three numbers as text, or one if they are equal.
 local function three(list)
   if list[1] == list[2] and list[2] == list[3] then return ("%.6g"):format(list[1]) end
   return ("{%.6g, %.6g, %.6g}"):format(table.unpack(list))
 end
 
---- "x * 0.00392157 - 1"
+--- A step as text: "x * 0.00392157 - 1".
 local function affine_text(affine)
   local shift = three(affine.shift)
   if shift == "0" then return "x * " .. three(affine.scale) end
@@ -56,7 +59,7 @@ local function parts_text(parts)
   return table.concat(texts, ", normalized, then ")
 end
 
---- The option `preprocess` that rescales images like that.
+--- The value of the option `preprocess` that rescales images by this step, as text.
 local function option_for(affine)
   local named = require "scion.preprocessing"
   for _, name in ipairs { "unit", "tf", "torch" } do
@@ -70,7 +73,7 @@ local function option_for(affine)
   return ("{ mean = {%.6g, %.6g, %.6g}, std = {%.6g, %.6g, %.6g} }"):format(mean[1], mean[2], mean[3], std[1], std[2], std[3])
 end
 
---- A sentence about images that the file's model rescales otherwise than ours, or nothing.
+--- A sentence that the file's model rescales images otherwise than ours, with a remedy; nil if it does not.
 local function rescaled_otherwise(config, model)
   local theirs, ours, reverse, rescalings = keras_config.front(config), our_front(model)
   if not theirs or not ours then return end
@@ -83,11 +86,13 @@ local function rescaled_otherwise(config, model)
                                                                                 reverse and " in the order BGR" or "", remedy)
 end
 
+--- The activation that the model ends in; nil where it ends in no classifier.
 local function our_activation(node)
   while node.layer.kind == "dropout" do node = node.inputs[1] end
   return node.layer.options.activation or (node.layer.kind == "dense" and "linear") or nil
 end
 
+--- A sentence that the file's model ends in another activation than ours; nil if it does not.
 local function activated_otherwise(config, model)
   local theirs, ours = keras_config.activation(config), our_activation(model.output)
   if theirs == "silu" then theirs = "swish" end
@@ -95,8 +100,8 @@ local function activated_otherwise(config, model)
   return ("the file's model ends in the activation '%s', this one in '%s', and will predict something else; give the last layer the file's"):format(theirs, ours)
 end
 
---- Compares what the file's model does before and behind the layers with weights with what ours does. Raises, or with strict = false notes,
---- that images are rescaled otherwise; notes another activation at the end of the classifier.
+--- Compares the file's description with our model. Where images are rescaled otherwise it raises or, with strict = false, adds a note to
+--- the report. Another activation at the end of the classifier only adds a note.
 ---@param found scion.WeightsReport
 ---@param config scion.KerasConfig
 ---@param model scion.Model
@@ -109,7 +114,7 @@ function keras_front.compare(found, config, model, strict)
   if activated then found:note(activated) end
 end
 
---- Whether a path has the name of a file that is published for the model's network.
+--- Whether the file has the name of one that is published for the model's network.
 local function is_published(model, path)
   local base = path:match "[^/]*$"
   for _, architecture in ipairs(require("scion.models").list()) do
@@ -122,10 +127,10 @@ local function is_published(model, path)
   return false
 end
 
---- The same for a file of weights alone, of which only the number of layers Rescaling is told, if that: for networks that normalize
---- images themselves, as Keras's EfficientNet does.
+--- The same for a file of weights without a description. It tells at most the number of Rescaling layers, which is compared for networks
+--- that normalize images themselves, such as Keras's EfficientNet.
 ---@param found scion.WeightsReport
----@param told fun(): integer? how many the file has
+---@param told fun(): integer? gives the number of Rescaling layers in the file's network; nil: not told
 ---@param model scion.Model
 ---@param strict boolean
 function keras_front.compare_count(found, told, model, strict)

@@ -1,16 +1,17 @@
---- The layers of Keras 3's files: a tree of groups, in which a model's list of layers has a group for each, named by its class and counted
---- (layers/conv2d_1), and what is an attribute of a subclassed model the attribute's name. The numbers of a layer's weights lie in its
---- group vars. The order of different classes, and of attributes, is not told.
+--- Reads Keras 3's files, a tree of HDF5 groups. Each layer of a model has a group that is named by its class and counted: layers/conv2d_1.
+--- In a subclassed model the group of a layer has the name of the attribute that holds it. A layer's weights are the datasets in its group
+--- vars. The file does not tell how layers of different classes, or attributes, follow each other. Where a description tells it, that order
+--- is taken; otherwise an order is searched for in which the layers fit the model's.
 local check = require "scion.check"
 local keras_config = require "scion.weights.keras_config"
 local keras_names = require "scion.weights.names.keras"
 
 local keras_groups = {}
 
-local most_depth = 16   -- of groups
-local most_tries = 60000 -- of a search
+local most_depth = 16    -- levels of groups
+local most_tries = 60000 -- layers that a search for the order tries
 
---- What a call of the file gave; raises its message.
+--- Returns the result of a call to the file, or raises the call's message.
 local function need(value, message)
   if message then check.raise(message) end
   return value
@@ -18,16 +19,17 @@ end
 
 -- ---- reading the tree -----------------------------------------------------------------------------------------------
 
+--- Groups that are lists of layers, and groups that hold no layers.
 local lists = { layers = true, _layer_checkpoint_dependencies = true }
 local passed_over = { vars = true, optimizer = true }
 
---- "conv2d_12" is the class conv2d's number 12, "conv2d" its number 0.
+--- A name's class and number: "conv2d", 12 for "conv2d_12", and "conv2d", 0 for "conv2d".
 local function counted(name)
   local class, number = name:match "^(.-)_(%d+)$"
   return class or name, math.tointeger(tonumber(number or 0)) or 0
 end
 
---- The weights of a group, and whether all are integers.
+--- The weights of a layer's group, and whether all are integers.
 local function weights_of(file, group, name)
   local weights, whole, held = {}, true, {}
   for _, member in ipairs(need(file:members(group .. "/vars"))) do held[member] = true end
@@ -40,8 +42,9 @@ local function weights_of(file, group, name)
   return weights, whole
 end
 
---- What a file holds: `layers` and `states`, the names of what has integers alone, are gathered in `found`. An element is a layer, or a model
---- with `queues` of elements: of each only the first that is left may come next.
+--- Walks the tree below `group`. Layers are gathered in found.layers, and the names of groups that hold only integers, such as counters, in
+--- found.states. `queues` gets the order as far as the file tells it. Each queue, under its `key`, holds elements whose order among each
+--- other is known by their `number`. An element is a layer, or an inner model with queues of its own. `class` is nil for an attribute.
 local function add(found, queues, group, key, class, number, depth)
   local file = found.file
   if depth > most_depth then check.raise(("%s: its groups lie more than %d deep"):format(found.path, most_depth)) end
@@ -62,7 +65,7 @@ local function add(found, queues, group, key, class, number, depth)
     layer = { name = name, weights = weights, class = class, group = group }
     found.layers[#found.layers + 1] = layer
   end
-  local joins = not has.vars and not class -- a list of a subclassed model's: its elements are the model's own
+  local joins = not has.vars and not class -- a list that is an attribute of a subclassed model: its elements count as the model's own
   local target = joins and queues or own
   for _, member in ipairs(has) do
     local path = group .. "/" .. member
@@ -85,7 +88,7 @@ local function add(found, queues, group, key, class, number, depth)
   if layer then queue(layer) end
 end
 
---- Puts each queue in order, and all queues of a model.
+--- Sorts each queue by number, and turns a model's queues into a list that is sorted by key.
 local function finish(queues)
   local list = {}
   for key, queue in pairs(queues) do
@@ -104,7 +107,7 @@ end
 
 -- ---- order ----------------------------------------------------------------------------------------------------------
 
---- In the order that the file's model describes; nil where that is of other groups.
+--- The file's layers in the order of its description; nil where that describes other groups.
 local function described(found, config, root)
   local by_group, order = {}, {}
   for _, layer in ipairs(found.layers) do by_group[layer.group] = layer end
@@ -112,12 +115,14 @@ local function described(found, config, root)
   return #order == #found.layers and order or nil
 end
 
+--- Whether a layer of the file has the class of ours, or no known class.
 local function may_be(layer, ours)
   return not keras_names.class_of[layer.class] or layer.class == (keras_names.classes[ours.kind] or ours.kind)
 end
 
---- The file's layers in the order of ours, such that all of them fit and each model's stand together; what is left may be a classifier
---- behind them. nil when there is no such order. The second result: whether there is another one.
+--- Searches, by backtracking, for an order of the file's layers in which all of them fit ours and the layers of an inner model are
+--- contiguous. Layers that are left over at the end must be a classifier. Returns nil when there is no such order. The second result tells
+--- whether there is another one, or the search was given up.
 local function search(queues, ours, fits, is_top)
   local found, first, another, tries = {}, nil, false, 0
   local function done()
@@ -125,7 +130,7 @@ local function search(queues, ours, fits, is_top)
     for i = 1, #ours do another = another or first[i] ~= found[i] end
     return another
   end
-  --- Whether nothing is left of a model, or only what may be a classifier.
+  --- Whether all layers of a model are placed or, at the end, only what may be a classifier is left.
   local function exhausted(list, at_end)
     for _, queue in ipairs(list) do
       for k = queue.next, #queue do
@@ -135,7 +140,7 @@ local function search(queues, ours, fits, is_top)
     return true
   end
   local place
-  --- Tries each element that may come next; true when the search is over.
+  --- Tries each element of a model that may come next for our layer i. Returns true when the search is over.
   local function try_all(i, model)
     for _, queue in ipairs(model.queues) do
       local element = queue[queue.next]
@@ -157,7 +162,7 @@ local function search(queues, ours, fits, is_top)
   end
   function place(i, model)
     if tries > most_tries then
-      another = true -- for all that is known
+      another = true -- there may be one: the search is given up
       return true
     end
     if try_all(i, model) then return true end
@@ -169,7 +174,7 @@ local function search(queues, ours, fits, is_top)
   return first, another
 end
 
---- The layers by ours as far as the classes go, whether they fit or not, and then the rest.
+--- For the message when no order fits: the file's layers in the order of ours by class, whether their shapes fit or not, and then the rest.
 local function any_order(layers, ours)
   local order, taken = {}, {}
   for _, mine in ipairs(ours) do
@@ -186,7 +191,7 @@ local function any_order(layers, ours)
   return order
 end
 
---- Models within models first, then by class and number.
+--- Sorts layers of deeper groups first, then by class and number.
 local function by_place(a, b)
   local left, left_number = counted(a.group)
   local right, right_number = counted(b.group)
@@ -197,17 +202,18 @@ local function by_place(a, b)
   return left_number < right_number
 end
 
---- Reads the tree below a file's groups of layers, or of a subclassed model's attributes.
+--- Reads all layers of a file in Keras 3's layout. Raises when it is damaged.
 ---@param file userdata of core.hdf5_open
 ---@param path string
 ---@param config scion.KerasConfig? the model's description
----@return scion.KerasContents? contents nil where there are none
+---@return scion.KerasContents? contents nil where the file has no layers in this layout
 function keras_groups.read(file, path, config)
   local found, queues, root = { file = file, path = path, layers = {}, states = {} }, {}, nil
   for _, member in ipairs(need(file:members "/")) do
     if lists[member] then root = "/" .. member end
   end
-  if need(file:has("/", "repeated")) then found.repeated = "/" .. tostring(need(file:attribute("/", "repeated"))) end -- as model:export writes it
+  -- model:export links the same layers under a second path, which is skipped: see export.lua
+  if need(file:has("/", "repeated")) then found.repeated = "/" .. tostring(need(file:attribute("/", "repeated"))) end
   add(found, queues, "", "", nil, 0, 1)
   if #found.layers == 0 then return end
   table.sort(found.layers, by_place)
@@ -229,7 +235,7 @@ function keras_groups.read(file, path, config)
   }
 end
 
---- How many layers Rescaling the list has in which Normalization is; nil where there is none.
+--- How many Rescaling layers the list of layers has that holds a Normalization; nil where there is no Normalization.
 ---@param file userdata
 ---@return integer?
 function keras_groups.rescalings(file)

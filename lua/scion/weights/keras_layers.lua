@@ -1,6 +1,6 @@
---- The layers with weights that a Keras file holds, in order. In the .h5 layout the attribute layer_names lists them and weight_names the
---- weights of each; in a whole saved model both lie under the group model_weights. keras_groups.lua reads the layout of Keras 3. A model
---- may hold another one as a layer, whose weights then lie below its name.
+--- The layers with weights that a Keras file holds, in order. In the .h5 layout the attribute layer_names lists the layers, and
+--- weight_names the weights of each. In a file of a whole model both are under the group model_weights. A model may hold another model as a
+--- layer: weight_names of that layer then lists the weights of all layers of the inner model. keras_groups.lua reads the layout of Keras 3.
 local check = require "scion.check"
 local keras_config = require "scion.weights.keras_config"
 local keras_groups = require "scion.weights.keras_groups"
@@ -16,17 +16,17 @@ local keras_layers = {}
 ---@class scion.KerasLayer
 ---@field name string
 ---@field weights scion.KerasWeight[]
----@field class string? as Keras 3 names it
----@field group string? of Keras 3's
+---@field class string? in Keras 3's layout: "conv2d"; nil for an attribute of a subclassed model
+---@field group string? path of its group in Keras 3's layout
 
 ---@class scion.KerasContents
----@field layers scion.KerasLayer[] as they stand in the file
----@field states string[] what has integers alone, as counters do, and is no layer with weights
----@field theano boolean whether the kernels are its author's: for Theano, which slid them mirrored
----@field arrange fun(ours: scion.Layer[], fits: function, is_top: function): scion.KerasLayer[], boolean? puts the layers in order: by what the
---- file tells, or such that they fit ours; and whether there is another such order
+---@field layers scion.KerasLayer[] in the order of the file
+---@field states string[] names of what holds only integers, such as counters: not layers with weights
+---@field theano boolean whether the file was written by Keras on Theano, which convolves with mirrored kernels
+---@field arrange fun(ours: scion.Layer[], fits: function, is_top: function): scion.KerasLayer[], boolean? puts the layers in order, as the
+--- file tells or so that they fit ours; the second result tells whether there is another such order
 
---- What a call of the file gave; raises its message.
+--- Returns the result of a call to the file, or raises the call's message.
 local function need(value, message)
   if message then check.raise(message) end
   return value
@@ -34,7 +34,8 @@ end
 
 -- ---- by lists of names ----------------------------------------------------------------------------------------------
 
---- A list of names, which Keras cuts into name0, name1, ... when it is too long for one attribute; nil when there is none.
+--- An attribute that is a list of names. Keras splits it into name0, name1, … when it is too long for one attribute. nil when there is
+--- none.
 local function names_at(file, group, attribute)
   local whole = need(file:has(group, attribute))
   local names, part = {}, 0
@@ -55,8 +56,8 @@ local function weight_at(file, name, dataset)
   return { name = name, shape = need(shape, message), path = dataset, whole = whole or nil }
 end
 
---- The layers of a listed model, by what stands before the last slash, and the runs of weights in which they are listed; nothing where
---- it is just a layer.
+--- The layers of an inner model, from its list of weights: a weight's layer is what stands before the last slash. The second result lists
+--- the layer of each run, that is, of consecutive weights of one layer. nil where the weights are those of a single layer.
 local function inner_layers(weights)
   local layers, runs, by_name = {}, {}, {}
   for _, weight in ipairs(weights) do
@@ -73,8 +74,9 @@ local function inner_layers(weights)
   if #layers > 1 then return layers, runs end
 end
 
---- A model's weights are listed in two passes over its layers: what trains, then what does not, moving averages and whatever was frozen.
---- Its layers in order, if the first pass has that many runs: layers of both passes tell where the others of the first belong.
+--- Keras lists a model's weights in two passes over its layers: first the trainable ones, then the others (moving averages and frozen
+--- weights). Returns the layers in the model's order, given how many runs the first pass has. Layers that occur in both passes tell how the
+--- two fit together.
 local function merge_passes(runs, first_pass)
   local order, index, seen, done = {}, {}, {}, 0
   local function add(layer)
@@ -90,6 +92,7 @@ local function merge_passes(runs, first_pass)
   return order
 end
 
+--- The layers in the order of the model's description; nil where it does not tell the place of each.
 local function in_described_order(layers, places)
   local place = {}
   for _, layer in ipairs(layers) do
@@ -101,9 +104,9 @@ local function in_described_order(layers, places)
   return order
 end
 
---- Keras counts the layers of a class as they are made: conv2d, conv2d_1, … Where these numbers fall, layers that were frozen whole
---- are listed behind the others. The layers such that they rise and fit ours from number `first` on; as they are where there is no
---- such order. The second result: whether there is more than one.
+--- Keras numbers the layers of a class as they are made: conv2d, conv2d_1, … Where the numbers in the list do not rise, frozen layers were
+--- listed behind the others. Returns the layers in an order in which the numbers of each class rise and the layers fit ours from number
+--- `first` on, or as they are where there is no such order. The second result is true where more than one layer could come next.
 local function by_numbers(layers, ours, first, fits)
   local queues, fall = {}, false
   for _, layer in ipairs(layers) do
@@ -132,8 +135,8 @@ local function by_numbers(layers, ours, first, fits)
   return order
 end
 
---- The order of a listed model's layers: the described one, else the one that fits ours from number `first` on, else that of their
---- first weights. The second result: whether there are others that fit as well.
+--- The order of an inner model's layers: the described one, else one that fits ours from number `first` on, else that of the file. The
+--- second result tells whether other orders fit as well.
 local function order_inner(layers, runs, places, ours, first, fits)
   local described = in_described_order(layers, places)
   if described then return described end
@@ -147,7 +150,7 @@ local function order_inner(layers, runs, places, ours, first, fits)
   return layers
 end
 
---- Raises where a list names something twice: a short file could have one layer read any number of times.
+--- Raises where a list names something twice: otherwise a small malicious file could make us read one layer any number of times.
 local function check_distinct(path, names, what)
   local seen = {}
   for _, name in ipairs(names) do
@@ -156,7 +159,7 @@ local function check_distinct(path, names, what)
   end
 end
 
---- A layer, or a model's, as the list has it. `runs` where it is a model: the order in which its layers are listed.
+--- One name of layer_names: a layer, or the layers of an inner model, which then also has `runs` (see inner_layers).
 local function listed_entry(file, path, group, name)
   local weights = names_at(file, group, "weight_names")
   if not weights then check.raise(("%s: layer '%s' has no attribute weight_names"):format(path, name)) end
@@ -166,7 +169,7 @@ local function listed_entry(file, path, group, name)
   return { layers = inner or { { name = name, weights = weights } }, runs = runs }
 end
 
---- Whether a layer has integers alone.
+--- Whether all weights of a layer are integers.
 local function is_state(layer)
   for _, weight in ipairs(layer.weights) do
     if not weight.whole then return false end
@@ -174,7 +177,7 @@ local function is_state(layer)
   return #layer.weights > 0
 end
 
---- A list without what has integers alone, whose names go to `states`.
+--- The list without layers that hold only integers; their names are added to `states`.
 local function without_states(layers, states)
   local kept, seen = {}, {}
   for _, layer in ipairs(layers) do
@@ -183,7 +186,7 @@ local function without_states(layers, states)
   return kept
 end
 
---- Reads a list of layers, and of models with their layers.
+--- Reads the contents of a file in the .h5 layout.
 local function listed(file, path, root, names, config)
   local entries, flat, states, places = {}, {}, {}, keras_config.places(config)
   check_distinct(path, names, "layer_names")
@@ -214,7 +217,7 @@ end
 
 local roots = { "/", "/model_weights" }
 
---- All layers with weights of an open file. Raises when it is damaged or in another layout.
+--- Reads all layers with weights of an open file. Raises when it is damaged or in neither layout.
 ---@param file userdata of core.hdf5_open
 ---@param path string
 ---@param config scion.KerasConfig? the model's description, if it has one
@@ -229,13 +232,14 @@ function keras_layers.read(file, path, config)
   check.raise(path .. ": not in the layout of Keras's files: it has neither an attribute layer_names nor a group of layers")
 end
 
---- The first Keras whose EfficientNet has the second layer Rescaling.
+--- Whether that version of Keras builds EfficientNet with the second Rescaling layer for its published weights: 2.10 and later.
 local function has_second(version)
   local major, minor = version:match "^(%d+)%.(%d+)"
   return major and (tonumber(major) > 2 or tonumber(major) == 2 and tonumber(minor) >= 10)
 end
 
---- How many layers Rescaling a network without a description has beside its Normalization; nil where that is not told.
+--- How many Rescaling layers the network of a file without a description has; nil where the file does not tell. Files of model:export note
+--- the number. In others it is counted, if there is a Normalization layer. Raises when the file is damaged.
 ---@param file userdata
 ---@return integer?
 function keras_layers.rescalings(file)

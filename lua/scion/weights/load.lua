@@ -1,4 +1,4 @@
---- Reading a file of weights into a model's layers, by what the file is: see weights/init.lua for what users call.
+--- Reads a weights file of any format into a model's layers. Users call scion.weights.load (weights/init.lua) or model:load_weights.
 local check = require "scion.check"
 local core = require "scion.core"
 local graph = require "scion.graph"
@@ -9,13 +9,13 @@ local origin = require "scion.weights.origin"
 local prefix = require "scion.weights.prefix"
 local preprocessing = require "scion.preprocessing"
 
---- What is refused ends with what the file looks like, if that is anything known.
+--- Raises with the problem and, if the network in the file is known, its name.
 local function refuse(path, problem, arrays, publisher)
   local known = identify.architecture(arrays, publisher)
   check.raise(("%s: %s%s"):format(path, problem, known and (" (the file looks like %s)"):format(known) or ""))
 end
 
---- Arrays by name: compares, refuses if it must, and reads.
+--- Loads arrays that are matched by name: compares, raises where they do not fit, and reads. naming: fields for the report.
 local function load_arrays(path, arrays, expected, strict, may_be_left, naming)
   local report, matched = match.compare(path, arrays, expected, may_be_left)
   for key, value in pairs(naming or {}) do report[key] = value end
@@ -37,7 +37,7 @@ local function load_torchvision(path, dicts, layers, o)
   return report
 end
 
---- Raises where a prefix is given for a file whose names have none.
+--- Raises where the option `prefix` is given for a file whose names never have one.
 local function check_prefix(path, publisher, o)
   if o.prefix then check.raise(("%s: the option prefix is for PyTorch's names, and this file has %s"):format(path, publisher)) end
 end
@@ -77,13 +77,13 @@ end
 
 -- ---- what a file tells beside its numbers -------------------------------------------------------------------------------
 
---- The labels that a file brings, unless it is damaged.
+--- The labels that come with a file: those in config.json, else those that model:save stored. nil where there are none.
 local function labels_of(told)
   local own = told.labels and core.json_decode(told.labels)
   return told.config and told.config.labels or type(own) == "table" and own.labels or nil
 end
 
---- Gives a model the names of its classes, where the file has its classifier. `report` is of loading.
+--- Sets the model's labels to those that come with the file, if its classifier was loaded. Notes it in the report where they do not fit.
 local function take_labels(model, told, report)
   local labels, outputs = labels_of(told), model.output.shape
   if not labels or #outputs ~= 1 or #report.missing > 0 or report:lacks_head() then return end
@@ -97,7 +97,7 @@ local function take_labels(model, told, report)
   end
 end
 
---- Preprocessing belongs to the weights: the model's input gets that of the file, or the one that is given in its place.
+--- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else keeps its own.
 local function take_preprocessing(model, told, given)
   local c, input = told.config, model.input
   local known = c and c.mean and #c.mean == 3 and input.shape[3] == 3 and preprocessing.resolve { mean = c.mean, std = c.std }
@@ -106,12 +106,12 @@ end
 
 local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }
 
---- Loads a file into a model's layers. Raises with the path, before a weight changes, where the file does not fit and where it is of a
---- network that computes otherwise, unless o.strict is false.
+--- Loads a file into a model's layers. Unless o.strict is false it raises, with the path and before a weight changes, where the weights do
+--- not fit, and where they belong to a network that computes something else with them.
 ---@param model scion.Model
 ---@param told scion.WeightsOrigin what origin.of found in the file
----@param o { strict: boolean, prefix: string?, preprocess: any } checked
----@return scion.WeightsReport report
+---@param o { strict: boolean, prefix: string?, preprocess: any } options that were checked already: see scion.LoadOptions in model.lua
+---@return scion.WeightsReport report what was loaded and what was not
 return function(model, told, o)
   local path = told.path
   local differs = origin.disagreement(told, model.name, model.variant)

@@ -1,4 +1,4 @@
---- Arrays of a file and weights of a model, by name: what fits, what does not, and reading what does.
+--- Matches the arrays of a file with the weights of a model by name: finds what fits and what does not, and reads what fits.
 local core = require "scion.core"
 local array = require "scion.weights.array"
 local report = require "scion.weights.report"
@@ -6,17 +6,19 @@ local report = require "scion.weights.report"
 local match = {}
 
 ---@class scion.ExpectedWeight
----@field name string the array's
----@field shape integer[] the array's
----@field tensor scion.Tensor the model's, reshaped so that each dimension has one stride
----@field axes integer[][]? for each dimension of the tensor the array's axis, and what to multiply its stride by; none: the same order
----@field implied boolean? the model computes as if it had this weight, with the tensor's values: an array of others does not fit
+---@field name string of the array in the file
+---@field shape integer[] of the array in the file
+---@field tensor scion.Tensor the model's weight, in a view with as many dimensions as it takes for each to have one stride in the array
+---@field axes integer[][]? for each dimension of the tensor: the array's axis, from 1, and what to multiply that axis's stride by (1);
+--- none: the tensor's dimensions are the array's
+---@field implied boolean? the model has no such weight, but computes as if it had one with the tensor's values. The file may lack the
+--- array; one with other values does not fit
 
 ---@class scion.MatchedWeight
 ---@field weight scion.ExpectedWeight
 ---@field array scion.Array
 
---- What stands in the way of a weight that the model only implies, or nothing.
+--- The misfit of an array that does not have the values that the model implies; nil if it has them.
 local function other_than_implied(weight, a)
   local tensors = array.read_all { a }
   if tensors and tensors[a.name]:to "f32":equal(weight.tensor) then return end
@@ -24,11 +26,11 @@ local function other_than_implied(weight, a)
   return { name = weight.name, file = tensors and "not " .. value or "unreadable", model = value .. " throughout, without having it" }
 end
 
---- Where each of their names stands among ours.
+--- Finds the position of each of their names in our list.
 ---@param theirs { name: string }[]
 ---@param ours string[]
----@return (integer?)[] places nil where it does not; a name that stands twice among theirs has a place once
----@return integer known how many have one
+---@return (integer?)[] places nil where ours lacks the name; of a name that occurs twice in theirs, only the first has a place
+---@return integer known how many have a place
 function match.places(theirs, ours)
   local by_name, places, known = {}, {}, 0
   for i, name in ipairs(ours) do by_name[name] = i end
@@ -40,7 +42,7 @@ function match.places(theirs, ours)
   return places, known
 end
 
---- How many of a model's weights, without those that it only implies, are among arrays.
+--- How many of a model's weights are among the arrays, without those that are only implied.
 ---@param arrays { name: string, shape: integer[] }[]
 ---@param expected scion.ExpectedWeight[]
 ---@return integer fits by name and shape
@@ -64,8 +66,8 @@ end
 ---@param path string
 ---@param arrays scion.Array[]
 ---@param expected scion.ExpectedWeight[]
----@param may_be_left? fun(name: string, parts: table<string, boolean>): boolean whether an array is no loss to a model whose weights'
----names begin with those parts
+---@param may_be_left? fun(name: string, parts: table<string, boolean>): boolean whether an array may be left out by a model, given the
+--- first parts of its weights' names
 ---@return scion.WeightsReport
 ---@return scion.MatchedWeight[] matched
 function match.compare(path, arrays, expected, may_be_left)
@@ -79,7 +81,8 @@ function match.compare(path, arrays, expected, may_be_left)
       found[places[i]] = a
     else
       table.insert(may_be_left and may_be_left(a.name, parts) and result.unused or result.unexpected, a.name)
-      if #a.shape == 1 and a.name:find "bias$" and not a.name:find "^[Aa]ux" then result.classes = a.shape[1] end -- the last is the classifier's
+      -- the last such array is the classifier's
+      if #a.shape == 1 and a.name:find "bias$" and not a.name:find "^[Aa]ux" then result.classes = a.shape[1] end
     end
   end
   for i, weight in ipairs(expected) do
@@ -99,6 +102,7 @@ function match.compare(path, arrays, expected, may_be_left)
   return result, matched
 end
 
+--- The array's strides for the dimensions of the weight's tensor.
 local function strides_of(pair)
   if not pair.weight.axes then return pair.array.strides end
   local list = {}
@@ -106,8 +110,9 @@ local function strides_of(pair)
   return list
 end
 
---- Reads the numbers. All arrays are checked before a tensor changes. Of an archive damage shows as late as the numbers are read: its
---- tensors are copied first, and get their numbers back. Only a file that changes or cannot be read meanwhile leaves part overwritten.
+--- Reads the numbers. All arrays are checked before a tensor changes. In an archive damage shows only when the numbers are read, so tensors
+--- are copied first and restored on failure. With other formats, a file that changes or cannot be read midway leaves part of the tensors
+--- overwritten.
 ---@param matched scion.MatchedWeight[]
 ---@return true? read
 ---@return string? message names the file

@@ -1,4 +1,4 @@
---- The options of loading weights: see scion.LoadOptions.
+--- The schema of the options of loading weights: see scion.LoadOptions in model.lua.
 local check = require "scion.check"
 local prefix = require "scion.weights.prefix"
 local preprocessing = require "scion.preprocessing"

@@ -1,5 +1,6 @@
---- What a file of weights tells of the network that it is of: whose names it has, the variant that model:export noted, and the
---- config.json beside it; and how that agrees with a model. Networks with the same names and shapes may still compute otherwise.
+--- Which network a weights file belongs to, and whether a model is that network. Networks whose weights have the same names and shapes may
+--- still compute something else, since they pad or normalize otherwise. The file tells by its names, by the variant that model:export
+--- noted, and by the config.json beside it.
 local config = require "scion.weights.config"
 local core = require "scion.core"
 local format = require "scion.weights.format"
@@ -11,15 +12,15 @@ local origin = {}
 ---@class scion.WeightsOrigin
 ---@field path string of the file
 ---@field format "hdf5"|"zip"|"pickle"|"safetensors"
----@field library "keras"|"pytorch"|nil whose names it has; nil: Scion's own file, or one that cannot be read
----@field variant string? that model:export noted, or that its names tell
----@field exported boolean? whether model:export noted it
----@field labels string? of a model that was saved, as JSON
+---@field library "keras"|"pytorch"|nil whose names the weights have; nil: Scion's own, or the file cannot be read
+---@field variant string? of the network: what model:export noted, or "tf" where the names are EfficientNet-PyTorch's
+---@field exported boolean? whether model:export noted the variant
+---@field labels string? names of the classes that model:save stored, as JSON
 ---@field config scion.WeightsConfig?
 
-local libraries = { keras = "keras", torchvision = "pytorch", tf = "pytorch", timm = "pytorch" } -- of variants
+local libraries = { keras = "keras", torchvision = "pytorch", tf = "pytorch", timm = "pytorch" } -- by variant
 
---- Whether an archive is Keras's, and why that cannot be told.
+--- Whether a zip archive is a .keras file. The message tells why it cannot be opened.
 ---@param path string
 ---@return boolean keras
 ---@return string? message
@@ -28,12 +29,14 @@ function origin.holds_keras(path)
   return archive ~= nil and archive:entries()["model.weights.h5"] ~= nil, message
 end
 
---- Whose names a list of arrays has: EfficientNet-PyTorch has the networks of TensorFlow's authors.
+--- Sets library and variant from the names of arrays in a PyTorch file. EfficientNet-PyTorch has the authors' networks from TensorFlow:
+--- "tf".
 local function of_names(told, arrays)
   told.library = "pytorch"
   if require("scion.weights.torchvision").naming(arrays) == "efficientnet_pytorch" then told.variant = "tf" end
 end
 
+--- The same for a safetensors file, which may also be Scion's own: those have a slash in their names.
 local function of_safetensors(told)
   local arrays <close> = require("scion.weights.safetensors").arrays(told.path)
   local metadata = arrays and arrays.metadata or {}
@@ -45,7 +48,7 @@ local function of_safetensors(told)
   if kinds.variant.read(metadata.variant) then told.variant, told.exported = metadata.variant, true end
 end
 
---- Keras's names are those of every variant that model:export wrote as .h5; which one it was is an attribute.
+--- The same for an HDF5 file. model:export writes every variant with Keras's names, and notes the variant in an attribute.
 local function of_hdf5(told)
   told.library = "keras"
   local file <close> = core.hdf5_open(told.path)
@@ -53,8 +56,8 @@ local function of_hdf5(told)
   if kinds.variant.read(variant) then told.variant, told.exported = variant, true end
 end
 
---- What a file tells. Raises with the path when there is no such file, where it is none of weights, and where the config.json beside it
---- is damaged.
+--- What a file tells. Raises, with the path, where there is no such file, where it is no file of weights, and where the config.json beside
+--- it is damaged.
 ---@param path string
 ---@return scion.WeightsOrigin
 function origin.of(path)
@@ -82,14 +85,15 @@ local function find(name)
   end
 end
 
+--- A variant of an architecture by its name.
 local function variant_named(architecture, name)
   for _, variant in ipairs(architecture.variants) do
     if variant.name == name then return variant end
   end
 end
 
---- What names/architectures.lua has for timm's name, which may have a tag behind it: "resnet50.a1_in1k". Torchvision's names that timm has
---- not are ours.
+--- The entry of names/architectures.lua for timm's name of a network, which may end in a tag: "resnet50.a1_in1k". A name that is not listed
+--- there but is torchvision's stands for our architecture of that name.
 local function entry(name)
   local bare = name:match "^[^.]*"
   if names.networks[bare] then return names.networks[bare] end
@@ -98,7 +102,7 @@ local function entry(name)
   return names.networks[bare] or architecture and variant_named(architecture, "torchvision") and { bare, "torchvision" } or nil
 end
 
---- The options that build the network which a config.json names, if it is this one.
+--- Options with which an architecture builds the network that the weights belong to, as far as the file and its config.json tell.
 ---@param architecture scion.Architecture
 ---@param told scion.WeightsOrigin
 ---@return { variant: string?, width: number?, classes: integer?, input: integer[]? } options
@@ -116,7 +120,7 @@ function origin.options(architecture, told)
   return { variant = variant, width = row and row.width, classes = c.classes ~= 0 and c.classes or nil, input = c.input }
 end
 
---- "scion.models.mobilenet_v2{ width = 0.5, weights = … }" for an entry, where it can be built.
+--- The call that builds the network of an entry: "scion.models.mobilenet_v2{ width = 0.5, weights = … }". nil where Scion cannot build it.
 local function builder_of(row)
   local architecture = find(row[1])
   if row.but or not architecture or not variant_named(architecture, row[2]) then return nil end
@@ -125,7 +129,7 @@ end
 
 local as_it_is = "strict = false loads what fits all the same"
 
---- How a config.json and a model disagree.
+--- How a config.json and a model disagree, in words; nil where they agree.
 local function config_disagrees(c, architecture, variant)
   if c.channels and c.channels ~= 3 then
     return ("%s: the network takes images of %d channel%s, and those of scion.models take 3; %s"):format(c.path, c.channels, c.channels == 1 and "" or "s", as_it_is)
@@ -147,7 +151,7 @@ end
 
 local owners = { keras = "Keras's", pytorch = "PyTorch's" }
 
---- How the names in a file and a model's variant disagree.
+--- How the names in a file and a model's variant disagree, in words; nil where they agree.
 local function names_disagree(told, architecture, variant)
   local exact, fitting = told.variant, origin.options(architecture, told).variant
   if architecture.alike or not variant or not fitting or (exact and exact == variant) then return nil end
@@ -158,10 +162,11 @@ local function names_disagree(told, architecture, variant)
   return sentence:format(whose, architecture.name, variant, fitting, as_it_is)
 end
 
---- Why a file's weights would compute something else in a model than in the network that they are of, as far as that can be told.
+--- Why a file's weights would compute something else in a model than in the network that they belong to; nil where nothing tells that they
+--- would.
 ---@param told scion.WeightsOrigin
----@param name string? of the model
----@param variant string? of it
+---@param name string? of the model: that of its architecture
+---@param variant string? of the model
 ---@return string? reason
 function origin.disagreement(told, name, variant)
   local architecture = told.library and name and find(name)
@@ -175,7 +180,8 @@ end
 
 -- ---- what cannot be told --------------------------------------------------------------------------------------------
 
---- The longest of timm's names that a file's name holds by itself: of "tf_efficientnet_b0_ns-c0e6a31c.pth" tf_efficientnet_b0.
+--- The longest of timm's network names that occurs in a file's name as a word of its own: tf_efficientnet_b0 in
+--- "tf_efficientnet_b0_ns-c0e6a31c.pth". nil where there is none.
 local function named_by(path)
   local file, longest = path:match "[^/]*$":lower():gsub("%-", "_"), nil
   for name in pairs(names.networks) do
@@ -186,14 +192,15 @@ local function named_by(path)
   return longest
 end
 
---- What an entry's network has that tells it from ours.
+--- How an entry's network differs from ours, in words.
 local function otherwise(row, architecture)
   if row.but then return row.but end
   if row.preprocess then return ("takes preprocess = '%s'"):format(row.preprocess) end
   return variant_named(architecture, row[2]) and ("is variant = '%s'"):format(row[2]) or "pads or normalizes otherwise"
 end
 
---- The entries of the same names and shapes as an architecture that compute otherwise than its variant.
+--- The entries of networks whose weights have an architecture's names and shapes, but that compute something else than this variant of it:
+--- a sorted list of names, and the entries by name.
 local function others_of(architecture, variant)
   local others = {}
   for name, row in pairs(names.networks) do
@@ -206,13 +213,14 @@ local function others_of(architecture, variant)
   return others
 end
 
---- What is assumed of a file that does not tell which of several networks with the same names and shapes it is of, nor by which means
---- its images were standardized.
+--- What is assumed where a PyTorch file does not tell to which of several networks with the same names and shapes it belongs, or how its
+--- images were preprocessed: sentences for the report.
 ---@param told scion.WeightsOrigin
 ---@param model { name: string?, variant: string? }
----@param known { timms: boolean?, preprocess: any } whether the file has timm's names; the preprocessing that was given
+---@param known { timms: boolean?, preprocess: any } whether the file has names that only timm gives; the option `preprocess`
 ---@return string[] assumed
----@return boolean hinted whether the file's name is that of another one, or its names are timm's, who has two that Scion has
+---@return boolean hinted whether something speaks against the first of these: the file is named like another of these networks, or its
+--- arrays have timm's names and timm has another one that Scion can build
 function origin.assumed(told, model, known)
   local name, variant = model.name, model.variant
   local tells = told.library ~= "pytorch" or told.exported or told.config and told.config.architecture

@@ -1,24 +1,25 @@
---- Pickles of protocols 1 to 5. A pickle is a program for a small stack machine that may name and call any function of Python. Here
---- names are only looked up in a table of the caller's. What is not there becomes a placeholder, which stands for the class, what it makes,
---- and what that holds: nothing is ever called, and what a placeholder is given is forgotten.
+--- Reads Python's pickles of protocols 1 to 5, safely. A pickle is a program for a small stack machine that may name and call any Python
+--- function. Here a name is only looked up in a table of the caller's. A name that is not there becomes a placeholder, which stands for the
+--- class or function and for all that it makes. No foreign code runs, and whatever the pickle puts into a placeholder is dropped.
 local pickle = {}
 
---- Operations in one pickle: a few dozen a tensor. None takes more than some hundred bytes, so that this bounds the memory.
+--- Operations in one pickle; a tensor takes a few dozen. None allocates more than a few hundred bytes, so this bounds the memory.
 local most_operations = 250000
 
 --- Python's None.
 pickle.none = setmetatable({}, { __tostring = function() return "None" end })
---- Any set.
+--- Stands for any set: what sets hold is dropped.
 pickle.set = { type = "opaque", name = "set" }
-local mark = {}
+local mark = {} -- marks a place on the stack, from which on later operations take values
 
 ---@class scion.Pickled a container, a placeholder, or what a function of the caller's made
 ---@field type "dict"|"list"|"tuple"|"opaque"|"object"|string
----@field keys any[]? of a dict that is not empty, whose values are the list part
----@field name string? of a placeholder's class or function, as Python has it
----@field made boolean? whether a placeholder stands for an object of its class
----@field state any of an object
+---@field keys any[]? of a dict that is not empty; the list part holds the values, in the same order
+---@field name string? of a placeholder: "module.name" of the class or function
+---@field made boolean? whether a placeholder stands for an object of its class, and not for the class
+---@field state any of an "object": its attributes
 
+--- Raises an error that pickle.read returns as its message; other errors are bugs and pass through.
 local function fail(message, ...) error(setmetatable({ text = message:format(...) }, { __tostring = function(e) return e.text end })) end
 
 -- ---- the machine ----------------------------------------------------------------------------------------------------
@@ -36,6 +37,7 @@ local function pop(self)
   return value
 end
 
+--- Reads a value of the pickle's text by a format of string.unpack.
 local function unpack(self, format)
   local found, value, position = pcall(string.unpack, format, self.text, self.position)
   if not found then fail "it ends in the middle" end
@@ -43,7 +45,7 @@ local function unpack(self, format)
   return value
 end
 
---- The values above the last mark, which goes with them.
+--- Pops the values above the last mark, and the mark.
 local function pop_marked(self)
   local first = self.top
   while first > 0 and self.stack[first] ~= mark do first = first - 1 end
@@ -54,7 +56,7 @@ local function pop_marked(self)
   return values
 end
 
---- What is filled, on top of the stack; nil when that is a placeholder, which forgets it.
+--- The container on top of the stack, to be filled; nil for a placeholder, whose contents are dropped.
 local function container(self, kind)
   local value = self.stack[self.top]
   if type(value) == "table" and value.type == "opaque" then return end
@@ -74,6 +76,7 @@ local function of_marked(self, kind)
   push(self, values)
 end
 
+--- Adds pairs to a dict; values: key, value, key, value, …
 local function set_items(dict, values)
   if #values % 2 == 1 then fail "it has a key without a value" end
   if not dict then return end
@@ -88,6 +91,7 @@ local function extend(list, values)
   if list then table.move(values, 1, #values, #list + 1, list) end
 end
 
+--- Stores the top of the stack in the memo, the pickle's table of values for later use.
 local function remember(self, index)
   if self.memo[index] == nil then self.remembered = self.remembered + 1 end
   self.memo[index] = self.stack[self.top] or fail "its stack runs empty"
@@ -99,12 +103,13 @@ local function recall(self, index)
   push(self, value)
 end
 
---- Whole numbers of up to eight bytes; a longer one stays the string of its bytes.
+--- A little-endian signed integer of up to eight bytes. A longer one stays a string of its bytes.
 local function long(bytes)
   if #bytes == 0 then return 0 end
   return #bytes <= 8 and string.unpack("<i" .. #bytes, bytes) or bytes
 end
 
+--- The text up to the next newline.
 local function line(self)
   local text, after = self.text:match("^([^\n]*)\n()", self.position)
   if not text then fail "it ends in the middle" end
@@ -112,7 +117,7 @@ local function line(self)
   return text
 end
 
---- A number in digits; one that is longer than any in a checkpoint stays a string.
+--- A line with a number in digits. One of 64 characters or more, or that is no number, stays a string.
 local function number(self)
   local text = line(self)
   return #text < 64 and tonumber((text:gsub("L$", ""))) or text
@@ -122,7 +127,7 @@ end
 
 local longest_name = 256
 
---- What the caller has for a name of Python, or a placeholder.
+--- Pushes what the caller has for a Python name, or a placeholder.
 local function global(self, module, name)
   if type(module) ~= "string" or type(name) ~= "string" then fail "it names something without a text" end
   if #module + #name > longest_name then fail "it asks for a name of more than 256 letters" end
@@ -131,7 +136,8 @@ local function global(self, module, name)
   push(self, type(known) == "function" and { type = "global", name = full, make = known } or known or { type = "opaque", name = full })
 end
 
---- Puts on the stack what something makes of arguments: a function of the caller's, or a placeholder, which is what it makes.
+--- "Calls" something with a tuple of arguments and pushes the result. Only functions of the caller's really run. A placeholder gives itself
+--- or, if `new`, a placeholder for an object of its class.
 local function make(self, callee, arguments, new)
   if type(callee) ~= "table" or callee.type ~= "global" and callee.type ~= "opaque" then fail "it calls what is no function" end
   if type(arguments) ~= "table" or arguments.type ~= "tuple" then fail "it calls something without a tuple of arguments" end
@@ -142,7 +148,7 @@ local function make(self, callee, arguments, new)
   end
 end
 
---- Puts an object of a class on the stack that is made of what lies above the last mark.
+--- Pushes an object of a class, made of arguments that were popped up to the last mark.
 local function instance(self, class, arguments)
   arguments.type = "tuple"
   make(self, class, arguments, true)
@@ -155,6 +161,7 @@ local function bytes4(self) push(self, unpack(self, "<s4")) end
 local function bytes1(self) push(self, unpack(self, "<s1")) end
 local function bytes8(self) push(self, unpack(self, "<s8")) end
 
+--- The operations by their byte; comments name those whose code does not tell, as Python's pickletools does.
 local operations = {
   -- numbers and texts
   ["N"] = function(self) push(self, pickle.none) end,
@@ -222,7 +229,7 @@ local operations = {
     if protocol > 5 then fail("its protocol %d is not read, which is later than 5", protocol) end
   end,
   ["\x95"] = function(self) unpack(self, "<I8") end, -- FRAME
-  ["0"] = function(self) -- POP, of a mark, too
+  ["0"] = function(self) -- POP, which may also pop a mark
     if self.top == 0 then fail "its stack runs empty" end
     self.stack[self.top], self.top = nil, self.top - 1
   end,
@@ -267,7 +274,7 @@ local operations = {
     global(self, module, line(self))
     instance(self, pop(self), arguments)
   end,
-  ["b"] = function(self) -- BUILD: attributes, which carry no numbers but those of an object
+  ["b"] = function(self) -- BUILD sets attributes: they are kept for an "object" and dropped for everything else
     local state = pop(self)
     local value = self.stack[self.top]
     if type(value) ~= "table" or value == mark or value == pickle.none then fail "it gives attributes to what can have none" end
@@ -287,13 +294,14 @@ local function run(self)
   fail("it has more than %d operations", most_operations)
 end
 
---- Runs one pickle of a text.
+--- Reads one pickle.
 ---@param text string
----@param position integer of its first byte
----@param globals table<string, table|fun(arguments: table): any> what "module.name" stands for, or makes of a tuple of arguments, if
----that is no placeholder; `persistent`: what makes something of a persistent id. They fail by pickle.fail
----@return any value nil when it is refused; containers are tables with a `type`, a dict has its keys in `keys`
----@return integer|string next the position behind it, or why it is refused
+---@param position integer of the pickle's first byte in the text, from 1
+---@param globals table<string, table|fun(arguments: table): any> for each "module.name" that is not to become a placeholder: the value, or
+--- a function that makes the value of a tuple of arguments; `persistent` is the function that makes a value of a persistent id. These
+--- functions refuse a pickle by pickle.fail
+---@return any value nil when the pickle is refused; containers are tables with a `type`, and a dict has its keys in `keys`
+---@return integer|string next the position behind the pickle, or why it is refused
 function pickle.read(text, position, globals)
   local self = { text = text, position = position, stack = {}, top = 0, memo = {}, remembered = 0, globals = globals }
   local ok, value = pcall(run, self)
@@ -302,7 +310,7 @@ function pickle.read(text, position, globals)
   error(value, 0)
 end
 
---- Refuses the pickle that is being read.
+--- Refuses the pickle that is being read: for functions in `globals`.
 ---@param message string a format
 ---@param ... any what goes into it
 function pickle.fail(message, ...) fail(message, ...) end

@@ -1,14 +1,16 @@
---- Names that are numbers. In nn.Sequential(*net.children()) a part of a network is called by its position: "0.weight", "1.bias",
---- "4.0.conv1.weight" are what was conv1.weight, bn1.bias, layer1.0.conv1.weight; in nn.Sequential(net, head) the head is "1.weight".
+--- Weights in PyTorch files whose names begin with numbers. In nn.Sequential(*net.children()) each part of a network is named by its
+--- position: "0.weight", "1.bias" and "4.0.conv1.weight" are what was conv1.weight, bn1.bias and layer1.0.conv1.weight. In
+--- nn.Sequential(net, head) the head is "1.weight". This finds out what the numbers stand for by comparing shapes, in order. A part is all
+--- that has the same first name.
 local array = require "scion.weights.array"
 local names = require "scion.weights.names.torchvision"
 
 local positions = {}
 
---- What a part is known by: outside of a prefix a number is another one.
+--- The key of a part. The same number inside and outside of the prefix (see prefix.lua) means two parts.
 local function key_of(each, first) return each.outside and "." .. first or first end
 
---- The first parts of names, in their order: what is behind each, with its shape, as one text that can be compared.
+--- The parts, in order. part.text has the rest of each name with its shape, sorted: parts with equal texts have the same weights.
 local function parts_of(list, pattern)
   local parts, by_key = {}, {}
   for _, each in ipairs(list) do
@@ -27,7 +29,7 @@ local function parts_of(list, pattern)
   return parts, by_key
 end
 
---- Those whose text one of the others has.
+--- The parts whose text is also among the others.
 local function shared(parts, others)
   local texts, list = {}, {}
   for _, part in ipairs(others) do texts[part.text] = true end
@@ -37,7 +39,8 @@ local function shared(parts, others)
   return list
 end
 
---- What is named by no number, or is found by its name as it is, or begins as what is found, is not told by its position.
+--- The arrays whose names the model does not have, and the model's weights of which not even the first name is among those that it has in
+--- common with the file: only these can belong together by position.
 local function left_over(list, expected)
   local ours, theirs, taken = {}, {}, {}
   for _, weight in ipairs(expected) do ours[weight.name] = true end
@@ -53,17 +56,19 @@ end
 
 local number = "^(%d%d?%d?)%.(.+)$"
 
+--- The names of the first parts, for a message.
 local function sequence(parts)
   local list = {}
   for i, part in ipairs(parts) do list[i] = part.name end
   return table.concat(list, ", ", 1, math.min(#list, 4)) .. (#list > 4 and ", …" or "")
 end
 
---- Gives parts whose names are numbers the names of the model's parts, in order: of those that have the same weights in both.
----@param list { name: string, shape: integer[], outside: boolean? }[] arrays of a file; outside: of the prefix that was taken off others
+--- Renames parts whose names are numbers to the model's parts, in order. Only parts whose weights have the same names and shapes in both
+--- are compared, and their sequences must agree.
+---@param list { name: string, shape: integer[], outside: boolean? }[] arrays of a file; outside: without the prefix that others had
 ---@param expected scion.ExpectedWeight[]
 ---@return { name: string, shape: integer[] }[]? renamed a copy; nil where there are none, or their order cannot be told
----@return { file: string, model: string }[]|string|nil parts what each number stands for, or why nothing is told
+---@return { file: string, model: string }[]|string|nil parts what each number stands for, or why that cannot be told
 function positions.rename(list, expected)
   local numbered, rest = left_over(list, expected)
   local theirs, by_key = parts_of(numbered, number)
@@ -96,8 +101,8 @@ function positions.rename(list, expected)
   return renamed, parts
 end
 
---- Names the one numbered part that a model has no place for a classifier, if it is a linear layer, as the head behind a network is.
----@param list { name: string, shape: integer[], outside: boolean? }[] changed
+--- Renames the one numbered part without a counterpart in the model to "classifier", if it is a linear layer, as heads are.
+---@param list { name: string, shape: integer[], outside: boolean? }[] arrays of a file; their names are changed
 ---@param expected scion.ExpectedWeight[]
 ---@return { file: string, model: string }? part
 function positions.name_head(list, expected)

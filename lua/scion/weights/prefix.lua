@@ -1,28 +1,29 @@
---- Which of a file's dicts holds a model's weights, and what stands before their names there: told by comparing names and shapes.
---- DataParallel puts "module." before all names, torch.compile "_orig_mod.", Lightning "model.", and so on, one after another.
+--- Finds out, by comparing names and shapes with a model, which dict of a PyTorch file holds the model's weights, and which prefix their
+--- names have there. DataParallel puts "module." before all names, torch.compile "_orig_mod.", Lightning "model."; prefixes can also be
+--- combined.
 local check = require "scion.check"
 local match = require "scion.weights.match"
 local positions = require "scion.weights.positions"
 
 local prefix = {}
 
--- Bounds for names that are made up: parts of a prefix, its bytes, how many are counted, and how many of those are tried.
+-- Bounds against files with absurd names: parts of a prefix, its bytes, how many prefixes are counted, and how many of those are tried.
 local most_parts, longest, most_counted, most_tried = 8, 128, 4096, 8
 
 --- The option `prefix`.
 prefix.kind = check.kind("what stands before the file's names, such as 'backbone.'",
   function(value) return type(value) == "string" and not value:find("\0", 1, true), value end)
 
----@class scion.Naming how the weights are called in a file
----@field dict string? the key of the dict that they are in; nil: the object itself
+---@class scion.Naming how the weights are named in a file
+---@field dict string? key of the dict that holds them; nil: what was saved is the dict
 ---@field prefix string what stands before their names; "" is nothing
----@field positions { file: string, model: string }[]? parts whose names are told by their positions alone
----@field choice string? in words, where the dict was not the only one or not the first
----@field unplaced string? why names that are numbers could not be told by their positions
+---@field positions { file: string, model: string }[]? parts whose names are numbers, and what they stand for: see positions.lua
+---@field choice string? why this dict, in words, where another one would do or came first
+---@field unplaced string? why it could not be told what numbers stand for
 
 -- ---- one dict -------------------------------------------------------------------------------------------------------
 
---- The dotted beginnings of the names, and how many begin so; those of most names first.
+--- The beginnings of names up to a dot, those of most names first, and the number of names for each.
 local function beginnings(arrays)
   local counts, list = {}, {}
   for _, a in ipairs(arrays) do
@@ -45,9 +46,9 @@ local function beginnings(arrays)
   return list, counts
 end
 
---- The arrays as they are called behind a prefix: first those that have it, then the others under their own names.
+--- The arrays with a prefix taken off: first those that have it, then the others under their own names.
 ---@return { name: string, shape: integer[], array: scion.Array, outside: boolean? }[] named
----@return integer inside how many have it
+---@return integer inside how many have the prefix
 local function behind(arrays, start)
   local list, others = {}, {}
   for _, a in ipairs(arrays) do
@@ -59,7 +60,7 @@ local function behind(arrays, start)
   return table.move(others, 1, #others, inside + 1, list), inside
 end
 
---- How well named arrays fit: weights of the same name and shape, and those of the same name.
+--- How well renamed arrays fit a model. fits: how many weights have an array of the same name and shape; known: of the same name.
 local function trial(arrays, start, named, expected)
   local fits, known, total = match.fit(named, expected)
   return { arrays = arrays, start = start, named = named, expected = expected, fits = fits, known = known, total = total }
@@ -70,13 +71,14 @@ local function better(a, b)
   return a.known > b.known
 end
 
---- Whether more than half of what is renamed, or of the model, has a counterpart: a few names that any network has are no evidence.
+--- Whether a prefix is plausible: more than half of the arrays that have it, or of the model's weights, have a counterpart. A few names
+--- that any network has are no evidence.
 local function telling(one, inside)
   local _, known = match.fit(table.move(one.named, 1, inside, 1, {}), one.expected)
   return 2 * known > math.min(inside, one.total)
 end
 
---- The best of a dict's prefixes; `rival`: another one that is as good.
+--- The trial of a dict's best prefix, or of the given one. Its field `rival` is another prefix that fits as well.
 local function best_in(arrays, expected_of, given)
   local best
   local function try(start)
@@ -111,7 +113,7 @@ end
 
 -- ---- the option ------------------------------------------------------------------------------------------------------
 
---- The prefixes that a file has, each as long as all names behind it share: for a message.
+--- Prefixes to suggest in a message: keys of dicts, first parts of names, and beginnings that all names of a dict share.
 local function prefixes_of(dicts)
   local names = {}
   for _, arrays in ipairs(dicts) do
@@ -125,9 +127,9 @@ local function prefixes_of(dicts)
   return table.move(names, 1, math.min(#names, 24), 1, {})
 end
 
---- What an option `prefix` means for one dict: a prefix of its names, "" too, or none where it names the dict alone.
----@return boolean applies
----@return string? start
+--- What the option `prefix` means for one dict. It may be a prefix of names, the dict's key, or both: "model.encoder.".
+---@return boolean applies whether the dict is meant
+---@return string? start the prefix of names; nil: to be found by comparing, since only the dict was given
 local function meaning(arrays, given)
   if given == "" then return true, "" end
   if given:sub(-1) ~= "." then given = given .. "." end
@@ -144,7 +146,7 @@ end
 
 local function title(arrays) return arrays.dict and "its " .. check.show(arrays.dict) or "the tensors outside of any dict" end
 
---- What to say of the dict that was taken, where another one would do, too, or came first.
+--- A sentence about the dict that was taken, where another one fits as well or came first; nil otherwise.
 local function choice(best, trials)
   if best ~= trials[1] then
     return ("the weights are those of %s, which fits the model better than %s"):format(title(best.arrays), title(trials[1].arrays))
@@ -159,13 +161,14 @@ local function choice(best, trials)
   end
 end
 
---- Chooses the dict whose arrays fit a model best, and the prefix behind which they do; of equals the first, and no prefix. Raises where
---- two prefixes of that dict fit alike, and where a given one is none.
+--- Chooses the dict whose arrays fit a model best, and the prefix that its names have. Of dicts that fit equally well the first is taken,
+--- and rather no prefix than one. Raises where two prefixes of that dict fit equally well, and where no name begins with the given one.
 ---@param path string for messages
----@param dicts scion.Array[][] in the order in which they are preferred; `dict`: the key of each
----@param expected_of fun(arrays: { name: string, shape: integer[] }[]): scion.ExpectedWeight[] what a model expects of a file with such names
+---@param dicts scion.Array[][] the likeliest first, each with its key as `dict`
+---@param expected_of fun(arrays: { name: string, shape: integer[] }[]): scion.ExpectedWeight[] the arrays that the
+--- model expects in a file with such names
 ---@param given? string the option `prefix`
----@return scion.Array[] arrays renamed: first those behind the prefix, then what else is in that dict
+---@return scion.Array[] arrays of the dict, renamed in place: first those that had the prefix, then the others
 ---@return scion.ExpectedWeight[] expected
 ---@return scion.Naming naming
 function prefix.choose(path, dicts, expected_of, given)

@@ -1,4 +1,4 @@
---- What came of loading a file: which of the model's weights it lacks, what the model has no place for, and what has another shape.
+--- The report of loading a file: which of the model's weights the file lacks, what the model has no place for, and what has another shape.
 local check = require "scion.check"
 local class = require "scion.class"
 local notice = require "scion.report.notice"
@@ -6,42 +6,44 @@ local text = require "scion.report.text"
 
 local report = {}
 
---- What config.json tells of the network that the weights beside it are of, as timm and Hugging Face's hub write it.
+--- What a config.json, as timm and Hugging Face's hub write it, tells of the network that the weights beside it belong to.
 ---@class scion.WeightsConfig
----@field path string
----@field architecture string? timm's name of it: "resnet50"
----@field changes string? arguments that it was built with and that change what it computes: "act_layer"
----@field classes integer? of its classifier; 0: it has none
----@field mean number[]? of images in 0 to 1, for each channel; with std
----@field std number[]?
----@field channels integer? of the images that it takes
----@field input integer[]? height and width of them
----@field interpolation string? by which they were resized, with crop
----@field crop number? how much of a resized image they are: 0.875
+---@field path string of config.json
+---@field architecture string? timm's name of the network: "resnet50"
+---@field changes string? names of arguments that it was built with and that change what it computes: "act_layer"
+---@field classes integer? number of classes; 0: the network has no classifier
+---@field mean number[]? mean of each channel, for images in 0 to 1; only together with std
+---@field std number[]? standard deviation of each channel, likewise
+---@field channels integer? channels of its images
+---@field input integer[]? height and width of its images, in pixels
+---@field interpolation string? how images were resized: "bicubic"
+---@field crop number? the share of a resized image, along each side, that was cut out of its middle: 0.875
 ---@field labels string[]? names of the classes
 
 ---@class scion.WeightsReport
----@field path string
+---@field path string of the file
 ---@field loaded integer how many of the model's weights were read
 ---@field total integer how many weights the model has
----@field of "arrays"|"layers" what is listed: in Keras's files layers
----@field missing string[] weights of the model that the file lacks
----@field unexpected string[] arrays that the model has no place for
----@field misfits { name: string, model: string, file: string, reason: string? }[] those of another shape
+---@field of "arrays"|"layers" what the lists below name: layers for Keras's files, else arrays
+---@field missing string[] what the model has and the file lacks
+---@field unexpected string[] what the file has and the model has no place for
+---@field misfits { name: string, model: string, file: string, reason: string? }[] what does not fit, mostly because of its shape: in the
+--- model and in the file; reason: a sentence in place of these two
 ---@field config scion.WeightsConfig? what the config.json beside the file tells
----@field notes string[] what was assumed where the file does not tell, and what differs beside the weights, in words
----@field unused string[] arrays that belong to a part which the model was built without: a classifier, auxiliary heads, counters
----@field dict string? the key under which a checkpoint holds the state dict that was taken: "state_dict", "model.ema"; nil: none
----@field prefix string? what stood before the weights' names and was taken off: "module."; "" is nothing; nil: the format has no prefixes
+---@field notes string[] sentences about what was assumed because the file does not tell, and about differences beside the weights
+---@field unused string[] what the file has and a model may do without: a classifier, auxiliary heads, counters
+---@field dict string? key of the state dict that was taken from a checkpoint: "state_dict", "model.ema"; nil: the file is a state dict
+--- itself
+---@field prefix string? taken off the weights' names: "module."; "": there was none; nil: files of this format have none
 ---@field positions { file: string, model: string }[]? parts whose names are numbers in the file, and what they stand for by their order
 ---@field private choice string? which of a checkpoint's dicts was taken, in words, where that is not obvious
----@field private unplaced string? why such numbers stand for nothing
+---@field private unplaced string? why it could not be told what such numbers stand for
 ---@field private timms boolean? whether the arrays have names that only timm gives
----@field private classes integer? how many classes the file's classifier tells, where it has one that the model was built without
----@field private counts string? of layers with weights in file and model, where they are compared by order and the numbers differ
+---@field private classes integer? number of classes of the file's classifier, where the model was built without one
+---@field private counts string? in words: the numbers of layers in a Keras file and in the model, where they differ
 local methods = {}
 
---- Whether every weight of the model has its array and every array its place.
+--- Whether every weight of the model was found in the file and everything in the file has its place or is unused.
 ---@return boolean
 function methods:complete() return #self.missing == 0 and #self.unexpected == 0 and #self.misfits == 0 end
 
@@ -50,7 +52,7 @@ local sentences = {
   layers = { missing = "has no weights for %s%s", unexpected = "layer '%s' has no counterpart in the model%s" },
 }
 
---- Where in the file the weights were found, where that is not by their names alone.
+--- The dict and the prefix that the weights were found under, in words; nil where there is neither.
 ---@return string?
 local function origin(self)
   local behind = self.prefix and self.prefix ~= "" and ("names behind the prefix %s"):format(check.show(self.prefix))
@@ -58,7 +60,7 @@ local function origin(self)
   return behind and inside and ("%s of its %s"):format(behind, inside) or behind or inside and "its " .. inside
 end
 
---- The first thing that does not fit, in words.
+--- The first thing that does not fit, in words; nil if everything fits.
 ---@return string?
 function methods:problem()
   local m, place = self.misfits[1], origin(self)
@@ -73,8 +75,8 @@ local most_listed = 8 -- names in a sentence
 
 local state = " (a state)" -- what marks the names of counters and seeds in Keras's files
 
---- For whoever reads the names: 1, of a part that matters; 2, of what training alone needs, a head, a counter or a seed; 3, a batch
---- norm's counter.
+--- How much a name matters to a reader: 1, weights that count; 2, what only training needs, such as an auxiliary head, a counter or a seed;
+--- 3, a batch norm's counter.
 ---@param name string
 ---@return integer
 local function importance(name)
@@ -82,15 +84,15 @@ local function importance(name)
   return (name:find "^[Aa]ux" or name == "n_averaged" or name:sub(-#state) == state) and 2 or 1
 end
 
---- Adds what has no numbers that a network computes with to what is unused.
+--- Adds to `unused` the name of something that holds no weights, such as a counter or a seed in a Keras file.
 ---@param name string
 function methods:add_state(name) table.insert(self.unused, name .. state) end
 
---- Adds a line about what was assumed, or differs in what weights do not tell. It is said when the report is told.
+--- Adds a sentence to `notes`. methods:tell prints those that are there by then.
 ---@param line string
 function methods:note(line) table.insert(self.notes, line) end
 
---- The arrays of a classifier that the model was built without, and perhaps of nothing else.
+--- The names in `unused` that matter: those of a classifier that the model was built without.
 local function left_head(self)
   local names = {}
   for _, name in ipairs(self.unused) do
@@ -106,7 +108,7 @@ function methods:lacks_head() return left_head(self)[1] ~= nil end
 --- The options that build a model with the file's classifier.
 local function with_top(self) return ("top = true, classes = %s"):format(self.classes or "n") end
 
---- Names that show how file and model differ: a prefix, or another network.
+--- In words, a name from the file and one from the model: they show the reader whether a prefix or the network differs.
 local function difference(self)
   local theirs, ours = self.unexpected[1], self.missing[1]
   if theirs and ours then return ("the file has %s, the model looks for %s"):format(check.show(theirs), check.show(ours)) end
@@ -118,7 +120,7 @@ local function remedy(self)
   return (self.prefix and "the option prefix takes off what stands before a file's names, " or "") .. "other shapes need the model that the file was made of"
 end
 
---- Why nothing is loaded: something does not fit (strict), or nothing does.
+--- Why nothing is loaded: with strict because something does not fit, otherwise because nothing does. nil if the file can be loaded.
 ---@param strict boolean
 ---@return string? problem
 function methods:refusal(strict)
@@ -133,15 +135,15 @@ function methods:refusal(strict)
   return sentence:format(self.total, difference(self), remedy(self))
 end
 
---- "0 is conv1, 1 is bn1", what names that are numbers were taken for.
+--- What names that are numbers were taken for: { "0 is conv1", "1 is bn1" }.
 local function placed(self)
   local words = {}
   for i, part in ipairs(self.positions or {}) do words[i] = ("%s is %s"):format(part.file, part.model) end
   return words
 end
 
---- Says on standard error what was chosen or guessed, and what was left out: the file's classifier, or more than half of the model's
---- weights.
+--- Prints on standard error what was chosen or guessed and what was left out: the file's classifier, or more than half of the model's
+--- weights. The same line is printed only once.
 function methods:tell()
   if self.choice then notice.once(("%s: %s"):format(self.path, self.choice)) end
   if self.positions then notice.once(("%s: names that are numbers are told by their order: %s"):format(self.path, table.concat(placed(self), ", "))) end
@@ -156,10 +158,10 @@ function methods:tell()
     self.path, self.loaded, self.total, difference(self), remedy(self)))
 end
 
---- With the mark that text.wrap takes for a space within a word.
+--- The text with spaces at which text.wrap does not break a line: it prints \0 as a space.
 local function unbroken(words) return (words:gsub(" ", "\0")) end
 
---- "missing    3: a, b, c": the names that matter first, and counters by their number.
+--- Lines such as "missing    3: a, b, c". Names that matter come first; of batch norms' counters only the number is told.
 local function listed(title, names)
   if #names == 0 then return {} end
   local ranked, parts = { {}, {}, {} }, {}

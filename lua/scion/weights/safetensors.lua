@@ -1,4 +1,4 @@
---- Whole safetensors files at once. For single tensors see core.safetensors_open.
+--- Reads and writes whole safetensors files. For single tensors see core.safetensors_open.
 local check = require "scion.check"
 local array = require "scion.weights.array"
 local core = require "scion.core"
@@ -36,11 +36,11 @@ function safetensors.write(path, tensors, metadata)
   return written, message
 end
 
----@class scion.SafetensorsArrays a list of scion.Array by name, to be closed: its arrays are read from open files, whatever becomes of
----the paths meanwhile
+---@class scion.SafetensorsArrays a list of scion.Array, sorted by name. Close it (local x <close>): its arrays are read from files that
+--- stay open, so that it does not matter what happens to the paths meanwhile
 ---@field files userdata[] of core.safetensors_open: one, or those of an index
----@field metadata table<string, string> the file's pairs of strings; of an index none
----@field bytes integer of all files
+---@field metadata table<string, string> the file's pairs of strings; empty for an index
+---@field bytes integer size of all files together
 
 local closable = { __close = function(arrays)
   for _, file in ipairs(arrays.files) do file:close() end
@@ -64,9 +64,10 @@ local function add_file(list, path)
   return true
 end
 
-local most_index, most_parts = 1 << 20, 256 -- bytes of an index, and files that are open at once
+local most_index, most_parts = 1 << 20, 256 -- bytes of an index, and files that it may name: all are open at once
 
---- The parts of an index and the part of each array: {"weight_map": {"conv1.weight": "model-00001-of-00002.safetensors"}}.
+--- Reads an index such as {"weight_map": {"conv1.weight": "model-00001-of-00002.safetensors"}}. Returns the sorted names of the parts, and
+--- the part of each array; or nil and a message. Raises, without the path, where it is no index or names a file outside of its folder.
 local function read_index(path)
   local size = lfs.attributes(path, "size")
   if not size then return nil, ("%s: No such file or directory"):format(path) end
@@ -90,7 +91,7 @@ local function read_index(path)
   return parts, part_of
 end
 
---- Adds the arrays of all parts of an index to a list, if they are those that the index names.
+--- Adds the arrays of all parts of an index to a list. Raises, without the path, unless they are exactly those that the index names.
 local function add_parts(list, path)
   local parts, part_of = read_index(path)
   if not parts then return nil, part_of end
@@ -119,10 +120,10 @@ local function add_parts(list, path)
   return true
 end
 
---- Lists the arrays of a file, or of all the files of an index (model.safetensors.index.json), without reading their numbers. What is
---- opened stays open until the list is closed, so that all of it belongs to one file, also where another process replaces that file.
+--- Lists the arrays of a file, or of all files that an index names (model.safetensors.index.json), without reading their numbers. The files
+--- stay open until the list is closed, so that header and numbers are of the same file even if another process replaces it.
 ---@param path string
----@return scion.SafetensorsArrays? arrays
+---@return scion.SafetensorsArrays? arrays nil when a file cannot be read, or when an index and its parts do not agree
 ---@return string? message names the file
 function safetensors.arrays(path)
   path = check.argument("scion.weights.safetensors.arrays", "its argument", path, check.path)
@@ -137,7 +138,7 @@ function safetensors.arrays(path)
   return nil, ok and message or ("%s: %s"):format(path, added)
 end
 
---- The arrays that a model's layers stand for in Scion's own files: layer/weight, as model:save names them.
+--- The arrays that a model's layers have in Scion's own files, named layer/weight as model:save does.
 ---@param layers scion.Layer[]
 ---@return scion.ExpectedWeight[]
 function safetensors.expected(layers)

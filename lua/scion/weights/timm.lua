@@ -1,8 +1,9 @@
---- timm's names and layouts, as names/timm.lua tells how they differ from torchvision's.
+--- timm's names and layouts, where they differ from torchvision's: see names/timm.lua.
 local names = require "scion.weights.names.timm"
 
 local timm = {}
 
+--- timm's name of a layer, given torchvision's, by one entry of names/timm.lua; nil where that does not cover the layer.
 local function renamed(layer, rule)
   if rule.layers[layer] then return rule.layers[layer] end
   local block, between, part = layer:match(("^(features%%.%%d+)(.-)%%.%s%%.(.+)$"):format(rule.inside or "block"))
@@ -10,7 +11,8 @@ local function renamed(layer, rule)
   return to and to[2][part] and to[1] .. between .. "." .. to[2][part]
 end
 
---- The kernel of a dense layer as that of a convolution of 1x1, or of all of the image where the layer takes one.
+--- Changes the expected kernel of a dense layer to that of a convolution, which timm has in its place: over the whole image where the layer
+--- takes a flattened one, else 1x1.
 local function as_convolution(weight)
   local view = weight.tensor:shape()
   if #view == 4 then
@@ -20,9 +22,9 @@ local function as_convolution(weight)
   end
 end
 
---- Gives the weights that a model expects by torchvision's names those of timm, if the file has them or there is none yet.
----@param expected scion.ExpectedWeight[]
----@param arrays? scion.Array[] of the file
+--- Changes torchvision's names in a list of expected weights to timm's, if the file has those or, for export, if there is no file.
+---@param expected scion.ExpectedWeight[] is changed
+---@param arrays? scion.Array[] of the file; none: for export
 ---@return scion.ExpectedWeight[] expected the same list
 function timm.rename(expected, arrays)
   local held = {}
@@ -41,10 +43,10 @@ function timm.rename(expected, arrays)
   return expected
 end
 
---- The first convolution of its EfficientNets and MobileNets, which torchvision calls otherwise.
+--- The first convolution of timm's EfficientNets and MobileNets. torchvision has another name for it.
 local stem = "conv_stem.weight"
 
---- Whether a file is of one of timm's networks that torchvision names otherwise.
+--- Whether a file has names that only timm gives: those of its EfficientNets and MobileNets.
 ---@param arrays scion.Array[]
 ---@return boolean
 function timm.named(arrays)

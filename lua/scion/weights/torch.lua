@@ -1,6 +1,6 @@
---- PyTorch's state dicts: what torch.save writes, as a zip archive (since 1.6) and as a chain of pickles (before), and networks of
---- torch.jit.save. Of the pickles only tensors and plain containers are understood, all else is a placeholder, and nothing in a file
---- is ever called: see pickle.lua.
+--- Reads PyTorch's state dicts: what torch.save writes, as a zip archive (since 1.6) or as a chain of pickles (before), and networks of
+--- torch.jit.save. In the pickles only tensors and plain containers are understood. All else becomes a placeholder, and no code in a file
+--- ever runs: see pickle.lua.
 local check = require "scion.check"
 local array = require "scion.weights.array"
 local checkpoint = require "scion.weights.checkpoint"
@@ -11,10 +11,11 @@ local pickle = require "scion.weights.pickle"
 local torch = {}
 
 local most_pickled = 8 << 20 -- bytes of one pickle
-local most_dimensions = 64 -- PyTorch's
+local most_dimensions = 64 -- of a tensor: PyTorch's own limit
+-- How the chain of pickles begins: a whole number of ten bytes, which pickle.read leaves as a string.
 local magic_number = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
-local dtypes = { -- class of the storage, dtype, how safetensors calls it
+local dtypes = { -- class of the storage, dtype, safetensors' name of the dtype
   { "Float", "float32", "F32" }, { "Half", "float16", "F16" }, { "Double", "float64", "F64" }, { "BFloat16", "bfloat16", "BF16" },
   { "Byte", "uint8", "U8" }, { "Char", "int8", "I8" }, { "Short", "int16", "I16" }, { "Int", "int32", "I32" }, { "Long", "int64", "I64" },
   { "Bool", "bool", "BOOL" },
@@ -44,7 +45,7 @@ local function rebuild_tensor(arguments)
   return { type = "tensor", storage = storage, first = first, shape = shape, strides = strides }
 end
 
---- A tensor of what has no class of storages of its own: the storage counts bytes, and the dtype stands beside it.
+--- A tensor of a dtype for which PyTorch has no class of storages: its storage counts bytes, and the dtype is the seventh argument.
 local function rebuild_tensor_v3(arguments)
   local made, dtype = rebuild_tensor(arguments), arguments[7]
   local storage = made.storage
@@ -55,7 +56,8 @@ local function rebuild_tensor_v3(arguments)
   return made
 end
 
---- A tensor that has attributes, or is of a class of its own: what makes it, the class, the arguments, and its state.
+--- A tensor of a subclass or with attributes. The arguments are the function that makes it, its class, the arguments for that function, and
+--- its state; class and state do not matter here.
 local function rebuild_from_type(arguments)
   local by, inner = arguments[1], arguments[3]
   ensure(type(by) == "table" and type(inner) == "table" and inner.type == "tuple", "it is made by nothing")
@@ -73,10 +75,10 @@ local function rebuild_parameter(arguments)
 end
 
 local function rebuild_dict(arguments)
-  local dict, items = { type = "dict" }, arguments[1] -- which Python 2 pickles
+  local dict, items = { type = "dict" }, arguments[1] -- Python 2 passes the items as an argument
   if items == nil then return dict end
   if type(items) ~= "table" or items.type ~= "list" then pickle.fail "it makes a dict of what is no list" end
-  dict.keys, items.type = {}, "spent" -- else a short pickle could have a long list copied again and again
+  dict.keys, items.type = {}, "spent" -- a list can be used once: else a short pickle could have a long list copied again and again
   for i, pair in ipairs(items) do
     if type(pair) ~= "table" or #pair ~= 2 then pickle.fail "it makes a dict of what are no pairs" end
     dict.keys[i], dict[i] = pair[1], pair[2]
@@ -84,15 +86,17 @@ local function rebuild_dict(arguments)
   return dict
 end
 
---- A storage by its persistent id: ("storage", type, key, location, elements, and in old files a view of another one or None).
+--- A storage, from its persistent id: ("storage", type, key, location, number of elements) and, in the old format, None or a view (key,
+--- offset, number of elements) of that storage.
 local function persistent_storage(id)
   ensure(type(id) == "table" and id.type == "tuple", "a persistent id is no tuple")
-  if id[1] == "module" and type(id[2]) == "table" then return id[2] end -- with its source, before PyTorch 1.6
+  -- ("module", class, source file, source): a class of a network, as PyTorch wrote it before 1.6
+  if id[1] == "module" and type(id[2]) == "table" then return id[2] end
   ensure(id[1] == "storage", "a persistent id is no storage")
   local class = type(id[2]) == "table" and id[2].type == "opaque" and id[2]
   ensure(class, "a storage has no type")
   if class.name:find "%.QU?Int" then refuse_quantized() end
-  local dtype = class.dtype or class.name -- which is not read, where it is wanted at all
+  local dtype = class.dtype or class.name -- an unknown dtype is refused only where its numbers are needed
   ensure(type(id[3]) == "string" and natural(id[5]), "a storage has no key or size")
   local view = type(id[6]) == "table" and id[6].type == "tuple" and id[6]
   if not view then return { type = "storage", dtype = dtype, key = id[3], first = 0, count = id[5] } end
@@ -121,12 +125,13 @@ for _, d in ipairs(dtypes) do
     globals[module .. class .. "Storage"] = { type = "opaque", name = module .. class .. "Storage", dtype = dtype }
   end
 end
---- Networks of torch.jit.save are objects of classes of their own: their attributes are tensors and further objects.
+--- In networks of torch.jit.save each module is an object of a class of its own. Its attributes are tensors and other objects.
 setmetatable(globals, { __index = function(_, name)
   if name:find "^__torch__%." then return function() return { type = "object" } end end
 end })
 globals["torch.storage.UntypedStorage"] = { type = "opaque", name = "torch.storage.UntypedStorage", dtype = "U8" }
 
+--- The scion.Array of a tensor in a dict. find: see to_arrays.
 local function to_array(path, found, find)
   local t, storage = found.tensor, found.tensor.storage
   local read, bytes = find(storage)
@@ -134,7 +139,8 @@ local function to_array(path, found, find)
            read = read, bytes = math.min(bytes, (storage.first + storage.count) * (core.element_size(storage.dtype) or 1)) }
 end
 
---- The arrays of the likeliest dict, which has all of them as `dicts`. find: what reads a storage, and how many bytes it has.
+--- The arrays of the likeliest dict. Its field `dicts` has the arrays of all dicts. find(storage) gives the function that reads a storage
+--- and the storage's size in bytes.
 local function to_arrays(path, value, find)
   local dicts = {}
   for i, tensors in ipairs(checkpoint.dicts(value)) do
@@ -147,13 +153,14 @@ end
 
 -- ---- the two formats ------------------------------------------------------------------------------------------------
 
+--- pickle.read, but raises the message. rule: what names stand for, in place of `globals`.
 local function read_pickle(text, position, rule)
   local value, next_or_message = pickle.read(text, position, rule or globals)
   if value == nil then check.raise("its pickle is refused: " .. next_or_message) end
   return value, next_or_message
 end
 
---- What a read gave, as a string; raises its message without the path.
+--- The bytes that a read gave, as a string; raises the message of a failed read, without the path.
 local function string_of(path, tensor, message)
   local bytes <close> = tensor or check.raise(message:sub(#path + 3))
   return bytes:bytes()
@@ -161,7 +168,7 @@ end
 
 local function bytes_at(path, place, count) return string_of(path, core.read_bytes(path, place, count)) end
 
---- What an archive is that torch.save did not write, and what to do.
+--- Raises, for an archive that torch.save did not write, with what it is and what to do.
 local function refuse_archive(entries)
   for name in pairs(entries) do
     if name:find "archive_format$" or name:find "serialized_exported_program%.json$" then
@@ -171,6 +178,7 @@ local function refuse_archive(entries)
   check.raise("a zip archive without data.pkl: not written by torch.save")
 end
 
+--- The format since PyTorch 1.6: a zip archive with data.pkl, and an entry data/KEY for each storage.
 local function read_archive(path, archive)
   local entries, root = archive:entries(), nil
   for name in pairs(entries) do
@@ -190,7 +198,8 @@ local function read_archive(path, archive)
   end)
 end
 
---- The chain: magic number, version, the writer's machine, the object, the list of storages; then each storage, its size before it.
+--- The format before PyTorch 1.6: five pickles (magic number, version, facts about the writer's machine, the object, the keys of the
+--- storages), then for each storage the number of its elements, in eight bytes, and its contents.
 local function read_chain(path, text, size)
   local magic, position = read_pickle(text, 1)
   if magic ~= magic_number then check.raise("a pickle, but not one of torch.save") end
@@ -224,6 +233,7 @@ local function read_chain(path, text, size)
   end)
 end
 
+--- torch.arrays, but raises messages without the path.
 local function list(path)
   local size = lfs.attributes(path, "size") or 0
   local head = bytes_at(path, 0, math.min(size, 4))
@@ -236,7 +246,7 @@ local function list(path)
       error(arrays, 0)
     end
     for _, each in ipairs(arrays.dicts) do
-      for _, a in ipairs(each) do a.late = true end -- their checksums are known when all of them was read
+      for _, a in ipairs(each) do a.late = true end -- the checksum can be compared only once all of an entry was read
     end
     arrays.archive = archive
     return arrays
@@ -247,13 +257,13 @@ end
 
 local closable = { __close = function(arrays) if arrays.archive then arrays.archive:close() end end }
 
---- Lists the arrays of a state dict, without reading their numbers. Checkpoints that hold one as `state_dict`, `model` or the like will
---- do; which of several is meant, a model has to tell: see prefix.lua.
+--- Lists the arrays of a state dict, without reading their numbers. The file may also be a checkpoint that holds a state dict as
+--- `state_dict`, `model` or the like. Where it holds several, prefix.lua chooses one for a model.
 ---@param path string
----@return scion.Array[]? arrays of the likeliest dict, in its order, to be read until the list is closed or collected; `dicts` has it and
----the others, the likeliest first, each with its key as `dict`; nil when the file is missing, damaged, or holds anything but tensors and
----plain containers
----@return string? message names the file, and what was refused
+---@return scion.Array[]? arrays of the likeliest dict, in its order; they can be read until the list is closed. The field `dicts` lists
+--- this and the other dicts, the likeliest first, each with its key as `dict`. nil when the file is missing or damaged, or holds no named
+--- tensors
+---@return string? message names the file and the reason
 function torch.arrays(path)
   path = check.argument("scion.weights.torch", "its argument", path, check.path)
   local ok, arrays = check.try(list, path)

@@ -1,16 +1,16 @@
---- Torchvision's names and layouts: which array of a state dict belongs to which weight of a model, how its
---- numbers lie, and the same backwards for export.
+--- torchvision's names and layouts: which array of a state dict belongs to which weight of a model, and how its axes are ordered; also in
+--- the other direction, for export.
 local array = require "scion.weights.array"
 local core = require "scion.core"
 local names = require "scion.weights.names.torchvision"
 
 local torchvision = {}
 
---- Kinds of layers that leave every number of a vector in its place.
+--- Kinds of layers that do not change the order of a vector's elements.
 local in_place = { activation = true, batch_norm = true, dropout = true }
 
---- The image whose numbers a layer's input consists of, if that is a vector: theirs lie by channel, height, width, and ours by
---- height, width, channel.
+--- The shape of the image that was flattened into a layer's input vector; nil if none was. PyTorch flattens in the order channel, height,
+--- width; we do in the order height, width, channel, so that weights behind it must be reordered.
 local function flattened(layer)
   local node = layer.node and layer.node.inputs[1]
   while node and #node.shape == 1 and node.inputs[1] do
@@ -21,8 +21,9 @@ local function flattened(layer)
   end
 end
 
---- How an array of PyTorch lies in a weight of ours. `shape`: the array's; `view`: the weight's dimensions, one of ours split where
---- it takes two of theirs; `axes`: for each of `view`, the array's axis and what to multiply its stride by.
+--- How an array of PyTorch's maps to a weight of ours. `shape`: the array's. `view`: the weight's shape, with a dimension split into
+--- several where it takes several strides in the array. `axes`: for each dimension of `view`, the array's axis and what to multiply its
+--- stride by (1).
 local function layout(layer, p)
   local s = p.tensor:shape()
   if #s == 4 and (layer.kind == "depthwise_conv2d" or p.name == "depthwise_kernel") then -- [channels * multiplier, 1, kh, kw]
@@ -38,7 +39,8 @@ local function layout(layer, p)
   return { shape = s, view = image or s, axes = image and { { 1, w }, { 1 }, { 1, h * w } } or #s == 1 and { { 1 } } or {} }
 end
 
---- A batch norm without gamma or beta has both in PyTorch, the one that it lacks of ones or zeros.
+--- PyTorch's batch norm has both gamma and beta or neither. Where ours has one of them, the other is expected to be ones (gamma) or zeros
+--- (beta).
 local function add_implied(list, layer, title)
   local gamma, beta = layer:weight "gamma", layer:weight "beta"
   if layer.kind ~= "batch_norm" or not gamma == not beta then return end
@@ -57,7 +59,7 @@ function torchvision.naming(arrays)
   return "torchvision"
 end
 
---- The arrays that a model's layers stand for, in the model's order.
+--- The arrays that a model's layers have in a state dict, in the model's order.
 ---@param layers scion.Layer[]
 ---@param naming? "torchvision"|"efficientnet_pytorch" whose names ("torchvision")
 ---@return scion.ExpectedWeight[]
@@ -77,25 +79,25 @@ function torchvision.expected(layers, naming)
   return list
 end
 
---- Parts of a network that a model may be built without, and counters of batches, which nobody needs.
+--- Whether an array may be left out: it is a counter, or belongs to a part that a model may be built without, and this one is.
 ---@param name string of an array
----@param parts table<string, boolean> first parts of the names of the model's weights
+---@param parts table<string, boolean> the first parts, up to a dot, of the names of the model's weights
 ---@return boolean
 function torchvision.may_be_left(name, parts)
   local part = name:match "^[^.]*"
   return names.counters[name:match "[^.]*$"] or (names.optional[part] == true and not parts[part])
 end
 
---- A model's weights as torchvision names and shapes them, or timm, copies.
+--- Copies of a model's weights with torchvision's or timm's names and layouts, f32.
 ---@param layers scion.Layer[]
----@param timms? boolean by timm's names
+---@param timms? boolean timm's instead of torchvision's (false)
 ---@return { name: string, tensor: scion.Tensor }[]
 function torchvision.tensors(layers, timms)
   local list, expected = {}, torchvision.expected(layers)
   for i, weight in ipairs(timms and require("scion.weights.timm").rename(expected) or expected) do
     local order, sizes, strides = {}, {}, {}
     for k = 1, #weight.axes do order[k] = k end
-    table.sort(order, function(a, b) -- our dimensions in the order in which theirs lie
+    table.sort(order, function(a, b) -- our dimensions in the order of the array's, from the largest stride to the smallest
       local x, y = weight.axes[a], weight.axes[b]
       local m, n = x[2] or 1, y[2] or 1
       if x[1] ~= y[1] then return x[1] < y[1] end

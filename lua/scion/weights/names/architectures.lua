@@ -1,6 +1,7 @@
---- timm's networks that scion.models has, and those that have the same names and shapes but compute otherwise. Each: the model, its
---- variant, and `width` where it is not 1. `but`: what Scion has not; such weights predict something else here. `preprocess`: what the weights of
---- that name take, where the network is the same. spec/fixtures/weights/make_architectures.py looks for such that are missing.
+--- timm's networks that scion.models has, and those whose weights have the same names and shapes but that compute something else. Each
+--- entry: the architecture in scion.models, its variant, and `width` where it is not 1. `but`: how the network differs from ours; its
+--- weights would predict something else here. `preprocess`: how images are preprocessed for these weights, where only that differs.
+--- spec/fixtures/weights/make_architectures.py looks for networks that are missing here.
 local blurs, averages = "blurs before it takes every other pixel", "averages before it takes every other pixel"
 
 local networks = {
@@ -27,7 +28,7 @@ local networks = {
   efficientnet_blur_b0 = { "efficientnet_b0", "torchvision", but = blurs },
 }
 
-for i = 0, 7 do -- torchvision has another epsilon from B5 on, timm has not
+for i = 0, 7 do -- from B5 on torchvision has another epsilon than timm, and Scion has no variant for timm's
   networks["efficientnet_b" .. i] = { "efficientnet_b" .. i, i < 5 and "torchvision" or "timm" }
   networks["tf_efficientnet_b" .. i] = { "efficientnet_b" .. i, "tf" }
 end
@@ -36,5 +37,5 @@ for i = 0, 4 do
   networks["tf_efficientnet_lite" .. i] = { "efficientnet_lite" .. i, "tf" }
 end
 
---- Beginnings and ends of names in older versions of timm, which told how the weights had been trained.
+--- `older`: beginnings and ends of names in older versions of timm that tell how the weights were trained; they are removed.
 return { networks = networks, older = { "^tv_", "^ssl_", "^swsl_", "^gluon_", "_v1b$", "_ap$", "_ns$" } }

@@ -1,18 +1,19 @@
---- Keras's names. In the .h5 layout a weight's last name tells its role, perhaps with a number behind it: "conv2d_1/kernel_1:0".
+--- Keras's names.
 local names = {
+  -- in the .h5 layout: a weight's role by the last part of its name, which may be numbered: "conv2d_1/kernel_1:0"
   roles = {
     kernel = "kernel", depthwise_kernel = "kernel", bias = "bias",
     gamma = "gamma", beta = "beta", moving_mean = "moving_mean", moving_variance = "moving_variance",
   },
 
-  -- what Keras 3 calls the groups of its .weights.h5, by kinds of layers
+  -- Keras 3's names of groups in .weights.h5, by our kinds of layers
   classes = { conv2d = "conv2d", depthwise_conv2d = "depthwise_conv2d", separable_conv2d = "separable_conv2d", dense = "dense",
               batch_norm = "batch_normalization", normalization = "normalization" },
 
-  class_of = {}, -- the other way round
+  class_of = {}, -- our kinds by these names, filled below
 }
 
--- what layers are called whose author named none: by their class, of Keras 1 too, or by their kind in Scion
+-- automatic names, without their numbers: Keras's classes, also as Keras 1 wrote them, and Scion's kinds
 local automatic = { convolution2d = true, convolution2_d = true, batchnormalization = true, separableconv2d = true, depthwiseconv2d = true }
 
 for kind, class in pairs(names.classes) do
@@ -20,7 +21,7 @@ for kind, class in pairs(names.classes) do
   automatic[kind], automatic[class] = true, true
 end
 
---- Whether a name only counts layers, as conv2d_7 does: it depends on what else its author had built before.
+--- Whether a name was made automatically, such as conv2d_7. Its number depends on what else its author had built before.
 ---@param name string
 ---@return boolean
 function names.automatic(name) return automatic[name:match "^(.-)_%d+$" or name] == true end

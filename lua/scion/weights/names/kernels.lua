@@ -1,5 +1,5 @@
---- Networks by the kernels of convolutions that they have without their top: how many there are, and how many numbers in them. No two
---- networks here share both.
+--- Names of networks by "KERNELS NUMBERS": how many convolution kernels a network has without its top, and how many numbers these hold in
+--- all. No two networks here share both.
 return {
   -- scion.models
   ["5 2468544"] = "alexnet",

@@ -1,6 +1,7 @@
---- timm's names where they are not torchvision's: its ResNets, DenseNets and Inception V3 have those. Each entry is for files that hold
---- the array `known_by`. `layers`: whole names. `blocks`: a layer "features.2.0.block.3.0" is in the block "features.2" and, after the
---- name `inside`, the part "3.0" of it.
+--- timm's names where they differ from torchvision's. (timm's ResNets, DenseNets and Inception V3 have torchvision's names.) Each entry is
+--- for files that hold the array `known_by`. `layers`: timm's names by torchvision's, for single layers. `blocks`: for layers within
+--- blocks. The layer "features.2.0.block.3.0" is in the block "features.2", and its part behind the name `inside` is "3.0"; each entry has
+--- timm's name of the block, and its names of the parts. `convolutions`: dense layers that are convolutions in timm.
 local plain = { ["0.0"] = "conv_dw", ["0.1"] = "bn1", ["1"] = "conv_pw", ["2"] = "bn2" }
 local expanded = { ["0.0"] = "conv_pw", ["0.1"] = "bn1", ["1.0"] = "conv_dw", ["1.1"] = "bn2", ["2"] = "conv_pwl", ["3"] = "bn3" }
 local plain_excited = { ["0.0"] = "conv_dw", ["0.1"] = "bn1", ["1.fc1"] = "se.conv_reduce", ["1.fc2"] = "se.conv_expand", ["2.0"] = "conv_pw",
@@ -20,7 +21,7 @@ return {
       ["features.6"] = { "blocks.5", expanded_excited }, ["features.7"] = { "blocks.6", expanded_excited },
     },
   },
-  { -- MobileNet V2, whose blocks torchvision counts through
+  { -- MobileNet V2: torchvision numbers blocks through all stages, timm within each stage
     known_by = "conv_stem.weight",
     layers = { ["features.18.0"] = "conv_head", ["features.18.1"] = "bn2" },
     inside = "conv",
@@ -35,7 +36,7 @@ return {
       ["features.17"] = { "blocks.6.0", expanded },
     },
   },
-  { -- VGG, whose first dense layers are convolutions there
+  { -- VGG: its first two dense layers are convolutions in timm
     known_by = "pre_logits.fc1.weight",
     layers = { ["classifier.0"] = "pre_logits.fc1", ["classifier.3"] = "pre_logits.fc2", ["classifier.6"] = "head.fc" },
     convolutions = { ["classifier.0"] = true, ["classifier.3"] = true },

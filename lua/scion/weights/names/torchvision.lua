@@ -1,14 +1,14 @@
---- Torchvision's names: a layer's own or its origin's, and behind it that of the weight.
+--- torchvision's names. An array's name is the layer's (its own, or that in its `origin`), a dot, and the name of the weight.
 return {
   weights = { kernel = "weight", bias = "bias", gamma = "weight", beta = "bias", moving_mean = "running_mean", moving_variance = "running_var",
               depthwise_kernel = "depthwise.weight", pointwise_kernel = "pointwise.weight" },
-  separable_bias = "pointwise.bias", -- a separable convolution is two layers there
+  separable_bias = "pointwise.bias", -- in PyTorch a separable convolution is two layers, and the second has the bias
 
-  -- first names of parts that a model may be built without
+  -- first parts of names, of what a model may be built without: classifiers and auxiliary heads
   optional = { fc = true, classifier = true, classif = true, head = true, heads = true, pre_logits = true, _fc = true, AuxLogits = true, aux1 = true, aux2 = true },
-  -- the array that only EfficientNet-PyTorch's files have, the package whose names differ from those of torchvision and timm
+  -- an array that only files of the package EfficientNet-PyTorch have, whose names differ from torchvision's and timm's
   efficientnet_pytorch = "_conv_stem.weight",
 
-  -- last names of counters, which nobody needs: of a batch norm's batches, and of the models in an average
+  -- last parts of names, of counters that inference does not need: a batch norm's batches, and the models in an average
   counters = { num_batches_tracked = true, n_averaged = true },
 }

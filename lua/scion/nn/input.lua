@@ -8,6 +8,7 @@
 --- to 0 .. 1; "tf": to -1 .. 1; "caffe": channels in the order BGR, minus ImageNet's means; "torch": scaled to 0 .. 1, minus ImageNet's
 --- means, divided by its standard deviations; { mean = {…}, std = {…} }: the same with other numbers; { scale = {…}, shift = {…},
 --- reverse = false }: x * scale + shift ("unit")
+local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local preprocessing = require "scion.preprocessing"
@@ -29,7 +30,10 @@ return function(first, ...)
   if given.n == 1 and type(first) == "table" and rawlen(first) == 0 then return make(first) {} end
   local options = { shape = given }
   if given.n > 1 and is_options(given[given.n]) then
-    for key, value in pairs(given[given.n]) do options[key] = key ~= "shape" and value or nil end
+    for key, value in pairs(given[given.n]) do
+      if key == "shape" then check.raise "nn.input: the shape is given twice, by sizes and as an option" end
+      options[key] = value
+    end
     given[given.n], given.n = nil, given.n - 1
   end
   if given.n == 1 and type(first) == "table" then options.shape = first end

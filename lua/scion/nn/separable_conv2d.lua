@@ -27,7 +27,7 @@ end
 return layer.define {
   kind = "separable_conv2d",
   positional = { "filters", "kernel" },
-  schema = { filters = { kinds.size, required = true }, kernel = { kinds.pair, required = true }, stride = { kinds.stride, 1 },
+  schema = { filters = { kinds.size, required = true }, kernel = { kinds.pair, required = true }, stride = { kinds.pair, 1 },
              dilation = { kinds.pair, 1 }, padding = { kinds.padding, "valid" }, bias = { check.boolean, true },
              activation = { check.unless_false(kinds.activation), false } },
   fields = { "between" },

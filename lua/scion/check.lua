@@ -31,7 +31,7 @@ local quiet = 0 -- how many calls of check.try are running; while there are any,
 --- The position of the user's call, "script.lua:12: ": the line in the innermost Lua function that is not one of Scion's. "" if there
 --- is none. It is called by check.raise only: the search begins at level 3, the caller of check.raise.
 ---@return string
-local function place()
+local function line_of_user()
   if quiet > 0 then return "" end
   local level = 3
   while true do
@@ -54,7 +54,7 @@ end
 
 --- Raises a message with the position of the user's call.
 ---@param message string
-function check.raise(message) error(place() .. check.escape(message), 0) end
+function check.raise(message) error(line_of_user() .. check.escape(message), 0) end
 
 --- Calls f as pcall does. Messages that check.raise raises during the call have no position, so that they can be put into a longer
 --- message.

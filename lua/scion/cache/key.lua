@@ -58,13 +58,13 @@ end
 function key.of_node(node, precision)
   local version, known = graph.version(graph.weights(node)), names[node]
   if known and known.version == version and known.precision == precision then return known.name end
-  local parts, place = { "2", code(), core.isa(), precision, precision == "bf16" and core.bf16() or "" }, {}
+  local parts, number = { "2", code(), core.isa(), precision, precision == "bf16" and core.bf16() or "" }, {}
   local order, algorithms = graph.order(node), {}
   for _, op in ipairs(plan.operations(order, node, precision)) do algorithms[op.layer] = op.algorithm end
   for i, below in ipairs(order) do
-    place[below] = i
+    number[below] = i
     local inputs = {}
-    for j, input in ipairs(below.inputs) do inputs[j] = place[input] end
+    for j, input in ipairs(below.inputs) do inputs[j] = number[input] end
     local layer = below.layer
     parts[#parts + 1] = core.json_encode { kind = layer.kind, options = layer.options, inputs = inputs, shape = below.shape,
                                           algorithm = algorithms[layer] }

@@ -30,10 +30,10 @@ function array.allowance_of(size) return 2 * size + (64 << 20) end
 
 --- The function `read` of an array whose storage lies in a file uncompressed.
 ---@param path string
----@param place integer offset of the storage's first byte in the file, from 0
+---@param start integer offset of the storage's first byte in the file, from 0
 ---@return fun(offset: integer, count: integer, room: scion.Tensor): scion.Tensor?, string?
-function array.in_file(path, place)
-  return function(offset, count, room) return core.read_bytes(path, place + offset, count, room) end
+function array.in_file(path, start)
+  return function(offset, count, room) return core.read_bytes(path, start + offset, count, room) end
 end
 
 --- A shape in words: "2x3" or "scalar".

@@ -37,12 +37,12 @@ local function dicts_in(dict)
   for i, key in ipairs(dict.keys or {}) do
     local value = dict[i]
     if type(key) == "string" and type(value) == "table" and value.type == "dict" then
-      list[#list + 1] = { key = key, dict = value, rank = rank_of[key] or #wrappers + 1, place = i }
+      list[#list + 1] = { key = key, dict = value, rank = rank_of[key] or #wrappers + 1, number = i }
     end
   end
   table.sort(list, function(a, b)
     if a.rank ~= b.rank then return a.rank < b.rank end
-    return a.place < b.place
+    return a.number < b.number
   end)
   for _, each in ipairs(list) do
     if not found[each.dict] then

@@ -63,15 +63,15 @@ end
 ---@param path string of the weights file
 ---@return scion.WeightsConfig? config nil where there is none, or where it does not describe weights
 function config.beside(path)
-  local place = (path:match "^.*/" or "") .. "config.json"
-  if lfs.attributes(place, "mode") ~= "file" then return nil end
-  local whole = decode(place)
-  local published, read, known = type(whole.pretrained_cfg) == "table" and whole.pretrained_cfg or {}, { path = place }, false
+  local file = (path:match "^.*/" or "") .. "config.json"
+  if lfs.attributes(file, "mode") ~= "file" then return nil end
+  local whole = decode(file)
+  local published, read, known = type(whole.pretrained_cfg) == "table" and whole.pretrained_cfg or {}, { path = file }, false
   for name, field in pairs(fields) do
     local value = whole[name]
     if value == nil or type(value) == "userdata" then value = published[name] end -- JSON's null is userdata
     if value ~= nil and type(value) ~= "userdata" then
-      read[field[1]], known = check.argument(place, name, value, field[2]), true
+      read[field[1]], known = check.argument(file, name, value, field[2]), true
     end
   end
   if not known then return nil end
@@ -79,7 +79,7 @@ function config.beside(path)
   if not (read.mean and read.std) then read.mean, read.std = nil, nil end
   local channels = read.channels or 3
   if read.mean and (#read.mean ~= channels or #read.std ~= channels) then
-    check.raise(("%s: mean and std are of %d and %d channels, and the images of %d"):format(place, #read.mean, #read.std, channels))
+    check.raise(("%s: mean and std are of %d and %d channels, and the images of %d"):format(file, #read.mean, #read.std, channels))
   end
   read.labels = read.labels and in_order(read.labels)
   read.changes, read.arguments = changes(read.arguments), nil

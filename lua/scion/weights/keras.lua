@@ -127,10 +127,10 @@ local function by_names(theirs, ours)
   local given, found = 0, 0
   for i, layer in ipairs(ours) do our_names[i] = publisher_name(layer, "keras") end
   for i, layer in ipairs(theirs) do plain[i] = { name = layer.name:match "[^/]*$" } end
-  local places, known = match.places(plain, our_names)
+  local indices, known = match.indices(plain, our_names)
   local all = known == #theirs and known == #ours
   for i, layer in ipairs(theirs) do
-    local mine = ours[places[i]]
+    local mine = ours[indices[i]]
     local counts = all or not names.automatic(plain[i].name)
     given = given + (counts and 1 or 0)
     if mine and counts then partners[layer], partners[mine], found = mine, layer, found + 1 end

@@ -55,15 +55,15 @@ end
 --- The position of each layer, by its name; false for a name that occurs twice.
 ---@param root scion.KerasConfig?
 ---@return table<string, integer|false>
-function keras_config.places(root)
-  local places, count = {}, 0
-  if not root then return places end
+function keras_config.ranks(root)
+  local ranks, count = {}, 0
+  if not root then return ranks end
   each(root, function(layer)
     if not layer.name then return end
     count = count + 1
-    places[layer.name] = places[layer.name] == nil and count
+    ranks[layer.name] = ranks[layer.name] == nil and count
   end)
-  return places
+  return ranks
 end
 
 --- The name of a class in the groups of Keras 3's files: "conv2d", "batch_normalization".

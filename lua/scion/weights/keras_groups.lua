@@ -139,7 +139,7 @@ local function search(queues, ours, fits, is_top)
     end
     return true
   end
-  local place
+  local assign
   --- Tries each element of a model that may come next for our layer i. Returns true when the search is over.
   local function try_all(i, model)
     for _, queue in ipairs(model.queues) do
@@ -149,10 +149,10 @@ local function search(queues, ours, fits, is_top)
         queue.next = queue.next + 1
         local over = false
         if element.queues then
-          over = place(i, { queues = element.queues, parent = model })
+          over = assign(i, { queues = element.queues, parent = model })
         elseif ours[i] and may_be(element, ours[i]) and fits(element, ours[i]) then
           found[i] = element
-          over = place(i + 1, model)
+          over = assign(i + 1, model)
         end
         queue.next = queue.next - 1
         if over then return true end
@@ -160,17 +160,17 @@ local function search(queues, ours, fits, is_top)
     end
     return false
   end
-  function place(i, model)
+  function assign(i, model)
     if tries > most_tries then
       another = true -- there may be one: the search is given up
       return true
     end
     if try_all(i, model) then return true end
     if not exhausted(model.queues, i > #ours) then return false end
-    if model.parent then return place(i, model.parent) end
+    if model.parent then return assign(i, model.parent) end
     return i > #ours and done()
   end
-  place(1, { queues = queues })
+  assign(1, { queues = queues })
   return first, another
 end
 

@@ -93,14 +93,14 @@ local function merge_passes(runs, first_pass)
 end
 
 --- The layers in the order of the model's description; nil where it does not tell the place of each.
-local function in_described_order(layers, places)
-  local place = {}
+local function in_described_order(layers, ranks)
+  local rank = {}
   for _, layer in ipairs(layers) do
-    place[layer] = places[layer.name:match "[^/]*$"]
-    if not place[layer] then return end
+    rank[layer] = ranks[layer.name:match "[^/]*$"]
+    if not rank[layer] then return end
   end
   local order = table.move(layers, 1, #layers, 1, {})
-  table.sort(order, function(a, b) return place[a] < place[b] end)
+  table.sort(order, function(a, b) return rank[a] < rank[b] end)
   return order
 end
 
@@ -137,8 +137,8 @@ end
 
 --- The order of an inner model's layers: the described one, else one that fits ours from number `first` on, else that of the file. The
 --- second result tells whether other orders fit as well.
-local function order_inner(layers, runs, places, ours, first, fits)
-  local described = in_described_order(layers, places)
+local function order_inner(layers, runs, ranks, ours, first, fits)
+  local described = in_described_order(layers, ranks)
   if described then return described end
   if #runs == #layers then return by_numbers(layers, ours, first, fits) end
   if #runs > 4 * #ours then return layers end
@@ -188,7 +188,7 @@ end
 
 --- Reads the contents of a file in the .h5 layout.
 local function listed(file, path, root, names, config)
-  local entries, flat, states, places = {}, {}, {}, keras_config.places(config)
+  local entries, flat, states, ranks = {}, {}, {}, keras_config.ranks(config)
   check_distinct(path, names, "layer_names")
   for i, name in ipairs(names) do
     local entry = listed_entry(file, path, (root == "/" and "" or root) .. "/" .. name, name)
@@ -203,7 +203,7 @@ local function listed(file, path, root, names, config)
     local order, ambiguous = {}, false
     for _, entry in ipairs(entries) do
       local layers, more = entry.layers, nil
-      if entry.runs then layers, more = order_inner(layers, entry.runs, places, ours, #order + 1, fits) end
+      if entry.runs then layers, more = order_inner(layers, entry.runs, ranks, ours, #order + 1, fits) end
       ambiguous = ambiguous or more or false
       for _, layer in ipairs(layers) do
         if #layer.weights > 0 then order[#order + 1] = layer end

@@ -29,17 +29,17 @@ end
 --- Finds the position of each of their names in our list.
 ---@param theirs { name: string }[]
 ---@param ours string[]
----@return (integer?)[] places nil where ours lacks the name; of a name that occurs twice in theirs, only the first has a place
----@return integer known how many have a place
-function match.places(theirs, ours)
-  local by_name, places, known = {}, {}, 0
+---@return (integer?)[] indices nil where ours lacks the name; of a name that occurs twice in theirs, only the first has an index
+---@return integer known how many have one
+function match.indices(theirs, ours)
+  local by_name, indices, known = {}, {}, 0
   for i, name in ipairs(ours) do by_name[name] = i end
   for i, their in ipairs(theirs) do
-    places[i] = by_name[their.name]
+    indices[i] = by_name[their.name]
     by_name[their.name] = nil
-    known = known + (places[i] and 1 or 0)
+    known = known + (indices[i] and 1 or 0)
   end
-  return places, known
+  return indices, known
 end
 
 --- How many of a model's weights are among the arrays, without those that are only implied.
@@ -75,10 +75,10 @@ function match.compare(path, arrays, expected, may_be_left)
   for i, weight in ipairs(expected) do
     names[i], parts[weight.name:match "^[^.]*"], total = weight.name, true, total + (weight.implied and 0 or 1)
   end
-  local result, places = report.new(path, total, "arrays"), match.places(arrays, names)
+  local result, indices = report.new(path, total, "arrays"), match.indices(arrays, names)
   for i, a in ipairs(arrays) do
-    if places[i] then
-      found[places[i]] = a
+    if indices[i] then
+      found[indices[i]] = a
     else
       table.insert(may_be_left and may_be_left(a.name, parts) and result.unused or result.unexpected, a.name)
       -- the last such array is the classifier's

@@ -63,8 +63,8 @@ end
 --- The first thing that does not fit, in words; nil if everything fits.
 ---@return string?
 function methods:problem()
-  local m, place = self.misfits[1], origin(self)
-  local beside = self.counts or self.unplaced or place and (" (%s)"):format(place) or ""
+  local m, source = self.misfits[1], origin(self)
+  local beside = self.counts or self.unplaced or source and (" (%s)"):format(source) or ""
   if m then return (m.reason or ("%s is %s, but the model expects %s"):format(m.name, m.file, m.model)) .. beside end
   for _, list in ipairs { "missing", "unexpected" } do
     if self[list][1] then return sentences[self.of][list]:format(self[list][1], beside) end
@@ -179,8 +179,8 @@ local function as_text(self)
   for i, m in ipairs(self.misfits) do misfits[i] = ("%s (%s, expected %s)"):format(m.name, m.file, m.model) end
   local head = ("%s: %d%s weights loaded"):format(unbroken(check.escape(self.path)), self.loaded, self.loaded < self.total and " of " .. self.total or "")
   local lines = text.wrap(head, text.width(), 2)
-  local place = origin(self)
-  if place then table.move(text.wrap("  from " .. place, text.width(), 4), 1, 99, #lines + 1, lines) end
+  local source = origin(self)
+  if source then table.move(text.wrap("  from " .. source, text.width(), 4), 1, 99, #lines + 1, lines) end
   for _, part in ipairs { { "missing", self.missing }, { "unexpected", self.unexpected }, { "misshapen", misfits }, { "unused", self.unused },
                          { "by order", placed(self) } } do
     for _, line in ipairs(listed(table.unpack(part))) do lines[#lines + 1] = line end

@@ -166,7 +166,7 @@ local function string_of(path, tensor, message)
   return bytes:bytes()
 end
 
-local function bytes_at(path, place, count) return string_of(path, core.read_bytes(path, place, count)) end
+local function bytes_at(path, offset, count) return string_of(path, core.read_bytes(path, offset, count)) end
 
 --- Raises, for an archive that torch.save did not write, with what it is and what to do.
 local function refuse_archive(entries)
@@ -217,18 +217,18 @@ local function read_chain(path, text, size)
     return found
   end }, { __index = globals }))
   keys, position = read_pickle(text, position)
-  local places, place = {}, position - 1
+  local stored, offset = {}, position - 1
   for _, key in ipairs(type(keys) == "table" and keys or {}) do
     local element = element_sizes[key] or check.raise("it stores what the pickle does not mention")
-    if places[key] then check.raise(("storage '%s' is stored twice"):format(key)) end
-    if place > size - 8 then check.raise("truncated: a storage is missing") end
-    local count = string.unpack("<i8", bytes_at(path, place, 8))
-    if count < 0 or count > (size - place - 8) // element then check.raise(("truncated: storage '%s' goes on after the file's end"):format(key)) end
-    places[key] = { place + 8, count * element }
-    place = place + 8 + count * element
+    if stored[key] then check.raise(("storage '%s' is stored twice"):format(key)) end
+    if offset > size - 8 then check.raise("truncated: a storage is missing") end
+    local count = string.unpack("<i8", bytes_at(path, offset, 8))
+    if count < 0 or count > (size - offset - 8) // element then check.raise(("truncated: storage '%s' goes on after the file's end"):format(key)) end
+    stored[key] = { offset + 8, count * element }
+    offset = offset + 8 + count * element
   end
   return to_arrays(path, value, function(storage)
-    local found = places[storage.key] or check.raise(("storage '%s' is missing"):format(tostring(storage.key)))
+    local found = stored[storage.key] or check.raise(("storage '%s' is missing"):format(tostring(storage.key)))
     return array.in_file(path, found[1]), found[2]
   end)
 end

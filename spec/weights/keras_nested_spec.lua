@@ -88,4 +88,29 @@ describe("Keras's models within models", function()
       assert.same({ 10, 2, {} }, { report.loaded, #report.unused, report.missing })
     end
   end)
+
+  it("put what was frozen where the numbers in names tell, and are refused where nothing tells", function()
+    local path = support.folder() .. "/passes.h5"
+    -- two convolutions of one shape and a batch norm, of which one convolution was frozen, so that it is listed in the second pass
+    local function file(trained, frozen)
+      local listed = { trained .. "/kernel:0", "n/gamma:0", "n/beta:0", frozen .. "/kernel:0", "n/moving_mean:0", "n/moving_variance:0" }
+      local datasets = {}
+      for k, name in ipairs(listed) do
+        datasets[k] = { path = "base/" .. name, tensor = scion.full(name:find "kernel" and { 1, 1, 3, 3 } or { 3 }, name:sub(1, #frozen + 1) == frozen .. "/" and 2 or 1) }
+      end
+      assert(core.hdf5_write(path, datasets, { { path = "/", name = "layer_names", value = { "base" } }, { path = "/base", name = "weight_names", value = listed } }))
+    end
+    local function load()
+      local model = scion.sequential { nn.input(4, 4, 3), nn.conv2d(3, 1, { bias = false, name = "first" }), nn.conv2d(3, 1, { bias = false, name = "second" }),
+                                       nn.batch_norm() }
+      weights.load(model, path)
+      return { model:layer("first").weights.kernel:max(), model:layer("second").weights.kernel:max() }
+    end
+    file("conv2d", "conv2d_1")
+    assert.same({ 1, 2 }, load())
+    file("conv2d_1", "conv2d")
+    assert.same({ 2, 1 }, load())
+    file("one", "other")
+    assert.matches("its layers fit in more than one order, which it does not tell", messages.refused(load), 1, true)
+  end)
 end)

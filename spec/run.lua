@@ -74,12 +74,16 @@ local function run(at_once, ended)
     list:write(i, "\n")
   end
   list:close()
-  -- LeakSanitizer, which looks at a process that ends from another one, may crash there itself: that says nothing, and is done again.
-  local start = [[exec xargs -n 1 -P %d sh -c 'for try in 1 2 3; do
+  -- LeakSanitizer, which looks from another process at one that ends, may crash there itself, and what was printed is lost. That says
+  -- nothing of the tests, which then run again without it.
+  local start = [[exec xargs -n 1 -P %d sh -c '
     sh "$0/$1.sh" >"$0/$1.out" 2>&1 </dev/null; status=$?
-    grep -q "LeakSanitizer has encountered a fatal error" "$0/$1.out" || break
-    echo "LeakSanitizer crashed in run $try of $1" >&2
-  done; echo "$1 $status"' %s <%s/list]]
+    if grep -q "LeakSanitizer has encountered a fatal error" "$0/$1.out"; then
+      sed "s|:include_if_exists=[^ ]*||" "$0/$1.sh" >"$0/$1.again.sh"
+      echo "skipped: LeakSanitizer crashed, so nobody looked for leaks here" >"$0/$1.out"
+      sh "$0/$1.again.sh" >>"$0/$1.out" 2>&1 </dev/null; status=$?
+    fi
+    echo "$1 $status"' %s <%s/list]]
   local pipe = assert(io.popen(start:format(at_once, quote(folder), quote(folder))))
   for line in pipe:lines() do
     local i, status = line:match "^(%d+) (%d+)$"

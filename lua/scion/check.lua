@@ -56,6 +56,15 @@ end
 ---@param message string
 function check.raise(message) error(line_of_user() .. check.escape(message), 0) end
 
+--- The first of two results, unless there is the second, a message: it is raised then.
+---@param value any
+---@param message string?
+---@return any value
+function check.need(value, message)
+  if message then check.raise(message) end
+  return value
+end
+
 --- Calls f as pcall does. Messages that check.raise raises during the call have no position, so that they can be put into a longer
 --- message.
 ---@param f function

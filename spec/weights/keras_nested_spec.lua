@@ -11,15 +11,7 @@ local fixtures = "spec/fixtures/weights/"
 local golden = core.json_decode(support.slurp(fixtures .. "nested.json"))
 for name, expected in pairs(core.json_decode(support.slurp(fixtures .. "frozen.json"))) do golden[name] = expected end
 
-local function pattern()
-  local bytes = {}
-  for i = 0, 7 do
-    for j = 0, 8 do
-      for c = 0, 2 do bytes[#bytes + 1] = string.char((37 * i + 101 * j + 59 * c + i * j) % 256) end
-    end
-  end
-  return support.tensor("u8", { 1, 8, 9, 3 }, table.concat(bytes))
-end
+local image = support.pattern(8, 9)
 
 local function norm(x) return nn.relu()(nn.batch_norm { scale = false, epsilon = 1e-3, statistics = "stored" }(x)) end
 
@@ -36,9 +28,9 @@ local function head(x, ...)
 end
 
 local function loads(name, model, count)
-  assert.is_true(models.deviation(model, pattern(), golden[name]) > 1e-3)
+  assert.is_true(models.deviation(model, image, golden[name]) > 1e-3)
   assert.equal(count, weights.load(model, fixtures .. name).loaded)
-  assert.is_true(models.deviation(model, pattern(), golden[name]) < 1e-5, name .. models.deviation(model, pattern(), golden[name]))
+  assert.is_true(models.deviation(model, image, golden[name]) < 1e-5, name .. models.deviation(model, image, golden[name]))
 end
 
 describe("Keras's models within models", function()

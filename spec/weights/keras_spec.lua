@@ -5,6 +5,12 @@ local support = dofile "spec/files/support.lua"
 
 local FIXTURE = support.fixtures .. "keras.h5"
 
+local function load(path, layers)
+  local opened <close>, message = keras.open(path)
+  if not opened then return nil, message end
+  return keras.load(opened, layers, true)
+end
+
 -- A model that fits the fixtures, with a layer without weights as models have them; every tensor holds `value`.
 local function model(value)
   local function layer(name, ...)
@@ -63,7 +69,7 @@ describe("scion.weights.keras", function()
       local layers, i = model(7), 0
       local versions = {}
       each_tensor(layers, function(tensor) versions[tensor] = tensor:version() end)
-      assert.is_truthy(keras.load(support.fixtures .. name, layers, true))
+      assert.is_truthy(load(support.fixtures .. name, layers))
       each_tensor(layers, function(tensor)
         i = i + 1
         assert.equal(support.bytes(expected[order[i]]), support.bytes(tensor))
@@ -79,7 +85,7 @@ describe("scion.weights.keras", function()
       change(layers)
       local versions = {}
       each_tensor(layers, function(tensor) versions[tensor] = tensor:version() end)
-      local done, message = keras.load(FIXTURE, layers, true)
+      local done, message = load(FIXTURE, layers)
       assert.is_nil(done)
       assert.equal(FIXTURE .. ": " .. expected, message)
       each_tensor(layers, function(tensor)
@@ -123,7 +129,7 @@ describe("scion.weights.keras", function()
     for path, pattern in pairs {
       ["none.h5"] = "No such file", [text] = "not an HDF5 file", [support.fixtures .. "hostile.h5"] = "an attribute layer_names",
     } do
-      for _, call in ipairs { keras.read, function(file) return keras.load(file, model(0), true) end } do
+      for _, call in ipairs { keras.read, function(file) return load(file, model(0)) end } do
         local done, message = call(path)
         assert.is_nil(done)
         assert.equal(path .. ": ", message:sub(1, #path + 2))
@@ -190,7 +196,7 @@ describe("scion.weights.keras", function()
         by_name[name or ""] = weights
       end
       assert.equal(312, #layers) -- the first line is a heading
-      assert.is_truthy(keras.load(path, layers, true))
+      assert.is_truthy(load(path, layers))
       -- sums by numpy, of the file's conv2d_1, conv2d_94, batch_normalization_94's moving_variance, and conv2d_82, which is zeros
       local function sum(name, i)
         local bytes, total, place = support.bytes(by_name[name][i].tensor), 0, 1

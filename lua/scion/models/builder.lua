@@ -222,11 +222,11 @@ end
 
 --- Names the classes: by the option `labels`, else by the labels that came with the file. Else 1000 classes from a file with a publisher's
 --- names, which has every weight of the model, are taken for ImageNet's.
-local function name_classes(where, made, o, told, report)
+local function name_classes(where, made, o, report)
   if o.labels then
     made.labels = check.argument(where, "labels", o.labels, model.labels_kind(made))
   elseif report and o.top and o.classes == 1000 and not made.labels and #report.missing + #report.misfits == 0 and
-    told.library then
+    o.file.library then
     made.labels = require "scion.models.imagenet_labels"
     report:note "its 1000 classes are ImageNet's, which was assumed"
   end
@@ -240,12 +240,14 @@ local function build(self, given)
     check.raise(("%s: %s are those of the classifier, which needs top = true"):format(where, o.labels and "labels" or "classes"))
   end
   if o.prefix and not o.weights then check.raise(where .. ": prefix is that of names in a file, which needs weights") end
-  local told = o.weights and o.weights ~= "imagenet" and require("scion.weights.origin").of(o.weights)
-  if told then follow_file(self, told, o, given, where) end
+  local origin = require "scion.weights.origin"
+  local given_file <close> = o.weights and o.weights ~= "imagenet" and origin.of(o.weights) or nil
+  if given_file then follow_file(self, given_file, o, given, where) end
   local variant = find_variant(self, o.variant)
   local size = input_size(where, self, variant, o.input)
   o.variant = variant.name
-  if o.weights == "imagenet" then told = require("scion.weights.origin").of(require("scion.weights.hub").imagenet(self, variant, o)) end
+  local published <close> = o.weights == "imagenet" and origin.of(require("scion.weights.hub").imagenet(self, variant, o)) or nil
+  o.file = given_file or published -- what a network is built of may depend on it
   local function network()
     local x = nn.input { shape = { size[1], size[2], 3 }, preprocess = o.preprocess or variant.preprocess, name = "input" }
     x = self.trunk(x, o)
@@ -255,13 +257,13 @@ local function build(self, given)
     return made
   end
   local made, report
-  if told then
+  if o.file then
     made = o.strict and layer.without_initial_values(network) or network()
-    report = require "scion.weights.load"(made, told, o)
+    report = require "scion.weights.load"(made, o.file, o)
   else
     made = network()
   end
-  name_classes(where, made, o, told, report)
+  name_classes(where, made, o, report)
   set_statistics(made, o.batch_norm or (o.weights and "stored" or "batch"))
   return made, report
 end

@@ -28,12 +28,13 @@ end
 --- Whether a Keras file has a classifier for this input size that is not the usual one, for images of 224 x 224: Keras flattens the
 --- features of whatever size. Raises where the classifier is for a third size.
 local function has_own_size(x, o)
-  local shape = o.variant == "keras" and o.weights and require("scion.weights.keras").kernel_shape(o.weights, "fc1")
+  local file = o.file and o.file.keras
+  local shape = o.variant == "keras" and file and require("scion.weights.keras").kernel_shape(file, "fc1")
   local features = shape and #shape == 2 and shape[1]
   if not features or features == 7 * 7 * 512 then return false end
   if features == x.shape[1] * x.shape[2] * x.shape[3] then return true end
   local side = math.tointeger(math.sqrt(features / 512))
-  check.raise(("%s: its classifier fc1 takes %d features%s, not the %dx%dx512 of this input"):format(o.weights, features,
+  check.raise(("%s: its classifier fc1 takes %d features%s, not the %dx%dx512 of this input"):format(file.path, features,
     side and (" (%dx%dx512, of input = %d)"):format(side, side, 32 * side) or "", x.shape[1], x.shape[2]))
 end
 

@@ -13,7 +13,7 @@ local a_model = check.instance("scion.Model", "a model")
 ---@param path string
 ---@return "keras"|"torchvision"|"tf"|"timm"|nil publisher nil for Scion's own files, and for those that cannot be read
 function weights.publisher(path)
-  local told = origin.of(check.argument("scion.weights.publisher", "its argument", path, check.path))
+  local told <close> = origin.of(check.argument("scion.weights.publisher", "its argument", path, check.path))
   return told.variant or (told.library == "pytorch" and "torchvision" or told.library)
 end
 
@@ -28,7 +28,8 @@ function weights.load(model, path, given)
   check.argument(where, "its first argument", model, a_model)
   path = check.argument(where, "its second argument", path, check.path)
   local o = check.options(where, given, options)
-  return require "scion.weights.load"(model, origin.of(path), o)
+  local told <close> = origin.of(path)
+  return require "scion.weights.load"(model, told, o)
 end
 
 return weights

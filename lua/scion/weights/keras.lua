@@ -14,11 +14,13 @@ local report = require "scion.weights.report"
 
 local keras = {}
 
+local need = check.need
+
 --- What a weight is called, from the last part of its name: "conv2d_1/kernel_1:0" is a "kernel". The second result is its role, such as
 --- "kernel", or nil where the name tells none, such as "uniform7".
 local function ending(name)
   local last = name:match "[^/]*$":gsub(":%d+$", "")
-  local role = names.roles[last] or names.roles[last:match "^(.-)_%d+$"]
+  local role = names.roles[names.counted(last)]
   return role or last, role
 end
 
@@ -29,13 +31,25 @@ local function text_in(archive, name, longest)
   return bytes and bytes:bytes():sub(1, entry.bytes)
 end
 
---- Opens a Keras file. Returns the HDF5 file with the weights, or nil and a message; the third result is the model's description, if any.
-local function open(path)
+---@class scion.KerasFile an open file, to be closed
+---@field path string
+---@field file userdata of core.hdf5_open: the weights
+---@field config scion.KerasConfig? the model's description
+
+local closable = { __close = function(opened) opened.file:close() end }
+
+--- Opens a Keras file. Its numbers can be read until it is closed.
+---@param path string
+---@return scion.KerasFile? opened nil when the file is missing or is no HDF5 file
+---@return string? message names the file
+function keras.open(path)
   local longest = keras_config.longest(lfs.attributes(path, "size") or 0)
+  local function opened(file, description) return setmetatable({ path = path, file = file, config = keras_config.read(description) }, closable) end
   if core.read_head(path, 4) ~= "PK\3\4" then
     local file, message = core.hdf5_open(path)
-    local text = file and file:has("/", "model_config") and file:attribute("/", "model_config")
-    return file, message, type(text) == "string" and #text <= longest and keras_config.read(text) or nil
+    if not file then return nil, message end
+    local text = file:has("/", "model_config") and file:attribute("/", "model_config")
+    return opened(file, type(text) == "string" and #text <= longest and text or nil)
   end
   local archive <close>, message = core.zip_open(path)
   if not archive then return nil, message end
@@ -44,13 +58,8 @@ local function open(path)
   local copied, reason = archive:copy("model.weights.h5", copy)
   if not copied then return nil, reason end
   local file, problem = core.hdf5_open(path, copy)
-  return file, problem, file and keras_config.read(text_in(archive, "config.json", longest))
-end
-
---- Returns the result of a call to the file, or raises the call's message.
-local function need(value, message)
-  if message then check.raise(message) end
-  return value
+  if not file then return nil, problem end
+  return opened(file, text_in(archive, "config.json", longest))
 end
 
 --- Lists the layers of a file that have weights, in the file's order.
@@ -58,10 +67,9 @@ end
 ---@return scion.KerasLayer[]? layers nil when the file is missing, damaged or has no layout of Keras's
 ---@return string? message names the file
 function keras.read(path)
-  path = check.argument("scion.weights.keras.read", "its argument", path, check.path)
-  local file <close>, message, config = open(path)
-  if not file then return nil, message end
-  local ok, contents = check.try(keras_layers.read, file, path, config)
+  local opened <close>, message = keras.open(check.argument("scion.weights.keras.read", "its argument", path, check.path))
+  if not opened then return nil, message end
+  local ok, contents = check.try(keras_layers.read, opened.file, path, opened.config)
   if ok then return contents.layers end
   return nil, contents
 end
@@ -245,7 +253,8 @@ end
 local ambiguous_order = ": its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's"
 
 --- keras.load with an open file and our layers that have weights. Also raises messages.
-local function load(file, path, config, layers, strict, model)
+local function load(opened, layers, strict, model)
+  local file, path, config = opened.file, opened.path, opened.config
   local contents = keras_layers.read(file, path, config)
   local partners, all = by_names(contents.layers, layers)
   local function fits(theirs, ours)
@@ -273,42 +282,39 @@ end
 --- order. Otherwise the file's first layer with weights goes into the model's first, and so on. A classifier that the model was built
 --- without is ignored. All names, counts and shapes are compared before a tensor changes. Only damage that shows while the numbers are read
 --- can leave part of the tensors overwritten. With strict = false what fits is read.
----@param path string
+---@param opened scion.KerasFile
 ---@param layers scion.Layer[] in Keras's order, each with its parameters in Keras's order; layers without parameters are skipped
 ---@param strict boolean
 ---@param model scion.Model? whose layers they are: how it rescales images and its last activation are compared with the file's description
 ---@return scion.WeightsReport? report
 ---@return string? message names the file and the first layer that does not fit, with both shapes
 ---@return { name: string, shape: integer[] }[]? arrays of the file, with the names of their layers, where they do not fit the model
-function keras.load(path, layers, strict, model)
-  local file <close>, message, config = open(path)
-  if not file then return nil, message end
+function keras.load(opened, layers, strict, model)
   local ours = {}
   for _, layer in ipairs(layers) do
     if #layer.parameters > 0 then ours[#ours + 1] = layer end
   end
-  local results = table.pack(check.try(load, file, path, config, ours, strict, model))
+  local results = table.pack(check.try(load, opened, ours, strict, model))
   if not results[1] then return nil, results[2] end
   return table.unpack(results, 2, results.n)
 end
 
 --- How many Rescaling layers the network of a file has; nil where the file does not tell, or has no Normalization layer and no description.
----@param path string
+---@param opened scion.KerasFile
 ---@return integer?
-function keras.rescalings(path)
-  local file <close>, _, config = open(path)
-  if not file then return end
-  if config then return keras_config.rescalings(config) end
-  local ok, count = check.try(keras_layers.rescalings, file)
+function keras.rescalings(opened)
+  if opened.config then return keras_config.rescalings(opened.config) end
+  local ok, count = check.try(keras_layers.rescalings, opened.file)
   return ok and count or nil
 end
 
 --- The shape of the first weight of the layer of that name; nil where the file has no such layer.
----@param path string
+---@param opened scion.KerasFile
 ---@param name string
 ---@return integer[]?
-function keras.kernel_shape(path, name)
-  for _, layer in ipairs(keras.read(path) or {}) do
+function keras.kernel_shape(opened, name)
+  local ok, contents = check.try(keras_layers.read, opened.file, opened.path, opened.config)
+  for _, layer in ipairs(ok and contents.layers or {}) do
     if layer.name:match "[^/]*$" == name then return layer.weights[1].shape end
   end
 end

@@ -8,26 +8,16 @@ local keras_names = require "scion.weights.names.keras"
 
 local keras_groups = {}
 
+local need, counted = check.need, keras_names.counted
+
 local most_depth = 16    -- levels of groups
 local most_tries = 60000 -- layers that a search for the order tries
-
---- Returns the result of a call to the file, or raises the call's message.
-local function need(value, message)
-  if message then check.raise(message) end
-  return value
-end
 
 -- ---- reading the tree -----------------------------------------------------------------------------------------------
 
 --- Groups that are lists of layers, and groups that hold no layers.
 local lists = { layers = true, _layer_checkpoint_dependencies = true }
 local passed_over = { vars = true, optimizer = true }
-
---- A name's class and number: "conv2d", 12 for "conv2d_12", and "conv2d", 0 for "conv2d".
-local function counted(name)
-  local class, number = name:match "^(.-)_(%d+)$"
-  return class or name, math.tointeger(tonumber(number or 0)) or 0
-end
 
 --- The weights of a layer's group, and whether all are integers.
 local function weights_of(file, group, name)

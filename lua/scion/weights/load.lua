@@ -21,8 +21,7 @@ local function load_arrays(path, arrays, expected, strict, may_be_left, naming)
   for key, value in pairs(naming or {}) do report[key] = value end
   local refusal = report:refusal(strict)
   if refusal then refuse(path, refusal, arrays, "torchvision") end
-  local read, message = match.read(matched)
-  if not read then check.raise(message) end
+  check.need(match.read(matched))
   report:tell()
   return report
 end
@@ -32,9 +31,7 @@ local function load_torchvision(path, dicts, layers, o)
   local timm = require "scion.weights.timm"
   local function expected_of(arrays) return timm.rename(torchvision.expected(layers, torchvision.naming(arrays)), arrays) end
   local arrays, expected, naming = prefix.choose(path, dicts, expected_of, o.prefix)
-  local report = load_arrays(path, arrays, expected, o.strict, torchvision.may_be_left, naming)
-  report.timms = timm.named(arrays)
-  return report
+  return load_arrays(path, arrays, expected, o.strict, torchvision.may_be_left, naming), timm.named(arrays)
 end
 
 --- Raises where the option `prefix` is given for a file whose names never have one.
@@ -42,37 +39,31 @@ local function check_prefix(path, publisher, o)
   if o.prefix then check.raise(("%s: the option prefix is for PyTorch's names, and this file has %s"):format(path, publisher)) end
 end
 
-local function load_torch(path, layers, o)
-  local arrays <close>, message = require("scion.weights.torch").arrays(path)
-  if not arrays then check.raise(message) end
-  return load_torchvision(path, arrays.dicts, layers, o)
-end
-
-local function load_safetensors(path, layers, o)
-  local safetensors = require "scion.weights.safetensors"
-  local arrays <close>, message = safetensors.arrays(path)
-  if not arrays then check.raise(message) end
+local function is_own(arrays)
   for _, a in ipairs(arrays) do
-    if a.name:find("/", 1, true) then
-      check_prefix(path, "Scion's own", o)
-      return load_arrays(path, arrays, safetensors.expected(layers), o.strict)
-    end
+    if a.name:find("/", 1, true) then return true end
   end
-  return load_torchvision(path, { arrays }, layers, o)
+  return false
 end
 
-local function load_keras(path, layers, o, model)
-  check_prefix(path, "Keras's", o)
-  local report, message, arrays = require("scion.weights.keras").load(path, layers, o.strict, model)
+local function load_keras(opened, layers, o, model)
+  check_prefix(opened.path, "Keras's", o)
+  local report, message, arrays = require("scion.weights.keras").load(opened, layers, o.strict, model)
   if report then return report end
-  if arrays then refuse(path, message:sub(#path + 3), arrays, "keras") end
+  if arrays then refuse(opened.path, message:sub(#opened.path + 3), arrays, "keras") end
   check.raise(message)
 end
 
-local function load_archive(path, layers, o, model)
-  local keras, message = origin.holds_keras(path)
-  if message then check.raise(message) end
-  return (keras and load_keras or load_torch)(path, layers, o, model)
+--- Reads the numbers. The second result tells whether the file has timm's names.
+local function read_numbers(model, told, o)
+  local path, layers, arrays = told.path, graph.layers(model.order), told.arrays
+  if told.trouble then check.raise(told.trouble) end
+  if told.keras then return load_keras(told.keras, layers, o, model) end
+  if is_own(arrays) then
+    check_prefix(path, "Scion's own", o)
+    return load_arrays(path, arrays, require("scion.weights.safetensors").expected(layers), o.strict)
+  end
+  return load_torchvision(path, arrays.dicts or { arrays }, layers, o)
 end
 
 -- ---- what a file tells beside its numbers -------------------------------------------------------------------------------
@@ -104,8 +95,6 @@ local function take_preprocessing(model, told, given)
   input.layer.options.preprocess = given or known or input.layer.options.preprocess
 end
 
-local readers = { hdf5 = load_keras, zip = load_archive, pickle = load_torch, safetensors = load_safetensors }
-
 --- Loads a file into a model's layers. Unless o.strict is false it raises, with the path and before a weight changes, where the weights do
 --- not fit, and where they belong to a network that computes something else with them.
 ---@param model scion.Model
@@ -116,8 +105,8 @@ return function(model, told, o)
   local path = told.path
   local differs = origin.disagreement(told, model.name, model.variant)
   if differs and o.strict then check.raise(("%s: %s"):format(path, differs)) end
-  local report = readers[told.format](path, graph.layers(model.order), o, model)
-  local assumed, hinted = origin.assumed(told, model, { timms = report.timms, preprocess = o.preprocess })
+  local report, timms = read_numbers(model, told, o)
+  local assumed, hinted = origin.assumed(told, model, { timms = timms, preprocess = o.preprocess })
   report.config = told.config
   for _, line in ipairs(differs and { differs } or assumed) do report:note(line) end
   if differs or hinted then notice.once(("%s: %s"):format(path, differs or assumed[1])) end

@@ -1,6 +1,7 @@
 --- Which network a weights file belongs to, and whether a model is that network. Networks whose weights have the same names and shapes may
 --- still compute something else, since they pad or normalize otherwise. The file tells by its names, by the variant that model:export
 --- noted, and by the config.json beside it.
+local check = require "scion.check"
 local config = require "scion.weights.config"
 local core = require "scion.core"
 local format = require "scion.weights.format"
@@ -9,9 +10,11 @@ local names = require "scion.weights.names.architectures"
 
 local origin = {}
 
----@class scion.WeightsOrigin
+---@class scion.WeightsOrigin to be closed: until then the numbers can be read from the one file that was opened, whatever becomes of the path
 ---@field path string of the file
----@field format "hdf5"|"zip"|"pickle"|"safetensors"
+---@field keras scion.KerasFile? the open file, if it is Keras's
+---@field arrays (scion.Array[]|scion.SafetensorsArrays)? those of any other file
+---@field trouble string? why neither could be opened
 ---@field library "keras"|"pytorch"|nil whose names the weights have; nil: Scion's own, or the file cannot be read
 ---@field variant string? of the network: what model:export noted, or "tf" where the names are EfficientNet-PyTorch's
 ---@field exported boolean? whether model:export noted the variant
@@ -20,57 +23,62 @@ local origin = {}
 
 local libraries = { keras = "keras", torchvision = "pytorch", tf = "pytorch", timm = "pytorch" } -- by variant
 
---- Whether a zip archive is a .keras file. The message tells why it cannot be opened.
----@param path string
----@return boolean keras
----@return string? message
-function origin.holds_keras(path)
-  local archive <close>, message = core.zip_open(path)
-  return archive ~= nil and archive:entries()["model.weights.h5"] ~= nil, message
-end
-
 --- Sets library and variant from the names of arrays in a PyTorch file. EfficientNet-PyTorch has the authors' networks from TensorFlow:
 --- "tf".
-local function of_names(told, arrays)
+local function of_names(told)
   told.library = "pytorch"
-  if require("scion.weights.torchvision").naming(arrays) == "efficientnet_pytorch" then told.variant = "tf" end
+  if require("scion.weights.torchvision").naming(told.arrays or {}) == "efficientnet_pytorch" then told.variant = "tf" end
+end
+
+local function note_variant(told, variant)
+  if kinds.variant.read(variant) then told.variant, told.exported = variant, true end
 end
 
 --- The same for a safetensors file, which may also be Scion's own: those have a slash in their names.
 local function of_safetensors(told)
-  local arrays <close> = require("scion.weights.safetensors").arrays(told.path)
-  local metadata = arrays and arrays.metadata or {}
-  if not arrays or not arrays[1] or arrays[1].name:find("/", 1, true) then
+  told.arrays, told.trouble = require("scion.weights.safetensors").arrays(told.path)
+  local arrays, metadata = told.arrays or {}, told.arrays and told.arrays.metadata or {}
+  if not arrays[1] or arrays[1].name:find("/", 1, true) then
     told.labels = metadata.format == "scion" and metadata.labels or nil
     return
   end
-  of_names(told, arrays)
-  if kinds.variant.read(metadata.variant) then told.variant, told.exported = metadata.variant, true end
+  of_names(told)
+  note_variant(told, metadata.variant)
 end
 
---- The same for an HDF5 file. model:export writes every variant with Keras's names, and notes the variant in an attribute.
-local function of_hdf5(told)
+--- The same for a Keras file. model:export writes every variant as .h5 with Keras's names, and notes the variant in an attribute.
+local function of_keras(told)
   told.library = "keras"
-  local file <close> = core.hdf5_open(told.path)
-  local variant = file and file:has("/", "variant") and file:attribute("/", "variant")
-  if kinds.variant.read(variant) then told.variant, told.exported = variant, true end
+  told.keras, told.trouble = require("scion.weights.keras").open(told.path)
+  local file = told.keras and told.keras.file
+  if file then note_variant(told, file:has("/", "variant") and file:attribute("/", "variant")) end
 end
 
---- What a file tells. Raises, with the path, where there is no such file, where it is no file of weights, and where the config.json beside
---- it is damaged.
+--- Whether a file is one of Keras's: HDF5, or an archive that holds it. Raises where the archive is damaged.
+local function is_keras(path, kind)
+  if kind ~= "zip" then return kind == "hdf5" end
+  local archive <close>, message = core.zip_open(path)
+  if not archive then check.raise(message) end
+  return archive:entries()["model.weights.h5"] ~= nil
+end
+
+local closable = { __close = function(told)
+  local _ <close> = told.keras or told.arrays
+end }
+
+--- What a file tells, with the file itself open. Raises, with the path, where there is no such file, where it is no file of weights, and
+--- where the config.json beside it is damaged.
 ---@param path string
 ---@return scion.WeightsOrigin
 function origin.of(path)
-  local told = { path = path, format = format.of(path) }
-  if told.format == "safetensors" then
+  local told, kind = setmetatable({ path = path }, closable), format.of(path)
+  if kind == "safetensors" then
     of_safetensors(told)
-  elseif told.format == "hdf5" then
-    of_hdf5(told)
-  elseif told.format == "zip" and origin.holds_keras(path) then
-    told.library = "keras"
+  elseif is_keras(path, kind) then
+    of_keras(told)
   else
-    local arrays <close> = require("scion.weights.torch").arrays(path)
-    of_names(told, arrays or {})
+    told.arrays, told.trouble = require("scion.weights.torch").arrays(path)
+    of_names(told)
   end
   if told.library == "pytorch" and not told.variant then told.config = config.beside(path) end
   return told

@@ -38,7 +38,6 @@ local report = {}
 ---@field positions { file: string, model: string }[]? parts whose names are numbers in the file, and what they stand for by their order
 ---@field private choice string? which of a checkpoint's dicts was taken, in words, where that is not obvious
 ---@field private unplaced string? why it could not be told what such numbers stand for
----@field private timms boolean? whether the arrays have names that only timm gives
 ---@field private classes integer? number of classes of the file's classifier, where the model was built without one
 ---@field private counts string? in words: the numbers of layers in a Keras file and in the model, where they differ
 local methods = {}
@@ -192,7 +191,7 @@ end
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
   locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions", "config" },
-  fields = { "timms", "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
+  fields = { "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.

@@ -21,9 +21,18 @@ for kind, class in pairs(names.classes) do
   automatic[kind], automatic[class] = true, true
 end
 
+--- A name's class and number: "conv2d" and 12 for "conv2d_12", "conv2d" and 0 for "conv2d".
+---@param name string
+---@return string class
+---@return integer number
+function names.counted(name)
+  local class, number = name:match "^(.-)_(%d+)$"
+  return class or name, math.tointeger(tonumber(number or 0)) or 0
+end
+
 --- Whether a name was made automatically, such as conv2d_7. Its number depends on what else its author had built before.
 ---@param name string
 ---@return boolean
-function names.automatic(name) return automatic[name:match "^(.-)_%d+$" or name] == true end
+function names.automatic(name) return automatic[names.counted(name)] == true end
 
 return names

@@ -285,6 +285,25 @@ scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_ten
 scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
                                            const scion_window *window);
 
+/* ---------------------------------------------------------------- convolution in groups (kernels/grouped_conv2d.c)
+ * The channels of x and y are cut into `groups` equal parts, and each part of y is the convolution above of the same part of x alone
+ * (Krizhevsky et al. 2012; Xie et al. 2017). w [kh,kw,Ci/groups,Co], as in Keras: the outputs of a group are neighbours. Groups narrower
+ * than a vector are computed several at a time, by a kernel with zeros between them. */
+
+/* Elements of the packed tensor (f32, contiguous) for kernel w, 0 if w has not four dimensions or its Co is no multiple of groups. */
+int64_t scion_grouped_conv2d_packed_elements(const scion_tensor *w, int groups, int transposed);
+/* These are their scion_conv2d_* counterparts. Channels that groups does not divide are SCION_MISUSE. */
+scion_status scion_grouped_conv2d_pack(const scion_tensor *w, const scion_tensor *scale, int groups, scion_tensor *packed);
+scion_status scion_grouped_conv2d_pack_transposed(const scion_tensor *w, const scion_tensor *scale, const scion_window *window, int groups,
+                                                  scion_tensor *packed);
+scion_status scion_grouped_conv2d_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
+                                          const scion_tensor *addend, scion_tensor *y, const scion_window *window, int groups,
+                                          scion_activation activation);
+scion_status scion_grouped_conv2d_backward_input(const scion_tensor *dy, const scion_tensor *packed_transposed, scion_tensor *dx,
+                                                 const scion_window *window, int groups, int accumulate);
+scion_status scion_grouped_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
+                                                   const scion_window *window, int groups);
+
 /* ---------------------------------------------------------------- convolution by minimal filtering (kernels/winograd.c)
  * Winograd's algorithm (Winograd 1980; Lavin and Gray 2016). These functions compute the same as their scion_conv2d_* counterparts, for
  * some windows of stride 1, with a quarter (3x3) to a half (1x3) of the multiplications and up to five times the rounding error: below

@@ -149,6 +149,14 @@ static int core_conv2d_packed(lua_State *L) {
   return 1;
 }
 
+/* core.grouped_conv2d_packed(kernel, groups, transposed) -> number of elements of the tensor packed in groups */
+static int core_grouped_conv2d_packed(lua_State *L) {
+  lua_Integer groups = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, groups >= 1 && groups <= INT_MAX, 2, "groups are from 1 on");
+  lua_pushinteger(L, scion_grouped_conv2d_packed_elements(scion_check_tensor(L, 1), (int)groups, lua_toboolean(L, 3)));
+  return 1;
+}
+
 /* core.winograd_fits(window) -> whether convolution by minimal filtering supports the window */
 static int core_winograd_fits(lua_State *L) {
   lua_settop(L, 1);
@@ -185,7 +193,7 @@ static int core_finite(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"run", core_run}, {"kernels", core_kernels}, {"conv2d_packed", core_conv2d_packed},
-                                     {"winograd_packed", core_winograd_packed}, {"winograd_fits", core_winograd_fits},
+                                     {"grouped_conv2d_packed", core_grouped_conv2d_packed}, {"winograd_packed", core_winograd_packed}, {"winograd_fits", core_winograd_fits},
                                      {"conv2d_bf16_packed", core_conv2d_bf16_packed}, {"bf16", core_bf16},
                                      {"finite", core_finite}, {NULL, NULL}};
 

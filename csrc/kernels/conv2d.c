@@ -1,5 +1,8 @@
 /* Convolution forward and its gradient to the input: what fits what, and how the work is cut. */
+#include <stdlib.h>
+
 #include "conv2d_internal.h"
+#include "require.h"
 
 /* ---- checks */
 
@@ -36,11 +39,12 @@ scion_status conv2d_check_images(const scion_tensor *x, const scion_tensor *y, c
   return SCION_OK;
 }
 
-static scion_status check_packed(const scion_tensor *packed, const scion_window *window, int64_t in, int64_t out) {
+/* Of each bundle's input channels, and so of all of them, to those of its outputs, padded. */
+static scion_status check_packed(const scion_tensor *packed, const scion_window *window, int64_t in, int64_t out, int64_t bundles) {
   char text[SCION_SHAPE_TEXT];
   int64_t elements;
   if (__builtin_mul_overflow((int64_t)window->kernel[0] * window->kernel[1], in, &elements) ||
-      __builtin_mul_overflow(elements, conv2d_padded(out), &elements) || !conv2d_is_vector(packed, elements))
+      __builtin_mul_overflow(elements, conv2d_padded(out / bundles), &elements) || !conv2d_is_vector(packed, elements))
     return scion_fail(SCION_MISUSE, "conv2d: packed weights of %s are not those of a %dx%d kernel from %lld to %lld channels",
                       scion_shape_text(packed, text, sizeof text), window->kernel[0], window->kernel[1], (long long)in,
                       (long long)out);
@@ -81,9 +85,9 @@ static int64_t loose_chunks(int64_t panels) {
 /* Cuts the work into chunks of a block of pixels x a group of panels. Every block of pixels reads all weights once, and every group of
  * panels reads all images once. Of the cuts with enough chunks for the threads, this takes the one that reads least. */
 static void cut(conv2d_grid *g, int64_t images) {
-  int64_t panels = conv2d_panels(g->out_channels), weights = g->depth * conv2d_padded(g->out_channels);
+  int64_t panels = g->bundles * conv2d_panels(g->out_channels), weights = g->bundles * g->depth * conv2d_padded(g->out_channels);
   int64_t wanted = g->panels ? CONV2D_CHUNKS : loose_chunks(panels);
-  int64_t values = images * g->source.size[0] * g->source.size[1] * g->source.channels, most_chunks = 0;
+  int64_t values = images * g->source.size[0] * g->source.size[1] * g->source.channels * g->bundles, most_chunks = 0;
   double least = 0;
   for (int64_t block = CONV2D_BLOCK; block >= CONV2D_BLOCK / 4; block /= 2) {
     int64_t blocks = scion_divide_up(g->pixels, block), groups = scion_divide_up(wanted, blocks);
@@ -103,8 +107,17 @@ scion_status conv2d_run_grid(conv2d_grid *g) {
   g->pixels *= g->source.grid[0] * g->source.grid[1];
   if (g->pixels == 0) return SCION_OK;
   g->depth = g->source.taps[0] * g->source.taps[1] * g->source.channels;
+  float *zeros = NULL;
+  if (g->bundles > 1) {
+    g->source.zeros = zeros = scion_kernel_memory("conv2d", g->bundles * g->source.channels, sizeof *zeros);
+    if (!zeros) return SCION_NO_MEMORY;
+  } else {
+    g->bundles = 1;
+  }
   cut(g, images);
-  return scion_parallel_for(scion_divide_up(g->pixels, g->block) * g->groups, SIMD_CHOOSE(conv2d_grid_chunk), g);
+  scion_status status = scion_parallel_for(scion_divide_up(g->pixels, g->block) * g->groups, SIMD_CHOOSE(conv2d_grid_chunk), g);
+  free(zeros);
+  return status;
 }
 
 conv2d_source conv2d_forward_source(const scion_tensor *x, const scion_tensor *y, const scion_window *window) {
@@ -120,18 +133,33 @@ conv2d_source conv2d_forward_source(const scion_tensor *x, const scion_tensor *y
   return source;
 }
 
-scion_status scion_conv2d_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
-                                  const scion_tensor *addend, scion_tensor *y, const scion_window *window,
-                                  scion_activation activation) {
+static void set_bundles(conv2d_grid *g, const scion_tensor *packed, int64_t bundles) {
+  if (bundles == 1) return;
+  g->source.channels /= bundles;
+  g->out_channels /= bundles;
+  g->bundles = bundles;
+  g->bundle_panels = scion_tensor_elements(packed) / bundles;
+  g->stream = false; /* a bundle's channels may begin within a cache line */
+}
+
+scion_status conv2d_forward_bundles(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias, const scion_tensor *addend,
+                                    scion_tensor *y, const scion_window *window, scion_activation activation, int64_t bundles) {
   scion_status status = conv2d_check_images(x, y, window);
-  if (status == SCION_OK) status = check_packed(packed, window, x->shape[3], y->shape[3]);
+  if (status == SCION_OK) status = check_packed(packed, window, x->shape[3], y->shape[3], bundles);
   if (status == SCION_OK) status = conv2d_check_epilogue(bias, addend, y, activation);
   if (status != SCION_OK) return status;
   conv2d_grid grid = {.source = conv2d_forward_source(x, y, window), .panels = packed->data, .bias = bias ? bias->data : NULL,
                       .addend = addend ? addend->data : NULL, .addend_stride = addend ? addend->row_stride : 0, .out = y->data,
                       .out_stride = y->row_stride, .out_channels = y->shape[3], .out_size = {y->shape[1], y->shape[2]},
                       .out_step = {1, 1}, .stream = conv2d_streams(y), .activation = activation, .pixels = y->shape[0]};
+  set_bundles(&grid, packed, bundles);
   return conv2d_run_grid(&grid);
+}
+
+scion_status scion_conv2d_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
+                                  const scion_tensor *addend, scion_tensor *y, const scion_window *window,
+                                  scion_activation activation) {
+  return conv2d_forward_bundles(x, packed, bias, addend, y, window, activation, 1);
 }
 
 /* Input pixels whose index is `phase` modulo the stride are a grid of their own, with a part of the taps. */
@@ -145,10 +173,10 @@ static void set_phase(conv2d_grid *g, const scion_window *window, int axis, int6
   g->out_first[axis] = phase;
 }
 
-scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_tensor *packed, scion_tensor *dx,
-                                         const scion_window *window, int accumulate) {
+scion_status conv2d_backward_input_bundles(const scion_tensor *dy, const scion_tensor *packed, scion_tensor *dx, const scion_window *window,
+                                           int accumulate, int64_t bundles) {
   scion_status status = conv2d_check_images(dx, dy, window);
-  if (status == SCION_OK) status = check_packed(packed, window, dy->shape[3], dx->shape[3]);
+  if (status == SCION_OK) status = check_packed(packed, window, dy->shape[3], dx->shape[3], bundles);
   const float *panels = packed->data;
   for (int64_t i = 0; status == SCION_OK && i < window->stride[0]; i++)
     for (int64_t j = 0; status == SCION_OK && j < window->stride[1]; j++) {
@@ -159,9 +187,15 @@ scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_ten
                           .accumulate = accumulate, .stream = conv2d_streams(dx) && !accumulate, .pixels = dx->shape[0]};
       set_phase(&grid, window, 0, i);
       set_phase(&grid, window, 1, j);
+      set_bundles(&grid, packed, bundles);
       int64_t taps = grid.source.taps[0] * grid.source.taps[1];
-      panels += taps * dy->shape[3] * conv2d_padded(dx->shape[3]);
+      panels += taps * grid.source.channels * conv2d_padded(grid.out_channels);
       if (taps > 0 || !accumulate) status = conv2d_run_grid(&grid);
     }
   return status;
+}
+
+scion_status scion_conv2d_backward_input(const scion_tensor *dy, const scion_tensor *packed, scion_tensor *dx,
+                                         const scion_window *window, int accumulate) {
+  return conv2d_backward_input_bundles(dy, packed, dx, window, accumulate, 1);
 }

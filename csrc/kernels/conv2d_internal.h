@@ -19,7 +19,7 @@
 /* Where the values under the taps of a grid pixel lie: tap (r, s) of pixel (n, i, j) is source pixel
  * (n, i*step[0] + first[0] + r*tap_step[0], j*step[1] + first[1] + s*tap_step[1]), zeros where that is outside. */
 typedef struct {
-  const float *data;
+  const float *data, *zeros;             /* zeros: as many as all bundles have channels; NULL where there is one */
   int64_t stride, channels;              /* floats from pixel to pixel, floats of a pixel */
   int64_t size[2], grid[2], taps[2];     /* source rows and columns, grid rows and columns, vertical and horizontal taps */
   int64_t step[2], first[2], tap_step[2];
@@ -30,6 +30,8 @@ typedef struct {
   conv2d_source source;
   const float *panels, *bias, *addend; /* the last two may be NULL */
   int64_t addend_stride;
+  int64_t bundles, bundle_panels; /* convolutions of one shape side by side (0: one): the grid is the first, and each of the others takes
+                                     the channels, and so many floats of packed weights, that follow */
   const float *loose; /* where panels is NULL: weights as they are, [depth][out_channels], or [out_channels][depth] if turned */
   int64_t loose_stride;
   bool loose_turned;
@@ -39,7 +41,7 @@ typedef struct {
   bool stream; /* the output goes past the caches */
   scion_activation activation;
   int64_t pixels, depth;                   /* of all images; taps x channels */
-  int64_t block, groups, group_panels;     /* pixels a chunk, chunks that share a block, panels a chunk */
+  int64_t block, groups, group_panels;     /* pixels a chunk, chunks that share a block, panels (of all bundles) a chunk */
 } conv2d_grid;
 
 static inline int64_t conv2d_vector(void) { /* floats */
@@ -96,6 +98,13 @@ bool conv2d_streams(const scion_tensor *y);
 
 /* Computes a grid of that many `pixels`: images, at first. */
 scion_status conv2d_run_grid(conv2d_grid *grid);
+
+/* scion_conv2d_forward and scion_conv2d_backward_input, for so many convolutions of one shape side by side: each has its own
+ * 1/bundles of the channels of both images, and their packed weights follow one another. */
+scion_status conv2d_forward_bundles(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias, const scion_tensor *addend,
+                                    scion_tensor *y, const scion_window *window, scion_activation activation, int64_t bundles);
+scion_status conv2d_backward_input_bundles(const scion_tensor *dy, const scion_tensor *packed, scion_tensor *dx, const scion_window *window,
+                                           int accumulate, int64_t bundles);
 SIMD_DECLARE(void, conv2d_grid_chunk, void *grid, int64_t chunk, void *scratch);
 
 #endif

@@ -6,6 +6,7 @@
 
 #define CONV2D_SHORT 16 /* channels: of fewer, the taps of a row of the window are one piece, or all are gathered */
 #define CONV2D_PIECES (CONV2D_DEPTH / CONV2D_SHORT + 2)
+#define CONV2D_SHORT_PIECES (CONV2D_DEPTH / CONV2D_SHORT) /* whole ones, with room for a part at either end */
 
 /* A part of the depth: `length` values of one tap each, which lie together, for every pixel of a block. */
 typedef struct {
@@ -18,7 +19,8 @@ typedef struct {
 /* Pixels first .. first+count-1 of one grid row, of whose source rows `row` is the one under the tap, or NULL outside. */
 static void conv2d_point_along(const conv2d_source *s, const float *row, int64_t tap, int64_t j, int64_t count,
                                const float **out) {
-  static const float zeros[CONV2D_DEPTH];
+  static const float few[CONV2D_DEPTH];
+  const float *zeros = s->zeros ? s->zeros : few;
   int64_t at = j * s->step[1] + s->first[1] + tap * s->tap_step[1], step = s->step[1]; /* a column of the source */
   int64_t before = at < 0 ? scion_divide_up(-at, step) : 0, inside = at < s->size[1] ? (s->size[1] - at - 1) / step + 1 : 0;
   if (!row || before > count) before = count;
@@ -66,15 +68,15 @@ static void conv2d_point_windows(const conv2d_source *s, int64_t first, int64_t 
   for (int64_t r = 0; r < s->taps[0]; r++) rows->length[r] = run;
 }
 
-/* Points to them, or gathers where pieces would be too short. */
-static void conv2d_point_depth(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, conv2d_rows *rows) {
+/* Points to them, or gathers where pieces would be too short. Pointers serve all bundles, what is gathered only the first. */
+static void conv2d_point_depth(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, bool bundled, conv2d_rows *rows) {
   rows->count = 0;
-  bool joined = s->tap_step[1] == 1 && s->stride == s->channels; /* taps side by side lie so in memory, too */
-  if (s->channels < CONV2D_SHORT && joined && k1 - k0 == s->taps[0] * s->taps[1] * s->channels && s->taps[0] <= CONV2D_PIECES) {
+  bool near = s->channels < CONV2D_SHORT && !bundled, joined = s->tap_step[1] == 1 && s->stride == s->channels; /* taps side by side lie so in memory, too */
+  if (near && joined && k1 - k0 == s->taps[0] * s->taps[1] * s->channels && s->taps[0] <= CONV2D_PIECES) {
     conv2d_point_windows(s, first, count, rows);
     return;
   }
-  if (s->channels < CONV2D_SHORT) {
+  if (near) {
     conv2d_gather(s, first, count, k0, k1, rows->gathered);
     for (int64_t p = 0; p < count; p++) rows->rows[0][p] = rows->gathered + p * CONV2D_PITCH;
     rows->length[rows->count++] = k1 - k0;
@@ -89,8 +91,9 @@ static void conv2d_point_depth(const conv2d_source *s, int64_t first, int64_t co
 }
 
 /* The values k0 .. k1-1 of taps x channels for grid pixels first .. first+count-1. */
-static inline void conv2d_find_rows(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, conv2d_rows *rows) {
-  conv2d_point_depth(s, first, count, k0, k1, rows);
+static inline void conv2d_find_rows(const conv2d_source *s, int64_t first, int64_t count, int64_t k0, int64_t k1, bool bundled,
+                                    conv2d_rows *rows) {
+  conv2d_point_depth(s, first, count, k0, k1, bundled, rows);
   for (int piece = 0; piece < rows->count; piece++) rows->rows[piece][count] = rows->rows[piece][count - 1];
 }
 

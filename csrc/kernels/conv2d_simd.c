@@ -35,11 +35,21 @@ static void finish(const conv2d_grid *g, float *const *out, int64_t count, int64
       out[p][c] = g->activation == SCION_TANH ? tanhf(out[p][c]) : 1.0f / (1.0f + expf(-out[p][c]));
 }
 
+/* Panels are counted through all bundles. This one's: its bundle, its first output channel there, and the end of these. */
+typedef struct {
+  int64_t bundle, begin, end;
+} panel_place;
+
+static panel_place place_of(const conv2d_grid *g, int64_t panel) {
+  int64_t each = conv2d_panels(g->out_channels), at = panel % each;
+  return (panel_place){panel / each, conv2d_panel_begin(at, g->out_channels), conv2d_panel_begin(at + 1, g->out_channels)};
+}
+
 /* The weights of a panel from depth k on. */
 static const float *panel_part(const conv2d_grid *g, int64_t panel, int64_t k) {
-  int64_t column = conv2d_panel_begin(panel, g->out_channels);
-  if (!g->panels) return g->loose_turned ? g->loose + column * g->loose_stride + k : g->loose + k * g->loose_stride + column;
-  return g->panels + column * g->depth + k * conv2d_padded(conv2d_panel_begin(panel + 1, g->out_channels) - column);
+  panel_place p = place_of(g, panel);
+  if (!g->panels) return g->loose_turned ? g->loose + p.begin * g->loose_stride + k : g->loose + k * g->loose_stride + p.begin;
+  return g->panels + p.bundle * g->bundle_panels + p.begin * g->depth + k * conv2d_padded(p.end - p.begin);
 }
 
 /* Whether weights are multiplied where they are: those of whole vectors that lie along the rows of the matrix, for a few pixels. */
@@ -51,8 +61,9 @@ static bool in_place(const conv2d_grid *g, int64_t columns, int64_t count) {
 static void run_panel(const conv2d_grid *g, chunk_scratch *scratch, int64_t first, int64_t count, int64_t k, int64_t length,
                       int64_t panel, bool fetch, const float *following) {
   bool last = k + length == g->depth;
-  conv2d_tile tile = {.rows = &scratch->rows, .column = conv2d_panel_begin(panel, g->out_channels)};
-  int64_t columns = conv2d_panel_begin(panel + 1, g->out_channels) - tile.column;
+  panel_place place = place_of(g, panel);
+  conv2d_tile tile = {.rows = &scratch->rows, .shift = place.bundle * g->source.channels, .column = place.bundle * g->out_channels + place.begin};
+  int64_t columns = place.end - place.begin;
   tile.b = panel_part(g, panel, k);
   tile.b_stride = g->panels ? conv2d_padded(columns) : g->loose_stride;
   if (!in_place(g, columns, count)) {
@@ -77,16 +88,19 @@ void SIMD(conv2d_grid_chunk)(void *data, int64_t chunk, void *memory) {
   const conv2d_grid *g = data;
   chunk_scratch *scratch = memory;
   int64_t first = chunk / g->groups * g->block, count = g->pixels - first < g->block ? g->pixels - first : g->block;
-  int64_t begin = chunk % g->groups * g->group_panels, end = begin + g->group_panels, panels = conv2d_panels(g->out_channels);
+  int64_t begin = chunk % g->groups * g->group_panels, end = begin + g->group_panels, panels = g->bundles * conv2d_panels(g->out_channels);
   if (end > panels) end = panels;
+  int64_t most = g->panels || g->loose_turned ? CONV2D_DEPTH : LOOSE_DEPTH;
+  if (g->bundles > 1 && most > CONV2D_SHORT_PIECES * g->source.channels) most = CONV2D_SHORT_PIECES * g->source.channels / 16 * 16;
   find_outputs(g, first, count, scratch->out);
   if (g->depth == 0) { /* a grid of the gradient to the input that no tap reaches: its gradient is zero */
-    int64_t column = conv2d_panel_begin(begin, g->out_channels), columns = conv2d_panel_begin(end, g->out_channels) - column;
+    panel_place from = place_of(g, begin), to = place_of(g, end - 1);
+    int64_t column = from.bundle * g->out_channels + from.begin, columns = to.bundle * g->out_channels + to.end - column;
     for (int64_t p = 0; p < count; p++) memset(scratch->out[p] + column, 0, (size_t)columns * sizeof(float));
   }
   for (int64_t k = 0, length; k < g->depth; k += length) {
-    length = conv2d_depth_part(g->depth - k, g->panels || g->loose_turned ? CONV2D_DEPTH : LOOSE_DEPTH);
-    conv2d_find_rows(&g->source, first, count, k, k + length, &scratch->rows);
+    length = conv2d_depth_part(g->depth - k, most);
+    conv2d_find_rows(&g->source, first, count, k, k + length, g->bundles > 1, &scratch->rows);
     for (int64_t panel = begin; panel < end; panel++) {
       bool turn = panel + 1 == end, done = k + length == g->depth;
       const float *following = turn ? panel_part(g, begin, done ? 0 : k + length) : panel_part(g, panel + 1, k);

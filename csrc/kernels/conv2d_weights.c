@@ -28,9 +28,7 @@ void conv2d_cut_channels(conv2d_gradient *g) {
   g->blocks = scion_divide_up(channels, g->block_channels);
 }
 
-/* Cuts the work by blocks of input channels. Where that gives too few chunks, it is also cut by rows of dy (each part has a sum of its
- * own), and then by groups of panels. */
-static void cut(conv2d_gradient *g, int64_t images) {
+void conv2d_cut_gradient(conv2d_gradient *g, int64_t images) {
   cut_rows(g, images);
   int64_t panels = conv2d_panels(g->out_channels);
   conv2d_cut_channels(g);
@@ -88,7 +86,7 @@ scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_te
     memset(dw->data, 0, (size_t)elements * sizeof(float));
     return SCION_OK;
   }
-  cut(&g, dy->shape[0]);
+  conv2d_cut_gradient(&g, dy->shape[0]);
   float *parts = NULL;
   if (g.parts > 1) {
     size_t bytes = 0;

@@ -37,6 +37,10 @@ scion_status conv2d_check_gradient(const scion_tensor *x, const scion_tensor *dy
 /* Cuts the input channels into blocks of whole tiles, whose taps stay near while the panels of dy come by. */
 void conv2d_cut_channels(conv2d_gradient *g);
 
+/* Cuts the work by blocks of input channels. Where that gives too few chunks, it is also cut by rows of dy (each part has a sum of its
+ * own), and then by groups of panels. */
+void conv2d_cut_gradient(conv2d_gradient *g, int64_t images);
+
 SIMD_DECLARE(void, conv2d_gradient_chunk, void *gradient, int64_t chunk, void *scratch);
 
 #endif

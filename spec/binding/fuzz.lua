@@ -204,7 +204,8 @@ local functions = {
   new = "shape dtype", zeros = "shape dtype", ones = "shape dtype", full = "shape number dtype", fill = "tensor number", copy = "tensor tensor any",
   arange = "small small small dtype", live_bytes = "", randn = "shape number small number number", uniform = "shape number small number number",
   fill_normal = "tensor number small number number", fill_uniform = "tensor number small number number", from_table = "any dtype",
-  from_bytes = "word shape dtype", run = "any", kernels = "", conv2d_packed = "tensor any", winograd_packed = "tensor any", winograd_fits = "window",
+  from_bytes = "word shape dtype", run = "any", kernels = "", conv2d_packed = "tensor any", grouped_conv2d_packed = "tensor small any",
+  winograd_packed = "tensor any", winograd_fits = "window",
   conv2d_bf16_packed = "tensor", bf16 = "", finite = "tensor", program = "any", place = "bytes place small", threads = "threads", isa = "", clock = "",
   catch_interrupts = "", release_interrupts = "", interrupted = "", terminal_width = "", json_encode = "any", json_decode = "json",
   safetensors_open = "path", safetensors_write = "path named text", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
@@ -272,7 +273,8 @@ local function shapes_for(name)
   if name:find "packed" or name:find "conv2d" or name:find "winograd" then
     local probe = core.new(kernel)
     local turned = (name:find "transposed" or name:find "backward_input") ~= nil
-    local count = name:find "bf16" and core.conv2d_bf16_packed(probe) or name:find "winograd" and core.winograd_packed(probe, turned) or core.conv2d_packed(probe, turned)
+    local count = name:find "bf16" and core.conv2d_bf16_packed(probe) or name:find "winograd" and core.winograd_packed(probe, turned) or
+                  name:find "grouped" and core.grouped_conv2d_packed(probe, 1, turned) or core.conv2d_packed(probe, turned)
     s.packed = { count }
   end
   return setmetatable(s, { __index = function() return vector end }), win
@@ -281,9 +283,10 @@ end
 local option_values = {
   activation = function() return pick { "linear", "relu", "relu6", "sigmoid", "tanh", "x" } end,
   gate = function() return pick { "swish", "hard_swish", "hard_sigmoid", "" } end, scale_by = function() return list(number, 3) end,
-  shift_by = function() return list(number, 3) end, size = small, top = function() return random(0, 2) end, left = function() return random(0, 2) end,
+  shift_by = function() return list(number, 3) end, size = small,
+  groups = function() return chance(70) and 1 or random(4) end, top = function() return random(0, 2) end, left = function() return random(0, 2) end,
 }
-local option_names = { "window", "activation", "gate", "accumulate", "include_padding", "reverse", "nesterov", "bilinear", "examples", "top", "left", "size",
+local option_names = { "window", "activation", "gate", "accumulate", "include_padding", "reverse", "nesterov", "bilinear", "examples", "top", "left", "size", "groups",
                        "seed", "stream", "step", "epsilon", "momentum", "rate", "threshold", "lr", "rho", "beta1", "beta2", "decay", "alpha", "beta", "k",
                        "scale_by", "shift_by" }
 local options_of = {} -- of each kernel: of an option that it has not, the error says so before it says anything else

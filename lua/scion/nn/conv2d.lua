@@ -1,5 +1,5 @@
---- nn.conv2d(filters, kernel, { stride = 1, padding = "valid", dilation = 1, bias = true, activation = })
---- A convolution of an image. Its kernel is [height, width, in, out], as in Keras.
+--- nn.conv2d(filters, kernel, { stride = 1, padding = "valid", dilation = 1, groups = 1, bias = true, activation = })
+--- A convolution of an image. Its kernel is [height, width, in / groups, out], as in Keras.
 ---@class scion.nn.conv2d: scion.LayerOptions
 ---@field filters integer channels of the result
 ---@field kernel integer|integer[] size of the window: a number for a square, or { height, width }
@@ -9,6 +9,9 @@
 --- the output size is the input size divided by the stride, rounded up; an odd pixel goes to the bottom or right. "ceil": at the bottom and
 --- right, so that no input pixel is left over, as with PyTorch's ceil_mode. A number: so many pixels on all sides. A list: pixels in the
 --- order { top, left, bottom, right } ("valid")
+---@field groups? integer parts into which the channels are cut; each part of the output is computed from the same part of the input alone. It
+--- divides the channels of both. With several, a convolution is computed in f32 whatever the precision. For groups of one channel
+--- nn.depthwise_conv2d is faster (1)
 ---@field bias? boolean whether a bias is added (true)
 ---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
 local check = require "scion.check"
@@ -16,19 +19,24 @@ local core = require "scion.core"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
+--- The number of groups as the kernels' option, which those for one group do not take.
+local function groups(self) return self.options.groups > 1 and self.options.groups or nil end
+
 --- The kernel in the memory layout that the operation's algorithm reads, scaled by the batch norm that is folded in, if any.
 local function packed(self, e, transposed)
   local kernel, algorithm = self:weight "kernel", e.op.algorithm
-  local pack = { algorithm .. (transposed and "_pack_transposed" or "_pack"), kernel = kernel, scale = e.fold and e.fold.scale }
-  if pack[1] == "conv2d_pack_transposed" then pack.window = e.window end
-  return e:packed(self, pack, core[algorithm .. "_packed"](kernel, transposed), algorithm == "conv2d_bf16" and "bf16" or "f32")
+  local pack = { algorithm .. (transposed and "_pack_transposed" or "_pack"), kernel = kernel, scale = e.fold and e.fold.scale, groups = groups(self) }
+  if transposed and algorithm ~= "winograd" then pack.window = e.window end
+  local elements
+  if groups(self) then elements = core.grouped_conv2d_packed(kernel, groups(self), transposed) else elements = core[algorithm .. "_packed"](kernel, transposed) end
+  return e:packed(self, pack, elements, algorithm == "conv2d_bf16" and "bf16" or "f32")
 end
 
 return layer.define {
   kind = "conv2d",
   positional = { "filters", "kernel" },
   schema = { filters = { kinds.size, required = true }, kernel = { kinds.pair, required = true }, stride = { kinds.stride, 1 },
-             dilation = { kinds.pair, 1 }, padding = { kinds.padding, "valid" }, bias = { check.boolean, true },
+             dilation = { kinds.pair, 1 }, padding = { kinds.padding, "valid" }, groups = { kinds.size, 1 }, bias = { check.boolean, true },
              activation = { check.unless_false(kinds.activation), false } },
   fuses_activation = true,
   fuses_padding = true,
@@ -36,8 +44,16 @@ return layer.define {
   folds_norm = true,
   bf16 = "computes",
 
+  check = function(self)
+    if groups(self) then self.bf16 = false end -- the kernels for groups are of f32
+  end,
+
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)
+    local o, channels = self.options, (...)[3]
+    if o.filters % o.groups > 0 or channels % o.groups > 0 then
+      self:fail("groups = %d has to divide its %d filters and the %d channels of its input", o.groups, o.filters, channels)
+    end
     local height, width
     self.window, height, width = layer.window(self, ...)
     return { height, width, self.options.filters }
@@ -45,30 +61,30 @@ return layer.define {
 
   define_parameters = function(self, shape)
     local kernel = layer.pair(self.options.kernel)
-    local list = { { name = "kernel", shape = { kernel[1], kernel[2], shape[3], self.options.filters }, init = "he" } }
+    local list = { { name = "kernel", shape = { kernel[1], kernel[2], shape[3] // self.options.groups, self.options.filters }, init = "he" } }
     if self.options.bias then list[2] = { name = "bias", shape = { self.options.filters }, init = "zeros" } end
     return list
   end,
 
   macs = function(self, x, y)
     local kernel = self.window.kernel
-    return y[1] * y[2] * y[3] * kernel[1] * kernel[2] * x[3]
+    return y[1] * y[2] * y[3] * kernel[1] * kernel[2] * x[3] // self.options.groups
   end,
 
   forward = function(self, e)
     e:emit { e.op.algorithm .. "_forward", x = e.x[1], packed = packed(self, e, false), bias = e.fold and e.fold.shift or self:weight "bias",
-             addend = e.x[2], y = e.y, window = e.window, activation = e.activation }
+             addend = e.x[2], y = e.y, window = e.window, groups = groups(self), activation = e.activation }
   end,
 
   backward = function(self, e)
     local dw = e:gradient(self, "kernel")
     if dw then
-      e:emit { e.op.gradient_algorithm .. "_backward_weights", x = e.x[1], dy = e.dy, dw = dw, window = e.window }
+      e:emit { e.op.gradient_algorithm .. "_backward_weights", x = e.x[1], dy = e.dy, dw = dw, window = e.window, groups = groups(self) }
       e:unfold(dw)
     end
     if e:wants(1) then
       e:emit { e.op.algorithm .. "_backward_input", dy = e.dy, packed = packed(self, e, true), dx = e:dx(1), window = e.window,
-               accumulate = e:accumulates(1) }
+               groups = groups(self), accumulate = e:accumulates(1) }
     end
     if e.x[2] then e:share(2, e.dy) end
   end,

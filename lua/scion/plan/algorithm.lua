@@ -1,10 +1,12 @@
 --- algorithm: chooses the kernels that compute a convolution. In f32 these are plain sums ("conv2d") or, where it is faster by enough,
---- Winograd's minimal filtering ("winograd"), whose results differ in the last bits. In bf16 there is one kernel ("conv2d_bf16").
+--- Winograd's minimal filtering ("winograd"), whose results differ in the last bits. In bf16 there is one kernel ("conv2d_bf16"), and for
+--- several groups of channels one in f32 ("grouped_conv2d").
 local filtering = require "scion.ir.filtering"
 local machine = require "scion.machine"
 
 --- The faster algorithm, and how many times as fast as plain sums it is.
 local function choose(op, costs)
+  if op.layer.options.groups > 1 then return "grouped_conv2d", 1 end
   local gain = filtering.gain(op.window or op.layer.window, op.inputs[1].shape, op.shape, costs)
   if gain > machine.filtering.least_gain then return "winograd", gain end
   return "conv2d", 1

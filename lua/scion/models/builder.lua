@@ -138,7 +138,7 @@ end
 --- the same throughout a network: `names`, patterns with one %s for the names of the three layers; `norm`, the options of the batch norm;
 --- `bias`, whether the convolution has one (false); and the defaults of `activation` and `padding`.
 ---
---- conv_norm(x, name, filters, kernel, { stride, padding, activation, conv, origin }) returns a node. `name` is put into the patterns, or
+--- conv_norm(x, name, filters, kernel, { stride, padding, groups, activation, conv, origin }) returns a node. `name` is put into the patterns, or
 --- is a list of the three names. stride is 1 unless given; activation = false leaves the activation out. conv is the convolution's
 --- constructor, nn.conv2d unless given. `origin` holds publishers' names for the convolution and the norm:
 --- { torchvision = { "features.0.0", "features.0.1" } }.
@@ -153,8 +153,8 @@ function builder.conv_norm(style)
       for publisher, theirs in pairs(o.origin or {}) do own[publisher] = theirs[i] end
       return next(own) and own or nil
     end
-    x = (o.conv or nn.conv2d) { filters = filters, kernel = kernel, stride = o.stride or 1, padding = o.padding or style.padding, bias = style.bias or false,
-                                name = names[1], origin = origin(1) }(x)
+    x = (o.conv or nn.conv2d) { filters = filters, kernel = kernel, stride = o.stride or 1, padding = o.padding or style.padding, groups = o.groups,
+                                bias = style.bias or false, name = names[1], origin = origin(1) }(x)
     local norm = { name = names[2], origin = origin(2) }
     for key, value in pairs(style.norm) do norm[key] = value end
     x = nn.batch_norm(norm)(x)

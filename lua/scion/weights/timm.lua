@@ -6,6 +6,10 @@ local timm = {}
 --- timm's name of a layer, given torchvision's, by one entry of names/timm.lua; nil where that does not cover the layer.
 local function renamed(layer, rule)
   if rule.layers[layer] then return rule.layers[layer] end
+  if rule.counted then
+    local stage, index, part = layer:match(rule.counted)
+    return rule.parts[part] and ("s%d.b%d.%s"):format(stage, index + 1, rule.parts[part])
+  end
   local block, between, part = layer:match(("^(features%%.%%d+)(.-)%%.%s%%.(.+)$"):format(rule.inside or "block"))
   local to = block and rule.blocks and rule.blocks[block]
   return to and to[2][part] and to[1] .. between .. "." .. to[2][part]

@@ -10,6 +10,19 @@ local networks = {
   resnetblur18 = { "resnet18", "torchvision", but = blurs }, resnetblur50 = { "resnet50", "torchvision", but = blurs },
   resnetaa50 = { "resnet50", "torchvision", but = averages },
 
+  resnext50_32x4d = { "resnext50_32x4d", "torchvision" }, resnext101_32x8d = { "resnext101_32x8d", "torchvision" },
+  resnext101_64x4d = { "resnext101_64x4d", "torchvision" },
+  wide_resnet50_2 = { "wide_resnet50_2", "torchvision" }, wide_resnet101_2 = { "wide_resnet101_2", "torchvision" },
+
+  regnetx_004_tv = { "regnet_x_400mf", "torchvision" }, regnetx_008 = { "regnet_x_800mf", "torchvision" },
+  regnetx_016 = { "regnet_x_1_6gf", "torchvision" }, regnetx_032 = { "regnet_x_3_2gf", "torchvision" },
+  regnetx_080 = { "regnet_x_8gf", "torchvision" }, regnetx_160 = { "regnet_x_16gf", "torchvision" },
+  regnetx_320 = { "regnet_x_32gf", "torchvision" },
+  regnety_004 = { "regnet_y_400mf", "torchvision" }, regnety_008_tv = { "regnet_y_800mf", "torchvision" },
+  regnety_016 = { "regnet_y_1_6gf", "torchvision" }, regnety_032 = { "regnet_y_3_2gf", "torchvision" },
+  regnety_080_tv = { "regnet_y_8gf", "torchvision" }, regnety_160 = { "regnet_y_16gf", "torchvision" },
+  regnety_320 = { "regnet_y_32gf", "torchvision" },
+
   densenet121 = { "densenet121", "torchvision" }, densenet169 = { "densenet169", "torchvision" }, densenet201 = { "densenet201", "torchvision" },
   vgg16 = { "vgg16", "torchvision" }, vgg19 = { "vgg19", "torchvision" },
 

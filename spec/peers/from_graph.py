@@ -35,7 +35,7 @@ def torch_logits(layers, x, path):
         w = lambda suffix: weights.pop(name + "." + suffix, None)
         x = a[0]
         if "kernel" in o: stride, kernel, p = pair(o["stride"] or o["kernel"]), pair(o["kernel"]), padding(o, x.shape[2:])
-        if kind == "conv2d": return F.conv2d(pad(x, p), w("weight"), w("bias"), stride)
+        if kind == "conv2d": return F.conv2d(pad(x, p), w("weight"), w("bias"), stride, groups=o["groups"])
         if kind == "depthwise_conv2d": return F.conv2d(pad(x, p), w("weight"), w("bias"), stride, groups=x.shape[1])
         if kind == "separable_conv2d":
             return F.conv2d(F.conv2d(pad(x, p), w("depthwise.weight"), None, stride, groups=x.shape[1]), w("pointwise.weight"), w("pointwise.bias"))
@@ -67,7 +67,7 @@ def torch_logits(layers, x, path):
     return y.numpy()
 
 def keras_logits(layers, x, path):
-    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="", KERAS_BACKEND="tensorflow")
+    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
     import keras
     keras.config.set_floatx("float64")
     L, values, nodes = keras.layers, {}, {}
@@ -78,14 +78,16 @@ def keras_logits(layers, x, path):
             p = padding(o, x.shape[1:3])
             if any(p): x = L.ZeroPadding2D(((p[0], p[2]), (p[1], p[3])))(x)  # before a pool too: what it pools is positive
             window = dict(strides=pair(o["stride"] or o["kernel"]), name=name)
-        if kind == "conv2d": return L.Conv2D(o["filters"], o["kernel"], use_bias=o["bias"], activation=o["activation"] or None, **window)(x)
+        if kind == "conv2d":
+            return L.Conv2D(o["filters"], o["kernel"], groups=o["groups"], use_bias=o["bias"], activation=o["activation"] or None, **window)(x)
         if kind == "depthwise_conv2d": return L.DepthwiseConv2D(o["kernel"], use_bias=o["bias"], activation=o["activation"] or None, **window)(x)
         if kind == "max_pool": return L.MaxPooling2D(o["kernel"], **window)(x)
         if kind == "batch_norm": return L.BatchNormalization(epsilon=o["epsilon"], name=name)(x)
         if kind == "activation": return L.Activation(o["activation"], name=name)(x)
         if kind == "add": return L.Activation(o["activation"] or None)(L.Add(name=name)(x))
         if kind == "concatenate": return L.Concatenate(name=name)(x)
-        if kind == "global_avg_pool": return L.GlobalAveragePooling2D(name=name)(x)
+        if kind == "global_avg_pool": return L.GlobalAveragePooling2D(keepdims=o["keep_dims"], name=name)(x)
+        if kind == "multiply": return L.Multiply(name=name)(x)
         if kind == "flatten": return L.Flatten(name=name)(x)
         if kind == "dense": return L.Dense(o["units"], activation=o["activation"] or None, name=name)(x)
         if kind == "dropout" or (kind == "adaptive_avg_pool" and list(x.shape[1:3]) == pair(o["size"])): return x

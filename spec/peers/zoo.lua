@@ -7,7 +7,7 @@ local rule = dofile "spec/models/rule.lua"
 local support = dofile "spec/support/images.lua"
 
 local peers = { { name = "torchvision", library = "torch", ending = "safetensors", variable = "SCION_TORCH_PYTHON", modules = "torchvision, safetensors" },
-                { name = "keras", library = "keras", ending = "h5", variable = "SCION_KERAS_PYTHON", modules = "tensorflow, keras" },
+                { name = "keras", library = "keras", ending = "h5", variable = "SCION_KERAS_PYTHON", modules = "keras" },
                 -- timm's forms of some: nothing else is compared with them
                 { name = "tf", library = "timm", ending = "safetensors", variable = "SCION_TORCH_PYTHON", modules = "timm, torchvision, safetensors", own = true },
                 { name = "timm", library = "timm", ending = "safetensors", variable = "SCION_TORCH_PYTHON", modules = "timm, torchvision, safetensors", own = true } }

@@ -19,7 +19,7 @@ local function network()
   x = nn.conv2d(16, 3, { stride = 2, padding = 1, name = "second" })(x)
   x = nn.add { activation = "relu" } { x, shortcut }
   x = nn.add() { x, nn.channel_shuffle(8)(x) }
-  x = nn.add() { nn.slice(3, 14)(x), nn.slice(1, 12)(x) }
+  x = nn.add() { nn.slice(1, 12)(x), nn.slice(3, 14)(x) }
   x = nn.global_avg_pool()(x)
   local model = scion.model { output = nn.dense(4, "softmax", { name = "out" })(x) }
   rule.fill(model, "torchvision", { 0.8, 1.2 })

@@ -282,7 +282,8 @@ describe("models", function()
     } do assert.matches(told, refused(name, function() model[name](model) end), 1, true) end
     for name, told in pairs { GlobalAveragePooling2D = "global_avg_pool", Conv2D = "conv2d", Dense = "dense", Linear = "dense", BatchNormalization = "batch_norm",
                               BatchNorm2d = "batch_norm", MaxPooling2D = "max_pool", MaxPool2d = "max_pool", DepthwiseConv2D = "depthwise_conv2d", ReLU = "relu",
-                              SeparableConv2D = "separable_conv2d", ZeroPadding2D = "zero_pad", UpSampling2D = "upsample", Hardswish = "hard_swish" } do
+                              SeparableConv2D = "separable_conv2d", ZeroPadding2D = "zero_pad", UpSampling2D = "upsample", Hardswish = "hard_swish",
+                              ChannelShuffle = "channel_shuffle", Narrow = "slice" } do
       assert.matches(("did you mean '%s'?"):format(told), refused(name, function() return nn[name] end), 1, true)
     end
     assert.matches("did you mean 'top'?", refused("include_top", scion.models.mobilenet, { include_top = true }), 1, true)

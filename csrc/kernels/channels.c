@@ -54,39 +54,38 @@ scion_status scion_pad_channels(const scion_tensor *x, scion_tensor *y, int befo
 
 /* ---- y[c * groups + g] = x[g * size + c] */
 
-/* Inlined with constants where there are two groups, or groups of two: the compiler vectorises those. */
-SIMD_INLINE void shuffle_f32(const float *restrict x, float *restrict y, int64_t groups, int64_t size, int accumulate) {
-  if (size < groups) {
-    for (int64_t g = 0; g < groups; g++)
-      for (int64_t c = 0; c < size; c++) y[c * groups + g] = (accumulate ? y[c * groups + g] : 0) + x[g * size + c];
-  } else {
-    for (int64_t c = 0; c < size; c++)
-      for (int64_t g = 0; g < groups; g++) y[c * groups + g] = (accumulate ? y[c * groups + g] : 0) + x[g * size + c];
+/* A row. The compiler vectorises what is inlined with constants: two groups, or groups of two. */
+#define SHUFFLE(type)                                                                                                    \
+  SIMD_INLINE void shuffle_##type(const type *restrict x, type *restrict y, int64_t groups, int64_t size, int accumulate) { \
+    if (size < groups) {                                                                                                 \
+      for (int64_t g = 0; g < groups; g++)                                                                               \
+        for (int64_t c = 0; c < size; c++) y[c * groups + g] = (accumulate ? y[c * groups + g] : 0) + x[g * size + c];   \
+    } else {                                                                                                             \
+      for (int64_t c = 0; c < size; c++)                                                                                 \
+        for (int64_t g = 0; g < groups; g++) y[c * groups + g] = (accumulate ? y[c * groups + g] : 0) + x[g * size + c]; \
+    }                                                                                                                    \
+  }                                                                                                                      \
+  static void shuffle_row_##type(const type *x, type *y, int64_t groups, int64_t size, int accumulate) {                 \
+    if (groups == 2 && !accumulate) {                                                                                    \
+      shuffle_##type(x, y, 2, size, 0);                                                                                  \
+    } else if (size == 2) {                                                                                              \
+      shuffle_##type(x, y, groups, 2, accumulate);                                                                       \
+    } else {                                                                                                             \
+      shuffle_##type(x, y, groups, size, accumulate);                                                                    \
+    }                                                                                                                    \
   }
-}
-
-static void shuffle_bf16(const uint16_t *restrict x, uint16_t *restrict y, int64_t groups, int64_t size) {
-  for (int64_t g = 0; g < groups; g++)
-    for (int64_t c = 0; c < size; c++) y[c * groups + g] = x[g * size + c];
-}
+SHUFFLE(float)
+SHUFFLE(uint16_t)
 
 static void shuffle_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   const channels_job *job = data;
   int64_t groups = job->groups, size = scion_tensor_channels(job->x) / groups;
   for (int64_t r = chunk * job->rows_per_chunk; r < (chunk + 1) * job->rows_per_chunk && r < job->rows; r++) {
-    const void *x = row_of(job->x, r);
     if (job->y->dtype == SCION_BF16) {
-      shuffle_bf16(x, (uint16_t *)job->y->data + r * job->y->row_stride, groups, size);
-      continue;
-    }
-    float *y = (float *)job->y->data + r * job->y->row_stride;
-    if (groups == 2 && !job->accumulate) {
-      shuffle_f32(x, y, 2, size, 0);
-    } else if (size == 2 && groups > 2) {
-      shuffle_f32(x, y, groups, 2, job->accumulate);
+      shuffle_row_uint16_t(row_of(job->x, r), (uint16_t *)job->y->data + r * job->y->row_stride, groups, size, 0);
     } else {
-      shuffle_f32(x, y, groups, size, job->accumulate);
+      shuffle_row_float(row_of(job->x, r), (float *)job->y->data + r * job->y->row_stride, groups, size, job->accumulate);
     }
   }
 }

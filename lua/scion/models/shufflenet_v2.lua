@@ -20,14 +20,14 @@ end
 --- A unit of stride 1 works on half of the channels and leaves the others as they are; one of stride 2 has two branches that see them all.
 --- Then the channels of both halves are shuffled.
 local function unit(x, block, filters, stride)
-  local half, left, right = filters // 2, nil, x
+  local half = filters // 2
+  local left, right
   if stride == 1 then
     left = nn.slice(1, half, { name = block .. "/left" })(x)
     right = nn.slice(half + 1, filters, { name = block .. "/right" })(x)
   else
     local branch = block .. "/branch1"
-    left = depthwise(x, branch, 0, stride)
-    left = pointwise(left, branch, "project", 2, half)
+    left, right = pointwise(depthwise(x, branch, 0, stride), branch, "project", 2, half), x
   end
   local branch = block .. "/branch2"
   right = pointwise(right, branch, "reduce", 0, half)

@@ -332,7 +332,7 @@ scion_status scion_winograd_backward_weights(const scion_tensor *x, const scion_
  * trained. bias is f32. addend and y may each be bf16 or f32; y is rounded once, when it is stored.
  * These functions take bf16, too: the forward passes of pooling, resampling, depthwise convolution, activation, add, multiply and
  * scale_shift, whose inputs and y may each be bf16 or f32 and which compute in f32; scion_preprocess, for y; and scion_zero_pad_forward,
- * whose x and y have the same dtype. */
+ * scion_pad_channels and scion_channel_shuffle, whose x and y have the same dtype. */
 
 /* Elements of the packed tensor (bf16, contiguous): [Co/16][kh*kw*Ci/2][16][2], with Co rounded up to 16 and kh*kw*Ci to 32. */
 int64_t scion_conv2d_bf16_packed_elements(const scion_tensor *w);
@@ -397,6 +397,13 @@ scion_status scion_adaptive_average_pool_backward(const scion_tensor *dy, scion_
  * align_corners=False). */
 scion_status scion_upsample_forward(const scion_tensor *x, scion_tensor *y, int bilinear);
 scion_status scion_upsample_backward(const scion_tensor *dy, scion_tensor *dx, int bilinear, int accumulate);
+
+/* ---------------------------------------------------------------- channels (kernels/channels.c)
+ * Copies the channels of x [..,C] into y [..,D] from channel `before` on, and fills the others of y with zeros. */
+scion_status scion_pad_channels(const scion_tensor *x, scion_tensor *y, int before);
+/* Channel shuffle (Zhang et al. 2018): y[..,c*groups+g] (+)= x[..,g*size+c], where C = groups * size. Its gradient is the shuffle of
+ * `size` groups. x and y are apart. */
+scion_status scion_channel_shuffle(const scion_tensor *x, scion_tensor *y, int groups, int accumulate);
 
 /* ---------------------------------------------------------------- local response norm (kernels/response_norm.c)
  * Krizhevsky et al. 2012, with a mean in place of their sum, as in PyTorch: y_c = x_c * (k + alpha/size * sum_i x_i^2)^-beta, where i

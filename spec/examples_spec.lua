@@ -1,4 +1,7 @@
--- The examples that run on photographs, as users start them, on a part of TrashNet. (The demo makes its own pictures: make demo.)
+-- The examples, as users start them: two on a part of TrashNet, one on an image of its own. (The demo makes its own pictures: make demo.)
+local core = require "scion.core"
+local files = dofile "spec/files/support.lua"
+local scion = require "scion"
 local support = dofile "spec/support/images.lua"
 
 describe("an example", function()
@@ -33,10 +36,22 @@ describe("an example", function()
     assert.matches("\nsaved as two_pronged.safetensors\n$", out)
   end)
 
+  it("sees in an image what PyTorch's ResNet-20 for CIFAR does", function()
+    local data = support.test_data(pending)
+    if not data then return end
+    local golden, image = core.json_decode(files.slurp "spec/fixtures/weights/torchvision.json").resnet20, support.folder() .. "/pattern.png"
+    assert(scion.image.save(image, files.pattern(32, 32):select(1)))
+    local out, status = support.shell(("lua5.4 examples/cifar_resnet20.lua %q %q"):format(data .. "/weights/resnet20_cifar10.th", image))
+    assert.equal(0, status, out)
+    local sum = 0
+    for _, logit in ipairs(golden) do sum = sum + math.exp(logit) end
+    assert.matches(("%%.png  %.4f  bird\n$"):format(math.exp(golden[3]) / sum), out)
+  end)
+
   it("says how it is used", function()
-    for _, name in ipairs { "linear_probe", "two_pronged" } do
+    for name, usage in pairs { linear_probe = "DATA WEIGHTS [SEED [NETWORK]]", two_pronged = "DATA WEIGHTS [SEED]", cifar_resnet20 = "WEIGHTS IMAGE.." } do
       local out, status = support.shell(("lua5.4 examples/%s.lua"):format(name))
-      assert.same({ ("usage: %s.lua DATA WEIGHTS [SEED%s]\n"):format(name, name == "linear_probe" and " [NETWORK]" or ""), 2 }, { out, status })
+      assert.same({ ("usage: %s.lua %s\n"):format(name, usage), 2 }, { out, status })
     end
   end)
 end)

@@ -51,7 +51,7 @@ end
 
 -- Which nasty values an option of a kind takes all the same.
 local fine = {
-  size = set(), pair = set(), boolean = set "true", border = set "0", padding = set "0", activation = set(), required_activation = set(),
+  size = set(), pair = set(), boolean = set "true", border = set "0", from_0_whole = set "0", padding = set "0", activation = set(), required_activation = set(),
   number = set("0", "-1", "0.5", "2^62"), rate = set("0", "0.5"), positive = set("0.5", "2^62"), from_0 = set("0", "0.5", "2^62"), fraction = set("0", "0.5"),
   factors = set("0", "-1", "0.5", "2^62", "empty table"), shape = set(), name = set("text"), word = set(), chain = set("empty table"),
 }
@@ -64,6 +64,7 @@ local constructors = {
   add = { {}, { activation = "activation" } },
   avg_pool = { { kernel = 2 }, { kernel = "pair", stride = "pair", padding = "padding", include_padding = "boolean" } },
   batch_norm = { {}, { epsilon = "positive", momentum = "fraction", scale = "boolean", center = "boolean", statistics = "word" } },
+  channel_shuffle = { { groups = 1 }, { groups = "size" } },
   concatenate = { {}, {} },
   conv2d = { { filters = 4, kernel = 3 }, { filters = "size", kernel = "pair", stride = "pair", dilation = "pair", padding = "padding", bias = "boolean",
                                             activation = "activation" } },
@@ -81,6 +82,7 @@ local constructors = {
   max_pool = { { kernel = 2 }, { kernel = "pair", stride = "pair", padding = "padding" } },
   multiply = { {}, {} },
   normalization = { {}, {} },
+  pad_channels = { { before = 1, after = 1 }, { before = "from_0_whole", after = "from_0_whole" } },
   relu = { {}, {} }, relu6 = { {}, {} }, sigmoid = { {}, {} }, tanh = { {}, {} }, softmax = { {}, {} }, swish = { {}, {} }, hard_swish = { {}, {} },
   hard_sigmoid = { {}, {} },
   rescaling = { { scale = 2 }, { scale = "factors", offset = "factors" } },
@@ -89,6 +91,7 @@ local constructors = {
   scaled_add = { { scale = 0.2 }, { scale = "number", activation = "activation" } },
   separable_conv2d = { { filters = 4, kernel = 3 }, { filters = "size", kernel = "pair", stride = "pair", dilation = "pair", padding = "padding",
                                                       bias = "boolean", activation = "activation" } },
+  slice = { { first = 1, last = 2 }, { first = "size", last = "size" } },
   squeeze_excite = { {}, { ratio = "size", activation = "activation", gate = "required_activation" } },
   upsample = { {}, { factor = "pair", interpolation = "word" } },
   zero_pad = { { padding = 1 }, { padding = "border" } },
@@ -184,6 +187,8 @@ describe("layers", function()
       border = function() return nn.zero_pad { 0, 0, size - 8, size - 8 }(x) end,
       ["border below 2^31"] = function() return nn.zero_pad { 0, 0, size - 9, size - 9 }(x) end,
       factor = function() return nn.upsample(size - 1)(x) end,
+      channels = function() return nn.pad_channels(size - 1, 1)(x) end,
+      ["channels below 2^31"] = function() return nn.pad_channels(size - 5, 1)(nn.input(1 << 5, 1 << 5, 3)) end,
       flattened = function() return nn.flatten()(nn.input(1 << 15, 1 << 15, 4)) end,
       kernel = function() return nn.dense(size - 1)(nn.input(size - 1)) end,
       filters = function() return nn.conv2d(size - 1, 1)(nn.input(1 << 10, 1, 3)) end,
@@ -277,7 +282,8 @@ describe("models", function()
     } do assert.matches(told, refused(name, function() model[name](model) end), 1, true) end
     for name, told in pairs { GlobalAveragePooling2D = "global_avg_pool", Conv2D = "conv2d", Dense = "dense", Linear = "dense", BatchNormalization = "batch_norm",
                               BatchNorm2d = "batch_norm", MaxPooling2D = "max_pool", MaxPool2d = "max_pool", DepthwiseConv2D = "depthwise_conv2d", ReLU = "relu",
-                              SeparableConv2D = "separable_conv2d", ZeroPadding2D = "zero_pad", UpSampling2D = "upsample", Hardswish = "hard_swish" } do
+                              SeparableConv2D = "separable_conv2d", ZeroPadding2D = "zero_pad", UpSampling2D = "upsample", Hardswish = "hard_swish",
+                              ChannelShuffle = "channel_shuffle", Narrow = "slice" } do
       assert.matches(("did you mean '%s'?"):format(told), refused(name, function() return nn[name] end), 1, true)
     end
     assert.matches("did you mean 'top'?", refused("include_top", scion.models.mobilenet, { include_top = true }), 1, true)

@@ -31,6 +31,7 @@ return {
 
   -- layers
   linear = { { "dense" } }, fullyconnected = { { "dense" } }, silu = { { "swish" } }, concat = { { "concatenate" } }, cat = { { "concatenate" } },
+  narrow = { { "slice" } }, chunk = { { "slice" } },
   lrn = { { "local_response_norm" } }, inputlayer = { { "input" } }, sequential = { { "dense", "a chain of layers is scion.sequential{ … }" } },
 
   -- modules and functions

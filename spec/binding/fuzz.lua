@@ -258,6 +258,7 @@ local function shapes_for(name)
   if name:find "global" then out = chance(50) and { n, c } or { n, 1, 1, c } end
   if name:find "adaptive" then out = { n, pick(sizes), pick(sizes), c } end
   if name:find "upsample" then out = { n, h * random(3), w * random(3), c } end
+  if name == "pad_channels" then out = { n, h, w, c + random(0, 3) } end
   if name:find "zero_pad" then out = { n, h + random(0, 3), w + random(0, 3), c } end
   local x = { n, h, w, c }
   if name:find "dense" then x, out = { n, c }, { n, o } end
@@ -283,12 +284,12 @@ end
 local option_values = {
   activation = function() return pick { "linear", "relu", "relu6", "sigmoid", "tanh", "x" } end,
   gate = function() return pick { "swish", "hard_swish", "hard_sigmoid", "" } end, scale_by = function() return list(number, 3) end,
-  shift_by = function() return list(number, 3) end, size = small,
-  groups = function() return chance(70) and 1 or random(4) end, top = function() return random(0, 2) end, left = function() return random(0, 2) end,
+  shift_by = function() return list(number, 3) end, size = small, top = function() return random(0, 2) end, left = function() return random(0, 2) end,
+  before = function() return random(0, 2) end, groups = function() return random(3) end,
 }
-local option_names = { "window", "activation", "gate", "accumulate", "include_padding", "reverse", "nesterov", "bilinear", "examples", "top", "left", "size", "groups",
-                       "seed", "stream", "step", "epsilon", "momentum", "rate", "threshold", "lr", "rho", "beta1", "beta2", "decay", "alpha", "beta", "k",
-                       "scale_by", "shift_by" }
+local option_names = { "window", "activation", "gate", "accumulate", "include_padding", "reverse", "nesterov", "bilinear", "examples", "top", "left", "before",
+                       "groups", "size", "seed", "stream", "step", "epsilon", "momentum", "rate", "threshold", "lr", "rho", "beta1", "beta2", "decay",
+                       "alpha", "beta", "k", "scale_by", "shift_by" }
 local options_of = {} -- of each kernel: of an option that it has not, the error says so before it says anything else
 for _, name in ipairs(kernel_names) do
   options_of[name] = {}

@@ -16,6 +16,7 @@ def padding(o, shape):
     """top, left, bottom, right: of a window over an image."""
     kernel, stride = pair(o["kernel"]), pair(o["stride"] or o["kernel"])
     if o["padding"] == "valid": return [0] * 4
+    if o["padding"] == "ceil": return [0, 0] + [min((k - n) % s, k - 1) for n, s, k in zip(shape, stride, kernel)]
     if o["padding"] != "same": return border(o["padding"])
     missing = [max((-(-n // s) - 1) * s + k - n, 0) for n, s, k in zip(shape, stride, kernel)]
     return [m // 2 for m in missing] + [m - m // 2 for m in missing]
@@ -53,6 +54,8 @@ def torch_logits(layers, x, path):
         if kind == "scaled_add": return a[0] + o["scale"] * a[1]
         if kind == "multiply": return a[0] * a[1]
         if kind == "concatenate": return torch.cat(a, 1)
+        if kind == "slice": return x[:, o["first"] - 1:o["last"]]
+        if kind == "channel_shuffle": return x.unflatten(1, (o["groups"], -1)).transpose(1, 2).flatten(1, 2)
         if kind in ("dropout", "activation"): return x
         raise NotImplementedError(kind)
 
@@ -88,6 +91,10 @@ def keras_logits(layers, x, path):
         if kind == "concatenate": return L.Concatenate(name=name)(x)
         if kind == "global_avg_pool": return L.GlobalAveragePooling2D(keepdims=o["keep_dims"], name=name)(x)
         if kind == "multiply": return L.Multiply(name=name)(x)
+        if kind == "slice": return x[..., o["first"] - 1:o["last"]]
+        if kind == "channel_shuffle":
+            h, w, c = x.shape[1:]
+            return L.Reshape((h, w, c))(L.Permute((1, 2, 4, 3))(L.Reshape((h, w, o["groups"], c // o["groups"]))(x)))
         if kind == "flatten": return L.Flatten(name=name)(x)
         if kind == "dense": return L.Dense(o["units"], activation=o["activation"] or None, name=name)(x)
         if kind == "dropout" or (kind == "adaptive_avg_pool" and list(x.shape[1:3]) == pair(o["size"])): return x

@@ -1,6 +1,6 @@
 --- alias: gives every operation a value, and saves copies. The branches of a concatenation write straight into their slices of its output.
---- The output of flatten, of reshape, and of dropout outside of training is the memory of their input. An operation that feeds two
---- concatenations is copied into the second.
+--- The output of flatten, of reshape, and of dropout outside of training is the memory of their input, and that of slice a part of it. An
+--- operation that feeds two concatenations is copied into the second.
 local value = require "scion.ir.value"
 
 --- Moves the inputs of a concatenation into slices of its output, where they are not placed elsewhere already. Identities are left out:
@@ -27,6 +27,9 @@ return function(ir)
   for _, op in ipairs(ir.ops) do
     if op.identity and value.contiguous(op.inputs[1].value) and not op.value.parent then
       op.value = value.view(op.inputs[1].value, op.shape)
+      op.in_place = true
+    elseif op.layer.kind == "slice" and op ~= ir.output and not op.value.parent then
+      op.value = op.layer:part(op.inputs[1].value)
       op.in_place = true
     end
   end

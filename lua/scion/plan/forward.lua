@@ -19,9 +19,9 @@ return function(ir)
   for _, op in ipairs(ir.ops) do
     if op.layer.kind == "input" then
       input(ir, op)
-    elseif op.identity then
-      if not op.in_place then ir:emit { "copy", x = op.inputs[1].value, y = op.value } end
-    else
+    elseif op.identity and not op.in_place then
+      ir:emit { "copy", x = op.inputs[1].value, y = op.value }
+    elseif not op.in_place then
       op.layer:forward(emitter.new(ir, op))
     end
   end

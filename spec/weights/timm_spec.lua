@@ -15,7 +15,8 @@ describe("timm's names", function()
   for name, expected in pairs(golden) do
     it("fit " .. name, function()
       local layers = graph.layers(scion.models[name]({ top = true, variant = name:find "^[em]" and "torchvision" or nil }).order)
-      local theirs = name:find "^vgg" and "pre_logits.fc1.weight" or name:find "^regnet" and "s1.b1.conv1.conv.weight" or name:find "^[em]" and "conv_stem.weight" or "conv1.weight"
+      local theirs = name:find "^vgg" and "pre_logits.fc1.weight" or name:find "^regnet" and "s1.b1.conv1.conv.weight" or
+                     name:find "^[em]" and "conv_stem.weight" or "conv1.weight"
       local before, lines = torchvision.expected(layers), {}
       for i, weight in ipairs(timm.rename(torchvision.expected(layers), { { name = theirs } })) do
         lines[i] = ("%s %s %s"):format(before[i].name, weight.name, table.concat(weight.shape, "x"))

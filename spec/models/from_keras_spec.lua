@@ -78,7 +78,7 @@ describe("scion.models.from_keras", function()
     end
     assert.same({ "base/conv", "base/norm" }, frozen)
     assert.equal("dropout", model:layer("head/dropout").kind)
-    assert.same({ "left out, as they do nothing in a prediction: random_flip (RandomFlip), random_rotation (RandomRotation), gaussian_noise (GaussianNoise)" },
+    assert.same({ "left out, as they do nothing in a prediction: gaussian_noise (GaussianNoise), random_flip (RandomFlip), random_rotation (RandomRotation)" },
       report.notes)
     assert.matches("left out, as they do nothing", (tostring(report):gsub("%s+", " ")))
 
@@ -121,6 +121,16 @@ describe("scion.models.from_keras", function()
     local own = { scale = { 1.0, 2.0, 3.0 }, shift = { 4.0, 5.0, 6.0 }, reverse = false }
     assert.same({ scale = { 3.0, 2.0, 1.0 }, shift = { 6.0, 5.0, 4.0 }, reverse = true },
       from_keras(fixtures .. "caffe.keras", { preprocess = own }).input.layer.options.preprocess)
+  end)
+
+  it("tells options that act in training alone or are not known, once", function()
+    local path, config, model = support.folder() .. "/options.h5", config_of "older_ops.h5", from_keras(fixtures .. "older_ops.h5")
+    for _, layer in ipairs(config.config.layers) do
+      if layer.class_name == "Conv2D" then layer.config.kernel_regularizer, layer.config.twist, layer.config.bend = { class_name = "L2" }, 0.5, false end
+    end
+    local _, report = from_keras(write(path, config, "2.15.0", model))
+    assert.same({ "left out, as they do nothing in a prediction: kernel_regularizer of Conv2D", "options that are not known here are passed over: twist of Conv2D" },
+      report.notes)
   end)
 
   it("takes labels and preprocessing that the file tells", function()

@@ -16,7 +16,7 @@ local most_depth = 16 -- models within models
 ---@field weighted scion.Layer[] the layers with weights, in the order of the description
 ---@field described table<scion.Layer, scion.KerasConfig> what the file says of them
 ---@field holds table<scion.KerasConfig, boolean> which of the file's layers have weights
----@field left_out string[] layers that do nothing in a prediction: "random_flip (RandomFlip)"
+---@field left_out string[] layers and options that do nothing in a prediction: "random_flip (RandomFlip)", "kernel_regularizer of Conv2D"
 ---@field unknown string[] options that are not known here, each once: "foo of Conv2D"
 ---@field used table<string, boolean> names that are taken
 ---@field reversed scion.Node? the layer behind the input that stands for a reversal of the channels
@@ -39,14 +39,14 @@ end
 ---@param described scion.KerasConfig
 function methods:leave_out(described) table.insert(self.left_out, ("%s (%s)"):format(described.name, described.class)) end
 
---- Notes options of a layer that are not known.
+--- Notes an option that is passed over, once for a class.
 ---@param described scion.KerasConfig
----@param names string[]
-function methods:note_options(described, names)
-  for _, name in ipairs(names) do
-    local option = ("%s of %s"):format(name, described.class)
-    if not self.unknown[option] then self.unknown[#self.unknown + 1], self.unknown[option] = option, true end
-  end
+---@param name string
+---@param trains boolean whether it acts in training alone; otherwise it is not known
+function methods:note_option(described, name, trains)
+  local option, list = ("%s of %s"):format(name, described.class), trains and self.left_out or self.unknown
+  if list[option] then return end
+  list[#list + 1], list[option] = option, true
 end
 
 --- Reverses the channels of the input: the input's preprocessing does it.

@@ -28,8 +28,8 @@ local function open(path, told)
   end
   if told.trouble then check.raise(told.trouble) end
   if told.keras.config then return told.keras end
-  check.raise(path .. ": the file has weights but no description of a model that can be read; in Keras, model.save('net.keras') stores both, and " ..
-    "scion.models.*{ weights = path } loads weights alone")
+  check.raise(path .. ": the file has weights but no description of a model that can be read (nor has that of a subclassed model); in Keras, " ..
+    "model.save('net.keras') stores both, and scion.models.*{ weights = path } loads weights alone")
 end
 
 --- A preprocessing that the file's attribute tells, as model:export writes it; nil where there is none.
@@ -44,6 +44,7 @@ end
 local function notes_of(built, assumed)
   local notes = {}
   local function list(format, names)
+    table.sort(names)
     if #names > 0 then notes[#notes + 1] = format:format(table.concat(names, ", ", 1, math.min(#names, 8)) .. (#names > 8 and (" and %d more"):format(#names - 8) or "")) end
   end
   list("left out, as they do nothing in a prediction: %s", built.left_out)

@@ -399,26 +399,25 @@ for _, name in ipairs { "Brightness", "ColorDegeneration", "ColorJitter", "Contr
   layers["Random" .. name] = left_out
 end
 
-for alias, name in pairs { BatchNormalizationV1 = "BatchNormalization", BatchNormalizationV2 = "BatchNormalization", SyncBatchNormalization = "BatchNormalization" } do
+for alias, name in pairs { BatchNormalizationV1 = "BatchNormalization", BatchNormalizationV2 = "BatchNormalization", SyncBatchNormalization = "BatchNormalization",
+                           ["Custom>CustomScaleLayer"] = "CustomScaleLayer" } do
   layers[alias] = layers[name]
 end
 
 -- ---- all of them ----------------------------------------------------------------------------------------------------
 
---- Options that do not change what a layer computes in a prediction, beside initializers, regularizers and constraints.
+--- Options that do not change what a layer computes in a prediction, beside initializers.
 local harmless = {}
 for name in ("name trainable dtype batch_input_shape batch_shape input_shape input_dtype seed fused synchronized renorm renorm_clipping renorm_momentum sparse " ..
              "ragged function data_format axis rate momentum groups mean variance scale offset"):gmatch "%S+" do harmless[name] = true end
 
---- The options of a description that are not known here, sorted.
-local function unknown(at)
-  local names = {}
+--- Notes what is left out of a layer: penalties and limits of its weights, which act in training, and options that are not known here.
+local function note_rest(at)
   for key, value in pairs(at.described.config) do
-    local trains = key:find "_initializer$" or key:find "_regularizer$" or key:find "_constraint$"
-    if not at.read[key] and not harmless[key] and not trains and value ~= core.null and value ~= false then names[#names + 1] = key end
+    if value ~= core.null and value ~= false and not at.read[key] and not harmless[key] and not key:find "_initializer$" then
+      at.graph:note_option(at.described, key, key:find "_regularizer$" or key:find "_constraint$")
+    end
   end
-  table.sort(names)
-  return names
 end
 
 return {
@@ -445,9 +444,8 @@ return {
     for _, x in ipairs(inputs) do
       if not layer.node.read(x) and described.class ~= "Stack" then check.raise "it takes a single channel of an image, which is not possible here" end
     end
-    local left = graph.left_out[#graph.left_out]
     local output = layers[described.class](at, inputs[1], inputs)
-    if output ~= inputs[1] and graph.left_out[#graph.left_out] == left then graph:note_options(described, unknown(at)) end
+    if output ~= inputs[1] then note_rest(at) end -- else nothing of it is left
     return output
   end,
 }

@@ -174,6 +174,7 @@ local function calls()
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
     ["model:load_weights"] = function(given) model:load_weights("x.h5", given) end,
+    ["scion.models.from_keras"] = function(given) scion.models.from_keras("x.keras", given) end,
     ["scion.weights.load"] = function(given) scion.weights.load(model, pictures() .. "/left/1.png", given) end,
     ["scion.CacheOptions"] = function(given) model:fit(set, { cache = given }) end,
     ["scion.augment"] = function(given) scion.data.folder(pictures(), { augment = given }) end,

@@ -19,6 +19,23 @@ end
 ---@return scion.ModelList
 function models.list() return require("scion.report.models").list() end
 
+---@class scion.FromKerasOptions
+---@field input? integer|integer[] size of images in pixels, where the file's model takes any: a number for a square, or { height, width }
+---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input: what was done to images before they were given to the model in
+--- Keras (what the file tells, else nothing: the model gets values from 0 to 255)
+
+--- Builds a whole Keras model (.keras, or .h5 by model.save) from the description in its file, and loads its weights: Functional and
+--- Sequential models of known layers, also as layers of each other. Layers that do nothing in a prediction, such as RandomFlip, are left
+--- out. What was left out or assumed is told once, and kept in the report's notes.
+---
+--- Raises, with the path, if the file holds no Keras model, and names the layer that cannot be built here: one of an unknown class, Python
+--- code, weights that are used twice, several inputs or outputs.
+---@param path string
+---@param given? scion.FromKerasOptions
+---@return scion.Model model its layers have the names in the file; those of an inner model have that model's name and a slash before them
+---@return scion.WeightsReport report
+function models.from_keras(path, given) return require "scion.models.from_keras"(path, given) end
+
 return class.names("scion.models", models, {
   find = function(name)
     local found = name:find "^[%w_]+$" and open(name)

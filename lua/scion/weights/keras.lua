@@ -35,6 +35,7 @@ end
 ---@field path string
 ---@field file userdata of core.hdf5_open: the weights
 ---@field config scion.KerasConfig? the model's description
+---@field version string? of the Keras that wrote it
 
 local closable = { __close = function(opened) opened.file:close() end }
 
@@ -44,12 +45,16 @@ local closable = { __close = function(opened) opened.file:close() end }
 ---@return string? message names the file
 function keras.open(path)
   local longest = keras_config.longest(lfs.attributes(path, "size") or 0)
-  local function opened(file, description) return setmetatable({ path = path, file = file, config = keras_config.read(description) }, closable) end
+  local function opened(file, description, version)
+    version = type(version) == "string" and version or nil
+    return setmetatable({ path = path, file = file, config = keras_config.read(description), version = version }, closable)
+  end
   if core.read_head(path, 4) ~= "PK\3\4" then
     local file, message = core.hdf5_open(path)
     if not file then return nil, message end
     local text = file:has("/", "model_config") and file:attribute("/", "model_config")
-    return opened(file, type(text) == "string" and #text <= longest and text or nil)
+    local version = file:has("/", "keras_version") and file:attribute("/", "keras_version")
+    return opened(file, type(text) == "string" and #text <= longest and text or nil, version)
   end
   local archive <close>, message = core.zip_open(path)
   if not archive then return nil, message end
@@ -59,7 +64,8 @@ function keras.open(path)
   if not copied then return nil, reason end
   local file, problem = core.hdf5_open(path, copy)
   if not file then return nil, problem end
-  return opened(file, text_in(archive, "config.json", longest))
+  local metadata = core.json_decode(text_in(archive, "metadata.json", longest) or "")
+  return opened(file, text_in(archive, "config.json", longest), type(metadata) == "table" and metadata.keras_version)
 end
 
 --- Lists the layers of a file that have weights, in the file's order.
@@ -125,6 +131,17 @@ local function misfit(theirs, ours)
 end
 
 -- ---- pairing --------------------------------------------------------------------------------------------------------
+
+--- Pairs our layers with the file's as its description tells, which they were built from. nil where that leaves one of ours alone.
+local function by_description(contents, ours, described)
+  local partners = {}
+  for _, mine in ipairs(ours) do
+    local layer = contents.described[described[mine]]
+    if not layer or partners[layer] then return end
+    partners[layer], partners[mine] = mine, layer
+  end
+  return partners
+end
 
 --- Pairs layers of the file with ours by name. Automatic names such as conv2d_7 prove nothing, since any model has them: they count only
 --- where all names are the model's. Of the other names more than half must be the model's, or none counts.
@@ -253,10 +270,11 @@ end
 local ambiguous_order = ": its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's"
 
 --- keras.load with an open file and our layers that have weights. Also raises messages.
-local function load(opened, layers, strict, model)
+local function load(opened, layers, strict, model, described)
   local file, path, config = opened.file, opened.path, opened.config
   local contents = keras_layers.read(file, path, config)
-  local partners, all = by_names(contents.layers, layers)
+  local partners, all = described and by_description(contents, layers, described), true
+  if not partners then partners, all = by_names(contents.layers, layers) end
   local function fits(theirs, ours)
     if (partners[theirs] or ours) ~= ours or (partners[ours] or theirs) ~= theirs then return false end
     return #theirs.weights == #ours.parameters and not misfit(theirs, ours)
@@ -286,15 +304,16 @@ end
 ---@param layers scion.Layer[] in Keras's order, each with its parameters in Keras's order; layers without parameters are skipped
 ---@param strict boolean
 ---@param model scion.Model? whose layers they are: how it rescales images and its last activation are compared with the file's description
+---@param described table<scion.Layer, scion.KerasConfig>? what the file's description says of each layer, if they were built from it
 ---@return scion.WeightsReport? report
 ---@return string? message names the file and the first layer that does not fit, with both shapes
 ---@return { name: string, shape: integer[] }[]? arrays of the file, with the names of their layers, where they do not fit the model
-function keras.load(opened, layers, strict, model)
+function keras.load(opened, layers, strict, model, described)
   local ours = {}
   for _, layer in ipairs(layers) do
     if #layer.parameters > 0 then ours[#ours + 1] = layer end
   end
-  local results = table.pack(check.try(load, opened, ours, strict, model))
+  local results = table.pack(check.try(load, opened, ours, strict, model, described))
   if not results[1] then return nil, results[2] end
   return table.unpack(results, 2, results.n)
 end

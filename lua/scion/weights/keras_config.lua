@@ -8,19 +8,27 @@ local keras_config = {}
 ---@field class string Keras's class: "Conv2D"
 ---@field config table its options
 ---@field name string?
----@field operands any inbound_nodes: for an operation such as an addition, they hold its other operand
+---@field module any where Python finds the class: "keras.layers"; nil in older files
+---@field nodes any inbound_nodes: see keras_config.calls
 ---@field layers scion.KerasConfig[]? of a model
 
 local function field(value, key) return type(value) == "table" and value[key] or nil end
 
+--- Operations that Keras 2 has as functions of TensorFlow, by Keras 3's class.
+local functions = { ["math.truediv"] = "TrueDivide", ["math.divide"] = "TrueDivide", ["math.multiply"] = "Multiply", ["math.add"] = "Add",
+                    ["__operators__.add"] = "Add", ["nn.bias_add"] = "Add", ["math.subtract"] = "Subtract", ["__operators__.getitem"] = "GetItem" }
+
 --- Turns decoded JSON into a scion.KerasConfig. Nothing in it is trusted to have the right type.
 local function tree(described)
-  local config = field(described, "config")
-  local node = { class = tostring(field(described, "class_name")), config = type(config) == "table" and config or {}, operands = field(described, "inbound_nodes") }
+  local config, class = field(described, "config"), tostring(field(described, "class_name"))
+  local node = { class = class, config = type(config) == "table" and config or {}, module = field(described, "module"), nodes = field(described, "inbound_nodes") }
+  local called = (class == "TFOpLambda" or class == "SlicingOpLambda") and node.config["function"]
+  node.class = called and functions[called] or class
   node.name = type(node.config.name) == "string" and node.config.name or nil
-  if type(node.config.layers) ~= "table" then return node end
+  local layers = node.config.layers or class == "Sequential" and node.config[1] ~= nil and node.config -- the first releases had just the list
+  if type(layers) ~= "table" then return node end
   node.layers = {}
-  for i, layer in ipairs(node.config.layers) do node.layers[i] = tree(layer) end
+  for i, layer in ipairs(layers) do node.layers[i] = tree(layer) end
   return node
 end
 
@@ -50,6 +58,17 @@ local function each(model, visit)
     if layer.layers then result = each(layer, visit) else result = visit(layer) end
     if result ~= nil then return result end
   end
+end
+
+--- All layers within a model and its inner models, in order, each with the layer or inner model of the outermost model that it is part of.
+---@param root scion.KerasConfig
+---@return { layer: scion.KerasConfig, top: scion.KerasConfig }[]
+function keras_config.leaves(root)
+  local leaves = {}
+  for _, top in ipairs(root.layers) do
+    each({ layers = { top } }, function(layer) leaves[#leaves + 1] = { layer = layer, top = top } end)
+  end
+  return leaves
 end
 
 --- The position of each layer, by its name; false for a name that occurs twice.
@@ -90,6 +109,86 @@ function keras_config.groups(root, group)
   return paths
 end
 
+-- ---- calls ----------------------------------------------------------------------------------------------------------
+
+--- A number, or a list of three, which may be nested as [[[[1, 2, 3]]]]; nil for anything else.
+local function factor(value)
+  while type(value) == "table" and #value == 1 do value = value[1] end
+  if type(value) == "number" then return value end
+  if type(value) ~= "table" then return end
+  if type(value.config) == "table" and value.config.value ~= nil then return factor(value.config.value) end
+  for c = 1, 3 do
+    if type(value[c]) ~= "number" then return end
+  end
+  return #value == 3 and value or nil
+end
+
+--- One call of a layer: what it is applied to.
+---@class scion.KerasCall
+---@field inputs { layer: any, call: any, output: any }[] whose outputs it takes: names of layers, which of their calls, which output
+---@field constant number|number[]|nil the other operand of an operation
+---@field first boolean? whether the constant comes first, as in 1 - x
+---@field index any what stands in the brackets of x[…]
+
+--- Adds the outputs that an argument in Keras 3's form holds.
+local function add_inputs(call, argument)
+  if type(argument) ~= "table" then return end
+  local history = argument.class_name == "__keras_tensor__" and field(argument.config, "keras_history")
+  if history then call.inputs[#call.inputs + 1] = { layer = field(history, 1), call = field(history, 2), output = field(history, 3) } end
+  for _, element in ipairs(argument) do add_inputs(call, element) end
+end
+
+local function set_constant(call, value)
+  call.constant, call.first = factor(value), #call.inputs == 0
+  return call.constant ~= nil
+end
+
+--- A call as Keras 3 writes it: { args = { output, 127.5 }, kwargs = {} }.
+local function read_call(args)
+  local call = { inputs = {}, index = field(args, 2) }
+  for _, argument in ipairs(type(args) == "table" and args or {}) do
+    if not set_constant(call, argument) then add_inputs(call, argument) end
+    if call.constant then break end
+  end
+  if call.first then add_inputs(call, field(args, 2)) end
+  return call
+end
+
+--- A call as Keras 2 writes it: { { name, number of the call, number of the output, other arguments }, … }, or only one of these.
+local function read_older_call(node)
+  local call = { inputs = {} }
+  for _, item in ipairs(type(node) == "table" and (type(node[1]) == "string" and { node } or node) or {}) do
+    local name, more = field(item, 1), field(item, 4)
+    if name == "_CONSTANT_VALUE" then
+      set_constant(call, item[3])
+    else
+      call.inputs[#call.inputs + 1] = { layer = name, call = field(item, 2), output = field(item, 3) }
+    end
+    for _, key in ipairs { "y", "bias", "value" } do
+      local other = field(more, key)
+      if type(field(other, 1)) == "string" then
+        call.inputs[#call.inputs + 1] = { layer = other[1], call = other[2], output = other[3] }
+      elseif other ~= nil and not call.constant then
+        set_constant(call, other)
+      end
+    end
+    call.index = field(more, "slice_spec")
+  end
+  return call
+end
+
+--- The calls of a layer within its model; none where the file tells of none.
+---@param layer scion.KerasConfig
+---@return scion.KerasCall[]
+function keras_config.calls(layer)
+  local calls = {}
+  for i, node in ipairs(type(layer.nodes) == "table" and layer.nodes or {}) do
+    local args = field(node, "args")
+    calls[i] = args and read_call(args) or read_older_call(node)
+  end
+  return calls
+end
+
 -- ---- before the first layer with weights ----------------------------------------------------------------------------
 
 --- What is done to each of the three channels of an image: x * scale + shift.
@@ -112,43 +211,54 @@ function keras_config.add_step(affine, scale, shift)
   end
 end
 
---- A number, or a list of three, which may be nested as [[[[1, 2, 3]]]]; nil for anything else.
-local function factor(value)
-  while type(value) == "table" and #value == 1 do value = value[1] end
-  if type(value) == "number" then return value end
-  if type(value) ~= "table" then return end
-  if type(value.config) == "table" and value.config.value ~= nil then return factor(value.config.value) end
-  for c = 1, 3 do
-    if type(value[c]) ~= "number" then return end
-  end
-  return #value == 3 and value or nil
-end
-
---- The constant operand of an operation, as Keras 3 or Keras 2 writes it; nil where there is none.
-local function operand(layer)
-  local call = field(layer.operands, 1)
-  local args = field(call, "args")
-  if args then return factor(field(args, 2)) end
-  return factor(field(field(field(call, 1), 4), "y"))
-end
-
 local function each_of(value, change)
   if type(value) == "number" then return change(value) end
   return { change(value[1]), change(value[2]), change(value[3]) }
 end
 
+local function times(a, b)
+  if type(a) == "number" and type(b) == "number" then return a * b end
+  local product = {}
+  for c = 1, 3 do product[c] = (type(a) == "table" and a[c] or a) * (type(b) == "table" and b[c] or b) end
+  return product
+end
+
 local function inverse(x) return 1 / x end
 local function negative(x) return -x end
 
---- Operations with a constant, by Keras 3's class: their scale and shift. Keras 2 has them as functions.
+--- Operations with a constant, by Keras 3's class: their scale and shift.
 local steps = {
-  TrueDivide = function(y) return each_of(y, inverse), 0 end,
+  TrueDivide = function(y, first) if not first then return each_of(y, inverse), 0 end end,
   Multiply = function(y) return y, 0 end,
   Add = function(y) return 1, y end,
-  Subtract = function(y) return 1, each_of(y, negative) end,
+  Subtract = function(y, first)
+    if first then return -1, y end
+    return 1, each_of(y, negative)
+  end,
 }
-local functions = { ["math.truediv"] = "TrueDivide", ["math.divide"] = "TrueDivide", ["math.multiply"] = "Multiply", ["math.add"] = "Add",
-                    ["__operators__.add"] = "Add", ["math.subtract"] = "Subtract" }
+
+--- A Normalization whose mean and variance are options, and not weights.
+local function normalized(config)
+  local mean, variance = factor(config.mean), factor(config.variance)
+  if not mean or not variance or config.invert == true then return end
+  local scale = each_of(variance, function(v) return 1 / math.max(math.sqrt(math.max(v, 0)), 1e-7) end) -- as Keras limits it
+  return scale, times(each_of(mean, negative), scale)
+end
+
+--- What a layer does to its input if that is x * scale + shift: a Rescaling, an operation with a constant, or a Normalization with given
+--- numbers. nil for anything else.
+---@param layer scion.KerasConfig
+---@return number|number[]|nil scale
+---@return number|number[]|nil shift
+function keras_config.step(layer)
+  if layer.class == "Rescaling" then
+    local scale, shift = factor(layer.config.scale), factor(layer.config.offset or 0)
+    if scale and shift then return scale, shift end
+  end
+  if layer.class == "Normalization" then return normalized(layer.config) end
+  local call = steps[layer.class] and keras_config.calls(layer)[1]
+  if call and call.constant then return steps[layer.class](call.constant, call.first) end
+end
 
 --- Layers that leave the values of an image as they are.
 local passed_over = { InputLayer = true, ZeroPadding2D = true, Dropout = true, GaussianNoise = true, Resizing = true, CenterCrop = true }
@@ -163,17 +273,12 @@ local function is_unknown(class) return class == "Lambda" or class:find "^TFOp" 
 function keras_config.front(root)
   local parts, found = { keras_config.no_change() }, false
   local unknown = each(root, function(layer) -- gives true at what is not understood, false at the first layer with weights
-    local class = layer.config["function"]
-    class = layer.class == "TFOpLambda" and type(class) == "string" and functions[class] or layer.class
-    local scale, shift
-    if class == "Rescaling" then
-      scale, shift = factor(layer.config.scale), factor(layer.config.offset or 0)
-    elseif class == "Normalization" and not factor(layer.config.mean) then
+    local class, scale, shift = layer.class -- no step unless one is found
+    if class == "Normalization" and not factor(layer.config.mean) then
       parts[#parts + 1], found = keras_config.no_change(), true
       return
-    elseif steps[class] then
-      local constant = operand(layer)
-      if constant then scale, shift = steps[class](constant) end
+    elseif class == "Rescaling" or class == "Normalization" or steps[class] then
+      scale, shift = keras_config.step(layer)
     elseif passed_over[class] or class:find "^Random" then
       return
     else

@@ -97,12 +97,15 @@ end
 
 -- ---- order ----------------------------------------------------------------------------------------------------------
 
---- The file's layers in the order of its description; nil where that describes other groups.
+--- The file's layers by what its description says of them, and in the order of it; no order where it describes other groups.
 local function described(found, config, root)
-  local by_group, order = {}, {}
+  local by_group, of, order, groups = {}, {}, {}, keras_config.groups(config, root)
   for _, layer in ipairs(found.layers) do by_group[layer.group] = layer end
-  for _, group in ipairs(keras_config.groups(config, root)) do order[#order + 1] = by_group[group] end
-  return #order == #found.layers and order or nil
+  for i, leaf in ipairs(keras_config.leaves(config)) do
+    of[leaf.layer] = by_group[groups[i]]
+    order[#order + 1] = of[leaf.layer]
+  end
+  return of, #order == #found.layers and order or nil
 end
 
 --- Whether a layer of the file has the class of ours, or no known class.
@@ -208,9 +211,10 @@ function keras_groups.read(file, path, config)
   if #found.layers == 0 then return end
   table.sort(found.layers, by_place)
   queues = finish(queues)
-  local order = config and root and described(found, config, root)
+  local of, order = {}, nil
+  if config and root then of, order = described(found, config, root) end
   return {
-    layers = order or found.layers, states = found.states, theano = false,
+    layers = order or found.layers, states = found.states, theano = false, described = of,
     arrange = function(ours, fits, is_top)
       if order then return order, false end
       local fitting, another = search(queues, ours, fits, is_top)

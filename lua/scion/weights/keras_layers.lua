@@ -26,6 +26,7 @@ local need = check.need
 ---@field layers scion.KerasLayer[] in the order of the file
 ---@field states string[] names of what holds only integers, such as counters: not layers with weights
 ---@field theano boolean whether the file was written by Keras on Theano, which convolves with mirrored kernels
+---@field described table<scion.KerasConfig, scion.KerasLayer> the layers by what the file's description says of them, as far as it does
 ---@field arrange fun(ours: scion.Layer[], fits: function, is_top: function): scion.KerasLayer[], boolean? puts the layers in order, as the
 --- file tells or so that they fit ours; the second result tells whether there is another such order
 
@@ -107,6 +108,19 @@ local function without_states(layers, states)
   return kept
 end
 
+--- The layers by what the description says of them. Layers of an inner model are found by the ends of their names, which must differ.
+local function described(config, entries)
+  local of = {}
+  for _, leaf in ipairs(config and keras_config.leaves(config) or {}) do
+    local entry = entries[leaf.top.name] or { layers = {} }
+    local inner = leaf.top ~= leaf.layer
+    for _, layer in ipairs(entry.layers) do
+      if not inner or layer.name:match "[^/]*$" == leaf.layer.name then of[leaf.layer] = of[leaf.layer] == nil and layer end
+    end
+  end
+  return of
+end
+
 --- Reads the contents of a file in the .h5 layout.
 local function listed(file, path, root, names, config)
   local entries, flat, states, ranks = {}, {}, {}, keras_config.ranks(config)
@@ -117,10 +131,10 @@ local function listed(file, path, root, names, config)
     for _, layer in ipairs(entry.layers) do
       if #layer.weights > 0 then flat[#flat + 1] = layer end
     end
-    entries[i] = entry
+    entries[i], entries[name] = entry, entry
   end
   local backend = need(file:has(root, "backend")) and need(file:attribute(root, "backend"))
-  return { layers = flat, states = states, theano = backend == "theano", arrange = function(ours, fits)
+  return { layers = flat, states = states, theano = backend == "theano", described = described(config, entries), arrange = function(ours, fits)
     local order, ambiguous = {}, false
     for _, entry in ipairs(entries) do
       local layers, more = entry.layers, nil

@@ -93,7 +93,9 @@ local function compare(library, there, case, kinds, all)
     else
       model = expect_equal(case, library, kind, answer, opened.logits, opened.own, not hub and { variant = case.variant, preprocess = opened.preprocess }) or model
       if case.variant and not hub then expect_sentence(case, library, kind .. ", default variant", file, case.network) end
-      if case.other and kind == kinds.every[1] then expect_sentence(case, library, ("%s, variant = %s"):format(kind, case.other), file, "variant", { variant = case.other }) end
+      if case.other and kind == kinds.every[1] then
+        expect_sentence(case, library, ("%s, variant = %s"):format(kind, case.other), file, "variant", { variant = case.other })
+      end
     end
     support.done_with(folder)
   end

@@ -136,11 +136,15 @@ describe("Keras's files", function()
 
   it("with LoRA's matrices that do not fit the kernel are refused", function()
     local path = support.folder() .. "/forged.h5"
-    local names = { "d/kernel", "d/bias", "d/lora_kernel_a", "d/lora_kernel_b" }
-    local shapes, datasets = { { 3, 4 }, { 4 }, { 3, 2 }, { 3, 4 } }, {}
-    for i, name in ipairs(names) do datasets[i] = { path = "d/" .. name, tensor = core.new(shapes[i]) } end
-    assert(core.hdf5_write(path, datasets, { { path = "/", name = "layer_names", value = { "d" } }, { path = "/d", name = "weight_names", value = names } }))
-    local message = messages.refusal(function() weights.load(scion.sequential { nn.input(3), nn.dense(4) }, path) end)
-    assert.equal(path .. ": layer 'd' has LoRA's matrices 3x2 and 3x4, which do not fit its kernel 3x4", message)
+    local function refusal(a, b)
+      local shapes, datasets, names = { { 3, 4 }, { 4 }, a, b }, {}, { "d/kernel", "d/bias", "d/lora_kernel_a", "d/lora_kernel_b" }
+      for i, name in ipairs(names) do datasets[i] = { path = "d/" .. name, tensor = core.new(shapes[i]) } end
+      assert(core.hdf5_write(path, datasets, { { path = "/", name = "layer_names", value = { "d" } }, { path = "/d", name = "weight_names", value = names } }))
+      return messages.refused(function() weights.load(scion.sequential { nn.input(3), nn.dense(4) }, path) end)
+    end
+    local sentence = path .. ": layer 'd' has LoRA's matrices %s, which do not fit its kernel 3x4"
+    assert.equal(sentence:format "3x2 and 3x4", refusal({ 3, 2 }, { 3, 4 }))
+    assert.equal(sentence:format "3x2 and 2x3", refusal({ 3, 2 }, { 2, 3 }))
+    assert.equal(sentence:format "3x5 and 5x4", refusal({ 3, 5 }, { 5, 4 })) -- a rank that no kernel of this size has a use for
   end)
 end)

@@ -12,12 +12,14 @@ local need = check.need
 ---@field a scion.KerasWeight the kernel's shape, with the rank in place of the filters
 ---@field b scion.KerasWeight rank x filters
 ---@field alpha number? nil: the file does not tell
+---@field room integer bytes that both may take: what a file declares need not be stored in it
 
 --- Takes the two matrices out of a layer's weights, as its field `lora`, and puts the kernel first again: it is listed last, since it does
 --- not train.
 ---@param layer scion.KerasLayer is changed
 ---@param alphas table<string, number> by the layers' names, from the model's description
-function keras_lora.separate(layer, alphas)
+---@param size integer of the file, in bytes
+function keras_lora.separate(layer, alphas, size)
   local found, others = {}, {}
   for _, weight in ipairs(layer.weights) do
     local last = weight.name:match "[^/]*$"
@@ -25,18 +27,22 @@ function keras_lora.separate(layer, alphas)
     if part then found[part] = weight else table.insert(others, last:find "^kernel" and 1 or #others + 1, weight) end
   end
   if not found.a or not found.b then return end
-  found.alpha = alphas[layer.name:match "[^/]*$"]
+  found.alpha, found.room = alphas[layer.name:match "[^/]*$"], 2 * size
   layer.weights, layer.lora = others, found
 end
 
---- Why the matrices do not fit the layer's kernel; nil where they do.
+--- Why the matrices do not fit the layer's kernel, or are larger than the file; nil where all is well.
 ---@param layer scion.KerasLayer with `lora`
 ---@return string?
 function keras_lora.misfit(layer)
-  local a, b, kernel = layer.lora.a.shape, layer.lora.b.shape, layer.weights[1] and layer.weights[1].shape or {}
+  local lora, kernel = layer.lora, layer.weights[1] and layer.weights[1].shape or {}
+  local a, b, inputs = lora.a.shape, lora.b.shape, 1
+  for k = 1, #kernel - 1 do inputs = inputs * kernel[k] end
   local expected = table.move(kernel, 1, #kernel, 1, {})
   expected[#kernel] = b[1]
-  if #b == 2 and b[1] > 0 and b[2] == kernel[#kernel] and array.shape_text(a) == array.shape_text(expected) then return end
+  local fits = #b == 2 and b[1] > 0 and b[2] == kernel[#kernel] and array.shape_text(a) == array.shape_text(expected)
+  -- a rank above both sizes of the kernel would be of no use, and take long
+  if fits and b[1] <= math.max(inputs, b[2]) and 4 * b[1] * (inputs + b[2]) <= lora.room then return end
   return ("layer '%s' has LoRA's matrices %s and %s, which do not fit its kernel %s"):format(layer.name, array.shape_text(a), array.shape_text(b), array.shape_text(kernel))
 end
 

@@ -63,7 +63,7 @@ local exports = { pytorch = { "net.safetensors" }, keras = { "net.weights.h5", "
 local function go_back(case, library, there, model, logits_there, own)
   for _, file in ipairs(exports[library == "keras" and "keras" or "pytorch"]) do
     local folder = support.folder()
-    support.stderr_of(function() model:export(folder .. "/" .. file) end)
+    support.stderr_of(function() model:export(folder .. "/" .. file, library == "timm" and { names = "timm" } or nil) end)
     local ok, answer = pcall(there.ask, there, { call = "load", file = folder .. "/" .. file })
     local d = ok and peer.distance(answer.logits, logits_there)
     peer.row(case.network, library, "exported as " .. file:match "%..*", ok and agrees(d, own), ok and ("%.1e"):format(d) or peer.last_line(answer))
@@ -159,21 +159,28 @@ local peers = {
   { script = "load_keras.py", variable = "SCION_KERAS_PYTHON", modules = "keras, h5py", libraries = { "keras" } },
 }
 
-for _, each in ipairs(peers) do
-  local there, reason = peer.start(os.getenv(each.variable) or "python3", each.script, each.modules)
-  if not there then
-    peer.skipped(table.concat(each.libraries, " and "), reason)
-  else
-    local kinds = there:ask { call = "kinds" }
-    for _, library in ipairs(each.libraries) do
-      for _, architecture in ipairs(scion.models.list()) do
-        for _, case in ipairs(peer.wanted(architecture.name) and networks[library](architecture) or {}) do
-          local plain = library == "timm" or not small[architecture.name] or case.width or case.differs
-          compare(library, there, case, kinds, not plain)
-        end
+--- All cases of some libraries: { library, case, whether in all containers }.
+local function cases_of(libraries)
+  local list = {}
+  for _, library in ipairs(libraries) do
+    for _, architecture in ipairs(scion.models.list()) do
+      for _, case in ipairs(peer.wanted(architecture.name) and networks[library](architecture) or {}) do
+        list[#list + 1] = { library, case, library ~= "timm" and small[architecture.name] and not case.width and not case.differs }
       end
     end
+  end
+  return list
+end
+
+for _, each in ipairs(peers) do
+  local cases, there, reason = cases_of(each.libraries), nil, nil
+  if #cases > 0 then there, reason = peer.start(os.getenv(each.variable) or "python3", each.script, each.modules) end
+  if there then
+    local kinds = there:ask { call = "kinds" }
+    for _, one in ipairs(cases) do compare(one[1], there, one[2], kinds, one[3]) end
     there:close()
+  elseif reason then
+    peer.skipped(table.concat(each.libraries, " and "), reason)
   end
 end
 support.done()

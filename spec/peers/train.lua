@@ -29,7 +29,8 @@ end
 local function torch(kind, architecture)
   if not kind:find "head" then return scion.models[architecture] { input = size, top = true, classes = classes, variant = "torchvision" } end
   local base = scion.models[architecture] { input = size }
-  return grafted(base, kind:find "of two" and { nn.dense(16, "relu", { name = "fc1" }), softmax "fc2" } or { softmax "fc" })
+  local names = { ["Sequential(backbone, head)"] = "fc", ["a module with backbone and head"] = "head" } -- the module's own name
+  return grafted(base, names[kind] and { softmax(names[kind]) } or { nn.dense(16, "relu", { name = "fc1" }), softmax "fc2" })
 end
 
 --- What model:export is given for a kind.

@@ -95,7 +95,7 @@ def load(file):
     if kind.startswith("Sequential") or kind.startswith("a module"): # by its parts
         (again[0] if isinstance(again, nn.Sequential) else again.backbone).load_state_dict(state, strict=False)
         linear = [m for m in again.modules() if isinstance(m, nn.Linear)]
-        for name, module in zip(["fc"] if len(linear) == 1 else ["fc1", "fc2"], linear):
+        for name, module in zip(["head"] if kind.startswith("a module") else ["fc"] if len(linear) == 1 else ["fc1", "fc2"], linear):
             module.load_state_dict({"weight": state[name + ".weight"], "bias": state[name + ".bias"]})
     else: again.load_state_dict(state)
     return {"predictions": predict(again)}

@@ -1,7 +1,7 @@
 -- lua5.4 spec/peers/load.lua [NAME..]: networks of torchvision, timm and Keras in the files that their users have. Every architecture in each
 -- library's plain formats, some small ones in all containers, and networks with the same names and shapes as another one: a file loads and
 -- predicts what the library does, or is refused or told in one sentence. Then the network goes back by model:export. SCION_TORCH_PYTHON and
--- SCION_KERAS_PYTHON name the interpreters, python3 unless given. make test-peers-load calls it; on two cores it takes half an hour.
+-- SCION_KERAS_PYTHON name the interpreters, python3 unless given. make test-peers-load calls it; names pick architectures, since all take long.
 local names = require "scion.weights.names.architectures"
 local peer = dofile "spec/peers/peer.lua"
 local rule = dofile "spec/models/rule.lua"

@@ -6,6 +6,8 @@
 # make env        prints what a shell sets to run this tree from anywhere: eval "$(make -s env)"
 # make test       everything under spec/; SANITIZE=1: under AddressSanitizer and UndefinedBehaviorSanitizer; SANITIZE=thread: the thread pool
 # make test-peers the zoo at full size, exported to PyTorch and Keras: what it predicts there; where they are installed
+# make test-peers-load   files of torchvision, timm and Keras, in all containers: what they predict here, or how they are refused; NAMES="resnet18 .."
+# make test-peers-train  models trained in Keras and PyTorch with heads of their own: what they predict here, and there again; NAMES="LoRA .."
 # make test-peers-safetensors   verdicts on 100,000 mutated files beside the reference library's; PYTHON=venv/bin/python
 # make fuzz       calls of all public functions with nasty arguments; CALLS=100000 SEED=n, SANITIZE=1 for what they do to memory
 # make bench      what it reaches; PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch [PYTHON="python3 .."]: beside an installed PyTorch
@@ -127,6 +129,10 @@ fuzz: all
 
 test-peers: all
 	@eval "$$($(MAKE) -s env)"; exec $(LUA) spec/peers/zoo.lua $(NAMES)
+test-peers-load: all
+	@eval "$$($(MAKE) -s env)"; SCION_CACHE_DISK=0 exec $(LUA) spec/peers/load.lua $(NAMES)
+test-peers-train: all
+	@eval "$$($(MAKE) -s env)"; SCION_CACHE_DISK=0 exec $(LUA) spec/peers/train.lua $(NAMES)
 PYTHON ?= python3
 test-peers-safetensors: all
 	@eval "$$($(MAKE) -s env)"; $(PYTHON) spec/peers/safetensors_fuzz.py
@@ -178,4 +184,4 @@ help: # the comments that this file begins with
 	@sed -n 's/^# make/make/p' Makefile
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all deps demo test fuzz test-peers test-peers-safetensors lint bench docs install clean env repl help programs run-tests thread-programs
+.PHONY: all deps demo test fuzz test-peers test-peers-load test-peers-train test-peers-safetensors lint bench docs install clean env repl help programs run-tests thread-programs

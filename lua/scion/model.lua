@@ -381,19 +381,25 @@ function model:load_weights(path, given)
   return require("scion.weights").load(self, path, check.options(where, given, require "scion.weights.options"))
 end
 
+---@class scion.ExportOptions
+---@field names? "torchvision"|"timm" whose names a .safetensors file has ("timm" for the variants "tf" and "timm", else "torchvision")
+
 --- Writes the weights for other libraries. The path's ending decides on the format. A .safetensors file is for PyTorch
 --- (safetensors.torch.load_file, then load_state_dict): it has torchvision's names and layouts, or timm's names for the variants "tf" and
---- "timm". A .weights.h5 file is for Keras 3, for a network in one piece and for one that is a layer of another network. An .h5 file is for
---- load_weights of Keras 2.
+--- "timm" and where the option `names` asks for them. A .weights.h5 file is for Keras 3, for a network in one piece and for one that is a
+--- layer of another network. An .h5 file is for load_weights of Keras 2.
 ---
 --- Keras's files have preprocessing and labels as attributes. Layers without a publisher's name are written under their own names, with
 --- dots or underscores in place of slashes. A separable convolution becomes `depthwise` and `pointwise` in PyTorch, and a batch norm always
 --- has scale and shift. If the other library computes the same network differently, a line on standard error says so. Raises, with the
 --- path, if the file cannot be written.
 ---@param path string
+---@param given? scion.ExportOptions
 ---@return scion.Model self
-function model:export(path)
-  require("scion.weights.export").write(self, check.argument("model:export", "its argument", path, check.path))
+function model:export(path, given)
+  local where = "model:export"
+  path = check.argument(where, "its first argument", path, check.path)
+  require("scion.weights.export").write(self, path, check.options(where, given, { names = { check.one_of("torchvision", "timm") } }))
   return self
 end
 

@@ -39,6 +39,14 @@ function files.done()
   folders = {}
 end
 
+--- Removes one of these folders before the others.
+function files.done_with(path)
+  files.remove(path)
+  for i, each in ipairs(folders) do
+    if each == path then table.remove(folders, i) break end
+  end
+end
+
 function files.list(folder) return files.shell("ls -A " .. files.quoted(folder)) end
 
 function files.slurp(path)

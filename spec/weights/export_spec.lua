@@ -4,6 +4,7 @@ local graph = require "scion.graph"
 local export = require "scion.weights.export"
 local keras = require "scion.weights.keras"
 local layer = require "scion.layer"
+local messages = dofile "spec/support/messages.lua"
 local rule = dofile "spec/models/rule.lua"
 local safetensors = require "scion.weights.safetensors"
 local scion = require "scion"
@@ -137,7 +138,8 @@ describe("a name in .weights.h5", function()
 
   it("is for a model in one piece alone where base and classifier have layers of one class, whose numbers would differ", function()
     local model, path = network(nn.batch_norm { scale = false, name = "norm2" }), folder .. "/two.weights.h5"
-    model:export(path)
+    local told = support.stderr_of(function() model:export(path) end)
+    assert.matches("two.weights.h5: base and head both have layers batch_normalization, which a Keras model that holds the base as a layer numbers otherwise", told)
     assert.is_true(model:layer("norm2").weights.beta:equal(assert(find(path, "layers/batch_normalization_1/vars/0"))))
     assert.is_nil((find(path, "layers/functional/layers/conv2d/vars/0")))
   end)
@@ -242,6 +244,26 @@ describe("every architecture", function()
       scion.models.densenet121 { variant = variant }:export(path)
       assert.equal(variant, scion.models.densenet121 { weights = path }.variant)
     end
+  end)
+
+  it("has timm's names where they are asked for, and says where timm computes otherwise", function()
+    local path, model = folder .. "/timm.safetensors", nil
+    local function told(variant)
+      return (support.stderr_of(function()
+        model = scion.models.efficientnet_b0 { variant = variant, top = true, classes = 3 }
+        model:export(path, { names = "timm" })
+      end))
+    end
+    assert.equal("", told "torchvision")
+    local arrays = assert(safetensors.read(path))
+    assert.is_true(arrays["classifier.bias"]:equal(model:layer("predictions").weights.bias))
+    assert.is_nil(arrays["classifier.1.bias"])
+    assert.equal(0, #scion.models.efficientnet_b0 { variant = "torchvision", top = true, classes = 3 }:load_weights(path).missing)
+    assert.matches("timm's efficientnet_b0 pads or normalizes otherwise than this one", told "keras")
+    local message = messages.refusal(function() model:export(folder .. "/x.h5", { names = "timm" }) end)
+    assert.equal("model:export: " .. folder .. "/x.h5: names = 'timm' is for PyTorch's files, whose names end in .safetensors", message)
+    local squeezenet = scion.models.squeezenet1_1 { top = true, classes = 3, variant = "torchvision" }:export(path, { names = "timm" })
+    assert.is_true((safetensors.read(path))["classifier.1.bias"]:equal(squeezenet:layer("conv10").weights.bias)) -- as timm has no such network
   end)
 
   it("says when the library that a file is for computes otherwise than the model", function()

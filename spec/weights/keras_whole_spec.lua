@@ -10,6 +10,7 @@ local nn = scion.nn
 
 local fixtures = "spec/fixtures/weights/"
 local golden = core.json_decode(support.slurp(fixtures .. "whole.json"))
+for name, values in pairs(core.json_decode(support.slurp(fixtures .. "lora.json"))) do golden[name] = values end
 
 local image = support.pattern(8, 9)
 
@@ -120,10 +121,30 @@ describe("Keras's files", function()
     assert.equal(path .. ": its classifier fc1 takes 2048 features (2x2x512, of input = 64), not the 3x3x512 of this input", message)
   end)
 
-  it("with LoRA's matrices load where Keras merged them, and say how", function()
+  it("with LoRA's matrices have them added to the kernels, by the described alpha", function()
     local function net() return chain(input(), nn.conv2d(3, 3), nn.global_avg_pool(), nn.dense(4, { name = "last" })) end
     loads("lora.weights.h5", net(), 4)
-    local message = messages.refusal(function() weights.load(net(), fixtures .. "lora.h5") end)
-    assert.matches("lora.h5: layer 'dense_%d' holds LoRA's matrices beside its kernel; in Keras, model.save_weights%('x.weights.h5'%) merges them", message)
+    assert.same({}, loads("lora.h5", net(), 4).notes)
+    local function deeper(filters)
+      return chain(input(), nn.conv2d(4, 3), nn.batch_norm(), nn.conv2d(filters or 5, { 2, 3 }, { bias = false }), nn.global_avg_pool(), nn.dense(3))
+    end
+    assert.same({}, loads("lora_nested.h5", deeper(), 9).notes)
+    assert.matches("alpha = rank, which was assumed", loads("lora_weights.h5", deeper(), 9).notes[1])
+    local message = messages.refusal(function() weights.load(deeper(6), fixtures .. "lora_nested.h5") end)
+    assert.matches("layer '[%w_/]+' has kernel 2x3x4x5, but [%w_]+ expects 2x3x4x6$", message)
+  end)
+
+  it("with LoRA's matrices that do not fit the kernel are refused", function()
+    local path = support.folder() .. "/forged.h5"
+    local function refusal(a, b)
+      local shapes, datasets, names = { { 3, 4 }, { 4 }, a, b }, {}, { "d/kernel", "d/bias", "d/lora_kernel_a", "d/lora_kernel_b" }
+      for i, name in ipairs(names) do datasets[i] = { path = "d/" .. name, tensor = core.new(shapes[i]) } end
+      assert(core.hdf5_write(path, datasets, { { path = "/", name = "layer_names", value = { "d" } }, { path = "/d", name = "weight_names", value = names } }))
+      return messages.refused(function() weights.load(scion.sequential { nn.input(3), nn.dense(4) }, path) end)
+    end
+    local sentence = path .. ": layer 'd' has LoRA's matrices %s, which do not fit its kernel 3x4"
+    assert.equal(sentence:format "3x2 and 3x4", refusal({ 3, 2 }, { 3, 4 }))
+    assert.equal(sentence:format "3x2 and 2x3", refusal({ 3, 2 }, { 2, 3 }))
+    assert.equal(sentence:format "3x5 and 5x4", refusal({ 3, 5 }, { 5, 4 })) -- a rank that no kernel of this size has a use for
   end)
 end)

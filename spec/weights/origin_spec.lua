@@ -229,4 +229,12 @@ describe("A file of weights", function()
       end), 1, true)
     end
   end)
+
+  it("with a config.json of the package transformers is refused with a sentence", function()
+    local text = refused(saved(source, nil, { architectures = { "ResNetForImageClassification" }, model_type = "resnet" }), { classes = 3, input = 32 })
+    assert.equal("config.json says that it is of transformers' ResNetForImageClassification, whose weights have names of their own; take timm's file " ..
+      "of the network, or torchvision's; strict = false loads what fits all the same", text:gsub("^.-: ", "", 1))
+    local path = saved(source, nil, config { architectures = { "TimmWrapperForImageClassification" } })
+    assert.equal("mobilenetv2_035", select(2, built(path)).config.architecture)
+  end)
 end)

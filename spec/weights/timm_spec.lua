@@ -23,6 +23,11 @@ describe("timm's names", function()
       end
       table.sort(lines)
       assert.equal(expected, ("%d %08x"):format(#lines, rule.stream(table.concat(lines, "\n"))))
+      for i, weight in ipairs(timm.rename(torchvision.expected(layers))) do
+        lines[i] = ("%s %s %s"):format(before[i].name, weight.name, table.concat(weight.shape, "x"))
+      end
+      table.sort(lines)
+      assert.equal(expected, ("%d %08x"):format(#lines, rule.stream(table.concat(lines, "\n"))), "for export")
     end)
   end
 

@@ -150,6 +150,8 @@ describe("scion.weights.torch", function()
     refused(chain "Sab\n", "a text without quotes")
     refused(chain "(o", "it calls what is no function")
     refused(chain "\x82\1", "operation 0x82, which is not read") -- EXT1
+    refused(chain "P1\n", "it is of protocol 0; in Python, leave pickle_protocol out") -- PERSID
+    refused("L119547037146038801333356L\n.I1001\n.", "it is of protocol 0 or 1; in Python, leave pickle_protocol out")
     refused(chain "\x97", "operation 0x97, which is not read") -- NEXT_BUFFER
     refused(chain "ctorch._utils\n_rebuild_tensor_v3\n)R", "it has no storage")
     refused(chain "ctorch._utils\n_rebuild_qtensor\n)R", "it holds quantized tensors")

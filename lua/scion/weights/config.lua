@@ -15,7 +15,8 @@ local any_text = check.kind("a string", function(value) return type(value) == "s
 local fields = {
   architecture = { "architecture", check.text }, num_classes = { "classes", check.whole(0, 1 << 31) }, mean = { "mean", means }, std = { "std", deviations },
   input_size = { "input", check.list(kinds.size, 3, "a list of three sizes (channels, height, width)") }, interpolation = { "interpolation", any_text },
-  crop_pct = { "crop", check.number { above = 0 } }, label_names = { "labels", check.table }, model_args = { "arguments", check.table },
+  crop_pct = { "crop", check.number { above = 0 } }, label_names = { "labels", check.table },
+  architectures = { "transformers", check.list(check.text, nil, "a list of names") }, model_args = { "arguments", check.table },
 }
 
 --- Arguments of timm's constructors (model_args) that do not change what the network computes, or that config.json has elsewhere, too.
@@ -82,6 +83,7 @@ function config.beside(path)
     check.raise(("%s: mean and std are of %d and %d channels, and the images of %d"):format(file, #read.mean, #read.std, channels))
   end
   read.labels = read.labels and in_order(read.labels)
+  read.transformers = not read.architecture and read.transformers and read.transformers[1] or nil
   read.changes, read.arguments = changes(read.arguments), nil
   return read
 end

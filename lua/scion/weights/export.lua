@@ -30,8 +30,15 @@ end
 --- Variants that timm has and torchvision does not have.
 local timms = { tf = true, timm = true }
 
-local function to_safetensors(model, path)
-  local tensors = require("scion.weights.torchvision").tensors(graph.layers(model.order), timms[model.variant])
+--- Tells where timm's networks of the model's architecture compute otherwise than the model.
+local function compare_with_timm(model, path)
+  if not model.name or not model.variant or require("scion.weights.origin").timm_has(model.name, model.variant) ~= false then return end
+  require("scion.report.notice").once(("%s: timm's %s pads or normalizes otherwise than this one, and will predict something else with its weights"):format(path, model.name))
+end
+
+local function to_safetensors(model, path, names)
+  if names == "timm" then compare_with_timm(model, path) else notice_variant(model, "torchvision", path) end
+  local tensors = require("scion.weights.torchvision").tensors(graph.layers(model.order), names == "timm")
   local written, message = core.safetensors_write(path, tensors, { format = "pt", variant = model.variant })
   if not written then check.raise(message) end
 end
@@ -110,23 +117,29 @@ local function base_layers(model)
 end
 
 --- The group of each layer in Keras 3's layout, named by its class and number: "conv2d_1". The second result tells which layers belong to
---- the base. It is empty where base and classifier share a class, since the numbers would then differ between the two layouts below.
+--- the base. It is empty where base and classifier share a class, the third result, since the numbers would then differ between the two
+--- layouts below.
 local function groups_of(model)
   local classes = require("scion.weights.names.keras").classes
-  local groups, count, inner, nests, base = {}, {}, {}, true, base_layers(model)
+  local groups, count, inner, base, shared = {}, {}, {}, base_layers(model), nil
   for i, layer in ipairs(graph.layers(model.order)) do
     local class = classes[layer.kind] or layer.kind
     local n = count[class] or 0
     groups[i], count[class] = n == 0 and class or class .. "_" .. n, n + 1
-    if base[layer] then inner[i], inner[class] = true, true else nests = nests and not inner[class] end
+    local counts = #layer.parameters > 0
+    if base[layer] then inner[i], inner[class] = true, inner[class] or counts elseif counts and inner[class] then shared = class end
   end
-  return groups, nests and inner or {}
+  return groups, shared and {} or inner, shared
 end
 
 --- Writes Keras 3's layout so that two kinds of models can load it: one with all layers in one list (layers/conv2d), and one that holds the
 --- base as a layer of its own (layers/functional/layers/conv2d). The latter are links to the same data.
 local function to_keras3(model, path)
-  local datasets, texts, links, groups, inner = {}, {}, {}, groups_of(model)
+  local datasets, texts, links, groups, inner, shared = {}, {}, {}, groups_of(model)
+  if shared then
+    require("scion.report.notice").once(("%s: base and head both have layers %s, which a Keras model that holds the base as a layer numbers otherwise: " ..
+      "the file is for the model in one piece, keras.Model(base.input, head(base.output)), which may share its layers with that one"):format(path, shared))
+  end
   for i, layer in ipairs(export.keras_layers(model)) do
     local group = "layers/" .. groups[i]
     for k, weight in ipairs(layer.weights) do datasets[#datasets + 1] = { path = ("%s/vars/%d"):format(group, k - 1), tensor = weight.tensor } end
@@ -141,10 +154,13 @@ end
 --- Writes the format that the path's ending names: see model:export. Raises at another ending, and where the file cannot be written.
 ---@param model scion.Model
 ---@param path string
-function export.write(model, path)
+---@param given { names: "torchvision"|"timm"|nil }
+function export.write(model, path, given)
+  local names = given.names
   if path:find "%.safetensors$" then
-    if not timms[model.variant] then notice_variant(model, "torchvision", path) end
-    to_safetensors(model, path)
+    to_safetensors(model, path, names or timms[model.variant] and "timm" or "torchvision")
+  elseif names then
+    check.raise(("model:export: %s: names = '%s' is for PyTorch's files, whose names end in .safetensors"):format(path, names))
   elseif path:find "%.weights%.h5$" then
     notice_variant(model, "keras", path)
     to_keras3(model, path)

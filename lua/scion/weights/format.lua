@@ -48,6 +48,7 @@ function format.of(path)
   if head:sub(5, 9) == "\0\0\0\0{" then return "safetensors" end
   -- 0x80 is PROTO. 0x95 is FRAME, whose length may make bytes 5 to 8 zero, as in a safetensors file.
   if head:byte() == 0x80 and (head:sub(5, 8) ~= "\0\0\0\0" or head:byte(3) == 0x95) then return "pickle" end
+  if head:find "^L%d+L\n%." then return "pickle" end -- a long number, with which torch.save began before 1.6, in protocol 0 or 1
   if path:find "%.index%.json$" and head:find "^%s*{" then return "safetensors" end -- an index, whose parts lie beside it
   check_foreign(path, head)
   if head:sub(5, 8) == "\0\0\0\0" then return "safetensors" end

@@ -7,6 +7,7 @@ local core = require "scion.core"
 local keras_config = require "scion.weights.keras_config"
 local keras_front = require "scion.weights.keras_front"
 local keras_layers = require "scion.weights.keras_layers"
+local keras_lora = require "scion.weights.keras_lora"
 local lfs = require "lfs"
 local match = require "scion.weights.match"
 local names = require "scion.weights.names.keras"
@@ -99,12 +100,11 @@ local function in_theano_order(shape, ours)
     and array.shape_text(shape) ~= array.shape_text(ours)
 end
 
---- Why a layer of the file cannot be read (LoRA's or quantized weights); nil if it can.
+--- Why a layer of the file cannot be read (quantized weights, or LoRA's that do not fit); nil if it can.
 local function foreign_weight(theirs)
+  if theirs.lora then return keras_lora.misfit(theirs) end
   for _, weight in ipairs(theirs.weights) do
-    if weight.name:find "lora_kernel_[ab]" then
-      return ("layer '%s' holds LoRA's matrices beside its kernel; in Keras, model.save_weights('x.weights.h5') merges them"):format(theirs.name)
-    elseif weight.whole and #weight.shape > 0 then
+    if weight.whole and #weight.shape > 0 then
       return ("layer '%s' holds integers, as quantized weights are; save the model in Keras before it is quantized"):format(theirs.name)
     end
   end
@@ -256,6 +256,17 @@ local function read_pair(file, theirs, ours, theano)
       need(file:read_into(weight.path, tensor))
     end
   end
+  if theirs.lora then keras_lora.add(file, theirs.lora, ours.parameters[1].tensor) end
+end
+
+--- Notes in the report what was assumed of LoRA's matrices, of which the description alone tells alpha.
+local function note_lora(found, fitting)
+  for _, pair in ipairs(fitting) do
+    local lora = pair[1].lora
+    if lora and not lora.alpha then
+      return found:note(("LoRA's matrices, as those of layer '%s', are added to the kernels with alpha = rank, which was assumed"):format(pair[1].name))
+    end
+  end
 end
 
 --- All arrays of a file, each with the name of its layer.
@@ -291,6 +302,7 @@ local function load(opened, layers, strict, model, described)
   elseif model then
     keras_front.compare_count(found, function() return keras_layers.rescalings(file) end, model, strict)
   end
+  note_lora(found, fitting)
   for _, pair in ipairs(fitting) do read_pair(file, pair[1], pair[2], contents.theano) end
   found:tell()
   return found

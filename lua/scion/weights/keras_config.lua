@@ -85,6 +85,19 @@ function keras_config.ranks(root)
   return ranks
 end
 
+--- LoRA's alpha of the layers that have one, by their names.
+---@param root scion.KerasConfig?
+---@return table<string, number>
+function keras_config.alphas(root)
+  local alphas = {}
+  if not root then return alphas end
+  each(root, function(layer)
+    local alpha = layer.config.lora_alpha
+    if layer.name and type(alpha) == "number" then alphas[layer.name] = alpha end
+  end)
+  return alphas
+end
+
 --- The name of a class in the groups of Keras 3's files: "conv2d", "batch_normalization".
 local function snake_case(class)
   return class:gsub("%W+", ""):gsub("(.)(%u%l+)", "%1_%2"):gsub("(%l)(%u)", "%1_%2"):lower()

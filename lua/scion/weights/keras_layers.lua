@@ -4,6 +4,8 @@
 local check = require "scion.check"
 local keras_config = require "scion.weights.keras_config"
 local keras_groups = require "scion.weights.keras_groups"
+local keras_lora = require "scion.weights.keras_lora"
+local lfs = require "lfs"
 local keras_order = require "scion.weights.keras_order"
 
 local keras_layers = {}
@@ -20,6 +22,7 @@ local need = check.need
 ---@field name string
 ---@field weights scion.KerasWeight[]
 ---@field class string? in Keras 3's layout: "conv2d"; nil for an attribute of a subclassed model
+---@field lora scion.KerasLora? LoRA's matrices, which are not among the weights
 ---@field group string? path of its group in Keras 3's layout
 
 ---@class scion.KerasContents
@@ -82,13 +85,15 @@ local function check_distinct(path, names, what)
 end
 
 --- One name of layer_names: a layer, or the layers of an inner model, which then also has `runs` (see inner_layers).
-local function listed_entry(file, path, group, name)
+local function listed_entry(file, path, group, name, alphas, size)
   local weights = names_at(file, group, "weight_names")
   if not weights then check.raise(("%s: layer '%s' has no attribute weight_names"):format(path, name)) end
   check_distinct(path, weights, ("weight_names of layer '%s'"):format(name))
   for i, weight in ipairs(weights) do weights[i] = weight_at(file, weight, group .. "/" .. weight) end
   local inner, runs = inner_layers(weights)
-  return { layers = inner or { { name = name, weights = weights } }, runs = runs }
+  local layers = inner or { { name = name, weights = weights } }
+  for _, layer in ipairs(layers) do keras_lora.separate(layer, alphas, size) end
+  return { layers = layers, runs = runs }
 end
 
 --- Whether all weights of a layer are integers.
@@ -123,10 +128,11 @@ end
 
 --- Reads the contents of a file in the .h5 layout.
 local function listed(file, path, root, names, config)
-  local entries, flat, states, ranks = {}, {}, {}, keras_config.ranks(config)
+  local entries, flat, states, ranks, alphas = {}, {}, {}, keras_config.ranks(config), keras_config.alphas(config)
+  local size = lfs.attributes(path, "size") or 0
   check_distinct(path, names, "layer_names")
   for i, name in ipairs(names) do
-    local entry = listed_entry(file, path, (root == "/" and "" or root) .. "/" .. name, name)
+    local entry = listed_entry(file, path, (root == "/" and "" or root) .. "/" .. name, name, alphas, size)
     entry.layers, entry.runs = without_states(entry.layers, states), entry.runs and without_states(entry.runs, {})
     for _, layer in ipairs(entry.layers) do
       if #layer.weights > 0 then flat[#flat + 1] = layer end

@@ -110,6 +110,18 @@ local function entry(name)
   return names.networks[bare] or architecture and variant_named(architecture, "torchvision") and { bare, "torchvision" } or nil
 end
 
+--- Whether one of timm's networks computes what a variant of an architecture does; nil where it is not known which networks timm has.
+---@param name string of the architecture
+---@param variant string
+---@return boolean?
+function origin.timm_has(name, variant)
+  local has
+  for _, row in pairs(names.networks) do
+    if row[1] == name and not row.but then has = has or row[2] == variant end
+  end
+  return has
+end
+
 --- Options with which an architecture builds the network that the weights belong to, as far as the file and its config.json tell.
 ---@param architecture scion.Architecture
 ---@param told scion.WeightsOrigin
@@ -141,6 +153,10 @@ local as_it_is = "strict = false loads what fits all the same"
 local function config_disagrees(c, architecture, variant)
   if c.channels and c.channels ~= 3 then
     return ("%s: the network takes images of %d channel%s, and those of scion.models take 3; %s"):format(c.path, c.channels, c.channels == 1 and "" or "s", as_it_is)
+  end
+  if c.transformers then
+    return ("%s says that it is of transformers' %s, whose weights have names of their own; take timm's file of the network, or torchvision's; %s"):format(
+      c.path, c.transformers, as_it_is)
   end
   if not c.architecture then return nil end
   local says, row = ("%s says that it is of timm's %s"):format(c.path, c.architecture), entry(c.architecture)

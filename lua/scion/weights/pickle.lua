@@ -280,6 +280,9 @@ local operations = {
     if type(value) ~= "table" or value == mark or value == pickle.none then fail "it gives attributes to what can have none" end
     if value.type == "object" then value.state = state end
   end,
+  ["P"] = function() -- PERSID
+    fail("it is of protocol 0; %s", pickle.without_protocol)
+  end,
   ["Q"] = function(self) push(self, self.globals.persistent(pop(self))) end, -- BINPERSID
 }
 
@@ -293,6 +296,9 @@ local function run(self)
   end
   fail("it has more than %d operations", most_operations)
 end
+
+--- What to do where a protocol is too old.
+pickle.without_protocol = "in Python, leave pickle_protocol out: torch.save(state_dict, 'weights.pth')"
 
 --- Reads one pickle.
 ---@param text string

@@ -10,6 +10,7 @@ local report = {}
 ---@class scion.WeightsConfig
 ---@field path string of config.json
 ---@field architecture string? timm's name of the network: "resnet50"
+---@field transformers string? the package transformers' name of the network, where timm's is not told: "ResNetForImageClassification"
 ---@field changes string? names of arguments that it was built with and that change what it computes: "act_layer"
 ---@field classes integer? number of classes; 0: the network has no classifier
 ---@field mean number[]? mean of each channel, for images in 0 to 1; only together with std
@@ -125,7 +126,8 @@ end
 function methods:refusal(strict)
   if strict then
     local problem = self:problem()
-    if not problem or not self.classes or #self.missing > 0 or #self.misfits > 0 then return problem end
+    if not problem or #self.missing > 0 or #self.misfits > 0 then return problem end
+    if not self.classes then return problem .. "; strict = false loads what the model has a place for" end
     return ("%s; if that is a classifier, %s builds a network of scion.models with it; strict = false loads what the model has a place for"):format(
       problem, with_top(self))
   end

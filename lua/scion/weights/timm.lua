@@ -33,10 +33,14 @@ end
 function timm.rename(expected, arrays)
   local held = {}
   for _, a in ipairs(arrays or {}) do held[a.name] = true end
+  for _, weight in ipairs(arrays and {} or expected) do -- for export: the names that the file will have
+    local layer, last = weight.name:match "^(.+)%.([^.]+)$"
+    for _, rule in ipairs(names) do held[layer and rule.layers[layer] and rule.layers[layer] .. "." .. last or ""] = true end
+  end
   for _, weight in ipairs(expected) do
     local layer, last = weight.name:match "^(.+)%.([^.]+)$"
     for _, rule in ipairs(names) do
-      local name = (not arrays or held[rule.known_by]) and layer and renamed(layer, rule)
+      local name = held[rule.known_by] and layer and renamed(layer, rule)
       if name then
         weight.name = name .. "." .. last
         if rule.convolutions and rule.convolutions[layer] and last == "weight" then as_convolution(weight) end

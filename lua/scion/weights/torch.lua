@@ -251,6 +251,7 @@ local function list(path)
     arrays.archive = archive
     return arrays
   end
+  if head:byte() == 0x4c then check.raise("its pickle is refused: it is of protocol 0 or 1; " .. pickle.without_protocol) end
   if head:byte() ~= 0x80 then check.raise("not a file of torch.save") end
   return read_chain(path, bytes_at(path, 0, math.min(size, most_pickled)), size)
 end

@@ -124,7 +124,6 @@ local valid_or_same = check.one_of("valid", "same")
 
 local function convolution(at, constructor, options, x)
   at:channels_last()
-  at:only("groups", 1, "nn.conv2d has no groups")
   options.kernel, options.stride, options.dilation = at:get "kernel_size", at:get "strides", at:get "dilation_rate"
   options.padding, options.bias = at:option("padding", valid_or_same), at:get "use_bias"
   return activated(at, constructor, options, x)
@@ -199,12 +198,16 @@ end
 local layers = {
   -- ---- layers with weights -----------------------------------------------------------------------------------------
 
-  Conv2D = function(at, x) return convolution(at, nn.conv2d, { filters = at:get "filters" }, x) end,
+  Conv2D = function(at, x) return convolution(at, nn.conv2d, { filters = at:get "filters", groups = at:get "groups" }, x) end,
 
-  DepthwiseConv2D = function(at, x) return convolution(at, nn.depthwise_conv2d, { multiplier = at:get "depth_multiplier" }, x) end,
+  DepthwiseConv2D = function(at, x)
+    at:only("groups", 1, "nn.depthwise_conv2d has one for each channel")
+    return convolution(at, nn.depthwise_conv2d, { multiplier = at:get "depth_multiplier" }, x)
+  end,
 
   SeparableConv2D = function(at, x)
     at:only("depth_multiplier", 1, "nn.separable_conv2d has none")
+    at:only("groups", 1, "nn.separable_conv2d has none")
     return convolution(at, nn.separable_conv2d, { filters = at:get "filters" }, x)
   end,
 
@@ -409,7 +412,7 @@ end
 --- Options that do not change what a layer computes in a prediction, beside initializers.
 local harmless = {}
 for name in ("name trainable dtype batch_input_shape batch_shape input_shape input_dtype seed fused synchronized renorm renorm_clipping renorm_momentum sparse " ..
-             "ragged function data_format axis rate momentum groups mean variance scale offset"):gmatch "%S+" do harmless[name] = true end
+             "ragged function data_format axis rate momentum mean variance scale offset"):gmatch "%S+" do harmless[name] = true end
 
 --- Notes what is left out of a layer: penalties and limits of its weights, which act in training, and options that are not known here.
 local function note_rest(at)

@@ -256,7 +256,16 @@ typedef struct {
 /* Output size along axis 0 or 1 for an input of `size`; 0 if the window does not fit. */
 int64_t scion_window_output(const scion_window *window, int axis, int64_t size);
 
-typedef enum { SCION_LINEAR, SCION_RELU, SCION_RELU6, SCION_SIGMOID, SCION_TANH, SCION_ACTIVATIONS } scion_activation;
+/* Those up to tanh are computed backward from their output, the others from their input x. Swish (SiLU): x * sigmoid(x). Hard sigmoid:
+ * x/6 + 1/2 clamped to 0 .. 1. Hard swish: x * hard sigmoid(x) (Howard et al. 2019). GELU: x * P(x), where P is the normal
+ * distribution's share below x (Hendrycks and Gimpel 2016); its tanh form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3))). */
+typedef enum {
+  SCION_LINEAR, SCION_RELU, SCION_RELU6, SCION_SIGMOID, SCION_TANH,
+  SCION_SWISH, SCION_HARD_SWISH, SCION_HARD_SIGMOID, SCION_GELU, SCION_GELU_TANH, SCION_ACTIVATIONS
+} scion_activation;
+static inline bool scion_activation_from_input(scion_activation activation) { return activation > SCION_TANH; }
+/* Whether it is more than a clamp. */
+static inline bool scion_activation_bends(scion_activation activation) { return activation > SCION_RELU6; }
 
 /* ---------------------------------------------------------------- convolution (kernels/conv2d.c)
  * y[n,i,j,o] = act( bias[o] + sum_{r,s,c} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,o] ), where pixels outside of x
@@ -428,11 +437,11 @@ scion_status scion_batch_norm_batch_backward(const scion_tensor *x, const scion_
 
 /* y = act(x), elementwise; y may be x. */
 scion_status scion_activation_forward(const scion_tensor *x, scion_tensor *y, scion_activation activation);
-/* dx (+)= dy * act'(x), where act'(x) is computed from y = act(x). dx may be dy. */
-scion_status scion_activation_backward(const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx,
+/* dx (+)= dy * act'(x), computed from v, which is x where scion_activation_from_input, and else y = act(x). dx may be dy. */
+scion_status scion_activation_backward(const scion_tensor *v, const scion_tensor *dy, scion_tensor *dx,
                                        scion_activation activation, int accumulate);
 /* The gradients of a bias and activation that another kernel applied, in one pass: first dy *= act', in place, computed from the output
- * y (which may be NULL for SCION_LINEAR; then dy stays as it is), then db[c] = sum of dy[..,c] over all rows. db [C], or NULL if not
+ * y (which may be NULL for SCION_LINEAR; then dy stays as it is; activations that need their input are SCION_MISUSE), then db[c] = sum of dy[..,c] over all rows. db [C], or NULL if not
  * wanted. */
 scion_status scion_epilogue_backward(const scion_tensor *y, scion_tensor *dy, scion_tensor *db, scion_activation activation);
 /* y[r,:] = softmax(x[r,:]), computed after subtracting the row's maximum, against overflow. dx (+)= y * (dy - sum(dy * y)). */
@@ -452,13 +461,6 @@ scion_status scion_scaled_add_backward(const scion_tensor *dy, scion_tensor *db,
 scion_status scion_scale_channels_forward(const scion_tensor *x, const scion_tensor *s, scion_tensor *y);
 scion_status scion_scale_channels_backward_input(const scion_tensor *dy, const scion_tensor *s, scion_tensor *dx, int accumulate);
 scion_status scion_scale_channels_backward_scale(const scion_tensor *x, const scion_tensor *dy, scion_tensor *ds, int accumulate);
-
-/* Activations whose gradient cannot be computed from the output and needs the input. Swish (SiLU): x * sigmoid(x). Hard sigmoid:
- * x/6 + 1/2 clamped to 0 .. 1. Hard swish: x * hard sigmoid(x) (Howard et al. 2019). y may be x. dx (+)= dy * f'(x); dx may be dy. */
-typedef enum { SCION_SWISH, SCION_HARD_SWISH, SCION_HARD_SIGMOID, SCION_INPUT_ACTIVATIONS } scion_input_activation;
-scion_status scion_input_activation_forward(const scion_tensor *x, scion_tensor *y, scion_input_activation activation);
-scion_status scion_input_activation_backward(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dx,
-                                             scion_input_activation activation, int accumulate);
 
 /* Dropout: y = x / (1-rate) where the draw of (seed, step, stream, element) is at least rate, else 0; 0 <= rate < 1. An element is
  * counted in row-major order. If `examples` is set, there is one draw for each index of the first dimension, which keeps or drops the

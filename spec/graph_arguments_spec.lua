@@ -82,7 +82,7 @@ local constructors = {
   multiply = { {}, {} },
   normalization = { {}, {} },
   relu = { {}, {} }, relu6 = { {}, {} }, sigmoid = { {}, {} }, tanh = { {}, {} }, softmax = { {}, {} }, swish = { {}, {} }, hard_swish = { {}, {} },
-  hard_sigmoid = { {}, {} },
+  hard_sigmoid = { {}, {} }, gelu = { {}, {} }, gelu_tanh = { {}, {} },
   rescaling = { { scale = 2 }, { scale = "factors", offset = "factors" } },
   reshape = { { shape = { 48 } }, { shape = "shape" } },
   residual = { { layers = { nn.conv_norm(3, 3) } }, { layers = "chain", activation = "activation" } },

@@ -80,7 +80,7 @@ SIMD_DECLARE(void, scion_loop_activation, const scion_block *block, scion_activa
 SIMD_DECLARE(void, scion_loop_add, const scion_block *block, scion_activation activation);
 SIMD_DECLARE(void, scion_loop_scale_shift, const scion_block *block, const float *scale, const float *shift,
              scion_activation activation);
-/* y (+)= b * act'(..), where a = act(..). */
+/* y (+)= b * act'(..), where a = act(..), or a is act's argument (scion_activation_from_input). */
 SIMD_DECLARE(void, scion_loop_activation_backward, const scion_block *block, scion_activation activation, int accumulate);
 /* y = b * act'(..), where a = act(..), and sum += y, in double precision, where sum [width] is not NULL; y may be b. */
 SIMD_DECLARE(void, scion_loop_epilogue_backward, const scion_block *block, double *sum, scion_activation activation);

@@ -7,15 +7,14 @@
 
 /* ---- elementwise.c */
 real reference_activate(real x, scion_activation activation);
-void reference_activation_backward(const real *y, const real *dy, real *dx, int64_t n, scion_activation activation);
+/* v: y = act(x), or x where scion_activation_from_input. */
+void reference_activation_backward(const real *v, const real *dy, real *dx, int64_t n, scion_activation activation);
 void reference_softmax(const real *x, real *y, int64_t rows, int64_t width);
 void reference_softmax_backward(const real *y, const real *dy, real *dx, int64_t rows, int64_t width);
 void reference_scale_shift(const real *x, const real *scale, const real *shift, real *y, int64_t rows, int64_t width,
                            scion_activation activation);
 
 /* ---- scale.c */
-real reference_input_activation(real x, scion_input_activation activation);
-real reference_input_activation_slope(real x, scion_input_activation activation);
 void reference_scale_channels(const real *x, const real *s, real *y, int64_t images, int64_t pixels, int64_t channels);
 void reference_scale_channels_backward(const real *x, const real *dy, real *ds, int64_t images, int64_t pixels, int64_t channels);
 

@@ -433,6 +433,25 @@ scion_status scion_batch_norm_batch_backward(const scion_tensor *x, const scion_
                                              const scion_tensor *saved_mean, const scion_tensor *saved_rstd, scion_tensor *dx,
                                              scion_tensor *dgamma, scion_tensor *dbeta, int accumulate);
 
+/* ---------------------------------------------------------------- layer norm (kernels/layer_norm.c)
+ * Ba, Kiros and Hinton 2016: y[r,c] = (x[r,c] - mean[r]) * rstd[r] * gamma[c] + beta[c], with the mean and the biased variance of the
+ * row, and rstd = 1 / sqrt(variance + epsilon). gamma NULL counts as 1, beta NULL as 0. y may be x. */
+scion_status scion_layer_norm_forward(const scion_tensor *x, const scion_tensor *gamma, const scion_tensor *beta, scion_tensor *y,
+                                      double epsilon);
+/* With n = (x - mean) * rstd and g = dy * gamma: dx (+)= rstd * (g - mean(g) - n * mean(g * n)), dgamma = sum dy * n and dbeta = sum dy
+ * over all rows. dx, dgamma and dbeta may each be NULL if not wanted. */
+scion_status scion_layer_norm_backward(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *gamma, scion_tensor *dx,
+                                       scion_tensor *dgamma, scion_tensor *dbeta, double epsilon, int accumulate);
+
+/* ---------------------------------------------------------------- PReLU (kernels/prelu.c)
+ * He et al. 2015: y = x where x > 0, else x * slope. slope has one number, one for each channel, or one for each element of an example,
+ * and no gaps. y may be x. */
+scion_status scion_prelu_forward(const scion_tensor *x, const scion_tensor *slope, scion_tensor *y);
+/* dx (+)= dy * (x > 0 ? 1 : slope), and dslope = sum dy * min(x, 0) over what has the same slope. dx and dslope may each be NULL if not
+ * wanted. */
+scion_status scion_prelu_backward(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *slope, scion_tensor *dx,
+                                  scion_tensor *dslope, int accumulate);
+
 /* ---------------------------------------------------------------- elementwise (kernels/elementwise.c, epilogue.c) */
 
 /* y = act(x), elementwise; y may be x. */

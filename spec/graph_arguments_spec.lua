@@ -77,10 +77,12 @@ local constructors = {
   global_avg_pool = { {}, { keep_dims = "boolean" } },
   global_max_pool = { {}, {} },
   input = { { shape = { 4, 4, 3 } }, { shape = "shape", preprocess = "word" } },
+  layer_norm = { {}, { epsilon = "positive", scale = "boolean", center = "boolean" } },
   local_response_norm = { {}, { size = "size", alpha = "from_0", beta = "from_0", k = "positive" } },
   max_pool = { { kernel = 2 }, { kernel = "pair", stride = "pair", padding = "padding" } },
   multiply = { {}, {} },
   normalization = { {}, {} },
+  prelu = { {}, { slopes = "word" } },
   relu = { {}, {} }, relu6 = { {}, {} }, sigmoid = { {}, {} }, tanh = { {}, {} }, softmax = { {}, {} }, swish = { {}, {} }, hard_swish = { {}, {} },
   hard_sigmoid = { {}, {} }, gelu = { {}, {} }, gelu_tanh = { {}, {} },
   rescaling = { { scale = 2 }, { scale = "factors", offset = "factors" } },
@@ -277,7 +279,8 @@ describe("models", function()
     } do assert.matches(told, refused(name, function() model[name](model) end), 1, true) end
     for name, told in pairs { GlobalAveragePooling2D = "global_avg_pool", Conv2D = "conv2d", Dense = "dense", Linear = "dense", BatchNormalization = "batch_norm",
                               BatchNorm2d = "batch_norm", MaxPooling2D = "max_pool", MaxPool2d = "max_pool", DepthwiseConv2D = "depthwise_conv2d", ReLU = "relu",
-                              SeparableConv2D = "separable_conv2d", ZeroPadding2D = "zero_pad", UpSampling2D = "upsample", Hardswish = "hard_swish" } do
+                              SeparableConv2D = "separable_conv2d", ZeroPadding2D = "zero_pad", UpSampling2D = "upsample", Hardswish = "hard_swish",
+                              LayerNormalization = "layer_norm", LayerNorm = "layer_norm", PReLU = "prelu", GELU = "gelu", SiLU = "swish" } do
       assert.matches(("did you mean '%s'?"):format(told), refused(name, function() return nn[name] end), 1, true)
     end
     assert.matches("did you mean 'top'?", refused("include_top", scion.models.mobilenet, { include_top = true }), 1, true)

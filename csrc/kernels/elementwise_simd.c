@@ -169,6 +169,33 @@ void SIMD(scion_loop_combine)(const scion_block *block, const float *scale, cons
   }
 }
 
+SIMD_INLINE void prelu_rows(const scion_block *k, const float *slope, int backward, int accumulate) {
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride, *b = backward ? k->b + r * k->b_stride : a;
+    float *y = k->y + r * k->y_stride;
+    SIMD_LOOP
+    for (int64_t c = 0; c < k->width; c++) y[c] = (accumulate ? y[c] : 0) + (a[c] > 0 ? b[c] : b[c] * slope[c]);
+  }
+}
+
+void SIMD(scion_loop_prelu)(const scion_block *block, const float *slope, int accumulate) {
+  if (!block->b) {
+    prelu_rows(block, slope, 0, 0);
+  } else if (accumulate) {
+    prelu_rows(block, slope, 1, 1);
+  } else {
+    prelu_rows(block, slope, 1, 0);
+  }
+}
+
+void SIMD(scion_loop_prelu_sums)(const scion_block *k, double *sum) {
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *a = k->a + r * k->a_stride, *b = k->b + r * k->b_stride;
+    SIMD_LOOP
+    for (int64_t c = 0; c < k->width; c++) sum[c] += a[c] > 0 ? 0 : (double)(b[c] * a[c]);
+  }
+}
+
 SIMD_INLINE void preprocess_pixels(const uint8_t *x, float *y, int64_t pixels, const float scale[3], const float shift[3],
                                    int reverse) {
   const float a0 = scale[0], a1 = scale[1], a2 = scale[2], b0 = shift[0], b1 = shift[1], b2 = shift[2];

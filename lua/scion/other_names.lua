@@ -30,7 +30,8 @@ return {
   add = { { "graft" } }, append = { { "graft" } }, classnames = { { "labels" } }, inputshape = { { "input" }, { "shape" } },
 
   -- layers
-  linear = { { "dense" } }, fullyconnected = { { "dense" } }, silu = { { "swish" } }, hardsilu = { { "hard_swish" } }, concat = { { "concatenate" } }, cat = { { "concatenate" } },
+  layernormalization = { { "layer_norm" } }, layernorm2d = { { "layer_norm" } }, hardsilu = { { "hard_swish" } },
+  linear = { { "dense" } }, fullyconnected = { { "dense" } }, silu = { { "swish" } }, concat = { { "concatenate" } }, cat = { { "concatenate" } },
   lrn = { { "local_response_norm" } }, inputlayer = { { "input" } }, sequential = { { "dense", "a chain of layers is scion.sequential{ … }" } },
 
   -- modules and functions

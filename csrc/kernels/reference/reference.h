@@ -27,6 +27,13 @@ void reference_response_norm(const real *x, real *y, int64_t rows, int64_t width
 void reference_response_norm_backward(const real *x, const real *dy, real *dx, int64_t rows, int64_t width, int size, double alpha,
                                       double beta, double k);
 
+/* ---- layer_norm.c: `slopes` of PReLU are as many as follow each other before they repeat */
+void reference_layer_norm(const real *x, const real *gamma, const real *beta, real *y, int64_t rows, int64_t width, double epsilon);
+void reference_layer_norm_backward(const real *x, const real *dy, const real *gamma, real *dx, real *dgamma, real *dbeta, int64_t rows,
+                                   int64_t width, double epsilon);
+void reference_prelu(const real *x, const real *slope, real *y, int64_t n, int64_t slopes);
+void reference_prelu_backward(const real *x, const real *dy, const real *slope, real *dx, real *dslope, int64_t n, int64_t slopes);
+
 /* ---- dense.c */
 void reference_matmul(const real *a, int transpose_a, const real *b, int transpose_b, real *c, int64_t m, int64_t n, int64_t k);
 

@@ -243,6 +243,17 @@ static void preprocess(int64_t rows, int gap) {
     SAME_BITS(y, scion_preprocess(&x, &y, scale, shift, reverse));
     CLOSE(y, ry, 0);
   }
+  scion_tensor grey = SLICE(gap, rows, 1), colour = x;
+  SAME_BITS(grey, scion_preprocess(&colour, &grey, scale, shift, 0));
+  for (int64_t p = 0; p < rows; p++) {
+    double light = round(0.299 * bytes[p * 3] + 0.587 * bytes[p * 3 + 1] + 0.114 * bytes[p * 3 + 2]), got = (double)((float *)grey.data)[p * grey.row_stride];
+    CHECK(fabs(got - (light * 0.5 - 1)) <= 0.5, "pixel %d is %g", (int)p, got); /* 0.5: Pillow's weights are these in 16 bits */
+    for (int c = 0; c < 3; c++) bytes[p * 3 + c] = (unsigned char)p;
+  }
+  OK(scion_preprocess(&x, &grey, scale, shift, 1));
+  for (int64_t p = 0; p < rows; p++)
+    CHECK(((float *)grey.data)[p * grey.row_stride] == (float)(unsigned char)p * 0.5f - 1, "grey pixel %d changed", (int)p);
+  RELEASE(&grey);
   REFUSED_WITH(scion_preprocess(&y, &y, scale, shift, 0), "u8");
   REFUSED_WITH(scion_preprocess(&x, &four, scale, shift, 0), "one shape");
   RELEASE(&x, &y, &four);

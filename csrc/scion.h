@@ -491,7 +491,8 @@ scion_status scion_dropout(const scion_tensor *x, scion_tensor *y, double rate, 
 scion_status scion_zero_pad_forward(const scion_tensor *x, scion_tensor *y, int top, int left);
 scion_status scion_zero_pad_backward(const scion_tensor *dy, scion_tensor *dx, int top, int left, int accumulate);
 /* y[..,c] = x[..,c'] * scale[c] + shift[c] for u8 images of 3 channels, where c' = c, or 2 - c if `reverse` is set, for networks that
- * were trained on BGR. y is f32 or bf16. */
+ * were trained on BGR. y is f32 or bf16. If y has 1 channel, it is g * scale[0] + shift[0], where g is the luminance by ITU-R BT.601,
+ * rounded to a whole number, which of a grey pixel is its value. */
 scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const float scale[3], const float shift[3], int reverse);
 
 /* ---------------------------------------------------------------- losses (kernels/loss.c)

@@ -387,7 +387,7 @@ describe("architectures", function()
   it("take options by kind and by value", function()
     local build = scion.models.mobilenet
     for option, takes in pairs { top = "boolean", classes = "size", batch_norm = "word", preprocess = "word", strict = "boolean", variant = "word", input = "size",
-                                 width = "rate" } do
+                                 width = "rate", channels = "word" } do
       each_nasty(takes == "rate" and set "0.5" or fine[takes], function(what, value)
         assert.matches(option, refused(("%s = %s"):format(option, what), build, { [option] = value }), 1, true)
       end)

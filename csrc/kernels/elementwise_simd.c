@@ -26,20 +26,20 @@
     default: loop(__VA_ARGS__, SCION_LINEAR);  \
   }
 
-/* y = act(a * scale + b), with b an array or a number for each channel; scale and b may be NULL. */
-SIMD_INLINE void activate_channels(const float *a, const float *scale, const float *b, float *y, const scion_activation activation,
-                                   int64_t c, int64_t n, const int vectors) {
+/* y = act(a), act(a + b) or act(a * scale + b) by the number of terms, a constant: so that a * scale + b is rounded once. */
+SIMD_INLINE void activate_channels(const int terms, const float *a, const float *scale, const float *b, float *y,
+                                   const scion_activation activation, int64_t c, int64_t n, const int vectors) {
   for (int u = 0; u < vectors; u++, c += SIMD_WIDTH) {
     simd_float v = simd_load_some(a + c, n);
-    if (scale) v *= simd_load_some(scale + c, n);
-    if (b) v += simd_load_some(b + c, n);
+    if (terms == 2) v = v + simd_load_some(b + c, n);
+    if (terms == 3) v = v * simd_load_some(scale + c, n) + simd_load_some(b + c, n);
     simd_store_some(y + c, simd_activate(v, activation), n);
   }
 }
 
 SIMD_INLINE void activation_rows(const scion_block *k, const scion_activation activation) {
   for (int64_t r = 0; r < k->rows; r++)
-    SIMD_ALONG(k->width, activate_channels, k->a + r * k->a_stride, NULL, NULL, k->y + r * k->y_stride, activation);
+    SIMD_ALONG(k->width, activate_channels, 1, k->a + r * k->a_stride, NULL, NULL, k->y + r * k->y_stride, activation);
 }
 
 void SIMD(scion_loop_activation)(const scion_block *block, scion_activation activation) {
@@ -48,7 +48,7 @@ void SIMD(scion_loop_activation)(const scion_block *block, scion_activation acti
 
 SIMD_INLINE void add_rows(const scion_block *k, const scion_activation activation) {
   for (int64_t r = 0; r < k->rows; r++)
-    SIMD_ALONG(k->width, activate_channels, k->a + r * k->a_stride, NULL, k->b + r * k->b_stride, k->y + r * k->y_stride, activation);
+    SIMD_ALONG(k->width, activate_channels, 2, k->a + r * k->a_stride, NULL, k->b + r * k->b_stride, k->y + r * k->y_stride, activation);
 }
 
 void SIMD(scion_loop_add)(const scion_block *block, scion_activation activation) {
@@ -57,7 +57,7 @@ void SIMD(scion_loop_add)(const scion_block *block, scion_activation activation)
 
 SIMD_INLINE void scale_shift_rows(const scion_block *k, const float *scale, const float *shift, const scion_activation activation) {
   for (int64_t r = 0; r < k->rows; r++)
-    SIMD_ALONG(k->width, activate_channels, k->a + r * k->a_stride, scale, shift, k->y + r * k->y_stride, activation);
+    SIMD_ALONG(k->width, activate_channels, 3, k->a + r * k->a_stride, scale, shift, k->y + r * k->y_stride, activation);
 }
 
 void SIMD(scion_loop_scale_shift)(const scion_block *block, const float *scale, const float *shift, scion_activation activation) {

@@ -14,7 +14,7 @@ typedef enum { VALUE, SQUARE, GRADIENT, PRODUCT } row_term;
 
 /* x, (x - mean)^2, dy * gamma, or dy * gamma * (x - mean), of n columns. */
 SIMD_INLINE simd_float term_of(const norm_row *r, const row_term term, int64_t c, int64_t n) {
-  simd_float x = term == GRADIENT ? (simd_float){0} : simd_load_some(r->x + c, n), d = x - r->mean;
+  simd_float x = simd_load_some(r->x + c, n), d = x - r->mean;
   if (term == VALUE) return x;
   if (term == SQUARE) return d * d;
   simd_float g = simd_load_some(r->dy + c, n);

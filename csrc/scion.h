@@ -256,7 +256,16 @@ typedef struct {
 /* Output size along axis 0 or 1 for an input of `size`; 0 if the window does not fit. */
 int64_t scion_window_output(const scion_window *window, int axis, int64_t size);
 
-typedef enum { SCION_LINEAR, SCION_RELU, SCION_RELU6, SCION_SIGMOID, SCION_TANH, SCION_ACTIVATIONS } scion_activation;
+/* Those up to tanh are computed backward from their output, the others from their input x. Swish (SiLU): x * sigmoid(x). Hard sigmoid:
+ * x/6 + 1/2 clamped to 0 .. 1. Hard swish: x * hard sigmoid(x) (Howard et al. 2019). GELU: x * P(x), where P is the normal
+ * distribution's share below x (Hendrycks and Gimpel 2016); its tanh form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x^3))). */
+typedef enum {
+  SCION_LINEAR, SCION_RELU, SCION_RELU6, SCION_SIGMOID, SCION_TANH,
+  SCION_SWISH, SCION_HARD_SWISH, SCION_HARD_SIGMOID, SCION_GELU, SCION_GELU_TANH, SCION_ACTIVATIONS
+} scion_activation;
+static inline bool scion_activation_from_input(scion_activation activation) { return activation > SCION_TANH; }
+/* Whether it is more than a clamp. */
+static inline bool scion_activation_bends(scion_activation activation) { return activation > SCION_RELU6; }
 
 /* ---------------------------------------------------------------- convolution (kernels/conv2d.c)
  * y[n,i,j,o] = act( bias[o] + sum_{r,s,c} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,o] ), where pixels outside of x
@@ -450,15 +459,34 @@ scion_status scion_batch_norm_batch_backward(const scion_tensor *x, const scion_
                                              const scion_tensor *saved_mean, const scion_tensor *saved_rstd, scion_tensor *dx,
                                              scion_tensor *dgamma, scion_tensor *dbeta, int accumulate);
 
+/* ---------------------------------------------------------------- layer norm (kernels/layer_norm.c)
+ * Ba, Kiros and Hinton 2016: y[r,c] = (x[r,c] - mean[r]) * rstd[r] * gamma[c] + beta[c], with the mean and the biased variance of the
+ * row, and rstd = 1 / sqrt(variance + epsilon). gamma NULL counts as 1, beta NULL as 0. y may be x. */
+scion_status scion_layer_norm_forward(const scion_tensor *x, const scion_tensor *gamma, const scion_tensor *beta, scion_tensor *y,
+                                      double epsilon);
+/* With n = (x - mean) * rstd and g = dy * gamma: dx (+)= rstd * (g - mean(g) - n * mean(g * n)), dgamma = sum dy * n and dbeta = sum dy
+ * over all rows. dx, dgamma and dbeta may each be NULL if not wanted. */
+scion_status scion_layer_norm_backward(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *gamma, scion_tensor *dx,
+                                       scion_tensor *dgamma, scion_tensor *dbeta, double epsilon, int accumulate);
+
+/* ---------------------------------------------------------------- PReLU (kernels/prelu.c)
+ * He et al. 2015: y = x where x > 0, else x * slope. slope has one number, one for each channel, or one for each element of an example,
+ * and no gaps. y may be x. */
+scion_status scion_prelu_forward(const scion_tensor *x, const scion_tensor *slope, scion_tensor *y);
+/* dx (+)= dy * (x > 0 ? 1 : slope), and dslope = sum dy * min(x, 0) over what has the same slope. dx and dslope may each be NULL if not
+ * wanted. */
+scion_status scion_prelu_backward(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *slope, scion_tensor *dx,
+                                  scion_tensor *dslope, int accumulate);
+
 /* ---------------------------------------------------------------- elementwise (kernels/elementwise.c, epilogue.c) */
 
 /* y = act(x), elementwise; y may be x. */
 scion_status scion_activation_forward(const scion_tensor *x, scion_tensor *y, scion_activation activation);
-/* dx (+)= dy * act'(x), where act'(x) is computed from y = act(x). dx may be dy. */
-scion_status scion_activation_backward(const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx,
+/* dx (+)= dy * act'(x), computed from v, which is x where scion_activation_from_input, and else y = act(x). dx may be dy. */
+scion_status scion_activation_backward(const scion_tensor *v, const scion_tensor *dy, scion_tensor *dx,
                                        scion_activation activation, int accumulate);
 /* The gradients of a bias and activation that another kernel applied, in one pass: first dy *= act', in place, computed from the output
- * y (which may be NULL for SCION_LINEAR; then dy stays as it is), then db[c] = sum of dy[..,c] over all rows. db [C], or NULL if not
+ * y (which may be NULL for SCION_LINEAR; then dy stays as it is; activations that need their input are SCION_MISUSE), then db[c] = sum of dy[..,c] over all rows. db [C], or NULL if not
  * wanted. */
 scion_status scion_epilogue_backward(const scion_tensor *y, scion_tensor *dy, scion_tensor *db, scion_activation activation);
 /* y[r,:] = softmax(x[r,:]), computed after subtracting the row's maximum, against overflow. dx (+)= y * (dy - sum(dy * y)). */
@@ -479,13 +507,6 @@ scion_status scion_scale_channels_forward(const scion_tensor *x, const scion_ten
 scion_status scion_scale_channels_backward_input(const scion_tensor *dy, const scion_tensor *s, scion_tensor *dx, int accumulate);
 scion_status scion_scale_channels_backward_scale(const scion_tensor *x, const scion_tensor *dy, scion_tensor *ds, int accumulate);
 
-/* Activations whose gradient cannot be computed from the output and needs the input. Swish (SiLU): x * sigmoid(x). Hard sigmoid:
- * x/6 + 1/2 clamped to 0 .. 1. Hard swish: x * hard sigmoid(x) (Howard et al. 2019). y may be x. dx (+)= dy * f'(x); dx may be dy. */
-typedef enum { SCION_SWISH, SCION_HARD_SWISH, SCION_HARD_SIGMOID, SCION_INPUT_ACTIVATIONS } scion_input_activation;
-scion_status scion_input_activation_forward(const scion_tensor *x, scion_tensor *y, scion_input_activation activation);
-scion_status scion_input_activation_backward(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dx,
-                                             scion_input_activation activation, int accumulate);
-
 /* Dropout: y = x / (1-rate) where the draw of (seed, step, stream, element) is at least rate, else 0; 0 <= rate < 1. An element is
  * counted in row-major order. If `examples` is set, there is one draw for each index of the first dimension, which keeps or drops the
  * whole example (stochastic depth, Huang et al. 2016). The same function with dy in place of x is the gradient, which is why it takes
@@ -496,7 +517,8 @@ scion_status scion_dropout(const scion_tensor *x, scion_tensor *y, double rate, 
 scion_status scion_zero_pad_forward(const scion_tensor *x, scion_tensor *y, int top, int left);
 scion_status scion_zero_pad_backward(const scion_tensor *dy, scion_tensor *dx, int top, int left, int accumulate);
 /* y[..,c] = x[..,c'] * scale[c] + shift[c] for u8 images of 3 channels, where c' = c, or 2 - c if `reverse` is set, for networks that
- * were trained on BGR. y is f32 or bf16. */
+ * were trained on BGR. y is f32 or bf16. If y has 1 channel, it is g * scale[0] + shift[0], where g is the luminance by ITU-R BT.601,
+ * rounded to a whole number, which of a grey pixel is its value. */
 scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const float scale[3], const float shift[3], int reverse);
 
 /* ---------------------------------------------------------------- losses (kernels/loss.c)

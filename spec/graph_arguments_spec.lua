@@ -78,13 +78,15 @@ local constructors = {
   global_avg_pool = { {}, { keep_dims = "boolean" } },
   global_max_pool = { {}, {} },
   input = { { shape = { 4, 4, 3 } }, { shape = "shape", preprocess = "word" } },
+  layer_norm = { {}, { epsilon = "positive", scale = "boolean", center = "boolean" } },
   local_response_norm = { {}, { size = "size", alpha = "from_0", beta = "from_0", k = "positive" } },
   max_pool = { { kernel = 2 }, { kernel = "pair", stride = "pair", padding = "padding" } },
   multiply = { {}, {} },
   normalization = { {}, {} },
   pad_channels = { { before = 1, after = 1 }, { before = "from_0_whole", after = "from_0_whole" } },
+  prelu = { {}, { slopes = "word" } },
   relu = { {}, {} }, relu6 = { {}, {} }, sigmoid = { {}, {} }, tanh = { {}, {} }, softmax = { {}, {} }, swish = { {}, {} }, hard_swish = { {}, {} },
-  hard_sigmoid = { {}, {} },
+  hard_sigmoid = { {}, {} }, gelu = { {}, {} }, gelu_tanh = { {}, {} },
   rescaling = { { scale = 2 }, { scale = "factors", offset = "factors" } },
   reshape = { { shape = { 48 } }, { shape = "shape" } },
   residual = { { layers = { nn.conv_norm(3, 3) } }, { layers = "chain", activation = "activation" } },
@@ -283,7 +285,8 @@ describe("models", function()
     for name, told in pairs { GlobalAveragePooling2D = "global_avg_pool", Conv2D = "conv2d", Dense = "dense", Linear = "dense", BatchNormalization = "batch_norm",
                               BatchNorm2d = "batch_norm", MaxPooling2D = "max_pool", MaxPool2d = "max_pool", DepthwiseConv2D = "depthwise_conv2d", ReLU = "relu",
                               SeparableConv2D = "separable_conv2d", ZeroPadding2D = "zero_pad", UpSampling2D = "upsample", Hardswish = "hard_swish",
-                              ChannelShuffle = "channel_shuffle", Narrow = "slice" } do
+                              ChannelShuffle = "channel_shuffle", Narrow = "slice",
+                                LayerNormalization = "layer_norm", LayerNorm = "layer_norm", PReLU = "prelu", GELU = "gelu", SiLU = "swish" } do
       assert.matches(("did you mean '%s'?"):format(told), refused(name, function() return nn[name] end), 1, true)
     end
     assert.matches("did you mean 'top'?", refused("include_top", scion.models.mobilenet, { include_top = true }), 1, true)
@@ -390,7 +393,7 @@ describe("architectures", function()
   it("take options by kind and by value", function()
     local build = scion.models.mobilenet
     for option, takes in pairs { top = "boolean", classes = "size", batch_norm = "word", preprocess = "word", strict = "boolean", variant = "word", input = "size",
-                                 width = "rate" } do
+                                 width = "rate", channels = "word" } do
       each_nasty(takes == "rate" and set "0.5" or fine[takes], function(what, value)
         assert.matches(option, refused(("%s = %s"):format(option, what), build, { [option] = value }), 1, true)
       end)

@@ -232,7 +232,7 @@ describe("the reference", function()
       if item.kind ~= "class" and item.kind ~= "alias" then told[name] = true end
     end
     local activation = table.concat(documented["scion.nn.activation"].doc.text, " ")
-    for _, name in ipairs { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid" } do
+    for _, name in ipairs { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid", "gelu", "gelu_tanh" } do
       assert.matches("%f[%w_]" .. name .. "%f[^%w_]", activation)
       told["scion.nn." .. name] = true
     end

@@ -151,7 +151,8 @@ scion_status conv2d_forward_bundles(const scion_tensor *x, const scion_tensor *p
   conv2d_grid grid = {.source = conv2d_forward_source(x, y, window), .panels = packed->data, .bias = bias ? bias->data : NULL,
                       .addend = addend ? addend->data : NULL, .addend_stride = addend ? addend->row_stride : 0, .out = y->data,
                       .out_stride = y->row_stride, .out_channels = y->shape[3], .out_size = {y->shape[1], y->shape[2]},
-                      .out_step = {1, 1}, .stream = conv2d_streams(y), .activation = activation, .pixels = y->shape[0]};
+                      .out_step = {1, 1}, .stream = conv2d_streams(y) && !scion_activation_bends(activation), .activation = activation,
+                      .pixels = y->shape[0]};
   set_bundles(&grid, packed, bundles);
   return conv2d_run_grid(&grid);
 }

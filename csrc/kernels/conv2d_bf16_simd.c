@@ -76,7 +76,7 @@ static void finish(const conv2d_bf16_job *g, const conv2d_bf16_block *block, int
       simd_float v = simd_load(block->sums + r * BF16_BLOCK + c);
       if (g->bias) v += simd_load_some(g->bias + at, n);
       if (g->addend) v += simd_load_of(g->addend_dtype, g->addend, pixel * g->addend_stride + at, n);
-      simd_store_of(g->y_dtype, g->y, pixel * g->y_stride + at, simd_activate(v, g->activation, n), n);
+      simd_store_of(g->y_dtype, g->y, pixel * g->y_stride + at, simd_activate(v, g->activation), n);
     }
 }
 

@@ -1,7 +1,6 @@
 /* A chunk of a convolution's grid: a block of pixels x a group of panels. */
+#include "activation.h"
 #include "conv2d_panel.h"
-
-#include <math.h>
 
 #define LOOSE_DEPTH 64  /* rows of unpacked weights at a time: rows lie a matrix width apart, so that more of them would evict each other */
 #define LOOSE_PIXELS 64 /* above so many pixels packing pays; sums are cut alike both ways, so that results do not depend on the batch */
@@ -29,10 +28,9 @@ static void find_outputs(const conv2d_grid *g, int64_t first, int64_t count, flo
 
 /* The activations that are no clamp, on what the tiles have left. */
 static void finish(const conv2d_grid *g, float *const *out, int64_t count, int64_t begin, int64_t end) {
-  if (g->activation != SCION_SIGMOID && g->activation != SCION_TANH) return;
+  if (!scion_activation_bends(g->activation)) return;
   for (int64_t p = 0; p < count; p++)
-    for (int64_t c = begin; c < end; c++)
-      out[p][c] = g->activation == SCION_TANH ? tanhf(out[p][c]) : 1.0f / (1.0f + expf(-out[p][c]));
+    SIMD(scion_loop_activation)(&(scion_block){.rows = 1, .width = end - begin, .a = out[p] + begin, .y = out[p] + begin}, g->activation);
 }
 
 /* Panels are counted through all bundles. This one's: its bundle, its first output channel there, and the end of these. */

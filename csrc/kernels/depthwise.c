@@ -100,7 +100,7 @@ static void multiplied_pixel(const depthwise_job *job, const scion_patch *x, con
       for (int64_t s = 0; s < x->columns; s++) sum += at(x, r, s, o / job->multiplier) * at(w, r, s, o);
     if (job->scale) sum *= job->scale[o];
     if (job->bias) sum += job->bias[o];
-    element_store(y, job->out->dtype, o, (double)scion_activate(sum, job->activation));
+    element_store(y, job->out->dtype, o, (double)simd_activate(simd_set(sum), job->activation)[0]);
   }
 }
 

@@ -30,19 +30,21 @@ typedef struct {
   const float *scale, *bias;
   void *y;
   scion_dtype y_dtype;
-  scion_activation curve; /* sigmoid or tanh, or linear where bounds are enough */
-  float low, high;        /* in this order of comparisons NaN stays */
+  scion_activation activation;
+  float low, high; /* of a clamp; in this order of comparisons NaN stays */
   int accumulate;
 } epilogue;
 
-SIMD_INLINE void finish(const epilogue *e, simd_float sum, int64_t at, int64_t n) {
-  sum = simd_min(simd_set(e->high), simd_max(simd_set(e->low), sum));
-  if (e->curve != SCION_LINEAR) sum = simd_activate(sum, e->curve, n);
+/* What is more than a clamp. Out of line, lest it be in the code of every size of kernel. */
+static __attribute__((noinline)) simd_float bend(simd_float v, scion_activation activation) { return simd_activate(v, activation); }
+
+SIMD_INLINE void finish(const epilogue *e, const bool bends, simd_float sum, int64_t at, int64_t n) {
+  sum = bends ? bend(sum, e->activation) : simd_min(simd_set(e->high), simd_max(simd_set(e->low), sum));
   if (e->accumulate) sum += simd_load_of(e->y_dtype, e->y, at, n);
   simd_store_of(e->y_dtype, e->y, at, sum, n);
 }
 
-SIMD_INLINE void small_channels(const scion_run *k, const scion_patch *w, const epilogue *e, const scion_dtype dtype, int64_t c,
+SIMD_INLINE void small_channels(const scion_run *k, const scion_patch *w, const epilogue *e, const bool bends, const scion_dtype dtype, int64_t c,
                                 int64_t n, const int rows, const int columns) {
   simd_float taps[MOST_TAPS][MOST_TAPS], bias = e->bias ? simd_load_some(e->bias + c, n) : (simd_float){0};
   EACH_TAP(taps[r][s] = simd_load_of(SCION_F32, w->first, r * w->row_step + s * w->column_step + c, n);)
@@ -51,11 +53,11 @@ SIMD_INLINE void small_channels(const scion_run *k, const scion_patch *w, const 
   for (int64_t j = 0; j < k->count; j++, x += k->x_step, y += k->pixel_step) {
     simd_float sum = bias;
     EACH_TAP(sum += simd_load_of(dtype, k->x.first, x + r * k->x.row_step + s * k->x.column_step, n) * taps[r][s];)
-    finish(e, sum, y, n);
+    finish(e, bends, sum, y, n);
   }
 }
 
-SIMD_INLINE void large_channels(const scion_run *k, const scion_patch *w, const epilogue *e, const scion_dtype dtype, int64_t c,
+SIMD_INLINE void large_channels(const scion_run *k, const scion_patch *w, const epilogue *e, const bool bends, const scion_dtype dtype, int64_t c,
                                 int64_t n) {
   for (int64_t j = 0; j < k->count; j++) {
     simd_float sum = {0};
@@ -65,34 +67,36 @@ SIMD_INLINE void large_channels(const scion_run *k, const scion_patch *w, const 
                simd_load_of(SCION_F32, w->first, r * w->row_step + s * w->column_step + c, n);
     if (e->scale) sum *= simd_load_some(e->scale + c, n);
     if (e->bias) sum += simd_load_some(e->bias + c, n);
-    finish(e, sum, j * k->pixel_step + c, n);
+    finish(e, bends, sum, j * k->pixel_step + c, n);
   }
 }
 
-SIMD_INLINE void depthwise_channels(const scion_run *k, const scion_patch *w, const epilogue *e, const scion_dtype dtype, int64_t c,
+SIMD_INLINE void depthwise_channels(const scion_run *k, const scion_patch *w, const epilogue *e, const bool bends, const scion_dtype dtype, int64_t c,
                                     int64_t n) {
   if (is_small(&k->x)) {
-    WITH_TAPS(k->x.rows, k->x.columns, small_channels, k, w, e, dtype, c, n)
+    WITH_TAPS(k->x.rows, k->x.columns, small_channels, k, w, e, bends, dtype, c, n)
   } else {
-    large_channels(k, w, e, dtype, c, n);
+    large_channels(k, w, e, bends, dtype, c, n);
   }
 }
 
-SIMD_INLINE void depthwise_run(const scion_run *k, const scion_patch *w, const epilogue *e, const scion_dtype dtype, int64_t width) {
+SIMD_INLINE void depthwise_run(const scion_run *k, const scion_patch *w, const epilogue *e, const bool bends, const scion_dtype dtype, int64_t width) {
   int64_t c = 0;
-  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH) depthwise_channels(k, w, e, dtype, c, SIMD_WIDTH);
-  if (c < width) large_channels(k, w, e, dtype, c, width - c); /* few channels: not worth code of their own for each size */
+  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH) depthwise_channels(k, w, e, bends, dtype, c, SIMD_WIDTH);
+  if (c < width) large_channels(k, w, e, bends, dtype, c, width - c); /* few channels: not worth code of their own for each size */
 }
 
 void SIMD(scion_loop_depthwise)(const scion_run *run, const scion_patch *w, const float *scale, const float *bias, void *y,
                                 scion_dtype y_dtype, int64_t width, scion_activation activation, int accumulate) {
-  bool rectified = activation == SCION_RELU || activation == SCION_RELU6;
-  epilogue e = {scale, bias, y, y_dtype, rectified ? SCION_LINEAR : activation, rectified ? 0 : -INFINITY,
-                activation == SCION_RELU6 ? 6 : INFINITY, accumulate};
+  bool clamps = activation == SCION_RELU || activation == SCION_RELU6, bends = scion_activation_bends(activation);
+  epilogue e = {scale, bias, y, y_dtype, activation, clamps ? 0 : -INFINITY, activation == SCION_RELU6 ? 6 : INFINITY, accumulate};
   if (run->x.dtype == SCION_BF16) {
-    depthwise_run(run, w, &e, SCION_BF16, width);
+    if (bends) depthwise_run(run, w, &e, true, SCION_BF16, width);
+    else depthwise_run(run, w, &e, false, SCION_BF16, width);
+  } else if (bends) {
+    depthwise_run(run, w, &e, true, SCION_F32, width);
   } else {
-    depthwise_run(run, w, &e, SCION_F32, width);
+    depthwise_run(run, w, &e, false, SCION_F32, width);
   }
 }
 

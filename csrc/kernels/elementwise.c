@@ -30,14 +30,14 @@ static void activation_backward_block(const scion_block *block, void *data, floa
   SIMD_CHOOSE(scion_loop_activation_backward)(block, job->activation, job->accumulate);
 }
 
-scion_status scion_activation_backward(const scion_tensor *y, const scion_tensor *dy, scion_tensor *dx,
-                                       scion_activation activation, int accumulate) {
+scion_status scion_activation_backward(const scion_tensor *v, const scion_tensor *dy, scion_tensor *dx, scion_activation activation,
+                                       int accumulate) {
   const char *kernel = "activation_backward";
   SCION_TRY(scion_require_activation(kernel, activation));
-  SCION_TRY(scion_require_f32(kernel, "y", y));
-  SCION_TRY(scion_require_like(kernel, "dy", dy, "y", y));
-  SCION_TRY(scion_require_like(kernel, "dx", dx, "y", y));
-  return scion_for_blocks(y, dy, dx, false, activation_backward_block, &(elementwise_job){activation, accumulate});
+  SCION_TRY(scion_require_f32(kernel, "v", v));
+  SCION_TRY(scion_require_like(kernel, "dy", dy, "v", v));
+  SCION_TRY(scion_require_like(kernel, "dx", dx, "v", v));
+  return scion_for_blocks(v, dy, dx, false, activation_backward_block, &(elementwise_job){activation, accumulate});
 }
 
 /* ---- sums and products */

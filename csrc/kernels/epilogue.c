@@ -29,6 +29,8 @@ static void epilogue_part(void *data, int64_t part, void *scratch) {
 scion_status scion_epilogue_backward(const scion_tensor *y, scion_tensor *dy, scion_tensor *db, scion_activation activation) {
   const char *kernel = "epilogue_backward";
   SCION_TRY(scion_require_activation(kernel, activation));
+  if (scion_activation_from_input(activation))
+    return scion_fail(SCION_MISUSE, "%s: activation number %d has no gradient by its output", kernel, (int)activation);
   SCION_TRY(scion_require_f32(kernel, "dy", dy));
   if (activation != SCION_LINEAR) SCION_TRY(scion_require_f32(kernel, "y", y));
   if (activation != SCION_LINEAR) SCION_TRY(scion_require_like(kernel, "y", y, "dy", dy));

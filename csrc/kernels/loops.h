@@ -80,7 +80,7 @@ SIMD_DECLARE(void, scion_loop_activation, const scion_block *block, scion_activa
 SIMD_DECLARE(void, scion_loop_add, const scion_block *block, scion_activation activation);
 SIMD_DECLARE(void, scion_loop_scale_shift, const scion_block *block, const float *scale, const float *shift,
              scion_activation activation);
-/* y (+)= b * act'(..), where a = act(..). */
+/* y (+)= b * act'(..), where a = act(..), or a is act's argument (scion_activation_from_input). */
 SIMD_DECLARE(void, scion_loop_activation_backward, const scion_block *block, scion_activation activation, int accumulate);
 /* y = b * act'(..), where a = act(..), and sum += y, in double precision, where sum [width] is not NULL; y may be b. */
 SIMD_DECLARE(void, scion_loop_epilogue_backward, const scion_block *block, double *sum, scion_activation activation);
@@ -93,6 +93,9 @@ SIMD_DECLARE(void, scion_loop_combine, const scion_block *block, const float *sc
 /* y[p][c] = x[p][c] * scale[c] + shift[c] for pixels of three bytes, or of x[p][2 - c]. */
 SIMD_DECLARE(void, scion_loop_preprocess, const uint8_t *x, float *y, int64_t pixels, const float *scale, const float *shift,
              int reverse);
+/* y = a > 0 ? a : a * slope; with b, y (+)= b * (a > 0 ? 1 : slope). sum += b * a where a is not above 0. */
+SIMD_DECLARE(void, scion_loop_prelu, const scion_block *block, const float *slope, int accumulate);
+SIMD_DECLARE(void, scion_loop_prelu_sums, const scion_block *block, double *sum);
 /* Whether all numbers of a are finite. */
 SIMD_DECLARE(bool, scion_loop_finite, const scion_block *block);
 
@@ -104,6 +107,14 @@ SIMD_DECLARE(void, scion_loop_squares, const scion_block *block, const double *m
 /* sum += b; product += b * (a - mean). And y (+)= b * scale in the same pass where y is not NULL. */
 SIMD_DECLARE(void, scion_loop_norm_sums, const scion_block *block, const float *mean, const float *scale, double *sum,
              double *product, int accumulate);
+
+/* ---- layer_norm_simd.c */
+
+/* Each row of a normalized by its own moments; gamma and beta may be NULL. Backward b is dy, and y is dx or NULL; sums [2][width]
+ * or NULL += dy and dy * (a - mean) * rstd. */
+SIMD_DECLARE(void, scion_loop_layer_norm, const scion_block *block, const float *gamma, const float *beta, double epsilon);
+SIMD_DECLARE(void, scion_loop_layer_norm_backward, const scion_block *block, const float *gamma, double epsilon, double *sums,
+             int accumulate);
 
 /* ---- pool_simd.c and depthwise_simd.c */
 

@@ -97,7 +97,7 @@ static scion_status run(const scion_tensor *x, const scion_tensor *packed, const
                         scion_tensor *y, const scion_window *window, scion_activation activation) {
   winograd_job w = {.panels = packed->data, .bias = bias ? bias->data : NULL, .addend = addend ? addend->data : NULL, .y = y->data,
                     .y_stride = y->row_stride, .addend_stride = addend ? addend->row_stride : 0, .activation = activation,
-                    .stream = conv2d_streams(y) && addend != y};
+                    .stream = conv2d_streams(y) && addend != y && !scion_activation_bends(activation)};
   winograd_find_tiles(&w, x, y, window);
   if (w.count == 0) return SCION_OK;
   scion_status status = cut(&w);

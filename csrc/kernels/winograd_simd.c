@@ -47,11 +47,11 @@ SIMD_INLINE void store_outputs(const winograd_job *w, const place *at, int64_t c
 
 /* The activations that are no clamp, on what a tile has stored. */
 static void bend_outputs(const winograd_job *w, const place *at, int64_t begin, int64_t end) {
-  for (int64_t i = 0; i < at->rows; i++)
-    for (int64_t j = 0; j < at->columns; j++) {
-      float *y = w->y + ((at->image * w->y_size[0] + at->row + i) * w->y_size[1] + at->column + j) * w->y_stride;
-      for (int64_t c = begin; c < end; c++) y[c] = scion_activate(y[c], w->activation);
-    }
+  for (int64_t i = 0; i < at->rows; i++) {
+    float *y = w->y + ((at->image * w->y_size[0] + at->row + i) * w->y_size[1] + at->column) * w->y_stride + begin;
+    SIMD(scion_loop_activation)(&(scion_block){.rows = at->columns, .width = end - begin, .a = y, .y = y, .a_stride = w->y_stride,
+                                               .y_stride = w->y_stride}, w->activation);
+  }
 }
 
 /* m[position][columns of the group] of one tile to its outputs. */
@@ -85,7 +85,7 @@ SIMD_INLINE void restore_tiles(const winograd_job *w, int64_t first, int64_t cou
   for (int64_t t = 0; t < count; t++) {
     place at = find_tile(w, first + t);
     restore_tile(w, &at, begin, end, m + t * width, winograd_pitch(w->block, width), pairs0, pairs1);
-    if (w->activation == SCION_SIGMOID || w->activation == SCION_TANH) bend_outputs(w, &at, begin, end);
+    if (scion_activation_bends(w->activation)) bend_outputs(w, &at, begin, end);
   }
 }
 

@@ -113,7 +113,7 @@ scion_status scion_option_set_word(scion_options *of, const scion_option *option
   return scion_fail(SCION_MISUSE, "unknown %s '%s'", option->name, word);
 }
 /* A word is stored through an int, whichever the enum. */
-_Static_assert(sizeof(scion_activation) == sizeof(int) && sizeof(scion_input_activation) == sizeof(int), "enums are as large as an int");
+_Static_assert(sizeof(scion_activation) == sizeof(int), "enums are as large as an int");
 
 scion_status scion_option_set_triple(scion_options *of, const scion_option *option, const double value[3]) {
   scion_status status = SCION_OK;

@@ -38,7 +38,7 @@ typedef struct {
   scion_option_kind kind;
   size_t offset; /* of its field in scion_options */
   double lowest, highest;
-  const char *words[8]; /* of a CHOICE, ended by NULL */
+  const char *words[12]; /* of a CHOICE, ended by NULL */
 } scion_option;
 
 typedef struct {

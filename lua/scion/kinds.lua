@@ -34,7 +34,8 @@ kinds.padding = check.either(check.one_of("valid", "same", "ceil"), kinds.border
                              "'valid', 'same', 'ceil', a whole number from 0 up or a list of four (top, left, bottom, right)")
 
 --- All activations. Each but the last is also a layer in nn.
-kinds.activations = { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid", "linear" }
+kinds.activations = { "relu", "relu6", "sigmoid", "tanh", "softmax", "swish", "hard_swish", "hard_sigmoid", "gelu", "gelu_tanh",
+                      "linear" }
 
 --- The name of an activation.
 kinds.activation = check.one_of(table.unpack(kinds.activations))

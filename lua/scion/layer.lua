@@ -95,13 +95,17 @@ local function pay_for(self, elements)
   if building_without_values < 0 then self:fail "its weights would take far more memory than the file has bytes" end
 end
 
+local function initialize(tensor, p)
+  if type(p.init) == "number" then core.fill(tensor, p.init) else initializers[p.init](tensor, p.shape) end
+end
+
 local function make_parameters(self, shapes)
   local list = {}
   for i, p in ipairs(self.define_parameters and self:define_parameters(table.unpack(shapes)) or {}) do
     local elements = count_elements(self, p.name, p.shape)
     if building_without_values then pay_for(self, elements) end
     local tensor = core.new(p.shape, "f32")
-    if not building_without_values then initializers[p.init](tensor, p.shape) end
+    if not building_without_values then initialize(tensor, p) end
     local drawn = not building_without_values and (p.init == "glorot" or p.init == "he") and tensor:version() or nil
     list[i] = { name = p.name, tensor = tensor, statistic = p.statistic or false, init = p.init, drawn = drawn }
   end

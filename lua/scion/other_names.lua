@@ -30,6 +30,7 @@ return {
   add = { { "graft" } }, append = { { "graft" } }, classnames = { { "labels" } }, inputshape = { { "input" }, { "shape" } },
 
   -- layers
+  layernormalization = { { "layer_norm" } }, layernorm2d = { { "layer_norm" } }, hardsilu = { { "hard_swish" } },
   linear = { { "dense" } }, fullyconnected = { { "dense" } }, silu = { { "swish" } }, concat = { { "concatenate" } }, cat = { { "concatenate" } },
   narrow = { { "slice" } }, chunk = { { "slice" } },
   lrn = { { "local_response_norm" } }, inputlayer = { { "input" } }, sequential = { { "dense", "a chain of layers is scion.sequential{ … }" } },

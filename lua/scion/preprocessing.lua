@@ -6,8 +6,8 @@ local preprocessing = {}
 
 --- The form in which networks are published: y = (x / 255 - mean) / std for each channel.
 ---@class scion.Statistics
----@field mean number[] of each channel, for values from 0 to 1
----@field std number[] standard deviation of each channel, for values from 0 to 1
+---@field mean number[] of each channel, or one for all, for values from 0 to 1
+---@field std number[] standard deviation of each channel, or one for all, for values from 0 to 1
 
 --- The form that is computed, for values x from 0 to 255: y = x * scale + shift for each channel.
 ---@class scion.Preprocessing
@@ -34,8 +34,20 @@ local named = {
 
 local name = check.one_of("tf", "caffe", "torch", "unit")
 local three = check.list(check.number(), 3, "a list of three numbers")
-local statistics = check.table_of { mean = { three, required = true },
-                                    std = { check.list(check.number { above = 0 }, 3, "a list of three numbers above 0"), required = true } }
+
+--- A list of three numbers, or of one that is read as three equal ones.
+local function one_or_three(number, what)
+  local list = check.list(number, nil, what)
+  return check.kind(what, function(value)
+    local ok, read, complaint, hint = list.read(value)
+    if ok and #read == 1 then return true, { read[1], read[1], read[1] } end
+    if ok and #read ~= 3 then return false end
+    return ok, read, complaint, hint
+  end)
+end
+
+local statistics = check.table_of { mean = { one_or_three(check.number(), "a list of three numbers, or of one"), required = true },
+                                    std = { one_or_three(check.number { above = 0 }, "a list of three numbers above 0, or of one"), required = true } }
 local numbers = check.table_of { scale = { three, required = true }, shift = { three, required = true }, reverse = { check.boolean, required = true } }
 
 --- "tf", "caffe", "torch", "unit" or { mean = {…}, std = {…} } (scion.Statistics); they are read as a scion.Preprocessing, and so is a
@@ -57,5 +69,27 @@ preprocessing.kind = {
 ---@param value string|scion.Statistics|scion.Preprocessing
 ---@return scion.Preprocessing
 function preprocessing.resolve(value) return check.argument("preprocess", "it", value, preprocessing.kind) end
+
+--- The shape of the images, without the batch, that an input of that shape takes: they have three channels, of which one is made for a
+--- network that takes grey ones.
+---@param shape integer[] of the input
+---@return integer[]
+function preprocessing.image_shape(shape)
+  return #shape == 3 and shape[3] == 1 and { shape[1], shape[2], 3 } or shape
+end
+
+--- The preprocessing of images that become grey where there is one channel: with the means, over the channels, of mean and standard
+--- deviation.
+---@param given scion.Preprocessing
+---@param channels integer?
+---@return scion.Preprocessing
+function preprocessing.of_channels(given, channels)
+  local a, b = given.scale, given.shift
+  if channels ~= 1 or a[1] == a[2] and a[2] == a[3] and b[1] == b[2] and b[2] == b[3] then return given end
+  local mean, deviation = 0, 0
+  for c = 1, 3 do mean, deviation = mean - b[c] / a[c] / 3, deviation + 1 / a[c] / 3 end
+  local scale, shift = 1 / deviation, -mean / deviation
+  return { scale = { scale, scale, scale }, shift = { shift, shift, shift }, reverse = false }
+end
 
 return preprocessing

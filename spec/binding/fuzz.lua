@@ -282,12 +282,12 @@ local function shapes_for(name)
 end
 
 local option_values = {
-  activation = function() return pick { "linear", "relu", "relu6", "sigmoid", "tanh", "x" } end,
-  gate = function() return pick { "swish", "hard_swish", "hard_sigmoid", "" } end, scale_by = function() return list(number, 3) end,
+  activation = function() return pick { "linear", "relu", "relu6", "sigmoid", "tanh", "swish", "hard_swish", "gelu", "gelu_tanh", "x" } end,
+  scale_by = function() return list(number, 3) end,
   shift_by = function() return list(number, 3) end, size = small, top = function() return random(0, 2) end, left = function() return random(0, 2) end,
   before = function() return random(0, 2) end, groups = function() return random(3) end,
 }
-local option_names = { "window", "activation", "gate", "accumulate", "include_padding", "reverse", "nesterov", "bilinear", "examples", "top", "left", "before",
+local option_names = { "window", "activation", "accumulate", "include_padding", "reverse", "nesterov", "bilinear", "examples", "top", "left", "before",
                        "groups", "size", "seed", "stream", "step", "epsilon", "momentum", "rate", "threshold", "lr", "rho", "beta1", "beta2", "decay",
                        "alpha", "beta", "k", "scale_by", "shift_by" }
 local options_of = {} -- of each kernel: of an option that it has not, the error says so before it says anything else

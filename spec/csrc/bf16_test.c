@@ -195,7 +195,7 @@ static void test_refusals(void) {
   REFUSED_WITH(scion_zero_pad_backward(&wide, &x, 0, 0, 0), "dx is bf16");
   REFUSED_WITH(scion_zero_pad_backward(&x, &wide, 0, 0, 0), "dy is bf16");
   REFUSED_WITH(scion_multiply_backward(&x, &wide, &wide, 0), "dy is bf16");
-  REFUSED_WITH(scion_activation_backward(&x, &wide, &wide, SCION_RELU, 0), "y is bf16");
+  REFUSED_WITH(scion_activation_backward(&x, &wide, &wide, SCION_RELU, 0), "v is bf16");
   RELEASE(&x, &y, &w, &wide);
 }
 

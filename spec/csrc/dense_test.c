@@ -98,7 +98,7 @@ static void refusals(void) {
   scion_tensor x = TENSOR(2, 3), w = TENSOR(3, 4), y = TENSOR(2, 4), bias = TENSOR(3), cube = TENSOR(2, 2, 3);
   REFUSED_WITH(scion_dense_forward(&x, &y, NULL, &y, SCION_LINEAR), "dense: x is 2x3, w is 2x4 and y is 2x4");
   REFUSED_WITH(scion_dense_forward(&x, &w, &bias, &y, SCION_LINEAR), "bias is 3, but should be 4");
-  REFUSED_WITH(scion_dense_forward(&x, &w, NULL, &y, (scion_activation)9), "activation number 9");
+  REFUSED_WITH(scion_dense_forward(&x, &w, NULL, &y, SCION_ACTIVATIONS), "no activation number");
   REFUSED_WITH(scion_dense_backward_input(&x, &w, &y, 0), "do not fit");
   REFUSED_WITH(scion_dense_backward_weights(&x, &y, &y), "do not fit");
   REFUSED_WITH(scion_matmul(&x, 1, &w, 0, &y), "a is 2x3 transposed");

@@ -2,49 +2,89 @@
 #include "compare.h"
 #include "kernels/reference/reference.h"
 
+/* The gradient of what another kernel's epilogue did, from its output y. */
+static void epilogue(const scion_tensor *y, int gap, scion_activation activation) {
+  int64_t rows = y->shape[0], channels = y->shape[1];
+  scion_tensor dz = SLICE(gap, rows, channels), db = TENSOR(channels), before = dz;
+  real *rdz = test_real(&dz), *rsum = new_reals(channels), *ry = test_real(y);
+  reference_activation_backward(ry, rdz, rdz, elements(y), activation);
+  for (int64_t i = 0; i < elements(y); i++) rsum[i % channels] += rdz[i];
+  OK(scion_tensor_new(&before, SCION_F32, 2, dz.shape));
+  OK(scion_tensor_copy(&dz, &before, 0));
+  SAME_BITS(dz, scion_epilogue_backward(y, &dz, NULL, activation));
+  CLOSE(dz, rdz, 2e-6);
+  SAME_BITS(before, scion_epilogue_backward(y, &before, &db, activation));
+  CLOSE(before, rdz, 2e-6);
+  CLOSE(db, rsum, 1e-5);
+  RELEASE(&dz, &db, &before);
+  free(rdz), free(rsum), free(ry);
+}
+
 static void activations(int64_t rows, int64_t channels, int gap) {
   for (int a = 0; a < SCION_ACTIVATIONS; a++) {
     scion_activation activation = (scion_activation)a;
     scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap, rows, channels), dy = SLICE(2 * gap, rows, channels),
                  dx = SLICE(gap, rows, channels);
-    for (int64_t i = 0; i < rows; i += 3) ((float *)x.data)[i * x.row_stride] = 9; /* over relu6 */
+    for (int64_t i = 0; i < rows; i += 3) ((float *)x.data)[i * x.row_stride] = i % 2 ? 9 : -9; /* beyond clamps and ramps */
     real *rx = test_real(&x), *rdy = test_real(&dy), *ry = new_reals(elements(&x));
     for (int64_t i = 0; i < elements(&x); i++) ry[i] = reference_activate(rx[i], activation);
     SAME_BITS(y, scion_activation_forward(&x, &y, activation));
     CLOSE(y, ry, 1e-6);
-    real *fast_y = test_real(&y); /* the gradient's argument: its rounding is not the gradient's error */
+    scion_tensor v = scion_activation_from_input(activation) ? x : y;
+    real *rv = test_real(&v); /* the gradient's argument: its rounding is not the gradient's error */
     for (int accumulate = 0; accumulate < 2; accumulate++) {
       real *rdx = new_reals(elements(&x));
-      reference_activation_backward(fast_y, rdy, rdx, elements(&x), activation);
+      reference_activation_backward(rv, rdy, rdx, elements(&x), activation);
       rdx = accumulated(&dx, rdx, accumulate);
-      SAME_BITS(dx, scion_activation_backward(&y, &dy, &dx, activation, accumulate));
+      SAME_BITS(dx, scion_activation_backward(&v, &dy, &dx, activation, accumulate));
       CLOSE(dx, rdx, 2e-6);
       if (!accumulate) { /* dx may be dy */
-        SAME_BITS(dy, scion_activation_backward(&y, &dy, &dy, activation, 0));
+        SAME_BITS(dy, scion_activation_backward(&v, &dy, &dy, activation, 0));
         CLOSE(dy, rdx, 2e-6);
         free(rdy);
         rdy = test_real(&dy);
       }
       free(rdx);
     }
-    scion_tensor dz = SLICE(gap, rows, channels), db = TENSOR(channels), before = dz;
-    real *rdz = test_real(&dz), *rsum = new_reals(channels);
-    reference_activation_backward(fast_y, rdz, rdz, elements(&x), activation);
-    for (int64_t i = 0; i < elements(&x); i++) rsum[i % channels] += rdz[i];
-    OK(scion_tensor_new(&before, SCION_F32, 2, dz.shape));
-    OK(scion_tensor_copy(&dz, &before, 0));
-    SAME_BITS(dz, scion_epilogue_backward(&y, &dz, NULL, activation));
-    CLOSE(dz, rdz, 2e-6);
-    SAME_BITS(before, scion_epilogue_backward(&y, &before, &db, activation));
-    CLOSE(before, rdz, 2e-6);
-    CLOSE(db, rsum, 1e-5);
-    RELEASE(&dz, &db, &before);
-    free(rdz), free(rsum);
+    if (!scion_activation_from_input(activation)) epilogue(&y, gap, activation);
     SAME_BITS(x, scion_activation_forward(&x, &x, activation)); /* y may be x */
     CLOSE(x, ry, 1e-6);
     RELEASE(&x, &y, &dy, &dx);
-    free(rx), free(rdy), free(ry), free(fast_y);
+    free(rx), free(rdy), free(ry), free(rv);
   }
+}
+
+/* The curves over all of f32's range that matters, by the largest error beside the argument, or beside 1 where that is less. */
+static void curves(void) {
+  const scion_activation each[] = {SCION_SIGMOID, SCION_TANH, SCION_SWISH, SCION_GELU, SCION_GELU_TANH};
+  scion_tensor x = TENSOR(40001), y = TENSOR(40001), dy = TENSOR(40001), dx = TENSOR(40001);
+  float *from = x.data;
+  for (int64_t i = 0; i < elements(&x); i++) from[i] = ((float)i - 20000) / 200; /* -100 .. 100 */
+  OK(scion_tensor_fill(&dy, 1));
+  real *rx = test_real(&x), *rdy = test_real(&dy), *rdx = new_reals(elements(&x));
+  for (int a = 0; a < 5; a++) {
+    OK(scion_activation_forward(&x, &y, each[a]));
+    double worst = 0, steepest = 0;
+    for (int64_t i = 0; i < elements(&x); i++)
+      worst = fmax(worst, fabs((double)((float *)y.data)[i] - reference_activate(rx[i], each[a])) / fmax(1, fabs(rx[i])));
+    CHECK(worst < 3e-7, "activation %d is off by %g", each[a], worst);
+    for (int64_t i = 0; each[a] == SCION_TANH && i < elements(&x); i++) /* and beside itself, near 0 */
+      worst = fmax(worst, rx[i] == 0 ? 0 : fabs((double)((float *)y.data)[i] / reference_activate(rx[i], SCION_TANH) - 1));
+    CHECK(worst < 4e-7, "tanh is off by %g of itself", worst);
+    if (!scion_activation_from_input(each[a])) continue;
+    OK(scion_activation_backward(&x, &dy, &dx, each[a], 0));
+    reference_activation_backward(rx, rdy, rdx, elements(&x), each[a]);
+    for (int64_t i = 0; i < elements(&x); i++) steepest = fmax(steepest, fabs((double)((float *)dx.data)[i] - rdx[i]));
+    CHECK(steepest < 6e-7, "the slope of activation %d is off by %g", each[a], steepest);
+  }
+  from[0] = NAN, from[1] = INFINITY;
+  for (int a = 0; a < SCION_ACTIVATIONS; a++) {
+    OK(scion_activation_forward(&x, &y, (scion_activation)a));
+    CHECK(isnan(((float *)y.data)[0]), "activation %d hides a NaN", a);
+    CHECK(((float *)y.data)[1] > 0.99f, "activation %d of infinity is %g", a, (double)((float *)y.data)[1]);
+  }
+  RELEASE(&x, &y, &dy, &dx);
+  free(rx), free(rdy), free(rdx);
 }
 
 static void sums_and_products(int64_t rows, int64_t channels, int gap) {
@@ -114,14 +154,14 @@ static double loss(void *data) {
 
 static void reference_gradients(void) {
   difference d = {random_reals(60), new_reals(60), random_reals(60), 6, 10, 0};
-  for (int i = 0; i < 60; i++) d.x[i] = (real)(i * 17 % 60) / 5 - (real)4.05; /* from -4 to 8, not near 0 or 6 */
+  for (int i = 0; i < 60; i++) d.x[i] = (real)(i * 17 % 60) / 5 - (real)4.05; /* from -4 to 8, not near 0, 6 or 3 */
   real *dx = new_reals(60);
   for (d.kind = 0; d.kind <= SCION_ACTIVATIONS; d.kind++) {
     loss(&d);
     if (d.kind == SCION_ACTIVATIONS) {
       reference_softmax_backward(d.y, d.dy, dx, d.rows, d.width);
     } else {
-      reference_activation_backward(d.y, d.dy, dx, 60, (scion_activation)d.kind);
+      reference_activation_backward(scion_activation_from_input((scion_activation)d.kind) ? d.x : d.y, d.dy, dx, 60, (scion_activation)d.kind);
     }
     double worst = test_gradient(loss, &d, d.x, dx, 60, 60);
     CHECK(worst < 1e-6, "kind %d: %g", d.kind, worst);
@@ -206,6 +246,17 @@ static void preprocess(int64_t rows, int gap) {
     SAME_BITS(y, scion_preprocess(&x, &y, scale, shift, reverse));
     CLOSE(y, ry, 0);
   }
+  scion_tensor grey = SLICE(gap, rows, 1), colour = x;
+  SAME_BITS(grey, scion_preprocess(&colour, &grey, scale, shift, 0));
+  for (int64_t p = 0; p < rows; p++) {
+    double light = round(0.299 * bytes[p * 3] + 0.587 * bytes[p * 3 + 1] + 0.114 * bytes[p * 3 + 2]), got = (double)((float *)grey.data)[p * grey.row_stride];
+    CHECK(fabs(got - (light * 0.5 - 1)) <= 0.5, "pixel %d is %g", (int)p, got); /* 0.5: Pillow's weights are these in 16 bits */
+    for (int c = 0; c < 3; c++) bytes[p * 3 + c] = (unsigned char)p;
+  }
+  OK(scion_preprocess(&x, &grey, scale, shift, 1));
+  for (int64_t p = 0; p < rows; p++)
+    CHECK(((float *)grey.data)[p * grey.row_stride] == (float)(unsigned char)p * 0.5f - 1, "grey pixel %d changed", (int)p);
+  RELEASE(&grey);
   REFUSED_WITH(scion_preprocess(&y, &y, scale, shift, 0), "u8");
   REFUSED_WITH(scion_preprocess(&x, &four, scale, shift, 0), "one shape");
   RELEASE(&x, &y, &four);
@@ -235,6 +286,7 @@ static void refusals(void) {
   REFUSED_WITH(scion_epilogue_backward(&y, &x, NULL, SCION_RELU), "epilogue_backward: ");
   REFUSED_WITH(scion_epilogue_backward(NULL, &x, NULL, SCION_RELU), "y");
   REFUSED_WITH(scion_epilogue_backward(NULL, &x, &x, SCION_LINEAR), "db");
+  REFUSED_WITH(scion_epilogue_backward(&x, &x, NULL, SCION_GELU), "no gradient by its output");
   REFUSED_WITH(scion_add_forward(&x, &y, &x, SCION_LINEAR), "one shape");
   REFUSED_WITH(scion_multiply_forward(&x, &x, &y), "one shape");
   REFUSED_WITH(scion_softmax_forward(&x, &y), "one shape");
@@ -250,6 +302,7 @@ int main(void) {
   test_begin("elementwise");
   reference_gradients();
   activations(1, 1, 0), activations(100, 17, 3), activations(60, 1031, 0), activations(1, 40001, 0), activations(3, 20011, 5);
+  curves();
   sums_and_products(1, 1, 0), sums_and_products(90, 19, 2), sums_and_products(70, 801, 0), sums_and_products(2, 33333, 1);
   softmax(1, 1, 0), softmax(4, 17, 2), softmax(50, 1000, 0), softmax(1000, 3, 0);
   dropout();

@@ -1,4 +1,4 @@
-/* Gates, scaled sums, scaled channels, resampling, local response norm: against PyTorch's numbers, references, finite differences. */
+/* Activations by their input, scaled sums, scaled channels, resampling, local response norm: against PyTorch's numbers, references, finite differences. */
 #include "../fixtures/resample.h"
 #include "compare.h"
 #include "kernels/reference/reference.h"
@@ -40,37 +40,16 @@ static void golden(void) {
   OK(scion_response_norm_backward(&x, &x, &dx, 4, 0.7, 0.75, 1.5, 0));
   is_golden(&dx, golden_response_norm_dx, 1);
   RELEASE(&x, &y, &dx);
-  const double *values[][2] = {{golden_swish, golden_swish_dx}, {golden_hard_swish, golden_hard_swish_dx}, {golden_hard_sigmoid, golden_hard_sigmoid_dx}};
-  for (int g = 0; g < SCION_INPUT_ACTIVATIONS; g++) {
+  const double *values[][2] = {{golden_swish, golden_swish_dx}, {golden_hard_swish, golden_hard_swish_dx}, {golden_hard_sigmoid, golden_hard_sigmoid_dx},
+                               {golden_gelu, golden_gelu_dx}, {golden_gelu_tanh, golden_gelu_tanh_dx}};
+  for (int g = 0; g < 5; g++) {
+    scion_activation activation = (scion_activation)(SCION_SWISH + g);
     x = WAVES(4, 1, 1, 3, 5), dy = WAVES(1, 1, 1, 3, 5), y = TENSOR(1, 1, 3, 5), dx = TENSOR(1, 1, 3, 5);
-    OK(scion_input_activation_forward(&x, &y, (scion_input_activation)g));
+    OK(scion_activation_forward(&x, &y, activation));
     is_golden(&y, values[g][0], 1);
-    OK(scion_input_activation_backward(&x, &dy, &dx, (scion_input_activation)g, 0));
+    OK(scion_activation_backward(&x, &dy, &dx, activation, 0));
     is_golden(&dx, values[g][1], 0.25); /* the fixture's x is a fourth */
     RELEASE(&x, &y, &dy, &dx);
-  }
-}
-
-static void input_activations(int64_t rows, int64_t channels, int gap) {
-  for (int g = 0; g < SCION_INPUT_ACTIVATIONS; g++) {
-    scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap, rows, channels), dy = SLICE(2 * gap, rows, channels), dx = SLICE(gap, rows, channels);
-    for (int64_t i = 0; i < rows; i += 3) ((float *)x.data)[i * x.row_stride] = i % 2 ? 5 : -5; /* beyond the bends */
-    real *rx = test_real(&x), *rdy = test_real(&dy), *ry = new_reals(elements(&x));
-    for (int64_t i = 0; i < elements(&x); i++) ry[i] = reference_input_activation(rx[i], (scion_input_activation)g);
-    SAME_BITS(y, scion_input_activation_forward(&x, &y, (scion_input_activation)g));
-    CLOSE(y, ry, 1e-6);
-    for (int accumulate = 0; accumulate < 2; accumulate++) {
-      real *rdx = new_reals(elements(&x));
-      for (int64_t i = 0; i < elements(&x); i++) rdx[i] = rdy[i] * reference_input_activation_slope(rx[i], (scion_input_activation)g);
-      rdx = accumulated(&dx, rdx, accumulate);
-      SAME_BITS(dx, scion_input_activation_backward(&x, &dy, &dx, (scion_input_activation)g, accumulate));
-      CLOSE(dx, rdx, 2e-6);
-      free(rdx);
-    }
-    SAME_BITS(x, scion_input_activation_forward(&x, &x, (scion_input_activation)g)); /* y may be x */
-    CLOSE(x, ry, 1e-6);
-    RELEASE(&x, &y, &dy, &dx);
-    free(rx), free(rdy), free(ry);
   }
 }
 
@@ -171,7 +150,6 @@ static void refusals(void) {
   REFUSED_WITH(scion_upsample_forward(&x, &other, 1), "agree in images and channels");
   REFUSED_WITH(scion_adaptive_average_pool_forward(&x, &other), "agree in images and channels");
   REFUSED_WITH(scion_scale_channels_forward(&x, &s, &x), "scale_channels: s");
-  REFUSED_WITH(scion_input_activation_forward(&x, &x, SCION_INPUT_ACTIVATIONS), "no activation number 3");
   REFUSED_WITH(scion_response_norm_forward(&x, &x, 0, 1, 1, 1), "size should be");
   REFUSED_WITH(scion_scaled_add_forward(&x, &y, &x, 1, SCION_LINEAR), "scaled_add");
   RELEASE(&x, &y, &s, &other);
@@ -180,7 +158,6 @@ static void refusals(void) {
 int main(void) {
   test_begin("scale");
   golden();
-  input_activations(1, 1, 0), input_activations(37, 17, 3), input_activations(300, 129, 0);
   scaled_sums(1, 1, 0), scaled_sums(37, 17, 3), scaled_sums(3, 40000, 0);
   scaled_channels(1, 1, 2, 1, 0), scaled_channels(3, 5, 4, 17, 2), scaled_channels(2, 9, 9, 600, 0);
   resampled(0, 1, 1, 1, 1, 1, 1, 0), resampled(0, 2, 1, 2, 6, 6, 17, 3), resampled(0, 2, 13, 9, 6, 7, 5, 0), resampled(0, 1, 7, 7, 7, 7, 33, 1);

@@ -447,6 +447,6 @@ describe("scion.data.tensors", function()
     for _, bad in ipairs { 0 / 0, math.huge } do
       assert.error_matches(function() data.tensors(images, core.from_table { { 0 }, { 1 }, { bad }, { 1 } }) end, "a target is NaN or infinite")
     end
-    assert.error_matches(function() data.tensors(core.new({ 4, 5, 7, 1 }, "u8")) end, "u8 tensor NxHxWx3, not a tensor %(u8 4x5x7x1%)")
+    assert.error_matches(function() data.tensors(core.new({ 4, 5, 7, 2 }, "u8")) end, "u8 tensor NxHxWx3 or NxHxWx1, not a tensor %(u8 4x5x7x2%)")
   end)
 end)

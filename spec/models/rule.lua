@@ -14,7 +14,7 @@ function rule.stream(name)
   return h
 end
 
-local ranges = { beta = { -0.2, 0.2 }, bias = { -0.2, 0.2 }, moving_mean = { -0.2, 0.2 }, moving_variance = { 0.6, 1.4 },
+local ranges = { beta = { -0.2, 0.2 }, bias = { -0.2, 0.2 }, slope = { 0.1, 0.5 }, moving_mean = { -0.2, 0.2 }, moving_variance = { 0.6, 1.4 },
                  mean = { 0.2, 0.6 }, variance = { 0.04, 0.06 } }
 
 --- Golden numbers of whole networks, by variant and by name.

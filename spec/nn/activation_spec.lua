@@ -12,6 +12,10 @@ describe("nn.activation", function()
     { "swish", function(x) return x / (1 + math.exp(-x)) end },
     { "hard_sigmoid", ramp },
     { "hard_swish", function(x) return x * ramp(x) end },
+    { "gelu_tanh", function(x)
+      local inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x ^ 3)
+      return x / 2 * (2 - 2 / (math.exp(2 * inner) + 1))
+    end },
   }
   local numbers = { -9, -2.5, -1, -0.125, 0, 0.5, 2, 3, 5.5, 8 }
 
@@ -24,6 +28,11 @@ describe("nn.activation", function()
       if name ~= "linear" then layers.near(expected, layers.output(numbers, nn[name]())) end
     end)
   end
+
+  it("computes gelu", function() -- PyTorch's numbers, of torch.nn.functional.gelu in double precision
+    local expected = { -1.01572698e-18, -0.0155241633, -0.158655254, -0.0562827219, 0, 0.345731231, 1.95449974, 2.99595031, 5.4999999, 8 }
+    layers.near(expected, layers.output(numbers, nn.gelu()))
+  end)
 
   it("computes softmax over the channels of each pixel, of large numbers too", function()
     local e = math.exp(1)

@@ -137,6 +137,33 @@ describe("folding and fusing", function()
     assert.is_nil(count.dropout)
   end)
 
+  it("leave an activation by itself where its gradient needs its input, and nowhere else", function()
+    local function made(activation)
+      local x = nn.conv2d(4, 3, { name = "below" })(nn.input(6, 6, 3))
+      x = nn.activation(activation)(x)
+      return scion.model { output = nn.dense(2, "softmax")(nn.flatten()(x)) }
+    end
+    for _, activation in ipairs { "swish", "hard_swish", "hard_sigmoid", "gelu", "gelu_tanh" } do
+      scion.seed(1)
+      local model = made(activation)
+      local count = kernels(plan(model))
+      assert.equal(1, count.activation_forward)
+      assert.equal(1, count.activation_backward)
+      assert.is_nil(kernels(plan(model, "infer")).activation_forward)
+      local images, labels = scion.uniform({ 4, 6, 6, 3 }, 0, 255):to "u8", scion.tensor({ 0, 1, 1, 0 }, "i32")
+      local losses = {}
+      for i, upto in ipairs { false, "below" } do -- the same bits by either way
+        if upto then model:freeze { upto = upto } end
+        local made_plan = plan(model)
+        assert(model:execute(made_plan, { images = images, labels = labels, step = 0 }))
+        losses[i] = core.place(model.arena, made_plan.losses, 4):copy()
+      end
+      assert.is_true(losses[1]:equal(losses[2]))
+      assert.is_nil(kernels(plan(model)).activation_forward)
+    end
+    assert.is_nil(kernels(plan(made "tanh")).activation_forward)
+  end)
+
   it("leave no kernel for a border of zeros that one convolution reads", function()
     local function padded(size, readers)
       local x = nn.zero_pad(size)(nn.conv2d(3, 1, { name = "below" })(nn.input(7, 6, 3)))

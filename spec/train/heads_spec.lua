@@ -100,11 +100,11 @@ describe("images that are not what the model takes", function()
   end)
 
   it("are refused where channels differ", function()
-    local grey = scion.sequential { nn.input(8, 8, 1), nn.conv2d(2, 3, { name = "conv" }), nn.global_avg_pool(), nn.dense(2, "softmax") }
+    local pair = scion.sequential { nn.input(8, 8, 2), nn.conv2d(2, 3, { name = "conv" }), nn.global_avg_pool(), nn.dense(2, "softmax") }
     local vectors = scion.sequential { nn.input(192), nn.dense(2, "softmax", { name = "conv" }) }
     for name, call in pairs(calls) do
-      assert.equal(name .. ": the model takes images of 1 channel, but those of data sets have 3 (red, green, blue): its input should be nn.input(8, 8, 3)",
-                   messages.refused(function() call(grey, sets.two) end))
+      assert.equal(name .. ": the model takes images of 2 channels, but those of data sets have 3 (red, green, blue) or are grey: its input should be nn.input(8, 8, 3)",
+                   messages.refused(function() call(pair, sets.two) end))
       assert.equal(name .. ": the model takes 192 numbers, and no images, which is what data sets hold", messages.refused(function() call(vectors, sets.two) end))
     end
   end)
@@ -132,7 +132,7 @@ describe("images that are not what the model takes", function()
   end)
 
   it("are one tensor NxHxWx3, and a single image is told how it becomes one", function()
-    assert.matches("predict: images are a u8 tensor NxHxWx3, not a tensor (u8 8x8x3): one image is images:reshape(1, 8, 8, 3)",
+    assert.matches("predict: images are a u8 tensor NxHxWx3 or NxHxWx1, not a tensor (u8 8x8x3): one image is images:reshape(1, 8, 8, 3)",
                    messages.refused(function() model:predict(scion.zeros({ 8, 8, 3 }, "u8")) end), 1, true)
     assert.matches("images:to 'u8'", messages.refused(function() model:features(scion.zeros { 1, 8, 8, 3 }, "conv") end), 1, true)
   end)

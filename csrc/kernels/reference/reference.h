@@ -7,15 +7,14 @@
 
 /* ---- elementwise.c */
 real reference_activate(real x, scion_activation activation);
-void reference_activation_backward(const real *y, const real *dy, real *dx, int64_t n, scion_activation activation);
+/* v: y = act(x), or x where scion_activation_from_input. */
+void reference_activation_backward(const real *v, const real *dy, real *dx, int64_t n, scion_activation activation);
 void reference_softmax(const real *x, real *y, int64_t rows, int64_t width);
 void reference_softmax_backward(const real *y, const real *dy, real *dx, int64_t rows, int64_t width);
 void reference_scale_shift(const real *x, const real *scale, const real *shift, real *y, int64_t rows, int64_t width,
                            scion_activation activation);
 
 /* ---- scale.c */
-real reference_input_activation(real x, scion_input_activation activation);
-real reference_input_activation_slope(real x, scion_input_activation activation);
 void reference_scale_channels(const real *x, const real *s, real *y, int64_t images, int64_t pixels, int64_t channels);
 void reference_scale_channels_backward(const real *x, const real *dy, real *ds, int64_t images, int64_t pixels, int64_t channels);
 
@@ -27,6 +26,13 @@ void reference_upsample(const real *from, const int64_t *x_shape, real *to, cons
 void reference_response_norm(const real *x, real *y, int64_t rows, int64_t width, int size, double alpha, double beta, double k);
 void reference_response_norm_backward(const real *x, const real *dy, real *dx, int64_t rows, int64_t width, int size, double alpha,
                                       double beta, double k);
+
+/* ---- layer_norm.c: `slopes` of PReLU are as many as follow each other before they repeat */
+void reference_layer_norm(const real *x, const real *gamma, const real *beta, real *y, int64_t rows, int64_t width, double epsilon);
+void reference_layer_norm_backward(const real *x, const real *dy, const real *gamma, real *dx, real *dgamma, real *dbeta, int64_t rows,
+                                   int64_t width, double epsilon);
+void reference_prelu(const real *x, const real *slope, real *y, int64_t n, int64_t slopes);
+void reference_prelu_backward(const real *x, const real *dy, const real *slope, real *dx, real *dslope, int64_t n, int64_t slopes);
 
 /* ---- dense.c */
 void reference_matmul(const real *a, int transpose_a, const real *b, int transpose_b, real *c, int64_t m, int64_t n, int64_t k);

@@ -27,6 +27,7 @@ local text = require "scion.report.text"
 ---@field images? scion.Tensor the images in memory: u8 N x H x W x 3
 ---@field workers? integer threads that read ahead
 ---@field private count integer how many images
+---@field private grey boolean whether they were given with one channel
 ---@field private reported table<integer, boolean> the images, from 1, that warn was called for
 ---@field private store scion.ImageStore? the decoded images that are kept
 local methods, internal = {}, {}
@@ -97,7 +98,7 @@ function dataset.new(source, o)
     files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
     classes = source.classes, targets = source.targets, labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
     augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
-    skipped = 0, passed_over = source.passed_over, reported = {}, warn = source.quiet and nothing or to_stderr,
+    grey = source.grey or false, skipped = 0, passed_over = source.passed_over, reported = {}, warn = source.quiet and nothing or to_stderr,
   }
 end
 
@@ -216,7 +217,7 @@ local function as_text(self)
 end
 
 Dataset = class.define {
-  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "count", "reported", "store" },
+  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "count", "grey", "reported", "store" },
   locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
              "passed_over" },
   settable = {

@@ -22,15 +22,15 @@ end
 
 local tensors_options = dataset.options { "augment", "workers", "size", "labels", batch = 32, shuffle = true, seed = 0 }
 
--- The shape of the images. Raises, with advice, unless they are a u8 tensor N x H x W x 3.
+-- The shape of the images. Raises, with advice, unless they are a u8 tensor N x H x W x 3 or N x H x W x 1.
 local function shape_of(where, images)
   local shape = check.argument(where, "the first argument", images, check.tensor):shape()
-  if images:dtype() ~= "u8" or #shape ~= 4 or shape[4] ~= 3 or shape[1] < 1 or shape[2] < 1 or shape[3] < 1 then
+  if images:dtype() ~= "u8" or #shape ~= 4 or shape[4] ~= 3 and shape[4] ~= 1 or shape[1] < 1 or shape[2] < 1 or shape[3] < 1 then
     local remedy = #shape < 3 and "; features are not trained on: graft a head onto the frozen network, and fit computes them once an image" or
       images:dtype() ~= "u8" and "; images:to 'u8' makes 0 to 255 of them" or
       #shape == 4 and shape[1] == 0 and ": it holds no image" or
       #shape == 3 and shape[3] == 3 and (": one image is images:reshape(1, %d, %d, 3)"):format(shape[1], shape[2]) or ""
-    check.raise(("%s: images are a u8 tensor NxHxWx3, not %s%s"):format(where, check.show(images), remedy))
+    check.raise(("%s: images are a u8 tensor NxHxWx3 or NxHxWx1, not %s%s"):format(where, check.show(images), remedy))
   end
   return shape
 end
@@ -87,11 +87,18 @@ local function from_numbers(where, given, names)
   return classes, names
 end
 
+-- Grey images in three equal channels, which all other code is written for.
+local function in_colour(images, shape)
+  if shape[4] == 3 then return images end
+  local n, h, w = table.unpack(shape)
+  return core.unpack(images:copy(), "U8", 0, { h * w, w, 1, 0 }, core.new({ n, h, w, 3 }, "u8"))
+end
+
 ---@class scion.TensorsOptions: scion.DatasetOptions
 ---@field labels? string[] names of the classes (the names in use, sorted; for class numbers "1", "2", …)
 
---- A data set of images in memory.
----@param images scion.Tensor u8 N x H x W x 3
+--- A data set of images in memory. Grey ones are kept with three equal channels, so that models of either kind take them.
+---@param images scion.Tensor u8 N x H x W x 3, or N x H x W x 1 of grey ones
 ---@param labels? scion.Tensor|integer[]|string[] the class of each image: an i32 tensor or a list of numbers from 1 up, or a list of names;
 --- or targets, the numbers to predict: an f32 tensor N x K (no labels)
 ---@param given? scion.TensorsOptions
@@ -103,7 +110,7 @@ function data.tensors(images, labels, given)
   local shape = shape_of(where, images)
   local o = check.options(where, given, tensors_options)
   o.size = o.size or { shape[2], shape[3] }
-  local source = { images = images, count = shape[1] }
+  local source = { images = in_colour(images, shape), count = shape[1], grey = shape[4] == 1 }
   if labels ~= nil then
     local read, n = read_labels(where, labels)
     if n ~= shape[1] then check.raise(("%s: %d images, but %d %s"):format(where, shape[1], n, read.targets and "targets" or "labels")) end

@@ -43,6 +43,7 @@ local builder = {}
 ---@field classes? integer number of classes; needs top = true (1000, or as config.json tells)
 ---@field labels? string[] names of the classes; needs top = true (those that come with the file; ImageNet's for 1000 classes of a file with
 --- a publisher's names)
+---@field channels? integer of images: 3, or 1, for grey ones; weights for 3 are then summed (3, or as config.json tells)
 ---@field batch_norm? "stored"|"batch" statistics that batch norm uses in training, as for nn.batch_norm ("stored" with weights, else
 --- "batch")
 ---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input (that of the file's config.json, else the variant's)
@@ -72,6 +73,7 @@ local common = {
   input = { check.any }, -- checked by input_size: the sizes depend on the variant
   top = { check.boolean, false },
   classes = { kinds.size, 1000 },
+  channels = { check.kind("1 or 3", function(value) return value == 1 or value == 3, value == 1 and 1 or 3 end), 3 },
   batch_norm = { check.one_of("stored", "batch") },
   preprocess = { preprocessing.kind },
   strict = { check.boolean, true },
@@ -97,7 +99,7 @@ end
 --- Raises where the number of classes contradicts config.json.
 local function follow_file(self, told, o, given, where)
   local found = require("scion.weights.origin").options(self, told)
-  for _, name in ipairs { "variant", "width", "input" } do
+  for _, name in ipairs { "variant", "width", "input", "channels" } do
     if given[name] == nil and self.options[name] then o[name] = found[name] or o[name] end
   end
   if not o.top or not found.classes then return end
@@ -232,6 +234,17 @@ local function name_classes(where, made, o, report)
   end
 end
 
+--- Loads weights into a network of one channel: those of one as they are, and those of three summed.
+local function load_grey(loaded, network, strict)
+  local ok, made, report = check.try(loaded, 1, true)
+  if ok then return made, report end
+  local coloured
+  coloured, report = loaded(3, strict)
+  made = layer.without_initial_values(function() return network(1) end)
+  report:note(require("scion.models.grey").take(coloured, made))
+  return made, report
+end
+
 --- Builds the model: what calling an architecture does.
 local function build(self, given)
   local where = "scion.models." .. self.name
@@ -248,20 +261,25 @@ local function build(self, given)
   o.variant = variant.name
   local published <close> = o.weights == "imagenet" and origin.of(require("scion.weights.hub").imagenet(self, variant, o)) or nil
   o.file = given_file or published -- what a network is built of may depend on it
-  local function network()
-    local x = nn.input { shape = { size[1], size[2], 3 }, preprocess = o.preprocess or variant.preprocess, name = "input" }
+  local function network(channels)
+    local x = nn.input { shape = { size[1], size[2], channels }, preprocess = o.preprocess or variant.preprocess, name = "input" }
     x = self.trunk(x, o)
     if o.top then x = self.top(x, o) end
     local made = model.new { output = x, name = self.name }
     made.variant = o.variant
     return made
   end
+  local function loaded(channels, strict)
+    local made = strict and layer.without_initial_values(function() return network(channels) end) or network(channels)
+    return made, require "scion.weights.load"(made, o.file, { strict = strict, prefix = o.prefix, preprocess = o.preprocess })
+  end
   local made, report
-  if o.file then
-    made = o.strict and layer.without_initial_values(network) or network()
-    report = require "scion.weights.load"(made, o.file, o)
+  if not o.file then
+    made = network(o.channels)
+  elseif o.channels == 3 then
+    made, report = loaded(3, o.strict)
   else
-    made = network()
+    made, report = load_grey(loaded, network, o.strict)
   end
   name_classes(where, made, o, report)
   set_statistics(made, o.batch_norm or (o.weights and "stored" or "batch"))

@@ -3,6 +3,7 @@
 --- does in the network of its published weights. "torchvision" pads on all sides, and up to B4 has another epsilon. "tf" is the authors'
 --- own network, as timm (tf_efficientnet_b0) and EfficientNet-PyTorch have it: Keras's without the standardization. Shapes in comments are
 --- those of B0 with an input of 224 x 224.
+local check = require "scion.check"
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
@@ -66,6 +67,9 @@ end
 --- The layers that standardize images in Keras's network. Keras leaves out the second rescaling where it builds the network without its
 --- published weights; a file may be of either network.
 local function standardize(x, o)
+  if o.channels == 1 then
+    check.raise "channels = 1: Keras's EfficientNet standardizes red, green and blue within the network; with 3 channels it takes grey images, too"
+  end
   x = nn.rescaling(1 / 255, { name = "rescaling" })(x)
   x = nn.normalization { name = "normalization" }(x)
   local file = o.file and o.file.keras

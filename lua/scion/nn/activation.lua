@@ -1,14 +1,14 @@
 --- nn.activation(activation)
---- One of relu, relu6, sigmoid, tanh, softmax (over the last dimension), swish, hard_swish, hard_sigmoid and linear. All but the last
---- have constructors of their own: nn.relu() is nn.activation("relu").
+--- One of relu, relu6, sigmoid, tanh, softmax (over the last dimension), swish (also called SiLU), hard_swish, hard_sigmoid, gelu, gelu_tanh
+--- (GELU's approximation by tanh) and linear. All but the last have constructors of their own: nn.relu() is nn.activation("relu").
 ---@class scion.nn.activation: scion.LayerOptions
 ---@field activation string the name of one of them
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 
 --- What the gradient is computed from: "input", or "softmax" with kernels of its own. Activations that are not listed need only their
---- output, so only they can be fused into the kernel of the layer before: see plan/fuse.lua.
-local computed = { softmax = "softmax", swish = "input", hard_swish = "input", hard_sigmoid = "input" }
+--- output: in training only they can be fused into the kernel of the layer before, see plan/fuse.lua.
+local computed = { softmax = "softmax", swish = "input", hard_swish = "input", hard_sigmoid = "input", gelu = "input", gelu_tanh = "input" }
 
 return layer.define {
   kind = "activation",
@@ -22,8 +22,6 @@ return layer.define {
   forward = function(self, e)
     if self.computed == "softmax" then
       e:emit { "softmax_forward", x = e.x[1], y = e.y }
-    elseif self.computed == "input" then
-      e:emit { "input_activation_forward", x = e.x[1], y = e.y, input_activation = self.options.activation }
     else
       e:emit { "activation_forward", x = e.x[1], y = e.y, activation = self.options.activation }
     end
@@ -33,11 +31,9 @@ return layer.define {
     if not e:wants(1) then return end
     if self.computed == "softmax" then
       e:emit { "softmax_backward", y = e.y, dy = e.dy, dx = e:dx(1), accumulate = e:accumulates(1) }
-    elseif self.computed == "input" then
-      e:emit { "input_activation_backward", x = e.x[1], dy = e.dy, dx = e:dx(1), input_activation = self.options.activation,
-               accumulate = e:accumulates(1) }
     else
-      e:emit { "activation_backward", y = e.y, dy = e.dy, dx = e:dx(1), activation = self.options.activation, accumulate = e:accumulates(1) }
+      e:emit { "activation_backward", v = self.computed == "input" and e.x[1] or e.y, dy = e.dy, dx = e:dx(1),
+               activation = self.options.activation, accumulate = e:accumulates(1) }
     end
   end,
 }

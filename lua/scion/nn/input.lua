@@ -3,7 +3,8 @@
 --- table, nn.input(299, 299, 3, { preprocess = "tf" }), or all in one: nn.input{ shape = { 299, 299, 3 }, preprocess = "tf" }. The network
 --- preprocesses images itself, since weights depend on it: users pass u8 images with values 0 to 255.
 ---@class scion.nn.input: scion.LayerOptions
----@field shape integer[] of one example: { height, width, channels }, or the length of a vector
+---@field shape integer[] of one example: { height, width, channels }, or the length of a vector. Images have 3 channels, or 1: then they
+--- become grey, with the means of `preprocess` over its channels
 ---@field preprocess? "unit"|"tf"|"caffe"|"torch"|scion.Statistics|scion.Preprocessing what is done to values 0 to 255. "unit": scaled
 --- to 0 .. 1; "tf": to -1 .. 1; "caffe": channels in the order BGR, minus ImageNet's means; "torch": scaled to 0 .. 1, minus ImageNet's
 --- means, divided by its standard deviations; { mean = {…}, std = {…} }: the same with other numbers; { scale = {…}, shift = {…},

@@ -1,6 +1,6 @@
 --- fuse: most kernels can apply an activation before they store their output, and those of convolutions can add a second input first. So an
 --- `add` of two inputs is merged into the convolution that computes the later one, and an activation into the operation before it, unless
---- something else reads the output without them.
+--- something else reads the output without them. An activation whose gradient is computed from its input stays apart where that is needed.
 local operation = require "scion.ir.operation"
 
 local function is_free(op) return #op.users == 1 and not op.activation end
@@ -20,8 +20,8 @@ end
 
 local function activation(ir, op)
   local below = op.inputs[1]
-  if op.layer.kind == "activation" and not op.identity and op.layer.computed == "output" and below.layer.fuses_activation and
-     is_free(below) then
+  if op.layer.kind ~= "activation" or op.identity or op.layer.computed == "softmax" or op.grad and op.layer.computed == "input" then return end
+  if below.layer.fuses_activation and is_free(below) then
     below.activation = op.layer.options.activation
     operation.absorb(ir, below, op)
   end

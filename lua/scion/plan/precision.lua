@@ -13,7 +13,7 @@ local convert = layer.define {
 local function ability(op)
   if op.grad or op.batch_statistics then return nil end
   if op.identity then return "carries" end
-  if op.layer.kind == "activation" and op.layer.computed ~= "output" then return nil end
+  if op.layer.kind == "activation" and op.layer.computed == "softmax" then return nil end
   return op.layer.bf16
 end
 

@@ -2,6 +2,7 @@
 local check = require "scion.check"
 local dataset = require "scion.data.dataset"
 local notice = require "scion.report.notice"
+local preprocessing = require "scion.preprocessing"
 
 local inputs = {}
 
@@ -57,7 +58,7 @@ function inputs.any(where, x, model, batch)
     check.raise(("%s takes a file, a list of files, a tensor of images or a data set, not %s"):format(where, check.show(x)))
   end
   paths = check.argument(where, "the first argument", paths, check.list(check.path, nil, "a list of files"))
-  local side = #shape == 3 and shape[3] == 3 and { shape[1], shape[2] } or nil -- else inputs.fits raises
+  local side = #shape == 3 and preprocessing.image_shape(shape)[3] == 3 and { shape[1], shape[2] } or nil -- else inputs.fits raises
   return data.files(paths, { size = side, batch = batch })
 end
 
@@ -77,12 +78,14 @@ function inputs.fits(where, model, data, what, made)
   if #shape ~= 3 then
     check.raise(("%s: the model takes %s numbers, and no images, which is what data sets hold"):format(where, table.concat(shape, "x")))
   end
-  if shape[1] == 3 and shape[3] ~= 3 then
+  if shape[1] == 3 and shape[3] > 3 then
     check.raise(("%s: the model takes images of %d rows, %d columns and %s, but sizes are given as height, width, channels: its input should be nn.input(%d, %d, 3)"):format(
       where, shape[1], shape[2], channels(shape[3]), shape[2], shape[3]))
   end
-  if shape[3] ~= 3 then
-    check.raise(("%s: the model takes images of %s, but those of data sets have 3 (red, green, blue): its input should be nn.input(%d, %d, 3)"):format(
+  if shape[3] == 1 and not (dataset.is(data) and data.grey) then
+    notice.once(("scion: %s: the model takes images of 1 channel: what is coloured becomes grey (0.299 red + 0.587 green + 0.114 blue)"):format(where))
+  elseif shape[3] ~= 3 and shape[3] ~= 1 then
+    check.raise(("%s: the model takes images of %s, but those of data sets have 3 (red, green, blue) or are grey: its input should be nn.input(%d, %d, 3)"):format(
       where, channels(shape[3]), shape[1], shape[2]))
   end
   if size and (size[1] ~= shape[1] or size[2] ~= shape[2]) then
@@ -115,9 +118,9 @@ end
 ---@param images any
 ---@return integer n how many images
 function inputs.batch_fits(where, model, images)
-  local wanted = model.input.shape
-  local shape = check.argument(where, "a batch of the data set", images, check.tensor):shape()
-  local fits = #shape == #wanted + 1 and (images:dtype() == "u8" or images:dtype() == "f32")
+  local shape, dtype = check.argument(where, "a batch of the data set", images, check.tensor):shape(), images:dtype()
+  local wanted = dtype == "u8" and preprocessing.image_shape(model.input.shape) or model.input.shape
+  local fits = #shape == #wanted + 1 and (dtype == "u8" or dtype == "f32")
   for i, size in ipairs(wanted) do fits = fits and shape[i + 1] == size end
   if not fits then
     check.raise(("%s: the data set gave a batch that is %s, but the model takes u8 images of %s"):format(where, check.show(images), table.concat(wanted, "x")))

@@ -65,8 +65,8 @@ function export.keras_layers(model)
   for i, layer in ipairs(graph.layers(model.order)) do
     local name, weights = publisher_name(layer, "keras"), {}
     for k, p in ipairs(layer.parameters) do
-      local kernel = layer.kind == "depthwise_conv2d" and p.name == "kernel" and "depthwise_kernel" or p.name
-      weights[k] = { name = name .. "/" .. kernel .. ":0", tensor = p.tensor }
+      local theirs = p.name == "slope" and "alpha" or layer.kind == "depthwise_conv2d" and p.name == "kernel" and "depthwise_kernel" or p.name
+      weights[k] = { name = name .. "/" .. theirs .. ":0", tensor = p.tensor }
     end
     list[i] = { name = name, weights = weights }
   end

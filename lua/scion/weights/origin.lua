@@ -125,7 +125,7 @@ end
 --- Options with which an architecture builds the network that the weights belong to, as far as the file and its config.json tell.
 ---@param architecture scion.Architecture
 ---@param told scion.WeightsOrigin
----@return { variant: string?, width: number?, classes: integer?, input: integer[]? } options
+---@return { variant: string?, width: number?, classes: integer?, input: integer[]?, channels: integer? } options
 function origin.options(architecture, told)
   local c = told.config
   local row = c and c.architecture and entry(c.architecture)
@@ -137,7 +137,8 @@ function origin.options(architecture, told)
     end
   end
   if not c or row and row[1] ~= architecture.name then return { variant = variant } end
-  return { variant = variant, width = row and row.width, classes = c.classes ~= 0 and c.classes or nil, input = c.input }
+  return { variant = variant, width = row and row.width, classes = c.classes ~= 0 and c.classes or nil, input = c.input,
+           channels = (c.channels == 1 or c.channels == 3) and c.channels or nil }
 end
 
 --- The call that builds the network of an entry: "scion.models.mobilenet_v2{ width = 0.5, weights = … }". nil where Scion cannot build it.
@@ -151,8 +152,8 @@ local as_it_is = "strict = false loads what fits all the same"
 
 --- How a config.json and a model disagree, in words; nil where they agree.
 local function config_disagrees(c, architecture, variant)
-  if c.channels and c.channels ~= 3 then
-    return ("%s: the network takes images of %d channel%s, and those of scion.models take 3; %s"):format(c.path, c.channels, c.channels == 1 and "" or "s", as_it_is)
+  if c.channels and c.channels ~= 3 and c.channels ~= 1 then
+    return ("%s: the network takes images of %d channels, and those of scion.models take 3, or 1; %s"):format(c.path, c.channels, as_it_is)
   end
   if c.transformers then
     return ("%s says that it is of transformers' %s, whose weights have names of their own; take timm's file of the network, or torchvision's; %s"):format(

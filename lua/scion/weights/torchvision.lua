@@ -7,7 +7,10 @@ local names = require "scion.weights.names.torchvision"
 local torchvision = {}
 
 --- Kinds of layers that do not change the order of a vector's elements.
-local in_place = { activation = true, batch_norm = true, dropout = true }
+local in_place = { activation = true, batch_norm = true, dropout = true, layer_norm = true, prelu = true }
+
+--- Kinds of layers whose weights have a number for each channel.
+local by_channel = { batch_norm = true, layer_norm = true, prelu = true }
 
 --- The shape of the image that was flattened into a layer's input vector; nil if none was. PyTorch flattens in the order channel, height,
 --- width; we do in the order height, width, channel, so that weights behind it must be reordered.
@@ -31,7 +34,11 @@ local function layout(layer, p)
   elseif #s == 4 then -- [out, in, kh, kw]
     return { shape = { s[4], s[3], s[1], s[2] }, view = s, axes = { { 3 }, { 4 }, { 2 }, { 1 } } }
   end
-  local image = (p.name == "kernel" or layer.kind == "batch_norm") and flattened(layer)
+  if #s == 3 then -- a PReLU's slopes: one or one a channel, [channels], or one an element, [channels, height, width]
+    if s[1] * s[2] == 1 then return { shape = { s[3] }, view = { s[3] }, axes = { { 1 } } } end
+    return { shape = { s[3], s[1], s[2] }, view = s, axes = { { 2 }, { 3 }, { 1 } } }
+  end
+  local image = (p.name == "kernel" or by_channel[layer.kind] and s[1] > 1) and flattened(layer)
   local h, w, c = table.unpack(image or {})
   if #s == 2 then -- [out, in]
     return { shape = { s[2], s[1] }, view = image and { h, w, c, s[2] } or s, axes = image and { { 2, w }, { 2 }, { 2, h * w }, { 1 } } or { { 2 }, { 1 } } }

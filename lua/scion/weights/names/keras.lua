@@ -3,12 +3,12 @@ local names = {
   -- in the .h5 layout: a weight's role by the last part of its name, which may be numbered: "conv2d_1/kernel_1:0"
   roles = {
     kernel = "kernel", depthwise_kernel = "kernel", bias = "bias",
-    gamma = "gamma", beta = "beta", moving_mean = "moving_mean", moving_variance = "moving_variance",
+    alpha = "slope", slope = "slope", gamma = "gamma", beta = "beta", moving_mean = "moving_mean", moving_variance = "moving_variance",
   },
 
   -- Keras 3's names of groups in .weights.h5, by our kinds of layers
   classes = { conv2d = "conv2d", depthwise_conv2d = "depthwise_conv2d", separable_conv2d = "separable_conv2d", dense = "dense",
-              batch_norm = "batch_normalization", normalization = "normalization" },
+              batch_norm = "batch_normalization", normalization = "normalization", layer_norm = "layer_normalization", prelu = "p_re_lu" },
 
   class_of = {}, -- our kinds by these names, filled below
 }

@@ -1,6 +1,6 @@
 --- torchvision's names. An array's name is the layer's (its own, or that in its `origin`), a dot, and the name of the weight.
 return {
-  weights = { kernel = "weight", bias = "bias", gamma = "weight", beta = "bias", moving_mean = "running_mean", moving_variance = "running_var",
+  weights = { kernel = "weight", bias = "bias", gamma = "weight", beta = "bias", slope = "weight", moving_mean = "running_mean", moving_variance = "running_var",
               depthwise_kernel = "depthwise.weight", pointwise_kernel = "pointwise.weight" },
   separable_bias = "pointwise.bias", -- in PyTorch a separable convolution is two layers, and the second has the bias
 

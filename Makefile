@@ -107,10 +107,13 @@ test: deps
 	@$(MAKE) --no-print-directory run-tests
 
 # What finds errors in memory has to be loaded before all else; a collector at its most eager brings more of them out.
+# intercept_tls_get_addr=0: the runtime of GCC up to 13 takes the words before a thread's variables of a library that was opened late, such
+# as libjpeg's, for their address and length where they lie 16 bytes into a page, and ends with "Tracer caught signal 11" when it looks for
+# leaks there. Without, it finds them as it finds other memory.
 ifeq ($(SANITIZE),1)
 LIBRARY_OF   = $(realpath $(shell $(CC) -print-file-name=$(1)))
 RUN_TESTS    = SCION_TEST_GC=104 SCION_PRELOAD="$(call LIBRARY_OF,libasan.so) $(call LIBRARY_OF,libubsan.so)" \
-               ASAN_OPTIONS=abort_on_error=1:allocator_may_return_null=1:detect_stack_use_after_return=1 \
+               ASAN_OPTIONS=abort_on_error=1:allocator_may_return_null=1:detect_stack_use_after_return=1:intercept_tls_get_addr=0 \
                UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
 THREAD_TESTS = build/thread/spec/csrc/threads_test
 else ifeq ($(SANITIZE),thread)

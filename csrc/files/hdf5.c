@@ -130,6 +130,7 @@ static scion_status start(scion_hdf5 *file, int memory, int contents) {
     return scion_fail(SCION_SYSTEM, "%s: no process for HDF5: %s", file->path, strerror(errno));
   for (int i = 0; i < 2; i++) fcntl(sockets[i], F_SETFD, FD_CLOEXEC);
   file->socket = sockets[0];
+  file->polls = HDF5_MOST_POLLS;
   int error = move_up(&sockets[1]) ? spawn(file, sockets[1], memory, contents) : errno;
   close(sockets[1]);
   if (!error) return SCION_OK;
@@ -141,12 +142,11 @@ static scion_status start(scion_hdf5 *file, int memory, int contents) {
 
 /* ---- asking */
 
-/* Waits until the process has ended; how it did. */
+/* Waits until the process has ended; how it did. It may be asked again. */
 static int wait_for(scion_hdf5 *file) {
-  int how = 0;
-  while (file->process > 0 && waitpid((pid_t)file->process, &how, 0) < 0 && errno == EINTR) continue;
+  while (file->process > 0 && waitpid((pid_t)file->process, &file->how, 0) < 0 && errno == EINTR) continue;
   file->process = 0;
-  return how;
+  return file->how;
 }
 
 /* Why there is no answer. The process is gone then, or is ended, and the file is as good as closed. */
@@ -159,7 +159,7 @@ static scion_status lost(scion_hdf5 *file) {
     return scion_fail(SCION_SYSTEM, "%s: writing failed: %s", file->path,
                       WIFEXITED(how) && WEXITSTATUS(how) == HDF5_TOO_LARGE ? "out of memory" : "the process that writes HDF5 was ended");
   if (WIFEXITED(how) && WEXITSTATUS(how) == HDF5_TOO_LONG)
-    return scion_fail(SCION_WORLD, "%s: damaged: it makes the HDF5 library work for more than %llu seconds, too long for its %llu bytes", file->path,
+    return scion_fail(SCION_WORLD, "%s: damaged: it makes the HDF5 library work for more than %llu s, too long for its %llu bytes", file->path,
                       (unsigned long long)hdf5_most_seconds(file->size), (unsigned long long)file->size);
   if (WIFEXITED(how) && WEXITSTATUS(how) == HDF5_TOO_LARGE)
     return scion_fail(SCION_WORLD, "%s: damaged: it makes the HDF5 library take more than %llu MB of memory, too much for its %llu bytes", file->path,
@@ -169,15 +169,15 @@ static scion_status lost(scion_hdf5 *file) {
 
 /* Asks, with data behind the strings, and receives what comes before the bytes that follow. The message of a failure is taken in. */
 static scion_status ask(scion_hdf5 *file, hdf5_request asked, const char *path, const char *name, const void *data, hdf5_answer *a) {
-  if (file->process <= 0) return scion_fail(SCION_WORLD, "%s: damaged: the HDF5 library broke down over it", file->path);
+  if (file->process <= 0) return lost(file);
   asked.path = (uint32_t)strlen(path) + 1;
   asked.name = name ? (uint32_t)strlen(name) + 1 : 0;
   struct iovec parts[] = {{&asked, sizeof asked}, {(char *)(uintptr_t)path, asked.path}, {(char *)(uintptr_t)name, asked.name},
                           {(char *)(uintptr_t)data, asked.bytes}};
-  if (!hdf5_send(file->socket, parts, 4) || !hdf5_receive(file->socket, a, sizeof *a)) return lost(file);
+  if (!hdf5_send(file->socket, parts, 4) || !hdf5_receive(file->socket, a, sizeof *a, &file->polls)) return lost(file);
   if (a->status == SCION_OK) return SCION_OK;
   char message[1024];
-  if (a->bytes > sizeof message || !hdf5_receive(file->socket, message, a->bytes)) return lost(file);
+  if (a->bytes > sizeof message || !hdf5_receive(file->socket, message, a->bytes, &file->polls)) return lost(file);
   message[sizeof message - 1] = 0;
   return scion_fail(a->status == SCION_MISUSE || a->status == SCION_NO_MEMORY ? a->status : SCION_WORLD, "%s", message);
 }
@@ -254,7 +254,7 @@ static scion_status receive_strings(scion_hdf5 *file, hdf5_operation operation, 
   if (a.bytes > 2 * HDF5_MAX_TEXT) return lost(file);
   file->text = malloc(a.bytes + 1);
   if (!file->text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
-  if (!hdf5_receive(file->socket, file->text, a.bytes) || !whole_strings(file->text, a.bytes, a.count)) return lost(file);
+  if (!hdf5_receive(file->socket, file->text, a.bytes, &file->polls) || !whole_strings(file->text, a.bytes, a.count)) return lost(file);
   file->count = (size_t)a.count;
   file->is_list = a.flag;
   return SCION_OK;

@@ -12,11 +12,13 @@
 typedef struct {
   int socket;        /* to the process, -1: closed */
   int64_t process;   /* its number; 0: it is gone */
+  int how;           /* it ended, as waitpid says */
   void *shared;      /* memory of shared_bytes bytes, with that process: what it has read */
   size_t shared_bytes;
   bool writes;       /* it writes a new file, without limits */
   uint64_t size;     /* of the file that is read, in bytes: the limits follow it */
   uint64_t requests; /* so far */
+  int polls;         /* that are left: see hdf5_receive */
   char *path;
   char *text;        /* the last attribute: `count` strings, each ended by a zero */
   size_t count;

@@ -70,16 +70,24 @@ static void source_skip(j_decompress_ptr info, long count) {
   info->src->bytes_in_buffer -= (size_t)count;
 }
 
-/* EXIF's orientation in the data of a marker APP1, which may hold something else. */
-static int orientation_in(const unsigned char *data, unsigned size) {
-  return size >= 6 && memcmp(data, "Exif\0\0", 6) == 0 ? image_exif_orientation(data + 6, size - 6) : 1;
+/* Passes over a marker APP1, and takes EXIF's orientation from the first that tells one: client_data points to it. libjpeg would keep all
+ * of them in a list and walk through it for each, without end where a file has millions. */
+static boolean read_app1(j_decompress_ptr info) {
+  int *orientation = info->client_data;
+  const unsigned char *bytes = info->src->next_input_byte;
+  size_t size = info->src->bytes_in_buffer >= 2 ? (size_t)bytes[0] << 8 | bytes[1] : 0;
+  if (size < 2) return source_end(info);
+  if (*orientation == 1 && size >= 8 && size <= info->src->bytes_in_buffer && memcmp(bytes + 2, "Exif\0\0", 6) == 0)
+    *orientation = image_exif_orientation(bytes + 8, size - 8);
+  source_skip(info, (long)size);
+  return TRUE;
 }
 
 /* ---- decoding */
 
 /* Each scan of a progressive JPEG goes over all its blocks, and a scan of nothing takes a few bytes: without a limit, a file of some
- * hundred kilobytes keeps a decoder busy for minutes. Encoders write some ten scans; this is 32 of the largest picture, two seconds. */
-#define MAX_SCANNED ((uint64_t)1 << 33) /* pixels, all scans together */
+ * hundred kilobytes keeps a decoder busy for minutes. Encoders write some ten scans; this is 12 of the largest picture, two seconds. */
+#define MAX_SCANNED ((uint64_t)1 << 31) /* pixels, all scans together */
 
 static void on_progress(j_common_ptr common) {
   const struct jpeg_decompress_struct *info = (const struct jpeg_decompress_struct *)common;
@@ -108,11 +116,10 @@ static unsigned reduction(const struct jpeg_decompress_struct *info, image_enoug
 }
 
 static void decode(struct jpeg_decompress_struct *info, image_enough enough, image_pixels *pixels, int *orientation) {
-  jpeg_save_markers(info, JPEG_APP0 + 1, 0xFFFF);
-  jpeg_read_header(info, TRUE);
   *orientation = 1;
-  for (jpeg_saved_marker_ptr marker = info->marker_list; marker && *orientation == 1; marker = marker->next)
-    *orientation = orientation_in(marker->data, marker->data_length);
+  info->client_data = orientation;
+  jpeg_set_marker_processor(info, JPEG_APP0 + 1, read_app1);
+  jpeg_read_header(info, TRUE);
   info->scale_num = 1;
   info->scale_denom = reduction(info, enough, *orientation);
   jpeg_calc_output_dimensions(info);

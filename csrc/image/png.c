@@ -52,11 +52,19 @@ static void list_rows(png_job *job, unsigned char *pixels, int height, int width
   for (int y = 0; y < height; y++) job->rows[y] = pixels + (size_t)y * (size_t)width * 3;
 }
 
+/* All that pixels do not need but EXIF is passed over unread: a few kilobytes of text may inflate to megabytes, and any number of them may
+ * stand in a file. */
+static void skip_extras(png_structp png) {
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_AS_DEFAULT, (png_const_bytep)"eXIf", 1);
+}
+
 static void decode(png_job *job, image_pixels *pixels) {
   png_structp png = job->png;
   png_set_read_fn(png, job, read_bytes);
   png_set_benign_errors(png, 1);
   png_set_user_limits(png, 0x7fffffff, 0x7fffffff); /* none here: image_pixels_reserve has its own */
+  skip_extras(png);
   png_read_info(png, job->info);
   job->status = image_pixels_reserve(pixels, png_get_image_height(png, job->info), png_get_image_width(png, job->info));
   if (job->status != SCION_OK) png_error(png, "size");

@@ -140,7 +140,34 @@ describe("scion.image", function()
       local head = "\xff\xd8\xff\xdb" .. string.pack(">HB", 67, 0) .. ("\1"):rep(64) .. "\xff\xc2" .. string.pack(">HBHHBBBB", 11, 8, side, side, 1, 1, 0x11, 0)
         .. table_of(0, 0) .. table_of(1, 0xe0) .. scan(0, 0) .. ("\0"):rep(250000 // 8)
       assert(image.load(file_of("few.jpg", head .. empty:rep(9) .. "\xff\xd9")))
-      refused(file_of("many.jpg", head .. empty:rep(600) .. "\xff\xd9"), "a JPEG of more than 536 scans of 4000x4000 pixels, which no picture has")
+      refused(file_of("many.jpg", head .. empty:rep(600) .. "\xff\xd9"), "a JPEG of more than 134 scans of 4000x4000 pixels, which no picture has")
+    end)
+
+    -- half a minute and more, where all of it is read
+    local function quickly(path)
+      local began = os.clock()
+      assert(image.load(path))
+      assert.is_true(os.clock() - began < 5)
+    end
+
+    it("passes over texts in a PNG that inflate to gigabytes", function()
+      local path = support.folder() .. "/plain.png"
+      assert(image.save(path, support.pattern(4, 5)))
+      local bytes = support.slurp(path)
+      local bits = "110" .. "10101101" .. ("11000101" .. "00000"):rep(27000) .. "0000000" -- a byte and 27,000 times 258 more of it, deflated
+      local packed = "\x78\1" .. (bits .. ("0"):rep(-#bits % 8)):gsub("........", function(eight) return string.char(tonumber(eight:reverse(), 2)) end)
+      local body = "zTXt" .. "a\0\0" .. packed
+      local chunk = string.pack(">I4", #body - 4) .. body .. string.pack(">I4", crc32(body))
+      quickly(file_of("texts.png", bytes:sub(1, 33) .. chunk:rep(800) .. bytes:sub(34)))
+    end)
+
+    it("passes over millions of markers in a JPEG", function()
+      local path = support.folder() .. "/plain.jpg"
+      assert(image.save(path, support.pattern(8, 8)))
+      local bytes = support.slurp(path)
+      quickly(file_of("markers.jpg", bytes:sub(1, 2) .. ("\xff\xe1\0\2"):rep(2000000) .. bytes:sub(3)))
+      refused(file_of("short.jpg", bytes:sub(1, 2) .. "\xff\xe1\0\1" .. bytes:sub(3)), "JPEG")
+      refused(file_of("beyond.jpg", "\xff\xd8\xff\xe1\xff\xff" .. "Exif\0\0"), "truncated JPEG")
     end)
 
     it("refuses a JPEG whose data were lost though it ends properly", function()

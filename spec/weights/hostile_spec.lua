@@ -248,6 +248,36 @@ describe("A hostile file", function()
     quick("is too large", scion.load, saved(double, "l3000"))
   end)
 
+  it("has the order of its layers searched for a while only", function()
+    -- 100 layers of one shape in two passes, of which none fits our last: no order does, and there are more than could be tried
+    local layers, ours, compared = {}, {}, 0
+    for i = 1, 100 do layers[i], ours[i] = { name = ("x"):rep(i) .. "_1" }, i end
+    local runs = table.move(layers, 1, 50, 1, {})
+    runs[51] = layers[1]
+    table.move(layers, 51, 100, 52, runs)
+    local order, several = require("scion.weights.keras_order").inner(layers, runs, {}, ours, 1, function(_, mine)
+      compared = compared + 1
+      return mine < 100
+    end)
+    assert.equal(layers, order)
+    assert.is_true(several) -- as far as is known: the file is refused as ambiguous
+    assert.is_true(compared <= 500000, compared)
+  end)
+
+  it("has fewer prefixes tried, the more names it has", function()
+    local function tried(count)
+      local arrays, calls = {}, 0
+      for i = 1, count do arrays[i] = { name = ("a.b.c.d.e.f.g.h.i%d.weight"):format(i), shape = { 1 } } end
+      require("scion.weights.prefix").choose("x", { arrays }, function()
+        calls = calls + 1
+        return { { name = "conv.weight", shape = { 1 } } }
+      end)
+      return calls
+    end
+    assert.equal(9, tried(2000)) -- none and eight
+    assert.equal(5, tried(19000))
+  end)
+
   it("that was cut off at any kilobyte is refused", function()
     local model = scion.sequential { scion.nn.input(8, 9, 3), scion.nn.conv2d(6, { 3, 2 }) }
     model:save(path)

@@ -19,15 +19,17 @@ enum { HDF5_SOCKET = 0, HDF5_SHARED = 3, HDF5_FILE = 4 }; /* the program's open 
 enum { HDF5_TOO_LONG = 81, HDF5_TOO_LARGE = 82 }; /* how the program ends when time or memory ran out, as its status */
 
 #define HDF5_MAX_TEXT ((size_t)4 << 20) /* bytes in one attribute */
+#define HDF5_MOST_REQUESTS ((uint64_t)40000) /* about one file, beside the first 5000 */
 #define HDF5_NAME_COST 1024             /* bytes that whoever asks may need for one of an attribute's strings */
 
 /* What a file of `size` bytes may cost. Forged files of few bytes can hold what takes any time and memory to read.
  * Bytes of memory, and of numbers read: twice the file's size, which is what half precision takes as f32, and 64 MB. */
 static inline uint64_t hdf5_most_bytes(uint64_t size) { return 2 * size + ((uint64_t)64 << 20); }
-/* Seconds of processor time: reading takes a twentieth of that, and inflating what gzip packed half. */
-static inline uint64_t hdf5_most_seconds(uint64_t size) { return 2 + size / ((uint64_t)50 << 20); }
-/* Requests. Each object takes some hundred bytes of a file, and each is asked for a few times. */
-static inline uint64_t hdf5_most_requests(uint64_t size) { return 5000 + size / 32; }
+/* Seconds of the program's processor time: reading takes a tenth of that, and inflating what gzip packed half. The core may take another. */
+static inline uint64_t hdf5_most_seconds(uint64_t size) { return 1 + size / ((uint64_t)50 << 20); }
+/* Requests. Each object takes some hundred bytes of a file, and each is asked for a few times. The largest networks, of some thousand layers,
+ * take ten thousand; without the second limit a file of some megabytes could keep the core busy for longer than the program may be. */
+static inline uint64_t hdf5_most_requests(uint64_t size) { return size < HDF5_MOST_REQUESTS * 32 ? 5000 + size / 32 : 5000 + HDF5_MOST_REQUESTS; }
 
 typedef enum {
   HDF5_OPEN, HDF5_HAS, HDF5_ATTRIBUTE, HDF5_MEMBERS, HDF5_SHAPE, HDF5_READ, HDF5_IDS, /* of a file that is read */
@@ -73,14 +75,16 @@ static inline bool hdf5_send(int socket, struct iovec *parts, size_t count) {
   return true;
 }
 
-#define HDF5_POLLS 300 /* some 100 microseconds: most answers come sooner than a process that sleeps wakes up */
+#define HDF5_POLLS 300       /* some 100 microseconds: most answers come sooner than a process that sleeps wakes up */
+#define HDF5_MOST_POLLS 20000 /* for one file: asking again costs processor time, too, and a forged file can make every answer late */
 
-/* Receives that many bytes. It asks again and again for a moment before it waits. False when the other side is gone. */
-static inline bool hdf5_receive(int socket, void *data, size_t bytes) {
-  int polls = HDF5_POLLS;
+/* Receives that many bytes. It asks again and again for a moment before it waits, as long as *polls, which counts down, are left. False when
+ * the other side is gone. */
+static inline bool hdf5_receive(int socket, void *data, size_t bytes, int *polls) {
+  int least = *polls > HDF5_POLLS ? *polls - HDF5_POLLS : 0;
   for (char *to = data; bytes;) {
-    ssize_t got = recv(socket, to, bytes, polls > 0 ? MSG_DONTWAIT : 0);
-    if (got < 0 && (errno == EINTR || (polls-- > 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))) continue;
+    ssize_t got = recv(socket, to, bytes, *polls > least ? MSG_DONTWAIT : 0);
+    if (got < 0 && (errno == EINTR || (*polls > least && (*polls)-- && (errno == EAGAIN || errno == EWOULDBLOCK)))) continue;
     if (got <= 0) return false;
     to += got;
     bytes -= (size_t)got;

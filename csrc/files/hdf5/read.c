@@ -360,12 +360,13 @@ static bool read_bf16(hid_t dataset, hid_t type, int dims, const int64_t *shape,
   return true;
 }
 
-static bool read_numbers(hid_t dataset, int dims, const int64_t *shape, float *numbers) {
+static scion_status read_numbers(hdf5_file *file, const char *path, hid_t dataset, int dims, const int64_t *shape, float *numbers) {
   hid_t type = H5Dget_type(dataset);
   bool read = type >= 0 && (H5Tget_class(type) == H5T_OPAQUE ? read_bf16(dataset, type, dims, shape, numbers)
                                                              : H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0);
+  scion_status status = read ? SCION_OK : fail_inside(file, "the dataset", path); /* first, since the next call forgets why */
   if (type >= 0) H5Tclose(type);
-  return read;
+  return status;
 }
 
 scion_status hdf5_read(hdf5_file *file, const char *path, int our_dims, const int64_t *our_shape, float *numbers) {
@@ -379,8 +380,8 @@ scion_status hdf5_read(hdf5_file *file, const char *path, int our_dims, const in
     shape_text(dims, shape, theirs, sizeof theirs);
     shape_text(our_dims, our_shape, ours, sizeof ours);
     status = hdf5_fail(file, SCION_WORLD, "%s is %s, expected %s", path, theirs, ours);
-  } else if (!read_numbers(dataset, dims, shape, numbers)) {
-    status = fail_inside(file, "the dataset", path);
+  } else {
+    status = read_numbers(file, path, dataset, dims, shape, numbers);
   }
   H5Oclose(dataset);
   return status;

@@ -6,6 +6,8 @@ local keras_order = {}
 
 local counted = keras_names.counted
 
+local most_compared = 2000000 -- layers that a search for the order compares
+
 --- The layers in the order of the model's description; nil where it does not tell the place of each.
 local function in_described_order(layers, ranks)
   local rank = {}
@@ -99,9 +101,10 @@ end
 --- Merges the lists of two passes into an order that fits ours from number `start` on. Each list keeps its order, and a layer of both is taken
 --- from both at once.
 ---@param by_number boolean whether the numbers of each class have to rise
+---@param work { left: integer } how many layers may still be compared
 ---@return scion.KerasLayer[]? order nil where none fits
----@return boolean several whether more than one does
-local function merge(first, second, ours, start, fits, by_number)
+---@return boolean several whether more than one does, or the search was given up
+local function merge(first, second, ours, start, fits, by_number, work)
   local in_first, in_second, common, memo = index_of(first), index_of(second), { [0] = 0 }, {}
   for i, layer in ipairs(first) do common[i] = common[i - 1] + (in_second[layer] and 1 or 0) end
 
@@ -113,7 +116,10 @@ local function merge(first, second, ours, start, fits, by_number)
     local found, a, b = { count = 0 }, first[i + 1], second[k + 1]
     local mine = ours[start + i + k - common[i]]
     local function try(layer, to_i, to_k)
-      if not mine or not fits(layer, mine) or (by_number and not goes_on(layer, first, i, second, k)) then return end
+      work.left = work.left - 4 -- for a place among the layers
+      if work.left < 0 or not mine or not fits(layer, mine) then return end
+      work.left = work.left - (by_number and i + k or 0)
+      if by_number and not goes_on(layer, first, i, second, k) then return end
       local n = count(to_i, to_k)
       if n > 0 then found = { count = math.min(2, found.count + n), layer = layer, i = to_i, k = to_k } end
     end
@@ -125,6 +131,7 @@ local function merge(first, second, ours, start, fits, by_number)
   end
 
   local several = count(0, 0)
+  if work.left < 0 then return nil, true end
   if several == 0 then return nil, false end
   local order, i, k = {}, 0, 0
   while i < #first or k < #second do
@@ -138,18 +145,19 @@ end
 --- weights). The order in the model that this may stand for and that fits ours from number `start` on: of several the one in which the
 --- numbers of each class rise. nil where none fits. The second result is true where one cannot be told from others.
 local function merged(runs, ours, start, fits)
+  local work = { left = most_compared }
   for _, by_number in ipairs { true, false } do
     local found, more
     for first_pass = 0, #runs do
       local first, second = split(runs, first_pass)
       if first then
-        local order, several = merge(first, second, ours, start, fits, by_number)
+        local order, several = merge(first, second, ours, start, fits, by_number, work)
         more = several or (order and found and not same_order(order, found)) or false
         found = found or order
       end
       if more then break end
     end
-    if found then return found, more end
+    if found or more then return found, more end
   end
 end
 

@@ -56,6 +56,14 @@ end
 
 local number = "^(%d%d?%d?)%.(.+)$"
 
+--- Whether a name begins with a number: what follows costs more than finding out.
+local function has_numbers(list)
+  for _, each in ipairs(list) do
+    if each.name:find(number) then return true end
+  end
+  return false
+end
+
 --- The names of the first parts, for a message.
 local function sequence(parts)
   local list = {}
@@ -70,6 +78,7 @@ end
 ---@return { name: string, shape: integer[] }[]? renamed a copy; nil where there are none, or their order cannot be told
 ---@return { file: string, model: string }[]|string|nil parts what each number stands for, or why that cannot be told
 function positions.rename(list, expected)
+  if not has_numbers(list) then return end
   local numbered, rest = left_over(list, expected)
   local theirs, by_key = parts_of(numbered, number)
   local ours = parts_of(rest, "^([^.]+)%.(.+)$")

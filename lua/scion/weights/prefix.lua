@@ -7,8 +7,9 @@ local positions = require "scion.weights.positions"
 
 local prefix = {}
 
--- Bounds against files with absurd names: parts of a prefix, its bytes, how many prefixes are counted, and how many of those are tried.
-local most_parts, longest, most_counted, most_tried = 8, 128, 4096, 8
+-- Bounds against files with absurd names: parts of a prefix, its bytes, how many prefixes are counted, how many of those are tried, and
+-- from how many names of the file they are taken, all together.
+local most_parts, longest, most_counted, most_tried, most_taken = 8, 128, 4096, 8, 80000
 
 --- The option `prefix`.
 prefix.kind = check.kind("what stands before the file's names, such as 'backbone.'",
@@ -78,8 +79,8 @@ local function telling(one, inside)
   return 2 * known > math.min(inside, one.total)
 end
 
---- The trial of a dict's best prefix, or of the given one. Its field `rival` is another prefix that fits as well.
-local function best_in(arrays, expected_of, given)
+--- The trial of a dict's best prefix of up to `most` tried ones, or of the given one. Its field `rival` is another prefix that fits as well.
+local function best_in(arrays, expected_of, given, most)
   local best
   local function try(start)
     local named, inside = behind(arrays, start)
@@ -104,7 +105,7 @@ local function best_in(arrays, expected_of, given)
   end
   try(given or "")
   local list, counts = beginnings(arrays)
-  for i = 1, given and 0 or math.min(#list, most_tried) do
+  for i = 1, given and 0 or math.min(#list, most) do
     if best.fits == best.total and best.start == "" then break end
     if counts[list[i]] >= best.fits then try(list[i]) end
   end
@@ -172,12 +173,13 @@ end
 ---@return scion.ExpectedWeight[] expected
 ---@return scion.Naming naming
 function prefix.choose(path, dicts, expected_of, given)
-  local trials, best = {}, nil
+  local trials, best, names = {}, nil, 1
+  for _, arrays in ipairs(dicts) do names = names + #arrays end
   for _, arrays in ipairs(dicts) do
     local applies, start = true, nil
     if given then applies, start = meaning(arrays, given) end
     if applies then
-      local one = best_in(arrays, expected_of, start)
+      local one = best_in(arrays, expected_of, start, math.min(most_tried, most_taken // names))
       trials[#trials + 1] = one
       if not best or better(one, best) then best = one end
     end

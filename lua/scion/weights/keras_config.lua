@@ -156,7 +156,20 @@ local passed_over = { InputLayer = true, ZeroPadding2D = true, Dropout = true, G
 --- Classes of layers that may do anything to an image.
 local function is_unknown(class) return class == "Lambda" or class:find "^TFOp" or class:find "^Slicing" or class == "GetItem" or class == "Stack" end
 
---- How a model rescales an image before its first layer with weights: one step, and another one behind each Normalization, whose numbers
+--- Scale and shift of a Normalization whose numbers are fixed; nil where they are not understood.
+local function normalized(config)
+  local mean, variance = factor(config.mean), factor(config.variance)
+  if not mean or not variance or config.invert then return end
+  local scale, shift = {}, {}
+  for c = 1, 3 do
+    local m, v = type(mean) == "table" and mean[c] or mean, type(variance) == "table" and variance[c] or variance
+    scale[c] = 1 / math.sqrt(v)
+    shift[c] = -m * scale[c]
+  end
+  return scale, shift
+end
+
+--- How a model rescales an image before its first layer with weights: one step, and another one behind each Normalization whose numbers
 --- are weights. nil where it does not rescale, or does something that is not understood.
 ---@param root scion.KerasConfig
 ---@return scion.Affine[]?
@@ -171,6 +184,8 @@ function keras_config.front(root)
     elseif class == "Normalization" and not factor(layer.config.mean) then
       parts[#parts + 1], found = keras_config.no_change(), true
       return
+    elseif class == "Normalization" then
+      scale, shift = normalized(layer.config)
     elseif steps[class] then
       local constant = operand(layer)
       if constant then scale, shift = steps[class](constant) end

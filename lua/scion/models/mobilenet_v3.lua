@@ -40,7 +40,7 @@ end
 --- activation. The result is added to the input where the shapes agree. `b` describes the block: `expanded`, the number of channels in
 --- between; `kernel`, `stride`, `activation`, `excite`, `filters`; and its names.
 local function inverted_residual(x, b, o, conv_norm)
-  local y, part, norm, padding = x, 0, 1, nil
+  local y, part, norm, padding = x, 0, 1
   local function theirs(conv)
     return origin(o, { b.torchvision .. part .. ".0", b.torchvision .. part .. ".1" }, { b.timm .. conv, b.timm .. "bn" .. norm })
   end

@@ -193,7 +193,7 @@ describe("A file of weights", function()
     assert.same({ "torchvision", {} }, { model.variant, report.notes })
 
     local b0 = net("efficientnet_v2_b0", { variant = "tf" })
-    model, report, line = load("efficientnet_v2_b0", "model.safetensors", { weights = saved(b0) })
+    model, _, line = load("efficientnet_v2_b0", "model.safetensors", { weights = saved(b0) })
     assert.same({ "tf", models.bytes(b0), "" }, { model.variant, models.bytes(model), line })
     local s = layer.without_initial_values(function() return net("efficientnet_v2_s", { variant = "tf" }) end)
     local message = messages.refused(function() net("efficientnet_v2_s", { weights = saved(s, nil, config { architecture = "efficientnetv2_s" }) }) end)

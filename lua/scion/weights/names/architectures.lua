@@ -30,7 +30,6 @@ local networks = {
   mobilenetv3_small_050 = { "mobilenet_v3_small", "timm", width = 0.5 },
   tf_mobilenetv3_large_100 = { "mobilenet_v3_large", "tf" }, tf_mobilenetv3_large_075 = { "mobilenet_v3_large", "tf", width = 0.75 },
   tf_mobilenetv3_small_100 = { "mobilenet_v3_small", "tf" }, tf_mobilenetv3_small_075 = { "mobilenet_v3_small", "tf", width = 0.75 },
-  mobilenetv3_rw = { "mobilenet_v3_large", "timm", but = "has another epsilon" },
   mobilenetv3_large_100_1k_miil = { "mobilenet_v3_large", "timm", preprocess = "unit" },
 
   efficientnet_blur_b0 = { "efficientnet_b0", "torchvision", but = blurs },

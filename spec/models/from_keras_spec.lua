@@ -182,7 +182,8 @@ describe("scion.models.from_keras refuses", function()
 
   it("options that layers here lack", function()
     local first = config_of("windows.h5").config.layers[4].config.name
-    for option, case in pairs { groups = { 4, first .. ": groups = 4 has to divide its 6 filters and the 3 channels of its input" }, padding = { "causal", "padding is 'valid' or 'same', not 'causal'" },
+    for option, case in pairs { groups = { 4, first .. ": groups = 4 has to divide its 6 filters and the 3 channels of its input" },
+                                padding = { "causal", "padding is 'valid' or 'same', not 'causal'" },
                                 data_format = { "channels_first", "data_format is 'channels_first', and images here have their channels last; build it so in " ..
                                   "Keras and copy the weights" },
                                 filters = { "x", "nn.conv2d: filters is a whole number from 1 to 2147483647, not 'x'" },

@@ -114,7 +114,8 @@ describe("the zoo", function()
   end
 
   for _, name in ipairs(names) do
-    it(("has in %s the published numbers of parameters%s"):format(name, golden.keras[name] and ", and Keras's layers in its order" or ""), function()
+    local layered = golden.keras[name] and golden.keras[name].layers
+    it(("has in %s the published numbers of parameters%s"):format(name, layered and ", and Keras's layers in its order" or ""), function()
       local architecture, model, i = scion.models[name], built(name), 0
       local total, trainable, macs = totals(model)
       assert.equal(architecture.parameters, total)
@@ -127,7 +128,8 @@ describe("the zoo", function()
       if tf and tf.macs then assert.same({ tf.total, tf.macs }, { total, macs }) end
       if not keras then return end
       assert.equal(keras.parameters, total)
-      for hashes in keras.layers:gmatch "%x+%-*" do
+      if not layered then return end
+      for hashes in layered:gmatch "%x+%-*" do
         i = i + 1
         local node = model.order[i] or error("there are too few layers")
         local what, title, text = rule.describe(node)

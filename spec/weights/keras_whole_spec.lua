@@ -48,6 +48,13 @@ describe("Keras's descriptions", function()
     end
   end)
 
+  it("have the fixed numbers of a Normalization as a step like the others", function()
+    local function net(mean) return rescaled({ mean = mean, std = { 0.2, 0.3, 0.4 } }, false) end
+    assert.same({}, loads("fixed.keras", net { 0.5, 0.25, 0.4 }, 4).notes)
+    local message = messages.refusal(function() weights.load(net { 0.5, 0.25, 0.5 }, fixtures .. "fixed.keras") end)
+    assert.matches("preprocess = { mean = {0.5, 0.25, 0.4}, std = {0.2, 0.3, 0.4} } takes images as it does", message, 1, true)
+  end)
+
   it("tell an activation at the end that is another one than the model's", function()
     local report = weights.load(rescaled("tf"), fixtures .. "rescaled.keras")
     assert.same({ "the file's model ends in the activation 'softmax', this one in 'linear', and will predict something else; give the last layer the file's" },

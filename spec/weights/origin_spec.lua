@@ -1,6 +1,7 @@
 -- What a file and the config.json beside it tell of their network: it is built so, or refused in a sentence that says what was found.
 local core = require "scion.core"
 local graph = require "scion.graph"
+local layer = require "scion.layer"
 local messages = dofile "spec/support/messages.lua"
 local models = dofile "spec/support/models.lua"
 local names = require "scion.weights.names.architectures"
@@ -160,6 +161,44 @@ describe("A file of weights", function()
     assert.matches("gluon_inception_v3 takes preprocess = 'torch'", line, 1, true)
     line = told(function() return net:load_weights(saved(net, "inception_v3_google.safetensors")) end)
     assert.equal("", line)
+  end)
+
+  it("is of a variant with timm's names where it has those", function()
+    local function net(name, options)
+      local given = { input = 33, top = true, classes = 3 }
+      for key, value in pairs(options or {}) do given[key] = value end
+      return scion.models[name](given)
+    end
+    local function load(name, file, options)
+      local model, report
+      local line = told(function() model, report = net(name, options) return model end)
+      return model, report, (line:gsub("^" .. file .. ": ", ""))
+    end
+    local small = net("mobilenet_v3_small", { variant = "timm", width = 0.5 })
+    local path = saved(small)
+    local model, report, line = load("mobilenet_v3_small", "model.safetensors", { weights = path, width = 0.5 })
+    assert.same({ "timm", report.total, {}, {} }, { model.variant, report.loaded, report.missing, report.unexpected })
+    assert.same(models.bytes(small), models.bytes(model))
+    local assumed = "taken for timm's mobilenet_v3_small; networks with the same names and shapes: tf_mobilenetv3_small_075 is variant = 'tf' at width = 0.75, " ..
+      "tf_mobilenetv3_small_100 is variant = 'tf'; a config.json beside the file tells"
+    assert.same({ assumed .. "\n", assumed }, { line, report.notes[1] })
+    model = net("mobilenet_v3_small", { weights = path, variant = "tf", width = 0.5 })
+    assert.same(models.bytes(small), models.bytes(model))
+    told(function() model = scion.models.mobilenet_v3_small { weights = path, width = 0.5, input = 32 } end) -- without the head
+    assert.same({ "timm", 3 }, { model.variant, #model.output.shape })
+    model = net("mobilenet_v3_small", { weights = saved(small, nil, config { architecture = "mobilenetv3_small_050.lamb_in1k" }) })
+    assert.same({ "timm", models.bytes(small) }, { model.variant, models.bytes(model) })
+    local large = net("mobilenet_v3_small", { variant = "torchvision" })
+    large:export(folder .. "/v3.safetensors")
+    model, report = load("mobilenet_v3_small", "v3.safetensors", { weights = folder .. "/v3.safetensors" })
+    assert.same({ "torchvision", {} }, { model.variant, report.notes })
+
+    local b0 = net("efficientnet_v2_b0", { variant = "tf" })
+    model, report, line = load("efficientnet_v2_b0", "model.safetensors", { weights = saved(b0) })
+    assert.same({ "tf", models.bytes(b0), "", {} }, { model.variant, models.bytes(model), line, report.missing })
+    local s = layer.without_initial_values(function() return net("efficientnet_v2_s", { variant = "tf" }) end)
+    local message = messages.refused(function() net("efficientnet_v2_s", { weights = saved(s, nil, config { architecture = "efficientnetv2_s" }) }) end)
+    assert.matches("config.json says that it is of timm's efficientnetv2_s: Scion has no such network", message, 1, true)
   end)
 
   it("is not of a variant that pads or normalizes otherwise", function()

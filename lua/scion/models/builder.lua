@@ -30,6 +30,7 @@ local builder = {}
 --- input
 ---@field crop integer? for evaluation: then a square of this size is taken from the middle; also the default of the option `input`
 ---@field smallest integer the smallest height and width of the input, in pixels
+---@field names "timm"? where the layers' names in PyTorch are timm's alone
 ---@field weights scion.WeightsFile[]
 
 ---@class scion.ModelOptions
@@ -176,6 +177,23 @@ function builder.keras_padding(x, kernel)
   return { half - 1 + x.shape[1] % 2, half - 1 + x.shape[2] % 2, half, half }
 end
 
+--- Squeeze and excite (Hu et al. 2017) with the layers that Keras's EfficientNets have: multiplies each channel by a factor that two 1x1
+--- convolutions compute from the means of all channels.
+---@param x scion.Node
+---@param name string of the block
+---@param filters integer of the first convolution
+---@param reduce table<string, string> names of the first convolution, as for `origin`
+---@param expand table<string, string> of the second
+---@return scion.Node
+function builder.excite(x, name, filters, reduce, expand)
+  local channels = x.shape[3]
+  local s = nn.global_avg_pool { name = name .. "/se_squeeze" }(x)
+  s = nn.reshape({ 1, 1, channels }, { name = name .. "/se_reshape" })(s)
+  s = nn.conv2d(filters, 1, { padding = "same", activation = "swish", name = name .. "/se_reduce", origin = reduce })(s)
+  s = nn.conv2d(channels, 1, { padding = "same", activation = "sigmoid", name = name .. "/se_expand", origin = expand })(s)
+  return nn.multiply { name = name .. "/se_excite" } { x, s }
+end
+
 --- The two files that Keras publishes for most networks: with the classifier, and without.
 ---@param name string folder and beginning of the files' names: "vgg16/vgg16"
 ---@param md5 string[] of the file with the classifier, then of the other
@@ -197,9 +215,11 @@ end
 --- A file of timm's, which is named in the same way.
 ---@param name string without the digits
 ---@param sha256 string the digits
+---@param release string? that it belongs to ("v0.1-weights")
 ---@return scion.WeightsFile
-function builder.timm_file(name, sha256)
-  return { top = true, url = ("https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/%s-%s.pth"):format(name, sha256), sha256 = sha256 }
+function builder.timm_file(name, sha256, release)
+  local url = "https://github.com/huggingface/pytorch-image-models/releases/download/%s/%s-%s.pth"
+  return { top = true, url = url:format(release or "v0.1-weights", name, sha256), sha256 = sha256 }
 end
 
 --- Whether a value is an architecture.

@@ -21,20 +21,6 @@ end
 --- Names of a layer, or of a convolution and its norm, in torchvision and in EfficientNet-PyTorch.
 local function origin(torchvision, efficientnet_pytorch) return { torchvision = torchvision, efficientnet_pytorch = efficientnet_pytorch } end
 
---- Squeeze and excite (Hu et al. 2017): multiplies each channel by a factor that two 1x1 convolutions compute from the means of all
---- channels.
-local function excite(x, block, filters, part)
-  local channels = x.shape[3]
-  local function conv(units, name, activation, theirs)
-    return nn.conv2d(units, 1, { padding = "same", activation = activation, name = block.name .. name, origin = theirs })
-  end
-  local s = nn.global_avg_pool { name = block.name .. "/se_squeeze" }(x)
-  s = nn.reshape({ 1, 1, channels }, { name = block.name .. "/se_reshape" })(s)
-  s = conv(filters, "/se_reduce", "swish", origin(block.torchvision .. part .. ".fc1", block.efficientnet_pytorch .. "_se_reduce"))(s)
-  s = conv(channels, "/se_expand", "sigmoid", origin(block.torchvision .. part .. ".fc2", block.efficientnet_pytorch .. "_se_expand"))(s)
-  return nn.multiply { name = block.name .. "/se_excite" } { x, s }
-end
-
 --- Padding before a convolution of stride 1 or 2, as the publisher does it. Returns x, which "keras" pads by a layer of its own where the
 --- stride is 2, and the convolution's option `padding`.
 local function pad(x, kernel, stride, name, o)
@@ -56,7 +42,8 @@ local function inverted_residual(x, block, expansion, filters, kernel, stride, o
   y, padding = pad(y, kernel, stride, name .. "/dwconv_pad", o)
   y = conv_norm(y, { name .. "/dwconv", name .. "/bn", name .. "/activation" }, nil, kernel,
                 { conv = nn.depthwise_conv2d, stride = stride, padding = padding, origin = theirs("_depthwise_conv", "_bn1") })
-  y = excite(y, block, x.shape[3] // 4, part + 1)
+  local t, e = block.torchvision .. part + 1, block.efficientnet_pytorch
+  y = builder.excite(y, name, x.shape[3] // 4, origin(t .. ".fc1", e .. "_se_reduce"), origin(t .. ".fc2", e .. "_se_expand"))
   part = part + 2
   y = conv_norm(y, name .. "/project", filters, 1, { activation = false, origin = theirs("_project_conv", "_bn2") })
   if stride == 2 or x.shape[3] ~= filters then return y end

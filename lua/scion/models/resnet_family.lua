@@ -19,7 +19,12 @@ local function join(x, y, block, stride)
   return nn.add { activation = "relu", name = block .. "/add" } { y, x }
 end
 
---- Two 3x3 convolutions.
+--- A block of two 3x3 convolutions.
+---@param x scion.Node
+---@param block string its name
+---@param filters integer
+---@param stride integer of the first
+---@return scion.Node
 function family.basic(x, block, filters, stride)
   local y = conv_norm(x, names(block, 1), filters, 3, { stride = stride, padding = 1 })
   y = conv_norm(y, names(block, 2), filters, 3, { padding = 1, activation = false })

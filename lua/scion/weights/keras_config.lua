@@ -279,7 +279,7 @@ local passed_over = { InputLayer = true, ZeroPadding2D = true, Dropout = true, G
 --- Classes of layers that may do anything to an image.
 local function is_unknown(class) return class == "Lambda" or class:find "^TFOp" or class:find "^Slicing" or class == "GetItem" or class == "Stack" end
 
---- How a model rescales an image before its first layer with weights: one step, and another one behind each Normalization, whose numbers
+--- How a model rescales an image before its first layer with weights: one step, and another one behind each Normalization whose numbers
 --- are weights. nil where it does not rescale, or does something that is not understood.
 ---@param root scion.KerasConfig
 ---@return scion.Affine[]?

@@ -122,6 +122,18 @@ function origin.timm_has(name, variant)
   return has
 end
 
+--- The name of the first variant of a file's library; if only some variants have timm's names, and the file has those, the first of them.
+--- nil where there is none.
+local function fitting_variant(architecture, told)
+  local first
+  local timms = told.library == "pytorch" and require("scion.weights.timm").named(told.arrays or {})
+  for _, each in ipairs(architecture.variants) do
+    if timms and each.names == "timm" then return each.name end
+    if libraries[each.name] == told.library then first = first or each.name end
+  end
+  return first
+end
+
 --- Options with which an architecture builds the network that the weights belong to, as far as the file and its config.json tell.
 ---@param architecture scion.Architecture
 ---@param told scion.WeightsOrigin
@@ -130,12 +142,7 @@ function origin.options(architecture, told)
   local c = told.config
   local row = c and c.architecture and entry(c.architecture)
   local variant = told.variant or row and row[1] == architecture.name and row[2]
-  if not variant or not variant_named(architecture, variant) then
-    variant = nil
-    for _, each in ipairs(architecture.variants) do
-      if not variant and libraries[each.name] == told.library then variant = each.name end
-    end
-  end
+  if not variant or not variant_named(architecture, variant) then variant = fitting_variant(architecture, told) end
   if not c or row and row[1] ~= architecture.name then return { variant = variant } end
   return { variant = variant, width = row and row.width, classes = c.classes ~= 0 and c.classes or nil, input = c.input,
            channels = (c.channels == 1 or c.channels == 3) and c.channels or nil }
@@ -221,13 +228,17 @@ end
 local function otherwise(row, architecture)
   if row.but then return row.but end
   if row.preprocess then return ("takes preprocess = '%s'"):format(row.preprocess) end
-  return variant_named(architecture, row[2]) and ("is variant = '%s'"):format(row[2]) or "pads or normalizes otherwise"
+  if not variant_named(architecture, row[2]) then return "pads or normalizes otherwise" end
+  return ("is variant = '%s'%s"):format(row[2], row.width and (" at width = %g"):format(row.width) or "")
 end
 
 --- The entries of networks whose weights have an architecture's names and shapes, but that compute something else than this variant of it:
---- a sorted list of names, and the entries by name.
+--- a sorted list of names, and the entries by name. None of them, all timm's, has the names of a variant that others differ from in just
+--- that.
 local function others_of(architecture, variant)
-  local others = {}
+  local others, apart = {}, false
+  for _, each in ipairs(architecture.variants) do apart = apart or each.names ~= nil end
+  if apart and not variant_named(architecture, variant).names then return others end
   for name, row in pairs(names.networks) do
     if row[1] == architecture.name and (row.but or row.preprocess or row[2] ~= variant and not architecture.alike) then
       others[#others + 1] = name

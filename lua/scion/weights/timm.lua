@@ -51,15 +51,16 @@ function timm.rename(expected, arrays)
   return expected
 end
 
---- The first convolution of timm's EfficientNets and MobileNets. torchvision has another name for it.
-local stem = "conv_stem.weight"
+--- The first convolution of timm's EfficientNets and MobileNets, whatever stands before its name. torchvision has another name for it, and
+--- EfficientNet-PyTorch one with an underscore.
+local stem = "%f[%w_]conv_stem%.weight$"
 
 --- Whether a file has names that only timm gives: those of its EfficientNets and MobileNets.
 ---@param arrays scion.Array[]
 ---@return boolean
 function timm.named(arrays)
   for _, a in ipairs(arrays) do
-    if a.name == stem then return true end
+    if a.name:find(stem) then return true end
   end
   return false
 end

@@ -39,12 +39,23 @@ local networks = {
   mobilenetv2_140 = { "mobilenet_v2", "torchvision", width = 1.4 },
   quantizable_mobilenet_v2 = { "mobilenet_v2", "torchvision", but = "has ReLU in place of ReLU6 (torchvision.models.quantization)" },
 
+  mobilenetv3_large_100 = { "mobilenet_v3_large", "timm" }, mobilenetv3_large_075 = { "mobilenet_v3_large", "timm", width = 0.75 },
+  mobilenetv3_small_100 = { "mobilenet_v3_small", "timm" }, mobilenetv3_small_075 = { "mobilenet_v3_small", "timm", width = 0.75 },
+  mobilenetv3_small_050 = { "mobilenet_v3_small", "timm", width = 0.5 },
+  tf_mobilenetv3_large_100 = { "mobilenet_v3_large", "tf" }, tf_mobilenetv3_large_075 = { "mobilenet_v3_large", "tf", width = 0.75 },
+  tf_mobilenetv3_small_100 = { "mobilenet_v3_small", "tf" }, tf_mobilenetv3_small_075 = { "mobilenet_v3_small", "tf", width = 0.75 },
+  mobilenetv3_large_100_1k_miil = { "mobilenet_v3_large", "timm", preprocess = "unit" },
+
   efficientnet_blur_b0 = { "efficientnet_b0", "torchvision", but = blurs },
 }
 
 for i = 0, 7 do -- from B5 on torchvision has another epsilon than timm, and Scion has no variant for timm's
   networks["efficientnet_b" .. i] = { "efficientnet_b" .. i, i < 5 and "torchvision" or "timm" }
   networks["tf_efficientnet_b" .. i] = { "efficientnet_b" .. i, "tf" }
+end
+for i = 0, 3 do networks["tf_efficientnetv2_b" .. i] = { "efficientnet_v2_b" .. i, "tf" } end
+for _, size in ipairs { "s", "m", "l" } do -- Scion has no variant for timm's own
+  networks["efficientnetv2_" .. size], networks["tf_efficientnetv2_" .. size] = { "efficientnet_v2_" .. size, "timm" }, { "efficientnet_v2_" .. size, "tf" }
 end
 for i = 0, 4 do
   networks["efficientnet_lite" .. i] = { "efficientnet_lite" .. i, "timm" }

@@ -5,7 +5,8 @@ return {
   separable_bias = "pointwise.bias", -- in PyTorch a separable convolution is two layers, and the second has the bias
 
   -- first parts of names, of what a model may be built without: classifiers and auxiliary heads
-  optional = { fc = true, classifier = true, classif = true, head = true, heads = true, pre_logits = true, _fc = true, AuxLogits = true, aux1 = true, aux2 = true },
+  optional = { fc = true, classifier = true, classif = true, head = true, heads = true, pre_logits = true, _fc = true, AuxLogits = true, aux1 = true, aux2 = true,
+               conv_head = true },
   -- an array that only files of the package EfficientNet-PyTorch have, whose names differ from torchvision's and timm's
   efficientnet_pytorch = "_conv_stem.weight",
 

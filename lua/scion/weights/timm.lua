@@ -35,7 +35,7 @@ function timm.rename(expected, arrays)
   for _, a in ipairs(arrays or {}) do held[a.name] = true end
   for _, weight in ipairs(arrays and {} or expected) do -- for export: the names that the file will have
     local layer, last = weight.name:match "^(.+)%.([^.]+)$"
-    for _, rule in ipairs(names) do held[layer and rule.layers[layer] and rule.layers[layer] .. "." .. last or ""] = true end
+    for _, rule in ipairs(names) do held[(layer and renamed(layer, rule) or "") .. "." .. (last or "")] = true end
   end
   for _, weight in ipairs(expected) do
     local layer, last = weight.name:match "^(.+)%.([^.]+)$"

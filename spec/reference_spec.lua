@@ -173,6 +173,7 @@ local function calls()
     ["scion.data.files"] = function(given) scion.data.files({}, given) end,
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
+    ["model:export"] = function(given) model:export(pictures() .. "/net.h5", given) end,
     ["model:load_weights"] = function(given) model:load_weights("x.h5", given) end,
     ["scion.models.from_keras"] = function(given) scion.models.from_keras("x.keras", given) end,
     ["scion.weights.load"] = function(given) scion.weights.load(model, pictures() .. "/left/1.png", given) end,

@@ -10,7 +10,7 @@ local report = {}
 ---@class scion.WeightsConfig
 ---@field path string of config.json
 ---@field architecture string? timm's name of the network: "resnet50"
----@field transformers string? the package transformers' name of the network, where timm's is not told: "ResNetForImageClassification"
+---@field private transformers string? the package transformers' name of the network, where timm's is not told: "ResNetForImageClassification"
 ---@field changes string? names of arguments that it was built with and that change what it computes: "act_layer"
 ---@field classes integer? number of classes; 0: the network has no classifier
 ---@field mean number[]? mean of each channel, for images in 0 to 1; only together with std
@@ -42,6 +42,7 @@ local report = {}
 ---@field private classes integer? number of classes of the file's classifier, where the model was built without one
 ---@field private counts string? in words: the numbers of layers in a Keras file and in the model, where they differ
 local methods = {}
+local internal = {} -- methods for what loads weights
 
 --- Whether every weight of the model was found in the file and everything in the file has its place or is unused.
 ---@return boolean
@@ -86,11 +87,11 @@ end
 
 --- Adds to `unused` the name of something that holds no weights, such as a counter or a seed in a Keras file.
 ---@param name string
-function methods:add_state(name) table.insert(self.unused, name .. state) end
+function internal:add_state(name) table.insert(self.unused, name .. state) end
 
---- Adds a sentence to `notes`. methods:tell prints those that are there by then.
+--- Adds a sentence to `notes`. report:tell prints those that are there by then.
 ---@param line string
-function methods:note(line) table.insert(self.notes, line) end
+function internal:note(line) table.insert(self.notes, line) end
 
 --- The names in `unused` that matter: those of a classifier that the model was built without.
 local function left_head(self)
@@ -123,7 +124,7 @@ end
 --- Why nothing is loaded: with strict because something does not fit, otherwise because nothing does. nil if the file can be loaded.
 ---@param strict boolean
 ---@return string? problem
-function methods:refusal(strict)
+function internal:refusal(strict)
   if strict then
     local problem = self:problem()
     if not problem or #self.missing > 0 or #self.misfits > 0 then return problem end
@@ -145,7 +146,7 @@ end
 
 --- Prints on standard error what was chosen or guessed and what was left out: the file's classifier, or more than half of the model's
 --- weights. The same line is printed only once.
-function methods:tell()
+function internal:tell()
   if self.choice then notice.once(("%s: %s"):format(self.path, self.choice)) end
   if self.positions then notice.once(("%s: names that are numbers are told by their order: %s"):format(self.path, table.concat(placed(self), ", "))) end
   for _, line in ipairs(self.notes) do notice.once(self.path .. ": " .. line) end
@@ -191,7 +192,7 @@ local function as_text(self)
 end
 
 local defined = class.define {
-  name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods,
+  name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods, internal = internal,
   locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions", "config" },
   fields = { "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
 }

@@ -231,6 +231,20 @@ local layers = {
     return stepped(at, x) or check.raise "mean and variance are both given, as numbers or as lists of three"
   end,
 
+  LayerNormalization = function(at, x)
+    last_axis(at, x)
+    at:only("rms_scaling", false, "nn.layer_norm subtracts the mean")
+    return at:apply(nn.layer_norm, { epsilon = at:get "epsilon", center = at:get "center", scale = at:get "scale" }, x)
+  end,
+
+  PReLU = function(at, x)
+    local shared = at:option("shared_axes", check.list(size), {})
+    local axes = table.concat(shared, ",")
+    local slopes = axes == "" and "element" or axes == (#x.shape == 3 and "1,2" or "") and "channel" or axes == (#x.shape == 3 and "1,2,3" or "1") and "one"
+    if not slopes then check.raise(("shared_axes is %s, and nn.prelu has a slope for each element, for each channel ([1, 2]), or one"):format(check.show(shared))) end
+    return at:apply(nn.prelu, { slopes = slopes }, x)
+  end,
+
   -- ---- activations -------------------------------------------------------------------------------------------------
 
   Activation = function(at, x)

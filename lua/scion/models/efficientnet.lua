@@ -1,8 +1,8 @@
 --- EfficientNet-B0 to B7 (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"): one network, made
 --- wider and deeper for larger images. Layers have Keras's names. The variants: "keras" standardizes images within the network, as Keras
---- does in the network of its published weights. "torchvision" pads on all sides, and up to B4 has another epsilon. "tf" is the authors'
---- own network, as timm (tf_efficientnet_b0) and EfficientNet-PyTorch have it: Keras's without the standardization. Shapes in comments are
---- those of B0 with an input of 224 x 224.
+--- does in the network of its published weights. "torchvision" pads on all sides, and up to B4 has another epsilon, as "timm" has it for B5
+--- to B7, too. "tf" is the authors' own network, as timm (tf_efficientnet_b0) and EfficientNet-PyTorch have it: Keras's without the
+--- standardization. Shapes in comments are those of B0 with an input of 224 x 224.
 local check = require "scion.check"
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
@@ -13,7 +13,7 @@ local drop = 0.2
 --- The variant's conv_norm: see builder.conv_norm. Publishers differ in epsilon, momentum and padding.
 local function style(o, facts)
   -- torchvision's B5 to B7 have the epsilon and momentum of the authors' networks
-  local small = o.variant == "torchvision" and not facts.large
+  local small = o.variant == "torchvision" and not facts.large or o.variant == "timm"
   return builder.conv_norm { names = { "%s_conv", "%s_bn", "%s_activation" }, activation = "swish", padding = "same",
                              norm = { epsilon = small and 1e-5 or 1e-3, momentum = small and 0.9 or 0.99 } }
 end
@@ -24,7 +24,7 @@ local function origin(torchvision, efficientnet_pytorch) return { torchvision = 
 --- Padding before a convolution of stride 1 or 2, as the publisher does it. Returns x, which "keras" pads by a layer of its own where the
 --- stride is 2, and the convolution's option `padding`.
 local function pad(x, kernel, stride, name, o)
-  if o.variant == "torchvision" then return x, kernel // 2 end
+  if o.variant == "torchvision" or o.variant == "timm" then return x, kernel // 2 end
   if o.variant == "tf" or stride == 1 then return x, "same" end
   return nn.zero_pad(builder.keras_padding(x, kernel), { name = name })(x), "valid"
 end
@@ -116,6 +116,7 @@ local function efficientnet(number, facts)
         weights = { { top = true, url = keras .. ".h5", md5 = facts.keras[1] }, { url = keras .. "_notop.h5", md5 = facts.keras[2] } } },
       { name = "torchvision", smallest = 1, preprocess = "torch", resize = facts.resize, crop = facts.crop or facts.input, weights = facts.torchvision },
       { name = "tf", smallest = 1, preprocess = "torch", weights = { builder.timm_file(("tf_efficientnet_b%d_aa"):format(number), facts.timm) } },
+      facts.large and { name = "timm", smallest = 1, preprocess = "torch", weights = {} } or nil, -- timm's own B0 to B4 are torchvision's
     },
     trunk = function(x, o) return trunk(x, o, facts) end,
     top = function(x, o) return top(x, o, facts) end,

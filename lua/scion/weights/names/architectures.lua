@@ -49,7 +49,7 @@ local networks = {
   efficientnet_blur_b0 = { "efficientnet_b0", "torchvision", but = blurs },
 }
 
-for i = 0, 7 do -- from B5 on torchvision has another epsilon than timm, and Scion has no variant for timm's
+for i = 0, 7 do -- from B5 on torchvision has another epsilon than timm
   networks["efficientnet_b" .. i] = { "efficientnet_b" .. i, i < 5 and "torchvision" or "timm" }
   networks["tf_efficientnet_b" .. i] = { "efficientnet_b" .. i, "tf" }
 end

@@ -1,12 +1,10 @@
 -- One network of most layers: losses and gradients against PyTorch in double precision.
-local core = require "scion.core"
+local gradients = dofile "spec/support/gradients.lua"
 local rule = dofile "spec/models/rule.lua"
 local scion = require "scion"
-local small = dofile "spec/small_network.lua"
 local nn = scion.nn
 
-local file <close> = assert(io.open("spec/fixtures/models/layers.json", "rb"))
-local golden = core.json_decode(file:read "a")
+local golden = gradients.golden "layers"
 
 --- The network of fixtures/models/layers.py. Values that several layers read show that gradients add up.
 local function network()
@@ -32,22 +30,7 @@ local function network()
   return model
 end
 
---- Checks the gradients of a training step; returns how many.
-local function check(model)
-  local plan = model:plan_for { mode = "train", batch = 2, input_dtype = "u8", loss = "categorical" }
-  assert(model:execute(plan, { images = rule.images(9), labels = scion.tensor({ 1, 3 }, "i32"), step = 0 }))
-  assert.is_true(small.distance(core.place(model.arena, plan.losses, 2), golden.losses) < 1e-5)
-  local count = 0
-  for _, g in ipairs(plan.gradients) do
-    local name = g.layer.name .. "/" .. g.parameter.name
-    if golden.gradients[name] then
-      local distance = small.distance(core.place(model.arena, g.place), golden.gradients[name])
-      assert.is_true(distance < 1e-4, ("%s differs by %g"):format(name, distance))
-      count = count + 1
-    end
-  end
-  return count
-end
+local function check(model) return gradients.check(model, golden) end
 
 describe("a network of most layers", function()
   it("has PyTorch's losses and gradients", function()
@@ -63,10 +46,7 @@ describe("a network of most layers", function()
   end)
 
   it("is rebuilt from a saved file", function()
-    local model, path = network(), os.tmpname()
-    model:save(path)
-    local again = scion.load(path)
-    os.remove(path)
-    assert.equal(check(model), check(again))
+    local model = network()
+    assert.equal(check(model), check(gradients.rebuilt(model)))
   end)
 end)

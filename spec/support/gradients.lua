@@ -1,0 +1,48 @@
+--- Compares a training step of a network that rule.lua fills with what PyTorch computed: fixtures/models/layers.json, channels.json.
+local core = require "scion.core"
+local rule = dofile "spec/models/rule.lua"
+local scion = require "scion"
+local small = dofile "spec/small_network.lua"
+
+local gradients = {}
+
+--- Golden numbers: losses, and gradients by "layer/parameter".
+---@param name string of the file without its ending
+---@return table
+function gradients.golden(name)
+  local file <close> = assert(io.open(("spec/fixtures/models/%s.json"):format(name), "rb"))
+  return core.json_decode(file:read "a")
+end
+
+--- Checks the losses and the gradients of what trains; returns how many gradients.
+---@param model scion.Model
+---@param golden table
+---@return integer
+function gradients.check(model, golden)
+  local plan = model:plan_for { mode = "train", batch = 2, input_dtype = "u8", loss = "categorical" }
+  assert(model:execute(plan, { images = rule.images(9), labels = scion.tensor({ 1, 3 }, "i32"), step = 0 }))
+  assert(small.distance(core.place(model.arena, plan.losses, 2), golden.losses) < 1e-5, "the losses differ")
+  local count = 0
+  for _, g in ipairs(plan.gradients) do
+    local name = g.layer.name .. "/" .. g.parameter.name
+    if golden.gradients[name] then
+      local distance = small.distance(core.place(model.arena, g.place), golden.gradients[name])
+      assert(distance < 1e-4, ("%s differs by %g"):format(name, distance))
+      count = count + 1
+    end
+  end
+  return count
+end
+
+--- A model saved and loaded again.
+---@param model scion.Model
+---@return scion.Model
+function gradients.rebuilt(model)
+  local path = os.tmpname()
+  model:save(path)
+  local again = scion.load(path)
+  os.remove(path)
+  return again
+end
+
+return gradients

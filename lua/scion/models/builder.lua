@@ -227,6 +227,24 @@ end
 ---@return boolean
 function builder.is(value) return architecture.is(value) end
 
+--- What the file that defines an architecture returns: the architecture itself, or a table of its family by name. nil where there is no
+--- such file.
+local function open(name)
+  for length = #name, 1, -1 do
+    local path = "scion.models." .. name:sub(1, length)
+    if package.searchpath(path, package.path) then return require(path) end
+  end
+end
+
+--- The architecture of that name; nil where there is none.
+---@param name string
+---@return scion.Architecture?
+function builder.find(name)
+  local found = name:find "^[%w_]+$" and open(name)
+  if builder.is(found) then return found.name == name and found or nil end
+  return type(found) == "table" and builder.is(found[name]) and found[name] or nil
+end
+
 --- Makes an architecture. The definition has the public fields of scion.Architecture; trunk(x, o) and top(x, o), which get a node and the
 --- options, and return a node; and `options`, a schema of the options that it has beside the common ones, as for check.options.
 ---@param definition table

@@ -1,6 +1,7 @@
 --- Which network a weights file belongs to, and whether a model is that network. Networks whose weights have the same names and shapes may
 --- still compute something else, since they pad or normalize otherwise. The file tells by its names, by the variant that model:export
 --- noted, and by the config.json beside it.
+local builder = require "scion.models.builder"
 local check = require "scion.check"
 local config = require "scion.weights.config"
 local core = require "scion.core"
@@ -86,13 +87,6 @@ end
 
 -- ---- which network that is ------------------------------------------------------------------------------------------
 
---- An architecture of scion.models by its name.
-local function find(name)
-  for _, architecture in ipairs(require("scion.models").list()) do
-    if architecture.name == name then return architecture end
-  end
-end
-
 --- A variant of an architecture by its name.
 local function variant_named(architecture, name)
   for _, variant in ipairs(architecture.variants) do
@@ -106,7 +100,7 @@ local function entry(name)
   local bare = name:match "^[^.]*"
   if names.networks[bare] then return names.networks[bare] end
   for _, part in ipairs(names.older) do bare = bare:gsub(part, "") end
-  local architecture = find(bare)
+  local architecture = builder.find(bare)
   return names.networks[bare] or architecture and variant_named(architecture, "torchvision") and { bare, "torchvision" } or nil
 end
 
@@ -150,7 +144,7 @@ end
 
 --- The call that builds the network of an entry: "scion.models.mobilenet_v2{ width = 0.5, weights = … }". nil where Scion cannot build it.
 local function builder_of(row)
-  local architecture = find(row[1])
+  local architecture = builder.find(row[1])
   if row.but or not architecture or not variant_named(architecture, row[2]) then return nil end
   return ("scion.models.%s{ %sweights = … }"):format(row[1], row.width and ("width = %g, "):format(row.width) or "")
 end
@@ -201,7 +195,7 @@ end
 ---@param variant string? of the model
 ---@return string? reason
 function origin.disagreement(told, name, variant)
-  local architecture = told.library and name and find(name)
+  local architecture = told.library and name and builder.find(name)
   if not architecture then return nil end
   if told.config then
     local reason = config_disagrees(told.config, architecture, variant)
@@ -260,7 +254,7 @@ end
 function origin.assumed(told, model, known)
   local name, variant = model.name, model.variant
   local tells = told.library ~= "pytorch" or told.exported or told.config and told.config.architecture
-  local architecture = not tells and name and find(name)
+  local architecture = not tells and name and builder.find(name)
   if not architecture or not variant then return {}, false end
   local list = { not known.preprocess and not (told.config and told.config.mean) and ("images are standardized as for %s's own weights"):format(variant) or nil }
   local others, own = others_of(architecture, variant), named_by(told.path)

@@ -48,4 +48,10 @@ function shape.bytes(sizes, dtype, what) return shape.elements(sizes, what) * sh
 ---@return string
 function shape.text(sizes) return #sizes == 0 and "no dimensions" or table.concat(sizes, "x") end
 
+--- Whether two shapes are the same.
+---@param a integer[]
+---@param b integer[]
+---@return boolean
+function shape.equal(a, b) return table.concat(a, "x") == table.concat(b, "x") end
+
 return shape

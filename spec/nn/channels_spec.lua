@@ -20,7 +20,8 @@ local function network()
   x = nn.add { activation = "relu" } { x, shortcut }
   x = nn.add() { x, nn.channel_shuffle(8)(x) }
   x = nn.add() { nn.slice(1, 12)(x), nn.slice(3, 14)(x) }
-  x = nn.global_avg_pool()(x)
+  local part = nn.flatten()(nn.slice(2, 5)(x))
+  x = nn.concatenate() { part, nn.global_avg_pool()(x), nn.flatten()(nn.max_pool(3)(x)), part }
   local model = scion.model { output = nn.dense(4, "softmax", { name = "out" })(x) }
   rule.fill(model, "torchvision", { 0.8, 1.2 })
   return model
@@ -62,7 +63,7 @@ describe("a network of split and shuffled channels", function()
     local wide = output "f32"
     local narrow, kept, plan = output "bf16"
     assert.equal(3, kept)
-    assert.equal(1, kernels(plan).copy) -- a slice on its way into a concatenation
+    assert.equal(6, kernels(plan).copy) -- slices and flattened values on their way into concatenations, and one flattened with gaps
     assert.is_true(small.distance(narrow, wide:totable()) < 0.02)
   end)
 end)

@@ -2,6 +2,7 @@
 --- adds kernel calls for it to the plan: e:emit { "add_forward", a = e.x[1], b = e.x[2], y = e.y }.
 local core = require "scion.core"
 local graph = require "scion.graph"
+local shapes = require "scion.shape"
 local value = require "scion.ir.value"
 
 local emitter = {}
@@ -33,6 +34,26 @@ end
 --- Adds a kernel call: { "kernel", operand = value or tensor, option = … }.
 ---@param call scion.Call
 function emitter:emit(call) self.ir:emit(call) end
+
+--- Copies the elements of a value into one that may have another shape. The kernel goes row by row, so that one of the two has to take the
+--- other's shape, which a value with gaps between its rows cannot: where both have gaps, there is a third between them.
+---@param x scion.Value
+---@param y scion.Value with as many elements
+---@param accumulate? boolean whether they are added to what y holds
+function emitter:copy(x, y, accumulate)
+  if not shapes.equal(x.shape, y.shape) then
+    if value.contiguous(x) then
+      x = value.view(x, y.shape)
+    elseif value.contiguous(y) then
+      y = value.view(y, x.shape)
+    else
+      local between = value.new(x.shape, { dtype = y.dtype })
+      self:emit { "copy", x = x, y = between }
+      x = value.view(between, y.shape)
+    end
+  end
+  self:emit { "copy", x = x, y = y, accumulate = accumulate }
+end
 
 -- ---- tensors derived from parameters ---------------------------------------------------------------------------------
 

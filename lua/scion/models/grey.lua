@@ -2,6 +2,7 @@
 local core = require "scion.core"
 local graph = require "scion.graph"
 local preprocessing = require "scion.preprocessing"
+local shape = require "scion.shape"
 
 local grey = {}
 
@@ -10,8 +11,6 @@ local function summed(kernel)
   local height, width, _, out = table.unpack(kernel:shape())
   return kernel:sum(3):reshape { height, width, 1, out }
 end
-
-local function same(a, b) return table.concat(a, "x") == table.concat(b, "x") end
 
 --- Copies all weights of one model into another, which was built in the same way, but with one input channel.
 ---@param from scion.Model
@@ -24,7 +23,7 @@ function grey.take(from, into)
     for k, p in ipairs(layer.parameters) do
       local q = mine[i].parameters[k]
       local theirs, ours = p.tensor:shape(), q.tensor:shape()
-      if same(theirs, ours) then
+      if shape.equal(theirs, ours) then
         core.copy(p.tensor, q.tensor)
       else -- the kernel of the first convolution
         core.copy(summed(p.tensor), q.tensor)

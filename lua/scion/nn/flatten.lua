@@ -12,10 +12,4 @@ return layer.define {
     self:expect({ ... }, 1)
     return { shape.elements((...)) } -- cannot overflow: it was checked when the input's node was made
   end,
-
-  forward = function(_, e) e:emit { "copy", x = e.x[1], y = e.y } end,
-
-  backward = function(_, e)
-    if e:wants(1) then e:emit { "copy", x = e.dy, y = e:dx(1), accumulate = e:accumulates(1) } end
-  end,
 }

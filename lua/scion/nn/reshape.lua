@@ -18,10 +18,4 @@ return layer.define {
     if shape.elements(sizes) ~= shape.elements((...)) then self:fail("an input of %s cannot become %s", shape.text((...)), shape.text(sizes)) end
     return { table.unpack(sizes) }
   end,
-
-  forward = function(_, e) e:emit { "copy", x = e.x[1], y = e.y } end,
-
-  backward = function(_, e)
-    if e:wants(1) then e:emit { "copy", x = e.dy, y = e:dx(1), accumulate = e:accumulates(1) } end
-  end,
 }

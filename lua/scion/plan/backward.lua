@@ -1,16 +1,15 @@
 --- backward: emits, in training, the backward calls of the operations above the frontier, the last first. No gradient is computed below
 --- the frontier (see frontier.lua) or for frozen weights.
 local emitter = require "scion.ir.emitter"
+local shapes = require "scion.shape"
 local value = require "scion.ir.value"
 
 --- The backward pass of an operation whose output is its input: dy is the gradient of the input as well, perhaps under another shape.
 local function identity(e)
   local input = e.op.inputs[1]
   if not e:wants(1) then return end
-  local same = #e.op.shape == #input.shape
-  for i, size in ipairs(e.op.shape) do same = same and size == input.shape[i] end
-  local dx = same and e.dy or value.contiguous(e.dy) and value.view(e.dy, input.shape) or nil
-  if dx then e:share(1, dx) else e:emit { "copy", x = e.dy, y = e:dx(1), accumulate = e:accumulates(1) } end
+  local dx = shapes.equal(e.op.shape, input.shape) and e.dy or value.contiguous(e.dy) and value.view(e.dy, input.shape) or nil
+  if dx then e:share(1, dx) else e:copy(e.dy, e:dx(1), e:accumulates(1)) end
 end
 
 ---@param ir scion.IR

@@ -22,7 +22,7 @@ return function(ir)
     if op.layer.kind == "input" then
       input(ir, op)
     elseif op.identity and not op.in_place then
-      ir:emit { "copy", x = op.inputs[1].value, y = op.value }
+      emitter.new(ir, op):copy(op.inputs[1].value, op.value)
     elseif not op.in_place then
       op.layer:forward(emitter.new(ir, op))
     end

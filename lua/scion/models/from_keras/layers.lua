@@ -74,8 +74,6 @@ local defined = class.define { name = "scion.KerasLayerBuilder", title = "a laye
 
 -- ---- what several of them share -------------------------------------------------------------------------------------
 
-local function same(a, b) return table.concat(a, "x") == table.concat(b, "x") end
-
 --- Raises unless an option names the last axis of the input.
 local function last_axis(at, x)
   local axis = at:get "axis"
@@ -342,7 +340,7 @@ local layers = {
 
   Multiply = arithmetic(function(at, inputs)
     return fold(inputs, function(a, b, part)
-      if #a.shape == 3 and same(a.shape, { 1, 1, b.shape[3] }) then a, b = b, a end
+      if #a.shape == 3 and shape.equal(a.shape, { 1, 1, b.shape[3] }) then a, b = b, a end
       return at:apply(nn.multiply, {}, { a, b }, part)
     end)
   end),

@@ -57,6 +57,19 @@ describe("torchvision's names", function()
     assert.is_true(models.deviation(model, support.pattern(8, 9), golden.small) > 1e-5)
   end)
 
+  it("are refused where what was flattened is moved before it is read", function()
+    local x = nn.input(6, 6, 3)
+    local two = { nn.flatten()(nn.conv2d(4, 3)(x)), nn.flatten()(x) }
+    local model = scion.model { output = nn.dense(2, { name = "out" })(nn.concatenate()(two)) }
+    assert.error_matches(function() model:export "/tmp/x.safetensors" end, "out: PyTorch flattens an image in another order .- behind nn.concatenate")
+    local saved = os.tmpname()
+    model:save(saved) -- in Scion's own order
+    model:load_weights(saved)
+    os.remove(saved)
+    local pooled = nn.global_avg_pool()(nn.input(6, 6, 3))
+    assert.equal(2, #torchvision.expected({ nn.dense(2, { name = "out" })(nn.concatenate() { pooled, pooled }).layer }))
+  end)
+
   it("load into separable convolutions and flattened batch norm, and hold what batch norm without a scale implies", function()
     local model, path = separable(), folder .. "/separable.safetensors"
     local file = "spec/fixtures/weights/torchvision_separable.pth"

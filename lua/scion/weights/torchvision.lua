@@ -6,22 +6,38 @@ local names = require "scion.weights.names.torchvision"
 
 local torchvision = {}
 
---- Kinds of layers that do not change the order of a vector's elements.
-local in_place = { activation = true, batch_norm = true, dropout = true, layer_norm = true, prelu = true }
+--- Kinds of layers that do not change the order of a vector's elements, and those that put them elsewhere.
+local in_place = { activation = true, batch_norm = true, dropout = true, layer_norm = true, prelu = true, add = true, multiply = true, scaled_add = true }
+local moving = { concatenate = true, slice = true, pad_channels = true, channel_shuffle = true }
 
 --- Kinds of layers whose weights have a number for each channel.
 local by_channel = { batch_norm = true, layer_norm = true, prelu = true }
 
---- The shape of the image that was flattened into a layer's input vector; nil if none was. PyTorch flattens in the order channel, height,
---- width; we do in the order height, width, channel, so that weights behind it must be reordered.
-local function flattened(layer)
-  local node = layer.node and layer.node.inputs[1]
-  while node and #node.shape == 1 and node.inputs[1] do
-    local before = node.inputs[1]
-    local s = before.shape
-    if #s == 3 then return s[1] * s[2] * s[3] == node.shape[1] and s or nil end
-    node = in_place[node.layer.kind] and before
+--- The shape of the image that was flattened into a vector; nil if none was. The second result is the layer that moved its elements since.
+local function image_in(node)
+  local before = node.inputs[1]
+  if #node.shape ~= 1 or not before then return nil end
+  local s, kind = before.shape, node.layer.kind
+  if #s == 3 then return s[1] * s[2] > 1 and s[3] > 1 and s[1] * s[2] * s[3] == node.shape[1] and s or nil end
+  if not in_place[kind] and not moving[kind] then return nil end
+  local image, mover
+  for _, input in ipairs(node.inputs) do
+    local own, moved = image_in(input)
+    image, mover = image or own, mover or moved
   end
+  return image, mover or image and moving[kind] and kind or nil
+end
+
+--- The shape of the image that was flattened into a layer's input vector; nil if none was. PyTorch flattens in the order channel, height,
+--- width; we do in the order height, width, channel, so that weights behind it must be reordered. Raises where that cannot be done.
+local function flattened(layer)
+  if not layer.node or not layer.node.inputs[1] then return nil end
+  local image, mover = image_in(layer.node.inputs[1])
+  if mover then
+    layer:fail("PyTorch flattens an image in another order than Scion, and its weights cannot be put in order behind nn.%s of flattened images; " ..
+      "pool the images, or flatten behind it", mover)
+  end
+  return image
 end
 
 --- How an array of PyTorch's maps to a weight of ours. `shape`: the array's. `view`: the weight's shape, with a dimension split into

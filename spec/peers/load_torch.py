@@ -6,7 +6,7 @@ import numpy as np, timm, torch, torchvision
 from safetensors.torch import load_file, save_file
 from torch import nn
 from answer import images, rows, serve, spread, stream
-from from_torchvision import MEAN, STD
+from from_torchvision import look as look_of
 
 def fill(net, x, seed):
     """He's kernels, and batch norms with the statistics of these images, so that no activation dies or grows."""
@@ -46,7 +46,7 @@ def open_network(library, name, size, classes, width=None):
     global net, x, note
     if library == "torchvision":
         if name != "quantizable_mobilenet_v2" and not callable(getattr(torchvision.models, name, None)): return {"none": "torchvision has no such network"}
-        made, mean, std = torchvision_network(name, classes, width), MEAN, STD
+        made, (mean, std) = torchvision_network(name, classes, width), look_of(name.replace("quantizable_", ""))
     else:
         if not timm.is_model(name): return {"none": "timm has no such network"}
         made = timm.create_model(name, num_classes=classes)

@@ -5,7 +5,7 @@ import timm, torch, torchvision
 from safetensors.torch import load_file, save_file
 from torch import nn
 from answer import rows, serve, stream
-from from_torchvision import MEAN, STD
+from from_torchvision import look
 from load_torch import fill, pixels
 
 SIZE, CLASSES = 96, 5
@@ -64,7 +64,7 @@ def predict(model): return rows(model.eval()(x).softmax(1).numpy())
 
 def train(name):
     global net, x, kind
-    kind, x = name, pixels(SIZE, MEAN, STD)
+    kind, x = name, pixels(SIZE, *look("resnet18"))
     make, architecture, _ = KINDS[name]
     net = make()
     with torch.no_grad(): fill(net, x, name)

@@ -8,9 +8,13 @@ from torch import nn
 from answer import images, rows, serve, spread, stream
 from from_torchvision import look as look_of
 
+AUXILIARY = ("AuxLogits", "aux1", "aux2") # classifiers that only training from scratch uses, and that files hold
+
 def fill(net, x, seed):
     """He's kernels, and batch norms with the statistics of these images, so that no activation dies or grows."""
     torch.manual_seed(stream(seed))
+    heads = {n: getattr(net, n) for n in AUXILIARY if getattr(net, n, None) is not None} # which small images are too small for
+    for name in heads: setattr(net, name, None)
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             fan = module.weight[0].numel()
@@ -25,6 +29,7 @@ def fill(net, x, seed):
         if isinstance(module, nn.BatchNorm2d): # others than those of the images
             module.running_mean += 0.1 * module.running_var.sqrt() * torch.randn(module.num_features)
             module.running_var *= torch.empty(module.num_features).uniform_(0.8, 1.2)
+    for name, head in heads.items(): setattr(net, name, head)
     return net.eval()
 
 def pixels(size, mean, std): return torch.from_numpy(((images(2, size) / 255.0 - mean) / std).transpose(0, 3, 1, 2).copy()).float()
@@ -198,7 +203,7 @@ def write(kind, folder):
 def load(file):
     """What the network predicts with the weights of a file that Scion exported."""
     again = copy.deepcopy(net)
-    again.load_state_dict(load_file(file), strict=not any(k.startswith("AuxLogits") for k in net.state_dict()))
+    again.load_state_dict(load_file(file), strict=not any(k.startswith(AUXILIARY) for k in net.state_dict()))
     return {"logits": rows(logits(again))}
 
 if __name__ == "__main__":

@@ -392,7 +392,8 @@ end
 --- Keras's files have preprocessing and labels as attributes. Layers without a publisher's name are written under their own names, with
 --- dots or underscores in place of slashes. A separable convolution becomes `depthwise` and `pointwise` in PyTorch, and a batch norm always
 --- has scale and shift. If the other library computes the same network differently, a line on standard error says so. Raises, with the
---- path, if the file cannot be written.
+--- path, if the file cannot be written, and if names = "timm" is given for a network of scion.models that timm lacks, or has only with
+--- other layers, as another variant.
 ---@param path string
 ---@param given? scion.ExportOptions
 ---@return scion.Model self

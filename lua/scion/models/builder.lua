@@ -272,14 +272,17 @@ local function name_classes(where, made, o, report)
   end
 end
 
---- Loads weights into a network of one channel: those of one as they are, and those of three summed.
+--- Loads weights into a network of one channel: those of one as they are, and those of three summed. If not strict, the first kernel may fit
+--- in neither way.
 local function load_grey(loaded, network, strict)
   local ok, made, report = check.try(loaded, 1, true)
   if ok then return made, report end
   local coloured
   coloured, report = loaded(3, strict)
   made = layer.without_initial_values(function() return network(1) end)
-  report:note(require("scion.models.grey").take(coloured, made))
+  local note = require("scion.models.grey").take(coloured, made)
+  if not note then return loaded(1, strict) end
+  report:note(note)
   return made, report
 end
 

@@ -23,7 +23,7 @@ local fields = {
 local harmless = { num_classes = true, img_size = true }
 
 --- Arguments that do not change it if they have one of these values.
-local usual = { in_chans = { [3] = true }, global_pool = { avg = true, fast = true, fastavg = true, [""] = true } }
+local usual = { in_chans = { [1] = true, [3] = true }, global_pool = { avg = true, fast = true, fastavg = true, [""] = true } }
 
 --- The names of the arguments that change what the network computes, as one string; nil where none does.
 local function changes(arguments)
@@ -84,6 +84,7 @@ function config.beside(path)
   end
   read.labels = read.labels and in_order(read.labels)
   read.transformers = not read.architecture and read.transformers and read.transformers[1] or nil
+  read.channels = read.channels or read.arguments and math.tointeger(read.arguments.in_chans) or nil
   read.changes, read.arguments = changes(read.arguments), nil
   return read
 end

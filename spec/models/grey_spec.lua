@@ -94,6 +94,14 @@ describe("architectures of one channel", function()
     model = scion.models.squeezenet1_1 { weights = path }
     os.remove(folder .. "/config.json")
     assert.same(models.bytes(source), models.bytes(model))
+    timms.pretrained_cfg = { input_size = { 3, 64, 64 }, mean = { 0.25, 0.5, 0.75 }, std = { 0.5, 0.5, 0.5 } } -- as older ones do
+    support.spit(folder .. "/config.json", core.json_encode(timms))
+    model = scion.models.squeezenet1_1 { weights = path }
+    os.remove(folder .. "/config.json")
+    assert.same({ 64, 64, 1 }, model.input.shape)
+    local images, last = grey(), source.output.layer.name
+    source.input.layer.options.preprocess = require("scion.preprocessing").resolve { mean = { 0.5, 0.5, 0.5 }, std = { 0.5, 0.5, 0.5 } }
+    assert.is_true(difference(model:features(images, last), source:features(images, last)) < 1e-5)
   end)
 
   it("are not those that standardize three channels within", function()

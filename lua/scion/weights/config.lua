@@ -78,13 +78,14 @@ function config.beside(path)
   if not known then return nil end
   if read.input then read.channels, read.input = read.input[1], { read.input[2], read.input[3] } end
   if not (read.mean and read.std) then read.mean, read.std = nil, nil end
-  local channels = read.channels or 3
-  if read.mean and (#read.mean ~= channels or #read.std ~= channels) then
+  local taken = read.arguments and math.tointeger(read.arguments.in_chans) -- older timm leaves input_size, mean and std as the colour network's
+  local channels = read.channels or taken or 3
+  if read.mean and (#read.mean ~= channels or #read.std ~= channels) and not (taken == 1 and #read.mean == 3 and #read.std == 3) then
     check.raise(("%s: mean and std are of %d and %d channels, and the images of %d"):format(file, #read.mean, #read.std, channels))
   end
   read.labels = read.labels and in_order(read.labels)
   read.transformers = not read.architecture and read.transformers and read.transformers[1] or nil
-  read.channels = read.channels or read.arguments and math.tointeger(read.arguments.in_chans) or nil
+  read.channels = taken or read.channels
   read.changes, read.arguments = changes(read.arguments), nil
   return read
 end

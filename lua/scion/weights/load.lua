@@ -98,7 +98,8 @@ end
 --- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else keeps its own.
 local function take_preprocessing(model, told, given)
   local c, input = told.config, model.input
-  local known = c and c.mean and (#c.mean == input.shape[3] or #c.mean == 3) and preprocessing.image_shape(input.shape)[3] == 3 and preprocessing.resolve { mean = c.mean, std = c.std }
+  local fits = c and c.mean and (#c.mean == input.shape[3] or #c.mean == 3) and preprocessing.image_shape(input.shape)[3] == 3
+  local known = fits and preprocessing.resolve { mean = c.mean, std = c.std }
   input.layer.options.preprocess = given or known or input.layer.options.preprocess
 end
 

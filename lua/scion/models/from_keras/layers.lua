@@ -272,6 +272,13 @@ local layers = {
     return leaky_relu(at, x, at:option("negative_slope", check.number(), older or 0.3))
   end,
 
+  LeakyRelu = function(at, x) return leaky_relu(at, x, at:option("negative_slope", check.number(), 0.2)) end, -- keras.ops.leaky_relu
+
+  --- keras.ops.gelu and keras.activations.gelu, which have different defaults, and both write the option.
+  Gelu = function(at, x)
+    return at:apply(nn.activation, { activation = at:option("approximate", check.boolean, true) and "gelu_tanh" or "gelu" }, x)
+  end,
+
   Softmax = function(at, x)
     last_axis(at, x)
     return at:apply(nn.softmax, {}, x)
@@ -410,16 +417,9 @@ local layers = {
   end,
 }
 
---- keras.ops.gelu and keras.activations.gelu, which have different defaults, both write the option.
-function layers.Gelu(at, x)
-  return at:apply(nn.activation, { activation = at:option("approximate", check.boolean, true) and "gelu_tanh" or "gelu" }, x)
-end
-
-function layers.LeakyRelu(at, x) return leaky_relu(at, x, at:option("negative_slope", check.number(), 0.2)) end
-
 -- Functions such as keras.ops.relu without options.
-for class, name in pairs { Relu = "relu", Relu6 = "relu6", Sigmoid = "sigmoid", HardSigmoid = "hard_sigmoid", Tanh = "tanh", Silu = "swish", HardSilu = "hard_swish" } do
-  layers[class] = function(at, x) return at:apply(nn.activation, { activation = name }, x) end
+for theirs, name in pairs { Relu = "relu", Relu6 = "relu6", Sigmoid = "sigmoid", HardSigmoid = "hard_sigmoid", Tanh = "tanh", Silu = "swish", HardSilu = "hard_swish" } do
+  layers[theirs] = function(at, x) return at:apply(nn.activation, { activation = name }, x) end
 end
 
 layers.RandomCrop = layers.Resizing -- which it is in a prediction

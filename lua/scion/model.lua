@@ -387,12 +387,13 @@ end
 --- Writes the weights for other libraries. The path's ending decides on the format. A .safetensors file is for PyTorch
 --- (safetensors.torch.load_file, then load_state_dict): it has torchvision's names and layouts, or timm's names for the variants "tf" and
 --- "timm" and where the option `names` asks for them. A .weights.h5 file is for Keras 3, for a network in one piece and for one that is a
---- layer of another network. An .h5 file is for load_weights of Keras 2.
+--- layer of another network. An .h5 file is for load_weights of Keras 2, and of Keras 3 for a network in one piece.
 ---
 --- Keras's files have preprocessing and labels as attributes. Layers without a publisher's name are written under their own names, with
 --- dots or underscores in place of slashes. A separable convolution becomes `depthwise` and `pointwise` in PyTorch, and a batch norm always
 --- has scale and shift. If the other library computes the same network differently, a line on standard error says so. Raises, with the
---- path, if the file cannot be written.
+--- path, if the file cannot be written, and if names = "timm" is given for a network of scion.models that timm lacks, or has only with
+--- other layers, as another variant.
 ---@param path string
 ---@param given? scion.ExportOptions
 ---@return scion.Model self

@@ -196,6 +196,18 @@ describe("scion.models.from_keras refuses", function()
       changed("windows.h5", first, function(layer) layer.config.activation = { class_name = "x" } end), 1, true)
   end)
 
+  it("axes that layers here lack, and names them", function()
+    local lists = { PReLU = { "shared_axes", { 1, 3 }, "shared_axes is [1, 3], and nn.prelu has a slope for each element, for each channel ([1, 2]), or one" },
+                    LayerNormalization = { "axis", { 1, 2, 3 }, "axis is [1, 2, 3], and layers here work along the last one only" } }
+    for class, case in pairs(lists) do
+      local config, name = config_of "normed.h5", nil
+      for _, layer in ipairs(config.config.layers) do
+        if layer.class_name == class and not name then layer.config[case[1]], name = case[2], layer.config.name end
+      end
+      assert.equal(("layer '%s' (%s): %s"):format(name, class, case[3]), refusal(config))
+    end
+  end)
+
   it("graphs that models here are not", function()
     local config = config_of "windows.h5"
     local output = config.config.output_layers[1]

@@ -54,6 +54,31 @@ describe("architectures of one channel", function()
     assert.matches("64x1x3x3, but the model expects 64x3x3x3", messages.refused(function() scion.models.squeezenet1_1 { weights = path, input = 64 } end), 1, true)
   end)
 
+  it("are what the refusal of such a file names, which one of another first kernel does not", function()
+    local path = exported("squeezenet1_1", "told.safetensors", { channels = 1 })
+    local remedy = "the file is of a network for grey images: channels = 1 builds scion.models.* for them"
+    assert.matches(remedy, messages.refused(function() scion.models.squeezenet1_1 { weights = path, input = 64 } end), 1, true)
+    local arrays = assert(require("scion.weights.safetensors").read(path))
+    local list = {}
+    for name, tensor in pairs(arrays) do list[#list + 1] = { name = name, tensor = name == "features.0.weight" and scion.zeros { 64, 2, 3, 3 } or tensor } end
+    assert(core.safetensors_write(path, list, { format = "pt" }))
+    local said = messages.refused(function() scion.models.squeezenet1_1 { weights = path, input = 64 } end)
+    assert.matches("64x2x3x3", said, 1, true)
+    assert.is_nil(said:find("channels = 1", 1, true))
+  end)
+
+  it("keep a first kernel of one channel with strict = false, and do not say that one was summed that was not loaded", function()
+    local path, source = exported("squeezenet1_1", "loose.safetensors", { channels = 1, top = true, classes = 2 })
+    local model, report = scion.models.squeezenet1_1 { weights = path, input = 64, channels = 1, top = true, classes = 3, strict = false }
+    assert.is_true(model:layer("conv1").weights.kernel:equal(source:layer("conv1").weights.kernel))
+    assert.equal(2, #report.misfits)
+    for _, note in ipairs(report.notes) do assert.is_nil(note:find("summed", 1, true)) end
+    local coloured, its = exported("squeezenet1_1", "coloured.safetensors", { top = true, classes = 2 })
+    model, report = scion.models.squeezenet1_1 { weights = coloured, input = 64, channels = 1, top = true, classes = 3, strict = false }
+    assert.is_true(difference(model:layer("conv1").weights.kernel, its:layer("conv1").weights.kernel:sum(3):reshape { 3, 3, 1, 64 }) < 1e-6)
+    assert.matches("conv1 was summed", report.notes[#report.notes], 1, true)
+  end)
+
   it("are built where config.json tells of one channel", function()
     local _, source = exported("squeezenet1_1", "grey.safetensors", { channels = 1 })
     local path = folder .. "/timm.safetensors" -- without a note of Scion's about the network
@@ -64,6 +89,19 @@ describe("architectures of one channel", function()
     assert.same({ 64, 64, 1 }, model.input.shape)
     assert.same(models.bytes(source), models.bytes(model))
     assert.is_true(math.abs(model.input.layer.options.preprocess.scale[1] - 1 / (255 * 0.5)) < 1e-9)
+    local timms = { architecture = "squeezenet1_1", model_args = { in_chans = 1, num_classes = 1000 } } -- as timm's save_for_hf writes them
+    support.spit(folder .. "/config.json", core.json_encode(timms))
+    model = scion.models.squeezenet1_1 { weights = path }
+    os.remove(folder .. "/config.json")
+    assert.same(models.bytes(source), models.bytes(model))
+    timms.pretrained_cfg = { input_size = { 3, 64, 64 }, mean = { 0.25, 0.5, 0.75 }, std = { 0.5, 0.5, 0.5 } } -- as older ones do
+    support.spit(folder .. "/config.json", core.json_encode(timms))
+    model = scion.models.squeezenet1_1 { weights = path }
+    os.remove(folder .. "/config.json")
+    assert.same({ 64, 64, 1 }, model.input.shape)
+    local images, last = grey(), source.output.layer.name
+    source.input.layer.options.preprocess = require("scion.preprocessing").resolve { mean = { 0.5, 0.5, 0.5 }, std = { 0.5, 0.5, 0.5 } }
+    assert.is_true(difference(model:features(images, last), source:features(images, last)) < 1e-5)
   end)
 
   it("are not those that standardize three channels within", function()

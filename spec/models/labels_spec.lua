@@ -54,6 +54,27 @@ describe("the labels of a network", function()
     refused({ labels = own, top = false }, "labels are those of the classifier, which needs top = true")
   end)
 
+  it("are two for a classifier of one class, which ends in a sigmoid in every architecture", function()
+    local model = scion.models.resnet18 { top = true, classes = 1, input = 32, labels = { "cat", "dog" } }
+    local images, fc = scion.uniform({ 3, 32, 32, 3 }, 0, 255):to "u8", model:layer "fc"
+    local logits = model:features(images, model:layers()[#model:layers() - 1].name):matmul(fc.weights.kernel)
+    for i, entry in ipairs(model:predict(images)) do
+      local p = 1 / (1 + math.exp(-logits:get(i, 1)))
+      assert.equal(p > 0.5 and "dog" or "cat", entry.label)
+      assert.is_true(math.abs(entry.confidence - math.max(p, 1 - p)) < 1e-5)
+    end
+    for name in ("alexnet densenet121 efficientnet_b0 efficientnet_lite0 efficientnet_v2_b0 googlenet inception_resnet_v2 inception_v3 keras_resnet50 mobilenet " ..
+                 "mobilenet_v2 mobilenet_v3_small nasnet_mobile regnet_x_400mf resnet18 shufflenet_v2_x0_5 squeezenet1_1 vgg16 xception"):gmatch "%S+" do
+      local architecture = scion.models[name]
+      for _, variant in ipairs(architecture.variants) do
+        local made = require("scion.layer").without_initial_values(function() return architecture { top = true, classes = 1, variant = variant.name } end)
+        assert.same({ 1 }, made.output.shape)
+        assert.equal("sigmoid", made.output.layer.options.activation, architecture.name .. variant.name)
+      end
+      collectgarbage()
+    end
+  end)
+
   it("of ImageNet are 1000 different ones, each known by its place", function()
     local seen = {}
     for _, label in ipairs(labels) do

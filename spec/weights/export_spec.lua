@@ -259,11 +259,39 @@ describe("every architecture", function()
     assert.is_true(arrays["classifier.bias"]:equal(model:layer("predictions").weights.bias))
     assert.is_nil(arrays["classifier.1.bias"])
     assert.equal(0, #scion.models.efficientnet_b0 { variant = "torchvision", top = true, classes = 3 }:load_weights(path).missing)
-    assert.matches("timm's efficientnet_b0 pads or normalizes otherwise than this one", told "keras")
     local message = messages.refusal(function() model:export(folder .. "/x.h5", { names = "timm" }) end)
     assert.equal("model:export: " .. folder .. "/x.h5: names = 'timm' is for PyTorch's files, whose names end in .safetensors", message)
-    local squeezenet = scion.models.squeezenet1_1 { top = true, classes = 3, variant = "torchvision" }:export(path, { names = "timm" })
-    assert.is_true((safetensors.read(path))["classifier.1.bias"]:equal(squeezenet:layer("conv10").weights.bias)) -- as timm has no such network
+    local said = support.stderr_of(function() scion.models.mobilenet_v2 { variant = "keras", width = 0.35, input = 32 }:export(path, { names = "timm" }) end)
+    assert.matches("timm's mobilenet_v2 pads or normalizes otherwise than this one", said)
+    for _, a in ipairs((safetensors.arrays(path))) do assert.is_nil(a.name:match "^features") end
+  end)
+
+  it("is refused timm's names where timm has no such network, or has its layers under other names", function()
+    local path = folder .. "/refused.safetensors"
+    local function refusal(name, options)
+      options.input = options.input or 96
+      local model = scion.models[name](options)
+      local message = messages.refusal(function() model:export(path, { names = "timm" }) end)
+      assert.is_nil(require("lfs").attributes(path), name)
+      assert.equal(model, model:export(path, { names = "torchvision" }))
+      assert(os.remove(path))
+      return message
+    end
+    local lacks = "%s: timm has no %s, and so no names for it; names = 'torchvision' writes the file"
+    for name, variant in pairs { squeezenet1_1 = "torchvision", keras_resnet50 = "keras", googlenet = "torchvision" } do
+      assert.equal(lacks:format(path, name), refusal(name, { variant = variant }))
+    end
+    local otherwise = "%s: timm's %s has no %s, which the variant '%s' has: variant = '%s' builds timm's network, and names = 'torchvision' writes this one"
+    for _, case in ipairs {
+      { "mobilenet_v3_small", "torchvision", "features.2.block.2.0.weight", "timm' or 'tf", width = 0.35 },
+      { "mobilenet_v3_large", "keras", "features.1.block.1.0.weight", "timm' or 'tf", width = 0.35 },
+      { "efficientnet_v2_b0", "keras", "features.7.0.weight", "tf" }, { "efficientnet_v2_s", "torchvision", "features.7.0.weight", "tf" },
+      { "efficientnet_b0", "keras", "normalization.mean", "torchvision' or 'tf" },
+      { "mobilenet", "keras", "conv1.weight", "timm", width = 0.25 }, { "xception", "keras", "block1.conv1.weight", "timm" },
+    } do
+      assert.equal(otherwise:format(path, case[1], case[3], case[2], case[4]), refusal(case[1], { variant = case[2], width = case.width }))
+    end
+    assert.equal("", support.stderr_of(function() scion.models.mobilenet_v3_small { variant = "tf", width = 0.35, input = 32 }:export(path, { names = "timm" }) end))
   end)
 
   it("says when the library that a file is for computes otherwise than the model", function()

@@ -1,5 +1,6 @@
 -- What Keras's files tell beside the weights, or do not: rescaling, activations, integers, names, attributes, and the order of layers.
 local core = require "scion.core"
+local export = require "scion.weights.export"
 local keras = require "scion.weights.keras"
 local messages = dofile "spec/support/messages.lua"
 local models = dofile "spec/support/models.lua"
@@ -59,6 +60,23 @@ describe("Keras's descriptions", function()
     local report = weights.load(rescaled("tf"), fixtures .. "rescaled.keras")
     assert.same({ "the file's model ends in the activation 'softmax', this one in 'linear', and will predict something else; give the last layer the file's" },
       report.notes)
+  end)
+
+  it("have other names for some activations", function()
+    local path, file <close> = support.folder() .. "/renamed.h5", assert(core.hdf5_open(fixtures .. "rescaled.h5"))
+    local config = assert(file:attribute("/", "model_config"))
+    for theirs, ours in pairs { hard_silu = "hard_swish", silu = "swish", tanh = "tanh" } do
+      local datasets, texts, names = {}, { { path = "/", name = "model_config", value = config:gsub('"softmax"', ('"%s"'):format(theirs)) } }, {}
+      for i, layer in ipairs(export.keras_layers(rescaled("tf", ours))) do
+        local list = {}
+        for k, weight in ipairs(layer.weights) do list[k], datasets[#datasets + 1] = weight.name, { path = layer.name .. "/" .. weight.name, tensor = weight.tensor } end
+        names[i], texts[#texts + 1] = layer.name, { path = "/" .. layer.name, name = "weight_names", value = list }
+      end
+      texts[#texts + 1] = { path = "/", name = "layer_names", value = names }
+      assert(core.hdf5_write(path, datasets, texts))
+      assert.same({}, weights.load(rescaled("tf", ours), path).notes)
+      assert.matches("ends in the activation '" .. ours, weights.load(rescaled("tf", "relu"), path).notes[1], 1, true)
+    end
   end)
 
   it("go with Normalization, whose count is an integer", function()

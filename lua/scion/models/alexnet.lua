@@ -25,7 +25,7 @@ local function top(x, o)
   x = nn.dense(4096, "relu", { name = "fc6", origin = { torchvision = "classifier.1" } })(x)
   x = nn.dropout(0.5, { name = "dropout2" })(x)
   x = nn.dense(4096, "relu", { name = "fc7", origin = { torchvision = "classifier.4" } })(x)
-  return nn.dense(o.classes, "softmax", { name = "fc8", origin = { torchvision = "classifier.6" } })(x)
+  return nn.dense(o.classes, o.scores, { name = "fc8", origin = { torchvision = "classifier.6" } })(x)
 end
 
 return builder.define {

@@ -41,7 +41,8 @@ local builder = {}
 ---@field input? integer|integer[] size of images in pixels: a number for a square, or { height, width } (that of the file's config.json,
 --- else the architecture's)
 ---@field top? boolean whether the model includes the classifier (false)
----@field classes? integer number of classes; needs top = true (1000, or as config.json tells)
+---@field classes? integer number of classes; needs top = true. 1 is a network for two classes that ends in a sigmoid, the probability of the
+--- second; other numbers end in a softmax (1000, or as config.json tells)
 ---@field labels? string[] names of the classes; needs top = true (those that come with the file; ImageNet's for 1000 classes of a file with
 --- a publisher's names)
 ---@field channels? integer of images: 3, or 1, for grey ones; weights for 3 are then summed (3, or as config.json tells)
@@ -246,7 +247,8 @@ function builder.find(name)
 end
 
 --- Makes an architecture. The definition has the public fields of scion.Architecture; trunk(x, o) and top(x, o), which get a node and the
---- options, and return a node; and `options`, a schema of the options that it has beside the common ones, as for check.options.
+--- options, with `scores` for the activation in which the top ends, and return a node; and `options`, a schema of the options that it has
+--- beside the common ones, as for check.options.
 ---@param definition table
 ---@return scion.Architecture
 function builder.define(definition)
@@ -272,14 +274,17 @@ local function name_classes(where, made, o, report)
   end
 end
 
---- Loads weights into a network of one channel: those of one as they are, and those of three summed.
+--- Loads weights into a network of one channel: those of one as they are, and those of three summed. If not strict, the first kernel may fit
+--- in neither way.
 local function load_grey(loaded, network, strict)
   local ok, made, report = check.try(loaded, 1, true)
   if ok then return made, report end
   local coloured
   coloured, report = loaded(3, strict)
   made = layer.without_initial_values(function() return network(1) end)
-  report:note(require("scion.models.grey").take(coloured, made))
+  local note = require("scion.models.grey").take(coloured, made)
+  if not note then return loaded(1, strict) end
+  report:note(note)
   return made, report
 end
 
@@ -299,6 +304,7 @@ local function build(self, given)
   o.variant = variant.name
   local published <close> = o.weights == "imagenet" and origin.of(require("scion.weights.hub").imagenet(self, variant, o)) or nil
   o.file = given_file or published -- what a network is built of may depend on it
+  o.scores = o.classes == 1 and "sigmoid" or "softmax" -- in which the top ends: the softmax of one number is 1
   local function network(channels)
     local x = nn.input { shape = { size[1], size[2], channels }, preprocess = o.preprocess or variant.preprocess, name = "input" }
     x = self.trunk(x, o)

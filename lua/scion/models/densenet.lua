@@ -62,7 +62,7 @@ end
 
 local function top(x, o)
   x = nn.global_avg_pool { name = "avg_pool" }(x)
-  return nn.dense(o.classes, "softmax", { name = "predictions", origin = { torchvision = "classifier" } })(x)
+  return nn.dense(o.classes, o.scores, { name = "predictions", origin = { torchvision = "classifier" } })(x)
 end
 
 local function densenet(name, depths, facts)

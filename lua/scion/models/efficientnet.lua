@@ -98,7 +98,7 @@ end
 local function top(x, o, facts)
   x = nn.global_avg_pool { name = "avg_pool" }(x)
   x = nn.dropout(facts.dropout, { name = "top_dropout" })(x)
-  return nn.dense(o.classes, "softmax", { name = "predictions", origin = origin("classifier.1", "_fc") })(x)
+  return nn.dense(o.classes, o.scores, { name = "predictions", origin = origin("classifier.1", "_fc") })(x)
 end
 
 --- EfficientNet-B`number`. `facts`: factors of width and depth, the dropout before the classifier, the size of images, and what is

@@ -70,7 +70,7 @@ end
 local function top(x, o, facts)
   x = nn.global_avg_pool { name = "avg_pool" }(x)
   x = nn.dropout(facts.dropout, { name = "top_dropout" })(x)
-  return nn.dense(o.classes, "softmax", { name = "predictions", origin = origin("classifier", "_fc") })(x)
+  return nn.dense(o.classes, o.scores, { name = "predictions", origin = origin("classifier", "_fc") })(x)
 end
 
 --- EfficientNet-Lite`number`. `facts`: factors of width and depth, the dropout before the classifier, the size of images, and the first

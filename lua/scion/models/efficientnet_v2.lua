@@ -97,7 +97,7 @@ end
 local function top(x, o, facts)
   x = nn.global_avg_pool { name = "avg_pool" }(x)
   x = nn.dropout(o.variant == "torchvision" and facts.dropout or 0.2, { name = "top_dropout" })(x)
-  return nn.dense(o.classes, "softmax", { name = "predictions", origin = origin(o, "classifier.1", "classifier") })(x)
+  return nn.dense(o.classes, o.scores, { name = "predictions", origin = origin(o, "classifier.1", "classifier") })(x)
 end
 
 --- EfficientNet V2 `name`. `facts`: the kind of its stages, the channels of the first convolution, factors of width and depth, the size of

@@ -54,6 +54,6 @@ return builder.define {
   top = function(x, o)
     x = nn.global_avg_pool { name = "avgpool" }(x)
     x = nn.dropout(0.2, { name = "dropout" })(x)
-    return nn.dense(o.classes, "softmax", { name = "fc" })(x)
+    return nn.dense(o.classes, o.scores, { name = "fc" })(x)
   end,
 }

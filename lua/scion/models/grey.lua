@@ -12,10 +12,11 @@ local function summed(kernel)
   return kernel:sum(3):reshape { height, width, 1, out }
 end
 
---- Copies all weights of one model into another, which was built in the same way, but with one input channel.
+--- Copies all weights of one model into another, which was built in the same way, but with one input channel. Where the first kernel is
+--- still a random one it stops.
 ---@param from scion.Model
 ---@param into scion.Model
----@return string note what was done, a sentence for the report
+---@return string? note what was done, a sentence for the report; nil where the first kernel is random
 function grey.take(from, into)
   local given = from.input.layer.options.preprocess
   local mine, first = graph.layers(into.order)
@@ -26,6 +27,7 @@ function grey.take(from, into)
       if shape.equal(theirs, ours) then
         core.copy(p.tensor, q.tensor)
       else -- the kernel of the first convolution
+        if p.drawn == p.tensor:version() then return nil end
         core.copy(summed(p.tensor), q.tensor)
         first = layer.name
       end

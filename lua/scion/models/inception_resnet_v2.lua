@@ -127,6 +127,6 @@ return builder.define {
   trunk = trunk,
   top = function(x, o)
     x = nn.global_avg_pool { name = "avg_pool" }(x)
-    return nn.dense(o.classes, "softmax", { name = "predictions", origin = o.variant == "timm" and { torchvision = "classif" } or nil })(x)
+    return nn.dense(o.classes, o.scores, { name = "predictions", origin = o.variant == "timm" and { torchvision = "classif" } or nil })(x)
   end,
 }

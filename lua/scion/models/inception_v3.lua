@@ -153,6 +153,6 @@ return builder.define {
   top = function(x, o)
     x = nn.global_avg_pool { name = "avg_pool" }(x)
     if o.variant == "torchvision" then x = nn.dropout(0.5, { name = "dropout" })(x) end
-    return nn.dense(o.classes, "softmax", { name = "predictions", origin = { torchvision = "fc" } })(x)
+    return nn.dense(o.classes, o.scores, { name = "predictions", origin = { torchvision = "fc" } })(x)
   end,
 }

@@ -42,7 +42,7 @@ local function resnet(name, depths, facts)
     trunk = trunk(depths),
     top = function(x, o)
       x = nn.global_avg_pool { name = "avg_pool" }(x)
-      return nn.dense(o.classes, "softmax", { name = "predictions" })(x)
+      return nn.dense(o.classes, o.scores, { name = "predictions" })(x)
     end,
   }
 end

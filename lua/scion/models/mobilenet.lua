@@ -45,13 +45,13 @@ end
 local function top(x, o)
   if o.variant == "timm" then
     x = nn.global_avg_pool { name = "avg_pool" }(x)
-    return nn.dense(o.classes, "softmax", { name = "predictions", origin = { torchvision = "classifier" } })(x)
+    return nn.dense(o.classes, o.scores, { name = "predictions", origin = { torchvision = "classifier" } })(x)
   end
   x = nn.global_avg_pool { keep_dims = true, name = "avg_pool" }(x)
   x = nn.dropout(1e-3, { name = "dropout" })(x)
   x = nn.conv2d(o.classes, 1, { name = "conv_preds" })(x)
   x = nn.reshape({ o.classes }, { name = "reshape_2" })(x)
-  return nn.softmax { name = "predictions" }(x)
+  return nn[o.scores] { name = "predictions" }(x)
 end
 
 --- Keras publishes files for four widths and four input sizes each, without hashes.

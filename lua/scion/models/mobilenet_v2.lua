@@ -58,7 +58,7 @@ end
 local function top(x, o)
   x = nn.global_avg_pool { name = "avg_pool" }(x)
   if o.variant == "torchvision" then x = nn.dropout(0.2, { name = "dropout" })(x) end
-  return nn.dense(o.classes, "softmax", { name = "predictions", origin = { torchvision = "classifier.1" } })(x)
+  return nn.dense(o.classes, o.scores, { name = "predictions", origin = { torchvision = "classifier.1" } })(x)
 end
 
 --- Keras publishes files for six widths and five input sizes each (the two widest for 224 only), without hashes.

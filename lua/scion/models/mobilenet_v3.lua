@@ -131,11 +131,11 @@ local function top(x, o, facts)
     x = nn.dropout(0.2, { name = "dropout" })(x)
     x = nn.conv2d(o.classes, 1, { name = "logits" })(x)
     x = nn.flatten { name = "flatten" }(x)
-    return nn.softmax { name = "predictions" }(x)
+    return nn[o.scores] { name = "predictions" }(x)
   end
   if not torchvision then x = nn.flatten { name = "flatten" }(x) end
   x = nn.dropout(0.2, { name = "dropout" })(x)
-  return nn.dense(o.classes, "softmax", { name = "logits", origin = origin(o, "classifier.3", "classifier") })(x)
+  return nn.dense(o.classes, o.scores, { name = "logits", origin = origin(o, "classifier.3", "classifier") })(x)
 end
 
 --- Keras's files of a size, for two widths: the MD5 of each with the classifier and without.

@@ -143,7 +143,7 @@ return {
     trunk = trunk,
     top = function(x, o)
       x = nn.global_avg_pool { name = "avg_pool" }(x)
-      return nn.dense(o.classes, "softmax", { name = "predictions" })(x)
+      return nn.dense(o.classes, o.scores, { name = "predictions" })(x)
     end,
   },
 }

@@ -65,7 +65,7 @@ end
 
 local function top(x, o)
   x = nn.global_avg_pool { name = "avgpool" }(x)
-  return nn.dense(o.classes, "softmax", { name = "fc" })(x)
+  return nn.dense(o.classes, o.scores, { name = "fc" })(x)
 end
 
 --- depth, w0, wa, wm and group width of each; facts; beginnings of its files' hashes.

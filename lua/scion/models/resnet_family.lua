@@ -81,7 +81,7 @@ function family.define(name, residual, depths, facts)
     trunk = trunk(residual, depths),
     top = function(x, o)
       x = nn.global_avg_pool { name = "avgpool" }(x)
-      return nn.dense(o.classes, "softmax", { name = "fc" })(x)
+      return nn.dense(o.classes, o.scores, { name = "fc" })(x)
     end,
   }
 end

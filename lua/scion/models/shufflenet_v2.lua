@@ -65,7 +65,7 @@ local function shufflenet(name, channels, facts)
     trunk = trunk(channels),
     top = function(x, o)
       x = nn.global_avg_pool { name = "avgpool" }(x)
-      return nn.dense(o.classes, "softmax", { name = "fc" })(x)
+      return nn.dense(o.classes, o.scores, { name = "fc" })(x)
     end,
   }
 end

@@ -53,11 +53,12 @@ local function trunk_1_1(x, o)
   return fire(x, "fire9", 12, 64, 256)                                    --  13 x  13 x 512
 end
 
+--- The scores are never below 0, here as in the paper, so that of the sigmoid of a single class nothing is below a half.
 local function top(x, o)
   x = nn.dropout(0.5, { name = "drop9" })(x)
   x = nn.conv2d(o.classes, 1, { activation = "relu", name = "conv10", origin = { torchvision = "classifier.1" } })(x)
   x = nn.global_avg_pool { name = "pool10" }(x)
-  return nn.softmax { name = "predictions" }(x)
+  return nn[o.scores] { name = "predictions" }(x)
 end
 
 local function squeezenet(name, trunk, facts)

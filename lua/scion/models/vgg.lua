@@ -46,7 +46,7 @@ local function top(x, o)
   if torchvision then x = nn.dropout(0.5, { name = "dropout1" })(x) end
   x = nn.dense(4096, "relu", { name = "fc2", origin = { torchvision = "classifier.3" } })(x)
   if torchvision then x = nn.dropout(0.5, { name = "dropout2" })(x) end
-  return nn.dense(o.classes, "softmax", { name = "predictions", origin = { torchvision = "classifier.6" } })(x)
+  return nn.dense(o.classes, o.scores, { name = "predictions", origin = { torchvision = "classifier.6" } })(x)
 end
 
 local function vgg(name, depths, facts)

@@ -23,7 +23,7 @@ local fields = {
 local harmless = { num_classes = true, img_size = true }
 
 --- Arguments that do not change it if they have one of these values.
-local usual = { in_chans = { [3] = true }, global_pool = { avg = true, fast = true, fastavg = true, [""] = true } }
+local usual = { in_chans = { [1] = true, [3] = true }, global_pool = { avg = true, fast = true, fastavg = true, [""] = true } }
 
 --- The names of the arguments that change what the network computes, as one string; nil where none does.
 local function changes(arguments)
@@ -78,12 +78,14 @@ function config.beside(path)
   if not known then return nil end
   if read.input then read.channels, read.input = read.input[1], { read.input[2], read.input[3] } end
   if not (read.mean and read.std) then read.mean, read.std = nil, nil end
-  local channels = read.channels or 3
-  if read.mean and (#read.mean ~= channels or #read.std ~= channels) then
+  local taken = read.arguments and math.tointeger(read.arguments.in_chans) -- older timm leaves input_size, mean and std as the colour network's
+  local channels = read.channels or taken or 3
+  if read.mean and (#read.mean ~= channels or #read.std ~= channels) and not (taken == 1 and #read.mean == 3 and #read.std == 3) then
     check.raise(("%s: mean and std are of %d and %d channels, and the images of %d"):format(file, #read.mean, #read.std, channels))
   end
   read.labels = read.labels and in_order(read.labels)
   read.transformers = not read.architecture and read.transformers and read.transformers[1] or nil
+  read.channels = taken or read.channels
   read.changes, read.arguments = changes(read.arguments), nil
   return read
 end

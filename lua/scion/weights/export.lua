@@ -30,9 +30,37 @@ end
 --- Variants that timm has and torchvision does not have.
 local timms = { tf = true, timm = true }
 
---- Tells where timm's networks of the model's architecture compute otherwise than the model.
+--- The layers of a model's base: all but those of a classifier, which begins with the last global pooling or flatten.
+local function base_layers(model)
+  local node, base = model.output, {}
+  while #node.shape == 1 and #node.inputs == 1 do node = node.inputs[1] end
+  for _, below in ipairs(graph.order(node)) do base[below.layer] = true end
+  return base
+end
+
+--- A name in the base of a model that no network of timm's has, of a variant that timm lacks; nil where all names become timm's.
+local function not_timms(model, timms_variants)
+  local base, layers = base_layers(model), {}
+  for _, layer in ipairs(graph.layers(model.order)) do layers[#layers + 1] = base[layer] and layer or nil end
+  local expected, kept = require("scion.weights.timm").rename(require("scion.weights.torchvision").expected(layers))
+  if kept then return kept[1] end
+  return not timms_variants.torchvision and #expected > 0 and expected[1].name or nil
+end
+
+--- Compares a network of scion.models with timm's, for a file with timm's names: raises where timm lacks it or names it otherwise, and tells
+--- where timm computes otherwise.
 local function compare_with_timm(model, path)
-  if not model.name or not model.variant or require("scion.weights.origin").timm_has(model.name, model.variant) ~= false then return end
+  local architecture = model.name and model.variant and require("scion.models.builder").find(model.name)
+  if not architecture then return end
+  local has = require("scion.weights.origin").timms(architecture)
+  if has[model.variant] then return end
+  if #has == 0 then check.raise(("%s: timm has no %s, and so no names for it; names = 'torchvision' writes the file"):format(path, model.name)) end
+  local name = not_timms(model, has)
+  if name then
+    check.raise(("%s: timm's %s has no %s, which the variant '%s' has: variant = '%s' builds timm's network, and names = 'torchvision' writes this one"):format(
+      path, model.name, name, model.variant, table.concat(has, "' or '")))
+  end
+  if architecture.alike then return end
   require("scion.report.notice").once(("%s: timm's %s pads or normalizes otherwise than this one, and will predict something else with its weights"):format(path, model.name))
 end
 
@@ -107,14 +135,6 @@ local function to_keras(model, path)
 end
 
 -- ---- Keras 3's layout -----------------------------------------------------------------------------------------------
-
---- The layers of a model's base: all but those of a classifier, which begins with the last global pooling or flatten.
-local function base_layers(model)
-  local node, base = model.output, {}
-  while #node.shape == 1 and #node.inputs == 1 do node = node.inputs[1] end
-  for _, below in ipairs(graph.order(node)) do base[below.layer] = true end
-  return base
-end
 
 --- The group of each layer in Keras 3's layout, named by its class and number: "conv2d_1". The second result tells which layers belong to
 --- the base. It is empty where base and classifier share a class, the third result, since the numbers would then differ between the two

@@ -313,6 +313,11 @@ function keras_config.rescalings(root)
   return count
 end
 
+-- ---- activations ----------------------------------------------------------------------------------------------------
+
+--- Our names of activations that Keras calls otherwise.
+keras_config.activations = { silu = "swish", hard_silu = "hard_swish" }
+
 -- ---- at its end -----------------------------------------------------------------------------------------------------
 
 --- The activation of the model's last layer, "linear" where that has none; nil where the model does not end in a classifier.

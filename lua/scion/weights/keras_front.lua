@@ -95,7 +95,7 @@ end
 --- A sentence that the file's model ends in another activation than ours; nil if it does not.
 local function activated_otherwise(config, model)
   local theirs, ours = keras_config.activation(config), our_activation(model.output)
-  if theirs == "silu" then theirs = "swish" end
+  theirs = keras_config.activations[theirs] or theirs
   if not theirs or not ours or theirs == ours then return end
   return ("the file's model ends in the activation '%s', this one in '%s', and will predict something else; give the last layer the file's"):format(theirs, ours)
 end

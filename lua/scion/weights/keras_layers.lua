@@ -170,6 +170,7 @@ function keras_layers.read(file, path, config)
   end
   local contents = keras_groups.read(file, path, config)
   if contents then return contents end
+  if config then return { layers = {}, states = {}, theano = false, described = {}, arrange = function() return {}, false end } end -- no weights
   check.raise(path .. ": not in the layout of Keras's files: it has neither an attribute layer_names nor a group of layers")
 end
 

@@ -15,12 +15,19 @@ local function refuse(path, problem, arrays, publisher)
   check.raise(("%s: %s%s"):format(path, problem, known and (" (the file looks like %s)"):format(known) or ""))
 end
 
+--- What to do where only the first kernel does not fit, since it is for grey images; "" where it does.
+local function for_grey(report)
+  local first = report.misfits[1]
+  if #report.misfits ~= 1 or not first.model:find "^%d+x3x%d+x%d+$" or first.file ~= first.model:gsub("x3x", "x1x", 1) then return "" end
+  return "; the file is of a network for grey images: channels = 1 builds scion.models.* for them"
+end
+
 --- Loads arrays that are matched by name: compares, raises where they do not fit, and reads. naming: fields for the report.
 local function load_arrays(path, arrays, expected, strict, may_be_left, naming)
   local report, matched = match.compare(path, arrays, expected, may_be_left)
   for key, value in pairs(naming or {}) do report[key] = value end
   local refusal = report:refusal(strict)
-  if refusal then refuse(path, refusal, arrays, "torchvision") end
+  if refusal then refuse(path, refusal .. for_grey(report), arrays, "torchvision") end
   check.need(match.read(matched))
   report:tell()
   return report
@@ -91,7 +98,8 @@ end
 --- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else keeps its own.
 local function take_preprocessing(model, told, given)
   local c, input = told.config, model.input
-  local known = c and c.mean and #c.mean == input.shape[3] and preprocessing.image_shape(input.shape)[3] == 3 and preprocessing.resolve { mean = c.mean, std = c.std }
+  local fits = c and c.mean and (#c.mean == input.shape[3] or #c.mean == 3) and preprocessing.image_shape(input.shape)[3] == 3
+  local known = fits and preprocessing.resolve { mean = c.mean, std = c.std }
   input.layer.options.preprocess = given or known or input.layer.options.preprocess
 end
 

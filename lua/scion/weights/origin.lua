@@ -104,16 +104,16 @@ local function entry(name)
   return names.networks[bare] or architecture and variant_named(architecture, "torchvision") and { bare, "torchvision" } or nil
 end
 
---- Whether one of timm's networks computes what a variant of an architecture does; nil where it is not known which networks timm has.
----@param name string of the architecture
----@param variant string
----@return boolean?
-function origin.timm_has(name, variant)
-  local has
+--- The variants of an architecture that timm has: as a list of those that Scion can build, and by name.
+---@param architecture scion.Architecture
+---@return table variants { "tf", "timm", tf = true, timm = true }
+function origin.timms(architecture)
+  local variants = {}
   for _, row in pairs(names.networks) do
-    if row[1] == name and not row.but then has = has or row[2] == variant end
+    if row[1] == architecture.name and not row.but and not row.preprocess then variants[row[2]] = true end
   end
-  return has
+  for _, each in ipairs(architecture.variants) do variants[#variants + 1] = variants[each.name] and each.name or nil end
+  return variants
 end
 
 --- The name of the first variant of a file's library; if only some variants have timm's names, and the file has those, the first of them.

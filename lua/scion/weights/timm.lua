@@ -30,6 +30,7 @@ end
 ---@param expected scion.ExpectedWeight[] is changed
 ---@param arrays? scion.Array[] of the file; none: for export
 ---@return scion.ExpectedWeight[] expected the same list
+---@return string[]? kept the names that were not changed; nil where none was, as for networks whose names are torchvision's in timm
 function timm.rename(expected, arrays)
   local held = {}
   for _, a in ipairs(arrays or {}) do held[a.name] = true end
@@ -37,18 +38,21 @@ function timm.rename(expected, arrays)
     local layer, last = weight.name:match "^(.+)%.([^.]+)$"
     for _, rule in ipairs(names) do held[(layer and renamed(layer, rule) or "") .. "." .. (last or "")] = true end
   end
+  local kept = {}
   for _, weight in ipairs(expected) do
     local layer, last = weight.name:match "^(.+)%.([^.]+)$"
+    kept[#kept + 1] = weight.name
     for _, rule in ipairs(names) do
       local name = held[rule.known_by] and layer and renamed(layer, rule)
       if name then
         weight.name = name .. "." .. last
+        kept[#kept] = nil
         if rule.convolutions and rule.convolutions[layer] and last == "weight" then as_convolution(weight) end
         break
       end
     end
   end
-  return expected
+  return expected, #kept < #expected and kept or nil
 end
 
 --- The first convolution of timm's EfficientNets and MobileNets, whatever stands before its name. torchvision has another name for it, and

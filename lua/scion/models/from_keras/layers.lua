@@ -74,11 +74,19 @@ local defined = class.define { name = "scion.KerasLayerBuilder", title = "a laye
 
 -- ---- what several of them share -------------------------------------------------------------------------------------
 
+--- The numbers of axes in words: "[1, 3]".
+local function axes_text(value)
+  if type(value) ~= "table" then return check.show(value) end
+  local parts = {}
+  for i = 1, math.min(#value, 4) do parts[i] = check.show(value[i]) end
+  return ("[%s%s]"):format(table.concat(parts, ", "), #value > 4 and ", …" or "")
+end
+
 --- Raises unless an option names the last axis of the input.
 local function last_axis(at, x)
   local axis = at:get "axis"
   while type(axis) == "table" and #axis == 1 do axis = axis[1] end
-  if axis ~= nil and axis ~= -1 and axis ~= #x.shape then check.raise(("axis is %s, and layers here work along the last one only"):format(check.show(axis))) end
+  if axis ~= nil and axis ~= -1 and axis ~= #x.shape then check.raise(("axis is %s, and layers here work along the last one only"):format(axes_text(axis))) end
 end
 
 --- slope * x where x is below 0, as slope * x + (1 - slope) * relu(x).
@@ -97,14 +105,12 @@ local composed = {
   end,
 }
 
-local renamed = { silu = "swish", hard_silu = "hard_swish" }
-
 --- The activation that a layer names, as it is called here or in `composed`; false for none.
 local function activation(at)
   local name = at:get "activation"
   if name == nil or name == "linear" then return false end
   if name == "hard_sigmoid" and at.graph.older then return "older_hard_sigmoid" end
-  name = renamed[name] or name
+  name = keras_config.activations[name] or name
   if composed[name] or kinds.activation.read(name) then return name end
   check.raise(("activation %s is none of %s; give the layer one of these, or load the part of the model before it"):format(
     type(name) == "table" and "is an object of Python, and" or check.show(name), table.concat(kinds.activations, ", ")))
@@ -239,7 +245,7 @@ local layers = {
     local shared = at:option("shared_axes", check.list(size), {})
     local axes = table.concat(shared, ",")
     local slopes = axes == "" and "element" or axes == (#x.shape == 3 and "1,2" or "") and "channel" or axes == (#x.shape == 3 and "1,2,3" or "1") and "one"
-    if not slopes then check.raise(("shared_axes is %s, and nn.prelu has a slope for each element, for each channel ([1, 2]), or one"):format(check.show(shared))) end
+    if not slopes then check.raise(("shared_axes is %s, and nn.prelu has a slope for each element, for each channel ([1, 2]), or one"):format(axes_text(shared))) end
     return at:apply(nn.prelu, { slopes = slopes }, x)
   end,
 
@@ -262,6 +268,13 @@ local layers = {
   LeakyReLU = function(at, x)
     local older = at:option("alpha", check.number())
     return leaky_relu(at, x, at:option("negative_slope", check.number(), older or 0.3))
+  end,
+
+  LeakyRelu = function(at, x) return leaky_relu(at, x, at:option("negative_slope", check.number(), 0.2)) end, -- keras.ops.leaky_relu
+
+  --- keras.ops.gelu and keras.activations.gelu, which have different defaults, and both write the option.
+  Gelu = function(at, x)
+    return at:apply(nn.activation, { activation = at:option("approximate", check.boolean, true) and "gelu_tanh" or "gelu" }, x)
   end,
 
   Softmax = function(at, x)
@@ -401,6 +414,11 @@ local layers = {
     return at.graph:reverse(at, first.of)
   end,
 }
+
+-- Functions such as keras.ops.relu without options.
+for theirs, name in pairs { Relu = "relu", Relu6 = "relu6", Sigmoid = "sigmoid", HardSigmoid = "hard_sigmoid", Tanh = "tanh", Silu = "swish", HardSilu = "hard_swish" } do
+  layers[theirs] = function(at, x) return at:apply(nn.activation, { activation = name }, x) end
+end
 
 layers.RandomCrop = layers.Resizing -- which it is in a prediction
 

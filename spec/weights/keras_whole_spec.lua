@@ -11,7 +11,9 @@ local nn = scion.nn
 
 local fixtures = "spec/fixtures/weights/"
 local golden = core.json_decode(support.slurp(fixtures .. "whole.json"))
-for name, values in pairs(core.json_decode(support.slurp(fixtures .. "lora.json"))) do golden[name] = values end
+for _, list in ipairs { "lora.json", "arithmetic.json" } do
+  for name, values in pairs(core.json_decode(support.slurp(fixtures .. list))) do golden[name] = values end
+end
 
 local image = support.pattern(8, 9)
 
@@ -97,6 +99,95 @@ describe("Keras's descriptions", function()
     loads("equal.keras", net(), 8)
     local message = messages.refusal(function() weights.load(net(), fixtures .. "equal.weights.h5") end)
     assert.matches("its layers fit in more than one order, which it does not tell", message, 1, true)
+  end)
+end)
+
+describe("What Keras's descriptions say of arithmetic", function()
+  --- The network of arithmetic.keras but for some options.
+  local function net(o)
+    local x = nn.conv2d(4, 3, { stride = o.stride or 2, padding = o.padding or "same", activation = o.activation or "gelu" })(input())
+    x = nn.activation(o.limited or "relu6")(nn.batch_norm { epsilon = o.epsilon or 0.1 }(x))
+    x = nn.conv2d(4, 3, { groups = 2, dilation = o.dilation or 2, padding = "same" })(x)
+    x = nn.max_pool(2, { stride = o.windows or 1 })(nn.layer_norm { epsilon = o.small or 1e-6 }(x))
+    x = nn.scaled_add { scale = 0.8 } { nn.rescaling(0.2)(x), nn.relu()(x) }
+    return scion.model { output = nn.dense(3, "softmax")(nn[o.pooling or "global_avg_pool"]()(x)) }
+  end
+
+  it("agrees with a model that computes the same", function()
+    for _, name in ipairs { "arithmetic.keras", "arithmetic.h5" } do assert.same({}, loads(name, net {}, 12).notes) end
+  end)
+
+  it("is told once where the model computes something else", function()
+    local differences = {
+      { { epsilon = 1e-3 }, "its layer 'batch_normalization' has epsilon 0.1, here 0.001" },
+      { { small = 1e-3 }, "its layer 'layer_normalization' has epsilon 1e-06, here 0.001" },
+      { { stride = 1 }, "its layer 'conv2d' has strides 2x2, here 1x1" },
+      { { padding = 1 }, "its layer 'conv2d' has padding 'same', here {1, 1, 1, 1}" },
+      { { dilation = 1 }, "its layer 'conv2d_1' has dilation_rate 2x2, here 1x1" },
+      { { activation = "relu" }, "the number of gelu is 1, here 0, the number of relu is 0, here 1" },
+      { { limited = "swish" }, "the number of relu6 is 1, here 0, the number of swish is 0, here 1" },
+      { { windows = 2 }, "the number of max_pool 2x2 by 1x1 is 1, here 0, the number of max_pool 2x2 by 2x2 is 0, here 1" },
+      { { pooling = "global_max_pool" }, "the number of global_avg_pool is 1, here 0, the number of global_max_pool is 0, here 1" },
+      { { epsilon = 1e-5, small = 1e-5, stride = 1, dilation = 1, limited = "tanh" }, "here 1x1, its layer 'batch_normalization' has epsilon 0.1, here 1e-05, " ..
+        "its layer 'conv2d_1' has dilation_rate 2x2, here 1x1, its layer 'layer_normalization' has epsilon 1e-06, here 1e-05 and 2 more differences; " },
+    }
+    for _, name in ipairs { "arithmetic.keras", "arithmetic.h5" } do
+      for _, pair in ipairs(differences) do
+        local model = net(pair[1])
+        local report = weights.load(model, fixtures .. name)
+        assert.equal(12, report.loaded)
+        assert.is_true(models.deviation(model, image, golden[name]) > 1e-5, pair[2])
+        assert.equal(1, #report.notes)
+        assert.matches("^the file's model computes something else with these weights: ", report.notes[1])
+        assert.matches(pair[2], report.notes[1], 1, true)
+        assert.matches(("; scion.models.from_keras '%s' builds the file's own network"):format(fixtures .. name), report.notes[1], 1, true)
+      end
+    end
+  end)
+
+  it("names layers that the model lacks or has others for", function()
+    local report = weights.load(chain(input(), nn.conv2d(4, 3), nn.layer_norm(), nn.global_avg_pool(), nn.dense(3)), fixtures .. "unlike.keras")
+    assert.matches("'group_normalization' has class GroupNormalization, here nn.layer_norm, the number of UnitNormalization is 1, here 0; ", report.notes[1], 1, true)
+  end)
+
+  it("counts only in what both have where the file has another head", function()
+    local function headless(limited)
+      local whole = net { limited = limited }
+      local last
+      for _, node in ipairs(whole.order) do last = node.layer.kind == "layer_norm" and node or last end
+      return scion.model { output = nn.global_max_pool()(last) }
+    end
+    assert.same({}, weights.load(headless(), fixtures .. "arithmetic.keras").notes)
+    assert.matches("the number of relu is 0, here 1, the number of relu6 is 1, here 0", weights.load(headless "relu", fixtures .. "arithmetic.keras").notes[1], 1, true)
+  end)
+
+  it("agrees with every model that is built from it", function()
+    for _, name in ipairs { "activations.keras", "merges.keras", "windows.keras", "windows.h5", "normed.h5", "older_ops.h5", "older_chain.h5", "tf.keras" } do
+      local path = fixtures .. "from_keras/" .. name
+      local model = scion.models.from_keras(path)
+      assert.same({}, model:load_weights(path).notes, name)
+    end
+  end)
+
+  it("tells that an architecture rescales images and the file's model does not", function()
+    local function small() return scion.models.mobilenet_v3_small { input = 32, variant = "keras" } end
+    local classes = { conv2d = "Conv2D", depthwise_conv2d = "DepthwiseConv2D", batch_norm = "BatchNormalization" }
+    local path, described, datasets, texts = support.folder() .. "/bare.h5", {}, {}, {}
+    local model, listed = small(), {}
+    for i, layer in ipairs(require("scion.weights.export").keras_layers(model)) do
+      local names = {}
+      for k, weight in ipairs(layer.weights) do
+        names[k], datasets[#datasets + 1] = weight.name, { path = layer.name .. "/" .. weight.name, tensor = weight.tensor }
+      end
+      listed[i], texts[i] = layer.name, { path = "/" .. layer.name, name = "weight_names", value = names }
+    end
+    for i, layer in ipairs(require("scion.graph").layers(model.order)) do described[i] = { class_name = classes[layer.kind], config = { name = listed[i] } } end
+    texts[#texts + 1] = { path = "/", name = "layer_names", value = listed }
+    texts[#texts + 1] = { path = "/", name = "model_config", value = core.json_encode { class_name = "Functional", config = { layers = described } } }
+    assert(core.hdf5_write(path, datasets, texts))
+    local report = weights.load(small(), path)
+    assert.matches("^the file's model has no layer that rescales images, as with include_preprocessing=False, and this one rescales them by x %* 0.00784314 %- 1; ",
+      report.notes[1])
   end)
 end)
 

@@ -269,6 +269,18 @@ local function note_lora(found, fitting)
   end
 end
 
+--- What the file's description says of the layers that are read, each with our layer: { { scion.KerasConfig, ours }, … }.
+local function described_pairs(contents, fitting)
+  local of, pairs_of = {}, {}
+  for described, theirs in pairs(contents.described) do
+    if theirs then of[theirs] = described end
+  end
+  for _, pair in ipairs(fitting) do
+    if of[pair[1]] then pairs_of[#pairs_of + 1] = { of[pair[1]], pair[2] } end
+  end
+  return pairs_of
+end
+
 --- All arrays of a file, each with the name of its layer.
 local function arrays_of(theirs)
   local arrays = {}
@@ -298,7 +310,7 @@ local function load(opened, layers, strict, model, described)
   local refusal = found:refusal(strict)
   if refusal then return nil, path .. ": " .. refusal, arrays_of(theirs) end
   if config and model then
-    keras_front.compare(found, config, model, strict)
+    keras_front.compare(found, opened, model, strict, described_pairs(contents, fitting))
   elseif model then
     keras_front.compare_count(found, function() return keras_layers.rescalings(file) end, model, strict)
   end

@@ -280,9 +280,10 @@ local passed_over = { InputLayer = true, ZeroPadding2D = true, Dropout = true, G
 local function is_unknown(class) return class == "Lambda" or class:find "^TFOp" or class:find "^Slicing" or class == "GetItem" or class == "Stack" end
 
 --- How a model rescales an image before its first layer with weights: one step, and another one behind each Normalization whose numbers
---- are weights. nil where it does not rescale, or does something that is not understood.
+--- are weights. nil where it does not rescale, or does something that is not understood; the second result tells which.
 ---@param root scion.KerasConfig
----@return scion.Affine[]?
+---@return scion.Affine[]? parts
+---@return boolean? unknown true where something is not understood
 function keras_config.front(root)
   local parts, found = { keras_config.no_change() }, false
   local unknown = each(root, function(layer) -- gives true at what is not understood, false at the first layer with weights
@@ -301,7 +302,7 @@ function keras_config.front(root)
     keras_config.add_step(parts[#parts], scale, shift)
     found = true
   end)
-  return not unknown and found and parts or nil
+  return not unknown and found and parts or nil, unknown
 end
 
 --- How many Rescaling layers a model has.

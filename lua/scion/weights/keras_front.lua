@@ -1,5 +1,6 @@
 --- Compares a model with the description in a Keras file where weights tell nothing: how images are rescaled before the first layer with
---- weights, and the activation of the classifier.
+--- weights, the activation of the classifier, and what keras_arithmetic.lua compares.
+local arithmetic = require "scion.weights.keras_arithmetic"
 local check = require "scion.check"
 local keras_config = require "scion.weights.keras_config"
 
@@ -92,26 +93,54 @@ local function our_activation(node)
   return node.layer.options.activation or (node.layer.kind == "dense" and "linear") or nil
 end
 
---- A sentence that the file's model ends in another activation than ours; nil if it does not.
-local function activated_otherwise(config, model)
+--- The activations that the file's model and ours end in; nil where one of them ends in no classifier.
+local function last_activations(config, model)
   local theirs, ours = keras_config.activation(config), our_activation(model.output)
   theirs = keras_config.activations[theirs] or theirs
-  if not theirs or not ours or theirs == ours then return end
+  return theirs and ours and { theirs, ours } or nil
+end
+
+--- A sentence that the file's model ends in another activation than ours.
+local function activated_otherwise(theirs, ours)
   return ("the file's model ends in the activation '%s', this one in '%s', and will predict something else; give the last layer the file's"):format(theirs, ours)
 end
 
+--- Whether a model is a network of scion.models.
+local function is_architecture(model)
+  for _, architecture in ipairs(require("scion.models").list()) do
+    if architecture.name == model.name then return true end
+  end
+  return false
+end
+
+--- A sentence that a network of scion.models rescales images by layers of its own, and the file's does not; nil if that is not so.
+local function rescaled_alone(config, model)
+  local theirs, unknown = keras_config.front(config)
+  local parts, _, rescalings = our_front(model)
+  if theirs or unknown or not parts or rescalings == 0 or not is_architecture(model) then return end
+  return ("the file's model has no layer that rescales images, as with include_preprocessing=False, and this one rescales them by %s; %s"):format(
+    parts_text(parts), "scion.models.from_keras with the option preprocess builds the file's own network")
+end
+
 --- Compares the file's description with our model. Where images are rescaled otherwise it raises or, with strict = false, adds a note to
---- the report. Another activation at the end of the classifier only adds a note.
+--- the report. All other differences only add a note.
 ---@param found scion.WeightsReport
----@param config scion.KerasConfig
+---@param opened scion.KerasFile with a description
 ---@param model scion.Model
 ---@param strict boolean
-function keras_front.compare(found, config, model, strict)
+---@param weighted { [1]: scion.KerasConfig, [2]: scion.Layer }[] layers of the description whose weights are read into ours
+function keras_front.compare(found, opened, model, strict, weighted)
+  local config = opened.config
   local rescaled = rescaled_otherwise(config, model)
   if rescaled and strict then check.raise(("%s: %s"):format(found.path, rescaled)) end
-  if rescaled then found:note(rescaled) end
-  local activated = found:complete() and #found.unused == 0 and activated_otherwise(config, model)
-  if activated then found:note(activated) end
+  local whole = found:complete() and not found:lacks_head()
+  local ends = whole and last_activations(config, model) or nil
+  local function note(line)
+    if line then found:note(line) end
+  end
+  note(rescaled or rescaled_alone(config, model))
+  note(ends and ends[1] ~= ends[2] and activated_otherwise(table.unpack(ends)))
+  note(#weighted > 0 and arithmetic(opened, model, weighted, ends, whole))
 end
 
 --- Whether the file has the name of one that is published for the model's network.

@@ -1,0 +1,268 @@
+--- Compares what a model computes with the description in a Keras file, where the same weights would fit another network: options of layers
+--- that have weights, and the activations, poolings and other layers between them. Both networks may be written in several ways, so layers
+--- without weights are only counted.
+local keras_config = require "scion.weights.keras_config"
+local layers = require "scion.layer"
+
+-- ---- layers with weights --------------------------------------------------------------------------------------------
+
+--- Our kinds of layers by Keras's classes.
+local kinds = { Conv2D = "conv2d", Convolution2D = "conv2d", DepthwiseConv2D = "depthwise_conv2d", SeparableConv2D = "separable_conv2d",
+                SeparableConvolution2D = "separable_conv2d", Dense = "dense", BatchNormalization = "batch_norm", BatchNormalizationV1 = "batch_norm",
+                BatchNormalizationV2 = "batch_norm", SyncBatchNormalization = "batch_norm", LayerNormalization = "layer_norm",
+                Normalization = "normalization", PReLU = "prelu" }
+
+local size = require("scion.kinds").pair
+
+--- A size for both axes as text, "2x2"; nil for anything else.
+local function pair_text(value)
+  if not size.read(value) then return end
+  return ("%dx%d"):format(table.unpack(layers.pair(value)))
+end
+
+--- The padding of a window as text, in the order of the option: "{top, left, bottom, right}".
+local function padding_text(before, after) return ("{%d, %d, %d, %d}"):format(before[1], before[2], after[1], after[2]) end
+
+--- The padding that Keras's option gives a window over our input, as text.
+local function keras_padding(padding, window, sizes)
+  local before, after = { 0, 0 }, { 0, 0 }
+  for axis = 1, padding == "same" and 2 or 0 do
+    local n, stride = sizes[axis], window.stride[axis]
+    local total = math.max(0, ((n + stride - 1) // stride - 1) * stride + (window.kernel[axis] - 1) * window.dilation[axis] + 1 - n)
+    before[axis], after[axis] = total // 2, total - total // 2
+  end
+  return padding_text(before, after)
+end
+
+--- Calls differs(option, theirs, ours), with texts, for each option of a layer that is another one than ours. `sizes`: of our input, nil
+--- where padding is not compared, since layers of their own pad.
+local function compare_layers(described, ours, sizes, differs)
+  local config, window = described.config, ours.window
+  local function compare(option, theirs, mine)
+    if theirs and mine and theirs ~= mine then differs(option, theirs, mine) end
+  end
+  if kinds[described.class] ~= ours.kind then return differs("class", described.class, "nn." .. ours.kind) end
+  local epsilon, mine = config.epsilon, ours.options.epsilon
+  if type(epsilon) == "number" and mine and math.abs(epsilon - mine) > 1e-3 * mine then compare("epsilon", ("%.6g"):format(epsilon), ("%.6g"):format(mine)) end
+  if math.type(config.groups) == "integer" then compare("groups", tostring(config.groups), ours.options.groups and tostring(ours.options.groups)) end
+  if not window then return end
+  compare("strides", pair_text(config.strides), pair_text(window.stride))
+  compare("dilation_rate", pair_text(config.dilation_rate), pair_text(window.dilation))
+  local padding = config.padding
+  if sizes and (padding == "same" or padding == "valid") and pair_text(config.strides) == pair_text(window.stride) then
+    local own = padding_text(window.before, window.after)
+    if keras_padding(padding, window, sizes) ~= own then compare("padding", ("'%s'"):format(padding), own) end
+  end
+end
+
+-- ---- layers without weights -----------------------------------------------------------------------------------------
+
+local renamed = { silu = "swish", hard_silu = "hard_swish", softmax_v2 = "softmax" }
+
+--- Layers that are an activation.
+local activations = {
+  ReLU = function(config)
+    local most, slope, threshold = config.max_value, config.negative_slope, config.threshold
+    if type(threshold) == "number" and threshold ~= 0 then return "relu with a threshold" end
+    if type(slope) == "number" and slope ~= 0 then return "leaky_relu" end
+    if type(most) ~= "number" then return "relu" end
+    return most == 6 and "relu6" or ("relu up to %.6g"):format(most)
+  end,
+  LeakyReLU = function() return "leaky_relu" end,
+  ELU = function() return "elu" end,
+  Softmax = function() return "softmax" end,
+  Maximum = function() return "relu" end, -- is computed with one here, see models/from_keras/layers.lua
+  Minimum = function() return "relu" end,
+}
+
+--- The activation that a layer of the file applies; nil for none.
+local function their_activation(described, older)
+  local class, value = described.class, described.config.activation
+  if activations[class] then return activations[class](described.config) end
+  if type(value) == "table" then
+    local inner = value.config
+    if activations[value.class_name] and type(inner) == "table" then return activations[value.class_name](inner) end
+    value = type(inner) == "string" and inner or value.class_name
+  end
+  if type(value) ~= "string" or value == "linear" then return end
+  if value == "hard_sigmoid" and older then return "Keras 2's hard_sigmoid" end
+  return renamed[value] or value
+end
+
+--- Whether a node is scaled_add(slope * x, relu(x)), which stands for a leaky ReLU.
+local function is_leaky(node)
+  if node.layer.kind ~= "scaled_add" then return false end
+  local line, bent = node.inputs[1], node.inputs[2]
+  return line.layer.kind == "rescaling" and bent.layer.kind == "activation" and line.inputs[1] == bent.inputs[1]
+end
+
+--- The activation that a node applies, as their_activation names it; nil for none.
+local function our_activation(node, bent)
+  local name, input = node.layer.options.activation, node.inputs[1]
+  if bent[node] then return "leaky_relu" end
+  if name == "relu6" and input.layer.kind == "rescaling" and input.layer.options.scale == 1.2 then return "Keras 2's hard_sigmoid" end
+  return name and name ~= "linear" and name or nil
+end
+
+local poolings = { MaxPooling2D = "max_pool", AveragePooling2D = "avg_pool", GlobalMaxPooling2D = "global_max_pool", GlobalAveragePooling2D = "global_avg_pool" }
+local global = { max_pool = "global_max_pool", avg_pool = "global_avg_pool" }
+
+--- A pooling as text, "max_pool 3x3 by 2x2". Average pooling of the last image was once written with its size, 7 or 8.
+local function pooling_text(kind, kernel, stride)
+  if not kernel then return kind end
+  if layers.pair(kernel)[1] >= 7 then return global[kind] end
+  return ("%s %s by %s"):format(kind, pair_text(kernel), pair_text(stride))
+end
+
+local function their_pooling(described)
+  local kind, config = poolings[described.class], described.config
+  if not kind or not global[kind] then return kind end
+  local kernel = pair_text(config.pool_size) and config.pool_size or 2
+  return pooling_text(kind, kernel, pair_text(config.strides) and config.strides or kernel)
+end
+
+local function our_pooling(node)
+  local kind, window = node.layer.kind, node.layer.window
+  if global[kind] then return pooling_text(kind, window.kernel, window.stride) end
+  return kind:find "^global_" and kind or nil
+end
+
+--- What layers of the file are computed with here. A model without any of that kind lacks them.
+local counterparts = { Subtract = "scaled_add", Average = "rescaling", UpSampling2D = "upsample", Concatenate = "concatenate", Lambda = "scaled_add" }
+
+--- Whether the model has nothing that computes what a layer of the file does. A Lambda of two inputs is how InceptionResNetV2 once scaled
+--- what it adds.
+local function is_lacking(described, has)
+  local class = described.class
+  local call = keras_config.calls(described)[1]
+  local counterpart = counterparts[class]
+  if counterpart and call and #call.inputs > 1 or class == "UpSampling2D" then return not has[counterpart] end
+  return not (kinds[class] or activations[class] or class == "InputLayer" or class:find "Dropout" or class:find "^Random" or
+    require("scion.models.from_keras.layers").knows(class))
+end
+
+-- ---- counting -------------------------------------------------------------------------------------------------------
+
+local function add(counts, key, n)
+  if key and key ~= "linear" then counts[key] = (counts[key] or 0) + n end
+end
+
+--- How often a layer is called. The largest or smallest of several inputs is taken two by two.
+local function times_called(described)
+  local calls = keras_config.calls(described)
+  if (described.class == "Maximum" or described.class == "Minimum") and calls[1] then return math.max(1, #calls[1].inputs - 1) end
+  return math.max(1, #calls)
+end
+
+--- What the file's model applies: each activation, each pooling, and each class that ours lacks, with how often. `last`: the position of the
+--- last layer whose weights are read. Poolings behind it belong to a head, and so may activations unless all of the file is read (`whole`).
+local function count_theirs(leaves, last, whole, older, lacking)
+  local counts = { activations = {}, poolings = {}, lacking = {} }
+  for i, leaf in ipairs(leaves) do
+    local described = leaf.layer
+    local times = times_called(described) * (leaf.top ~= described and times_called(leaf.top) or 1)
+    if i <= last or whole then
+      add(counts.activations, their_activation(described, older), times)
+      if lacking[described] then add(counts.lacking, described.class, times) end
+    end
+    if i <= last then add(counts.poolings, their_pooling(described), times) end
+  end
+  return counts
+end
+
+--- The same of our model, which lacks nothing that it has.
+local function count_ours(order, last, whole)
+  local counts, bent = { activations = {}, poolings = {}, lacking = {} }, {}
+  for _, node in ipairs(order) do
+    if is_leaky(node) then bent[node.inputs[2]] = true end
+  end
+  for i, node in ipairs(order) do
+    if i <= last or whole then add(counts.activations, our_activation(node, bent), 1) end
+    if i <= last then add(counts.poolings, our_pooling(node), 1) end
+  end
+  return counts
+end
+
+--- Where a file writes hard_swish and hard_sigmoid as relu6(x + 3) / 6, the three cannot be told apart.
+local function join_hard(counts, leaves)
+  for _, leaf in ipairs(leaves) do
+    local call = leaf.layer.class == "Add" and keras_config.calls(leaf.layer)[1]
+    if call and call.constant == 3 then
+      for _, list in ipairs(counts) do
+        add(list, "relu6", (list.hard_swish or 0) + (list.hard_sigmoid or 0))
+        list.hard_swish, list.hard_sigmoid = nil, nil
+      end
+      return
+    end
+  end
+end
+
+--- Adds a text for each kind that the two have in different numbers; if only parts of them are compared, for each that one of them lacks.
+local function compare_counts(texts, theirs, ours, whole)
+  local names = {}
+  for name in pairs(theirs) do names[#names + 1] = name end
+  for name in pairs(ours) do names[#names + 1] = not theirs[name] and name or nil end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local a, b = theirs[name] or 0, ours[name] or 0
+    if a ~= b and (whole or a == 0 or b == 0) then texts[#texts + 1] = ("the number of %s is %d, here %d"):format(name, a, b) end
+  end
+end
+
+-- ---- all of it ------------------------------------------------------------------------------------------------------
+
+local most_told = 4 -- differences in the sentence
+
+--- Texts for the options that differ between layers of the same weights; the same difference is told once, with how often it is found.
+local function option_texts(weighted, nodes, pads)
+  local texts, of = {}, {}
+  for _, pair in ipairs(weighted) do
+    local described, ours = pair[1], pair[2]
+    compare_layers(described, ours, not pads and nodes[ours].inputs[1].shape or nil, function(option, theirs, mine)
+      local what = ("%s %s, here %s"):format(option, theirs, mine)
+      local text = of[what]
+      if text then text.more = text.more + 1 return end
+      of[what] = { what = what, name = described.name or ours.name, more = 0 }
+      texts[#texts + 1] = of[what]
+    end)
+  end
+  for i, text in ipairs(texts) do
+    texts[i] = ("its layer '%s' has %s%s"):format(text.name, text.what, text.more > 0 and (" (and %d more layers)"):format(text.more) or "")
+  end
+  return texts
+end
+
+--- A sentence that the file's model computes something else with the same weights than ours, with a remedy; nil if no difference is seen.
+---@param opened scion.KerasFile with a description
+---@param model scion.Model
+---@param weighted { [1]: scion.KerasConfig, [2]: scion.Layer }[] the layers whose weights are read into each other
+---@param ends string[]? the activations that the two models end in, which are compared already; nil: they are not
+---@param whole boolean whether all layers with weights have a partner
+---@return string?
+return function(opened, model, weighted, ends, whole)
+  local leaves, ranks, nodes, positions, has = keras_config.leaves(opened.config), {}, {}, {}, {}
+  for i, node in ipairs(model.order) do
+    nodes[node.layer], positions[node.layer], has[node.layer.kind] = nodes[node.layer] or node, i, true
+  end
+  local pads, lacking = has.zero_pad, {}
+  for i, leaf in ipairs(leaves) do
+    ranks[leaf.layer], lacking[leaf.layer] = i, is_lacking(leaf.layer, has)
+    pads = pads or leaf.layer.class == "ZeroPadding2D" or lacking[leaf.layer]
+  end
+  local last, our_last = 0, 0
+  for _, pair in ipairs(weighted) do
+    last, our_last = math.max(last, ranks[pair[1]]), math.max(our_last, positions[pair[2]])
+    lacking[pair[1]] = false -- its class is compared with its partner's
+  end
+  local texts = option_texts(weighted, nodes, pads)
+  local older = opened.version ~= nil and opened.version:find "^[12]%." ~= nil
+  local theirs, ours = count_theirs(leaves, last, whole, older, lacking), count_ours(model.order, our_last, whole)
+  for i, list in ipairs(ends and { theirs.activations, ours.activations } or {}) do
+    if list[ends[i]] then add(list, ends[i], -1) end
+  end
+  join_hard({ theirs.activations, ours.activations }, leaves)
+  for _, list in ipairs { "activations", "poolings", "lacking" } do compare_counts(texts, theirs[list], ours[list], whole) end
+  if #texts == 0 then return end
+  local told = table.concat(texts, ", ", 1, math.min(#texts, most_told)) .. (#texts > most_told and (" and %d more differences"):format(#texts - most_told) or "")
+  return ("the file's model computes something else with these weights: %s; scion.models.from_keras '%s' builds the file's own network"):format(told, opened.path)
+end

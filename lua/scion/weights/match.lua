@@ -110,6 +110,13 @@ local function strides_of(pair)
   return list
 end
 
+--- Why an array cannot be read into a weight; nil if it can.
+local function unreadable(a)
+  local problem = array.misfit(a)
+  if problem or a.dtype:find "^B?F%d" then return problem end
+  return ("%s holds integers (%s), as quantized weights are; in Python, save the network before it is quantized"):format(a.name, a.dtype)
+end
+
 --- Reads the numbers. All arrays are checked before a tensor changes. In an archive damage shows only when the numbers are read, so tensors
 --- are copied first and restored on failure. With other formats, a file that changes or cannot be read midway leaves part of the tensors
 --- overwritten.
@@ -120,7 +127,7 @@ function match.read(matched)
   local arrays = {}
   for i, pair in ipairs(matched) do
     arrays[i] = pair.array
-    local problem = array.misfit(pair.array)
+    local problem = unreadable(pair.array)
     if problem then return nil, pair.array.path .. ": " .. problem end
   end
   local room <close> = array.room(arrays)

@@ -1,6 +1,7 @@
 --- Matches the arrays of a file with the weights of a model by name: finds what fits and what does not, and reads what fits.
 local core = require "scion.core"
 local array = require "scion.weights.array"
+local classifier = require "scion.weights.classifier"
 local report = require "scion.weights.report"
 
 local match = {}
@@ -71,20 +72,25 @@ end
 ---@return scion.WeightsReport
 ---@return scion.MatchedWeight[] matched
 function match.compare(path, arrays, expected, may_be_left)
-  local names, parts, found, matched, total = {}, {}, {}, {}, 0
+  local names, parts, found, matched, unexpected, total = {}, {}, {}, {}, {}, 0
   for i, weight in ipairs(expected) do
-    names[i], parts[weight.name:match "^[^.]*"], total = weight.name, true, total + (weight.implied and 0 or 1)
+    names[i], parts[classifier.part(weight.name)], total = weight.name, true, total + (weight.implied and 0 or 1)
   end
   local result, indices = report.new(path, total, "arrays"), match.indices(arrays, names)
   for i, a in ipairs(arrays) do
     if indices[i] then
       found[indices[i]] = a
     else
-      table.insert(may_be_left and may_be_left(a.name, parts) and result.unused or result.unexpected, a.name)
-      -- the last such array is the classifier's
-      if #a.shape == 1 and a.name:find "bias$" and not a.name:find "^[Aa]ux" then result.classes = a.shape[1] end
+      local left = may_be_left and may_be_left(a.name, parts)
+      table.insert(left and result.unused or result.unexpected, a.name)
+      if not left then
+        unexpected[#unexpected + 1] = a
+      elseif #a.shape == 1 and a.name:find "bias$" and not a.name:find "^[Aa]ux" then
+        result.classes = a.shape[1] -- the last such array is the classifier's
+      end
     end
   end
+  result.classes = result.classes or classifier.classes(unexpected, parts)
   for i, weight in ipairs(expected) do
     local a = found[i]
     local theirs, ours = a and array.shape_text(a.shape), array.shape_text(weight.shape)

@@ -82,7 +82,7 @@ local function take_labels(model, told, report)
   if ok and (#read == outputs[1] or outputs[1] == 1) then
     model.labels = read
   else
-    local why = ("the labels beside the weights are not used: they %s"):format(complaint or ("are %d"):format(#labels))
+    local why = ("the labels beside the weights are not used: they %s"):format((complaint or ("are %d"):format(#labels)):gsub("^is ", "are "))
     report:note(why)
     notice.once(("%s: %s"):format(told.path, why))
   end

@@ -1,5 +1,6 @@
 local check = require "scion.check"
 local class = require "scion.class"
+local core = require "scion.core"
 
 -- What a call raises.
 local function message_of(f, ...)
@@ -53,6 +54,8 @@ describe("scion.check", function()
   it("says what a value has to be and what it is", function()
     local function wrong(value, of) return (message_of(check.argument, "f", "x", value, of):gsub("^.-: ", "", 1)) end
     assert.equal("f: x is a whole number from 1 up, not 0", wrong(0, check.whole(1)))
+    assert.equal("f: x is a whole number from 1 up, not null", wrong(core.null, check.whole(1)))
+    assert.equal("f: x is a whole number from 1 up, not an empty list", wrong(core.json_decode "[]", check.whole(1)))
     assert.equal("f: x is a whole number from 1 to 9, not 2.5", wrong(2.5, check.whole(1, 9)))
     assert.equal("f: x is a number from 0 and below 1, not NaN", wrong(0 / 0, check.number { from = 0, below = 1 }))
     assert.equal("f: x is a number above 0, not '1'", wrong("1", check.number { above = 0 }))

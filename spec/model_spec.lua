@@ -129,6 +129,8 @@ describe("a model", function()
     for line in (tostring(base) .. "\n" .. base:summary()):gmatch "[^\n]+" do assert.is_true(#line <= 80, line) end
     assert.matches("trainable", tostring(base), 1, true)
     assert.matches("frozen", tostring(base), 1, true)
+    assert.matches("^plan for an inference step, batch %d+: ", tostring(base:plan { mode = "infer" }))
+    assert.matches("^plan for a training step, batch %d+: ", tostring(base:plan()))
     for line in tostring(base:plan()):gmatch "[^\n]+" do assert.is_true(#line <= 100, line) end
   end)
 

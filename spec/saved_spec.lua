@@ -143,7 +143,7 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
     -- labels
     refused("the labels cannot be used: the model: labels is a list of labels, not 'a'", function(_, _, l) l.labels = "a" end)
     refused("is a list of labels, but element 2 is 3", function(_, _, l) l.labels = { "a", 3 } end)
-    refused("labels has 'a' twice", function(_, _, l) l.labels = { "a", "b", "a" } end)
+    refused("labels have 'a' twice", function(_, _, l) l.labels = { "a", "b", "a" } end)
     refused("labels are 4, but the model has 3 outputs", function(_, _, l) l.labels = { "a", "b", "c", "d" } end)
     -- the architecture
     refused("the model: variant is 'keras', 'torchvision', 'tf' or 'timm', not 'other'", function(a) a.variant = "other" end)

@@ -98,9 +98,11 @@ function check.show(value)
   if kind == "string" then return quoted(value) end
   if value == nil or kind == "boolean" then return tostring(value) end
   if value ~= value then return "NaN" end
+  if value == require("scion.core").null then return "null" end -- JSON's
   if kind == "number" then return math.type(value) == "integer" and ("%d"):format(value) or ("%.14g"):format(value) end
   local meta = debug.getmetatable(value)
   local name = meta and (rawget(meta, "__title") or rawget(meta, "__name"))
+  if name == "scion.json_array" then return "an empty list" end
   if name == "scion.tensor" then return show_tensor(value) end
   if type(name) == "string" then return name:find "^an? " and name or ("a value of kind %s"):format(quoted(name)) end
   if kind == "table" then return next(value) == nil and "an empty table" or rawlen(value) > 0 and "a list" or "a table" end

@@ -41,7 +41,7 @@ local plans_kept = 4
 local counter = check.whole(0, 1 << 53)
 local model_name = check.kind("a string of UTF-8", function(value) return check.text.read(value) and utf8.len(value) ~= nil, value end)
 
-local class_names = check.distinct(check.list(check.text, nil, "a list of labels"), "has %s twice")
+local class_names = check.distinct(check.list(check.text, nil, "a list of labels"), "have %s twice")
 
 --- The kind of a model's labels: one for each class that its output distinguishes. Softmax has one output per class; a single sigmoid
 --- output distinguishes two. After other activations any number of labels is accepted.

@@ -1,6 +1,7 @@
 --- The preprocessing of images, values from 0 to 255, before a network's first layer: y = x * scale + shift for each channel, perhaps
 --- with the order of the channels reversed (BGR).
 local check = require "scion.check"
+local notice = require "scion.report.notice"
 
 local preprocessing = {}
 
@@ -61,6 +62,10 @@ preprocessing.kind = {
     end
     if type(value) == "table" and rawget(value, "scale") ~= nil then return numbers.read(value) end
     local ok, read, complaint = statistics.read(value)
+    if ok and (math.max(table.unpack(read.mean)) > 1 or math.max(table.unpack(read.std)) > 1) then
+      notice.once(("preprocess: mean = { %s } and std = { %s } are for values from 0 to 1, and those above 1 look like values from 0 to 255: divide them by 255"):format(
+        table.concat(read.mean, ", "), table.concat(read.std, ", ")))
+    end
     return ok, ok and standardize(read.mean, read.std) or nil, complaint
   end,
 }

@@ -123,6 +123,16 @@ describe("scion.models.from_keras", function()
       from_keras(fixtures .. "caffe.keras", { preprocess = own }).input.layer.options.preprocess)
   end)
 
+  it("tells once that preprocess comes before the model's own rescaling", function()
+    local line = "the model rescales images itself, behind what the option preprocess does; leave the option out where that is once too often"
+    local _, report = from_keras(fixtures .. "nested.keras", { preprocess = "tf" })
+    assert.same(line, report.notes[#report.notes])
+    _, report = from_keras(fixtures .. "nested.keras")
+    assert.not_equal(line, report.notes[#report.notes])
+    _, report = from_keras(fixtures .. "older_chain.h5", { preprocess = "tf" })
+    assert.not_equal(line, report.notes[#report.notes])
+  end)
+
   it("tells options that act in training alone or are not known, once", function()
     local path, config, model = support.folder() .. "/options.h5", config_of "older_ops.h5", from_keras(fixtures .. "older_ops.h5")
     for _, layer in ipairs(config.config.layers) do
@@ -267,6 +277,13 @@ describe("scion.models.from_keras refuses", function()
     assert.matches(torch .. ": this is no file of Keras's; ", messages.refusal(function() return (from_keras(torch)) end), 1, true)
     local weights = fixtures .. "../small.weights.h5"
     assert.matches(weights .. ": the file has weights but no description of a model", messages.refusal(function() return (from_keras(weights)) end), 1, true)
+  end)
+
+  it("a description with a layer of no class", function()
+    for _, class in ipairs { null, { "Conv2D" }, 3 } do
+      assert.matches("^the file has weights but no description of a model that can be read",
+        changed("windows.h5", config_of("windows.h5").config.layers[4].config.name, function(layer) layer.class_name = class end))
+    end
   end)
 
   it("a description whose weights the file has not", function()

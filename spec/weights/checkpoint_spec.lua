@@ -28,6 +28,7 @@ describe("PyTorch's", function()
     local report = weights.load(model, fixtures .. name)
     assert.same({ 9, dict }, { report.loaded, report.dict })
     assert.is_true(models.deviation(model, support.pattern(8, 9), golden.small) < 1e-5)
+    return report
   end
 
   it("checkpoints load beside whatever else is in them, in any protocol", function()
@@ -42,7 +43,23 @@ describe("PyTorch's", function()
     assert.matches("attributes.pth: [%w._]+ has dtype [%w_]+, which is not read", message)
   end)
 
-  it("networks of torch.jit.save load by their attributes", function() predicts "script.pt" end)
+  it("networks of torch.jit.save load by their attributes, and the report tells that their code does not count", function()
+    local report = predicts "script.pt"
+    assert.same({ "a network of torch.jit: only its tensors are read, and its code, which tells what it computes, is not looked at" }, report.notes)
+    assert.same({}, predicts("checkpoint_1.pth", "model").notes)
+  end)
+
+  it("integers are refused as weights, before a weight changes", function()
+    local model, path = small(), folder .. "/whole.safetensors"
+    local arrays = require("scion.weights.torchvision").tensors(require("scion.graph").layers(model.order))
+    for i, a in ipairs(arrays) do arrays[i] = { name = a.name, tensor = i == #arrays and a.tensor:to "i32" or a.tensor } end
+    assert(core.safetensors_write(path, arrays, { format = "pt" }))
+    local kernel = model:layer("features/0").weights.kernel
+    local before = kernel:bytes()
+    assert.equal(path .. ": classifier.1.bias holds integers (I32), as quantized weights are; in Python, save the network before it is quantized",
+      messages.refusal(function() model:load_weights(path) end))
+    assert.equal(before, kernel:bytes())
+  end)
 
   -- An archive of those entries, without compression.
   local function archive_of(names)

@@ -118,8 +118,25 @@ describe("A file of weights", function()
     assert.matches("config.json: std is a list of numbers above 0, but element 2 is 0", of '{"mean": [0, 0, 0], "std": [1, 0, 1]}', 1, true)
     assert.equal("config.json: mean and std are of 2 and 3 channels, and the images of 3", of '{"mean": [0, 0], "std": [1, 1, 1]}')
     assert.matches("config.json: 8388609 bytes are too many", of((" "):rep(8388609)), 1, true)
+    assert.matches("but element 2 is null", of '{"input_size": [3, null, null]}', 1, true)
     local _, report = built(saved(source, nil, '{"model_type": "vit", "pretrained_cfg": null}'), { classes = 3 }) -- that of another library
     assert.is_nil(report.config)
+  end)
+
+  it("with a config.json that cannot be opened is refused", function()
+    for command, reason in pairs { ["mkdir"] = "a directory", ["ln -s nowhere"] = "No such file or directory", ["ln -s config.json"] = "Too many levels of symbolic links",
+                                   ["mkfifo"] = "a named pipe" } do
+      local path = saved(source)
+      support.shell(("%s '%s'"):format(command, path:gsub("[^/]*$", "config.json")))
+      assert.equal(("config.json: it cannot be read (%s), and may tell what the weights beside it are of; repair it, or move it away"):format(reason), refused(path))
+    end
+  end)
+
+  it("with means of values from 0 to 255 tells that they look so", function()
+    local line = told(function() return (built(saved(source, nil, config { mean = { 123, 116, 103 }, std = { 58, 57, 57 } }))) end)
+    assert.equal("preprocess: mean = { 123, 116, 103 } and std = { 58, 57, 57 } are for values from 0 to 1, and those above 1 look like values from 0 to 255: " ..
+      "divide them by 255\n", line)
+    assert.equal("", told(function() return (built(saved(source, nil, config { mean = { 1, 1, 1 }, std = { 1, 1, 1 } }))) end))
   end)
 
   it("takes labels in either form, and tells of those that do not fit", function()
@@ -133,7 +150,7 @@ describe("A file of weights", function()
     assert.equal("model.safetensors: the labels beside the weights are not used: they are 2, but the model has 3 outputs (softmax), which needs 3 labels\n", line)
     none, line = labels { "x", "y", "x" }
     assert.is_nil(none)
-    assert.matches("they has 'x' twice", line, 1, true)
+    assert.matches("they have 'x' twice", line, 1, true)
     assert.is_nil((labels { ["0"] = "x", ["5"] = "y" }))
   end)
 

@@ -59,6 +59,38 @@ describe("strict = false", function()
     assert.is_true(#report.missing == 0 and #report.unexpected > 0)
   end)
 
+  it("is offered with a classifier only for arrays that may be one, to a model without its own", function()
+    local plain = scion.models.resnet18 { input = 32, top = true, classes = 5, variant = "torchvision" }
+    local arrays = require("scion.weights.torchvision").tensors(require("scion.graph").layers(plain.order))
+    local function file(name, added, without)
+      local list = {}
+      for _, a in ipairs(arrays) do list[#list + 1] = (not without or a.name:sub(1, 3) ~= "fc.") and a or nil end
+      for each, shape in pairs(added) do list[#list + 1] = { name = each, tensor = core.new(shape) } end
+      local path = ("%s/%s.safetensors"):format(folder, name)
+      assert(core.safetensors_write(path, list, { format = "pt" }))
+      return path
+    end
+    local function refusal(path, top)
+      return messages.refused(function() scion.models.resnet18 { input = 32, top = top or nil, classes = top and 5 or nil, weights = path } end)
+    end
+    local head = { ["head.weight"] = { 7, 512 }, ["head.bias"] = { 7 } }
+    assert.matches(": head.%a+ is not among the model's weights; strict = false loads what the model has a place for", refusal(file("head", head), true))
+    local last = file("last", { ["last_linear.weight"] = { 7, 512 }, ["last_linear.bias"] = { 7 } }, true)
+    assert.matches("; if that is a classifier, top = true, classes = 7 builds", refusal(last), 1, true)
+    for name, added in pairs { se = { ["layer1.0.se.fc1.weight"] = { 4, 64, 1, 1 }, ["layer1.0.se.fc1.bias"] = { 4 } },
+                               norm = { ["bn2.weight"] = { 8 }, ["bn2.bias"] = { 8 } },
+                               conv = { ["conv1.bias"] = { 64 } }, window = { ["x.weight"] = { 4, 4, 3, 3 }, ["x.bias"] = { 4 } } } do
+      for _, without in ipairs { false, true } do
+        local message = refusal(file(name, added, without))
+        assert.matches("is not among the model's weights; strict = false loads what the model has a place for", message, 1, true)
+        assert.is_nil(message:find("classifier", 1, true))
+      end
+    end
+    assert.equal("", support.stderr_of(function()
+      scion.models.resnet18 { input = 32, top = true, classes = 5, weights = folder .. "/head.safetensors", strict = false }
+    end))
+  end)
+
   it("is not needed for a classifier in a file of Keras's, though it is a convolution", function()
     local whole = scion.models.squeezenet1_1 { top = true, classes = 7, input = 64, variant = "keras" }
     for _, name in ipairs { "/keras.h5", "/keras.weights.h5" } do

@@ -112,6 +112,31 @@ describe("scion.weights.torch", function()
     refused(head .. "\x80\2c__torch__.net\nNet\n)\x81}b.\x80\2].", "a network of torch.jit that is frozen: its weights are in its code")
   end)
 
+  it("refuses tensors that PyTorch computes only later, and sparse ones, where their numbers are needed", function()
+    local function marked(key, value) return dict("K\2\x85", "K\1\x85"):gsub("}tRs$", "}}X" .. string.pack("<s4", key) .. value .. "stRs") end
+    refused(chain(marked("neg", "\x88")), "a is stored as its negative, which PyTorch leaves for later; in Python, save x.resolve_neg() in its place")
+    refused(chain(marked("conj", "\x88")), "a is stored as its conjugate, which PyTorch leaves for later; in Python, save x.resolve_conj() in its place")
+    support.spit(path, chain(marked("neg", "\x89")))
+    assert.same({ 1.5, -2.0 }, assert(torch.read(path)).a:totable())
+    -- torch._utils._rebuild_sparse_tensor(layout, (indices, values, size, is_coalesced))
+    local part = dict("K\2\x85", "K\1\x85"):match "^}X\1%z%z%za(.*)s$"
+    local function sparse(parts) return "}X\1\0\0\0actorch._utils\n_rebuild_sparse_tensor\nctorch\nlayout\n" .. parts .. "\x86Rs" end
+    refused(chain(sparse("(" .. part .. part .. "K\3K\4\x86\x89t")), "a is a sparse tensor; in Python, save x.to_dense() in its place")
+    refused(chain(sparse "(K\3K\4\x86\x89t"), "it describes a tensor wrongly: it has no storage")
+    refused(chain(sparse("(" .. part .. part .. "t")), "it describes a tensor wrongly: its shape is no tuple")
+  end)
+
+  it("refuses NumPy's arrays with the line that saves tensors, also where they make the pickle too long", function()
+    local remedy = "it holds arrays of NumPy in place of tensors; in Python: torch.save({k: torch.from_numpy(v) for k, v in weights.items()}, 'weights.pth')"
+    for _, module in ipairs { "numpy.core.multiarray", "numpy._core.multiarray" } do
+      local arrays = "}X\1\0\0\0ac" .. module .. "\n_reconstruct\n)R(K\1B" .. string.pack("<s4", "numbers") .. "tbs"
+      local function whole(object) return head .. "\x80\2" .. object .. ".\x80\2]." end
+      refused(whole(arrays), remedy)
+      refused(whole("}X\5\0\0\0model" .. arrays .. "s"), remedy)
+      refused(whole((arrays:gsub("B....numbers", function() return "B" .. string.pack("<s4", ("x"):rep(9 << 20)) end))), remedy)
+    end
+  end)
+
   it("reads framed pickles in a chain", function()
     local function framed(pickle) return "\x80\4\x95" .. string.pack("<I8", #pickle) .. pickle end
     local bytes = framed "\x8a\10\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19." .. framed "M\xe9\3." .. framed "}\x94." ..

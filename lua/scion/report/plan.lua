@@ -56,7 +56,7 @@ local function as_text(self)
     lines[#lines + 1] = ("  %-14s%s"):format(name, parts[1])
     for i = 2, #parts do lines[#lines + 1] = (" "):rep(16) .. parts[i] end
   end
-  lines[1] = ("plan for a %s step, batch %d: %d kernel calls"):format(self.mode == "train" and "training" or "inference", self.batch, self.calls)
+  lines[1] = ("plan for %s step, batch %d: %d kernel calls"):format(self.mode == "train" and "a training" or "an inference", self.batch, self.calls)
   line("trainable", "%s of %s parameters", text.grouped(self.trainable), text.grouped(self.parameters))
   line("frontier", "%s", frontier_text(self))
   line("forward", "%s an image, %.0f%% of it frozen", text.macs(self.forward), 100 * self.frozen / math.max(self.forward, 1))

@@ -15,6 +15,7 @@ local array = {}
 ---@field bytes integer size of the storage
 ---@field read fun(offset: integer, count: integer, room: scion.Tensor): scion.Tensor?, string? reads `count` bytes of the storage, from
 --- `offset` on, into `room`, and returns it, or nil and a message
+---@field unreadable string? why its numbers cannot be read, in words that follow its name
 ---@field late boolean? whether damage to the file may be noticed only after the numbers are read, as with an archive's checksums
 
 --- How much memory a file's tensors may take, so that a small damaged or malicious file cannot ask for any amount: twice the size of the
@@ -72,10 +73,11 @@ local function last_element(self)
   return rough < 2 ^ 53 and last or nil
 end
 
---- Why an array cannot be read: its dtype is unknown, or it reaches beyond its storage. nil if it can. Sets `strides` if there are none.
+--- Why an array cannot be read: the file stores it otherwise, its dtype is unknown, or it reaches beyond its storage. nil if it can. Sets `strides` if there are none.
 ---@param self scion.Array
 ---@return string?
 function array.misfit(self)
+  if self.unreadable then return self.name .. " " .. self.unreadable end
   local size = core.element_size(self.dtype)
   if not size then return ("%s has dtype %s, which is not read"):format(self.name, self.dtype) end
   self.strides = self.strides or array.row_strides(self.shape)

@@ -98,6 +98,25 @@ local function find_dicts(value)
   return found
 end
 
+--- What NumPy's pickles call to make an array; the module's name depends on the version.
+local numpy_maker = "multiarray%W_reconstruct"
+
+--- Raises where values under names are NumPy's arrays.
+---@param text string a name, or text of a pickle
+function checkpoint.refuse_numpy(text)
+  if text:find(numpy_maker) then
+    check.raise "it holds arrays of NumPy in place of tensors; in Python: torch.save({k: torch.from_numpy(v) for k, v in weights.items()}, 'weights.pth')"
+  end
+end
+
+--- The same for the values of a dict and of the dicts in it.
+local function refuse_arrays(value)
+  for i = 1, value.type == "dict" and #value or 0 do
+    local inner = value[i]
+    if type(inner) == "table" and inner.type == "opaque" then checkpoint.refuse_numpy(inner.name) end
+  end
+end
+
 --- Raises where a whole model, an object of some Python class, was saved, by itself or in a checkpoint under a known key.
 local function refuse_whole(value)
   if value.type == "opaque" and value.made then
@@ -121,6 +140,8 @@ function checkpoint.dicts(value)
   local found = find_dicts(value)
   if type(value) == "table" and not (found[1] and found[1].key) then refuse_whole(value) end
   if not found[1] then
+    if type(value) == "table" then refuse_arrays(value) end
+    for _, each in ipairs(type(value) == "table" and value.type == "dict" and dicts_in(value) or {}) do refuse_arrays(each.dict) end
     if type(value) == "table" and value.type == "object" then
       check.raise "a network of torch.jit that is frozen: its weights are in its code; in Python: torch.save(net.state_dict(), 'weights.pth')"
     end

@@ -50,22 +50,25 @@ end
 
 --- The decoded JSON of the file. Raises, with the path, where it is too large or damaged.
 local function decode(path)
+  local unreadable = "%s: it cannot be read (%s), and may tell what the weights beside it are of; repair it, or move it away"
+  local mode, reason = lfs.attributes(path, "mode")
+  if mode ~= "file" then check.raise(unreadable:format(path, mode and "a " .. mode or reason:match "[^:]*$":gsub("^ ", ""))) end
   local size = lfs.attributes(path, "size")
   if size > largest then check.raise(("%s: %d bytes are too many for what tells of a network; move it away from the weights if it does not"):format(path, size)) end
   local file <close>, message = io.open(path, "rb")
   local text = file and file:read(largest)
-  if not text then check.raise(("%s: it cannot be read (%s), and may tell what the weights beside it are of"):format(path, message or "it is empty")) end
+  if not text then check.raise(unreadable:format(path, message or "it is empty")) end
   local value, problem = core.json_decode(text)
   if type(value) == "table" then return value end
   check.raise(("%s: %s; repair it, or move it away from the weights if it does not tell of them"):format(path, problem or "it holds no object"))
 end
 
---- Reads the config.json in the folder of a weights file. Raises, with its path, where it is damaged or a value is of the wrong kind.
+--- Reads the config.json in the folder of a weights file. Raises, with its path, where it cannot be read, is damaged, or a value is of the wrong kind.
 ---@param path string of the weights file
 ---@return scion.WeightsConfig? config nil where there is none, or where it does not describe weights
 function config.beside(path)
   local file = (path:match "^.*/" or "") .. "config.json"
-  if lfs.attributes(file, "mode") ~= "file" then return nil end
+  if not lfs.symlinkattributes(file, "mode") then return nil end -- a link that leads nowhere is there, too
   local whole = decode(file)
   local published, read, known = type(whole.pretrained_cfg) == "table" and whole.pretrained_cfg or {}, { path = file }, false
   for name, field in pairs(fields) do

@@ -3,6 +3,7 @@
 --- process.
 local check = require "scion.check"
 local array = require "scion.weights.array"
+local classifier = require "scion.weights.classifier"
 local core = require "scion.core"
 local keras_config = require "scion.weights.keras_config"
 local keras_front = require "scion.weights.keras_front"
@@ -223,7 +224,7 @@ local function compare(path, theirs, ours, partners)
   for _, layer in ipairs(left) do
     local bias = layer.weights[2]
     list[#list + 1] = layer.name
-    if bias and #bias.shape == 1 then found.classes = bias.shape[1] end -- the last such bias is the classifier's
+    if bias and #bias.shape == 1 and classifier.is_kernel(layer.weights[1].shape) then found.classes = bias.shape[1] end -- the last such bias is the classifier's
   end
   if #theirs ~= #ours then found.counts = (" (the file has %d layers with weights, the model %d)"):format(#theirs, #ours) end
   return found, fitting

@@ -18,9 +18,13 @@ local function field(value, key) return type(value) == "table" and value[key] or
 local functions = { ["math.truediv"] = "TrueDivide", ["math.divide"] = "TrueDivide", ["math.multiply"] = "Multiply", ["math.add"] = "Add",
                     ["__operators__.add"] = "Add", ["nn.bias_add"] = "Add", ["math.subtract"] = "Subtract", ["__operators__.getitem"] = "GetItem" }
 
---- Turns decoded JSON into a scion.KerasConfig. Nothing in it is trusted to have the right type.
+local unreadable = {} -- raised by `tree`
+
+--- Turns decoded JSON into a scion.KerasConfig. Nothing in it is trusted to have the right type. Raises `unreadable` where a layer has no
+--- class.
 local function tree(described)
-  local config, class = field(described, "config"), tostring(field(described, "class_name"))
+  local config, class = field(described, "config"), field(described, "class_name")
+  if type(class) ~= "string" then error(unreadable) end
   local node = { class = class, config = type(config) == "table" and config or {}, module = field(described, "module"), nodes = field(described, "inbound_nodes") }
   local called = (class == "TFOpLambda" or class == "SlicingOpLambda") and node.config["function"]
   node.class = called and functions[called] or class
@@ -39,15 +43,16 @@ local most_tables = 50000 -- JSON arrays and objects of a description: a layer h
 ---@return integer bytes
 function keras_config.longest(size) return (1 << 20) + size // 32 end
 
---- Reads a description; nil when the text is none, or is too large.
+--- Reads a description; nil when the text is none, is too large, or has a layer without a class.
 ---@param text any
 ---@return scion.KerasConfig?
 function keras_config.read(text)
   if type(text) ~= "string" then return end
   local _, tables = text:gsub("[%[{]", "%0")
   local described = tables <= most_tables and core.json_decode(text)
-  local root = tree(described or nil)
-  return root.layers and root or nil
+  local ok, root = pcall(tree, described or nil)
+  if not ok and root ~= unreadable then error(root, 0) end
+  return ok and root.layers and root or nil
 end
 
 --- Calls visit(layer) in order for all layers within a model, also within its inner models but not for these themselves. Stops when visit

@@ -89,7 +89,7 @@ local function take_labels(model, told, report)
   if ok and (#read == outputs[1] or outputs[1] == 1) then
     model.labels = read
   else
-    local why = ("the labels beside the weights are not used: they %s"):format(complaint or ("are %d"):format(#labels))
+    local why = ("the labels beside the weights are not used: they %s"):format((complaint or ("are %d"):format(#labels)):gsub("^is ", "are "))
     report:note(why)
     notice.once(("%s: %s"):format(told.path, why))
   end
@@ -116,6 +116,7 @@ return function(model, told, o)
   local report, timms = read_numbers(model, told, o)
   local assumed, hinted = origin.assumed(told, model, { timms = timms, preprocess = o.preprocess })
   report.config = told.config
+  if told.arrays and told.arrays.script then report:note "a network of torch.jit: only its tensors are read, and its code, which tells what it computes, is not looked at" end
   for _, line in ipairs(differs and { differs } or assumed) do report:note(line) end
   if differs or hinted then notice.once(("%s: %s"):format(path, differs or assumed[1])) end
   take_preprocessing(model, told, o.preprocess)

@@ -1,6 +1,7 @@
 --- Matches the arrays of a file with the weights of a model by name: finds what fits and what does not, and reads what fits.
 local core = require "scion.core"
 local array = require "scion.weights.array"
+local classifier = require "scion.weights.classifier"
 local report = require "scion.weights.report"
 
 local match = {}
@@ -71,20 +72,25 @@ end
 ---@return scion.WeightsReport
 ---@return scion.MatchedWeight[] matched
 function match.compare(path, arrays, expected, may_be_left)
-  local names, parts, found, matched, total = {}, {}, {}, {}, 0
+  local names, parts, found, matched, unexpected, total = {}, {}, {}, {}, {}, 0
   for i, weight in ipairs(expected) do
-    names[i], parts[weight.name:match "^[^.]*"], total = weight.name, true, total + (weight.implied and 0 or 1)
+    names[i], parts[classifier.part(weight.name)], total = weight.name, true, total + (weight.implied and 0 or 1)
   end
   local result, indices = report.new(path, total, "arrays"), match.indices(arrays, names)
   for i, a in ipairs(arrays) do
     if indices[i] then
       found[indices[i]] = a
     else
-      table.insert(may_be_left and may_be_left(a.name, parts) and result.unused or result.unexpected, a.name)
-      -- the last such array is the classifier's
-      if #a.shape == 1 and a.name:find "bias$" and not a.name:find "^[Aa]ux" then result.classes = a.shape[1] end
+      local left = may_be_left and may_be_left(a.name, parts)
+      table.insert(left and result.unused or result.unexpected, a.name)
+      if not left then
+        unexpected[#unexpected + 1] = a
+      elseif #a.shape == 1 and a.name:find "bias$" and not a.name:find "^[Aa]ux" then
+        result.classes = a.shape[1] -- the last such array is the classifier's
+      end
     end
   end
+  result.classes = result.classes or classifier.classes(unexpected, parts)
   for i, weight in ipairs(expected) do
     local a = found[i]
     local theirs, ours = a and array.shape_text(a.shape), array.shape_text(weight.shape)
@@ -110,6 +116,13 @@ local function strides_of(pair)
   return list
 end
 
+--- Why an array cannot be read into a weight; nil if it can.
+local function unreadable(a)
+  local problem = array.misfit(a)
+  if problem or a.dtype:find "^B?F%d" then return problem end
+  return ("%s holds integers (%s), as quantized weights are; in Python, save the network before it is quantized"):format(a.name, a.dtype)
+end
+
 --- Reads the numbers. All arrays are checked before a tensor changes. In an archive damage shows only when the numbers are read, so tensors
 --- are copied first and restored on failure. With other formats, a file that changes or cannot be read midway leaves part of the tensors
 --- overwritten.
@@ -120,7 +133,7 @@ function match.read(matched)
   local arrays = {}
   for i, pair in ipairs(matched) do
     arrays[i] = pair.array
-    local problem = array.misfit(pair.array)
+    local problem = unreadable(pair.array)
     if problem then return nil, pair.array.path .. ": " .. problem end
   end
   local room <close> = array.room(arrays)

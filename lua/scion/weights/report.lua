@@ -128,7 +128,7 @@ function internal:refusal(strict)
   if strict then
     local problem = self:problem()
     if not problem or #self.missing > 0 or #self.misfits > 0 then return problem end
-    if not self.classes then return problem .. "; strict = false loads what the model has a place for" end
+    if not self.classes or self:lacks_head() then return problem .. "; strict = false loads what the model has a place for" end
     return ("%s; if that is a classifier, %s builds a network of scion.models with it; strict = false loads what the model has a place for"):format(
       problem, with_top(self))
   end

@@ -11,6 +11,7 @@ local pickle = require "scion.weights.pickle"
 local torch = {}
 
 local most_pickled = 8 << 20 -- bytes of one pickle
+local told_early = 65536 -- bytes of a pickle's start that tell what kinds of values it has
 local most_dimensions = 64 -- of a tensor: PyTorch's own limit
 -- How the chain of pickles begins: a whole number of ten bytes, which pickle.read leaves as a string.
 local magic_number = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -43,6 +44,30 @@ local function rebuild_tensor(arguments)
   local shape, strides = sizes(arguments[3], "its shape"), sizes(arguments[4], "its strides")
   ensure(#shape == #strides, "shape and strides differ in length")
   return { type = "tensor", storage = storage, first = first, shape = shape, strides = strides }
+end
+
+--- Marks that PyTorch leaves for later: the numbers are stored without the change.
+local postponed = { neg = "is stored as its negative, which PyTorch leaves for later; in Python, save x.resolve_neg() in its place",
+                    conj = "is stored as its conjugate, which PyTorch leaves for later; in Python, save x.resolve_conj() in its place" }
+
+--- A tensor whose seventh argument may be a dict of marks.
+local function rebuild_tensor_v2(arguments)
+  local made, marks = rebuild_tensor(arguments), arguments[7]
+  for i, mark in ipairs(type(marks) == "table" and marks.type == "dict" and marks.keys or {}) do
+    if marks[i] then made.unreadable = made.unreadable or postponed[mark] end
+  end
+  return made
+end
+
+--- A sparse tensor: its layout, and a tuple of the tensors that it is made of and its shape. Only its name and shape are kept.
+local function rebuild_sparse(arguments)
+  local parts, shape, storage = arguments[2], nil, nil
+  for _, part in ipairs(type(parts) == "table" and parts.type == "tuple" and parts or {}) do
+    if type(part) == "table" and part.type == "tensor" then storage = part.storage elseif type(part) == "table" then shape = part end
+  end
+  ensure(storage, "it has no storage")
+  return { type = "tensor", storage = storage, first = 0, shape = sizes(shape, "its shape"),
+           unreadable = "is a sparse tensor; in Python, save x.to_dense() in its place" }
 end
 
 --- A tensor of a dtype for which PyTorch has no class of storages: its storage counts bytes, and the dtype is the seventh argument.
@@ -108,8 +133,9 @@ end
 local globals = {
   ["collections.OrderedDict"] = rebuild_dict,
   ["torch._utils._rebuild_tensor"] = rebuild_tensor,
-  ["torch._utils._rebuild_tensor_v2"] = rebuild_tensor,
+  ["torch._utils._rebuild_tensor_v2"] = rebuild_tensor_v2,
   ["torch._utils._rebuild_tensor_v3"] = rebuild_tensor_v3,
+  ["torch._utils._rebuild_sparse_tensor"] = rebuild_sparse,
   ["torch._utils._rebuild_parameter"] = rebuild_parameter,
   ["torch._utils._rebuild_parameter_with_state"] = rebuild_parameter,
   ["torch._tensor._rebuild_from_type_v2"] = rebuild_from_type,
@@ -136,10 +162,11 @@ local function to_array(path, found, find)
   local t, storage = found.tensor, found.tensor.storage
   local read, bytes = find(storage)
   return { name = found.name, path = path, dtype = storage.dtype, shape = t.shape, strides = t.strides, first = storage.first + t.first,
-           read = read, bytes = math.min(bytes, (storage.first + storage.count) * (core.element_size(storage.dtype) or 1)) }
+           read = read, unreadable = t.unreadable, bytes = math.min(bytes, (storage.first + storage.count) * (core.element_size(storage.dtype) or 1)) }
 end
 
---- The arrays of the likeliest dict. Its field `dicts` has the arrays of all dicts. find(storage) gives the function that reads a storage
+--- The arrays of the likeliest dict. Its field `dicts` has the arrays of all dicts, and `script` tells whether they are of a network of
+--- torch.jit. find(storage) gives the function that reads a storage
 --- and the storage's size in bytes.
 local function to_arrays(path, value, find)
   local dicts = {}
@@ -147,7 +174,7 @@ local function to_arrays(path, value, find)
     dicts[i] = { dict = tensors.key }
     for k, found in ipairs(tensors) do dicts[i][k] = to_array(path, found, find) end
   end
-  dicts[1].dicts = dicts
+  dicts[1].dicts, dicts[1].script = dicts, value.type == "object"
   return dicts[1]
 end
 
@@ -156,6 +183,7 @@ end
 --- pickle.read, but raises the message. rule: what names stand for, in place of `globals`.
 local function read_pickle(text, position, rule)
   local value, next_or_message = pickle.read(text, position, rule or globals)
+  if value == nil then checkpoint.refuse_numpy(text:sub(position, position + told_early)) end
   if value == nil then check.raise("its pickle is refused: " .. next_or_message) end
   return value, next_or_message
 end
@@ -190,7 +218,10 @@ local function read_archive(path, archive)
   local function whole(name) return string_of(path, archive:read(name, 0, entries[name].bytes)) end
   local order, description = root .. "byteorder", root .. "data.pkl"
   if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then check.raise("it is of a machine of another byte order") end
-  if entries[description].bytes > most_pickled then check.raise("its data.pkl is too long") end
+  if entries[description].bytes > most_pickled then
+    checkpoint.refuse_numpy(string_of(path, archive:read(description, 0, told_early)))
+    check.raise("its data.pkl is too long")
+  end
   return to_arrays(path, read_pickle(whole(description), 1), function(storage)
     local name = root .. "data/" .. storage.key
     local entry = entries[name] or check.raise(("storage '%s' is missing"):format(storage.key))

@@ -1,6 +1,7 @@
 --- torchvision's names and layouts: which array of a state dict belongs to which weight of a model, and how its axes are ordered; also in
 --- the other direction, for export.
 local array = require "scion.weights.array"
+local classifier = require "scion.weights.classifier"
 local core = require "scion.core"
 local names = require "scion.weights.names.torchvision"
 
@@ -104,11 +105,12 @@ end
 
 --- Whether an array may be left out: it is a counter, or belongs to a part that a model may be built without, and this one is.
 ---@param name string of an array
----@param parts table<string, boolean> the first parts, up to a dot, of the names of the model's weights
+---@param parts table<string, boolean> the first parts of the names of the model's weights
 ---@return boolean
 function torchvision.may_be_left(name, parts)
-  local part = name:match "^[^.]*"
-  return names.counters[name:match "[^.]*$"] or (names.optional[part] == true and not parts[part])
+  local part = classifier.part(name)
+  if names.counters[name:match "[^.]*$"] then return true end
+  return not parts[part] and (names.auxiliary[part] or names.classifiers[part] and not classifier.built(parts)) or false
 end
 
 --- Copies of a model's weights with torchvision's or timm's names and layouts, f32.

@@ -41,7 +41,7 @@ local function told_preprocessing(file)
 end
 
 --- What is told once about a model that was built: sentences.
-local function notes_of(built, assumed)
+local function notes_of(built, assumed, rescaled)
   local notes = {}
   local function list(format, names)
     table.sort(names)
@@ -53,6 +53,7 @@ local function notes_of(built, assumed)
     notes[#notes + 1] = "the model does not say how it was given images; values from 0 to 255 were assumed, and preprocess = 'tf', 'torch', 'caffe' or 'unit' says " ..
       "it otherwise"
   end
+  if rescaled then notes[#notes + 1] = "the model rescales images itself, behind what the option preprocess does; leave the option out where that is once too often" end
   return notes
 end
 
@@ -73,7 +74,8 @@ local function build(opened, o)
   local made, built = table.unpack(result)
   local report, message = keras.load(opened, built.weighted, true, nil, built.described)
   if not report then check.raise(message) end
-  for _, line in ipairs(notes_of(built, not told and not built.reversed and not keras_config.front(opened.config))) do
+  local front = keras_config.front(opened.config)
+  for _, line in ipairs(notes_of(built, not told and not built.reversed and not front, o.preprocess and front)) do
     report:note(line)
     notice.once(("%s: %s"):format(path, line))
   end

@@ -229,9 +229,10 @@ local layers = {
   end,
 
   Normalization = function(at, x)
-    last_axis(at, x)
+    local axis, weighted = at:get "axis", at:get "mean" == nil and at:get "variance" == nil
+    if weighted or type(axis) ~= "table" or #axis > 0 then last_axis(at, x) end -- none: one mean and variance for all channels
     at:only("invert", false, "nn.normalization does not invert")
-    if at:get "mean" == nil and at:get "variance" == nil then return at:apply(nn.normalization, {}, x) end
+    if weighted then return at:apply(nn.normalization, {}, x) end
     return stepped(at, x) or check.raise "mean and variance are both given, as numbers or as lists of three"
   end,
 

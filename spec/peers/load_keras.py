@@ -6,7 +6,7 @@ os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 os.environ.setdefault("KERAS_BACKEND", "torch")
 import h5py, keras, numpy as np
 from keras.src.legacy.saving import legacy_h5_format
-from answer import images, rows, serve, stream
+from answer import images, rows, serve, spread, stream
 
 A, L = keras.applications, keras.layers
 CLASSES = {n.lower(): n for n in dir(A) if n[0].isupper()}
@@ -42,32 +42,46 @@ def fill(net, x, name):
     net(x, training=True)
     for norm in norms: # others than those of the images
         norm.momentum = norm.kept
-        mean, variance = np.asarray(norm.moving_mean.numpy()), np.asarray(norm.moving_variance.numpy())
+        mean, variance = np.asarray(norm.moving_mean.numpy()), np.maximum(norm.moving_variance.numpy(), 1e-3) # cancellation may leave less than 0
         norm.moving_mean.assign(mean + 0.1 * np.sqrt(variance) * rng.standard_normal(mean.shape))
         norm.moving_variance.assign(variance * rng.uniform(0.8, 1.2, mean.shape))
 
 def layers_of(net): return list(net._flatten_layers(include_self=False))
 
-def logits(net):
+def logits(net, dtype="f4"):
     """Without the last activation, which would hide differences."""
     last = net.layers[-1]
     kept, last.activation = last.activation, keras.activations.linear
-    y = keras.ops.convert_to_numpy(net(x, training=False))
+    y = keras.ops.convert_to_numpy(net(x.astype(dtype), training=False))
     last.activation = kept
     return y
 
 net, x = None, None # the network that was opened last
 
+def in_double(make):
+    """The logits of the same network in double precision."""
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    twin = make()
+    for layer, theirs in zip(layers_of(twin), layers_of(net)):
+        if theirs.weights: layer.set_weights(theirs.get_weights())
+        if hasattr(layer, "finalize_state") and theirs.weights: layer.finalize_state()
+    y = logits(twin, "f8")
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    return y
+
 def open_network(library, name, size, classes, width=None):
-    """`none`: the library has no such network."""
+    """`none`: the library has no such network. `own`: how far Keras itself, in single precision, is from double precision."""
     global net, x
     keras.backend.clear_session()
     own = network_class(name)
     if not own: return {"none": "Keras has no such network"}
-    made = getattr(A, own)(weights=None, classes=classes, input_shape=(size, size, 3), **({"alpha": width} if width else {}))
-    net, x = made, prepared(name, size)
+    def make(): return getattr(A, own)(weights=None, classes=classes, input_shape=(size, size, 3), **({"alpha": width} if width else {}))
+    net, x = make(), prepared(name, size)
     fill(net, x, name)
-    return {"logits": rows(logits(net)), "own": 0}
+    y = in_double(make)
+    return {"logits": rows(y), "own": spread(logits(net), y)}
 
 def legacy_weights(folder):
     """What Keras 2 writes for save_weights("net.h5")."""

@@ -25,8 +25,9 @@ enum { HDF5_TOO_LONG = 81, HDF5_TOO_LARGE = 82 }; /* how the program ends when t
 /* What a file of `size` bytes may cost. Forged files of few bytes can hold what takes any time and memory to read.
  * Bytes of memory, and of numbers read: twice the file's size, which is what half precision takes as f32, and 64 MB. */
 static inline uint64_t hdf5_most_bytes(uint64_t size) { return 2 * size + ((uint64_t)64 << 20); }
-/* Seconds of the program's processor time: reading takes a tenth of that, and inflating what gzip packed half. The core may take another. */
-static inline uint64_t hdf5_most_seconds(uint64_t size) { return 1 + size / ((uint64_t)50 << 20); }
+/* Seconds of the program's processor time: reading takes a tenth of that on a quiet machine, and inflating what gzip packed half; a busy one
+ * needs several times as long. */
+static inline uint64_t hdf5_most_seconds(uint64_t size) { return 2 + size / ((uint64_t)50 << 20); }
 /* Requests. Each object takes some hundred bytes of a file, and each is asked for a few times. The largest networks, of some thousand layers,
  * take ten thousand; without the second limit a file of some megabytes could keep the core busy for longer than the program may be. */
 static inline uint64_t hdf5_most_requests(uint64_t size) { return size < HDF5_MOST_REQUESTS * 32 ? 5000 + size / 32 : 5000 + HDF5_MOST_REQUESTS; }

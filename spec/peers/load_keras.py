@@ -21,8 +21,20 @@ def prepared(name, size):
     x = images(2, size).astype("f4")
     return x if mode is None else keras.src.applications.imagenet_utils.preprocess_input(x, mode=mode)
 
+def settle(norm, rng):
+    """From now on a batch norm first takes statistics near those of what it is given. Returns what undoes that."""
+    original = norm.call
+    def call(inputs, training=None, mask=None):
+        values = keras.ops.convert_to_numpy(inputs)
+        mean, variance = values.mean((0, 1, 2)), values.var((0, 1, 2))
+        norm.moving_mean.assign(mean + 0.1 * np.sqrt(variance) * rng.standard_normal(mean.shape))
+        norm.moving_variance.assign(variance * rng.uniform(0.8, 1.2, mean.shape) + variance.mean()) # what hardly varies is not made large
+        return original(inputs, training=False)
+    norm.call = call
+    return lambda: setattr(norm, "call", original)
+
 def fill(net, x, name):
-    """He's kernels, and batch norms with the statistics of these images, so that no activation dies or grows."""
+    """He's kernels, and batch norms with nearly the statistics of these images, one after the other, so that no activation dies or grows."""
     rng = np.random.default_rng(stream(name))
     norms = [l for l in layers_of(net) if isinstance(l, L.BatchNormalization)]
     for layer in layers_of(net):
@@ -38,13 +50,9 @@ def fill(net, x, name):
                 values.append(rng.uniform(low, high, shape))
         if values: layer.set_weights(values)
         if hasattr(layer, "finalize_state") and values: layer.finalize_state()
-    for norm in norms: norm.momentum, norm.kept = 0.0, norm.momentum
-    net(x, training=True)
-    for norm in norms: # others than those of the images
-        norm.momentum = norm.kept
-        mean, variance = np.asarray(norm.moving_mean.numpy()), np.maximum(norm.moving_variance.numpy(), 1e-3) # cancellation may leave less than 0
-        norm.moving_mean.assign(mean + 0.1 * np.sqrt(variance) * rng.standard_normal(mean.shape))
-        norm.moving_variance.assign(variance * rng.uniform(0.8, 1.2, mean.shape))
+    undo = [settle(norm, rng) for norm in norms]
+    net(x, training=False)
+    for each in undo: each()
 
 def layers_of(net): return list(net._flatten_layers(include_self=False))
 

@@ -10,8 +10,15 @@ from from_torchvision import look as look_of
 
 AUXILIARY = ("AuxLogits", "aux1", "aux2") # classifiers that only training from scratch uses, and that files hold
 
+def settle(norm, inputs):
+    """Before a batch norm: it takes statistics near those of what it is given."""
+    x = inputs[0]
+    variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+    norm.running_mean.copy_(mean + 0.1 * variance.sqrt() * torch.randn(len(mean)))
+    norm.running_var.copy_(variance * torch.empty(len(mean)).uniform_(0.8, 1.2) + variance.mean()) # what hardly varies is not made large
+
 def fill(net, x, seed):
-    """He's kernels, and batch norms with the statistics of these images, so that no activation dies or grows."""
+    """He's kernels, and batch norms with nearly the statistics of these images, one after the other, so that no activation dies or grows."""
     torch.manual_seed(stream(seed))
     heads = {n: getattr(net, n) for n in AUXILIARY if getattr(net, n, None) is not None} # which small images are too small for
     for name in heads: setattr(net, name, None)
@@ -23,12 +30,9 @@ def fill(net, x, seed):
         elif isinstance(module, nn.BatchNorm2d):
             module.weight.data.uniform_(0.5, 1.0)
             module.bias.data.uniform_(-0.2, 0.2)
-            module.momentum = 1.0
-    net.train()(x)
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d): # others than those of the images
-            module.running_mean += 0.1 * module.running_var.sqrt() * torch.randn(module.num_features)
-            module.running_var *= torch.empty(module.num_features).uniform_(0.8, 1.2)
+    hooks = [m.register_forward_pre_hook(settle) for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    net.eval()(x)
+    for hook in hooks: hook.remove()
     for name, head in heads.items(): setattr(net, name, head)
     return net.eval()
 

@@ -193,7 +193,8 @@ static int core_finite(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"run", core_run}, {"kernels", core_kernels}, {"conv2d_packed", core_conv2d_packed},
-                                     {"grouped_conv2d_packed", core_grouped_conv2d_packed}, {"winograd_packed", core_winograd_packed}, {"winograd_fits", core_winograd_fits},
+                                     {"grouped_conv2d_packed", core_grouped_conv2d_packed},
+                                     {"winograd_packed", core_winograd_packed}, {"winograd_fits", core_winograd_fits},
                                      {"conv2d_bf16_packed", core_conv2d_bf16_packed}, {"bf16", core_bf16},
                                      {"finite", core_finite}, {NULL, NULL}};
 

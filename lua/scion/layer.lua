@@ -348,8 +348,15 @@ function layer.sides(value)
   return { table.unpack(value) }
 end
 
---- The padding before and after an axis of that size. `extent` is the size of the dilated window.
-local function pad(padding, axis, size, extent, stride)
+--- The padding that a window's option gives an axis.
+---@param padding any the option: see layer.window
+---@param axis integer 1 or 2
+---@param size integer of the input along it
+---@param extent integer of the dilated window along it
+---@param stride integer
+---@return integer before
+---@return integer after
+function layer.padding(padding, axis, size, extent, stride)
   if padding == "valid" then return 0, 0 end
   if padding == "same" then
     local missing = math.max(((size + stride - 1) // stride - 1) * stride + extent - size, 0)
@@ -378,7 +385,7 @@ function layer.window(self, sizes)
   local out = {}
   for axis = 1, 2 do
     local extent = (kernel[axis] - 1) * dilation[axis] + 1
-    window.before[axis], window.after[axis] = pad(o.padding, axis, sizes[axis], extent, stride[axis])
+    window.before[axis], window.after[axis] = layer.padding(o.padding, axis, sizes[axis], extent, stride[axis])
     local largest = math.max(kernel[axis], stride[axis], dilation[axis], window.before[axis], window.after[axis])
     if largest > largest_window then self:fail("kernel, stride, dilation and padding of a window are at most %d, not %d", largest_window, largest) end
     local padded = sizes[axis] + window.before[axis] + window.after[axis]

@@ -45,6 +45,15 @@ end
 describe("scion.models.from_keras", function()
   teardown(support.done)
 
+  it("gives models that take their file again, without a word", function()
+    for name in pairs(golden) do
+      local model, first = from_keras(fixtures .. name, name:find "^open" and { input = { 12, 13 } } or nil)
+      local report = model:load_weights(fixtures .. name)
+      assert.equal(first.total, report.loaded)
+      assert.same({}, report.notes)
+    end
+  end)
+
   it("predicts what Keras 3 and 2 do", function()
     local count = 0
     for name, expected in pairs(golden) do

@@ -27,25 +27,10 @@ local function network()
   return model
 end
 
-local function check(model) return gradients.check(model, golden) end
-
 describe("a network of split and shuffled channels", function()
-  it("has PyTorch's losses and gradients", function()
-    local expected = 0
-    for _ in pairs(golden.gradients) do expected = expected + 1 end
-    assert.equal(expected, check(network()))
-  end)
-
-  it("has the same gradients whatever is frozen below", function()
-    local model = network()
-    assert.equal(5, check(model:freeze { upto = "first" }))
-    assert.equal(3, check(model:freeze { upto = "branch" }))
-  end)
-
-  it("is rebuilt from a saved file", function()
-    local model = network()
-    assert.equal(check(model), check(gradients.rebuilt(model)))
-  end)
+  it("has PyTorch's losses and gradients", function() gradients.all(network, golden) end)
+  it("has the same gradients whatever is frozen below", function() gradients.frozen(network, golden, { first = 5, branch = 3 }) end)
+  it("is rebuilt from a saved file", function() gradients.rebuilt(network, golden) end)
 
   it("carries bf16, and converts nothing for it", function()
     local before, model = precision.emulates, network()

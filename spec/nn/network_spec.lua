@@ -30,23 +30,8 @@ local function network()
   return model
 end
 
-local function check(model) return gradients.check(model, golden) end
-
 describe("a network of most layers", function()
-  it("has PyTorch's losses and gradients", function()
-    local expected = 0
-    for _ in pairs(golden.gradients) do expected = expected + 1 end
-    assert.equal(expected, check(network()))
-  end)
-
-  it("has the same gradients whatever is frozen below", function()
-    local model = network()
-    assert.equal(12, check(model:freeze { upto = "first" }))
-    assert.equal(7, check(model:freeze { upto = "norm" }))
-  end)
-
-  it("is rebuilt from a saved file", function()
-    local model = network()
-    assert.equal(check(model), check(gradients.rebuilt(model)))
-  end)
+  it("has PyTorch's losses and gradients", function() gradients.all(network, golden) end)
+  it("has the same gradients whatever is frozen below", function() gradients.frozen(network, golden, { first = 12, norm = 7 }) end)
+  it("is rebuilt from a saved file", function() gradients.rebuilt(network, golden) end)
 end)

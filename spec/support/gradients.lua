@@ -15,10 +15,7 @@ function gradients.golden(name)
 end
 
 --- Checks the losses and the gradients of what trains; returns how many gradients.
----@param model scion.Model
----@param golden table
----@return integer
-function gradients.check(model, golden)
+local function check(model, golden)
   local plan = model:plan_for { mode = "train", batch = 2, input_dtype = "u8", loss = "categorical" }
   assert(model:execute(plan, { images = rule.images(9), labels = scion.tensor({ 1, 3 }, "i32"), step = 0 }))
   assert(small.distance(core.place(model.arena, plan.losses, 2), golden.losses) < 1e-5, "the losses differ")
@@ -34,15 +31,34 @@ function gradients.check(model, golden)
   return count
 end
 
---- A model saved and loaded again.
----@param model scion.Model
----@return scion.Model
-function gradients.rebuilt(model)
-  local path = os.tmpname()
+local function equal(expected, found) assert(expected == found, ("%d gradients, not %d"):format(found, expected)) end
+
+--- Checks the losses and all gradients of a new network.
+---@param network fun(): scion.Model
+---@param golden table
+function gradients.all(network, golden)
+  local expected = 0
+  for _ in pairs(golden.gradients) do expected = expected + 1 end
+  equal(expected, check(network(), golden))
+end
+
+--- Checks what is left where all layers up to one are frozen.
+---@param network fun(): scion.Model
+---@param golden table
+---@param counts table<string, integer> by that layer: how many gradients are left
+function gradients.frozen(network, golden, counts)
+  for layer, count in pairs(counts) do equal(count, check(network():freeze { upto = layer }, golden)) end
+end
+
+--- Checks a network that was saved and loaded again.
+---@param network fun(): scion.Model
+---@param golden table
+function gradients.rebuilt(network, golden)
+  local model, path = network(), os.tmpname()
   model:save(path)
   local again = scion.load(path)
   os.remove(path)
-  return again
+  equal(check(model, golden), check(again, golden))
 end
 
 return gradients

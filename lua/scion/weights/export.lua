@@ -13,10 +13,9 @@ local libraries = { keras = "Keras", torchvision = "torchvision" }
 --- Whether a library has the model's architecture in a variant that computes something else with the same weights.
 local function differs(model, publisher)
   if not model.variant or model.variant == publisher then return false end
-  for _, architecture in ipairs(require("scion.models").list()) do
-    for _, variant in ipairs(architecture.name == model.name and not architecture.alike and architecture.variants or {}) do
-      if variant.name == publisher then return true end
-    end
+  local architecture = model.name and require("scion.models.builder").find(model.name)
+  for _, variant in ipairs(architecture and not architecture.alike and architecture.variants or {}) do
+    if variant.name == publisher then return true end
   end
   return false
 end

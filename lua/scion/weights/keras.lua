@@ -37,7 +37,7 @@ end
 ---@field path string
 ---@field file userdata of core.hdf5_open: the weights
 ---@field config scion.KerasConfig? the model's description
----@field version string? of the Keras that wrote it
+---@field older boolean whether Keras 1 or 2 wrote it
 
 local closable = { __close = function(opened) opened.file:close() end }
 
@@ -48,8 +48,8 @@ local closable = { __close = function(opened) opened.file:close() end }
 function keras.open(path)
   local longest = keras_config.longest(lfs.attributes(path, "size") or 0)
   local function opened(file, description, version)
-    version = type(version) == "string" and version or nil
-    return setmetatable({ path = path, file = file, config = keras_config.read(description), version = version }, closable)
+    local older = type(version) == "string" and version:find "^[12]%." ~= nil
+    return setmetatable({ path = path, file = file, config = keras_config.read(description), older = older }, closable)
   end
   if core.read_head(path, 4) ~= "PK\3\4" then
     local file, message = core.hdf5_open(path)
@@ -133,7 +133,20 @@ end
 
 -- ---- pairing --------------------------------------------------------------------------------------------------------
 
---- Pairs our layers with the file's as its description tells, which they were built from. nil where that leaves one of ours alone.
+--- What the file's description says of each of our layers, where they are called by their paths there and some are in an inner model, as
+--- in a model that was built from such a file. nil for any other model.
+local function described_by_paths(config, ours)
+  local of, found, inner = {}, {}, false
+  for _, leaf in ipairs(keras_config.leaves(config)) do of[leaf.path] = of[leaf.path] == nil and leaf end
+  for _, layer in ipairs(ours) do
+    local leaf = of[layer.name]
+    if not leaf then return nil end
+    found[layer], inner = leaf.layer, inner or leaf.top ~= leaf.layer
+  end
+  return inner and found or nil
+end
+
+--- Pairs our layers with the file's as its description tells. nil where that leaves one of ours alone.
 local function by_description(contents, ours, described)
   local partners = {}
   for _, mine in ipairs(ours) do
@@ -297,6 +310,7 @@ local ambiguous_order = ": its layers fit in more than one order, which it does 
 local function load(opened, layers, strict, model, described)
   local file, path, config = opened.file, opened.path, opened.config
   local contents = keras_layers.read(file, path, config)
+  described = described or config and described_by_paths(config, layers)
   local partners, all = described and by_description(contents, layers, described), true
   if not partners then partners, all = by_names(contents.layers, layers) end
   local function fits(theirs, ours)

@@ -2,15 +2,13 @@
 --- that have weights, and the activations, poolings and other layers between them. Both networks may be written in several ways, so layers
 --- without weights are only counted.
 local keras_config = require "scion.weights.keras_config"
+local keras_names = require "scion.weights.names.keras"
 local layers = require "scion.layer"
 
 -- ---- layers with weights --------------------------------------------------------------------------------------------
 
---- Our kinds of layers by Keras's classes.
-local kinds = { Conv2D = "conv2d", Convolution2D = "conv2d", DepthwiseConv2D = "depthwise_conv2d", SeparableConv2D = "separable_conv2d",
-                SeparableConvolution2D = "separable_conv2d", Dense = "dense", BatchNormalization = "batch_norm", BatchNormalizationV1 = "batch_norm",
-                BatchNormalizationV2 = "batch_norm", SyncBatchNormalization = "batch_norm", LayerNormalization = "layer_norm",
-                Normalization = "normalization", PReLU = "prelu" }
+--- Our kind of layer for one of Keras's classes that have weights; nil for any other.
+local function kind_of(class) return keras_names.class_of[keras_config.snake_case(class)] end
 
 local size = require("scion.kinds").pair
 
@@ -26,10 +24,8 @@ local function padding_text(before, after) return ("{%d, %d, %d, %d}"):format(be
 --- The padding that Keras's option gives a window over our input, as text.
 local function keras_padding(padding, window, sizes)
   local before, after = { 0, 0 }, { 0, 0 }
-  for axis = 1, padding == "same" and 2 or 0 do
-    local n, stride = sizes[axis], window.stride[axis]
-    local total = math.max(0, ((n + stride - 1) // stride - 1) * stride + (window.kernel[axis] - 1) * window.dilation[axis] + 1 - n)
-    before[axis], after[axis] = total // 2, total - total // 2
+  for axis = 1, 2 do
+    before[axis], after[axis] = layers.padding(padding, axis, sizes[axis], (window.kernel[axis] - 1) * window.dilation[axis] + 1, window.stride[axis])
   end
   return padding_text(before, after)
 end
@@ -41,7 +37,7 @@ local function compare_layers(described, ours, sizes, differs)
   local function compare(option, theirs, mine)
     if theirs and mine and theirs ~= mine then differs(option, theirs, mine) end
   end
-  if kinds[described.class] ~= ours.kind then return differs("class", described.class, "nn." .. ours.kind) end
+  if kind_of(described.class) ~= ours.kind then return differs("class", described.class, "nn." .. ours.kind) end
   local epsilon, mine = config.epsilon, ours.options.epsilon
   if type(epsilon) == "number" and mine and math.abs(epsilon - mine) > 1e-3 * mine then compare("epsilon", ("%.6g"):format(epsilon), ("%.6g"):format(mine)) end
   if math.type(config.groups) == "integer" then compare("groups", tostring(config.groups), ours.options.groups and tostring(ours.options.groups)) end
@@ -57,8 +53,6 @@ end
 
 -- ---- layers without weights -----------------------------------------------------------------------------------------
 
-local renamed = { silu = "swish", hard_silu = "hard_swish", softmax_v2 = "softmax" }
-
 --- Layers that are an activation.
 local activations = {
   ReLU = function(config)
@@ -69,11 +63,17 @@ local activations = {
     return most == 6 and "relu6" or ("relu up to %.6g"):format(most)
   end,
   LeakyReLU = function() return "leaky_relu" end,
+  LeakyRelu = function() return "leaky_relu" end,
+  Gelu = function(config) return config.approximate == false and "gelu" or "gelu_tanh" end,
   ELU = function() return "elu" end,
   Softmax = function() return "softmax" end,
   Maximum = function() return "relu" end, -- is computed with one here, see models/from_keras/layers.lua
   Minimum = function() return "relu" end,
 }
+
+for class, name in pairs(keras_config.functional) do
+  activations[class] = function() return name end
+end
 
 --- The activation that a layer of the file applies; nil for none.
 local function their_activation(described, older)
@@ -86,7 +86,7 @@ local function their_activation(described, older)
   end
   if type(value) ~= "string" or value == "linear" then return end
   if value == "hard_sigmoid" and older then return "Keras 2's hard_sigmoid" end
-  return renamed[value] or value
+  return keras_config.activations[value] or value
 end
 
 --- Whether a node is scaled_add(slope * x, relu(x)), which stands for a leaky ReLU.
@@ -137,7 +137,7 @@ local function is_lacking(described, has)
   local call = keras_config.calls(described)[1]
   local counterpart = counterparts[class]
   if counterpart and call and #call.inputs > 1 or class == "UpSampling2D" then return not has[counterpart] end
-  return not (kinds[class] or activations[class] or class == "InputLayer" or class:find "Dropout" or class:find "^Random" or
+  return not (kind_of(class) or activations[class] or class == "InputLayer" or class:find "Dropout" or class:find "^Random" or
     require("scion.models.from_keras.layers").knows(class))
 end
 
@@ -255,8 +255,7 @@ return function(opened, model, weighted, ends, whole)
     lacking[pair[1]] = false -- its class is compared with its partner's
   end
   local texts = option_texts(weighted, nodes, pads)
-  local older = opened.version ~= nil and opened.version:find "^[12]%." ~= nil
-  local theirs, ours = count_theirs(leaves, last, whole, older, lacking), count_ours(model.order, our_last, whole)
+  local theirs, ours = count_theirs(leaves, last, whole, opened.older, lacking), count_ours(model.order, our_last, whole)
   for i, list in ipairs(ends and { theirs.activations, ours.activations } or {}) do
     if list[ends[i]] then add(list, ends[i], -1) end
   end

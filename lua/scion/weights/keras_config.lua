@@ -18,6 +18,10 @@ local function field(value, key) return type(value) == "table" and value[key] or
 local functions = { ["math.truediv"] = "TrueDivide", ["math.divide"] = "TrueDivide", ["math.multiply"] = "Multiply", ["math.add"] = "Add",
                     ["__operators__.add"] = "Add", ["nn.bias_add"] = "Add", ["math.subtract"] = "Subtract", ["__operators__.getitem"] = "GetItem" }
 
+--- Names that classes have or had beside the ones they are known by here.
+local aliases = { Convolution2D = "Conv2D", SeparableConvolution2D = "SeparableConv2D", BatchNormalizationV1 = "BatchNormalization",
+                  BatchNormalizationV2 = "BatchNormalization", SyncBatchNormalization = "BatchNormalization", ["Custom>CustomScaleLayer"] = "CustomScaleLayer" }
+
 local unreadable = {} -- raised by `tree`
 
 --- Turns decoded JSON into a scion.KerasConfig. Nothing in it is trusted to have the right type. Raises `unreadable` where a layer has no
@@ -27,7 +31,7 @@ local function tree(described)
   if type(class) ~= "string" then error(unreadable) end
   local node = { class = class, config = type(config) == "table" and config or {}, module = field(described, "module"), nodes = field(described, "inbound_nodes") }
   local called = (class == "TFOpLambda" or class == "SlicingOpLambda") and node.config["function"]
-  node.class = called and functions[called] or class
+  node.class = called and functions[called] or aliases[class] or class
   node.name = type(node.config.name) == "string" and node.config.name or nil
   local layers = node.config.layers or class == "Sequential" and node.config[1] ~= nil and node.config -- the first releases had just the list
   if type(layers) ~= "table" then return node end
@@ -65,14 +69,19 @@ local function each(model, visit)
   end
 end
 
---- All layers within a model and its inner models, in order, each with the layer or inner model of the outermost model that it is part of.
+--- All layers within a model and its inner models, in order, each with the layer or inner model of the outermost model that it is part of,
+--- and with its path: its name, after those of the inner models that it is in, "base/conv".
 ---@param root scion.KerasConfig
----@return { layer: scion.KerasConfig, top: scion.KerasConfig }[]
+---@return { layer: scion.KerasConfig, top: scion.KerasConfig, path: string }[]
 function keras_config.leaves(root)
   local leaves = {}
-  for _, top in ipairs(root.layers) do
-    each({ layers = { top } }, function(layer) leaves[#leaves + 1] = { layer = layer, top = top } end)
+  local function visit(model, within, top)
+    for _, layer in ipairs(model.layers) do
+      local path = within .. (layer.name or "")
+      if layer.layers then visit(layer, path .. "/", top or layer) else leaves[#leaves + 1] = { layer = layer, top = top or layer, path = path } end
+    end
   end
+  visit(root, "", nil)
   return leaves
 end
 
@@ -104,7 +113,9 @@ function keras_config.alphas(root)
 end
 
 --- The name of a class in the groups of Keras 3's files: "conv2d", "batch_normalization".
-local function snake_case(class)
+---@param class string
+---@return string
+function keras_config.snake_case(class)
   return class:gsub("%W+", ""):gsub("(.)(%u%l+)", "%1_%2"):gsub("(%l)(%u)", "%1_%2"):lower()
 end
 
@@ -117,7 +128,7 @@ function keras_config.groups(root, group)
   local function visit(model, within)
     local count = {}
     for _, layer in ipairs(model.layers) do
-      local class = snake_case(layer.class)
+      local class = keras_config.snake_case(layer.class)
       local path = within .. "/" .. (count[class] and class .. "_" .. count[class] or class)
       count[class] = (count[class] or 0) + 1
       if layer.layers then visit(layer, path .. "/" .. folder) else paths[#paths + 1] = path end
@@ -322,7 +333,11 @@ end
 -- ---- activations ----------------------------------------------------------------------------------------------------
 
 --- Our names of activations that Keras calls otherwise.
-keras_config.activations = { silu = "swish", hard_silu = "hard_swish" }
+keras_config.activations = { silu = "swish", hard_silu = "hard_swish", softmax_v2 = "softmax" }
+
+--- Our names of activations by the class of a layer that stands for a function, such as keras.ops.relu.
+keras_config.functional = { Relu = "relu", Relu6 = "relu6", Sigmoid = "sigmoid", HardSigmoid = "hard_sigmoid", Tanh = "tanh", Silu = "swish",
+                            HardSilu = "hard_swish" }
 
 -- ---- at its end -----------------------------------------------------------------------------------------------------
 

@@ -61,9 +61,8 @@ end
 local function build(opened, o)
   local path = opened.path
   local told = o.preprocess or told_preprocessing(opened.file)
-  local older = opened.version ~= nil and opened.version:find "^[12]%." ~= nil
   local function network()
-    local output, built = graph(opened.config, { input = o.input and layer.pair(o.input), preprocess = told or unchanged, older = older })
+    local output, built = graph(opened.config, { input = o.input and layer.pair(o.input), preprocess = told or unchanged, older = opened.older })
     local name = opened.config.name
     local made = model.new { output = output, name = name and check.text.read(name) and utf8.len(name) and name or nil }
     plan.operations(made.order, made.output) -- raises where the graph cannot be computed

@@ -416,8 +416,7 @@ local layers = {
   end,
 }
 
--- Functions such as keras.ops.relu without options.
-for theirs, name in pairs { Relu = "relu", Relu6 = "relu6", Sigmoid = "sigmoid", HardSigmoid = "hard_sigmoid", Tanh = "tanh", Silu = "swish", HardSilu = "hard_swish" } do
+for theirs, name in pairs(keras_config.functional) do
   layers[theirs] = function(at, x) return at:apply(nn.activation, { activation = name }, x) end
 end
 
@@ -431,11 +430,6 @@ end
 for _, name in ipairs { "Brightness", "ColorDegeneration", "ColorJitter", "Contrast", "ElasticTransform", "Erasing", "Flip", "GaussianBlur", "Grayscale", "Hue", "Invert",
                         "Perspective", "Posterization", "Rotation", "Saturation", "Sharpness", "Shear", "Translation", "Zoom" } do
   layers["Random" .. name] = left_out
-end
-
-for alias, name in pairs { BatchNormalizationV1 = "BatchNormalization", BatchNormalizationV2 = "BatchNormalization", SyncBatchNormalization = "BatchNormalization",
-                           ["Custom>CustomScaleLayer"] = "CustomScaleLayer" } do
-  layers[alias] = layers[name]
 end
 
 -- ---- all of them ----------------------------------------------------------------------------------------------------

@@ -105,19 +105,14 @@ local function activated_otherwise(theirs, ours)
   return ("the file's model ends in the activation '%s', this one in '%s', and will predict something else; give the last layer the file's"):format(theirs, ours)
 end
 
---- Whether a model is a network of scion.models.
-local function is_architecture(model)
-  for _, architecture in ipairs(require("scion.models").list()) do
-    if architecture.name == model.name then return true end
-  end
-  return false
-end
+--- The architecture of scion.models that a model is named after; nil where there is none.
+local function architecture_of(model) return model.name and require("scion.models.builder").find(model.name) or nil end
 
 --- A sentence that a network of scion.models rescales images by layers of its own, and the file's does not; nil if that is not so.
 local function rescaled_alone(config, model)
   local theirs, unknown = keras_config.front(config)
   local parts, _, rescalings = our_front(model)
-  if theirs or unknown or not parts or rescalings == 0 or not is_architecture(model) then return end
+  if theirs or unknown or not parts or rescalings == 0 or not architecture_of(model) then return end
   return ("the file's model has no layer that rescales images, as with include_preprocessing=False, and this one rescales them by %s; %s"):format(
     parts_text(parts), "scion.models.from_keras with the option preprocess builds the file's own network")
 end
@@ -145,12 +140,10 @@ end
 
 --- Whether the file has the name of one that is published for the model's network.
 local function is_published(model, path)
-  local base = path:match "[^/]*$"
-  for _, architecture in ipairs(require("scion.models").list()) do
-    for _, variant in ipairs(architecture.name == model.name and architecture.variants or {}) do
-      for _, file in ipairs(variant.weights) do
-        if file.url:match "[^/]*$" == base then return true end
-      end
+  local base, architecture = path:match "[^/]*$", architecture_of(model)
+  for _, variant in ipairs(architecture and architecture.variants or {}) do
+    for _, file in ipairs(variant.weights) do
+      if file.url:match "[^/]*$" == base then return true end
     end
   end
   return false

@@ -7,7 +7,8 @@ local docs = {}
 docs.pages = {
   { "scion", "Models, tensors, threads and the rest of the module's own functions.", { "init.lua", as = "scion" }, { "tensor.lua", as = "scion" } },
   { "data", "Data sets: pictures in folders, in a list of files or in memory, and what training draws from them.",
-    { "data/folder.lua", as = "scion.data.folder" }, { "data/init.lua", as = "scion.data" }, { "data/augment.lua" }, { "data/dataset.lua", as = "data" } },
+    { "data/source/folder.lua", as = "scion.data.folder" }, { "data/source/files.lua", as = "scion.data.files" },
+      { "data/source/tensors.lua", as = "scion.data.tensors" }, { "data/augment.lua" }, { "data/dataset.lua", as = "data" } },
   { "models", "Architectures, their options, and where published weights are.", { "models/init.lua", as = "scion.models" }, { "models/builder.lua" },
     { "report/models.lua" } },
   { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" }, { "cache/reader.lua" },

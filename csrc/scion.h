@@ -180,6 +180,17 @@ scion_status scion_reduce_all(scion_reduce_op op, const scion_tensor *x, double 
  * are rounded; those in i32 saturate. */
 scion_status scion_reduce_axis(scion_reduce_op op, const scion_tensor *x, int axis, scion_tensor *y);
 
+/* ---------------------------------------------------------------- rows (tensor/rows.c)
+ * Examples, picked and counted by their numbers. */
+
+/* y[i,..] = x[indices[i],..]. x is contiguous, of any dtype; indices are i32 [n], contiguous, and checked; y [n,..] is contiguous, of
+ * x's dtype. */
+scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, scion_tensor *y);
+/* y[i,..] = rows[i]: stacks `count` contiguous tensors of one dtype and shape. y [count,..] is contiguous. */
+scion_status scion_stack(const scion_tensor *const *rows, int64_t count, scion_tensor *y);
+/* counts[v] = how often v occurs in x. Both are i32 and contiguous; the values of x are below the size of counts (checked). */
+scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
+
 /* ---------------------------------------------------------------- random (tensor/random.c)
  * Counter-based: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A draw depends on the seed
  * and the counter (a, b, c, purpose) alone, and not on which thread draws or in which order. */
@@ -766,14 +777,6 @@ typedef struct {
 /* Draws the change of image `index` in `epoch`, for images of height x width. It depends on the arguments alone. */
 void scion_augment_draw(const scion_augment *augment, uint64_t seed, uint32_t epoch, uint32_t index, int height, int width,
                         scion_warp *warp);
-
-/* y[i,..] = x[indices[i],..]. x is contiguous, of any dtype; indices are i32 [n], contiguous, and checked; y [n,..] is contiguous, of
- * x's dtype. */
-scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, scion_tensor *y);
-/* y[i,..] = rows[i]: stacks `count` contiguous tensors of one dtype and shape. y [count,..] is contiguous. */
-scion_status scion_stack(const scion_tensor *const *rows, int64_t count, scion_tensor *y);
-/* counts[v] = how often v occurs in x. Both are i32 and contiguous; the values of x are below the size of counts (checked). */
-scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
 
 /* ---- the loader (image/loader.c): its own threads read, decode, resize and randomly change images in advance, while training goes on.
  * Batches do not depend on the number of threads. Only one thread at a time may call a loader's functions. */

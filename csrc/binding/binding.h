@@ -29,6 +29,7 @@ void scion_open_elements(lua_State *L);
 void scion_open_lock(lua_State *L);
 void scion_open_image(lua_State *L);
 void scion_open_loader(lua_State *L);
+void scion_open_rows(lua_State *L);
 void scion_open_cache(lua_State *L);
 
 /* A rule for all functions of the binding: every call that allocates in Lua may run finalizers, which are Lua functions that may close an
@@ -94,6 +95,8 @@ static inline const char *scion_check_text(lua_State *L, int argument) {
  * than SCION_MAX_LIST. Callers read entries by lua_rawgeti, which runs no metamethod that could change the list. The list then keeps
  * the entries alive. */
 lua_Integer scion_check_list(lua_State *L, int index);
+/* The tensor that is entry i of the list at an index, which keeps it alive (rows.c). Raises if it is none. */
+const scion_tensor *scion_tensor_of_list(lua_State *L, int list, lua_Integer i);
 /* The whole number at an argument, in low .. high. `what` names it in the error. */
 lua_Integer scion_check_range(lua_State *L, int argument, lua_Integer low, lua_Integer high, const char *what);
 

@@ -46,31 +46,6 @@ static int core_file_stamp(lua_State *L) {
   return scion_push_result(L, status, 2);
 }
 
-/* The tensor that is entry i of the list at an index. The list keeps it alive. */
-static const scion_tensor *tensor_of_list(lua_State *L, int list, lua_Integer i) {
-  lua_rawgeti(L, list, i);
-  const scion_tensor *t = scion_test_tensor(L, -1);
-  if (!t) luaL_error(L, "entry %I of the list is a %s, not a tensor", i, luaL_typename(L, -1));
-  lua_pop(L, 1);
-  return t;
-}
-
-/* core.stack({row, ..}) -> tensor [n, ..] with copies of the rows: at least one, contiguous, of one dtype and shape */
-static int core_stack(lua_State *L) {
-  lua_settop(L, 1);
-  lua_Integer count = scion_check_list(L, 1);
-  luaL_argcheck(L, count > 0, 1, "a list of at least one tensor expected");
-  const scion_tensor **rows = lua_newuserdatauv(L, (size_t)count * sizeof *rows, 0);
-  int64_t shape[SCION_MAX_DIMS] = {count};
-  const scion_tensor *first = tensor_of_list(L, 1, 1);
-  luaL_argcheck(L, first->dims < SCION_MAX_DIMS, 1, "the tensors have too many dimensions");
-  memcpy(shape + 1, first->shape, (size_t)first->dims * sizeof shape[0]);
-  scion_tensor *y = scion_push_tensor(L, first->dtype, first->dims + 1, shape);
-  for (lua_Integer i = 0; i < count; i++) rows[i] = tensor_of_list(L, 1, i + 1);
-  scion_check(L, scion_stack(rows, count, y));
-  return 1;
-}
-
 /* ---- files of rows */
 
 static scion_row_file *check_open(lua_State *L) { return scion_check_open(L, ROW_FILE, "file of rows"); }
@@ -153,7 +128,7 @@ static int file_append(lua_State *L) {
     lua_rawgeti(L, 2, i + 1);
     keys[i] = check_key(L, -1);
     lua_pop(L, 1);
-    const scion_tensor *t = tensor_of_list(L, 3, i + 1);
+    const scion_tensor *t = scion_tensor_of_list(L, 3, i + 1);
     luaL_argcheck(L, is_row(t, file), 3, "not contiguous tensors of a row's size");
     rows[i] = t->data;
   }
@@ -164,7 +139,7 @@ static int file_append(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"hash", core_hash}, {"hash_file", core_hash_file}, {"file_stamp", core_file_stamp},
-                                     {"stack", core_stack}, {"row_file", core_row_file}, {NULL, NULL}};
+                                     {"row_file", core_row_file}, {NULL, NULL}};
 static const luaL_Reg methods[] = {{"keys", file_keys}, {"read", file_read}, {"append", file_append}, {"close", file_close}, {NULL, NULL}};
 
 void scion_open_cache(lua_State *L) {

@@ -384,6 +384,10 @@ scion_status scion_dense_backward_weights(const scion_tensor *x, const scion_ten
 /* c = a b by OpenBLAS, over tiles that depend on the shapes alone: a [M,K], b [K,N], c [M,N]. transpose_a: a is [K,M] and read
  * transposed; transpose_b likewise. c shares no memory with a and b. The first call loads OpenBLAS; SCION_WORLD if that fails. */
 scion_status scion_matmul(const scion_tensor *a, int transpose_a, const scion_tensor *b, int transpose_b, scion_tensor *c);
+/* a = u diag(s) vt, the singular value decomposition by LAPACK's sgesdd: a [M,N], u [M,K] and vt [K,N] with K = min(M,N) orthonormal
+ * columns and rows, s [K] descending and not negative. SCION_MISUSE if an element is not finite; SCION_WORLD if OpenBLAS cannot be
+ * loaded or the values are not found. */
+scion_status scion_svd(const scion_tensor *a, scion_tensor *u, scion_tensor *s, scion_tensor *vt);
 
 /* ---------------------------------------------------------------- pooling (kernels/pool.c)
  * x [N,H,W,C], y [N,OH,OW,C]. Every position of a window must cover at least one pixel, and not padding alone. */

@@ -813,7 +813,7 @@ typedef struct {
   /* libjpeg can decode a large JPEG at 1/2, 1/4 or 1/8 of its size, which is faster. The smallest of these sizes is used that is at
    * least reducing_gap times as high and as wide as the result, and it is then resized to the result. An image smaller than
    * 2 * reducing_gap times the result is thus decoded at full size. The result is equal to that of Pillow's draft(), for reducing_gap
-   * times the size, and resize(). With 2 it can hardly be distinguished from that of the full size. 1 .. 1e6, or 0: always full size. */
+   * times the size, and resize() with the box that it gives. With 2 it can hardly be distinguished from that of the full size. 1 .. 1e6, or 0: always full size. */
   double reducing_gap;
   scion_image_store *store; /* or NULL; made for `count` images of height x width, and only with paths; retained */
 } scion_loader_options;

@@ -17,11 +17,12 @@ void image_buffer_free(image_buffer *buffer);
 typedef struct {
   image_buffer memory;
   int height, width;
+  scion_box box; /* what the picture covers: all, but for the outermost pixels of a JPEG that was decoded at a fraction of its size */
 } image_pixels;
 
 /* Refuses an empty image and one of more than SCION_MAX_PIXELS. */
 scion_status image_size_check(int64_t height, int64_t width);
-/* Makes room for height x width pixels, if they are not refused. */
+/* Makes room for height x width pixels, if they are not refused; the box is all of them. */
 scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width);
 
 /* ---- file.c */

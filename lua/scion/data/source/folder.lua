@@ -85,7 +85,7 @@ local function read_classes(source, path, labels, o)
   end
   for i, class in ipairs(empty) do empty[i] = class.label end
   if empty[1] then notice.line(("scion: %s has no image of %s"):format(path, table.concat(empty, ", "))) end
-  source.classes, source.labels = (core.from_one(numbers)), labels
+  source.classes, source.labels = core.from_table(numbers, "i32"), labels
 end
 
 local schema = dataset.options { "augment", "workers", "labels", size = { 224, 224 }, batch = 32, shuffle = true, seed = 0, memory = 1e9,

@@ -697,6 +697,16 @@ uint64_t scion_checksum(const void *data, size_t bytes, uint64_t seed); /* 64 bi
  * since file systems keep coarse times. */
 scion_status scion_file_stamp(const char *path, int64_t stamp[3], double *age);
 
+/* The entries of a folder (files/listing.c), without the hidden ones, whose names begin with a dot. They are ordered by the bytes of their
+ * names. The name of a folder, or of a link to one, ends in "/", so that going down into each folder in this order gives all paths in the
+ * order of their bytes. */
+typedef struct scion_listing scion_listing;
+/* SCION_WORLD, with the path in the message, if the folder cannot be read; SCION_SYSTEM if files or memory ran out. */
+scion_status scion_listing_new(scion_listing **listing, const char *path);
+/* The name of entry i, from 0, and whether it is a link to a folder; NULL if there are no more. */
+const char *scion_listing_name(const scion_listing *listing, size_t i, bool *link);
+void scion_listing_free(scion_listing *listing); /* NULL is fine */
+
 /* A file of rows of equal length. A row is found by the number of its record and verified by its key and a checksum. Several processes
  * may read and append at once. There is no fsync: rows that a crash damages fail their checksum. A full disk, and whatever else goes
  * wrong with the file, is SCION_WORLD. */

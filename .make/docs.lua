@@ -11,7 +11,7 @@ docs.pages = {
       { "data/source/tensors.lua", as = "scion.data.tensors" }, { "data/augment.lua" }, { "data/dataset.lua", as = "data" } },
   { "models", "Architectures, their options, and where published weights are.", { "models/init.lua", as = "scion.models" }, { "models/builder.lua" },
     { "report/models.lua" } },
-  { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" }, { "cache/reader.lua" },
+  { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" }, { "cache/cached.lua" },
     { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
   { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn" },
   { "optim", "Optimizers.", { "optim.lua", as = "scion.optim" } },

@@ -99,7 +99,7 @@ describe("arguments that make no sense", function()
     for _, method in ipairs { "fit", "evaluate", "predict", "features", "plan" } do
       walk("model." .. method, model[method], "model")
     end
-    for _, method in ipairs { "batches", "class_counts" } do walk("data." .. method, data[method], "data") end
+    for _, method in ipairs { "batches", "class_counts", "order" } do walk("data." .. method, data[method], "data") end
   end)
 
   it("are refused by the functions that make data sets", function()
@@ -154,7 +154,7 @@ describe("arguments that make no sense", function()
     assert.matches("a list of predictions has no field 'label': its entries have", messages.refused(function() local _ = predictions.label end), 1, true)
     assert.matches("a prediction has no field 'lable': did you mean 'label'?", messages.refused(function() local _ = predictions[1].lable end), 1, true)
     assert.matches("a list of scores has no field 'a'", messages.refused(function() local _ = evaluation.classes.a end), 1, true)
-    assert.matches("a data set is not called: for images, labels in data:batches()", messages.refused(function() for _ in data do return end end), 1, true)
+    assert.matches("a data set is not called: for batch in data:batches()", messages.refused(function() for _ in data do return end end), 1, true)
   end)
 
   it("are refused by optimizers and by a pass over a data set", function()

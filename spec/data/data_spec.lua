@@ -31,12 +31,12 @@ end
 -- All of a pass as one string, and what came with it.
 local function pass(dataset, ...)
   local bytes, labels, indices, failures, sizes = {}, {}, {}, {}, {}
-  for x, y, i, f in dataset:batches(...) do
-    bytes[#bytes + 1] = x:bytes()
-    sizes[#sizes + 1] = x:shape()[1]
-    for _, label in ipairs(y and support.integers(y) or {}) do labels[#labels + 1] = label end
-    for _, index in ipairs(support.integers(i)) do indices[#indices + 1] = index end
-    for _, failure in ipairs(f or {}) do failures[#failures + 1] = failure end
+  for batch in dataset:batches(...) do
+    bytes[#bytes + 1] = batch.x:bytes()
+    sizes[#sizes + 1] = #batch
+    for _, label in ipairs(batch.y and support.integers(batch.y) or {}) do labels[#labels + 1] = label end
+    for _, index in ipairs(support.integers(batch.index)) do indices[#indices + 1] = index end
+    for _, failure in ipairs(batch.failed) do failures[#failures + 1] = failure end
   end
   return { bytes = table.concat(bytes), labels = labels, indices = indices, failures = failures, sizes = sizes }
 end
@@ -98,7 +98,7 @@ describe("scion.data.folder", function()
     assert.same({ "Y", "b", "z", "é" }, d.labels)
     assert.same({ root .. "/Y/a.png", root .. "/b/10.PNG", root .. "/b/2.jpg", root .. "/b/Z.jpeg", root .. "/z/x.jpg",
                   root .. "/é/x.jpg" }, d.files)
-    assert.same({ 0, 1, 1, 1, 2, 3 }, support.integers(d.classes))
+    assert.same({ 1, 2, 2, 2, 3, 4 }, support.integers(d.classes))
     assert.same({ 1, 3, 1, 1 }, d:class_counts())
     assert.equal(6, #d)
     assert.equal("data set of 6 images in 4 classes (Y 1, b 3, z 1, é 1); 8x8, batches of 32;\n  shuffled by seed 0; 1 file passed over", tostring(d))
@@ -115,17 +115,27 @@ describe("scion.data.folder", function()
     local root = tree{ a = numbered(5), b = numbered(3), c = numbered(4) }
     local d = data.folder(root, { size = { 12, 17 }, batch = 5, seed = 3 })
     local n = 0
-    for x, y, i in d:batches(2) do
-      assert.equal("u8", x:dtype())
-      assert.equal("i32", y:dtype())
-      for row, index in ipairs(support.integers(i)) do
-        local bytes = x:bytes():sub((row - 1) * 12 * 17 * 3 + 1, row * 12 * 17 * 3)
-        assert.equal(image.load(d.files[index + 1]):bytes(), bytes)
-        assert.equal(d.files[index + 1]:match "/(.)/%d+.png$", d.labels[support.integers(y)[row] + 1])
+    for batch in d:batches(2) do
+      assert.equal("u8", batch.x:dtype())
+      assert.equal("i32", batch.y:dtype())
+      for row, index in ipairs(support.integers(batch.index)) do
+        local bytes = batch.x:bytes():sub((row - 1) * 12 * 17 * 3 + 1, row * 12 * 17 * 3)
+        assert.equal(image.load(d.files[index]):bytes(), bytes)
+        assert.equal(d.files[index], batch.files[row])
+        assert.equal(d.files[index]:match "/(.)/%d+.png$", d.labels[support.integers(batch.y)[row]])
         n = n + 1
       end
     end
     assert.equal(12, n)
+  end)
+
+  it("tells the order of an epoch before it runs", function()
+    local root = tree{ a = numbered(6), b = numbered(5) }
+    local d = data.folder(root, { size = 4, batch = 3, seed = 3 })
+    assert.same(pass(d, 2).indices, support.integers(d:order(2)))
+    d.shuffle = false
+    assert.same(pass(d, 2).indices, support.integers(d:order(2)))
+    assert.same({ 1, 11 }, { d:order():get(1), #d:order() })
   end)
 
   it("shuffles by seed and epoch, or not at all", function()
@@ -158,7 +168,7 @@ describe("scion.data.folder", function()
     local told = support.stderr_of(function()
       local d = data.folder(root, { labels = { "a", "b", "c", "d" }, size = 8 })
       assert.same({ 1, 0, 1, 0 }, d:class_counts())
-      assert.same({ 0, 2 }, support.integers(d.classes))
+      assert.same({ 1, 3 }, support.integers(d.classes))
     end)
     assert.equal("scion: " .. root .. " has no image of b, d\n", told)
     assert.matches("b holds no images", messages.refused(function() data.folder(root) end), 1, true)
@@ -259,8 +269,8 @@ describe("scion.data.folder", function()
     assert.equal(10 * 6 * 6 * 3, #first.bytes)
     for row, index in ipairs(first.indices) do -- those that remain have moved up with their labels
       local pixels = first.bytes:sub((row - 1) * 108 + 1, row * 108)
-      assert.equal(image.resize(image.load(d.files[index + 1]), 6):bytes(), pixels)
-      assert.equal(support.integers(d.classes)[index + 1], first.labels[row])
+      assert.equal(image.resize(image.load(d.files[index]), 6):bytes(), pixels)
+      assert.equal(support.integers(d.classes)[index], first.labels[row])
     end
     assert.equal(2, #first.failures)
     assert.equal(2, d.skipped)
@@ -273,12 +283,12 @@ describe("scion.data.folder", function()
     for _, failure in ipairs(first.failures) do assert.equal(failure.file, d.files[failure.index]) end
   end)
 
-  it("passes over a batch of which nothing is left", function()
+  it("gives a batch of which nothing is left as an empty one", function()
     local root = tree{ a = numbered(3) }
     support.spit(root .. "/a/02.png", "")
     local d = data.folder(root, { size = 6, batch = 1, shuffle = false })
     d.warn = function() end
-    assert.same({ 1, 1 }, pass(d, 1).sizes)
+    assert.same({ 1, 0, 1 }, pass(d, 1).sizes)
   end)
 end)
 
@@ -299,7 +309,7 @@ describe("augmentation", function()
     local plain = { shuffle = false, batch = 7 }
     local sorted, size, at = {}, 20 * 31 * 3, 1
     for _, index in ipairs(pass(data.folder(root, { size = { 20, 31 }, seed = 5 }), 1).indices) do
-      sorted[index + 1] = one:sub(at, at + size - 1)
+      sorted[index] = one:sub(at, at + size - 1)
       at = at + size
     end
     assert.equal(table.concat(sorted), run(2, 5, 1, plain))
@@ -396,7 +406,7 @@ describe("scion.data.files", function()
     local d = data.files(list, { size = 6, batch = 2 })
     local seen = pass(d)
     assert.same({ 1, 1 }, seen.sizes)
-    assert.same({ 0, 2 }, seen.indices)
+    assert.same({ 1, 3 }, seen.indices)
     assert.same({}, seen.labels)
     assert.equal(support.pattern(6, 6, 4 * 31):bytes() .. support.pattern(6, 6, 2 * 31):bytes(), seen.bytes)
     assert.same({ { index = 2, file = list[2], message = list[2] .. ": No such file or directory" },
@@ -418,14 +428,14 @@ describe("scion.data.tensors", function()
     local d = data.tensors(images, { 2, 1, 2, 3 }, { shuffle = false })
     assert.same({ "1", "2", "3" }, d.labels)
     local seen = pass(d)
-    assert.same({ 1, 0, 1, 2 }, seen.labels)
+    assert.same({ 2, 1, 2, 3 }, seen.labels)
     assert.equal(images:bytes(), seen.bytes)
     local tensor = core.from_bytes(string.pack("<i4i4i4i4", 2, 1, 2, 2), { 4 }, "i32")
     d = data.tensors(images, tensor, { labels = { "cat", "dog", "cow" } })
     assert.same({ 1, 3, 0 }, d:class_counts())
     d = data.tensors(images, { "dog", "cat", "cat", "dog" })
     assert.same({ "cat", "dog" }, d.labels)
-    assert.same({ 1, 0, 0, 1 }, support.integers(d.classes))
+    assert.same({ 2, 1, 1, 2 }, support.integers(d.classes))
     assert.is_nil(data.tensors(images).classes)
   end)
 

@@ -1,9 +1,10 @@
 --- model:predict: labels and confidences for files, tensors and data sets.
+local batches = require "scion.data.batch"
+local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
 local paths = require "scion.data.paths"
-local reader = require "scion.cache.reader"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
@@ -20,25 +21,24 @@ local predict = {}
 ---@return table<integer, { index: integer, file: string?, message: string }> failures by the image's number, from 1
 function predict.run(where, model, data, given, emit)
   local failures, seen = {}, {}
-  local as_they_are = { where = where, shuffle = false, augment = false, batch = given.batch, whole = true }
-  for images, _, indices, broken, from in reader.batches(model, data, 0, given.cache or false, as_they_are) do
-    for _, failure in ipairs(broken or {}) do
+  local source = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = false, batch = given.batch, whole = true })
+  for batch in source:pass(0) do
+    for _, failure in ipairs(batches.failures_for_user(batch.failed)) do
       failure.message = paths.explain(failure.file, failure.message)
       failures[failure.index] = failure
     end
-    local n = images and images:shape()[1]
-    local output = images
-    if n and from ~= model.output then
-      local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, given.batch, n), input_dtype = images:dtype(), from = from }
-      if not model:execute(plan, { images = images }) then break end
+    local n, output = #batch, batch.x
+    if n > 0 and batch.node ~= model.output then
+      local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, given.batch, n), input_dtype = batch.x:dtype(), from = batch.node }
+      if not model:execute(plan, { images = batch.x }) then break end
       output = core.place(model.arena, plan.output, n)
     end
-    local numbers = n and check.argument(where, "the third result of the data set's batches", indices, check.tensor):totable() or {}
+    local numbers = check.argument(where, "index in the data set's batches", batch.index, check.tensor):totable()
     for i, index in ipairs(numbers) do
       numbers[i] = index + 1
       seen[index + 1] = true
     end
-    if n then emit(output, numbers) end
+    if n > 0 then emit(output, numbers) end
   end
   if core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
   for i = 1, #data do

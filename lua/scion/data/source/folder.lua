@@ -169,6 +169,6 @@ return function(path, given)
   if empty then notice.line(("scion: %s has no image of %s"):format(path, table.concat(source.empty, ", "))) end
   if source.passed_over[1] then notice.line(passed_over_text(path, source.passed_over)) end
   pass_over_loose(path, loose, source.passed_over)
-  return dataset.new({ files = source.files, classes = (core.from_one(source.numbers)), labels = labels, path = path,
+  return dataset.new({ files = source.files, classes = core.from_table(source.numbers, "i32"), labels = labels, path = path,
                        passed_over = source.passed_over }, o)
 end

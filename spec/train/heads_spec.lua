@@ -60,7 +60,8 @@ local cases = {
   { "labels3", 3, "sigmoid" }, { "labels3", 3, nil, "binary" }, { "label", 1, "sigmoid" }, { "label", 1, nil, "binary" },
   { "labels3", 3, "softmax", nil, "the loss 'categorical' is for probabilities that add up to 1, one class an image, but the data set has 3 labels (a, b, c), of which " ..
     "an image can have several: the network should end in nn.dense(3, 'sigmoid')" },
-  { "labels3", 3, nil, "categorical", "one class an image" }, { "label", 1, "softmax", nil, "but the data set has 1 label (a): the network should end in nn.dense(1, 'sigmoid')" },
+  { "labels3", 3, nil, "categorical", "one class an image" },
+  { "label", 1, "softmax", nil, "but the data set has 1 label (a): the network should end in nn.dense(1, 'sigmoid')" },
   { "labels3", 3, "softmax", "binary", "the loss 'binary' goes with sigmoid or, for logits, no activation, but out ends in softmax" },
   { "labels3", 1, "sigmoid", nil, "out gives 1 probability, but the data set has 3 labels" },
   { "labels3", 4, "sigmoid", nil, "out gives 4 probabilities, but the data set has 3 labels (a, b, c), of which an image can have several" },

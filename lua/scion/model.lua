@@ -53,10 +53,10 @@ local function labels_kind(self)
   local classes = activation == "softmax" and outputs or activation == "sigmoid" and (outputs == 1 and 2 or outputs) or nil
   return { what = class_names.what, read = function(value)
     local ok, labels, complaint = class_names.read(value)
-    local one = activation == "sigmoid" and outputs == 1 and ok and #labels == 1
-    if ok and classes and #labels ~= classes and not one then
-      return false, nil, ("are %d, but the model has %d output%s (%s), which needs %d label%s"):format(#labels, outputs, outputs == 1 and "" or "s", activation, classes,
-                                                                                                     classes == 1 and "" or "s")
+    local single = activation == "sigmoid" and outputs == 1
+    if ok and classes and #labels ~= classes and not (single and #labels == 1) then
+      return false, nil, ("are %d, but the model has %d output%s (%s), which needs %d label%s%s"):format(
+        #labels, outputs, outputs == 1 and "" or "s", activation, classes, classes == 1 and "" or "s", single and ", or 1 that an image has or not" or "")
     end
     return ok, labels, complaint
   end }

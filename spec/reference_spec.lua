@@ -77,7 +77,12 @@ local function samples()
   local known = scion.models.squeezenet1_0 { input = 64 }
   known.precision, known.loss = "f32", "categorical"
   found["scion.Model"] = { model, known }
-  found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets }
+  local rows = scion.data.tensors(scion.zeros(1, 2), scion.tensor { { 0.5, 0.5 } }, { labels = { "a", "b" } })
+  local several = scion.data.tensors(scion.zeros(1, 2), { { "a" } })
+  local other = support.spit(pictures() .. "/left/other.text", "no picture")
+  support.stderr_of(function() found["scion.Problem"] = { data().problems[1] } end)
+  os.remove(other)
+  found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets, rows, several }
   local deep = scion.sequential { nn.input(64, 64, 3), nn.conv2d(32, 3), nn.conv2d(32, 3), nn.global_avg_pool(), nn.dense(2, "softmax") }
   local cached = deep:freeze { upto = "global_avg_pool_1" }:fit(data { size = 64 }, { verbose = false })
   found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1] }, { step }
@@ -171,6 +176,7 @@ local function calls()
     ["scion.model"] = function(given) scion.model(given) end,
     ["scion.data.folder"] = function(given) scion.data.folder(pictures(), given) end,
     ["scion.data.files"] = function(given) scion.data.files({}, given) end,
+    ["scion.data.csv"] = function(given) scion.data.csv("x.csv", given) end,
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
     ["model:export"] = function(given) model:export(pictures() .. "/net.h5", given) end,

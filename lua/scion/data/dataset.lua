@@ -12,9 +12,11 @@ local text = require "scion.report.text"
 ---@class scion.Dataset
 ---@field labels? string[] names of the classes
 ---@field classes? scion.Tensor i32: the class of each image, from 1
+---@field soft? scion.Tensor f32 N x K: the share of each class, in place of classes
+---@field multi? scion.Tensor f32 N x K: which of the labels each image has, from 0 to 1, in place of classes
 ---@field targets? scion.Tensor f32 N x K: numbers to predict, in place of classes
 ---@field files? string[] paths; nil for images in memory
----@field size integer[] {height, width} of the resized images
+---@field size? integer[] {height, width} of the resized images; nil for features
 ---@field batch integer images in a batch. Batch, shuffle, seed, augment and warn may be set; a new value applies from the next pass on
 ---@field seed integer of order and augmentation
 ---@field shuffle boolean whether each epoch has its own order
@@ -22,12 +24,14 @@ local text = require "scion.report.text"
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
 ---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
 ---@field skipped integer how many images could not be read so far and were left out
----@field problems? scion.Problem[] files in the folder that are not among its images
+---@field problems scion.Problem[] files in the folder that are not among its images, and images that could not be read so far
 ---@field warn fun(message: string) is called once for each image that cannot be read; by default it writes a line to standard error
 ---@field path? string of the folder
 ---@field images? scion.Tensor the images in memory: u8 N x H x W x 3
+---@field values? scion.Tensor the examples in memory that are taken as they are: f32 N x …
 ---@field workers? integer threads that read ahead
 ---@field private count integer how many images
+---@field private broken table<integer, string>? why examples are left out, by their numbers from 0
 ---@field private codes scion.Tensor? classes as they count inside Scion, from 0
 ---@field private grey boolean whether they were given with one channel
 ---@field private reported table<integer, boolean> the images, from 0, that warn was called for
@@ -92,17 +96,17 @@ end
 local Dataset -- the class, made at the end of the file from these methods
 
 --- Makes a data set; for the functions of scion.data.
----@param source table files, or images and count; perhaps classes (from 1) or targets, labels, path, problems; quiet: no warnings by
---- default
+---@param source table files, or images and count, or values, broken and count; perhaps classes (from 1), soft, multi or targets, and labels;
+--- path, problems; quiet: no warnings by default
 ---@param o table the options, checked
 ---@return scion.Dataset
 function dataset.new(source, o)
   return Dataset.new {
-    files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
-    classes = source.classes, codes = source.classes and (core.from_one(source.classes)), targets = source.targets,
-    labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
+    files = source.files, images = source.images, values = source.values, broken = source.broken, count = source.count or #source.files,
+    path = source.path, classes = source.classes, codes = source.classes and (core.from_one(source.classes)), soft = source.soft,
+    multi = source.multi, targets = source.targets, labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
     augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
-    grey = source.grey or false, skipped = 0, problems = source.problems, reported = {}, warn = source.quiet and nothing or to_stderr,
+    grey = source.grey or false, skipped = 0, problems = source.problems or {}, reported = {}, warn = source.quiet and nothing or to_stderr,
   }
 end
 
@@ -113,6 +117,9 @@ function internal:leave_out(failure)
   if self.reported[failure.index] then return end
   self.reported[failure.index] = true
   self.skipped = self.skipped + 1
+  local prefix = failure.file and failure.file .. ": "
+  local named = prefix and failure.message:sub(1, #prefix) == prefix
+  self.problems[#self.problems + 1] = { file = failure.file, reason = named and failure.message:sub(#prefix + 1) or failure.message }
   self.warn("left out " .. failure.message)
 end
 
@@ -190,7 +197,7 @@ end
 ---@return scion.Batch
 ---@private
 function internal:batch_of(x, index, failed, node)
-  local wanted, files = self.codes or self.targets, nil
+  local wanted, files = self.codes or self.soft or self.multi or self.targets, nil
   if self.files then
     files = index:totable()
     for i, number in ipairs(files) do files[i] = self.files[number + 1] end
@@ -207,28 +214,34 @@ function methods:class_counts()
 end
 
 local function as_text(self)
-  local parts = { ("data set of %d image%s"):format(self.count, self.count == 1 and "" or "s") }
+  local parts = { ("data set of %d %s%s"):format(self.count, self.values and "example" or "image", self.count == 1 and "" or "s") }
   if self.classes then
     local counts, shown = self:class_counts(), {}
     for i = 1, math.min(#counts, 8) do shown[i] = ("%s %d"):format(self.labels[i], counts[i]) end
     if #counts > 8 then shown[9] = ("and %d more"):format(#counts - 8) end
     parts[1] = ("%s in %d class%s (%s)"):format(parts[1], #counts, #counts == 1 and "" or "es", table.concat(shown, ", "))
   end
+  if self.soft or self.multi then
+    parts[1] = ("%s with %s (%s)"):format(parts[1], self.soft and "shares of classes" or "several labels each", table.concat(self.labels, ", "))
+  end
   if self.targets then
     local numbers = shape.elements(self.targets:shape()) // math.max(self.count, 1)
     parts[1] = ("%s with %d number%s to predict of each"):format(parts[1], numbers, numbers == 1 and "" or "s")
   end
-  parts[2] = ("%dx%d, batches of %d"):format(self.size[1], self.size[2], self.batch)
+  local sizes = self.values and self.values:shape() or { self.count, self.size[1], self.size[2] }
+  local one = shape.text(table.move(sizes, 2, #sizes, 1, {})) .. (#sizes == 2 and " numbers each" or "")
+  parts[2] = ("%s, batches of %d"):format(one, self.batch)
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"
   if self.augment then parts[#parts + 1] = "augmented" end
   if self.skipped > 0 then parts[#parts + 1] = ("%d broken and left out"):format(self.skipped) end
-  if self.problems and #self.problems > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(#self.problems, #self.problems == 1 and "" or "s") end
+  local passed = #self.problems - self.skipped
+  if passed > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(passed, passed == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
 end
 
 Dataset = class.define {
-  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "codes", "count", "grey", "reported", "store" },
-  locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
+  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "broken", "codes", "count", "grey", "reported", "store" },
+  locked = { "files", "images", "values", "path", "classes", "soft", "multi", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
              "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,

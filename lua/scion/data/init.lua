@@ -2,5 +2,6 @@
 return {
   folder = require "scion.data.source.folder",
   files = require "scion.data.source.files",
+  csv = require "scion.data.source.csv",
   tensors = require "scion.data.source.tensors",
 }

@@ -396,6 +396,10 @@ scion_status scion_dense_backward_weights(const scion_tensor *x, const scion_ten
 /* c = a b by OpenBLAS, over tiles that depend on the shapes alone: a [M,K], b [K,N], c [M,N]. transpose_a: a is [K,M] and read
  * transposed; transpose_b likewise. c shares no memory with a and b. The first call loads OpenBLAS; SCION_WORLD if that fails. */
 scion_status scion_matmul(const scion_tensor *a, int transpose_a, const scion_tensor *b, int transpose_b, scion_tensor *c);
+/* a = u diag(s) vt, the singular value decomposition by LAPACK's sgesdd: a [M,N], u [M,K] and vt [K,N] with K = min(M,N) orthonormal
+ * columns and rows, s [K] descending and not negative. SCION_MISUSE if an element is not finite; SCION_WORLD if OpenBLAS cannot be
+ * loaded or the values are not found. */
+scion_status scion_svd(const scion_tensor *a, scion_tensor *u, scion_tensor *s, scion_tensor *vt);
 
 /* ---------------------------------------------------------------- pooling (kernels/pool.c)
  * x [N,H,W,C], y [N,OH,OW,C]. Every position of a window must cover at least one pixel, and not padding alone. */
@@ -766,8 +770,16 @@ scion_status scion_image_load(const char *path, scion_tensor *image);
 /* Writes a PNG file, or a JPEG file of quality 95, by the path's extension: .png, .jpg or .jpeg, else SCION_MISUSE. The file is written
  * atomically, see scion_new_file. */
 scion_status scion_image_save(const char *path, const scion_tensor *image);
-/* Resizes x to the size of y, bilinearly with antialiasing. Every byte is equal to that of Pillow's Image.resize(BILINEAR). */
-scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y);
+
+/* Filters of a resize: the nearest pixel; and three with antialiasing, where `area` is the mean of the pixels that a new one covers. */
+typedef enum { SCION_FILTER_NEAREST, SCION_FILTER_BILINEAR, SCION_FILTER_BICUBIC, SCION_FILTER_AREA, SCION_FILTERS } scion_filter;
+/* A part of an image: its edges, in pixels from the left and from the top; {0, 0, W, H} is all of it. */
+typedef struct {
+  double left, top, right, bottom;
+} scion_box;
+/* Resizes the part of x in the box (NULL: all of it), which may cut through pixels, to the size of y. Both are [H,W,3] or [N,H,W,3]. Every
+ * byte is equal to that of Pillow's Image.resize(NEAREST, BILINEAR, BICUBIC or BOX, box), up to its version 12. */
+scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y, const scion_box *box, scion_filter filter);
 
 /* What pixels outside of an image count as: the nearest pixel of its edge; a constant value; the image mirrored at its edge
  * (d c b a | a b c d | d c b a); the image repeated with a period of size - 1, which is SciPy's and thus Keras's "wrap". */
@@ -827,7 +839,7 @@ typedef struct {
   /* libjpeg can decode a large JPEG at 1/2, 1/4 or 1/8 of its size, which is faster. The smallest of these sizes is used that is at
    * least reducing_gap times as high and as wide as the result, and it is then resized to the result. An image smaller than
    * 2 * reducing_gap times the result is thus decoded at full size. The result is equal to that of Pillow's draft(), for reducing_gap
-   * times the size, and resize(). With 2 it can hardly be distinguished from that of the full size. 1 .. 1e6, or 0: always full size. */
+   * times the size, and resize() with the box that it gives. With 2 it can hardly be distinguished from that of the full size. 1 .. 1e6, or 0: always full size. */
   double reducing_gap;
   scion_image_store *store; /* or NULL; made for `count` images of height x width, and only with paths; retained */
 } scion_loader_options;

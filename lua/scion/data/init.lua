@@ -4,4 +4,5 @@ return {
   files = require "scion.data.source.files",
   csv = require "scion.data.source.csv",
   tensors = require "scion.data.source.tensors",
+  statistics = require "scion.data.statistics",
 }

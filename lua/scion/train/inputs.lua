@@ -73,12 +73,12 @@ local function values_fit(where, model, data, what)
   local wanted, given = model.input.shape, data.values:shape()
   table.remove(given, 1)
   if not shapes.equal(wanted, given) then
-    local hint = #wanted == 3 and (given[1] == wanted[1] and given[2] == wanted[2] and " (a model for colour images takes grey ones as u8)" or "") or
-      (": its input should be nn.input(%s)"):format(table.concat(given, ", "))
+    local hint = #wanted ~= 3 and (": its input should be nn.input(%s)"):format(table.concat(given, ", ")) or ""
     check.raise(("%s: %s has examples of %s numbers, but the model takes %s%s"):format(where, what, shapes.text(given), shapes.text(wanted), hint))
   end
   if #wanted == 3 and (wanted[3] == 3 or wanted[3] == 1) then
-    notice.once(("scion: %s: f32 images are taken as they are, as preprocessed ones: the model itself preprocesses u8 images, which images:to 'u8' makes of values from 0 to 255"):format(where))
+    notice.once(("scion: %s: f32 images are taken as they are, as preprocessed ones: the model itself preprocesses u8 images, which images:to 'u8' " ..
+                 "makes of values from 0 to 255"):format(where))
   end
 end
 

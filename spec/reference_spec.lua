@@ -184,6 +184,8 @@ local function calls()
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
     ["scion.data.statistics"] = function(given) scion.data.statistics(images, given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
+    ["data:with"] = function(given) set:with(given) end,
+    ["scion.SplitOptions"] = function(given) set:split(0.5, given) end,
     ["model:export"] = function(given) model:export(pictures() .. "/net.h5", given) end,
     ["model:load_weights"] = function(given) model:load_weights("x.h5", given) end,
     ["scion.models.from_keras"] = function(given) scion.models.from_keras("x.keras", given) end,

@@ -182,6 +182,7 @@ local function calls()
     ["scion.data.files"] = function(given) scion.data.files({}, given) end,
     ["scion.data.csv"] = function(given) scion.data.csv("x.csv", given) end,
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
+    ["scion.image.resize"] = function(given) scion.image.resize(scion.zeros({ 4, 4, 3 }, "u8"), 2, given) end,
     ["scion.data.statistics"] = function(given) scion.data.statistics(images, given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
     ["data:with"] = function(given) set:with(given) end,

@@ -5,4 +5,5 @@ return {
   csv = require "scion.data.source.csv",
   tensors = require "scion.data.source.tensors",
   statistics = require "scion.data.statistics",
+  doctor = require "scion.data.doctor",
 }

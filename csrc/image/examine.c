@@ -32,7 +32,7 @@ static scion_status examine_file(const char *path, memory *m, scion_image_facts 
     int height = facts->height;
     facts->height = facts->width, facts->width = height;
   }
-  return image_look(m->pixels.memory.data, m->pixels.height, m->pixels.width, &facts->look, &m->work);
+  return image_look(m->pixels.memory.data, m->pixels.height, m->pixels.width, &m->pixels.box, &facts->look, &m->work);
 }
 
 static scion_status examine_pixels(const scion_tensor *images, int64_t index, memory *m, scion_image_facts *facts) {
@@ -40,7 +40,7 @@ static scion_status examine_pixels(const scion_tensor *images, int64_t index, me
   const unsigned char *pixels = (const unsigned char *)images->data + index * bytes;
   *facts = (scion_image_facts){.bytes = bytes, .height = (int)height, .width = (int)width, .orientation = 1, .mode = SCION_MODE_COLOUR};
   scion_hash_bytes(pixels, (size_t)bytes, facts->content);
-  return image_look(pixels, (int)height, (int)width, &facts->look, &m->work);
+  return image_look(pixels, (int)height, (int)width, NULL, &facts->look, &m->work);
 }
 
 static void examine_some(void *data, int64_t chunk, void *scratch) {

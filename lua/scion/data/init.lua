@@ -4,4 +4,5 @@ return {
   files = require "scion.data.source.files",
   tensors = require "scion.data.source.tensors",
   doctor = require "scion.data.doctor",
+  statistics = require "scion.data.statistics",
 }

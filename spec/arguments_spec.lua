@@ -128,6 +128,17 @@ describe("arguments that make no sense", function()
     })
   end)
 
+  it("are refused by the doctor and by contact sheets", function()
+    walk("doctor", function(value) local _ = scion.data.doctor(value) end, "data")
+    walk("doctor's options", function(value) local _ = scion.data.doctor(data, value) end, "nil empty")
+    walk_options("doctor", function(o) local _ = scion.data.doctor(data, o) end, { against = "empty data" })
+    local path = root .. "/../sheet.png"
+    walk("show", function(value) local _ = data:show(value) end)
+    walk("show's options", function(value) local _ = data:show(path, value) end, "nil empty")
+    walk_options("show", function(o) local _ = data:show(path, o) end, { n = whole, epoch = whole })
+    os.remove(path)
+  end)
+
   it("are refused where a field is set, and names of fields that there are not", function()
     local mine = scion.data.folder(root, { size = 8 })
     for field, takes in pairs { batch = whole, shuffle = "yes no", seed = "zero minus huge " .. whole, augment = "nil no empty", warn = "fn constructor layer" } do

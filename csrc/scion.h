@@ -190,6 +190,8 @@ scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, sc
 scion_status scion_stack(const scion_tensor *const *rows, int64_t count, scion_tensor *y);
 /* counts[v] = how often v occurs in x. Both are i32 and contiguous; the values of x are below the size of counts (checked). */
 scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
+/* y[i,c] = 1 where c = labels[i], else 0: classes as rows. labels: i32 [n] in 0 .. C-1 (checked); y: f32 [n,C]; both are contiguous. */
+scion_status scion_one_hot(const scion_tensor *labels, scion_tensor *y);
 
 /* ---------------------------------------------------------------- random (tensor/random.c)
  * Counter-based: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A draw depends on the seed
@@ -544,6 +546,10 @@ scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const floa
  * -log(probabilities[label]), computed as log(sum(exp(x))) - x[label], which does not overflow. */
 scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights,
                                          scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
+/* The same with a share of each class in place of the label: targets [R,C], from 0 up (not checked). The loss is the sum over C of
+ * -targets * log(probabilities). For a row that is 1 at one class and 0 at the others, the results are those of the label, to the bit. */
+scion_status scion_softmax_cross_entropy_soft(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+                                              scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
 /* x: logits [R,K]; targets [R,K] in 0 .. 1 (not checked). Writes probabilities [R,K] = sigmoid(x). The loss is the mean over K of
  * max(x,0) - x*t + log(1 + exp(-|x|)). */
 scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
@@ -557,6 +563,12 @@ scion_status scion_mean_squared_error(const scion_tensor *x, const scion_tensor 
  * those without a prediction. */
 scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, scion_tensor *support,
                              double threshold);
+/* The same for several labels an example: for each of the K labels of x [R,K] a row of counts, i32 [K,4], in which [2 * t + p] counts the
+ * examples with t = (target > 0.5) and p = (x > threshold). support: i32 [K]; support[k] += 1 for every example that has the label.
+ * exact: i32 [1], += 1 for every example of which all labels are predicted right. A row with a NaN or an infinity has no predictions:
+ * it counts towards the support alone. */
+scion_status scion_label_confusion(const scion_tensor *x, const scion_tensor *targets, scion_tensor *counts, scion_tensor *support,
+                                   scion_tensor *exact, double threshold);
 /* *finite = whether no element of an f32 tensor is a NaN or an infinity. */
 scion_status scion_all_finite(const scion_tensor *x, bool *finite);
 

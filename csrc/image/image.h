@@ -63,7 +63,8 @@ scion_status image_read(const char *path, image_enough enough, image_buffer *byt
 void image_header(const unsigned char *bytes, size_t size, scion_image_facts *facts);
 
 /* ---- look.c: how the part of an image in the box looks (NULL: all of it); work is scratch. */
-scion_status image_look(const unsigned char *pixels, int height, int width, const scion_box *box, scion_image_look *look, image_buffer *work);
+scion_status image_look(const unsigned char *pixels, int height, int width, const scion_box *box, scion_image_look *look,
+                        image_buffer *work);
 
 /* ---- store.c: beside the public functions */
 void image_store_retain(scion_image_store *store);

@@ -40,7 +40,8 @@ static uint64_t hash_of(const unsigned char grey[SIDE][SIDE]) {
   return hash;
 }
 
-scion_status image_look(const unsigned char *pixels, int height, int width, const scion_box *box, scion_image_look *look, image_buffer *work) {
+scion_status image_look(const unsigned char *pixels, int height, int width, const scion_box *box, scion_image_look *look,
+                        image_buffer *work) {
   unsigned char small[SIDE * SIDE * 3], grey[SIDE][SIDE];
   scion_status status = image_resize(pixels, height, width, box, SCION_FILTER_BILINEAR, small, SIDE, SIDE, work);
   if (status != SCION_OK) return status;

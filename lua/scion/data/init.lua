@@ -3,6 +3,6 @@ return {
   folder = require "scion.data.source.folder",
   files = require "scion.data.source.files",
   tensors = require "scion.data.source.tensors",
-  doctor = require "scion.data.doctor",
   statistics = require "scion.data.statistics",
+  doctor = require "scion.data.doctor",
 }

@@ -69,6 +69,7 @@ describe("arguments that make no sense", function()
     walk("fit's options", function(value) local _ = model:fit(data, value) end, "nil empty")
     walk_options("fit", function(o) local _ = model:fit(data, o) end, {
       epochs = "zero " .. whole, validate = "no data", optimizer = "optimizer", loss = "", callbacks = "empty", class_weights = "no list", verbose = "yes no",
+      quiet = "yes no", warn = "fn constructor layer",
       cache = "yes no empty " .. whole, precision = "", epoch = "",
     })
     walk("fit's step", function(value) local _ = model:fit(data, { epochs = 0, callbacks = { step = value } }) end, "nil fn constructor layer")

@@ -115,20 +115,6 @@ function inputs.fits(where, model, data, what, made)
   end
 end
 
---- Says once, on standard error, that a rescaling layer divides values by 255 that the input's preprocessing has already scaled to about 1.
----@param where string
----@param model scion.Model
-function inputs.tell_rescaled_twice(where, model)
-  local preprocess = model.input.layer.options.preprocess
-  for _, node in ipairs(model.order) do
-    local scale = node.layer.kind == "rescaling" and node.inputs[1] == model.input and node.layer.options.scale
-    if scale and 255 * preprocess.scale[1] * math.abs(type(scale) == "table" and scale[1] or scale) < 0.1 then
-      notice.once(("scion: %s: %s scales images down that the input's preprocessing has brought to about 1 already: leave the layer out"):format(
-        where, node.layer.name))
-    end
-  end
-end
-
 --- Raises if a batch does not fit the model: a user's own data set may give anything.
 ---@param where string
 ---@param model scion.Model

@@ -131,8 +131,9 @@ local function prepare(model, data, given)
   check_trains(model)
   local source = cached.over(model, data, o.cache, { where = "fit", precision = o.precision })
   cached.tell("fit", model, data, o.cache, {})
-  local job = { model = model, data = data, source = source, loss = loss, given_loss = o.loss, epochs = o.epochs, optimizer = o.optimizer or optim.rmsprop(),
-                validate = o.validate, cache = o.cache, precision = precision.in_use(o.precision or model.precision), verbose = o.verbose,
+  local job = { model = model, data = data, source = source, loss = loss, given_loss = o.loss, epochs = o.epochs,
+                optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, cache = o.cache, verbose = o.verbose,
+                precision = precision.in_use(o.precision or model.precision),
                 callbacks = o.callbacks, class_weights = weights,
                 classes = loss ~= "mse" and math.max(model.output.shape[#model.output.shape], 2) or nil }
   job.warnings = lint.run(job, o)

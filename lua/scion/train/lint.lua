@@ -92,8 +92,8 @@ local function test_set(job)
   if not name or not (name:lower() == "test" or name:lower() == "testing") then return nil end
   for _, other in ipairs { "val", "valid", "validation" } do
     if lfs.attributes(parent .. other, "mode") == "directory" then
-      return ("the validation set is %s although %s is there: what is chosen by a test set is not measured by it; validate on %s, and evaluate on the test set once, at the end")
-        :format(path, parent .. other, other)
+      return ("the validation set is %s although %s is there: what is chosen by a test set is not measured by it; validate on %s, and evaluate " ..
+              "on the test set once, at the end"):format(path, parent .. other, other)
     end
   end
 end

@@ -1,5 +1,6 @@
 local core = require "scion.core"
 local data = require "scion.data"
+local dataset = require "scion.data.dataset"
 local image = require "scion.image"
 local lfs = require "lfs"
 local messages = require "spec.support.messages"
@@ -259,6 +260,9 @@ describe("scion.data.doctor", function()
     local images = core.stack { picture(36, 48, 1), picture(36, 48, 2), picture(36, 48, 1), picture(36, 48, 3) }
     local found = data.doctor(data.tensors(images, { "a", "b", "b", "a" }))
     assert.same({ { files = { "image 1", "image 3" }, labels = { "a", "b" }, exact = true } }, found.copies)
+    local shares = require("scion.tensor").tensor { { 0.5, 0.5 }, { 1, 0 }, { 0, 1 }, { 0.2, 0.8 } }
+    local soft = data.doctor(dataset.new({ images = images, count = 4, soft = shares, labels = { "a", "b" } }, { size = { 36, 48 }, batch = 4, seed = 0 }))
+    assert.same({ {}, {}, 1 }, { soft.classes, soft.few, #soft.copies }) -- no image is of one class
     local root = tree(sound())
     assert.equal("", data.doctor(data.files { root .. "/jar/1.png", "no_such.png" }).folder)
     assert.matches("No such file", data.doctor(data.files { "no_such.png" }).broken[1].message)

@@ -1,5 +1,6 @@
 local core = require "scion.core"
 local data = require "scion.data"
+local dataset = require "scion.data.dataset"
 local image = require "scion.image"
 local messages = require "spec.support.messages"
 local support = dofile "spec/support/images.lua"
@@ -87,6 +88,9 @@ describe("data:show", function()
     local function under(set) return ink(shown(set), gap + 1, gap + 1, 96) end
     local tensor = require "scion.tensor"
     assert.equal(under(data.tensors(greys(1, 96), { "0.5 2" })), under(data.tensors(greys(1, 96), tensor.tensor { { 0.5, 2 } })))
+    local soft = dataset.new({ images = greys(1, 96), count = 1, soft = tensor.tensor { { 0.25, 0.7, 0.06 } }, labels = { "a", "b", "c" } },
+                             { size = { 96, 96 }, batch = 1, seed = 0 })
+    assert.equal(under(data.tensors(greys(1, 96), { "b 0.70 a 0.25 c 0.06" })), under(soft))
     local path = support.folder() .. "/-.png"
     assert(image.save(path, core.new({ 9, 9, 3 }, "u8"):fill(200)))
     assert.equal(under(data.tensors(greys(1, 96), { "-.png" })), under(data.files({ path }, { size = 96 })))

@@ -33,8 +33,9 @@ scion_status scion_image_sheet(const scion_tensor *tiles, const char *const *tex
     return scion_fail(SCION_MISUSE, "a contact sheet is made of a contiguous u8 tensor NxHxWx3");
   int64_t across = width + GAP, down = height + GAP + (FONT_HEIGHT + 2) * scale, rows = (count + columns - 1) / columns;
   int64_t shape[] = {rows * down + GAP, columns * across + GAP, 3};
-  scion_status status = image_size_check(shape[0], shape[1]);
-  if (status == SCION_OK) status = scion_tensor_new(sheet, SCION_U8, 3, shape);
+  if (shape[0] * shape[1] > SCION_MAX_PIXELS)
+    return scion_fail(SCION_MISUSE, "a contact sheet of %lldx%lld pixels is too large", (long long)shape[0], (long long)shape[1]);
+  scion_status status = scion_tensor_new(sheet, SCION_U8, 3, shape);
   if (status != SCION_OK) return status;
   unsigned char *paper = sheet->data;
   ptrdiff_t row = shape[1] * 3;

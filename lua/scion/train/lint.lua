@@ -120,10 +120,6 @@ local rules = {
 
 local lint = {}
 
----@class scion.Warning
----@field rule string its name: "frozen_random", "rescaled_twice", "fresh_head", "learning_rate", "shear", "augmented_validation", "test_set" or "few_images"
----@field message string
-
 --- Applies all rules, and tells of what they find: by the caller's function, or once in a process on standard error, or not at all.
 ---@param job { model: scion.Model, data: scion.Dataset, validate: scion.Dataset?, optimizer: scion.Optimizer }
 ---@param told { quiet: boolean, warn: (fun(message: string, rule: string))? }

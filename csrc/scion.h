@@ -793,6 +793,10 @@ typedef struct {
  * byte is equal to that of Pillow's Image.resize(NEAREST, BILINEAR, BICUBIC or BOX, box), up to its version 12. */
 scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y, const scion_box *box, scion_filter filter);
 
+/* *sheet = a new tensor, a picture of the tiles u8 [N,H,W,3] in rows of `columns`, each with a line of text below it, as far as it fits the
+ * width. ASCII is drawn, other characters of UTF-8 are boxes; a character is 6 x 8 dots of scale x scale pixels (image/sheet.c). */
+scion_status scion_image_sheet(const scion_tensor *tiles, const char *const *texts, int columns, int scale, scion_tensor *sheet);
+
 /* ---- what lies in image files, for finding broken and doubled ones (image/header.c, look.c, examine.c) */
 
 typedef enum { SCION_FORMAT_OTHER, SCION_FORMAT_JPEG, SCION_FORMAT_PNG, SCION_FORMAT_GIF, SCION_FORMAT_WEBP } scion_image_format;

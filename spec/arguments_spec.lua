@@ -69,6 +69,7 @@ describe("arguments that make no sense", function()
     walk("fit's options", function(value) local _ = model:fit(data, value) end, "nil empty")
     walk_options("fit", function(o) local _ = model:fit(data, o) end, {
       epochs = "zero " .. whole, validate = "no data", optimizer = "optimizer", loss = "", callbacks = "empty", class_weights = "no list", verbose = "yes no",
+      quiet = "yes no", warn = "fn constructor layer",
       cache = "yes no empty " .. whole, precision = "", epoch = "",
     })
     walk("fit's step", function(value) local _ = model:fit(data, { epochs = 0, callbacks = { step = value } }) end, "nil fn constructor layer")
@@ -126,6 +127,17 @@ describe("arguments that make no sense", function()
       rotation = number .. " large huge", width_shift = number .. " large huge", height_shift = number .. " large huge", shear = number .. " large huge",
       channel_shift = number .. " large huge", zoom = "zero half list", brightness = "list", flip = "no", fill = "", fill_value = number, sheer = "",
     })
+  end)
+
+  it("are refused by the doctor and by contact sheets", function()
+    walk("doctor", function(value) local _ = scion.data.doctor(value) end, "data")
+    walk("doctor's options", function(value) local _ = scion.data.doctor(data, value) end, "nil empty")
+    walk_options("doctor", function(o) local _ = scion.data.doctor(data, o) end, { against = "empty data" })
+    local path = root .. "/../sheet.png"
+    walk("show", function(value) local _ = data:show(value) end)
+    walk("show's options", function(value) local _ = data:show(path, value) end, "nil empty")
+    walk_options("show", function(o) local _ = data:show(path, o) end, { n = whole, epoch = whole })
+    os.remove(path)
   end)
 
   it("are refused where a field is set, and names of fields that there are not", function()

@@ -175,6 +175,8 @@ kinds = {
     return list(function() return tensor(dtype, of) end)
   end,
   files = function() return list(function() return pick { "image.png", "image.jpg", "none", "fifo", "text.png" } end) end,
+  tiles = function() return tensor("u8", { 2, random(0, 9), random(0, 9), 3 }) end,
+  texts = function() return list(function() return pick(words) end, 2) end,
   looks = function() return list(function() return ("k"):rep(pick { 24, 72, 73 }) end) end,
   fill = function() return pick { "nearest", "constant", "reflect", "wrap" } end,
   json = function() return pick { "[1,2.5,{\"a\":null}]", "[[", "true", "\"x\"", "{}", "[]", "" } end,
@@ -211,9 +213,11 @@ local functions = {
   catch_interrupts = "", release_interrupts = "", interrupted = "", terminal_width = "", json_encode = "any", json_decode = "json",
   safetensors_open = "path", safetensors_write = "path named text", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
-  image_resize = "image small small numbers word",
-  list_folder = "path", image_examine = "files small small", image_alike = "looks looks", image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
-  permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small", byte_less = "word word", hash = "any",
+  image_resize = "image small small numbers word", list_folder = "path",
+  image_examine = "files small small", image_alike = "looks looks", image_sheet = "tiles texts small small",
+  image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
+  permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small", row_facts = "tensor number", broken_rows = "tensor",
+  byte_less = "word word", hash = "any",
   hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
 }
 local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", safetensors_open = "safetensors", zip_open = "zip", hdf5_open = "hdf5",

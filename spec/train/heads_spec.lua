@@ -158,9 +158,14 @@ describe("images that are not what the model takes", function()
     end
   end)
 
-  it("are one tensor NxHxWx3, and a single image is told how it becomes one", function()
-    assert.matches("predict: images are a u8 tensor NxHxWx3 or NxHxWx1, not a tensor (u8 8x8x3): one image is images:reshape(1, 8, 8, 3)",
-                   messages.refused(function() model:predict(scion.zeros({ 8, 8, 3 }, "u8")) end), 1, true)
+  it("are one tensor NxHxWx3, or a single image HxWx3", function()
+    local one = scion.full({ 8, 8, 3 }, 90, "u8")
+    local list = model:predict(one)
+    assert.equal(1, #list)
+    assert.equal(model:predict(one:reshape(1, 8, 8, 3))[1].confidence, list[1].confidence)
+    assert.same(model:features(one:reshape(1, 8, 8, 3), "conv"):totable(), model:features(one, "conv"):totable())
+    assert.matches("predict: images are a u8 tensor NxHxWx3 or NxHxWx1, not a tensor (u8 8x8x4)",
+                   messages.refused(function() model:predict(scion.zeros({ 8, 8, 4 }, "u8")) end), 1, true)
     assert.matches("features: f32 images are taken as they are, as preprocessed ones: the model itself preprocesses u8 images, which images:to 'u8' makes",
                    support.stderr_of(function() model:features(scion.zeros { 1, 8, 8, 3 }, "conv") end), 1, true)
   end)

@@ -314,6 +314,19 @@ function methods:take(n)
   return self:subset(first)
 end
 
+---@class scion.ShowOptions
+---@field n? integer how many images, at most 1000 (32, or all if there are fewer)
+---@field epoch? integer which of a new model's epochs, from 1: order and augmentation depend on it (1)
+
+--- Writes a contact sheet: the first images that training will see, in the epoch's order, augmented, with their labels below. Tiles have at
+--- most 160 pixels a side.
+---@param path string .png, or .jpg
+---@param given? scion.ShowOptions
+---@return string path
+---Raises if the file cannot be written, if none of the images can be read, for another extension, and on unknown options and invalid
+---values.
+function methods:show(path, given) return require "scion.data.sheet"(self, path, given) end
+
 local function as_text(self)
   local parts = { ("data set of %d %s%s"):format(self.count, self.values and "example" or "image", self.count == 1 and "" or "s") }
   if self.classes then

@@ -200,7 +200,8 @@ typedef enum { /* part of the counter: draws for different purposes never share 
   SCION_DRAW_DROPOUT,
   SCION_DRAW_ORDER,
   SCION_DRAW_AUGMENT,
-  SCION_DRAW_TENSOR
+  SCION_DRAW_TENSOR,
+  SCION_DRAW_ERASE
 } scion_purpose;
 
 /* The four 32-bit words of one counter. */
@@ -760,6 +761,12 @@ typedef struct {
 } scion_warp;
 /* y = x changed by a warp. x and y [H,W,3] have the same size and share no memory. `value` is that of SCION_FILL_CONSTANT. */
 scion_status scion_image_warp(const scion_tensor *x, scion_tensor *y, const scion_warp *warp, scion_fill fill, unsigned char value);
+
+/* Changes an image [H,W,3] in place by the operation `name`, which takes `count` numbers: image/ops/ops.h tells what each does. These are
+ * brightness, contrast, saturation, sharpness (a factor), hue (a fraction), gray, invert, posterize (bits), solarize (a threshold), equalize,
+ * autocontrast, gaussian_blur (size, sigma), jpeg (quality), channel_shift (3), matrix (12), erase (top, left, height, width, 3 bytes) and
+ * erase_noise (top, left, height, width, seed). */
+scion_status scion_image_op(scion_tensor *image, const char *name, const double *amounts, int count);
 
 /* The ranges from which random changes of training images are drawn, uniformly. Names, meanings and the matrix are those of Keras's
  * ImageDataGenerator: centre * rotation * shift * shear * zoom * centre^-1, with the centre at ((W-1)/2, (H-1)/2). After that the image

@@ -1,26 +1,27 @@
-/* The two passes of a blur. The compiler makes vectors of the inner loops, over sums that stay in the nearest cache. */
+/* The inner loops of a blur. */
 #include "kernels.h"
 
-#define CHUNK 256
+#define VECTORS 4 /* sums that stay in registers */
+_Static_assert(OPS_BLUR_BLOCK % (VECTORS * SIMD_WIDTH) == 0, "whole blocks");
 
-void SIMD(ops_blur_down)(const unsigned char *const *rows, const float *weights, int size, float *y, ptrdiff_t bytes) {
-  for (ptrdiff_t from = 0; from < bytes; from += CHUNK) {
-    ptrdiff_t count = bytes - from < CHUNK ? bytes - from : CHUNK;
-    float sums[CHUNK] = {0};
-    for (int t = 0; t < size; t++) {
-      const unsigned char *x = rows[t] + from;
-      for (ptrdiff_t i = 0; i < count; i++) sums[i] += weights[t] * (float)x[i];
+void SIMD(ops_blur)(const float *const *rows, const float *weights, int size, float *y, ptrdiff_t count) {
+  int half = size / 2;
+  for (ptrdiff_t i = 0; i < count; i += VECTORS * SIMD_WIDTH) {
+    simd_float sums[VECTORS];
+    for (int v = 0; v < VECTORS; v++) sums[v] = weights[half] * simd_load(rows[half] + i + v * SIMD_WIDTH);
+    for (int t = 0; t < half; t++) {
+      const float *above = rows[t] + i, *below = rows[size - 1 - t] + i;
+      for (int v = 0; v < VECTORS; v++) sums[v] += weights[t] * (simd_load(above + v * SIMD_WIDTH) + simd_load(below + v * SIMD_WIDTH));
     }
-    for (ptrdiff_t i = 0; i < count; i++) y[from + i] = sums[i];
+    for (int v = 0; v < VECTORS; v++) simd_store(y + i + v * SIMD_WIDTH, sums[v]);
   }
 }
 
-void SIMD(ops_blur_across)(const float *x, const float *weights, int size, unsigned char *restrict y, ptrdiff_t bytes) {
-  for (ptrdiff_t from = 0; from < bytes; from += CHUNK) {
-    ptrdiff_t count = bytes - from < CHUNK ? bytes - from : CHUNK;
-    float sums[CHUNK] = {0};
-    for (int t = 0; t < size; t++)
-      for (ptrdiff_t i = 0; i < count; i++) sums[i] += weights[t] * x[from + i + 3 * t];
-    for (ptrdiff_t i = 0; i < count; i++) y[from + i] = (unsigned char)(int)(sums[i] + 0.5f);
-  }
+/* the compiler makes vectors of these */
+void SIMD(ops_to_floats)(const unsigned char *restrict x, float *restrict y, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = (float)x[i];
+}
+
+void SIMD(ops_to_bytes)(const float *restrict x, unsigned char *restrict y, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = (unsigned char)(int)(x[i] + 0.5f);
 }

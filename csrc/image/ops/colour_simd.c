@@ -50,14 +50,12 @@ void SIMD(ops_matrix)(unsigned char *x, ptrdiff_t count, const float m[12]) {
   map_pixels(x, count, matrix, copy);
 }
 
-static inline simd_int select(simd_int mask, simd_int a, simd_int b) { return (mask & a) | (~mask & b); }
 static inline simd_int magnitude(simd_int x) { return select(x < 0, -x, x); }
 
 /* v * (1 - s * w), rounded, where s and w have 255 for 1, and w is cut off to that. The product is a whole number below 2^24 and 65025 is
  * odd: floats are exact enough. */
 static inline simd_int fade(simd_int v, simd_int s, simd_int w) {
-  w = select(w < 255, w & (w > 0), (simd_int){0} + 255);
-  return __builtin_convertvector(to_float(v * (65025 - s * w) + 32512) / 65025.0f, simd_int);
+  return __builtin_convertvector(to_float(v * (65025 - s * cut_off(w, 255)) + 32512) / 65025.0f, simd_int);
 }
 
 /* Pillow's way to HSV, 8 bits each, and back; each division and sum is rounded as there. Hue is counted in sixths of the circle from red:

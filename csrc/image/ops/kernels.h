@@ -17,9 +17,12 @@ SIMD_DECLARE(void, ops_saturate, unsigned char *x, ptrdiff_t count, float factor
 SIMD_DECLARE(void, ops_matrix, unsigned char *x, ptrdiff_t count, const float m[12]);
 SIMD_DECLARE(void, ops_hue, unsigned char *x, ptrdiff_t count, int turn);
 
-/* y[i] = the sum of weights[t] * rows[t][i], `bytes` floats */
-SIMD_DECLARE(void, ops_blur_down, const unsigned char *const *rows, const float *weights, int size, float *y, ptrdiff_t bytes);
-/* y[i] = the sum of weights[t] * x[i + 3t], rounded */
-SIMD_DECLARE(void, ops_blur_across, const float *x, const float *weights, int size, unsigned char *y, ptrdiff_t bytes);
+/* y[i] = the sum of weights[t] * rows[t][i] for t in 0 .. size-1, where size is odd and the weights are the same from both ends. All are
+ * floats; a few behind the `count` are read, and written, up to a multiple of OPS_BLUR_BLOCK. */
+#define OPS_BLUR_BLOCK 64
+SIMD_DECLARE(void, ops_blur, const float *const *rows, const float *weights, int size, float *y, ptrdiff_t count);
+SIMD_DECLARE(void, ops_to_floats, const unsigned char *x, float *y, ptrdiff_t count);
+/* rounded; x is in 0 .. 255 but for its own rounding */
+SIMD_DECLARE(void, ops_to_bytes, const float *x, unsigned char *y, ptrdiff_t count);
 
 #endif

@@ -6,36 +6,73 @@
 
 #include <string.h>
 
-typedef unsigned char bytes16 __attribute__((vector_size(16)));
-#define QUARTERS (SIMD_WIDTH / 4)
+typedef unsigned char simd_bytes __attribute__((vector_size(SIMD_WIDTH * 4)));
+typedef int64_t quarter __attribute__((vector_size(16)));
+typedef int32_t quarter_words __attribute__((vector_size(16)));
+typedef int64_t simd_quarters __attribute__((vector_size(SIMD_WIDTH * 4)));
 
-/* SIMD_WIDTH pixels; four bytes behind them are read. */
+/* Bytes of each 16 of a vector: four pixels out of 12 bytes, and back. */
+#define SPREAD(o) o, o + 1, o + 2, o + 2, o + 3, o + 4, o + 5, o + 5, o + 6, o + 7, o + 8, o + 8, o + 9, o + 10, o + 11, o + 11
+#define PACK(o) o, o + 1, o + 2, o + 4, o + 5, o + 6, o + 8, o + 9, o + 10, o + 12, o + 13, o + 14, o + 12, o + 13, o + 14, o + 15
+#if SIMD_WIDTH == 16
+#define EACH_QUARTER(bytes) bytes(0), bytes(16), bytes(32), bytes(48)
+#elif SIMD_WIDTH == 8
+#define EACH_QUARTER(bytes) bytes(0), bytes(16)
+#else
+#define EACH_QUARTER(bytes) bytes(0)
+#endif
+
+static inline quarter load_quarter(const unsigned char *p) {
+  quarter q;
+  memcpy(&q, p, sizeof q);
+  return q;
+}
+
+/* SIMD_WIDTH pixels; four bytes behind them are read. Quarters are joined in registers: a vector that is read from where they were just
+ * written waits for them. */
 static inline simd_int load_pixels(const unsigned char *p) {
-  bytes16 quarters[QUARTERS];
-  for (int q = 0; q < QUARTERS; q++) {
-    memcpy(&quarters[q], p + 12 * q, 16);
-    quarters[q] = __builtin_shufflevector(quarters[q], quarters[q], 0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11);
-  }
-  simd_int words;
-  memcpy(&words, quarters, sizeof words);
-  return words;
+#if SIMD_WIDTH == 16
+  simd_bytes bytes = (simd_bytes)__builtin_shufflevector(
+      __builtin_shufflevector(load_quarter(p), load_quarter(p + 12), 0, 1, 2, 3),
+      __builtin_shufflevector(load_quarter(p + 24), load_quarter(p + 36), 0, 1, 2, 3), 0, 1, 2, 3, 4, 5, 6, 7);
+#elif SIMD_WIDTH == 8
+  simd_bytes bytes = (simd_bytes)__builtin_shufflevector(load_quarter(p), load_quarter(p + 12), 0, 1, 2, 3);
+#else
+  simd_bytes bytes = (simd_bytes)load_quarter(p);
+#endif
+  return (simd_int)__builtin_shufflevector(bytes, bytes, EACH_QUARTER(SPREAD));
+}
+
+/* The next store overwrites the last four bytes; after the last one they are not ours. */
+static inline void store_quarter(unsigned char *p, quarter q) { memcpy(p, &q, sizeof q); }
+static inline void store_last_quarter(unsigned char *p, quarter q) {
+  int64_t first = q[0];
+  int32_t second = ((quarter_words)q)[2];
+  memcpy(p, &first, sizeof first);
+  memcpy(p + sizeof first, &second, sizeof second);
 }
 
 static inline void store_pixels(unsigned char *p, simd_int words) {
-  bytes16 quarters[QUARTERS];
-  memcpy(quarters, &words, sizeof quarters);
-  for (int q = 0; q < QUARTERS; q++) {
-    bytes16 packed = __builtin_shufflevector(quarters[q], quarters[q], 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 12, 13, 14, 15);
-    memcpy(p + 12 * q, &packed, q + 1 < QUARTERS ? 16 : 12); /* the next store overwrites the last four */
-  }
+  simd_bytes bytes = (simd_bytes)words;
+  simd_quarters packed = (simd_quarters)__builtin_shufflevector(bytes, bytes, EACH_QUARTER(PACK));
+#if SIMD_WIDTH == 16
+  store_quarter(p, __builtin_shufflevector(packed, packed, 0, 1));
+  store_quarter(p + 12, __builtin_shufflevector(packed, packed, 2, 3));
+  store_quarter(p + 24, __builtin_shufflevector(packed, packed, 4, 5));
+  store_last_quarter(p + 36, __builtin_shufflevector(packed, packed, 6, 7));
+#elif SIMD_WIDTH == 8
+  store_quarter(p, __builtin_shufflevector(packed, packed, 0, 1));
+  store_last_quarter(p + 12, __builtin_shufflevector(packed, packed, 2, 3));
+#else
+  store_last_quarter(p, packed);
+#endif
 }
 
 static inline simd_int channel(simd_int words, int c) { return words >> 8 * c & 255; }
 static inline simd_float to_float(simd_int x) { return __builtin_convertvector(x, simd_float); }
-/* cut off to 0 .. 255 */
-static inline simd_int to_byte(simd_float x) {
-  return __builtin_convertvector(simd_max(simd_min(x, simd_set(255)), simd_set(0)), simd_int);
-}
+static inline simd_int select(simd_int mask, simd_int a, simd_int b) { return (mask & a) | (~mask & b); }
+static inline simd_int cut_off(simd_int x, int high) { return select(x < high, x & (x > 0), (simd_int){0} + high); } /* to 0 .. high */
+static inline simd_int to_byte(simd_float x) { return cut_off(__builtin_convertvector(x, simd_int), 255); }
 /* of Pillow's convert("L") */
 static inline simd_int gray_of(simd_int words) {
   return (channel(words, 0) * 19595 + channel(words, 1) * 38470 + channel(words, 2) * 7471 + 0x8000) >> 16;

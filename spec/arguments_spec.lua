@@ -86,7 +86,7 @@ describe("arguments that make no sense", function()
     walk_options("evaluate", function(o) local _ = model:evaluate(data, o) end, { batch = whole, loss = "", cache = "yes no empty " .. whole, precision = "", top = "" })
     walk("predict", function(value) local _ = model:predict(value) end, "data images empty names empty_text text control")
     walk("predict's options", function(value) local _ = model:predict(data, value) end, "nil empty")
-    walk_options("predict", function(o) local _ = model:predict(data, o) end, { batch = whole, top = whole, tops = "" })
+    walk_options("predict", function(o) local _ = model:predict(data, o) end, { batch = whole, top = whole, tta = whole, tops = "" })
     walk("features' data", function(value) local _ = model:features(value, "conv") end, "data images empty names")
     walk("features' name", function(value) local _ = model:features(data, value) end)
     walk("features' options", function(value) local _ = model:features(data, "conv", value) end, "nil empty")
@@ -99,7 +99,7 @@ describe("arguments that make no sense", function()
     for _, method in ipairs { "fit", "evaluate", "predict", "features", "plan" } do
       walk("model." .. method, model[method], "model")
     end
-    for _, method in ipairs { "batches", "class_counts" } do walk("data." .. method, data[method], "data") end
+    for _, method in ipairs { "batches", "class_counts", "order" } do walk("data." .. method, data[method], "data") end
   end)
 
   it("are refused by the functions that make data sets", function()
@@ -113,7 +113,7 @@ describe("arguments that make no sense", function()
     walk("folder", function(value) local _ = scion.data.folder(value) end)
     walk("folder's options", function(value) local _ = scion.data.folder(root, value) end, "nil empty")
     walk_options("folder", function(o) local _ = scion.data.folder(root, o) end,
-                 with { size = sizes, labels = "names", memory = number, reducing_gap = "no one float_one fraction", validation_split = "" })
+                 with { size = sizes, labels = "no names", follow_links = "yes no", memory = number, reducing_gap = "no one float_one fraction", validation_split = "" })
     walk("files", function(value) local _ = scion.data.files(value) end, "empty names")
     walk("files' options", function(value) local _ = scion.data.files({}, value) end, "nil empty")
     walk_options("files", function(o) local _ = scion.data.files({ "x.png" }, o) end,
@@ -154,7 +154,7 @@ describe("arguments that make no sense", function()
     assert.matches("a list of predictions has no field 'label': its entries have", messages.refused(function() local _ = predictions.label end), 1, true)
     assert.matches("a prediction has no field 'lable': did you mean 'label'?", messages.refused(function() local _ = predictions[1].lable end), 1, true)
     assert.matches("a list of scores has no field 'a'", messages.refused(function() local _ = evaluation.classes.a end), 1, true)
-    assert.matches("a data set is not called: for images, labels in data:batches()", messages.refused(function() for _ in data do return end end), 1, true)
+    assert.matches("a data set is not called: for batch in data:batches()", messages.refused(function() for _ in data do return end end), 1, true)
   end)
 
   it("are refused by optimizers and by a pass over a data set", function()

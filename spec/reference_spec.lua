@@ -14,9 +14,6 @@ for _, page in ipairs(pages) do
   for _, item in ipairs(page.items) do documented[item.name] = item end
 end
 
--- Methods that are none of the users' affair, where a class does not keep them apart.
-local private = { new = true, order = true, load = true }
-
 local function sorted(set)
   local list = {}
   for name in pairs(set) do list[#list + 1] = tostring(name) end
@@ -72,7 +69,8 @@ local function samples()
   local history = model:fit(set, { validate = set, loss = "categorical", verbose = false, callbacks = { step = function(info) step = info end } })
   local broken = support.spit(pictures() .. "/left/broken.png", "no picture")
   local list = model:predict({ set.files[1], broken }, { top = 2 })
-  for _, _, _, failures in scion.data.files({ broken }, { size = 8 }):batches() do found["scion.Failure"] = failures end
+  found["scion.Batch"] = { { files = {}, y = true, weight = true } }
+  for batch in scion.data.files({ broken }, { size = 8 }):batches() do found["scion.Failure"], found["scion.Batch"][2] = batch.failed, batch end
   os.remove(broken)
   local linear = network(nn.dense(3))
   local targets = scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), scion.zeros(2, 3), { batch = 2 })
@@ -80,7 +78,13 @@ local function samples()
   known.precision, known.loss = "f32", "categorical"
   found["scion.Model"] = { model, known }
   found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets }
-  found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted() }, { history[1] }, { step }
+  local deep = scion.sequential { nn.input(64, 64, 3), nn.conv2d(32, 3), nn.conv2d(32, 3), nn.global_avg_pool(), nn.dense(2, "softmax") }
+  local cached = deep:freeze { upto = "global_avg_pool_1" }:fit(data { size = 64 }, { verbose = false })
+  found["scion.ImageStatistics"] = {}
+  for i, name in ipairs { "featurewise_std_normalization", "zca_whitening" } do
+    found["scion.ImageStatistics"][i] = scion.data.statistics(scion.zeros(2, 2), { [name] = true })
+  end
+  found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1] }, { step }
   local evaluation = model:evaluate(set)
   found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets) }, { evaluation.classes[1] }
   found["scion.Prediction"] = { list[1], list[2], linear:predict(set.files[1])[1] }
@@ -172,6 +176,7 @@ local function calls()
     ["scion.data.folder"] = function(given) scion.data.folder(pictures(), given) end,
     ["scion.data.files"] = function(given) scion.data.files({}, given) end,
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
+    ["scion.data.statistics"] = function(given) scion.data.statistics(images, given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
     ["model:export"] = function(given) model:export(pictures() .. "/net.h5", given) end,
     ["model:load_weights"] = function(given) model:load_weights("x.h5", given) end,
@@ -218,7 +223,7 @@ describe("the reference", function()
     local function methods(of)
       local meta, public = getmetatable(of), {}
       for name, method in pairs(meta.__methods or meta.methods or meta.__index) do
-        if not name:find "^__" and not private[name] then public[name] = method end
+        if not name:find "^__" then public[name] = method end
       end
       return public
     end
@@ -227,6 +232,7 @@ describe("the reference", function()
     walk("t:", methods(scion.zeros(1)))
     walk("layer:", methods(nn.relu()))
     local saved = pictures() .. ".safetensors"
+    walk("statistics:", methods(scion.data.statistics(scion.zeros(2, 2), { featurewise_center = true })))
     walk("report:", methods(scion.weights.load(model:save(saved), saved)))
     os.remove(saved)
     for name, item in pairs(documented) do

@@ -17,11 +17,12 @@ void image_buffer_free(image_buffer *buffer);
 typedef struct {
   image_buffer memory;
   int height, width;
+  scion_box box; /* what the picture covers: all, but for the outermost pixels of a JPEG that was decoded at a fraction of its size */
 } image_pixels;
 
 /* Refuses an empty image and one of more than SCION_MAX_PIXELS. */
 scion_status image_size_check(int64_t height, int64_t width);
-/* Makes room for height x width pixels, if they are not refused. */
+/* Makes room for height x width pixels, if they are not refused; the box is all of them. */
 scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width);
 
 /* ---- file.c */
@@ -67,8 +68,8 @@ const unsigned char *image_store_get(const scion_image_store *store, int32_t ind
 void image_store_put(scion_image_store *store, int32_t index, const image_stamp *stamp, const unsigned char *pixels);
 
 /* ---- resize.c: scion_image_resize on bare memory; work is scratch. */
-scion_status image_resize(const unsigned char *x, int height, int width, unsigned char *y, int new_height, int new_width,
-                          image_buffer *work);
+scion_status image_resize(const unsigned char *x, int height, int width, const scion_box *box, scion_filter filter, unsigned char *y,
+                          int new_height, int new_width, image_buffer *work);
 
 /* ---- augment.c: scion_image_warp on bare memory. x and y are height x width and apart. */
 void image_warp(const unsigned char *x, unsigned char *y, int height, int width, const scion_warp *warp, scion_fill fill,

@@ -126,6 +126,8 @@ static void decode(struct jpeg_decompress_struct *info, image_enough enough, ima
   scion_status status = image_size_check(info->image_height, info->image_width);
   if (status == SCION_OK) status = image_pixels_reserve(pixels, info->output_height, info->output_width);
   if (status != SCION_OK) fail((j_common_ptr)info, status);
+  pixels->box.right = (double)info->image_width / info->scale_denom; /* sizes are rounded up */
+  pixels->box.bottom = (double)info->image_height / info->scale_denom;
   bool inks = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
   info->out_color_space = inks ? JCS_CMYK : JCS_RGB;
   jpeg_start_decompress(info);

@@ -76,7 +76,10 @@ look("features", (model:features(data, long)), 0)
 model:freeze { upto = long }
 look("a plan", model:plan(data), 1)
 look("a plan of an inference", model:plan { mode = "infer" }, 1)
-for _, _, _, failures in scion.data.files({ folder .. "/nowhere.png" }, { size = 8 }):batches() do look("failures", failures, 2) end
+for batch in scion.data.files({ folder .. "/nowhere.png" }, { size = 8 }):batches() do
+  look("failures", batch.failed, 2)
+  look("a batch", batch, 1)
+end
 model:save(folder .. ".safetensors")
 look("a report of weights", scion.weights.load(model, folder .. ".safetensors"), 1)
 look("a loaded model's history", scion.load(folder .. ".safetensors").history, 2)

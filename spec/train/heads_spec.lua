@@ -116,17 +116,17 @@ describe("images that are not what the model takes", function()
         return function()
           if given then return nil end
           given = true
-          return batch, labels, scion.tensor({ 0, 1 }, "i32")
+          return { x = batch, y = labels, index = scion.tensor({ 1, 2 }, "i32") }
         end
       end }
     end
-    local two = scion.tensor({ 0, 1 }, "i32")
+    local two = scion.tensor({ 1, 2 }, "i32")
     model:fit(own(scion.zeros({ 2, 8, 8, 3 }, "u8"), two), { verbose = false })
     for _, batch in ipairs { scion.zeros({ 2, 4, 16, 3 }, "u8"), scion.zeros({ 2, 8, 8, 3 }, "i32"), scion.zeros({ 2, 192 }, "u8") } do
       assert.matches("fit: the data set gave a batch that is a tensor", messages.refused(function() model:fit(own(batch, two), { verbose = false }) end), 1, true)
       assert.matches("predict: the data set gave a batch that is", messages.refused(function() model:predict(own(batch, two)) end), 1, true)
     end
-    for _, labels in ipairs { scion.zeros(2), scion.zeros({ 3 }, "i32"), false } do
+    for _, labels in ipairs { scion.zeros(2), scion.ones({ 3 }, "i32"), false } do
       assert.matches("fit: the data set gave", messages.refused(function() model:fit(own(scion.zeros({ 2, 8, 8, 3 }, "u8"), labels or nil), { verbose = false }) end), 1, true)
     end
   end)

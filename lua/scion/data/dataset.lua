@@ -3,14 +3,15 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local augment = require "scion.data.augment"
+local batches = require "scion.data.batch"
 local notice = require "scion.report.notice"
-local results = require "scion.report.results"
+local pass = require "scion.data.pass"
 local shape = require "scion.shape"
 local text = require "scion.report.text"
 
 ---@class scion.Dataset
 ---@field labels? string[] names of the classes
----@field classes? scion.Tensor i32: the class of each image, from 0
+---@field classes? scion.Tensor i32: the class of each image, from 1
 ---@field targets? scion.Tensor f32 N x K: numbers to predict, in place of classes
 ---@field files? string[] paths; nil for images in memory
 ---@field size integer[] {height, width} of the resized images
@@ -21,14 +22,15 @@ local text = require "scion.report.text"
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
 ---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
 ---@field skipped integer how many images could not be read so far and were left out
----@field passed_over? { file: string, reason: string }[] files in the folder that are not among its images
+---@field problems? scion.Problem[] files in the folder that are not among its images
 ---@field warn fun(message: string) is called once for each image that cannot be read; by default it writes a line to standard error
 ---@field path? string of the folder
 ---@field images? scion.Tensor the images in memory: u8 N x H x W x 3
 ---@field workers? integer threads that read ahead
 ---@field private count integer how many images
+---@field private codes scion.Tensor? classes as they count inside Scion, from 0
 ---@field private grey boolean whether they were given with one channel
----@field private reported table<integer, boolean> the images, from 1, that warn was called for
+---@field private reported table<integer, boolean> the images, from 0, that warn was called for
 ---@field private store scion.ImageStore? the decoded images that are kept
 local methods, internal = {}, {}
 
@@ -90,31 +92,28 @@ end
 local Dataset -- the class, made at the end of the file from these methods
 
 --- Makes a data set; for the functions of scion.data.
----@param source table files, or images and count; perhaps classes or targets, labels, path, passed_over; quiet: no warnings by default
+---@param source table files, or images and count; perhaps classes (from 1) or targets, labels, path, problems; quiet: no warnings by
+--- default
 ---@param o table the options, checked
 ---@return scion.Dataset
 function dataset.new(source, o)
   return Dataset.new {
     files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
-    classes = source.classes, targets = source.targets, labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
+    classes = source.classes, codes = source.classes and (core.from_one(source.classes)), targets = source.targets,
+    labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
     augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
-    grey = source.grey or false, skipped = 0, passed_over = source.passed_over, reported = {}, warn = source.quiet and nothing or to_stderr,
+    grey = source.grey or false, skipped = 0, problems = source.problems, reported = {}, warn = source.quiet and nothing or to_stderr,
   }
 end
 
---- Turns the loader's failures into those for users. Calls warn for each image that fails for the first time.
-local function take_note(self, failures)
-  local told = {}
-  for i, failure in ipairs(failures) do
-    local index = failure.index + 1
-    told[i] = { index = index, file = self.files and self.files[index], message = failure.message }
-    if not self.reported[index] then
-      self.reported[index] = true
-      self.skipped = self.skipped + 1
-      self.warn("left out " .. failure.message)
-    end
-  end
-  return results.failures(told)
+--- Calls warn for an image that fails for the first time.
+---@param failure scion.Failure its index counts from 0
+---@private
+function internal:leave_out(failure)
+  if self.reported[failure.index] then return end
+  self.reported[failure.index] = true
+  self.skipped = self.skipped + 1
+  self.warn("left out " .. failure.message)
 end
 
 ---@class scion.BatchesOptions
@@ -125,67 +124,78 @@ end
 local passes = { shuffle = { check.boolean }, batch = { several }, augment = { kinds.augment } }
 local epochs = check.whole(0, (1 << 32) - 1)
 
---- One pass over the images: `for images, labels, indices, failures in data:batches(epoch) do`.
----
---- images: a u8 tensor n x H x W x 3, which the caller may keep. labels: an i32 tensor of n class numbers from 0, or an f32 tensor n x K
---- of targets; nil without labels. indices: an i32 tensor of the images' numbers, from 0. failures: nil, or a list of { index = from 1,
---- file =, message = } for the images of this batch that could not be read; the batch has fewer images by their number. If no image of a
---- batch can be read, a data set with labels goes on to the next batch; one without labels gives an empty batch, so that the caller sees
---- the failures.
+--- One pass over the images, in batches: `for batch in data:batches(epoch) do`. What a batch holds is the caller's to keep. Images that
+--- cannot be read are in `batch.failed`, and the batch has fewer images by their number, perhaps none.
 ---
 --- Order and augmentation depend on nothing but the seed and the epoch.
 ---@param epoch? integer (1)
 ---@param given? scion.BatchesOptions used in place of the data set's own
----@return fun(): scion.Tensor?, scion.Tensor?, scion.Tensor?, scion.Failure[]? iterator
+---@return fun(): scion.Batch? iterator
 ---Raises on unknown options and invalid values.
 function methods:batches(epoch, given)
   local where = "data:batches"
   local o = check.options(where, given, passes)
   epoch = epoch == nil and 1 or check.argument(where, "the epoch", epoch, epochs)
-  local shuffle = o.shuffle
-  if shuffle == nil then shuffle = self.shuffle end
-  local step, _, _, loader = self:load(shuffle and self:order(epoch) or nil, epoch, { batch = o.batch, augment = o.augment })
-  local function readable()
-    local images, labels, indices, failures = step()
-    if images and labels and failures and indices:shape()[1] == 0 then return readable() end
-    return images, labels, indices, failures
-  end
-  return readable, nil, nil, loader
+  local step, _, _, loader = self:pass { epoch = epoch, shuffle = o.shuffle, batch = o.batch, augment = o.augment }
+  return function()
+    local batch = step()
+    return batch and batches.for_user(batch)
+  end, nil, nil, loader
 end
 
---- The shuffled order of an epoch: an i32 tensor of image numbers from 0.
+--- The order in which an epoch goes through the images: their numbers, from 1.
+---@param epoch? integer (1)
+---@return scion.Tensor i32
+---Raises on an invalid epoch.
+function methods:order(epoch)
+  epoch = epoch == nil and 1 or check.argument("data:order", "the epoch", epoch, epochs)
+  return self.shuffle and self:permutation(epoch) + 1 or core.arange(1, self.count, 1, "i32")
+end
+
+--- The shuffled order of an epoch: numbers from 0.
 ---@param epoch integer
----@return scion.Tensor
+---@return scion.Tensor i32
 ---@private
-function internal:order(epoch)
-  return core.permutation(self.count, self.seed, epoch)
-end
+function internal:permutation(epoch) return core.permutation(self.count, self.seed, epoch) end
 
---- Loads images by their numbers, in batches like those of data:batches. A batch is empty if none of its images can be read.
----@param order? scion.Tensor i32 numbers from 0 (all images, in their order)
----@param epoch integer augmentation depends on it
----@param given { batch: integer?, augment: scion.augment|false|nil } used in place of the data set's own; augment = false: no augmentation
----@return fun(): scion.Tensor?, scion.Tensor?, scion.Tensor?, scion.Failure[]? iterator
+--- The memory of decoded images, made at first use; nil if none are kept.
+---@return userdata?
 ---@private
-function internal:load(order, epoch, given)
-  local drawn = given.augment
-  if drawn == nil then drawn = self.augment end
+function internal:image_store()
   if self.files and self.memory > 0 and not self.store then
     self.store = core.image_store(self.count, self.size[1], self.size[2], self.memory)
   end
-  local loader = core.loader{
-    files = self.files, images = self.images, height = self.size[1], width = self.size[2], workers = self.workers,
-    reducing_gap = self.reducing_gap, store = self.store,
-    seed = self.seed, augment = drawn and augment.numbers(drawn, self.size) or nil,
-  }
-  loader:start(order, math.max(math.min(given.batch or self.batch, self.count), 1), epoch)
-  local wanted = self.classes or self.targets
-  local function step()
-    local images, indices, failures = loader:next()
-    if not images then return nil end
-    return images, wanted and core.gather(wanted, indices), indices, failures and take_note(self, failures)
+  return self.store
+end
+
+--- Iterates over batches as they are inside Scion, where numbers count from 0.
+---@param o { epoch: integer, shuffle: boolean?, order: scion.Tensor?, batch: integer?, augment: scion.augment|false|nil } shuffle, batch
+--- and augment replace the data set's own; order: as for pass.over, in place of shuffle
+---@return fun(): scion.Batch? iterator
+---@return nil
+---@return nil
+---@return table closed when the loop ends
+---@private
+function internal:pass(o)
+  local shuffle = o.shuffle
+  if shuffle == nil then shuffle = self.shuffle end
+  return pass.over(self, { epoch = o.epoch, order = o.order or (shuffle and self:permutation(o.epoch) or nil), batch = o.batch, augment = o.augment })
+end
+
+--- A batch of these images: adds what the data set knows of them.
+---@param x scion.Tensor images, or values of a node
+---@param index scion.Tensor i32 numbers from 0
+---@param failed scion.Failure[]? their numbers count from 0
+---@param node scion.Node? of the values
+---@return scion.Batch
+---@private
+function internal:batch_of(x, index, failed, node)
+  local wanted, files = self.codes or self.targets, nil
+  if self.files then
+    files = index:totable()
+    for i, number in ipairs(files) do files[i] = self.files[number + 1] end
   end
-  return step, nil, nil, loader
+  return batches.new { x = x, y = wanted and core.gather(wanted, index), index = index, files = files, failed = failed, node = node }
 end
 
 --- How many images each class has, in the order of the labels.
@@ -193,7 +203,7 @@ end
 ---Raises if the data set has no classes.
 function methods:class_counts()
   if not self.classes then check.raise "data:class_counts: this data set has no labels" end
-  return core.count(self.classes, #self.labels)
+  return core.count(self.codes, #self.labels)
 end
 
 local function as_text(self)
@@ -212,14 +222,14 @@ local function as_text(self)
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"
   if self.augment then parts[#parts + 1] = "augmented" end
   if self.skipped > 0 then parts[#parts + 1] = ("%d broken and left out"):format(self.skipped) end
-  if self.passed_over and #self.passed_over > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(#self.passed_over, #self.passed_over == 1 and "" or "s") end
+  if self.problems and #self.problems > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(#self.problems, #self.problems == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
 end
 
 Dataset = class.define {
-  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "count", "grey", "reported", "store" },
+  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "codes", "count", "grey", "reported", "store" },
   locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
-             "passed_over" },
+             "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,
     augment = check.kind("a table of options, such as { flip = 'horizontal' }, or nil", function(value)
@@ -232,7 +242,7 @@ Dataset = class.define {
     size = "make another data set with that size", labels = "give labels where the data set is made", batch_size = "it is 'batch'",
     memory = "give memory where the data set is made", workers = "give workers where the data set is made",
   },
-  called = "for images, labels in data:batches() do … end goes over it",
+  called = "for batch in data:batches() do … end goes over it",
   meta = { __len = function(self) return self.count end, __tostring = as_text },
 }
 

@@ -5,7 +5,7 @@ local core = require "scion.core"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local machine = require "scion.machine"
-local reader = require "scion.cache.reader"
+local cached = require "scion.cache.cached"
 local shape = require "scion.shape"
 local store = require "scion.cache.store"
 local targets = require "scion.train.targets"
@@ -128,7 +128,7 @@ local plan_report = class.define {
              "cache", "cache_reason", "images", "seconds_per_epoch" },
 }
 
-local schema = { batch = { inputs.batch }, data = { inputs.kind }, mode = { check.one_of("train", "infer"), "train" }, cache = { reader.kind, {} } }
+local schema = { batch = { inputs.batch }, data = { inputs.kind }, mode = { check.one_of("train", "infer"), "train" }, cache = { cached.kind, {} } }
 
 --- Reads the argument of model:plan, which is a table of options or a data set.
 local function read(model, given)
@@ -150,7 +150,7 @@ function report.new(model, given)
   local batch = o.batch or data and data.batch or 32
   if data then batch = inputs.capacity(data, batch, 1) end
   local made = model:plan_for { mode = mode, batch = batch, input_dtype = "u8", loss = mode == "train" and targets.loss(model) or nil }
-  local laid, reason = reader.lay(model, data, o.cache, {})
+  local laid, reason = cached.lay(model, data, o.cache, {})
   local variants = data and data.augment and o.cache and o.cache.variants or 1
   local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }
   local trainable, parameters = 0, bytes_of_parameters(rows) // 4

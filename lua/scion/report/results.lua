@@ -18,7 +18,7 @@ results.duration = duration
 --- Declares a kind of result. Returns a function that sets the metatable of a table, which then prints as `words`.
 ---@param name string __name of the metatable
 ---@param words fun(self: table): string
----@param o? { title: string, fields: string[], add: boolean?, instead: string? } with it, reading a name that is not in `fields` raises,
+---@param o? { title: string, fields: string[], add: boolean?, instead: string?, length: (fun(self: table): integer)? } with it, reading a name that is not in `fields` raises,
 --- and so does setting it unless `add` is true; title: the table in messages; instead: advice in messages about other names
 local function kind(name, words, o)
   local meta, declared = { __name = name, __tostring = words }, {}
@@ -28,6 +28,7 @@ local function kind(name, words, o)
     if type(key) ~= "string" or declared[key] then return end
     check.raise(("%s has no field %s: %s"):format(o.title, check.show(key), o.instead or check.suggestion(key, o.fields, "it has")))
   end
+  meta.__len = o.length
   meta.__title, meta.__plain = o.title, true -- tells plain.lua that this is a table of data in spite of __index
   meta.__index = function(_, key) return unknown(key) end
   meta.__newindex = not o.add and function(self, key, value)
@@ -127,6 +128,8 @@ results.layers = layers
 --- A list of epochs.
 ---@class scion.History
 ---@field [integer] scion.Epoch
+---@field cache { hits: integer, misses: integer, bytes: integer }? how many outputs of frozen layers were read and how many computed, in
+--- training and validation, and the bytes of all of them; nil if none were kept
 ---@field interrupted boolean? true if Ctrl-C ended the fit
 
 ---@class scion.Epoch
@@ -162,7 +165,7 @@ local history = kind("scion.History", function(self)
   local shown = text.table(history_columns, rows)
   if self.interrupted then shown[#shown + 1] = "interrupted" end
   return lines(shown)
-end, { title = "a history", fields = { "interrupted" } })
+end, { title = "a history", fields = { "interrupted", "cache" } })
 
 --- A line about a finished epoch, or several if it does not fit the width.
 ---@param entry scion.Epoch
@@ -219,6 +222,16 @@ results.step = kind("scion.Step", function(self) return ("epoch %d, step %d: los
 ---@field top scion.Prediction[]? label and confidence of the most probable classes, on request
 ---@field output number[]? in place of a label, if the network gives no probabilities of classes
 ---@field error string? in place of a label, if the image cannot be read or the outputs are not finite
+
+--- What a pass over a data set gives at a time. `#batch` is the number of its examples.
+---@class scion.Batch
+---@field x scion.Tensor the images, u8 n x H x W x 3; n may be 0
+---@field y scion.Tensor? their classes, i32 from 1; or f32 n x K targets; nil without labels
+---@field weight scion.Tensor? f32: factors of the examples' losses
+---@field index scion.Tensor? i32: the images' numbers, from 1
+---@field files string[]? their paths; nil for images in memory
+---@field failed scion.Failure[] the images of this batch that could not be read, and were left out
+---@field private node scion.Node? the node whose values x holds; nil for images
 
 --- An image that could not be read.
 ---@class scion.Failure
@@ -317,6 +330,16 @@ function results.failures(list)
   for _, entry in ipairs(list) do failure(entry) end
   return failures(list)
 end
+
+--- Makes a table a batch of a data set.
+results.batch = kind("scion.Batch", function(self)
+  local parts = { ("batch of %d: x %s %s"):format(#self, self.x:dtype(), shape.text(self.x:shape())) }
+  for _, name in ipairs { "y", "weight", "index" } do
+    if self[name] then parts[#parts + 1] = ("%s %s %s"):format(name, self[name]:dtype(), shape.text(self[name]:shape())) end
+  end
+  if self.failed[1] then parts[#parts + 1] = ("%d left out"):format(#self.failed) end
+  return sentence(parts)
+end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "failed", "node" }, length = function(self) return self.x:shape()[1] end })
 
 -- ---- architectures --------------------------------------------------------------------------------------------------
 

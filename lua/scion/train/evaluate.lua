@@ -1,10 +1,10 @@
 --- model:evaluate: loss, accuracy, and precision, recall and F1 of each class.
+local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
 local metrics = require "scion.train.metrics"
 local precision = require "scion.precision"
-local reader = require "scion.cache.reader"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
@@ -31,21 +31,20 @@ local function per_class(counts, supports, labels)
   return list
 end
 
-local schema = { batch = { inputs.batch }, loss = { targets.kind }, cache = { reader.kind, {} }, precision = { precision.kind } }
+local schema = { batch = { inputs.batch }, loss = { targets.kind }, cache = { cached.kind, {} }, precision = { precision.kind } }
 
 --- Runs the network on all batches and adds up losses and predictions.
-local function add_up(where, model, data, o, loss)
+local function add_up(where, model, data, o, loss, source)
   local outputs = model.output.shape
   local sums = metrics.new(loss ~= "mse" and math.max(outputs[#outputs], 2) or nil)
-  local as_they_are = { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision }
-  for images, labels, _, failures, from in reader.batches(model, data, 0, o.cache, as_they_are) do
-    sums:leave_out(failures)
-    local n = images and images:shape()[1]
-    if n then
-      local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, o.batch, n), input_dtype = images:dtype(), loss = loss,
-                                    precision = o.precision, from = from }
-      if not model:execute(plan, { images = images, labels = targets.tensor(where, labels, loss, outputs, n) }) then break end
-      sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), labels)
+  for batch in source:pass(0) do
+    local n = #batch
+    sums:leave_out(batch.failed)
+    if n > 0 then
+      local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, o.batch, n), input_dtype = batch.x:dtype(), loss = loss,
+                                    precision = o.precision, from = batch.node }
+      if not model:execute(plan, { images = batch.x, labels = targets.tensor(where, batch.y, loss, outputs, n) }) then break end
+      sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), batch.y)
     end
   end
   return sums
@@ -69,8 +68,9 @@ return function(model, data, given, where)
   -- before targets.check, which would blame the network's last layer
   targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
   targets.check(where, model, data, loss)
-  if alone then reader.tell(where, model, data, o.cache, { augment = false }) end
-  local sums = add_up(where, model, data, o, loss)
+  if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
+  local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision })
+  local sums = add_up(where, model, data, o, loss, source)
   if alone and core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
   return results.evaluation { loss = sums:loss(), accuracy = sums:accuracy(), examples = sums.examples, confusion = sums.counts,

@@ -1,16 +1,16 @@
 --- model:features: the output of a layer for many images at once.
+local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
 local notice = require "scion.report.notice"
 local precision = require "scion.precision"
 local predict = require "scion.train.predict"
-local reader = require "scion.cache.reader"
 local untrained = require "scion.train.untrained"
 
 local pools = { avg = "global_average_pool_forward", max = "global_max_pool_forward" }
 
-local schema = { pool = { check.one_of("avg", "max") }, batch = { inputs.batch }, cache = { reader.kind, {} }, precision = { precision.kind } }
+local schema = { pool = { check.one_of("avg", "max") }, batch = { inputs.batch }, cache = { cached.kind, {} }, precision = { precision.kind } }
 
 local function submodel(model, name)
   model.parts = model.parts or {}
@@ -50,12 +50,6 @@ local function mark(features, failures)
   return list
 end
 
---- The labels of a data set: i32 classes from 1, or f32 targets; nil if it has none.
-local function labels_of(data)
-  if data.classes then return data.classes + 1 end
-  return data.targets
-end
-
 --- Says once, on standard error, that layers still have their random initial weights.
 local function tell_random(part)
   local words = untrained.text(part.order, function() return true end)
@@ -81,9 +75,9 @@ return function(model, data, name, given)
   local part = submodel(model, name)
   part.precision = o.precision or model.precision
   tell_random(part)
-  reader.tell("features", part, set, o.cache, { augment = false, whole = true })
+  cached.tell("features", part, set, o.cache, { augment = false, whole = true })
   local features = core.new({ #set, table.unpack(shape_of(part, name, o.pool)) }, "f32")
   local failures = predict.run("features", part, set, { batch = o.batch, cache = o.cache }, function(output, indices) put(features, output, indices, o.pool) end)
   if type(data) == "string" and failures[1] then check.raise("features: " .. failures[1].message) end
-  return features, labels_of(set), mark(features, failures)
+  return features, set.classes or set.targets, mark(features, failures)
 end

@@ -1,6 +1,7 @@
 --- model:fit. A step is applied as a whole or not at all: loss and gradients are checked before the first weight changes, and an interrupt
 --- takes effect only before the update or after it. There is one exception: if an update would make elements of a weight infinite or NaN,
 --- these keep their values while the others change; then fit raises, and the moving averages stay as they were.
+local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local core = require "scion.core"
 local graph = require "scion.graph"
@@ -10,7 +11,6 @@ local notice = require "scion.report.notice"
 local optim = require "scion.optim"
 local precision = require "scion.precision"
 local progress = require "scion.report.progress"
-local reader = require "scion.cache.reader"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 local untrained = require "scion.train.untrained"
@@ -52,7 +52,7 @@ end)
 
 local schema = {
   epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, callbacks = { callbacks, {} },
-  class_weights = { class_weights }, verbose = { check.boolean, true }, cache = { reader.kind, {} }, precision = { precision.kind },
+  class_weights = { class_weights }, verbose = { check.boolean, true }, cache = { cached.kind, {} }, precision = { precision.kind },
 }
 
 ---@class scion.Callbacks
@@ -133,9 +133,10 @@ local function prepare(model, data, given)
   local weights = weights_of_classes(o.class_weights, data.labels)
   check_trains(model)
   tell_random(model)
+  local source = cached.over(model, data, o.cache, { where = "fit", precision = o.precision })
   inputs.tell_rescaled_twice("fit", model)
-  reader.tell("fit", model, data, o.cache, {})
-  return { model = model, data = data, loss = loss, given_loss = o.loss, epochs = o.epochs, optimizer = o.optimizer or optim.rmsprop(), validate = o.validate,
+  cached.tell("fit", model, data, o.cache, {})
+  return { model = model, data = data, source = source, loss = loss, given_loss = o.loss, epochs = o.epochs, optimizer = o.optimizer or optim.rmsprop(), validate = o.validate,
            cache = o.cache, precision = precision.in_use(o.precision or model.precision), verbose = o.verbose,
            callbacks = o.callbacks, class_weights = weights,
            classes = loss ~= "mse" and math.max(model.output.shape[#model.output.shape], 2) or nil }
@@ -174,19 +175,25 @@ local function update(job, plan, arena)
   end
 end
 
---- One step on one batch, of images or of values of the node `from`. Returns the loss, or nil if an interrupt came before the update.
-local function train_step(job, sums, images, labels, from)
-  local model, n = job.model, images:shape()[1]
-  local target = targets.tensor("fit", labels, job.loss, model.output.shape, n)
-  local weights = job.class_weights and core.gather(job.class_weights, labels) or nil
-  local plan = model:plan_for { mode = "train", batch = inputs.capacity(job.data, nil, n), input_dtype = images:dtype(), loss = job.loss,
-                                weighted = weights ~= nil, precision = job.precision, from = from }
-  if not model:execute(plan, { images = images, labels = target, weights = weights, step = model.steps }) then return nil end
+--- The factor of each example's loss, from the data set and from its class; nil if there are none.
+local function weights_of(job, batch)
+  local by_class = job.class_weights and core.gather(job.class_weights, batch.y)
+  return by_class and batch.weight and by_class * batch.weight or by_class or batch.weight
+end
+
+--- One step on one batch. Returns the loss, or nil if an interrupt came before the update.
+local function train_step(job, sums, batch)
+  local model, n = job.model, #batch
+  local target = targets.tensor("fit", batch.y, job.loss, model.output.shape, n)
+  local weights = weights_of(job, batch)
+  local plan = model:plan_for { mode = "train", batch = inputs.capacity(job.data, nil, n), input_dtype = batch.x:dtype(), loss = job.loss,
+                                weighted = weights ~= nil, precision = job.precision, from = batch.node }
+  if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = model.steps }) then return nil end
   local arena = model.arena
   local losses = core.place(arena, plan.losses, n)
   local loss = losses:sum() / n
   check_step(job, plan, arena, loss)
-  sums:add(losses, core.place(arena, plan.output, n), labels)
+  sums:add(losses, core.place(arena, plan.output, n), batch.y)
   update(job, plan, arena)
   plan:commit(arena)
   model.steps = model.steps + 1
@@ -198,11 +205,11 @@ local function train_epoch(job, bar)
   local model, sums, start = job.model, metrics.new(job.classes), core.clock()
   local stopped = false
   job.step = 0
-  for images, labels, _, failures, from in reader.batches(model, job.data, model.epoch, job.cache, { where = "fit", precision = job.precision }) do
-    sums:leave_out(failures)
-    if images then
+  for batch in job.source:pass(model.epoch) do
+    sums:leave_out(batch.failed)
+    if #batch > 0 then
       job.step = job.step + 1
-      local loss = train_step(job, sums, images, labels, from)
+      local loss = train_step(job, sums, batch)
       if not loss or core.interrupted() then return nil end
       bar:step(sums, core.clock() - start)
       local info = results.step { epoch = model.epoch + 1, step = job.step, loss = loss, model = model, optimizer = job.optimizer }
@@ -289,7 +296,7 @@ return function(model, data, given)
   model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
   local told = results.history {}
   tell_new_state(job)
-  local bar = progress.new(job.verbose, model.epoch + job.epochs)
+  local bar, before = progress.new(job.verbose, model.epoch + job.epochs), cached.stats()
   local caught <close> = catch_interrupts() -- luacheck: ignore 211
   local ok, message = pcall(train, job, told, bar)
   if not ok then
@@ -297,5 +304,6 @@ return function(model, data, given)
     error(message, 0)
   end
   if told.interrupted then tell_interrupt(bar) end
+  told.cache = cached.since(before)
   return told
 end

@@ -32,9 +32,9 @@ function metrics:add(losses, probabilities, labels)
 end
 
 --- Counts images that could not be read.
----@param failures { message: string }[]?
+---@param failures { message: string }[]
 function metrics:leave_out(failures)
-  if not failures then return end
+  if not failures[1] then return end
   self.left_out = self.left_out + #failures
   self.first_failure = self.first_failure or failures[1].message
 end

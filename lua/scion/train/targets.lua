@@ -161,7 +161,7 @@ function targets.tensor(where, labels, loss, outputs, n)
   local dtype, given = loss == "mse" and "f32" or "i32", labels:shape()
   if labels:dtype() ~= dtype or given[1] ~= n or shapes.elements(given) ~= (loss == "mse" and n * shapes.elements(outputs) or n) then
     check.raise(("%s: the data set gave labels that are %s for %d images; the loss '%s' takes %s of each"):format(where, check.show(labels), n, loss,
-      loss == "mse" and ("%d f32 numbers"):format(shapes.elements(outputs)) or "the i32 class number, from 0,"))
+      loss == "mse" and ("%d f32 numbers"):format(shapes.elements(outputs)) or "the i32 class number, from 1,"))
   end
   if loss == "categorical" then return labels end
   local target = core.new({ n, table.unpack(outputs) }, "f32")

@@ -34,7 +34,7 @@ local function read_labels(where, given)
   check.raise(("%s: labels are a list, an i32 tensor of class numbers, or an f32 tensor of numbers to predict, not %s"):format(where, check.show(given)))
 end
 
--- Class numbers from a list of a name for each image: a tensor of numbers from 0, and the list of class names.
+-- Class numbers from a list of a name for each image: a tensor of numbers from 1, and the list of class names.
 local function from_names(where, given, names)
   if not names then
     local seen = {}
@@ -51,12 +51,12 @@ local function from_names(where, given, names)
   for i, name in ipairs(given) do
     list[i] = of[name] or check.raise(("%s: label %d, %s, is not among the labels (%s)"):format(where, i, check.show(name), table.concat(names, ", ")))
   end
-  return core.from_one(list), names
+  return core.from_table(list, "i32"), names
 end
 
 local most_unnamed = 100000 -- classes: a larger number is probably a mistake, and names for all classes below it would fill the memory
 
--- The same from class numbers, which count from 1. core.from_one makes them count from 0.
+-- The same from class numbers, which count from 1.
 local function from_numbers(where, given, names)
   local ok, classes, largest = pcall(core.from_one, given)
   if not ok then check.raise(("%s: class numbers count from 1, but %s"):format(where, classes)) end
@@ -67,7 +67,7 @@ local function from_numbers(where, given, names)
   elseif largest > #names then
     check.raise(("%s: class %d, but there are %d labels"):format(where, largest, #names))
   end
-  return classes, names
+  return classes + 1, names
 end
 
 -- Grey images in three equal channels, which all other code is written for.

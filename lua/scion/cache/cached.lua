@@ -1,0 +1,330 @@
+--- A data set over a data set: the frozen part of the network runs only once for each image, its output is kept, and batches hold these
+--- outputs in place of images. Images whose output is not kept yet are loaded and computed along the way, a batch at a time.
+local batches = require "scion.data.batch"
+local check = require "scion.check"
+local core = require "scion.core"
+local cost = require "scion.ir.cost"
+local cut = require "scion.ir.cut"
+local dataset = require "scion.data.dataset"
+local graph = require "scion.graph"
+local inputs = require "scion.train.inputs"
+local key = require "scion.cache.key"
+local notice = require "scion.report.notice"
+local precision = require "scion.precision"
+local shape = require "scion.shape"
+local store = require "scion.cache.store"
+
+local cached = {}
+
+---@class scion.CacheOptions
+---@field variants integer? how many augmented variants of each image are kept; epoch e, from 0, uses number e mod variants
+---@field upto string? the layer or block up to whose output the cache may reach. Name the last layer that stays frozen in a later stage of
+--- training, which can then use the same cache
+
+local several = check.whole(1, (1 << 31) - 1)
+local about = check.table_of { variants = { several }, upto = { check.text } }
+
+--- The option `cache`, which is read as a table of scion.CacheOptions, or false for no cache.
+cached.kind = check.kind("true, false, a number of variants from 1 up or a table of options", function(value)
+  if type(value) == "boolean" then return true, value and {} end
+  if several.read(value) then return true, { variants = math.tointeger(value) } end
+  return about.read(value)
+end)
+
+--- Whether no parameter of a layer or block trains.
+local function frozen_at(model, name)
+  for _, position in ipairs(graph.find(model.order, name)) do
+    if #model.order[position].layer:trainable() > 0 then return false end
+  end
+  return true
+end
+
+--- Where the network is cut for the cache: at the last place up to which everything is frozen, or nil and the reason why there is none.
+---@param model scion.Model
+---@param data scion.Dataset? nil: any data set of files, without augmentation
+---@param o scion.CacheOptions|false as cached.kind reads it
+---@param given { augment: boolean?, whole: boolean? } augment = false: images are not augmented; whole: the cut may be the model's output
+---@return { node: scion.Node, macs: integer, bytes: integer }? cut bytes: of the node's value for one image
+---@return string? reason
+function cached.lay(model, data, o, given)
+  if not o then return nil, "it is switched off" end
+  if data and not dataset.is(data) then return nil, "the data set is not Scion's" end
+  if data and data.augment and given.augment ~= false and not o.variants then return nil, "the images are augmented" end
+  local last = #model.order
+  if o.upto then
+    local found = graph.find(model.order, o.upto)
+    last = found[#found]
+  end
+  local found = cut(model.order, model.output, last, given.whole)
+  if not found then return nil, "nothing is frozen at which the network can be cut" end
+  local bytes = shape.bytes(found.node.shape, "f32")
+  if not cost.worth_keeping(bytes, found.macs, not data or data.files ~= nil) then return nil, "computing is as fast as reading" end
+  found.bytes = bytes
+  return found
+end
+
+--- Says once, on standard error, that `upto` or `variants` was given and has no effect, and why.
+---@param where string the name of the function that the user called, for messages
+---@param model scion.Model
+---@param data scion.Dataset
+---@param o scion.CacheOptions|false
+---@param given { augment: boolean?, whole: boolean? } as for cached.lay
+function cached.tell(where, model, data, o, given)
+  if not o or not (o.upto or o.variants) then return end
+  local option = o.upto and ("upto = %s"):format(check.show(o.upto)) or ("variants = %d"):format(o.variants)
+  local found, reason = cached.lay(model, data, o, given)
+  if not found then
+    return notice.once(("scion: %s: cache: %s does nothing, since nothing is kept: %s"):format(where, option, reason))
+  end
+  if o.variants and given.augment ~= false and not data.augment then
+    notice.once(("scion: %s: cache: variants = %d does nothing, and one value of each image is kept: the data set is not augmented"):format(where, o.variants))
+  end
+  local further = o.upto and cached.lay(model, data, { variants = o.variants }, given)
+  if further and further.node == found.node and not frozen_at(model, o.upto) then
+    notice.once(("scion: %s: cache: %s is above what is frozen, so that values are kept at %s"):format(where, option, found.node.layer.name))
+  end
+end
+
+-- ---- one pass -------------------------------------------------------------------------------------------------------
+
+-- The state of one pass; image numbers count from 0:
+--   over     the cached data set, whose counters it moves
+--   order    all images, in the order of the pass; the first `at` of them were returned
+--   keys     of the images' rows in `store`, by image number from 1
+--   stream   loads the images that are missing in the store, in order; these are `awaited`
+--   rows     what was computed and not yet returned
+--   failed   why images could not be read
+local state = {}
+state.__index = state
+
+local function close(self)
+  if self.loader then self.loader:stop() end
+  self.loader, self.stream = nil, nil
+end
+state.__close = close
+
+--- A stream of batches of the images with these numbers. Whoever takes it closes the loader.
+local function load(self, indices)
+  if #indices == 0 then return nil end
+  local stream, _, _, loader = self.data:pass { order = core.from_table(indices, "i32"), epoch = self.variant or self.epoch, batch = self.batch,
+                                                augment = self.augment }
+  return stream, loader
+end
+
+--- The keys of all rows, by the images' numbers from 1; false for files that cannot be read.
+local function keys_of(self)
+  local hashes, stamps = key.of_images(self.data)
+  self.stamps = stamps
+  if not self.variant then return hashes end
+  local keys = {}
+  for i, hash in ipairs(hashes) do keys[i] = hash and key.of_variant(hash, self.data.augment, self.data.seed, self.variant, i) end
+  return keys
+end
+
+--- Changes if the cut is no longer valid: if layers were frozen or thawed, as callbacks may do, or if weights before the cut changed.
+local function signature(self)
+  return self.model:freeze_state() .. graph.version(self.tensors)
+end
+
+--- Sets the cut for the rest of the pass; nil: images are returned as they are.
+local function lay(self, found)
+  close(self)
+  self.rows, self.failed, self.awaited = {}, {}, {}
+  self.node = found and found.node
+  self.tensors = found and graph.weights(found.node) or {}
+  local rest = table.move(self.order, self.at + 1, #self.order, 1, {})
+  if found then
+    self.store = store.open(key.of_node(self.node, self.precision), self.node.shape, "f32")
+    self.keys = keys_of(self)
+    local missing = {}
+    for _, index in ipairs(rest) do
+      local name = self.keys[index + 1]
+      if not (name and self.store:has(name)) then missing[#missing + 1], self.awaited[index] = index, true end
+    end
+    self.store:expect(#missing)
+    rest = missing
+  end
+  self.stream, self.loader = load(self, rest)
+  self.signature = signature(self)
+end
+
+local totals = { hits = 0, misses = 0, bytes = 0 } -- of all cached data sets of the process
+
+local function count(self, hits, misses)
+  for _, counters in ipairs { totals, self.over.counters } do
+    counters.hits, counters.misses = counters.hits + hits, counters.misses + misses
+    counters.bytes = counters.bytes + (hits + misses) * self.store.bytes
+  end
+end
+
+--- Runs the frozen part on a batch of images and keeps its outputs. Returns false after an interrupt.
+local function compute(self, batch)
+  local n = inputs.batch_fits(self.where, self.model, batch.x) -- raises before outputs for unsuitable images reach the disk
+  if n == 0 then return true end
+  local plan = self.model:plan_for { mode = "infer", batch = inputs.capacity(self.data, self.batch, n), input_dtype = batch.x:dtype(), precision = self.precision,
+                                     upto = self.node }
+  if not self.model:execute(plan, { images = batch.x }) then return false end
+  local output, keys, rows = core.place(self.model.arena, plan.output, n):copy(), {}, {}
+  for i, index in ipairs(batch.index:totable()) do
+    local row, name = output:select(i), self.keys[index + 1]
+    self.rows[index] = row
+    -- if a file changed after it was hashed, its key is not that of the image that was loaded: the row is not kept
+    if name and (not self.stamps or core.file_stamp(self.data.files[index + 1]) == self.stamps[index + 1]) then
+      keys[#keys + 1], rows[#rows + 1] = name, row
+    end
+  end
+  self.store:put(keys, rows)
+  count(self, 0, n)
+  return true
+end
+
+--- Computes the next batch of a stream. Returns false at the end of the stream and after an interrupt.
+local function take(self, stream)
+  local batch = stream()
+  if not batch then return false end
+  for _, failure in ipairs(batch.failed) do self.failed[failure.index] = failure end
+  return compute(self, batch)
+end
+
+--- The rows of these images, by number, as far as they are there; and a list of those whose records in the file are damaged.
+local function kept_rows(self, indices)
+  local found, lost, hits = {}, {}, 0
+  for _, index in ipairs(indices) do
+    while self.awaited[index] and not self.rows[index] and not self.failed[index] and take(self, self.stream) do end
+    local name, row = self.keys[index + 1], self.rows[index]
+    if not row and name and not self.failed[index] then
+      row = self.store:get(name)
+      hits = hits + (row and 1 or 0)
+    end
+    if not row and not self.failed[index] then lost[#lost + 1] = index end
+    found[index], self.rows[index] = row, nil
+  end
+  count(self, hits, 0)
+  return found, lost
+end
+
+--- The next batch with values of the node; nil after an interrupt.
+local function next_values(self)
+  local indices = table.move(self.order, self.at + 1, math.min(self.at + self.batch, #self.order), 1, {})
+  local found, lost = kept_rows(self, indices)
+  if lost[1] and not core.interrupted() then
+    self.store:expect(#lost)
+    local stream, loader = load(self, lost)
+    take(self, stream)
+    loader:stop()
+    for _, index in ipairs(lost) do found[index], self.rows[index] = self.rows[index], nil end
+  end
+  local rows, numbers, failed = {}, {}, {}
+  for _, index in ipairs(indices) do
+    if found[index] then
+      rows[#rows + 1], numbers[#numbers + 1] = found[index], index
+    elseif self.failed[index] then
+      failed[#failed + 1] = self.failed[index]
+    else
+      return nil -- an interrupt came before it was computed
+    end
+  end
+  self.at = self.at + #indices
+  local x = #rows > 0 and core.stack(rows) or core.new({ 0, table.unpack(self.node.shape) }, "f32")
+  return self.data:batch_of(x, core.from_table(numbers, "i32"), failed, self.node)
+end
+
+--- The same with images, where there is no cut.
+local function next_images(self)
+  local batch = self.stream()
+  self.at = math.min(self.at + self.batch, #self.order)
+  if batch then inputs.batch_fits(self.where, self.model, batch.x) end
+  return batch
+end
+
+-- ---- the data set ---------------------------------------------------------------------------------------------------
+
+local Cached = {}
+Cached.__index = Cached
+
+--- Iterates over a data set without a cache: Scion's, or one of a user's own, whose iterator may have state and control variables.
+local function plain(self, epoch)
+  local data, given = self.data, self.given
+  local o = { epoch = epoch, shuffle = given.shuffle, augment = given.augment, batch = given.batch }
+  local scions = dataset.is(data)
+  local step, on, control, closed
+  if scions then
+    step, on, control, closed = data:pass(o)
+  else
+    o.epoch = nil
+    step, on, control, closed = data:batches(epoch, o)
+  end
+  return function()
+    local batch = step(on, control)
+    control = batch
+    if batch == nil then return nil end
+    if not scions then batch = batches.from_user(given.where, batch) end
+    inputs.batch_fits(given.where, self.model, batch.x)
+    return batch
+  end, nil, nil, closed
+end
+
+--- Iterates over batches as they are inside Scion, where numbers count from 0. `node` of a batch is the node whose values `x` holds in
+--- place of images. Batches may be empty. Raises if a batch does not fit the model.
+---@param epoch integer from 0; order and augmentation depend on it
+---@return fun(): scion.Batch? iterator
+---@return nil
+---@return nil
+---@return table closed when the loop ends
+function Cached:pass(epoch)
+  local model, data, o, given = self.model, self.data, self.options, self.given
+  local found = cached.lay(model, data, o, given)
+  if not found then return plain(self, epoch) end
+  local pass = setmetatable({ over = self, where = given.where, model = model, data = data, epoch = epoch, at = 0, augment = given.augment,
+                              batch = math.max(math.min(given.batch or data.batch, #data), 1),
+                              precision = precision.in_use(given.precision or model.precision) }, state)
+  if data.augment and given.augment ~= false then pass.variant = epoch % o.variants end
+  local shuffle = given.shuffle
+  if shuffle == nil then shuffle = data.shuffle end
+  pass.order = shuffle and data:permutation(epoch):totable() or {}
+  for i = #pass.order + 1, #data do pass.order[i] = i - 1 end
+  return function()
+    if pass.at >= #pass.order then return nil end
+    if not pass.signature then
+      lay(pass, found)
+    elseif signature(pass) ~= pass.signature then
+      lay(pass, cached.lay(model, data, o, given))
+    end
+    return (pass.node and next_values or next_images)(pass)
+  end, nil, nil, pass
+end
+
+--- What the passes so far took from the cache: `hits`, images whose output was there; `misses`, images whose output was computed; `bytes`
+--- of all these outputs.
+---@return { hits: integer, misses: integer, bytes: integer }
+function Cached:stats()
+  local counters = self.counters
+  return { hits = counters.hits, misses = counters.misses, bytes = counters.bytes }
+end
+
+--- The same for all cached data sets of the process.
+---@return { hits: integer, misses: integer, bytes: integer }
+function cached.stats() return { hits = totals.hits, misses = totals.misses, bytes = totals.bytes } end
+
+--- What was added to them since; nil if nothing was.
+---@param before { hits: integer, misses: integer, bytes: integer } of cached.stats
+---@return { hits: integer, misses: integer, bytes: integer }?
+function cached.since(before)
+  if totals.hits + totals.misses == before.hits + before.misses then return nil end
+  return { hits = totals.hits - before.hits, misses = totals.misses - before.misses, bytes = totals.bytes - before.bytes }
+end
+
+--- A data set that gives the outputs of a model's frozen part in place of images; or, where nothing can be kept, the batches of the data
+--- set itself.
+---@param model scion.Model
+---@param data scion.Dataset or a user's own
+---@param o scion.CacheOptions|false as cached.kind reads it
+---@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string? } where: the
+--- name of the function that the user called, for messages; shuffle, batch, and augment if it is false, replace the data set's own;
+--- whole: as for cached.lay; precision replaces the model's
+---@return { pass: function, stats: function }
+function cached.over(model, data, o, given)
+  return setmetatable({ model = model, data = data, options = o, given = given, counters = { hits = 0, misses = 0, bytes = 0 } }, Cached)
+end
+
+return cached

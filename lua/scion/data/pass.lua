@@ -1,0 +1,38 @@
+--- One pass over a data set of Scion's: batches from 0, made by a loader that reads ahead in threads of its own.
+local augment = require "scion.data.augment"
+local core = require "scion.core"
+
+local pass = {}
+
+--- The loader's failures with their files. Tells the data set of each image that fails for the first time.
+local function failures_of(data, failures)
+  for _, failure in ipairs(failures or {}) do
+    failure.file = data.files and data.files[failure.index + 1]
+    data:leave_out(failure)
+  end
+  return failures
+end
+
+--- Iterates over batches of a data set; numbers count from 0. A batch is empty if none of its images can be read.
+---@param data scion.Dataset
+---@param o { epoch: integer, order: scion.Tensor?, batch: integer?, augment: scion.augment|false|nil } epoch: augmentation depends on it;
+--- order: i32 numbers from 0 (all images as they are listed); batch and augment replace the data set's own
+---@return fun(): scion.Batch? iterator
+---@return nil
+---@return nil
+---@return table closed when the loop ends
+function pass.over(data, o)
+  local drawn = o.augment
+  if drawn == nil then drawn = data.augment end
+  local loader = core.loader {
+    files = data.files, images = data.images, height = data.size[1], width = data.size[2], workers = data.workers,
+    reducing_gap = data.reducing_gap, store = data:image_store(), seed = data.seed, augment = drawn and augment.numbers(drawn, data.size) or nil,
+  }
+  loader:start(o.order, math.max(math.min(o.batch or data.batch, #data), 1), o.epoch)
+  return function()
+    local images, indices, failures = loader:next()
+    return images and data:batch_of(images, indices, failures_of(data, failures))
+  end, nil, nil, loader
+end
+
+return pass

@@ -10,6 +10,10 @@ SIMD_DECLARE(void, ops_blend, unsigned char *x, const unsigned char *base, ptrdi
 /* y = row[1] smoothed by its neighbours, which are rows of `width` pixels, without the first and the last pixel */
 SIMD_DECLARE(void, ops_smooth, const unsigned char *const row[3], unsigned char *y, int width);
 
+/* y[i] = own * x[i] + share * other[i]; bytes are rounded */
+SIMD_DECLARE(void, ops_mix_bytes, const unsigned char *x, const unsigned char *other, unsigned char *y, ptrdiff_t count, float own, float share);
+SIMD_DECLARE(void, ops_mix_floats, const float *x, const float *other, float *y, ptrdiff_t count, float own, float share);
+
 /* colours of `count` pixels */
 SIMD_DECLARE(void, ops_gray, unsigned char *x, ptrdiff_t count);
 SIMD_DECLARE(int64_t, ops_gray_sum, const unsigned char *x, ptrdiff_t count);

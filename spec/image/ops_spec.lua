@@ -18,7 +18,7 @@ local function scene(height, width)
   return core.from_bytes(table.concat(bytes), { height, width, 3 }, "u8")
 end
 
-local images = { scene(1, 1), scene(2, 3), scene(17, 5), scene(64, 48) }
+local images = { scene(1, 1), scene(2, 3), scene(17, 5), scene(68, 61) }
 
 describe("core.image_op", function()
   local function show(name, amounts) return name .. "(" .. table.concat(amounts, ", ") .. ")" end

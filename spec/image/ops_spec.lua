@@ -1,5 +1,4 @@
 local core = require "scion.core"
-local policies = require "scion.data.policies"
 local support = dofile "spec/support/images.lua"
 local golden = dofile "spec/fixtures/image/ops.lua"
 
@@ -170,42 +169,5 @@ describe("mixing a batch", function()
     refused("mixup: wants two contiguous tensors of one shape, u8 or f32", core.mixup, core.from_one { 1, 2 }, other, 0.5)
     refused("cutmix: wants images NxHxWxC and a box around one of their pixels", core.cutmix, x, other, 0.5, 5, 0)
     refused("cutmix: wants images NxHxWxC and a box around one of their pixels", core.cutmix, x:reshape(2, 35), other, 0.5, 0, 0)
-  end)
-end)
-
-describe("policies of augmentation", function()
-  local names = { Color = "saturation", AutoContrast = "autocontrast" }
-  local function name_of(theirs) return names[theirs] or theirs:gsub("(%l)(%u)", "%1_%2"):lower() end
-
-  for policy, theirs in pairs(golden.policies) do
-    it("have torchvision's operations and magnitudes: " .. policy, function()
-      local ours = policies[policy]
-      assert.equal(#theirs, #ours)
-      for i, row in ipairs(theirs) do
-        local name, signed, magnitudes = table.unpack(row)
-        local operation = ours[i]
-        assert.equal(name_of(name), operation[1])
-        assert.equal(signed, operation.signed or false, name)
-        for k, magnitude in ipairs { 0, 9, 30 } do
-          local function amount(backwards) return policies.amount(operation, magnitude, 31, backwards, { height = 160, width = 224 }) end
-          local wanted = magnitudes[k]
-          if not wanted then
-            assert.is_nil(amount(false), name)
-          elseif operation.pixels then
-            assert.equal(wanted // 1, amount(false), name)
-            assert.equal(-(wanted // 1), amount(true), name)
-          else
-            local base = operation.factor and 1 or 0
-            assert.near(base + wanted, amount(false), 1e-6, name)
-            assert.near(base + (signed and -wanted or wanted), amount(true), 1e-6, name)
-          end
-        end
-      end
-    end)
-  end
-
-  it("take no magnitude beyond their bins", function()
-    assert.error_matches(function() policies.amount(policies.rand_augment[2], 31, 31, false, { height = 1, width = 1 }) end,
-      "shear_x: the magnitude is from 0 to 30, not 31")
   end)
 end)

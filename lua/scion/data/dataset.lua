@@ -12,6 +12,8 @@ local text = require "scion.report.text"
 ---@class scion.Dataset
 ---@field labels? string[] names of the classes
 ---@field classes? scion.Tensor i32: the class of each image, from 1
+---@field soft? scion.Tensor f32 N x K: the share of each class, in place of classes
+---@field multi? scion.Tensor f32 N x K: which of the labels each image has, from 0 to 1, in place of classes
 ---@field targets? scion.Tensor f32 N x K: numbers to predict, in place of classes
 ---@field files? string[] paths; nil for images in memory
 ---@field size integer[] {height, width} of the resized images
@@ -92,14 +94,15 @@ end
 local Dataset -- the class, made at the end of the file from these methods
 
 --- Makes a data set; for the functions of scion.data.
----@param source table files, or images and count; perhaps classes (from 1) or targets, labels, path, problems; quiet: no warnings by
+---@param source table files, or images and count; perhaps classes (from 1), soft, multi or targets, labels, path, problems; quiet: no warnings by
 --- default
 ---@param o table the options, checked
 ---@return scion.Dataset
 function dataset.new(source, o)
   return Dataset.new {
     files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
-    classes = source.classes, codes = source.classes and (core.from_one(source.classes)), targets = source.targets,
+    classes = source.classes, codes = source.classes and (core.from_one(source.classes)), soft = source.soft,
+    multi = source.multi, targets = source.targets,
     labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
     augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
     grey = source.grey or false, skipped = 0, problems = source.problems, reported = {}, warn = source.quiet and nothing or to_stderr,
@@ -190,7 +193,7 @@ end
 ---@return scion.Batch
 ---@private
 function internal:batch_of(x, index, failed, node)
-  local wanted, files = self.codes or self.targets, nil
+  local wanted, files = self.codes or self.soft or self.multi or self.targets, nil
   if self.files then
     files = index:totable()
     for i, number in ipairs(files) do files[i] = self.files[number + 1] end
@@ -228,7 +231,7 @@ end
 
 Dataset = class.define {
   name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "codes", "count", "grey", "reported", "store" },
-  locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
+  locked = { "files", "images", "path", "classes", "soft", "multi", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
              "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,

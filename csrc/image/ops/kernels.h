@@ -16,7 +16,8 @@ SIMD_DECLARE(void, ops_mix_floats, const float *x, const float *other, float *y,
 
 /* colours of `count` pixels */
 SIMD_DECLARE(void, ops_gray, unsigned char *x, ptrdiff_t count);
-SIMD_DECLARE(int64_t, ops_gray_sum, const unsigned char *x, ptrdiff_t count);
+/* sums of red, green, blue, and of gray values */
+SIMD_DECLARE(void, ops_sums, const unsigned char *x, ptrdiff_t count, int64_t sums[4]);
 SIMD_DECLARE(void, ops_saturate, unsigned char *x, ptrdiff_t count, float factor);
 SIMD_DECLARE(void, ops_matrix, unsigned char *x, ptrdiff_t count, const float m[12]);
 SIMD_DECLARE(void, ops_hue, unsigned char *x, ptrdiff_t count, int turn);

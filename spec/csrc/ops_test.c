@@ -37,6 +37,24 @@ static void one_change(void) {
   beside("gray", steps, folded, 0.01, 1);
 }
 
+/* Alone, a change is within a level of the operation. */
+static void each_change(void) {
+  unsigned char steps[BYTES], folded[BYTES];
+  float m[12];
+  for (int which = 0; which < 3; which++) {
+    fill(steps), fill(folded);
+    image_colour_identity(m);
+    if (which == 0) image_op_brightness(steps, HEIGHT, WIDTH, 0.83), image_colour_brightness(m, 0.83);
+    if (which == 1) {
+      image_colour_contrast(m, 1.21, image_colour_mean(steps, HEIGHT, WIDTH, NULL));
+      image_op_contrast(steps, HEIGHT, WIDTH, 1.21);
+    }
+    if (which == 2) image_op_saturation(steps, HEIGHT, WIDTH, 1.37), image_colour_saturation(m, 1.37);
+    image_colour_apply(folded, HEIGHT, WIDTH, m);
+    beside(which == 0 ? "brightness" : which == 1 ? "contrast" : "saturation", steps, folded, 0.75, 1);
+  }
+}
+
 static void several_changes(void) {
   unsigned char steps[BYTES], folded[BYTES];
   float m[12];
@@ -69,6 +87,7 @@ static void means(void) {
 int main(void) {
   test_begin("ops");
   one_change();
+  each_change();
   several_changes();
   means();
   return test_end();

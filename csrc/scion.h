@@ -214,7 +214,8 @@ typedef enum { /* part of the counter: draws for different purposes never share 
   SCION_DRAW_DROPOUT,
   SCION_DRAW_ORDER,
   SCION_DRAW_AUGMENT,
-  SCION_DRAW_TENSOR
+  SCION_DRAW_TENSOR,
+  SCION_DRAW_ERASE
 } scion_purpose;
 
 /* The four 32-bit words of one counter. */
@@ -842,6 +843,20 @@ typedef struct {
 } scion_warp;
 /* y = x changed by a warp. x and y [H,W,3] have the same size and share no memory. `value` is that of SCION_FILL_CONSTANT. */
 scion_status scion_image_warp(const scion_tensor *x, scion_tensor *y, const scion_warp *warp, scion_fill fill, unsigned char value);
+
+/* Changes an image [H,W,3] in place by the operation `name`, which takes `count` numbers: image/ops/ops.h tells what each does. These are
+ * brightness, contrast, saturation, sharpness (a factor), hue (a fraction), gray, invert, posterize (bits), solarize (a threshold), equalize,
+ * autocontrast, gaussian_blur (size, sigma), jpeg (quality), channel_shift (3), matrix (12), erase (top, left, height, width, 3 bytes) and
+ * erase_noise (top, left, height, width, seed). */
+scion_status scion_image_op(scion_tensor *image, const char *name, const double *amounts, int count);
+/* y = examples of a batch x, each mixed with example partner[i] (i32 [N], from 0). x and y are contiguous, of one shape [N,..] and dtype,
+ * u8 or f32, and share no memory. share, 0 .. 1, is that of an example itself.
+ * mixup: y[i] = share x[i] + (1 - share) x[partner[i]], where bytes are rounded. It serves images and rows of targets alike.
+ * cutmix: y[i] = x[i] with a box of x[partner[i]] around pixel (row, column) of an image [H,W,C], sqrt(1 - share) times as high and as wide;
+ * what lies outside the image is cut off. *kept = the share of the pixels that remain, by which the targets are then mixed. */
+scion_status scion_mixup(const scion_tensor *x, const scion_tensor *partner, double share, scion_tensor *y);
+scion_status scion_cutmix(const scion_tensor *x, const scion_tensor *partner, double share, int64_t row, int64_t column, scion_tensor *y,
+                          double *kept);
 
 /* The ranges from which random changes of training images are drawn, uniformly. Names, meanings and the matrix are those of Keras's
  * ImageDataGenerator: centre * rotation * shift * shear * zoom * centre^-1, with the centre at ((W-1)/2, (H-1)/2). After that the image

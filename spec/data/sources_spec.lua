@@ -268,3 +268,52 @@ describe("scion.data.csv", function()
     refused("label 1, 'b', is not among the labels (x)", data.csv, csv "f,l\na,b\n", { file = "f", label = "l", labels = { "x" } })
   end)
 end)
+
+describe("core.list_folder", function()
+  after_each(support.done)
+
+  it("gives the names in a folder by their bytes, with those of folders as paths go on, and which are links to folders or to nothing", function()
+    local folder = support.folder()
+    for _, name in ipairs { "b", "B", "a.png", "é", ".hidden" } do support.spit(folder .. "/" .. name, "") end
+    for _, name in ipairs { "a", "a+", ".git" } do assert(lfs.mkdir(folder .. "/" .. name)) end
+    for name, target in pairs { to_folder = "a", to_file = "b", to_nothing = "nowhere", circle = "." } do assert(lfs.link(target, folder .. "/" .. name, true)) end
+    local names, links = core.list_folder(folder)
+    assert.same({ "B", "a+/", "a.png", "a/", "b", "circle/", "to_file", "to_folder/", "to_nothing", "é" }, names)
+    assert.same({ ["circle/"] = true, ["to_folder/"] = true, to_nothing = true }, links)
+    assert.same({ nil, "the folder /nowhere cannot be read: No such file or directory" }, { core.list_folder "/nowhere" })
+    assert.same({ nil, ("the folder %s/b cannot be read: Not a directory"):format(folder) }, { core.list_folder(folder .. "/b") })
+  end)
+end)
+
+describe("features", function()
+  after_each(support.done)
+
+  it("are trained on, and the head put behind the trunk predicts the same", function()
+    local nn, root = scion.nn, support.folder()
+    for k, class in ipairs { "dark", "light" } do
+      assert(lfs.mkdir(root .. "/" .. class))
+      for i = 1, 12 do
+        local image = scion.uniform({ 12, 12, 3 }, 90 * (k - 1), 90 * (k - 1) + 160):to "u8"
+        assert(scion.image.save(("%s/%s/%02d.png"):format(root, class, i), image))
+      end
+    end
+    local train = data.folder(root, { size = 12, batch = 5, seed = 2 })
+    local base = scion.sequential { nn.input(12, 12, 3), nn.conv2d(16, 3, { name = "conv", activation = "relu" }), nn.conv2d(24, 3, { name = "last", activation = "relu" }) }
+    local x, y = base:features(train, "last", { pool = "avg" })
+    local head = scion.sequential { nn.input(24), nn.dense(#train.labels, "softmax", { name = "head" }) }
+    local history = head:fit(data.tensors(x, y, { labels = train.labels }), { epochs = 20, optimizer = scion.optim.adam { lr = 0.03 }, verbose = false })
+    assert.is_true(history[20].loss < history[1].loss and history[20].accuracy > 0.9)
+    local whole = base:graft { nn.global_avg_pool(), nn.dense(#train.labels, "softmax", { name = "head" }) }
+    for name, tensor in pairs(head:layer "head".weights) do
+      for i = 1, #tensor do whole:layer "head".weights[name][i] = tensor[i] end
+    end
+    local on_images, on_features = whole:predict(train), head:predict(x)
+    local classes = y:totable()
+    for i, entry in ipairs(on_images) do
+      assert.near(on_features[i].confidence, entry.confidence, 1e-6)
+      assert.equal(train.labels[entry.label], on_features[i].label)
+      assert.equal(train.files[i]:match "([^/]+)/[^/]+$", train.labels[classes[i]])
+    end
+    assert.near(head:evaluate(data.tensors(x, y, { labels = train.labels })).loss, whole:evaluate(train).loss, 1e-6)
+  end)
+end)

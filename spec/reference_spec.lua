@@ -2,6 +2,7 @@
 -- one gives.
 local check = require "scion.check"
 local core = require "scion.core"
+local dataset = require "scion.data.dataset"
 local scion = require "scion"
 local docs = dofile ".make/docs.lua"
 local support = dofile "spec/support/images.lua"
@@ -62,6 +63,12 @@ local function interrupted()
   end } })
 end
 
+--- Two images with rows of two classes, `soft`, or of two labels, `multi`.
+local function with_rows(field)
+  return dataset.new({ images = scion.zeros({ 2, 8, 8, 3 }, "u8"), count = 2, labels = { "a", "b" }, [field] = scion.tensor { { 1, 0 }, { 0, 1 } } },
+                     { size = { 8, 8 }, batch = 2, seed = 0, shuffle = false })
+end
+
 --- Lists of values by the class that documents their fields; together they have every field that there is.
 local function samples()
   local found, model, set = {}, network(nn.dense(2, "softmax")), data()
@@ -74,11 +81,11 @@ local function samples()
   os.remove(broken)
   local linear = network(nn.dense(3))
   local targets = scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), scion.zeros(2, 3), { batch = 2 })
+  local several, labelled = with_rows "multi", network(nn.dense(2, "sigmoid"))
   local known = scion.models.squeezenet1_0 { input = 64 }
   known.precision, known.loss = "f32", "categorical"
   found["scion.Model"] = { model, known }
   local rows = scion.data.tensors(scion.zeros(1, 2), scion.tensor { { 0.5, 0.5 } }, { labels = { "a", "b" } })
-  local several = scion.data.tensors(scion.zeros(1, 2), { { "a" } })
   local other = support.spit(pictures() .. "/left/other.text", "no picture")
   support.stderr_of(function() found["scion.Problem"] = { data().problems[1] } end)
   os.remove(other)
@@ -91,8 +98,8 @@ local function samples()
   end
   found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1] }, { step }
   local evaluation = model:evaluate(set)
-  found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets) }, { evaluation.classes[1] }
-  found["scion.Prediction"] = { list[1], list[2], linear:predict(set.files[1])[1] }
+  found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets), labelled:evaluate(several) }, { evaluation.classes[1] }
+  found["scion.Prediction"] = { list[1], list[2], linear:predict(set.files[1])[1], labelled:predict(set.files[1])[1] }
   found["scion.LayerDescription"] = { model:layer(2) }
   found["scion.Node"], found["scion.Layer"] = { model.output }, { model.output.inputs[1].layer, nn.flatten { name = "x", origin = { keras = "y" } } }
   found["scion.Parameter"] = { model.order[2].layer.parameters[1] }

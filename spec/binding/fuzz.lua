@@ -271,7 +271,8 @@ local function shapes_for(name)
                  { win.kernel[1], win.kernel[2], c, o }
   local vector = { name:find "forward" and out[#out] or name:find "pack" and o or c }
   local s = { x = x, y = out, dy = out, dx = x, kernel = kernel, dw = kernel, a = x, b = x, da = x, addend = out, w = x, g = x, m = x, v = x,
-              probabilities = x, losses = { n }, weights = { n }, s = { n, c }, ds = { n, c }, labels = (name == "softmax_cross_entropy" or name == "confusion") and { n } or x,
+              probabilities = x, losses = { n }, weights = { n }, s = { n, c }, ds = { n, c },
+              labels = (name == "softmax_cross_entropy" or name == "confusion") and { n } or x,
               support = { name == "label_confusion" and c or math.max(c, 2) }, exact = { 1 },
               counts = name == "label_confusion" and { c, 4 } or { math.max(c, 2), math.max(c, 2) }, db = name:find "scaled_add" and x or { out[#out] } }
   if name:find "packed" or name:find "conv2d" or name:find "winograd" then

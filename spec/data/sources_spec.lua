@@ -151,6 +151,22 @@ describe("scion.data.tensors of f32", function()
             scion.sequential { nn.input(8, 8, 3), nn.flatten(), nn.dense(2, "softmax") }, features)
   end)
 
+  it("teaches shares of classes, several labels and numbers", function()
+    local nn = scion.nn
+    local rows = scion.tensor { { 1, 0, 0.5 }, { 0, 1, 0.25 }, { 1, 1, 0 }, { 0, 0, 0.75 } }
+    local function last(d, head)
+      local history = scion.sequential { nn.input(3), head }:fit(d, { epochs = 400, optimizer = scion.optim.adam { lr = 0.05 }, verbose = false })
+      return history[400].loss
+    end
+    local d = data.tensors(rows, { { "a", "b" }, {}, { "b" }, { "a" } })
+    assert.is_true(last(d, nn.dense(2, "sigmoid")) < 0.1)
+    d = data.tensors(rows, { { 0.5, 0.5 }, { 0.25, 0.75 }, { 0.5, 0.5 }, { 0.25, 0.75 } }, { labels = { "a", "b" } })
+    local entropy = -(math.log(0.5) + 0.25 * math.log(0.25) + 0.75 * math.log(0.75)) / 2 -- the least that it can be
+    assert.near(entropy, last(d, nn.dense(2, "softmax")), 0.01)
+    assert.same({ 4 / (2 * 1.5), 4 / (2 * 2.5) }, d:class_weights())
+    assert.is_true(last(data.tensors(rows, { 1.5, -1, 0.5, 0 }), nn.dense(1)) < 0.05)
+  end)
+
   it("is taken as it is where it is images, whose size has to fit", function()
     local nn = scion.nn
     local model = scion.sequential { nn.input(4, 4, 3), nn.flatten { name = "flat" } }

@@ -131,6 +131,11 @@ function internal:leave_out(failure)
   self.warn("left out " .. failure.message)
 end
 
+--- The files in the folder that are not among its images. They come first among the problems.
+---@return scion.Problem[]
+---@private
+function internal:passed_over() return table.move(self.problems, 1, #self.problems - self.skipped, 1, {}) end
+
 ---@class scion.BatchesOptions
 ---@field shuffle? boolean (the data set's)
 ---@field batch? integer (the data set's)
@@ -334,7 +339,7 @@ local function as_text(self)
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"
   if self.augment then parts[#parts + 1] = "augmented" end
   if self.skipped > 0 then parts[#parts + 1] = ("%d broken and left out"):format(self.skipped) end
-  local passed = #self.problems - self.skipped
+  local passed = #self:passed_over()
   if passed > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(passed, passed == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
 end

@@ -2,7 +2,6 @@
 -- one gives.
 local check = require "scion.check"
 local core = require "scion.core"
-local dataset = require "scion.data.dataset"
 local scion = require "scion"
 local docs = dofile ".make/docs.lua"
 local support = dofile "spec/support/images.lua"
@@ -63,12 +62,6 @@ local function interrupted()
   end } })
 end
 
---- Two images with rows of two classes, `soft`, or of two labels, `multi`.
-local function with_rows(field)
-  return dataset.new({ images = scion.zeros({ 2, 8, 8, 3 }, "u8"), count = 2, labels = { "a", "b" }, [field] = scion.tensor { { 1, 0 }, { 0, 1 } } },
-                     { size = { 8, 8 }, batch = 2, seed = 0, shuffle = false })
-end
-
 --- Lists of values by the class that documents their fields; together they have every field that there is.
 local function samples()
   local found, model, set = {}, network(nn.dense(2, "softmax")), data()
@@ -81,7 +74,8 @@ local function samples()
   os.remove(broken)
   local linear = network(nn.dense(3))
   local targets = scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), scion.zeros(2, 3), { batch = 2 })
-  local several, labelled = with_rows "multi", network(nn.dense(2, "sigmoid"))
+  local several = scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { { "a" }, { "b" } }, { batch = 2 })
+  local labelled = network(nn.dense(2, "sigmoid"))
   local known = scion.models.squeezenet1_0 { input = 64 }
   known.precision, known.loss = "f32", "categorical"
   found["scion.Model"] = { model, known }

@@ -7,7 +7,7 @@ local most_columns = 65536
 -- The cell in quotes that begins at `at`. Returns it, the position after it, and how many lines it has beyond the first; or nil. Quotes in
 -- it are doubled, so that the first odd number of them in a row ends it.
 local function quoted_cell(text, at)
-  local first, last = at, at
+  local last, first = at
   repeat
     first, last = text:find('"+', last + 1)
     if not first then return nil end

@@ -728,7 +728,7 @@ scion_status scion_file_stamp(const char *path, int64_t stamp[3], double *age);
 typedef struct scion_listing scion_listing;
 /* SCION_WORLD, with the path in the message, if the folder cannot be read; SCION_SYSTEM if files or memory ran out. */
 scion_status scion_listing_new(scion_listing **listing, const char *path);
-/* The name of entry i, from 0, and whether it is a link to a folder; NULL if there are no more. */
+/* The name of entry i, from 0, and whether it is a link to a folder or to nothing; NULL if there are no more. */
 const char *scion_listing_name(const scion_listing *listing, size_t i, bool *link);
 void scion_listing_free(scion_listing *listing); /* NULL is fine */
 

@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local augment = require "scion.data.augment"
+local balance = require "scion.data.balance"
 local batches = require "scion.data.batch"
 local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
@@ -130,6 +131,11 @@ function internal:leave_out(failure)
   self.warn("left out " .. failure.message)
 end
 
+--- The files in the folder that are not among its images. They come first among the problems.
+---@return scion.Problem[]
+---@private
+function internal:passed_over() return table.move(self.problems, 1, #self.problems - self.skipped, 1, {}) end
+
 ---@class scion.BatchesOptions
 ---@field shuffle? boolean (the data set's)
 ---@field batch? integer (the data set's)
@@ -221,15 +227,10 @@ function methods:class_counts()
 end
 
 --- A weight for each class that makes up for how many images it has, as scikit-learn's "balanced": images / (classes * images of the class),
---- where classes are those with images; 1 for a class without.
+--- where classes are those with images; 1 for a class without. They are what `class_weights = "balanced"` of model:fit takes.
 ---@return number[] in the order of the labels
 ---Raises if the data set has no classes.
-function methods:class_weights()
-  local counts, present = self:class_counts(), 0
-  for _, count in ipairs(counts) do present = present + (count > 0 and 1 or 0) end
-  for i, count in ipairs(counts) do counts[i] = count > 0 and self.count / (present * count) or 1.0 end
-  return counts
-end
+function methods:class_weights() return balance(self.soft and self.soft:sum(1):totable() or self:class_counts()) end
 
 -- ---- data sets of the same images ------------------------------------------------------------------------------------
 
@@ -294,8 +295,11 @@ local indices = check.list(check.whole(1), nil, "a list of the images' numbers, 
 ---Raises if there are none, or if one is not an image's.
 function methods:subset(numbers)
   local where = "data:subset"
-  local list = check.tensor.read(numbers) and numbers or check.argument(where, "the first argument", numbers, indices)
-  local ok, index, largest = pcall(core.from_one, list)
+  local given = check.tensor.read(numbers)
+  if given and (numbers:dtype() ~= "i32" or #numbers:shape() ~= 1) then
+    check.raise(("%s: numbers of images are a list, or an i32 tensor in a row, not %s"):format(where, check.show(numbers)))
+  end
+  local ok, index, largest = pcall(core.from_one, given and numbers or check.argument(where, "the first argument", numbers, indices))
   if not ok then check.raise(("%s: numbers of images count from 1, but %s"):format(where, index)) end
   if #index == 0 then check.raise(where .. ": no number is given") end
   if largest > self.count then check.raise(("%s: image %d of %d"):format(where, largest, self.count)) end
@@ -348,15 +352,16 @@ local function as_text(self)
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"
   if self.augment then parts[#parts + 1] = "augmented" end
   if self.skipped > 0 then parts[#parts + 1] = ("%d broken and left out"):format(self.skipped) end
-  local passed = #self.problems - self.skipped
+  local passed = #self:passed_over()
   if passed > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(passed, passed == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
 end
 
 Dataset = class.define {
-  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "broken", "codes", "count", "grey", "reported", "store" },
-  locked = { "files", "images", "values", "path", "classes", "soft", "multi", "targets", "labels", "size", "workers", "memory", "reducing_gap", "on_broken", "skipped",
-             "problems" },
+  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal,
+  fields = { "broken", "codes", "count", "grey", "reported", "store" },
+  locked = { "files", "images", "values", "path", "classes", "soft", "multi", "targets", "labels", "size", "workers", "memory", "reducing_gap",
+             "on_broken", "skipped", "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,
     augment = check.kind("a table of options, such as { flip = 'horizontal' }, or nil", function(value)

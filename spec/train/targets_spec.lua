@@ -84,6 +84,17 @@ describe("shares of classes", function()
     end
   end)
 
+  it("and several labels need no names: the loss says what rows are", function()
+    for _, case in ipairs { { "softmax", shares, "soft", "shares" }, { "sigmoid", labels, "multi", "labels" } } do
+      local model, named = network(3, case[1]), network(3, case[1])
+      local history = model:fit(scion.data.tensors(images, case[2], { batch = 10, shuffle = false }), options())
+      assert.equal(named:fit(data { [case[3]] = case[2] }, options())[5].loss, history[5].loss)
+      assert.near(golden[case[4]].accuracy, model:evaluate(scion.data.tensors(images, case[2])).accuracy, 1e-6)
+      assert.is_nil(model.labels)
+      assert.equal("integer", math.type(model:predict(images)[1].label))
+    end
+  end)
+
   it("and classes may take turns", function()
     local classes = scion.tensor({ 1, 3, 2, 3, 3, 1, 2, 1, 3, 2 }, "i32")
     local hard, turns = network(3, "softmax"), network(3, "softmax")

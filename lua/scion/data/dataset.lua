@@ -221,11 +221,11 @@ function methods:class_counts()
 end
 
 --- A weight for each class that makes up for how many images it has, as scikit-learn's "balanced": images / (classes * images of the class),
---- where classes are those with images; 1 for a class without.
+--- where classes are those with images; 1 for a class without. Shares of classes count as such.
 ---@return number[] in the order of the labels
 ---Raises if the data set has no classes.
 function methods:class_weights()
-  local counts, present = self:class_counts(), 0
+  local counts, present = self.soft and self.soft:sum(1):totable() or self:class_counts(), 0
   for _, count in ipairs(counts) do present = present + (count > 0 and 1 or 0) end
   for i, count in ipairs(counts) do counts[i] = count > 0 and self.count / (present * count) or 1.0 end
   return counts

@@ -149,10 +149,10 @@ describe("batches", function()
     local nan = scion.tensor(labels:totable()):set(2, 2, 0 / 0)
     for words, case in pairs {
       ["gave shares of the classes that add up to 3, not 1; of an image with several labels the network ends in sigmoid"] = { "softmax", scion.ones(10, 3) },
-      ["gave a class's share -1, but they are from 0 to 1"] = { "softmax", scion.full({ 10, 3 }, -1) },
-      ["gave labels that are NaN or infinite"] = { "softmax", nan },
+      ["gave a row with a number that is not from 0 to 1, as shares of classes are"] = { "softmax", scion.full({ 10, 3 }, -1) },
+      ["gave a row with a number that is not from 0 to 1, as labels are"] = { "sigmoid", nan },
       ["for 10 images; the loss 'categorical' takes the i32 class number, from 1, or the f32 shares of its 3 classes, of each"] = { "softmax", scion.zeros(10, 2) },
-      ["gave a label that is 2, but they are from 0 to 1"] = { "sigmoid", scion.full({ 10, 3 }, 2) },
+      ["not from 0 to 1, as labels are"] = { "sigmoid", scion.full({ 10, 3 }, 2) },
       ["the loss 'binary' takes 3 f32 numbers from 0 to 1, one a label, of each"] = { "sigmoid", scion.ones({ 10 }, "i32") },
     } do
       local model = network(3, case[1])

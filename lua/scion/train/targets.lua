@@ -122,17 +122,14 @@ end
 
 --- Why rows of f32 are no shares of classes, which add up to 1, or no labels, which are numbers from 0 to 1; nil if they are.
 ---@param kind "classes"|"labels"
----@param rows scion.Tensor with one row at least
+---@param y scion.Tensor
+---@param count integer of numbers in a row
 ---@return string?
-local function misfit(kind, rows)
-  if not core.finite(rows) then return "labels that are NaN or infinite" end
-  local low, high = rows:min(), rows:max()
-  if low < 0 or high > 1 then return ("%s %g, but they are from 0 to 1"):format(kind == "classes" and "a class's share" or "a label that is", low < 0 and low or high) end
-  if kind == "labels" then return nil end
-  local sums = rows:sum(2)
-  local least, most = type(sums) == "number" and sums or sums:min(), type(sums) == "number" and sums or sums:max()
-  if least >= 0.99 and most <= 1.01 then return nil end
-  return ("shares of the classes that add up to %g, not 1; of an image with several labels the network ends in sigmoid"):format(least < 0.99 and least or most)
+local function misfit(kind, y, count)
+  local _, outside, odd, sum = core.row_facts(y:reshape(-1):reshape(-1, count), 0.01)
+  if outside then return ("a row with a number that is not from 0 to 1, as %s are"):format(kind == "classes" and "shares of classes" or "labels") end
+  if not odd or kind == "labels" then return nil end
+  return ("shares of the classes that add up to %g, not 1; of an image with several labels the network ends in sigmoid"):format(sum)
 end
 
 --- Checks a data set with targets, numbers to predict. The loss says what they are: with "categorical" and "binary", shares of classes or
@@ -142,7 +139,7 @@ local function check_numbers(raise, model, data, loss)
   local n = shapes.elements(shape) // math.max(shape[1], 1)
   if loss ~= "mse" then
     local kind, count = targets.told(model, loss)
-    local why = n == count and misfit(kind, data.targets:reshape(shape[1], n))
+    local why = n == count and misfit(kind, data.targets, n)
     if n == count and not why then return end
     raise("the loss '%s' takes %s, but the data set gives %s", loss, kind == "labels" and ("%d labels of each image"):format(count) or
           ("a class of each image or the shares of %d"):format(count), why or ("%d number%s of each%s"):format(n, n == 1 and "" or "s",
@@ -229,7 +226,7 @@ function targets.tensor(where, y, loss, model, names, n)
     check.raise(("%s: the data set gave labels that are %s for %d images; the loss '%s' takes %s of each"):format(where, check.show(y), n, loss,
       wanted[kind or "numbers"]:format(count)))
   end
-  local why = rows and kind and n > 0 and misfit(kind, y:reshape(n, count))
+  local why = rows and kind and n > 0 and misfit(kind, y, count)
   if why then check.raise(("%s: the data set gave %s"):format(where, why)) end
   if loss == "categorical" then return y end
   local target = core.new({ n, table.unpack(outputs) }, "f32")

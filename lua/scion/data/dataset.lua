@@ -227,7 +227,8 @@ function methods:class_counts()
 end
 
 --- A weight for each class that makes up for how many images it has, as scikit-learn's "balanced": images / (classes * images of the class),
---- where classes are those with images; 1 for a class without. They are what `class_weights = "balanced"` of model:fit takes.
+--- where classes are those with images; 1 for a class without. Shares of classes count as such. They are what
+--- `class_weights = "balanced"` of model:fit takes.
 ---@return number[] in the order of the labels
 ---Raises if the data set has no classes.
 function methods:class_weights() return balance(self.soft and self.soft:sum(1):totable() or self:class_counts()) end

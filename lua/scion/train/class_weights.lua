@@ -1,5 +1,4 @@
 --- fit's option class_weights: a factor for the loss of each class.
-local balance = require "scion.data.balance"
 local check = require "scion.check"
 local core = require "scion.core"
 
@@ -35,12 +34,10 @@ local function read(given, labels)
   return values
 end
 
---- Factors that give all classes the same weight in the sum of the losses.
+--- Factors that give all classes the same weight in the sum of the losses, as the data set has them.
 local function balanced(data)
-  if not data.soft and not check.callable.read(data.class_counts) then
-    check.raise "fit: class_weights = 'balanced' needs to know how many images each class has, which a data set of one's own tells by a method class_counts"
-  end
-  return balance(data.soft and data.soft:sum(1):totable() or data:class_counts())
+  if check.callable.read(data.class_weights) then return data:class_weights() end
+  check.raise "fit: class_weights = 'balanced' needs to know how many images each class has; a data set of one's own tells the factors by a method class_weights"
 end
 
 --- The weights of the classes as an f32 tensor, in the order of the labels; nil if none were given. Raises if the data set has no classes

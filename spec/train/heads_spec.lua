@@ -131,7 +131,8 @@ describe("images that are not what the model takes", function()
     for name, call in pairs(calls) do
       assert.equal(name .. ": the model takes images of 2 channels, but those of data sets have 3 (red, green, blue) or are grey: its input should be nn.input(8, 8, 3)",
                    messages.refused(function() call(pair, sets.two) end))
-      assert.equal(name .. ": the model takes 192 numbers, and no images, which is what data sets hold", messages.refused(function() call(vectors, sets.two) end))
+      assert.equal(name .. ": the model takes 192 numbers, and no images; base:features(…) makes such numbers of images, and scion.data.tensors a data set of them",
+                   messages.refused(function() call(vectors, sets.two) end))
     end
   end)
 
@@ -165,7 +166,8 @@ describe("images that are not what the model takes", function()
     assert.same(model:features(one:reshape(1, 8, 8, 3), "conv"):totable(), model:features(one, "conv"):totable())
     assert.matches("predict: images are a u8 tensor NxHxWx3 or NxHxWx1, not a tensor (u8 8x8x4)",
                    messages.refused(function() model:predict(scion.zeros({ 8, 8, 4 }, "u8")) end), 1, true)
-    assert.matches("images:to 'u8'", messages.refused(function() model:features(scion.zeros { 1, 8, 8, 3 }, "conv") end), 1, true)
+    assert.matches("features: f32 images are taken as they are, as preprocessed ones: the model itself preprocesses u8 images, which images:to 'u8' makes",
+                   support.stderr_of(function() model:features(scion.zeros { 1, 8, 8, 3 }, "conv") end), 1, true)
   end)
 
   it("give no more classes than there are, and none where there are none", function()

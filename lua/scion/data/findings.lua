@@ -93,7 +93,15 @@ local function broken(case)
   return list
 end
 
-local function passed_over(case) return case.sets[1].data.problems or {} end
+--- The data set's problems but for the broken images, which it lists there, too, once a pass has met them.
+local function passed_over(case)
+  local own, list = {}, {}
+  for _, image in ipairs(case.images) do own[image.file] = true end
+  for _, problem in ipairs(case.sets[1].data.problems) do
+    if not own[problem.file] then list[#list + 1] = problem end
+  end
+  return list
+end
 
 local function copies(case) return groups((grouped(readable(case, 1), content_of))) end
 

@@ -800,7 +800,7 @@ scion_status scion_image_sheet(const scion_tensor *tiles, const char *const *tex
 
 /* ---- what lies in image files, for finding broken and doubled ones (image/header.c, look.c, examine.c) */
 
-typedef enum { SCION_FORMAT_OTHER, SCION_FORMAT_JPEG, SCION_FORMAT_PNG, SCION_FORMAT_GIF, SCION_FORMAT_WEBP } scion_image_format;
+typedef enum { SCION_FORMAT_OTHER, SCION_FORMAT_JPEG, SCION_FORMAT_PNG, SCION_FORMAT_GIF, SCION_FORMAT_WEBP } scion_format;
 typedef enum { SCION_MODE_COLOUR, SCION_MODE_GREY, SCION_MODE_CMYK } scion_image_mode;
 
 #define SCION_LOOK_SIDE 32 /* pixels a side of the image that a look is taken from */
@@ -814,7 +814,7 @@ typedef struct {
   char message[256];                       /* without the path */
   int64_t bytes;
   unsigned char content[SCION_HASH_BYTES]; /* hash of the bytes */
-  scion_image_format format;               /* by content */
+  scion_format format;                     /* by content */
   scion_image_mode mode;                   /* as stored */
   bool alpha;                              /* it may have transparent pixels */
   int height, width;                       /* upright */

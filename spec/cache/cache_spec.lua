@@ -465,7 +465,7 @@ describe("the cache of frozen values", function()
         local model = base:graft { nn.global_avg_pool(), nn.dense(2, "softmax") }
         model:freeze { first = 260 } -- within mixed9
         local data = scion.data.folder(folder, { size = 96, batch = 3 })
-        fit(model, data, { cache = cache, epochs = 2, optimizer = scion.optim.sgd { lr = 1e-3 } })
+        fit(model, data, { cache = cache, epochs = 2, optimizer = scion.optim.sgd { lr = 1e-3 }, quiet = true })
         count "computed"
         io.write("features ", core.hash(model:features(data, "mixed8", { cache = cache })):byte(1, -1), "\n")
         count "computed"

@@ -188,6 +188,21 @@ describe("scion.data.doctor", function()
     assert.matches("2 files cannot be read (.broken):\n  jar/broken.png: ", tostring(found), 1, true)
   end)
 
+  it("tells what was passed over apart from what is broken, also after a pass", function()
+    local classes = sound()
+    classes.jar["broken.png"], classes.jar["notes.txt"] = "no image", "notes"
+    local root = tree(classes)
+    local set
+    support.stderr_of(function() set = data.folder(root, small) end)
+    set.warn = function() end
+    for _ = 1, 2 do
+      local found = data.doctor(set)
+      assert.same({ 1, 1 }, { #found.broken, #found.passed_over })
+      assert.equal(root .. "/jar/notes.txt", found.passed_over[1].file)
+      for _ in set:batches() do end -- puts the broken one among the problems
+    end
+  end)
+
   it("finds images that stand in two of the sets", function()
     local train, val = sound(), sound()
     for i = 1, 10 do val.jar[i .. ".png"], val.lid[i .. ".png"] = picture(36, 48, 40 + i), picture(36, 48, 60 + i) end

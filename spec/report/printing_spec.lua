@@ -57,7 +57,7 @@ local model = scion.sequential { nn.input(8, 8, 3), nn.conv2d(4, 3, { name = lon
 local data = scion.data.folder(folder, { size = 8, batch = 3, augment = { flip = "both" } })
 look("a data set", data, 1)
 local step, epoch
-local history = model:fit(data, { epochs = 2, validate = data, verbose = false,
+local history = model:fit(data, { epochs = 2, validate = data, verbose = false, quiet = true,
   callbacks = { step = function(info) step = info end, epoch = function(entry) epoch = entry end } })
 look("a step", step, 0)
 look("an epoch", epoch, 1)

@@ -13,6 +13,7 @@ local at_once = 128 -- images for each call, so that progress is shown and Ctrl-
 
 --- A data set, of whatever stands for one. Raises on anything else.
 local function set_of(what, value)
+  if dataset.is(value) and value.values then check.raise(("%s: %s holds no u8 images, which are what the doctor looks at"):format(where, what)) end
   if dataset.is(value) then return value end
   if check.path.read(value) and lfs.attributes(value, "mode") == "directory" then
     local ok, made = check.try(require "scion.data.source.folder", value)

@@ -69,6 +69,7 @@ local schema = { n = { check.whole(1, 1000), 32 }, epoch = { check.whole(1, (1 <
 return function(data, path, given)
   path = check.argument(where, "the first argument", path, check.path)
   local o = check.options(where, given, schema)
+  if data.values then check.raise(where .. ": the data set holds no u8 images, which are what can be shown") end
   local images, texts = collect(data, math.min(o.n, #data), o.epoch)
   if not images[1] then check.raise(where .. ": none of the images can be read") end
   local height, width, filter = tile_size(data.size)

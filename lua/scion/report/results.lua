@@ -173,6 +173,17 @@ local history = kind("scion.History", function(self)
   return lines(shown)
 end, { title = "a history", fields = { "interrupted", "cache", "warnings" } })
 
+local warning = kind("scion.Warning", function(self) return sentence { self.message } end, { title = "a warning", fields = { "rule", "message" } })
+local warnings = kind("scion.Warnings", lines_of)
+
+--- Makes a list of what is likely a mistake in a recipe, for a history.
+---@param list table
+---@return scion.Warning[]
+function results.warnings(list)
+  for _, entry in ipairs(list) do warning(entry) end
+  return warnings(list)
+end
+
 --- A line about a finished epoch, or several if it does not fit the width.
 ---@param entry scion.Epoch
 ---@param last? integer number of the last epoch, for "epoch 3/5"

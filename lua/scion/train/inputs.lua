@@ -49,9 +49,9 @@ local function made_by(where, name, ...)
 end
 
 --- A tensor of one image as one of N = 1; others as they are.
-local function several(x)
+local function several(x, model)
   local shape = x:shape()
-  if #shape ~= 3 or shape[3] ~= 3 and shape[3] ~= 1 then return x end
+  if #model.input.shape ~= 3 or #shape ~= 3 or shape[3] ~= 3 and shape[3] ~= 1 then return x end
   return x:reshape(1, table.unpack(shape))
 end
 
@@ -67,7 +67,7 @@ local function nothing() end
 function inputs.any(where, x, model, batch)
   if is_dataset(x) then return x end
   local shape = model.input.shape
-  if check.tensor.read(x) then return made_by(where, "tensors", several(x), nil, { batch = batch, shuffle = false }) end
+  if check.tensor.read(x) then return made_by(where, "tensors", several(x, model), nil, { batch = batch, shuffle = false }) end
   local paths = type(x) == "string" and { x } or x
   if type(paths) ~= "table" or getmetatable(paths) ~= nil then
     check.raise(("%s takes a file, a list of files, a tensor of images or a data set, not %s"):format(where, check.show(x)))

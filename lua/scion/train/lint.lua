@@ -5,6 +5,7 @@ local dataset = require "scion.data.dataset"
 local findings = require "scion.data.findings"
 local lfs = require "lfs"
 local notice = require "scion.report.notice"
+local results = require "scion.report.results"
 local untrained = require "scion.train.untrained"
 
 -- ---- what trains, and where its weights are from --------------------------------------------------------------------
@@ -133,7 +134,7 @@ function lint.run(job, told)
   for _, warning in ipairs(told.quiet and {} or list) do
     if told.warn then told.warn(check.escape(warning.message), warning.rule) else notice.once("scion: fit: " .. warning.message) end
   end
-  return list
+  return results.warnings(list)
 end
 
 --- Remembers which weights begin at random and train from here on. To be called when training begins.

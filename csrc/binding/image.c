@@ -3,10 +3,26 @@
 
 #include <string.h>
 
-/* core.image_load(path) -> u8 tensor HxWx3, or nil and a message */
+static const char *const truncated_names[] = {"error", "keep", NULL};
+
+scion_decoding scion_read_decoding(lua_State *L, int table) {
+  lua_getfield(L, table, "max_pixels");
+  scion_decoding decoding = {.max_pixels = lua_isnil(L, -1) ? 0 : scion_check_range(L, -1, 1, SCION_MAX_PIXELS, "max_pixels")};
+  lua_getfield(L, table, "truncated");
+  decoding.keep_truncated = luaL_checkoption(L, -1, "error", truncated_names) == 1;
+  lua_pop(L, 2);
+  return decoding;
+}
+
+/* core.image_load(path, { max_pixels, truncated = "error" or "keep" } or nil) -> u8 tensor HxWx3, or nil and a message; see scion_decoding */
 static int core_image_load(lua_State *L) {
   const char *path = scion_check_text(L, 1);
-  return scion_push_result(L, scion_image_load(path, scion_push_later(L)), 1);
+  scion_decoding decoding = {0};
+  if (!lua_isnoneornil(L, 2)) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    decoding = scion_read_decoding(L, 2);
+  }
+  return scion_push_result(L, scion_image_load(path, &decoding, scion_push_later(L)), 1);
 }
 
 /* core.image_save(path, image) -> true, or nil and a message */

@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local augment = require "scion.data.augment"
+local decoding = require "scion.data.decoding"
 local batches = require "scion.data.batch"
 local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
@@ -21,6 +22,8 @@ local text = require "scion.report.text"
 ---@field augment? scion.augment
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
 ---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
+---@field max_pixels? integer files with larger images are refused
+---@field truncated? string "keep" reads JPEGs whose end is missing
 ---@field skipped integer how many images could not be read so far and were left out
 ---@field problems? scion.Problem[] files in the folder that are not among its images
 ---@field warn fun(message: string) is called once for each image that cannot be read; by default it writes a line to standard error
@@ -62,6 +65,8 @@ local kinds = {
   end),
 }
 
+for name, kind in pairs(decoding.kinds) do kinds[name] = kind end
+
 ---@class scion.DatasetOptions
 ---@field size? integer|integer[] images are resized to it: a side in pixels, or { height, width } (224, or that of the images in memory)
 ---@field batch? integer images in a batch (32)
@@ -70,7 +75,7 @@ local kinds = {
 ---@field augment? scion.augment|false (false)
 ---@field workers? integer threads that read ahead (as many as there are CPUs)
 
----@class scion.FilesOptions: scion.DatasetOptions
+---@class scion.FilesOptions: scion.DatasetOptions, scion.DecodingOptions
 ---@field memory? number bytes of decoded and resized images that are kept for later epochs (1e9 for folders, else 0)
 ---@field reducing_gap? number|false a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size and then resized, as by Pillow's thumbnail; the
 --- decoded image is at least this many times as large as wanted. false decodes all at full size (2)
@@ -102,6 +107,7 @@ function dataset.new(source, o)
     classes = source.classes, codes = source.classes and (core.from_one(source.classes)), targets = source.targets,
     labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
     augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
+    max_pixels = o.max_pixels, truncated = o.truncated,
     grey = source.grey or false, skipped = 0, problems = source.problems, reported = {}, warn = source.quiet and nothing or to_stderr,
   }
 end
@@ -228,7 +234,8 @@ end
 
 Dataset = class.define {
   name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "codes", "count", "grey", "reported", "store" },
-  locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
+  locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "max_pixels", "truncated",
+             "skipped",
              "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,

@@ -61,10 +61,14 @@ FLAGS_avx512   = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mf16c 
 CORE    = $(PLAIN:%.c=$(BUILD)/%.o) $(foreach isa,$(ISAS),$(SIMD:%.c=$(BUILD)/%.$(isa).o))
 ALL     = $(CORE) $(BINDING:%.c=$(BUILD)/%.o)
 MODULES = $(BUILD)/scion/core.so
+# modules for image formats, each where its library's header is
+HAS = $(shell echo '\#include <$(1)>' | $(CC) $(CPPFLAGS) -include stdio.h -E -x c - >/dev/null 2>&1 && echo $(2))
+FORMATS = $(call HAS,webp/demux.h,webp) $(call HAS,gif_lib.h,gif)
+FORMAT_MODULES = $(FORMATS:%=$(BUILD)/scion/image_%.so)
 # the program that calls the HDF5 library for the module, which starts it from its own folder
 HDF5_PROCESS = $(BUILD)/scion/hdf5_process
 
-all: $(MODULES) $(HDF5_PROCESS)
+all: $(MODULES) $(HDF5_PROCESS) $(FORMAT_MODULES)
 
 $(BUILD)/scion/core.so: $(ALL)
 	@mkdir -p $(@D)
@@ -75,6 +79,12 @@ HDF5_SOURCES = $(wildcard csrc/files/hdf5/*.c)
 $(HDF5_PROCESS): $(HDF5_SOURCES) $(wildcard csrc/files/hdf5/*.h) csrc/files/read_file.h csrc/scion.h
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(COMPILE) $(call PKG,cflags,$(HDF5)) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
+
+LIBRARIES_webp = -lwebpdemux -lwebp
+LIBRARIES_gif  = -lgif
+$(BUILD)/scion/image_%.so: csrc/image/modules/%.c csrc/image/modules/module.h
+	@mkdir -p $(@D)
+	$(call SAY,LINK)$(CC) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) $(LDFLAGS_MODULE) -o $@ $< $(LDFLAGS) $(LIBRARIES_$*)
 
 define simd_rule
 $(BUILD)/%.$(1).o: %.c
@@ -169,7 +179,7 @@ install: all
 	cd lua && find scion -name '*.lua' | while read -r file; do \
 	  mkdir -p "$(DESTDIR)$(LUADIR)/$${file%/*}" && cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
 	mkdir -p "$(DESTDIR)$(LIBDIR)/scion"
-	cp $(MODULES) $(HDF5_PROCESS) "$(DESTDIR)$(LIBDIR)/scion/"
+	cp $(MODULES) $(HDF5_PROCESS) $(FORMAT_MODULES) "$(DESTDIR)$(LIBDIR)/scion/"
 
 # ---- running this tree from anywhere
 HERE = $(CURDIR)

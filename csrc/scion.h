@@ -697,6 +697,9 @@ uint64_t scion_checksum(const void *data, size_t bytes, uint64_t seed); /* 64 bi
  * since file systems keep coarse times. */
 scion_status scion_file_stamp(const char *path, int64_t stamp[3], double *age);
 
+/* The path of a file that is installed in the core's own folder (files/beside.c), to be freed; NULL where that cannot be told. */
+char *scion_path_beside_core(const char *name);
+
 /* The entries of a folder (files/listing.c), without the hidden ones, whose names begin with a dot. They are ordered by the bytes of their
  * names. The name of a folder, or of a link to one, ends in "/", so that going down into each folder in this order gives all paths in the
  * order of their bytes. */
@@ -755,13 +758,16 @@ bool scion_lock_held(int descriptor);
 /* How image files are decoded. {0}: as Pillow's convert("RGB") does. */
 typedef struct {
   int64_t max_pixels;  /* an image of more is refused before memory is allocated for it; 1 .. SCION_MAX_PIXELS, or 0: SCION_USUAL_PIXELS */
+  bool composite;      /* transparent pixels are laid upon the background; else opacity is dropped */
+  unsigned char background[3]; /* red, green, blue */
   bool keep_truncated; /* a JPEG whose end is missing is no error; what is missing becomes grey or repeats what was there */
 } scion_decoding;
 
-/* *image = a new tensor from a JPEG or PNG file, which is recognized by its contents and has at most 1 GiB. The orientation in EXIF data
- * is applied. JPEG: gray, CMYK and YCCK become RGB, and a truncated or damaged file is an error. PNG: alpha is dropped, and of 16 bits
- * the upper 8 are kept; but 16 bits of gray are cut off at 255, since Pillow takes them for numbers. What follows the last pixel may be
- * missing. */
+/* *image = a new tensor from a JPEG, PNG, WebP or GIF file, which is recognized by its contents and has at most 1 GiB. The orientation in
+ * EXIF data is applied. A truncated or damaged file is an error, but what follows the last pixel may be missing. JPEG: gray, CMYK and YCCK
+ * become RGB. PNG: of 16 bits the upper 8 are kept; but 16 bits of gray are cut off at 255, since Pillow takes them for numbers. WebP and
+ * GIF: the first picture of an animation, on its whole canvas. They are read by libwebp and giflib where Scion was built with these, and
+ * are SCION_SYSTEM where it was not. */
 scion_status scion_image_load(const char *path, const scion_decoding *decoding, scion_tensor *image);
 /* Writes a PNG file, or a JPEG file of quality 95, by the path's extension: .png, .jpg or .jpeg, else SCION_MISUSE. The file is written
  * atomically, see scion_new_file. */

@@ -114,11 +114,11 @@ describe("arguments that make no sense", function()
     walk("folder's options", function(value) local _ = scion.data.folder(root, value) end, "nil empty")
     walk_options("folder", function(o) local _ = scion.data.folder(root, o) end,
                  with { size = sizes, labels = "no names", follow_links = "yes no", memory = number, reducing_gap = "no one float_one fraction",
-                        max_pixels = whole, truncated = "", validation_split = "" })
+                        max_pixels = whole, truncated = "", background = "", validation_split = "" })
     walk("files", function(value) local _ = scion.data.files(value) end, "empty names")
     walk("files' options", function(value) local _ = scion.data.files({}, value) end, "nil empty")
     walk_options("files", function(o) local _ = scion.data.files({ "x.png" }, o) end,
-                 with { size = sizes, memory = number, reducing_gap = "no one float_one fraction", max_pixels = whole, truncated = "", labels = "" })
+                 with { size = sizes, memory = number, reducing_gap = "no one float_one fraction", max_pixels = whole, truncated = "", background = "", labels = "" })
     walk("tensors", function(value) local _ = scion.data.tensors(value) end, "images")
     walk("tensors' labels", function(value) local _ = scion.data.tensors(images:slice(1, 1, 2):copy(), value) end, "nil list names tensor")
     walk("tensors' options", function(value) local _ = scion.data.tensors(images, nil, value) end, "nil empty")

@@ -3,6 +3,18 @@
 
 #include <string.h>
 
+/* The `count` numbers of the list at an index. */
+static void read_numbers(lua_State *L, int index, double *numbers, int count, const char *what) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  for (int i = 0; i < count; i++) {
+    int number;
+    lua_rawgeti(L, index, i + 1);
+    numbers[i] = lua_tonumberx(L, -1, &number);
+    luaL_argcheck(L, number, index, what);
+    lua_pop(L, 1);
+  }
+}
+
 static const char *const truncated_names[] = {"error", "keep", NULL};
 
 scion_decoding scion_read_decoding(lua_State *L, int table) {
@@ -10,11 +22,15 @@ scion_decoding scion_read_decoding(lua_State *L, int table) {
   scion_decoding decoding = {.max_pixels = lua_isnil(L, -1) ? 0 : scion_check_range(L, -1, 1, SCION_MAX_PIXELS, "max_pixels")};
   lua_getfield(L, table, "truncated");
   decoding.keep_truncated = luaL_checkoption(L, -1, "error", truncated_names) == 1;
-  lua_pop(L, 2);
+  decoding.composite = lua_getfield(L, table, "background") != LUA_TNIL;
+  double colour[3];
+  if (decoding.composite) read_numbers(L, lua_gettop(L), colour, 3, "three numbers expected");
+  for (int c = 0; decoding.composite && c < 3; c++) decoding.background[c] = (unsigned char)(colour[c] > 0 ? colour[c] < 255 ? colour[c] : 255 : 0);
+  lua_pop(L, 3);
   return decoding;
 }
 
-/* core.image_load(path, { max_pixels, truncated = "error" or "keep" } or nil) -> u8 tensor HxWx3, or nil and a message; see scion_decoding */
+/* core.image_load(path, { max_pixels, truncated = "error" or "keep", background = {red, green, blue} } or nil) -> u8 tensor HxWx3, or nil and a message; see scion_decoding */
 static int core_image_load(lua_State *L) {
   const char *path = scion_check_text(L, 1);
   scion_decoding decoding = {0};
@@ -34,18 +50,6 @@ static int core_image_save(lua_State *L) {
 }
 
 static const char *const filter_names[] = {"nearest", "bilinear", "bicubic", "area", NULL};
-
-/* The `count` numbers of the list at an index. */
-static void read_numbers(lua_State *L, int index, double *numbers, int count, const char *what) {
-  luaL_checktype(L, index, LUA_TTABLE);
-  for (int i = 0; i < count; i++) {
-    int number;
-    lua_rawgeti(L, index, i + 1);
-    numbers[i] = lua_tonumberx(L, -1, &number);
-    luaL_argcheck(L, number, index, what);
-    lua_pop(L, 1);
-  }
-}
 
 /* core.image_resize(image, height, width, {left, top, right, bottom} or nil, filter = "bilinear") -> u8 tensor; the image is HxWx3 or
  * NxHxWx3. See scion_image_resize. */

@@ -18,7 +18,7 @@ static scion_status turn_upright(image_pixels *pixels, int orientation) {
   if (orientation == 1) return SCION_OK;
   bool swap = orientation >= 5;
   image_pixels upright = {0};
-  scion_status status = image_pixels_reserve(&upright, swap ? pixels->width : pixels->height, swap ? pixels->height : pixels->width);
+  scion_status status = image_pixels_reserve(&upright, swap ? pixels->width : pixels->height, swap ? pixels->height : pixels->width, 3);
   if (status != SCION_OK) return status;
   const scion_box box = pixels->box;
   ptrdiff_t across = 3, down = (ptrdiff_t)pixels->width * 3;
@@ -50,6 +50,10 @@ scion_status image_decode(const unsigned char *bytes, size_t size, image_enough 
     status = image_jpeg_decode(bytes, size, enough, decoding, pixels, &orientation);
   else if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
     status = image_png_decode(bytes, size, decoding, pixels, &orientation);
+  else if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0)
+    status = image_module_decode(IMAGE_WEBP, bytes, size, decoding, pixels, &orientation);
+  else if (size >= 6 && (memcmp(bytes, "GIF87a", 6) == 0 || memcmp(bytes, "GIF89a", 6) == 0))
+    status = image_module_decode(IMAGE_GIF, bytes, size, decoding, pixels, &orientation);
   else
     return scion_fail(SCION_WORLD, "neither a JPEG nor a PNG image");
   return status == SCION_OK ? turn_upright(pixels, orientation) : status;

@@ -34,11 +34,11 @@ scion_status image_size_check(int64_t height, int64_t width, const scion_decodin
   return SCION_OK;
 }
 
-scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width) {
+scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width, int bytes) {
   pixels->height = (int)height;
   pixels->width = (int)width;
   pixels->box = (scion_box){0, 0, (double)width, (double)height};
-  return image_buffer_reserve(&pixels->memory, (size_t)(height * width) * 3 + SLACK);
+  return image_buffer_reserve(&pixels->memory, (size_t)(height * width) * (size_t)bytes + SLACK);
 }
 
 /* ---- reading */

@@ -145,7 +145,7 @@ static void decode(struct jpeg_decompress_struct *info, image_enough enough, con
   info->scale_denom = reduction(info, enough, *orientation);
   jpeg_calc_output_dimensions(info);
   scion_status status = image_size_check(info->image_height, info->image_width, decoding);
-  if (status == SCION_OK) status = image_pixels_reserve(pixels, info->output_height, info->output_width);
+  if (status == SCION_OK) status = image_pixels_reserve(pixels, info->output_height, info->output_width, 3);
   if (status != SCION_OK) fail((j_common_ptr)info, status);
   pixels->box.right = (double)info->image_width / info->scale_denom; /* sizes are rounded up */
   pixels->box.bottom = (double)info->image_height / info->scale_denom;

@@ -17,7 +17,6 @@ typedef struct {
   size_t left;
   image_buffer *out; /* what was written */
   size_t used;
-  image_buffer raw; /* pixels that are not yet RGB */
   bool complete;    /* all pixels were read, and their checksums were right */
   int orientation;  /* EXIF's */
   scion_status status;
@@ -65,31 +64,35 @@ static void read_rows(png_job *job, unsigned char *pixels, int height, int passe
     for (int y = 0; y < height; y++) png_read_row(job->png, pixels + (size_t)y * bytes, NULL);
 }
 
-static void saturate(const unsigned char *gray16, unsigned char *rgb, size_t count) {
-  for (size_t i = 0; i < count; i++, rgb += 3) rgb[0] = rgb[1] = rgb[2] = gray16[2 * i] ? 255 : gray16[2 * i + 1];
+/* From behind, since what is written is longer than what is read from the same memory. */
+static void saturate(unsigned char *pixels, size_t count) {
+  for (size_t i = count; i-- > 0;) {
+    unsigned char value = pixels[2 * i] ? 255 : pixels[2 * i + 1];
+    for (int c = 0; c < 3; c++) pixels[3 * i + (size_t)c] = value;
+  }
 }
 
-static void read_pixels(png_job *job, image_pixels *pixels) {
+static void read_pixels(png_job *job, const scion_decoding *decoding, image_pixels *pixels) {
   png_structp png = job->png;
   int type = png_get_color_type(png, job->info);
   bool wide_gray = type == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(png, job->info) == 16;
+  bool alpha = decoding->composite && !wide_gray && (type & PNG_COLOR_MASK_ALPHA || png_get_valid(png, job->info, PNG_INFO_tRNS));
   if (!wide_gray) {
     if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
     if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png);
+    if (alpha) png_set_tRNS_to_alpha(png);
     if (!(type & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(png);
     png_set_strip_16(png);
-    png_set_strip_alpha(png);
+    if (!alpha) png_set_strip_alpha(png);
   }
-  int passes = png_set_interlace_handling(png);
+  int passes = png_set_interlace_handling(png), bytes = wide_gray ? 2 : alpha ? 4 : 3;
   png_read_update_info(png, job->info);
-  size_t count = (size_t)pixels->height * (size_t)pixels->width;
-  if (png_get_rowbytes(png, job->info) != (size_t)pixels->width * (wide_gray ? 2 : 3)) png_error(png, "unexpected pixel format");
-  if (wide_gray) {
-    scion_status status = image_buffer_reserve(&job->raw, 2 * count);
-    if (status != SCION_OK) stop(job, status);
-  }
-  read_rows(job, wide_gray ? job->raw.data : pixels->memory.data, pixels->height, passes);
-  if (wide_gray) saturate(job->raw.data, pixels->memory.data, count);
+  if (png_get_rowbytes(png, job->info) != (size_t)pixels->width * (size_t)bytes) png_error(png, "unexpected pixel format");
+  scion_status status = image_pixels_reserve(pixels, pixels->height, pixels->width, bytes > 3 ? bytes : 3);
+  if (status != SCION_OK) stop(job, status);
+  read_rows(job, pixels->memory.data, pixels->height, passes);
+  if (wide_gray) saturate(pixels->memory.data, (size_t)pixels->height * (size_t)pixels->width);
+  if (alpha) image_take_alpha(pixels, decoding);
 }
 
 static void decode(png_job *job, const scion_decoding *decoding, image_pixels *pixels) {
@@ -101,9 +104,10 @@ static void decode(png_job *job, const scion_decoding *decoding, image_pixels *p
   png_read_info(png, job->info);
   int64_t height = png_get_image_height(png, job->info), width = png_get_image_width(png, job->info);
   scion_status status = image_size_check(height, width, decoding);
-  if (status == SCION_OK) status = image_pixels_reserve(pixels, height, width);
   if (status != SCION_OK) stop(job, status);
-  read_pixels(job, pixels);
+  pixels->height = (int)height;
+  pixels->width = (int)width;
+  read_pixels(job, decoding, pixels);
   job->complete = true;
   png_read_end(png, job->info); /* for an EXIF behind the pixels */
 }
@@ -132,7 +136,6 @@ scion_status image_png_decode(const unsigned char *bytes, size_t size, const sci
     job.status = SCION_OK;
     read_orientation(&job);
   }
-  image_buffer_free(&job.raw);
   png_destroy_read_struct(&job.png, &job.info, NULL);
   *orientation = job.orientation;
   return job.status;

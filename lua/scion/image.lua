@@ -49,13 +49,13 @@ for name, kind in pairs(decoding.kinds) do load_options[name] = { kind } end
 
 local extensions = { png = true, jpg = true, jpeg = true }
 
---- Reads a JPEG or PNG file; the content decides which it is, not the name. A photograph is turned upright by its EXIF orientation. Pixels
---- are those of Pillow's convert("RGB"): of 16-bit colours the upper 8 bits are kept, 16-bit grays are cut off at 255, an alpha channel is
---- dropped.
+--- Reads a JPEG, PNG, WebP or GIF file; the content decides which it is, not the name. A photograph is turned upright by its EXIF orientation,
+--- and of an animation the first picture is taken. Pixels are those of Pillow's convert("RGB"): of 16-bit colours the upper 8 bits are kept,
+--- 16-bit grays are cut off at 255, an alpha channel is dropped.
 ---@param path string
 ---@param given? scion.DecodingOptions
 ---@return scion.Tensor|nil image a u8 tensor of H x W x 3; nil if the file cannot be read
----@return string? message why not: the file is missing, truncated, damaged or no JPEG or PNG file
+---@return string? message why not: the file is missing, truncated, damaged or no image that Scion reads
 ---Raises if path is not a non-empty string, and on unknown options and invalid values.
 function image.load(path, given)
   local where = "scion.image.load"

@@ -23,6 +23,7 @@ local text = require "scion.report.text"
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
 ---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
 ---@field max_pixels? integer files with larger images are refused
+---@field background? integer[] { red, green, blue }, what transparent pixels are laid upon
 ---@field truncated? string "keep" reads JPEGs whose end is missing
 ---@field skipped integer how many images could not be read so far and were left out
 ---@field problems? scion.Problem[] files in the folder that are not among its images
@@ -107,7 +108,7 @@ function dataset.new(source, o)
     classes = source.classes, codes = source.classes and (core.from_one(source.classes)), targets = source.targets,
     labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
     augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
-    max_pixels = o.max_pixels, truncated = o.truncated,
+    max_pixels = o.max_pixels, truncated = o.truncated, background = o.background,
     grey = source.grey or false, skipped = 0, problems = source.problems, reported = {}, warn = source.quiet and nothing or to_stderr,
   }
 end
@@ -234,7 +235,7 @@ end
 
 Dataset = class.define {
   name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "codes", "count", "grey", "reported", "store" },
-  locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "max_pixels", "truncated",
+  locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "max_pixels", "truncated", "background",
              "skipped",
              "problems" },
   settable = {

@@ -3,7 +3,7 @@ local check = require "scion.check"
 local dataset = require "scion.data.dataset"
 
 local paths = check.list(check.path, nil, "a list of paths")
-local files_options = dataset.options { "augment", "workers", "max_pixels", "truncated",
+local files_options = dataset.options { "augment", "workers", "max_pixels", "truncated", "background",
                                         size = { 224, 224 }, batch = 32, shuffle = false, seed = 0, memory = 0, reducing_gap = 2 }
 
 --- A data set of image files, in their order and without labels. It does not warn of files that cannot be read: the fourth result of

@@ -41,6 +41,12 @@ static int core_image_load(lua_State *L) {
   return scion_push_result(L, scion_image_load(path, &decoding, scion_push_later(L)), 1);
 }
 
+/* core.image_format(path) -> what the file really is, such as "a HEIC image"; nil where that is unknown or the file cannot be read */
+static int core_image_format(lua_State *L) {
+  lua_pushstring(L, scion_image_format(scion_check_text(L, 1)));
+  return 1;
+}
+
 /* core.image_save(path, image) -> true, or nil and a message */
 static int core_image_save(lua_State *L) {
   const char *path = scion_check_text(L, 1);
@@ -83,6 +89,7 @@ static int core_image_warp(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"image_load", core_image_load},
+                                     {"image_format", core_image_format},
                                      {"image_save", core_image_save},
                                      {"image_resize", core_image_resize},
                                      {"image_warp", core_image_warp},

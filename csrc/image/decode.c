@@ -55,7 +55,7 @@ scion_status image_decode(const unsigned char *bytes, size_t size, image_enough 
   else if (size >= 6 && (memcmp(bytes, "GIF87a", 6) == 0 || memcmp(bytes, "GIF89a", 6) == 0))
     status = image_module_decode(IMAGE_GIF, bytes, size, decoding, pixels, &orientation);
   else
-    return scion_fail(SCION_WORLD, "neither a JPEG nor a PNG image");
+    return image_format_refuse(bytes, size);
   return status == SCION_OK ? turn_upright(pixels, orientation) : status;
 }
 

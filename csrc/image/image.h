@@ -63,6 +63,9 @@ scion_status image_png_encode(const unsigned char *rgb, int height, int width, i
 /* ---- alpha.c: makes RGB of pixels that hold RGBA; NULL: opacity is dropped. */
 void image_take_alpha(image_pixels *pixels, const scion_decoding *decoding);
 
+/* ---- formats.c: fails, and says what the file is and what to do with it. */
+scion_status image_format_refuse(const unsigned char *bytes, size_t size);
+
 /* ---- decode.c: recognises the format by content and turns the image upright. */
 scion_status image_decode(const unsigned char *bytes, size_t size, image_enough enough, const scion_decoding *decoding,
                           image_pixels *pixels);

@@ -311,7 +311,7 @@ describe("scion.data.folder", function()
     assert.equal(2, #first.failures)
     assert.equal(2, d.skipped)
     table.sort(told)
-    assert.same({ "left out " .. root .. "/a/03.png: neither a JPEG nor a PNG image",
+    assert.same({ "left out " .. root .. "/a/03.png: a text file, which is no image: take it out of the folder",
                   "left out " .. root .. "/b/big.jpg: truncated JPEG: the file ends before the image does; truncated = 'keep' reads what is there" }, told)
     assert.equal(10, #pass(d, 2).indices)
     assert.same({ 2, 2 }, { #told, d.skipped })

@@ -1,4 +1,5 @@
 -- WebP, GIF and what is transparent, against Pillow.
+local core = require "scion.core"
 local image = require "scion.image"
 local support = dofile "spec/support/images.lua"
 local cases = dofile "spec/fixtures/image/formats.lua"
@@ -61,6 +62,38 @@ describe("image formats", function()
     local told = path .. ": a WebP image, which is read with libwebp (Scion was built without it): install it (Debian: apt-get install libwebp-dev;"
     assert.matches("nil\t" .. told, out, 1, true)
     assert.matches("false\t", out, 1, true)
+  end)
+
+  it("are told by their first bytes when they are others", function()
+    local kinds = {
+      ["a HEIC image"] = "\0\0\0\24ftypheic\0\0\0\0", ["an AVIF image"] = "\0\0\0\24ftypavif\0\0\0\0", ["a video"] = "\0\0\0\24ftypisom\0\0\0\0",
+      ["a BMP image"] = "BM\70\1\0\0\0\0\0\0\54\0\0\0\40", ["a TIFF image"] = "MM\0*\0\0\0\8", ["a JPEG XL image"] = "\xff\x0a\1\2",
+      ["a JPEG 2000 image"] = "\0\0\0\x0cjP  \r\n\x87\n", ["an HTML page"] = "\r\n<!DOCTYPE HTML><title>Not found</title>", ["an icon"] = "\0\0\1\0\1\0",
+      ["a Git LFS pointer"] = "version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", ["a PDF file"] = "%PDF-1.7\n", ["a ZIP archive"] = "PK\3\4\20\0",
+      ["an SVG drawing"] = "<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>", ["a text file"] = "file,label\na.jpg,1\n",
+      ["a PNM image"] = "P6\n3 4\n255\n\0\1",
+      ["a compressed archive"] = "\x1f\x8b\8\0", ["a file of zeros"] = ("\0"):rep(700), ["a DICOM image"] = ("\0"):rep(128) .. "DICM\2\0", ["a NumPy array"] = "\x93NUMPY\1\0",
+    }
+    for name, bytes in pairs(kinds) do
+      local path = file_of("x.jpg", bytes)
+      assert.equal(name, core.image_format(path))
+      refused(path, name .. ", ")
+      local _, message = image.load(path)
+      assert.matches(", %a.*%a", message) -- and what to do
+    end
+    assert.equal("an empty file", core.image_format(file_of("x.jpg", "")))
+    assert.equal("a text file", core.image_format(file_of("x.jpg", "BMW and Audi, P6 and P5")))
+    for _, case in ipairs(cases) do
+      local extension = case.name:match "%.(%a+)$"
+      assert.equal(("a %s image"):format(extension == "webp" and "WebP" or extension:upper()), core.image_format(file_of("x", support.unhex(case.file))))
+    end
+    assert.is_nil(core.image_format(file_of("x.jpg", "\1\2\3\4\5")))
+    refused(file_of("x.jpg", "\1\2\3\4\5"), "no JPEG, PNG, WebP or GIF image, and none of a format that Scion knows")
+    assert.is_nil(core.image_format(support.folder()))
+    assert.is_nil(core.image_format "/nowhere/x.jpg")
+    for length = 1, 40 do -- never reads behind the end
+      for _, bytes in pairs(kinds) do core.image_format(file_of("x.jpg", bytes:sub(1, length))) end
+    end
   end)
 
   it("upon a background are options of data sets, too", function()

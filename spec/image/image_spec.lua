@@ -112,7 +112,7 @@ describe("scion.image", function()
       refused("/nowhere/a.jpg", "No such file")
       refused(support.folder(), "is a folder")
       refused(file_of("a.jpg", ""), "empty")
-      refused(file_of("a.jpg", "This is text."), "neither a JPEG nor a PNG")
+      refused(file_of("a.jpg", "This is text."), "a text file, which is no image")
       refused(file_of("a.jpg", "\xff\xd8\xff"), "truncated JPEG")
       refused(file_of("a.png", "\x89PNG\r\n\x1a\n"), "truncated PNG")
     end)
@@ -124,7 +124,7 @@ describe("scion.image", function()
         local bytes, whole = support.slurp(path), assert(image.load(path))
         for _, left in ipairs{ 4, 30, #bytes // 3, #bytes // 2, #bytes * 9 // 10, #bytes - ending - 2 } do
           local cut = file_of("cut." .. extension, bytes:sub(1, left))
-          refused(cut, extension == "jpg" and "truncated JPEG" or left < 8 and "neither" or "truncated PNG")
+          refused(cut, extension == "jpg" and "truncated JPEG" or left < 8 and "no JPEG, PNG, WebP or GIF image" or "truncated PNG")
         end
         for left = #bytes - ending, #bytes - 1 do
           assert.is_true(whole:equal(assert(image.load(file_of("cut." .. extension, bytes:sub(1, left))))))

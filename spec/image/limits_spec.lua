@@ -43,8 +43,8 @@ describe("a process with too many open files", function()
     local output = limited [[
       local function pass()
         local seen, broken = 0, 0
-        for images, _, _, failures in data:batches() do
-          seen, broken = seen + images:shape()[1], broken + #(failures or {})
+        for batch in data:batches() do
+          seen, broken = seen + batch.x:shape()[1], broken + #(batch.failed or {})
         end
         return seen, broken
       end

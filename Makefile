@@ -10,6 +10,7 @@
 # make test-peers-train  models trained in Keras and PyTorch with heads of their own: what they predict here, and there again; NAMES="LoRA .."
 # make test-peers-safetensors   verdicts on 100,000 mutated files beside the reference library's; PYTHON=venv/bin/python
 # make fuzz       calls of all public functions with nasty arguments; CALLS=100000 SEED=n, SANITIZE=1 for what they do to memory
+# make fuzz-images    decodes damaged images under AddressSanitizer; RUNS=1000000 SEED=n
 # make bench      what it reaches; PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch [PYTHON="python3 .."]: beside an installed PyTorch
 # make lint       luacheck and cppcheck
 # make docs       the reference of the Lua modules, into doc/reference/
@@ -61,10 +62,14 @@ FLAGS_avx512   = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mf16c 
 CORE    = $(PLAIN:%.c=$(BUILD)/%.o) $(foreach isa,$(ISAS),$(SIMD:%.c=$(BUILD)/%.$(isa).o))
 ALL     = $(CORE) $(BINDING:%.c=$(BUILD)/%.o)
 MODULES = $(BUILD)/scion/core.so
+# modules for image formats, each where its library's header is
+HAS = $(shell echo '\#include <$(1)>' | $(CC) $(CPPFLAGS) -include stdio.h -E -x c - >/dev/null 2>&1 && echo $(2))
+FORMATS = $(call HAS,webp/demux.h,webp) $(call HAS,gif_lib.h,gif)
+FORMAT_MODULES = $(FORMATS:%=$(BUILD)/scion/image_%.so)
 # the program that calls the HDF5 library for the module, which starts it from its own folder
 HDF5_PROCESS = $(BUILD)/scion/hdf5_process
 
-all: $(MODULES) $(HDF5_PROCESS)
+all: $(MODULES) $(HDF5_PROCESS) $(FORMAT_MODULES)
 
 $(BUILD)/scion/core.so: $(ALL)
 	@mkdir -p $(@D)
@@ -75,6 +80,12 @@ HDF5_SOURCES = $(wildcard csrc/files/hdf5/*.c)
 $(HDF5_PROCESS): $(HDF5_SOURCES) $(wildcard csrc/files/hdf5/*.h) csrc/files/read_file.h csrc/scion.h
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(COMPILE) $(call PKG,cflags,$(HDF5)) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
+
+LIBRARIES_webp = -lwebpdemux -lwebp
+LIBRARIES_gif  = -lgif
+$(BUILD)/scion/image_%.so: csrc/image/modules/%.c csrc/image/modules/module.h
+	@mkdir -p $(@D)
+	$(call SAY,LINK)$(CC) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) $(LDFLAGS_MODULE) -o $@ $< $(LDFLAGS) $(LIBRARIES_$*)
 
 define simd_rule
 $(BUILD)/%.$(1).o: %.c
@@ -97,7 +108,12 @@ $(REFERENCE): COMPILE += -Dreal=double
 $(BUILD)/spec/csrc/%_test: spec/csrc/%_test.c $(CORE) $(REFERENCE) $(wildcard spec/csrc/*.h)
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(COMPILE) -Dreal=double -Ispec/csrc -o $@ $< $(REFERENCE) $(CORE) $(LDFLAGS) $(LIBRARIES)
-programs: $(SPEC_PROGRAMS)
+# beside the modules for image formats, which it opens
+FUZZ_IMAGES = $(BUILD)/scion/fuzz_images
+$(FUZZ_IMAGES): spec/fuzz/images.c $(CORE) $(FORMAT_MODULES)
+	@mkdir -p $(@D)
+	$(call SAY,LINK)$(COMPILE) -o $@ $< $(CORE) $(LDFLAGS) $(LIBRARIES)
+programs: $(SPEC_PROGRAMS) $(FUZZ_IMAGES)
 
 # ---- tests; deps comes first and alone, since the rest asks pkg-config for what it installs
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN))
@@ -132,6 +148,13 @@ fuzz: all
 	@eval "$$($(MAKE) -s env)"; $(if $(filter 1,$(SANITIZE)),LD_PRELOAD="$(call LIBRARY_OF,libasan.so) $(call LIBRARY_OF,libubsan.so)" \
 	  ASAN_OPTIONS=abort_on_error=1:allocator_may_return_null=1:detect_leaks=0:max_allocation_size_mb=2000 UBSAN_OPTIONS=print_stacktrace=1) \
 	  SCION_CACHE_DISK=0 $(LUA) spec/fuzz/calls.lua $(CALLS) $(SEED)
+
+RUNS ?= 1000000
+FUZZ_SEEDS = build/fuzz/seeds
+fuzz-images:
+	@$(MAKE) --no-print-directory SANITIZE=1 build/sanitize/scion/fuzz_images
+	@mkdir -p $(FUZZ_SEEDS) && $(LUA) spec/fuzz/image_seeds.lua $(FUZZ_SEEDS)
+	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 build/sanitize/scion/fuzz_images $(RUNS) $(or $(SEED),$(shell date +%s)) $(FUZZ_SEEDS)/*
 
 test-peers: all
 	@eval "$$($(MAKE) -s env)"; exec $(LUA) spec/peers/zoo.lua $(NAMES)
@@ -172,7 +195,7 @@ install: all
 	cd lua && find scion -name '*.lua' | while read -r file; do \
 	  mkdir -p "$(DESTDIR)$(LUADIR)/$${file%/*}" && cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
 	mkdir -p "$(DESTDIR)$(LIBDIR)/scion"
-	cp $(MODULES) $(HDF5_PROCESS) "$(DESTDIR)$(LIBDIR)/scion/"
+	cp $(MODULES) $(HDF5_PROCESS) $(FORMAT_MODULES) "$(DESTDIR)$(LIBDIR)/scion/"
 
 # ---- running this tree from anywhere
 HERE = $(CURDIR)
@@ -190,4 +213,4 @@ help: # the comments that this file begins with
 	@sed -n 's/^# make/make/p' Makefile
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all deps demo test fuzz test-peers test-peers-load test-peers-train test-peers-safetensors lint bench docs install clean env repl help programs run-tests thread-programs
+.PHONY: all deps demo test fuzz fuzz-images test-peers test-peers-load test-peers-train test-peers-safetensors lint bench docs install clean env repl help programs run-tests thread-programs

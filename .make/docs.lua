@@ -10,7 +10,7 @@ docs.pages = {
     { "data/source/folder.lua", as = "scion.data.folder" }, { "data/source/files.lua", as = "scion.data.files" },
       { "data/source/csv.lua", as = "scion.data.csv" }, { "data/source/listing.lua" },
       { "data/source/tensors.lua", as = "scion.data.tensors" }, { "data/statistics.lua", as = "scion.data.statistics" },
-      { "data/normalization.lua", as = "statistics" }, { "data/augment.lua" }, { "data/dataset.lua", as = "data" },
+      { "data/normalization.lua", as = "statistics" }, { "data/augment.lua" }, { "data/dataset.lua", as = "data" }, { "data/decoding.lua" },
       { "data/doctor.lua", as = "scion.data.doctor" } },
   { "models", "Architectures, their options, and where published weights are.", { "models/init.lua", as = "scion.models" }, { "models/builder.lua" },
     { "report/models.lua" } },
@@ -63,7 +63,9 @@ readers["return"] = function(doc, rest)
   return entry
 end
 function readers.class(doc, rest)
-  doc.class, doc.parent = rest:match "^([%w_.]+)%s*:?%s*([%w_.]*)"
+  local parents
+  doc.class, parents, doc.parents = rest:match "^([%w_.]+)", rest:match "^[%w_.]+%s*:%s*(.*)", {}
+  for parent in (parents or ""):gmatch "[%w_.]+" do table.insert(doc.parents, parent) end
   local after = rest:match "^[%w_.]+%s+([^:].*)"
   if after then table.insert(doc.text, 1, after) end
 end
@@ -249,13 +251,23 @@ local function entry(indent, name, of, text)
   return wrap(escaped(text), head, indent .. "  "):gsub("%s+$", "")
 end
 
--- The options of a function, or the fields of a class, those of its parent last.
-local function fields(doc, classes, indent, out)
-  for _, f in ipairs(doc.fields) do
-    if not f.private then out[#out + 1] = entry(indent, f.name, f.type:gsub("%?$", "") .. (f.optional and not f.type:find "|nil" and "?" or ""), f.text) end
+-- A class and all that it inherits from, itself first.
+function docs.family(class, classes, found)
+  found = found or {}
+  found[#found + 1] = class
+  for _, parent in ipairs(class and class.parents or {}) do
+    if classes[parent] then docs.family(classes[parent], classes, found) end
   end
-  local parent = classes[doc.parent]
-  if parent then fields(parent, classes, indent, out) end
+  return found
+end
+
+-- The options of a function, or the fields of a class, those of its parents last.
+local function fields(doc, classes, indent, out)
+  for _, class in ipairs(docs.family(doc, classes)) do
+    for _, f in ipairs(class.fields) do
+      if not f.private then out[#out + 1] = entry(indent, f.name, f.type:gsub("%?$", "") .. (f.optional and not f.type:find "|nil" and "?" or ""), f.text) end
+    end
+  end
 end
 
 local function options_class(of, classes)
@@ -301,13 +313,9 @@ function docs.classes(pages)
       local types = { (item.doc.overload or ""):match "^fun%([%w_]+: ([%w_.?]+)" }
       for _, p in ipairs(item.doc.params) do types[#types + 1] = p.type end
       for _, of in ipairs(types) do
-        local class = options_class(of, classes)
-        while class do
-          taken[class.class] = true
-          class = classes[class.parent]
-        end
+        for _, class in ipairs(docs.family(options_class(of, classes), classes)) do taken[class.class] = true end
       end
-      if item.doc.parent and item.kind == "layer" then taken[item.doc.parent] = true end
+      for _, parent in ipairs(item.kind == "layer" and item.doc.parents or {}) do taken[parent] = true end
     end
   end
   return classes, taken

@@ -722,6 +722,9 @@ uint64_t scion_checksum(const void *data, size_t bytes, uint64_t seed); /* 64 bi
  * since file systems keep coarse times. */
 scion_status scion_file_stamp(const char *path, int64_t stamp[3], double *age);
 
+/* The path of a file that is installed in the core's own folder (files/beside.c), to be freed; NULL where that cannot be told. */
+char *scion_path_beside_core(const char *name);
+
 /* The entries of a folder (files/listing.c), without the hidden ones, whose names begin with a dot. They are ordered by the bytes of their
  * names. The name of a folder, or of a link to one, ends in "/", so that going down into each folder in this order gives all paths in the
  * order of their bytes. */
@@ -774,12 +777,25 @@ bool scion_lock_held(int descriptor);
  * Images are u8 RGB, contiguous [H,W,3], rows from top to bottom. A missing or damaged file is SCION_WORLD, too many open files and a
  * failing disk are SCION_SYSTEM; the message names the path. */
 
-#define SCION_MAX_PIXELS ((int64_t)1 << 28) /* larger images are refused before memory is allocated for them */
+#define SCION_MAX_PIXELS ((int64_t)1 << 28) /* the largest image that there can be */
+#define SCION_USUAL_PIXELS 178956970        /* larger files are refused unless allowed: they may be small and made to fill the memory. Pillow's limit */
 
-/* *image = a new tensor from a JPEG or PNG file, which is recognized by its contents and has at most 1 GiB. The orientation in EXIF data
- * is applied. JPEG: gray, CMYK and YCCK become RGB, and a truncated or damaged file is an error. PNG: like Pillow's convert("RGB"):
- * alpha is dropped, and of 16 bits the upper 8 are kept (also for gray images, where Pillow saturates instead). */
-scion_status scion_image_load(const char *path, scion_tensor *image);
+/* How image files are decoded. {0}: as Pillow's convert("RGB") does. */
+typedef struct {
+  int64_t max_pixels;  /* an image of more is refused before memory is allocated for it; 1 .. SCION_MAX_PIXELS, or 0: SCION_USUAL_PIXELS */
+  bool composite;      /* transparent pixels are laid upon the background; else opacity is dropped */
+  unsigned char background[3]; /* red, green, blue */
+  bool keep_truncated; /* a JPEG whose end is missing is no error; what is missing becomes grey or repeats what was there */
+} scion_decoding;
+
+/* *image = a new tensor from a JPEG, PNG, WebP or GIF file, which is recognized by its contents and has at most 1 GiB. The orientation in
+ * EXIF data is applied. A truncated or damaged file is an error, but what follows the last pixel may be missing. JPEG: gray, CMYK and YCCK
+ * become RGB. PNG: of 16 bits the upper 8 are kept; but 16 bits of gray are cut off at 255, since Pillow takes them for numbers. WebP and
+ * GIF: the first picture of an animation, on its whole canvas. They are read by libwebp and giflib where Scion was built with these, and
+ * are SCION_SYSTEM where it was not. */
+scion_status scion_image_load(const char *path, const scion_decoding *decoding, scion_tensor *image);
+/* What a file really is by its first bytes, such as "a HEIC image", "an HTML page" or "a JPEG image"; NULL: unknown, or it cannot be read. */
+const char *scion_image_format(const char *path);
 /* Writes a PNG file, or a JPEG file of quality 95, by the path's extension: .png, .jpg or .jpeg, else SCION_MISUSE. The file is written
  * atomically, see scion_new_file. */
 scion_status scion_image_save(const char *path, const scion_tensor *image);
@@ -904,6 +920,7 @@ typedef struct {
    * 2 * reducing_gap times the result is thus decoded at full size. The result is equal to that of Pillow's draft(), for reducing_gap
    * times the size, and resize() with the box that it gives. With 2 it can hardly be distinguished from that of the full size. 1 .. 1e6, or 0: always full size. */
   double reducing_gap;
+  scion_decoding decoding;
   scion_image_store *store; /* or NULL; made for `count` images of height x width, and only with paths; retained */
 } scion_loader_options;
 

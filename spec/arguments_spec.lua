@@ -114,18 +114,21 @@ describe("arguments that make no sense", function()
     walk("folder", function(value) local _ = scion.data.folder(value) end)
     walk("folder's options", function(value) local _ = scion.data.folder(root, value) end, "nil empty")
     walk_options("folder", function(o) local _ = scion.data.folder(root, o) end,
-                 with { size = sizes, labels = "no names", follow_links = "yes no", memory = number, reducing_gap = "no one float_one fraction", validation_split = "" })
+                 with { size = sizes, labels = "no names", follow_links = "yes no", memory = number, reducing_gap = "no one float_one fraction",
+                        max_pixels = whole, truncated = "", background = "", validation_split = "" })
     walk("files", function(value) local _ = scion.data.files(value) end, "empty names")
     walk("files' options", function(value) local _ = scion.data.files({}, value) end, "nil empty")
     walk_options("files", function(o) local _ = scion.data.files({ "x.png" }, o) end,
-                 with { size = sizes, memory = number, reducing_gap = "no one float_one fraction", labels = "", multi = "no" })
+                 with { size = sizes, memory = number, reducing_gap = "no one float_one fraction",
+                        max_pixels = whole, truncated = "", background = "", labels = "", multi = "no" })
     walk("a file's label", function(value) local _ = scion.data.files { { path = "x.png", label = value } } end,
          "nil one float_one fraction half large empty_text text control names list empty")
     local list, pictures = support.spit(root .. ".csv", "f\nx.png\n"), scion.data.folder(root, { size = 8 })
     walk("csv", function(value) local _ = scion.data.csv(value, { file = "f" }) end)
     walk("csv's options", function(value) local _ = scion.data.csv(list, value) end)
     walk_options("csv", function(o) o.file = o.file or "f" local _ = scion.data.csv(list, o) end,
-                 with { size = sizes, memory = number, reducing_gap = "no one float_one fraction", labels = "", multi = "no", root = "text control" })
+                 with { size = sizes, memory = number, reducing_gap = "no one float_one fraction",
+                        max_pixels = whole, truncated = "", background = "", labels = "", multi = "no", root = "text control" })
     walk("with", function(value) local _ = data:with(value) end, "empty")
     walk_options("with", function(o) local _ = data:with(o) end, with { size = sizes, memory = "", labels = "" })
     walk("split", function(value) local _ = pictures:split(value) end, "half")

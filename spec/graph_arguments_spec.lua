@@ -457,7 +457,7 @@ describe("tensors", function()
     local without = set("shape", "dtype", "version", "copy", "transpose", "totable", "bytes", "abs", "exp", "log", "sqrt")
     local numbers = set("0", "-1", "0.5", "NaN", "inf", "2^62")
     local takes = { fill = numbers, pow = with(numbers, "tensor", nil), clamp = set(), reshape = set "-1", select = set(), slice = set(), to = set(), equal = set "tensor",
-                    matmul = set(), get = set(), set = set(), sum = set(), mean = set(), max = set(), min = set(), argmax = set() }
+                    matmul = set(), svd = set(), get = set(), set = set(), sum = set(), mean = set(), max = set(), min = set(), argmax = set() }
     for _, name in ipairs { "eq", "ne", "lt", "le", "gt", "ge" } do takes[name] = numbers end
     for name, method in pairs(methods) do
       for _, value in ipairs { 3, "x", {}, print, nn.relu() } do

@@ -83,7 +83,8 @@ local function samples()
   local other = support.spit(pictures() .. "/left/other.text", "no picture")
   support.stderr_of(function() found["scion.Problem"] = { data().problems[1] } end)
   os.remove(other)
-  found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets, rows, several }
+  found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets, rows, several,
+                             data { size = 8, background = "white", truncated = "keep", max_pixels = 1000 } }
   local deep = scion.sequential { nn.input(64, 64, 3), nn.conv2d(32, 3), nn.conv2d(32, 3), nn.global_avg_pool(), nn.dense(2, "softmax") }
   local cached = deep:freeze { upto = "global_avg_pool_1" }:fit(data { size = 64 }, { verbose = false })
   found["scion.ImageStatistics"] = {}
@@ -158,10 +159,8 @@ end
 --- The names that a comment gives: of a class and its parents, or of a type such as { lr: number?, momentum: number? }.
 local function names_told(of)
   local told = {}
-  local class = classes[of:match "^[%w_.]+"]
-  while class do
+  for _, class in ipairs(docs.family(classes[of:match "^[%w_.]+"], classes)) do
     for _, field in ipairs(class.fields) do told[field.name] = true end
-    class = classes[class.parent]
   end
   for name in (of:match "^{(.*)}" or ""):gmatch "([%w_]+): " do told[name] = true end
   return told

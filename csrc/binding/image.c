@@ -3,22 +3,6 @@
 
 #include <string.h>
 
-/* core.image_load(path) -> u8 tensor HxWx3, or nil and a message */
-static int core_image_load(lua_State *L) {
-  const char *path = scion_check_text(L, 1);
-  return scion_push_result(L, scion_image_load(path, scion_push_later(L)), 1);
-}
-
-/* core.image_save(path, image) -> true, or nil and a message */
-static int core_image_save(lua_State *L) {
-  const char *path = scion_check_text(L, 1);
-  scion_status status = scion_image_save(path, scion_check_tensor(L, 2));
-  lua_pushboolean(L, 1);
-  return scion_push_result(L, status, 1);
-}
-
-static const char *const filter_names[] = {"nearest", "bilinear", "bicubic", "area", NULL};
-
 /* The `count` numbers of the list at an index. */
 static void read_numbers(lua_State *L, int index, double *numbers, int count, const char *what) {
   luaL_checktype(L, index, LUA_TTABLE);
@@ -30,6 +14,48 @@ static void read_numbers(lua_State *L, int index, double *numbers, int count, co
     lua_pop(L, 1);
   }
 }
+
+static const char *const truncated_names[] = {"error", "keep", NULL};
+
+scion_decoding scion_read_decoding(lua_State *L, int table) {
+  lua_getfield(L, table, "max_pixels");
+  scion_decoding decoding = {.max_pixels = lua_isnil(L, -1) ? 0 : scion_check_range(L, -1, 1, SCION_MAX_PIXELS, "max_pixels")};
+  lua_getfield(L, table, "truncated");
+  decoding.keep_truncated = luaL_checkoption(L, -1, "error", truncated_names) == 1;
+  decoding.composite = lua_getfield(L, table, "background") != LUA_TNIL;
+  double colour[3];
+  if (decoding.composite) read_numbers(L, lua_gettop(L), colour, 3, "three numbers expected");
+  for (int c = 0; decoding.composite && c < 3; c++) decoding.background[c] = (unsigned char)(colour[c] > 0 ? colour[c] < 255 ? colour[c] : 255 : 0);
+  lua_pop(L, 3);
+  return decoding;
+}
+
+/* core.image_load(path, { max_pixels, truncated = "error" or "keep", background = {red, green, blue} } or nil) -> u8 tensor HxWx3, or nil and a message; see scion_decoding */
+static int core_image_load(lua_State *L) {
+  const char *path = scion_check_text(L, 1);
+  scion_decoding decoding = {0};
+  if (!lua_isnoneornil(L, 2)) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    decoding = scion_read_decoding(L, 2);
+  }
+  return scion_push_result(L, scion_image_load(path, &decoding, scion_push_later(L)), 1);
+}
+
+/* core.image_format(path) -> what the file really is, such as "a HEIC image"; nil where that is unknown or the file cannot be read */
+static int core_image_format(lua_State *L) {
+  lua_pushstring(L, scion_image_format(scion_check_text(L, 1)));
+  return 1;
+}
+
+/* core.image_save(path, image) -> true, or nil and a message */
+static int core_image_save(lua_State *L) {
+  const char *path = scion_check_text(L, 1);
+  scion_status status = scion_image_save(path, scion_check_tensor(L, 2));
+  lua_pushboolean(L, 1);
+  return scion_push_result(L, status, 1);
+}
+
+static const char *const filter_names[] = {"nearest", "bilinear", "bicubic", "area", NULL};
 
 /* core.image_resize(image, height, width, {left, top, right, bottom} or nil, filter = "bilinear") -> u8 tensor; the image is HxWx3 or
  * NxHxWx3. See scion_image_resize. */
@@ -97,6 +123,7 @@ static int core_cutmix(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"image_load", core_image_load},
+                                     {"image_format", core_image_format},
                                      {"image_save", core_image_save},
                                      {"image_resize", core_image_resize},
                                      {"image_warp", core_image_warp},

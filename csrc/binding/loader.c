@@ -85,7 +85,7 @@ static int store_close(lua_State *L) {
 }
 
 /* core.loader{ files = {paths} or images = u8 tensor NxHxWx3, height=, width=, workers = core.threads(), ahead = 4, seed = 0,
- *              reducing_gap = 0, store = core.image_store(..) or nil,
+ *              reducing_gap = 0, store = core.image_store(..) or nil, and the fields of core.image_load's second argument,
  *              augment = { rotation, shear, width_shift, height_shift, zoom_low, zoom_high, flip_horizontal, flip_vertical,
  *                          brightness_low, brightness_high, channel_shift, fill, fill_value } or nil } -> loader
  * See scion_loader_options and scion_augment. */
@@ -95,6 +95,7 @@ static int core_loader(lua_State *L) {
   scion_loader_options options = {.height = size_field(L, 1, "height", 0), .width = size_field(L, 1, "width", 0),
                                   .workers = size_field(L, 1, "workers", scion_threads()), .ahead = size_field(L, 1, "ahead", 4),
                                   .seed = (uint64_t)whole_field(L, 1, "seed", 0), .reducing_gap = field(L, 1, "reducing_gap", 0)};
+  options.decoding = scion_read_decoding(L, 1);
   scion_augment augment;
   if (lua_getfield(L, 1, "augment") == LUA_TTABLE) {
     augment = read_augment(L, lua_gettop(L));

@@ -3,7 +3,6 @@
 #include "hdf5.h"
 #include "hdf5/protocol.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -31,18 +30,7 @@ extern char **environ;
 
 static char *program; /* its path, or NULL where the library's own cannot be told */
 
-static void find_program(void) {
-  Dl_info about;
-  char *library = dladdr((const void *)(uintptr_t)&scion_hdf5_open, &about) != 0 ? realpath(about.dli_fname, NULL) : NULL;
-  char *slash = library ? strrchr(library, '/') : NULL;
-  size_t folder = slash ? (size_t)(slash - library) + 1 : 0;
-  program = slash ? malloc(folder + sizeof PROGRAM) : NULL;
-  if (program) {
-    memcpy(program, library, folder);
-    memcpy(program + folder, PROGRAM, sizeof PROGRAM);
-  }
-  free(library);
-}
+static void find_program(void) { program = scion_path_beside_core(PROGRAM); }
 
 void scion_hdf5_find_program(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -18,7 +18,7 @@ static scion_status turn_upright(image_pixels *pixels, int orientation) {
   if (orientation == 1) return SCION_OK;
   bool swap = orientation >= 5;
   image_pixels upright = {0};
-  scion_status status = image_pixels_reserve(&upright, swap ? pixels->width : pixels->height, swap ? pixels->height : pixels->width);
+  scion_status status = image_pixels_reserve(&upright, swap ? pixels->width : pixels->height, swap ? pixels->height : pixels->width, 3);
   if (status != SCION_OK) return status;
   const scion_box box = pixels->box;
   ptrdiff_t across = 3, down = (ptrdiff_t)pixels->width * 3;
@@ -42,30 +42,35 @@ static scion_status turn_upright(image_pixels *pixels, int orientation) {
   return SCION_OK;
 }
 
-scion_status image_decode(const unsigned char *bytes, size_t size, image_enough enough, image_pixels *pixels) {
+scion_status image_decode(const unsigned char *bytes, size_t size, image_enough enough, const scion_decoding *decoding,
+                          image_pixels *pixels) {
   int orientation = 1;
   scion_status status;
   if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
-    status = image_jpeg_decode(bytes, size, enough, pixels, &orientation);
+    status = image_jpeg_decode(bytes, size, enough, decoding, pixels, &orientation);
   else if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
-    status = image_png_decode(bytes, size, pixels, &orientation);
+    status = image_png_decode(bytes, size, decoding, pixels, &orientation);
+  else if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0)
+    status = image_module_decode(IMAGE_WEBP, bytes, size, decoding, pixels, &orientation);
+  else if (size >= 6 && (memcmp(bytes, "GIF87a", 6) == 0 || memcmp(bytes, "GIF89a", 6) == 0))
+    status = image_module_decode(IMAGE_GIF, bytes, size, decoding, pixels, &orientation);
   else
-    return scion_fail(SCION_WORLD, "neither a JPEG nor a PNG image");
+    return image_format_refuse(bytes, size);
   return status == SCION_OK ? turn_upright(pixels, orientation) : status;
 }
 
-scion_status image_read(const char *path, image_enough enough, image_buffer *bytes, image_pixels *pixels) {
+scion_status image_read(const char *path, image_enough enough, const scion_decoding *decoding, image_buffer *bytes, image_pixels *pixels) {
   size_t size;
   scion_status status = image_read_file(path, bytes, &size);
-  if (status == SCION_OK) status = image_decode(bytes->data, size, enough, pixels);
+  if (status == SCION_OK) status = image_decode(bytes->data, size, enough, decoding, pixels);
   return status == SCION_OK ? SCION_OK : fail_in(path, status);
 }
 
-scion_status scion_image_load(const char *path, scion_tensor *image) {
+scion_status scion_image_load(const char *path, const scion_decoding *decoding, scion_tensor *image) {
   image_buffer bytes = {0};
   image_pixels pixels = {0};
   *image = (scion_tensor){.dtype = SCION_U8};
-  scion_status status = image_read(path, (image_enough){0}, &bytes, &pixels);
+  scion_status status = image_read(path, (image_enough){0}, decoding, &bytes, &pixels);
   image_buffer_free(&bytes);
   if (status == SCION_OK) status = scion_tensor_new(image, SCION_U8, 3, (int64_t[]){pixels.height, pixels.width, 3});
   if (status == SCION_OK) memcpy(image->data, pixels.memory.data, (size_t)scion_tensor_elements(image));

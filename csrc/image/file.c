@@ -21,20 +21,24 @@ void image_buffer_free(image_buffer *buffer) {
 
 #define SLACK 16 /* bytes behind the last pixel that vector loads may touch */
 
-scion_status image_size_check(int64_t height, int64_t width) {
-  if (height < 1 || width < 1 || height > SCION_MAX_PIXELS || width > SCION_MAX_PIXELS || height * width > SCION_MAX_PIXELS)
-    return scion_fail(SCION_WORLD, "an image of %lldx%lld pixels is refused (at most %lld pixels)", (long long)width,
-                      (long long)height, (long long)SCION_MAX_PIXELS);
+scion_status image_size_check(int64_t height, int64_t width, const scion_decoding *decoding) {
+  const int64_t most = decoding->max_pixels ? decoding->max_pixels : SCION_USUAL_PIXELS;
+  const long long h = (long long)height, w = (long long)width;
+  if (height < 1 || width < 1) return scion_fail(SCION_WORLD, "an image of %lldx%lld pixels, which is empty", w, h);
+  if (height > SCION_MAX_PIXELS || width > SCION_MAX_PIXELS || height * width > SCION_MAX_PIXELS)
+    return scion_fail(SCION_WORLD, "an image of %lldx%lld pixels; the largest that can be read have %lld: make it smaller, or cut it into tiles", w,
+                      h, (long long)SCION_MAX_PIXELS);
+  if (height * width > most)
+    return scion_fail(SCION_WORLD, "an image of %lldx%lld pixels is refused, since it has more than %lld; max_pixels = %lld lets it in", w, h,
+                      (long long)most, w * h);
   return SCION_OK;
 }
 
-scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width) {
-  scion_status status = image_size_check(height, width);
-  if (status != SCION_OK) return status;
+scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width, int bytes) {
   pixels->height = (int)height;
   pixels->width = (int)width;
   pixels->box = (scion_box){0, 0, (double)width, (double)height};
-  return image_buffer_reserve(&pixels->memory, (size_t)(height * width) * 3 + SLACK);
+  return image_buffer_reserve(&pixels->memory, (size_t)(height * width) * (size_t)bytes + SLACK);
 }
 
 /* ---- reading */

@@ -20,10 +20,10 @@ typedef struct {
   scion_box box; /* what the picture covers: all, but for the outermost pixels of a JPEG that was decoded at a fraction of its size */
 } image_pixels;
 
-/* Refuses an empty image and one of more than SCION_MAX_PIXELS. */
-scion_status image_size_check(int64_t height, int64_t width);
-/* Makes room for height x width pixels, if they are not refused; the box is all of them. */
-scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width);
+/* Refuses an empty image of a file, and one of more than the allowed pixels. */
+scion_status image_size_check(int64_t height, int64_t width, const scion_decoding *decoding);
+/* Makes room for height x width pixels, at most SCION_MAX_PIXELS; the box is all of them. A decoder may first put 3 or 4 bytes a pixel there. */
+scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width, int bytes);
 
 /* ---- file.c */
 
@@ -48,16 +48,29 @@ typedef struct {
 int image_exif_orientation(const unsigned char *tiff, size_t size);
 
 /* ---- jpeg.c, png.c: one format each. *orientation is EXIF's, 1 .. 8. */
-scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_enough enough, image_pixels *pixels, int *orientation);
-scion_status image_png_decode(const unsigned char *bytes, size_t size, image_pixels *pixels, int *orientation);
+scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_enough enough, const scion_decoding *decoding,
+                               image_pixels *pixels, int *orientation);
+scion_status image_png_decode(const unsigned char *bytes, size_t size, const scion_decoding *decoding, image_pixels *pixels,
+                              int *orientation);
+/* Formats that are read by modules; a message tells what to install where there is none. */
+typedef enum { IMAGE_WEBP, IMAGE_GIF, IMAGE_MODULES } image_module_format;
+scion_status image_module_decode(image_module_format format, const unsigned char *bytes, size_t size, const scion_decoding *decoding,
+                                 image_pixels *pixels, int *orientation);
 /* rgb: height x width pixels; a JPEG has a quality of 1 .. 100. The bytes of the file are put into *out, their number into *size. */
 scion_status image_jpeg_encode(const unsigned char *rgb, int height, int width, int quality, image_buffer *out, size_t *size);
 scion_status image_png_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size);
 
+/* ---- alpha.c: makes RGB of pixels that hold RGBA; NULL: opacity is dropped. */
+void image_take_alpha(image_pixels *pixels, const scion_decoding *decoding);
+
+/* ---- formats.c: fails, and says what the file is and what to do with it. */
+scion_status image_format_refuse(const unsigned char *bytes, size_t size);
+
 /* ---- decode.c: recognises the format by content and turns the image upright. */
-scion_status image_decode(const unsigned char *bytes, size_t size, image_enough enough, image_pixels *pixels);
+scion_status image_decode(const unsigned char *bytes, size_t size, image_enough enough, const scion_decoding *decoding,
+                          image_pixels *pixels);
 /* Reads and decodes; the message names the path. */
-scion_status image_read(const char *path, image_enough enough, image_buffer *bytes, image_pixels *pixels);
+scion_status image_read(const char *path, image_enough enough, const scion_decoding *decoding, image_buffer *bytes, image_pixels *pixels);
 
 /* ---- header.c: fills in format, mode, alpha, orientation and, for JPEG and PNG, the size as stored. */
 void image_header(const unsigned char *bytes, size_t size, scion_image_facts *facts);

@@ -15,19 +15,33 @@ typedef struct {
   struct jpeg_error_mgr base; /* first: libjpeg sees this one */
   jmp_buf escape;
   scion_status status;
+  bool cut;            /* the file ended before its end marker, and another one stands for it */
+  bool keep_truncated; /* see scion_decoding */
 } jpeg_errors;
+
+static scion_status truncated(const jpeg_errors *errors) {
+  return scion_fail(SCION_WORLD, "truncated JPEG: the file ends before the image does%s",
+                    errors->keep_truncated ? ", too early for any of it to be read" : "; truncated = 'keep' reads what is there");
+}
+
+static void fail(j_common_ptr info, scion_status status) {
+  jpeg_errors *errors = (jpeg_errors *)info->err;
+  errors->status = status; /* its message was left by scion_fail */
+  longjmp(errors->escape, 1);
+}
 
 static void on_error(j_common_ptr info) {
   jpeg_errors *errors = (jpeg_errors *)info->err;
   char text[JMSG_LENGTH_MAX];
   errors->base.format_message(info, text);
-  errors->status = scion_fail(info->err->msg_code == JERR_OUT_OF_MEMORY ? SCION_NO_MEMORY : SCION_WORLD, "broken JPEG: %s", text);
-  longjmp(errors->escape, 1);
+  if (info->err->msg_code == JERR_OUT_OF_MEMORY) fail(info, scion_fail(SCION_NO_MEMORY, "out of memory: a JPEG"));
+  fail(info, errors->cut ? truncated(errors) : scion_fail(SCION_WORLD, "broken JPEG: %s", text));
 }
 
 /* libjpeg paints over lost data and calls that a warning; for us it is an error. Oddities that lose nothing pass. */
 static void on_warning(j_common_ptr info, int level) {
-  if (level >= 0) return;
+  const jpeg_errors *errors = (const jpeg_errors *)info->err;
+  if (level >= 0 || (errors->cut && errors->keep_truncated)) return;
   switch (info->err->msg_code) {
     case JWRN_HIT_MARKER:
     case JWRN_HUFF_BAD_CODE:
@@ -48,24 +62,25 @@ static struct jpeg_error_mgr *set_errors(jpeg_errors *errors) {
   return &errors->base;
 }
 
-static void fail(j_common_ptr info, scion_status status) {
-  jpeg_errors *errors = (jpeg_errors *)info->err;
-  errors->status = status; /* its message was left by scion_fail */
-  longjmp(errors->escape, 1);
-}
-
-/* ---- the source: bytes in memory. jpeg_mem_src would append an end marker to what is cut off. */
+/* ---- the source: bytes in memory */
 
 static void source_nothing(j_decompress_ptr info) { (void)info; }
 
+/* Where the file ends, an end marker stands in for its own: all pixels may be there nevertheless, and if they are not, libjpeg warns. */
 static boolean source_end(j_decompress_ptr info) {
-  fail((j_common_ptr)info, scion_fail(SCION_WORLD, "truncated JPEG: the file ends before the image does"));
-  return FALSE;
+  static const JOCTET end[] = {0xff, JPEG_EOI};
+  ((jpeg_errors *)info->err)->cut = true;
+  info->src->next_input_byte = end;
+  info->src->bytes_in_buffer = sizeof end;
+  return TRUE;
 }
 
 static void source_skip(j_decompress_ptr info, long count) {
   if (count <= 0) return;
-  if ((size_t)count > info->src->bytes_in_buffer) source_end(info);
+  if ((size_t)count >= info->src->bytes_in_buffer) {
+    source_end(info);
+    return;
+  }
   info->src->next_input_byte += count;
   info->src->bytes_in_buffer -= (size_t)count;
 }
@@ -76,7 +91,7 @@ static boolean read_app1(j_decompress_ptr info) {
   int *orientation = info->client_data;
   const unsigned char *bytes = info->src->next_input_byte;
   size_t size = info->src->bytes_in_buffer >= 2 ? (size_t)bytes[0] << 8 | bytes[1] : 0;
-  if (size < 2) return source_end(info);
+  if (size < 2) fail((j_common_ptr)info, info->src->bytes_in_buffer >= 2 ? scion_fail(SCION_WORLD, "broken JPEG: a marker without a length") : truncated((jpeg_errors *)info->err));
   if (*orientation == 1 && size >= 8 && size <= info->src->bytes_in_buffer && memcmp(bytes + 2, "Exif\0\0", 6) == 0)
     *orientation = image_exif_orientation(bytes + 8, size - 8);
   source_skip(info, (long)size);
@@ -86,15 +101,17 @@ static boolean read_app1(j_decompress_ptr info) {
 /* ---- decoding */
 
 /* Each scan of a progressive JPEG goes over all its blocks, and a scan of nothing takes a few bytes: without a limit, a file of some
- * hundred kilobytes keeps a decoder busy for minutes. Encoders write some ten scans; this is 12 of the largest picture, two seconds. */
-#define MAX_SCANNED ((uint64_t)1 << 31) /* pixels, all scans together */
+ * hundred kilobytes keeps a decoder busy for minutes. Encoders write some ten scans. */
+#define MAX_SCANS 100
+#define MAX_SCANNED ((uint64_t)1 << 32) /* pixels, all scans together: 16 scans of the largest picture */
 
 static void on_progress(j_common_ptr common) {
   const struct jpeg_decompress_struct *info = (const struct jpeg_decompress_struct *)common;
-  uint64_t pixels = (uint64_t)info->image_width * info->image_height;
-  if ((uint64_t)info->input_scan_number * pixels > MAX_SCANNED)
-    fail(common, scion_fail(SCION_WORLD, "a JPEG of more than %llu scans of %ux%u pixels, which no picture has",
-                            (unsigned long long)(MAX_SCANNED / pixels), info->image_height, info->image_width));
+  uint64_t pixels = (uint64_t)info->image_width * info->image_height, most = MAX_SCANNED / pixels;
+  if (most > MAX_SCANS) most = MAX_SCANS;
+  if ((uint64_t)info->input_scan_number > most)
+    fail(common, scion_fail(SCION_WORLD, "a JPEG of more than %llu scans of %ux%u pixels, which no picture has", (unsigned long long)most,
+                            info->image_width, info->image_height));
 }
 
 /* Four inks, inverted as all writers in use do since Adobe began it, to RGB: each channel is ink times black over 255. */
@@ -115,7 +132,11 @@ static unsigned reduction(const struct jpeg_decompress_struct *info, image_enoug
   return 1;
 }
 
-static void decode(struct jpeg_decompress_struct *info, image_enough enough, image_pixels *pixels, int *orientation) {
+/* Decoders of these look for more than the next pixel, and do not warn where it is missing. */
+static bool needs_its_end(struct jpeg_decompress_struct *info) { return jpeg_has_multiple_scans(info) || info->arith_code; }
+
+static void decode(struct jpeg_decompress_struct *info, image_enough enough, const scion_decoding *decoding, image_pixels *pixels,
+                   int *orientation) {
   *orientation = 1;
   info->client_data = orientation;
   jpeg_set_marker_processor(info, JPEG_APP0 + 1, read_app1);
@@ -123,8 +144,8 @@ static void decode(struct jpeg_decompress_struct *info, image_enough enough, ima
   info->scale_num = 1;
   info->scale_denom = reduction(info, enough, *orientation);
   jpeg_calc_output_dimensions(info);
-  scion_status status = image_size_check(info->image_height, info->image_width);
-  if (status == SCION_OK) status = image_pixels_reserve(pixels, info->output_height, info->output_width);
+  scion_status status = image_size_check(info->image_height, info->image_width, decoding);
+  if (status == SCION_OK) status = image_pixels_reserve(pixels, info->output_height, info->output_width, 3);
   if (status != SCION_OK) fail((j_common_ptr)info, status);
   pixels->box.right = (double)info->image_width / info->scale_denom; /* sizes are rounded up */
   pixels->box.bottom = (double)info->image_height / info->scale_denom;
@@ -137,29 +158,32 @@ static void decode(struct jpeg_decompress_struct *info, image_enough enough, ima
     jpeg_read_scanlines(info, line ? line : &row, 1);
     if (line) inks_to_rgb(line[0], row, (int)info->output_width);
   }
-  jpeg_finish_decompress(info);
+  const jpeg_errors *errors = (const jpeg_errors *)info->err;
+  if (errors->cut && !errors->keep_truncated && needs_its_end(info)) fail((j_common_ptr)info, truncated(errors));
 }
 
 /* Returns when all is done, and also after an error: libjpeg then jumps back to setjmp. All that changes in between belongs to the
  * caller, since local variables may lose their values in such a jump. */
 static void try_decode(struct jpeg_decompress_struct *info, struct jpeg_source_mgr *source, jpeg_errors *errors,
-                       struct jpeg_progress_mgr *progress, image_enough enough, image_pixels *pixels, int *orientation) {
+                       struct jpeg_progress_mgr *progress, image_enough enough, const scion_decoding *decoding,
+                       image_pixels *pixels, int *orientation) {
   if (setjmp(errors->escape) != 0) return;
   jpeg_create_decompress(info);
   info->progress = progress;
   info->src = source;
-  decode(info, enough, pixels, orientation);
+  decode(info, enough, decoding, pixels, orientation);
 }
 
-scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_enough enough, image_pixels *pixels, int *orientation) {
+scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_enough enough, const scion_decoding *decoding,
+                               image_pixels *pixels, int *orientation) {
   struct jpeg_decompress_struct info = {0};
   struct jpeg_source_mgr source = {.next_input_byte = bytes, .bytes_in_buffer = size, .init_source = source_nothing,
                                    .fill_input_buffer = source_end, .skip_input_data = source_skip,
                                    .resync_to_restart = jpeg_resync_to_restart, .term_source = source_nothing};
-  jpeg_errors errors = {.status = SCION_OK};
+  jpeg_errors errors = {.status = SCION_OK, .keep_truncated = decoding->keep_truncated};
   info.err = set_errors(&errors);
   struct jpeg_progress_mgr progress = {.progress_monitor = on_progress};
-  try_decode(&info, &source, &errors, &progress, enough, pixels, orientation);
+  try_decode(&info, &source, &errors, &progress, enough, decoding, pixels, orientation);
   jpeg_destroy_decompress(&info);
   return errors.status;
 }

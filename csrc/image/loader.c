@@ -26,6 +26,7 @@ struct scion_loader {
   uint64_t seed;
   scion_augment augment;
   bool augmented;
+  scion_decoding decoding;
   image_enough enough; /* how large an image must be decoded */
   scion_image_store *store; /* or NULL */
   /* a pass: written while no thread runs */
@@ -68,7 +69,7 @@ static scion_status make_plain(const scion_loader *loader, int32_t index, unsign
     const unsigned char *pixels = (const unsigned char *)loader->source.data + (size_t)index * (size_t)height * (size_t)width * 3;
     return image_resize(pixels, height, width, NULL, SCION_FILTER_BILINEAR, target, loader->height, loader->width, &s->work);
   }
-  scion_status status = image_read(loader->paths[index], loader->enough, &s->bytes, &s->decoded);
+  scion_status status = image_read(loader->paths[index], loader->enough, &loader->decoding, &s->bytes, &s->decoded);
   if (status != SCION_OK) return status;
   return image_resize(s->decoded.memory.data, s->decoded.height, s->decoded.width, &s->decoded.box, SCION_FILTER_BILINEAR, target,
                       loader->height, loader->width, &s->work);
@@ -364,6 +365,7 @@ scion_status scion_loader_new(scion_loader **result, const scion_loader_options 
                            .ahead = options->ahead, .seed = options->seed, .augmented = options->augment != NULL};
   if (options->augment) loader->augment = *options->augment;
   loader->enough = (image_enough){options->reducing_gap * options->height, options->reducing_gap * options->width};
+  loader->decoding = options->decoding;
   loader->store = options->store;
   if (loader->store) image_store_retain(loader->store);
   pthread_mutex_init(&loader->mutex, NULL);

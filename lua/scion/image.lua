@@ -1,6 +1,7 @@
 --- Single images: u8 tensors of H x W x 3, RGB, values from 0 to 255.
 local check = require "scion.check"
 local core = require "scion.core"
+local decoding = require "scion.data.decoding"
 
 local image = {}
 
@@ -43,15 +44,24 @@ local function check_box(where, t, box)
   end
 end
 
+local load_options = {}
+for name, kind in pairs(decoding.kinds) do load_options[name] = { kind } end
+
 local extensions = { png = true, jpg = true, jpeg = true }
 
---- Reads a JPEG or PNG file; the content decides which it is, not the name. A photograph is turned upright by its EXIF orientation. Of
---- 16-bit channels the upper 8 bits are kept; an alpha channel is dropped.
+--- Reads a JPEG, PNG, WebP or GIF file; the content decides which it is, not the name. A photograph is turned upright by its EXIF orientation,
+--- and of an animation the first picture is taken. Pixels are those of Pillow's convert("RGB"): of 16-bit colours the upper 8 bits are kept,
+--- 16-bit grays are cut off at 255, an alpha channel is dropped.
 ---@param path string
+---@param given? scion.DecodingOptions
 ---@return scion.Tensor|nil image a u8 tensor of H x W x 3; nil if the file cannot be read
----@return string? message why not: the file is missing, truncated, damaged or no JPEG or PNG file
----Raises if path is not a non-empty string.
-function image.load(path) return core.image_load(check.argument("scion.image.load", "its argument", path, check.path)) end
+---@return string? message why not: the file is missing, truncated, damaged or no image that Scion reads
+---Raises if path is not a non-empty string, and on unknown options and invalid values.
+function image.load(path, given)
+  local where = "scion.image.load"
+  path = check.argument(where, "the first argument", path, check.path)
+  return core.image_load(path, check.options(where, given, load_options))
+end
 
 --- Writes an image as PNG (.png) or JPEG of quality 95 (.jpg, .jpeg); the path's extension decides.
 ---@param path string

@@ -213,6 +213,7 @@ local functions = {
   catch_interrupts = "", release_interrupts = "", interrupted = "", terminal_width = "", json_encode = "any", json_decode = "json",
   safetensors_open = "path", safetensors_write = "path named text", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
+  image_format = "path", mixup = "image image number", cutmix = "image image number small small", image_op = "word image number",
   image_resize = "image small small numbers word", list_folder = "path", row_facts = "tensor number", broken_rows = "tensor",
   image_examine = "files small small", image_alike = "looks looks", image_sheet = "tiles texts small small",
   image_warp = "image six fill small", loader = "loader", image_store = "small small small number",

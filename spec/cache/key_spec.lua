@@ -42,18 +42,19 @@ describe("the names of rows of the cache", function()
       local image, data, key, core = require "scion.image", require "scion.data", require "scion.cache.key", require "scion.core"
       local path = os.tmpname()
       image.save(path .. ".png", core.new({ 3, 3, 3 }, "u8"))
-      for _, o in ipairs { { size = 12 }, { size = 12, reducing_gap = 3 }, { size = 12, reducing_gap = false }, { size = { 12, 13 } }, { size = 12 } } do
+      for _, o in ipairs { { size = 12 }, { size = 12, reducing_gap = 3 }, { size = 12, reducing_gap = false },
+                           { size = 12, truncated = "keep" }, { size = 12, background = "white" }, { size = { 12, 13 } }, { size = 12 } } do
         io.write(key.of_images(data.files({ path .. ".png" }, o))[1]:byte(1, 4))
         io.write("\n")
       end
       os.remove(path) os.remove(path .. ".png")]]
     local out, lines = support.shell("SCION_CACHE_DISK=0 lua5.4 -e " .. support.quoted(files)), {}
     for line in out:gmatch "%d+" do lines[#lines + 1] = line end
-    assert.equal(5, #lines, out)
-    for i = 1, 4 do
-      for j = i + 1, 4 do assert.not_equal(lines[i], lines[j]) end
+    assert.equal(7, #lines, out)
+    for i = 1, 6 do
+      for j = i + 1, 6 do assert.not_equal(lines[i], lines[j]) end
     end
-    assert.equal(lines[1], lines[5])
+    assert.equal(lines[1], lines[7])
   end)
 
   it("depend on the instruction set, and in bf16 on the instructions for bf16", function()

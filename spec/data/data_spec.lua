@@ -280,7 +280,8 @@ describe("scion.data.folder", function()
       [{ seed = "x" }] = "seed is a whole number, not 'x'", [{ workers = 0 }] = "workers is", [{ augment = { zoom = 1 } }] = "zoom is",
       [{ augment = { zoom = { 2, 1 } } }] = "but 2 is above 1", [{ augment = { flip = "horizontl" } }] = "(did you mean 'horizontal'?)",
       [{ augment = { fill = "zeros" } }] = "fill is", [{ augment = { rotation = -1 } }] = "rotation is", [{ shuffle = 0 }] = "shuffle is true or false, not 0",
-      [{ memory = -1 }] = "memory is", [{ reducing_gap = 0.5 }] = "reducing_gap is a number from 1 to 1e+06, or false, not 0.5",
+      [{ memory = -1 }] = "memory is", [{ max_pixels = 0 }] = "max_pixels is",
+        [{ truncated = "drop" }] = "truncated is 'error' or 'keep'", [{ reducing_gap = 0.5 }] = "reducing_gap is a number from 1 to 1e+06, or false, not 0.5",
       [{ augment = { shear = 0 / 0 } }] = "shear is a number from 0 up, not NaN", [{ augment = { brightness = 2 } }] = "brightness is",
       [{ batch = 1 << 62 }] = "batch is a whole number from 1 to 2147483647, not 4611686018427387904",
     } do
@@ -310,8 +311,8 @@ describe("scion.data.folder", function()
     assert.equal(2, #first.failures)
     assert.equal(2, d.skipped)
     table.sort(told)
-    assert.same({ "left out " .. root .. "/a/03.png: neither a JPEG nor a PNG image",
-                  "left out " .. root .. "/b/big.jpg: truncated JPEG: the file ends before the image does" }, told)
+    assert.same({ "left out " .. root .. "/a/03.png: a text file, which is no image: take it out of the folder",
+                  "left out " .. root .. "/b/big.jpg: truncated JPEG: the file ends before the image does; truncated = 'keep' reads what is there" }, told)
     assert.equal(10, #pass(d, 2).indices)
     assert.same({ 2, 2 }, { #told, d.skipped })
     assert.matches("2 broken and left out", tostring(d))

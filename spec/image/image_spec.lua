@@ -112,22 +112,50 @@ describe("scion.image", function()
       refused("/nowhere/a.jpg", "No such file")
       refused(support.folder(), "is a folder")
       refused(file_of("a.jpg", ""), "empty")
-      refused(file_of("a.jpg", "This is text."), "neither a JPEG nor a PNG")
+      refused(file_of("a.jpg", "This is text."), "a text file, which is no image")
       refused(file_of("a.jpg", "\xff\xd8\xff"), "truncated JPEG")
       refused(file_of("a.png", "\x89PNG\r\n\x1a\n"), "truncated PNG")
     end)
 
-    it("refuses an image cut off anywhere", function()
-      for _, extension in ipairs{ "jpg", "png" } do
+    it("refuses an image of which pixels are missing, and takes one of which only the end is", function()
+      for extension, ending in pairs { jpg = 2, png = 12 } do
         local path = support.folder() .. "/whole." .. extension
         assert(image.save(path, support.pattern(40, 50)))
-        local bytes = support.slurp(path)
-        assert(image.load(path))
-        for _, left in ipairs{ 4, 30, #bytes // 3, #bytes // 2, #bytes * 9 // 10, #bytes - 2, #bytes - 1 } do
+        local bytes, whole = support.slurp(path), assert(image.load(path))
+        for _, left in ipairs{ 4, 30, #bytes // 3, #bytes // 2, #bytes * 9 // 10, #bytes - ending - 2 } do
           local cut = file_of("cut." .. extension, bytes:sub(1, left))
-          refused(cut, extension == "jpg" and "truncated JPEG" or left < 8 and "neither" or "truncated PNG")
+          refused(cut, extension == "jpg" and "truncated JPEG" or left < 8 and "no JPEG, PNG, WebP or GIF image" or "truncated PNG")
         end
+        for left = #bytes - ending, #bytes - 1 do
+          assert.is_true(whole:equal(assert(image.load(file_of("cut." .. extension, bytes:sub(1, left))))))
+        end
+        local head, zeros = bytes:sub(1, -ending - 1), ("\0"):rep(ending)
+        assert.is_true(whole:equal(assert(image.load(file_of("overwritten." .. extension, head .. zeros)))))
       end
+    end)
+
+    it("reads what is there of a truncated JPEG if told, and of no other broken file", function()
+      local path = support.folder() .. "/whole.jpg"
+      assert(image.save(path, support.pattern(64, 64)))
+      local bytes, whole = support.slurp(path), assert(image.load(path))
+      local cut = file_of("cut.jpg", bytes:sub(1, #bytes // 2))
+      refused(cut, "truncated = 'keep' reads what is there")
+      local kept = assert(image.load(cut, { truncated = "keep" }))
+      local upper = { 0, 0, 64, 12 }
+      assert.is_true(image.crop(whole, upper):equal(image.crop(kept, upper)))
+      assert.is_false(whole:equal(kept))
+      for _, broken in ipairs { bytes:sub(1, 100), bytes:sub(1, #bytes // 2) .. "\xff\xd9" } do
+        local t, message = image.load(file_of("broken.jpg", broken), { truncated = "keep" })
+        assert.is_nil(t)
+        assert.not_matches("'keep'", message)
+      end
+      local progressive = support.unhex(golden.files[2].file) -- its later scans sharpen the earlier ones
+      assert.equal("progressive.jpg", golden.files[2].name)
+      for left = #progressive - 8, #progressive - 1 do
+        refused(file_of("cut.jpg", progressive:sub(1, left)), "truncated JPEG")
+        assert(image.load(file_of("cut.jpg", progressive:sub(1, left)), { truncated = "keep" }))
+      end
+      assert.error_matches(function() image.load(cut, { truncated = "kept" }) end, "truncated is 'error' or 'keep'")
     end)
 
     it("refuses a JPEG of more scans than pictures have, which would take minutes", function()
@@ -141,7 +169,7 @@ describe("scion.image", function()
       local head = "\xff\xd8\xff\xdb" .. string.pack(">HB", 67, 0) .. ("\1"):rep(64) .. "\xff\xc2" .. string.pack(">HBHHBBBB", 11, 8, side, side, 1, 1, 0x11, 0)
         .. table_of(0, 0) .. table_of(1, 0xe0) .. scan(0, 0) .. ("\0"):rep(250000 // 8)
       assert(image.load(file_of("few.jpg", head .. empty:rep(9) .. "\xff\xd9")))
-      refused(file_of("many.jpg", head .. empty:rep(600) .. "\xff\xd9"), "a JPEG of more than 134 scans of 4000x4000 pixels, which no picture has")
+      refused(file_of("many.jpg", head .. empty:rep(600) .. "\xff\xd9"), "a JPEG of more than 100 scans of 4000x4000 pixels, which no picture has")
     end)
 
     -- half a minute and more, where all of it is read
@@ -187,8 +215,17 @@ describe("scion.image", function()
         end
         return string.pack(">I4", #body) .. kind .. body .. string.pack(">I4", crc ~ 0xffffffff)
       end
-      local head = "\x89PNG\r\n\x1a\n" .. chunk("IHDR", string.pack(">I4I4BBBBB", 1 << 20, 1 << 20, 8, 2, 0, 0, 0)) .. chunk("IDAT", "x")
-      refused(file_of("bomb.png", head), "1048576x1048576 pixels is refused")
+      local function picture(width, height)
+        return "\x89PNG\r\n\x1a\n" .. chunk("IHDR", string.pack(">I4I4BBBBB", width, height, 8, 2, 0, 0, 0)) .. chunk("IDAT", "x")
+      end
+      refused(file_of("bomb.png", picture(1 << 20, 1 << 20)), "an image of 1048576x1048576 pixels; the largest that can be read have 268435456")
+      refused(file_of("rows.png", picture(1, 1 << 28)), "an image of 1x268435456 pixels is refused, since it has more than 178956970; max_pixels = 268435456 lets it in")
+      local path = support.folder() .. "/small.png"
+      assert(image.save(path, support.pattern(20, 30)))
+      assert(image.load(path, { max_pixels = 600 }))
+      local t, message = image.load(path, { max_pixels = 599 })
+      assert.is_nil(t)
+      assert.matches("30x20 pixels is refused, since it has more than 599; max_pixels = 600", message)
     end)
 
     it("survives any damaged byte", function()

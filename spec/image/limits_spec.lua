@@ -54,7 +54,7 @@ describe("a process with too many open files", function()
       print(data.skipped)]]
     local message = folder .. "/dark/01.png: too many open files: this process may have 40 at once; raise the limit (ulimit -n), or close some"
     assert.equal("false\t" .. folder .. "/script.lua:18: " .. message .. "\nnil\t" .. message .. "\nwarned: left out " .. folder ..
-      "/dark/broken.png: neither a JPEG nor a PNG image\n24\t1\n1\n", output)
+      "/dark/broken.png: a text file, which is no image: take it out of the folder\n24\t1\n1\n", output)
   end)
 
   it("does not train on fewer images than it has", function()

@@ -122,7 +122,7 @@ describe("files", function()
     end
     local list = model:features({ folder .. "/b/text.jpg", folder .. "/a/2.jpg" }, "conv", { pool = "avg" })
     assert.is_true((list:slice(1, 2, 2) - model:features(folder .. "/a/2.jpg", "conv", { pool = "avg" })):abs():max() < 1e-5)
-    assert.matches("features: .*/b/text.jpg: neither a JPEG nor a PNG image", messages.refused(function() model:features(folder .. "/b/text.jpg", "conv") end))
+    assert.matches("features: .*/b/text.jpg: a text file, which is no image", messages.refused(function() model:features(folder .. "/b/text.jpg", "conv") end))
   end)
 
   it("keep their rows and entries where broken ones lie between them", function()
@@ -168,7 +168,7 @@ describe("files", function()
       data.warn = function() end
       return data
     end
-    local why = "the data set gave no image that can be read, of 2 (" .. broken .. "/a/x.jpg: neither a JPEG nor a PNG image)"
+    local why = "the data set gave no image that can be read, of 2 (" .. broken .. "/a/x.jpg: a text file, which is no image: take it out of the folder)"
     assert.equal("evaluate: " .. why, messages.refused(function() model:evaluate(set()) end))
     assert.equal("fit: " .. why, messages.refused(function() model:fit(set(), { verbose = false }) end))
     local data, epochs = scion.data.folder(folder, { size = 12 }), #model.history

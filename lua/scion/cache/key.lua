@@ -1,5 +1,6 @@
 --- The keys of the cache's rows: hashes of everything that a row depends on.
 local core = require "scion.core"
+local decoding = require "scion.data.decoding"
 local graph = require "scion.graph"
 local lfs = require "lfs"
 local plan = require "scion.plan"
@@ -114,7 +115,8 @@ end
 ---@return (string|false)[] hashes false for a file that cannot be read
 ---@return (string|false)[]? stamps nil for images in memory
 function key.of_images(data)
-  local read = data.size and ("read at %dx%d, decoded at %s times that, by the box it covers"):format(data.size[1], data.size[2], data.reducing_gap) or ""
+  local read = data.size and ("read at %dx%d, decoded at %s times that, by the box it covers, %s"):format(data.size[1], data.size[2], data.reducing_gap,
+    decoding.text(data)) or ""
   if data.files then
     local found, stamps = key.of_files(data.files)
     for i, hash in ipairs(found) do found[i] = hash and core.hash(hash .. read) end

@@ -4,6 +4,7 @@ local class = require "scion.class"
 local core = require "scion.core"
 local augment = require "scion.data.augment"
 local balance = require "scion.data.balance"
+local decoding = require "scion.data.decoding"
 local batches = require "scion.data.batch"
 local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
@@ -27,6 +28,9 @@ local view = require "scion.data.view"
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
 ---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
 ---@field on_broken "skip"|"error" what happens to an image that cannot be read
+---@field max_pixels? integer files with larger images are refused
+---@field background? integer[] { red, green, blue }, what transparent pixels are laid upon
+---@field truncated? string "keep" reads JPEGs whose end is missing
 ---@field skipped integer how many images could not be read so far and were left out
 ---@field problems scion.Problem[] files in the folder that are not among its images, and images that could not be read so far
 ---@field warn fun(message: string) is called once for each image that cannot be read; by default it writes a line to standard error
@@ -71,6 +75,8 @@ local kinds = {
   end),
 }
 
+for name, kind in pairs(decoding.kinds) do kinds[name] = kind end
+
 ---@class scion.DatasetOptions
 ---@field size? integer|integer[] images are resized to it: a side in pixels, or { height, width } (224, or that of the images in memory)
 ---@field batch? integer images in a batch (32)
@@ -79,7 +85,7 @@ local kinds = {
 ---@field augment? scion.augment|false (false)
 ---@field workers? integer threads that read ahead (as many as there are CPUs)
 
----@class scion.FilesOptions: scion.DatasetOptions
+---@class scion.FilesOptions: scion.DatasetOptions, scion.DecodingOptions
 ---@field memory? number bytes of decoded and resized images that are kept for later epochs (1e9 for folders, else 0)
 ---@field reducing_gap? number|false a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size and then resized, as by Pillow's thumbnail; the
 --- decoded image is at least this many times as large as wanted. false decodes all at full size (2)
@@ -112,6 +118,7 @@ function dataset.new(source, o)
     path = source.path, classes = source.classes, codes = source.classes and (core.from_one(source.classes)), soft = source.soft,
     multi = source.multi, targets = source.targets, labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
     augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
+    max_pixels = o.max_pixels, truncated = o.truncated, background = o.background,
     on_broken = o.on_broken or "skip", grey = source.grey or false, skipped = 0, problems = source.problems or {}, reported = {},
     warn = source.quiet and nothing or to_stderr,
   }
@@ -236,7 +243,7 @@ function methods:class_weights() return balance(self.soft and self.soft:sum(1):t
 -- ---- data sets of the same images ------------------------------------------------------------------------------------
 
 --- Options that do not apply to examples that are no files, and to those that are no images.
-local of_files, of_images = { "memory", "reducing_gap", "on_broken" }, { "size", "augment", "workers" }
+local of_files, of_images = { "memory", "reducing_gap", "max_pixels", "truncated", "background", "on_broken" }, { "size", "augment", "workers" }
 
 --- The options that a data set can be made with again, for check.options.
 local function schema_of(self)
@@ -362,7 +369,7 @@ Dataset = class.define {
   name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal,
   fields = { "broken", "codes", "count", "grey", "reported", "store" },
   locked = { "files", "images", "values", "path", "classes", "soft", "multi", "targets", "labels", "size", "workers", "memory", "reducing_gap",
-             "on_broken", "skipped", "problems" },
+             "max_pixels", "truncated", "background", "on_broken", "skipped", "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,
     augment = check.kind("a table of options, such as { flip = 'horizontal' }, or nil", function(value)

@@ -29,6 +29,7 @@ function pass.over(data, o)
   local loader = core.loader {
     files = data.files, images = data.images, height = data.size[1], width = data.size[2], workers = data.workers,
     reducing_gap = data.reducing_gap, store = data:image_store(), seed = data.seed, augment = drawn and augment.numbers(drawn, data.size) or nil,
+    max_pixels = data.max_pixels, truncated = data.truncated, background = data.background,
   }
   loader:start(o.order, math.max(math.min(o.batch or data.batch, #data), 1), o.epoch)
   return function()

@@ -5,7 +5,8 @@ local labels_of = require "scion.data.labels"
 
 local listed = {}
 
-local schema = dataset.options { "augment", "workers", "on_broken", "labels", "shuffle", "memory", size = { 224, 224 }, batch = 32, seed = 0, reducing_gap = 2 }
+local schema = dataset.options { "augment", "workers", "on_broken", "max_pixels", "truncated", "background", "labels", "shuffle", "memory", size = { 224, 224 }, batch = 32,
+                                 seed = 0, reducing_gap = 2 }
 schema.multi = { check.boolean, false }
 
 --- The options of data sets that are made of a list of files.

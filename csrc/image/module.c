@@ -1,0 +1,66 @@
+/* The core's side of the modules for formats that Scion can do without: each is opened once, when it is first needed. */
+#include "modules/module.h"
+#include "image.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+  const char *format, *file, *library, *packages;
+  const image_module *found;
+  char why[256]; /* it was not found */
+} entry;
+
+static entry entries[IMAGE_MODULES] = {
+    [IMAGE_WEBP] = {.format = "WebP", .file = "image_webp.so", .library = "libwebp",
+                    .packages = "Debian: apt-get install libwebp-dev; Fedora: libwebp-devel; macOS: webp"},
+    [IMAGE_GIF] = {.format = "GIF", .file = "image_gif.so", .library = "giflib",
+                   .packages = "Debian: apt-get install libgif-dev; Fedora: giflib-devel; macOS: giflib"}};
+
+static void open_module(entry *e) {
+  char *path = scion_path_beside_core(e->file);
+  void *module = path && access(path, F_OK) == 0 ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+  const char *why = module || !path || access(path, F_OK) != 0 ? NULL : dlerror();
+  e->found = module ? dlsym(module, IMAGE_MODULE_SYMBOL) : NULL;
+  if (module && !e->found) snprintf(e->why, sizeof e->why, "%s is of another version of Scion: install Scion anew", path);
+  else if (why) snprintf(e->why, sizeof e->why, "%s", why);
+  else snprintf(e->why, sizeof e->why, "Scion was built without it");
+  free(path);
+}
+
+static void open_modules(void) {
+  for (int i = 0; i < IMAGE_MODULES; i++) open_module(&entries[i]);
+}
+
+static scion_status status_of(module_result result, const char *format) {
+  switch (result) {
+    case MODULE_OK: return SCION_OK;
+    case MODULE_TRUNCATED: return scion_fail(SCION_WORLD, "truncated %s: the file ends before the image does", format);
+    case MODULE_NO_MEMORY: return scion_fail(SCION_NO_MEMORY, "out of memory: a %s image", format);
+    default: return scion_fail(SCION_WORLD, "broken %s: its contents are damaged", format);
+  }
+}
+
+scion_status image_module_decode(image_module_format format, const unsigned char *bytes, size_t size, const scion_decoding *decoding,
+                                 image_pixels *pixels, int *orientation) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, open_modules);
+  const entry *e = &entries[format];
+  if (!e->found)
+    return scion_fail(SCION_SYSTEM, "a %s image, which is read with %s (%s): install it (%s) and build Scion anew, or convert the image to PNG", e->format,
+                      e->library, e->why, e->packages);
+  module_about about;
+  scion_status status = status_of(e->found->about(bytes, size, &about), e->format);
+  if (status == SCION_OK) status = image_size_check(about.height, about.width, decoding);
+  if (status == SCION_OK) status = image_pixels_reserve(pixels, about.height, about.width, 4);
+  if (status == SCION_OK) status = status_of(e->found->decode(bytes, size, &about, pixels->memory.data), e->format);
+  if (status != SCION_OK) return status;
+  image_take_alpha(pixels, about.alpha ? decoding : NULL);
+  size_t head = about.exif_size >= 6 && memcmp(about.exif, "Exif\0\0", 6) == 0 ? 6 : 0; /* some writers begin as JPEG does */
+  if (about.exif) *orientation = image_exif_orientation(about.exif + head, about.exif_size - head);
+  return SCION_OK;
+}

@@ -832,14 +832,14 @@ typedef struct {
   unsigned char content[SCION_HASH_BYTES]; /* hash of the bytes */
   scion_format format;                     /* by content */
   scion_image_mode mode;                   /* as stored */
-  bool alpha;                              /* it may have transparent pixels */
+  bool alpha;                              /* it has transparent pixels, and looks otherwise on white than with opacity dropped */
   int height, width;                       /* upright */
   int orientation;                         /* EXIF's, 1 .. 8 */
   scion_image_look look;
 } scion_image_facts;
 
 /* Reads and decodes each file once, in the threads of scion_parallel_for. A failure of one file is told in its facts. */
-scion_status scion_image_examine(const char *const *paths, int64_t count, scion_image_facts *facts);
+scion_status scion_image_examine(const char *const *paths, int64_t count, const scion_decoding *decoding, scion_image_facts *facts);
 /* The same for images in memory: number first .. first + count - 1 of u8 [N,H,W,3]. `content` is the hash of the pixels. */
 scion_status scion_image_examine_pixels(const scion_tensor *images, int64_t first, int64_t count, scion_image_facts *facts);
 /* nearest[i] = which of `among` [others] looks most like looks[i], so much that they are copies; -1: none does. among = NULL: the

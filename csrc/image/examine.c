@@ -2,10 +2,12 @@
 #include "image.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
   const char *const *paths;
+  const scion_decoding *decoding; /* of paths */
   const scion_tensor *images;
   int64_t first, count;
   scion_image_facts *facts;
@@ -15,18 +17,33 @@ typedef struct {
 
 typedef struct {
   image_buffer bytes, work;
-  image_pixels pixels;
+  image_pixels pixels, white;
 } memory;
 
-static scion_status examine_file(const char *path, memory *m, scion_image_facts *facts) {
+#define VISIBLE 32 /* levels between two colours */
+#define PART 100   /* one pixel of so many */
+
+/* Whether the picture looks otherwise where its transparent pixels are laid upon white. */
+static bool differs_on_white(size_t size, memory *m) {
+  scion_decoding on_white = {.max_pixels = SCION_MAX_PIXELS, .composite = true, .background = {255, 255, 255}};
+  if (image_decode(m->bytes.data, size, (image_enough){0}, &on_white, &m->white) != SCION_OK) return false;
+  const unsigned char *a = m->pixels.memory.data, *b = m->white.memory.data;
+  int64_t count = (int64_t)m->pixels.height * m->pixels.width, visible = 0;
+  for (int64_t i = 0; i < count; i++, a += 3, b += 3)
+    visible += abs(a[0] - b[0]) > VISIBLE || abs(a[1] - b[1]) > VISIBLE || abs(a[2] - b[2]) > VISIBLE;
+  return visible * PART > count;
+}
+
+static scion_status examine_file(const char *path, const scion_decoding *decoding, memory *m, scion_image_facts *facts) {
   size_t size;
   scion_status status = image_read_file(path, &m->bytes, &size);
   if (status != SCION_OK) return status;
   facts->bytes = (int64_t)size;
   scion_hash_bytes(m->bytes.data, size, facts->content);
   image_header(m->bytes.data, size, facts);
-  status = image_decode(m->bytes.data, size, (image_enough){SCION_LOOK_SIDE, SCION_LOOK_SIDE}, &(scion_decoding){0}, &m->pixels);
+  status = image_decode(m->bytes.data, size, (image_enough){SCION_LOOK_SIDE, SCION_LOOK_SIDE}, decoding, &m->pixels);
   if (status != SCION_OK) return status;
+  facts->alpha = facts->alpha && !decoding->composite && differs_on_white(size, m);
   if (facts->format != SCION_FORMAT_JPEG) facts->height = m->pixels.height, facts->width = m->pixels.width;
   else if (facts->orientation >= 5) {
     int height = facts->height;
@@ -50,16 +67,17 @@ static void examine_some(void *data, int64_t chunk, void *scratch) {
   for (int64_t i = chunk * FILES; i < (chunk + 1) * FILES && i < job->count; i++) {
     scion_image_facts *facts = &job->facts[i];
     *facts = (scion_image_facts){.orientation = 1};
-    facts->status = job->paths ? examine_file(job->paths[i], &m, facts) : examine_pixels(job->images, job->first + i, &m, facts);
+    facts->status = job->paths ? examine_file(job->paths[i], job->decoding, &m, facts) : examine_pixels(job->images, job->first + i, &m, facts);
     if (facts->status != SCION_OK) snprintf(facts->message, sizeof facts->message, "%s", scion_error_message());
   }
   image_buffer_free(&m.bytes);
   image_buffer_free(&m.work);
   image_buffer_free(&m.pixels.memory);
+  image_buffer_free(&m.white.memory);
 }
 
-scion_status scion_image_examine(const char *const *paths, int64_t count, scion_image_facts *facts) {
-  examination job = {.paths = paths, .count = count, .facts = facts};
+scion_status scion_image_examine(const char *const *paths, int64_t count, const scion_decoding *decoding, scion_image_facts *facts) {
+  examination job = {.paths = paths, .decoding = decoding, .count = count, .facts = facts};
   return scion_parallel_for((count + FILES - 1) / FILES, examine_some, &job);
 }
 

@@ -61,6 +61,6 @@ void image_header(const unsigned char *bytes, size_t size, scion_image_facts *fa
   facts->orientation = 1;
   if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) read_jpeg(bytes, size, facts);
   else if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0) read_png(bytes, size, facts);
-  else if (size >= 6 && (memcmp(bytes, "GIF87a", 6) == 0 || memcmp(bytes, "GIF89a", 6) == 0)) facts->format = SCION_FORMAT_GIF;
-  else if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0) facts->format = SCION_FORMAT_WEBP;
+  else if (size >= 6 && (memcmp(bytes, "GIF87a", 6) == 0 || memcmp(bytes, "GIF89a", 6) == 0)) facts->format = SCION_FORMAT_GIF, facts->alpha = true;
+  else if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0) facts->format = SCION_FORMAT_WEBP, facts->alpha = true;
 }

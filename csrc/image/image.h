@@ -72,7 +72,7 @@ scion_status image_decode(const unsigned char *bytes, size_t size, image_enough 
 /* Reads and decodes; the message names the path. */
 scion_status image_read(const char *path, image_enough enough, const scion_decoding *decoding, image_buffer *bytes, image_pixels *pixels);
 
-/* ---- header.c: fills in format, mode, alpha, orientation and, for JPEG and PNG, the size as stored. */
+/* ---- header.c: fills in format, mode, alpha (whether it may be transparent), orientation and, for JPEG and PNG, the size as stored. */
 void image_header(const unsigned char *bytes, size_t size, scion_image_facts *facts);
 
 /* ---- look.c: how the part of an image in the box looks (NULL: all of it); work is scratch. */

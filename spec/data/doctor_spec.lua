@@ -242,17 +242,23 @@ describe("scion.data.doctor", function()
       end
       return string.pack(">I4", #body) .. name .. body .. string.pack(">I4", crc ~ 0xffffffff)
     end
-    local raw = "\0" .. "\128\0"
-    local stored = "\x78\x01\x01" .. string.pack("<I2I2", #raw, #raw ~ 0xffff) .. raw .. string.pack(">I4", support.adler32(raw))
-    support.spit(root .. "/lid/alpha.png", png:sub(1, 8) .. chunk("IHDR", string.pack(">I4I4BBBBB", 1, 1, 8, 4, 0, 0, 0)) .. chunk("IDAT", stored) .. chunk("IEND", ""))
+    local function grey_alpha(name, pixel) -- 1x1: a grey and an opacity
+      local raw = "\0" .. pixel
+      local stored = "\x78\x01\x01" .. string.pack("<I2I2", #raw, #raw ~ 0xffff) .. raw .. string.pack(">I4", support.adler32(raw))
+      support.spit(root .. name, png:sub(1, 8) .. chunk("IHDR", string.pack(">I4I4BBBBB", 1, 1, 8, 4, 0, 0, 0)) .. chunk("IDAT", stored) .. chunk("IEND", ""))
+    end
+    grey_alpha("/lid/alpha.png", "\128\0")
+    grey_alpha("/lid/opaque.png", "\127\255") -- hides nothing
+    grey_alpha("/lid/white.png", "\255\0") -- looks the same on white
     local found = data.doctor(data.folder(root, small))
     assert.same({}, found.broken)
-    assert.same({ "jar/blank.png", "lid/alpha.png" }, relative(root, found.blank))
+    assert.same({ "jar/blank.png", "lid/alpha.png", "lid/opaque.png", "lid/white.png" }, relative(root, found.blank))
     assert.equal(root .. "/jar/small.png", found.small[1].file)
     assert.same({ 31, 48 }, { found.small[1].height, found.small[1].width })
     assert.same({ { file = root .. "/lid/named.jpg", format = "png" } }, found.misnamed)
-    assert.same({ "lid/alpha.png" }, relative(root, found.grey))
+    assert.same({ "lid/alpha.png", "lid/opaque.png", "lid/white.png" }, relative(root, found.grey))
     assert.same({ "lid/alpha.png" }, relative(root, found.transparent))
+    assert.same({}, data.doctor(data.folder(root, { size = 32, background = "white" })).transparent)
     assert.same({ "lid/turned.jpg" }, relative(root, found.turned))
     local turned = core.image_examine({ root .. "/lid/turned.jpg" }, 1, 1)[1]
     assert.same({ 131, 97 }, { turned.height, turned.width })

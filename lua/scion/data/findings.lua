@@ -11,7 +11,7 @@ local core = require "scion.core"
 ---@field content string hash of the bytes
 ---@field look string what core.image_alike compares
 ---@field mode "colour"|"grey"|"cmyk" as stored
----@field alpha boolean
+---@field alpha boolean whether it looks otherwise on white
 ---@field height integer
 ---@field width integer upright
 ---@field orientation integer EXIF's

@@ -53,8 +53,8 @@ local say = {
                "Where most of them are in one class, a model learns that, and not the thing."),
   cmyk = files("CMYK images", function(list) return counted(#list, "image is", "images are") .. " in four inks (CMYK)" end,
                "Their colours are an estimate: other programs show them otherwise."),
-  transparent = files("transparency", function(list) return counted(#list, "image", "images") .. " may have transparent pixels" end,
-                      "Alpha is dropped, so that the colours beneath show: look at some by data:show."),
+  transparent = files("transparency", function(list) return counted(#list, "image hides", "images hide") .. " colours beneath transparent pixels" end,
+                      "Opacity is dropped, and they show: background = \"white\", an option of data sets, lays the pictures upon white."),
   turned = files("images turned by EXIF", function(list) return counted(#list, "image is", "images are") .. " turned upright by EXIF data" end,
                  "Scion does that; a program that does not would train on them lying."),
 }

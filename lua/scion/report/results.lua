@@ -395,7 +395,7 @@ end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "fail
 ---@field misnamed { file: string, format: string }[] whose content is of another format than the name says
 ---@field grey string[] grey ones, where others are coloured
 ---@field cmyk string[] of four inks
----@field transparent string[] that may have transparent pixels, whose hidden colours show
+---@field transparent string[] whose transparent pixels hide colours that show, since opacity is dropped: with `background` they look otherwise
 ---@field turned string[] that EXIF turns upright
 ---@field similar_names { labels: string[] }[] classes whose names differ in case, spaces or a plural's ending only
 ---@field few { label: string, images: integer }[] classes of fewer than 10 images

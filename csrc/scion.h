@@ -190,6 +190,20 @@ scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, sc
 scion_status scion_stack(const scion_tensor *const *rows, int64_t count, scion_tensor *y);
 /* counts[v] = how often v occurs in x. Both are i32 and contiguous; the values of x are below the size of counts (checked). */
 scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
+/* y[i,c] = 1 where c = labels[i], else 0: classes as rows. labels: i32 [n] in 0 .. C-1 (checked); y: f32 [n,C]; both are contiguous. */
+scion_status scion_one_hot(const scion_tensor *labels, scion_tensor *y);
+
+/* What is true of all rows of a matrix (tensor/row_facts.c): whether all elements are 0 or 1; the first row, from 0, with an element outside
+ * 0 to 1, and the first whose sum differs from 1 by more than the tolerance, with that sum; -1 where there is none. */
+typedef struct {
+  bool whole;
+  int64_t outside, odd;
+  double sum;
+} scion_rows_are;
+/* x: contiguous f32 [N,K]. */
+scion_status scion_row_facts(const scion_tensor *x, double tolerance, scion_rows_are *are);
+/* The numbers, from 0, of the rows of a contiguous f32 x [N,..] that hold a NaN or an infinity; rows has room for N. */
+scion_status scion_rows_not_finite(const scion_tensor *x, int32_t *rows, int64_t *count);
 
 /* ---------------------------------------------------------------- random (tensor/random.c)
  * Counter-based: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A draw depends on the seed
@@ -200,7 +214,8 @@ typedef enum { /* part of the counter: draws for different purposes never share 
   SCION_DRAW_DROPOUT,
   SCION_DRAW_ORDER,
   SCION_DRAW_AUGMENT,
-  SCION_DRAW_TENSOR
+  SCION_DRAW_TENSOR,
+  SCION_DRAW_ERASE
 } scion_purpose;
 
 /* The four 32-bit words of one counter. */
@@ -544,6 +559,10 @@ scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const floa
  * -log(probabilities[label]), computed as log(sum(exp(x))) - x[label], which does not overflow. */
 scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights,
                                          scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
+/* The same with a share of each class in place of the label: targets [R,C], from 0 up (not checked). The loss is the sum over C of
+ * -targets * log(probabilities). For a row that is 1 at one class and 0 at the others, the results are those of the label, to the bit. */
+scion_status scion_softmax_cross_entropy_soft(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+                                              scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
 /* x: logits [R,K]; targets [R,K] in 0 .. 1 (not checked). Writes probabilities [R,K] = sigmoid(x). The loss is the mean over K of
  * max(x,0) - x*t + log(1 + exp(-|x|)). */
 scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
@@ -557,6 +576,12 @@ scion_status scion_mean_squared_error(const scion_tensor *x, const scion_tensor 
  * those without a prediction. */
 scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, scion_tensor *support,
                              double threshold);
+/* The same for several labels an example: for each of the K labels of x [R,K] a row of counts, i32 [K,4], in which [2 * t + p] counts the
+ * examples with t = (target > 0.5) and p = (x > threshold). support: i32 [K]; support[k] += 1 for every example that has the label.
+ * exact: i32 [1], += 1 for every example of which all labels are predicted right. A row with a NaN or an infinity has no predictions:
+ * it counts towards the support alone. */
+scion_status scion_label_confusion(const scion_tensor *x, const scion_tensor *targets, scion_tensor *counts, scion_tensor *support,
+                                   scion_tensor *exact, double threshold);
 /* *finite = whether no element of an f32 tensor is a NaN or an infinity. */
 scion_status scion_all_finite(const scion_tensor *x, bool *finite);
 
@@ -706,7 +731,7 @@ char *scion_path_beside_core(const char *name);
 typedef struct scion_listing scion_listing;
 /* SCION_WORLD, with the path in the message, if the folder cannot be read; SCION_SYSTEM if files or memory ran out. */
 scion_status scion_listing_new(scion_listing **listing, const char *path);
-/* The name of entry i, from 0, and whether it is a link to a folder; NULL if there are no more. */
+/* The name of entry i, from 0, and whether it is a link to a folder or to nothing; NULL if there are no more. */
 const char *scion_listing_name(const scion_listing *listing, size_t i, bool *link);
 void scion_listing_free(scion_listing *listing); /* NULL is fine */
 
@@ -770,7 +795,7 @@ typedef struct {
  * are SCION_SYSTEM where it was not. */
 scion_status scion_image_load(const char *path, const scion_decoding *decoding, scion_tensor *image);
 /* What a file really is by its first bytes, such as "a HEIC image", "an HTML page" or "a JPEG image"; NULL: unknown, or it cannot be read. */
-const char *scion_image_format(const char *path);
+const char *scion_image_format_name(const char *path);
 /* Writes a PNG file, or a JPEG file of quality 95, by the path's extension: .png, .jpg or .jpeg, else SCION_MISUSE. The file is written
  * atomically, see scion_new_file. */
 scion_status scion_image_save(const char *path, const scion_tensor *image);
@@ -785,6 +810,42 @@ typedef struct {
  * byte is equal to that of Pillow's Image.resize(NEAREST, BILINEAR, BICUBIC or BOX, box), up to its version 12. */
 scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y, const scion_box *box, scion_filter filter);
 
+/* *sheet = a new tensor, a picture of the tiles u8 [N,H,W,3] in rows of `columns`, each with a line of text below it, as far as it fits the
+ * width. ASCII is drawn, other characters of UTF-8 are boxes; a character is 6 x 8 dots of scale x scale pixels (image/sheet.c). */
+scion_status scion_image_sheet(const scion_tensor *tiles, const char *const *texts, int columns, int scale, scion_tensor *sheet);
+
+/* ---- what lies in image files, for finding broken and doubled ones (image/header.c, look.c, examine.c) */
+
+typedef enum { SCION_FORMAT_OTHER, SCION_FORMAT_JPEG, SCION_FORMAT_PNG, SCION_FORMAT_GIF, SCION_FORMAT_WEBP } scion_image_format;
+typedef enum { SCION_MODE_COLOUR, SCION_MODE_GREY, SCION_MODE_CMYK } scion_image_mode;
+
+#define SCION_LOOK_SIDE 32 /* pixels a side of the image that a look is taken from */
+typedef struct {
+  uint64_t hash;
+  unsigned char tiles[64];
+} scion_image_look;
+
+typedef struct {
+  scion_status status;                     /* SCION_OK, or why it cannot be read; then only what the header tells is filled in */
+  char message[256];                       /* without the path */
+  int64_t bytes;
+  unsigned char content[SCION_HASH_BYTES]; /* hash of the bytes */
+  scion_image_format format;               /* by content */
+  scion_image_mode mode;                   /* as stored */
+  bool alpha;                              /* it may have transparent pixels */
+  int height, width;                       /* upright */
+  int orientation;                         /* EXIF's, 1 .. 8 */
+  scion_image_look look;
+} scion_image_facts;
+
+/* Reads and decodes each file once, in the threads of scion_parallel_for. A failure of one file is told in its facts. */
+scion_status scion_image_examine(const char *const *paths, int64_t count, scion_image_facts *facts);
+/* The same for images in memory: number first .. first + count - 1 of u8 [N,H,W,3]. `content` is the hash of the pixels. */
+scion_status scion_image_examine_pixels(const scion_tensor *images, int64_t first, int64_t count, scion_image_facts *facts);
+/* nearest[i] = which of `among` [others] looks most like looks[i], so much that they are copies; -1: none does. among = NULL: the
+ * earlier ones, looks[0 .. i-1]. */
+scion_status scion_image_alike(const scion_image_look *looks, int64_t count, const scion_image_look *among, int64_t others, int32_t *nearest);
+
 /* What pixels outside of an image count as: the nearest pixel of its edge; a constant value; the image mirrored at its edge
  * (d c b a | a b c d | d c b a); the image repeated with a period of size - 1, which is SciPy's and thus Keras's "wrap". */
 typedef enum { SCION_FILL_NEAREST, SCION_FILL_CONSTANT, SCION_FILL_REFLECT, SCION_FILL_WRAP, SCION_FILLS } scion_fill;
@@ -798,6 +859,20 @@ typedef struct {
 } scion_warp;
 /* y = x changed by a warp. x and y [H,W,3] have the same size and share no memory. `value` is that of SCION_FILL_CONSTANT. */
 scion_status scion_image_warp(const scion_tensor *x, scion_tensor *y, const scion_warp *warp, scion_fill fill, unsigned char value);
+
+/* Changes an image [H,W,3] in place by the operation `name`, which takes `count` numbers: image/ops/ops.h tells what each does. These are
+ * brightness, contrast, saturation, sharpness (a factor), hue (a fraction), gray, invert, posterize (bits), solarize (a threshold), equalize,
+ * autocontrast, gaussian_blur (size, sigma), jpeg (quality), channel_shift (3), matrix (12), erase (top, left, height, width, 3 bytes) and
+ * erase_noise (top, left, height, width, seed). */
+scion_status scion_image_op(scion_tensor *image, const char *name, const double *amounts, int count);
+/* y = examples of a batch x, each mixed with example partner[i] (i32 [N], from 0). x and y are contiguous, of one shape [N,..] and dtype,
+ * u8 or f32, and share no memory. share, 0 .. 1, is that of an example itself.
+ * mixup: y[i] = share x[i] + (1 - share) x[partner[i]], where bytes are rounded. It serves images and rows of targets alike.
+ * cutmix: y[i] = x[i] with a box of x[partner[i]] around pixel (row, column) of an image [H,W,C], sqrt(1 - share) times as high and as wide;
+ * what lies outside the image is cut off. *kept = the share of the pixels that remain, by which the targets are then mixed. */
+scion_status scion_mixup(const scion_tensor *x, const scion_tensor *partner, double share, scion_tensor *y);
+scion_status scion_cutmix(const scion_tensor *x, const scion_tensor *partner, double share, int64_t row, int64_t column, scion_tensor *y,
+                          double *kept);
 
 /* The ranges from which random changes of training images are drawn, uniformly. Names, meanings and the matrix are those of Keras's
  * ImageDataGenerator: centre * rotation * shift * shear * zoom * centre^-1, with the centre at ((W-1)/2, (H-1)/2). After that the image

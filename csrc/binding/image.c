@@ -43,7 +43,7 @@ static int core_image_load(lua_State *L) {
 
 /* core.image_format(path) -> what the file really is, such as "a HEIC image"; nil where that is unknown or the file cannot be read */
 static int core_image_format(lua_State *L) {
-  lua_pushstring(L, scion_image_format(scion_check_text(L, 1)));
+  lua_pushstring(L, scion_image_format_name(scion_check_text(L, 1)));
   return 1;
 }
 
@@ -88,11 +88,48 @@ static int core_image_warp(lua_State *L) {
   return 1;
 }
 
+#define MOST_AMOUNTS 12
+
+/* core.image_op(name, image, numbers..) -> u8 tensor: a copy of the image, changed by scion_image_op */
+static int core_image_op(lua_State *L) {
+  const char *name = scion_check_text(L, 1);
+  const scion_tensor *x = scion_check_tensor(L, 2);
+  int count = lua_gettop(L) - 2;
+  luaL_argcheck(L, count <= MOST_AMOUNTS, MOST_AMOUNTS + 3, "too many numbers");
+  double amounts[MOST_AMOUNTS];
+  for (int i = 0; i < count; i++) amounts[i] = luaL_checknumber(L, 3 + i);
+  scion_tensor *y = scion_push_tensor(L, x->dtype, x->dims, x->shape);
+  scion_check(L, scion_tensor_copy(x, y, 0));
+  scion_check(L, scion_image_op(y, name, amounts, count));
+  return 1;
+}
+
+/* core.mixup(x, partner, share) -> tensor; see scion_mixup */
+static int core_mixup(lua_State *L) {
+  const scion_tensor *x = scion_check_tensor(L, 1), *partner = scion_check_tensor(L, 2);
+  double share = luaL_checknumber(L, 3);
+  scion_check(L, scion_mixup(x, partner, share, scion_push_tensor(L, x->dtype, x->dims, x->shape)));
+  return 1;
+}
+
+/* core.cutmix(x, partner, share, row, column) -> tensor, the share that remains of each image; pixels count from 0, see scion_cutmix */
+static int core_cutmix(lua_State *L) {
+  const scion_tensor *x = scion_check_tensor(L, 1), *partner = scion_check_tensor(L, 2);
+  double share = luaL_checknumber(L, 3), kept;
+  lua_Integer row = luaL_checkinteger(L, 4), column = luaL_checkinteger(L, 5);
+  scion_check(L, scion_cutmix(x, partner, share, row, column, scion_push_tensor(L, x->dtype, x->dims, x->shape), &kept));
+  lua_pushnumber(L, kept);
+  return 2;
+}
+
 static const luaL_Reg functions[] = {{"image_load", core_image_load},
                                      {"image_format", core_image_format},
                                      {"image_save", core_image_save},
                                      {"image_resize", core_image_resize},
                                      {"image_warp", core_image_warp},
+                                     {"image_op", core_image_op},
+                                     {"mixup", core_mixup},
+                                     {"cutmix", core_cutmix},
                                      {NULL, NULL}};
 
 void scion_open_image(lua_State *L) { luaL_setfuncs(L, functions, 0); }

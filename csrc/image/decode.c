@@ -78,6 +78,8 @@ scion_status scion_image_load(const char *path, const scion_decoding *decoding, 
   return status;
 }
 
+#define JPEG_QUALITY 95 /* of files that are saved */
+
 static bool ends_in(const char *path, const char *extension) {
   size_t length = strlen(path), tail = strlen(extension);
   return length > tail && strcasecmp(path + length - tail, extension) == 0;
@@ -96,7 +98,7 @@ scion_status scion_image_save(const char *path, const scion_tensor *image) {
   size_t size = 0;
   int height = (int)image->shape[0], width = (int)image->shape[1];
   scion_status status = png ? image_png_encode(image->data, height, width, &bytes, &size)
-                            : image_jpeg_encode(image->data, height, width, &bytes, &size);
+                            : image_jpeg_encode(image->data, height, width, JPEG_QUALITY, &bytes, &size);
   status = status == SCION_OK ? image_write_file(path, bytes.data, size) : fail_in(path, status);
   image_buffer_free(&bytes);
   return status;

@@ -56,8 +56,8 @@ scion_status image_png_decode(const unsigned char *bytes, size_t size, const sci
 typedef enum { IMAGE_WEBP, IMAGE_GIF, IMAGE_MODULES } image_module_format;
 scion_status image_module_decode(image_module_format format, const unsigned char *bytes, size_t size, const scion_decoding *decoding,
                                  image_pixels *pixels, int *orientation);
-/* rgb: height x width pixels. The bytes of the file are put into *out, their number into *size. */
-scion_status image_jpeg_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size);
+/* rgb: height x width pixels; a JPEG has a quality of 1 .. 100. The bytes of the file are put into *out, their number into *size. */
+scion_status image_jpeg_encode(const unsigned char *rgb, int height, int width, int quality, image_buffer *out, size_t *size);
 scion_status image_png_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size);
 
 /* ---- alpha.c: makes RGB of pixels that hold RGBA; NULL: opacity is dropped. */
@@ -71,6 +71,13 @@ scion_status image_decode(const unsigned char *bytes, size_t size, image_enough 
                           image_pixels *pixels);
 /* Reads and decodes; the message names the path. */
 scion_status image_read(const char *path, image_enough enough, const scion_decoding *decoding, image_buffer *bytes, image_pixels *pixels);
+
+/* ---- header.c: fills in format, mode, alpha, orientation and, for JPEG and PNG, the size as stored. */
+void image_header(const unsigned char *bytes, size_t size, scion_image_facts *facts);
+
+/* ---- look.c: how the part of an image in the box looks (NULL: all of it); work is scratch. */
+scion_status image_look(const unsigned char *pixels, int height, int width, const scion_box *box, scion_image_look *look,
+                        image_buffer *work);
 
 /* ---- store.c: beside the public functions */
 void image_store_retain(scion_image_store *store);

@@ -175,6 +175,9 @@ kinds = {
     return list(function() return tensor(dtype, of) end)
   end,
   files = function() return list(function() return pick { "image.png", "image.jpg", "none", "fifo", "text.png" } end) end,
+  tiles = function() return tensor("u8", { 2, random(0, 9), random(0, 9), 3 }) end,
+  texts = function() return list(function() return pick(words) end, 2) end,
+  looks = function() return list(function() return ("k"):rep(pick { 24, 72, 73 }) end) end,
   fill = function() return pick { "nearest", "constant", "reflect", "wrap" } end,
   json = function() return pick { "[1,2.5,{\"a\":null}]", "[[", "true", "\"x\"", "{}", "[]", "" } end,
   h5_path = function() return pick { "keras.h5", "keras.h5", "new", "fifo", "folder", "saved", "none" } end,
@@ -210,8 +213,11 @@ local functions = {
   catch_interrupts = "", release_interrupts = "", interrupted = "", terminal_width = "", json_encode = "any", json_decode = "json",
   safetensors_open = "path", safetensors_write = "path named text", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_format = "path", image_save = "path image",
-  image_resize = "image small small numbers word", image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
-  permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", byte_less = "word word", hash = "any",
+  image_resize = "image small small numbers word", list_folder = "path", row_facts = "tensor number", broken_rows = "tensor",
+  image_examine = "files small small", image_alike = "looks looks", image_sheet = "tiles texts small small",
+  image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
+  permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small",
+  byte_less = "word word", hash = "any",
   hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
 }
 local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", safetensors_open = "safetensors", zip_open = "zip", hdf5_open = "hdf5",
@@ -220,7 +226,7 @@ local methods = {
   tensor = { shape = "", dtype = "", version = "", get = "small small small", set = "small small small number", reshape = "shape", slice = "axis small small",
              select = "small", copy = "", to = "dtype", fill = "number", transpose = "", equal = "tensor", totable = "", bytes = "", pow = "operand",
              eq = "operand", ne = "operand", lt = "operand", le = "operand", gt = "operand", ge = "operand", abs = "", exp = "", log = "", sqrt = "",
-             clamp = "number number", sum = "axis", mean = "axis", max = "axis", min = "axis", argmax = "axis", matmul = "tensor" },
+             clamp = "number number", sum = "axis", mean = "axis", max = "axis", min = "axis", argmax = "axis", matmul = "tensor", svd = "" },
   program = { run = "bytes small small", arena_bytes = "", seconds = "" },
   row_file = { keys = "small", read = "small key row", append = "keys rows", close = "" },
   loader = { start = "order small small", next = "", stop = "" },
@@ -262,15 +268,17 @@ local function shapes_for(name)
   if name:find "zero_pad" then out = { n, h + random(0, 3), w + random(0, 3), c } end
   local x = { n, h, w, c }
   if name:find "dense" then x, out = { n, c }, { n, o } end
-  if name:find "entropy" or name:find "squared" or name == "confusion" then x, out = { n, c }, { n, c } end
+  if name:find "entropy" or name:find "squared" or name:find "confusion" then x, out = { n, c }, { n, c } end
   if name == "preprocess" then x, out = { n, h, w, 3 }, { n, h, w, 3 } end
   if name:find "update" then x, out = { c, o }, { c, o } end
   local kernel = name:find "dense" and { c, o } or name:find "depthwise" and { win.kernel[1], win.kernel[2], c, c > 0 and wide // c or 1 } or
                  { win.kernel[1], win.kernel[2], c, o }
   local vector = { name:find "forward" and out[#out] or name:find "pack" and o or c }
   local s = { x = x, y = out, dy = out, dx = x, kernel = kernel, dw = kernel, a = x, b = x, da = x, addend = out, w = x, g = x, m = x, v = x,
-              probabilities = x, losses = { n }, weights = { n }, s = { n, c }, ds = { n, c }, labels = name:find "softmax" and { n } or name == "confusion" and { n } or x,
-              support = { math.max(c, 2) }, counts = { math.max(c, 2), math.max(c, 2) }, db = name:find "scaled_add" and x or { out[#out] } }
+              probabilities = x, losses = { n }, weights = { n }, s = { n, c }, ds = { n, c },
+              labels = (name == "softmax_cross_entropy" or name == "confusion") and { n } or x,
+              support = { name == "label_confusion" and c or math.max(c, 2) }, exact = { 1 },
+              counts = name == "label_confusion" and { c, 4 } or { math.max(c, 2), math.max(c, 2) }, db = name:find "scaled_add" and x or { out[#out] } }
   if name:find "packed" or name:find "conv2d" or name:find "winograd" then
     local probe = core.new(kernel)
     local turned = (name:find "transposed" or name:find "backward_input") ~= nil

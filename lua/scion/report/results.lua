@@ -131,6 +131,12 @@ results.layers = layers
 ---@field cache { hits: integer, misses: integer, bytes: integer }? how many outputs of frozen layers were read and how many computed, in
 --- training and validation, and the bytes of all of them; nil if none were kept
 ---@field interrupted boolean? true if Ctrl-C ended the fit
+---@field warnings scion.Warning[] what is likely a mistake in the recipe
+
+--- What is likely a mistake in a recipe.
+---@class scion.Warning
+---@field rule "frozen_random"|"rescaled_twice"|"fresh_head"|"learning_rate"|"shear"|"augmented_validation"|"test_set"|"few_images"
+---@field message string what is odd, why, and what to do
 
 ---@class scion.Epoch
 ---@field epoch integer from 1; the next fit continues the numbers
@@ -165,7 +171,7 @@ local history = kind("scion.History", function(self)
   local shown = text.table(history_columns, rows)
   if self.interrupted then shown[#shown + 1] = "interrupted" end
   return lines(shown)
-end, { title = "a history", fields = { "interrupted", "cache" } })
+end, { title = "a history", fields = { "interrupted", "cache", "warnings" } })
 
 --- A line about a finished epoch, or several if it does not fit the width.
 ---@param entry scion.Epoch
@@ -219,6 +225,8 @@ results.step = kind("scion.Step", function(self) return ("epoch %d, step %d: los
 ---@field file string? if the image is from a file
 ---@field label string|integer|nil the most probable class, or its number if the model has no labels
 ---@field confidence number? its probability
+---@field labels scion.Prediction[]? where an image can have several labels: label and confidence of each over 0.5, the most probable first;
+--- empty if there is none
 ---@field top scion.Prediction[]? label and confidence of the most probable classes, on request
 ---@field output number[]? in place of a label, if the network gives no probabilities of classes
 ---@field error string? in place of a label, if the image cannot be read or the outputs are not finite
@@ -256,12 +264,13 @@ local scores = kind("scion.Scores", scores_text, {
 })
 
 local evaluation = kind("scion.Evaluation", function(self)
-  local head = ("%s%s  (%d examples)"):format(number("loss %.4f", self.loss), number("  accuracy %.4f", self.accuracy), self.examples)
+  local head = ("%s%s%s  (%d examples)"):format(number("loss %.4f", self.loss), number("  accuracy %.4f", self.accuracy),
+                                                number("  exact_match %.4f", self.exact_match), self.examples)
   local shown = { head }
   if self.classes then shown[2] = scores_text(self.classes) end
   if (self.not_finite or 0) > 0 then shown[#shown + 1] = ("%d of the outputs are no numbers"):format(self.not_finite) end
   return lines(shown)
-end, { title = "an evaluation", fields = { "loss", "accuracy", "examples", "classes", "confusion", "not_finite" } })
+end, { title = "an evaluation", fields = { "loss", "accuracy", "exact_match", "examples", "classes", "confusion", "not_finite" } })
 
 --- Makes the result of model:evaluate.
 ---@param values table its fields
@@ -296,25 +305,33 @@ local function said(entry)
     return "error: " .. (entry.error:sub(1, #start) == start and entry.error:sub(#start + 1) or entry.error)
   end
   if entry.output then return "output " .. numbers_text(entry.output) end
-  return tostring(entry.label)
+  if not entry.labels then return tostring(entry.label) end
+  local names = {}
+  for i, one in ipairs(entry.labels) do names[i] = ("%s %.4f"):format(one.label, one.confidence) end
+  return names[1] and table.concat(names, ", ") or ("no label (%s %.4f)"):format(entry.label, entry.confidence)
 end
 
+-- The confidence in a column of its own; those of several labels stand beside them.
+local function confidence(entry) return entry.confidence and not entry.labels and ("%.4f"):format(entry.confidence) or nil end
+
 local prediction = kind("scion.Prediction", function(self)
-  return sentence { (self.file and self.file .. ": " or "") .. said(self), self.confidence and ("%.4f"):format(self.confidence) }
-end, { title = "a prediction", fields = { "file", "label", "confidence", "top", "output", "error" } })
+  return sentence { (self.file and self.file .. ": " or "") .. said(self), confidence(self) }
+end, { title = "a prediction", fields = { "file", "label", "confidence", "labels", "top", "output", "error" } })
 
 local predictions = kind("scion.Predictions", function(self)
   local rows = {}
-  for i, entry in ipairs(self) do rows[i] = { entry.file or tostring(i), number("%.4f", entry.confidence), said(entry) } end
+  for i, entry in ipairs(self) do rows[i] = { entry.file or tostring(i), confidence(entry) or "", said(entry) } end
   return lines(text.table({ { least = 16 }, { right = true }, { wraps = true } }, rows))
 end, { title = "a list of predictions", fields = {}, instead = "its entries have fields, one entry for each image, as in predictions[1].label" })
---- Makes the result of model:predict: a list with an entry for each image. An entry may have a list of the most probable classes, `top`.
+--- Makes the result of model:predict: a list with an entry for each image. An entry may have lists of classes, `top` and `labels`.
 ---@param entries table
 ---@return scion.Prediction[]
 function results.predictions(entries)
   for _, entry in pairs(entries) do
-    for _, best in ipairs(entry.top or {}) do prediction(best) end
-    if entry.top then predictions(entry.top) end
+    for _, list in pairs { entry.top or nil, entry.labels or nil } do
+      for _, one in ipairs(list) do prediction(one) end
+      predictions(list)
+    end
     prediction(entry)
   end
   return predictions(entries)
@@ -340,6 +357,44 @@ results.batch = kind("scion.Batch", function(self)
   if self.failed[1] then parts[#parts + 1] = ("%d left out"):format(#self.failed) end
   return sentence(parts)
 end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "failed", "node" }, length = function(self) return self.x:shape()[1] end })
+
+-- ---- the doctor -----------------------------------------------------------------------------------------------------
+
+--- Images of one content, or that look alike.
+---@class scion.CopyGroup
+---@field files string[]
+---@field labels string[] the classes that they are in
+---@field exact boolean whether their bytes are the same
+
+--- What scion.data.doctor found.
+---@class scion.Diagnosis
+---@field images integer how many the data set has
+---@field bytes integer of its files
+---@field folder string in which all files are, those of `against` too; or ""
+---@field classes { label: string, images: integer }[] how many images of each class can be read; empty without labels
+---@field broken { file: string, message: string }[] files that cannot be read, of all sets
+---@field passed_over { file: string, reason: string }[] the data set's
+---@field copies scion.CopyGroup[] files with the same bytes
+---@field alike scion.CopyGroup[] different files that look the same: resized, encoded again, brightened, cropped by a few percent
+---@field two_classes scion.CopyGroup[] those of copies and alike that are in more than one class
+---@field leaks { file: string, set: string?, copy_of: string, of_set: string?, exact: boolean }[] images of a set in `against` that are in
+--- an earlier set too
+---@field blank string[] of one colour all over
+---@field small { file: string, height: integer, width: integer }[] smaller than the data set's size, and thus enlarged
+---@field misnamed { file: string, format: string }[] whose content is of another format than the name says
+---@field grey string[] grey ones, where others are coloured
+---@field cmyk string[] of four inks
+---@field transparent string[] that may have transparent pixels, whose hidden colours show
+---@field turned string[] that EXIF turns upright
+---@field similar_names { labels: string[] }[] classes whose names differ in case, spaces or a plural's ending only
+---@field few { label: string, images: integer }[] classes of fewer than 10 images
+---@field imbalance { most: table, least: table }[] one entry if the largest class has more than 3 times the images of the smallest
+
+--- Makes a table of findings the result of scion.data.doctor.
+results.diagnosis = kind("scion.Diagnosis", function(self) return lines(require("scion.report.diagnosis")(self)) end, {
+  title = "a diagnosis", fields = { "images", "bytes", "folder", "classes", "broken", "passed_over", "copies", "alike", "two_classes", "leaks", "blank", "small",
+                                    "misnamed", "grey", "cmyk", "transparent", "turned", "similar_names", "few", "imbalance" },
+})
 
 -- ---- architectures --------------------------------------------------------------------------------------------------
 

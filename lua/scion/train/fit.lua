@@ -3,9 +3,11 @@
 --- these keep their values while the others change; then fit raises, and the moving averages stay as they were.
 local cached = require "scion.cache.cached"
 local check = require "scion.check"
+local class_weights = require "scion.train.class_weights"
 local core = require "scion.core"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
+local lint = require "scion.train.lint"
 local metrics = require "scion.train.metrics"
 local notice = require "scion.report.notice"
 local optim = require "scion.optim"
@@ -13,7 +15,6 @@ local precision = require "scion.precision"
 local progress = require "scion.report.progress"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
-local untrained = require "scion.train.untrained"
 
 -- ---- options --------------------------------------------------------------------------------------------------------
 
@@ -45,14 +46,10 @@ local callbacks = check.kind("a table of functions, { step = function(info) … 
   return known_callbacks.read(value)
 end)
 
-local class_weights = check.kind("a table of factors by label or position, such as { cat = 2 }, which data:class_counts() helps to find", function(value)
-  if value == false then return true, nil end
-  return type(value) == "table" and getmetatable(value) == nil and next(value) ~= nil, value
-end)
-
 local schema = {
   epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, callbacks = { callbacks, {} },
-  class_weights = { class_weights }, verbose = { check.boolean, true }, cache = { cached.kind, {} }, precision = { precision.kind },
+  class_weights = { class_weights.kind }, verbose = { check.boolean, true }, cache = { cached.kind, {} }, precision = { precision.kind },
+  quiet = { check.boolean, false }, warn = { check.callable },
 }
 
 ---@class scion.Callbacks
@@ -65,37 +62,15 @@ local schema = {
 ---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
 ---@field loss "categorical"|"binary"|"mse"|nil (that of an earlier fit; else it follows from the last layer: softmax, sigmoid, linear)
 ---@field callbacks scion.Callbacks? functions that are called during the fit
----@field class_weights number[]|table<string, number>|nil factors for the loss of each class, by position or label; 1 for the others (none)
+---@field class_weights number[]|table<string, number>|"balanced"|nil factors for the loss of each class, by position or label; 1 for the
+--- others. "balanced": images / (classes * images of the class). An image with shares of several classes has the mean of their factors (none)
 ---@field cache boolean|integer|scion.CacheOptions|nil whether outputs of frozen layers are computed once for each image and kept, also for
 --- later runs. true: if images are not augmented; a number K: for K augmented variants of each image; false: never (true)
 ---@field precision "f32"|"bf16"|nil of frozen layers and of the validation; what trains is always f32 (the model's, or f32)
+---@field quiet boolean? whether nothing is told of what is likely a mistake in the recipe; history.warnings has it all the same (false)
+---@field warn? fun(message: string, rule: string) is called with each such warning and its rule's name (by default it is told once, on standard
+--- error)
 ---@field verbose boolean? whether progress is printed on standard output (true)
-
-local factor = check.number { from = 0 }
-
---- The weights of the classes as an f32 tensor, in the order of the labels; nil if none were given.
-local function weights_of_classes(given, labels)
-  if not given then return nil end
-  if not labels then check.raise "fit: class_weights needs a data set with labels" end
-  local keys = 0
-  for _ in pairs(given) do keys = keys + 1 end
-  if keys == #given and keys < #labels then -- a list that is too short, and not weights of some classes by number
-    check.raise(("fit: class_weights is a list of %d, but there are %d classes (%s): give one number for each, or name the classes, as in { [%s] = 2 }"):format(
-      #given, #labels, table.concat(labels, ", "), check.show(labels[1])))
-  end
-  local values, position, any = {}, {}, false
-  for i, label in ipairs(labels) do values[i], position[label] = 1.0, i end
-  for key, weight in pairs(given) do
-    local i = math.type(key) == "integer" and key or position[key]
-    if not i or not values[i] then
-      check.raise(("fit: class_weights names %s, which is none of the labels (%s)"):format(check.show(key), table.concat(labels, ", ")))
-    end
-    values[i] = check.argument("fit: class_weights", "the weight of class " .. check.show(labels[i]), weight, factor)
-  end
-  for _, weight in ipairs(values) do any = any or weight > 0 end
-  if not any then check.raise "fit: class_weights are all 0, so there is nothing to learn" end
-  return require("scion.tensor").tensor(values, "f32")
-end
 
 -- ---- checks before the first step -----------------------------------------------------------------------------------
 
@@ -105,13 +80,6 @@ local function check_trains(model)
     if #node.layer:trainable() > 0 then return end
   end
   check.raise "fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head"
-end
-
---- Says once, on standard error, that frozen layers still have their random initial weights.
-local function tell_random(model)
-  local words, them = untrained.text(model.order, function(layer) return layer.frozen end)
-  if not words then return end
-  notice.once(("scion: fit: the frozen %s: give the model weights (such as weights = \"imagenet\") or thaw %s"):format(words, them))
 end
 
 --- Checks data and options, and returns a table of everything that stays the same during a fit, the job. It changes nothing, so that a fit
@@ -130,16 +98,17 @@ local function prepare(model, data, given)
     targets.check("fit: validate", model, o.validate, loss)
   end
   if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
-  local weights = weights_of_classes(o.class_weights, data.labels)
+  local told, count = targets.told(model, loss, data.labels)
+  local weights = class_weights.read(o.class_weights, data, told)
   check_trains(model)
-  tell_random(model)
   local source = cached.over(model, data, o.cache, { where = "fit", precision = o.precision })
-  inputs.tell_rescaled_twice("fit", model)
   cached.tell("fit", model, data, o.cache, {})
-  return { model = model, data = data, source = source, loss = loss, given_loss = o.loss, epochs = o.epochs, optimizer = o.optimizer or optim.rmsprop(), validate = o.validate,
-           cache = o.cache, precision = precision.in_use(o.precision or model.precision), verbose = o.verbose,
-           callbacks = o.callbacks, class_weights = weights,
-           classes = loss ~= "mse" and math.max(model.output.shape[#model.output.shape], 2) or nil }
+  local job = { model = model, data = data, source = source, loss = loss, given_loss = o.loss, epochs = o.epochs,
+                optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, cache = o.cache, verbose = o.verbose,
+                precision = precision.in_use(o.precision or model.precision),
+                callbacks = o.callbacks, class_weights = weights, told = told, count = count }
+  job.warnings = lint.run(job, o)
+  return job
 end
 
 -- ---- steps and epochs -----------------------------------------------------------------------------------------------
@@ -177,17 +146,17 @@ end
 
 --- The factor of each example's loss, from the data set and from its class; nil if there are none.
 local function weights_of(job, batch)
-  local by_class = job.class_weights and core.gather(job.class_weights, batch.y)
+  local by_class = job.class_weights and class_weights.of(job.class_weights, batch.y)
   return by_class and batch.weight and by_class * batch.weight or by_class or batch.weight
 end
 
 --- One step on one batch. Returns the loss, or nil if an interrupt came before the update.
 local function train_step(job, sums, batch)
   local model, n = job.model, #batch
-  local target = targets.tensor("fit", batch.y, job.loss, model.output.shape, n)
+  local target = targets.tensor("fit", batch.y, job.loss, model, job.data.labels, n)
   local weights = weights_of(job, batch)
   local plan = model:plan_for { mode = "train", batch = inputs.capacity(job.data, nil, n), input_dtype = batch.x:dtype(), loss = job.loss,
-                                weighted = weights ~= nil, precision = job.precision, from = batch.node }
+                                labels = target:dtype(), weighted = weights ~= nil, precision = job.precision, from = batch.node }
   if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = model.steps }) then return nil end
   local arena = model.arena
   local losses = core.place(arena, plan.losses, n)
@@ -202,7 +171,7 @@ end
 
 --- One epoch. Returns its entry for the history, and whether a callback ended the fit; nil after an interrupt.
 local function train_epoch(job, bar)
-  local model, sums, start = job.model, metrics.new(job.classes), core.clock()
+  local model, sums, start = job.model, metrics.new(job.told, job.count), core.clock()
   local stopped = false
   job.step = 0
   for batch in job.source:pass(model.epoch) do
@@ -295,6 +264,8 @@ return function(model, data, given)
   local job = prepare(model, data, given)
   model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
   local told = results.history {}
+  told.warnings = job.warnings
+  lint.begin(model)
   tell_new_state(job)
   local bar, before = progress.new(job.verbose, model.epoch + job.epochs), cached.stats()
   local caught <close> = catch_interrupts() -- luacheck: ignore 211

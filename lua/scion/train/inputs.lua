@@ -1,8 +1,10 @@
 --- The inputs of models: data sets, and other values that are made into one. Checks whether images fit the model.
 local check = require "scion.check"
 local dataset = require "scion.data.dataset"
+local lfs = require "lfs"
 local notice = require "scion.report.notice"
 local preprocessing = require "scion.preprocessing"
+local shapes = require "scion.shape"
 
 local inputs = {}
 
@@ -40,7 +42,23 @@ function inputs.dataset(where, value)
   check.raise(("%s takes %s"):format(where, complaint(value)))
 end
 
---- Makes a data set of a file, a list of files or a tensor of images; returns a data set as it is. Raises on anything else.
+--- Raises the message of a function that makes data sets as that of `where`.
+local function made_by(where, name, ...)
+  local ok, made = check.try(require "scion.data"[name], ...)
+  return ok and made or check.raise((made:gsub("^scion%.data%." .. name, where)))
+end
+
+--- A tensor of one image as one of N = 1; others as they are.
+local function several(x)
+  local shape = x:shape()
+  if #shape ~= 3 or shape[3] ~= 3 and shape[3] ~= 1 then return x end
+  return x:reshape(1, table.unpack(shape))
+end
+
+local function nothing() end
+
+--- Makes a data set of a file, a folder, a list of files, or a tensor of one image or several; returns a data set as it is. Raises on
+--- anything else.
 ---@param where string
 ---@param x string|string[]|scion.Tensor|scion.Dataset
 ---@param model scion.Model files are resized to the size of its input
@@ -48,25 +66,40 @@ end
 ---@return scion.Dataset
 function inputs.any(where, x, model, batch)
   if is_dataset(x) then return x end
-  local data, shape = require "scion.data", model.input.shape
-  if check.tensor.read(x) then
-    local ok, made = check.try(data.tensors, x, nil, { batch = batch, shuffle = false })
-    return ok and made or check.raise((made:gsub("^scion%.data%.tensors", where)))
-  end
+  local shape = model.input.shape
+  if check.tensor.read(x) then return made_by(where, "tensors", several(x), nil, { batch = batch, shuffle = false }) end
   local paths = type(x) == "string" and { x } or x
   if type(paths) ~= "table" or getmetatable(paths) ~= nil then
     check.raise(("%s takes a file, a list of files, a tensor of images or a data set, not %s"):format(where, check.show(x)))
   end
   paths = check.argument(where, "the first argument", paths, check.list(check.path, nil, "a list of files"))
   local side = #shape == 3 and preprocessing.image_shape(shape)[3] == 3 and { shape[1], shape[2] } or nil -- else inputs.fits raises
-  return data.files(paths, { size = side, batch = batch })
+  if type(x) ~= "string" or lfs.attributes(x, "mode") ~= "directory" then return made_by(where, "files", paths, { size = side, batch = batch }) end
+  local set = made_by(where, "folder", x, { labels = false, size = side, batch = batch, shuffle = false, memory = 0 })
+  set.warn = nothing -- results tell of each image that cannot be read
+  return set
 end
 
 local function channels(n) return n == 1 and "1 channel" or n .. " channels" end
 
 local function size_option(shape) return shape[1] == shape[2] and tostring(shape[1]) or ("{ %d, %d }"):format(shape[1], shape[2]) end
 
---- Raises if the images of a data set do not fit the model. All checks of size and channels are here.
+--- Raises if f32 examples, which are taken as they are, do not have the shape of the model's input. Says once that f32 images are not
+--- preprocessed.
+local function values_fit(where, model, data, what)
+  local wanted, given = model.input.shape, data.values:shape()
+  table.remove(given, 1)
+  if not shapes.equal(wanted, given) then
+    local hint = #wanted ~= 3 and (": its input should be nn.input(%s)"):format(table.concat(given, ", ")) or ""
+    check.raise(("%s: %s has examples of %s numbers, but the model takes %s%s"):format(where, what, shapes.text(given), shapes.text(wanted), hint))
+  end
+  if #wanted == 3 and (wanted[3] == 3 or wanted[3] == 1) then
+    notice.once(("scion: %s: f32 images are taken as they are, as preprocessed ones: the model itself preprocesses u8 images, which images:to 'u8' " ..
+                 "makes of values from 0 to 255"):format(where))
+  end
+end
+
+--- Raises if the images or other examples of a data set do not fit the model. All checks of size and channels are here.
 ---@param where string
 ---@param model scion.Model
 ---@param data scion.Dataset
@@ -75,8 +108,10 @@ local function size_option(shape) return shape[1] == shape[2] and tostring(shape
 function inputs.fits(where, model, data, what, made)
   local shape, size = model.input.shape, data.size
   what = what or "the data set"
+  if dataset.is(data) and data.values then return values_fit(where, model, data, what) end
   if #shape ~= 3 then
-    check.raise(("%s: the model takes %s numbers, and no images, which is what data sets hold"):format(where, table.concat(shape, "x")))
+    check.raise(("%s: the model takes %s numbers, and no images; base:features(…) makes such numbers of images, and scion.data.tensors a data set of them"):format(
+      where, shapes.text(shape)))
   end
   if shape[1] == 3 and shape[3] > 3 then
     check.raise(("%s: the model takes images of %d rows, %d columns and %s, but sizes are given as height, width, channels: its input should be nn.input(%d, %d, 3)"):format(
@@ -95,20 +130,6 @@ function inputs.fits(where, model, data, what, made)
     end
     check.raise(("%s: %s has images of %dx%d, but the model takes %dx%d; the option size = %s, where the data set is made, resizes them"):format(
       where, what, size[1], size[2], shape[1], shape[2], size_option(shape)))
-  end
-end
-
---- Says once, on standard error, that a rescaling layer divides values by 255 that the input's preprocessing has already scaled to about 1.
----@param where string
----@param model scion.Model
-function inputs.tell_rescaled_twice(where, model)
-  local preprocess = model.input.layer.options.preprocess
-  for _, node in ipairs(model.order) do
-    local scale = node.layer.kind == "rescaling" and node.inputs[1] == model.input and node.layer.options.scale
-    if scale and 255 * preprocess.scale[1] * math.abs(type(scale) == "table" and scale[1] or scale) < 0.1 then
-      notice.once(("scion: %s: %s scales images down that the input's preprocessing has brought to about 1 already: leave the layer out"):format(
-        where, node.layer.name))
-    end
   end
 end
 

@@ -795,7 +795,7 @@ typedef struct {
  * are SCION_SYSTEM where it was not. */
 scion_status scion_image_load(const char *path, const scion_decoding *decoding, scion_tensor *image);
 /* What a file really is by its first bytes, such as "a HEIC image", "an HTML page" or "a JPEG image"; NULL: unknown, or it cannot be read. */
-const char *scion_image_format(const char *path);
+const char *scion_image_format_name(const char *path);
 /* Writes a PNG file, or a JPEG file of quality 95, by the path's extension: .png, .jpg or .jpeg, else SCION_MISUSE. The file is written
  * atomically, see scion_new_file. */
 scion_status scion_image_save(const char *path, const scion_tensor *image);

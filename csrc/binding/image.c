@@ -43,7 +43,7 @@ static int core_image_load(lua_State *L) {
 
 /* core.image_format(path) -> what the file really is, such as "a HEIC image"; nil where that is unknown or the file cannot be read */
 static int core_image_format(lua_State *L) {
-  lua_pushstring(L, scion_image_format(scion_check_text(L, 1)));
+  lua_pushstring(L, scion_image_format_name(scion_check_text(L, 1)));
   return 1;
 }
 

@@ -101,7 +101,7 @@ scion_status image_format_refuse(const unsigned char *bytes, size_t size) {
   return scion_fail(SCION_WORLD, "no JPEG, PNG, WebP or GIF image, and none of a format that Scion knows");
 }
 
-const char *scion_image_format(const char *path) {
+const char *scion_image_format_name(const char *path) {
   unsigned char head[HEAD];
   struct stat about;
   const char *why;

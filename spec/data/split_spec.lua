@@ -301,7 +301,7 @@ describe("a data set of which every tenth file is damaged", function()
     local model = scion.sequential { nn.input(6, 6, 3), nn.conv2d(4, 3, { name = "conv" }), nn.global_avg_pool(), nn.dense(3, "softmax") }
     for _, call in ipairs { function() model:fit(d, { verbose = false }) end, function() model:evaluate(d) end, function() model:predict(d) end,
                             function() model:features(d, "conv") end, function() for _ in d:batches() do end end } do -- luacheck: ignore 542
-      refused("/a/05.png: truncated JPEG: the file ends before the image does; on_broken = 'skip' leaves such images out", call)
+      refused("/a/05.png: truncated JPEG: the file ends before the image does; truncated = 'keep' reads what is there; on_broken = 'skip' leaves such images out", call)
     end
     refused("on_broken is 'skip' or 'error'", data.files, { "x" }, { on_broken = "stop" })
   end)

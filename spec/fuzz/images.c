@@ -1,6 +1,5 @@
 /* Damaged images: changes seed files by counted random numbers and decodes them. make fuzz-images builds it with sanitizers.
- *   images RUNS SEED FILE ..   decodes RUNS mutations in turn; prints the slowest. The same numbers give the same mutations.
- * With -DLIBFUZZER it is an entry point for clang's libFuzzer, which looks for its own mutations. */
+ *   images RUNS SEED FILE ..   decodes RUNS mutations in turn; prints the slowest. The same numbers give the same mutations. */
 #include "image/image.h"
 
 #include <stdio.h>
@@ -23,16 +22,6 @@ static scion_status decode(const unsigned char *bytes, size_t size, unsigned kin
   image_buffer_free(&pixels.memory);
   return status;
 }
-
-#ifdef LIBFUZZER
-
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t size);
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t size) {
-  if (size > 0) decode(bytes, size, bytes[size - 1]);
-  return 0;
-}
-
-#else
 
 typedef struct {
   unsigned char *bytes;
@@ -110,5 +99,3 @@ int main(int count, char **arguments) {
   free(files);
   return slowest > MOST_SECONDS;
 }
-
-#endif

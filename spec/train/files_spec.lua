@@ -73,7 +73,7 @@ describe("files", function()
     for i, entry in ipairs(list) do names[i] = entry.file:sub(#folder + 2) end
     assert.same({ "a/1.jpg", "a/2.jpg", "a/3.jpg", "a/4.jpg", "b/1.png", "b/2.png", "b/3.png", "b/4.png", "b/cut.jpg", "b/text.jpg" }, names)
     assert.equal("", told)
-    assert.matches("neither a JPEG nor a PNG image", list[10].error, 1, true)
+    assert.matches("a text file, which is no image", list[10].error, 1, true)
     assert.is_nil(list[1].error)
     assert.equal(4, #model:predict(folder .. "/a"))
     local features, _, failures

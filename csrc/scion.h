@@ -744,8 +744,16 @@ scion_status scion_image_load(const char *path, scion_tensor *image);
 /* Writes a PNG file, or a JPEG file of quality 95, by the path's extension: .png, .jpg or .jpeg, else SCION_MISUSE. The file is written
  * atomically, see scion_new_file. */
 scion_status scion_image_save(const char *path, const scion_tensor *image);
-/* Resizes x to the size of y, bilinearly with antialiasing. Every byte is equal to that of Pillow's Image.resize(BILINEAR). */
-scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y);
+
+/* Filters of a resize: the nearest pixel; and three with antialiasing, where `area` is the mean of the pixels that a new one covers. */
+typedef enum { SCION_FILTER_NEAREST, SCION_FILTER_BILINEAR, SCION_FILTER_BICUBIC, SCION_FILTER_AREA, SCION_FILTERS } scion_filter;
+/* A part of an image: its edges, in pixels from the left and from the top; {0, 0, W, H} is all of it. */
+typedef struct {
+  double left, top, right, bottom;
+} scion_box;
+/* Resizes the part of x in the box (NULL: all of it), which may cut through pixels, to the size of y. Both are [H,W,3] or [N,H,W,3]. Every
+ * byte is equal to that of Pillow's Image.resize(NEAREST, BILINEAR, BICUBIC or BOX, box), up to its version 12. */
+scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y, const scion_box *box, scion_filter filter);
 
 /* What pixels outside of an image count as: the nearest pixel of its edge; a constant value; the image mirrored at its edge
  * (d c b a | a b c d | d c b a); the image repeated with a period of size - 1, which is SciPy's and thus Keras's "wrap". */

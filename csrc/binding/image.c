@@ -17,12 +17,34 @@ static int core_image_save(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
-/* core.image_resize(image, height, width) -> u8 tensor */
+static const char *const filter_names[] = {"nearest", "bilinear", "bicubic", "area", NULL};
+
+/* The `count` numbers of the list at an index. */
+static void read_numbers(lua_State *L, int index, double *numbers, int count, const char *what) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  for (int i = 0; i < count; i++) {
+    int number;
+    lua_rawgeti(L, index, i + 1);
+    numbers[i] = lua_tonumberx(L, -1, &number);
+    luaL_argcheck(L, number, index, what);
+    lua_pop(L, 1);
+  }
+}
+
+/* core.image_resize(image, height, width, {left, top, right, bottom} or nil, filter = "bilinear") -> u8 tensor; the image is HxWx3 or
+ * NxHxWx3. See scion_image_resize. */
 static int core_image_resize(lua_State *L) {
   const scion_tensor *x = scion_check_tensor(L, 1);
   int64_t height = scion_check_range(L, 2, 1, SCION_MAX_PIXELS, "a height");
-  int64_t shape[] = {height, scion_check_range(L, 3, 1, SCION_MAX_PIXELS / height, "a width"), 3};
-  scion_check(L, scion_image_resize(x, scion_push_tensor(L, SCION_U8, 3, shape)));
+  int64_t width = scion_check_range(L, 3, 1, SCION_MAX_PIXELS / height, "a width");
+  double edges[4];
+  bool part = !lua_isnoneornil(L, 4);
+  if (part) read_numbers(L, 4, edges, 4, "four numbers expected");
+  scion_box box = part ? (scion_box){edges[0], edges[1], edges[2], edges[3]} : (scion_box){0};
+  scion_filter filter = (scion_filter)luaL_checkoption(L, 5, "bilinear", filter_names);
+  bool several = x->dims == 4;
+  int64_t shape[] = {several ? x->shape[0] : height, several ? height : width, several ? width : 3, 3};
+  scion_check(L, scion_image_resize(x, scion_push_tensor(L, SCION_U8, several ? 4 : 3, shape), part ? &box : NULL, filter));
   return 1;
 }
 
@@ -31,17 +53,10 @@ const char *const scion_fill_names[] = {"nearest", "constant", "reflect", "wrap"
 /* core.image_warp(image, {6 numbers of the matrix}, fill = "nearest", value = 0) -> u8 tensor of the same size; see scion_warp */
 static int core_image_warp(lua_State *L) {
   const scion_tensor *x = scion_check_tensor(L, 1);
-  luaL_checktype(L, 2, LUA_TTABLE);
   scion_fill fill = (scion_fill)luaL_checkoption(L, 3, "nearest", scion_fill_names);
   lua_Integer value = lua_isnoneornil(L, 4) ? 0 : scion_check_range(L, 4, 0, 255, "a value");
   scion_warp warp = {.gain = 1};
-  for (int i = 0; i < 6; i++) {
-    int number;
-    lua_rawgeti(L, 2, i + 1);
-    warp.matrix[i] = lua_tonumberx(L, -1, &number);
-    luaL_argcheck(L, number, 2, "six numbers expected");
-    lua_pop(L, 1);
-  }
+  read_numbers(L, 2, warp.matrix, 6, "six numbers expected");
   scion_tensor *y = scion_push_tensor(L, SCION_U8, x->dims, x->shape);
   scion_check(L, scion_image_warp(x, y, &warp, fill, (unsigned char)value));
   return 1;

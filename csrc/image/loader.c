@@ -66,11 +66,12 @@ static scion_status make_plain(const scion_loader *loader, int32_t index, unsign
   if (!loader->paths) {
     int height = (int)loader->source.shape[1], width = (int)loader->source.shape[2];
     const unsigned char *pixels = (const unsigned char *)loader->source.data + (size_t)index * (size_t)height * (size_t)width * 3;
-    return image_resize(pixels, height, width, target, loader->height, loader->width, &s->work);
+    return image_resize(pixels, height, width, NULL, SCION_FILTER_BILINEAR, target, loader->height, loader->width, &s->work);
   }
   scion_status status = image_read(loader->paths[index], loader->enough, &s->bytes, &s->decoded);
   if (status != SCION_OK) return status;
-  return image_resize(s->decoded.memory.data, s->decoded.height, s->decoded.width, target, loader->height, loader->width, &s->work);
+  return image_resize(s->decoded.memory.data, s->decoded.height, s->decoded.width, NULL, SCION_FILTER_BILINEAR, target, loader->height,
+                      loader->width, &s->work);
 }
 
 /* The same, from the store where it is there, and into it where it is not: *plain points to the store's pixels or to `target`. */

@@ -14,10 +14,10 @@ typedef uint8_t simd_byte_unaligned __attribute__((vector_size(SIMD_WIDTH), alig
 
 int SIMD(resize_lanes)(void) { return SIMD_WIDTH; }
 
+/* A bicubic filter overshoots to either side, and rounded weights may add up to a little more than 1. */
 static inline simd_word finish(simd_word sum) {
-  sum >>= RESIZE_BITS;
-  simd_word fits = (simd_word)(sum < 255); /* rounded weights may add up to a little more than 1 */
-  return (sum & fits) | (~fits & 255);
+  simd_int value = (simd_int)sum >> RESIZE_BITS, fits = value < 255;
+  return (simd_word)(((value & fits) | (~fits & 255)) & (value > 0));
 }
 
 /* Bytes as words. The compiler does not find these instructions from __builtin_convertvector. */
@@ -34,11 +34,11 @@ static inline simd_word widen(const unsigned char *p) {
 static inline uint32_t load_pixel(const unsigned char *p) { return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16; }
 
 /* Lanes are rows: pixels are first laid out a column a vector, so that the sums need no shuffles. */
-void SIMD(resize_across)(const unsigned char *x, int rows, int width, unsigned char *y, int new_width, const resize_taps *taps,
-                         uint32_t *columns) {
+void SIMD(resize_across)(const unsigned char *x, ptrdiff_t stride, int rows, int width, unsigned char *y, int new_width,
+                         const resize_taps *taps, uint32_t *columns) {
   uint32_t *results = columns + (size_t)width * SIMD_WIDTH;
   for (int lane = 0; lane < SIMD_WIDTH; lane++) {
-    const unsigned char *row = x + (size_t)(lane < rows ? lane : rows - 1) * (size_t)width * 3;
+    const unsigned char *row = x + (lane < rows ? lane : rows - 1) * stride;
     for (int i = 0; i < width - 1; i++) memcpy(&columns[i * SIMD_WIDTH + lane], row + 3 * i, 4); /* its fourth byte is ignored */
     columns[(width - 1) * SIMD_WIDTH + lane] = load_pixel(row + 3 * (width - 1));
   }
@@ -64,27 +64,27 @@ void SIMD(resize_across)(const unsigned char *x, int rows, int width, unsigned c
 /* 4 vectors at a time: a weight is spread once for all of them. */
 #define BLOCK (4 * SIMD_WIDTH)
 
-static inline void down_block(const unsigned char *x, ptrdiff_t bytes, unsigned char *y, const int32_t *weights, int count) {
+static inline void down_block(const unsigned char *x, ptrdiff_t stride, unsigned char *y, const int32_t *weights, int count) {
   simd_word sums[4];
   for (int v = 0; v < 4; v++) sums[v] = (simd_word){0} + (1u << (RESIZE_BITS - 1));
-  for (int t = 0; t < count; t++, x += bytes) {
+  for (int t = 0; t < count; t++, x += stride) {
     simd_word weight = (simd_word){0} + (uint32_t)weights[t];
     for (int v = 0; v < 4; v++) sums[v] += widen(x + v * SIMD_WIDTH) * weight;
   }
   for (int v = 0; v < 4; v++) *(simd_byte_unaligned *)(y + v * SIMD_WIDTH) = __builtin_convertvector(finish(sums[v]), simd_byte);
 }
 
-void SIMD(resize_down)(const unsigned char *x, ptrdiff_t bytes, unsigned char *y, const int32_t *weights, int count) {
+void SIMD(resize_down)(const unsigned char *x, ptrdiff_t stride, ptrdiff_t bytes, unsigned char *y, const int32_t *weights, int count) {
   ptrdiff_t i = 0;
-  for (; i + BLOCK <= bytes; i += BLOCK) down_block(x + i, bytes, y + i, weights, count);
+  for (; i + BLOCK <= bytes; i += BLOCK) down_block(x + i, stride, y + i, weights, count);
   if (i > 0 && i < bytes) { /* the last block overlaps the one before */
-    down_block(x + bytes - BLOCK, bytes, y + bytes - BLOCK, weights, count);
+    down_block(x + bytes - BLOCK, stride, y + bytes - BLOCK, weights, count);
     i = bytes;
   }
   for (; i < bytes; i++) {
     uint32_t sum = 1u << (RESIZE_BITS - 1);
-    for (int t = 0; t < count; t++) sum += x[t * bytes + i] * (uint32_t)weights[t];
-    sum >>= RESIZE_BITS;
-    y[i] = (unsigned char)(sum < 255 ? sum : 255);
+    for (int t = 0; t < count; t++) sum += x[t * stride + i] * (uint32_t)weights[t];
+    int32_t value = (int32_t)sum >> RESIZE_BITS;
+    y[i] = (unsigned char)(value < 0 ? 0 : value < 255 ? value : 255);
   }
 }

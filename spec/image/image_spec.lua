@@ -2,6 +2,7 @@ local core = require "scion.core"
 local image = require "scion.image"
 local support = dofile "spec/support/images.lua"
 local golden = dofile "spec/fixtures/image/golden.lua"
+local resized = dofile "spec/fixtures/image/resize.lua"
 
 describe("scion.image", function()
   after_each(support.done)
@@ -231,18 +232,76 @@ describe("scion.image", function()
   end)
 
   describe("resize", function()
-    for _, case in ipairs(golden.resize) do
-      it(("gives Pillow's bytes from %dx%d to %dx%d"):format(case.x[1], case.x[2], case.y[1], case.y[2]), function()
-        local y = image.resize(support.pattern(case.x[1], case.x[2]), case.y)
+    for _, case in ipairs(resized) do
+      local box = case.box and (" of { %g, %g, %g, %g }"):format(table.unpack(case.box)) or ""
+      it(("gives Pillow's bytes, %s from %dx%d%s to %dx%d"):format(case.filter, case.x[1], case.x[2], box, case.y[1], case.y[2]), function()
+        local y = image.resize(support.pattern(case.x[1], case.x[2]), case.y, { filter = case.filter, box = case.box })
         assert.same({ case.y[1], case.y[2], 3 }, y:shape())
         assert.equal(case.adler, support.adler32(y:bytes()))
       end)
     end
 
+    it("is bilinear unless told", function()
+      local x = support.pattern(9, 11)
+      assert.is_true(image.resize(x, 4):equal(image.resize(x, 4, { filter = "bilinear" })))
+      assert.is_false(image.resize(x, 4):equal(image.resize(x, 4, { filter = "area" })))
+    end)
+
+    it("takes several images", function()
+      local one, other = support.pattern(13, 9), support.pattern(13, 9, 100)
+      local both = core.stack { one, other }
+      for _, o in ipairs { {}, { filter = "nearest" }, { box = { 0.5, 1, 7.25, 12 }, filter = "bicubic" } } do
+        local y = image.resize(both, { 5, 6 }, o)
+        assert.same({ 2, 5, 6, 3 }, y:shape())
+        assert.equal(image.resize(one, { 5, 6 }, o):bytes() .. image.resize(other, { 5, 6 }, o):bytes(), y:bytes())
+      end
+      assert.same({ 0, 5, 6, 3 }, image.resize(core.new({ 0, 4, 4, 3 }, "u8"), { 5, 6 }):shape())
+    end)
+
     it("refuses other tensors and sizes", function()
       assert.error_matches(function() image.resize(core.new({ 4, 4 }, "u8"), 2) end, "height x width x 3, not a tensor")
       assert.error_matches(function() image.resize(support.pattern(4, 4), 0) end, "the size is")
       assert.error_matches(function() image.resize(support.pattern(4, 4), { 1, 1 << 40 }) end, "element 2")
+      assert.error_matches(function() image.resize(support.pattern(4, 4), 2, { filter = "cubic" }) end, "filter is")
+      assert.error_matches(function() image.resize(support.pattern(4, 4), 2, { boxes = {} }) end, "it takes box, filter")
+    end)
+
+    it("refuses a box that is empty or beyond the image", function()
+      local x = support.pattern(4, 6)
+      for message, box in pairs { ["reaches beyond the image, which is { 0, 0, 6, 4 }"] = { 0, 0, 6.5, 4 }, ["is empty"] = { 2, 1, 2, 3 } } do
+        local ok, told = pcall(image.resize, x, 2, { box = box })
+        assert.is_false(ok)
+        assert.matches(message, told, 1, true)
+      end
+      for _, box in ipairs { { -1, 0, 3, 3 }, { 0, 0, 0 / 0, 3 }, { 0, 0, 3 } } do assert.error_matches(function() image.resize(x, 2, { box = box }) end, "box is") end
+      -- a box that is not empty until it becomes floats
+      assert.error_matches(function() image.resize(x, 2, { box = { 5.99999999, 0, 6, 4 } }) end, "is empty")
+      for _, box in ipairs { { 0 / 0, 0, 3, 3 }, { 0, 0, math.huge, 3 }, { -1e300, 0, 3, 3 } } do
+        assert.error_matches(function() core.image_resize(x, 2, 2, box) end, "is empty or reaches beyond")
+      end
+    end)
+  end)
+
+  describe("crop", function()
+    it("copies a part, of one image or of several", function()
+      local x = support.pattern(6, 8)
+      local part = image.crop(x, { 2, 1, 7, 5 })
+      assert.same({ 4, 5, 3 }, part:shape())
+      for i = 1, 4 do
+        for j = 1, 5 do assert.equal(x:get(i + 1, j + 2, 3), part:get(i, j, 3)) end
+      end
+      assert.equal(part:bytes() .. part:bytes(), image.crop(core.stack { x, x }, { 2, 1, 7, 5 }):bytes())
+      assert.equal(x:bytes(), image.crop(x, { 0, 0, 8, 6 }):bytes())
+      part:fill(0)
+      assert.is_true(x:equal(support.pattern(6, 8)))
+    end)
+
+    it("refuses what is no part", function()
+      local x = support.pattern(6, 8)
+      assert.error_matches(function() image.crop(x, { 0, 0, 9, 6 }) end, "scion.image.crop: the part { 0, 0, 9, 6 } reaches beyond")
+      assert.error_matches(function() image.crop(x, { 0, 0, 0, 6 }) end, "is empty")
+      assert.error_matches(function() image.crop(x, { 0, 0, 1.5, 6 }) end, "as whole numbers")
+      assert.error_matches(function() image.crop(core.new({ 4, 4 }, "u8"), { 0, 0, 1, 1 }) end, "an image, a u8 tensor")
     end)
   end)
 

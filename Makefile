@@ -50,8 +50,8 @@ SAY = $(if $(V),,@echo '  $(1) $@' && )
 COMPILE = $(CC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) -MMD -MP
 
 # ---- objects: *_simd.c once for each instruction set, everything else once
-PLAIN   = $(filter-out %_simd.c,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/program/*.c csrc/image/*.c csrc/files/*.c))
-SIMD    = $(wildcard csrc/*/*_simd.c)
+PLAIN   = $(filter-out %_simd.c,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/program/*.c csrc/image/*.c csrc/image/ops/*.c csrc/files/*.c))
+SIMD    = $(wildcard csrc/*/*_simd.c csrc/image/ops/*_simd.c)
 BINDING = $(wildcard csrc/binding/*.c)
 ISAS    = portable $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
 FLAGS_portable =

@@ -70,8 +70,8 @@ void image_store_put(scion_image_store *store, int32_t index, const image_stamp 
 scion_status image_resize(const unsigned char *x, int height, int width, const scion_box *box, scion_filter filter, unsigned char *y,
                           int new_height, int new_width, image_buffer *work);
 
-/* ---- augment.c: scion_image_warp on bare memory. x and y are height x width and apart. */
-void image_warp(const unsigned char *x, unsigned char *y, int height, int width, const scion_warp *warp, scion_fill fill,
-                unsigned char value);
+/* ---- warp.c: scion_image_warp on bare memory, from any size to any other; x and y lie apart. */
+void image_warp(const unsigned char *x, int height, int width, unsigned char *y, int new_height, int new_width, const scion_warp *warp,
+                scion_fill fill, unsigned char value);
 
 #endif

@@ -1,6 +1,7 @@
 /* The prefetching loader. Images are handed out one by one to the workers; a ring of slots holds the batches under way. A slot
  * is filled by several workers, each writing its own rows, and taken by the consumer when all of its images are done. */
-#include "image.h"
+#include "pipeline.h"
+#include "stages.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -24,8 +25,8 @@ struct scion_loader {
   int64_t count;
   int height, width, workers, ahead;
   uint64_t seed;
-  scion_augment augment;
-  bool augmented;
+  scion_stage *stages;
+  int stage_count;
   image_enough enough; /* how large an image must be decoded */
   scion_image_store *store; /* or NULL */
   /* a pass: written while no thread runs */
@@ -52,6 +53,7 @@ struct scion_loader {
 typedef struct { /* a worker's memory */
   image_buffer bytes, work, plain;
   image_pixels decoded;
+  image_canvas canvas;
 } scratch;
 
 static void scratch_free(scratch *s) {
@@ -59,6 +61,7 @@ static void scratch_free(scratch *s) {
   image_buffer_free(&s->work);
   image_buffer_free(&s->plain);
   image_buffer_free(&s->decoded.memory);
+  image_canvas_free(&s->canvas);
 }
 
 /* Image `index` at the size of the results, before any change, into `target`. */
@@ -89,7 +92,7 @@ static scion_status find_plain(const scion_loader *loader, int32_t index, unsign
 static scion_status make(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
   size_t bytes = (size_t)loader->height * (size_t)loader->width * 3;
   const unsigned char *plain;
-  if (!loader->augmented) {
+  if (!loader->stage_count) {
     scion_status status = find_plain(loader, index, target, s, &plain);
     if (status == SCION_OK && plain != target) memcpy(target, plain, bytes);
     return status;
@@ -97,10 +100,10 @@ static scion_status make(const scion_loader *loader, int32_t index, unsigned cha
   scion_status status = image_buffer_reserve(&s->plain, bytes);
   if (status == SCION_OK) status = find_plain(loader, index, s->plain.data, s, &plain);
   if (status != SCION_OK) return status;
-  scion_warp warp;
-  scion_augment_draw(&loader->augment, loader->seed, loader->epoch, (uint32_t)index, loader->height, loader->width, &warp);
-  image_warp(plain, target, loader->height, loader->width, &warp, loader->augment.fill, loader->augment.fill_value);
-  return SCION_OK;
+  s->canvas.filter = SCION_FILTER_BILINEAR;
+  s->canvas.target = target, s->canvas.target_height = loader->height, s->canvas.target_width = loader->width;
+  image_canvas_set(&s->canvas, plain, loader->height, loader->width);
+  return image_pipeline_run(&s->canvas, loader->stages, loader->stage_count, loader->seed, loader->epoch, (uint32_t)index);
 }
 
 /* ---- the workers */
@@ -346,7 +349,8 @@ static scion_status check_options(const scion_loader_options *options) {
     return scion_fail(SCION_MISUSE, "a reducing gap is 0 or a number from 1 up, not %g", options->reducing_gap);
   if (options->store && (!options->paths || !image_store_fits(options->store, options->count, options->height, options->width)))
     return scion_fail(SCION_MISUSE, "the store of images is one for other images");
-  if (options->paths) return SCION_OK;
+  scion_status status = image_stages_check(options->stages, options->stage_count);
+  if (status != SCION_OK || options->paths) return status;
   if (!t || t->dtype != SCION_U8 || t->dims != 4 || t->shape[3] != 3 || !scion_tensor_contiguous(t) || t->shape[0] != options->count ||
       (options->count > 0 && (t->shape[1] < 1 || t->shape[2] < 1 || t->shape[1] * t->shape[2] > SCION_MAX_PIXELS)))
     return scion_fail(SCION_MISUSE, "images in memory are a contiguous u8 tensor NxHxWx3, not %s",
@@ -361,8 +365,7 @@ scion_status scion_loader_new(scion_loader **result, const scion_loader_options 
   scion_loader *loader = calloc(1, sizeof *loader);
   if (!loader) return scion_fail(SCION_NO_MEMORY, "out of memory: a loader");
   *loader = (scion_loader){.count = options->count, .height = options->height, .width = options->width, .workers = options->workers,
-                           .ahead = options->ahead, .seed = options->seed, .augmented = options->augment != NULL};
-  if (options->augment) loader->augment = *options->augment;
+                           .ahead = options->ahead, .seed = options->seed, .stage_count = options->stage_count};
   loader->enough = (image_enough){options->reducing_gap * options->height, options->reducing_gap * options->width};
   loader->store = options->store;
   if (loader->store) image_store_retain(loader->store);
@@ -375,7 +378,9 @@ scion_status scion_loader_new(scion_loader **result, const scion_loader_options 
   }
   loader->slots = calloc((size_t)loader->ahead, sizeof *loader->slots);
   loader->threads = calloc((size_t)loader->workers, sizeof *loader->threads);
-  if (!loader->slots || !loader->threads) status = scion_fail(SCION_NO_MEMORY, "out of memory: a loader");
+  loader->stages = calloc((size_t)loader->stage_count + 1, sizeof *loader->stages);
+  if (loader->stages && loader->stage_count) memcpy(loader->stages, options->stages, (size_t)loader->stage_count * sizeof *loader->stages);
+  if (!loader->slots || !loader->threads || !loader->stages) status = scion_fail(SCION_NO_MEMORY, "out of memory: a loader");
   if (status == SCION_OK && options->paths) status = copy_paths(loader, options->paths);
   if (status != SCION_OK) {
     scion_loader_free(loader);
@@ -399,5 +404,6 @@ void scion_loader_free(scion_loader *loader) {
   free(loader->paths);
   free(loader->slots);
   free(loader->threads);
+  free(loader->stages);
   free(loader);
 }

@@ -131,7 +131,7 @@ end
 
 --- The key of one augmented variant of an image. What augmentation draws depends on the seed, the variant and the image's number.
 ---@param image string the image's hash
----@param augment table the data set's options
+---@param augment table what the data set's augmentation is told by: see pipeline.identity
 ---@param seed integer the data set's
 ---@param variant integer from 0
 ---@param index integer the image's number, from 1

@@ -2,10 +2,10 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
-local augment = require "scion.data.augment"
 local batches = require "scion.data.batch"
 local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
+local pipeline = require "scion.data.pipeline"
 local shape = require "scion.shape"
 local text = require "scion.report.text"
 
@@ -18,7 +18,7 @@ local text = require "scion.report.text"
 ---@field batch integer images in a batch. Batch, shuffle, seed, augment and warn may be set; a new value applies from the next pass on
 ---@field seed integer of order and augmentation
 ---@field shuffle boolean whether each epoch has its own order
----@field augment? scion.augment
+---@field augment? scion.Augment
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
 ---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
 ---@field skipped integer how many images could not be read so far and were left out
@@ -52,7 +52,7 @@ end)
 local names = check.distinct(check.list(check.text, nil, "a list of names"), "is a list of names, but %s is given twice")
 
 local kinds = {
-  size = size, batch = several, shuffle = check.boolean, seed = check.whole(), augment = check.unless_false(augment.kind),
+  size = size, batch = several, shuffle = check.boolean, seed = check.whole(), augment = check.unless_false(pipeline.kind),
   workers = check.whole(1, most_workers), memory = check.number { from = 0, below = most_bytes },
   reducing_gap = check.unless_false(check.number { from = 1, to = 1e6 }),
   labels = check.kind("a list of names, such as another set's labels", function(value)
@@ -67,7 +67,7 @@ local kinds = {
 ---@field batch? integer images in a batch (32)
 ---@field shuffle? boolean whether each epoch has its own order, drawn from the seed (true; false for scion.data.files)
 ---@field seed? integer of order and augmentation (0)
----@field augment? scion.augment|false (false)
+---@field augment? scion.Augment|false (false)
 ---@field workers? integer threads that read ahead (as many as there are CPUs)
 
 ---@class scion.FilesOptions: scion.DatasetOptions
@@ -119,7 +119,7 @@ end
 ---@class scion.BatchesOptions
 ---@field shuffle? boolean (the data set's)
 ---@field batch? integer (the data set's)
----@field augment? scion.augment|false false: no augmentation (the data set's)
+---@field augment? scion.Augment|false false: no augmentation (the data set's)
 
 local passes = { shuffle = { check.boolean }, batch = { several }, augment = { kinds.augment } }
 local epochs = check.whole(0, (1 << 32) - 1)
@@ -169,7 +169,7 @@ function internal:image_store()
 end
 
 --- Iterates over batches as they are inside Scion, where numbers count from 0.
----@param o { epoch: integer, shuffle: boolean?, order: scion.Tensor?, batch: integer?, augment: scion.augment|false|nil } shuffle, batch
+---@param o { epoch: integer, shuffle: boolean?, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil } shuffle, batch
 --- and augment replace the data set's own; order: as for pass.over, in place of shuffle
 ---@return fun(): scion.Batch? iterator
 ---@return nil
@@ -232,7 +232,7 @@ Dataset = class.define {
              "passed_over" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,
-    augment = check.kind("a table of options, such as { flip = 'horizontal' }, or nil", function(value)
+    augment = check.kind("a table of options, such as { flip = 'horizontal' }, a list of augmentations, or nil", function(value)
       if value == nil then return true, nil end
       local ok, read, complaint = kinds.augment.read(value)
       return ok, read or nil, complaint

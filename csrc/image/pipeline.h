@@ -1,0 +1,66 @@
+/* An image on its way through the stages of an augmentation: what lies in memory, and the changes that wait to be done to it together. */
+#ifndef SCION_PIPELINE_H
+#define SCION_PIPELINE_H
+
+#include "image.h"
+
+/* Random numbers of one stage for one image: they depend on (seed, epoch, image, counter) alone. */
+typedef struct {
+  uint64_t seed;
+  uint32_t epoch, index, counter;
+  uint32_t words[4];
+  int used; /* of words */
+} image_draw;
+
+image_draw image_draw_from(uint64_t seed, uint32_t epoch, uint32_t index, uint32_t counter);
+uint32_t image_draw_word(image_draw *draw);
+double image_draw_between(image_draw *draw, double low, double high); /* high is left out, unless it is low */
+
+typedef struct {
+  /* what lies there */
+  const unsigned char *pixels;
+  int rows, columns;
+  bool own; /* whether it is the canvas' to change */
+  /* what it stands for: pixel (x, y) of an image of height x width is at column m0*x + m1*y + m2, row m3*x + m4*y + m5 of it */
+  int height, width;
+  double matrix[6];
+  bool moved;     /* the matrix is not the identity, or the sizes differ */
+  bool antialias; /* shrinking takes all pixels, and not 2x2 */
+  bool fills;     /* a stage reaches outside, by this fill: */
+  scion_fill fill;
+  unsigned char value;
+  /* and then channel c becomes colour[4c] * red + colour[4c+1] * green + colour[4c+2] * blue + colour[4c+3] */
+  float colour[12];
+  bool coloured;
+  /* for all images */
+  unsigned char *target; /* where the result goes, target_height x target_width pixels */
+  int target_height, target_width;
+  scion_filter filter;          /* of a resize */
+  image_buffer memory[2];       /* pixels in between */
+  image_buffer cut, work;       /* scratch of a resize, */
+  image_pixels small;           /* and of a warp */
+} image_canvas;
+
+/* Puts an image onto the canvas; pixels stay the caller's and are not changed. */
+void image_canvas_set(image_canvas *canvas, const unsigned char *pixels, int height, int width);
+void image_canvas_free(image_canvas *canvas);
+/* The image shall be height x width and its pixel (x, y) be that at column m0*x + m1*y + m2, row m3*x + m4*y + m5 of what it was. */
+void image_canvas_move(image_canvas *canvas, const double m[6], int height, int width);
+/* Channel c of a colour becomes m[4c] * red + m[4c+1] * green + m[4c+2] * blue + m[4c+3]. */
+void image_canvas_colour(image_canvas *canvas, const float m[12]);
+/* The mean of each channel, as far as what waits is not clipped. */
+scion_status image_canvas_mean(image_canvas *canvas, float mean[3]);
+/* Does what waits, so that the pixels are those of the image. */
+scion_status image_canvas_settle(image_canvas *canvas);
+/* The same, and returns the pixels for the caller to change; NULL if there is no memory. */
+unsigned char *image_canvas_pixels(image_canvas *canvas);
+
+/* Runs stages on what lies on the canvas. The result, target_height x target_width pixels, is put into canvas->target. */
+scion_status image_pipeline_run(image_canvas *canvas, const scion_stage *stages, int count, uint64_t seed, uint32_t epoch, uint32_t index);
+
+/* ---- ops/: n are the stage's numbers, in the order of its row */
+#define STAGE(name, kind, numbers, function) scion_status function(image_canvas *canvas, const double *n, image_draw *draw);
+#define NUMBER(...)
+#include "stages.def"
+
+#endif

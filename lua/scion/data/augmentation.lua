@@ -1,0 +1,151 @@
+--- What all augmentations share. A file of data/augment/ defines one; augmentation.define makes its constructor.
+local check = require "scion.check"
+local class = require "scion.class"
+local layer = require "scion.layer"
+
+local augmentation = {}
+
+---@class scion.AugmentationOptions
+---@field p? number the probability that it is applied to an image (1, unless it says another)
+
+--- Options of the augmentations that may reach outside of an image.
+---@class scion.FillOptions: scion.AugmentationOptions
+---@field fill? "nearest"|"constant"|"reflect"|"wrap" how pixels from outside the image are filled: as the nearest one of its edge; with a
+--- value; mirrored; repeated ("nearest")
+---@field fill_value? number for fill = "constant", 0 to 255 (0)
+
+--- A random change of images. What it was made with cannot be changed.
+---@class scion.Augmentation
+---@field name string as in scion.augment
+---@field kind "geometry"|"colour"|"pixels"|"batch" what it changes
+---@field options table its options, with defaults filled in
+
+local probability = check.number { from = 0, to = 1 }
+
+--- The options about what lies outside of an image.
+augmentation.fills = {
+  fill = { check.one_of("nearest", "constant", "reflect", "wrap"), "nearest" },
+  fill_value = { check.number { from = 0, to = 255 }, 0 },
+}
+
+--- A kind: { lowest, highest }, each number in the range.
+---@param within table as for check.number
+---@param what string
+---@return scion.Kind
+function augmentation.range(within, what)
+  local numbers = check.list(check.number(within), 2, what)
+  return check.kind(what, function(value)
+    local ok, pair, complaint = numbers.read(value)
+    if ok and pair[1] > pair[2] then return false, nil, ("is %s, but %g is above %g"):format(what, pair[1], pair[2]) end
+    return ok, pair, complaint
+  end)
+end
+
+--- A factor z below 1 for { 1 - z, 1 + z }, or { lowest, highest }.
+---@param lowest table the range of the two, as for check.number
+---@param what string
+---@return scion.Kind
+function augmentation.factor(lowest, what)
+  return check.either(check.number { from = 0, below = 1 }, augmentation.range(lowest, what))
+end
+
+--- The two numbers of such a factor.
+---@param value number|number[]
+---@return number lowest
+---@return number highest
+function augmentation.factors(value)
+  if type(value) == "table" then return value[1], value[2] end
+  return 1 - value, 1 + value
+end
+
+--- The numbers of the core's stage "affine", which changes nothing but what is given.
+---@param given { rotation: number?, right: number?, down: number?, shear: number?, zoom: number[]? } largest amounts in either direction,
+--- shifts in fractions; and further numbers of the stage by their own names
+---@return table stage
+function augmentation.affine(given)
+  local stage = { op = "affine", zoom_low = 1, zoom_high = 1, flip_horizontal = 0, flip_vertical = 0, whole = 0, even = 0, antialias = 1 }
+  for _, name in ipairs { "rotation", "right", "down", "shear" } do
+    local most = given[name] or 0
+    stage[name .. "_low"], stage[name .. "_high"] = -most, most
+    given[name] = nil
+  end
+  for name, value in pairs(given) do stage[name] = value end
+  return stage
+end
+
+local function show(value)
+  if type(value) ~= "table" then return check.show(value) end
+  local parts = {}
+  for i, each in ipairs(value) do parts[i] = show(each) end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+-- "flip()", or "rotate{ degrees = 15 }": the options that differ from their defaults.
+local function as_text(self)
+  local parts = {}
+  for name, option in pairs(self.schema) do
+    local value = self.options[name]
+    if value ~= option[2] then parts[#parts + 1] = ("%s = %s"):format(name, show(value)) end
+  end
+  table.sort(parts)
+  return self.name .. (#parts == 0 and "()" or "{ " .. table.concat(parts, ", ") .. " }")
+end
+
+--- Makes a constructor from a definition. Parts of a definition:
+---   name        its name in scion.augment
+---   kind        "geometry", "colour", "pixels" or "batch"
+---   positional  names of the options that may be given by position
+---   schema      its options, as for check.options
+---   fills       true: it reaches outside of images, and takes fill and fill_value
+---   p           its usual probability (1); false: it takes none
+---   check       (where, options) raises unless the options agree with each other
+---   stages      (options, size) the core's stages with their numbers, for images of { height, width }; see csrc/image/stages.def
+---   apply       of kind "batch", in place of stages: (options, batch, draw) returns the changed batch; draw is { seed, epoch, batch }
+---@param definition table
+---@return fun(...): scion.Augmentation
+function augmentation.define(definition)
+  local where, schema = "scion.augment." .. definition.name, {}
+  for _, options in ipairs { definition.schema or {}, definition.fills and augmentation.fills or {} } do
+    for name, option in pairs(options) do schema[name] = option end
+  end
+  if definition.p ~= false then schema.p = { probability, definition.p or 1 } end
+  local of = class.define {
+    name = "scion.Augmentation", title = "an augmentation", locked = { "name", "kind", "options" }, internal = { definition = definition, schema = schema },
+    called = "it stands in a data set's list of augmentations", meta = { __tostring = as_text },
+  }
+  return function(...)
+    local arguments = table.pack(...)
+    local first = arguments[1]
+    if arguments.n == 1 and type(first) == "table" and type(rawget(first, 1)) == "string" and getmetatable(first) == nil then
+      local named = {} -- flip{ "vertical", p = 0.3 } is flip("vertical", { p = 0.3 })
+      for key, value in next, first do
+        if key ~= 1 then named[key] = value end
+      end
+      arguments = { first[1], named, n = 2 }
+    end
+    local options = layer.arguments(where, definition.positional or {}, schema, table.unpack(arguments, 1, arguments.n))
+    if definition.check then definition.check(where, options) end
+    return of.new { name = definition.name, kind = definition.kind, options = options }
+  end
+end
+
+--- An augmentation, as a kind for checks.
+augmentation.kind = check.instance("scion.Augmentation", "an augmentation, such as scion.augment.flip()")
+
+--- Its stages for core.loader. They draw from counters `first` on.
+---@param self scion.Augmentation
+---@param size integer[] {height, width} of the images
+---@param first integer
+---@return table[] stages
+function augmentation.stages(self, size, first)
+  local definition, o = self.definition, self.options
+  local stages = definition.stages(o, size)
+  for i, stage in ipairs(stages) do
+    stage.counter = first + (stage.counter or 256 * (i - 1))
+    if i == 1 then stage.p = o.p end
+    if definition.fills then stage.fill, stage.fill_value = stage.fill or o.fill, o.fill_value end
+  end
+  return stages
+end
+
+return augmentation

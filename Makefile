@@ -50,7 +50,7 @@ SAY = $(if $(V),,@echo '  $(1) $@' && )
 COMPILE = $(CC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) -MMD -MP
 
 # ---- objects: *_simd.c once for each instruction set, everything else once
-PLAIN   = $(filter-out %_simd.c,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/program/*.c csrc/image/*.c csrc/image/ops/*.c csrc/files/*.c))
+PLAIN   = $(filter-out %_simd.c,$(wildcard csrc/tensor/*.c csrc/kernels/*.c csrc/linalg/*.c csrc/program/*.c csrc/image/*.c csrc/image/ops/*.c csrc/files/*.c))
 SIMD    = $(wildcard csrc/*/*_simd.c csrc/image/ops/*_simd.c)
 BINDING = $(wildcard csrc/binding/*.c)
 ISAS    = portable $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
@@ -79,13 +79,16 @@ $(HDF5_PROCESS): $(HDF5_SOURCES) $(wildcard csrc/files/hdf5/*.h) csrc/files/read
 define simd_rule
 $(BUILD)/%.$(1).o: %.c
 	@mkdir -p $$(@D)
-	$$(call SAY,CC)$(COMPILE) $$(FLAGS_$(1)) -c -o $$@ $$<
+	$$(call SAY,CC)$$(COMPILE) $$(FLAGS_$(1)) -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call SAY,CC)$(COMPILE) -c -o $@ $<
+
+# where bytes are cut off from floats, as Pillow does, a product and a sum in one rounding would give others
+$(BUILD)/csrc/image/ops/%.o: COMPILE += -ffp-contract=off
 
 # ---- tests of the core alone: one program a file of spec/csrc, and the plain reference kernels in double precision
 SPEC_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard spec/csrc/*_test.c))

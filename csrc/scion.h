@@ -190,6 +190,8 @@ scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, sc
 scion_status scion_stack(const scion_tensor *const *rows, int64_t count, scion_tensor *y);
 /* counts[v] = how often v occurs in x. Both are i32 and contiguous; the values of x are below the size of counts (checked). */
 scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
+/* y[i,c] = 1 where c = labels[i], else 0: classes as rows. labels: i32 [n] in 0 .. C-1 (checked); y: f32 [n,C]; both are contiguous. */
+scion_status scion_one_hot(const scion_tensor *labels, scion_tensor *y);
 
 /* ---------------------------------------------------------------- random (tensor/random.c)
  * Counter-based: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A draw depends on the seed
@@ -200,7 +202,8 @@ typedef enum { /* part of the counter: draws for different purposes never share 
   SCION_DRAW_DROPOUT,
   SCION_DRAW_ORDER,
   SCION_DRAW_AUGMENT,
-  SCION_DRAW_TENSOR
+  SCION_DRAW_TENSOR,
+  SCION_DRAW_ERASE
 } scion_purpose;
 
 /* The four 32-bit words of one counter. */
@@ -384,6 +387,10 @@ scion_status scion_dense_backward_weights(const scion_tensor *x, const scion_ten
 /* c = a b by OpenBLAS, over tiles that depend on the shapes alone: a [M,K], b [K,N], c [M,N]. transpose_a: a is [K,M] and read
  * transposed; transpose_b likewise. c shares no memory with a and b. The first call loads OpenBLAS; SCION_WORLD if that fails. */
 scion_status scion_matmul(const scion_tensor *a, int transpose_a, const scion_tensor *b, int transpose_b, scion_tensor *c);
+/* a = u diag(s) vt, the singular value decomposition by LAPACK's sgesdd: a [M,N], u [M,K] and vt [K,N] with K = min(M,N) orthonormal
+ * columns and rows, s [K] descending and not negative. SCION_MISUSE if an element is not finite; SCION_WORLD if OpenBLAS cannot be
+ * loaded or the values are not found. */
+scion_status scion_svd(const scion_tensor *a, scion_tensor *u, scion_tensor *s, scion_tensor *vt);
 
 /* ---------------------------------------------------------------- pooling (kernels/pool.c)
  * x [N,H,W,C], y [N,OH,OW,C]. Every position of a window must cover at least one pixel, and not padding alone. */
@@ -540,6 +547,10 @@ scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const floa
  * -log(probabilities[label]), computed as log(sum(exp(x))) - x[label], which does not overflow. */
 scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights,
                                          scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
+/* The same with a share of each class in place of the label: targets [R,C], from 0 up (not checked). The loss is the sum over C of
+ * -targets * log(probabilities). For a row that is 1 at one class and 0 at the others, the results are those of the label, to the bit. */
+scion_status scion_softmax_cross_entropy_soft(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+                                              scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
 /* x: logits [R,K]; targets [R,K] in 0 .. 1 (not checked). Writes probabilities [R,K] = sigmoid(x). The loss is the mean over K of
  * max(x,0) - x*t + log(1 + exp(-|x|)). */
 scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
@@ -553,6 +564,12 @@ scion_status scion_mean_squared_error(const scion_tensor *x, const scion_tensor 
  * those without a prediction. */
 scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, scion_tensor *support,
                              double threshold);
+/* The same for several labels an example: for each of the K labels of x [R,K] a row of counts, i32 [K,4], in which [2 * t + p] counts the
+ * examples with t = (target > 0.5) and p = (x > threshold). support: i32 [K]; support[k] += 1 for every example that has the label.
+ * exact: i32 [1], += 1 for every example of which all labels are predicted right. A row with a NaN or an infinity has no predictions:
+ * it counts towards the support alone. */
+scion_status scion_label_confusion(const scion_tensor *x, const scion_tensor *targets, scion_tensor *counts, scion_tensor *support,
+                                   scion_tensor *exact, double threshold);
 /* *finite = whether no element of an f32 tensor is a NaN or an infinity. */
 scion_status scion_all_finite(const scion_tensor *x, bool *finite);
 
@@ -693,6 +710,16 @@ uint64_t scion_checksum(const void *data, size_t bytes, uint64_t seed); /* 64 bi
  * since file systems keep coarse times. */
 scion_status scion_file_stamp(const char *path, int64_t stamp[3], double *age);
 
+/* The entries of a folder (files/listing.c), without the hidden ones, whose names begin with a dot. They are ordered by the bytes of their
+ * names. The name of a folder, or of a link to one, ends in "/", so that going down into each folder in this order gives all paths in the
+ * order of their bytes. */
+typedef struct scion_listing scion_listing;
+/* SCION_WORLD, with the path in the message, if the folder cannot be read; SCION_SYSTEM if files or memory ran out. */
+scion_status scion_listing_new(scion_listing **listing, const char *path);
+/* The name of entry i, from 0, and whether it is a link to a folder; NULL if there are no more. */
+const char *scion_listing_name(const scion_listing *listing, size_t i, bool *link);
+void scion_listing_free(scion_listing *listing); /* NULL is fine */
+
 /* A file of rows of equal length. A row is found by the number of its record and verified by its key and a checksum. Several processes
  * may read and append at once. There is no fsync: rows that a crash damages fail their checksum. A full disk, and whatever else goes
  * wrong with the file, is SCION_WORLD. */
@@ -769,6 +796,12 @@ typedef struct {
 /* y = x changed by a warp. x and y [H,W,3] have the same size and share no memory. `value` is that of SCION_FILL_CONSTANT. */
 scion_status scion_image_warp(const scion_tensor *x, scion_tensor *y, const scion_warp *warp, scion_fill fill, unsigned char value);
 
+/* Changes an image [H,W,3] in place by the operation `name`, which takes `count` numbers: image/ops/ops.h tells what each does. These are
+ * brightness, contrast, saturation, sharpness (a factor), hue (a fraction), gray, invert, posterize (bits), solarize (a threshold), equalize,
+ * autocontrast, gaussian_blur (size, sigma), jpeg (quality), channel_shift (3), matrix (12), erase (top, left, height, width, 3 bytes) and
+ * erase_noise (top, left, height, width, seed). */
+scion_status scion_image_op(scion_tensor *image, const char *name, const double *amounts, int count);
+
 /* ---- stages (image/stages.def, image/pipeline.c): random changes of training images, one after the other.
  * What a stage draws depends on (seed, epoch, index of the image, its counter) alone. Stages of geometry next to each other are folded into
  * one matrix and one resampling. Where the result is a part of the image with sides along its sides, perhaps flipped, it is a resize, as of
@@ -821,7 +854,7 @@ typedef struct {
   /* libjpeg can decode a large JPEG at 1/2, 1/4 or 1/8 of its size, which is faster. The smallest of these sizes is used that is at
    * least reducing_gap times as high and as wide as the result, and it is then resized to the result. An image smaller than
    * 2 * reducing_gap times the result is thus decoded at full size. The result is equal to that of Pillow's draft(), for reducing_gap
-   * times the size, and resize(). With 2 it can hardly be distinguished from that of the full size. 1 .. 1e6, or 0: always full size. */
+   * times the size, and resize() with the box that it gives. With 2 it can hardly be distinguished from that of the full size. 1 .. 1e6, or 0: always full size. */
   double reducing_gap;
   scion_image_store *store; /* or NULL; made for `count` images of height x width, and only with paths; retained */
 } scion_loader_options;

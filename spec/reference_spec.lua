@@ -81,6 +81,10 @@ local function samples()
   found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets }
   local deep = scion.sequential { nn.input(64, 64, 3), nn.conv2d(32, 3), nn.conv2d(32, 3), nn.global_avg_pool(), nn.dense(2, "softmax") }
   local cached = deep:freeze { upto = "global_avg_pool_1" }:fit(data { size = 64 }, { verbose = false })
+  found["scion.ImageStatistics"] = {}
+  for i, name in ipairs { "featurewise_std_normalization", "zca_whitening" } do
+    found["scion.ImageStatistics"][i] = scion.data.statistics(scion.zeros(2, 2), { [name] = true })
+  end
   found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1] }, { step }
   local evaluation = model:evaluate(set)
   found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets) }, { evaluation.classes[1] }
@@ -173,6 +177,7 @@ local function calls()
     ["scion.data.folder"] = function(given) scion.data.folder(pictures(), given) end,
     ["scion.data.files"] = function(given) scion.data.files({}, given) end,
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
+    ["scion.data.statistics"] = function(given) scion.data.statistics(images, given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
     ["model:export"] = function(given) model:export(pictures() .. "/net.h5", given) end,
     ["model:load_weights"] = function(given) model:load_weights("x.h5", given) end,
@@ -228,6 +233,7 @@ describe("the reference", function()
     walk("t:", methods(scion.zeros(1)))
     walk("layer:", methods(nn.relu()))
     local saved = pictures() .. ".safetensors"
+    walk("statistics:", methods(scion.data.statistics(scion.zeros(2, 2), { featurewise_center = true })))
     walk("report:", methods(scion.weights.load(model:save(saved), saved)))
     os.remove(saved)
     for name, item in pairs(documented) do

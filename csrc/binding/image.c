@@ -62,10 +62,27 @@ static int core_image_warp(lua_State *L) {
   return 1;
 }
 
+#define MOST_AMOUNTS 12
+
+/* core.image_op(name, image, numbers..) -> u8 tensor: a copy of the image, changed by scion_image_op */
+static int core_image_op(lua_State *L) {
+  const char *name = scion_check_text(L, 1);
+  const scion_tensor *x = scion_check_tensor(L, 2);
+  int count = lua_gettop(L) - 2;
+  luaL_argcheck(L, count <= MOST_AMOUNTS, MOST_AMOUNTS + 3, "too many numbers");
+  double amounts[MOST_AMOUNTS];
+  for (int i = 0; i < count; i++) amounts[i] = luaL_checknumber(L, 3 + i);
+  scion_tensor *y = scion_push_tensor(L, x->dtype, x->dims, x->shape);
+  scion_check(L, scion_tensor_copy(x, y, 0));
+  scion_check(L, scion_image_op(y, name, amounts, count));
+  return 1;
+}
+
 static const luaL_Reg functions[] = {{"image_load", core_image_load},
                                      {"image_save", core_image_save},
                                      {"image_resize", core_image_resize},
                                      {"image_warp", core_image_warp},
+                                     {"image_op", core_image_op},
                                      {NULL, NULL}};
 
 void scion_open_image(lua_State *L) { luaL_setfuncs(L, functions, 0); }

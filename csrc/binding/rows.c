@@ -63,6 +63,15 @@ static int core_count(lua_State *L) {
   return 1;
 }
 
+/* core.one_hot(labels, classes) -> f32 tensor [n, classes] of rows that are 1 at the label, counted from 0, and 0 elsewhere */
+static int core_one_hot(lua_State *L) {
+  const scion_tensor *labels = scion_check_tensor(L, 1);
+  int64_t classes = scion_check_range(L, 2, 0, 1 << 24, "a number of classes");
+  scion_tensor *y = scion_push_tensor(L, SCION_F32, 2, (int64_t[]){scion_tensor_elements(labels), classes});
+  scion_check(L, scion_one_hot(labels, y));
+  return 1;
+}
+
 /* core.byte_less(a, b) -> whether a sorts before b by bytes, which in UTF-8 is the order of code points. Lua's < depends on the
  * locale. */
 static int core_byte_less(lua_State *L) {
@@ -98,6 +107,6 @@ static int core_stack(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"permutation", core_permutation}, {"gather", core_gather}, {"stack", core_stack}, {"from_one", core_from_one},
-                                     {"count", core_count}, {"byte_less", core_byte_less}, {NULL, NULL}};
+                                     {"count", core_count}, {"one_hot", core_one_hot}, {"byte_less", core_byte_less}, {NULL, NULL}};
 
 void scion_open_rows(lua_State *L) { luaL_setfuncs(L, functions, 0); }

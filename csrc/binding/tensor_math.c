@@ -135,11 +135,25 @@ static int tensor_matmul(lua_State *L) {
   return 1;
 }
 
+/* a:svd() -> u [M,K], s [K], vt [K,N] with K = min(M,N), see scion_svd */
+static int tensor_svd(lua_State *L) {
+  char text[SCION_SHAPE_TEXT];
+  scion_tensor a = *scion_push_view(L, scion_check_tensor(L, 1));
+  if (a.dtype != SCION_F32 || a.dims != 2 || a.shape[0] < 1 || a.shape[1] < 1)
+    scion_misuse(L, "an f32 matrix with rows and columns is decomposed, not %s %s", scion_dtype_name(a.dtype), scion_shape_text(&a, text, sizeof text));
+  int64_t k = a.shape[0] < a.shape[1] ? a.shape[0] : a.shape[1];
+  scion_tensor *u = scion_push_tensor(L, SCION_F32, 2, (int64_t[]){a.shape[0], k});
+  scion_tensor *values = scion_push_tensor(L, SCION_F32, 1, &k);
+  scion_tensor *vt = scion_push_tensor(L, SCION_F32, 2, (int64_t[]){k, a.shape[1]});
+  scion_check(L, scion_svd(&a, u, values, vt));
+  return 3;
+}
+
 static const luaL_Reg methods[] = {
   {"__add", tensor_add}, {"__sub", tensor_subtract}, {"__mul", tensor_multiply}, {"__div", tensor_divide}, {"__pow", tensor_power},
   {"__unm", tensor_negate}, {"__lt", tensor_no_order}, {"__le", tensor_no_order}, {"pow", tensor_power}, {"eq", tensor_eq}, {"ne", tensor_ne}, {"lt", tensor_lt}, {"le", tensor_le},
   {"gt", tensor_gt}, {"ge", tensor_ge}, {"abs", tensor_abs}, {"exp", tensor_exp}, {"log", tensor_log}, {"sqrt", tensor_sqrt},
   {"clamp", tensor_clamp}, {"sum", tensor_sum}, {"mean", tensor_mean}, {"max", tensor_max}, {"min", tensor_min},
-  {"argmax", tensor_argmax}, {"matmul", tensor_matmul}, {NULL, NULL}};
+  {"argmax", tensor_argmax}, {"matmul", tensor_matmul}, {"svd", tensor_svd}, {NULL, NULL}};
 
 void scion_open_tensor_math(lua_State *L) { scion_add_methods(L, methods); }

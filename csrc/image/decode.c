@@ -20,6 +20,7 @@ static scion_status turn_upright(image_pixels *pixels, int orientation) {
   image_pixels upright = {0};
   scion_status status = image_pixels_reserve(&upright, swap ? pixels->width : pixels->height, swap ? pixels->height : pixels->width);
   if (status != SCION_OK) return status;
+  const scion_box box = pixels->box;
   ptrdiff_t across = 3, down = (ptrdiff_t)pixels->width * 3;
   bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
@@ -33,6 +34,9 @@ static scion_status turn_upright(image_pixels *pixels, int orientation) {
     for (int x = 0; x < upright.width; x++, source += right, target += 3)
       target[0] = source[0], target[1] = source[1], target[2] = source[2];
   }
+  double columns[] = {from_right ? pixels->width - box.right : box.left, from_right ? pixels->width - box.left : box.right};
+  double rows[] = {from_bottom ? pixels->height - box.bottom : box.top, from_bottom ? pixels->height - box.top : box.bottom};
+  upright.box = swap ? (scion_box){rows[0], columns[0], rows[1], columns[1]} : (scion_box){columns[0], rows[0], columns[1], rows[1]};
   image_buffer_free(&pixels->memory);
   *pixels = upright;
   return SCION_OK;
@@ -69,6 +73,8 @@ scion_status scion_image_load(const char *path, scion_tensor *image) {
   return status;
 }
 
+#define JPEG_QUALITY 95 /* of files that are saved */
+
 static bool ends_in(const char *path, const char *extension) {
   size_t length = strlen(path), tail = strlen(extension);
   return length > tail && strcasecmp(path + length - tail, extension) == 0;
@@ -87,7 +93,7 @@ scion_status scion_image_save(const char *path, const scion_tensor *image) {
   size_t size = 0;
   int height = (int)image->shape[0], width = (int)image->shape[1];
   scion_status status = png ? image_png_encode(image->data, height, width, &bytes, &size)
-                            : image_jpeg_encode(image->data, height, width, &bytes, &size);
+                            : image_jpeg_encode(image->data, height, width, JPEG_QUALITY, &bytes, &size);
   status = status == SCION_OK ? image_write_file(path, bytes.data, size) : fail_in(path, status);
   image_buffer_free(&bytes);
   return status;

@@ -33,6 +33,7 @@ scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t 
   if (status != SCION_OK) return status;
   pixels->height = (int)height;
   pixels->width = (int)width;
+  pixels->box = (scion_box){0, 0, (double)width, (double)height};
   return image_buffer_reserve(&pixels->memory, (size_t)(height * width) * 3 + SLACK);
 }
 

@@ -17,11 +17,12 @@ void image_buffer_free(image_buffer *buffer);
 typedef struct {
   image_buffer memory;
   int height, width;
+  scion_box box; /* what the picture covers: all, but for the outermost pixels of a JPEG that was decoded at a fraction of its size */
 } image_pixels;
 
 /* Refuses an empty image and one of more than SCION_MAX_PIXELS. */
 scion_status image_size_check(int64_t height, int64_t width);
-/* Makes room for height x width pixels, if they are not refused. */
+/* Makes room for height x width pixels, if they are not refused; the box is all of them. */
 scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t width);
 
 /* ---- file.c */
@@ -49,8 +50,8 @@ int image_exif_orientation(const unsigned char *tiff, size_t size);
 /* ---- jpeg.c, png.c: one format each. *orientation is EXIF's, 1 .. 8. */
 scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_enough enough, image_pixels *pixels, int *orientation);
 scion_status image_png_decode(const unsigned char *bytes, size_t size, image_pixels *pixels, int *orientation);
-/* rgb: height x width pixels. The bytes of the file are put into *out, their number into *size. */
-scion_status image_jpeg_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size);
+/* rgb: height x width pixels; a JPEG has a quality of 1 .. 100. The bytes of the file are put into *out, their number into *size. */
+scion_status image_jpeg_encode(const unsigned char *rgb, int height, int width, int quality, image_buffer *out, size_t *size);
 scion_status image_png_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size);
 
 /* ---- decode.c: recognises the format by content and turns the image upright. */

@@ -126,6 +126,8 @@ static void decode(struct jpeg_decompress_struct *info, image_enough enough, ima
   scion_status status = image_size_check(info->image_height, info->image_width);
   if (status == SCION_OK) status = image_pixels_reserve(pixels, info->output_height, info->output_width);
   if (status != SCION_OK) fail((j_common_ptr)info, status);
+  pixels->box.right = (double)info->image_width / info->scale_denom; /* sizes are rounded up */
+  pixels->box.bottom = (double)info->image_height / info->scale_denom;
   bool inks = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
   info->out_color_space = inks ? JCS_CMYK : JCS_RGB;
   jpeg_start_decompress(info);
@@ -164,8 +166,6 @@ scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_en
 
 /* ---- encoding */
 
-#define QUALITY 95
-
 typedef struct {
   struct jpeg_compress_struct info;
   jpeg_errors errors;
@@ -173,7 +173,7 @@ typedef struct {
   unsigned long size;
 } encoder;
 
-static void encode(encoder *e, const unsigned char *rgb, int height, int width) {
+static void encode(encoder *e, const unsigned char *rgb, int height, int width, int quality) {
   jpeg_create_compress(&e->info);
   jpeg_mem_dest(&e->info, &e->bytes, &e->size);
   e->info.image_height = (JDIMENSION)height;
@@ -181,7 +181,7 @@ static void encode(encoder *e, const unsigned char *rgb, int height, int width) 
   e->info.input_components = 3;
   e->info.in_color_space = JCS_RGB;
   jpeg_set_defaults(&e->info);
-  jpeg_set_quality(&e->info, QUALITY, TRUE);
+  jpeg_set_quality(&e->info, quality, TRUE);
   jpeg_start_compress(&e->info, TRUE);
   while (e->info.next_scanline < e->info.image_height) {
     const unsigned char *row = rgb + (size_t)e->info.next_scanline * (size_t)width * 3;
@@ -190,14 +190,14 @@ static void encode(encoder *e, const unsigned char *rgb, int height, int width) 
   jpeg_finish_compress(&e->info);
 }
 
-static void try_encode(encoder *e, const unsigned char *rgb, int height, int width) {
-  if (setjmp(e->errors.escape) == 0) encode(e, rgb, height, width);
+static void try_encode(encoder *e, const unsigned char *rgb, int height, int width, int quality) {
+  if (setjmp(e->errors.escape) == 0) encode(e, rgb, height, width, quality);
 }
 
-scion_status image_jpeg_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size) {
+scion_status image_jpeg_encode(const unsigned char *rgb, int height, int width, int quality, image_buffer *out, size_t *size) {
   encoder e = {.errors = {.status = SCION_OK}};
   e.info.err = set_errors(&e.errors);
-  try_encode(&e, rgb, height, width);
+  try_encode(&e, rgb, height, width, quality);
   jpeg_destroy_compress(&e.info);
   scion_status status = e.errors.status;
   if (status == SCION_OK) status = image_buffer_reserve(out, e.size);

@@ -73,8 +73,8 @@ static scion_status make_plain(const scion_loader *loader, int32_t index, unsign
   }
   scion_status status = image_read(loader->paths[index], loader->enough, &s->bytes, &s->decoded);
   if (status != SCION_OK) return status;
-  return image_resize(s->decoded.memory.data, s->decoded.height, s->decoded.width, NULL, SCION_FILTER_BILINEAR, target, loader->height,
-                      loader->width, &s->work);
+  return image_resize(s->decoded.memory.data, s->decoded.height, s->decoded.width, &s->decoded.box, SCION_FILTER_BILINEAR, target,
+                      loader->height, loader->width, &s->work);
 }
 
 /* The same, from the store where it is there, and into it where it is not: *plain points to the store's pixels or to `target`. */

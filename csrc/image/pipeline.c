@@ -2,7 +2,7 @@
  * are wanted. */
 #include "pipeline.h"
 
-#include "colour.h"
+#include "ops/ops.h"
 #include "stages.h"
 
 #include <math.h>
@@ -38,7 +38,7 @@ static void forget_move(image_canvas *canvas) {
 }
 
 static void forget_colour(image_canvas *canvas) {
-  memcpy(canvas->colour, (float[]){1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0}, sizeof canvas->colour);
+  image_colour_identity(canvas->colour);
   canvas->coloured = false;
 }
 
@@ -69,15 +69,6 @@ void image_canvas_move(image_canvas *canvas, const double m[6], int height, int 
   canvas->height = height;
   canvas->width = width;
   canvas->moved = true;
-}
-
-void image_canvas_colour(image_canvas *canvas, const float m[12]) {
-  float before[12];
-  memcpy(before, canvas->colour, sizeof before);
-  for (int c = 0; c < 12; c += 4)
-    for (int k = 0; k < 4; k++)
-      canvas->colour[c + k] = m[c] * before[k] + m[c + 1] * before[4 + k] + m[c + 2] * before[8 + k] + (k == 3 ? m[c + 3] : 0);
-  canvas->coloured = true;
 }
 
 /* Memory for height x width pixels beside those that lie there: the target, where they fit it. */
@@ -257,7 +248,7 @@ scion_status image_canvas_settle(image_canvas *canvas) {
   if (status != SCION_OK || !canvas->coloured) return status;
   unsigned char *pixels = owned(canvas);
   if (!pixels) return no_memory(canvas);
-  SIMD_CHOOSE(image_colours)(pixels, canvas->height * canvas->width, canvas->colour);
+  image_colour_apply(pixels, canvas->height, canvas->width, canvas->colour);
   forget_colour(canvas);
   return SCION_OK;
 }
@@ -266,16 +257,10 @@ unsigned char *image_canvas_pixels(image_canvas *canvas) {
   return image_canvas_settle(canvas) == SCION_OK ? owned(canvas) : NULL;
 }
 
-scion_status image_canvas_mean(image_canvas *canvas, float mean[3]) {
+scion_status image_canvas_mean(image_canvas *canvas, double *mean) {
   scion_status status = settle_move(canvas);
-  if (status != SCION_OK) return status;
-  uint64_t sums[3];
-  SIMD_CHOOSE(image_sums)(canvas->pixels, canvas->height * canvas->width, sums);
-  const float *m = canvas->colour;
-  float count = (float)canvas->height * (float)canvas->width, rgb[3];
-  for (int c = 0; c < 3; c++) rgb[c] = (float)sums[c] / count;
-  for (int c = 0; c < 3; c++) mean[c] = m[4 * c] * rgb[0] + m[4 * c + 1] * rgb[1] + m[4 * c + 2] * rgb[2] + m[4 * c + 3];
-  return SCION_OK;
+  if (status == SCION_OK) *mean = image_colour_mean(canvas->pixels, canvas->height, canvas->width, canvas->colour);
+  return status;
 }
 
 /* ---- stages */

@@ -29,7 +29,7 @@ typedef struct {
   bool fills;     /* a stage reaches outside, by this fill: */
   scion_fill fill;
   unsigned char value;
-  /* and then channel c becomes colour[4c] * red + colour[4c+1] * green + colour[4c+2] * blue + colour[4c+3] */
+  /* and then its colours change by this matrix, see ops/ops.h */
   float colour[12];
   bool coloured;
   /* for all images */
@@ -46,10 +46,8 @@ void image_canvas_set(image_canvas *canvas, const unsigned char *pixels, int hei
 void image_canvas_free(image_canvas *canvas);
 /* The image shall be height x width and its pixel (x, y) be that at column m0*x + m1*y + m2, row m3*x + m4*y + m5 of what it was. */
 void image_canvas_move(image_canvas *canvas, const double m[6], int height, int width);
-/* Channel c of a colour becomes m[4c] * red + m[4c+1] * green + m[4c+2] * blue + m[4c+3]. */
-void image_canvas_colour(image_canvas *canvas, const float m[12]);
-/* The mean of each channel, as far as what waits is not clipped. */
-scion_status image_canvas_mean(image_canvas *canvas, float mean[3]);
+/* The mean of its gray image, if nothing of what waits is cut off. */
+scion_status image_canvas_mean(image_canvas *canvas, double *mean);
 /* Does what waits, so that the pixels are those of the image. */
 scion_status image_canvas_settle(image_canvas *canvas);
 /* The same, and returns the pixels for the caller to change; NULL if there is no memory. */

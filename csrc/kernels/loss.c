@@ -69,17 +69,39 @@ static int64_t label_of(const scion_tensor *labels, int64_t r, int64_t classes) 
   return label < 0 ? 0 : label < classes ? label : classes - 1;
 }
 
+/* p = softmax(x). Gives the largest x, and the logarithm of the sum of all exp(x - largest). */
+static double softmax(const float *x, float *p, int64_t width, double *largest) {
+  float high = x[0];
+  double sum = 0;
+  for (int64_t c = 1; c < width; c++)
+    if (x[c] > high) high = x[c];
+  for (int64_t c = 0; c < width; c++) sum += (double)(p[c] = expf(x[c] - high));
+  for (int64_t c = 0; c < width; c++) p[c] = (float)((double)p[c] / sum);
+  *largest = (double)high;
+  return log(sum);
+}
+
 static void softmax_row(const loss_job *job, int64_t r) {
   const float *x = row_of(job->x, r);
-  float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r), high = x[0];
+  float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r);
   int64_t label = label_of(job->labels, r, job->width);
-  double sum = 0, weight = weight_of(job, r), share = weight / (double)job->rows;
-  for (int64_t c = 1; c < job->width; c++)
-    if (x[c] > high) high = x[c];
-  for (int64_t c = 0; c < job->width; c++) sum += (double)(p[c] = expf(x[c] - high));
-  for (int64_t c = 0; c < job->width; c++) p[c] = (float)((double)p[c] / sum);
-  job->losses[r] = (float)(weight * (log(sum) + ((double)high - (double)x[label])));
+  double high, log_sum = softmax(x, p, job->width, &high), weight = weight_of(job, r), share = weight / (double)job->rows;
+  job->losses[r] = (float)(weight * (log_sum + (high - (double)x[label])));
   for (int64_t c = 0; dx && c < job->width; c++) dx[c] = (float)(((double)p[c] - (c == label)) * share);
+}
+
+/* A class with the target 0 adds nothing, even if its logit is minus infinity. */
+static void softmax_soft_row(const loss_job *job, int64_t r) {
+  const float *x = row_of(job->x, r), *t = row_of(job->targets, r);
+  float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r);
+  double high, log_sum = softmax(x, p, job->width, &high), weight = weight_of(job, r), share = weight / (double)job->rows;
+  double loss = 0, total = 0;
+  for (int64_t c = 0; c < job->width; c++) {
+    total += (double)t[c];
+    if (t[c] != 0) loss += (double)t[c] * (log_sum + (high - (double)x[c]));
+  }
+  for (int64_t c = 0; dx && c < job->width; c++) dx[c] = (float)(((double)p[c] * total - (double)t[c]) * share);
+  job->losses[r] = (float)(weight * loss);
 }
 
 scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights,
@@ -89,6 +111,16 @@ scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tens
   SCION_TRY(scion_require_like(kernel, "probabilities", probabilities, "x", x));
   SCION_TRY(require_labels(kernel, labels, scion_tensor_rows(x), scion_tensor_channels(x)));
   loss_job job = {.x = x, .labels = labels, .probabilities = probabilities, .dx = dx, .row = softmax_row};
+  return run(kernel, &job, weights, losses);
+}
+
+scion_status scion_softmax_cross_entropy_soft(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+                                              scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx) {
+  const char *kernel = "softmax_cross_entropy_soft";
+  SCION_TRY(scion_require_f32(kernel, "x", x));
+  SCION_TRY(scion_require_like(kernel, "targets", targets, "x", x));
+  SCION_TRY(scion_require_like(kernel, "probabilities", probabilities, "x", x));
+  loss_job job = {.x = x, .targets = targets, .probabilities = probabilities, .dx = dx, .row = softmax_soft_row};
   return run(kernel, &job, weights, losses);
 }
 
@@ -174,6 +206,41 @@ scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, 
     int64_t label = label_of(labels, r, classes);
     if (predicted >= 0) count_one((int32_t *)counts->data + label * counts->row_stride + predicted);
     if (support) count_one((int32_t *)support->data + label);
+  }
+  return SCION_OK;
+}
+
+/* ---- several labels an example */
+
+static bool all_finite(const float *x, int64_t width) {
+  for (int64_t c = 0; c < width; c++)
+    if (!isfinite(x[c])) return false;
+  return true;
+}
+
+scion_status scion_label_confusion(const scion_tensor *x, const scion_tensor *targets, scion_tensor *counts, scion_tensor *support,
+                                   scion_tensor *exact, double threshold) {
+  const char *kernel = "label_confusion";
+  SCION_TRY(scion_require_f32(kernel, "x", x));
+  SCION_TRY(scion_require_like(kernel, "targets", targets, "x", x));
+  int64_t rows = scion_tensor_rows(x), width = scion_tensor_channels(x);
+  char text[SCION_SHAPE_TEXT];
+  SCION_TRY(scion_require_dtype(kernel, "counts", counts, SCION_I32));
+  if (scion_tensor_rows(counts) != width || scion_tensor_channels(counts) != 4)
+    return scion_fail(SCION_MISUSE, "%s: counts is %s, but should be %lldx4", kernel, scion_shape_text(counts, text, sizeof text),
+                      (long long)width);
+  SCION_TRY(require_integers(kernel, "support", support, width));
+  SCION_TRY(require_integers(kernel, "exact", exact, 1));
+  for (int64_t r = 0; r < rows; r++) {
+    const float *p = row_of(x, r), *t = row_of(targets, r);
+    bool finite = all_finite(p, width), same = finite;
+    for (int64_t c = 0; c < width; c++) {
+      int truth = t[c] > 0.5f, predicted = (double)p[c] > threshold;
+      if (truth) count_one((int32_t *)support->data + c);
+      if (finite) count_one((int32_t *)counts->data + c * counts->row_stride + 2 * truth + predicted);
+      same = same && truth == predicted;
+    }
+    if (same) count_one(exact->data);
   }
   return SCION_OK;
 }

@@ -44,3 +44,18 @@ scion_status scion_count(const scion_tensor *x, scion_tensor *counts) {
   }
   return SCION_OK;
 }
+
+scion_status scion_one_hot(const scion_tensor *labels, scion_tensor *y) {
+  if (labels->dtype != SCION_I32 || labels->dims != 1 || y->dtype != SCION_F32 || y->dims != 2 || y->shape[0] != labels->shape[0] ||
+      !scion_tensor_contiguous(labels) || !scion_tensor_contiguous(y))
+    return scion_fail(SCION_MISUSE, "one_hot: wants i32 class numbers in a row, and an f32 row for each");
+  const int32_t *label = labels->data;
+  int64_t n = y->shape[0], classes = y->shape[1];
+  for (int64_t i = 0; i < n; i++)
+    if (label[i] < 0 || label[i] >= classes)
+      return scion_fail(SCION_MISUSE, "one_hot: a label is %d, not in 0 .. %lld", (int)label[i], (long long)classes - 1);
+  float *row = y->data;
+  memset(row, 0, (size_t)(n * classes) * sizeof *row);
+  for (int64_t i = 0; i < n; i++) row[i * classes + label[i]] = 1;
+  return SCION_OK;
+}

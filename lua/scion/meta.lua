@@ -131,6 +131,13 @@ function Tensor:argmax(axis) end
 ---@return scion.Tensor|number
 function Tensor:matmul(other) end
 
+--- The singular value decomposition of an f32 matrix [M,N]: it is u times the diagonal matrix of s times vt, with K = min(M,N) singular
+--- values, the largest first. Raises unless it is a matrix of finite numbers, or if OpenBLAS, which the first call loads, cannot be loaded.
+---@return scion.Tensor u [M,K], its columns orthonormal
+---@return scion.Tensor s [K]
+---@return scion.Tensor vt [K,N], its rows orthonormal
+function Tensor:svd() end
+
 --- Each element to the power of the exponent; the same as t ^ exponent.
 ---@param exponent scion.Tensor|number
 ---@return scion.Tensor

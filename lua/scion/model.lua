@@ -320,6 +320,8 @@ function model:evaluate(data, given) return require("scion.train.evaluate")(self
 ---@class scion.PredictOptions
 ---@field batch? integer (32, or the data set's)
 ---@field top? integer how many of the most probable classes each entry lists (none)
+---@field tta? integer over how many views of each image the outputs are averaged: the image as it is, and others as the data set augments
+--- them; where it does not, flipped, and shifted and zoomed a little (1)
 
 --- Labels and confidences for a file, a list of files, a tensor of images (u8 N x H x W x 3, or x 1 of grey ones, before preprocessing) or
 --- a data set. The result has one entry for each image, in order. The entry of an image that cannot be read has the error in place of a

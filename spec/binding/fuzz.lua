@@ -220,7 +220,7 @@ local functions = {
   safetensors_open = "path", safetensors_write = "path named text", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
   image_resize = "image small small numbers word", image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
-  permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", byte_less = "word word", hash = "any",
+  permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small", byte_less = "word word", hash = "any",
   hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
 }
 local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", safetensors_open = "safetensors", zip_open = "zip", hdf5_open = "hdf5",
@@ -271,15 +271,16 @@ local function shapes_for(name)
   if name:find "zero_pad" then out = { n, h + random(0, 3), w + random(0, 3), c } end
   local x = { n, h, w, c }
   if name:find "dense" then x, out = { n, c }, { n, o } end
-  if name:find "entropy" or name:find "squared" or name == "confusion" then x, out = { n, c }, { n, c } end
+  if name:find "entropy" or name:find "squared" or name:find "confusion" then x, out = { n, c }, { n, c } end
   if name == "preprocess" then x, out = { n, h, w, 3 }, { n, h, w, 3 } end
   if name:find "update" then x, out = { c, o }, { c, o } end
   local kernel = name:find "dense" and { c, o } or name:find "depthwise" and { win.kernel[1], win.kernel[2], c, c > 0 and wide // c or 1 } or
                  { win.kernel[1], win.kernel[2], c, o }
   local vector = { name:find "forward" and out[#out] or name:find "pack" and o or c }
   local s = { x = x, y = out, dy = out, dx = x, kernel = kernel, dw = kernel, a = x, b = x, da = x, addend = out, w = x, g = x, m = x, v = x,
-              probabilities = x, losses = { n }, weights = { n }, s = { n, c }, ds = { n, c }, labels = name:find "softmax" and { n } or name == "confusion" and { n } or x,
-              support = { math.max(c, 2) }, counts = { math.max(c, 2), math.max(c, 2) }, db = name:find "scaled_add" and x or { out[#out] } }
+              probabilities = x, losses = { n }, weights = { n }, s = { n, c }, ds = { n, c }, labels = (name == "softmax_cross_entropy" or name == "confusion") and { n } or x,
+              support = { name == "label_confusion" and c or math.max(c, 2) }, exact = { 1 },
+              counts = name == "label_confusion" and { c, 4 } or { math.max(c, 2), math.max(c, 2) }, db = name:find "scaled_add" and x or { out[#out] } }
   if name:find "packed" or name:find "conv2d" or name:find "winograd" then
     local probe = core.new(kernel)
     local turned = (name:find "transposed" or name:find "backward_input") ~= nil

@@ -3,7 +3,7 @@
 #include "compare.h"
 #include "kernels/reference/reference.h"
 
-enum { SOFTMAX, SIGMOID, SQUARE, KINDS };
+enum { SOFTMAX, SOFT, SIGMOID, SQUARE, KINDS };
 
 static scion_tensor random_labels(int64_t rows, int64_t classes) {
   scion_tensor labels;
@@ -15,6 +15,7 @@ static scion_tensor random_labels(int64_t rows, int64_t classes) {
 static scion_status run(int kind, const scion_tensor *x, const scion_tensor *labels, const scion_tensor *targets,
                         const scion_tensor *weights, scion_tensor *p, scion_tensor *losses, scion_tensor *dx) {
   if (kind == SOFTMAX) return scion_softmax_cross_entropy(x, labels, weights, p, losses, dx);
+  if (kind == SOFT) return scion_softmax_cross_entropy_soft(x, targets, weights, p, losses, dx);
   if (kind == SIGMOID) return scion_sigmoid_cross_entropy(x, targets, weights, p, losses, dx);
   return scion_mean_squared_error(x, targets, weights, losses, dx);
 }
@@ -22,6 +23,7 @@ static scion_status run(int kind, const scion_tensor *x, const scion_tensor *lab
 static void reference(int kind, const real *x, const int32_t *labels, const real *targets, const real *weights, real *losses,
                       real *dx, int64_t rows, int64_t width) {
   if (kind == SOFTMAX) reference_softmax_cross_entropy(x, labels, weights, losses, dx, rows, width);
+  if (kind == SOFT) reference_softmax_cross_entropy_soft(x, targets, weights, losses, dx, rows, width);
   if (kind == SIGMOID) reference_sigmoid_cross_entropy(x, targets, weights, losses, dx, rows, width);
   if (kind == SQUARE) reference_mean_squared_error(x, targets, weights, losses, dx, rows, width);
 }
@@ -43,7 +45,7 @@ static void against_reference(int64_t rows, int64_t width, int gap) {
     SAME_BITS(dx, run(kind, &x, &labels, &targets, weighted ? &weights : NULL, &p, &losses, &dx));
     CLOSE(losses, rl, 2e-6);
     CLOSE(dx, rdx, 2e-6);
-    if (kind == SOFTMAX) reference_softmax(rx, rp, rows, width);
+    if (kind < SIGMOID) reference_softmax(rx, rp, rows, width);
     for (int64_t i = 0; kind == SIGMOID && i < rows * width; i++) rp[i] = reference_activate(rx[i], SCION_SIGMOID);
     if (kind != SQUARE) CLOSE(p, rp, 1e-6);
   }
@@ -83,14 +85,29 @@ static void golden(void) {
                weights = GOLDEN(golden_loss_weights, 4);
   scion_tensor labels = random_labels(4, 5), p = TENSOR(4, 5), dx = TENSOR(4, 5), losses = TENSOR(4);
   for (int r = 0; r < 4; r++) ((int32_t *)labels.data)[r] = (int32_t)golden_loss_labels[r];
-  const double *expected[] = {golden_loss_softmax, golden_loss_sigmoid, golden_loss_square};
-  const double *gradients[] = {golden_loss_softmax_dx, golden_loss_sigmoid_dx, golden_loss_square_dx};
+  const double *expected[] = {golden_loss_softmax, golden_loss_soft, golden_loss_sigmoid, golden_loss_square};
+  const double *gradients[] = {golden_loss_softmax_dx, golden_loss_soft_dx, golden_loss_sigmoid_dx, golden_loss_square_dx};
   for (int kind = 0; kind < KINDS; kind++) {
     OK(run(kind, &x, &labels, &targets, &weights, &p, &losses, &dx));
     EXACTLY(losses, expected[kind], 1e-6);
     EXACTLY(dx, gradients[kind], 1e-6);
   }
   RELEASE(&x, &targets, &weights, &labels, &p, &dx, &losses);
+}
+
+/* Rows with one class give the bits of the label. */
+static void one_hot(void) {
+  const int64_t rows = 37, width = 11;
+  scion_tensor x = SLICE(2, rows, width), labels = random_labels(rows, width), targets = TENSOR(rows, width), weights = TENSOR(rows);
+  scion_tensor p[2] = {TENSOR(rows, width), TENSOR(rows, width)}, dx[2] = {TENSOR(rows, width), TENSOR(rows, width)},
+               losses[2] = {TENSOR(rows), TENSOR(rows)};
+  for (int64_t i = 0; i < rows * width; i++) ((float *)targets.data)[i] = ((int32_t *)labels.data)[i / width] == i % width;
+  OK(scion_softmax_cross_entropy(&x, &labels, &weights, &p[0], &losses[0], &dx[0]));
+  OK(scion_softmax_cross_entropy_soft(&x, &targets, &weights, &p[1], &losses[1], &dx[1]));
+  CHECK(memcmp(p[0].data, p[1].data, (size_t)(rows * width) * sizeof(float)) == 0, "other probabilities");
+  CHECK(memcmp(dx[0].data, dx[1].data, (size_t)(rows * width) * sizeof(float)) == 0, "other gradients");
+  CHECK(memcmp(losses[0].data, losses[1].data, (size_t)rows * sizeof(float)) == 0, "other losses");
+  RELEASE(&x, &labels, &targets, &weights, &p[0], &p[1], &dx[0], &dx[1], &losses[0], &losses[1]);
 }
 
 static void extremes(void) {
@@ -102,6 +119,13 @@ static void extremes(void) {
   OK(scion_softmax_cross_entropy(&x, &labels, NULL, &p, &losses, &dx));
   EXACTLY(losses, ((real[]){0, 2000, (real)0.693147180559945}), 1e-7);
   EXACTLY(dx, ((real[]){0, 0, -1 / (real)3, 1 / (real)3, -1 / (real)6, 1 / (real)6}), 1e-6);
+  const float shares[3][2] = {{1, 0}, {0.5f, 0.5f}, {0.25f, 0.75f}}; /* the first with no share of a class that has no chance */
+  memcpy(targets.data, shares, sizeof shares);
+  ((float *)x.data)[1] = -INFINITY;
+  OK(scion_softmax_cross_entropy_soft(&x, &targets, NULL, &p, &losses, &dx));
+  EXACTLY(losses, ((real[]){0, 1000, (real)0.693147180559945}), 1e-7);
+  EXACTLY(dx, ((real[]){0, 0, -1 / (real)6, 1 / (real)6, 1 / (real)12, -1 / (real)12}), 1e-6);
+  ((float *)x.data)[1] = -1000;
   const float wanted[3][2] = {{1, 0}, {1, 0}, {0, 1}};
   memcpy(targets.data, wanted, sizeof wanted);
   OK(scion_sigmoid_cross_entropy(&x, &targets, NULL, &p, &losses, &dx));
@@ -136,6 +160,28 @@ static void confusion(void) {
   RELEASE(&x, &labels, &counts, &support, &pair, &one);
 }
 
+static void label_confusion(void) {
+  const float rows[5][3] = {{0.9f, 0.5f, 0.1f}, {0.6f, 0.4f, 0.8f}, {0.2f, NAN, 0.9f}, {0.1f, 0.7f, 0.51f}, {0, 0, 0}};
+  const float truth[5][3] = {{1, 0, 0}, {0, 1, 1}, {0, 1, 1}, {0, 1, 0.5f}, {0, 0, 0}};
+  const int32_t expected[12] = {2, 1, 0, 1, 2, 0, 1, 1, 2, 1, 0, 1}, expected_support[3] = {1, 3, 2};
+  scion_tensor x = TENSOR(5, 3), targets = TENSOR(5, 3), two = TENSOR(5, 2), counts, support, exact;
+  OK(scion_tensor_new(&counts, SCION_I32, 2, (int64_t[]){3, 4}));
+  OK(scion_tensor_new(&support, SCION_I32, 1, (int64_t[]){3}));
+  OK(scion_tensor_new(&exact, SCION_I32, 1, (int64_t[]){1}));
+  memcpy(x.data, rows, sizeof rows), memcpy(targets.data, truth, sizeof truth);
+  OK(scion_label_confusion(&x, &targets, &counts, &support, &exact, 0.5));
+  CHECK(memcmp(counts.data, expected, sizeof expected) == 0, "the counts are others");
+  CHECK(memcmp(support.data, expected_support, sizeof expected_support) == 0, "the support is another");
+  CHECK(*(int32_t *)exact.data == 2, "%d are exact", (int)*(int32_t *)exact.data);
+  OK(scion_label_confusion(&x, &targets, &counts, &support, &exact, 0.5)); /* adds */
+  CHECK(*(int32_t *)exact.data == 4, "%d are exact", (int)*(int32_t *)exact.data);
+  REFUSED_WITH(scion_label_confusion(&x, &two, &counts, &support, &exact, 0.5), "one shape");
+  REFUSED_WITH(scion_label_confusion(&two, &two, &counts, &support, &exact, 0.5), "counts is 3x4, but should be 2x4");
+  REFUSED_WITH(scion_label_confusion(&x, &targets, &counts, &exact, &exact, 0.5), "support is 1, but should be 3 numbers");
+  REFUSED_WITH(scion_label_confusion(&x, &targets, &counts, &support, &support, 0.5), "exact is 3, but should be 1 numbers");
+  RELEASE(&x, &targets, &two, &counts, &support, &exact);
+}
+
 static void refusals(void) {
   scion_tensor x = TENSOR(4, 3), other = TENSOR(4, 2), labels = random_labels(4, 3), five = TENSOR(5), losses = TENSOR(4),
                p = TENSOR(4, 3);
@@ -151,6 +197,8 @@ static void refusals(void) {
   REFUSED_WITH(scion_softmax_cross_entropy(&x, &labels, &five, &p, &losses, NULL), "weights is 5, but should be 4");
   REFUSED_WITH(scion_softmax_cross_entropy(&x, &labels, NULL, &p, &losses, &other), "one shape");
   REFUSED_WITH(scion_softmax_cross_entropy(&x, &labels, NULL, &p, &losses, &p), "same memory");
+  REFUSED_WITH(scion_softmax_cross_entropy_soft(&x, &other, NULL, &p, &losses, NULL), "one shape");
+  REFUSED_WITH(scion_softmax_cross_entropy_soft(&x, &p, NULL, &p, &losses, &p), "same memory");
   REFUSED_WITH(scion_sigmoid_cross_entropy(&x, &other, NULL, &p, &losses, NULL), "one shape");
   REFUSED_WITH(scion_mean_squared_error(&x, &p, NULL, &five, NULL), "losses is 5");
   RELEASE(&x, &other, &labels, &five, &losses, &p);
@@ -160,9 +208,11 @@ int main(void) {
   test_begin("loss");
   reference_gradients();
   golden();
+  one_hot();
   against_reference(1, 1, 0), against_reference(5, 17, 3), against_reference(400, 101, 0), against_reference(3, 5000, 1);
   extremes();
   confusion();
+  label_confusion();
   refusals();
   return test_end();
 }

@@ -105,10 +105,12 @@ describe("scion.data.folder", function()
   end)
 
   it("reads folders within a class's folder", function()
-    local root = tree{ a = { "2.png" } }
+    local root = tree{ a = { "2.png", "10.png" }, b = { "1.png" } }
     assert(lfs.mkdir(root .. "/a/1"))
     assert(image.save(root .. "/a/1/x.png", support.pattern(3, 3)))
-    assert.same({ root .. "/a/1/x.png", root .. "/a/2.png" }, data.folder(root).files)
+    assert(os.rename(root .. "/a/10.png", root .. "/a/1.png"))
+    -- "." sorts before "/"
+    assert.same({ root .. "/a/1.png", root .. "/a/1/x.png", root .. "/a/2.png", root .. "/b/1.png" }, data.folder(root).files)
   end)
 
   it("gives each image with its own label", function()
@@ -176,31 +178,58 @@ describe("scion.data.folder", function()
   end)
 
   it("tells once what it passes over, counted by kind, and keeps the list", function()
-    local root = tree{ a = { "1.jfif", "2.jpe", "3.JPG" }, b = { "1.png", "a.webp.text", "b.text" } }
-    for _, name in ipairs{ "3.webp", "4.webp", "Thumbs" } do support.spit(root .. "/a/" .. name, "") end
+    local root = tree{ a = { "1.jfif", "2.jpe", "3.JPG", "4.webp", "5.GIF" }, b = { "1.png", "a.webp.text", "b.text" } }
+    for _, name in ipairs{ "3.HEIC", "4.heic", "Thumbs" } do support.spit(root .. "/a/" .. name, "") end
     assert(lfs.link("../a", root .. "/b/linked", true))
-    local d
-    local told = support.stderr_of(function() d = data.folder(root, { size = 8 }) end)
-    assert.equal(4, #d)
-    assert.equal(6, #d.passed_over)
-    assert.equal(("scion: %s: passed over 6 files not named .jpg, .jpeg, .jpe, .jfif or .png (.text 2, .webp 2, links to folders 1, no extension 1), "):format(root) ..
-                   ("such as %s/a/3.webp\n"):format(root), told)
-    assert.same({ file = root .. "/b/linked", reason = "links to folders" }, d.passed_over[6])
-    assert.equal("", support.stderr_of(function() data.folder(tree{ a = { "1.png" } }) end))
-  end)
-
-  it("tells of pictures that lie beside the class folders", function()
-    local root = tree{ a = { "1.png" }, b = { "2.png" } }
     for _, name in ipairs{ "3.png", "4.JPEG", "notes.txt" } do support.spit(root .. "/" .. name, "") end
     local d
     local told = support.stderr_of(function() d = data.folder(root, { size = 8 }) end)
-    assert.equal(("scion: %s: passed over 2 pictures in no class folder, such as 3.png\n"):format(root), told)
-    assert.same({ { file = root .. "/3.png", reason = "in no class folder" }, { file = root .. "/4.JPEG", reason = "in no class folder" } }, d.passed_over)
+    assert.equal(6, #d)
+    assert.equal(("scion: %s: passed over: 2 .heic, 2 .text, 2 in no class folder, 1 linking to a folder, 1 without an ending, such as %s/3.png\n"):format(root, root), told)
+    assert.equal(8, #d.problems)
+    assert.same({ { file = root .. "/3.png", reason = "in no class folder" }, { file = root .. "/4.JPEG", reason = "in no class folder" },
+                  { file = root .. "/a/3.HEIC", reason = ".heic" } }, table.move(d.problems, 1, 3, 1, {}))
+    assert.same({ file = root .. "/b/linked", reason = "linking to a folder" }, d.problems[8])
+    assert.equal("", support.stderr_of(function() assert.same({}, data.folder(tree{ a = { "1.png" }, b = { "1.png" } }).problems) end))
+  end)
+
+  it("follows links to folders where it is told to, to each folder once", function()
+    local root, other = tree{ a = { "1.png" }, b = { "2.png" } }, tree{ more = { "3.png", "4.png" } }
+    assert(lfs.link(other .. "/more", root .. "/a/linked", true))
+    assert(lfs.link(other .. "/more", root .. "/a/linked_again", true))
+    assert(lfs.link("../a", root .. "/a/circle", true))
+    assert(lfs.link("..", other .. "/more/up", true))
+    local files = data.folder(root, { size = 8, follow_links = true }).files
+    assert.same({ root .. "/a/1.png", root .. "/a/linked/3.png", root .. "/a/linked/4.png", root .. "/b/2.png" }, files)
+    assert.equal(2, #data.folder(root, { size = 8 }))
+  end)
+
+  it("reads images without labels, wherever they lie", function()
+    local root = tree{ a = { "2.png" }, b = { "1.png", "x.text" } }
+    assert(image.save(root .. "/0.png", support.pattern(3, 3)))
+    local d = data.folder(root, { labels = false, size = 4, shuffle = false })
+    assert.same({ root .. "/0.png", root .. "/a/2.png", root .. "/b/1.png" }, d.files)
+    assert.same({ d.labels, d.classes }, {})
+    assert.same({}, pass(d).labels)
+    assert.same({ { file = root .. "/b/x.text", reason = ".text" } }, d.problems)
+    local empty = support.folder()
+    assert.matches(empty .. " holds no images (.jpg, ", messages.refused(function() data.folder(empty, { labels = false }) end), 1, true)
+  end)
+
+  it("reads a folder with very many files at once, in little memory", function()
+    local root, n = tree{ a = {}, b = {} }, 5000
+    for i = 1, n do support.spit(("%s/%s/photograph_%05d.jpg"):format(root, i % 2 == 0 and "a" or "b", i), "") end
+    collectgarbage()
+    local before = collectgarbage "count"
+    local d = data.folder(root)
+    collectgarbage()
+    assert.equal(n, #d)
+    assert.is_true(1024 * (collectgarbage "count" - before) < 200 * n)
   end)
 
   it("is not augmented by options that change nothing", function()
     for _, nothing in ipairs{ {}, { rotation = 0 }, { zoom = { 1, 1 } }, { brightness = { 1, 1 }, flip = false, fill = "wrap" } } do
-      local d = data.folder(tree{ a = { "1.png" } }, { augment = nothing })
+      local d = data.folder(tree{ a = { "1.png" }, b = { "1.png" } }, { augment = nothing })
       assert.is_nil(d.augment)
       d.augment = { rotation = 5 }
       assert.is_table(d.augment)
@@ -215,11 +244,16 @@ describe("scion.data.folder", function()
       support.remove(root .. "/" .. part)
       assert(os.rename(tree{ a = { "1.png" }, b = { "2.png" } }, root .. "/" .. part))
     end
-    local told = support.stderr_of(function() data.folder(root, { size = 8 }) end)
-    assert.equal(("scion: %s: the classes are train, val, which hold folders of their own: probably %s/train is meant\n"):format(root, root), told)
+    assert.matches(("%s holds train and val, which hold the class folders: scion.data.folder('%s/train') and scion.data.folder('%s/val') read them"):format(root, root, root),
+                   messages.refused(function() data.folder(root, { size = 8 }) end), 1, true)
     assert.equal("", support.stderr_of(function() data.folder(tree{ train = { "1.png" }, val = { "1.png" } }, { size = 8 }) end))
-    assert.matches("/train/a holds pictures themselves (such as 1.png), but one folder of images for each class is wanted; scion.data.files takes",
+    assert.matches("/train/a holds pictures themselves (such as 1.png), but one folder of images for each class is wanted; labels = false reads them without",
                    messages.refused(function() data.folder(root .. "/train/a") end), 1, true)
+    assert(os.rename(root .. "/val", root .. "/photos"))
+    support.remove(root .. "/train")
+    assert.matches("holds one class folder alone, photos, and there is nothing to tell it from: the path may be one folder too high, since " .. root ..
+                     "/photos holds folders, such as a, or too low; labels =", messages.refused(function() data.folder(root) end), 1, true)
+    assert.equal(1, #data.folder(tree{ a = { "1.png" } }, { labels = { "a", "b" }, size = 8 }))
     assert.matches("the folder ~/nowhere does not exist; '~' is the shell's, in Lua it is os.getenv \"HOME\" .. '/nowhere'",
                    messages.refused(function() data.folder "~/nowhere" end), 1, true)
   end)
@@ -229,12 +263,13 @@ describe("scion.data.folder", function()
     assert.error_matches(function() data.folder "/nowhere/trash" end, "the folder /nowhere/trash does not exist")
     assert.error_matches(function() data.folder(empty) end, empty .. " holds no class folders")
     assert.error_matches(function() data.folder(root .. "/a/1.png") end, "1.png is not a folder")
-    assert.error_matches(function() data.folder(root) end, "the class folder " .. root .. "/b holds no images")
+    assert.matches("the class folder " .. root .. "/b holds no images (.jpg, .jpeg, .jpe, .jfif, .png, .webp or .gif), but 1 .text",
+                   messages.refused(function() data.folder(root) end), 1, true)
     assert.error_matches(function() data.folder(7) end, "the first argument is a path, not 7")
   end)
 
   it("refuses options it does not know or that make no sense", function()
-    local root = tree{ a = { "1.png" } }
+    local root = tree{ a = { "1.png" }, b = { "2.png" } }
     for given, message in pairs{
       [{ agument = {} }] = "scion.data.folder: unknown option 'agument' (did you mean 'augment'?)",
       [{ target_size = 32 }] = "scion.data.folder: unknown option 'target_size' (did you mean 'size'?)",
@@ -284,7 +319,7 @@ describe("scion.data.folder", function()
   end)
 
   it("gives a batch of which nothing is left as an empty one", function()
-    local root = tree{ a = numbered(3) }
+    local root = tree{ a = numbered(2), b = numbered(1) }
     support.spit(root .. "/a/02.png", "")
     local d = data.folder(root, { size = 6, batch = 1, shuffle = false })
     d.warn = function() end
@@ -316,7 +351,7 @@ describe("augmentation", function()
   end)
 
   it("is off without options, and where a pass asks for none", function()
-    local root = tree{ a = numbered(5) }
+    local root = tree{ a = numbered(3), b = numbered(2) }
     local plain = pass(data.folder(root, { size = 9, shuffle = false }), 1).bytes
     local d = data.folder(root, { size = 9, shuffle = false, augment = everything })
     assert.not_equal(plain, pass(d, 1).bytes)

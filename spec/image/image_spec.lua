@@ -2,7 +2,7 @@ local core = require "scion.core"
 local image = require "scion.image"
 local support = dofile "spec/support/images.lua"
 local golden = dofile "spec/fixtures/image/golden.lua"
-local resized = dofile "spec/fixtures/image/resize.lua"
+local resized = dofile "spec/fixtures/image/resize.lua".sizes
 
 describe("scion.image", function()
   after_each(support.done)

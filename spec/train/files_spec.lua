@@ -115,7 +115,7 @@ describe("files", function()
       if i % 3 == 2 then support.spit(path, "no picture") else assert(scion.image.save(path, scion.full({ 12, 12, 3 }, 25 * i, "u8"))) end
     end
     for _, batch in ipairs { 1, 2, 4, 5, 9 } do
-      local data = scion.data.folder(mixed, { size = 12, batch = batch })
+      local data = scion.data.folder(mixed, { size = 12, batch = batch, labels = { "a", "b" } })
       data.warn = function() end
       local features
       support.stderr_of(function() features = model:features(data, "conv", { pool = "avg" }) end)

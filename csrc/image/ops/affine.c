@@ -1,6 +1,6 @@
 /* Turned, shifted, sheared, zoomed and flipped about the centre, as Keras's ImageDataGenerator does it: the matrix is centre * rotation *
  * shift * shear * zoom * flip * centre^-1. */
-#include "image/pipeline.h"
+#include "../pipeline.h"
 
 #include <math.h>
 #include <string.h>

@@ -14,6 +14,20 @@ void reference_softmax_cross_entropy(const real *x, const int32_t *labels, const
   }
 }
 
+void reference_softmax_cross_entropy_soft(const real *x, const real *targets, const real *weights, real *losses, real *dx,
+                                          int64_t rows, int64_t width) {
+  for (int64_t r = 0; r < rows; r++) {
+    real sum = 0, total = 0, weight = weights ? weights[r] : 1;
+    for (int64_t i = r * width; i < (r + 1) * width; i++) sum += (real)exp((double)x[i]), total += targets[i];
+    losses[r] = 0;
+    for (int64_t i = r * width; i < (r + 1) * width; i++) {
+      real p = (real)exp((double)x[i]) / sum;
+      losses[r] -= weight * targets[i] * (real)log((double)p);
+      dx[i] = weight * (p * total - targets[i]) / (real)rows;
+    }
+  }
+}
+
 void reference_sigmoid_cross_entropy(const real *x, const real *targets, const real *weights, real *losses, real *dx,
                                      int64_t rows, int64_t width) {
   for (int64_t r = 0; r < rows; r++) {

@@ -68,6 +68,8 @@ void reference_batch_norm_batch_backward(const real *x, const real *dy, const re
 /* ---- loss.c */
 void reference_softmax_cross_entropy(const real *x, const int32_t *labels, const real *weights, real *losses, real *dx,
                                      int64_t rows, int64_t width);
+void reference_softmax_cross_entropy_soft(const real *x, const real *targets, const real *weights, real *losses, real *dx,
+                                          int64_t rows, int64_t width);
 void reference_sigmoid_cross_entropy(const real *x, const real *targets, const real *weights, real *losses, real *dx,
                                      int64_t rows, int64_t width);
 void reference_mean_squared_error(const real *x, const real *targets, const real *weights, real *losses, real *dx, int64_t rows,

@@ -22,7 +22,7 @@ local text = require "scion.report.text"
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
 ---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
 ---@field skipped integer how many images could not be read so far and were left out
----@field passed_over? { file: string, reason: string }[] files in the folder that are not among its images
+---@field problems? scion.Problem[] files in the folder that are not among its images
 ---@field warn fun(message: string) is called once for each image that cannot be read; by default it writes a line to standard error
 ---@field path? string of the folder
 ---@field images? scion.Tensor the images in memory: u8 N x H x W x 3
@@ -92,7 +92,7 @@ end
 local Dataset -- the class, made at the end of the file from these methods
 
 --- Makes a data set; for the functions of scion.data.
----@param source table files, or images and count; perhaps classes (from 1) or targets, labels, path, passed_over; quiet: no warnings by
+---@param source table files, or images and count; perhaps classes (from 1) or targets, labels, path, problems; quiet: no warnings by
 --- default
 ---@param o table the options, checked
 ---@return scion.Dataset
@@ -102,7 +102,7 @@ function dataset.new(source, o)
     classes = source.classes, codes = source.classes and (core.from_one(source.classes)), targets = source.targets,
     labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
     augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
-    grey = source.grey or false, skipped = 0, passed_over = source.passed_over, reported = {}, warn = source.quiet and nothing or to_stderr,
+    grey = source.grey or false, skipped = 0, problems = source.problems, reported = {}, warn = source.quiet and nothing or to_stderr,
   }
 end
 
@@ -222,14 +222,14 @@ local function as_text(self)
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"
   if self.augment then parts[#parts + 1] = "augmented" end
   if self.skipped > 0 then parts[#parts + 1] = ("%d broken and left out"):format(self.skipped) end
-  if self.passed_over and #self.passed_over > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(#self.passed_over, #self.passed_over == 1 and "" or "s") end
+  if self.problems and #self.problems > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(#self.problems, #self.problems == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
 end
 
 Dataset = class.define {
   name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "codes", "count", "grey", "reported", "store" },
   locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
-             "passed_over" },
+             "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,
     augment = check.kind("a table of options, such as { flip = 'horizontal' }, a list of augmentations, or nil", function(value)

@@ -3,4 +3,5 @@ return {
   folder = require "scion.data.source.folder",
   files = require "scion.data.source.files",
   tensors = require "scion.data.source.tensors",
+  statistics = require "scion.data.statistics",
 }

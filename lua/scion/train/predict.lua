@@ -16,13 +16,14 @@ local predict = {}
 ---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given { batch: integer?, cache: scion.CacheOptions|false|nil } cache: nil is false
+---@param given { batch: integer?, cache: scion.CacheOptions|false|nil, augment: scion.augment|false|nil, epoch: integer? } cache, augment:
+--- nil is false; epoch: of which the augmentation is drawn (0)
 ---@param emit fun(output: scion.Tensor, indices: integer[])
 ---@return table<integer, { index: integer, file: string?, message: string }> failures by the image's number, from 1
 function predict.run(where, model, data, given, emit)
   local failures, seen = {}, {}
-  local source = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = false, batch = given.batch, whole = true })
-  for batch in source:pass(0) do
+  local source = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = given.augment or false, batch = given.batch, whole = true })
+  for batch in source:pass(given.epoch or 0) do
     for _, failure in ipairs(batches.failures_for_user(batch.failed)) do
       failure.message = paths.explain(failure.file, failure.message)
       failures[failure.index] = failure
@@ -89,14 +90,40 @@ local function probabilities(model)
   end
 end
 
-local schema = { batch = { inputs.batch }, top = { check.whole(1) } }
+local schema = { batch = { inputs.batch }, top = { check.whole(1) }, tta = { check.whole(1, 1000), 1 } }
+
+-- What views of an image are drawn from where the data set has no augmentation of its own: as much as leaves most objects whole.
+local small_changes = { flip = "horizontal", width_shift = 0.05, height_shift = 0.05, zoom = { 0.9, 1.1 } }
+
+--- The mean outputs over views of each image, by the image's number: the image as it is, and `views - 1` augmented ones. Returns the
+--- failures, too.
+local function mean_of_views(model, data, o, apply)
+  local sums, counts, first = {}, {}, nil
+  for view = 0, o.tta - 1 do
+    local augment = view > 0 and (data.augment or small_changes)
+    local failures = predict.run("predict", model, data, { batch = o.batch, augment = augment, epoch = view }, function(output, indices)
+      local values = apply and apply(output) or output
+      for i, index in ipairs(indices) do
+        sums[index] = sums[index] and sums[index] + values:slice(1, i, i) or values:slice(1, i, i):copy()
+        counts[index] = (counts[index] or 0) + 1
+      end
+    end)
+    first = first or failures
+  end
+  for index, sum in pairs(sums) do
+    sums[index] = sum / counts[index]
+    first[index] = nil -- read in another view
+  end
+  return sums, first
+end
 
 --- A list with an entry for each image: its file, if there is one, label and confidence, and on request `top`; or the error if the image
 --- cannot be read. If the network ends in neither softmax nor sigmoid and was not fitted with their losses, an entry has `output`, the
 --- numbers, in place of label and confidence.
 ---@param model scion.Model
 ---@param x string|string[]|scion.Tensor|scion.Dataset
----@param given { batch: integer?, top: integer? }
+---@param given { batch: integer?, top: integer?, tta: integer? } tta: over how many views of each image outputs are averaged: the image as
+--- it is and others as the data set augments them, else flipped, shifted and zoomed a little (1)
 ---@return { file: string?, label: string|integer, confidence: number, error: string?, top: table?, output: number[]? }[]
 ---Raises if the images do not fit the model, on unknown options and invalid values, and if there are fewer than `top` classes.
 function predict.predict(model, x, given)
@@ -109,10 +136,16 @@ function predict.predict(model, x, given)
     check.raise(("predict: top ranks classes, but %s gives no probabilities of them: it ends in neither softmax nor sigmoid"):format(model.output.layer.name))
   end
   if o.top and o.top > classes then check.raise(("predict: top is %d, but the model tells %d classes"):format(o.top, classes)) end
-  local list = {}
-  local failures = predict.run("predict", model, data, { batch = o.batch }, function(output, indices)
-    for i, row in ipairs((apply and apply(output) or output):totable()) do list[indices[i]] = entry_of(model, row, activation, o.top) end
-  end)
+  local list, failures = {}
+  if o.tta == 1 then
+    failures = predict.run("predict", model, data, { batch = o.batch }, function(output, indices)
+      for i, row in ipairs((apply and apply(output) or output):totable()) do list[indices[i]] = entry_of(model, row, activation, o.top) end
+    end)
+  else
+    local means
+    means, failures = mean_of_views(model, data, o, apply)
+    for index, mean in pairs(means) do list[index] = entry_of(model, mean:totable()[1], activation, o.top) end
+  end
   for i, failure in pairs(failures) do list[i] = { error = failure.message } end
   for i, entry in ipairs(list) do entry.file = data.files and data.files[i] end
   return results.predictions(list)

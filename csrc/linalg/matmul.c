@@ -1,35 +1,13 @@
 /* Matrix products: OpenBLAS with one thread, on tiles that our own threads share out. Its own threads would change results with
  * their number; these tiles depend on shapes alone. */
 #include <cblas.h>
-#include <dlfcn.h>
 #include <limits.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "require.h"
+#include "../kernels/require.h"
+#include "openblas.h"
 
-/* OpenBLAS is loaded by the first product. Loading it takes longer than everything else at start together, and starts a thread for each
- * CPU; most programs need no product. */
-#ifdef __APPLE__
-#define OPENBLAS "libopenblas.0.dylib"
-#else
-#define OPENBLAS "libopenblas.so.0"
-#endif
-static struct {
-  __typeof__(cblas_sgemm) *sgemm; /* NULL where it could not be loaded: `trouble` says why */
-  char trouble[300];
-} blas;
-
-static void load_blas(void) {
-  void *library = dlopen(OPENBLAS, RTLD_NOW | RTLD_LOCAL);
-  __typeof__(openblas_set_num_threads) *set_threads = library ? dlsym(library, "openblas_set_num_threads") : NULL;
-  if (set_threads) {
-    set_threads(1);
-    blas.sgemm = dlsym(library, "cblas_sgemm");
-  }
-  if (!blas.sgemm) snprintf(blas.trouble, sizeof blas.trouble, "%s", dlerror());
-}
+static __typeof__(cblas_sgemm) *sgemm;
 
 /* c = a b */
 typedef struct {
@@ -77,7 +55,7 @@ static void tile_chunk(void *data, int64_t chunk, void *scratch) {
   const float *a = job->a + (job->transpose_a ? first * job->a_stride + row : row * job->a_stride + first);
   const float *b = job->b + (job->transpose_b ? column * job->b_stride + first : first * job->b_stride + column);
   float *c = job->partials ? job->partials + (part * job->m + row) * job->n + column : job->c + row * job->c_stride + column;
-  blas.sgemm(CblasRowMajor, job->transpose_a ? CblasTrans : CblasNoTrans, job->transpose_b ? CblasTrans : CblasNoTrans, (int)m,
+  sgemm(CblasRowMajor, job->transpose_a ? CblasTrans : CblasNoTrans, job->transpose_b ? CblasTrans : CblasNoTrans, (int)m,
              (int)n, (int)k, 1, a, (int)job->a_stride, b, (int)job->b_stride, 0, c,
              (int)(job->partials ? job->n : job->c_stride));
 }
@@ -93,10 +71,8 @@ static void add_partials(const gemm_job *job) {
 }
 
 static scion_status gemm(gemm_job *job) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
   if (job->m == 0 || job->n == 0) return SCION_OK;
-  pthread_once(&once, load_blas);
-  if (!blas.sgemm) return scion_fail(SCION_WORLD, "matmul: OpenBLAS cannot be loaded: %s", blas.trouble);
+  SCION_TRY(openblas_find("matmul", "cblas_sgemm", (void **)&sgemm));
   int64_t *strides[] = {&job->a_stride, &job->b_stride, &job->c_stride};
   for (int i = 0; i < 3; i++) {
     if (*strides[i] < 1) *strides[i] = 1; /* of matrices without columns */

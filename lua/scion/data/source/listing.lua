@@ -1,0 +1,94 @@
+--- The images in a folder and in all folders below it, and what else lies there.
+local core = require "scion.core"
+local lfs = require "lfs"
+
+local listing = {}
+
+---@class scion.Problem
+---@field file string
+---@field reason string why the file is not among the images, or could not be read
+
+local endings = { jpg = true, jpeg = true, jpe = true, jfif = true, png = true, webp = true, gif = true }
+
+--- The endings of names, for messages.
+listing.endings = ".jpg, .jpeg, .jpe, .jfif, .png, .webp or .gif"
+
+local function ending_of(name) return name:match "%.([^./]*)$" end
+
+--- Whether a name has the ending of an image that is read; what the file holds shows when it is read.
+---@param name string
+---@return boolean
+function listing.is_image(name)
+  local ending = ending_of(name)
+  return ending ~= nil and endings[ending:lower()] ~= nil
+end
+
+-- Which folder this is, by whatever path it was reached.
+local function identity(path)
+  local device = lfs.attributes(path, "dev")
+  return device and ("%s:%s"):format(device, lfs.attributes(path, "ino"))
+end
+
+-- Goes down into a folder, whose path ends in "/".
+local function walk(self, path)
+  local names, links = core.list_folder(path)
+  if not names then return nil, links end
+  local files, problems = self.files, self.problems
+  for _, name in ipairs(names) do
+    local file = path .. name
+    if name:sub(-1) ~= "/" then
+      if listing.is_image(name) then
+        files[#files + 1] = file
+      else
+        local ending = ending_of(name)
+        problems[#problems + 1] = { file = file, reason = ending and "." .. ending:lower() or "without an ending" }
+      end
+    elseif links[name] and not self.follow then
+      problems[#problems + 1] = { file = file:sub(1, -2), reason = "linking to a folder" }
+    else
+      local known = self.follow and identity(file)
+      if known and self.seen[known] then
+        problems[#problems + 1] = { file = file:sub(1, -2), reason = "linking to a folder that is read already" }
+      else
+        if known then self.seen[known] = true end
+        local good, message = walk(self, file)
+        if not good then return nil, message end
+      end
+    end
+  end
+  return true
+end
+
+--- Adds the images in a folder, at any depth, to the list `files`, in the order of their paths' bytes. What else lies there goes into the
+--- list `problems`; hidden files are ignored.
+---@param path string
+---@param into { files: string[], problems: scion.Problem[] }
+---@param follow boolean whether links to folders are followed, to each folder once
+---@return true? found nil if a folder cannot be read
+---@return string? message
+function listing.collect(path, into, follow)
+  local self = { files = into.files, problems = into.problems, follow = follow, seen = {} }
+  if follow then self.seen[identity(path) or ""] = true end
+  return walk(self, path .. "/")
+end
+
+--- What was passed over, counted: "12 .heic, 3 .bmp, 1 linking to a folder".
+---@param problems scion.Problem[]
+---@param from integer? the first that counts (1)
+---@return string
+function listing.counted(problems, from)
+  local count, reasons = {}, {}
+  for i = from or 1, #problems do
+    local reason = problems[i].reason
+    if not count[reason] then reasons[#reasons + 1] = reason end
+    count[reason] = (count[reason] or 0) + 1
+  end
+  table.sort(reasons, function(a, b)
+    if count[a] ~= count[b] then return count[a] > count[b] end
+    return core.byte_less(a, b)
+  end)
+  for i, reason in ipairs(reasons) do reasons[i] = ("%d %s"):format(count[reason], reason) end
+  return table.concat(reasons, ", ")
+end
+
+return listing

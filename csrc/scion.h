@@ -782,6 +782,38 @@ typedef struct {
  * byte is equal to that of Pillow's Image.resize(NEAREST, BILINEAR, BICUBIC or BOX, box), up to its version 12. */
 scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y, const scion_box *box, scion_filter filter);
 
+/* ---- what lies in image files, for finding broken and doubled ones (image/header.c, look.c, examine.c) */
+
+typedef enum { SCION_FORMAT_OTHER, SCION_FORMAT_JPEG, SCION_FORMAT_PNG, SCION_FORMAT_GIF, SCION_FORMAT_WEBP } scion_image_format;
+typedef enum { SCION_MODE_COLOUR, SCION_MODE_GREY, SCION_MODE_CMYK } scion_image_mode;
+
+#define SCION_LOOK_SIDE 32 /* pixels a side of the image that a look is taken from */
+typedef struct {
+  uint64_t hash;
+  unsigned char tiles[64];
+} scion_image_look;
+
+typedef struct {
+  scion_status status;                     /* SCION_OK, or why it cannot be read; then only what the header tells is filled in */
+  char message[256];                       /* without the path */
+  int64_t bytes;
+  unsigned char content[SCION_HASH_BYTES]; /* hash of the bytes */
+  scion_image_format format;               /* by content */
+  scion_image_mode mode;                   /* as stored */
+  bool alpha;                              /* it may have transparent pixels */
+  int height, width;                       /* upright */
+  int orientation;                         /* EXIF's, 1 .. 8 */
+  scion_image_look look;
+} scion_image_facts;
+
+/* Reads and decodes each file once, in the threads of scion_parallel_for. A failure of one file is told in its facts. */
+scion_status scion_image_examine(const char *const *paths, int64_t count, scion_image_facts *facts);
+/* The same for images in memory: number first .. first + count - 1 of u8 [N,H,W,3]. `content` is the hash of the pixels. */
+scion_status scion_image_examine_pixels(const scion_tensor *images, int64_t first, int64_t count, scion_image_facts *facts);
+/* nearest[i] = which of `among` [others] looks most like looks[i], so much that they are copies; -1: none does. among = NULL: the
+ * earlier ones, looks[0 .. i-1]. */
+scion_status scion_image_alike(const scion_image_look *looks, int64_t count, const scion_image_look *among, int64_t others, int32_t *nearest);
+
 /* What pixels outside of an image count as: the nearest pixel of its edge; a constant value; the image mirrored at its edge
  * (d c b a | a b c d | d c b a); the image repeated with a period of size - 1, which is SciPy's and thus Keras's "wrap". */
 typedef enum { SCION_FILL_NEAREST, SCION_FILL_CONSTANT, SCION_FILL_REFLECT, SCION_FILL_WRAP, SCION_FILLS } scion_fill;

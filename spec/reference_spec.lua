@@ -177,6 +177,7 @@ local function calls()
     ["scion.data.folder"] = function(given) scion.data.folder(pictures(), given) end,
     ["scion.data.files"] = function(given) scion.data.files({}, given) end,
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
+    ["scion.image.resize"] = function(given) scion.image.resize(scion.zeros({ 4, 4, 3 }, "u8"), 2, given) end,
     ["scion.data.statistics"] = function(given) scion.data.statistics(images, given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
     ["model:export"] = function(given) model:export(pictures() .. "/net.h5", given) end,

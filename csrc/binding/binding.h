@@ -29,6 +29,7 @@ void scion_open_elements(lua_State *L);
 void scion_open_lock(lua_State *L);
 void scion_open_listing(lua_State *L);
 void scion_open_image(lua_State *L);
+void scion_open_examine(lua_State *L);
 void scion_open_loader(lua_State *L);
 void scion_open_rows(lua_State *L);
 void scion_open_cache(lua_State *L);
@@ -96,6 +97,9 @@ static inline const char *scion_check_text(lua_State *L, int argument) {
  * than SCION_MAX_LIST. Callers read entries by lua_rawgeti, which runs no metamethod that could change the list. The list then keeps
  * the entries alive. */
 lua_Integer scion_check_list(lua_State *L, int index);
+/* Entries first .. first + count - 1, from 1, of the list at an index as an array of C strings: a userdata, which remains on the stack.
+ * The list keeps the strings alive. Raises if one is no string or holds a zero byte. */
+const char *const *scion_check_paths(lua_State *L, int list, lua_Integer first, lua_Integer count);
 /* The tensor that is entry i of the list at an index, which keeps it alive (rows.c). Raises if it is none. */
 const scion_tensor *scion_tensor_of_list(lua_State *L, int list, lua_Integer i);
 /* The whole number at an argument, in low .. high. `what` names it in the error. */

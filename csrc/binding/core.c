@@ -26,6 +26,18 @@ lua_Integer scion_check_list(lua_State *L, int index) {
   return (lua_Integer)length;
 }
 
+const char *const *scion_check_paths(lua_State *L, int list, lua_Integer first, lua_Integer count) {
+  const char **paths = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *paths, 0);
+  for (lua_Integer i = 0; i < count; i++) {
+    size_t length;
+    if (lua_rawgeti(L, list, first + i) != LUA_TSTRING) luaL_error(L, "file %I of the list is not a string", first + i);
+    paths[i] = lua_tolstring(L, -1, &length);
+    if (strlen(paths[i]) != length) luaL_error(L, "file %I of the list has a zero byte in its name", first + i);
+    lua_pop(L, 1);
+  }
+  return paths;
+}
+
 lua_Integer scion_check_range(lua_State *L, int argument, lua_Integer low, lua_Integer high, const char *what) {
   lua_Integer value = luaL_checkinteger(L, argument);
   if (value < low || value > high)
@@ -51,6 +63,7 @@ int luaopen_scion_core(lua_State *L) {
   scion_open_listing(L);
   scion_open_image(L);
   scion_open_rows(L);
+  scion_open_examine(L);
   scion_open_loader(L);
   scion_open_cache(L);
   return 1;

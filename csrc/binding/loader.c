@@ -64,20 +64,6 @@ static const scion_stage *read_stages(lua_State *L, int list, int *count) {
   return stages;
 }
 
-/* The strings of the list at an index as an array of C strings, a userdata that remains on the stack. The list keeps the strings
- * alive. */
-static const char *const *read_paths(lua_State *L, int list, lua_Integer count) {
-  const char **paths = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *paths, 0);
-  for (lua_Integer i = 0; i < count; i++) {
-    size_t length;
-    if (lua_rawgeti(L, list, i + 1) != LUA_TSTRING) luaL_error(L, "file %I of the list is not a string", i + 1);
-    paths[i] = lua_tolstring(L, -1, &length);
-    if (strlen(paths[i]) != length) luaL_error(L, "file %I of the list has a zero byte in its name", i + 1);
-    lua_pop(L, 1);
-  }
-  return paths;
-}
-
 #define SCION_IMAGE_STORE "scion.image_store"
 
 /* core.image_store(count, height, width, bytes) -> store for at most so many bytes, see scion_image_store */
@@ -125,7 +111,7 @@ static int core_loader(lua_State *L) {
   scion_loader **loader = scion_push_object(L, SCION_LOADER, sizeof *loader);
   if (lua_istable(L, files)) {
     options.count = scion_check_list(L, files);
-    options.paths = read_paths(L, files, options.count);
+    options.paths = scion_check_paths(L, files, 1, options.count);
   } else {
     options.images = scion_test_tensor(L, images);
     if (!options.images) return luaL_error(L, "a loader wants 'files', a list of paths, or 'images', a tensor");

@@ -59,6 +59,13 @@ scion_status image_decode(const unsigned char *bytes, size_t size, image_enough 
 /* Reads and decodes; the message names the path. */
 scion_status image_read(const char *path, image_enough enough, image_buffer *bytes, image_pixels *pixels);
 
+/* ---- header.c: fills in format, mode, alpha, orientation and, for JPEG and PNG, the size as stored. */
+void image_header(const unsigned char *bytes, size_t size, scion_image_facts *facts);
+
+/* ---- look.c: how an image looks; work is scratch. */
+scion_status image_look(const unsigned char *pixels, int height, int width, const scion_box *box, scion_image_look *look,
+                        image_buffer *work);
+
 /* ---- store.c: beside the public functions */
 void image_store_retain(scion_image_store *store);
 bool image_store_fits(const scion_image_store *store, int64_t count, int height, int width);

@@ -183,6 +183,7 @@ kinds = {
     return list(function() return tensor(dtype, of) end)
   end,
   files = function() return list(function() return pick { "image.png", "image.jpg", "none", "fifo", "text.png" } end) end,
+  looks = function() return list(function() return ("k"):rep(pick { 24, 72, 73 }) end) end,
   fill = function() return pick { "nearest", "constant", "reflect", "wrap" } end,
   json = function() return pick { "[1,2.5,{\"a\":null}]", "[[", "true", "\"x\"", "{}", "[]", "" } end,
   h5_path = function() return pick { "keras.h5", "keras.h5", "new", "fifo", "folder", "saved", "none" } end,
@@ -219,7 +220,7 @@ local functions = {
   catch_interrupts = "", release_interrupts = "", interrupted = "", terminal_width = "", json_encode = "any", json_decode = "json",
   safetensors_open = "path", safetensors_write = "path named text", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
-  image_resize = "image small small numbers word", image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
+  image_resize = "image small small numbers word", list_folder = "path", image_examine = "files small small", image_alike = "looks looks", image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
   permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small", byte_less = "word word", hash = "any",
   hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
 }
@@ -229,7 +230,7 @@ local methods = {
   tensor = { shape = "", dtype = "", version = "", get = "small small small", set = "small small small number", reshape = "shape", slice = "axis small small",
              select = "small", copy = "", to = "dtype", fill = "number", transpose = "", equal = "tensor", totable = "", bytes = "", pow = "operand",
              eq = "operand", ne = "operand", lt = "operand", le = "operand", gt = "operand", ge = "operand", abs = "", exp = "", log = "", sqrt = "",
-             clamp = "number number", sum = "axis", mean = "axis", max = "axis", min = "axis", argmax = "axis", matmul = "tensor" },
+             clamp = "number number", sum = "axis", mean = "axis", max = "axis", min = "axis", argmax = "axis", matmul = "tensor", svd = "" },
   program = { run = "bytes small small", arena_bytes = "", seconds = "" },
   row_file = { keys = "small", read = "small key row", append = "keys rows", close = "" },
   loader = { start = "order small small", next = "", stop = "" },

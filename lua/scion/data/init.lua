@@ -4,4 +4,5 @@ return {
   files = require "scion.data.source.files",
   tensors = require "scion.data.source.tensors",
   statistics = require "scion.data.statistics",
+  doctor = require "scion.data.doctor",
 }

@@ -7,6 +7,36 @@ progress.__index = progress
 
 local redraw_seconds = 0.1
 
+--- Draws a bar of `done` parts of `total` between two texts, in place of what the line held.
+local function draw(width, left, right, done, total)
+  local room = math.min(30, width - #left - #right - 3)
+  local bar = ""
+  if room >= 5 then
+    local full = math.min(room, room * done // math.max(total, 1))
+    bar = "[" .. ("="):rep(full) .. ("."):rep(room - full) .. "]"
+  end
+  io.stdout:write("\r", (left .. bar .. right):sub(1, width - 1), "\27[K")
+  io.stdout:flush()
+end
+
+--- A bar that counts images outside of training, on a terminal only: tell(done) redraws it, closing the counter clears it.
+---@param what string "examined"
+---@param total integer
+function progress.counter(what, total)
+  local width, start, drawn = core.terminal_width(), core.clock(), nil
+  local function tell(done)
+    local now = core.clock()
+    if not width or now - (drawn or start) < redraw_seconds then return end
+    drawn = now
+    local rate = done / (now - start)
+    draw(width, what .. " ", (" %d/%d  %.0f images/s  %s left"):format(done, total, rate, results.duration((total - done) / rate)), done, total)
+  end
+  local function clear()
+    if drawn then io.stdout:write("\r\27[K") end
+  end
+  return setmetatable({ tell = tell }, { __close = clear })
+end
+
 --- Makes a progress display.
 ---@param shown boolean false: nothing is printed
 ---@param last integer number of the last epoch, for "epoch 3/5"
@@ -37,15 +67,7 @@ function progress:step(sums, elapsed)
   local accuracy, rate = sums:accuracy(), sums.examples / elapsed
   local right = (" %d/%d  %.1f images/s  loss %.4f%s  %s left"):format(sums.examples, self.images, rate, sums:loss(),
     accuracy and ("  accuracy %.3f"):format(accuracy) or "", results.duration(math.max(self.images - sums.examples, 0) / rate))
-  local left = ("epoch %d/%d "):format(self.epoch, self.last)
-  local room = math.min(30, self.width - #left - #right - 3)
-  local bar = ""
-  if room >= 5 then
-    local full = math.min(room, room * sums.examples // math.max(self.images, 1))
-    bar = "[" .. ("="):rep(full) .. ("."):rep(room - full) .. "]"
-  end
-  io.stdout:write("\r", (left .. bar .. right):sub(1, self.width - 1), "\27[K")
-  io.stdout:flush()
+  draw(self.width, ("epoch %d/%d "):format(self.epoch, self.last), right, sums.examples, self.images)
   self.open = true
 end
 

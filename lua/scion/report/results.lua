@@ -341,6 +341,44 @@ results.batch = kind("scion.Batch", function(self)
   return sentence(parts)
 end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "failed", "node" }, length = function(self) return self.x:shape()[1] end })
 
+-- ---- the doctor -----------------------------------------------------------------------------------------------------
+
+--- Images of one content, or that look alike.
+---@class scion.CopyGroup
+---@field files string[]
+---@field labels string[] the classes that they are in
+---@field exact boolean whether their bytes are the same
+
+--- What scion.data.doctor found.
+---@class scion.Diagnosis
+---@field images integer how many the data set has
+---@field bytes integer of its files
+---@field folder string in which all files are, those of `against` too; or ""
+---@field classes { label: string, images: integer }[] how many images of each class can be read; empty without labels
+---@field broken { file: string, message: string }[] files that cannot be read, of all sets
+---@field passed_over { file: string, reason: string }[] the data set's
+---@field copies scion.CopyGroup[] files with the same bytes
+---@field alike scion.CopyGroup[] different files that look the same: resized, encoded again, brightened, cropped by a few percent
+---@field two_classes scion.CopyGroup[] those of copies and alike that are in more than one class
+---@field leaks { file: string, set: string?, copy_of: string, of_set: string?, exact: boolean }[] images of a set in `against` that are in
+--- an earlier set too
+---@field blank string[] of one colour all over
+---@field small { file: string, height: integer, width: integer }[] smaller than the data set's size, and thus enlarged
+---@field misnamed { file: string, format: string }[] whose content is of another format than the name says
+---@field grey string[] grey ones, where others are coloured
+---@field cmyk string[] of four inks
+---@field transparent string[] that may have transparent pixels, whose hidden colours show
+---@field turned string[] that EXIF turns upright
+---@field similar_names { labels: string[] }[] classes whose names differ in case, spaces or a plural's ending only
+---@field few { label: string, images: integer }[] classes of fewer than 10 images
+---@field imbalance { most: table, least: table }[] one entry if the largest class has more than 3 times the images of the smallest
+
+--- Makes a table of findings the result of scion.data.doctor.
+results.diagnosis = kind("scion.Diagnosis", function(self) return lines(require("scion.report.diagnosis")(self)) end, {
+  title = "a diagnosis", fields = { "images", "bytes", "folder", "classes", "broken", "passed_over", "copies", "alike", "two_classes", "leaks", "blank", "small",
+                                    "misnamed", "grey", "cmyk", "transparent", "turned", "similar_names", "few", "imbalance" },
+})
+
 -- ---- architectures --------------------------------------------------------------------------------------------------
 
 local file = kind("scion.WeightsFile", function(self) return self.url end)

@@ -1,0 +1,90 @@
+/* What image files hold, and which images look alike. */
+#include "binding.h"
+
+#include <string.h>
+
+static const char *const formats[] = {"other", "jpeg", "png", "gif", "webp"}, *const modes[] = {"colour", "grey", "cmyk"};
+
+static void push_facts(lua_State *L, const scion_image_facts *facts) {
+  lua_createtable(L, 0, 9);
+  lua_pushstring(L, formats[facts->format]);
+  lua_setfield(L, -2, "format");
+  lua_pushinteger(L, facts->bytes);
+  lua_setfield(L, -2, "bytes");
+  if (facts->status != SCION_OK) {
+    lua_pushstring(L, facts->message);
+    lua_setfield(L, -2, "message");
+    return;
+  }
+  lua_pushlstring(L, (const char *)facts->content, sizeof facts->content);
+  lua_setfield(L, -2, "content");
+  lua_pushlstring(L, (const char *)&facts->look, sizeof facts->look);
+  lua_setfield(L, -2, "look");
+  lua_pushstring(L, modes[facts->mode]);
+  lua_setfield(L, -2, "mode");
+  lua_pushboolean(L, facts->alpha);
+  lua_setfield(L, -2, "alpha");
+  lua_pushinteger(L, facts->height);
+  lua_setfield(L, -2, "height");
+  lua_pushinteger(L, facts->width);
+  lua_setfield(L, -2, "width");
+  lua_pushinteger(L, facts->orientation);
+  lua_setfield(L, -2, "orientation");
+}
+
+/* core.image_examine(files or u8 tensor NxHxWx3, first, count) -> list of { format, bytes, content, look, mode, alpha, height, width,
+ * orientation } of images first .. first + count - 1, from 1; of one that cannot be read { format, bytes, message }. `content` and `look`
+ * are strings. Raises what is no fault of a file, such as too many open files. */
+static int core_image_examine(lua_State *L) {
+  const scion_tensor *images = scion_test_tensor(L, 1);
+  lua_Integer length = images ? images->shape[0] : scion_check_list(L, 1);
+  lua_Integer first = scion_check_range(L, 2, 1, length + 1, "the first image");
+  lua_Integer count = scion_check_range(L, 3, 0, length - first + 1, "the number of images");
+  scion_image_facts *facts = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *facts, 0);
+  const char *const *paths = images ? NULL : scion_check_paths(L, 1, first, count);
+  if (images) images = scion_check_tensor(L, 1);
+  scion_check(L, images ? scion_image_examine_pixels(images, first - 1, count, facts) : scion_image_examine(paths, count, facts));
+  for (lua_Integer i = 0; i < count; i++)
+    if (facts[i].status != SCION_OK && facts[i].status != SCION_WORLD)
+      scion_check(L, scion_fail(facts[i].status, "%s: %s", paths ? paths[i] : "an image", facts[i].message));
+  lua_createtable(L, (int)count, 0);
+  for (lua_Integer i = 0; i < count; i++) {
+    push_facts(L, &facts[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+/* The looks in the list at an argument, as a userdata, which remains on the stack. */
+static scion_image_look *check_looks(lua_State *L, int argument, lua_Integer *count) {
+  *count = scion_check_list(L, argument);
+  scion_image_look *looks = lua_newuserdatauv(L, ((size_t)*count + 1) * sizeof *looks, 0);
+  for (lua_Integer i = 0; i < *count; i++) {
+    size_t size;
+    const char *text = lua_rawgeti(L, argument, i + 1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
+    if (!text || size != sizeof *looks) luaL_error(L, "entry %I of the list is no look", i + 1);
+    memcpy(&looks[i], text, sizeof *looks);
+    lua_pop(L, 1);
+  }
+  return looks;
+}
+
+/* core.image_alike(looks, among) -> list of which of `among` is most like each, from 1; 0: none is a copy. Without `among`, the earlier
+ * ones of `looks`. */
+static int core_image_alike(lua_State *L) {
+  lua_Integer count, others = 0;
+  lua_settop(L, 2);
+  const scion_image_look *looks = check_looks(L, 1, &count), *among = lua_isnil(L, 2) ? NULL : check_looks(L, 2, &others);
+  int32_t *nearest = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *nearest, 0);
+  scion_check(L, scion_image_alike(looks, count, among, others, nearest));
+  lua_createtable(L, (int)count, 0);
+  for (lua_Integer i = 0; i < count; i++) {
+    lua_pushinteger(L, nearest[i] + 1);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"image_examine", core_image_examine}, {"image_alike", core_image_alike}, {NULL, NULL}};
+
+void scion_open_examine(lua_State *L) { luaL_setfuncs(L, functions, 0); }

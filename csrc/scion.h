@@ -841,6 +841,10 @@ scion_status scion_image_op(scion_tensor *image, const char *name, const double 
  * axis, to one pixel a pixel of the result, so that no pixel is passed over. What an earlier stage moved out of the picture a later one in the
  * same fold may bring back. Stages of colour next to each other are folded into one affine change, which is clipped once, at its end. */
 
+/* How an image of another shape becomes as large as wanted: by other factors for height and width; by its largest middle part; as a whole,
+ * with a border of one value (Pillow's ImageOps.fit and ImageOps.pad). */
+typedef enum { SCION_FIT_SQUASH, SCION_FIT_CROP, SCION_FIT_PAD, SCION_FITS } scion_fit;
+
 #define SCION_STAGE_NUMBERS 16
 
 typedef struct {
@@ -881,7 +885,12 @@ typedef struct {
   int workers;                  /* threads, 1 .. SCION_MAX_THREADS */
   int ahead;                    /* batches that may be ready or in progress, 1 .. 1024 */
   uint64_t seed;
-  const scion_stage *stages;    /* `stage_count` of them, which change the resized images; copied */
+  scion_fit fit;                /* of images of another shape */
+  unsigned char fit_value;      /* of the border of SCION_FIT_PAD */
+  scion_filter filter;          /* of a resize */
+  /* `stage_count` of them, copied. They change resized images, unless one of them is of kind CROP: then they change decoded ones, of which
+   * the store keeps none. */
+  const scion_stage *stages;
   int stage_count;
   /* libjpeg can decode a large JPEG at 1/2, 1/4 or 1/8 of its size, which is faster. The smallest of these sizes is used that is at
    * least reducing_gap times as high and as wide as the result, and it is then resized to the result. An image smaller than

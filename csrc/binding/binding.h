@@ -180,5 +180,6 @@ int scion_check_shape(lua_State *L, int index, int64_t shape[SCION_MAX_DIMS]);
 
 /* The names of scion_fill's values in their order, ended by NULL. */
 extern const char *const scion_fill_names[];
+extern const char *const scion_filter_names[];
 
 #endif

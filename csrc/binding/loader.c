@@ -95,7 +95,8 @@ static int store_close(lua_State *L) {
 }
 
 /* core.loader{ files = {paths} or images = u8 tensor NxHxWx3, height=, width=, workers = core.threads(), ahead = 4, seed = 0,
- *              reducing_gap = 0, store = core.image_store(..) or nil, stages = { {op=, ..}, .. } or nil } -> loader
+ *              reducing_gap = 0, store = core.image_store(..) or nil, fit = "squash", fit_value = 0, filter = "bilinear",
+ *              stages = { {op=, ..}, .. } or nil } -> loader
  * See scion_loader_options and read_stage. */
 static int core_loader(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -103,6 +104,12 @@ static int core_loader(lua_State *L) {
   scion_loader_options options = {.height = size_field(L, 1, "height", 0), .width = size_field(L, 1, "width", 0),
                                   .workers = size_field(L, 1, "workers", scion_threads()), .ahead = size_field(L, 1, "ahead", 4),
                                   .seed = (uint64_t)whole_field(L, 1, "seed", 0), .reducing_gap = field(L, 1, "reducing_gap", 0)};
+  lua_getfield(L, 1, "fit");
+  options.fit = (scion_fit)luaL_checkoption(L, -1, "squash", (const char *const[]){"squash", "crop", "pad", NULL});
+  lua_getfield(L, 1, "filter");
+  options.filter = (scion_filter)luaL_checkoption(L, -1, "bilinear", scion_filter_names);
+  int value = size_field(L, 1, "fit_value", 0);
+  options.fit_value = (unsigned char)(value < 255 ? value : 255);
   if (lua_getfield(L, 1, "stages") == LUA_TTABLE) options.stages = read_stages(L, lua_gettop(L), &options.stage_count);
   const int store = lua_gettop(L) + 1, files = store + 1, images = store + 2, place = store + 3;
   lua_getfield(L, 1, "store"); /* get all three before checking any: a metamethod that one lookup calls might close another object */

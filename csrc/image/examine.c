@@ -25,7 +25,7 @@ static scion_status examine_file(const char *path, memory *m, scion_image_facts 
   facts->bytes = (int64_t)size;
   scion_hash_bytes(m->bytes.data, size, facts->content);
   image_header(m->bytes.data, size, facts);
-  status = image_decode(m->bytes.data, size, (image_enough){SCION_LOOK_SIDE, SCION_LOOK_SIDE}, &m->pixels);
+  status = image_decode(m->bytes.data, size, (image_enough){.height = SCION_LOOK_SIDE, .width = SCION_LOOK_SIDE}, &m->pixels);
   if (status != SCION_OK) return status;
   if (facts->format != SCION_FORMAT_JPEG) facts->height = m->pixels.height, facts->width = m->pixels.width;
   else if (facts->orientation >= 5) {

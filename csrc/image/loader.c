@@ -27,7 +27,11 @@ struct scion_loader {
   uint64_t seed;
   scion_stage *stages;
   int stage_count;
-  image_enough enough; /* how large an image must be decoded */
+  bool crops; /* a stage makes images of the right size out of decoded ones; else they are resized first */
+  double reducing_gap;
+  scion_filter filter;
+  scion_fit fit;
+  unsigned char fit_value;
   scion_image_store *store; /* or NULL */
   /* a pass: written while no thread runs */
   int32_t *order;
@@ -51,30 +55,55 @@ struct scion_loader {
 /* ---- one image */
 
 typedef struct { /* a worker's memory */
-  image_buffer bytes, work, plain;
+  image_buffer bytes, plain;
   image_pixels decoded;
   image_canvas canvas;
 } scratch;
 
 static void scratch_free(scratch *s) {
   image_buffer_free(&s->bytes);
-  image_buffer_free(&s->work);
   image_buffer_free(&s->plain);
   image_buffer_free(&s->decoded.memory);
   image_canvas_free(&s->canvas);
 }
 
-/* Image `index` at the size of the results, before any change, into `target`. */
-static scion_status make_plain(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
+/* For image_enough: what the stages that run before the first picture is made need. */
+typedef struct {
+  const scion_loader *loader;
+  image_canvas *canvas;
+  int stages; /* how many */
+  int height, width;
+} plan;
+
+static image_enough plan_enough(void *data, int height, int width) {
+  plan *p = data;
+  p->height = height;
+  p->width = width;
+  return image_pipeline_enough(p->canvas, p->loader->stages, p->stages, p->loader->reducing_gap, height, width);
+}
+
+/* Image `index`, changed by the first `stages` of the stages, into `target`. */
+static scion_status make_from_source(const scion_loader *loader, int32_t index, int stages, unsigned char *target, scratch *s) {
+  image_canvas *canvas = &s->canvas;
+  canvas->seed = loader->seed, canvas->epoch = loader->epoch, canvas->index = (uint32_t)index;
+  canvas->filter = loader->filter, canvas->fit = loader->fit, canvas->fit_value = loader->fit_value;
+  canvas->target = target, canvas->target_height = loader->height, canvas->target_width = loader->width;
   if (!loader->paths) {
     int height = (int)loader->source.shape[1], width = (int)loader->source.shape[2];
-    const unsigned char *pixels = (const unsigned char *)loader->source.data + (size_t)index * (size_t)height * (size_t)width * 3;
-    return image_resize(pixels, height, width, NULL, SCION_FILTER_BILINEAR, target, loader->height, loader->width, &s->work);
+    image_canvas_set(canvas, (const unsigned char *)loader->source.data + (size_t)index * (size_t)height * (size_t)width * 3, height, width);
+  } else {
+    plan p = {.loader = loader, .canvas = canvas, .stages = stages};
+    image_enough enough = {.of = loader->reducing_gap > 0 ? plan_enough : NULL, .data = &p};
+    scion_status status = image_read(loader->paths[index], enough, &s->bytes, &s->decoded);
+    if (status != SCION_OK) return status;
+    image_canvas_set_decoded(canvas, &s->decoded, p.height ? p.height : s->decoded.height, p.width ? p.width : s->decoded.width);
   }
-  scion_status status = image_read(loader->paths[index], loader->enough, &s->bytes, &s->decoded);
-  if (status != SCION_OK) return status;
-  return image_resize(s->decoded.memory.data, s->decoded.height, s->decoded.width, &s->decoded.box, SCION_FILTER_BILINEAR, target,
-                      loader->height, loader->width, &s->work);
+  return image_pipeline_run(canvas, loader->stages, stages);
+}
+
+/* Image `index` at the size of the results, before any change, into `target`. */
+static scion_status make_plain(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
+  return make_from_source(loader, index, 0, target, s);
 }
 
 /* The same, from the store where it is there, and into it where it is not: *plain points to the store's pixels or to `target`. */
@@ -92,6 +121,7 @@ static scion_status find_plain(const scion_loader *loader, int32_t index, unsign
 static scion_status make(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
   size_t bytes = (size_t)loader->height * (size_t)loader->width * 3;
   const unsigned char *plain;
+  if (loader->crops) return make_from_source(loader, index, loader->stage_count, target, s);
   if (!loader->stage_count) {
     scion_status status = find_plain(loader, index, target, s, &plain);
     if (status == SCION_OK && plain != target) memcpy(target, plain, bytes);
@@ -100,10 +130,10 @@ static scion_status make(const scion_loader *loader, int32_t index, unsigned cha
   scion_status status = image_buffer_reserve(&s->plain, bytes);
   if (status == SCION_OK) status = find_plain(loader, index, s->plain.data, s, &plain);
   if (status != SCION_OK) return status;
-  s->canvas.filter = SCION_FILTER_BILINEAR;
+  s->canvas.seed = loader->seed, s->canvas.epoch = loader->epoch, s->canvas.index = (uint32_t)index;
   s->canvas.target = target, s->canvas.target_height = loader->height, s->canvas.target_width = loader->width;
   image_canvas_set(&s->canvas, plain, loader->height, loader->width);
-  return image_pipeline_run(&s->canvas, loader->stages, loader->stage_count, loader->seed, loader->epoch, (uint32_t)index);
+  return image_pipeline_run(&s->canvas, loader->stages, loader->stage_count);
 }
 
 /* ---- the workers */
@@ -347,6 +377,8 @@ static scion_status check_options(const scion_loader_options *options) {
   if (options->count < 0 || options->count > INT32_MAX) return scion_fail(SCION_MISUSE, "a loader has 0 to 2^31-1 images");
   if (!(options->reducing_gap == 0 || (options->reducing_gap >= 1 && options->reducing_gap <= 1e6)))
     return scion_fail(SCION_MISUSE, "a reducing gap is 0 or a number from 1 up, not %g", options->reducing_gap);
+  if ((unsigned)options->filter >= SCION_FILTERS || (unsigned)options->fit >= SCION_FITS)
+    return scion_fail(SCION_MISUSE, "there is no such filter or fit");
   if (options->store && (!options->paths || !image_store_fits(options->store, options->count, options->height, options->width)))
     return scion_fail(SCION_MISUSE, "the store of images is one for other images");
   scion_status status = image_stages_check(options->stages, options->stage_count);
@@ -366,7 +398,9 @@ scion_status scion_loader_new(scion_loader **result, const scion_loader_options 
   if (!loader) return scion_fail(SCION_NO_MEMORY, "out of memory: a loader");
   *loader = (scion_loader){.count = options->count, .height = options->height, .width = options->width, .workers = options->workers,
                            .ahead = options->ahead, .seed = options->seed, .stage_count = options->stage_count};
-  loader->enough = (image_enough){options->reducing_gap * options->height, options->reducing_gap * options->width};
+  loader->reducing_gap = options->reducing_gap;
+  loader->filter = options->filter, loader->fit = options->fit, loader->fit_value = options->fit_value;
+  loader->crops = image_stages_crop(options->stages, options->stage_count);
   loader->store = options->store;
   if (loader->store) image_store_retain(loader->store);
   pthread_mutex_init(&loader->mutex, NULL);

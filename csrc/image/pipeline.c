@@ -51,6 +51,16 @@ void image_canvas_set(image_canvas *canvas, const unsigned char *pixels, int hei
   forget_colour(canvas);
 }
 
+void image_canvas_set_decoded(image_canvas *canvas, const image_pixels *pixels, int height, int width) {
+  image_canvas_set(canvas, pixels->memory.data, height, width);
+  canvas->rows = pixels->height;
+  canvas->columns = pixels->width;
+  const scion_box *box = &pixels->box;
+  double across = (box->right - box->left) / width, down = (box->bottom - box->top) / height;
+  memcpy(canvas->matrix, (double[]){across, 0, across / 2 - 0.5 + box->left, 0, down, down / 2 - 0.5 + box->top}, sizeof canvas->matrix);
+  canvas->moved = true;
+}
+
 void image_canvas_free(image_canvas *canvas) {
   for (int i = 0; i < 2; i++) image_buffer_free(&canvas->memory[i]);
   image_buffer_free(&canvas->cut);
@@ -212,6 +222,7 @@ static bool moves(const image_canvas *canvas) {
 }
 
 static scion_status settle_move(image_canvas *canvas) {
+  if (!canvas->pixels) return SCION_OK;
   if (!moves(canvas)) {
     forget_move(canvas);
     return SCION_OK;
@@ -263,19 +274,50 @@ scion_status image_canvas_mean(image_canvas *canvas, double *mean) {
   return status;
 }
 
-/* ---- stages */
+/* ---- as large as the target */
 
-typedef struct {
-  uint64_t seed;
-  uint32_t epoch, index;
-} whose;
+scion_status image_canvas_fit(image_canvas *canvas) {
+  const int height = canvas->target_height, width = canvas->target_width;
+  if (canvas->height == height && canvas->width == width) return SCION_OK;
+  double across = (double)canvas->width / width, down = (double)canvas->height / height;
+  if (canvas->fit == SCION_FIT_SQUASH) {
+    image_canvas_move(canvas, (double[]){across, 0, across / 2 - 0.5, 0, down, down / 2 - 0.5}, height, width);
+    return SCION_OK;
+  }
+  if (canvas->fit == SCION_FIT_CROP) return image_stage_centre(canvas, (double[]){1}, NULL);
+  scion_status status = image_canvas_settle(canvas);
+  if (status != SCION_OK) return status;
+  /* as Pillow's ImageOps.pad: the shorter side is rounded, and so is where it begins */
+  int inner_height = across > down ? (int)fmax(1, rint(canvas->height / across)) : height;
+  int inner_width = across > down ? width : (int)fmax(1, rint(canvas->width / down));
+  int top = (int)rint((height - inner_height) * 0.5), left = (int)rint((width - inner_width) * 0.5);
+  image_canvas_move(canvas, (double[]){(double)canvas->width / inner_width, 0, (double)canvas->width / inner_width / 2 - 0.5, 0,
+                                       (double)canvas->height / inner_height, (double)canvas->height / inner_height / 2 - 0.5},
+                    inner_height, inner_width);
+  status = image_canvas_settle(canvas);
+  if (status != SCION_OK) return status;
+  image_canvas_move(canvas, (double[]){1, 0, -left, 0, 1, -top}, height, width);
+  canvas->fills = true, canvas->fill = SCION_FILL_CONSTANT, canvas->value = canvas->fit_value;
+  return image_canvas_settle(canvas);
+}
+
+/* ---- stages */
 
 #define OWN_DRAWS 255 /* of the 256 counters of a stage the last one is that of p */
 
-static scion_status run_one(image_canvas *canvas, const scion_stage *stage, whose image) {
+static bool happens(const image_canvas *canvas, const scion_stage *stage) {
+  if (stage->p >= 1) return true;
+  image_draw draw = image_draw_from(canvas->seed, canvas->epoch, canvas->index, stage->counter + OWN_DRAWS);
+  return image_draw_between(&draw, 0, 1) < stage->p;
+}
+
+scion_status image_canvas_run(image_canvas *canvas, const scion_stage *stage) {
+  if (!happens(canvas, stage)) return SCION_OK;
   const image_stage_row *row = &image_stage_rows[stage->op];
-  image_draw draw = image_draw_from(image.seed, image.epoch, image.index, stage->counter);
-  if (row->kind != STAGE_GEOMETRY) return row->run(canvas, stage->numbers, &draw);
+  image_draw draw = image_draw_from(canvas->seed, canvas->epoch, canvas->index, stage->counter);
+  canvas->members = stage + 1;
+  canvas->member_count = stage->members;
+  if (row->kind != STAGE_GEOMETRY && row->kind != STAGE_CROP) return row->run(canvas, stage->numbers, &draw);
   bool fills = stage->fill != SCION_FILLS;
   bool other = fills && canvas->fills && (canvas->fill != stage->fill || canvas->value != stage->fill_value);
   scion_status status = canvas->coloured || other ? image_canvas_settle(canvas) : SCION_OK;
@@ -284,18 +326,26 @@ static scion_status run_one(image_canvas *canvas, const scion_stage *stage, whos
   return status;
 }
 
-static bool happens(const scion_stage *stage, whose image) {
-  if (stage->p >= 1) return true;
-  image_draw draw = image_draw_from(image.seed, image.epoch, image.index, stage->counter + OWN_DRAWS);
-  return image_draw_between(&draw, 0, 1) < stage->p;
-}
-
-scion_status image_pipeline_run(image_canvas *canvas, const scion_stage *stages, int count, uint64_t seed, uint32_t epoch, uint32_t index) {
-  whose image = {seed, epoch, index};
+scion_status image_pipeline_run(image_canvas *canvas, const scion_stage *stages, int count) {
   scion_status status = SCION_OK;
-  for (int i = 0; i < count && status == SCION_OK; i += 1 + stages[i].members)
-    if (happens(&stages[i], image)) status = run_one(canvas, &stages[i], image);
+  for (int i = 0; i < count && status == SCION_OK; i += 1 + stages[i].members) status = image_canvas_run(canvas, &stages[i]);
+  if (status == SCION_OK) status = image_canvas_fit(canvas);
   if (status == SCION_OK) status = image_canvas_settle(canvas);
   if (status == SCION_OK && canvas->pixels != canvas->target) memcpy(canvas->target, canvas->pixels, bytes(canvas));
   return status;
+}
+
+image_enough image_pipeline_enough(image_canvas *canvas, const scion_stage *stages, int count, double gap, int height, int width) {
+  image_canvas_set(canvas, NULL, height, width);
+  bool folds = true; /* with the first picture */
+  for (int i = 0; i < count && folds; i++) {
+    const image_stage_row *row = &image_stage_rows[stages[i].op];
+    bool exact = stages[i].op == scion_stage_find("affine") && stages[i].numbers[14] == 0; /* it warps what is there */
+    folds = (row->kind == STAGE_GEOMETRY || row->kind == STAGE_CROP) && !exact;
+    if (folds) image_canvas_run(canvas, &stages[i]);
+  }
+  if (folds) image_canvas_fit(canvas);
+  const double *m = canvas->matrix;
+  const double just = 1 - 1e-9; /* so that rounding does not ask for more than the half that is enough */
+  return (image_enough){.height = just * gap * height / hypot(m[3], m[4]), .width = just * gap * width / hypot(m[0], m[1])};
 }

@@ -32,17 +32,26 @@ typedef struct {
   /* and then its colours change by this matrix, see ops/ops.h */
   float colour[12];
   bool coloured;
+  /* whose changes these are, and the members of the stage that runs */
+  uint64_t seed;
+  uint32_t epoch, index;
+  const scion_stage *members;
+  int member_count;
   /* for all images */
   unsigned char *target; /* where the result goes, target_height x target_width pixels */
   int target_height, target_width;
   scion_filter filter;          /* of a resize */
+  scion_fit fit;                /* of an image of another shape, */
+  unsigned char fit_value;      /* and with what it is padded */
   image_buffer memory[2];       /* pixels in between */
   image_buffer cut, work;       /* scratch of a resize, */
   image_pixels small;           /* and of a warp */
 } image_canvas;
 
-/* Puts an image onto the canvas; pixels stay the caller's and are not changed. */
+/* Puts an image onto the canvas; pixels stay the caller's and are not changed. Without pixels (NULL) nothing is done to any. */
 void image_canvas_set(image_canvas *canvas, const unsigned char *pixels, int height, int width);
+/* The pixels of an image that was decoded at a fraction of its size; see image_pixels. */
+void image_canvas_set_decoded(image_canvas *canvas, const image_pixels *pixels, int height, int width);
 void image_canvas_free(image_canvas *canvas);
 /* The image shall be height x width and its pixel (x, y) be that at column m0*x + m1*y + m2, row m3*x + m4*y + m5 of what it was. */
 void image_canvas_move(image_canvas *canvas, const double m[6], int height, int width);
@@ -53,11 +62,29 @@ scion_status image_canvas_settle(image_canvas *canvas);
 /* The same, and returns the pixels for the caller to change; NULL if there is no memory. */
 unsigned char *image_canvas_pixels(image_canvas *canvas);
 
+/* Runs a stage; for those that have members. */
+scion_status image_canvas_run(image_canvas *canvas, const scion_stage *stage);
 /* Runs stages on what lies on the canvas. The result, target_height x target_width pixels, is put into canvas->target. */
-scion_status image_pipeline_run(image_canvas *canvas, const scion_stage *stages, int count, uint64_t seed, uint32_t epoch, uint32_t index);
+scion_status image_pipeline_run(image_canvas *canvas, const scion_stage *stages, int count);
+/* How large an image of height x width must be decoded for them, `gap` pixels for each one of the first picture that they make. */
+image_enough image_pipeline_enough(image_canvas *canvas, const scion_stage *stages, int count, double gap, int height, int width);
+/* Makes it as large as the target. */
+scion_status image_canvas_fit(image_canvas *canvas);
+
+/* ---- ops/crop.c: boxes of pixels as torchvision's RandomResizedCrop.get_params finds them */
+typedef struct {
+  int top, left, height, width;
+} image_part;
+/* Whether a part of that share of the area, with that width as one of its height, fits into height x width pixels, and its size;
+ * smaller: it must be smaller in both. */
+bool image_part_fits(int height, int width, double area, double ratio, bool smaller, image_part *part);
+/* The largest part in the middle with a ratio from ratio[0] to ratio[1]. */
+image_part image_part_middle(int height, int width, const double ratio[2]);
+/* The first of ten drawn parts that fits, with n = {least area, most area, least ratio, most ratio}; false: none of them did. */
+bool image_part_drawn(image_draw *draw, int height, int width, const double n[4], bool smaller, image_part *part);
 
 /* ---- ops/: n are the stage's numbers, in the order of its row */
-#define STAGE(name, kind, numbers, function) scion_status function(image_canvas *canvas, const double *n, image_draw *draw);
+#define STAGE(name, kind, numbers) scion_status image_stage_##name(image_canvas *canvas, const double *n, image_draw *draw);
 #define NUMBER(...)
 #include "stages.def"
 

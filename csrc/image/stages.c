@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define NUMBER(name, low, high) {#name, low, high},
-#define STAGE(name, kind, numbers, function) {#name, STAGE_##kind, {numbers}, function},
+#define STAGE(name, kind, numbers) {#name, STAGE_##kind, {numbers {NULL, 0, 0}}, image_stage_##name},
 const image_stage_row image_stage_rows[] = {
 #include "stages.def"
     {NULL, 0, {{NULL, 0, 0}}, NULL}};
@@ -40,11 +40,17 @@ scion_status image_stages_check(const scion_stage *stages, int count) {
     if (!(stage->p >= 0 && stage->p <= 1)) return scion_fail(SCION_MISUSE, "stage %s: p is 0 to 1, not %g", row->name, stage->p);
     if (stage->members < 0 || stage->members > count - i - 1 || (row->kind == STAGE_MEMBERS) != (stage->members > 0))
       return scion_fail(SCION_MISUSE, "stage %s cannot have %d members", row->name, stage->members);
-    if ((unsigned)stage->fill >= SCION_FILLS) return scion_fail(SCION_MISUSE, "stage %s: no such fill", row->name);
+    if ((unsigned)stage->fill > SCION_FILLS) return scion_fail(SCION_MISUSE, "stage %s: no such fill", row->name);
     scion_status status = check_numbers(stage);
     if (status != SCION_OK) return status;
     for (int k = 1; k <= stage->members; k++)
       if (stages[i + k].members) return scion_fail(SCION_MISUSE, "stage %s: its members have members", row->name);
   }
   return SCION_OK;
+}
+
+bool image_stages_crop(const scion_stage *stages, int count) {
+  for (int i = 0; i < count; i++)
+    if (image_stage_rows[stages[i].op].kind == STAGE_CROP) return true;
+  return false;
 }

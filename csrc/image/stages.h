@@ -4,7 +4,7 @@
 
 #include "pipeline.h"
 
-typedef enum { STAGE_GEOMETRY, STAGE_COLOUR, STAGE_PIXELS, STAGE_MEMBERS } image_stage_kind;
+typedef enum { STAGE_GEOMETRY, STAGE_CROP, STAGE_COLOUR, STAGE_PIXELS, STAGE_MEMBERS } image_stage_kind;
 
 typedef struct {
   const char *name;
@@ -19,5 +19,7 @@ typedef struct {
 extern const image_stage_row image_stage_rows[]; /* one for each op; the last has no name */
 
 scion_status image_stages_check(const scion_stage *stages, int count);
+/* Whether one of them makes images as large as the result. */
+bool image_stages_crop(const scion_stage *stages, int count);
 
 #endif

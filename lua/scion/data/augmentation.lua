@@ -22,24 +22,24 @@ local augmentation = {}
 
 local probability = check.number { from = 0, to = 1 }
 
---- The options about what lies outside of an image.
-augmentation.fills = {
-  fill = { check.one_of("nearest", "constant", "reflect", "wrap"), "nearest" },
-  fill_value = { check.number { from = 0, to = 255 }, 0 },
-}
+local fills = check.one_of("nearest", "constant", "reflect", "wrap")
+
+--- A list of two whose first is not above the second.
+---@param pairs scion.Kind of lists of two
+---@return scion.Kind
+function augmentation.ordered(pairs)
+  return check.kind(pairs.what, function(value)
+    local ok, pair, complaint = pairs.read(value)
+    if ok and pair[1] > pair[2] then return false, nil, ("is %s, but %g is above %g"):format(pairs.what, pair[1], pair[2]) end
+    return ok, pair, complaint
+  end)
+end
 
 --- A kind: { lowest, highest }, each number in the range.
 ---@param within table as for check.number
 ---@param what string
 ---@return scion.Kind
-function augmentation.range(within, what)
-  local numbers = check.list(check.number(within), 2, what)
-  return check.kind(what, function(value)
-    local ok, pair, complaint = numbers.read(value)
-    if ok and pair[1] > pair[2] then return false, nil, ("is %s, but %g is above %g"):format(what, pair[1], pair[2]) end
-    return ok, pair, complaint
-  end)
-end
+function augmentation.range(within, what) return augmentation.ordered(check.list(check.number(within), 2, what)) end
 
 --- A factor z below 1 for { 1 - z, 1 + z }, or { lowest, highest }.
 ---@param lowest table the range of the two, as for check.number
@@ -58,6 +58,9 @@ function augmentation.factors(value)
   return 1 - value, 1 + value
 end
 
+--- The factor of brightness, contrast, saturation and sharpness.
+augmentation.amount = check.either(check.number { from = 0, to = 1 }, augmentation.range({ from = 0, to = 100 }, "{ lowest, highest } from 0 to 100"))
+
 --- The numbers of the core's stage "affine", which changes nothing but what is given.
 ---@param given { rotation: number?, right: number?, down: number?, shear: number?, zoom: number[]? } largest amounts in either direction,
 --- shifts in fractions; and further numbers of the stage by their own names
@@ -71,6 +74,54 @@ function augmentation.affine(given)
   end
   for name, value in pairs(given) do stage[name] = value end
   return stage
+end
+
+--- A stage that applies some of others, which then do not draw whether they happen.
+---@param members table[] stages
+---@param count integer how many
+---@param again? boolean each may be drawn several times; else none is, and their order is drawn
+---@return table[] stages
+function augmentation.some_of(members, count, again)
+  if count == 0 then return {} end
+  return { { op = "some_of", count = count, again = again and 1 or 0, members = #members }, table.unpack(members) }
+end
+
+--- The operations of RandAugment and TrivialAugment, by the strengths of one magnitude. Where the sign is drawn an operation is there once for
+--- each sign, else twice.
+---@param o { slant: number, right: number, down: number, rotation: number, factor: number, bits: integer, threshold: number }
+---@return table[] stages
+function augmentation.fourteen(o)
+  local list = {}
+  local function add(stage)
+    list[#list + 1] = stage
+  end
+  for _, sign in ipairs { 1, -1 } do
+    local function exactly(name, value) return augmentation.affine { [name .. "_low"] = sign * value, [name .. "_high"] = sign * value } end
+    local x, y, factor = sign * o.slant, sign * o.slant, 1 + sign * o.factor
+    add(exactly("rotation", 0))
+    add { op = "slant", x_low = x, x_high = x, y_low = 0, y_high = 0 }
+    add { op = "slant", x_low = 0, x_high = 0, y_low = y, y_high = y }
+    add(exactly("right", o.right))
+    add(exactly("down", o.down))
+    add(exactly("rotation", o.rotation))
+    add { op = "levels", gain_low = factor, gain_high = factor, shift_low = 0, shift_high = 0 }
+    for _, op in ipairs { "saturation", "contrast", "sharpness" } do add { op = op, low = factor, high = factor } end
+    add { op = "posterize", low = o.bits, high = o.bits }
+    add { op = "solarize", low = o.threshold, high = o.threshold }
+    add { op = "autocontrast" }
+    add { op = "equalize" }
+  end
+  return list
+end
+
+--- The stages of another augmentation, by its name and the constructor's arguments.
+---@param name string
+---@param arguments table
+---@param size? integer[]
+---@return table[]
+function augmentation.stages_of(name, arguments, size)
+  local made = require("scion.data.augment." .. name)(table.unpack(arguments))
+  return made.definition.stages(made.options, size)
 end
 
 local function show(value)
@@ -96,7 +147,7 @@ end
 ---   kind        "geometry", "colour", "pixels" or "batch"
 ---   positional  names of the options that may be given by position
 ---   schema      its options, as for check.options
----   fills       true: it reaches outside of images, and takes fill and fill_value
+---   fills       true, or its usual fill: it reaches outside of images, and takes fill and fill_value
 ---   p           its usual probability (1); false: it takes none
 ---   check       (where, options) raises unless the options agree with each other
 ---   stages      (options, size) the core's stages with their numbers, for images of { height, width }; see csrc/image/stages.def
@@ -105,9 +156,11 @@ end
 ---@return fun(...): scion.Augmentation
 function augmentation.define(definition)
   local where, schema = "scion.augment." .. definition.name, {}
-  for _, options in ipairs { definition.schema or {}, definition.fills and augmentation.fills or {} } do
-    for name, option in pairs(options) do schema[name] = option end
+  if definition.fills then
+    schema.fill = { fills, definition.fills == true and "nearest" or definition.fills }
+    schema.fill_value = { check.number { from = 0, to = 255 }, 0 }
   end
+  for name, option in pairs(definition.schema or {}) do schema[name] = option end
   if definition.p ~= false then schema.p = { probability, definition.p or 1 } end
   local of = class.define {
     name = "scion.Augmentation", title = "an augmentation", locked = { "name", "kind", "options" }, internal = { definition = definition, schema = schema },
@@ -143,7 +196,7 @@ function augmentation.stages(self, size, first)
   for i, stage in ipairs(stages) do
     stage.counter = first + (stage.counter or 256 * (i - 1))
     if i == 1 then stage.p = o.p end
-    if definition.fills then stage.fill, stage.fill_value = stage.fill or o.fill, o.fill_value end
+    if definition.fills then stage.fill, stage.fill_value = o.fill, o.fill_value end
   end
   return stages
 end

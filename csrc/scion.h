@@ -837,7 +837,7 @@ scion_status scion_image_op(scion_tensor *image, const char *name, const double 
 /* ---- stages (image/stages.def, image/pipeline.c): random changes of training images, one after the other.
  * What a stage draws depends on (seed, epoch, index of the image, its counter) alone. Stages of geometry next to each other are folded into
  * one matrix and one resampling. Where the result is a part of the image with sides along its sides, perhaps flipped, it is a resize, as of
- * scion_image_resize, of that part cut out. Else it is a bilinear warp; where that shrinks, the part that it reads is first resized, along each
+ * scion_image_resize, of that part (cut out before by a stage `crop`). Else it is a bilinear warp; where that shrinks, the part that it reads is first resized, along each
  * axis, to one pixel a pixel of the result, so that no pixel is passed over. What an earlier stage moved out of the picture a later one in the
  * same fold may bring back. Stages of colour next to each other are folded into one affine change, which is clipped once, at its end. */
 

@@ -32,7 +32,7 @@ static const double still[6] = {1, 0, 0, 0, 1, 0};
 
 static void forget_move(image_canvas *canvas) {
   memcpy(canvas->matrix, still, sizeof still);
-  canvas->moved = canvas->fills = false;
+  canvas->moved = canvas->fills = canvas->apart = false;
   canvas->antialias = true;
   canvas->fill = SCION_FILL_NEAREST;
 }
@@ -139,10 +139,11 @@ static bool part(double scale, double offset, int size, int new_size, double *lo
   return true;
 }
 
-/* Cuts the whole pixels that a box touches out of what lies there, so that no pixel beside them has a weight; the box then counts in them. */
+/* Resizes a part of what lies there. Where it was cut out, the whole pixels that it touches are cut out before. */
 static scion_status resize_part(image_canvas *canvas, scion_box box, unsigned char *y, int height, int width) {
   int left = (int)floor(box.left), top = (int)floor(box.top), columns = (int)ceil(box.right) - left, rows = (int)ceil(box.bottom) - top;
   const unsigned char *x = canvas->pixels;
+  if (!canvas->apart) return image_resize(x, canvas->rows, canvas->columns, &box, canvas->filter, y, height, width, &canvas->work);
   if (rows < canvas->rows || columns < canvas->columns) {
     scion_status status = image_buffer_reserve(&canvas->cut, (size_t)rows * (size_t)columns * 3);
     if (status != SCION_OK) return status;

@@ -26,6 +26,7 @@ typedef struct {
   double matrix[6];
   bool moved;     /* the matrix is not the identity, or the sizes differ */
   bool antialias; /* shrinking takes all pixels, and not 2x2 */
+  bool apart;     /* what lies beside the part that is shown has no weight in it: it was cut out */
   bool fills;     /* a stage reaches outside, by this fill: */
   scion_fill fill;
   unsigned char value;

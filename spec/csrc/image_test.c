@@ -56,6 +56,38 @@ static void draws_are_keras(void) {
   }
 }
 
+/* The boxes that torchvision makes of its draws. */
+static void crops_are_torchvisions(void) {
+  static const struct {
+    int height, width;
+    double ratio[2];
+    int count;
+    double draws[24];
+    int box[4];
+  } cases[] = {
+#include "../fixtures/image/crop_boxes.inc"
+  };
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    const double *d = cases[k].draws;
+    image_part part;
+    bool fits = false;
+    int at = 0;
+    for (; at + 1 < cases[k].count && !fits; at += 2)
+      fits = image_part_fits(cases[k].height, cases[k].width, d[at], exp(d[at + 1]), false, &part);
+    if (fits) {
+      part.top = (int)(d[at] * (cases[k].height - part.height + 1));
+      part.left = (int)(d[at + 1] * (cases[k].width - part.width + 1));
+      CHECK(at + 2 == cases[k].count, "case %d: fits after %d draws of %d", (int)k, at, cases[k].count);
+    } else {
+      CHECK(cases[k].count == 20, "case %d: none fits in %d draws", (int)k, cases[k].count);
+      part = image_part_middle(cases[k].height, cases[k].width, cases[k].ratio);
+    }
+    const int *box = cases[k].box;
+    CHECK(part.top == box[0] && part.left == box[1] && part.height == box[2] && part.width == box[3], "case %d: %d %d %d %d, not %d %d %d %d",
+          (int)k, part.top, part.left, part.height, part.width, box[0], box[1], box[2], box[3]);
+  }
+}
+
 /* Where a coordinate is read, for the two fills without a jump. */
 static double read_at(double x, int size, scion_fill fill) {
   if (fill == SCION_FILL_REFLECT && (x < 0 || x > size - 1)) {
@@ -184,6 +216,7 @@ static void loaders_are_left_anywhere(void) {
 int main(void) {
   test_begin("image");
   draws_are_keras();
+  crops_are_torchvisions();
   warps_are_plain_ones();
   a_child_forgets_the_threads();
   loaders_are_left_anywhere();

@@ -49,6 +49,7 @@ scion_status image_stage_crop(image_canvas *canvas, const double *n, image_draw 
   image_part part;
   if (!image_part_drawn(draw, canvas->height, canvas->width, n, false, &part)) part = image_part_middle(canvas->height, canvas->width, n + 2);
   move_to(canvas, part.left, part.top, part.width, part.height);
+  canvas->apart = true;
   return SCION_OK;
 }
 

@@ -114,7 +114,8 @@ end
 ---@return (string|false)[] hashes false for a file that cannot be read
 ---@return (string|false)[]? stamps nil for images in memory
 function key.of_images(data)
-  local read = ("read at %dx%d, decoded at %s times that, by the box it covers"):format(data.size[1], data.size[2], data.reducing_gap)
+  local read = ("read at %dx%d, %s, %s, decoded at %s times that, by the box it covers"):format(data.size[1], data.size[2], data.fit, data.filter,
+                                                                                             data.reducing_gap)
   if data.files then
     local found, stamps = key.of_files(data.files)
     for i, hash in ipairs(found) do found[i] = hash and core.hash(hash .. read) end

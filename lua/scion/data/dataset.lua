@@ -20,6 +20,8 @@ local text = require "scion.report.text"
 ---@field shuffle boolean whether each epoch has its own order
 ---@field augment? scion.Augment
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
+---@field fit "squash"|"crop"|"pad" how images of another shape become as large as `size`
+---@field filter "bilinear"|"bicubic"|"area"|"nearest" of the resize
 ---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
 ---@field skipped integer how many images could not be read so far and were left out
 ---@field problems? scion.Problem[] files in the folder that are not among its images
@@ -54,6 +56,7 @@ local names = check.distinct(check.list(check.text, nil, "a list of names"), "is
 local kinds = {
   size = size, batch = several, shuffle = check.boolean, seed = check.whole(), augment = check.unless_false(pipeline.kind),
   workers = check.whole(1, most_workers), memory = check.number { from = 0, below = most_bytes },
+  fit = check.one_of("squash", "crop", "pad"), filter = check.one_of("bilinear", "bicubic", "area", "nearest"),
   reducing_gap = check.unless_false(check.number { from = 1, to = 1e6 }),
   labels = check.kind("a list of names, such as another set's labels", function(value)
     local ok, list, complaint = names.read(value)
@@ -64,6 +67,9 @@ local kinds = {
 
 ---@class scion.DatasetOptions
 ---@field size? integer|integer[] images are resized to it: a side in pixels, or { height, width } (224, or that of the images in memory)
+---@field fit? "squash"|"crop"|"pad" how images of another shape become as large as `size`: width and height by factors of their own; by the
+--- largest part in the middle; as a whole between black borders ("squash")
+---@field filter? "bilinear"|"bicubic"|"area"|"nearest" of the resize, as for scion.image.resize ("bilinear")
 ---@field batch? integer images in a batch (32)
 ---@field shuffle? boolean whether each epoch has its own order, drawn from the seed (true; false for scion.data.files)
 ---@field seed? integer of order and augmentation (0)
@@ -77,11 +83,11 @@ local kinds = {
 
 local dataset = {}
 
---- A schema, for check.options, of options with these defaults. Names in the list part are options without a default.
+--- A schema, for check.options, of options with these defaults; fit and filter, which all have, are added. Names in the list part are options without a default.
 ---@param defaults table
 ---@return table schema
 function dataset.options(defaults)
-  local schema = {}
+  local schema = { fit = { kinds.fit, "squash" }, filter = { kinds.filter, "bilinear" } }
   for key, value in pairs(defaults) do
     local name = math.type(key) and value or key
     schema[name] = { kinds[name], name == key and value or nil, usual = name == "size" }
@@ -101,7 +107,7 @@ function dataset.new(source, o)
     files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
     classes = source.classes, codes = source.classes and (core.from_one(source.classes)), targets = source.targets,
     labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
-    augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
+    fit = o.fit, filter = o.filter, augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
     grey = source.grey or false, skipped = 0, problems = source.problems, reported = {}, warn = source.quiet and nothing or to_stderr,
   }
 end
@@ -228,7 +234,7 @@ end
 
 Dataset = class.define {
   name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "codes", "count", "grey", "reported", "store" },
-  locked = { "files", "images", "path", "classes", "targets", "labels", "size", "workers", "memory", "reducing_gap", "skipped",
+  locked = { "files", "images", "path", "classes", "targets", "labels", "size", "fit", "filter", "workers", "memory", "reducing_gap", "skipped",
              "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,

@@ -27,7 +27,7 @@ function pass.over(data, o)
   local changes = pipeline.new(drawn, data.size)
   local loader = core.loader {
     files = data.files, images = data.images, height = data.size[1], width = data.size[2], workers = data.workers,
-    reducing_gap = data.reducing_gap, store = data:image_store(), seed = data.seed, stages = changes.stages,
+    fit = data.fit, filter = data.filter, reducing_gap = data.reducing_gap, store = data:image_store(), seed = data.seed, stages = changes.stages,
   }
   loader:start(o.order, math.max(math.min(o.batch or data.batch, #data), 1), o.epoch)
   local number = 0

@@ -72,7 +72,8 @@ function pipeline.new(given, size)
     if each.kind == "batch" then
       of_batches[#of_batches + 1] = each
     else
-      table.move(augmentation.stages(each, size, 256 * #stages), 1, 1 << 20, #stages + 1, stages)
+      local own = augmentation.stages(each, size, 256 * #stages)
+      table.move(own, 1, #own, #stages + 1, stages)
     end
   end
   return Pipeline.new { stages = stages[1] and stages or nil, of_batches = of_batches }

@@ -8,6 +8,7 @@ docs.pages = {
   { "scion", "Models, tensors, threads and the rest of the module's own functions.", { "init.lua", as = "scion" }, { "tensor.lua", as = "scion" } },
   { "data", "Data sets: pictures in folders, in a list of files or in memory, and what training draws from them.",
     { "data/source/folder.lua", as = "scion.data.folder" }, { "data/source/files.lua", as = "scion.data.files" },
+      { "data/source/csv.lua", as = "scion.data.csv" }, { "data/source/listing.lua" },
       { "data/source/tensors.lua", as = "scion.data.tensors" }, { "data/statistics.lua", as = "scion.data.statistics" },
       { "data/normalization.lua", as = "statistics" }, { "data/pipeline.lua" }, { "data/dataset.lua", as = "data" } },
   { "augment", "Random changes of images, for a data set's `augment`.", { "data/augmentation.lua" }, folder = "data/augment", short = "augment" },

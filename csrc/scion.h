@@ -193,6 +193,18 @@ scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
 /* y[i,c] = 1 where c = labels[i], else 0: classes as rows. labels: i32 [n] in 0 .. C-1 (checked); y: f32 [n,C]; both are contiguous. */
 scion_status scion_one_hot(const scion_tensor *labels, scion_tensor *y);
 
+/* What is true of all rows of a matrix (tensor/row_facts.c): whether all elements are 0 or 1; the first row, from 0, with an element outside
+ * 0 to 1, and the first whose sum differs from 1 by more than the tolerance, with that sum; -1 where there is none. */
+typedef struct {
+  bool whole;
+  int64_t outside, odd;
+  double sum;
+} scion_rows_are;
+/* x: contiguous f32 [N,K]. */
+scion_status scion_row_facts(const scion_tensor *x, double tolerance, scion_rows_are *are);
+/* The numbers, from 0, of the rows of a contiguous f32 x [N,..] that hold a NaN or an infinity; rows has room for N. */
+scion_status scion_rows_not_finite(const scion_tensor *x, int32_t *rows, int64_t *count);
+
 /* ---------------------------------------------------------------- random (tensor/random.c)
  * Counter-based: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A draw depends on the seed
  * and the counter (a, b, c, purpose) alone, and not on which thread draws or in which order. */

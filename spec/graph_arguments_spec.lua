@@ -321,13 +321,13 @@ describe("models", function()
       for _, each in ipairs { ... } do list[#list + 1] = each end
       return scion.sequential(list)
     end
-    for _, case in ipairs { { ending(nn.dense(3, "softmax")), 3 }, { ending(nn.dense(1, "sigmoid")), 2 }, { ending(nn.dense(3, "sigmoid")), 3 },
+    for _, case in ipairs { { ending(nn.dense(3, "softmax")), 3 }, { ending(nn.dense(1, "sigmoid")), 2, 1 }, { ending(nn.dense(3, "sigmoid")), 3 },
                             { ending(nn.dense(3), nn.softmax()), 3 } } do
-      local model, n = table.unpack(case)
+      local model, n, also = table.unpack(case)
       local all = { "a", "b", "c", "d" }
       for count = 0, 4 do
         local labels = { table.unpack(all, 1, count) }
-        if count == n then
+        if count == n or count == also then
           model.labels = labels
         else
           assert.matches(("a model: labels are %d, but the model has %d output"):format(count, model.output.shape[1]),

@@ -74,11 +74,17 @@ local function samples()
   os.remove(broken)
   local linear = network(nn.dense(3))
   local targets = scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), scion.zeros(2, 3), { batch = 2 })
+  local several = scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { { "a" }, { "b" } }, { batch = 2 })
+  local labelled = network(nn.dense(2, "sigmoid"))
   local known = scion.models.squeezenet1_0 { input = 64 }
   known.precision, known.loss = "f32", "categorical"
   found["scion.Model"] = { model, known }
   found["scion.Augmentation"] = { scion.augment.flip() }
-  found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets }
+  local rows = scion.data.tensors(scion.zeros(1, 2), scion.tensor { { 0.5, 0.5 } }, { labels = { "a", "b" } })
+  local other = support.spit(pictures() .. "/left/other.text", "no picture")
+  support.stderr_of(function() found["scion.Problem"] = { data().problems[1] } end)
+  os.remove(other)
+  found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets, rows, several }
   local deep = scion.sequential { nn.input(64, 64, 3), nn.conv2d(32, 3), nn.conv2d(32, 3), nn.global_avg_pool(), nn.dense(2, "softmax") }
   local cached = deep:freeze { upto = "global_avg_pool_1" }:fit(data { size = 64 }, { verbose = false })
   found["scion.ImageStatistics"] = {}
@@ -87,8 +93,8 @@ local function samples()
   end
   found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1] }, { step }
   local evaluation = model:evaluate(set)
-  found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets) }, { evaluation.classes[1] }
-  found["scion.Prediction"] = { list[1], list[2], linear:predict(set.files[1])[1] }
+  found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets), labelled:evaluate(several) }, { evaluation.classes[1] }
+  found["scion.Prediction"] = { list[1], list[2], linear:predict(set.files[1])[1], labelled:predict(set.files[1])[1] }
   found["scion.LayerDescription"] = { model:layer(2) }
   found["scion.Node"], found["scion.Layer"] = { model.output }, { model.output.inputs[1].layer, nn.flatten { name = "x", origin = { keras = "y" } } }
   found["scion.Parameter"] = { model.order[2].layer.parameters[1] }
@@ -176,10 +182,13 @@ local function calls()
     ["scion.model"] = function(given) scion.model(given) end,
     ["scion.data.folder"] = function(given) scion.data.folder(pictures(), given) end,
     ["scion.data.files"] = function(given) scion.data.files({}, given) end,
+    ["scion.data.csv"] = function(given) scion.data.csv("x.csv", given) end,
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
     ["scion.image.resize"] = function(given) scion.image.resize(scion.zeros({ 4, 4, 3 }, "u8"), 2, given) end,
     ["scion.data.statistics"] = function(given) scion.data.statistics(images, given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
+    ["data:with"] = function(given) set:with(given) end,
+    ["scion.SplitOptions"] = function(given) set:split(0.5, given) end,
     ["model:export"] = function(given) model:export(pictures() .. "/net.h5", given) end,
     ["model:load_weights"] = function(given) model:load_weights("x.h5", given) end,
     ["scion.models.from_keras"] = function(given) scion.models.from_keras("x.keras", given) end,

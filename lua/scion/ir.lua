@@ -13,6 +13,7 @@ ir.__index = ir
 ---@field input_dtype "u8"|"f32" u8: images, which the plan preprocesses
 ---@field precision "f32"|"bf16" of what does not train
 ---@field loss string? "categorical", "binary" or "mse"
+---@field labels_dtype "i32"|"f32"|nil of what the loss compares with: class numbers, or rows (i32 where the loss has classes, else f32)
 ---@field weighted boolean? whether each example has a weight in the loss
 ---@field ops scion.Operation[] in the order of computation
 ---@field output scion.Operation
@@ -47,7 +48,7 @@ ir.__index = ir
 function ir.new(request)
   return setmetatable({ order = request.order, output_node = request.output, from = request.from, mode = request.mode, capacity = request.capacity,
                         input_dtype = request.input_dtype, precision = request.precision or "f32", loss = request.loss,
-                        weighted = request.weighted, ops = {}, calls = {}, derived = {}, gradients = {}, pending = {} }, ir)
+                        labels_dtype = request.labels, weighted = request.weighted, ops = {}, calls = {}, derived = {}, gradients = {}, pending = {} }, ir)
 end
 
 --- Adds a kernel call.

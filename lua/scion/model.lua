@@ -43,8 +43,9 @@ local model_name = check.kind("a string of UTF-8", function(value) return check.
 
 local class_names = check.distinct(check.list(check.text, nil, "a list of labels"), "have %s twice")
 
---- The kind of a model's labels: one for each class that its output distinguishes. Softmax has one output per class; a single sigmoid
---- output distinguishes two. After other activations any number of labels is accepted.
+--- The kind of a model's labels: one for each class that its output distinguishes. Softmax has one output per class, and sigmoid one for
+--- each label that an image can have. A single sigmoid output distinguishes two classes, or tells of one label. After other activations any
+--- number of labels is accepted.
 ---@param self scion.Model
 ---@return scion.Kind
 local function labels_kind(self)
@@ -52,9 +53,10 @@ local function labels_kind(self)
   local classes = activation == "softmax" and outputs or activation == "sigmoid" and (outputs == 1 and 2 or outputs) or nil
   return { what = class_names.what, read = function(value)
     local ok, labels, complaint = class_names.read(value)
-    if ok and classes and #labels ~= classes then
-      return false, nil, ("are %d, but the model has %d output%s (%s), which needs %d label%s"):format(#labels, outputs, outputs == 1 and "" or "s", activation, classes,
-                                                                                                     classes == 1 and "" or "s")
+    local single = activation == "sigmoid" and outputs == 1
+    if ok and classes and #labels ~= classes and not (single and #labels == 1) then
+      return false, nil, ("are %d, but the model has %d output%s (%s), which needs %d label%s%s"):format(
+        #labels, outputs, outputs == 1 and "" or "s", activation, classes, classes == 1 and "" or "s", single and ", or 1 that an image has or not" or "")
     end
     return ok, labels, complaint
   end }
@@ -244,13 +246,14 @@ end
 
 --- A plan for a mode and a batch of at least that size: a kept one if there is one, else a new one. It covers the whole network, or the
 --- part up to a node (`upto`), or the part after a node (`from`), whose input is that node's value.
----@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, weighted: boolean?, precision: string?, upto: scion.Node?, from: scion.Node? }
+---@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, labels: "i32"|"f32"|nil, weighted: boolean?, precision: string?,
+--- upto: scion.Node?, from: scion.Node? } labels: the dtype of what the loss compares with
 ---@return scion.Plan
 function internal:plan_for(request)
   local in_use = precision.in_use(request.precision or self.precision)
   local preprocess = request.input_dtype == "u8" and self.input.layer.options.preprocess
   local state, upto, from = request.mode == "train" and self:freeze_state() or "", request.upto, request.from
-  local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.weighted and "w" or "-", in_use,
+  local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.labels or "-", request.weighted and "w" or "-", in_use,
                              upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-", state }, " ")
   for i, kept in ipairs(self.plans) do
     if kept.key == key and kept.preprocess == preprocess and kept.plan.capacity >= request.batch then
@@ -260,7 +263,8 @@ function internal:plan_for(request)
   end
   local order = upto and graph.order(upto) or from and graph.from(self.order, from) or self.order
   local made = plan.compile { order = order, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
-                              input_dtype = request.input_dtype, precision = in_use, loss = request.loss, weighted = request.weighted }
+                              input_dtype = request.input_dtype, precision = in_use, loss = request.loss, labels = request.labels,
+                              weighted = request.weighted }
   table.insert(self.plans, 1, { key = key, preprocess = preprocess, plan = made })
   self.plans[plans_kept + 1] = nil
   return made
@@ -310,7 +314,8 @@ function model:fit(data, given) return require("scion.train.fit")(self, data, gi
 ---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
 ---@field precision? "f32"|"bf16" (the model's)
 
---- Evaluates the model on a data set: loss, accuracy, and precision, recall, F1 and support of each class. The result prints as a table.
+--- Evaluates the model on a data set: loss, accuracy, and precision, recall, F1 and support of each class. Where an image can have several
+--- labels these are of each label, and exact_match is the share of images of which all labels are right. The result prints as a table.
 --- Raises on options or data that do not fit, if no image can be read, and after Ctrl-C.
 ---@param data scion.Dataset
 ---@param given? scion.EvaluateOptions
@@ -324,7 +329,8 @@ function model:evaluate(data, given) return require("scion.train.evaluate")(self
 --- them; where it does not, flipped, and shifted and zoomed a little (1)
 
 --- Labels and confidences for a file, a list of files, a tensor of images (u8 N x H x W x 3, or x 1 of grey ones, before preprocessing) or
---- a data set. The result has one entry for each image, in order. The entry of an image that cannot be read has the error in place of a
+--- a data set. The result has one entry for each image, in order. Where an image can have several labels, as of a network that ends in
+--- nn.dense(3, "sigmoid"), an entry has `labels`, too: those with a probability over 0.5. The entry of an image that cannot be read has the error in place of a
 --- label. Raises on options or images that do not fit, if there are fewer than `top` classes, and after Ctrl-C.
 ---@param x string|string[]|scion.Tensor|scion.Dataset
 ---@param given? scion.PredictOptions
@@ -344,7 +350,7 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 ---@param name string of a layer, or of a block, which means its last layer
 ---@param given? scion.FeaturesOptions
 ---@return scion.Tensor features f32, one row for each image
----@return scion.Tensor? labels if the data set has them: i32 classes from 1, or its f32 targets
+---@return scion.Tensor? labels if the data set has them, as scion.data.tensors takes them: i32 classes from 1, or its f32 rows
 ---@return scion.Failure[] failures the images that could not be read
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 

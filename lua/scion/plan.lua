@@ -88,6 +88,7 @@ end
 ---@field input_dtype "u8"|"f32" u8: images, 0 to 255, which the plan preprocesses
 ---@field precision "f32"|"bf16"|nil of what does not train (f32)
 ---@field loss "categorical"|"binary"|"mse"|nil
+---@field labels "i32"|"f32"|nil dtype of the labels that the loss takes (i32 class numbers where it has classes, else f32)
 ---@field weighted boolean? whether each example has a weight in the loss
 
 --- Compiles a plan. Raises if one of its values would have more than 2^40 elements for a batch.

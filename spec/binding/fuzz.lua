@@ -220,7 +220,8 @@ local functions = {
   catch_interrupts = "", release_interrupts = "", interrupted = "", terminal_width = "", json_encode = "any", json_decode = "json",
   safetensors_open = "path", safetensors_write = "path named text", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
-  image_resize = "image small small numbers word", list_folder = "path", image_examine = "files small small", image_alike = "looks looks", image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
+  image_resize = "image small small numbers word",
+  list_folder = "path", image_examine = "files small small", image_alike = "looks looks", image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
   permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small", byte_less = "word word", hash = "any",
   hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
 }
@@ -279,7 +280,8 @@ local function shapes_for(name)
                  { win.kernel[1], win.kernel[2], c, o }
   local vector = { name:find "forward" and out[#out] or name:find "pack" and o or c }
   local s = { x = x, y = out, dy = out, dx = x, kernel = kernel, dw = kernel, a = x, b = x, da = x, addend = out, w = x, g = x, m = x, v = x,
-              probabilities = x, losses = { n }, weights = { n }, s = { n, c }, ds = { n, c }, labels = (name == "softmax_cross_entropy" or name == "confusion") and { n } or x,
+              probabilities = x, losses = { n }, weights = { n }, s = { n, c }, ds = { n, c },
+              labels = (name == "softmax_cross_entropy" or name == "confusion") and { n } or x,
               support = { name == "label_confusion" and c or math.max(c, 2) }, exact = { 1 },
               counts = name == "label_confusion" and { c, 4 } or { math.max(c, 2), math.max(c, 2) }, db = name:find "scaled_add" and x or { out[#out] } }
   if name:find "packed" or name:find "conv2d" or name:find "winograd" then

@@ -1,5 +1,6 @@
 -- Networks, losses and data sets that do not go together, each told in a sentence by fit and evaluate; and images that are not what a
 -- model takes, refused by every function that is given some.
+local dataset = require "scion.data.dataset"
 local messages = require "spec.support.messages"
 local support = dofile "spec/support/images.lua"
 local scion = require "scion"
@@ -7,10 +8,20 @@ local nn = scion.nn
 
 local images = scion.zeros({ 6, 8, 8, 3 }, "u8")
 
+--- A data set with rows: `soft`, shares of classes, or `multi`, several labels an image.
+local function with_rows(field, labels, rows)
+  return dataset.new({ images = images, count = 6, labels = labels, [field] = scion.tensor(rows) }, { size = { 8, 8 }, batch = 4, seed = 0, shuffle = true })
+end
+local abc = { "a", "b", "c" }
+
 --- What there can be of each image.
 local sets = {
   none = scion.data.tensors(images), one_class = scion.data.tensors(images, { 1, 1, 1, 1, 1, 1 }),
   two = scion.data.tensors(images, { 1, 2, 1, 2, 1, 2 }), three = scion.data.tensors(images, { "a", "b", "c", "a", "b", "c" }),
+  shares2 = with_rows("soft", { "a", "b" }, { { 1, 0 }, { 0, 1 }, { 0.5, 0.5 }, { 0.25, 0.75 }, { 1, 0 }, { 0, 1 } }),
+  shares3 = with_rows("soft", abc, { { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 }, { 0.2, 0.3, 0.5 }, { 0.5, 0.5, 0 }, { 0, 1, 0 } }),
+  label = with_rows("multi", { "a" }, { { 1 }, { 0 }, { 1 }, { 0 }, { 1 }, { 1 } }),
+  labels3 = with_rows("multi", abc, { { 1, 0, 1 }, { 0, 0, 0 }, { 1, 1, 1 }, { 0, 1, 0 }, { 0, 0.4, 0 }, { 0, 0, 1 } }),
   numbers1 = scion.data.tensors(images, scion.ones(6)), numbers3 = scion.data.tensors(images, scion.ones(6, 3)),
 }
 
@@ -42,8 +53,23 @@ local cases = {
   { "three", 3, "softmax", "mse", "without the option loss, 'categorical' follows from out's softmax" }, { "three", 3, "relu", nil, "out has the activation relu" },
   { "numbers3", 3, nil }, { "numbers3", 3, "sigmoid", "mse" }, { "numbers1", 1, nil }, { "numbers1", 1, "sigmoid", "mse" },
   { "numbers3", 3, "softmax", nil, "the loss 'categorical' takes a class of each image, but the data set gives 3 numbers of each" },
-  { "numbers3", 3, "softmax", nil, "one-hot rows become class numbers by rows:argmax(2)" },
-  { "numbers3", 3, "sigmoid", nil, "several labels an image are trained with loss = 'mse'" },
+  { "shares2", 2, "softmax" }, { "shares2", 1, "sigmoid" }, { "shares2", 1, nil, "binary" }, { "shares3", 3, "softmax" }, { "shares3", 3, nil, "categorical" },
+  { "shares3", 3, "sigmoid", nil, "each image of the data set has one class: the network should end in nn.dense(3, 'softmax')" },
+  { "shares3", 2, "softmax", nil, "distinguishes 2 classes, but the data set has 3 classes (a, b, c)" },
+  { "shares3", 3, "softmax", "mse", "without the option loss, 'categorical' follows" }, { "shares3", 3, nil, nil, "or loss = 'categorical' be given" },
+  { "labels3", 3, "sigmoid" }, { "labels3", 3, nil, "binary" }, { "label", 1, "sigmoid" }, { "label", 1, nil, "binary" },
+  { "labels3", 3, "softmax", nil, "the loss 'categorical' is for probabilities that add up to 1, one class an image, but the data set has 3 labels (a, b, c), of which " ..
+    "an image can have several: the network should end in nn.dense(3, 'sigmoid')" },
+  { "labels3", 3, nil, "categorical", "one class an image" },
+  { "label", 1, "softmax", nil, "but the data set has 1 label (a): the network should end in nn.dense(1, 'sigmoid')" },
+  { "labels3", 3, "softmax", "binary", "the loss 'binary' goes with sigmoid or, for logits, no activation, but out ends in softmax" },
+  { "labels3", 1, "sigmoid", nil, "out gives 1 probability, but the data set has 3 labels" },
+  { "labels3", 4, "sigmoid", nil, "out gives 4 probabilities, but the data set has 3 labels (a, b, c), of which an image can have several" },
+  { "labels3", 3, "sigmoid", "mse", "without the option loss, 'binary' follows from out's sigmoid" },
+  { "labels3", 3, "softmax", "mse", "out has the activation softmax, and so is trained to give numbers" },
+  { "labels3", 3, nil, nil, "the network should end in nn.dense(3, 'sigmoid'), or loss = 'binary' be given if its outputs are logits" },
+  { "numbers3", 3, "softmax", nil, "with the option labels = { … }, where the data set is made, rows are shares of classes, or labels" },
+  { "numbers3", 3, "sigmoid", nil, "the loss 'binary' takes labels of each image, but the data set gives 3 numbers of each; with the option labels" },
   { "numbers1", 3, "softmax", nil, "gives 1 number of each; class numbers are a list or i32" },
   { "numbers3", 1, nil, nil, "out gives 1 number an image, but the data set has 3 to predict: the network should end in nn.dense(3)" },
   { "numbers1", 3, nil, nil, "out gives 3 numbers an image, but the data set has 1 to predict" },
@@ -105,7 +131,8 @@ describe("images that are not what the model takes", function()
     for name, call in pairs(calls) do
       assert.equal(name .. ": the model takes images of 2 channels, but those of data sets have 3 (red, green, blue) or are grey: its input should be nn.input(8, 8, 3)",
                    messages.refused(function() call(pair, sets.two) end))
-      assert.equal(name .. ": the model takes 192 numbers, and no images, which is what data sets hold", messages.refused(function() call(vectors, sets.two) end))
+      assert.equal(name .. ": the model takes 192 numbers, and no images; base:features(…) makes such numbers of images, and scion.data.tensors a data set of them",
+                   messages.refused(function() call(vectors, sets.two) end))
     end
   end)
 
@@ -134,7 +161,8 @@ describe("images that are not what the model takes", function()
   it("are one tensor NxHxWx3, and a single image is told how it becomes one", function()
     assert.matches("predict: images are a u8 tensor NxHxWx3 or NxHxWx1, not a tensor (u8 8x8x3): one image is images:reshape(1, 8, 8, 3)",
                    messages.refused(function() model:predict(scion.zeros({ 8, 8, 3 }, "u8")) end), 1, true)
-    assert.matches("images:to 'u8'", messages.refused(function() model:features(scion.zeros { 1, 8, 8, 3 }, "conv") end), 1, true)
+    assert.matches("features: f32 images are taken as they are, as preprocessed ones: the model itself preprocesses u8 images, which images:to 'u8' makes",
+                   support.stderr_of(function() model:features(scion.zeros { 1, 8, 8, 3 }, "conv") end), 1, true)
   end)
 
   it("give no more classes than there are, and none where there are none", function()

@@ -114,17 +114,18 @@ end
 ---@return (string|false)[] hashes false for a file that cannot be read
 ---@return (string|false)[]? stamps nil for images in memory
 function key.of_images(data)
-  local read = ("read at %dx%d, %s, %s, decoded at %s times that, by the box it covers"):format(data.size[1], data.size[2], data.fit, data.filter,
-                                                                                             data.reducing_gap)
+  local read = data.size and ("read at %dx%d, %s, %s, decoded at %s times that, by the box it covers"):format(data.size[1], data.size[2], data.fit,
+                                                                                                            data.filter, data.reducing_gap) or ""
   if data.files then
     local found, stamps = key.of_files(data.files)
     for i, hash in ipairs(found) do found[i] = hash and core.hash(hash .. read) end
     return found, stamps
   end
-  local known, version = hashes[data], data.images:version()
+  local tensor = data.images or data.values
+  local known, version = hashes[data], tensor:version()
   if not known or known.version ~= version then
     known = { version = version }
-    for i = 1, #data do known[i] = core.hash(core.hash(data.images:select(i)) .. read) end
+    for i = 1, #data do known[i] = core.hash(core.hash(tensor:select(i)) .. read) end
     hashes[data] = known
   end
   return known

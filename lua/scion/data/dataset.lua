@@ -7,14 +7,18 @@ local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
 local pipeline = require "scion.data.pipeline"
 local shape = require "scion.shape"
+local split = require "scion.data.split"
 local text = require "scion.report.text"
+local view = require "scion.data.view"
 
 ---@class scion.Dataset
 ---@field labels? string[] names of the classes
 ---@field classes? scion.Tensor i32: the class of each image, from 1
+---@field soft? scion.Tensor f32 N x K: the share of each class, in place of classes
+---@field multi? scion.Tensor f32 N x K: which of the labels each image has, from 0 to 1, in place of classes
 ---@field targets? scion.Tensor f32 N x K: numbers to predict, in place of classes
 ---@field files? string[] paths; nil for images in memory
----@field size integer[] {height, width} of the resized images
+---@field size? integer[] {height, width} of the resized images; nil for features
 ---@field batch integer images in a batch. Batch, shuffle, seed, augment and warn may be set; a new value applies from the next pass on
 ---@field seed integer of order and augmentation
 ---@field shuffle boolean whether each epoch has its own order
@@ -23,13 +27,16 @@ local text = require "scion.report.text"
 ---@field fit "squash"|"crop"|"pad" how images of another shape become as large as `size`
 ---@field filter "bilinear"|"bicubic"|"area"|"nearest" of the resize
 ---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
+---@field on_broken "skip"|"error" what happens to an image that cannot be read
 ---@field skipped integer how many images could not be read so far and were left out
----@field problems? scion.Problem[] files in the folder that are not among its images
+---@field problems scion.Problem[] files in the folder that are not among its images, and images that could not be read so far
 ---@field warn fun(message: string) is called once for each image that cannot be read; by default it writes a line to standard error
 ---@field path? string of the folder
 ---@field images? scion.Tensor the images in memory: u8 N x H x W x 3
+---@field values? scion.Tensor the examples in memory that are taken as they are: f32 N x …
 ---@field workers? integer threads that read ahead
 ---@field private count integer how many images
+---@field private broken table<integer, string>? why examples are left out, by their numbers from 0
 ---@field private codes scion.Tensor? classes as they count inside Scion, from 0
 ---@field private grey boolean whether they were given with one channel
 ---@field private reported table<integer, boolean> the images, from 0, that warn was called for
@@ -58,6 +65,7 @@ local kinds = {
   workers = check.whole(1, most_workers), memory = check.number { from = 0, below = most_bytes },
   fit = check.one_of("squash", "crop", "pad"), filter = check.one_of("bilinear", "bicubic", "area", "nearest"),
   reducing_gap = check.unless_false(check.number { from = 1, to = 1e6 }),
+  on_broken = check.one_of("skip", "error"),
   labels = check.kind("a list of names, such as another set's labels", function(value)
     local ok, list, complaint = names.read(value)
     if ok and #list == 0 then return false, nil, "is a list of names, not an empty one" end
@@ -80,6 +88,7 @@ local kinds = {
 ---@field memory? number bytes of decoded and resized images that are kept for later epochs (1e9 for folders, else 0)
 ---@field reducing_gap? number|false a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size and then resized, as by Pillow's thumbnail; the
 --- decoded image is at least this many times as large as wanted. false decodes all at full size (2)
+---@field on_broken? "skip"|"error" "skip": an image that cannot be read is told of, counted and left out; "error": it raises ("skip")
 
 local dataset = {}
 
@@ -87,7 +96,7 @@ local dataset = {}
 ---@param defaults table
 ---@return table schema
 function dataset.options(defaults)
-  local schema = { fit = { kinds.fit, "squash" }, filter = { kinds.filter, "bilinear" } }
+  local schema = { fit = { kinds.fit }, filter = { kinds.filter } }
   for key, value in pairs(defaults) do
     local name = math.type(key) and value or key
     schema[name] = { kinds[name], name == key and value or nil, usual = name == "size" }
@@ -98,27 +107,32 @@ end
 local Dataset -- the class, made at the end of the file from these methods
 
 --- Makes a data set; for the functions of scion.data.
----@param source table files, or images and count; perhaps classes (from 1) or targets, labels, path, problems; quiet: no warnings by
---- default
+---@param source table files, or images and count, or values, broken and count; perhaps classes (from 1), soft, multi or targets, and labels;
+--- path, problems; quiet: no warnings by default
 ---@param o table the options, checked
 ---@return scion.Dataset
 function dataset.new(source, o)
   return Dataset.new {
-    files = source.files, images = source.images, count = source.count or #source.files, path = source.path,
-    classes = source.classes, codes = source.classes and (core.from_one(source.classes)), targets = source.targets,
-    labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
-    fit = o.fit, filter = o.filter, augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
-    grey = source.grey or false, skipped = 0, problems = source.problems, reported = {}, warn = source.quiet and nothing or to_stderr,
+    files = source.files, images = source.images, values = source.values, broken = source.broken, count = source.count or #source.files,
+    path = source.path, classes = source.classes, codes = source.classes and (core.from_one(source.classes)), soft = source.soft,
+    multi = source.multi, targets = source.targets, labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
+    fit = o.fit or "squash", filter = o.filter or "bilinear", augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
+    on_broken = o.on_broken or "skip", grey = source.grey or false, skipped = 0, problems = source.problems or {}, reported = {},
+    warn = source.quiet and nothing or to_stderr,
   }
 end
 
---- Calls warn for an image that fails for the first time.
+--- Calls warn for an image that fails for the first time, and keeps the reason. Raises if the data set's on_broken is "error".
 ---@param failure scion.Failure its index counts from 0
 ---@private
 function internal:leave_out(failure)
   if self.reported[failure.index] then return end
+  if self.on_broken == "error" then check.raise(failure.message .. "; on_broken = 'skip' leaves such images out") end
   self.reported[failure.index] = true
   self.skipped = self.skipped + 1
+  local prefix = failure.file and failure.file .. ": "
+  local named = prefix and failure.message:sub(1, #prefix) == prefix
+  self.problems[#self.problems + 1] = { file = failure.file, reason = named and failure.message:sub(#prefix + 1) or failure.message }
   self.warn("left out " .. failure.message)
 end
 
@@ -196,7 +210,7 @@ end
 ---@return scion.Batch
 ---@private
 function internal:batch_of(x, index, failed, node)
-  local wanted, files = self.codes or self.targets, nil
+  local wanted, files = self.codes or self.soft or self.multi or self.targets, nil
   if self.files then
     files = index:totable()
     for i, number in ipairs(files) do files[i] = self.files[number + 1] end
@@ -212,29 +226,130 @@ function methods:class_counts()
   return core.count(self.codes, #self.labels)
 end
 
+--- A weight for each class that makes up for how many images it has, as scikit-learn's "balanced": images / (classes * images of the class),
+--- where classes are those with images; 1 for a class without.
+---@return number[] in the order of the labels
+---Raises if the data set has no classes.
+function methods:class_weights()
+  local counts, present = self:class_counts(), 0
+  for _, count in ipairs(counts) do present = present + (count > 0 and 1 or 0) end
+  for i, count in ipairs(counts) do counts[i] = count > 0 and self.count / (present * count) or 1.0 end
+  return counts
+end
+
+-- ---- data sets of the same images ------------------------------------------------------------------------------------
+
+--- Options that do not apply to examples that are no files, and to those that are no images.
+local of_files, of_images = { "memory", "reducing_gap", "on_broken" }, { "size", "fit", "filter", "augment", "workers" }
+
+--- The options that a data set can be made with again, for check.options.
+local function schema_of(self)
+  local schema = {}
+  for name, kind in pairs(kinds) do schema[name] = { kind } end
+  schema.labels = nil
+  for _, name in ipairs(self.files and {} or of_files) do schema[name] = nil end
+  for _, name in ipairs(self.values and of_images or {}) do schema[name] = nil end
+  return schema
+end
+
+--- A data set of a part of this one's images, or of all, with its options where no others are given.
+local function again(self, index, given)
+  local o = {}
+  for name in pairs(kinds) do o[name] = self[name] end
+  for name, value in pairs(given) do o[name] = value end
+  local made = dataset.new(view.of(self, index), o)
+  made.warn = self.warn
+  return made
+end
+
+--- The same images with other options, which are those of the function that made the data set, without labels:
+--- `train:with{ augment = { flip = "horizontal" } }`.
+---@param given scion.FilesOptions
+---@return scion.Dataset
+---Raises on unknown options and invalid values.
+function methods:with(given)
+  local where = "data:with"
+  if given == nil then check.raise(where .. " takes the options that change, such as { batch = 16 }") end
+  return again(self, nil, check.options(where, given, schema_of(self)))
+end
+
+---@class scion.SplitOptions
+---@field seed? integer (the data set's)
+
+--- Divides the images in two or more data sets by class: `local train, val = data:split(0.8)`, or data:split(0.7, 0.15, 0.15). Exact copies
+--- of an image stay on one side. The first part keeps order and augmentation; the others are neither shuffled nor augmented. The same seed
+--- gives the same parts on every machine, and more images in a folder leave most of the others where they were.
+---@param ... number|scion.SplitOptions the share of the first of two parts, or the shares of all, which add up to 1; then perhaps options
+---@return scion.Dataset first
+---@return scion.Dataset ... the other parts
+---Raises if the shares do not add up to 1, if a part would be empty, and on unknown options and invalid values. A line on standard error
+---names classes that a part lacks.
+function methods:split(...)
+  local shares, given = split.arguments(...)
+  local o = check.options("data:split", given, { seed = { kinds.seed, self.seed } })
+  local parts = split.parts(self, shares, o.seed)
+  for k, index in ipairs(parts) do parts[k] = again(self, index, k > 1 and { shuffle = false, augment = false } or {}) end
+  return table.unpack(parts)
+end
+
+local indices = check.list(check.whole(1), nil, "a list of the images' numbers, from 1")
+
+--- The images with these numbers, in this order; a number may come several times.
+---@param numbers integer[]|scion.Tensor from 1: a list, or an i32 tensor
+---@return scion.Dataset
+---Raises if there are none, or if one is not an image's.
+function methods:subset(numbers)
+  local where = "data:subset"
+  local list = check.tensor.read(numbers) and numbers or check.argument(where, "the first argument", numbers, indices)
+  local ok, index, largest = pcall(core.from_one, list)
+  if not ok then check.raise(("%s: numbers of images count from 1, but %s"):format(where, index)) end
+  if #index == 0 then check.raise(where .. ": no number is given") end
+  if largest > self.count then check.raise(("%s: image %d of %d"):format(where, largest, self.count)) end
+  return again(self, index, {})
+end
+
+--- A smaller data set to try things on: the first n images in the order of the first epoch, so that of shuffled images there are some of
+--- each class.
+---@param n integer
+---@return scion.Dataset
+---Raises unless n is a whole number from 1 to the number of images.
+function methods:take(n)
+  n = check.argument("data:take", "the number of images", n, check.whole(1, self.count))
+  local first = self:order(1):slice(1, 1, n):totable()
+  table.sort(first)
+  return self:subset(first)
+end
+
 local function as_text(self)
-  local parts = { ("data set of %d image%s"):format(self.count, self.count == 1 and "" or "s") }
+  local parts = { ("data set of %d %s%s"):format(self.count, self.values and "example" or "image", self.count == 1 and "" or "s") }
   if self.classes then
     local counts, shown = self:class_counts(), {}
     for i = 1, math.min(#counts, 8) do shown[i] = ("%s %d"):format(self.labels[i], counts[i]) end
     if #counts > 8 then shown[9] = ("and %d more"):format(#counts - 8) end
     parts[1] = ("%s in %d class%s (%s)"):format(parts[1], #counts, #counts == 1 and "" or "es", table.concat(shown, ", "))
   end
+  if self.soft or self.multi then
+    parts[1] = ("%s with %s (%s)"):format(parts[1], self.soft and "shares of classes" or "several labels each", table.concat(self.labels, ", "))
+  end
   if self.targets then
     local numbers = shape.elements(self.targets:shape()) // math.max(self.count, 1)
     parts[1] = ("%s with %d number%s to predict of each"):format(parts[1], numbers, numbers == 1 and "" or "s")
   end
-  parts[2] = ("%dx%d, batches of %d"):format(self.size[1], self.size[2], self.batch)
+  local sizes = self.values and self.values:shape() or { self.count, self.size[1], self.size[2] }
+  local one = shape.text(table.move(sizes, 2, #sizes, 1, {})) .. (#sizes == 2 and " numbers each" or "")
+  parts[2] = ("%s, batches of %d"):format(one, self.batch)
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"
   if self.augment then parts[#parts + 1] = "augmented" end
   if self.skipped > 0 then parts[#parts + 1] = ("%d broken and left out"):format(self.skipped) end
-  if self.problems and #self.problems > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(#self.problems, #self.problems == 1 and "" or "s") end
+  local passed = #self.problems - self.skipped
+  if passed > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(passed, passed == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
 end
 
 Dataset = class.define {
-  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "codes", "count", "grey", "reported", "store" },
-  locked = { "files", "images", "path", "classes", "targets", "labels", "size", "fit", "filter", "workers", "memory", "reducing_gap", "skipped",
+  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "broken", "codes", "count", "grey", "reported", "store" },
+  locked = { "files", "images", "values", "path", "classes", "soft", "multi", "targets", "labels", "size", "fit", "filter", "workers", "memory",
+             "reducing_gap", "on_broken", "skipped",
              "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,

@@ -2,6 +2,7 @@
 return {
   folder = require "scion.data.source.folder",
   files = require "scion.data.source.files",
+  csv = require "scion.data.source.csv",
   tensors = require "scion.data.source.tensors",
   statistics = require "scion.data.statistics",
   doctor = require "scion.data.doctor",

@@ -1,6 +1,7 @@
 --- One pass over a data set of Scion's: batches from 0, made by a loader that reads ahead in threads of its own.
 local core = require "scion.core"
 local pipeline = require "scion.data.pipeline"
+local values = require "scion.data.values"
 
 local pass = {}
 
@@ -22,6 +23,7 @@ end
 ---@return nil
 ---@return table closed when the loop ends
 function pass.over(data, o)
+  if data.values then return values.over(data, o) end
   local drawn = o.augment
   if drawn == nil then drawn = data.augment end
   local changes = pipeline.new(drawn, data.size)

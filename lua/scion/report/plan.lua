@@ -2,6 +2,7 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
+local dataset = require "scion.data.dataset"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local machine = require "scion.machine"
@@ -149,7 +150,8 @@ function report.new(model, given)
   local data, mode, rows = o.data, o.mode, model:layers()
   local batch = o.batch or data and data.batch or 32
   if data then batch = inputs.capacity(data, batch, 1) end
-  local made = model:plan_for { mode = mode, batch = batch, input_dtype = "u8", loss = mode == "train" and targets.loss(model) or nil }
+  local as_given = dataset.is(data) and data.values
+  local made = model:plan_for { mode = mode, batch = batch, input_dtype = as_given and "f32" or "u8", loss = mode == "train" and targets.loss(model) or nil }
   local laid, reason = cached.lay(model, data, o.cache, {})
   local variants = data and data.augment and o.cache and o.cache.variants or 1
   local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }

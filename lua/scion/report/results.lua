@@ -219,6 +219,8 @@ results.step = kind("scion.Step", function(self) return ("epoch %d, step %d: los
 ---@field file string? if the image is from a file
 ---@field label string|integer|nil the most probable class, or its number if the model has no labels
 ---@field confidence number? its probability
+---@field labels scion.Prediction[]? where an image can have several labels: label and confidence of each over 0.5, the most probable first;
+--- empty if there is none
 ---@field top scion.Prediction[]? label and confidence of the most probable classes, on request
 ---@field output number[]? in place of a label, if the network gives no probabilities of classes
 ---@field error string? in place of a label, if the image cannot be read or the outputs are not finite
@@ -256,12 +258,13 @@ local scores = kind("scion.Scores", scores_text, {
 })
 
 local evaluation = kind("scion.Evaluation", function(self)
-  local head = ("%s%s  (%d examples)"):format(number("loss %.4f", self.loss), number("  accuracy %.4f", self.accuracy), self.examples)
+  local head = ("%s%s%s  (%d examples)"):format(number("loss %.4f", self.loss), number("  accuracy %.4f", self.accuracy),
+                                                number("  exact_match %.4f", self.exact_match), self.examples)
   local shown = { head }
   if self.classes then shown[2] = scores_text(self.classes) end
   if (self.not_finite or 0) > 0 then shown[#shown + 1] = ("%d of the outputs are no numbers"):format(self.not_finite) end
   return lines(shown)
-end, { title = "an evaluation", fields = { "loss", "accuracy", "examples", "classes", "confusion", "not_finite" } })
+end, { title = "an evaluation", fields = { "loss", "accuracy", "exact_match", "examples", "classes", "confusion", "not_finite" } })
 
 --- Makes the result of model:evaluate.
 ---@param values table its fields
@@ -296,25 +299,33 @@ local function said(entry)
     return "error: " .. (entry.error:sub(1, #start) == start and entry.error:sub(#start + 1) or entry.error)
   end
   if entry.output then return "output " .. numbers_text(entry.output) end
-  return tostring(entry.label)
+  if not entry.labels then return tostring(entry.label) end
+  local names = {}
+  for i, one in ipairs(entry.labels) do names[i] = ("%s %.4f"):format(one.label, one.confidence) end
+  return names[1] and table.concat(names, ", ") or ("no label (%s %.4f)"):format(entry.label, entry.confidence)
 end
 
+-- The confidence in a column of its own; those of several labels stand beside them.
+local function confidence(entry) return entry.confidence and not entry.labels and ("%.4f"):format(entry.confidence) or nil end
+
 local prediction = kind("scion.Prediction", function(self)
-  return sentence { (self.file and self.file .. ": " or "") .. said(self), self.confidence and ("%.4f"):format(self.confidence) }
-end, { title = "a prediction", fields = { "file", "label", "confidence", "top", "output", "error" } })
+  return sentence { (self.file and self.file .. ": " or "") .. said(self), confidence(self) }
+end, { title = "a prediction", fields = { "file", "label", "confidence", "labels", "top", "output", "error" } })
 
 local predictions = kind("scion.Predictions", function(self)
   local rows = {}
-  for i, entry in ipairs(self) do rows[i] = { entry.file or tostring(i), number("%.4f", entry.confidence), said(entry) } end
+  for i, entry in ipairs(self) do rows[i] = { entry.file or tostring(i), confidence(entry) or "", said(entry) } end
   return lines(text.table({ { least = 16 }, { right = true }, { wraps = true } }, rows))
 end, { title = "a list of predictions", fields = {}, instead = "its entries have fields, one entry for each image, as in predictions[1].label" })
---- Makes the result of model:predict: a list with an entry for each image. An entry may have a list of the most probable classes, `top`.
+--- Makes the result of model:predict: a list with an entry for each image. An entry may have lists of classes, `top` and `labels`.
 ---@param entries table
 ---@return scion.Prediction[]
 function results.predictions(entries)
   for _, entry in pairs(entries) do
-    for _, best in ipairs(entry.top or {}) do prediction(best) end
-    if entry.top then predictions(entry.top) end
+    for _, list in pairs { entry.top or nil, entry.labels or nil } do
+      for _, one in ipairs(list) do prediction(one) end
+      predictions(list)
+    end
     prediction(entry)
   end
   return predictions(entries)

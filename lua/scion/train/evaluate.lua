@@ -10,40 +10,29 @@ local targets = require "scion.train.targets"
 
 ---@class scion.Evaluation
 ---@field loss number mean over the examples
----@field accuracy number? the share of correct predictions; nil without classes
----@field classes scion.Score[]? in the order of the labels; nil without classes
----@field confusion scion.Tensor? i32 [true class, predicted class]: how many examples; nil without classes
+---@field accuracy number? the share of correct predictions: of the examples' classes, or of all labels of all examples, where one is
+--- predicted if its probability is over 0.5; nil without either
+---@field exact_match number? where images can have several labels: the share of examples of which all labels are predicted right
+---@field classes scion.Score[]? in the order of the labels; nil without classes or labels
+---@field confusion scion.Tensor? i32 [true class, predicted class]: how many examples; nil unless each has one class. Where an image has
+--- shares of classes, the class with the largest share is the true one
 ---@field examples integer how many images were evaluated
 ---@field not_finite integer? examples with outputs that are not finite: they count as wrong, and to the support of their class
-
-local function ratio(a, b) return b > 0 and a / b or 0.0 end
-
---- Precision, recall, F1 and support of each class, from the confusion matrix and the number of examples of each class.
-local function per_class(counts, supports, labels)
-  local table_of, list = counts:totable(), {}
-  for i, row in ipairs(table_of) do
-    local support, predicted = supports:get(i), 0
-    for j = 1, #table_of do predicted = predicted + table_of[j][i] end
-    local hits, recall = ratio(row[i], predicted), ratio(row[i], support)
-    list[i] = { label = labels and labels[i] or tostring(i), precision = hits, recall = recall, support = support,
-                f1 = ratio(2 * hits * recall, hits + recall) }
-  end
-  return list
-end
 
 local schema = { batch = { inputs.batch }, loss = { targets.kind }, cache = { cached.kind, {} }, precision = { precision.kind } }
 
 --- Runs the network on all batches and adds up losses and predictions.
 local function add_up(where, model, data, o, loss, source)
-  local outputs = model.output.shape
-  local sums = metrics.new(loss ~= "mse" and math.max(outputs[#outputs], 2) or nil)
+  local names = data.labels or model.labels
+  local sums = metrics.new(targets.told(model, loss, names))
   for batch in source:pass(0) do
     local n = #batch
     sums:leave_out(batch.failed)
     if n > 0 then
+      local target = targets.tensor(where, batch.y, loss, model, names, n)
       local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, o.batch, n), input_dtype = batch.x:dtype(), loss = loss,
-                                    precision = o.precision, from = batch.node }
-      if not model:execute(plan, { images = batch.x, labels = targets.tensor(where, batch.y, loss, outputs, n) }) then break end
+                                    labels = target:dtype(), precision = o.precision, from = batch.node }
+      if not model:execute(plan, { images = batch.x, labels = target }) then break end
       sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), batch.y)
     end
   end
@@ -73,6 +62,8 @@ return function(model, data, given, where)
   local sums = add_up(where, model, data, o, loss, source)
   if alone and core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
-  return results.evaluation { loss = sums:loss(), accuracy = sums:accuracy(), examples = sums.examples, confusion = sums.counts,
-                              not_finite = sums:not_finite(), classes = sums.counts and per_class(sums.counts, sums.support, data.labels or model.labels) or nil }
+  return results.evaluation {
+    loss = sums:loss(), accuracy = sums:accuracy(), exact_match = sums:exact_match(), examples = sums.examples, not_finite = sums:not_finite(),
+    confusion = sums.told == "classes" and sums.counts or nil, classes = sums:scores(data.labels or model.labels),
+  }
 end

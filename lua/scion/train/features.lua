@@ -63,7 +63,7 @@ end
 ---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string? } cache = false: outputs of
 --- frozen layers are not kept
 ---@return scion.Tensor features f32, one row for each image in the data set's order; NaN for an image that cannot be read
----@return scion.Tensor? labels if the data set has them: i32 classes from 1, or its f32 targets
+---@return scion.Tensor? labels if the data set has them, as scion.data.tensors takes them: i32 classes from 1, or its f32 rows
 ---@return { index: integer, file: string?, message: string }[] failures the images that could not be read
 ---Raises if the images do not fit the model, on an unknown layer or option and on invalid values, and if `data` is a single file that
 ---cannot be read.
@@ -79,5 +79,5 @@ return function(model, data, name, given)
   local features = core.new({ #set, table.unpack(shape_of(part, name, o.pool)) }, "f32")
   local failures = predict.run("features", part, set, { batch = o.batch, cache = o.cache }, function(output, indices) put(features, output, indices, o.pool) end)
   if type(data) == "string" and failures[1] then check.raise("features: " .. failures[1].message) end
-  return features, set.classes or set.targets, mark(features, failures)
+  return features, set.classes or set.soft or set.multi or set.targets, mark(features, failures)
 end

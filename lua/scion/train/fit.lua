@@ -3,6 +3,7 @@
 --- these keep their values while the others change; then fit raises, and the moving averages stay as they were.
 local cached = require "scion.cache.cached"
 local check = require "scion.check"
+local class_weights = require "scion.train.class_weights"
 local core = require "scion.core"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
@@ -45,14 +46,9 @@ local callbacks = check.kind("a table of functions, { step = function(info) … 
   return known_callbacks.read(value)
 end)
 
-local class_weights = check.kind("a table of factors by label or position, such as { cat = 2 }, which data:class_counts() helps to find", function(value)
-  if value == false then return true, nil end
-  return type(value) == "table" and getmetatable(value) == nil and next(value) ~= nil, value
-end)
-
 local schema = {
   epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, callbacks = { callbacks, {} },
-  class_weights = { class_weights }, verbose = { check.boolean, true }, cache = { cached.kind, {} }, precision = { precision.kind },
+  class_weights = { class_weights.kind }, verbose = { check.boolean, true }, cache = { cached.kind, {} }, precision = { precision.kind },
 }
 
 ---@class scion.Callbacks
@@ -65,37 +61,12 @@ local schema = {
 ---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
 ---@field loss "categorical"|"binary"|"mse"|nil (that of an earlier fit; else it follows from the last layer: softmax, sigmoid, linear)
 ---@field callbacks scion.Callbacks? functions that are called during the fit
----@field class_weights number[]|table<string, number>|nil factors for the loss of each class, by position or label; 1 for the others (none)
+---@field class_weights number[]|table<string, number>|"balanced"|nil factors for the loss of each class, by position or label; 1 for the
+--- others. "balanced": images / (classes * images of the class). An image with shares of several classes has the mean of their factors (none)
 ---@field cache boolean|integer|scion.CacheOptions|nil whether outputs of frozen layers are computed once for each image and kept, also for
 --- later runs. true: if images are not augmented; a number K: for K augmented variants of each image; false: never (true)
 ---@field precision "f32"|"bf16"|nil of frozen layers and of the validation; what trains is always f32 (the model's, or f32)
 ---@field verbose boolean? whether progress is printed on standard output (true)
-
-local factor = check.number { from = 0 }
-
---- The weights of the classes as an f32 tensor, in the order of the labels; nil if none were given.
-local function weights_of_classes(given, labels)
-  if not given then return nil end
-  if not labels then check.raise "fit: class_weights needs a data set with labels" end
-  local keys = 0
-  for _ in pairs(given) do keys = keys + 1 end
-  if keys == #given and keys < #labels then -- a list that is too short, and not weights of some classes by number
-    check.raise(("fit: class_weights is a list of %d, but there are %d classes (%s): give one number for each, or name the classes, as in { [%s] = 2 }"):format(
-      #given, #labels, table.concat(labels, ", "), check.show(labels[1])))
-  end
-  local values, position, any = {}, {}, false
-  for i, label in ipairs(labels) do values[i], position[label] = 1.0, i end
-  for key, weight in pairs(given) do
-    local i = math.type(key) == "integer" and key or position[key]
-    if not i or not values[i] then
-      check.raise(("fit: class_weights names %s, which is none of the labels (%s)"):format(check.show(key), table.concat(labels, ", ")))
-    end
-    values[i] = check.argument("fit: class_weights", "the weight of class " .. check.show(labels[i]), weight, factor)
-  end
-  for _, weight in ipairs(values) do any = any or weight > 0 end
-  if not any then check.raise "fit: class_weights are all 0, so there is nothing to learn" end
-  return require("scion.tensor").tensor(values, "f32")
-end
 
 -- ---- checks before the first step -----------------------------------------------------------------------------------
 
@@ -130,7 +101,8 @@ local function prepare(model, data, given)
     targets.check("fit: validate", model, o.validate, loss)
   end
   if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
-  local weights = weights_of_classes(o.class_weights, data.labels)
+  local told, count = targets.told(model, loss, data.labels)
+  local weights = class_weights.read(o.class_weights, data, told)
   check_trains(model)
   tell_random(model)
   local source = cached.over(model, data, o.cache, { where = "fit", precision = o.precision })
@@ -138,8 +110,7 @@ local function prepare(model, data, given)
   cached.tell("fit", model, data, o.cache, {})
   return { model = model, data = data, source = source, loss = loss, given_loss = o.loss, epochs = o.epochs, optimizer = o.optimizer or optim.rmsprop(), validate = o.validate,
            cache = o.cache, precision = precision.in_use(o.precision or model.precision), verbose = o.verbose,
-           callbacks = o.callbacks, class_weights = weights,
-           classes = loss ~= "mse" and math.max(model.output.shape[#model.output.shape], 2) or nil }
+           callbacks = o.callbacks, class_weights = weights, told = told, count = count }
 end
 
 -- ---- steps and epochs -----------------------------------------------------------------------------------------------
@@ -177,17 +148,17 @@ end
 
 --- The factor of each example's loss, from the data set and from its class; nil if there are none.
 local function weights_of(job, batch)
-  local by_class = job.class_weights and core.gather(job.class_weights, batch.y)
+  local by_class = job.class_weights and class_weights.of(job.class_weights, batch.y)
   return by_class and batch.weight and by_class * batch.weight or by_class or batch.weight
 end
 
 --- One step on one batch. Returns the loss, or nil if an interrupt came before the update.
 local function train_step(job, sums, batch)
   local model, n = job.model, #batch
-  local target = targets.tensor("fit", batch.y, job.loss, model.output.shape, n)
+  local target = targets.tensor("fit", batch.y, job.loss, model, job.data.labels, n)
   local weights = weights_of(job, batch)
   local plan = model:plan_for { mode = "train", batch = inputs.capacity(job.data, nil, n), input_dtype = batch.x:dtype(), loss = job.loss,
-                                weighted = weights ~= nil, precision = job.precision, from = batch.node }
+                                labels = target:dtype(), weighted = weights ~= nil, precision = job.precision, from = batch.node }
   if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = model.steps }) then return nil end
   local arena = model.arena
   local losses = core.place(arena, plan.losses, n)
@@ -202,7 +173,7 @@ end
 
 --- One epoch. Returns its entry for the history, and whether a callback ended the fit; nil after an interrupt.
 local function train_epoch(job, bar)
-  local model, sums, start = job.model, metrics.new(job.classes), core.clock()
+  local model, sums, start = job.model, metrics.new(job.told, job.count), core.clock()
   local stopped = false
   job.step = 0
   for batch in job.source:pass(model.epoch) do

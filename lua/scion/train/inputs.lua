@@ -3,6 +3,7 @@ local check = require "scion.check"
 local dataset = require "scion.data.dataset"
 local notice = require "scion.report.notice"
 local preprocessing = require "scion.preprocessing"
+local shapes = require "scion.shape"
 
 local inputs = {}
 
@@ -66,7 +67,22 @@ local function channels(n) return n == 1 and "1 channel" or n .. " channels" end
 
 local function size_option(shape) return shape[1] == shape[2] and tostring(shape[1]) or ("{ %d, %d }"):format(shape[1], shape[2]) end
 
---- Raises if the images of a data set do not fit the model. All checks of size and channels are here.
+--- Raises if f32 examples, which are taken as they are, do not have the shape of the model's input. Says once that f32 images are not
+--- preprocessed.
+local function values_fit(where, model, data, what)
+  local wanted, given = model.input.shape, data.values:shape()
+  table.remove(given, 1)
+  if not shapes.equal(wanted, given) then
+    local hint = #wanted ~= 3 and (": its input should be nn.input(%s)"):format(table.concat(given, ", ")) or ""
+    check.raise(("%s: %s has examples of %s numbers, but the model takes %s%s"):format(where, what, shapes.text(given), shapes.text(wanted), hint))
+  end
+  if #wanted == 3 and (wanted[3] == 3 or wanted[3] == 1) then
+    notice.once(("scion: %s: f32 images are taken as they are, as preprocessed ones: the model itself preprocesses u8 images, which images:to 'u8' " ..
+                 "makes of values from 0 to 255"):format(where))
+  end
+end
+
+--- Raises if the images or other examples of a data set do not fit the model. All checks of size and channels are here.
 ---@param where string
 ---@param model scion.Model
 ---@param data scion.Dataset
@@ -75,8 +91,10 @@ local function size_option(shape) return shape[1] == shape[2] and tostring(shape
 function inputs.fits(where, model, data, what, made)
   local shape, size = model.input.shape, data.size
   what = what or "the data set"
+  if dataset.is(data) and data.values then return values_fit(where, model, data, what) end
   if #shape ~= 3 then
-    check.raise(("%s: the model takes %s numbers, and no images, which is what data sets hold"):format(where, table.concat(shape, "x")))
+    check.raise(("%s: the model takes %s numbers, and no images; base:features(…) makes such numbers of images, and scion.data.tensors a data set of them"):format(
+      where, shapes.text(shape)))
   end
   if shape[1] == 3 and shape[3] > 3 then
     check.raise(("%s: the model takes images of %d rows, %d columns and %s, but sizes are given as height, width, channels: its input should be nn.input(%d, %d, 3)"):format(

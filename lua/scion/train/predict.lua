@@ -16,7 +16,7 @@ local predict = {}
 ---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given { batch: integer?, cache: scion.CacheOptions|false|nil, augment: scion.augment|false|nil, epoch: integer? } cache, augment:
+---@param given { batch: integer?, cache: scion.CacheOptions|false|nil, augment: scion.Augment|false|nil, epoch: integer? } cache, augment:
 --- nil is false; epoch: of which the augmentation is drawn (0)
 ---@param emit fun(output: scion.Tensor, indices: integer[])
 ---@return table<integer, { index: integer, file: string?, message: string }> failures by the image's number, from 1
@@ -50,12 +50,11 @@ function predict.run(where, model, data, given, emit)
   return failures
 end
 
---- The `top` most probable classes in one row of probabilities, the most probable first.
-local function ranked(probabilities, label_of, top)
+--- The names with their probabilities, the most probable first.
+local function ranked(probabilities, label_of)
   local list = {}
   for i, p in ipairs(probabilities) do list[i] = { label = label_of(i), confidence = p } end
   table.sort(list, function(a, b) return a.confidence > b.confidence end)
-  for i = #list, top + 1, -1 do list[i] = nil end
   return list
 end
 
@@ -66,23 +65,29 @@ local function finite(row)
   return true
 end
 
---- The entry for one image. `row`: the outputs; `activation`: the one that made them probabilities, or nil if they are none.
-local function entry_of(model, row, activation, top)
-  if not activation then return { output = row } end
+--- The entry for one image. `row`: the outputs; `told`, `count`: what they tell, as of targets.told; nil if they are no probabilities.
+local function entry_of(model, row, told, count, top)
+  if not told then return { output = row } end
   if not finite(row) then return { error = "the network's output is no number: its weights, or this image, are beyond what it can compute with" } end
-  if #row == 1 and activation == "sigmoid" then row = { 1 - row[1], row[1] } end
-  local best = ranked(row, function(i) return model.labels and model.labels[i] or i end, top or 1)
-  return { label = best[1].label, confidence = best[1].confidence, top = top and best or nil }
+  if told == "classes" and #row < count then row = { 1 - row[1], row[1] } end
+  local best = ranked(row, function(i) return model.labels and model.labels[i] or i end)
+  local entry = { label = best[1].label, confidence = best[1].confidence, top = top and table.move(best, 1, top, 1, {}) }
+  if told == "labels" then
+    entry.labels = {}
+    for i, one in ipairs(best) do entry.labels[i] = one.confidence > 0.5 and one or nil end
+  end
+  return entry
 end
 
---- How the outputs become probabilities. Returns the activation, "softmax" or "sigmoid", and a function from outputs to probabilities,
---- which applies the activation if the network ends in logits. Returns nil if the outputs are no probabilities of classes.
+--- How the outputs become probabilities. Returns what they tell, "classes" or "labels", and how many; and a function from outputs to
+--- probabilities, which applies the activation if the network ends in logits. Returns nil if the outputs are no probabilities.
 local function probabilities(model)
   local activation, logits = targets.activation(model)
   if activation ~= "softmax" and activation ~= "sigmoid" then return nil end
   if #model.output.shape ~= 1 then return nil end
-  if not logits then return activation, function(output) return output end end
-  return activation, function(output)
+  local told, count = targets.told(model, activation == "softmax" and "categorical" or "binary", model.labels)
+  if not logits then return told, count, function(output) return output end end
+  return told, count, function(output)
     local applied = core.new(output:shape(), "f32")
     core.run { activation == "softmax" and "softmax_forward" or "activation_forward", x = output, y = applied,
                activation = activation == "sigmoid" and activation or nil }
@@ -118,33 +123,33 @@ local function mean_of_views(model, data, o, apply)
 end
 
 --- A list with an entry for each image: its file, if there is one, label and confidence, and on request `top`; or the error if the image
---- cannot be read. If the network ends in neither softmax nor sigmoid and was not fitted with their losses, an entry has `output`, the
+--- cannot be read. An entry has `labels`, too, if the network tells of several labels an image (it ends in sigmoid, with more than one
+--- unit or with one name). If the network ends in neither softmax nor sigmoid and was not fitted with their losses, an entry has `output`, the
 --- numbers, in place of label and confidence.
 ---@param model scion.Model
 ---@param x string|string[]|scion.Tensor|scion.Dataset
 ---@param given { batch: integer?, top: integer?, tta: integer? } tta: over how many views of each image outputs are averaged: the image as
 --- it is and others as the data set augments them, else flipped, shifted and zoomed a little (1)
----@return { file: string?, label: string|integer, confidence: number, error: string?, top: table?, output: number[]? }[]
+---@return { file: string?, label: string|integer, confidence: number, labels: table?, error: string?, top: table?, output: number[]? }[]
 ---Raises if the images do not fit the model, on unknown options and invalid values, and if there are fewer than `top` classes.
 function predict.predict(model, x, given)
   local data = inputs.any("predict", x, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
   local o = check.options("predict", given, schema)
   inputs.fits("predict", model, data, nil, type(x) == "userdata")
-  local activation, apply = probabilities(model)
-  local classes = activation and math.max(model.output.shape[1], 2)
-  if o.top and not activation then
+  local told, count, apply = probabilities(model)
+  if o.top and not told then
     check.raise(("predict: top ranks classes, but %s gives no probabilities of them: it ends in neither softmax nor sigmoid"):format(model.output.layer.name))
   end
-  if o.top and o.top > classes then check.raise(("predict: top is %d, but the model tells %d classes"):format(o.top, classes)) end
+  if o.top and o.top > count then check.raise(("predict: top is %d, but the model tells %d %s"):format(o.top, count, told)) end
   local list, failures = {}
   if o.tta == 1 then
     failures = predict.run("predict", model, data, { batch = o.batch }, function(output, indices)
-      for i, row in ipairs((apply and apply(output) or output):totable()) do list[indices[i]] = entry_of(model, row, activation, o.top) end
+      for i, row in ipairs((apply and apply(output) or output):totable()) do list[indices[i]] = entry_of(model, row, told, count, o.top) end
     end)
   else
     local means
     means, failures = mean_of_views(model, data, o, apply)
-    for index, mean in pairs(means) do list[index] = entry_of(model, mean:totable()[1], activation, o.top) end
+    for index, mean in pairs(means) do list[index] = entry_of(model, mean:totable()[1], told, count, o.top) end
   end
   for i, failure in pairs(failures) do list[i] = { error = failure.message } end
   for i, entry in ipairs(list) do entry.file = data.files and data.files[i] end

@@ -37,48 +37,86 @@ function targets.activation(model)
   return left_out, true
 end
 
+--- What is told of an image: "classes", one of several, or "labels", of which it can have several or none; and how many of them there are.
+--- nil if the network gives numbers, with the loss "mse". Outputs of a sigmoid are labels, except that a single one tells two classes apart
+--- unless it has one name.
+---@param model scion.Model
+---@param loss string
+---@param names string[]? of the classes or labels
+---@return "classes"|"labels"|nil
+---@return integer? count
+function targets.told(model, loss, names)
+  if loss == "mse" then return nil end
+  local outputs = model.output.shape[#model.output.shape]
+  if loss == "binary" and (outputs > 1 or names and #names == 1) then return "labels", outputs end
+  return "classes", loss == "binary" and 2 or outputs
+end
+
 --- The last layer that would fit a data set, as code for messages.
 local function head_for(data)
-  if data.labels then return ("nn.dense(%d, 'softmax')"):format(#data.labels) end
+  if data.labels then return ("nn.dense(%d, '%s')"):format(#data.labels, data.multi and "sigmoid" or "softmax") end
   if not data.targets then return "nn.dense(…)" end
   local shape = data.targets:shape()
   return ("nn.dense(%d)"):format(shapes.elements(shape) // math.max(shape[1], 1))
 end
 
-local function classes_text(labels)
+--- What the data set has: "3 classes (a, b, c)", or "2 labels (a, b), of which an image can have several".
+local function names_text(data)
+  local labels, what = data.labels, data.multi and "label" or "class"
   local shown = table.concat(labels, ", ", 1, math.min(#labels, 8))
-  return ("%d class%s (%s%s)"):format(#labels, #labels == 1 and "" or "es", shown, #labels > 8 and ", …" or "")
+  return ("%d %s%s (%s%s)%s"):format(#labels, what, #labels == 1 and "" or data.multi and "s" or "es", shown, #labels > 8 and ", …" or "",
+                                     data.multi and #labels > 1 and ", of which an image can have several" or "")
 end
 
---- Raises: the loss is "mse", but each image of the data set has a class.
-local function check_mse_on_classes(raise, model, data)
-  local name, activation, k = model.output.layer.name, activation_of(model), #data.labels
-  local told = model.output.shape[1] == k and k > 1 and "categorical" or model.output.shape[1] == 1 and k == 2 and "binary" or nil
-  if by_activation[activation] then
-    raise("the loss 'mse' compares numbers, but the data set has %s; without the option loss, %s follows from %s's %s", classes_text(data.labels),
-          "'" .. by_activation[activation] .. "'", name, activation)
+--- Raises: the loss is "mse", but each image of the data set has a class, or labels.
+local function refuse_mse(raise, model, data)
+  local name, activation, outputs, k = model.output.layer.name, activation_of(model), model.output.shape[1], #data.labels
+  local follows = by_activation[activation]
+  if follows == "binary" or follows and not data.multi then
+    raise("the loss 'mse' compares numbers, but the data set has %s; without the option loss, '%s' follows from %s's %s", names_text(data), follows, name, activation)
   end
-  local other = told and (", or loss = '%s' be given if its outputs are logits"):format(told) or ""
+  local told = data.multi and outputs == k and "binary" or not data.multi and (outputs == k and k > 1 and "categorical" or outputs == 1 and k == 2 and "binary")
+  local other = told and not follows and (", or loss = '%s' be given if its outputs are logits"):format(told) or ""
   raise("%s has %s, and so is trained to give numbers (loss 'mse'), but the data set has %s: the network should end in %s%s", name,
-        activation == "linear" and "no activation" or "the activation " .. activation, classes_text(data.labels), head_for(data), other)
+        activation == "linear" and "no activation" or "the activation " .. activation, names_text(data), head_for(data), other)
 end
 
---- Checks a data set with a class for each image, and a loss on probabilities.
+--- Raises if the last layer's activation is not the one of the loss.
+local function check_activation(raise, model, data, loss)
+  local activation = activation_of(model)
+  if activation ~= losses[loss].activation and activation ~= "linear" then
+    raise("the loss '%s' goes with %s or, for logits, no activation, but %s ends in %s: the network should end in %s", loss, losses[loss].activation,
+          model.output.layer.name, activation, head_for(data))
+  end
+end
+
+--- Checks a data set with a class of each image or shares of the classes, and a loss on probabilities.
 local function check_classes(raise, model, data, loss)
   local name, outputs, classes = model.output.layer.name, model.output.shape[1], #data.labels
-  local activation, own = activation_of(model), losses[loss].activation
-  if classes < 2 then raise("the data set has %s, and nothing to tell it from: two or more are needed", classes_text(data.labels)) end
-  if activation ~= own and activation ~= "linear" then
-    raise("the loss '%s' goes with %s or, for logits, no activation, but %s ends in %s: the network should end in %s", loss, own, name, activation, head_for(data))
-  end
+  if classes < 2 then raise("the data set has %s, and nothing to tell it from: two or more are needed", names_text(data)) end
+  check_activation(raise, model, data, loss)
   if loss == "binary" and outputs > 1 then
-    raise("%s gives %d probabilities that do not add up to 1, as for several labels an image, but each image of the data set has one class: the network should end in %s",
-          name, outputs, head_for(data))
+    raise("%s gives %d probabilities that do not add up to 1, as for several labels an image, but each image of the data set has one class: the network should end in %s%s",
+          name, outputs, head_for(data), dataset.is(data) and "" or ", or the data set say multi = true")
   end
   local distinguished = loss == "binary" and 2 or outputs
   if distinguished ~= classes then
     raise("%s: the model's last layer distinguishes %d class%s, but the data set has %s: the network should end in %s", name, distinguished,
-          distinguished == 1 and "" or "es", classes_text(data.labels), head_for(data))
+          distinguished == 1 and "" or "es", names_text(data), head_for(data))
+  end
+end
+
+--- Checks a data set with labels of which an image can have several, and a loss on probabilities.
+local function check_labels(raise, model, data, loss)
+  local name, outputs = model.output.layer.name, model.output.shape[1]
+  if loss == "categorical" then
+    raise("the loss 'categorical' is for probabilities that add up to 1, one class an image, but the data set has %s: the network should end in %s",
+          names_text(data), head_for(data))
+  end
+  check_activation(raise, model, data, loss)
+  if outputs ~= #data.labels then
+    raise("%s gives %d probabilit%s, but the data set has %s: the network should end in %s", name, outputs, outputs == 1 and "y" or "ies", names_text(data),
+          head_for(data))
   end
 end
 
@@ -87,9 +125,10 @@ local function check_numbers(raise, model, data, loss)
   local shape, name = data.targets:shape(), model.output.layer.name
   local n = shapes.elements(shape) // math.max(shape[1], 1)
   if loss ~= "mse" then
-    local remedy = n > 1 and ("one-hot rows become class numbers by rows:argmax(2); several labels an image are trained with loss = 'mse'")
+    local remedy = n > 1 and "with the option labels = { … }, where the data set is made, rows are shares of classes, or labels of which an image can have several"
       or "class numbers are a list or i32: numbers:to 'i32'"
-    raise("the loss '%s' takes a class of each image, but the data set gives %d number%s of each; %s", loss, n, n == 1 and "" or "s", remedy)
+    raise("the loss '%s' takes %s of each image, but the data set gives %d number%s of each; %s", loss, loss == "binary" and model.output.shape[1] > 1 and
+          "labels" or "a class", n, n == 1 and "" or "s", remedy)
   end
   if n ~= shapes.elements(model.output.shape) then
     raise("%s gives %s number%s an image, but the data set has %d to predict: the network should end in %s", name, shapes.text(model.output.shape),
@@ -116,8 +155,8 @@ function targets.check(where, model, data, loss)
   end
   if numbers then return check_numbers(raise, model, data, loss) end
   if not data.labels then return end
-  if loss == "mse" then return check_mse_on_classes(raise, model, data) end
-  check_classes(raise, model, data, loss)
+  if loss == "mse" then return refuse_mse(raise, model, data) end
+  (data.multi and check_labels or check_classes)(raise, model, data, loss)
 end
 
 --- Whether `names` are ImageNet's class names and `numbers` are WordNet ids (n01440764) in ascending order, as ImageNet's folders have.
@@ -148,24 +187,49 @@ function targets.same_labels(where, one, of_one, other, of_other)
   end
 end
 
---- Converts the labels of a batch to what the kernel of the loss takes: i32 class numbers from 0 for "categorical", else an f32 tensor of
---- the output's shape. Raises if they do not fit the loss or the batch.
+-- What a batch gives of each image for a loss, for messages.
+local wanted = {
+  classes = "the i32 class number, from 1, or the f32 shares of its %d classes,", labels = "%d f32 numbers from 0 to 1, one a label,", numbers = "%d f32 numbers",
+}
+
+--- Raises if rows of f32 are no shares of classes, which add up to 1, or no labels, which are numbers from 0 to 1.
+local function check_rows(raise, kind, rows)
+  if not core.finite(rows) then raise "labels that are NaN or infinite" end
+  local low, high = rows:min(), rows:max()
+  if low < 0 or high > 1 then raise(("%s %g, but they are from 0 to 1"):format(kind == "classes" and "a class's share" or "a label that is", low < 0 and low or high)) end
+  if kind == "labels" then return end
+  local sums = rows:sum(2)
+  local least, most = type(sums) == "number" and sums or sums:min(), type(sums) == "number" and sums or sums:max()
+  if least < 0.99 or most > 1.01 then
+    raise(("shares of the classes that add up to %g, not 1; of an image with several labels the network ends in sigmoid"):format(least < 0.99 and least or most))
+  end
+end
+
+--- Converts what a batch gives of its images to what the kernel of the loss takes: i32 class numbers from 0 or f32 rows for "categorical",
+--- else an f32 tensor of the output's shape. Raises if it does not fit the loss or the batch.
 ---@param where string
----@param labels scion.Tensor?
+---@param y scion.Tensor? i32 classes from 0, or f32 rows
 ---@param loss string
----@param outputs integer[] shape of the output, without the batch
+---@param model scion.Model
+---@param names string[]? of the data set's classes or labels
 ---@param n integer how many images the batch has
 ---@return scion.Tensor
-function targets.tensor(where, labels, loss, outputs, n)
-  if not check.tensor.read(labels) then check.raise(where .. ": the data set gave a batch without labels, so there is no loss to compute") end
-  local dtype, given = loss == "mse" and "f32" or "i32", labels:shape()
-  if labels:dtype() ~= dtype or given[1] ~= n or shapes.elements(given) ~= (loss == "mse" and n * shapes.elements(outputs) or n) then
-    check.raise(("%s: the data set gave labels that are %s for %d images; the loss '%s' takes %s of each"):format(where, check.show(labels), n, loss,
-      loss == "mse" and ("%d f32 numbers"):format(shapes.elements(outputs)) or "the i32 class number, from 1,"))
+function targets.tensor(where, y, loss, model, names, n)
+  if not check.tensor.read(y) then check.raise(where .. ": the data set gave a batch without labels, so there is no loss to compute") end
+  local kind, count = targets.told(model, loss, names)
+  local shape, outputs = y:shape(), model.output.shape
+  count = count or shapes.elements(outputs)
+  local rows = y:dtype() == "f32" and shape[1] == n and shapes.elements(shape) == n * count
+  if not rows and not (kind == "classes" and y:dtype() == "i32" and shape[1] == n and shapes.elements(shape) == n) then
+    check.raise(("%s: the data set gave labels that are %s for %d images; the loss '%s' takes %s of each"):format(where, check.show(y), n, loss,
+      wanted[kind or "numbers"]:format(count)))
   end
-  if loss == "categorical" then return labels end
+  if rows and kind and n > 0 then
+    check_rows(function(message) check.raise(("%s: the data set gave %s"):format(where, message)) end, kind, y:reshape(n, count))
+  end
+  if loss == "categorical" then return y end
   local target = core.new({ n, table.unpack(outputs) }, "f32")
-  core.copy(labels, target)
+  core.copy(kind == "classes" and rows and y:slice(2, 2, 2) or y, target) -- of two classes, the probability of the second is wanted
   return target
 end
 

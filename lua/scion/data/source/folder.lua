@@ -88,7 +88,7 @@ local function read_classes(source, path, labels, o)
   source.classes, source.labels = core.from_table(numbers, "i32"), labels
 end
 
-local schema = dataset.options { "augment", "workers", "labels", size = { 224, 224 }, batch = 32, shuffle = true, seed = 0, memory = 1e9,
+local schema = dataset.options { "augment", "workers", "on_broken", "labels", size = { 224, 224 }, batch = 32, shuffle = true, seed = 0, memory = 1e9,
                                  reducing_gap = 2 }
 schema.labels = { check.unless_false(schema.labels[1]) }
 schema.follow_links = { check.boolean, false }

@@ -5,7 +5,7 @@ local lfs = require "lfs"
 local listing = {}
 
 ---@class scion.Problem
----@field file string
+---@field file? string nil for an example in memory
 ---@field reason string why the file is not among the images, or could not be read
 
 local endings = { jpg = true, jpeg = true, jpe = true, jfif = true, png = true, webp = true, gif = true }

@@ -1,0 +1,112 @@
+--- A CSV file that names images and their labels.
+local check = require "scion.check"
+local core = require "scion.core"
+local labels_of = require "scion.data.labels"
+local listed = require "scion.data.source.listed"
+local paths = require "scion.data.paths"
+local reader = require "scion.data.source.csv_reader"
+
+local where = "scion.data.csv"
+
+local several = check.distinct(check.list(check.text, nil, "a list of columns"), "is a list of columns, but %s is given twice")
+
+local schema = { file = { check.text, required = true }, root = { check.path },
+                 label = { check.either(check.text, several, "the name of a column, or a list of them") } }
+for name, option in pairs(listed.schema) do schema[name] = option end
+
+local function raise(path, message, ...) check.raise(("%s: %s: %s"):format(where, path, message:format(...))) end
+
+-- The whole file.
+local function contents(path)
+  local file, message = io.open(path, "rb")
+  local text
+  if file then
+    text, message = file:read "a"
+    file:close()
+  end
+  if not text then check.raise(("%s: %s%s"):format(where, message:find(path, 1, true) and message or path .. ": " .. message, paths.home_hint(path))) end
+  return text
+end
+
+-- The position of a column. Raises, with the nearest name, if there is none or several.
+local function column(path, columns, name)
+  local found
+  for i, each in ipairs(columns) do
+    if each == name and found then raise(path, "there are two columns %s", check.show(name)) end
+    if each == name then found = i end
+  end
+  if found then return found end
+  local separator = #columns == 1 and columns[1]:match "[;\t|]"
+  if separator then raise(path, "the first line has no comma, but %s: cells are divided by commas", check.show(separator)) end
+  raise(path, "there is no column %s (%s)", check.show(name), check.suggestion(name, columns, "it has"))
+end
+
+local function number_of(path, line, name, cell)
+  local value = cell:find "^%s*[+-]?[%d.]+[eE]?[+-]?%d*%s*$" and tonumber(cell)
+  return value or raise(path, "line %d: %s is %s, which is no number", line, check.show(name), check.show(cell))
+end
+
+-- Reads the rows: for each its path, and its label by `read`.
+local function read_rows(path, csv, at, read, root)
+  local list, labels = {}, read and {}
+  while true do
+    local row, line = csv.rows()
+    if not row then
+      if line then raise(path, "%s", line) end
+      return list, labels
+    end
+    local name = row[at]
+    if name == "" then raise(path, "line %d names no file", line) end
+    if name:find("\0", 1, true) then raise(path, "line %d: the name of the file holds a zero byte", line) end
+    list[#list + 1] = name:sub(1, 1) == "/" and name or root .. name
+    if labels then labels[#labels + 1] = read(row, line) end
+  end
+end
+
+-- The function that reads a row's label; and, for several columns, their names.
+local function label_reader(path, csv, wanted)
+  if type(wanted) == "string" then
+    local at = column(path, csv.columns, wanted)
+    return function(row, line)
+      if row[at] == "" then raise(path, "line %d: %s is empty", line, check.show(wanted)) end
+      return row[at]
+    end
+  end
+  local at = {}
+  for i, name in ipairs(wanted) do at[i] = column(path, csv.columns, name) end
+  return function(row, line)
+    local values = {}
+    for i, place in ipairs(at) do values[i] = number_of(path, line, wanted[i], row[place]) end
+    return values
+  end
+end
+
+---@class scion.CsvOptions: scion.ListOptions
+---@field file string the column with the paths of the images
+---@field label? string|string[] the column with the names of the classes; or a list of columns of numbers: 0 and 1, or shares that add up to
+--- 1, are about labels with the columns' names, other numbers are to be predicted (no labels)
+---@field root? string the folder in which the paths begin (that of the CSV file)
+
+--- A data set of image files that a CSV file names, one a row. Its first row names the columns. Cells are divided by commas, and one with a
+--- comma, a quote or a line end stands in quotes, in which a quote is doubled (RFC 4180); text is UTF-8.
+---@param path string
+---@param given scion.CsvOptions
+---@return scion.Dataset
+---Raises, with the line, if the file cannot be read or is not such a file, if rows differ in length, if a column is missing, if a cell that
+---is needed is empty or no number, on an unknown label, and on unknown options and invalid values.
+return function(path, given)
+  path = check.argument(where, "the first argument", path, check.path)
+  local o = check.options(where, given, schema)
+  local csv, message = reader.open(contents(path))
+  if not csv then raise(path, "%s", message) end
+  local at = column(path, csv.columns, o.file)
+  local read = o.label and label_reader(path, csv, o.label)
+  local root = o.root and o.root:gsub("/*$", "/") or path:match "^.*/" or ""
+  local list, labels = read_rows(path, csv, at, read, root)
+  if not list[1] then raise(path, "it has no row but the first, which names the columns") end
+  if type(o.label) == "table" then
+    labels = core.from_table(labels, "f32")
+    if not o.labels and (o.multi or labels_of.are_about_labels(labels)) then o.labels = o.label end
+  end
+  return listed.new(where .. ": " .. path, list, labels, o, "the labels")
+end

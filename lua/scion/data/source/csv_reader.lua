@@ -1,0 +1,88 @@
+--- Reads CSV files as RFC 4180 describes them: cells between commas, rows between line ends, quotes around cells that hold either. Rows
+--- are given one at a time, and no more than that is kept.
+local reader = {}
+
+local most_columns = 65536
+
+-- The cell in quotes that begins at `at`. Returns it, the position after it, and how many lines it has beyond the first; or nil.
+local function quoted_cell(text, at)
+  local parts, lines, from = {}, 0, at + 1
+  while true do
+    local stop = text:find('"', from, true)
+    if not stop then return nil end
+    local part = text:sub(from, stop - 1)
+    parts[#parts + 1] = part
+    if part:find("\n", 1, true) then lines = lines + select(2, part:gsub("\n", "")) end
+    if text:sub(stop + 1, stop + 1) ~= '"' then return table.concat(parts, '"'), stop + 1, lines end
+    from = stop + 2
+  end
+end
+
+-- The cell that begins at `at`: it, the position after it, how many lines it has beyond the first; or nil and what is wrong.
+local function cell_at(text, at)
+  if text:byte(at) == 34 then
+    local cell, after, lines = quoted_cell(text, at)
+    if not cell then return nil, "a quote is opened and not closed" end
+    if not text:find("^[,\r\n]", after) and after <= #text then return nil, "a closing quote is followed by something other than a comma" end
+    return cell, after, lines
+  end
+  local stop = text:find('[,\r\n"]', at) or #text + 1
+  if text:byte(stop) == 34 then return nil, "a quote stands inside a cell that does not begin with one" end
+  return text:sub(at, stop - 1), stop, 0
+end
+
+-- The row that begins at `at`: its cells, where the next one begins, how many lines it has; or nil and what is wrong.
+local function row_at(text, at, most)
+  local row, lines = {}, 1
+  while true do
+    local cell, after, more = cell_at(text, at)
+    if not cell then return nil, after end
+    row[#row + 1], lines = cell, lines + more
+    if #row > most then return row, nil, lines end
+    local separator = text:byte(after)
+    if separator == 44 then
+      at = after + 1
+    elseif separator == 13 then
+      if text:byte(after + 1) ~= 10 then return nil, "a carriage return stands without a line feed" end
+      return row, after + 2, lines
+    else
+      return row, after + 1, lines
+    end
+  end
+end
+
+-- What makes a file no CSV at all; nil if nothing does.
+local function not_csv(text)
+  if text:find "^\xff\xfe" or text:find "^\xfe\xff" then return "it is in UTF-16: save it as UTF-8" end
+  if text:find("\0", 1, true) then return "it holds zero bytes, and so is no text" end
+  if not text:find "[^\r\n]" then return "it is empty" end
+end
+
+--- Opens the text of a CSV file, whose first row names the columns.
+---@param text string
+---@return { columns: string[], rows: fun(): string[]?, integer|string|nil }? csv `rows` iterates: a row's cells and its line; at a mistake
+--- nil and a message, "line 7: …"
+---@return string? message
+function reader.open(text)
+  local complaint = not_csv(text)
+  if complaint then return nil, complaint end
+  local last = #text
+  while text:find("^[\r\n]", last) do last = last - 1 end -- empty lines at the end
+  text = text:sub(1, last)
+  local columns, at, lines = row_at(text, text:find "^\xef\xbb\xbf" and 4 or 1, most_columns)
+  if not columns then return nil, "line 1: " .. at end
+  if #columns > most_columns then return nil, ("it has more than %d columns"):format(most_columns) end
+  local line = 1 + lines
+  return { columns = columns, rows = function()
+    if at > #text then return nil end
+    local here, row, after, more = line, row_at(text, at, #columns)
+    if not row then return nil, ("line %d: %s"):format(here, after) end
+    if #row ~= #columns then
+      return nil, ("line %d has %s cells, but the first one has %d"):format(here, #row > #columns and "more than " .. #columns or #row, #columns)
+    end
+    at, line = after, line + more
+    return row, here
+  end }
+end
+
+return reader

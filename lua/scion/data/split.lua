@@ -1,0 +1,135 @@
+--- Divides a data set by class. What goes where depends on the seed, on the files' names below their common folder and on their contents,
+--- and so is the same on every machine.
+local check = require "scion.check"
+local core = require "scion.core"
+local notice = require "scion.report.notice"
+
+local split = {}
+
+local empty = ("\0"):rep(8) -- the size of a file that holds nothing, and is a copy of nothing
+
+-- The hashes of the files that may be copies, those whose size another one has; by the images' numbers from 1.
+local function hashes_of_files(files)
+  local of_size, candidates, numbers, found = {}, {}, {}, {}
+  for i, path in ipairs(files) do
+    local stamp = core.file_stamp(path)
+    local size = stamp and stamp:sub(1, 8) -- the stamp begins with it
+    if size and size ~= empty then
+      of_size[size] = of_size[size] or {}
+      table.insert(of_size[size], i)
+    end
+  end
+  for _, same in pairs(of_size) do
+    for _, i in ipairs(same[2] and same or {}) do candidates[#candidates + 1], numbers[#numbers + 1] = files[i], i end
+  end
+  for k, hash in ipairs((require("scion.cache.key").of_files(candidates))) do found[numbers[k]] = hash or nil end
+  return found
+end
+
+-- What an image is called on every machine: its path below the folder that all files share, or its number.
+local function names_of(data)
+  if not data.files then return function(i) return tostring(i) end end
+  local common = (data.files[1] or ""):match "^.*/" or ""
+  for _, path in ipairs(data.files) do
+    while path:sub(1, #common) ~= common do common = common:sub(1, -2):match "^.*/" or "" end
+  end
+  return function(i) return data.files[i]:sub(#common + 1) end
+end
+
+-- Groups of images that stay together, since they are the same: lists of numbers from 1, with the rank by which they are ordered.
+local function groups_of(data, seed)
+  local tensor, name = data.images or data.values, names_of(data)
+  local hashes = data.files and hashes_of_files(data.files) or {}
+  local groups, known = {}, {}
+  for i = 1, #data do
+    local hash = hashes[i] or tensor and core.hash(tensor:select(i))
+    local rank = string.unpack(">i8", core.hash(("%d\0%s"):format(seed, name(i))))
+    local group = hash and known[hash]
+    if not group then
+      group = { rank = rank }
+      groups[#groups + 1] = group
+      if hash then known[hash] = group end
+    end
+    group[#group + 1], group.rank = i, math.min(group.rank, rank)
+  end
+  table.sort(groups, function(a, b)
+    if a.rank ~= b.rank then return a.rank < b.rank end
+    return a[1] < b[1]
+  end)
+  return groups
+end
+
+-- How many of n images the first part has, the first two parts, and so on; every part has one, if there are enough.
+local function bounds_of(shares, n)
+  local bounds, sum = {}, 0
+  for k, share in ipairs(shares) do
+    sum = sum + share
+    local bound = math.floor(sum * n + 0.5)
+    if n >= #shares then bound = math.max(k, math.min(bound, n - (#shares - k))) end
+    bounds[k] = k == #shares and n or bound
+  end
+  return bounds
+end
+
+-- Says which classes are missing in a part.
+local function tell_missing(data, parts)
+  local all = data:class_counts()
+  for k, part in ipairs(parts) do
+    local missing = {}
+    for class, count in ipairs(core.count(core.gather(data.codes, part), #data.labels)) do
+      if count == 0 and all[class] > 0 then missing[#missing + 1] = data.labels[class] end
+    end
+    if missing[1] then notice.line(("scion: data:split: part %d has no image of %s"):format(k, table.concat(missing, ", "))) end
+  end
+end
+
+--- Divides the images of a data set by class.
+---@param data scion.Dataset
+---@param shares number[] of the parts; they add up to 1
+---@param seed integer
+---@return scion.Tensor[] parts for each an i32 tensor of numbers, from 0, in ascending order
+function split.parts(data, shares, seed)
+  local groups = groups_of(data, seed)
+  local classes = data.classes and data.classes:totable()
+  local total, lists = {}, {}
+  local function class_of(group) return classes and classes[group[1]] or 1 end
+  for _, group in ipairs(groups) do total[class_of(group)] = (total[class_of(group)] or 0) + #group end
+  local bounds, placed = {}, {}
+  for class, n in pairs(total) do bounds[class], placed[class] = bounds_of(shares, n), 0 end
+  for k = 1, #shares do lists[k] = {} end
+  for _, group in ipairs(groups) do
+    local class, k = class_of(group), 1
+    while placed[class] >= bounds[class][k] do k = k + 1 end
+    placed[class] = placed[class] + #group
+    for _, i in ipairs(group) do table.insert(lists[k], i - 1) end
+  end
+  for k, list in ipairs(lists) do
+    if not list[1] then check.raise(("data:split: part %d of %d would be empty: there are %d images"):format(k, #shares, #data)) end
+    table.sort(list)
+    lists[k] = core.from_table(list, "i32")
+  end
+  if classes then tell_missing(data, lists) end
+  return lists
+end
+
+local share = check.number { above = 0, below = 1 }
+
+--- Reads the arguments of data:split: one share, or all of them, and perhaps a table of options after them.
+---@param ... number|{ seed: integer? }
+---@return number[] shares which add up to 1
+---@return { seed: integer? } options
+function split.arguments(...)
+  local given, where = table.pack(...), "data:split"
+  local options = type(given[given.n]) == "table" and given[given.n] or nil
+  local n, shares, sum = given.n - (options and 1 or 0), {}, 0
+  if n == 0 then check.raise(where .. " takes the share of the first part, such as 0.8, or those of all parts, such as 0.7, 0.15, 0.15") end
+  for i = 1, n do
+    shares[i] = check.argument(where, n == 1 and "the share" or "share " .. i, given[i], share)
+    sum = sum + shares[i]
+  end
+  if n == 1 then return { shares[1], 1 - shares[1] }, options or {} end
+  if math.abs(sum - 1) > 1e-6 then check.raise(("%s: the shares add up to %.6g, not to 1"):format(where, sum)) end
+  return shares, options or {}
+end
+
+return split

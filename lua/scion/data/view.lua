@@ -1,0 +1,36 @@
+--- Some of the images of a data set, as what a new data set is made of.
+local core = require "scion.core"
+
+local view = {}
+
+-- Rows of a tensor: without a copy if they follow one another.
+local function rows_of(tensor, index)
+  local n = #index
+  local first, last = index:get(1), index:get(n)
+  if last - first == n - 1 and index:equal(core.arange(first, last, 1, "i32")) then return tensor:slice(1, first + 1, last + 1) end
+  return core.gather(tensor, index)
+end
+
+--- The images with these numbers.
+---@param data scion.Dataset
+---@param index scion.Tensor? i32 numbers from 0, at least one (all)
+---@return table source for dataset.new
+function view.of(data, index)
+  local source = { path = data.path, labels = data.labels, grey = data.grey, count = index and #index or #data, files = data.files, broken = data.broken }
+  for _, name in ipairs { "images", "values", "classes", "soft", "multi", "targets" } do
+    source[name] = data[name] and index and rows_of(data[name], index) or data[name]
+  end
+  if not index then
+    source.problems = table.move(data.problems, 1, #data.problems - data.skipped, 1, {}) -- what was passed over; the rest is found again
+    return source
+  end
+  local files, broken = data.files and {}, data.broken and {}
+  for i, number in ipairs(data.files and index:totable() or {}) do files[i] = data.files[number + 1] end
+  if data.broken and next(data.broken) then
+    for i, number in ipairs(index:totable()) do broken[i - 1] = data.broken[number] end
+  end
+  source.files, source.broken = files, broken
+  return source
+end
+
+return view

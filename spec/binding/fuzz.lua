@@ -221,7 +221,8 @@ local functions = {
   safetensors_open = "path", safetensors_write = "path named text", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
   image_resize = "image small small numbers word",
-  list_folder = "path", image_examine = "files small small", image_alike = "looks looks", image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
+  list_folder = "path", image_examine = "files small small", image_alike = "looks looks",
+  image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
   permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small", byte_less = "word word", hash = "any",
   hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
 }

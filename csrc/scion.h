@@ -728,7 +728,7 @@ scion_status scion_file_stamp(const char *path, int64_t stamp[3], double *age);
 typedef struct scion_listing scion_listing;
 /* SCION_WORLD, with the path in the message, if the folder cannot be read; SCION_SYSTEM if files or memory ran out. */
 scion_status scion_listing_new(scion_listing **listing, const char *path);
-/* The name of entry i, from 0, and whether it is a link to a folder; NULL if there are no more. */
+/* The name of entry i, from 0, and whether it is a link to a folder or to nothing; NULL if there are no more. */
 const char *scion_listing_name(const scion_listing *listing, size_t i, bool *link);
 void scion_listing_free(scion_listing *listing); /* NULL is fine */
 
@@ -794,6 +794,10 @@ typedef struct {
  * byte is equal to that of Pillow's Image.resize(NEAREST, BILINEAR, BICUBIC or BOX, box), up to its version 12. */
 scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y, const scion_box *box, scion_filter filter);
 
+/* *sheet = a new tensor, a picture of the tiles u8 [N,H,W,3] in rows of `columns`, each with a line of text below it, as far as it fits the
+ * width. ASCII is drawn, other characters of UTF-8 are boxes; a character is 6 x 8 dots of scale x scale pixels (image/sheet.c). */
+scion_status scion_image_sheet(const scion_tensor *tiles, const char *const *texts, int columns, int scale, scion_tensor *sheet);
+
 /* ---- what lies in image files, for finding broken and doubled ones (image/header.c, look.c, examine.c) */
 
 typedef enum { SCION_FORMAT_OTHER, SCION_FORMAT_JPEG, SCION_FORMAT_PNG, SCION_FORMAT_GIF, SCION_FORMAT_WEBP } scion_image_format;
@@ -845,6 +849,14 @@ scion_status scion_image_warp(const scion_tensor *x, scion_tensor *y, const scio
  * autocontrast, gaussian_blur (size, sigma), jpeg (quality), channel_shift (3), matrix (12), erase (top, left, height, width, 3 bytes) and
  * erase_noise (top, left, height, width, seed). */
 scion_status scion_image_op(scion_tensor *image, const char *name, const double *amounts, int count);
+/* y = examples of a batch x, each mixed with example partner[i] (i32 [N], from 0). x and y are contiguous, of one shape [N,..] and dtype,
+ * u8 or f32, and share no memory. share, 0 .. 1, is that of an example itself.
+ * mixup: y[i] = share x[i] + (1 - share) x[partner[i]], where bytes are rounded. It serves images and rows of targets alike.
+ * cutmix: y[i] = x[i] with a box of x[partner[i]] around pixel (row, column) of an image [H,W,C], sqrt(1 - share) times as high and as wide;
+ * what lies outside the image is cut off. *kept = the share of the pixels that remain, by which the targets are then mixed. */
+scion_status scion_mixup(const scion_tensor *x, const scion_tensor *partner, double share, scion_tensor *y);
+scion_status scion_cutmix(const scion_tensor *x, const scion_tensor *partner, double share, int64_t row, int64_t column, scion_tensor *y,
+                          double *kept);
 
 /* ---- stages (image/stages.def, image/pipeline.c): random changes of training images, one after the other.
  * What a stage draws depends on (seed, epoch, index of the image, its counter) alone. Stages of geometry next to each other are folded into

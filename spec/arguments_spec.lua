@@ -69,6 +69,7 @@ describe("arguments that make no sense", function()
     walk("fit's options", function(value) local _ = model:fit(data, value) end, "nil empty")
     walk_options("fit", function(o) local _ = model:fit(data, o) end, {
       epochs = "zero " .. whole, validate = "no data", optimizer = "optimizer", loss = "", callbacks = "empty", class_weights = "no list", verbose = "yes no",
+      quiet = "yes no", warn = "fn constructor layer",
       cache = "yes no empty " .. whole, precision = "", epoch = "",
     })
     walk("fit's step", function(value) local _ = model:fit(data, { epochs = 0, callbacks = { step = value } }) end, "nil fn constructor layer")
@@ -118,7 +119,20 @@ describe("arguments that make no sense", function()
     walk("files", function(value) local _ = scion.data.files(value) end, "empty names")
     walk("files' options", function(value) local _ = scion.data.files({}, value) end, "nil empty")
     walk_options("files", function(o) local _ = scion.data.files({ "x.png" }, o) end,
-                 with { size = sizes, memory = number, reducing_gap = "no one float_one fraction", labels = "" })
+                 with { size = sizes, memory = number, reducing_gap = "no one float_one fraction", labels = "", multi = "no" })
+    walk("a file's label", function(value) local _ = scion.data.files { { path = "x.png", label = value } } end,
+         "nil one float_one fraction half large empty_text text control names list empty")
+    local list, pictures = support.spit(root .. ".csv", "f\nx.png\n"), scion.data.folder(root, { size = 8 })
+    walk("csv", function(value) local _ = scion.data.csv(value, { file = "f" }) end)
+    walk("csv's options", function(value) local _ = scion.data.csv(list, value) end)
+    walk_options("csv", function(o) o.file = o.file or "f" local _ = scion.data.csv(list, o) end,
+                 with { size = sizes, memory = number, reducing_gap = "no one float_one fraction", labels = "", multi = "no", root = "text control" })
+    walk("with", function(value) local _ = data:with(value) end, "empty")
+    walk_options("with", function(o) local _ = data:with(o) end, with { size = sizes, memory = "", labels = "" })
+    walk("split", function(value) local _ = pictures:split(value) end, "half")
+    walk("split's options", function(value) local _ = pictures:split(0.5, value) end, "half empty")
+    walk("subset", function(value) local _ = data:subset(value) end, "list")
+    walk("take", function(value) local _ = data:take(value) end, whole)
     walk("tensors", function(value) local _ = scion.data.tensors(value) end, "images")
     walk("tensors' labels", function(value) local _ = scion.data.tensors(images:slice(1, 1, 2):copy(), value) end, "nil list names tensor")
     walk("tensors' options", function(value) local _ = scion.data.tensors(images, nil, value) end, "nil empty")
@@ -127,6 +141,17 @@ describe("arguments that make no sense", function()
       rotation = number .. " large huge", width_shift = number .. " large huge", height_shift = number .. " large huge", shear = number .. " large huge",
       channel_shift = number .. " large huge", zoom = "zero half list", brightness = "list", flip = "no", fill = "", fill_value = number, sheer = "",
     })
+  end)
+
+  it("are refused by the doctor and by contact sheets", function()
+    walk("doctor", function(value) local _ = scion.data.doctor(value) end, "data")
+    walk("doctor's options", function(value) local _ = scion.data.doctor(data, value) end, "nil empty")
+    walk_options("doctor", function(o) local _ = scion.data.doctor(data, o) end, { against = "empty data" })
+    local path = root .. "/../sheet.png"
+    walk("show", function(value) local _ = data:show(value) end)
+    walk("show's options", function(value) local _ = data:show(path, value) end, "nil empty")
+    walk_options("show", function(o) local _ = data:show(path, o) end, { n = whole, epoch = whole })
+    os.remove(path)
   end)
 
   it("are refused where a field is set, and names of fields that there are not", function()

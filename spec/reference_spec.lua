@@ -92,6 +92,9 @@ local function samples()
     found["scion.ImageStatistics"][i] = scion.data.statistics(scion.zeros(2, 2), { [name] = true })
   end
   found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1] }, { step }
+  found["scion.Warning"] = model:fit(data { size = 8, augment = { shear = 0.2 } }, { epochs = 0, quiet = true }).warnings
+  found["scion.Diagnosis"] = { scion.data.doctor(set) }
+  found["scion.CopyGroup"] = scion.data.doctor(scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { 1, 2 })).copies
   local evaluation = model:evaluate(set)
   found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets), labelled:evaluate(several) }, { evaluation.classes[1] }
   found["scion.Prediction"] = { list[1], list[2], linear:predict(set.files[1])[1], labelled:predict(set.files[1])[1] }
@@ -186,6 +189,8 @@ local function calls()
     ["scion.data.tensors"] = function(given) scion.data.tensors(images, nil, given) end,
     ["scion.image.resize"] = function(given) scion.image.resize(scion.zeros({ 4, 4, 3 }, "u8"), 2, given) end,
     ["scion.data.statistics"] = function(given) scion.data.statistics(images, given) end,
+    ["scion.data.doctor"] = function(given) scion.data.doctor(set, given) end,
+    ["data:show"] = function(given) set:show(pictures() .. "/sheet.png", given) end,
     ["data:batches"] = function(given) set:batches(1, given) end,
     ["data:with"] = function(given) set:with(given) end,
     ["scion.SplitOptions"] = function(given) set:split(0.5, given) end,

@@ -1,4 +1,4 @@
-/* What image files hold, and which images look alike. */
+/* What image files hold, which images look alike, and contact sheets. */
 #include "binding.h"
 
 #include <string.h>
@@ -85,6 +85,18 @@ static int core_image_alike(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"image_examine", core_image_examine}, {"image_alike", core_image_alike}, {NULL, NULL}};
+/* core.image_sheet(tiles, texts, columns, scale) -> u8 tensor HxWx3; see scion_image_sheet */
+static int core_image_sheet(lua_State *L) {
+  const scion_tensor *tiles = scion_check_tensor(L, 1);
+  luaL_argcheck(L, tiles->dims == 4 && scion_check_list(L, 2) == tiles->shape[0], 2, "a text for each tile expected");
+  int columns = (int)scion_check_range(L, 3, 1, tiles->shape[0], "a number of columns"), scale = (int)scion_check_range(L, 4, 1, 16, "a scale");
+  const char *const *texts = scion_check_paths(L, 2, 1, tiles->shape[0]);
+  scion_tensor *sheet = scion_push_later(L);
+  scion_check(L, scion_image_sheet(scion_check_tensor(L, 1), texts, columns, scale, sheet));
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"image_examine", core_image_examine}, {"image_alike", core_image_alike}, {"image_sheet", core_image_sheet}, {NULL, NULL}};
 
 void scion_open_examine(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -78,11 +78,31 @@ static int core_image_op(lua_State *L) {
   return 1;
 }
 
+/* core.mixup(x, partner, share) -> tensor; see scion_mixup */
+static int core_mixup(lua_State *L) {
+  const scion_tensor *x = scion_check_tensor(L, 1), *partner = scion_check_tensor(L, 2);
+  double share = luaL_checknumber(L, 3);
+  scion_check(L, scion_mixup(x, partner, share, scion_push_tensor(L, x->dtype, x->dims, x->shape)));
+  return 1;
+}
+
+/* core.cutmix(x, partner, share, row, column) -> tensor, the share that remains of each image; pixels count from 0, see scion_cutmix */
+static int core_cutmix(lua_State *L) {
+  const scion_tensor *x = scion_check_tensor(L, 1), *partner = scion_check_tensor(L, 2);
+  double share = luaL_checknumber(L, 3), kept;
+  lua_Integer row = luaL_checkinteger(L, 4), column = luaL_checkinteger(L, 5);
+  scion_check(L, scion_cutmix(x, partner, share, row, column, scion_push_tensor(L, x->dtype, x->dims, x->shape), &kept));
+  lua_pushnumber(L, kept);
+  return 2;
+}
+
 static const luaL_Reg functions[] = {{"image_load", core_image_load},
                                      {"image_save", core_image_save},
                                      {"image_resize", core_image_resize},
                                      {"image_warp", core_image_warp},
                                      {"image_op", core_image_op},
+                                     {"mixup", core_mixup},
+                                     {"cutmix", core_cutmix},
                                      {NULL, NULL}};
 
 void scion_open_image(lua_State *L) { luaL_setfuncs(L, functions, 0); }

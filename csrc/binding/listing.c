@@ -11,7 +11,7 @@ static int listing_close(lua_State *L) {
 }
 
 /* core.list_folder(path) -> { name, .. }, { [name] = true, .. }; or nil and a message. The names in a folder without the hidden ones,
- * ordered by their bytes. The name of a folder ends in "/"; so does that of a link to a folder, and the second table has these. */
+ * ordered by their bytes. The name of a folder, or of a link to one, ends in "/". The second table has the links to folders and to nothing. */
 static int core_list_folder(lua_State *L) {
   const char *path = scion_check_text(L, 1), *name;
   bool link;

@@ -48,13 +48,15 @@ static bool add(scion_listing *l, const char *name, bool folder, bool link) {
   return true;
 }
 
-/* Whether an entry is a folder, and whether it is one through a link. An entry that has just been removed is none. */
+/* Whether an entry is a folder, and whether it is a link to one, or to nothing. */
 static bool is_folder(DIR *folder, const struct dirent *e, bool *link) {
   struct stat about;
   *link = e->d_type == DT_LNK;
   if (e->d_type != DT_UNKNOWN && e->d_type != DT_LNK) return e->d_type == DT_DIR;
   if (e->d_type == DT_UNKNOWN && fstatat(dirfd(folder), e->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0) *link = S_ISLNK(about.st_mode);
-  return fstatat(dirfd(folder), e->d_name, &about, 0) == 0 && S_ISDIR(about.st_mode);
+  if (fstatat(dirfd(folder), e->d_name, &about, 0) != 0) return false;
+  if (!S_ISDIR(about.st_mode)) *link = false;
+  return S_ISDIR(about.st_mode);
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(((const entry *)a)->name, ((const entry *)b)->name); }
@@ -67,7 +69,7 @@ static scion_status fill(scion_listing *l, DIR *folder, const char *path) {
     if (!e) break;
     if (e->d_name[0] == '.') continue;
     bool link, inner = is_folder(folder, e, &link);
-    if (!add(l, e->d_name, inner, inner && link)) return scion_fail(SCION_NO_MEMORY, "out of memory: the names in %s", path);
+    if (!add(l, e->d_name, inner, link)) return scion_fail(SCION_NO_MEMORY, "out of memory: the names in %s", path);
   }
   for (size_t i = 0; i < l->count; i++) l->entries[i].name = l->names + l->entries[i].at;
   if (l->count) qsort(l->entries, l->count, sizeof *l->entries, by_name);

@@ -64,7 +64,7 @@ scion_status image_read(const char *path, image_enough enough, image_buffer *byt
 /* ---- header.c: fills in format, mode, alpha, orientation and, for JPEG and PNG, the size as stored. */
 void image_header(const unsigned char *bytes, size_t size, scion_image_facts *facts);
 
-/* ---- look.c: how an image looks; work is scratch. */
+/* ---- look.c: how the part of an image in the box looks (NULL: all of it); work is scratch. */
 scion_status image_look(const unsigned char *pixels, int height, int width, const scion_box *box, scion_image_look *look,
                         image_buffer *work);
 

@@ -2,7 +2,7 @@
  *
  * hash: 64 signs of a discrete cosine transform ("pHash", Zauner 2010): of the 32x32 grey image, the 8x8 lowest frequencies, each a bit
  * that tells whether it is above their median; the constant one counts for nothing, its bit is 0. tiles: the means of 8x8 squares. Two
- * images are alike if their hashes differ in few bits and their tiles vary together: the hash alone takes 1 pair in 7,000 of different
+ * images are alike if their hashes differ in few bits and their tiles vary together: the hash alone takes 1 pair in 16,000 of different
  * photographs on plain ground for copies, and all pictures of one colour for each other. */
 #include "image.h"
 

@@ -328,9 +328,10 @@ function model:evaluate(data, given) return require("scion.train.evaluate")(self
 ---@field tta? integer over how many views of each image the outputs are averaged: the image as it is, and others as the data set augments
 --- them; where it does not, flipped, and shifted and zoomed a little (1)
 
---- Labels and confidences for a file, a list of files, a tensor of images (u8 N x H x W x 3, or x 1 of grey ones, before preprocessing) or
---- a data set. The result has one entry for each image, in order. Where an image can have several labels, as of a network that ends in
---- nn.dense(3, "sigmoid"), an entry has `labels`, too: those with a probability over 0.5. The entry of an image that cannot be read has the error in place of a
+--- Labels and confidences for a file, a folder (all images in it and below it, in the order of their paths), a list of files, a tensor of one
+--- image or several (u8 H x W x 3 or N x H x W x 3, or x 1 of grey ones, before preprocessing) or a data set. The result has one entry for
+--- each image, in order. Where an image can have several labels, as of a network that ends in nn.dense(3, "sigmoid"), an entry has `labels`,
+--- too: those with a probability over 0.5. The entry of an image that cannot be read has the error in place of a
 --- label. Raises on options or images that do not fit, if there are fewer than `top` classes, and after Ctrl-C.
 ---@param x string|string[]|scion.Tensor|scion.Dataset
 ---@param given? scion.PredictOptions
@@ -343,7 +344,8 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 ---@field cache? boolean whether outputs of frozen layers are kept, as for model:fit (true)
 ---@field precision? "f32"|"bf16" (the model's)
 
---- The output of a layer for a data set (in its file order), a file, a list of files or a tensor of images (u8 N x H x W x 3, or x 1, before
+--- The output of a layer for a data set (in its file order), a file, a folder, a list of files, or a tensor of one image or several (u8
+--- H x W x 3 or N x H x W x 3, or x 1, before
 --- preprocessing). The row of an image that cannot be read is NaN, and a line on standard error says so; for a single file it raises.
 --- Raises, too, if there is no such layer, and on options or images that do not fit.
 ---@param data scion.Dataset|string|string[]|scion.Tensor

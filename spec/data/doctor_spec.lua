@@ -1,5 +1,6 @@
 local core = require "scion.core"
 local data = require "scion.data"
+local dataset = require "scion.data.dataset"
 local image = require "scion.image"
 local lfs = require "lfs"
 local messages = require "spec.support.messages"
@@ -212,10 +213,10 @@ describe("scion.data.doctor", function()
     classes.lid["named.jpg.png"] = picture(36, 48, 71)
     local root = tree(classes)
     assert(os.rename(root .. "/lid/named.jpg.png", root .. "/lid/named.jpg"))
-    local shared = "spec/fixtures/image/golden.lua"
-    local files = dofile(shared)
     local function put(name, hex) support.spit(root .. "/lid/" .. name, support.unhex(hex)) end
-    put("turned.jpg", files.reduced[#files.reduced].file) -- EXIF's orientation 6
+    for _, each in ipairs(dofile "spec/fixtures/image/resize.lua".reduced) do
+      if each.orientation == 6 then put("turned.jpg", each.file) end
+    end
     local png = support.slurp(root .. "/lid/1.png")
     -- a grey picture with alpha, 1x1: header and data with their checksums, written by hand
     local function chunk(name, body)
@@ -239,7 +240,7 @@ describe("scion.data.doctor", function()
     assert.same({ "lid/alpha.png" }, relative(root, found.transparent))
     assert.same({ "lid/turned.jpg" }, relative(root, found.turned))
     local turned = core.image_examine({ root .. "/lid/turned.jpg" }, 1, 1)[1]
-    assert.same({ 128, 96 }, { turned.height, turned.width })
+    assert.same({ 131, 97 }, { turned.height, turned.width })
     assert.matches("lid/named.jpg holds a PNG image", tostring(found), 1, true)
   end)
 
@@ -259,6 +260,9 @@ describe("scion.data.doctor", function()
     local images = core.stack { picture(36, 48, 1), picture(36, 48, 2), picture(36, 48, 1), picture(36, 48, 3) }
     local found = data.doctor(data.tensors(images, { "a", "b", "b", "a" }))
     assert.same({ { files = { "image 1", "image 3" }, labels = { "a", "b" }, exact = true } }, found.copies)
+    local shares = require("scion.tensor").tensor { { 0.5, 0.5 }, { 1, 0 }, { 0, 1 }, { 0.2, 0.8 } }
+    local soft = data.doctor(dataset.new({ images = images, count = 4, soft = shares, labels = { "a", "b" } }, { size = { 36, 48 }, batch = 4, seed = 0 }))
+    assert.same({ {}, {}, 1 }, { soft.classes, soft.few, #soft.copies }) -- no image is of one class
     local root = tree(sound())
     assert.equal("", data.doctor(data.files { root .. "/jar/1.png", "no_such.png" }).folder)
     assert.matches("No such file", data.doctor(data.files { "no_such.png" }).broken[1].message)

@@ -66,6 +66,24 @@ describe("files", function()
     assert.matches("output of 10x10x4 numbers", tostring(trunk:predict(folder .. "/a/1.jpg")), 1, true)
   end)
 
+  it("are all predicted that lie in a folder or below it", function()
+    local names = {}
+    local list
+    local told = support.stderr_of(function() list = model:predict(folder) end)
+    for i, entry in ipairs(list) do names[i] = entry.file:sub(#folder + 2) end
+    assert.same({ "a/1.jpg", "a/2.jpg", "a/3.jpg", "a/4.jpg", "b/1.png", "b/2.png", "b/3.png", "b/4.png", "b/cut.jpg", "b/text.jpg" }, names)
+    assert.equal("", told)
+    assert.matches("neither a JPEG nor a PNG image", list[10].error, 1, true)
+    assert.is_nil(list[1].error)
+    assert.equal(4, #model:predict(folder .. "/a"))
+    local features, _, failures
+    support.stderr_of(function() features, _, failures = model:features(folder .. "/b", "conv", { pool = "avg" }) end)
+    assert.same({ 6, 4 }, features:shape())
+    assert.same({ 5, 6 }, { failures[1].index, failures[2].index })
+    local empty = support.folder()
+    assert.equal("predict: " .. empty .. " holds no images (.jpg, .jpeg, .jpe, .jfif, .png, .webp or .gif)", messages.refused(function() model:predict(empty) end))
+  end)
+
   it("have an entry each, whatever the batch: also where no file of a batch can be read", function()
     for _, batch in ipairs { 1, 2, 3, 100 } do
       local data = scion.data.folder(folder, { size = 12, batch = batch })

@@ -22,6 +22,7 @@ local sets = {
   shares3 = with_rows("soft", abc, { { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 }, { 0.2, 0.3, 0.5 }, { 0.5, 0.5, 0 }, { 0, 1, 0 } }),
   label = with_rows("multi", { "a" }, { { 1 }, { 0 }, { 1 }, { 0 }, { 1 }, { 1 } }),
   labels3 = with_rows("multi", abc, { { 1, 0, 1 }, { 0, 0, 0 }, { 1, 1, 1 }, { 0, 1, 0 }, { 0, 0.4, 0 }, { 0, 0, 1 } }),
+  one_hot = scion.data.tensors(images, scion.tensor { { 1, 0, 0 }, { 0, 1, 0 }, { 0, 0, 1 }, { 0, 0, 1 }, { 0.5, 0.5, 0 }, { 0, 1, 0 } }),
   numbers1 = scion.data.tensors(images, scion.ones(6)), numbers3 = scion.data.tensors(images, scion.ones(6, 3)),
 }
 
@@ -52,7 +53,10 @@ local cases = {
   { "three", 4, "softmax", nil, "out: the model's last layer distinguishes 4 classes, but the data set has 3 classes (a, b, c)" },
   { "three", 3, "softmax", "mse", "without the option loss, 'categorical' follows from out's softmax" }, { "three", 3, "relu", nil, "out has the activation relu" },
   { "numbers3", 3, nil }, { "numbers3", 3, "sigmoid", "mse" }, { "numbers1", 1, nil }, { "numbers1", 1, "sigmoid", "mse" },
-  { "numbers3", 3, "softmax", nil, "the loss 'categorical' takes a class of each image, but the data set gives 3 numbers of each" },
+  { "numbers3", 3, "softmax", nil, "the loss 'categorical' takes a class of each image or the shares of 3, but the data set gives shares of the classes that add up to 3" },
+  { "one_hot", 3, "softmax" }, { "one_hot", 3, nil, "categorical" }, { "one_hot", 3 }, { "one_hot", 3, "sigmoid" }, { "numbers3", 3, "sigmoid" },
+  { "one_hot", 2, "softmax", nil, "takes a class of each image or the shares of 2, but the data set gives 3 numbers of each" },
+  { "one_hot", 4, "sigmoid", nil, "the loss 'binary' takes 4 labels of each image, but the data set gives 3 numbers of each" },
   { "shares2", 2, "softmax" }, { "shares2", 1, "sigmoid" }, { "shares2", 1, nil, "binary" }, { "shares3", 3, "softmax" }, { "shares3", 3, nil, "categorical" },
   { "shares3", 3, "sigmoid", nil, "each image of the data set has one class: the network should end in nn.dense(3, 'softmax')" },
   { "shares3", 2, "softmax", nil, "distinguishes 2 classes, but the data set has 3 classes (a, b, c)" },
@@ -68,9 +72,7 @@ local cases = {
   { "labels3", 3, "sigmoid", "mse", "without the option loss, 'binary' follows from out's sigmoid" },
   { "labels3", 3, "softmax", "mse", "out has the activation softmax, and so is trained to give numbers" },
   { "labels3", 3, nil, nil, "the network should end in nn.dense(3, 'sigmoid'), or loss = 'binary' be given if its outputs are logits" },
-  { "numbers3", 3, "softmax", nil, "with the option labels = { … }, where the data set is made, rows are shares of classes, or labels" },
-  { "numbers3", 3, "sigmoid", nil, "the loss 'binary' takes labels of each image, but the data set gives 3 numbers of each; with the option labels" },
-  { "numbers1", 3, "softmax", nil, "gives 1 number of each; class numbers are a list or i32" },
+  { "numbers1", 3, "softmax", nil, "gives 1 number of each; class numbers are a list or i32, and count from 1" },
   { "numbers3", 1, nil, nil, "out gives 1 number an image, but the data set has 3 to predict: the network should end in nn.dense(3)" },
   { "numbers1", 3, nil, nil, "out gives 3 numbers an image, but the data set has 1 to predict" },
 }
@@ -158,9 +160,14 @@ describe("images that are not what the model takes", function()
     end
   end)
 
-  it("are one tensor NxHxWx3, and a single image is told how it becomes one", function()
-    assert.matches("predict: images are a u8 tensor NxHxWx3 or NxHxWx1, not a tensor (u8 8x8x3): one image is images:reshape(1, 8, 8, 3)",
-                   messages.refused(function() model:predict(scion.zeros({ 8, 8, 3 }, "u8")) end), 1, true)
+  it("are one tensor NxHxWx3, or a single image HxWx3", function()
+    local one = scion.full({ 8, 8, 3 }, 90, "u8")
+    local list = model:predict(one)
+    assert.equal(1, #list)
+    assert.equal(model:predict(one:reshape(1, 8, 8, 3))[1].confidence, list[1].confidence)
+    assert.same(model:features(one:reshape(1, 8, 8, 3), "conv"):totable(), model:features(one, "conv"):totable())
+    assert.matches("predict: images are a u8 tensor NxHxWx3 or NxHxWx1, not a tensor (u8 8x8x4)",
+                   messages.refused(function() model:predict(scion.zeros({ 8, 8, 4 }, "u8")) end), 1, true)
     assert.matches("features: f32 images are taken as they are, as preprocessed ones: the model itself preprocesses u8 images, which images:to 'u8' makes",
                    support.stderr_of(function() model:features(scion.zeros { 1, 8, 8, 3 }, "conv") end), 1, true)
   end)

@@ -84,6 +84,17 @@ describe("shares of classes", function()
     end
   end)
 
+  it("and several labels need no names: the loss says what rows are", function()
+    for _, case in ipairs { { "softmax", shares, "soft", "shares" }, { "sigmoid", labels, "multi", "labels" } } do
+      local model, named = network(3, case[1]), network(3, case[1])
+      local history = model:fit(scion.data.tensors(images, case[2], { batch = 10, shuffle = false }), options())
+      assert.equal(named:fit(data { [case[3]] = case[2] }, options())[5].loss, history[5].loss)
+      assert.near(golden[case[4]].accuracy, model:evaluate(scion.data.tensors(images, case[2])).accuracy, 1e-6)
+      assert.is_nil(model.labels)
+      assert.equal("integer", math.type(model:predict(images)[1].label))
+    end
+  end)
+
   it("and classes may take turns", function()
     local classes = scion.tensor({ 1, 3, 2, 3, 3, 1, 2, 1, 3, 2 }, "i32")
     local hard, turns = network(3, "softmax"), network(3, "softmax")
@@ -138,10 +149,10 @@ describe("batches", function()
     local nan = scion.tensor(labels:totable()):set(2, 2, 0 / 0)
     for words, case in pairs {
       ["gave shares of the classes that add up to 3, not 1; of an image with several labels the network ends in sigmoid"] = { "softmax", scion.ones(10, 3) },
-      ["gave a class's share -1, but they are from 0 to 1"] = { "softmax", scion.full({ 10, 3 }, -1) },
-      ["gave labels that are NaN or infinite"] = { "softmax", nan },
+      ["gave a row with a number that is not from 0 to 1, as shares of classes are"] = { "softmax", scion.full({ 10, 3 }, -1) },
+      ["gave a row with a number that is not from 0 to 1, as labels are"] = { "sigmoid", nan },
       ["for 10 images; the loss 'categorical' takes the i32 class number, from 1, or the f32 shares of its 3 classes, of each"] = { "softmax", scion.zeros(10, 2) },
-      ["gave a label that is 2, but they are from 0 to 1"] = { "sigmoid", scion.full({ 10, 3 }, 2) },
+      ["not from 0 to 1, as labels are"] = { "sigmoid", scion.full({ 10, 3 }, 2) },
       ["the loss 'binary' takes 3 f32 numbers from 0 to 1, one a label, of each"] = { "sigmoid", scion.ones({ 10 }, "i32") },
     } do
       local model = network(3, case[1])
@@ -248,10 +259,10 @@ describe("class_weights = 'balanced'", function()
     balanced:fit(data { soft = shares }, options { class_weights = "balanced" })
     given:fit(data { soft = shares }, options { class_weights = counts })
     assert.is_true(small.distance(balanced:layer("out").weights.kernel, given:layer("out").weights.kernel:reshape(-1):totable()) < 1e-6)
-    assert.matches("which a data set of one's own tells by a method class_counts", messages.refused(function()
+    assert.matches("a data set of one's own tells the factors by a method class_weights", messages.refused(function()
       network(3, "softmax"):fit(own(shares), options { class_weights = "balanced" })
     end), 1, true)
-    network(3, "softmax"):fit(own(shares, { class_counts = function() return { 5, 3, 2 } end }), options { class_weights = "balanced" })
+    network(3, "softmax"):fit(own(shares, { class_weights = function() return { 5, 3, 2 } end }), options { class_weights = "balanced" })
   end)
 
   it("is a word, and no other is", function()

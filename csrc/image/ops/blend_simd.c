@@ -1,4 +1,4 @@
-/* Blending and smoothing of bytes. The compiler makes vectors of these loops. */
+/* Blending, mixing and smoothing. The compiler makes vectors of these loops. */
 #include "kernels.h"
 
 static inline unsigned char blend(int x, int base, float factor) {
@@ -19,4 +19,13 @@ void SIMD(ops_smooth)(const unsigned char *const row[3], unsigned char *restrict
     uint16_t sum = (uint16_t)(left + right + above[i] + below[i] + x[i] * 5 + 6);
     y[i] = (unsigned char)((uint32_t)sum * 5042u >> 16);
   }
+}
+
+void SIMD(ops_mix_bytes)(const unsigned char *restrict x, const unsigned char *restrict other, unsigned char *restrict y, ptrdiff_t count,
+                         float own, float share) {
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = (unsigned char)(int)((float)x[i] * own + (float)other[i] * share + 0.5f);
+}
+
+void SIMD(ops_mix_floats)(const float *restrict x, const float *restrict other, float *restrict y, ptrdiff_t count, float own, float share) {
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = x[i] * own + other[i] * share;
 }

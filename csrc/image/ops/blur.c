@@ -29,15 +29,18 @@ typedef struct {
 
 static size_t blocks(size_t floats) { return scion_divide_up(floats, OPS_BLUR_BLOCK) * OPS_BLUR_BLOCK; }
 
-/* Called once without memory, to learn how much is needed. */
-static size_t lay_out(workspace *w, unsigned char *memory, int width, int size) {
-  size_t n = (size_t)size, row = blocks((size_t)width * 3);
-  w->rows = (const float **)(void *)memory;
-  w->weights = (float *)(void *)(memory + n * sizeof *w->rows);
+static scion_status reserve(workspace *w, int width, int size, image_buffer *work) {
+  size_t n = (size_t)size, row = blocks((size_t)width * 3), padded = row + 3 * (n - 1), pointers = n * sizeof *w->rows;
+  size_t bytes = pointers + (n + padded + row + n * row) * sizeof(float);
+  scion_status status = image_buffer_reserve(work, bytes);
+  if (status != SCION_OK) return status;
+  memset(work->data, 0, bytes); /* what is read behind a row is a number */
+  w->rows = (const float **)(void *)work->data;
+  w->weights = (float *)(void *)(work->data + pointers);
   w->padded = w->weights + n;
-  w->line = w->padded + row + 3 * (n - 1);
+  w->line = w->padded + padded;
   w->ring = w->line + row;
-  return n * sizeof *w->rows + (n + row + 3 * (n - 1) + row + n * row) * sizeof(float);
+  return SCION_OK;
 }
 
 static void across(const unsigned char *x, int width, int size, workspace *w, float *y) {
@@ -55,10 +58,8 @@ static void across(const unsigned char *x, int width, int size, workspace *w, fl
 scion_status image_op_gaussian_blur(unsigned char *pixels, int height, int width, int size, double sigma, image_buffer *work) {
   workspace w;
   ptrdiff_t bytes = (ptrdiff_t)width * 3, row = (ptrdiff_t)blocks((size_t)bytes);
-  size_t room = lay_out(&w, NULL, width, size);
-  scion_status status = image_buffer_reserve(work, room);
+  scion_status status = reserve(&w, width, size, work);
   if (status != SCION_OK) return status;
-  lay_out(&w, memset(work->data, 0, room), width, size); /* what is read behind a row is a number */
   fill_weights(w.weights, size, sigma);
   for (int next = 0, r = 0; r < height; r++) {
     for (; next < height && next <= r + size / 2; next++) across(pixels + next * bytes, width, size, &w, w.ring + next % size * row);

@@ -42,15 +42,13 @@ void image_colour_shift(float m[12], const float shift[3]) {
 }
 
 double image_colour_mean(const unsigned char *pixels, int height, int width, const float m[12]) {
-  ptrdiff_t count = pixels_of(height, width);
-  if (!m) return (double)SIMD_CHOOSE(ops_gray_sum)(pixels, count) / (double)count;
-  double mean = 0;
-  int64_t sums[3] = {0};
-  for (ptrdiff_t i = 0; i < count; i++)
-    for (int c = 0; c < 3; c++) sums[c] += pixels[3 * i + c];
+  double count = (double)height * width, mean = 0;
+  int64_t sums[4];
+  SIMD_CHOOSE(ops_sums)(pixels, pixels_of(height, width), sums);
+  if (!m) return (double)sums[3] / count;
   for (int c = 0; c < 3; c++) {
     double value = m[4 * c + 3];
-    for (int k = 0; k < 3; k++) value += m[4 * c + k] * (double)sums[k] / (double)count;
+    for (int k = 0; k < 3; k++) value += m[4 * c + k] * (double)sums[k] / count;
     mean += luma[c] * value;
   }
   return mean;

@@ -8,21 +8,28 @@ static inline simd_int gray(simd_int words, const void *data) {
 
 void SIMD(ops_gray)(unsigned char *x, ptrdiff_t count) { map_pixels(x, count, gray, NULL); }
 
-int64_t SIMD(ops_gray_sum)(const unsigned char *x, ptrdiff_t count) {
-  int64_t total = 0;
+static inline void add_lanes(int64_t *total, simd_int sum) {
+  for (int lane = 0; lane < SIMD_WIDTH; lane++) *total += sum[lane];
+}
+
+void SIMD(ops_sums)(const unsigned char *x, ptrdiff_t count, int64_t sums[4]) {
   ptrdiff_t whole = whole_vectors(count);
+  for (int k = 0; k < 4; k++) sums[k] = 0;
   for (ptrdiff_t from = 0; from < whole;) { /* as many as a sum of 32 bits holds */
     ptrdiff_t end = whole - from < 1 << 20 ? whole : from + (1 << 20);
-    simd_int sum = {0};
-    for (; from < end; from += SIMD_WIDTH) sum += gray_of(load_pixels(x + 3 * from));
-    for (int lane = 0; lane < SIMD_WIDTH; lane++) total += sum[lane];
+    simd_int red = {0}, green = {0}, blue = {0}, grays = {0};
+    for (; from < end; from += SIMD_WIDTH) {
+      simd_int words = load_pixels(x + 3 * from);
+      red += channel(words, 0), green += channel(words, 1), blue += channel(words, 2), grays += gray_of(words);
+    }
+    add_lanes(&sums[0], red), add_lanes(&sums[1], green), add_lanes(&sums[2], blue), add_lanes(&sums[3], grays);
   }
   last_pixels last = take_last(x + 3 * whole, count - whole);
-  for (ptrdiff_t i = 0; i < count - whole; i += SIMD_WIDTH) {
-    simd_int values = gray_of(load_pixels(last.bytes + 3 * i));
-    for (int lane = 0; lane < SIMD_WIDTH; lane++) total += values[lane]; /* 0 where there is no pixel */
+  for (ptrdiff_t i = 0; i < count - whole; i += SIMD_WIDTH) { /* 0 where there is no pixel */
+    simd_int words = load_pixels(last.bytes + 3 * i);
+    for (int c = 0; c < 3; c++) add_lanes(&sums[c], channel(words, c));
+    add_lanes(&sums[3], gray_of(words));
   }
-  return total;
 }
 
 static inline simd_int saturate(simd_int words, const void *data) {

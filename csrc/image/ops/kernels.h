@@ -10,9 +10,14 @@ SIMD_DECLARE(void, ops_blend, unsigned char *x, const unsigned char *base, ptrdi
 /* y = row[1] smoothed by its neighbours, which are rows of `width` pixels, without the first and the last pixel */
 SIMD_DECLARE(void, ops_smooth, const unsigned char *const row[3], unsigned char *y, int width);
 
+/* y[i] = own * x[i] + share * other[i]; bytes are rounded */
+SIMD_DECLARE(void, ops_mix_bytes, const unsigned char *x, const unsigned char *other, unsigned char *y, ptrdiff_t count, float own, float share);
+SIMD_DECLARE(void, ops_mix_floats, const float *x, const float *other, float *y, ptrdiff_t count, float own, float share);
+
 /* colours of `count` pixels */
 SIMD_DECLARE(void, ops_gray, unsigned char *x, ptrdiff_t count);
-SIMD_DECLARE(int64_t, ops_gray_sum, const unsigned char *x, ptrdiff_t count);
+/* sums of red, green, blue, and of gray values */
+SIMD_DECLARE(void, ops_sums, const unsigned char *x, ptrdiff_t count, int64_t sums[4]);
 SIMD_DECLARE(void, ops_saturate, unsigned char *x, ptrdiff_t count, float factor);
 SIMD_DECLARE(void, ops_matrix, unsigned char *x, ptrdiff_t count, const float m[12]);
 SIMD_DECLARE(void, ops_hue, unsigned char *x, ptrdiff_t count, int turn);

@@ -105,7 +105,7 @@ static const op_row rows[] = {
 static scion_status check_amounts(const op_row *row, const double *amounts, int count) {
   int wanted = 0;
   while (row->amounts[wanted].name) wanted++;
-  if (count != wanted) return scion_fail(SCION_MISUSE, "%s: wants %d numbers, not %d", row->name, wanted, count);
+  if (count != wanted) return scion_fail(SCION_MISUSE, "%s: wants %d number%s, not %d", row->name, wanted, wanted == 1 ? "" : "s", count);
   for (int i = 0; i < wanted; i++) {
     const op_amount *a = &row->amounts[i];
     if (!(amounts[i] >= a->low && amounts[i] <= a->high) || (a->whole && amounts[i] != floor(amounts[i])))

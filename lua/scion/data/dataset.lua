@@ -2,6 +2,7 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
+local balance = require "scion.data.balance"
 local batches = require "scion.data.batch"
 local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
@@ -136,6 +137,11 @@ function internal:leave_out(failure)
   self.warn("left out " .. failure.message)
 end
 
+--- The files in the folder that are not among its images. They come first among the problems.
+---@return scion.Problem[]
+---@private
+function internal:passed_over() return table.move(self.problems, 1, #self.problems - self.skipped, 1, {}) end
+
 ---@class scion.BatchesOptions
 ---@field shuffle? boolean (the data set's)
 ---@field batch? integer (the data set's)
@@ -227,15 +233,11 @@ function methods:class_counts()
 end
 
 --- A weight for each class that makes up for how many images it has, as scikit-learn's "balanced": images / (classes * images of the class),
---- where classes are those with images; 1 for a class without.
+--- where classes are those with images; 1 for a class without. Shares of classes count as such. They are what
+--- `class_weights = "balanced"` of model:fit takes.
 ---@return number[] in the order of the labels
 ---Raises if the data set has no classes.
-function methods:class_weights()
-  local counts, present = self:class_counts(), 0
-  for _, count in ipairs(counts) do present = present + (count > 0 and 1 or 0) end
-  for i, count in ipairs(counts) do counts[i] = count > 0 and self.count / (present * count) or 1.0 end
-  return counts
-end
+function methods:class_weights() return balance(self.soft and self.soft:sum(1):totable() or self:class_counts()) end
 
 -- ---- data sets of the same images ------------------------------------------------------------------------------------
 
@@ -300,8 +302,11 @@ local indices = check.list(check.whole(1), nil, "a list of the images' numbers, 
 ---Raises if there are none, or if one is not an image's.
 function methods:subset(numbers)
   local where = "data:subset"
-  local list = check.tensor.read(numbers) and numbers or check.argument(where, "the first argument", numbers, indices)
-  local ok, index, largest = pcall(core.from_one, list)
+  local given = check.tensor.read(numbers)
+  if given and (numbers:dtype() ~= "i32" or #numbers:shape() ~= 1) then
+    check.raise(("%s: numbers of images are a list, or an i32 tensor in a row, not %s"):format(where, check.show(numbers)))
+  end
+  local ok, index, largest = pcall(core.from_one, given and numbers or check.argument(where, "the first argument", numbers, indices))
   if not ok then check.raise(("%s: numbers of images count from 1, but %s"):format(where, index)) end
   if #index == 0 then check.raise(where .. ": no number is given") end
   if largest > self.count then check.raise(("%s: image %d of %d"):format(where, largest, self.count)) end
@@ -319,6 +324,19 @@ function methods:take(n)
   table.sort(first)
   return self:subset(first)
 end
+
+---@class scion.ShowOptions
+---@field n? integer how many images, at most 1000 (32, or all if there are fewer)
+---@field epoch? integer which of a new model's epochs, from 1: order and augmentation depend on it (1)
+
+--- Writes a contact sheet: the first images that training will see, in the epoch's order, augmented, with their labels below. Tiles have at
+--- most 160 pixels a side.
+---@param path string .png, or .jpg
+---@param given? scion.ShowOptions
+---@return string path
+---Raises if the file cannot be written, if none of the images can be read, for another extension, and on unknown options and invalid
+---values.
+function methods:show(path, given) return require "scion.data.sheet"(self, path, given) end
 
 local function as_text(self)
   local parts = { ("data set of %d %s%s"):format(self.count, self.values and "example" or "image", self.count == 1 and "" or "s") }
@@ -341,16 +359,16 @@ local function as_text(self)
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"
   if self.augment then parts[#parts + 1] = "augmented" end
   if self.skipped > 0 then parts[#parts + 1] = ("%d broken and left out"):format(self.skipped) end
-  local passed = #self.problems - self.skipped
+  local passed = #self:passed_over()
   if passed > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(passed, passed == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
 end
 
 Dataset = class.define {
-  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal, fields = { "broken", "codes", "count", "grey", "reported", "store" },
+  name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal,
+  fields = { "broken", "codes", "count", "grey", "reported", "store" },
   locked = { "files", "images", "values", "path", "classes", "soft", "multi", "targets", "labels", "size", "fit", "filter", "workers", "memory",
-             "reducing_gap", "on_broken", "skipped",
-             "problems" },
+             "reducing_gap", "on_broken", "skipped", "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,
     augment = check.kind("a table of options, such as { flip = 'horizontal' }, a list of augmentations, or nil", function(value)

@@ -25,7 +25,7 @@ end
 --- The sets to be compared with, by name, sorted; a single one has no name.
 local function others(given)
   if given == nil then return {} end
-  if dataset.is(given) or type(given) ~= "table" then return { { data = set_of("against", given) } } end
+  if type(given) ~= "table" or getmetatable(given) ~= nil then return { { data = set_of("against", given) } } end
   local list = {}
   for name, value in pairs(given) do
     if type(name) ~= "string" then check.raise(where .. ": against is a data set, a folder, or a table of them by name, such as { val = val, test = test }") end

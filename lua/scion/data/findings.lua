@@ -93,7 +93,7 @@ local function broken(case)
   return list
 end
 
-local function passed_over(case) return case.sets[1].data.passed_over or {} end
+local function passed_over(case) return case.sets[1].data:passed_over() end
 
 local function copies(case) return groups((grouped(readable(case, 1), content_of))) end
 
@@ -190,8 +190,8 @@ local least_images = 10
 
 --- How many images of each class can be read, in the order of the labels.
 local function classes(case)
-  local list, of = {}, {}
-  for i, label in ipairs(case.sets[1].data.labels or {}) do
+  local list, of, data = {}, {}, case.sets[1].data
+  for i, label in ipairs(data.classes and data.labels or {}) do
     list[i] = { label = label, images = 0 }
     of[label] = list[i]
   end

@@ -21,7 +21,7 @@ function view.of(data, index)
     source[name] = data[name] and index and rows_of(data[name], index) or data[name]
   end
   if not index then
-    source.problems = table.move(data.problems, 1, #data.problems - data.skipped, 1, {}) -- what was passed over; the rest is found again
+    source.problems = data:passed_over() -- other problems are found again
     return source
   end
   local files, broken = data.files and {}, data.broken and {}

@@ -44,7 +44,7 @@ local say = {
                     title = function(list) return counted(#list, "group") .. " of class names that are nearly the same" end },
   few = { name = "small classes", line = function(e) return ("%s: %d"):format(e.label, e.images) end, advice = "So few teach little, and measure nothing: find more.",
           title = function(list) return counted(#list, "class has", "classes have") .. " fewer than " .. findings.least_images .. " images" end },
-  imbalance = { name = "imbalance", advice = "class_weights, an option of fit, evens it out; look at recall by class, not at accuracy alone.",
+  imbalance = { name = "imbalance", advice = "class_weights = \"balanced\", an option of fit, evens it out; look at recall by class, not at accuracy alone.",
                 line = function(e) return ("%s %d, %s %d"):format(e.most.label, e.most.images, e.least.label, e.least.images) end,
                 title = function(list) return ("the largest class has %.3g times the images of the smallest"):format(
                   list[1].most.images / math.max(list[1].least.images, 1)) end },

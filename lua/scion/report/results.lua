@@ -131,6 +131,12 @@ results.layers = layers
 ---@field cache { hits: integer, misses: integer, bytes: integer }? how many outputs of frozen layers were read and how many computed, in
 --- training and validation, and the bytes of all of them; nil if none were kept
 ---@field interrupted boolean? true if Ctrl-C ended the fit
+---@field warnings scion.Warning[] what is likely a mistake in the recipe
+
+--- What is likely a mistake in a recipe.
+---@class scion.Warning
+---@field rule "frozen_random"|"rescaled_twice"|"fresh_head"|"learning_rate"|"shear"|"augmented_validation"|"test_set"|"few_images"
+---@field message string what is odd, why, and what to do
 
 ---@class scion.Epoch
 ---@field epoch integer from 1; the next fit continues the numbers
@@ -165,7 +171,7 @@ local history = kind("scion.History", function(self)
   local shown = text.table(history_columns, rows)
   if self.interrupted then shown[#shown + 1] = "interrupted" end
   return lines(shown)
-end, { title = "a history", fields = { "interrupted", "cache" } })
+end, { title = "a history", fields = { "interrupted", "cache", "warnings" } })
 
 --- A line about a finished epoch, or several if it does not fit the width.
 ---@param entry scion.Epoch

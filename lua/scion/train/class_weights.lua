@@ -34,16 +34,10 @@ local function read(given, labels)
   return values
 end
 
---- Factors that give all classes the same weight in the sum of the losses, as of scikit-learn's "balanced": images / (classes * images of
---- the class). Classes without an image count for nothing.
+--- Factors that give all classes the same weight in the sum of the losses, as the data set has them.
 local function balanced(data)
-  if not data.soft and not check.callable.read(data.class_counts) then
-    check.raise "fit: class_weights = 'balanced' needs to know how many images each class has, which a data set of one's own tells by a method class_counts"
-  end
-  local counts, total, present = data.soft and data.soft:sum(1):totable() or data:class_counts(), 0, 0
-  for _, count in ipairs(counts) do total, present = total + count, present + (count > 0 and 1 or 0) end
-  for i, count in ipairs(counts) do counts[i] = count > 0 and total / (present * count) or 1.0 end
-  return counts
+  if check.callable.read(data.class_weights) then return data:class_weights() end
+  check.raise "fit: class_weights = 'balanced' needs to know how many images each class has; a data set of one's own tells the factors by a method class_weights"
 end
 
 --- The weights of the classes as an f32 tensor, in the order of the labels; nil if none were given. Raises if the data set has no classes

@@ -78,6 +78,6 @@ return function(model, data, name, given)
   cached.tell("features", part, set, o.cache, { augment = false, whole = true })
   local features = core.new({ #set, table.unpack(shape_of(part, name, o.pool)) }, "f32")
   local failures = predict.run("features", part, set, { batch = o.batch, cache = o.cache }, function(output, indices) put(features, output, indices, o.pool) end)
-  if type(data) == "string" and failures[1] then check.raise("features: " .. failures[1].message) end
+  if type(data) == "string" and not set.path and failures[1] then check.raise("features: " .. failures[1].message) end
   return features, set.classes or set.soft or set.multi or set.targets, mark(features, failures)
 end

@@ -7,6 +7,7 @@ local class_weights = require "scion.train.class_weights"
 local core = require "scion.core"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
+local lint = require "scion.train.lint"
 local metrics = require "scion.train.metrics"
 local notice = require "scion.report.notice"
 local optim = require "scion.optim"
@@ -14,7 +15,6 @@ local precision = require "scion.precision"
 local progress = require "scion.report.progress"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
-local untrained = require "scion.train.untrained"
 
 -- ---- options --------------------------------------------------------------------------------------------------------
 
@@ -49,6 +49,7 @@ end)
 local schema = {
   epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, callbacks = { callbacks, {} },
   class_weights = { class_weights.kind }, verbose = { check.boolean, true }, cache = { cached.kind, {} }, precision = { precision.kind },
+  quiet = { check.boolean, false }, warn = { check.callable },
 }
 
 ---@class scion.Callbacks
@@ -66,6 +67,9 @@ local schema = {
 ---@field cache boolean|integer|scion.CacheOptions|nil whether outputs of frozen layers are computed once for each image and kept, also for
 --- later runs. true: if images are not augmented; a number K: for K augmented variants of each image; false: never (true)
 ---@field precision "f32"|"bf16"|nil of frozen layers and of the validation; what trains is always f32 (the model's, or f32)
+---@field quiet boolean? whether nothing is told of what is likely a mistake in the recipe; history.warnings has it all the same (false)
+---@field warn? fun(message: string, rule: string) is called with each such warning and its rule's name (by default it is told once, on standard
+--- error)
 ---@field verbose boolean? whether progress is printed on standard output (true)
 
 -- ---- checks before the first step -----------------------------------------------------------------------------------
@@ -76,13 +80,6 @@ local function check_trains(model)
     if #node.layer:trainable() > 0 then return end
   end
   check.raise "fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head"
-end
-
---- Says once, on standard error, that frozen layers still have their random initial weights.
-local function tell_random(model)
-  local words, them = untrained.text(model.order, function(layer) return layer.frozen end)
-  if not words then return end
-  notice.once(("scion: fit: the frozen %s: give the model weights (such as weights = \"imagenet\") or thaw %s"):format(words, them))
 end
 
 --- Checks data and options, and returns a table of everything that stays the same during a fit, the job. It changes nothing, so that a fit
@@ -104,13 +101,14 @@ local function prepare(model, data, given)
   local told, count = targets.told(model, loss, data.labels)
   local weights = class_weights.read(o.class_weights, data, told)
   check_trains(model)
-  tell_random(model)
   local source = cached.over(model, data, o.cache, { where = "fit", precision = o.precision })
-  inputs.tell_rescaled_twice("fit", model)
   cached.tell("fit", model, data, o.cache, {})
-  return { model = model, data = data, source = source, loss = loss, given_loss = o.loss, epochs = o.epochs, optimizer = o.optimizer or optim.rmsprop(), validate = o.validate,
-           cache = o.cache, precision = precision.in_use(o.precision or model.precision), verbose = o.verbose,
-           callbacks = o.callbacks, class_weights = weights, told = told, count = count }
+  local job = { model = model, data = data, source = source, loss = loss, given_loss = o.loss, epochs = o.epochs,
+                optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, cache = o.cache, verbose = o.verbose,
+                precision = precision.in_use(o.precision or model.precision),
+                callbacks = o.callbacks, class_weights = weights, told = told, count = count }
+  job.warnings = lint.run(job, o)
+  return job
 end
 
 -- ---- steps and epochs -----------------------------------------------------------------------------------------------
@@ -266,6 +264,8 @@ return function(model, data, given)
   local job = prepare(model, data, given)
   model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
   local told = results.history {}
+  told.warnings = job.warnings
+  lint.begin(model)
   tell_new_state(job)
   local bar, before = progress.new(job.verbose, model.epoch + job.epochs), cached.stats()
   local caught <close> = catch_interrupts() -- luacheck: ignore 211

@@ -1,6 +1,7 @@
 --- The inputs of models: data sets, and other values that are made into one. Checks whether images fit the model.
 local check = require "scion.check"
 local dataset = require "scion.data.dataset"
+local lfs = require "lfs"
 local notice = require "scion.report.notice"
 local preprocessing = require "scion.preprocessing"
 local shapes = require "scion.shape"
@@ -41,7 +42,23 @@ function inputs.dataset(where, value)
   check.raise(("%s takes %s"):format(where, complaint(value)))
 end
 
---- Makes a data set of a file, a list of files or a tensor of images; returns a data set as it is. Raises on anything else.
+--- Raises the message of a function that makes data sets as that of `where`.
+local function made_by(where, name, ...)
+  local ok, made = check.try(require "scion.data"[name], ...)
+  return ok and made or check.raise((made:gsub("^scion%.data%." .. name, where)))
+end
+
+--- A tensor of one image as one of N = 1; others as they are.
+local function several(x)
+  local shape = x:shape()
+  if #shape ~= 3 or shape[3] ~= 3 and shape[3] ~= 1 then return x end
+  return x:reshape(1, table.unpack(shape))
+end
+
+local function nothing() end
+
+--- Makes a data set of a file, a folder, a list of files, or a tensor of one image or several; returns a data set as it is. Raises on
+--- anything else.
 ---@param where string
 ---@param x string|string[]|scion.Tensor|scion.Dataset
 ---@param model scion.Model files are resized to the size of its input
@@ -49,18 +66,18 @@ end
 ---@return scion.Dataset
 function inputs.any(where, x, model, batch)
   if is_dataset(x) then return x end
-  local data, shape = require "scion.data", model.input.shape
-  if check.tensor.read(x) then
-    local ok, made = check.try(data.tensors, x, nil, { batch = batch, shuffle = false })
-    return ok and made or check.raise((made:gsub("^scion%.data%.tensors", where)))
-  end
+  local shape = model.input.shape
+  if check.tensor.read(x) then return made_by(where, "tensors", several(x), nil, { batch = batch, shuffle = false }) end
   local paths = type(x) == "string" and { x } or x
   if type(paths) ~= "table" or getmetatable(paths) ~= nil then
     check.raise(("%s takes a file, a list of files, a tensor of images or a data set, not %s"):format(where, check.show(x)))
   end
   paths = check.argument(where, "the first argument", paths, check.list(check.path, nil, "a list of files"))
   local side = #shape == 3 and preprocessing.image_shape(shape)[3] == 3 and { shape[1], shape[2] } or nil -- else inputs.fits raises
-  return data.files(paths, { size = side, batch = batch })
+  if type(x) ~= "string" or lfs.attributes(x, "mode") ~= "directory" then return made_by(where, "files", paths, { size = side, batch = batch }) end
+  local set = made_by(where, "folder", x, { labels = false, size = side, batch = batch, shuffle = false, memory = 0 })
+  set.warn = nothing -- results tell of each image that cannot be read
+  return set
 end
 
 local function channels(n) return n == 1 and "1 channel" or n .. " channels" end
@@ -113,20 +130,6 @@ function inputs.fits(where, model, data, what, made)
     end
     check.raise(("%s: %s has images of %dx%d, but the model takes %dx%d; the option size = %s, where the data set is made, resizes them"):format(
       where, what, size[1], size[2], shape[1], shape[2], size_option(shape)))
-  end
-end
-
---- Says once, on standard error, that a rescaling layer divides values by 255 that the input's preprocessing has already scaled to about 1.
----@param where string
----@param model scion.Model
-function inputs.tell_rescaled_twice(where, model)
-  local preprocess = model.input.layer.options.preprocess
-  for _, node in ipairs(model.order) do
-    local scale = node.layer.kind == "rescaling" and node.inputs[1] == model.input and node.layer.options.scale
-    if scale and 255 * preprocess.scale[1] * math.abs(type(scale) == "table" and scale[1] or scale) < 0.1 then
-      notice.once(("scion: %s: %s scales images down that the input's preprocessing has brought to about 1 already: leave the layer out"):format(
-        where, node.layer.name))
-    end
   end
 end
 

@@ -120,15 +120,30 @@ local function check_labels(raise, model, data, loss)
   end
 end
 
---- Checks a data set with targets, numbers to predict.
+--- Why rows of f32 are no shares of classes, which add up to 1, or no labels, which are numbers from 0 to 1; nil if they are.
+---@param kind "classes"|"labels"
+---@param y scion.Tensor
+---@param count integer of numbers in a row
+---@return string?
+local function misfit(kind, y, count)
+  local _, outside, odd, sum = core.row_facts(y:reshape(-1):reshape(-1, count), 0.01)
+  if outside then return ("a row with a number that is not from 0 to 1, as %s are"):format(kind == "classes" and "shares of classes" or "labels") end
+  if not odd or kind == "labels" then return nil end
+  return ("shares of the classes that add up to %g, not 1; of an image with several labels the network ends in sigmoid"):format(sum)
+end
+
+--- Checks a data set with targets, numbers to predict. The loss says what they are: with "categorical" and "binary", shares of classes or
+--- labels without names.
 local function check_numbers(raise, model, data, loss)
   local shape, name = data.targets:shape(), model.output.layer.name
   local n = shapes.elements(shape) // math.max(shape[1], 1)
   if loss ~= "mse" then
-    local remedy = n > 1 and "with the option labels = { … }, where the data set is made, rows are shares of classes, or labels of which an image can have several"
-      or "class numbers are a list or i32: numbers:to 'i32'"
-    raise("the loss '%s' takes %s of each image, but the data set gives %d number%s of each; %s", loss, loss == "binary" and model.output.shape[1] > 1 and
-          "labels" or "a class", n, n == 1 and "" or "s", remedy)
+    local kind, count = targets.told(model, loss)
+    local why = n == count and misfit(kind, data.targets, n)
+    if n == count and not why then return end
+    raise("the loss '%s' takes %s, but the data set gives %s", loss, kind == "labels" and ("%d labels of each image"):format(count) or
+          ("a class of each image or the shares of %d"):format(count), why or ("%d number%s of each%s"):format(n, n == 1 and "" or "s",
+          n == 1 and "; class numbers are a list or i32, and count from 1" or ""))
   end
   if n ~= shapes.elements(model.output.shape) then
     raise("%s gives %s number%s an image, but the data set has %d to predict: the network should end in %s", name, shapes.text(model.output.shape),
@@ -192,19 +207,6 @@ local wanted = {
   classes = "the i32 class number, from 1, or the f32 shares of its %d classes,", labels = "%d f32 numbers from 0 to 1, one a label,", numbers = "%d f32 numbers",
 }
 
---- Raises if rows of f32 are no shares of classes, which add up to 1, or no labels, which are numbers from 0 to 1.
-local function check_rows(raise, kind, rows)
-  if not core.finite(rows) then raise "labels that are NaN or infinite" end
-  local low, high = rows:min(), rows:max()
-  if low < 0 or high > 1 then raise(("%s %g, but they are from 0 to 1"):format(kind == "classes" and "a class's share" or "a label that is", low < 0 and low or high)) end
-  if kind == "labels" then return end
-  local sums = rows:sum(2)
-  local least, most = type(sums) == "number" and sums or sums:min(), type(sums) == "number" and sums or sums:max()
-  if least < 0.99 or most > 1.01 then
-    raise(("shares of the classes that add up to %g, not 1; of an image with several labels the network ends in sigmoid"):format(least < 0.99 and least or most))
-  end
-end
-
 --- Converts what a batch gives of its images to what the kernel of the loss takes: i32 class numbers from 0 or f32 rows for "categorical",
 --- else an f32 tensor of the output's shape. Raises if it does not fit the loss or the batch.
 ---@param where string
@@ -224,9 +226,8 @@ function targets.tensor(where, y, loss, model, names, n)
     check.raise(("%s: the data set gave labels that are %s for %d images; the loss '%s' takes %s of each"):format(where, check.show(y), n, loss,
       wanted[kind or "numbers"]:format(count)))
   end
-  if rows and kind and n > 0 then
-    check_rows(function(message) check.raise(("%s: the data set gave %s"):format(where, message)) end, kind, y:reshape(n, count))
-  end
+  local why = rows and kind and n > 0 and misfit(kind, y, count)
+  if why then check.raise(("%s: the data set gave %s"):format(where, why)) end
   if loss == "categorical" then return y end
   local target = core.new({ n, table.unpack(outputs) }, "f32")
   core.copy(kind == "classes" and rows and y:slice(2, 2, 2) or y, target) -- of two classes, the probability of the second is wanted

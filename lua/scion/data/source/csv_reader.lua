@@ -4,18 +4,16 @@ local reader = {}
 
 local most_columns = 65536
 
--- The cell in quotes that begins at `at`. Returns it, the position after it, and how many lines it has beyond the first; or nil.
+-- The cell in quotes that begins at `at`. Returns it, the position after it, and how many lines it has beyond the first; or nil. Quotes in
+-- it are doubled, so that the first odd number of them in a row ends it.
 local function quoted_cell(text, at)
-  local parts, lines, from = {}, 0, at + 1
-  while true do
-    local stop = text:find('"', from, true)
-    if not stop then return nil end
-    local part = text:sub(from, stop - 1)
-    parts[#parts + 1] = part
-    if part:find("\n", 1, true) then lines = lines + select(2, part:gsub("\n", "")) end
-    if text:sub(stop + 1, stop + 1) ~= '"' then return table.concat(parts, '"'), stop + 1, lines end
-    from = stop + 2
-  end
+  local last, first = at
+  repeat
+    first, last = text:find('"+', last + 1)
+    if not first then return nil end
+  until (last - first) % 2 == 0
+  local cell = text:sub(at + 1, last - 1):gsub('""', '"')
+  return cell, last + 1, select(2, cell:gsub("\n", ""))
 end
 
 -- The cell that begins at `at`: it, the position after it, how many lines it has beyond the first; or nil and what is wrong.
@@ -66,15 +64,12 @@ end
 function reader.open(text)
   local complaint = not_csv(text)
   if complaint then return nil, complaint end
-  local last = #text
-  while text:find("^[\r\n]", last) do last = last - 1 end -- empty lines at the end
-  text = text:sub(1, last)
   local columns, at, lines = row_at(text, text:find "^\xef\xbb\xbf" and 4 or 1, most_columns)
   if not columns then return nil, "line 1: " .. at end
   if #columns > most_columns then return nil, ("it has more than %d columns"):format(most_columns) end
   local line = 1 + lines
   return { columns = columns, rows = function()
-    if at > #text then return nil end
+    if at > #text or text:find("^[\r\n]*$", at) then return nil end -- the end, perhaps after empty lines
     local here, row, after, more = line, row_at(text, at, #columns)
     if not row then return nil, ("line %d: %s"):format(here, after) end
     if #row ~= #columns then

@@ -41,7 +41,7 @@ local function walk(self, path)
         files[#files + 1] = file
       else
         local ending = ending_of(name)
-        problems[#problems + 1] = { file = file, reason = ending and "." .. ending:lower() or "without an ending" }
+        problems[#problems + 1] = { file = file, reason = links[name] and "linking to nothing" or ending and "." .. ending:lower() or "without an ending" }
       end
     elseif links[name] and not self.follow then
       problems[#problems + 1] = { file = file:sub(1, -2), reason = "linking to a folder" }

@@ -1,0 +1,84 @@
+--- data:show: a contact sheet, a picture of the images that training will see with their labels.
+local batches = require "scion.data.batch"
+local check = require "scion.check"
+local core = require "scion.core"
+local image = require "scion.image"
+local text = require "scion.report.text"
+
+local where = "data:show"
+
+local largest, smallest = 160, 80 -- sides of tiles; smaller ones are enlarged by whole factors, so that there is room for a label
+local columns = 8
+local dots = 6 -- the width of a character, with the gap to the next one
+
+-- The size of a tile, and the filter that makes it.
+local function tile_size(size)
+  local side = math.max(size[1], size[2])
+  if side > largest then
+    return math.max(size[1] * largest // side, 1), math.max(size[2] * largest // side, 1), "area"
+  end
+  local factor = side < smallest and largest // side or 1
+  return size[1] * factor, size[2] * factor, "nearest"
+end
+
+-- A row of shares of the classes: those that matter, the largest first.
+local function shares_text(row, labels)
+  local list, shown = {}, {}
+  for i, share in ipairs(row) do list[i] = { label = labels[i], share = share } end
+  table.sort(list, function(a, b) return a.share > b.share end)
+  for _, entry in ipairs(list) do
+    if entry.share >= 0.05 then shown[#shown + 1] = entry.share > 0.99 and entry.label or ("%s %.2f"):format(entry.label, entry.share) end
+  end
+  return table.concat(shown, " ")
+end
+
+-- The text below an image: its classes, the numbers to predict, or its file's name.
+local function label_of(value, labels, file)
+  if type(value) == "table" and labels and #labels == #value then return shares_text(value, labels) end
+  if type(value) == "table" then
+    local shown = {}
+    for i = 1, math.min(#value, 4) do shown[i] = type(value[i]) == "number" and ("%.3g"):format(value[i]) or "..." end
+    return table.concat(shown, " ")
+  end
+  if math.type(value) == "integer" and labels then return labels[value] end
+  return value and ("%.4g"):format(value) or file and file:match "[^/]*$" or ""
+end
+
+-- The first n images of a pass, as tensors of one image, and the texts below them.
+local function collect(data, n, epoch)
+  local images, texts = {}, {}
+  for inside in data:pass { epoch = epoch - 1, batch = math.min(data.batch, n) } do
+    local batch = batches.for_user(inside)
+    local values = batch.y and batch.y:totable() or {}
+    for i = 1, math.min(#batch, n - #images) do
+      images[#images + 1] = batch.x:slice(1, i, i)
+      texts[#texts + 1] = label_of(values[i], data.labels, batch.files and batch.files[i])
+    end
+    if #images == n then break end
+  end
+  return images, texts
+end
+
+local schema = { n = { check.whole(1, 1000), 32 }, epoch = { check.whole(1, (1 << 32) - 1), 1 } }
+
+--- Writes a contact sheet of the first images of an epoch, see data:show.
+---@param data scion.Dataset
+---@param path string
+---@param given? scion.ShowOptions
+---@return string path
+return function(data, path, given)
+  path = check.argument(where, "the first argument", path, check.path)
+  local o = check.options(where, given, schema)
+  local images, texts = collect(data, math.min(o.n, #data), o.epoch)
+  if not images[1] then check.raise(where .. ": none of the images can be read") end
+  local height, width, filter = tile_size(data.size)
+  for i, each in ipairs(images) do images[i] = core.image_resize(each:reshape(data.size[1], data.size[2], 3), height, width, nil, filter) end
+  local scale = width >= largest // 2 and 2 or 1
+  for _, words in ipairs(texts) do
+    if text.length(words) > width // (dots * scale) then scale = 1 end
+  end
+  for i, words in ipairs(texts) do texts[i] = text.cut(check.escape(words), math.max(width // (dots * scale), 3)) end
+  local ok, message = image.save(path, core.image_sheet(core.stack(images), texts, math.min(columns, #images), scale))
+  if not ok then check.raise(("%s: %s"):format(where, message)) end
+  return path
+end

@@ -1,0 +1,149 @@
+--- What is likely a mistake in a recipe, told before fit begins: a rule each, from the fit's job to a message, or nil. A message says what is
+--- odd, why, and what to do. What cannot be right raises elsewhere, such as labels in another order.
+local check = require "scion.check"
+local dataset = require "scion.data.dataset"
+local findings = require "scion.data.findings"
+local lfs = require "lfs"
+local notice = require "scion.report.notice"
+local untrained = require "scion.train.untrained"
+
+-- ---- what trains, and where its weights are from --------------------------------------------------------------------
+
+-- Weights that have trained in this process since they were drawn at random: they are no pretrained ones.
+local learned = setmetatable({}, { __mode = "k" })
+
+--- Whether initial weights would be drawn at random: kernels, and neither biases nor norms.
+local function is_kernel(p) return p.init == "glorot" or p.init == "he" end
+
+local function is_random(p) return p.drawn ~= nil and p.drawn == p.tensor:version() end
+
+--- Names of the layers that train, the pretrained ones and those that began at random; of the latter also those that never trained.
+local function trunk_and_head(model)
+  local trunk, head, fresh = {}, {}, {}
+  for _, node in ipairs(model.order) do
+    for _, p in ipairs(node.layer:trainable()) do
+      local name = node.layer.name
+      if is_kernel(p) and not is_random(p) and not learned[p] then
+        trunk[#trunk + 1] = name
+      elseif is_kernel(p) then
+        head[#head + 1] = name
+        if is_random(p) then fresh[#fresh + 1] = name end
+      end
+    end
+  end
+  return trunk, head, fresh
+end
+
+-- ---- rules ----------------------------------------------------------------------------------------------------------
+
+local function frozen_random(job)
+  local words, them = untrained.text(job.model.order, function(layer) return layer.frozen end)
+  return words and ("the frozen %s: give the model weights (such as weights = \"imagenet\") or thaw %s"):format(words, them)
+end
+
+--- A rescaling layer divides values by 255 that the input's preprocessing has already scaled to about 1.
+local function rescaled_twice(job)
+  local model = job.model
+  local preprocess = model.input.layer.options.preprocess
+  for _, node in ipairs(model.order) do
+    local scale = node.layer.kind == "rescaling" and node.inputs[1] == model.input and node.layer.options.scale
+    if scale and 255 * preprocess.scale[1] * math.abs(type(scale) == "table" and scale[1] or scale) < 0.1 then
+      return ("%s scales images down that the input's preprocessing has brought to about 1 already: leave the layer out"):format(node.layer.name)
+    end
+  end
+end
+
+--- A pretrained trunk trains under a head that has not learned anything yet: its gradients are noise, and spoil the trunk.
+local function fresh_head(job)
+  local trunk, _, fresh = trunk_and_head(job.model)
+  if not trunk[1] or not fresh[1] then return nil end
+  return ("%s has random weights, and the pretrained layers below it train from the first step (%s on): its first gradients spoil them; " ..
+          "freeze them (base:freeze()) for the first epochs, and thaw some afterwards"):format(fresh[#fresh], trunk[1])
+end
+
+-- The highest usual rates for weights that are good already. SGD's steps are as large as gradients, the others' as large as the rate.
+local highest = { sgd = 1e-2 }
+local highest_else = 1e-3
+
+local function learning_rate(job)
+  local trunk, head = trunk_and_head(job.model)
+  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer.lr
+  if not trunk[1] or not head[1] or lr <= limit then return nil end
+  return ("a learning rate of %g is high for the pretrained layers that train (%s on), which it makes forget: %s takes %g or less there"):format(
+    lr, trunk[1], job.optimizer.name, limit)
+end
+
+local function shear(job)
+  local augment = dataset.is(job.data) and job.data.augment
+  local angle = type(augment) == "table" and getmetatable(augment) == nil and augment.shear
+  if type(angle) ~= "number" or angle <= 0 or angle >= 1 then return nil end
+  return ("shear = %g is an angle in degrees, which changes nothing that can be seen; recipes with 0.2 mean radians: shear = 11.5"):format(angle)
+end
+
+local function augmented_validation(job)
+  if not dataset.is(job.validate) or not job.validate.augment then return nil end
+  return "the validation set has augment, which is left out: it is measured on the images as they are; leave augment out where the set is made"
+end
+
+--- The test set is validated on although there is a validation set beside it.
+local function test_set(job)
+  local path = dataset.is(job.validate) and job.validate.path
+  local parent, name = (path or ""):match "^(.-)([^/]+)$"
+  if not name or not (name:lower() == "test" or name:lower() == "testing") then return nil end
+  for _, other in ipairs { "val", "valid", "validation" } do
+    if lfs.attributes(parent .. other, "mode") == "directory" then
+      return ("the validation set is %s although %s is there: what is chosen by a test set is not measured by it; validate on %s, and evaluate " ..
+              "on the test set once, at the end"):format(path, parent .. other, other)
+    end
+  end
+end
+
+--- A few classes have hardly any images. Where all have few, that is meant.
+local function few_images(job)
+  if not dataset.is(job.data) or not job.data.classes then return nil end
+  local few, enough = {}, false
+  for i, count in ipairs(job.data:class_counts()) do
+    if count >= findings.least_images then enough = true else few[#few + 1] = ("%s %d"):format(job.data.labels[i], count) end
+  end
+  if not few[1] or not enough then return nil end
+  local more = #few > 4 and (" and %d more"):format(#few - 4) or ""
+  return ("%s of the classes %s fewer than %d images (%s%s): they are hardly learned; find more, or leave the class out"):format(
+    #few == 1 and "one" or tostring(#few), #few == 1 and "has" or "have", findings.least_images, table.concat(few, ", ", 1, math.min(#few, 4)), more)
+end
+
+local rules = {
+  { "frozen_random", frozen_random }, { "rescaled_twice", rescaled_twice }, { "fresh_head", fresh_head }, { "learning_rate", learning_rate }, { "shear", shear },
+  { "augmented_validation", augmented_validation }, { "test_set", test_set }, { "few_images", few_images },
+}
+
+-- ---- telling --------------------------------------------------------------------------------------------------------
+
+local lint = {}
+
+--- Applies all rules, and tells of what they find: by the caller's function, or once in a process on standard error, or not at all.
+---@param job { model: scion.Model, data: scion.Dataset, validate: scion.Dataset?, optimizer: scion.Optimizer }
+---@param told { quiet: boolean, warn: (fun(message: string, rule: string))? }
+---@return scion.Warning[]
+function lint.run(job, told)
+  local list = {}
+  for _, rule in ipairs(rules) do
+    local message = rule[2](job)
+    if message then list[#list + 1] = { rule = rule[1], message = message } end
+  end
+  for _, warning in ipairs(told.quiet and {} or list) do
+    if told.warn then told.warn(check.escape(warning.message), warning.rule) else notice.once("scion: fit: " .. warning.message) end
+  end
+  return list
+end
+
+--- Remembers which weights begin at random and train from here on. To be called when training begins.
+---@param model scion.Model
+function lint.begin(model)
+  for _, node in ipairs(model.order) do
+    for _, p in ipairs(node.layer:trainable()) do
+      if is_random(p) then learned[p] = true end
+    end
+  end
+end
+
+return lint

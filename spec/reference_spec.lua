@@ -206,6 +206,7 @@ local function calls()
   for name, make in pairs(scion.optim) do list["scion.optim." .. name] = make end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end
   for name, make in pairs(scion.augment) do list["scion.augment." .. name] = make end
+  list["scion.augment.image_data_generator"] = function(given) scion.data.folder(pictures(), { augment = given }) end
   return list
 end
 

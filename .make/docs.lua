@@ -10,13 +10,14 @@ docs.pages = {
     { "data/source/folder.lua", as = "scion.data.folder" }, { "data/source/files.lua", as = "scion.data.files" },
       { "data/source/csv.lua", as = "scion.data.csv" }, { "data/source/listing.lua" },
       { "data/source/tensors.lua", as = "scion.data.tensors" }, { "data/statistics.lua", as = "scion.data.statistics" },
-      { "data/normalization.lua", as = "statistics" }, { "data/augment.lua" }, { "data/dataset.lua", as = "data" }, { "data/decoding.lua" },
+      { "data/normalization.lua", as = "statistics" }, { "data/pipeline.lua" }, { "data/dataset.lua", as = "data" }, { "data/decoding.lua" },
       { "data/doctor.lua", as = "scion.data.doctor" } },
+  { "augment", "Random changes of images, for a data set's `augment`.", { "data/augmentation.lua" }, folder = "data/augment", short = "augment" },
   { "models", "Architectures, their options, and where published weights are.", { "models/init.lua", as = "scion.models" }, { "models/builder.lua" },
     { "report/models.lua" } },
   { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" }, { "cache/cached.lua" },
     { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
-  { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn" },
+  { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn", short = "nn" },
   { "optim", "Optimizers.", { "optim.lua", as = "scion.optim" } },
   { "tensor", "What tensors can do.", { "meta.lua", as = "t" } },
   { "image", "Single images.", { "image.lua", as = "scion.image" } },
@@ -174,14 +175,15 @@ local function items_of(source, root)
   return list
 end
 
--- A layer's file opens with its call, what it does, and its options as the fields of a class; a block's file has a function.
-local function layer_of(path)
+-- A file of a layer or an augmentation opens with its call, what it does, and its options as the fields of a class; a block's file has a function.
+local function layer_of(path, short)
   local read = docs.read(path)
   local doc = read[1]
   local name = path:match "([%w_]+)%.lua$"
   local call = table.remove(doc.text, 1)
-  if not call:find("^nn." .. name) then error(("%s: begins with 'nn.%s(…)', not with '%s'"):format(path, name, call), 0) end
-  return { kind = "layer", name = "scion.nn." .. name, title = "nn." .. name, call = call, doc = doc }
+  local title = short .. "." .. name
+  if call:sub(1, #title) ~= title then error(("%s: begins with '%s(…)', not with '%s'"):format(path, title, call), 0) end
+  return { kind = "layer", name = "scion." .. title, title = title, call = call, doc = doc }
 end
 
 -- All pages with their items: { name, summary, title, items }.
@@ -196,7 +198,7 @@ function docs.load(root)
           local opening = docs.read(path)[1]
           page.text = opening.text
         else
-          items[#items + 1] = layer_of(path)
+          items[#items + 1] = layer_of(path, page.short)
         end
       end
     end

@@ -874,22 +874,33 @@ scion_status scion_mixup(const scion_tensor *x, const scion_tensor *partner, dou
 scion_status scion_cutmix(const scion_tensor *x, const scion_tensor *partner, double share, int64_t row, int64_t column, scion_tensor *y,
                           double *kept);
 
-/* The ranges from which random changes of training images are drawn, uniformly. Names, meanings and the matrix are those of Keras's
- * ImageDataGenerator: centre * rotation * shift * shear * zoom * centre^-1, with the centre at ((W-1)/2, (H-1)/2). After that the image
- * is flipped, then brightness (gain) and channel shift are applied. */
+/* ---- stages (image/stages.def, image/pipeline.c): random changes of training images, one after the other.
+ * What a stage draws depends on (seed, epoch, index of the image, its counter) alone. Stages of geometry next to each other are folded into
+ * one matrix and one resampling. Where the result is a part of the image with sides along its sides, perhaps flipped, it is a resize, as of
+ * scion_image_resize, of that part (cut out before by a stage `crop`). Else it is a bilinear warp; where that shrinks, the part that it reads is first resized, along each
+ * axis, to one pixel a pixel of the result, so that no pixel is passed over. What an earlier stage moved out of the picture a later one in the
+ * same fold may bring back. Stages of colour next to each other are folded into one affine change, which is clipped once, at its end. */
+
+/* How an image of another shape becomes as large as wanted: by other factors for height and width; by its largest middle part; as a whole,
+ * with a border of one value (Pillow's ImageOps.fit and ImageOps.pad). */
+typedef enum { SCION_FIT_SQUASH, SCION_FIT_CROP, SCION_FIT_PAD, SCION_FITS } scion_fit;
+
+#define SCION_STAGE_NUMBERS 16
+
 typedef struct {
-  double rotation, shear;           /* degrees: an angle a is drawn from -a .. a */
-  double width_shift, height_shift; /* fractions of width and height: f is drawn from -f .. f */
-  double zoom[2];                   /* lowest and highest, drawn for each axis; 1 is no zoom, 2 shows twice the width or height */
-  bool flip_horizontal, flip_vertical; /* flips half of the images */
-  double brightness[2];             /* lowest and highest factor */
-  double channel_shift;             /* added to a channel, s is drawn from -s .. s for each channel */
-  scion_fill fill;
+  int op;               /* of scion_stage_find */
+  double p;             /* the probability that it is applied */
+  uint32_t counter;     /* of its first draw; the 256 from there on are its own */
+  int members;          /* a stage of members: how many of the stages after it are its members */
+  scion_fill fill;      /* of a stage of geometry that reaches outside of the image; SCION_FILLS: it does not */
   unsigned char fill_value;
-} scion_augment;
-/* Draws the change of image `index` in `epoch`, for images of height x width. It depends on the arguments alone. */
-void scion_augment_draw(const scion_augment *augment, uint64_t seed, uint32_t epoch, uint32_t index, int height, int width,
-                        scion_warp *warp);
+  double numbers[SCION_STAGE_NUMBERS]; /* in the order of scion_stage_number */
+} scion_stage;
+
+/* A row of stages.def, by its name; -1: there is none. */
+int scion_stage_find(const char *name);
+/* The name of its number i, from 0; NULL after the last one. */
+const char *scion_stage_number(int op, int i);
 
 /* ---- the loader (image/loader.c): its own threads read, decode, resize and randomly change images in advance, while training goes on.
  * Batches do not depend on the number of threads. Only one thread at a time may call a loader's functions. */
@@ -914,7 +925,13 @@ typedef struct {
   int workers;                  /* threads, 1 .. SCION_MAX_THREADS */
   int ahead;                    /* batches that may be ready or in progress, 1 .. 1024 */
   uint64_t seed;
-  const scion_augment *augment; /* or NULL; copied */
+  scion_fit fit;                /* of images of another shape */
+  unsigned char fit_value;      /* of the border of SCION_FIT_PAD */
+  scion_filter filter;          /* of a resize */
+  /* `stage_count` of them, copied. They change resized images, unless one of them is of kind CROP: then they change decoded ones, of which
+   * the store keeps none. */
+  const scion_stage *stages;
+  int stage_count;
   /* libjpeg can decode a large JPEG at 1/2, 1/4 or 1/8 of its size, which is faster. The smallest of these sizes is used that is at
    * least reducing_gap times as high and as wide as the result, and it is then resized to the result. An image smaller than
    * 2 * reducing_gap times the result is thus decoded at full size. The result is equal to that of Pillow's draft(), for reducing_gap
@@ -927,7 +944,7 @@ typedef struct {
 scion_status scion_loader_new(scion_loader **loader, const scion_loader_options *options);
 int64_t scion_loader_count(const scion_loader *loader); /* number of its files or images */
 /* Begins a pass over the images with indices order[0 .. n-1] (NULL: 0 .. n-1), in batches of `batch`; the last one may be smaller. `epoch`
- * is that of scion_augment_draw. A pass in progress is abandoned. */
+ * is what stages draw for. A pass in progress is abandoned. */
 scion_status scion_loader_start(scion_loader *loader, const int32_t *order, int64_t n, int64_t batch, uint32_t epoch);
 /* Waits for the next batch: *images = u8 [n,H,W,3] and *indices = i32 [n], new tensors that the caller releases. Missing or damaged
  * images are left out, so n may be 0. If an image cannot be read for another reason (SCION_SYSTEM, SCION_NO_MEMORY), the call fails, no

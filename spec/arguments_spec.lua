@@ -104,7 +104,8 @@ describe("arguments that make no sense", function()
   end)
 
   it("are refused by the functions that make data sets", function()
-    local sizes, common = whole .. " list", { batch = whole, shuffle = "yes no", seed = "zero minus huge " .. whole, workers = whole, augment = "no empty" }
+    local sizes, common = whole .. " list", { batch = whole, shuffle = "yes no", seed = "zero minus huge " .. whole, workers = whole, augment = "no empty", fit = "",
+                                                  filter = "" }
     local function with(more)
       local all = {}
       for k, v in pairs(common) do all[k] = v end

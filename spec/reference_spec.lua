@@ -79,6 +79,7 @@ local function samples()
   local known = scion.models.squeezenet1_0 { input = 64 }
   known.precision, known.loss = "f32", "categorical"
   found["scion.Model"] = { model, known }
+  found["scion.Augmentation"] = { scion.augment.flip() }
   local rows = scion.data.tensors(scion.zeros(1, 2), scion.tensor { { 0.5, 0.5 } }, { labels = { "a", "b" } })
   local other = support.spit(pictures() .. "/left/other.text", "no picture")
   support.stderr_of(function() found["scion.Problem"] = { data().problems[1] } end)
@@ -197,13 +198,14 @@ local function calls()
     ["scion.models.from_keras"] = function(given) scion.models.from_keras("x.keras", given) end,
     ["scion.weights.load"] = function(given) scion.weights.load(model, pictures() .. "/left/1.png", given) end,
     ["scion.CacheOptions"] = function(given) model:fit(set, { cache = given }) end,
-    ["scion.augment"] = function(given) scion.data.folder(pictures(), { augment = given }) end,
     ["scion.Statistics"] = function(given) nn.input { shape = { 8, 8, 3 }, preprocess = given } end,
     ["scion.Preprocessing"] = function() nn.input { shape = { 8, 8, 3 }, preprocess = { scale = { 1, 1, 1 }, no_such_option = 1 } } end,
     ["scion.Callbacks"] = function(given) model:fit(set, { callbacks = given }) end,
   }
   for name, make in pairs(scion.optim) do list["scion.optim." .. name] = make end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end
+  for name, make in pairs(scion.augment) do list["scion.augment." .. name] = make end
+  list["scion.augment.image_data_generator"] = function(given) scion.data.folder(pictures(), { augment = given }) end
   return list
 end
 
@@ -232,7 +234,7 @@ describe("the reference", function()
       end
     end
     walk("scion.", scion)
-    for _, module in ipairs { "data", "image", "models", "nn", "optim", "weights" } do walk("scion." .. module .. ".", scion[module]) end
+    for _, module in ipairs { "augment", "data", "image", "models", "nn", "optim", "weights" } do walk("scion." .. module .. ".", scion[module]) end
     local set, model = data(), network(nn.dense(2, "softmax"))
     local function methods(of)
       local meta, public = getmetatable(of), {}

@@ -181,6 +181,7 @@ int scion_check_shape(lua_State *L, int index, int64_t shape[SCION_MAX_DIMS]);
 
 /* The names of scion_fill's values in their order, ended by NULL. */
 extern const char *const scion_fill_names[];
+extern const char *const scion_filter_names[];
 /* The fields of a table that say how image files are decoded; see core.image_load. */
 scion_decoding scion_read_decoding(lua_State *L, int table);
 

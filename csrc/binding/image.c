@@ -55,7 +55,7 @@ static int core_image_save(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
-static const char *const filter_names[] = {"nearest", "bilinear", "bicubic", "area", NULL};
+const char *const scion_filter_names[] = {"nearest", "bilinear", "bicubic", "area", NULL};
 
 /* core.image_resize(image, height, width, {left, top, right, bottom} or nil, filter = "bilinear") -> u8 tensor; the image is HxWx3 or
  * NxHxWx3. See scion_image_resize. */
@@ -67,7 +67,7 @@ static int core_image_resize(lua_State *L) {
   bool part = !lua_isnoneornil(L, 4);
   if (part) read_numbers(L, 4, edges, 4, "four numbers expected");
   scion_box box = part ? (scion_box){edges[0], edges[1], edges[2], edges[3]} : (scion_box){0};
-  scion_filter filter = (scion_filter)luaL_checkoption(L, 5, "bilinear", filter_names);
+  scion_filter filter = (scion_filter)luaL_checkoption(L, 5, "bilinear", scion_filter_names);
   bool several = x->dims == 4;
   int64_t shape[] = {several ? x->shape[0] : height, several ? height : width, several ? width : 3, 3};
   scion_check(L, scion_image_resize(x, scion_push_tensor(L, SCION_U8, several ? 4 : 3, shape), part ? &box : NULL, filter));

@@ -31,27 +31,37 @@ static int size_field(lua_State *L, int table, const char *name, lua_Integer oth
   return value < 0 ? 0 : value > SCION_MAX_PIXELS ? (int)SCION_MAX_PIXELS : (int)value;
 }
 
-static bool flag(lua_State *L, int table, const char *name) {
-  lua_getfield(L, table, name);
-  bool value = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return value;
+/* The stage in the table at an index: { op =, p = 1, counter = 0, members = 0, fill =, fill_value = 0 } and its numbers by their names. */
+static scion_stage read_stage(lua_State *L, int table) {
+  lua_getfield(L, table, "op");
+  const char *name = luaL_checkstring(L, -1);
+  scion_stage stage = {.op = scion_stage_find(name), .p = field(L, table, "p", 1), .counter = (uint32_t)whole_field(L, table, "counter", 0),
+                       .members = size_field(L, table, "members", 0), .fill = SCION_FILLS};
+  if (stage.op < 0) luaL_error(L, "there is no stage '%s'", name);
+  if (lua_getfield(L, table, "fill") != LUA_TNIL) stage.fill = (scion_fill)luaL_checkoption(L, -1, NULL, scion_fill_names);
+  lua_Number value = field(L, table, "fill_value", 0);
+  stage.fill_value = (unsigned char)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
+  for (int i = 0; scion_stage_number(stage.op, i); i++) {
+    lua_getfield(L, table, scion_stage_number(stage.op, i));
+    int number;
+    stage.numbers[i] = lua_tonumberx(L, -1, &number);
+    if (!number) luaL_error(L, "stage %s: '%s' is not a number", name, scion_stage_number(stage.op, i));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  return stage;
 }
 
-static scion_augment read_augment(lua_State *L, int table) {
-  scion_augment a = {
-      .rotation = field(L, table, "rotation", 0), .shear = field(L, table, "shear", 0),
-      .width_shift = field(L, table, "width_shift", 0), .height_shift = field(L, table, "height_shift", 0),
-      .zoom = {field(L, table, "zoom_low", 1), field(L, table, "zoom_high", 1)},
-      .flip_horizontal = flag(L, table, "flip_horizontal"), .flip_vertical = flag(L, table, "flip_vertical"),
-      .brightness = {field(L, table, "brightness_low", 1), field(L, table, "brightness_high", 1)},
-      .channel_shift = field(L, table, "channel_shift", 0)};
-  lua_getfield(L, table, "fill");
-  a.fill = (scion_fill)luaL_checkoption(L, -1, "nearest", scion_fill_names);
-  lua_pop(L, 1);
-  lua_Number value = field(L, table, "fill_value", 0);
-  a.fill_value = (unsigned char)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
-  return a;
+/* The list at an index as an array of stages, a userdata that remains on the stack. */
+static const scion_stage *read_stages(lua_State *L, int list, int *count) {
+  *count = (int)scion_check_list(L, list);
+  scion_stage *stages = lua_newuserdatauv(L, ((size_t)*count + 1) * sizeof *stages, 0);
+  for (int i = 0; i < *count; i++) {
+    if (lua_rawgeti(L, list, i + 1) != LUA_TTABLE) luaL_error(L, "stage %d is not a table", i + 1);
+    stages[i] = read_stage(L, lua_gettop(L));
+    lua_pop(L, 1);
+  }
+  return stages;
 }
 
 #define SCION_IMAGE_STORE "scion.image_store"
@@ -85,10 +95,9 @@ static int store_close(lua_State *L) {
 }
 
 /* core.loader{ files = {paths} or images = u8 tensor NxHxWx3, height=, width=, workers = core.threads(), ahead = 4, seed = 0,
- *              reducing_gap = 0, store = core.image_store(..) or nil, and the fields of core.image_load's second argument,
- *              augment = { rotation, shear, width_shift, height_shift, zoom_low, zoom_high, flip_horizontal, flip_vertical,
- *                          brightness_low, brightness_high, channel_shift, fill, fill_value } or nil } -> loader
- * See scion_loader_options and scion_augment. */
+ *              reducing_gap = 0, store = core.image_store(..) or nil, fit = "squash", fit_value = 0, filter = "bilinear",
+ *              the fields of core.image_load's second argument, stages = { {op=, ..}, .. } or nil } -> loader
+ * See scion_loader_options and read_stage. */
 static int core_loader(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -96,11 +105,13 @@ static int core_loader(lua_State *L) {
                                   .workers = size_field(L, 1, "workers", scion_threads()), .ahead = size_field(L, 1, "ahead", 4),
                                   .seed = (uint64_t)whole_field(L, 1, "seed", 0), .reducing_gap = field(L, 1, "reducing_gap", 0)};
   options.decoding = scion_read_decoding(L, 1);
-  scion_augment augment;
-  if (lua_getfield(L, 1, "augment") == LUA_TTABLE) {
-    augment = read_augment(L, lua_gettop(L));
-    options.augment = &augment;
-  }
+  lua_getfield(L, 1, "fit");
+  options.fit = (scion_fit)luaL_checkoption(L, -1, "squash", (const char *const[]){"squash", "crop", "pad", NULL});
+  lua_getfield(L, 1, "filter");
+  options.filter = (scion_filter)luaL_checkoption(L, -1, "bilinear", scion_filter_names);
+  int value = size_field(L, 1, "fit_value", 0);
+  options.fit_value = (unsigned char)(value < 255 ? value : 255);
+  if (lua_getfield(L, 1, "stages") == LUA_TTABLE) options.stages = read_stages(L, lua_gettop(L), &options.stage_count);
   const int store = lua_gettop(L) + 1, files = store + 1, images = store + 2, place = store + 3;
   lua_getfield(L, 1, "store"); /* get all three before checking any: a metamethod that one lookup calls might close another object */
   lua_getfield(L, 1, "files");

@@ -39,9 +39,11 @@ image_stamp image_stamp_of(const char *path);
 scion_status image_write_file(const char *path, const void *bytes, size_t size);
 
 /* The upright image need not be larger than this: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is no smaller.
- * {0}: whole. */
-typedef struct {
+ * {0}: whole. `of`, if it is given, tells how large when the upright size of a JPEG is known. */
+typedef struct image_enough {
   double height, width;
+  struct image_enough (*of)(void *data, int height, int width);
+  void *data;
 } image_enough;
 
 /* ---- exif.c: the orientation, 1 .. 8, in EXIF data from their TIFF header on; 1, upright, where they tell none. */
@@ -91,8 +93,8 @@ void image_store_put(scion_image_store *store, int32_t index, const image_stamp 
 scion_status image_resize(const unsigned char *x, int height, int width, const scion_box *box, scion_filter filter, unsigned char *y,
                           int new_height, int new_width, image_buffer *work);
 
-/* ---- augment.c: scion_image_warp on bare memory. x and y are height x width and apart. */
-void image_warp(const unsigned char *x, unsigned char *y, int height, int width, const scion_warp *warp, scion_fill fill,
-                unsigned char value);
+/* ---- warp.c: scion_image_warp on bare memory, from any size to any other; x and y lie apart. */
+void image_warp(const unsigned char *x, int height, int width, unsigned char *y, int new_height, int new_width, const scion_warp *warp,
+                scion_fill fill, unsigned char value);
 
 #endif

@@ -126,7 +126,10 @@ static void inks_to_rgb(const unsigned char *inks, unsigned char *rgb, int width
 
 /* libjpeg's own reduction: the discrete cosine transform of each block is inverted at a smaller size. */
 static unsigned reduction(const struct jpeg_decompress_struct *info, image_enough enough, int orientation) {
-  double height = orientation >= 5 ? enough.width : enough.height, width = orientation >= 5 ? enough.height : enough.width;
+  bool turned = orientation >= 5;
+  int rows = (int)(turned ? info->image_width : info->image_height), columns = (int)(turned ? info->image_height : info->image_width);
+  if (enough.of) enough = enough.of(enough.data, rows, columns);
+  double height = turned ? enough.width : enough.height, width = turned ? enough.height : enough.width;
   for (unsigned by = 8; by > 1 && height > 0; by /= 2)
     if (info->image_height >= by * height && info->image_width >= by * width) return by;
   return 1;

@@ -1,6 +1,7 @@
 /* The prefetching loader. Images are handed out one by one to the workers; a ring of slots holds the batches under way. A slot
  * is filled by several workers, each writing its own rows, and taken by the consumer when all of its images are done. */
-#include "image.h"
+#include "pipeline.h"
+#include "stages.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -24,10 +25,14 @@ struct scion_loader {
   int64_t count;
   int height, width, workers, ahead;
   uint64_t seed;
-  scion_augment augment;
-  bool augmented;
+  scion_stage *stages;
+  int stage_count;
+  bool crops; /* a stage makes images of the right size out of decoded ones; else they are resized first */
+  double reducing_gap;
+  scion_filter filter;
+  scion_fit fit;
+  unsigned char fit_value;
   scion_decoding decoding;
-  image_enough enough; /* how large an image must be decoded */
   scion_image_store *store; /* or NULL */
   /* a pass: written while no thread runs */
   int32_t *order;
@@ -51,28 +56,55 @@ struct scion_loader {
 /* ---- one image */
 
 typedef struct { /* a worker's memory */
-  image_buffer bytes, work, plain;
+  image_buffer bytes, plain;
   image_pixels decoded;
+  image_canvas canvas;
 } scratch;
 
 static void scratch_free(scratch *s) {
   image_buffer_free(&s->bytes);
-  image_buffer_free(&s->work);
   image_buffer_free(&s->plain);
   image_buffer_free(&s->decoded.memory);
+  image_canvas_free(&s->canvas);
+}
+
+/* For image_enough: what the stages that run before the first picture is made need. */
+typedef struct {
+  const scion_loader *loader;
+  image_canvas *canvas;
+  int stages; /* how many */
+  int height, width;
+} plan;
+
+static image_enough plan_enough(void *data, int height, int width) {
+  plan *p = data;
+  p->height = height;
+  p->width = width;
+  return image_pipeline_enough(p->canvas, p->loader->stages, p->stages, p->loader->reducing_gap, height, width);
+}
+
+/* Image `index`, changed by the first `stages` of the stages, into `target`. */
+static scion_status make_from_source(const scion_loader *loader, int32_t index, int stages, unsigned char *target, scratch *s) {
+  image_canvas *canvas = &s->canvas;
+  canvas->seed = loader->seed, canvas->epoch = loader->epoch, canvas->index = (uint32_t)index;
+  canvas->filter = loader->filter, canvas->fit = loader->fit, canvas->fit_value = loader->fit_value;
+  canvas->target = target, canvas->target_height = loader->height, canvas->target_width = loader->width;
+  if (!loader->paths) {
+    int height = (int)loader->source.shape[1], width = (int)loader->source.shape[2];
+    image_canvas_set(canvas, (const unsigned char *)loader->source.data + (size_t)index * (size_t)height * (size_t)width * 3, height, width);
+  } else {
+    plan p = {.loader = loader, .canvas = canvas, .stages = stages};
+    image_enough enough = {.of = loader->reducing_gap > 0 ? plan_enough : NULL, .data = &p};
+    scion_status status = image_read(loader->paths[index], enough, &loader->decoding, &s->bytes, &s->decoded);
+    if (status != SCION_OK) return status;
+    image_canvas_set_decoded(canvas, &s->decoded, p.height ? p.height : s->decoded.height, p.width ? p.width : s->decoded.width);
+  }
+  return image_pipeline_run(canvas, loader->stages, stages);
 }
 
 /* Image `index` at the size of the results, before any change, into `target`. */
 static scion_status make_plain(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
-  if (!loader->paths) {
-    int height = (int)loader->source.shape[1], width = (int)loader->source.shape[2];
-    const unsigned char *pixels = (const unsigned char *)loader->source.data + (size_t)index * (size_t)height * (size_t)width * 3;
-    return image_resize(pixels, height, width, NULL, SCION_FILTER_BILINEAR, target, loader->height, loader->width, &s->work);
-  }
-  scion_status status = image_read(loader->paths[index], loader->enough, &loader->decoding, &s->bytes, &s->decoded);
-  if (status != SCION_OK) return status;
-  return image_resize(s->decoded.memory.data, s->decoded.height, s->decoded.width, &s->decoded.box, SCION_FILTER_BILINEAR, target,
-                      loader->height, loader->width, &s->work);
+  return make_from_source(loader, index, 0, target, s);
 }
 
 /* The same, from the store where it is there, and into it where it is not: *plain points to the store's pixels or to `target`. */
@@ -90,7 +122,8 @@ static scion_status find_plain(const scion_loader *loader, int32_t index, unsign
 static scion_status make(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
   size_t bytes = (size_t)loader->height * (size_t)loader->width * 3;
   const unsigned char *plain;
-  if (!loader->augmented) {
+  if (loader->crops) return make_from_source(loader, index, loader->stage_count, target, s);
+  if (!loader->stage_count) {
     scion_status status = find_plain(loader, index, target, s, &plain);
     if (status == SCION_OK && plain != target) memcpy(target, plain, bytes);
     return status;
@@ -98,10 +131,10 @@ static scion_status make(const scion_loader *loader, int32_t index, unsigned cha
   scion_status status = image_buffer_reserve(&s->plain, bytes);
   if (status == SCION_OK) status = find_plain(loader, index, s->plain.data, s, &plain);
   if (status != SCION_OK) return status;
-  scion_warp warp;
-  scion_augment_draw(&loader->augment, loader->seed, loader->epoch, (uint32_t)index, loader->height, loader->width, &warp);
-  image_warp(plain, target, loader->height, loader->width, &warp, loader->augment.fill, loader->augment.fill_value);
-  return SCION_OK;
+  s->canvas.seed = loader->seed, s->canvas.epoch = loader->epoch, s->canvas.index = (uint32_t)index;
+  s->canvas.target = target, s->canvas.target_height = loader->height, s->canvas.target_width = loader->width;
+  image_canvas_set(&s->canvas, plain, loader->height, loader->width);
+  return image_pipeline_run(&s->canvas, loader->stages, loader->stage_count);
 }
 
 /* ---- the workers */
@@ -345,9 +378,12 @@ static scion_status check_options(const scion_loader_options *options) {
   if (options->count < 0 || options->count > INT32_MAX) return scion_fail(SCION_MISUSE, "a loader has 0 to 2^31-1 images");
   if (!(options->reducing_gap == 0 || (options->reducing_gap >= 1 && options->reducing_gap <= 1e6)))
     return scion_fail(SCION_MISUSE, "a reducing gap is 0 or a number from 1 up, not %g", options->reducing_gap);
+  if ((unsigned)options->filter >= SCION_FILTERS || (unsigned)options->fit >= SCION_FITS)
+    return scion_fail(SCION_MISUSE, "there is no such filter or fit");
   if (options->store && (!options->paths || !image_store_fits(options->store, options->count, options->height, options->width)))
     return scion_fail(SCION_MISUSE, "the store of images is one for other images");
-  if (options->paths) return SCION_OK;
+  scion_status status = image_stages_check(options->stages, options->stage_count);
+  if (status != SCION_OK || options->paths) return status;
   if (!t || t->dtype != SCION_U8 || t->dims != 4 || t->shape[3] != 3 || !scion_tensor_contiguous(t) || t->shape[0] != options->count ||
       (options->count > 0 && (t->shape[1] < 1 || t->shape[2] < 1 || t->shape[1] * t->shape[2] > SCION_MAX_PIXELS)))
     return scion_fail(SCION_MISUSE, "images in memory are a contiguous u8 tensor NxHxWx3, not %s",
@@ -362,9 +398,10 @@ scion_status scion_loader_new(scion_loader **result, const scion_loader_options 
   scion_loader *loader = calloc(1, sizeof *loader);
   if (!loader) return scion_fail(SCION_NO_MEMORY, "out of memory: a loader");
   *loader = (scion_loader){.count = options->count, .height = options->height, .width = options->width, .workers = options->workers,
-                           .ahead = options->ahead, .seed = options->seed, .augmented = options->augment != NULL};
-  if (options->augment) loader->augment = *options->augment;
-  loader->enough = (image_enough){options->reducing_gap * options->height, options->reducing_gap * options->width};
+                           .ahead = options->ahead, .seed = options->seed, .stage_count = options->stage_count};
+  loader->reducing_gap = options->reducing_gap;
+  loader->filter = options->filter, loader->fit = options->fit, loader->fit_value = options->fit_value;
+  loader->crops = image_stages_crop(options->stages, options->stage_count);
   loader->decoding = options->decoding;
   loader->store = options->store;
   if (loader->store) image_store_retain(loader->store);
@@ -377,7 +414,9 @@ scion_status scion_loader_new(scion_loader **result, const scion_loader_options 
   }
   loader->slots = calloc((size_t)loader->ahead, sizeof *loader->slots);
   loader->threads = calloc((size_t)loader->workers, sizeof *loader->threads);
-  if (!loader->slots || !loader->threads) status = scion_fail(SCION_NO_MEMORY, "out of memory: a loader");
+  loader->stages = calloc((size_t)loader->stage_count + 1, sizeof *loader->stages);
+  if (loader->stages && loader->stage_count) memcpy(loader->stages, options->stages, (size_t)loader->stage_count * sizeof *loader->stages);
+  if (!loader->slots || !loader->threads || !loader->stages) status = scion_fail(SCION_NO_MEMORY, "out of memory: a loader");
   if (status == SCION_OK && options->paths) status = copy_paths(loader, options->paths);
   if (status != SCION_OK) {
     scion_loader_free(loader);
@@ -401,5 +440,6 @@ void scion_loader_free(scion_loader *loader) {
   free(loader->paths);
   free(loader->slots);
   free(loader->threads);
+  free(loader->stages);
   free(loader);
 }

@@ -1,4 +1,4 @@
-/* Between augment.c and the builds of warp_simd.c. */
+/* Between warp.c and the builds of warp_simd.c. */
 #ifndef SCION_WARP_H
 #define SCION_WARP_H
 
@@ -6,7 +6,8 @@
 
 typedef struct {
   const unsigned char *x;
-  int height, width;
+  int height, width; /* of x */
+  int count;         /* pixels of a row of the result */
   float source_x, source_y; /* where the row's first pixel comes from */
   float step_x, step_y;     /* and how far each next one lies */
   scion_fill fill;
@@ -14,7 +15,7 @@ typedef struct {
   float gain, shift[3]; /* what is blended becomes value * gain + shift, cut off to a byte: shift holds the half that rounds */
 } warp_row;
 
-/* One row of job->width pixels. */
+/* One row of job->count pixels. */
 SIMD_DECLARE(void, warp_pixels, const warp_row *job, unsigned char *y);
 
 /* One pixel, for all fills and sizes. */

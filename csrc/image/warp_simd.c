@@ -125,8 +125,8 @@ static void finish(const warp_row *job, warp_block *block, unsigned char *y) {
 }
 
 void SIMD(warp_pixels)(const warp_row *job, unsigned char *y) {
-  if (job->width < SIMD_WIDTH || job->height < 2) {
-    for (int i = 0; i < job->width; i++)
+  if (job->count < SIMD_WIDTH || job->width < 2 || job->height < 2) {
+    for (int i = 0; i < job->count; i++)
       warp_pixel(job, job->source_x + (float)i * job->step_x, job->source_y + (float)i * job->step_y, y + 3 * i);
     return;
   }
@@ -134,8 +134,8 @@ void SIMD(warp_pixels)(const warp_row *job, unsigned char *y) {
   for (int lane = 0; lane < SIMD_WIDTH; lane++) lanes[lane] = (float)lane;
   warp_block block;
   block.count = 0;
-  for (int start = 0; start < job->width; start += SIMD_WIDTH) { /* the last vector overlaps the one before */
-    locate(job, lanes, start + SIMD_WIDTH <= job->width ? start : job->width - SIMD_WIDTH, &block);
+  for (int start = 0; start < job->count; start += SIMD_WIDTH) { /* the last vector overlaps the one before */
+    locate(job, lanes, start + SIMD_WIDTH <= job->count ? start : job->count - SIMD_WIDTH, &block);
     if (block.count == VECTORS) finish(job, &block, y);
   }
   if (block.count > 0) finish(job, &block, y);

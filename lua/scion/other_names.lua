@@ -56,6 +56,8 @@ return {
   targetsize = { { "size" } }, imagesize = { { "size" } }, inputsize = { { "size" } }, numworkers = { { "workers" } },
   horizontalflip = { { "flip", "write flip = 'horizontal'" } }, verticalflip = { { "flip", "write flip = 'vertical'" } },
   rotationrange = { { "rotate" }, { "rotation" } }, zoomrange = { { "zoom" } }, shearrange = { { "shear" } },
+  interpolation = { { "filter" } }, keepaspectratio = { { "fit", "write fit = 'crop' or 'pad'" } }, croptoaspectratio = { { "fit", "write fit = 'crop'" } },
+  padtoaspectratio = { { "fit", "write fit = 'pad'" } },
   kernelsize = { { "kernel" } }, poolsize = { { "kernel" } }, outchannels = { { "filters" } }, outfeatures = { { "units" } }, dilationrate = { { "dilation" } },
   usebias = { { "bias" } }, eps = { { "epsilon" } }, p = { { "rate" } }, depthmultiplier = { { "multiplier" } },
 

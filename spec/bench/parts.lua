@@ -168,8 +168,9 @@ function parts.pipeline(bench)
   report.heading("pipeline: JPEGs of 400x300, decoded, resized to 224, flipped, warped", "images/s", all[2])
   local count = #require("scion").data.folder(images)
   local workers = ("%d worker%s"):format(bench.threads, bench.threads > 1 and "s" or "")
-  for _, line in ipairs { { workers, all, 0 }, { workers .. ", later epochs", { all[1] }, 1e9 } } do
-    local entries = prepare(line[2], ("pipeline %d %g %s"):format(bench.threads, line[3], images))
+  for _, line in ipairs { { workers, all, 0, "pipeline" }, { workers .. ", later epochs", { all[1] }, 1e9, "pipeline" },
+                          { workers .. ", crop, flip, jitter", all, 0, "crops" } } do
+    local entries = prepare(line[2], ("%s %d %g %s"):format(line[4], bench.threads, line[3], images))
     alternate(bench, entries)
     report.row { part = "pipeline", what = line[1], entries = entries, unit = "images/s", rate = function(s) return count / s end }
   end

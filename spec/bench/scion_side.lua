@@ -2,6 +2,7 @@
 --   step NETWORK KIND            a batch of 32 through forward, prong_one, prong_two or full, as users have it: predict and fit
 --   layer H W CI CO KH KW ..     a convolution with bias and ReLU of 32 images (see shapes.lua)
 --   pipeline WORKERS MEMORY FOLDER   an epoch of a folder's images: decoded, resized to 224, flipped, warped
+--   crops WORKERS MEMORY FOLDER      the same by a list: a random crop resized to 224, flipped, its colours jittered
 --   cache FOLDER                 an epoch of prong one on a folder's images, as they are, with the cache of frozen values
 -- The caches are off in all but the last, and in pipeline unless MEMORY says so.
 local core = require "scion.core"
@@ -108,9 +109,9 @@ end
 
 -- ---- the input pipeline
 
-function works.pipeline(workers, memory, folder)
+local function loading(workers, memory, folder, augment)
   local data = scion.data.folder(folder, { size = 224, batch = batch, seed = 1, workers = math.tointeger(workers), memory = tonumber(memory),
-    augment = { flip = "horizontal", shear = 11, zoom = 0.2 } })
+    augment = augment })
   local epoch = 0
   local function pass()
     epoch = epoch + 1
@@ -118,6 +119,15 @@ function works.pipeline(workers, memory, folder)
   end
   pass()
   return { variants = { "u8" }, images = #data }, function() return timed(pass) end
+end
+
+function works.pipeline(workers, memory, folder)
+  return loading(workers, memory, folder, { flip = "horizontal", shear = 11, zoom = 0.2 })
+end
+
+function works.crops(workers, memory, folder)
+  local A = scion.augment
+  return loading(workers, memory, folder, { A.random_resized_crop(), A.flip(), A.jitter { brightness = 0.4, contrast = 0.4, saturation = 0.4, hue = 0.1 } })
 end
 
 -- ---- the cache of frozen values; nothing is run beforehand, since that would fill it
@@ -151,7 +161,7 @@ for line in io.lines() do
     prepared.round = nil -- what it holds makes room for what comes
     collectgarbage()
     local words = {}
-    if work == "pipeline" then
+    if work == "pipeline" or work == "crops" then
       words = { rest:match "^(%S+) (%S+) (.*)$" }
     elseif work == "cache" then
       words = { rest }

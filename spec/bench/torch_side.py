@@ -98,10 +98,18 @@ def layer(*numbers):
 
 # ---- the input pipeline, up to what a network takes; preprocessing is a part of Scion's networks, and so of its steps
 
+def crops(workers, _memory, folder):
+    from torchvision.transforms import v2
+    return loading(workers, folder, v2.Compose([
+        v2.PILToTensor(), v2.RandomResizedCrop(224, antialias=True), v2.RandomHorizontalFlip(), v2.ColorJitter(0.4, 0.4, 0.4, 0.1),
+        v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.5] * 3)]))
+
 def pipeline(workers, _memory, folder):
-    changes = T.Compose([T.Resize((224, 224)), T.RandomHorizontalFlip(),
+    return loading(workers, folder, T.Compose([T.Resize((224, 224)), T.RandomHorizontalFlip(),
                          T.RandomAffine(0, shear=11, scale=(0.8, 1.2), interpolation=T.InterpolationMode.BILINEAR),
-                         T.ToTensor(), T.Normalize([0.5] * 3, [0.5] * 3)])
+                         T.ToTensor(), T.Normalize([0.5] * 3, [0.5] * 3)]))
+
+def loading(workers, folder, changes):
     data = torchvision.datasets.ImageFolder(folder, changes)
     several = int(workers) > 1  # with one worker this process is it, so that its CPU time is seen
     loader = torch.utils.data.DataLoader(data, BATCH, shuffle=True, num_workers=int(workers) if several else 0, persistent_workers=several)
@@ -120,7 +128,7 @@ def tell(answer):
     print(json.dumps(answer), flush=True)
 
 def main():
-    works = {"step": step, "layer": layer, "pipeline": pipeline}
+    works = {"step": step, "layer": layer, "pipeline": pipeline, "crops": crops}
     tell({"name": "torch", "version": torch.__version__.split("a")[0].split("+")[0]})
     run = None
     for line in sys.stdin:
@@ -129,7 +137,7 @@ def main():
         if verb == "prepare":
             run = None
             work, _, rest = rest.partition(" ")
-            told, run = works[work](*(rest.split(" ", 2) if work == "pipeline" else rest.split()))
+            told, run = works[work](*(rest.split(" ", 2) if work in ("pipeline", "crops") else rest.split()))
             for variant in told["variants"]: run(variant)
             tell(told)
         else:

@@ -117,6 +117,14 @@ local function place()
   return p
 end
 
+-- The stages of a pipeline, by their names in the table; whatever number is asked for is there.
+local operations, table_of_stages = {}, debug.getinfo(1, "S").source:match "^@(.*)spec/binding/fuzz.lua$" .. "csrc/image/stages.def"
+for name in assert(io.open(table_of_stages)):read("a"):gmatch "\nSTAGE%(([%w_]+)" do operations[#operations + 1] = name end
+local function stage()
+  return setmetatable({ op = chance(95) and pick(operations) or pick(words), fill = chance(50) and kinds.fill() or nil, members = chance(80) and 0 or small() },
+                      { __index = function(_, name) return name ~= "fill" and name ~= "__len" and (chance(80) and random() or number()) or nil end })
+end
+
 -- Objects of all classes; what is taken may be closed already.
 local objects = { program = {}, row_file = {}, loader = {}, image_store = {}, lock = {}, safetensors = {}, zip = {}, hdf5 = {} }
 local function keep(class, object)
@@ -159,6 +167,7 @@ kinds = {
   any = value, number = number, small = small, tensor = tensor, window = window, place = place, shape = shape,
   path = function() return pick(paths) end,
   word = function() return pick(words) end,
+  operation = function() return pick { "brightness", "contrast", "hue", "equalize", "gaussian_blur", "jpeg", "posterize", "x" } end,
   dtype = function() return pick(dtypes) end,
   row_path = function() return pick { "rows", "rows2", "folder", "fifo", "/dev/null", "a/b/c" } end,
   element = function() return pick { "F32", "F16", "BF16", "F64", "U8", "BOOL", "I8", "I16", "I32", "I64" } end,
@@ -195,9 +204,10 @@ kinds = {
     local o = { height = random(1, 9), width = random(1, 9), workers = random(1, 3), ahead = random(1, 3), seed = number(), store = object "image_store" }
     if chance(50) then o.files = kinds.files() else o.images = tensor("u8", { random(0, 4), random(0, 5), random(1, 5), 3 }) end
     if chance(30) then
-      o.augment = { rotation = number(), shear = number(), zoom_low = number(), zoom_high = number(), fill = kinds.fill(), flip_horizontal = true, channel_shift = number() }
+      o.stages = { stage(), stage(), value(1) }
+      o.stages[random(1, 4)] = nil
     end
-    if chance(20) then o[pick { "height", "width", "workers", "ahead", "seed", "reducing_gap", "augment", "store", "files", "images" }] = value(1) end
+    if chance(20) then o[pick { "height", "width", "workers", "ahead", "seed", "reducing_gap", "stages", "store", "files", "images" }] = value(1) end
     return o
   end,
   threads = function() return pick { 1, 2, 3, 0, -1, 1 << 40, 0.5 } end,
@@ -213,7 +223,8 @@ local functions = {
   catch_interrupts = "", release_interrupts = "", interrupted = "", terminal_width = "", json_encode = "any", json_decode = "json",
   safetensors_open = "path", safetensors_write = "path named text", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
-  image_format = "path", mixup = "image image number", cutmix = "image image number small small", image_op = "word image number",
+  image_format = "path",
+  image_op = "operation image number number", mixup = "tensor order number", cutmix = "tensor order number small small",
   image_resize = "image small small numbers word", list_folder = "path", row_facts = "tensor number", broken_rows = "tensor",
   image_examine = "files small small", image_alike = "looks looks", image_sheet = "tiles texts small small",
   image_warp = "image six fill small", loader = "loader", image_store = "small small small number",

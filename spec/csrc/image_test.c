@@ -1,4 +1,5 @@
 /* What of the images Lua cannot see: the matrix that is drawn, and a loader in a process that forks. */
+#include "image/pipeline.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -22,41 +23,69 @@ static matrix times(matrix a, matrix b) {
 static matrix translation(double x, double y) { return (matrix){{{1, 0, x}, {0, 1, y}, {0, 0, 1}}}; }
 
 /* Keras's apply_affine_transform followed by its flips, for the draw made of three counters. */
-static matrix keras(const scion_augment *a, uint32_t epoch, uint32_t index, int height, int width) {
-  uint32_t words[12];
-  for (uint32_t block = 0; block < 3; block++) scion_random4(test_seed, epoch, index, block, SCION_DRAW_AUGMENT, words + 4 * block);
+static matrix keras(const double *n, uint32_t epoch, uint32_t index, int height, int width) {
+  uint32_t words[8];
+  for (uint32_t block = 0; block < 2; block++) scion_random4(test_seed, epoch, index, block, SCION_DRAW_AUGMENT, words + 4 * block);
   double u[8];
   for (int i = 0; i < 8; i++) u[i] = (double)scion_unit(words[i]);
-  double theta = (2 * u[0] - 1) * a->rotation * acos(-1) / 180, shear = (2 * u[3] - 1) * a->shear * acos(-1) / 180;
-  double range = a->zoom[1] - a->zoom[0], zx = a->zoom[0] + range * u[4], zy = a->zoom[0] + range * u[5];
+  double theta = (2 * u[0] - 1) * n[1] * acos(-1) / 180, shear = (2 * u[3] - 1) * n[7] * acos(-1) / 180;
+  double range = n[9] - n[8], zx = n[8] + range * u[4], zy = n[8] + range * u[5];
   matrix rotate = {{{cos(theta), -sin(theta), 0}, {sin(theta), cos(theta), 0}, {0, 0, 1}}};
-  matrix shift = translation((2 * u[1] - 1) * a->width_shift * width, (2 * u[2] - 1) * a->height_shift * height);
+  matrix shift = translation((2 * u[1] - 1) * n[3] * width, (2 * u[2] - 1) * n[5] * height);
   matrix slant = {{{1, -sin(shear), 0}, {0, cos(shear), 0}, {0, 0, 1}}};
   matrix zoom = {{{zx, 0, 0}, {0, zy, 0}, {0, 0, 1}}};
   matrix all = times(times(times(rotate, shift), slant), zoom);
   all = times(times(translation(width / 2.0 - 0.5, height / 2.0 - 0.5), all), translation(0.5 - width / 2.0, 0.5 - height / 2.0));
   matrix mirror = {{{-1, 0, width - 1}, {0, 1, 0}, {0, 0, 1}}}, upset = {{{1, 0, 0}, {0, -1, height - 1}, {0, 0, 1}}};
-  if (a->flip_horizontal && u[6] >= 0.5) all = times(all, mirror);
-  if (a->flip_vertical && u[7] >= 0.5) all = times(all, upset);
+  if (n[10] > 0 && u[6] >= 0.5) all = times(all, mirror);
+  if (n[11] > 0 && u[7] >= 0.5) all = times(all, upset);
   return all;
 }
 
 static void draws_are_keras(void) {
-  scion_augment a = {.rotation = 40, .shear = 25, .width_shift = 0.3, .height_shift = 0.1, .zoom = {0.6, 1.7}, .flip_horizontal = true,
-                     .flip_vertical = true, .brightness = {0.5, 2}, .channel_shift = 9};
+  double n[] = {-40, 40, -0.3, 0.3, -0.1, 0.1, -25, 25, 0.6, 1.7, 0.5, 0.5, 0, 0, 0};
   for (uint32_t index = 0; index < 200; index++) {
-    scion_warp warp;
-    scion_augment_draw(&a, test_seed, 3, index, 120, 90, &warp);
-    matrix wanted = keras(&a, 3, index, 120, 90);
+    image_canvas canvas = {0};
+    image_canvas_set(&canvas, NULL, 120, 90);
+    image_draw draw = image_draw_from(test_seed, 3, index, 0);
+    OK(image_stage_affine(&canvas, n, &draw));
+    matrix wanted = keras(n, 3, index, 120, 90);
     double worst = 0;
-    for (int i = 0; i < 6; i++) worst = fmax(worst, fabs(wanted.m[i / 3][i % 3] - warp.matrix[i]));
+    for (int i = 0; i < 6; i++) worst = fmax(worst, fabs(wanted.m[i / 3][i % 3] - canvas.matrix[i]));
     CHECK(worst < 1e-9, "index %u: %g", index, worst);
-    CHECK(warp.gain >= 0.5f && warp.gain <= 2, "%g", (double)warp.gain);
   }
-  scion_warp still;
-  scion_augment_draw(&(scion_augment){.zoom = {1, 1}, .brightness = {1, 1}}, test_seed, 1, 1, 7, 8, &still);
-  CHECK(still.matrix[0] == 1 && still.matrix[1] == 0 && still.matrix[2] == 0 && still.matrix[3] == 0 && still.matrix[4] == 1 &&
-            still.matrix[5] == 0 && still.gain == 1 && still.shift[0] == 0, "no options must move nothing");
+}
+
+/* The boxes that torchvision makes of its draws. */
+static void crops_are_torchvisions(void) {
+  static const struct {
+    int height, width;
+    double ratio[2];
+    int count;
+    double draws[24];
+    int box[4];
+  } cases[] = {
+#include "../fixtures/image/crop_boxes.inc"
+  };
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    const double *d = cases[k].draws;
+    image_part part;
+    bool fits = false;
+    int at = 0;
+    for (; at + 1 < cases[k].count && !fits; at += 2)
+      fits = image_part_fits(cases[k].height, cases[k].width, d[at], exp(d[at + 1]), false, &part);
+    if (fits) {
+      part.top = (int)(d[at] * (cases[k].height - part.height + 1));
+      part.left = (int)(d[at + 1] * (cases[k].width - part.width + 1));
+      CHECK(at + 2 == cases[k].count, "case %d: fits after %d draws of %d", (int)k, at, cases[k].count);
+    } else {
+      CHECK(cases[k].count == 20, "case %d: none fits in %d draws", (int)k, cases[k].count);
+      part = image_part_middle(cases[k].height, cases[k].width, cases[k].ratio);
+    }
+    const int *box = cases[k].box;
+    CHECK(part.top == box[0] && part.left == box[1] && part.height == box[2] && part.width == box[3], "case %d: %d %d %d %d, not %d %d %d %d",
+          (int)k, part.top, part.left, part.height, part.width, box[0], box[1], box[2], box[3]);
+  }
 }
 
 /* Where a coordinate is read, for the two fills without a jump. */
@@ -187,6 +216,7 @@ static void loaders_are_left_anywhere(void) {
 int main(void) {
   test_begin("image");
   draws_are_keras();
+  crops_are_torchvisions();
   warps_are_plain_ones();
   a_child_forgets_the_threads();
   loaders_are_left_anywhere();

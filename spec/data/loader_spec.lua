@@ -1,6 +1,7 @@
 local core = require "scion.core"
 local data = require "scion.data"
 local image = require "scion.image"
+local pipeline = require "scion.data.pipeline"
 local support = dofile "spec/support/images.lua"
 
 describe("core.loader", function()
@@ -186,8 +187,8 @@ describe("core.loader", function()
         assert.is_true(#store <= images * (one + 64) and #store >= math.min(images, #files) * one)
       end
     end
-    local augment = { shear = 20, zoom_low = 0.7, zoom_high = 1.2, flip_horizontal = true }
-    local plain, kept = make{ augment = augment, seed = 5 }, make{ augment = augment, seed = 5, store = core.image_store(#files, 11, 13, 1e6) }
+    local stages = pipeline.new({ shear = 20, zoom = { 0.7, 1.2 }, flip = "horizontal" }, { 11, 13 }).stages
+    local plain, kept = make{ stages = stages, seed = 5 }, make{ stages = stages, seed = 5, store = core.image_store(#files, 11, 13, 1e6) }
     for epoch = 1, 3 do
       plain:start(nil, 4, epoch)
       kept:start(nil, 4, epoch)

@@ -15,7 +15,7 @@
 static scion_status decode(const unsigned char *bytes, size_t size, unsigned kind) {
   image_pixels pixels = {0};
   scion_decoding decoding = {.max_pixels = MOST_PIXELS, .keep_truncated = kind & 1, .composite = kind & 2, .background = {255, 128, 0}};
-  image_enough enough = kind & 4 ? (image_enough){16, 16} : (image_enough){0};
+  image_enough enough = kind & 4 ? (image_enough){.height = 16, .width = 16} : (image_enough){0};
   scion_status status = image_decode(bytes, size, enough, &decoding, &pixels);
   if (status == SCION_OK && (pixels.height < 1 || pixels.width < 1 || pixels.box.right > pixels.width || pixels.box.bottom > pixels.height)) abort();
   if (status == SCION_MISUSE || (status != SCION_OK && !*scion_error_message())) abort();

@@ -10,6 +10,7 @@ local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local key = require "scion.cache.key"
 local notice = require "scion.report.notice"
+local pipeline = require "scion.data.pipeline"
 local precision = require "scion.precision"
 local shape = require "scion.shape"
 local store = require "scion.cache.store"
@@ -50,6 +51,7 @@ function cached.lay(model, data, o, given)
   if not o then return nil, "it is switched off" end
   if data and not dataset.is(data) then return nil, "the data set is not Scion's" end
   if data and data.augment and given.augment ~= false and not o.variants then return nil, "the images are augmented" end
+  if data and data.augment and given.augment ~= false and not pipeline.identity(data.augment) then return nil, "the augmentation changes whole batches" end
   local last = #model.order
   if o.upto then
     local found = graph.find(model.order, o.upto)
@@ -116,8 +118,8 @@ local function keys_of(self)
   local hashes, stamps = key.of_images(self.data)
   self.stamps = stamps
   if not self.variant then return hashes end
-  local keys = {}
-  for i, hash in ipairs(hashes) do keys[i] = hash and key.of_variant(hash, self.data.augment, self.data.seed, self.variant, i) end
+  local keys, drawn = {}, pipeline.identity(self.data.augment)
+  for i, hash in ipairs(hashes) do keys[i] = hash and key.of_variant(hash, drawn, self.data.seed, self.variant, i) end
   return keys
 end
 

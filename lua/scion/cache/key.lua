@@ -115,8 +115,8 @@ end
 ---@return (string|false)[] hashes false for a file that cannot be read
 ---@return (string|false)[]? stamps nil for images in memory
 function key.of_images(data)
-  local read = data.size and ("read at %dx%d, decoded at %s times that, by the box it covers, %s"):format(data.size[1], data.size[2], data.reducing_gap,
-    decoding.text(data)) or ""
+  local read = data.size and ("read at %dx%d, %s, %s, decoded at %s times that, by the box it covers, %s"):format(data.size[1], data.size[2], data.fit,
+    data.filter, data.reducing_gap, decoding.text(data)) or ""
   if data.files then
     local found, stamps = key.of_files(data.files)
     for i, hash in ipairs(found) do found[i] = hash and core.hash(hash .. read) end
@@ -134,7 +134,7 @@ end
 
 --- The key of one augmented variant of an image. What augmentation draws depends on the seed, the variant and the image's number.
 ---@param image string the image's hash
----@param augment table the data set's options
+---@param augment table what the data set's augmentation is told by: see pipeline.identity
 ---@param seed integer the data set's
 ---@param variant integer from 0
 ---@param index integer the image's number, from 1

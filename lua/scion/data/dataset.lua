@@ -2,12 +2,12 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
-local augment = require "scion.data.augment"
 local balance = require "scion.data.balance"
 local decoding = require "scion.data.decoding"
 local batches = require "scion.data.batch"
 local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
+local pipeline = require "scion.data.pipeline"
 local shape = require "scion.shape"
 local split = require "scion.data.split"
 local text = require "scion.report.text"
@@ -24,8 +24,10 @@ local view = require "scion.data.view"
 ---@field batch integer images in a batch. Batch, shuffle, seed, augment and warn may be set; a new value applies from the next pass on
 ---@field seed integer of order and augmentation
 ---@field shuffle boolean whether each epoch has its own order
----@field augment? scion.augment
+---@field augment? scion.Augment
 ---@field memory number bytes of decoded and resized images that are kept for later epochs
+---@field fit "squash"|"crop"|"pad" how images of another shape become as large as `size`
+---@field filter "bilinear"|"bicubic"|"area"|"nearest" of the resize
 ---@field reducing_gap number a JPEG is decoded at least this many times as large as wanted; 0: always at full size
 ---@field on_broken "skip"|"error" what happens to an image that cannot be read
 ---@field max_pixels? integer files with larger images are refused
@@ -64,8 +66,9 @@ end)
 local names = check.distinct(check.list(check.text, nil, "a list of names"), "is a list of names, but %s is given twice")
 
 local kinds = {
-  size = size, batch = several, shuffle = check.boolean, seed = check.whole(), augment = check.unless_false(augment.kind),
+  size = size, batch = several, shuffle = check.boolean, seed = check.whole(), augment = check.unless_false(pipeline.kind),
   workers = check.whole(1, most_workers), memory = check.number { from = 0, below = most_bytes },
+  fit = check.one_of("squash", "crop", "pad"), filter = check.one_of("bilinear", "bicubic", "area", "nearest"),
   reducing_gap = check.unless_false(check.number { from = 1, to = 1e6 }),
   on_broken = check.one_of("skip", "error"),
   labels = check.kind("a list of names, such as another set's labels", function(value)
@@ -79,10 +82,13 @@ for name, kind in pairs(decoding.kinds) do kinds[name] = kind end
 
 ---@class scion.DatasetOptions
 ---@field size? integer|integer[] images are resized to it: a side in pixels, or { height, width } (224, or that of the images in memory)
+---@field fit? "squash"|"crop"|"pad" how images of another shape become as large as `size`: width and height by factors of their own; by the
+--- largest part in the middle; as a whole between black borders ("squash")
+---@field filter? "bilinear"|"bicubic"|"area"|"nearest" of the resize, as for scion.image.resize ("bilinear")
 ---@field batch? integer images in a batch (32)
 ---@field shuffle? boolean whether each epoch has its own order, drawn from the seed (true; false for scion.data.files)
 ---@field seed? integer of order and augmentation (0)
----@field augment? scion.augment|false (false)
+---@field augment? scion.Augment|false (false)
 ---@field workers? integer threads that read ahead (as many as there are CPUs)
 
 ---@class scion.FilesOptions: scion.DatasetOptions, scion.DecodingOptions
@@ -93,11 +99,11 @@ for name, kind in pairs(decoding.kinds) do kinds[name] = kind end
 
 local dataset = {}
 
---- A schema, for check.options, of options with these defaults. Names in the list part are options without a default.
+--- A schema, for check.options, of options with these defaults; fit and filter, which all have, are added. Names in the list part are options without a default.
 ---@param defaults table
 ---@return table schema
 function dataset.options(defaults)
-  local schema = {}
+  local schema = { fit = { kinds.fit }, filter = { kinds.filter } }
   for key, value in pairs(defaults) do
     local name = math.type(key) and value or key
     schema[name] = { kinds[name], name == key and value or nil, usual = name == "size" }
@@ -117,8 +123,8 @@ function dataset.new(source, o)
     files = source.files, images = source.images, values = source.values, broken = source.broken, count = source.count or #source.files,
     path = source.path, classes = source.classes, codes = source.classes and (core.from_one(source.classes)), soft = source.soft,
     multi = source.multi, targets = source.targets, labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
-    augment = o.augment or nil, workers = o.workers, memory = o.memory or 0, reducing_gap = o.reducing_gap or 0,
-    max_pixels = o.max_pixels, truncated = o.truncated, background = o.background,
+    fit = o.fit or "squash", filter = o.filter or "bilinear", augment = o.augment or nil, workers = o.workers, memory = o.memory or 0,
+    reducing_gap = o.reducing_gap or 0, max_pixels = o.max_pixels, truncated = o.truncated, background = o.background,
     on_broken = o.on_broken or "skip", grey = source.grey or false, skipped = 0, problems = source.problems or {}, reported = {},
     warn = source.quiet and nothing or to_stderr,
   }
@@ -146,7 +152,7 @@ function internal:passed_over() return table.move(self.problems, 1, #self.proble
 ---@class scion.BatchesOptions
 ---@field shuffle? boolean (the data set's)
 ---@field batch? integer (the data set's)
----@field augment? scion.augment|false false: no augmentation (the data set's)
+---@field augment? scion.Augment|false false: no augmentation (the data set's)
 
 local passes = { shuffle = { check.boolean }, batch = { several }, augment = { kinds.augment } }
 local epochs = check.whole(0, (1 << 32) - 1)
@@ -196,7 +202,7 @@ function internal:image_store()
 end
 
 --- Iterates over batches as they are inside Scion, where numbers count from 0.
----@param o { epoch: integer, shuffle: boolean?, order: scion.Tensor?, batch: integer?, augment: scion.augment|false|nil } shuffle, batch
+---@param o { epoch: integer, shuffle: boolean?, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil } shuffle, batch
 --- and augment replace the data set's own; order: as for pass.over, in place of shuffle
 ---@return fun(): scion.Batch? iterator
 ---@return nil
@@ -243,7 +249,8 @@ function methods:class_weights() return balance(self.soft and self.soft:sum(1):t
 -- ---- data sets of the same images ------------------------------------------------------------------------------------
 
 --- Options that do not apply to examples that are no files, and to those that are no images.
-local of_files, of_images = { "memory", "reducing_gap", "max_pixels", "truncated", "background", "on_broken" }, { "size", "augment", "workers" }
+local of_files = { "memory", "reducing_gap", "max_pixels", "truncated", "background", "on_broken" }
+local of_images = { "size", "fit", "filter", "augment", "workers" }
 
 --- The options that a data set can be made with again, for check.options.
 local function schema_of(self)
@@ -368,11 +375,11 @@ end
 Dataset = class.define {
   name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal,
   fields = { "broken", "codes", "count", "grey", "reported", "store" },
-  locked = { "files", "images", "values", "path", "classes", "soft", "multi", "targets", "labels", "size", "workers", "memory", "reducing_gap",
-             "max_pixels", "truncated", "background", "on_broken", "skipped", "problems" },
+  locked = { "files", "images", "values", "path", "classes", "soft", "multi", "targets", "labels", "size", "fit", "filter", "workers", "memory",
+             "reducing_gap", "max_pixels", "truncated", "background", "on_broken", "skipped", "problems" },
   settable = {
     batch = kinds.batch, shuffle = kinds.shuffle, seed = kinds.seed, warn = check.callable,
-    augment = check.kind("a table of options, such as { flip = 'horizontal' }, or nil", function(value)
+    augment = check.kind("a table of options, such as { flip = 'horizontal' }, a list of augmentations, or nil", function(value)
       if value == nil then return true, nil end
       local ok, read, complaint = kinds.augment.read(value)
       return ok, read or nil, complaint

@@ -1,6 +1,6 @@
 --- One pass over a data set of Scion's: batches from 0, made by a loader that reads ahead in threads of its own.
-local augment = require "scion.data.augment"
 local core = require "scion.core"
+local pipeline = require "scion.data.pipeline"
 local values = require "scion.data.values"
 
 local pass = {}
@@ -16,7 +16,7 @@ end
 
 --- Iterates over batches of a data set; numbers count from 0. A batch is empty if none of its images can be read.
 ---@param data scion.Dataset
----@param o { epoch: integer, order: scion.Tensor?, batch: integer?, augment: scion.augment|false|nil } epoch: augmentation depends on it;
+---@param o { epoch: integer, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil } epoch: augmentation depends on it;
 --- order: i32 numbers from 0 (all images as they are listed); batch and augment replace the data set's own
 ---@return fun(): scion.Batch? iterator
 ---@return nil
@@ -26,15 +26,19 @@ function pass.over(data, o)
   if data.values then return values.over(data, o) end
   local drawn = o.augment
   if drawn == nil then drawn = data.augment end
+  local changes = pipeline.new(drawn, data.size)
   local loader = core.loader {
     files = data.files, images = data.images, height = data.size[1], width = data.size[2], workers = data.workers,
-    reducing_gap = data.reducing_gap, store = data:image_store(), seed = data.seed, augment = drawn and augment.numbers(drawn, data.size) or nil,
+    fit = data.fit, filter = data.filter, reducing_gap = data.reducing_gap, store = data:image_store(), seed = data.seed, stages = changes.stages,
     max_pixels = data.max_pixels, truncated = data.truncated, background = data.background,
   }
   loader:start(o.order, math.max(math.min(o.batch or data.batch, #data), 1), o.epoch)
+  local number = 0
   return function()
     local images, indices, failures = loader:next()
-    return images and data:batch_of(images, indices, failures_of(data, failures))
+    if not images then return nil end
+    number = number + 1
+    return changes:apply(data:batch_of(images, indices, failures_of(data, failures)), { seed = data.seed, epoch = o.epoch, batch = number })
   end, nil, nil, loader
 end
 

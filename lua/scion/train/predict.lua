@@ -16,7 +16,7 @@ local predict = {}
 ---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given { batch: integer?, cache: scion.CacheOptions|false|nil, augment: scion.augment|false|nil, epoch: integer? } cache, augment:
+---@param given { batch: integer?, cache: scion.CacheOptions|false|nil, augment: scion.Augment|false|nil, epoch: integer? } cache, augment:
 --- nil is false; epoch: of which the augmentation is drawn (0)
 ---@param emit fun(output: scion.Tensor, indices: integer[])
 ---@return table<integer, { index: integer, file: string?, message: string }> failures by the image's number, from 1

@@ -42,7 +42,7 @@ end
 -- What a data set keeps of f32 examples, which are neither resized nor augmented.
 local function as_values(x, shape, o)
   local inner = table.move(shape, 2, #shape, 1, {})
-  for _, option in ipairs { "augment", "workers" } do
+  for _, option in ipairs { "augment", "workers", "fit", "filter" } do
     if o[option] then check.raise(("%s: %s is for u8 images; the examples are %s"):format(where, option, check.show(x))) end
   end
   if o.size and not (#inner == 3 and o.size[1] == inner[1] and o.size[2] == inner[2]) then

@@ -1,0 +1,16 @@
+--- augment.brightness(factor)
+--- Multiplies all values with a factor.
+---@class scion.augment.brightness: scion.AugmentationOptions
+---@field factor number|number[] {lowest, highest} factor, or z up to 1 for {1 - z, 1 + z}
+local augmentation = require "scion.data.augmentation"
+
+return augmentation.define {
+  name = "brightness",
+  kind = "colour",
+  positional = { "factor" },
+  schema = { factor = { augmentation.amount, required = true } },
+  stages = function(o)
+    local low, high = augmentation.factors(o.factor)
+    return { { op = "levels", gain_low = low, gain_high = high, shift_low = 0, shift_high = 0 } }
+  end,
+}

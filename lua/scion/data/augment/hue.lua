@@ -1,0 +1,14 @@
+--- augment.hue(turn)
+--- Turns the hue by a part of the circle of colours, from -turn to turn.
+---@class scion.augment.hue: scion.AugmentationOptions
+---@field turn number largest part of the circle in either direction, from 0 to 0.5
+local augmentation = require "scion.data.augmentation"
+local check = require "scion.check"
+
+return augmentation.define {
+  name = "hue",
+  kind = "pixels",
+  positional = { "turn" },
+  schema = { turn = { check.number { from = 0, to = 0.5 }, required = true } },
+  stages = function(o) return { { op = "hue", low = -o.turn, high = o.turn } } end,
+}

@@ -1,0 +1,26 @@
+--- augment.jitter{ brightness = 0.4, contrast = 0.4, saturation = 0.4, hue = 0.1 }
+--- Changes of brightness, contrast, saturation and hue, in an order that is drawn, as torchvision's ColorJitter. Those that follow each other
+--- without the hue between them are done at once: nothing is clipped in between.
+---@class scion.augment.jitter: scion.AugmentationOptions
+---@field brightness? number|number[] as for augment.brightness (0)
+---@field contrast? number|number[] as for augment.contrast (0)
+---@field saturation? number|number[] as for augment.saturation (0)
+---@field hue? number as for augment.hue (0)
+local augmentation = require "scion.data.augmentation"
+local check = require "scion.check"
+
+return augmentation.define {
+  name = "jitter",
+  kind = "pixels",
+  schema = {
+    brightness = { augmentation.amount, 0, usual = true }, contrast = { augmentation.amount, 0 }, saturation = { augmentation.amount, 0 },
+    hue = { check.number { from = 0, to = 0.5 }, 0 },
+  },
+  stages = function(o)
+    local members = {}
+    for _, name in ipairs { "brightness", "contrast", "saturation", "hue" } do
+      if o[name] ~= 0 then members[#members + 1] = augmentation.stages_of(name, { o[name] })[1] end
+    end
+    return augmentation.some_of(members, #members)
+  end,
+}

@@ -1,0 +1,15 @@
+--- augment.posterize(bits = 4)
+--- Keeps the upper bits of each value.
+---@class scion.augment.posterize: scion.AugmentationOptions
+---@field bits? integer how many, 1 to 8 (4); p is 0.5
+local augmentation = require "scion.data.augmentation"
+local check = require "scion.check"
+
+return augmentation.define {
+  name = "posterize",
+  kind = "pixels",
+  positional = { "bits" },
+  schema = { bits = { check.whole(1, 8), 4 } },
+  p = 0.5,
+  stages = function(o) return { { op = "posterize", low = o.bits, high = o.bits } } end,
+}

@@ -1,0 +1,18 @@
+--- augment.translate(x, y = x)
+--- Shifts images to a side and up or down.
+---@class scion.augment.translate: scion.FillOptions
+---@field x number largest shift to either side, as a fraction of the width, from 0 to 1
+---@field y? number largest shift up or down, as a fraction of the height (x)
+local augmentation = require "scion.data.augmentation"
+local check = require "scion.check"
+
+local fraction = check.number { from = 0, to = 1 }
+
+return augmentation.define {
+  name = "translate",
+  kind = "geometry",
+  positional = { "x", "y" },
+  schema = { x = { fraction, required = true }, y = { fraction } },
+  fills = true,
+  stages = function(o) return { augmentation.affine { right = o.x, down = o.y or o.x } } end,
+}

@@ -155,13 +155,13 @@ function internal:passed_over() return table.move(self.problems, 1, #self.proble
 ---@field augment? scion.Augment|false false: no augmentation (the data set's)
 
 local passes = { shuffle = { check.boolean }, batch = { several }, augment = { kinds.augment } }
-local epochs = check.whole(0, (1 << 32) - 1)
+local epochs = check.whole(1, 1 << 32)
 
 --- One pass over the images, in batches: `for batch in data:batches(epoch) do`. What a batch holds is the caller's to keep. Images that
 --- cannot be read are in `batch.failed`, and the batch has fewer images by their number, perhaps none.
 ---
 --- Order and augmentation depend on nothing but the seed and the epoch.
----@param epoch? integer (1)
+---@param epoch? integer from 1, as of a new model's fit (1)
 ---@param given? scion.BatchesOptions used in place of the data set's own
 ---@return fun(): scion.Batch? iterator
 ---Raises on unknown options and invalid values.
@@ -169,7 +169,7 @@ function methods:batches(epoch, given)
   local where = "data:batches"
   local o = check.options(where, given, passes)
   epoch = epoch == nil and 1 or check.argument(where, "the epoch", epoch, epochs)
-  local step, _, _, loader = self:pass { epoch = epoch, shuffle = o.shuffle, batch = o.batch, augment = o.augment }
+  local step, _, _, loader = self:pass { epoch = epoch - 1, shuffle = o.shuffle, batch = o.batch, augment = o.augment }
   return function()
     local batch = step()
     return batch and batches.for_user(batch)
@@ -182,7 +182,7 @@ end
 ---Raises on an invalid epoch.
 function methods:order(epoch)
   epoch = epoch == nil and 1 or check.argument("data:order", "the epoch", epoch, epochs)
-  return self.shuffle and self:permutation(epoch) + 1 or core.arange(1, self.count, 1, "i32")
+  return self.shuffle and self:permutation(epoch - 1) + 1 or core.arange(1, self.count, 1, "i32")
 end
 
 --- The shuffled order of an epoch: numbers from 0.

@@ -33,12 +33,12 @@ function pass.over(data, o)
     max_pixels = data.max_pixels, truncated = data.truncated, background = data.background,
   }
   loader:start(o.order, math.max(math.min(o.batch or data.batch, #data), 1), o.epoch)
-  local number = 0
+  local number, classes = 0, data.labels and #data.labels
   return function()
     local images, indices, failures = loader:next()
     if not images then return nil end
     number = number + 1
-    return changes:apply(data:batch_of(images, indices, failures_of(data, failures)), { seed = data.seed, epoch = o.epoch, batch = number })
+    return changes:apply(data:batch_of(images, indices, failures_of(data, failures)), { seed = data.seed, epoch = o.epoch, batch = number, classes = classes })
   end, nil, nil, loader
 end
 

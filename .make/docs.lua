@@ -10,7 +10,7 @@ docs.pages = {
     { "data/source/folder.lua", as = "scion.data.folder" }, { "data/source/files.lua", as = "scion.data.files" },
       { "data/source/csv.lua", as = "scion.data.csv" }, { "data/source/listing.lua" },
       { "data/source/tensors.lua", as = "scion.data.tensors" }, { "data/statistics.lua", as = "scion.data.statistics" },
-      { "data/normalization.lua", as = "statistics" }, { "data/pipeline.lua" }, { "data/dataset.lua", as = "data" }, { "data/decoding.lua" },
+      { "data/normalization.lua", as = "statistics" }, { "data/pipeline.lua" }, { "data/dataset.lua", as = "data" }, { "data/decoding.lua" }, { "data/reading.lua" },
       { "data/doctor.lua", as = "scion.data.doctor" } },
   { "augment", "Random changes of images, for a data set's `augment`.", { "data/augmentation.lua" }, folder = "data/augment", short = "augment" },
   { "models", "Architectures, their options, and where published weights are.", { "models/init.lua", as = "scion.models" }, { "models/builder.lua" },

@@ -8,6 +8,7 @@ local layer = require "scion.layer"
 local losses = require "scion.ir.losses"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
+local reading = require "scion.data.reading"
 local results = require "scion.report.results"
 local shape = require "scion.shape"
 
@@ -20,6 +21,7 @@ local shape = require "scion.shape"
 ---@field loss "categorical"|"binary"|"mse"|nil the loss that was last given to fit; without one it follows from the last layer; may be set
 ---@field epoch integer how many epochs it has been trained
 ---@field history scion.History the epochs of all fits
+---@field reading scion.Reading? how the image files were read that it was last trained on: files to predict are read alike; may be set
 ---@field variant "keras"|"torchvision"|"tf"|"timm"|nil the library whose variant of an architecture it is
 ---@field precision "f32"|"bf16"|nil of inference and frozen layers, if a call gives none; may be set; not saved, as it depends on the CPU
 ---@field private plans table[] compiled plans, the last used one first
@@ -77,7 +79,8 @@ local function make(given, from)
   if given.input and given.input ~= input then check.raise "scion.model: 'output' does not depend on 'input'" end
   graph.name(order)
   return Model.new { name = given.name, input = input, output = given.output, order = order, epoch = 0, history = results.history {}, plans = {}, steps = 0,
-                     precision = from and from.precision, variant = from and from.variant }
+                     precision = from and from.precision, variant = from and from.variant,
+                     reading = from and from.reading }
 end
 
 --- Makes a model from a graph: see scion.model in init.lua.
@@ -418,7 +421,7 @@ Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
   fields = { "arena", "order", "parts", "plans", "trained_before" }, locked = { "input", "output" },
   settable = { name = check.optional(model_name), variant = check.optional(kinds.variant), epoch = counter, steps = counter,
-               history = check.table, loss = check.optional(check.name_in(losses)), precision = check.optional(precision.kind),
+               history = check.table, reading = check.optional(reading.kind), loss = check.optional(check.name_in(losses)), precision = check.optional(precision.kind),
                labels = function(self) return check.optional(labels_kind(self)) end },
   instead = { trainable = results.freezing, frozen = results.freezing },
   called = "model:predict(images) gives labels, model:features(images, layer) a layer's output, and model:graft{ … } puts layers onto it",

@@ -7,6 +7,7 @@ local decoding = require "scion.data.decoding"
 local batches = require "scion.data.batch"
 local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
+local reading = require "scion.data.reading"
 local pipeline = require "scion.data.pipeline"
 local shape = require "scion.shape"
 local split = require "scion.data.split"
@@ -68,7 +69,7 @@ local names = check.distinct(check.list(check.text, nil, "a list of names"), "is
 local kinds = {
   size = size, batch = several, shuffle = check.boolean, seed = check.whole(), augment = check.unless_false(pipeline.kind),
   workers = check.whole(1, most_workers), memory = check.number { from = 0, below = most_bytes },
-  fit = check.one_of("squash", "crop", "pad"), filter = check.one_of("bilinear", "bicubic", "area", "nearest"),
+  fit = reading.fits, filter = reading.filters,
   reducing_gap = check.unless_false(check.number { from = 1, to = 1e6 }),
   on_broken = check.one_of("skip", "error"),
   labels = check.kind("a list of names, such as another set's labels", function(value)

@@ -57,6 +57,7 @@ return function(model, data, given, where)
   -- before targets.check, which would blame the network's last layer
   targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
   targets.check(where, model, data, loss)
+  if alone then inputs.tell_reading(where, model, data) end
   if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
   local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision })
   local sums = add_up(where, model, data, o, loss, source)

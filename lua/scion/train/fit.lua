@@ -5,6 +5,7 @@ local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local class_weights = require "scion.train.class_weights"
 local core = require "scion.core"
+local dataset = require "scion.data.dataset"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local lint = require "scion.train.lint"
@@ -13,6 +14,7 @@ local notice = require "scion.report.notice"
 local optim = require "scion.optim"
 local precision = require "scion.precision"
 local progress = require "scion.report.progress"
+local reading = require "scion.data.reading"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
@@ -263,6 +265,8 @@ end
 return function(model, data, given)
   local job = prepare(model, data, given)
   model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
+  model.reading = dataset.is(data) and reading.of(data) or model.reading
+  if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
   local told = results.history {}
   told.warnings = job.warnings
   lint.begin(model)

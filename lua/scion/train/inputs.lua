@@ -4,6 +4,7 @@ local dataset = require "scion.data.dataset"
 local lfs = require "lfs"
 local notice = require "scion.report.notice"
 local preprocessing = require "scion.preprocessing"
+local reading = require "scion.data.reading"
 local shapes = require "scion.shape"
 
 local inputs = {}
@@ -73,9 +74,15 @@ function inputs.any(where, x, model, batch)
     check.raise(("%s takes a file, a list of files, a tensor of images or a data set, not %s"):format(where, check.show(x)))
   end
   paths = check.argument(where, "the first argument", paths, check.list(check.path, nil, "a list of files"))
+  local o = { batch = batch }
+  for key, value in pairs(model.reading or {}) do o[key] = value end
   local side = #shape == 3 and preprocessing.image_shape(shape)[3] == 3 and { shape[1], shape[2] } or nil -- else inputs.fits raises
-  if type(x) ~= "string" or lfs.attributes(x, "mode") ~= "directory" then return made_by(where, "files", paths, { size = side, batch = batch }) end
-  local set = made_by(where, "folder", x, { labels = false, size = side, batch = batch, shuffle = false, memory = 0 })
+  if type(x) ~= "string" or lfs.attributes(x, "mode") ~= "directory" then
+    o.size = side
+    return made_by(where, "files", paths, o)
+  end
+  o.labels, o.size, o.shuffle, o.memory = false, side, false, 0
+  local set = made_by(where, "folder", x, o)
   set.warn = nothing -- results tell of each image that cannot be read
   return set
 end
@@ -96,6 +103,19 @@ local function values_fit(where, model, data, what)
   if #wanted == 3 and (wanted[3] == 3 or wanted[3] == 1) then
     notice.once(("scion: %s: f32 images are taken as they are, as preprocessed ones: the model itself preprocesses u8 images, which images:to 'u8' " ..
                  "makes of values from 0 to 255"):format(where))
+  end
+end
+
+--- Says once that images are read in another way than those that the model was trained on.
+---@param where string
+---@param model scion.Model
+---@param data scion.Dataset
+---@param what string? the data set in messages ("the data set")
+function inputs.tell_reading(where, model, data, what)
+  if not dataset.is(data) or not data.files or not model.reading then return end
+  local trained, given = reading.text(model.reading), reading.text(reading.of(data))
+  if trained ~= given then
+    notice.once(("scion: %s: %s reads its pictures by %s, but the model was trained on pictures read by %s"):format(where, what or "the data set", given, trained))
   end
 end
 

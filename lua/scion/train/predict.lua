@@ -136,6 +136,7 @@ function predict.predict(model, x, given)
   local data = inputs.any("predict", x, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
   local o = check.options("predict", given, schema)
   inputs.fits("predict", model, data, nil, type(x) == "userdata")
+  inputs.tell_reading("predict", model, data)
   local told, count, apply = probabilities(model)
   if o.top and not told then
     check.raise(("predict: top ranks classes, but %s gives no probabilities of them: it ends in neither softmax nor sigmoid"):format(model.output.layer.name))

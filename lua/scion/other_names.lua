@@ -7,14 +7,14 @@ local no_device = "there is nothing to move: everything is computed on the CPU"
 local of_model = "the weights are saved by model:save(path); those of a layer are model:layer(name).weights"
 local loading = "scion.load(path) gives a saved model; model:load_weights(path) loads weights"
 local rate = "the learning rate is the optimizer's: optimizer = scion.optim.sgd{ lr = … }"
-local one_set = "put images to validate on into a folder of their own and give its data set: validate = data"
+local one_set = "local train, val = data:split(0.8) divides a data set by class; then validate = val"
 local always = "loss and accuracy are always told; model:evaluate(data) tells more"
 local step = "a step is part of fit: model:fit(data, { epochs = … })"
 local of_set = "it is an option of the data set, as in scion.data.folder(path, { %s = … })"
 local stopping = "a callback that returns false ends the fit: callbacks = { epoch = function(entry) return entry.val_loss > 0.1 end }"
 local whole_epochs = "an epoch is all of the data set; a smaller set makes shorter ones"
 local of_weights = "images are brought to what the network was trained on by the network itself: its input has the preprocessing"
-local by_folders = "images to validate on are a data set of their own, which fit and evaluate take"
+local by_split = "local train, val = data:split(0.8) divides a data set by class, once it is made"
 
 return {
   -- methods and fields of a model
@@ -40,14 +40,25 @@ return {
   manualseed = { { "seed" } }, setseed = { { "seed" } }, setnumthreads = { { "threads" } }, imagefolder = { { "folder" } },
   imagedatasetfromdirectory = { { "folder" } }, flowfromdirectory = { { "folder" } }, dataloader = { { "folder" } },
 
+  randomsplit = { { "split" } }, traintestsplit = { { "split" } }, filter = { { "subset" } }, fromdataframe = { { "csv" } },
+
+  -- augmentations
+  colorjitter = { { "jitter" } }, colourjitter = { { "jitter" } }, randomhorizontalflip = { { "flip" } }, randomflip = { { "flip" } },
+  randomverticalflip = { { "flip", "write flip('vertical')" } }, randomrotation = { { "rotate" } }, randomtranslation = { { "translate" } },
+  randomzoom = { { "zoom" } }, randomcontrast = { { "contrast" } }, randombrightness = { { "brightness" } }, randomerasing = { { "erase" } },
+  cutout = { { "erase" } }, randomgrayscale = { { "gray", "write gray{ p = 0.1 }" } }, grayscale = { { "gray" } }, grey = { { "gray" } },
+  gaussianblur = { { "blur" } }, centercrop = { { "centre_crop" } }, randomaffine = { { "rotate", "rotate, translate, zoom and shear are one resampling in a list" } },
+  lambda = { { "custom" } }, trivialaugmentwide = { { "trivial_augment" } }, normalize = { { "custom", of_weights } }, totensor = { { "custom", of_weights } },
+  resize = { { "centre_crop", "the data set's size and fit resize images" } },
+
   -- options
   lr = { { "optimizer", rate } }, learningrate = { { "lr" }, { "optimizer", rate } }, batchsize = { { "batch" }, { "epochs", of_set:format "batch" } },
   batch = { { "epochs", of_set:format "batch" } }, shuffle = { { "epochs", of_set:format "shuffle" } }, augment = { { "epochs", of_set:format "augment" } },
   optim = { { "optimizer" } }, opt = { { "optimizer" } }, val = { { "validate" } }, validation = { { "validate" } },
   patience = { { "callbacks", stopping } }, earlystopping = { { "callbacks", stopping } }, stepsperepoch = { { "epochs", whole_epochs } },
   device = { { "epochs", no_device }, { "precision", no_device }, { "top", no_device } },
-  validationdata = { { "validate" } }, validationsplit = { { "validate", one_set }, { "augment", by_folders } },
-  subset = { { "augment", by_folders } }, valdata = { { "validate" } },
+  validationdata = { { "validate" } }, validationsplit = { { "validate", one_set }, { "augment", by_split } },
+  subset = { { "augment", by_split } }, valdata = { { "validate" } },
   metrics = { { "epochs", always } }, criterion = { { "loss" } }, lossfn = { { "loss" } }, numepochs = { { "epochs" } },
   classweight = { { "class_weights" } }, dtype = { { "precision" } }, onepochend = { { "epoch" } }, onbatchend = { { "step" } },
   includetop = { { "top" } }, alpha = { { "width" } }, numclasses = { { "classes" } }, pretrained = { { "weights" } },

@@ -35,8 +35,8 @@ local validation = check.kind("a data set", function(value)
   if value == false then return true, nil end
   local ok, _, complaint = inputs.kind.read(value)
   if type(value) == "number" then
-    complaint = ("is a data set, not %s: put images to validate on into a folder of their own, which scion.data.folder(path, { labels = train.labels }) reads"):format(
-      check.show(value))
+    complaint = ("is a data set, not %s: local train, val = data:split(%s) divides one by class; then validate = val"):format(
+      check.show(value), 0 < value and value < 1 and ("%g"):format(1 - value) or "0.8")
   end
   return ok, value, complaint
 end)

@@ -45,6 +45,7 @@ local function lay_out()
   support.shell(("mkdir %q/trash"):format(folder))
   support.photographs(data, "train", folder .. "/trash/train", 1)
   support.photographs(data, "val", folder .. "/trash/test", 1)
+  support.photographs(data, "train", folder .. "/photos", 5)
   local links = { ["inception_v3_notop.h5"] = "weights/inception_v3_notop.h5", ["bottle.jpg"] = "data/trashnet/val/glass/glass112.jpg",
                   ["can.png"] = "data/images/pngsuite/basn2c08.png" }
   for name, target in pairs(links) do assert(lfs.link(data .. "/" .. target, folder .. "/" .. name, true)) end

@@ -2,14 +2,14 @@
 #include "conv2d_gather.h"
 
 #if SIMD_WIDTH == 16
-#define LOWER {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}
-#define UPPER {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31}
+#define LOWER 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define UPPER 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #elif SIMD_WIDTH == 8
-#define LOWER {0, 8, 1, 9, 2, 10, 3, 11}
-#define UPPER {4, 12, 5, 13, 6, 14, 7, 15}
+#define LOWER 0, 8, 1, 9, 2, 10, 3, 11
+#define UPPER 4, 12, 5, 13, 6, 14, 7, 15
 #else
-#define LOWER {0, 4, 1, 5}
-#define UPPER {2, 6, 3, 7}
+#define LOWER 0, 4, 1, 5
+#define UPPER 2, 6, 3, 7
 #endif
 
 void SIMD(conv2d_pack_part)(const float *in, int64_t stride, int64_t columns, int64_t length, const float *scale, float *out) {
@@ -32,8 +32,8 @@ static void turn_square(const float *in, int64_t stride, const float *scale, flo
   _Pragma("GCC unroll 4") for (int bit = 1; bit < SIMD_WIDTH; bit *= 2, now = !now)
     _Pragma("GCC unroll 8") for (int i = 0; i < SIMD_WIDTH / 2; i++) {
       simd_float a = rows[now][i], b = rows[now][i + SIMD_WIDTH / 2];
-      rows[!now][2 * i] = __builtin_shuffle(a, b, (simd_int)LOWER);
-      rows[!now][2 * i + 1] = __builtin_shuffle(a, b, (simd_int)UPPER);
+      rows[!now][2 * i] = __builtin_shufflevector(a, b, LOWER);
+      rows[!now][2 * i + 1] = __builtin_shufflevector(a, b, UPPER);
     }
   _Pragma("GCC unroll 16") for (int i = 0; i < SIMD_WIDTH; i++)
     simd_store(out + i * pitch, scale ? rows[now][i] * scale[i] : rows[now][i]);

@@ -263,7 +263,9 @@ function check.number(range)
   local r, what = range or {}, "a number"
   if r.from then what = what .. (" from %g"):format(r.from) .. ((r.to or r.below) and "" or " up") end
   if r.above then what = what .. (" above %g"):format(r.above) end
-  if r.to then what = what .. ((r.from or r.above) and "" or " of at most") .. (r.from and (" to %g"):format(r.to) or (" %g"):format(r.to)) end
+  if r.to then
+    what = what .. ((r.from or r.above) and "" or " of at most") .. (r.from and (" to %g"):format(r.to) or r.above and (", up to %g"):format(r.to) or (" %g"):format(r.to))
+  end
   if r.below then what = what .. ((r.from or r.above) and " and below %g" or " below %g"):format(r.below) end
   return kind(what, function(value)
     return type(value) == "number" and value == value and value > -math.huge and value < math.huge and (not r.from or value >= r.from) and

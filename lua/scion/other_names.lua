@@ -40,7 +40,8 @@ return {
   manualseed = { { "seed" } }, setseed = { { "seed" } }, setnumthreads = { { "threads" } }, imagefolder = { { "folder" } },
   imagedatasetfromdirectory = { { "folder" } }, flowfromdirectory = { { "folder" } }, dataloader = { { "folder" } },
 
-  randomsplit = { { "split" } }, traintestsplit = { { "split" } }, filter = { { "subset" } }, fromdataframe = { { "csv" } },
+  randomsplit = { { "split" } }, traintestsplit = { { "split" } }, filter = { { "subset" } }, sep = { { "separator" } }, delimiter = { { "separator" } },
+  fromdataframe = { { "csv" } },
 
   -- augmentations
   colorjitter = { { "jitter" } }, colourjitter = { { "jitter" } }, randomhorizontalflip = { { "flip" } }, randomflip = { { "flip" } },
@@ -65,7 +66,7 @@ return {
   classes = { { "labels" } }, classmode = { { "labels", "the folders' names are the labels" } }, fillmode = { { "fill" } }, cval = { { "fill_value" } },
   rescale = { { "size", of_weights } }, preprocess = { { "size", of_weights } }, preprocessingfunction = { { "size", of_weights } }, transform = { { "augment" } },
   targetsize = { { "size" } }, imagesize = { { "size" } }, inputsize = { { "size" } }, numworkers = { { "workers" } },
-  horizontalflip = { { "flip", "write flip = 'horizontal'" } }, verticalflip = { { "flip", "write flip = 'vertical'" } },
+  horizontalflip = { { "flip", "write flip = 'horizontal', in a list flip()" } }, verticalflip = { { "flip", "write flip = 'vertical', in a list flip('vertical')" } },
   rotationrange = { { "rotate" }, { "rotation" } }, zoomrange = { { "zoom" } }, shearrange = { { "shear" } },
   interpolation = { { "filter" } }, keepaspectratio = { { "fit", "write fit = 'crop' or 'pad'" } }, croptoaspectratio = { { "fit", "write fit = 'crop'" } },
   padtoaspectratio = { { "fit", "write fit = 'pad'" } },

@@ -259,6 +259,29 @@ describe("scion.data.csv", function()
     for batch in data.csv(path, { file = "name", label = "kind", size = 6 }):batches() do assert.equal(3, #batch) end
   end)
 
+  it("passes over empty rows, and takes another separator", function()
+    local o = { file = "f", label = "l" }
+    local d = data.csv(csv "f,l\na,x\n\nb,y\n,\n,\n", o)
+    assert.same({ 2, { "x", "y" } }, { #d, d.labels })
+    o.separator = ";"
+    assert.same({ "x", "y,z" }, data.csv(csv "f;l\na;x\n\"b\";y,z\n", o).labels)
+    o.separator = "\t"
+    assert.same({ "x", "y" }, data.csv(csv "f\tl\na\tx\nb\ty\n", o).labels)
+    refused("separator = ';' reads cells that it divides", data.csv, csv "f;l\na;b\n", { file = "f" })
+    refused("it is not in UTF-8 (byte 9): save it as UTF-8", data.csv, csv "f,l\na,ca\xe9\n", { file = "f", label = "l" })
+    refused("label is a list of columns, not an empty one", data.csv, csv "f,l\na,b\n", { file = "f", label = {} })
+  end)
+
+  it("takes a column of numbers that are not all whole for numbers to predict", function()
+    assert.same({ { 0.5 }, { 20 } }, data.csv(csv "f,l\na,0.5\nb,20\n", { file = "f", label = "l" }).targets:totable())
+    assert.same({ "20", "5" }, data.csv(csv "f,l\na,5\nb,20\n", { file = "f", label = "l" }).labels)
+    assert.same({ "0.5", "20" }, data.csv(csv "f,l\na,0.5\nb,20\n", { file = "f", label = "l", labels = { "0.5", "20" } }).labels)
+    local model = scion.sequential { scion.nn.input(8, 8, 3), scion.nn.flatten(), scion.nn.dense(1) }
+    local ages = data.csv(csv "f,l\na,30\nb,41\n", { file = "f", label = "l", size = 8 })
+    refused("where these are numbers to predict they are an f32 tensor, or a list for each, label = { 20 }, and of a CSV file label = { 'column' }",
+            model.fit, model, ages)
+  end)
+
   it("takes columns of 0 and 1 for labels, by the columns' names", function()
     local d = data.csv(csv "f,cat,dog\n1.png,1,1\n2.png,0,0\n", { file = "f", label = { "cat", "dog" } })
     assert.same({ { { 1, 1 }, { 0, 0 } }, { "cat", "dog" } }, { d.multi:totable(), d.labels })
@@ -271,7 +294,7 @@ describe("scion.data.csv", function()
   it("is refused with the line and the remedy where it is no sound CSV file", function()
     local o = { file = "f", label = "l" }
     for text, message in pairs {
-      ["f,l\na,b\nc\n"] = "list.csv: line 3 has 1 cells, but the first one has 2", ["f,l\na,b\n\nc,d\n"] = "line 3 has 1 cells, but",
+      ["f,l\na,b\nc\n"] = "list.csv: line 3 has 1 cells, but the first one has 2", ["f,l\na,b\n\nc\n"] = "line 4 has 1 cells, but",
       ["f,l\n\"a\nb\",c\nd,e,f\n"] = "line 4 has more than 2 cells, but the first one has 2", ["f,l\na,\"b\n"] = "line 2: a quote is opened and not closed",
       ["f,l\na,\"b\"c\n"] = "line 2: a closing quote is followed by something other than a comma", ["f,l\na,b\"c\n"] = "line 2: a quote stands inside a cell",
       ["f,l\ra,b\r"] = "line 1: a carriage return stands without a line feed", [""] = "list.csv: it is empty", ["f,l\n"] = "it has no row but the first",
@@ -286,6 +309,20 @@ describe("scion.data.csv", function()
     refused("file is missing; it is a string", data.csv, csv "f,l\na,1\n", { label = "l" })
     refused("/nowhere.csv: No such file or directory", data.csv, "/nowhere.csv", o)
     refused("label 1, 'b', is not among the labels (x)", data.csv, csv "f,l\na,b\n", { file = "f", label = "l", labels = { "x" } })
+  end)
+end)
+
+describe("class names", function()
+  after_each(support.done)
+
+  it("that are not UTF-8 are refused when the data set is made, and not when the model is saved", function()
+    local folder = support.folder()
+    for _, name in ipairs { "a", "caf\xe9" } do
+      assert(lfs.mkdir(folder .. "/" .. name))
+      assert(scion.image.save(folder .. "/" .. name .. "/1.png", support.pattern(4, 4)))
+    end
+    refused("is not UTF-8, in which models keep their labels: rename its folder, or give labels in UTF-8", data.folder, folder)
+    refused("is not UTF-8", data.tensors, scion.zeros({ 2, 4, 4, 3 }, "u8"), { "a", "b\xff" })
   end)
 end)
 

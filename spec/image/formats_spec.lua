@@ -49,6 +49,19 @@ describe("image formats", function()
     for left = #bytes - 2, #bytes do assert.equal(case.adler, support.adler32(assert(image.load(file_of("cut", bytes:sub(1, left)))):bytes())) end
   end)
 
+  it("are never read as whole where a GIF is cut within its pixels", function()
+    local path = file_of("cut", "")
+    for _, case in ipairs(cases) do
+      if case.name:match "%.gif$" and case.name ~= "animated.gif" then
+        local bytes = support.unhex(case.file)
+        for left = 1, #bytes do
+          local t = image.load(support.spit(path, bytes:sub(1, left)))
+          if t then assert.equal(case.adler, support.adler32(t:bytes()), ("%s, %d of %d bytes"):format(case.name, left, #bytes)) end
+        end
+      end
+    end
+  end)
+
   it("name what to install where their module is missing, and that is no fault of the file", function()
     local core_file = assert(package.searchpath("scion.core", package.cpath))
     local folder = support.folder()

@@ -57,6 +57,15 @@ describe("model:predict with several views", function()
     end
   end)
 
+  it("leaves changes of whole batches out, which bring in other images", function()
+    local model, A = network(nn.dense(3)), scion.augment
+    local data = scion.data.files(files(6), { size = { 9, 8 }, batch = 3, augment = { A.rotate(20), A.mixup { alpha = 2 }, A.cutmix() } })
+    local alone = data:with { augment = { A.rotate(20) } }
+    assert.is_true(outputs(model:predict(data, { tta = 4 })):equal(outputs(model:predict(alone, { tta = 4 }))))
+    local mixed = data:with { augment = { A.mixup { alpha = 2 } } }
+    assert.is_true(outputs(model:predict(mixed, { tta = 4 })):equal(outputs(model:predict(data:with { augment = false }, { tta = 4 }))))
+  end)
+
   it("tells of files that cannot be read, as without", function()
     local model, list = network(nn.dense(3, "softmax")), files(3)
     support.spit(list[2], "no image")

@@ -13,16 +13,21 @@ typedef struct {
   int transparent; /* the colour's number, or -1 */
 } gif_source;
 
-/* Zeros follow the file: they end its last block, which nobody misses, and pixels they cannot be. */
+/* Behind the file one zero may be read: the end of its last block, which nobody misses. Zeros in place of pixels would be read as some. */
 static int read_bytes(GifFileType *gif, GifByteType *target, int count) {
   gif_source *source = gif->UserData;
   size_t wanted = count > 0 ? (size_t)count : 0, there = wanted < source->left ? wanted : source->left;
   memcpy(target, source->bytes, there);
-  memset(target + there, 0, wanted - there);
-  source->ended |= there < wanted;
+  if (there < wanted) {
+    bool end = wanted == 1 && !source->ended;
+    source->ended = true;
+    source->left = 0;
+    *target = 0;
+    return end ? 1 : 0;
+  }
   source->bytes += there;
   source->left -= there;
-  return (int)wanted;
+  return count;
 }
 
 static module_result why_not(int error, const gif_source *source) {

@@ -120,6 +120,11 @@ local Dataset -- the class, made at the end of the file from these methods
 ---@param o table the options, checked
 ---@return scion.Dataset
 function dataset.new(source, o)
+  for _, label in ipairs(source.labels or {}) do
+    if not utf8.len(label) then
+      check.raise(("the class name %s is not UTF-8, in which models keep their labels: rename its folder, or give labels in UTF-8"):format(check.show(label)))
+    end
+  end
   return Dataset.new {
     files = source.files, images = source.images, values = source.values, broken = source.broken, count = source.count or #source.files,
     path = source.path, classes = source.classes, codes = source.classes and (core.from_one(source.classes)), soft = source.soft,

@@ -104,7 +104,10 @@ function split.parts(data, shares, seed)
     for _, i in ipairs(group) do table.insert(lists[k], i - 1) end
   end
   for k, list in ipairs(lists) do
-    if not list[1] then check.raise(("data:split: part %d of %d would be empty: there are %d images"):format(k, #shares, #data)) end
+    if not list[1] then
+      local copies = #groups < #data and (", of which %d differ, and copies stay on one side"):format(#groups) or ""
+      check.raise(("data:split: part %d of %d would be empty: there are %d images%s"):format(k, #shares, #data, copies))
+    end
     table.sort(list)
     lists[k] = core.from_table(list, "i32")
   end

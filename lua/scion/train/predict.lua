@@ -83,7 +83,7 @@ end
 --- probabilities, which applies the activation if the network ends in logits. Returns nil if the outputs are no probabilities.
 local function probabilities(model)
   local activation, logits = targets.activation(model)
-  if activation ~= "softmax" and activation ~= "sigmoid" then return nil end
+  if activation ~= "softmax" and activation ~= "sigmoid" or model.loss == "mse" then return nil end
   if #model.output.shape ~= 1 then return nil end
   local told, count = targets.told(model, activation == "softmax" and "categorical" or "binary", model.labels)
   if not logits then return told, count, function(output) return output end end
@@ -100,12 +100,23 @@ local schema = { batch = { inputs.batch }, top = { check.whole(1) }, tta = { che
 -- What views of an image are drawn from where the data set has no augmentation of its own: as much as leaves most objects whole.
 local small_changes = { flip = "horizontal", width_shift = 0.05, height_shift = 0.05, zoom = { 0.9, 1.1 } }
 
+--- What views of a data set's images are drawn from: its own augmentation, but for changes of whole batches, which bring in other images.
+local function view_changes(data)
+  local own = data.augment
+  if type(own) ~= "table" or rawlen(own) == 0 then return own or small_changes end
+  local list = {}
+  for _, each in ipairs(own) do
+    if each.kind ~= "batch" then list[#list + 1] = each end
+  end
+  return list[1] and list or small_changes
+end
+
 --- The mean outputs over views of each image, by the image's number: the image as it is, and `views - 1` augmented ones. Returns the
 --- failures, too.
 local function mean_of_views(model, data, o, apply)
   local sums, counts, first = {}, {}, nil
   for view = 0, o.tta - 1 do
-    local augment = view > 0 and (data.augment or small_changes)
+    local augment = view > 0 and view_changes(data)
     local failures = predict.run("predict", model, data, { batch = o.batch, augment = augment, epoch = view }, function(output, indices)
       local values = apply and apply(output) or output
       for i, index in ipairs(indices) do

@@ -77,6 +77,11 @@ local function refuse_mse(raise, model, data)
   end
   local told = data.multi and outputs == k and "binary" or not data.multi and (outputs == k and k > 1 and "categorical" or outputs == 1 and k == 2 and "binary")
   local other = told and not follows and (", or loss = '%s' be given if its outputs are logits"):format(told) or ""
+  local numeric, counted = true, true -- names that are numbers, but not 1, 2, …, which class numbers are called
+  for i, label in ipairs(data.labels) do numeric, counted = numeric and tonumber(label) ~= nil, counted and label == tostring(i) end
+  if numeric and not counted then
+    other = "; where these are numbers to predict they are an f32 tensor, or a list for each, label = { 20 }, and of a CSV file label = { 'column' }"
+  end
   raise("%s has %s, and so is trained to give numbers (loss 'mse'), but the data set has %s: the network should end in %s%s", name,
         activation == "linear" and "no activation" or "the activation " .. activation, names_text(data), head_for(data), other)
 end

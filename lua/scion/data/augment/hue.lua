@@ -10,5 +10,8 @@ return augmentation.define {
   kind = "pixels",
   positional = { "turn" },
   schema = { turn = { check.number { from = 0, to = 0.5 }, required = true } },
-  stages = function(o) return { { op = "hue", low = -o.turn, high = o.turn } } end,
+  stages = function(o)
+    if o.turn == 0 then return {} end -- through hue and back some colours would change
+    return { { op = "hue", low = -o.turn, high = o.turn } }
+  end,
 }

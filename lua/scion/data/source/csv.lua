@@ -10,8 +10,12 @@ local where = "scion.data.csv"
 
 local several = check.distinct(check.list(check.text, nil, "a list of columns"), "is a list of columns, but %s is given twice")
 
-local schema = { file = { check.text, required = true }, root = { check.path },
-                 label = { check.either(check.text, several, "the name of a column, or a list of them") } }
+local some = check.kind(several.what, function(value)
+  if type(value) == "table" and next(value) == nil then return false, nil, "is a list of columns, not an empty one" end
+  return several.read(value)
+end)
+local schema = { file = { check.text, required = true }, root = { check.path }, separator = { check.one_of(",", ";", "\t", "|"), "," },
+                 label = { check.either(check.text, some, "the name of a column, or a list of them") } }
 for name, option in pairs(listed.schema) do schema[name] = option end
 
 local function raise(path, message, ...) check.raise(("%s: %s: %s"):format(where, path, message:format(...))) end
@@ -37,13 +41,23 @@ local function column(path, columns, name)
   end
   if found then return found end
   local separator = #columns == 1 and columns[1]:match "[;\t|]"
-  if separator then raise(path, "the first line has no comma, but %s: cells are divided by commas", check.show(separator)) end
+  if separator then raise(path, "the first line has no comma, but %s: separator = %s reads cells that it divides", check.show(separator), check.show(separator)) end
   raise(path, "there is no column %s (%s)", check.show(name), check.suggestion(name, columns, "it has"))
 end
 
+local numeric = "^%s*[+-]?[%d.]+[eE]?[+-]?%d*%s*$"
+
 local function number_of(path, line, name, cell)
-  local value = cell:find "^%s*[+-]?[%d.]+[eE]?[+-]?%d*%s*$" and tonumber(cell)
+  local value = cell:find(numeric) and tonumber(cell)
   return value or raise(path, "line %d: %s is %s, which is no number", line, check.show(name), check.show(cell))
+end
+
+-- Whether a row is one of separators alone, as spreadsheets write them below a table.
+local function is_empty(row)
+  for _, cell in ipairs(row) do
+    if cell ~= "" then return false end
+  end
+  return true
 end
 
 -- Reads the rows: for each its path, and its label by `read`.
@@ -55,11 +69,13 @@ local function read_rows(path, csv, at, read, root)
       if line then raise(path, "%s", line) end
       return list, labels
     end
-    local name = row[at]
-    if name == "" then raise(path, "line %d names no file", line) end
-    if name:find("\0", 1, true) then raise(path, "line %d: the name of the file holds a zero byte", line) end
-    list[#list + 1] = name:sub(1, 1) == "/" and name or root .. name
-    if labels then labels[#labels + 1] = read(row, line) end
+    if not is_empty(row) then
+      local name = row[at]
+      if name == "" then raise(path, "line %d names no file", line) end
+      if name:find("\0", 1, true) then raise(path, "line %d: the name of the file holds a zero byte", line) end
+      list[#list + 1] = name:sub(1, 1) == "/" and name or root .. name
+      if labels then labels[#labels + 1] = read(row, line) end
+    end
   end
 end
 
@@ -81,14 +97,27 @@ local function label_reader(path, csv, wanted)
   end
 end
 
+-- Numbers in place of cells, if all are numbers and not all of them are whole: then they are to be predicted, and name no classes.
+local function measured(cells)
+  local values, whole = {}, true
+  for i, cell in ipairs(cells) do
+    values[i] = cell:find(numeric) and tonumber(cell)
+    if not values[i] then return cells end
+    whole = whole and math.tointeger(values[i]) ~= nil
+  end
+  return whole and cells or values
+end
+
 ---@class scion.CsvOptions: scion.ListOptions
 ---@field file string the column with the paths of the images
----@field label? string|string[] the column with the names of the classes; or a list of columns of numbers: 0 and 1, or shares that add up to
---- 1, are about labels with the columns' names, other numbers are to be predicted (no labels)
+---@field label? string|string[] the column with the names of the classes, or with numbers to predict, which are not all whole; or a list of
+--- columns of numbers: 0 and 1, or shares that add up to 1, are about labels with the columns' names, other numbers are to be predicted, also
+--- whole ones (no labels)
+---@field separator? ","|";"|"\t"|"|" between cells; spreadsheets write ";" where the comma is that of numbers (",")
 ---@field root? string the folder in which the paths begin (that of the CSV file)
 
 --- A data set of image files that a CSV file names, one a row. Its first row names the columns. Cells are divided by commas, and one with a
---- comma, a quote or a line end stands in quotes, in which a quote is doubled (RFC 4180); text is UTF-8.
+--- separator, a quote or a line end stands in quotes, in which a quote is doubled (RFC 4180); text is UTF-8.
 ---@param path string
 ---@param given scion.CsvOptions
 ---@return scion.Dataset
@@ -97,13 +126,14 @@ end
 return function(path, given)
   path = check.argument(where, "the first argument", path, check.path)
   local o = check.options(where, given, schema)
-  local csv, message = reader.open(contents(path))
+  local csv, message = reader.open(contents(path), o.separator)
   if not csv then raise(path, "%s", message) end
   local at = column(path, csv.columns, o.file)
   local read = o.label and label_reader(path, csv, o.label)
   local root = o.root and o.root:gsub("/*$", "/") or path:match "^.*/" or ""
   local list, labels = read_rows(path, csv, at, read, root)
   if not list[1] then raise(path, "it has no row but the first, which names the columns") end
+  if type(o.label) == "string" and not o.labels then labels = measured(labels) end
   if type(o.label) == "table" then
     labels = core.from_table(labels, "f32")
     if not o.labels and (o.multi or labels_of.are_about_labels(labels)) then o.labels = o.label end

@@ -1,4 +1,4 @@
---- Reads CSV files as RFC 4180 describes them: cells between commas, rows between line ends, quotes around cells that hold either. Rows
+--- Reads CSV files as RFC 4180 describes them: cells between commas, or another separator, rows between line ends, quotes around cells that hold either. Rows
 --- are given one at a time, and no more than that is kept.
 local reader = {}
 
@@ -17,30 +17,32 @@ local function quoted_cell(text, at)
 end
 
 -- The cell that begins at `at`: it, the position after it, how many lines it has beyond the first; or nil and what is wrong.
-local function cell_at(text, at)
+local function cell_at(text, at, separator)
   if text:byte(at) == 34 then
     local cell, after, lines = quoted_cell(text, at)
     if not cell then return nil, "a quote is opened and not closed" end
-    if not text:find("^[,\r\n]", after) and after <= #text then return nil, "a closing quote is followed by something other than a comma" end
+    if not text:find("^[" .. separator .. "\r\n]", after) and after <= #text then
+      return nil, ("a closing quote is followed by something other than %s"):format(separator == "," and "a comma" or "a separator")
+    end
     return cell, after, lines
   end
-  local stop = text:find('[,\r\n"]', at) or #text + 1
+  local stop = text:find("[" .. separator .. '\r\n"]', at) or #text + 1
   if text:byte(stop) == 34 then return nil, "a quote stands inside a cell that does not begin with one" end
   return text:sub(at, stop - 1), stop, 0
 end
 
 -- The row that begins at `at`: its cells, where the next one begins, how many lines it has; or nil and what is wrong.
-local function row_at(text, at, most)
+local function row_at(text, at, most, separator)
   local row, lines = {}, 1
   while true do
-    local cell, after, more = cell_at(text, at)
+    local cell, after, more = cell_at(text, at, separator)
     if not cell then return nil, after end
     row[#row + 1], lines = cell, lines + more
     if #row > most then return row, nil, lines end
-    local separator = text:byte(after)
-    if separator == 44 then
+    local byte = text:byte(after)
+    if byte == separator:byte() then
       at = after + 1
-    elseif separator == 13 then
+    elseif byte == 13 then
       if text:byte(after + 1) ~= 10 then return nil, "a carriage return stands without a line feed" end
       return row, after + 2, lines
     else
@@ -54,24 +56,34 @@ local function not_csv(text)
   if text:find "^\xff\xfe" or text:find "^\xfe\xff" then return "it is in UTF-16: save it as UTF-8" end
   if text:find("\0", 1, true) then return "it holds zero bytes, and so is no text" end
   if not text:find "[^\r\n]" then return "it is empty" end
+  local well, wrong = utf8.len(text)
+  if not well then return ("it is not in UTF-8 (byte %d): save it as UTF-8"):format(wrong) end
 end
 
---- Opens the text of a CSV file, whose first row names the columns.
+--- Opens the text of a CSV file, whose first row names the columns. Empty lines are passed over.
 ---@param text string
+---@param separator? string one character between cells (",")
 ---@return { columns: string[], rows: fun(): string[]?, integer|string|nil }? csv `rows` iterates: a row's cells and its line; at a mistake
 --- nil and a message, "line 7: …"
 ---@return string? message
-function reader.open(text)
+function reader.open(text, separator)
+  separator = separator or ","
   local complaint = not_csv(text)
   if complaint then return nil, complaint end
-  local columns, at, lines = row_at(text, text:find "^\xef\xbb\xbf" and 4 or 1, most_columns)
+  local columns, at, lines = row_at(text, text:find "^\xef\xbb\xbf" and 4 or 1, most_columns, separator)
   if not columns then return nil, "line 1: " .. at end
   if #columns > most_columns then return nil, ("it has more than %d columns"):format(most_columns) end
   local line = 1 + lines
   return { columns = columns, rows = function()
-    if at > #text or text:find("^[\r\n]*$", at) then return nil end -- the end, perhaps after empty lines
-    local here, row, after, more = line, row_at(text, at, #columns)
-    if not row then return nil, ("line %d: %s"):format(here, after) end
+    local here, row, after, more
+    repeat
+      if at > #text then return nil end
+      here = line
+      row, after, more = row_at(text, at, #columns, separator)
+      if not row then return nil, ("line %d: %s"):format(here, after) end
+      local blank = #columns > 1 and after and #row == 1 and row[1] == ""
+      if blank then at, line = after, line + more end
+    until not blank
     if #row ~= #columns then
       return nil, ("line %d has %s cells, but the first one has %d"):format(here, #row > #columns and "more than " .. #columns or #row, #columns)
     end

@@ -55,7 +55,8 @@ describe("image formats", function()
       if case.name:match "%.gif$" and case.name ~= "animated.gif" then
         local bytes = support.unhex(case.file)
         for left = 1, #bytes do
-          local t = image.load(support.spit(path, bytes:sub(1, left)))
+          local near = left > #bytes - 150 or left % 17 == 0
+          local t = near and image.load(support.spit(path, bytes:sub(1, left)))
           if t then assert.equal(case.adler, support.adler32(t:bytes()), ("%s, %d of %d bytes"):format(case.name, left, #bytes)) end
         end
       end

@@ -167,12 +167,12 @@ end)
 describe("numbers to predict", function()
   it("are what a sigmoid gives that was trained on them", function()
     local model = scion.sequential { nn.input(4, 4, 3), nn.flatten(), nn.dense(1, "sigmoid") }
-    local data = scion.data.tensors(scion.zeros({ 2, 4, 4, 3 }, "u8"), scion.tensor { { 0.2 }, { 0.7 } })
-    assert.is_truthy(model:predict(data)[1].label)
-    model:fit(data, { loss = "mse", verbose = false })
-    local entry = model:predict(data)[1]
+    local numbers = scion.data.tensors(scion.zeros({ 2, 4, 4, 3 }, "u8"), scion.tensor { { 0.2 }, { 0.7 } })
+    assert.is_truthy(model:predict(numbers)[1].label)
+    model:fit(numbers, { loss = "mse", verbose = false })
+    local entry = model:predict(numbers)[1]
     assert.is_nil(entry.label)
-    assert.near(model:features(data, "dense_1"):get(1, 1), entry.output[1], 1e-6)
+    assert.near(model:features(numbers, "dense_1"):get(1, 1), entry.output[1], 1e-6)
   end)
 end)
 

@@ -348,7 +348,8 @@ local function main(folder)
       out[#out + 1] = "Every layer takes, beside its own options:\n\n" .. table.concat(common, "\n") .. "\n"
     end
     out[#out + 1] = table.concat(contents, "\n") .. "\n"
-    for _, item in ipairs(shown) do write_item(item, item.kind == "layer" and { } or classes, out) end
+    -- what every layer takes stands above; what several augmentations share, with each of them
+    for _, item in ipairs(shown) do write_item(item, item.kind == "layer" and page.name == "nn" and { } or classes, out) end
     write(("%s/%s.md"):format(folder, page.name), out)
     index[#index + 1] = ("## [%s](%s.md)\n\n%s\n"):format(page.name, page.name, page.summary)
     for i, item in ipairs(shown) do contents[i] = ("- [`%s`](%s.md#%s)"):format(item.title, page.name, anchor(item.title)) end

@@ -273,7 +273,7 @@ describe("scion.data.folder", function()
     for given, message in pairs{
       [{ agument = {} }] = "scion.data.folder: unknown option 'agument' (did you mean 'augment'?)",
       [{ target_size = 32 }] = "scion.data.folder: unknown option 'target_size' (did you mean 'size'?)",
-      [{ augment = { horizontal_flip = true } }] = "augment: unknown option 'horizontal_flip' (write flip = 'horizontal')",
+      [{ augment = { horizontal_flip = true } }] = "augment: unknown option 'horizontal_flip' (write flip = 'horizontal', in a list flip())",
       [{ augment = { sheer = 1 } }] = "scion.data.folder: augment: unknown option 'sheer' (did you mean 'shear'?)",
       [{ size = 0 }] = "size is a number of pixels from 1 to 16384, or { height, width }, not 0", [{ size = { 3 } }] = "size is", [{ size = "big" }] = "size is",
       [{ size = { 3, 2.5 } }] = "size is a number of pixels or { height, width }, but element 2 is 2.5", [{ batch = 1.5 }] = "batch is a whole number",

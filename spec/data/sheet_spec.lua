@@ -73,7 +73,6 @@ describe("data:show", function()
     assert.is_true(under "I" > under ".")
     assert.equal(5 * 16, under(("-"):rep(16))) -- too long for dots of 2x2 pixels
     assert.equal(5 * 14 + 2, under(("-"):rep(40))) -- cut in the middle, ".."
-    assert.equal(20 * 4, under("\255")) -- no UTF-8
   end)
 
   it("makes large images smaller, and small ones larger by whole factors", function()

@@ -1,6 +1,7 @@
 --- A CSV file that names images and their labels.
 local check = require "scion.check"
 local core = require "scion.core"
+local lfs = require "lfs"
 local labels_of = require "scion.data.labels"
 local listed = require "scion.data.source.listed"
 local paths = require "scion.data.paths"
@@ -22,6 +23,8 @@ local function raise(path, message, ...) check.raise(("%s: %s: %s"):format(where
 
 -- The whole file.
 local function contents(path)
+  local mode = lfs.attributes(path, "mode")
+  if mode and mode ~= "file" then check.raise(("%s: %s is a %s, and no CSV file"):format(where, path, mode == "directory" and "folder" or mode)) end
   local file, message = io.open(path, "rb")
   local text
   if file then

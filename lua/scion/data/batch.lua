@@ -32,11 +32,16 @@ end
 
 --- The batch as users see it.
 ---@param inside scion.Batch
+---@param paths string[]? of all files of the data set; those of the batch's images are listed in `files`
 ---@return scion.Batch
-function batch.for_user(inside)
-  local y = inside.y
+function batch.for_user(inside, paths)
+  local y, files = inside.y, nil
   if y and y:dtype() == "i32" then y = y + 1 end
-  return batch.new { x = inside.x, y = y, weight = inside.weight, index = inside.index + 1, files = inside.files,
+  if paths then
+    files = inside.index:totable()
+    for i, number in ipairs(files) do files[i] = paths[number + 1] end
+  end
+  return batch.new { x = inside.x, y = y, weight = inside.weight, index = inside.index + 1, files = files,
                      failed = batch.failures_for_user(inside.failed) }
 end
 

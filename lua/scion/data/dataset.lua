@@ -178,7 +178,7 @@ function methods:batches(epoch, given)
   local step, _, _, loader = self:pass { epoch = epoch - 1, shuffle = o.shuffle, batch = o.batch, augment = o.augment }
   return function()
     local batch = step()
-    return batch and batches.for_user(batch)
+    return batch and batches.for_user(batch, self.files)
   end, nil, nil, loader
 end
 
@@ -229,12 +229,8 @@ end
 ---@return scion.Batch
 ---@private
 function internal:batch_of(x, index, failed, node)
-  local wanted, files = self.codes or self.soft or self.multi or self.targets, nil
-  if self.files then
-    files = index:totable()
-    for i, number in ipairs(files) do files[i] = self.files[number + 1] end
-  end
-  return batches.new { x = x, y = wanted and core.gather(wanted, index), index = index, files = files, failed = failed, node = node }
+  local wanted = self.codes or self.soft or self.multi or self.targets
+  return batches.new { x = x, y = wanted and core.gather(wanted, index), index = index, failed = failed, node = node }
 end
 
 --- How many images each class has, in the order of the labels.

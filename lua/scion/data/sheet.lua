@@ -48,7 +48,7 @@ end
 local function collect(data, n, epoch)
   local images, texts = {}, {}
   for inside in data:pass { epoch = epoch - 1, batch = math.min(data.batch, n) } do
-    local batch = batches.for_user(inside)
+    local batch = batches.for_user(inside, data.files)
     local values = batch.y and batch.y:totable() or {}
     for i = 1, math.min(#batch, n - #images) do
       images[#images + 1] = batch.x:slice(1, i, i)

@@ -83,12 +83,18 @@ static image_enough plan_enough(void *data, int height, int width) {
   return image_pipeline_enough(p->canvas, p->loader->stages, p->stages, p->loader->reducing_gap, height, width);
 }
 
-/* Image `index`, changed by the first `stages` of the stages, into `target`. */
-static scion_status make_from_source(const scion_loader *loader, int32_t index, int stages, unsigned char *target, scratch *s) {
+/* The worker's canvas, for image `index`, whose result goes into `target`. */
+static image_canvas *canvas_for(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
   image_canvas *canvas = &s->canvas;
   canvas->seed = loader->seed, canvas->epoch = loader->epoch, canvas->index = (uint32_t)index;
   canvas->filter = loader->filter, canvas->fit = loader->fit, canvas->fit_value = loader->fit_value;
   canvas->target = target, canvas->target_height = loader->height, canvas->target_width = loader->width;
+  return canvas;
+}
+
+/* Image `index`, changed by the first `stages` of the stages, into `target`. */
+static scion_status make_from_source(const scion_loader *loader, int32_t index, int stages, unsigned char *target, scratch *s) {
+  image_canvas *canvas = canvas_for(loader, index, target, s);
   if (!loader->paths) {
     int height = (int)loader->source.shape[1], width = (int)loader->source.shape[2];
     image_canvas_set(canvas, (const unsigned char *)loader->source.data + (size_t)index * (size_t)height * (size_t)width * 3, height, width);
@@ -102,19 +108,15 @@ static scion_status make_from_source(const scion_loader *loader, int32_t index, 
   return image_pipeline_run(canvas, loader->stages, stages);
 }
 
-/* Image `index` at the size of the results, before any change, into `target`. */
-static scion_status make_plain(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s) {
-  return make_from_source(loader, index, 0, target, s);
-}
-
-/* The same, from the store where it is there, and into it where it is not: *plain points to the store's pixels or to `target`. */
+/* Image `index` at the size of the results, before any change, from the store where it is there, and into it where it is not: *plain points
+ * to the store's pixels or to `target`. */
 static scion_status find_plain(const scion_loader *loader, int32_t index, unsigned char *target, scratch *s,
                                const unsigned char **plain) {
   image_stamp stamp = loader->store ? image_stamp_of(loader->paths[index]) : (image_stamp){0};
   *plain = loader->store ? image_store_get(loader->store, index, &stamp) : NULL;
   if (*plain) return SCION_OK;
   *plain = target;
-  scion_status status = make_plain(loader, index, target, s);
+  scion_status status = make_from_source(loader, index, 0, target, s);
   if (status == SCION_OK && loader->store) image_store_put(loader->store, index, &stamp, target);
   return status;
 }
@@ -131,10 +133,9 @@ static scion_status make(const scion_loader *loader, int32_t index, unsigned cha
   scion_status status = image_buffer_reserve(&s->plain, bytes);
   if (status == SCION_OK) status = find_plain(loader, index, s->plain.data, s, &plain);
   if (status != SCION_OK) return status;
-  s->canvas.seed = loader->seed, s->canvas.epoch = loader->epoch, s->canvas.index = (uint32_t)index;
-  s->canvas.target = target, s->canvas.target_height = loader->height, s->canvas.target_width = loader->width;
-  image_canvas_set(&s->canvas, plain, loader->height, loader->width);
-  return image_pipeline_run(&s->canvas, loader->stages, loader->stage_count);
+  image_canvas *canvas = canvas_for(loader, index, target, s);
+  image_canvas_set(canvas, plain, loader->height, loader->width);
+  return image_pipeline_run(canvas, loader->stages, loader->stage_count);
 }
 
 /* ---- the workers */

@@ -3,6 +3,7 @@ local data = require "scion.data"
 local image = require "scion.image"
 local lfs = require "lfs"
 local messages = require "spec.support.messages"
+local scion = require "scion"
 local support = dofile "spec/support/images.lua"
 
 -- A data set of small generated images: for each class a list of file names. Text for names that end in .txt or say "text".
@@ -88,6 +89,16 @@ describe("scion.data.folder", function()
     assert.is_nil(not_kept.store)
     assert.is_true(#kept.store >= 7 * one and #some.store >= 3 * one and #some.store < 4 * one)
     assert.is_nil(data.files(kept.files).store)
+  end)
+
+  it("gives the same images from memory where they are shrunk, whatever a worker did before", function()
+    local root, bytes = tree{ a = numbered(4), b = numbered(4) }, {}
+    for i, memory in ipairs{ 0, 1e9 } do
+      local d = data.folder(root, { size = 20, filter = "bicubic", augment = { scion.augment.zoom{ 1.5, 2 } }, memory = memory })
+      pass(d, 1)
+      bytes[i] = pass(d, 2).bytes -- by new workers, which never read a file if it is in memory
+    end
+    assert.is_true(bytes[1] == bytes[2])
   end)
 
   it("sorts classes and files by code point and passes over what is no image", function()

@@ -32,7 +32,7 @@ static const double still[6] = {1, 0, 0, 0, 1, 0};
 
 static void forget_move(image_canvas *canvas) {
   memcpy(canvas->matrix, still, sizeof still);
-  canvas->moved = canvas->fills = canvas->apart = false;
+  canvas->fills = canvas->apart = false;
   canvas->antialias = true;
   canvas->fill = SCION_FILL_NEAREST;
 }
@@ -47,6 +47,7 @@ void image_canvas_set(image_canvas *canvas, const unsigned char *pixels, int hei
   canvas->own = false;
   canvas->height = canvas->rows = height;
   canvas->width = canvas->columns = width;
+  canvas->settled = false;
   forget_move(canvas);
   forget_colour(canvas);
 }
@@ -58,7 +59,6 @@ void image_canvas_set_decoded(image_canvas *canvas, const image_pixels *pixels, 
   const scion_box *box = &pixels->box;
   double across = (box->right - box->left) / width, down = (box->bottom - box->top) / height;
   memcpy(canvas->matrix, (double[]){across, 0, across / 2 - 0.5 + box->left, 0, down, down / 2 - 0.5 + box->top}, sizeof canvas->matrix);
-  canvas->moved = true;
 }
 
 void image_canvas_free(image_canvas *canvas) {
@@ -71,14 +71,13 @@ void image_canvas_free(image_canvas *canvas) {
 void image_canvas_move(image_canvas *canvas, const double m[6], int height, int width) {
   double left[6];
   memcpy(left, canvas->matrix, sizeof left);
-  for (int row = 0; row < 6; row += 3) {
+  for (int row = 0; row < 6 && !canvas->settled; row += 3) {
     canvas->matrix[row] = left[row] * m[0] + left[row + 1] * m[3];
     canvas->matrix[row + 1] = left[row] * m[1] + left[row + 1] * m[4];
     canvas->matrix[row + 2] = left[row] * m[2] + left[row + 1] * m[5] + left[row + 2];
   }
   canvas->height = height;
   canvas->width = width;
-  canvas->moved = true;
 }
 
 /* Memory for height x width pixels beside those that lie there: the target, where they fit it. */
@@ -218,12 +217,12 @@ static scion_status warp(image_canvas *canvas, unsigned char *y) {
 }
 
 static bool moves(const image_canvas *canvas) {
-  return canvas->moved && (canvas->height != canvas->rows || canvas->width != canvas->columns ||
-                           memcmp(canvas->matrix, still, sizeof still) != 0);
+  return canvas->height != canvas->rows || canvas->width != canvas->columns || memcmp(canvas->matrix, still, sizeof still) != 0;
 }
 
 static scion_status settle_move(image_canvas *canvas) {
-  if (!canvas->pixels) return SCION_OK;
+  canvas->settled = !canvas->pixels;
+  if (canvas->settled) return SCION_OK;
   if (!moves(canvas)) {
     forget_move(canvas);
     return SCION_OK;
@@ -286,8 +285,6 @@ scion_status image_canvas_fit(image_canvas *canvas) {
     return SCION_OK;
   }
   if (canvas->fit == SCION_FIT_CROP) return image_stage_centre(canvas, (double[]){1}, NULL);
-  scion_status status = image_canvas_settle(canvas);
-  if (status != SCION_OK) return status;
   /* as Pillow's ImageOps.pad: the shorter side is rounded, and so is where it begins */
   int inner_height = across > down ? (int)fmax(1, rint(canvas->height / across)) : height;
   int inner_width = across > down ? width : (int)fmax(1, rint(canvas->width / down));
@@ -295,7 +292,7 @@ scion_status image_canvas_fit(image_canvas *canvas) {
   image_canvas_move(canvas, (double[]){(double)canvas->width / inner_width, 0, (double)canvas->width / inner_width / 2 - 0.5, 0,
                                        (double)canvas->height / inner_height, (double)canvas->height / inner_height / 2 - 0.5},
                     inner_height, inner_width);
-  status = image_canvas_settle(canvas);
+  scion_status status = image_canvas_settle(canvas);
   if (status != SCION_OK) return status;
   image_canvas_move(canvas, (double[]){1, 0, -left, 0, 1, -top}, height, width);
   canvas->fills = true, canvas->fill = SCION_FILL_CONSTANT, canvas->value = canvas->fit_value;
@@ -312,13 +309,18 @@ static bool happens(const image_canvas *canvas, const scion_stage *stage) {
   return image_draw_between(&draw, 0, 1) < stage->p;
 }
 
+static bool moves_places(const scion_stage *stage) {
+  image_stage_kind kind = image_stage_rows[stage->op].kind;
+  return kind == STAGE_GEOMETRY || kind == STAGE_CROP;
+}
+
 scion_status image_canvas_run(image_canvas *canvas, const scion_stage *stage) {
   if (!happens(canvas, stage)) return SCION_OK;
   const image_stage_row *row = &image_stage_rows[stage->op];
   image_draw draw = image_draw_from(canvas->seed, canvas->epoch, canvas->index, stage->counter);
   canvas->members = stage + 1;
   canvas->member_count = stage->members;
-  if (row->kind != STAGE_GEOMETRY && row->kind != STAGE_CROP) return row->run(canvas, stage->numbers, &draw);
+  if (!moves_places(stage)) return row->run(canvas, stage->numbers, &draw);
   bool fills = stage->fill != SCION_FILLS;
   bool other = fills && canvas->fills && (canvas->fill != stage->fill || canvas->value != stage->fill_value);
   scion_status status = canvas->coloured || other ? image_canvas_settle(canvas) : SCION_OK;
@@ -338,14 +340,9 @@ scion_status image_pipeline_run(image_canvas *canvas, const scion_stage *stages,
 
 image_enough image_pipeline_enough(image_canvas *canvas, const scion_stage *stages, int count, double gap, int height, int width) {
   image_canvas_set(canvas, NULL, height, width);
-  bool folds = true; /* with the first picture */
-  for (int i = 0; i < count && folds; i++) {
-    const image_stage_row *row = &image_stage_rows[stages[i].op];
-    bool exact = stages[i].op == scion_stage_find("affine") && stages[i].numbers[14] == 0; /* it warps what is there */
-    folds = (row->kind == STAGE_GEOMETRY || row->kind == STAGE_CROP) && !exact;
-    if (folds) image_canvas_run(canvas, &stages[i]);
-  }
-  if (folds) image_canvas_fit(canvas);
+  int i = 0;
+  for (; i < count && !canvas->settled && moves_places(&stages[i]); i++) image_canvas_run(canvas, &stages[i]);
+  if (i == count) image_canvas_fit(canvas);
   const double *m = canvas->matrix;
   const double just = 1 - 1e-9; /* so that rounding does not ask for more than the half that is enough */
   return (image_enough){.height = just * gap * height / hypot(m[3], m[4]), .width = just * gap * width / hypot(m[0], m[1])};

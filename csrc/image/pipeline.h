@@ -24,7 +24,7 @@ typedef struct {
   /* what it stands for: pixel (x, y) of an image of height x width is at column m0*x + m1*y + m2, row m3*x + m4*y + m5 of it */
   int height, width;
   double matrix[6];
-  bool moved;     /* the matrix is not the identity, or the sizes differ */
+  bool settled;   /* without pixels: they were asked for, and the matrix stays that of this first picture */
   bool antialias; /* shrinking takes all pixels, and not 2x2 */
   bool apart;     /* what lies beside the part that is shown has no weight in it: it was cut out */
   bool fills;     /* a stage reaches outside, by this fill: */

@@ -1,4 +1,4 @@
-/* Image files: recognised by content, turned upright, loaded and saved. */
+/* Image files: decoded, turned upright, loaded and saved. */
 #include "image.h"
 
 #include <stdio.h>
@@ -46,16 +46,14 @@ scion_status image_decode(const unsigned char *bytes, size_t size, image_enough 
                           image_pixels *pixels) {
   int orientation = 1;
   scion_status status;
-  if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
-    status = image_jpeg_decode(bytes, size, enough, decoding, pixels, &orientation);
-  else if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
-    status = image_png_decode(bytes, size, decoding, pixels, &orientation);
-  else if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0)
-    status = image_module_decode(IMAGE_WEBP, bytes, size, decoding, pixels, &orientation);
-  else if (size >= 6 && (memcmp(bytes, "GIF87a", 6) == 0 || memcmp(bytes, "GIF89a", 6) == 0))
-    status = image_module_decode(IMAGE_GIF, bytes, size, decoding, pixels, &orientation);
-  else
-    return image_format_refuse(bytes, size);
+  scion_format format = image_format(bytes, size);
+  switch (format) {
+    case SCION_FORMAT_JPEG: status = image_jpeg_decode(bytes, size, enough, decoding, pixels, &orientation); break;
+    case SCION_FORMAT_PNG: status = image_png_decode(bytes, size, decoding, pixels, &orientation); break;
+    case SCION_FORMAT_GIF:
+    case SCION_FORMAT_WEBP: status = image_module_decode(format, bytes, size, decoding, pixels, &orientation); break;
+    default: return image_format_refuse(bytes, size);
+  }
   return status == SCION_OK ? turn_upright(pixels, orientation) : status;
 }
 

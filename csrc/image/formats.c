@@ -1,4 +1,4 @@
-/* What a file really is, by its first bytes, whatever its name says: for messages about files that are no images Scion reads. */
+/* What a file really is, by its first bytes, whatever its name says: which decoder reads it, or what a message says of it. */
 #include "files/read_file.h"
 #include "image.h"
 
@@ -14,6 +14,7 @@ typedef struct {
   size_t at, length;
   const char *bytes;
   format is;
+  scion_format read;
 } signature;
 
 #define CONVERT "convert it to JPEG or PNG "
@@ -28,10 +29,10 @@ static const format heic = {"a HEIC image", CONVERT "(heif-convert in.heic out.j
                     archive = {"a compressed archive", NO_IMAGE "unpack it"}, gif = {"a GIF image", NULL},
                     zeros = {"a file of zeros", NO_IMAGE "an interrupted copy leaves such files; copy it anew"};
 
-static format of_signature(const unsigned char *bytes, size_t size) {
+static signature signature_of(const unsigned char *bytes, size_t size) {
   const signature known[] = {
-      {AT(0, "\xff\xd8\xff"), {"a JPEG image", NULL}}, {AT(0, "\x89PNG\r\n\x1a\n"), {"a PNG image", NULL}}, {AT(8, "WEBP"), {"a WebP image", NULL}},
-      {AT(0, "GIF87a"), gif}, {AT(0, "GIF89a"), gif},
+      {AT(0, "\xff\xd8\xff"), {"a JPEG image", NULL}, SCION_FORMAT_JPEG}, {AT(0, "\x89PNG\r\n\x1a\n"), {"a PNG image", NULL}, SCION_FORMAT_PNG},
+      {AT(8, "WEBP"), {"a WebP image", NULL}, SCION_FORMAT_WEBP}, {AT(0, "GIF87a"), gif, SCION_FORMAT_GIF}, {AT(0, "GIF89a"), gif, SCION_FORMAT_GIF},
       {AT(4, "ftypavif"), avif}, {AT(4, "ftypavis"), avif}, {AT(4, "ftyphe"), heic}, {AT(4, "ftypmif1"), heic}, {AT(4, "ftypmsf1"), heic},
       {AT(4, "ftypcrx "), {"a raw photograph", CONVERT "(darktable-cli in.cr3 out.jpg)"}}, {AT(4, "ftyp"), video},
       {AT(0, "\x1a\x45\xdf\xa3"), video}, {AT(8, "AVI "), video},
@@ -45,8 +46,8 @@ static format of_signature(const unsigned char *bytes, size_t size) {
       {AT(0, "\x93NUMPY"), {"a NumPy array", NO_IMAGE "save its pictures as PNG"}},
       {AT(0, "version https://git-lfs"), {"a Git LFS pointer", "which stands for the image: git lfs pull brings it"}}};
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (size >= known[i].at + known[i].length && memcmp(bytes + known[i].at, known[i].bytes, known[i].length) == 0) return known[i].is;
-  return (format){0};
+    if (size >= known[i].at + known[i].length && memcmp(bytes + known[i].at, known[i].bytes, known[i].length) == 0) return known[i];
+  return (signature){0};
 }
 
 /* A bitmap's two letters may begin a text; a bitmap goes on with zeros that it reserves. */
@@ -87,13 +88,15 @@ static format of_text(const unsigned char *bytes, size_t size) {
 static format format_of(const unsigned char *bytes, size_t size) {
   if (size == 0) return (format){"an empty file", NO_IMAGE "copy or download it anew"};
   if (size > HEAD) size = HEAD;
-  format found = of_signature(bytes, size);
+  format found = signature_of(bytes, size).is;
   if (found.name) return found;
   if (is_bitmap(bytes, size)) return (format){"a BMP image", CONVERT "(magick in.bmp out.png)"};
   if (is_pnm(bytes, size)) return (format){"a PNM image", CONVERT "(magick in.ppm out.png)"};
   if (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0) return zeros;
   return of_text(bytes, size);
 }
+
+scion_format image_format(const unsigned char *bytes, size_t size) { return signature_of(bytes, size).read; }
 
 scion_status image_format_refuse(const unsigned char *bytes, size_t size) {
   format is = format_of(bytes, size);

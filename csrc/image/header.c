@@ -12,7 +12,6 @@ static uint32_t big_endian(const unsigned char *p, int bytes) {
 
 /* The markers from the first on up to the frame's (ITU T.81, B.1.1.2). */
 static void read_jpeg(const unsigned char *bytes, size_t size, scion_image_facts *facts) {
-  facts->format = SCION_FORMAT_JPEG;
   for (size_t at = 2; at + 4 <= size;) {
     if (bytes[at] != 0xff) return;
     int marker = bytes[at + 1];
@@ -38,7 +37,6 @@ static void read_jpeg(const unsigned char *bytes, size_t size, scion_image_facts
 
 /* All chunks, since EXIF's may be the last (PNG, 3rd edition, 5). */
 static void read_png(const unsigned char *bytes, size_t size, scion_image_facts *facts) {
-  facts->format = SCION_FORMAT_PNG;
   for (size_t at = 8; at + 12 <= size;) {
     size_t length = big_endian(bytes + at, 4);
     const unsigned char *name = bytes + at + 4, *content = name + 4;
@@ -57,10 +55,14 @@ static void read_png(const unsigned char *bytes, size_t size, scion_image_facts 
 }
 
 void image_header(const unsigned char *bytes, size_t size, scion_image_facts *facts) {
+  facts->format = image_format(bytes, size);
   facts->mode = SCION_MODE_COLOUR;
   facts->orientation = 1;
-  if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0) read_jpeg(bytes, size, facts);
-  else if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0) read_png(bytes, size, facts);
-  else if (size >= 6 && (memcmp(bytes, "GIF87a", 6) == 0 || memcmp(bytes, "GIF89a", 6) == 0)) facts->format = SCION_FORMAT_GIF, facts->alpha = true;
-  else if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0) facts->format = SCION_FORMAT_WEBP, facts->alpha = true;
+  switch (facts->format) {
+    case SCION_FORMAT_JPEG: read_jpeg(bytes, size, facts); break;
+    case SCION_FORMAT_PNG: read_png(bytes, size, facts); break;
+    case SCION_FORMAT_GIF:
+    case SCION_FORMAT_WEBP: facts->alpha = true; break;
+    case SCION_FORMAT_OTHER: break;
+  }
 }

@@ -54,9 +54,8 @@ scion_status image_jpeg_decode(const unsigned char *bytes, size_t size, image_en
                                image_pixels *pixels, int *orientation);
 scion_status image_png_decode(const unsigned char *bytes, size_t size, const scion_decoding *decoding, image_pixels *pixels,
                               int *orientation);
-/* Formats that are read by modules; a message tells what to install where there is none. */
-typedef enum { IMAGE_WEBP, IMAGE_GIF, IMAGE_MODULES } image_module_format;
-scion_status image_module_decode(image_module_format format, const unsigned char *bytes, size_t size, const scion_decoding *decoding,
+/* GIF and WebP, which are read by modules; a message tells what to install where there is none. */
+scion_status image_module_decode(scion_format format, const unsigned char *bytes, size_t size, const scion_decoding *decoding,
                                  image_pixels *pixels, int *orientation);
 /* rgb: height x width pixels; a JPEG has a quality of 1 .. 100. The bytes of the file are put into *out, their number into *size. */
 scion_status image_jpeg_encode(const unsigned char *rgb, int height, int width, int quality, image_buffer *out, size_t *size);
@@ -65,10 +64,12 @@ scion_status image_png_encode(const unsigned char *rgb, int height, int width, i
 /* ---- alpha.c: makes RGB of pixels that hold RGBA; NULL: opacity is dropped. */
 void image_take_alpha(image_pixels *pixels, const scion_decoding *decoding);
 
-/* ---- formats.c: fails, and says what the file is and what to do with it. */
+/* ---- formats.c: by content; SCION_FORMAT_OTHER: none that Scion reads. */
+scion_format image_format(const unsigned char *bytes, size_t size);
+/* Fails, and says what the file is and what to do with it. */
 scion_status image_format_refuse(const unsigned char *bytes, size_t size);
 
-/* ---- decode.c: recognises the format by content and turns the image upright. */
+/* ---- decode.c: by the format that the content is of, and turned upright. */
 scion_status image_decode(const unsigned char *bytes, size_t size, image_enough enough, const scion_decoding *decoding,
                           image_pixels *pixels);
 /* Reads and decodes; the message names the path. */

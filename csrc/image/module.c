@@ -15,11 +15,11 @@ typedef struct {
   char why[256]; /* it was not found */
 } entry;
 
-static entry entries[IMAGE_MODULES] = {
-    [IMAGE_WEBP] = {.format = "WebP", .file = "image_webp.so", .library = "libwebp",
-                    .packages = "Debian: apt-get install libwebp-dev; Fedora: libwebp-devel; macOS: webp"},
-    [IMAGE_GIF] = {.format = "GIF", .file = "image_gif.so", .library = "giflib",
-                   .packages = "Debian: apt-get install libgif-dev; Fedora: giflib-devel; macOS: giflib"}};
+static entry entries[] = {
+    [SCION_FORMAT_WEBP] = {.format = "WebP", .file = "image_webp.so", .library = "libwebp",
+                           .packages = "Debian: apt-get install libwebp-dev; Fedora: libwebp-devel; macOS: webp"},
+    [SCION_FORMAT_GIF] = {.format = "GIF", .file = "image_gif.so", .library = "giflib",
+                          .packages = "Debian: apt-get install libgif-dev; Fedora: giflib-devel; macOS: giflib"}};
 
 static void open_module(entry *e) {
   char *path = scion_path_beside_core(e->file);
@@ -33,7 +33,8 @@ static void open_module(entry *e) {
 }
 
 static void open_modules(void) {
-  for (int i = 0; i < IMAGE_MODULES; i++) open_module(&entries[i]);
+  open_module(&entries[SCION_FORMAT_WEBP]);
+  open_module(&entries[SCION_FORMAT_GIF]);
 }
 
 static scion_status status_of(module_result result, const char *format) {
@@ -45,7 +46,7 @@ static scion_status status_of(module_result result, const char *format) {
   }
 }
 
-scion_status image_module_decode(image_module_format format, const unsigned char *bytes, size_t size, const scion_decoding *decoding,
+scion_status image_module_decode(scion_format format, const unsigned char *bytes, size_t size, const scion_decoding *decoding,
                                  image_pixels *pixels, int *orientation) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, open_modules);

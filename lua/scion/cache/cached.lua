@@ -90,7 +90,6 @@ end
 -- ---- one pass -------------------------------------------------------------------------------------------------------
 
 -- The state of one pass; image numbers count from 0:
---   over     the cached data set, whose counters it moves
 --   order    all images, in the order of the pass; the first `at` of them were returned
 --   keys     of the images' rows in `store`, by image number from 1
 --   stream   loads the images that are missing in the store, in order; these are `awaited`
@@ -150,13 +149,11 @@ local function lay(self, found)
   self.signature = signature(self)
 end
 
-local totals = { hits = 0, misses = 0, bytes = 0 } -- of all cached data sets of the process
+local totals = { hits = 0, misses = 0, bytes = 0 } -- of all passes of the process
 
 local function count(self, hits, misses)
-  for _, counters in ipairs { totals, self.over.counters } do
-    counters.hits, counters.misses = counters.hits + hits, counters.misses + misses
-    counters.bytes = counters.bytes + (hits + misses) * self.store.bytes
-  end
+  totals.hits, totals.misses = totals.hits + hits, totals.misses + misses
+  totals.bytes = totals.bytes + (hits + misses) * self.store.bytes
 end
 
 --- Runs the frozen part on a batch of images and keeps its outputs. Returns false after an interrupt.
@@ -277,7 +274,7 @@ function Cached:pass(epoch)
   local model, data, o, given = self.model, self.data, self.options, self.given
   local found = cached.lay(model, data, o, given)
   if not found then return plain(self, epoch) end
-  local pass = setmetatable({ over = self, where = given.where, model = model, data = data, epoch = epoch, at = 0, augment = given.augment,
+  local pass = setmetatable({ where = given.where, model = model, data = data, epoch = epoch, at = 0, augment = given.augment,
                               batch = math.max(math.min(given.batch or data.batch, #data), 1),
                               precision = precision.in_use(given.precision or model.precision) }, state)
   if data.augment and given.augment ~= false then pass.variant = epoch % o.variants end
@@ -296,15 +293,8 @@ function Cached:pass(epoch)
   end, nil, nil, pass
 end
 
---- What the passes so far took from the cache: `hits`, images whose output was there; `misses`, images whose output was computed; `bytes`
---- of all these outputs.
----@return { hits: integer, misses: integer, bytes: integer }
-function Cached:stats()
-  local counters = self.counters
-  return { hits = counters.hits, misses = counters.misses, bytes = counters.bytes }
-end
-
---- The same for all cached data sets of the process.
+--- What all passes of the process took from the cache so far: `hits`, images whose output was there; `misses`, images whose output was
+--- computed; `bytes` of all these outputs.
 ---@return { hits: integer, misses: integer, bytes: integer }
 function cached.stats() return { hits = totals.hits, misses = totals.misses, bytes = totals.bytes } end
 
@@ -324,9 +314,9 @@ end
 ---@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string? } where: the
 --- name of the function that the user called, for messages; shuffle, batch, and augment if it is false, replace the data set's own;
 --- whole: as for cached.lay; precision replaces the model's
----@return { pass: function, stats: function }
+---@return { pass: function }
 function cached.over(model, data, o, given)
-  return setmetatable({ model = model, data = data, options = o, given = given, counters = { hits = 0, misses = 0, bytes = 0 } }, Cached)
+  return setmetatable({ model = model, data = data, options = o, given = given }, Cached)
 end
 
 return cached

@@ -2,7 +2,6 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
-local balance = require "scion.data.balance"
 local decoding = require "scion.data.decoding"
 local batches = require "scion.data.batch"
 local notice = require "scion.report.notice"
@@ -246,7 +245,13 @@ end
 --- `class_weights = "balanced"` of model:fit takes.
 ---@return number[] in the order of the labels
 ---Raises if the data set has no classes.
-function methods:class_weights() return balance(self.soft and self.soft:sum(1):totable() or self:class_counts()) end
+function methods:class_weights()
+  local counts = self.soft and self.soft:sum(1):totable() or self:class_counts()
+  local total, present, weights = 0, 0, {}
+  for _, count in ipairs(counts) do total, present = total + count, present + (count > 0 and 1 or 0) end
+  for i, count in ipairs(counts) do weights[i] = count > 0 and total / (present * count) or 1.0 end
+  return weights
+end
 
 -- ---- data sets of the same images ------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local findings = require "scion.data.findings"
 local lfs = require "lfs"
+local paths = require "scion.data.paths"
 local progress = require "scion.report.progress"
 local results = require "scion.report.results"
 
@@ -53,14 +54,10 @@ local function examine(set, number, images, tell)
   end
 end
 
---- The longest folder in which all files are, with its "/"; "" if there is none.
-local function common_folder(images)
-  local root
-  for _, image in ipairs(images) do
-    root = root or image.file:match "^(.*/)" or ""
-    while image.file:sub(1, #root) ~= root do root = root:match "^(.*/)[^/]*/$" or "" end
-  end
-  return root or ""
+local function files_of(images)
+  local files = {}
+  for i, image in ipairs(images) do files[i] = image.file end
+  return files
 end
 
 local schema = { against = { check.kind("a data set, a folder, or a table of them", function(value) return true, value end) } }
@@ -86,7 +83,7 @@ return function(x, given)
   for _, set in ipairs(case.sets) do total = total + #set.data end
   local bar <close> = progress.counter("examined", total)
   for number, set in ipairs(case.sets) do examine(set, number, case.images, bar.tell) end
-  local found = { images = #case.sets[1].data, bytes = 0, folder = common_folder(case.images) }
+  local found = { images = #case.sets[1].data, bytes = 0, folder = paths.common_folder(files_of(case.images)) }
   for i = 1, found.images do found.bytes = found.bytes + case.images[i].bytes end
   for _, finding in ipairs(findings) do found[finding[1]] = finding[2](case, found) end
   return results.diagnosis(found)

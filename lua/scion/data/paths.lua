@@ -1,4 +1,4 @@
---- Hints for messages about paths at which no file is found.
+--- Hints for messages about paths at which no file is found, and the folder that files share.
 local check = require "scion.check"
 local lfs = require "lfs"
 
@@ -22,6 +22,17 @@ function paths.explain(path, message)
     return ("%s: a folder and no file; scion.data.folder reads a folder of class folders, and a list of files names pictures"):format(path)
   end
   return message .. (lfs.attributes(path, "mode") and "" or paths.home_hint(path))
+end
+
+--- The longest folder in which all files are, with its "/"; "" if there is none.
+---@param files string[]
+---@return string
+function paths.common_folder(files)
+  local common = (files[1] or ""):match "^.*/" or ""
+  for _, file in ipairs(files) do
+    while file:sub(1, #common) ~= common do common = common:sub(1, -2):match "^.*/" or "" end
+  end
+  return common
 end
 
 return paths

@@ -3,6 +3,7 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local notice = require "scion.report.notice"
+local paths = require "scion.data.paths"
 
 local split = {}
 
@@ -29,11 +30,8 @@ end
 -- What an image is called on every machine: its path below the folder that all files share, or its number.
 local function names_of(data)
   if not data.files then return function(i) return tostring(i) end end
-  local common = (data.files[1] or ""):match "^.*/" or ""
-  for _, path in ipairs(data.files) do
-    while path:sub(1, #common) ~= common do common = common:sub(1, -2):match "^.*/" or "" end
-  end
-  return function(i) return data.files[i]:sub(#common + 1) end
+  local below = #paths.common_folder(data.files) + 1
+  return function(i) return data.files[i]:sub(below) end
 end
 
 -- Groups of images that stay together, since they are the same: lists of numbers from 1, with the rank by which they are ordered.

@@ -4,7 +4,7 @@ local lfs = require "lfs"
 local messages = require "spec.support.messages"
 local scion = require "scion"
 local support = dofile "spec/support/images.lua"
-local nn = scion.nn
+local A, nn = scion.augment, scion.nn
 
 -- A folder of `count` images for each class: of one class's own value.
 local function folder(path, count)
@@ -124,6 +124,9 @@ describe("fit's warnings", function()
     assert.matches("measured on the images as they are", by_rule.augmented_validation, 1, true)
     assert.matches(("the validation set is %s/more/test although %s/more/val is there"):format(root, root), by_rule.test_set, 1, true)
     assert.same({}, (told(model, set("train", { augment = { shear = 1 } }), { validate = set "more/val" })))
+    for _, list in ipairs { { A.flip(), A.shear(0.2) }, { A.image_data_generator { shear = 0.2 } } } do
+      assert.same({ "shear" }, (told(model, set("train", { augment = list }), { validate = set "more/val" })))
+    end
   end)
 
   it("are told of a class that has hardly any images among larger ones", function()

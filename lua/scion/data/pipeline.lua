@@ -44,9 +44,11 @@ pipeline.kind = check.kind(options.what .. " or a list of augmentations", functi
   return ok, o, complaint, hint
 end)
 
--- The augmentations that an option stands for. It is checked again, since users may have changed the table since.
-local function read(given)
-  given = check.argument("a data set", "augment", given, pipeline.kind) or {}
+--- The augmentations that an option stands for. It is checked again, since users may have changed the table since.
+---@param given scion.Augment|false|nil
+---@return scion.Augmentation[]
+function pipeline.list(given)
+  given = check.argument("a data set", "augment", given or {}, pipeline.kind) or {}
   if rawlen(given) > 0 then return given end
   return next(given) and { generator(given) } or {}
 end
@@ -69,7 +71,7 @@ local Pipeline = class.define { name = "scion.Pipeline", title = "a pipeline", m
 ---@return { stages: table[]?, apply: fun(self, batch: scion.Batch, draw: table): scion.Batch } stages: for core.loader
 function pipeline.new(given, size)
   local stages, of_batches = {}, {}
-  for _, each in ipairs(given and read(given) or {}) do
+  for _, each in ipairs(pipeline.list(given)) do
     if each.kind == "batch" then
       of_batches[#of_batches + 1] = each
     else
@@ -85,7 +87,7 @@ end
 ---@return table?
 function pipeline.identity(given)
   local parts = {}
-  for i, each in ipairs(read(given)) do
+  for i, each in ipairs(pipeline.list(given)) do
     if each.kind == "batch" then return nil end
     parts[i] = { name = each.name, options = each.options }
   end

@@ -5,6 +5,7 @@ local dataset = require "scion.data.dataset"
 local findings = require "scion.data.findings"
 local lfs = require "lfs"
 local notice = require "scion.report.notice"
+local pipeline = require "scion.data.pipeline"
 local results = require "scion.report.results"
 local untrained = require "scion.train.untrained"
 
@@ -75,9 +76,10 @@ local function learning_rate(job)
 end
 
 local function shear(job)
-  local augment = dataset.is(job.data) and job.data.augment
-  local angle = type(augment) == "table" and getmetatable(augment) == nil and augment.shear
-  if type(angle) ~= "number" or angle <= 0 or angle >= 1 then return nil end
+  if not dataset.is(job.data) then return nil end
+  local angle
+  for _, each in ipairs(pipeline.list(job.data.augment)) do angle = angle or each.options[each.name == "shear" and "degrees" or "shear"] end
+  if not angle or angle <= 0 or angle >= 1 then return nil end
   return ("shear = %g is an angle in degrees, which changes nothing that can be seen; recipes with 0.2 mean radians: shear = 11.5"):format(angle)
 end
 

@@ -201,6 +201,13 @@ describe("scion.data.folder", function()
     assert.same({ { file = root .. "/3.png", reason = "in no class folder" }, { file = root .. "/4.JPEG", reason = "in no class folder" },
                   { file = root .. "/a/3.HEIC", reason = ".heic" } }, table.move(d.problems, 1, 3, 1, {}))
     assert.same({ file = root .. "/b/linked", reason = "linking to a folder" }, d.problems[8])
+    for name, bytes in pairs{ ["iPhone.heic"] = "\0\0\0\24ftypheic\0\0\0\0", ["saved.htm"] = "<!DOCTYPE html><title>x</title>" } do
+      local other = tree{ a = { "1.png" }, b = { "1.png" } }
+      support.spit(other .. "/a/" .. name, bytes)
+      local what = name == "saved.htm" and "an HTML page" or "a HEIC image"
+      assert.equal(("scion: %s: passed over: 1 %s, such as %s/a/%s (%s)\n"):format(other, name:match "%..*", other, name, what),
+                   support.stderr_of(function() data.folder(other) end))
+    end
     assert.equal("", support.stderr_of(function() assert.same({}, data.folder(tree{ a = { "1.png" }, b = { "1.png" } }).problems) end))
   end)
 

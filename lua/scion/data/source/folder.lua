@@ -100,6 +100,12 @@ schema.follow_links = { check.boolean, false }
 --- names, sorted)
 ---@field follow_links? boolean whether links to folders within a class's folder are followed, to each folder once (false)
 
+-- What was passed over, with what it really is where its name is no picture's: "data/cat/1.heic (a HEIC image)".
+local function example(problem)
+  local format = not listing.is_image(problem.file) and core.image_format(problem.file)
+  return problem.file .. (format and (" (%s)"):format(format) or "")
+end
+
 --- A data set of the images in a folder, which holds one folder for each class. Images in folders inside a class's folder are of that
 --- class, too. Classes, and the files of each class, are sorted by code point. Images are told by their names' endings: .jpg, .jpeg, .jpe,
 --- .jfif, .png, .webp or .gif. Hidden files are ignored. All other files, links to folders, and pictures beside the class folders are
@@ -127,6 +133,6 @@ return function(path, given)
     read_classes(source, path, o.labels or classes, o)
   end
   local passed = source.problems
-  if passed[1] then notice.line(("scion: %s: passed over: %s, such as %s"):format(path, listing.counted(passed), passed[1].file)) end
+  if passed[1] then notice.line(("scion: %s: passed over: %s, such as %s"):format(path, listing.counted(passed), example(passed[1]))) end
   return dataset.new(source, o)
 end

@@ -88,7 +88,8 @@ const char *scion_dtype_name(scion_dtype dtype); /* "f32", "bf16", "u8", "i32" *
  * the machine's physical memory: the system might grant that and kill the process later. */
 scion_storage *scion_storage_new(size_t bytes);
 void scion_storage_retain(scion_storage *storage);
-void scion_storage_release(scion_storage *storage); /* frees with the last reference; NULL is fine */
+/* The last reference frees the storage; the memory of some large ones is kept for the next of their size. NULL is fine. */
+void scion_storage_release(scion_storage *storage);
 size_t scion_storage_live_bytes(void);              /* current sum over all storages */
 
 /* Checks a shape; *bytes = the size of its elements. More than SCION_MAX_DIMS dimensions or a negative size are SCION_MISUSE, more

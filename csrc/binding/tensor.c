@@ -54,7 +54,7 @@ scion_tensor *scion_push_handle(lua_State *L) {
  * allocation that would bring the memory of all tensors above a soft limit triggers a full collection. The limit is one and a half
  * times the memory that survived the last collection, at least SOFT_LIMIT_FLOOR. To update it after collections that Lua starts itself,
  * there is a sentinel: an unreferenced userdata that is finalized in every cycle, sets the limit, and creates its successor. */
-#define SOFT_LIMIT_FLOOR ((size_t)256 << 20)
+#define SOFT_LIMIT_FLOOR ((size_t)64 << 20)
 #define SENTINEL "scion.sentinel"
 static _Atomic size_t soft_limit = SOFT_LIMIT_FLOOR;
 

@@ -1,15 +1,9 @@
-/* Storages, tensors, and copies between dtypes. */
+/* Tensors, and copies between dtypes. */
 #include "convert.h"
 #include "element.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-static _Atomic size_t live_bytes;
 
 size_t scion_dtype_size(scion_dtype dtype) {
   static const size_t sizes[SCION_DTYPES] = {[SCION_F32] = 4, [SCION_BF16] = 2, [SCION_U8] = 1, [SCION_I32] = 4};
@@ -19,69 +13,6 @@ size_t scion_dtype_size(scion_dtype dtype) {
 const char *scion_dtype_name(scion_dtype dtype) {
   static const char *const names[SCION_DTYPES] = {[SCION_F32] = "f32", [SCION_BF16] = "bf16", [SCION_U8] = "u8", [SCION_I32] = "i32"};
   return names[dtype];
-}
-
-size_t scion_storage_live_bytes(void) { return atomic_load(&live_bytes); }
-
-/* Large tensors get large pages: kernels access pixels that lie far apart, which would miss the TLB often with small pages. */
-#define LARGE_PAGE ((size_t)2 << 20)
-
-/* Aligned memory; free(*memory) frees it. The address is aligned by hand, since glibc's aligned_alloc searches for a block that is
- * larger by the alignment and so never reuses the block that was freed last. With AddressSanitizer, which delays reuse anyway,
- * aligned_alloc is used, so that it knows the exact bounds. */
-static void *allocate(size_t bytes, void **memory) {
-#ifdef __SANITIZE_ADDRESS__
-  return *memory = aligned_alloc(SCION_ALIGNMENT, bytes);
-#else
-  size_t alignment = bytes >= 2 * LARGE_PAGE ? LARGE_PAGE : SCION_ALIGNMENT;
-  *memory = bytes <= SIZE_MAX - alignment ? malloc(bytes + alignment) : NULL;
-  if (!*memory) return NULL;
-  void *data = (unsigned char *)*memory + (alignment - (uintptr_t)*memory % alignment) % alignment;
-#ifdef MADV_HUGEPAGE
-  if (alignment == LARGE_PAGE) madvise(data, bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* only a hint: failure is harmless */
-#endif
-  return data;
-#endif
-}
-
-/* The physical memory of the machine in bytes, SIZE_MAX if unknown. Cached, since the query takes longer than allocating a small
- * tensor. */
-static size_t machine_bytes(void) {
-  static _Atomic size_t known;
-  size_t bytes = atomic_load(&known);
-  if (bytes == 0) {
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : SIZE_MAX;
-    atomic_store(&known, bytes);
-  }
-  return bytes;
-}
-
-scion_storage *scion_storage_new(size_t bytes) {
-  bool possible = bytes <= SIZE_MAX / 4 && bytes + scion_storage_live_bytes() <= machine_bytes();
-  size_t rounded = !possible ? 0 : bytes == 0 ? SCION_ALIGNMENT : scion_divide_up(bytes, SCION_ALIGNMENT) * SCION_ALIGNMENT;
-  scion_storage *storage = rounded ? malloc(sizeof *storage) : NULL;
-  void *memory = NULL, *data = storage ? allocate(rounded, &memory) : NULL;
-  if (!data) {
-    free(storage);
-    scion_fail(SCION_NO_MEMORY, "out of memory: a tensor of %zu bytes cannot be had", bytes);
-    return NULL;
-  }
-  memset(data, 0, rounded);
-  *storage = (scion_storage){.data = data, .memory = memory, .bytes = bytes, .references = 1};
-  atomic_fetch_add(&live_bytes, bytes);
-  return storage;
-}
-
-void scion_storage_retain(scion_storage *storage) {
-  if (storage) atomic_fetch_add(&storage->references, 1);
-}
-
-void scion_storage_release(scion_storage *storage) {
-  if (!storage || atomic_fetch_sub(&storage->references, 1) > 1) return;
-  atomic_fetch_sub(&live_bytes, storage->bytes);
-  free(storage->memory);
-  free(storage);
 }
 
 scion_status scion_shape_check(scion_dtype dtype, int dims, const int64_t *shape, int64_t *bytes) {

@@ -1,7 +1,9 @@
 /* Random numbers against the generator's published vectors; dtypes, views, arithmetic and reductions of the core. */
 #include "test.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 static void philox_is(const uint32_t counter[4], uint32_t key0, uint32_t key1, const uint32_t expected[4]) {
   uint32_t out[4];
@@ -173,6 +175,60 @@ static void test_random_fill(void) {
   scion_tensor_release(&t), scion_tensor_release(&other);
 }
 
+static int64_t resident_bytes(void) {
+  long long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  CHECK(file && fscanf(file, "%*s %lld", &pages) == 1, "/proc/self/statm cannot be read");
+  if (file) fclose(file);
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+static bool all_zero(const scion_storage *storage) {
+  return storage->data[0] == 0 && memcmp(storage->data, storage->data + 1, storage->bytes - 1) == 0;
+}
+
+/* The memory of large tensors that were released: the next of their size finds it zeroed, and it does not pile up. */
+static void test_memory_is_kept(void) {
+  enum { count = 40, megabyte = 1 << 20 };
+  scion_storage *storages[count];
+  for (int round = 0; round < 2; round++) {
+    for (int i = 0; i < count; i++) {
+      storages[i] = scion_storage_new((size_t)(4 + i % 5 + round) * megabyte);
+      if (!storages[i]) exit(2);
+      CHECK(all_zero(storages[i]), "round %d: storage %d is not zero", round, i);
+      for (int k = 0; k < i; k++) CHECK(storages[k]->data != storages[i]->data, "%d and %d are one", k, i);
+      memset(storages[i]->data, 0xee, storages[i]->bytes);
+    }
+    int64_t before = resident_bytes();
+    for (int i = 0; i < count; i++) scion_storage_release(storages[i]);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps all that is freed for a while */
+    int64_t freed = (before - resident_bytes()) / megabyte;
+    CHECK(freed > 150, "only %lld of 240 MB or more were freed", (long long)freed);
+#endif
+  }
+}
+
+static void *takes_and_releases(void *wrong) {
+  for (int i = 0; i < 60; i++) {
+    scion_storage *storage = scion_storage_new((size_t)(4 + i % 3) << 20);
+    if (!storage || !all_zero(storage)) *(bool *)wrong = true;
+    if (!storage) break;
+    memset(storage->data, 1 + i, storage->bytes);
+    scion_storage_release(storage);
+  }
+  return NULL;
+}
+
+static void test_memory_is_kept_by_threads(void) {
+  pthread_t threads[4];
+  bool wrong[4] = {false};
+  for (int i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, takes_and_releases, &wrong[i]) == 0, "no thread");
+  for (int i = 0; i < 4; i++) {
+    pthread_join(threads[i], NULL);
+    CHECK(!wrong[i], "thread %d was given what is not zero, or nothing", i);
+  }
+}
+
 int main(void) {
   test_begin("tensor");
   size_t before = scion_storage_live_bytes();
@@ -185,6 +241,8 @@ int main(void) {
   test_threads_change_nothing();
   test_results_are_checked();
   test_random_fill();
+  test_memory_is_kept();
+  test_memory_is_kept_by_threads();
   CHECK(scion_storage_live_bytes() == before, "%zu bytes were not released", scion_storage_live_bytes() - before);
   return test_end();
 }

@@ -4,7 +4,6 @@
 --- A kind describes which values are accepted: { what = "a whole number from 1 up", read = function(value) → ok, value, complaint, hint }.
 --- Reading may convert the value: 64.0 becomes 64. The message is "<name> is <what>, not <value>". A complaint replaces all of it but
 --- the name. Without a complaint, a hint is added in parentheses.
-local other_names = require "scion.other_names"
 
 local check = {}
 
@@ -169,7 +168,7 @@ local function did_you_mean(name) return ("did you mean '%s'?"):format(name) end
 local function translation(name, names)
   local known = {}
   for _, each in ipairs(names) do known[each] = true end
-  for _, meant in ipairs(other_names[name:lower():gsub("_", "")] or {}) do
+  for _, meant in ipairs(require "scion.other_names"[name:lower():gsub("_", "")] or {}) do
     if known[meant[1]] then return meant[2] or did_you_mean(meant[1]) end
   end
 end

@@ -77,12 +77,12 @@ static inline bool hdf5_send(int socket, struct iovec *parts, size_t count) {
 }
 
 #define HDF5_POLLS 300       /* some 100 microseconds: most answers come sooner than a process that sleeps wakes up */
-#define HDF5_MOST_POLLS 20000 /* for one file: asking again costs processor time, too, and a forged file can make every answer late */
+#define HDF5_MOST_POLLS 60000 /* in vain, for one file: they cost processor time, too, and a forged file can make every answer late */
 
-/* Receives that many bytes. It asks again and again for a moment before it waits, as long as *polls, which counts down, are left. False when
- * the other side is gone. */
+/* Receives that many bytes. It asks again and again for a moment before it waits, as long as *polls, which counts down those in vain, are
+ * left. False when the other side is gone. */
 static inline bool hdf5_receive(int socket, void *data, size_t bytes, int *polls) {
-  int least = *polls > HDF5_POLLS ? *polls - HDF5_POLLS : 0;
+  const int before = *polls, least = before > HDF5_POLLS ? before - HDF5_POLLS : 0;
   for (char *to = data; bytes;) {
     ssize_t got = recv(socket, to, bytes, *polls > least ? MSG_DONTWAIT : 0);
     if (got < 0 && (errno == EINTR || (*polls > least && (*polls)-- && (errno == EAGAIN || errno == EWOULDBLOCK)))) continue;
@@ -90,6 +90,7 @@ static inline bool hdf5_receive(int socket, void *data, size_t bytes, int *polls
     to += got;
     bytes -= (size_t)got;
   }
+  if (*polls > least) *polls = before;
   return true;
 }
 

@@ -2,7 +2,6 @@
 --- foreign.lua.
 local check = require "scion.check"
 local core = require "scion.core"
-local foreign = require "scion.weights.foreign"
 local lfs = require "lfs"
 local paths = require "scion.data.paths"
 
@@ -18,7 +17,7 @@ local kinds_of_file = { ["named pipe"] = "a named pipe", ["char device"] = "a de
 local function check_mode(path)
   local mode = lfs.attributes(path, "mode")
   if mode == "directory" and lfs.attributes(path .. "/saved_model.pb", "mode") then
-    refuse(path, "the folder of a TensorFlow SavedModel", foreign.in_keras)
+    refuse(path, "the folder of a TensorFlow SavedModel", require("scion.weights.foreign").in_keras)
   elseif mode == "directory" then
     refuse(path, "a folder", "give one of the files in it")
   elseif kinds_of_file[mode] then
@@ -30,7 +29,7 @@ end
 local function check_foreign(path, head)
   if head == "" then refuse(path, "an empty file", "download or copy it again") end
   local low = head:gsub("^\239\187\191", ""):lower() -- without the byte order mark that Windows puts before UTF-8
-  for _, known in ipairs(foreign.files) do
+  for _, known in ipairs(require("scion.weights.foreign").files) do
     if (not known.starts or low:find(known.starts)) and (not known.ends or path:find(known.ends)) then refuse(path, known.what, known.remedy) end
   end
 end

@@ -6,9 +6,7 @@ local array = require "scion.weights.array"
 local classifier = require "scion.weights.classifier"
 local core = require "scion.core"
 local keras_config = require "scion.weights.keras_config"
-local keras_front = require "scion.weights.keras_front"
 local keras_layers = require "scion.weights.keras_layers"
-local keras_lora = require "scion.weights.keras_lora"
 local lfs = require "lfs"
 local match = require "scion.weights.match"
 local names = require "scion.weights.names.keras"
@@ -103,7 +101,7 @@ end
 
 --- Why a layer of the file cannot be read (quantized weights, or LoRA's that do not fit); nil if it can.
 local function foreign_weight(theirs)
-  if theirs.lora then return keras_lora.misfit(theirs) end
+  if theirs.lora then return require("scion.weights.keras_lora").misfit(theirs) end
   for _, weight in ipairs(theirs.weights) do
     if weight.whole and #weight.shape > 0 then
       return ("layer '%s' holds integers, as quantized weights are; save the model in Keras before it is quantized"):format(theirs.name)
@@ -270,7 +268,7 @@ local function read_pair(file, theirs, ours, theano)
       need(file:read_into(weight.path, tensor))
     end
   end
-  if theirs.lora then keras_lora.add(file, theirs.lora, ours.parameters[1].tensor) end
+  if theirs.lora then require("scion.weights.keras_lora").add(file, theirs.lora, ours.parameters[1].tensor) end
 end
 
 --- Notes in the report what was assumed of LoRA's matrices, of which the description alone tells alpha.
@@ -325,9 +323,9 @@ local function load(opened, layers, strict, model, described)
   local refusal = found:refusal(strict)
   if refusal then return nil, path .. ": " .. refusal, arrays_of(theirs) end
   if config and model then
-    keras_front.compare(found, opened, model, strict, described_pairs(contents, fitting))
+    require("scion.weights.keras_front").compare(found, opened, model, strict, described_pairs(contents, fitting))
   elseif model then
-    keras_front.compare_count(found, function() return keras_layers.rescalings(file) end, model, strict)
+    require("scion.weights.keras_front").compare_count(found, function() return keras_layers.rescalings(file) end, model, strict)
   end
   note_lora(found, fitting)
   for _, pair in ipairs(fitting) do read_pair(file, pair[1], pair[2], contents.theano) end

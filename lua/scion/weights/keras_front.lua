@@ -1,6 +1,5 @@
 --- Compares a model with the description in a Keras file where weights tell nothing: how images are rescaled before the first layer with
 --- weights, the activation of the classifier, and what keras_arithmetic.lua compares.
-local arithmetic = require "scion.weights.keras_arithmetic"
 local check = require "scion.check"
 local keras_config = require "scion.weights.keras_config"
 
@@ -135,7 +134,7 @@ function keras_front.compare(found, opened, model, strict, weighted)
   end
   note(rescaled or rescaled_alone(config, model))
   note(ends and ends[1] ~= ends[2] and activated_otherwise(table.unpack(ends)))
-  note(#weighted > 0 and arithmetic(opened, model, weighted, ends, whole))
+  note(#weighted > 0 and require "scion.weights.keras_arithmetic"(opened, model, weighted, ends, whole))
 end
 
 --- Whether the file has the name of one that is published for the model's network.

@@ -3,7 +3,6 @@
 --- noted, and by the config.json beside it.
 local builder = require "scion.models.builder"
 local check = require "scion.check"
-local config = require "scion.weights.config"
 local core = require "scion.core"
 local format = require "scion.weights.format"
 local kinds = require "scion.kinds"
@@ -81,7 +80,7 @@ function origin.of(path)
     told.arrays, told.trouble = require("scion.weights.torch").arrays(path)
     of_names(told)
   end
-  if told.library == "pytorch" and not told.variant then told.config = config.beside(path) end
+  if told.library == "pytorch" and not told.variant then told.config = require("scion.weights.config").beside(path) end
   return told
 end
 

@@ -3,7 +3,6 @@
 --- combined.
 local check = require "scion.check"
 local match = require "scion.weights.match"
-local positions = require "scion.weights.positions"
 
 local prefix = {}
 
@@ -87,7 +86,7 @@ local function best_in(arrays, expected_of, given, most)
     local plain = trial(arrays, start, named, expected_of(named))
     local tried = { plain }
     if plain.fits < plain.total then
-      local renamed, parts = positions.rename(named, plain.expected)
+      local renamed, parts = require("scion.weights.positions").rename(named, plain.expected)
       if renamed then
         tried[2] = trial(arrays, start, renamed, plain.expected)
         tried[2].positions = parts
@@ -192,7 +191,7 @@ function prefix.choose(path, dicts, expected_of, given)
     check.raise(("%s: its names fit the model behind %s as well as behind %s; prefix = says which of them to take"):format(path,
       check.show(best.start), check.show(best.rival)))
   end
-  local head = positions.name_head(best.named, best.expected)
+  local head = require("scion.weights.positions").name_head(best.named, best.expected)
   if head then best.positions = table.move({ head }, 1, 1, #(best.positions or {}) + 1, best.positions or {}) end
   local arrays = {}
   for i, named in ipairs(best.named) do

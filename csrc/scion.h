@@ -818,7 +818,8 @@ scion_status scion_image_sheet(const scion_tensor *tiles, const char *const *tex
 /* ---- what lies in image files, for finding broken and doubled ones (image/header.c, look.c, examine.c) */
 
 typedef enum { SCION_FORMAT_OTHER, SCION_FORMAT_JPEG, SCION_FORMAT_PNG, SCION_FORMAT_GIF, SCION_FORMAT_WEBP } scion_format;
-typedef enum { SCION_MODE_COLOUR, SCION_MODE_GREY, SCION_MODE_CMYK } scion_image_mode;
+/* deep: 16 bits of grey in a PNG file, which are cut off at 255 */
+typedef enum { SCION_MODE_COLOUR, SCION_MODE_GREY, SCION_MODE_CMYK, SCION_MODE_DEEP_GREY } scion_image_mode;
 
 #define SCION_LOOK_SIDE 32 /* pixels a side of the image that a look is taken from */
 typedef struct {

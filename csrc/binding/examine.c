@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char *const formats[] = {"other", "jpeg", "png", "gif", "webp"}, *const modes[] = {"colour", "grey", "cmyk"};
+static const char *const formats[] = {"other", "jpeg", "png", "gif", "webp"}, *const modes[] = {"colour", "grey", "cmyk", "deep grey"};
 
 static void push_facts(lua_State *L, const scion_image_facts *facts) {
   lua_createtable(L, 0, 9);

@@ -45,7 +45,7 @@ static void read_png(const unsigned char *bytes, size_t size, scion_image_facts 
       uint32_t width = big_endian(content, 4), height = big_endian(content + 4, 4);
       facts->width = width > INT32_MAX ? INT32_MAX : (int)width;
       facts->height = height > INT32_MAX ? INT32_MAX : (int)height;
-      facts->mode = content[9] & 2 ? SCION_MODE_COLOUR : SCION_MODE_GREY;
+      facts->mode = content[9] & 2 ? SCION_MODE_COLOUR : content[8] == 16 && content[9] == 0 ? SCION_MODE_DEEP_GREY : SCION_MODE_GREY;
       facts->alpha = content[9] & 4;
     }
     if (memcmp(name, "tRNS", 4) == 0) facts->alpha = true;

@@ -107,6 +107,22 @@ describe("an augmentation", function()
     end
   end)
 
+  it("flips in one direction, or in both, each with its own draw", function()
+    local x = support.pattern(4, 5)
+    local function changed(sx, sy) return core.image_warp(x, { sx, 0, sx < 0 and 4 or 0, 0, sy, sy < 0 and 3 or 0 }):bytes() end
+    local name_of = { [changed(1, 1)] = "as it is", [changed(-1, 1)] = "left and right", [changed(1, -1)] = "up and down", [changed(-1, -1)] = "both" }
+    local function counts(list)
+      local found = {}
+      for _, bytes in ipairs(drawn(x, list, { size = { 4, 5 } }, 400)) do found[name_of[bytes]] = (found[name_of[bytes]] or 0) + 1 end
+      return found
+    end
+    local found = counts { A.flip("both") }
+    for _, name in pairs(name_of) do assert.is_true(math.abs(found[name] - 100) < 45, ("%s: %d"):format(name, found[name])) end
+    assert.same({ both = 400 }, counts { A.flip { "both", p = 1 } })
+    assert.same({ ["up and down"] = 400 }, counts { A.flip { "vertical", p = 1 } })
+    assert.same({ ["left and right"] = 400 }, counts { A.flip { p = 1 } })
+  end)
+
   it("flips, crops and cuts exactly: a part is Pillow's resize of what was cut out", function()
     local x, found = support.pattern(12, 9), {}
     for top = 0, 12 - 6 do
@@ -160,7 +176,7 @@ describe("a list of augmentations", function()
     assert.matches("scion.augment has no 'rotat': did you mean 'rotate'?", bad(function() return A.rotat end), 1, true)
     assert.matches("scion.augment.rotate: degrees is missing", bad(function() A.rotate() end), 1, true)
     assert.matches("scion.augment.rotate: unknown option 'fil' (did you mean fill or fill_value?)", bad(function() A.rotate(5, { fil = "wrap" }) end), 1, true)
-    assert.matches("scion.augment.flip: direction is 'horizontal' or 'vertical', not 'diagonal'", bad(function() A.flip { "diagonal" } end), 1, true)
+    assert.matches("scion.augment.flip: direction is 'horizontal', 'vertical' or 'both', not 'diagonal'", bad(function() A.flip { "diagonal" } end), 1, true)
     assert.matches("scale is { smallest, largest } share of the area, up to 1, but 0.9 is above 0.1",
                    bad(function() A.random_resized_crop { scale = { 0.9, 0.1 } } end), 1, true)
     assert.matches("an augmentation: 'options' cannot be set", bad(function() A.flip().options = {} end), 1, true)

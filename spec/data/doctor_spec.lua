@@ -247,16 +247,23 @@ describe("scion.data.doctor", function()
       local stored = "\x78\x01\x01" .. string.pack("<I2I2", #raw, #raw ~ 0xffff) .. raw .. string.pack(">I4", support.adler32(raw))
       support.spit(root .. name, png:sub(1, 8) .. chunk("IHDR", string.pack(">I4I4BBBBB", 1, 1, 8, 4, 0, 0, 0)) .. chunk("IDAT", stored) .. chunk("IEND", ""))
     end
+    local function deep_grey(name, value) -- 1x1 of 16 bits
+      local raw = "\0" .. string.pack(">I2", value)
+      local stored = "\x78\x01\x01" .. string.pack("<I2I2", #raw, #raw ~ 0xffff) .. raw .. string.pack(">I4", support.adler32(raw))
+      support.spit(root .. name, png:sub(1, 8) .. chunk("IHDR", string.pack(">I4I4BBBBB", 1, 1, 16, 0, 0, 0, 0)) .. chunk("IDAT", stored) .. chunk("IEND", ""))
+    end
+    deep_grey("/lid/deep.png", 5000)
     grey_alpha("/lid/alpha.png", "\128\0")
     grey_alpha("/lid/opaque.png", "\127\255") -- hides nothing
     grey_alpha("/lid/white.png", "\255\0") -- looks the same on white
     local found = data.doctor(data.folder(root, small))
     assert.same({}, found.broken)
-    assert.same({ "jar/blank.png", "lid/alpha.png", "lid/opaque.png", "lid/white.png" }, relative(root, found.blank))
+    assert.same({ "jar/blank.png", "lid/alpha.png", "lid/deep.png", "lid/opaque.png", "lid/white.png" }, relative(root, found.blank))
     assert.equal(root .. "/jar/small.png", found.small[1].file)
     assert.same({ 31, 48 }, { found.small[1].height, found.small[1].width })
     assert.same({ { file = root .. "/lid/named.jpg", format = "png" } }, found.misnamed)
-    assert.same({ "lid/alpha.png", "lid/opaque.png", "lid/white.png" }, relative(root, found.grey))
+    assert.same({ "lid/alpha.png", "lid/deep.png", "lid/opaque.png", "lid/white.png" }, relative(root, found.grey))
+    assert.same({ "lid/deep.png" }, relative(root, found.deep))
     assert.same({ "lid/alpha.png" }, relative(root, found.transparent))
     assert.same({}, data.doctor(data.folder(root, { size = 32, background = "white" })).transparent)
     assert.same({ "lid/turned.jpg" }, relative(root, found.turned))

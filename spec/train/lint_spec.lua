@@ -129,6 +129,25 @@ describe("fit's warnings", function()
     end
   end)
 
+  it("are told of examples that are both trained on and validated on", function()
+    local model, base = grafted()
+    base:freeze()
+    local train = set "train"
+    local function shared(data, validate)
+      local rules, by_rule = told(model, data, { validate = validate })
+      assert.is_true(#rules == 0 or rules[1] == "shared_examples" and #rules == 1)
+      return by_rule.shared_examples
+    end
+    assert.equal("all 20 validation examples are in the training set, too: what is measured there tells nothing of new images; data:split(0.8) makes two " ..
+                 "sets that share none", shared(train, train))
+    assert.matches("^all 20 validation examples are", shared(train, train:with { batch = 3 }))
+    assert.matches("^all 4 validation examples are", shared(train, train:take(4)))
+    assert.matches("^1 of the 4 validation examples is", shared(train:subset { 1, 2, 20 }, train:subset { 20, 3, 4, 5 }))
+    assert.is_nil(shared(train:split(0.8)))
+    local rows = scion.data.tensors(core.new({ 4, 8, 8, 3 }, "u8"), { "jar", "lid", "jar", "lid" })
+    assert.matches("^all 4 validation examples are", shared(rows, rows))
+  end)
+
   it("are told of a class that has hardly any images among larger ones", function()
     local model, base = grafted()
     base:freeze()

@@ -10,7 +10,7 @@ local core = require "scion.core"
 ---@field format "jpeg"|"png"|"gif"|"webp"|"other" by content
 ---@field content string hash of the bytes
 ---@field look string what core.image_alike compares
----@field mode "colour"|"grey"|"cmyk" as stored
+---@field mode "colour"|"grey"|"cmyk"|"deep grey" as stored
 ---@field alpha boolean whether it looks otherwise on white
 ---@field height integer
 ---@field width integer upright
@@ -155,10 +155,11 @@ end
 
 --- Grey images among coloured ones; where all are grey there is nothing to tell.
 local function grey(case)
-  local list = select(case, function(image) return image.mode == "grey" end)
+  local list = select(case, function(image) return image.mode:find "grey$" ~= nil end)
   return #list < #readable(case, 1) and list or {}
 end
 
+local function deep(case) return select(case, function(image) return image.mode == "deep grey" end) end
 local function cmyk(case) return select(case, function(image) return image.mode == "cmyk" end) end
 local function transparent(case) return select(case, function(image) return image.alpha end) end
 local function turned(case) return select(case, function(image) return image.orientation ~= 1 end) end
@@ -225,6 +226,6 @@ end
 return {
   least_images = least_images,
   { "classes", classes }, { "broken", broken }, { "passed_over", passed_over }, { "copies", copies }, { "alike", alike }, { "two_classes", two_classes },
-  { "leaks", leaks }, { "blank", blank }, { "small", small }, { "misnamed", misnamed }, { "grey", grey }, { "cmyk", cmyk }, { "transparent", transparent },
+  { "leaks", leaks }, { "blank", blank }, { "small", small }, { "misnamed", misnamed }, { "grey", grey }, { "deep", deep }, { "cmyk", cmyk }, { "transparent", transparent },
   { "turned", turned }, { "similar_names", similar_names }, { "few", few }, { "imbalance", imbalance },
 }

@@ -51,6 +51,8 @@ local say = {
   blank = files("blank images", function(list) return counted(#list, "image is", "images are") .. " of one colour all over" end, "They teach nothing."),
   grey = files("grey images among coloured ones", function(list) return counted(#list, "image is", "images are") .. " grey, the others coloured" end,
                "Where most of them are in one class, a model learns that, and not the thing."),
+  deep = files("grey images of 16 bits", function(list) return counted(#list, "image has", "images have") .. " 16 bits of grey" end,
+               "They are cut off at 255, as Pillow does, so most of them turn white: divide by 256 and save them with 8 bits."),
   cmyk = files("CMYK images", function(list) return counted(#list, "image is", "images are") .. " in four inks (CMYK)" end,
                "Their colours are an estimate: other programs show them otherwise."),
   transparent = files("transparency", function(list) return counted(#list, "image hides", "images hide") .. " colours beneath transparent pixels" end,
@@ -60,7 +62,7 @@ local say = {
 }
 
 -- the worst first
-local order = { "broken", "two_classes", "leaks", "copies", "alike", "few", "similar_names", "imbalance", "blank", "misnamed", "passed_over", "small", "grey", "cmyk",
+local order = { "broken", "two_classes", "leaks", "copies", "alike", "few", "similar_names", "imbalance", "blank", "misnamed", "passed_over", "small", "deep", "grey", "cmyk",
                 "transparent", "turned" }
 
 local function add(shown, line, margin)

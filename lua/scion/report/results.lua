@@ -394,6 +394,7 @@ end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "fail
 ---@field small { file: string, height: integer, width: integer }[] smaller than the data set's size, and thus enlarged
 ---@field misnamed { file: string, format: string }[] whose content is of another format than the name says
 ---@field grey string[] grey ones, where others are coloured
+---@field deep string[] grey ones of 16 bits, which are cut off at 255
 ---@field cmyk string[] of four inks
 ---@field transparent string[] whose transparent pixels hide colours that show, since opacity is dropped: with `background` they look otherwise
 ---@field turned string[] that EXIF turns upright
@@ -404,7 +405,7 @@ end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "fail
 --- Makes a table of findings the result of scion.data.doctor.
 results.diagnosis = kind("scion.Diagnosis", function(self) return lines(require("scion.report.diagnosis")(self)) end, {
   title = "a diagnosis", fields = { "images", "bytes", "folder", "classes", "broken", "passed_over", "copies", "alike", "two_classes", "leaks", "blank", "small",
-                                    "misnamed", "grey", "cmyk", "transparent", "turned", "similar_names", "few", "imbalance" },
+                                    "misnamed", "grey", "deep", "cmyk", "transparent", "turned", "similar_names", "few", "imbalance" },
 })
 
 -- ---- architectures --------------------------------------------------------------------------------------------------

@@ -101,6 +101,18 @@ local function test_set(job)
   end
 end
 
+--- Examples that are trained on are validated on, too.
+local function shared_examples(job)
+  local data, validate = job.data, job.validate
+  if not dataset.is(data) or not dataset.is(validate) then return nil end
+  local trained, count = {}, data == validate and #validate or 0
+  for _, file in ipairs(count == 0 and data.files or {}) do trained[file] = true end
+  for _, file in ipairs(count == 0 and validate.files or {}) do count = count + (trained[file] and 1 or 0) end
+  if count == 0 then return nil end
+  return ("%s %d validation examples %s in the training set, too: what is measured there tells nothing of new images; data:split(0.8) makes two " ..
+          "sets that share none"):format(count == #validate and "all" or ("%d of the"):format(count), #validate, count == 1 and "is" or "are")
+end
+
 --- A few classes have hardly any images. Where all have few, that is meant.
 local function few_images(job)
   if not dataset.is(job.data) or not job.data.classes then return nil end
@@ -116,7 +128,8 @@ end
 
 local rules = {
   { "frozen_random", frozen_random }, { "rescaled_twice", rescaled_twice }, { "fresh_head", fresh_head }, { "learning_rate", learning_rate }, { "shear", shear },
-  { "augmented_validation", augmented_validation }, { "test_set", test_set }, { "few_images", few_images },
+  { "augmented_validation", augmented_validation }, { "test_set", test_set }, { "shared_examples", shared_examples },
+  { "few_images", few_images },
 }
 
 -- ---- telling --------------------------------------------------------------------------------------------------------

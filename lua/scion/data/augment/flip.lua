@@ -1,7 +1,8 @@
 --- augment.flip(direction = "horizontal")
 --- Mirrors images.
 ---@class scion.augment.flip: scion.AugmentationOptions
----@field direction? "horizontal"|"vertical" left and right change places, or top and bottom ("horizontal"); p is 0.5
+---@field direction? "horizontal"|"vertical"|"both" left and right change places, or top and bottom, or each with the probability p of its own
+--- ("horizontal"); p is 0.5
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 
@@ -9,9 +10,13 @@ return augmentation.define {
   name = "flip",
   kind = "geometry",
   positional = { "direction" },
-  schema = { direction = { check.one_of("horizontal", "vertical"), "horizontal" } },
+  schema = { direction = { check.one_of("horizontal", "vertical", "both"), "horizontal" } },
   p = 0.5,
   stages = function(o)
-    return { augmentation.affine { flip_horizontal = o.direction == "horizontal" and 1 or 0, flip_vertical = o.direction == "vertical" and 1 or 0 } }
+    local stages = {}
+    if o.direction ~= "vertical" then stages[1] = augmentation.affine { flip_horizontal = 1 } end
+    if o.direction ~= "horizontal" then stages[#stages + 1] = augmentation.affine { flip_vertical = 1 } end
+    stages[#stages].p = o.p
+    return stages
   end,
 }

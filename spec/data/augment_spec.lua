@@ -107,6 +107,37 @@ describe("an augmentation", function()
     end
   end)
 
+  it("of RandAugment and TrivialAugment does what torchvision's does, sign by sign", function()
+    local x, h, w = support.pattern(16, 12), 16, 12
+    local augmentation, tried = require "scion.data.augmentation", 0
+    local places = { "Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast", "Sharpness", "Posterize",
+                     "Solarize", "AutoContrast", "Equalize" }
+    local at = {}
+    for i, op in ipairs(places) do at[op] = i end
+    local function apply(stage)
+      stage.counter = 0
+      local loader <close> = core.loader { images = x:copy():reshape(1, h, w, 3), height = h, width = w, workers = 1, seed = 1, stages = { stage } }
+      loader:start(nil, 1, 1)
+      return loader:next():bytes()
+    end
+    for _, case in ipairs(dofile "spec/fixtures/image/operations.lua") do
+      local stages = augmentation.stages(A[case.augment] { magnitude = case.augment == "rand_augment" and case.magnitude or nil }, { h, w }, 0)
+      local first = case.augment == "rand_augment" and 1 or 1 + 28 * case.magnitude -- after some_of
+      local expected = support.unhex(case.pixels)
+      local moves = case.op:find "^Translate" ~= nil -- ours tells where a pixel comes from, torchvision's where it goes
+      local got, off = apply(stages[first + at[case.op] + (moves == (case.sign > 0) and 14 or 0)]), 0
+      for i = 1, #case.inside do
+        for c = 3 * i - 2, 3 * i do
+          if case.inside:byte(i) == 49 then off = math.max(off, math.abs(got:byte(c) - expected:byte(c))) end
+        end
+      end
+      assert.is_true(off <= 1, ("%s %d: %s %d is off by %d"):format(case.augment, case.magnitude, case.op, case.sign, off))
+      assert.is_true(moves or case.inside:find "1" ~= nil) -- 29 pixels are more than there are
+      tried = tried + 1
+    end
+    assert.equal(46, tried)
+  end)
+
   it("flips in one direction, or in both, each with its own draw", function()
     local x = support.pattern(4, 5)
     local function changed(sx, sy) return core.image_warp(x, { sx, 0, sx < 0 and 4 or 0, 0, sy, sy < 0 and 3 or 0 }):bytes() end

@@ -1,6 +1,6 @@
 --- augment.trivial_augment()
 --- TrivialAugment (Müller and Hutter 2021) with torchvision's fourteen operations: one of them is drawn for each image, and one of 31 strengths.
---- Interpolation is bilinear, and turns are about the centre.
+--- Interpolation and what lies outside are as for RandAugment.
 ---@class scion.augment.trivial_augment: scion.FillOptions
 local augmentation = require "scion.data.augmentation"
 
@@ -13,7 +13,7 @@ return augmentation.define {
     for magnitude = 0, 30 do
       local m = magnitude / 30
       local those = augmentation.fourteen {
-        slant = 0.99 * m, right = 32 / size[2] * m, down = 32 / size[1] * m, rotation = 135 * m, factor = 0.99 * m,
+        slant = 0.99 * m, right = 32 * m // 1 / size[2], down = 32 * m // 1 / size[1], rotation = 135 * m, factor = 0.99 * m,
         bits = 8 - math.floor(magnitude / 5 + 0.5), threshold = 255 * (1 - m), size = size,
       }
       table.move(those, 1, #those, #members + 1, members)

@@ -267,15 +267,19 @@ scion_status scion_hdf5_shape(scion_hdf5 *file, const char *path, int *dims, int
 
 scion_status scion_hdf5_read_into(scion_hdf5 *file, const char *path, scion_tensor *t) {
   hdf5_request asked = {.operation = HDF5_READ, .dims = t->dims, .size = file->shared_bytes};
-  size_t bytes = (size_t)scion_tensor_elements(t) * sizeof(float);
-  hdf5_answer a;
+  size_t bytes = (size_t)scion_tensor_elements(t) * sizeof(float), done = 0;
   memcpy(asked.shape, t->shape, sizeof asked.shape);
   if (t->dtype != SCION_F32 || !scion_tensor_contiguous(t))
     return scion_fail(SCION_MISUSE, "%s: weights are read into contiguous f32 tensors", file->path);
-  scion_status status = ask_about(file, asked, path, NULL, &a);
-  if (status != SCION_OK) return status;
-  if (a.bytes != bytes || bytes > file->shared_bytes) return lost(file);
-  memcpy(t->data, file->shared, bytes);
+  do {
+    hdf5_answer a;
+    asked.count = done / sizeof(float);
+    scion_status status = ask_about(file, asked, path, NULL, &a);
+    if (status != SCION_OK) return status;
+    if (a.bytes > bytes - done || a.bytes > file->shared_bytes || a.bytes % sizeof(float) != 0 || (a.bytes == 0 && bytes > 0)) return lost(file);
+    memcpy((unsigned char *)t->data + done, file->shared, a.bytes);
+    done += a.bytes;
+  } while (done < bytes);
   return SCION_OK;
 }
 

@@ -33,6 +33,23 @@ describe("HDF5", function()
     end
   end)
 
+  it("reads large datasets in pieces: as they are and in chunks, whatever their first dimensions", function()
+    local file <close> = assert(core.hdf5_open(support.fixtures .. "pieces.h5"))
+    local plain, tensors = folder .. "/plain.h5", {}
+    for _, path in ipairs { "5x3x50x400", "1x1x700x401", "270001" } do
+      local tensor = assert(read(file, path))
+      local turn = {}
+      for i = 0, 250 do turn[i + 1] = string.pack("<f", i) end
+      local n, shape = 1, tensor:shape()
+      for _, size in ipairs(shape) do n = n * size end
+      assert.is_true(support.bytes(tensor) == table.concat(turn):rep(n // 251 + 1):sub(1, 4 * n), path)
+      tensors[#tensors + 1] = { path = path, tensor = tensor }
+    end
+    assert(core.hdf5_write(plain, tensors, {}, {}))
+    local written <close> = assert(core.hdf5_open(plain))
+    for _, each in ipairs(tensors) do assert.is_true(support.bytes(assert(read(written, each.path))) == support.bytes(each.tensor), each.path) end
+  end)
+
   it("reads attributes of strings", function()
     local file <close> = assert(core.hdf5_open(support.fixtures .. "hostile.h5"))
     assert.same({ "ab", "abcd" }, file:attribute("/", "padded"))

@@ -129,22 +129,22 @@ static bool bytes_of(int dims, const int64_t *shape, size_t *bytes) {
   return fits;
 }
 
-/* Reads into the shared memory. What is read counts towards what may be read, as strings do. */
+/* Reads a dataset, or a piece of it, into the shared memory. What is read counts towards what may be read, as strings do. */
 static void answer_read(hdf5_file *file, const char *path, const hdf5_request *asked) {
-  size_t bytes;
+  size_t bytes, count = 0;
   hdf5_answer a = {.status = SCION_OK};
-  if (!bytes_of(asked->dims, asked->shape, &bytes) || bytes > file->allowance)
+  if (!bytes_of(asked->dims, asked->shape, &bytes) || bytes - asked->count * sizeof(float) > file->allowance)
     a.status = hdf5_fail(file, SCION_WORLD, "what is read would take more than twice the file's size, at %s", path);
   else if (bytes > asked->size)
     a.status = hdf5_fail(file, SCION_WORLD, "%s takes %zu bytes of memory that the limit on the size of files does not allow; raise it (ulimit -f)",
                          path, bytes);
   else {
     set_aside(bytes);
-    a.status = hdf5_read(file, path, asked->dims, asked->shape, shared);
+    a.status = hdf5_read(file, path, asked->dims, asked->shape, (size_t)asked->count, shared, &count);
   }
   if (a.status == SCION_OK) {
-    a.bytes = bytes;
-    file->allowance -= bytes;
+    a.bytes = count * sizeof(float);
+    file->allowance -= a.bytes;
   }
   reply(file, a, NULL);
 }

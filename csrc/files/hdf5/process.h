@@ -27,8 +27,9 @@ scion_status hdf5_has(hdf5_file *file, const char *path, const char *attribute, 
 scion_status hdf5_attribute(hdf5_file *file, const char *path, const char *name);
 scion_status hdf5_members(hdf5_file *file, const char *path);
 scion_status hdf5_shape(hdf5_file *file, const char *path, int *dims, int64_t shape[SCION_MAX_DIMS], bool *whole);
-/* Reads into `numbers`, which has room for that shape; refuses a dataset of another one. */
-scion_status hdf5_read(hdf5_file *file, const char *path, int dims, const int64_t *shape, float *numbers);
+/* Reads a piece of a dataset into `numbers`, which has room for that shape: from number `first` on, which is where the piece before ended.
+ * *count = how many. Refuses a dataset of another shape. */
+scion_status hdf5_read(hdf5_file *file, const char *path, int dims, const int64_t *shape, size_t first, float *numbers, size_t *count);
 int64_t hdf5_open_ids(void);
 
 /* ---- write.c: a file, its datasets, links and attributes, and its end, after which it is whole */

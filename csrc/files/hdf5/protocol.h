@@ -2,7 +2,8 @@
  *
  * The core starts the program with a socket as its standard input, and the memory and the file below as open files. It then asks one
  * request after the other, and gets one answer to each. A request is the struct, then two strings, then `bytes` bytes of data. An answer
- * is the struct, then a message where it failed, or else the strings of an attribute. Numbers that were read lie in the shared memory. */
+ * is the struct, then a message where it failed, or else the strings of an attribute. Numbers that were read lie in the shared memory,
+ * those of large datasets a piece at a time. */
 #ifndef SCION_HDF5_PROTOCOL_H
 #define SCION_HDF5_PROTOCOL_H
 
@@ -12,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define HDF5_PROTOCOL "3" /* the program's argument: it does not serve a core that speaks otherwise */
+#define HDF5_PROTOCOL "4" /* the program's argument: it does not serve a core that speaks otherwise */
 
 enum { HDF5_SOCKET = 0, HDF5_SHARED = 3, HDF5_FILE = 4 }; /* the program's open files; HDF5_FILE is there only where the request says so */
 
@@ -44,7 +45,7 @@ typedef struct {
   int dims;              /* READ, DATASET: of the tensor */
   int64_t shape[SCION_MAX_DIMS];
   uint64_t size;         /* OPEN: of the file, which the limits follow; READ: bytes of the shared memory; TEXT: bytes of each string */
-  uint64_t count;        /* TEXT: strings */
+  uint64_t count;        /* READ: numbers that were read before, in pieces; TEXT: strings */
   uint64_t bytes;        /* of data that follow the strings: numbers or strings to be written */
 } hdf5_request;
 

@@ -348,9 +348,7 @@ static void shape_text(int dims, const int64_t *shape, char *text, size_t size) 
 }
 
 /* Reads bf16 into the upper half of the numbers' own memory, and spreads it out from there. */
-static bool read_bf16(hid_t dataset, hid_t type, int dims, const int64_t *shape, float *numbers) {
-  size_t count = 1;
-  for (int i = 0; i < dims; i++) count *= (size_t)shape[i];
+static bool read_bf16(hid_t dataset, hid_t type, size_t count, float *numbers) {
   unsigned char *halves = (unsigned char *)numbers + 2 * count;
   if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, halves) < 0) return false;
   for (size_t i = 0; i < count; i++) {
@@ -360,16 +358,58 @@ static bool read_bf16(hid_t dataset, hid_t type, int dims, const int64_t *shape,
   return true;
 }
 
-static scion_status read_numbers(hdf5_file *file, const char *path, hid_t dataset, int dims, const int64_t *shape, float *numbers) {
+/* How many rows of a dimension its chunks have, at most `most`: reading fewer at a time would unpack them more than once. */
+static size_t chunk_rows(hid_t dataset, int axis, size_t most) {
+  hsize_t sizes[32];
+  hid_t layout = H5Dget_create_plist(dataset);
+  bool chunked = layout >= 0 && H5Pget_layout(layout) == H5D_CHUNKED && H5Pget_chunk(layout, 32, sizes) > axis;
+  if (layout >= 0) H5Pclose(layout);
+  size_t rows = chunked && sizes[axis] > 0 ? (size_t)sizes[axis] : 1;
+  return rows < most ? rows : most;
+}
+
+#define PIECE ((size_t)1 << 20) /* bytes, about */
+
+/* Rows of the first dimension that is not 1, from the row that begins with number `first`, about a piece of them. *count = their numbers. */
+static bool read_rows(hid_t dataset, int dims, const int64_t *shape, size_t first, float *numbers, size_t *count) {
+  hsize_t starts[SCION_MAX_DIMS] = {0}, counts[SCION_MAX_DIMS];
+  size_t row = 1;
+  int axis = 0;
+  while (axis + 1 < dims && shape[axis] == 1) axis++;
+  for (int i = 0; i < dims; i++) counts[i] = (hsize_t)shape[i];
+  for (int i = axis + 1; i < dims; i++) row *= (size_t)shape[i];
+  size_t start = first / row, left = (size_t)shape[axis] - start, chunk = chunk_rows(dataset, axis, left);
+  size_t most = scion_divide_up(PIECE / sizeof(float), row * chunk) * chunk, rows = most < left ? most : left;
+  starts[axis] = start;
+  counts[axis] = rows;
+  *count = rows * row;
+  hid_t file_space = H5Dget_space(dataset), memory_space = H5Screate_simple(dims, counts, NULL);
+  bool read = file_space >= 0 && memory_space >= 0 && H5Sselect_hyperslab(file_space, H5S_SELECT_SET, starts, NULL, counts, NULL) >= 0 &&
+              H5Dread(dataset, H5T_NATIVE_FLOAT, memory_space, file_space, H5P_DEFAULT, numbers) >= 0;
+  if (file_space >= 0) H5Sclose(file_space);
+  if (memory_space >= 0) H5Sclose(memory_space);
+  return read;
+}
+
+static scion_status read_numbers(hdf5_file *file, const char *path, hid_t dataset, int dims, const int64_t *shape, size_t first, float *numbers,
+                                 size_t *count) {
   hid_t type = H5Dget_type(dataset);
-  bool read = type >= 0 && (H5Tget_class(type) == H5T_OPAQUE ? read_bf16(dataset, type, dims, shape, numbers)
-                                                             : H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0);
-  scion_status status = read ? SCION_OK : fail_inside(file, "the dataset", path); /* first, since the next call forgets why */
+  size_t all = 1;
+  for (int i = 0; i < dims; i++) all *= (size_t)shape[i];
+  *count = all;
+  bool read = type >= 0;
+  if (read && H5Tget_class(type) == H5T_OPAQUE)
+    read = read_bf16(dataset, type, all, numbers);
+  else if (read && all > PIECE / sizeof(float) && first < all)
+    read = read_rows(dataset, dims, shape, first, numbers, count);
+  else if (read)
+    read = H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0;
+  scion_status status = read ? SCION_OK : fail_inside(file, "the dataset", path);
   if (type >= 0) H5Tclose(type);
   return status;
 }
 
-scion_status hdf5_read(hdf5_file *file, const char *path, int our_dims, const int64_t *our_shape, float *numbers) {
+scion_status hdf5_read(hdf5_file *file, const char *path, int our_dims, const int64_t *our_shape, size_t first, float *numbers, size_t *count) {
   char ours[SCION_SHAPE_TEXT], theirs[SCION_SHAPE_TEXT];
   int64_t shape[SCION_MAX_DIMS];
   int dims;
@@ -381,7 +421,7 @@ scion_status hdf5_read(hdf5_file *file, const char *path, int our_dims, const in
     shape_text(our_dims, our_shape, ours, sizeof ours);
     status = hdf5_fail(file, SCION_WORLD, "%s is %s, expected %s", path, theirs, ours);
   } else {
-    status = read_numbers(file, path, dataset, dims, shape, numbers);
+    status = read_numbers(file, path, dataset, dims, shape, first, numbers, count);
   }
   H5Oclose(dataset);
   return status;

@@ -84,7 +84,7 @@ describe("a process", function()
   end)
 
   it("prints one plain line an epoch when its output is no terminal", function()
-    local out, status = run "model:fit(data, { epochs = 3, validate = data })"
+    local out, status = run "model:fit(data, { epochs = 3, validate = data, quiet = true })"
     assert.equal(0, status, out)
     local lines = {}
     for line in out:gmatch "[^\n]+" do lines[#lines + 1] = line end

@@ -66,7 +66,7 @@ end
 local function samples()
   local found, model, set = {}, network(nn.dense(2, "softmax")), data()
   local step
-  local history = model:fit(set, { validate = set, loss = "categorical", verbose = false, callbacks = { step = function(info) step = info end } })
+  local history = model:fit(set, { validate = set, quiet = true, loss = "categorical", verbose = false, callbacks = { step = function(info) step = info end } })
   local broken = support.spit(pictures() .. "/left/broken.png", "no picture")
   local list = model:predict({ set.files[1], broken }, { top = 2 })
   found["scion.Batch"] = { { files = {}, y = true, weight = true } }

@@ -55,7 +55,7 @@ local function digest(model, history)
 end
 local function count(what) io.write(what, " ", computed(), "\n") end
 local function fit(model, data, options)
-  local o = { epochs = 3, verbose = false, validate = data, optimizer = scion.optim.sgd { lr = 0.05, momentum = 0.9 } }
+  local o = { epochs = 3, verbose = false, validate = data, quiet = true, optimizer = scion.optim.sgd { lr = 0.05, momentum = 0.9 } }
   for k, v in pairs(options or {}) do o[k] = v end
   local history = model:fit(data, o)
   digest(model, history)
@@ -412,7 +412,7 @@ describe("the cache of frozen values", function()
     lay_out(10)
     local out = run([[
       local data, model, seen = pictures(), network():freeze { upto = "gap" }, {}
-      model:fit(data, { epochs = 6, verbose = false, validate = data, callbacks = { epoch = function(entry)
+      model:fit(data, { epochs = 6, verbose = false, validate = data, quiet = true, callbacks = { epoch = function(entry)
         collectgarbage()
         collectgarbage()
         seen[entry.epoch] = core.live_bytes()

@@ -138,7 +138,7 @@ describe("scion.data.tensors of f32", function()
     for i = 1, 7 do features[i] = x[i] * 0.1 + y:get(i) end
     local d = data.tensors(features, y, { labels = { "one", "two" }, batch = 4 })
     local model = scion.sequential { nn.input(5), nn.dense(8, "relu", { name = "hidden" }), nn.dense(2, "softmax") }
-    model:fit(d, { epochs = 60, optimizer = scion.optim.adam { lr = 0.05 }, verbose = false, validate = d })
+    model:fit(d, { epochs = 60, optimizer = scion.optim.adam { lr = 0.05 }, verbose = false, validate = d, quiet = true })
     assert.equal(1.0, model:evaluate(d).accuracy)
     for _, given in ipairs { d, features } do
       for i, entry in ipairs(model:predict(given)) do assert.equal(y:get(i) == 1 and "one" or "two", entry.label) end

@@ -181,7 +181,7 @@ describe("several labels an image", function()
 
   it("are learned as by Keras, and told as by scikit-learn", function()
     local model = network(3, "sigmoid")
-    local found, history = as_golden(model, set, golden.labels, { validate = set })
+    local found, history = as_golden(model, set, golden.labels, { validate = set, quiet = true })
     assert.equal(golden.labels.exact_match, found.exact_match)
     assert.is_nil(found.confusion)
     assert.equal(found.accuracy, history[5].val_accuracy)

@@ -24,6 +24,7 @@ end
 ---@field fields string[]? fields that only the library uses: only its files may set them, and no message lists them
 ---@field locked string[]? fields that users may read; only the library's files may set them
 ---@field settable table<string, scion.Kind|fun(self: table): scion.Kind>? fields that users may set, with the kind of each
+---@field changed? fun(key: string) is called after a user has set one
 ---@field instead table<string, string>? advice for the messages about fields that users may expect, such as trainable
 ---@field called string? advice for those who call an object, as other libraries allow
 ---@field meta table<string, function>? further metamethods
@@ -70,6 +71,7 @@ function class.define(definition)
     local kind, values = settable[key], values_of(self)
     if kind then
       values[key] = check.argument(definition.title, tostring(key), value, type(kind) == "function" and kind(self) or kind)
+      if definition.changed then definition.changed(key) end
     elseif (own[key] or locked[key]) and check.of_library(2) then
       values[key] = value
     elseif methods[key] ~= nil then

@@ -60,6 +60,15 @@ function graph.weights(output)
   return tensors
 end
 
+local revision = 0
+
+--- A number that increases whenever a layer is frozen or thawed, of whatever model: layers can be shared.
+---@return integer
+function graph.revision() return revision end
+
+--- To be called when that happens.
+function graph.revise() revision = revision + 1 end
+
 --- A number that changes whenever one of the tensors does: the sum of their versions, which only grow.
 ---@param tensors table<any, scion.Tensor>
 ---@return integer

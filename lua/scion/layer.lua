@@ -3,6 +3,7 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
+local graph = require "scion.graph"
 local kinds = require "scion.kinds"
 local random = require "scion.random"
 local shape = require "scion.shape"
@@ -266,6 +267,9 @@ function layer.define(definition)
   local made = class.define {
     name = "scion.Layer", title = "a layer", call = "layer", methods = methods, internal = definition, fields = own,
     locked = { "kind", "origin", "options", "parameters" }, settable = { frozen = check.boolean, name = kinds.name },
+    changed = function(key)
+      if key == "frozen" then graph.revise() end
+    end,
     instead = { trainable = "'frozen' says whether it stays as it is" },
     meta = { __call = apply, __tostring = function(self) return ("%s (%s)"):format(self:title(), self.kind) end },
   }

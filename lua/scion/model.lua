@@ -27,6 +27,7 @@ local shape = require "scion.shape"
 ---@field private plans table[] compiled plans, the last used one first
 ---@field private steps integer how many steps it has been trained
 ---@field private trained_before boolean? whether it was trained, saved and loaded, and has not been fitted since
+---@field private freezing { revision: integer?, letters: string? } what was frozen at that revision of the graph
 ---@field private arena scion.Tensor? the memory that plans work in
 ---@field private parts table<string, scion.Model>? sub-models of model:features, by the name of their last layer
 local model, internal = {}, {}
@@ -78,8 +79,8 @@ local function make(given, from)
   local input = find_input(order)
   if given.input and given.input ~= input then check.raise "scion.model: 'output' does not depend on 'input'" end
   graph.name(order)
-  return Model.new { name = given.name, input = input, output = given.output, order = order, epoch = 0, history = results.history {}, plans = {}, steps = 0,
-                     precision = from and from.precision, variant = from and from.variant,
+  return Model.new { name = given.name, input = input, output = given.output, order = order, epoch = 0, history = results.history {}, plans = {}, freezing = {},
+                     steps = 0, precision = from and from.precision, variant = from and from.variant,
                      reading = from and from.reading }
 end
 
@@ -239,12 +240,17 @@ end
 
 -- ---- plans ----------------------------------------------------------------------------------------------------------
 
---- Which layers are frozen, as a string with one letter per layer. A training plan depends on it.
+--- Which layers are frozen, as a string with one letter per layer. A training plan depends on it. It is the same string until a layer of
+--- some model is frozen or thawed, so that comparing it takes no time.
 ---@return string
 function internal:freeze_state()
-  local letters = {}
-  for i, node in ipairs(self.order) do letters[i] = node.layer.frozen and "f" or "t" end
-  return table.concat(letters)
+  local known = self.freezing
+  if known.revision ~= graph.revision() then
+    local letters = {}
+    for i, node in ipairs(self.order) do letters[i] = node.layer.frozen and "f" or "t" end
+    known.revision, known.letters = graph.revision(), table.concat(letters)
+  end
+  return known.letters
 end
 
 --- A plan for a mode and a batch of at least that size: a kept one if there is one, else a new one. It covers the whole network, or the
@@ -257,9 +263,9 @@ function internal:plan_for(request)
   local preprocess = request.input_dtype == "u8" and self.input.layer.options.preprocess
   local state, upto, from = request.mode == "train" and self:freeze_state() or "", request.upto, request.from
   local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.labels or "-", request.weighted and "w" or "-", in_use,
-                             upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-", state }, " ")
+                             upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-" }, " ")
   for i, kept in ipairs(self.plans) do
-    if kept.key == key and kept.preprocess == preprocess and kept.plan.capacity >= request.batch then
+    if kept.key == key and kept.state == state and kept.preprocess == preprocess and kept.plan.capacity >= request.batch then
       table.insert(self.plans, 1, table.remove(self.plans, i))
       return kept.plan
     end
@@ -268,7 +274,7 @@ function internal:plan_for(request)
   local made = plan.compile { order = order, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
                               input_dtype = request.input_dtype, precision = in_use, loss = request.loss, labels = request.labels,
                               weighted = request.weighted }
-  table.insert(self.plans, 1, { key = key, preprocess = preprocess, plan = made })
+  table.insert(self.plans, 1, { key = key, state = state, preprocess = preprocess, plan = made })
   self.plans[plans_kept + 1] = nil
   return made
 end
@@ -419,7 +425,7 @@ end
 
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
-  fields = { "arena", "order", "parts", "plans", "trained_before" }, locked = { "input", "output" },
+  fields = { "arena", "freezing", "order", "parts", "plans", "trained_before" }, locked = { "input", "output" },
   settable = { name = check.optional(model_name), variant = check.optional(kinds.variant), epoch = counter, steps = counter,
                history = check.table, reading = check.optional(reading.kind), loss = check.optional(check.name_in(losses)), precision = check.optional(precision.kind),
                labels = function(self) return check.optional(labels_kind(self)) end },

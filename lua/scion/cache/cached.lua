@@ -122,9 +122,9 @@ local function keys_of(self)
   return keys
 end
 
---- Changes if the cut is no longer valid: if layers were frozen or thawed, as callbacks may do, or if weights before the cut changed.
-local function signature(self)
-  return self.model:freeze_state() .. graph.version(self.tensors)
+--- Whether the cut is still valid. It is not if layers were frozen or thawed, as callbacks may do, or if weights before the cut changed.
+local function holds(self)
+  return self.state == self.model:freeze_state() and self.version == graph.version(self.tensors)
 end
 
 --- Sets the cut for the rest of the pass; nil: images are returned as they are.
@@ -146,7 +146,7 @@ local function lay(self, found)
     rest = missing
   end
   self.stream, self.loader = load(self, rest)
-  self.signature = signature(self)
+  self.state, self.version = self.model:freeze_state(), graph.version(self.tensors)
 end
 
 local totals = { hits = 0, misses = 0, bytes = 0 } -- of all passes of the process
@@ -284,9 +284,9 @@ function Cached:pass(epoch)
   for i = #pass.order + 1, #data do pass.order[i] = i - 1 end
   return function()
     if pass.at >= #pass.order then return nil end
-    if not pass.signature then
+    if not pass.state then
       lay(pass, found)
-    elseif signature(pass) ~= pass.signature then
+    elseif not holds(pass) then
       lay(pass, cached.lay(model, data, o, given))
     end
     return (pass.node and next_values or next_images)(pass)

@@ -263,11 +263,14 @@ function docs.family(class, classes, found)
   return found
 end
 
--- The options of a function, or the fields of a class, those of its parents last.
+-- The options of a function, or the fields of a class, those of its parents last, but for what it says of them itself.
 local function fields(doc, classes, indent, out)
+  local seen = {}
   for _, class in ipairs(docs.family(doc, classes)) do
     for _, f in ipairs(class.fields) do
-      if not f.private then out[#out + 1] = entry(indent, f.name, f.type:gsub("%?$", "") .. (f.optional and not f.type:find "|nil" and "?" or ""), f.text) end
+      local hidden = f.private or seen[f.name]
+      seen[f.name] = true
+      if not hidden then out[#out + 1] = entry(indent, f.name, f.type:gsub("%?$", "") .. (f.optional and not f.type:find "|nil" and "?" or ""), f.text) end
     end
   end
 end

@@ -864,7 +864,7 @@ scion_status scion_image_warp(const scion_tensor *x, scion_tensor *y, const scio
 
 /* Changes an image [H,W,3] in place by the operation `name`, which takes `count` numbers: image/ops/ops.h tells what each does. These are
  * brightness, contrast, saturation, sharpness (a factor), hue (a fraction), gray, invert, posterize (bits), solarize (a threshold), equalize,
- * autocontrast, gaussian_blur (size, sigma), jpeg (quality), channel_shift (3), matrix (12), erase (top, left, height, width, 3 bytes) and
+ * autocontrast, gaussian_blur (size, sigma), jpeg (quality), channel_shift (levels), matrix (12), erase (top, left, height, width, 3 bytes) and
  * erase_noise (top, left, height, width, seed). */
 scion_status scion_image_op(scion_tensor *image, const char *name, const double *amounts, int count);
 /* y = examples of a batch x, each mixed with example partner[i] (i32 [N], from 0). x and y are contiguous, of one shape [N,..] and dtype,

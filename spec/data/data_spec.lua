@@ -193,14 +193,17 @@ describe("scion.data.folder", function()
     for _, name in ipairs{ "3.HEIC", "4.heic", "Thumbs" } do support.spit(root .. "/a/" .. name, "") end
     assert(lfs.link("../a", root .. "/b/linked", true))
     for _, name in ipairs{ "3.png", "4.JPEG", "notes.txt" } do support.spit(root .. "/" .. name, "") end
+    support.spit(root .. "/scan.tif", "II*\0\8\0\0\0")
     local d
     local told = support.stderr_of(function() d = data.folder(root, { size = 8 }) end)
     assert.equal(6, #d)
-    assert.equal(("scion: %s: passed over: 2 .heic, 2 .text, 2 in no class folder, 1 linking to a folder, 1 without an ending, such as %s/3.png\n"):format(root, root), told)
-    assert.equal(8, #d.problems)
+    assert.equal(("scion: %s: passed over: 2 .heic, 2 .text, 2 in no class folder, 1 .tif, 1 linking to a folder, 1 without an ending, " ..
+                  "such as %s/3.png\n"):format(root, root), told)
+    assert.equal(9, #d.problems)
     assert.same({ { file = root .. "/3.png", reason = "in no class folder" }, { file = root .. "/4.JPEG", reason = "in no class folder" },
-                  { file = root .. "/a/3.HEIC", reason = ".heic" } }, table.move(d.problems, 1, 3, 1, {}))
-    assert.same({ file = root .. "/b/linked", reason = "linking to a folder" }, d.problems[8])
+                  { file = root .. "/scan.tif", reason = ".tif" }, { file = root .. "/a/3.HEIC", reason = ".heic" } }, table.move(d.problems, 1, 4, 1, {}))
+    assert.same(d.problems, d:take(2).problems)
+    assert.same({ file = root .. "/b/linked", reason = "linking to a folder" }, d.problems[9])
     for name, bytes in pairs{ ["iPhone.heic"] = "\0\0\0\24ftypheic\0\0\0\0", ["saved.htm"] = "<!DOCTYPE html><title>x</title>" } do
       local other = tree{ a = { "1.png" }, b = { "1.png" } }
       support.spit(other .. "/a/" .. name, bytes)
@@ -405,12 +408,15 @@ describe("augmentation", function()
       low, high = math.min(low, bytes:byte(1)), math.max(high, bytes:byte(1))
     end
     assert.is_true(low >= 50 and low <= 54 and high <= 150 and high >= 146)
-    local differ = 0
-    for _, bytes in ipairs(draws(gray, { channel_shift = 30 }, 100)) do
-      for c = 1, 3 do assert.is_true(math.abs(bytes:byte(c) - 100) <= 30) end
-      if bytes:byte(1) ~= bytes:byte(2) then differ = differ + 1 end
+    local ramp = {}
+    for i = 0, 74 do ramp[i + 1] = string.char(50 + i) end
+    low, high = 0, 0
+    for _, bytes in ipairs(draws(core.from_bytes(table.concat(ramp), { 5, 5, 3 }), { channel_shift = 30 }, 300)) do
+      local shift = bytes:byte(38) - 87
+      for i = 0, 74 do assert.equal(math.min(math.max(50 + i + shift, 50), 124), bytes:byte(i + 1)) end
+      low, high = math.min(low, shift), math.max(high, shift)
     end
-    assert.is_true(differ > 80)
+    assert.is_true(low >= -30 and low <= -28 and high <= 30 and high >= 28)
   end)
 
   it("shifts by at most the fraction asked for, along the axis asked for", function()
@@ -502,7 +508,7 @@ describe("scion.data.tensors", function()
 
   it("refuses what does not fit", function()
     assert.error_matches(function() data.tensors(images, { 1, 2 }) end, "4 images, but 2 labels")
-    assert.error_matches(function() data.tensors(images, { 1, 2, 3, 0 }) end, "a list of class numbers, which count from 1, or of names, but element 4 is 0")
+    assert.error_matches(function() data.tensors(images, { 1, 2, 3, 0 }) end, "a list of class numbers, which count from 1, or one of names, but element 4 is 0")
     assert.error_matches(function() data.tensors(images, { 1, 1, 1, 1 << 30 }) end, "class 1073741824 of 4 images; give the names")
     assert.error_matches(function() data.tensors(images, core.from_bytes(("\0"):rep(16), { 4 }, "i32")) end, "class numbers count from 1")
     assert.error_matches(function() data.tensors(images, { 1, 1, 1, 3 }, { labels = { "a", "b" } }) end,

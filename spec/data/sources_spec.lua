@@ -76,7 +76,7 @@ describe("labels", function()
       assert.same({ "multi", rows }, { name, list })
     end
     refused("label 2, 'x', is not among the labels (a, b)", data.tensors, images, { { "a" }, { "x" }, {} }, names)
-    refused("'a' is given twice", data.tensors, images, { { "a", "a" }, {}, {} }, names)
+    refused("but element 1 has 'a' twice", data.tensors, images, { { "a", "a" }, {}, {} }, names)
     refused("there is no label at all", data.tensors, images, { {}, {}, {} })
   end)
 
@@ -267,6 +267,19 @@ describe("scion.data.csv", function()
     assert.same({ "x", "y,z" }, data.csv(csv "f;l\na;x\n\"b\";y,z\n", o).labels)
     o.separator = "\t"
     assert.same({ "x", "y" }, data.csv(csv "f\tl\na\tx\nb\ty\n", o).labels)
+    -- a number with a comma where commas divide nothing; one cell that is none
+    assert.same({ { 0.5 }, { -7.25 } }, data.csv(csv "f;l\na;0,5\nb;-7,25\n", { file = "f", label = "l", separator = ";" }).targets:totable())
+    assert.same({ { 1.5 } }, data.csv(csv "f\tl\na\t1,5\n", { file = "f", label = { "l" }, separator = "\t" }).targets:totable())
+    for _, cell in ipairs { "n/a", "nan", "", "12.5 g" } do
+      local why = cell == "" and "line 3: 'l' is empty" or ("line 3: 'l' is '%s', but most of its cells are numbers to predict"):format(cell)
+      refused(why, data.csv, csv("f,l\na,1.5\nb," .. cell .. "\nc,2.5\n"), { file = "f", label = "l" })
+    end
+    assert.same({ "1.5", "v2", "v3" }, data.csv(csv "f,l\na,1.5\nb,v2\nc,v3\n", { file = "f", label = "l" }).labels)
+    -- columns in another order than the labels are put into theirs
+    d = data.csv(csv "f,b,a\n1,1,0\n2,0,1\n", { file = "f", label = { "b", "a" }, labels = { "a", "b" } })
+    assert.same({ { 2, 1 }, { "a", "b" } }, { d.classes:totable(), d.labels })
+    refused("labels has 'c', which is none of the columns of label (b, a)", data.csv, csv "f,b,a\n1,1,0\n", { file = "f", label = { "b", "a" }, labels = { "a", "c" } })
+    refused("label has the column 'b', which is none of the labels (a)", data.csv, csv "f,b,a\n1,1,0\n", { file = "f", label = { "b", "a" }, labels = { "a" } })
     refused("separator = ';' reads cells that it divides", data.csv, csv "f;l\na;b\n", { file = "f" })
     refused("it is not in UTF-8 (byte 9): save it as UTF-8", data.csv, csv "f,l\na,ca\xe9\n", { file = "f", label = "l" })
     refused("label is a list of columns, not an empty one", data.csv, csv "f,l\na,b\n", { file = "f", label = {} })

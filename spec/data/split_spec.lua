@@ -215,7 +215,12 @@ describe("data:class_weights", function()
     local expected = { 0.66666667, 1.11111111, 1, 1.66666667 }
     for i, weight in ipairs(data.tensors(scion.uniform { 10, 2 }, y):class_weights()) do assert.near(expected[i], weight, 1e-8) end
     local d = data.tensors(scion.uniform { 3, 2 })
-    refused("this data set has no labels", d.class_weights, d)
+    refused("data:class_weights: the data set has no labels", d.class_weights, d)
+    local several = data.tensors(scion.uniform { 2, 2 }, { { "a" }, { "a", "b" } })
+    refused("data:class_weights: the data set has several labels of each example, and no classes to count", several.class_weights, several)
+    local shares = data.tensors(scion.uniform { 2, 2 }, { { 0.9, 0.1 }, { 0.2, 0.8 } }, { labels = { "p", "q" } })
+    refused("data:class_counts: the data set has shares of several classes of each example", shares.class_counts, shares)
+    assert.equal(2, #shares:class_weights())
   end)
 end)
 

@@ -61,7 +61,7 @@ describe("a process with too many open files", function()
     local output = limited [[
       local nn = scion.nn
       local model = scion.sequential { nn.input(8, 8, 3), nn.conv2d(4, 3), nn.global_avg_pool(), nn.dense(2, "softmax") }
-      local ok, message = pcall(model.fit, model, data, { epochs = 3, verbose = false, callbacks = { epoch = exhaust } })
+      local ok, message = pcall(model.fit, model, data, { epochs = 3, verbose = false, quiet = true, callbacks = { epoch = exhaust } })
       release()
       print(ok, model.epoch, data.skipped)
       print(message)]]

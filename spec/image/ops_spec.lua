@@ -66,10 +66,11 @@ describe("core.image_op", function()
     assert.is_true(usual == support.shell("SCION_ISA=portable lua5.4 -e " .. support.quoted(script)))
   end)
 
-  it("shifts channels", function()
-    local x = core.from_bytes("\0\100\255\200\3\9", { 1, 2, 3 }, "u8")
-    assert.equal("\60\70\255\255\0\9", core.image_op("channel_shift", x, 60, -30, 0):bytes())
-    assert.equal("\0\101\255\200\4\9", core.image_op("channel_shift", x, 0, 0.6, 0.4):bytes())
+  it("shifts all channels within the image's own range", function() -- Keras's apply_channel_shift, rounded
+    local x = core.from_bytes("\20\100\240\200\23\29", { 1, 2, 3 }, "u8")
+    assert.equal("\80\160\240\240\83\89", core.image_op("channel_shift", x, 60):bytes())
+    assert.equal("\20\70\210\170\20\20", core.image_op("channel_shift", x, -30):bytes())
+    assert.equal("\21\101\240\201\24\30", core.image_op("channel_shift", x, 0.6):bytes())
   end)
 
   it("erases a box, of which what lies outside is cut off", function()

@@ -118,6 +118,10 @@ describe("what users get", function()
     local text = require "scion.report.text"
     assert.equal("mixed..conv", text.cut("mixed10/branch3x3/conv", 11))
     assert.equal("äöü..üöä", text.cut("äöüäöüäöüöä", 8))
+    assert.same({ 6, 2, 1, 5 }, { text.length "日本語", text.length "🐕", text.length "e\u{301}", text.length "a\xffbcd" }) -- as wcwidth has them
+    assert.equal("日本..版本", text.cut("日本語日本語版本", 10))
+    assert.equal("日..本", text.cut("日本語日本語版本", 7))
+    assert.same({ "日本    1", "abc     2" }, text.table({ {}, { right = true } }, { { "日本", "  1" }, { "abc", "  2" } }))
     assert.same({ "one two", "  three", "  4 MB" }, text.wrap("one two three 4 MB", 8, 2))
     assert.same({ "a        1", "bc..qrs  2" }, text.table({ { least = 3 }, { right = true } }, { { "a", "1" }, { "bc..qrs", "2" } }))
     assert.same({ "x\\n\\x1by" }, text.table({ {} }, { { "x\n\27y" } }))

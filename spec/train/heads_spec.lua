@@ -44,7 +44,7 @@ local cases = {
   { "two", 1, nil, nil, "out has no activation, and so is trained to give numbers (loss 'mse'), but the data set has 2 classes (1, 2)" },
   { "two", 1, nil, nil, "or loss = 'binary' be given if its outputs are logits" }, { "two", 2, nil, nil, "or loss = 'categorical' be given" },
   { "two", 1, nil, "mse", "the network should end in nn.dense(2, 'softmax')" },
-  { "two", 2, "softmax", "binary", "the loss 'binary' goes with sigmoid or, for logits, no activation, but out ends in softmax" },
+  { "two", 2, "softmax", "binary", "the loss 'binary' goes with sigmoid, but out ends in softmax" },
   { "two", 1, "sigmoid", "categorical", "the loss 'categorical' goes with softmax" }, { "two", 2, "relu", "categorical", "but out ends in relu" },
   { "three", 3, "softmax" }, { "three", 3, nil, "categorical" },
   { "three", 3, "sigmoid", nil, "each image of the data set has one class: the network should end in nn.dense(3, 'softmax')" },

@@ -148,6 +148,18 @@ describe("fit's warnings", function()
     assert.matches("^all 4 validation examples are", shared(rows, rows))
   end)
 
+  it("are told of classes that come one after the other", function()
+    local model, base = grafted()
+    base:freeze()
+    local rules, by_rule = told(model, set("train", { shuffle = false }))
+    assert.same({ "unshuffled" }, rules)
+    assert.matches("has shuffle = false, and its classes come one after the other", by_rule.unshuffled, 1, true)
+    assert.same({}, (told(model, set("train", { shuffle = false, batch = 20 }))))
+    local mixed = {}
+    for i = 1, 10 do mixed[2 * i - 1], mixed[2 * i] = i, i + 10 end
+    assert.same({}, (told(model, set("train", { shuffle = false, batch = 4 }):subset(mixed))))
+  end)
+
   it("are told of a class that has hardly any images among larger ones", function()
     local model, base = grafted()
     base:freeze()

@@ -141,8 +141,26 @@ describe("batches", function()
 
   it("may have several labels an image, if their data set says so", function()
     local model = network(3, "sigmoid")
-    assert.matches("or the data set say multi = true", messages.refused(function() model:fit(own(labels), options()) end), 1, true)
+    assert.matches("the data set is made with multi = true", messages.refused(function() model:fit(own(labels), options()) end), 1, true)
     as_golden(model, own(labels, { multi = true }), golden.labels)
+  end)
+
+  it("leave only the loss to be blamed, or how one set was made, where the network is right", function()
+    local x = scion.uniform { 4, 4 }
+    local one, several = scion.data.tensors(x, { "a", "b", "a", "b" }), scion.data.tensors(x, { { "a" }, { "a", "b" }, {}, { "b" } })
+    local function head(activation) return scion.sequential { nn.input(4), nn.dense(2, activation, { name = "out" }) } end
+    local function why(activation, set, o)
+      o.verbose = false
+      return messages.refused(function() head(activation):fit(set, o) end)
+    end
+    assert.equal("fit: the loss 'binary' goes with sigmoid, but out ends in softmax, as the data set needs; without the option loss, 'categorical' follows from it",
+                 why("softmax", one, { loss = "binary" }))
+    assert.equal("fit: the loss 'categorical' goes with softmax, but out ends in sigmoid, as the data set needs; without the option loss, 'binary' follows from it",
+                 why("sigmoid", several, { loss = "categorical" }))
+    assert.equal("fit: an image of the training set can have several labels, but each of the validation set has one class: make it with multi = true",
+                 why("sigmoid", several, { validate = one }))
+    assert.equal("fit: an image of the validation set can have several labels, but each of the training set has one class: make it with multi = true",
+                 why("softmax", one, { validate = several }))
   end)
 
   it("are refused where they do not fit the loss", function()

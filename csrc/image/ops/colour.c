@@ -37,10 +37,6 @@ void image_colour_saturation(float m[12], double factor) {
 
 void image_colour_gray(float m[12]) { image_colour_saturation(m, 0); }
 
-void image_colour_shift(float m[12], const float shift[3]) {
-  for (int c = 0; c < 3; c++) m[4 * c + 3] += shift[c];
-}
-
 double image_colour_mean(const unsigned char *pixels, int height, int width, const float m[12]) {
   double count = (double)height * width, mean = 0;
   int64_t sums[4];

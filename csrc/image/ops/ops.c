@@ -29,7 +29,6 @@ typedef struct {
 #define SIDE(name, low) {name, low, SCION_MAX_PIXELS, true}
 #define PLACE(name) SIDE(name, -(double)SCION_MAX_PIXELS)
 #define BYTE(name) {name, 0, 255, true}
-#define SHIFT(name) {name, -255, 255, false}
 #define ENTRY(name) {name, -1e6, 1e6, false}
 
 /* ---- from numbers to arguments */
@@ -56,12 +55,7 @@ static scion_status run_gaussian_blur(const op_call *c) {
   return image_op_gaussian_blur(ON, WHOLE(0), NUMBER(1), c->work);
 }
 
-static scion_status run_channel_shift(const op_call *c) {
-  float m[12];
-  image_colour_identity(m);
-  image_colour_shift(m, (const float[]){(float)NUMBER(0), (float)NUMBER(1), (float)NUMBER(2)});
-  return image_colour_apply(ON, m), SCION_OK;
-}
+static scion_status run_channel_shift(const op_call *c) { return image_op_channel_shift(ON, NUMBER(0)), SCION_OK; }
 
 static scion_status run_matrix(const op_call *c) {
   float m[12];
@@ -95,7 +89,7 @@ static const op_row rows[] = {
     {"autocontrast", run_autocontrast, {{NULL, 0, 0, false}}},
     {"gaussian_blur", run_gaussian_blur, {{"size", 1, 1023, true}, {"sigma", 1e-3, 1e3, false}}},
     {"jpeg", run_jpeg, {{"quality", 1, 100, true}}},
-    {"channel_shift", run_channel_shift, {SHIFT("red"), SHIFT("green"), SHIFT("blue")}},
+    {"channel_shift", run_channel_shift, {{"levels", -255, 255, false}}},
     {"matrix", run_matrix, {ENTRY("rr"), ENTRY("rg"), ENTRY("rb"), ENTRY("r"), ENTRY("gr"), ENTRY("gg"), ENTRY("gb"), ENTRY("g"),
                             ENTRY("br"), ENTRY("bg"), ENTRY("bb"), ENTRY("b")}},
     {"erase", run_erase, {BOX, BYTE("red"), BYTE("green"), BYTE("blue")}},

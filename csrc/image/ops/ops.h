@@ -25,16 +25,16 @@ void image_colour_brightness(float m[12], double factor);
 void image_colour_contrast(float m[12], double factor, double mean); /* mean: that of the gray image that m gives */
 void image_colour_saturation(float m[12], double factor);
 void image_colour_gray(float m[12]);
-void image_colour_shift(float m[12], const float shift[3]); /* shift[c] is added to channel c */
 /* The mean of the gray image that m gives, if nothing is cut off. m = NULL: of the image. */
 double image_colour_mean(const unsigned char *pixels, int height, int width, const float m[12]);
 /* Applies m (Pillow's convert("RGB", m)). */
 void image_colour_apply(unsigned char *pixels, int height, int width, const float m[12]);
 
-/* ---- table.c: each value becomes another one (Pillow's ImageOps) */
+/* ---- table.c: each value becomes another one (Pillow's ImageOps; channel_shift is Keras's) */
 void image_op_invert(unsigned char *pixels, int height, int width);
 void image_op_posterize(unsigned char *pixels, int height, int width, int bits);          /* keeps the upper 1 .. 8 bits */
 void image_op_solarize(unsigned char *pixels, int height, int width, double threshold);   /* inverts values that are not below it */
+void image_op_channel_shift(unsigned char *pixels, int height, int width, double shift); /* is added, and no value leaves the image's range */
 void image_op_equalize(unsigned char *pixels, int height, int width);     /* each channel: all values about as often */
 void image_op_autocontrast(unsigned char *pixels, int height, int width); /* each channel: its lowest value to 0, its highest to 255 */
 

@@ -35,6 +35,11 @@ scion_status image_stage_posterize(image_canvas *canvas, const double *n, image_
   return image_op_posterize(ON, whole_amount(draw, n)), SCION_OK;
 }
 
+scion_status image_stage_channel_shift(image_canvas *canvas, const double *n, image_draw *draw) {
+  BEGIN;
+  return image_op_channel_shift(ON, amount(draw, n)), SCION_OK;
+}
+
 scion_status image_stage_solarize(image_canvas *canvas, const double *n, image_draw *draw) {
   BEGIN;
   return image_op_solarize(ON, amount(draw, n)), SCION_OK;

@@ -1,6 +1,7 @@
 /* Operations that make another value of each value, by a table for each channel. */
 #include "ops.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct {
@@ -52,6 +53,21 @@ static void count_values(const unsigned char *pixels, int height, int width, uin
     if (i < n) counts[c][pixels[c]]++;
     for (int v = 0; v < 256; v++) counts[c][v] += other[c][v];
   }
+}
+
+void image_op_channel_shift(unsigned char *pixels, int height, int width, double shift) {
+  uint32_t counts[3][256];
+  colour_table table;
+  int low = 0, high = 255;
+  count_values(pixels, height, width, counts);
+  while (low < 255 && counts[0][low] + counts[1][low] + counts[2][low] == 0) low++;
+  while (high > 0 && counts[0][high] + counts[1][high] + counts[2][high] == 0) high--;
+  for (int v = 0; v < 256; v++) {
+    double value = rint(v + shift);
+    table.value[0][v] = (unsigned char)(value < low ? low : value > high ? high : value);
+  }
+  spread(&table);
+  apply(pixels, height, width, &table);
 }
 
 static void equalize(const uint32_t counts[256], unsigned char table[256]) {

@@ -104,7 +104,7 @@ function augmentation.fourteen(o)
     add(exactly("right", o.right))
     add(exactly("down", o.down))
     add(exactly("rotation", o.rotation))
-    add { op = "levels", gain_low = factor, gain_high = factor, shift_low = 0, shift_high = 0 }
+    add { op = "brightness", low = factor, high = factor }
     for _, op in ipairs { "saturation", "contrast", "sharpness" } do add { op = op, low = factor, high = factor } end
     add { op = "posterize", low = o.bits, high = o.bits }
     add { op = "solarize", low = o.threshold, high = o.threshold }

@@ -135,6 +135,8 @@ function dataset.new(source, o)
   }
 end
 
+local most_told = 20 -- images that are left out with a line each
+
 --- Calls warn for an image that fails for the first time, and keeps the reason. Raises if the data set's on_broken is "error".
 ---@param failure scion.Failure its index counts from 0
 ---@private
@@ -146,7 +148,11 @@ function internal:leave_out(failure)
   local prefix = failure.file and failure.file .. ": "
   local named = prefix and failure.message:sub(1, #prefix) == prefix
   self.problems[#self.problems + 1] = { file = failure.file, reason = named and failure.message:sub(#prefix + 1) or failure.message }
-  self.warn("left out " .. failure.message)
+  if self.warn == to_stderr and self.skipped > most_told then
+    if self.skipped == most_told + 1 then self.warn "left out more examples, which the data set's field `problems` lists" end
+  else
+    self.warn("left out " .. failure.message)
+  end
 end
 
 --- The files in the folder that are not among its images. They come first among the problems.
@@ -232,11 +238,18 @@ function internal:batch_of(x, index, failed, node)
   return batches.new { x = x, y = wanted and core.gather(wanted, index), index = index, failed = failed, node = node }
 end
 
+local function check_classes(self, where)
+  if self.classes then return end
+  local instead = self.multi and "several labels of each example" or self.soft and "shares of several classes of each example" or
+    self.targets and "numbers to predict"
+  check.raise(("%s: the data set has %s"):format(where, instead and instead .. ", and no classes to count" or "no labels"))
+end
+
 --- How many images each class has, in the order of the labels.
 ---@return integer[]
 ---Raises if the data set has no classes.
 function methods:class_counts()
-  if not self.classes then check.raise "data:class_counts: this data set has no labels" end
+  check_classes(self, "data:class_counts")
   return core.count(self.codes, #self.labels)
 end
 
@@ -246,7 +259,8 @@ end
 ---@return number[] in the order of the labels
 ---Raises if the data set has no classes.
 function methods:class_weights()
-  local counts = self.soft and self.soft:sum(1):totable() or self:class_counts()
+  if not self.soft then check_classes(self, "data:class_weights") end
+  local counts = self.soft and self.soft:sum(1):totable() or core.count(self.codes, #self.labels)
   local total, present, weights = 0, 0, {}
   for _, count in ipairs(counts) do total, present = total + count, present + (count > 0 and 1 or 0) end
   for i, count in ipairs(counts) do weights[i] = count > 0 and total / (present * count) or 1.0 end

@@ -102,9 +102,10 @@ local function from_lists_of_names(self, given)
   return { multi = rows, labels = self.names }
 end
 
-local what = "a list of class numbers, which count from 1, or of names"
-local number_list, name_list, value_list = check.list(check.whole(1), nil, what), check.list(check.text, nil, what), check.list(check.number())
-local lists_of_names = check.list(check.distinct(check.list(check.text, nil, "a list of names"), "is a list of names, but %s is given twice"))
+local number_list = check.list(check.whole(1), nil, "a list of class numbers, which count from 1, or one of names")
+local name_list = check.list(check.text, nil, "a list of names, as its first element is one")
+local value_list = check.list(check.number())
+local lists_of_names = check.list(check.distinct(check.list(check.text, nil, "a list of names"), "has %s twice"))
 local lists_of_numbers = check.list(check.list(check.number(), nil, "a list of numbers"))
 
 local function first_of(given, of)

@@ -20,10 +20,8 @@ function view.of(data, index)
   for _, name in ipairs { "images", "values", "classes", "soft", "multi", "targets" } do
     source[name] = data[name] and index and rows_of(data[name], index) or data[name]
   end
-  if not index then
-    source.problems = data:passed_over() -- other problems are found again
-    return source
-  end
+  source.problems = data:passed_over() -- other problems are found again
+  if not index then return source end
   local files, broken = data.files and {}, data.broken and {}
   for i, number in ipairs(data.files and index:totable() or {}) do files[i] = data.files[number + 1] end
   if data.broken and next(data.broken) then

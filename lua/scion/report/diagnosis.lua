@@ -8,6 +8,13 @@ local most_shown = 3 -- examples of a finding
 local function counted(n, one, several) return ("%s %s"):format(text.grouped(n), n == 1 and one or several or one .. "s") end
 
 --- How a finding reads: title(list); line(entry, short), where short shortens a path; advice; name, for "nothing to tell of".
+--- Names in quotes, since blanks at an end cannot be seen.
+local function quoted(names)
+  local list = {}
+  for i, name in ipairs(names) do list[i] = check.show(name) end
+  return table.concat(list, " and ")
+end
+
 local function files(name, title, advice)
   return { name = name, title = title, line = function(file, short) return short(file) end, advice = advice }
 end
@@ -40,7 +47,7 @@ local say = {
   misnamed = { name = "wrong extensions", advice = "Content decides, so Scion reads them; other programs may not.",
                line = function(e, short) return ("%s holds a %s image"):format(short(e.file), e.format:upper()) end,
                title = function(list) return counted(#list, "file is", "files are") .. " of another format than the name says" end },
-  similar_names = { name = "similar class names", line = function(e) return table.concat(e.labels, " and ") end, advice = "If they mean the same, join their folders.",
+  similar_names = { name = "similar class names", line = function(e) return quoted(e.labels) end, advice = "If they mean the same, make them one.",
                     title = function(list) return counted(#list, "group") .. " of class names that are nearly the same" end },
   few = { name = "small classes", line = function(e) return ("%s: %d"):format(e.label, e.images) end, advice = "So few teach little, and measure nothing: find more.",
           title = function(list) return counted(#list, "class has", "classes have") .. " fewer than " .. findings.least_images .. " images" end },

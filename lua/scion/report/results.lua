@@ -135,7 +135,7 @@ results.layers = layers
 
 --- What is likely a mistake in a recipe.
 ---@class scion.Warning
----@field rule "frozen_random"|"rescaled_twice"|"fresh_head"|"learning_rate"|"shear"|"augmented_validation"|"test_set"|"few_images"
+---@field rule "frozen_random"|"rescaled_twice"|"fresh_head"|"learning_rate"|"shear"|"augmented_validation"|"test_set"|"shared_examples"|"unshuffled"|"few_images"
 ---@field message string what is odd, why, and what to do
 
 ---@class scion.Epoch

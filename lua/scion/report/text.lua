@@ -40,16 +40,41 @@ function text.width()
   return columns and columns > 0 and math.max(columns, narrowest) or usual
 end
 
---- How many columns a string takes on a terminal, if each character takes one.
+-- Characters that take two columns on a terminal, by first and last: East Asian scripts and emoji (Unicode's East Asian Width W and F); and
+-- those that take none: accents that combine, joiners, variation selectors.
+local wide = { { 0x1100, 0x115f }, { 0x2e80, 0xa4cf }, { 0xac00, 0xd7a3 }, { 0xf900, 0xfaff }, { 0xfe30, 0xfe6f }, { 0xff00, 0xff60 }, { 0xffe0, 0xffe6 },
+               { 0x1f300, 0x1f64f }, { 0x1f680, 0x1f6ff }, { 0x1f900, 0x1faff }, { 0x20000, 0x3fffd } }
+local narrow = { { 0x300, 0x36f }, { 0x200b, 0x200f }, { 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f } }
+
+local function among(code, ranges)
+  for _, range in ipairs(ranges) do
+    if code >= range[1] and code <= range[2] then return true end
+  end
+  return false
+end
+
+local function columns_of(code) return code < 0x300 and 1 or among(code, wide) and 2 or among(code, narrow) and 0 or 1 end
+
+--- How many columns a string takes on a terminal.
 ---@param s string
 ---@return integer
-function text.length(s) return utf8.len(s) or #s end
+function text.length(s)
+  if not s:find "[\x80-\xff]" or not utf8.len(s) then return #s end
+  local sum = 0
+  for _, code in utf8.codes(s) do sum = sum + columns_of(code) end
+  return sum
+end
 
---- The first n characters, or the last -n if n is negative.
+--- What of the beginning takes at most n columns, or of the end at most -n if n is negative.
 local function part(s, n)
   if not utf8.len(s) then return n > 0 and s:sub(1, n) or s:sub(n) end
-  if n > 0 then return s:sub(1, utf8.offset(s, n + 1) - 1) end
-  return s:sub(utf8.offset(s, n))
+  local at = n > 0 and 1 or #s + 1
+  while true do
+    local next_at = n > 0 and utf8.offset(s, 2, at) or n < 0 and utf8.offset(s, -1, at)
+    if not next_at or text.length(n > 0 and s:sub(1, next_at - 1) or s:sub(next_at)) > math.abs(n) then break end
+    at = next_at
+  end
+  return n > 0 and s:sub(1, at - 1) or s:sub(at)
 end
 
 --- Shortens a string to a width, in the middle, since names of layers and files differ at both ends: "mixed10/b../1x3/conv".

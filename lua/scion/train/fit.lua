@@ -97,6 +97,7 @@ local function prepare(model, data, given)
   if o.validate then
     inputs.fits("fit", model, o.validate, "the validation set")
     targets.same_labels("fit", data.labels, "in the training set", o.validate.labels, "in the validation set")
+    targets.same_kind("fit", data, o.validate)
     targets.check("fit: validate", model, o.validate, loss)
   end
   if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
@@ -243,8 +244,7 @@ end
 local function tell_new_state(job)
   local used = job.optimizer
   if job.model.trained_before and (used.name ~= "sgd" or used.momentum > 0) and next(used.states) == nil then
-    notice.once(("scion: fit: saved models hold no optimizer's state, so the moments of %s begin at 0; without the save they would have gone on"):format(
-      used.name))
+    notice.once(("scion: fit: a saved model holds no optimizer's state, so the moments of %s begin at 0"):format(used.name))
   end
   job.model.trained_before = nil
 end

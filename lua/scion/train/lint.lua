@@ -1,6 +1,7 @@
 --- What is likely a mistake in a recipe, told before fit begins: a rule each, from the fit's job to a message, or nil. A message says what is
 --- odd, why, and what to do. What cannot be right raises elsewhere, such as labels in another order.
 local check = require "scion.check"
+local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local findings = require "scion.data.findings"
 local lfs = require "lfs"
@@ -113,6 +114,21 @@ local function shared_examples(job)
           "sets that share none"):format(count == #validate and "all" or ("%d of the"):format(count), #validate, count == 1 and "is" or "are")
 end
 
+--- The classes come one after the other, in every epoch.
+local function unshuffled(job)
+  local data = job.data
+  if not dataset.is(data) or data.shuffle or not data.codes or #data <= data.batch then return nil end
+  local batches, mixed, classes = (#data + data.batch - 1) // data.batch, 0, 0
+  for _, count in ipairs(core.count(data.codes, #data.labels)) do classes = classes + (count > 0 and 1 or 0) end
+  for first = 1, #data, data.batch do
+    local present = 0
+    for _, count in ipairs(core.count(data.codes:slice(1, first, math.min(first + data.batch - 1, #data)), #data.labels)) do present = present + (count > 0 and 1 or 0) end
+    mixed = mixed + (present > 1 and 1 or 0)
+  end
+  if classes < 2 or mixed >= classes or mixed >= batches then return nil end -- sorted images have fewer batches of two classes than classes
+  return "the training set has shuffle = false, and its classes come one after the other: each class is forgotten while the next is learned; leave shuffle out"
+end
+
 --- A few classes have hardly any images. Where all have few, that is meant.
 local function few_images(job)
   if not dataset.is(job.data) or not job.data.classes then return nil end
@@ -128,7 +144,7 @@ end
 
 local rules = {
   { "frozen_random", frozen_random }, { "rescaled_twice", rescaled_twice }, { "fresh_head", fresh_head }, { "learning_rate", learning_rate }, { "shear", shear },
-  { "augmented_validation", augmented_validation }, { "test_set", test_set }, { "shared_examples", shared_examples },
+  { "augmented_validation", augmented_validation }, { "test_set", test_set }, { "shared_examples", shared_examples }, { "unshuffled", unshuffled },
   { "few_images", few_images },
 }
 

@@ -86,10 +86,19 @@ local function refuse_mse(raise, model, data)
         activation == "linear" and "no activation" or "the activation " .. activation, names_text(data), head_for(data), other)
 end
 
+--- Whether the network ends in what the data set's labels need, so that only the option `loss` is wrong.
+local function right_head(model, data)
+  return activation_of(model) == (data.multi and "sigmoid" or "softmax") and model.output.shape[1] == #data.labels
+end
+
 --- Raises if the last layer's activation is not the one of the loss.
 local function check_activation(raise, model, data, loss)
   local activation = activation_of(model)
   if activation ~= losses[loss].activation and activation ~= "linear" then
+    if right_head(model, data) then
+      raise("the loss '%s' goes with %s, but %s ends in %s, as the data set needs; without the option loss, '%s' follows from it", loss,
+            losses[loss].activation, model.output.layer.name, activation, by_activation[activation])
+    end
     raise("the loss '%s' goes with %s or, for logits, no activation, but %s ends in %s: the network should end in %s", loss, losses[loss].activation,
           model.output.layer.name, activation, head_for(data))
   end
@@ -102,7 +111,7 @@ local function check_classes(raise, model, data, loss)
   check_activation(raise, model, data, loss)
   if loss == "binary" and outputs > 1 then
     raise("%s gives %d probabilities that do not add up to 1, as for several labels an image, but each image of the data set has one class: the network should end in %s%s",
-          name, outputs, head_for(data), dataset.is(data) and "" or ", or the data set say multi = true")
+          name, outputs, head_for(data), outputs == classes and ", or, where an image can have several, the data set is made with multi = true" or "")
   end
   local distinguished = loss == "binary" and 2 or outputs
   if distinguished ~= classes then
@@ -115,6 +124,7 @@ end
 local function check_labels(raise, model, data, loss)
   local name, outputs = model.output.layer.name, model.output.shape[1]
   if loss == "categorical" then
+    if right_head(model, data) then check_activation(raise, model, data, loss) end
     raise("the loss 'categorical' is for probabilities that add up to 1, one class an image, but the data set has %s: the network should end in %s",
           names_text(data), head_for(data))
   end
@@ -205,6 +215,17 @@ function targets.same_labels(where, one, of_one, other, of_other)
       check.raise(("%s: labels disagree: class %d is %s %s, but %s %s; %s"):format(where, i, name(one[i]), of_one, name(other[i]), of_other, remedy))
     end
   end
+end
+
+--- Raises if only one of two data sets has labels of which an image can have several.
+---@param where string
+---@param train scion.Dataset
+---@param validate scion.Dataset
+function targets.same_kind(where, train, validate)
+  if not (dataset.is(train) and dataset.is(validate) and train.labels and validate.labels) or not train.multi == not validate.multi then return end
+  local several, one = "the training set", "the validation set"
+  if validate.multi then several, one = one, several end
+  check.raise(("%s: an image of %s can have several labels, but each of %s has one class: make it with multi = true"):format(where, several, one))
 end
 
 -- What a batch gives of each image for a loss, for messages.

@@ -11,6 +11,6 @@ return augmentation.define {
   schema = { factor = { augmentation.amount, required = true } },
   stages = function(o)
     local low, high = augmentation.factors(o.factor)
-    return { { op = "levels", gain_low = low, gain_high = high, shift_low = 0, shift_high = 0 } }
+    return { { op = "brightness", low = low, high = high } }
   end,
 }

@@ -1,5 +1,5 @@
 --- augment.channel_shift(levels)
---- Adds a number from -levels to levels to each channel, drawn for each of them.
+--- Adds a number from -levels to levels, the same to all channels, and keeps within the image's own range, as Keras does.
 ---@class scion.augment.channel_shift: scion.AugmentationOptions
 ---@field levels number largest change in either direction, of 255
 local augmentation = require "scion.data.augmentation"
@@ -7,8 +7,8 @@ local check = require "scion.check"
 
 return augmentation.define {
   name = "channel_shift",
-  kind = "colour",
+  kind = "pixels",
   positional = { "levels" },
   schema = { levels = { check.number { from = 0, to = 255 }, required = true } },
-  stages = function(o) return { { op = "levels", gain_low = 1, gain_high = 1, shift_low = -o.levels, shift_high = o.levels } } end,
+  stages = function(o) return { { op = "channel_shift", low = -o.levels, high = o.levels } } end,
 }

@@ -9,7 +9,7 @@
 ---@field zoom? number|number[] {lowest, highest} factor, or z below 1 for {1 - z, 1 + z}; drawn for each axis; above 1 shows more (0)
 ---@field flip? "horizontal"|"vertical"|"both" each with a probability of 1/2 (none)
 ---@field brightness? number[] {lowest, highest} factor ({1, 1})
----@field channel_shift? number largest change in either direction, in levels of 255; drawn for each channel (0)
+---@field channel_shift? number largest change in either direction, in levels of 255, within the image's own range (0)
 ---@field fill? "nearest"|"constant"|"reflect"|"wrap" how pixels from outside the image are filled ("nearest")
 ---@field fill_value? number for fill = "constant", 0 to 255 (0)
 local augmentation = require "scion.data.augmentation"
@@ -40,7 +40,9 @@ return augmentation.define {
       rotation = o.rotation, right = fraction(o.width_shift, size[2]), down = fraction(o.height_shift, size[1]), shear = o.shear,
       zoom_low = low, zoom_high = high, flip_horizontal = flip[1], flip_vertical = flip[2], antialias = 0,
     }
-    return { affine, { op = "levels", gain_low = o.brightness[1], gain_high = o.brightness[2], shift_low = -o.channel_shift,
-                       shift_high = o.channel_shift, counter = 2 } } -- the affine stage draws eight words, and four are one count
+    local stages = { affine } -- it draws eight words, and four are one count
+    if o.channel_shift > 0 then stages[2] = { op = "channel_shift", low = -o.channel_shift, high = o.channel_shift, counter = 3 } end
+    stages[#stages + 1] = { op = "brightness", low = o.brightness[1], high = o.brightness[2], counter = 2 }
+    return stages
   end,
 }

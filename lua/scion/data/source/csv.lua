@@ -50,9 +50,14 @@ end
 
 local numeric = "^%s*[+-]?[%d.]+[eE]?[+-]?%d*%s*$"
 
-local function number_of(path, line, name, cell)
-  local value = cell:find(numeric) and tonumber(cell)
-  return value or raise(path, "line %d: %s is %s, which is no number", line, check.show(name), check.show(cell))
+-- The number in a cell, or nil. Where commas do not divide cells, one may be that of a number.
+local function number_in(cell, separator)
+  if separator ~= "," then cell = cell:gsub("^([^,.]*),([^,.]*)$", "%1.%2") end
+  return cell:find(numeric) and tonumber(cell) or nil
+end
+
+local function number_of(path, line, name, cell, separator)
+  return number_in(cell, separator) or raise(path, "line %d: %s is %s, which is no number", line, check.show(name), check.show(cell))
 end
 
 -- Whether a row is one of separators alone, as spreadsheets write them below a table.
@@ -63,27 +68,40 @@ local function is_empty(row)
   return true
 end
 
--- Reads the rows: for each its path, and its label by `read`.
+-- Reads the rows: for each its path, its label by `read`, and the line where it stands.
 local function read_rows(path, csv, at, read, root)
-  local list, labels = {}, read and {}
+  local list, labels, lines = {}, read and {}, {}
   while true do
     local row, line = csv.rows()
     if not row then
       if line then raise(path, "%s", line) end
-      return list, labels
+      return list, labels, lines
     end
     if not is_empty(row) then
       local name = row[at]
       if name == "" then raise(path, "line %d names no file", line) end
       if name:find("\0", 1, true) then raise(path, "line %d: the name of the file holds a zero byte", line) end
       list[#list + 1] = name:sub(1, 1) == "/" and name or root .. name
-      if labels then labels[#labels + 1] = read(row, line) end
+      if labels then labels[#labels + 1], lines[#lines + 1] = read(row, line), line end
     end
   end
 end
 
--- The function that reads a row's label; and, for several columns, their names.
-local function label_reader(path, csv, wanted)
+-- Columns in the order of the labels. Raises unless these are the columns' names.
+local function ordered(path, wanted, labels)
+  local of = {}
+  for _, name in ipairs(wanted) do of[name] = true end
+  for _, label in ipairs(labels) do
+    if not of[label] then raise(path, "labels has %s, which is none of the columns of label (%s)", check.show(label), table.concat(wanted, ", ")) end
+    of[label] = nil
+  end
+  local left = next(of)
+  if left then raise(path, "label has the column %s, which is none of the labels (%s)", check.show(left), table.concat(labels, ", ")) end
+  return labels
+end
+
+-- The function that reads a row's label.
+local function label_reader(path, csv, wanted, separator)
   if type(wanted) == "string" then
     local at = column(path, csv.columns, wanted)
     return function(row, line)
@@ -95,28 +113,31 @@ local function label_reader(path, csv, wanted)
   for i, name in ipairs(wanted) do at[i] = column(path, csv.columns, name) end
   return function(row, line)
     local values = {}
-    for i, place in ipairs(at) do values[i] = number_of(path, line, wanted[i], row[place]) end
+    for i, place in ipairs(at) do values[i] = number_of(path, line, wanted[i], row[place], separator) end
     return values
   end
 end
 
--- Numbers in place of cells, if all are numbers and not all of them are whole: then they are to be predicted, and name no classes.
-local function measured(cells)
-  local values, whole = {}, true
+-- Numbers in place of cells, if all are numbers and not all of them are whole: then they are to be predicted, and name no classes. Raises
+-- where that is so of most.
+local function measured(path, name, cells, lines, separator)
+  local values, whole, odd, count = {}, true, nil, 0
   for i, cell in ipairs(cells) do
-    values[i] = cell:find(numeric) and tonumber(cell)
-    if not values[i] then return cells end
-    whole = whole and math.tointeger(values[i]) ~= nil
+    values[i] = number_in(cell, separator)
+    whole = whole and (not values[i] or math.tointeger(values[i]) ~= nil)
+    if values[i] then count = count + 1 else odd = odd or i end
   end
-  return whole and cells or values
+  if whole or count <= #cells // 2 then return cells end
+  if odd then raise(path, "line %d: %s is %s, but most of its cells are numbers to predict", lines[odd], check.show(name), check.show(cells[odd])) end
+  return values
 end
 
 ---@class scion.CsvOptions: scion.ListOptions
 ---@field file string the column with the paths of the images
 ---@field label? string|string[] the column with the names of the classes, or with numbers to predict, which are not all whole; or a list of
 --- columns of numbers: 0 and 1, or shares that add up to 1, are about labels with the columns' names, other numbers are to be predicted, also
---- whole ones (no labels)
----@field separator? ","|";"|"\t"|"|" between cells; spreadsheets write ";" where the comma is that of numbers (",")
+--- whole ones; with `labels` the columns come in their order (no labels)
+---@field separator? ","|";"|"\t"|"|" between cells; spreadsheets write ";" where the comma is that of numbers, and so it is read (",")
 ---@field root? string the folder in which the paths begin (that of the CSV file)
 
 --- A data set of image files that a CSV file names, one a row. Its first row names the columns. Cells are divided by commas, and one with a
@@ -125,21 +146,22 @@ end
 ---@param given scion.CsvOptions
 ---@return scion.Dataset
 ---Raises, with the line, if the file cannot be read or is not such a file, if rows differ in length, if a column is missing, if a cell that
----is needed is empty or no number, on an unknown label, and on unknown options and invalid values.
+---is needed is empty or no number, or is none where most of its column are, on an unknown label, and on unknown options and invalid values.
 return function(path, given)
   path = check.argument(where, "the first argument", path, check.path)
   local o = check.options(where, given, schema)
   local csv, message = reader.open(contents(path), o.separator)
   if not csv then raise(path, "%s", message) end
   local at = column(path, csv.columns, o.file)
-  local read = o.label and label_reader(path, csv, o.label)
+  local wanted = type(o.label) == "table" and o.labels and ordered(path, o.label, o.labels) or o.label
+  local read = wanted and label_reader(path, csv, wanted, o.separator)
   local root = o.root and o.root:gsub("/*$", "/") or path:match "^.*/" or ""
-  local list, labels = read_rows(path, csv, at, read, root)
+  local list, labels, lines = read_rows(path, csv, at, read, root)
   if not list[1] then raise(path, "it has no row but the first, which names the columns") end
-  if type(o.label) == "string" and not o.labels then labels = measured(labels) end
+  if type(o.label) == "string" and not o.labels then labels = measured(path, o.label, labels, lines, o.separator) end
   if type(o.label) == "table" then
     labels = core.from_table(labels, "f32")
     if not o.labels and (o.multi or labels_of.are_about_labels(labels)) then o.labels = o.label end
   end
-  return listed.new(where .. ": " .. path, list, labels, o, "the labels")
+  return listed.new(where .. ": " .. path, list, labels, o, "the list of labels")
 end

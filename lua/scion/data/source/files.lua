@@ -45,5 +45,5 @@ return function(list, given)
   else
     list = check.argument(where, "the first argument", list, paths)
   end
-  return listed.new(where, list, labels, check.options(where, given, listed.schema), "the labels")
+  return listed.new(where, list, labels, check.options(where, given, listed.schema), "the list of labels")
 end

@@ -13,23 +13,26 @@ local splits = { train = true, training = true, test = true, testing = true, val
 
 local function raise(message, ...) check.raise(where .. ": " .. message:format(...)) end
 
--- The names of the class folders, and those of pictures beside them; or nil and a message.
+-- The names of the class folders; those of pictures beside them; and what lies there as problems. Or nil and a message.
 local function class_folders(path)
   local mode = lfs.attributes(path, "mode")
   if not mode then return nil, ("the folder %s does not exist%s"):format(path, paths.home_hint(path)) end
   if mode ~= "directory" then return nil, path .. " is not a folder" end
-  local names, message = core.list_folder(path)
-  if not names then return nil, message end
-  local classes, loose = {}, {}
+  local names, links = core.list_folder(path)
+  if not names then return nil, links end
+  local classes, loose, beside = {}, {}, {}
   for _, name in ipairs(names) do
     if name:sub(-1) == "/" then
       classes[#classes + 1] = name:sub(1, -2)
     elseif listing.is_image(name) then
       loose[#loose + 1] = name
+      beside[#beside + 1] = { file = path .. "/" .. name, reason = "in no class folder" }
+    elseif (core.image_format(path .. "/" .. name) or ""):find " image$" then -- and no script or note
+      beside[#beside + 1] = { file = path .. "/" .. name, reason = listing.reason(name, links[name]) }
     end
   end
   table.sort(classes, core.byte_less) -- as names, without the "/"
-  return classes, loose
+  return classes, loose, beside
 end
 
 -- Raises if data sets' parts, such as train and test, would be read as classes.
@@ -108,8 +111,8 @@ end
 
 --- A data set of the images in a folder, which holds one folder for each class. Images in folders inside a class's folder are of that
 --- class, too. Classes, and the files of each class, are sorted by code point. Images are told by their names' endings: .jpg, .jpeg, .jpe,
---- .jfif, .png, .webp or .gif. Hidden files are ignored. All other files, links to folders, and pictures beside the class folders are
---- passed over: they are listed in `problems`, and a line on standard error counts them.
+--- .jfif, .png, .webp or .gif. Hidden files are ignored. All other files, links to folders within a class, and pictures beside the
+--- class folders are passed over: they are listed in `problems`, and a line on standard error counts them.
 ---@param path string
 ---@param given? scion.FolderOptions
 ---@return scion.Dataset
@@ -120,15 +123,14 @@ return function(path, given)
   path = check.argument(where, "the first argument", path, check.path)
   local o = check.options(where, given, schema)
   path = #path > 1 and path:gsub("/+$", "") or path
-  local classes, loose = class_folders(path)
+  local classes, loose, beside = class_folders(path)
   if not classes then raise("%s", loose) end
-  local source = { files = {}, problems = {}, path = path }
+  local source = { files = {}, problems = o.labels == false and {} or beside, path = path }
   if o.labels == false then
     local good, message = listing.collect(path, source, o.follow_links)
     if not good then raise("%s", message) end
     if not source.files[1] then raise("%s holds no images (%s)", path, listing.endings) end
   else
-    for i, name in ipairs(loose) do source.problems[i] = { file = path .. "/" .. name, reason = "in no class folder" } end
     if o.labels and classes[1] then agree(path, classes, o.labels) else several(path, classes, loose) end
     read_classes(source, path, o.labels or classes, o)
   end

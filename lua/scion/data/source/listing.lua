@@ -23,6 +23,15 @@ function listing.is_image(name)
   return ending ~= nil and endings[ending:lower()] ~= nil
 end
 
+--- Why a file is none of the images: "." and its ending, or in words.
+---@param name string
+---@param dangling boolean? whether it is a link to nothing
+---@return string
+function listing.reason(name, dangling)
+  local ending = ending_of(name)
+  return dangling and "linking to nothing" or ending and "." .. ending:lower() or "without an ending"
+end
+
 -- Which folder this is, by whatever path it was reached.
 local function identity(path)
   local device = lfs.attributes(path, "dev")
@@ -40,8 +49,7 @@ local function walk(self, path)
       if listing.is_image(name) then
         files[#files + 1] = file
       else
-        local ending = ending_of(name)
-        problems[#problems + 1] = { file = file, reason = links[name] and "linking to nothing" or ending and "." .. ending:lower() or "without an ending" }
+        problems[#problems + 1] = { file = file, reason = listing.reason(name, links[name]) }
       end
     elseif links[name] and not self.follow then
       problems[#problems + 1] = { file = file:sub(1, -2), reason = "linking to a folder" }

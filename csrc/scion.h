@@ -715,7 +715,8 @@ scion_status scion_zip_copy(scion_zip *archive, const char *name, int descriptor
 void scion_hash_bytes(const void *data, size_t bytes, unsigned char hash[SCION_HASH_BYTES]);
 /* The hash of a tensor's dtype, shape and elements, without the gaps between its rows. */
 scion_status scion_hash_tensor(const scion_tensor *t, unsigned char hash[SCION_HASH_BYTES]);
-/* The hash of a regular file's contents. SCION_WORLD, with the path in the message, if it cannot be read. */
+/* The hash of a regular file's contents. SCION_WORLD, with the path in the message, if it cannot be read; SCION_SYSTEM if files or memory ran
+ * out, or the disk failed. */
 scion_status scion_hash_file(const char *path, unsigned char hash[SCION_HASH_BYTES]);
 uint64_t scion_checksum(const void *data, size_t bytes, uint64_t seed); /* 64 bits */
 /* By these numbers a regular file is recognized as unchanged: its size, and the times at which its contents and its inode last
@@ -779,6 +780,7 @@ bool scion_lock_held(int descriptor);
  * failing disk are SCION_SYSTEM; the message names the path. */
 
 #define SCION_MAX_PIXELS ((int64_t)1 << 28) /* the largest image that there can be */
+#define SCION_MAX_IMAGE_FILE ((int64_t)1 << 30) /* bytes of the largest file that is read as an image */
 #define SCION_USUAL_PIXELS 178956970        /* larger files are refused unless allowed: they may be small and made to fill the memory. Pillow's limit */
 
 /* How image files are decoded. {0}: as Pillow's convert("RGB") does. */

@@ -27,10 +27,11 @@ static int core_hash(lua_State *L) {
   return push_hash(L, hash);
 }
 
-/* core.hash_file(path) -> 16 bytes, or nil and a message */
+/* core.hash_file(path) -> 16 bytes, or nil and a message. Raises what is no fault of the file, such as too many open files. */
 static int core_hash_file(lua_State *L) {
   unsigned char hash[SCION_HASH_BYTES] = {0};
   scion_status status = scion_hash_file(scion_check_text(L, 1), hash);
+  if (status == SCION_SYSTEM) scion_check(L, status);
   push_hash(L, hash);
   return scion_push_result(L, status, 1);
 }

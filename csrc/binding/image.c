@@ -132,4 +132,8 @@ static const luaL_Reg functions[] = {{"image_load", core_image_load},
                                      {"cutmix", core_cutmix},
                                      {NULL, NULL}};
 
-void scion_open_image(lua_State *L) { luaL_setfuncs(L, functions, 0); }
+void scion_open_image(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  lua_pushinteger(L, SCION_MAX_IMAGE_FILE);
+  lua_setfield(L, -2, "max_image_file");
+}

@@ -43,7 +43,7 @@ static scion_status hash_open_file(const char *path, int file, XXH3_state_t *sta
   for (;;) {
     ssize_t got = read(file, piece, PIECE);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
+    if (got < 0) return scion_fail(no_fault_of_file(errno) ? SCION_SYSTEM : SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
     if (got == 0) return SCION_OK;
     XXH3_128bits_update(state, piece, (size_t)got);
   }
@@ -53,7 +53,7 @@ scion_status scion_hash_file(const char *path, unsigned char hash[SCION_HASH_BYT
   struct stat about;
   const char *why;
   int file = open_regular_file(path, O_RDONLY, &about, &why);
-  if (file < 0) return scion_fail(SCION_WORLD, "%s: cannot be hashed: %s", path, why);
+  if (file < 0) return scion_fail(no_fault_of_file(errno) ? SCION_SYSTEM : SCION_WORLD, "%s: cannot be hashed: %s", path, why);
   XXH3_state_t *state = XXH3_createState();
   void *piece = malloc(PIECE);
   scion_status status = state && piece ? hash_open_file(path, file, state, piece) : scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);

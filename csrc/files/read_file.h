@@ -26,6 +26,9 @@ static inline int open_regular_file(const char *path, int flags, struct stat *ab
   return *why ? -1 : descriptor;
 }
 
+/* Whether an error of a system call is no fault of the file, which then must not pass for a damaged or missing one. */
+static inline bool no_fault_of_file(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO; }
+
 /* Reads `bytes` bytes from `offset` on; *got is less only where the file ends. False, with errno, where it cannot be read. By pread and
  * never by mmap: a file that shrinks meanwhile is an error and not a signal. */
 static inline bool read_file_at(int descriptor, void *data, size_t bytes, uint64_t offset, size_t *got) {

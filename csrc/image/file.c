@@ -43,8 +43,6 @@ scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t 
 
 /* ---- reading */
 
-#define MAX_FILE ((off_t)1 << 30)
-
 /* A failure of a system call. What the file itself is not to blame for must not pass for a damaged image. */
 static scion_status system_failure(int error, const char *why) {
   struct rlimit limit;
@@ -61,7 +59,7 @@ static scion_status system_failure(int error, const char *why) {
 
 static scion_status read_all(int file, off_t length, image_buffer *bytes, size_t *size) {
   if (length == 0) return scion_fail(SCION_WORLD, "the file is empty");
-  if (length > MAX_FILE) return scion_fail(SCION_WORLD, "the file is too large for an image: %lld bytes", (long long)length);
+  if (length > SCION_MAX_IMAGE_FILE) return scion_fail(SCION_WORLD, "the file is too large for an image: %lld bytes", (long long)length);
   scion_status status = image_buffer_reserve(bytes, (size_t)length);
   if (status != SCION_OK) return status;
   /* where it became shorter meanwhile, the decoder will tell */

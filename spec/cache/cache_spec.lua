@@ -198,6 +198,10 @@ describe("the cache of frozen values", function()
     lfs.touch(folder .. "/dark/03.png", tomorrow, tomorrow)
     assert.equal("1\n", run(script))
     assert.equal("1\n", run(script))
+    assert(os.execute(("truncate -s 1200M %s/dark/03.png"):format(folder))) -- no image, by its size: it is not read
+    assert.equal("0 false\n", run(([[
+      local found, _, hashed = require "scion.cache.key".of_files { "%s/dark/03.png" }
+      io.write(hashed, " ", tostring(found[1]), "\n")]]):format(folder)))
   end)
 
   it("does not take a file that changes while it trains for what it was", function()

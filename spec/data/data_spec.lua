@@ -303,7 +303,7 @@ describe("scion.data.folder", function()
       [{ augment = { fill = "zeros" } }] = "fill is", [{ augment = { rotation = -1 } }] = "rotation is", [{ shuffle = 0 }] = "shuffle is true or false, not 0",
       [{ memory = -1 }] = "memory is", [{ max_pixels = 0 }] = "max_pixels is",
         [{ truncated = "drop" }] = "truncated is 'error' or 'keep'", [{ reducing_gap = 0.5 }] = "reducing_gap is a number from 1 to 1e+06, or false, not 0.5",
-      [{ augment = { shear = 0 / 0 } }] = "shear is a number from 0 up, not NaN", [{ augment = { brightness = 2 } }] = "brightness is",
+      [{ augment = { shear = 0 / 0 } }] = "shear is a number from 0 to 1e+06, not NaN", [{ augment = { brightness = 2 } }] = "brightness is",
       [{ batch = 1 << 62 }] = "batch is a whole number from 1 to 2147483647, not 4611686018427387904",
     } do
       assert.matches(message, messages.refused(function() data.folder(root, given) end), 1, true)

@@ -275,6 +275,8 @@ describe("scion.data.csv", function()
       refused(why, data.csv, csv("f,l\na,1.5\nb," .. cell .. "\nc,2.5\n"), { file = "f", label = "l" })
     end
     assert.same({ "1.5", "v2", "v3" }, data.csv(csv "f,l\na,1.5\nb,v2\nc,v3\n", { file = "f", label = "l" }).labels)
+    refused("list.csv: line 4: the label 'z' is not among the labels (x, y)", data.csv, csv "f,l\na,x\n\nb,z\n", { file = "f", label = "l", labels = { "x", "y" } })
+    refused("line 3: 'l' is '1e999', but most", data.csv, csv "f,l\na,1.5\nb,1e999\nc,2.5\n", { file = "f", label = "l" })
     -- columns in another order than the labels are put into theirs
     d = data.csv(csv "f,b,a\n1,1,0\n2,0,1\n", { file = "f", label = { "b", "a" }, labels = { "a", "b" } })
     assert.same({ { 2, 1 }, { "a", "b" } }, { d.classes:totable(), d.labels })
@@ -323,7 +325,7 @@ describe("scion.data.csv", function()
     refused("/nowhere.csv: No such file or directory", data.csv, "/nowhere.csv", o)
     refused("/dev is a folder, and no CSV file", data.csv, "/dev", o)
     refused("/dev/zero is a char device, and no CSV file", data.csv, "/dev/zero", o)
-    refused("label 1, 'b', is not among the labels (x)", data.csv, csv "f,l\na,b\n", { file = "f", label = "l", labels = { "x" } })
+    refused("line 2: the label 'b' is not among the labels (x)", data.csv, csv "f,l\na,b\n", { file = "f", label = "l", labels = { "x" } })
   end)
 end)
 

@@ -208,6 +208,27 @@ describe("data:with", function()
   end)
 end)
 
+describe("a data set with examples that are known to be left out", function()
+  it("neither counts them nor takes them for copies", function()
+    local x, y = scion.randn { 60, 4 }, {}
+    for i = 1, 60 do
+      y[i] = (i - 1) // 20 + 1
+      if i % 2 == 0 then for k = 1, 4 do x:set(i, k, 0 / 0) end end
+    end
+    local d
+    support.stderr_of(function() d = data.tensors(x, y, { labels = { "a", "b", "c" } }) end)
+    assert.same({ 10, 10, 10 }, d:class_counts())
+    assert.matches("in 3 classes (a 10, b 10, c 10);", tostring(d), 1, true)
+    assert.matches("30 broken and left out", tostring(d), 1, true)
+    for _, part in ipairs { d:split(0.5) } do
+      assert.equal(30, #part)
+      assert.same({ 5, 5, 5 }, part:class_counts())
+    end
+    local told = support.stderr_of(function() d:subset { 1, 3, 22, 24, 42, 44 }:split(0.5) end)
+    assert.equal("", told) -- neither part could have one of b or c
+  end)
+end)
+
 describe("data:class_weights", function()
   it("are scikit-learn's balanced ones", function()
     local y = { 1, 1, 1, 1, 1, 2, 2, 2, 4, 4 }

@@ -57,6 +57,17 @@ describe("a process with too many open files", function()
       "/dark/broken.png: a text file, which is no image: take it out of the folder\n24\t1\n1\n", output)
   end)
 
+  it("is told so where a split looks for copies", function()
+    local output = limited [[
+      data:take(4):split(0.5) -- loads what it needs
+      exhaust()
+      local ok, message = pcall(data.split, data, 0.5)
+      release()
+      print(ok, message)
+      print(#(data:split(0.5)))]]
+    assert.matches("^false\t[^\n]*dark/%d+.png: cannot be hashed: Too many open files\n14\n$", output)
+  end)
+
   it("does not train on fewer images than it has", function()
     local output = limited [[
       local nn = scion.nn

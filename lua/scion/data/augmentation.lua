@@ -14,7 +14,7 @@ local augmentation = {}
 --- value; mirrored; repeated ("nearest")
 ---@field fill_value? number for fill = "constant", 0 to 255 (0)
 
---- A random change of images. What it was made with cannot be changed.
+--- A random change of images. To change one, make another.
 ---@class scion.Augmentation
 ---@field name string as in scion.augment
 ---@field kind "geometry"|"colour"|"pixels"|"batch" what it changes

@@ -245,12 +245,22 @@ local function check_classes(self, where)
   check.raise(("%s: the data set has %s"):format(where, instead and instead .. ", and no classes to count" or "no labels"))
 end
 
---- How many images each class has, in the order of the labels.
+-- By class, without the examples that are known to be left out.
+local function counts_of(self)
+  local counts = core.count(self.codes, #self.labels)
+  for index in pairs(self.broken or {}) do
+    local code = self.codes:get(index + 1) + 1
+    counts[code] = counts[code] - 1
+  end
+  return counts
+end
+
+--- How many images each class has, in the order of the labels. Examples in memory that hold NaN do not count.
 ---@return integer[]
 ---Raises if the data set has no classes.
 function methods:class_counts()
   check_classes(self, "data:class_counts")
-  return core.count(self.codes, #self.labels)
+  return counts_of(self)
 end
 
 --- A weight for each class that makes up for how many images it has, as scikit-learn's "balanced": images / (classes * images of the class),
@@ -260,7 +270,7 @@ end
 ---Raises if the data set has no classes.
 function methods:class_weights()
   if not self.soft then check_classes(self, "data:class_weights") end
-  local counts = self.soft and self.soft:sum(1):totable() or core.count(self.codes, #self.labels)
+  local counts = self.soft and self.soft:sum(1):totable() or counts_of(self)
   local total, present, weights = 0, 0, {}
   for _, count in ipairs(counts) do total, present = total + count, present + (count > 0 and 1 or 0) end
   for i, count in ipairs(counts) do weights[i] = count > 0 and total / (present * count) or 1.0 end
@@ -387,7 +397,10 @@ local function as_text(self)
   parts[2] = ("%s, batches of %d"):format(one, self.batch)
   parts[3] = self.shuffle and ("shuffled by seed %d"):format(self.seed) or "in file order"
   if self.augment then parts[#parts + 1] = "augmented" end
-  if self.skipped > 0 then parts[#parts + 1] = ("%d broken and left out"):format(self.skipped) end
+  local left_out = 0
+  for _ in pairs(self.broken or {}) do left_out = left_out + 1 end
+  left_out = math.max(left_out, self.skipped)
+  if left_out > 0 then parts[#parts + 1] = ("%d broken and left out"):format(left_out) end
   local passed = #self:passed_over()
   if passed > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(passed, passed == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")

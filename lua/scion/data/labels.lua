@@ -40,7 +40,8 @@ local function positions(names)
 end
 
 local function unknown(self, i, name)
-  check.raise(("%s: label %d, %s, is not among the labels (%s)"):format(self.where, i, check.show(name), table.concat(self.names, ", ")))
+  local place = self.lines and ("line %d: the label %s"):format(self.lines[i], check.show(name)) or ("label %d, %s,"):format(i, check.show(name))
+  check.raise(("%s: %s is not among the labels (%s)"):format(self.where, place, table.concat(self.names, ", ")))
 end
 
 local function from_names(self, given)
@@ -157,12 +158,12 @@ end
 ---@param where string the name of the function that the user called, for messages
 ---@param what_it_is string the argument's: "the second argument"
 ---@param given any
----@param o { labels: string[]?, multi: boolean? }
+---@param o { labels: string[]?, multi: boolean?, lines: integer[]? } lines: where the labels stand in a file
 ---@return scion.Targets
 ---@return integer count of examples
 ---Raises if it is none of these, on an unknown name, and on numbers out of range.
 function labels.read(where, what_it_is, given, o)
-  local self = { where = where, what = what_it_is, names = o.labels, multi = o.multi }
+  local self = { where = where, what = what_it_is, names = o.labels, multi = o.multi, lines = o.lines }
   if type(given) == "userdata" then return from_tensor(self, given) end
   return from_list(self, given)
 end

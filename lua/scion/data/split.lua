@@ -38,13 +38,13 @@ end
 local function groups_of(data, seed)
   local tensor, name = data.images or data.values, names_of(data)
   local hashes = data.files and hashes_of_files(data.files) or {}
-  local groups, known = {}, {}
+  local groups, known, broken = {}, {}, data.broken or {}
   for i = 1, #data do
-    local hash = hashes[i] or tensor and core.hash(tensor:select(i))
+    local hash = not broken[i - 1] and (hashes[i] or tensor and core.hash(tensor:select(i)))
     local rank = string.unpack(">i8", core.hash(("%d\0%s"):format(seed, name(i))))
     local group = hash and known[hash]
     if not group then
-      group = { rank = rank }
+      group = { rank = rank, broken = broken[i - 1] ~= nil }
       groups[#groups + 1] = group
       if hash then known[hash] = group end
     end
@@ -74,7 +74,12 @@ local function tell_missing(data, parts)
   local all = data:class_counts()
   for k, part in ipairs(parts) do
     local missing = {}
-    for class, count in ipairs(core.count(core.gather(data.codes, part), #data.labels)) do
+    local counts = core.count(core.gather(data.codes, part), #data.labels)
+    for _, index in ipairs(data.broken and next(data.broken) and part:totable() or {}) do
+      local class = data.broken[index] and data.codes:get(index + 1) + 1
+      if class then counts[class] = counts[class] - 1 end
+    end
+    for class, count in ipairs(counts) do
       if count == 0 and all[class] > 0 then missing[#missing + 1] = data.labels[class] end
     end
     if missing[1] then notice.line(("scion: data:split: part %d has no image of %s"):format(k, table.concat(missing, ", "))) end
@@ -90,7 +95,10 @@ function split.parts(data, shares, seed)
   local groups = groups_of(data, seed)
   local classes = data.classes and data.classes:totable()
   local total, lists = {}, {}
-  local function class_of(group) return classes and classes[group[1]] or 1 end
+  local function class_of(group) -- what is left out is shared out by itself
+    local class = classes and classes[group[1]] or 1
+    return group.broken and -class or class
+  end
   for _, group in ipairs(groups) do total[class_of(group)] = (total[class_of(group)] or 0) + #group end
   local bounds, placed = {}, {}
   for class, n in pairs(total) do bounds[class], placed[class] = bounds_of(shares, n), 0 end

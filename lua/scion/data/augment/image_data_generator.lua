@@ -15,7 +15,7 @@
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 
-local amount = check.number { from = 0 }
+local amount = check.number { from = 0, to = 1e6 }
 local flips = { horizontal = { 0.5, 0 }, vertical = { 0, 0.5 }, both = { 0.5, 0.5 } }
 
 -- a shift as a fraction of the size
@@ -28,8 +28,8 @@ return augmentation.define {
   p = false,
   schema = {
     rotation = { amount, 0 }, width_shift = { amount, 0 }, height_shift = { amount, 0 }, shear = { amount, 0 }, channel_shift = { amount, 0 },
-    zoom = { augmentation.factor({ above = 0 }, "{ lowest, highest } above 0"), 0 },
-    brightness = { augmentation.range({ from = 0 }, "{ lowest, highest } from 0 up"), { 1, 1 } },
+    zoom = { augmentation.factor({ above = 0, to = 1e6 }, "{ lowest, highest } above 0, up to 1e6"), 0 },
+    brightness = { augmentation.range({ from = 0, to = 1e6 }, "{ lowest, highest } from 0 up to 1e6"), { 1, 1 } },
     flip = { check.unless_false(check.one_of("horizontal", "vertical", "both")), false },
   },
 

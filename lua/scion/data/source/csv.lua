@@ -53,7 +53,8 @@ local numeric = "^%s*[+-]?[%d.]+[eE]?[+-]?%d*%s*$"
 -- The number in a cell, or nil. Where commas do not divide cells, one may be that of a number.
 local function number_in(cell, separator)
   if separator ~= "," then cell = cell:gsub("^([^,.]*),([^,.]*)$", "%1.%2") end
-  return cell:find(numeric) and tonumber(cell) or nil
+  local value = cell:find(numeric) and tonumber(cell)
+  return value and math.abs(value) < math.huge and value or nil
 end
 
 local function number_of(path, line, name, cell, separator)
@@ -163,5 +164,5 @@ return function(path, given)
     labels = core.from_table(labels, "f32")
     if not o.labels and (o.multi or labels_of.are_about_labels(labels)) then o.labels = o.label end
   end
-  return listed.new(where .. ": " .. path, list, labels, o, "the list of labels")
+  return listed.new(where .. ": " .. path, list, labels, o, "the list of labels", lines)
 end

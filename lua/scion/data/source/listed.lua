@@ -19,14 +19,15 @@ listed.schema = schema
 ---@param labels any[]? what scion.data.files takes as label, for each file
 ---@param o table the options, checked
 ---@param what string the name of the labels, for messages
+---@param lines? integer[] where the labels stand in a file
 ---@return scion.Dataset
-function listed.new(where, list, labels, o, what)
+function listed.new(where, list, labels, o, what, lines)
   if not labels then
     for _, option in ipairs { "labels", "multi" } do
       if o[option] then check.raise(("%s: %s is about labels, but the files have none"):format(where, option)) end
     end
   end
-  local source = labels and labels_of.read(where, what, labels, o) or {}
+  local source = labels and labels_of.read(where, what, labels, { labels = o.labels, multi = o.multi, lines = lines }) or {}
   source.files, source.quiet = list, not labels
   if o.shuffle == nil then o.shuffle = labels ~= nil end
   o.memory = o.memory or labels and 1e9 or 0

@@ -98,8 +98,9 @@ function key.of_files(files)
       local row = remembered:get(about)
       hash = row and row:bytes()
       if not hash then
-        local fits = string.unpack("i8", stamp) <= core.max_image_file -- others are refused unread
-        hash, hashed = fits and core.hash_file(path), hashed + (fits and 1 or 0)
+        -- larger files are refused unread; after Ctrl-C the pass ends before it asks for a row
+        local wanted = string.unpack("i8", stamp) <= core.max_image_file and not core.interrupted()
+        hash, hashed = wanted and core.hash_file(path), hashed + (wanted and 1 or 0)
         if hash and age > settled then keys[#keys + 1], rows[#rows + 1] = about, core.from_bytes(hash, { 16 }) end
       end
       contents[path] = hash and age > settled and { stamp = stamp, hash = hash } or nil

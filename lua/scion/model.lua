@@ -382,7 +382,7 @@ end
 --- does not tell or tells another one
 
 --- Loads a file of weights (Keras's, PyTorch's, safetensors, or one of model:save) into the model's layers, its head included. The
---- preprocessing is taken from a config.json beside the file, if there is one. The labels are taken, too, if the model has the file's
+--- preprocessing is taken from a config.json beside the file, if there is one, or from what Scion noted in it. The labels are taken, too, if the model has the file's
 --- classifier.
 ---
 --- Raises, with the path, if the file cannot be read or is not a file of weights. Unless strict = false, it also raises if the weights do
@@ -408,7 +408,7 @@ end
 --- "timm" and where the option `names` asks for them. A .weights.h5 file is for Keras 3, for a network in one piece and for one that is a
 --- layer of another network. An .h5 file is for load_weights of Keras 2, and of Keras 3 for a network in one piece.
 ---
---- Keras's files have preprocessing and labels as attributes. Layers without a publisher's name are written under their own names, with
+--- Preprocessing and labels are noted in the file, and load_weights takes them back. Layers without a publisher's name are written under their own names, with
 --- dots or underscores in place of slashes. A separable convolution becomes `depthwise` and `pointwise` in PyTorch, and a batch norm always
 --- has scale and shift. If the other library computes the same network differently, a line on standard error says so. Raises, with the
 --- path, if the file cannot be written, and if names = "timm" is given for a network of scion.models that timm lacks, or has only with

@@ -35,7 +35,7 @@ describe("model:export", function()
     weights.load(model, fixture)
     assert.equal(model, model:export(path))
     local written, metadata = safetensors.read(path)
-    assert.same({ format = "pt" }, metadata)
+    assert.same({ format = "pt", rescalings = "0", preprocessing = assert(metadata.preprocessing) }, metadata)
     local count = 0
     for name, tensor in pairs(assert(torch.read(fixture))) do
       if not name:find "aux" and not name:find "num_batches" then

@@ -104,7 +104,7 @@ describe("torchvision's names", function()
     local report
     local told = support.stderr_of(function() report = weights.load(small(false), fixture) end)
     assert.equal(fixture .. ": the classifier (classifier.1.weight, classifier.1.bias) is not loaded, since the model was built without it; " ..
-      "top = true, classes = 5 builds it\n", told)
+      "top = true, classes = 5 builds it where it is the network's own; a graft whose layers have its names takes any other\n", told)
     assert.equal("", support.stderr_of(function() weights.load(small(false), fixture) end)) -- once
     assert.equal(7, report.loaded)
     assert.same({ "features.1.num_batches_tracked", "classifier.1.weight", "classifier.1.bias", "aux1.weight", "aux1.bias" }, report.unused)

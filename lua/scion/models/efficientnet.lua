@@ -59,8 +59,8 @@ local function standardize(x, o)
   end
   x = nn.rescaling(1 / 255, { name = "rescaling" })(x)
   x = nn.normalization { name = "normalization" }(x)
-  local file = o.file and o.file.keras
-  if file and require("scion.weights.keras").rescalings(file) == 1 then return x end
+  local noted, file = o.file and o.file.facts, o.file and o.file.keras
+  if (noted and noted.rescalings or file and require("scion.weights.keras").rescalings(file)) == 1 then return x end
   -- The published files hold standard deviations in place of variances, so that Normalization divides by the root of the deviation only.
   -- This divides by the root once more.
   return nn.rescaling({ 1 / math.sqrt(0.229), 1 / math.sqrt(0.224), 1 / math.sqrt(0.225) }, { name = "rescaling_1" })(x)

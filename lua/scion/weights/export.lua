@@ -1,6 +1,7 @@
 --- Writes a model's weights for PyTorch (.safetensors) and for Keras (.weights.h5 and .h5).
 local check = require "scion.check"
 local core = require "scion.core"
+local facts = require "scion.weights.facts"
 local graph = require "scion.graph"
 
 local export = {}
@@ -66,7 +67,9 @@ end
 local function to_safetensors(model, path, names)
   if names == "timm" then compare_with_timm(model, path) else notice_variant(model, "torchvision", path) end
   local tensors = require("scion.weights.torchvision").tensors(graph.layers(model.order), names == "timm")
-  local written, message = core.safetensors_write(path, tensors, { format = "pt", variant = model.variant })
+  local noted = facts.of(model)
+  local written, message = core.safetensors_write(path, tensors, { format = "pt", variant = model.variant, preprocessing = noted.preprocessing,
+                                                                        rescalings = noted.rescalings, labels = model.labels and core.json_encode(model.labels) })
   if not written then check.raise(message) end
 end
 
@@ -100,13 +103,10 @@ function export.keras_layers(model)
   return list
 end
 
---- Adds attributes with what a network needs beside its weights. Keras ignores them: they are for whoever inspects the file, and
---- `rescalings` is read by keras_layers.lua.
+--- Adds attributes with what a network needs beside its weights, which Keras ignores.
 local function add_facts(texts, model)
-  local options, rescalings = model.input.layer.options, 0
-  for _, node in ipairs(model.order) do rescalings = rescalings + (node.layer.kind == "rescaling" and 1 or 0) end
-  texts[#texts + 1] = { path = "/", name = "preprocessing", value = core.json_encode(options.preprocess) }
-  texts[#texts + 1] = { path = "/", name = "rescalings", value = tostring(rescalings) }
+  local noted = facts.of(model)
+  for _, name in ipairs { "preprocessing", "rescalings" } do texts[#texts + 1] = { path = "/", name = name, value = noted[name] } end
   if model.name then texts[#texts + 1] = { path = "/", name = "architecture", value = model.name } end
   if model.variant then texts[#texts + 1] = { path = "/", name = "variant", value = model.variant } end
   if model.labels then add_names(texts, "/", "labels", model.labels) end

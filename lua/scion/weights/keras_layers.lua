@@ -37,7 +37,11 @@ local need = check.need
 
 --- An attribute that is a list of names. Keras splits it into name0, name1, … when it is too long for one attribute. nil when there is
 --- none.
-local function names_at(file, group, attribute)
+---@param file userdata of core.hdf5_open
+---@param group string
+---@param attribute string
+---@return string[]?
+function keras_layers.names_at(file, group, attribute)
   local whole = need(file:has(group, attribute))
   local names, part = {}, 0
   while true do
@@ -86,7 +90,7 @@ end
 
 --- One name of layer_names: a layer, or the layers of an inner model, which then also has `runs` (see inner_layers).
 local function listed_entry(file, path, group, name, alphas, size)
-  local weights = names_at(file, group, "weight_names")
+  local weights = keras_layers.names_at(file, group, "weight_names")
   if not weights then check.raise(("%s: layer '%s' has no attribute weight_names"):format(path, name)) end
   check_distinct(path, weights, ("weight_names of layer '%s'"):format(name))
   for i, weight in ipairs(weights) do weights[i] = weight_at(file, weight, group .. "/" .. weight) end
@@ -165,7 +169,7 @@ local roots = { "/", "/model_weights" }
 ---@return scion.KerasContents
 function keras_layers.read(file, path, config)
   for _, root in ipairs(roots) do
-    local names = need(file:has(root)) and names_at(file, root, "layer_names")
+    local names = need(file:has(root)) and keras_layers.names_at(file, root, "layer_names")
     if names then return listed(file, path, root, names, config) end
   end
   local contents = keras_groups.read(file, path, config)
@@ -188,7 +192,7 @@ function keras_layers.rescalings(file)
   local exported = need(file:has("/", "rescalings")) and need(file:attribute("/", "rescalings"))
   if exported then return math.tointeger(tonumber(exported)) end
   for _, root in ipairs(roots) do
-    local names = need(file:has(root)) and names_at(file, root, "layer_names")
+    local names = need(file:has(root)) and keras_layers.names_at(file, root, "layer_names")
     if names then
       local version, count, normalizes = need(file:has(root, "keras_version")) and need(file:attribute(root, "keras_version")), 0, false
       for _, name in ipairs(names) do

@@ -1,6 +1,5 @@
 --- Reads a weights file of any format into a model's layers. Users call scion.weights.load (weights/init.lua) or model:load_weights.
 local check = require "scion.check"
-local core = require "scion.core"
 local graph = require "scion.graph"
 local identify = require "scion.weights.identify"
 local match = require "scion.weights.match"
@@ -75,10 +74,16 @@ end
 
 -- ---- what a file tells beside its numbers -------------------------------------------------------------------------------
 
---- The labels that come with a file: those in config.json, else those that model:save stored. nil where there are none.
-local function labels_of(told)
-  local own = told.labels and core.json_decode(told.labels)
-  return told.config and told.config.labels or type(own) == "table" and own.labels or nil
+--- The labels that come with a file: those in config.json, else those that Scion noted. nil where there are none.
+local function labels_of(told) return told.config and told.config.labels or told.facts and told.facts.labels end
+
+--- How a network that Scion saved or exported rescales images otherwise than the model, in words; nil where it does not.
+local function rescaled_otherwise(model, told)
+  local theirs, ours = told.facts and not told.keras and told.facts.rescalings, 0
+  for _, node in ipairs(model.order) do ours = ours + (node.layer.kind == "rescaling" and 1 or 0) end
+  if not theirs or theirs == ours then return nil end
+  return ("the file's network has %d of the layers nn.rescaling, and this one %d, so that it would take images otherwise; scion.load builds " ..
+          "the file's own network where model:save wrote it"):format(theirs, ours)
 end
 
 --- Sets the model's labels to those that come with the file, if its classifier was loaded. Notes it in the report where they do not fit.
@@ -95,12 +100,13 @@ local function take_labels(model, told, report)
   end
 end
 
---- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else keeps its own.
+--- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else what Scion noted in
+--- the file, else keeps its own.
 local function take_preprocessing(model, told, given)
   local c, input = told.config, model.input
   local fits = c and c.mean and (#c.mean == input.shape[3] or #c.mean == 3) and preprocessing.image_shape(input.shape)[3] == 3
   local known = fits and preprocessing.resolve { mean = c.mean, std = c.std }
-  input.layer.options.preprocess = given or known or input.layer.options.preprocess
+  input.layer.options.preprocess = given or known or told.facts and told.facts.preprocess or input.layer.options.preprocess
 end
 
 --- Loads a file into a model's layers. Unless o.strict is false it raises, with the path and before a weight changes, where the weights do
@@ -111,9 +117,16 @@ end
 ---@return scion.WeightsReport report what was loaded and what was not
 return function(model, told, o)
   local path = told.path
-  local differs = origin.disagreement(told, model.name, model.variant)
+  local differs = origin.disagreement(told, model.name, model.variant) or rescaled_otherwise(model, told)
   if differs and o.strict then check.raise(("%s: %s"):format(path, differs)) end
-  local report, timms = read_numbers(model, told, o)
+  local input = model.input.layer.options
+  local before = input.preprocess
+  input.preprocess = o.preprocess or before -- a file may tell how its images were rescaled, which is compared
+  local ok, report, timms = check.try(read_numbers, model, told, o)
+  if not ok then
+    input.preprocess = before
+    check.raise(report)
+  end
   local assumed, hinted = origin.assumed(told, model, { timms = timms, preprocess = o.preprocess })
   report.config = told.config
   if told.arrays and told.arrays.script then report:note "a network of torch.jit: only its tensors are read, and its code, which tells what it computes, is not looked at" end

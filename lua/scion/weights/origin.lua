@@ -18,7 +18,7 @@ local origin = {}
 ---@field library "keras"|"pytorch"|nil whose names the weights have; nil: Scion's own, or the file cannot be read
 ---@field variant string? of the network: what model:export noted, or "tf" where the names are EfficientNet-PyTorch's
 ---@field exported boolean? whether model:export noted the variant
----@field labels string? names of the classes that model:save stored, as JSON
+---@field facts scion.WeightsFacts? what model:save and model:export noted beside the weights
 ---@field config scion.WeightsConfig?
 
 local libraries = { keras = "keras", torchvision = "pytorch", tf = "pytorch", timm = "pytorch" } -- by variant
@@ -39,11 +39,18 @@ local function of_safetensors(told)
   told.arrays, told.trouble = require("scion.weights.safetensors").arrays(told.path)
   local arrays, metadata = told.arrays or {}, told.arrays and told.arrays.metadata or {}
   if not arrays[1] or arrays[1].name:find("/", 1, true) then
-    told.labels = metadata.format == "scion" and metadata.labels or nil
+    if metadata.format ~= "scion" then return end
+    local variant
+    told.facts, variant = require("scion.weights.facts").of_saved(metadata)
+    note_variant(told, variant)
     return
   end
   of_names(told)
   note_variant(told, metadata.variant)
+  if not metadata.preprocessing then return end
+  local labels = core.json_decode(metadata.labels or "")
+  told.facts = require("scion.weights.facts").read { preprocessing = metadata.preprocessing, rescalings = metadata.rescalings,
+                                                    labels = type(labels) == "table" and labels or nil }
 end
 
 --- The same for a Keras file. model:export writes every variant as .h5 with Keras's names, and notes the variant in an attribute.
@@ -51,7 +58,16 @@ local function of_keras(told)
   told.library = "keras"
   told.keras, told.trouble = require("scion.weights.keras").open(told.path)
   local file = told.keras and told.keras.file
-  if file then note_variant(told, file:has("/", "variant") and file:attribute("/", "variant")) end
+  if not file then return end
+  local function text(name)
+    local value = file:has("/", name) and file:attribute("/", name)
+    return type(value) == "string" and value or nil
+  end
+  note_variant(told, text "variant")
+  if text "preprocessing" then
+    local read, labels = check.try(require("scion.weights.keras_layers").names_at, file, "/", "labels")
+    told.facts = require("scion.weights.facts").read { preprocessing = text "preprocessing", rescalings = text "rescalings", labels = read and labels or nil }
+  end
 end
 
 --- Whether a file is one of Keras's: HDF5, or an archive that holds it. Raises where the archive is damaged.
@@ -194,7 +210,7 @@ end
 ---@param variant string? of the model
 ---@return string? reason
 function origin.disagreement(told, name, variant)
-  local architecture = told.library and name and builder.find(name)
+  local architecture = (told.library or told.exported) and name and builder.find(name)
   if not architecture then return nil end
   if told.config then
     local reason = config_disagrees(told.config, architecture, variant)

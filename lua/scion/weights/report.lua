@@ -153,7 +153,8 @@ function internal:tell()
   local head = left_head(self)
   if head[1] then
     local shown = table.concat(head, ", ", 1, math.min(#head, most_listed)) .. (#head > most_listed and ", …" or "")
-    notice.once(("%s: the classifier (%s) is not loaded, since the model was built without it; %s builds it"):format(self.path, shown, with_top(self)))
+    notice.once(("%s: the classifier (%s) is not loaded, since the model was built without it; %s builds " ..
+                 "it where it is the network's own; a graft whose layers have its names takes any other"):format(self.path, shown, with_top(self)))
   end
   if 2 * self.loaded >= self.total then return end
   notice.once(("%s: only %d of the model's %d weights were loaded, the others are as they were (%s); %s. print(report) lists them"):format(

@@ -29,6 +29,7 @@ local networks = {
   inception_v3 = { "inception_v3", "torchvision" },
   tf_inception_v3 = { "inception_v3", "torchvision" }, adv_inception_v3 = { "inception_v3", "torchvision" },
   gluon_inception_v3 = { "inception_v3", "torchvision", preprocess = "torch" },
+  ["inception_v3 built with transform_input = False"] = { "inception_v3", "torchvision", preprocess = "torch" },
   ["googlenet built with transform_input = False"] = { "googlenet", "torchvision", preprocess = "torch" }, -- as without published weights
   inception_resnet_v2 = { "inception_resnet_v2", "timm" }, ens_adv_inception_resnet_v2 = { "inception_resnet_v2", "timm" },
   legacy_xception = { "xception", "timm" }, xception = { "xception", "timm" },

@@ -382,11 +382,12 @@ end
 --- does not tell or tells another one
 
 --- Loads a file of weights (Keras's, PyTorch's, safetensors, or one of model:save) into the model's layers, its head included. The
---- preprocessing is taken from a config.json beside the file, if there is one, or from what Scion noted in it. The labels are taken, too, if the model has the file's
---- classifier.
+--- preprocessing is taken from a config.json beside the file, if there is one, or from what Scion noted in the file. The labels are taken,
+--- too, if the model has the file's classifier.
 ---
 --- Raises, with the path, if the file cannot be read or is not a file of weights. Unless strict = false, it also raises if the weights do
---- not fit, or are of a network that computes something else. Nothing has changed then. With strict = false it raises if no weight fits;
+--- not fit, or are of another variant or of a network that takes images otherwise. Nothing has changed then. Where a Keras file describes a
+--- network that computes something else, a line on standard error says so. With strict = false it raises if no weight fits;
 --- if less than half of the model's weights are loaded, a line on standard error says so.
 ---
 --- If a checkpoint holds several state dicts, the one that fits best is loaded. A prefix of its names is removed if they fit better

@@ -18,7 +18,7 @@ function weights.publisher(path)
 end
 
 --- Loads a file into a model's layers: what model:load_weights does. Raises, with the path, where the file cannot be read, is no file of
---- weights or, unless strict = false, does not fit, also where its network would compute something else with these weights.
+--- weights or, unless strict = false, does not fit, also where its network is of another variant or takes images otherwise.
 ---@param model scion.Model
 ---@param path string
 ---@param given? scion.LoadOptions

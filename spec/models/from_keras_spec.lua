@@ -227,6 +227,39 @@ describe("scion.models.from_keras refuses", function()
     end
   end)
 
+  it("constants that are no operand here, and inputs that a layer has no use for", function()
+    local constant = ": one of its inputs is a constant, and here only an input and a number, or three for its channels, can be added, subtracted, multiplied or divided"
+    local array = { class_name = "__numpy__", config = { value = { { 1.5, 2.5 } }, dtype = "float32" } }
+    local name = config_of("windows.h5").config.layers[5].config.name
+    local function called(class, arguments, message)
+      assert.equal(("layer '%s' (%s)%s"):format(name, class, message), changed("windows.h5", name, function(layer)
+        layer.class_name = class
+        layer.inbound_nodes[1].args = arguments(layer.inbound_nodes[1].args[1])
+      end))
+    end
+    for _, class in ipairs { "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Stack", "ReLU" } do
+      called(class, function(x) return { { x, array } } end, constant)
+      called(class, function(x) return { { array, x, x } } end, constant)
+      called(class, function(x) return { x, x, 0.1 } end, constant)
+    end
+    for _, class in ipairs { "Minimum", "Average", "Concatenate", "ReLU" } do
+      called(class, function(x) return { x, 0.1 } end, constant)
+      called(class, function(x) return { 0.1, x } end, constant)
+    end
+    called("Maximum", function(x) return { 0.1, x } end, ": of the constants only 0 is known here, beside which the larger is a ReLU")
+    called("Softmax", function(x) return { x, x } end, ": it has 2 inputs, and here it takes one")
+  end)
+
+  it("constants of Keras 2 that are no operand here", function()
+    for _, class in ipairs { "Maximum", "Minimum", "Concatenate", "Add", "Average" } do
+      local config = config_of "older_ops.h5"
+      local layer = layer_of(config, "batch_normalization")
+      layer.class_name = class
+      table.insert(layer.inbound_nodes[1], { "_CONSTANT_VALUE", -1, { { 1.5, 2.5 } }, {} })
+      assert.matches("one of its inputs is a constant, and here only", refusal(config, "2.15.0"), 1, true)
+    end
+  end)
+
   it("graphs that models here are not", function()
     local config = config_of "windows.h5"
     local output = config.config.output_layers[1]

@@ -152,6 +152,13 @@ describe("scion.models.from_keras", function()
       report.notes)
   end)
 
+  it("adds LoRA's matrices, without a word about their options", function()
+    local expected = core.json_decode(support.slurp "spec/fixtures/weights/lora.json")["lora_nested.h5"]
+    local model, report = from_keras("spec/fixtures/weights/lora_nested.h5", { preprocess = "unit" })
+    assert.same({}, report.notes)
+    assert.is_true(models.deviation(model, support.pattern(8, 9), expected) < 1e-5)
+  end)
+
   it("takes labels and preprocessing that the file tells", function()
     local path, model = support.folder() .. "/told.h5", from_keras(fixtures .. "tf.keras")
     local described = config_of "windows.h5"

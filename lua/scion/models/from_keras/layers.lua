@@ -459,10 +459,10 @@ end
 
 -- ---- all of them ----------------------------------------------------------------------------------------------------
 
---- Options that do not change what a layer computes in a prediction, beside initializers.
+--- Options that do not change what a layer computes in a prediction, beside initializers; LoRA's are read with its weights.
 local harmless = {}
 for name in ("name trainable dtype batch_input_shape batch_shape input_shape input_dtype seed fused synchronized renorm renorm_clipping renorm_momentum sparse " ..
-             "ragged function data_format axis rate momentum mean variance scale offset"):gmatch "%S+" do harmless[name] = true end
+             "ragged function data_format axis rate momentum mean variance scale offset lora_rank lora_alpha"):gmatch "%S+" do harmless[name] = true end
 
 --- Notes what is left out of a layer: penalties and limits of its weights, which act in training, and options that are not known here.
 local function note_rest(at)

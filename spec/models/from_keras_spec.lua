@@ -284,6 +284,11 @@ describe("scion.models.from_keras refuses", function()
     config = config_of "older_chain.h5"
     config.config.layers[1].config.batch_input_shape = { null, 12, 3 }
     assert.equal("its input has 2 dimensions, and images have height, width and channels", refusal(config, "2.15.0"))
+    for _, channels in ipairs { 2, 4 } do
+      config.config.layers[1].config.batch_input_shape = { null, 12, 13, channels }
+      assert.equal(("its input has %d channels, and images have 1 or 3"):format(channels), refusal(config, "2.15.0"))
+    end
+    config.config.layers[1].config.batch_input_shape = { null, 12, 3 }
     config.config.layers[1].config.batch_input_shape = null
     config.config.layers[2].config.batch_input_shape = null
     config.config.build_input_shape = null

@@ -159,6 +159,31 @@ describe("scion.models.from_keras", function()
     assert.is_true(models.deviation(model, support.pattern(8, 9), expected) < 1e-5)
   end)
 
+  it("gives models to which a file with another padding is told", function()
+    local path, model = support.folder() .. "/padded.h5", from_keras(fixtures .. "windows.h5")
+    local function note(change)
+      local config = config_of "windows.h5"
+      change(config)
+      return from_keras(fixtures .. "windows.h5"):load_weights(write(path, config, nil, model)).notes[1]
+    end
+    local function padded(padding)
+      return function(config) layer_of(config, "zero_padding2d").config.padding = padding end
+    end
+    assert.is_nil(note(padded { { 1, 2 }, { 0, 3 } }))
+    assert.matches("its layer 'conv2d_3' has padding 'same' behind ZeroPadding2D {1, 1, 1, 1}, here ", note(padded { 1, 1 }), 1, true)
+    assert.matches("its layer 'conv2d_3' has padding 'same' behind ZeroPadding2D {1, 0, 1, 3}, here ", note(padded { { 1, 1 }, { 0, 3 } }), 1, true)
+    local function depthwise(config) layer_of(config, "depthwise_conv2d").config.padding = "same" end
+    assert.matches("its layer 'depthwise_conv2d' has padding 'same', here {0, 0, 0, 0}", note(depthwise), 1, true)
+    for _, unread in ipairs { null, "x", { 1 }, { { 1 }, { 2 } } } do assert.is_nil(note(padded(unread))) end
+    assert.is_nil(note(function(config) -- such a layer pads by the size of the images
+      padded { 1, 1 }(config)
+      for _, layer in ipairs(config.config.layers) do
+        if layer.class_name == "InputLayer" then layer.config.batch_shape = { null, 24, 26, 3 } end
+      end
+    end))
+    assert.is_nil(note(function(config) layer_of(config, "zero_padding2d").inbound_nodes[1].args[1].config.keras_history[1] = "zero_padding2d" end))
+  end)
+
   it("takes labels and preprocessing that the file tells", function()
     local path, model = support.folder() .. "/told.h5", from_keras(fixtures .. "tf.keras")
     local described = config_of "windows.h5"

@@ -152,6 +152,38 @@ describe("scion.models.from_keras", function()
       report.notes)
   end)
 
+  it("adds LoRA's matrices, without a word about their options", function()
+    local expected = core.json_decode(support.slurp "spec/fixtures/weights/lora.json")["lora_nested.h5"]
+    local model, report = from_keras("spec/fixtures/weights/lora_nested.h5", { preprocess = "unit" })
+    assert.same({}, report.notes)
+    assert.is_true(models.deviation(model, support.pattern(8, 9), expected) < 1e-5)
+  end)
+
+  it("gives models to which a file with another padding is told", function()
+    local path, model = support.folder() .. "/padded.h5", from_keras(fixtures .. "windows.h5")
+    local function note(change)
+      local config = config_of "windows.h5"
+      change(config)
+      return from_keras(fixtures .. "windows.h5"):load_weights(write(path, config, nil, model)).notes[1]
+    end
+    local function padded(padding)
+      return function(config) layer_of(config, "zero_padding2d").config.padding = padding end
+    end
+    assert.is_nil(note(padded { { 1, 2 }, { 0, 3 } }))
+    assert.matches("its layer 'conv2d_3' has padding 'same' behind ZeroPadding2D {1, 1, 1, 1}, here ", note(padded { 1, 1 }), 1, true)
+    assert.matches("its layer 'conv2d_3' has padding 'same' behind ZeroPadding2D {1, 0, 1, 3}, here ", note(padded { { 1, 1 }, { 0, 3 } }), 1, true)
+    local function depthwise(config) layer_of(config, "depthwise_conv2d").config.padding = "same" end
+    assert.matches("its layer 'depthwise_conv2d' has padding 'same', here {0, 0, 0, 0}", note(depthwise), 1, true)
+    for _, unread in ipairs { null, "x", { 1 }, { { 1 }, { 2 } } } do assert.is_nil(note(padded(unread))) end
+    assert.is_nil(note(function(config) -- such a layer pads by the size of the images
+      padded { 1, 1 }(config)
+      for _, layer in ipairs(config.config.layers) do
+        if layer.class_name == "InputLayer" then layer.config.batch_shape = { null, 24, 26, 3 } end
+      end
+    end))
+    assert.is_nil(note(function(config) layer_of(config, "zero_padding2d").inbound_nodes[1].args[1].config.keras_history[1] = "zero_padding2d" end))
+  end)
+
   it("takes labels and preprocessing that the file tells", function()
     local path, model = support.folder() .. "/told.h5", from_keras(fixtures .. "tf.keras")
     local described = config_of "windows.h5"
@@ -227,6 +259,39 @@ describe("scion.models.from_keras refuses", function()
     end
   end)
 
+  it("constants that are no operand here, and inputs that a layer has no use for", function()
+    local constant = ": one of its inputs is a constant, and here only an input and a number, or three for its channels, can be added, subtracted, multiplied or divided"
+    local array = { class_name = "__numpy__", config = { value = { { 1.5, 2.5 } }, dtype = "float32" } }
+    local name = config_of("windows.h5").config.layers[5].config.name
+    local function called(class, arguments, message)
+      assert.equal(("layer '%s' (%s)%s"):format(name, class, message), changed("windows.h5", name, function(layer)
+        layer.class_name = class
+        layer.inbound_nodes[1].args = arguments(layer.inbound_nodes[1].args[1])
+      end))
+    end
+    for _, class in ipairs { "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Stack", "ReLU" } do
+      called(class, function(x) return { { x, array } } end, constant)
+      called(class, function(x) return { { array, x, x } } end, constant)
+      called(class, function(x) return { x, x, 0.1 } end, constant)
+    end
+    for _, class in ipairs { "Minimum", "Average", "Concatenate", "ReLU" } do
+      called(class, function(x) return { x, 0.1 } end, constant)
+      called(class, function(x) return { 0.1, x } end, constant)
+    end
+    called("Maximum", function(x) return { 0.1, x } end, ": of the constants only 0 is known here, beside which the larger is a ReLU")
+    called("Softmax", function(x) return { x, x } end, ": it has 2 inputs, and here it takes one")
+  end)
+
+  it("constants of Keras 2 that are no operand here", function()
+    for _, class in ipairs { "Maximum", "Minimum", "Concatenate", "Add", "Average" } do
+      local config = config_of "older_ops.h5"
+      local layer = layer_of(config, "batch_normalization")
+      layer.class_name = class
+      table.insert(layer.inbound_nodes[1], { "_CONSTANT_VALUE", -1, { { 1.5, 2.5 } }, {} })
+      assert.matches("one of its inputs is a constant, and here only", refusal(config, "2.15.0"), 1, true)
+    end
+  end)
+
   it("graphs that models here are not", function()
     local config = config_of "windows.h5"
     local output = config.config.output_layers[1]
@@ -244,6 +309,11 @@ describe("scion.models.from_keras refuses", function()
     config = config_of "older_chain.h5"
     config.config.layers[1].config.batch_input_shape = { null, 12, 3 }
     assert.equal("its input has 2 dimensions, and images have height, width and channels", refusal(config, "2.15.0"))
+    for _, channels in ipairs { 2, 4 } do
+      config.config.layers[1].config.batch_input_shape = { null, 12, 13, channels }
+      assert.equal(("its input has %d channels, and images have 1 or 3"):format(channels), refusal(config, "2.15.0"))
+    end
+    config.config.layers[1].config.batch_input_shape = { null, 12, 3 }
     config.config.layers[1].config.batch_input_shape = null
     config.config.layers[2].config.batch_input_shape = null
     config.config.build_input_shape = null

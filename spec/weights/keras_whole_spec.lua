@@ -205,6 +205,30 @@ describe("Keras's files", function()
     loads("named.keras", scion.model { output = nn.dense(3, { name = "out" })(x) }, 12)
   end)
 
+  it("are told where names and order pair equal layers otherwise than the file's order", function()
+    local path = support.folder() .. "/crossed.h5"
+    local function notes(theirs, ours)
+      local datasets, texts = {}, { { path = "/", name = "layer_names", value = theirs } }
+      for i, name in ipairs(theirs) do
+        datasets[2 * i - 1] = { path = name .. "/kernel:0", tensor = core.new { 3, 3, 3, 3 } }
+        datasets[2 * i] = { path = name .. "/bias:0", tensor = core.new { 3 } }
+        texts[i + 1] = { path = "/" .. name, name = "weight_names", value = { "kernel:0", "bias:0" } }
+      end
+      assert(core.hdf5_write(path, datasets, texts))
+      local layers = { input() }
+      for _, name in ipairs(ours) do layers[#layers + 1] = nn.conv2d(3, 3, { name = name, padding = "same" }) end
+      return weights.load(scion.sequential(layers), path).notes
+    end
+    local rest = ": names decide first, and then the order; give the model's layers the file's names where that is wrong"
+    assert.same({ "the file has layer 'x' before 'a', but here a comes before b, into which 'x' was loaded" .. rest },
+      notes({ "x", "a", "c", "d" }, { "a", "b", "c", "d" }))
+    assert.same({ "the file has layer 'x' behind 'b', but here b comes behind a, into which 'x' was loaded" .. rest },
+      notes({ "b", "x", "c", "d" }, { "a", "b", "c", "d" }))
+    for _, theirs in ipairs { { "a", "x", "c", "d" }, { "x", "y", "c", "d" }, { "d", "c", "b", "a" }, { "w", "x", "y", "z" }, { "x", "y", "z", "a" } } do
+      assert.same({}, notes(theirs, { "a", "b", "c", "d" }), table.concat(theirs, " "))
+    end
+  end)
+
   it("of subclassed models have the names of attributes, and those of lists their order", function()
     local function net(hidden, out)
       return chain(input(), nn.conv2d(3, 3, { activation = "relu" }), nn.batch_norm { epsilon = 1e-3, statistics = "stored" }, nn.conv2d(3, 1), nn.conv2d(3, 1),

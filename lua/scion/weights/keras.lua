@@ -281,6 +281,38 @@ local function note_lora(found, fitting)
   end
 end
 
+--- Two pairs of layers, one paired by name and one by order, that stand in another order in the file and would fit crossed as well. nil where
+--- there are none.
+---@param ranks table<scion.KerasLayer, integer> the file's order
+---@param fitting table[] in our order
+---@param named table<scion.KerasLayer, boolean> the layers that were paired by name
+---@return table? by_name
+---@return table? by_order
+---@return string? where the latter stands in the file, seen from the former: "before"
+local function crossed(ranks, fitting, named)
+  for i, first in ipairs(fitting) do
+    for j = i + 1, #fitting do
+      local second = fitting[j]
+      local differ = named[first[1]] ~= named[second[1]] and ranks[first[1]] > ranks[second[1]]
+      if differ and not misfit(first[1], second[2]) and not misfit(second[1], first[2]) then
+        if named[first[1]] then return first, second, "before" end
+        return second, first, "behind"
+      end
+    end
+  end
+end
+
+--- Notes in the report the first two layers of equal shape whose pairing by name and by order does not keep the file's order.
+local function note_crossed(found, theirs, fitting, named)
+  local ranks = {}
+  for i, layer in ipairs(theirs) do ranks[layer] = i end
+  local by_name, by_order, side = crossed(ranks, fitting, named)
+  if not by_name then return end
+  local sentence = "the file has layer '%s' %s '%s', but here %s comes %s %s, into which '%s' was loaded: names decide first, and then the order; give the " ..
+    "model's layers the file's names where that is wrong"
+  found:note(sentence:format(by_order[1].name, side, by_name[1].name, by_name[2].name, side, by_order[2].name, by_order[1].name))
+end
+
 --- What the file's description says of the layers that are read, each with our layer: { { scion.KerasConfig, ours }, … }.
 local function described_pairs(contents, fitting)
   local of, pairs_of = {}, {}
@@ -318,6 +350,8 @@ local function load(opened, layers, strict, model, described)
   local theirs, ambiguous = contents.layers, false
   if not all then theirs, ambiguous = contents.arrange(layers, fits, is_top) end
   if ambiguous then check.raise(path .. ambiguous_order) end
+  local named = {}
+  for _, layer in ipairs(theirs) do named[layer] = partners[layer] ~= nil end
   local found, fitting = compare(path, theirs, layers, partners)
   for _, name in ipairs(contents.states) do found:add_state(name) end
   local refusal = found:refusal(strict)
@@ -328,6 +362,7 @@ local function load(opened, layers, strict, model, described)
     require("scion.weights.keras_front").compare_count(found, function() return keras_layers.rescalings(file) end, model, strict)
   end
   note_lora(found, fitting)
+  note_crossed(found, theirs, fitting, named)
   for _, pair in ipairs(fitting) do read_pair(file, pair[1], pair[2], contents.theano) end
   found:tell()
   return found

@@ -3,6 +3,7 @@
 --- without weights are only counted.
 local keras_config = require "scion.weights.keras_config"
 local keras_names = require "scion.weights.names.keras"
+local keras_padding = require "scion.weights.keras_padding"
 local layers = require "scion.layer"
 
 -- ---- layers with weights --------------------------------------------------------------------------------------------
@@ -18,21 +19,30 @@ local function pair_text(value)
   return ("%dx%d"):format(table.unpack(layers.pair(value)))
 end
 
---- The padding of a window as text, in the order of the option: "{top, left, bottom, right}".
-local function padding_text(before, after) return ("{%d, %d, %d, %d}"):format(before[1], before[2], after[1], after[2]) end
+--- Padding as text, in the order of the option: "{top, left, bottom, right}".
+local function padding_text(sides) return ("{%d, %d, %d, %d}"):format(table.unpack(sides)) end
 
---- The padding that Keras's option gives a window over our input, as text.
-local function keras_padding(padding, window, sizes)
-  local before, after = { 0, 0 }, { 0, 0 }
+--- Calls differs(option, theirs, ours) where the file's padding is not ours, each with that of layers ZeroPadding2D and nn.zero_pad before.
+---@param padding string "same" or "valid"
+---@param window table ours
+---@param seen { theirs: integer[], ours: integer[], sizes: integer[] } the padding before the two layers, and the shape before that of ours
+---@param differs function
+local function compare_padding(padding, window, seen, differs)
+  local theirs, ours = {}, {}
   for axis = 1, 2 do
-    before[axis], after[axis] = layers.padding(padding, axis, sizes[axis], (window.kernel[axis] - 1) * window.dilation[axis] + 1, window.stride[axis])
+    local sum = seen.sizes[axis] + seen.theirs[axis] + seen.theirs[axis + 2]
+    local before, after = layers.padding(padding, axis, sum, (window.kernel[axis] - 1) * window.dilation[axis] + 1, window.stride[axis])
+    theirs[axis], theirs[axis + 2] = before + seen.theirs[axis], after + seen.theirs[axis + 2]
+    ours[axis], ours[axis + 2] = window.before[axis] + seen.ours[axis], window.after[axis] + seen.ours[axis + 2]
   end
-  return padding_text(before, after)
+  if padding_text(theirs) == padding_text(ours) then return end
+  local pads = padding_text(seen.theirs)
+  differs("padding", ("'%s'%s"):format(padding, pads ~= "{0, 0, 0, 0}" and " behind ZeroPadding2D " .. pads or ""), padding_text(ours))
 end
 
---- Calls differs(option, theirs, ours), with texts, for each option of a layer that is another one than ours. `sizes`: of our input, nil
---- where padding is not compared, since layers of their own pad.
-local function compare_layers(described, ours, sizes, differs)
+--- Calls differs(option, theirs, ours), with texts, for each option of a layer that is another one than ours. `seen`: see compare_padding; nil
+--- where padding is not compared.
+local function compare_layers(described, ours, seen, differs)
   local config, window = described.config, ours.window
   local function compare(option, theirs, mine)
     if theirs and mine and theirs ~= mine then differs(option, theirs, mine) end
@@ -45,9 +55,8 @@ local function compare_layers(described, ours, sizes, differs)
   compare("strides", pair_text(config.strides), pair_text(window.stride))
   compare("dilation_rate", pair_text(config.dilation_rate), pair_text(window.dilation))
   local padding = config.padding
-  if sizes and (padding == "same" or padding == "valid") and pair_text(config.strides) == pair_text(window.stride) then
-    local own = padding_text(window.before, window.after)
-    if keras_padding(padding, window, sizes) ~= own then compare("padding", ("'%s'"):format(padding), own) end
+  if seen and (padding == "same" or padding == "valid") and pair_text(config.strides) == pair_text(window.stride) then
+    compare_padding(padding, window, seen, differs)
   end
 end
 
@@ -213,12 +222,29 @@ end
 
 local most_told = 4 -- differences in the sentence
 
+--- A function from a layer of the file and our node to the padding before both, see compare_padding; nil where it cannot be compared. What
+--- layers of their own pad depends on the size of the images in Keras's networks, so both models' have to be the same.
+local function padding_finder(opened, leaves, model)
+  local before, shape = keras_padding.predecessors(opened.config), model.input.shape
+  local height, width = keras_padding.input_size(leaves)
+  local same_size = height == shape[1] and width == shape[2]
+  return function(described, node)
+    local theirs = keras_padding.theirs(described, before, function(other) return their_activation(other, opened.older) end, kind_of)
+    local ours, sizes = keras_padding.ours(node)
+    local comparable = theirs and ours and (same_size or padding_text(theirs) == padding_text(ours))
+    return comparable and { theirs = theirs, ours = ours, sizes = sizes } or nil
+  end
+end
+
 --- Texts for the options that differ between layers of the same weights; the same difference is told once, with how often it is found.
-local function option_texts(weighted, nodes, pads)
+---@param weighted { [1]: scion.KerasConfig, [2]: scion.Layer }[]
+---@param nodes table<scion.Layer, scion.Node>
+---@param seen fun(described: scion.KerasConfig, node: scion.Node): table? the padding before them
+local function option_texts(weighted, nodes, seen)
   local texts, of = {}, {}
   for _, pair in ipairs(weighted) do
     local described, ours = pair[1], pair[2]
-    compare_layers(described, ours, not pads and nodes[ours].inputs[1].shape or nil, function(option, theirs, mine)
+    compare_layers(described, ours, seen(described, nodes[ours]), function(option, theirs, mine)
       local what = ("%s %s, here %s"):format(option, theirs, mine)
       local text = of[what]
       if text then text.more = text.more + 1 return end
@@ -244,17 +270,18 @@ return function(opened, model, weighted, ends, whole)
   for i, node in ipairs(model.order) do
     nodes[node.layer], positions[node.layer], has[node.layer.kind] = nodes[node.layer] or node, i, true
   end
-  local pads, lacking = has.zero_pad, {}
+  local pads, unknown, lacking = has.zero_pad, false, {}
   for i, leaf in ipairs(leaves) do
     ranks[leaf.layer], lacking[leaf.layer] = i, is_lacking(leaf.layer, has)
-    pads = pads or leaf.layer.class == "ZeroPadding2D" or lacking[leaf.layer]
+    pads, unknown = pads or leaf.layer.class == "ZeroPadding2D", unknown or lacking[leaf.layer]
   end
   local last, our_last = 0, 0
   for _, pair in ipairs(weighted) do
     last, our_last = math.max(last, ranks[pair[1]]), math.max(our_last, positions[pair[2]])
     lacking[pair[1]] = false -- its class is compared with its partner's
   end
-  local texts = option_texts(weighted, nodes, pads)
+  local function unpadded(_, node) return not unknown and { theirs = { 0, 0, 0, 0 }, ours = { 0, 0, 0, 0 }, sizes = node.inputs[1].shape } or nil end
+  local texts = option_texts(weighted, nodes, pads and not unknown and padding_finder(opened, leaves, model) or unpadded)
   local theirs, ours = count_theirs(leaves, last, whole, opened.older, lacking), count_ours(model.order, our_last, whole)
   for i, list in ipairs(ends and { theirs.activations, ours.activations } or {}) do
     if list[ends[i]] then add(list, ends[i], -1) end

@@ -158,13 +158,19 @@ end
 ---@field constant number|number[]|nil the other operand of an operation
 ---@field first boolean? whether the constant comes first, as in 1 - x
 ---@field index any what stands in the brackets of x[…]
+---@field unread boolean? whether it has operands that are neither outputs nor the constant, such as a whole array
 
---- Adds the outputs that an argument in Keras 3's form holds.
+--- Adds the outputs that an argument in Keras 3's form holds. Anything else but a flag, such as `training`, is an operand that is not read.
 local function add_inputs(call, argument)
-  if type(argument) ~= "table" then return end
-  local history = argument.class_name == "__keras_tensor__" and field(argument.config, "keras_history")
-  if history then call.inputs[#call.inputs + 1] = { layer = field(history, 1), call = field(history, 2), output = field(history, 3) } end
-  for _, element in ipairs(argument) do add_inputs(call, element) end
+  if argument == core.null or type(argument) == "boolean" then return end
+  local history = field(argument, "class_name") == "__keras_tensor__" and field(argument.config, "keras_history")
+  if history then
+    call.inputs[#call.inputs + 1] = { layer = field(history, 1), call = field(history, 2), output = field(history, 3) }
+  elseif type(argument) ~= "table" or argument.class_name ~= nil then
+    call.unread = true
+  else
+    for _, element in ipairs(argument) do add_inputs(call, element) end
+  end
 end
 
 local function set_constant(call, value)
@@ -176,10 +182,8 @@ end
 local function read_call(args)
   local call = { inputs = {}, index = field(args, 2) }
   for _, argument in ipairs(type(args) == "table" and args or {}) do
-    if not set_constant(call, argument) then add_inputs(call, argument) end
-    if call.constant then break end
+    if call.constant or not set_constant(call, argument) then add_inputs(call, argument) end
   end
-  if call.first then add_inputs(call, field(args, 2)) end
   return call
 end
 
@@ -189,7 +193,7 @@ local function read_older_call(node)
   for _, item in ipairs(type(node) == "table" and (type(node[1]) == "string" and { node } or node) or {}) do
     local name, more = field(item, 1), field(item, 4)
     if name == "_CONSTANT_VALUE" then
-      set_constant(call, item[3])
+      call.unread = call.constant ~= nil or not set_constant(call, item[3]) or call.unread
     else
       call.inputs[#call.inputs + 1] = { layer = name, call = field(item, 2), output = field(item, 3) }
     end
@@ -197,8 +201,8 @@ local function read_older_call(node)
       local other = field(more, key)
       if type(field(other, 1)) == "string" then
         call.inputs[#call.inputs + 1] = { layer = other[1], call = other[2], output = other[3] }
-      elseif other ~= nil and not call.constant then
-        set_constant(call, other)
+      elseif other ~= nil then
+        call.unread = call.constant ~= nil or not set_constant(call, other) or call.unread
       end
     end
     call.index = field(more, "slice_spec")

@@ -235,6 +235,9 @@ local function sizes_of(root, given)
   if type(told) ~= "table" or #told < 2 then check.raise "the file does not tell the shape of the model's input; in Keras, begin with keras.Input and save it again" end
   if #told ~= 4 then check.raise(("its input has %d dimension%s, and images have height, width and channels"):format(#told - 1, #told == 2 and "" or "s")) end
   local sizes = { told[2], told[3], told[4] }
+  if math.type(sizes[3]) == "integer" and sizes[3] ~= 1 and sizes[3] ~= 3 then
+    check.raise(("its input has %d channels, and images have 1 or 3"):format(sizes[3]))
+  end
   for i = 1, 2 do
     if sizes[i] == core.null then
       if not given then check.raise "its input is of any height and width: say which by input = 224, or input = { height, width }" end

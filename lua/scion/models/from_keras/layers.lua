@@ -183,6 +183,8 @@ local function extreme(sign)
   end
 end
 
+local larger = extreme(1)
+
 local size = kinds.size
 
 --- The size that an augmentation layer gives images; raises unless the input is an image.
@@ -367,7 +369,12 @@ local layers = {
     return at:apply(nn.rescaling, { scale = 1 / #inputs }, at:apply(nn.add, {}, inputs, "sum"))
   end,
 
-  Maximum = extreme(1),
+  Maximum = function(at, x, inputs)
+    local constant = (keras_config.calls(at.described)[1] or {}).constant
+    if constant == nil then return larger(at, x, inputs) end
+    if constant ~= 0 then check.raise "of the constants only 0 is known here, beside which the larger is a ReLU" end
+    return at:apply(nn.relu, {}, x)
+  end,
 
   Minimum = extreme(-1),
 
@@ -396,7 +403,7 @@ local layers = {
   --- preprocess_input of the kind "caffe" reverses channels. Keras 3 takes them one by one, x[..., 2], and stacks them; Keras 2 writes
   --- x[..., ::-1].
   GetItem = function(at, x)
-    local call = keras_config.calls(at.described)[1]
+    local call = keras_config.calls(at.described)[1] or {}
     local index = type(call.index) == "table" and call.index or {}
     local all, last = index[1], index[2]
     if #index == 2 and type(all) == "table" and all.class_name == "__ellipsis__" then
@@ -416,6 +423,24 @@ local layers = {
   end,
 }
 
+--- Layers that take several inputs.
+local joins = { Add = true, Subtract = true, Multiply = true, TrueDivide = true, Average = true, Maximum = true, Minimum = true, Concatenate = true, Stack = true,
+                CustomScaleLayer = true }
+
+--- Layers that can take a constant in place of a second input.
+local takes_constant = { Add = true, Subtract = true, Multiply = true, TrueDivide = true, Maximum = true }
+
+--- Raises unless all operands of a layer's calls are used: an output of another layer, several where they are joined, or one and a constant.
+local function check_operands(described)
+  if described.class == "GetItem" then return end -- it reads its own
+  for _, call in ipairs(keras_config.calls(described)) do
+    if call.unread or call.constant and (#call.inputs > 1 or not takes_constant[described.class]) then
+      check.raise "one of its inputs is a constant, and here only an input and a number, or three for its channels, can be added, subtracted, multiplied or divided"
+    end
+    if #call.inputs > 1 and not joins[described.class] then check.raise(("it has %d inputs, and here it takes one"):format(#call.inputs)) end
+  end
+end
+
 for theirs, name in pairs(keras_config.functional) do
   layers[theirs] = function(at, x) return at:apply(nn.activation, { activation = name }, x) end
 end
@@ -434,10 +459,10 @@ end
 
 -- ---- all of them ----------------------------------------------------------------------------------------------------
 
---- Options that do not change what a layer computes in a prediction, beside initializers.
+--- Options that do not change what a layer computes in a prediction, beside initializers; LoRA's are read with its weights.
 local harmless = {}
 for name in ("name trainable dtype batch_input_shape batch_shape input_shape input_dtype seed fused synchronized renorm renorm_clipping renorm_momentum sparse " ..
-             "ragged function data_format axis rate momentum mean variance scale offset"):gmatch "%S+" do harmless[name] = true end
+             "ragged function data_format axis rate momentum mean variance scale offset lora_rank lora_alpha"):gmatch "%S+" do harmless[name] = true end
 
 --- Notes what is left out of a layer: penalties and limits of its weights, which act in training, and options that are not known here.
 local function note_rest(at)
@@ -469,6 +494,7 @@ return {
   build = function(graph, described, name, inputs, frozen)
     local at = defined.new { described = described, name = name, frozen = frozen, graph = graph, read = {} }
     if #inputs == 0 then check.raise "it has no input" end
+    check_operands(described)
     for _, x in ipairs(inputs) do
       if not layer.node.read(x) and described.class ~= "Stack" then check.raise "it takes a single channel of an image, which is not possible here" end
     end

@@ -304,8 +304,10 @@ end
 
 --- Notes in the report the first two layers of equal shape whose pairing by name and by order does not keep the file's order.
 local function note_crossed(found, theirs, fitting, named)
-  local ranks = {}
+  local ranks, count = {}, 0
   for i, layer in ipairs(theirs) do ranks[layer] = i end
+  for _, pair in ipairs(fitting) do count = count + (named[pair[1]] and 1 or 0) end
+  if count == 0 or count == #fitting then return end -- one rule alone
   local by_name, by_order, side = crossed(ranks, fitting, named)
   if not by_name then return end
   local sentence = "the file has layer '%s' %s '%s', but here %s comes %s %s, into which '%s' was loaded: names decide first, and then the order; give the " ..

@@ -156,6 +156,17 @@ describe("The names in a file", function()
     end
   end)
 
+  it("take time in proportion to their length", function()
+    local start = os.clock()
+    local path = file_of(with(("x"):rep(32000)))
+    refused(path, "conv1.weight is missing")
+    assert.equal("layer1.0.conv1.weight is missing", messages.refusal(function()
+      weights.load(stem(), file_of(both({ "conv1" }, with(("x"):rep(32000)))))
+    end):match ": (.*)$")
+    loaded(file_of(both(names, with(("x"):rep(32000)))), { 1, 2, 3, 4 }, { strict = false })
+    assert.is_true(os.clock() - start < 2)
+  end)
+
   it("are taken by the builders as well", function()
     local net = scion.models.squeezenet1_1 { variant = "torchvision", input = 64 }
     local path = new_path ".safetensors"

@@ -274,6 +274,8 @@ describe("The names in a file", function()
       assert.same({ "", key, "module." }, { said, report.dict, report.prefix })
       assert.matches(("from names behind the prefix 'module.' of its '%s'"):format(key), tostring(report), 1, true)
     end
+    local losses = "](" .. ("G" .. string.pack(">d", 0.7)):rep(300000) .. "e"
+    loaded(checkpoint(dict("model", state_dict(1), "losses", losses)), { 1, 2, 3, 4 })
     local said, report = told(checkpoint(dict("model", dict("state_dict", state_dict(1)))), { 1, 2, 3, 4 })
     assert.same({ "", "model.state_dict" }, { said, report.dict })
     local path = checkpoint(dict("state_dict_ema", state_dict(11), "state_dict", state_dict(1)))

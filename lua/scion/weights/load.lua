@@ -1,4 +1,5 @@
 --- Reads a weights file of any format into a model's layers. Users call scion.weights.load (weights/init.lua) or model:load_weights.
+local array = require "scion.weights.array"
 local check = require "scion.check"
 local core = require "scion.core"
 local graph = require "scion.graph"
@@ -77,7 +78,8 @@ end
 
 --- The labels that come with a file: those in config.json, else those that model:save stored. nil where there are none.
 local function labels_of(told)
-  local own = told.labels and core.json_decode(told.labels)
+  local affordable = told.labels and core.json_cost(told.labels) <= array.allowance(told.path)
+  local own = affordable and core.json_decode(told.labels)
   return told.config and told.config.labels or type(own) == "table" and own.labels or nil
 end
 

@@ -249,6 +249,25 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
     assert.equal(6, #scion.load(path):layers())
   end)
 
+  it("is saved with the history of a long training and many labels, however small the network", function()
+    local model = scion.sequential { nn.input(1, 1, 1), nn.flatten(), nn.dense(2) }
+    for i = 1, 20000 do
+      model.history[i] = { epoch = i, loss = 1 / i, accuracy = 1 / (i + 1), val_loss = 2 / i, val_accuracy = 1 / (i + 2), seconds = i / 7,
+                           images_per_second = i / 3, lr = 1e-3 / i }
+    end
+    model:save(path)
+    assert.same(model.history[20000], scion.load(path).history[20000])
+    for i = 1, 100000 do model.history[i] = { epoch = i, loss = 1 / i, accuracy = 1 / (i + 1), val_loss = 2 / i } end
+    assert.matches("take %d+ bytes beside %d+ of numbers, too many to be read again", messages.refusal(function() model:save(path) end))
+    assert.equal(20000, #scion.load(path).history) -- the older file is still there
+    local labels = {}
+    for i = 1, 100000 do labels[i] = "label " .. i end
+    local wide = scion.sequential { nn.input(1, 1, 1), nn.flatten(), nn.dense(100000) }
+    wide.labels = labels
+    wide:save(path)
+    assert.equal("label 100000", scion.load(path).labels[100000])
+  end)
+
   it("is not saved where it could not be loaded: thousands of layers without weights", function()
     local layers = { nn.input(4, 4, 3) }
     for _ = 1, 5000 do layers[#layers + 1] = nn.relu() end

@@ -178,11 +178,11 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   memcpy(&length, prefix, sizeof length);
   if (length > MAX_HEADER) return broken(file, "its header would be longer than 100,000,000 bytes");
   if (length > size - sizeof prefix) return broken(file, "its header reaches beyond its end");
-  if (header_too_long(length, size))
-    return scion_fail(SCION_WORLD, "%s: its header of %llu bytes is too long for its size", file->path, (unsigned long long)length);
   char *text = malloc((size_t)length + 1);
   if (!text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
   status = read_exactly(file, text, (size_t)length, sizeof prefix);
+  if (status == SCION_OK && header_too_long(text, (size_t)length, size))
+    status = scion_fail(SCION_WORLD, "%s: its header of %llu bytes is too long for its size", file->path, (unsigned long long)length);
   json_error_t error = {.text = ""};
   if (status == SCION_OK && memchr(text, 0, (size_t)length)) /* which Jansson overlooks behind a number */
     status = broken(file, "its header is not valid: it holds a zero byte");

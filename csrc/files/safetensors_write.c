@@ -52,7 +52,8 @@ static scion_status write_header(scion_new_file *file, const json_t *header, uin
   uint64_t total = length + spaces;
   scion_status status = SCION_OK;
   if (total > MAX_HEADER) status = scion_fail(SCION_MISUSE, "%s: names and metadata take more than 100,000,000 bytes", file->path);
-  if (status == SCION_OK && header_too_long(total, sizeof total + total + contents))
+  /* the file will be larger than the contents, by more than what its padding costs a reader */
+  if (status == SCION_OK && header_too_long(text, length, contents))
     status = scion_fail(SCION_MISUSE, "%s: names and metadata take %llu bytes beside %llu of numbers, too many to be read again", file->path,
                         (unsigned long long)total, (unsigned long long)contents);
   if (status == SCION_OK) status = scion_new_file_write(file, &total, sizeof total);

@@ -44,6 +44,22 @@ local entry_fields = { epoch = counter, loss = measured, accuracy = measured, va
 
 local past = { epoch = { counter, required = true }, steps = { counter, required = true }, entries = { check.table, {} } }
 
+--- Bytes of memory that a byte of a described network may take when the network is rebuilt.
+local cost_of_layers = 128
+
+--- Raises, with the path, where decoding a part of the metadata could take more memory than a file of a size may ask for: see
+--- array.allowance_of. What is saved must be readable again, so both ask. numbers: bytes of the weights, for the message.
+local function check_cost(path, metadata, size, numbers)
+  local cost = cost_of_layers * #(metadata.architecture or "")
+  if cost <= array.allowance_of(size) then
+    cost = core.json_cost(metadata.history or "") + core.json_cost(metadata.labels or "")
+  end
+  if cost > array.allowance_of(size) then
+    check.raise(("%s: architecture, history and labels take %d bytes beside %d of numbers, too many to be read again"):format(path,
+      #(metadata.architecture or "") + #(metadata.history or "") + #(metadata.labels or ""), numbers))
+  end
+end
+
 -- ---- saving ---------------------------------------------------------------------------------------------------------
 
 -- file endings of other formats, and how to get them
@@ -120,6 +136,9 @@ function saved.save(m, path)
                      history = core.json_encode(history(m, lost)) }
   local names = labels(m, lost)
   metadata.labels = names and core.json_encode(names)
+  local numbers = 0
+  for _, each in ipairs(tensors) do numbers = numbers + 4 * array.elements(each.tensor:shape()) end
+  check_cost(path, metadata, numbers + #metadata.architecture + #metadata.history + #(metadata.labels or ""), numbers)
   local ok, message = safetensors.write(path, tensors, metadata)
   if not ok then check.raise(message) end
   if #lost > 0 then
@@ -246,6 +265,9 @@ function saved.load(path)
   if metadata.version ~= format_version then
     check.raise(("%s: format version %s is not known to this version of Scion, which reads %s"):format(path, tostring(metadata.version), format_version))
   end
+  local numbers = 0
+  for _, a in ipairs(arrays) do numbers = numbers + a.bytes end
+  check_cost(path, metadata, arrays.bytes, numbers)
   local description, history_of = part(metadata, "architecture", path), part(metadata, "history", path)
   local function build() return rebuild(description) end
   local m = of_file(path, "the architecture cannot be rebuilt", layer.without_initial_values, build, array.allowance_of(arrays.bytes))

@@ -143,7 +143,14 @@ describe("A hostile file", function()
     refused(states, "conv2d_1.weight is missing", "load")
     refused(chain(dict(number(1 << 20) .. "\x85", "K\0\x85", 56)), "its arrays would take more than twice", "arrays") -- 235 MB in all
     refused(chain(("}"):rep(249000)), "it stores what the pickle does not mention", "load")
-    refused(chain(("}"):rep(2000000)), "more than 250000 operations", "load")
+    refused(chain(("}"):rep(2000000)), "more than 250000 objects; in Python, save the state dict alone: torch.save(net.state_dict(), 'weights.pth')", "load")
+    refused(chain("N" .. ("N0"):rep(600000)), "more than 1000000 operations; in Python, save the state dict alone", "load")
+    refused(chain("ctorch._utils\n_rebuild_tensor_v2\n(" .. storage .. "K\0))\x89}}(" .. ("NN"):rep(65) .. "utR"), "it has too many marks", "load")
+    local nothing = "it stores what the pickle does not mention"
+    refused(chain(("}"):rep(249000) .. "(" .. ("N"):rep(740000) .. "u"), nothing, "load") -- a large dict
+    refused(chain("](" .. ("N"):rep(990000) .. "e"), nothing, "load")
+    refused(chain("}(" .. ("N"):rep(990000) .. "u"), nothing, "load")
+    refused(chain(("}"):rep(249000) .. "(" .. ("N"):rep(740000) .. "1"), nothing, "load")
     refused(chain("(" .. ("K\1"):rep(100000) .. "tq\3" .. dict("h\3", "h\3", 40000)), "has more than 64 numbers", "load")
     refused(chain(dict("K\2\x85", "K\1\x85", 50000)), "it holds more than 20000 tensors", "load")
     refused(chain(storage:sub(1, -2) .. "q\5" .. ("h\5Q"):rep(120000)), "it holds no tensors by names", "load")
@@ -157,7 +164,7 @@ describe("A hostile file", function()
   end)
 
   it("that is an archive is refused", function()
-    refused(support.slurp(fixtures .. "dicts.pth"), "more than 250000 operations", "load")
+    refused(support.slurp(fixtures .. "dicts.pth"), "more than 250000 objects; in Python, save the state dict alone: torch.save(net.state_dict(), 'weights.pth')", "load")
     refused(archive_of { ["x/data.pkl"] = { packed = "", bytes = 0xfffffffe, method = 8 } }, "would inflate to more than twice its size and 32 MB", "load")
     refused(archive_of({ a = { packed = "" } }, 100000), "a zip archive whose directory is too long", "load")
     refused(archive_of { ["x/data.pkl"] = { packed = deflated("}", 40000), bytes = 1, method = 8 } }, "it is longer than the archive says", "load")
@@ -173,6 +180,9 @@ describe("A hostile file", function()
     assert.equal("loaded", bounded(support.pack("{" .. table.concat(empty, ",") .. "}", ("\0"):rep(30000)), "tensors"))
     local metadata = "[" .. ("{},"):rep(150000) .. "{}]"
     refused(support.pack('{"__metadata__":{"format":"scion","version":"1","architecture":"' .. metadata .. '"}}'), "'history' is missing", "model")
+    local texts = '{"__metadata__":{"format":"scion","version":"1","architecture":"{}","history":"%s"}}'
+    refused(support.pack(texts:format("[" .. ("{},"):rep(2000000) .. "{}]")), "too many to be read again", "model")
+    refused(support.pack(texts:format(("x"):rep(12000000))), "the metadata's 'history' is damaged", "model")
   end)
 
   it("that is a model of Scion is refused", function()

@@ -118,14 +118,28 @@ describe("The names in a file", function()
     local path = file_of(both(with "encoder_q.", with "encoder_k."))
     refused(path, "its names fit the model behind 'encoder_k.' as well as behind 'encoder_q.'; prefix = says which of them to take")
     for _, given in ipairs { "encoder_k.", "encoder_k" } do
-      local report = loaded(path, { 5, 6, 7, 8 }, { prefix = given, strict = false })
+      local report = loaded(path, { 5, 6, 7, 8 }, { prefix = given })
       assert.equal("encoder_k.", report.prefix)
-      assert.equal(4, #report.unexpected)
+      assert.same({ "encoder_q.conv1.weight", "encoder_q.layer1.0.conv1.weight", "encoder_q.layer1.0.conv2.weight", "encoder_q.layer2.wide.weight" }, report.unused)
+      assert.same({ true, false }, { report:complete(), report:lacks_head() })
+      assert.matches("unused     4: encoder_q.conv1.weight,", tostring(report), 1, true)
     end
-    loaded(path, { 1, 2, 3, 4 }, { prefix = "encoder_q.", strict = false })
-    path = file_of(both(names, with "model."))
-    loaded(path, { 1, 2, 3, 4 }, { strict = false })
-    loaded(path, { 5, 6, 7, 8 }, { strict = false, prefix = "model." })
+    loaded(path, { 1, 2, 3, 4 }, { prefix = "encoder_q." })
+    for _, taken in ipairs { { "student.", { 1, 2, 3, 4 } }, { "teacher.", { 5, 6, 7, 8 } } } do
+      loaded(file_of(both(with "student.", with "teacher.")), taken[2], { prefix = taken[1] })
+    end
+  end)
+
+  it("behind an option are all that counts, and with '' those without a copy's prefix", function()
+    local path = file_of(both(names, with "ema."))
+    loaded(path, { 5, 6, 7, 8 }, { prefix = "ema." })
+    assert.equal(4, #loaded(path, { 1, 2, 3, 4 }, { prefix = "" }).unused)
+    path = file_of(both(names, with "module.ema.", { "layer1.0.more" }))
+    assert.same({ "layer1.0.more.weight" }, loaded(path, { 1, 2, 3, 4 }, { prefix = "", strict = false }).unexpected)
+    refused(path, "layer1.0.more.weight is not among the model's weights; strict = false loads what the model has a place for", { prefix = "" })
+    -- nothing from outside stands in for what is missing inside
+    path = file_of(both(names, with("ema.", { "conv1", "layer1.0.conv1", "layer1.0.conv2" })))
+    refused(path, "layer2.wide.weight is missing (names behind the prefix 'ema.')", { prefix = "ema." })
     refused(file_of(with "model."), "conv1.weight is missing", { prefix = "" })
   end)
 
@@ -142,6 +156,17 @@ describe("The names in a file", function()
     end
   end)
 
+  it("take time in proportion to their length", function()
+    local start = os.clock()
+    local path = file_of(with(("x"):rep(32000)))
+    refused(path, "conv1.weight is missing")
+    assert.equal("layer1.0.conv1.weight is missing", messages.refusal(function()
+      weights.load(stem(), file_of(both({ "conv1" }, with(("x"):rep(32000)))))
+    end):match ": (.*)$")
+    loaded(file_of(both(names, with(("x"):rep(32000)))), { 1, 2, 3, 4 }, { strict = false })
+    assert.is_true(os.clock() - start < 2)
+  end)
+
   it("are taken by the builders as well", function()
     local net = scion.models.squeezenet1_1 { variant = "torchvision", input = 64 }
     local path = new_path ".safetensors"
@@ -155,7 +180,7 @@ describe("The names in a file", function()
       local m = scion.models.squeezenet1_1 { weights = path, input = 64 }
       return m
     end), 1, true)
-    local _, report = scion.models.squeezenet1_1 { weights = path, input = 64, prefix = "teacher.", strict = false }
+    local _, report = scion.models.squeezenet1_1 { weights = path, input = 64, prefix = "teacher." }
     assert.same({ "teacher.", report.total }, { report.prefix, report.loaded })
     assert.equal("scion.models.squeezenet1_1: prefix is that of names in a file, which needs weights",
       messages.refusal(function() local m = scion.models.squeezenet1_1 { prefix = "teacher." } return m end))
@@ -249,6 +274,8 @@ describe("The names in a file", function()
       assert.same({ "", key, "module." }, { said, report.dict, report.prefix })
       assert.matches(("from names behind the prefix 'module.' of its '%s'"):format(key), tostring(report), 1, true)
     end
+    local losses = "](" .. ("G" .. string.pack(">d", 0.7)):rep(300000) .. "e"
+    loaded(checkpoint(dict("model", state_dict(1), "losses", losses)), { 1, 2, 3, 4 })
     local said, report = told(checkpoint(dict("model", dict("state_dict", state_dict(1)))), { 1, 2, 3, 4 })
     assert.same({ "", "model.state_dict" }, { said, report.dict })
     local path = checkpoint(dict("state_dict_ema", state_dict(11), "state_dict", state_dict(1)))
@@ -261,6 +288,10 @@ describe("The names in a file", function()
     report = loaded(path, { 11, 12, 13, 14 }, { prefix = "teacher.a." })
     assert.same({ "teacher", "a." }, { report.dict, report.prefix })
     loaded(path, { 11, 12, 13, 14 }, { prefix = "teacher" })
+    local two = state_dict(1, "module.encoder_q."):sub(1, -2) .. state_dict(11, "module.encoder_k."):sub(3)
+    report = loaded(checkpoint(dict("epoch", "K\3", "state_dict", two)), { 11, 12, 13, 14 }, { prefix = "module.encoder_k." })
+    assert.same({ "state_dict", "module.encoder_k.", 4 }, { report.dict, report.prefix, #report.unused })
+    loaded(checkpoint(dict("state_dict", two)), { 1, 2, 3, 4 }, { prefix = "state_dict.module.encoder_q." })
     refused(path, "none of its names begins with the prefix 'teachers.': did you mean 'teacher.'?", { prefix = "teachers." })
   end)
 

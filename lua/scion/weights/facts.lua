@@ -1,4 +1,5 @@
 --- What files that Scion wrote tell of a network beside its weights: how it rescales images, and the names of the classes.
+local array = require "scion.weights.array"
 local core = require "scion.core"
 local preprocessing = require "scion.preprocessing"
 
@@ -18,27 +19,37 @@ function facts.of(model)
   return { preprocessing = core.json_encode(model.input.layer.options.preprocess), rescalings = tostring(rescalings), labels = model.labels }
 end
 
+-- The table that a text of JSON describes; nil where there is none, or where decoding it could take more memory than the file may ask for.
+local function decoded(text, path)
+  if not text or core.json_cost(text) > array.allowance(path) then return nil end
+  local value = core.json_decode(text)
+  return type(value) == "table" and value or nil
+end
+
 local function preprocess_of(value)
   local ok, read = preprocessing.kind.read(value)
   return ok and read or nil
 end
 
 --- Reads what model:export noted. What is damaged counts as not told.
----@param noted { preprocessing: string?, rescalings: string?, labels: string[]? }
+---@param noted { preprocessing: string?, rescalings: string?, labels: string|string[]|nil } labels: as JSON, or the list
+---@param path string of the file
 ---@return scion.WeightsFacts
-function facts.read(noted)
-  local value = noted.preprocessing and core.json_decode(noted.preprocessing)
-  return { preprocess = type(value) == "table" and preprocess_of(value) or nil, rescalings = math.tointeger(tonumber(noted.rescalings)), labels = noted.labels }
+function facts.read(noted, path)
+  local labels = noted.labels
+  return { preprocess = preprocess_of(decoded(noted.preprocessing, path)), rescalings = math.tointeger(tonumber(noted.rescalings)),
+           labels = type(labels) == "string" and decoded(labels, path) or type(labels) == "table" and labels or nil }
 end
 
 --- Reads what model:save describes.
 ---@param metadata table<string, string>
+---@param path string of the file
 ---@return scion.WeightsFacts
 ---@return string? variant of the network
-function facts.of_saved(metadata)
-  local described, labels = core.json_decode(metadata.architecture or ""), core.json_decode(metadata.labels or "")
-  local layers = type(described) == "table" and described.layers
-  local found = { labels = type(labels) == "table" and labels.labels or nil }
+function facts.of_saved(metadata, path)
+  local described, labels = decoded(metadata.architecture, path), decoded(metadata.labels, path)
+  local layers = described and described.layers
+  local found = { labels = labels and labels.labels }
   if type(layers) ~= "table" then return found end
   found.rescalings = 0
   for _, layer in ipairs(layers) do

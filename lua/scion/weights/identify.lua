@@ -4,13 +4,13 @@ local networks = require "scion.weights.names.kernels"
 local identify = {}
 
 --- The name of the network, as in scion.models where that has it.
----@param arrays { name: string, shape: integer[] }[] a file's arrays, in its order; a name may be that of the layer
+---@param arrays { name: string, shape: integer[], beside: boolean? }[] a file's arrays, in its order; a name may be that of the layer
 ---@param publisher "keras"|"torchvision" whose names they have
 ---@return string? network nil where it is none of those in names/kernels.lua, or only a part of one
 function identify.architecture(arrays, publisher)
   local count, elements, last = 0, 0, 0
   for _, a in ipairs(arrays) do -- without torchvision's classifiers and auxiliary heads
-    if #a.shape == 4 and not a.name:find "^AuxLogits%." and not a.name:find "^aux" and not a.name:find "^classifier%." then
+    if #a.shape == 4 and not a.beside and not a.name:find "^AuxLogits%." and not a.name:find "^aux" and not a.name:find "^classifier%." then
       last = a.shape[1] * a.shape[2] * a.shape[3] * a.shape[4]
       count, elements = count + 1, elements + last
     end

@@ -7,6 +7,7 @@ local classifier = require "scion.weights.classifier"
 local core = require "scion.core"
 local keras_config = require "scion.weights.keras_config"
 local keras_layers = require "scion.weights.keras_layers"
+local last_part = require "scion.weights.last_part"
 local lfs = require "lfs"
 local match = require "scion.weights.match"
 local names = require "scion.weights.names.keras"
@@ -19,7 +20,7 @@ local need = check.need
 --- What a weight is called, from the last part of its name: "conv2d_1/kernel_1:0" is a "kernel". The second result is its role, such as
 --- "kernel", or nil where the name tells none, such as "uniform7".
 local function ending(name)
-  local last = name:match "[^/]*$":gsub(":%d+$", "")
+  local last = last_part(name, "/"):gsub(":%d+$", "")
   local role = names.roles[names.counted(last)]
   return role or last, role
 end
@@ -163,7 +164,7 @@ local function by_names(theirs, ours)
   local publisher_name, our_names, plain, partners = require("scion.models.builder").publisher_name, {}, {}, {}
   local given, found = 0, 0
   for i, layer in ipairs(ours) do our_names[i] = publisher_name(layer, "keras") end
-  for i, layer in ipairs(theirs) do plain[i] = { name = layer.name:match "[^/]*$" } end
+  for i, layer in ipairs(theirs) do plain[i] = { name = last_part(layer.name, "/") } end
   local indices, known = match.indices(plain, our_names)
   local all = known == #theirs and known == #ours
   for i, layer in ipairs(theirs) do
@@ -408,7 +409,7 @@ end
 function keras.kernel_shape(opened, name)
   local ok, contents = check.try(keras_layers.read, opened.file, opened.path, opened.config)
   for _, layer in ipairs(ok and contents.layers or {}) do
-    if layer.name:match "[^/]*$" == name then return layer.weights[1].shape end
+    if last_part(layer.name, "/") == name then return layer.weights[1].shape end
   end
 end
 

@@ -1,6 +1,7 @@
 --- Reads the description that Keras stores with a whole model: the attribute model_config of an .h5 file, or config.json in a .keras
 --- archive. From it come the order of the layers, how images are rescaled before the first layer with weights, and the last activation.
 local core = require "scion.core"
+local last_part = require "scion.weights.last_part"
 
 local keras_config = {}
 
@@ -124,7 +125,7 @@ end
 ---@param group string path of the group that holds the model's layers: "/layers"
 ---@return string[]
 function keras_config.groups(root, group)
-  local paths, folder = {}, group:match "[^/]*$"
+  local paths, folder = {}, last_part(group, "/")
   local function visit(model, within)
     local count = {}
     for _, layer in ipairs(model.layers) do

@@ -5,6 +5,7 @@
 local check = require "scion.check"
 local keras_config = require "scion.weights.keras_config"
 local keras_names = require "scion.weights.names.keras"
+local last_part = require "scion.weights.last_part"
 
 local keras_groups = {}
 
@@ -38,7 +39,7 @@ end
 local function add(found, queues, group, key, class, number, depth)
   local file = found.file
   if depth > most_depth then check.raise(("%s: its groups lie more than %d deep"):format(found.path, most_depth)) end
-  local has, own, name = {}, {}, group:match "[^/]*$"
+  local has, own, name = {}, {}, last_part(group, "/")
   local members, message = file:members(group == "" and "/" or group)
   if not members and class then check.raise(message) end
   for _, member in ipairs(members or {}) do has[#has + 1], has[member] = member, true end

@@ -5,6 +5,7 @@ local check = require "scion.check"
 local keras_config = require "scion.weights.keras_config"
 local keras_groups = require "scion.weights.keras_groups"
 local keras_lora = require "scion.weights.keras_lora"
+local last_part = require "scion.weights.last_part"
 local lfs = require "lfs"
 local keras_order = require "scion.weights.keras_order"
 
@@ -124,7 +125,7 @@ local function described(config, entries)
     local entry = entries[leaf.top.name] or { layers = {} }
     local inner = leaf.top ~= leaf.layer
     for _, layer in ipairs(entry.layers) do
-      if not inner or layer.name:match "[^/]*$" == leaf.layer.name then of[leaf.layer] = of[leaf.layer] == nil and layer end
+      if not inner or last_part(layer.name, "/") == leaf.layer.name then of[leaf.layer] = of[leaf.layer] == nil and layer end
     end
   end
   return of

@@ -3,6 +3,7 @@
 local array = require "scion.weights.array"
 local check = require "scion.check"
 local core = require "scion.core"
+local last_part = require "scion.weights.last_part"
 
 local keras_lora = {}
 
@@ -22,12 +23,12 @@ local need = check.need
 function keras_lora.separate(layer, alphas, size)
   local found, others = {}, {}
   for _, weight in ipairs(layer.weights) do
-    local last = weight.name:match "[^/]*$"
+    local last = last_part(weight.name, "/")
     local part = last:match "^lora_kernel_([ab])"
     if part then found[part] = weight else table.insert(others, last:find "^kernel" and 1 or #others + 1, weight) end
   end
   if not found.a or not found.b then return end
-  found.alpha, found.room = alphas[layer.name:match "[^/]*$"], 2 * size
+  found.alpha, found.room = alphas[last_part(layer.name, "/")], 2 * size
   layer.weights, layer.lora = others, found
 end
 

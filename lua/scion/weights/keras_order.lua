@@ -1,6 +1,7 @@
 --- The order of the layers of a model within a Keras model, of which an .h5 file lists the weights alone: those that train first, then the
 --- others.
 local keras_names = require "scion.weights.names.keras"
+local last_part = require "scion.weights.last_part"
 
 local keras_order = {}
 
@@ -12,7 +13,7 @@ local most_compared = 2000000 -- layers that a search for the order compares
 local function in_described_order(layers, ranks)
   local rank = {}
   for _, layer in ipairs(layers) do
-    rank[layer] = ranks[layer.name:match "[^/]*$"]
+    rank[layer] = ranks[last_part(layer.name, "/")]
     if not rank[layer] then return end
   end
   local order = table.move(layers, 1, #layers, 1, {})

@@ -78,7 +78,9 @@ function match.compare(path, arrays, expected, may_be_left)
   end
   local result, indices = report.new(path, total, "arrays"), match.indices(arrays, names)
   for i, a in ipairs(arrays) do
-    if indices[i] then
+    if a.beside then
+      result:add_beside(a.name)
+    elseif indices[i] then
       found[indices[i]] = a
     else
       local left = may_be_left and may_be_left(a.name, parts)

@@ -41,16 +41,14 @@ local function of_safetensors(told)
   if not arrays[1] or arrays[1].name:find("/", 1, true) then
     if metadata.format ~= "scion" then return end
     local variant
-    told.facts, variant = require("scion.weights.facts").of_saved(metadata)
+    told.facts, variant = require("scion.weights.facts").of_saved(metadata, told.path)
     note_variant(told, variant)
     return
   end
   of_names(told)
   note_variant(told, metadata.variant)
   if not metadata.preprocessing then return end
-  local labels = core.json_decode(metadata.labels or "")
-  told.facts = require("scion.weights.facts").read { preprocessing = metadata.preprocessing, rescalings = metadata.rescalings,
-                                                    labels = type(labels) == "table" and labels or nil }
+  told.facts = require("scion.weights.facts").read({ preprocessing = metadata.preprocessing, rescalings = metadata.rescalings, labels = metadata.labels }, told.path)
 end
 
 --- The same for a Keras file. model:export writes every variant as .h5 with Keras's names, and notes the variant in an attribute.
@@ -66,7 +64,7 @@ local function of_keras(told)
   note_variant(told, text "variant")
   if text "preprocessing" then
     local read, labels = check.try(require("scion.weights.keras_layers").names_at, file, "/", "labels")
-    told.facts = require("scion.weights.facts").read { preprocessing = text "preprocessing", rescalings = text "rescalings", labels = read and labels or nil }
+    told.facts = require("scion.weights.facts").read({ preprocessing = text "preprocessing", rescalings = text "rescalings", labels = read and labels or nil }, told.path)
   end
 end
 

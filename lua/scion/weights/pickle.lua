@@ -3,8 +3,9 @@
 --- class or function and for all that it makes. No foreign code runs, and whatever the pickle puts into a placeholder is dropped.
 local pickle = {}
 
---- Operations in one pickle; a tensor takes a few dozen. None allocates more than a few hundred bytes, so this bounds the memory.
-local most_operations = 250000
+--- Operations in one pickle, which bound the time. Those that make an object or remember one are counted apart: a tensor takes a few dozen of
+--- these. None of them allocates more than a few hundred bytes, and any other some dozens, so the two bound the memory.
+local most_operations, most_objects = 1000000, 250000
 
 --- Python's None.
 pickle.none = setmetatable({}, { __tostring = function() return "None" end })
@@ -45,20 +46,30 @@ local function unpack(self, format)
   return value
 end
 
+--- Where the last mark is.
+local function last_mark(self)
+  local place = self.top
+  while place > 0 and self.stack[place] ~= mark do place = place - 1 end
+  return place > 0 and place or fail "it has no mark"
+end
+
+--- Drops all from a place in the stack on.
+local function cut(self, place)
+  for i = place, self.top do self.stack[i] = nil end
+  self.top = place - 1
+end
+
 --- Pops the values above the last mark, and the mark.
 local function pop_marked(self)
-  local first = self.top
-  while first > 0 and self.stack[first] ~= mark do first = first - 1 end
-  if first == 0 then fail "it has no mark" end
-  local values = table.move(self.stack, first + 1, self.top, 1, {})
-  for i = first, self.top do self.stack[i] = nil end
-  self.top = first - 1
+  local place = last_mark(self)
+  local values = table.move(self.stack, place + 1, self.top, 1, {})
+  cut(self, place)
   return values
 end
 
---- The container on top of the stack, to be filled; nil for a placeholder, whose contents are dropped.
-local function container(self, kind)
-  local value = self.stack[self.top]
+--- The container on top of the stack, or at a place below, to be filled; nil for a placeholder, whose contents are dropped.
+local function container(self, kind, place)
+  local value = self.stack[place or self.top]
   if type(value) == "table" and value.type == "opaque" then return end
   if type(value) ~= "table" or value.type ~= kind then fail("it fills what is no %s", kind) end
   return value
@@ -76,19 +87,26 @@ local function of_marked(self, kind)
   push(self, values)
 end
 
---- Adds pairs to a dict; values: key, value, key, value, …
-local function set_items(dict, values)
-  if #values % 2 == 1 then fail "it has a key without a value" end
+--- Adds pairs to a dict. values: key, value, key, value, … from one place in the list to another.
+local function set_items(dict, values, from, to)
+  if (to - from) % 2 == 0 then fail "it has a key without a value" end
   if not dict then return end
   dict.keys = dict.keys or {}
-  for i = 1, #values, 2 do
+  for i = from, to, 2 do
     dict.keys[#dict.keys + 1] = values[i]
     dict[#dict + 1] = values[i + 1]
   end
 end
 
-local function extend(list, values)
-  if list then table.move(values, 1, #values, #list + 1, list) end
+local function extend(list, values, from, to)
+  if list then table.move(values, from, to, #list + 1, list) end
+end
+
+--- Moves the values above the last mark into the container below it.
+local function fill(self, kind, add)
+  local place = last_mark(self)
+  add(container(self, kind, place - 1), self.stack, place + 1, self.top)
+  cut(self, place)
 end
 
 --- Stores the top of the stack in the memo, the pickle's table of values for later use.
@@ -199,7 +217,7 @@ local operations = {
   ["d"] = function(self)
     local values = pop_marked(self)
     local dict = { type = "dict" }
-    set_items(dict, values)
+    set_items(dict, values, 1, #values)
     push(self, dict)
   end,
   ["\x85"] = function(self) tuple(self, 1) end,
@@ -207,21 +225,15 @@ local operations = {
   ["\x87"] = function(self) tuple(self, 3) end,
   ["a"] = function(self) -- APPEND
     local value = pop(self)
-    extend(container(self, "list"), { value })
+    extend(container(self, "list"), { value }, 1, 1)
   end,
-  ["e"] = function(self) -- APPENDS
-    local values = pop_marked(self)
-    extend(container(self, "list"), values)
-  end,
+  ["e"] = function(self) fill(self, "list", extend) end, -- APPENDS
   ["s"] = function(self) -- SETITEM
     local value = pop(self)
     local key = pop(self)
-    set_items(container(self, "dict"), { key, value })
+    set_items(container(self, "dict"), { key, value }, 1, 2)
   end,
-  ["u"] = function(self) -- SETITEMS
-    local values = pop_marked(self)
-    set_items(container(self, "dict"), values)
-  end,
+  ["u"] = function(self) fill(self, "dict", set_items) end, -- SETITEMS
 
   -- the stack and the memo
   ["\x80"] = function(self) -- PROTO
@@ -286,15 +298,28 @@ local operations = {
   ["Q"] = function(self) push(self, self.globals.persistent(pop(self))) end, -- BINPERSID
 }
 
+--- The operations that make no object: numbers, marks, what fills containers, and what recalls or drops.
+local cheap = {}
+for byte in ("N\x88\x89JKMG(aesuhj012"):gmatch "." do cheap[byte] = true end
+
+local function fail_at_most(count, what)
+  fail("it has more than %d %s; in Python, save the state dict alone: torch.save(net.state_dict(), 'weights.pth')", count, what)
+end
+
 local function run(self)
+  local objects = 0
   for _ = 1, most_operations do
     local byte = unpack(self, "c1")
     if byte == "." then return pop(self) end
     local operation = operations[byte]
     if not operation then fail("it has the operation 0x%02x, which is not read", byte:byte()) end
+    if not cheap[byte] then
+      objects = objects + 1
+      if objects > most_objects then fail_at_most(most_objects, "objects") end
+    end
     operation(self)
   end
-  fail("it has more than %d operations", most_operations)
+  fail_at_most(most_operations, "operations")
 end
 
 --- What to do where a protocol is too old.

@@ -3,6 +3,7 @@
 --- nn.Sequential(net, head) the head is "1.weight". This finds out what the numbers stand for by comparing shapes, in order. A part is all
 --- that has the same first name.
 local array = require "scion.weights.array"
+local last_part = require "scion.weights.last_part"
 local names = require "scion.weights.names.torchvision"
 
 local positions = {}
@@ -19,7 +20,7 @@ local function parts_of(list, pattern)
       local key = key_of(each, first)
       local part = by_key[key] or { name = first, number = tonumber(first), outside = each.outside }
       if not by_key[key] then by_key[key], parts[#parts + 1] = part, part end
-      if not names.counters[rest:match "[^.]*$"] then part[#part + 1] = rest .. " " .. array.shape_text(each.shape) end
+      if not names.counters[last_part(rest, ".")] then part[#part + 1] = rest .. " " .. array.shape_text(each.shape) end
     end
   end
   for _, part in ipairs(parts) do

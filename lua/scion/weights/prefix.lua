@@ -23,15 +23,20 @@ prefix.kind = check.kind("what stands before the file's names, such as 'backbone
 
 -- ---- one dict -------------------------------------------------------------------------------------------------------
 
+--- The beginnings of a name up to a dot, for `for`: the shortest first.
+local function starts_of(name)
+  local stop, parts = 0, 0
+  return function()
+    stop, parts = name:find(".", stop + 1, true), parts + 1
+    if stop and stop <= longest and stop < #name and parts <= most_parts then return name:sub(1, stop) end
+  end
+end
+
 --- The beginnings of names up to a dot, those of most names first, and the number of names for each.
 local function beginnings(arrays)
   local counts, list = {}, {}
   for _, a in ipairs(arrays) do
-    local stop = 0
-    for _ = 1, most_parts do
-      stop = a.name:find(".", stop + 1, true)
-      if not stop or stop > longest or stop == #a.name then break end
-      local start = a.name:sub(1, stop)
+    for start in starts_of(a.name) do
       if not counts[start] and #list < most_counted then
         list[#list + 1], counts[start] = start, 0
       end
@@ -78,9 +83,41 @@ local function telling(one, inside)
   return 2 * known > math.min(inside, one.total)
 end
 
---- The trial of a dict's best prefix of up to `most` tried ones, or of the given one. Its field `rival` is another prefix that fits as well.
-local function best_in(arrays, expected_of, given, most)
-  local best
+--- The beginnings behind which names are those of the model's weights, as "ema." of ema.conv1.weight. None of the model's own names begins
+--- so.
+local function copies_in(arrays, expected)
+  local ours, own, copies = {}, {}, {}
+  for _, weight in ipairs(expected) do
+    ours[weight.name] = true
+    for start in starts_of(weight.name) do own[start] = true end
+  end
+  for _, a in ipairs(arrays) do
+    for start in starts_of(a.name) do
+      if not own[start] and ours[a.name:sub(#start + 1)] then copies[start] = true end
+    end
+  end
+  return copies
+end
+
+--- The arrays behind the prefix that the user gave, and those outside of it, which belong to something else. With "", those are the copies
+--- of the model's weights that have a prefix.
+local function divide(arrays, given, expected_of)
+  local inside, beside = { dict = arrays.dict }, {}
+  local copies = given == "" and copies_in(arrays, expected_of(arrays)) or {}
+  for _, a in ipairs(arrays) do
+    local meant = a.name:sub(1, #given) == given
+    for start in starts_of(a.name) do meant = meant and not copies[start] end
+    local to = meant and inside or beside
+    to[#to + 1] = a
+  end
+  return inside, beside
+end
+
+--- The trial of a dict's best prefix of up to `most` tried ones, or of the given one. Its field `rival` is another prefix that fits as well,
+--- and `beside` has the arrays outside of a given prefix.
+local function best_in(all, expected_of, given, most)
+  local arrays, beside, best = all, {}, nil
+  if given then arrays, beside = divide(all, given, expected_of) end
   local function try(start)
     local named, inside = behind(arrays, start)
     local plain = trial(arrays, start, named, expected_of(named))
@@ -108,6 +145,7 @@ local function best_in(arrays, expected_of, given, most)
     if best.fits == best.total and best.start == "" then break end
     if counts[list[i]] >= best.fits then try(list[i]) end
   end
+  best.beside = beside
   return best
 end
 
@@ -168,7 +206,8 @@ end
 ---@param expected_of fun(arrays: { name: string, shape: integer[] }[]): scion.ExpectedWeight[] the arrays that the
 --- model expects in a file with such names
 ---@param given? string the option `prefix`
----@return scion.Array[] arrays of the dict, renamed in place: first those that had the prefix, then the others
+---@return scion.Array[] arrays of the dict, renamed in place: first those that had the prefix, then the others, which are `beside` where the
+--- prefix was given
 ---@return scion.ExpectedWeight[] expected
 ---@return scion.Naming naming
 function prefix.choose(path, dicts, expected_of, given)
@@ -197,6 +236,10 @@ function prefix.choose(path, dicts, expected_of, given)
   for i, named in ipairs(best.named) do
     arrays[i] = named.array
     named.array.name = named.name
+  end
+  for _, a in ipairs(best.beside) do
+    a.beside = true
+    arrays[#arrays + 1] = a
   end
   return arrays, best.expected, { dict = best.arrays.dict, prefix = best.start, positions = best.positions, unplaced = best.unplaced,
                                   choice = not given and choice(best, trials) or nil }

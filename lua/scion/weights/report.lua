@@ -32,7 +32,8 @@ local report = {}
 --- model and in the file; reason: a sentence in place of these two
 ---@field config scion.WeightsConfig? what the config.json beside the file tells
 ---@field notes string[] sentences about what was assumed because the file does not tell, and about differences beside the weights
----@field unused string[] what the file has and a model may do without: a classifier, auxiliary heads, counters
+---@field unused string[] what the file has and a model may do without: a classifier, auxiliary heads, counters, and all that is outside of
+--- the prefix that the user gave
 ---@field dict string? key of the state dict that was taken from a checkpoint: "state_dict", "model.ema"; nil: the file is a state dict
 --- itself
 ---@field prefix string? taken off the weights' names: "module."; "": there was none; nil: files of this format have none
@@ -40,6 +41,7 @@ local report = {}
 ---@field private choice string? which of a checkpoint's dicts was taken, in words, where that is not obvious
 ---@field private unplaced string? why it could not be told what such numbers stand for
 ---@field private classes integer? number of classes of the file's classifier, where the model was built without one
+---@field private beside table<integer, boolean>? the places in `unused` of names outside of the prefix that the user gave
 ---@field private counts string? in words: the numbers of layers in a Keras file and in the model, where they differ
 local methods = {}
 local internal = {} -- methods for what loads weights
@@ -89,6 +91,14 @@ end
 ---@param name string
 function internal:add_state(name) table.insert(self.unused, name .. state) end
 
+--- Adds to `unused` the name of an array outside of the prefix that the user gave: it is no part of the network.
+---@param name string
+function internal:add_beside(name)
+  self.beside = self.beside or {}
+  self.unused[#self.unused + 1] = name
+  self.beside[#self.unused] = true
+end
+
 --- Adds a sentence to `notes`. report:tell prints those that are there by then.
 ---@param line string
 function internal:note(line) table.insert(self.notes, line) end
@@ -96,8 +106,8 @@ function internal:note(line) table.insert(self.notes, line) end
 --- The names in `unused` that matter: those of a classifier that the model was built without.
 local function left_head(self)
   local names = {}
-  for _, name in ipairs(self.unused) do
-    if importance(name) == 1 then names[#names + 1] = name end
+  for i, name in ipairs(self.unused) do
+    if importance(name) == 1 and not (self.beside and self.beside[i]) then names[#names + 1] = name end
   end
   return names
 end
@@ -195,7 +205,7 @@ end
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods, internal = internal,
   locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions", "config" },
-  fields = { "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
+  fields = { "beside", "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.

@@ -13,6 +13,7 @@ local torch = {}
 local most_pickled = 8 << 20 -- bytes of one pickle
 local told_early = 65536 -- bytes of a pickle's start that tell what kinds of values it has
 local most_dimensions = 64 -- of a tensor: PyTorch's own limit
+local most_marks = 64 -- of a tensor, and parts of a sparse one
 -- How the chain of pickles begins: a whole number of ten bytes, which pickle.read leaves as a string.
 local magic_number = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
@@ -53,7 +54,9 @@ local postponed = { neg = "is stored as its negative, which PyTorch leaves for l
 --- A tensor whose seventh argument may be a dict of marks.
 local function rebuild_tensor_v2(arguments)
   local made, marks = rebuild_tensor(arguments), arguments[7]
-  for i, mark in ipairs(type(marks) == "table" and marks.type == "dict" and marks.keys or {}) do
+  local given = type(marks) == "table" and marks.type == "dict" and marks.keys or {}
+  ensure(#given <= most_marks, "it has too many marks") -- many tensors may share them
+  for i, mark in ipairs(given) do
     if marks[i] then made.unreadable = made.unreadable or postponed[mark] end
   end
   return made
@@ -62,6 +65,7 @@ end
 --- A sparse tensor: its layout, and a tuple of the tensors that it is made of and its shape. Only its name and shape are kept.
 local function rebuild_sparse(arguments)
   local parts, shape, storage = arguments[2], nil, nil
+  ensure(type(parts) ~= "table" or #parts <= most_marks, "it has too many parts")
   for _, part in ipairs(type(parts) == "table" and parts.type == "tuple" and parts or {}) do
     if type(part) == "table" and part.type == "tensor" then storage = part.storage elseif type(part) == "table" then shape = part end
   end
@@ -220,7 +224,8 @@ local function read_archive(path, archive)
   if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then check.raise("it is of a machine of another byte order") end
   if entries[description].bytes > most_pickled then
     checkpoint.refuse_numpy(string_of(path, archive:read(description, 0, told_early)))
-    check.raise("its data.pkl is too long")
+    check.raise(("its data.pkl of %d bytes is too long; in Python, save the state dict alone: torch.save(net.state_dict(), 'weights.pth')"):format(
+      entries[description].bytes))
   end
   return to_arrays(path, read_pickle(whole(description), 1), function(storage)
     local name = root .. "data/" .. storage.key

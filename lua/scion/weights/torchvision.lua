@@ -3,6 +3,7 @@
 local array = require "scion.weights.array"
 local classifier = require "scion.weights.classifier"
 local core = require "scion.core"
+local last_part = require "scion.weights.last_part"
 local names = require "scion.weights.names.torchvision"
 
 local torchvision = {}
@@ -109,7 +110,7 @@ end
 ---@return boolean
 function torchvision.may_be_left(name, parts)
   local part = classifier.part(name)
-  if names.counters[name:match "[^.]*$"] then return true end
+  if names.counters[last_part(name, ".")] then return true end
   return not parts[part] and (names.auxiliary[part] or names.classifiers[part] and not classifier.built(parts)) or false
 end
 

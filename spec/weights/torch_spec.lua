@@ -201,6 +201,12 @@ describe("scion.weights.torch", function()
     refused(chain(dict(huge .. huge .. huge .. "\x87", "K\0K\0K\0\x87")), "reaches beyond")
     refused(chain(dict(huge .. "\x85", "K\0\x85")), "more than twice the memory of the file") -- a stride of 0 costs the file nothing
     refused("\x80\2K\1.", "not one of torch.save")
+    refused("\x80\2ctorch.storage\n_load_from_bytes\nC\1a\x85R.", "pickle.dump wrote it, which packs each tensor in a pickle of its own; in Python: torch.save")
+    -- more than is read of one pickle, and not from torch.save: it does not "end in the middle"
+    local long = ("\0"):rep(9 << 20)
+    refused("\x80\4\x95\0\0\0\0\0\0\0\0}\x94\x8e\0\0\x90\0\0\0\0\0" .. long, "a pickle, but not one of torch.save; in Python: torch.save")
+    refused("\x80\4\x95\0\0\0\0\0\0\0\0\x8c\x16numpy._core.multiarray\x94\x8c\x0c_reconstruct\x94" .. long, "it holds arrays of NumPy")
+    refused("\x80\5\x95\0\0\0\0\0\0\0\0\x8c\x13numpy._core.numeric\x94\x8c\x0b_frombuffer\x94" .. long, "it holds arrays of NumPy")
     refused("PK\3\4", "truncated")
     refused("", "not a file of torch.save")
     refused(support.slurp "README.md", "not a file of torch.save")

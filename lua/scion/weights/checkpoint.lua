@@ -98,14 +98,16 @@ local function find_dicts(value)
   return found
 end
 
---- What NumPy's pickles call to make an array; the module's name depends on the version.
-local numpy_maker = "multiarray%W_reconstruct"
+--- What NumPy's pickles call to make an array; the module's name depends on the version, and what stands between the two on the protocol.
+local numpy_makers = { "multiarray%W+reconstruct", "numeric%W+frombuffer" }
 
 --- Raises where values under names are NumPy's arrays.
 ---@param text string a name, or text of a pickle
 function checkpoint.refuse_numpy(text)
-  if text:find(numpy_maker) then
-    check.raise "it holds arrays of NumPy in place of tensors; in Python: torch.save({k: torch.from_numpy(v) for k, v in weights.items()}, 'weights.pth')"
+  for _, maker in ipairs(numpy_makers) do
+    if text:find(maker) then
+      check.raise "it holds arrays of NumPy in place of tensors; in Python: torch.save({k: torch.from_numpy(v) for k, v in weights.items()}, 'weights.pth')"
+    end
   end
 end
 

@@ -134,7 +134,12 @@ local function persistent_storage(id)
   return { type = "storage", dtype = dtype, key = id[3], first = view[2], count = view[3] }
 end
 
+local function refuse_dumped()
+  pickle.fail "pickle.dump wrote it, which packs each tensor in a pickle of its own; in Python: torch.save(net.state_dict(), 'weights.pth')"
+end
+
 local globals = {
+  ["torch.storage._load_from_bytes"] = refuse_dumped,
   ["collections.OrderedDict"] = rebuild_dict,
   ["torch._utils._rebuild_tensor"] = rebuild_tensor,
   ["torch._utils._rebuild_tensor_v2"] = rebuild_tensor_v2,
@@ -234,11 +239,17 @@ local function read_archive(path, archive)
   end)
 end
 
+local not_torchs = "a pickle, but not one of torch.save; in Python: torch.save(net.state_dict(), 'weights.pth')"
+
 --- The format before PyTorch 1.6: five pickles (magic number, version, facts about the writer's machine, the object, the keys of the
 --- storages), then for each storage the number of its elements, in eight bytes, and its contents.
 local function read_chain(path, text, size)
+  if #text < size and not text:sub(1, 64):find(magic_number, 1, true) then
+    checkpoint.refuse_numpy(text:sub(1, told_early))
+    check.raise(not_torchs)
+  end
   local magic, position = read_pickle(text, 1)
-  if magic ~= magic_number then check.raise("a pickle, but not one of torch.save") end
+  if magic ~= magic_number then check.raise(not_torchs) end
   local version, value, keys
   version, position = read_pickle(text, position)
   if version ~= 1001 then check.raise(("it has version %s of PyTorch's format, not 1001"):format(tostring(version))) end

@@ -85,6 +85,27 @@ describe("a file that Scion wrote", function()
   end)
 end)
 
+describe("weights that are no numbers", function()
+  it("are told, by the file's names", function()
+    local folder = support.folder()
+    local function network() return scion.sequential { nn.input(4), nn.dense(2, { name = "a" }), nn.dense(2, { name = "b" }) } end
+    for _, ending in ipairs { ".safetensors", ".weights.h5" } do
+      local path, model = folder .. "/odd" .. ending, network()
+      model:layer("b").weights.kernel:set(1, 2, 0 / 0)
+      model:export(path)
+      local report
+      local told = support.stderr_of(function() report = network():load_weights(path) end)
+      local name = ending == ".safetensors" and "b.weight" or report.notes[1]:match "^%S+"
+      assert.equal(name .. " holds numbers that are NaN, infinite or too large for f32, and so does what the network computes", report.notes[1])
+      assert.matches(report.notes[1], told, 1, true)
+      network():export(path)
+      assert.equal("", support.stderr_of(function() report = network():load_weights(path) end))
+      assert.same({}, report.notes)
+    end
+    support.done()
+  end)
+end)
+
 describe("load_weights with the option preprocess", function()
   it("leaves the model's own where the file is refused", function()
     local model = scion.sequential { nn.input(8, 8, 3), nn.flatten(), nn.dense(2) }

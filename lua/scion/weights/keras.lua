@@ -366,7 +366,12 @@ local function load(opened, layers, strict, model, described)
   end
   note_lora(found, fitting)
   note_crossed(found, theirs, fitting, named)
-  for _, pair in ipairs(fitting) do read_pair(file, pair[1], pair[2], contents.theano) end
+  local read = {}
+  for _, pair in ipairs(fitting) do
+    read_pair(file, pair[1], pair[2], contents.theano)
+    for i, p in ipairs(pair[2].parameters) do read[#read + 1] = { name = pair[1].weights[i].name, tensor = p.tensor } end
+  end
+  found:note_numbers(read)
   found:tell()
   return found
 end

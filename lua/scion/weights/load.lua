@@ -28,6 +28,9 @@ local function load_arrays(path, arrays, expected, strict, may_be_left, naming)
   local refusal = report:refusal(strict)
   if refusal then refuse(path, refusal .. for_grey(report), arrays, "torchvision") end
   check.need(match.read(matched))
+  local read = {}
+  for i, pair in ipairs(matched) do read[i] = { name = pair.array.name, tensor = pair.weight.tensor } end
+  report:note_numbers(read)
   report:tell()
   return report
 end

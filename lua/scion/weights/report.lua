@@ -1,6 +1,7 @@
 --- The report of loading a file: which of the model's weights the file lacks, what the model has no place for, and what has another shape.
 local check = require "scion.check"
 local class = require "scion.class"
+local core = require "scion.core"
 local notice = require "scion.report.notice"
 local text = require "scion.report.text"
 
@@ -97,6 +98,19 @@ function internal:add_beside(name)
   self.beside = self.beside or {}
   self.unused[#self.unused + 1] = name
   self.beside[#self.unused] = true
+end
+
+--- Notes which of the weights that were read hold numbers that are not finite.
+---@param weights { name: string, tensor: scion.Tensor }[] by the file's names
+function internal:note_numbers(weights)
+  local list = {}
+  for _, weight in ipairs(weights) do
+    if not core.finite(weight.tensor) then list[#list + 1] = weight.name end
+  end
+  if not list[1] then return end
+  local more = #list > most_listed and (" and %d more"):format(#list - most_listed) or ""
+  self:note(("%s%s hold%s numbers that are NaN, infinite or too large for f32, and so does what the network computes"):format(
+    table.concat(list, ", ", 1, math.min(#list, most_listed)), more, #list == 1 and "s" or ""))
 end
 
 --- Adds a sentence to `notes`. report:tell prints those that are there by then.

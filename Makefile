@@ -11,6 +11,7 @@
 # make test-peers-safetensors   verdicts on 100,000 mutated files beside the reference library's; PYTHON=venv/bin/python
 # make fuzz       calls of all public functions with nasty arguments; CALLS=100000 SEED=n, SANITIZE=1 for what they do to memory
 # make fuzz-images    decodes damaged images under AddressSanitizer; RUNS=1000000 SEED=n
+# make fuzz-guided    the same by clang's libFuzzer, which keeps what reaches new code, in build/fuzz/found; SECONDS=600
 # make bench      what it reaches; PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch [PYTHON="python3 .."]: beside an installed PyTorch
 # make lint       luacheck and cppcheck
 # make docs       the reference of the Lua modules, into doc/reference/
@@ -113,6 +114,14 @@ FUZZ_IMAGES = $(BUILD)/scion/fuzz_images
 $(FUZZ_IMAGES): spec/fuzz/images.c $(CORE) $(FORMAT_MODULES)
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(COMPILE) -o $@ $< $(CORE) $(LDFLAGS) $(LIBRARIES)
+# decoding and its headers by clang, the rest as ever
+GUIDED = build/guided/fuzz_images
+CLANG ?= clang
+GUIDED_SOURCES = $(filter-out %_simd.c,$(wildcard csrc/image/*.c))
+$(GUIDED): spec/fuzz/guided.c spec/fuzz/decode.h $(GUIDED_SOURCES) $(CORE) $(FORMAT_MODULES)
+	@mkdir -p $(@D) && cp $(FORMAT_MODULES) $(@D)
+	$(call SAY,LINK)$(CLANG) $(INCLUDES) $(CPPFLAGS) -std=gnu11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ \
+	  spec/fuzz/guided.c $(GUIDED_SOURCES) $(filter-out $(GUIDED_SOURCES:%.c=$(BUILD)/%.o),$(CORE)) $(LDFLAGS) $(LIBRARIES)
 programs: $(SPEC_PROGRAMS) $(FUZZ_IMAGES)
 
 # ---- tests; deps comes first and alone, since the rest asks pkg-config for what it installs
@@ -155,6 +164,12 @@ fuzz-images:
 	@$(MAKE) --no-print-directory SANITIZE=1 build/sanitize/scion/fuzz_images
 	@mkdir -p $(FUZZ_SEEDS) && $(LUA) spec/fuzz/image_seeds.lua $(FUZZ_SEEDS)
 	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 build/sanitize/scion/fuzz_images $(RUNS) $(or $(SEED),$(shell date +%s)) $(FUZZ_SEEDS)/*
+
+SECONDS ?= 600
+fuzz-guided: $(GUIDED)
+	@mkdir -p $(FUZZ_SEEDS) build/fuzz/found && $(LUA) spec/fuzz/image_seeds.lua $(FUZZ_SEEDS)
+	ASAN_OPTIONS=allocator_may_return_null=1 $(GUIDED) -max_total_time=$(SECONDS) -timeout=2 -rss_limit_mb=1024 -max_len=65536 -artifact_prefix=build/fuzz/ \
+	  build/fuzz/found $(FUZZ_SEEDS)
 
 test-peers: all
 	@eval "$$($(MAKE) -s env)"; exec $(LUA) spec/peers/zoo.lua $(NAMES)
@@ -213,4 +228,4 @@ help: # the comments that this file begins with
 	@sed -n 's/^# make/make/p' Makefile
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all deps demo test fuzz fuzz-images test-peers test-peers-load test-peers-train test-peers-safetensors lint bench docs install clean env repl help programs run-tests thread-programs
+.PHONY: all deps demo test fuzz fuzz-images fuzz-guided test-peers test-peers-load test-peers-train test-peers-safetensors lint bench docs install clean env repl help programs run-tests thread-programs

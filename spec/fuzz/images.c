@@ -1,6 +1,6 @@
 /* Damaged images: changes seed files by counted random numbers and decodes them. make fuzz-images builds it with sanitizers.
  *   images RUNS SEED FILE ..   decodes RUNS mutations in turn; prints the slowest. The same numbers give the same mutations. */
-#include "image/image.h"
+#include "decode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,20 +8,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define MOST_PIXELS 20000000 /* a mutated size is refused above, so that a run is not one of the allocator */
+#define MOST_PIXELS 20000000
 #define MOST_SECONDS 2.0
-
-/* Decodes with each kind of options in turn; whatever is wrong with a file must end in a message. */
-static scion_status decode(const unsigned char *bytes, size_t size, unsigned kind) {
-  image_pixels pixels = {0};
-  scion_decoding decoding = {.max_pixels = MOST_PIXELS, .keep_truncated = kind & 1, .composite = kind & 2, .background = {255, 128, 0}};
-  image_enough enough = kind & 4 ? (image_enough){.height = 16, .width = 16} : (image_enough){0};
-  scion_status status = image_decode(bytes, size, enough, &decoding, &pixels);
-  if (status == SCION_OK && (pixels.height < 1 || pixels.width < 1 || pixels.box.right > pixels.width || pixels.box.bottom > pixels.height)) abort();
-  if (status == SCION_MISUSE || (status != SCION_OK && !*scion_error_message())) abort();
-  image_buffer_free(&pixels.memory);
-  return status;
-}
 
 typedef struct {
   unsigned char *bytes;
@@ -86,7 +74,7 @@ int main(int count, char **arguments) {
     drawn = 0;
     unsigned char *bytes = mutate(files, known, &size);
     clock_t began = clock();
-    good += decode(bytes, size, run) == SCION_OK;
+    good += decode(bytes, size, run, MOST_PIXELS) == SCION_OK;
     double seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
     if (seconds > slowest) slowest = seconds, slowest_run = run;
     free(bytes);

@@ -1,4 +1,5 @@
 /* The entries of a folder: one call a folder, which asks the system about single entries only where the folder does not tell their kind. */
+#include "read_file.h"
 #include "scion.h"
 
 #include <dirent.h>
@@ -80,7 +81,7 @@ scion_status scion_listing_new(scion_listing **result, const char *path) {
   *result = NULL;
   DIR *folder = opendir(path);
   if (!folder) {
-    bool ours = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+    bool ours = no_fault_of_file(errno);
     return scion_fail(ours ? SCION_SYSTEM : SCION_WORLD, "the folder %s cannot be read: %s", path, strerror(errno));
   }
   scion_listing *l = calloc(1, sizeof *l);

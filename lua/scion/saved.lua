@@ -50,14 +50,10 @@ local cost_of_layers = 128
 --- Raises, with the path, where decoding a part of the metadata could take more memory than a file of a size may ask for: see
 --- array.allowance_of. What is saved must be readable again, so both ask. numbers: bytes of the weights, for the message.
 local function check_cost(path, metadata, size, numbers)
-  local cost = cost_of_layers * #(metadata.architecture or "")
-  if cost <= array.allowance_of(size) then
-    cost = core.json_cost(metadata.history or "") + core.json_cost(metadata.labels or "")
-  end
-  if cost > array.allowance_of(size) then
-    check.raise(("%s: architecture, history and labels take %d bytes beside %d of numbers, too many to be read again"):format(path,
-      #(metadata.architecture or "") + #(metadata.history or "") + #(metadata.labels or ""), numbers))
-  end
+  local described, told, names = metadata.architecture or "", metadata.history or "", metadata.labels or ""
+  if math.max(cost_of_layers * #described, core.json_cost(told) + core.json_cost(names)) <= array.allowance_of(size) then return end
+  check.raise(("%s: architecture, history and labels take %d bytes beside %d of numbers, too many to be read again"):format(path,
+    #described + #told + #names, numbers))
 end
 
 -- ---- saving ---------------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ static void limit_time(uint64_t seconds) {
   setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds + 1});
 }
 
-/* The library may take as much less memory as the largest dataset has taken of the shared memory, which stays with it. */
+/* The library may take as much less memory as the largest dataset may take of the shared memory, which stays with it. */
 static void set_aside(size_t bytes) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_max == RLIM_INFINITY || limit.rlim_cur <= limit.rlim_max - LAST_WORDS - bytes) return;

@@ -404,7 +404,7 @@ static scion_status read_numbers(hdf5_file *file, const char *path, hid_t datase
     read = read_rows(dataset, dims, shape, first, numbers, count);
   else if (read)
     read = H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0;
-  scion_status status = read ? SCION_OK : fail_inside(file, "the dataset", path);
+  scion_status status = read ? SCION_OK : fail_inside(file, "the dataset", path); /* first, since the next call forgets why */
   if (type >= 0) H5Tclose(type);
   return status;
 }

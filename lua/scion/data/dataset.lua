@@ -245,13 +245,20 @@ local function check_classes(self, where)
   check.raise(("%s: the data set has %s"):format(where, instead and instead .. ", and no classes to count" or "no labels"))
 end
 
--- By class, without the examples that are known to be left out.
-local function counts_of(self)
-  local counts = core.count(self.codes, #self.labels)
-  for index in pairs(self.broken or {}) do
-    local code = self.codes:get(index + 1) + 1
+--- How many examples each class has, of those with these numbers, without those that are known to be left out.
+---@param index? scion.Tensor i32, from 0 (all)
+---@return integer[]
+---@private
+function internal:count_classes(index)
+  local counts, broken = core.count(index and core.gather(self.codes, index) or self.codes, #self.labels), self.broken or {}
+  local function leave_out(number)
+    local code = self.codes:get(number + 1) + 1
     counts[code] = counts[code] - 1
   end
+  for _, number in ipairs(index and next(broken) and index:totable() or {}) do
+    if broken[number] then leave_out(number) end
+  end
+  for number in pairs(index and {} or broken) do leave_out(number) end
   return counts
 end
 
@@ -260,7 +267,7 @@ end
 ---Raises if the data set has no classes.
 function methods:class_counts()
   check_classes(self, "data:class_counts")
-  return counts_of(self)
+  return self:count_classes()
 end
 
 --- A weight for each class that makes up for how many images it has, as scikit-learn's "balanced": images / (classes * images of the class),
@@ -270,7 +277,7 @@ end
 ---Raises if the data set has no classes.
 function methods:class_weights()
   if not self.soft then check_classes(self, "data:class_weights") end
-  local counts = self.soft and self.soft:sum(1):totable() or counts_of(self)
+  local counts = self.soft and self.soft:sum(1):totable() or self:count_classes()
   local total, present, weights = 0, 0, {}
   for _, count in ipairs(counts) do total, present = total + count, present + (count > 0 and 1 or 0) end
   for i, count in ipairs(counts) do weights[i] = count > 0 and total / (present * count) or 1.0 end

@@ -74,12 +74,7 @@ local function tell_missing(data, parts)
   local all = data:class_counts()
   for k, part in ipairs(parts) do
     local missing = {}
-    local counts = core.count(core.gather(data.codes, part), #data.labels)
-    for _, index in ipairs(data.broken and next(data.broken) and part:totable() or {}) do
-      local class = data.broken[index] and data.codes:get(index + 1) + 1
-      if class then counts[class] = counts[class] - 1 end
-    end
-    for class, count in ipairs(counts) do
+    for class, count in ipairs(data:count_classes(part)) do
       if count == 0 and all[class] > 0 then missing[#missing + 1] = data.labels[class] end
     end
     if missing[1] then notice.line(("scion: data:split: part %d has no image of %s"):format(k, table.concat(missing, ", "))) end

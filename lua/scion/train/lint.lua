@@ -1,7 +1,6 @@
 --- What is likely a mistake in a recipe, told before fit begins: a rule each, from the fit's job to a message, or nil. A message says what is
 --- odd, why, and what to do. What cannot be right raises elsewhere, such as labels in another order.
 local check = require "scion.check"
-local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local findings = require "scion.data.findings"
 local lfs = require "lfs"
@@ -106,9 +105,10 @@ end
 local function shared_examples(job)
   local data, validate = job.data, job.validate
   if not dataset.is(data) or not dataset.is(validate) then return nil end
-  local trained, count = {}, data == validate and #validate or 0
-  for _, file in ipairs(count == 0 and data.files or {}) do trained[file] = true end
-  for _, file in ipairs(count == 0 and validate.files or {}) do count = count + (trained[file] and 1 or 0) end
+  local trained, count = {}, 0
+  for _, file in ipairs(data.files or {}) do trained[file] = true end
+  for _, file in ipairs(validate.files or {}) do count = count + (trained[file] and 1 or 0) end
+  if data == validate then count = #validate end -- also without files
   if count == 0 then return nil end
   return ("%s %d validation examples %s in the training set, too: what is measured there tells nothing of new images; data:split(0.8) makes two " ..
           "sets that share none"):format(count == #validate and "all" or ("%d of the"):format(count), #validate, count == 1 and "is" or "are")
@@ -117,15 +117,13 @@ end
 --- The classes come one after the other, in every epoch.
 local function unshuffled(job)
   local data = job.data
-  if not dataset.is(data) or data.shuffle or not data.codes or #data <= data.batch then return nil end
-  local batches, mixed, classes = (#data + data.batch - 1) // data.batch, 0, 0
-  for _, count in ipairs(core.count(data.codes, #data.labels)) do classes = classes + (count > 0 and 1 or 0) end
-  for first = 1, #data, data.batch do
-    local present = 0
-    for _, count in ipairs(core.count(data.codes:slice(1, first, math.min(first + data.batch - 1, #data)), #data.labels)) do present = present + (count > 0 and 1 or 0) end
-    mixed = mixed + (present > 1 and 1 or 0)
+  if not dataset.is(data) or data.shuffle or not data.classes or #data <= data.batch then return nil end
+  local seen, classes, runs, before = {}, 0, 0, nil
+  for _, class in ipairs(data.classes:totable()) do
+    if not seen[class] then seen[class], classes = true, classes + 1 end
+    if class ~= before then runs, before = runs + 1, class end
   end
-  if classes < 2 or mixed >= classes or mixed >= batches then return nil end -- sorted images have fewer batches of two classes than classes
+  if classes < 2 or runs > classes then return nil end
   return "the training set has shuffle = false, and its classes come one after the other: each class is forgotten while the next is learned; leave shuffle out"
 end
 

@@ -66,10 +66,9 @@ end
 
 local function to_safetensors(model, path, names)
   if names == "timm" then compare_with_timm(model, path) else notice_variant(model, "torchvision", path) end
-  local tensors = require("scion.weights.torchvision").tensors(graph.layers(model.order), names == "timm")
-  local noted = facts.of(model)
-  local written, message = core.safetensors_write(path, tensors, { format = "pt", variant = model.variant, preprocessing = noted.preprocessing,
-                                                                        rescalings = noted.rescalings, labels = model.labels and core.json_encode(model.labels) })
+  local tensors, metadata = require("scion.weights.torchvision").tensors(graph.layers(model.order), names == "timm"), facts.of(model)
+  metadata.format, metadata.variant, metadata.labels = "pt", model.variant, model.labels and core.json_encode(model.labels)
+  local written, message = core.safetensors_write(path, tensors, metadata)
   if not written then check.raise(message) end
 end
 

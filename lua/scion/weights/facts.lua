@@ -10,13 +10,20 @@ local facts = {}
 ---@field rescalings integer? how many layers nn.rescaling the network has
 ---@field labels string[]?
 
---- What model:export notes of a model: strings, and the list of labels.
+--- How many layers nn.rescaling a model has.
 ---@param model scion.Model
----@return { preprocessing: string, rescalings: string, labels: string[]? }
+---@return integer
+function facts.rescalings(model)
+  local count = 0
+  for _, node in ipairs(model.order) do count = count + (node.layer.kind == "rescaling" and 1 or 0) end
+  return count
+end
+
+--- What model:export notes of how a model rescales images.
+---@param model scion.Model
+---@return { preprocessing: string, rescalings: string }
 function facts.of(model)
-  local rescalings = 0
-  for _, node in ipairs(model.order) do rescalings = rescalings + (node.layer.kind == "rescaling" and 1 or 0) end
-  return { preprocessing = core.json_encode(model.input.layer.options.preprocess), rescalings = tostring(rescalings), labels = model.labels }
+  return { preprocessing = core.json_encode(model.input.layer.options.preprocess), rescalings = tostring(facts.rescalings(model)) }
 end
 
 -- The table that a text of JSON describes; nil where there is none, or where decoding it could take more memory than the file may ask for.

@@ -82,9 +82,9 @@ local function labels_of(told) return told.config and told.config.labels or told
 
 --- How a network that Scion saved or exported rescales images otherwise than the model, in words; nil where it does not.
 local function rescaled_otherwise(model, told)
-  local theirs, ours = told.facts and not told.keras and told.facts.rescalings, 0
-  for _, node in ipairs(model.order) do ours = ours + (node.layer.kind == "rescaling" and 1 or 0) end
-  if not theirs or theirs == ours then return nil end
+  local theirs = told.facts and not told.keras and told.facts.rescalings or nil -- of Keras's files keras_front.lua compares it
+  local ours = theirs and require("scion.weights.facts").rescalings(model)
+  if theirs == ours then return nil end
   return ("the file's network has %d of the layers nn.rescaling, and this one %d, so that it would take images otherwise; scion.load builds " ..
           "the file's own network where model:save wrote it"):format(theirs, ours)
 end

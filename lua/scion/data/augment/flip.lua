@@ -16,7 +16,7 @@ return augmentation.define {
     local stages = {}
     if o.direction ~= "vertical" then stages[1] = augmentation.affine { flip_horizontal = 1 } end
     if o.direction ~= "horizontal" then stages[#stages + 1] = augmentation.affine { flip_vertical = 1 } end
-    stages[#stages].p = o.p
+    stages[#stages].p = o.p -- the second draws for itself, as the first does
     return stages
   end,
 }

@@ -276,7 +276,7 @@ describe("placement", function()
       for a in pairs(first) do
         assert.is_true(a.offset >= 0 and a.offset % 64 == 0)
         for b in pairs(first) do
-          if a ~= b and first[a] <= last[b] and first[b] <= last[a] then
+          if a ~= b and a.memory == b.memory and first[a] <= last[b] and first[b] <= last[a] then
             assert.is_true(a.offset + size(a) <= b.offset or b.offset + size(b) <= a.offset)
           end
         end

@@ -123,8 +123,8 @@ local function check_step(job, plan, arena, loss)
     check.raise(("the loss is %s in %s; the weights are those of the step before. Try a lower learning rate than %g"):format(
       loss ~= loss and "NaN" or "infinite", where, job.optimizer.lr))
   end
-  for _, g in ipairs(plan.gradients) do
-    if not core.finite(core.place(arena, g.place)) then
+  for _, g in ipairs(job.model.gradients.buffer:finite() and {} or plan.gradients) do
+    if not core.finite(g.tensor) then
       check.raise(("the gradient of %s/%s is not finite in %s; the weights are those of the step before"):format(g.layer.name, g.parameter.name, where))
     end
   end
@@ -136,10 +136,10 @@ local function check_step(job, plan, arena, loss)
 end
 
 --- Changes the weights. Elements whose new value would not be finite keep their old one; then it raises with the weight's name.
-local function update(job, plan, arena)
+local function update(job, plan)
   local refused
   for _, g in ipairs(plan.gradients) do
-    local _, message = job.optimizer:update(g.parameter, core.place(arena, g.place))
+    local _, message = job.optimizer:update(g.parameter, g.tensor)
     if message then refused = refused or ("%s/%s: %s"):format(g.layer.name, g.parameter.name, message) end
   end
   if refused then
@@ -166,7 +166,7 @@ local function train_step(job, sums, batch)
   local loss = losses:sum() / n
   check_step(job, plan, arena, loss)
   sums:add(losses, core.place(arena, plan.output, n), batch.y)
-  update(job, plan, arena)
+  update(job, plan)
   plan:commit(arena)
   model.steps = model.steps + 1
   return loss

@@ -586,6 +586,16 @@ scion_status scion_label_confusion(const scion_tensor *x, const scion_tensor *ta
 /* *finite = whether no element of an f32 tensor is a NaN or an infinity. */
 scion_status scion_all_finite(const scion_tensor *x, bool *finite);
 
+/* ---------------------------------------------------------------- all gradients of a model (kernels/gradients.c)
+ * x: f32 without gaps between its elements, in any shape. */
+
+/* *norm = sqrt(sum of x*x), added up in double. It is NaN or infinite only if an element is. */
+scion_status scion_norm(const scion_tensor *x, double *norm);
+/* x *= factor, a finite number. */
+scion_status scion_scale(scion_tensor *x, double factor);
+/* x = min(max(x, -limit), limit); limit from 0 up. A NaN stays. */
+scion_status scion_clip(scion_tensor *x, double limit);
+
 /* ---------------------------------------------------------------- optimizers (kernels/optimizer.c)
  * The weights w, the gradient g and the states m and v are contiguous f32 tensors of one shape. The formulas are Keras's. Weight decay
  * is decoupled: lr * decay * w, with the old w, is subtracted as well. A weight whose new value or state would not be finite is left

@@ -49,13 +49,36 @@ describe("a process", function()
     assert.matches("^true\n", out)
   end)
 
-  it("is told that Ctrl-C ended a fit, also one that prints nothing", function()
+  it("ends at a fit that Ctrl-C ended, with one line", function()
     local out, status = run [[
       model:fit(data, { epochs = 1000, verbose = false, callbacks = { epoch = function(entry)
         if entry.epoch == 2 then assert(io.popen "kill -INT $PPID"):close() end
-      end } })]]
-    assert.equal(0, status, out)
-    assert.matches("scion: fit: Ctrl-C ended it in epoch 3; the model is whole", out, 1, true)
+      end } })
+      os.exit(7)]]
+    assert.equal(1, status, out)
+    assert.matches("^lua5.4: [^\n]*: fit: Ctrl%-C ended it in epoch 2 of 1000, after step %d+; the model is whole, between two steps\nstatus 1\n$", out)
+  end)
+
+  it("ends at an evaluation, a prediction or features that Ctrl-C ended, with one line", function()
+    for name, call in pairs { evaluate = "model:evaluate(data, { cache = false })", predict = "model:predict(data)",
+                              features = "model:features(data, model.output.layer.name, { cache = false })" } do
+      local out, status = run(([[
+        -- Ctrl-C comes while the data set gives its second batch
+        local count, inner = 0, data
+        local own = setmetatable({ batches = function(_, ...)
+          local next_batch = inner:batches(...)
+          return function()
+            count = count + 1
+            if count == 2 then assert(io.popen "kill -INT $PPID"):close() end
+            return next_batch()
+          end
+        end, labels = inner.labels, size = inner.size, batch = 4 }, { __len = function() return #inner end })
+        data = own
+        %s
+        os.exit(7)]]):format(call))
+      assert.equal(1, status, out)
+      assert.matches("lua5.4: [^\n]*: " .. name .. ": interrupted before all images were seen, so there is no result\nstatus 1\n$", out)
+    end
   end)
 
   it("is told that an optimizer begins anew in a model from a file, where it would have gone on", function()

@@ -57,7 +57,7 @@ local function data(given) return scion.data.folder(pictures(), given or { size 
 --- A fit that Ctrl-C ends in its second epoch.
 local function interrupted()
   local model = network(nn.dense(2, "softmax"))
-  return model:fit(data(), { epochs = 3, verbose = false, callbacks = { step = function(step)
+  return model:fit(data(), { epochs = 3, verbose = false, on_interrupt = "return", callbacks = { step = function(step)
     if step.epoch == 2 then io.popen("kill -INT $PPID"):close() end
   end } })
 end
@@ -65,8 +65,9 @@ end
 --- Lists of values by the class that documents their fields; together they have every field that there is.
 local function samples()
   local found, model, set = {}, network(nn.dense(2, "softmax")), data()
-  local step
-  local history = model:fit(set, { validate = set, quiet = true, loss = "categorical", verbose = false, callbacks = { step = function(info) step = info end } })
+  local step, run
+  local history = model:fit(set, { validate = set, quiet = true, loss = "categorical", verbose = false,
+                               callbacks = { step = function(info) step = info end, epoch_ends = function(of) run = of end } })
   local broken = support.spit(pictures() .. "/left/broken.png", "no picture")
   local list = model:predict({ set.files[1], broken }, { top = 2 })
   found["scion.Batch"] = { { files = {}, y = true, weight = true } }
@@ -95,6 +96,7 @@ local function samples()
     found["scion.ImageStatistics"][i] = scion.data.statistics(scion.zeros(2, 2), { [name] = true })
   end
   found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1] }, { step }
+  found["scion.Run"] = { run }
   found["scion.Warning"] = model:fit(data { size = 8, augment = { shear = 0.2 } }, { epochs = 0, quiet = true }).warnings
   found["scion.Diagnosis"] = { scion.data.doctor(set) }
   found["scion.CopyGroup"] = scion.data.doctor(scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { 1, 2 })).copies
@@ -202,7 +204,8 @@ local function calls()
     ["scion.CacheOptions"] = function(given) model:fit(set, { cache = given }) end,
     ["scion.Statistics"] = function(given) nn.input { shape = { 8, 8, 3 }, preprocess = given } end,
     ["scion.Preprocessing"] = function() nn.input { shape = { 8, 8, 3 }, preprocess = { scale = { 1, 1, 1 }, no_such_option = 1 } } end,
-    ["scion.Callbacks"] = function(given) model:fit(set, { callbacks = given }) end,
+    ["scion.Callback"] = function(given) model:fit(set, { callbacks = given }) end,
+    ["scion.ClipOptions"] = function(given) model:fit(set, { clip = given }) end,
   }
   for name, make in pairs(scion.optim) do list["scion.optim." .. name] = make end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end

@@ -192,10 +192,18 @@ static int core_finite(lua_State *L) {
   return 1;
 }
 
+/* core.norm(t) -> the square root of the sum of the squares of an f32 tensor's elements */
+static int core_norm(lua_State *L) {
+  double norm = 0;
+  scion_check(L, scion_norm(scion_check_tensor(L, 1), &norm));
+  lua_pushnumber(L, norm);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {{"run", core_run}, {"kernels", core_kernels}, {"conv2d_packed", core_conv2d_packed},
                                      {"grouped_conv2d_packed", core_grouped_conv2d_packed},
                                      {"winograd_packed", core_winograd_packed}, {"winograd_fits", core_winograd_fits},
                                      {"conv2d_bf16_packed", core_conv2d_bf16_packed}, {"bf16", core_bf16},
-                                     {"finite", core_finite}, {NULL, NULL}};
+                                     {"finite", core_finite}, {"norm", core_norm}, {NULL, NULL}};
 
 void scion_open_kernels(lua_State *L) { luaL_setfuncs(L, functions, 0); }

@@ -349,7 +349,8 @@ function check.list(element, count, what)
       n, largest = n + 1, math.max(largest, key)
       local ok, result, complaint, hint = element.read(v)
       if not ok then
-        return false, nil, ("is %s, but element %s %s%s"):format(what, check.show(key), complaint or "is " .. check.show(v), hint and " (" .. hint .. ")" or "")
+        return false, nil, ("is %s, but element %s%s%s%s"):format(what, check.show(key),
+          complaint and complaint:sub(1, 1) == ":" and "" or " ", complaint or "is " .. check.show(v), hint and " (" .. hint .. ")" or "")
       end
       read[key] = result
     end

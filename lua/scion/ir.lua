@@ -20,7 +20,7 @@ ir.__index = ir
 ---@field calls scion.Call[] the kernel calls, in the order in which they run
 ---@field derived table[] entries for the tensors, derived from parameters, that the plan uses: see emitter:derived
 ---@field gradients { layer: scion.Layer, parameter: scion.Parameter, value: scion.Value }[]
----@field buffer scion.Gradients? in which the gradients of parameters lie; of a plan that trains
+---@field buffer scion.Value? in which all of them lie
 ---@field pending { tensor: scion.Tensor, value: scion.Value }[] moving averages, and the copies that a step updates in their place
 ---@field input scion.Value images, or the value of `from`
 ---@field labels scion.Value? if there is a loss
@@ -28,7 +28,7 @@ ir.__index = ir
 ---@field losses scion.Value? the loss of each example
 ---@field result scion.Value the plan's result: the network's output, or the probabilities that the loss computes from it
 ---@field places table<scion.Value, scion.Place>
----@field placed_calls table[] the calls, with places or tensors in place of values
+---@field placed_calls table[] the calls, with places in place of values
 ---@field arena_bytes integer
 
 --- One kernel call: the kernel's name at [1], and by name its operands (values or tensors) and its options.
@@ -49,8 +49,7 @@ ir.__index = ir
 function ir.new(request)
   return setmetatable({ order = request.order, output_node = request.output, from = request.from, mode = request.mode, capacity = request.capacity,
                         input_dtype = request.input_dtype, precision = request.precision or "f32", loss = request.loss,
-                        labels_dtype = request.labels, weighted = request.weighted, buffer = request.gradients,
-                        ops = {}, calls = {}, derived = {}, gradients = {}, pending = {} }, ir)
+                        labels_dtype = request.labels, weighted = request.weighted, ops = {}, calls = {}, derived = {}, gradients = {}, pending = {} }, ir)
 end
 
 --- Adds a kernel call.

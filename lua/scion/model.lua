@@ -2,7 +2,6 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
-local gradients = require "scion.train.gradients"
 local graph = require "scion.graph"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
@@ -30,7 +29,6 @@ local shape = require "scion.shape"
 ---@field private trained_before boolean? whether it was trained, saved and loaded, and has not been fitted since
 ---@field private freezing { revision: integer?, letters: string? } what was frozen at that revision of the graph
 ---@field private arena scion.Tensor? the memory that plans work in
----@field private gradients { state: string, buffer: scion.Gradients }? of what trained when the last plan for training was made
 ---@field private parts table<string, scion.Model>? sub-models of model:features, by the name of their last layer
 local model, internal = {}, {}
 
@@ -255,18 +253,6 @@ function internal:freeze_state()
   return known.letters
 end
 
---- The buffer for the gradients of what trains in this state of freezing. If another state had one, it is given up, with the plans that
---- write to it.
-local function gradients_for(self, state)
-  if not self.gradients or self.gradients.state ~= state then
-    self.gradients = { state = state, buffer = gradients.new(self.order) }
-    for i = #self.plans, 1, -1 do
-      if self.plans[i].state ~= "" then table.remove(self.plans, i) end
-    end
-  end
-  return self.gradients.buffer
-end
-
 --- A plan for a mode and a batch of at least that size: a kept one if there is one, else a new one. It covers the whole network, or the
 --- part up to a node (`upto`), or the part after a node (`from`), whose input is that node's value.
 ---@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, labels: "i32"|"f32"|nil, weighted: boolean?, precision: string?,
@@ -287,7 +273,7 @@ function internal:plan_for(request)
   local order = upto and graph.order(upto) or from and graph.from(self.order, from) or self.order
   local made = plan.compile { order = order, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
                               input_dtype = request.input_dtype, precision = in_use, loss = request.loss, labels = request.labels,
-                              weighted = request.weighted, gradients = request.mode == "train" and gradients_for(self, state) or nil }
+                              weighted = request.weighted }
   table.insert(self.plans, 1, { key = key, state = state, preprocess = preprocess, plan = made })
   self.plans[plans_kept + 1] = nil
   return made
@@ -440,7 +426,7 @@ end
 
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
-  fields = { "arena", "freezing", "gradients", "order", "parts", "plans", "trained_before" }, locked = { "input", "output" },
+  fields = { "arena", "freezing", "order", "parts", "plans", "trained_before" }, locked = { "input", "output" },
   settable = { name = check.optional(model_name), variant = check.optional(kinds.variant), epoch = counter, steps = counter,
                history = check.table, reading = check.optional(reading.kind), loss = check.optional(check.name_in(losses)), precision = check.optional(precision.kind),
                labels = function(self) return check.optional(labels_kind(self)) end },

@@ -17,7 +17,6 @@
 local core = require "scion.core"
 local cost = require "scion.ir.cost"
 local new_ir = require("scion.ir").new
-local shape = require "scion.shape"
 
 --- Loads passes by name from plan/.
 local function passes(names)
@@ -44,6 +43,7 @@ local emission = passes {
   "forward", --   forward calls
   "loss", --      the call for the loss and its gradient
   "backward", --  backward calls, above the frontier
+  "gradients", -- gradients of parameters lie in one buffer
   "arena", --     values get places
 }
 
@@ -55,13 +55,13 @@ local emission = passes {
 ---@field calls scion.Call[] in the order in which they run
 ---@field cost scion.Cost
 ---@field arena_bytes integer
----@field gradients_bytes integer of the buffer for gradients, which is not in the arena
 ---@field input scion.Place
 ---@field labels scion.Place? of a plan with a loss
 ---@field weights scion.Place? of one whose examples have weights
 ---@field output scion.Place
 ---@field losses scion.Place? of a plan with a loss: one for each example
----@field gradients { layer: scion.Layer, parameter: scion.Parameter, tensor: scion.Tensor }[] what the backward pass computes: slices of a buffer
+---@field gradients { layer: scion.Layer, parameter: scion.Parameter, place: scion.Place }[]
+---@field buffer scion.Place? of all gradients, one after the other; nil if nothing trains
 ---@field pending { tensor: scion.Tensor, place: scion.Place }[] moving averages, and where a step leaves their new values
 ---@field derived { refresh: fun(), target: any }[] tensors derived from parameters; refresh builds them again if a parameter has changed
 local plan = {}
@@ -92,7 +92,6 @@ end
 ---@field loss "categorical"|"binary"|"mse"|nil
 ---@field labels "i32"|"f32"|nil dtype of the labels that the loss takes (i32 class numbers where it has classes, else f32)
 ---@field weighted boolean? whether each example has a weight in the loss
----@field gradients scion.Gradients? the buffer for the gradients of what trains; in the mode "train"
 
 --- Compiles a plan. Raises if one of its values would have more than 2^40 elements for a batch.
 ---@param request scion.PlanRequest
@@ -101,12 +100,12 @@ function plan.compile(request)
   local ir = run(run(new_ir(request), analysis), emission)
   local places = ir.places
   local self = setmetatable({ mode = ir.mode, capacity = ir.capacity, precision = ir.precision, ops = ir.ops, calls = ir.calls,
-                              cost = cost.total(ir.ops), arena_bytes = ir.arena_bytes, derived = ir.derived, gradients = {}, pending = {},
-                              gradients_bytes = ir.buffer and shape.bytes(ir.buffer.flat:shape(), "f32") or 0 }, plan)
+                              cost = cost.total(ir.ops), arena_bytes = ir.arena_bytes, derived = ir.derived, gradients = {}, pending = {} }, plan)
   self.program = core.program(ir.placed_calls)
   self.input, self.output = places[ir.input], places[ir.result]
+  self.buffer = places[ir.buffer]
   self.labels, self.weights, self.losses = places[ir.labels], places[ir.weights], places[ir.losses]
-  for i, g in ipairs(ir.gradients) do self.gradients[i] = { layer = g.layer, parameter = g.parameter, tensor = ir.buffer:slice(g.parameter) } end
+  for i, g in ipairs(ir.gradients) do self.gradients[i] = { layer = g.layer, parameter = g.parameter, place = places[g.value] } end
   for i, p in ipairs(ir.pending) do self.pending[i] = { tensor = p.tensor, place = places[p.value] } end
   return self
 end

@@ -112,7 +112,7 @@ function rule.gradients(model, publisher, size)
   for _, g in ipairs(plan.gradients) do
     if g.parameter.name:find "kernel" then
       local title = publisher == "keras" and index[g.layer] or publisher_name(g.layer, "torchvision")
-      found[title] = g.tensor:reshape { -1 }
+      found[title] = core.place(model.arena, g.place, 2):reshape { -1 }
     end
   end
   return found

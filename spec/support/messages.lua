@@ -7,10 +7,11 @@ function messages.split(message)
   return text or message, place or ""
 end
 
---- Calls f, which has to raise a string; returns the sentence and the place.
+--- Calls f, which has to raise a string, or an object that stands for one; returns the sentence and the place.
 function messages.of(f, ...)
   local ok, message = pcall(f, ...)
   assert(not ok, "nothing was raised")
+  message = getmetatable(message) and getmetatable(message).__tostring and tostring(message) or message
   assert(type(message) == "string", "what was raised is no string")
   return messages.split(message)
 end

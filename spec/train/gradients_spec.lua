@@ -1,46 +1,54 @@
--- The flat buffer in which the gradients of a model lie.
+-- The gradients of a step: one flat tensor in which each parameter's is a part.
 local core = require "scion.core"
 local gradients = require "scion.train.gradients"
 local small = dofile "spec/small_network.lua"
 
-describe("the buffer for gradients", function()
-  it("has a slice for each parameter that trains, which the plan's backward pass fills", function()
-    local model = small.model "stored"
-    local plan = small.step(model)
-    local buffer = model.gradients.buffer
-    local offsets, elements = {}, 0
-    for _, g in ipairs(plan.gradients) do
-      assert.same(g.parameter.tensor:shape(), buffer:slice(g.parameter):shape())
-      assert.equal(0, (buffer:slice(g.parameter) - g.tensor):abs():max())
-      assert.equal(0, buffer:offset(g.parameter) % 64)
-      offsets[buffer:offset(g.parameter)] = true
-      elements = elements + #g.tensor:reshape { -1 }:totable()
+describe("the gradients of a step", function()
+  it("lie one after the other, without gaps, and a tensor that has them all has no others", function()
+    for _, freeze in ipairs { 0, 8, 14 } do
+      local model = small.model "stored"
+      model:freeze { first = freeze }
+      local all = gradients.of(small.step(model), model.arena)
+      local sum, elements, seen = 0, 0, {}
+      for _, g, gradient in all:each() do
+        assert.same(g.parameter.tensor:shape(), gradient:shape())
+        assert.is_nil(seen[g.parameter])
+        seen[g.parameter] = true
+        for _, x in ipairs(gradient:reshape({ -1 }):totable()) do sum, elements = sum + x * x, elements + 1 end
+      end
+      assert.same({ elements }, all.flat:shape())
+      assert.is_true(math.abs(all:norm() - math.sqrt(sum)) <= 1e-12 * all:norm())
+      assert.is_true(all:finite())
     end
-    local count = 0
-    for _ in pairs(offsets) do count = count + 1 end
-    assert.equal(#plan.gradients, count)
-    assert.is_true(buffer.flat:shape()[1] >= elements)
-    assert.is_true(buffer:finite())
-    plan.gradients[1].tensor:fill(0 / 0)
-    assert.is_false(buffer:finite())
   end)
 
-  it("belongs to one state of freezing, and goes with its plans when that changes", function()
+  it("are scaled, added up and limited", function()
     local model = small.model "stored"
-    local request = { mode = "train", batch = 4, input_dtype = "u8", loss = "categorical" }
-    local whole, first = model:plan_for(request), model.gradients.buffer
-    model:freeze { upto = model.order[8].layer.name }
-    assert.are_not.equal(whole, model:plan_for(request))
-    assert.is_true(model.gradients.buffer.flat:shape()[1] < first.flat:shape()[1])
-    model:thaw()
-    assert.are_not.equal(whole, model:plan_for(request)) -- its buffer is gone
-    assert.same(first.flat:shape(), model.gradients.buffer.flat:shape())
+    local all = gradients.of(small.step(model), model.arena)
+    local before, norm = all.flat:copy(), all:norm()
+    local sum = all:add_to(all:add_to(nil, 3), 0.5)
+    assert.is_true((sum - before * 3.5):abs():max() <= 1e-6 * before:abs():max())
+    all:clip { norm = 2 * norm }
+    assert.equal(0, (all.flat - before):abs():max())
+    all:clip { norm = norm / 2 }
+    assert.is_true(math.abs(all:norm() / (norm / 2) - 1) < 1e-6)
+    all:scale(2)
+    assert.is_true((all.flat - before):abs():max() <= 1e-6 * before:abs():max())
+    local limit = before:abs():max() / 3
+    all:clip { value = limit }
+    assert.is_true((all.flat - before:clamp(-limit, limit)):abs():max() <= 1e-6 * limit)
+    all.flat:fill(0 / 0)
+    assert.is_false(all:finite())
+    assert.is_true(all:norm() ~= all:norm())
   end)
 
-  it("may be empty", function()
+  it("may be none", function()
     local model = small.model "stored"
     model:freeze()
-    assert.same({ 0 }, gradients.new(model.order).flat:shape())
-    assert.is_true(core.finite(gradients.new(model.order).flat))
+    local all = gradients.of(small.step(model), model.arena)
+    assert.same({ 0 }, all.flat:shape())
+    assert.is_true(all:finite())
+    assert.equal(0, all:norm())
+    assert.is_true(core.finite(all.flat))
   end)
 end)

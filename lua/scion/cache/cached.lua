@@ -242,41 +242,46 @@ local Cached = {}
 Cached.__index = Cached
 
 --- Iterates over a data set without a cache: Scion's, or one of a user's own, whose iterator may have state and control variables.
-local function plain(self, epoch)
+local function plain(self, epoch, skip)
   local data, given = self.data, self.given
-  local o = { epoch = epoch, shuffle = given.shuffle, augment = given.augment, batch = given.batch }
+  local o = { epoch = epoch, skip = skip, shuffle = given.shuffle, augment = given.augment, batch = given.batch }
   local scions = dataset.is(data)
   local step, on, control, closed
   if scions then
     step, on, control, closed = data:pass(o)
   else
-    o.epoch = nil
-    step, on, control, closed = data:batches(epoch, o)
+    o.epoch, o.skip = nil, nil
+    step, on, control, closed = data:batches(epoch + 1, o) -- users count from 1
   end
-  return function()
+  local function next_batch()
     local batch = step(on, control)
     control = batch
     if batch == nil then return nil end
     if not scions then batch = batches.from_user(given.where, batch) end
     inputs.batch_fits(given.where, self.model, batch.x)
     return batch
-  end, nil, nil, closed
+  end
+  -- what a user's data set gives cannot be left out before it is read
+  for _ = 1, scions and 0 or skip do next_batch() end
+  return next_batch, nil, nil, closed
 end
 
 --- Iterates over batches as they are inside Scion, where numbers count from 0. `node` of a batch is the node whose values `x` holds in
 --- place of images. Batches may be empty. Raises if a batch does not fit the model.
 ---@param epoch integer from 0; order and augmentation depend on it
+---@param skip? integer how many batches the pass begins after (0)
 ---@return fun(): scion.Batch? iterator
 ---@return nil
 ---@return nil
 ---@return table closed when the loop ends
-function Cached:pass(epoch)
+function Cached:pass(epoch, skip)
   local model, data, o, given = self.model, self.data, self.options, self.given
   local found = cached.lay(model, data, o, given)
-  if not found then return plain(self, epoch) end
-  local pass = setmetatable({ where = given.where, model = model, data = data, epoch = epoch, at = 0, augment = given.augment,
+  if not found then return plain(self, epoch, skip or 0) end
+  local pass = setmetatable({ where = given.where, model = model, data = data, epoch = epoch, augment = given.augment,
                               batch = math.max(math.min(given.batch or data.batch, #data), 1),
                               precision = precision.in_use(given.precision or model.precision) }, state)
+  pass.at = math.min((skip or 0) * pass.batch, #data)
   if data.augment and given.augment ~= false then pass.variant = epoch % o.variants end
   local shuffle = given.shuffle
   if shuffle == nil then shuffle = data.shuffle end

@@ -213,8 +213,8 @@ function internal:image_store()
 end
 
 --- Iterates over batches as they are inside Scion, where numbers count from 0.
----@param o { epoch: integer, shuffle: boolean?, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil } shuffle, batch
---- and augment replace the data set's own; order: as for pass.over, in place of shuffle
+---@param o { epoch: integer, shuffle: boolean?, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil, skip: integer? } shuffle, batch
+--- and augment replace the data set's own; order: as for pass.over, in place of shuffle; skip: how many batches the pass begins after
 ---@return fun(): scion.Batch? iterator
 ---@return nil
 ---@return nil
@@ -223,7 +223,12 @@ end
 function internal:pass(o)
   local shuffle = o.shuffle
   if shuffle == nil then shuffle = self.shuffle end
-  return pass.over(self, { epoch = o.epoch, order = o.order or (shuffle and self:permutation(o.epoch) or nil), batch = o.batch, augment = o.augment })
+  local order, skip = o.order or (shuffle and self:permutation(o.epoch) or nil), o.skip or 0
+  if skip > 0 then
+    order = order or core.arange(0, self.count - 1, 1, "i32")
+    order = order:slice(1, math.min(skip * (o.batch or self.batch), #order) + 1, #order):copy()
+  end
+  return pass.over(self, { epoch = o.epoch, order = order, batch = o.batch, augment = o.augment, skip = skip })
 end
 
 --- A batch of these images: adds what the data set knows of them.

@@ -16,8 +16,9 @@ end
 
 --- Iterates over batches of a data set; numbers count from 0. A batch is empty if none of its images can be read.
 ---@param data scion.Dataset
----@param o { epoch: integer, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil } epoch: augmentation depends on it;
---- order: i32 numbers from 0 (all images as they are listed); batch and augment replace the data set's own
+---@param o { epoch: integer, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil, skip: integer? } epoch: augmentation
+--- depends on it; order: i32 numbers from 0 (all images as they are listed); batch and augment replace the data set's own; skip: how many
+--- batches of the pass were left out of the order
 ---@return fun(): scion.Batch? iterator
 ---@return nil
 ---@return nil
@@ -33,7 +34,7 @@ function pass.over(data, o)
     max_pixels = data.max_pixels, truncated = data.truncated, background = data.background,
   }
   loader:start(o.order, math.max(math.min(o.batch or data.batch, #data), 1), o.epoch)
-  local number, classes = 0, data.labels and #data.labels
+  local number, classes = o.skip or 0, data.labels and #data.labels
   return function()
     local images, indices, failures = loader:next()
     if not images then return nil end

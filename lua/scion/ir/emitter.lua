@@ -144,8 +144,7 @@ function emitter:gradient(owner, name)
   local trains = owner == self.op.norm and self.op.norm_trains or self.op.trains
   local parameter = trains[name]
   if not parameter then return nil end
-  local into = self.ir.buffer
-  local gradient = value.new(parameter.tensor:shape(), { fixed = true, memory = into.flat, offset = into:offset(parameter) })
+  local gradient = value.new(parameter.tensor:shape(), { fixed = true })
   table.insert(self.ir.gradients, { layer = owner, parameter = parameter, value = gradient })
   return gradient
 end

@@ -14,12 +14,12 @@ value.__index = value
 ---@field pinned boolean? kept until the last call has run
 ---@field parent scion.Value? the value in whose memory it lies
 ---@field channel integer? where a slice begins in the parent's last dimension, from 0; nil: the parent in another shape
----@field memory scion.Tensor? the tensor in which it lies, if that is not the arena
----@field offset integer? where it begins in the arena, in bytes; set by the pass `arena`, except that it is given with `memory`
+---@field within scion.Value? the value in whose memory it lies, from `offset` on; set by the pass `gradients`
+---@field offset integer? of its memory in the arena, in bytes; set by the pass `arena`; with `within`, in that value's memory
 
 --- Makes a value, f32 by default.
 ---@param shape integer[]
----@param fields? { dtype: scion.Dtype?, fixed: boolean?, pinned: boolean?, input: boolean?, memory: scion.Tensor?, offset: integer? }
+---@param fields? { dtype: scion.Dtype?, fixed: boolean?, pinned: boolean?, input: boolean? }
 ---@return scion.Value
 function value.new(shape, fields)
   local v = { shape = { table.unpack(shape) }, dtype = "f32" }

@@ -1,6 +1,5 @@
 --- arena: gives every value its place in the arena. Values that live at different times share bytes: the largest first, each gets the
 --- lowest offset at which nothing else lies while it lives.
-local core = require "scion.core"
 local shape = require "scion.shape"
 local value = require "scion.ir.value"
 
@@ -37,12 +36,12 @@ end
 ---@field bytes integer
 ---@field order integer in which the lives were found: it decides between equals, so that a plan is the same in every process
 
---- The lives of all values with memory of their own in the arena.
+--- The lives of all values with memory of their own.
 local function lives(ir)
   local by_root, list = {}, {}
   local function touch(v, at)
     local root = value.root(v)
-    if root.memory then return end
+    root = root.within or root
     local life = by_root[root]
     if not life then
       life = { root = root, first = at, last = at, bytes = bytes(root, ir.capacity), order = #list + 1 }
@@ -89,7 +88,7 @@ local function assign(list)
   return total
 end
 
---- Where a value lies in the arena, or in the tensor that is its memory.
+--- Where a value lies in the arena.
 ---@param v scion.Value
 ---@param capacity integer examples in the largest batch
 ---@return scion.Place
@@ -97,7 +96,8 @@ local function place(v, capacity)
   local root, channel, stride = value.root(v)
   local sizes = { table.unpack(v.shape) }
   if not v.fixed then table.insert(sizes, 1, capacity) end
-  return { offset = root.offset + channel * shape.dtype_bytes[v.dtype], shape = sizes, dtype = v.dtype, batch = not v.fixed,
+  local start = root.offset + (root.within and root.within.offset or 0)
+  return { offset = start + channel * shape.dtype_bytes[v.dtype], shape = sizes, dtype = v.dtype, batch = not v.fixed,
            stride = #sizes == 1 and sizes[1] or stride }
 end
 
@@ -109,17 +109,15 @@ return function(ir)
     ir.places[v] = ir.places[v] or place(v, ir.capacity)
     return ir.places[v]
   end
-  --- The operand of a call: a place in the arena, or a view of the tensor in which the value lies.
-  local function located(v)
-    local memory = value.root(v).memory
-    return memory and core.place(memory, place_of(v)) or place_of(v)
-  end
   for i, call in ipairs(ir.calls) do
     local placed = {}
-    for key, operand in pairs(call) do placed[key] = value.is(operand) and located(operand) or operand end
+    for key, operand in pairs(call) do placed[key] = value.is(operand) and place_of(operand) or operand end
     ir.placed_calls[i] = placed
   end
   for _, list in ipairs { ends(ir) } do
     for _, v in ipairs(list) do place_of(v) end
   end
+  -- the optimizer reads them, and a call may mention only a view of one
+  for _, g in ipairs(ir.gradients) do place_of(g.value) end
+  if ir.buffer then place_of(ir.buffer) end
 end

@@ -30,7 +30,7 @@ local report = {}
 ---@field seconds_per_epoch number? predicted, if a data set is given
 ---@field parameters integer of all layers, moving averages included
 ---@field mode "train"|"infer"
----@field arena integer bytes of activations and of gradients, a part of `memory`
+---@field arena integer bytes of activations and gradients, a part of `memory`
 ---@field images integer? in the data set, if one is given
 
 --- A text that says which output of frozen layers is kept, how large it is, and where it is kept.
@@ -155,13 +155,12 @@ function report.new(model, given)
   local laid, reason = cached.lay(model, data, o.cache, {})
   local variants = data and data.augment and o.cache and o.cache.variants or 1
   local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }
-  local step_bytes = made.arena_bytes + made.gradients_bytes
   local trainable, parameters = 0, bytes_of_parameters(rows) // 4
   for _, row in ipairs(rows) do trainable = trainable + row.trainable end
   local seconds = made.cost.frozen_work / speed(made.precision) + made.cost.work / speed "f32"
   return plan_report.new { mode = mode, batch = batch, calls = #made.calls, trainable = mode == "train" and trainable or 0, parameters = parameters,
-    forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = step_bytes,
-    memory = step_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
+    forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
+    memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
     cache = cache or nil, cache_reason = reason, images = data and #data, seconds_per_epoch = data and seconds * #data or nil }
 end
 

@@ -39,9 +39,8 @@ end
 
 --- Makes a progress display.
 ---@param shown boolean false: nothing is printed
----@param last integer number of the last epoch, for "epoch 3/5"
-function progress.new(shown, last)
-  return setmetatable({ shown = shown, last = last, width = core.terminal_width(), drawn = 0 }, progress)
+function progress.new(shown)
+  return setmetatable({ shown = shown, width = core.terminal_width(), drawn = 0 }, progress)
 end
 
 --- Clears the bar's line.
@@ -50,33 +49,36 @@ function progress:clear()
   self.open = false
 end
 
---- Begins an epoch.
----@param epoch integer its number, from 1
----@param images integer how many images it has
-function progress:begin(epoch, images)
-  self.epoch, self.images, self.drawn = epoch, images, 0
+--- What a fit calls to show its progress.
+---@return scion.Callback
+function progress:callback()
+  return {
+    epoch_begins = function() self.drawn = 0 end,
+    step_ends = function(run) self:step(run) end,
+    epoch_ends = function(run) self:finish(run) end,
+  }
 end
 
 --- Redraws the bar after a step, at most ten times a second. Without a terminal there is no bar.
----@param sums scion.Metrics
----@param elapsed number seconds since the epoch began
-function progress:step(sums, elapsed)
+---@param run scion.Run
+function progress:step(run)
   local now = core.clock()
   if not self.shown or not self.width or now - self.drawn < redraw_seconds then return end
   self.drawn = now
-  local accuracy, rate = sums:accuracy(), sums.examples / elapsed
-  local right = (" %d/%d  %.1f images/s  loss %.4f%s  %s left"):format(sums.examples, self.images, rate, sums:loss(),
-    accuracy and ("  accuracy %.3f"):format(accuracy) or "", results.duration(math.max(self.images - sums.examples, 0) / rate))
-  draw(self.width, ("epoch %d/%d "):format(self.epoch, self.last), right, sums.examples, self.images)
+  local sums, images = run.sums, #run.data
+  local accuracy, rate = sums:accuracy(), sums.examples / run.seconds
+  local right = (" %d/%d  %.1f images/s  loss %.4f%s  %s left"):format(sums.examples, images, rate, sums:loss(),
+    accuracy and ("  accuracy %.3f"):format(accuracy) or "", results.duration(math.max(images - sums.examples, 0) / rate))
+  draw(self.width, ("epoch %d/%d "):format(run.epoch, run.last_epoch), right, sums.examples, images)
   self.open = true
 end
 
 --- Replaces the bar by the line about a finished epoch.
----@param entry scion.Epoch
-function progress:finish(entry)
+---@param run scion.Run
+function progress:finish(run)
   if not self.shown then return end
   self:clear()
-  io.stdout:write(results.epoch_text(entry, self.last, self.width), "\n")
+  io.stdout:write(results.epoch_text(run.entry, run.last_epoch, self.width), "\n")
   io.stdout:flush()
 end
 

@@ -3,6 +3,7 @@ local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
+local interrupts = require "scion.train.interrupts"
 local metrics = require "scion.train.metrics"
 local precision = require "scion.precision"
 local results = require "scion.report.results"
@@ -59,9 +60,10 @@ return function(model, data, given, where)
   targets.check(where, model, data, loss)
   if alone then inputs.tell_reading(where, model, data) end
   if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
+  local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision })
   local sums = add_up(where, model, data, o, loss, source)
-  if alone and core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
+  if alone then interrupts.check(where) end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
   return results.evaluation {
     loss = sums:loss(), accuracy = sums:accuracy(), exact_match = sums:exact_match(), examples = sums.examples, not_finite = sums:not_finite(),

@@ -1,47 +1,61 @@
---- The gradients of all parameters that train, in one flat buffer outside of the arena. The backward calls of a plan write each into its
---- slice; norm, clipping, accumulation and checks are then one call for all parameters. Between slices, which begin at cache lines, lie
---- zeros that nothing writes to.
+--- The gradients of all parameters that train, as a step has left them in the arena: one flat tensor.
 local core = require "scion.core"
-local shape = require "scion.shape"
-
-local line = 16 -- elements of a cache line of 64 bytes
 
 local gradients = {}
 gradients.__index = gradients
 
 ---@class scion.Gradients
----@field flat scion.Tensor f32, all of them one after the other
----@field private offsets table<scion.Parameter, integer> where a slice begins, in bytes
+---@field flat scion.Tensor f32, all of them one after the other; the next run overwrites it
+---@field private plan scion.Plan
+---@field private arena scion.Tensor
 
---- A buffer of zeros for the parameters of these layers that train. They lie in the order of the layers.
----@param order scion.Node[]
+--- Those of the last run of a plan.
+---@param plan scion.Plan one for training
+---@param arena scion.Tensor of that run
 ---@return scion.Gradients
-function gradients.new(order)
-  local offsets, total = {}, 0
-  for _, node in ipairs(order) do
-    for _, p in ipairs(node.layer:trainable()) do
-      offsets[p] = 4 * total
-      total = total + (shape.elements(p.tensor:shape()) + line - 1) // line * line
-    end
-  end
-  return setmetatable({ flat = core.new({ total }, "f32"), offsets = offsets }, gradients)
+function gradients.of(plan, arena)
+  local flat = plan.buffer and core.place(arena, plan.buffer) or core.new({ 0 }, "f32")
+  return setmetatable({ flat = flat, plan = plan, arena = arena }, gradients)
 end
 
---- Where the gradient of a parameter begins in `flat`.
----@param parameter scion.Parameter one that trained when the buffer was made
----@return integer bytes
-function gradients:offset(parameter) return self.offsets[parameter] end
-
---- The gradient of a parameter: a view of its part of the buffer.
----@param parameter scion.Parameter one that trained when the buffer was made
----@return scion.Tensor f32, of the parameter's shape
-function gradients:slice(parameter)
-  local sizes = parameter.tensor:shape()
-  return core.place(self.flat, { offset = self.offsets[parameter], shape = sizes, stride = sizes[#sizes], dtype = "f32" })
+--- Iterates over the parameters: number, entry of plan.gradients, gradient.
+---@return fun(): integer?, table?, scion.Tensor?
+function gradients:each()
+  local i, list, arena = 0, self.plan.gradients, self.arena
+  return function()
+    i = i + 1
+    if list[i] then return i, list[i], core.place(arena, list[i].place) end
+  end
 end
 
 --- Whether all of them are finite numbers.
 ---@return boolean
 function gradients:finite() return core.finite(self.flat) end
+
+--- The square root of the sum of their squares.
+---@return number
+function gradients:norm() return core.norm(self.flat) end
+
+--- Multiplies them by a number.
+---@param factor number
+function gradients:scale(factor) core.run { "scale", x = self.flat, rate = factor } end
+
+--- Adds them, times a factor, to a tensor of their size.
+---@param sum scion.Tensor? (zeros)
+---@param factor number
+---@return scion.Tensor sum
+function gradients:add_to(sum, factor)
+  sum = sum or core.new(self.flat:shape(), "f32")
+  core.run { "scaled_add_forward", a = sum, b = self.flat, y = sum, rate = factor }
+  return sum
+end
+
+--- Limits them: each to the range from -value to value; all by one factor, so that their norm is not above `norm`.
+---@param limits scion.ClipOptions
+function gradients:clip(limits)
+  if limits.value then core.run { "clip", x = self.flat, limit = limits.value } end
+  local norm = limits.norm and self:norm()
+  if norm and norm > limits.norm then self:scale(limits.norm / norm) end
+end
 
 return gradients

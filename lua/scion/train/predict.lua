@@ -4,6 +4,7 @@ local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
+local interrupts = require "scion.train.interrupts"
 local paths = require "scion.data.paths"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
@@ -22,6 +23,7 @@ local predict = {}
 ---@return table<integer, { index: integer, file: string?, message: string }> failures by the image's number, from 1
 function predict.run(where, model, data, given, emit)
   local failures, seen = {}, {}
+  local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local source = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = given.augment or false, batch = given.batch, whole = true })
   for batch in source:pass(given.epoch or 0) do
     for _, failure in ipairs(batches.failures_for_user(batch.failed)) do
@@ -41,7 +43,7 @@ function predict.run(where, model, data, given, emit)
     end
     if n > 0 then emit(output, numbers) end
   end
-  if core.interrupted() then check.raise(where .. ": interrupted before all images were seen, so there is no result") end
+  interrupts.check(where)
   for i = 1, #data do
     if not seen[i] and not failures[i] then
       failures[i] = { index = i, file = data.files and data.files[i], message = "the data set left it out" }

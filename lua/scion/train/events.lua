@@ -1,0 +1,74 @@
+--- Callbacks: tables of functions that are called at events of a fit. All get one argument, the context (see run.lua).
+local check = require "scion.check"
+
+local events = {}
+
+---@class scion.Callback
+---@field fit_begins? fun(run: scion.Run)
+---@field epoch_begins? fun(run: scion.Run)
+---@field step_begins? fun(run: scion.Run)
+---@field step_ends? fun(run: scion.Run): boolean? returning false ends the fit, as run:stop() does
+---@field epoch_ends? fun(run: scion.Run): boolean? after the epoch's validation, with its results in run.entry; returning false ends the fit
+---@field stage_ends? fun(run: scion.Run) after the last epoch of a stage of a schedule
+---@field fit_ends? fun(run: scion.Run) also after a fit that was stopped or interrupted, but not after an error
+---@field state? fun(): table what a checkpoint shall hold of the callback: numbers, strings, booleans, tensors and tables of them
+---@field restore? fun(state: table) takes it back
+---@field step? fun(step: scion.Step): boolean? as step_ends, with another argument
+---@field epoch? fun(entry: scion.Epoch): boolean? as epoch_ends, with the epoch's entry in the history as its argument
+
+local names = { "fit_begins", "epoch_begins", "step_begins", "step_ends", "epoch_ends", "stage_ends", "fit_ends" }
+
+local schema = { state = { check.callable }, restore = { check.callable }, step = { check.callable }, epoch = { check.callable } }
+for _, name in ipairs(names) do schema[name] = { check.callable } end
+
+local plain = check.table_of(schema)
+
+--- The function that calls both; nil where there is none.
+local function both(first, second)
+  if not first or not second then return first or second end
+  return function(run)
+    local go_on = first(run)
+    return second(run) ~= false and go_on
+  end
+end
+
+--- One callback, checked. Objects of scion.callbacks know what they are.
+local function read(value)
+  if type(value) ~= "table" then return false end
+  local meta = getmetatable(value)
+  if type(meta) == "table" and meta.__callback then return true, value end
+  local ok, of, complaint = plain.read(value)
+  if not ok then return false, nil, complaint end
+  of.step_ends = both(of.step_ends, of.step and function(run) return of.step(run:as_step()) end)
+  of.epoch_ends = both(of.epoch_ends, of.epoch and function(run) return of.epoch(run.entry) end)
+  return true, of
+end
+
+local one = check.kind("a callback, such as scion.callbacks.early_stopping() or { epoch_ends = function(run) … end }", function(value)
+  if type(value) == "function" then
+    return false, nil, "is a function, and it is not said when to call it: give a table, such as { epoch_ends = function(run) … end }"
+  end
+  return read(value)
+end)
+
+--- The option `callbacks`: a list of callbacks, or one of them.
+events.kind = check.kind("a list of callbacks, { scion.callbacks.early_stopping(), { epoch_ends = function(run) … end } }", function(value)
+  if type(value) ~= "table" then return false end
+  if next(value) ~= nil and rawlen(value) == 0 or getmetatable(value) ~= nil then
+    local ok, callback, complaint = one.read(value)
+    return ok, ok and { callback } or nil, complaint
+  end
+  return check.list(one, nil, "a list of callbacks").read(value)
+end)
+
+--- Calls what the callbacks of a run have for an event, in their order.
+---@param run scion.Run
+---@param name string one of scion.Callback's fields
+function events.call(run, name)
+  for _, callback in ipairs(run.callbacks) do
+    local f = callback[name]
+    if f and f(run.context) == false then run.stopped = true end
+  end
+end
+
+return events

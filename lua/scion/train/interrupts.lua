@@ -1,0 +1,65 @@
+--- Ctrl-C in training and in inference. While it is caught it only sets a flag, which is read between kernels and between steps, so that
+--- everything is whole when a function stops.
+local check = require "scion.check"
+local core = require "scion.core"
+
+local interrupts = {}
+
+--- Catches Ctrl-C until the returned object is closed or collected: at the end of a function, or if the coroutine in which it runs is
+--- never resumed. Inside a function that catches it already this does nothing.
+---@return table closed by <close>
+function interrupts.catch()
+  local mine = core.catch_interrupts()
+  local function release()
+    if mine then core.release_interrupts() end
+    mine = false
+  end
+  return setmetatable({}, { __close = release, __gc = release })
+end
+
+-- An error of Lua's own kind is a string, to which the interpreter adds a traceback. It adds none to an object that knows its text.
+local raised = { __name = "scion.Interrupted", __tostring = function(self) return self.message end }
+
+--- Raises that Ctrl-C ended a function: an object with `interrupted` = true and `message`, so that a script that catches errors can tell
+--- it from others.
+---@param message string
+function interrupts.raise(message)
+  local _, positioned = pcall(check.raise, message)
+  error(setmetatable({ interrupted = true, message = positioned }, raised), 0)
+end
+
+--- Whether a raised value is that of interrupts.raise.
+---@param value any
+---@return boolean
+function interrupts.is(value) return getmetatable(value) == raised end
+
+--- Raises if Ctrl-C was pressed since it is caught.
+---@param where string the function that the user called
+function interrupts.check(where)
+  if core.interrupted() then interrupts.raise(where .. ": interrupted before all images were seen, so there is no result") end
+end
+
+--- Whether Lua reads its lines from someone who types them: `lua` without a script, or with -i.
+local function someone_types()
+  local given = rawget(_G, "arg")
+  if type(given) ~= "table" then return false end
+  for i, word in pairs(given) do
+    if math.type(i) == "integer" and i ~= 0 and type(word) == "string" and word:find "^%-[^-]*i" then return true end
+  end
+  return given[-1] == nil and core.at_terminal()
+end
+
+--- Whether the function that is running was called from a line typed at Lua's prompt, and not from a script. What such a line calls may
+--- return after Ctrl-C; a script would go on, and save what is half trained.
+---@return boolean
+function interrupts.at_prompt()
+  local level = 2
+  while true do
+    local info = debug.getinfo(level, "S")
+    if not info then return false end
+    if info.what == "main" then return info.source == "=stdin" and someone_types() end
+    level = level + 1
+  end
+end
+
+return interrupts

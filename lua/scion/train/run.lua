@@ -1,0 +1,83 @@
+--- The context of a fit: everything that changes while it runs, in one table. The loop works on that table; callbacks get an object that
+--- shows it, whose fields they may read and not set.
+local class = require "scion.class"
+local results = require "scion.report.results"
+
+local run = {}
+
+--- What callbacks get. The fields marked private are those of the loop.
+---@class scion.Run
+---@field model scion.Model
+---@field data scion.Dataset
+---@field validate scion.Dataset?
+---@field optimizer scion.Optimizer the one that is in use; its options may be set, such as run.optimizer.lr
+---@field epoch integer the number of the epoch that runs, from 1; it counts those of earlier fits, too
+---@field last_epoch integer the number of the last one
+---@field step integer how many steps this epoch has had
+---@field loss number? the mean of the last step
+---@field entry scion.Epoch? the last finished epoch, with what its validation gave
+---@field history scion.History the finished epochs of this fit
+---@field stage integer the number of the schedule's stage, from 1; 1 without a schedule
+---@field stop fun(self) ends the fit: after the step that runs, or after the epoch that has just ended
+---@field private context scion.Run this object; the loop works on the table behind it
+---@field private callbacks scion.Callback[]
+---@field private source { pass: function } the data set, with cached values of frozen layers where there are any
+---@field private loss_kind string
+---@field private given_loss string? the option of fit
+---@field private told string? as of targets.told
+---@field private count integer? likewise
+---@field private class_weights scion.Tensor?
+---@field private precision string
+---@field private accumulate integer batches in a step
+---@field private clip scion.ClipOptions?
+---@field private cache scion.CacheOptions|false
+---@field private verbose boolean
+---@field private warnings scion.Warning[]
+---@field private tell fun(line: string) writes a notice below the bar
+---@field private epochs integer how many the stage has
+---@field private stage_epochs integer how many of them are finished
+---@field private sums scion.Metrics of the epoch so far
+---@field private parts scion.Parts? what the step has gathered that runs
+---@field private taken integer batches of the epoch that were read
+---@field private position integer batches of the epoch whose steps are done: where a resumed run goes on
+---@field private seconds number that the epoch has taken so far
+---@field private resumable boolean? whether the run writes a checkpoint
+---@field private stopped boolean whether a callback ended the fit
+
+local methods, internal = {}, {}
+local state_of = setmetatable({}, { __mode = "k" })
+
+--- Ends the fit: after the step that runs, or after the epoch that has just ended.
+function methods:stop() state_of[self].stopped = true end
+
+--- The argument of the older callback `step`.
+---@return scion.Step
+function internal:as_step()
+  return results.step { epoch = self.epoch, step = self.step, loss = self.loss, model = self.model, optimizer = self.optimizer }
+end
+
+local function text(self)
+  return ("epoch %d of %d, step %d%s"):format(self.epoch, self.last_epoch, self.step, self.loss and (": loss %.4f"):format(self.loss) or "")
+end
+
+local shown = class.define {
+  name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
+  locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
+  fields = { "accumulate", "cache", "callbacks", "class_weights", "clip", "context", "count", "epochs", "given_loss", "loss_kind", "parts",
+             "position", "precision", "resumable", "seconds", "source", "stage_epochs", "stopped", "sums", "taken", "tell", "told", "verbose",
+             "warnings" },
+  meta = { __tostring = text },
+}
+
+--- Completes a table of what stays the same during a fit by what changes, and by the object that shows it.
+---@param job table
+---@return scion.Run
+function run.new(job)
+  job.epoch, job.step, job.taken, job.position, job.seconds, job.stage_epochs = job.model.epoch + 1, 0, 0, 0, 0.0, 0
+  job.history, job.stopped, job.stage = results.history {}, false, 1
+  job.context = shown.new(job)
+  state_of[job.context] = job
+  return job
+end
+
+return run

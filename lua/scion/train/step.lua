@@ -1,0 +1,143 @@
+--- A training step: forward and backward on one batch, or on several whose gradients are added up, and then one update. A step is applied
+--- as a whole or not at all: loss and gradients are checked before the first weight changes. There is one exception: if an update would
+--- make elements of a weight infinite or NaN, these keep their values while the others change; then it raises.
+local check = require "scion.check"
+local class_weights = require "scion.train.class_weights"
+local core = require "scion.core"
+local gradients = require "scion.train.gradients"
+local inputs = require "scion.train.inputs"
+local targets = require "scion.train.targets"
+
+local step = {}
+
+--- What a step has gathered so far; nil between two steps.
+---@class scion.Parts
+---@field batches integer
+---@field examples integer
+---@field loss number the sum over the examples
+---@field plan scion.Plan of the last batch
+---@field sums { losses: scion.Tensor, output: scion.Tensor, y: scion.Tensor }[] what the metrics take once the step is done
+---@field gradients scion.Tensor? where it has several batches: the sum of their gradients, each times its examples
+---@field steps integer the model's count of batches before
+---@field averages { tensor: scion.Tensor, copy: scion.Tensor }[] moving averages before
+
+local function place_of(run) return ("epoch %d, step %d"):format(run.epoch, run.step + 1) end
+
+--- Raises, and takes back what the step has changed.
+local function refuse(run, message, ...)
+  local where = place_of(run)
+  step.abandon(run)
+  check.raise((message .. " in %s; the weights are those of the step before"):format(..., where))
+end
+
+local function check_loss(run, loss)
+  if loss == loss and math.abs(loss) < math.huge then return end
+  local where = place_of(run)
+  step.abandon(run)
+  check.raise(("the loss is %s in %s; the weights are those of the step before. Try a lower learning rate than %g"):format(
+    loss ~= loss and "NaN" or "infinite", where, run.optimizer.lr))
+end
+
+local function check_averages(run, plan)
+  for _, p in ipairs(plan.pending) do
+    if not core.finite(core.place(run.model.arena, p.place)) then refuse(run, "%s is not finite", "a batch norm's moving mean or variance") end
+  end
+end
+
+local function check_gradients(run, all)
+  if all:finite() then return end
+  for _, g, gradient in all:each() do
+    if not core.finite(gradient) then refuse(run, "the gradient of %s is not finite", g.layer.name .. "/" .. g.parameter.name) end
+  end
+end
+
+--- The factor of each example's loss, from the data set and from its class; nil if there are none.
+local function weights_of(run, batch)
+  local by_class = run.class_weights and class_weights.of(run.class_weights, batch.y)
+  return by_class and batch.weight and by_class * batch.weight or by_class or batch.weight
+end
+
+--- Begins a step. Where it has several batches, moving averages change before it is complete, and copies are kept to take that back.
+local function begin(run, plan)
+  local parts = { batches = 0, examples = 0, loss = 0.0, sums = {}, steps = run.model.steps, averages = {} }
+  for _, p in ipairs(run.accumulate > 1 and plan.pending or {}) do
+    parts.averages[#parts.averages + 1] = { tensor = p.tensor, copy = p.tensor:copy() }
+  end
+  run.parts = parts
+  return parts
+end
+
+--- Leaves a step undone of which some batches were taken.
+---@param run scion.Run
+function step.abandon(run)
+  local parts = run.parts
+  if not parts then return end
+  for _, average in ipairs(parts.averages) do core.copy(average.copy, average.tensor) end
+  run.model.steps, run.parts = parts.steps, nil
+end
+
+--- Forward and backward on one batch. The gradients are left in the model's buffer. Raises if the loss is not finite.
+---@param run scion.Run
+---@param batch scion.Batch of one example or more
+---@return boolean complete false after an interrupt, which leaves the step undone
+function step.backward(run, batch)
+  local model, n = run.model, #batch
+  local target = targets.tensor("fit", batch.y, run.loss_kind, model, run.data.labels, n)
+  local weights = weights_of(run, batch)
+  local plan = model:plan_for { mode = "train", batch = inputs.capacity(run.data, nil, n), input_dtype = batch.x:dtype(), loss = run.loss_kind,
+                                labels = target:dtype(), weighted = weights ~= nil, precision = run.precision, from = batch.node }
+  local parts = run.parts or begin(run, plan)
+  if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = model.steps }) then
+    step.abandon(run)
+    return false
+  end
+  local several = run.accumulate > 1
+  local losses, output = core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n)
+  local loss = losses:sum()
+  check_loss(run, loss)
+  check_averages(run, plan)
+  parts.sums[#parts.sums + 1] = { losses = several and losses:copy() or losses, output = several and output:copy() or output, y = batch.y }
+  parts.batches, parts.examples, parts.loss, parts.plan = parts.batches + 1, parts.examples + n, parts.loss + loss, plan
+  model.steps = model.steps + 1
+  if several then
+    plan:commit(model.arena)
+    parts.gradients = gradients.of(plan, model.arena):add_to(parts.gradients, n)
+  end
+  return true
+end
+
+--- Whether all batches of the step were taken.
+---@param run scion.Run
+---@return boolean
+function step.is_complete(run) return run.parts ~= nil and run.parts.batches == run.accumulate end
+
+--- Changes the weights. Elements whose new value would not be finite keep their old one; then it raises with the weight's name.
+local function change_weights(run, all)
+  local refused
+  for _, g, gradient in all:each() do
+    local _, message = run.optimizer:update(g.parameter, gradient)
+    if message then refused = refused or ("%s/%s: %s"):format(g.layer.name, g.parameter.name, message) end
+  end
+  if refused then check.raise(("%s in %s; try a lower learning rate than %g"):format(refused, place_of(run), run.optimizer.lr)) end
+end
+
+--- Ends a step by the update. Raises if a gradient or a new weight is not finite.
+---@param run scion.Run
+---@return number loss the mean of the step's examples
+function step.update(run)
+  local parts, model = run.parts, run.model
+  local plan, all = parts.plan, gradients.of(parts.plan, model.arena)
+  if parts.gradients then
+    core.copy(parts.gradients, all.flat)
+    all:scale(1 / parts.examples)
+  end
+  check_gradients(run, all)
+  if run.clip then all:clip(run.clip) end
+  for _, part in ipairs(parts.sums) do run.sums:add(part.losses, part.output, part.y) end
+  run.parts = nil
+  change_weights(run, all)
+  if run.accumulate == 1 then plan:commit(model.arena) end
+  return parts.loss / parts.examples
+end
+
+return step

@@ -18,7 +18,7 @@ docs.pages = {
   { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" }, { "cache/cached.lua" },
     { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
   { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn", short = "nn" },
-  { "optim", "Optimizers.", { "optim.lua", as = "scion.optim" } },
+  { "optim", "Optimizers.", { "optimizer.lua" }, folder = "optim", short = "optim" },
   { "tensor", "What tensors can do.", { "meta.lua", as = "t" } },
   { "image", "Single images.", { "image.lua", as = "scion.image" } },
   { "weights", "Weights files, read into a model.", { "weights/init.lua", as = "scion.weights" }, { "weights/report.lua", as = "report" } },
@@ -99,7 +99,7 @@ local function read_block(lines, where)
   return doc
 end
 
--- What a line of code defines: "function image.load(path)", "optim.sgd = define(…", "return function(path, given)".
+-- What a line of code defines: "function image.load(path)", "kinds.size = check.whole(…", "return function(path, given)".
 local function definition(line)
   local name, parameters = line:match "^function ([%w_]+[.:][%w_]+)%((.-)%)"
   if name then return name, parameters end

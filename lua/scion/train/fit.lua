@@ -136,12 +136,10 @@ local function check_step(job, plan, arena, loss)
 end
 
 --- Changes the weights. Elements whose new value would not be finite keep their old one; then it raises with the weight's name.
-local function update(job, plan)
-  local refused
-  for _, g in ipairs(plan.gradients) do
-    local _, message = job.optimizer:update(g.parameter, g.tensor)
-    if message then refused = refused or ("%s/%s: %s"):format(g.layer.name, g.parameter.name, message) end
-  end
+local function update(job)
+  local revision = graph.revision()
+  if job.groups_revision ~= revision then job.groups, job.groups_revision = job.optimizer:groups_of(job.model.order), revision end
+  local refused = job.optimizer:step(job.groups, job.model.gradients.buffer)
   if refused then
     check.raise(("%s in epoch %d, step %d; try a lower learning rate than %g"):format(refused, job.model.epoch + 1, job.step, job.optimizer.lr))
   end
@@ -166,7 +164,7 @@ local function train_step(job, sums, batch)
   local loss = losses:sum() / n
   check_step(job, plan, arena, loss)
   sums:add(losses, core.place(arena, plan.output, n), batch.y)
-  update(job, plan)
+  update(job)
   plan:commit(arena)
   model.steps = model.steps + 1
   return loss

@@ -12,6 +12,7 @@ gradients.__index = gradients
 ---@class scion.Gradients
 ---@field flat scion.Tensor f32, all of them one after the other
 ---@field private offsets table<scion.Parameter, integer> where a slice begins, in bytes
+---@field private slices table<scion.Parameter, scion.Tensor> those that were asked for: every step takes them all
 
 --- A buffer of zeros for the parameters of these layers that train. They lie in the order of the layers.
 ---@param order scion.Node[]
@@ -24,7 +25,7 @@ function gradients.new(order)
       total = total + (shape.elements(p.tensor:shape()) + line - 1) // line * line
     end
   end
-  return setmetatable({ flat = core.new({ total }, "f32"), offsets = offsets }, gradients)
+  return setmetatable({ flat = core.new({ total }, "f32"), offsets = offsets, slices = {} }, gradients)
 end
 
 --- Where the gradient of a parameter begins in `flat`.
@@ -36,8 +37,13 @@ function gradients:offset(parameter) return self.offsets[parameter] end
 ---@param parameter scion.Parameter one that trained when the buffer was made
 ---@return scion.Tensor f32, of the parameter's shape
 function gradients:slice(parameter)
-  local sizes = parameter.tensor:shape()
-  return core.place(self.flat, { offset = self.offsets[parameter], shape = sizes, stride = sizes[#sizes], dtype = "f32" })
+  local slice = self.slices[parameter]
+  if not slice then
+    local sizes = parameter.tensor:shape()
+    slice = core.place(self.flat, { offset = self.offsets[parameter], shape = sizes, stride = sizes[#sizes], dtype = "f32" })
+    self.slices[parameter] = slice
+  end
+  return slice
 end
 
 --- Whether all of them are finite numbers.

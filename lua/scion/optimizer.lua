@@ -19,6 +19,7 @@ local optimizer = {}
 ---@field beta1 number?
 ---@field beta2 number?
 ---@field epsilon number?
+---@field initial number?
 ---@field private made string the text of the optimizer as it was made
 ---@field private states table<scion.Parameter, table> for each parameter its number of steps and its state tensors
 

@@ -110,6 +110,7 @@ local function samples()
   found["scion.PlanReport"][3] = frozen:freeze { upto = "fire9" }:plan { batch = 1 }
   found["scion.Optimizer"] = {}
   for _, make in pairs(scion.optim) do table.insert(found["scion.Optimizer"], make()) end
+  found["scion.OptimizerGroup"] = scion.optim.sgd({ groups = { { layers = "a", lr = 1, weight_decay = 0 } } }).groups
   found["scion.ModelList"], found["scion.Architecture"] = { scion.models.list() }, { table.unpack(scion.models.list()) }
   found["scion.Variant"], found["scion.WeightsFile"] = {}, {}
   for _, architecture in ipairs(found["scion.Architecture"]) do
@@ -202,6 +203,7 @@ local function calls()
     ["scion.CacheOptions"] = function(given) model:fit(set, { cache = given }) end,
     ["scion.Statistics"] = function(given) nn.input { shape = { 8, 8, 3 }, preprocess = given } end,
     ["scion.Preprocessing"] = function() nn.input { shape = { 8, 8, 3 }, preprocess = { scale = { 1, 1, 1 }, no_such_option = 1 } } end,
+    ["scion.OptimizerGroup"] = function(given) local _ = scion.optim.sgd { groups = { given } } end,
     ["scion.Callbacks"] = function(given) model:fit(set, { callbacks = given }) end,
   }
   for name, make in pairs(scion.optim) do list["scion.optim." .. name] = make end

@@ -88,10 +88,12 @@ describe("an optimizer's state", function()
   end)
 
   it("brings back what was set between steps", function()
-    local model, optimizer, again = network(), scion.optim.adam { lr = 0.1 }, scion.optim.adam { lr = 0.1 }
-    optimizer.lr, optimizer.beta1 = 0.05, 0.8
+    local o = { lr = 0.1, groups = { { layers = "a", lr = 1 }, { layers = "head", weight_decay = 1 } } }
+    local model, optimizer, again = network(), scion.optim.adam(o), scion.optim.adam(o)
+    optimizer.lr, optimizer.beta1, optimizer.groups[1].lr, optimizer.groups[2].weight_decay = 0.05, 0.8, 0.5, nil
     assert.is_true(again:restore(model.order, optimizer:state(model.order)))
-    assert.same({ 0.05, 0.8 }, { again.lr, again.beta1 })
+    assert.same({ 0.05, 0.8, 0.5 }, { again.lr, again.beta1, again.groups[1].lr })
+    assert.is_nil(again.groups[2].weight_decay)
   end)
 
   it("goes with its model", function()

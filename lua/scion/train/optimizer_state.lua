@@ -8,7 +8,7 @@ local optimizer_state = {}
 --- Layers that are frozen now are among it, and other models are not.
 ---@class scion.OptimizerState
 ---@field optimizer string the text of the optimizer as it was made
----@field values table<string, number|boolean> its options, which may have been set since then
+---@field values table<string, number|boolean> its options and those of its groups ("groups[1].lr"), which may have been set since then
 ---@field steps table<string, integer> for each parameter, by name, how many steps changed it
 ---@field tensors { name: string, tensor: scion.Tensor }[] in the order of the model, named "mixed9/conv/kernel/momentum"; not copies
 
@@ -21,13 +21,21 @@ local function each_parameter(order, f)
   end
 end
 
+--- Calls f(object, key, name, kind) for each option that may be set, of the optimizer and of its groups.
+local function each_option(optimizer, f)
+  for _, key in ipairs(optimizer.kept) do f(optimizer, key, key, optimizer.settable[key]) end
+  for i, group in ipairs(optimizer.groups) do
+    for key, kind in pairs(optimizer.of_group) do f(group, key, ("groups[%d].%s"):format(i, key), kind) end
+  end
+end
+
 --- The state for the parameters of a model.
 ---@param optimizer scion.Optimizer
 ---@param order scion.Node[] of the model
 ---@return scion.OptimizerState
 function optimizer_state.of(optimizer, order)
   local values, steps, tensors = {}, {}, {}
-  for _, key in ipairs(optimizer.kept) do values[key] = optimizer[key] end
+  each_option(optimizer, function(object, key, name) values[name] = object[key] end)
   each_parameter(order, function(name, p)
     local state = optimizer.states[p]
     if not state then return end
@@ -39,16 +47,13 @@ function optimizer_state.of(optimizer, order)
   return { optimizer = optimizer.made, values = values, steps = steps, tensors = tensors }
 end
 
---- The values of a saved state by option; or nil and what is wrong with them.
-local function read_values(optimizer, given)
-  local values = {}
-  for _, key in ipairs(optimizer.kept) do
-    local kind = optimizer.settable[key]
-    local ok, value = kind.read(given[key])
-    if not ok then return nil, ("the state's %s is %s, and not %s"):format(key, check.show(given[key]), kind.what) end
-    values[key] = value
-  end
-  return values
+--- What is wrong with the values of a saved state, if anything.
+local function check_values(optimizer, given)
+  local wrong
+  each_option(optimizer, function(_, _, name, kind)
+    if not kind.read(given[name]) then wrong = wrong or ("the state's %s is %s, and not %s"):format(name, check.show(given[name]), kind.what) end
+  end)
+  return wrong
 end
 
 --- How many steps changed each parameter, as the optimizer's states; or nil and what does not fit the model.
@@ -91,13 +96,11 @@ function optimizer_state.restore(optimizer, order, saved)
   end
   local parameters, names = {}, {}
   each_parameter(order, function(name, p) parameters[name], names[#names + 1] = p, name end)
-  local values, complaint = read_values(optimizer, saved.values)
-  if not values then return nil, complaint end
   local states, wrong = read_steps(saved.steps, parameters, names)
-  wrong = wrong or read_tensors(optimizer, saved.tensors, parameters, states)
+  wrong = wrong or check_values(optimizer, saved.values) or read_tensors(optimizer, saved.tensors, parameters, states)
   if wrong then return nil, wrong end
   for _, p in pairs(parameters) do optimizer.states[p] = states[p] end
-  for key, value in pairs(values) do optimizer[key] = value end
+  each_option(optimizer, function(object, key, name) object[key] = saved.values[name] end)
   return true
 end
 

@@ -19,7 +19,7 @@ docs.pages = {
     { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
   { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn", short = "nn" },
   { "callbacks", "Functions that fit calls while it trains.", { "train/events.lua" }, { "train/run.lua" } },
-  { "optim", "Optimizers.", { "optim.lua", as = "scion.optim" } },
+  { "optim", "Optimizers.", { "optimizer.lua" }, folder = "optim", short = "optim" },
   { "tensor", "What tensors can do.", { "meta.lua", as = "t" } },
   { "image", "Single images.", { "image.lua", as = "scion.image" } },
   { "weights", "Weights files, read into a model.", { "weights/init.lua", as = "scion.weights" }, { "weights/report.lua", as = "report" } },

@@ -204,6 +204,7 @@ local function calls()
     ["scion.CacheOptions"] = function(given) model:fit(set, { cache = given }) end,
     ["scion.Statistics"] = function(given) nn.input { shape = { 8, 8, 3 }, preprocess = given } end,
     ["scion.Preprocessing"] = function() nn.input { shape = { 8, 8, 3 }, preprocess = { scale = { 1, 1, 1 }, no_such_option = 1 } } end,
+    ["scion.OptimizerGroup"] = function(given) local _ = scion.optim.sgd { groups = { given } } end,
     ["scion.Callback"] = function(given) model:fit(set, { callbacks = given }) end,
     ["scion.ClipOptions"] = function(given) model:fit(set, { clip = given }) end,
   }

@@ -155,5 +155,17 @@ SIMD_DECLARE(int64_t, scion_loop_rmsprop, float *w, const float *g, float *v, fl
              float momentum, float epsilon, float decay);
 SIMD_DECLARE(int64_t, scion_loop_adam, float *w, const float *g, float *m, float *v, int64_t n, float a, float rest1, float rest2,
              float epsilon, float decay);
+SIMD_DECLARE(int64_t, scion_loop_adagrad, float *w, const float *g, float *v, int64_t n, float lr, float epsilon, float decay);
+SIMD_DECLARE(int64_t, scion_loop_lion, float *w, const float *g, float *m, int64_t n, float lr, float rest1, float rest2, float decay);
+
+/* What LAMB's two passes share: rest1 = 1 - beta1, scale1 = 1 / (1 - beta1^step), likewise for beta2; decay is not lr * decay. */
+typedef struct {
+  float rest1, rest2, scale1, scale2, epsilon, decay;
+} scion_lamb;
+
+/* norms[0] += sum of w^2, norms[1] += sum of u^2 of those u that are finite. */
+SIMD_DECLARE(void, scion_loop_lamb_norms, const scion_lamb *o, const float *w, const float *g, const float *m, const float *v, int64_t n,
+             double *norms);
+SIMD_DECLARE(int64_t, scion_loop_lamb, const scion_lamb *o, float *w, const float *g, float *m, float *v, int64_t n, float lr);
 
 #endif

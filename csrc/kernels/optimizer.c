@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 typedef struct {
   float *w, *m, *v;
@@ -11,6 +12,8 @@ typedef struct {
   int64_t elements;
   float lr, momentum, rho, rest, rest2, epsilon, decay;
   int nesterov;
+  scion_lamb lamb;
+  double *norms;            /* LAMB's sums of squares, two for each chunk */
   _Atomic int64_t *refused; /* how many weights stayed as they were */
 } update_job;
 
@@ -128,4 +131,82 @@ scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_ten
                     .epsilon = (float)epsilon,
                     .decay = (float)(lr * decay)};
   return run("adam", &job, w, adam_chunk);
+}
+
+static void adagrad_chunk(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  update_job j = part(data, chunk);
+  count(&j, SIMD_CHOOSE(scion_loop_adagrad)(j.w, j.g, j.v, j.elements, j.lr, j.epsilon, j.decay));
+}
+
+scion_status scion_adagrad_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, double lr, double epsilon, double decay) {
+  SCION_TRY(require_update("adagrad", w, g, lr, decay));
+  SCION_TRY(scion_require_f32("adagrad", "v", v));
+  SCION_TRY(require_state("adagrad", w, "v", v));
+  update_job job = {.w = numbers(w), .g = numbers(g), .v = numbers(v), .lr = (float)lr, .epsilon = (float)epsilon,
+                    .decay = (float)(lr * decay)};
+  return run("adagrad", &job, w, adagrad_chunk);
+}
+
+static void lion_chunk(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  update_job j = part(data, chunk);
+  count(&j, SIMD_CHOOSE(scion_loop_lion)(j.w, j.g, j.m, j.elements, j.lr, j.rest, j.rest2, j.decay));
+}
+
+scion_status scion_lion_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double beta1, double beta2,
+                               double decay) {
+  SCION_TRY(require_update("lion", w, g, lr, decay));
+  SCION_TRY(scion_require_f32("lion", "m", m));
+  SCION_TRY(require_state("lion", w, "m", m));
+  update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .lr = (float)lr, .rest = (float)(1 - beta1),
+                    .rest2 = (float)(1 - beta2), .decay = (float)(lr * decay)};
+  return run("lion", &job, w, lion_chunk);
+}
+
+static void lamb_norms_chunk(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  update_job j = part(data, chunk);
+  SIMD_CHOOSE(scion_loop_lamb_norms)(&j.lamb, j.w, j.g, j.m, j.v, j.elements, j.norms + 2 * chunk);
+}
+
+/* *ratio = |w| / |u|, or 1 where one of them is 0. The chunks' sums are added in their order, whatever thread each came from. */
+static scion_status trust_ratio(update_job *job, const scion_tensor *w, double *ratio) {
+  job->elements = scion_tensor_elements(w);
+  int64_t chunks = scion_divide_up(job->elements, UPDATE_CHUNK);
+  job->norms = scion_kernel_memory("lamb", 2 * chunks, sizeof *job->norms);
+  if (!job->norms) return SCION_NO_MEMORY;
+  scion_status status = scion_parallel_for(chunks, lamb_norms_chunk, job);
+  double weights = 0, updates = 0;
+  for (int64_t i = 0; i < chunks; i++) weights += job->norms[2 * i], updates += job->norms[2 * i + 1];
+  free(job->norms);
+  *ratio = weights > 0 && updates > 0 ? sqrt(weights) / sqrt(updates) : 1;
+  return status;
+}
+
+static void lamb_chunk(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  update_job j = part(data, chunk);
+  count(&j, SIMD_CHOOSE(scion_loop_lamb)(&j.lamb, j.w, j.g, j.m, j.v, j.elements, j.lr));
+}
+
+scion_status scion_lamb_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
+                               double beta2, double epsilon, int64_t step, double decay) {
+  SCION_TRY(require_update("lamb", w, g, lr, decay));
+  SCION_TRY(scion_require_f32("lamb", "m", m));
+  SCION_TRY(scion_require_f32("lamb", "v", v));
+  SCION_TRY(require_state("lamb", w, "m", m));
+  SCION_TRY(require_state("lamb", w, "v", v));
+  if (step < 1) return scion_fail(SCION_MISUSE, "lamb: steps count from 1, not %lld", (long long)step);
+  update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .v = numbers(v),
+                    .lamb = {.rest1 = (float)(1 - beta1),
+                             .rest2 = (float)(1 - beta2),
+                             .scale1 = (float)(1 / (1 - pow(beta1, (double)step))),
+                             .scale2 = (float)(1 / (1 - pow(beta2, (double)step))),
+                             .epsilon = (float)epsilon,
+                             .decay = (float)decay}};
+  double ratio;
+  SCION_TRY(trust_ratio(&job, w, &ratio));
+  job.lr = (float)(lr * ratio);
+  return run("lamb", &job, w, lamb_chunk);
 }

@@ -91,3 +91,79 @@ int64_t SIMD(scion_loop_adam)(float *w, const float *g, float *m, float *v, int6
   }
   return refused;
 }
+
+int64_t SIMD(scion_loop_adagrad)(float *w, const float *g, float *v, int64_t n, float lr, float epsilon, float decay) {
+  int32_t refused = 0;
+  SIMD_LOOP
+  for (int64_t i = 0; i < n; i++) {
+    float square = v[i] + g[i] * g[i];
+    float next = w[i] - decay * w[i] - lr * g[i] / sqrtf(square + epsilon);
+    int32_t good = finite_mask(square) & finite_mask(next);
+    v[i] = choose(good, square, v[i]);
+    w[i] = choose(good, next, w[i]);
+    refused += good + 1;
+  }
+  return refused;
+}
+
+int64_t SIMD(scion_loop_lion)(float *w, const float *g, float *m, int64_t n, float lr, float rest1, float rest2, float decay) {
+  int32_t refused = 0;
+  SIMD_LOOP
+  for (int64_t i = 0; i < n; i++) {
+    float direction = m[i] + (g[i] - m[i]) * rest1, mean = m[i] + (g[i] - m[i]) * rest2;
+    float next = w[i] - decay * w[i] - lr * (float)((direction > 0) - (direction < 0));
+    int32_t good = finite_mask(mean) & finite_mask(next);
+    m[i] = choose(good, mean, m[i]);
+    w[i] = choose(good, next, w[i]);
+    refused += good + 1;
+  }
+  return refused;
+}
+
+#define SPAN 1024 /* elements whose squares are summed in f32, before their sum is added to a double */
+
+static double sum_of_squares(const float *x, int64_t n) {
+  double total = 0;
+  int64_t i = 0;
+  simd_float sum = {0};
+  for (; i + SIMD_WIDTH <= n; i += SIMD_WIDTH) sum += simd_load(x + i) * simd_load(x + i);
+  for (int lane = 0; lane < SIMD_WIDTH; lane++) total += (double)sum[lane];
+  for (; i < n; i++) total += (double)x[i] * (double)x[i];
+  return total;
+}
+
+/* The new moments of element i, and in which direction they move its weight. */
+SIMD_INLINE float lamb_direction(const scion_lamb *o, const float *w, const float *g, const float *m, const float *v, int64_t i,
+                                 float *mean, float *square) {
+  *mean = m[i] + (g[i] - m[i]) * o->rest1;
+  *square = v[i] + (g[i] * g[i] - v[i]) * o->rest2;
+  return *mean * o->scale1 / (sqrtf(*square * o->scale2) + o->epsilon) + o->decay * w[i];
+}
+
+void SIMD(scion_loop_lamb_norms)(const scion_lamb *o, const float *w, const float *g, const float *m, const float *v, int64_t n,
+                                 double *norms) {
+  float u[SPAN];
+  for (int64_t from = 0; from < n; from += SPAN) {
+    int64_t count = n - from < SPAN ? n - from : SPAN;
+    SIMD_LOOP
+    for (int64_t i = 0; i < count; i++) {
+      float mean, square, direction = lamb_direction(o, w + from, g + from, m + from, v + from, i, &mean, &square);
+      u[i] = choose(finite_mask(mean) & finite_mask(square) & finite_mask(direction), direction, 0);
+    }
+    norms[0] += sum_of_squares(w + from, count), norms[1] += sum_of_squares(u, count);
+  }
+}
+
+int64_t SIMD(scion_loop_lamb)(const scion_lamb *o, float *w, const float *g, float *m, float *v, int64_t n, float lr) {
+  int32_t refused = 0;
+  SIMD_LOOP
+  for (int64_t i = 0; i < n; i++) {
+    float mean, square, next = w[i] - lr * lamb_direction(o, w, g, m, v, i, &mean, &square);
+    int32_t good = finite_mask(mean) & finite_mask(square) & finite_mask(next);
+    m[i] = choose(good, mean, m[i]);
+    v[i] = choose(good, square, v[i]);
+    w[i] = choose(good, next, w[i]);
+    refused += good + 1;
+  }
+  return refused;
+}

@@ -285,7 +285,9 @@ end
 ---@return boolean complete false after an interrupt
 function internal:execute(made, batch)
   if not self.arena or self.arena:shape()[1] < made.arena_bytes then
-    self.arena = nil -- frees the old arena before the new one is allocated
+    -- frees the old arena before the new one is allocated
+    self.arena = nil
+    for _, kept in ipairs(self.plans) do kept.plan.views = nil end
     self.arena = core.new({ made.arena_bytes }, "u8")
   end
   return made:run(self.arena, batch)

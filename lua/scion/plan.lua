@@ -61,6 +61,7 @@ local emission = passes {
 ---@field output scion.Place
 ---@field losses scion.Place? of a plan with a loss: one for each example
 ---@field gradients { layer: scion.Layer, parameter: scion.Parameter, place: scion.Place }[]
+---@field views scion.Gradients? of the gradients in the arena, made at first use; given up with the arena: see gradients.of
 ---@field buffer scion.Place? of all gradients, one after the other; nil if nothing trains
 ---@field pending { tensor: scion.Tensor, place: scion.Place }[] moving averages, and where a step leaves their new values
 ---@field derived { refresh: fun(), target: any }[] tensors derived from parameters; refresh builds them again if a parameter has changed

@@ -5,7 +5,10 @@
 #include "compare.h"
 #include "kernels/reference/reference.h"
 
-enum { SGD, MOMENTUM, NESTEROV, RMSPROP, RMSPROP_MOMENTUM, ADAM, ADAMW, KINDS };
+enum { SGD, MOMENTUM, NESTEROV, RMSPROP, RMSPROP_MOMENTUM, ADAM, ADAMW, GOLDEN_KINDS, ADAGRAD = GOLDEN_KINDS, LION, LAMB, KINDS };
+
+static bool has_m(int kind) { return kind != SGD && kind != RMSPROP && kind != ADAGRAD; }
+static bool has_v(int kind) { return kind >= RMSPROP && kind != LION; }
 
 static double decay_of(int kind) { return kind == ADAMW ? 0.1 : 0; }
 
@@ -17,6 +20,9 @@ static scion_status fast(int kind, scion_tensor *w, const scion_tensor *g, scion
     case NESTEROV: return scion_sgd_update(w, g, m, 0.1, 0.9, 1, decay);
     case RMSPROP: return scion_rmsprop_update(w, g, v, NULL, 0.01, 0.9, 0, 1e-7, decay);
     case RMSPROP_MOMENTUM: return scion_rmsprop_update(w, g, v, m, 0.01, 0.9, 0.5, 1e-7, decay);
+    case ADAGRAD: return scion_adagrad_update(w, g, v, 0.01, 1e-7, decay);
+    case LION: return scion_lion_update(w, g, m, 0.01, 0.9, 0.99, decay);
+    case LAMB: return scion_lamb_update(w, g, m, v, 0.01, 0.9, 0.999, 1e-7, step, decay);
     default: return scion_adam_update(w, g, m, v, 0.01, 0.9, 0.999, 1e-7, step, decay);
   }
 }
@@ -28,14 +34,17 @@ static void reference(int kind, real *w, const real *g, real *m, real *v, int64_
     case NESTEROV: reference_sgd(w, g, m, n, 0.1, 0.9, 1, decay); break;
     case RMSPROP: reference_rmsprop(w, g, v, NULL, n, 0.01, 0.9, 0, 1e-7, decay); break;
     case RMSPROP_MOMENTUM: reference_rmsprop(w, g, v, m, n, 0.01, 0.9, 0.5, 1e-7, decay); break;
+    case ADAGRAD: reference_adagrad(w, g, v, n, 0.01, 1e-7, decay); break;
+    case LION: reference_lion(w, g, m, n, 0.01, 0.9, 0.99, decay); break;
+    case LAMB: reference_lamb(w, g, m, v, n, 0.01, 0.9, 0.999, 1e-7, step, decay); break;
     default: reference_adam(w, g, m, v, n, 0.01, 0.9, 0.999, 1e-7, step, decay);
   }
 }
 
 static void golden(void) {
-  const double *expected[KINDS] = {golden_step_sgd, golden_step_momentum, golden_step_nesterov, golden_step_rmsprop,
+  const double *expected[GOLDEN_KINDS] = {golden_step_sgd, golden_step_momentum, golden_step_nesterov, golden_step_rmsprop,
                                    golden_step_rmsprop_momentum, golden_step_adam, golden_step_adamw};
-  for (int kind = 0; kind < KINDS; kind++) {
+  for (int kind = 0; kind < GOLDEN_KINDS; kind++) { /* the others: spec/optim/optim_spec.lua */
     scion_tensor w = GOLDEN(golden_step_w, 7), m = TENSOR(7), v = TENSOR(7);
     OK(scion_tensor_fill(&m, 0));
     OK(scion_tensor_fill(&v, 0));
@@ -65,6 +74,14 @@ static scion_tensor gradients(int64_t n) {
   return g;
 }
 
+/* Lion takes the sign of a sum: where that is nearly 0, rounding decides, and so the gradient is moved. */
+static void avoid_ties(scion_tensor *g, const real *m) {
+  for (int64_t i = 0; i < scion_tensor_elements(g); i++) {
+    float *each = (float *)g->data + i;
+    if (fabs(0.9 * (double)m[i] + 0.1 * (double)*each) < 1e-4) *each += 0.01f;
+  }
+}
+
 static void against_reference(int64_t n) {
   for (int kind = 0; kind < KINDS; kind++) {
     scion_tensor w = TENSOR(n), m = TENSOR(n), v = TENSOR(n);
@@ -73,6 +90,7 @@ static void against_reference(int64_t n) {
     real *rw = test_real(&w), *rm = new_reals(n), *rv = new_reals(n);
     for (int step = 1; step <= 5; step++) {
       scion_tensor g = gradients(n);
+      if (kind == LION) avoid_ties(&g, rm);
       real *rg = test_real(&g);
       reference(kind, rw, rg, rm, rv, n, step, 0.01);
       scion_tensor m0 = TENSOR(n), v0 = TENSOR(n); /* the state that each number of threads starts from */
@@ -83,8 +101,8 @@ static void against_reference(int64_t n) {
       free(rg);
     }
     CLOSE(w, rw, 2e-6);
-    if (kind != SGD && kind != RMSPROP) CLOSE(m, rm, 2e-6);
-    if (kind >= RMSPROP) CLOSE(v, rv, 2e-6);
+    if (has_m(kind)) CLOSE(m, rm, 2e-6);
+    if (has_v(kind)) CLOSE(v, rv, 2e-6);
     RELEASE(&w, &m, &v);
     free(rw), free(rm), free(rv);
   }
@@ -95,7 +113,7 @@ static void keeps_what_is_finite(int64_t n) {
   const float poison[] = {NAN, INFINITY, -INFINITY, 3e38f}; /* the last overflows in squares, and where the rate is large */
   for (int kind = 0; kind < KINDS; kind++)
     for (int p = 0; p < 4; p++) {
-      bool overflows = p < 3 || kind >= RMSPROP;
+      bool overflows = p < 3 || has_v(kind);
       scion_tensor w = TENSOR(n), m = TENSOR(n), v = TENSOR(n), g = TENSOR(n), w0 = TENSOR(n), m0 = TENSOR(n), v0 = TENSOR(n);
       OK(scion_tensor_fill(&m, 0.5));
       OK(scion_tensor_fill(&v, 0.25));
@@ -134,7 +152,29 @@ static void refusals(void) {
   REFUSED_WITH(scion_rmsprop_update(&w, &g, &g, NULL, 0.1, 0.9, 0.5, 1e-7, 0), "needs a state m");
   REFUSED_WITH(scion_adam_update(&w, &g, &g, &other, 0.1, 0.9, 0.999, 1e-7, 1, 0), "v is 3x4");
   REFUSED_WITH(scion_adam_update(&w, &g, &g, &g, 0.1, 0.9, 0.999, 1e-7, 0, 0), "count from 1");
+  REFUSED_WITH(scion_adagrad_update(&w, &g, NULL, 0.1, 1e-7, 0), "v is missing");
+  REFUSED_WITH(scion_lion_update(&w, &g, &other, 0.1, 0.9, 0.99, 0), "m is 3x4");
+  REFUSED_WITH(scion_lamb_update(&w, &g, &g, NULL, 0.1, 0.9, 0.999, 1e-7, 1, 0), "v is missing");
+  REFUSED_WITH(scion_lamb_update(&w, &g, &g, &g, 0.1, 0.9, 0.999, 1e-7, 0, 0), "count from 1");
   RELEASE(&w, &g, &other, &slice);
+}
+
+/* Where a norm is 0 the factor is 1: weights that begin at zero learn, and a gradient of zeros moves nothing. */
+static void norms_of_zero(void) {
+  scion_tensor w = TENSOR(5), g = TENSOR(5), m = TENSOR(5), v = TENSOR(5), before = TENSOR(5);
+  for (int zeros = 0; zeros < 2; zeros++) {
+    OK(scion_tensor_fill(&m, 0));
+    OK(scion_tensor_fill(&v, 0));
+    OK(scion_tensor_fill(&w, zeros ? 0.5 : 0));
+    OK(scion_tensor_fill(&g, zeros ? 0 : 2));
+    OK(scion_tensor_copy(&w, &before, 0));
+    OK(scion_lamb_update(&w, &g, &m, &v, 0.25, 0.9, 0.999, 1e-7, 1, 0));
+    for (int i = 0; i < 5; i++) {
+      double moved = (double)((float *)before.data)[i] - (double)((float *)w.data)[i];
+      CHECK(fabs(moved - (zeros ? 0 : 0.25)) < 1e-6, "moved by %g", moved);
+    }
+  }
+  RELEASE(&w, &g, &m, &v, &before);
 }
 
 int main(void) {
@@ -143,5 +183,6 @@ int main(void) {
   against_reference(1), against_reference(17), against_reference(50001);
   keeps_what_is_finite(1), keeps_what_is_finite(37), keeps_what_is_finite(20003);
   refusals();
+  norms_of_zero();
   return test_end();
 }

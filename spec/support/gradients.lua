@@ -61,4 +61,20 @@ function gradients.rebuilt(network, golden)
   equal(check(model, golden), check(again, golden))
 end
 
+--- Gradients that no step has computed: zeros, for a spec to fill.
+---@param model scion.Model
+---@return { flat: scion.Tensor, slice: fun(self, parameter: scion.Parameter): scion.Tensor }
+function gradients.zeros(model)
+  local offsets, total = {}, 0
+  for _, node in ipairs(model.order) do
+    for _, p in ipairs(node.layer:trainable()) do offsets[p], total = 4 * total, total + #p.tensor:reshape { -1 } end
+  end
+  local buffer = { flat = core.new({ total }, "f32") }
+  function buffer:slice(p)
+    local sizes = p.tensor:shape()
+    return core.place(self.flat, { offset = offsets[p], shape = sizes, stride = sizes[#sizes], dtype = "f32" })
+  end
+  return buffer
+end
+
 return gradients

@@ -81,5 +81,9 @@ void reference_rmsprop(real *w, const real *g, real *v, real *m, int64_t n, doub
                        double epsilon, double decay);
 void reference_adam(real *w, const real *g, real *m, real *v, int64_t n, double lr, double beta1, double beta2, double epsilon,
                     int64_t step, double decay);
+void reference_adagrad(real *w, const real *g, real *v, int64_t n, double lr, double epsilon, double decay);
+void reference_lion(real *w, const real *g, real *m, int64_t n, double lr, double beta1, double beta2, double decay);
+void reference_lamb(real *w, const real *g, real *m, real *v, int64_t n, double lr, double beta1, double beta2, double epsilon,
+                    int64_t step, double decay);
 
 #endif

@@ -111,10 +111,12 @@ local function prepare(model, data, given)
   local told, count = targets.told(model, loss, data.labels)
   local weights = class_weights.read(o.class_weights, data, told)
   check_trains(model)
+  local used = o.optimizer or optim.rmsprop()
+  used:groups_of(model.order) -- raises if one of its groups matches no layer
   local source = cached.over(model, data, o.cache, { where = "fit", precision = o.precision })
   cached.tell("fit", model, data, o.cache, {})
   local job = { model = model, data = data, source = source, loss_kind = loss, given_loss = o.loss, epochs = o.epochs,
-                optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, cache = o.cache, verbose = o.verbose,
+                optimizer = used, validate = o.validate, cache = o.cache, verbose = o.verbose,
                 precision = precision.in_use(o.precision or model.precision), accumulate = o.accumulate, clip = o.clip,
                 class_weights = weights, told = told, count = count }
   job.warnings = lint.run(job, o)

@@ -6,27 +6,26 @@ gradients.__index = gradients
 
 ---@class scion.Gradients
 ---@field flat scion.Tensor f32, all of them one after the other; the next run overwrites it
----@field private plan scion.Plan
 ---@field private arena scion.Tensor
+---@field private slices table<scion.Parameter, scion.Tensor>
 
 --- Those of the last run of a plan.
 ---@param plan scion.Plan one for training
 ---@param arena scion.Tensor of that run
 ---@return scion.Gradients
 function gradients.of(plan, arena)
-  local flat = plan.buffer and core.place(arena, plan.buffer) or core.new({ 0 }, "f32")
-  return setmetatable({ flat = flat, plan = plan, arena = arena }, gradients)
+  if not plan.views or plan.views.arena ~= arena then -- views of hundreds of parameters are not made anew in each step
+    local flat, slices = plan.buffer and core.place(arena, plan.buffer) or core.new({ 0 }, "f32"), {}
+    for _, g in ipairs(plan.gradients) do slices[g.parameter] = core.place(arena, g.place) end
+    plan.views = setmetatable({ flat = flat, slices = slices, arena = arena }, gradients)
+  end
+  return plan.views
 end
 
---- Iterates over the parameters: number, entry of plan.gradients, gradient.
----@return fun(): integer?, table?, scion.Tensor?
-function gradients:each()
-  local i, list, arena = 0, self.plan.gradients, self.arena
-  return function()
-    i = i + 1
-    if list[i] then return i, list[i], core.place(arena, list[i].place) end
-  end
-end
+--- The gradient of a parameter: a view of its part of `flat`.
+---@param parameter scion.Parameter one that trains
+---@return scion.Tensor f32, of the parameter's shape
+function gradients:slice(parameter) return self.slices[parameter] end
 
 --- Whether all of them are finite numbers.
 ---@return boolean

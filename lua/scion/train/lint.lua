@@ -64,7 +64,7 @@ local function fresh_head(job)
 end
 
 -- The highest usual rates for weights that are good already. SGD's steps are as large as gradients, the others' as large as the rate.
-local highest = { sgd = 1e-2 }
+local highest = { sgd = 1e-2, lion = 1e-4 }
 local highest_else = 1e-3
 
 local function learning_rate(job)

@@ -42,6 +42,9 @@ local run = {}
 ---@field private position integer batches of the epoch whose steps are done: where a resumed run goes on
 ---@field private seconds number that the epoch has taken so far
 ---@field private resumable boolean? whether the run writes a checkpoint
+---@field private groups scion.ParameterGroup[]? that the optimizer changes
+---@field private groups_of scion.Optimizer? whose they are
+---@field private groups_revision integer? of graph.revision, when they were made
 ---@field private stopped boolean whether a callback ended the fit
 
 local methods, internal = {}, {}
@@ -63,7 +66,7 @@ end
 local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
-  fields = { "accumulate", "cache", "callbacks", "class_weights", "clip", "context", "count", "epochs", "given_loss", "loss_kind", "parts",
+  fields = { "accumulate", "cache", "callbacks", "class_weights", "clip", "context", "count", "epochs", "given_loss", "groups", "groups_of", "groups_revision", "loss_kind", "parts",
              "position", "precision", "resumable", "seconds", "source", "stage_epochs", "stopped", "sums", "taken", "tell", "told", "verbose",
              "warnings" },
   meta = { __tostring = text },

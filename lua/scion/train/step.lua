@@ -5,6 +5,7 @@ local check = require "scion.check"
 local class_weights = require "scion.train.class_weights"
 local core = require "scion.core"
 local gradients = require "scion.train.gradients"
+local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local targets = require "scion.train.targets"
 
@@ -44,10 +45,10 @@ local function check_averages(run, plan)
   end
 end
 
-local function check_gradients(run, all)
+local function check_gradients(run, plan, all)
   if all:finite() then return end
-  for _, g, gradient in all:each() do
-    if not core.finite(gradient) then refuse(run, "the gradient of %s is not finite", g.layer.name .. "/" .. g.parameter.name) end
+  for _, g in ipairs(plan.gradients) do
+    if not core.finite(all:slice(g.parameter)) then refuse(run, "the gradient of %s is not finite", g.layer.name .. "/" .. g.parameter.name) end
   end
 end
 
@@ -113,11 +114,11 @@ function step.is_complete(run) return run.parts ~= nil and run.parts.batches == 
 
 --- Changes the weights. Elements whose new value would not be finite keep their old one; then it raises with the weight's name.
 local function change_weights(run, all)
-  local refused
-  for _, g, gradient in all:each() do
-    local _, message = run.optimizer:update(g.parameter, gradient)
-    if message then refused = refused or ("%s/%s: %s"):format(g.layer.name, g.parameter.name, message) end
+  local revision = graph.revision()
+  if run.groups_revision ~= revision or run.groups_of ~= run.optimizer then
+    run.groups, run.groups_revision, run.groups_of = run.optimizer:groups_of(run.model.order), revision, run.optimizer
   end
+  local refused = run.optimizer:step(run.groups, all)
   if refused then check.raise(("%s in %s; try a lower learning rate than %g"):format(refused, place_of(run), run.optimizer.lr)) end
 end
 
@@ -131,7 +132,7 @@ function step.update(run)
     core.copy(parts.gradients, all.flat)
     all:scale(1 / parts.examples)
   end
-  check_gradients(run, all)
+  check_gradients(run, plan, all)
   if run.clip then all:clip(run.clip) end
   for _, part in ipairs(parts.sums) do run.sums:add(part.losses, part.output, part.y) end
   run.parts = nil

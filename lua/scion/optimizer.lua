@@ -1,0 +1,206 @@
+--- What all optimizers share. A file of optim/ defines one; optimizer.define makes its constructor.
+local check = require "scion.check"
+local class = require "scion.class"
+local core = require "scion.core"
+local groups = require "scion.train.groups"
+local saved_state = require "scion.train.optimizer_state"
+
+local optimizer = {}
+
+--- An optimizer. The options that it was made with are fields; those that are numbers may be set between steps, and setting a value out of
+--- range raises. It keeps its state for each weight for as long as the weight exists, also while its layer is frozen.
+---@class scion.Optimizer
+---@field name string as in scion.optim: "sgd", "adam"
+---@field lr number learning rate
+---@field weight_decay number
+---@field decays "all"|"kernels"
+---@field groups scion.OptimizerGroup[] empty if none were given
+---@field momentum number? this one and those below exist only if the optimizer has that option
+---@field nesterov boolean?
+---@field rho number?
+---@field beta1 number?
+---@field beta2 number?
+---@field epsilon number?
+---@field initial number?
+---@field private made string the text of the optimizer as it was made
+---@field private states table<scion.Parameter, table> for each parameter its number of steps and its state tensors
+
+---@class scion.OptimizerOptions
+---@field lr? number learning rate
+---@field weight_decay? number in each step lr * weight_decay * w is subtracted from each weight w (0)
+---@field decays? "all"|"kernels" which weights decay: "kernels" leaves out biases, and scales and shifts of norms ("all", as in Keras)
+---@field groups? scion.OptimizerGroup[] layers with a learning rate or a weight decay of their own. A layer is in the first group that
+--- matches; those in none have the optimizer's (none)
+
+--- A group's rate and decay may be set between steps; nil means the optimizer's.
+---@class scion.OptimizerGroup
+---@field layers string the name of a layer or block, or a pattern of names with * ? [ ]; model:fit raises if it matches none
+---@field lr? number (the optimizer's)
+---@field weight_decay? number (the optimizer's)
+
+optimizer.fraction = check.number { from = 0, below = 1 } -- at 1 a running mean would never change, and Adam's correction would divide by 0
+optimizer.epsilon = check.number { from = 1e-37 } -- smaller ones underflow in f32; then a gradient of 0 would make its weight 0 / 0
+
+local from_zero = check.number { from = 0 }
+
+local own = { lr = check.optional(from_zero), weight_decay = check.optional(from_zero) } -- what a group can have of its own
+
+local function value_text(value) return type(value) == "number" and ("%g"):format(value) or type(value) == "string" and "'" .. value .. "'" or tostring(value) end
+
+--- "{ layers = 'a/*', lr = 1e-05 }"
+local function group_text(self)
+  local parts = { "layers = " .. value_text(self.layers) }
+  for _, key in ipairs { "lr", "weight_decay" } do
+    if self[key] then parts[#parts + 1] = ("%s = %s"):format(key, value_text(self[key])) end
+  end
+  return ("{ %s }"):format(table.concat(parts, ", "))
+end
+
+local group = class.define {
+  name = "scion.OptimizerGroup", title = "a group of an optimizer", settable = own, locked = { "layers" }, meta = { __tostring = group_text },
+}
+
+local group_options = check.table_of { layers = { check.text, required = true }, lr = { own.lr }, weight_decay = { own.weight_decay } }
+
+local a_group = check.kind("a table such as { layers = 'block1/*', lr = 1e-5 }", function(value)
+  local ok, read, complaint = group_options.read(value)
+  if ok and not (read.lr or read.weight_decay) then return false, nil, "has neither lr nor weight_decay, and so changes nothing" end
+  return ok, ok and group.new(read) or nil, complaint and complaint:gsub("^: ", "has a wrong option: ")
+end)
+
+local list_of_groups = check.list(a_group, nil, "a list of groups, such as { { layers = 'block1/*', lr = 1e-5 } }")
+
+local shared = { decays = { check.one_of("all", "kernels"), "all" }, groups = { list_of_groups, {} } }
+
+-- ---- steps ----------------------------------------------------------------------------------------------------------
+
+local methods = {}
+
+--- The parameters that train, as groups for step. They change only when a layer is frozen or thawed: see graph.revision. Raises if a group
+--- matches no layer.
+---@param order scion.Node[] of a model
+---@return scion.ParameterGroup[]
+function methods:groups_of(order) return groups.of(order, self.groups, self.decays) end
+
+--- The state of a parameter, and a function that gives a tensor of it by name, which holds `initial` (0) at first.
+local function state_of(self, parameter)
+  local state = self.states[parameter]
+  if not state then
+    state = { steps = 0 }
+    self.states[parameter] = state
+  end
+  return state, function(key, initial)
+    if not state[key] then
+      state[key] = core.new(parameter.tensor:shape(), "f32")
+      if initial then core.fill(state[key], initial) end
+    end
+    return state[key]
+  end
+end
+
+--- Changes the parameters by their gradients. An element whose new value would not be finite keeps its value and its state.
+---@param list scion.ParameterGroup[]
+---@param gradients scion.Gradients
+---@return string? message tells of the first parameter that has such elements, and how many they are
+function methods:step(list, gradients)
+  local refused
+  for _, these in ipairs(list) do
+    local options = these.options
+    local lr, decay = options and options.lr or self.lr, options and options.weight_decay or self.weight_decay
+    for _, each in ipairs(these.parameters) do
+      local state, tensor = state_of(self, each.parameter)
+      state.steps = state.steps + 1
+      local call = self.call(self, tensor, state.steps)
+      call.w, call.g, call.lr, call.decay = each.parameter.tensor, gradients:slice(each.parameter), lr, each.decays and decay or 0
+      local _, message = core.run(call)
+      if message then refused = refused or ("%s: %s"):format(each.name, message) end
+    end
+  end
+  return refused
+end
+
+--- What a checkpoint holds of the optimizer: its state for the parameters of a model.
+---@param order scion.Node[] of the model
+---@return scion.OptimizerState
+function methods:state(order) return saved_state.of(self, order) end
+
+--- Takes back what `state` has returned, so that the next step is the one that would have followed then. A state that does not fit changes
+--- nothing.
+---@param order scion.Node[] of the model
+---@param saved scion.OptimizerState
+---@return boolean? ok
+---@return string? message what does not fit
+function methods:restore(order, saved) return saved_state.restore(self, order, saved) end
+
+-- ---- constructors ---------------------------------------------------------------------------------------------------
+
+--- "sgd(lr = 0.1, momentum = 0.9)": the learning rate, the options that differ from their defaults, and the groups.
+local function text(self)
+  local parts = { "lr = " .. value_text(self.lr) }
+  for _, key in ipairs(self.shown) do
+    if self[key] ~= self.schema[key][2] then parts[#parts + 1] = ("%s = %s"):format(key, value_text(self[key])) end
+  end
+  local list = {}
+  for i, each in ipairs(self.groups) do list[i] = tostring(each) end
+  if list[1] then parts[#parts + 1] = ("groups = { %s }"):format(table.concat(list, ", ")) end
+  return ("%s(%s)"):format(self.name, table.concat(parts, ", "))
+end
+
+--- Makes a constructor from a definition. Parts of a definition:
+---   name     its name in optim
+---   lr, weight_decay   the defaults of these options; that of the decay is 0
+---   schema   its other options, as for check.options
+---   check    called with the options of each new optimizer
+---   tensors  the names of the tensors that it keeps for each weight
+---   call     (self, tensor, steps) the call of its kernel for one weight, without w, g, lr and decay. tensor(name, initial) gives one of
+---            these tensors, which holds `initial` (0) at first; steps counts the weight's updates from 1
+---@param definition table
+---@return fun(given: table?): scion.Optimizer
+function optimizer.define(definition)
+  local where = "scion.optim." .. definition.name
+  local schema = { lr = { from_zero, definition.lr, usual = true }, weight_decay = { from_zero, definition.weight_decay or 0.0 } }
+  for key, option in pairs(definition.schema) do schema[key] = option end
+  local settable, kept, shown = {}, {}, { "decays" }
+  for key, option in pairs(schema) do
+    settable[key], kept[#kept + 1] = option[1], key
+    if key ~= "lr" then shown[#shown + 1] = key end
+  end
+  for key, option in pairs(shared) do schema[key] = option end
+  table.sort(kept)
+  table.sort(shown)
+  local internal = { call = definition.call, tensors = definition.tensors, schema = schema, settable = settable, kept = kept, shown = shown,
+                     of_group = own }
+  for name, method in pairs(methods) do internal[name] = method end
+  local made = class.define {
+    name = "scion.Optimizer", title = "an optimizer", internal = internal, settable = settable,
+    instead = { learning_rate = "the learning rate is 'lr'", decay = "weight decay is 'weight_decay'",
+                decays = "it is an option of the constructor", groups = "they are an option of the constructor" },
+    locked = { "name", "decays", "groups" }, fields = { "states", "made" }, meta = { __tostring = text },
+  }
+  return function(given)
+    local values = check.options(where, given, schema)
+    if definition.check then definition.check(values, where) end
+    values.name, values.states = definition.name, setmetatable({}, { __mode = "k" })
+    local self = made.new(values)
+    values.made = text(self)
+    return self
+  end
+end
+
+--- Makes a constructor of an optimizer with Adam's options and state.
+---@param name string in optim
+---@param kernel string
+---@param weight_decay number? the default (0)
+---@return fun(given: table?): scion.Optimizer
+function optimizer.define_adam(name, kernel, weight_decay)
+  return optimizer.define {
+    name = name, lr = 1e-3, weight_decay = weight_decay,
+    schema = { beta1 = { optimizer.fraction, 0.9 }, beta2 = { optimizer.fraction, 0.999 }, epsilon = { optimizer.epsilon, 1e-7 } },
+    tensors = { "momentum", "velocity" },
+    call = function(self, tensor, steps)
+      return { kernel, m = tensor "momentum", v = tensor "velocity", beta1 = self.beta1, beta2 = self.beta2, epsilon = self.epsilon, step = steps }
+    end,
+  }
+end
+
+return optimizer

@@ -49,7 +49,7 @@ end
 
 -- public names that are loaded at first use: constructors in tensor.lua, and modules
 local constructors = { tensor = true, zeros = true, ones = true, full = true, randn = true, uniform = true, arange = true }
-local modules = { augment = "data.augment", data = true, image = true, models = true, nn = true, optim = true, weights = true }
+local modules = { augment = "data.augment", data = true, image = true, models = true, nn = true, optim = true, schedule = "train.schedule", weights = true }
 
 local more = {
   list = function()
@@ -62,6 +62,7 @@ local more = {
   find = function(name)
     if constructors[name] then return require("scion.tensor")[name] end
     local found = modules[name] and require("scion." .. (modules[name] == true and name or modules[name]))
+    found = name == "schedule" and found.public or found
     if found and not getmetatable(found) then require("scion.class").names("scion." .. name, found) end
     return found or nil
   end,

@@ -22,6 +22,7 @@ local shape = require "scion.shape"
 ---@field epoch integer how many epochs it has been trained
 ---@field history scion.History the epochs of all fits
 ---@field reading scion.Reading? how the image files were read that it was last trained on: files to predict are read alike; may be set
+---@field private trunk string? the last layer of the trunk onto which the model was grafted
 ---@field variant "keras"|"torchvision"|"tf"|"timm"|nil the library whose variant of an architecture it is
 ---@field precision "f32"|"bf16"|nil of inference and frozen layers, if a call gives none; may be set; not saved, as it depends on the CPU
 ---@field private plans table[] compiled plans, the last used one first
@@ -119,7 +120,9 @@ end
 function model:graft(layers)
   local list = check.argument("model:graft", "its argument", layers, layer.chain)
   if #list == 0 then check.raise "model:graft: the list of layers is empty" end
-  return make({ output = layer.apply("model:graft", self.output, list), name = self.name }, self)
+  local made = make({ output = layer.apply("model:graft", self.output, list), name = self.name }, self)
+  made.trunk = self.trunk or self.output.layer.name
+  return made
 end
 
 --- The sub-model that ends at a layer, or at the last layer of a block. It shares its layers with this model. Raises if there is no such
@@ -428,7 +431,7 @@ end
 
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
-  fields = { "arena", "freezing", "order", "parts", "plans", "trained_before" }, locked = { "input", "output" },
+  fields = { "arena", "freezing", "order", "parts", "plans", "trained_before", "trunk" }, locked = { "input", "output" },
   settable = { name = check.optional(model_name), variant = check.optional(kinds.variant), epoch = counter, steps = counter,
                history = check.table, reading = check.optional(reading.kind), loss = check.optional(check.name_in(losses)), precision = check.optional(precision.kind),
                labels = function(self) return check.optional(labels_kind(self)) end },

@@ -32,7 +32,7 @@ local draws = check.table_of { seed = { check.whole(), required = true }, stream
 local described_layer = { kind = { check.text, required = true }, name = { check.text, required = true }, options = { check.table, required = true },
                           inputs = { any_text, "" }, origin = { check.table }, frozen = { check.boolean, false }, draws = { draws } }
 
-local described_model = { name = { any_text, "" }, variant = { kinds.variant }, loss = { check.name_in(losses) }, reading = { reading.kind },
+local described_model = { name = { any_text, "" }, variant = { kinds.variant }, loss = { check.name_in(losses) }, reading = { reading.kind }, trunk = { check.text },
                           output = { check.text, required = true }, layers = { check.list(check.table), required = true } }
 
 -- unlike check.number, also NaN and infinity
@@ -82,7 +82,7 @@ local function architecture(m)
     layers[i] = { kind = l.kind, name = l.name, origin = l.origin, options = l.options, inputs = table.concat(inputs, "\n"), frozen = l.frozen,
                   draws = l.kind == "dropout" and { seed = l.seed, stream = l.stream } or nil }
   end
-  return { name = m.name or "", variant = m.variant, loss = m.loss, reading = m.reading, output = m.output.layer.name, layers = layers }
+  return { name = m.name or "", variant = m.variant, loss = m.loss, reading = m.reading, trunk = m.trunk, output = m.output.layer.name, layers = layers }
 end
 
 --- The history, without what a file cannot hold; the names of that are added to `lost`.
@@ -198,7 +198,7 @@ local function rebuild(given)
   end
   local output = nodes[description.output] or check.raise("the output layer is not described")
   local made = model.new { output = output, name = description.name ~= "" and description.name or nil }
-  made.variant, made.loss, made.reading = description.variant, description.loss, description.reading
+  made.variant, made.loss, made.reading, made.trunk = description.variant, description.loss, description.reading, description.trunk
   plan.operations(made.order, made.output)
   return made
 end

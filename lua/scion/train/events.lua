@@ -71,4 +71,14 @@ function events.call(run, name)
   end
 end
 
+--- Gives the callbacks of a run that goes on what they had told of their state.
+---@param run scion.Run
+function events.restore(run)
+  for i, callback in ipairs(run.callbacks) do
+    local state = run.callback_states and run.callback_states[tostring(i)]
+    if state and callback.restore then callback.restore(state) end
+  end
+  run.callback_states = nil
+end
+
 return events

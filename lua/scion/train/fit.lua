@@ -1,34 +1,28 @@
 --- model:fit: options, checks before the first step, and what is told at the end. The loop is in loop.lua, a step in step.lua.
 local cached = require "scion.cache.cached"
 local check = require "scion.check"
+local checkpoint = require "scion.train.checkpoint"
 local class_weights = require "scion.train.class_weights"
 local dataset = require "scion.data.dataset"
 local events = require "scion.train.events"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local interrupts = require "scion.train.interrupts"
+local kinds = require "scion.train.kinds"
 local lint = require "scion.train.lint"
 local loop = require "scion.train.loop"
+local metrics = require "scion.train.metrics"
 local notice = require "scion.report.notice"
 local optim = require "scion.optim"
 local precision = require "scion.precision"
 local progress = require "scion.report.progress"
 local reading = require "scion.data.reading"
+local results = require "scion.report.results"
 local run = require "scion.train.run"
+local schedule = require "scion.train.schedule"
 local targets = require "scion.train.targets"
 
 -- ---- options --------------------------------------------------------------------------------------------------------
-
-local an_optimizer = check.instance("scion.Optimizer", "an optimizer")
-
-local optimizer = check.kind("an optimizer, such as scion.optim.adam()", function(value)
-  if an_optimizer.read(value) then return true, value end
-  for name, constructor in pairs(optim) do
-    if value == name then return false, nil, ("is an optimizer, such as scion.optim.%s(), not %s"):format(name, check.show(value)) end
-    if value == constructor then return false, nil, ("is an optimizer: scion.optim.%s is the function that makes one, scion.optim.%s()"):format(name, name) end
-  end
-  return false
-end)
 
 local validation = check.kind("a data set", function(value)
   if value == false then return true, nil end
@@ -49,10 +43,10 @@ local clip = check.kind("a limit of the gradients' norm, or { norm = …, value 
 end)
 
 local schema = {
-  epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, callbacks = { events.kind, {} },
-  class_weights = { class_weights.kind }, verbose = { check.boolean, true }, cache = { cached.kind, {} }, precision = { precision.kind },
-  accumulate = { check.whole(1, (1 << 31) - 1), 1 }, clip = { clip }, on_interrupt = { check.one_of("raise", "return") },
-  quiet = { check.boolean, false }, warn = { check.callable },
+  epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, schedule = { schedule.kind }, validate = { validation }, optimizer = { kinds.optimizer },
+  loss = { targets.kind }, class_weights = { class_weights.kind }, accumulate = { check.whole(1, (1 << 31) - 1), 1 }, clip = { clip },
+  callbacks = { events.kind, {} }, resume = { checkpoint.kind }, on_interrupt = { check.one_of("raise", "return") },
+  cache = { cached.kind, {} }, precision = { precision.kind }, verbose = { check.boolean, true }, quiet = { check.boolean, false }, warn = { check.callable },
 }
 
 ---@class scion.ClipOptions
@@ -61,6 +55,9 @@ local schema = {
 
 ---@class scion.FitOptions
 ---@field epochs integer? how many epochs to train, in addition to those of earlier fits (1)
+---@field schedule scion.Schedule? which layers train in which epochs, in place of `epochs` and of freezing by hand: see scion.schedule (none)
+---@field resume string|scion.ResumeOptions|nil a file from which the fit goes on if it is there, and which it writes as it goes: after each
+--- epoch, after Ctrl-C and, as { path, every = 50 }, after so many steps. Ended at any moment and started anew, a fit gives the same bits (none)
 ---@field validate scion.Dataset? a data set that is evaluated after each epoch (none)
 ---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
 ---@field loss "categorical"|"binary"|"mse"|nil (that of an earlier fit; else it follows from the last layer: softmax, sigmoid, linear)
@@ -83,12 +80,22 @@ local schema = {
 
 -- ---- checks before the first step -----------------------------------------------------------------------------------
 
---- Raises if no parameter trains.
-local function check_trains(model)
+--- The stages: those of the schedule, or the only one. Raises if one of them trains nothing.
+local function stages_of(model, o, given)
+  if o.schedule then
+    if type(given) == "table" and given.epochs ~= nil then check.raise "fit: a schedule has its own epochs; leave out either" end
+    schedule.check(o.schedule, model, "fit: schedule")
+    return o.schedule
+  end
   for _, node in ipairs(model.order) do
-    if #node.layer:trainable() > 0 then return end
+    if #node.layer:trainable() > 0 then return { { epochs = o.epochs } } end
   end
   check.raise "fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head"
+end
+
+--- Raises if a group of an optimizer matches no layer.
+local function check_groups(job)
+  for i = 1, #job.stages do schedule.optimizer(job.stages, i, job.first_optimizer):groups_of(job.model.order) end
 end
 
 --- Checks data and options, and returns a table of everything that stays the same during a fit, the job. It changes nothing, so that a fit
@@ -110,36 +117,56 @@ local function prepare(model, data, given)
   if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
   local told, count = targets.told(model, loss, data.labels)
   local weights = class_weights.read(o.class_weights, data, told)
-  check_trains(model)
-  local used = o.optimizer or optim.rmsprop()
-  used:groups_of(model.order) -- raises if one of its groups matches no layer
-  local source = cached.over(model, data, o.cache, { where = "fit", precision = o.precision })
+  local stages = stages_of(model, o, given)
   cached.tell("fit", model, data, o.cache, {})
-  local job = { model = model, data = data, source = source, loss_kind = loss, given_loss = o.loss, epochs = o.epochs,
-                optimizer = used, validate = o.validate, cache = o.cache, verbose = o.verbose,
-                precision = precision.in_use(o.precision or model.precision), accumulate = o.accumulate, clip = o.clip,
-                class_weights = weights, told = told, count = count }
-  job.warnings = lint.run(job, o)
+  local job = { model = model, data = data, loss_kind = loss, given_loss = o.loss, stages = stages, by_schedule = o.schedule ~= nil,
+                first_optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, given_cache = o.cache,
+                precision = precision.in_use(o.precision or model.precision), accumulate = o.accumulate, clip = o.clip, resume = o.resume,
+                class_weights = weights, told = told, count = count, new_sums = function() return metrics.new(told, count) end }
+  check_groups(job)
+  if job.by_schedule then job.cache_limits = schedule.cache_limits(stages, model) end
   return job, o
+end
+
+--- What is likely a mistake in the recipe: all rules for the first stage; for later ones, whether a learning rate is too high.
+local function lint_stages(job, o)
+  local list = {}
+  schedule.each(job.stages, job.model, "fit", function(number)
+    job.optimizer = schedule.optimizer(job.stages, number, job.first_optimizer)
+    table.move(lint.run(job, o, number > 1 and "learning_rate" or nil), 1, 1 << 20, #list + 1, list)
+  end)
+  job.optimizer = schedule.optimizer(job.stages, 1, job.first_optimizer)
+  return results.warnings(list)
 end
 
 -- ---- before and after the loop --------------------------------------------------------------------------------------
 
---- Says once, on standard error, that a loaded model continues training with a new optimizer state, since files do not hold it.
+--- Says once, on standard error, that a loaded model continues training with a new optimizer state, since saved models do not hold it.
 local function tell_new_state(job)
   local used = job.optimizer
   if job.model.trained_before and (used.name ~= "sgd" or used.momentum > 0) and next(used.states) == nil then
-    notice.once(("scion: fit: a saved model holds no optimizer's state, so the moments of %s begin at 0"):format(used.name))
+    notice.once(("scion: fit: a saved model holds no optimizer's state, so the moments of %s begin at 0; a fit with resume = \"run.ckpt\" keeps them"):format(used.name))
   end
   job.model.trained_before = nil
 end
 
 --- Raises that Ctrl-C ended the fit, or says so where it returns.
 local function tell_interrupt(state, returns)
-  local message = ("fit: Ctrl-C ended it in epoch %d of %d, after step %d; the model is whole, between two steps"):format(
-    state.epoch, state.last_epoch, state.step)
+  local message = ("fit: Ctrl-C ended it in epoch %d of %d, after step %d; %s"):format(state.epoch, state.last_epoch, state.step,
+    state.resume and ("the same call goes on from %s"):format(state.resume.path) or "the model is whole, between two steps")
   if not returns then interrupts.raise(message) end
   notice.line("scion: " .. message)
+end
+
+--- Goes on from the file of an interrupted run, if there is one, and lets the loop write it.
+local function resume(state)
+  local o = state.resume
+  if not o then return tell_new_state(state) end
+  if checkpoint.restore(state) then
+    state.tell(("scion: fit: goes on from %s: epoch %d, after step %d"):format(o.path, state.epoch_begun and state.epoch or state.model.epoch + 1,
+      state.epoch_begun and state.step or 0))
+  end
+  state.callbacks[#state.callbacks + 1] = checkpoint.callback(state)
 end
 
 --- Trains a model on a data set. Raises on options or data that do not fit, if a loss, a gradient, a moving average or a new weight is
@@ -151,20 +178,19 @@ end
 return function(model, data, given)
   local job, o = prepare(model, data, given)
   local returns = o.on_interrupt == "return" or o.on_interrupt == nil and interrupts.at_prompt()
-  model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
-  model.reading = dataset.is(data) and reading.of(data) or model.reading
-  if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
-  job.last_epoch = model.epoch + job.epochs
-  local bar, before = progress.new(job.verbose), cached.stats()
+  local bar, before = progress.new(o.verbose), cached.stats()
   job.callbacks = { bar:callback(), table.unpack(o.callbacks) }
   function job.tell(line)
     bar:broken()
     notice.line(line)
   end
   local state = run.new(job)
-  state.history.warnings = job.warnings
+  state.history.warnings = lint_stages(job, o)
+  resume(state)
+  model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
+  model.reading = dataset.is(data) and reading.of(data) or model.reading
+  if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
   lint.begin(model)
-  tell_new_state(job)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local ok, complete = pcall(loop, state)
   if not ok then

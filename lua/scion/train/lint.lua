@@ -153,11 +153,12 @@ local lint = {}
 --- Applies all rules, and tells of what they find: by the caller's function, or once in a process on standard error, or not at all.
 ---@param job { model: scion.Model, data: scion.Dataset, validate: scion.Dataset?, optimizer: scion.Optimizer }
 ---@param told { quiet: boolean, warn: (fun(message: string, rule: string))? }
+---@param only string? the one rule that is applied (all)
 ---@return scion.Warning[]
-function lint.run(job, told)
+function lint.run(job, told, only)
   local list = {}
   for _, rule in ipairs(rules) do
-    local message = rule[2](job)
+    local message = (not only or rule[1] == only) and rule[2](job)
     if message then list[#list + 1] = { rule = rule[1], message = message } end
   end
   for _, warning in ipairs(told.quiet and {} or list) do

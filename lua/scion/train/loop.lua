@@ -1,10 +1,15 @@
---- The loop of a fit: stages, epochs, steps. It calls the callbacks and knows none of them.
-local core = require "scion.core"
+--- The loop of a fit: stages, epochs, steps. It calls the callbacks and knows none of them. Everything that changes lies in the context, so
+--- that a run can go on from any step.
+local cached = require "scion.cache.cached"
 local check = require "scion.check"
+local checkpoint = require "scion.train.checkpoint"
+local core = require "scion.core"
 local events = require "scion.train.events"
-local metrics = require "scion.train.metrics"
 local results = require "scion.report.results"
+local schedule = require "scion.train.schedule"
 local step = require "scion.train.step"
+
+-- ---- steps ----------------------------------------------------------------------------------------------------------
 
 --- Completes a step, and counts what was done.
 local function finish_step(run, began)
@@ -13,8 +18,15 @@ local function finish_step(run, began)
   events.call(run, "step_ends")
 end
 
+--- Leaves the step that runs undone after an interrupt.
+local function interrupted(run)
+  if core.interrupted() then step.abandon(run) end
+  return core.interrupted()
+end
+
 --- The steps of an epoch, from run.position on. Returns false after an interrupt.
 local function take_steps(run)
+  if run.stopped then return true end -- it was stopped in the middle of the epoch, and resumed
   local began = core.clock() - run.seconds
   run.taken = run.position
   for batch in run.source:pass(run.model.epoch, run.position) do
@@ -24,20 +36,16 @@ local function take_steps(run)
       if not run.parts then events.call(run, "step_begins") end
       if not step.backward(run, batch) then return false end
       if step.is_complete(run) then finish_step(run, began) end
-      if core.interrupted() then
-        step.abandon(run)
-        return false
-      end
+      if interrupted(run) then return false end
       if run.stopped then return true end
     end
   end
-  if core.interrupted() then
-    step.abandon(run)
-    return false
-  end
+  if interrupted(run) then return false end
   if run.parts then finish_step(run, began) end
   return not core.interrupted()
 end
+
+-- ---- epochs ---------------------------------------------------------------------------------------------------------
 
 --- Evaluates on the validation set after an epoch. Tells if the loss is not finite.
 local function validate(run)
@@ -51,6 +59,12 @@ local function validate(run)
   end
 end
 
+--- For a stage that ends on a plateau: how many epochs the loss has not fallen for.
+local function watch(run)
+  local loss = run.entry.val_loss or run.entry.loss
+  if not run.stage_best or loss < run.stage_best then run.stage_best, run.stage_wait = loss, 0 else run.stage_wait = run.stage_wait + 1 end
+end
+
 --- Ends an epoch: its entry joins the histories of the fit and of the model. Returns false if an interrupt came during the validation of a
 --- run that can be resumed: then the epoch has not ended, and is validated anew.
 local function end_epoch(run)
@@ -59,11 +73,12 @@ local function end_epoch(run)
                               images_per_second = sums.examples / run.seconds, lr = run.optimizer.lr }
   history[#history + 1], model.history[#model.history + 1], model.epoch = run.entry, run.entry, run.epoch
   if run.validate then validate(run) end
-  if core.interrupted() and run.resumable then
+  if core.interrupted() and run.resume then
     history[#history], model.history[#model.history], model.epoch = nil, nil, run.epoch - 1
     return false
   end
-  run.position, run.stage_epochs = 0, run.stage_epochs + 1
+  watch(run)
+  run.position, run.epoch_begun, run.stage_epochs = 0, false, run.stage_epochs + 1
   events.call(run, "epoch_ends")
   return true
 end
@@ -71,8 +86,8 @@ end
 --- One epoch. Returns false if an interrupt came before its end.
 local function train_epoch(run)
   run.epoch = run.model.epoch + 1
-  if run.position == 0 then
-    run.step, run.seconds, run.sums = 0, 0.0, metrics.new(run.told, run.count)
+  if not run.epoch_begun then
+    run.step, run.seconds, run.sums, run.epoch_begun = 0, 0.0, run.new_sums(), true
     events.call(run, "epoch_begins")
   end
   if not take_steps(run) then return false end
@@ -80,19 +95,53 @@ local function train_epoch(run)
   return end_epoch(run)
 end
 
-local function train(run)
-  events.call(run, "fit_begins")
-  while run.stage_epochs < run.epochs and not run.stopped do
-    if not train_epoch(run) or core.interrupted() then return false end
+-- ---- stages ---------------------------------------------------------------------------------------------------------
+
+--- What holds for a stage. Freezing and the rate are set when it begins, and not when a run goes on in its middle: callbacks may have
+--- changed them since.
+local function enter_stage(run)
+  local stage, epochs = run.stages[run.stage], 0
+  run.optimizer = schedule.optimizer(run.stages, run.stage, run.first_optimizer)
+  if not run.stage_begun then
+    schedule.freeze(stage, run.model)
+    if stage.lr then run.optimizer.lr = stage.lr end
+    run.stage_begun, run.stage_epochs, run.stage_best, run.stage_wait = true, 0, nil, 0
   end
-  return true
+  local limit = run.cache_limits and run.cache_limits[run.stage]
+  run.cache = run.given_cache and { variants = run.given_cache.variants, upto = run.given_cache.upto or limit }
+  run.source = cached.over(run.model, run.data, run.cache, { where = "fit", precision = run.precision })
+  for i = run.stage, #run.stages do epochs = epochs + run.stages[i].epochs end
+  run.last_epoch = run.model.epoch - run.stage_epochs + epochs
+end
+
+--- Whether the stage has epochs left.
+local function goes_on(run)
+  if run.epoch_begun then return true end
+  local stage = run.stages[run.stage]
+  return not run.stopped and run.stage_epochs < stage.epochs and not (stage.patience and run.stage_wait >= stage.patience)
+end
+
+--- Runs the stages that are left. Returns false after an interrupt.
+local function train(run)
+  while true do
+    enter_stage(run)
+    while goes_on(run) do
+      if not train_epoch(run) or core.interrupted() then return false end
+    end
+    if not run.stopped then events.call(run, "stage_ends") end
+    if run.stopped or run.stage == #run.stages then return true end
+    run.stage, run.stage_begun = run.stage + 1, false
+  end
 end
 
 --- Runs what is left of a fit. Returns false after an interrupt.
 ---@param run scion.Run
 ---@return boolean complete
 return function(run)
+  events.call(run, "fit_begins")
+  events.restore(run)
   local complete = train(run)
+  if not complete and run.resume then checkpoint.write(run) end
   events.call(run, "fit_ends")
   return complete
 end

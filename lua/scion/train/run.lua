@@ -21,7 +21,10 @@ local run = {}
 ---@field stop fun(self) ends the fit: after the step that runs, or after the epoch that has just ended
 ---@field private context scion.Run this object; the loop works on the table behind it
 ---@field private callbacks scion.Callback[]
----@field private source { pass: function } the data set, with cached values of frozen layers where there are any
+---@field private callback_states table? of a run that goes on, until they are restored
+---@field private resume scion.ResumeOptions? with the file's path as `path`
+---@field private tell fun(line: string) writes a notice below the bar
+---@field private first_epoch integer how many epochs the model had before this fit
 ---@field private loss_kind string
 ---@field private given_loss string? the option of fit
 ---@field private told string? as of targets.told
@@ -30,21 +33,27 @@ local run = {}
 ---@field private precision string
 ---@field private accumulate integer batches in a step
 ---@field private clip scion.ClipOptions?
----@field private cache scion.CacheOptions|false
----@field private verbose boolean
----@field private warnings scion.Warning[]
----@field private tell fun(line: string) writes a notice below the bar
----@field private epochs integer how many the stage has
----@field private stage_epochs integer how many of them are finished
----@field private sums scion.Metrics of the epoch so far
----@field private parts scion.Parts? what the step has gathered that runs
----@field private taken integer batches of the epoch that were read
----@field private position integer batches of the epoch whose steps are done: where a resumed run goes on
----@field private seconds number that the epoch has taken so far
----@field private resumable boolean? whether the run writes a checkpoint
+---@field private given_cache scion.CacheOptions|false
+---@field private cache_limits table<integer, string>? as of schedule.cache_limits
+---@field private first_optimizer scion.Optimizer fit's own
+---@field private stages scion.Stage[]|scion.Schedule
+---@field private by_schedule boolean
+---@field private stage_begun boolean whether its freezing and rate were set
+---@field private stage_epochs integer how many of the stage's epochs are finished
+---@field private stage_best number? the lowest loss of the stage's epochs
+---@field private stage_wait integer for how many epochs it has not fallen
+---@field private cache scion.CacheOptions|false of the stage
+---@field private source { pass: function } the data set, with cached values of frozen layers where there are any
 ---@field private groups scion.ParameterGroup[]? that the optimizer changes
 ---@field private groups_of scion.Optimizer? whose they are
 ---@field private groups_revision integer? of graph.revision, when they were made
+---@field private epoch_begun boolean
+---@field private new_sums fun(): scion.Metrics
+---@field private sums scion.Metrics? of the epoch so far
+---@field private parts scion.Parts? what the step has gathered that runs
+---@field private taken integer batches of the epoch that were read
+---@field private position integer batches of the epoch whose steps are done: where a run goes on that is resumed
+---@field private seconds number that the epoch has taken so far
 ---@field private stopped boolean whether a callback ended the fit
 
 local methods, internal = {}, {}
@@ -66,9 +75,10 @@ end
 local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
-  fields = { "accumulate", "cache", "callbacks", "class_weights", "clip", "context", "count", "epochs", "given_loss", "groups", "groups_of", "groups_revision", "loss_kind", "parts",
-             "position", "precision", "resumable", "seconds", "source", "stage_epochs", "stopped", "sums", "taken", "tell", "told", "verbose",
-             "warnings" },
+  fields = { "context", "callbacks", "callback_states", "resume", "tell", "first_epoch", "loss_kind", "given_loss", "told", "count",
+             "class_weights", "precision", "accumulate", "clip", "given_cache", "cache_limits", "first_optimizer", "stages", "by_schedule",
+             "stage_begun", "stage_epochs", "stage_best", "stage_wait", "cache", "source", "groups", "groups_of", "groups_revision",
+             "epoch_begun", "new_sums", "sums", "parts", "taken", "position", "seconds", "stopped" },
   meta = { __tostring = text },
 }
 
@@ -76,8 +86,10 @@ local shown = class.define {
 ---@param job table
 ---@return scion.Run
 function run.new(job)
-  job.epoch, job.step, job.taken, job.position, job.seconds, job.stage_epochs = job.model.epoch + 1, 0, 0, 0, 0.0, 0
-  job.history, job.stopped, job.stage = results.history {}, false, 1
+  job.first_epoch, job.epoch, job.last_epoch = job.model.epoch, job.model.epoch + 1, job.model.epoch
+  job.step, job.taken, job.position, job.seconds, job.epoch_begun = 0, 0, 0, 0.0, false
+  job.stage, job.stage_begun, job.stage_epochs, job.stage_wait = 1, false, 0, 0
+  job.history, job.stopped = results.history {}, false
   job.context = shown.new(job)
   state_of[job.context] = job
   return job

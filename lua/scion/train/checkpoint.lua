@@ -1,0 +1,266 @@
+--- Checkpoints of a fit: one file from which the same call goes on, to the same bits. It holds all that changes while a fit runs: weights,
+--- moving averages, what is frozen, the optimizers' state, where in the epoch the fit is, the sums of that epoch, the history, and the
+--- state of callbacks. What a run is of (network, data, options) is noted, too, and compared.
+local check = require "scion.check"
+local core = require "scion.core"
+local dataset = require "scion.data.dataset"
+local pipeline = require "scion.data.pipeline"
+local plain = require "scion.plain"
+local results = require "scion.report.results"
+local safetensors = require "scion.weights.safetensors"
+
+local checkpoint = {}
+
+local format, version = "scion-run", "1"
+
+---@class scion.ResumeOptions
+---@field [1] string the file
+---@field every? integer after how many steps it is written, too; it always is after an epoch and after Ctrl-C (never)
+
+local every = check.whole(1, (1 << 53))
+
+--- The option `resume`.
+checkpoint.kind = check.kind("the path of a file, or { path, every = steps }", function(value)
+  if check.path.read(value) then return true, { path = value } end
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return false end
+  local given = {}
+  for key, v in next, value do given[key == 1 and "path" or key] = v end
+  local ok, o = check.try(check.options, "", given, { path = { check.path, required = true }, every = { every } })
+  return ok, ok and o or nil, not ok and o or nil
+end)
+
+-- ---- plain data with tensors ----------------------------------------------------------------------------------------
+
+local mark = "tensor of this file" -- the key that stands for a tensor in the JSON text
+
+--- A copy for JSON, with names in place of tensors, which are added to a list.
+local function pack(value, name, tensors)
+  if check.tensor.read(value) then
+    tensors[#tensors + 1] = { name = name, tensor = value }
+    return { [mark] = name }
+  end
+  if type(value) ~= "table" then return plain.write(value, name, {}) end
+  local copy = {}
+  for key, v in next, value do copy[key] = pack(v, name .. "/" .. tostring(key), tensors) end
+  return copy
+end
+
+local function unpack_from(value, tensors)
+  if type(value) ~= "table" then return plain.read(value) end
+  if value[mark] then return tensors[value[mark]] end
+  local copy = {}
+  for key, v in next, value do copy[key] = unpack_from(v, tensors) end
+  return copy
+end
+
+-- ---- what a run is of -----------------------------------------------------------------------------------------------
+
+--- Eight hexadecimal digits that tell texts from each other.
+local function hash(text) return ("%08x"):format((string.unpack("<I4", core.hash(text)))) end
+
+local function as_json(options) return core.json_encode(plain.write(options, "", {}) or {}) end
+
+--- A data set's examples and how they are drawn: as words, and as a hash of all that the words leave out.
+local function of_data(data)
+  if not dataset.is(data) then return ("%d examples of a data set of your own"):format(#data) end
+  local parts = { data.seed, data.batch, tostring(data.shuffle), table.concat(data.labels or {}, "\n") }
+  for _, change in ipairs(data.augment and pipeline.list(data.augment) or {}) do parts[#parts + 1] = change.name .. " " .. as_json(change.options) end
+  local root = data.path and #data.path or 0
+  for _, file in ipairs(data.files or {}) do parts[#parts + 1] = root > 0 and file:sub(root + 1) or file end
+  for _, tensor in ipairs { data.codes or data.soft or data.multi or data.targets, not data.files and (data.values or data.images) or nil } do
+    parts[#parts + 1] = tensor:bytes()
+  end
+  return ("%d examples, batch %d, seed %d (%s)"):format(#data, data.batch, data.seed, hash(table.concat(parts, "\n")))
+end
+
+local function of_model(model)
+  local parts, weights = {}, 0
+  for _, node in ipairs(model.order) do
+    parts[#parts + 1] = node.layer.kind .. " " .. node.layer.name .. " " .. as_json(node.layer.options)
+    for _, p in ipairs(node.layer.parameters) do
+      parts[#parts + 1] = p.name .. " " .. table.concat(p.tensor:shape(), "x")
+      weights = weights + 1
+    end
+  end
+  return ("%d layers, %d weights (%s)"):format(#model.order, weights, hash(table.concat(parts, "\n")))
+end
+
+--- What a checkpoint is of, in the order in which it is compared: { name in messages, text }.
+local function identity(run)
+  local list = {
+    { "network", of_model(run.model) }, { "data set", of_data(run.data) }, { "loss", tostring(run.loss_kind) }, { "precision", run.precision },
+    { "accumulate", tostring(run.accumulate) }, { "clip", run.clip and ("norm %s, value %s"):format(run.clip.norm or "-", run.clip.value or "-") or "none" },
+    { "class_weights", run.class_weights and table.concat(run.class_weights:totable(), " ") or "none" },
+    { "epoch before this fit", tostring(run.first_epoch) },
+  }
+  for i = 1, run.stage do
+    list[#list + 1] = { run.by_schedule and "stage " .. i or "optimizer", run.by_schedule and tostring(run.stages[i]) or run.first_optimizer.made }
+  end
+  return list
+end
+
+--- Raises if a checkpoint is of another run.
+local function compare(path, run, noted)
+  for _, pair in ipairs(identity(run)) do
+    local name, here = pair[1], pair[2]
+    if noted[name] ~= here then
+      check.raise(("fit: resume: %s is of a run with another %s (%s; now %s): go on with what it is of, give this run a file of its own, or delete it to begin anew"):format(
+        path, name, tostring(noted[name] or "none"), here))
+    end
+  end
+end
+
+-- ---- writing --------------------------------------------------------------------------------------------------------
+
+local function frozen_letters(model)
+  local letters = {}
+  for i, node in ipairs(model.order) do letters[i] = node.layer.frozen and "f" or "t" end
+  return table.concat(letters)
+end
+
+--- Seeds and streams of layers that draw.
+local function draws_of(model)
+  local draws = {}
+  for _, node in ipairs(model.order) do
+    if node.layer.kind == "dropout" then draws[node.layer.name] = { node.layer.seed, node.layer.stream } end
+  end
+  return draws
+end
+
+--- All optimizers of the run, each once.
+local function optimizers_of(run)
+  local list, seen = { run.first_optimizer }, { [run.first_optimizer] = true }
+  for _, stage in ipairs(run.stages) do
+    local optimizer = stage.optimizer
+    if optimizer and not seen[optimizer] then list[#list + 1], seen[optimizer] = optimizer, true end
+  end
+  return list
+end
+
+-- of the run itself: numbers, strings and booleans
+local plain_fields = { "stage", "stage_begun", "stage_epochs", "stage_best", "stage_wait", "epoch", "epoch_begun", "step", "position", "seconds", "loss", "stopped" }
+
+local function state_of(run)
+  local state = { epoch = run.model.epoch, steps = run.model.steps, frozen = frozen_letters(run.model), draws = draws_of(run.model), run = {}, of = {} }
+  for _, field in ipairs(plain_fields) do state.run[field] = run[field] end
+  for _, pair in ipairs(identity(run)) do state.of[pair[1]] = pair[2] end
+  state.history = {}
+  for i, entry in ipairs(run.history) do state.history[i] = plain.write(entry, "history", {}) end
+  state.sums = run.epoch_begun and run.sums:state() or nil
+  state.optimizers, state.callbacks = {}, {}
+  for i, optimizer in ipairs(optimizers_of(run)) do state.optimizers[i] = optimizer:state(run.model.order) end
+  for i, callback in ipairs(run.callbacks) do state.callbacks[tostring(i)] = callback.state and callback.state() or nil end
+  return state
+end
+
+--- Writes the file of a run. Raises if that fails; an older file then remains.
+---@param run scion.Run
+function checkpoint.write(run)
+  local path, tensors = run.resume.path, {}
+  for _, node in ipairs(run.model.order) do
+    for _, p in ipairs(node.layer.parameters) do tensors[#tensors + 1] = { name = "weights/" .. node.layer.name .. "/" .. p.name, tensor = p.tensor } end
+  end
+  local state = core.json_encode(pack(state_of(run), "state", tensors))
+  local ok, message = safetensors.write(path, tensors, { format = format, version = version, state = state })
+  if not ok then check.raise("fit: resume: " .. message) end
+end
+
+--- The callback that writes the file of a run: after each epoch and, if `every` is given, after so many steps. It has to be the last one.
+---@param run scion.Run
+---@return scion.Callback
+function checkpoint.callback(run)
+  local o, steps = run.resume, 0
+  local function write()
+    steps = 0
+    checkpoint.write(run)
+  end
+  local function count()
+    steps = steps + 1
+    if steps >= o.every then write() end
+  end
+  return { step_ends = o.every and count or nil, epoch_ends = write }
+end
+
+-- ---- reading --------------------------------------------------------------------------------------------------------
+
+local function damaged(path, what) check.raise(("fit: resume: %s is damaged: %s; delete it to begin anew"):format(path, what)) end
+
+--- Reads the file; nil if there is none. Raises if it is no checkpoint.
+local function read(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  file:close()
+  local tensors, metadata = safetensors.read(path)
+  if not tensors then check.raise("fit: resume: " .. metadata) end
+  if metadata.format ~= format then
+    local what = metadata.format == "scion" and ", but a saved model, which scion.load reads" or ""
+    check.raise(("fit: resume: %s is no checkpoint of a fit%s; give another path"):format(path, what))
+  end
+  if metadata.version ~= version then
+    check.raise(("fit: resume: %s: version %s of checkpoints is not known, only %s"):format(path, tostring(metadata.version), version))
+  end
+  local state, message = core.json_decode(metadata.state or "")
+  if type(state) ~= "table" then damaged(path, message or "it has no state") end
+  return unpack_from(state, tensors), tensors
+end
+
+--- The tensors of the model with those of the file. Raises if one is missing or has another shape.
+local function weights_of(path, model, tensors)
+  local pairs_of = {}
+  for _, node in ipairs(model.order) do
+    for _, p in ipairs(node.layer.parameters) do
+      local name = node.layer.name .. "/" .. p.name
+      local from = tensors["weights/" .. name]
+      if not from or from:dtype() ~= "f32" or table.concat(from:shape(), "x") ~= table.concat(p.tensor:shape(), "x") then damaged(path, name .. " does not fit") end
+      pairs_of[#pairs_of + 1] = { from, p.tensor }
+    end
+  end
+  return pairs_of
+end
+
+local function restore_model(run, state)
+  local model = run.model
+  model.epoch, model.steps = state.epoch, state.steps
+  for i, node in ipairs(model.order) do
+    node.layer.frozen = state.frozen:sub(i, i) == "f"
+    local draws = state.draws[node.layer.name]
+    if draws then node.layer.seed, node.layer.stream = draws[1], draws[2] end
+  end
+  for _, entry in ipairs(state.history) do
+    entry = results.epoch(entry)
+    run.history[#run.history + 1], model.history[#model.history + 1] = entry, entry
+  end
+  run.entry = run.history[#run.history]
+end
+
+--- Takes a run back to where its file was written. Returns false if there is no such file. Raises, and changes nothing, if the file is
+--- that of another run or is damaged.
+---@param run scion.Run one that has not begun
+---@return boolean resumed
+function checkpoint.restore(run)
+  local path = run.resume.path
+  local state, tensors = read(path)
+  if not state then return false end
+  local here = run.stage
+  run.stage = math.min(state.run.stage or 1, #run.stages)
+  local ok, message = check.try(compare, path, run, state.of)
+  run.stage = here
+  if not ok then check.raise(message) end
+  local weights = weights_of(path, run.model, tensors)
+  local optimizers = optimizers_of(run)
+  for i, optimizer in ipairs(optimizers) do
+    local good, complaint = optimizer:restore(run.model.order, state.optimizers[i])
+    if not good then damaged(path, complaint) end
+  end
+  for _, pair in ipairs(weights) do core.copy(pair[1], pair[2]) end
+  restore_model(run, state)
+  for _, field in ipairs(plain_fields) do run[field] = state.run[field] end
+  if state.sums then
+    run.sums = run.new_sums()
+    run.sums:restore(state.sums)
+  end
+  run.callback_states = state.callbacks
+  return true
+end
+
+return checkpoint

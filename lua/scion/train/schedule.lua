@@ -1,0 +1,276 @@
+--- Freeze schedules: which layers train when, as data. A schedule is a list of stages; fit runs them one after the other. A stage that has
+--- not begun may be changed while a fit runs, as by a callback: schedule[2].lr = 1e-5.
+local check = require "scion.check"
+local class = require "scion.class"
+local cut = require "scion.ir.cut"
+local graph = require "scion.graph"
+local kinds = require "scion.train.kinds"
+local text = require "scion.report.text"
+
+local schedule = {}
+
+--- One stage. At most one of `train`, `from`, `upto`, `first` and `blocks` is given; without any of them the freezing stays as it is.
+---@class scion.StageOptions
+---@field epochs? integer how many epochs it has (1)
+---@field train? "head"|"all" the head alone, which is what was grafted onto a trunk (else the last layer with weights); or everything
+---@field from? string a layer or block: everything from it on trains, as with model:thaw{ from = … }
+---@field upto? string a layer or block: everything up to it is frozen, as with model:freeze{ upto = … }
+---@field first? integer so many layers are frozen, as with model:freeze{ first = … }
+---@field blocks? integer the head and so many blocks of the trunk train, counted from its end
+---@field optimizer? scion.Optimizer (that of the stage before; in the first one, that of fit)
+---@field lr? number sets the optimizer's learning rate when the stage begins (its own)
+---@field patience? integer the stage ends early once the validation loss (without one, the loss) has not fallen for so many epochs (never)
+
+local choices = { "train", "from", "upto", "first", "blocks" }
+
+local whole = check.whole(1, (1 << 31) - 1)
+
+local schema = {
+  epochs = { whole, 1, usual = true }, train = { check.one_of("head", "all") }, from = { check.text }, upto = { check.text },
+  first = { check.whole(0, (1 << 31) - 1) }, blocks = { whole }, optimizer = { kinds.optimizer }, lr = { kinds.rate }, patience = { whole },
+}
+
+local settable = {}
+for name, option in pairs(schema) do settable[name] = name == "epochs" and option[1] or check.optional(option[1]) end
+
+--- What it freezes, in the words of the option: 'from = "mixed9"'; nil if it changes nothing.
+local function choice_of(stage)
+  for _, name in ipairs(choices) do
+    if stage[name] ~= nil then return ("%s = %s"):format(name, check.show(stage[name])) end
+  end
+end
+
+local function stage_text(self)
+  local parts = { ("%d epoch%s"):format(self.epochs, self.epochs == 1 and "" or "s"), choice_of(self) or "frozen as before" }
+  if self.optimizer then parts[#parts + 1] = tostring(self.optimizer) end
+  if self.lr then parts[#parts + 1] = "lr = " .. (type(self.lr) == "number" and ("%g"):format(self.lr) or tostring(self.lr)) end
+  if self.patience then parts[#parts + 1] = "patience = " .. self.patience end
+  return table.concat(parts, ", ")
+end
+
+local stage = class.define { name = "scion.Stage", title = "a stage", settable = settable, meta = { __tostring = stage_text } }
+
+-- ---- what a stage freezes -------------------------------------------------------------------------------------------
+
+--- The position of the trunk's last layer; without a graft, of the layer before the last one with weights.
+local function trunk_end(model)
+  for i, node in ipairs(model.order) do
+    if node.layer.name == model.trunk then return i end
+  end
+  for i = #model.order, 1, -1 do
+    if #model.order[i].layer.parameters > 0 then return i - 1 end
+  end
+  return #model.order
+end
+
+--- The first positions of the trunk's blocks that have weights, from its end on. A layer outside of any block is one by itself.
+local function blocks_of(model)
+  local starts, seen = {}, {}
+  for i = 1, trunk_end(model) do
+    local layer = model.order[i].layer
+    local block = layer.name:match "^[^/]*"
+    if #layer.parameters > 0 and not seen[block] then
+      seen[block] = true
+      table.insert(starts, 1, i)
+    end
+  end
+  return starts
+end
+
+local function set_frozen(model, upto)
+  for i, node in ipairs(model.order) do node.layer.frozen = i <= upto end
+end
+
+--- Freezes and thaws layers as a stage says. Raises if it names no layer.
+---@param of scion.Stage
+---@param model scion.Model
+function schedule.freeze(of, model)
+  if of.train == "head" then return set_frozen(model, trunk_end(model)) end
+  if of.train == "all" then return set_frozen(model, 0) end
+  if of.from then return set_frozen(model, graph.find(model.order, of.from)[1] - 1) end
+  if of.first then return set_frozen(model, of.first) end
+  if of.upto then
+    local found = graph.find(model.order, of.upto)
+    return set_frozen(model, found[#found])
+  end
+  if not of.blocks then return end
+  local starts = blocks_of(model)
+  if of.blocks > #starts then check.raise(("blocks = %d, but the trunk has %d blocks with weights"):format(of.blocks, #starts)) end
+  set_frozen(model, starts[of.blocks] - 1)
+end
+
+--- Calls f(number, stage) once for each stage, while the model is frozen as in that stage; then it is frozen as before.
+---@param stages scion.Stage[]
+---@param model scion.Model
+---@param where string for messages
+---@param f fun(number: integer, stage: scion.Stage)
+function schedule.each(stages, model, where, f)
+  local before = {}
+  for i, node in ipairs(model.order) do before[i] = node.layer.frozen end
+  local ok, message = check.try(function()
+    for i, of in ipairs(stages) do
+      local found, complaint = check.try(schedule.freeze, of, model)
+      if not found then check.raise(("%s: stage %d: %s"):format(where, i, complaint)) end
+      f(i, of)
+    end
+  end)
+  for i, node in ipairs(model.order) do node.layer.frozen = before[i] end
+  if not ok then check.raise(message) end
+end
+
+--- Raises, before anything is trained, if a stage names no layer or leaves nothing to train.
+---@param stages scion.Stage[]
+---@param model scion.Model
+---@param where string
+function schedule.check(stages, model, where)
+  schedule.each(stages, model, where, function(number, of)
+    for _, node in ipairs(model.order) do
+      if #node.layer:trainable() > 0 then return end
+    end
+    check.raise(("%s: stage %d (%s) trains nothing: every layer with weights is frozen"):format(where, number, choice_of(of) or "frozen as before"))
+  end)
+end
+
+--- Up to where outputs of frozen layers are kept in each stage: where this and the later stages can use the same ones. nil where that is
+--- as far as the stage's own freezing goes.
+---@param stages scion.Stage[]
+---@param model scion.Model
+---@return table<integer, string> names of layers, by the stage's number
+function schedule.cache_limits(stages, model)
+  local reach, limits = {}, {} -- reach: the last position up to which each stage is frozen; 0 where there is nothing to keep
+  schedule.each(stages, model, "fit: schedule", function(number)
+    local last = 0
+    while last < #model.order and #model.order[last + 1].layer:trainable() == 0 do last = last + 1 end
+    reach[number] = cut(model.order, model.output, last) and last or 0
+  end)
+  for i = 1, #reach do
+    local common = reach[i]
+    for j = i + 1, #reach do
+      if reach[j] > 0 then common = math.min(common, reach[j]) end
+    end
+    if common < reach[i] then limits[i] = model.order[common].layer.name end
+  end
+  return limits
+end
+
+--- The optimizer of a stage: its own, or that of the last stage before it that has one.
+---@param stages scion.Stage[]
+---@param number integer
+---@param first scion.Optimizer fit's
+---@return scion.Optimizer
+function schedule.optimizer(stages, number, first)
+  for i = number, 1, -1 do
+    if stages[i].optimizer then return stages[i].optimizer end
+  end
+  return first
+end
+
+-- ---- schedules ------------------------------------------------------------------------------------------------------
+
+local methods = {}
+
+--- What each stage would take, before anything runs: what trains, multiply-adds, memory, what is kept of the frozen part, seconds. It
+--- times a batch of each stage on this machine, and trains nothing. Raises if the schedule does not fit the model.
+---@param model scion.Model
+---@param data scion.Dataset
+---@param given? scion.PriceOptions
+---@return scion.Prices
+function methods:plan(model, data, given) return require("scion.report.prices")(self, model, data, given) end
+
+local function schedule_text(self)
+  local rows = {}
+  for i, of in ipairs(self) do
+    rows[i] = { tostring(i), tostring(of.epochs), choice_of(of) or "as before", of.optimizer and tostring(of.optimizer) or "as before",
+                of.lr and tostring(of.lr) or "", of.patience and tostring(of.patience) or "" }
+  end
+  return table.concat(text.table({ { title = "stage", right = true }, { title = "epochs", right = true }, { title = "trains", least = 8 },
+                                   { title = "optimizer", least = 8 }, { title = "lr" }, { title = "patience", right = true } }, rows), "\n")
+end
+
+local made = class.define {
+  name = "scion.Schedule", title = "a schedule", call = "schedule", methods = methods,
+  meta = { __tostring = schedule_text, __len = function(self)
+    local n = 0
+    while self[n + 1] do n = n + 1 end
+    return n
+  end },
+}
+
+schedule.kind = made.kind
+
+local function new_stage(where, given)
+  local values = check.options(where, given, schema)
+  local chosen = {}
+  for _, name in ipairs(choices) do
+    if values[name] ~= nil then chosen[#chosen + 1] = name end
+  end
+  if #chosen > 1 then check.raise(("%s takes one of train, from, upto, first and blocks, not both %s and %s"):format(where, chosen[1], chosen[2])) end
+  return stage.new(values)
+end
+
+local function new(where, list)
+  if type(list) ~= "table" or getmetatable(list) ~= nil or rawlen(list) == 0 then
+    check.raise(("%s: a schedule is a list of stages, such as { { epochs = 2, train = 'head' }, { epochs = 3, from = 'mixed9', lr = 1e-4 } }, not %s"):format(
+      where, check.show(list)))
+  end
+  local read, stages = check.argument(where, "the list of stages", list, check.list(check.table)), {}
+  for i, given in ipairs(read) do stages[i] = new_stage(("%s: stage %d"):format(where, i), given) end
+  return made.new(stages)
+end
+
+--- What is done in two prongs: the head alone on a frozen trunk, then the top of the trunk, too, at a low rate.
+---@class scion.TwoProngedOptions
+---@field from string the layer or block from which on the second prong trains
+---@field epochs? integer[] of the two prongs ({ 2, 10 })
+---@field head? scion.Optimizer of the first prong (scion.optim.rmsprop())
+---@field top? scion.Optimizer of the second (scion.optim.sgd{ lr = 1e-4, momentum = 0.9 })
+
+local two_epochs = check.list(whole, 2, "a list of two, such as { 2, 10 }")
+
+local function two_pronged(given)
+  local where, optim = "scion.schedule.two_pronged", require "scion.optim"
+  local o = check.options(where, given, { from = { check.text, required = true }, epochs = { two_epochs, { 2, 10 } }, head = { kinds.optimizer }, top = { kinds.optimizer } })
+  return new(where, { { epochs = o.epochs[1], train = "head", optimizer = o.head or optim.rmsprop() },
+                      { epochs = o.epochs[2], from = o.from, optimizer = o.top or optim.sgd { lr = 1e-4, momentum = 0.9 } } })
+end
+
+--- Gradual unfreezing: first the head alone, then a block of the trunk more in each stage, from its end on.
+---@class scion.GradualOptions
+---@field blocks? integer how many blocks are thawed in the end (3)
+---@field every? integer after how many epochs the next one is thawed; with when = "plateau" after how many at most (1; 10 with a plateau)
+---@field when? "plateau" a block is thawed once the validation loss has not fallen for `patience` epochs
+---@field patience? integer (1)
+---@field optimizer? scion.Optimizer of all stages (that of fit)
+---@field lr? number|number[] the learning rate of the stages with thawed blocks, or of each of them (the optimizer's own)
+
+local function gradual(given)
+  local where = "scion.schedule.gradual"
+  local o = check.options(where, given, {
+    blocks = { whole, 3 }, every = { whole, usual = true }, when = { check.one_of "plateau" }, patience = { whole }, optimizer = { kinds.optimizer },
+    lr = { check.either(kinds.rate, check.list(kinds.rate), "a learning rate, or a list of them, one for each block") },
+  })
+  if o.patience and not o.when then check.raise(where .. ": patience goes with when = 'plateau'") end
+  local rates = type(o.lr) == "table" and getmetatable(o.lr) == nil and o.lr or nil
+  if rates and #rates ~= o.blocks then check.raise(("%s: lr is a list of %d, but %d blocks are thawed"):format(where, #rates, o.blocks)) end
+  local list, patience = {}, o.when and (o.patience or 1) or nil
+  for i = 0, o.blocks do
+    list[i + 1] = { epochs = o.every or o.when and 10 or 1, patience = patience, train = i == 0 and "head" or nil, blocks = i > 0 and i or nil,
+                    optimizer = i == 0 and o.optimizer or nil, lr = i > 0 and (rates and rates[i] or o.lr) or nil }
+  end
+  return new(where, list)
+end
+
+--- scion.schedule{ stage, … }, .two_pronged{ … }, .gradual{ … }: see the class comments above and README.
+schedule.public = setmetatable({}, {
+  __title = "scion.schedule", __name = "scion.schedule",
+  __call = function(_, list) return new("scion.schedule", list) end,
+  __index = function(_, name)
+    local found = ({ two_pronged = two_pronged, gradual = gradual })[name]
+    return found or check.raise(("scion.schedule has no %s: %s"):format(check.show(name), check.suggestion(name, { "two_pronged", "gradual" }, "it has")))
+  end,
+  __newindex = function(_, name) check.raise(("scion.schedule: %s cannot be set"):format(check.show(name))) end,
+  __pairs = function() return next, { two_pronged = two_pronged, gradual = gradual }, nil end,
+  __tostring = function() return "scion.schedule{ stage, … }, scion.schedule.two_pronged{ … }, scion.schedule.gradual{ … }" end,
+})
+
+return schedule

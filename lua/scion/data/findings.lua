@@ -93,7 +93,7 @@ local function broken(case)
   return list
 end
 
-local function passed_over(case) return case.sets[1].data:passed_over() end
+local function passed_over(case) return table.move(case.sets[1].data.beside, 1, #case.sets[1].data.beside, 1, {}) end
 
 local function copies(case) return groups((grouped(readable(case, 1), content_of))) end
 

@@ -188,6 +188,17 @@ describe("scion.data.doctor", function()
     assert.matches("2 files cannot be read (.broken):\n  jar/broken.png: ", tostring(found), 1, true)
   end)
 
+  it("shows broken files by what is wrong with them", function()
+    local classes = sound()
+    for i = 1, 3 do classes.jar["empty" .. i .. ".jpg"], classes.lid["page" .. i .. ".jpg"] = "", i < 3 and "<html></html>" or "\1\2\3" end
+    classes.jar["text.jpg"], classes.jar["zip.jpg"] = "text", "PK\3\4"
+    local found = data.doctor(tree(classes))
+    assert.same({ 8, 0, 0 }, { #found.broken, #found.copies, #found.two_classes })
+    local shown = tostring(found):gsub("\n    ", " ")
+    assert.matches("8 files cannot be read (.broken):\n  jar/empty1.jpg and 2 more: the file is empty\n  lid/page1.jpg and 1 more: an HTML page,", shown, 1, true)
+    assert.matches("\n  jar/text.jpg: a text file, which is no image: take it out of the folder\n  and 2 more\n", shown, 1, true)
+  end)
+
   it("tells what was passed over apart from what is broken, also after a pass", function()
     local classes = sound()
     classes.jar["broken.png"], classes.jar["notes.txt"] = "no image", "notes"

@@ -7,7 +7,6 @@ local most_shown = 3 -- examples of a finding
 
 local function counted(n, one, several) return ("%s %s"):format(text.grouped(n), n == 1 and one or several or one .. "s") end
 
---- How a finding reads: title(list); line(entry, short), where short shortens a path; advice; name, for "nothing to tell of".
 --- Names in quotes, since blanks at an end cannot be seen.
 local function quoted(names)
   local list = {}
@@ -26,8 +25,28 @@ local function group_line(group, short)
   return table.concat(shown, group.exact and " = " or " looks like ")
 end
 
+-- Broken files by what is wrong with them, the most frequent first.
+local function by_message(list)
+  local kinds, of = {}, {}
+  for _, e in ipairs(list) do
+    local kind = of[e.message] or { file = e.file, message = e.message, count = 0, place = #kinds + 1 }
+    of[e.message], kinds[kind.place], kind.count = kind, kind, kind.count + 1
+  end
+  table.sort(kinds, function(a, b)
+    if a.count ~= b.count then return a.count > b.count end
+    return a.place < b.place
+  end)
+  return kinds
+end
+
+local function broken_line(kind, short)
+  return ("%s%s: %s"):format(short(kind.file), kind.count > 1 and (" and %s more"):format(text.grouped(kind.count - 1)) or "", kind.message)
+end
+
+--- How a finding reads: title(list); line(entry, short), where short shortens a path; advice; name, for "nothing to tell of"; merged:
+--- what is shown in place of the list, entries that stand for several of its elements each, as many as `count` says.
 local say = {
-  broken = { name = "broken files", line = function(e, short) return short(e.file) .. ": " .. e.message end, advice = "They are left out; mend or remove them.",
+  broken = { name = "broken files", merged = by_message, line = broken_line, advice = "They are left out; mend or remove them.",
              title = function(list) return counted(#list, "file") .. " cannot be read" end },
   passed_over = { name = "files passed over", line = function(e, short) return short(e.file) .. ": " .. e.reason end, advice = "They are not part of the data set.",
                   title = function(list) return counted(#list, "file") .. (#list == 1 and " was" or " were") .. " passed over" end },
@@ -97,8 +116,12 @@ return function(self)
     if #list > 0 then
       shown[#shown + 1] = ""
       add(shown, ("%s (.%s):"):format(words.title(list), field), "")
-      for i = 1, math.min(#list, most_shown) do add(shown, words.line(list[i], short), "  ") end
-      if #list > most_shown then add(shown, ("and %s more"):format(text.grouped(#list - most_shown)), "  ") end
+      local entries, left = words.merged and words.merged(list) or list, #list
+      for i = 1, math.min(#entries, most_shown) do
+        add(shown, words.line(entries[i], short), "  ")
+        left = left - (words.merged and entries[i].count or 1)
+      end
+      if left > 0 then add(shown, ("and %s more"):format(text.grouped(left)), "  ") end
       add(shown, words.advice, "  ")
     end
   end

@@ -279,6 +279,9 @@ local evaluation = kind("scion.Evaluation", function(self)
                                                 number("  exact_match %.4f", self.exact_match), self.examples)
   local shown = { head }
   if self.classes then shown[2] = scores_text(self.classes) end
+  if self.classes and self.confusion then
+    for _, line in ipairs(require "scion.report.confusion"(self.classes, self.confusion)) do shown[#shown + 1] = line end
+  end
   if (self.not_finite or 0) > 0 then shown[#shown + 1] = ("%d of the outputs are no numbers"):format(self.not_finite) end
   return lines(shown)
 end, { title = "an evaluation", fields = { "loss", "accuracy", "exact_match", "examples", "classes", "confusion", "not_finite" } })

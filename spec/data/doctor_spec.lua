@@ -295,6 +295,17 @@ describe("scion.data.doctor", function()
     assert.equal(1, found.imbalance[1].least.images)
   end)
 
+  it("names of many classes the first, and tells names alike that differ in how accents are written", function()
+    local classes = {}
+    for i = 1, 21 do classes[("class%02d"):format(i)] = { ["1.png"] = picture(36, 48, i) } end
+    classes["caf\u{e9}"], classes["cafe\u{301}"] = { ["1.png"] = picture(36, 48, 30) }, { ["1.png"] = picture(36, 48, 31) }
+    local found = data.doctor(tree(classes))
+    assert.equal(23, #found.classes)
+    assert.matches("^23 images[^\n]+\n23 classes: cafe\u{301} 1, caf\u{e9} 1, class01 1, .*class18 1, and 3 more %(.classes%)\n", (tostring(found):gsub("\n  ", " ", 3)))
+    assert.same({ { labels = { "cafe\u{301}", "caf\u{e9}" } } }, found.similar_names)
+    assert.matches("'cafe\u{301}' (accents as characters of their own) and 'caf\u{e9}'", (tostring(found):gsub("\n    ", " ")), 1, true)
+  end)
+
   it("takes images in memory, and files without labels", function()
     local images = core.stack { picture(36, 48, 1), picture(36, 48, 2), picture(36, 48, 1), picture(36, 48, 3) }
     local found = data.doctor(data.tensors(images, { "a", "b", "b", "a" }))

@@ -1,4 +1,5 @@
 --- What the doctor looks for: a function each, from what is known of the images to a list. Nothing is read here.
+local accents = require "scion.data.accents"
 local core = require "scion.core"
 
 ---@class scion.Examined what is known of one image
@@ -166,9 +167,9 @@ local function turned(case) return select(case, function(image) return image.ori
 
 -- ---- classes --------------------------------------------------------------------------------------------------------
 
---- A class's name without what is easily mistaken: case, spaces and the like, a plural's ending.
+--- A class's name without what is easily mistaken: case, accents, spaces and the like, a plural's ending.
 local function plain_name(label)
-  local name = label:lower():gsub("[%s_%-%.]", "")
+  local name = accents.without(label):gsub("[%s_%-%.]", "")
   for ending, instead in pairs { ies = "y", sses = "ss", xes = "x", ches = "ch", shes = "sh" } do
     if #name > #ending and name:sub(-#ending) == ending then return name:sub(1, -#ending - 1) .. instead end
   end

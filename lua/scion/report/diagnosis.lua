@@ -1,16 +1,18 @@
 --- The doctor's findings as text: each with a few examples and what to do.
+local accents = require "scion.data.accents"
 local check = require "scion.check"
 local findings = require "scion.data.findings"
 local text = require "scion.report.text"
 
 local most_shown = 3 -- examples of a finding
+local most_classes = 20 -- in the first lines
 
 local function counted(n, one, several) return ("%s %s"):format(text.grouped(n), n == 1 and one or several or one .. "s") end
 
 --- Names in quotes, since blanks at an end cannot be seen.
 local function quoted(names)
   local list = {}
-  for i, name in ipairs(names) do list[i] = check.show(name) end
+  for i, name in ipairs(names) do list[i] = check.show(name) .. (accents.apart(name) and " (accents as characters of their own)" or "") end
   return table.concat(list, " and ")
 end
 
@@ -99,9 +101,10 @@ local function head(self, shown)
   local parts = { counted(self.images, "image"), text.bytes(self.bytes) }
   if self.folder ~= "" then parts[3] = "in " .. self.folder end
   add(shown, table.concat(parts, ", "), "")
-  local classes = {}
-  for i, class in ipairs(self.classes) do classes[i] = ("%s %d"):format(class.label, class.images) end
-  if classes[1] then add(shown, ("%s: %s"):format(counted(#classes, "class", "classes"), table.concat(classes, ", ")), "") end
+  local classes, count = {}, #self.classes
+  for i = 1, math.min(count, most_classes) do classes[i] = ("%s %d"):format(self.classes[i].label, self.classes[i].images) end
+  if count > most_classes then classes[#classes + 1] = ("and %s more (.classes)"):format(text.grouped(count - most_classes)) end
+  if classes[1] then add(shown, ("%s: %s"):format(counted(count, "class", "classes"), table.concat(classes, ", ")), "") end
 end
 
 --- The lines of a diagnosis.

@@ -401,7 +401,7 @@ end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "fail
 ---@field cmyk string[] of four inks
 ---@field transparent string[] whose transparent pixels hide colours that show, since opacity is dropped: with `background` they look otherwise
 ---@field turned string[] that EXIF turns upright
----@field similar_names { labels: string[] }[] classes whose names differ in case, spaces or a plural's ending only
+---@field similar_names { labels: string[] }[] classes whose names differ in case, accents, spaces or a plural's ending only
 ---@field few { label: string, images: integer }[] classes of fewer than 10 images
 ---@field imbalance { most: table, least: table }[] one entry if the largest class has more than 3 times the images of the smallest
 

@@ -294,7 +294,8 @@ describe("scion.data.folder", function()
     root = tree{ [apart] = { "1.png" }, b = { "2.png" } }
     assert.matches(("/%s is none of the labels (%s, b); one of it and '%s' writes its accents as characters of their own, as macOS does: "):format(
                    apart, composed, composed), messages.refused(function() data.folder(root, { labels = { composed, "b" } }) end), 1, true)
-    assert.matches("/b is none of the labels %(a, c%)$", messages.refused(function() data.folder(root, { labels = { "a", "c" } }) end))
+    assert.matches("/b is none of the labels (a, c): labels name all class folders; data:subset picks",
+                   messages.refused(function() data.folder(root, { labels = { "a", "c" } }) end), 1, true)
   end)
 
   it("names the path of what cannot be a data set", function()

@@ -73,7 +73,8 @@ local function agree(path, found, wanted)
   for _, name in ipairs(found) do
     local other = alike[accents.without(name)]
     local hint = other and accents.apart(name) ~= accents.apart(other) and
-      ("; one of it and %s writes its accents as characters of their own, as macOS does: rename one of them"):format(check.show(other)) or ""
+      ("; one of it and %s writes its accents as characters of their own, as macOS does: rename one of them"):format(check.show(other)) or
+      ": labels name all class folders; data:subset picks images of some"
     if not known[name] then raise("the folder %s/%s is none of the labels (%s)%s", path, name, table.concat(wanted, ", "), hint) end
   end
 end

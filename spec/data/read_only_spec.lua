@@ -62,6 +62,19 @@ describe("a data set's lists", function()
     assert.same({ { "cat", "dog" }, { "cat", "dog" } }, { scion.load(path).history[1].labels, scion.load(path).labels })
   end)
 
+  it("are what has elements by number, not the data set", function()
+    local d = set()
+    local wanted = "a data set has no elements by number: for batch in data:batches() do … end goes over its batches, and data.files and data.classes " ..
+      "have an element for each image"
+    assert.equal(wanted, messages.refused(function() for _, batch in ipairs(d) do error(batch) end end))
+    assert.equal(wanted, messages.refused(function() return d[1] end))
+    assert.matches("the first argument is a list of paths, not a data set", messages.refused(function() data.files(d) end), 1, true)
+    local x = scion.zeros(2, 3)
+    assert.matches("the second argument is a list of class numbers, .* not a data set$", messages.refused(function() data.tensors(x, d) end))
+    assert.equal("dog cat", table.concat(data.tensors(x, { "dog", "cat" }, { labels = { "dog", "cat" } }).labels, " "))
+    assert.same({ 1, 2 }, data.tensors(x, d.labels).classes:totable())
+  end)
+
   it("of problems are the users' own: the doctor keeps to what was passed over", function()
     local d = set()
     d.problems[1] = nil

@@ -440,6 +440,7 @@ Dataset = class.define {
     end),
   },
   instead = advice,
+  indexed = "for batch in data:batches() do … end goes over its batches, and data.files and data.classes have an element for each image",
   called = "for batch in data:batches() do … end goes over it",
   meta = { __len = function(self) return self.count end, __tostring = as_text },
 }

@@ -80,7 +80,7 @@ local function samples()
   local known = scion.models.squeezenet1_0 { input = 64 }
   known.precision, known.loss = "f32", "categorical"
   found["scion.Model"] = { model, known }
-  known.reading = { background = "white" }
+  known.reading = { background = "white", truncated = "keep" }
   found["scion.Reading"] = { model.reading, known.reading }
   found["scion.Augmentation"] = { scion.augment.flip() }
   local rows = scion.data.tensors(scion.zeros(1, 2), scion.tensor { { 0.5, 0.5 } }, { labels = { "a", "b" } })

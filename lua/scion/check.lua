@@ -334,6 +334,14 @@ end
 ---@return scion.Kind
 function check.unless_false(of) return check.either(check.only(false), of, of.what .. ", or false") end
 
+--- The list that a view shows (see read_only.lua), for C and for functions that pass over metatables; any other value as it is.
+---@param value any
+---@return any
+function check.items(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return type(meta) == "table" and rawget(meta, "__items") or value
+end
+
 --- A list without holes, of exactly `count` elements if that is given. It is read as a copy, whose elements are read by their kind.
 ---@param element scion.Kind
 ---@param count? integer
@@ -342,6 +350,7 @@ function check.unless_false(of) return check.either(check.only(false), of, of.wh
 function check.list(element, count, what)
   what = what or (count and ("a list of %d, each %s"):format(count, element.what) or ("a list, each %s"):format(element.what))
   return kind(what, function(value)
+    value = check.items(value)
     if type(value) ~= "table" or getmetatable(value) ~= nil then return false end
     local n, largest, read = 0, 0, {}
     for key, v in next, value do

@@ -26,6 +26,7 @@ end
 ---@field settable table<string, scion.Kind|fun(self: table): scion.Kind>? fields that users may set, with the kind of each
 ---@field changed? fun(key: string) is called after a user has set one
 ---@field instead table<string, string>? advice for the messages about fields that users may expect, such as trainable
+---@field indexed string? advice for those who read an object by number, as a list of what it has; without it that gives nil
 ---@field called string? advice for those who call an object, as other libraries allow
 ---@field meta table<string, function>? further metamethods
 
@@ -65,6 +66,7 @@ function class.define(definition)
   end
   local behind = { __index = setmetatable(shared, { __index = function(_, key)
     if type(key) == "string" and not (own[key] or locked[key] or settable[key]) then unknown(key) end
+    if definition.indexed and type(key) == "number" then check.raise(("%s has no elements by number: %s"):format(definition.title, definition.indexed)) end
   end }) }
 
   local function set(self, key, value)

@@ -1,6 +1,7 @@
 --- Converts values that users keep in a history to what JSON can hold, and back: numbers, UTF-8 strings, booleans, and lists and tables of
 --- them. JSON has no NaN and no infinity, so these numbers are written as the strings "NaN", "Infinity" and "-Infinity"; reading turns
 --- such strings into numbers, even where a user wrote a string. Results such as evaluations are written as plain tables.
+local check = require "scion.check"
 local core = require "scion.core"
 
 local plain = {}
@@ -55,6 +56,7 @@ local function write_table(value, where, lost, within)
 end
 
 function write(value, where, lost, within)
+  value = check.items(value)
   local kind = type(value)
   if kind == "boolean" or (kind == "string" and utf8.len(value)) then return value end
   if kind == "number" then return math.type(value) == "float" and word_for(value) or value end

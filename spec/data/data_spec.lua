@@ -267,6 +267,10 @@ describe("scion.data.folder", function()
     end
     assert.matches(("%s holds train and val, which hold the class folders: scion.data.folder('%s/train') and scion.data.folder('%s/val') read them"):format(root, root, root),
                    messages.refused(function() data.folder(root, { size = 8 }) end), 1, true)
+    assert(os.rename(tree{ a = { "1.png" }, b = { "2.png" } }, root .. "/unsorted")) -- beside them
+    assert.matches(root .. " holds train and val, which hold the class folders: ", messages.refused(function() data.folder(root, { size = 8 }) end), 1, true)
+    support.remove(root .. "/unsorted")
+    assert.equal(6, #data.folder(tree{ train = { "1.png", "2.png" }, car = { "1.png", "2.png" }, bus = { "1.png", "2.png" } }))
     assert.equal("", support.stderr_of(function() data.folder(tree{ train = { "1.png" }, val = { "1.png" } }, { size = 8 }) end))
     assert.matches("/train/a holds pictures themselves (such as 1.png), but one folder of images for each class is wanted; labels = false reads them without",
                    messages.refused(function() data.folder(root .. "/train/a") end), 1, true)
@@ -277,6 +281,21 @@ describe("scion.data.folder", function()
     assert.equal(1, #data.folder(tree{ a = { "1.png" } }, { labels = { "a", "b" }, size = 8 }))
     assert.matches("the folder ~/nowhere does not exist; '~' is the shell's, in Lua it is os.getenv \"HOME\" .. '/nowhere'",
                    messages.refused(function() data.folder "~/nowhere" end), 1, true)
+  end)
+
+  it("passes over folders that systems make, and tells names that only look alike", function()
+    local root = tree{ a = { "1.png" }, b = { "2.png" }, ["__MACOSX"] = { "3.png" }, ["@eaDir"] = { "4.png" } }
+    assert(os.rename(tree{ ["x.png"] = { "small.png" } }, root .. "/a/@eaDir"))
+    local d
+    local told = support.stderr_of(function() d = data.folder(root, { size = 8 }) end)
+    assert.same({ root .. "/a/1.png", root .. "/b/2.png" }, table.move(d.files, 1, #d.files, 1, {}))
+    assert.equal(("scion: %s: passed over: 3 made by the system, such as %s/@eaDir\n"):format(root, root), told)
+    local composed, apart = "caf\u{e9}", "cafe\u{301}"
+    root = tree{ [apart] = { "1.png" }, b = { "2.png" } }
+    assert.matches(("/%s is none of the labels (%s, b); one of it and '%s' writes its accents as characters of their own, as macOS does: "):format(
+                   apart, composed, composed), messages.refused(function() data.folder(root, { labels = { composed, "b" } }) end), 1, true)
+    assert.matches("/b is none of the labels (a, c): labels name all class folders; data:subset picks",
+                   messages.refused(function() data.folder(root, { labels = { "a", "c" } }) end), 1, true)
   end)
 
   it("names the path of what cannot be a data set", function()

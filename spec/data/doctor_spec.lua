@@ -188,6 +188,17 @@ describe("scion.data.doctor", function()
     assert.matches("2 files cannot be read (.broken):\n  jar/broken.png: ", tostring(found), 1, true)
   end)
 
+  it("shows broken files by what is wrong with them", function()
+    local classes = sound()
+    for i = 1, 3 do classes.jar["empty" .. i .. ".jpg"], classes.lid["page" .. i .. ".jpg"] = "", i < 3 and "<html></html>" or "\1\2\3" end
+    classes.jar["text.jpg"], classes.jar["zip.jpg"] = "text", "PK\3\4"
+    local found = data.doctor(tree(classes))
+    assert.same({ 8, 0, 0 }, { #found.broken, #found.copies, #found.two_classes })
+    local shown = tostring(found):gsub("\n    ", " ")
+    assert.matches("8 files cannot be read (.broken):\n  jar/empty1.jpg and 2 more: the file is empty\n  lid/page1.jpg and 1 more: an HTML page,", shown, 1, true)
+    assert.matches("\n  jar/text.jpg: a text file, which is no image: take it out of the folder\n  and 2 more\n", shown, 1, true)
+  end)
+
   it("tells what was passed over apart from what is broken, also after a pass", function()
     local classes = sound()
     classes.jar["broken.png"], classes.jar["notes.txt"] = "no image", "notes"
@@ -282,6 +293,17 @@ describe("scion.data.doctor", function()
     assert.same({ "Jar", "glas s", "glass", "lids" }, { found.few[1].label, found.few[2].label, found.few[3].label, found.few[4].label })
     assert.equal(10, found.imbalance[1].most.images)
     assert.equal(1, found.imbalance[1].least.images)
+  end)
+
+  it("names of many classes the first, and tells names alike that differ in how accents are written", function()
+    local classes = {}
+    for i = 1, 21 do classes[("class%02d"):format(i)] = { ["1.png"] = picture(36, 48, i) } end
+    classes["caf\u{e9}"], classes["cafe\u{301}"] = { ["1.png"] = picture(36, 48, 30) }, { ["1.png"] = picture(36, 48, 31) }
+    local found = data.doctor(tree(classes))
+    assert.equal(23, #found.classes)
+    assert.matches("^23 images[^\n]+\n23 classes: cafe\u{301} 1, caf\u{e9} 1, class01 1, .*class18 1, and 3 more %(.classes%)\n", (tostring(found):gsub("\n  ", " ", 3)))
+    assert.same({ { labels = { "cafe\u{301}", "caf\u{e9}" } } }, found.similar_names)
+    assert.matches("'cafe\u{301}' (accents as characters of their own) and 'caf\u{e9}'", (tostring(found):gsub("\n    ", " ")), 1, true)
   end)
 
   it("takes images in memory, and files without labels", function()

@@ -319,7 +319,14 @@ describe("scion.data.csv", function()
     } do
       refused(message, data.csv, csv(text), o)
     end
-    refused("line 3: 'l' is 'x', which is no number", data.csv, csv "f,l\na,1\nb,x\n", { file = "f", label = { "l" } })
+    local truths = csv "f,a,b,c\n1.png,True,yes,1\n2.png,False,NO,1\n3.png,TRUE,No,0\n"
+    local d = data.csv(truths, { file = "f", label = { "a", "b", "c" } })
+    assert.same({ { { 1, 1, 1 }, { 0, 0, 1 }, { 1, 0, 0 } }, "a b c" }, { d.multi:totable(), table.concat(d.labels, " ") })
+    assert.same({ { 1 }, { 0 }, { 1 } }, data.csv(truths, { file = "f", label = { "a" } }).multi:totable())
+    assert.equal("False True", table.concat(data.csv(csv "f,l\na,True\nb,False\n", { file = "f", label = "l" }).labels, " "))
+    refused("line 3: 'l' is 'true', but its cells before are numbers", data.csv, csv "f,l\na,1\nb,true\n", { file = "f", label = { "l" } })
+    refused("line 3: 'l' is '0', but its cells before are true or false, yes or no", data.csv, csv "f,l\na,yes\nb,0\n", { file = "f", label = { "l" } })
+    refused("line 3: 'l' is 'x', which is no number, and none of true, false, yes and no", data.csv, csv "f,l\na,1\nb,x\n", { file = "f", label = { "l" } })
     refused("line 2: 'l' is '0x1', which is no number", data.csv, csv "f,l\na,0x1\n", { file = "f", label = { "l" } })
     refused("file is missing; it is a string", data.csv, csv "f,l\na,1\n", { label = "l" })
     refused("/nowhere.csv: No such file or directory", data.csv, "/nowhere.csv", o)

@@ -90,6 +90,28 @@ describe("data:split", function()
     end
   end)
 
+  it("takes what is no image for no copy of one, says so, and shares it out by itself", function()
+    local root = tree { a = 10, bb = 10 }
+    for i = 1, 10 do
+      support.spit(("%s/a/page%02d.png"):format(root, i), "<!DOCTYPE html><html><body>404</body></html>")
+      support.spit(("%s/bb/empty%02d.png"):format(root, i), "")
+    end
+    local first, second
+    local told = support.stderr_of(function() first, second = data.folder(root):split(0.5) end)
+    local function counts(d)
+      local n = {}
+      for _, name in ipairs(names(d)) do
+        local kind = name:match "page" or name:match "empty" or name:match "^%l+"
+        n[kind] = (n[kind] or 0) + 1
+      end
+      return n
+    end
+    assert.same({ a = 5, bb = 5, page = 5, empty = 5 }, counts(first))
+    assert.same({ a = 5, bb = 5, page = 5, empty = 5 }, counts(second))
+    assert.equal(("scion: data:split: what is no image is no copy of one: 20 of the files, such as %s/a/page01.png (an HTML page); " ..
+                  "scion.data.doctor lists what cannot be read\n"):format(root), told)
+  end)
+
   it("leaves most images where they were when others are added", function()
     local root = tree { a = 60, bb = 60 }
     local before = set(names((data.folder(root):split(0.5))))

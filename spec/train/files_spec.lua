@@ -56,6 +56,20 @@ describe("files", function()
     assert.equal(list[1].label, model:predict(folder .. "/a/1.jpg")[1].label)
   end)
 
+  it("that an option of data sets would let in are told of the way to it", function()
+    local takes = ", an option of scion.data.files, whose data sets predict takes, "
+    local cut = support.folder() .. "/cut.jpg"
+    assert(scion.image.save(cut, scion.uniform({ 90, 90, 3 }, 0, 255):to "u8"))
+    local bytes = support.slurp(cut)
+    support.spit(cut, bytes:sub(1, #bytes // 2))
+    local list = model:predict { cut }
+    assert.matches("the file ends before the image does; truncated = 'keep'" .. takes .. "reads what is there", list[1].error, 1, true)
+    list = model:predict(scion.data.files({ cut }, { size = 12, truncated = "keep" }))
+    assert.is_nil(list[1].error)
+    list = model:predict(scion.data.files({ folder .. "/a/1.jpg" }, { size = 12, max_pixels = 100 }))
+    assert.matches("it has more than 100; max_pixels = 144" .. takes .. "lets it in", list[1].error, 1, true)
+  end)
+
   it("that are folders, or begin with ~, have an entry that says what to do", function()
     local list = model:predict { folder .. "/a", "~/nowhere.png" }
     assert.equal(folder .. "/a: a folder and no file; scion.data.folder reads a folder of class folders, and a list of files names pictures", list[1].error)

@@ -45,6 +45,31 @@ describe("what a model was trained on is read alike later", function()
     end
   end)
 
+  it("at the size at which JPEGs were decoded, and as far as they go", function()
+    local root = support.folder()
+    for k, class in ipairs { "left", "right" } do
+      support.shell(("mkdir %q"):format(root .. "/" .. class))
+      for i = 1, 3 do assert(scion.image.save(("%s/%s/%d.jpg"):format(root, class, i), support.pattern(90, 120, 40 * k + 9 * i))) end
+    end
+    local bytes = support.slurp(root .. "/left/1.jpg")
+    support.spit(root .. "/left/1.jpg", bytes:sub(1, #bytes * 2 // 3))
+    local list = { root .. "/left/1.jpg", root .. "/right/2.jpg" }
+    for _, gap in ipairs { false, 1 } do
+      local set = scion.data.folder(root, { size = 8, batch = 2, shuffle = false, truncated = "keep", reducing_gap = gap })
+      local model = network()
+      model:fit(set, { verbose = false, quiet = true })
+      assert.same({ fit = "squash", filter = "bilinear", reducing_gap = gap, truncated = "keep" }, model.reading)
+      model:save(root .. ".safetensors")
+      local expected, loaded = model:predict(set), scion.load(root .. ".safetensors")
+      for i, prediction in ipairs(loaded:predict(list)) do assert.equal(expected[i == 1 and 1 or 5].confidence, prediction.confidence) end
+      local told = support.stderr_of(function() model:evaluate(set:with { reducing_gap = 2 }) end)
+      assert.matches(("trained on pictures read by fit = 'squash', filter = 'bilinear', reducing_gap = %s, truncated = 'keep'"):format(gap), told, 1, true)
+    end
+    local old = network()
+    old.reading = { fit = "crop" } -- as files of before have it
+    assert.equal(2, old.reading.reducing_gap)
+  end)
+
   it("and a data set that reads otherwise is told of, once", function()
     local root = pictures()
     local model, plain = network(), scion.data.folder(root, { size = 8, batch = 4, shuffle = false })

@@ -1,4 +1,5 @@
 --- The keys of the cache's rows: hashes of everything that a row depends on.
+local check = require "scion.check"
 local core = require "scion.core"
 local decoding = require "scion.data.decoding"
 local graph = require "scion.graph"
@@ -120,7 +121,7 @@ function key.of_images(data)
   local read = data.size and ("read at %dx%d, %s, %s, decoded at %s times that, by the box it covers, %s"):format(data.size[1], data.size[2], data.fit,
     data.filter, data.reducing_gap, decoding.text(data)) or ""
   if data.files then
-    local found, stamps = key.of_files(data.files)
+    local found, stamps = key.of_files(check.items(data.files))
     for i, hash in ipairs(found) do found[i] = hash and core.hash(hash .. read) end
     return found, stamps
   end

@@ -8,6 +8,7 @@ local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
 local reading = require "scion.data.reading"
 local pipeline = require "scion.data.pipeline"
+local read_only = require "scion.read_only"
 local shape = require "scion.shape"
 local split = require "scion.data.split"
 local text = require "scion.report.text"
@@ -15,11 +16,11 @@ local view = require "scion.data.view"
 
 ---@class scion.Dataset
 ---@field labels? string[] names of the classes
----@field classes? scion.Tensor i32: the class of each image, from 1
+---@field classes? scion.Tensor i32: the class of each image, from 1; setting one relabels the image
 ---@field soft? scion.Tensor f32 N x K: the share of each class, in place of classes
 ---@field multi? scion.Tensor f32 N x K: which of the labels each image has, from 0 to 1, in place of classes
 ---@field targets? scion.Tensor f32 N x K: numbers to predict, in place of classes
----@field files? string[] paths; nil for images in memory
+---@field files? string[] paths; nil for images in memory. The lists files, labels, size and background are read-only
 ---@field size? integer[] {height, width} of the resized images; nil for features
 ---@field batch integer images in a batch. Batch, shuffle, seed, augment and warn may be set; a new value applies from the next pass on
 ---@field seed integer of order and augmentation
@@ -40,9 +41,9 @@ local view = require "scion.data.view"
 ---@field images? scion.Tensor the images in memory: u8 N x H x W x 3
 ---@field values? scion.Tensor the examples in memory that are taken as they are: f32 N x …
 ---@field workers? integer threads that read ahead
+---@field private beside scion.Problem[] files in the folder that are not among its images
 ---@field private count integer how many images
 ---@field private broken table<integer, string>? why examples are left out, by their numbers from 0
----@field private codes scion.Tensor? classes as they count inside Scion, from 0
 ---@field private grey boolean whether they were given with one channel
 ---@field private reported table<integer, boolean> the images, from 0, that warn was called for
 ---@field private store scion.ImageStore? the decoded images that are kept
@@ -69,7 +70,7 @@ local kinds = {
   size = size, batch = several, shuffle = check.boolean, seed = check.whole(), augment = check.unless_false(pipeline.kind),
   workers = check.whole(1, most_workers), memory = check.number { from = 0, below = most_bytes },
   fit = reading.fits, filter = reading.filters,
-  reducing_gap = check.unless_false(check.number { from = 1, to = 1e6 }),
+  reducing_gap = reading.gap,
   on_broken = check.one_of("skip", "error"),
   labels = check.kind("a list of names, such as another set's labels", function(value)
     local ok, list, complaint = names.read(value)
@@ -113,6 +114,15 @@ end
 
 local Dataset -- the class, made at the end of the file from these methods
 
+local advice = {
+  size = "make another data set with that size", labels = "give labels where the data set is made", batch_size = "it is 'batch'",
+  memory = "give memory where the data set is made", workers = "give workers where the data set is made",
+  files = "data:subset{ … } picks images and orders them", background = "data:with{ background = … } makes another data set",
+}
+
+-- A list of a data set as users see it.
+local function fixed(name, list) return read_only.view(list, "a data set: " .. name, advice[name]) end
+
 --- Makes a data set; for the functions of scion.data.
 ---@param source table files, or images and count, or values, broken and count; perhaps classes (from 1), soft, multi or targets, and labels;
 --- path, problems; quiet: no warnings by default
@@ -124,13 +134,15 @@ function dataset.new(source, o)
       check.raise(("the class name %s is not UTF-8, in which models keep their labels: rename its folder, or give labels in UTF-8"):format(check.show(label)))
     end
   end
+  local beside = source.problems or {}
   return Dataset.new {
-    files = source.files, images = source.images, values = source.values, broken = source.broken, count = source.count or #source.files,
-    path = source.path, classes = source.classes, codes = source.classes and (core.from_one(source.classes)), soft = source.soft,
-    multi = source.multi, targets = source.targets, labels = source.labels, size = o.size, batch = o.batch, seed = o.seed, shuffle = o.shuffle,
+    files = fixed("files", source.files), images = source.images, values = source.values, broken = source.broken, count = source.count or #source.files,
+    path = source.path, classes = source.classes, soft = source.soft, multi = source.multi, targets = source.targets,
+    labels = fixed("labels", source.labels), size = fixed("size", o.size), batch = o.batch, seed = o.seed, shuffle = o.shuffle,
     fit = o.fit or "squash", filter = o.filter or "bilinear", augment = o.augment or nil, workers = o.workers, memory = o.memory or 0,
-    reducing_gap = o.reducing_gap or 0, max_pixels = o.max_pixels, truncated = o.truncated, background = o.background,
-    on_broken = o.on_broken or "skip", grey = source.grey or false, skipped = 0, problems = source.problems or {}, reported = {},
+    reducing_gap = o.reducing_gap or 0, max_pixels = o.max_pixels, truncated = o.truncated, background = fixed("background", o.background),
+    on_broken = o.on_broken or "skip", grey = source.grey or false, skipped = 0, reported = {},
+    beside = beside, problems = table.move(beside, 1, #beside, 1, {}), -- the latter is the users' own
     warn = source.quiet and nothing or to_stderr,
   }
 end
@@ -154,11 +166,6 @@ function internal:leave_out(failure)
     self.warn("left out " .. failure.message)
   end
 end
-
---- The files in the folder that are not among its images. They come first among the problems.
----@return scion.Problem[]
----@private
-function internal:passed_over() return table.move(self.problems, 1, #self.problems - self.skipped, 1, {}) end
 
 ---@class scion.BatchesOptions
 ---@field shuffle? boolean (the data set's)
@@ -239,8 +246,9 @@ end
 ---@return scion.Batch
 ---@private
 function internal:batch_of(x, index, failed, node)
-  local wanted = self.codes or self.soft or self.multi or self.targets
-  return batches.new { x = x, y = wanted and core.gather(wanted, index), index = index, failed = failed, node = node }
+  local wanted = self.soft or self.multi or self.targets
+  local y = self.classes and core.gather(self.classes, index) - 1 or wanted and core.gather(wanted, index)
+  return batches.new { x = x, y = y, index = index, failed = failed, node = node }
 end
 
 local function check_classes(self, where)
@@ -255,10 +263,10 @@ end
 ---@return integer[]
 ---@private
 function internal:count_classes(index)
-  local counts, broken = core.count(index and core.gather(self.codes, index) or self.codes, #self.labels), self.broken or {}
+  local counts, broken = core.count((index and core.gather(self.classes, index) or self.classes) - 1, #self.labels), self.broken or {}
   local function leave_out(number)
-    local code = self.codes:get(number + 1) + 1
-    counts[code] = counts[code] - 1
+    local place = self.classes:get(number + 1)
+    counts[place] = counts[place] - 1
   end
   for _, number in ipairs(index and next(broken) and index:totable() or {}) do
     if broken[number] then leave_out(number) end
@@ -413,14 +421,14 @@ local function as_text(self)
   for _ in pairs(self.broken or {}) do left_out = left_out + 1 end
   left_out = math.max(left_out, self.skipped)
   if left_out > 0 then parts[#parts + 1] = ("%d broken and left out"):format(left_out) end
-  local passed = #self:passed_over()
+  local passed = #self.beside
   if passed > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(passed, passed == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
 end
 
 Dataset = class.define {
   name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal,
-  fields = { "broken", "codes", "count", "grey", "reported", "store" },
+  fields = { "beside", "broken", "count", "grey", "reported", "store" },
   locked = { "files", "images", "values", "path", "classes", "soft", "multi", "targets", "labels", "size", "fit", "filter", "workers", "memory",
              "reducing_gap", "max_pixels", "truncated", "background", "on_broken", "skipped", "problems" },
   settable = {
@@ -431,10 +439,8 @@ Dataset = class.define {
       return ok, read or nil, complaint
     end),
   },
-  instead = {
-    size = "make another data set with that size", labels = "give labels where the data set is made", batch_size = "it is 'batch'",
-    memory = "give memory where the data set is made", workers = "give workers where the data set is made",
-  },
+  instead = advice,
+  indexed = "for batch in data:batches() do … end goes over its batches, and data.files and data.classes have an element for each image",
   called = "for batch in data:batches() do … end goes over it",
   meta = { __len = function(self) return self.count end, __tostring = as_text },
 }

@@ -41,12 +41,13 @@ end
 local function examine(set, number, images, tell)
   local data, count = set.data, #set.data
   local classes = data.classes and data.classes:totable()
-  local decoding = { max_pixels = data.max_pixels, truncated = data.truncated, background = data.background }
+  local decoding = { max_pixels = data.max_pixels, truncated = data.truncated, background = check.items(data.background) }
+  local files = check.items(data.files)
   for first = 1, count, at_once do
-    local read = core.image_examine(data.files or data.images, first, math.min(at_once, count - first + 1), decoding)
+    local read = core.image_examine(files or data.images, first, math.min(at_once, count - first + 1), decoding)
     for i, image in ipairs(read) do
       local index = first + i - 1
-      image.file, image.set = data.files and data.files[index] or "image " .. index, number
+      image.file, image.set = files and files[index] or "image " .. index, number
       image.label = classes and data.labels[classes[index]]
       images[#images + 1] = image
     end

@@ -1,4 +1,5 @@
 --- What the doctor looks for: a function each, from what is known of the images to a list. Nothing is read here.
+local accents = require "scion.data.accents"
 local core = require "scion.core"
 
 ---@class scion.Examined what is known of one image
@@ -93,7 +94,7 @@ local function broken(case)
   return list
 end
 
-local function passed_over(case) return case.sets[1].data:passed_over() end
+local function passed_over(case) return table.move(case.sets[1].data.beside, 1, #case.sets[1].data.beside, 1, {}) end
 
 local function copies(case) return groups((grouped(readable(case, 1), content_of))) end
 
@@ -166,9 +167,9 @@ local function turned(case) return select(case, function(image) return image.ori
 
 -- ---- classes --------------------------------------------------------------------------------------------------------
 
---- A class's name without what is easily mistaken: case, spaces and the like, a plural's ending.
+--- A class's name without what is easily mistaken: case, accents, spaces and the like, a plural's ending.
 local function plain_name(label)
-  local name = label:lower():gsub("[%s_%-%.]", "")
+  local name = accents.without(label):gsub("[%s_%-%.]", "")
   for ending, instead in pairs { ies = "y", sses = "ss", xes = "x", ches = "ch", shes = "sh" } do
     if #name > #ending and name:sub(-#ending) == ending then return name:sub(1, -#ending - 1) .. instead end
   end

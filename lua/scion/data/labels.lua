@@ -119,7 +119,9 @@ local function is_fraction(value) return math.type(value) == "float" and math.to
 
 local function from_list(self, given)
   local function read(kind) return check.argument(self.where, self.what, given, kind) end
-  local first = type(given) == "table" and given[1]
+  given = check.items(given)
+  local plain = type(given) == "table" and getmetatable(given) == nil
+  local first = plain and given[1]
   if type(first) == "string" then return from_names(self, read(name_list)), #given end
   if type(first) == "table" then
     local full = first_of(given, function(value) return type(value) == "table" and value[1] ~= nil end)
@@ -131,7 +133,7 @@ local function from_list(self, given)
     rows = core.from_table(rows, "f32")
     return (self.names or self.multi) and from_rows(self, rows) or from_targets(self, rows), #given
   end
-  if type(given) == "table" and first_of(given, is_fraction) then
+  if plain and first_of(given, is_fraction) then
     return from_targets(self, core.from_table(read(value_list), "f32"):reshape(#given, 1)), #given
   end
   return from_numbers(self, read(number_list)), #given

@@ -1,4 +1,5 @@
 --- One pass over a data set of Scion's: batches from 0, made by a loader that reads ahead in threads of its own.
+local check = require "scion.check"
 local core = require "scion.core"
 local pipeline = require "scion.data.pipeline"
 local values = require "scion.data.values"
@@ -29,9 +30,9 @@ function pass.over(data, o)
   if drawn == nil then drawn = data.augment end
   local changes = pipeline.new(drawn, data.size)
   local loader = core.loader {
-    files = data.files, images = data.images, height = data.size[1], width = data.size[2], workers = data.workers,
+    files = check.items(data.files), images = data.images, height = data.size[1], width = data.size[2], workers = data.workers,
     fit = data.fit, filter = data.filter, reducing_gap = data.reducing_gap, store = data:image_store(), seed = data.seed, stages = changes.stages,
-    max_pixels = data.max_pixels, truncated = data.truncated, background = data.background,
+    max_pixels = data.max_pixels, truncated = data.truncated, background = check.items(data.background),
   }
   loader:start(o.order, math.max(math.min(o.batch or data.batch, #data), 1), o.epoch)
   local number, classes = o.skip or 0, data.labels and #data.labels

@@ -40,7 +40,7 @@ local function label_of(value, labels, file)
     for i = 1, math.min(#value, 4) do shown[i] = type(value[i]) == "number" and ("%.3g"):format(value[i]) or "..." end
     return table.concat(shown, " ")
   end
-  if math.type(value) == "integer" and labels then return labels[value] end
+  if math.type(value) == "integer" and labels then return labels[value] or tostring(value) end
   return value and ("%.4g"):format(value) or file and file:match "[^/]*$" or ""
 end
 

@@ -7,15 +7,13 @@ local paths = require "scion.data.paths"
 
 local split = {}
 
-local empty = ("\0"):rep(8) -- the size of a file that holds nothing, and is a copy of nothing
-
 -- The hashes of the files that may be copies, those whose size another one has; by the images' numbers from 1.
 local function hashes_of_files(files)
   local of_size, candidates, numbers, found = {}, {}, {}, {}
   for i, path in ipairs(files) do
     local stamp = core.file_stamp(path)
     local size = stamp and stamp:sub(1, 8) -- the stamp begins with it
-    if size and size ~= empty then
+    if size then
       of_size[size] = of_size[size] or {}
       table.insert(of_size[size], i)
     end
@@ -29,27 +27,44 @@ end
 
 -- What an image is called on every machine: its path below the folder that all files share, or its number.
 local function names_of(data)
-  if not data.files then return function(i) return tostring(i) end end
-  local below = #paths.common_folder(data.files) + 1
-  return function(i) return data.files[i]:sub(below) end
+  local files = check.items(data.files)
+  if not files then return function(i) return tostring(i) end end
+  local below = #paths.common_folder(files) + 1
+  return function(i) return files[i]:sub(below) end
+end
+
+-- Whether a file holds a picture of some format. Copies of one error page, say, are no copies of a picture.
+local function is_picture(path) return (core.image_format(path) or ""):find " image$" ~= nil end
+
+-- Says which of the files with copies are no pictures.
+local function tell_others(files, others)
+  if not others[1] then return end
+  local path = files[others[1]]
+  notice.line(("scion: data:split: what is no image is no copy of one: %d of the files, such as %s (%s); scion.data.doctor lists what cannot be " ..
+               "read"):format(#others, path, core.image_format(path) or "of no known format"))
 end
 
 -- Groups of images that stay together, since they are the same: lists of numbers from 1, with the rank by which they are ordered.
 local function groups_of(data, seed)
-  local tensor, name = data.images or data.values, names_of(data)
-  local hashes = data.files and hashes_of_files(data.files) or {}
-  local groups, known, broken = {}, {}, data.broken or {}
+  local tensor, name, files = data.images or data.values, names_of(data), check.items(data.files)
+  local hashes = files and hashes_of_files(files) or {}
+  local groups, known, picture, broken, others = {}, {}, {}, data.broken or {}, {}
   for i = 1, #data do
-    local hash = not broken[i - 1] and (hashes[i] or tensor and core.hash(tensor:select(i)))
+    local hash, left_out = hashes[i] or tensor and core.hash(tensor:select(i)), broken[i - 1] ~= nil
+    if files and hash then
+      if picture[hash] == nil then picture[hash] = is_picture(files[i]) end
+      if not picture[hash] then left_out, others[#others + 1] = true, i end
+    end
     local rank = string.unpack(">i8", core.hash(("%d\0%s"):format(seed, name(i))))
-    local group = hash and known[hash]
+    local group = not left_out and hash and known[hash]
     if not group then
-      group = { rank = rank, broken = broken[i - 1] ~= nil }
+      group = { rank = rank, broken = left_out }
       groups[#groups + 1] = group
-      if hash then known[hash] = group end
+      if hash and not left_out then known[hash] = group end
     end
     group[#group + 1], group.rank = i, math.min(group.rank, rank)
   end
+  tell_others(files, others)
   table.sort(groups, function(a, b)
     if a.rank ~= b.rank then return a.rank < b.rank end
     return a[1] < b[1]

@@ -17,10 +17,11 @@ end
 ---@return table source for dataset.new
 function view.of(data, index)
   local source = { path = data.path, labels = data.labels, grey = data.grey, count = index and #index or #data, files = data.files, broken = data.broken }
-  for _, name in ipairs { "images", "values", "classes", "soft", "multi", "targets" } do
-    source[name] = data[name] and index and rows_of(data[name], index) or data[name]
+  for _, name in ipairs { "images", "values" } do source[name] = data[name] and index and rows_of(data[name], index) or data[name] end
+  for _, name in ipairs { "classes", "soft", "multi", "targets" } do -- copies, so that users may relabel images of one set alone
+    source[name] = data[name] and (index and core.gather(data[name], index) or data[name]:copy())
   end
-  source.problems = data:passed_over() -- other problems are found again
+  source.problems = data.beside -- other problems are found again
   if not index then return source end
   local files, broken = data.files and {}, data.broken and {}
   for i, number in ipairs(data.files and index:totable() or {}) do files[i] = data.files[number + 1] end

@@ -1,17 +1,18 @@
 --- The doctor's findings as text: each with a few examples and what to do.
+local accents = require "scion.data.accents"
 local check = require "scion.check"
 local findings = require "scion.data.findings"
 local text = require "scion.report.text"
 
 local most_shown = 3 -- examples of a finding
+local most_classes = 20 -- in the first lines
 
 local function counted(n, one, several) return ("%s %s"):format(text.grouped(n), n == 1 and one or several or one .. "s") end
 
---- How a finding reads: title(list); line(entry, short), where short shortens a path; advice; name, for "nothing to tell of".
 --- Names in quotes, since blanks at an end cannot be seen.
 local function quoted(names)
   local list = {}
-  for i, name in ipairs(names) do list[i] = check.show(name) end
+  for i, name in ipairs(names) do list[i] = check.show(name) .. (accents.apart(name) and " (accents as characters of their own)" or "") end
   return table.concat(list, " and ")
 end
 
@@ -26,8 +27,28 @@ local function group_line(group, short)
   return table.concat(shown, group.exact and " = " or " looks like ")
 end
 
+-- Broken files by what is wrong with them, the most frequent first.
+local function by_message(list)
+  local kinds, of = {}, {}
+  for _, e in ipairs(list) do
+    local kind = of[e.message] or { file = e.file, message = e.message, count = 0, place = #kinds + 1 }
+    of[e.message], kinds[kind.place], kind.count = kind, kind, kind.count + 1
+  end
+  table.sort(kinds, function(a, b)
+    if a.count ~= b.count then return a.count > b.count end
+    return a.place < b.place
+  end)
+  return kinds
+end
+
+local function broken_line(kind, short)
+  return ("%s%s: %s"):format(short(kind.file), kind.count > 1 and (" and %s more"):format(text.grouped(kind.count - 1)) or "", kind.message)
+end
+
+--- How a finding reads: title(list); line(entry, short), where short shortens a path; advice; name, for "nothing to tell of"; merged:
+--- what is shown in place of the list, entries that stand for several of its elements each, as many as `count` says.
 local say = {
-  broken = { name = "broken files", line = function(e, short) return short(e.file) .. ": " .. e.message end, advice = "They are left out; mend or remove them.",
+  broken = { name = "broken files", merged = by_message, line = broken_line, advice = "They are left out; mend or remove them.",
              title = function(list) return counted(#list, "file") .. " cannot be read" end },
   passed_over = { name = "files passed over", line = function(e, short) return short(e.file) .. ": " .. e.reason end, advice = "They are not part of the data set.",
                   title = function(list) return counted(#list, "file") .. (#list == 1 and " was" or " were") .. " passed over" end },
@@ -80,9 +101,10 @@ local function head(self, shown)
   local parts = { counted(self.images, "image"), text.bytes(self.bytes) }
   if self.folder ~= "" then parts[3] = "in " .. self.folder end
   add(shown, table.concat(parts, ", "), "")
-  local classes = {}
-  for i, class in ipairs(self.classes) do classes[i] = ("%s %d"):format(class.label, class.images) end
-  if classes[1] then add(shown, ("%s: %s"):format(counted(#classes, "class", "classes"), table.concat(classes, ", ")), "") end
+  local classes, count = {}, #self.classes
+  for i = 1, math.min(count, most_classes) do classes[i] = ("%s %d"):format(self.classes[i].label, self.classes[i].images) end
+  if count > most_classes then classes[#classes + 1] = ("and %s more (.classes)"):format(text.grouped(count - most_classes)) end
+  if classes[1] then add(shown, ("%s: %s"):format(counted(count, "class", "classes"), table.concat(classes, ", ")), "") end
 end
 
 --- The lines of a diagnosis.
@@ -97,8 +119,12 @@ return function(self)
     if #list > 0 then
       shown[#shown + 1] = ""
       add(shown, ("%s (.%s):"):format(words.title(list), field), "")
-      for i = 1, math.min(#list, most_shown) do add(shown, words.line(list[i], short), "  ") end
-      if #list > most_shown then add(shown, ("and %s more"):format(text.grouped(#list - most_shown)), "  ") end
+      local entries, left = words.merged and words.merged(list) or list, #list
+      for i = 1, math.min(#entries, most_shown) do
+        add(shown, words.line(entries[i], short), "  ")
+        left = left - (words.merged and entries[i].count or 1)
+      end
+      if left > 0 then add(shown, ("and %s more"):format(text.grouped(left)), "  ") end
       add(shown, words.advice, "  ")
     end
   end

@@ -279,6 +279,9 @@ local evaluation = kind("scion.Evaluation", function(self)
                                                 number("  exact_match %.4f", self.exact_match), self.examples)
   local shown = { head }
   if self.classes then shown[2] = scores_text(self.classes) end
+  if self.classes and self.confusion then
+    for _, line in ipairs(require "scion.report.confusion"(self.classes, self.confusion)) do shown[#shown + 1] = line end
+  end
   if (self.not_finite or 0) > 0 then shown[#shown + 1] = ("%d of the outputs are no numbers"):format(self.not_finite) end
   return lines(shown)
 end, { title = "an evaluation", fields = { "loss", "accuracy", "exact_match", "examples", "classes", "confusion", "not_finite" } })
@@ -398,7 +401,7 @@ end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "fail
 ---@field cmyk string[] of four inks
 ---@field transparent string[] whose transparent pixels hide colours that show, since opacity is dropped: with `background` they look otherwise
 ---@field turned string[] that EXIF turns upright
----@field similar_names { labels: string[] }[] classes whose names differ in case, spaces or a plural's ending only
+---@field similar_names { labels: string[] }[] classes whose names differ in case, accents, spaces or a plural's ending only
 ---@field few { label: string, images: integer }[] classes of fewer than 10 images
 ---@field imbalance { most: table, least: table }[] one entry if the largest class has more than 3 times the images of the smallest
 

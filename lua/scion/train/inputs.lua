@@ -69,7 +69,7 @@ function inputs.any(where, x, model, batch)
   if is_dataset(x) then return x end
   local shape = model.input.shape
   if check.tensor.read(x) then return made_by(where, "tensors", several(x, model), nil, { batch = batch, shuffle = false }) end
-  local paths = type(x) == "string" and { x } or x
+  local paths = type(x) == "string" and { x } or check.items(x)
   if type(paths) ~= "table" or getmetatable(paths) ~= nil then
     check.raise(("%s takes a file, a list of files, a tensor of images or a data set, not %s"):format(where, check.show(x)))
   end

@@ -27,7 +27,7 @@ function predict.run(where, model, data, given, emit)
   local source = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = given.augment or false, batch = given.batch, whole = true })
   for batch in source:pass(given.epoch or 0) do
     for _, failure in ipairs(batches.failures_for_user(batch.failed)) do
-      failure.message = paths.explain(failure.file, failure.message)
+      failure.message = paths.explain(where, failure.file, failure.message)
       failures[failure.index] = failure
     end
     local n, output = #batch, batch.x

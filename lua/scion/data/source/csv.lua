@@ -57,8 +57,22 @@ local function number_in(cell, separator)
   return value and math.abs(value) < math.huge and value or nil
 end
 
-local function number_of(path, line, name, cell, separator)
-  return number_in(cell, separator) or raise(path, "line %d: %s is %s, which is no number", line, check.show(name), check.show(cell))
+local truth = { ["true"] = 1, yes = 1, ["false"] = 0, no = 0 } -- as pandas and spreadsheets write what a label is or is not
+
+-- The function that reads the cells of a column of numbers, or of such words in any case: one of both, as its first cell has it.
+local function number_reader(path, name, separator)
+  local words
+  return function(cell, line)
+    local number, word = number_in(cell, separator), truth[cell:lower()]
+    if not number and not word then
+      raise(path, "line %d: %s is %s, which is no number, and none of true, false, yes and no", line, check.show(name), check.show(cell))
+    end
+    if words == nil then words = word ~= nil end
+    if words ~= (word ~= nil) then
+      raise(path, "line %d: %s is %s, but its cells before are %s", line, check.show(name), check.show(cell), words and "true or false, yes or no" or "numbers")
+    end
+    return number or word
+  end
 end
 
 -- Whether a row is one of separators alone, as spreadsheets write them below a table.
@@ -110,11 +124,11 @@ local function label_reader(path, csv, wanted, separator)
       return row[at]
     end
   end
-  local at = {}
-  for i, name in ipairs(wanted) do at[i] = column(path, csv.columns, name) end
+  local at, read = {}, {}
+  for i, name in ipairs(wanted) do at[i], read[i] = column(path, csv.columns, name), number_reader(path, name, separator) end
   return function(row, line)
     local values = {}
-    for i, place in ipairs(at) do values[i] = number_of(path, line, wanted[i], row[place], separator) end
+    for i, place in ipairs(at) do values[i] = read[i](row[place], line) end
     return values
   end
 end
@@ -136,8 +150,8 @@ end
 ---@class scion.CsvOptions: scion.ListOptions
 ---@field file string the column with the paths of the images
 ---@field label? string|string[] the column with the names of the classes, or with numbers to predict, which are not all whole; or a list of
---- columns of numbers: 0 and 1, or shares that add up to 1, are about labels with the columns' names, other numbers are to be predicted, also
---- whole ones; with `labels` the columns come in their order (no labels)
+--- columns of numbers: 0 and 1 (or true and false, yes and no), or shares that add up to 1, are about labels with the columns' names, other
+--- numbers are to be predicted, also whole ones; with `labels` the columns come in their order (no labels)
 ---@field separator? ","|";"|"\t"|"|" between cells; spreadsheets write ";" where the comma is that of numbers, and so it is read (",")
 ---@field root? string the folder in which the paths begin (that of the CSV file)
 

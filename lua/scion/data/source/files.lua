@@ -39,7 +39,7 @@ end
 return function(list, given)
   local where = "scion.data.files"
   local labels
-  if type(list) == "table" and type(list[1]) == "table" then
+  if type(list) == "table" and type(rawget(list, 1)) == "table" then
     check.argument(where, "the first argument", list, check.list(check.any, nil, "a list of paths, or of { path = …, label = … }"))
     list, labels = read_entries(where, list)
   else

@@ -1,4 +1,5 @@
 --- A folder of images with one folder for each class, as Keras's flow_from_directory reads it, or of images without labels.
+local accents = require "scion.data.accents"
 local check = require "scion.check"
 local core = require "scion.core"
 local lfs = require "lfs"
@@ -22,8 +23,11 @@ local function class_folders(path)
   if not names then return nil, links end
   local classes, loose, beside = {}, {}, {}
   for _, name in ipairs(names) do
-    if name:sub(-1) == "/" then
-      classes[#classes + 1] = name:sub(1, -2)
+    local folder = name:match "^(.*)/$"
+    if folder and listing.of_system(folder) then
+      beside[#beside + 1] = { file = path .. "/" .. folder, reason = listing.of_system(folder) }
+    elseif folder then
+      classes[#classes + 1] = folder
     elseif listing.is_image(name) then
       loose[#loose + 1] = name
       beside[#beside + 1] = { file = path .. "/" .. name, reason = "in no class folder" }
@@ -35,15 +39,16 @@ local function class_folders(path)
   return classes, loose, beside
 end
 
--- Raises if data sets' parts, such as train and test, would be read as classes.
+-- Raises if data sets' parts, such as train and test, would be read as classes: where there is nothing else, or there are several of them.
 local function refuse_splits(path, classes)
-  local lines = {}
-  for i, name in ipairs(classes) do
+  local parts, lines = {}, {}
+  for _, name in ipairs(classes) do
     local inner = splits[name:lower()] and class_folders(path .. "/" .. name)
-    if not inner or not inner[1] then return end
-    lines[i] = ("%s(%s)"):format(where, check.show(path .. "/" .. name))
+    if inner and inner[1] then parts[#parts + 1] = name end
   end
-  raise("%s holds %s, which hold the class folders: %s %s", path, table.concat(classes, " and "), table.concat(lines, " and "),
+  if #parts < math.min(2, #classes) then return end
+  for i, name in ipairs(parts) do lines[i] = ("%s(%s)"):format(where, check.show(path .. "/" .. name)) end
+  raise("%s holds %s, which hold the class folders: %s %s", path, table.concat(parts, " and "), table.concat(lines, " and "),
         #lines == 1 and "reads it" or "read them")
 end
 
@@ -63,10 +68,14 @@ end
 
 -- Raises unless each folder that was found has the name of a wanted label.
 local function agree(path, found, wanted)
-  local known = {}
-  for _, label in ipairs(wanted) do known[label] = true end
+  local known, alike = {}, {}
+  for _, label in ipairs(wanted) do known[label], alike[accents.without(label)] = true, label end
   for _, name in ipairs(found) do
-    if not known[name] then raise("the folder %s/%s is none of the labels (%s)", path, name, table.concat(wanted, ", ")) end
+    local other = alike[accents.without(name)]
+    local hint = other and accents.apart(name) ~= accents.apart(other) and
+      ("; one of it and %s writes its accents as characters of their own, as macOS does: rename one of them"):format(check.show(other)) or
+      ": labels name all class folders; data:subset picks images of some"
+    if not known[name] then raise("the folder %s/%s is none of the labels (%s)%s", path, name, table.concat(wanted, ", "), hint) end
   end
 end
 

@@ -32,6 +32,13 @@ function listing.reason(name, dangling)
   return dangling and "linking to nothing" or ending and "." .. ending:lower() or "without an ending"
 end
 
+local of_systems = { ["__MACOSX"] = true, ["@eaDir"] = true, ["$RECYCLE.BIN"] = true, ["System Volume Information"] = true, ["lost+found"] = true }
+
+--- Why a folder is none of pictures: systems make some for themselves, such as those of small copies of all pictures around. nil for others.
+---@param name string
+---@return string? reason
+function listing.of_system(name) return of_systems[name] and "made by the system" or nil end
+
 -- Which folder this is, by whatever path it was reached.
 local function identity(path)
   local device = lfs.attributes(path, "dev")
@@ -51,6 +58,8 @@ local function walk(self, path)
       else
         problems[#problems + 1] = { file = file, reason = listing.reason(name, links[name]) }
       end
+    elseif listing.of_system(name:sub(1, -2)) then
+      problems[#problems + 1] = { file = file:sub(1, -2), reason = listing.of_system(name:sub(1, -2)) }
     elseif links[name] and not self.follow then
       problems[#problems + 1] = { file = file:sub(1, -2), reason = "linking to a folder" }
     else

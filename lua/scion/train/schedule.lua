@@ -131,24 +131,44 @@ function schedule.check(stages, model, where)
   end)
 end
 
---- Up to where outputs of frozen layers are kept in each stage: where this and the later stages can use the same ones. nil where that is
---- as far as the stage's own freezing goes.
----@param stages scion.Stage[]
----@param model scion.Model
----@return table<integer, string> names of layers, by the stage's number
-function schedule.cache_limits(stages, model)
-  local reach, limits = {}, {} -- reach: the last position up to which each stage is frozen; 0 where there is nothing to keep
-  schedule.each(stages, model, "fit: schedule", function(number)
+--- What is frozen in each stage, from the input on: the last position, and the multiply-adds up to the last cut before it; 0 where the
+--- network cannot be cut.
+local function frozen_parts(stages, model)
+  local parts = {}
+  schedule.each(stages, model, "fit: schedule", function(number, of)
     local last = 0
     while last < #model.order and #model.order[last + 1].layer:trainable() == 0 do last = last + 1 end
-    reach[number] = cut(model.order, model.output, last) and last or 0
+    local found = cut(model.order, model.output, last)
+    parts[number] = { last = found and last or 0, macs = found and found.macs or 0, epochs = of.epochs }
   end)
-  for i = 1, #reach do
-    local common = reach[i]
-    for j = i + 1, #reach do
-      if reach[j] > 0 then common = math.min(common, reach[j]) end
+  return parts
+end
+
+--- Up to where outputs of frozen layers are kept in each stage. Stages that follow each other can share what is kept, at the deepest place
+--- that is frozen in all of them: then it is computed once, but the earlier ones compute more in each epoch. Of all ways to divide the
+--- stages into such groups the one with the fewest multiply-adds is taken.
+---@param stages scion.Stage[]
+---@param model scion.Model
+---@return table<integer, string> limits names of layers, by the stage's number; nil where a stage keeps as much as it can
+function schedule.cache_limits(stages, model)
+  local parts, best = frozen_parts(stages, model), { [0] = { cost = 0 } }
+  for to = 1, #parts do
+    local lowest, epochs, work = parts[to], 0, 0
+    for from = to, 1, -1 do
+      local part = parts[from]
+      if from < to and (part.last == 0 or lowest.last == 0) then break end
+      if part.macs < lowest.macs then lowest = part end
+      epochs, work = epochs + part.epochs, work + part.epochs * part.macs
+      local cost = best[from - 1].cost + lowest.macs + work - epochs * lowest.macs
+      if not best[to] or cost < best[to].cost then best[to] = { cost = cost, from = from, last = lowest.last } end
     end
-    if common < reach[i] then limits[i] = model.order[common].layer.name end
+  end
+  local limits, to = {}, #parts
+  while to > 0 do
+    for i = best[to].from, to do
+      if best[to].last < parts[i].last then limits[i] = model.order[best[to].last].layer.name end
+    end
+    to = best[to].from - 1
   end
   return limits
 end

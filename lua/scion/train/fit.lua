@@ -9,6 +9,7 @@ local inputs = require "scion.train.inputs"
 local interrupts = require "scion.train.interrupts"
 local lint = require "scion.train.lint"
 local loop = require "scion.train.loop"
+local metrics = require "scion.train.metrics"
 local notice = require "scion.report.notice"
 local optim = require "scion.optim"
 local precision = require "scion.precision"
@@ -49,7 +50,8 @@ local clip = check.kind("a limit of the gradients' norm, or { norm = …, value 
 end)
 
 local schema = {
-  epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, callbacks = { events.kind, {} },
+  epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, validate = { validation }, optimizer = { optimizer }, loss = { targets.kind }, metrics = { metrics.kind },
+  callbacks = { events.kind, {} },
   class_weights = { class_weights.kind }, verbose = { check.boolean, true }, cache = { cached.kind, {} }, precision = { precision.kind },
   accumulate = { check.whole(1, (1 << 31) - 1), 1 }, clip = { clip }, on_interrupt = { check.one_of("raise", "return") },
   quiet = { check.boolean, false }, warn = { check.callable },
@@ -64,6 +66,8 @@ local schema = {
 ---@field validate scion.Dataset? a data set that is evaluated after each epoch (none)
 ---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
 ---@field loss "categorical"|"binary"|"mse"|nil (that of an earlier fit; else it follows from the last layer: softmax, sigmoid, linear)
+---@field metrics (string|scion.OwnMetric)[]? what is told of training and validation beside loss and accuracy: see scion.EvaluateOptions (those of
+--- an earlier fit; else none)
 ---@field callbacks scion.Callback[]|scion.Callback|nil what is called during the fit (none)
 ---@field accumulate integer? how many batches make a step: their gradients are added up, as if they were one large batch. Batch statistics
 --- and dropout are still those of each batch (1)
@@ -109,6 +113,8 @@ local function prepare(model, data, given)
   end
   if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
   local told, count = targets.told(model, loss, data.labels)
+  local wanted = o.metrics or model.metrics or {}
+  metrics.check("fit", wanted, told, count)
   local weights = class_weights.read(o.class_weights, data, told)
   check_trains(model)
   local source = cached.over(model, data, o.cache, { where = "fit", precision = o.precision })
@@ -116,7 +122,7 @@ local function prepare(model, data, given)
   local job = { model = model, data = data, source = source, loss_kind = loss, given_loss = o.loss, epochs = o.epochs,
                 optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, cache = o.cache, verbose = o.verbose,
                 precision = precision.in_use(o.precision or model.precision), accumulate = o.accumulate, clip = o.clip,
-                class_weights = weights, told = told, count = count }
+                class_weights = weights, told = told, count = count, metrics = wanted, given_metrics = o.metrics }
   job.warnings = lint.run(job, o)
   return job, o
 end
@@ -149,7 +155,7 @@ end
 return function(model, data, given)
   local job, o = prepare(model, data, given)
   local returns = o.on_interrupt == "return" or o.on_interrupt == nil and interrupts.at_prompt()
-  model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
+  model.labels, model.loss, model.metrics = data.labels or model.labels, job.given_loss or model.loss, job.given_metrics or model.metrics
   model.reading = dataset.is(data) and reading.of(data) or model.reading
   if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
   job.last_epoch = model.epoch + job.epochs

@@ -63,8 +63,8 @@ end
 local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
-  fields = { "accumulate", "cache", "callbacks", "class_weights", "clip", "context", "count", "epochs", "given_loss", "loss_kind", "parts",
-             "position", "precision", "resumable", "seconds", "source", "stage_epochs", "stopped", "sums", "taken", "tell", "told", "verbose",
+  fields = { "accumulate", "cache", "callbacks", "class_weights", "clip", "context", "count", "epochs", "given_loss", "given_metrics", "loss_kind",
+             "metrics", "parts", "position", "precision", "resumable", "seconds", "source", "stage_epochs", "stopped", "sums", "taken", "tell", "told", "verbose",
              "warnings" },
   meta = { __tostring = text },
 }

@@ -1,0 +1,26 @@
+--- roc_auc and average_precision: how well probabilities rank the examples of a class before the others, over all thresholds. Of two classes,
+--- of the second one; of more, the mean over the classes, each against the rest; of labels, the mean over the labels. As roc_auc_score
+--- (multi_class = "ovr", average = "macro") and average_precision_score of scikit-learn. They need all scores of a pass: 4 bytes for each
+--- example and class, and as many again while they are computed.
+local core = require "scion.core"
+
+local operand = { roc_auc = "roc", average_precision = "precision" }
+local defined = { roc_auc = "needs examples of it and others", average_precision = "needs examples of it" }
+
+local function value(sums, metric, _, all)
+  if sums:not_finite() > 0 then return 0 / 0, "NaN: some outputs are no numbers, and have no place in a ranking" end
+  local columns, what = all.probabilities:shape()[2], sums.told == "labels" and "label" or "class"
+  local areas = { roc = core.new { columns }, precision = core.new { columns } }
+  core.run { "areas", x = all.probabilities, labels = all.truth, roc = areas.roc, precision = areas.precision }
+  local list, sum, count = areas[operand[metric.name]]:totable(), 0, 0
+  local first = sums.told == "classes" and sums.count == 2 and columns or 1
+  for c = first, columns do
+    if list[c] == list[c] then sum, count = sum + list[c], count + 1 end
+  end
+  local wanted = columns - first + 1
+  if count == 0 then return 0 / 0, ("NaN: of a %s, it %s, and there are none"):format(what, defined[metric.name]) end
+  return sum / count, count < wanted and
+    ("the mean over %d of %d %s: of a %s, it %s"):format(count, wanted, what == "label" and "labels" or "classes", what, defined[metric.name]) or nil
+end
+
+return { names = { "roc_auc", "average_precision" }, tells = { classes = true, labels = true }, scores = true, value = value }

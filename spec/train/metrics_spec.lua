@@ -244,7 +244,8 @@ describe("fit and evaluate", function()
     local model, data = network(2, "softmax"), set(classes(2))
     for given, words in pairs {
       [{ "acuracy" }] = "but element 1 is 'acuracy' (did you mean 'accuracy'?)", [{ "accuracy", "AUC" }] = "element 2 is 'AUC' (did you mean 'roc_auc'?)",
-      [{ "f1_score" }] = "did you mean 'f1_macro'?", [{ "top_k" }] = "write top_5", [{ "top_N" }] = "is 'top_N'; a number stands for N, as in 'top_5'", [{ "top5" }] = "did you mean 'top_N'?",
+      [{ "f1_score" }] = "did you mean 'f1_macro'?",
+      [{ "top_k" }] = "write top_5", [{ "top_N" }] = "is 'top_N'; a number stands for N, as in 'top_5'", [{ "top5" }] = "did you mean 'top_N'?",
       [{ "top_0" }] = "element 1 is 'top_0'", [{ "banana" }] = "there are accuracy, average_precision, balanced", [{ "f1", "f1" }] = "'f1' is there twice",
       ["accuracy"] = "metrics is a list of metrics, such as { 'accuracy', 'top_3', 'f1_macro' }, not 'accuracy'",
       [{ { name = "mine" } }] = "element 1 is wrong: a metric of one's own: compute is missing; it is a function",
@@ -290,5 +291,26 @@ describe("a confusion table", function()
     assert.matches("^ +glass +metal +paper\nmetal +%d+ +%d+ +%d+$", tostring(named.metal))
     assert.matches("a confusion table has no label 'mettal': did you mean 'metal'?", messages.refused(function() local _ = named.mettal end), 1, true)
     assert.is_nil(network(2, "sigmoid"):evaluate(set(scion.uniform { 24, 2 })).confusion_table)
+  end)
+
+  it("prints numbers of classes where labels would be too wide, and the commonest mistakes where all would be", function()
+    local confusion = require "scion.report.confusion"
+    local function named(count, make)
+      local list = {}
+      for i = 1, count do list[i] = { label = make(i) } end
+      return confusion(scion.arange(1, count * count, 1, "i32"):reshape(count, count), list)
+    end
+    local width = require("scion.report.text").width()
+    local shown = tostring(named(4, function(i) return ("x"):rep(width // 2) .. i end))
+    assert.matches("^ +1 +2 +3 +4\n1 x+[.x]*1 +1 +2 +3 +4\n2 x", shown)
+    assert.is_true(#shown:match "^[^\n]*" <= width)
+    shown = tostring(named(60, function(i) return "class " .. i end))
+    assert.matches("^true +taken for +images\nclass 60 +class 59 +3599\nclass 60 +class 58 +3598\n", shown)
+    assert.matches("\nand 3520 more pairs$", shown)
+    assert.equal("no mistakes", tostring(confusion(scion.zeros({ 90, 90 }, "i32"), (function()
+      local list = {}
+      for i = 1, 90 do list[i] = { label = tostring(i) } end
+      return list
+    end)())))
   end)
 end)

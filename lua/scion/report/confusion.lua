@@ -2,9 +2,34 @@
 local check = require "scion.check"
 local text = require "scion.report.text"
 
---- The lines of some rows. The columns bear the classes' labels; their numbers, if that would be too wide.
+local most = 20 -- pairs that are listed
+
+--- The commonest mistakes, each on a line.
+local function mistakes(labels, rows)
+  local pairs_of, cells = {}, {}
+  for _, label in ipairs(labels) do
+    for _, other in ipairs(rows[label] and labels or {}) do
+      if other ~= label and rows[label][other] > 0 then pairs_of[#pairs_of + 1] = { label, other, rows[label][other], #pairs_of } end
+    end
+  end
+  table.sort(pairs_of, function(a, b) return a[3] > b[3] or a[3] == b[3] and a[4] < b[4] end)
+  for i, pair in ipairs(pairs_of) do cells[i] = i <= most and { pair[1], pair[2], ("%d"):format(pair[3]) } or nil end
+  local shown = text.table({ { title = "true", least = 8 }, { title = "taken for", least = 8 }, { title = "images", right = true } }, cells)
+  if #pairs_of > most then shown[#shown + 1] = ("and %d more pairs"):format(#pairs_of - most) end
+  return #pairs_of > 0 and shown or { "no mistakes" }
+end
+
+local function fits(shown)
+  for _, line in ipairs(shown) do
+    if text.length(line) > text.width() then return false end
+  end
+  return true
+end
+
+--- The lines of some rows. The columns bear the classes' labels; their numbers, if that would be too wide; and if that is too wide as well,
+--- the commonest mistakes are listed.
 local function lines_of(labels, rows)
-  local columns, widest, numbered = { { title = "", least = 8 } }, 0, {}
+  local columns, numbered = { { title = "", least = 8 } }, {}
   for j, label in ipairs(labels) do columns[j + 1], numbered[j] = { title = label, right = true }, ("%d %s"):format(j, label) end
   local function build(names)
     local cells = {}
@@ -16,11 +41,12 @@ local function lines_of(labels, rows)
     end
     return text.table(columns, cells)
   end
+  if #labels > text.width() // 2 then return mistakes(labels, rows) end
   local shown = build(labels)
-  for _, line in ipairs(shown) do widest = math.max(widest, text.length(line)) end
-  if widest <= text.width() then return shown end
+  if fits(shown) then return shown end
   for j = 1, #labels do columns[j + 1].title = tostring(j) end
-  return build(numbered)
+  shown = build(numbered)
+  return fits(shown) and shown or mistakes(labels, rows)
 end
 
 --- A table with an entry for each label. Other names raise; shown: its lines.

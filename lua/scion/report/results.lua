@@ -341,7 +341,9 @@ local evaluation = kind("scion.Evaluation", function(self)
   if self.classes then shown[2] = scores_text(self.classes) end
   if (self.not_finite or 0) > 0 then shown[#shown + 1] = ("%d of the outputs are no numbers"):format(self.not_finite) end
   return lines(shown)
-end, { title = "an evaluation", fields = of_evaluation, advice = not_asked, computed = { confusion_table = function(self) return self.confusion and confusion(self.confusion, self.classes) end } })
+end, { title = "an evaluation", fields = of_evaluation, advice = not_asked, computed = {
+  confusion_table = function(self) return self.confusion and confusion(self.confusion, self.classes) end,
+} })
 
 --- Makes the result of model:evaluate.
 ---@param values table its fields

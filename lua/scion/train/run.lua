@@ -36,7 +36,7 @@ local run = {}
 ---@field private tell fun(line: string) writes a notice below the bar
 ---@field private epochs integer how many the stage has
 ---@field private stage_epochs integer how many of them are finished
----@field private sums scion.Metrics of the epoch so far
+---@field private sums scion.Sums of the epoch so far
 ---@field private parts scion.Parts? what the step has gathered that runs
 ---@field private taken integer batches of the epoch that were read
 ---@field private position integer batches of the epoch whose steps are done: where a resumed run goes on
@@ -64,8 +64,8 @@ local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
   fields = { "accumulate", "cache", "callbacks", "class_weights", "clip", "context", "count", "epochs", "given_loss", "given_metrics", "loss_kind",
-             "metrics", "parts", "position", "precision", "resumable", "seconds", "source", "stage_epochs", "stopped", "sums", "taken", "tell", "told", "verbose",
-             "warnings" },
+             "metrics", "parts", "position", "precision", "resumable", "seconds", "source", "stage_epochs", "stopped", "sums", "taken", "tell",
+             "told", "verbose", "warnings" },
   meta = { __tostring = text },
 }
 

@@ -604,7 +604,7 @@ scion_status scion_calibration(const scion_tensor *x, const scion_tensor *labels
  * over thresholds n of (recall_n - recall_n-1) * precision_n. Examples with equal scores are one step of both curves. labels: i32 [R] in
  * 0 .. max(C,2)-1 (checked), a class for each example: the positives of column c are those of class c, or of class 1 if C = 1; or f32
  * [R,C], positive where over 0.5. NaN where an area is not defined: both without a positive, and roc without another example; and where
- * the column holds a NaN or an infinity. Needs 8 bytes a row for each thread. */
+ * the column holds a NaN or an infinity. Needs 12 bytes a row for each thread. */
 scion_status scion_areas(const scion_tensor *x, const scion_tensor *labels, scion_tensor *roc, scion_tensor *precision);
 
 /* ---------------------------------------------------------------- all gradients of a model (kernels/gradients.c)

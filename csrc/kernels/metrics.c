@@ -1,6 +1,7 @@
 /* What metrics count of a pass, and the areas under curves, for which scores are sorted. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "require.h"
 
@@ -144,19 +145,15 @@ scion_status scion_calibration(const scion_tensor *x, const scion_tensor *labels
 /* ---- areas under curves */
 
 typedef struct {
-  float score;
-  int32_t positive;
-} ranked;
-
-typedef struct {
   const scion_tensor *x, *labels;
   float *roc, *precision;
-  ranked *memory; /* rows of them for each chunk */
+  float *scores;  /* rows for each chunk: of the positives of a column, the largest first */
+  int64_t *below; /* rows + 1 for each chunk: how many others have so many positives with larger scores */
   int64_t rows, width, chunks;
 } area_job;
 
 static int from_the_top(const void *a, const void *b) {
-  float one = ((const ranked *)a)->score, other = ((const ranked *)b)->score;
+  float one = *(const float *)a, other = *(const float *)b;
   return (one < other) - (one > other);
 }
 
@@ -166,39 +163,57 @@ static bool is_positive(const area_job *job, int64_t r, int64_t c) {
   return ((const int32_t *)job->labels->data)[r] == (job->width == 1 ? 1 : c);
 }
 
-/* Both areas of one column. Examples with equal scores are one step of the curves. */
-static void areas(const ranked *list, int64_t rows, float *roc, float *precision) {
-  double positives = 0, hits = 0, misses = 0, under_roc = 0, under_precision = 0;
-  for (int64_t i = 0; i < rows; i++) positives += list[i].positive;
-  for (int64_t i = 0; i < rows;) {
-    double of_step = 0;
-    int64_t first = i;
-    for (float score = list[i].score; i < rows && list[i].score == score; i++) of_step += list[i].positive;
-    double others = (double)(i - first) - of_step;
-    under_roc += others * (hits + of_step / 2);
-    hits += of_step, misses += others;
-    under_precision += of_step * hits / (hits + misses);
+/* How many of the scores, the largest first, are over `score`, or equal to it as well. */
+static int64_t count_over(const float *scores, int64_t count, float score, bool or_equal) {
+  int64_t low = 0;
+  while (low < count) {
+    int64_t middle = low + (count - low) / 2;
+    if (scores[middle] > score || (or_equal && scores[middle] == score))
+      low = middle + 1;
+    else
+      count = middle;
   }
-  *roc = positives > 0 && misses > 0 ? (float)(under_roc / (positives * misses)) : NAN;
-  *precision = positives > 0 ? (float)(under_precision / positives) : NAN;
+  return low;
+}
+
+/* Both areas of a column. Only the positives are sorted, which are few where classes are many, and each of the others is looked up among
+ * them. Examples with equal scores are one step of the curves. */
+static void areas(const area_job *job, int64_t c, float *scores, int64_t *below) {
+  int64_t positives = 0, misses = 0;
+  double pairs = 0, under_roc = 0, under_precision = 0;
+  for (int64_t r = 0; r < job->rows; r++)
+    if (is_positive(job, r, c)) scores[positives++] = row_of(job->x, r)[c];
+  qsort(scores, (size_t)positives, sizeof *scores, from_the_top);
+  memset(below, 0, (size_t)(positives + 1) * sizeof *below);
+  for (int64_t r = 0; r < job->rows; r++) {
+    if (is_positive(job, r, c)) continue;
+    float score = row_of(job->x, r)[c];
+    int64_t over = count_over(scores, positives, score, false);
+    bool equal = over < positives && scores[over] == score;
+    under_roc += ((double)over + (double)(equal ? count_over(scores, positives, score, true) : over)) / 2;
+    pairs += (double)positives;
+    below[over]++;
+  }
+  for (int64_t i = 0; i < positives;) {
+    int64_t first = i;
+    while (i < positives && scores[i] == scores[first]) i++;
+    misses += below[first];
+    under_precision += (double)(i - first) * (double)i / (double)(i + misses);
+  }
+  job->roc[c] = pairs > 0 ? (float)(under_roc / pairs) : NAN;
+  job->precision[c] = positives > 0 ? (float)(under_precision / (double)positives) : NAN;
 }
 
 static void area_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   const area_job *job = data;
-  ranked *list = job->memory + chunk * job->rows;
   for (int64_t c = chunk; c < job->width; c += job->chunks) {
     bool finite = true;
-    for (int64_t r = 0; r < job->rows; r++) {
-      list[r] = (ranked){row_of(job->x, r)[c], is_positive(job, r, c)};
-      finite = finite && isfinite(list[r].score);
-    }
-    if (finite) {
-      qsort(list, (size_t)job->rows, sizeof *list, from_the_top);
-      areas(list, job->rows, &job->roc[c], &job->precision[c]);
-    } else {
+    for (int64_t r = 0; finite && r < job->rows; r++) finite = isfinite(row_of(job->x, r)[c]);
+    if (finite)
+      areas(job, c, job->scores + chunk * job->rows, job->below + chunk * (job->rows + 1));
+    else
       job->roc[c] = job->precision[c] = NAN;
-    }
   }
 }
 
@@ -217,10 +232,11 @@ scion_status scion_areas(const scion_tensor *x, const scion_tensor *labels, scio
   job.roc = roc->data, job.precision = precision->data;
   job.chunks = job.width < scion_threads() ? job.width : scion_threads();
   int64_t needed;
-  if (__builtin_mul_overflow(job.rows, job.chunks, &needed)) return scion_fail(SCION_NO_MEMORY, "%s: x is too large", kernel);
-  job.memory = scion_kernel_memory(kernel, needed, sizeof *job.memory);
-  if (!job.memory) return SCION_NO_MEMORY;
-  scion_status status = scion_parallel_for(job.chunks, area_chunk, &job);
-  free(job.memory);
+  if (__builtin_mul_overflow(job.rows + 1, job.chunks, &needed)) return scion_fail(SCION_NO_MEMORY, "%s: x is too large", kernel);
+  job.scores = scion_kernel_memory(kernel, needed, sizeof *job.scores);
+  job.below = scion_kernel_memory(kernel, needed, sizeof *job.below);
+  scion_status status = job.scores && job.below ? scion_parallel_for(job.chunks, area_chunk, &job) : SCION_NO_MEMORY;
+  free(job.scores);
+  free(job.below);
   return status;
 }

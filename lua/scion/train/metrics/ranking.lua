@@ -4,15 +4,22 @@
 --- example and class, and as many again while they are computed.
 local core = require "scion.core"
 
-local operand = { roc_auc = "roc", average_precision = "precision" }
 local defined = { roc_auc = "needs examples of it and others", average_precision = "needs examples of it" }
+
+--- Both areas of each column; computed once for both metrics.
+local function areas_of(all)
+  if all.areas then return all.areas end
+  local columns = all.probabilities:shape()[2]
+  local roc, precision = core.new { columns }, core.new { columns }
+  core.run { "areas", x = all.probabilities, labels = all.truth, roc = roc, precision = precision }
+  all.areas = { roc_auc = roc:totable(), average_precision = precision:totable() }
+  return all.areas
+end
 
 local function value(sums, metric, _, all)
   if sums:not_finite() > 0 then return 0 / 0, "NaN: some outputs are no numbers, and have no place in a ranking" end
   local columns, what = all.probabilities:shape()[2], sums.told == "labels" and "label" or "class"
-  local areas = { roc = core.new { columns }, precision = core.new { columns } }
-  core.run { "areas", x = all.probabilities, labels = all.truth, roc = areas.roc, precision = areas.precision }
-  local list, sum, count = areas[operand[metric.name]]:totable(), 0, 0
+  local list, sum, count = areas_of(all)[metric.name], 0, 0
   local first = sums.told == "classes" and sums.count == 2 and columns or 1
   for c = first, columns do
     if list[c] == list[c] then sum, count = sum + list[c], count + 1 end

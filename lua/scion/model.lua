@@ -319,6 +319,13 @@ function model:summary() return require("scion.report.summary").text(self) end
 ---@return scion.History
 function model:fit(data, given) return require("scion.train.fit")(self, data, given) end
 
+--- A metric of one's own.
+---@class scion.OwnMetric
+---@field name string of the field with its value: letters, digits and underscores
+---@field compute fun(probabilities: scion.Tensor, targets: scion.Tensor): number is given all examples of a pass. probabilities: f32
+--- [examples, classes or labels], [examples, 1] of a single sigmoid; or the numbers that the network gives. targets: i32 [examples], the
+--- classes from 1 (where an image has shares of classes, the one with the largest); f32 [examples, labels]; or the numbers
+
 ---@class scion.EvaluateOptions
 ---@field batch? integer (the data set's)
 ---@field loss? "categorical"|"binary"|"mse" (that of fit, or what follows from the last layer)

@@ -144,13 +144,13 @@ results.layers = layers
 ---@field rule "frozen_random"|"rescaled_twice"|"fresh_head"|"learning_rate"|"shear"|"augmented_validation"|"test_set"|"shared_examples"|"unshuffled"|"few_images"
 ---@field message string what is odd, why, and what to do
 
+--- It has the metrics that were asked for as well, by their names, such as top_3 and val_top_3. Users may add fields.
 ---@class scion.Epoch
 ---@field epoch integer from 1; the next fit continues the numbers
 ---@field loss number mean over the examples, each with the weights of its step
 ---@field accuracy number? the same for the share of correct predictions; nil without classes
 ---@field val_loss number? on the validation set, after the epoch
 ---@field val_accuracy number? on the validation set, after the epoch
----@field [string] number? the metrics that were asked for, such as top_3 and val_top_3
 ---@field lr number the learning rate at the end of the epoch
 ---@field seconds number without the validation
 ---@field images_per_second number

@@ -9,6 +9,7 @@ local precision = require "scion.precision"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
+--- It has the metrics that were asked for as well, by their names, such as top_3.
 ---@class scion.Evaluation
 ---@field loss number mean over the examples
 ---@field accuracy number? the share of correct predictions: of the examples' classes, or of all labels of all examples, where one is
@@ -21,7 +22,6 @@ local targets = require "scion.train.targets"
 ---@field not_finite integer? examples with outputs that are not finite: they count as wrong, and to the support of their class
 ---@field confusion_table table<string, table<string, integer>>? the same counts by labels: confusion_table.glass.metal is how many of glass
 --- were taken for metal. It prints as a table
----@field [string] number the metrics that were asked for, such as top_3
 
 local schema = { batch = { inputs.batch }, loss = { targets.kind }, metrics = { metrics.kind }, cache = { cached.kind, {} },
                  precision = { precision.kind } }

@@ -25,13 +25,6 @@ local metrics = {}
 ---@field n integer? what stands for N in the name
 ---@field compute? fun(probabilities: scion.Tensor, targets: scion.Tensor): number of a user's own
 
---- A metric of one's own.
----@class scion.OwnMetric
----@field name string of the field with its value: letters, digits and underscores
----@field compute fun(probabilities: scion.Tensor, targets: scion.Tensor): number is given all examples of a pass. probabilities: f32
---- [examples, classes or labels], [examples, 1] of a single sigmoid; or the numbers that the network gives. targets: i32 [examples], the
---- classes from 1 (where an image has shares of classes, the one with the largest); f32 [examples, labels]; or the numbers
-
 local by_name, numbered, names = {}, {}, {}
 for _, file in ipairs(modules.list "scion.train.metrics") do
   local of = modules.open("scion.train.metrics", file)
@@ -43,11 +36,11 @@ end
 table.sort(names)
 
 --- A user's own metric, as a kind.
-local own = { tells = { classes = true, labels = true, numbers = true }, scores = true }
-
-function own.value(of_pass, metric, _, all)
-  return (metric.compute(all.probabilities, of_pass.told == "classes" and all.truth + 1 or all.truth))
-end
+local own = {
+  scores = true, value = function(of_pass, metric, _, all)
+    return (metric.compute(all.probabilities, of_pass.told == "classes" and all.truth + 1 or all.truth))
+  end,
+}
 
 --- The metric of a name; nil if there is none.
 local function named(name)
@@ -172,7 +165,8 @@ function metrics.in_file(list)
 end
 
 local any_list = check.list(check.any)
-local of_function = check.table_of { name = { own_name, required = true } }
+
+local function is_function(each) return type(each) == "table" and own_name.read(rawget(each, "name")) and next(each, "name") == nil end
 
 --- The same as a kind. Functions are left out of what is read.
 metrics.filed = check.kind(list_of.what, function(value)
@@ -180,7 +174,7 @@ metrics.filed = check.kind(list_of.what, function(value)
   if not ok then return false, nil, complaint end
   local held = {}
   for _, each in ipairs(list) do
-    if not of_function.read(each) then held[#held + 1] = each end
+    if not is_function(each) then held[#held + 1] = each end
   end
   return metrics.kind.read(held)
 end)

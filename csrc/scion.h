@@ -571,6 +571,12 @@ scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tens
 /* x: predictions [R,K]; targets [R,K]. The loss is the mean over K of (x - t)^2. */
 scion_status scion_mean_squared_error(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
                                       scion_tensor *losses, scion_tensor *dx);
+/* *finite = whether no element of an f32 tensor is a NaN or an infinity. */
+scion_status scion_all_finite(const scion_tensor *x, bool *finite);
+
+/* ---------------------------------------------------------------- metrics (kernels/metrics.c)
+ * Counts are added to, and stop at the largest i32. */
+
 /* Confusion matrix: counts[t][p] += 1 for every row of x [R,C] with label t and prediction p, which is the argmax of the row, or
  * x > threshold if C = 1. counts: i32 [K,K] with K = max(C, 2); labels: i32 [R] in 0 .. K-1 (checked). A row with a NaN or an infinity
  * has no prediction and is not counted. support: i32 [K], or NULL if not wanted; support[t] += 1 for every row with label t, including
@@ -583,8 +589,23 @@ scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, 
  * it counts towards the support alone. */
 scion_status scion_label_confusion(const scion_tensor *x, const scion_tensor *targets, scion_tensor *counts, scion_tensor *support,
                                    scion_tensor *exact, double threshold);
-/* *finite = whether no element of an f32 tensor is a NaN or an infinity. */
-scion_status scion_all_finite(const scion_tensor *x, bool *finite);
+/* Ranks of the true classes: counts[r] += 1 for every row of x [R,C] with r classes before its label: those with a larger value and, of
+ * equal ones, those with a lower number, as argmax prefers them. counts: i32 [C]; labels: i32 [R] in 0 .. C-1 (checked). A row with a
+ * NaN or an infinity is not counted. The sum of the first N counts is how many labels are among the N largest values of their rows. */
+scion_status scion_ranks(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts);
+/* For the calibration error of Guo et al. (2017), "On Calibration of Modern Neural Networks": the rows of x [R,C], probabilities, in B
+ * bins of equal width by their confidence, the largest of the row; for C = 1, x or 1 - x. Bin b has those over b / B, up to (b + 1) / B,
+ * and the first one 0 as well. counts: i32 [B,2], of the rows, and of those whose largest value is that of the label; confidence: f32
+ * [B], to which the sum of the confidences is added. labels: i32 [R] in 0 .. max(C,2)-1 (checked). A row with a NaN or an infinity is
+ * left out. */
+scion_status scion_calibration(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, scion_tensor *confidence);
+/* For each column of scores x [R,C]: roc [C] = the area under the ROC curve, which is the share of pairs of a positive and another
+ * example in which the positive one has the larger score, with a half for equal ones; precision [C] = the average precision, the sum
+ * over thresholds n of (recall_n - recall_n-1) * precision_n. Examples with equal scores are one step of both curves. labels: i32 [R] in
+ * 0 .. max(C,2)-1 (checked), a class for each example: the positives of column c are those of class c, or of class 1 if C = 1; or f32
+ * [R,C], positive where over 0.5. NaN where an area is not defined: both without a positive, and roc without another example; and where
+ * the column holds a NaN or an infinity. Needs 12 bytes a row for each thread. */
+scion_status scion_areas(const scion_tensor *x, const scion_tensor *labels, scion_tensor *roc, scion_tensor *precision);
 
 /* ---------------------------------------------------------------- all gradients of a model (kernels/gradients.c)
  * x: f32 without gaps between its elements, in any shape. */

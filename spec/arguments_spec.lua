@@ -68,8 +68,8 @@ describe("arguments that make no sense", function()
     walk("fit's data", function(value) local _ = model:fit(value, { verbose = false }) end, "data")
     walk("fit's options", function(value) local _ = model:fit(data, value) end, "nil empty")
     walk_options("fit", function(o) local _ = model:fit(data, o) end, {
-      epochs = "zero " .. whole, validate = "no data", optimizer = "optimizer", loss = "", callbacks = "empty", class_weights = "no list", verbose = "yes no",
-      quiet = "yes no", warn = "fn constructor layer",
+      epochs = "zero " .. whole, validate = "no data", optimizer = "optimizer", loss = "", metrics = "empty", callbacks = "empty", class_weights = "no list",
+      verbose = "yes no", quiet = "yes no", warn = "fn constructor layer",
       cache = "yes no empty " .. whole, precision = "", epoch = "",
     })
     walk("fit's step", function(value) local _ = model:fit(data, { epochs = 0, callbacks = { step = value } }) end, "nil fn constructor layer")
@@ -84,7 +84,8 @@ describe("arguments that make no sense", function()
   it("are refused by evaluate, predict, features and plan", function()
     walk("evaluate's data", function(value) local _ = model:evaluate(value) end, "data")
     walk("evaluate's options", function(value) local _ = model:evaluate(data, value) end, "nil empty")
-    walk_options("evaluate", function(o) local _ = model:evaluate(data, o) end, { batch = whole, loss = "", cache = "yes no empty " .. whole, precision = "", top = "" })
+    walk_options("evaluate", function(o) local _ = model:evaluate(data, o) end, { batch = whole, loss = "", metrics = "empty", cache = "yes no empty " .. whole,
+                                                                             precision = "", top = "" })
     walk("predict", function(value) local _ = model:predict(value) end, "data images empty names empty_text text control")
     walk("predict's options", function(value) local _ = model:predict(data, value) end, "nil empty")
     walk_options("predict", function(o) local _ = model:predict(data, o) end, { batch = whole, top = whole, tta = whole, tops = "" })
@@ -170,6 +171,8 @@ describe("arguments that make no sense", function()
       walk("optimizer." .. field, function(value) optimizer[field] = value end, takes)
     end
     walk("model.loss", function(value) model.loss = value end, "nil")
+    walk("model.metrics", function(value) model.metrics = value end, "nil empty")
+    model.metrics = nil
     local history, evaluation, plan = model:fit(data, { verbose = false, epochs = 0 }), model:evaluate(data), model:plan(data)
     assert.matches("a history has no field 'interupted': did you mean 'interrupted'?", messages.refused(function() local _ = history.interupted end), 1, true)
     assert.matches("an evaluation has no field 'acuracy': did you mean 'accuracy'?", messages.refused(function() local _ = evaluation.acuracy end), 1, true)

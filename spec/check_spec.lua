@@ -37,7 +37,7 @@ describe("scion.check", function()
       lr = rate, learning_rate = rate,
       validation_data = "did you mean 'validate'?", batch_size = "did you mean 'batch'?", class_weight = "did you mean 'class_weights'?",
       ClassWeights = "did you mean 'class_weights'?",
-      metrics = "loss and accuracy are always told; model:evaluate(data) tells more", epochs = "it takes batch, class_weights, epochs, optimizer, validate",
+      epochs = "it takes batch, class_weights, epochs, optimizer, validate",
     } do assert.equal(told, check.suggestion(name, fit)) end
     assert.equal("did you mean 'lr'?", check.suggestion("learning_rate", { "lr", "momentum" }))
     assert.equal("it takes fit, save", check.suggestion("foo", { "save", "fit" }))

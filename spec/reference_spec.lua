@@ -78,7 +78,7 @@ local function samples()
   local several = scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { { "a" }, { "b" } }, { batch = 2 })
   local labelled = network(nn.dense(2, "sigmoid"))
   local known = scion.models.squeezenet1_0 { input = 64 }
-  known.precision, known.loss = "f32", "categorical"
+  known.precision, known.loss, known.metrics = "f32", "categorical", { "top_3" }
   found["scion.Model"] = { model, known }
   known.reading = { background = "white", truncated = "keep" }
   found["scion.Reading"] = { model.reading, known.reading }
@@ -207,6 +207,7 @@ local function calls()
     ["scion.OptimizerGroup"] = function(given) local _ = scion.optim.sgd { groups = { given } } end,
     ["scion.Callback"] = function(given) model:fit(set, { callbacks = given }) end,
     ["scion.ClipOptions"] = function(given) model:fit(set, { clip = given }) end,
+    ["scion.OwnMetric"] = function(given) model:evaluate(set, { metrics = { given } }) end,
   }
   for name, make in pairs(scion.optim) do list["scion.optim." .. name] = make end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end

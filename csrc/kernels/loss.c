@@ -44,31 +44,6 @@ static scion_status run(const char *kernel, loss_job *job, const scion_tensor *w
 
 /* ---- cross-entropy of softmax */
 
-/* i32, that many in a row. */
-static scion_status require_integers(const char *kernel, const char *name, const scion_tensor *t, int64_t length) {
-  SCION_TRY(scion_require_dtype(kernel, name, t, SCION_I32));
-  char text[SCION_SHAPE_TEXT];
-  if (scion_tensor_elements(t) != length || !scion_tensor_contiguous(t))
-    return scion_fail(SCION_MISUSE, "%s: %s is %s, but should be %lld numbers in a row", kernel, name,
-                      scion_shape_text(t, text, sizeof text), (long long)length);
-  return SCION_OK;
-}
-
-static scion_status require_labels(const char *kernel, const scion_tensor *labels, int64_t rows, int64_t classes) {
-  SCION_TRY(require_integers(kernel, "labels", labels, rows));
-  const int32_t *label = labels->data;
-  for (int64_t r = 0; r < rows; r++)
-    if (label[r] < 0 || label[r] >= classes)
-      return scion_fail(SCION_MISUSE, "%s: a label is %d, not in 0 .. %lld", kernel, (int)label[r], (long long)classes - 1);
-  return SCION_OK;
-}
-
-/* The label of a row, within the classes: all were so when they were checked, but what a kernel writes may lie over them. */
-static int64_t label_of(const scion_tensor *labels, int64_t r, int64_t classes) {
-  int32_t label = ((const int32_t *)labels->data)[r];
-  return label < 0 ? 0 : label < classes ? label : classes - 1;
-}
-
 /* p = softmax(x). Gives the largest x, and the logarithm of the sum of all exp(x - largest). */
 static double softmax(const float *x, float *p, int64_t width, double *largest) {
   float high = x[0];
@@ -84,7 +59,7 @@ static double softmax(const float *x, float *p, int64_t width, double *largest) 
 static void softmax_row(const loss_job *job, int64_t r) {
   const float *x = row_of(job->x, r);
   float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r);
-  int64_t label = label_of(job->labels, r, job->width);
+  int64_t label = scion_label_at(job->labels, r, job->width);
   double high, log_sum = softmax(x, p, job->width, &high), weight = weight_of(job, r), share = weight / (double)job->rows;
   job->losses[r] = (float)(weight * (log_sum + (high - (double)x[label])));
   for (int64_t c = 0; dx && c < job->width; c++) dx[c] = (float)(((double)p[c] - (c == label)) * share);
@@ -109,7 +84,7 @@ scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tens
   const char *kernel = "softmax_cross_entropy";
   SCION_TRY(scion_require_f32(kernel, "x", x));
   SCION_TRY(scion_require_like(kernel, "probabilities", probabilities, "x", x));
-  SCION_TRY(require_labels(kernel, labels, scion_tensor_rows(x), scion_tensor_channels(x)));
+  SCION_TRY(scion_require_labels(kernel, labels, scion_tensor_rows(x), scion_tensor_channels(x)));
   loss_job job = {.x = x, .labels = labels, .probabilities = probabilities, .dx = dx, .row = softmax_row};
   return run(kernel, &job, weights, losses);
 }
@@ -169,78 +144,4 @@ scion_status scion_mean_squared_error(const scion_tensor *x, const scion_tensor 
   SCION_TRY(scion_require_f32(kernel, "x", x));
   SCION_TRY(scion_require_like(kernel, "targets", targets, "x", x));
   return run(kernel, &(loss_job){.x = x, .targets = targets, .dx = dx, .row = square_row}, weights, losses);
-}
-
-/* ---- confusion */
-
-/* The predicted class of a row, or -1 when it holds what is not finite. */
-static int64_t prediction(const float *x, int64_t width, double threshold) {
-  int64_t best = 0;
-  for (int64_t c = 0; c < width; c++) {
-    if (!isfinite(x[c])) return -1;
-    if (x[c] > x[best]) best = c;
-  }
-  return width == 1 ? (double)x[0] > threshold : best;
-}
-
-static void count_one(int32_t *count) {
-  if (*count < INT32_MAX) ++*count;
-}
-
-scion_status scion_confusion(const scion_tensor *x, const scion_tensor *labels, scion_tensor *counts, scion_tensor *support,
-                             double threshold) {
-  const char *kernel = "confusion";
-  SCION_TRY(scion_require_f32(kernel, "x", x));
-  int64_t rows = scion_tensor_rows(x), width = scion_tensor_channels(x), classes = width > 2 ? width : 2;
-  char text[SCION_SHAPE_TEXT];
-  if (width == 0)
-    return scion_fail(SCION_MISUSE, "%s: x is %s, without a column", kernel, scion_shape_text(x, text, sizeof text));
-  SCION_TRY(scion_require_dtype(kernel, "counts", counts, SCION_I32));
-  if (scion_tensor_rows(counts) != classes || scion_tensor_channels(counts) != classes)
-    return scion_fail(SCION_MISUSE, "%s: counts is %s, but should be %lldx%lld", kernel,
-                      scion_shape_text(counts, text, sizeof text), (long long)classes, (long long)classes);
-  if (support) SCION_TRY(require_integers(kernel, "support", support, classes));
-  SCION_TRY(require_labels(kernel, labels, rows, classes));
-  for (int64_t r = 0; r < rows; r++) {
-    int64_t predicted = prediction(row_of(x, r), width, threshold);
-    int64_t label = label_of(labels, r, classes);
-    if (predicted >= 0) count_one((int32_t *)counts->data + label * counts->row_stride + predicted);
-    if (support) count_one((int32_t *)support->data + label);
-  }
-  return SCION_OK;
-}
-
-/* ---- several labels an example */
-
-static bool all_finite(const float *x, int64_t width) {
-  for (int64_t c = 0; c < width; c++)
-    if (!isfinite(x[c])) return false;
-  return true;
-}
-
-scion_status scion_label_confusion(const scion_tensor *x, const scion_tensor *targets, scion_tensor *counts, scion_tensor *support,
-                                   scion_tensor *exact, double threshold) {
-  const char *kernel = "label_confusion";
-  SCION_TRY(scion_require_f32(kernel, "x", x));
-  SCION_TRY(scion_require_like(kernel, "targets", targets, "x", x));
-  int64_t rows = scion_tensor_rows(x), width = scion_tensor_channels(x);
-  char text[SCION_SHAPE_TEXT];
-  SCION_TRY(scion_require_dtype(kernel, "counts", counts, SCION_I32));
-  if (scion_tensor_rows(counts) != width || scion_tensor_channels(counts) != 4)
-    return scion_fail(SCION_MISUSE, "%s: counts is %s, but should be %lldx4", kernel, scion_shape_text(counts, text, sizeof text),
-                      (long long)width);
-  SCION_TRY(require_integers(kernel, "support", support, width));
-  SCION_TRY(require_integers(kernel, "exact", exact, 1));
-  for (int64_t r = 0; r < rows; r++) {
-    const float *p = row_of(x, r), *t = row_of(targets, r);
-    bool finite = all_finite(p, width), same = finite;
-    for (int64_t c = 0; c < width; c++) {
-      int truth = t[c] > 0.5f, predicted = (double)p[c] > threshold;
-      if (truth) count_one((int32_t *)support->data + c);
-      if (finite) count_one((int32_t *)counts->data + c * counts->row_stride + 2 * truth + predicted);
-      same = same && truth == predicted;
-    }
-    if (same) count_one(exact->data);
-  }
-  return SCION_OK;
 }

@@ -63,6 +63,24 @@ scion_status scion_require_vector(const char *kernel, const char *name, const sc
   return SCION_OK;
 }
 
+scion_status scion_require_integers(const char *kernel, const char *name, const scion_tensor *t, int64_t length) {
+  SCION_TRY(scion_require_dtype(kernel, name, t, SCION_I32));
+  char text[SCION_SHAPE_TEXT];
+  if (scion_tensor_elements(t) != length || !scion_tensor_contiguous(t))
+    return scion_fail(SCION_MISUSE, "%s: %s is %s, but should be %lld numbers in a row", kernel, name,
+                      scion_shape_text(t, text, sizeof text), (long long)length);
+  return SCION_OK;
+}
+
+scion_status scion_require_labels(const char *kernel, const scion_tensor *labels, int64_t rows, int64_t classes) {
+  SCION_TRY(scion_require_integers(kernel, "labels", labels, rows));
+  const int32_t *label = labels->data;
+  for (int64_t r = 0; r < rows; r++)
+    if (label[r] < 0 || label[r] >= classes)
+      return scion_fail(SCION_MISUSE, "%s: a label is %d, not in 0 .. %lld", kernel, (int)label[r], (long long)classes - 1);
+  return SCION_OK;
+}
+
 static scion_status require_axis(const char *kernel, const scion_window *window, int axis) {
   const char *name = axis ? "horizontal" : "vertical";
   if (window->kernel[axis] < 1 || window->stride[axis] < 1 || window->dilation[axis] < 1)

@@ -29,6 +29,15 @@ scion_status scion_require_number_like(const char *kernel, const char *name, con
 scion_status scion_require_matrix(const char *kernel, const char *name, const scion_tensor *t, int64_t rows, int64_t channels);
 /* That many elements without gaps; NULL is fine. */
 scion_status scion_require_vector(const char *kernel, const char *name, const scion_tensor *t, int64_t length);
+/* i32, that many elements without gaps. */
+scion_status scion_require_integers(const char *kernel, const char *name, const scion_tensor *t, int64_t length);
+/* i32, a class in 0 .. classes-1 for each row. */
+scion_status scion_require_labels(const char *kernel, const scion_tensor *labels, int64_t rows, int64_t classes);
+/* The label of a row, within the classes: all were so when they were checked, but what a kernel writes may lie over them. */
+static inline int64_t scion_label_at(const scion_tensor *labels, int64_t r, int64_t classes) {
+  int32_t label = ((const int32_t *)labels->data)[r];
+  return label < 0 ? 0 : label < classes ? label : classes - 1;
+}
 /* Two images, the second with `channels` channels and the size that the window leaves of the first. */
 scion_status scion_require_window(const char *kernel, const scion_window *window, const char *x_name, const scion_tensor *x,
                                   const char *y_name, const scion_tensor *y, int64_t channels);

@@ -6,6 +6,7 @@ local graph = require "scion.graph"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local losses = require "scion.ir.losses"
+local metrics = require "scion.train.metrics"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
 local reading = require "scion.data.reading"
@@ -19,6 +20,7 @@ local shape = require "scion.shape"
 ---@field private order scion.Node[] all nodes, in Keras's order: see graph.order
 ---@field labels string[]? names of the classes, taken from the data set by fit; may be set
 ---@field loss "categorical"|"binary"|"mse"|nil the loss that was last given to fit; without one it follows from the last layer; may be set
+---@field metrics (string|scion.OwnMetric)[]? the metrics that were last given to fit; may be set
 ---@field epoch integer how many epochs it has been trained
 ---@field history scion.History the epochs of all fits
 ---@field reading scion.Reading? how the image files were read that it was last trained on: files to predict are read alike; may be set
@@ -322,14 +324,42 @@ function model:summary() return require("scion.report.summary").text(self) end
 ---@return scion.History
 function model:fit(data, given) return require("scion.train.fit")(self, data, given) end
 
+--- A metric of one's own.
+---@class scion.OwnMetric
+---@field name string of the field with its value: letters, digits and underscores
+---@field compute fun(probabilities: scion.Tensor, targets: scion.Tensor): number is given all examples of a pass. probabilities: f32
+--- [examples, classes or labels], [examples, 1] of a single sigmoid; or the numbers that the network gives. targets: i32 [examples], the
+--- classes from 1 (where an image has shares of classes, the one with the largest); f32 [examples, labels]; or the numbers
+
 ---@class scion.EvaluateOptions
 ---@field batch? integer (the data set's)
 ---@field loss? "categorical"|"binary"|"mse" (that of fit, or what follows from the last layer)
+---@field metrics? (string|scion.OwnMetric)[] what is told beside loss and accuracy (those of fit, or none): see model:evaluate
 ---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
 ---@field precision? "f32"|"bf16" (the model's)
 
 --- Evaluates the model on a data set: loss, accuracy, and precision, recall, F1 and support of each class. Where an image can have several
 --- labels these are of each label, and exact_match is the share of images of which all labels are right. The result prints as a table.
+---
+--- The option `metrics`, of evaluate and of fit, is a list of names. All weigh all examples alike.
+---
+---  - accuracy, which is always told: of classes the share of right ones; of several labels an image, of right decisions about them
+---  - balanced_accuracy: the mean recall of the classes that have examples
+---  - exact_match: the share of images with all labels right
+---  - top_2, top_3 and so on: the share of images whose class is among so many most probable ones
+---  - precision, recall, f1: of the second of two classes, or of the only label
+---  - precision_macro, _weighted, _micro, and recall_… and f1_…: means over classes or labels: plain, weighted with the examples of each, or of
+---    all decisions together. A score is 0 where nothing was predicted or nothing is to be found
+---  - kappa: Cohen's
+---  - roc_auc, average_precision: how well probabilities rank images; of two classes of the second, else the mean over classes or labels. They keep
+---    4 bytes for each image and class until the end of a pass, and as many again then
+---  - calibration_error: the expected one, in 15 bins of equal width
+---  - mae, mse: where the network gives numbers
+---
+--- Where an image has shares of classes, its class is the one with the largest; a label is there if its target is over 0.5. What is not
+--- defined, such as the ROC curve of images of one class, is NaN, and a line on standard error says why. A metric of one's own is a table, {
+--- name = "mine", compute = function(probabilities, targets) return … end }, which gets those of all images: see scion.OwnMetric.
+---
 --- Raises on options or data that do not fit, if no image can be read, and after Ctrl-C.
 ---@param data scion.Dataset
 ---@param given? scion.EvaluateOptions
@@ -433,7 +463,8 @@ Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
   fields = { "arena", "freezing", "order", "parts", "plans", "trained_before", "trunk" }, locked = { "input", "output" },
   settable = { name = check.optional(model_name), variant = check.optional(kinds.variant), epoch = counter, steps = counter,
-               history = check.table, reading = check.optional(reading.kind), loss = check.optional(check.name_in(losses)), precision = check.optional(precision.kind),
+               history = check.table, reading = check.optional(reading.kind), loss = check.optional(check.name_in(losses)), metrics = check.optional(metrics.kind),
+               precision = check.optional(precision.kind),
                labels = function(self) return check.optional(labels_kind(self)) end },
   instead = { trainable = results.freezing, frozen = results.freezing },
   called = "model:predict(images) gives labels, model:features(images, layer) a layer's output, and model:graft{ … } puts layers onto it",

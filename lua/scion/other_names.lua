@@ -8,7 +8,6 @@ local of_model = "the weights are saved by model:save(path); those of a layer ar
 local loading = "scion.load(path) gives a saved model; model:load_weights(path) loads weights"
 local rate = "the learning rate is the optimizer's: optimizer = scion.optim.sgd{ lr = … }"
 local one_set = "local train, val = data:split(0.8) divides a data set by class; then validate = val"
-local always = "loss and accuracy are always told; model:evaluate(data) tells more"
 local step = "a step is part of fit: model:fit(data, { epochs = … })"
 local of_set = "it is an option of the data set, as in scion.data.folder(path, { %s = … })"
 local stopping = "a callback that returns false ends the fit: callbacks = { epoch = function(entry) return entry.val_loss > 0.1 end }"
@@ -60,7 +59,7 @@ return {
   device = { { "epochs", no_device }, { "precision", no_device }, { "top", no_device } },
   validationdata = { { "validate" } }, validationsplit = { { "validate", one_set }, { "augment", by_split } },
   subset = { { "augment", by_split } }, valdata = { { "validate" } },
-  metrics = { { "epochs", always } }, criterion = { { "loss" } }, lossfn = { { "loss" } }, numepochs = { { "epochs" } },
+  metric = { { "metrics" } }, criterion = { { "loss" } }, lossfn = { { "loss" } }, numepochs = { { "epochs" } },
   classweight = { { "class_weights" } }, dtype = { { "precision" } }, onepochend = { { "epoch_ends" } }, onbatchend = { { "step_ends" } },
   onepochbegin = { { "epoch_begins" } }, onbatchbegin = { { "step_begins" } }, ontrainbegin = { { "fit_begins" } }, ontrainend = { { "fit_ends" } },
   ontrainbatchbegin = { { "step_begins" } }, ontrainbatchend = { { "step_ends" } }, onepochstart = { { "epoch_begins" } }, ontrainstart = { { "fit_begins" } },
@@ -81,4 +80,12 @@ return {
   mean = { { "avg" } }, average = { { "avg" } }, maximum = { { "max" } }, float32 = { { "f32" } }, fp32 = { { "f32" } }, bfloat16 = { { "bf16" } },
   categoricalcrossentropy = { { "categorical" } }, sparsecategoricalcrossentropy = { { "categorical" } }, crossentropy = { { "categorical" } },
   binarycrossentropy = { { "binary" } }, bce = { { "binary" } }, meansquarederror = { { "mse" } },
+
+  -- metrics
+  acc = { { "accuracy" } }, categoricalaccuracy = { { "accuracy" } }, sparsecategoricalaccuracy = { { "accuracy" } }, binaryaccuracy = { { "accuracy" } },
+  top = { { "top_N", "write top_5" } }, topk = { { "top_N", "write top_5" } }, topkaccuracy = { { "top_N", "write top_5" } },
+  topkcategoricalaccuracy = { { "top_N", "write top_5" } }, sparsetopkcategoricalaccuracy = { { "top_N", "write top_5" } },
+  f1score = { { "f1_macro" } }, fscore = { { "f1_macro" } }, auc = { { "roc_auc" } }, auroc = { { "roc_auc" } }, rocaucovr = { { "roc_auc" } },
+  map = { { "average_precision" } }, cohenkappa = { { "kappa" } }, cohenkappascore = { { "kappa" } }, ece = { { "calibration_error" } },
+  expectedcalibrationerror = { { "calibration_error" } }, subsetaccuracy = { { "exact_match" } }, meanabsoluteerror = { { "mae" } },
 }

@@ -9,6 +9,7 @@ local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local losses = require "scion.ir.losses"
 local match = require "scion.weights.match"
+local metrics = require "scion.train.metrics"
 local model = require "scion.model"
 local nn = require "scion.nn"
 local notice = require "scion.report.notice"
@@ -32,7 +33,8 @@ local draws = check.table_of { seed = { check.whole(), required = true }, stream
 local described_layer = { kind = { check.text, required = true }, name = { check.text, required = true }, options = { check.table, required = true },
                           inputs = { any_text, "" }, origin = { check.table }, frozen = { check.boolean, false }, draws = { draws } }
 
-local described_model = { name = { any_text, "" }, variant = { kinds.variant }, loss = { check.name_in(losses) }, reading = { reading.kind }, trunk = { check.text },
+local described_model = { name = { any_text, "" }, variant = { kinds.variant }, loss = { check.name_in(losses) }, metrics = { metrics.filed },
+                          reading = { reading.kind }, trunk = { check.text },
                           output = { check.text, required = true }, layers = { check.list(check.table), required = true } }
 
 -- unlike check.number, also NaN and infinity
@@ -82,7 +84,8 @@ local function architecture(m)
     layers[i] = { kind = l.kind, name = l.name, origin = l.origin, options = l.options, inputs = table.concat(inputs, "\n"), frozen = l.frozen,
                   draws = l.kind == "dropout" and { seed = l.seed, stream = l.stream } or nil }
   end
-  return { name = m.name or "", variant = m.variant, loss = m.loss, reading = m.reading, trunk = m.trunk, output = m.output.layer.name, layers = layers }
+  return { name = m.name or "", variant = m.variant, loss = m.loss, metrics = metrics.in_file(m.metrics), reading = m.reading,
+           trunk = m.trunk, output = m.output.layer.name, layers = layers }
 end
 
 --- The history, without what a file cannot hold; the names of that are added to `lost`.
@@ -130,6 +133,7 @@ function saved.save(m, path)
   end
   local metadata = { format = "scion", version = format_version, architecture = core.json_encode(architecture(m)),
                      history = core.json_encode(history(m, lost)) }
+  for _, name in ipairs(metrics.functions_in(m.metrics)) do lost[#lost + 1] = "metrics." .. name end
   local names = labels(m, lost)
   metadata.labels = names and core.json_encode(names)
   local numbers = 0
@@ -199,6 +203,7 @@ local function rebuild(given)
   local output = nodes[description.output] or check.raise("the output layer is not described")
   local made = model.new { output = output, name = description.name ~= "" and description.name or nil }
   made.variant, made.loss, made.reading, made.trunk = description.variant, description.loss, description.reading, description.trunk
+  made.metrics = description.metrics
   plan.operations(made.order, made.output)
   return made
 end
@@ -268,6 +273,9 @@ function saved.load(path)
   local function build() return rebuild(description) end
   local m = of_file(path, "the architecture cannot be rebuilt", layer.without_initial_values, build, array.allowance_of(arrays.bytes))
   load_arrays(m, path, arrays)
+  for _, name in ipairs(metrics.functions_in(description.metrics)) do
+    notice.once(("%s: it was trained with the metric '%s', a function, which a file cannot hold: give it again with the option metrics"):format(path, name))
+  end
   of_file(path, "the history cannot be used", read_history, m, history_of)
   if metadata.labels then
     m.labels = of_file(path, "the labels cannot be used", check.argument, "the model", "labels", part(metadata, "labels", path).labels, model.labels_kind(m))

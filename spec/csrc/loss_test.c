@@ -135,53 +135,6 @@ static void extremes(void) {
   RELEASE(&x, &targets, &labels, &p, &dx, &losses);
 }
 
-static void confusion(void) {
-  const float rows[6][3] = {{1, 2, 0}, {1, 2, 0}, {5, 5, 5}, {0, 1, 9}, {NAN, 9, 0}, {0, INFINITY, 0}};
-  const int32_t truth[6] = {1, 0, 2, 2, 1, 1}, expected[9] = {0, 1, 0, 0, 1, 0, 1, 0, 1};
-  scion_tensor x = TENSOR(6, 3), labels = random_labels(6, 3), counts, support, pair, one = TENSOR(6, 1);
-  OK(scion_tensor_new(&counts, SCION_I32, 2, (int64_t[]){3, 3}));
-  OK(scion_tensor_new(&pair, SCION_I32, 2, (int64_t[]){2, 2}));
-  memcpy(x.data, rows, sizeof rows), memcpy(labels.data, truth, sizeof truth);
-  OK(scion_tensor_new(&support, SCION_I32, 1, (int64_t[]){3}));
-  OK(scion_confusion(&x, &labels, &counts, &support, 0));
-  CHECK(memcmp(counts.data, expected, sizeof expected) == 0, "the counts are others");
-  CHECK(memcmp(support.data, (int32_t[]){1, 3, 2}, 3 * sizeof(int32_t)) == 0, "rows that are not finite are missing in the support");
-  OK(scion_confusion(&x, &labels, &counts, NULL, 0)); /* adds */
-  CHECK(((int32_t *)counts.data)[8] == 2, "%d", (int)((int32_t *)counts.data)[8]);
-  REFUSED_WITH(scion_confusion(&x, &labels, &pair, NULL, 0), "counts is 2x2");
-  const float scores[6] = {0.5f, 0.7f, 0.2f, 0.51f, 0.9f, NAN};
-  const int32_t binary[6] = {0, 1, 1, 0, 1, 1}, binary_expected[4] = {1, 1, 1, 2};
-  memcpy(one.data, scores, sizeof scores), memcpy(labels.data, binary, sizeof binary);
-  OK(scion_confusion(&one, &labels, &pair, NULL, 0.5));
-  CHECK(memcmp(pair.data, binary_expected, sizeof binary_expected) == 0, "the counts are others");
-  ((int32_t *)labels.data)[2] = 2;
-  REFUSED_WITH(scion_confusion(&one, &labels, &pair, NULL, 0.5), "not in 0 .. 1");
-  REFUSED_WITH(scion_confusion(&x, &labels, &counts, &pair, 0), "support is 2x2, but should be 3 numbers in a row");
-  RELEASE(&x, &labels, &counts, &support, &pair, &one);
-}
-
-static void label_confusion(void) {
-  const float rows[5][3] = {{0.9f, 0.5f, 0.1f}, {0.6f, 0.4f, 0.8f}, {0.2f, NAN, 0.9f}, {0.1f, 0.7f, 0.51f}, {0, 0, 0}};
-  const float truth[5][3] = {{1, 0, 0}, {0, 1, 1}, {0, 1, 1}, {0, 1, 0.5f}, {0, 0, 0}};
-  const int32_t expected[12] = {2, 1, 0, 1, 2, 0, 1, 1, 2, 1, 0, 1}, expected_support[3] = {1, 3, 2};
-  scion_tensor x = TENSOR(5, 3), targets = TENSOR(5, 3), two = TENSOR(5, 2), counts, support, exact;
-  OK(scion_tensor_new(&counts, SCION_I32, 2, (int64_t[]){3, 4}));
-  OK(scion_tensor_new(&support, SCION_I32, 1, (int64_t[]){3}));
-  OK(scion_tensor_new(&exact, SCION_I32, 1, (int64_t[]){1}));
-  memcpy(x.data, rows, sizeof rows), memcpy(targets.data, truth, sizeof truth);
-  OK(scion_label_confusion(&x, &targets, &counts, &support, &exact, 0.5));
-  CHECK(memcmp(counts.data, expected, sizeof expected) == 0, "the counts are others");
-  CHECK(memcmp(support.data, expected_support, sizeof expected_support) == 0, "the support is another");
-  CHECK(*(int32_t *)exact.data == 2, "%d are exact", (int)*(int32_t *)exact.data);
-  OK(scion_label_confusion(&x, &targets, &counts, &support, &exact, 0.5)); /* adds */
-  CHECK(*(int32_t *)exact.data == 4, "%d are exact", (int)*(int32_t *)exact.data);
-  REFUSED_WITH(scion_label_confusion(&x, &two, &counts, &support, &exact, 0.5), "one shape");
-  REFUSED_WITH(scion_label_confusion(&two, &two, &counts, &support, &exact, 0.5), "counts is 3x4, but should be 2x4");
-  REFUSED_WITH(scion_label_confusion(&x, &targets, &counts, &exact, &exact, 0.5), "support is 1, but should be 3 numbers");
-  REFUSED_WITH(scion_label_confusion(&x, &targets, &counts, &support, &support, 0.5), "exact is 3, but should be 1 numbers");
-  RELEASE(&x, &targets, &two, &counts, &support, &exact);
-}
-
 static void refusals(void) {
   scion_tensor x = TENSOR(4, 3), other = TENSOR(4, 2), labels = random_labels(4, 3), five = TENSOR(5), losses = TENSOR(4),
                p = TENSOR(4, 3);
@@ -211,8 +164,6 @@ int main(void) {
   one_hot();
   against_reference(1, 1, 0), against_reference(5, 17, 3), against_reference(400, 101, 0), against_reference(3, 5000, 1);
   extremes();
-  confusion();
-  label_confusion();
   refusals();
   return test_end();
 }

@@ -67,12 +67,12 @@ end
 local numbers = { 0, 1, 2, 3, 4, 8, -1, 0.5, 1.0, 2.0, -0.0, 0 / 0, math.huge, -math.huge, 1 << 44, 1 << 62, math.mininteger, 1e300, 1e-300 }
 local texts = { "", "x", "a\0b", "a\nb", "\27[31m", ("x"):rep(300), "relu", "softmax", "same", "valid", "f32", "bf16", "u8", "i32", "a",
   "a/conv", "head", "a*", "[", "train", "1.png", "train/a/1.png", "broken.png", "nowhere/x.png", "out.png", "out.safetensors", "out.h5", "tf",
-  "torch", "avg", "stored", "batch", "keras", "mse", "%s%d", "." }
+  "torch", "avg", "stored", "batch", "keras", "mse", "top_2", "f1_macro", "roc_auc", "%s%d", "." }
 local keys = { "name", "filters", "kernel", "stride", "padding", "dilation", "bias", "activation", "units", "rate", "shape", "preprocess",
   "size", "scale", "offset", "border", "factor", "layers", "ratio", "gate", "epsilon", "momentum", "statistics", "keep_dims", "examples",
   "first", "upto", "from", "input", "output", "batch", "shuffle", "seed", "augment", "workers", "memory", "labels", "lr", "weight_decay",
   "beta1", "rho", "verbose", "optimizer", "validate", "loss", "class_weights", "callbacks", "cache", "precision", "top", "pool", "data", "mode",
-  "strict", "epochs", "flip", "rotation", "zoom", "variants", "nmae", 1, 2 }
+  "strict", "epochs", "metrics", "compute", "flip", "rotation", "zoom", "variants", "nmae", 1, 2 }
 
 local value
 

@@ -58,6 +58,7 @@ local data = scion.data.folder(folder, { size = 8, batch = 3, augment = { flip =
 look("a data set", data, 1)
 local step, epoch
 local history = model:fit(data, { epochs = 2, validate = data, verbose = false, quiet = true,
+  metrics = { "accuracy", "top_2", "f1_macro", "balanced_accuracy", "calibration_error", "precision_weighted", "recall_micro" },
   callbacks = { step = function(info) step = info end, epoch = function(entry) epoch = entry end } })
 look("a step", step, 0)
 look("an epoch", epoch, 1)
@@ -71,6 +72,7 @@ look("layers", model:layers(), 3)
 look("a layer's description", model:layer(long), 2)
 look("the summary", setmetatable({}, { __tostring = function() return model:summary() end }), 0)
 look("an evaluation", model:evaluate(data), 3)
+look("a confusion table", model:evaluate(data).confusion_table, 2)
 look("predictions", model:predict({ data.files[1], folder .. "/nowhere.png" }, { top = 2 }), 4)
 look("features", (model:features(data, long)), 0)
 model:freeze { upto = long }

@@ -75,6 +75,12 @@ void reference_sigmoid_cross_entropy(const real *x, const real *targets, const r
 void reference_mean_squared_error(const real *x, const real *targets, const real *weights, real *losses, real *dx, int64_t rows,
                                   int64_t width);
 
+/* ---- metrics.c: counts and confidences from 0; one of labels and targets is NULL */
+void reference_ranks(const real *x, const int32_t *labels, int32_t *counts, int64_t rows, int64_t width);
+void reference_calibration(const real *x, const int32_t *labels, int32_t *counts, real *confidence, int64_t rows, int64_t width,
+                           int64_t bins);
+void reference_areas(const real *x, const int32_t *labels, const real *targets, real *roc, real *precision, int64_t rows, int64_t width);
+
 /* ---- optimizer.c */
 void reference_sgd(real *w, const real *g, real *m, int64_t n, double lr, double momentum, int nesterov, double decay);
 void reference_rmsprop(real *w, const real *g, real *v, real *m, int64_t n, double lr, double rho, double momentum,

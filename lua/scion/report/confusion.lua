@@ -1,58 +1,98 @@
---- Which classes are taken for which: all of them as a table if it fits the terminal, else the most frequent mistakes.
+--- Confusion matrices with labels: tables of counts by true and predicted label, which print as a table.
 local check = require "scion.check"
 local text = require "scion.report.text"
 
-local most_shown = 5 -- mistakes
+local most_pairs = 20 -- mistakes that a table lists where it is too wide
+local most_below = 5 -- and that an evaluation does
 local corner = "true \\ predicted"
 
--- How wide the table would be.
-local function width_of(names, rows)
-  local first, width = text.length(corner), 0
-  for c, name in ipairs(names) do
-    local widest = text.length(name)
-    for _, row in ipairs(rows) do widest = math.max(widest, #tostring(row[c])) end
-    first, width = math.max(first, text.length(name)), width + 2 + widest
-  end
-  return first + width
-end
-
-local function matrix(names, rows)
-  local columns, cells = { { title = corner } }, {}
-  for c, name in ipairs(names) do columns[c + 1] = { title = name, right = true } end
-  for r, row in ipairs(rows) do
-    cells[r] = { names[r] }
-    for c, count in ipairs(row) do cells[r][c + 1] = ("%d"):format(count) end
-  end
-  return text.table(columns, cells)
-end
-
-local function mistakes(names, rows, classes)
-  local list = {}
-  for r, row in ipairs(rows) do
-    for c, count in ipairs(row) do
-      if c ~= r and count > 0 then list[#list + 1] = { r = r, c = c, count = count } end
+--- The commonest mistakes, each on a line.
+local function mistakes(labels, rows, most)
+  local pairs_of, cells = {}, {}
+  for _, label in ipairs(labels) do
+    for _, other in ipairs(rows[label] and labels or {}) do
+      if other ~= label and rows[label][other] > 0 then pairs_of[#pairs_of + 1] = { label, other, rows[label][other], #pairs_of } end
     end
   end
-  table.sort(list, function(a, b)
-    if a.count ~= b.count then return a.count > b.count end
-    if a.r ~= b.r then return a.r < b.r end
-    return a.c < b.c
-  end)
-  local lines = { list[1] and "most often mistaken:" }
-  for i = 1, math.min(#list, most_shown) do
-    local e = list[i]
-    local line = ("  %s taken for %s: %d of %d"):format(names[e.r], names[e.c], e.count, classes[e.r].support)
-    for _, part in ipairs(text.wrap(line, text.width(), 4)) do lines[#lines + 1] = part end
-  end
-  return lines
+  table.sort(pairs_of, function(a, b) return a[3] > b[3] or a[3] == b[3] and a[4] < b[4] end)
+  for i, pair in ipairs(pairs_of) do cells[i] = i <= most and { pair[1], pair[2], ("%d"):format(pair[3]) } or nil end
+  local shown = text.table({ { title = "true", least = 8 }, { title = "taken for", least = 8 }, { title = "images", right = true } }, cells)
+  if #pairs_of > most then shown[#shown + 1] = ("and %d more pairs"):format(#pairs_of - most) end
+  return #pairs_of > 0 and shown or { "no mistakes" }
 end
 
---- The lines of a confusion matrix.
----@param classes scion.Score[] for the names
----@param counts scion.Tensor i32 [true class, predicted class]
----@return string[]
-return function(classes, counts)
-  local names, rows = {}, counts:totable()
-  for i, class in ipairs(classes) do names[i] = check.escape(class.label) end
-  return width_of(names, rows) <= text.width() and matrix(names, rows) or mistakes(names, rows, classes)
+local function fits(shown)
+  for _, line in ipairs(shown) do
+    if text.length(line) > text.width() then return false end
+  end
+  return true
 end
+
+--- The lines of some rows. The columns bear the classes' labels; their numbers, if that would be too wide; and if that is too wide as well,
+--- the commonest mistakes are listed.
+local function lines_of(labels, rows, most)
+  local columns, numbered = { { title = corner, least = 8 } }, {}
+  for j, label in ipairs(labels) do columns[j + 1], numbered[j] = { title = label, right = true }, ("%d %s"):format(j, label) end
+  local function build(names)
+    local cells = {}
+    for i, label in ipairs(labels) do
+      if rows[label] then
+        cells[#cells + 1] = { names[i] }
+        for j, other in ipairs(labels) do cells[#cells][j + 1] = ("%d"):format(rows[label][other]) end
+      end
+    end
+    return text.table(columns, cells)
+  end
+  if #labels > text.width() // 2 then return mistakes(labels, rows, most) end
+  local shown = build(labels)
+  if fits(shown) then return shown end
+  for j = 1, #labels do columns[j + 1].title = tostring(j) end
+  shown = build(numbered)
+  return fits(shown) and shown or mistakes(labels, rows, most)
+end
+
+--- A table with an entry for each label. Other names raise; shown: its lines.
+local function by_label(name, title, labels, entries, shown)
+  return setmetatable(entries, {
+    __name = name, __title = title, __plain = true,
+    __index = function(_, key) check.raise(("%s has no label %s: %s"):format(title, check.show(key), check.suggestion(key, labels, "there are"))) end,
+    __tostring = function() return table.concat(shown(), "\n") end,
+  })
+end
+
+--- The labels, and the counts by them.
+local function by_labels(counts, classes)
+  local labels, rows = {}, {}
+  for i, class in ipairs(classes) do labels[i] = class.label end
+  for i, list in ipairs(counts:totable()) do
+    local row = {}
+    for j, count in ipairs(list) do row[labels[j]] = count end
+    rows[labels[i]] = row
+  end
+  return labels, rows
+end
+
+local confusion = {}
+
+--- Makes a table of the counts.
+---@param counts scion.Tensor i32 [true class, predicted class]
+---@param classes { label: string }[]
+---@return table<string, table<string, integer>>
+function confusion.table(counts, classes)
+  local labels, rows = by_labels(counts, classes)
+  for label, row in pairs(rows) do
+    by_label("scion.ConfusionRow", "a row of a confusion table", labels, row, function() return lines_of(labels, { [label] = row }, most_pairs) end)
+  end
+  return by_label("scion.ConfusionTable", "a confusion table", labels, rows, function() return lines_of(labels, rows, most_pairs) end)
+end
+
+--- What an evaluation prints of the counts: the table where it fits the terminal, else the commonest mistakes.
+---@param counts scion.Tensor
+---@param classes { label: string }[]
+---@return string[]
+function confusion.lines(counts, classes)
+  local labels, rows = by_labels(counts, classes)
+  return lines_of(labels, rows, most_below)
+end
+
+return confusion

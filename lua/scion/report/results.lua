@@ -1,6 +1,7 @@
 --- Metatables for the tables that public functions return, so that they print as readable text.
 local check = require "scion.check"
 local class = require "scion.class"
+local confusion = require "scion.report.confusion"
 local shape = require "scion.shape"
 local text = require "scion.report.text"
 
@@ -18,19 +19,24 @@ results.duration = duration
 --- Declares a kind of result. Returns a function that sets the metatable of a table, which then prints as `words`.
 ---@param name string __name of the metatable
 ---@param words fun(self: table): string
----@param o? { title: string, fields: string[], add: boolean?, instead: string?, length: (fun(self: table): integer)? } with it, reading a name that is not in `fields` raises,
---- and so does setting it unless `add` is true; title: the table in messages; instead: advice in messages about other names
+---@param o? { title: string, fields: string[], add: boolean?, instead: string?, advice: (fun(name: string): string?)?, computed: table<string, function>?,
+--- length: (fun(self: table): integer)? } with it, reading a name that is not in `fields` raises, and so does setting it unless `add` is true; title: the
+--- table in messages; instead, advice: advice in messages about other names; computed: fields that are functions of the table
 local function kind(name, words, o)
   local meta, declared = { __name = name, __tostring = words }, {}
   if not o then return function(t) return setmetatable(t, meta) end end
   for _, field in ipairs(o.fields) do declared[field] = true end
   local function unknown(key)
     if type(key) ~= "string" or declared[key] then return end
-    check.raise(("%s has no field %s: %s"):format(o.title, check.show(key), o.instead or check.suggestion(key, o.fields, "it has")))
+    local remedy = o.instead or o.advice and o.advice(key) or check.suggestion(key, o.fields, "it has")
+    check.raise(("%s has no field %s: %s"):format(o.title, check.show(key), remedy))
   end
   meta.__len = o.length
   meta.__title, meta.__plain = o.title, true -- tells plain.lua that this is a table of data in spite of __index
-  meta.__index = function(_, key) return unknown(key) end
+  meta.__index = function(self, key)
+    if o.computed and o.computed[key] then return o.computed[key](self) end
+    return unknown(key)
+  end
   meta.__newindex = not o.add and function(self, key, value)
     unknown(key)
     rawset(self, key, value)
@@ -138,6 +144,7 @@ results.layers = layers
 ---@field rule "frozen_random"|"rescaled_twice"|"fresh_head"|"learning_rate"|"shear"|"augmented_validation"|"test_set"|"shared_examples"|"unshuffled"|"few_images"
 ---@field message string what is odd, why, and what to do
 
+--- It has the metrics that were asked for as well, by their names, such as top_3 and val_top_3. Users may add fields.
 ---@class scion.Epoch
 ---@field epoch integer from 1; the next fit continues the numbers
 ---@field loss number mean over the examples, each with the weights of its step
@@ -156,19 +163,54 @@ results.layers = layers
 ---@field model scion.Model
 ---@field optimizer scion.Optimizer
 
-local history_columns = {
-  { title = "epoch", right = true }, { title = "loss", right = true }, { title = "accuracy", right = true }, { title = "val_loss", right = true },
-  { title = "val_accuracy", right = true }, { title = "images/s", right = true }, { title = "time", right = true },
-}
+local of_epoch = { "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds", "images_per_second" }
+
+--- The names of what epochs tell of training and validation, in the order of their columns: metrics and other numbers that were added stand
+--- after the accuracy, by name.
+local function told_of(entries)
+  local train, val, known, seen = {}, {}, {}, {}
+  for _, name in ipairs(of_epoch) do known[name] = true end
+  for _, entry in ipairs(entries) do
+    for name, value in next, entry do
+      if type(value) == "number" and type(name) == "string" and not known[name] then table.insert(name:find "^val_" and val or train, name) end
+      known[name], seen[name] = true, true
+    end
+  end
+  table.sort(train)
+  table.sort(val)
+  local names = { "loss" }
+  local function add(list)
+    for _, name in ipairs(list) do names[#names + 1] = seen[name] and name or nil end
+  end
+  add { "accuracy" }
+  add(train)
+  add { "val_loss", "val_accuracy" }
+  add(val)
+  return names
+end
+
+--- The epochs as a table; or each in lines of its own if that would be too wide.
+local function history_lines(self)
+  local names = told_of(self)
+  local columns, rows, width = { { title = "epoch", right = true } }, {}, 0
+  for _, name in ipairs(names) do columns[#columns + 1] = { title = name, right = true } end
+  table.move({ { title = "images/s", right = true }, { title = "time", right = true } }, 1, 2, #columns + 1, columns)
+  for i, e in ipairs(self) do
+    local row = { tostring(e.epoch) }
+    for _, name in ipairs(names) do row[#row + 1] = number("%.4f", rawget(e, name)) end
+    row[#row + 1], row[#row + 2] = number("%.1f", e.images_per_second), duration(e.seconds or 0 / 0)
+    rows[i] = row
+  end
+  local shown = text.table(columns, rows)
+  for _, line in ipairs(shown) do width = math.max(width, text.length(line)) end
+  if width <= text.width() then return shown end
+  for i, e in ipairs(self) do shown[i] = results.epoch_text(e, nil, text.width()) end
+  return table.move(shown, 1, #self, 1, {})
+end
 
 local history = kind("scion.History", function(self)
   if #self == 0 then return self.interrupted and "interrupted in the first epoch" or "no epochs yet" end
-  local rows = {}
-  for i, e in ipairs(self) do
-    rows[i] = { tostring(e.epoch), number("%.4f", e.loss), number("%.4f", e.accuracy), number("%.4f", e.val_loss), number("%.4f", e.val_accuracy),
-                number("%.1f", e.images_per_second), duration(e.seconds or 0 / 0) }
-  end
-  local shown = text.table(history_columns, rows)
+  local shown = history_lines(self)
   if self.interrupted then shown[#shown + 1] = "interrupted" end
   return lines(shown)
 end, { title = "a history", fields = { "interrupted", "cache", "warnings" } })
@@ -184,18 +226,8 @@ function results.warnings(list)
   return warnings(list)
 end
 
---- A line about a finished epoch, or several if it does not fit the width.
----@param entry scion.Epoch
----@param last? integer number of the last epoch, for "epoch 3/5"
----@param width? integer columns (any number)
----@return string
-function results.epoch_text(entry, last, width)
-  local parts = { ("epoch %d%s"):format(entry.epoch, last and "/" .. last or ""), number("loss %.4f", entry.loss) }
-  for _, name in ipairs { "accuracy", "val_loss", "val_accuracy" } do
-    if entry[name] then parts[#parts + 1] = number(name .. " %.4f", entry[name]) end
-  end
-  parts[#parts + 1] = ("%.1f images/s"):format(entry.images_per_second)
-  parts[#parts + 1] = duration(entry.seconds)
+--- The parts on a line, with two spaces between them, or on several if they do not fit a width.
+local function fitted(parts, width)
   local shown, column = parts[1], #parts[1]
   for i = 2, #parts do
     local fits = not width or column + 2 + #parts[i] <= width
@@ -205,9 +237,28 @@ function results.epoch_text(entry, last, width)
   return shown
 end
 
+--- A line about a finished epoch, or several if it does not fit the width.
+---@param entry scion.Epoch
+---@param last? integer number of the last epoch, for "epoch 3/5"
+---@param width? integer columns (any number)
+---@return string
+function results.epoch_text(entry, last, width)
+  local parts = { ("epoch %d%s"):format(entry.epoch, last and "/" .. last or "") }
+  for _, name in ipairs(told_of { entry }) do parts[#parts + 1] = number(name .. " %.4f", entry[name]) end
+  parts[#parts + 1] = ("%.1f images/s"):format(entry.images_per_second)
+  parts[#parts + 1] = duration(entry.seconds)
+  return fitted(parts, width)
+end
+
+--- The advice about a field that would be a metric, if it had been asked for.
+local function not_asked(name)
+  local metric = name:gsub("^val_", "")
+  if require("scion.train.metrics").kind.read { metric } then return ("it is there if it is asked for: metrics = { %s }"):format(check.show(metric)) end
+end
+
 --- Makes a table an epoch of a history. Users may add fields.
 results.epoch = kind("scion.Epoch", function(self) return results.epoch_text(self, nil, text.width()) end, {
-  title = "an epoch of a history", add = true, fields = { "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds", "images_per_second" },
+  title = "an epoch of a history", add = true, fields = of_epoch, advice = not_asked,
 })
 
 --- Makes a list of epochs a history.
@@ -274,17 +325,28 @@ local scores = kind("scion.Scores", scores_text, {
   title = "a list of scores", fields = {}, instead = "its entries are in the labels' order, each with its label, as in classes[1].label",
 })
 
+local of_evaluation = { "loss", "accuracy", "exact_match", "examples", "classes", "confusion", "not_finite", "confusion_table" }
+
 local evaluation = kind("scion.Evaluation", function(self)
-  local head = ("%s%s%s  (%d examples)"):format(number("loss %.4f", self.loss), number("  accuracy %.4f", self.accuracy),
-                                                number("  exact_match %.4f", self.exact_match), self.examples)
-  local shown = { head }
+  local parts, known = { number("loss %.4f", self.loss) }, {}
+  for _, name in ipairs(of_evaluation) do known[name] = true end
+  if self.accuracy then parts[#parts + 1] = number("accuracy %.4f", self.accuracy) end
+  if self.exact_match then parts[#parts + 1] = number("exact_match %.4f", self.exact_match) end
+  local names = {}
+  for name, value in next, self do names[#names + 1] = not known[name] and type(value) == "number" and name or nil end
+  table.sort(names)
+  for _, name in ipairs(names) do parts[#parts + 1] = number(name .. " %.4f", self[name]) end
+  parts[#parts + 1] = ("(%d examples)"):format(self.examples)
+  local shown = { fitted(parts, text.width()) }
   if self.classes then shown[2] = scores_text(self.classes) end
   if self.classes and self.confusion then
-    for _, line in ipairs(require "scion.report.confusion"(self.classes, self.confusion)) do shown[#shown + 1] = line end
+    for _, line in ipairs(confusion.lines(self.confusion, self.classes)) do shown[#shown + 1] = line end
   end
   if (self.not_finite or 0) > 0 then shown[#shown + 1] = ("%d of the outputs are no numbers"):format(self.not_finite) end
   return lines(shown)
-end, { title = "an evaluation", fields = { "loss", "accuracy", "exact_match", "examples", "classes", "confusion", "not_finite" } })
+end, { title = "an evaluation", fields = of_evaluation, advice = not_asked, computed = {
+  confusion_table = function(self) return self.confusion and confusion.table(self.confusion, self.classes) end,
+} })
 
 --- Makes the result of model:evaluate.
 ---@param values table its fields

@@ -9,6 +9,7 @@ local precision = require "scion.precision"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
+--- It has the metrics that were asked for as well, by their names, such as top_3.
 ---@class scion.Evaluation
 ---@field loss number mean over the examples
 ---@field accuracy number? the share of correct predictions: of the examples' classes, or of all labels of all examples, where one is
@@ -19,13 +20,17 @@ local targets = require "scion.train.targets"
 --- shares of classes, the class with the largest share is the true one
 ---@field examples integer how many images were evaluated
 ---@field not_finite integer? examples with outputs that are not finite: they count as wrong, and to the support of their class
+---@field confusion_table table<string, table<string, integer>>? the same counts by labels: confusion_table.glass.metal is how many of glass
+--- were taken for metal. It prints as a table
 
-local schema = { batch = { inputs.batch }, loss = { targets.kind }, cache = { cached.kind, {} }, precision = { precision.kind } }
+local schema = { batch = { inputs.batch }, loss = { targets.kind }, metrics = { metrics.kind }, cache = { cached.kind, {} },
+                 precision = { precision.kind } }
 
 --- Runs the network on all batches and adds up losses and predictions.
 local function add_up(where, model, data, o, loss, source)
   local names = data.labels or model.labels
-  local sums = metrics.new(targets.told(model, loss, names))
+  local told, count = targets.told(model, loss, names)
+  local sums = metrics.new(told, count, o.metrics)
   for batch in source:pass(0) do
     local n = #batch
     sums:leave_out(batch.failed)
@@ -44,8 +49,7 @@ end
 --- When fit calls it and Ctrl-C comes, it returns what was added up so far; otherwise it raises.
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given { batch: integer?, loss: string?, cache: boolean|scion.CacheOptions|nil, precision: string? } loss: the model's by default;
---- cache: as for fit
+---@param given scion.EvaluateOptions
 ---@param where string? "fit: validate" when fit calls it
 ---@return scion.Evaluation
 return function(model, data, given, where)
@@ -58,6 +62,8 @@ return function(model, data, given, where)
   -- before targets.check, which would blame the network's last layer
   targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
   targets.check(where, model, data, loss)
+  o.metrics = o.metrics or model.metrics or {}
+  metrics.check(where, o.metrics, targets.told(model, loss, data.labels or model.labels))
   if alone then inputs.tell_reading(where, model, data) end
   if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
@@ -65,8 +71,10 @@ return function(model, data, given, where)
   local sums = add_up(where, model, data, o, loss, source)
   if alone then interrupts.check(where) end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
-  return results.evaluation {
+  local found = {
     loss = sums:loss(), accuracy = sums:accuracy(), exact_match = sums:exact_match(), examples = sums.examples, not_finite = sums:not_finite(),
-    confusion = sums.told == "classes" and sums.counts or nil, classes = sums:scores(data.labels or model.labels),
+    confusion = sums.told == "classes" and sums.counts or nil, classes = sums:class_scores(data.labels or model.labels),
   }
+  metrics.fill(found, o.metrics, sums:values())
+  return results.evaluation(found)
 end

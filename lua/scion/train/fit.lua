@@ -44,7 +44,7 @@ end)
 
 local schema = {
   epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, schedule = { schedule.kind }, validate = { validation }, optimizer = { kinds.optimizer },
-  loss = { targets.kind }, class_weights = { class_weights.kind }, accumulate = { check.whole(1, (1 << 31) - 1), 1 }, clip = { clip },
+  loss = { targets.kind }, metrics = { metrics.kind }, class_weights = { class_weights.kind }, accumulate = { check.whole(1, (1 << 31) - 1), 1 }, clip = { clip },
   callbacks = { events.kind, {} }, resume = { checkpoint.kind }, on_interrupt = { check.one_of("raise", "return") },
   cache = { cached.kind, {} }, precision = { precision.kind }, verbose = { check.boolean, true }, quiet = { check.boolean, false }, warn = { check.callable },
 }
@@ -61,6 +61,8 @@ local schema = {
 ---@field validate scion.Dataset? a data set that is evaluated after each epoch (none)
 ---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
 ---@field loss "categorical"|"binary"|"mse"|nil (that of an earlier fit; else it follows from the last layer: softmax, sigmoid, linear)
+---@field metrics (string|scion.OwnMetric)[]? what is told of training and validation beside loss and accuracy: see scion.EvaluateOptions (those of
+--- an earlier fit; else none)
 ---@field callbacks scion.Callback[]|scion.Callback|nil what is called during the fit (none)
 ---@field accumulate integer? how many batches make a step: their gradients are added up, as if they were one large batch. Batch statistics
 --- and dropout are still those of each batch (1)
@@ -116,13 +118,16 @@ local function prepare(model, data, given)
   end
   if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
   local told, count = targets.told(model, loss, data.labels)
+  local wanted = o.metrics or model.metrics or {}
+  metrics.check("fit", wanted, told, count)
   local weights = class_weights.read(o.class_weights, data, told)
   local stages = stages_of(model, o, given)
   cached.tell("fit", model, data, o.cache, {})
   local job = { model = model, data = data, loss_kind = loss, given_loss = o.loss, stages = stages, by_schedule = o.schedule ~= nil,
                 first_optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, given_cache = o.cache,
                 precision = precision.in_use(o.precision or model.precision), accumulate = o.accumulate, clip = o.clip, resume = o.resume,
-                class_weights = weights, told = told, count = count, new_sums = function() return metrics.new(told, count) end }
+                class_weights = weights, metrics = wanted, given_metrics = o.metrics,
+                new_sums = function() return metrics.new(told, count, wanted) end }
   check_groups(job)
   if job.by_schedule then job.cache_limits = schedule.cache_limits(stages, model) end
   return job, o
@@ -187,7 +192,7 @@ return function(model, data, given)
   local state = run.new(job)
   state.history.warnings = lint_stages(job, o)
   resume(state)
-  model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
+  model.labels, model.loss, model.metrics = data.labels or model.labels, job.given_loss or model.loss, job.given_metrics or model.metrics
   model.reading = dataset.is(data) and reading.of(data) or model.reading
   if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
   lint.begin(model)

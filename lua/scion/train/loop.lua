@@ -5,6 +5,7 @@ local check = require "scion.check"
 local checkpoint = require "scion.train.checkpoint"
 local core = require "scion.core"
 local events = require "scion.train.events"
+local metrics = require "scion.train.metrics"
 local results = require "scion.report.results"
 local schedule = require "scion.train.schedule"
 local step = require "scion.train.step"
@@ -50,9 +51,11 @@ end
 --- Evaluates on the validation set after an epoch. Tells if the loss is not finite.
 local function validate(run)
   local entry = run.entry
-  local result = require "scion.train.evaluate"(run.model, run.validate, { loss = run.loss_kind, cache = run.cache, precision = run.precision }, "fit: validate")
+  local result = require "scion.train.evaluate"(run.model, run.validate, { loss = run.loss_kind, metrics = run.metrics, cache = run.cache,
+                                                                          precision = run.precision }, "fit: validate")
   if core.interrupted() then return end -- the result would be that of a part of the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
+  metrics.fill(entry, run.metrics, result, "val_")
   if result.loss ~= result.loss or math.abs(result.loss) == math.huge then
     run.tell(("scion: fit: the validation loss of epoch %d is %s: the last update made the weights too large; try a lower learning rate than %g"):format(
       entry.epoch, result.loss ~= result.loss and "NaN" or "infinite", run.optimizer.lr))
@@ -71,6 +74,7 @@ local function end_epoch(run)
   local sums, model, history = run.sums, run.model, run.history
   run.entry = results.epoch { epoch = run.epoch, loss = sums:loss(), accuracy = sums:accuracy(), seconds = run.seconds,
                               images_per_second = sums.examples / run.seconds, lr = run.optimizer.lr }
+  metrics.fill(run.entry, run.metrics, sums:values())
   history[#history + 1], model.history[#model.history + 1], model.epoch = run.entry, run.entry, run.epoch
   if run.validate then validate(run) end
   if core.interrupted() and run.resume then

@@ -27,8 +27,8 @@ local run = {}
 ---@field private first_epoch integer how many epochs the model had before this fit
 ---@field private loss_kind string
 ---@field private given_loss string? the option of fit
----@field private told string? as of targets.told
----@field private count integer? likewise
+---@field private metrics (string|scion.OwnMetric)[]
+---@field private given_metrics (string|scion.OwnMetric)[]? the option of fit
 ---@field private class_weights scion.Tensor?
 ---@field private precision string
 ---@field private accumulate integer batches in a step
@@ -48,8 +48,8 @@ local run = {}
 ---@field private groups_of scion.Optimizer? whose they are
 ---@field private groups_revision integer? of graph.revision, when they were made
 ---@field private epoch_begun boolean
----@field private new_sums fun(): scion.Metrics
----@field private sums scion.Metrics? of the epoch so far
+---@field private new_sums fun(): scion.Sums
+---@field private sums scion.Sums? of the epoch so far
 ---@field private parts scion.Parts? what the step has gathered that runs
 ---@field private taken integer batches of the epoch that were read
 ---@field private position integer batches of the epoch whose steps are done: where a run goes on that is resumed
@@ -75,10 +75,10 @@ end
 local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
-  fields = { "context", "callbacks", "callback_states", "resume", "tell", "first_epoch", "loss_kind", "given_loss", "told", "count",
-             "class_weights", "precision", "accumulate", "clip", "given_cache", "cache_limits", "first_optimizer", "stages", "by_schedule",
-             "stage_begun", "stage_epochs", "stage_best", "stage_wait", "cache", "source", "groups", "groups_of", "groups_revision",
-             "epoch_begun", "new_sums", "sums", "parts", "taken", "position", "seconds", "stopped" },
+  fields = { "context", "callbacks", "callback_states", "resume", "tell", "first_epoch", "loss_kind", "given_loss", "metrics",
+             "given_metrics", "class_weights", "precision", "accumulate", "clip", "given_cache", "cache_limits", "first_optimizer",
+             "stages", "by_schedule", "stage_begun", "stage_epochs", "stage_best", "stage_wait", "cache", "source", "groups", "groups_of",
+             "groups_revision", "epoch_begun", "new_sums", "sums", "parts", "taken", "position", "seconds", "stopped" },
   meta = { __tostring = text },
 }
 

@@ -290,7 +290,7 @@ schedule.public = setmetatable({}, {
   end,
   __newindex = function(_, name) check.raise(("scion.schedule: %s cannot be set"):format(check.show(name))) end,
   __pairs = function() return next, { two_pronged = two_pronged, gradual = gradual }, nil end,
-  __tostring = function() return "scion.schedule{ stage, … }, scion.schedule.two_pronged{ … }, scion.schedule.gradual{ … }" end,
+  __tostring = function() return "scion.schedule: { stage, … }, two_pronged, gradual" end,
 })
 
 return schedule

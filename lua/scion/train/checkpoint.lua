@@ -67,7 +67,7 @@ local function of_data(data)
   for _, change in ipairs(data.augment and pipeline.list(data.augment) or {}) do parts[#parts + 1] = change.name .. " " .. as_json(change.options) end
   local root = data.path and #data.path or 0
   for _, file in ipairs(data.files or {}) do parts[#parts + 1] = root > 0 and file:sub(root + 1) or file end
-  for _, tensor in ipairs { data.codes or data.soft or data.multi or data.targets, not data.files and (data.values or data.images) or nil } do
+  for _, tensor in ipairs { data.classes or data.soft or data.multi or data.targets, not data.files and (data.values or data.images) or nil } do
     parts[#parts + 1] = tensor:bytes()
   end
   return ("%d examples, batch %d, seed %d (%s)"):format(#data, data.batch, data.seed, hash(table.concat(parts, "\n")))

@@ -60,7 +60,9 @@ local schema = {
 --- epoch, after Ctrl-C and, as { path, every = 50 }, after so many steps. Ended at any moment and started anew, a fit gives the same bits (none)
 ---@field validate scion.Dataset? a data set that is evaluated after each epoch (none)
 ---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
----@field loss "categorical"|"binary"|"mse"|nil (that of an earlier fit; else it follows from the last layer: softmax, sigmoid, linear)
+---@field loss "categorical"|"binary"|"focal"|"mse"|"mae"|"huber"|scion.Loss|fun(outputs: scion.Tensor, targets: scion.Tensor): scion.Tensor, scion.Tensor|nil
+--- a name, or a loss with options or of one's own: see scion.loss (that of an earlier fit; else it follows from the last layer: softmax
+--- "categorical", sigmoid "binary", others "mse")
 ---@field callbacks scion.Callback[]|scion.Callback|nil what is called during the fit (none)
 ---@field accumulate integer? how many batches make a step: their gradients are added up, as if they were one large batch. Batch statistics
 --- and dropout are still those of each batch (1)

@@ -327,6 +327,7 @@ describe("a loss of one's own", function()
       assert.matches(words, message, 1, true)
       assert.matches("the loss, a function at losses_spec.lua:", message, 1, true)
       assert.equal(before, kernel(model):bytes())
+      assert.is_nil(model.loss)
     end
     local model = network()
     assert.matches("mine$", select(2, pcall(model.fit, model, set, options { loss = function() error("mine", 0) end })))

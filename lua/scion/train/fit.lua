@@ -20,6 +20,7 @@ local reading = require "scion.data.reading"
 local results = require "scion.report.results"
 local run = require "scion.train.run"
 local schedule = require "scion.train.schedule"
+local step = require "scion.train.step"
 local targets = require "scion.train.targets"
 
 -- ---- options --------------------------------------------------------------------------------------------------------
@@ -189,6 +190,7 @@ return function(model, data, given)
   local state = run.new(job)
   state.history.warnings = lint_stages(job, o)
   resume(state)
+  local loss_before, steps_before = model.loss, model.steps
   model.labels, model.loss = data.labels or model.labels, job.given_loss or model.loss
   model.reading = dataset.is(data) and reading.of(data) or model.reading
   if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
@@ -196,6 +198,8 @@ return function(model, data, given)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local ok, complete = pcall(loop, state)
   if not ok then
+    step.abandon(state) -- a loss of the user's own may have raised within a step
+    if model.steps == steps_before then model.loss = loss_before end
     bar:broken()
     error(complete, 0)
   end

@@ -23,7 +23,7 @@ ir.__index = ir
 ---@field buffer scion.Value? in which all of them lie
 ---@field pending { tensor: scion.Tensor, value: scion.Value }[] moving averages, and the copies that a step updates in their place
 ---@field input scion.Value images, or the value of `from`
----@field labels scion.Value? if there is a loss, and not one of the user's own
+---@field labels scion.Value? if there is a loss
 ---@field own_losses scion.Value? what a loss of the user's own gives, and its gradients
 ---@field own_gradients scion.Value?
 ---@field forward_calls integer? how many calls run before a loss of the user's own

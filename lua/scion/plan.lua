@@ -58,7 +58,7 @@ local emission = passes {
 ---@field arena_bytes integer
 ---@field input scion.Place
 ---@field loss scion.Loss?
----@field labels scion.Place? of a plan with a loss, which is not one of the user's own
+---@field labels scion.Place? of a plan with a loss
 ---@field weights scion.Place? of one whose examples have weights
 ---@field output scion.Place
 ---@field losses scion.Place? of a plan with a loss: one for each example

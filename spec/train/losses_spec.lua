@@ -359,6 +359,15 @@ describe("a loss of one's own", function()
     assert.is_number(loaded:evaluate(set).loss)
   end)
 
+  it("has its steps priced by a schedule", function()
+    for _, case in ipairs { { "softmax", 3, names, squares }, { "sigmoid", 1, { "no", "yes" }, squares }, { "sigmoid", 1, { "no", "yes" }, "focal" } } do
+      local model = network(case[1], case[2])
+      model.loss = case[4]
+      local set = set_of { classes = scion.tensor({ 1, 2, 2, 1, 2, 1, 1, 1, 2, 1 }, "i32"), labels = case[3] }
+      assert.matches("stage 1: 1 epoch", tostring(scion.schedule { { epochs = 1, optimizer = scion.optim.sgd() } }:plan(model, set)), 1, true)
+    end
+  end)
+
   it("is compared with differences on request", function()
     local outputs = scion.randn(5, 3)
     assert.is_true(scion.loss.check(squares, outputs, numbers:slice(1, 1, 5):slice(2, 1, 3):copy()) < 1e-3)

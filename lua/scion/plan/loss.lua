@@ -29,9 +29,10 @@ return function(ir)
   ir.losses = value.new({}, { pinned = true })
   if logits.grad then logits.dvalue, logits.dvalue_written = value.new(logits.shape), true end
   local dx = logits.grad and as_rows(ir, logits.dvalue) or nil
-  if ir.loss.own then return given(ir, dx) end
-  local dtype = ir.labels_dtype or ir.loss:kernels().i32 and "i32" or "f32"
+  local dtype = ir.loss.own and "f32" or ir.labels_dtype or "i32"
+  if not ir.loss.own and not ir.loss:kernels()[dtype] then dtype = "f32" end
   ir.labels = value.new(dtype == "i32" and {} or logits.shape, { dtype = dtype, input = true })
+  if ir.loss.own then return given(ir, dx) end
   if ir.loss.activation then ir.result = value.new(logits.shape, { pinned = true }) end
   local call = ir.loss:call(dtype)
   call.x, call.labels, call.weights = as_rows(ir, logits.value), dtype == "i32" and ir.labels or as_rows(ir, ir.labels), ir.weights

@@ -557,20 +557,45 @@ scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const floa
  * gradient of sum(losses) / R with respect to x, or NULL if not wanted. dx and probabilities must not share memory. */
 
 /* x: logits [R,C]; labels: i32 [R] in 0 .. C-1 (checked). Writes probabilities [R,C] = softmax(x). The loss is
- * -log(probabilities[label]), computed as log(sum(exp(x))) - x[label], which does not overflow. */
-scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights,
+ * -log(probabilities[label]), computed as log(sum(exp(x))) - x[label], which does not overflow. With a smoothing s, 0 .. 1, the target
+ * is no longer 1 for the label and 0 for the others, but t * (1 - s) + s / C (Szegedy et al. 2016, section 7). */
+scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights, double smoothing,
                                          scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
 /* The same with a share of each class in place of the label: targets [R,C], from 0 up (not checked). The loss is the sum over C of
- * -targets * log(probabilities). For a row that is 1 at one class and 0 at the others, the results are those of the label, to the bit. */
-scion_status scion_softmax_cross_entropy_soft(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+ * -targets * log(probabilities). For a row that is 1 at one class and 0 at the others, the results are those of the label, without
+ * smoothing to the bit. */
+scion_status scion_softmax_cross_entropy_soft(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights, double smoothing,
                                               scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
 /* x: logits [R,K]; targets [R,K] in 0 .. 1 (not checked). Writes probabilities [R,K] = sigmoid(x). The loss is the mean over K of
- * max(x,0) - x*t + log(1 + exp(-|x|)). */
-scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+ * max(x,0) - x*t + log(1 + exp(-|x|)). With a smoothing s, 0 .. 1, t * (1 - s) + s / 2 takes the place of t, as in Keras. */
+scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights, double smoothing,
                                          scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
+/* Focal loss (Lin et al. 2017): cross-entropy in which what is already told well counts less; gamma and alpha from 0 up. Arguments are
+ * those of scion_softmax_cross_entropy, and p = softmax(x). The loss is alpha * (1 - p[label])^gamma * -log(p[label]), as Keras's
+ * CategoricalFocalCrossentropy has it, but for the latter's limits on p. */
+scion_status scion_softmax_focal(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights, double gamma,
+                                 double alpha, scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
+/* The same with targets [R,C], shares of the classes: the sum over C of alpha * targets * (1 - p)^gamma * -log(p). */
+scion_status scion_softmax_focal_soft(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights, double gamma,
+                                      double alpha, scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
+/* Focal loss of labels; arguments are those of scion_sigmoid_cross_entropy, and p = sigmoid(x). The loss is the mean over K of
+ * (alpha*t + beta*(1-t)) * (p*(1-t) + (1-p)*t)^gamma * (the cross-entropy of t and p). With beta = 1 - alpha it is the paper's, and
+ * torchvision's sigmoid_focal_loss; with alpha = beta = 1, Keras's BinaryFocalCrossentropy without balanced classes. */
+scion_status scion_sigmoid_focal(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights, double gamma,
+                                 double alpha, double beta, scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx);
 /* x: predictions [R,K]; targets [R,K]. The loss is the mean over K of (x - t)^2. */
 scion_status scion_mean_squared_error(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
                                       scion_tensor *losses, scion_tensor *dx);
+/* The mean over K of |x - t|, whose gradient is 0 where x = t. */
+scion_status scion_mean_absolute_error(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+                                       scion_tensor *losses, scion_tensor *dx);
+/* The mean over K of (x - t)^2 / 2 where |x - t| <= delta, and of delta * (|x - t| - delta / 2) elsewhere (Huber 1964); delta > 0. */
+scion_status scion_huber(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights, double delta,
+                         scion_tensor *losses, scion_tensor *dx);
+/* A loss that was computed elsewhere: values [R] of the examples, and their gradients [R,..] with respect to what the loss is of. Writes
+ * losses = values * weights and dx = gradients * weights / R, as the other losses do. */
+scion_status scion_given_loss(const scion_tensor *gradients, const scion_tensor *values, const scion_tensor *weights,
+                              scion_tensor *losses, scion_tensor *dx);
 /* *finite = whether no element of an f32 tensor is a NaN or an infinity. */
 scion_status scion_all_finite(const scion_tensor *x, bool *finite);
 

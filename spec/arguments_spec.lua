@@ -170,7 +170,8 @@ describe("arguments that make no sense", function()
     for field, takes in pairs { lr = number .. " large huge", beta1 = "zero half", epsilon = "one float_one fraction half large huge", learning_rate = "" } do
       walk("optimizer." .. field, function(value) optimizer[field] = value end, takes)
     end
-    walk("model.loss", function(value) model.loss = value end, "nil")
+    walk("model.loss", function(value) model.loss = value end, "nil fn constructor")
+    model.loss = nil
     walk("model.metrics", function(value) model.metrics = value end, "nil empty")
     model.metrics = nil
     local history, evaluation, plan = model:fit(data, { verbose = false, epochs = 0 }), model:evaluate(data), model:plan(data)
@@ -187,6 +188,21 @@ describe("arguments that make no sense", function()
     assert.matches("a prediction has no field 'lable': did you mean 'label'?", messages.refused(function() local _ = predictions[1].lable end), 1, true)
     assert.matches("a list of scores has no field 'a'", messages.refused(function() local _ = evaluation.classes.a end), 1, true)
     assert.matches("a data set is not called: for batch in data:batches()", messages.refused(function() for _ in data do return end end), 1, true)
+  end)
+
+  it("are refused by losses", function()
+    for name, options in pairs { categorical = { smoothing = "zero half", label_smoothing = "" }, binary = { smoothing = "zero half" }, mse = { delta = "" }, mae = {},
+                                 focal = { gamma = number .. " large huge", alpha = "half", activation = "" },
+                                 huber = { delta = "one float_one fraction half large huge" } } do
+      walk("loss." .. name, function(value) local _ = scion.loss[name](value) end, "nil empty")
+      walk_options("loss." .. name, function(o) local _ = scion.loss[name](o) end, options)
+    end
+    local rows = scion.zeros(2, 2)
+    walk("loss.check", function(value) scion.loss.check(value, rows, rows) end)
+    for _, name in ipairs { "outputs", "targets" } do
+      walk("loss.check's " .. name, function(value) scion.loss.check(values.fn, name == "outputs" and value or rows, name == "targets" and value or rows) end)
+    end
+    assert.matches("did you mean 'huber'?", messages.refused(function() return scion.loss.Huber end), 1, true)
   end)
 
   it("are refused by optimizers and by a pass over a data set", function()

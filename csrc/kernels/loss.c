@@ -9,6 +9,7 @@ typedef struct loss_job {
   scion_tensor *probabilities, *dx;
   float *losses;
   int64_t rows, width, rows_per_chunk;
+  double smoothing, gamma, alpha, beta, delta; /* as the prototypes have them */
   void (*row)(const struct loss_job *job, int64_t r);
 } loss_job;
 
@@ -61,8 +62,11 @@ static void softmax_row(const loss_job *job, int64_t r) {
   float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r);
   int64_t label = scion_label_at(job->labels, r, job->width);
   double high, log_sum = softmax(x, p, job->width, &high), weight = weight_of(job, r), share = weight / (double)job->rows;
-  job->losses[r] = (float)(weight * (log_sum + (high - (double)x[label])));
-  for (int64_t c = 0; dx && c < job->width; c++) dx[c] = (float)(((double)p[c] - (c == label)) * share);
+  double own = 1 - job->smoothing, all = job->smoothing / (double)job->width;
+  double loss = own * (log_sum + (high - (double)x[label]));
+  for (int64_t c = 0; all > 0 && c < job->width; c++) loss += all * (log_sum + (high - (double)x[c]));
+  for (int64_t c = 0; dx && c < job->width; c++) dx[c] = (float)(((double)p[c] - (c == label) * own - all) * share);
+  job->losses[r] = (float)(weight * loss);
 }
 
 /* A class with the target 0 adds nothing, even if its logit is minus infinity. */
@@ -70,32 +74,33 @@ static void softmax_soft_row(const loss_job *job, int64_t r) {
   const float *x = row_of(job->x, r), *t = row_of(job->targets, r);
   float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r);
   double high, log_sum = softmax(x, p, job->width, &high), weight = weight_of(job, r), share = weight / (double)job->rows;
-  double loss = 0, total = 0;
+  double own = 1 - job->smoothing, all = job->smoothing / (double)job->width, loss = 0, total = 0;
   for (int64_t c = 0; c < job->width; c++) {
-    total += (double)t[c];
-    if (t[c] != 0) loss += (double)t[c] * (log_sum + (high - (double)x[c]));
+    double target = (double)t[c] * own + all;
+    total += target;
+    if (target != 0) loss += target * (log_sum + (high - (double)x[c]));
   }
-  for (int64_t c = 0; dx && c < job->width; c++) dx[c] = (float)(((double)p[c] * total - (double)t[c]) * share);
+  for (int64_t c = 0; dx && c < job->width; c++) dx[c] = (float)(((double)p[c] * total - ((double)t[c] * own + all)) * share);
   job->losses[r] = (float)(weight * loss);
 }
 
-scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights,
+scion_status scion_softmax_cross_entropy(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights, double smoothing,
                                          scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx) {
   const char *kernel = "softmax_cross_entropy";
   SCION_TRY(scion_require_f32(kernel, "x", x));
   SCION_TRY(scion_require_like(kernel, "probabilities", probabilities, "x", x));
   SCION_TRY(scion_require_labels(kernel, labels, scion_tensor_rows(x), scion_tensor_channels(x)));
-  loss_job job = {.x = x, .labels = labels, .probabilities = probabilities, .dx = dx, .row = softmax_row};
+  loss_job job = {.x = x, .smoothing = smoothing, .labels = labels, .probabilities = probabilities, .dx = dx, .row = softmax_row};
   return run(kernel, &job, weights, losses);
 }
 
-scion_status scion_softmax_cross_entropy_soft(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+scion_status scion_softmax_cross_entropy_soft(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights, double smoothing,
                                               scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx) {
   const char *kernel = "softmax_cross_entropy_soft";
   SCION_TRY(scion_require_f32(kernel, "x", x));
   SCION_TRY(scion_require_like(kernel, "targets", targets, "x", x));
   SCION_TRY(scion_require_like(kernel, "probabilities", probabilities, "x", x));
-  loss_job job = {.x = x, .targets = targets, .probabilities = probabilities, .dx = dx, .row = softmax_soft_row};
+  loss_job job = {.x = x, .smoothing = smoothing, .targets = targets, .probabilities = probabilities, .dx = dx, .row = softmax_soft_row};
   return run(kernel, &job, weights, losses);
 }
 
@@ -105,26 +110,109 @@ static void sigmoid_row(const loss_job *job, int64_t r) {
   const float *x = row_of(job->x, r), *t = row_of(job->targets, r);
   float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r);
   double sum = 0, weight = weight_of(job, r), share = weight / ((double)job->rows * (double)job->width);
+  double own = 1 - job->smoothing, half = job->smoothing / 2;
   for (int64_t c = 0; c < job->width; c++) {
     double v = (double)x[c], small = exp(-fabs(v)), probability = (v < 0 ? small : 1) / (1 + small);
-    sum += (v < 0 ? 0 : v) - v * (double)t[c] + log1p(small);
+    double target = (double)t[c] * own + half;
+    sum += (v < 0 ? 0 : v) - v * target + log1p(small);
     p[c] = (float)probability;
-    if (dx) dx[c] = (float)((probability - (double)t[c]) * share);
+    if (dx) dx[c] = (float)((probability - target) * share);
   }
   job->losses[r] = (float)(weight * sum / (double)job->width);
 }
 
-scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+scion_status scion_sigmoid_cross_entropy(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights, double smoothing,
                                          scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx) {
   const char *kernel = "sigmoid_cross_entropy";
   SCION_TRY(scion_require_f32(kernel, "x", x));
   SCION_TRY(scion_require_like(kernel, "targets", targets, "x", x));
   SCION_TRY(scion_require_like(kernel, "probabilities", probabilities, "x", x));
-  loss_job job = {.x = x, .targets = targets, .probabilities = probabilities, .dx = dx, .row = sigmoid_row};
+  loss_job job = {.x = x, .smoothing = smoothing, .targets = targets, .probabilities = probabilities, .dx = dx, .row = sigmoid_row};
   return run(kernel, &job, weights, losses);
 }
 
-/* ---- squares */
+/* ---- focal losses: a factor (1 - p)^gamma, where p is the probability of what is true, for cross-entropies */
+
+/* The loss of a class with a target. *rest = 1 - p, and *h is the derivative of the loss by log p. The gradient for the logit of a class
+ * is h * rest, less p times the sum of the other classes' h. log(p) / rest is -1 at its limit, where both are 0. */
+static double focal_class(const loss_job *job, double target, double log_p, double *rest, double *h) {
+  double p = exp(log_p), factor = pow(*rest = -expm1(log_p), job->gamma) * target * job->alpha;
+  *h = -factor * (1 - (p > 0 ? job->gamma * p * (*rest > 0 ? log_p / *rest : -1) : 0));
+  return factor > 0 ? -factor * log_p : 0;
+}
+
+static void softmax_focal_row(const loss_job *job, int64_t r) {
+  const float *x = row_of(job->x, r), *t = row_of(job->targets, r);
+  float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r);
+  double high, log_sum = softmax(x, p, job->width, &high), weight = weight_of(job, r), share = weight / (double)job->rows;
+  int64_t label = t ? -1 : scion_label_at(job->labels, r, job->width);
+  double loss = 0, total = 0, rest, h;
+  for (int64_t c = 0; c < job->width; c++) {
+    double target = t ? (double)t[c] : c == label;
+    if (target == 0) continue;
+    loss += focal_class(job, target, (double)x[c] - high - log_sum, &rest, &h);
+    total += h;
+  }
+  for (int64_t c = 0; dx && c < job->width; c++) {
+    double target = t ? (double)t[c] : c == label;
+    rest = h = 0;
+    if (target != 0) focal_class(job, target, (double)x[c] - high - log_sum, &rest, &h);
+    dx[c] = (float)((h * rest - (double)p[c] * (total - h)) * share);
+  }
+  job->losses[r] = (float)(weight * loss);
+}
+
+scion_status scion_softmax_focal(const scion_tensor *x, const scion_tensor *labels, const scion_tensor *weights, double gamma,
+                                 double alpha, scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx) {
+  const char *kernel = "softmax_focal";
+  SCION_TRY(scion_require_f32(kernel, "x", x));
+  SCION_TRY(scion_require_like(kernel, "probabilities", probabilities, "x", x));
+  SCION_TRY(scion_require_labels(kernel, labels, scion_tensor_rows(x), scion_tensor_channels(x)));
+  loss_job job = {.x = x, .labels = labels, .gamma = gamma, .alpha = alpha, .probabilities = probabilities, .dx = dx,
+                  .row = softmax_focal_row};
+  return run(kernel, &job, weights, losses);
+}
+
+scion_status scion_softmax_focal_soft(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights, double gamma,
+                                      double alpha, scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx) {
+  const char *kernel = "softmax_focal_soft";
+  SCION_TRY(scion_require_f32(kernel, "x", x));
+  SCION_TRY(scion_require_like(kernel, "targets", targets, "x", x));
+  SCION_TRY(scion_require_like(kernel, "probabilities", probabilities, "x", x));
+  loss_job job = {.x = x, .targets = targets, .gamma = gamma, .alpha = alpha, .probabilities = probabilities, .dx = dx,
+                  .row = softmax_focal_row};
+  return run(kernel, &job, weights, losses);
+}
+
+/* q = 1 - (the probability of what is true) = p (1 - t) + (1 - p) t has the derivative (1 - 2t) p (1 - p). */
+static void sigmoid_focal_row(const loss_job *job, int64_t r) {
+  const float *x = row_of(job->x, r), *t = row_of(job->targets, r);
+  float *p = row_of(job->probabilities, r), *dx = row_of(job->dx, r);
+  double sum = 0, weight = weight_of(job, r), share = weight / ((double)job->rows * (double)job->width);
+  for (int64_t c = 0; c < job->width; c++) {
+    double v = (double)x[c], target = (double)t[c], small = exp(-fabs(v));
+    double yes = (v < 0 ? small : 1) / (1 + small), no = (v < 0 ? 1 : small) / (1 + small);
+    double entropy = (v < 0 ? 0 : v) - v * target + log1p(small), q = yes * (1 - target) + no * target;
+    double factor = pow(q, job->gamma) * (job->alpha * target + job->beta * (1 - target));
+    sum += factor * entropy;
+    p[c] = (float)yes;
+    if (dx) dx[c] = (float)(factor * (yes - target + (q > 0 ? job->gamma * (1 - 2 * target) * (yes * no / q) * entropy : 0)) * share);
+  }
+  job->losses[r] = (float)(weight * sum / (double)job->width);
+}
+
+scion_status scion_sigmoid_focal(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights, double gamma,
+                                 double alpha, double beta, scion_tensor *probabilities, scion_tensor *losses, scion_tensor *dx) {
+  const char *kernel = "sigmoid_focal";
+  SCION_TRY(scion_require_f32(kernel, "x", x));
+  SCION_TRY(scion_require_like(kernel, "targets", targets, "x", x));
+  SCION_TRY(scion_require_like(kernel, "probabilities", probabilities, "x", x));
+  loss_job job = {.x = x, .targets = targets, .gamma = gamma, .alpha = alpha, .beta = beta, .probabilities = probabilities, .dx = dx,
+                  .row = sigmoid_focal_row};
+  return run(kernel, &job, weights, losses);
+}
+
+/* ---- distances of numbers */
 
 static void square_row(const loss_job *job, int64_t r) {
   const float *x = row_of(job->x, r), *t = row_of(job->targets, r);
@@ -138,10 +226,69 @@ static void square_row(const loss_job *job, int64_t r) {
   job->losses[r] = (float)(weight * sum / (double)job->width);
 }
 
+static void absolute_row(const loss_job *job, int64_t r) {
+  const float *x = row_of(job->x, r), *t = row_of(job->targets, r);
+  float *dx = row_of(job->dx, r);
+  double sum = 0, weight = weight_of(job, r), share = weight / ((double)job->rows * (double)job->width);
+  for (int64_t c = 0; c < job->width; c++) {
+    double difference = (double)x[c] - (double)t[c];
+    sum += fabs(difference);
+    if (dx) dx[c] = (float)(((difference > 0) - (difference < 0)) * share);
+  }
+  job->losses[r] = (float)(weight * sum / (double)job->width);
+}
+
+static void huber_row(const loss_job *job, int64_t r) {
+  const float *x = row_of(job->x, r), *t = row_of(job->targets, r);
+  float *dx = row_of(job->dx, r);
+  double sum = 0, delta = job->delta, weight = weight_of(job, r), share = weight / ((double)job->rows * (double)job->width);
+  for (int64_t c = 0; c < job->width; c++) {
+    double difference = (double)x[c] - (double)t[c], size = fabs(difference);
+    sum += size <= delta ? size * size / 2 : delta * (size - delta / 2);
+    if (dx) dx[c] = (float)((size <= delta ? difference : difference > 0 ? delta : -delta) * share);
+  }
+  job->losses[r] = (float)(weight * sum / (double)job->width);
+}
+
+static scion_status distance(const char *kernel, loss_job *job, const scion_tensor *weights, scion_tensor *losses) {
+  SCION_TRY(scion_require_f32(kernel, "x", job->x));
+  SCION_TRY(scion_require_like(kernel, "targets", job->targets, "x", job->x));
+  return run(kernel, job, weights, losses);
+}
+
 scion_status scion_mean_squared_error(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
                                       scion_tensor *losses, scion_tensor *dx) {
-  const char *kernel = "mean_squared_error";
-  SCION_TRY(scion_require_f32(kernel, "x", x));
-  SCION_TRY(scion_require_like(kernel, "targets", targets, "x", x));
-  return run(kernel, &(loss_job){.x = x, .targets = targets, .dx = dx, .row = square_row}, weights, losses);
+  loss_job job = {.x = x, .targets = targets, .dx = dx, .row = square_row};
+  return distance("mean_squared_error", &job, weights, losses);
+}
+
+scion_status scion_mean_absolute_error(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights,
+                                       scion_tensor *losses, scion_tensor *dx) {
+  loss_job job = {.x = x, .targets = targets, .dx = dx, .row = absolute_row};
+  return distance("mean_absolute_error", &job, weights, losses);
+}
+
+scion_status scion_huber(const scion_tensor *x, const scion_tensor *targets, const scion_tensor *weights, double delta,
+                         scion_tensor *losses, scion_tensor *dx) {
+  loss_job job = {.x = x, .targets = targets, .delta = delta, .dx = dx, .row = huber_row};
+  return distance("huber", &job, weights, losses);
+}
+
+/* ---- a loss that is computed elsewhere */
+
+static void given_row(const loss_job *job, int64_t r) {
+  const float *gradient = row_of(job->x, r);
+  float *dx = row_of(job->dx, r);
+  double weight = weight_of(job, r), share = weight / (double)job->rows;
+  for (int64_t c = 0; dx && c < job->width; c++) dx[c] = (float)((double)gradient[c] * share);
+  job->losses[r] = (float)(weight * (double)((const float *)job->targets->data)[r]);
+}
+
+scion_status scion_given_loss(const scion_tensor *gradients, const scion_tensor *values, const scion_tensor *weights,
+                              scion_tensor *losses, scion_tensor *dx) {
+  const char *kernel = "given_loss";
+  SCION_TRY(scion_require_f32(kernel, "x", gradients));
+  SCION_TRY(scion_require_f32(kernel, "values", values));
+  SCION_TRY(scion_require_vector(kernel, "values", values, scion_tensor_rows(gradients)));
+  return run(kernel, &(loss_job){.x = gradients, .targets = values, .dx = dx, .row = given_row}, weights, losses);
 }

@@ -12,7 +12,7 @@ ir.__index = ir
 ---@field capacity integer largest batch
 ---@field input_dtype "u8"|"f32" u8: images, which the plan preprocesses
 ---@field precision "f32"|"bf16" of what does not train
----@field loss string? "categorical", "binary" or "mse"
+---@field loss scion.Loss?
 ---@field labels_dtype "i32"|"f32"|nil of what the loss compares with: class numbers, or rows (i32 where the loss has classes, else f32)
 ---@field weighted boolean? whether each example has a weight in the loss
 ---@field ops scion.Operation[] in the order of computation
@@ -24,6 +24,9 @@ ir.__index = ir
 ---@field pending { tensor: scion.Tensor, value: scion.Value }[] moving averages, and the copies that a step updates in their place
 ---@field input scion.Value images, or the value of `from`
 ---@field labels scion.Value? if there is a loss
+---@field own_losses scion.Value? what a loss of the user's own gives, and its gradients
+---@field own_gradients scion.Value?
+---@field forward_calls integer? how many calls run before a loss of the user's own
 ---@field weights scion.Value? of the examples, if `weighted`
 ---@field losses scion.Value? the loss of each example
 ---@field result scion.Value the plan's result: the network's output, or the probabilities that the loss computes from it

@@ -19,7 +19,7 @@ local shape = require "scion.shape"
 ---@field output scion.Node
 ---@field private order scion.Node[] all nodes, in Keras's order: see graph.order
 ---@field labels string[]? names of the classes, taken from the data set by fit; may be set
----@field loss "categorical"|"binary"|"mse"|nil the loss that was last given to fit; without one it follows from the last layer; may be set
+---@field loss string|scion.Loss|nil the loss that was last given to fit; without one it follows from the last layer; may be set
 ---@field metrics (string|scion.OwnMetric)[]? the metrics that were last given to fit; may be set
 ---@field epoch integer how many epochs it has been trained
 ---@field history scion.History the epochs of all fits
@@ -260,14 +260,15 @@ end
 
 --- A plan for a mode and a batch of at least that size: a kept one if there is one, else a new one. It covers the whole network, or the
 --- part up to a node (`upto`), or the part after a node (`from`), whose input is that node's value.
----@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string?, labels: "i32"|"f32"|nil, weighted: boolean?, precision: string?,
+---@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string|scion.Loss|nil, labels: "i32"|"f32"|nil, weighted: boolean?, precision: string?,
 --- upto: scion.Node?, from: scion.Node? } labels: the dtype of what the loss compares with
 ---@return scion.Plan
 function internal:plan_for(request)
   local in_use = precision.in_use(request.precision or self.precision)
   local preprocess = request.input_dtype == "u8" and self.input.layer.options.preprocess
+  local loss = request.loss and losses.of(request.loss)
   local state, upto, from = request.mode == "train" and self:freeze_state() or "", request.upto, request.from
-  local key = table.concat({ request.mode, request.input_dtype, request.loss or "-", request.labels or "-", request.weighted and "w" or "-", in_use,
+  local key = table.concat({ request.mode, request.input_dtype, losses.key(loss), request.labels or "-", request.weighted and "w" or "-", in_use,
                              upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-" }, " ")
   for i, kept in ipairs(self.plans) do
     if kept.key == key and kept.state == state and kept.preprocess == preprocess and kept.plan.capacity >= request.batch then
@@ -277,7 +278,7 @@ function internal:plan_for(request)
   end
   local order = upto and graph.order(upto) or from and graph.from(self.order, from) or self.order
   local made = plan.compile { order = order, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
-                              input_dtype = request.input_dtype, precision = in_use, loss = request.loss, labels = request.labels,
+                              input_dtype = request.input_dtype, precision = in_use, loss = loss, labels = request.labels,
                               weighted = request.weighted }
   table.insert(self.plans, 1, { key = key, state = state, preprocess = preprocess, plan = made })
   self.plans[plans_kept + 1] = nil
@@ -333,7 +334,7 @@ function model:fit(data, given) return require("scion.train.fit")(self, data, gi
 
 ---@class scion.EvaluateOptions
 ---@field batch? integer (the data set's)
----@field loss? "categorical"|"binary"|"mse" (that of fit, or what follows from the last layer)
+---@field loss? string|scion.Loss|fun(outputs: scion.Tensor, targets: scion.Tensor): scion.Tensor see scion.FitOptions (that of fit, or what follows from the last layer)
 ---@field metrics? (string|scion.OwnMetric)[] what is told beside loss and accuracy (those of fit, or none): see model:evaluate
 ---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
 ---@field precision? "f32"|"bf16" (the model's)
@@ -463,7 +464,7 @@ Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
   fields = { "arena", "freezing", "order", "parts", "plans", "trained_before", "trunk" }, locked = { "input", "output" },
   settable = { name = check.optional(model_name), variant = check.optional(kinds.variant), epoch = counter, steps = counter,
-               history = check.table, reading = check.optional(reading.kind), loss = check.optional(check.name_in(losses)), metrics = check.optional(metrics.kind),
+               history = check.table, reading = check.optional(reading.kind), loss = check.optional(losses.kind), metrics = check.optional(metrics.kind),
                precision = check.optional(precision.kind),
                labels = function(self) return check.optional(labels_kind(self)) end },
   instead = { trainable = results.freezing, frozen = results.freezing },

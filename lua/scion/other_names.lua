@@ -13,6 +13,8 @@ local of_set = "it is an option of the data set, as in scion.data.folder(path, {
 local stopping = "a callback that returns false ends the fit: callbacks = { epoch = function(entry) return entry.val_loss > 0.1 end }"
 local whole_epochs = "an epoch is all of the data set; a smaller set makes shorter ones"
 local of_weights = "images are brought to what the network was trained on by the network itself: its input has the preprocessing"
+local logits = "logits are told by the network's last layer, which has no activation then"
+local smoothing = "write loss = scion.loss.categorical{ smoothing = 0.1 }"
 local by_split = "local train, val = data:split(0.8) divides a data set by class, once it is made"
 
 return {
@@ -59,7 +61,9 @@ return {
   device = { { "epochs", no_device }, { "precision", no_device }, { "top", no_device } },
   validationdata = { { "validate" } }, validationsplit = { { "validate", one_set }, { "augment", by_split } },
   subset = { { "augment", by_split } }, valdata = { { "validate" } },
-  metric = { { "metrics" } }, criterion = { { "loss" } }, lossfn = { { "loss" } }, numepochs = { { "epochs" } },
+  metric = { { "metrics" } }, criterion = { { "loss" } }, losses = { { "loss" } }, lossfn = { { "loss" } },
+  labelsmoothing = { { "smoothing" }, { "loss", smoothing }, { "categorical", smoothing } }, fromlogits = { { "smoothing", logits }, { "gamma", logits } },
+  numepochs = { { "epochs" } },
   classweight = { { "class_weights" } }, dtype = { { "precision" } }, onepochend = { { "epoch_ends" } }, onbatchend = { { "step_ends" } },
   onepochbegin = { { "epoch_begins" } }, onbatchbegin = { { "step_begins" } }, ontrainbegin = { { "fit_begins" } }, ontrainend = { { "fit_ends" } },
   ontrainbatchbegin = { { "step_begins" } }, ontrainbatchend = { { "step_ends" } }, onepochstart = { { "epoch_begins" } }, ontrainstart = { { "fit_begins" } },
@@ -79,7 +83,12 @@ return {
   -- values
   mean = { { "avg" } }, average = { { "avg" } }, maximum = { { "max" } }, float32 = { { "f32" } }, fp32 = { { "f32" } }, bfloat16 = { { "bf16" } },
   categoricalcrossentropy = { { "categorical" } }, sparsecategoricalcrossentropy = { { "categorical" } }, crossentropy = { { "categorical" } },
-  binarycrossentropy = { { "binary" } }, bce = { { "binary" } }, meansquarederror = { { "mse" } },
+  binarycrossentropy = { { "binary" } }, bce = { { "binary" } }, meansquarederror = { { "mse" } }, meanabsoluteerror = { { "mae" } },
+  crossentropyloss = { { "categorical" } }, nllloss = { { "categorical" } }, softmaxcrossentropy = { { "categorical" } }, softmax = { { "categorical" } },
+  bceloss = { { "binary" } }, bcewithlogits = { { "binary" } }, bcewithlogitsloss = { { "binary" } }, sigmoidcrossentropy = { { "binary" } }, sigmoid = { { "binary" } },
+  categoricalfocalcrossentropy = { { "focal" } }, binaryfocalcrossentropy = { { "focal" } }, sigmoidfocalloss = { { "focal" } }, focalloss = { { "focal" } },
+  mseloss = { { "mse" } }, l2 = { { "mse" } }, l1 = { { "mae" } }, l1loss = { { "mae" } }, huberloss = { { "huber" } }, smoothl1 = { { "huber" } },
+  smoothl1loss = { { "huber" } },
 
   -- metrics
   acc = { { "accuracy" } }, categoricalaccuracy = { { "accuracy" } }, sparsecategoricalaccuracy = { { "accuracy" } }, binaryaccuracy = { { "accuracy" } },
@@ -87,5 +96,5 @@ return {
   topkcategoricalaccuracy = { { "top_N", "write top_5" } }, sparsetopkcategoricalaccuracy = { { "top_N", "write top_5" } },
   f1score = { { "f1_macro" } }, fscore = { { "f1_macro" } }, auc = { { "roc_auc" } }, auroc = { { "roc_auc" } }, rocaucovr = { { "roc_auc" } },
   map = { { "average_precision" } }, cohenkappa = { { "kappa" } }, cohenkappascore = { { "kappa" } }, ece = { { "calibration_error" } },
-  expectedcalibrationerror = { { "calibration_error" } }, subsetaccuracy = { { "exact_match" } }, meanabsoluteerror = { { "mae" } },
+  expectedcalibrationerror = { { "calibration_error" } }, subsetaccuracy = { { "exact_match" } },
 }

@@ -17,6 +17,7 @@
 local core = require "scion.core"
 local cost = require "scion.ir.cost"
 local new_ir = require("scion.ir").new
+local own_loss = require "scion.ir.own_loss"
 
 --- Loads passes by name from plan/.
 local function passes(names)
@@ -56,10 +57,14 @@ local emission = passes {
 ---@field cost scion.Cost
 ---@field arena_bytes integer
 ---@field input scion.Place
+---@field loss scion.Loss?
 ---@field labels scion.Place? of a plan with a loss
 ---@field weights scion.Place? of one whose examples have weights
 ---@field output scion.Place
 ---@field losses scion.Place? of a plan with a loss: one for each example
+---@field private rest table? the program after a loss of the user's own
+---@field private own_losses scion.Place? where its results go
+---@field private own_gradients scion.Place?
 ---@field gradients { layer: scion.Layer, parameter: scion.Parameter, place: scion.Place }[]
 ---@field views scion.Gradients? of the gradients in the arena, made at first use; given up with the arena: see gradients.of
 ---@field buffer scion.Place? of all gradients, one after the other; nil if nothing trains
@@ -90,7 +95,7 @@ end
 ---@field capacity integer largest batch
 ---@field input_dtype "u8"|"f32" u8: images, 0 to 255, which the plan preprocesses
 ---@field precision "f32"|"bf16"|nil of what does not train (f32)
----@field loss "categorical"|"binary"|"mse"|nil
+---@field loss scion.Loss?
 ---@field labels "i32"|"f32"|nil dtype of the labels that the loss takes (i32 class numbers where it has classes, else f32)
 ---@field weighted boolean? whether each example has a weight in the loss
 
@@ -102,7 +107,14 @@ function plan.compile(request)
   local places = ir.places
   local self = setmetatable({ mode = ir.mode, capacity = ir.capacity, precision = ir.precision, ops = ir.ops, calls = ir.calls,
                               cost = cost.total(ir.ops), arena_bytes = ir.arena_bytes, derived = ir.derived, gradients = {}, pending = {} }, plan)
-  self.program = core.program(ir.placed_calls)
+  self.loss = ir.loss
+  if ir.loss and ir.loss.own then
+    local calls, first = ir.placed_calls, ir.forward_calls
+    self.program, self.rest = core.program(table.move(calls, 1, first, 1, {})), core.program(table.move(calls, first + 1, #calls, 1, {}))
+    self.own_losses, self.own_gradients = places[ir.own_losses], places[ir.own_gradients]
+  else
+    self.program = core.program(ir.placed_calls)
+  end
   self.input, self.output = places[ir.input], places[ir.result]
   self.buffer = places[ir.buffer]
   self.labels, self.weights, self.losses = places[ir.labels], places[ir.weights], places[ir.losses]
@@ -111,8 +123,9 @@ function plan.compile(request)
   return self
 end
 
---- Builds derived tensors again where parameters changed, copies a batch into the arena and runs the program. It changes no parameter
---- and no moving average: the optimizer and plan:commit do.
+--- Builds derived tensors again where parameters changed, copies a batch into the arena and runs the program: in two parts where the loss
+--- is a function of the user's, which is called between them. It changes no parameter and no moving average: the optimizer and
+--- plan:commit do.
 ---@param arena scion.Tensor u8 [at least arena_bytes]
 ---@param batch { images: scion.Tensor, labels: scion.Tensor?, weights: scion.Tensor?, step: integer? } step: the number of the training
 --- step, from which dropout draws
@@ -123,7 +136,12 @@ function plan:run(arena, batch)
   core.copy(batch.images, core.place(arena, self.input, n))
   if self.labels then core.copy(batch.labels, core.place(arena, self.labels, n)) end
   if self.weights then core.copy(batch.weights, core.place(arena, self.weights, n)) end
-  return self.program:run(arena, n, batch.step or 0)
+  local complete = self.program:run(arena, n, batch.step or 0)
+  if not self.rest or not complete then return complete end
+  local losses, gradients = own_loss.compute(self.loss, core.place(arena, self.output, n), batch.labels, self.own_gradients ~= nil)
+  core.copy(losses, core.place(arena, self.own_losses, n))
+  if gradients then core.copy(gradients, core.place(arena, self.own_gradients, n)) end
+  return self.rest:run(arena, n, batch.step or 0)
 end
 
 --- Copies the moving averages that the last run computed to their layers. It is called when the step is accepted, since a step with a loss

@@ -33,7 +33,7 @@ local draws = check.table_of { seed = { check.whole(), required = true }, stream
 local described_layer = { kind = { check.text, required = true }, name = { check.text, required = true }, options = { check.table, required = true },
                           inputs = { any_text, "" }, origin = { check.table }, frozen = { check.boolean, false }, draws = { draws } }
 
-local described_model = { name = { any_text, "" }, variant = { kinds.variant }, loss = { check.name_in(losses) }, metrics = { metrics.filed },
+local described_model = { name = { any_text, "" }, variant = { kinds.variant }, loss = { losses.described }, metrics = { metrics.filed },
                           reading = { reading.kind }, trunk = { check.text },
                           output = { check.text, required = true }, layers = { check.list(check.table), required = true } }
 
@@ -84,7 +84,7 @@ local function architecture(m)
     layers[i] = { kind = l.kind, name = l.name, origin = l.origin, options = l.options, inputs = table.concat(inputs, "\n"), frozen = l.frozen,
                   draws = l.kind == "dropout" and { seed = l.seed, stream = l.stream } or nil }
   end
-  return { name = m.name or "", variant = m.variant, loss = m.loss, metrics = metrics.in_file(m.metrics), reading = m.reading,
+  return { name = m.name or "", variant = m.variant, loss = losses.describe(m.loss), metrics = metrics.in_file(m.metrics), reading = m.reading,
            trunk = m.trunk, output = m.output.layer.name, layers = layers }
 end
 
@@ -141,6 +141,9 @@ function saved.save(m, path)
   check_cost(path, metadata, numbers + #metadata.architecture + #metadata.history + #(metadata.labels or ""), numbers)
   local ok, message = safetensors.write(path, tensors, metadata)
   if not ok then check.raise(message) end
+  if m.loss and losses.of(m.loss).own then
+    notice.once(("%s: the loss, a %s, is remembered by that name alone: give it again to fit and evaluate of the loaded model"):format(path, m.loss.name))
+  end
   if #lost > 0 then
     table.sort(lost)
     local shown = table.concat(lost, ", ", 1, math.min(#lost, 8)) .. (#lost > 8 and (" and %d more"):format(#lost - 8) or "")

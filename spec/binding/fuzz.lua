@@ -281,7 +281,7 @@ local function shapes_for(name)
   local x = { n, h, w, c }
   if name:find "dense" then x, out = { n, c }, { n, o } end
   local counting = name:find "confusion" or name == "ranks" or name == "calibration" or name == "areas"
-  if name:find "entropy" or name:find "squared" or counting then x, out = { n, c }, { n, c } end
+  if name:find "entropy" or name:find "focal" or name:find "huber" or name:find "mean_" or name == "given_loss" or counting then x, out = { n, c }, { n, c } end
   if name == "preprocess" then x, out = { n, h, w, 3 }, { n, h, w, 3 } end
   if name:find "update" then x, out = { c, o }, { c, o } end
   local kernel = name:find "dense" and { c, o } or name:find "depthwise" and { win.kernel[1], win.kernel[2], c, c > 0 and wide // c or 1 } or
@@ -289,8 +289,9 @@ local function shapes_for(name)
   local vector = { name:find "forward" and out[#out] or name:find "pack" and o or c }
   local s = { x = x, y = out, dy = out, dx = x, kernel = kernel, dw = kernel, a = x, b = x, da = x, addend = out, w = x, g = x, m = x, v = x,
               probabilities = x, losses = { n }, weights = { n }, s = { n, c }, ds = { n, c },
-              labels = (name == "softmax_cross_entropy" or counting and name ~= "label_confusion" and not (name == "areas" and chance(50))) and { n } or x,
-              roc = { c }, precision = { c }, confidence = { 4 },
+              labels = (name == "softmax_cross_entropy" or name == "softmax_focal" or counting and name ~= "label_confusion" and
+                        not (name == "areas" and chance(50))) and { n } or x,
+              roc = { c }, precision = { c }, confidence = { 4 }, values = { n },
               support = { name == "label_confusion" and c or math.max(c, 2) }, exact = { 1 },
               counts = name == "label_confusion" and { c, 4 } or name == "ranks" and { c } or name == "calibration" and { 4, 2 } or
                 { math.max(c, 2), math.max(c, 2) },
@@ -313,7 +314,7 @@ local option_values = {
 }
 local option_names = { "window", "activation", "accumulate", "include_padding", "reverse", "nesterov", "bilinear", "examples", "top", "left", "before",
                        "groups", "size", "seed", "stream", "step", "epsilon", "momentum", "rate", "threshold", "lr", "rho", "beta1", "beta2", "decay",
-                       "alpha", "beta", "k", "scale_by", "shift_by" }
+                       "alpha", "beta", "gamma", "delta", "smoothing", "k", "scale_by", "shift_by" }
 local options_of = {} -- of each kernel: of an option that it has not, the error says so before it says anything else
 for _, name in ipairs(kernel_names) do
   options_of[name] = {}

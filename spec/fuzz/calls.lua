@@ -46,7 +46,8 @@ local makers = {
   function() return nn.input(8, 8, 3) end, function() return nn.input(5) end, function() return nn.conv2d(3, 3) end, function() return nn.relu() end,
   function() return nn.conv_norm(3, 3) end, function() return nn.dense(2, "softmax") end, function() return nn.global_avg_pool() end,
   in_memory, in_folder,
-  function() return scion.optim.sgd { lr = 0.01 } end, function() return scion.optim.adam() end, function() return network():layers()[2] end,
+  function() return scion.optim.sgd { lr = 0.01 } end, function() return scion.optim.adam() end, function() return scion.loss.huber() end,
+  function() return network():layers()[2] end,
   function() return scion.zeros(2, 3, 4):slice(2, 1, 2) end,
 }
 for _ = 1, 6 do makers[#makers + 1] = network end -- which most can be done with
@@ -67,11 +68,11 @@ end
 local numbers = { 0, 1, 2, 3, 4, 8, -1, 0.5, 1.0, 2.0, -0.0, 0 / 0, math.huge, -math.huge, 1 << 44, 1 << 62, math.mininteger, 1e300, 1e-300 }
 local texts = { "", "x", "a\0b", "a\nb", "\27[31m", ("x"):rep(300), "relu", "softmax", "same", "valid", "f32", "bf16", "u8", "i32", "a",
   "a/conv", "head", "a*", "[", "train", "1.png", "train/a/1.png", "broken.png", "nowhere/x.png", "out.png", "out.safetensors", "out.h5", "tf",
-  "torch", "avg", "stored", "batch", "keras", "mse", "top_2", "f1_macro", "roc_auc", "%s%d", "." }
+  "torch", "avg", "stored", "batch", "keras", "mse", "huber", "focal", "top_2", "f1_macro", "roc_auc", "%s%d", "." }
 local keys = { "name", "filters", "kernel", "stride", "padding", "dilation", "bias", "activation", "units", "rate", "shape", "preprocess",
   "size", "scale", "offset", "border", "factor", "layers", "ratio", "gate", "epsilon", "momentum", "statistics", "keep_dims", "examples",
   "first", "upto", "from", "input", "output", "batch", "shuffle", "seed", "augment", "workers", "memory", "labels", "lr", "weight_decay",
-  "beta1", "rho", "verbose", "optimizer", "validate", "loss", "class_weights", "callbacks", "cache", "precision", "top", "pool", "data", "mode",
+  "beta1", "rho", "verbose", "optimizer", "validate", "loss", "smoothing", "gamma", "class_weights", "callbacks", "cache", "precision", "top", "pool", "data", "mode",
   "strict", "epochs", "metrics", "compute", "flip", "rotation", "zoom", "variants", "nmae", 1, 2 }
 
 local value

@@ -66,14 +66,16 @@ void reference_batch_norm_batch_backward(const real *x, const real *dy, const re
                                          double epsilon);
 
 /* ---- loss.c */
-void reference_softmax_cross_entropy(const real *x, const int32_t *labels, const real *weights, real *losses, real *dx,
+void reference_softmax_cross_entropy_soft(const real *x, const real *targets, const real *weights, real smoothing, real *losses,
+                                          real *dx, int64_t rows, int64_t width);
+void reference_sigmoid_cross_entropy(const real *x, const real *targets, const real *weights, real smoothing, real *losses, real *dx,
                                      int64_t rows, int64_t width);
-void reference_softmax_cross_entropy_soft(const real *x, const real *targets, const real *weights, real *losses, real *dx,
-                                          int64_t rows, int64_t width);
-void reference_sigmoid_cross_entropy(const real *x, const real *targets, const real *weights, real *losses, real *dx,
-                                     int64_t rows, int64_t width);
-void reference_mean_squared_error(const real *x, const real *targets, const real *weights, real *losses, real *dx, int64_t rows,
-                                  int64_t width);
+void reference_softmax_focal_soft(const real *x, const real *targets, const real *weights, real gamma, real alpha, real *losses, real *dx,
+                                  int64_t rows, int64_t width);
+void reference_sigmoid_focal(const real *x, const real *targets, const real *weights, real gamma, real alpha, real beta, real *losses,
+                             real *dx, int64_t rows, int64_t width);
+void reference_distance(const real *x, const real *targets, const real *weights, real delta, real *losses, real *dx, int64_t rows,
+                        int64_t width);
 
 /* ---- metrics.c: counts and confidences from 0; one of labels and targets is NULL */
 void reference_ranks(const real *x, const int32_t *labels, int32_t *counts, int64_t rows, int64_t width);

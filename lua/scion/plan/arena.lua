@@ -24,8 +24,8 @@ end
 
 --- The values that are written before the first call, and those that are read after the last one.
 local function ends(ir)
-  local inputs, outputs = { ir.input, ir.labels }, { ir.result, ir.losses }
-  if ir.weights then inputs[#inputs + 1] = ir.weights end
+  local inputs, outputs = { ir.input }, { ir.result, ir.losses }
+  for _, name in ipairs { "labels", "weights", "own_losses", "own_gradients" } do inputs[#inputs + 1] = ir[name] end
   return inputs, outputs
 end
 

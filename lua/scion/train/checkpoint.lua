@@ -7,6 +7,7 @@ local dataset = require "scion.data.dataset"
 local pipeline = require "scion.data.pipeline"
 local plain = require "scion.plain"
 local results = require "scion.report.results"
+local schedule = require "scion.train.schedule"
 local safetensors = require "scion.weights.safetensors"
 
 local checkpoint = {}
@@ -94,7 +95,7 @@ local function identity(run)
     { "epoch before this fit", tostring(run.first_epoch) },
   }
   for i = 1, run.stage do
-    list[#list + 1] = { run.by_schedule and "stage " .. i or "optimizer", run.by_schedule and tostring(run.stages[i]) or run.first_optimizer.made }
+    list[#list + 1] = { run.by_schedule and "stage " .. i or "optimizer", run.by_schedule and schedule.identity(run.stages[i]) or run.first_optimizer.made }
   end
   return list
 end

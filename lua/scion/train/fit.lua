@@ -20,6 +20,7 @@ local reading = require "scion.data.reading"
 local results = require "scion.report.results"
 local run = require "scion.train.run"
 local schedule = require "scion.train.schedule"
+local step = require "scion.train.step"
 local targets = require "scion.train.targets"
 
 -- ---- options --------------------------------------------------------------------------------------------------------
@@ -60,7 +61,9 @@ local schema = {
 --- epoch, after Ctrl-C and, as { path, every = 50 }, after so many steps. Ended at any moment and started anew, a fit gives the same bits (none)
 ---@field validate scion.Dataset? a data set that is evaluated after each epoch (none)
 ---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
----@field loss "categorical"|"binary"|"mse"|nil (that of an earlier fit; else it follows from the last layer: softmax, sigmoid, linear)
+---@field loss "categorical"|"binary"|"focal"|"mse"|"mae"|"huber"|scion.Loss|fun(outputs: scion.Tensor, targets: scion.Tensor): scion.Tensor, scion.Tensor|nil
+--- a name, or a loss with options or of one's own: see scion.loss (that of an earlier fit; else it follows from the last layer: softmax
+--- "categorical", sigmoid "binary", others "mse")
 ---@field metrics (string|scion.OwnMetric)[]? what is told of training and validation beside loss and accuracy: see scion.EvaluateOptions (those of
 --- an earlier fit; else none)
 ---@field callbacks scion.Callback[]|scion.Callback|nil what is called during the fit (none)
@@ -192,6 +195,7 @@ return function(model, data, given)
   local state = run.new(job)
   state.history.warnings = lint_stages(job, o)
   resume(state)
+  local loss_before, steps_before = model.loss, model.steps
   model.labels, model.loss, model.metrics = data.labels or model.labels, job.given_loss or model.loss, job.given_metrics or model.metrics
   model.reading = dataset.is(data) and reading.of(data) or model.reading
   if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
@@ -199,6 +203,8 @@ return function(model, data, given)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local ok, complete = pcall(loop, state)
   if not ok then
+    step.abandon(state) -- a loss of the user's own may have raised within a step
+    if model.steps == steps_before then model.loss = loss_before end
     bar:broken()
     error(complete, 0)
   end

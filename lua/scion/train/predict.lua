@@ -5,6 +5,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
 local interrupts = require "scion.train.interrupts"
+local losses = require "scion.ir.losses"
 local paths = require "scion.data.paths"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
@@ -85,9 +86,9 @@ end
 --- probabilities, which applies the activation if the network ends in logits. Returns nil if the outputs are no probabilities.
 local function probabilities(model)
   local activation, logits = targets.activation(model)
-  if activation ~= "softmax" and activation ~= "sigmoid" or model.loss == "mse" then return nil end
+  if activation ~= "softmax" and activation ~= "sigmoid" or model.loss and losses.of(model.loss):of_numbers() then return nil end
   if #model.output.shape ~= 1 then return nil end
-  local told, count = targets.told(model, activation == "softmax" and "categorical" or "binary", model.labels)
+  local told, count = targets.told(model, losses.of(losses.following(activation)), model.labels)
   if not logits then return told, count, function(output) return output end end
   return told, count, function(output)
     local applied = core.new(output:shape(), "f32")

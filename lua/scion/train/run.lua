@@ -25,8 +25,8 @@ local run = {}
 ---@field private resume scion.ResumeOptions? with the file's path as `path`
 ---@field private tell fun(line: string) writes a notice below the bar
 ---@field private first_epoch integer how many epochs the model had before this fit
----@field private loss_kind string
----@field private given_loss string? the option of fit
+---@field private loss_kind scion.Loss
+---@field private given_loss string|scion.Loss|nil the option of fit
 ---@field private metrics (string|scion.OwnMetric)[]
 ---@field private given_metrics (string|scion.OwnMetric)[]? the option of fit
 ---@field private class_weights scion.Tensor?

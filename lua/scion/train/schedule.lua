@@ -40,15 +40,21 @@ local function choice_of(stage)
   end
 end
 
-local function stage_text(self)
+--- A stage in words; made: with the optimizer as it was made, and not as its options were set since then.
+local function stage_text(self, made)
   local parts = { ("%d epoch%s"):format(self.epochs, self.epochs == 1 and "" or "s"), choice_of(self) or "frozen as before" }
-  if self.optimizer then parts[#parts + 1] = tostring(self.optimizer) end
+  if self.optimizer then parts[#parts + 1] = made and self.optimizer.made or tostring(self.optimizer) end
   if self.lr then parts[#parts + 1] = "lr = " .. (type(self.lr) == "number" and ("%g"):format(self.lr) or tostring(self.lr)) end
   if self.patience then parts[#parts + 1] = "patience = " .. self.patience end
   return table.concat(parts, ", ")
 end
 
-local stage = class.define { name = "scion.Stage", title = "a stage", settable = settable, meta = { __tostring = stage_text } }
+local stage = class.define { name = "scion.Stage", title = "a stage", settable = settable, meta = { __tostring = function(self) return stage_text(self) end } }
+
+--- A stage in words that stay the same while it runs.
+---@param of scion.Stage
+---@return string
+function schedule.identity(of) return stage_text(of, true) end
 
 -- ---- what a stage freezes -------------------------------------------------------------------------------------------
 

@@ -7,13 +7,8 @@ local shapes = require "scion.shape"
 
 local targets = {}
 
-local by_activation = {} -- the name of the loss for each activation of the last layer
-for name, loss in pairs(losses) do
-  if loss.activation then by_activation[loss.activation] = name end
-end
-
---- The name of a loss, as a kind for checks.
-targets.kind = check.name_in(losses)
+--- A loss as users give it, as a kind for checks.
+targets.kind = losses.kind
 
 --- The activation of the last layer.
 local function activation_of(model) return model.output.layer.options.activation or "linear" end
@@ -21,9 +16,12 @@ local function activation_of(model) return model.output.layer.options.activation
 --- The loss: the given one; else the one that was given to fit before; else the one that follows from the last layer's activation: softmax
 --- "categorical", sigmoid "binary", all others "mse".
 ---@param model scion.Model
----@param given string?
----@return "categorical"|"binary"|"mse"
-function targets.loss(model, given) return given or model.loss or by_activation[activation_of(model)] or "mse" end
+---@param given string|scion.Loss|nil
+---@return scion.Loss
+function targets.loss(model, given)
+  local activation = activation_of(model)
+  return losses.for_activation(given or model.loss or losses.following(activation) or "mse", activation, model.output.layer.name)
+end
 
 --- The activation of the network's outputs. If the network has no last activation but was fitted with a loss on logits, it is the one that
 --- this loss applies.
@@ -32,24 +30,25 @@ function targets.loss(model, given) return given or model.loss or by_activation[
 ---@return boolean logits whether the network's outputs are logits, to which the activation is yet to be applied
 function targets.activation(model)
   local own = activation_of(model)
-  local left_out = model.loss and losses[model.loss].activation
+  local left_out = model.loss and losses.of(model.loss).activation
   if own ~= "linear" or not left_out then return own, false end
   return left_out, true
 end
 
 --- What is told of an image: "classes", one of several, or "labels", of which it can have several or none; and how many of them there are.
---- nil if the network gives numbers, with the loss "mse". Outputs of a sigmoid are labels, except that a single one tells two classes apart
+--- nil if the network gives numbers, or the loss compares them. A loss of the user's own is about what the last layer's activation gives.
+--- Outputs of a sigmoid are labels, except that a single one tells two classes apart
 --- unless it has one name.
 ---@param model scion.Model
----@param loss string
+---@param loss scion.Loss
 ---@param names string[]? of the classes or labels
 ---@return "classes"|"labels"|nil
 ---@return integer? count
 function targets.told(model, loss, names)
-  if loss == "mse" then return nil end
-  local outputs = model.output.shape[#model.output.shape]
-  if loss == "binary" and (outputs > 1 or names and #names == 1) then return "labels", outputs end
-  return "classes", loss == "binary" and 2 or outputs
+  local activation, outputs = loss.activation or loss.own and activation_of(model), model.output.shape[#model.output.shape]
+  if activation ~= "softmax" and activation ~= "sigmoid" then return nil end
+  if activation == "sigmoid" and (outputs > 1 or names and #names == 1) then return "labels", outputs end
+  return "classes", activation == "sigmoid" and 2 or outputs
 end
 
 --- The last layer that would fit a data set, as code for messages.
@@ -68,12 +67,13 @@ local function names_text(data)
                                      data.multi and #labels > 1 and ", of which an image can have several" or "")
 end
 
---- Raises: the loss is "mse", but each image of the data set has a class, or labels.
-local function refuse_mse(raise, model, data)
+--- Raises: the loss compares numbers, but each image of the data set has a class, or labels.
+local function refuse_numbers(raise, model, data, loss)
   local name, activation, outputs, k = model.output.layer.name, activation_of(model), model.output.shape[1], #data.labels
-  local follows = by_activation[activation]
+  local follows = losses.following(activation)
   if follows == "binary" or follows and not data.multi then
-    raise("the loss 'mse' compares numbers, but the data set has %s; without the option loss, '%s' follows from %s's %s", names_text(data), follows, name, activation)
+    raise("the loss '%s' compares numbers, but the data set has %s; without the option loss, '%s' follows from %s's %s", loss.name, names_text(data),
+          follows, name, activation)
   end
   local told = data.multi and outputs == k and "binary" or not data.multi and (outputs == k and k > 1 and "categorical" or outputs == 1 and k == 2 and "binary")
   local other = told and not follows and (", or loss = '%s' be given if its outputs are logits"):format(told) or ""
@@ -82,8 +82,8 @@ local function refuse_mse(raise, model, data)
   if numeric and not counted then
     other = "; where these are numbers to predict they are an f32 tensor, or a list for each, label = { 20 }, and of a CSV file label = { 'column' }"
   end
-  raise("%s has %s, and so is trained to give numbers (loss 'mse'), but the data set has %s: the network should end in %s%s", name,
-        activation == "linear" and "no activation" or "the activation " .. activation, names_text(data), head_for(data), other)
+  raise("%s has %s, and so is trained to give numbers (loss '%s'), but the data set has %s: the network should end in %s%s", name,
+        activation == "linear" and "no activation" or "the activation " .. activation, loss.name, names_text(data), head_for(data), other)
 end
 
 --- Whether the network ends in what the data set's labels need, so that only the option `loss` is wrong.
@@ -94,12 +94,12 @@ end
 --- Raises if the last layer's activation is not the one of the loss.
 local function check_activation(raise, model, data, loss)
   local activation = activation_of(model)
-  if activation ~= losses[loss].activation and activation ~= "linear" then
+  if loss.activation and activation ~= loss.activation and activation ~= "linear" then
     if right_head(model, data) then
-      raise("the loss '%s' goes with %s, but %s ends in %s, as the data set needs; without the option loss, '%s' follows from it", loss,
-            losses[loss].activation, model.output.layer.name, activation, by_activation[activation])
+      raise("the loss '%s' goes with %s, but %s ends in %s, as the data set needs; without the option loss, '%s' follows from it", loss.name,
+            loss.activation, model.output.layer.name, activation, losses.following(activation))
     end
-    raise("the loss '%s' goes with %s or, for logits, no activation, but %s ends in %s: the network should end in %s", loss, losses[loss].activation,
+    raise("the loss '%s' goes with %s or, for logits, no activation, but %s ends in %s: the network should end in %s", loss.name, loss.activation,
           model.output.layer.name, activation, head_for(data))
   end
 end
@@ -109,11 +109,12 @@ local function check_classes(raise, model, data, loss)
   local name, outputs, classes = model.output.layer.name, model.output.shape[1], #data.labels
   if classes < 2 then raise("the data set has %s, and nothing to tell it from: two or more are needed", names_text(data)) end
   check_activation(raise, model, data, loss)
-  if loss == "binary" and outputs > 1 then
+  local sigmoid = (loss.activation or activation_of(model)) == "sigmoid"
+  if sigmoid and outputs > 1 then
     raise("%s gives %d probabilities that do not add up to 1, as for several labels an image, but each image of the data set has one class: the network should end in %s%s",
           name, outputs, head_for(data), outputs == classes and ", or, where an image can have several, the data set is made with multi = true" or "")
   end
-  local distinguished = loss == "binary" and 2 or outputs
+  local distinguished = sigmoid and 2 or outputs
   if distinguished ~= classes then
     raise("%s: the model's last layer distinguishes %d class%s, but the data set has %s: the network should end in %s", name, distinguished,
           distinguished == 1 and "" or "es", names_text(data), head_for(data))
@@ -123,10 +124,10 @@ end
 --- Checks a data set with labels of which an image can have several, and a loss on probabilities.
 local function check_labels(raise, model, data, loss)
   local name, outputs = model.output.layer.name, model.output.shape[1]
-  if loss == "categorical" then
+  if (loss.activation or activation_of(model)) == "softmax" then
     if right_head(model, data) then check_activation(raise, model, data, loss) end
-    raise("the loss 'categorical' is for probabilities that add up to 1, one class an image, but the data set has %s: the network should end in %s",
-          names_text(data), head_for(data))
+    raise("%s is for probabilities that add up to 1, one class an image, but the data set has %s: the network should end in %s",
+          loss.own and "softmax" or ("the loss '%s'"):format(loss.name), names_text(data), head_for(data))
   end
   check_activation(raise, model, data, loss)
   if outputs ~= #data.labels then
@@ -147,16 +148,16 @@ local function misfit(kind, y, count)
   return ("shares of the classes that add up to %g, not 1; of an image with several labels the network ends in sigmoid"):format(sum)
 end
 
---- Checks a data set with targets, numbers to predict. The loss says what they are: with "categorical" and "binary", shares of classes or
---- labels without names.
+--- Checks a data set with targets, numbers to predict. The loss says what they are: with one of softmax or sigmoid, shares of classes
+--- or labels without names. What they are for a loss of the user's own is its affair.
 local function check_numbers(raise, model, data, loss)
   local shape, name = data.targets:shape(), model.output.layer.name
   local n = shapes.elements(shape) // math.max(shape[1], 1)
-  if loss ~= "mse" then
+  if loss.activation then
     local kind, count = targets.told(model, loss)
     local why = n == count and misfit(kind, data.targets, n)
     if n == count and not why then return end
-    raise("the loss '%s' takes %s, but the data set gives %s", loss, kind == "labels" and ("%d labels of each image"):format(count) or
+    raise("the loss '%s' takes %s, but the data set gives %s", loss.name, kind == "labels" and ("%d labels of each image"):format(count) or
           ("a class of each image or the shares of %d"):format(count), why or ("%d number%s of each%s"):format(n, n == 1 and "" or "s",
           n == 1 and "; class numbers are a list or i32, and count from 1" or ""))
   end
@@ -166,14 +167,25 @@ local function check_numbers(raise, model, data, loss)
   end
 end
 
+--- Checks a data set with classes or labels, and a loss of the user's own on a network that gives numbers.
+local function check_own(raise, model, data)
+  local outputs, n = model.output.shape[1], #data.labels
+  if outputs == n or outputs == 1 and n == 2 and not data.multi then return end
+  raise("%s gives %d number%s, but the data set has %s: a loss of your own gets a target for each number, so the network should end in nn.dense(%d)",
+        model.output.layer.name, outputs, outputs == 1 and "" or "s", names_text(data), n)
+end
+
 --- Raises if the network's last layer, the loss and the labels of the data set do not fit together. A user's own data set may have no field
 --- `labels`; then targets.tensor checks its batches.
 ---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param loss string
+---@param loss scion.Loss
 function targets.check(where, model, data, loss)
   local function raise(message, ...) check.raise(where .. ": " .. message:format(...)) end
+  if loss.own and not loss.compute then
+    raise("the model was trained with a loss of your own, a %s, and its file holds no more of it: give it again, or another one, with the option loss", loss.name)
+  end
   local scions = dataset.is(data)
   local numbers = scions and data.targets ~= nil
   if scions and not data.labels and not numbers then
@@ -185,7 +197,8 @@ function targets.check(where, model, data, loss)
   end
   if numbers then return check_numbers(raise, model, data, loss) end
   if not data.labels then return end
-  if loss == "mse" then return refuse_mse(raise, model, data) end
+  if loss:of_numbers() then return refuse_numbers(raise, model, data, loss) end
+  if not targets.told(model, loss, data.labels) then return check_own(raise, model, data) end
   (data.multi and check_labels or check_classes)(raise, model, data, loss)
 end
 
@@ -233,11 +246,11 @@ local wanted = {
   classes = "the i32 class number, from 1, or the f32 shares of its %d classes,", labels = "%d f32 numbers from 0 to 1, one a label,", numbers = "%d f32 numbers",
 }
 
---- Converts what a batch gives of its images to what the kernel of the loss takes: i32 class numbers from 0 or f32 rows for "categorical",
---- else an f32 tensor of the output's shape. Raises if it does not fit the loss or the batch.
+--- Converts what a batch gives of its images to what the loss takes: i32 class numbers from 0 or f32 rows for kernels of softmax, else an f32
+--- tensor of the output's shape. Raises if it does not fit the loss or the batch.
 ---@param where string
 ---@param y scion.Tensor? i32 classes from 0, or f32 rows
----@param loss string
+---@param loss scion.Loss
 ---@param model scion.Model
 ---@param names string[]? of the data set's classes or labels
 ---@param n integer how many images the batch has
@@ -248,15 +261,18 @@ function targets.tensor(where, y, loss, model, names, n)
   local shape, outputs = y:shape(), model.output.shape
   count = count or shapes.elements(outputs)
   local rows = y:dtype() == "f32" and shape[1] == n and shapes.elements(shape) == n * count
-  if not rows and not (kind == "classes" and y:dtype() == "i32" and shape[1] == n and shapes.elements(shape) == n) then
-    check.raise(("%s: the data set gave labels that are %s for %d images; the loss '%s' takes %s of each"):format(where, check.show(y), n, loss,
+  local numbered = kind == "classes" or loss.own and kind == nil and names ~= nil
+  if not rows and not (numbered and y:dtype() == "i32" and shape[1] == n and shapes.elements(shape) == n) then
+    check.raise(("%s: the data set gave labels that are %s for %d images; the loss '%s' takes %s of each"):format(where, check.show(y), n, loss.name,
       wanted[kind or "numbers"]:format(count)))
   end
-  local why = rows and kind and n > 0 and misfit(kind, y, count)
+  local why = rows and kind and n > 0 and (loss.activation or names) and misfit(kind, y, count)
   if why then check.raise(("%s: the data set gave %s"):format(where, why)) end
-  if loss == "categorical" then return y end
+  if not loss.own and loss:kernels().i32 then return y end
+  if loss.own and not rows and outputs[1] > 1 then y = core.one_hot(y, outputs[1]) end
   local target = core.new({ n, table.unpack(outputs) }, "f32")
-  core.copy(kind == "classes" and rows and y:slice(2, 2, 2) or y, target) -- of two classes, the probability of the second is wanted
+  local second = rows and count == 2 and outputs[1] == 1 -- of two classes, the probability of the second is wanted
+  core.copy(second and y:slice(2, 2, 2) or y, target)
   return target
 end
 

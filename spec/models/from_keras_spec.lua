@@ -164,17 +164,17 @@ describe("scion.models.from_keras", function()
     local function note(change)
       local config = config_of "windows.h5"
       change(config)
-      return from_keras(fixtures .. "windows.h5"):load_weights(write(path, config, nil, model)).notes[1]
+      return from_keras(fixtures .. "windows.h5"):load_weights(write(path, config, nil, model), { strict = false }).notes[1]
     end
     local function padded(padding)
       return function(config) layer_of(config, "zero_padding2d").config.padding = padding end
     end
     assert.is_nil(note(padded { { 1, 2 }, { 0, 3 } }))
-    assert.matches("its layer 'conv2d_3' has padding 'same' behind ZeroPadding2D {1, 1, 1, 1}, here ", note(padded { 1, 1 }), 1, true)
-    assert.matches("its layer 'conv2d_3' has padding 'same' behind ZeroPadding2D {1, 0, 1, 3}, here ", note(padded { { 1, 1 }, { 0, 3 } }), 1, true)
+    assert.matches("its layer 'conv2d_3' has padding {1, 2, 2, 2}, here {2, 0, 3, 4}", note(padded { 1, 1 }), 1, true)
+    assert.matches("its layer 'conv2d_3' has padding {1, 0, 2, 4}, here {2, 0, 3, 4}", note(padded { { 1, 1 }, { 0, 3 } }), 1, true)
     local function depthwise(config) layer_of(config, "depthwise_conv2d").config.padding = "same" end
-    assert.matches("its layer 'depthwise_conv2d' has padding 'same', here {0, 0, 0, 0}", note(depthwise), 1, true)
-    for _, unread in ipairs { null, "x", { 1 }, { { 1 }, { 2 } } } do assert.is_nil(note(padded(unread))) end
+    assert.matches("its layer 'depthwise_conv2d' has padding {1, 1, 1, 1}, here {0, 0, 0, 0}", note(depthwise), 1, true)
+    for _, unread in ipairs { "x", { 1 }, { { 1 }, { 2 } } } do assert.is_nil(note(padded(unread))) end
     assert.is_nil(note(function(config) -- such a layer pads by the size of the images
       padded { 1, 1 }(config)
       for _, layer in ipairs(config.config.layers) do

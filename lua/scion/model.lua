@@ -366,7 +366,9 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 
 --- Saves weights, architecture, preprocessing, labels and history in one safetensors file. An interrupted save leaves the old file as it
---- was. Raises, with the path, if the file cannot be written, and on the ending of another format, such as .h5 or .pth.
+--- was. Losses that are NaN or infinite come back as such. Of the history of very many epochs beside few weights, tens of thousands, evenly
+--- spaced entries are written, and a line on standard error says so. Raises, with the path, if the file cannot be written, and on the ending
+--- of another format, such as .h5 or .pth.
 ---@param path string
 ---@return scion.Model self
 function model:save(path)

@@ -331,12 +331,12 @@ local function without(list, others)
   return rest
 end
 
---- The first two terms of two lists that have the same operation; nil where there are none.
+--- Two terms of two lists that have the same operation; nil where there are none.
 local function alike(list, others)
+  local of = {}
+  for _, b in ipairs(others) do of[b.op] = of[b.op] or b end
   for _, a in ipairs(list) do
-    for _, b in ipairs(others) do
-      if a.op == b.op then return a, b end
-    end
+    if of[a.op] then return a, of[a.op] end
   end
 end
 

@@ -388,9 +388,10 @@ end
 --- too, if the model has the file's classifier.
 ---
 --- Raises, with the path, if the file cannot be read or is not a file of weights. Unless strict = false, it also raises if the weights do
---- not fit, or are of another variant or of a network that takes images otherwise. Nothing has changed then. Where a Keras file describes a
---- network that computes something else, a line on standard error says so. With strict = false it raises if no weight fits;
---- if less than half of the model's weights are loaded, a line on standard error says so.
+--- not fit, or are of another variant or of a network that takes images otherwise, or if a whole Keras file describes a network that computes
+--- something else with them: the message names the first layer that is computed from something else. Nothing has changed then. With
+--- strict = false such differences are notes, and it raises if no weight fits; if less than half of the model's weights are loaded, a line on
+--- standard error says so.
 ---
 --- If a checkpoint holds several state dicts, the one that fits best is loaded. A prefix of its names is removed if they fit better
 --- without it.

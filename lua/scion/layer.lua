@@ -44,6 +44,7 @@ layer.node = node.kind
 -- ---- initial values -------------------------------------------------------------------------------------------------
 
 local building_without_values -- nil, or during layer.without_initial_values how many bytes parameters may still take
+local building_without_tensors = false -- true during layer.without_tensors
 
 --- Runs `build` without setting initial values: for networks whose weights are then read from a file.
 ---@generic T
@@ -65,6 +66,21 @@ local function fans(sizes)
   local field = 1
   for i = 1, #sizes - 2 do field = field * sizes[i] end
   return field * sizes[#sizes - 1], field * sizes[#sizes]
+end
+
+--- Runs `build` with parameters that have no tensors: for networks that are looked at and never computed. `most`: as above, of the memory that
+--- they would take.
+---@generic T
+---@param build fun(): T
+---@param most integer
+---@return T
+function layer.without_tensors(build, most)
+  local before = building_without_tensors
+  building_without_tensors = true
+  local ok, result = pcall(layer.without_initial_values, build, most)
+  building_without_tensors = before
+  if not ok then error(result, 0) end
+  return result
 end
 
 local initializers = {
@@ -105,7 +121,7 @@ local function make_parameters(self, shapes)
   for i, p in ipairs(self.define_parameters and self:define_parameters(table.unpack(shapes)) or {}) do
     local elements = count_elements(self, p.name, p.shape)
     if building_without_values then pay_for(self, elements) end
-    local tensor = core.new(p.shape, "f32")
+    local tensor = not building_without_tensors and core.new(p.shape, "f32") or nil
     if not building_without_values then initialize(tensor, p) end
     local drawn = not building_without_values and (p.init == "glorot" or p.init == "he") and tensor:version() or nil
     list[i] = { name = p.name, tensor = tensor, statistic = p.statistic or false, init = p.init, drawn = drawn }

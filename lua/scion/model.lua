@@ -402,7 +402,9 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 
 --- Saves weights, architecture, preprocessing, labels and history in one safetensors file. An interrupted save leaves the old file as it
---- was. Raises, with the path, if the file cannot be written, and on the ending of another format, such as .h5 or .pth.
+--- was. Losses that are NaN or infinite come back as such. Of the history of very many epochs beside few weights, tens of thousands, evenly
+--- spaced entries are written, and a line on standard error says so. Raises, with the path, if the file cannot be written, and on the ending
+--- of another format, such as .h5 or .pth.
 ---@param path string
 ---@return scion.Model self
 function model:save(path)
@@ -422,9 +424,10 @@ end
 --- too, if the model has the file's classifier.
 ---
 --- Raises, with the path, if the file cannot be read or is not a file of weights. Unless strict = false, it also raises if the weights do
---- not fit, or are of another variant or of a network that takes images otherwise. Nothing has changed then. Where a Keras file describes a
---- network that computes something else, a line on standard error says so. With strict = false it raises if no weight fits;
---- if less than half of the model's weights are loaded, a line on standard error says so.
+--- not fit, or are of another variant or of a network that takes images otherwise, or if a whole Keras file describes a network that computes
+--- something else with them: the message names the first layer that is computed from something else. Nothing has changed then. With
+--- strict = false such differences are notes, and it raises if no weight fits; if less than half of the model's weights are loaded, a line on
+--- standard error says so.
 ---
 --- If a checkpoint holds several state dicts, the one that fits best is loaded. A prefix of its names is removed if they fit better
 --- without it.

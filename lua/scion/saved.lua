@@ -49,13 +49,18 @@ local past = { epoch = { counter, required = true }, steps = { counter, required
 --- Bytes of memory that a byte of a described network may take when the network is rebuilt.
 local cost_of_layers = 128
 
---- Raises, with the path, where decoding a part of the metadata could take more memory than a file of a size may ask for: see
---- array.allowance_of. What is saved must be readable again, so both ask. numbers: bytes of the weights, for the message.
-local function check_cost(path, metadata, size, numbers)
+--- Whether a part of the metadata may be decoded: not where it could take more memory than a file of a size may ask for, see
+--- array.allowance_of. What is saved must be readable again, so both ask.
+local function affordable(metadata, size)
   local described, told, names = metadata.architecture or "", metadata.history or "", metadata.labels or ""
-  if math.max(cost_of_layers * #described, core.json_cost(told) + core.json_cost(names)) <= array.allowance_of(size) then return end
+  return math.max(cost_of_layers * #described, core.json_cost(told) + core.json_cost(names)) <= array.allowance_of(size)
+end
+
+--- Raises, with the path, where decoding is not affordable. numbers: bytes of the weights, for the message.
+local function check_cost(path, metadata, size, numbers)
+  if affordable(metadata, size) then return end
   check.raise(("%s: architecture, history and labels take %d bytes beside %d of numbers, too many to be read again"):format(path,
-    #described + #told + #names, numbers))
+    #(metadata.architecture or "") + #(metadata.history or "") + #(metadata.labels or ""), numbers))
 end
 
 -- ---- saving ---------------------------------------------------------------------------------------------------------
@@ -86,6 +91,26 @@ local function architecture(m)
   end
   return { name = m.name or "", variant = m.variant, loss = losses.describe(m.loss), metrics = metrics.in_file(m.metrics), reading = m.reading,
            trunk = m.trunk, output = m.output.layer.name, layers = layers }
+end
+
+--- Writes the history into the metadata. Beside few numbers a file cannot hold the entries of very many epochs. Then every second, third, … is
+--- written, as many as can be read again, back from the last, and `lost` says so: a long training must not be lost for that.
+---@param metadata table with all other parts
+---@param record table see `history`
+---@param numbers integer bytes of the weights
+---@param lost string[]
+local function add_history(metadata, record, numbers, lost)
+  local entries, step = record.entries, 1
+  local function write()
+    record.entries = {}
+    for i = (#entries - 1) % step + 1, #entries, step do record.entries[#record.entries + 1] = entries[i] end
+    metadata.history = core.json_encode(record)
+    return affordable(metadata, numbers + #metadata.architecture + #metadata.history + #(metadata.labels or ""))
+  end
+  while not write() and step < #entries do step = step < 16 and step + 1 or 2 * step end
+  if step == 1 then return end
+  lost[#lost + 1] = ("of the history's %d entries all but %d, evenly spaced, as so many beside few weights could not be read again"):format(
+    #entries, #record.entries)
 end
 
 --- The history, without what a file cannot hold; the names of that are added to `lost`.
@@ -131,13 +156,13 @@ function saved.save(m, path)
   for _, node in ipairs(m.order) do
     for _, p in ipairs(node.layer.parameters) do tensors[#tensors + 1] = { name = node.layer.name .. "/" .. p.name, tensor = p.tensor } end
   end
-  local metadata = { format = "scion", version = format_version, architecture = core.json_encode(architecture(m)),
-                     history = core.json_encode(history(m, lost)) }
+  local metadata = { format = "scion", version = format_version, architecture = core.json_encode(architecture(m)) }
+  local record, names = history(m, lost), labels(m, lost)
   for _, name in ipairs(metrics.functions_in(m.metrics)) do lost[#lost + 1] = "metrics." .. name end
-  local names = labels(m, lost)
   metadata.labels = names and core.json_encode(names)
   local numbers = 0
   for _, each in ipairs(tensors) do numbers = numbers + 4 * array.elements(each.tensor:shape()) end
+  add_history(metadata, record, numbers, lost)
   check_cost(path, metadata, numbers + #metadata.architecture + #metadata.history + #(metadata.labels or ""), numbers)
   local ok, message = safetensors.write(path, tensors, metadata)
   if not ok then check.raise(message) end

@@ -164,17 +164,17 @@ describe("scion.models.from_keras", function()
     local function note(change)
       local config = config_of "windows.h5"
       change(config)
-      return from_keras(fixtures .. "windows.h5"):load_weights(write(path, config, nil, model)).notes[1]
+      return from_keras(fixtures .. "windows.h5"):load_weights(write(path, config, nil, model), { strict = false }).notes[1]
     end
     local function padded(padding)
       return function(config) layer_of(config, "zero_padding2d").config.padding = padding end
     end
     assert.is_nil(note(padded { { 1, 2 }, { 0, 3 } }))
-    assert.matches("its layer 'conv2d_3' has padding 'same' behind ZeroPadding2D {1, 1, 1, 1}, here ", note(padded { 1, 1 }), 1, true)
-    assert.matches("its layer 'conv2d_3' has padding 'same' behind ZeroPadding2D {1, 0, 1, 3}, here ", note(padded { { 1, 1 }, { 0, 3 } }), 1, true)
+    assert.matches("its layer 'conv2d_3' has padding {1, 2, 2, 2}, here {2, 0, 3, 4}", note(padded { 1, 1 }), 1, true)
+    assert.matches("its layer 'conv2d_3' has padding {1, 0, 2, 4}, here {2, 0, 3, 4}", note(padded { { 1, 1 }, { 0, 3 } }), 1, true)
     local function depthwise(config) layer_of(config, "depthwise_conv2d").config.padding = "same" end
-    assert.matches("its layer 'depthwise_conv2d' has padding 'same', here {0, 0, 0, 0}", note(depthwise), 1, true)
-    for _, unread in ipairs { null, "x", { 1 }, { { 1 }, { 2 } } } do assert.is_nil(note(padded(unread))) end
+    assert.matches("its layer 'depthwise_conv2d' has padding {1, 1, 1, 1}, here {0, 0, 0, 0}", note(depthwise), 1, true)
+    for _, unread in ipairs { "x", { 1 }, { { 1 }, { 2 } } } do assert.is_nil(note(padded(unread))) end
     assert.is_nil(note(function(config) -- such a layer pads by the size of the images
       padded { 1, 1 }(config)
       for _, layer in ipairs(config.config.layers) do
@@ -182,6 +182,41 @@ describe("scion.models.from_keras", function()
       end
     end))
     assert.is_nil(note(function(config) layer_of(config, "zero_padding2d").inbound_nodes[1].args[1].config.keras_history[1] = "zero_padding2d" end))
+  end)
+
+  it("tells layers that are called with training=True, and refuses batch norms that Keras 2 called so", function()
+    local path, model, older = support.folder() .. "/trained.h5", from_keras(fixtures .. "windows.h5"), from_keras(fixtures .. "older_ops.h5")
+    local function trained(training, version)
+      local config = config_of "windows.h5"
+      layer_of(config, "batch_normalization").inbound_nodes[1].kwargs = { training = training }
+      return write(path, config, version, model)
+    end
+    local newer = "the file's model calls batch norms with training=True ('batch_normalization'): in Keras, net(x) uses the statistics of each batch, and " ..
+      "net.predict(x), as here, those that are stored"
+    local _, report = from_keras(trained(true))
+    assert.same({ newer }, report.notes)
+    assert.same({ newer }, from_keras(fixtures .. "windows.h5"):load_weights(path).notes)
+    for _, value in ipairs { false, null, "yes" } do
+      _, report = from_keras(trained(value, "2.15.0"))
+      assert.same({}, report.notes)
+    end
+    local config = config_of "older_ops.h5"
+    layer_of(config, "batch_normalization").inbound_nodes[1][1][4].training = true
+    local old = path .. ": the file's model calls batch norms with training=True ('batch_normalization'), which then use the statistics of each batch, " ..
+      "also in Keras's predictions, and here those that are stored; in Keras, build it without and copy the weights"
+    write(path, config, "2.15.0", older)
+    assert.equal(old, messages.refusal(function() return (from_keras(path)) end))
+    local target = from_keras(fixtures .. "older_ops.h5")
+    assert.equal(old, messages.refusal(function() target:load_weights(path) end))
+    assert.same(old, path .. ": " .. target:load_weights(path, { strict = false }).notes[1])
+    layer_of(config, "batch_normalization").config.trainable = false
+    write(path, config, "2.15.0", older)
+    assert.equal(older.output.shape[1], from_keras(path).output.shape[1])
+    -- an inner model's layers are called as it is
+    config = config_of "nested.h5"
+    for _, name in ipairs { "base", "head" } do layer_of(config, name).inbound_nodes[1].kwargs.training = true end
+    local read = { config = require("scion.weights.keras_config").read(core.json_encode(config)), older = false } -- the norm of base is frozen
+    assert.matches("calls layers with training=True ('dropout' and 1 more layer): in Keras, net(x) drops", require "scion.weights.keras_training"(read), 1, true)
   end)
 
   it("takes labels and preprocessing that the file tells", function()

@@ -49,6 +49,40 @@ describe("strict = false", function()
     assert.matches("a report of loaded weights has no field 'lost'", messages.refusal(function() local x = report.lost return x end), 1, true)
   end)
 
+  it("is offered, and the file's number of classes, where only the classifier has another size", function()
+    local sentence = "; only the classifier has another size: classes = 6 builds a network of scion.models with the file's, and strict = false loads all but it"
+    for _, name in ipairs { "squeezenet1_1", "mobilenet_v3_small" } do
+      local function net(classes, path) return scion.models[name] { top = true, classes = classes, input = 64, weights = path, variant = "torchvision" } end
+      for _, ending in ipairs { "safetensors", "h5" } do
+        local path = ("%s/%s.%s"):format(folder, name, ending)
+        net(6):export(path)
+        assert.matches(sentence, messages.refused(function() net(7, path) end), 1, true)
+        assert.is_truthy(net(6, path))
+      end
+    end
+    -- not where another layer differs as well
+    local function two(hidden, classes) return scion.sequential { nn.input(4), nn.dense(hidden, { name = "a" }), nn.dense(classes, { name = "b" }) } end
+    two(5, 6):export(folder .. "/two.safetensors")
+    assert.matches(sentence, messages.refused(function() weights.load(two(5, 7), folder .. "/two.safetensors") end), 1, true)
+    assert.not_matches("only the classifier", messages.refused(function() weights.load(two(6, 7), folder .. "/two.safetensors") end))
+  end)
+
+  it("is told of a network that was pruned", function()
+    local function net(filters)
+      local layers = { nn.input(8, 8, 3) }
+      for i = 1, 4 do layers[i + 1] = nn.conv2d(filters, 1, { name = "c" .. i }) end
+      return scion.sequential(layers)
+    end
+    for ending, of in pairs { safetensors = "8 of the model's weights", h5 = "4 of the model's layers" } do
+      net(3):export(folder .. "/pruned." .. ending)
+      local message = messages.refused(function() weights.load(net(5), folder .. "/pruned." .. ending) end)
+      assert.matches("; " .. of .. " are smaller in the file and none larger, as in a pruned network or one of a smaller width: build it with the file's sizes",
+        message, 1, true)
+      net(6):export(folder .. "/wide." .. ending)
+      assert.not_matches("pruned network", messages.refused(function() weights.load(net(5), folder .. "/wide." .. ending) end))
+    end
+  end)
+
   it("is offered where the file has a classifier and the model none", function()
     local whole = scion.models.squeezenet1_1 { top = true, classes = 7, input = 64 }
     local offer = "; if that is a classifier, top = true, classes = 7 builds a network of scion.models with it; strict = false loads what the model has a place for"

@@ -136,7 +136,8 @@ describe("torchvision's names", function()
       assert.equal(fixture .. ": " .. expected, message)
       assert.same(before, models.bytes(model))
     end
-    refused("features.0.weight is 6x3x3x2, but the model expects 7x3x3x2", true, { filters = 7 })
+    refused("features.0.weight is 6x3x3x2, but the model expects 7x3x3x2; 8 of the model's weights are smaller in the file and none larger, as in a pruned " ..
+      "network or one of a smaller width: build it with the file's sizes", true, { filters = 7 })
     refused("features.9.weight is missing", true, { extra = true })
     local without = scion.sequential { nn.input(8, 9, 3), nn.conv2d(6, { 3, 2 }, { bias = false, name = "features/0" }) }
     local message = messages.refusal(function() weights.load(without, fixture) end)

@@ -214,6 +214,14 @@ local function is_left_top(left, ours, found)
   return true
 end
 
+--- The shapes of a layer's weights in the file and in the model, for the report; nil where they are not as many.
+local function sizes_of(theirs, ours, last)
+  if #theirs.weights ~= #ours.parameters or foreign_weight(theirs) then return end
+  local shapes = {}
+  for i, weight in ipairs(theirs.weights) do shapes[i] = { weight.shape, ours.parameters[i].tensor:shape() } end
+  return { shapes = shapes, last = last }
+end
+
 --- Compares the layers. Returns the report, and the pairs that fit: { { theirs, ours }, … }.
 local function compare(path, theirs, ours, partners)
   local total, fitting = 0, {}
@@ -227,6 +235,7 @@ local function compare(path, theirs, ours, partners)
       table.insert(found.missing, mine.name)
     elseif reason then
       table.insert(found.misfits, { name = mine.name, file = describe(layer.weights), model = describe(mine.parameters), reason = reason })
+      found.sizes[#found.sizes + 1] = sizes_of(layer, mine, mine == ours[#ours])
     else
       table.insert(fitting, { layer, mine })
       found.loaded = found.loaded + #layer.weights

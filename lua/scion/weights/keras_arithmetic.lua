@@ -1,262 +1,159 @@
---- Compares what a model computes with the description in a Keras file, where the same weights would fit another network: options of layers
---- that have weights, and the activations, poolings and other layers between them. Both networks may be written in several ways, so layers
---- without weights are only counted.
+--- Compares what a model computes with the description in a Keras file, where the same weights would fit another network: the options of layers
+--- that have weights, and what each of them is computed from. For that the file's graph is built, without weights, and both are written as
+--- terms. A graph that cannot be built here is compared by counts.
+local array = require "scion.weights.array"
+local check = require "scion.check"
+local graph = require "scion.graph"
 local keras_config = require "scion.weights.keras_config"
 local keras_names = require "scion.weights.names.keras"
-local keras_padding = require "scion.weights.keras_padding"
+local kinds = require "scion.kinds"
 local layers = require "scion.layer"
+local lfs = require "lfs"
+local terms = require "scion.weights.terms"
 
--- ---- layers with weights --------------------------------------------------------------------------------------------
-
---- Our kind of layer for one of Keras's classes that have weights; nil for any other.
-local function kind_of(class) return keras_names.class_of[keras_config.snake_case(class)] end
-
-local size = require("scion.kinds").pair
+-- ---- options --------------------------------------------------------------------------------------------------------
 
 --- A size for both axes as text, "2x2"; nil for anything else.
 local function pair_text(value)
-  if not size.read(value) then return end
+  if not kinds.pair.read(value) then return end
   return ("%dx%d"):format(table.unpack(layers.pair(value)))
 end
 
---- Padding as text, in the order of the option: "{top, left, bottom, right}".
-local function padding_text(sides) return ("{%d, %d, %d, %d}"):format(table.unpack(sides)) end
-
---- Calls differs(option, theirs, ours) where the file's padding is not ours, each with that of layers ZeroPadding2D and nn.zero_pad before.
----@param padding string "same" or "valid"
----@param window table ours
----@param seen { theirs: integer[], ours: integer[], sizes: integer[] } the padding before the two layers, and the shape before that of ours
----@param differs function
-local function compare_padding(padding, window, seen, differs)
-  local theirs, ours = {}, {}
-  for axis = 1, 2 do
-    local sum = seen.sizes[axis] + seen.theirs[axis] + seen.theirs[axis + 2]
-    local before, after = layers.padding(padding, axis, sum, (window.kernel[axis] - 1) * window.dilation[axis] + 1, window.stride[axis])
-    theirs[axis], theirs[axis + 2] = before + seen.theirs[axis], after + seen.theirs[axis + 2]
-    ours[axis], ours[axis + 2] = window.before[axis] + seen.ours[axis], window.after[axis] + seen.ours[axis + 2]
-  end
-  if padding_text(theirs) == padding_text(ours) then return end
-  local pads = padding_text(seen.theirs)
-  differs("padding", ("'%s'%s"):format(padding, pads ~= "{0, 0, 0, 0}" and " behind ZeroPadding2D " .. pads or ""), padding_text(ours))
-end
-
---- Calls differs(option, theirs, ours), with texts, for each option of a layer that is another one than ours. `seen`: see compare_padding; nil
---- where padding is not compared.
-local function compare_layers(described, ours, seen, differs)
+--- Calls differs(option, theirs, ours), with texts, for each option of a layer that is another one than ours.
+local function compare_options(described, ours, differs)
   local config, window = described.config, ours.window
   local function compare(option, theirs, mine)
     if theirs and mine and theirs ~= mine then differs(option, theirs, mine) end
   end
-  if kind_of(described.class) ~= ours.kind then return differs("class", described.class, "nn." .. ours.kind) end
+  if keras_names.class_of[keras_config.snake_case(described.class)] ~= ours.kind then return differs("class", described.class, "nn." .. ours.kind) end
   local epsilon, mine = config.epsilon, ours.options.epsilon
   if type(epsilon) == "number" and mine and math.abs(epsilon - mine) > 1e-3 * mine then compare("epsilon", ("%.6g"):format(epsilon), ("%.6g"):format(mine)) end
   if math.type(config.groups) == "integer" then compare("groups", tostring(config.groups), ours.options.groups and tostring(ours.options.groups)) end
   if not window then return end
   compare("strides", pair_text(config.strides), pair_text(window.stride))
   compare("dilation_rate", pair_text(config.dilation_rate), pair_text(window.dilation))
-  local padding = config.padding
-  if seen and (padding == "same" or padding == "valid") and pair_text(config.strides) == pair_text(window.stride) then
-    compare_padding(padding, window, seen, differs)
+end
+
+--- Texts for options that differ; the same difference is told once, with how often it is found.
+---@class scion.KerasDifferences
+---@field texts table[] each with what, name and more
+---@field of table<string, table>
+
+local function add_difference(found, name, what)
+  local text = found.of[what]
+  if text then text.more = text.more + 1 return end
+  found.of[what] = { what = what, name = name, more = 0 }
+  found.texts[#found.texts + 1] = found.of[what]
+end
+
+--- " (and 2 more layers)"; "" for none.
+local function more_text(count) return count == 0 and "" or (" (and %d more layer%s)"):format(count, count == 1 and "" or "s") end
+
+local function texts_of(found)
+  local texts = {}
+  for i, text in ipairs(found.texts) do texts[i] = ("its layer '%s' has %s%s"):format(text.name, text.what, more_text(text.more)) end
+  return texts
+end
+
+-- ---- graphs ---------------------------------------------------------------------------------------------------------
+
+local unchanged = { scale = { 1.0, 1.0, 1.0 }, shift = { 0.0, 0.0, 0.0 }, reverse = false }
+
+--- The file's graph over images of our size, without weights: its output, and the layers by what the file says of them; nil where it cannot be
+--- built here.
+local function built(opened, model)
+  local function build()
+    return { require "scion.models.from_keras.graph"(opened.config, { sizes = model.input.shape, preprocess = unchanged, older = opened.older }) }
   end
+  local ok, made = check.try(layers.without_tensors, build, array.allowance_of(lfs.attributes(opened.path, "size") or 0))
+  if not ok then return end
+  local of = {}
+  for layer, described in pairs(made[2].described) do of[described] = layer end
+  return made[1], of
 end
 
--- ---- layers without weights -----------------------------------------------------------------------------------------
-
---- Layers that are an activation.
-local activations = {
-  ReLU = function(config)
-    local most, slope, threshold = config.max_value, config.negative_slope, config.threshold
-    if type(threshold) == "number" and threshold ~= 0 then return "relu with a threshold" end
-    if type(slope) == "number" and slope ~= 0 then return "leaky_relu" end
-    if type(most) ~= "number" then return "relu" end
-    return most == 6 and "relu6" or ("relu up to %.6g"):format(most)
-  end,
-  LeakyReLU = function() return "leaky_relu" end,
-  LeakyRelu = function() return "leaky_relu" end,
-  Gelu = function(config) return config.approximate == false and "gelu" or "gelu_tanh" end,
-  ELU = function() return "elu" end,
-  Softmax = function() return "softmax" end,
-  Maximum = function() return "relu" end, -- is computed with one here, see models/from_keras/layers.lua
-  Minimum = function() return "relu" end,
-}
-
-for class, name in pairs(keras_config.functional) do
-  activations[class] = function() return name end
-end
-
---- The activation that a layer of the file applies; nil for none.
-local function their_activation(described, older)
-  local class, value = described.class, described.config.activation
-  if activations[class] then return activations[class](described.config) end
-  if type(value) == "table" then
-    local inner = value.config
-    if activations[value.class_name] and type(inner) == "table" then return activations[value.class_name](inner) end
-    value = type(inner) == "string" and inner or value.class_name
-  end
-  if type(value) ~= "string" or value == "linear" then return end
-  if value == "hard_sigmoid" and older then return "Keras 2's hard_sigmoid" end
-  return keras_config.activations[value] or value
-end
-
---- Whether a node is scaled_add(slope * x, relu(x)), which stands for a leaky ReLU.
-local function is_leaky(node)
-  if node.layer.kind ~= "scaled_add" then return false end
-  local line, bent = node.inputs[1], node.inputs[2]
-  return line.layer.kind == "rescaling" and bent.layer.kind == "activation" and line.inputs[1] == bent.inputs[1]
-end
-
---- The activation that a node applies, as their_activation names it; nil for none.
-local function our_activation(node, bent)
-  local name, input = node.layer.options.activation, node.inputs[1]
-  if bent[node] then return "leaky_relu" end
-  if name == "relu6" and input.layer.kind == "rescaling" and input.layer.options.scale == 1.2 then return "Keras 2's hard_sigmoid" end
-  return name and name ~= "linear" and name or nil
-end
-
-local poolings = { MaxPooling2D = "max_pool", AveragePooling2D = "avg_pool", GlobalMaxPooling2D = "global_max_pool", GlobalAveragePooling2D = "global_avg_pool" }
-local global = { max_pool = "global_max_pool", avg_pool = "global_avg_pool" }
-
---- A pooling as text, "max_pool 3x3 by 2x2". Average pooling of the last image was once written with its size, 7 or 8.
-local function pooling_text(kind, kernel, stride)
-  if not kernel then return kind end
-  if layers.pair(kernel)[1] >= 7 then return global[kind] end
-  return ("%s %s by %s"):format(kind, pair_text(kernel), pair_text(stride))
-end
-
-local function their_pooling(described)
-  local kind, config = poolings[described.class], described.config
-  if not kind or not global[kind] then return kind end
-  local kernel = pair_text(config.pool_size) and config.pool_size or 2
-  return pooling_text(kind, kernel, pair_text(config.strides) and config.strides or kernel)
-end
-
-local function our_pooling(node)
-  local kind, window = node.layer.kind, node.layer.window
-  if global[kind] then return pooling_text(kind, window.kernel, window.stride) end
-  return kind:find "^global_" and kind or nil
-end
-
---- What layers of the file are computed with here. A model without any of that kind lacks them.
-local counterparts = { Subtract = "scaled_add", Average = "rescaling", UpSampling2D = "upsample", Concatenate = "concatenate", Lambda = "scaled_add" }
-
---- Whether the model has nothing that computes what a layer of the file does. A Lambda of two inputs is how InceptionResNetV2 once scaled
---- what it adds.
-local function is_lacking(described, has)
-  local class = described.class
-  local call = keras_config.calls(described)[1]
-  local counterpart = counterparts[class]
-  if counterpart and call and #call.inputs > 1 or class == "UpSampling2D" then return not has[counterpart] end
-  return not (kind_of(class) or activations[class] or class == "InputLayer" or class:find "Dropout" or class:find "^Random" or
-    require("scion.models.from_keras.layers").knows(class))
-end
-
--- ---- counting -------------------------------------------------------------------------------------------------------
-
-local function add(counts, key, n)
-  if key and key ~= "linear" then counts[key] = (counts[key] or 0) + n end
-end
-
---- How often a layer is called. The largest or smallest of several inputs is taken two by two.
-local function times_called(described)
-  local calls = keras_config.calls(described)
-  if (described.class == "Maximum" or described.class == "Minimum") and calls[1] then return math.max(1, #calls[1].inputs - 1) end
-  return math.max(1, #calls)
-end
-
---- What the file's model applies: each activation, each pooling, and each class that ours lacks, with how often. `last`: the position of the
---- last layer whose weights are read. Poolings behind it belong to a head, and so may activations unless all of the file is read (`whole`).
-local function count_theirs(leaves, last, whole, older, lacking)
-  local counts = { activations = {}, poolings = {}, lacking = {} }
-  for i, leaf in ipairs(leaves) do
-    local described = leaf.layer
-    local times = times_called(described) * (leaf.top ~= described and times_called(leaf.top) or 1)
-    if i <= last or whole then
-      add(counts.activations, their_activation(described, older), times)
-      if lacking[described] then add(counts.lacking, described.class, times) end
-    end
-    if i <= last then add(counts.poolings, their_pooling(described), times) end
-  end
-  return counts
-end
-
---- The same of our model, which lacks nothing that it has.
-local function count_ours(order, last, whole)
-  local counts, bent = { activations = {}, poolings = {}, lacking = {} }, {}
+local function has_zero_pad(order)
   for _, node in ipairs(order) do
-    if is_leaky(node) then bent[node.inputs[2]] = true end
+    if node.layer.kind == "zero_pad" then return true end
   end
-  for i, node in ipairs(order) do
-    if i <= last or whole then add(counts.activations, our_activation(node, bent), 1) end
-    if i <= last then add(counts.poolings, our_pooling(node), 1) end
-  end
-  return counts
+  return false
 end
 
---- Where a file writes hard_swish and hard_sigmoid as relu6(x + 3) / 6, the three cannot be told apart.
-local function join_hard(counts, leaves)
-  for _, leaf in ipairs(leaves) do
-    local call = leaf.layer.class == "Add" and keras_config.calls(leaf.layer)[1]
-    if call and call.constant == 3 then
-      for _, list in ipairs(counts) do
-        add(list, "relu6", (list.hard_swish or 0) + (list.hard_sigmoid or 0))
-        list.hard_swish, list.hard_sigmoid = nil, nil
+--- Whether zeros around images can be compared: how many there are may depend on the size of the images, as in Keras's own networks.
+local function frames_compare(opened, model, order)
+  if not has_zero_pad(order) and not has_zero_pad(model.order) then return true end
+  local shape, config = model.input.shape, nil
+  for _, leaf in ipairs(keras_config.leaves(opened.config)) do
+    config = config or (leaf.layer.config.batch_shape or leaf.layer.config.batch_input_shape)
+  end
+  return type(config) == "table" and config[2] == shape[1] and config[3] == shape[2]
+end
+
+--- What stands before a dropout at the end.
+local function last_computed(node)
+  while node.layer.kind == "dropout" do node = node.inputs[1] end
+  return node
+end
+
+--- The term of a model's output without its last activation, if these are compared already; otherwise without poolings, which may be a head's.
+local function end_of(output, values, bare, ends)
+  if ends then return bare[last_computed(output)] end
+  local x = values[output]
+  while x and (x.pool or x.frame) do x = x.of[1] end
+  return x
+end
+
+--- Adds the options and the terms in which the two graphs differ.
+---@param found scion.KerasDifferences
+---@param opened scion.KerasFile
+---@param model scion.Model
+---@param weighted table[]
+---@param ends string[]?
+---@param whole boolean
+---@return string? text the first layer that is computed from something else
+---@return boolean compared false where the file's graph cannot be built
+local function compare_graphs(found, opened, model, weighted, ends, whole)
+  local output, of = built(opened, model)
+  if not output then return nil, false end
+  local order, numbers = graph.order(output), { {}, {} }
+  for i, pair in ipairs(weighted) do
+    if of[pair[1]] then numbers[1][of[pair[1]]], numbers[2][pair[2]] = i, i end
+  end
+  local all = terms(frames_compare(opened, model, order))
+  local theirs, their_bare = all:of(order, numbers[1])
+  local ours, our_bare = all:of(model.order, numbers[2])
+  local first, more
+  local function compare(a, b, begin)
+    if not a or not b or a == b then return end
+    more = more and more + 1 or 0
+    if first then return end
+    local x, y = all.smallest(a, b)
+    local function their_name(pair) return weighted[pair][1].name or weighted[pair][2].name end
+    local function our_name(pair) return weighted[pair][2].name end
+    first = ("%s %s, here %s"):format(begin, all.text(x, their_name), all.text(y, our_name))
+  end
+  local function is_of(node, side) return node and (side == 1 and theirs or ours)[node.inputs[1]] end
+  for _, pair in ipairs(weighted) do
+    local layer = of[pair[1]]
+    local a, b = layer and layer.node, pair[2].node
+    local x, y = is_of(a, 1), is_of(b, 2)
+    if x and y then
+      local their_padding, our_padding
+      x, their_padding = all:window(a, x)
+      y, our_padding = all:window(b, y)
+      if x == y and their_padding ~= our_padding and pair_text(a.layer.window.stride) == pair_text(b.layer.window.stride) then
+        add_difference(found, pair[1].name or pair[2].name, ("padding %s, here %s"):format(their_padding, our_padding))
       end
-      return
+      compare(x, y, ("its layer '%s' is computed from"):format(pair[1].name or pair[2].name))
     end
   end
-end
-
---- Adds a text for each kind that the two have in different numbers; if only parts of them are compared, for each that one of them lacks.
-local function compare_counts(texts, theirs, ours, whole)
-  local names = {}
-  for name in pairs(theirs) do names[#names + 1] = name end
-  for name in pairs(ours) do names[#names + 1] = not theirs[name] and name or nil end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    local a, b = theirs[name] or 0, ours[name] or 0
-    if a ~= b and (whole or a == 0 or b == 0) then texts[#texts + 1] = ("the number of %s is %d, here %d"):format(name, a, b) end
-  end
+  if whole then compare(end_of(output, theirs, their_bare, ends), end_of(model.output, ours, our_bare, ends), "it ends in") end
+  return first and first .. more_text(more), true
 end
 
 -- ---- all of it ------------------------------------------------------------------------------------------------------
 
 local most_told = 4 -- differences in the sentence
-
---- A function from a layer of the file and our node to the padding before both, see compare_padding; nil where it cannot be compared. What
---- layers of their own pad depends on the size of the images in Keras's networks, so both models' have to be the same.
-local function padding_finder(opened, leaves, model)
-  local before, shape = keras_padding.predecessors(opened.config), model.input.shape
-  local height, width = keras_padding.input_size(leaves)
-  local same_size = height == shape[1] and width == shape[2]
-  return function(described, node)
-    local theirs = keras_padding.theirs(described, before, function(other) return their_activation(other, opened.older) end, kind_of)
-    local ours, sizes = keras_padding.ours(node)
-    local comparable = theirs and ours and (same_size or padding_text(theirs) == padding_text(ours))
-    return comparable and { theirs = theirs, ours = ours, sizes = sizes } or nil
-  end
-end
-
---- Texts for the options that differ between layers of the same weights; the same difference is told once, with how often it is found.
----@param weighted { [1]: scion.KerasConfig, [2]: scion.Layer }[]
----@param nodes table<scion.Layer, scion.Node>
----@param seen fun(described: scion.KerasConfig, node: scion.Node): table? the padding before them
-local function option_texts(weighted, nodes, seen)
-  local texts, of = {}, {}
-  for _, pair in ipairs(weighted) do
-    local described, ours = pair[1], pair[2]
-    compare_layers(described, ours, seen(described, nodes[ours]), function(option, theirs, mine)
-      local what = ("%s %s, here %s"):format(option, theirs, mine)
-      local text = of[what]
-      if text then text.more = text.more + 1 return end
-      of[what] = { what = what, name = described.name or ours.name, more = 0 }
-      texts[#texts + 1] = of[what]
-    end)
-  end
-  for i, text in ipairs(texts) do
-    texts[i] = ("its layer '%s' has %s%s"):format(text.name, text.what, text.more > 0 and (" (and %d more layers)"):format(text.more) or "")
-  end
-  return texts
-end
 
 --- A sentence that the file's model computes something else with the same weights than ours, with a remedy; nil if no difference is seen.
 ---@param opened scion.KerasFile with a description
@@ -265,30 +162,20 @@ end
 ---@param ends string[]? the activations that the two models end in, which are compared already; nil: they are not
 ---@param whole boolean whether all layers with weights have a partner
 ---@return string?
+---@return boolean? certain whether the two graphs were compared, and not only numbers of layers
 return function(opened, model, weighted, ends, whole)
-  local leaves, ranks, nodes, positions, has = keras_config.leaves(opened.config), {}, {}, {}, {}
-  for i, node in ipairs(model.order) do
-    nodes[node.layer], positions[node.layer], has[node.layer.kind] = nodes[node.layer] or node, i, true
-  end
-  local pads, unknown, lacking = has.zero_pad, false, {}
-  for i, leaf in ipairs(leaves) do
-    ranks[leaf.layer], lacking[leaf.layer] = i, is_lacking(leaf.layer, has)
-    pads, unknown = pads or leaf.layer.class == "ZeroPadding2D", unknown or lacking[leaf.layer]
-  end
-  local last, our_last = 0, 0
+  local found = { texts = {}, of = {} }
   for _, pair in ipairs(weighted) do
-    last, our_last = math.max(last, ranks[pair[1]]), math.max(our_last, positions[pair[2]])
-    lacking[pair[1]] = false -- its class is compared with its partner's
+    local name = pair[1].name or pair[2].name
+    compare_options(pair[1], pair[2], function(option, theirs, mine) add_difference(found, name, ("%s %s, here %s"):format(option, theirs, mine)) end)
   end
-  local function unpadded(_, node) return not unknown and { theirs = { 0, 0, 0, 0 }, ours = { 0, 0, 0, 0 }, sizes = node.inputs[1].shape } or nil end
-  local texts = option_texts(weighted, nodes, pads and not unknown and padding_finder(opened, leaves, model) or unpadded)
-  local theirs, ours = count_theirs(leaves, last, whole, opened.older, lacking), count_ours(model.order, our_last, whole)
-  for i, list in ipairs(ends and { theirs.activations, ours.activations } or {}) do
-    if list[ends[i]] then add(list, ends[i], -1) end
-  end
-  join_hard({ theirs.activations, ours.activations }, leaves)
-  for _, list in ipairs { "activations", "poolings", "lacking" } do compare_counts(texts, theirs[list], ours[list], whole) end
+  local other, compared = compare_graphs(found, opened, model, weighted, ends, whole)
+  local texts = texts_of(found)
+  texts[#texts + 1] = other
+  for _, text in ipairs(compared and {} or require "scion.weights.keras_counts"(opened, model, weighted, ends, whole)) do texts[#texts + 1] = text end
   if #texts == 0 then return end
-  local told = table.concat(texts, ", ", 1, math.min(#texts, most_told)) .. (#texts > most_told and (" and %d more differences"):format(#texts - most_told) or "")
-  return ("the file's model computes something else with these weights: %s; scion.models.from_keras '%s' builds the file's own network"):format(told, opened.path)
+  local told, rest = table.concat(texts, ", ", 1, math.min(#texts, most_told)), #texts - most_told
+  if rest > 0 then told = ("%s and %d more difference%s"):format(told, rest, rest == 1 and "" or "s") end
+  local sentence = "the file's model computes something else with these weights: %s; scion.models.from_keras '%s' builds the file's own network"
+  return sentence:format(told, opened.path), compared
 end

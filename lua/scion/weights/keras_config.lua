@@ -159,6 +159,7 @@ end
 ---@field constant number|number[]|nil the other operand of an operation
 ---@field first boolean? whether the constant comes first, as in 1 - x
 ---@field index any what stands in the brackets of x[…]
+---@field training any the argument `training`
 ---@field unread boolean? whether it has operands that are neither outputs nor the constant, such as a whole array
 
 --- Adds the outputs that an argument in Keras 3's form holds. Anything else but a flag, such as `training`, is an operand that is not read.
@@ -206,7 +207,7 @@ local function read_older_call(node)
         call.unread = call.constant ~= nil or not set_constant(call, other) or call.unread
       end
     end
-    call.index = field(more, "slice_spec")
+    call.index, call.training = field(more, "slice_spec"), field(more, "training")
   end
   return call
 end
@@ -219,6 +220,7 @@ function keras_config.calls(layer)
   for i, node in ipairs(type(layer.nodes) == "table" and layer.nodes or {}) do
     local args = field(node, "args")
     calls[i] = args and read_call(args) or read_older_call(node)
+    if args then calls[i].training = field(node.kwargs, "training") end
   end
   return calls
 end

@@ -116,8 +116,8 @@ local function rescaled_alone(config, model)
     parts_text(parts), "scion.models.from_keras with the option preprocess builds the file's own network")
 end
 
---- Compares the file's description with our model. Where images are rescaled otherwise it raises or, with strict = false, adds a note to
---- the report. All other differences only add a note.
+--- Compares the file's description with our model. Where images are rescaled otherwise, batch norms use each batch's statistics, or
+--- the two graphs compute something else, it raises or, with strict = false, adds a note to the report. All other differences only add a note.
 ---@param found scion.WeightsReport
 ---@param opened scion.KerasFile with a description
 ---@param model scion.Model
@@ -125,16 +125,20 @@ end
 ---@param weighted { [1]: scion.KerasConfig, [2]: scion.Layer }[] layers of the description whose weights are read into ours
 function keras_front.compare(found, opened, model, strict, weighted)
   local config = opened.config
-  local rescaled = rescaled_otherwise(config, model)
-  if rescaled and strict then check.raise(("%s: %s"):format(found.path, rescaled)) end
   local whole = found:complete() and not found:lacks_head()
   local ends = whole and last_activations(config, model) or nil
+  local rescaled, other, certain = rescaled_otherwise(config, model), nil, nil
+  if #weighted > 0 then other, certain = require "scion.weights.keras_arithmetic"(opened, model, weighted, ends, whole) end
+  local trained, in_predictions = require "scion.weights.keras_training"(opened)
+  local refused = rescaled or in_predictions and trained or certain and other and other .. ", and strict = false loads the weights all the same"
+  if refused and strict then check.raise(("%s: %s"):format(found.path, refused)) end
   local function note(line)
     if line then found:note(line) end
   end
   note(rescaled or rescaled_alone(config, model))
   note(ends and ends[1] ~= ends[2] and activated_otherwise(table.unpack(ends)))
-  note(#weighted > 0 and require "scion.weights.keras_arithmetic"(opened, model, weighted, ends, whole))
+  note(trained)
+  note(other)
 end
 
 --- Whether the file has the name of one that is published for the model's network.

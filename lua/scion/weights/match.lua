@@ -93,6 +93,9 @@ function match.compare(path, arrays, expected, may_be_left)
     end
   end
   result.classes = result.classes or classifier.classes(unexpected, parts)
+  local last = #expected
+  while last > 1 and expected[last].implied do last = last - 1 end
+  local last_layer = last > 0 and expected[last].name:match "^(.*)[./]"
   for i, weight in ipairs(expected) do
     local a = found[i]
     local theirs, ours = a and array.shape_text(a.shape), array.shape_text(weight.shape)
@@ -100,6 +103,7 @@ function match.compare(path, arrays, expected, may_be_left)
       if not weight.implied then table.insert(result.missing, weight.name) end
     elseif theirs ~= ours then
       table.insert(result.misfits, { name = weight.name, file = theirs, model = ours })
+      table.insert(result.sizes, { shapes = { { a.shape, weight.shape } }, last = weight.name:match "^(.*)[./]" == last_layer })
     elseif weight.implied then
       result.misfits[#result.misfits + 1] = other_than_implied(weight, a)
     else

@@ -43,6 +43,8 @@ local report = {}
 ---@field private unplaced string? why it could not be told what such numbers stand for
 ---@field private classes integer? number of classes of the file's classifier, where the model was built without one
 ---@field private beside table<integer, boolean>? the places in `unused` of names outside of the prefix that the user gave
+---@field private sizes { shapes: integer[][][], last: boolean }[] of misfits of which the shapes are known: those of their weights, { file's,
+--- model's }, and whether they are of the model's last layer
 ---@field private counts string? in words: the numbers of layers in a Keras file and in the model, where they differ
 local methods = {}
 local internal = {} -- methods for what loads weights
@@ -140,6 +142,57 @@ local function difference(self)
   return self:problem() or "the file holds only parts that the model was built without"
 end
 
+--- The size of the file's classifier, if nothing but its size differs: all that does not fit is of the model's last layer, and has one number in
+--- place of another. nil otherwise.
+local function other_classes(self)
+  local from, to
+  for _, misfit in ipairs(self.sizes) do
+    local axis
+    for i, shape in ipairs(misfit.shapes) do
+      if not misfit.last or #shape[1] ~= #shape[2] then return end
+      for d, theirs in ipairs(shape[1]) do
+        local ours = shape[2][d]
+        if theirs ~= ours then
+          if axis == i or (from or ours) ~= ours or (to or theirs) ~= theirs then return end
+          axis, from, to = i, ours, theirs
+        end
+      end
+    end
+    if not axis then return end
+  end
+  return to
+end
+
+--- Whether all that does not fit is smaller in the file, as after pruning: several layers, of which no size is larger.
+local function is_smaller(self)
+  for _, misfit in ipairs(self.sizes) do
+    for _, shape in ipairs(misfit.shapes) do
+      for d, theirs in ipairs(shape[1]) do
+        if #shape[1] ~= #shape[2] or theirs > shape[2][d] then return false end
+      end
+    end
+  end
+  return #self.sizes > 2
+end
+
+--- What to do where not all fits, after a semicolon; "" where nothing is known.
+local function advice(self)
+  local part, parts = self.path:match "%-(%d+)%-of%-(%d+)%.safetensors$"
+  if part and tonumber(parts) > 1 and #self.missing > 0 then
+    return ("; this is part %d of %d of a network, which are read together by the index beside them, such as model.safetensors.index.json"):format(part, parts)
+  end
+  if #self.missing > 0 or #self.unexpected > 0 or #self.sizes ~= #self.misfits then return "" end
+  local classes = other_classes(self)
+  if classes then
+    return ("; only the classifier has another size: classes = %d builds a network of scion.models with the file's, and strict = false loads all but it"):format(classes)
+  end
+  if is_smaller(self) then
+    return ("; %d of the model's %s are smaller in the file and none larger, as in a pruned network or one of a smaller width: build it with the file's sizes"):format(
+      #self.misfits, self.of == "layers" and "layers" or "weights")
+  end
+  return ""
+end
+
 --- What to do where little or nothing fits.
 local function remedy(self)
   return (self.prefix and "the option prefix takes off what stands before a file's names, " or "") .. "other shapes need the model that the file was made of"
@@ -151,7 +204,8 @@ end
 function internal:refusal(strict)
   if strict then
     local problem = self:problem()
-    if not problem or #self.missing > 0 or #self.misfits > 0 then return problem end
+    if not problem then return end
+    if #self.missing > 0 or #self.misfits > 0 then return problem .. advice(self) end
     if not self.classes or self:lacks_head() then return problem .. "; strict = false loads what the model has a place for" end
     return ("%s; if that is a classifier, %s builds a network of scion.models with it; strict = false loads what the model has a place for"):format(
       problem, with_top(self))
@@ -219,7 +273,7 @@ end
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods, internal = internal,
   locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions", "config" },
-  fields = { "beside", "classes", "counts", "choice", "unplaced" }, meta = { __tostring = as_text },
+  fields = { "beside", "classes", "counts", "choice", "sizes", "unplaced" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.
@@ -228,7 +282,7 @@ local defined = class.define {
 ---@param of "arrays"|"layers"
 ---@return scion.WeightsReport
 function report.new(path, total, of)
-  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {}, notes = {} }
+  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {}, notes = {}, sizes = {} }
 end
 
 return report

@@ -100,8 +100,8 @@ local function add_parts(list, path)
     if lfs.attributes(folder .. part, "mode") ~= "file" then missing[#missing + 1] = part end
   end
   if missing[1] then
-    check.raise(("%d of its %d parts are missing, which belong beside it: %s%s"):format(#missing, #parts, table.concat(missing, ", ", 1, math.min(#missing, 4)),
-      #missing > 4 and ", …" or ""))
+    local told = table.concat(missing, ", ", 1, math.min(#missing, 4)) .. (#missing > 4 and ", …" or "")
+    check.raise(("%d of its %d parts are missing, which belong beside it, and come from where it does: %s"):format(#missing, #parts, told))
   end
   for _, part in ipairs(parts) do
     local before = #list

@@ -257,12 +257,12 @@ end
 
 --- Builds the graph that a file describes. Raises, without the path, where that is not possible.
 ---@param root scion.KerasConfig
----@param o { input: integer[]?, preprocess: scion.Preprocessing, older: boolean }
+---@param o { input: integer[]?, sizes: integer[]?, preprocess: scion.Preprocessing, older: boolean } sizes: of an input other than the file's
 ---@return scion.Node output
 ---@return scion.KerasGraph graph
 return function(root, o)
   local graph = defined.new { older = o.older, weighted = {}, described = {}, holds = {}, left_out = {}, unknown = {}, used = { input = true } }
-  graph.input = nn.input { shape = sizes_of(root, o.input), preprocess = o.preprocess, name = "input" }
+  graph.input = nn.input { shape = o.sizes or sizes_of(root, o.input), preprocess = o.preprocess, name = "input" }
   local output = build_model(graph, root, graph.input, { within = "", depth = 1, frozen = root.config.trainable == false })
   if not layers.is_node(output) then check.raise "its output is a single channel of an image, which is not possible here" end
   if graph.reversed then

@@ -60,6 +60,8 @@ end
 --- Builds the model and reads the weights into it.
 local function build(opened, o)
   local path = opened.path
+  local trained, in_predictions = require "scion.weights.keras_training"(opened)
+  if in_predictions then check.raise(("%s: %s"):format(path, trained)) end
   local told = o.preprocess or told_preprocessing(opened.file)
   local function network()
     local output, built = graph(opened.config, { input = o.input and layer.pair(o.input), preprocess = told or unchanged, older = opened.older })
@@ -74,7 +76,9 @@ local function build(opened, o)
   local report, message = keras.load(opened, built.weighted, true, nil, built.described)
   if not report then check.raise(message) end
   local front = keras_config.front(opened.config)
-  for _, line in ipairs(notes_of(built, not told and not built.reversed and not front, o.preprocess and front)) do
+  local notes = notes_of(built, not told and not built.reversed and not front, o.preprocess and front)
+  notes[#notes + 1] = trained
+  for _, line in ipairs(notes) do
     report:note(line)
     notice.once(("%s: %s"):format(path, line))
   end

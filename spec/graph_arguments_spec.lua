@@ -535,9 +535,8 @@ end)
 
 describe("scion", function()
   it("has its public names and no others", function()
-    local public = set("arange", "augment", "clock", "data", "full", "image", "load", "model", "models", "nn", "ones", "optim", "randn", "seed", "sequential", "tensor",
-                       "threads",
-                       "uniform", "version", "weights", "zeros")
+    local public = set("arange", "augment", "clock", "concat", "data", "full", "image", "load", "model", "models", "nn", "one_hot", "ones", "optim", "randn", "seed",
+                       "sequential", "stack", "tensor", "threads", "uniform", "version", "weights", "where", "zeros")
     for name in pairs(scion) do
       assert.is_true(public[name], name)
       public[name] = nil

@@ -26,12 +26,17 @@ typedef struct {
 
 const char **scion_copied_by(scion_tensor *handle) { return &((tensor_handle *)(void *)handle)->copied_by; }
 
+int scion_mark_copy(const scion_tensor *t, scion_tensor *y, const char *by) {
+  *scion_copied_by(y) = y->storage == t->storage ? *scion_copied_by((scion_tensor *)(uintptr_t)t) : by;
+  return 1;
+}
+
 scion_tensor *scion_check_target(lua_State *L, int argument) {
   scion_tensor *t = scion_check_tensor(L, argument);
   const char *by = *scion_copied_by(t);
   if (by)
-    scion_misuse(L, "this tensor is a copy, made by t:%s: what is written to it would not reach t. To write to a tensor of its own, take "
-                    "t:%s(...):copy()", by, by);
+    scion_misuse(L, "this tensor is a copy, made by %s: what is written to it would not reach t. t[{ {}, {1, 2} }] = value writes to a part of t, "
+                    "here all of axis 1 and 1 to 2 of axis 2. To write to a tensor of its own, take %s:copy()", by, by);
   return t;
 }
 
@@ -255,21 +260,30 @@ static int core_arange(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"new", core_new}, {"live_bytes", core_live_bytes}, {"fill", core_fill}, {"copy", core_copy}, {NULL, NULL}};
 
-/* Users call these scion.zeros, scion.ones and so on, which is also their name in messages. */
 static const luaL_Reg constructors[] = {{"zeros", core_zeros}, {"ones", core_ones}, {"full", core_full}, {"arange", core_arange}, {NULL, NULL}};
 
-void scion_open_tensor(lua_State *L) {
-  luaL_setfuncs(L, functions, 0);
-  for (const luaL_Reg *constructor = constructors; constructor->name; constructor++) {
+void scion_add_constructors(lua_State *L, const luaL_Reg *constructor) {
+  for (; constructor->name; constructor++) {
     lua_pushfstring(L, "scion.%s", constructor->name);
     lua_pushcclosure(L, constructor->func, 1);
     lua_setfield(L, -2, constructor->name);
   }
+}
+
+void scion_open_tensor(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  scion_add_constructors(L, constructors);
   scion_new_class(L, SCION_TENSOR, tensor_release, NULL);
+  luaL_getmetatable(L, SCION_TENSOR);
+  lua_newtable(L);
+  lua_setfield(L, -2, "methods");
+  lua_pop(L, 1);
   scion_new_class(L, SENTINEL, sentinel_gc, NULL);
   leave_sentinel(L);
   scion_open_tensor_random(L);
   scion_open_tensor_view(L);
+  scion_open_tensor_part(L);
+  scion_open_tensor_order(L);
   scion_open_tensor_table(L);
   scion_open_tensor_math(L);
   scion_open_tensor_print(L);

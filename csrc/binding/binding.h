@@ -100,6 +100,9 @@ static inline const char *scion_check_text(lua_State *L, int argument) {
  * than SCION_MAX_LIST. Callers read entries by lua_rawgeti, which runs no metamethod that could change the list. The list then keeps
  * the entries alive. */
 lua_Integer scion_check_list(lua_State *L, int index);
+/* The same for what a user gives: an empty list has no other keys, and is no object. Raises "WHAT, not VALUE", such as "the shape is a list of
+ * sizes, not a model". */
+lua_Integer scion_check_plain_list(lua_State *L, int index, const char *what);
 /* Entries first .. first + count - 1, from 1, of the list at an index as an array of C strings: a userdata, which remains on the stack.
  * The list keeps the strings alive. Raises if one is no string or holds a zero byte. */
 const char *const *scion_check_paths(lua_State *L, int list, lua_Integer first, lua_Integer count);

@@ -160,24 +160,14 @@ static int core_live_bytes(lua_State *L) {
   return 1;
 }
 
-/* scion_check_shape for argument 1 of a user's call. An empty table is the shape of a scalar, but an object or a table that has other
- * keys is refused. */
-static int check_given_shape(lua_State *L, int64_t shape[SCION_MAX_DIMS]) {
-  int dims = scion_check_shape(L, 1, shape);
-  if (dims > 0) return dims;
-  bool object = lua_getmetatable(L, 1);
-  if (!object) lua_pushnil(L);
-  if (object || lua_next(L, 1)) scion_misuse(L, "the shape is a list of sizes, not %s", scion_show(L, 1));
-  return 0;
-}
-
 /* Pushes a new tensor. The arguments are a shape, either {2, 3} or 2, 3, and a dtype that may be absent. *next is the index of the
  * dtype. */
 static scion_tensor *push_shaped(lua_State *L, int *next) {
   int64_t shape[SCION_MAX_DIMS];
   int dims = 0;
   if (lua_istable(L, 1)) {
-    dims = check_given_shape(L, shape);
+    scion_check_plain_list(L, 1, "the shape is a list of sizes");
+    dims = scion_check_shape(L, 1, shape);
     *next = 2;
   } else {
     for (; lua_type(L, dims + 1) == LUA_TNUMBER; dims++) {
@@ -213,7 +203,8 @@ static int core_full(lua_State *L) {
   if (lua_type(L, 1) == LUA_TNUMBER) {
     shape[0] = check_size(L, 1, 1);
   } else {
-    dims = check_given_shape(L, shape);
+    scion_check_plain_list(L, 1, "the shape is a list of sizes");
+    dims = scion_check_shape(L, 1, shape);
   }
   double value = scion_check_number(L, 2, "the value");
   scion_check(L, scion_tensor_fill(scion_push_tensor(L, scion_check_dtype(L, 3, "f32"), dims, shape), value));

@@ -7,7 +7,7 @@
 
 static bool check_descending(lua_State *L, int argument) {
   if (lua_isnoneornil(L, argument)) return false;
-  if (!lua_istable(L, argument)) scion_misuse(L, "the options are a table, { descending = true }, not %s", scion_show(L, argument));
+  if (!lua_istable(L, argument) || lua_getmetatable(L, argument)) scion_misuse(L, "the options are a table, { descending = true }, not %s", scion_show(L, argument));
   lua_pushnil(L);
   while (lua_next(L, argument)) {
     if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "descending") != 0)
@@ -66,9 +66,9 @@ static int tensor_top_k(lua_State *L) {
 
 /* ---- indices as a list or a tensor */
 
-/* What indices are, for messages: "index" or "class number"; negative ones count from the end if from_end. */
+/* What indices are. Negative ones count from the end if from_end. */
 typedef struct {
-  const char *what;
+  const char *what, *are; /* for messages: one, and what all are */
   int64_t size;
   bool from_end;
 } index_kind;
@@ -85,10 +85,9 @@ static int32_t check_number(lua_State *L, const index_kind *kind, double value, 
 /* Pushes an i32 tensor of the indices at an argument, a list of numbers or a tensor, from 0, in their shape. */
 static scion_tensor *push_indices(lua_State *L, int argument, const index_kind *kind) {
   const scion_tensor *given = scion_test_tensor(L, argument);
-  if (!given && !lua_istable(L, argument))
-    scion_misuse(L, "%s are a list or a tensor of numbers from 1, not %s", kind->from_end ? "the indices" : "the classes", scion_show(L, argument));
+  if (!given && !lua_istable(L, argument)) scion_misuse(L, "%s, not %s", kind->are, scion_show(L, argument));
   scion_tensor from = given ? *scion_push_view(L, given) : (scion_tensor){.dims = 1};
-  if (!given) from.shape[0] = scion_check_list(L, argument);
+  if (!given) from.shape[0] = scion_check_plain_list(L, argument, kind->are);
   scion_tensor *indices = scion_push_tensor(L, SCION_I32, from.dims, from.shape);
   int32_t *index = indices->data;
   for (int64_t i = 0, n = scion_tensor_elements(indices); i < n; i++) {
@@ -108,9 +107,10 @@ static scion_tensor *push_indices(lua_State *L, int argument, const index_kind *
  * of dimensions, element by element, see scion_gather_elements */
 static int tensor_gather(lua_State *L) {
   char text[SCION_SHAPE_TEXT], other[SCION_SHAPE_TEXT];
+  lua_settop(L, 3);
   const scion_tensor *t = scion_check_tensor(L, 1);
   int axis = scion_check_axis(L, 2, t, t->dims);
-  scion_tensor x = *scion_push_view(L, t), *indices = push_indices(L, 3, &(index_kind){"index", x.shape[axis], true});
+  scion_tensor x = *scion_push_view(L, t), *indices = push_indices(L, 3, &(index_kind){"index", "the indices are a list or a tensor of whole numbers", x.shape[axis], true});
   bool parts = indices->dims == 1, fits = parts || indices->dims == x.dims;
   for (int d = 0; fits && !parts && d < x.dims; d++) fits = d == axis || indices->shape[d] <= x.shape[d];
   if (!fits)
@@ -133,7 +133,7 @@ static int core_one_hot_from_one(lua_State *L) {
   lua_settop(L, 2);
   int64_t n = scion_check_whole(L, 2, "the number of classes");
   if (n < 1 || n > 1 << 24) scion_misuse(L, "the number of classes is 1 to %I, not %I", (lua_Integer)1 << 24, (lua_Integer)n);
-  scion_tensor *classes = push_indices(L, 1, &(index_kind){"class number", n, false});
+  scion_tensor *classes = push_indices(L, 1, &(index_kind){"class number", "the classes are a list or a tensor of whole numbers from 1", n, false});
   if (classes->dims == SCION_MAX_DIMS) scion_misuse(L, "a tensor has at most %d dimensions, and this has as many already", SCION_MAX_DIMS);
   int64_t shape[SCION_MAX_DIMS];
   memcpy(shape, classes->shape, sizeof shape);

@@ -24,7 +24,7 @@ static void check_one(lua_State *L, const scion_tensor *t, int axis, int index_a
 /* What an entry of a list { {1, 5}, 2, {} } says of an axis. */
 static void check_entry(lua_State *L, const scion_tensor *t, int axis, int entry, scion_part *part) {
   if (lua_type(L, entry) == LUA_TNUMBER) return check_one(L, t, axis, entry, part);
-  lua_Integer length = lua_istable(L, entry) ? scion_check_list(L, entry) : -1;
+  lua_Integer length = lua_istable(L, entry) ? scion_check_plain_list(L, entry, "an entry is an index, a range or {}") : -1;
   if (length == 0) return;
   if (length != 2)
     scion_misuse(L, "entry %d is an index, a range such as {1, 5}, or {} for the whole axis, not %s", axis + 1, scion_show(L, entry));
@@ -43,7 +43,7 @@ static scion_part check_part(lua_State *L, const scion_tensor *t) {
     check_one(L, t, 0, 2, &part);
     return part;
   }
-  lua_Integer length = scion_check_list(L, 2);
+  lua_Integer length = scion_check_plain_list(L, 2, "an index is a whole number, or a list for several axes such as { {1, 5}, 2, {} }");
   if (length > t->dims) scion_misuse(L, "a tensor of %s takes %d entries at most, not %I", scion_shape_text(t, text, sizeof text), t->dims, length);
   int top = lua_gettop(L);
   for (int d = 0; d < (int)length; d++) {
@@ -82,8 +82,9 @@ static int tensor_slice(lua_State *L) {
 
 /* t:select(i) -> the i-th part along the first axis, a view; a number if t is a vector */
 static int tensor_select(lua_State *L) {
+  const scion_tensor *t = scion_check_tensor(L, 1);
   scion_check_whole(L, 2, "an index");
-  scion_part part = check_part(L, scion_check_tensor(L, 1));
+  scion_part part = check_part(L, t);
   return push_part(L, &part, "t:select(...)");
 }
 

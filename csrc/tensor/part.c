@@ -204,21 +204,30 @@ scion_status scion_tensor_assign(scion_tensor *x, const scion_part *wanted, cons
   return status;
 }
 
-scion_status scion_tensor_join(const scion_tensor *const *parts, int64_t count, int axis, bool stack, scion_tensor *y) {
+static scion_status check_joined(const scion_tensor *const *parts, int64_t count, int axis, bool stack, const scion_tensor *y) {
   if (axis < 0 || axis >= y->dims) return scion_fail(SCION_MISUSE, "join: the result has no axis %d, from 0", axis);
-  scion_part place = scion_whole_part(y);
-  place.dropped[axis] = stack;
-  place.count[axis] = 0;
+  int64_t left = y->shape[axis];
   for (int64_t i = 0; i < count; i++) {
     const scion_tensor *part = parts[i];
     bool fits = part->dtype == y->dtype && part->dims == y->dims - stack;
     for (int d = 0; fits && d < y->dims; d++) fits = d == axis || part->shape[stack && d > axis ? d - 1 : d] == y->shape[d];
     if (!fits) return scion_fail(SCION_MISUSE, "join: tensor %lld, from 0, differs from the others in its dtype or shape", (long long)i);
-    place.first[axis] += place.count[axis];
-    place.count[axis] = stack ? 1 : part->shape[axis];
-    scion_status status = scion_tensor_assign(y, &place, part);
-    if (status != SCION_OK) return status;
+    left -= stack ? 1 : part->shape[axis];
   }
-  if (place.first[axis] + place.count[axis] == y->shape[axis]) return SCION_OK;
+  if (left == 0) return SCION_OK;
   return scion_fail(SCION_MISUSE, "join: the tensors do not fill axis %d, from 0, of the result", axis);
+}
+
+scion_status scion_tensor_join(const scion_tensor *const *parts, int64_t count, int axis, bool stack, scion_tensor *y) {
+  scion_status status = check_joined(parts, count, axis, stack, y);
+  if (status != SCION_OK) return status;
+  scion_part place = scion_whole_part(y);
+  place.dropped[axis] = stack;
+  place.count[axis] = 0;
+  for (int64_t i = 0; i < count && status == SCION_OK; i++) {
+    place.first[axis] += place.count[axis];
+    place.count[axis] = stack ? 1 : parts[i]->shape[axis];
+    status = scion_tensor_assign(y, &place, parts[i]);
+  }
+  return status;
 }

@@ -203,7 +203,8 @@ kinds = {
   sorting = function() return pick { { descending = true }, { descending = false }, { descendin = true }, {} } end,
   class_numbers = function() return chance(50) and list(function() return random(-3, 5) end) or tensor("i32") end,
   place_in_tensor = function()
-    return chance(50) and random(-4, 4) or list(function() return pick { random(-3, 4), {}, { random(-3, 4), random(-3, 4) }, { 1 }, number() } end)
+    if chance(50) then return random(-4, 4) end
+    return list(function() return pick { random(-3, 4), {}, { random(-3, 4), random(-3, 4) }, { 1 }, number() } end)
   end,
   loader = function()
     local o = { height = random(1, 9), width = random(1, 9), workers = random(1, 3), ahead = random(1, 3), seed = number(), store = object "image_store" }
@@ -235,7 +236,8 @@ local functions = {
   image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
   permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small",
   byte_less = "word word", hash = "any",
-  hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows axis", concat = "rows axis", where = "operand operand operand", one_hot_from_one = "class_numbers small", row_file = "row_path small",
+  hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path",
+  stack = "rows axis", concat = "rows axis", where = "operand operand operand", one_hot_from_one = "class_numbers small", row_file = "row_path small",
 }
 local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", safetensors_open = "safetensors", zip_open = "zip", hdf5_open = "hdf5",
                 row_file = "row_file" }

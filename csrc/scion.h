@@ -132,6 +132,8 @@ void scion_tensor_set(scion_tensor *t, int64_t index, double value);
 /* y = x with another shape of as many elements. One size may be -1 and is then computed from the others. y is a view; only if x has
  * gaps between its rows and the last dimension changes, it is a copy. */
 scion_status scion_tensor_reshape(const scion_tensor *x, int dims, const int64_t *shape, scion_tensor *y);
+/* y = x[index, ..], a view with one dimension less than x, which has at least one. */
+scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_tensor *y);
 /* y [elements] = x without gaps between its rows: a view, or a copy if it has any. */
 scion_status scion_tensor_whole(const scion_tensor *x, scion_tensor *y);
 /* y [N,M] = x [M,N] transposed, a copy. */
@@ -154,9 +156,8 @@ scion_part scion_whole_part(const scion_tensor *x); /* all indices of all axes *
 /* y = a part of x, whose ranges are checked. It is a view, which shares and retains x's storage, where one row stride can describe it,
  * and a copy otherwise. So slices of the first and the last axis are views. Overwrites y, which is to be released. */
 scion_status scion_tensor_part(const scion_tensor *x, const scion_part *part, scion_tensor *y);
-/* y = x[.., first .. first+count-1, ..] along an axis, and y = x[index, ..], which is always a view; both by scion_tensor_part. */
+/* y = x[.., first .. first+count-1, ..] along an axis, by scion_tensor_part. */
 scion_status scion_tensor_slice(const scion_tensor *x, int axis, int64_t first, int64_t count, scion_tensor *y);
-scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_tensor *y);
 /* The part of x = value, converted as by scion_tensor_copy and repeated as in NumPy's broadcasting, but the part has at least as many
  * dimensions as the value. They may share memory. */
 scion_status scion_tensor_assign(scion_tensor *x, const scion_part *part, const scion_tensor *value);

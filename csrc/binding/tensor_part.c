@@ -21,6 +21,10 @@ static void check_one(lua_State *L, const scion_tensor *t, int axis, int index_a
   part->dropped[axis] = true;
 }
 
+static void refuse_scalar(lua_State *L, const scion_tensor *t) {
+  if (t->dims == 0) scion_misuse(L, "a scalar has no parts; t:get() reads and t:fill(value) sets it");
+}
+
 /* What an entry of a list { {1, 5}, 2, {} } says of an axis. */
 static void check_entry(lua_State *L, const scion_tensor *t, int axis, int entry, scion_part *part) {
   if (lua_type(L, entry) == LUA_TNUMBER) return check_one(L, t, axis, entry, part);
@@ -39,7 +43,7 @@ static scion_part check_part(lua_State *L, const scion_tensor *t) {
   char text[SCION_SHAPE_TEXT];
   scion_part part = scion_whole_part(t);
   if (lua_type(L, 2) == LUA_TNUMBER) {
-    if (t->dims == 0) scion_misuse(L, "a tensor of shape %s has no parts; t:get() reads and t:fill(value) sets it", scion_shape_text(t, text, sizeof text));
+    refuse_scalar(L, t);
     check_one(L, t, 0, 2, &part);
     return part;
   }
@@ -83,9 +87,15 @@ static int tensor_slice(lua_State *L) {
 /* t:select(i) -> the i-th part along the first axis, a view; a number if t is a vector */
 static int tensor_select(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
-  scion_check_whole(L, 2, "an index");
-  scion_part part = check_part(L, t);
-  return push_part(L, &part, "t:select(...)");
+  refuse_scalar(L, t);
+  int64_t index = scion_check_index(L, 2, t, 1, t->shape[0]);
+  if (t->dims == 1) {
+    scion_push_number(L, t->dtype, scion_tensor_get(t, index));
+    return 1;
+  }
+  scion_tensor *y = scion_push_handle(L);
+  scion_check(L, scion_tensor_select(scion_check_tensor(L, 1), index, y));
+  return scion_mark_copy(t, y, NULL);
 }
 
 /* Whether this is the call by which the iterator of ipairs, the third upvalue, looks whether there is one more. */
@@ -107,7 +117,8 @@ static int tensor_index(lua_State *L) {
   int type = lua_type(L, 2);
   lua_settop(L, 2);
   if (type == LUA_TNUMBER && ends_ipairs(L)) return lua_pushnil(L), 1;
-  if (type == LUA_TNUMBER || type == LUA_TTABLE) {
+  if (type == LUA_TNUMBER) return tensor_select(L);
+  if (type == LUA_TTABLE) {
     scion_part part = check_part(L, scion_check_tensor(L, 1));
     return push_part(L, &part, "t[{ ... }]");
   }
@@ -121,12 +132,22 @@ static int tensor_index(lua_State *L) {
 
 /* ---- writing */
 
-/* t[i] = value and t[{ .. }] = value: fills the part with a number, or copies a tensor into it, which is broadcast */
-static int tensor_newindex(lua_State *L) {
-  scion_tensor *t = scion_check_target(L, 1), number = {.dtype = t->dtype, .row_stride = 1};
+/* t[i] = value for what is common, so that loops over single elements and rows are fast: a number, or a tensor of the part's shape. Returns
+ * whether it was that. */
+static bool assign_simply(lua_State *L, scion_tensor *t) {
+  const scion_tensor *value = scion_test_tensor(L, 3);
+  if (lua_type(L, 2) != LUA_TNUMBER || t->dims == 0 || (value ? value->storage == t->storage : lua_type(L, 3) != LUA_TNUMBER)) return false;
+  scion_tensor part = {0};
+  scion_check(L, scion_tensor_select(t, scion_check_index(L, 2, t, 1, t->shape[0]), &part));
+  scion_storage_release(part.storage); /* now, since errors may be raised below; t retains the storage, too */
+  if (value && !scion_tensor_same_shape(value, &part)) return false;
+  scion_check(L, value ? scion_tensor_copy(value, &part, 0) : scion_tensor_fill(&part, lua_tonumber(L, 3)));
+  return true;
+}
+
+static void assign_part(lua_State *L, scion_tensor *t) {
+  scion_tensor number = {.dtype = t->dtype, .row_stride = 1};
   double space; /* of the number as an element of t */
-  if (lua_type(L, 2) != LUA_TNUMBER && !lua_istable(L, 2))
-    scion_misuse(L, "only parts can be set, t[i] with a whole number and t[{ ... }] with a list, not %s", scion_show(L, 2));
   scion_part part = check_part(L, t);
   const scion_tensor *value = scion_test_tensor(L, 3);
   if (!value) {
@@ -138,6 +159,15 @@ static int tensor_newindex(lua_State *L) {
   scion_status status = scion_tensor_assign(t, &part, value);
   if (status == SCION_MISUSE) scion_misuse(L, "%s", scion_error_message());
   scion_check(L, status);
+}
+
+/* t[i] = value and t[{ .. }] = value: fills the part with a number, or copies a tensor into it, which is broadcast */
+static int tensor_newindex(lua_State *L) {
+  lua_settop(L, 3);
+  scion_tensor *t = scion_check_target(L, 1);
+  if (lua_type(L, 2) != LUA_TNUMBER && !lua_istable(L, 2))
+    scion_misuse(L, "only parts can be set, t[i] with a whole number and t[{ ... }] with a list, not %s", scion_show(L, 2));
+  if (!assign_simply(L, t)) assign_part(L, t);
   scion_touch(t);
   return 0;
 }

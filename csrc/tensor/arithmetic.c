@@ -102,7 +102,10 @@ static void apply_binary(scion_binary_op op, const double *a, const double *b, d
 }
 
 static void choose(const double *condition, const double *a, const double *b, double *y, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] = condition[i] != 0 ? a[i] : b[i];
+  for (int64_t i = 0; i < n; i++) {
+    double first = a[i], second = b[i]; /* both are read, so that there is no branch */
+    y[i] = condition[i] != 0 ? first : second;
+  }
 }
 
 static void binary_chunk(void *data, int64_t chunk, void *scratch) {

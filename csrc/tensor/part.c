@@ -121,7 +121,10 @@ static scion_status transfer(const layout *to, scion_tensor *target, int64_t off
   join_dimensions(&job);
   job.width = job.to.dims > 0 ? job.to.count[job.to.dims - 1] : 1;
   job.rows = elements / job.width;
-  return scion_parallel_for(scion_divide_up(job.rows, CHUNK / job.width + 1), transfer_chunk, &job);
+  int64_t chunks = scion_divide_up(job.rows, CHUNK / job.width + 1);
+  if (chunks > 1) return scion_parallel_for(chunks, transfer_chunk, &job);
+  transfer_chunk(&job, 0, NULL); /* a call of the threads takes longer than a small part */
+  return SCION_OK;
 }
 
 /* ---- reading */
@@ -158,13 +161,6 @@ scion_status scion_tensor_slice(const scion_tensor *x, int axis, int64_t first, 
     return scion_fail(SCION_MISUSE, "slice: a tensor of %s has no axis %d, from 0", scion_shape_text(x, text, sizeof text), axis);
   scion_part part = scion_whole_part(x);
   part.first[axis] = first, part.count[axis] = count;
-  return scion_tensor_part(x, &part, y);
-}
-
-scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_tensor *y) {
-  if (x->dims == 0) return scion_fail(SCION_MISUSE, "select: a scalar has no axes");
-  scion_part part = scion_whole_part(x);
-  part.first[0] = index, part.count[0] = 1, part.dropped[0] = true;
   return scion_tensor_part(x, &part, y);
 }
 

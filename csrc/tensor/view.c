@@ -63,6 +63,19 @@ scion_status scion_tensor_reshape(const scion_tensor *x, int dims, const int64_t
   return SCION_OK;
 }
 
+scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_tensor *y) {
+  char text[SCION_SHAPE_TEXT];
+  if (x->dims == 0 || index < 0 || index >= x->shape[0])
+    return scion_fail(SCION_MISUSE, "index %lld, from 0, is out of range along the first axis of a tensor of %s", (long long)index,
+                      scion_shape_text(x, text, sizeof text));
+  int64_t rows = scion_tensor_rows(x) / (x->dims > 1 ? x->shape[0] : 1);
+  *y = view_of(x);
+  y->data = element_at(x, x->dims > 1 ? index * rows * x->row_stride : index);
+  y->dims--;
+  for (int d = 0; d < y->dims; d++) y->shape[d] = x->shape[d + 1];
+  return SCION_OK;
+}
+
 scion_status scion_tensor_whole(const scion_tensor *x, scion_tensor *y) {
   return scion_tensor_reshape(x, 1, (int64_t[]){scion_tensor_elements(x)}, y);
 }

@@ -50,7 +50,7 @@ describe("ipairs", function()
     for i, value in ipairs(tensor.tensor({ 7, 0, 9 }, "u8")) do seen[i] = value end
     assert.same({ 7, 0, 9 }, seen)
     for _ in ipairs(tensor.zeros(0, 3)) do error "there is no row" end
-    assert.error_matches(function() for _ in ipairs(tensor.full({}, 1)) do error "there is no part" end end, "has no parts", 1, true)
+    assert.error_matches(function() for _ in ipairs(tensor.full({}, 1)) do error "there is no part" end end, "a scalar has no parts", 1, true)
   end)
 
   it("is the only one to whom the index behind the last is no error", function()

@@ -7,7 +7,8 @@
 
 static bool check_descending(lua_State *L, int argument) {
   if (lua_isnoneornil(L, argument)) return false;
-  if (!lua_istable(L, argument) || lua_getmetatable(L, argument)) scion_misuse(L, "the options are a table, { descending = true }, not %s", scion_show(L, argument));
+  if (!lua_istable(L, argument) || lua_getmetatable(L, argument))
+    scion_misuse(L, "the options are a table, { descending = true }, not %s", scion_show(L, argument));
   lua_pushnil(L);
   while (lua_next(L, argument)) {
     if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "descending") != 0)
@@ -110,11 +111,13 @@ static int tensor_gather(lua_State *L) {
   lua_settop(L, 3);
   const scion_tensor *t = scion_check_tensor(L, 1);
   int axis = scion_check_axis(L, 2, t, t->dims);
-  scion_tensor x = *scion_push_view(L, t), *indices = push_indices(L, 3, &(index_kind){"index", "the indices are a list or a tensor of whole numbers", x.shape[axis], true});
+  const index_kind kind = {"index", "the indices are a list or a tensor of whole numbers", t->shape[axis], true};
+  scion_tensor x = *scion_push_view(L, t), *indices = push_indices(L, 3, &kind);
   bool parts = indices->dims == 1, fits = parts || indices->dims == x.dims;
   for (int d = 0; fits && !parts && d < x.dims; d++) fits = d == axis || indices->shape[d] <= x.shape[d];
   if (!fits)
-    scion_misuse(L, "indices of %s do not fit a tensor of %s: they are a vector, or have as many dimensions, and no size above the tensor's but for axis %d",
+    scion_misuse(L, "indices of %s do not fit a tensor of %s: they are a vector, or have as many dimensions, and no size above the tensor's but "
+                    "for axis %d",
                  scion_shape_text(indices, other, sizeof other), scion_shape_text(&x, text, sizeof text), axis + 1);
   int64_t shape[SCION_MAX_DIMS];
   for (int d = 0; d < x.dims; d++) shape[d] = !parts ? indices->shape[d] : d == axis ? indices->shape[0] : x.shape[d];
@@ -142,7 +145,8 @@ static int core_one_hot_from_one(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {{"sort", tensor_sort}, {"argsort", tensor_argsort}, {"top_k", tensor_top_k}, {"gather", tensor_gather}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"sort", tensor_sort}, {"argsort", tensor_argsort}, {"top_k", tensor_top_k}, {"gather", tensor_gather},
+                                   {NULL, NULL}};
 
 void scion_open_tensor_order(lua_State *L) {
   scion_add_methods(L, methods);

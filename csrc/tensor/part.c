@@ -113,7 +113,8 @@ static void transfer_chunk(void *data, int64_t chunk, void *scratch) {
 }
 
 /* Copies to the layout `to` of target, from offset on, what lies at `source` in steps of from_step. */
-static scion_status transfer(const layout *to, scion_tensor *target, int64_t offset, const int64_t *from_step, const void *source, scion_dtype dtype) {
+static scion_status transfer(const layout *to, scion_tensor *target, int64_t offset, const int64_t *from_step, const void *source,
+                             scion_dtype dtype) {
   int64_t elements = elements_of(to);
   if (elements == 0) return SCION_OK;
   transfer_job job = {.to = *to, .target = element_at(target, offset), .source = source, .target_dtype = target->dtype, .source_dtype = dtype};

@@ -239,10 +239,11 @@ static void check_line(const scion_tensor *x, int axis, bool descending, const s
   for (int64_t i = 0; i < kept; i++) {
     place[axis] = i;
     double value = at(values, place), expected = line[order[i]];
-    wrong += (int64_t)at(indices, place) != order[i] || !(value == expected || (value != value && expected != expected)) || !signbit(value) != !signbit(expected);
+    bool same = value == expected || (value != value && expected != expected);
+    wrong += (int64_t)at(indices, place) != order[i] || !same || !signbit(value) != !signbit(expected);
   }
-  CHECK(wrong == 0, "%s, axis %d, %s: %lld of a line of %lld are elsewhere", scion_dtype_name(x->dtype), axis, descending ? "descending" : "ascending",
-        (long long)wrong, (long long)n);
+  CHECK(wrong == 0, "%s, axis %d, %s: %lld of a line of %lld are elsewhere", scion_dtype_name(x->dtype), axis,
+        descending ? "descending" : "ascending", (long long)wrong, (long long)n);
   free(line), free(order);
 }
 

@@ -115,7 +115,7 @@ static void test_assignment(void) {
 }
 
 static void test_assignment_is_checked(void) {
-  scion_tensor x = TENSOR(4, 5), y, three = TENSOR(3), wide = TENSOR(1, 1, 4, 5), rows;
+  scion_tensor x = SLICE(2, 4, 5), y, three = TENSOR(3), wide = TENSOR(1, 1, 4, 5), rows;
   scion_part part = scion_whole_part(&x);
   REFUSED(scion_tensor_assign(&x, &part, &three));
   REFUSED(scion_tensor_assign(&x, &part, &wide));
@@ -223,9 +223,9 @@ static void sort_plainly(const double *x, int64_t n, bool descending, int64_t *o
 }
 
 static void sow_oddities(scion_tensor *x) {
-  static const double odd[] = {-0.0, 0.0, INFINITY, -INFINITY, NAN, -3e9, 3e9, 1e-42, -1e-42};
+  static const double odd[] = {-0.0, 0.0, INFINITY, -INFINITY, NAN, -NAN, -3e9, 3e9, 1e-42, -1e-42};
   for (int64_t i = 0, n = scion_tensor_elements(x); i < n; i++)
-    if (test_integer(0, 3) == 0) scion_tensor_set(x, i, odd[test_integer(0, 8)]);
+    if (test_integer(0, 3) == 0) scion_tensor_set(x, i, odd[test_integer(0, 9)]);
 }
 
 /* A line along the axis: the place of its first element is given. */

@@ -596,7 +596,7 @@ end)
 describe("scion", function()
   it("has its public names and no others", function()
     local public = set("arange", "augment", "clock", "concat", "data", "full", "image", "load", "model", "models", "nn", "one_hot", "ones", "optim", "randn", "seed",
-                       "sequential", "stack", "tensor", "threads", "uniform", "version", "weights", "where", "zeros")
+                       "schedule", "sequential", "stack", "tensor", "threads", "uniform", "version", "weights", "where", "zeros")
     for name in pairs(scion) do
       assert.is_true(public[name], name)
       public[name] = nil

@@ -132,17 +132,46 @@ void scion_tensor_set(scion_tensor *t, int64_t index, double value);
 /* y = x with another shape of as many elements. One size may be -1 and is then computed from the others. y is a view; only if x has
  * gaps between its rows and the last dimension changes, it is a copy. */
 scion_status scion_tensor_reshape(const scion_tensor *x, int dims, const int64_t *shape, scion_tensor *y);
-/* y = x[.., first .. first+count-1, ..] along an axis. y is a view along the last axis, along the first one, and along any axis that
- * only dimensions of size 1 precede; otherwise it is a copy. */
-scion_status scion_tensor_slice(const scion_tensor *x, int axis, int64_t first, int64_t count, scion_tensor *y);
 /* y = x[index, ..], a view with one dimension less than x, which has at least one. */
 scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_tensor *y);
+/* y [elements] = x without gaps between its rows: a view, or a copy if it has any. */
+scion_status scion_tensor_whole(const scion_tensor *x, scion_tensor *y);
 /* y [N,M] = x [M,N] transposed, a copy. */
 scion_status scion_tensor_transpose(const scion_tensor *x, scion_tensor *y);
 /* Whether dtype, shape and the bytes of all elements are equal. So a NaN equals a NaN of the same bits, and -0 differs from 0. */
 bool scion_tensor_equal(const scion_tensor *a, const scion_tensor *b);
 /* t[i] = first + i * step in row-major order, converted as by scion_tensor_set. */
 scion_status scion_tensor_arange(scion_tensor *t, double first, double step);
+
+/* ---------------------------------------------------------------- parts of tensors (tensor/part.c) */
+
+/* A range of indices along each axis of a tensor: count[d] of them from first[d], from 0, on. dropped: the part does not have the axis as
+ * a dimension; its count is 1 then. */
+typedef struct {
+  int64_t first[SCION_MAX_DIMS], count[SCION_MAX_DIMS];
+  bool dropped[SCION_MAX_DIMS];
+} scion_part;
+
+scion_part scion_whole_part(const scion_tensor *x); /* all indices of all axes */
+/* y = a part of x, whose ranges are checked. It is a view, which shares and retains x's storage, where one row stride can describe it,
+ * and a copy otherwise. So slices of the first and the last axis are views. Overwrites y, which is to be released. */
+scion_status scion_tensor_part(const scion_tensor *x, const scion_part *part, scion_tensor *y);
+/* y = x[.., first .. first+count-1, ..] along an axis, by scion_tensor_part. */
+scion_status scion_tensor_slice(const scion_tensor *x, int axis, int64_t first, int64_t count, scion_tensor *y);
+/* The part of x = value, converted as by scion_tensor_copy and repeated as in NumPy's broadcasting, but the part has at least as many
+ * dimensions as the value. They may share memory. */
+scion_status scion_tensor_assign(scion_tensor *x, const scion_part *part, const scion_tensor *value);
+/* y = `count` tensors of y's dtype one behind the other along an axis, whose sizes add up to y's. stack: the tensors do not have the axis,
+ * and each takes one index of it. y shares no memory with them. */
+scion_status scion_tensor_join(const scion_tensor *const *parts, int64_t count, int axis, bool stack, scion_tensor *y);
+
+/* ---------------------------------------------------------------- sorting (tensor/order.c) */
+
+/* Sorts x along an axis. Of each line the first `kept` elements go to values and their indices, from 0, to indices (i32): both contiguous,
+ * with x's shape but for the axis, which has `kept`; either may be NULL. Equal elements keep their order, also in descending order. A NaN
+ * counts as greater than any number, and -0 as equal to 0. SCION_NO_MEMORY only for lines of more than SCION_SCRATCH_BYTES / 16 elements
+ * or an x with gaps between its rows. */
+scion_status scion_sort(const scion_tensor *x, int axis, bool descending, int64_t kept, scion_tensor *values, scion_tensor *indices);
 
 /* ---------------------------------------------------------------- arithmetic on tensors (tensor/arithmetic.c)
  * For scripts; training uses the kernels below. Operands of different dtypes may be mixed. Results are f32, with two exceptions:
@@ -163,6 +192,10 @@ scion_dtype scion_unary_dtype(scion_unary_op op, scion_dtype x);
 int scion_broadcast_shape(const scion_tensor *a, const scion_tensor *b, int64_t shape[SCION_MAX_DIMS]);
 /* y = a op b. y is contiguous, has the shape and dtype that the functions above return, and shares no memory with a or b. */
 scion_status scion_binary(scion_binary_op op, const scion_tensor *a, const scion_tensor *b, scion_tensor *y);
+/* y = a where the condition is not 0 (a NaN is not), else b, converted as by scion_tensor_copy. All are broadcast. y is contiguous, has the
+ * shape that scion_where_shape returns as scion_broadcast_shape does, and any dtype; it shares no memory with the others. */
+int scion_where_shape(const scion_tensor *condition, const scion_tensor *a, const scion_tensor *b, int64_t shape[SCION_MAX_DIMS]);
+scion_status scion_where(const scion_tensor *condition, const scion_tensor *a, const scion_tensor *b, scion_tensor *y);
 /* y = op(x). Only clamp uses low and high; it keeps a NaN. y is contiguous, with x's shape and dtype scion_unary_dtype. */
 scion_status scion_unary(scion_unary_op op, const scion_tensor *x, double low, double high, scion_tensor *y);
 
@@ -184,14 +217,16 @@ scion_status scion_reduce_axis(scion_reduce_op op, const scion_tensor *x, int ax
 /* ---------------------------------------------------------------- rows (tensor/rows.c)
  * Examples, picked and counted by their numbers. */
 
-/* y[i,..] = x[indices[i],..]. x is contiguous, of any dtype; indices are i32 [n], contiguous, and checked; y [n,..] is contiguous, of
- * x's dtype. */
-scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, scion_tensor *y);
-/* y[i,..] = rows[i]: stacks `count` contiguous tensors of one dtype and shape. y [count,..] is contiguous. */
-scion_status scion_stack(const scion_tensor *const *rows, int64_t count, scion_tensor *y);
+/* y = the parts of x with these indices along an axis: y[i,..] = x[indices[i],..] for axis 0. x is contiguous, of any dtype; indices are
+ * i32 [n], contiguous, and checked; y is contiguous, of x's dtype and shape, with n along the axis. */
+scion_status scion_gather(const scion_tensor *x, int axis, const scion_tensor *indices, scion_tensor *y);
+/* Element by element: y[i,j] = x[indices[i,j],j] for axis 0 of two. indices are i32, contiguous, and checked; y is contiguous, of their
+ * shape and x's dtype. They have x's number of dimensions, and no more elements than x along any but the axis. */
+scion_status scion_gather_elements(const scion_tensor *x, int axis, const scion_tensor *indices, scion_tensor *y);
 /* counts[v] = how often v occurs in x. Both are i32 and contiguous; the values of x are below the size of counts (checked). */
 scion_status scion_count(const scion_tensor *x, scion_tensor *counts);
-/* y[i,c] = 1 where c = labels[i], else 0: classes as rows. labels: i32 [n] in 0 .. C-1 (checked); y: f32 [n,C]; both are contiguous. */
+/* y[..,c] = 1 where c = labels[..], else 0: classes as rows. labels: i32 in 0 .. C-1 (checked); y: f32, of their shape and one more
+ * dimension, C; both are contiguous. */
 scion_status scion_one_hot(const scion_tensor *labels, scion_tensor *y);
 
 /* What is true of all rows of a matrix (tensor/row_facts.c): whether all elements are 0 or 1; the first row, from 0, with an element outside

@@ -456,8 +456,9 @@ describe("tensors", function()
     local methods = getmetatable(t).methods
     local without = set("shape", "dtype", "version", "copy", "transpose", "totable", "bytes", "abs", "exp", "log", "sqrt", "svd")
     local numbers = set("0", "-1", "0.5", "NaN", "inf", "2^62")
-    local takes = { fill = numbers, pow = with(numbers, "tensor", nil), clamp = set(), reshape = set "-1", select = set(), slice = set(), to = set(), equal = set "tensor",
-                    matmul = set(), get = set(), set = set(), sum = set(), mean = set(), max = set(), min = set(), argmax = set() }
+    local takes = { fill = numbers, pow = with(numbers, "tensor", nil), clamp = set(), reshape = set "-1", select = set "-1", slice = set(), to = set(), equal = set "tensor",
+                    matmul = set(), get = set(), set = set(), sum = set "-1", mean = set "-1", max = set "-1", min = set "-1", argmax = set "-1",
+                    sort = set("-1", "empty table"), argsort = set("-1", "empty table"), top_k = set(), gather = set() }
     for _, name in ipairs { "eq", "ne", "lt", "le", "gt", "ge" } do takes[name] = numbers end
     for name, method in pairs(methods) do
       for _, value in ipairs { 3, "x", {}, print, nn.relu() } do
@@ -470,7 +471,8 @@ describe("tensors", function()
         each_nasty(takes[name], function(what, value) refused(("t:%s(%s)"):format(name, what), method, t, value) end)
       end
     end
-    for _, arguments in ipairs { { 1 }, { 1, 1 }, { 1, 1, "x" }, { 3, 1, 1 }, { 1, 0, 1 }, { 1, 1, 3 }, { "1", 1, 1 }, { 1, "1", 1 }, { 1, 1, 0.5 } } do
+    for _, arguments in ipairs { { 1 }, { 1, 1 }, { 1, 1, "x" }, { 3, 1, 1 }, { 1, 0, 1 }, { 1, 1, 3 }, { 1, -3, 1 }, { 1, 1, -4 }, { "1", 1, 1 },
+                             { 1, "1", 1 }, { 1, 1, 0.5 } } do
       refused("slice", t.slice, t, table.unpack(arguments))
     end
     for _, arguments in ipairs { { 1 }, { 1, 4 }, { 1, "1" }, { 1, 1, 1 }, { 0, 1 }, { 1, 0.5 } } do refused("get", t.get, t, table.unpack(arguments)) end
@@ -501,13 +503,71 @@ describe("tensors", function()
     end
     assert.matches("a:lt(b)", refused("t < t", function() return t < t end), 1, true)
     refused("t <= t", function() return t <= t end)
-    for _, index in ipairs { 0, 3, -1, 0.5, 1 << 62, 0 / 0, true, {}, print } do
+    for _, index in ipairs { 0, 3, -3, 0.5, 1 << 62, math.mininteger, 0 / 0, true, print, { 3 }, { 1, 1, 1 }, { 1, 0.5 }, { { 1 } }, { { 1, 4 } },
+                             { { 1, 2, 3 } }, { "x" }, { {}, { 0, 1 } }, { nil, 1 }, { {}, { "1", 2 } }, setmetatable({}, { __len = function() return 1 end }) } do
       refused("t[index]", function() return t[index] end)
       if index == index then refused("t[index] = 1", function() t[index] = 1 end) end
     end
     each_nasty(set("0", "-1", "0.5", "NaN", "inf", "2^62"), function(what, value) refused("t[1] = " .. what, function() t[1] = value end) end)
+    for _, part in ipairs { { 1 }, { {}, { 2, 3 } }, {} } do -- a tensor of 2 may fit
+      each_nasty(set("0", "-1", "0.5", "NaN", "inf", "2^62", "tensor"), function(what, value) refused("t[{ .. }] = " .. what, function() t[part] = value end) end)
+    end
     refused("t.name = 1", function() t.name = 1 end)
     refused("#scalar", function() return #scion.full({}, 1) end)
+  end)
+end)
+
+describe("tensors of tensors", function()
+  local t = scion.ones(2, 3)
+
+  it("are joined in lists", function()
+    for _, name in ipairs { "stack", "concat" } do
+      local join = scion[name]
+      each_nasty(nil, function(what, value) refused(name .. " of " .. what, join, value) end)
+      each_nasty(set "tensor", function(what, value) refused(name .. " of a list of " .. what, join, { value, t }) end)
+      each_nasty(set "-1", function(what, value) refused(name .. " along " .. what, join, { t, t }, value) end)
+      assert.matches("2x3 and tensor 2 is 3x2", refused(name, join, { t, scion.ones(3, 2, 1):reshape(3, 2) }, name == "concat" and 1 or 3), 1, true)
+      assert.matches('t:to "f32" converts', refused(name, join, { t, t:to "i32" }), 1, true)
+      assert.matches("one list", refused(name, join, { t }, 1, 2), 1, true)
+    end
+    refused("stack", scion.stack, { t }, 4)
+    refused("concat", scion.concat, { t }, 3)
+    assert.matches("scion.stack makes a vector", refused("concat", scion.concat, { scion.full({}, 1) }), 1, true)
+    assert.matches("at most 6 dimensions", refused("stack", scion.stack, { scion.zeros(1, 1, 1, 1, 1, 1) }), 1, true)
+  end)
+
+  it("are chosen, and made of classes", function()
+    local numbers = set("0", "-1", "0.5", "NaN", "inf", "2^62")
+    for i = 1, 3 do
+      each_nasty(numbers, function(what, value)
+        local three = { t, t, t }
+        three[i] = value
+        refused("where with " .. what, scion.where, table.unpack(three))
+      end)
+    end
+    each_nasty(set "empty table", function(what, value) refused("one_hot of " .. what, scion.one_hot, value, 3) end)
+    each_nasty(nil, function(what, value) refused("one_hot with " .. what, scion.one_hot, { 1 }, value) end)
+    assert.matches("class number 4, element 2 of them, is not in 1 to 3", refused("one_hot", scion.one_hot, { 1, 4 }, 3), 1, true)
+    assert.matches("class number -1", refused("one_hot", scion.one_hot, { -1 }, 3), 1, true)
+    assert.matches("class number 1.5", refused("one_hot", scion.one_hot, scion.tensor { 1.5 }, 3), 1, true)
+  end)
+
+  it("are sorted and picked", function()
+    for _, name in ipairs { "sort", "argsort" } do
+      assert.matches("the one there is, is descending", refused(name, t[name], t, 1, { reverse = true }), 1, true)
+      each_nasty(set("true"), function(what, value) refused(name .. " descending " .. what, t[name], t, 1, { descending = value }) end)
+      each_nasty(set "empty table", function(what, value) refused(name .. " with " .. what, t[name], t, 1, value) end)
+      refused(name .. " of a scalar", t[name], scion.full({}, 1))
+    end
+    for _, k in ipairs { 0, 4, -1 } do refused("top_k of " .. k, t.top_k, t, k) end
+    refused("top_k of a scalar", t.top_k, scion.full({}, 1), 1)
+    each_nasty(set "-1", function(what, value) refused("top_k along " .. what, t.top_k, t, 1, value) end)
+    each_nasty(set "empty table", function(what, value) refused("gather of " .. what, t.gather, t, 1, value) end)
+    assert.matches("index 3, element 2 of them, is not in 1 to 2", refused("gather", t.gather, t, 1, { 1, 3 }), 1, true)
+    assert.matches("index -3", refused("gather", t.gather, t, 1, { -3 }), 1, true)
+    assert.matches("index 2.5", refused("gather", t.gather, t, 1, scion.tensor { 2.5 }), 1, true)
+    assert.matches("indices of 3x1 do not fit a tensor of 2x3", refused("gather", t.gather, t, 2, scion.ones(3, 1)), 1, true)
+    assert.matches("t[{}] = other", refused("copy", t.copy, t, t), 1, true)
   end)
 end)
 
@@ -535,9 +595,8 @@ end)
 
 describe("scion", function()
   it("has its public names and no others", function()
-    local public = set("arange", "augment", "clock", "data", "full", "image", "load", "loss", "model", "models", "nn", "ones", "optim", "randn", "seed",
-                       "sequential", "tensor", "threads",
-                       "uniform", "version", "weights", "zeros")
+    local public = set("arange", "augment", "clock", "concat", "data", "full", "image", "load", "loss", "model", "models", "nn", "one_hot", "ones", "optim", "randn", "seed",
+                       "schedule", "sequential", "stack", "tensor", "threads", "uniform", "version", "weights", "where", "zeros")
     for name in pairs(scion) do
       assert.is_true(public[name], name)
       public[name] = nil

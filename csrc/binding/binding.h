@@ -12,9 +12,11 @@
 #define SCION_TENSOR "scion.tensor" /* registry name of the metatable of tensors */
 
 /* Each file of the folder adds its functions to the table on top of the stack (the module scion.core). */
-void scion_open_tensor(lua_State *L); /* calls the next five, which also extend the metatable of tensors */
+void scion_open_tensor(lua_State *L); /* calls the next seven, which also extend the metatable of tensors */
 void scion_open_tensor_random(lua_State *L);
 void scion_open_tensor_view(lua_State *L);
+void scion_open_tensor_part(lua_State *L);
+void scion_open_tensor_order(lua_State *L);
 void scion_open_tensor_table(lua_State *L);
 void scion_open_tensor_math(lua_State *L);
 void scion_open_tensor_print(lua_State *L);
@@ -98,6 +100,9 @@ static inline const char *scion_check_text(lua_State *L, int argument) {
  * than SCION_MAX_LIST. Callers read entries by lua_rawgeti, which runs no metamethod that could change the list. The list then keeps
  * the entries alive. */
 lua_Integer scion_check_list(lua_State *L, int index);
+/* The same for what a user gives: an empty list has no other keys, and is no object. Raises "WHAT, not VALUE", such as "the shape is a list of
+ * sizes, not a model". */
+lua_Integer scion_check_plain_list(lua_State *L, int index, const char *what);
 /* Entries first .. first + count - 1, from 1, of the list at an index as an array of C strings: a userdata, which remains on the stack.
  * The list keeps the strings alive. Raises if one is no string or holds a zero byte. */
 const char *const *scion_check_paths(lua_State *L, int list, lua_Integer first, lua_Integer count);
@@ -144,16 +149,24 @@ scion_tensor *scion_push_tensor(lua_State *L, scion_dtype dtype, int dims, const
 void scion_collect_before(lua_State *L, size_t bytes);
 /* The tensor at an argument, for writing. Raises if it is a copy that a user may take for a view, see scion_copied_by. */
 scion_tensor *scion_check_target(lua_State *L, int argument);
-/* Some methods, such as "slice", return a view if possible and otherwise a copy. For such a copy this is the name of the method, else
- * NULL. Writing to it is refused, since users would expect it to change the original, too. `handle` was made by scion_push_handle. */
+/* Some methods, such as t:slice, return a view if possible and otherwise a copy. For such a copy this is the expression that made it, such
+ * as "t:slice(...)", else NULL. Writing to it is refused, since users would expect it to change the original, too. `handle` was made by
+ * scion_push_handle. */
 const char **scion_copied_by(scion_tensor *handle);
+/* Called for y that the expression `by` made of t. If y has another storage, it is a copy and is marked as such. If it is a view, it is
+ * marked if t is. Returns 1, the number of results. */
+int scion_mark_copy(const scion_tensor *t, scion_tensor *y, const char *by);
+/* Adds functions to the table on top of the stack that users call scion.NAME, which is also their name in messages. */
+void scion_add_constructors(lua_State *L, const luaL_Reg *constructors);
 /* Adds functions to the methods of tensors, and those whose names begin with two underscores to their metatable. */
 void scion_add_methods(lua_State *L, const luaL_Reg *methods);
 /* Pushes an element as an integer (u8, i32) or float, by its dtype. */
 void scion_push_number(lua_State *L, scion_dtype dtype, double value);
-/* The index at an argument, 1 .. size, converted to 0 .. size - 1. Raises with the index, the dimension (`place`, from 1) and t's shape
- * in the message. */
+/* The index at an argument, 1 .. size, or negative, -1 for the last, converted to 0 .. size - 1. Raises with the index, the dimension
+ * (`place`, from 1) and t's shape in the message. */
 int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int place, int64_t size);
+/* The axis at an argument, 1 .. dims, or negative, -1 for the last, converted to 0 .. dims - 1. */
+int scion_check_axis(lua_State *L, int argument, const scion_tensor *t, int dims);
 /* Pushes a new tensor with the same storage, whose shape the caller may then change. */
 scion_tensor *scion_push_view(lua_State *L, const scion_tensor *t);
 /* Reads three arguments, from `argument` on, of a function that reads bytes from a file: the offset, the number of bytes, and a u8 tensor

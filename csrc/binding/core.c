@@ -26,6 +26,16 @@ lua_Integer scion_check_list(lua_State *L, int index) {
   return (lua_Integer)length;
 }
 
+lua_Integer scion_check_plain_list(lua_State *L, int index, const char *what) {
+  lua_Integer length = scion_check_list(L, index);
+  if (length > 0) return length;
+  index = lua_absindex(L, index);
+  bool object = lua_getmetatable(L, index);
+  if (!object) lua_pushnil(L);
+  if (object || lua_next(L, index)) scion_misuse(L, "%s, not %s", what, scion_show(L, index));
+  return 0;
+}
+
 const char *const *scion_check_paths(lua_State *L, int list, lua_Integer first, lua_Integer count) {
   const char **paths = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *paths, 0);
   for (lua_Integer i = 0; i < count; i++) {

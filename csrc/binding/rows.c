@@ -1,4 +1,4 @@
-/* Functions for examples by their numbers: orders, picking, stacking, counting; class numbers; comparing names. */
+/* Functions for examples by their numbers: orders, picking, counting; class numbers; comparing names. */
 #include "binding.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ static int core_gather(lua_State *L) {
   int64_t shape[SCION_MAX_DIMS] = {0};
   memcpy(shape, x->shape, sizeof shape);
   shape[0] = scion_tensor_elements(indices);
-  scion_check(L, scion_gather(x, indices, scion_push_tensor(L, x->dtype, x->dims, shape)));
+  scion_check(L, scion_gather(x, 0, indices, scion_push_tensor(L, x->dtype, x->dims, shape)));
   return 1;
 }
 
@@ -85,28 +85,12 @@ static int core_byte_less(lua_State *L) {
 const scion_tensor *scion_tensor_of_list(lua_State *L, int list, lua_Integer i) {
   lua_rawgeti(L, list, i);
   const scion_tensor *t = scion_test_tensor(L, -1);
-  if (!t) luaL_error(L, "entry %I of the list is a %s, not a tensor", i, luaL_typename(L, -1));
+  if (!t) scion_misuse(L, "entry %I of the list is %s, not a tensor", i, scion_show(L, -1));
   lua_pop(L, 1);
   return t;
 }
 
-/* core.stack({row, ..}) -> tensor [n, ..] with copies of the rows: at least one, contiguous, of one dtype and shape */
-static int core_stack(lua_State *L) {
-  lua_settop(L, 1);
-  lua_Integer count = scion_check_list(L, 1);
-  luaL_argcheck(L, count > 0, 1, "a list of at least one tensor expected");
-  const scion_tensor **rows = lua_newuserdatauv(L, (size_t)count * sizeof *rows, 0);
-  int64_t shape[SCION_MAX_DIMS] = {count};
-  const scion_tensor *first = scion_tensor_of_list(L, 1, 1);
-  luaL_argcheck(L, first->dims < SCION_MAX_DIMS, 1, "the tensors have too many dimensions");
-  memcpy(shape + 1, first->shape, (size_t)first->dims * sizeof shape[0]);
-  scion_tensor *y = scion_push_tensor(L, first->dtype, first->dims + 1, shape);
-  for (lua_Integer i = 0; i < count; i++) rows[i] = scion_tensor_of_list(L, 1, i + 1);
-  scion_check(L, scion_stack(rows, count, y));
-  return 1;
-}
-
-static const luaL_Reg functions[] = {{"permutation", core_permutation}, {"gather", core_gather}, {"stack", core_stack}, {"from_one", core_from_one},
+static const luaL_Reg functions[] = {{"permutation", core_permutation}, {"gather", core_gather}, {"from_one", core_from_one},
                                      {"count", core_count}, {"one_hot", core_one_hot}, {"byte_less", core_byte_less}, {NULL, NULL}};
 
 void scion_open_rows(lua_State *L) { luaL_setfuncs(L, functions, 0); }

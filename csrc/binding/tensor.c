@@ -26,12 +26,17 @@ typedef struct {
 
 const char **scion_copied_by(scion_tensor *handle) { return &((tensor_handle *)(void *)handle)->copied_by; }
 
+int scion_mark_copy(const scion_tensor *t, scion_tensor *y, const char *by) {
+  *scion_copied_by(y) = y->storage == t->storage ? *scion_copied_by((scion_tensor *)(uintptr_t)t) : by;
+  return 1;
+}
+
 scion_tensor *scion_check_target(lua_State *L, int argument) {
   scion_tensor *t = scion_check_tensor(L, argument);
   const char *by = *scion_copied_by(t);
   if (by)
-    scion_misuse(L, "this tensor is a copy, made by t:%s: what is written to it would not reach t. To write to a tensor of its own, take "
-                    "t:%s(...):copy()", by, by);
+    scion_misuse(L, "this tensor is a copy, made by %s: what is written to it would not reach t. t[{ {}, {1, 2} }] = value writes to a part of t, "
+                    "here all of axis 1 and 1 to 2 of axis 2. To write to a tensor of its own, take %s:copy()", by, by);
   return t;
 }
 
@@ -155,24 +160,14 @@ static int core_live_bytes(lua_State *L) {
   return 1;
 }
 
-/* scion_check_shape for argument 1 of a user's call. An empty table is the shape of a scalar, but an object or a table that has other
- * keys is refused. */
-static int check_given_shape(lua_State *L, int64_t shape[SCION_MAX_DIMS]) {
-  int dims = scion_check_shape(L, 1, shape);
-  if (dims > 0) return dims;
-  bool object = lua_getmetatable(L, 1);
-  if (!object) lua_pushnil(L);
-  if (object || lua_next(L, 1)) scion_misuse(L, "the shape is a list of sizes, not %s", scion_show(L, 1));
-  return 0;
-}
-
 /* Pushes a new tensor. The arguments are a shape, either {2, 3} or 2, 3, and a dtype that may be absent. *next is the index of the
  * dtype. */
 static scion_tensor *push_shaped(lua_State *L, int *next) {
   int64_t shape[SCION_MAX_DIMS];
   int dims = 0;
   if (lua_istable(L, 1)) {
-    dims = check_given_shape(L, shape);
+    scion_check_plain_list(L, 1, "the shape is a list of sizes");
+    dims = scion_check_shape(L, 1, shape);
     *next = 2;
   } else {
     for (; lua_type(L, dims + 1) == LUA_TNUMBER; dims++) {
@@ -208,7 +203,8 @@ static int core_full(lua_State *L) {
   if (lua_type(L, 1) == LUA_TNUMBER) {
     shape[0] = check_size(L, 1, 1);
   } else {
-    dims = check_given_shape(L, shape);
+    scion_check_plain_list(L, 1, "the shape is a list of sizes");
+    dims = scion_check_shape(L, 1, shape);
   }
   double value = scion_check_number(L, 2, "the value");
   scion_check(L, scion_tensor_fill(scion_push_tensor(L, scion_check_dtype(L, 3, "f32"), dims, shape), value));
@@ -255,21 +251,30 @@ static int core_arange(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"new", core_new}, {"live_bytes", core_live_bytes}, {"fill", core_fill}, {"copy", core_copy}, {NULL, NULL}};
 
-/* Users call these scion.zeros, scion.ones and so on, which is also their name in messages. */
 static const luaL_Reg constructors[] = {{"zeros", core_zeros}, {"ones", core_ones}, {"full", core_full}, {"arange", core_arange}, {NULL, NULL}};
 
-void scion_open_tensor(lua_State *L) {
-  luaL_setfuncs(L, functions, 0);
-  for (const luaL_Reg *constructor = constructors; constructor->name; constructor++) {
+void scion_add_constructors(lua_State *L, const luaL_Reg *constructor) {
+  for (; constructor->name; constructor++) {
     lua_pushfstring(L, "scion.%s", constructor->name);
     lua_pushcclosure(L, constructor->func, 1);
     lua_setfield(L, -2, constructor->name);
   }
+}
+
+void scion_open_tensor(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+  scion_add_constructors(L, constructors);
   scion_new_class(L, SCION_TENSOR, tensor_release, NULL);
+  luaL_getmetatable(L, SCION_TENSOR);
+  lua_newtable(L);
+  lua_setfield(L, -2, "methods");
+  lua_pop(L, 1);
   scion_new_class(L, SENTINEL, sentinel_gc, NULL);
   leave_sentinel(L);
   scion_open_tensor_random(L);
   scion_open_tensor_view(L);
+  scion_open_tensor_part(L);
+  scion_open_tensor_order(L);
   scion_open_tensor_table(L);
   scion_open_tensor_math(L);
   scion_open_tensor_print(L);

@@ -1,6 +1,8 @@
 /* Arithmetic operators, comparisons, reductions and matrix products of tensors, for scripts. */
 #include "binding.h"
 
+#include <math.h>
+
 /* Memory for a number that is used as an operand: it becomes a scalar tensor, i32 if it is an integer in Lua and fits, else f32. In
  * comparisons a whole float is an integer, too, since f32 may not hold it. */
 typedef struct {
@@ -32,6 +34,37 @@ static int binary(lua_State *L, scion_binary_op op) {
   int dims = scion_broadcast_shape(a, b, shape);
   if (dims < 0) scion_misuse(L, "%s", scion_error_message());
   scion_check(L, scion_binary(op, a, b, scion_push_tensor(L, scion_binary_dtype(op, a->dtype, b->dtype), dims, shape)));
+  return 1;
+}
+
+/* Whether elements of a dtype hold the number at an argument, apart from rounding. */
+static bool holds(lua_State *L, int argument, scion_dtype dtype) {
+  double value = lua_tonumber(L, argument);
+  if (dtype == SCION_F32 || dtype == SCION_BF16) return true;
+  return value == floor(value) && value >= (dtype == SCION_U8 ? 0 : INT32_MIN) && value <= (dtype == SCION_U8 ? UINT8_MAX : INT32_MAX);
+}
+
+/* The dtype of a choice between the operands at arguments 2 and 3: theirs if it is the same, that of a tensor if the other one is a number
+ * that it holds, and else f32. */
+static scion_dtype chosen_dtype(lua_State *L, const scion_tensor *a, const scion_tensor *b) {
+  bool a_number = lua_type(L, 2) == LUA_TNUMBER, b_number = lua_type(L, 3) == LUA_TNUMBER;
+  if (a->dtype == b->dtype) return a->dtype;
+  if (a_number && !b_number && holds(L, 2, b->dtype)) return b->dtype;
+  if (b_number && !a_number && holds(L, 3, a->dtype)) return a->dtype;
+  return SCION_F32;
+}
+
+/* core.where(condition, a, b) -> tensor of a's elements where the condition is not 0, and of b's elsewhere; see scion_where */
+static int core_where(lua_State *L) {
+  lua_settop(L, 3);
+  number_space spaces[3];
+  const scion_tensor *condition = check_operand(L, 1, false, &spaces[0]), *a = check_operand(L, 2, false, &spaces[1]),
+                     *b = check_operand(L, 3, false, &spaces[2]);
+  int64_t shape[SCION_MAX_DIMS];
+  int dims = scion_where_shape(condition, a, b, shape);
+  if (dims < 0) scion_misuse(L, "%s", scion_error_message());
+  scion_tensor *y = scion_push_tensor(L, chosen_dtype(L, a, b), dims, shape);
+  scion_check(L, scion_where(condition, a, b, y));
   return 1;
 }
 
@@ -80,7 +113,6 @@ static int tensor_clamp(lua_State *L) {
 
 /* Reduces along the axis at argument 2, or all elements if it is nil. */
 static int reduce(lua_State *L, scion_reduce_op op) {
-  char text[SCION_SHAPE_TEXT];
   const scion_tensor *x = scion_check_tensor(L, 1);
   scion_dtype dtype = scion_reduce_dtype(op, x->dtype);
   int base = op == SCION_REDUCE_ARGMAX; /* added to results, since indices count from 1 in Lua */
@@ -90,13 +122,12 @@ static int reduce(lua_State *L, scion_reduce_op op) {
     scion_push_number(L, dtype, result + base);
     return 1;
   }
-  lua_Integer axis = scion_check_whole(L, 2, "the axis");
-  if (axis < 1 || axis > x->dims) scion_misuse(L, "a tensor of %s has no axis %I", scion_shape_text(x, text, sizeof text), axis);
+  int axis = scion_check_axis(L, 2, x, x->dims);
   int64_t shape[SCION_MAX_DIMS];
   for (int i = 0, d = 0; d < x->dims; d++)
-    if (d != axis - 1) shape[i++] = x->shape[d];
+    if (d != axis) shape[i++] = x->shape[d];
   scion_tensor *y = scion_push_tensor(L, dtype, x->dims - 1, shape);
-  scion_check(L, scion_reduce_axis(op, x, (int)axis - 1, y));
+  scion_check(L, scion_reduce_axis(op, x, axis, y));
   if (scion_tensor_elements(y) == 1) {
     scion_push_number(L, dtype, scion_tensor_get(y, 0) + base);
   } else if (base) {
@@ -156,4 +187,9 @@ static const luaL_Reg methods[] = {
   {"clamp", tensor_clamp}, {"sum", tensor_sum}, {"mean", tensor_mean}, {"max", tensor_max}, {"min", tensor_min},
   {"argmax", tensor_argmax}, {"matmul", tensor_matmul}, {"svd", tensor_svd}, {NULL, NULL}};
 
-void scion_open_tensor_math(lua_State *L) { scion_add_methods(L, methods); }
+static const luaL_Reg functions[] = {{"where", core_where}, {NULL, NULL}};
+
+void scion_open_tensor_math(lua_State *L) {
+  scion_add_constructors(L, functions);
+  scion_add_methods(L, methods);
+}

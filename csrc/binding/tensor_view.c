@@ -1,4 +1,4 @@
-/* Methods of tensors for shapes, single elements, parts and copies. Their indices and axes count from 1. */
+/* Methods of tensors for shapes, single elements and copies. Their indices and axes count from 1, and negative ones from the end. */
 #include "binding.h"
 
 #include <string.h>
@@ -16,10 +16,18 @@ void scion_push_number(lua_State *L, scion_dtype dtype, double value) {
 int64_t scion_check_index(lua_State *L, int argument, const scion_tensor *t, int place, int64_t size) {
   char text[SCION_SHAPE_TEXT];
   lua_Integer index = scion_check_whole(L, argument, "an index");
-  if (index < 1 || index > size)
-    scion_misuse(L, "index %I is out of range: dimension %d of a tensor of %s has 1 to %I", index, place, scion_shape_text(t, text, sizeof text),
-                 (lua_Integer)size);
-  return index - 1;
+  if (index == 0 || index > size || index < -size)
+    scion_misuse(L, "index %I is out of range: dimension %d of a tensor of %s has 1 to %I, and -1 is its last", index, place,
+                 scion_shape_text(t, text, sizeof text), (lua_Integer)size);
+  return index < 0 ? index + size : index - 1;
+}
+
+int scion_check_axis(lua_State *L, int argument, const scion_tensor *t, int dims) {
+  char text[SCION_SHAPE_TEXT];
+  lua_Integer axis = scion_check_whole(L, argument, "the axis");
+  if (axis == 0 || axis > dims || axis < -dims)
+    scion_misuse(L, "a tensor of %s has no axis %I%s", scion_shape_text(t, text, sizeof text), axis, axis == 0 ? ": the first is 1" : "");
+  return (int)(axis < 0 ? axis + dims : axis - 1);
 }
 
 /* The row-major index, from 0, of the element whose `given` indices begin at argument 2. */
@@ -33,13 +41,6 @@ static int64_t check_place(lua_State *L, const scion_tensor *t, int given) {
 }
 
 static size_t bytes_of(const scion_tensor *t) { return (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype); }
-
-/* Called for y that method `by` made of t. If y has another storage, it is a copy and is marked as such. If it is a view, it is marked if
- * t is. Returns 1, the number of results. */
-static int mark_copy(const scion_tensor *t, scion_tensor *y, const char *by) {
-  *scion_copied_by(y) = y->storage == t->storage ? *scion_copied_by((scion_tensor *)(uintptr_t)t) : by;
-  return 1;
-}
 
 /* t:shape() -> {2, 3} */
 static int tensor_shape(lua_State *L) {
@@ -101,69 +102,7 @@ static int tensor_reshape(lua_State *L) {
   if (!scion_tensor_contiguous(t)) scion_collect_before(L, bytes_of(t));
   scion_tensor *y = scion_push_handle(L);
   scion_check(L, scion_tensor_reshape(t, (int)dims, shape, y));
-  return mark_copy(t, y, "reshape");
-}
-
-/* t:slice(axis, first, last) -> tensor of the indices first to last, both included; see scion_tensor_slice. If it is a copy, it cannot be
- * written to. */
-static int tensor_slice(lua_State *L) {
-  char text[SCION_SHAPE_TEXT];
-  const scion_tensor *t = scion_check_tensor(L, 1);
-  lua_Integer axis = scion_check_whole(L, 2, "the axis"), first = scion_check_whole(L, 3, "the first"), last = scion_check_whole(L, 4, "the last");
-  if (axis < 1 || axis > t->dims) scion_misuse(L, "a tensor of %s has no axis %I", scion_shape_text(t, text, sizeof text), axis);
-  if (first < 1 || last > t->shape[axis - 1] || last < first - 1)
-    scion_misuse(L, "%I to %I is out of range: dimension %I of a tensor of %s has 1 to %I", first, last, axis,
-                 scion_shape_text(t, text, sizeof text), (lua_Integer)t->shape[axis - 1]);
-  if (axis > 1 && axis < t->dims) scion_collect_before(L, bytes_of(t));
-  scion_tensor *y = scion_push_handle(L);
-  scion_check(L, scion_tensor_slice(t, (int)axis - 1, first - 1, last - first + 1, y));
-  return mark_copy(t, y, "slice");
-}
-
-/* t:select(i) -> the i-th part along the first axis, a view; a number if t is a vector */
-static int tensor_select(lua_State *L) {
-  char text[SCION_SHAPE_TEXT];
-  const scion_tensor *t = scion_check_tensor(L, 1);
-  if (t->dims == 0) scion_misuse(L, "a tensor of shape %s has no parts", scion_shape_text(t, text, sizeof text));
-  int64_t index = scion_check_index(L, 2, t, 1, t->shape[0]);
-  if (t->dims == 1) {
-    scion_push_number(L, t->dtype, scion_tensor_get(t, index));
-  } else {
-    scion_tensor *y = scion_push_handle(L);
-    scion_check(L, scion_tensor_select(t, index, y));
-    return mark_copy(t, y, "select");
-  }
-  return 1;
-}
-
-/* __index: t[i] is t:select(i), and t.name is a method. The second upvalue is the table of methods. */
-static int tensor_index(lua_State *L) {
-  if (lua_type(L, 2) == LUA_TNUMBER) return tensor_select(L);
-  if (lua_type(L, 2) != LUA_TSTRING) return scion_misuse(L, "an index is a whole number, not %s", scion_show(L, 2));
-  lua_settop(L, 2);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
-  lua_pushvalue(L, lua_upvalueindex(2));
-  return scion_no_method(L, 2);
-}
-
-/* t[i] = number fills the i-th part; t[i] = tensor copies a tensor of the part's shape into it */
-static int tensor_newindex(lua_State *L) {
-  scion_tensor *t = scion_check_target(L, 1);
-  if (lua_type(L, 2) != LUA_TNUMBER) scion_misuse(L, "only parts can be set, t[i] with a whole number, not %s", scion_show(L, 2));
-  if (t->dims == 0) scion_misuse(L, "a scalar has no parts; t:fill(value) sets it");
-  if (lua_type(L, 3) != LUA_TNUMBER && !luaL_testudata(L, 3, SCION_TENSOR))
-    scion_misuse(L, "the value is a number or a tensor, not %s", scion_show(L, 3));
-  scion_tensor part = {0}, *value = lua_type(L, 3) == LUA_TNUMBER ? NULL : scion_check_tensor(L, 3);
-  scion_check(L, scion_tensor_select(t, scion_check_index(L, 2, t, 1, t->shape[0]), &part));
-  scion_storage_release(part.storage); /* now, since errors may be raised below; t retains the storage, too */
-  char to[SCION_SHAPE_TEXT], from[SCION_SHAPE_TEXT];
-  if (value && !scion_tensor_same_shape(value, &part))
-    scion_misuse(L, "a tensor of %s cannot be assigned to a part of %s", scion_shape_text(value, from, sizeof from),
-               scion_shape_text(&part, to, sizeof to));
-  scion_check(L, value ? scion_tensor_copy(value, &part, 0) : scion_tensor_fill(&part, lua_tonumber(L, 3)));
-  scion_touch(t);
-  return 0;
+  return scion_mark_copy(t, y, "t:reshape(...)");
 }
 
 /* #t -> size of the first dimension */
@@ -182,6 +121,7 @@ static int copy_as(lua_State *L, const scion_tensor *t, scion_dtype dtype) {
 /* t:copy() -> tensor with its own memory */
 static int tensor_copy(lua_State *L) {
   const scion_tensor *t = scion_check_tensor(L, 1);
+  if (!lua_isnoneornil(L, 2)) scion_misuse(L, "it makes a copy and takes nothing, not %s; t[{}] = other copies other into t", scion_show(L, 2));
   return copy_as(L, t, t->dtype);
 }
 
@@ -206,7 +146,7 @@ static int tensor_transpose(lua_State *L) {
   scion_collect_before(L, bytes_of(t));
   scion_tensor *y = scion_push_handle(L);
   scion_check(L, scion_tensor_transpose(t, y));
-  return mark_copy(t, y, "transpose");
+  return scion_mark_copy(t, y, "t:transpose()");
 }
 
 /* t:equal(other) -> whether dtype, shape and every bit are the same */
@@ -239,19 +179,7 @@ void scion_add_methods(lua_State *L, const luaL_Reg *methods) {
 
 static const luaL_Reg methods[] = {
   {"shape", tensor_shape}, {"dtype", tensor_dtype}, {"version", tensor_version}, {"get", tensor_get}, {"set", tensor_set},
-  {"reshape", tensor_reshape}, {"slice", tensor_slice}, {"select", tensor_select}, {"copy", tensor_copy}, {"to", tensor_to},
-  {"fill", tensor_fill}, {"transpose", tensor_transpose}, {"equal", tensor_equal}, {"__len", tensor_length},
-  {"__newindex", tensor_newindex}, {NULL, NULL}};
+  {"reshape", tensor_reshape}, {"copy", tensor_copy}, {"to", tensor_to}, {"fill", tensor_fill}, {"transpose", tensor_transpose},
+  {"equal", tensor_equal}, {"__len", tensor_length}, {NULL, NULL}};
 
-void scion_open_tensor_view(lua_State *L) {
-  luaL_getmetatable(L, SCION_TENSOR);
-  lua_newtable(L);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -3, "methods");
-  lua_pushliteral(L, "t[i]");
-  lua_insert(L, -2);
-  lua_pushcclosure(L, tensor_index, 2);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
-  scion_add_methods(L, methods);
-}
+void scion_open_tensor_view(lua_State *L) { scion_add_methods(L, methods); }

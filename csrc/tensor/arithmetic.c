@@ -14,7 +14,8 @@ typedef struct {
 
 typedef struct {
   scion_binary_op op;
-  operand a, b;
+  bool chooses; /* y = condition ? a : b, instead of y = a op b */
+  operand a, b, condition;
   scion_tensor *y;
   int dims; /* of the result; 1 if all tensors can be treated as one long row */
   int64_t shape[SCION_MAX_DIMS], width, elements;
@@ -70,14 +71,13 @@ static int64_t row_offset(const operand *x, const binary_job *job, int64_t row) 
   return offset;
 }
 
-static const double *read_doubles(const operand *x, int64_t offset, int64_t column, int64_t n, double *buffer) {
+static void read_doubles(const operand *x, int64_t offset, int64_t column, int64_t n, double *buffer) {
   if (x->column) {
     element_load_block(x->t->data, x->t->dtype, offset + column, n, buffer);
   } else {
     double value = element_load(x->t->data, x->t->dtype, offset);
     for (int64_t i = 0; i < n; i++) buffer[i] = value;
   }
-  return buffer;
 }
 
 /* The loop of a case of the switch below, and its break. */
@@ -101,16 +101,26 @@ static void apply_binary(scion_binary_op op, const double *a, const double *b, d
   }
 }
 
+static void choose(const double *condition, const double *a, const double *b, double *y, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    double first = a[i], second = b[i]; /* both are read, so that there is no branch */
+    y[i] = condition[i] != 0 ? first : second;
+  }
+}
+
 static void binary_chunk(void *data, int64_t chunk, void *scratch) {
   const binary_job *job = data;
-  double *a = scratch, *b = a + BLOCK, *y = b + BLOCK;
+  double *a = scratch, *b = a + BLOCK, *y = b + BLOCK, *condition = y + BLOCK;
   int64_t end = (chunk + 1) * CHUNK < job->elements ? (chunk + 1) * CHUNK : job->elements;
   for (int64_t i = chunk * CHUNK, n; i < end; i += n) {
     int64_t row = i / job->width, column = i % job->width;
     n = job->width - column < end - i ? job->width - column : end - i;
     if (n > BLOCK) n = BLOCK;
-    apply_binary(job->op, read_doubles(&job->a, row_offset(&job->a, job, row), column, n, a),
-                 read_doubles(&job->b, row_offset(&job->b, job, row), column, n, b), y, n);
+    read_doubles(&job->a, row_offset(&job->a, job, row), column, n, a);
+    read_doubles(&job->b, row_offset(&job->b, job, row), column, n, b);
+    if (job->chooses) read_doubles(&job->condition, row_offset(&job->condition, job, row), column, n, condition);
+    if (job->chooses) choose(condition, a, b, y, n);
+    else apply_binary(job->op, a, b, y, n);
     element_store_block(job->y->data, job->y->dtype, i, n, y);
   }
 }
@@ -129,18 +139,41 @@ static scion_status check_result(const scion_tensor *y, scion_dtype dtype, int d
                     scion_shape_text(y, text, sizeof text));
 }
 
+/* Runs a job whose shape is known; condition is NULL for a binary operation. */
+static scion_status run(binary_job *job, const scion_tensor *a, const scion_tensor *b, const scion_tensor *condition) {
+  const scion_tensor *y = job->y;
+  job->elements = scion_tensor_elements(y);
+  if (job->elements == 0) return SCION_OK;
+  bool flat = is_flat(a, y) && is_flat(b, y) && (!condition || is_flat(condition, y));
+  job->a = operand_of(a, job->dims, flat);
+  job->b = operand_of(b, job->dims, flat);
+  if (condition) job->condition = operand_of(condition, job->dims, flat);
+  job->width = flat ? job->elements : scion_tensor_channels(y);
+  if (flat) job->dims = 1;
+  return scion_parallel_for(scion_divide_up(job->elements, CHUNK), binary_chunk, job);
+}
+
 scion_status scion_binary(scion_binary_op op, const scion_tensor *a, const scion_tensor *b, scion_tensor *y) {
-  binary_job job = {.op = op, .y = y, .elements = scion_tensor_elements(y)};
+  binary_job job = {.op = op, .y = y};
   job.dims = scion_broadcast_shape(a, b, job.shape);
   if (job.dims < 0) return SCION_MISUSE;
   scion_status status = check_result(y, scion_binary_dtype(op, a->dtype, b->dtype), job.dims, job.shape);
-  if (status != SCION_OK || job.elements == 0) return status;
-  bool flat = is_flat(a, y) && is_flat(b, y);
-  job.a = operand_of(a, job.dims, flat);
-  job.b = operand_of(b, job.dims, flat);
-  job.width = flat ? job.elements : scion_tensor_channels(y);
-  if (flat) job.dims = 1;
-  return scion_parallel_for(scion_divide_up(job.elements, CHUNK), binary_chunk, &job);
+  return status == SCION_OK ? run(&job, a, b, NULL) : status;
+}
+
+int scion_where_shape(const scion_tensor *condition, const scion_tensor *a, const scion_tensor *b, int64_t shape[SCION_MAX_DIMS]) {
+  scion_tensor both = {.dims = scion_broadcast_shape(a, b, shape)};
+  if (both.dims < 0) return -1;
+  memcpy(both.shape, shape, (size_t)both.dims * sizeof *shape);
+  return scion_broadcast_shape(condition, &both, shape);
+}
+
+scion_status scion_where(const scion_tensor *condition, const scion_tensor *a, const scion_tensor *b, scion_tensor *y) {
+  binary_job job = {.chooses = true, .y = y};
+  job.dims = scion_where_shape(condition, a, b, job.shape);
+  if (job.dims < 0) return SCION_MISUSE;
+  scion_status status = check_result(y, y->dtype, job.dims, job.shape);
+  return status == SCION_OK ? run(&job, a, b, condition) : status;
 }
 
 typedef struct {

@@ -62,4 +62,9 @@ static inline void element_store_block(void *data, scion_dtype dtype, int64_t fi
   }
 }
 
+/* The address of the element that lies `offset` elements after t's first one in memory. */
+static inline void *element_at(const scion_tensor *t, int64_t offset) {
+  return (char *)t->data + (size_t)offset * scion_dtype_size(t->dtype);
+}
+
 #endif

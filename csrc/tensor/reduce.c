@@ -102,11 +102,6 @@ static scion_status run(reduce_job *job) {
   return scion_parallel_for(job->inner == 1 ? scion_divide_up(job->outer, rows) : job->outer * job->blocks, reduce_chunk, job);
 }
 
-/* *whole = a view of x, or, if x has gaps between its rows, a copy without them. The caller releases it. */
-static scion_status without_gaps(const scion_tensor *x, scion_tensor *whole) {
-  return scion_tensor_reshape(x, 1, (int64_t[]){scion_tensor_elements(x)}, whole);
-}
-
 static scion_status refuse_empty(scion_reduce_op op, const scion_tensor *x, int64_t n) {
   char text[SCION_SHAPE_TEXT];
   if (n > 0 || op == SCION_REDUCE_SUM || op == SCION_REDUCE_MEAN) return SCION_OK;
@@ -118,7 +113,7 @@ scion_status scion_reduce_all(scion_reduce_op op, const scion_tensor *x, double 
   int64_t elements = scion_tensor_elements(x), parts = scion_divide_up(elements, CHUNK);
   scion_status status = refuse_empty(op, x, elements);
   scion_tensor whole = {0};
-  if (status == SCION_OK) status = without_gaps(x, &whole);
+  if (status == SCION_OK) status = scion_tensor_whole(x, &whole);
   if (status != SCION_OK) {
     scion_tensor_release(&whole);
     return status;
@@ -154,7 +149,7 @@ scion_status scion_reduce_axis(scion_reduce_op op, const scion_tensor *x, int ax
     return scion_fail(SCION_MISUSE, "the result of a reduction does not fit into a %s tensor of %s", scion_dtype_name(y->dtype),
                       scion_shape_text(y, text, sizeof text));
   scion_tensor whole = {0};
-  status = without_gaps(x, &whole);
+  status = scion_tensor_whole(x, &whole);
   job.x = &whole;
   if (status == SCION_OK) status = run(&job);
   scion_tensor_release(&whole);

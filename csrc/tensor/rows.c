@@ -3,30 +3,47 @@
 
 #include <string.h>
 
-scion_status scion_gather(const scion_tensor *x, const scion_tensor *indices, scion_tensor *y) {
-  if (x->dims < 1 || !scion_tensor_contiguous(x) || !scion_tensor_contiguous(y) || y->dtype != x->dtype || indices->dtype != SCION_I32 ||
-      indices->dims != 1 || y->dims != x->dims || y->shape[0] != indices->shape[0] ||
-      memcmp(x->shape + 1, y->shape + 1, (size_t)(x->dims - 1) * sizeof x->shape[0]) != 0)
-    return scion_fail(SCION_MISUSE, "gather: wants contiguous tensors that agree in all but the first dimension, and i32 indices");
-  size_t bytes = scion_dtype_size(x->dtype);
-  for (int i = 1; i < x->dims; i++) bytes *= (size_t)x->shape[i];
+/* The product of the sizes from dimension `first` up to, but not, `end`. */
+static int64_t product(const scion_tensor *x, int first, int end) {
+  int64_t elements = 1;
+  for (int d = first; d < end; d++) elements *= x->shape[d];
+  return elements;
+}
+
+static scion_status outside(int32_t index, int64_t size) {
+  return scion_fail(SCION_MISUSE, "gather: index %d of a tensor with %lld parts", index, (long long)size);
+}
+
+scion_status scion_gather(const scion_tensor *x, int axis, const scion_tensor *indices, scion_tensor *y) {
+  bool fits = axis >= 0 && axis < x->dims && scion_tensor_contiguous(x) && scion_tensor_contiguous(y) && y->dtype == x->dtype &&
+              indices->dtype == SCION_I32 && indices->dims == 1 && y->dims == x->dims;
+  for (int d = 0; fits && d < x->dims; d++) fits = y->shape[d] == (d == axis ? indices->shape[0] : x->shape[d]);
+  if (!fits) return scion_fail(SCION_MISUSE, "gather: wants contiguous tensors that agree in all dimensions but one, and i32 indices");
+  size_t bytes = (size_t)product(x, axis + 1, x->dims) * scion_dtype_size(x->dtype);
+  int64_t outer = product(x, 0, axis), n = x->shape[axis], picked = indices->shape[0];
   const int32_t *index = indices->data;
-  for (int64_t i = 0; i < indices->shape[0]; i++) {
-    if (index[i] < 0 || index[i] >= x->shape[0])
-      return scion_fail(SCION_MISUSE, "gather: index %d of a tensor with %lld rows", index[i], (long long)x->shape[0]);
-    memcpy((char *)y->data + (size_t)i * bytes, (const char *)x->data + (size_t)index[i] * bytes, bytes);
-  }
+  for (int64_t i = 0; i < picked; i++)
+    if (index[i] < 0 || index[i] >= n) return outside(index[i], n);
+  for (int64_t o = 0; o < outer; o++)
+    for (int64_t i = 0; i < picked; i++)
+      memcpy((char *)y->data + (size_t)(o * picked + i) * bytes, (const char *)x->data + (size_t)(o * n + index[i]) * bytes, bytes);
   return SCION_OK;
 }
 
-scion_status scion_stack(const scion_tensor *const *rows, int64_t count, scion_tensor *y) {
-  size_t bytes = count > 0 ? (size_t)scion_tensor_elements(rows[0]) * scion_dtype_size(rows[0]->dtype) : 0;
-  if (!scion_tensor_contiguous(y) || (size_t)scion_tensor_elements(y) * scion_dtype_size(y->dtype) != (size_t)count * bytes)
-    return scion_fail(SCION_MISUSE, "stack: the result does not hold %lld rows", (long long)count);
-  for (int64_t i = 0; i < count; i++) {
-    if (rows[i]->dtype != y->dtype || !scion_tensor_contiguous(rows[i]) || !scion_tensor_same_shape(rows[i], rows[0]))
-      return scion_fail(SCION_MISUSE, "stack: wants contiguous tensors of one dtype and shape");
-    memcpy((char *)y->data + (size_t)i * bytes, rows[i]->data, bytes);
+scion_status scion_gather_elements(const scion_tensor *x, int axis, const scion_tensor *indices, scion_tensor *y) {
+  bool fits = axis >= 0 && axis < x->dims && scion_tensor_contiguous(indices) && scion_tensor_contiguous(y) && y->dtype == x->dtype &&
+              indices->dtype == SCION_I32 && scion_tensor_same_shape(indices, y) && y->dims == x->dims;
+  for (int d = 0; fits && d < x->dims; d++) fits = d == axis || y->shape[d] <= x->shape[d];
+  if (!fits) return scion_fail(SCION_MISUSE, "gather: wants i32 indices in the shape of the result, and no larger than x but along the axis");
+  int64_t elements = scion_tensor_elements(y), n = x->shape[axis];
+  const int32_t *index = indices->data;
+  for (int64_t i = 0; i < elements; i++) {
+    if (index[i] < 0 || index[i] >= n) return outside(index[i], n);
+    int64_t place[SCION_MAX_DIMS], from = 0;
+    for (int64_t d = y->dims - 1, left = i; d >= 0; left /= y->shape[d--]) place[d] = left % y->shape[d];
+    place[axis] = index[i];
+    for (int d = 0; d < x->dims; d++) from = from * x->shape[d] + place[d];
+    scion_tensor_set(y, i, scion_tensor_get(x, from));
   }
   return SCION_OK;
 }
@@ -46,11 +63,11 @@ scion_status scion_count(const scion_tensor *x, scion_tensor *counts) {
 }
 
 scion_status scion_one_hot(const scion_tensor *labels, scion_tensor *y) {
-  if (labels->dtype != SCION_I32 || labels->dims != 1 || y->dtype != SCION_F32 || y->dims != 2 || y->shape[0] != labels->shape[0] ||
+  int64_t n = scion_tensor_elements(labels), classes = scion_tensor_channels(y);
+  if (labels->dtype != SCION_I32 || y->dtype != SCION_F32 || y->dims != labels->dims + 1 || scion_tensor_rows(y) != n ||
       !scion_tensor_contiguous(labels) || !scion_tensor_contiguous(y))
-    return scion_fail(SCION_MISUSE, "one_hot: wants i32 class numbers in a row, and an f32 row for each");
+    return scion_fail(SCION_MISUSE, "one_hot: wants i32 class numbers, and an f32 row for each");
   const int32_t *label = labels->data;
-  int64_t n = y->shape[0], classes = y->shape[1];
   for (int64_t i = 0; i < n; i++)
     if (label[i] < 0 || label[i] >= classes)
       return scion_fail(SCION_MISUSE, "one_hot: a label is %d, not in 0 .. %lld", (int)label[i], (long long)classes - 1);

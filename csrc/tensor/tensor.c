@@ -84,24 +84,24 @@ char *scion_shape_text(const scion_tensor *t, char *buffer, size_t size) {
 
 /* ---- copy: fast paths for the frequent conversions, all others element by element through double, which holds every dtype exactly */
 
-static void copy_row(const void *x, scion_dtype from, void *y, scion_dtype to, int64_t count, int accumulate) {
-  if (accumulate) {
-    const float *source = x;
-    float *target = y;
-    for (int64_t i = 0; i < count; i++) target[i] += source[i];
-  } else if (from == to) {
-    memmove(y, x, (size_t)count * scion_dtype_size(from));
+void scion_convert_row(const void *x, scion_dtype from, void *y, scion_dtype to, int64_t n) {
+  if (from == to) {
+    memmove(y, x, (size_t)n * scion_dtype_size(from));
   } else if (from == SCION_U8 && to == SCION_F32) {
     const uint8_t *source = x;
     float *target = y;
-    for (int64_t i = 0; i < count; i++) target[i] = source[i];
+    for (int64_t i = 0; i < n; i++) target[i] = source[i];
   } else if (from == SCION_BF16 && to == SCION_F32) {
-    SIMD_CHOOSE(scion_loop_widen)(x, y, count);
+    SIMD_CHOOSE(scion_loop_widen)(x, y, n);
   } else if (from == SCION_F32 && to == SCION_BF16) {
-    SIMD_CHOOSE(scion_loop_narrow)(x, y, count);
+    SIMD_CHOOSE(scion_loop_narrow)(x, y, n);
   } else {
-    for (int64_t i = 0; i < count; i++) element_store(y, to, i, element_load(x, from, i));
+    for (int64_t i = 0; i < n; i++) element_store(y, to, i, element_load(x, from, i));
   }
+}
+
+static void add_row(const float *x, float *y, int64_t n) {
+  for (int64_t i = 0; i < n; i++) y[i] += x[i];
 }
 
 typedef struct {
@@ -118,9 +118,12 @@ static void copy_chunk(void *data, int64_t chunk, void *scratch) {
   const copy_job *job = data;
   int64_t rows = COPY_CHUNK / (job->width ? job->width : 1) + 1, first = chunk * rows;
   size_t x_size = scion_dtype_size(job->x->dtype), y_size = scion_dtype_size(job->y->dtype);
-  for (int64_t r = first; r < first + rows && r < job->rows; r++)
-    copy_row((const char *)job->x->data + (size_t)(r * job->x_stride) * x_size, job->x->dtype,
-             (char *)job->y->data + (size_t)(r * job->y_stride) * y_size, job->y->dtype, job->width, job->accumulate);
+  for (int64_t r = first; r < first + rows && r < job->rows; r++) {
+    const void *x = (const char *)job->x->data + (size_t)(r * job->x_stride) * x_size;
+    void *y = (char *)job->y->data + (size_t)(r * job->y_stride) * y_size;
+    if (job->accumulate) add_row(x, y, job->width);
+    else scion_convert_row(x, job->x->dtype, y, job->y->dtype, job->width);
+  }
 }
 
 scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accumulate) {

@@ -13,10 +13,6 @@ void scion_tensor_set(scion_tensor *t, int64_t index, double value) {
   element_store(t->data, t->dtype, offset_of(t, index), value);
 }
 
-static void *element_at(const scion_tensor *t, int64_t offset) {
-  return (char *)t->data + (size_t)offset * scion_dtype_size(t->dtype);
-}
-
 /* A copy of the struct x, which retains its storage. */
 static scion_tensor view_of(const scion_tensor *x) {
   scion_storage_retain(x->storage);
@@ -67,42 +63,6 @@ scion_status scion_tensor_reshape(const scion_tensor *x, int dims, const int64_t
   return SCION_OK;
 }
 
-/* x[i, first .. first+count-1, ..], where i is a row-major index over the dimensions before `axis`. Unless axis is the last one, such
- * a part is a range of whole rows. It does not retain the storage. */
-static scion_tensor inner_part(const scion_tensor *x, int axis, int64_t i, int64_t first, int64_t count) {
-  int64_t rows = 1; /* rows for each step along the axis */
-  for (int d = axis + 1; d < x->dims - 1; d++) rows *= x->shape[d];
-  scion_tensor part = *x;
-  part.data = element_at(x, (i * x->shape[axis] + first) * rows * x->row_stride);
-  part.dims = x->dims - axis;
-  for (int d = 0; d < part.dims; d++) part.shape[d] = x->shape[axis + d];
-  part.shape[0] = count;
-  return part;
-}
-
-scion_status scion_tensor_slice(const scion_tensor *x, int axis, int64_t first, int64_t count, scion_tensor *y) {
-  char text[SCION_SHAPE_TEXT];
-  if (axis < 0 || axis >= x->dims || first < 0 || count < 0 || first > x->shape[axis] - count)
-    return scion_fail(SCION_MISUSE, "slice: axis %d, from 0, of a tensor of %s does not have %lld elements from %lld on", axis,
-                      scion_shape_text(x, text, sizeof text), (long long)count, (long long)first);
-  int64_t outer = 1;
-  for (int d = 0; d < axis; d++) outer *= x->shape[d];
-  if (axis == x->dims - 1 || outer == 1) {
-    *y = view_of(x);
-    y->shape[axis] = count;
-    y->data = axis == x->dims - 1 ? element_at(x, first) : inner_part(x, axis, 0, first, count).data;
-    return SCION_OK;
-  }
-  int64_t shape[SCION_MAX_DIMS];
-  for (int d = 0; d < x->dims; d++) shape[d] = d == axis ? count : x->shape[d];
-  scion_status status = scion_tensor_new(y, x->dtype, x->dims, shape);
-  for (int64_t i = 0; i < outer && status == SCION_OK; i++) {
-    scion_tensor from = inner_part(x, axis, i, first, count), to = inner_part(y, axis, i, 0, count);
-    status = scion_tensor_copy(&from, &to, 0);
-  }
-  return status;
-}
-
 scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_tensor *y) {
   char text[SCION_SHAPE_TEXT];
   if (x->dims == 0 || index < 0 || index >= x->shape[0])
@@ -114,6 +74,10 @@ scion_status scion_tensor_select(const scion_tensor *x, int64_t index, scion_ten
   y->dims--;
   for (int d = 0; d < y->dims; d++) y->shape[d] = x->shape[d + 1];
   return SCION_OK;
+}
+
+scion_status scion_tensor_whole(const scion_tensor *x, scion_tensor *y) {
+  return scion_tensor_reshape(x, 1, (int64_t[]){scion_tensor_elements(x)}, y);
 }
 
 scion_status scion_tensor_transpose(const scion_tensor *x, scion_tensor *y) {

@@ -3,9 +3,14 @@
 
 ---@alias scion.Dtype "f32"|"bf16"|"u8"|"i32"
 
---- An array of numbers of one dtype, with up to six dimensions. Indices and axes count from 1. t[i] is the i-th part along the
---- first axis: a view or, for a vector, a number; t[i] = v writes it. #t is the size of the first dimension. A view shares its
---- memory with the tensor that it was made from. A wrong argument raises.
+--- An array of numbers of one dtype, with up to six dimensions. Indices and axes count from 1, and negative ones from the end: -1 is the
+--- last. #t is the size of the first dimension. A view shares its memory with the tensor that it was made from. A wrong argument raises.
+---
+--- t[i] is the i-th part along the first axis: a view or, for a vector, a number; so `for i, row in ipairs(t)` goes over the parts.
+--- t[{ {1, 5}, 2, {} }] says something of each axis: a range, both ends included; an index, which removes the axis; or {} for all of it, as
+--- for the axes that follow. It is a number if no axis is left, a view where one can be had (see Tensor:slice), and otherwise a copy, which
+--- cannot be written to. Both forms can be assigned to, whatever the axes: t[{ {}, {2, 3} }] = value takes a number, or a tensor, which is
+--- converted to t's dtype and broadcast to the part.
 ---
 --- Arithmetic takes numbers and tensors of any dtype, broadcasts as NumPy does, and gives f32. The exceptions are + - * and negation of
 --- i32 tensors with i32 tensors or whole numbers: their results are i32, and saturate at the ends of its range.
@@ -17,7 +22,7 @@
 ---@operator pow(scion.Tensor|number): scion.Tensor
 ---@operator unm: scion.Tensor
 ---@operator len: integer
----@field [integer] scion.Tensor|number
+---@field [integer|table] scion.Tensor|number
 local Tensor = {}
 
 --- The sizes of all dimensions, as a new list.
@@ -51,8 +56,9 @@ function Tensor:set(...) end
 function Tensor:reshape(shape, ...) end
 
 --- The elements from first to last along an axis, both included. The result is a view if the axis is the first or the last one, or if
---- all axes before it have size 1. Otherwise it is a copy. Writing to that raises, since it would not change the tensor; so it is with
---- the copies of reshape and transpose. t:slice(…):copy() can be written to. Raises if first or last is out of range.
+--- all axes before it have size 1. Otherwise it is a copy, unless its parts happen to lie at equal distances. Writing to a copy raises,
+--- since it would not change the tensor; so it is with the copies of t[{ … }], reshape and transpose. t[{ {}, {first, last} }] = value
+--- writes to the tensor, here along axis 2. t:slice(…):copy() can be written to. Raises if first or last is out of range.
 ---@param axis integer
 ---@param first integer
 ---@param last integer
@@ -124,6 +130,38 @@ function Tensor:min(axis) end
 ---@param axis? integer
 ---@return scion.Tensor|number
 function Tensor:argmax(axis) end
+
+--- The elements in ascending order along an axis, the last one by default, and where they were: indices from 1, in i32. t:sort(1,
+--- { descending = true }) has the greatest first. Equal elements keep their order in both. A NaN counts as greater than any number, as in
+--- NumPy and PyTorch: it is last in ascending order. Raises if there is no such axis.
+---@param axis? integer
+---@param options? { descending: boolean? }
+---@return scion.Tensor values
+---@return scion.Tensor indices
+function Tensor:sort(axis, options) end
+
+--- The indices of Tensor:sort alone. t:gather(axis, t:argsort(axis)) is sorted.
+---@param axis? integer
+---@param options? { descending: boolean? }
+---@return scion.Tensor
+function Tensor:argsort(axis, options) end
+
+--- The k greatest elements along an axis, the last one by default, the greatest first, and where they were: indices from 1, in i32. Equal
+--- elements keep their order, and a NaN counts as greater than any number. Raises unless the axis has k elements.
+---@param k integer
+---@param axis? integer
+---@return scion.Tensor values
+---@return scion.Tensor indices
+function Tensor:top_k(k, axis) end
+
+--- The parts with these indices along an axis, for a list of indices or a vector of them: t:gather(1, { 3, 1, 3 }) has three rows. If
+--- the indices are a tensor of t's number of dimensions, it picks element by element, as torch.gather does: result[{i, j}] is
+--- t[{i, indices[{i, j}]}] for axis 2. Such indices have no more elements than t along the other axes. Negative indices count from the
+--- end. Raises if an index is out of range or no whole number.
+---@param axis integer
+---@param indices integer[]|scion.Tensor
+---@return scion.Tensor
+function Tensor:gather(axis, indices) end
 
 --- The product of matrices [M,K] and [K,N], in f32. A vector on the left counts as a row and one on the right as a column; the result
 --- lacks that dimension. Raises if the shapes do not fit, or if OpenBLAS, which the first product loads, cannot be loaded.

@@ -71,7 +71,7 @@ describe("a list", function()
   it("with a hole is refused at the hole", function()
     refuses("number 2 is not a whole number", core.from_one, { 1, nil, 3 })
     refuses("file 2 of the list is not a string", core.loader, { height = 2, width = 2, files = { "a", nil, "b" } })
-    refuses("entry 2 of the list is a nil, not a tensor", core.stack, { core.new { 1 }, nil, core.new { 1 } })
+    refuses("entry 2 of the list is nil, not a tensor", core.stack, { core.new { 1 }, nil, core.new { 1 } })
   end)
 end)
 

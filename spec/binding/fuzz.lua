@@ -199,7 +199,13 @@ kinds = {
   text = function() return { k = "v", [pick(words)] = pick(words) } end,
   stream = function() return pick { stream, closed_stream } end,
   operand = function() return chance(60) and tensor() or number() end,
-  axis = function() return chance(40) and random(1, 4) or nil end,
+  axis = function() return chance(40) and random(-4, 4) or nil end,
+  sorting = function() return pick { { descending = true }, { descending = false }, { descendin = true }, {} } end,
+  class_numbers = function() return chance(50) and list(function() return random(-3, 5) end) or tensor("i32") end,
+  place_in_tensor = function()
+    if chance(50) then return random(-4, 4) end
+    return list(function() return pick { random(-3, 4), {}, { random(-3, 4), random(-3, 4) }, { 1 }, number() } end)
+  end,
   loader = function()
     local o = { height = random(1, 9), width = random(1, 9), workers = random(1, 3), ahead = random(1, 3), seed = number(), store = object "image_store" }
     if chance(50) then o.files = kinds.files() else o.images = tensor("u8", { random(0, 4), random(0, 5), random(1, 5), 3 }) end
@@ -230,7 +236,8 @@ local functions = {
   image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
   permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small",
   byte_less = "word word", hash = "any",
-  hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path", stack = "rows", row_file = "row_path small",
+  hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path",
+  stack = "rows axis", concat = "rows axis", where = "operand operand operand", one_hot_from_one = "class_numbers small", row_file = "row_path small",
 }
 local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", safetensors_open = "safetensors", zip_open = "zip", hdf5_open = "hdf5",
                 row_file = "row_file" }
@@ -238,7 +245,8 @@ local methods = {
   tensor = { shape = "", dtype = "", version = "", get = "small small small", set = "small small small number", reshape = "shape", slice = "axis small small",
              select = "small", copy = "", to = "dtype", fill = "number", transpose = "", equal = "tensor", totable = "", bytes = "", pow = "operand",
              eq = "operand", ne = "operand", lt = "operand", le = "operand", gt = "operand", ge = "operand", abs = "", exp = "", log = "", sqrt = "",
-             clamp = "number number", sum = "axis", mean = "axis", max = "axis", min = "axis", argmax = "axis", matmul = "tensor", svd = "" },
+             clamp = "number number", sum = "axis", mean = "axis", max = "axis", min = "axis", argmax = "axis", matmul = "tensor", svd = "",
+             sort = "axis sorting", argsort = "axis sorting", top_k = "small axis", gather = "axis class_numbers" },
   program = { run = "bytes small small", arena_bytes = "", seconds = "" },
   row_file = { keys = "small", read = "small key row", append = "keys rows", close = "" },
   loader = { start = "order small small", next = "", stop = "" },
@@ -484,7 +492,8 @@ while counted < calls and core.clock() - start < seconds do
     end
   elseif how <= 75 then
     local event = pick(operators)
-    call(event, metatable[event], { tensor(), kinds.operand(), chance(50) and kinds.operand() or value(), n = 3 })
+    local second = event:find "index" and chance(80) and kinds.place_in_tensor() or kinds.operand()
+    call(event, metatable[event], { tensor(), second, chance(50) and kinds.operand() or value(), n = 3 })
   else
     local class = chance(60) and "tensor" or pick(class_names)
     local self = class == "tensor" and tensor() or object(class)

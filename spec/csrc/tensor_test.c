@@ -82,7 +82,7 @@ static void test_slices(int gap) {
           wrong += scion_tensor_get(&y, i) != scion_tensor_get(&x, (place[0] * 4 + place[1]) * 5 + place[2]);
         }
         CHECK(wrong == 0, "axis %d, %lld of %lld: %lld elements differ", axis, (long long)first, (long long)count, (long long)wrong);
-        CHECK((y.storage == x.storage) == (axis != 1), "axis %d: view or copy?", axis);
+        CHECK((y.storage == x.storage) == (axis != 1 || count <= 1 || count == 4), "axis %d: view or copy?", axis);
         scion_tensor_release(&y);
       }
   REFUSED(scion_tensor_slice(&x, 3, 0, 1, &y));

@@ -1,0 +1,243 @@
+-- Runs that are ended at any moment, and go on from their checkpoint to the same bits.
+local core = require "scion.core"
+local messages = dofile "spec/support/messages.lua"
+local scion = require "scion"
+local support = dofile "spec/support/files.lua"
+local nn = scion.nn
+
+local images = scion.uniform({ 26, 8, 8, 3 }, 0, 255):to "u8"
+local labels = {}
+for i = 1, 26 do labels[i] = i % 3 + 1 end
+
+local function data(o)
+  local given = { batch = 4, seed = 5, augment = { rotation = 20, flip = "horizontal" }, labels = { "a", "b", "c" } }
+  for key, value in pairs(o or {}) do given[key] = value end
+  return scion.data.tensors(images, labels, given)
+end
+
+local validation = scion.data.tensors(images, labels, { batch = 8, labels = { "a", "b", "c" }, shuffle = false })
+
+local function network()
+  scion.seed(9)
+  local base = scion.sequential { nn.input(8, 8, 3), nn.conv2d(4, 3, { name = "b1/conv", activation = "relu" }), nn.batch_norm { name = "b1/norm" },
+                                  nn.conv2d(4, 3, { name = "b2/conv", activation = "relu" }) }
+  return base:graft { nn.flatten(), nn.dropout(0.4), nn.dense(8, "relu"), nn.dense(3, "softmax") }
+end
+
+local function schedule()
+  return scion.schedule { { epochs = 2, train = "head", optimizer = scion.optim.adam() }, { epochs = 2, blocks = 1, lr = 3e-4 },
+                          { epochs = 1, train = "all", optimizer = scion.optim.rmsprop { lr = 1e-4 } } }
+end
+
+local function digest(model)
+  local parts = {}
+  for _, node in ipairs(model.order) do
+    for _, p in ipairs(node.layer.parameters) do parts[#parts + 1] = p.tensor:bytes() end
+  end
+  return core.hash(table.concat(parts))
+end
+
+local folder = support.folder()
+local path = folder .. "/run.ckpt"
+
+local function fit(model, o)
+  local given = { schedule = schedule(), validate = validation, verbose = false, quiet = true, accumulate = 2, clip = 1.0, metrics = { "roc_auc", "top_2" } }
+  for key, value in pairs(o or {}) do given[key] = value end
+  return model:fit(given.data or data(), given)
+end
+
+local quietly = support.stderr_of
+
+local whole, whole_history
+local function undisturbed()
+  if not whole then
+    local model = network()
+    whole_history = fit(model)
+    whole = digest(model)
+  end
+  return whole, whole_history
+end
+
+describe("a fit that is resumed", function()
+  setup(undisturbed)
+  before_each(function() os.remove(path) end)
+  teardown(support.done)
+
+  local function goes_on(message)
+    local model, history = network(), nil
+    local told = quietly(function() history = fit(model, { resume = path }) end)
+    assert.equal(whole, digest(model), message)
+    assert.equal(5, #history)
+    for i, entry in ipairs(history) do
+      for _, name in ipairs { "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr", "roc_auc", "val_roc_auc", "top_2" } do
+        assert.equal(whole_history[i][name], entry[name], ("%s: epoch %d, %s"):format(message, i, name))
+      end
+    end
+    return told, model
+  end
+
+  it("has the weights and the history of one that was never ended, wherever a callback ended it", function()
+    for count = 1, 20, 3 do
+      for _, every in ipairs { 1, 3 } do
+        local steps = 0
+        local ended = { step_ends = function()
+          steps = steps + 1
+          if steps == count then error "ended" end
+        end }
+        assert.is_false(pcall(fit, network(), { resume = { path, every = every }, callbacks = { ended } }))
+        goes_on(("ended after step %d, written every %d"):format(count, every))
+        os.remove(path)
+      end
+    end
+  end)
+
+  it("goes on from where Ctrl-C ended it, which writes the file", function()
+    for count = 1, 20, 4 do
+      local steps = 0
+      local ended = { step_ends = function()
+        steps = steps + 1
+        if steps == count then io.popen("kill -INT $PPID"):close() end
+      end }
+      local ok, raised = pcall(fit, network(), { resume = path, callbacks = { ended } })
+      assert.is_false(ok)
+      assert.matches("fit: Ctrl%-C ended it in epoch %d of 5, after step %d; the same call goes on from " .. path:gsub("%p", "%%%0"), tostring(raised))
+      assert.matches("scion: fit: goes on from " .. path, goes_on("interrupted after step " .. count), 1, true)
+      os.remove(path)
+    end
+  end)
+
+  it("is complete at once where its file is that of a whole run", function()
+    fit(network(), { resume = path })
+    local steps = 0
+    local model, history = network(), nil
+    quietly(function() history = fit(model, { resume = path, callbacks = { { step_ends = function() steps = steps + 1 end } } }) end)
+    assert.same({ 0, 5, whole }, { steps, #history, digest(model) })
+  end)
+
+  it("remembers what callbacks tell of their state, and that one has ended the run", function()
+    local function counter()
+      local n, seen = 0, {}
+      return { step_ends = function(run)
+        n = n + 1
+        if n == 9 then run:stop() end
+      end, epoch_ends = function() seen[#seen + 1] = n end, state = function() return { n = n, seen = seen, copy = scion.tensor { n } } end,
+        restore = function(state) n, seen = state.n, state.seen assert(state.copy:get(1) == n) end }, function() return n, seen end
+    end
+    local callback, told = counter()
+    local model = network()
+    fit(model, { callbacks = { callback } })
+    local n, seen = told()
+    for count = 3, 9, 2 do
+      os.remove(path)
+      local steps = 0
+      local first = counter()
+      pcall(fit, network(), { resume = { path, every = 1 }, callbacks = { first, { step_ends = function() steps = steps + 1 if steps > count then error "ended" end end } } })
+      local second, of_second = counter()
+      local again = network()
+      quietly(function() fit(again, { resume = { path, every = 1 }, callbacks = { second, {} } }) end)
+      assert.equal(digest(model), digest(again))
+      local m, seen_too = of_second()
+      assert.equal(n, m)
+      assert.same(seen, seen_too)
+    end
+  end)
+
+  it("refuses a file of another network, data set, option or stage, or what is no checkpoint, and changes nothing", function()
+    pcall(fit, network(), { resume = { path, every = 1 }, callbacks = { { epoch_ends = function(run) if run.epoch == 3 then error "ended" end end } } })
+    local bytes = support.slurp(path)
+    local function refused(text, o, model)
+      model = model or network()
+      local before = digest(model)
+      o.resume = o.resume or path
+      assert.matches(text, messages.refused(function() fit(model, o) end), 1, true)
+      assert.equal(before, digest(model))
+      assert.same({ 0, 0 }, { model.epoch, #model.history })
+      assert.equal(bytes, support.slurp(path))
+    end
+    scion.seed(9)
+    refused("is of a run with another network", {}, scion.sequential { nn.input(8, 8, 3), nn.conv2d(4, 3, { name = "x" }), nn.flatten(), nn.dense(3, "softmax") })
+    refused("is of a run with another data set (26 examples, batch 4, seed 5", { data = data { seed = 6 } })
+    refused("is of a run with another data set", { data = data { augment = { rotation = 21, flip = "horizontal" } } })
+    refused("is of a run with another accumulate (2; now 3)", { accumulate = 3 })
+    refused("is of a run with another clip (norm 1.0, value -; now none)", { clip = nil, schedule = schedule(), accumulate = 2, loss = "categorical", class_weights = { 1, 1, 1 } })
+    local other = schedule()
+    other[2].lr = 1e-5
+    refused("is of a run with another stage 2 (2 epochs, blocks = 1, lr = 0.0003; now 2 epochs, blocks = 1, lr = 1e-05)", { schedule = other })
+    local saved = folder .. "/model.safetensors"
+    network():save(saved)
+    refused("is no checkpoint of a fit, but a saved model, which scion.load reads", { resume = saved })
+    local text = support.spit(folder .. "/text.ckpt", "no checkpoint at all")
+    refused("text.ckpt", { resume = text })
+    refused("fit: resume is the path of a file, or { path, every = steps }, not 7", { resume = 7 })
+    refused("fit: resume: unknown option 'each' (it takes every, path)", { resume = { path, each = 5 } })
+  end)
+
+  it("may have another last stage, which has not begun", function()
+    pcall(fit, network(), { resume = { path, every = 1 }, callbacks = { { epoch_ends = function(run) if run.epoch == 2 then error "ended" end end } } })
+    local other, model = schedule(), network()
+    other[3].epochs = 2
+    local history
+    quietly(function() history = fit(model, { resume = path, schedule = other }) end)
+    assert.equal(6, #history)
+  end)
+
+  it("raises where the file cannot be written, and leaves the model whole", function()
+    local model = network()
+    assert.matches("fit: resume: " .. folder .. "/nowhere/run.ckpt", messages.refused(function() fit(model, { resume = folder .. "/nowhere/run.ckpt" }) end), 1, true)
+    assert.equal(1, #model.history)
+  end)
+end)
+
+describe("a process that is killed", function()
+  teardown(support.done)
+
+  it("goes on to the same bits when it is started again, at any moment", function()
+    local kills = tonumber(os.getenv "KILLS") or 12
+    local seed = os.time()
+    math.randomseed(seed)
+    print(("resume_spec: %d kills, seed %d"):format(kills, seed))
+    local of = support.folder()
+    for k, class in ipairs { "left", "right" } do
+      support.shell(("mkdir -p %q"):format(of .. "/pictures/" .. class))
+      for i = 1, 11 do assert(scion.image.save(("%s/pictures/%s/%d.png"):format(of, class, i), support.pattern(12, 12, 40 * k + i))) end
+    end
+    local script = support.spit(of .. "/train.lua", ([[
+      local scion, core = require "scion", require "scion.core"
+      local nn = scion.nn
+      scion.threads(tonumber(arg[2]) or 2)
+      local train = scion.data.folder("%s/pictures", { size = 12, batch = 3, seed = 2, augment = { zoom = 0.2, flip = "horizontal" } })
+      local val = scion.data.folder("%s/pictures", { size = 12, batch = 5, shuffle = false, labels = train.labels })
+      scion.seed(4)
+      local base = scion.sequential { nn.input(12, 12, 3), nn.conv2d(6, 3, { name = "b1/conv", activation = "relu" }), nn.batch_norm { name = "b1/norm" },
+                                      nn.conv2d(6, 3, { name = "b2/conv", activation = "relu" }) }
+      local model = base:graft { nn.flatten(), nn.dropout(0.3), nn.dense(16, "relu"), nn.dense(2, "softmax") }
+      local s = scion.schedule { { epochs = 3, train = "head", optimizer = scion.optim.adam() }, { epochs = 3, blocks = 1, lr = 3e-4 },
+                                 { epochs = 3, train = "all", optimizer = scion.optim.adamw { lr = 1e-4 } } }
+      local callbacks = {}
+      if pcall(function() return scion.callbacks end) then callbacks[1] = scion.callbacks.ema { decay = 0.9 } end
+      model:fit(train, { schedule = s, validate = val, accumulate = 2, clip = 1, verbose = false, quiet = true, callbacks = callbacks,
+                         resume = arg[1] ~= "-" and { arg[1], every = 2 } or nil })
+      local parts = {}
+      for _, node in ipairs(model.order) do
+        for _, p in ipairs(node.layer.parameters) do parts[#parts + 1] = p.tensor:bytes() end
+      end
+      print((core.hash(table.concat(parts)):gsub(".", function(c) return ("%%02x"):format(c:byte()) end)))
+    ]]):format(of, of))
+    local start = scion.clock()
+    local expected = support.shell(("lua5.4 %s - 2>/dev/null"):format(script))
+    local seconds, killed, checkpoint = scion.clock() - start, 0, of .. "/run.ckpt"
+    assert.matches("^%x+\n$", expected)
+    while killed < kills do
+      local signal = math.random(2) == 1 and "KILL" or "INT"
+      local out, status = support.shell(("timeout -s %s %.3f lua5.4 %s %s %d 2>/dev/null"):format(signal, math.random() * seconds, script, checkpoint, math.random(3)))
+      if status == 0 then
+        assert.equal(expected, out)
+        os.remove(checkpoint)
+      else
+        killed = killed + 1
+      end
+    end
+    local out = support.shell(("lua5.4 %s %s 2>/dev/null"):format(script, checkpoint))
+    assert.equal(expected, out)
+  end)
+end)

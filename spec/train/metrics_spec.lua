@@ -216,6 +216,32 @@ describe("fit and evaluate", function()
     assert.near((model:features(data, "out") - data.targets):abs():mean(), found.mae, 1e-6)
   end)
 
+  it("go on within an epoch from a checkpoint, with the same metrics", function()
+    local mine = { name = "mine", compute = function(probabilities, targets) return probabilities:sum() + targets:sum() end }
+    local list, path = { "top_2", "f1_macro", "roc_auc", "calibration_error", mine }, os.tmpname()
+    local function run(o)
+      local model, steps = network(3, "softmax"), 0
+      model:layer("out").weights.kernel:fill(0)
+      o.metrics, o.epochs, o.resume = o.metrics or list, 2, o.resume and { path, every = 1 }
+      local ends = o.ends
+      o.ends, o.callbacks = nil, { { step_ends = function()
+        steps = steps + 1
+        if steps == ends then error "killed" end
+      end } }
+      return fit(model, set(classes(3)), o)
+    end
+    os.remove(path)
+    local expected = run {}
+    assert.is_false(pcall(run, { resume = true, ends = 8 })) -- in the second epoch
+    assert.matches("is of a run with another list of metrics (top_2, f1_macro, roc_auc, calibration_error, mine; now kappa)",
+                   messages.refused(function() local _ = run { resume = true, metrics = { "kappa" } } end), 1, true)
+    local history = run { resume = true }
+    for i = 1, 2 do
+      for _, name in ipairs { "loss", "top_2", "f1_macro", "roc_auc", "calibration_error", "mine" } do assert.equal(expected[i][name], history[i][name], name) end
+    end
+    os.remove(path)
+  end)
+
   it("refuse what has no meaning, before anything is computed", function()
     local labels = scion.uniform { 24, 3 }
     for _, case in ipairs {

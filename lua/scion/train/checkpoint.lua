@@ -5,6 +5,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local pipeline = require "scion.data.pipeline"
+local metrics = require "scion.train.metrics"
 local plain = require "scion.plain"
 local results = require "scion.report.results"
 local schedule = require "scion.train.schedule"
@@ -92,7 +93,7 @@ local function identity(run)
     { "network", of_model(run.model) }, { "data set", of_data(run.data) }, { "loss", tostring(run.loss_kind) }, { "precision", run.precision },
     { "accumulate", tostring(run.accumulate) }, { "clip", run.clip and ("norm %s, value %s"):format(run.clip.norm or "-", run.clip.value or "-") or "none" },
     { "class_weights", run.class_weights and table.concat(run.class_weights:totable(), " ") or "none" },
-    { "epoch before this fit", tostring(run.first_epoch) },
+    { "list of metrics", metrics.names(run.metrics) }, { "epoch before this fit", tostring(run.first_epoch) },
   }
   for i = 1, run.stage do
     list[#list + 1] = { run.by_schedule and "stage " .. i or "optimizer", run.by_schedule and schedule.identity(run.stages[i]) or run.first_optimizer.made }

@@ -135,6 +135,15 @@ function metrics.new(told, count, list)
   return sums.new(told, count, chosen)
 end
 
+--- Their names, for messages.
+---@param list (string|scion.OwnMetric)[]
+---@return string
+function metrics.names(list)
+  local found = {}
+  for i, each in ipairs(list) do found[i] = name_of(each) end
+  return found[1] and table.concat(found, ", ") or "none"
+end
+
 --- Writes the values of the metrics into an epoch's entry.
 ---@param entry table
 ---@param list (string|scion.OwnMetric)[]

@@ -2,6 +2,7 @@
 local core = require "scion.core"
 local messages = dofile "spec/support/messages.lua"
 local scion = require "scion"
+local pictures = dofile "spec/support/images.lua"
 local support = dofile "spec/support/files.lua"
 local nn = scion.nn
 
@@ -41,9 +42,11 @@ local folder = support.folder()
 local path = folder .. "/run.ckpt"
 
 local function fit(model, o)
+  local set = o and o.data or data()
   local given = { schedule = schedule(), validate = validation, verbose = false, quiet = true, accumulate = 2, clip = 1.0, metrics = { "roc_auc", "top_2" } }
   for key, value in pairs(o or {}) do given[key] = value end
-  return model:fit(given.data or data(), given)
+  given.data = nil
+  return model:fit(set, given)
 end
 
 local quietly = support.stderr_of
@@ -159,7 +162,8 @@ describe("a fit that is resumed", function()
     refused("is of a run with another data set (26 examples, batch 4, seed 5", { data = data { seed = 6 } })
     refused("is of a run with another data set", { data = data { augment = { rotation = 21, flip = "horizontal" } } })
     refused("is of a run with another accumulate (2; now 3)", { accumulate = 3 })
-    refused("is of a run with another clip (norm 1.0, value -; now none)", { clip = nil, schedule = schedule(), accumulate = 2, loss = "categorical", class_weights = { 1, 1, 1 } })
+    refused("is of a run with another clip (norm 1.0, value -; now norm 2, value -)", { clip = 2 })
+    refused("is of a run with another class_weights (none; now 1.0 2.0 1.0)", { class_weights = { 1, 2, 1 } })
     local other = schedule()
     other[2].lr = 1e-5
     refused("is of a run with another stage 2 (2 epochs, blocks = 1, lr = 0.0003; now 2 epochs, blocks = 1, lr = 1e-05)", { schedule = other })
@@ -199,7 +203,7 @@ describe("a process that is killed", function()
     local of = support.folder()
     for k, class in ipairs { "left", "right" } do
       support.shell(("mkdir -p %q"):format(of .. "/pictures/" .. class))
-      for i = 1, 11 do assert(scion.image.save(("%s/pictures/%s/%d.png"):format(of, class, i), support.pattern(12, 12, 40 * k + i))) end
+      for i = 1, 11 do assert(scion.image.save(("%s/pictures/%s/%d.png"):format(of, class, i), pictures.pattern(12, 12, 40 * k + i))) end
     end
     local script = support.spit(of .. "/train.lua", ([[
       local scion, core = require "scion", require "scion.core"
@@ -224,12 +228,12 @@ describe("a process that is killed", function()
       print((core.hash(table.concat(parts)):gsub(".", function(c) return ("%%02x"):format(c:byte()) end)))
     ]]):format(of, of))
     local start = scion.clock()
-    local expected = support.shell(("lua5.4 %s - 2>/dev/null"):format(script))
+    local expected = support.shell(("(lua5.4 %s - 2>/dev/null)"):format(script))
     local seconds, killed, checkpoint = scion.clock() - start, 0, of .. "/run.ckpt"
     assert.matches("^%x+\n$", expected)
     while killed < kills do
       local signal = math.random(2) == 1 and "KILL" or "INT"
-      local out, status = support.shell(("timeout -s %s %.3f lua5.4 %s %s %d 2>/dev/null"):format(signal, math.random() * seconds, script, checkpoint, math.random(3)))
+      local out, status = support.shell(("(timeout -s %s %.3f lua5.4 %s %s %d 2>/dev/null)"):format(signal, math.random() * seconds, script, checkpoint, math.random(3)))
       if status == 0 then
         assert.equal(expected, out)
         os.remove(checkpoint)
@@ -237,7 +241,7 @@ describe("a process that is killed", function()
         killed = killed + 1
       end
     end
-    local out = support.shell(("lua5.4 %s %s 2>/dev/null"):format(script, checkpoint))
+    local out = support.shell(("(lua5.4 %s %s 2>/dev/null)"):format(script, checkpoint))
     assert.equal(expected, out)
   end)
 end)

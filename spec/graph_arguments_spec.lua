@@ -535,7 +535,7 @@ end)
 
 describe("scion", function()
   it("has its public names and no others", function()
-    local public = set("arange", "augment", "clock", "data", "full", "image", "load", "model", "models", "nn", "ones", "optim", "randn", "seed", "sequential", "tensor",
+    local public = set("arange", "augment", "clock", "data", "full", "image", "load", "lr", "model", "models", "nn", "ones", "optim", "randn", "seed", "sequential", "tensor",
                        "threads",
                        "uniform", "version", "weights", "zeros")
     for name in pairs(scion) do

@@ -20,6 +20,7 @@ docs.pages = {
   { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn", short = "nn" },
   { "callbacks", "Functions that fit calls while it trains.", { "train/events.lua" }, { "train/run.lua" } },
   { "optim", "Optimizers.", { "optimizer.lua" }, folder = "optim", short = "optim" },
+  { "lr", "Learning rates that change with the step or with a layer's depth.", { "rate.lua", as = "rate" }, folder = "lr", short = "lr" },
   { "tensor", "What tensors can do.", { "meta.lua", as = "t" } },
   { "image", "Single images.", { "image.lua", as = "scion.image" } },
   { "weights", "Weights files, read into a model.", { "weights/init.lua", as = "scion.weights" }, { "weights/report.lua", as = "report" } },

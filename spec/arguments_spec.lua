@@ -211,6 +211,9 @@ describe("arguments that make no sense", function()
       walk_options(name, function(o) local _ = scion.optim[name](o) end, { lr = number .. " large huge", weight_decay = number .. " large huge", learning_rate = "",
                                                                              decays = "", groups = "empty" })
     end
+    for _, name in ipairs { "constant", "cosine", "one_cycle", "polynomial" } do walk(name, function(value) local _ = scion.lr[name](value) end, number .. " large huge") end
+    walk("step's epochs", function(value) local _ = scion.lr.step(1, { every = value }) end, whole)
+    walk("by_depth", function(value) local _ = scion.lr.by_depth(1e-3, value) end, "one float_one fraction half large huge")
     assert.matches("nesterov needs a momentum", messages.refused(function() local _ = scion.optim.sgd { nesterov = true } end), 1, true)
     walk("batches", function(value) local _ = data:batches(value) end, "nil zero " .. whole)
     walk("batches' options", function(value) local _ = data:batches(1, value) end, "nil empty")

@@ -74,7 +74,7 @@ describe("scion.check", function()
   it("points at the line of the script that called, however deep the check stands", function()
     local line = debug.getinfo(1, "l").currentline + 1
     local message = message_of(function() local x = require("scion.optim").sgd { lr = -1 } return x end)
-    assert.equal(("spec/check_spec.lua:%d: scion.optim.sgd: lr is a number from 0 up, not -1"):format(line), message:match "spec/.*")
+    assert.equal(("spec/check_spec.lua:%d: scion.optim.sgd: lr is a number from 0 up or a rate such as scion.lr.cosine(1e-4), not -1"):format(line), message:match "spec/.*")
   end)
 
   it("leaves the place out where the message goes into a longer one", function()

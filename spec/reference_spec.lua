@@ -112,6 +112,8 @@ local function samples()
   found["scion.PlanReport"][3] = frozen:freeze { upto = "fire9" }:plan { batch = 1 }
   found["scion.Optimizer"] = {}
   for _, make in pairs(scion.optim) do table.insert(found["scion.Optimizer"], make()) end
+  found["scion.Rate"] = { scion.lr.cosine(1) }
+  found["scion.OptimizerGroup"] = scion.optim.sgd({ groups = { { layers = "a", lr = 1, weight_decay = 0 } } }).groups
   found["scion.ModelList"], found["scion.Architecture"] = { scion.models.list() }, { table.unpack(scion.models.list()) }
   found["scion.Variant"], found["scion.WeightsFile"] = {}, {}
   for _, architecture in ipairs(found["scion.Architecture"]) do
@@ -210,6 +212,8 @@ local function calls()
     ["scion.OwnMetric"] = function(given) model:evaluate(set, { metrics = { given } }) end,
   }
   for name, make in pairs(scion.optim) do list["scion.optim." .. name] = make end
+  for name, make in pairs(scion.lr) do list["scion.lr." .. name] = make end
+  list["scion.RateOptions"] = function(given) scion.lr.cosine(1):at(given) end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end
   for name, make in pairs(scion.augment) do list["scion.augment." .. name] = make end
   list["scion.augment.image_data_generator"] = function(given) scion.data.folder(pictures(), { augment = given }) end
@@ -241,7 +245,7 @@ describe("the reference", function()
       end
     end
     walk("scion.", scion)
-    for _, module in ipairs { "augment", "data", "image", "models", "nn", "optim", "weights" } do walk("scion." .. module .. ".", scion[module]) end
+    for _, module in ipairs { "augment", "data", "image", "lr", "models", "nn", "optim", "weights" } do walk("scion." .. module .. ".", scion[module]) end
     local set, model = data(), network(nn.dense(2, "softmax"))
     local function methods(of)
       local meta, public = getmetatable(of), {}
@@ -254,6 +258,7 @@ describe("the reference", function()
     walk("data:", methods(set))
     walk("t:", methods(scion.zeros(1)))
     walk("layer:", methods(nn.relu()))
+    walk("rate:", methods(scion.lr.cosine(1)))
     local saved = pictures() .. ".safetensors"
     walk("statistics:", methods(scion.data.statistics(scion.zeros(2, 2), { featurewise_center = true })))
     walk("report:", methods(scion.weights.load(model:save(saved), saved)))

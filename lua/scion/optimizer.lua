@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local groups = require "scion.train.groups"
+local rate = require "scion.rate"
 local saved_state = require "scion.train.optimizer_state"
 
 local optimizer = {}
@@ -11,7 +12,8 @@ local optimizer = {}
 --- range raises. It keeps its state for each weight for as long as the weight exists, also while its layer is frozen.
 ---@class scion.Optimizer
 ---@field name string as in scion.optim: "sgd", "adam"
----@field lr number learning rate
+---@field lr number|scion.Rate learning rate
+---@field scale number all learning rates are multiplied by it, those of groups too (1)
 ---@field weight_decay number
 ---@field decays "all"|"kernels"
 ---@field groups scion.OptimizerGroup[] empty if none were given
@@ -26,7 +28,7 @@ local optimizer = {}
 ---@field private states table<scion.Parameter, table> for each parameter its number of steps and its state tensors
 
 ---@class scion.OptimizerOptions
----@field lr? number learning rate
+---@field lr? number|scion.Rate learning rate, or one that changes with the step or with the depth, such as scion.lr.cosine(1e-3)
 ---@field weight_decay? number in each step lr * weight_decay * w is subtracted from each weight w (0)
 ---@field decays? "all"|"kernels" which weights decay: "kernels" leaves out biases, and scales and shifts of norms ("all", as in Keras)
 ---@field groups? scion.OptimizerGroup[] layers with a learning rate or a weight decay of their own. A layer is in the first group that
@@ -35,7 +37,7 @@ local optimizer = {}
 --- A group's rate and decay may be set between steps; nil means the optimizer's.
 ---@class scion.OptimizerGroup
 ---@field layers string the name of a layer or block, or a pattern of names with * ? [ ]; model:fit raises if it matches none
----@field lr? number (the optimizer's)
+---@field lr? number|scion.Rate (the optimizer's)
 ---@field weight_decay? number (the optimizer's)
 
 optimizer.fraction = check.number { from = 0, below = 1 } -- at 1 a running mean would never change, and Adam's correction would divide by 0
@@ -43,7 +45,7 @@ optimizer.epsilon = check.number { from = 1e-37 } -- smaller ones underflow in f
 
 local from_zero = check.number { from = 0 }
 
-local own = { lr = check.optional(from_zero), weight_decay = check.optional(from_zero) } -- what a group can have of its own
+local own = { lr = check.optional(rate.any), weight_decay = check.optional(from_zero) } -- what a group can have of its own
 
 local function value_text(value) return type(value) == "number" and ("%g"):format(value) or type(value) == "string" and "'" .. value .. "'" or tostring(value) end
 
@@ -98,22 +100,45 @@ local function state_of(self, parameter)
   end
 end
 
+--- The learning rate at a step of the head, of what is in no group.
+---@param now table? the step: see rate.value; without one, the highest rate of the fit
+---@return number
+function methods:rate_at(now) return self.scale * (now and rate.value(self.lr, now, 0, 0) or rate.highest(self.lr, 0, 0)) end
+
+--- The highest learning rate that one of these layers has in a fit.
+---@param order scion.Node[] of a model
+---@param names table<string, boolean> of the layers, a set
+---@return number
+function methods:highest_rate(order, names)
+  local list, highest = self:groups_of(order), 0
+  for _, these in ipairs(list) do
+    for _, each in ipairs(these.parameters) do
+      local lr = these.options and these.options.lr or self.lr
+      if names[each.layer] then highest = math.max(highest, self.scale * rate.highest(lr, each.depth, list.deepest)) end
+    end
+  end
+  return highest
+end
+
 --- Changes the parameters by their gradients. An element whose new value would not be finite keeps its value and its state.
----@param list scion.ParameterGroup[]
+---@param list scion.ParameterGroup[] from groups_of
 ---@param gradients scion.Gradients
+---@param now { step: integer, steps: integer, steps_per_epoch: number }? where the fit is, for rates: see rate.value
 ---@return string? message tells of the first parameter that has such elements, and how many they are
-function methods:step(list, gradients)
+function methods:step(list, gradients, now)
   local refused
   for _, these in ipairs(list) do
-    local options = these.options
+    local options, rates = these.options, {}
     local lr, decay = options and options.lr or self.lr, options and options.weight_decay or self.weight_decay
     for _, each in ipairs(these.parameters) do
+      local depth = each.depth
+      if not rates[depth] then rates[depth] = self.scale * rate.value(lr, now, depth, list.deepest) end
       local state, tensor = state_of(self, each.parameter)
       state.steps = state.steps + 1
       local call = self.call(self, tensor, state.steps)
-      call.w, call.g, call.lr, call.decay = each.parameter.tensor, gradients:slice(each.parameter), lr, each.decays and decay or 0
+      call.w, call.g, call.lr, call.decay = each.parameter.tensor, gradients:slice(each.parameter), rates[depth], each.decays and decay or 0
       local _, message = core.run(call)
-      if message then refused = refused or ("%s: %s"):format(each.name, message) end
+      if message then refused = refused or ("%s/%s: %s"):format(each.layer, each.parameter.name, message) end
     end
   end
   return refused
@@ -138,7 +163,7 @@ function methods:restore(order, saved) return saved_state.restore(self, order, s
 local function text(self)
   local parts = { "lr = " .. value_text(self.lr) }
   for _, key in ipairs(self.shown) do
-    if self[key] ~= self.schema[key][2] then parts[#parts + 1] = ("%s = %s"):format(key, value_text(self[key])) end
+    if self[key] ~= self.defaults[key] then parts[#parts + 1] = ("%s = %s"):format(key, value_text(self[key])) end
   end
   local list = {}
   for i, each in ipairs(self.groups) do list[i] = tostring(each) end
@@ -158,17 +183,17 @@ end
 ---@return fun(given: table?): scion.Optimizer
 function optimizer.define(definition)
   local where = "scion.optim." .. definition.name
-  local schema = { lr = { from_zero, definition.lr, usual = true }, weight_decay = { from_zero, definition.weight_decay or 0.0 } }
+  local schema = { lr = { rate.any, definition.lr, usual = true }, weight_decay = { from_zero, definition.weight_decay or 0.0 } }
   for key, option in pairs(definition.schema) do schema[key] = option end
-  local settable, kept, shown = {}, {}, { "decays" }
-  for key, option in pairs(schema) do
-    settable[key], kept[#kept + 1] = option[1], key
-    if key ~= "lr" then shown[#shown + 1] = key end
-  end
   for key, option in pairs(shared) do schema[key] = option end
+  local settable, kept, shown, defaults = { scale = from_zero }, { "scale" }, { "scale" }, { scale = 1.0 }
+  for key, option in pairs(schema) do
+    if key ~= "decays" and key ~= "groups" then settable[key], kept[#kept + 1] = option[1], key end
+    if key ~= "lr" and key ~= "groups" then shown[#shown + 1], defaults[key] = key, option[2] end
+  end
   table.sort(kept)
   table.sort(shown)
-  local internal = { call = definition.call, tensors = definition.tensors, schema = schema, settable = settable, kept = kept, shown = shown,
+  local internal = { call = definition.call, tensors = definition.tensors, defaults = defaults, settable = settable, kept = kept, shown = shown,
                      of_group = own }
   for name, method in pairs(methods) do internal[name] = method end
   local made = class.define {
@@ -180,7 +205,7 @@ function optimizer.define(definition)
   return function(given)
     local values = check.options(where, given, schema)
     if definition.check then definition.check(values, where) end
-    values.name, values.states = definition.name, setmetatable({}, { __mode = "k" })
+    values.name, values.scale, values.states = definition.name, 1.0, setmetatable({}, { __mode = "k" })
     local self = made.new(values)
     values.made = text(self)
     return self

@@ -38,6 +38,9 @@ return {
 
   -- modules and functions
   applications = { { "models" } }, optimizers = { { "optim" } }, datasets = { { "data" } }, layers = { { "nn" } }, loadmodel = { { "load" } },
+  lrscheduler = { { "lr" } }, schedules = { { "lr" } }, schedulers = { { "lr" } }, steplr = { { "step" } }, exponentiallr = { { "exponential" } },
+  exponentialdecay = { { "exponential" } }, cosineannealinglr = { { "cosine" } }, cosinedecay = { { "cosine" } }, polynomiallr = { { "polynomial" } },
+  polynomialdecay = { { "polynomial" } }, linearlr = { { "warmup" } }, onecyclelr = { { "one_cycle" } },
   manualseed = { { "seed" } }, setseed = { { "seed" } }, setnumthreads = { { "threads" } }, imagefolder = { { "folder" } },
   imagedatasetfromdirectory = { { "folder" } }, flowfromdirectory = { { "folder" } }, dataloader = { { "folder" } },
 

@@ -106,7 +106,7 @@ describe("an optimizer", function()
     end
     refused("scion.optim.sgd: groups is a list of groups, such as { { layers = 'block1/*', lr = 1e-5 } }, and", { layers = "a", lr = 1 })
     refused("element 1 has neither lr nor weight_decay, and so changes nothing", { { layers = "a" } })
-    refused("element 1 has a wrong option: lr is a number from 0 up or nil, not -1", { { layers = "a", lr = -1 } })
+    refused("element 1 has a wrong option: lr is a number from 0 up or a rate such as scion.lr.cosine(1e-4) or nil, not -1", { { layers = "a", lr = -1 } })
     refused("layers is missing", { { lr = 1 } })
     refused("unknown option 'momentum'", { { layers = "a", momentum = 1 } })
     local data = scion.data.tensors(scion.ones(4, 2), scion.ones { 4, 2 })
@@ -145,7 +145,8 @@ describe("an optimizer", function()
     assert.equal(0.5, moved())
     optimizer.groups[1].lr, optimizer.lr = nil, 0.25
     assert.equal(0.25, moved())
-    assert.matches("a group of an optimizer: lr is a number from 0 up or nil, not -1", messages.refused(function() optimizer.groups[1].lr = -1 end), 1, true)
+    assert.matches("a group of an optimizer: lr is a number from 0 up or a rate such as scion.lr.cosine(1e-4) or nil, not -1",
+                   messages.refused(function() optimizer.groups[1].lr = -1 end), 1, true)
     assert.matches("did you mean 'lr'", messages.refused(function() optimizer.groups[1].rl = 1 end), 1, true)
   end)
 

@@ -173,7 +173,7 @@ describe("a fit that is resumed", function()
     local text = support.spit(folder .. "/text.ckpt", "no checkpoint at all")
     refused("text.ckpt", { resume = text })
     refused("fit: resume is the path of a file, or { path, every = steps }, not 7", { resume = 7 })
-    refused("fit: resume: unknown option 'each' (it takes every, path)", { resume = { path, each = 5 } })
+    refused("fit: resume: unknown option 'each'", { resume = { path, each = 5 } })
   end)
 
   it("may have another last stage, which has not begun", function()

@@ -1,16 +1,19 @@
 --- Which parameters of a model an optimizer changes, in groups with a learning rate and a weight decay in common.
 local check = require "scion.check"
+local depth = require "scion.train.depth"
 local graph = require "scion.graph"
 
 local groups = {}
 
+--- A list of them also has `deepest`, the greatest depth.
 ---@class scion.ParameterGroup
 ---@field parameters scion.TrainedParameter[] at least one
 ---@field options scion.OptimizerGroup? what it has of its own; nil: all is the optimizer's
 
 ---@class scion.TrainedParameter
----@field name string "mixed9/conv/kernel", for messages
+---@field layer string its name
 ---@field parameter scion.Parameter
+---@field depth integer of the layer's block: see depth.lua
 ---@field decays boolean whether weight decay changes it
 
 --- For each layer, the position of the first of these groups that it is in. Raises if a group matches no layer, with the nearest names,
@@ -42,15 +45,15 @@ local function is_kernel(parameter) return parameter.name:find "kernel$" ~= nil 
 ---@param decays "all"|"kernels" which of them weight decay changes
 ---@return scion.ParameterGroup[]
 function groups.of(order, given, decays)
-  local of, by_group = assign(order, given), {}
+  local of, by_group, depths, deepest = assign(order, given), {}, depth.of(order)
   for k = 1, #given + 1 do by_group[k] = {} end
   for _, node in ipairs(order) do
     local list = by_group[of[node.layer] or #given + 1]
     for _, p in ipairs(node.layer:trainable()) do
-      list[#list + 1] = { name = node.layer.name .. "/" .. p.name, parameter = p, decays = decays == "all" or is_kernel(p) }
+      list[#list + 1] = { layer = node.layer.name, parameter = p, depth = depths[node.layer], decays = decays == "all" or is_kernel(p) }
     end
   end
-  local made = {}
+  local made = { deepest = deepest }
   for k, list in ipairs(by_group) do
     if #list > 0 then made[#made + 1] = { parameters = list, options = given[k] } end
   end

@@ -1,5 +1,6 @@
 --- Kinds (see check.lua) of options of training.
 local check = require "scion.check"
+local rate = require "scion.rate"
 
 local kinds = {}
 
@@ -16,6 +17,6 @@ kinds.optimizer = check.kind("an optimizer, such as scion.optim.adam()", functio
 end)
 
 --- A learning rate.
-kinds.rate = check.number { from = 0 }
+kinds.rate = rate.any
 
 return kinds

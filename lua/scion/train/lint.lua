@@ -69,8 +69,11 @@ local highest_else = 1e-3
 
 local function learning_rate(job)
   local trunk, head = trunk_and_head(job.model)
-  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer.lr
-  if not trunk[1] or not head[1] or lr <= limit then return nil end
+  if not trunk[1] or not head[1] then return nil end
+  local names = {}
+  for _, name in ipairs(trunk) do names[name] = true end
+  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer:highest_rate(job.model.order, names)
+  if lr <= limit then return nil end
   return ("a learning rate of %g is high for the pretrained layers that train (%s on), which it makes forget: %s takes %g or less there"):format(
     lr, trunk[1], job.optimizer.name, limit)
 end

@@ -58,7 +58,7 @@ local function validate(run)
   metrics.fill(entry, run.metrics, result, "val_")
   if result.loss ~= result.loss or math.abs(result.loss) == math.huge then
     run.tell(("scion: fit: the validation loss of epoch %d is %s: the last update made the weights too large; try a lower learning rate than %g"):format(
-      entry.epoch, result.loss ~= result.loss and "NaN" or "infinite", run.optimizer.lr))
+      entry.epoch, result.loss ~= result.loss and "NaN" or "infinite", entry.lr))
   end
 end
 
@@ -73,7 +73,7 @@ end
 local function end_epoch(run)
   local sums, model, history = run.sums, run.model, run.history
   run.entry = results.epoch { epoch = run.epoch, loss = sums:loss(), accuracy = sums:accuracy(), seconds = run.seconds,
-                              images_per_second = sums.examples / run.seconds, lr = run.optimizer.lr }
+                              images_per_second = sums.examples / run.seconds, lr = run.optimizer:rate_at(step.now(run, run.step)) }
   metrics.fill(run.entry, run.metrics, sums:values())
   history[#history + 1], model.history[#model.history + 1], model.epoch = run.entry, run.entry, run.epoch
   if run.validate then validate(run) end

@@ -1,6 +1,7 @@
 --- What a checkpoint holds of an optimizer for one model, and how it is taken back. An optimizer keeps its state by parameter, so that two
 --- models never mix; names come in here, from the model's layers.
 local check = require "scion.check"
+local rate = require "scion.rate"
 local shape = require "scion.shape"
 
 local optimizer_state = {}
@@ -8,7 +9,8 @@ local optimizer_state = {}
 --- Layers that are frozen now are among it, and other models are not.
 ---@class scion.OptimizerState
 ---@field optimizer string the text of the optimizer as it was made
----@field values table<string, number|boolean> its options and those of its groups ("groups[1].lr"), which may have been set since then
+---@field values table<string, number|boolean|string> its options and those of its groups ("groups[1].lr"), which may have been set since then;
+--- of a rate, its text
 ---@field steps table<string, integer> for each parameter, by name, how many steps changed it
 ---@field tensors { name: string, tensor: scion.Tensor }[] in the order of the model, named "mixed9/conv/kernel/momentum"; not copies
 
@@ -35,7 +37,7 @@ end
 ---@return scion.OptimizerState
 function optimizer_state.of(optimizer, order)
   local values, steps, tensors = {}, {}, {}
-  each_option(optimizer, function(object, key, name) values[name] = object[key] end)
+  each_option(optimizer, function(object, key, name) values[name] = rate.kind.read(object[key]) and tostring(object[key]) or object[key] end)
   each_parameter(order, function(name, p)
     local state = optimizer.states[p]
     if not state then return end
@@ -47,11 +49,16 @@ function optimizer_state.of(optimizer, order)
   return { optimizer = optimizer.made, values = values, steps = steps, tensors = tensors }
 end
 
---- What is wrong with the values of a saved state, if anything.
+--- What is wrong with the values of a saved state, if anything. A rate cannot be made from its text: it has to be there.
 local function check_values(optimizer, given)
   local wrong
-  each_option(optimizer, function(_, _, name, kind)
-    if not kind.read(given[name]) then wrong = wrong or ("the state's %s is %s, and not %s"):format(name, check.show(given[name]), kind.what) end
+  each_option(optimizer, function(object, key, name, kind)
+    local value, is = given[name], rate.kind.read(object[key]) and tostring(object[key]) or nil
+    if type(value) == "string" and value ~= is then
+      wrong = wrong or ("the state's %s is %s, and the optimizer's is %s; give it that rate"):format(name, check.escape(value), is or check.show(object[key]))
+    elseif type(value) ~= "string" and not kind.read(value) then
+      wrong = wrong or ("the state's %s is %s, and not %s"):format(name, check.show(value), kind.what)
+    end
   end)
   return wrong
 end
@@ -100,7 +107,9 @@ function optimizer_state.restore(optimizer, order, saved)
   wrong = wrong or check_values(optimizer, saved.values) or read_tensors(optimizer, saved.tensors, parameters, states)
   if wrong then return nil, wrong end
   for _, p in pairs(parameters) do optimizer.states[p] = states[p] end
-  each_option(optimizer, function(object, key, name) object[key] = saved.values[name] end)
+  each_option(optimizer, function(object, key, name)
+    if type(saved.values[name]) ~= "string" then object[key] = saved.values[name] end
+  end)
   return true
 end
 

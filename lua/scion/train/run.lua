@@ -31,6 +31,7 @@ local run = {}
 ---@field private given_metrics (string|scion.OwnMetric)[]? the option of fit
 ---@field private class_weights scion.Tensor?
 ---@field private precision string
+---@field private batch integer? examples of the first batch
 ---@field private accumulate integer batches in a step
 ---@field private clip scion.ClipOptions?
 ---@field private given_cache scion.CacheOptions|false
@@ -76,7 +77,7 @@ local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
   fields = { "context", "callbacks", "callback_states", "resume", "tell", "first_epoch", "loss_kind", "given_loss", "metrics",
-             "given_metrics", "class_weights", "precision", "accumulate", "clip", "given_cache", "cache_limits", "first_optimizer",
+             "given_metrics", "class_weights", "precision", "batch", "accumulate", "clip", "given_cache", "cache_limits", "first_optimizer",
              "stages", "by_schedule", "stage_begun", "stage_epochs", "stage_best", "stage_wait", "cache", "source", "groups", "groups_of",
              "groups_revision", "epoch_begun", "new_sums", "sums", "parts", "taken", "position", "seconds", "stopped" },
   meta = { __tostring = text },

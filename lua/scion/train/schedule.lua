@@ -18,7 +18,7 @@ local schedule = {}
 ---@field first? integer so many layers are frozen, as with model:freeze{ first = … }
 ---@field blocks? integer the head and so many blocks of the trunk train, counted from its end
 ---@field optimizer? scion.Optimizer (that of the stage before; in the first one, that of fit)
----@field lr? number sets the optimizer's learning rate when the stage begins (its own)
+---@field lr? number|scion.Rate sets the optimizer's learning rate when the stage begins (its own)
 ---@field patience? integer the stage ends early once the validation loss (without one, the loss) has not fallen for so many epochs (never)
 
 local choices = { "train", "from", "upto", "first", "blocks" }
@@ -267,7 +267,7 @@ end
 ---@field when? "plateau" a block is thawed once the validation loss has not fallen for `patience` epochs
 ---@field patience? integer (1)
 ---@field optimizer? scion.Optimizer of all stages (that of fit)
----@field lr? number|number[] the learning rate of the stages with thawed blocks, or of each of them (the optimizer's own)
+---@field lr? number|scion.Rate|number[] the learning rate of the stages with thawed blocks, or of each of them (the optimizer's own)
 
 local function gradual(given)
   local where = "scion.schedule.gradual"

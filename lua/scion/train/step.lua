@@ -31,12 +31,41 @@ local function refuse(run, message, ...)
   check.raise((message .. " in %s; the weights are those of the step before"):format(..., where))
 end
 
+--- How many epochs come before this stage and how many there are, in the stages that have its optimizer and its rate one after the other.
+local function epochs_of(run)
+  local stages, first, last = run.stages, run.stage, run.stage
+  local function goes_on(stage) return not stage.optimizer and not stage.lr end
+  while first > 1 and goes_on(stages[first]) do first = first - 1 end
+  while stages[last + 1] and goes_on(stages[last + 1]) do last = last + 1 end
+  local before, all = 0, 0
+  for i = first, last do
+    if i < run.stage then before = before + stages[i].epochs end
+    all = all + stages[i].epochs
+  end
+  return before, all
+end
+
+--- Where the fit is, for learning rates: before its step number `number` of the epoch. Of a user's own data set the number of batches is known
+--- from the size of its first one.
+---@param run scion.Run
+---@param number integer from 1
+---@return { step: integer, steps: integer, steps_per_epoch: integer }
+function step.now(run, number)
+  local batches = math.ceil(#run.data / (run.data.batch or run.batch))
+  local per_epoch = math.max(math.ceil(batches / run.accumulate), 1)
+  local before, epochs = epochs_of(run)
+  return { step = (before + run.stage_epochs) * per_epoch + number, steps = epochs * per_epoch, steps_per_epoch = per_epoch }
+end
+
+--- The learning rate of the step that runs.
+local function rate_of(run) return run.optimizer:rate_at(step.now(run, run.step + 1)) end
+
 local function check_loss(run, loss)
   if loss == loss and math.abs(loss) < math.huge then return end
-  local where = place_of(run)
+  local where, rate = place_of(run), rate_of(run)
   step.abandon(run)
   check.raise(("the loss is %s in %s; the weights are those of the step before. Try a lower learning rate than %g"):format(
-    loss ~= loss and "NaN" or "infinite", where, run.optimizer.lr))
+    loss ~= loss and "NaN" or "infinite", where, rate))
 end
 
 local function check_averages(run, plan)
@@ -83,6 +112,7 @@ end
 ---@return boolean complete false after an interrupt, which leaves the step undone
 function step.backward(run, batch)
   local model, n = run.model, #batch
+  run.batch = run.batch or n
   local target = targets.tensor("fit", batch.y, run.loss_kind, model, run.data.labels, n)
   local weights = weights_of(run, batch)
   local plan = model:plan_for { mode = "train", batch = inputs.capacity(run.data, nil, n), input_dtype = batch.x:dtype(), loss = run.loss_kind,
@@ -118,8 +148,8 @@ local function change_weights(run, all)
   if run.groups_revision ~= revision or run.groups_of ~= run.optimizer then
     run.groups, run.groups_revision, run.groups_of = run.optimizer:groups_of(run.model.order), revision, run.optimizer
   end
-  local refused = run.optimizer:step(run.groups, all)
-  if refused then check.raise(("%s in %s; try a lower learning rate than %g"):format(refused, place_of(run), run.optimizer.lr)) end
+  local refused = run.optimizer:step(run.groups, all, step.now(run, run.step + 1))
+  if refused then check.raise(("%s in %s; try a lower learning rate than %g"):format(refused, place_of(run), rate_of(run))) end
 end
 
 --- Ends a step by the update. Raises if a gradient or a new weight is not finite.

@@ -1,0 +1,32 @@
+--- How deep the blocks of a model's layers lie, for learning rates by depth: the last block that trains has depth 0, which is the head's, the
+--- one before it 1, and so on. A block are the layers whose names have the same first part; a layer without a slash in its name is one by
+--- itself, but for a norm, which belongs to the layer before it.
+local depth = {}
+
+local norms = { batch_norm = true, layer_norm = true }
+
+local function block_of(node)
+  local name = node.layer.name
+  local block = name:match "^(.-)/"
+  if not block and norms[node.layer.kind] and node.inputs[1] then return block_of(node.inputs[1]) end
+  return block or name
+end
+
+--- The depth of each layer that trains.
+---@param order scion.Node[] of a model
+---@return table<scion.Layer, integer> depths
+---@return integer deepest 0 if nothing trains
+function depth.of(order)
+  local depths, of_block, count = {}, {}, 0
+  for i = #order, 1, -1 do
+    local node = order[i]
+    if #node.layer:trainable() > 0 then
+      local block = block_of(node)
+      if not of_block[block] then of_block[block], count = count, count + 1 end
+      depths[node.layer] = of_block[block]
+    end
+  end
+  return depths, math.max(count - 1, 0)
+end
+
+return depth

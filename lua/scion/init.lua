@@ -49,8 +49,8 @@ end
 
 -- public names that are loaded at first use: constructors in tensor.lua, and modules
 local constructors = { tensor = true, zeros = true, ones = true, full = true, randn = true, uniform = true, arange = true }
-local modules = { augment = "data.augment", data = true, image = true, loss = true, models = true, nn = true, optim = true,
-                  schedule = "train.schedule", weights = true }
+local modules = { augment = "data.augment", callbacks = "train.callbacks", data = true, image = true, loss = true, models = true, nn = true,
+                  optim = true, schedule = "train.schedule", weights = true }
 
 local more = {
   list = function()

@@ -55,15 +55,13 @@ return {
   resize = { { "centre_crop", "the data set's size and fit resize images" } },
 
   -- callbacks
-  modelcheckpointcallback = { { "model_checkpoint" } }, learningratemonitor = { { "tensorboard" } }, summarywriter = { { "tensorboard" } },
-  modelema = { { "ema" } }, modelemav2 = { { "ema" } }, useema = { { "callbacks", "callbacks = { scion.callbacks.ema() } keeps averages of the weights" } },
-  exponentialmovingaverage = { { "ema" } }, averagedmodel = { { "ema" } }, swaemaweights = { { "ema" } }, swapemaweights = { { "ema" } },
-  reducelronplateaulr = { { "reduce_lr_on_plateau" } }, restorebestweights = { { "restore_best" } }, restorebest = { { "callbacks", stopping } },
-  filepath = { { "path" } }, filename = { { "path" } }, savebestonly = { { "save_best" }, { "callbacks", best } }, savebest = { { "callbacks", best } },
+  learningratemonitor = { { "tensorboard" } }, summarywriter = { { "tensorboard" } }, modelema = { { "ema" } }, modelemav2 = { { "ema" } },
+  exponentialmovingaverage = { { "ema" } }, averagedmodel = { { "ema" } }, swapemaweights = { { "ema" } },
+  useema = { { "callbacks", "callbacks = { scion.callbacks.ema() } keeps averages of the weights" } }, emamomentum = { { "decay" } },
+  restorebestweights = { { "restore_best" }, { "callbacks", stopping } }, savebestonly = { { "save_best" }, { "callbacks", best } },
   saveweightsonly = { { "path", "the file holds the whole model: scion.load reads it, and model:load_weights takes its weights alone" } },
-  savefreq = { { "every" } }, period = { { "every" } }, everynepochs = { { "every" } }, logdir = { { "folder" } }, updatefreq = { { "update" } },
-  startfromepoch = { { "start_from_epoch" } }, minlr = { { "min_lr" } }, threshold = { { "min_delta" } }, emamomentum = { { "decay" } },
-  beta = { { "decay" } },
+  filepath = { { "path" } }, filename = { { "path" } }, savefreq = { { "every" } }, period = { { "every" } }, everynepochs = { { "every" } },
+  logdir = { { "folder" } }, updatefreq = { { "update" } }, threshold = { { "min_delta" } },
 
   -- options
   lr = { { "optimizer", rate } }, learningrate = { { "lr" }, { "optimizer", rate } }, batchsize = { { "batch" }, { "epochs", of_set:format "batch" } },

@@ -43,7 +43,11 @@ local function look(name, value, depth)
 end
 
 look("scion", scion, 1)
+<<<<<<< HEAD
 for _, name in ipairs { "data", "image", "loss", "models", "nn", "optim", "weights" } do look("scion." .. name, scion[name], 0) end
+=======
+for _, name in ipairs { "callbacks", "data", "image", "models", "nn", "optim", "weights" } do look("scion." .. name, scion[name], 0) end
+>>>>>>> 1f1a8b5 (Callbacks in the README, in the reference and in the walks of options; a constructor in their place is told as such)
 for name, make in pairs(scion.optim) do look("optim." .. name, make(), 0) end
 for name, make in pairs(scion.loss) do look("loss." .. name, name ~= "check" and make() or make, 0) end
 look("models.list()", scion.models.list(), 4)

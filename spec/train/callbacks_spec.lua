@@ -59,6 +59,7 @@ describe("scion.callbacks", function()
     refused("early_stopping: 'options' cannot be set", function() one.options = {} end)
     refused("early_stopping has no field 'patiense'", function() local _ = one.patiense end)
     refused("it stands in fit's list of callbacks", function() one() end)
+    refused("element 1 is the function that makes a callback: write scion.callbacks.ema(), with its options", function() fit { C.ema } end)
     refused("scion.callbacks has no 'EarlyStopping': did you mean 'early_stopping'?", function() local _ = C.EarlyStopping end)
   end)
 

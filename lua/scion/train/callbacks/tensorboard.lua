@@ -7,11 +7,11 @@
 ---@field update? "epoch"|"step"|integer whether the loss of each step is written too, as batch_loss, or of every n-th ("epoch")
 local callback = require "scion.train.callback"
 local check = require "scion.check"
+local core = require "scion.core"
 local event_file = require "scion.train.event_file"
 local folder = require "scion.folder"
 local lfs = require "lfs"
 local log_file = require "scion.train.log_file"
-local core = require "scion.core"
 
 local where = "tensorboard"
 
@@ -24,7 +24,8 @@ local function begin(self, name)
   local place = self.options.folder .. "/" .. name
   local made, message = folder.make(place)
   if not made then check.raise(("tensorboard: %s"):format(message)) end
-  local path, n = nil, 0
+  local path
+  local n = 0
   repeat
     path, n = ("%s/events.out.tfevents.%d.scion.%d.v2"):format(place, os.time(), n), n + 1
   until not lfs.attributes(path)

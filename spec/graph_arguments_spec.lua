@@ -536,7 +536,7 @@ end)
 describe("scion", function()
   it("has its public names and no others", function()
     local public = set("arange", "augment", "callbacks", "clock", "data", "full", "image", "load", "loss", "model", "models", "nn", "ones", "optim",
-                       "randn", "seed", "sequential", "tensor", "threads",
+                       "randn", "schedule", "seed", "sequential", "tensor", "threads",
                        "uniform", "version", "weights", "zeros")
     for name in pairs(scion) do
       assert.is_true(public[name], name)

@@ -455,3 +455,67 @@ describe("ema", function()
     fit { C.early_stopping { monitor = "loss", restore_best = false }, C.ema() }
   end)
 end)
+
+describe("callbacks of a run that goes on from its file", function()
+  it("end as those of a run that was never ended", function()
+    local columns = { "epoch", "accuracy", "images_per_second", "loss", "lr", "mine", "seconds" }
+    --- The rows of a log, without the times.
+    local function rows_of(path)
+      local csv = assert(require("scion.data.source.csv_reader").open(support.slurp(path)))
+      assert.same(columns, csv.columns)
+      local rows = {}
+      for row in csv.rows do rows[#rows + 1] = { row[1], row[2], row[4], row[5], row[6] } end
+      return rows
+    end
+    --- How often each tag's number is in the event files of a folder.
+    local function events_of(folder)
+      local counts = {}
+      for name in lfs.dir(folder .. "/train") do
+        local text = name:find "tfevents" and support.slurp(folder .. "/train/" .. name) or ""
+        for tag in text:gmatch "[a-z]+_[a-z_]+" do counts[tag] = (counts[tag] or 0) + 1 end
+      end
+      return counts
+    end
+    local values = { 5, 4, 6, 6, 3, 7 }
+    --- Fits until a callback raises after so many steps, and again until it is done.
+    local function run(restore_best, ends)
+      local folder, left, runs = support.folder(), ends or math.huge, 0
+      local function callbacks()
+        local list = {
+          { epoch_ends = function(of) of.entry.mine = values[of.epoch] end },
+          C.reduce_lr_on_plateau { monitor = "mine", mode = "min", patience = 2, factor = 0.5 },
+          C.early_stopping { monitor = "mine", mode = "min", patience = 9, restore_best = restore_best },
+          C.csv_logger(folder .. "/log.csv"), C.tensorboard(folder, { update = "step" }),
+          C.model_checkpoint(folder .. "/best.safetensors", { save_best = true, monitor = "mine", mode = "min" }),
+          { step_ends = function()
+            left = left - 1
+            if left == 0 then error "ended" end
+          end },
+        }
+        if not restore_best then table.insert(list, C.ema(0.9)) end
+        return list
+      end
+      while true do
+        runs = runs + 1
+        local model, list = network(), callbacks()
+        local ok, message = pcall(fit, list, { epochs = 6, optimizer = scion.optim.adam { lr = 0.1 }, resume = { folder .. "/run.ckpt", every = 1 } }, model)
+        if ok then
+          return { weights = models.bytes(model), best = models.bytes(scion.load(folder .. "/best.safetensors")), rows = rows_of(folder .. "/log.csv"),
+                   events = events_of(folder), runs = runs, states = { list[2].state(), list[6].best_epoch, list[3].best_epoch } }
+        end
+        assert.matches("ended", message)
+      end
+    end
+    for _, restore_best in ipairs { true, false } do
+      local whole = run(restore_best)
+      assert.same({ 1, 6, 12 }, { whole.runs, #whole.rows, whole.events.batch_loss })
+      for _, ends in ipairs { 1, 3, 4, 7, 10, 12 } do
+        local again
+        support.stderr_of(function() again = run(restore_best, ends) end) -- it tells that it goes on
+        assert.equal(2, again.runs)
+        again.runs = 1
+        assert.same(whole, again)
+      end
+    end
+  end)
+end)

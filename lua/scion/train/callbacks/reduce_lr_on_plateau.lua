@@ -47,6 +47,8 @@ return callback.define {
   keeps = { "best", "cooling", "waited" },
   events = {
     fit_begins = monitor.begin, epoch_ends = epoch_ends,
-    stage_ends = function(self) self.best, self.cooling, self.waited = nil, nil, nil end,
+    stage_ends = function(self, run)
+      if run.stage < #run.stages then self.best, self.cooling, self.waited = nil, nil, nil end
+    end,
   },
 }

@@ -567,6 +567,9 @@ scion_status scion_multiply_backward(const scion_tensor *dy, const scion_tensor 
 scion_status scion_scaled_add_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y, double scale,
                                       scion_activation activation);
 scion_status scion_scaled_add_backward(const scion_tensor *dy, scion_tensor *db, double scale, int accumulate);
+/* y += share * (x - y): an exponential moving average of x, which takes the new value by a share from 0 to 1, that is 1 - decay. Both f32
+ * of one shape; not the same memory. */
+scion_status scion_moving_average(const scion_tensor *x, scion_tensor *y, double share);
 /* y[n,h,w,c] = x[n,h,w,c] * s[n,c], the scaling of squeeze-and-excitation (Hu et al. 2017); s and ds [N,C] or [N,1,1,C].
  * dx (+)= dy * s, and ds[n,c] (+)= sum over h, w of x * dy. */
 scion_status scion_scale_channels_forward(const scion_tensor *x, const scion_tensor *s, scion_tensor *y);

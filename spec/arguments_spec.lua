@@ -158,6 +158,24 @@ describe("arguments that make no sense", function()
     os.remove(path)
   end)
 
+  it("are refused by callbacks", function()
+    local counts, from_zero, C = "zero " .. whole, number .. " large huge", scion.callbacks
+    walk_options("early_stopping", C.early_stopping, { monitor = "", mode = "", patience = counts, min_delta = from_zero, baseline = from_zero .. " minus",
+                                                       start_from_epoch = counts, restore_best = "yes no" })
+    walk_options("reduce_lr_on_plateau", C.reduce_lr_on_plateau, { monitor = "", mode = "", factor = "half", patience = counts, min_delta = from_zero,
+                                                                   cooldown = counts, min_lr = from_zero })
+    walk_options("ema", C.ema, { decay = "zero half", warmup = "yes no" })
+    local function with_path(name)
+      return function(o) local _ = C[name]("x", o) end
+    end
+    walk_options("model_checkpoint", with_path "model_checkpoint", { monitor = "text control", mode = "", save_best = "yes no", every = whole, path = "" })
+    walk_options("csv_logger", with_path "csv_logger", { append = "yes no", path = "" })
+    walk_options("tensorboard", with_path "tensorboard", { update = whole, folder = "" })
+    for _, name in ipairs { "model_checkpoint", "csv_logger", "tensorboard" } do
+      walk(name, function(value) local _ = C[name](value) end, "text control")
+    end
+  end)
+
   it("are refused where a field is set, and names of fields that there are not", function()
     local mine = scion.data.folder(root, { size = 8 })
     for field, takes in pairs { batch = whole, shuffle = "yes no", seed = "zero minus huge " .. whole, augment = "nil no empty", warn = "fn constructor layer" } do

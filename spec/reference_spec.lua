@@ -97,6 +97,10 @@ local function samples()
   end
   found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1] }, { step }
   found["scion.Run"] = { run }
+  local logs, C = support.folder(), scion.callbacks
+  found["scion.OwnCallback"] = { C.early_stopping { monitor = "loss", min_delta = 1e9, restore_best = false }, C.model_checkpoint(logs .. "/m.safetensors"),
+                                 C.reduce_lr_on_plateau { monitor = "loss" }, C.csv_logger(logs .. "/log.csv"), C.tensorboard(logs), C.ema() }
+  model:fit(set, { epochs = 2, verbose = false, quiet = true, callbacks = found["scion.OwnCallback"] })
   found["scion.Warning"] = model:fit(data { size = 8, augment = { shear = 0.2 } }, { epochs = 0, quiet = true }).warnings
   found["scion.Diagnosis"] = { scion.data.doctor(set) }
   found["scion.CopyGroup"] = scion.data.doctor(scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { 1, 2 })).copies
@@ -216,6 +220,7 @@ local function calls()
   list["scion.RateOptions"] = function(given) scion.lr.cosine(1):at(given) end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end
   for name, make in pairs(scion.augment) do list["scion.augment." .. name] = make end
+  for name, make in pairs(scion.callbacks) do list["scion.callbacks." .. name] = make end
   list["scion.augment.image_data_generator"] = function(given) scion.data.folder(pictures(), { augment = given }) end
   return list
 end
@@ -245,7 +250,7 @@ describe("the reference", function()
       end
     end
     walk("scion.", scion)
-    for _, module in ipairs { "augment", "data", "image", "lr", "models", "nn", "optim", "weights" } do walk("scion." .. module .. ".", scion[module]) end
+    for _, module in ipairs { "augment", "callbacks", "data", "image", "lr", "models", "nn", "optim", "weights" } do walk("scion." .. module .. ".", scion[module]) end
     local set, model = data(), network(nn.dense(2, "softmax"))
     local function methods(of)
       local meta, public = getmetatable(of), {}
@@ -332,7 +337,7 @@ describe("the reference", function()
     assert.equal("", table.concat(found, "\n"))
     local calls_made = calls()
     for name, class in pairs(classes) do -- a class that nobody compares is one that nobody would miss
-      local given = name:find "Options$" or name:find "^scion%.nn%." or calls_made[name] or #class.fields == 0
+      local given = name:find "Options$" or name:find "^scion%.nn%." or name:find "^scion%.callbacks%." or calls_made[name] or #class.fields == 0
       local indexed = class.fields[1] and class.fields[1].name == "[integer]" -- a tensor: it has methods alone
       if not given and not indexed and not of[name] then found[#found + 1] = name .. " has no sample here" end
     end

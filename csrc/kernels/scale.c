@@ -1,4 +1,4 @@
-/* A tensor scaled by one number, and the channels of each image by numbers of its own. */
+/* A tensor scaled by one number, moving averages, and the channels of each image by numbers of its own. */
 #include <string.h>
 
 #include "blocks.h"
@@ -52,6 +52,26 @@ scion_status scion_scaled_add_backward(const scion_tensor *dy, scion_tensor *db,
   SCION_TRY(scion_require_f32("scaled_add_backward", "dy", dy));
   SCION_TRY(scion_require_like("scaled_add_backward", "db", db, "dy", dy));
   return scion_for_blocks(dy, NULL, db, false, scale_block, &(scale_job){(float)scale, accumulate});
+}
+
+/* ---- y += share * (x - y) */
+
+static void average_block(const scion_block *k, void *data, float *scratch) {
+  (void)scratch;
+  float share = *(const float *)data;
+  for (int64_t r = 0; r < k->rows; r++) {
+    const float *x = k->a + r * k->a_stride;
+    float *y = k->y + r * k->y_stride;
+    for (int64_t c = 0; c < k->width; c++) y[c] += share * (x[c] - y[c]);
+  }
+}
+
+scion_status scion_moving_average(const scion_tensor *x, scion_tensor *y, double share) {
+  SCION_TRY(scion_require_f32("moving_average", "x", x));
+  SCION_TRY(scion_require_like("moving_average", "y", y, "x", x));
+  if (!(share >= 0 && share <= 1)) return scion_fail(SCION_MISUSE, "moving_average: a share of %g is not from 0 to 1", share);
+  float rounded = (float)share;
+  return scion_for_blocks(x, NULL, y, false, average_block, &rounded);
 }
 
 /* ---- y[n,h,w,c] = x[n,h,w,c] * s[n,c] */

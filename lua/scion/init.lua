@@ -50,7 +50,7 @@ end
 -- public names that are loaded at first use: constructors in tensor.lua, and modules
 local constructors = { tensor = true, zeros = true, ones = true, full = true, randn = true, uniform = true, arange = true,
                        stack = true, concat = true, where = true, one_hot = true }
-local modules = { augment = "data.augment", data = true, image = true, loss = true, lr = true, models = true, nn = true, optim = true,
+local modules = { augment = "data.augment", callbacks = "train.callbacks", data = true, image = true, loss = true, lr = true, models = true, nn = true, optim = true,
                   schedule = "train.schedule", weights = true }
 
 local more = {

@@ -250,6 +250,20 @@ function layer.arguments(where, positional, schema, ...)
   return check.options(where, given, schema)
 end
 
+--- The arguments of constructors that take their positional option in the table of the others, too: flip{ "vertical", p = 0.3 } is
+--- flip("vertical", { p = 0.3 }).
+---@param ... any the arguments
+---@return any ... for layer.arguments
+function layer.spread(...)
+  local first = ...
+  if select("#", ...) ~= 1 or type(first) ~= "table" or type(rawget(first, 1)) ~= "string" or getmetatable(first) ~= nil then return ... end
+  local named = {}
+  for key, value in next, first do
+    if key ~= 1 then named[key] = value end
+  end
+  return first[1], named
+end
+
 --- Adds the options of a definition to `common`, the options that all layers or all blocks have.
 local function extended(schema, common)
   for name, option in pairs(schema or {}) do common[name] = option end

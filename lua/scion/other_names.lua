@@ -10,7 +10,8 @@ local rate = "the learning rate is the optimizer's: optimizer = scion.optim.sgd{
 local one_set = "local train, val = data:split(0.8) divides a data set by class; then validate = val"
 local step = "a step is part of fit: model:fit(data, { epochs = … })"
 local of_set = "it is an option of the data set, as in scion.data.folder(path, { %s = … })"
-local stopping = "a callback that returns false ends the fit: callbacks = { epoch = function(entry) return entry.val_loss > 0.1 end }"
+local stopping = "callbacks = { scion.callbacks.early_stopping{ patience = 3 } } ends the fit"
+local best = "it is a callback's: callbacks = { scion.callbacks.model_checkpoint(path, { save_best = true }) }"
 local whole_epochs = "an epoch is all of the data set; a smaller set makes shorter ones"
 local of_weights = "images are brought to what the network was trained on by the network itself: its input has the preprocessing"
 local logits = "logits are told by the network's last layer, which has no activation then"
@@ -55,6 +56,15 @@ return {
   gaussianblur = { { "blur" } }, centercrop = { { "centre_crop" } }, randomaffine = { { "rotate", "rotate, translate, zoom and shear are one resampling in a list" } },
   lambda = { { "custom" } }, trivialaugmentwide = { { "trivial_augment" } }, normalize = { { "custom", of_weights } }, totensor = { { "custom", of_weights } },
   resize = { { "centre_crop", "the data set's size and fit resize images" } },
+
+  -- callbacks
+  learningratemonitor = { { "tensorboard" } }, summarywriter = { { "tensorboard" } }, modelema = { { "ema" } }, modelemav2 = { { "ema" } },
+  exponentialmovingaverage = { { "ema" } }, averagedmodel = { { "ema" } }, swapemaweights = { { "ema" } },
+  useema = { { "callbacks", "callbacks = { scion.callbacks.ema() } keeps averages of the weights" } }, emamomentum = { { "decay" } },
+  restorebestweights = { { "restore_best" }, { "callbacks", stopping } }, savebestonly = { { "save_best" }, { "callbacks", best } },
+  saveweightsonly = { { "path", "the file holds the whole model: scion.load reads it, and model:load_weights takes its weights alone" } },
+  filepath = { { "path" } }, filename = { { "path" } }, savefreq = { { "every" } }, period = { { "every" } }, everynepochs = { { "every" } },
+  logdir = { { "folder" } }, updatefreq = { { "update" } }, threshold = { { "min_delta" } },
 
   -- options
   lr = { { "optimizer", rate } }, learningrate = { { "lr" }, { "optimizer", rate } }, batchsize = { { "batch" }, { "epochs", of_set:format "batch" } },

@@ -73,10 +73,13 @@ local elsewhere = {
   tflite = "Scion does not write TFLite; model:export writes the .h5 that TensorFlow's converter takes by way of Keras",
 }
 
-local function check_ending(path)
+--- Raises if a path's ending is that of another format.
+---@param where string for messages
+---@param path string
+function saved.check_ending(where, path)
   local ending = path:match "%.(%w+)$"
   local instead = ending and elsewhere[ending:lower()]
-  if instead then check.raise(("model:save: %s: saved models are .safetensors files, which scion.load reads; %s"):format(path, instead)) end
+  if instead then check.raise(("%s: %s: saved models are .safetensors files, which scion.load reads; %s"):format(where, path, instead)) end
 end
 
 --- The graph as plain data: the layers in order, each with the names of its inputs, one per line.
@@ -151,7 +154,7 @@ end
 ---@param m scion.Model
 ---@param path string raises if its ending is that of another format, such as .h5 or .pth
 function saved.save(m, path)
-  check_ending(path)
+  saved.check_ending("model:save", path)
   local tensors, lost = {}, {}
   for _, node in ipairs(m.order) do
     for _, p in ipairs(node.layer.parameters) do tensors[#tensors + 1] = { name = node.layer.name .. "/" .. p.name, tensor = p.tensor } end

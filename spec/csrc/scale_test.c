@@ -1,4 +1,4 @@
-/* Activations by their input, scaled sums, scaled channels, resampling, local response norm: against PyTorch's numbers, references, finite differences. */
+/* Activations by their input, scaled sums, moving averages, scaled channels, resampling, local response norm: against PyTorch's numbers, references, finite differences. */
 #include "../fixtures/resample.h"
 #include "compare.h"
 #include "kernels/reference/reference.h"
@@ -72,6 +72,19 @@ static void scaled_sums(int64_t rows, int64_t channels, int gap) {
   }
   RELEASE(&a, &b, &y);
   free(ra), free(rb), free(ry);
+}
+
+static void moving_averages(int64_t rows, int64_t channels, int gap) {
+  scion_tensor x = SLICE(gap, rows, channels), y = SLICE(gap + 2, rows, channels);
+  real *rx = test_real(&x), *ry = test_real(&y);
+  const double shares[] = {0.001, 0.25, 1, 0};
+  for (int s = 0; s < 4; s++) {
+    reference_moving_average(rx, ry, elements(&x), (real)shares[s]);
+    SAME_BITS(y, scion_moving_average(&x, &y, shares[s]));
+    CLOSE(y, ry, 1e-6);
+  }
+  RELEASE(&x, &y);
+  free(rx), free(ry);
 }
 
 static void scaled_channels(int64_t n, int64_t h, int64_t w, int64_t c, int gap) {
@@ -152,6 +165,9 @@ static void refusals(void) {
   REFUSED_WITH(scion_scale_channels_forward(&x, &s, &x), "scale_channels: s");
   REFUSED_WITH(scion_response_norm_forward(&x, &x, 0, 1, 1, 1), "size should be");
   REFUSED_WITH(scion_scaled_add_forward(&x, &y, &x, 1, SCION_LINEAR), "scaled_add");
+  REFUSED_WITH(scion_moving_average(&x, &y, 0.5), "moving_average: x is 2x4x4x3, but y is");
+  REFUSED_WITH(scion_moving_average(&x, &x, 1.5), "a share of 1.5 is not");
+  REFUSED_WITH(scion_moving_average(&x, &x, NAN), "a share of nan is not");
   RELEASE(&x, &y, &s, &other);
 }
 
@@ -159,6 +175,7 @@ int main(void) {
   test_begin("scale");
   golden();
   scaled_sums(1, 1, 0), scaled_sums(37, 17, 3), scaled_sums(3, 40000, 0);
+  moving_averages(1, 1, 0), moving_averages(37, 17, 3), moving_averages(3, 40000, 0);
   scaled_channels(1, 1, 2, 1, 0), scaled_channels(3, 5, 4, 17, 2), scaled_channels(2, 9, 9, 600, 0);
   resampled(0, 1, 1, 1, 1, 1, 1, 0), resampled(0, 2, 1, 2, 6, 6, 17, 3), resampled(0, 2, 13, 9, 6, 7, 5, 0), resampled(0, 1, 7, 7, 7, 7, 33, 1);
   for (int i = 0; i < 6; i++)

@@ -43,7 +43,7 @@ local function look(name, value, depth)
 end
 
 look("scion", scion, 1)
-for _, name in ipairs { "data", "image", "loss", "lr", "models", "nn", "optim", "weights" } do look("scion." .. name, scion[name], 0) end
+for _, name in ipairs { "callbacks", "data", "image", "loss", "lr", "models", "nn", "optim", "weights" } do look("scion." .. name, scion[name], 0) end
 for name, make in pairs(scion.optim) do look("optim." .. name, make(), 0) end
 for name, make in pairs(scion.loss) do look("loss." .. name, name ~= "check" and make() or make, 0) end
 look("models.list()", scion.models.list(), 4)

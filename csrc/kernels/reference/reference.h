@@ -15,6 +15,7 @@ void reference_scale_shift(const real *x, const real *scale, const real *shift, 
                            scion_activation activation);
 
 /* ---- scale.c */
+void reference_moving_average(const real *x, real *y, int64_t n, real share);
 void reference_scale_channels(const real *x, const real *s, real *y, int64_t images, int64_t pixels, int64_t channels);
 void reference_scale_channels_backward(const real *x, const real *dy, real *ds, int64_t images, int64_t pixels, int64_t channels);
 

@@ -167,16 +167,7 @@ function augmentation.define(definition)
     called = "it stands in a data set's list of augmentations", meta = { __tostring = as_text },
   }
   return function(...)
-    local arguments = table.pack(...)
-    local first = arguments[1]
-    if arguments.n == 1 and type(first) == "table" and type(rawget(first, 1)) == "string" and getmetatable(first) == nil then
-      local named = {} -- flip{ "vertical", p = 0.3 } is flip("vertical", { p = 0.3 })
-      for key, value in next, first do
-        if key ~= 1 then named[key] = value end
-      end
-      arguments = { first[1], named, n = 2 }
-    end
-    local options = layer.arguments(where, definition.positional or {}, schema, table.unpack(arguments, 1, arguments.n))
+    local options = layer.arguments(where, definition.positional or {}, schema, layer.spread(...))
     if definition.check then definition.check(where, options) end
     return of.new { name = definition.name, kind = definition.kind, options = options }
   end

@@ -45,6 +45,9 @@ local function read(value)
 end
 
 local one = check.kind("a callback, such as scion.callbacks.early_stopping() or { epoch_ends = function(run) … end }", function(value)
+  for name, constructor in pairs(type(value) == "function" and require "scion.train.callbacks" or {}) do
+    if value == constructor then return false, nil, ("is the function that makes a callback: write scion.callbacks.%s(), with its options"):format(name) end
+  end
   if type(value) == "function" then
     return false, nil, "is a function, and it is not said when to call it: give a table, such as { epoch_ends = function(run) … end }"
   end

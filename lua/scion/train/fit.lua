@@ -188,6 +188,7 @@ return function(model, data, given)
   local returns = o.on_interrupt == "return" or o.on_interrupt == nil and interrupts.at_prompt()
   local bar, before = progress.new(o.verbose), cached.stats()
   job.callbacks = { bar:callback(), table.unpack(o.callbacks) }
+  job.verbose = o.verbose
   function job.tell(line)
     bar:broken()
     notice.line(line)

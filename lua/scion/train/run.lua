@@ -24,6 +24,7 @@ local run = {}
 ---@field private callback_states table? of a run that goes on, until they are restored
 ---@field private resume scion.ResumeOptions? with the file's path as `path`
 ---@field private tell fun(line: string) writes a notice below the bar
+---@field private verbose boolean whether callbacks tell what they do
 ---@field private first_epoch integer how many epochs the model had before this fit
 ---@field private loss_kind scion.Loss
 ---@field private given_loss string|scion.Loss|nil the option of fit
@@ -76,7 +77,7 @@ end
 local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
-  fields = { "context", "callbacks", "callback_states", "resume", "tell", "first_epoch", "loss_kind", "given_loss", "metrics",
+  fields = { "context", "callbacks", "callback_states", "resume", "tell", "verbose", "first_epoch", "loss_kind", "given_loss", "metrics",
              "given_metrics", "class_weights", "precision", "batch", "accumulate", "clip", "given_cache", "cache_limits", "first_optimizer",
              "stages", "by_schedule", "stage_begun", "stage_epochs", "stage_best", "stage_wait", "cache", "source", "groups", "groups_of",
              "groups_revision", "epoch_begun", "new_sums", "sums", "parts", "taken", "position", "seconds", "stopped" },

@@ -1,0 +1,101 @@
+--- callbacks.csv_logger(path, { append = false })
+--- Writes a line for each epoch into a file of values with commas between them, as Keras's CSVLogger: the number of the epoch and then, by
+--- name, all that its entry in the history has. The line is in the file as soon as the epoch has ended. The columns are those of the first
+--- epoch; a later one that lacks a value has NA. Raises if the file cannot be written.
+---@class scion.callbacks.csv_logger
+---@field path string which is begun anew by each fit
+---@field append? boolean whether a file that is there is gone on with, in its columns (false)
+local callback = require "scion.train.callback"
+local check = require "scion.check"
+local log_file = require "scion.train.log_file"
+local reader = require "scion.data.source.csv_reader"
+
+local where = "csv_logger"
+
+--- Whether a line can hold it.
+local function is_plain(value) return type(value) == "number" or type(value) == "string" or type(value) == "boolean" end
+
+--- A number in as few digits as give it back.
+local function number(value)
+  if value ~= value then return "nan" end
+  if math.abs(value) == math.huge then return value > 0 and "inf" or "-inf" end
+  if math.type(value) == "integer" then return ("%d"):format(value) end
+  for digits = 15, 16 do
+    local text = ("%%.%dg"):format(digits):format(value)
+    if tonumber(text) == value then return text end
+  end
+  return ("%.17g"):format(value)
+end
+
+local function cell(value)
+  if value == nil then return "NA" end
+  local text = type(value) == "number" and number(value) or tostring(value)
+  if not text:find '[,"\r\n]' then return text end
+  return '"' .. text:gsub('"', '""') .. '"'
+end
+
+local function line(values, count)
+  local cells = {}
+  for i = 1, count do cells[i] = cell(values[i]) end
+  return table.concat(cells, ",") .. "\n"
+end
+
+--- The names of an entry's values, the epoch first.
+local function columns_of(entry)
+  local names = {}
+  for name, value in next, entry do
+    if type(name) == "string" and name ~= "epoch" and is_plain(value) then names[#names + 1] = name end
+  end
+  table.sort(names)
+  table.insert(names, 1, "epoch")
+  return names
+end
+
+local function fit_begins(self)
+  local file = log_file.open(where, self.options.path) -- a path that cannot be written raises here
+  self.file = file
+  if not self.options.append then
+    file.bytes = 0
+  elseif file.bytes > 0 then
+    local text = log_file.read(where, file)
+    local there = reader.open(text)
+    if not there or there.columns[1] ~= "epoch" then
+      check.raise(("csv_logger: %s: its first column is not 'epoch', so it is no such log; take another path"):format(file.path))
+    end
+    self.columns = there.columns
+    if not text:find "\n$" then log_file.append(where, file, "\n") end
+  end
+end
+
+--- Says, once a name, that a value is in none of the columns.
+local function tell_left_out(self, run)
+  local known, told = {}, self.told or {}
+  for _, name in ipairs(self.columns) do known[name] = true end
+  for _, name in ipairs(columns_of(run.entry)) do
+    if not known[name] and not told[name] then
+      told[name] = true
+      run.tell(("scion: csv_logger: %s: the file has no column for %s, which is left out"):format(self.file.path, name))
+    end
+  end
+  self.told = told
+end
+
+local function epoch_ends(self, run)
+  self.columns = self.columns or columns_of(run.entry)
+  tell_left_out(self, run)
+  local values = {}
+  for i, name in ipairs(self.columns) do
+    local value = rawget(run.entry, name)
+    if is_plain(value) then values[i] = value end
+  end
+  local header = self.file.bytes == 0 and line(self.columns, #self.columns) or ""
+  log_file.append(where, self.file, header .. line(values, #self.columns))
+end
+
+return callback.define {
+  name = "csv_logger",
+  positional = { "path" },
+  schema = { path = { check.path, required = true }, append = { check.boolean, false } },
+  keeps = { "file", "columns", "told" },
+  events = { fit_begins = fit_begins, epoch_ends = epoch_ends },
+}

@@ -6,7 +6,6 @@ local graph = require "scion.graph"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local losses = require "scion.ir.losses"
-local metrics = require "scion.train.metrics"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
 local reading = require "scion.data.reading"
@@ -467,8 +466,8 @@ Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
   fields = { "arena", "freezing", "order", "parts", "plans", "trained_before", "trunk" }, locked = { "input", "output" },
   settable = { name = check.optional(model_name), variant = check.optional(kinds.variant), epoch = counter, steps = counter,
-               history = check.table, reading = check.optional(reading.kind), loss = check.optional(losses.kind), metrics = check.optional(metrics.kind),
-               precision = check.optional(precision.kind),
+               history = check.table, reading = check.optional(reading.kind), loss = check.optional(losses.kind),
+               precision = check.optional(precision.kind), metrics = function() return check.optional(require("scion.train.metrics").kind) end,
                labels = function(self) return check.optional(labels_kind(self)) end },
   instead = { trainable = results.freezing, frozen = results.freezing },
   called = "model:predict(images) gives labels, model:features(images, layer) a layer's output, and model:graft{ … } puts layers onto it",

@@ -132,8 +132,9 @@ describe("scion.core.zip_open", function()
       local nn = scion.nn
       local x = nn.input { shape = { 8, 9, 3 }, preprocess = "unit" }
       x = nn.batch_norm { epsilon = 1e-3, statistics = "stored" }(nn.conv2d(6, { 3, 2 }, { bias = false })(x))
+      x = nn.relu()(x)
       x = nn.depthwise_conv2d(3, { padding = "same" })(x)
-      return scion.model { output = nn.dense(5)(nn.global_avg_pool()(nn.conv2d(6, 1)(x))) }
+      return scion.model { output = nn.dense(5)(nn.global_avg_pool()(nn.add() { x, nn.conv2d(6, 1)(x) })) }
     end
     local models = { small(), small() }
     for i, name in ipairs { "small.keras", "deflated.keras" } do assert.equal(11, weights.load(models[i], fixtures .. name).loaded) end

@@ -22,19 +22,23 @@ end
 --- A tensor of the numbers in nested tables, f32 unless a dtype is given. Numbers that the dtype cannot hold are rounded to nearest and
 --- saturate. Raises if rows differ in length or an element is no number; the message names its position.
 ---@type fun(values: table, dtype?: scion.Dtype): scion.Tensor
+---@example print(scion.tensor{ { 1, 2 }, { 3, 4 } })
 tensor.tensor = core.from_table
 
 --- A tensor of zeros: zeros({2, 3}, dtype) or zeros(2, 3, dtype), f32 unless a dtype is given. Raises on an invalid shape or dtype.
 ---@type fun(shape: integer[]|integer, ...: integer|scion.Dtype): scion.Tensor
+---@example x = scion.zeros(2, 3)
 tensor.zeros = core.zeros
 
 --- A tensor of ones: ones({2, 3}, dtype) or ones(2, 3, dtype), f32 unless a dtype is given. Raises on an invalid shape or dtype.
 ---@type fun(shape: integer[]|integer, ...: integer|scion.Dtype): scion.Tensor
+---@example x = scion.ones({ 2, 3 }, "u8")
 tensor.ones = core.ones
 
 --- A tensor whose elements all have one value, f32 unless a dtype is given. A number as the shape makes a vector. Raises on an invalid
 --- shape, value or dtype.
 ---@type fun(shape: integer[]|integer, value: number, dtype?: scion.Dtype): scion.Tensor
+---@example x = scion.full({ 2, 3 }, 0.5)
 tensor.full = core.full
 
 --- An f32 tensor of normally distributed random numbers, mean 0 and standard deviation 1: randn(2, 3) or randn{2, 3}. They depend on
@@ -42,6 +46,7 @@ tensor.full = core.full
 ---@param sizes integer[]|integer
 ---@param ... integer
 ---@return scion.Tensor
+---@example x = scion.randn(2, 3)
 function tensor.randn(sizes, ...)
   if type(sizes) == "number" then sizes = { sizes, ... } elseif select("#", ...) > 0 then check.raise "scion.randn: nothing follows the list of sizes" end
   return core.randn(read_shape("scion.randn", sizes), random.next_stream())
@@ -53,6 +58,7 @@ end
 ---@param low? number (0)
 ---@param high? number (1)
 ---@return scion.Tensor
+---@example x = scion.uniform({ 2, 3 }, -1, 1)
 function tensor.uniform(sizes, low, high)
   local where = "scion.uniform"
   sizes = read_shape(where, sizes)
@@ -65,6 +71,7 @@ end
 --- A vector of first, first + step, … up to last, which is included as in Lua's for loop: arange(1, 3) is 1 2 3. The step is 1 and the
 --- dtype f32 unless given. Raises if the step is 0 or an argument is not a finite number.
 ---@type fun(first: number, last: number, step?: number, dtype?: scion.Dtype): scion.Tensor
+---@example print(scion.arange(1, 10, 2))
 tensor.arange = core.arange
 
 --- Tensors of one shape and dtype side by side along a new axis, at the front unless one is given: stack{ a, b } of two 3x4 is 2x3x4, and

@@ -90,12 +90,12 @@ local function samples()
   found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets, rows, several,
                              data { size = 8, background = "white", truncated = "keep", max_pixels = 1000 } }
   local deep = scion.sequential { nn.input(64, 64, 3), nn.conv2d(32, 3), nn.conv2d(32, 3), nn.global_avg_pool(), nn.dense(2, "softmax") }
-  local cached = deep:freeze { upto = "global_avg_pool_1" }:fit(data { size = 64 }, { verbose = false })
+  local cached = deep:freeze { upto = "global_avg_pool_1" }:fit(data { size = 64 }, { epochs = 2, verbose = false })
   found["scion.ImageStatistics"] = {}
   for i, name in ipairs { "featurewise_std_normalization", "zca_whitening" } do
     found["scion.ImageStatistics"][i] = scion.data.statistics(scion.zeros(2, 2), { [name] = true })
   end
-  found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1] }, { step }
+  found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1], cached[2] }, { step }
   found["scion.Run"] = { run }
   found["scion.Warning"] = model:fit(data { size = 8, augment = { shear = 0.2 } }, { epochs = 0, quiet = true }).warnings
   found["scion.Diagnosis"] = { scion.data.doctor(set) }

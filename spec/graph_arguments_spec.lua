@@ -595,7 +595,8 @@ end)
 
 describe("scion", function()
   it("has its public names and no others", function()
-    local public = set("arange", "augment", "clock", "concat", "data", "full", "image", "load", "loss", "model", "models", "nn", "one_hot", "ones", "optim", "randn", "seed",
+    local public = set("arange", "augment", "clock", "concat", "data", "full", "help", "image", "load", "loss", "model", "models", "nn", "one_hot", "ones",
+                       "optim", "randn", "seed",
                        "schedule", "sequential", "stack", "tensor", "threads", "uniform", "version", "weights", "where", "zeros")
     for name in pairs(scion) do
       assert.is_true(public[name], name)

@@ -77,22 +77,28 @@ tensor.arange = core.arange
 --- Tensors of one shape and dtype side by side along a new axis, at the front unless one is given: stack{ a, b } of two 3x4 is 2x3x4, and
 --- stack({ a, b }, -1) is 3x4x2. Raises if the list is empty, or if shapes or dtypes differ.
 ---@type fun(tensors: scion.Tensor[], axis?: integer): scion.Tensor
+---@example print(scion.stack{ scion.zeros(3), scion.ones(3) })
 tensor.stack = core.stack
 
 --- Tensors of one dtype one behind the other along an axis, the first unless one is given: concat({ a, b }, 2) of 3x4 and 3x2 is 3x6.
 --- Raises if the list is empty, or if dtypes or the sizes of other axes differ.
 ---@type fun(tensors: scion.Tensor[], axis?: integer): scion.Tensor
+---@example print(scion.concat({ scion.zeros(2, 1), scion.ones(2, 2) }, 2))
 tensor.concat = core.concat
 
 --- The elements of a where the condition is not 0, and those of b elsewhere: where(t:gt(0), t, 0). All three are broadcast, and may be
 --- numbers. The dtype is that of a and b if it is the same; a number takes the dtype of the other one if that holds it; else it is f32.
 --- Raises if the shapes do not fit.
 ---@type fun(condition: scion.Tensor|number, a: scion.Tensor|number, b: scion.Tensor|number): scion.Tensor
+---@example
+---  x = scion.randn(2, 3)
+---  print(scion.where(x:gt(0), x, 0))
 tensor.where = core.where
 
 --- Class numbers from 1 to n as f32 rows that are 1 at the class and 0 elsewhere: one_hot({ 2, 1 }, 3) is 2x3. The classes are a list or a
 --- tensor of any shape, to which the result adds the axis of classes. Raises if a class is not a whole number from 1 to n.
 ---@type fun(classes: integer[]|scion.Tensor, n: integer): scion.Tensor
+---@example print(scion.one_hot({ 2, 1 }, 3))
 tensor.one_hot = core.one_hot_from_one
 
 return tensor

@@ -296,7 +296,7 @@ schedule.public = setmetatable({}, {
   end,
   __newindex = function(_, name) check.raise(("scion.schedule: %s cannot be set"):format(check.show(name))) end,
   __pairs = function() return next, { two_pronged = two_pronged, gradual = gradual }, nil end,
-  __tostring = function() return "scion.schedule: { stage, … }, two_pronged, gradual" end,
+  __tostring = function() return table.concat(text.wrap("scion.schedule: { stage, … }, two_pronged, gradual", text.width(), 2), "\n") end,
 })
 
 return schedule

@@ -187,7 +187,7 @@ lint: all programs
 
 docs:
 	@mkdir -p doc/reference
-	$(LUA) .make/docs.lua doc/reference
+	@eval "$$($(MAKE) -s env)"; $(LUA) .make/docs.lua doc/reference
 
 demo: DEPS =
 demo: deps
@@ -219,7 +219,7 @@ env:
 	@echo "export LUA_CPATH='$(HERE)/$(BUILD)/?.so;;'"
 
 repl: all
-	@eval "$$($(MAKE) -s env)"; exec $(LUA) -i -e 'scion = require "scion"; print = require "scion.report.repl"'
+	@eval "$$($(MAKE) -s env)"; exec $(LUA) -i -e 'require "scion.report.repl" ()'
 
 clean:
 	rm -rf build doc/reference

@@ -76,7 +76,7 @@ local separator = "---- the next block ----"
 
 -- What lua.c does with each line, but with the lines themselves in the output.
 local repl = [[
-print = require "scion.report.repl"
+print = require("scion.report.show").print
 scion = require "scion"
 for line in io.lines() do
   io.write("> ", line, "\n")

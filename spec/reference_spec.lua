@@ -90,13 +90,16 @@ local function samples()
   found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets, rows, several,
                              data { size = 8, background = "white", truncated = "keep", max_pixels = 1000 } }
   local deep = scion.sequential { nn.input(64, 64, 3), nn.conv2d(32, 3), nn.conv2d(32, 3), nn.global_avg_pool(), nn.dense(2, "softmax") }
-  local cached = deep:freeze { upto = "global_avg_pool_1" }:fit(data { size = 64 }, { verbose = false })
+  local cached = deep:freeze { upto = "global_avg_pool_1" }:fit(data { size = 64 }, { epochs = 2, verbose = false })
   found["scion.ImageStatistics"] = {}
   for i, name in ipairs { "featurewise_std_normalization", "zca_whitening" } do
     found["scion.ImageStatistics"][i] = scion.data.statistics(scion.zeros(2, 2), { [name] = true })
   end
-  found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1] }, { step }
+  found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1], cached[2] }, { step }
   found["scion.Run"] = { run }
+  found["scion.StagePrice"] = { scion.schedule { { epochs = 1, train = "all" } }:plan(model, set)[1],
+                                scion.schedule { { epochs = 1, train = "head" } }:plan(deep:thaw():graft { nn.dense(2, "softmax") }, data { size = 64 })[1] }
+  found["scion.Loss"] = { scion.loss.focal { alpha = 0.5, activation = "sigmoid" }, scion.loss.categorical { smoothing = 0.1 }, scion.loss.huber {} }
   local logs, C = support.folder(), scion.callbacks
   found["scion.OwnCallback"] = { C.early_stopping { monitor = "loss", min_delta = 1e9, restore_best = false }, C.model_checkpoint(logs .. "/m.safetensors"),
                                  C.reduce_lr_on_plateau { monitor = "loss" }, C.csv_logger(logs .. "/log.csv"), C.tensorboard(logs), C.ema() }
@@ -217,6 +220,10 @@ local function calls()
   }
   for name, make in pairs(scion.optim) do list["scion.optim." .. name] = make end
   for name, make in pairs(scion.lr) do list["scion.lr." .. name] = make end
+  for name, make in pairs(scion.schedule) do list["scion.schedule." .. name] = make end
+  for name, make in pairs(scion.loss) do list["scion.loss." .. name] = name ~= "check" and make or nil end
+  list["scion.StageOptions"] = function(given) scion.schedule { given } end
+  list["schedule:plan"] = function(given) scion.schedule { { train = "all" } }:plan(model, set, given) end
   list["scion.RateOptions"] = function(given) scion.lr.cosine(1):at(given) end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end
   for name, make in pairs(scion.augment) do list["scion.augment." .. name] = make end
@@ -231,6 +238,8 @@ local function told_of(name)
   local item = documented[name]
   if not item then return names_told "scion.LayerOptions" end -- nn.relu and the like
   if item.kind ~= "function" then return names_told(item.doc.class) end
+  local given = item.doc.type and item.doc.type:match "^fun%(given%??: ([%w_.]+)"
+  if given then return classes[given] and names_told(given) or {} end
   for _, p in ipairs(item.doc.params) do
     if p.name == "given" then return names_told(p.type) end
   end
@@ -250,7 +259,9 @@ describe("the reference", function()
       end
     end
     walk("scion.", scion)
-    for _, module in ipairs { "augment", "callbacks", "data", "image", "lr", "models", "nn", "optim", "weights" } do walk("scion." .. module .. ".", scion[module]) end
+    for _, module in ipairs { "augment", "callbacks", "data", "image", "loss", "lr", "models", "nn", "optim", "schedule", "weights" } do
+      walk("scion." .. module .. ".", scion[module])
+    end
     local set, model = data(), network(nn.dense(2, "softmax"))
     local function methods(of)
       local meta, public = getmetatable(of), {}
@@ -264,6 +275,7 @@ describe("the reference", function()
     walk("t:", methods(scion.zeros(1)))
     walk("layer:", methods(nn.relu()))
     walk("rate:", methods(scion.lr.cosine(1)))
+    walk("schedule:", methods(scion.schedule { { epochs = 1 } }))
     local saved = pictures() .. ".safetensors"
     walk("statistics:", methods(scion.data.statistics(scion.zeros(2, 2), { featurewise_center = true })))
     walk("report:", methods(scion.weights.load(model:save(saved), saved)))
@@ -338,7 +350,7 @@ describe("the reference", function()
     local calls_made = calls()
     for name, class in pairs(classes) do -- a class that nobody compares is one that nobody would miss
       local given = name:find "Options$" or name:find "^scion%.nn%." or name:find "^scion%.callbacks%." or calls_made[name] or #class.fields == 0
-      local indexed = class.fields[1] and class.fields[1].name == "[integer]" -- a tensor: it has methods alone
+      local indexed = class.fields[1] and class.fields[1].name:find "^%[integer" -- a tensor: it has methods alone
       if not given and not indexed and not of[name] then found[#found + 1] = name .. " has no sample here" end
     end
     assert.equal("", table.concat(found, "\n"))

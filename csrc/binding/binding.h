@@ -10,6 +10,8 @@
 #include "scion.h"
 
 #define SCION_TENSOR "scion.tensor" /* registry name of the metatable of tensors */
+/* registry name of the metatable of plain tables that print what they hold, and its __name: see printable.lua */
+#define SCION_PRINTABLE "scion.Printable"
 
 /* Each file of the folder adds its functions to the table on top of the stack (the module scion.core). */
 void scion_open_tensor(lua_State *L); /* calls the next seven, which also extend the metatable of tensors */
@@ -49,6 +51,15 @@ void scion_check(lua_State *L, scion_status status);
 /* For `return scion_push_result(..)` of a C function: the number of its `results`, which are already pushed; nil and the message for
  * SCION_WORLD and SCION_SYSTEM, which scripts may want to handle. Raises any other failure. */
 int scion_push_result(lua_State *L, scion_status status, int results);
+
+/* Whether the table at an index has a metatable that does more than print it. */
+static inline bool scion_is_object(lua_State *L, int index) {
+  if (!lua_getmetatable(L, index)) return false;
+  lua_pushliteral(L, "__name");
+  lua_rawget(L, -2);
+  bool shown = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), SCION_PRINTABLE) == 0;
+  return lua_pop(L, 2), !shown;
+}
 
 /* ---- classes: userdata that hold a resource */
 

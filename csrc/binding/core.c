@@ -30,8 +30,8 @@ lua_Integer scion_check_plain_list(lua_State *L, int index, const char *what) {
   lua_Integer length = scion_check_list(L, index);
   if (length > 0) return length;
   index = lua_absindex(L, index);
-  bool object = lua_getmetatable(L, index);
-  if (!object) lua_pushnil(L);
+  bool object = scion_is_object(L, index);
+  lua_pushnil(L);
   if (object || lua_next(L, index)) scion_misuse(L, "%s, not %s", what, scion_show(L, index));
   return 0;
 }

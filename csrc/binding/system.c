@@ -70,11 +70,19 @@ static int core_interrupted(lua_State *L) {
   return 1;
 }
 
-/* core.terminal_width() -> columns of the terminal at standard output (80 if unknown), or nil if that is not a terminal */
+/* core.at_terminal() -> whether standard input is a terminal, at which someone types */
+static int core_at_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty(STDIN_FILENO));
+  return 1;
+}
+
+/* core.terminal_width([stream]) -> columns of the terminal at standard output, or at "stderr" (80 if unknown); nil if that is not a terminal */
 static int core_terminal_width(lua_State *L) {
+  static const char *const streams[] = {"stdout", "stderr", NULL};
+  int stream = luaL_checkoption(L, 1, "stdout", streams) == 0 ? STDOUT_FILENO : STDERR_FILENO;
   struct winsize size = {.ws_col = 0};
-  if (!isatty(STDOUT_FILENO)) return 0;
-  lua_pushinteger(L, ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80);
+  if (!isatty(stream)) return 0;
+  lua_pushinteger(L, ioctl(stream, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80);
   return 1;
 }
 
@@ -90,6 +98,7 @@ static const luaL_Reg functions[] = {{"threads", core_threads}, {"isa", core_isa
                                      {"catch_interrupts", core_catch_interrupts},
                                      {"release_interrupts", core_release_interrupts},
                                      {"interrupted", core_interrupted},
+                                     {"at_terminal", core_at_terminal},
                                      {"terminal_width", core_terminal_width},
                                      {NULL, NULL}};
 

@@ -27,7 +27,7 @@ static int table_shape(lua_State *L, int64_t shape[SCION_MAX_DIMS]) {
     if (dims == SCION_MAX_DIMS) scion_misuse(L, "a tensor has at most 6 dimensions");
     shape[dims++] = scion_check_list(L, -1);
     if (shape[dims - 1] == 0) {
-      if (lua_getmetatable(L, -1)) scion_misuse(L, "the numbers are a table of Lua's own, not %s", scion_show(L, -2));
+      if (scion_is_object(L, -1)) scion_misuse(L, "the numbers are a table of Lua's own, not %s", scion_show(L, -1));
       lua_pushnil(L);
       if (lua_next(L, -2)) scion_misuse(L, "a table of numbers has them at 1, 2, 3 and so on, and not at %s", scion_show(L, -2));
       break;

@@ -50,6 +50,7 @@ static int tensor_shape(lua_State *L) {
     lua_pushinteger(L, t->shape[i]);
     lua_rawseti(L, -2, i + 1);
   }
+  luaL_setmetatable(L, SCION_PRINTABLE);
   return 1;
 }
 
@@ -182,4 +183,8 @@ static const luaL_Reg methods[] = {
   {"reshape", tensor_reshape}, {"copy", tensor_copy}, {"to", tensor_to}, {"fill", tensor_fill}, {"transpose", tensor_transpose},
   {"equal", tensor_equal}, {"__len", tensor_length}, {NULL, NULL}};
 
-void scion_open_tensor_view(lua_State *L) { scion_add_methods(L, methods); }
+void scion_open_tensor_view(lua_State *L) {
+  luaL_newmetatable(L, SCION_PRINTABLE);
+  lua_setfield(L, -2, "printable");
+  scion_add_methods(L, methods);
+}

@@ -4,6 +4,7 @@
 --- A kind describes which values are accepted: { what = "a whole number from 1 up", read = function(value) → ok, value, complaint, hint }.
 --- Reading may convert the value: 64.0 becomes 64. The message is "<name> is <what>, not <value>". A complaint replaces all of it but
 --- the name. Without a complaint, a hint is added in parentheses.
+local printable = require "scion.printable"
 
 local check = {}
 
@@ -102,6 +103,7 @@ function check.show(value)
   local meta = debug.getmetatable(value)
   local name = meta and (rawget(meta, "__title") or rawget(meta, "__name"))
   if name == "scion.json_array" then return "an empty list" end
+  if name == "scion.Printable" then name = nil end
   if name == "scion.tensor" then return show_tensor(value) end
   if type(name) == "string" then return name:find "^an? " and name or ("a value of kind %s"):format(quoted(name)) end
   if kind == "table" then return next(value) == nil and "an empty table" or rawlen(value) > 0 and "a list" or "a table" end
@@ -351,7 +353,7 @@ function check.list(element, count, what)
   what = what or (count and ("a list of %d, each %s"):format(count, element.what) or ("a list, each %s"):format(element.what))
   return kind(what, function(value)
     value = check.items(value)
-    if type(value) ~= "table" or getmetatable(value) ~= nil then return false end
+    if not printable.is_plain(value) then return false end
     local n, largest, read = 0, 0, {}
     for key, v in next, value do
       if math.type(key) ~= "integer" or key < 1 then return false, nil, ("is %s, and %s is none of a list's positions"):format(what, check.show(key)) end

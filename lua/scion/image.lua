@@ -57,6 +57,7 @@ local extensions = { png = true, jpg = true, jpeg = true }
 ---@return scion.Tensor|nil image a u8 tensor of H x W x 3; nil if the file cannot be read
 ---@return string? message why not: the file is missing, truncated, damaged or no image that Scion reads
 ---Raises if path is not a non-empty string, and on unknown options and invalid values.
+---@example picture = scion.image.load "dog.png"
 function image.load(path, given)
   local where = "scion.image.load"
   path = check.argument(where, "the first argument", path, check.path)
@@ -69,6 +70,7 @@ end
 ---@return true|nil saved nil if the file cannot be written; a file that was there before is then unchanged
 ---@return string? message why not
 ---Raises for another extension, shape or dtype.
+---@example scion.image.save("small.png", scion.image.resize(scion.image.load "dog.png", 16))
 function image.save(path, t)
   local where = "scion.image.save"
   check.argument(where, "the first argument", path, check.path)
@@ -93,6 +95,7 @@ end
 ---@return scion.Tensor resized u8 height x width x 3, or N x height x width x 3
 ---Raises for another shape or dtype, for a size below 1, for more than 2^28 pixels, for a box that is empty or reaches beyond the image, and
 ---on unknown options and invalid values.
+---@example small = scion.image.resize(scion.image.load "dog.png", 16, { filter = "bicubic" })
 function image.resize(t, size, given)
   local where = "scion.image.resize"
   check.argument(where, "the first argument", t, images_kind)
@@ -109,6 +112,7 @@ end
 ---@param box integer[] the part's edges { left, top, right, bottom }, in pixels from the image's left and top: { 0, 0, W, H } is all of it
 ---@return scion.Tensor part u8 (bottom - top) x (right - left) x 3, or N of them
 ---Raises for another shape or dtype, and for a box that is empty or reaches beyond the image.
+---@example part = scion.image.crop(scion.image.load "dog.png", { 0, 0, 16, 16 })
 function image.crop(t, box)
   local where = "scion.image.crop"
   check.argument(where, "the first argument", t, images_kind)

@@ -7,6 +7,7 @@ local graph = require "scion.graph"
 local kinds = require "scion.kinds"
 local random = require "scion.random"
 local shape = require "scion.shape"
+local printable = require "scion.printable"
 
 local layer = {}
 
@@ -213,7 +214,7 @@ local function apply(self, inputs)
   local sizes = self:output_shape(table.unpack(shapes))
   count_elements(self, "its output", sizes)
   self.parameters = make_parameters(self, shapes)
-  self.node = node.new { layer = self, inputs = list, shape = sizes }
+  self.node = node.new { layer = self, inputs = list, shape = printable.table(sizes) }
   return self.node
 end
 
@@ -307,7 +308,7 @@ function layer.define(definition)
     local options = layer.arguments(where, definition.positional or {}, schema, ...)
     local name, origin = options.name, options.origin
     options.name, options.origin = nil, nil
-    local self = made.new { name = name, origin = origin, options = options, parameters = {}, frozen = false, derived = {} }
+    local self = made.new { name = name, origin = origin, options = printable.table(options), parameters = {}, frozen = false, derived = {} }
     if definition.check then definition.check(self) end
     return self
   end

@@ -11,6 +11,7 @@ local precision = require "scion.precision"
 local reading = require "scion.data.reading"
 local results = require "scion.report.results"
 local shape = require "scion.shape"
+local printable = require "scion.printable"
 
 ---@class scion.Model
 ---@field name string? of the architecture
@@ -63,7 +64,7 @@ local function labels_kind(self)
       return false, nil, ("are %d, but the model has %d output%s (%s), which needs %d label%s%s"):format(
         #labels, outputs, outputs == 1 and "" or "s", activation, classes, classes == 1 and "" or "s", single and ", or 1 that an image has or not" or "")
     end
-    return ok, labels, complaint
+    return ok, ok and printable.table(labels) or nil, complaint
   end }
 end
 
@@ -118,6 +119,7 @@ end
 --- training them in one changes the other, too. Raises on an empty list, on what is no layer, and if shapes do not fit.
 ---@param layers scion.Layer[] or blocks such as nn.squeeze_excite(), or functions from node to node
 ---@return scion.Model
+---@example model = base:graft{ scion.nn.global_avg_pool(), scion.nn.dense(#train.labels, "softmax") }
 function model:graft(layers)
   local list = check.argument("model:graft", "its argument", layers, layer.chain)
   if #list == 0 then check.raise "model:graft: the list of layers is empty" end
@@ -130,6 +132,7 @@ end
 --- name, with the nearest ones.
 ---@param name string
 ---@return scion.Model
+---@example trunk = model:upto "block1"
 function model:upto(name)
   local found = graph.find(self.order, check.argument("model:upto", "its argument", name, layer_name))
   return make({ output = self.order[found[#found]], name = self.name }, self)
@@ -151,6 +154,7 @@ end
 
 --- Descriptions of all layers, in Keras's order. Printing the list gives a line for each.
 ---@return scion.LayerDescription[]
+---@example print(model:layers())
 function model:layers()
   local list = {}
   for i = 1, #self.order do list[i] = describe(self, i) end
@@ -161,6 +165,7 @@ end
 --- of a block.
 ---@param which string|integer
 ---@return scion.LayerDescription
+---@example print(model:layer "block1/conv")
 function model:layer(which)
   if type(which) == "number" then return describe(self, check.argument("model:layer", "the number", which, check.whole(1, #self.order))) end
   local found = graph.find(self.order, check.argument("model:layer", "its argument", which, layer_name))
@@ -202,6 +207,7 @@ end
 --- the others stay as they are. Raises if nothing matches, and for a table without exactly one of these options.
 ---@param given { first: integer?, upto: string?, layers: string? }?
 ---@return scion.Model self
+---@example model:freeze{ upto = "block1" }   -- a block and all before it; what follows trains
 function model:freeze(given)
   if given == nil then
     set(self, 1, #self.order, true)
@@ -226,6 +232,7 @@ end
 --- Raises if nothing matches, and for a table without exactly one of these options.
 ---@param given { from: string?, layers: string? }?
 ---@return scion.Model self
+---@example model:thaw{ layers = "block2/*" }
 function model:thaw(given)
   if given == nil then
     set(self, 1, #self.order, false)
@@ -308,11 +315,13 @@ end
 --- data set may be given in place of the options.
 ---@param given? scion.PlanOptions
 ---@return scion.PlanReport
+---@example print(model:plan(train))
 function model:plan(given) return require("scion.report.plan").new(self, given) end
 
 --- A text with one line per layer: its index in Keras's order, name, kind, output shape, parameters, and whether it is frozen. Printing
 --- the model gives one line per block.
 ---@return string
+---@example print(model:summary())
 function model:summary() return require("scion.report.summary").text(self) end
 
 -- ---- training and inference: one file of train/ for each ------------------------------------------------------------
@@ -322,6 +331,9 @@ function model:summary() return require("scion.report.summary").text(self) end
 ---@param data scion.Dataset
 ---@param given? scion.FitOptions
 ---@return scion.History
+---@example
+---  history = model:fit(train, { epochs = 2, validate = val, optimizer = scion.optim.adam{ lr = 1e-3 } })
+---  print(history)
 function model:fit(data, given) return require("scion.train.fit")(self, data, given) end
 
 --- A metric of one's own.
@@ -364,6 +376,7 @@ function model:fit(data, given) return require("scion.train.fit")(self, data, gi
 ---@param data scion.Dataset
 ---@param given? scion.EvaluateOptions
 ---@return scion.Evaluation
+---@example print(model:evaluate(val))
 function model:evaluate(data, given) return require("scion.train.evaluate")(self, data, given) end
 
 ---@class scion.PredictOptions
@@ -380,6 +393,7 @@ function model:evaluate(data, given) return require("scion.train.evaluate")(self
 ---@param x string|string[]|scion.Tensor|scion.Dataset
 ---@param given? scion.PredictOptions
 ---@return scion.Prediction[]
+---@example print(model:predict({ "dog.png", "cat.png" }, { top = 2 }))
 function model:predict(x, given) return require("scion.train.predict").predict(self, x, given) end
 
 ---@class scion.FeaturesOptions
@@ -398,6 +412,7 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 ---@return scion.Tensor features f32, one row for each image
 ---@return scion.Tensor? labels if the data set has them, as scion.data.tensors takes them: i32 classes from 1, or its f32 rows
 ---@return scion.Failure[] failures the images that could not be read
+---@example x, y = model:features(train, "block2", { pool = "avg" })
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 
 --- Saves weights, architecture, preprocessing, labels and history in one safetensors file. An interrupted save leaves the old file as it
@@ -406,6 +421,7 @@ function model:features(data, name, given) return require("scion.train.features"
 --- of another format, such as .h5 or .pth.
 ---@param path string
 ---@return scion.Model self
+---@example model:save "pets.safetensors"
 function model:save(path)
   require("scion.saved").save(self, check.argument("model:save", "its argument", path, check.path))
   return self
@@ -433,6 +449,7 @@ end
 ---@param path string
 ---@param given? scion.LoadOptions
 ---@return scion.WeightsReport report what was loaded, what was not, and what was assumed; it prints as text
+---@example print(model:load_weights "pets.safetensors")
 function model:load_weights(path, given)
   local where = "model:load_weights"
   path = check.argument(where, "its argument", path, check.path)
@@ -455,12 +472,15 @@ end
 ---@param path string
 ---@param given? scion.ExportOptions
 ---@return scion.Model self
+---@example model:export "pets.weights.h5"     -- for Keras 3
 function model:export(path, given)
   local where = "model:export"
   path = check.argument(where, "its first argument", path, check.path)
   require("scion.weights.export").write(self, path, check.options(where, given, { names = { check.one_of("torchvision", "timm") } }))
   return self
 end
+
+local freezing = "use model:freeze(), or model:freeze{ layers = … } for some of its layers, and model:thaw()"
 
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
@@ -469,7 +489,7 @@ Model = class.define {
                history = check.table, reading = check.optional(reading.kind), loss = check.optional(losses.kind),
                precision = check.optional(precision.kind), metrics = function() return check.optional(require("scion.train.metrics").kind) end,
                labels = function(self) return check.optional(labels_kind(self)) end },
-  instead = { trainable = results.freezing, frozen = results.freezing },
+  instead = { trainable = freezing, frozen = freezing },
   called = "model:predict(images) gives labels, model:features(images, layer) a layer's output, and model:graft{ … } puts layers onto it",
   meta = { __tostring = function(self) return require("scion.report.summary").compact(self) end },
 }

@@ -1,18 +1,7 @@
 --- Lists that users read and cannot change, such as a data set's files: what else stands in their order would no longer belong to them.
 local check = require "scion.check"
-local text = require "scion.report.text"
 
 local read_only = {}
-
-local most_shown = 40 -- elements
-
--- As make repl shows lists: { 'cat', 'dog' }.
-local function words(list)
-  local shown = {}
-  for i = 1, math.min(#list, most_shown) do shown[i] = check.show(list[i]) end
-  if #list > most_shown then shown[#shown + 1] = ("and %d more"):format(#list - most_shown) end
-  return table.concat(text.wrap("{ " .. table.concat(shown, ", ") .. " }", text.width(), 2), "\n")
-end
 
 --- A view of a list. #, ipairs, pairs, table.concat, table.unpack and table.move read it as the list itself; what changes it raises. `next`
 --- and `rawlen`, which pass over metatables, find it empty.
@@ -24,7 +13,7 @@ function read_only.view(list, what, remedy)
   if list == nil or check.items(list) ~= list then return list end
   return setmetatable({}, {
     __title = "a list", __items = list, __index = list, __len = function() return #list end, __pairs = function() return next, list, nil end,
-    __tostring = function() return words(list) end,
+    __tostring = function() return require("scion.report.show").block(list) end,
     __newindex = function()
       check.raise(("%s cannot be changed in place: %s; table.move(list, 1, #list, 1, {}) makes a copy that can"):format(what, remedy))
     end,

@@ -3,6 +3,7 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local results = require "scion.report.results"
+local printable = require "scion.printable"
 
 local batch = {}
 
@@ -40,6 +41,7 @@ function batch.for_user(inside, paths)
   if paths then
     files = inside.index:totable()
     for i, number in ipairs(files) do files[i] = paths[number + 1] end
+    printable.table(files)
   end
   return batch.new { x = inside.x, y = y, weight = inside.weight, index = inside.index + 1, files = files,
                      failed = batch.failures_for_user(inside.failed) }

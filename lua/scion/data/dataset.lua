@@ -10,6 +10,7 @@ local reading = require "scion.data.reading"
 local pipeline = require "scion.data.pipeline"
 local read_only = require "scion.read_only"
 local shape = require "scion.shape"
+local printable = require "scion.printable"
 local split = require "scion.data.split"
 local text = require "scion.report.text"
 local view = require "scion.data.view"
@@ -134,7 +135,7 @@ function dataset.new(source, o)
       check.raise(("the class name %s is not UTF-8, in which models keep their labels: rename its folder, or give labels in UTF-8"):format(check.show(label)))
     end
   end
-  local beside = source.problems or {}
+  local beside = printable.records(source.problems or {})
   return Dataset.new {
     files = fixed("files", source.files), images = source.images, values = source.values, broken = source.broken, count = source.count or #source.files,
     path = source.path, classes = source.classes, soft = source.soft, multi = source.multi, targets = source.targets,
@@ -142,7 +143,7 @@ function dataset.new(source, o)
     fit = o.fit or "squash", filter = o.filter or "bilinear", augment = o.augment or nil, workers = o.workers, memory = o.memory or 0,
     reducing_gap = o.reducing_gap or 0, max_pixels = o.max_pixels, truncated = o.truncated, background = fixed("background", o.background),
     on_broken = o.on_broken or "skip", grey = source.grey or false, skipped = 0, reported = {},
-    beside = beside, problems = table.move(beside, 1, #beside, 1, {}), -- the latter is the users' own
+    beside = beside, problems = printable.table(table.move(beside, 1, #beside, 1, {})), -- the latter is the users' own
     warn = source.quiet and nothing or to_stderr,
   }
 end
@@ -159,7 +160,8 @@ function internal:leave_out(failure)
   self.skipped = self.skipped + 1
   local prefix = failure.file and failure.file .. ": "
   local named = prefix and failure.message:sub(1, #prefix) == prefix
-  self.problems[#self.problems + 1] = { file = failure.file, reason = named and failure.message:sub(#prefix + 1) or failure.message }
+  local reason = named and failure.message:sub(#prefix + 1) or failure.message
+  self.problems[#self.problems + 1] = printable.table { file = failure.file, reason = reason }
   if self.warn == to_stderr and self.skipped > most_told then
     if self.skipped == most_told + 1 then self.warn "left out more examples, which the data set's field `problems` lists" end
   else
@@ -183,6 +185,7 @@ local epochs = check.whole(1, 1 << 32)
 ---@param given? scion.BatchesOptions used in place of the data set's own
 ---@return fun(): scion.Batch? iterator
 ---Raises on unknown options and invalid values.
+---@example for batch in train:batches() do print(#batch, batch.y) end
 function methods:batches(epoch, given)
   local where = "data:batches"
   local o = check.options(where, given, passes)
@@ -198,6 +201,7 @@ end
 ---@param epoch? integer (1)
 ---@return scion.Tensor i32
 ---Raises on an invalid epoch.
+---@example print(train:order(2))
 function methods:order(epoch)
   epoch = epoch == nil and 1 or check.argument("data:order", "the epoch", epoch, epochs)
   return self.shuffle and self:permutation(epoch - 1) + 1 or core.arange(1, self.count, 1, "i32")
@@ -278,9 +282,10 @@ end
 --- How many images each class has, in the order of the labels. Examples in memory that hold NaN do not count.
 ---@return integer[]
 ---Raises if the data set has no classes.
+---@example print(train:class_counts())
 function methods:class_counts()
   check_classes(self, "data:class_counts")
-  return self:count_classes()
+  return printable.by_label(self:count_classes(), self.labels, "%d")
 end
 
 --- A weight for each class that makes up for how many images it has, as scikit-learn's "balanced": images / (classes * images of the class),
@@ -288,13 +293,14 @@ end
 --- `class_weights = "balanced"` of model:fit takes.
 ---@return number[] in the order of the labels
 ---Raises if the data set has no classes.
+---@example print(train:class_weights())
 function methods:class_weights()
   if not self.soft then check_classes(self, "data:class_weights") end
   local counts = self.soft and self.soft:sum(1):totable() or self:count_classes()
   local total, present, weights = 0, 0, {}
   for _, count in ipairs(counts) do total, present = total + count, present + (count > 0 and 1 or 0) end
   for i, count in ipairs(counts) do weights[i] = count > 0 and total / (present * count) or 1.0 end
-  return weights
+  return printable.by_label(weights, self.labels, "%.4f")
 end
 
 -- ---- data sets of the same images ------------------------------------------------------------------------------------
@@ -328,6 +334,7 @@ end
 ---@param given scion.FilesOptions
 ---@return scion.Dataset
 ---Raises on unknown options and invalid values.
+---@example small = train:with{ batch = 8, augment = { flip = "horizontal" } }
 function methods:with(given)
   local where = "data:with"
   if given == nil then check.raise(where .. " takes the options that change, such as { batch = 16 }") end
@@ -345,6 +352,7 @@ end
 ---@return scion.Dataset ... the other parts
 ---Raises if the shares do not add up to 1, if a part would be empty, and on unknown options and invalid values. A line on standard error
 ---names classes that a part lacks.
+---@example train, val = data:split(0.8)
 function methods:split(...)
   local shares, given = split.arguments(...)
   local o = check.options("data:split", given, { seed = { kinds.seed, self.seed } })
@@ -359,6 +367,7 @@ local indices = check.list(check.whole(1), nil, "a list of the images' numbers, 
 ---@param numbers integer[]|scion.Tensor from 1: a list, or an i32 tensor
 ---@return scion.Dataset
 ---Raises if there are none, or if one is not an image's.
+---@example few = data:subset{ 1, 3, 5 }
 function methods:subset(numbers)
   local where = "data:subset"
   local given = check.tensor.read(numbers)
@@ -377,6 +386,7 @@ end
 ---@param n integer
 ---@return scion.Dataset
 ---Raises unless n is a whole number from 1 to the number of images.
+---@example few = data:take(4)
 function methods:take(n)
   n = check.argument("data:take", "the number of images", n, check.whole(1, self.count))
   local first = self:order(1):slice(1, 1, n):totable()
@@ -395,6 +405,7 @@ end
 ---@return string path
 ---Raises if the file cannot be written, if none of the images can be read, for another extension, and on unknown options and invalid
 ---values.
+---@example train:show("sheet.png", { n = 4 })
 function methods:show(path, given) return require "scion.data.sheet"(self, path, given) end
 
 local function as_text(self)

@@ -77,6 +77,7 @@ local schema = { against = { check.kind("a data set, a folder, or a table of the
 ---@return scion.Diagnosis
 ---Raises if x or a set in `against` is neither a data set nor a folder of images, on unknown options, and where files cannot be read for a
 ---reason that is not theirs, such as too many open files.
+---@example print(scion.data.doctor("photos"))
 return function(x, given)
   local o = check.options(where, given, schema)
   local case = { images = {}, sets = { { data = set_of("the first argument", x) }, table.unpack(others(o.against)) } }

@@ -58,6 +58,7 @@ end
 ---@param x scion.Tensor u8 or f32 N x H x W x C, images of the size that the statistics were taken of
 ---@return scion.Tensor f32, of the same shape
 ---Raises if the images are of another size.
+---@example x = statistics:apply(images)
 function methods:apply(x)
   local images, shape = normalization.read("statistics:apply", x)
   if normalization.image_text(shape) ~= shapes.text(self.shape) then

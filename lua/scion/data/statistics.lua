@@ -36,6 +36,7 @@ local most_whitened = 1 << 14 -- numbers an image: the matrix then takes a gigab
 ---@return scion.ImageStatistics
 ---Raises unless x is such a tensor, if no normalization is chosen, if images are too large to be whitened (more than 16384 numbers), and on
 ---unknown options and invalid values.
+---@example statistics = scion.data.statistics(scion.uniform({ 10, 32, 32, 3 }), { featurewise_center = true })
 return function(x, given)
   local images, shape = normalization.read(where, x)
   local o = check.options(where, given, schema)

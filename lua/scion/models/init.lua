@@ -8,6 +8,7 @@ local models = {}
 --- A list of all architectures, with their sizes and costs; prints as a table. A single one, such as scion.models.resnet50, prints with the
 --- addresses and hashes of its weights.
 ---@return scion.ModelList
+---@example print(scion.models.list())
 function models.list() return require("scion.report.models").list() end
 
 ---@class scion.FromKerasOptions
@@ -25,6 +26,7 @@ function models.list() return require("scion.report.models").list() end
 ---@param given? scion.FromKerasOptions
 ---@return scion.Model model its layers have the names in the file; those of an inner model have that model's name and a slash before them
 ---@return scion.WeightsReport report
+---@example model = scion.models.from_keras "net.keras"
 function models.from_keras(path, given) return require "scion.models.from_keras"(path, given) end
 
 return class.names("scion.models", models, {

@@ -3,6 +3,7 @@
 --- (GELU's approximation by tanh) and linear. All but the last have constructors of their own: nn.relu() is nn.activation("relu").
 ---@class scion.nn.activation: scion.LayerOptions
 ---@field activation string the name of one of them
+---@example scion.nn.activation "tanh"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 

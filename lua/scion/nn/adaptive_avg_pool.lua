@@ -2,6 +2,7 @@
 --- Average pooling to a given size, whatever the size of the input: each output pixel is the mean of its region of the input.
 ---@class scion.nn.adaptive_avg_pool: scion.LayerOptions
 ---@field size integer|integer[] of the output: a number for a square, or { height, width }
+---@example scion.nn.adaptive_avg_pool(7)
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 

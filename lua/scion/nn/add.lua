@@ -2,6 +2,9 @@
 --- The elementwise sum of two or more inputs of one shape: nn.add()({ a, b }).
 ---@class scion.nn.add: scion.LayerOptions
 ---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
+---@example
+---  x = scion.nn.input(8, 8, 3)
+---  sum = scion.nn.add(){ x, scion.nn.relu()(x) }
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

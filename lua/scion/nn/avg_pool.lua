@@ -8,6 +8,7 @@
 --- right, so that no input pixel is left over, as with PyTorch's ceil_mode. A number: so many pixels on all sides. A list: pixels in the
 --- order { top, left, bottom, right } ("valid")
 ---@field include_padding? boolean whether padding counts in the divisor: PyTorch counts it, Keras does not (false)
+---@example scion.nn.avg_pool(2)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

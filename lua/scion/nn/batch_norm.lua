@@ -8,6 +8,7 @@
 ---@field statistics? "batch"|"stored" what normalizes in training. "batch": the mean and variance of the batch, which also update the
 --- moving averages. "stored": the moving averages, which do not change, even while gamma and beta train ("batch"; architectures of
 --- scion.models set "stored" when they load weights)
+---@example scion.nn.batch_norm{ epsilon = 1e-5 }
 local check = require "scion.check"
 local core = require "scion.core"
 local layer = require "scion.layer"

@@ -3,6 +3,7 @@
 --- are side by side it mixes their channels.
 ---@class scion.nn.channel_shuffle: scion.LayerOptions
 ---@field groups integer how many; the number of channels is a multiple of it
+---@example scion.nn.channel_shuffle(2)
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 

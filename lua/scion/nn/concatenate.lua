@@ -2,6 +2,9 @@
 --- Inputs side by side along the last dimension: nn.concatenate()({ a, b }). Costs nothing where the inputs can be written straight into
 --- their slices of the result.
 ---@class scion.nn.concatenate: scion.LayerOptions
+---@example
+---  x = scion.nn.input(8, 8, 3)
+---  sum = scion.nn.concatenate(){ x, scion.nn.relu()(x) }
 local layer = require "scion.layer"
 
 return layer.define {

@@ -14,6 +14,7 @@
 --- nn.depthwise_conv2d is faster (1)
 ---@field bias? boolean whether a bias is added (true)
 ---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
+---@example scion.nn.conv2d(32, 3, { padding = "same", activation = "relu" })
 local check = require "scion.check"
 local core = require "scion.core"
 local kinds = require "scion.kinds"

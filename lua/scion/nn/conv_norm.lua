@@ -6,6 +6,7 @@
 ---@field stride? integer|integer[] pixels from one window to the next: a number, or { vertical, horizontal } (1)
 ---@field padding? "valid"|"same"|"ceil"|integer|integer[] as for nn.conv2d ("same")
 ---@field activation? string|false a name as for nn.activation, or false for none ("relu")
+---@example scion.nn.conv_norm(32, 3, { stride = 2 })
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

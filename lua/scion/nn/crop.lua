@@ -2,6 +2,7 @@
 --- An image without its border.
 ---@class scion.nn.crop: scion.LayerOptions
 ---@field border integer|integer[] pixels on all sides, or { top, left, bottom, right }
+---@example scion.nn.crop(2)
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local value = require "scion.ir.value"

@@ -4,6 +4,7 @@
 ---@field units integer size of the last dimension of the result
 ---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
 ---@field bias? boolean whether a bias is added (true)
+---@example scion.nn.dense(6, "softmax")
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

@@ -11,6 +11,7 @@
 ---@field multiplier? integer output channels for each input channel (1)
 ---@field bias? boolean whether a bias is added (true)
 ---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
+---@example scion.nn.depthwise_conv2d(3)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

@@ -3,6 +3,7 @@
 ---@class scion.nn.dropout: scion.LayerOptions
 ---@field rate number at least 0 and less than 1
 ---@field examples? boolean whether whole examples are dropped instead of single elements, as for stochastic depth (false)
+---@example scion.nn.dropout(0.5)
 local check = require "scion.check"
 local layer = require "scion.layer"
 local random = require "scion.random"

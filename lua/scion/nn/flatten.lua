@@ -1,6 +1,7 @@
 --- nn.flatten()
 --- An image of height x width x channels as one vector, in that order. It takes inputs of any shape.
 ---@class scion.nn.flatten: scion.LayerOptions
+---@example scion.nn.flatten()
 local layer = require "scion.layer"
 local shape = require "scion.shape"
 

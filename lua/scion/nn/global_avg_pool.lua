@@ -2,6 +2,7 @@
 --- The mean of each channel over the whole image, as a vector.
 ---@class scion.nn.global_avg_pool: scion.LayerOptions
 ---@field keep_dims? boolean whether the result is an image of 1 x 1 pixel instead of a vector (false)
+---@example scion.nn.global_avg_pool()
 local check = require "scion.check"
 local layer = require "scion.layer"
 

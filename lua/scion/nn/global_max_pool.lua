@@ -1,6 +1,7 @@
 --- nn.global_max_pool()
 --- The maximum of each channel over the whole image, as a vector.
 ---@class scion.nn.global_max_pool: scion.LayerOptions
+---@example scion.nn.global_max_pool()
 local layer = require "scion.layer"
 
 return layer.define {

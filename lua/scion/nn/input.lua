@@ -9,6 +9,7 @@
 --- to 0 .. 1; "tf": to -1 .. 1; "caffe": channels in the order BGR, minus ImageNet's means; "torch": scaled to 0 .. 1, minus ImageNet's
 --- means, divided by its standard deviations; { mean = {…}, std = {…} }: the same with other numbers; { scale = {…}, shift = {…},
 --- reverse = false }: x * scale + shift ("unit")
+---@example scion.nn.input(224, 224, 3, { preprocess = "torch" })
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

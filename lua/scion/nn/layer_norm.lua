@@ -5,6 +5,7 @@
 ---@field epsilon? number added to the variance; above 0 (1e-3)
 ---@field scale? boolean whether there is a gamma, for each channel (true)
 ---@field center? boolean whether there is a beta, for each channel (true)
+---@example scion.nn.layer_norm()
 local check = require "scion.check"
 local layer = require "scion.layer"
 

@@ -6,6 +6,7 @@
 ---@field alpha? number at least 0 (1e-4)
 ---@field beta? number at least 0 (0.75)
 ---@field k? number above 0 (1)
+---@example scion.nn.local_response_norm()
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

@@ -7,6 +7,7 @@
 --- the output size is the input size divided by the stride, rounded up; an odd pixel goes to the bottom or right. "ceil": at the bottom and
 --- right, so that no input pixel is left over, as with PyTorch's ceil_mode. A number: so many pixels on all sides. A list: pixels in the
 --- order { top, left, bottom, right } ("valid")
+---@example scion.nn.max_pool(3, { stride = 2 })
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

@@ -2,6 +2,9 @@
 --- The elementwise product of two inputs of one shape: nn.multiply()({ a, b }). If a is an image and b an image of 1 x 1 pixel with as many
 --- channels, each channel of a is multiplied by its number in b.
 ---@class scion.nn.multiply: scion.LayerOptions
+---@example
+---  x = scion.nn.input(8, 8, 3)
+---  sum = scion.nn.multiply(){ x, scion.nn.relu()(x) }
 local layer = require "scion.layer"
 
 return layer.define {

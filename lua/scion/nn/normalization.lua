@@ -1,6 +1,7 @@
 --- nn.normalization()
 --- (x - mean) / sqrt(variance) for each channel. The statistics come with loaded weights and never train; without weights they are 0 and 1.
 ---@class scion.nn.normalization: scion.LayerOptions
+---@example scion.nn.normalization()
 local core = require "scion.core"
 local layer = require "scion.layer"
 

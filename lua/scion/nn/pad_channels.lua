@@ -4,6 +4,7 @@
 ---@class scion.nn.pad_channels: scion.LayerOptions
 ---@field before integer number of channels of zeros before the input's, from 0 up
 ---@field after integer number of channels of zeros after the input's, from 0 up
+---@example scion.nn.pad_channels(2, 2)
 local check = require "scion.check"
 local layer = require "scion.layer"
 local shape = require "scion.shape"

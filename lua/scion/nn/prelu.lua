@@ -4,6 +4,7 @@
 ---@field slopes? "channel"|"one"|"element" how many slopes there are. "channel": one for each channel, as Keras's shared_axes = [1, 2] and
 --- PyTorch's num_parameters make it. "one": a single one, PyTorch's default. "element": one for each element of the input, Keras's
 --- default ("channel")
+---@example scion.nn.prelu()
 local check = require "scion.check"
 local layer = require "scion.layer"
 

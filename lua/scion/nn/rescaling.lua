@@ -3,6 +3,7 @@
 ---@class scion.nn.rescaling: scion.LayerOptions
 ---@field scale number|number[] one number, or one for each channel
 ---@field offset? number|number[] one number, or one for each channel (0)
+---@example scion.nn.rescaling(1 / 255)
 local check = require "scion.check"
 local layer = require "scion.layer"
 local tensor = require "scion.tensor"

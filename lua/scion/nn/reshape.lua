@@ -2,6 +2,7 @@
 --- The same elements under another shape.
 ---@class scion.nn.reshape: scion.LayerOptions
 ---@field shape integer[] of the result, without the batch; it has as many elements as the input
+---@example scion.nn.reshape{ 8, 8, 3 }
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local shape = require "scion.shape"

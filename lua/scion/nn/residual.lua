@@ -4,6 +4,7 @@
 ---@class scion.nn.residual: scion.BlockOptions
 ---@field layers table[] layers and blocks
 ---@field activation? string|false applied to the sum, or false for none ("relu")
+---@example scion.nn.residual{ scion.nn.conv_norm(16, 3), scion.nn.conv_norm(16, 3, { activation = "linear" }) }
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

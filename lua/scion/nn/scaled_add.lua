@@ -3,6 +3,9 @@
 ---@class scion.nn.scaled_add: scion.LayerOptions
 ---@field scale number the factor of the second input
 ---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
+---@example
+---  x = scion.nn.input(8, 8, 3)
+---  sum = scion.nn.scaled_add(0.5){ x, scion.nn.relu()(x) }
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

@@ -12,6 +12,7 @@
 --- order { top, left, bottom, right } ("valid")
 ---@field bias? boolean whether a bias is added (true)
 ---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
+---@example scion.nn.separable_conv2d(32, 3)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

@@ -4,6 +4,7 @@
 ---@class scion.nn.slice: scion.LayerOptions
 ---@field first integer the first channel, from 1 up
 ---@field last integer the last channel
+---@example scion.nn.slice(1, 16)
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local value = require "scion.ir.value"

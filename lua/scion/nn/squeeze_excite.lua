@@ -4,6 +4,7 @@
 ---@field ratio? integer by which the first convolution divides the number of channels (4)
 ---@field activation? string|false of the first convolution, or false for none ("relu")
 ---@field gate? string the activation of the second convolution ("sigmoid")
+---@example scion.nn.squeeze_excite(4)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

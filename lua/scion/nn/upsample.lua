@@ -3,6 +3,7 @@
 ---@class scion.nn.upsample: scion.LayerOptions
 ---@field factor? integer|integer[] a number, or { vertical, horizontal } (2)
 ---@field interpolation? "nearest"|"bilinear" repeats pixels, or interpolates linearly between them ("nearest")
+---@example scion.nn.upsample(2)
 local check = require "scion.check"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"

@@ -2,6 +2,7 @@
 --- An image with a border of zeros added.
 ---@class scion.nn.zero_pad: scion.LayerOptions
 ---@field padding integer|integer[] pixels on all sides, or { top, left, bottom, right }
+---@example scion.nn.zero_pad(1)
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 

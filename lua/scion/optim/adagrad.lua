@@ -4,6 +4,7 @@
 ---@field lr? number learning rate (1e-3)
 ---@field initial? number what the sums of squares begin at (0.1)
 ---@field epsilon? number is added to the sum, inside the square root (1e-7)
+---@example model:fit(train, { optimizer = scion.optim.adagrad{ lr = 1e-2 } })
 local check = require "scion.check"
 local optimizer = require "scion.optimizer"
 

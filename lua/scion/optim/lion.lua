@@ -5,6 +5,7 @@
 ---@field lr? number learning rate (1e-3)
 ---@field beta1? number the share of the running mean in the direction; the gradient has the rest; from 0 up to, but not, 1 (0.9)
 ---@field beta2? number decay of the running mean of gradients, from 0 up to, but not, 1 (0.99)
+---@example model:fit(train, { optimizer = scion.optim.lion{ lr = 1e-4 } })
 local optimizer = require "scion.optimizer"
 
 return optimizer.define {

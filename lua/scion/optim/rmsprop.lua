@@ -5,6 +5,7 @@
 ---@field rho? number decay of the running mean of squared gradients, from 0 up to, but not, 1 (0.9)
 ---@field momentum? number the share of the last change that is added to the next, from 0 up to, but not, 1 (0)
 ---@field epsilon? number is added to that mean, inside the square root (1e-7)
+---@example model:fit(train, { optimizer = scion.optim.rmsprop() })
 local optimizer = require "scion.optimizer"
 
 return optimizer.define {

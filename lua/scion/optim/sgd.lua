@@ -4,6 +4,7 @@
 ---@field lr? number learning rate (0.01)
 ---@field momentum? number the share of the last change that is added to the next, from 0 up to, but not, 1 (0)
 ---@field nesterov? boolean Nesterov momentum, which needs a momentum above 0 (false)
+---@example model:fit(train, { optimizer = scion.optim.sgd{ lr = 1e-2, momentum = 0.9 } })
 local check = require "scion.check"
 local optimizer = require "scion.optimizer"
 

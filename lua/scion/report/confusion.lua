@@ -21,11 +21,12 @@ local function mistakes(labels, rows, most)
   return #pairs_of > 0 and shown or { "no mistakes" }
 end
 
-local function fits(shown)
+--- Whether a table of so many rows stands in one part, below its titles, and in the terminal's width.
+local function fits(shown, rows)
   for _, line in ipairs(shown) do
     if text.length(line) > text.width() then return false end
   end
-  return true
+  return #shown == rows + 1
 end
 
 --- The lines of some rows. The columns bear the classes' labels; their numbers, if that would be too wide; and if that is too wide as well,
@@ -41,14 +42,14 @@ local function lines_of(labels, rows, most)
         for j, other in ipairs(labels) do cells[#cells][j + 1] = ("%d"):format(rows[label][other]) end
       end
     end
-    return text.table(columns, cells)
+    local shown = text.table(columns, cells)
+    return fits(shown, #cells) and shown or nil
   end
   if #labels > text.width() // 2 then return mistakes(labels, rows, most) end
   local shown = build(labels)
-  if fits(shown) then return shown end
+  if shown then return shown end
   for j = 1, #labels do columns[j + 1].title = tostring(j) end
-  shown = build(numbered)
-  return fits(shown) and shown or mistakes(labels, rows, most)
+  return build(numbered) or mistakes(labels, rows, most)
 end
 
 --- A table with an entry for each label. Other names raise; shown: its lines.

@@ -1,13 +1,21 @@
 --- Notices: lines on standard error about what users should know but is no error.
 local check = require "scion.check"
+local core = require "scion.core"
+local text = require "scion.report.text"
 
 local notice = {}
 
 local said = {}
 
---- Writes a line.
+local standard_error = io.stderr
+
+--- Writes a line; on a terminal it is broken between words where it is too long.
 ---@param line string begins with "scion: ", or with the path that it is about
-function notice.line(line) io.stderr:write(check.escape(line), "\n") end
+function notice.line(line)
+  line = check.escape(line)
+  local width = io.stderr == standard_error and core.terminal_width "stderr"
+  io.stderr:write(width and table.concat(text.wrap(line, width, 2), "\n") or line, "\n")
+end
 
 --- Writes a line, unless it was written before by notice.once in this process.
 ---@param line string

@@ -51,13 +51,14 @@ local function frontier_text(self)
 end
 
 local function as_text(self)
-  local lines, width = {}, text.width()
+  local lines, width = nil, text.width()
   local function line(name, format, ...)
     local parts = text.wrap(format:format(...), width - 16, 0)
     lines[#lines + 1] = ("  %-14s%s"):format(name, parts[1])
     for i = 2, #parts do lines[#lines + 1] = (" "):rep(16) .. parts[i] end
   end
-  lines[1] = ("plan for %s step, batch %d: %d kernel calls"):format(self.mode == "train" and "a training" or "an inference", self.batch, self.calls)
+  local head = ("plan for %s step, batch %d: %d kernel calls"):format(self.mode == "train" and "a training" or "an inference", self.batch, self.calls)
+  lines = text.wrap(head, width, 2)
   line("trainable", "%s of %s parameters", text.grouped(self.trainable), text.grouped(self.parameters))
   line("frontier", "%s", frontier_text(self))
   line("forward", "%s an image, %.0f%% of it frozen", text.macs(self.forward), 100 * self.frozen / math.max(self.forward, 1))

@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local confusion = require "scion.report.confusion"
 local shape = require "scion.shape"
+local printable = require "scion.printable"
 local text = require "scion.report.text"
 
 local results = {}
@@ -78,7 +79,7 @@ local function table_of_layers(self)
   for i, layer in ipairs(self) do
     rows[i] = { tostring(layer.index), layer.name, layer.kind, shape.text(layer.shape), text.grouped(layer.parameters), layer.frozen and "frozen" or "" }
   end
-  return lines(text.table({ { right = true }, { least = 12 }, { least = 8 }, {}, { right = true }, {} }, rows, "  "))
+  return lines(text.table({ { right = true }, { least = 6 }, { least = 8, optional = "kinds" }, {}, { right = true }, {} }, rows, "  "))
 end
 
 --- The advice in messages about setting `trainable` or `frozen`.
@@ -122,7 +123,7 @@ end
 ---@param values table its fields
 ---@return scion.LayerDescription
 function results.layer(values)
-  values.weights = weights_by_name(values.weights)
+  values.weights, values.shape = weights_by_name(values.weights), printable.table(values.shape)
   return description.new(values)
 end
 
@@ -154,6 +155,8 @@ results.layers = layers
 ---@field lr number the learning rate at the end of the epoch
 ---@field seconds number without the validation
 ---@field images_per_second number
+---@field cached boolean? true if what the frozen layers give for the epoch's images was all kept, so that they did not run; a speed means
+--- nothing then, and "cached" is printed in place of it
 
 --- The argument of the step callback.
 ---@class scion.Step
@@ -163,7 +166,7 @@ results.layers = layers
 ---@field model scion.Model
 ---@field optimizer scion.Optimizer
 
-local of_epoch = { "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds", "images_per_second" }
+local of_epoch = { "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds", "images_per_second", "cached" }
 
 --- The names of what epochs tell of training and validation, in the order of their columns: metrics and other numbers that were added stand
 --- after the accuracy, by name.
@@ -189,23 +192,19 @@ local function told_of(entries)
   return names
 end
 
---- The epochs as a table; or each in lines of its own if that would be too wide.
+--- The epochs as a table.
 local function history_lines(self)
   local names = told_of(self)
-  local columns, rows, width = { { title = "epoch", right = true } }, {}, 0
+  local columns, rows = { { title = "epoch", right = true } }, {}
   for _, name in ipairs(names) do columns[#columns + 1] = { title = name, right = true } end
   table.move({ { title = "images/s", right = true }, { title = "time", right = true } }, 1, 2, #columns + 1, columns)
   for i, e in ipairs(self) do
     local row = { tostring(e.epoch) }
     for _, name in ipairs(names) do row[#row + 1] = number("%.4f", rawget(e, name)) end
-    row[#row + 1], row[#row + 2] = number("%.1f", e.images_per_second), duration(e.seconds or 0 / 0)
+    row[#row + 1], row[#row + 2] = e.cached and "cached" or number("%.1f", e.images_per_second), duration(e.seconds or 0 / 0)
     rows[i] = row
   end
-  local shown = text.table(columns, rows)
-  for _, line in ipairs(shown) do width = math.max(width, text.length(line)) end
-  if width <= text.width() then return shown end
-  for i, e in ipairs(self) do shown[i] = results.epoch_text(e, nil, text.width()) end
-  return table.move(shown, 1, #self, 1, {})
+  return text.table(columns, rows)
 end
 
 local history = kind("scion.History", function(self)
@@ -245,7 +244,7 @@ end
 function results.epoch_text(entry, last, width)
   local parts = { ("epoch %d%s"):format(entry.epoch, last and "/" .. last or "") }
   for _, name in ipairs(told_of { entry }) do parts[#parts + 1] = number(name .. " %.4f", entry[name]) end
-  parts[#parts + 1] = ("%.1f images/s"):format(entry.images_per_second)
+  parts[#parts + 1] = entry.cached and "cached" or ("%.1f images/s"):format(entry.images_per_second)
   parts[#parts + 1] = duration(entry.seconds)
   return fitted(parts, width)
 end

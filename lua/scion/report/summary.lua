@@ -50,7 +50,7 @@ function summary.compact(model)
     local what = block.layers == 1 and block.kind or block.layers .. " layers"
     cells[i] = { block.name, what, shape.text(block.shape), text.grouped(block.parameters), state(block.frozen, block.layers) }
   end
-  local columns = { { least = 12 }, { least = 10 }, {}, { right = true }, {} }
+  local columns = { { least = 8 }, { least = 10, optional = "kinds" }, {}, { right = true }, {} }
   return header(model, rows) .. "\n" .. table.concat(text.table(columns, cells, "  "), "\n")
 end
 

@@ -31,9 +31,9 @@ end
 
 -- ---- fitting the terminal -------------------------------------------------------------------------------------------
 
-local narrowest, usual = 60, 80
+local narrowest, usual = 40, 80
 
---- How many columns a report may take: those of the terminal; without one, those of the variable COLUMNS, or 80. At least 60.
+--- How many columns a report may take: those of the terminal; without one, those of the variable COLUMNS, or 80. At least 40.
 ---@return integer
 function text.width()
   local columns = core.terminal_width() or math.tointeger(tonumber(os.getenv "COLUMNS"))
@@ -122,9 +122,11 @@ end
 ---@field title string?
 ---@field right boolean? whether cells are aligned to the right, as for numbers
 ---@field least integer? if the table is too wide, cells may be shortened to this width
+---@field optional string? a column that is left out if the table is too wide; this says what it holds: "kinds"
 ---@field wraps boolean? only for the last column: if the table is too wide, its cells are wrapped
 
---- The widths of the columns, and of the gap between them: the widths of the widest cells, unless the table would be too wide.
+--- The widths of these columns, and of the gap between them: the widths of the widest cells, unless the table would be too wide. Also how
+--- many columns too many it takes then.
 local function widths_of(columns, rows, room)
   local widths, total = {}, 0
   for c, column in ipairs(columns) do
@@ -143,42 +145,94 @@ local function widths_of(columns, rows, room)
     if not widest then break end
     widths[widest], excess = widths[widest] - 1, excess - 1
   end
-  return widths, gap
+  return widths, gap, excess
 end
 
---- The lines of a table that fits the terminal. Columns are as wide as their cells if there is room.
+--- The lines of one row of cells.
+local function row_lines(columns, row, widths, gap, margin)
+  local cells, more = {}, {}
+  for c, column in ipairs(columns) do
+    local cell = row[c] or ""
+    if column.wraps and text.length(cell) > widths[c] then
+      more = text.wrap(cell, widths[c], 2)
+      cell = table.remove(more, 1)
+    end
+    cell = text.cut(cell, math.max(widths[c], 1))
+    local fill = (" "):rep(widths[c] - text.length(cell))
+    cells[c] = column.right and fill .. cell or cell .. fill
+  end
+  local first = (margin .. table.concat(cells, (" "):rep(gap))):gsub("%s+$", "")
+  local lines, before = { first }, #margin + gap * (#columns - 1)
+  for c = 1, #columns - 1 do before = before + widths[c] end
+  for _, rest in ipairs(more) do lines[#lines + 1] = (" "):rep(before) .. rest end
+  return lines
+end
+
+--- Some columns of a table: the columns, and their cells of each row.
+local function chosen(columns, rows, numbers)
+  local some, cells = {}, {}
+  for i, c in ipairs(numbers) do some[i] = columns[c] end
+  for r, row in ipairs(rows) do
+    cells[r] = {}
+    for i, c in ipairs(numbers) do cells[r][i] = row[c] or "" end
+  end
+  return some, cells
+end
+
+--- The numbers of the columns that there is room for: optional ones are left out if the table is too wide. Returns the names of these, too.
+local function kept_columns(columns, rows, room)
+  local all, kept, left = {}, {}, {}
+  for c, column in ipairs(columns) do
+    all[c] = c
+    if column.optional then left[#left + 1] = column.optional else kept[#kept + 1] = c end
+  end
+  local _, _, excess = widths_of(columns, rows, room)
+  if excess > 0 then return kept, left end
+  return all, {}
+end
+
+--- Divides a table that is too wide into parts, each a list of columns' numbers: every part begins with the first column. A table without
+--- titles stays in one part, since its columns could not be told there.
+local function parts_of(columns, rows, room)
+  local titled = 0
+  for _, column in ipairs(columns) do titled = titled + (column.title and 1 or 0) end
+  local parts = { { 1 } }
+  for c = 2, #columns do
+    local last = parts[#parts]
+    last[#last + 1] = c
+    local some, cells = chosen(columns, rows, last)
+    if titled > 0 and #last > 2 and select(3, widths_of(some, cells, room)) > 0 then
+      last[#last] = nil
+      parts[#parts + 1] = { 1, c }
+    end
+  end
+  return parts
+end
+
+--- The lines of a table that fits the terminal. Columns are as wide as their cells if there is room; what is too wide for the terminal stands
+--- in parts below each other, each with the first column.
 ---@param columns scion.TextColumn[]
 ---@param rows string[][] missing cells are empty
 ---@param margin? string at the start of each line ("")
 ---@return string[]
 function text.table(columns, rows, margin)
   margin = margin or ""
-  local clean, titles = {}, {}
+  local clean, titles, titled = {}, {}, false
   for r, row in ipairs(rows) do
     clean[r] = {}
     for c = 1, #columns do clean[r][c] = check.escape(row[c] or "") end
   end
-  for c, column in ipairs(columns) do titles[c] = column.title end
-  if #titles > 0 then table.insert(clean, 1, titles) end
-  local widths, gap = widths_of(columns, clean, text.width() - #margin)
-  local lines = {}
-  for _, row in ipairs(clean) do
-    local cells, more = {}, {}
-    for c, column in ipairs(columns) do
-      local cell = row[c] or ""
-      if column.wraps and text.length(cell) > widths[c] then
-        more = text.wrap(cell, widths[c], 2)
-        cell = table.remove(more, 1)
-      end
-      cell = text.cut(cell, math.max(widths[c], 1))
-      local fill = (" "):rep(widths[c] - text.length(cell))
-      cells[c] = column.right and fill .. cell or cell .. fill
-    end
-    lines[#lines + 1] = (margin .. table.concat(cells, (" "):rep(gap))):gsub("%s+$", "")
-    local before = #margin + gap * (#columns - 1)
-    for c = 1, #columns - 1 do before = before + widths[c] end
-    for _, rest in ipairs(more) do lines[#lines + 1] = (" "):rep(before) .. rest end
+  for c, column in ipairs(columns) do titles[c], titled = column.title or "", titled or column.title ~= nil end
+  if titled then table.insert(clean, 1, titles) end
+  local lines, room = {}, text.width() - #margin
+  local kept, left = kept_columns(columns, clean, room)
+  columns, clean = chosen(columns, clean, kept)
+  for _, numbers in ipairs(parts_of(columns, clean, room)) do
+    local some, cells = chosen(columns, clean, numbers)
+    local widths, gap = widths_of(some, cells, room)
+    for _, row in ipairs(cells) do table.move(row_lines(some, row, widths, gap, margin), 1, 1000, #lines + 1, lines) end
   end
+  if left[1] then lines[#lines + 1] = ("%s(no room for the %s)"):format(margin, table.concat(left, " and the ")) end
   return lines
 end
 

@@ -1,13 +1,14 @@
 --- fit's option class_weights: a factor for the loss of each class.
 local check = require "scion.check"
 local core = require "scion.core"
+local printable = require "scion.printable"
 
 local class_weights = {}
 
 --- The option, as a kind for checks.
 class_weights.kind = check.kind("a table of factors by label or position, such as { cat = 2 }, or 'balanced', which makes up for classes with fewer images", function(value)
   if value == false then return true, nil end
-  return value == "balanced" or type(value) == "table" and getmetatable(value) == nil and next(value) ~= nil, value
+  return value == "balanced" or printable.is_plain(value) and next(value) ~= nil, value
 end)
 
 local factor = check.number { from = 0 }

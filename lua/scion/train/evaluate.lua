@@ -6,6 +6,7 @@ local inputs = require "scion.train.inputs"
 local interrupts = require "scion.train.interrupts"
 local metrics = require "scion.train.metrics"
 local precision = require "scion.precision"
+local progress = require "scion.report.progress"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
@@ -27,7 +28,7 @@ local schema = { batch = { inputs.batch }, loss = { targets.kind }, metrics = { 
                  precision = { precision.kind } }
 
 --- Runs the network on all batches and adds up losses and predictions.
-local function add_up(where, model, data, o, loss, source)
+local function add_up(where, model, data, o, loss, source, tell)
   local names = data.labels or model.labels
   local told, count = targets.told(model, loss, names)
   local sums = metrics.new(told, count, o.metrics)
@@ -41,6 +42,7 @@ local function add_up(where, model, data, o, loss, source)
       if not model:execute(plan, { images = batch.x, labels = target }) then break end
       sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), batch.y)
     end
+    tell(sums.examples + sums.left_out, #data)
   end
   return sums
 end
@@ -51,8 +53,9 @@ end
 ---@param data scion.Dataset
 ---@param given scion.EvaluateOptions
 ---@param where string? "fit: validate" when fit calls it
+---@param tell? fun(done: integer, total: integer) is called after each batch (by default the progress is shown on a terminal)
 ---@return scion.Evaluation
-return function(model, data, given, where)
+return function(model, data, given, where, tell)
   local alone = where == nil -- else fit has called it, which prints notices about the cache and handles interrupts itself
   where = where or "evaluate"
   inputs.dataset(where, data)
@@ -68,7 +71,8 @@ return function(model, data, given, where)
   if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision })
-  local sums = add_up(where, model, data, o, loss, source)
+  local bar <close> = progress.counter("evaluate", #data)
+  local sums = add_up(where, model, data, o, loss, source, tell or bar.tell)
   if alone then interrupts.check(where) end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
   local found = {

@@ -6,6 +6,7 @@ local inputs = require "scion.train.inputs"
 local notice = require "scion.report.notice"
 local precision = require "scion.precision"
 local predict = require "scion.train.predict"
+local results = require "scion.report.results"
 local untrained = require "scion.train.untrained"
 
 local pools = { avg = "global_average_pool_forward", max = "global_max_pool_forward" }
@@ -47,7 +48,7 @@ local function mark(features, failures)
   if list[1] then
     notice.line(("scion: features: %d of %d images could not be read, and their rows are NaN; the first is %s"):format(#list, #features, list[1].message))
   end
-  return list
+  return results.failures(list)
 end
 
 --- Says once, on standard error, that layers still have their random initial weights.

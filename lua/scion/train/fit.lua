@@ -163,6 +163,7 @@ local function tell_interrupt(state, returns)
   local message = ("fit: Ctrl-C ended it in epoch %d of %d, after step %d; %s"):format(state.epoch, state.last_epoch, state.step,
     state.resume and ("the same call goes on from %s"):format(state.resume.path) or "the model is whole, between two steps")
   if not returns then interrupts.raise(message) end
+  interrupts.new_line()
   notice.line("scion: " .. message)
 end
 
@@ -194,6 +195,7 @@ return function(model, data, given)
     notice.line(line)
   end
   local state = run.new(job)
+  function job.tell_validation(done, total) bar:validation(state, done, total) end
   state.history.warnings = lint_stages(job, o)
   resume(state)
   local loss_before, steps_before = model.loss, model.steps
@@ -212,7 +214,6 @@ return function(model, data, given)
   local told = state.history
   told.cache = cached.since(before)
   if not complete then
-    bar:broken()
     told.interrupted = true
     tell_interrupt(state, returns)
   end

@@ -6,6 +6,7 @@ local notice = require "scion.report.notice"
 local preprocessing = require "scion.preprocessing"
 local reading = require "scion.data.reading"
 local shapes = require "scion.shape"
+local printable = require "scion.printable"
 
 local inputs = {}
 
@@ -70,7 +71,7 @@ function inputs.any(where, x, model, batch)
   local shape = model.input.shape
   if check.tensor.read(x) then return made_by(where, "tensors", several(x, model), nil, { batch = batch, shuffle = false }) end
   local paths = type(x) == "string" and { x } or check.items(x)
-  if type(paths) ~= "table" or getmetatable(paths) ~= nil then
+  if not printable.is_plain(paths) then
     check.raise(("%s takes a file, a list of files, a tensor of images or a data set, not %s"):format(where, check.show(x)))
   end
   paths = check.argument(where, "the first argument", paths, check.list(check.path, nil, "a list of files"))

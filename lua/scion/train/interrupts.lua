@@ -20,10 +20,17 @@ end
 -- An error of Lua's own kind is a string, to which the interpreter adds a traceback. It adds none to an object that knows its text.
 local raised = { __name = "scion.Interrupted", __tostring = function(self) return self.message end }
 
+--- Begins a new line on a terminal, which shows ^C where the cursor was.
+function interrupts.new_line()
+  local out = core.terminal_width() and io.stdout or core.terminal_width "stderr" and io.stderr
+  if out then out:write "\n" out:flush() end
+end
+
 --- Raises that Ctrl-C ended a function: an object with `interrupted` = true and `message`, so that a script that catches errors can tell
 --- it from others.
 ---@param message string
 function interrupts.raise(message)
+  interrupts.new_line()
   local _, positioned = pcall(check.raise, message)
   error(setmetatable({ interrupted = true, message = positioned }, raised), 0)
 end
@@ -53,11 +60,13 @@ end
 --- return after Ctrl-C; a script would go on, and save what is half trained.
 ---@return boolean
 function interrupts.at_prompt()
-  local level = 2
+  local level, left = 2, false
   while true do
-    local info = debug.getinfo(level, "S")
-    if not info then return false end
+    local info = debug.getinfo(level, "St")
+    -- a line such as model:fit(train), which the prompt runs as "return model:fit(train)", is left by a tail call: nothing comes after it
+    if not info then return left and someone_types() end
     if info.what == "main" then return info.source == "=stdin" and someone_types() end
+    left = info.istailcall or info.what == "C" and left
     level = level + 1
   end
 end

@@ -27,6 +27,7 @@ end
 
 --- The steps of an epoch, from run.position on. Returns false after an interrupt.
 local function take_steps(run)
+  run.kept = cached.stats()
   if run.stopped then return true end -- it was stopped in the middle of the epoch, and resumed
   local began = core.clock() - run.seconds
   run.taken = run.position
@@ -52,7 +53,7 @@ end
 local function validate(run)
   local entry = run.entry
   local result = require "scion.train.evaluate"(run.model, run.validate, { loss = run.loss_kind, metrics = run.metrics, cache = run.cache,
-                                                                          precision = run.precision }, "fit: validate")
+                                                                          precision = run.precision }, "fit: validate", run.tell_validation)
   if core.interrupted() then return end -- the result would be that of a part of the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
   metrics.fill(entry, run.metrics, result, "val_")
@@ -68,12 +69,19 @@ local function watch(run)
   if not run.stage_best or loss < run.stage_best then run.stage_best, run.stage_wait = loss, 0 else run.stage_wait = run.stage_wait + 1 end
 end
 
+--- Whether the frozen part of the network ran on none of the epoch's images, since all that it gives for them was kept.
+local function all_kept(run)
+  local since = cached.since(run.kept)
+  return since ~= nil and since.misses == 0 and since.hits >= run.sums.examples
+end
+
 --- Ends an epoch: its entry joins the histories of the fit and of the model. Returns false if an interrupt came during the validation of a
 --- run that can be resumed: then the epoch has not ended, and is validated anew.
 local function end_epoch(run)
   local sums, model, history = run.sums, run.model, run.history
   run.entry = results.epoch { epoch = run.epoch, loss = sums:loss(), accuracy = sums:accuracy(), seconds = run.seconds,
-                              images_per_second = sums.examples / run.seconds, lr = run.optimizer:rate_at(step.now(run, run.step)) }
+                              images_per_second = sums.examples / run.seconds, cached = all_kept(run) or nil,
+                              lr = run.optimizer:rate_at(step.now(run, run.step)) }
   metrics.fill(run.entry, run.metrics, sums:values())
   history[#history + 1], model.history[#model.history + 1], model.epoch = run.entry, run.entry, run.epoch
   if run.validate then validate(run) end

@@ -7,6 +7,7 @@ local inputs = require "scion.train.inputs"
 local interrupts = require "scion.train.interrupts"
 local losses = require "scion.ir.losses"
 local paths = require "scion.data.paths"
+local progress = require "scion.report.progress"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
 
@@ -23,7 +24,8 @@ local predict = {}
 ---@param emit fun(output: scion.Tensor, indices: integer[])
 ---@return table<integer, { index: integer, file: string?, message: string }> failures by the image's number, from 1
 function predict.run(where, model, data, given, emit)
-  local failures, seen = {}, {}
+  local failures, seen, done = {}, {}, 0
+  local bar <close> = progress.counter(where, #data)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local source = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = given.augment or false, batch = given.batch, whole = true })
   for batch in source:pass(given.epoch or 0) do
@@ -43,6 +45,8 @@ function predict.run(where, model, data, given, emit)
       seen[index + 1] = true
     end
     if n > 0 then emit(output, numbers) end
+    done = done + n + #batch.failed
+    bar.tell(done)
   end
   interrupts.check(where)
   for i = 1, #data do

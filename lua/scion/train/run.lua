@@ -35,6 +35,8 @@ local run = {}
 ---@field private batch integer? examples of the first batch
 ---@field private accumulate integer batches in a step
 ---@field private clip scion.ClipOptions?
+---@field private tell_validation fun(done: integer, total: integer) shows how far the validation is
+---@field private kept { hits: integer, misses: integer, bytes: integer } what the cache had given before the epoch's steps
 ---@field private given_cache scion.CacheOptions|false
 ---@field private cache_limits table<integer, string>? as of schedule.cache_limits
 ---@field private first_optimizer scion.Optimizer fit's own
@@ -77,7 +79,7 @@ end
 local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
-  fields = { "context", "callbacks", "callback_states", "resume", "tell", "verbose", "first_epoch", "loss_kind", "given_loss", "metrics",
+  fields = { "context", "callbacks", "callback_states", "resume", "tell", "tell_validation", "kept", "verbose", "first_epoch", "loss_kind", "given_loss", "metrics",
              "given_metrics", "class_weights", "precision", "batch", "accumulate", "clip", "given_cache", "cache_limits", "first_optimizer",
              "stages", "by_schedule", "stage_begun", "stage_epochs", "stage_best", "stage_wait", "cache", "source", "groups", "groups_of",
              "groups_revision", "epoch_begun", "new_sums", "sums", "parts", "taken", "position", "seconds", "stopped" },

@@ -234,7 +234,11 @@ local function new_stage(where, given)
   return stage.new(values)
 end
 
-local function new(where, list)
+--- Makes a schedule of a list of stages.
+---@param where string for messages
+---@param list scion.StageOptions[]
+---@return scion.Schedule
+function schedule.new(where, list)
   if type(list) ~= "table" or getmetatable(list) ~= nil or rawlen(list) == 0 then
     check.raise(("%s: a schedule is a list of stages, such as { { epochs = 2, train = 'head' }, { epochs = 3, from = 'mixed9', lr = 1e-4 } }, not %s"):format(
       where, check.show(list)))
@@ -243,60 +247,5 @@ local function new(where, list)
   for i, given in ipairs(read) do stages[i] = new_stage(("%s: stage %d"):format(where, i), given) end
   return made.new(stages)
 end
-
---- What is done in two prongs: the head alone on a frozen trunk, then the top of the trunk, too, at a low rate.
----@class scion.TwoProngedOptions
----@field from string the layer or block from which on the second prong trains
----@field epochs? integer[] of the two prongs ({ 2, 10 })
----@field head? scion.Optimizer of the first prong (scion.optim.rmsprop())
----@field top? scion.Optimizer of the second (scion.optim.sgd{ lr = 1e-4, momentum = 0.9 })
-
-local two_epochs = check.list(whole, 2, "a list of two, such as { 2, 10 }")
-
-local function two_pronged(given)
-  local where, optim = "scion.schedule.two_pronged", require "scion.optim"
-  local o = check.options(where, given, { from = { check.text, required = true }, epochs = { two_epochs, { 2, 10 } }, head = { kinds.optimizer }, top = { kinds.optimizer } })
-  return new(where, { { epochs = o.epochs[1], train = "head", optimizer = o.head or optim.rmsprop() },
-                      { epochs = o.epochs[2], from = o.from, optimizer = o.top or optim.sgd { lr = 1e-4, momentum = 0.9 } } })
-end
-
---- Gradual unfreezing: first the head alone, then a block of the trunk more in each stage, from its end on.
----@class scion.GradualOptions
----@field blocks? integer how many blocks are thawed in the end (3)
----@field every? integer after how many epochs the next one is thawed; with when = "plateau" after how many at most (1; 10 with a plateau)
----@field when? "plateau" a block is thawed once the validation loss has not fallen for `patience` epochs
----@field patience? integer (1)
----@field optimizer? scion.Optimizer of all stages (that of fit)
----@field lr? number|scion.Rate|number[] the learning rate of the stages with thawed blocks, or of each of them (the optimizer's own)
-
-local function gradual(given)
-  local where = "scion.schedule.gradual"
-  local o = check.options(where, given, {
-    blocks = { whole, 3 }, every = { whole, usual = true }, when = { check.one_of "plateau" }, patience = { whole }, optimizer = { kinds.optimizer },
-    lr = { check.either(kinds.rate, check.list(kinds.rate), "a learning rate, or a list of them, one for each block") },
-  })
-  if o.patience and not o.when then check.raise(where .. ": patience goes with when = 'plateau'") end
-  local rates = type(o.lr) == "table" and getmetatable(o.lr) == nil and o.lr or nil
-  if rates and #rates ~= o.blocks then check.raise(("%s: lr is a list of %d, but %d blocks are thawed"):format(where, #rates, o.blocks)) end
-  local list, patience = {}, o.when and (o.patience or 1) or nil
-  for i = 0, o.blocks do
-    list[i + 1] = { epochs = o.every or o.when and 10 or 1, patience = patience, train = i == 0 and "head" or nil, blocks = i > 0 and i or nil,
-                    optimizer = i == 0 and o.optimizer or nil, lr = i > 0 and (rates and rates[i] or o.lr) or nil }
-  end
-  return new(where, list)
-end
-
---- scion.schedule{ stage, … }, .two_pronged{ … }, .gradual{ … }: see the class comments above and README.
-schedule.public = setmetatable({}, {
-  __title = "scion.schedule", __name = "scion.schedule",
-  __call = function(_, list) return new("scion.schedule", list) end,
-  __index = function(_, name)
-    local found = ({ two_pronged = two_pronged, gradual = gradual })[name]
-    return found or check.raise(("scion.schedule has no %s: %s"):format(check.show(name), check.suggestion(name, { "two_pronged", "gradual" }, "it has")))
-  end,
-  __newindex = function(_, name) check.raise(("scion.schedule: %s cannot be set"):format(check.show(name))) end,
-  __pairs = function() return next, { two_pronged = two_pronged, gradual = gradual }, nil end,
-  __tostring = function() return "scion.schedule: { stage, … }, two_pronged, gradual" end,
-})
 
 return schedule

@@ -12,6 +12,7 @@ local a_model = check.instance("scion.Model", "a model")
 --- the path, where there is no such file, where it is no file of weights, and where the config.json beside it is damaged.
 ---@param path string
 ---@return "keras"|"torchvision"|"tf"|"timm"|nil publisher nil for Scion's own files, and for those that cannot be read
+---@example print(scion.weights.publisher "net.keras")
 function weights.publisher(path)
   local told <close> = origin.of(check.argument("scion.weights.publisher", "its argument", path, check.path))
   return told.variant or (told.library == "pytorch" and "torchvision" or told.library)
@@ -23,6 +24,7 @@ end
 ---@param path string
 ---@param given? scion.LoadOptions
 ---@return scion.WeightsReport report what was loaded and what was not; tostring gives it as text
+---@example print(scion.weights.load(model, "pets.safetensors"))
 function weights.load(model, path, given)
   local where = "scion.weights.load"
   check.argument(where, "its first argument", model, a_model)

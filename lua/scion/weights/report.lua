@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local notice = require "scion.report.notice"
+local printable = require "scion.printable"
 local text = require "scion.report.text"
 
 local report = {}
@@ -282,7 +283,9 @@ local defined = class.define {
 ---@param of "arrays"|"layers"
 ---@return scion.WeightsReport
 function report.new(path, total, of)
-  return defined.new { path = path, loaded = 0, total = total, of = of, missing = {}, unexpected = {}, misfits = {}, unused = {}, notes = {}, sizes = {} }
+  local list = printable.table
+  return defined.new { path = path, loaded = 0, total = total, of = of, missing = list {}, unexpected = list {}, misfits = list {}, unused = list {},
+                       notes = list {}, sizes = {} }
 end
 
 return report

@@ -2,6 +2,7 @@
 --- A Gaussian blur.
 ---@class scion.augment.blur: scion.AugmentationOptions
 ---@field sigma? number[] {smallest, largest} standard deviation, in pixels of the result, up to 100 ({0.1, 2})
+---@example train = train:with{ augment = { scion.augment.blur{ sigma = { 0.1, 2 } } } }
 local augmentation = require "scion.data.augmentation"
 
 return augmentation.define {

@@ -3,6 +3,7 @@
 --- resize to 256 and a crop of 224 give.
 ---@class scion.augment.centre_crop: scion.AugmentationOptions
 ---@field part? number what is kept of the largest part's width and height, above 0 up to 1 (0.875)
+---@example train = train:with{ augment = { scion.augment.centre_crop(0.875) } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

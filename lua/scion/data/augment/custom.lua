@@ -3,6 +3,7 @@
 --- called between two steps of training, after everything else. What it draws is its own affair, and so it is never kept in a cache.
 ---@class scion.augment.custom
 ---@field change fun(images: scion.Tensor): scion.Tensor
+---@example train = train:with{ augment = { scion.augment.custom(function(images) return images end) } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

@@ -4,6 +4,7 @@
 --- and alpha, less what lies outside. For classes the network ends in softmax.
 ---@class scion.augment.cutmix
 ---@field alpha? number above 0, up to 2: the larger, the more equal the shares (1)
+---@example train = train:with{ augment = { scion.augment.cutmix() } }
 local augmentation = require "scion.data.augmentation"
 local core = require "scion.core"
 local mixing = require "scion.data.mixing"

@@ -4,6 +4,7 @@
 ---@field scale? number[] {smallest, largest} share of the image's area ({0.02, 0.33}); p is 0.5
 ---@field ratio? number[] {smallest, largest} width of the part, in units of its height ({0.3, 3.3})
 ---@field value? number|number[]|"noise" 0 to 255, or {red, green, blue} (0)
+---@example train = train:with{ augment = { scion.augment.erase() } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

@@ -3,6 +3,7 @@
 ---@class scion.augment.flip: scion.AugmentationOptions
 ---@field direction? "horizontal"|"vertical"|"both" left and right change places, or top and bottom, or each with the probability p of its own
 --- ("horizontal"); p is 0.5
+---@example train = train:with{ augment = { scion.augment.flip() } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

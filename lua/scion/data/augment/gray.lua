@@ -2,6 +2,7 @@
 --- Takes the colour away.
 ---@class scion.augment.gray: scion.AugmentationOptions
 ---@field p? number the probability that it is applied to an image (0.1)
+---@example train = train:with{ augment = { scion.augment.gray() } }
 local augmentation = require "scion.data.augmentation"
 
 return augmentation.define {

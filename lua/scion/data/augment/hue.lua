@@ -2,6 +2,7 @@
 --- Turns the hue by a part of the circle of colours, from -turn to turn.
 ---@class scion.augment.hue: scion.AugmentationOptions
 ---@field turn number largest part of the circle in either direction, from 0 to 0.5
+---@example train = train:with{ augment = { scion.augment.hue(0.1) } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

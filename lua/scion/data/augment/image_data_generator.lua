@@ -12,6 +12,7 @@
 ---@field channel_shift? number largest change in either direction, in levels of 255, within the image's own range (0)
 ---@field fill? "nearest"|"constant"|"reflect"|"wrap" how pixels from outside the image are filled ("nearest")
 ---@field fill_value? number for fill = "constant", 0 to 255 (0)
+---@example train = train:with{ augment = { scion.augment.image_data_generator{ rotation = 20, zoom = 0.2, flip = "horizontal" } } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

@@ -2,6 +2,7 @@
 --- The negative.
 ---@class scion.augment.invert: scion.AugmentationOptions
 ---@field p? number the probability that it is applied to an image (0.5)
+---@example train = train:with{ augment = { scion.augment.invert() } }
 local augmentation = require "scion.data.augmentation"
 
 return augmentation.define {

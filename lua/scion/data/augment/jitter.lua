@@ -6,6 +6,7 @@
 ---@field contrast? number|number[] as for augment.contrast (0)
 ---@field saturation? number|number[] as for augment.saturation (0)
 ---@field hue? number as for augment.hue (0)
+---@example train = train:with{ augment = { scion.augment.jitter{ brightness = 0.2, contrast = 0.2 } } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

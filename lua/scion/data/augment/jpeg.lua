@@ -2,6 +2,7 @@
 --- What saving as JPEG leaves of an image.
 ---@class scion.augment.jpeg: scion.AugmentationOptions
 ---@field quality? integer[] {lowest, highest}, 1 to 100 ({30, 95})
+---@example train = train:with{ augment = { scion.augment.jpeg{ quality = { 40, 90 } } } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

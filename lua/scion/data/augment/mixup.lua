@@ -3,6 +3,7 @@
 --- 2017). The share is drawn for each batch from the Beta distribution of alpha and alpha. For classes the network ends in softmax.
 ---@class scion.augment.mixup
 ---@field alpha? number above 0, up to 2: the larger, the more equal the shares (0.2)
+---@example train = train:with{ augment = { scion.augment.mixup() } }
 local augmentation = require "scion.data.augmentation"
 local core = require "scion.core"
 local mixing = require "scion.data.mixing"

@@ -2,6 +2,7 @@
 --- Keeps the upper bits of each value.
 ---@class scion.augment.posterize: scion.AugmentationOptions
 ---@field bits? integer how many, 1 to 8 (4); p is 0.5
+---@example train = train:with{ augment = { scion.augment.posterize(4) } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

@@ -5,6 +5,7 @@
 ---@class scion.augment.rand_augment: scion.FillOptions
 ---@field count? integer how many, 1 to 14 (2)
 ---@field magnitude? integer their strength, 0 to 30 (9)
+---@example train = train:with{ augment = { scion.augment.rand_augment{ count = 2, magnitude = 9 } } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

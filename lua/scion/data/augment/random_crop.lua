@@ -3,6 +3,7 @@
 ---@class scion.augment.random_crop: scion.FillOptions
 ---@field padding integer pixels of the border
 ---@field fill? "nearest"|"constant"|"reflect"|"wrap" what the border holds ("constant")
+---@example train = train:with{ augment = { scion.augment.random_crop(4) } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

@@ -4,6 +4,7 @@
 ---@class scion.augment.random_resized_crop: scion.AugmentationOptions
 ---@field scale? number[] {smallest, largest} share of the image's area ({0.08, 1})
 ---@field ratio? number[] {smallest, largest} width of the part, in units of its height ({3/4, 4/3})
+---@example train = train:with{ augment = { scion.augment.random_resized_crop() } }
 local augmentation = require "scion.data.augmentation"
 
 return augmentation.define {

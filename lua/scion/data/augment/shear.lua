@@ -2,6 +2,7 @@
 --- Slants images sideways, by an angle from -degrees to degrees, as Keras does.
 ---@class scion.augment.shear: scion.FillOptions
 ---@field degrees number largest angle in either direction
+---@example train = train:with{ augment = { scion.augment.shear(10) } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

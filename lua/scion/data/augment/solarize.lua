@@ -2,6 +2,7 @@
 --- Inverts values that are not below a threshold.
 ---@class scion.augment.solarize: scion.AugmentationOptions
 ---@field threshold? number from 0 to 256 (128); p is 0.5
+---@example train = train:with{ augment = { scion.augment.solarize(128) } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

@@ -3,6 +3,7 @@
 ---@class scion.augment.translate: scion.FillOptions
 ---@field x number largest shift to either side, as a fraction of the width, from 0 to 1
 ---@field y? number largest shift up or down, as a fraction of the height (x)
+---@example train = train:with{ augment = { scion.augment.translate(0.1) } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 

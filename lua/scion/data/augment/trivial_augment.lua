@@ -2,6 +2,7 @@
 --- TrivialAugment (Müller and Hutter 2021) with torchvision's fourteen operations: one of them is drawn for each image, and one of 31 strengths.
 --- Interpolation and what lies outside are as for RandAugment.
 ---@class scion.augment.trivial_augment: scion.FillOptions
+---@example train = train:with{ augment = { scion.augment.trivial_augment() } }
 local augmentation = require "scion.data.augmentation"
 
 return augmentation.define {

@@ -2,6 +2,7 @@
 --- Shows a smaller or a larger part of images, with the same factor for both axes.
 ---@class scion.augment.zoom: scion.FillOptions
 ---@field factor number|number[] {lowest, highest} factor, or z below 1 for {1 - z, 1 + z}; above 1 shows more, as Keras's does
+---@example train = train:with{ augment = { scion.augment.zoom(0.1) } }
 local augmentation = require "scion.data.augmentation"
 
 return augmentation.define {

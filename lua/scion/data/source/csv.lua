@@ -162,6 +162,7 @@ end
 ---@return scion.Dataset
 ---Raises, with the line, if the file cannot be read or is not such a file, if rows differ in length, if a column is missing, if a cell that
 ---is needed is empty or no number, or is none where most of its column are, on an unknown label, and on unknown options and invalid values.
+---@example data = scion.data.csv("pets.csv", { file = "image", label = "kind", size = 32 })
 return function(path, given)
   path = check.argument(where, "the first argument", path, check.path)
   local o = check.options(where, given, schema)

@@ -36,6 +36,7 @@ end
 ---@param given? scion.ListOptions
 ---@return scion.Dataset
 ---Raises if the list is not one of paths or entries, on an unknown label, and on unknown options and invalid values.
+---@example data = scion.data.files({ { path = "dog.png", label = "dog" }, { path = "cat.png", label = "cat" } }, { size = 32 })
 return function(list, given)
   local where = "scion.data.files"
   local labels

@@ -128,6 +128,7 @@ end
 ---Raises if the path does not exist, if it holds no class folders, one alone, or parts of a data set such as train and val (unless labels
 ---were given), if a class has no images (unless labels were given and others have some), if a folder's name is none of the labels, and on
 ---unknown options and invalid values. The message names the path or the option.
+---@example train = scion.data.folder("photos", { size = 32, batch = 8, seed = 7, augment = { flip = "horizontal" } })
 return function(path, given)
   path = check.argument(where, "the first argument", path, check.path)
   local o = check.options(where, given, schema)

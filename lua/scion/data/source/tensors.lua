@@ -74,6 +74,7 @@ schema.multi = { check.boolean, false }
 ---@return scion.Dataset
 ---Raises if the numbers of examples and labels differ, if a target is not finite, and on an unknown label, unknown options, invalid values,
 ---and another dtype or shape.
+---@example data = scion.data.tensors(scion.zeros({ 4, 32, 32, 3 }, "u8"), { 1, 2, 1, 2 }, { labels = { "cat", "dog" } })
 return function(x, y, given)
   local shape = shape_of(x)
   local o = check.options(where, given, schema)

@@ -1,6 +1,7 @@
 --- callbacks.reduce_lr_on_plateau{ monitor = "val_loss", factor = 0.1, patience = 10 }
 --- Lowers the optimizer's learning rate once a number of the epochs has not become better for some of them, as Keras's ReduceLROnPlateau.
---- Groups of layers with a rate of their own have it lowered alike. The rate stays lowered after the fit. Each stage of a schedule begins it anew.
+--- Groups of layers with a rate of their own have it lowered alike; rates that change with the step are multiplied by optimizer.scale. The
+--- rate stays lowered after the fit. Each stage of a schedule begins it anew.
 ---@class scion.callbacks.reduce_lr_on_plateau: scion.MonitorOptions
 ---@field factor? number what the rate is multiplied by, between 0 and 1 (0.1)
 ---@field patience? integer after how many epochs without a better value (10)
@@ -10,16 +11,28 @@
 local callback = require "scion.train.callback"
 local check = require "scion.check"
 local monitor = require "scion.train.monitor"
+local step = require "scion.train.step"
 
 local count = check.whole(0, (1 << 31) - 1)
 
---- Lowers the rate, if it is above the least, and those of groups by the same factor.
+--- Multiplies all rates of an optimizer: numbers themselves, so that a stage's own rate replaces what came of it; else their common factor.
+local function multiply(optimizer, factor)
+  local rated, numbers = { optimizer, table.unpack(optimizer.groups) }, true
+  for _, each in ipairs(rated) do numbers = numbers and (each.lr == nil or type(each.lr) == "number") end
+  if not numbers then
+    optimizer.scale = optimizer.scale * factor
+    return
+  end
+  for _, each in ipairs(rated) do each.lr = each.lr and each.lr * factor end
+end
+
+--- Lowers the rate, if it is above the least.
 local function reduce(self, run)
-  local o, now = self.options, run.optimizer.lr
+  local o, now = self.options, run.optimizer:rate_at(step.now(run, 1)) -- that of the next step
   if now <= o.min_lr then return end
   local lower = math.max(now * o.factor, o.min_lr)
-  run.optimizer.lr, self.cooling, self.waited = lower, o.cooldown, 0
-  for _, group in ipairs(run.optimizer.groups) do group.lr = group.lr and group.lr * (lower / now) end
+  multiply(run.optimizer, lower / now)
+  self.cooling, self.waited = o.cooldown, 0
   if run.verbose then
     run.tell(("scion: reduce_lr_on_plateau: the learning rate is %g from here on, and was %g"):format(lower, now))
   end

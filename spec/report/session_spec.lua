@@ -65,7 +65,7 @@ local function check_screen(lines, width)
     local typed = line:sub(1, #prompt) == prompt or line:find "%^C$" or line:find "^Lua 5" -- Lua's own line is longer than 40
     assert.is_truthy(typed or utf8.len(line) <= width, ("%d columns: %s"):format(utf8.len(line), line))
     assert.is_nil(line:find "%f[%w]0x%x%x%x")
-    assert.is_nil(line:find "traceback")
+    assert.is_nil(line:find "traceback", table.concat(lines, "\n"))
   end
 end
 
@@ -113,15 +113,14 @@ describe("a session in a terminal", function()
     for _, step in ipairs { { 'scion = require "scion"' }, { 'train = scion.data.folder("build/demo/target/train", { size = 32, batch = 20 })' }, { "train.labels" },
                             { "train:class_counts()" }, { 'model = scion.load "build/demo/trunk.safetensors"' }, { "model:layer(2).shape" }, { "train.files" },
                             { 'model = model:graft{ scion.nn.global_avg_pool(), scion.nn.dense(5, "softmax") }' },
-                            { "model:fit(train, { epochs = 100000, quiet = true, cache = false })", true }, { "model.history[1].cached" },
+                            { "model:fit(train, { epochs = 100000, quiet = true, cache = false })", true },
                             { "model:predict(train.files[1])" } } do
       lines = enter(at, step[1], step[2])
     end
     check_screen(lines, 80)
     assert.is_true(has(lines, "^{ 'corner', 'flower', 'moon', 'star', 'tee' }$"))
     assert.is_true(has(lines, "^corner  8$"))
-    assert.is_true(has(lines, "^interrupted$"))
-    assert.is_true(has(lines, "^nil$"))
+    assert.is_true(has(lines, "^interrupted"))
     assert.is_true(has(lines, "corner/001.png  0%.%d+"))
   end)
 end)

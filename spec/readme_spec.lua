@@ -169,6 +169,6 @@ describe("the pages", function()
 
   it("are many enough", function()
     local scripts, transcripts = parse "README.md"
-    assert.same({ 6, 1 }, { #scripts, #transcripts })
+    assert.same({ 7, 1 }, { #scripts, #transcripts })
   end)
 end)

@@ -17,11 +17,13 @@ local loss = {}
 --- Cross-entropy of softmax: -sum(t * log(p)) over the classes, for classes and for shares of them. Smoothing makes t * (1 - s) + s / classes
 --- of t (Szegedy et al. 2016), as Keras and PyTorch do. Raises on unknown options and values out of range.
 ---@type fun(given?: scion.SmoothingOptions): scion.Loss
+---@example model:fit(train, { loss = scion.loss.categorical{ smoothing = 0.1 } })
 loss.categorical = losses.constructor "categorical"
 
 --- Cross-entropy of sigmoid, the mean over the labels, or of a single unit that tells two classes apart. Smoothing makes t * (1 - s) + s / 2
 --- of t, as Keras does. Raises on unknown options and values out of range.
 ---@type fun(given?: scion.SmoothingOptions): scion.Loss
+---@example print(scion.loss.binary{ smoothing = 0.1 })
 loss.binary = losses.constructor "binary"
 
 ---@class scion.FocalOptions
@@ -34,14 +36,17 @@ loss.binary = losses.constructor "binary"
 --- Keras's CategoricalFocalCrossentropy, of sigmoid torchvision's sigmoid_focal_loss, as the mean over the labels. Both of these have an alpha
 --- of 0.25 where none is given. Raises on unknown options and values out of range.
 ---@type fun(given?: scion.FocalOptions): scion.Loss
+---@example model:fit(train, { loss = scion.loss.focal{ gamma = 2 } })
 loss.focal = losses.constructor "focal"
 
 --- The mean of (x - t)^2 over the numbers of an example. Raises on options.
 ---@type fun(given?: table): scion.Loss
+---@example print(scion.loss.mse())
 loss.mse = losses.constructor "mse"
 
 --- The mean of |x - t| over the numbers of an example. Raises on options.
 ---@type fun(given?: table): scion.Loss
+---@example print(scion.loss.mae())
 loss.mae = losses.constructor "mae"
 
 ---@class scion.HuberOptions
@@ -50,6 +55,7 @@ loss.mae = losses.constructor "mae"
 --- Huber's loss (1964): the mean over the numbers of an example of (x - t)^2 / 2 where |x - t| is at most delta, and of
 --- delta * (|x - t| - delta / 2) elsewhere. Raises on unknown options and values out of range.
 ---@type fun(given?: scion.HuberOptions): scion.Loss
+---@example print(scion.loss.huber{ delta = 0.5 })
 loss.huber = losses.constructor "huber"
 
 local a_function = check.kind("a function of outputs and targets", function(value) return type(value) == "function", value end)
@@ -68,6 +74,7 @@ end)
 ---@param outputs scion.Tensor f32 [n, …]
 ---@param targets scion.Tensor f32 of the same shape
 ---@return number
+---@example print(scion.loss.check(function(o, t) return ((o - t) ^ 2):sum(2), 2 * (o - t) end, scion.uniform{ 3, 4 }, scion.uniform{ 3, 4 }))
 function loss.check(compute, outputs, targets)
   local where = "scion.loss.check"
   check.argument(where, "the loss", compute, a_function)

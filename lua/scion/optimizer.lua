@@ -108,12 +108,13 @@ function methods:rate_at(now) return self.scale * (now and rate.value(self.lr, n
 --- The highest learning rate that one of these layers has in a fit.
 ---@param order scion.Node[] of a model
 ---@param names table<string, boolean> of the layers, a set
+---@param lr_instead number|scion.Rate|nil that takes the place of the optimizer's own
 ---@return number
-function methods:highest_rate(order, names)
+function methods:highest_rate(order, names, lr_instead)
   local list, highest = self:groups_of(order), 0
   for _, these in ipairs(list) do
     for _, each in ipairs(these.parameters) do
-      local lr = these.options and these.options.lr or self.lr
+      local lr = these.options and these.options.lr or lr_instead or self.lr
       if names[each.layer] then highest = math.max(highest, self.scale * rate.highest(lr, each.depth, list.deepest)) end
     end
   end

@@ -19,6 +19,7 @@ local two_epochs = check.list(whole, 2, "a list of two, such as { 2, 10 }")
 --- values out of range.
 ---@param given scion.TwoProngedOptions
 ---@return scion.Schedule
+---@example print(scion.schedule.two_pronged{ from = "block2", epochs = { 1, 2 } })
 function schedule.two_pronged(given)
   local where, optim = "scion.schedule.two_pronged", require "scion.optim"
   local o = check.options(where, given, { from = { check.text, required = true }, epochs = { two_epochs, { 2, 10 } }, head = { kinds.optimizer },
@@ -41,6 +42,7 @@ local a_rate = check.either(kinds.rate, check.list(kinds.rate), "a learning rate
 --- values out of range.
 ---@param given scion.GradualOptions?
 ---@return scion.Schedule
+---@example model:fit(train, { schedule = scion.schedule.gradual{ blocks = 1, lr = 1e-4 } })
 function schedule.gradual(given)
   local where = "scion.schedule.gradual"
   local o = check.options(where, given, { blocks = { whole, 3 }, every = { whole, usual = true }, when = { check.one_of "plateau" }, patience = { whole },

@@ -1,5 +1,6 @@
 --- lr.one_cycle(lr, { rise = 0.3, from = lr / 25, to = lr / 250000 })
 --- Rises to lr and falls again, both along half a cosine (Smith and Topin 2017), as PyTorch's OneCycleLR does; momentum stays as it is.
+---@example model:fit(train, { epochs = 3, optimizer = scion.optim.sgd{ lr = scion.lr.one_cycle(1e-2), momentum = 0.9 } })
 ---@class scion.lr.one_cycle
 ---@field lr number|scion.Rate the highest, or a rate by depth
 ---@field rise? number the share of the steps up to it, between 0 and 1 (0.3)

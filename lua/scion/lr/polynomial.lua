@@ -1,5 +1,6 @@
 --- lr.polynomial(lr, { to = 0, power = 1 })
 --- Falls along a power of the share of the fit that is left: with a power of 1, along a line.
+---@example print(scion.lr.polynomial(1e-3, { power = 2 }))
 ---@class scion.lr.polynomial
 ---@field lr number|scion.Rate or a rate by depth
 ---@field to? number what it would reach after the last step (0)

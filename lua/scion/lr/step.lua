@@ -1,5 +1,6 @@
 --- lr.step(lr, { every, factor = 0.1 })
 --- Falls by a factor after every so many epochs, as PyTorch's StepLR does that is stepped once an epoch.
+---@example model:fit(train, { epochs = 3, optimizer = scion.optim.sgd{ lr = scion.lr.step(1e-2, { every = 1 }) } })
 ---@class scion.lr.step
 ---@field lr number|scion.Rate or a rate by depth
 ---@field every integer epochs

@@ -1,6 +1,7 @@
 --- lr.warmup(lr, { epochs or steps or share, from = 0 })
 --- Rises along a line before another rate begins, which then has the rest of the steps, as Keras's and PyTorch's warm-ups do: the first step has
 --- `from`, and the first one after the warm-up has what the rate begins with. One of epochs, steps and share says how long that takes.
+---@example model:fit(train, { epochs = 2, optimizer = scion.optim.adam{ lr = scion.lr.warmup(scion.lr.cosine(1e-3), { share = 0.1 }) } })
 ---@class scion.lr.warmup
 ---@field lr number|scion.Rate
 ---@field epochs? number such as 1 or 0.5

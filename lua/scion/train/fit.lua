@@ -140,10 +140,10 @@ end
 local function lint_stages(job, o)
   local list = {}
   schedule.each(job.stages, job.model, "fit", function(number)
-    job.optimizer = schedule.optimizer(job.stages, number, job.first_optimizer)
+    job.optimizer, job.stage_lr = schedule.optimizer(job.stages, number, job.first_optimizer), schedule.rate(job.stages, number)
     table.move(lint.run(job, o, number > 1 and "learning_rate" or nil), 1, 1 << 20, #list + 1, list)
   end)
-  job.optimizer = schedule.optimizer(job.stages, 1, job.first_optimizer)
+  job.optimizer, job.stage_lr = schedule.optimizer(job.stages, 1, job.first_optimizer), nil
   return results.warnings(list)
 end
 
@@ -194,9 +194,10 @@ return function(model, data, given)
     bar:broken()
     notice.line(line)
   end
+  local warnings = lint_stages(job, o)
   local state = run.new(job)
   function job.tell_validation(done, total) bar:validation(state, done, total) end
-  state.history.warnings = lint_stages(job, o)
+  state.history.warnings = warnings
   resume(state)
   local loss_before, steps_before = model.loss, model.steps
   model.labels, model.loss, model.metrics = data.labels or model.labels, job.given_loss or model.loss, job.given_metrics or model.metrics

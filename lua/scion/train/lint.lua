@@ -72,7 +72,7 @@ local function learning_rate(job)
   if not trunk[1] or not head[1] then return nil end
   local names = {}
   for _, name in ipairs(trunk) do names[name] = true end
-  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer:highest_rate(job.model.order, names)
+  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer:highest_rate(job.model.order, names, job.stage_lr)
   if lr <= limit then return nil end
   return ("a learning rate of %g is high for the pretrained layers that train (%s on), which it makes forget: %s takes %g or less there"):format(
     lr, trunk[1], job.optimizer.name, limit)

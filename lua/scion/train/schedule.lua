@@ -191,6 +191,16 @@ function schedule.optimizer(stages, number, first)
   return first
 end
 
+--- The rate that a stage gives its optimizer, or that one before it gave; nil if the optimizer has its own.
+---@param stages scion.Stage[]
+---@param number integer
+---@return number|scion.Rate|nil
+function schedule.rate(stages, number)
+  for i = number, 1, -1 do
+    if stages[i].lr or stages[i].optimizer then return stages[i].lr end
+  end
+end
+
 -- ---- schedules ------------------------------------------------------------------------------------------------------
 
 local methods = {}
@@ -201,6 +211,7 @@ local methods = {}
 ---@param data scion.Dataset
 ---@param given? scion.PriceOptions
 ---@return scion.Prices
+---@example print(scion.schedule{ { epochs = 2, train = "head" }, { epochs = 3, blocks = 1, lr = 1e-4 } }:plan(model, train))
 function methods:plan(model, data, given) return require("scion.report.prices")(self, model, data, given) end
 
 local function schedule_text(self)

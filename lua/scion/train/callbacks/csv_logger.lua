@@ -2,6 +2,7 @@
 --- Writes a line for each epoch into a file of values with commas between them, as Keras's CSVLogger: the number of the epoch and then, by
 --- name, all that its entry in the history has. The line is in the file as soon as the epoch has ended. The columns are those of the first
 --- epoch; a later one that lacks a value has NA. Raises if the file cannot be written.
+---@example model:fit(train, { epochs = 2, callbacks = { scion.callbacks.csv_logger "log.csv" } })
 ---@class scion.callbacks.csv_logger
 ---@field path string which is begun anew by each fit
 ---@field append? boolean whether a file that is there is gone on with, in its columns (false)

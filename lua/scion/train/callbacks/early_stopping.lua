@@ -2,6 +2,7 @@
 --- Ends the fit once a number of the epochs has not become better for some of them, as Keras's EarlyStopping. Other than there, the model
 --- then has the weights of the best epoch, moving averages included, unless `restore_best` is false; so it has where the fit came to its
 --- end by itself, but not after Ctrl-C. Their copy takes as much memory as the model's weights.
+---@example model:fit(train, { epochs = 5, validate = val, callbacks = { scion.callbacks.early_stopping{ patience = 2 } } })
 ---@class scion.callbacks.early_stopping: scion.MonitorOptions
 ---@field patience? integer after how many epochs without a better value it ends the fit; 0 is the same as 1 (0)
 ---@field min_delta? number what is not better by more than this does not count (0)

@@ -3,6 +3,7 @@
 --- decay * average + (1 - decay) * weight, for what trains and for the moving averages of its batch norms. As fit ends, the model gets the
 --- averages, as with Keras's `use_ema`; until then, and in the validation of the epochs, it has its own weights, and so has what
 --- model_checkpoint saves. After Ctrl-C it keeps them. The averages take as much memory as what trains.
+---@example model:fit(train, { epochs = 2, callbacks = { scion.callbacks.ema{ decay = 0.99 } } })
 ---@class scion.callbacks.ema
 ---@field decay? number from 0 up to, but not, 1: the averages are over about 1 / (1 - decay) steps (0.999)
 ---@field warmup? boolean whether the decay of step t is at most (1 + t) / (10 + t), so that short fits forget what they began with (true)

@@ -2,6 +2,7 @@
 --- Saves the model after epochs, as model:save does, like Keras's ModelCheckpoint. Braces in the path stand for the epoch's number and for
 --- numbers of its entry in the history, such as {epoch:02d} and {val_loss:.3f}; a path without them is written again and again. It holds
 --- the model alone: what goes on with a run that was ended is fit's option `resume`. Raises if the file cannot be written.
+---@example model:fit(train, { epochs = 2, validate = val, callbacks = { scion.callbacks.model_checkpoint{ "best.safetensors", save_best = true } } })
 ---@class scion.callbacks.model_checkpoint: scion.MonitorOptions
 ---@field path string of .safetensors files; folders are made where there are none
 ---@field save_best? boolean whether only epochs are saved that are better than all before (false)

@@ -2,6 +2,7 @@
 --- Lowers the optimizer's learning rate once a number of the epochs has not become better for some of them, as Keras's ReduceLROnPlateau.
 --- Groups of layers with a rate of their own have it lowered alike; rates that change with the step are multiplied by optimizer.scale. The
 --- rate stays lowered after the fit. Each stage of a schedule begins it anew.
+---@example model:fit(train, { epochs = 5, validate = val, callbacks = { scion.callbacks.reduce_lr_on_plateau{ patience = 2 } } })
 ---@class scion.callbacks.reduce_lr_on_plateau: scion.MonitorOptions
 ---@field factor? number what the rate is multiplied by, between 0 and 1 (0.1)
 ---@field patience? integer after how many epochs without a better value (10)

@@ -2,6 +2,7 @@
 --- Writes what `tensorboard --logdir FOLDER` shows, as Keras's TensorBoard: event files in FOLDER/train and FOLDER/validation, with the numbers of
 --- each epoch's entry in the history as epoch_loss, epoch_accuracy, epoch_learning_rate and so on; those that begin with val_ are the
 --- validation's. Epochs count from 1. Raises if a file cannot be written.
+---@example model:fit(train, { epochs = 2, callbacks = { scion.callbacks.tensorboard "logs" } })   -- tensorboard --logdir logs shows them
 ---@class scion.callbacks.tensorboard
 ---@field folder string which is made if there is none; each fit adds files of its own
 ---@field update? "epoch"|"step"|integer whether the loss of each step is written too, as batch_loss, or of every n-th ("epoch")

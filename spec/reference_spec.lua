@@ -223,6 +223,7 @@ local function calls()
   for name, make in pairs(scion.schedule) do list["scion.schedule." .. name] = make end
   for name, make in pairs(scion.loss) do list["scion.loss." .. name] = name ~= "check" and make or nil end
   list["scion.StageOptions"] = function(given) scion.schedule { given } end
+  list["scion.LrFindOptions"] = function(given) model:lr_find(set, given) end
   list["schedule:plan"] = function(given) scion.schedule { { train = "all" } }:plan(model, set, given) end
   list["scion.RateOptions"] = function(given) scion.lr.cosine(1):at(given) end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end

@@ -336,6 +336,15 @@ function model:summary() return require("scion.report.summary").text(self) end
 ---  print(history)
 function model:fit(data, given) return require("scion.train.fit")(self, data, given) end
 
+--- Looks for a learning rate: trains for some steps at rates that grow from step to step, and then puts weights, optimizer and history back
+--- as they were. The result has the loss at each rate, and a rate to begin with; it prints as a table. It ends early once the loss is four
+--- times the lowest. Raises on options or data that do not fit, and after Ctrl-C.
+---@param data scion.Dataset
+---@param given? scion.LrFindOptions
+---@return scion.RateCurve
+---@example print(model:lr_find(train, { optimizer = scion.optim.sgd(), steps = 20 }))
+function model:lr_find(data, given) return require("scion.train.lr_find")(self, data, given) end
+
 --- A metric of one's own.
 ---@class scion.OwnMetric
 ---@field name string of the field with its value: letters, digits and underscores

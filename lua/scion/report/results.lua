@@ -260,6 +260,24 @@ results.epoch = kind("scion.Epoch", function(self) return results.epoch_text(sel
   title = "an epoch of a history", add = true, fields = of_epoch, advice = not_asked,
 })
 
+local curve_rows = 12
+
+--- Losses by the learning rate: what model:lr_find gives.
+---@class scion.RateCurve
+---@field [integer] { lr: number, loss: number } a step: its rate, and the running mean of the losses up to it
+---@field suggested number? a rate to begin with: a tenth of `lowest`; nil if the loss did not fall
+---@field lowest number the rate at which it is lowest, which is too high already
+
+--- Makes a list of steps such a curve.
+results.rate_curve = kind("scion.RateCurve", function(self)
+  local rows, every = {}, math.max(1, (#self + curve_rows - 1) // curve_rows)
+  for i = every, #self, every do rows[#rows + 1] = { ("%.1e"):format(self[i].lr), ("%.4f"):format(self[i].loss) } end
+  local shown = text.table({ { title = "lr", right = true }, { title = "loss", right = true } }, rows)
+  shown[#shown + 1] = sentence { ("the loss is lowest at %.1e"):format(self.lowest),
+                                 self.suggested and ("a rate to begin with is a tenth of that, %.1e"):format(self.suggested) or "it has not fallen" }
+  return lines(shown)
+end, { title = "a curve of rates", fields = { "suggested", "lowest" } })
+
 --- Makes a list of epochs a history.
 ---@param entries table
 ---@return scion.History

@@ -58,6 +58,7 @@ local run = {}
 ---@field private taken integer batches of the epoch that were read
 ---@field private position integer batches of the epoch whose steps are done: where a run goes on that is resumed
 ---@field private seconds number that the epoch has taken so far
+---@field private diverged boolean? whether a step raised, as a number in it was not finite
 ---@field private stopped boolean whether a callback ended the fit
 
 local methods, internal = {}, {}
@@ -82,7 +83,7 @@ local shown = class.define {
   fields = { "context", "callbacks", "callback_states", "resume", "tell", "tell_validation", "kept", "verbose", "first_epoch", "loss_kind", "given_loss", "metrics",
              "given_metrics", "class_weights", "precision", "batch", "accumulate", "clip", "given_cache", "cache_limits", "first_optimizer",
              "stages", "by_schedule", "stage_begun", "stage_epochs", "stage_best", "stage_wait", "cache", "source", "groups", "groups_of",
-             "groups_revision", "epoch_begun", "new_sums", "sums", "parts", "taken", "position", "seconds", "stopped" },
+             "groups_revision", "epoch_begun", "new_sums", "sums", "parts", "taken", "position", "seconds", "diverged", "stopped" },
   meta = { __tostring = text },
 }
 

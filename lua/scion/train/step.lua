@@ -27,6 +27,7 @@ local function place_of(run) return ("epoch %d, step %d"):format(run.epoch, run.
 --- Raises, and takes back what the step has changed.
 local function refuse(run, message, ...)
   local where = place_of(run)
+  run.diverged = true
   step.abandon(run)
   check.raise((message .. " in %s; the weights are those of the step before"):format(..., where))
 end
@@ -149,6 +150,7 @@ local function change_weights(run, all)
     run.groups, run.groups_revision, run.groups_of = run.optimizer:groups_of(run.model.order), revision, run.optimizer
   end
   local refused = run.optimizer:step(run.groups, all, step.now(run, run.step + 1))
+  run.diverged = refused ~= nil
   if refused then check.raise(("%s in %s; try a lower learning rate than %g"):format(refused, place_of(run), rate_of(run))) end
 end
 

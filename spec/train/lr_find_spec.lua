@@ -1,0 +1,59 @@
+-- The search for a learning rate: its curve, and that nothing is left of it.
+local messages = dofile "spec/support/messages.lua"
+local scion = require "scion"
+local nn = scion.nn
+
+local x = scion.uniform { 64, 4 }
+local data = scion.data.tensors(x, x:matmul(scion.tensor { { 1 }, { -2 }, { 0.5 }, { 3 } }), { batch = 16, seed = 3 })
+
+local function network()
+  scion.seed(1)
+  return scion.sequential { nn.input(4), nn.dropout(0.1), nn.dense(8, "tanh"), nn.dense(1) }
+end
+
+local function weights(model) return model.order[3].layer:weight("kernel"):bytes() .. model.order[4].layer:weight("kernel"):bytes() end
+
+describe("lr_find", function()
+  it("finds the rates at which the loss falls and rises", function()
+    local curve = network():lr_find(data, { optimizer = scion.optim.sgd(), from = 1e-5, to = 100, steps = 80 })
+    assert.is_true(#curve > 30 and #curve <= 80)
+    assert.is_true(math.abs(curve[1].lr - 1e-5) < 1e-12)
+    for i = 2, #curve do assert.is_true(math.abs(curve[i].lr / curve[i - 1].lr / (1e7 ^ (1 / 79)) - 1) < 1e-9) end
+    assert.is_true(curve.suggested > 1e-3 and curve.suggested == curve.lowest / 10 and curve.lowest < 10, tostring(curve))
+    assert.is_true(#curve == 80 or curve[#curve].loss > 4 * curve[#curve - 10].loss or curve[#curve].loss > 1)
+    assert.matches("lr +loss\n", tostring(curve))
+    assert.matches("a rate to begin with is a tenth of that, ", tostring(curve), 1, true)
+  end)
+
+  it("suggests no rate where the loss never falls", function()
+    local curve = network():lr_find(data:with { batch = 64 }, { optimizer = scion.optim.sgd(), from = 1e-12, to = 1e-11, steps = 10 })
+    assert.is_nil(curve.suggested)
+    assert.matches("it has not fallen", tostring(curve), 1, true)
+  end)
+
+  it("leaves model, optimizer and history as they were, also where the loss becomes NaN", function()
+    for _, to in ipairs { 1, 1e30 } do
+      local model, optimizer = network(), scion.optim.adam { lr = 2e-3 }
+      model:fit(data, { epochs = 2, verbose = false, optimizer = optimizer })
+      local twin, twin_optimizer = network(), scion.optim.adam { lr = 2e-3 }
+      twin:fit(data, { epochs = 2, verbose = false, optimizer = twin_optimizer })
+      local before = weights(model)
+      assert.is_true(#model:lr_find(data, { optimizer = optimizer, to = to, steps = 30 }) > 5)
+      assert.equal(before, weights(model))
+      assert.same({ 2, 8, 2, 2e-3 }, { model.epoch, model.steps, #model.history, optimizer.lr })
+      model:fit(data, { epochs = 1, verbose = false, optimizer = optimizer })
+      twin:fit(data, { epochs = 1, verbose = false, optimizer = twin_optimizer })
+      assert.equal(weights(twin), weights(model)) -- the moments, too
+    end
+  end)
+
+  it("refuses what makes no sense", function()
+    local model = network()
+    local function refused(text, o, set) assert.matches(text, messages.refused(function() model:lr_find(set or data, o) end), 1, true) end
+    refused("lr_find: from is 1, which is not below to, 0.1", { from = 1, to = 0.1 })
+    refused("lr_find: unknown option 'step' (did you mean 'steps'?)", { step = 3 })
+    refused("lr_find: steps is a whole number from 5", { steps = 1 })
+    refused("a data set, such as scion.data.folder('data/train'), not 'photos'", {}, "photos")
+    assert.same({ 0, 0 }, { model.epoch, #model.history })
+  end)
+end)

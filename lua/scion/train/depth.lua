@@ -5,10 +5,13 @@ local depth = {}
 
 local norms = { batch_norm = true, layer_norm = true }
 
-local function block_of(node)
+--- The name of the block that a layer is in.
+---@param node scion.Node
+---@return string
+function depth.block_of(node)
   local name = node.layer.name
   local block = name:match "^(.-)/"
-  if not block and norms[node.layer.kind] and node.inputs[1] then return block_of(node.inputs[1]) end
+  if not block and norms[node.layer.kind] and node.inputs[1] then return depth.block_of(node.inputs[1]) end
   return block or name
 end
 
@@ -21,7 +24,7 @@ function depth.of(order)
   for i = #order, 1, -1 do
     local node = order[i]
     if #node.layer:trainable() > 0 then
-      local block = block_of(node)
+      local block = depth.block_of(node)
       if not of_block[block] then of_block[block], count = count, count + 1 end
       depths[node.layer] = of_block[block]
     end

@@ -3,6 +3,7 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local cut = require "scion.ir.cut"
+local depth = require "scion.train.depth"
 local graph = require "scion.graph"
 local kinds = require "scion.train.kinds"
 local text = require "scion.report.text"
@@ -69,13 +70,13 @@ local function trunk_end(model)
   return #model.order
 end
 
---- The first positions of the trunk's blocks that have weights, from its end on. A layer outside of any block is one by itself.
+--- The first positions of the trunk's blocks that have weights, from its end on.
 local function blocks_of(model)
   local starts, seen = {}, {}
   for i = 1, trunk_end(model) do
-    local layer = model.order[i].layer
-    local block = layer.name:match "^[^/]*"
-    if #layer.parameters > 0 and not seen[block] then
+    local node = model.order[i]
+    local block = depth.block_of(node)
+    if #node.layer.parameters > 0 and not seen[block] then
       seen[block] = true
       table.insert(starts, 1, i)
     end

@@ -37,7 +37,8 @@ describe("300 epochs", function()
         for i = 1, 3 do
           if epoch >> (i - 1) & 1 == 1 then model:freeze { layers = names[i] } end
         end
-        model:fit(train, { validate = val, verbose = false, quiet = true, cache = false, optimizer = scion.optim.adam(), resume = "%s/run.ckpt" })
+        model:fit(train, { validate = val, verbose = false, quiet = true, cache = false, optimizer = scion.optim.adam(),
+                           resume = epoch %% 10 == 0 and "%s/run.ckpt" or nil })
         os.remove "%s/run.ckpt"
         if epoch == 60 then before = { used() } end
       end

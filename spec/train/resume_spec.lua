@@ -185,10 +185,66 @@ describe("a fit that is resumed", function()
     assert.equal(6, #history)
   end)
 
-  it("raises where the file cannot be written, and leaves the model whole", function()
+  it("makes the folder of the file, and raises where it cannot be written, before anything runs", function()
     local model = network()
-    assert.matches("fit: resume: " .. folder .. "/nowhere/run.ckpt", messages.refused(function() fit(model, { resume = folder .. "/nowhere/run.ckpt" }) end), 1, true)
-    assert.equal(1, #model.history)
+    local file = support.spit(folder .. "/file", "no folder")
+    assert.matches("fit: resume: " .. file, messages.refused(function() fit(model, { resume = file .. "/run.ckpt" }) end), 1, true)
+    assert.equal(0, model.steps)
+    fit(model, { resume = folder .. "/new/run.ckpt" })
+    assert.equal(whole, digest(model))
+  end)
+
+  it("goes on in the same process, with the same model", function()
+    local steps, model = 0, network()
+    local ended = { step_ends = function()
+      steps = steps + 1
+      if steps == 7 then error "ended" end
+    end }
+    assert.is_false(pcall(fit, model, { resume = { path, every = 1 }, callbacks = { ended } }))
+    local history
+    quietly(function() history = fit(model, { resume = { path, every = 1 } }) end)
+    assert.same({ whole, 5, 5 }, { digest(model), #history, #model.history })
+  end)
+
+  it("refuses other callbacks that keep something, another validation set, and a file that is damaged", function()
+    local C = scion.callbacks
+    local boom = { epoch_ends = function(run) if run.epoch == 2 then error "ended" end end }
+    pcall(fit, network(), { resume = path, callbacks = { C.ema { decay = 0.9 }, C.reduce_lr_on_plateau { monitor = "loss" }, boom } })
+    local function refused(text, o)
+      o.resume = path
+      assert.matches(text, messages.refused(function() fit(network(), o) end), 1, true)
+    end
+    refused("another list of callbacks that keep something (ema(decay = 0.9)", { callbacks = { C.reduce_lr_on_plateau { monitor = "loss" }, C.ema { decay = 0.9 } } })
+    refused("another list of callbacks that keep something", {})
+    refused("another validation set", { validate = data { seed = 8 }, callbacks = { C.ema { decay = 0.9 }, C.reduce_lr_on_plateau { monitor = "loss" } } })
+    local bytes = support.slurp(path)
+    for i = 1, 12 do
+      local at = #bytes * i // 13
+      support.spit(path, bytes:sub(1, at - 1) .. string.char(bytes:byte(at) ~ 4) .. bytes:sub(at + 1))
+      refused("fit: resume: " .. path, { callbacks = { C.ema { decay = 0.9 }, C.reduce_lr_on_plateau { monitor = "loss" } } })
+    end
+    refused("is the file of model_checkpoint", { callbacks = { C.model_checkpoint(path) } })
+  end)
+
+  it("tells which callback's state a file cannot keep", function()
+    for _, state in ipairs { { f = print }, { s = "\255" }, { [1] = 1, [5] = 2 }, { [true] = 1 } } do
+      os.remove(path)
+      assert.matches("fit: resume: callbacks: the state of callback 1 holds what a file cannot keep", messages.refused(function()
+        fit(network(), { resume = path, callbacks = { { state = function() return state end } } })
+      end), 1, true)
+    end
+  end)
+end)
+
+describe("a fit that fails", function()
+  it("leaves no metrics behind, and no labels or loss where no step was made", function()
+    local model = network()
+    local broken = { name = "mine", compute = function(p) return p.foo.bar end }
+    assert.is_false(pcall(fit, model, { metrics = { broken } }))
+    assert.is_nil(model.metrics)
+    model = network()
+    assert.is_false(pcall(fit, model, { loss = "categorical", callbacks = { { fit_begins = function() error "no" end } } }))
+    assert.same({}, { model.labels, model.loss, model.metrics })
   end)
 end)
 

@@ -222,7 +222,7 @@ function text.table(columns, rows, margin)
     clean[r] = {}
     for c = 1, #columns do clean[r][c] = check.escape(row[c] or "") end
   end
-  for c, column in ipairs(columns) do titles[c], titled = column.title or "", titled or column.title ~= nil end
+  for c, column in ipairs(columns) do titles[c], titled = check.escape(column.title or ""), titled or column.title ~= nil end
   if titled then table.insert(clean, 1, titles) end
   local lines, room = {}, text.width() - #margin
   local kept, left = kept_columns(columns, clean, room)

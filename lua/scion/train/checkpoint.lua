@@ -35,15 +35,32 @@ end)
 
 local mark = "tensor of this file" -- the key that stands for a tensor in the JSON text
 
+local deepest = 30 -- levels of nested tables
+
+--- Raises that a callback tells of its state what a file cannot hold.
+local function refuse(name)
+  local number, rest = name:match "^state/callbacks/(%d+)(.*)$"
+  check.raise(("fit: resume: callbacks: the state of callback %s holds what a file cannot keep%s: it may have numbers, UTF-8 strings, booleans, tensors, lists " ..
+               "and tables with names of them"):format(number or "?", rest and rest ~= "" and " (" .. rest:sub(2) .. ")" or ""))
+end
+
 --- A copy for JSON, with names in place of tensors, which are added to a list.
-local function pack(value, name, tensors)
+local function pack(value, name, tensors, depth)
   if check.tensor.read(value) then
     tensors[#tensors + 1] = { name = name, tensor = value }
     return { [mark] = name }
   end
-  if type(value) ~= "table" then return plain.write(value, name, {}) end
-  local copy = {}
-  for key, v in next, value do copy[key] = pack(v, name .. "/" .. tostring(key), tensors) end
+  if type(value) ~= "table" then
+    local lost = {}
+    local written = plain.write(value, name, lost)
+    return lost[1] and refuse(name) or written
+  end
+  if depth > deepest then refuse(name) end
+  local copy, listed = {}, rawlen(value) > 0
+  for key, v in next, value do
+    if listed and not (math.type(key) == "integer" and key >= 1 and key <= rawlen(value)) or not listed and type(key) ~= "string" then refuse(name) end
+    copy[key] = pack(v, name .. "/" .. tostring(key), tensors, depth + 1)
+  end
   return copy
 end
 
@@ -87,13 +104,24 @@ local function of_model(model)
   return ("%d layers, %d weights (%s)"):format(#model.order, weights, hash(table.concat(parts, "\n")))
 end
 
+--- The callbacks that keep something: their state is given back to them by their order.
+local function of_callbacks(run)
+  local texts = {}
+  for _, callback in ipairs(run.callbacks) do
+    local meta = getmetatable(callback)
+    if callback.state then texts[#texts + 1] = meta and meta.__callback and tostring(callback) or "one of your own" end
+  end
+  return texts[1] and table.concat(texts, ", ") or "none"
+end
+
 --- What a checkpoint is of, in the order in which it is compared: { name in messages, text }.
 local function identity(run)
   local list = {
     { "network", of_model(run.model) }, { "data set", of_data(run.data) }, { "loss", tostring(run.loss_kind) }, { "precision", run.precision },
     { "accumulate", tostring(run.accumulate) }, { "clip", run.clip and ("norm %s, value %s"):format(run.clip.norm or "-", run.clip.value or "-") or "none" },
     { "class_weights", run.class_weights and table.concat(run.class_weights:totable(), " ") or "none" },
-    { "list of metrics", metrics.names(run.metrics) }, { "epoch before this fit", tostring(run.first_epoch) },
+    { "list of metrics", metrics.names(run.metrics) }, { "validation set", run.validate and of_data(run.validate) or "none" },
+    { "list of callbacks that keep something", of_callbacks(run) },
   }
   for i = 1, run.stage do
     list[#list + 1] = { run.by_schedule and "stage " .. i or "optimizer", run.by_schedule and schedule.identity(run.stages[i]) or run.first_optimizer.made }
@@ -102,7 +130,13 @@ local function identity(run)
 end
 
 --- Raises if a checkpoint is of another run.
-local function compare(path, run, noted)
+local function compare(path, run, state)
+  local noted, model = state.of, run.model
+  -- a model that a run was ended with, in the same process, goes on, too
+  if run.first_epoch ~= state.first_epoch and not (model.epoch == state.epoch and #model.history == state.entries + #state.history) then
+    check.raise(("fit: resume: %s is of a model that had been trained for %d epochs before, and this one has been for %d: give this fit a file of " ..
+                 "its own, or delete it to begin anew"):format(path, state.first_epoch, run.first_epoch))
+  end
   for _, pair in ipairs(identity(run)) do
     local name, here = pair[1], pair[2]
     if noted[name] ~= here then
@@ -110,6 +144,14 @@ local function compare(path, run, noted)
         path, name, tostring(noted[name] or "none"), here))
     end
   end
+end
+
+--- A hash of all that a file holds: a damaged one must not be gone on with.
+local function hash_of(tensors, state)
+  local parts, list = { state }, table.move(tensors, 1, #tensors, 1, {})
+  table.sort(list, function(a, b) return a.name < b.name end)
+  for _, each in ipairs(list) do parts[#parts + 1] = each.name .. "\0" .. core.hash(each.tensor) end
+  return (core.hash(table.concat(parts, "\0")):gsub(".", function(c) return ("%02x"):format(c:byte()) end))
 end
 
 -- ---- writing --------------------------------------------------------------------------------------------------------
@@ -140,10 +182,13 @@ local function optimizers_of(run)
 end
 
 -- of the run itself: numbers, strings and booleans
-local plain_fields = { "stage", "stage_begun", "stage_epochs", "stage_best", "stage_wait", "epoch", "epoch_begun", "step", "position", "seconds", "loss", "stopped" }
+local plain_fields = { "stage", "stage_begun", "stage_epochs", "stage_best", "stage_wait", "epoch", "epoch_begun", "step", "position", "seconds", "loss", "stopped",
+                       "batch" }
 
 local function state_of(run)
-  local state = { epoch = run.model.epoch, steps = run.model.steps, frozen = frozen_letters(run.model), draws = draws_of(run.model), run = {}, of = {} }
+  local state = { first_epoch = run.first_epoch, entries = run.entries_before, run = {}, of = {},
+                  epoch = run.model.epoch, steps = run.model.steps, frozen = frozen_letters(run.model),
+                  draws = draws_of(run.model) }
   for _, field in ipairs(plain_fields) do state.run[field] = run[field] end
   for _, pair in ipairs(identity(run)) do state.of[pair[1]] = pair[2] end
   state.history = {}
@@ -151,7 +196,9 @@ local function state_of(run)
   state.sums = run.epoch_begun and run.sums:state() or nil
   state.optimizers, state.callbacks = {}, {}
   for i, optimizer in ipairs(optimizers_of(run)) do state.optimizers[i] = optimizer:state(run.model.order) end
-  for i, callback in ipairs(run.callbacks) do state.callbacks[tostring(i)] = callback.state and callback.state() or nil end
+  for _, callback in ipairs(run.callbacks) do
+    if callback.state then state.callbacks[#state.callbacks + 1] = callback.state() end
+  end
   return state
 end
 
@@ -162,8 +209,8 @@ function checkpoint.write(run)
   for _, node in ipairs(run.model.order) do
     for _, p in ipairs(node.layer.parameters) do tensors[#tensors + 1] = { name = "weights/" .. node.layer.name .. "/" .. p.name, tensor = p.tensor } end
   end
-  local state = core.json_encode(pack(state_of(run), "state", tensors))
-  local ok, message = safetensors.write(path, tensors, { format = format, version = version, state = state })
+  local state = core.json_encode(pack(state_of(run), "state", tensors, 0))
+  local ok, message = safetensors.write(path, tensors, { format = format, version = version, state = state, hash = hash_of(tensors, state) })
   if not ok then check.raise("fit: resume: " .. message) end
 end
 
@@ -203,6 +250,9 @@ local function read(path)
   end
   local state, message = core.json_decode(metadata.state or "")
   if type(state) ~= "table" then damaged(path, message or "it has no state") end
+  local list = {}
+  for name, tensor in pairs(tensors) do list[#list + 1] = { name = name, tensor = tensor } end
+  if hash_of(list, metadata.state) ~= metadata.hash then damaged(path, "its contents are not those that were written") end
   return unpack_from(state, tensors), tensors
 end
 
@@ -222,6 +272,8 @@ end
 
 local function restore_model(run, state)
   local model = run.model
+  run.first_epoch, run.entries_before = state.first_epoch, state.entries
+  for i = #model.history, state.entries + 1, -1 do model.history[i] = nil end -- of the same run, in this process
   model.epoch, model.steps = state.epoch, state.steps
   for i, node in ipairs(model.order) do
     node.layer.frozen = state.frozen:sub(i, i) == "f"
@@ -245,7 +297,7 @@ function checkpoint.restore(run)
   if not state then return false end
   local here = run.stage
   run.stage = math.min(state.run.stage or 1, #run.stages)
-  local ok, message = check.try(compare, path, run, state.of)
+  local ok, message = check.try(compare, path, run, state)
   run.stage = here
   if not ok then check.raise(message) end
   local weights = weights_of(path, run.model, tensors)

@@ -77,8 +77,10 @@ end
 --- Gives the callbacks of a run that goes on what they had told of their state.
 ---@param run scion.Run
 function events.restore(run)
-  for i, callback in ipairs(run.callbacks) do
-    local state = run.callback_states and run.callback_states[tostring(i)]
+  local i = 0
+  for _, callback in ipairs(run.callback_states and run.callbacks or {}) do
+    i = i + (callback.state and 1 or 0)
+    local state = callback.state and run.callback_states[i]
     if state and callback.restore then callback.restore(state) end
   end
   run.callback_states = nil

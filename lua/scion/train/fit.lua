@@ -5,6 +5,7 @@ local checkpoint = require "scion.train.checkpoint"
 local class_weights = require "scion.train.class_weights"
 local dataset = require "scion.data.dataset"
 local events = require "scion.train.events"
+local folder = require "scion.folder"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local interrupts = require "scion.train.interrupts"
@@ -171,9 +172,22 @@ end
 local function resume(state)
   local o = state.resume
   if not o then return tell_new_state(state) end
+  for _, callback in ipairs(state.callbacks) do
+    local known, options = pcall(function() return callback.options end) -- of Scion's own, such as model_checkpoint
+    if known and options and options.path == o.path then
+      check.raise(("fit: resume: %s is the file of %s, too: give the checkpoint a file of its own"):format(o.path, callback))
+    end
+  end
+  local parent = o.path:match "^(.+)/[^/]+$"
+  if parent then
+    local made, message = folder.make(parent)
+    if not made then check.raise("fit: resume: " .. message) end
+  end
   if checkpoint.restore(state) then
-    state.tell(("scion: fit: goes on from %s: epoch %d, after step %d"):format(o.path, state.epoch_begun and state.epoch or state.model.epoch + 1,
-      state.epoch_begun and state.step or 0))
+    local last = state.stage == #state.stages and state.stage_begun and state.stage_epochs >= state.stages[state.stage].epochs
+    local done = not state.epoch_begun and (state.stopped or last)
+    state.tell(done and ("scion: fit: %s is that of a run which is complete"):format(o.path) or ("scion: fit: goes on from %s: epoch %d, after step %d"):format(
+      o.path, state.epoch_begun and state.epoch or state.model.epoch + 1, state.epoch_begun and state.step or 0))
   end
   state.callbacks[#state.callbacks + 1] = checkpoint.callback(state)
 end
@@ -199,7 +213,7 @@ return function(model, data, given)
   function job.tell_validation(done, total) bar:validation(state, done, total) end
   state.history.warnings = warnings
   resume(state)
-  local loss_before, steps_before = model.loss, model.steps
+  local was = { labels = model.labels, loss = model.loss, metrics = model.metrics, reading = model.reading, steps = model.steps }
   model.labels, model.loss, model.metrics = data.labels or model.labels, job.given_loss or model.loss, job.given_metrics or model.metrics
   model.reading = dataset.is(data) and reading.of(data) or model.reading
   if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
@@ -208,7 +222,8 @@ return function(model, data, given)
   local ok, complete = pcall(loop, state)
   if not ok then
     step.abandon(state) -- a loss of the user's own may have raised within a step
-    if model.steps == steps_before then model.loss = loss_before end
+    model.metrics = was.metrics -- a metric of the user's own may be what raised
+    if model.steps == was.steps then model.labels, model.loss, model.reading = was.labels, was.loss, was.reading end
     bar:broken()
     error(complete, 0)
   end

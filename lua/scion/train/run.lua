@@ -26,6 +26,7 @@ local run = {}
 ---@field private tell fun(line: string) writes a notice below the bar
 ---@field private verbose boolean whether callbacks tell what they do
 ---@field private first_epoch integer how many epochs the model had before this fit
+---@field private entries_before integer how many its history had
 ---@field private loss_kind scion.Loss
 ---@field private given_loss string|scion.Loss|nil the option of fit
 ---@field private metrics (string|scion.OwnMetric)[]
@@ -80,10 +81,11 @@ end
 local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
-  fields = { "context", "callbacks", "callback_states", "resume", "tell", "tell_validation", "kept", "verbose", "first_epoch", "loss_kind", "given_loss", "metrics",
-             "given_metrics", "class_weights", "precision", "batch", "accumulate", "clip", "given_cache", "cache_limits", "first_optimizer",
-             "stages", "by_schedule", "stage_begun", "stage_epochs", "stage_best", "stage_wait", "cache", "source", "groups", "groups_of",
-             "groups_revision", "epoch_begun", "new_sums", "sums", "parts", "taken", "position", "seconds", "diverged", "stopped" },
+  fields = { "context", "callbacks", "callback_states", "resume", "tell", "verbose", "first_epoch", "entries_before", "loss_kind",
+             "given_loss", "metrics", "given_metrics", "class_weights", "precision", "batch", "accumulate", "clip", "tell_validation",
+             "kept", "given_cache", "cache_limits", "first_optimizer", "stages", "by_schedule", "stage_begun", "stage_epochs",
+             "stage_best", "stage_wait", "cache", "source", "groups", "groups_of", "groups_revision", "epoch_begun", "new_sums", "sums",
+             "parts", "taken", "position", "seconds", "diverged", "stopped" },
   meta = { __tostring = text },
 }
 
@@ -91,7 +93,7 @@ local shown = class.define {
 ---@param job table
 ---@return scion.Run
 function run.new(job)
-  job.first_epoch, job.epoch, job.last_epoch = job.model.epoch, job.model.epoch + 1, job.model.epoch
+  job.entries_before, job.first_epoch, job.epoch, job.last_epoch = #job.model.history, job.model.epoch, job.model.epoch + 1, job.model.epoch
   job.step, job.taken, job.position, job.seconds, job.epoch_begun = 0, 0, 0, 0.0, false
   job.stage, job.stage_begun, job.stage_epochs, job.stage_wait = 1, false, 0, 0
   job.history, job.stopped = results.history {}, false

@@ -234,7 +234,8 @@ local made = class.define {
   end },
 }
 
-schedule.kind = made.kind
+--- The option `schedule`.
+schedule.kind = check.kind("a schedule, as scion.schedule{ { epochs = 2, train = 'head' }, … } makes one", made.kind.read)
 
 local function new_stage(where, given)
   local values = check.options(where, given, schema)

@@ -538,4 +538,19 @@ describe("scion.data.tensors", function()
     end
     assert.error_matches(function() data.tensors(core.new({ 4, 5, 7, 2 }, "u8")) end, "u8 tensor NxHxWx3 or NxHxWx1, not a tensor %(u8 4x5x7x2%)")
   end)
+
+  it("gives no image two classes by a link", function()
+    local root = support.folder()
+    for _, class in ipairs { "a", "b" } do
+      assert(lfs.mkdir(root .. "/" .. class))
+      assert(scion.image.save(root .. "/" .. class .. "/1.png", scion.zeros({ 6, 6, 3 }, "u8")))
+    end
+    support.shell(("ln -s .. %s/a/up; ln -s ../b %s/a/other"):format(root, root))
+    local d = data.folder(root, { size = 6, follow_links = true, shuffle = false })
+    assert.same({ root .. "/a/1.png", root .. "/b/1.png" }, table.move(d.files, 1, #d.files, 1, {}))
+    support.shell(("ln -s a %s/c"):format(root))
+    assert.matches("/c is a link to the class folder a, so that its images would be of two classes", messages.refused(function() data.folder(root, { size = 6 }) end), 1, true)
+    support.shell(("rm %s/c; ln -s . %s/c"):format(root, root))
+    assert.matches("/c is a link to " .. root .. " itself", messages.refused(function() data.folder(root, { size = 6 }) end), 1, true)
+  end)
 end)

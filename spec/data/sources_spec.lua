@@ -397,4 +397,18 @@ describe("features", function()
     end
     assert.near(head:evaluate(data.tensors(x, y, { labels = train.labels })).loss, whole:evaluate(train).loss, 1e-6)
   end)
+
+  it("tells of labels that are missing, differ in blanks alone, or are numbers with a decimal point", function()
+    local folder = support.folder()
+    for _, name in ipairs { "a", "b", "c" } do assert(scion.image.save(folder .. "/" .. name .. ".png", scion.zeros({ 6, 6, 3 }, "u8"))) end
+    local function read(...)
+      local path = support.spit(folder .. "/t.csv", "file,kind\n" .. table.concat({ ... }, "\n") .. "\n")
+      return data.csv(path, { file = "file", label = "kind", size = 6 })
+    end
+    assert.matches("line 4: 'kind' is 'nan': the label is missing; take the row out", messages.refused(function() read("a.png,x", "b.png,y", "c.png,nan") end), 1, true)
+    local told = support.stderr_of(function() assert.same(2, #read("a.png,x", "b.png,x ", "c.png,x").labels) end)
+    assert.matches("the labels 'x' and 'x ' differ in blanks alone, and are two classes", told, 1, true)
+    told = support.stderr_of(function() read("a.png,1.0", "b.png,2.0", "c.png,3.0") end)
+    assert.matches("kind holds whole numbers with a decimal point, such as 1.0, which are taken as names of classes; label = { 'kind' } predicts them", told, 1, true)
+  end)
 end)

@@ -4,6 +4,7 @@ local core = require "scion.core"
 local lfs = require "lfs"
 local labels_of = require "scion.data.labels"
 local listed = require "scion.data.source.listed"
+local notice = require "scion.report.notice"
 local paths = require "scion.data.paths"
 local reader = require "scion.data.source.csv_reader"
 
@@ -133,6 +134,26 @@ local function label_reader(path, csv, wanted, separator)
   end
 end
 
+local missing = { na = true, nan = true, null = true, none = true, ["n/a"] = true, ["<na>"] = true, ["#n/a"] = true } -- as tables write it
+
+-- Raises where a label is missing, and tells of labels that differ in blanks alone, and of numbers that were taken as names.
+local function check_names(path, name, cells, lines)
+  local trimmed, decimal = {}, true
+  for i, cell in ipairs(cells) do
+    if missing[cell:lower()] then raise(path, "line %d: %s is %s: the label is missing; take the row out", lines[i], check.show(name), check.show(cell)) end
+    local bare = cell:match "^%s*(.-)%s*$"
+    if (trimmed[bare] or cell) ~= cell then
+      notice.once(("scion: %s: the labels %s and %s differ in blanks alone, and are two classes"):format(path, check.show(trimmed[bare]), check.show(cell)))
+    end
+    trimmed[bare] = cell
+    decimal = decimal and cell:find "^%s*[-+]?%d+%.0*%s*$" ~= nil
+  end
+  if decimal then
+    notice.once(("scion: %s: %s holds whole numbers with a decimal point, such as %s, which are taken as names of classes; label = { %s } predicts them as numbers"):format(
+      path, name, cells[1], check.show(name)))
+  end
+end
+
 -- Numbers in place of cells, if all are numbers and not all of them are whole: then they are to be predicted, and name no classes. Raises
 -- where that is so of most.
 local function measured(path, name, cells, lines, separator)
@@ -175,6 +196,7 @@ return function(path, given)
   local list, labels, lines = read_rows(path, csv, at, read, root)
   if not list[1] then raise(path, "it has no row but the first, which names the columns") end
   if type(o.label) == "string" and not o.labels then labels = measured(path, o.label, labels, lines, o.separator) end
+  if type(o.label) == "string" and type(labels[1]) == "string" then check_names(path, o.label, labels, lines) end
   if type(o.label) == "table" then
     labels = core.from_table(labels, "f32")
     if not o.labels and (o.multi or labels_of.are_about_labels(labels)) then o.labels = o.label end

@@ -79,13 +79,27 @@ local function agree(path, found, wanted)
   end
 end
 
+-- The identities of the folder and of its class folders. Raises if two of these are one folder: each of its images would be of two classes.
+local function identities(path, labels)
+  local seen, names = { [listing.identity(path) or ""] = true }, { [listing.identity(path) or ""] = "." }
+  for _, label in ipairs(labels) do
+    local known = listing.identity(path .. "/" .. label)
+    if known and names[known] then
+      raise("%s/%s is a link to %s, so that its images would be of two classes: take the link out, or name the classes by labels", path, label,
+            names[known] == "." and path .. " itself" or "the class folder " .. names[known])
+    end
+    if known then seen[known], names[known] = true, label end
+  end
+  return seen
+end
+
 -- Adds the files and class numbers (from 1) of all images, class by class. Raises if a class has none, unless its label was given.
 local function read_classes(source, path, labels, o)
-  local files, numbers, empty = source.files, {}, {}
+  local files, numbers, empty, seen = source.files, {}, {}, identities(path, labels)
   for class, label in ipairs(labels) do
     local folder, first = path .. "/" .. label, #source.problems + 1
     if lfs.attributes(folder, "mode") == "directory" then
-      local good, message = listing.collect(folder, source, o.follow_links)
+      local good, message = listing.collect(folder, source, o.follow_links, seen)
       if not good then raise("%s", message) end
     end
     if #files == #numbers then empty[#empty + 1] = { label = label, holds = listing.counted(source.problems, first) } end

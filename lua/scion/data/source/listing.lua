@@ -39,8 +39,10 @@ local of_systems = { ["__MACOSX"] = true, ["@eaDir"] = true, ["$RECYCLE.BIN"] = 
 ---@return string? reason
 function listing.of_system(name) return of_systems[name] and "made by the system" or nil end
 
--- Which folder this is, by whatever path it was reached.
-local function identity(path)
+--- Which folder this is, by whatever path it was reached; nil if there is none.
+---@param path string
+---@return string?
+function listing.identity(path)
   local device = lfs.attributes(path, "dev")
   return device and ("%s:%s"):format(device, lfs.attributes(path, "ino"))
 end
@@ -63,7 +65,7 @@ local function walk(self, path)
     elseif links[name] and not self.follow then
       problems[#problems + 1] = { file = file:sub(1, -2), reason = "linking to a folder" }
     else
-      local known = self.follow and identity(file)
+      local known = self.follow and listing.identity(file)
       if known and self.seen[known] then
         problems[#problems + 1] = { file = file:sub(1, -2), reason = "linking to a folder that is read already" }
       else
@@ -81,11 +83,12 @@ end
 ---@param path string
 ---@param into { files: string[], problems: scion.Problem[] }
 ---@param follow boolean whether links to folders are followed, to each folder once
+---@param seen? table<string, boolean> identities of folders to which no link is followed; those that are read are added
 ---@return true? found nil if a folder cannot be read
 ---@return string? message
-function listing.collect(path, into, follow)
-  local self = { files = into.files, problems = into.problems, follow = follow, seen = {} }
-  if follow then self.seen[identity(path) or ""] = true end
+function listing.collect(path, into, follow, seen)
+  local self = { files = into.files, problems = into.problems, follow = follow, seen = seen or {} }
+  if follow then self.seen[listing.identity(path) or ""] = true end
   return walk(self, path .. "/")
 end
 

@@ -563,7 +563,8 @@ scion_status scion_add_forward(const scion_tensor *a, const scion_tensor *b, sci
 scion_status scion_multiply_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y);
 /* da (+)= dy * b. */
 scion_status scion_multiply_backward(const scion_tensor *dy, const scion_tensor *b, scion_tensor *da, int accumulate);
-/* y = act(a + scale * b), without broadcasting: the scaled residuals of Szegedy et al. 2016. y may be a. db (+)= scale * dy. */
+/* y = act(a + scale * b), without broadcasting: the scaled residuals of Szegedy et al. 2016. y may be a. db (+)= scale * dy, and
+ * db may be dy. */
 scion_status scion_scaled_add_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y, double scale,
                                       scion_activation activation);
 scion_status scion_scaled_add_backward(const scion_tensor *dy, scion_tensor *db, double scale, int accumulate);
@@ -675,8 +676,6 @@ scion_status scion_areas(const scion_tensor *x, const scion_tensor *labels, scio
 
 /* *norm = sqrt(sum of x*x), added up in double. It is NaN or infinite only if an element is. */
 scion_status scion_norm(const scion_tensor *x, double *norm);
-/* x *= factor, a finite number. */
-scion_status scion_scale(scion_tensor *x, double factor);
 /* x = min(max(x, -limit), limit); limit from 0 up. A NaN stays. */
 scion_status scion_clip(scion_tensor *x, double limit);
 

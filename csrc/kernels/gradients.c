@@ -1,4 +1,4 @@
-/* All gradients of a model, which lie in one vector: its norm, a factor for it, and limits of its elements. */
+/* All gradients of a model, which lie in one vector: its norm, and limits of its elements. */
 #include "loops.h"
 #include "require.h"
 
@@ -10,7 +10,7 @@
 typedef struct {
   float *x;
   int64_t elements;
-  float number;    /* the factor or the limit */
+  float limit;
   double *squares; /* of each chunk: the sum */
 } gradients_job;
 
@@ -50,28 +50,15 @@ scion_status scion_norm(const scion_tensor *x, double *norm) {
   return status;
 }
 
-static void scale_chunk(void *data, int64_t chunk, void *scratch) {
-  (void)scratch;
-  gradients_job *job = data;
-  int64_t n;
-  float *x = part(job, chunk, &n);
-  for (int64_t i = 0; i < n; i++) x[i] *= job->number;
-}
-
-scion_status scion_scale(scion_tensor *x, double factor) {
-  if (!isfinite(factor)) return scion_fail(SCION_MISUSE, "scale: a factor of %g should be finite", factor);
-  return run("scale", x, (gradients_job){.number = (float)factor}, scale_chunk);
-}
-
 static void clip_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   gradients_job *job = data;
   int64_t n;
-  float *x = part(job, chunk, &n), limit = job->number;
+  float *x = part(job, chunk, &n), limit = job->limit;
   for (int64_t i = 0; i < n; i++) x[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
 }
 
 scion_status scion_clip(scion_tensor *x, double limit) {
   if (!(limit >= 0)) return scion_fail(SCION_MISUSE, "clip: a limit of %g should not be negative", limit);
-  return run("clip", x, (gradients_job){.number = (float)limit}, clip_chunk);
+  return run("clip", x, (gradients_job){.limit = (float)limit}, clip_chunk);
 }

@@ -19,16 +19,13 @@ typedef struct {
 
 #define UPDATE_CHUNK 16384 /* elements */
 
-/* w, the gradient and one state, NULL where it has none: one shape, without gaps. */
+/* The gradient or a state: f32 in the shape of w, without gaps. */
 static scion_status require_state(const char *kernel, const scion_tensor *w, const char *name, const scion_tensor *state) {
-  if (!state) return SCION_OK;
   SCION_TRY(scion_require_like(kernel, name, state, "w", w));
   return scion_require_vector(kernel, name, state, scion_tensor_elements(w));
 }
 
 static scion_status require_update(const char *kernel, const scion_tensor *w, const scion_tensor *g, double lr, double decay) {
-  SCION_TRY(scion_require_f32(kernel, "w", w));
-  SCION_TRY(scion_require_f32(kernel, "the gradient", g));
   SCION_TRY(require_state(kernel, w, "w", w));
   SCION_TRY(require_state(kernel, w, "the gradient", g));
   if (!isfinite(lr) || !isfinite(decay))
@@ -73,7 +70,7 @@ static void sgd_chunk(void *data, int64_t chunk, void *scratch) {
 scion_status scion_sgd_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double momentum, int nesterov,
                               double decay) {
   SCION_TRY(require_update("sgd", w, g, lr, decay));
-  SCION_TRY(require_state("sgd", w, "m", m));
+  if (m) SCION_TRY(require_state("sgd", w, "m", m));
   if (momentum != 0 && !m) return scion_fail(SCION_MISUSE, "sgd: momentum %g needs a state m", momentum);
   update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .lr = (float)lr, .momentum = (float)momentum,
                     .nesterov = nesterov, .decay = (float)(lr * decay)};
@@ -89,9 +86,8 @@ static void rmsprop_chunk(void *data, int64_t chunk, void *scratch) {
 scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, scion_tensor *m, double lr, double rho,
                                   double momentum, double epsilon, double decay) {
   SCION_TRY(require_update("rmsprop", w, g, lr, decay));
-  SCION_TRY(scion_require_f32("rmsprop", "v", v));
   SCION_TRY(require_state("rmsprop", w, "v", v));
-  SCION_TRY(require_state("rmsprop", w, "m", m));
+  if (m) SCION_TRY(require_state("rmsprop", w, "m", m));
   if (momentum != 0 && !m) return scion_fail(SCION_MISUSE, "rmsprop: momentum %g needs a state m", momentum);
   update_job job = {.w = numbers(w),
                     .g = numbers(g),
@@ -115,8 +111,6 @@ static void adam_chunk(void *data, int64_t chunk, void *scratch) {
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
                                double beta2, double epsilon, int64_t step, double decay) {
   SCION_TRY(require_update("adam", w, g, lr, decay));
-  SCION_TRY(scion_require_f32("adam", "m", m));
-  SCION_TRY(scion_require_f32("adam", "v", v));
   SCION_TRY(require_state("adam", w, "m", m));
   SCION_TRY(require_state("adam", w, "v", v));
   if (step < 1) return scion_fail(SCION_MISUSE, "adam: steps count from 1, not %lld", (long long)step);
@@ -141,7 +135,6 @@ static void adagrad_chunk(void *data, int64_t chunk, void *scratch) {
 
 scion_status scion_adagrad_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, double lr, double epsilon, double decay) {
   SCION_TRY(require_update("adagrad", w, g, lr, decay));
-  SCION_TRY(scion_require_f32("adagrad", "v", v));
   SCION_TRY(require_state("adagrad", w, "v", v));
   update_job job = {.w = numbers(w), .g = numbers(g), .v = numbers(v), .lr = (float)lr, .epsilon = (float)epsilon,
                     .decay = (float)(lr * decay)};
@@ -157,7 +150,6 @@ static void lion_chunk(void *data, int64_t chunk, void *scratch) {
 scion_status scion_lion_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double beta1, double beta2,
                                double decay) {
   SCION_TRY(require_update("lion", w, g, lr, decay));
-  SCION_TRY(scion_require_f32("lion", "m", m));
   SCION_TRY(require_state("lion", w, "m", m));
   update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .lr = (float)lr, .rest = (float)(1 - beta1),
                     .rest2 = (float)(1 - beta2), .decay = (float)(lr * decay)};
@@ -193,8 +185,6 @@ static void lamb_chunk(void *data, int64_t chunk, void *scratch) {
 scion_status scion_lamb_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
                                double beta2, double epsilon, int64_t step, double decay) {
   SCION_TRY(require_update("lamb", w, g, lr, decay));
-  SCION_TRY(scion_require_f32("lamb", "m", m));
-  SCION_TRY(scion_require_f32("lamb", "v", v));
   SCION_TRY(require_state("lamb", w, "m", m));
   SCION_TRY(require_state("lamb", w, "v", v));
   if (step < 1) return scion_fail(SCION_MISUSE, "lamb: steps count from 1, not %lld", (long long)step);

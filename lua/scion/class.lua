@@ -15,6 +15,15 @@ local function names_of(...)
   return names
 end
 
+--- The table of an object's values. The object itself stays an empty table, so that each assignment runs __newindex. Each object has a
+--- metatable of its own, whose __index is the table of values: reading a field then needs no function call.
+local function values_of(self) return getmetatable(self).__index end
+
+--- The metamethod __len of a list, whose values lie behind the object.
+---@param self table
+---@return integer
+function class.list_length(self) return rawlen(values_of(self)) end
+
 ---@class scion.ClassDefinition
 ---@field name string of its metatable: "scion.Model"
 ---@field title string for messages: "a model"
@@ -38,10 +47,6 @@ local function guarded(definition, made, name, method)
     return method(self, ...)
   end
 end
-
---- The table of an object's values. The object itself stays an empty table, so that each assignment runs __newindex. Each object has a
---- metatable of its own, whose __index is the table of values: reading a field then needs no function call.
-local function values_of(self) return getmetatable(self).__index end
 
 --- Declares a class. `new` makes an object and takes over the table of values; `is` tells whether a value is an object of the class;
 --- `kind` is a kind for checks.

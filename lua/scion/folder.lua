@@ -17,11 +17,20 @@ end
 ---@return string? message why not, with the folder's path
 function folder.make(path)
   if lfs.attributes(path, "mode") == "directory" then return true end
-  local parent = path:match "^(.+)/[^/]+$"
-  if parent then folder.make(parent) end
+  folder.make_parent(path)
   local _, message = lfs.mkdir(path)
   if lfs.attributes(path, "mode") == "directory" then return true end -- another process may have made it meanwhile
   return nil, ("%s cannot be made: %s"):format(path, message)
+end
+
+--- Makes the folder of a file and its parents, as far as they are missing.
+---@param path string of the file
+---@return true? made nil if it could not be made
+---@return string? message why not
+function folder.make_parent(path)
+  local parent = path:match "^(.+)/[^/]+$"
+  if not parent then return true end
+  return folder.make(parent)
 end
 
 return folder

@@ -49,6 +49,22 @@ function graph.layers(order)
   return layers
 end
 
+--- Calls for each parameter of the layers, in order, moving averages included: for name, p, layer in graph.parameters(order).
+---@param order scion.Node[]
+---@return fun(): string?, scion.Parameter?, scion.Layer? each the name in files ("mixed9/conv/kernel"), the parameter, and its layer
+function graph.parameters(order)
+  local at, k = 1, 0
+  return function()
+    k = k + 1
+    while order[at] do
+      local layer = order[at].layer
+      local p = layer.parameters[k]
+      if p then return layer.name .. "/" .. p.name, p, layer end
+      at, k = at + 1, 1
+    end
+  end
+end
+
 --- The parameters of the layers of `output` and of all nodes that it depends on, moving averages included.
 ---@param output scion.Node
 ---@return scion.Tensor[]

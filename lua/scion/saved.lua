@@ -156,9 +156,7 @@ end
 function saved.save(m, path)
   saved.check_ending("model:save", path)
   local tensors, lost = {}, {}
-  for _, node in ipairs(m.order) do
-    for _, p in ipairs(node.layer.parameters) do tensors[#tensors + 1] = { name = node.layer.name .. "/" .. p.name, tensor = p.tensor } end
-  end
+  for name, p in graph.parameters(m.order) do tensors[#tensors + 1] = { name = name, tensor = p.tensor } end
   local metadata = { format = "scion", version = format_version, architecture = core.json_encode(architecture(m)) }
   local record, names = history(m, lost), labels(m, lost)
   for _, name in ipairs(metrics.functions_in(m.metrics)) do lost[#lost + 1] = "metrics." .. name end

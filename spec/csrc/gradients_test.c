@@ -1,4 +1,4 @@
-/* Norm, factor and limits of all gradients, against plain loops in double precision. */
+/* Norm and limits of all gradients, against plain loops in double precision. */
 #include "compare.h"
 
 static void against_loops(int64_t n) {
@@ -14,8 +14,7 @@ static void against_loops(int64_t n) {
     CHECK(norm == first, "%d threads: %g, not %g", threads, norm, first);
   }
   CHECK(fabs(norm - sqrt(squares)) <= 1e-13 * norm, "the norm is %.17g, not %.17g", norm, sqrt(squares));
-  SAME_BITS(x, scion_scale(&x, 1));
-  OK(scion_scale(&x, -0.25));
+  OK(scion_scaled_add_backward(&x, &x, -0.25, 0)); /* in place, as gradients are scaled */
   for (int64_t i = 0; i < n; i++) expected[i] *= (real)-0.25;
   EXACTLY(x, expected, 0);
   double limit = fabs((double)v[n / 2]);
@@ -55,13 +54,11 @@ static void refusals(void) {
   OK(scion_tensor_new(&integers, SCION_I32, 1, shape));
   REFUSED_WITH(scion_norm(&slice, &norm), "in a row");
   REFUSED_WITH(scion_norm(&integers, &norm), "norm: x is i32");
-  REFUSED_WITH(scion_scale(&slice, 2), "in a row");
-  REFUSED_WITH(scion_scale(&none, NAN), "should be finite");
   REFUSED_WITH(scion_clip(&none, -1), "should not be negative");
   REFUSED_WITH(scion_clip(&none, NAN), "should not be negative");
   OK(scion_norm(&none, &norm));
   CHECK(norm == 0, "%g", norm);
-  OK(scion_scale(&none, 2));
+  OK(scion_scaled_add_backward(&none, &none, 2, 0));
   RELEASE(&slice, &integers, &none);
 }
 

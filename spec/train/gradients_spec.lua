@@ -28,8 +28,13 @@ describe("the gradients of a step", function()
     local model = small.model "stored"
     local all = gradients.of(small.step(model), model.arena)
     local before, norm = all.flat:copy(), all:norm()
-    local sum = all:add_to(all:add_to(nil, 3), 0.5)
+    local sum = all:add_to(nil, 3, true)
+    assert.equal(sum, all:add_to(sum, 0.5, false)) -- in the same memory
     assert.is_true((sum - before * 3.5):abs():max() <= 1e-6 * before:abs():max())
+    assert.equal(sum, all:add_to(sum, 2, true))
+    assert.equal(0, (sum - before * 2):abs():max())
+    all:take(sum, 0.5)
+    assert.equal(0, (all.flat - before):abs():max())
     all:clip { norm = 2 * norm }
     assert.equal(0, (all.flat - before):abs():max())
     all:clip { norm = norm / 2 }

@@ -46,11 +46,10 @@ local function time_plan(model, request, n)
   local x = core.uniform({ n, table.unpack(shape) }, 1, 0)
   if request.input_dtype == "u8" and not request.from then x = (x * 255):to "u8" end
   local labels = plan.labels and core.new({ n, table.unpack(plan.labels.shape, 2) }, plan.labels.dtype)
-  local weights = plan.weights and core.new({ n }, "f32")
   local least
   for _ = 1, tries do
     local start = core.clock()
-    if not model:execute(plan, { images = x, labels = labels, weights = weights, step = 0 }) then break end
+    if not model:execute(plan, { images = x, labels = labels, step = 0 }) then break end
     local seconds = core.clock() - start
     least = math.min(least or seconds, seconds)
   end
@@ -61,7 +60,6 @@ end
 --- inference.
 local function speeds(model, data, laid, o, loss)
   local n = inputs.capacity(data, nil, 1)
-  n = math.max(math.min(n, #data), 1)
   local dtype = dataset.is(data) and data.values and "f32" or "u8"
   local from = laid and laid.node
   local label = data.classes and "i32" or nil
@@ -105,11 +103,7 @@ end
 
 local prices = class.define {
   name = "scion.Prices", title = "a schedule's price", locked = { "seconds", "images" },
-  meta = { __tostring = as_text, __len = function(self)
-    local n = 0
-    while self[n + 1] do n = n + 1 end
-    return n
-  end },
+  meta = { __tostring = as_text, __len = class.list_length },
 }
 
 local schema = { validate = { inputs.kind }, cache = { cached.kind, {} }, precision = { precision.kind } }
@@ -142,7 +136,7 @@ return function(of, model, data, given)
     local news = laid and not kept[name] and images * variants + validated or 0 -- images whose outputs an earlier stage has not kept
     kept[name or ""] = laid ~= nil
     local epoch = images * step + validated * inference
-    local first = epoch + (laid and not data.augment and news or news / variants) * frozen
+    local first = epoch + news / variants * frozen
     local seconds = stage.epochs * epoch + news * frozen
     total = total + seconds
     list[number] = price.new {

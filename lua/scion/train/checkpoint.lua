@@ -6,9 +6,11 @@ local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local pipeline = require "scion.data.pipeline"
 local metrics = require "scion.train.metrics"
+local graph = require "scion.graph"
 local plain = require "scion.plain"
 local results = require "scion.report.results"
 local schedule = require "scion.train.schedule"
+local shape = require "scion.shape"
 local safetensors = require "scion.weights.safetensors"
 
 local checkpoint = {}
@@ -87,19 +89,16 @@ local function of_data(data)
   local root = data.path and #data.path or 0
   for _, file in ipairs(data.files or {}) do parts[#parts + 1] = root > 0 and file:sub(root + 1) or file end
   for _, tensor in ipairs { data.classes or data.soft or data.multi or data.targets, not data.files and (data.values or data.images) or nil } do
-    parts[#parts + 1] = tensor:bytes()
+    parts[#parts + 1] = core.hash(tensor)
   end
   return ("%d examples, batch %d, seed %d (%s)"):format(#data, data.batch, data.seed, hash(table.concat(parts, "\n")))
 end
 
 local function of_model(model)
   local parts, weights = {}, 0
-  for _, node in ipairs(model.order) do
-    parts[#parts + 1] = node.layer.kind .. " " .. node.layer.name .. " " .. as_json(node.layer.options)
-    for _, p in ipairs(node.layer.parameters) do
-      parts[#parts + 1] = p.name .. " " .. table.concat(p.tensor:shape(), "x")
-      weights = weights + 1
-    end
+  for _, node in ipairs(model.order) do parts[#parts + 1] = node.layer.kind .. " " .. node.layer.name .. " " .. as_json(node.layer.options) end
+  for name, p in graph.parameters(model.order) do
+    parts[#parts + 1], weights = name .. " " .. shape.text(p.tensor:shape()), weights + 1
   end
   return ("%d layers, %d weights (%s)"):format(#model.order, weights, hash(table.concat(parts, "\n")))
 end
@@ -114,16 +113,23 @@ local function of_callbacks(run)
   return texts[1] and table.concat(texts, ", ") or "none"
 end
 
---- What a checkpoint is of, in the order in which it is compared: { name in messages, text }.
-local function identity(run)
-  local list = {
+--- What a run is of, but for its optimizers and stages, in the order in which it is compared: { name in messages, text }. It stays the same,
+--- so that it is made once: the names of all files are in it.
+local function of_run(run)
+  run.identity = run.identity or {
     { "network", of_model(run.model) }, { "data set", of_data(run.data) }, { "loss", tostring(run.loss_kind) }, { "precision", run.precision },
     { "accumulate", tostring(run.accumulate) }, { "clip", run.clip and ("norm %s, value %s"):format(run.clip.norm or "-", run.clip.value or "-") or "none" },
     { "class_weights", run.class_weights and table.concat(run.class_weights:totable(), " ") or "none" },
     { "list of metrics", metrics.names(run.metrics) }, { "validation set", run.validate and of_data(run.validate) or "none" },
     { "list of callbacks that keep something", of_callbacks(run) },
   }
-  for i = 1, run.stage do
+  return run.identity
+end
+
+--- What a checkpoint is of that is written, or was, in a stage. The later ones may still be changed.
+local function identity(run, stage)
+  local list = table.move(of_run(run), 1, #of_run(run), 1, {})
+  for i = 1, stage do
     list[#list + 1] = { run.by_schedule and "stage " .. i or "optimizer", run.by_schedule and schedule.identity(run.stages[i]) or run.first_optimizer.made }
   end
   return list
@@ -137,7 +143,7 @@ local function compare(path, run, state)
     check.raise(("fit: resume: %s is of a model that had been trained for %d epochs before, and this one has been for %d: give this fit a file of " ..
                  "its own, or delete it to begin anew"):format(path, state.first_epoch, run.first_epoch))
   end
-  for _, pair in ipairs(identity(run)) do
+  for _, pair in ipairs(identity(run, math.min(state.run.stage or 1, #run.stages))) do
     local name, here = pair[1], pair[2]
     if noted[name] ~= here then
       check.raise(("fit: resume: %s is of a run with another %s (%s; now %s): go on with what it is of, give this run a file of its own, or delete it to begin anew"):format(
@@ -155,12 +161,6 @@ local function hash_of(tensors, state)
 end
 
 -- ---- writing --------------------------------------------------------------------------------------------------------
-
-local function frozen_letters(model)
-  local letters = {}
-  for i, node in ipairs(model.order) do letters[i] = node.layer.frozen and "f" or "t" end
-  return table.concat(letters)
-end
 
 --- Seeds and streams of layers that draw.
 local function draws_of(model)
@@ -187,10 +187,10 @@ local plain_fields = { "stage", "stage_begun", "stage_epochs", "stage_best", "st
 
 local function state_of(run)
   local state = { first_epoch = run.first_epoch, entries = run.entries_before, run = {}, of = {},
-                  epoch = run.model.epoch, steps = run.model.steps, frozen = frozen_letters(run.model),
+                  epoch = run.model.epoch, steps = run.model.steps, frozen = run.model:freeze_state(),
                   draws = draws_of(run.model) }
   for _, field in ipairs(plain_fields) do state.run[field] = run[field] end
-  for _, pair in ipairs(identity(run)) do state.of[pair[1]] = pair[2] end
+  for _, pair in ipairs(identity(run, run.stage)) do state.of[pair[1]] = pair[2] end
   state.history = {}
   for i, entry in ipairs(run.history) do state.history[i] = plain.write(entry, "history", {}) end
   state.sums = run.epoch_begun and run.sums:state() or nil
@@ -206,9 +206,7 @@ end
 ---@param run scion.Run
 function checkpoint.write(run)
   local path, tensors = run.resume.path, {}
-  for _, node in ipairs(run.model.order) do
-    for _, p in ipairs(node.layer.parameters) do tensors[#tensors + 1] = { name = "weights/" .. node.layer.name .. "/" .. p.name, tensor = p.tensor } end
-  end
+  for name, p in graph.parameters(run.model.order) do tensors[#tensors + 1] = { name = "weights/" .. name, tensor = p.tensor } end
   local state = core.json_encode(pack(state_of(run), "state", tensors, 0))
   local ok, message = safetensors.write(path, tensors, { format = format, version = version, state = state, hash = hash_of(tensors, state) })
   if not ok then check.raise("fit: resume: " .. message) end
@@ -259,13 +257,10 @@ end
 --- The tensors of the model with those of the file. Raises if one is missing or has another shape.
 local function weights_of(path, model, tensors)
   local pairs_of = {}
-  for _, node in ipairs(model.order) do
-    for _, p in ipairs(node.layer.parameters) do
-      local name = node.layer.name .. "/" .. p.name
-      local from = tensors["weights/" .. name]
-      if not from or from:dtype() ~= "f32" or table.concat(from:shape(), "x") ~= table.concat(p.tensor:shape(), "x") then damaged(path, name .. " does not fit") end
-      pairs_of[#pairs_of + 1] = { from, p.tensor }
-    end
+  for name, p in graph.parameters(model.order) do
+    local from = tensors["weights/" .. name]
+    if not from or from:dtype() ~= "f32" or not shape.equal(from:shape(), p.tensor:shape()) then damaged(path, name .. " does not fit") end
+    pairs_of[#pairs_of + 1] = { from, p.tensor }
   end
   return pairs_of
 end
@@ -295,11 +290,7 @@ function checkpoint.restore(run)
   local path = run.resume.path
   local state, tensors = read(path)
   if not state then return false end
-  local here = run.stage
-  run.stage = math.min(state.run.stage or 1, #run.stages)
-  local ok, message = check.try(compare, path, run, state)
-  run.stage = here
-  if not ok then check.raise(message) end
+  compare(path, run, state)
   local weights = weights_of(path, run.model, tensors)
   local optimizers = optimizers_of(run)
   for i, optimizer in ipairs(optimizers) do

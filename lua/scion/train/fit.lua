@@ -127,11 +127,12 @@ local function prepare(model, data, given)
   local weights = class_weights.read(o.class_weights, data, told)
   local stages = stages_of(model, o, given)
   cached.tell("fit", model, data, o.cache, {})
-  local job = { model = model, data = data, loss_kind = loss, given_loss = o.loss, stages = stages, by_schedule = o.schedule ~= nil,
+  local job = { model = model, data = data, loss_kind = loss, stages = stages, by_schedule = o.schedule ~= nil,
                 first_optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, given_cache = o.cache,
                 precision = precision.in_use(o.precision or model.precision), accumulate = o.accumulate, clip = o.clip, resume = o.resume,
-                class_weights = weights, metrics = wanted, given_metrics = o.metrics,
+                class_weights = weights, metrics = wanted,
                 new_sums = function() return metrics.new(told, count, wanted) end }
+  job.optimizer = schedule.optimizer(stages, 1, job.first_optimizer)
   check_groups(job)
   if job.by_schedule then job.cache_limits = schedule.cache_limits(stages, model) end
   return job, o
@@ -141,10 +142,9 @@ end
 local function lint_stages(job, o)
   local list = {}
   schedule.each(job.stages, job.model, "fit", function(number)
-    job.optimizer, job.stage_lr = schedule.optimizer(job.stages, number, job.first_optimizer), schedule.rate(job.stages, number)
-    table.move(lint.run(job, o, number > 1 and "learning_rate" or nil), 1, 1 << 20, #list + 1, list)
+    local of = { optimizer = schedule.optimizer(job.stages, number, job.first_optimizer), lr = schedule.rate(job.stages, number) }
+    for _, warning in ipairs(lint.run(setmetatable(of, { __index = job }), o, number > 1 and "learning_rate" or nil)) do list[#list + 1] = warning end
   end)
-  job.optimizer, job.stage_lr = schedule.optimizer(job.stages, 1, job.first_optimizer), nil
   return results.warnings(list)
 end
 
@@ -178,11 +178,8 @@ local function resume(state)
       check.raise(("fit: resume: %s is the file of %s, too: give the checkpoint a file of its own"):format(o.path, callback))
     end
   end
-  local parent = o.path:match "^(.+)/[^/]+$"
-  if parent then
-    local made, message = folder.make(parent)
-    if not made then check.raise("fit: resume: " .. message) end
-  end
+  local made, message = folder.make_parent(o.path)
+  if not made then check.raise("fit: resume: " .. message) end
   if checkpoint.restore(state) then
     local last = state.stage == #state.stages and state.stage_begun and state.stage_epochs >= state.stages[state.stage].epochs
     local done = not state.epoch_begun and (state.stopped or last)
@@ -214,7 +211,7 @@ return function(model, data, given)
   state.history.warnings = warnings
   resume(state)
   local was = { labels = model.labels, loss = model.loss, metrics = model.metrics, reading = model.reading, steps = model.steps }
-  model.labels, model.loss, model.metrics = data.labels or model.labels, job.given_loss or model.loss, job.given_metrics or model.metrics
+  model.labels, model.loss, model.metrics = data.labels or model.labels, o.loss or model.loss, o.metrics or model.metrics
   model.reading = dataset.is(data) and reading.of(data) or model.reading
   if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
   lint.begin(model)

@@ -35,19 +35,28 @@ function gradients:finite() return core.finite(self.flat) end
 ---@return number
 function gradients:norm() return core.norm(self.flat) end
 
+--- to = from * factor, or to = to + from * factor; both may be one tensor.
+local function scaled(from, to, factor, add) core.run { "scaled_add_backward", dy = from, db = to, rate = factor, accumulate = add } end
+
 --- Multiplies them by a number.
 ---@param factor number
-function gradients:scale(factor) core.run { "scale", x = self.flat, rate = factor } end
+function gradients:scale(factor) scaled(self.flat, self.flat, factor, false) end
 
---- Adds them, times a factor, to a tensor of their size.
----@param sum scion.Tensor? (zeros)
+--- Adds them, times a factor, to a sum.
+---@param sum scion.Tensor? that of the step before, whose memory is used again if it has the size
 ---@param factor number
+---@param first boolean whether the sum begins anew
 ---@return scion.Tensor sum
-function gradients:add_to(sum, factor)
-  sum = sum or core.new(self.flat:shape(), "f32")
-  core.run { "scaled_add_forward", a = sum, b = self.flat, y = sum, rate = factor }
+function gradients:add_to(sum, factor, first)
+  if not sum or #sum ~= #self.flat then sum = core.new(self.flat:shape(), "f32") end
+  scaled(self.flat, sum, factor, not first)
   return sum
 end
+
+--- Replaces them by a sum, times a factor.
+---@param sum scion.Tensor of their size
+---@param factor number
+function gradients:take(sum, factor) scaled(sum, self.flat, factor, false) end
 
 --- Limits them: each to the range from -value to value; all by one factor, so that their norm is not above `norm`.
 ---@param limits scion.ClipOptions

@@ -72,7 +72,7 @@ local function learning_rate(job)
   if not trunk[1] or not head[1] then return nil end
   local names = {}
   for _, name in ipairs(trunk) do names[name] = true end
-  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer:highest_rate(job.model.order, names, job.stage_lr)
+  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer:highest_rate(job.model.order, names, job.lr)
   if lr <= limit then return nil end
   return ("a learning rate of %g is high for the pretrained layers that train (%s on), which it makes forget: %s takes %g or less there"):format(
     lr, trunk[1], job.optimizer.name, limit)
@@ -154,7 +154,8 @@ local rules = {
 local lint = {}
 
 --- Applies all rules, and tells of what they find: by the caller's function, or once in a process on standard error, or not at all.
----@param job { model: scion.Model, data: scion.Dataset, validate: scion.Dataset?, optimizer: scion.Optimizer }
+---@param job { model: scion.Model, data: scion.Dataset, validate: scion.Dataset?, optimizer: scion.Optimizer, lr: number|scion.Rate|nil }
+--- lr: what the stage sets the optimizer's rate to
 ---@param told { quiet: boolean, warn: (fun(message: string, rule: string))? }
 ---@param only string? the one rule that is applied (all)
 ---@return scion.Warning[]

@@ -1,6 +1,7 @@
 --- What a checkpoint holds of an optimizer for one model, and how it is taken back. An optimizer keeps its state by parameter, so that two
 --- models never mix; names come in here, from the model's layers.
 local check = require "scion.check"
+local graph = require "scion.graph"
 local rate = require "scion.rate"
 local shape = require "scion.shape"
 
@@ -13,15 +14,6 @@ local optimizer_state = {}
 --- of a rate, its text
 ---@field steps table<string, integer> for each parameter, by name, how many steps changed it
 ---@field tensors { name: string, tensor: scion.Tensor }[] in the order of the model, named "mixed9/conv/kernel/momentum"; not copies
-
---- Calls f(name, parameter) for each parameter of a model that can train.
-local function each_parameter(order, f)
-  for _, node in ipairs(order) do
-    for _, p in ipairs(node.layer.parameters) do
-      if not p.statistic then f(node.layer.name .. "/" .. p.name, p) end
-    end
-  end
-end
 
 --- Calls f(object, key, name, kind) for each option that may be set, of the optimizer and of its groups.
 local function each_option(optimizer, f)
@@ -38,14 +30,13 @@ end
 function optimizer_state.of(optimizer, order)
   local values, steps, tensors = {}, {}, {}
   each_option(optimizer, function(object, key, name) values[name] = rate.kind.read(object[key]) and tostring(object[key]) or object[key] end)
-  each_parameter(order, function(name, p)
-    local state = optimizer.states[p]
-    if not state then return end
+  for name, p in graph.parameters(order) do
+    local state = optimizer.states[p] or {}
     steps[name] = state.steps
     for _, key in ipairs(optimizer.tensors) do
       if state[key] then tensors[#tensors + 1] = { name = name .. "/" .. key, tensor = state[key] } end
     end
-  end)
+  end
   return { optimizer = optimizer.made, values = values, steps = steps, tensors = tensors }
 end
 
@@ -102,7 +93,9 @@ function optimizer_state.restore(optimizer, order, saved)
     return nil, ("the state is that of %s, and the optimizer is %s; make it as it was, or begin anew"):format(saved.optimizer, optimizer.made)
   end
   local parameters, names = {}, {}
-  each_parameter(order, function(name, p) parameters[name], names[#names + 1] = p, name end)
+  for name, p in graph.parameters(order) do
+    if not p.statistic then parameters[name], names[#names + 1] = p, name end
+  end
   local states, wrong = read_steps(saved.steps, parameters, names)
   wrong = wrong or check_values(optimizer, saved.values) or read_tensors(optimizer, saved.tensors, parameters, states)
   if wrong then return nil, wrong end

@@ -23,14 +23,13 @@ local run = {}
 ---@field private callbacks scion.Callback[]
 ---@field private callback_states table? of a run that goes on, until they are restored
 ---@field private resume scion.ResumeOptions? with the file's path as `path`
+---@field private identity table? of a run with `resume`: what its file is of, but for optimizers and stages
 ---@field private tell fun(line: string) writes a notice below the bar
 ---@field private verbose boolean whether callbacks tell what they do
 ---@field private first_epoch integer how many epochs the model had before this fit
 ---@field private entries_before integer how many its history had
 ---@field private loss_kind scion.Loss
----@field private given_loss string|scion.Loss|nil the option of fit
 ---@field private metrics (string|scion.OwnMetric)[]
----@field private given_metrics (string|scion.OwnMetric)[]? the option of fit
 ---@field private class_weights scion.Tensor?
 ---@field private precision string
 ---@field private batch integer? examples of the first batch
@@ -56,6 +55,7 @@ local run = {}
 ---@field private new_sums fun(): scion.Sums
 ---@field private sums scion.Sums? of the epoch so far
 ---@field private parts scion.Parts? what the step has gathered that runs
+---@field private gradient_sum scion.Tensor? of the step's batches, each times its examples; where a step has several
 ---@field private taken integer batches of the epoch that were read
 ---@field private position integer batches of the epoch whose steps are done: where a run goes on that is resumed
 ---@field private seconds number that the epoch has taken so far
@@ -81,11 +81,11 @@ end
 local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
-  fields = { "context", "callbacks", "callback_states", "resume", "tell", "verbose", "first_epoch", "entries_before", "loss_kind",
-             "given_loss", "metrics", "given_metrics", "class_weights", "precision", "batch", "accumulate", "clip", "tell_validation",
+  fields = { "context", "callbacks", "callback_states", "resume", "identity", "tell", "verbose", "first_epoch", "entries_before", "loss_kind",
+             "metrics", "class_weights", "precision", "batch", "accumulate", "clip", "tell_validation",
              "kept", "given_cache", "cache_limits", "first_optimizer", "stages", "by_schedule", "stage_begun", "stage_epochs",
              "stage_best", "stage_wait", "cache", "source", "groups", "groups_of", "groups_revision", "epoch_begun", "new_sums", "sums",
-             "parts", "taken", "position", "seconds", "diverged", "stopped" },
+             "parts", "gradient_sum", "taken", "position", "seconds", "diverged", "stopped" },
   meta = { __tostring = text },
 }
 

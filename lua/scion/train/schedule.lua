@@ -227,11 +227,7 @@ end
 
 local made = class.define {
   name = "scion.Schedule", title = "a schedule", call = "schedule", methods = methods,
-  meta = { __tostring = schedule_text, __len = function(self)
-    local n = 0
-    while self[n + 1] do n = n + 1 end
-    return n
-  end },
+  meta = { __tostring = schedule_text, __len = class.list_length },
 }
 
 --- The option `schedule`.

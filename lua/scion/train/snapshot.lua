@@ -1,14 +1,8 @@
 --- Copies of all weights and moving averages of a model, by the names that a saved model has for them.
 local core = require "scion.core"
+local graph = require "scion.graph"
 
 local snapshot = {}
-
---- Calls f with the name and the tensor of each weight and moving average.
-local function each(model, f)
-  for _, node in ipairs(model.order) do
-    for _, p in ipairs(node.layer.parameters) do f(node.layer.name .. "/" .. p.name, p.tensor) end
-  end
-end
 
 --- Copies them.
 ---@param model scion.Model
@@ -16,9 +10,9 @@ end
 ---@return table<string, scion.Tensor>
 function snapshot.take(model, kept)
   kept = kept or {}
-  each(model, function(name, tensor)
-    if kept[name] then core.copy(tensor, kept[name]) else kept[name] = tensor:copy() end
-  end)
+  for name, p in graph.parameters(model.order) do
+    if kept[name] then core.copy(p.tensor, kept[name]) else kept[name] = p.tensor:copy() end
+  end
   return kept
 end
 
@@ -26,9 +20,9 @@ end
 ---@param kept table<string, scion.Tensor>
 ---@param model scion.Model
 function snapshot.put(kept, model)
-  each(model, function(name, tensor)
-    if kept[name] then core.copy(kept[name], tensor) end
-  end)
+  for name, p in graph.parameters(model.order) do
+    if kept[name] then core.copy(kept[name], p.tensor) end
+  end
 end
 
 return snapshot

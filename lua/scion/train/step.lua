@@ -18,7 +18,6 @@ local step = {}
 ---@field loss number the sum over the examples
 ---@field plan scion.Plan of the last batch
 ---@field sums { losses: scion.Tensor, output: scion.Tensor, y: scion.Tensor }[] what the metrics take once the step is done
----@field gradients scion.Tensor? where it has several batches: the sum of their gradients, each times its examples
 ---@field steps integer the model's count of batches before
 ---@field averages { tensor: scion.Tensor, copy: scion.Tensor }[] moving averages before
 
@@ -133,7 +132,7 @@ function step.backward(run, batch)
   model.steps = model.steps + 1
   if several then
     plan:commit(model.arena)
-    parts.gradients = gradients.of(plan, model.arena):add_to(parts.gradients, n)
+    run.gradient_sum = gradients.of(plan, model.arena):add_to(run.gradient_sum, n, parts.batches == 1)
   end
   return true
 end
@@ -160,10 +159,7 @@ end
 function step.update(run)
   local parts, model = run.parts, run.model
   local plan, all = parts.plan, gradients.of(parts.plan, model.arena)
-  if parts.gradients then
-    core.copy(parts.gradients, all.flat)
-    all:scale(1 / parts.examples)
-  end
+  if run.accumulate > 1 then all:take(run.gradient_sum, 1 / parts.examples) end
   check_gradients(run, plan, all)
   if run.clip then all:clip(run.clip) end
   for _, part in ipairs(parts.sums) do run.sums:add(part.losses, part.output, part.y) end

@@ -161,16 +161,10 @@ end
 -- ---- the metrics' values --------------------------------------------------------------------------------------------
 
 --- All batches in one tensor.
-local function joined(parts, field, examples)
-  local shape = parts[1][field]:shape()
-  shape[1] = examples
-  local whole, at = core.new(shape, parts[1][field]:dtype()), 0
-  for _, part in ipairs(parts) do
-    local n = part[field]:shape()[1]
-    core.copy(part[field], whole:slice(1, at + 1, at + n))
-    at = at + n
-  end
-  return whole
+local function joined(parts, field)
+  local list = {}
+  for i, part in ipairs(parts) do list[i] = part[field] end
+  return core.concat(list)
 end
 
 --- What the metrics that were asked for are, by name; empty without examples. What is not defined is NaN, and a line on standard error
@@ -179,7 +173,7 @@ end
 function sums:values()
   local values = {}
   if self.examples == 0 then return values end
-  local all = self.scores and { probabilities = joined(self.scores, "probabilities", self.examples), truth = joined(self.scores, "truth", self.examples) }
+  local all = self.scores and { probabilities = joined(self.scores, "probabilities"), truth = joined(self.scores, "truth") }
   for i, metric in ipairs(self.metrics) do
     local value, remark = metric.of.value(self, metric, self.kept[i], all)
     if type(value) ~= "number" then check.raise(("the metric '%s' gave %s, not a number"):format(metric.name, check.show(value))) end

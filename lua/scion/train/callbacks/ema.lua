@@ -27,12 +27,9 @@ local function prepare(self, run)
   local revision = graph.revision()
   if self.calls and self.revision == revision then return end
   local averages, calls = self.averages, {}
-  for _, node in ipairs(run.model.order) do
-    for _, p in ipairs(node.layer.parameters) do
-      local name = node.layer.name .. "/" .. p.name
-      if not averages[name] and not node.layer.frozen then averages[name] = p.tensor:copy() end
-      if averages[name] then calls[#calls + 1] = { "moving_average", x = p.tensor, y = averages[name] } end
-    end
+  for name, p, layer in graph.parameters(run.model.order) do
+    if not averages[name] and not layer.frozen then averages[name] = p.tensor:copy() end
+    if averages[name] then calls[#calls + 1] = { "moving_average", x = p.tensor, y = averages[name] } end
   end
   self.calls, self.revision = calls, revision
 end

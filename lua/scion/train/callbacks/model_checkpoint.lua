@@ -61,9 +61,7 @@ local function epoch_ends(self, run)
     self.best, self.best_epoch = value, run.epoch
   end
   local path = path_of(self, run)
-  local parent = path:match "^(.+)/[^/]+$"
-  local made, message = true, nil
-  if parent then made, message = folder.make(parent) end
+  local made, message = folder.make_parent(path)
   if not made then check.raise(("model_checkpoint: %s"):format(message)) end
   run.model:save(path)
   self.saved = path

@@ -236,6 +236,22 @@ local function next_images(self)
   return batch
 end
 
+--- How many outputs of a cut are not kept yet, of all images and variants.
+---@param data scion.Dataset
+---@param found { node: scion.Node } as cached.lay gives it
+---@param variants integer? of each image; nil: images are not augmented
+---@param as string precision
+---@return integer
+function cached.missing(data, found, variants, as)
+  local kept, missing = store.open(key.of_node(found.node, as), found.node.shape, "f32"), 0
+  for variant = 0, (variants or 1) - 1 do
+    for _, name in ipairs(keys_of { data = data, variant = variants and variant }) do
+      if not (name and kept:has(name)) then missing = missing + 1 end
+    end
+  end
+  return missing
+end
+
 -- ---- the data set ---------------------------------------------------------------------------------------------------
 
 local Cached = {}

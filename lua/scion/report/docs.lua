@@ -20,7 +20,7 @@ docs.pages = {
   { "models", "Architectures, their options, and where published weights are.", { "models/init.lua", as = "scion.models" }, { "models/builder.lua" },
     { "report/models.lua" } },
   { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" },
-    { "train/lr_find.lua" }, { "cache/cached.lua" },
+    { "train/checkpoint.lua" }, { "train/lr_find.lua" }, { "cache/cached.lua" },
     { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
   { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn", short = "nn" },
   { "schedule", "Which layers train in which epochs, as data.", { "schedule.lua", as = "scion.schedule" }, { "train/schedule.lua", as = "schedule" },
@@ -83,7 +83,12 @@ local readers = {
     if after then table.insert(doc.text, 1, after) end
   end,
   alias = function(doc, rest) doc.alias, doc.alias_type = rest:match "^(%S+)%s+(.*)" end,
-  type = function(doc, rest) doc.type = rest end,
+  type = function(doc, rest)
+    doc.type = rest
+    for name, optional, of in (rest:match "^fun%((.-)%)" or ""):gmatch "([%w_]+)(%??):%s*([%w_.]+)" do
+      doc.params[#doc.params + 1] = { name = name, optional = optional ~= "", type = of, text = "" }
+    end
+  end,
   overload = function(doc, rest) doc.overload = rest end,
   operator = function(doc, rest) doc.operators[#doc.operators + 1] = rest end,
   private = function(doc) doc.private = true end,

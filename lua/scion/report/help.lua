@@ -106,8 +106,7 @@ end
 
 local function explain(item)
   local doc, out = item.doc, text.wrap(item.call or item.title, text.width(), 4)
-  append(out, { "" })
-  append(out, paragraphs(doc.text))
+  if doc.text[1] then append(out, { "", table.unpack(paragraphs(doc.text)) }) end
   local arguments, returns = {}, {}
   for _, p in ipairs(doc.params) do
     local class = docs.options_class(p.type, classes)
@@ -177,6 +176,10 @@ local function list_options(topic, found)
   for _, each in ipairs(found) do
     append(out, text.wrap(("%s is an option of %s"):format(topic, each.item.name), text.width(), 2))
     append(out, entry("  ", each.field.name, each.field.type, each.field.text))
+    for of in each.field.type:gmatch "[%w_.]+" do
+      local class = docs.options_class(of, classes)
+      if class then fields(class, "    ", out) end
+    end
   end
   return out
 end

@@ -1,5 +1,5 @@
 --- schedule:plan(model, data): what each stage of a schedule would take. A batch of each stage is timed on this machine, on noise and
---- without an update, so that nothing changes.
+--- without an update, so that nothing changes; and so is the reading of a batch of images.
 local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local class = require "scion.class"
@@ -54,6 +54,17 @@ local function time_plan(model, request, n)
     least = math.min(least or seconds, seconds)
   end
   return least or 0
+end
+
+--- The seconds that reading an image takes, with all the data set's workers; 0 for images in memory. What computes meanwhile needs the
+--- same cores, so that these seconds add to its own.
+local function time_reading(data)
+  if not dataset.is(data) or not data.files then return 0 end
+  local n, order = math.min(math.max(data.batch, 1), #data), {}
+  for i = 1, n do order[i] = (i - 1) * #data // n end
+  local start = core.clock()
+  for _ in data:pass { order = core.from_table(order, "i32"), epoch = 0, batch = n } do start = core.clock() - start end
+  return start / n
 end
 
 --- The seconds per image of what a stage computes: the frozen part whose outputs are kept, the rest of a training step, and the rest of an
@@ -124,7 +135,8 @@ return function(of, model, data, given)
   local loss = targets.loss(model)
   targets.check(where, model, data, loss)
   schedule.check(of, model, where)
-  local limits, list, kept, total = schedule.cache_limits(of, model), {}, {}, 0
+  local limits, list, kept, total, reading = schedule.cache_limits(of, model), {}, {}, 0, time_reading(data)
+  local validating = o.validate and time_reading(o.validate) or 0
   schedule.each(of, model, where, function(number, stage)
     local cache = o.cache and { variants = o.cache.variants, upto = o.cache.upto or limits[number] }
     local laid = cached.lay(model, data, cache, {})
@@ -133,11 +145,17 @@ return function(of, model, data, given)
     local images, validated = #data, o.validate and #o.validate or 0
     local name = laid and laid.node.layer.name
     local variants = data.augment and o.cache and o.cache.variants or 1
-    local news = laid and not kept[name] and images * variants + validated or 0 -- images whose outputs an earlier stage has not kept
+    local news, tests = 0, 0 -- outputs that neither an earlier stage keeps nor one before the fit has kept
+    if laid and not kept[name] then
+      news = cached.missing(data, laid, data.augment and variants, o.precision)
+      tests = o.validate and cached.missing(o.validate, laid, nil, o.precision) or 0
+    end
     kept[name or ""] = laid ~= nil
-    local epoch = images * step + validated * inference
-    local first = epoch + news / variants * frozen
-    local seconds = stage.epochs * epoch + news * frozen
+    local epoch = images * step + validated * inference + (laid and 0 or images * reading + validated * validating)
+    local made = news * (frozen + reading) -- over as many epochs as there are variants
+    local once = tests * (frozen + validating)
+    local first = epoch + made / variants + once
+    local seconds = stage.epochs * epoch + made * math.min(stage.epochs / variants, 1) + once
     total = total + seconds
     list[number] = price.new {
       stage = number, epochs = stage.epochs, trainable = report.trainable, frontier = report.frontier,

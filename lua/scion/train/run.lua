@@ -5,7 +5,9 @@ local results = require "scion.report.results"
 
 local run = {}
 
---- What callbacks get. The fields marked private are those of the loop.
+-- The private fields are those of the loop.
+
+--- What callbacks get.
 ---@class scion.Run
 ---@field model scion.Model
 ---@field data scion.Dataset

@@ -33,4 +33,21 @@ function folder.make_parent(path)
   return folder.make(parent)
 end
 
+--- Finds out whether a file can be written there, before a long computation ends with it: makes its folder, and a file beside it, which is
+--- removed again.
+---@param path string of the file
+---@return true? can nil if it cannot be written
+---@return string? message why not
+function folder.can_write(path)
+  local made, message = folder.make_parent(path)
+  if not made then return nil, message end
+  if lfs.attributes(path, "mode") == "directory" then return nil, ("%s is a folder"):format(path) end
+  local beside = path .. ".part"
+  local file, why = io.open(beside, "ab")
+  if not file then return nil, why end
+  file:close()
+  os.remove(beside)
+  return true
+end
+
 return folder

@@ -195,6 +195,20 @@ describe("model_checkpoint", function()
     assert.same({ 4, 4 }, { again.epoch, #again.history })
   end)
 
+  it("finds out before the first step whether its files can be written", function()
+    local folder, steps = support.folder(), 0
+    local function refuses(text, path)
+      refused(text, function() fit { C.model_checkpoint(path), { step_begins = function() steps = steps + 1 end } } end)
+    end
+    support.spit(folder .. "/file", "")
+    refuses("model_checkpoint: " .. folder .. "/file/a cannot be made", folder .. "/file/a/{epoch}.safetensors")
+    refuses("model_checkpoint: /proc/0.safetensors.part: ", "/proc/{epoch}.safetensors")
+    lfs.mkdir(folder .. "/taken.safetensors")
+    refuses("taken.safetensors is a folder", folder .. "/taken.safetensors")
+    assert.equal(0, steps)
+    for name in lfs.dir(folder) do assert.is_nil(name:find "part$") end
+  end)
+
   it("saves the best alone on request", function()
     local path = support.folder() .. "/best.safetensors"
     local saving = C.model_checkpoint { path = path, save_best = true, monitor = "mine", mode = "max" }
@@ -206,6 +220,15 @@ describe("model_checkpoint", function()
     local told = support.stderr_of(function() fit { scripted { 0 / 0, 0 / 0, 0 / 0, 0 / 0 }, saving } end)
     assert.equal("scion: model_checkpoint: nothing was saved: mine was NaN in all epochs\n", told)
     assert.is_nil(lfs.attributes(path))
+  end)
+
+  it("refuses to watch a metric that is not asked for, at once", function()
+    local steps = 0
+    local count = { step_begins = function() steps = steps + 1 end }
+    refused("early_stopping: there will be no 'f1_macro': ask fit for it, metrics = { 'f1_macro' }", function() fit { C.early_stopping { monitor = "f1_macro" }, count } end)
+    refused("model_checkpoint: there will be no 'top_2': ask fit for it", function() fit { C.model_checkpoint("a-{top_2}.safetensors"), count } end)
+    assert.equal(0, steps)
+    fit({ C.early_stopping { monitor = "f1_macro" } }, { metrics = { "f1_macro" } })
   end)
 
   it("refuses names that will not be, at once", function()

@@ -187,7 +187,38 @@ describe("fit", function()
     ok, message = pcall(model.fit, model, data, quiet)
     assert.is_false(ok)
     assert.matches("the loss is NaN", message, 1, true)
+    assert.matches("are those of the step before. head/kernel holds numbers that are NaN or infinite: load its weights anew", message, 1, true)
     assert.same({}, changed(before, models.bytes(model)))
+  end)
+
+  it("says what makes the loss NaN, where it is not the learning rate", function()
+    local function refused(text, x, y, change)
+      local data, model = { batch = 4, labels = { "a", "b", "c" } }, network()
+      if change then change(model) end
+      setmetatable(data, { __len = function() return 4 end })
+      function data.batches() -- as a data set of one's own, of which nothing was looked at
+        local done = false
+        return function()
+          if done then return nil end
+          done = true
+          return { x = x, y = y }
+        end
+      end
+      assert.matches(text, messages.refused(function() model:fit(data, with { epochs = 1, quiet = true, cache = false }) end), 1, true)
+    end
+    local size = network().input.shape
+    local shares, numbers = scion.full({ 4, 3 }, 1 / 3), { 4, size[1], size[2], size[3] }
+    refused("The images hold numbers that are NaN or infinite", scion.full(numbers, 0 / 0), shares)
+    refused("No weight has changed yet, so that it is no matter of the learning rate", scion.full(numbers, 1), shares,
+            function(model) model:layer("head").weights.kernel:fill(3e38) end)
+  end)
+
+  it("tells if a callback freezes everything that trains", function()
+    local data, model = dataset(), network()
+    local told = support.stderr_of(function()
+      model:fit(data, with { epochs = 2, quiet = true, callbacks = { epoch_begins = function(run) if run.epoch == 2 then model:freeze() end end } })
+    end)
+    assert.equal("scion: fit: since epoch 2, step 1 every layer with weights is frozen, as a callback has left it: steps change nothing\n", told)
   end)
 
   it("lets no infinite weight pass, and names the parameter", function()

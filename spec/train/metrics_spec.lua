@@ -209,6 +209,15 @@ describe("fit and evaluate", function()
     assert.matches("the metric 'mine' gave 'much', not a number", messages.refused(function() local _ = model:evaluate(data, { metrics = { mine } }) end), 1, true)
   end)
 
+  it("show a mistake in one's own before the first weight changes", function()
+    local model, before = network(3, "softmax"), nil
+    before = model:layer("out").weights.kernel:totable()
+    local mine = { name = "mine", compute = function(probabilities) return probabilities:no_such_thing() end }
+    assert.matches("'no_such_thing'", messages.refused(function() fit(model, set(classes(3)), { metrics = { mine } }) end), 1, true)
+    assert.same(before, model:layer("out").weights.kernel:totable())
+    assert.same({ 0, 0 }, { model.epoch, #model.history })
+  end)
+
   it("tell the loss of numbers as mse, and its root's relative as mae", function()
     local model, data = network(2), set(scion.uniform { 24, 2 })
     local found = model:evaluate(data, { metrics = { "mse", "mae" } })

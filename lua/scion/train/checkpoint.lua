@@ -81,17 +81,22 @@ local function hash(text) return ("%08x"):format((string.unpack("<I4", core.hash
 
 local function as_json(options) return core.json_encode(plain.write(options, "", {}) or {}) end
 
---- A data set's examples and how they are drawn: as words, and as a hash of all that the words leave out.
+--- A data set's examples and how they are drawn: as words, and as hashes of what is too long for them.
 local function of_data(data)
   if not dataset.is(data) then return ("%d examples of a data set of your own"):format(#data) end
-  local parts = { data.seed, data.batch, tostring(data.shuffle), table.concat(data.labels or {}, "\n") }
-  for _, change in ipairs(data.augment and pipeline.list(data.augment) or {}) do parts[#parts + 1] = change.name .. " " .. as_json(change.options) end
-  local root = data.path and #data.path or 0
-  for _, file in ipairs(data.files or {}) do parts[#parts + 1] = root > 0 and file:sub(root + 1) or file end
-  for _, tensor in ipairs { data.classes or data.soft or data.multi or data.targets, not data.files and (data.values or data.images) or nil } do
-    parts[#parts + 1] = core.hash(tensor)
+  local words, root = { ("%d examples, batch %d, seed %d, shuffle = %s"):format(#data, data.batch, data.seed, tostring(data.shuffle)) }, data.path and #data.path or 0
+  local function add(name, parts)
+    if #parts > 0 then words[#words + 1] = ("%s %s"):format(name, hash(table.concat(parts, "\n"))) end
   end
-  return ("%d examples, batch %d, seed %d (%s)"):format(#data, data.batch, data.seed, hash(table.concat(parts, "\n")))
+  local files, changes, labels = {}, {}, table.move(data.labels or {}, 1, #(data.labels or {}), 1, {})
+  for i, file in ipairs(data.files or {}) do files[i] = root > 0 and file:sub(root + 1) or file end
+  for i, change in ipairs(data.augment and pipeline.list(data.augment) or {}) do changes[i] = change.name .. " " .. as_json(change.options) end
+  labels[#labels + 1] = core.hash(data.classes or data.soft or data.multi or data.targets)
+  add("files", files)
+  add("images", { not data.files and core.hash(data.values or data.images) or nil })
+  add("labels", labels)
+  add("augmentation", changes)
+  return table.concat(words, ", ")
 end
 
 local function of_model(model)

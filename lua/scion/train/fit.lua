@@ -178,8 +178,8 @@ local function resume(state)
       check.raise(("fit: resume: %s is the file of %s, too: give the checkpoint a file of its own"):format(o.path, callback))
     end
   end
-  local made, message = folder.make_parent(o.path)
-  if not made then check.raise("fit: resume: " .. message) end
+  local can, message = folder.can_write(o.path)
+  if not can then check.raise("fit: resume: " .. message) end
   if checkpoint.restore(state) then
     local last = state.stage == #state.stages and state.stage_begun and state.stage_epochs >= state.stages[state.stage].epochs
     local done = not state.epoch_begun and (state.stopped or last)

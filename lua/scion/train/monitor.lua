@@ -36,15 +36,29 @@ function monitor.check(where, o)
     where, check.show(o.monitor), check.suggestion(o.monitor, { "loss", "accuracy", "val_loss", "val_accuracy" })))
 end
 
---- Raises, before the first step, if there will be no such number for want of a validation set.
+--- What is to be done so that epochs have a number that is one of Scion's own; nil if they have it.
+local function remedy(run, bare)
+  if bare == "loss" or not monitor.direction(bare) then return nil end
+  if bare == "accuracy" then return not run.new_sums().told and "the network gives numbers and tells no classes; take 'loss'" or nil end
+  for _, metric in ipairs(run.metrics) do
+    if metric == bare then return nil end
+  end
+  return ("ask fit for it, metrics = { %s }"):format(check.show(bare))
+end
+
+--- Raises, before the first step, if there will be no such number: for want of a validation set, or as it is a metric that is not asked for.
+--- Numbers of a user's own are not looked for, since callbacks may add them.
 ---@param callback scion.OwnCallback
 ---@param run scion.Run
 ---@param name? string (what is monitored)
 function monitor.begin(callback, run, name)
   name = name or callback.options.monitor
-  if run.validate or not name:find "^val_" then return end
-  check.raise(("%s: there is no %s without a validation set: give fit one, validate = …, or take %s"):format(callback.name, check.show(name),
-    check.show((name:gsub("^val_", "")))))
+  local bare = name:gsub("^val_", "")
+  if name ~= bare and not run.validate then
+    check.raise(("%s: there is no %s without a validation set: give fit one, validate = …, or take %s"):format(callback.name, check.show(name), check.show(bare)))
+  end
+  local what = remedy(run, bare)
+  if what then check.raise(("%s: there will be no %s: %s"):format(callback.name, check.show(name), what)) end
 end
 
 --- A number of the epoch that has ended. Raises, with the names that there are, if it has none of that name.

@@ -60,12 +60,28 @@ end
 --- The learning rate of the step that runs.
 local function rate_of(run) return run.optimizer:rate_at(step.now(run, run.step + 1)) end
 
-local function check_loss(run, loss)
+--- Why a loss is not finite, as far as can be known, and what to do.
+local function cause_of(run, batch)
+  for name, p in graph.parameters(run.model.order) do
+    if not core.finite(p.tensor) then return ("%s holds numbers that are NaN or infinite: load its weights anew"):format(name) end
+  end
+  local function broken(tensor) return tensor:dtype() == "f32" and not core.finite(tensor) end
+  if broken(batch.x) then
+    return batch.node and ("What the frozen layers up to %s give is not finite: see to the images"):format(batch.node.layer.name) or
+      "The images hold numbers that are NaN or infinite"
+  end
+  if broken(batch.y) then return "The targets hold numbers that are NaN or infinite" end
+  if run.step == 0 and run.epoch == 1 then
+    return "No weight has changed yet, so that it is no matter of the learning rate: see to the weights, and to the range of the images"
+  end
+  return ("Try a lower learning rate than %g"):format(rate_of(run))
+end
+
+local function check_loss(run, loss, batch)
   if loss == loss and math.abs(loss) < math.huge then return end
-  local where, rate = place_of(run), rate_of(run)
+  local where, cause = place_of(run), cause_of(run, batch)
   step.abandon(run)
-  check.raise(("the loss is %s in %s; the weights are those of the step before. Try a lower learning rate than %g"):format(
-    loss ~= loss and "NaN" or "infinite", where, rate))
+  check.raise(("the loss is %s in %s; the weights are those of the step before. %s"):format(loss ~= loss and "NaN" or "infinite", where, cause))
 end
 
 local function check_averages(run, plan)
@@ -125,7 +141,7 @@ function step.backward(run, batch)
   local several = run.accumulate > 1
   local losses, output = core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n)
   local loss = losses:sum()
-  check_loss(run, loss)
+  check_loss(run, loss, batch)
   check_averages(run, plan)
   parts.sums[#parts.sums + 1] = { losses = several and losses:copy() or losses, output = several and output:copy() or output, y = batch.y }
   parts.batches, parts.examples, parts.loss, parts.plan = parts.batches + 1, parts.examples + n, parts.loss + loss, plan
@@ -147,6 +163,9 @@ local function change_weights(run, all)
   local revision = graph.revision()
   if run.groups_revision ~= revision or run.groups_of ~= run.optimizer then
     run.groups, run.groups_revision, run.groups_of = run.optimizer:groups_of(run.model.order), revision, run.optimizer
+    if #run.groups == 0 then
+      run.tell(("scion: fit: since %s every layer with weights is frozen, as a callback has left it: steps change nothing"):format(place_of(run)))
+    end
   end
   local refused = run.optimizer:step(run.groups, all, step.now(run, run.step + 1))
   run.diverged = refused ~= nil
@@ -163,6 +182,7 @@ function step.update(run)
   check_gradients(run, plan, all)
   if run.clip then all:clip(run.clip) end
   for _, part in ipairs(parts.sums) do run.sums:add(part.losses, part.output, part.y) end
+  if run.step == 0 and run.epoch == run.first_epoch + 1 then run.sums:try() end
   run.parts = nil
   change_weights(run, all)
   if run.accumulate == 1 then plan:commit(model.arena) end

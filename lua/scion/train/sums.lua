@@ -167,6 +167,23 @@ local function joined(parts, field)
   return core.concat(list)
 end
 
+--- The value of a metric, and a remark.
+local function value_of(self, i, all)
+  local metric = self.metrics[i]
+  local value, remark = metric.of.value(self, metric, self.kept[i], all)
+  if type(value) ~= "number" then check.raise(("the metric '%s' gave %s, not a number"):format(metric.name, check.show(value))) end
+  return value, remark
+end
+
+--- Raises if a metric of a user's own fails on what was added so far, so that a mistake in it shows before an epoch has passed.
+function sums:try()
+  if not self.scores then return end
+  local all = { probabilities = joined(self.scores, "probabilities"), truth = joined(self.scores, "truth") }
+  for i, metric in ipairs(self.metrics) do
+    if metric.compute then value_of(self, i, all) end
+  end
+end
+
 --- What the metrics that were asked for are, by name; empty without examples. What is not defined is NaN, and a line on standard error
 --- says why, once.
 ---@return table<string, number>
@@ -175,8 +192,7 @@ function sums:values()
   if self.examples == 0 then return values end
   local all = self.scores and { probabilities = joined(self.scores, "probabilities"), truth = joined(self.scores, "truth") }
   for i, metric in ipairs(self.metrics) do
-    local value, remark = metric.of.value(self, metric, self.kept[i], all)
-    if type(value) ~= "number" then check.raise(("the metric '%s' gave %s, not a number"):format(metric.name, check.show(value))) end
+    local value, remark = value_of(self, i, all)
     values[metric.name] = value
     if remark then notice.once(("scion: the metric '%s' is %s"):format(metric.name, remark)) end
   end

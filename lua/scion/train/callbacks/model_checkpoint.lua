@@ -49,6 +49,9 @@ end
 local function fit_begins(self, run)
   if self.options.save_best then monitor.begin(self, run) end
   for name in fields(self.options.path) do monitor.begin(self, run, name) end
+  if (self.options.path:match "^(.*)/" or ""):find "{" then return end -- its folders are made with the epochs
+  local can, message = folder.can_write((self.options.path:gsub("{[^{}]*}", "0")))
+  if not can then check.raise(("model_checkpoint: %s"):format(message)) end
 end
 
 local function epoch_ends(self, run)

@@ -14,7 +14,7 @@
 # make fuzz-guided    the same by clang's libFuzzer, which keeps what reaches new code, in build/fuzz/found; SECONDS=600
 # make bench      what it reaches; PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch [PYTHON="python3 .."]: beside an installed PyTorch
 # make lint       luacheck and cppcheck
-# make docs       the reference of the Lua modules, into doc/reference/
+# make docs       the reference of the Lua modules, into build/reference/
 # make clean      removes what the others made
 # make help       this list
 
@@ -186,8 +186,8 @@ lint: all programs
 	cppcheck -q --std=c11 --enable=warning --error-exitcode=1 --suppressions-list=.make/cppcheck -Icsrc csrc
 
 docs:
-	@mkdir -p doc/reference
-	@eval "$$($(MAKE) -s env)"; $(LUA) .make/docs.lua doc/reference
+	@mkdir -p build/reference
+	@eval "$$($(MAKE) -s env)"; $(LUA) .make/docs.lua build/reference
 
 demo: DEPS =
 demo: deps
@@ -222,7 +222,7 @@ repl: all
 	@eval "$$($(MAKE) -s env)"; exec $(LUA) -i -e 'require "scion.report.repl" ()'
 
 clean:
-	rm -rf build doc/reference
+	rm -rf build
 
 help: # the comments that this file begins with
 	@sed -n 's/^# make/make/p' Makefile

@@ -1,6 +1,6 @@
 -- How accurate saved models were on the validation set after each epoch, as a picture: lua5.4 curves.lua PICTURE MODEL..
--- PICTURE is the .png or .jpg that is written; each MODEL was fitted with validate = and saved. doc/transfer.png shows what make demo
--- leaves: lua5.4 .make/curves.lua doc/transfer.png build/demo/grafted.safetensors "build/demo/from scratch.safetensors"
+-- PICTURE is the .png or .jpg that is written; each MODEL was fitted with validate = and saved. examples/transfer.png shows what make demo
+-- leaves: lua5.4 .make/curves.lua examples/transfer.png build/demo/grafted.safetensors "build/demo/from scratch.safetensors"
 local scion = require "scion"
 
 local picture = arg[1]

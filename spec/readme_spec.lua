@@ -1,4 +1,4 @@
--- The Lua of README.md and of the pages in doc/, run as it stands, in a folder laid out as they say: scripts in processes of their
+-- The Lua of README.md and of spec/bench/performance.md, run as it stands, in a folder laid out as they say: scripts in processes of their
 -- own, transcripts line by line as in `make repl`. What stands under a script, and what a transcript shows, is what they have to
 -- print; only speeds and times may differ. Figures are those of AVX2: other instruction sets round otherwise, and training goes
 -- its own way from there.
@@ -6,10 +6,7 @@ local core = require "scion.core"
 local lfs = require "lfs"
 local support = dofile "spec/support/images.lua"
 
-local pages = { "README.md" }
-for name in lfs.dir "doc" do
-  if name:find "%.md$" then pages[#pages + 1] = "doc/" .. name end
-end
+local pages = { "README.md", "spec/bench/performance.md" }
 
 --- What a page holds: scripts, each { blocks = { lua.. }, printed = { [block] = text } }, and transcripts.
 local function parse(path)

@@ -210,8 +210,8 @@ describe("fit and evaluate", function()
   end)
 
   it("show a mistake in one's own before the first weight changes", function()
-    local model, before = network(3, "softmax"), nil
-    before = model:layer("out").weights.kernel:totable()
+    local model = network(3, "softmax")
+    local before = model:layer("out").weights.kernel:totable()
     local mine = { name = "mine", compute = function(probabilities) return probabilities:no_such_thing() end }
     assert.matches("'no_such_thing'", messages.refused(function() fit(model, set(classes(3)), { metrics = { mine } }) end), 1, true)
     assert.same(before, model:layer("out").weights.kernel:totable())

@@ -458,7 +458,7 @@ describe("tensors", function()
     local numbers = set("0", "-1", "0.5", "NaN", "inf", "2^62")
     local takes = { fill = numbers, pow = with(numbers, "tensor", nil), clamp = set(), reshape = set "-1", select = set "-1", slice = set(), to = set(), equal = set "tensor",
                     matmul = set(), get = set(), set = set(), sum = set "-1", mean = set "-1", max = set "-1", min = set "-1", argmax = set "-1",
-                    sort = set("-1", "empty table"), argsort = set("-1", "empty table"), top_k = set(), gather = set() }
+                    sort = set("-1", "empty table"), argsort = set("-1", "empty table"), top_k = set(), gather = set(), least_squares = set() }
     for _, name in ipairs { "eq", "ne", "lt", "le", "gt", "ge" } do takes[name] = numbers end
     for name, method in pairs(methods) do
       for _, value in ipairs { 3, "x", {}, print, nn.relu() } do

@@ -107,6 +107,8 @@ local function samples()
   found["scion.Warning"] = model:fit(data { size = 8, augment = { shear = 0.2 } }, { epochs = 0, quiet = true }).warnings
   found["scion.Diagnosis"] = { scion.data.doctor(set) }
   found["scion.CopyGroup"] = scion.data.doctor(scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { 1, 2 })).copies
+  local probe = model:probe(set)
+  found["scion.Probe"], found["scion.ProbedBlock"] = { probe }, { probe[1] }
   local evaluation = model:evaluate(set)
   found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets), labelled:evaluate(several) }, { evaluation.classes[1] }
   found["scion.Prediction"] = { list[1], list[2], linear:predict(set.files[1])[1], labelled:predict(set.files[1])[1] }
@@ -224,6 +226,7 @@ local function calls()
   for name, make in pairs(scion.loss) do list["scion.loss." .. name] = name ~= "check" and make or nil end
   list["scion.StageOptions"] = function(given) scion.schedule { given } end
   list["scion.LrFindOptions"] = function(given) model:lr_find(set, given) end
+  list["scion.ProbeOptions"] = function(given) model:probe(set, given) end
   list["schedule:plan"] = function(given) scion.schedule { { train = "all" } }:plan(model, set, given) end
   list["scion.RateOptions"] = function(given) scion.lr.cosine(1):at(given) end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end

@@ -180,12 +180,35 @@ static int tensor_svd(lua_State *L) {
   return 3;
 }
 
+#define PENALTIES_MOST 1000
+
+/* x:least_squares(y, penalty) -> w [D,K]; x:least_squares(y, { penalty, .. }) -> w [P,D,K], one for each, see scion_least_squares */
+static int tensor_least_squares(lua_State *L) {
+  scion_tensor x = *scion_push_view(L, scion_check_tensor(L, 1)), y = *scion_push_view(L, scion_check_tensor(L, 2));
+  bool several = lua_istable(L, 3);
+  lua_Integer count = several ? (lua_Integer)lua_rawlen(L, 3) : 1;
+  if (count < 1 || count > PENALTIES_MOST) scion_misuse(L, "a list of 1 to %d penalties is needed", PENALTIES_MOST);
+  double *penalties = lua_newuserdatauv(L, (size_t)count * sizeof *penalties, 0);
+  for (lua_Integer i = 0; i < count; i++) {
+    if (several) lua_rawgeti(L, 3, i + 1);
+    int found = 0;
+    penalties[i] = lua_tonumberx(L, several ? -1 : 3, &found);
+    if (!found) scion_misuse(L, "a penalty is a number, or a list of them");
+    if (several) lua_pop(L, 1);
+  }
+  scion_tensor *w = scion_push_tensor(L, SCION_F32, 3, (int64_t[]){count, scion_tensor_channels(&x), scion_tensor_channels(&y)});
+  scion_check(L, scion_least_squares(&x, &y, penalties, count, w));
+  if (!several) scion_check(L, scion_tensor_reshape(w, 2, (int64_t[]){w->shape[1], w->shape[2]}, scion_push_handle(L)));
+  return 1;
+}
+
 static const luaL_Reg methods[] = {
   {"__add", tensor_add}, {"__sub", tensor_subtract}, {"__mul", tensor_multiply}, {"__div", tensor_divide}, {"__pow", tensor_power},
   {"__unm", tensor_negate}, {"__lt", tensor_no_order}, {"__le", tensor_no_order}, {"pow", tensor_power}, {"eq", tensor_eq}, {"ne", tensor_ne}, {"lt", tensor_lt}, {"le", tensor_le},
   {"gt", tensor_gt}, {"ge", tensor_ge}, {"abs", tensor_abs}, {"exp", tensor_exp}, {"log", tensor_log}, {"sqrt", tensor_sqrt},
   {"clamp", tensor_clamp}, {"sum", tensor_sum}, {"mean", tensor_mean}, {"max", tensor_max}, {"min", tensor_min},
-  {"argmax", tensor_argmax}, {"matmul", tensor_matmul}, {"svd", tensor_svd}, {NULL, NULL}};
+  {"argmax", tensor_argmax}, {"matmul", tensor_matmul}, {"svd", tensor_svd},
+  {"least_squares", tensor_least_squares}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {{"where", core_where}, {NULL, NULL}};
 

@@ -176,6 +176,15 @@ function Tensor:matmul(other) end
 ---@return scion.Tensor vt [K,N], its rows orthonormal
 function Tensor:svd() end
 
+--- The matrix w with the least |x w - y|^2 + penalty |w|^2, where x is this matrix [N,D] and y one of [N,K]: least squares, or with a penalty
+--- above 0 ridge regression. A list of P penalties gives a w for each of them, in less time than one after the other. Raises unless both are
+--- matrices of finite numbers with as many rows, if a penalty is below 0 or too small to tell which w is meant, or if OpenBLAS, which the
+--- first call loads, cannot be loaded.
+---@param y scion.Tensor
+---@param penalty number|number[] (a list for several)
+---@return scion.Tensor w [D,K]; of a list [P,D,K]
+function Tensor:least_squares(y, penalty) end
+
 --- Each element to the power of the exponent; the same as t ^ exponent.
 ---@param exponent scion.Tensor|number
 ---@return scion.Tensor

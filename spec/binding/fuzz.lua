@@ -245,7 +245,7 @@ local methods = {
   tensor = { shape = "", dtype = "", version = "", get = "small small small", set = "small small small number", reshape = "shape", slice = "axis small small",
              select = "small", copy = "", to = "dtype", fill = "number", transpose = "", equal = "tensor", totable = "", bytes = "", pow = "operand",
              eq = "operand", ne = "operand", lt = "operand", le = "operand", gt = "operand", ge = "operand", abs = "", exp = "", log = "", sqrt = "",
-             clamp = "number number", sum = "axis", mean = "axis", max = "axis", min = "axis", argmax = "axis", matmul = "tensor", svd = "",
+             clamp = "number number", sum = "axis", mean = "axis", max = "axis", min = "axis", argmax = "axis", matmul = "tensor", svd = "", least_squares = "tensor numbers",
              sort = "axis sorting", argsort = "axis sorting", top_k = "small axis", gather = "axis class_numbers" },
   program = { run = "bytes small small", arena_bytes = "", seconds = "" },
   row_file = { keys = "small", read = "small key row", append = "keys rows", close = "" },

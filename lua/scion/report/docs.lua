@@ -21,7 +21,7 @@ docs.pages = {
     { "report/models.lua" } },
   { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" },
     { "train/checkpoint.lua" }, { "train/lr_find.lua" }, { "cache/cached.lua" },
-    { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
+    { "train/evaluate.lua" }, { "insight/probe.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
   { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn", short = "nn" },
   { "schedule", "Which layers train in which epochs, as data.", { "schedule.lua", as = "scion.schedule" }, { "train/schedule.lua", as = "schedule" },
     { "report/prices.lua" } },

@@ -1,0 +1,71 @@
+--- The places at which a network can be cut, a block each, and the pooled features of all of them from one pass.
+local check = require "scion.check"
+local concatenate = require "scion.nn.concatenate"
+local depth = require "scion.train.depth"
+local global_avg_pool = require "scion.nn.global_avg_pool"
+local graph = require "scion.graph"
+
+local blocks = {}
+
+---@class scion.Block
+---@field name string as users write it: of the block, or of its layer where it ends within one
+---@field node scion.Node after which the network can be cut
+---@field features integer of an image: the channels
+
+--- Whether each node of an order is one that everything after it depends on.
+local function places(order)
+  local position, reach, found = {}, {}, {}
+  for i, node in ipairs(order) do position[node] = i end
+  for i, node in ipairs(order) do
+    for _, below in ipairs(node.inputs) do reach[position[below]] = i end -- the last one that reads it
+  end
+  local furthest = 0
+  for i in ipairs(order) do
+    found[i] = furthest <= i
+    furthest = math.max(furthest, reach[i] or i)
+  end
+  return found
+end
+
+--- The name by which users reach a node: that of its block, if it is the block's last layer.
+local function name_of(order, node)
+  local block = depth.block_of(node)
+  local ok, found = check.try(graph.find, order, block)
+  return ok and order[found[#found]] == node and block or node.layer.name
+end
+
+local prepares = { input = true, normalization = true, rescaling = true } -- kinds of layers that come before the network proper
+
+--- Where a network can be cut, from the input on: the last such place in each block with weights. Activations and pooling after a block belong
+--- to it.
+---@param model scion.Model
+---@return scion.Block[]
+function blocks.of(model)
+  local list, at, can, block = {}, {}, places(model.order), nil
+  for i, node in ipairs(model.order) do
+    if #node.layer.parameters > 0 and not prepares[node.layer.kind] then block = depth.block_of(node) end
+    if can[i] and block then
+      if not at[block] then
+        list[#list + 1] = {}
+        at[block] = list[#list]
+      end
+      at[block].node, at[block].features = node, node.shape[#node.shape]
+    end
+  end
+  for _, each in ipairs(list) do each.name = name_of(model.order, each.node) end
+  return list
+end
+
+--- A model that gives the pooled features of all these places, one after the other, from one pass. It shares the layers of the network.
+---@param list scion.Block[]
+---@return scion.Model
+function blocks.pooled(list)
+  local parts = {}
+  for i, block in ipairs(list) do
+    parts[i] = #block.node.shape == 1 and block.node or global_avg_pool { name = "pooled/" .. i }(block.node)
+  end
+  local output = #parts > 1 and concatenate { name = "pooled/all" }(parts) or parts[1]
+  return require("scion.model").new { output = output }
+end
+
+return blocks

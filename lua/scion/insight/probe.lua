@@ -1,0 +1,211 @@
+--- base:probe(data): how well simple classifiers do on the features of every block of a network, so that one can see where to cut it.
+--- Features of all blocks come from one pass, and are kept like those of a frozen network.
+local blocks = require "scion.insight.blocks"
+local check = require "scion.check"
+local class = require "scion.class"
+local core = require "scion.core"
+local cost = require "scion.ir.cost"
+local folds = require "scion.insight.folds"
+local graph = require "scion.graph"
+local inputs = require "scion.train.inputs"
+local interval = require "scion.insight.interval"
+local knn = require "scion.insight.knn"
+local linear = require "scion.insight.linear"
+local notice = require "scion.report.notice"
+local plan = require "scion.plan"
+local precision = require "scion.precision"
+local text = require "scion.report.text"
+
+---@class scion.ProbeOptions
+---@field folds? integer into how many parts the images are divided; each is told once by what the others teach (5)
+---@field cache? boolean whether the features are kept, as for model:features (true)
+---@field precision? "f32"|"bf16" as for model:features (the model's)
+
+--- What base:probe found. It prints as a table.
+---@class scion.Probe
+---@field [integer] scion.ProbedBlock from the input on
+---@field recommended string? the block to cut at, and to freeze up to: the first one that is not told worse than the best by more than one
+--- standard error of the difference; nil if no block tells the classes better than the largest class alone would
+---@field best string? the block with the highest accuracy
+---@field images integer that were told
+---@field classes integer
+---@field guess number the share of the largest class: the accuracy of a classifier that says nothing else
+---@field seconds number that the probe took, features included
+
+--- A block, and how well its features tell the classes.
+---@class scion.ProbedBlock
+---@field block string its name, for base:upto(…) and base:freeze{ upto = … }
+---@field features integer of an image
+---@field accuracy number of the linear classifier, in cross-validation
+---@field low number a 95% interval of the accuracy (Wilson 1927)
+---@field high number
+---@field knn number accuracy of the five nearest neighbours
+---@field macs integer multiply-adds up to the block, for an image
+---@field saved number the share of the network's multiply-adds that come after it
+
+-- ---- statistics -----------------------------------------------------------------------------------------------------
+
+--- By how much the first is told better on average, and the standard error of that. Both are of the same images.
+local function difference(better, other)
+  local d = better - other
+  local n, mean = #d, d:mean()
+  local around = d - mean
+  return mean, math.sqrt((around * around):sum() / math.max(n - 1, 1) / n)
+end
+
+--- The penalty's rows with the highest mean.
+local function best_of(list)
+  local best, mean
+  for _, right in ipairs(list) do
+    local found = right:mean()
+    if not mean or found > mean then best, mean = right, found end
+  end
+  return best, mean
+end
+
+-- ---- one block ------------------------------------------------------------------------------------------------------
+
+--- Cross-validates both classifiers on the features of a block. Returns which rows are told right: f32 [rows], of each.
+local function cross_validate(parts, x, classes, count)
+  local by_penalty, neighbours = {}, {}
+  for k = 1, #parts.first do
+    local test_x, train_x = folds.split(parts, x, k)
+    local test_y, train_y = folds.split(parts, classes, k)
+    for i, right in ipairs(linear.right(train_x, train_y, test_x, test_y, count)) do
+      by_penalty[i] = by_penalty[i] or {}
+      table.insert(by_penalty[i], right)
+    end
+    neighbours[k] = knn.right(train_x, train_y, test_x, test_y, count)
+  end
+  local joined = {}
+  for i, list in ipairs(by_penalty) do joined[i] = core.concat(list) end
+  return best_of(joined), core.concat(neighbours)
+end
+
+local function macs_of(model, node) return cost.total(plan.operations(graph.order(node), node, precision.in_use(model.precision))).forward end
+
+-- ---- the report -----------------------------------------------------------------------------------------------------
+
+local percent = "%.1f%%"
+
+local function sentence(self)
+  if not self.recommended then
+    return ("Not enough to tell: no block tells the classes clearly better than the largest class alone would (%s of %d images)."):format(
+      percent:format(100 * self.guess), self.images)
+  end
+  local cut
+  for _, row in ipairs(self) do cut = row.block == self.recommended and row or cut end
+  local better = self.recommended ~= self.best and (", which no later block clearly betters (%s has the highest accuracy)"):format(self.best) or ", which is the best"
+  return ("Cut at %s%s: base:upto(%s):graft{ … }%s."):format(self.recommended, better, check.show(self.recommended),
+    cut.saved > 0.005 and (" saves %.0f%% of the multiply-adds"):format(100 * cut.saved) or "")
+end
+
+local function as_text(self)
+  local rows = {}
+  for i, row in ipairs(self) do
+    rows[i] = { (row.block == self.recommended and "> " or "  ") .. row.block, tostring(row.features), percent:format(100 * row.accuracy),
+                ("%s to %s"):format(percent:format(100 * row.low), percent:format(100 * row.high)), percent:format(100 * row.knn),
+                text.macs(row.macs), ("%.0f%%"):format(100 * row.saved) }
+  end
+  local lines = text.table({ { title = "  block", least = 10 }, { title = "features", right = true, optional = "features" }, { title = "accuracy", right = true },
+                             { title = "95% interval", right = true, optional = "intervals" }, { title = "neighbours", right = true },
+                             { title = "up to it", right = true, optional = "multiply-adds" }, { title = "saved", right = true } }, rows)
+  table.move(text.wrap(sentence(self), text.width(), 2), 1, 9, #lines + 1, lines)
+  return table.concat(lines, "\n")
+end
+
+local probed = class.define { name = "scion.ProbedBlock", title = "a probed block",
+                              locked = { "block", "features", "accuracy", "low", "high", "knn", "macs", "saved" },
+                              meta = { __tostring = function(self)
+                                return ("%s: accuracy %s, of neighbours %s"):format(self.block, percent:format(100 * self.accuracy), percent:format(100 * self.knn))
+                              end } }
+
+local made = class.define { name = "scion.Probe", title = "a probe", locked = { "recommended", "best", "images", "classes", "guess", "seconds" },
+                            meta = { __tostring = as_text, __len = class.list_length } }
+
+-- ---- the probe ------------------------------------------------------------------------------------------------------
+
+--- The pooled features of all blocks and the classes, in the order of the parts, without images that could not be read.
+local function gather(model, data, list, o)
+  local part = blocks.pooled(list)
+  part.precision = o.precision or model.precision
+  local all, labels, failures = part:features(data, part.output.layer.name, { cache = o.cache })
+  local lost, kept = {}, {}
+  for _, failure in ipairs(failures) do lost[failure.index] = true end
+  for i = 1, #all do kept[#kept + 1] = not lost[i] and i or nil end
+  if #kept < #all then all, labels = all:gather(1, kept), labels:gather(1, kept) end
+  return all, labels
+end
+
+--- Raises unless there are classes to tell. Returns how many images each has.
+local function counts_of(where, data, classes, count)
+  local counts, several, alone = {}, 0, {}
+  for c = 1, count do counts[c] = 0 end
+  for _, c in ipairs(classes:totable()) do counts[c] = counts[c] + 1 end
+  for c, n in ipairs(counts) do
+    if n > 1 then several = several + 1 elseif n == 1 then alone[#alone + 1] = data.labels and data.labels[c] or tostring(c) end
+  end
+  if several < 2 then
+    check.raise(("%s: two classes with two images each are the least that can be told apart; %d of %d classes have two or more"):format(where, several, count))
+  end
+  if alone[1] then
+    notice.line(("scion: probe: %s %s one image alone, which nothing can be learned from and be told by: it counts as wrong"):format(table.concat(alone, ", "),
+      #alone == 1 and "has" or "have"))
+  end
+  return counts
+end
+
+--- Probes every block. Returns a table with a row for each and the name of the best, and which images each of them tells right.
+local function compare(model, list, parts, all, classes, count)
+  local found, all_right, column, whole, best = {}, {}, 1, macs_of(model, model.output), nil
+  for i, block in ipairs(list) do
+    local x = all:slice(2, column, column + block.features - 1):copy()
+    column = column + block.features
+    local right, neighbours = cross_validate(parts, x, classes, count)
+    local accuracy, macs = right:mean(), macs_of(model, block.node)
+    local low, high = interval(accuracy, #classes)
+    found[i] = probed.new { block = block.name, features = block.features, accuracy = accuracy, low = low, high = high, knn = neighbours:mean(), macs = macs,
+                            saved = 1 - macs / math.max(whole, 1) }
+    all_right[i] = right
+    if not best or accuracy > found[best].accuracy then best = i end
+  end
+  found.best = found[best].block
+  return found, all_right
+end
+
+--- The first block that is not clearly worse than the best; nil if the best is not clearly better than a guess.
+local function recommend(found, right)
+  local best
+  for i, row in ipairs(found) do best = row.block == found.best and i or best end
+  if found[best].low <= found.guess then return nil end
+  for i, row in ipairs(found) do
+    local mean, deviation = difference(right[best], right[i])
+    if mean <= deviation then return row.block end
+  end
+end
+
+local schema = { folds = { check.whole(2, 1000), 5 }, cache = { check.boolean, true }, precision = { precision.kind } }
+
+--- Probes a network: see model:probe.
+---@param model scion.Model
+---@param data scion.Dataset
+---@param given scion.ProbeOptions?
+---@return scion.Probe
+return function(model, data, given)
+  local where, began = "probe", core.clock()
+  inputs.dataset(where, data)
+  local o = check.options(where, given, schema)
+  inputs.fits(where, model, data)
+  if not data.classes then check.raise "probe: the data set has no classes, one an image, which could be told apart" end
+  local list = blocks.of(model)
+  if not list[1] then check.raise "probe: the network has no layer with weights after which it can be cut" end
+  local all, classes = gather(model, data, list, o)
+  local count = data.labels and #data.labels or classes:max()
+  local counts = counts_of(where, data, classes, count)
+  local parts = folds.of(classes:totable(), math.min(o.folds, #classes), data.seed or 0)
+  local found, right = compare(model, list, parts, all:gather(1, parts.order), classes:gather(1, parts.order), count)
+  found.images, found.classes, found.guess = #classes, count, math.max(table.unpack(counts)) / #classes
+  found.recommended = recommend(found, right)
+  found.seconds = core.clock() - began
+  return made.new(found)
+end

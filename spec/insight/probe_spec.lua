@@ -1,0 +1,119 @@
+-- model:probe: on networks of which it is known what their blocks can tell.
+local cached = require "scion.cache.cached"
+local core = require "scion.core"
+local messages = require "spec.support.messages"
+local models = dofile "spec/support/models.lua"
+local scion = require "scion"
+local support = dofile "spec/support/files.lua"
+local nn = scion.nn
+
+--- Images of one colour each, red or green or blue, with noise.
+local function colours(count, seed)
+  scion.seed(seed or 1)
+  local x, labels = scion.uniform({ count, 8, 8, 3 }, 0, 120), {}
+  for i = 1, count do
+    labels[i] = (i - 1) % 3 + 1
+    x:select(i):slice(3, labels[i], labels[i]):fill(200)
+  end
+  return scion.data.tensors(x:to "u8", labels, { batch = 8, labels = { "red", "green", "blue" } })
+end
+
+--- A network whose first block keeps the colours, and whose last one throws all but one channel's mean away.
+local function forgetful()
+  scion.seed(2)
+  local model = scion.sequential { nn.input(8, 8, 3), nn.conv2d(6, 1, { name = "first/conv" }), nn.relu { name = "first/relu" },
+                                   nn.conv2d(6, 1, { name = "second/conv" }), nn.relu { name = "second/relu" }, nn.conv2d(2, 1, { name = "last/conv" }) }
+  for _, name in ipairs { "first/conv", "second/conv" } do
+    local kernel = model:layer(name).weights.kernel
+    kernel:fill(0)
+    for c = 1, 6 do kernel:set(1, 1, name == "first/conv" and (c - 1) % 3 + 1 or c, c, 0.01) end
+  end
+  model:layer("last/conv").weights.kernel:fill(1e-3)
+  return model
+end
+
+describe("model:probe", function()
+  teardown(support.done)
+
+  it("finds the block at which the classes are told, and leaves the model as it is", function()
+    local model, data = forgetful(), colours(60)
+    local before = models.bytes(model)
+    local found = model:probe(data)
+    assert.same({ "first", "second", "last" }, { found[1].block, found[2].block, found[3].block })
+    assert.same({ 6, 6, 2, 60, 3 }, { found[1].features, found[2].features, found[3].features, found.images, found.classes })
+    assert.same({ 1, 1 }, { found[1].accuracy, found[1].knn })
+    assert.is_true(found[3].accuracy < 0.8)
+    assert.near(20 / 60, found.guess, 1e-9)
+    assert.same({ "first", "first" }, { found.recommended, found.best })
+    assert.matches("\n> first %s+6 %s+100.0%% ", tostring(found))
+    assert.matches("Cut at first, which is the best: base:upto('first'):graft{ … } saves", (tostring(found):gsub("\n%s*", " ")), 1, true)
+    assert.same(before, models.bytes(model))
+    for i, row in ipairs(found) do
+      assert.equal(model:upto(row.block):plan({ mode = "infer" }).forward, row.macs)
+      assert.is_true(row.low < row.accuracy + 1e-9 and row.high > row.accuracy - 1e-9, "row " .. i)
+    end
+    assert.equal(0, found[3].saved)
+    model:upto(found.recommended):graft { nn.global_avg_pool(), nn.dense(3, "softmax") }
+  end)
+
+  it("gives the same for any number of threads, and from what is kept", function()
+    local model, data, first, threads = forgetful(), colours(40), nil, scion.threads()
+    model:freeze()
+    for _, n in ipairs { 1, 3 } do
+      scion.threads(n)
+      local found, numbers, before = model:probe(data), {}, cached.stats()
+      for i, row in ipairs(found) do numbers[i] = { row.accuracy, row.knn } end
+      first = first or numbers
+      assert.same(first, numbers)
+      model:probe(data)
+      assert.is_nil((cached.since(before) or { misses = nil }).misses and cached.since(before).misses > 0 or nil)
+    end
+    scion.threads(threads)
+  end)
+
+  it("has Wilson's intervals", function()
+    local interval = require "scion.insight.interval"
+    for _, case in ipairs(core.json_decode(support.slurp "spec/fixtures/insight.json").intervals) do
+      local low, high = interval(case.right / case.of, case.of)
+      assert.near(case.low, low, 1e-6)
+      assert.near(case.high, high, 1e-6)
+    end
+  end)
+
+  it("says that it cannot tell, of the same images in two classes, and of classes with one image", function()
+    local one = scion.uniform({ 1, 8, 8, 3 }, 0, 255):to "u8"
+    local same, labels = {}, {}
+    for i = 1, 20 do same[i], labels[i] = one:select(1), i % 2 + 1 end
+    local model = forgetful()
+    local found = model:probe(scion.data.tensors(core.stack(same), labels, { labels = { "a", "b" } }))
+    assert.is_nil(found.recommended)
+    assert.matches("Not enough to tell: no block tells the classes clearly better than the largest class alone would (50.0% of 20 images).",
+                   (tostring(found):gsub("\n%s*", " ")), 1, true)
+    local told = support.stderr_of(function() model:probe(colours(7):subset { 1, 2, 3, 4, 5 }) end)
+    assert.equal("scion: probe: blue has one image alone, which nothing can be learned from and be told by: it counts as wrong\n", told)
+  end)
+
+  it("leaves images out that cannot be read, and tells the others by their own labels", function()
+    local folder = support.folder()
+    local x = colours(30)
+    for i = 1, 30 do
+      local path = ("%s/%s/%d.png"):format(folder, x.labels[(i - 1) % 3 + 1], i)
+      os.execute("mkdir -p " .. path:match "^(.*)/")
+      assert(scion.image.save(path, x.images:select(i)))
+    end
+    for i = 1, 30, 7 do support.spit(("%s/%s/%d.png"):format(folder, x.labels[(i - 1) % 3 + 1], i), "no picture") end
+    local found
+    support.stderr_of(function() found = forgetful():probe(scion.data.folder(folder, { size = 8, batch = 4 })) end)
+    assert.same({ 25, 1 }, { found.images, found[1].accuracy })
+  end)
+
+  it("refuses what it cannot probe", function()
+    local function refused(text, f) assert.matches(text, messages.refused(f), 1, true) end
+    local model = forgetful()
+    refused("probe: the data set has no classes, one an image", function() model:probe(scion.data.tensors(scion.zeros { 4, 8, 8, 3 }:to "u8", scion.zeros { 4, 2 })) end)
+    refused("probe: two classes with two images each are the least that can be told apart; 0 of 3 classes have two or more", function() model:probe(colours(3)) end)
+    refused("probe: unknown option 'fold' (did you mean 'folds'?)", function() model:probe(colours(6), { fold = 3 }) end)
+    refused("probe: the network has no layer with weights", function() scion.sequential { nn.input(8, 8, 3), nn.relu() }:probe(colours(6)) end)
+    refused("probe takes a data set, such as scion.data.folder('data/train'), not 'photos'", function() model:probe "photos" end)
+  end)
+end)

@@ -109,6 +109,9 @@ local function samples()
   found["scion.CopyGroup"] = scion.data.doctor(scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { 1, 2 })).copies
   local probe = model:probe(set)
   found["scion.Probe"], found["scion.ProbedBlock"] = { probe }, { probe[1] }
+  found["scion.Transfer"] = { scion.insight.transfer(model, set, { repeats = 1 }) }
+  local ranking = scion.insight.rank(set, { model })
+  found["scion.Ranking"], found["scion.RankedNetwork"] = { ranking }, { ranking[1] }
   local evaluation = model:evaluate(set)
   found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets), labelled:evaluate(several) }, { evaluation.classes[1] }
   found["scion.Prediction"] = { list[1], list[2], linear:predict(set.files[1])[1], labelled:predict(set.files[1])[1] }
@@ -227,6 +230,8 @@ local function calls()
   list["scion.StageOptions"] = function(given) scion.schedule { given } end
   list["scion.LrFindOptions"] = function(given) model:lr_find(set, given) end
   list["scion.ProbeOptions"] = function(given) model:probe(set, given) end
+  list["scion.insight.rank"] = function(given) scion.insight.rank(set, { model }, given) end
+  list["scion.TransferOptions"] = function(given) scion.insight.transfer(model, set, given) end
   list["schedule:plan"] = function(given) scion.schedule { { train = "all" } }:plan(model, set, given) end
   list["scion.RateOptions"] = function(given) scion.lr.cosine(1):at(given) end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end
@@ -263,7 +268,7 @@ describe("the reference", function()
       end
     end
     walk("scion.", scion)
-    for _, module in ipairs { "augment", "callbacks", "data", "image", "loss", "lr", "models", "nn", "optim", "schedule", "weights" } do
+    for _, module in ipairs { "augment", "callbacks", "data", "image", "insight", "loss", "lr", "models", "nn", "optim", "schedule", "weights" } do
       walk("scion." .. module .. ".", scion[module])
     end
     local set, model = data(), network(nn.dense(2, "softmax"))

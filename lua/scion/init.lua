@@ -73,8 +73,8 @@ end
 -- public names that are loaded at first use: constructors in tensor.lua, and modules
 local constructors = { tensor = true, zeros = true, ones = true, full = true, randn = true, uniform = true, arange = true,
                        stack = true, concat = true, where = true, one_hot = true }
-local modules = { augment = "data.augment", callbacks = "train.callbacks", data = true, image = true, loss = true, lr = true, models = true, nn = true, optim = true,
-                  schedule = true, weights = true }
+local modules = { augment = "data.augment", callbacks = "train.callbacks", data = true, image = true, insight = true, loss = true, lr = true, models = true,
+                  nn = true, optim = true, schedule = true, weights = true }
 
 local more = {
   list = function()

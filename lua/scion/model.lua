@@ -416,7 +416,7 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 ---@example
 ---  p = base:probe(train)
 ---  print(p, p.recommended)
-function model:probe(data, given) return require("scion.insight.probe")(self, data, given) end
+function model:probe(data, given) return require("scion.insight.probe").of(self, data, given) end
 
 ---@class scion.FeaturesOptions
 ---@field pool? "avg"|"max" reduces height and width to their mean or maximum: one vector for each image (no pooling)

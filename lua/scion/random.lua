@@ -20,4 +20,20 @@ function random.next_stream()
   return seed, stream
 end
 
+--- Calls f with another seed, and goes on afterwards where the streams were.
+---@param n integer the seed
+---@param f function
+---@param ... any its arguments
+---@return any ... its results
+function random.with(n, f, ...)
+  local old_seed, old_stream = seed, stream
+  local function ended(ok, ...)
+    seed, stream = old_seed, old_stream
+    if not ok then error((...), 0) end
+    return ...
+  end
+  random.seed(n)
+  return ended(pcall(f, ...))
+end
+
 return random

@@ -237,6 +237,11 @@ local function rebuild(given)
   return made
 end
 
+--- A network of the same architecture as a model, with new initial weights, drawn as if it were built by a script.
+---@param m scion.Model
+---@return scion.Model
+function saved.anew(m) return rebuild(core.json_decode(core.json_encode(architecture(m)))) end
+
 --- The entries of the history, checked. Raises without the path, which the caller adds.
 local function read_entries(entries)
   local list = check.argument("the history", "entries", entries, check.list(check.table))

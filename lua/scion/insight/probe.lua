@@ -4,6 +4,7 @@ local blocks = require "scion.insight.blocks"
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
+local difference = require "scion.insight.difference"
 local cost = require "scion.ir.cost"
 local folds = require "scion.insight.folds"
 local graph = require "scion.graph"
@@ -15,6 +16,8 @@ local notice = require "scion.report.notice"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
 local text = require "scion.report.text"
+
+local probe = {}
 
 ---@class scion.ProbeOptions
 ---@field folds? integer into how many parts the images are divided; each is told once by what the others teach (5)
@@ -31,6 +34,7 @@ local text = require "scion.report.text"
 ---@field classes integer
 ---@field guess number the share of the largest class: the accuracy of a classifier that says nothing else
 ---@field seconds number that the probe took, features included
+---@field private right scion.Tensor f32 [images]: which of them the best block tells right, in an order that is the same for every network
 
 --- A block, and how well its features tell the classes.
 ---@class scion.ProbedBlock
@@ -44,14 +48,6 @@ local text = require "scion.report.text"
 ---@field saved number the share of the network's multiply-adds that come after it
 
 -- ---- statistics -----------------------------------------------------------------------------------------------------
-
---- By how much the first is told better on average, and the standard error of that. Both are of the same images.
-local function difference(better, other)
-  local d = better - other
-  local n, mean = #d, d:mean()
-  local around = d - mean
-  return mean, math.sqrt((around * around):sum() / math.max(n - 1, 1) / n)
-end
 
 --- The penalty's rows with the highest mean.
 local function best_of(list)
@@ -120,7 +116,7 @@ local probed = class.define { name = "scion.ProbedBlock", title = "a probed bloc
                                 return ("%s: accuracy %s, of neighbours %s"):format(self.block, percent:format(100 * self.accuracy), percent:format(100 * self.knn))
                               end } }
 
-local made = class.define { name = "scion.Probe", title = "a probe", locked = { "recommended", "best", "images", "classes", "guess", "seconds" },
+local made = class.define { name = "scion.Probe", title = "a probe", locked = { "recommended", "best", "images", "classes", "guess", "seconds" }, fields = { "right" },
                             meta = { __tostring = as_text, __len = class.list_length } }
 
 -- ---- the probe ------------------------------------------------------------------------------------------------------
@@ -149,7 +145,7 @@ local function counts_of(where, data, classes, count)
     check.raise(("%s: two classes with two images each are the least that can be told apart; %d of %d classes have two or more"):format(where, several, count))
   end
   if alone[1] then
-    notice.line(("scion: probe: %s %s one image alone, which nothing can be learned from and be told by: it counts as wrong"):format(table.concat(alone, ", "),
+    notice.line(("scion: %s: %s %s one image alone, which nothing can be learned from and be told by: it counts as wrong"):format(where, table.concat(alone, ", "),
       #alone == 1 and "has" or "have"))
   end
   return counts
@@ -173,10 +169,12 @@ local function compare(model, list, parts, all, classes, count)
   return found, all_right
 end
 
---- The first block that is not clearly worse than the best; nil if the best is not clearly better than a guess.
-local function recommend(found, right)
+--- Keeps which images the best block tells right. Returns the first block that is not clearly worse; nil if the best is not clearly better than
+--- a guess.
+local function judge(found, right)
   local best
   for i, row in ipairs(found) do best = row.block == found.best and i or best end
+  found.right = right[best]
   if found[best].low <= found.guess then return nil end
   for i, row in ipairs(found) do
     local mean, deviation = difference(right[best], right[i])
@@ -186,26 +184,46 @@ end
 
 local schema = { folds = { check.whole(2, 1000), 5 }, cache = { check.boolean, true }, precision = { precision.kind } }
 
---- Probes a network: see model:probe.
+--- The options of a probe, and a caller's own.
+---@param own table
+---@return table schema
+function probe.with(own)
+  local all = {}
+  for _, part in ipairs { schema, own } do
+    for name, option in pairs(part) do all[name] = option end
+  end
+  return all
+end
+
+--- Probes a network.
+---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given scion.ProbeOptions?
+---@param o scion.ProbeOptions as check.options reads them
 ---@return scion.Probe
-return function(model, data, given)
-  local where, began = "probe", core.clock()
+function probe.run(where, model, data, o)
+  local began = core.clock()
   inputs.dataset(where, data)
-  local o = check.options(where, given, schema)
   inputs.fits(where, model, data)
-  if not data.classes then check.raise "probe: the data set has no classes, one an image, which could be told apart" end
+  if not data.classes then check.raise(where .. ": the data set has no classes, one an image, which could be told apart") end
   local list = blocks.of(model)
-  if not list[1] then check.raise "probe: the network has no layer with weights after which it can be cut" end
+  if not list[1] then check.raise(where .. ": the network has no layer with weights after which it can be cut") end
   local all, classes = gather(model, data, list, o)
   local count = data.labels and #data.labels or classes:max()
   local counts = counts_of(where, data, classes, count)
   local parts = folds.of(classes:totable(), math.min(o.folds, #classes), data.seed or 0)
   local found, right = compare(model, list, parts, all:gather(1, parts.order), classes:gather(1, parts.order), count)
   found.images, found.classes, found.guess = #classes, count, math.max(table.unpack(counts)) / #classes
-  found.recommended = recommend(found, right)
+  found.recommended = judge(found, right)
   found.seconds = core.clock() - began
   return made.new(found)
 end
+
+--- Probes a network: see model:probe.
+---@param model scion.Model
+---@param data scion.Dataset
+---@param given scion.ProbeOptions?
+---@return scion.Probe
+function probe.of(model, data, given) return probe.run("probe", model, data, check.options("probe", given, schema)) end
+
+return probe

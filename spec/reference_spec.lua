@@ -110,6 +110,7 @@ local function samples()
   local probe = model:probe(set)
   found["scion.Probe"], found["scion.ProbedBlock"] = { probe }, { probe[1] }
   found["scion.Transfer"] = { scion.insight.transfer(model, set, { repeats = 1 }) }
+  found["scion.Advice"] = { scion.insight.advise(model, set) }
   local ranking = scion.insight.rank(set, { model })
   found["scion.Ranking"], found["scion.RankedNetwork"] = { ranking }, { ranking[1] }
   local evaluation = model:evaluate(set)
@@ -230,6 +231,7 @@ local function calls()
   list["scion.StageOptions"] = function(given) scion.schedule { given } end
   list["scion.LrFindOptions"] = function(given) model:lr_find(set, given) end
   list["scion.ProbeOptions"] = function(given) model:probe(set, given) end
+  list["scion.AdviseOptions"] = function(given) scion.insight.advise(model, set, given) end
   list["scion.insight.rank"] = function(given) scion.insight.rank(set, { model }, given) end
   list["scion.TransferOptions"] = function(given) scion.insight.transfer(model, set, given) end
   list["schedule:plan"] = function(given) scion.schedule { { train = "all" } }:plan(model, set, given) end

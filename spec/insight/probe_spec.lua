@@ -5,32 +5,9 @@ local messages = require "spec.support.messages"
 local models = dofile "spec/support/models.lua"
 local scion = require "scion"
 local support = dofile "spec/support/files.lua"
+local blocks = dofile "spec/support/blocks.lua"
+local colours, forgetful = blocks.colours, blocks.forgetful
 local nn = scion.nn
-
---- Images of one colour each, red or green or blue, with noise.
-local function colours(count, seed)
-  scion.seed(seed or 1)
-  local x, labels = scion.uniform({ count, 8, 8, 3 }, 0, 120), {}
-  for i = 1, count do
-    labels[i] = (i - 1) % 3 + 1
-    x:select(i):slice(3, labels[i], labels[i]):fill(200)
-  end
-  return scion.data.tensors(x:to "u8", labels, { batch = 8, labels = { "red", "green", "blue" } })
-end
-
---- A network whose first block keeps the colours, and whose last one throws all but one channel's mean away.
-local function forgetful()
-  scion.seed(2)
-  local model = scion.sequential { nn.input(8, 8, 3), nn.conv2d(6, 1, { name = "first/conv" }), nn.relu { name = "first/relu" },
-                                   nn.conv2d(6, 1, { name = "second/conv" }), nn.relu { name = "second/relu" }, nn.conv2d(2, 1, { name = "last/conv" }) }
-  for _, name in ipairs { "first/conv", "second/conv" } do
-    local kernel = model:layer(name).weights.kernel
-    kernel:fill(0)
-    for c = 1, 6 do kernel:set(1, 1, name == "first/conv" and (c - 1) % 3 + 1 or c, c, 0.01) end
-  end
-  model:layer("last/conv").weights.kernel:fill(1e-3)
-  return model
-end
 
 describe("model:probe", function()
   teardown(support.done)

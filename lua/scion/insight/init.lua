@@ -1,2 +1,4 @@
 --- Questions about networks and data sets that are answered without training.
-return require("scion.class").names("scion.insight", { rank = require "scion.insight.rank", transfer = require "scion.insight.transfer" })
+return require("scion.class").names("scion.insight", {
+  advise = require "scion.insight.advise", rank = require "scion.insight.rank", transfer = require "scion.insight.transfer",
+})

@@ -35,6 +35,7 @@ local probe = {}
 ---@field guess number the share of the largest class: the accuracy of a classifier that says nothing else
 ---@field seconds number that the probe took, features included
 ---@field private right scion.Tensor f32 [images]: which of them the best block tells right, in an order that is the same for every network
+---@field private last_right scion.Tensor the same of the last block
 
 --- A block, and how well its features tell the classes.
 ---@class scion.ProbedBlock
@@ -116,8 +117,8 @@ local probed = class.define { name = "scion.ProbedBlock", title = "a probed bloc
                                 return ("%s: accuracy %s, of neighbours %s"):format(self.block, percent:format(100 * self.accuracy), percent:format(100 * self.knn))
                               end } }
 
-local made = class.define { name = "scion.Probe", title = "a probe", locked = { "recommended", "best", "images", "classes", "guess", "seconds" }, fields = { "right" },
-                            meta = { __tostring = as_text, __len = class.list_length } }
+local made = class.define { name = "scion.Probe", title = "a probe", locked = { "recommended", "best", "images", "classes", "guess", "seconds" },
+                            fields = { "right", "last_right" }, meta = { __tostring = as_text, __len = class.list_length } }
 
 -- ---- the probe ------------------------------------------------------------------------------------------------------
 
@@ -145,8 +146,9 @@ local function counts_of(where, data, classes, count)
     check.raise(("%s: two classes with two images each are the least that can be told apart; %d of %d classes have two or more"):format(where, several, count))
   end
   if alone[1] then
-    notice.line(("scion: %s: %s %s one image alone, which nothing can be learned from and be told by: it counts as wrong"):format(where, table.concat(alone, ", "),
-      #alone == 1 and "has" or "have"))
+    local verb = #alone == 1 and "has" or "have"
+    notice.line(("scion: %s: %s %s one image alone, which nothing can be learned from and be told by: it counts as wrong"):format(
+      where, table.concat(alone, ", "), verb))
   end
   return counts
 end
@@ -174,7 +176,7 @@ end
 local function judge(found, right)
   local best
   for i, row in ipairs(found) do best = row.block == found.best and i or best end
-  found.right = right[best]
+  found.right, found.last_right = right[best], right[#right]
   if found[best].low <= found.guess then return nil end
   for i, row in ipairs(found) do
     local mean, deviation = difference(right[best], right[i])

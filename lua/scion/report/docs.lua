@@ -23,7 +23,7 @@ docs.pages = {
     { "train/checkpoint.lua" }, { "train/lr_find.lua" }, { "cache/cached.lua" },
     { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
   { "insight", "Where to cut a network and whether its weights help, found out without training.", { "insight/probe.lua" },
-    { "insight/rank.lua", as = "scion.insight.rank" }, { "insight/transfer.lua", as = "scion.insight.transfer" } },
+    { "insight/advise.lua", as = "scion.insight.advise" }, { "insight/rank.lua", as = "scion.insight.rank" }, { "insight/transfer.lua", as = "scion.insight.transfer" } },
   { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn", short = "nn" },
   { "schedule", "Which layers train in which epochs, as data.", { "schedule.lua", as = "scion.schedule" }, { "train/schedule.lua", as = "schedule" },
     { "report/prices.lua" } },

@@ -1,0 +1,107 @@
+--- insight.advise: which of the four strategies of transfer learning fits a network and a data set, as a schedule that runs as it is.
+local check = require "scion.check"
+local class = require "scion.class"
+local difference = require "scion.insight.difference"
+local nn = require "scion.nn"
+local optim = require "scion.optim"
+local probe = require "scion.insight.probe"
+local random = require "scion.random"
+local stages = require "scion.train.schedule"
+local text = require "scion.report.text"
+
+local where = "scion.insight.advise"
+
+--- Images a class from which on a data set counts as large: fewer rarely pay for training more than a head.
+local large = 200
+
+---@class scion.AdviseOptions: scion.ProbeOptions
+---@field epochs? integer of the schedule in all (10)
+
+--- What insight.advise found. It prints as a text.
+---@class scion.Advice
+---@field strategy "head"|"cut"|"top"|"all" head: only the head trains, on all of the network; cut: only the head, on its earlier blocks; top: the
+--- head first, and then the last two blocks, too; all: the head first, and then everything
+---@field cut string the block to graft onto: base:upto(advice.cut):graft{ … }
+---@field schedule scion.Schedule for fit, on that graft
+---@field price scion.Prices what the schedule would take, with a head of global_avg_pool and dense
+---@field similar boolean whether the network's last features are among the best, as for images like those that it was trained on
+---@field large boolean whether there are many images: 200 a class or more
+---@field reasons string[]
+---@field probe scion.Probe
+
+local words = {
+  head = "train a head alone, on the whole network", cut = "train a head alone, on the network's earlier blocks",
+  top = "train a head first, then the last two blocks with it, slowly", all = "train a head first, then everything with it, slowly",
+}
+
+local function as_text(self)
+  local shown = text.wrap(("Advice: cut at %s, and %s."):format(self.cut, words[self.strategy]), text.width(), 2)
+  local function add(list) table.move(list, 1, #list, #shown + 1, shown) end
+  for _, reason in ipairs(self.reasons) do add(text.wrap("- " .. reason, text.width(), 2)) end
+  add { tostring(self.schedule), tostring(self.price) }
+  return table.concat(shown, "\n")
+end
+
+local made = class.define { name = "scion.Advice", title = "an advice",
+                            locked = { "strategy", "cut", "schedule", "price", "similar", "large", "reasons", "probe" }, meta = { __tostring = as_text } }
+
+local schema = probe.with { epochs = { check.whole(2, (1 << 31) - 1), 10 } }
+
+local function percent(value) return ("%.1f%%"):format(100 * value) end
+
+--- The stages of a strategy.
+local function schedule_of(strategy, epochs)
+  local slow = { lr = 1e-4, momentum = 0.9 }
+  if strategy == "head" or strategy == "cut" then return { { epochs = epochs, train = "head", optimizer = optim.adam() } } end
+  local first = math.max(epochs // 5, 1)
+  return { { epochs = first, train = "head", optimizer = optim.adam() },
+           { epochs = epochs - first, blocks = strategy == "top" and 2 or nil, train = strategy == "all" and "all" or nil, optimizer = optim.sgd(slow) } }
+end
+
+--- Whether the last block is told no worse than the best one, and the words for it.
+local function compare(found)
+  local last, best = found[#found], nil
+  for _, row in ipairs(found) do best = row.block == found.best and row or best end
+  local mean, deviation = difference(found.right, found.last_right)
+  if mean <= deviation then
+    return true, ("the last block's features tell %s of the images, clearly worse than no other block's: they suit these images"):format(percent(last.accuracy))
+  end
+  return false, ("the last block's features tell %s of the images, those of %s %s: what comes after it is special to other images"):format(
+    percent(last.accuracy), best.block, percent(best.accuracy))
+end
+
+--- Advises which of four strategies to take. Two things decide: how many images each class has, and whether the last block of the network is
+--- among the best for them, see base:probe. Few images and fitting features: a head alone. Few, and features that do not fit: a head on the
+--- recommended earlier block. Many images: the last two blocks train, too, or everything where the features do not fit. The advice holds a
+--- schedule for fit and its price. Nothing is trained. Raises on options or data that do not fit, and if there are not two classes with two
+--- images each.
+---@param base scion.Model
+---@param data scion.Dataset
+---@param given scion.AdviseOptions?
+---@return scion.Advice
+---@example
+---  advice = scion.insight.advise(base, train, { epochs = 2 })
+---  print(advice)
+---  model = base:upto(advice.cut):graft{ scion.nn.global_avg_pool(), scion.nn.dense(#train.labels, "softmax") }
+return function(base, data, given)
+  check.argument(where, "the first argument", base, check.instance("scion.Model", "a model"))
+  local o = check.options(where, given, schema)
+  local found = probe.run(where, base, data, o)
+  local each = found.images / found.classes
+  local many, similar, reason = each >= large, compare(found)
+  local reasons = { ("there are %.0f images a class, which is %s"):format(each, many and ("many: %d or more"):format(large) or ("few: less than %d"):format(large)), reason }
+  local strategy = many and (similar and "top" or "all") or similar and "head" or "cut"
+  local cut = strategy == "cut" and (found.recommended or found.best) or found[#found].block
+  if not found.recommended then
+    reasons[#reasons + 1] = "no block tells the classes clearly better than a guess, so that this is a guess, too: more images, or cleaner labels, would tell"
+  end
+  local schedule = stages.new(where, schedule_of(strategy, o.epochs))
+  local model = random.with(0, function()
+    local part = base:upto(cut)
+    local head = #part.output.shape == 3 and { nn.global_avg_pool() } or {}
+    head[#head + 1] = nn.dense(found.classes, "softmax")
+    return part:graft(head)
+  end)
+  return made.new { strategy = strategy, cut = cut, schedule = schedule, price = schedule:plan(model, data, { precision = o.precision }), similar = similar,
+                    large = many, reasons = reasons, probe = found }
+end

@@ -1,4 +1,4 @@
--- Usage: lua5.4 freeze_schedules.lua DATA WEIGHTS [SEEDS [EPOCHS]]
+-- Usage: lua5.4 spec/bench/freeze_schedules.lua DATA WEIGHTS [SEEDS [EPOCHS]]
 -- Four ways to fine-tune Inception V3, beside each other: the head first and then the top (two-pronged), a block more in every epoch
 -- (gradual), head first and then rates that fall with depth (discriminative), and head and top at once (one-go). All train the same number
 -- of epochs, with the same head and the same order of images for each seed. DATA holds train/ and val/, each with a folder of pictures for every

@@ -1,13 +1,14 @@
--- Usage: lua5.4 spec/bench/freeze_schedules.lua DATA WEIGHTS [SEEDS [EPOCHS]]
+-- Usage: lua5.4 spec/bench/freeze_schedules.lua DATA WEIGHTS [SEEDS [EPOCHS]], such as 0,1,2,3,4 and 5
 -- Four ways to fine-tune Inception V3, beside each other: the head first and then the top (two-pronged), a block more in every epoch
 -- (gradual), head first and then rates that fall with depth (discriminative), and head and top at once (one-go). All train the same number
 -- of epochs, with the same head and the same order of images for each seed. DATA holds train/ and val/, each with a folder of pictures for every
 -- class. WEIGHTS is Keras's inception_v3 file without the top.
 local scion = require "scion"
 
-local folder, weights, seeds, epochs = arg[1], arg[2], math.tointeger(arg[3] or 5), math.tointeger(arg[4] or 5)
-if not (weights and seeds and epochs) or seeds < 1 or epochs < 4 then
-  print "usage: freeze_schedules.lua DATA WEIGHTS [SEEDS [EPOCHS]], with 1 seed and 4 epochs or more"
+local folder, weights, seeds, epochs = arg[1], arg[2], {}, math.tointeger(arg[4] or 5)
+for seed in (arg[3] or "0,1,2,3,4"):gmatch "%d+" do seeds[#seeds + 1] = math.tointeger(seed) end
+if not (weights and seeds[1] and epochs) or epochs < 4 then
+  print "usage: freeze_schedules.lua DATA WEIGHTS [SEEDS [EPOCHS]], with seeds such as 0,1,2,3,4 and 4 epochs or more"
   os.exit(2)
 end
 
@@ -66,17 +67,17 @@ for _, data in ipairs { train, test } do base:features(data, "mixed8") end
 print(("the frozen part, once for every image: %.0f seconds"):format(scion.clock() - began))
 
 local accuracies, seconds = {}, {}
-for seed = 0, seeds - 1 do
+for _, seed in ipairs(seeds) do
   for i, way in ipairs(ways) do
     local accuracy, predicted, measured = run(way[2](), seed)
     accuracies[i], seconds[i] = accuracies[i] or {}, (seconds[i] or 0)
     table.insert(accuracies[i], accuracy)
     local stages = {}
     for s, took in ipairs(measured) do
-      seconds[i] = seconds[i] + took / seeds
+      seconds[i] = seconds[i] + took / #seeds
       stages[s] = ("%.1f (%.1f)"):format(took, predicted[s].seconds)
     end
-    print(("seed %d  %-14s  accuracy %.3f  seconds of each stage, measured (predicted): %s"):format(seed, way[1], accuracy, table.concat(stages, ", ")))
+    io.stdout:write(("seed %d  %-14s  accuracy %.3f  seconds of each stage, measured (predicted): %s\n"):format(seed, way[1], accuracy, table.concat(stages, ", "))):flush()
   end
 end
 

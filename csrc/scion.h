@@ -918,7 +918,7 @@ typedef struct {
   double left, top, right, bottom;
 } scion_box;
 /* Resizes the part of x in the box (NULL: all of it), which may cut through pixels, to the size of y. Both are [H,W,3] or [N,H,W,3]. Every
- * byte is equal to that of Pillow's Image.resize(NEAREST, BILINEAR, BICUBIC or BOX, box), up to its version 12. */
+ * byte is equal to that of Pillow 13's Image.resize(NEAREST, BILINEAR, BICUBIC or BOX, box). */
 scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y, const scion_box *box, scion_filter filter);
 
 /* *sheet = a new tensor, a picture of the tiles u8 [N,H,W,3] in rows of `columns`, each with a line of text below it, as far as it fits the

@@ -1,5 +1,5 @@
 /* Resizing, to the byte what Pillow's Image.resize gives. All filters but the nearest pixel are antialiased: they are as wide as the ratio
- * of sizes, weights are rounded to 22 bits, and the image passes first across, then down, with 8 bits a value in between. */
+ * of sizes, weights are rounded to 22 bits, and the image is resized along one axis after the other, with 8 bits a value in between. */
 #include "image.h"
 #include "resize.h"
 
@@ -64,6 +64,13 @@ static int from_first_used(resize_taps *taps, int new_size, int *used) {
   return first;
 }
 
+/* Pillow 13's rule: the rows are made fewer first where the height shrinks by more than twice as many pixels as the width does. The two orders
+ * round the values in between otherwise. */
+static bool goes_down_first(const axis *across, const axis *down) {
+  int shorter = down->size - down->new_size;
+  return shorter > 0 && shorter > 2 * (int64_t)(across->size - across->new_size);
+}
+
 /* ---- memory */
 
 /* The memory of one resize, cut from one piece. */
@@ -71,7 +78,7 @@ typedef struct {
   resize_taps across, down;
   double *row;           /* weights of one result before rounding */
   uint32_t *columns;     /* scratch of resize_across */
-  unsigned char *middle; /* the rows that are used, new_width pixels wide */
+  unsigned char *middle; /* what the first of two passes makes */
 } workspace;
 
 static unsigned char *cut(unsigned char **from, size_t bytes) {
@@ -95,21 +102,21 @@ static size_t lay_out(workspace *w, unsigned char *memory, const axis *across, c
   int most = w->across.most > w->down.most ? w->across.most : w->down.most;
   w->row = (double *)(void *)cut(&from, (size_t)most * sizeof *w->row);
   w->columns = (uint32_t *)(void *)cut(&from, ((size_t)across->size + (size_t)across->new_size) * RESIZE_MAX_LANES * sizeof *w->columns);
-  w->middle = cut(&from, (size_t)down->size * (size_t)across->new_size * 3);
+  w->middle = cut(&from, (goes_down_first(across, down) ? (size_t)down->new_size * (size_t)across->size : (size_t)down->size * (size_t)across->new_size) * 3);
   return (size_t)((uintptr_t)from - (uintptr_t)memory);
 }
 
 /* ---- passes */
 
-static void pass_across(const unsigned char *x, ptrdiff_t stride, int height, unsigned char *y, const axis *a, workspace *w) {
-  int used, first = from_first_used(&w->across, a->new_size, &used), lanes = SIMD_CHOOSE(resize_lanes)();
+static void pass_across(const unsigned char *x, ptrdiff_t stride, int height, int used, unsigned char *y, int new_width, const workspace *w) {
+  int lanes = SIMD_CHOOSE(resize_lanes)();
   for (int r = 0; r < height; r += lanes)
-    SIMD_CHOOSE(resize_across)(x + 3 * first + r * stride, stride, height - r < lanes ? height - r : lanes, used,
-                               y + (size_t)r * (size_t)a->new_size * 3, a->new_size, &w->across, w->columns);
+    SIMD_CHOOSE(resize_across)(x + r * stride, stride, height - r < lanes ? height - r : lanes, used, y + (size_t)r * (size_t)new_width * 3,
+                               new_width, &w->across, w->columns);
 }
 
-static void pass_down(const unsigned char *x, ptrdiff_t stride, ptrdiff_t bytes, unsigned char *y, const axis *a, workspace *w) {
-  for (int r = 0; r < a->new_size; r++)
+static void pass_down(const unsigned char *x, ptrdiff_t stride, ptrdiff_t bytes, unsigned char *y, int new_height, const workspace *w) {
+  for (int r = 0; r < new_height; r++)
     SIMD_CHOOSE(resize_down)(x + w->down.first[r] * stride, stride, bytes, y + r * bytes,
                              w->down.weights + (size_t)r * (size_t)w->down.most, w->down.count[r]);
 }
@@ -123,13 +130,23 @@ static scion_status resample(const unsigned char *x, unsigned char *y, const axi
   lay_out(&w, aligned, across, down, shape);
   fill_taps(&w.across, across, shape, w.row);
   fill_taps(&w.down, down, shape, w.row);
-  int rows;
-  ptrdiff_t stride = (ptrdiff_t)across->size * 3, bytes = (ptrdiff_t)across->new_size * 3;
+  int rows, columns;
+  ptrdiff_t stride = (ptrdiff_t)across->size * 3, new_stride = (ptrdiff_t)across->new_size * 3;
   x += from_first_used(&w.down, down->new_size, &rows) * stride;
+  x += from_first_used(&w.across, across->new_size, &columns) * 3;
   bool goes_across = across->from != 0 || across->upto != (float)across->new_size || across->size != across->new_size;
   bool goes_down = down->from != 0 || down->upto != (float)down->new_size || down->size != down->new_size;
-  if (goes_across) pass_across(x, stride, rows, goes_down ? w.middle : y, across, &w);
-  if (goes_down) pass_down(goes_across ? w.middle : x, bytes, bytes, y, down, &w);
+  if (!goes_down) {
+    pass_across(x, stride, rows, columns, y, across->new_size, &w);
+  } else if (!goes_across) {
+    pass_down(x, stride, new_stride, y, down->new_size, &w);
+  } else if (goes_down_first(across, down)) {
+    pass_down(x, stride, (ptrdiff_t)columns * 3, w.middle, down->new_size, &w);
+    pass_across(w.middle, (ptrdiff_t)columns * 3, down->new_size, columns, y, across->new_size, &w);
+  } else {
+    pass_across(x, stride, rows, columns, w.middle, across->new_size, &w);
+    pass_down(w.middle, new_stride, new_stride, y, down->new_size, &w);
+  }
   return SCION_OK;
 }
 

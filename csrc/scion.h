@@ -950,8 +950,10 @@ typedef struct {
   scion_image_look look;
 } scion_image_facts;
 
-/* Reads and decodes each file once, in the threads of scion_parallel_for. A failure of one file is told in its facts. */
-scion_status scion_image_examine(const char *const *paths, int64_t count, const scion_decoding *decoding, scion_image_facts *facts);
+/* Reads and decodes each file once, in the threads of scion_parallel_for. A failure of one file is told in its facts. `interrupted` (or NULL)
+ * is asked before each file: once it is true none is begun any more, and the facts of the others are not set. */
+scion_status scion_image_examine(const char *const *paths, int64_t count, const scion_decoding *decoding, bool (*interrupted)(void),
+                                 scion_image_facts *facts);
 /* The same for images in memory: number first .. first + count - 1 of u8 [N,H,W,3]. `content` is the hash of the pixels. */
 scion_status scion_image_examine_pixels(const scion_tensor *images, int64_t first, int64_t count, scion_image_facts *facts);
 /* nearest[i] = which of `among` [others] looks most like looks[i], so much that they are copies; -1: none does. among = NULL: the
@@ -1051,6 +1053,7 @@ typedef struct {
   double reducing_gap;
   scion_decoding decoding;
   scion_image_store *store; /* or NULL; made for `count` images of height x width, and only with paths; retained */
+  bool (*interrupted)(void); /* or NULL; asked by the workers before each image: once it is true none is begun any more, and the pass ends */
 } scion_loader_options;
 
 scion_status scion_loader_new(scion_loader **loader, const scion_loader_options *options);
@@ -1060,7 +1063,8 @@ int64_t scion_loader_count(const scion_loader *loader); /* number of its files o
 scion_status scion_loader_start(scion_loader *loader, const int32_t *order, int64_t n, int64_t batch, uint32_t epoch);
 /* Waits for the next batch: *images = u8 [n,H,W,3] and *indices = i32 [n], new tensors that the caller releases. Missing or damaged
  * images are left out, so n may be 0. If an image cannot be read for another reason (SCION_SYSTEM, SCION_NO_MEMORY), the call fails, no
- * batch is returned, and the pass cannot continue. At the end of the pass both tensors have no storage (NULL). */
+ * batch is returned, and the pass cannot continue. At the end of the pass, and where it was interrupted before the batch was complete, both
+ * tensors have no storage (NULL). */
 scion_status scion_loader_next(scion_loader *loader, scion_tensor *images, scion_tensor *indices);
 /* Why the i-th of the images that were left out of the last batch could not be read, and its *index; NULL if there are no more. Valid
  * until the next batch, start or stop. */

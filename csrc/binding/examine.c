@@ -34,7 +34,7 @@ static void push_facts(lua_State *L, const scion_image_facts *facts) {
 
 /* core.image_examine(files or u8 tensor NxHxWx3, first, count, decoding or nil) -> list of { format, bytes, content, look, mode, alpha, height, width,
  * orientation } of images first .. first + count - 1, from 1; of one that cannot be read { format, bytes, message }. `content` and `look`
- * are strings. Raises what is no fault of a file, such as too many open files. */
+ * are strings. nil after Ctrl-C, see core.interrupted. Raises what is no fault of a file, such as too many open files. */
 static int core_image_examine(lua_State *L) {
   const scion_tensor *images = scion_test_tensor(L, 1);
   lua_Integer length = images ? images->shape[0] : scion_check_list(L, 1);
@@ -48,7 +48,8 @@ static int core_image_examine(lua_State *L) {
   scion_image_facts *facts = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *facts, 0);
   const char *const *paths = images ? NULL : scion_check_paths(L, 1, first, count);
   if (images) images = scion_check_tensor(L, 1);
-  scion_check(L, images ? scion_image_examine_pixels(images, first - 1, count, facts) : scion_image_examine(paths, count, &decoding, facts));
+  scion_check(L, images ? scion_image_examine_pixels(images, first - 1, count, facts) : scion_image_examine(paths, count, &decoding, scion_interrupted, facts));
+  if (scion_interrupted()) return 0;
   for (lua_Integer i = 0; i < count; i++)
     if (facts[i].status != SCION_OK && facts[i].status != SCION_WORLD)
       scion_check(L, scion_fail(facts[i].status, "%s: %s", paths ? paths[i] : "an image", facts[i].message));

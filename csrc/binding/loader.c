@@ -105,6 +105,7 @@ static int core_loader(lua_State *L) {
                                   .workers = size_field(L, 1, "workers", scion_threads()), .ahead = size_field(L, 1, "ahead", 4),
                                   .seed = (uint64_t)whole_field(L, 1, "seed", 0), .reducing_gap = field(L, 1, "reducing_gap", 0)};
   options.decoding = scion_read_decoding(L, 1);
+  options.interrupted = scion_interrupted;
   lua_getfield(L, 1, "fit");
   options.fit = (scion_fit)luaL_checkoption(L, -1, "squash", (const char *const[]){"squash", "crop", "pad", NULL});
   lua_getfield(L, 1, "filter");
@@ -149,7 +150,7 @@ static int loader_start(lua_State *L) {
 }
 
 /* loader:next() -> images u8 [n,H,W,3], indices i32 [n] from 0, and, if images were left out, { {index=, message=}, .. }; nothing at the
- * end of the pass. Raises if an image could not be read for a reason that is not the fault of its file, such as too many open files. */
+ * end of the pass and after Ctrl-C, see core.interrupted. Raises if an image could not be read for a reason that is not the fault of its file, such as too many open files. */
 static int loader_next(lua_State *L) {
   int32_t index;
   const char *message;

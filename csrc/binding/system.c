@@ -2,6 +2,7 @@
 #include "binding.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -28,9 +29,9 @@ static int core_clock(lua_State *L) {
   return 1;
 }
 
-/* ---- interrupts: during training the first Ctrl-C only sets a flag, which is read between kernels; the second one ends the process */
+/* ---- interrupts: while they are caught, the first Ctrl-C only sets a flag, which is read between kernels and images; the second one ends the process */
 
-static volatile sig_atomic_t interrupts;
+static atomic_int interrupts; /* read by the loaders' workers, too */
 static struct sigaction before;
 static bool catching;
 

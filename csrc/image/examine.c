@@ -10,6 +10,7 @@ typedef struct {
   const scion_decoding *decoding; /* of paths */
   const scion_tensor *images;
   int64_t first, count;
+  bool (*interrupted)(void);
   scion_image_facts *facts;
 } examination;
 
@@ -65,6 +66,7 @@ static void examine_some(void *data, int64_t chunk, void *scratch) {
   memory m = {0};
   (void)scratch;
   for (int64_t i = chunk * FILES; i < (chunk + 1) * FILES && i < job->count; i++) {
+    if (job->interrupted && job->interrupted()) break;
     scion_image_facts *facts = &job->facts[i];
     *facts = (scion_image_facts){.orientation = 1};
     facts->status = job->paths ? examine_file(job->paths[i], job->decoding, &m, facts) : examine_pixels(job->images, job->first + i, &m, facts);
@@ -76,8 +78,9 @@ static void examine_some(void *data, int64_t chunk, void *scratch) {
   image_buffer_free(&m.white.memory);
 }
 
-scion_status scion_image_examine(const char *const *paths, int64_t count, const scion_decoding *decoding, scion_image_facts *facts) {
-  examination job = {.paths = paths, .decoding = decoding, .count = count, .facts = facts};
+scion_status scion_image_examine(const char *const *paths, int64_t count, const scion_decoding *decoding, bool (*interrupted)(void),
+                                 scion_image_facts *facts) {
+  examination job = {.paths = paths, .decoding = decoding, .count = count, .interrupted = interrupted, .facts = facts};
   return scion_parallel_for((count + FILES - 1) / FILES, examine_some, &job);
 }
 

@@ -34,6 +34,7 @@ struct scion_loader {
   unsigned char fit_value;
   scion_decoding decoding;
   scion_image_store *store; /* or NULL */
+  bool (*interrupted)(void); /* or NULL */
   /* a pass: written while no thread runs */
   int32_t *order;
   int64_t items, batch;
@@ -47,6 +48,7 @@ struct scion_loader {
   pthread_cond_t room, ready; /* a slot was taken, or stop; a slot was filled */
   int64_t next_item, next_batch;
   bool stop;
+  bool broken_off; /* an interrupt came before all images were begun */
   /* the consumer's own */
   char **failures;
   int32_t *failed;
@@ -158,9 +160,15 @@ static void *worker(void *argument) {
   scratch s = {0};
   pthread_mutex_lock(&loader->mutex);
   for (;;) {
-    while (!loader->stop && loader->next_item < loader->items && loader->next_item / loader->batch >= loader->next_batch + loader->ahead)
+    while (!loader->stop && !loader->broken_off && loader->next_item < loader->items && loader->next_item / loader->batch >= loader->next_batch + loader->ahead)
       pthread_cond_wait(&loader->room, &loader->mutex);
-    if (loader->stop || loader->next_item >= loader->items) break;
+    if (loader->stop || loader->broken_off || loader->next_item >= loader->items) break;
+    if (loader->interrupted && loader->interrupted()) {
+      loader->broken_off = true;
+      pthread_cond_broadcast(&loader->room);
+      pthread_cond_signal(&loader->ready);
+      break;
+    }
     int64_t item = loader->next_item++, b = item / loader->batch, place = item % loader->batch;
     pthread_mutex_unlock(&loader->mutex);
     slot *mine = &loader->slots[b % loader->ahead];
@@ -202,7 +210,7 @@ static void join_threads(scion_loader *loader) {
   for (int i = 0; i < loader->running; i++) pthread_join(loader->threads[i], NULL);
   loader->running = 0;
   loader->process = 0;
-  loader->stop = false;
+  loader->stop = loader->broken_off = false;
 }
 
 /* ---- slots and passes. These functions are called while no worker runs; new_tensors and drop_failures touch nothing of theirs. */
@@ -319,12 +327,15 @@ scion_status scion_loader_next(scion_loader *loader, scion_tensor *images, scion
   }
   slot *s = &loader->slots[b % loader->ahead];
   pthread_mutex_lock(&loader->mutex);
-  while (s->done < batch_size(loader, b)) pthread_cond_wait(&loader->ready, &loader->mutex);
-  if (s->failure != SCION_OK) {
+  while (s->done < batch_size(loader, b) && !loader->broken_off) pthread_cond_wait(&loader->ready, &loader->mutex);
+  bool complete = s->done == batch_size(loader, b);
+  if (!complete || s->failure != SCION_OK) {
     pthread_mutex_unlock(&loader->mutex);
     scion_tensor_release(&new_images);
     scion_tensor_release(&new_indices);
-    return scion_fail(s->failure, "%s", s->messages[s->failed_place]);
+    if (complete) return scion_fail(s->failure, "%s", s->messages[s->failed_place]);
+    scion_loader_stop(loader);
+    return SCION_OK;
   }
   *images = s->images;
   *indices = s->indices;
@@ -404,7 +415,7 @@ scion_status scion_loader_new(scion_loader **result, const scion_loader_options 
   loader->filter = options->filter, loader->fit = options->fit, loader->fit_value = options->fit_value;
   loader->crops = image_stages_crop(options->stages, options->stage_count);
   loader->decoding = options->decoding;
-  loader->store = options->store;
+  loader->store = options->store, loader->interrupted = options->interrupted;
   if (loader->store) image_store_retain(loader->store);
   pthread_mutex_init(&loader->mutex, NULL);
   pthread_cond_init(&loader->room, NULL);

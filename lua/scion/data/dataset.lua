@@ -4,6 +4,7 @@ local class = require "scion.class"
 local core = require "scion.core"
 local decoding = require "scion.data.decoding"
 local batches = require "scion.data.batch"
+local interrupts = require "scion.interrupts"
 local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
 local reading = require "scion.data.reading"
@@ -184,7 +185,8 @@ local epochs = check.whole(1, 1 << 32)
 ---@param epoch? integer from 1, as of a new model's fit (1)
 ---@param given? scion.BatchesOptions used in place of the data set's own
 ---@return fun(): scion.Batch? iterator
----Raises on unknown options and invalid values.
+---Raises on unknown options and invalid values, and while a batch is awaited after Ctrl-C. Where Ctrl-C is for a function further out, as in
+---a callback of fit, the pass ends.
 ---@example for batch in train:batches() do print(#batch, batch.y) end
 function methods:batches(epoch, given)
   local where = "data:batches"
@@ -192,7 +194,9 @@ function methods:batches(epoch, given)
   epoch = epoch == nil and 1 or check.argument(where, "the epoch", epoch, epochs)
   local step, _, _, loader = self:pass { epoch = epoch - 1, shuffle = o.shuffle, batch = o.batch, augment = o.augment }
   return function()
+    local caught <close> = interrupts.catch()
     local batch = step()
+    if caught.mine and core.interrupted() then interrupts.raise(where .. ": interrupted in the middle of a pass") end
     return batch and batches.for_user(batch, self.files)
   end, nil, nil, loader
 end

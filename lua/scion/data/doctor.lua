@@ -3,6 +3,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local findings = require "scion.data.findings"
+local interrupts = require "scion.interrupts"
 local lfs = require "lfs"
 local paths = require "scion.data.paths"
 local progress = require "scion.report.progress"
@@ -10,7 +11,7 @@ local results = require "scion.report.results"
 
 local where = "scion.data.doctor"
 
-local at_once = 128 -- images for each call, so that progress is shown and Ctrl-C heard
+local at_once = 128 -- images for each call, so that progress is shown
 
 --- A data set, of whatever stands for one. Raises on anything else.
 local function set_of(what, value)
@@ -45,6 +46,7 @@ local function examine(set, number, images, tell)
   local files = check.items(data.files)
   for first = 1, count, at_once do
     local read = core.image_examine(files or data.images, first, math.min(at_once, count - first + 1), decoding)
+    interrupts.check(where)
     for i, image in ipairs(read) do
       local index = first + i - 1
       image.file, image.set = files and files[index] or "image " .. index, number
@@ -76,7 +78,7 @@ local schema = { against = { check.kind("a data set, a folder, or a table of the
 ---@param given? scion.DoctorOptions
 ---@return scion.Diagnosis
 ---Raises if x or a set in `against` is neither a data set nor a folder of images, on unknown options, and where files cannot be read for a
----reason that is not theirs, such as too many open files.
+---reason that is not theirs, such as too many open files; after Ctrl-C, which ends it as soon as the images under way are read.
 ---@example print(scion.data.doctor("photos"))
 return function(x, given)
   local o = check.options(where, given, schema)
@@ -84,6 +86,7 @@ return function(x, given)
   local total = 0
   for _, set in ipairs(case.sets) do total = total + #set.data end
   local bar <close> = progress.counter("examined", total)
+  local caught <close> = interrupts.catch() -- luacheck: ignore 211
   for number, set in ipairs(case.sets) do examine(set, number, case.images, bar.tell) end
   local found = { images = #case.sets[1].data, bytes = 0, folder = paths.common_folder(files_of(case.images)) }
   for i = 1, found.images do found.bytes = found.bytes + case.images[i].bytes end

@@ -3,6 +3,7 @@ local batches = require "scion.data.batch"
 local check = require "scion.check"
 local core = require "scion.core"
 local image = require "scion.image"
+local interrupts = require "scion.interrupts"
 local text = require "scion.report.text"
 
 local where = "data:show"
@@ -70,7 +71,9 @@ return function(data, path, given)
   path = check.argument(where, "the first argument", path, check.path)
   local o = check.options(where, given, schema)
   if data.values then check.raise(where .. ": the data set holds no u8 images, which are what can be shown") end
+  local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local images, texts = collect(data, math.min(o.n, #data), o.epoch)
+  interrupts.check(where)
   if not images[1] then check.raise(where .. ": none of the images can be read") end
   local height, width, filter = tile_size(data.size)
   for i, each in ipairs(images) do images[i] = core.image_resize(each:reshape(data.size[1], data.size[2], 3), height, width, nil, filter) end

@@ -1,5 +1,5 @@
---- Ctrl-C in training and in inference. While it is caught it only sets a flag, which is read between kernels and between steps, so that
---- everything is whole when a function stops.
+--- Ctrl-C in training, in inference and where images are read. While it is caught it only sets a flag, which is read between kernels, images
+--- and steps, so that everything is whole when a function stops.
 local check = require "scion.check"
 local core = require "scion.core"
 
@@ -7,14 +7,14 @@ local interrupts = {}
 
 --- Catches Ctrl-C until the returned object is closed or collected: at the end of a function, or if the coroutine in which it runs is
 --- never resumed. Inside a function that catches it already this does nothing.
----@return table closed by <close>
+---@return { mine: boolean } caught closed by <close>; mine: no function further out catches it
 function interrupts.catch()
   local mine = core.catch_interrupts()
   local function release()
     if mine then core.release_interrupts() end
     mine = false
   end
-  return setmetatable({}, { __close = release, __gc = release })
+  return setmetatable({ mine = mine }, { __close = release, __gc = release })
 end
 
 -- An error of Lua's own kind is a string, to which the interpreter adds a traceback. It adds none to an object that knows its text.

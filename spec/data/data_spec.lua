@@ -355,8 +355,43 @@ describe("scion.data.folder", function()
                   "left out " .. root .. "/b/big.jpg: truncated JPEG: the file ends before the image does; truncated = 'keep' reads what is there" }, told)
     assert.equal(10, #pass(d, 2).indices)
     assert.same({ 2, 2 }, { #told, d.skipped })
-    assert.matches("2 broken and left out", tostring(d))
+    assert.matches("2 of them broken and left out", tostring(d))
     for _, failure in ipairs(first.failures) do assert.equal(failure.file, d.files[failure.index]) end
+  end)
+
+  it("tells once of a class of which nothing is left, and keeps that among the problems", function()
+    local root = tree{ a = numbered(4), b = numbered(3) }
+    for i = 1, 3 do support.spit(("%s/b/%02d.png"):format(root, i), "") end
+    local d, told = data.folder(root, { size = 6, batch = 2, seed = 1 }), {}
+    d.warn = function(message) told[#told + 1] = message end
+    pass(d, 1)
+    pass(d, 2)
+    local reason = "none of the 3 images of 'b' can be used, so that nothing is learnt or measured of it: mend its examples, or make the data set without it"
+    assert.equal(4, #told)
+    assert.equal(reason, told[4])
+    assert.same({ label = "b", reason = reason }, d.problems[4])
+    assert.equal(4, #d.problems)
+    assert.equal(3, d.skipped)
+    assert.same({ 4, 3 }, d:class_counts()) -- as they are listed
+    assert.matches("(a 4, b 3)", tostring(d), 1, true)
+    assert.matches("3 of them broken and left out", tostring(d), 1, true)
+  end)
+
+  it("tells of a label, too, that only broken images had, and of a class whose examples all hold NaN", function()
+    local root = tree{ a = numbered(3) }
+    support.spit(root .. "/a/03.png", "")
+    local function last_problem(d)
+      d.warn = function() end
+      for _ in d:batches() do end
+      return d.problems[#d.problems]
+    end
+    local rows = {}
+    for i, labels in ipairs { { "dog" }, { "cat", "dog" }, { "dog", "owl" } } do rows[i] = { path = ("%s/a/%02d.png"):format(root, i), label = labels } end
+    assert.equal("owl", last_problem(data.files(rows, { size = 6 })).label)
+    local nan = core.from_table({ { 1, 2 }, { 0 / 0, 1 } }, "f32")
+    local problem = last_problem(data.tensors(nan, { "x", "y" }))
+    assert.equal("y", problem.label)
+    assert.matches("the only example of 'y' cannot be used", problem.reason, 1, true)
   end)
 
   it("gives a batch of which nothing is left as an empty one", function()

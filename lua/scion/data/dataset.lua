@@ -4,6 +4,7 @@ local class = require "scion.class"
 local core = require "scion.core"
 local decoding = require "scion.data.decoding"
 local batches = require "scion.data.batch"
+local broken = require "scion.data.broken"
 local interrupts = require "scion.interrupts"
 local notice = require "scion.report.notice"
 local pass = require "scion.data.pass"
@@ -37,8 +38,10 @@ local view = require "scion.data.view"
 ---@field background? integer[] { red, green, blue }, what transparent pixels are laid upon
 ---@field truncated? string "keep" reads JPEGs whose end is missing
 ---@field skipped integer how many images could not be read so far and were left out
----@field problems scion.Problem[] files in the folder that are not among its images, and images that could not be read so far
----@field warn fun(message: string) is called once for each image that cannot be read; by default it writes a line to standard error
+---@field problems scion.Problem[] files in the folder that are not among its images, images that could not be read so far, and classes of which
+--- none is left
+---@field warn fun(message: string) is called once for each image that cannot be read, and for each class of which none is left; by default it
+--- writes a line to standard error
 ---@field path? string of the folder
 ---@field images? scion.Tensor the images in memory: u8 N x H x W x 3
 ---@field values? scion.Tensor the examples in memory that are taken as they are: f32 N x …
@@ -46,6 +49,7 @@ local view = require "scion.data.view"
 ---@field private beside scion.Problem[] files in the folder that are not among its images
 ---@field private count integer how many images
 ---@field private broken table<integer, string>? why examples are left out, by their numbers from 0
+---@field private left integer[]? once an example is left out: how many each class or label still has
 ---@field private grey boolean whether they were given with one channel
 ---@field private reported table<integer, boolean> the images, from 0, that warn was called for
 ---@field private store scion.ImageStore? the decoded images that are kept
@@ -149,26 +153,10 @@ function dataset.new(source, o)
   }
 end
 
-local most_told = 20 -- images that are left out with a line each
-
---- Calls warn for an image that fails for the first time, and keeps the reason. Raises if the data set's on_broken is "error".
+--- Tells of an example that cannot be read, see broken.leave_out.
 ---@param failure scion.Failure its index counts from 0
 ---@private
-function internal:leave_out(failure)
-  if self.reported[failure.index] then return end
-  if self.on_broken == "error" then check.raise(failure.message .. "; on_broken = 'skip' leaves such images out") end
-  self.reported[failure.index] = true
-  self.skipped = self.skipped + 1
-  local prefix = failure.file and failure.file .. ": "
-  local named = prefix and failure.message:sub(1, #prefix) == prefix
-  local reason = named and failure.message:sub(#prefix + 1) or failure.message
-  self.problems[#self.problems + 1] = printable.table { file = failure.file, reason = reason }
-  if self.warn == to_stderr and self.skipped > most_told then
-    if self.skipped == most_told + 1 then self.warn "left out more examples, which the data set's field `problems` lists" end
-  else
-    self.warn("left out " .. failure.message)
-  end
-end
+function internal:leave_out(failure) broken.leave_out(self, failure, self.warn == to_stderr) end
 
 ---@class scion.BatchesOptions
 ---@field shuffle? boolean (the data set's)
@@ -271,19 +259,20 @@ end
 ---@return integer[]
 ---@private
 function internal:count_classes(index)
-  local counts, broken = core.count((index and core.gather(self.classes, index) or self.classes) - 1, #self.labels), self.broken or {}
+  local counts, known = core.count((index and core.gather(self.classes, index) or self.classes) - 1, #self.labels), self.broken or {}
   local function leave_out(number)
     local place = self.classes:get(number + 1)
     counts[place] = counts[place] - 1
   end
-  for _, number in ipairs(index and next(broken) and index:totable() or {}) do
-    if broken[number] then leave_out(number) end
+  for _, number in ipairs(index and next(known) and index:totable() or {}) do
+    if known[number] then leave_out(number) end
   end
-  for number in pairs(index and {} or broken) do leave_out(number) end
+  for number in pairs(index and {} or known) do leave_out(number) end
   return counts
 end
 
---- How many images each class has, in the order of the labels. Examples in memory that hold NaN do not count.
+--- How many images each class has, in the order of the labels. A file that cannot be read counts, as it does in class_weights, since that shows
+--- only when it is read: the doctor's `classes` counts those that can be. Examples in memory that hold NaN do not count.
 ---@return integer[]
 ---Raises if the data set has no classes.
 ---@example print(train:class_counts())
@@ -435,7 +424,7 @@ local function as_text(self)
   local left_out = 0
   for _ in pairs(self.broken or {}) do left_out = left_out + 1 end
   left_out = math.max(left_out, self.skipped)
-  if left_out > 0 then parts[#parts + 1] = ("%d broken and left out"):format(left_out) end
+  if left_out > 0 then parts[#parts + 1] = ("%d%s broken and left out"):format(left_out, self.files and " of them" or "") end
   local passed = #self.beside
   if passed > 0 then parts[#parts + 1] = ("%d file%s passed over"):format(passed, passed == 1 and "" or "s") end
   return table.concat(text.wrap(check.escape(table.concat(parts, "; ")), text.width(), 2), "\n")
@@ -443,7 +432,7 @@ end
 
 Dataset = class.define {
   name = "scion.Dataset", title = "a data set", call = "data", methods = methods, internal = internal,
-  fields = { "beside", "broken", "count", "grey", "reported", "store" },
+  fields = { "beside", "broken", "count", "grey", "left", "reported", "store" },
   locked = { "files", "images", "values", "path", "classes", "soft", "multi", "targets", "labels", "size", "fit", "filter", "workers", "memory",
              "reducing_gap", "max_pixels", "truncated", "background", "on_broken", "skipped", "problems" },
   settable = {

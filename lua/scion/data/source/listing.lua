@@ -5,8 +5,9 @@ local lfs = require "lfs"
 local listing = {}
 
 ---@class scion.Problem
----@field file? string nil for an example in memory
----@field reason string why the file is not among the images, or could not be read
+---@field file? string nil for an example in memory, and for a class
+---@field label? string a class of which no example can be read
+---@field reason string why the file is not among the images, or could not be read; or what this means for the class
 
 local endings = { jpg = true, jpeg = true, jpe = true, jfif = true, png = true, webp = true, gif = true }
 

@@ -148,6 +148,20 @@ describe("data:split", function()
     assert.equal("scion: data:split: part 2 has no image of 1, 2\n", told)
   end)
 
+  it("leaves at least one example of each of several labels in the first part, whatever the seed, and tells which the others lack", function()
+    local x, y = scion.arange(1, 40):reshape(40, 1), {}
+    for i = 1, 40 do y[i] = { i % 2 == 0 and "even" or "odd" } end
+    y[7], y[30] = { "odd", "seven" }, { "even", "thirty" }
+    local d = data.tensors(x, y)
+    for seed = 1, 20 do
+      local first, second
+      local told = support.stderr_of(function() first, second = d:split(0.75, { seed = seed }) end)
+      assert.same({ 30, 10 }, { #first, #second })
+      for label, count in ipairs(first.multi:sum(1):totable()) do assert.is_true(count >= 1, ("seed %d: no %s"):format(seed, d.labels[label])) end
+      assert.equal("scion: data:split: part 2 has no image of seven, thirty\n", told)
+    end
+  end)
+
   it("refuses shares that are none", function()
     local d = data.tensors(scion.uniform { 6, 2 }, { 1, 2, 1, 2, 1, 2 })
     refused("data:split takes the share of the first part, such as 0.8", d.split, d)

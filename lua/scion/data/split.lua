@@ -84,12 +84,35 @@ local function bounds_of(shares, n)
   return bounds
 end
 
--- Says which classes are missing in a part.
+-- Where an example can have several labels, or shares of classes: the groups by rank, but first those that are the first with some label, so that
+-- the first part, of which a network learns, lacks none that it has room for.
+local function labels_first(groups, rows)
+  local seen, first, rest = {}, {}, {}
+  for _, group in ipairs(groups) do
+    local new = false
+    for _, i in ipairs(group.broken and {} or group) do
+      for label, share in ipairs(rows[i]) do
+        if share > 0 and not seen[label] then seen[label], new = true, true end
+      end
+    end
+    table.insert(new and first or rest, group)
+  end
+  return table.move(rest, 1, #rest, #first + 1, first)
+end
+
+-- How many examples each class or label has, of all or of those with these numbers from 0.
+local function counts_of(data, index)
+  local rows = data.multi or data.soft
+  if not rows then return data:count_classes(index) end
+  return (index and core.gather(rows, index) or rows):gt(0):sum(1):totable()
+end
+
+-- Says which classes or labels are missing in a part.
 local function tell_missing(data, parts)
-  local all = data:class_counts()
+  local all = counts_of(data)
   for k, part in ipairs(parts) do
     local missing = {}
-    for class, count in ipairs(data:count_classes(part)) do
+    for class, count in ipairs(counts_of(data, part)) do
       if count == 0 and all[class] > 0 then missing[#missing + 1] = data.labels[class] end
     end
     if missing[1] then notice.line(("scion: data:split: part %d has no image of %s"):format(k, table.concat(missing, ", "))) end
@@ -102,8 +125,9 @@ end
 ---@param seed integer
 ---@return scion.Tensor[] parts for each an i32 tensor of numbers, from 0, in ascending order
 function split.parts(data, shares, seed)
-  local groups = groups_of(data, seed)
+  local groups, rows = groups_of(data, seed), data.multi or data.soft
   local classes = data.classes and data.classes:totable()
+  if rows then groups = labels_first(groups, rows:totable()) end
   local total, lists = {}, {}
   local function class_of(group) -- what is left out is shared out by itself
     local class = classes and classes[group[1]] or 1
@@ -127,7 +151,7 @@ function split.parts(data, shares, seed)
     table.sort(list)
     lists[k] = core.from_table(list, "i32")
   end
-  if classes then tell_missing(data, lists) end
+  if classes or rows then tell_missing(data, lists) end
   return lists
 end
 

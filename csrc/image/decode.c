@@ -54,7 +54,9 @@ scion_status image_decode(const unsigned char *bytes, size_t size, image_enough 
     case SCION_FORMAT_WEBP: status = image_module_decode(format, bytes, size, decoding, pixels, &orientation); break;
     default: return image_format_refuse(bytes, size);
   }
-  return status == SCION_OK ? turn_upright(pixels, orientation) : status;
+  if (status == SCION_OK) status = turn_upright(pixels, orientation);
+  pixels->orientation = orientation;
+  return status;
 }
 
 scion_status image_read(const char *path, image_enough enough, const scion_decoding *decoding, image_buffer *bytes, image_pixels *pixels) {

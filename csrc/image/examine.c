@@ -44,6 +44,7 @@ static scion_status examine_file(const char *path, const scion_decoding *decodin
   image_header(m->bytes.data, size, facts);
   status = image_decode(m->bytes.data, size, (image_enough){.height = SCION_LOOK_SIDE, .width = SCION_LOOK_SIDE}, decoding, &m->pixels);
   if (status != SCION_OK) return status;
+  facts->orientation = m->pixels.orientation;
   facts->alpha = facts->alpha && !decoding->composite && differs_on_white(size, m);
   if (facts->format != SCION_FORMAT_JPEG) facts->height = m->pixels.height, facts->width = m->pixels.width;
   else if (facts->orientation >= 5) {

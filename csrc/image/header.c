@@ -1,4 +1,4 @@
-/* What the header of an image file tells without decoding it: the format, the size as stored, the kind of pixels, EXIF's orientation.
+/* What the header of an image file tells without decoding it: the format, the size as stored, the kind of pixels.
  * A file that is cut off or damaged tells as much as is there. */
 #include "image.h"
 
@@ -22,8 +22,6 @@ static void read_jpeg(const unsigned char *bytes, size_t size, scion_image_facts
     size_t length = big_endian(bytes + at + 2, 2);
     const unsigned char *content = bytes + at + 4;
     if (length < 2 || length > size - at - 2 || marker == 0xd9 || marker == 0xda) return;
-    if (marker == 0xe1 && length >= 8 && facts->orientation == 1 && memcmp(content, "Exif\0\0", 6) == 0)
-      facts->orientation = image_exif_orientation(content + 6, length - 8);
     if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) {
       if (length < 8) return;
       facts->height = (int)big_endian(content + 1, 2);
@@ -35,7 +33,7 @@ static void read_jpeg(const unsigned char *bytes, size_t size, scion_image_facts
   }
 }
 
-/* All chunks, since EXIF's may be the last (PNG, 3rd edition, 5). */
+/* The chunks (PNG, 3rd edition, 5). */
 static void read_png(const unsigned char *bytes, size_t size, scion_image_facts *facts) {
   for (size_t at = 8; at + 12 <= size;) {
     size_t length = big_endian(bytes + at, 4);
@@ -49,7 +47,6 @@ static void read_png(const unsigned char *bytes, size_t size, scion_image_facts 
       facts->alpha = content[9] & 4;
     }
     if (memcmp(name, "tRNS", 4) == 0) facts->alpha = true;
-    if (memcmp(name, "eXIf", 4) == 0) facts->orientation = image_exif_orientation(content, length);
     at += 12 + length;
   }
 }
@@ -57,7 +54,6 @@ static void read_png(const unsigned char *bytes, size_t size, scion_image_facts 
 void image_header(const unsigned char *bytes, size_t size, scion_image_facts *facts) {
   facts->format = image_format(bytes, size);
   facts->mode = SCION_MODE_COLOUR;
-  facts->orientation = 1;
   switch (facts->format) {
     case SCION_FORMAT_JPEG: read_jpeg(bytes, size, facts); break;
     case SCION_FORMAT_PNG: read_png(bytes, size, facts); break;

@@ -18,6 +18,7 @@ typedef struct {
   image_buffer memory;
   int height, width;
   scion_box box; /* what the picture covers: all, but for the outermost pixels of a JPEG that was decoded at a fraction of its size */
+  int orientation; /* EXIF's, by which image_decode turned it: 1 .. 8 */
 } image_pixels;
 
 /* Refuses an empty image of a file, and one of more than the allowed pixels. */
@@ -75,7 +76,7 @@ scion_status image_decode(const unsigned char *bytes, size_t size, image_enough 
 /* Reads and decodes; the message names the path. */
 scion_status image_read(const char *path, image_enough enough, const scion_decoding *decoding, image_buffer *bytes, image_pixels *pixels);
 
-/* ---- header.c: fills in format, mode, alpha (whether it may be transparent), orientation and, for JPEG and PNG, the size as stored. */
+/* ---- header.c: fills in format, mode, alpha (whether it may be transparent) and, for JPEG and PNG, the size as stored. */
 void image_header(const unsigned char *bytes, size_t size, scion_image_facts *facts);
 
 /* ---- look.c: how the part of an image in the box looks (NULL: all of it); work is scratch. */

@@ -229,6 +229,12 @@ describe("scion.data.doctor", function()
     local both = data.doctor(one, { against = { test = set, val = other } }) -- each image of val is in test, too
     assert.equal(2 + 2 + 22, #both.leaks)
     assert.equal("val", both.leaks[#both.leaks].set)
+    local head = tostring(both):match "^(.-)\n%d+ class":gsub("%s+", " ")
+    assert.matches("^20 images, [%d.]+ kB, against test: 2%d images, [%d.]+ kB, and val: 22 images, [%d.]+ kB, in ", head)
+    assert.same({ "test", #set, "val", 22 }, { both.against[1].name, both.against[1].images, both.against[2].name, both.against[2].images })
+    local bytes = 0
+    for _, file in ipairs(set.files) do bytes = bytes + lfs.attributes(file, "size") end
+    assert.equal(bytes, both.against[1].bytes)
   end)
 
   it("finds what is small, blank, misnamed, grey, transparent or turned", function()
@@ -241,6 +247,9 @@ describe("scion.data.doctor", function()
     local function put(name, hex) support.spit(root .. "/lid/" .. name, support.unhex(hex)) end
     for _, each in ipairs(dofile "spec/fixtures/image/resize.lua".reduced) do
       if each.orientation == 6 then put("turned.jpg", each.file) end
+    end
+    for _, each in ipairs(dofile "spec/fixtures/image/formats.lua") do
+      if each.name == "turned.webp" then put(each.name, each.file) end
     end
     local png = support.slurp(root .. "/lid/1.png")
     -- a grey picture with alpha, 1x1: header and data with their checksums, written by hand
@@ -276,9 +285,9 @@ describe("scion.data.doctor", function()
     assert.same({ "lid/deep.png" }, relative(root, found.deep))
     assert.same({ "lid/alpha.png" }, relative(root, found.transparent))
     assert.same({}, data.doctor(data.folder(root, { size = 32, background = "white" })).transparent)
-    assert.same({ "lid/turned.jpg" }, relative(root, found.turned))
+    assert.same({ "lid/turned.jpg", "lid/turned.webp" }, relative(root, found.turned))
     local turned = core.image_examine({ root .. "/lid/turned.jpg" }, 1, 1)[1]
-    assert.same({ 131, 97 }, { turned.height, turned.width })
+    assert.same({ 131, 97, 6 }, { turned.height, turned.width, turned.orientation })
     assert.matches("lid/named.jpg holds a PNG image", tostring(found), 1, true)
   end)
 

@@ -88,8 +88,11 @@ return function(x, given)
   local bar <close> = progress.counter("examined", total)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
   for number, set in ipairs(case.sets) do examine(set, number, case.images, bar.tell) end
-  local found = { images = #case.sets[1].data, bytes = 0, folder = paths.common_folder(files_of(case.images)) }
-  for i = 1, found.images do found.bytes = found.bytes + case.images[i].bytes end
+  local sizes = {}
+  for i, set in ipairs(case.sets) do sizes[i] = { name = set.name, images = #set.data, bytes = 0 } end
+  for _, image in ipairs(case.images) do sizes[image.set].bytes = sizes[image.set].bytes + image.bytes end
+  local found = { images = sizes[1].images, bytes = sizes[1].bytes, against = table.move(sizes, 2, #sizes, 1, {}),
+                  folder = paths.common_folder(files_of(case.images)) }
   for _, finding in ipairs(findings) do found[finding[1]] = finding[2](case, found) end
   return results.diagnosis(found)
 end

@@ -23,7 +23,7 @@ end
 local function group_line(group, short)
   local shown = {}
   for i = 1, math.min(#group.files, most_shown) do shown[i] = short(group.files[i]) end
-  if #group.files > most_shown then shown[#shown + 1] = ("%d more"):format(#group.files - most_shown) end
+  if #group.files > most_shown then shown[#shown + 1] = ("%s more"):format(text.grouped(#group.files - most_shown)) end
   return table.concat(shown, group.exact and " = " or " looks like ")
 end
 
@@ -73,7 +73,9 @@ local say = {
   few = { name = "small classes", line = function(e) return ("%s: %d"):format(e.label, e.images) end, advice = "So few teach little, and measure nothing: find more.",
           title = function(list) return counted(#list, "class has", "classes have") .. " fewer than " .. findings.least_images .. " images" end },
   imbalance = { name = "imbalance", advice = "class_weights = \"balanced\", an option of fit, evens it out; look at recall by class, not at accuracy alone.",
-                line = function(e) return ("%s %d, %s %d"):format(e.most.label, e.most.images, e.least.label, e.least.images) end,
+                line = function(e)
+                  return ("%s %s, %s %s"):format(e.most.label, text.grouped(e.most.images), e.least.label, text.grouped(e.least.images))
+                end,
                 title = function(list) return ("the largest class has %.3g times the images of the smallest"):format(
                   list[1].most.images / math.max(list[1].least.images, 1)) end },
   blank = files("blank images", function(list) return counted(#list, "image is", "images are") .. " of one colour all over" end, "They teach nothing."),
@@ -99,10 +101,13 @@ end
 
 local function head(self, shown)
   local parts = { counted(self.images, "image"), text.bytes(self.bytes) }
-  if self.folder ~= "" then parts[3] = "in " .. self.folder end
+  for i, set in ipairs(self.against) do
+    parts[#parts + 1] = ("%s%s%s, %s"):format(i == 1 and "against " or "and ", set.name and set.name .. ": " or "", counted(set.images, "image"), text.bytes(set.bytes))
+  end
+  if self.folder ~= "" then parts[#parts + 1] = "in " .. self.folder end
   add(shown, table.concat(parts, ", "), "")
   local classes, count = {}, #self.classes
-  for i = 1, math.min(count, most_classes) do classes[i] = ("%s %d"):format(self.classes[i].label, self.classes[i].images) end
+  for i = 1, math.min(count, most_classes) do classes[i] = ("%s %s"):format(self.classes[i].label, text.grouped(self.classes[i].images)) end
   if count > most_classes then classes[#classes + 1] = ("and %s more (.classes)"):format(text.grouped(count - most_classes)) end
   if classes[1] then add(shown, ("%s: %s"):format(counted(count, "class", "classes"), table.concat(classes, ", ")), "") end
 end

@@ -463,6 +463,7 @@ end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "fail
 ---@class scion.Diagnosis
 ---@field images integer how many the data set has
 ---@field bytes integer of its files
+---@field against { name: string?, images: integer, bytes: integer }[] the sets that it is compared with
 ---@field folder string in which all files are, those of `against` too; or ""
 ---@field classes { label: string, images: integer }[] how many images of each class can be read; empty without labels
 ---@field broken { file: string, message: string }[] files that cannot be read, of all sets
@@ -486,7 +487,7 @@ end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "fail
 
 --- Makes a table of findings the result of scion.data.doctor.
 results.diagnosis = kind("scion.Diagnosis", function(self) return lines(require("scion.report.diagnosis")(self)) end, {
-  title = "a diagnosis", fields = { "images", "bytes", "folder", "classes", "broken", "passed_over", "copies", "alike", "two_classes", "leaks", "blank", "small",
+  title = "a diagnosis", fields = { "images", "bytes", "against", "folder", "classes", "broken", "passed_over", "copies", "alike", "two_classes", "leaks", "blank", "small",
                                     "misnamed", "grey", "deep", "cmyk", "transparent", "turned", "similar_names", "few", "imbalance" },
 })
 

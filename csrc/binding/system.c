@@ -1,6 +1,8 @@
-/* Threads, the clock, interrupts by Ctrl-C, and the version. */
+/* Threads, the clock, interrupts by Ctrl-C, the terminal, the limit of open files, and the version. */
 #include "binding.h"
+#include "files/system_error.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
@@ -87,6 +89,15 @@ static int core_terminal_width(lua_State *L) {
   return 1;
 }
 
+/* core.file_limit() -> what keeps this process from opening another file, and what to do; nil if nothing does */
+static int core_file_limit(lua_State *L) {
+  int file = open("/", O_RDONLY | O_CLOEXEC), error = file < 0 ? errno : 0;
+  if (file >= 0) close(file);
+  if (error != EMFILE && error != ENFILE) return 0;
+  lua_pushstring(L, system_error(error));
+  return 1;
+}
+
 /* Ends the threads when the Lua state that loaded the module is closed. If another state still needs them, its next kernel starts them
  * again. */
 static int stop_threads(lua_State *L) {
@@ -99,6 +110,7 @@ static const luaL_Reg functions[] = {{"threads", core_threads}, {"isa", core_isa
                                      {"catch_interrupts", core_catch_interrupts},
                                      {"release_interrupts", core_release_interrupts},
                                      {"interrupted", core_interrupted},
+                                     {"file_limit", core_file_limit},
                                      {"at_terminal", core_at_terminal},
                                      {"terminal_width", core_terminal_width},
                                      {NULL, NULL}};

@@ -6,6 +6,7 @@
  * process PID and nobody holds the lock. The lock tells what the number cannot, since containers that share a folder number their
  * processes each for itself. */
 #include "scion.h"
+#include "system_error.h"
 #include "write_file.h"
 
 #include <ctype.h>
@@ -21,7 +22,7 @@
 #define MOST_OF_NAME 180 /* bytes of the file's own name in the temporary one: names of more than 255 bytes are refused by file systems */
 
 static scion_status fail(const scion_new_file *file, const char *what) {
-  return scion_fail(SCION_WORLD, "%s: %s: %s", file->path, what, strerror(errno));
+  return scion_fail(SCION_WORLD, "%s: %s: %s", file->path, what, system_error(errno));
 }
 
 /* Length of the folder's part of a path, its last slash included; 0 for the current folder. */
@@ -117,7 +118,7 @@ scion_status scion_new_file_open(scion_new_file *file, const char *path) {
   struct stat older;
   bool exists = stat(path, &older) == 0;
   file->path = follow_links(path);
-  if (!file->path) return scion_fail(SCION_WORLD, "%s: cannot be written: %s", path, strerror(errno));
+  if (!file->path) return scion_fail(SCION_WORLD, "%s: cannot be written: %s", path, system_error(errno));
   scion_status status = SCION_OK;
   if (exists && !S_ISREG(older.st_mode))
     status = scion_fail(SCION_WORLD, "%s: cannot be written: it is not a regular file", path);

@@ -111,7 +111,7 @@ scion_status scion_read_head(const char *path, void *head, size_t size, size_t *
   int descriptor = open_regular_file(path, O_RDONLY, &about, &why);
   if (descriptor < 0) return scion_fail(SCION_WORLD, "%s: %s", path, why);
   scion_status status = SCION_OK;
-  if (!read_file_at(descriptor, head, size, 0, got)) status = scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
+  if (!read_file_at(descriptor, head, size, 0, got)) status = scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, system_error(errno));
   close(descriptor);
   return status;
 }
@@ -127,7 +127,7 @@ scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t
   if (offset > INT64_MAX)
     status = scion_fail(SCION_WORLD, "%s: truncated: it has no byte %llu", path, (unsigned long long)offset);
   else if (!read_file_at(descriptor, t->data, bytes, offset, &got))
-    status = scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
+    status = scion_fail(SCION_WORLD, "%s: cannot be read: %s", path, system_error(errno));
   else if (got < bytes)
     status = scion_fail(SCION_WORLD, "%s: truncated: it ends at byte %llu", path, (unsigned long long)(offset + got));
   close(descriptor);

@@ -43,7 +43,7 @@ static scion_status hash_open_file(const char *path, int file, XXH3_state_t *sta
   for (;;) {
     ssize_t got = read(file, piece, PIECE);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return scion_fail(no_fault_of_file(errno) ? SCION_SYSTEM : SCION_WORLD, "%s: cannot be read: %s", path, strerror(errno));
+    if (got < 0) return scion_fail(no_fault_of_file(errno) ? SCION_SYSTEM : SCION_WORLD, "%s: cannot be read: %s", path, system_error(errno));
     if (got == 0) return SCION_OK;
     XXH3_128bits_update(state, piece, (size_t)got);
   }
@@ -66,7 +66,7 @@ scion_status scion_hash_file(const char *path, unsigned char hash[SCION_HASH_BYT
 
 scion_status scion_file_stamp(const char *path, int64_t stamp[3], double *age) {
   struct stat about;
-  if (stat(path, &about) != 0) return scion_fail(SCION_WORLD, "%s: %s", path, strerror(errno));
+  if (stat(path, &about) != 0) return scion_fail(SCION_WORLD, "%s: %s", path, system_error(errno));
   if (!S_ISREG(about.st_mode)) return scion_fail(SCION_WORLD, "%s: not a regular file", path);
 #ifdef __APPLE__
   struct timespec changed = about.st_mtimespec, touched = about.st_ctimespec;

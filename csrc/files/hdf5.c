@@ -2,6 +2,7 @@
  * Numbers come through memory that both share. */
 #include "hdf5.h"
 #include "hdf5/protocol.h"
+#include "system_error.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -75,11 +76,11 @@ static size_t shareable_bytes(uint64_t size) {
 static scion_status share_memory(scion_hdf5 *file, int *memory) {
   file->shared_bytes = shareable_bytes(file->size);
   *memory = new_shared_memory(file->shared_bytes);
-  if (*memory < 0) return scion_fail(SCION_SYSTEM, "%s: no memory can be shared with the program that reads it: %s", file->path, strerror(errno));
+  if (*memory < 0) return scion_fail(SCION_SYSTEM, "%s: no memory can be shared with the program that reads it: %s", file->path, system_error(errno));
   file->shared = mmap(NULL, file->shared_bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, *memory, 0);
   if (file->shared != MAP_FAILED && move_up(memory)) return SCION_OK;
   if (file->shared == MAP_FAILED) file->shared = NULL;
-  return scion_fail(SCION_SYSTEM, "%s: no memory can be shared with the program that reads it: %s", file->path, strerror(errno));
+  return scion_fail(SCION_SYSTEM, "%s: no memory can be shared with the program that reads it: %s", file->path, system_error(errno));
 }
 
 /* Starts the program with these open files; *memory and *contents may be -1. Returns an error number or 0. */
@@ -115,7 +116,7 @@ static scion_status start(scion_hdf5 *file, int memory, int contents) {
   scion_hdf5_find_program();
   if (!program) return scion_fail(SCION_SYSTEM, "%s: the program " PROGRAM " that reads and writes HDF5 cannot be found", file->path);
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
-    return scion_fail(SCION_SYSTEM, "%s: no process for HDF5: %s", file->path, strerror(errno));
+    return scion_fail(SCION_SYSTEM, "%s: no process for HDF5: %s", file->path, system_error(errno));
   for (int i = 0; i < 2; i++) fcntl(sockets[i], F_SETFD, FD_CLOEXEC);
   file->socket = sockets[0];
   file->polls = HDF5_MOST_POLLS;
@@ -124,8 +125,8 @@ static scion_status start(scion_hdf5 *file, int memory, int contents) {
   if (!error) return SCION_OK;
   if (error == ENOENT || error == EACCES)
     return scion_fail(SCION_SYSTEM, "%s: the program that reads and writes HDF5, %s, cannot be started: %s; install Scion anew", file->path, program,
-                      strerror(error));
-  return scion_fail(SCION_SYSTEM, "%s: no process for HDF5: %s", file->path, strerror(error));
+                      system_error(error));
+  return scion_fail(SCION_SYSTEM, "%s: no process for HDF5: %s", file->path, system_error(error));
 }
 
 /* ---- asking */
@@ -200,7 +201,7 @@ static scion_status start_reading(scion_hdf5 *file, int descriptor) {
   file->size = stat(file->path, &about) == 0 && about.st_size > 0 ? (uint64_t)about.st_size : 0;
   scion_status status = share_memory(file, &memory);
   if (status == SCION_OK && descriptor >= 0 && (contents = fcntl(descriptor, F_DUPFD_CLOEXEC, HDF5_FILE + 1)) < 0)
-    status = scion_fail(SCION_SYSTEM, "%s: cannot be read: %s", file->path, strerror(errno));
+    status = scion_fail(SCION_SYSTEM, "%s: cannot be read: %s", file->path, system_error(errno));
   if (status == SCION_OK) status = start(file, memory, contents);
   if (memory >= 0) close(memory);
   if (contents >= 0) close(contents);

@@ -66,7 +66,7 @@ static scion_status fill(scion_listing *l, DIR *folder, const char *path) {
   for (;;) {
     errno = 0;
     const struct dirent *e = readdir(folder);
-    if (!e && errno) return scion_fail(SCION_WORLD, "the folder %s cannot be read: %s", path, strerror(errno));
+    if (!e && errno) return scion_fail(SCION_WORLD, "the folder %s cannot be read: %s", path, system_error(errno));
     if (!e) break;
     if (e->d_name[0] == '.') continue;
     bool link, inner = is_folder(folder, e, &link);
@@ -82,7 +82,7 @@ scion_status scion_listing_new(scion_listing **result, const char *path) {
   DIR *folder = opendir(path);
   if (!folder) {
     bool ours = no_fault_of_file(errno);
-    return scion_fail(ours ? SCION_SYSTEM : SCION_WORLD, "the folder %s cannot be read: %s", path, strerror(errno));
+    return scion_fail(ours ? SCION_SYSTEM : SCION_WORLD, "the folder %s cannot be read: %s", path, system_error(errno));
   }
   scion_listing *l = calloc(1, sizeof *l);
   scion_status status = l ? fill(l, folder, path) : scion_fail(SCION_NO_MEMORY, "out of memory: the names in %s", path);

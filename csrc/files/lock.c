@@ -59,7 +59,7 @@ scion_status scion_lock_take(scion_lock *lock, const char *path) {
   }
   while (flock(lock->descriptor, LOCK_EX) != 0) {
     if (errno == EINTR) continue;
-    scion_fail(SCION_WORLD, "%s: cannot be locked: %s", path, strerror(errno));
+    scion_fail(SCION_WORLD, "%s: cannot be locked: %s", path, system_error(errno));
     scion_lock_release(lock);
     return SCION_WORLD;
   }

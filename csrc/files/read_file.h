@@ -2,12 +2,12 @@
 #ifndef SCION_READ_FILE_H
 #define SCION_READ_FILE_H
 
-#include <errno.h>
+#include "system_error.h"
+
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +17,7 @@
 static inline int open_regular_file(const char *path, int flags, struct stat *about, const char **why) {
   int descriptor = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0666);
   int error = descriptor < 0 || fstat(descriptor, about) != 0 ? errno : 0;
-  *why = error                       ? strerror(error)
+  *why = error                       ? system_error(error)
          : S_ISREG(about->st_mode)   ? NULL
          : S_ISDIR(about->st_mode)   ? "is a folder, not a regular file"
                                      : "not a regular file";
@@ -25,9 +25,6 @@ static inline int open_regular_file(const char *path, int flags, struct stat *ab
   errno = error;
   return *why ? -1 : descriptor;
 }
-
-/* Whether an error of a system call is no fault of the file, which then must not pass for a damaged or missing one. */
-static inline bool no_fault_of_file(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO; }
 
 /* Reads `bytes` bytes from `offset` on; *got is less only where the file ends. False, with errno, where it cannot be read. By pread and
  * never by mmap: a file that shrinks meanwhile is an error and not a signal. */

@@ -26,7 +26,7 @@ struct scion_row_file {
 };
 
 static scion_status fail(const scion_row_file *file, const char *what, int error) {
-  return scion_fail(SCION_WORLD, "%s: %s: %s", file->path, what, strerror(error));
+  return scion_fail(SCION_WORLD, "%s: %s: %s", file->path, what, system_error(error));
 }
 
 /* ---- bytes */

@@ -52,7 +52,7 @@ struct scion_safetensors {
 
 static scion_status read_exactly(const scion_safetensors *file, void *data, size_t bytes, uint64_t offset) {
   size_t got;
-  if (!read_file_at(file->descriptor, data, bytes, offset, &got)) return scion_fail(SCION_WORLD, "%s: cannot be read: %s", file->path, strerror(errno));
+  if (!read_file_at(file->descriptor, data, bytes, offset, &got)) return scion_fail(SCION_WORLD, "%s: cannot be read: %s", file->path, system_error(errno));
   return got == bytes ? SCION_OK : scion_fail(SCION_WORLD, "%s: the file has become shorter while it was read", file->path);
 }
 

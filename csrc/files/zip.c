@@ -234,7 +234,7 @@ scion_status scion_zip_copy(scion_zip *file, const char *name, int descriptor) {
     size_t bytes = left < PIECE ? (size_t)left : PIECE;
     status = read_next(&reader, piece, bytes);
     if (status == SCION_OK && !write_file(descriptor, piece, bytes, AT_ITS_PLACE))
-      status = scion_fail(SCION_WORLD, "%s: cannot be unpacked: %s", file->path, strerror(errno));
+      status = scion_fail(SCION_WORLD, "%s: cannot be unpacked: %s", file->path, system_error(errno));
   }
   close_entry(&reader);
   free(piece);

@@ -3,7 +3,6 @@
 #include "image.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 
 scion_status image_buffer_reserve(image_buffer *buffer, size_t bytes) {
   if (bytes <= buffer->capacity) return SCION_OK;
@@ -45,12 +44,9 @@ scion_status image_pixels_reserve(image_pixels *pixels, int64_t height, int64_t 
 
 /* A failure of a system call. What the file itself is not to blame for must not pass for a damaged image. */
 static scion_status system_failure(int error, const char *why) {
-  struct rlimit limit;
   switch (error) {
     case EMFILE:
-      return scion_fail(SCION_SYSTEM, "too many open files: this process may have %lld at once; raise the limit (ulimit -n), or close some",
-                        getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (long long)limit.rlim_cur : -1LL);
-    case ENFILE: return scion_fail(SCION_SYSTEM, "too many open files on this machine; raise its limit (sysctl fs.file-max), or end other programs");
+    case ENFILE: return scion_fail(SCION_SYSTEM, "%s", why);
     case ENOMEM: return scion_fail(SCION_NO_MEMORY, "out of memory: the file cannot be read");
     case EIO: return scion_fail(SCION_SYSTEM, "the disk failed to read it (%s); look at it and its connection before you go on", why);
     default: return scion_fail(SCION_WORLD, "%s", why);
@@ -63,7 +59,7 @@ static scion_status read_all(int file, off_t length, image_buffer *bytes, size_t
   scion_status status = image_buffer_reserve(bytes, (size_t)length);
   if (status != SCION_OK) return status;
   /* where it became shorter meanwhile, the decoder will tell */
-  return read_file_at(file, bytes->data, (size_t)length, 0, size) ? SCION_OK : system_failure(errno, strerror(errno));
+  return read_file_at(file, bytes->data, (size_t)length, 0, size) ? SCION_OK : system_failure(errno, system_error(errno));
 }
 
 image_stamp image_stamp_of(const char *path) {

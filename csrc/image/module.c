@@ -1,4 +1,5 @@
-/* The core's side of the modules for formats that Scion can do without: each is opened once, when it is first needed. */
+/* The core's side of the modules for formats that Scion can do without: each is looked for once, when it is first needed. */
+#include "files/system_error.h"
 #include "modules/module.h"
 #include "image.h"
 
@@ -11,6 +12,7 @@
 
 typedef struct {
   const char *format, *file, *library, *packages;
+  bool sought;
   const image_module *found;
   char why[256]; /* it was not found */
 } entry;
@@ -21,20 +23,30 @@ static entry entries[] = {
     [SCION_FORMAT_GIF] = {.format = "GIF", .file = "image_gif.so", .library = "giflib",
                           .packages = "Debian: apt-get install libgif-dev; Fedora: giflib-devel; macOS: giflib"}};
 
-static void open_module(entry *e) {
+/* Returns an error number where too many files are open, so that it has to be looked for again. */
+static int open_module(entry *e) {
   char *path = scion_path_beside_core(e->file);
   void *module = path && access(path, F_OK) == 0 ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
   const char *why = module || !path || access(path, F_OK) != 0 ? NULL : dlerror();
+  int error = why ? library_error(why) : 0;
+  e->sought = error == 0;
   e->found = module ? dlsym(module, IMAGE_MODULE_SYMBOL) : NULL;
   if (module && !e->found) snprintf(e->why, sizeof e->why, "%s is of another version of Scion: install Scion anew", path);
   else if (why) snprintf(e->why, sizeof e->why, "%s", why);
   else snprintf(e->why, sizeof e->why, "Scion was built without it");
   free(path);
+  return error;
 }
 
-static void open_modules(void) {
-  open_module(&entries[SCION_FORMAT_WEBP]);
-  open_module(&entries[SCION_FORMAT_GIF]);
+static scion_status find_module(entry *e) {
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&mutex);
+  int error = e->sought ? 0 : open_module(e);
+  pthread_mutex_unlock(&mutex);
+  if (error) return scion_fail(SCION_SYSTEM, "a %s image, which is read with %s, which cannot be loaded: %s", e->format, e->library, system_error(error));
+  if (e->found) return SCION_OK;
+  return scion_fail(SCION_SYSTEM, "a %s image, which is read with %s (%s): install it (%s) and build Scion anew, or convert the image to PNG", e->format,
+                    e->library, e->why, e->packages);
 }
 
 static scion_status status_of(module_result result, const char *format) {
@@ -48,14 +60,11 @@ static scion_status status_of(module_result result, const char *format) {
 
 scion_status image_module_decode(scion_format format, const unsigned char *bytes, size_t size, const scion_decoding *decoding,
                                  image_pixels *pixels, int *orientation) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, open_modules);
-  const entry *e = &entries[format];
-  if (!e->found)
-    return scion_fail(SCION_SYSTEM, "a %s image, which is read with %s (%s): install it (%s) and build Scion anew, or convert the image to PNG", e->format,
-                      e->library, e->why, e->packages);
+  entry *e = &entries[format];
+  scion_status status = find_module(e);
+  if (status != SCION_OK) return status;
   module_about about;
-  scion_status status = status_of(e->found->about(bytes, size, &about), e->format);
+  status = status_of(e->found->about(bytes, size, &about), e->format);
   if (status == SCION_OK) status = image_size_check(about.height, about.width, decoding);
   if (status == SCION_OK) status = image_pixels_reserve(pixels, about.height, about.width, 4);
   if (status == SCION_OK) status = status_of(e->found->decode(bytes, size, &about, pixels->memory.data), e->format);

@@ -4,6 +4,14 @@ if _VERSION ~= "Lua 5.4" and _VERSION ~= "Lua 5.5" then error("Scion needs Lua 5
 
 local core = require "scion.core"
 
+-- Modules are loaded when they are first needed. Where that is when no more files can be opened, Lua would say that they are not found.
+table.insert(package.searchers, function(name)
+  local limit = (name:find "^scion%." or name == "lfs") and core.file_limit()
+  if not limit then return nil end
+  local check, message = package.loaded["scion.check"], ("the module %s cannot be loaded: %s"):format(name, limit)
+  if check then check.raise(message) else error(message, 0) end
+end)
+
 ---@class scion
 local scion = { version = core.version }
 

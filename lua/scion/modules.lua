@@ -1,4 +1,5 @@
 --- Modules that are found by listing a folder, such as the layers in nn/: a new file needs no entry anywhere.
+local core = require "scion.core"
 local lfs = require "lfs"
 
 local modules = {}
@@ -16,14 +17,14 @@ function modules.list(parent)
   return names
 end
 
---- Loads one of them.
+--- Loads one of them. Raises if no more files can be opened.
 ---@param parent string
 ---@param name string
 ---@return any module what its file returns; nil if there is no such file
 function modules.open(parent, name)
   if name == "init" or not name:find "^[%w_]+$" then return nil end
   local path = parent .. "." .. name
-  return package.searchpath(path, package.path) and require(path) or nil
+  return (package.searchpath(path, package.path) or core.file_limit()) and require(path) or nil
 end
 
 return modules

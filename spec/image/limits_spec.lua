@@ -52,7 +52,7 @@ describe("a process with too many open files", function()
       release()
       print(pass())
       print(data.skipped)]]
-    local message = folder .. "/dark/01.png: too many open files: this process may have 40 at once; raise the limit (ulimit -n), or close some"
+    local message = folder .. "/dark/01.png: too many open files in this process; raise its limit (ulimit -n), or close some"
     assert.equal("false\t" .. folder .. "/script.lua:18: " .. message .. "\nnil\t" .. message .. "\nwarned: left out " .. folder ..
       "/dark/broken.png: a text file, which is no image: take it out of the folder\n24\t1\n1\n", output)
   end)
@@ -65,7 +65,8 @@ describe("a process with too many open files", function()
       release()
       print(ok, message)
       print(#(data:split(0.5)))]]
-    assert.matches("^false\t[^\n]*dark/%d+.png: cannot be hashed: Too many open files\n14\n$", output)
+    assert.matches("^false\t[^\n]*dark/%d+.png: cannot be hashed: " ..
+      "too many open files in this process; raise its limit %(ulimit %-n%), or close some\n14\n$", output)
   end)
 
   it("does not train on fewer images than it has", function()
@@ -80,6 +81,38 @@ describe("a process with too many open files", function()
     for line in output:gmatch "[^\n]+" do lines[#lines + 1] = line end
     assert.equal(3, #lines, output)
     assert.equal("false\t1\t1", lines[2])
-    assert.matches("png: too many open files: this process may have 40 at once", lines[3], 1, true)
+    assert.matches("png: too many open files in this process", lines[3], 1, true)
+  end)
+
+  it("is told so where a module, a library or a file cannot be loaded any more, and loads it when some are closed", function()
+    support.spit(folder .. "/list.csv", "file,label\n01.png,x\n")
+    local output = limited [[
+      local nn, image = scion.nn, scion.image
+      local model = scion.sequential { nn.input(8, 8, 3), nn.global_avg_pool(), nn.dense(2, "softmax") }
+      local one = scion.ones(2, 2)
+      model:save(folder .. "/model.safetensors")
+      core.hdf5_write(folder .. "/weights.h5", { { path = "a", tensor = one } }, {})
+      for _, call in ipairs {
+        function() return data:show(folder .. "/sheet.png") end, function() return model:predict(data) end, function() return nn.conv2d(3, 3) end,
+        function() return one:matmul(one) end,
+       function() return scion.data.csv(folder .. "/list.csv", { file = "file", label = "label", root = folder .. "/dark", size = 8 }) end,
+        function() return assert(core.hdf5_open(folder .. "/weights.h5")) end, function() return scion.load(folder .. "/model.safetensors") end,
+      } do
+        exhaust()
+        local ok, message = pcall(call)
+        release()
+        print(ok, message)
+        local again, why = pcall(call)
+        if not again then print("and then", why) end
+      end]]
+    local count = 0
+    for line in output:gmatch "[^\n]+" do
+      if not line:find "^warned: " then
+        count = count + 1
+        assert.matches("^false\t.*: too many open files in this process; raise its limit %(ulimit %-n%), or close some$", line)
+        assert.is_nil(line:find "not found")
+      end
+    end
+    assert.equal(7, count, output)
   end)
 end)

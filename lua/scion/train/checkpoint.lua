@@ -237,11 +237,13 @@ end
 
 local function damaged(path, what) check.raise(("fit: resume: %s is damaged: %s; delete it to begin anew"):format(path, what)) end
 
---- Reads the file; nil if there is none. Raises if it is no checkpoint.
+local no_such_file = 2 -- ENOENT: one that is there and cannot be opened now is not to be begun anew
+
+--- Reads the file; nil if there is none. Raises if it cannot be read, and if it is no checkpoint.
 local function read(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  file:close()
+  local file, _, code = io.open(path, "rb")
+  if not file and code == no_such_file then return nil end
+  if file then file:close() end
   local tensors, metadata = safetensors.read(path)
   if not tensors then check.raise("fit: resume: " .. metadata) end
   if metadata.format ~= format then

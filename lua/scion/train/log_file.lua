@@ -1,6 +1,7 @@
 --- Files that callbacks add to while a model trains. A checkpoint holds how long such a file was, so that a run that is resumed goes on from
 --- there, and nothing is in the file twice: what was written after the checkpoint is cut off.
 local check = require "scion.check"
+local core = require "scion.core"
 local notice = require "scion.report.notice"
 
 local log_file = {}
@@ -15,7 +16,8 @@ local function refuse(where, message) check.raise(("%s: %s"):format(where, messa
 --- Opens a file for good or raises.
 local function opened(where, path, how)
   local file, message = io.open(path, how)
-  return file or refuse(where, message)
+  local limit = not file and core.file_limit()
+  return file or refuse(where, limit and ("%s: %s"):format(path, limit) or message)
 end
 
 local function written(where, path, file, text)

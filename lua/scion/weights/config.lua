@@ -57,7 +57,7 @@ local function decode(path)
   if size > largest then check.raise(("%s: %d bytes are too many for what tells of a network; move it away from the weights if it does not"):format(path, size)) end
   local file <close>, message = io.open(path, "rb")
   local text = file and file:read(largest)
-  if not text then check.raise(unreadable:format(path, message or "it is empty")) end
+  if not text then check.raise(unreadable:format(path, core.file_limit() or message or "it is empty")) end
   local value, problem = core.json_decode(text)
   if type(value) == "table" then return value end
   check.raise(("%s: %s; repair it, or move it away from the weights if it does not tell of them"):format(path, problem or "it holds no object"))

@@ -32,6 +32,7 @@ local function contents(path)
     text, message = file:read "a"
     file:close()
   end
+  message = not file and core.file_limit() or message
   if not text then check.raise(("%s: %s%s"):format(where, message:find(path, 1, true) and message or path .. ": " .. message, paths.home_hint(path))) end
   return text
 end

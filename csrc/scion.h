@@ -922,8 +922,11 @@ typedef struct {
 scion_status scion_image_resize(const scion_tensor *x, scion_tensor *y, const scion_box *box, scion_filter filter);
 
 /* *sheet = a new tensor, a picture of the tiles u8 [N,H,W,3] in rows of `columns`, each with a line of text below it, as far as it fits the
- * width. ASCII is drawn, other characters of UTF-8 are boxes; a character is 6 x 8 dots of scale x scale pixels (image/sheet.c). */
+ * width. ASCII, a few more Latin letters and accents that follow their letter as characters of their own are drawn, other characters of UTF-8 are
+ * boxes; a character is 6 x 8 dots of scale x scale pixels (image/font.h). */
 scion_status scion_image_sheet(const scion_tensor *tiles, const char *const *texts, int columns, int scale, scion_tensor *sheet);
+/* Whether the font has all of a text's characters. */
+bool scion_image_sheet_writes(const char *text);
 
 /* ---- what lies in image files, for finding broken and doubled ones (image/header.c, look.c, examine.c) */
 

@@ -102,7 +102,14 @@ static int core_image_sheet(lua_State *L) {
   return 1;
 }
 
+/* core.image_sheet_writes(text) -> whether a sheet's font has all of its characters */
+static int core_image_sheet_writes(lua_State *L) {
+  lua_pushboolean(L, scion_image_sheet_writes(luaL_checkstring(L, 1)));
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"image_examine", core_image_examine}, {"image_alike", core_image_alike}, {"image_sheet", core_image_sheet}, {NULL, NULL}};
+    {"image_examine", core_image_examine}, {"image_alike", core_image_alike}, {"image_sheet", core_image_sheet},
+    {"image_sheet_writes", core_image_sheet_writes}, {NULL, NULL}};
 
 void scion_open_examine(lua_State *L) { luaL_setfuncs(L, functions, 0); }

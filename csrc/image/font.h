@@ -1,11 +1,16 @@
-/* A font for the labels of contact sheets: printable ASCII from the space on, each glyph 8 rows of 5 dots; the last row is below the line. */
+/* A font for the labels of contact sheets: printable ASCII from the space on, some other Latin letters, and accents. Each glyph is 8 rows of 5
+ * dots; the last row is below the line. */
 #ifndef SCION_IMAGE_FONT_H
 #define SCION_IMAGE_FONT_H
+
+#include <stdint.h>
 
 #define FONT_WIDTH 5
 #define FONT_HEIGHT 8
 #define FONT_FIRST ' '
 #define FONT_LAST '~'
+#define FONT_ACCENT_HEIGHT 2
+#define DOTLESS_I 0x131
 
 /* Rows are apart by a space. */
 static const char *const font_glyphs[] = {
@@ -105,6 +110,42 @@ static const char *const font_glyphs[] = {
     /* } */ ".#... ..#.. ..#.. ...#. ..#.. ..#.. .#... .....",
     /* ~ */ "..... ..... .#... #.#.# ...#. ..... ..... .....",
 };
+typedef struct {
+  uint32_t code; /* Unicode's */
+  const char *dots;
+} font_entry;
+
+static const font_entry font_others[] = {
+    {0xc6, ".#### #.#.. #.#.. ##### #.#.. #.#.. #.### ....."},   /* AE */
+    {0xd0, "###.. #..#. #...# ###.# #...# #..#. ###.. ....."},   /* Eth */
+    {0xd8, "....# .###. #..## #.#.# ##..# .###. #.... ....."},   /* O with a stroke */
+    {0xde, "#.... ####. #...# #...# ####. #.... #.... ....."},   /* Thorn */
+    {0xdf, ".##.. #..#. #..#. #.#.. #..#. #..#. #.##. ....."},   /* sharp s */
+    {0xe6, "..... ..... ##.#. ..#.# .#### #.#.. .#.## ....."},   /* ae */
+    {0xf0, "..#.# ...#. ..#.# .#### #...# #...# .###. ....."},   /* eth */
+    {0xf8, "..... ....# .###. #..## #.#.# ##..# .###. #...."},   /* o with a stroke */
+    {0xfe, "#.... #.... ####. #...# #...# ####. #.... #...."},   /* thorn */
+    {0x110, "###.. #..#. #...# ###.# #...# #..#. ###.. ....."},  /* D with a stroke */
+    {0x111, "...#. ..### ...#. .###. #..#. #..#. .###. ....."},  /* d with a stroke */
+    {0x131, "..... ..... .##.. ..#.. ..#.. ..#.. .###. ....."},  /* dotless i */
+    {0x141, "#.... #.... #.#.. ##... #.... #.... ##### ....."},  /* L with a stroke */
+    {0x142, ".##.. ..#.. ..##. .##.. ..#.. ..#.. .###. ....."},  /* l with a stroke */
+    {0x152, ".#### #.#.. #.#.. #.### #.#.. #.#.. .#### ....."},  /* OE */
+    {0x153, "..... ..... .#.#. #.#.# #.### #.#.. .#.## ....."},  /* oe */
+    {0x2013, "..... ..... ..... ##### ..... ..... ..... ....."}, /* en dash */
+    {0x2019, "..#.. ..#.. ..... ..... ..... ..... ..... ....."}, /* apostrophe */
+};
+
+/* Accents of the letter before, as characters of their own: 2 rows over it. */
+static const font_entry font_above[] = {
+    {0x300, ".#... ..#.."}, {0x301, "...#. ..#.."}, {0x302, "..#.. .#.#."}, {0x303, ".##.# #.##."}, {0x304, ".###. ....."}, {0x306, "#...# .###."},
+    {0x307, "..#.. ....."}, {0x308, ".#.#. ....."}, {0x309, ".##.. ..#.."}, {0x30a, ".##.. .##.."}, {0x30b, "..#.# .#.#."}, {0x30c, ".#.#. ..#.."},
+    {0x31b, "....# ...#."},
+};
+/* The same in the last row, below the line. */
+static const font_entry font_below[] = {{0x323, "..#.."}, {0x326, "..#.."}, {0x327, ".##.."}, {0x328, "...##"}};
+
+static const char *const font_dotless_j = "..... ..... ..##. ...#. ...#. ...#. ...#. .##..";
 /* Stands for all other characters. */
 static const char *const font_box = "##### #...# #...# #...# #...# #...# ##### .....";
 

@@ -233,7 +233,7 @@ local functions = {
   image_format = "path",
   image_op = "operation image number number", mixup = "tensor order number", cutmix = "tensor order number small small",
   image_resize = "image small small numbers word", list_folder = "path", row_facts = "tensor number", broken_rows = "tensor",
-  image_examine = "files small small", image_alike = "looks looks", image_sheet = "tiles texts small small",
+  image_examine = "files small small", image_alike = "looks looks", image_sheet = "tiles texts small small", image_sheet_writes = "word",
   image_warp = "image six fill small", loader = "loader", image_store = "small small small number",
   permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small",
   byte_less = "word word", hash = "any",

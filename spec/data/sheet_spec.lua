@@ -64,15 +64,47 @@ describe("data:show", function()
     end
   end)
 
-  it("draws labels dot by dot, a box for what is no ASCII, and no more than fits", function()
+  it("draws labels dot by dot, and no more than fits", function()
     local function under(text, side) return ink(shown(data.tensors(greys(1, side or 96), { text })), gap + 1, gap + 1, side or 96) end
     assert.equal(5 * 4, under "-")
-    assert.equal(20 * 4, under "ß")
-    assert.equal(3 * 20 * 4, under "日本語")
     assert.equal(0, under " ")
     assert.is_true(under "I" > under ".")
     assert.equal(5 * 16, under(("-"):rep(16))) -- too long for dots of 2x2 pixels
     assert.equal(5 * 14 + 2, under(("-"):rep(40))) -- cut in the middle, ".."
+  end)
+
+  it("draws Latin letters with their accents, in whichever way they are written", function()
+    local function ink_of(text) return ink(core.image_sheet(greys(1, 96), { text }, 1, 2), 9, 9, 96) end
+    local function under(label) return shown(data.tensors(greys(1, 96), { label })) end
+    for text, apart in pairs { ["é"] = "e\u{301}", ["Å"] = "A\u{30a}", ["ấ"] = "a\u{302}\u{301}", ["ş"] = "s\u{327}" } do
+      assert.equal(under(apart):bytes(), under(text):bytes())
+      assert.is_true(ink_of(apart) > ink_of(apart:sub(1, 1)), text) -- some dots more
+    end
+    assert.equal(ink_of "E" + 2 * 4, ink_of "E\u{301}") -- an acute accent of two dots
+    assert.equal(ink_of "i" + 4, ink_of "i\u{301}") -- in place of a dot
+    local box = ink_of "☃"
+    assert.equal(20 * 4, box)
+    for letter in ("ßæøłđðþıŒ’"):gmatch(utf8.charpattern) do assert.is_true(core.image_sheet_writes(letter), letter) end
+    assert.is_true(core.image_sheet_writes "Łodz e\u{301}" and not core.image_sheet_writes "日" and not core.image_sheet_writes "\xff")
+    assert.equal(0, ink_of "")
+    assert.is_true(ink_of "\u{301}" > 0) -- an accent of nothing
+  end)
+
+  it("shows labels in other scripts, and such files' names, as numbers, and says once which", function()
+    local sheet
+    local told = support.stderr_of(function()
+      sheet = shown(data.tensors(greys(3, 96), { "b", "日本語", "мир" }, { labels = { "b", "日本語", "мир" }, shuffle = false }))
+    end)
+    assert.equal("scion: data:show: labels in letters that it cannot draw are numbers: #2 is 日本語, #3 is мир\n", told)
+    assert.equal(shown(data.tensors(greys(3, 96), { "b", "#2", "#3" }, { shuffle = false })):bytes(), sheet:bytes())
+    local root, files = support.folder(), {}
+    for i, name in ipairs { "a.png", "日.png" } do
+      files[i] = root .. "/" .. name
+      assert(image.save(files[i], core.new({ 9, 9, 3 }, "u8"):fill(100 + i)))
+    end
+    local two = core.stack { core.new({ 96, 96, 3 }, "u8"):fill(101), core.new({ 96, 96, 3 }, "u8"):fill(102) }
+    assert.equal(shown(data.tensors(two, { "a.png", "#2" }, { shuffle = false })):bytes(), shown(data.files(files, { size = 96 })):bytes())
+    assert.equal("", support.stderr_of(function() shown(data.tensors(greys(1, 96), { "é" })) end))
   end)
 
   it("makes large images smaller, and small ones larger by whole factors", function()

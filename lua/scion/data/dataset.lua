@@ -393,7 +393,7 @@ end
 ---@field epoch? integer which of a new model's epochs, from 1: order and augmentation depend on it (1)
 
 --- Writes a contact sheet: the first images that training will see, in the epoch's order, augmented, with their labels below. Tiles have at
---- most 160 pixels a side.
+--- most 160 pixels a side. Labels in other letters than Latin are shown as the numbers of their classes, and a line says which is which.
 ---@param path string .png, or .jpg
 ---@param given? scion.ShowOptions
 ---@return string path

@@ -1,15 +1,18 @@
 --- data:show: a contact sheet, a picture of the images that training will see with their labels.
+local accents = require "scion.data.accents"
 local batches = require "scion.data.batch"
 local check = require "scion.check"
 local core = require "scion.core"
 local image = require "scion.image"
 local interrupts = require "scion.interrupts"
+local notice = require "scion.report.notice"
 local text = require "scion.report.text"
 
 local where = "data:show"
 
 local largest, smallest = 160, 80 -- sides of tiles; smaller ones are enlarged by whole factors, so that there is room for a label
 local columns = 8
+local most_told = 20 -- labels
 local dots = 6 -- the width of a character, with the gap to the next one
 
 -- The size of a tile, and the filter that makes it.
@@ -33,8 +36,30 @@ local function shares_text(row, labels)
   return table.concat(shown, " ")
 end
 
+-- The names of classes as the font can draw them: letters with accents, but no other script. Of the latter it gives the numbers, and says once
+-- what they stand for.
+local function drawable(labels)
+  local list, told = {}, {}
+  for i, label in ipairs(labels or {}) do
+    list[i] = accents.written_apart(label)
+    if not core.image_sheet_writes(check.escape(list[i])) then
+      list[i] = "#" .. i
+      told[#told + 1] = ("#%d is %s"):format(i, label)
+    end
+  end
+  if #told > most_told then told = { table.concat(told, ", ", 1, most_told), ("and %d more"):format(#told - most_told) } end
+  if told[1] then notice.line(("scion: data:show: labels in letters that it cannot draw are numbers: %s"):format(table.concat(told, ", "))) end
+  return labels and list
+end
+
+-- A file's name as the font can draw it, or the image's number.
+local function name_of(file, number)
+  local name = accents.written_apart(file:match "[^/]*$")
+  return core.image_sheet_writes(check.escape(name)) and name or "#" .. number
+end
+
 -- The text below an image: its classes, the numbers to predict, or its file's name.
-local function label_of(value, labels, file)
+local function label_of(value, labels, name)
   if type(value) == "table" and labels and #labels == #value then return shares_text(value, labels) end
   if type(value) == "table" then
     local shown = {}
@@ -42,18 +67,18 @@ local function label_of(value, labels, file)
     return table.concat(shown, " ")
   end
   if math.type(value) == "integer" and labels then return labels[value] or tostring(value) end
-  return value and ("%.4g"):format(value) or file and file:match "[^/]*$" or ""
+  return value and ("%.4g"):format(value) or name or ""
 end
 
 -- The first n images of a pass, as tensors of one image, and the texts below them.
 local function collect(data, n, epoch)
-  local images, texts = {}, {}
+  local images, texts, labels = {}, {}, drawable(data.labels)
   for inside in data:pass { epoch = epoch - 1, batch = math.min(data.batch, n) } do
     local batch = batches.for_user(inside, data.files)
-    local values = batch.y and batch.y:totable() or {}
+    local values, numbers = batch.y and batch.y:totable() or {}, batch.index:totable()
     for i = 1, math.min(#batch, n - #images) do
       images[#images + 1] = batch.x:slice(1, i, i)
-      texts[#texts + 1] = label_of(values[i], data.labels, batch.files and batch.files[i])
+      texts[#texts + 1] = label_of(values[i], labels, batch.files and name_of(batch.files[i], numbers[i]))
     end
     if #images == n then break end
   end

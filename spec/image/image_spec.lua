@@ -34,15 +34,6 @@ describe("scion.image", function()
     end)
 
     -- PNG's checksum of a chunk: CRC-32, bit by bit.
-    local function crc32(text)
-      local crc = 0xffffffff
-      for i = 1, #text do
-        crc = crc ~ text:byte(i)
-        for _ = 1, 8 do crc = crc >> 1 ~ (crc & 1) * 0xedb88320 end
-      end
-      return crc ~ 0xffffffff
-    end
-
     -- Where the pixel at row i, column j (from 0) of an upright image lies in the stored one of height x width, by EXIF's orientation.
     local stored_at = {
       function(i, j) return i, j end,
@@ -68,7 +59,7 @@ describe("scion.image", function()
       for orientation, from in ipairs(stored_at) do
         for _, type_of in ipairs { 3, 4 } do -- a short, and the long that some writers use
           local tiff = "II*\0" .. string.pack("<I4 I2 I2 I2 I4 I4 I4", 8, 1, 0x0112, type_of, 1, orientation, 0)
-          local chunk = string.pack(">I4", #tiff) .. "eXIf" .. tiff .. string.pack(">I4", crc32("eXIf" .. tiff))
+          local chunk = string.pack(">I4", #tiff) .. "eXIf" .. tiff .. string.pack(">I4", support.crc32("eXIf" .. tiff))
           for _, before in ipairs { "IDAT", "IEND" } do
             local at = bytes:find(before, 1, true) - 4
             local t = assert(image.load(file_of("turned.png", bytes:sub(1, at - 1) .. chunk .. bytes:sub(at))))
@@ -186,7 +177,7 @@ describe("scion.image", function()
       local bits = "110" .. "10101101" .. ("11000101" .. "00000"):rep(27000) .. "0000000" -- a byte and 27,000 times 258 more of it, deflated
       local packed = "\x78\1" .. (bits .. ("0"):rep(-#bits % 8)):gsub("........", function(eight) return string.char(tonumber(eight:reverse(), 2)) end)
       local body = "zTXt" .. "a\0\0" .. packed
-      local chunk = string.pack(">I4", #body - 4) .. body .. string.pack(">I4", crc32(body))
+      local chunk = string.pack(">I4", #body - 4) .. body .. string.pack(">I4", support.crc32(body))
       quickly(file_of("texts.png", bytes:sub(1, 33) .. chunk:rep(800) .. bytes:sub(34)))
     end)
 

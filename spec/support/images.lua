@@ -30,6 +30,16 @@ function support.adler32(bytes)
   return b << 16 | a
 end
 
+--- The checksum of a PNG's chunk.
+function support.crc32(text)
+  local crc = 0xffffffff
+  for i = 1, #text do
+    crc = crc ~ text:byte(i)
+    for _ = 1, 8 do crc = crc >> 1 ~ (crc & 1) * 0xedb88320 end
+  end
+  return crc ~ 0xffffffff
+end
+
 function support.unhex(text) return (text:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end)) end
 
 --- The largest difference between the bytes of two strings of equal length.

@@ -85,7 +85,11 @@ local function samples()
   found["scion.Augmentation"] = { scion.augment.flip() }
   local rows = scion.data.tensors(scion.zeros(1, 2), scion.tensor { { 0.5, 0.5 } }, { labels = { "a", "b" } })
   local other = support.spit(pictures() .. "/left/other.text", "no picture")
-  support.stderr_of(function() found["scion.Problem"] = { data().problems[1] } end)
+  support.stderr_of(function()
+    local lost = scion.data.files { { path = "no such.png", label = "a" }, { path = "none.png", label = "b" } }
+    for _ in lost:batches() do end -- luacheck: ignore 542
+    found["scion.Problem"] = { data().problems[1], lost.problems[2] }
+  end)
   os.remove(other)
   found["scion.Dataset"] = { set, data { size = 8, augment = { flip = "both" }, workers = 1 }, targets, rows, several,
                              data { size = 8, background = "white", truncated = "keep", max_pixels = 1000 } }

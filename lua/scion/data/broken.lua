@@ -32,7 +32,8 @@ local function lose(data, index)
     if data.left[label] == 0 then
       local name, all = data.labels[label], counts_of(data)[label]
       local what = data.values and "example" or "image"
-      local which = all == 1 and ("the only %s of %s cannot"):format(what, check.show(name)) or ("none of the %d %ss of %s can"):format(all, what, check.show(name))
+      local which = all == 1 and ("the only %s of %s cannot"):format(what, check.show(name)) or
+        ("none of the %d %ss of %s can"):format(all, what, check.show(name))
       local reason = which .. " be used, so that nothing is learnt or measured of it: mend its examples, or make the data set without it"
       data.problems[#data.problems + 1] = printable.table { label = name, reason = reason }
       data.warn(reason)

@@ -102,7 +102,8 @@ end
 local function head(self, shown)
   local parts = { counted(self.images, "image"), text.bytes(self.bytes) }
   for i, set in ipairs(self.against) do
-    parts[#parts + 1] = ("%s%s%s, %s"):format(i == 1 and "against " or "and ", set.name and set.name .. ": " or "", counted(set.images, "image"), text.bytes(set.bytes))
+    local name = (i == 1 and "against " or "and ") .. (set.name and set.name .. ": " or "")
+    parts[#parts + 1] = name .. counted(set.images, "image") .. ", " .. text.bytes(set.bytes)
   end
   if self.folder ~= "" then parts[#parts + 1] = "in " .. self.folder end
   add(shown, table.concat(parts, ", "), "")

@@ -122,7 +122,12 @@ $(GUIDED): spec/fuzz/guided.c spec/fuzz/decode.h $(GUIDED_SOURCES) $(CORE) $(FOR
 	@mkdir -p $(@D) && cp $(FORMAT_MODULES) $(@D)
 	$(call SAY,LINK)$(CLANG) $(INCLUDES) $(CPPFLAGS) -std=gnu11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $@ \
 	  spec/fuzz/guided.c $(GUIDED_SOURCES) $(filter-out $(GUIDED_SOURCES:%.c=$(BUILD)/%.o),$(CORE)) $(LDFLAGS) $(LIBRARIES)
-programs: $(SPEC_PROGRAMS) $(FUZZ_IMAGES)
+# stands in for the C library where a spec makes calls fail; what it wants of Lua is there when Lua loads it, and not before
+FAULTS = $(BUILD)/spec/faults.so
+$(FAULTS): spec/faults/faults.c
+	@mkdir -p $(@D)
+	$(call SAY,LINK)$(COMPILE) -fno-builtin -shared -Wl,-z,lazy -o $@ $< $(LDFLAGS) -ldl
+programs: $(SPEC_PROGRAMS) $(FUZZ_IMAGES) $(if $(filter releaseLinux,$(VARIANT)$(shell uname)),$(FAULTS))
 
 # ---- tests; deps comes first and alone, since the rest asks pkg-config for what it installs
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN))

@@ -5,7 +5,9 @@
  *   numbers   integers and floats remain distinct; NaN and infinities are refused
  *   null      core.null */
 #include "binding.h"
+#include "files/json_text.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -28,6 +30,8 @@ static int owner_close(lua_State *L) {
 
 static json_t *from_lua(lua_State *L, int index);
 static void fill(lua_State *L, int index, json_t *json, int depth);
+
+static void out_of_memory(lua_State *L) { scion_check(L, scion_fail(SCION_NO_MEMORY, "out of memory")); }
 
 /* Whether a table becomes an array: its keys are 1 .. n, or it is empty and marked as an array. */
 static bool is_sequence(lua_State *L, int index) {
@@ -55,8 +59,9 @@ static json_t *from_lua(lua_State *L, int index) {
     case LUA_TBOOLEAN: json = json_boolean(lua_toboolean(L, index)); break;
     case LUA_TSTRING: {
       const char *text = lua_tolstring(L, index, &length);
+      errno = 0;
       json = json_stringn(text, length);
-      if (!json) luaL_error(L, "json: a string is not UTF-8");
+      if (!json && errno != ENOMEM) luaL_error(L, "json: a string is not UTF-8");
       break;
     }
     case LUA_TNUMBER:
@@ -73,7 +78,7 @@ static json_t *from_lua(lua_State *L, int index) {
       if (json) break; /* fall through */
     default: luaL_error(L, "json: a %s cannot be written", luaL_typename(L, index));
   }
-  if (!json) luaL_error(L, "json: out of memory");
+  if (!json) out_of_memory(L);
   return json;
 }
 
@@ -96,7 +101,7 @@ static void fill(lua_State *L, int index, json_t *json, int depth) {
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, index, i);
     json_t *value = from_lua(L, lua_gettop(L));
-    if (json_array_append_new(json, value) != 0) luaL_error(L, "json: out of memory");
+    if (json_array_append_new(json, value) != 0) out_of_memory(L);
     if (lua_istable(L, -1)) fill(L, lua_gettop(L), value, depth + 1);
     lua_pop(L, 1);
   }
@@ -104,7 +109,11 @@ static void fill(lua_State *L, int index, json_t *json, int depth) {
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
     const char *key = check_key(L);
     json_t *value = from_lua(L, lua_gettop(L));
-    if (json_object_set_new(json, key, value) != 0) luaL_error(L, "json: the key '%s' is not UTF-8", key);
+    errno = 0;
+    if (json_object_set_new(json, key, value) != 0) {
+      if (errno == ENOMEM) out_of_memory(L);
+      luaL_error(L, "json: the key '%s' is not UTF-8", key);
+    }
     if (lua_istable(L, -1)) fill(L, lua_gettop(L), value, depth + 1);
   }
 }
@@ -120,7 +129,7 @@ static int core_json_encode(lua_State *L) {
   size_t size = json_dumpb(*owner, NULL, 0, flags);
   luaL_Buffer buffer;
   char *text = luaL_buffinitsize(L, &buffer, size);
-  if (size == 0 || json_dumpb(*owner, text, size, flags) != size) return luaL_error(L, "json: out of memory");
+  if (size == 0 || json_dumpb(*owner, text, size, flags) != size) out_of_memory(L);
   luaL_pushresultsize(&buffer, size);
   json_decref(*owner);
   *owner = NULL;
@@ -165,14 +174,16 @@ static bool to_lua(lua_State *L, json_t *json, int depth) {
   return true;
 }
 
-/* core.json_decode(text) -> value, or nil and a message */
+/* core.json_decode(text) -> value, or nil and a message. Raises where memory is short. */
 static int core_json_decode(lua_State *L) {
   size_t length;
   json_error_t error;
   const char *text = luaL_checklstring(L, 1, &length);
   lua_settop(L, 1);
   json_t **owner = push_owner(L);
-  *owner = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+  bool no_memory;
+  *owner = json_read(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error, &no_memory);
+  if (no_memory) out_of_memory(L);
   if (!*owner) {
     lua_pushnil(L);
     lua_pushfstring(L, "json: line %d, column %d: %s", error.line, error.column, error.text);

@@ -1,6 +1,8 @@
 /* Reading the table of a kernel call, core.run, which runs one kernel, and functions that query the kernels. */
 #include "binding.h"
 
+#include <stdio.h>
+
 /* ---- options */
 
 /* Raises the core's message, preceded by the kernel's name, unless status is SCION_OK. */
@@ -101,24 +103,67 @@ const scion_kernel *scion_check_kernel(lua_State *L, int index, scion_options *o
 
 /* ---- functions */
 
+typedef struct {
+  const scion_kernel *kernel;
+  scion_options options;
+  scion_tensor *tensors[SCION_MAX_OPERANDS];
+} kernel_call;
+
+/* Reads the call that the table at an index describes, which keeps its tensors alive. */
+static void read_call(lua_State *L, int index, kernel_call *call) {
+  const scion_kernel *kernel = call->kernel = scion_check_kernel(L, index, &call->options);
+  for (int i = 0; i < kernel->count; i++) {
+    lua_pushstring(L, kernel->operands[i].name);
+    lua_rawget(L, index);
+    call->tensors[i] = scion_test_tensor(L, -1);
+    if (!call->tensors[i] && !lua_isnil(L, -1))
+      luaL_error(L, "%s: operand '%s' must be a tensor, not %s", kernel->name, kernel->operands[i].name, luaL_typename(L, -1));
+    lua_pop(L, 1);
+  }
+}
+
+static void check_operands(lua_State *L, const kernel_call *call) {
+  for (int i = 0; i < call->kernel->count; i++) scion_check(L, scion_operand_check(call->kernel, i, call->tensors[i]));
+}
+
 /* core.run{ "add_forward", a = t, b = u, y = v, activation = "relu" }: runs one kernel. Returns nothing; or nil and a message if an
  * optimizer left out weights that would have overflowed (it has updated all others), or if OpenBLAS cannot be loaded. */
 static int core_run(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
-  scion_options options;
-  scion_tensor *tensors[SCION_MAX_OPERANDS];
-  const scion_kernel *kernel = scion_check_kernel(L, 1, &options);
-  luaL_checkstack(L, kernel->count + 2, NULL);
-  for (int i = 0; i < kernel->count; i++) { /* the tensors remain on the stack, which keeps them alive */
-    lua_pushstring(L, kernel->operands[i].name);
-    lua_rawget(L, 1);
-    tensors[i] = scion_test_tensor(L, -1);
-    if (!tensors[i] && !lua_isnil(L, -1))
-      return luaL_error(L, "%s: operand '%s' must be a tensor, not %s", kernel->name, kernel->operands[i].name, luaL_typename(L, -1));
+  kernel_call call;
+  read_call(L, 1, &call);
+  check_operands(L, &call);
+  return scion_push_result(L, scion_kernel_run(call.kernel, call.tensors, &call.options), 0);
+}
+
+/* core.run_all{ {..}, {..}, .. }: runs kernels, one after the other, each as for core.run. All calls are read before the first one runs, so
+ * that nothing has changed where one is wrong or memory is short. Returns nothing; or the number of the first call and its message, if
+ * optimizers left out weights as for core.run. */
+static int core_run_all(lua_State *L) {
+  lua_settop(L, 1);
+  lua_Integer count = scion_check_list(L, 1), refused = 0;
+  lua_settop(L, 1);
+  char message[256];
+  kernel_call *calls = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *calls, 0);
+  for (lua_Integer i = 0; i < count; i++) {
+    if (lua_rawgeti(L, 1, i + 1) != LUA_TTABLE) return luaL_error(L, "a call is a table, not a %s", luaL_typename(L, -1));
+    read_call(L, lua_gettop(L), &calls[i]);
+    lua_pop(L, 1);
   }
-  for (int i = 0; i < kernel->count; i++) scion_check(L, scion_operand_check(kernel, i, tensors[i]));
-  return scion_push_result(L, scion_kernel_run(kernel, tensors, &options), 0);
+  for (lua_Integer i = 0; i < count; i++) check_operands(L, &calls[i]);
+  for (lua_Integer i = 0; i < count; i++) {
+    scion_status status = scion_kernel_run(calls[i].kernel, calls[i].tensors, &calls[i].options);
+    if (status != SCION_WORLD) scion_check(L, status);
+    if (status == SCION_WORLD && refused == 0) {
+      refused = i + 1;
+      snprintf(message, sizeof message, "%s", scion_error_message());
+    }
+  }
+  if (refused == 0) return 0;
+  lua_pushinteger(L, refused);
+  lua_pushstring(L, message);
+  return 2;
 }
 
 /* core.kernels() -> { name = { {name =, optional =, written =, f32 =, bf16 =, u8 =, i32 =}, .. }, .. }: the operands of each kernel in
@@ -200,7 +245,7 @@ static int core_norm(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"run", core_run}, {"kernels", core_kernels}, {"conv2d_packed", core_conv2d_packed},
+static const luaL_Reg functions[] = {{"run", core_run}, {"run_all", core_run_all}, {"kernels", core_kernels}, {"conv2d_packed", core_conv2d_packed},
                                      {"grouped_conv2d_packed", core_grouped_conv2d_packed},
                                      {"winograd_packed", core_winograd_packed}, {"winograd_fits", core_winograd_fits},
                                      {"conv2d_bf16_packed", core_conv2d_bf16_packed}, {"bf16", core_bf16},

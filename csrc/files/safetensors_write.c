@@ -2,37 +2,61 @@
 #include "safetensors.h"
 #include "scion.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const names[SCION_DTYPES] = {[SCION_F32] = "F32", [SCION_BF16] = "BF16", [SCION_U8] = "U8", [SCION_I32] = "I32"};
 
+/* A list of whole numbers; NULL without memory. */
+static json_t *integers(const int64_t *values, int count) {
+  json_t *list = json_array();
+  bool whole = list != NULL;
+  for (int i = 0; i < count && whole; i++) whole = json_array_append_new(list, json_integer(values[i])) == 0;
+  if (whole) return list;
+  json_decref(list);
+  return NULL;
+}
+
+/* A tensor as the header has it, from an offset on, which is moved behind it; NULL without memory. */
 static json_t *describe(const scion_tensor *t, size_t *offset) {
-  json_t *shape = json_array();
-  size_t bytes = (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype), begin = *offset;
-  for (int i = 0; i < t->dims; i++) json_array_append_new(shape, json_integer(t->shape[i])); /* NULL is passed on as a failure */
-  *offset += bytes;
-  return json_pack("{s:s,s:o,s:[I,I]}", "dtype", names[t->dtype], "shape", shape, "data_offsets", (json_int_t)begin, (json_int_t)*offset);
+  json_t *object = json_object();
+  int64_t range[2] = {(int64_t)*offset};
+  *offset += (size_t)scion_tensor_elements(t) * scion_dtype_size(t->dtype);
+  range[1] = (int64_t)*offset;
+  bool whole = json_object_set_new(object, "dtype", json_string(names[t->dtype])) == 0 &&
+               json_object_set_new(object, "shape", integers(t->shape, t->dims)) == 0 &&
+               json_object_set_new(object, "data_offsets", integers(range, 2)) == 0;
+  if (whole) return object;
+  json_decref(object);
+  return NULL;
+}
+
+/* Adds a value, which may be NULL for what is not UTF-8 or for want of memory: Jansson tells neither from the other, and malloc does by
+ * errno. */
+static scion_status add(json_t *object, const char *path, const char *name, json_t *value, const char *kind) {
+  if (value && json_object_set_new(object, name, value) == 0) return SCION_OK;
+  if (errno == ENOMEM) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
+  return scion_fail(SCION_MISUSE, "%s: %s '%s' is not UTF-8 text", path, kind, name);
 }
 
 static scion_status add_metadata(json_t *header, const char *path, const scion_metadata *metadata, size_t pairs) {
   json_t *object = json_object();
   if (json_object_set_new(header, "__metadata__", object) != 0) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
-  for (size_t i = 0; i < pairs; i++) {
-    json_t *value = json_stringn(metadata[i].value, metadata[i].bytes);
-    if (json_object_set_new(object, metadata[i].key, value) != 0)
-      return scion_fail(SCION_MISUSE, "%s: metadata '%s' is not UTF-8 text", path, metadata[i].key);
+  scion_status status = SCION_OK;
+  for (size_t i = 0; i < pairs && status == SCION_OK; i++) {
+    errno = 0;
+    status = add(object, path, metadata[i].key, json_stringn(metadata[i].value, metadata[i].bytes), "metadata");
   }
-  return SCION_OK;
+  return status;
 }
 
 static scion_status add_tensor(json_t *header, const char *path, const scion_named_tensor *tensor, size_t *offset) {
   if (strcmp(tensor->name, "__metadata__") == 0) return scion_fail(SCION_MISUSE, "%s: no tensor can be named __metadata__", path);
   if (json_object_get(header, tensor->name)) return scion_fail(SCION_MISUSE, "%s: two tensors are named '%s'", path, tensor->name);
-  if (json_object_set_new(header, tensor->name, describe(tensor->tensor, offset)) != 0)
-    return scion_fail(SCION_MISUSE, "%s: the name of tensor '%s' is not UTF-8 text", path, tensor->name);
-  return SCION_OK;
+  errno = 0;
+  return add(header, path, tensor->name, describe(tensor->tensor, offset), "the name of tensor");
 }
 
 /* The tensors' numbers in the order of the file: wide dtypes first. */
@@ -46,9 +70,14 @@ static void arrange(const scion_named_tensor *tensors, size_t count, size_t *ord
 /* contents: bytes of all tensors, which follow. */
 static scion_status write_header(scion_new_file *file, const json_t *header, uint64_t contents) {
   static const char padding[8] = "        ";
-  char *text = json_dumps(header, JSON_COMPACT);
-  if (!text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
-  size_t length = strlen(text), spaces = (8 - length % 8) % 8;
+  /* Not json_dumps: where the buffer that it makes cannot grow, it leaves out a key and goes on. */
+  size_t length = json_dumpb(header, NULL, 0, JSON_COMPACT);
+  char *text = malloc(length + 1);
+  if (!text || length == 0 || json_dumpb(header, text, length, JSON_COMPACT) != length) {
+    free(text);
+    return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
+  }
+  size_t spaces = (8 - length % 8) % 8;
   uint64_t total = length + spaces;
   scion_status status = SCION_OK;
   if (total > MAX_HEADER) status = scion_fail(SCION_MISUSE, "%s: names and metadata take more than 100,000,000 bytes", file->path);

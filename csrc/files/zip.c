@@ -20,15 +20,28 @@ struct scion_zip {
   uint64_t size, opening; /* bytes of the file, and that were read to open it */
   zip_int64_t place;
   zip_error_t error; /* of the source */
+  int trouble;       /* the error number of a read that failed, or 0: libzip may call it a premature end of the file */
 };
 
-static scion_status damaged(const scion_zip *file, zip_error_t *error) {
-  return scion_fail(zip_error_code_zip(error) == ZIP_ER_MEMORY ? SCION_NO_MEMORY : SCION_WORLD,
-                    "%s: a damaged or truncated zip archive: %s", file->path, zip_error_strerror(error));
+/* What is not the archive's fault: SCION_OK where it is. */
+static scion_status no_fault_of_archive(const scion_zip *file, zip_error_t *error) {
+  if (file->trouble) return scion_fail(SCION_WORLD, "%s: cannot be read: %s", file->path, strerror(file->trouble));
+  if (zip_error_code_zip(error) == ZIP_ER_MEMORY) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
+  return SCION_OK;
 }
 
-static scion_status damaged_entry(const scion_zip *file, const char *name, const char *why) {
+static scion_status damaged(const scion_zip *file, zip_error_t *error) {
+  scion_status status = no_fault_of_archive(file, error);
+  return status != SCION_OK ? status : scion_fail(SCION_WORLD, "%s: a damaged or truncated zip archive: %s", file->path, zip_error_strerror(error));
+}
+
+static scion_status wrong_entry(const scion_zip *file, const char *name, const char *why) {
   return scion_fail(SCION_WORLD, "%s: '%s' in it cannot be read: %s", file->path, name, why);
+}
+
+static scion_status damaged_entry(const scion_zip *file, const char *name, zip_error_t *error) {
+  scion_status status = no_fault_of_archive(file, error);
+  return status != SCION_OK ? status : wrong_entry(file, name, zip_error_strerror(error));
 }
 
 /* ---- the archive */
@@ -41,7 +54,8 @@ static zip_int64_t source_failure(scion_zip *file, int what, int why) {
 static zip_int64_t source_read(scion_zip *file, void *data, zip_uint64_t bytes) {
   size_t got;
   if (!file->archive && (file->opening += bytes) > MOST_DIRECTORY) return source_failure(file, ZIP_ER_READ, EFBIG);
-  if (!read_file_at(file->descriptor, data, (size_t)bytes, (uint64_t)file->place, &got)) return source_failure(file, ZIP_ER_READ, errno);
+  if (!read_file_at(file->descriptor, data, (size_t)bytes, (uint64_t)file->place, &got))
+    return file->trouble = errno, source_failure(file, ZIP_ER_READ, errno);
   file->place += (zip_int64_t)got;
   return (zip_int64_t)got;
 }
@@ -76,6 +90,7 @@ static zip_int64_t source(void *user, void *data, zip_uint64_t bytes, zip_source
 static scion_status open_archive(scion_zip *file) {
   zip_error_t error;
   zip_error_init(&error);
+  errno = 0; /* what is not read for want of memory is no zip archive to libzip; malloc tells */
   zip_source_t *origin = zip_source_function_create(source, file, &error);
   zip_t *archive = origin ? zip_open_from_source(origin, ZIP_RDONLY, &error) : NULL;
   if (origin && !archive) zip_source_free(origin);
@@ -84,7 +99,7 @@ static scion_status open_archive(scion_zip *file) {
   if (!archive && file->opening > MOST_DIRECTORY)
     status = scion_fail(SCION_WORLD, "%s: a zip archive whose directory is too long", file->path);
   else if (!archive)
-    status = damaged(file, &error);
+    status = errno == ENOMEM ? scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path) : damaged(file, &error);
   zip_error_fini(&error);
   return status;
 }
@@ -99,7 +114,7 @@ static scion_status check_entries(const scion_zip *file) {
     if ((about.valid & needed) != needed) return scion_fail(SCION_WORLD, "%s: a zip archive that does not tell what is in it", file->path);
     if (zip_name_locate(file->archive, about.name, 0) != (zip_int64_t)i)
       return scion_fail(SCION_WORLD, "%s: a zip archive with two entries '%s'", file->path, about.name);
-    if (about.comp_size > file->size) return damaged_entry(file, about.name, "it is truncated");
+    if (about.comp_size > file->size) return wrong_entry(file, about.name, "it is truncated");
     if (about.size > left)
       return scion_fail(SCION_WORLD, "%s: a zip archive that would inflate to more than twice its size and 32 MB, at '%s' of %llu bytes",
                         file->path, about.name, (unsigned long long)about.size);
@@ -165,9 +180,9 @@ static scion_status open_entry(scion_zip *file, const char *name, entry_reader *
   if (i < 0) return scion_fail(SCION_WORLD, "%s: has no entry '%s'", file->path, name);
   if (zip_stat_index(file->archive, (zip_uint64_t)i, 0, &reader->about) != 0) return damaged(file, zip_get_error(file->archive));
   if (reader->about.comp_method != ZIP_CM_STORE && reader->about.comp_method != ZIP_CM_DEFLATE) /* others may take any memory to inflate */
-    return damaged_entry(file, name, "it is neither stored nor deflated");
+    return wrong_entry(file, name, "it is neither stored nor deflated");
   reader->handle = zip_fopen_index(file->archive, (zip_uint64_t)i, 0);
-  return reader->handle ? SCION_OK : damaged_entry(file, name, zip_strerror(file->archive));
+  return reader->handle ? SCION_OK : damaged_entry(file, name, zip_get_error(file->archive));
 }
 
 static void close_entry(entry_reader *reader) {
@@ -180,8 +195,8 @@ static scion_status read_next(entry_reader *reader, void *data, size_t bytes) {
   const char *name = reader->about.name;
   for (char *to = data; bytes;) {
     zip_int64_t got = zip_fread(reader->handle, to, bytes);
-    if (got < 0) return damaged_entry(reader->file, name, zip_file_strerror(reader->handle));
-    if (got == 0) return damaged_entry(reader->file, name, "it is truncated");
+    if (got < 0) return damaged_entry(reader->file, name, zip_file_get_error(reader->handle));
+    if (got == 0) return wrong_entry(reader->file, name, "it is truncated");
     to += got;
     bytes -= (size_t)got;
     reader->place += (uint64_t)got;
@@ -189,8 +204,8 @@ static scion_status read_next(entry_reader *reader, void *data, size_t bytes) {
   if (reader->place < reader->about.size) return SCION_OK;
   char more;
   zip_int64_t got = zip_fread(reader->handle, &more, 1);
-  if (got < 0) return damaged_entry(reader->file, name, zip_file_strerror(reader->handle));
-  return got == 0 ? SCION_OK : damaged_entry(reader->file, name, "it is longer than the archive says");
+  if (got < 0) return damaged_entry(reader->file, name, zip_file_get_error(reader->handle));
+  return got == 0 ? SCION_OK : wrong_entry(reader->file, name, "it is longer than the archive says");
 }
 
 /* What is stored can be read from anywhere; what is deflated, from its start alone. */
@@ -198,7 +213,7 @@ static scion_status skip_to(entry_reader *reader, uint64_t offset) {
   if (offset == 0) return SCION_OK;
   if (reader->about.comp_method == ZIP_CM_STORE) {
     if (zip_fseek(reader->handle, (zip_int64_t)offset, SEEK_SET) != 0)
-      return damaged_entry(reader->file, reader->about.name, zip_file_strerror(reader->handle));
+      return damaged_entry(reader->file, reader->about.name, zip_file_get_error(reader->handle));
     reader->place = offset;
     return SCION_OK;
   }
@@ -217,7 +232,7 @@ scion_status scion_zip_read(scion_zip *file, const char *name, uint64_t offset, 
   entry_reader reader;
   scion_status status = open_entry(file, name, &reader);
   if (status == SCION_OK && (bytes > reader.about.size || offset > reader.about.size - bytes))
-    status = damaged_entry(file, name, "it ends before that");
+    status = wrong_entry(file, name, "it ends before that");
   if (status == SCION_OK) status = skip_to(&reader, offset);
   if (status == SCION_OK) status = read_next(&reader, t->data, (size_t)bytes);
   close_entry(&reader);

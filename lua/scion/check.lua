@@ -72,10 +72,12 @@ end
 ---@return boolean ok, any ... results of f, or the message
 function check.try(f, ...)
   local before = quiet
+  local function ended(...) -- it allocates nothing, and so cannot fail where memory is short
+    quiet = before
+    return ...
+  end
   quiet = before + 1
-  local results = table.pack(pcall(f, ...))
-  quiet = before
-  return table.unpack(results, 1, results.n)
+  return ended(pcall(f, ...))
 end
 
 local function quoted(text)

@@ -299,7 +299,7 @@ function internal:execute(made, batch)
   if not self.arena or self.arena:shape()[1] < made.arena_bytes then
     -- frees the old arena before the new one is allocated
     self.arena = nil
-    for _, kept in ipairs(self.plans) do kept.plan.views = nil end
+    for _, kept in ipairs(self.plans) do kept.plan.views, kept.plan.average_views = nil, nil end
     self.arena = core.new({ made.arena_bytes }, "u8")
   end
   return made:run(self.arena, batch)

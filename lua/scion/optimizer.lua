@@ -121,13 +121,14 @@ function methods:highest_rate(order, names, lr_instead)
   return highest
 end
 
---- Changes the parameters by their gradients. An element whose new value would not be finite keeps its value and its state.
+--- Changes the parameters by their gradients: all of them, or none where it raises. An element whose new value would not be finite keeps its
+--- value and its state.
 ---@param list scion.ParameterGroup[] from groups_of
 ---@param gradients scion.Gradients
 ---@param now { step: integer, steps: integer, steps_per_epoch: number }? where the fit is, for rates: see rate.value
 ---@return string? message tells of the first parameter that has such elements, and how many they are
 function methods:step(list, gradients, now)
-  local refused
+  local calls, states, names = {}, {}, {}
   for _, these in ipairs(list) do
     local options, rates = these.options, {}
     local lr, decay = options and options.lr or self.lr, options and options.weight_decay or self.weight_decay
@@ -135,14 +136,14 @@ function methods:step(list, gradients, now)
       local depth = each.depth
       if not rates[depth] then rates[depth] = self.scale * rate.value(lr, now, depth, list.deepest) end
       local state, tensor = state_of(self, each.parameter)
-      state.steps = state.steps + 1
-      local call = self.call(self, tensor, state.steps)
+      local call = self.call(self, tensor, state.steps + 1)
       call.w, call.g, call.lr, call.decay = each.parameter.tensor, gradients:slice(each.parameter), rates[depth], each.decays and decay or 0
-      local _, message = core.run(call)
-      if message then refused = refused or ("%s/%s: %s"):format(each.layer, each.parameter.name, message) end
+      calls[#calls + 1], states[#states + 1], names[#names + 1] = call, state, each
     end
   end
-  return refused
+  local refused, message = core.run_all(calls)
+  for _, state in ipairs(states) do state.steps = state.steps + 1 end
+  return refused and ("%s/%s: %s"):format(names[refused].layer, names[refused].parameter.name, message)
 end
 
 --- What a checkpoint holds of the optimizer: its state for the parameters of a model.

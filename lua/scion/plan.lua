@@ -69,6 +69,7 @@ local emission = passes {
 ---@field views scion.Gradients? of the gradients in the arena, made at first use; given up with the arena: see gradients.of
 ---@field buffer scion.Place? of all gradients, one after the other; nil if nothing trains
 ---@field pending { tensor: scion.Tensor, place: scion.Place }[] moving averages, and where a step leaves their new values
+---@field private average_views table? as of plan:averages, given up with the arena, too
 ---@field derived { refresh: fun(), target: any }[] tensors derived from parameters; refresh builds them again if a parameter has changed
 local plan = {}
 plan.__index = plan
@@ -148,7 +149,20 @@ end
 --- that is not finite must leave no trace.
 ---@param arena scion.Tensor of that run
 function plan:commit(arena)
-  for _, p in ipairs(self.pending) do core.copy(core.place(arena, p.place), p.tensor) end
+  for _, p in ipairs(self:averages(arena)) do core.copy(p.new, p.tensor) end
+end
+
+--- The moving averages that a run has computed, each with the layer's own. The views are made once: so nothing can fail between the change of
+--- the weights and that of the averages.
+---@param arena scion.Tensor of that run
+---@return { new: scion.Tensor, tensor: scion.Tensor }[]
+function plan:averages(arena)
+  if not self.average_views or self.average_views.arena ~= arena then
+    local views = { arena = arena }
+    for i, p in ipairs(self.pending) do views[i] = { new = core.place(arena, p.place), tensor = p.tensor } end
+    self.average_views = views
+  end
+  return self.average_views
 end
 
 return plan

@@ -37,11 +37,14 @@ scion_status hdf5_write_dataset(hdf5_file *file, const char *path, int dims, con
   hid_t links = H5Pcreate(H5P_LINK_CREATE);
   H5Pset_create_intermediate_group(links, 1);
   hid_t space = dims ? H5Screate_simple(dims, sizes, NULL) : H5Screate(H5S_SCALAR);
-  hid_t dataset = H5Dcreate2(file->id, path, H5T_IEEE_F32LE, space, links, H5P_DEFAULT, H5P_DEFAULT);
+  hid_t plain = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_obj_track_times(plain, false); /* the same model gives the same bytes at any time */
+  hid_t dataset = H5Dcreate2(file->id, path, H5T_IEEE_F32LE, space, links, plain, H5P_DEFAULT);
   bool written = dataset >= 0 && H5Dwrite(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0;
   scion_status status = written ? SCION_OK : fail_inside(file, path);
   if (dataset >= 0) H5Dclose(dataset);
   if (space >= 0) H5Sclose(space);
+  if (plain >= 0) H5Pclose(plain);
   if (links >= 0) H5Pclose(links);
   return status;
 }

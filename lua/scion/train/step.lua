@@ -18,7 +18,6 @@ local step = {}
 ---@field loss number the sum over the examples
 ---@field plan scion.Plan of the last batch
 ---@field sums { losses: scion.Tensor, output: scion.Tensor, y: scion.Tensor }[] what the metrics take once the step is done
----@field steps integer the model's count of batches before
 ---@field averages { tensor: scion.Tensor, copy: scion.Tensor }[] moving averages before
 
 local function place_of(run) return ("epoch %d, step %d"):format(run.epoch, run.step + 1) end
@@ -85,8 +84,8 @@ local function check_loss(run, loss, batch)
 end
 
 local function check_averages(run, plan)
-  for _, p in ipairs(plan.pending) do
-    if not core.finite(core.place(run.model.arena, p.place)) then refuse(run, "%s is not finite", "a batch norm's moving mean or variance") end
+  for _, p in ipairs(plan:averages(run.model.arena)) do
+    if not core.finite(p.new) then refuse(run, "%s is not finite", "a batch norm's moving mean or variance") end
   end
 end
 
@@ -105,7 +104,7 @@ end
 
 --- Begins a step. Where it has several batches, moving averages change before it is complete, and copies are kept to take that back.
 local function begin(run, plan)
-  local parts = { batches = 0, examples = 0, loss = 0.0, sums = {}, steps = run.model.steps, averages = {} }
+  local parts = { batches = 0, examples = 0, loss = 0.0, sums = {}, averages = {} }
   for _, p in ipairs(run.accumulate > 1 and plan.pending or {}) do
     parts.averages[#parts.averages + 1] = { tensor = p.tensor, copy = p.tensor:copy() }
   end
@@ -119,7 +118,7 @@ function step.abandon(run)
   local parts = run.parts
   if not parts then return end
   for _, average in ipairs(parts.averages) do core.copy(average.copy, average.tensor) end
-  run.model.steps, run.parts = parts.steps, nil
+  run.parts = nil
 end
 
 --- Forward and backward on one batch. The gradients are left in the model's buffer. Raises if the loss is not finite.
@@ -134,7 +133,7 @@ function step.backward(run, batch)
   local plan = model:plan_for { mode = "train", batch = inputs.capacity(run.data, nil, n), input_dtype = batch.x:dtype(), loss = run.loss_kind,
                                 labels = target:dtype(), weighted = weights ~= nil, precision = run.precision, from = batch.node }
   local parts = run.parts or begin(run, plan)
-  if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = model.steps }) then
+  if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = model.steps + parts.batches }) then
     step.abandon(run)
     return false
   end
@@ -145,7 +144,6 @@ function step.backward(run, batch)
   check_averages(run, plan)
   parts.sums[#parts.sums + 1] = { losses = several and losses:copy() or losses, output = several and output:copy() or output, y = batch.y }
   parts.batches, parts.examples, parts.loss, parts.plan = parts.batches + 1, parts.examples + n, parts.loss + loss, plan
-  model.steps = model.steps + 1
   if several then
     plan:commit(model.arena)
     run.gradient_sum = gradients.of(plan, model.arena):add_to(run.gradient_sum, n, parts.batches == 1)
@@ -168,6 +166,7 @@ local function change_weights(run, all)
     end
   end
   local refused = run.optimizer:step(run.groups, all, step.now(run, run.step + 1))
+  run.parts, run.model.steps = nil, run.model.steps + run.parts.batches -- until here the step can be left undone
   run.diverged = refused ~= nil
   if refused then check.raise(("%s in %s; try a lower learning rate than %g"):format(refused, place_of(run), rate_of(run))) end
 end
@@ -183,7 +182,6 @@ function step.update(run)
   if run.clip then all:clip(run.clip) end
   for _, part in ipairs(parts.sums) do run.sums:add(part.losses, part.output, part.y) end
   if run.step == 0 and run.epoch == run.first_epoch + 1 then run.sums:try() end
-  run.parts = nil
   change_weights(run, all)
   if run.accumulate == 1 then plan:commit(model.arena) end
   return parts.loss / parts.examples

@@ -17,7 +17,6 @@ local array = {}
 --- `offset` on, into `room`, and returns it, or nil and a message
 ---@field unreadable string? why its numbers cannot be read, in words that follow its name
 ---@field beside boolean? whether it lies outside of the prefix that the user gave, so that it is no part of the network
----@field late boolean? whether damage to the file may be noticed only after the numbers are read, as with an archive's checksums
 
 --- How much memory a file's tensors may take, so that a small damaged or malicious file cannot ask for any amount: twice the size of the
 --- file, since f32 takes twice the bytes of half precision, plus 64 MiB.

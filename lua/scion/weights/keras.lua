@@ -2,6 +2,7 @@
 --- they are matched by order, as Keras does, since automatic names (conv2d_17) depend on what else the author had built before in that
 --- process.
 local check = require "scion.check"
+local all_or_none = require "scion.weights.all_or_none"
 local array = require "scion.weights.array"
 local classifier = require "scion.weights.classifier"
 local core = require "scion.core"
@@ -375,11 +376,16 @@ local function load(opened, layers, strict, model, described)
   end
   note_lora(found, fitting)
   note_crossed(found, theirs, fitting, named)
-  local read = {}
+  local read, tensors = {}, {}
   for _, pair in ipairs(fitting) do
-    read_pair(file, pair[1], pair[2], contents.theano)
-    for i, p in ipairs(pair[2].parameters) do read[#read + 1] = { name = pair[1].weights[i].name, tensor = p.tensor } end
+    for i, p in ipairs(pair[2].parameters) do
+      read[#read + 1], tensors[#tensors + 1] = { name = pair[1].weights[i].name, tensor = p.tensor }, p.tensor
+    end
   end
+  all_or_none(tensors, function()
+    for _, pair in ipairs(fitting) do read_pair(file, pair[1], pair[2], contents.theano) end
+    return true
+  end)
   found:note_numbers(read)
   found:tell()
   return found
@@ -387,8 +393,8 @@ end
 
 --- Reads a file's weights into a model's tensors. Layers are matched by name where most names in the file are the model's, and the rest in
 --- order. Otherwise the file's first layer with weights goes into the model's first, and so on. A classifier that the model was built
---- without is ignored. All names, counts and shapes are compared before a tensor changes. Only damage that shows while the numbers are read
---- can leave part of the tensors overwritten. With strict = false what fits is read.
+--- without is ignored. All names, counts and shapes are compared before a tensor changes; where the numbers cannot be read, all tensors are as
+--- they were. With strict = false what fits is read.
 ---@param opened scion.KerasFile
 ---@param layers scion.Layer[] in Keras's order, each with its parameters in Keras's order; layers without parameters are skipped
 ---@param strict boolean
@@ -402,9 +408,11 @@ function keras.load(opened, layers, strict, model, described)
   for _, layer in ipairs(layers) do
     if #layer.parameters > 0 then ours[#ours + 1] = layer end
   end
-  local results = table.pack(check.try(load, opened, ours, strict, model, described))
-  if not results[1] then return nil, results[2] end
-  return table.unpack(results, 2, results.n)
+  local function ended(ok, found, ...)
+    if not ok then return nil, found end
+    return found, ...
+  end
+  return ended(check.try(load, opened, ours, strict, model, described))
 end
 
 --- How many Rescaling layers the network of a file has; nil where the file does not tell, or has no Normalization layer and no description.

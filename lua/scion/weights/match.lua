@@ -1,5 +1,5 @@
 --- Matches the arrays of a file with the weights of a model by name: finds what fits and what does not, and reads what fits.
-local core = require "scion.core"
+local all_or_none = require "scion.weights.all_or_none"
 local array = require "scion.weights.array"
 local classifier = require "scion.weights.classifier"
 local report = require "scion.weights.report"
@@ -129,32 +129,28 @@ local function unreadable(a)
   return ("%s holds integers (%s), as quantized weights are; in Python, save the network before it is quantized"):format(a.name, a.dtype)
 end
 
---- Reads the numbers. All arrays are checked before a tensor changes. In an archive damage shows only when the numbers are read, so tensors
---- are copied first and restored on failure. With other formats, a file that changes or cannot be read midway leaves part of the tensors
---- overwritten.
+local function read_each(matched, room)
+  for _, pair in ipairs(matched) do
+    local read, message = array.read_into(pair.array, pair.weight.tensor, room, strides_of(pair))
+    if not read then return nil, message end
+  end
+  return true
+end
+
+--- Reads the numbers. All arrays are checked before a tensor changes; where one cannot be read, or an archive shows damage only when it is,
+--- all tensors are as they were.
 ---@param matched scion.MatchedWeight[]
 ---@return true? read
 ---@return string? message names the file
 function match.read(matched)
-  local arrays = {}
+  local arrays, tensors = {}, {}
   for i, pair in ipairs(matched) do
-    arrays[i] = pair.array
+    arrays[i], tensors[i] = pair.array, pair.weight.tensor
     local problem = unreadable(pair.array)
     if problem then return nil, pair.array.path .. ": " .. problem end
   end
   local room <close> = array.room(arrays)
-  local before = {}
-  for i, pair in ipairs(matched) do
-    before[i] = pair.array.late and pair.weight.tensor:copy()
-    local read, message = array.read_into(pair.array, pair.weight.tensor, room, strides_of(pair))
-    if not read then
-      for j, old in ipairs(before) do
-        if old then core.copy(old, matched[j].weight.tensor) end
-      end
-      return nil, message
-    end
-  end
-  return true
+  return all_or_none(tensors, read_each, matched, room)
 end
 
 return match

@@ -292,9 +292,6 @@ local function list(path)
       archive:close()
       error(arrays, 0)
     end
-    for _, each in ipairs(arrays.dicts) do
-      for _, a in ipairs(each) do a.late = true end -- the checksum can be compared only once all of an entry was read
-    end
     arrays.archive = archive
     return arrays
   end

@@ -1,0 +1,376 @@
+/* Faults on order, for tests: a library that is loaded before all others (LD_PRELOAD) and stands in for calls of the C library that may
+ * fail. Lua gets at it by require "spec.faults" in the same process, and says which call is to fail: the Nth of its kind from now on, once
+ * or from then on. Each kind has one error, which is what a user would most likely meet:
+ *   memory  malloc and its relatives, mmap           ENOMEM   calls from C: Scion's core and the libraries that it uses
+ *   lua     the same, from the interpreter           ENOMEM   shrinking a block never fails, as with a real allocator
+ *   write   write, pwrite, fwrite, ftruncate, ..     ENOSPC
+ *   sync    fsync, fdatasync                         EIO
+ *   rename  rename                                   EIO
+ *   open    open, openat, fopen                      EMFILE
+ *   read    read, pread, fread                       EIO
+ *   close   close, fclose                            EIO      they close all the same, as Linux does
+ *   thread  pthread_create                           EAGAIN
+ *   process posix_spawn, socketpair, memfd_create    EAGAIN
+ * It also counts the blocks of memory that are in use and were not allocated by the interpreter, so that a leak shows.
+ *
+ * Memory that the dynamic linker asks for is spared, and counted as such: it is for variables that each thread has of its own, in libraries
+ * that were loaded late, such as libjpeg's, and the process ends where there is none. OpenBLAS ends the process, too; it is loaded by the first
+ * matrix product, and no test with faults computes one. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <link.h>
+#include <lua.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PUBLIC __attribute__((visibility("default")))
+#define CALLER __builtin_return_address(0)
+
+/* ---- which call fails */
+
+enum { MEMORY, LUA, WRITE, SYNC, RENAME, OPEN, READ, CLOSE, THREAD, PROCESS, KINDS };
+static const char *const names[] = {"memory", "lua", "write", "sync", "rename", "open", "read", "close", "thread", "process", NULL};
+static const int errors[KINDS] = {ENOMEM, ENOMEM, ENOSPC, EIO, EIO, EMFILE, EIO, EIO, EAGAIN, EAGAIN};
+
+static atomic_bool armed; /* calls are counted */
+static atomic_long calls[KINDS], failed;
+static atomic_int wanted_kind = -1;
+static atomic_long wanted; /* which call of that kind fails */
+static atomic_bool forever; /* and all after it */
+static void *_Atomic culprit; /* where the first one that failed was called */
+
+/* Counts a call; true, with errno, where it is to fail. */
+static bool fails(int kind, void *caller) {
+  if (!atomic_load(&armed)) return false;
+  long number = atomic_fetch_add(&calls[kind], 1) + 1, at = atomic_load(&wanted);
+  if (kind != atomic_load(&wanted_kind) || number < at || (number > at && !atomic_load(&forever))) return false;
+  if (atomic_fetch_add(&failed, 1) == 0) atomic_store(&culprit, caller);
+  errno = errors[kind];
+  return true;
+}
+
+/* Where a library or program is in memory. */
+typedef struct {
+  uintptr_t begin, end, symbol; /* one of its symbols, by which it is found */
+} range;
+
+static bool is_inside(const range *r, const void *address) { return (uintptr_t)address >= r->begin && (uintptr_t)address < r->end; }
+
+static int find(struct dl_phdr_info *about, size_t size, void *result) {
+  (void)size;
+  range *r = result;
+  uintptr_t begin = UINTPTR_MAX, end = 0;
+  for (int i = 0; i < about->dlpi_phnum; i++) {
+    if (about->dlpi_phdr[i].p_type != PT_LOAD) continue;
+    uintptr_t from = about->dlpi_addr + about->dlpi_phdr[i].p_vaddr, to = from + about->dlpi_phdr[i].p_memsz;
+    if (from < begin) begin = from;
+    if (to > end) end = to;
+  }
+  if (r->symbol < begin || r->symbol >= end) return 0;
+  r->begin = begin, r->end = end;
+  return 1;
+}
+
+/* By name, since programs without Lua load this library, too. */
+static bool find_range(range *r, const char *symbol) {
+  r->symbol = (uintptr_t)dlsym(RTLD_DEFAULT, symbol);
+  return r->symbol != 0 && dl_iterate_phdr(find, r) == 1;
+}
+
+static range lua; /* the interpreter */
+
+/* ---- blocks of memory in use, by their address: a table with open addressing, of the process's lifetime */
+
+#define PLACES ((size_t)1 << 20)
+typedef struct {
+  void *block; /* NULL: no block was ever here; GONE: one was */
+  void *caller;
+  size_t bytes;
+} entry;
+#define GONE ((void *)1)
+static entry *entries;
+static size_t used, live; /* places that are not NULL; blocks */
+static bool overflowed;
+static pthread_mutex_t of_entries = PTHREAD_MUTEX_INITIALIZER;
+
+static size_t place_of(const void *block) { return ((uintptr_t)block >> 4) * 0x9E3779B97F4A7C15u % PLACES; }
+
+static void note(void *block, void *caller, size_t bytes) {
+  if (!block || !entries || is_inside(&lua, caller)) return;
+  pthread_mutex_lock(&of_entries);
+  size_t i = place_of(block);
+  while (entries[i].block && entries[i].block != GONE) i = (i + 1) % PLACES;
+  if (entries[i].block || used < PLACES / 2) {
+    used += !entries[i].block, live++;
+    entries[i] = (entry){block, caller, bytes};
+  } else overflowed = true;
+  pthread_mutex_unlock(&of_entries);
+}
+
+static void forget(const void *block) {
+  if (!block || !entries) return;
+  pthread_mutex_lock(&of_entries);
+  size_t i = place_of(block);
+  while (entries[i].block && entries[i].block != block) i = (i + 1) % PLACES;
+  if (entries[i].block) entries[i].block = GONE, live--;
+  pthread_mutex_unlock(&of_entries);
+}
+
+/* ---- memory: what glibc's own functions are called, so that nothing has to be looked up, which would allocate */
+
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+extern void __libc_free(void *);
+
+static range linker;
+static atomic_long spared;
+
+/* Whether an allocation is to fail. */
+static bool refuses(void *caller) {
+  if (!is_inside(&linker, caller)) return fails(is_inside(&lua, caller) ? LUA : MEMORY, caller);
+  if (atomic_load(&armed)) atomic_fetch_add(&spared, 1);
+  return false;
+}
+
+PUBLIC void *malloc(size_t bytes) {
+  if (refuses(CALLER)) return NULL;
+  void *block = __libc_malloc(bytes);
+  note(block, CALLER, bytes);
+  return block;
+}
+
+PUBLIC void *calloc(size_t count, size_t bytes) {
+  if (refuses(CALLER)) return NULL;
+  void *block = __libc_calloc(count, bytes);
+  note(block, CALLER, count * bytes);
+  return block;
+}
+
+PUBLIC void *realloc(void *old, size_t bytes) {
+  bool smaller = old && is_inside(&lua, CALLER) && bytes <= malloc_usable_size(old);
+  if (!smaller && refuses(CALLER)) return NULL;
+  forget(old); /* before another thread may be given its address */
+  void *block = __libc_realloc(old, bytes);
+  note(block ? block : bytes ? old : NULL, CALLER, bytes);
+  return block;
+}
+
+PUBLIC void *aligned_alloc(size_t alignment, size_t bytes) {
+  if (refuses(CALLER)) return NULL;
+  void *block = __libc_memalign(alignment, bytes);
+  note(block, CALLER, bytes);
+  return block;
+}
+
+PUBLIC void *memalign(size_t alignment, size_t bytes) { return aligned_alloc(alignment, bytes); }
+
+PUBLIC int posix_memalign(void **block, size_t alignment, size_t bytes) {
+  if (refuses(CALLER)) return ENOMEM;
+  void *made = __libc_memalign(alignment, bytes);
+  note(made, CALLER, bytes);
+  if (made) *block = made;
+  return made ? 0 : ENOMEM;
+}
+
+PUBLIC void free(void *block) {
+  forget(block);
+  __libc_free(block);
+}
+
+/* ---- everything else: the real function is looked up at its first call */
+
+#define REAL(name) \
+  static __typeof__(name) *_Atomic found_##name; \
+  static __typeof__(name) *real_##name(void) { \
+    __typeof__(name) *real = atomic_load(&found_##name); \
+    if (!real) { \
+      void *address = dlsym(RTLD_NEXT, #name); \
+      memcpy(&real, &address, sizeof real); \
+      atomic_store(&found_##name, real); \
+    } \
+    return real; \
+  }
+#define STAND_IN(kind, failure, type, name, parameters, arguments) \
+  REAL(name) \
+  PUBLIC type name parameters { return fails(kind, CALLER) ? (failure) : real_##name() arguments; }
+
+STAND_IN(MEMORY, MAP_FAILED, void *, mmap, (void *at, size_t bytes, int protection, int flags, int file, off_t offset),
+         (at, bytes, protection, flags, file, offset))
+STAND_IN(WRITE, -1, ssize_t, write, (int file, const void *data, size_t bytes), (file, data, bytes))
+STAND_IN(WRITE, -1, ssize_t, pwrite, (int file, const void *data, size_t bytes, off_t offset), (file, data, bytes, offset))
+STAND_IN(WRITE, -1, int, ftruncate, (int file, off_t bytes), (file, bytes))
+STAND_IN(WRITE, ENOSPC, int, posix_fallocate, (int file, off_t offset, off_t bytes), (file, offset, bytes))
+/* A test does not wait for the disk: what survives a crash of the machine is not what it looks at. */
+PUBLIC int fsync(int file) { return fails(SYNC, CALLER) ? -1 : fcntl(file, F_GETFD) < 0 ? -1 : 0; }
+PUBLIC int fdatasync(int file) { return fsync(file); }
+STAND_IN(RENAME, -1, int, rename, (const char *from, const char *to), (from, to))
+STAND_IN(READ, -1, ssize_t, read, (int file, void *data, size_t bytes), (file, data, bytes))
+STAND_IN(READ, -1, ssize_t, pread, (int file, void *data, size_t bytes, off_t offset), (file, data, bytes, offset))
+STAND_IN(THREAD, EAGAIN, int, pthread_create, (pthread_t *thread, const pthread_attr_t *how, void *(*run)(void *), void *data),
+         (thread, how, run, data))
+STAND_IN(PROCESS, EAGAIN, int, posix_spawn, (pid_t *process, const char *path, const posix_spawn_file_actions_t *actions,
+         const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]),
+         (process, path, actions, attributes, arguments, environment))
+STAND_IN(PROCESS, -1, int, socketpair, (int domain, int type, int protocol, int sockets[2]), (domain, type, protocol, sockets))
+STAND_IN(PROCESS, -1, int, memfd_create, (const char *name, unsigned flags), (name, flags))
+STAND_IN(OPEN, NULL, FILE *, fopen, (const char *path, const char *how), (path, how))
+STAND_IN(OPEN, NULL, FILE *, fopen64, (const char *path, const char *how), (path, how)) /* the same, as the interpreter calls it */
+
+REAL(open)
+PUBLIC int open(const char *path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;
+  va_end(more);
+  return fails(OPEN, CALLER) ? -1 : real_open()(path, flags, mode);
+}
+
+REAL(openat)
+PUBLIC int openat(int folder, const char *path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;
+  va_end(more);
+  return fails(OPEN, CALLER) ? -1 : real_openat()(folder, path, flags, mode);
+}
+
+REAL(close)
+PUBLIC int close(int file) {
+  bool fault = fails(CLOSE, CALLER);
+  int result = real_close()(file);
+  return fault ? errno = EIO, -1 : result;
+}
+
+/* Streams of files alone: what a test prints is not what it tests. */
+static bool is_file(FILE *stream) {
+  struct stat about;
+  return fstat(fileno(stream), &about) == 0 && S_ISREG(about.st_mode);
+}
+
+REAL(fwrite)
+PUBLIC size_t fwrite(const void *data, size_t size, size_t count, FILE *stream) {
+  return atomic_load(&armed) && is_file(stream) && fails(WRITE, CALLER) ? 0 : real_fwrite()(data, size, count, stream);
+}
+
+REAL(fread)
+PUBLIC size_t fread(void *data, size_t size, size_t count, FILE *stream) {
+  return atomic_load(&armed) && is_file(stream) && fails(READ, CALLER) ? 0 : real_fread()(data, size, count, stream);
+}
+
+REAL(fclose)
+PUBLIC int fclose(FILE *stream) {
+  bool fault = atomic_load(&armed) && is_file(stream) && fails(CLOSE, CALLER);
+  int result = real_fclose()(stream);
+  return fault ? errno = EIO, EOF : result;
+}
+
+/* ---- for Lua */
+
+/* faults.arm(kind or nil, nth = 1, forever = false): calls are counted from now on, and that one fails; with nil none does. */
+static int faults_arm(lua_State *L) {
+  int kind = lua_isnoneornil(L, 1) ? -1 : luaL_checkoption(L, 1, NULL, names);
+  atomic_store(&wanted_kind, kind);
+  atomic_store(&wanted, (long)luaL_optinteger(L, 2, 1));
+  atomic_store(&forever, lua_toboolean(L, 3));
+  for (int i = 0; i < KINDS; i++) atomic_store(&calls[i], 0);
+  atomic_store(&failed, 0);
+  atomic_store(&spared, 0);
+  atomic_store(&culprit, NULL);
+  atomic_store(&armed, true);
+  return 0;
+}
+
+/* faults.disarm() -> how many calls failed. It allocates nothing, so that it works where nothing can be allocated. */
+static int faults_disarm(lua_State *L) {
+  atomic_store(&armed, false);
+  lua_pushinteger(L, atomic_load(&failed));
+  return 1;
+}
+
+/* faults.calls() -> how many calls of each kind there were since faults.arm; `spared`: how many more that never fail */
+static int faults_calls(lua_State *L) {
+  lua_newtable(L);
+  lua_pushinteger(L, atomic_load(&spared));
+  lua_setfield(L, -2, "spared");
+  for (int i = 0; i < KINDS; i++) {
+    lua_pushinteger(L, atomic_load(&calls[i]));
+    lua_setfield(L, -2, names[i]);
+  }
+  return 1;
+}
+
+/* Pushes "core.so+0x1234 (scion_function)" of an address in code, for addr2line. */
+static void push_place(lua_State *L, void *address) {
+  Dl_info about;
+  if (!address || !dladdr(address, &about)) {
+    lua_pushliteral(L, "?");
+    return;
+  }
+  const char *slash = strrchr(about.dli_fname, '/');
+  lua_pushfstring(L, "%s+%p (%s)", slash ? slash + 1 : about.dli_fname, (void *)((uintptr_t)address - (uintptr_t)about.dli_fbase),
+                  about.dli_sname ? about.dli_sname : "?");
+}
+
+/* faults.culprit() -> where the first call that failed stands */
+static int faults_culprit(lua_State *L) {
+  push_place(L, atomic_load(&culprit));
+  return 1;
+}
+
+/* faults.blocks() -> how many blocks of memory are in use that were not allocated by the interpreter */
+static int faults_blocks(lua_State *L) {
+  if (overflowed) return luaL_error(L, "too many blocks to count");
+  pthread_mutex_lock(&of_entries);
+  lua_pushinteger(L, (lua_Integer)live); /* which allocates nothing */
+  pthread_mutex_unlock(&of_entries);
+  return 1;
+}
+
+/* faults.by_caller() -> how many of them were allocated at each place */
+static int faults_by_caller(lua_State *L) {
+  lua_newtable(L);
+  for (size_t i = 0; i < PLACES; i++) {
+    pthread_mutex_lock(&of_entries);
+    entry one = entries[i];
+    pthread_mutex_unlock(&of_entries);
+    if (!one.block || one.block == GONE) continue;
+    push_place(L, one.caller);
+    lua_pushvalue(L, -1);
+    lua_Integer before = lua_rawget(L, -3) == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;
+    lua_pop(L, 1);
+    lua_pushinteger(L, before + 1);
+    lua_rawset(L, -3);
+  }
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"arm", faults_arm}, {"disarm", faults_disarm}, {"calls", faults_calls}, {"culprit", faults_culprit},
+                                     {"blocks", faults_blocks}, {"by_caller", faults_by_caller}, {NULL, NULL}};
+
+PUBLIC int luaopen_spec_faults(lua_State *L);
+int luaopen_spec_faults(lua_State *L) {
+  if (!entries) {
+    if (!find_range(&lua, "lua_newstate") || !find_range(&linker, "__tls_get_addr")) return luaL_error(L, "Lua or the linker is not found");
+    entry *made = real_mmap()(NULL, PLACES * sizeof *made, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED) return luaL_error(L, "no memory for a table of blocks");
+    entries = made;
+  }
+  Dl_info about;
+  void *first = dlsym(RTLD_DEFAULT, "malloc");
+  if (!dladdr(first, &about) || !strstr(about.dli_fname, "faults")) return luaL_error(L, "this library is not preloaded");
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -17,6 +17,7 @@ typedef struct {
   size_t left;
   image_buffer *out; /* what was written */
   size_t used;
+  bool no_memory;   /* some could not be had: libpng may call that a broken image, or pass over it */
   bool complete;    /* all pixels were read, and their checksums were right */
   int orientation;  /* EXIF's */
   scion_status status;
@@ -31,6 +32,18 @@ static void on_error(png_structp png, png_const_charp text) {
 static void on_warning(png_structp png, png_const_charp text) {
   (void)png;
   (void)text;
+}
+
+static png_voidp allocate(png_structp png, png_alloc_size_t bytes) {
+  png_job *job = png_get_mem_ptr(png);
+  void *memory = malloc(bytes);
+  if (!memory) job->no_memory = true;
+  return memory;
+}
+
+static void release(png_structp png, png_voidp memory) {
+  (void)png;
+  free(memory);
 }
 
 static void read_bytes(png_structp png, png_bytep target, size_t count) {
@@ -128,14 +141,14 @@ static void try_decode(png_job *job, const scion_decoding *decoding, image_pixel
 scion_status image_png_decode(const unsigned char *bytes, size_t size, const scion_decoding *decoding, image_pixels *pixels,
                               int *orientation) {
   png_job job = {.bytes = bytes, .left = size, .orientation = 1};
-  job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
+  job.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning, &job, allocate, release);
   job.info = job.png ? png_create_info_struct(job.png) : NULL;
-  if (!job.info) job.status = scion_fail(SCION_NO_MEMORY, "out of memory: a PNG cannot be read");
-  else try_decode(&job, decoding, pixels);
+  if (job.info) try_decode(&job, decoding, pixels);
   if (job.complete) { /* nobody misses what follows the pixels */
     job.status = SCION_OK;
     read_orientation(&job);
   }
+  if (!job.info || job.no_memory) job.status = scion_fail(SCION_NO_MEMORY, "out of memory: a PNG cannot be read");
   png_destroy_read_struct(&job.png, &job.info, NULL);
   *orientation = job.orientation;
   return job.status;
@@ -174,10 +187,10 @@ static void try_encode(png_job *job, const unsigned char *rgb, int height, int w
 
 scion_status image_png_encode(const unsigned char *rgb, int height, int width, image_buffer *out, size_t *size) {
   png_job job = {.out = out};
-  job.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
+  job.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning, &job, allocate, release);
   job.info = job.png ? png_create_info_struct(job.png) : NULL;
-  if (!job.info) job.status = scion_fail(SCION_NO_MEMORY, "out of memory: a PNG cannot be written");
-  else try_encode(&job, rgb, height, width);
+  if (job.info) try_encode(&job, rgb, height, width);
+  if (!job.info || job.no_memory) job.status = scion_fail(SCION_NO_MEMORY, "out of memory: a PNG cannot be written");
   png_destroy_write_struct(&job.png, &job.info);
   *size = job.used;
   return job.status;

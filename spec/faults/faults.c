@@ -11,7 +11,7 @@
  *   close   close, fclose                            EIO      they close all the same, as Linux does
  *   thread  pthread_create                           EAGAIN
  *   process posix_spawn, socketpair, memfd_create    EAGAIN
- * It also counts the blocks of memory that are in use and were not allocated by the interpreter, so that a leak shows.
+ * It also counts the blocks of memory that are in use and were not allocated by the interpreter or the dynamic linker, so that a leak shows.
  *
  * Memory that the dynamic linker asks for is spared, and counted as such: it is for variables that each thread has of its own, in libraries
  * that were loaded late, such as libjpeg's, and the process ends where there is none. OpenBLAS ends the process, too; it is loaded by the first
@@ -91,7 +91,7 @@ static bool find_range(range *r, const char *symbol) {
   return r->symbol != 0 && dl_iterate_phdr(find, r) == 1;
 }
 
-static range lua; /* the interpreter */
+static range lua, linker; /* the interpreter; the dynamic linker */
 
 /* ---- blocks of memory in use, by their address: a table with open addressing, of the process's lifetime */
 
@@ -110,7 +110,7 @@ static pthread_mutex_t of_entries = PTHREAD_MUTEX_INITIALIZER;
 static size_t place_of(const void *block) { return ((uintptr_t)block >> 4) * 0x9E3779B97F4A7C15u % PLACES; }
 
 static void note(void *block, void *caller, size_t bytes) {
-  if (!block || !entries || is_inside(&lua, caller)) return;
+  if (!block || !entries || is_inside(&lua, caller) || is_inside(&linker, caller)) return;
   pthread_mutex_lock(&of_entries);
   size_t i = place_of(block);
   while (entries[i].block && entries[i].block != GONE) i = (i + 1) % PLACES;
@@ -135,7 +135,6 @@ static void forget(const void *block) {
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
 
-static range linker;
 static atomic_long spared;
 
 /* Whether an allocation is to fail. */
@@ -330,7 +329,7 @@ static int faults_culprit(lua_State *L) {
   return 1;
 }
 
-/* faults.blocks() -> how many blocks of memory are in use that were not allocated by the interpreter */
+/* faults.blocks() -> how many blocks of memory are in use that neither the interpreter nor the linker has allocated */
 static int faults_blocks(lua_State *L) {
   if (overflowed) return luaL_error(L, "too many blocks to count");
   pthread_mutex_lock(&of_entries);

@@ -56,7 +56,7 @@ local function unfit(kind, message)
   end
   if text == of_lua and (kind == "lua" or kind == "memory") then return end
   local told
-  for _, words in ipairs(said[kind]) do told = told or text:find(words, 1, true) end
+  for _, words in ipairs(said[kind]) do told = told or text:lower():find(words:lower(), 1, true) end
   if not told then return "does not say what failed" end
   if of_disk[kind] and s.path and not text:find(s.path, 1, true) then return "does not name the file" end
   if not text:find "^[^:]*scenarios%.lua:%d+: " then return "does not stand at the user's line" end
@@ -92,7 +92,6 @@ local function try(kind, n, forever)
     survived = survived + 1
     local good, outcome = pcall(s.outcome, result)
     if not good then wrong("raised later: " .. tostring(outcome)) elseif outcome ~= expected then wrong "returned something else" end
-    if os.getenv "SHOW" and outcome ~= expected then print(#outcome, #expected) print(outcome:sub(1,2000):gsub("%c", "?")) print(expected:sub(1,2000):gsub("%c","?")) end
   else
     raised = raised + 1
     local complaint = unfit(kind, result)
@@ -120,17 +119,38 @@ local function try(kind, n, forever)
   return failed > 0
 end
 
+local lost_by_libzip = 0
+
+--- Where more blocks are in use than before: "2 of core.so+0x1234 (scion_fail)". libzip loses one where it opens an entry and memory is short;
+--- those are left out, and counted.
+local function grown(before)
+  local list = {}
+  for place, count in pairs(faults.by_caller()) do
+    local more = count - (before[place] or 0)
+    if more > 0 and place:find "^libzip%.so" then
+      lost_by_libzip = lost_by_libzip + more
+    elseif more > 0 then
+      list[#list + 1] = ("%d of %s"):format(more, place)
+    end
+  end
+  table.sort(list)
+  return table.concat(list, ", ")
+end
+
 --- Looks for what faults leave behind: of some that have run, each runs again, three times, and has to leave the last time as much as there was.
 local function look_for_leaks(some, had, open)
   if blocks() <= had and descriptors() <= open then return end
   for _, one in ipairs(some) do
-    local grown, more = 0, 0
+    local before, files_before
     for _ = 1, 3 do
-      local count, descriptor_count = blocks(), descriptors()
+      collectgarbage()
+      collectgarbage()
+      before, files_before = faults.by_caller(), descriptors()
       try(table.unpack(one))
-      grown, more = blocks() - count, descriptors() - descriptor_count
     end
-    if grown > 0 then breach(one[1], one[2], one[3], ("leaves %d blocks of memory"):format(grown)) end
+    blocks()
+    local left, more = grown(before), descriptors() - files_before
+    if left ~= "" then breach(one[1], one[2], one[3], "leaves blocks of memory: " .. left) end
     if more > 0 then breach(one[1], one[2], one[3], ("leaves %d descriptors open"):format(more)) end
   end
 end
@@ -184,6 +204,7 @@ for _, kind in ipairs(kinds) do
 end
 files.done()
 if calls.spared > 0 then counted[#counted + 1] = ("%d of memory spared"):format(calls.spared) end
+if lost_by_libzip > 0 then counted[#counted + 1] = ("%d blocks lost by libzip"):format(lost_by_libzip) end
 print(("%s: %s; %d raised, %d did without; %d breaches"):format(arg[1], table.concat(counted, ", "), raised, survived, breaches))
 io.stdout:flush()
 os.exit(breaches == 0, true)

@@ -8,6 +8,7 @@
 local core = require "scion.core"
 local files = dofile "spec/support/files.lua"
 local scion = require "scion"
+local support = dofile "spec/support/images.lua"
 local nn = scion.nn
 
 local scenarios = {}
@@ -94,6 +95,14 @@ function scenarios.save(folder) return written(folder .. "/model.safetensors", n
 
 function scenarios.export(folder) return written(folder .. "/torch.safetensors", network(1), function(model, path) model:export(path) end) end
 
+function scenarios.image(folder)
+  local x = images(1):reshape { 6, 6, 3 }
+  return written(folder .. "/image.png", network(1), function(_, path)
+    local saved, message = scion.image.save(path, x)
+    if not saved then error(message) end
+  end)
+end
+
 function scenarios.export_keras(folder) return written(folder .. "/model.weights.h5", small_keras(), function(model, path) model:export(path) end) end
 
 -- ---- training -------------------------------------------------------------------------------------------------------
@@ -141,13 +150,17 @@ end
 
 -- ---- images and rows ------------------------------------------------------------------------------------------------
 
---- Image files through the loader's threads: a fault is no image's fault, so that the call raises and leaves none out.
+--- Image files through the loader's threads. A fault is not the image's, so that the call raises and leaves none out.
 function scenarios.predict(folder)
   local x = images(6)
   local list = {}
   for i = 1, 6 do
     list[i] = ("%s/%d.%s"):format(folder, i, i % 2 == 0 and "png" or "jpg")
     scion.image.save(list[i], x:slice(1, i, i):reshape { 6, 6, 3 })
+  end
+  for _, one in ipairs(dofile "spec/fixtures/image/formats.lua") do
+    -- libwebp itself breaks down over alpha where memory is short
+    if one.name == "lossy.webp" or one.name == "palette.gif" then list[#list + 1] = files.spit(folder .. "/" .. one.name, support.unhex(one.file)) end
   end
   local model = network(1)
   model.labels = { "a", "b", "c" }

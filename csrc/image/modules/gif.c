@@ -1,6 +1,7 @@
 /* GIF through giflib: the first picture, on its screen, as Pillow paints it. */
 #include "module.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,7 @@ static int read_bytes(GifFileType *gif, GifByteType *target, int count) {
 }
 
 static module_result why_not(int error, const gif_source *source) {
-  if (error == D_GIF_ERR_NOT_ENOUGH_MEM) return MODULE_NO_MEMORY;
+  if (error == D_GIF_ERR_NOT_ENOUGH_MEM || errno == ENOMEM) return MODULE_NO_MEMORY; /* giflib does not always tell */
   return source->ended ? MODULE_TRUNCATED : MODULE_BROKEN;
 }
 
@@ -58,6 +59,7 @@ static module_result find_picture(GifFileType *gif, gif_source *source) {
 static module_result open_picture(const unsigned char *bytes, size_t size, gif_source *source, GifFileType **gif) {
   int error = 0;
   *source = (gif_source){.bytes = bytes, .left = size};
+  errno = 0;
   *gif = DGifOpen(source, read_bytes, &error);
   return *gif ? find_picture(*gif, source) : why_not(error, source);
 }

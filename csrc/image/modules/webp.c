@@ -1,6 +1,7 @@
 /* WebP through libwebp: still images, and the first picture of animated ones, on their canvas. */
 #include "module.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <webp/decode.h>
@@ -13,11 +14,20 @@ static module_result why_not(const unsigned char *bytes, size_t size) {
   return size < 12 || size - 8 < little_endian(bytes + 4) ? MODULE_TRUNCATED : MODULE_BROKEN;
 }
 
-static module_result about(const unsigned char *bytes, size_t size, module_about *about) {
+/* What libwebp finds in a file; NULL where it is none, or memory is short: malloc tells that, and libwebp does not. */
+static WebPDemuxer *open_file(const unsigned char *bytes, size_t size, module_result *result) {
+  errno = 0;
   WebPDemuxer *file = WebPDemux(&(WebPData){bytes, size});
+  *result = file ? MODULE_OK : errno == ENOMEM ? MODULE_NO_MEMORY : why_not(bytes, size);
+  return file;
+}
+
+static module_result about(const unsigned char *bytes, size_t size, module_about *about) {
+  module_result result;
+  WebPDemuxer *file = open_file(bytes, size, &result);
   WebPBitstreamFeatures features;
   WebPChunkIterator exif = {.chunk_num = 0};
-  if (!file) return why_not(bytes, size);
+  if (!file) return result;
   *about = (module_about){.height = WebPDemuxGetI(file, WEBP_FF_CANVAS_HEIGHT), .width = WebPDemuxGetI(file, WEBP_FF_CANVAS_WIDTH)};
   about->alpha = WebPGetFeatures(bytes, size, &features) == VP8_STATUS_OK && features.has_alpha;
   if (WebPDemuxGetChunk(file, "EXIF", 1, &exif)) about->exif = exif.chunk.bytes, about->exif_size = exif.chunk.size;
@@ -39,20 +49,19 @@ static module_result draw(const WebPIterator *frame, const module_about *about, 
   config.output.colorspace = MODE_RGBA;
   config.output.is_external_memory = 1;
   config.output.u.RGBA = (WebPRGBABuffer){.rgba = rgba + at, .stride = (int)stride, .size = bytes - at};
-  switch (WebPDecode(frame->fragment.bytes, frame->fragment.size, &config)) {
-    case VP8_STATUS_OK: return MODULE_OK;
-    case VP8_STATUS_OUT_OF_MEMORY: return MODULE_NO_MEMORY;
-    case VP8_STATUS_SUSPENDED:
-    case VP8_STATUS_NOT_ENOUGH_DATA: return MODULE_TRUNCATED;
-    default: return MODULE_BROKEN;
-  }
+  errno = 0;
+  VP8StatusCode status = WebPDecode(frame->fragment.bytes, frame->fragment.size, &config);
+  if (status == VP8_STATUS_OK) return MODULE_OK;
+  if (status == VP8_STATUS_OUT_OF_MEMORY || errno == ENOMEM) return MODULE_NO_MEMORY; /* it may call that a broken picture */
+  return status == VP8_STATUS_SUSPENDED || status == VP8_STATUS_NOT_ENOUGH_DATA ? MODULE_TRUNCATED : MODULE_BROKEN;
 }
 
 static module_result decode(const unsigned char *bytes, size_t size, const module_about *about, unsigned char *rgba) {
-  WebPDemuxer *file = WebPDemux(&(WebPData){bytes, size});
+  module_result result;
+  WebPDemuxer *file = open_file(bytes, size, &result);
   WebPIterator frame = {.frame_num = 0};
-  if (!file) return MODULE_NO_MEMORY; /* it could be read a moment ago */
-  module_result result = WebPDemuxGetFrame(file, 1, &frame) ? draw(&frame, about, rgba) : MODULE_BROKEN;
+  if (!file) return result;
+  result = WebPDemuxGetFrame(file, 1, &frame) ? draw(&frame, about, rgba) : MODULE_BROKEN;
   WebPDemuxReleaseIterator(&frame);
   WebPDemuxDelete(file);
   return result;

@@ -99,7 +99,6 @@ static range lua, linker; /* the interpreter; the dynamic linker */
 typedef struct {
   void *block; /* NULL: no block was ever here; GONE: one was */
   void *caller;
-  size_t bytes;
 } entry;
 #define GONE ((void *)1)
 static entry *entries;
@@ -109,14 +108,14 @@ static pthread_mutex_t of_entries = PTHREAD_MUTEX_INITIALIZER;
 
 static size_t place_of(const void *block) { return ((uintptr_t)block >> 4) * 0x9E3779B97F4A7C15u % PLACES; }
 
-static void note(void *block, void *caller, size_t bytes) {
+static void note(void *block, void *caller) {
   if (!block || !entries || is_inside(&lua, caller) || is_inside(&linker, caller)) return;
   pthread_mutex_lock(&of_entries);
   size_t i = place_of(block);
   while (entries[i].block && entries[i].block != GONE) i = (i + 1) % PLACES;
   if (entries[i].block || used < PLACES / 2) {
     used += !entries[i].block, live++;
-    entries[i] = (entry){block, caller, bytes};
+    entries[i] = (entry){block, caller};
   } else overflowed = true;
   pthread_mutex_unlock(&of_entries);
 }
@@ -130,66 +129,7 @@ static void forget(const void *block) {
   pthread_mutex_unlock(&of_entries);
 }
 
-/* ---- memory: what glibc's own functions are called, so that nothing has to be looked up, which would allocate */
-
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
-extern void __libc_free(void *);
-
-static atomic_long spared;
-
-/* Whether an allocation is to fail. */
-static bool refuses(void *caller) {
-  if (!is_inside(&linker, caller)) return fails(is_inside(&lua, caller) ? LUA : MEMORY, caller);
-  if (atomic_load(&armed)) atomic_fetch_add(&spared, 1);
-  return false;
-}
-
-PUBLIC void *malloc(size_t bytes) {
-  if (refuses(CALLER)) return NULL;
-  void *block = __libc_malloc(bytes);
-  note(block, CALLER, bytes);
-  return block;
-}
-
-PUBLIC void *calloc(size_t count, size_t bytes) {
-  if (refuses(CALLER)) return NULL;
-  void *block = __libc_calloc(count, bytes);
-  note(block, CALLER, count * bytes);
-  return block;
-}
-
-PUBLIC void *realloc(void *old, size_t bytes) {
-  bool smaller = old && is_inside(&lua, CALLER) && bytes <= malloc_usable_size(old);
-  if (!smaller && refuses(CALLER)) return NULL;
-  forget(old); /* before another thread may be given its address */
-  void *block = __libc_realloc(old, bytes);
-  note(block ? block : bytes ? old : NULL, CALLER, bytes);
-  return block;
-}
-
-PUBLIC void *aligned_alloc(size_t alignment, size_t bytes) {
-  if (refuses(CALLER)) return NULL;
-  void *block = __libc_memalign(alignment, bytes);
-  note(block, CALLER, bytes);
-  return block;
-}
-
-PUBLIC void *memalign(size_t alignment, size_t bytes) { return aligned_alloc(alignment, bytes); }
-
-PUBLIC int posix_memalign(void **block, size_t alignment, size_t bytes) {
-  if (refuses(CALLER)) return ENOMEM;
-  void *made = __libc_memalign(alignment, bytes);
-  note(made, CALLER, bytes);
-  if (made) *block = made;
-  return made ? 0 : ENOMEM;
-}
-
-PUBLIC void free(void *block) {
-  forget(block);
-  __libc_free(block);
-}
-
-/* ---- everything else: the real function is looked up at its first call */
+/* ---- the functions behind, each looked up at its first call, which allocates nothing where it is there */
 
 #define REAL(name) \
   static __typeof__(name) *_Atomic found_##name; \
@@ -202,6 +142,77 @@ PUBLIC void free(void *block) {
     } \
     return real; \
   }
+
+/* ---- memory */
+
+REAL(malloc)
+REAL(calloc)
+REAL(realloc)
+REAL(aligned_alloc)
+REAL(memalign)
+REAL(posix_memalign)
+REAL(free)
+
+static atomic_long spared;
+
+/* Whether an allocation is to fail. */
+static bool refuses(void *caller) {
+  if (!is_inside(&linker, caller)) return fails(is_inside(&lua, caller) ? LUA : MEMORY, caller);
+  if (atomic_load(&armed)) atomic_fetch_add(&spared, 1);
+  return false;
+}
+
+PUBLIC void *malloc(size_t bytes) {
+  if (refuses(CALLER)) return NULL;
+  void *block = real_malloc()(bytes);
+  note(block, CALLER);
+  return block;
+}
+
+PUBLIC void *calloc(size_t count, size_t bytes) {
+  if (refuses(CALLER)) return NULL;
+  void *block = real_calloc()(count, bytes);
+  note(block, CALLER);
+  return block;
+}
+
+PUBLIC void *realloc(void *old, size_t bytes) {
+  bool smaller = old && is_inside(&lua, CALLER) && bytes <= malloc_usable_size(old);
+  if (!smaller && refuses(CALLER)) return NULL;
+  forget(old); /* before another thread may be given its address */
+  void *block = real_realloc()(old, bytes);
+  note(block ? block : bytes ? old : NULL, CALLER);
+  return block;
+}
+
+PUBLIC void *aligned_alloc(size_t alignment, size_t bytes) {
+  if (refuses(CALLER)) return NULL;
+  void *block = real_aligned_alloc()(alignment, bytes);
+  note(block, CALLER);
+  return block;
+}
+
+PUBLIC void *memalign(size_t alignment, size_t bytes) {
+  if (refuses(CALLER)) return NULL;
+  void *block = real_memalign()(alignment, bytes);
+  note(block, CALLER);
+  return block;
+}
+
+PUBLIC int posix_memalign(void **block, size_t alignment, size_t bytes) {
+  if (refuses(CALLER)) return ENOMEM;
+  int result = real_posix_memalign()(block, alignment, bytes);
+  if (result == 0) note(*block, CALLER);
+  return result;
+}
+
+PUBLIC void free(void *block) {
+  forget(block);
+  real_free()(block);
+}
+
+/* ---- everything else */
+
 #define STAND_IN(kind, failure, type, name, parameters, arguments) \
   REAL(name) \
   PUBLIC type name parameters { return fails(kind, CALLER) ? (failure) : real_##name() arguments; }

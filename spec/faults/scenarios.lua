@@ -117,36 +117,37 @@ function scenarios.step()
 end
 
 --- A fit that writes its checkpoint after each step; after a fault the same call goes on, and ends with the same weights. The file may be of
---- any step, and what the model holds is of no interest: a new one goes on.
-function scenarios.checkpoint(folder)
-  local path = folder .. "/run.ckpt"
+--- any step.
+---@param half boolean whether there is a file of the first step at first
+---@param one_model boolean whether the same model goes on, in whatever state the call that failed has left it
+local function run(folder, half, one_model)
+  local path, steps, kept, model = folder .. "/run.ckpt", 0, nil, nil
   local x, y = images(8)
-  return { path = path, any_file = true, act = function()
-             local model = network(2)
-             local data = scion.data.tensors(x, y, { batch = 4, seed = 3 })
-             model:fit(data, { optimizer = scion.optim.adam(), epochs = 2, resume = { path, every = 1 }, verbose = false, quiet = true })
-             return model
-           end,
-           outcome = digest, prepare = function() os.remove(path) end, state = function() return {} end }
+  local function train(callback)
+    model = one_model and model or network(2)
+    model:fit(scion.data.tensors(x, y, { batch = 4, seed = 3 }), { optimizer = scion.optim.adam(), epochs = 2, resume = { path, every = 1 },
+      verbose = false, quiet = true, callbacks = callback and { callback } })
+    return model
+  end
+  if half then
+    local ended = pcall(train, { step_begins = function()
+      steps = steps + 1
+      if steps == 2 then error "ended" end
+    end })
+    assert(not ended)
+    kept = content(path)
+  end
+  return { path = path, any_file = true, act = function() return (train()) end, outcome = digest, state = function() return {} end, prepare = function()
+    model = nil
+    if kept then files.spit(path, kept) else os.remove(path) end
+  end }
 end
 
---- The same on a file of a run that was ended within its first epoch.
-function scenarios.resume(folder)
-  local of, kept = scenarios.checkpoint(folder), folder .. ".half"
-  local function ended()
-    local x, y = images(8)
-    local steps = 0
-    network(2):fit(scion.data.tensors(x, y, { batch = 4, seed = 3 }), { optimizer = scion.optim.adam(), epochs = 2, resume = { of.path, every = 1 },
-      verbose = false, quiet = true, callbacks = { { step_begins = function()
-        steps = steps + 1
-        if steps == 2 then error "ended" end
-      end } } })
-  end
-  assert(not pcall(ended))
-  kept = content(of.path)
-  of.prepare = function() files.spit(of.path, kept) end
-  return of
-end
+function scenarios.checkpoint(folder) return run(folder, false, false) end
+
+function scenarios.resume(folder) return run(folder, true, false) end
+
+function scenarios.same_model(folder) return run(folder, true, true) end
 
 -- ---- images and rows ------------------------------------------------------------------------------------------------
 

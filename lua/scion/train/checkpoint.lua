@@ -140,11 +140,25 @@ local function identity(run, stage)
   return list
 end
 
+-- By model: which run has trained it last in this process, { path, first_epoch, entries }. It goes on, too, where it has come further than
+-- the file, which could not be written.
+local trained_by = setmetatable({}, { __mode = "k" })
+
+--- Notes that another fit than that of a file trains a model.
+---@param model scion.Model
+function checkpoint.forget(model) trained_by[model] = nil end
+
+--- Whether a model has been trained by the run of a file, in this process.
+local function is_of_run(path, model, state)
+  local last = trained_by[model]
+  if last and last.path == path and last.first_epoch == state.first_epoch and last.entries == state.entries then return true end
+  return model.epoch == state.epoch and #model.history == state.entries + #state.history
+end
+
 --- Raises if a checkpoint is of another run.
 local function compare(path, run, state)
   local noted, model = state.of, run.model
-  -- a model that a run was ended with, in the same process, goes on, too
-  if run.first_epoch ~= state.first_epoch and not (model.epoch == state.epoch and #model.history == state.entries + #state.history) then
+  if run.first_epoch ~= state.first_epoch and not is_of_run(path, model, state) then
     check.raise(("fit: resume: %s is of a model that had been trained for %d epochs before, and this one has been for %d: give this fit a file of " ..
                  "its own, or delete it to begin anew"):format(path, state.first_epoch, run.first_epoch))
   end
@@ -222,6 +236,7 @@ end
 ---@return scion.Callback
 function checkpoint.callback(run)
   local o, steps = run.resume, 0
+  trained_by[run.model] = { path = o.path, first_epoch = run.first_epoch, entries = run.entries_before }
   local function write()
     steps = 0
     checkpoint.write(run)

@@ -171,7 +171,10 @@ end
 --- Goes on from the file of an interrupted run, if there is one, and lets the loop write it.
 local function resume(state)
   local o = state.resume
-  if not o then return tell_new_state(state) end
+  if not o then
+    checkpoint.forget(state.model)
+    return tell_new_state(state)
+  end
   for _, callback in ipairs(state.callbacks) do
     local known, options = pcall(function() return callback.options end) -- of Scion's own, such as model_checkpoint
     if known and options and options.path == o.path then

@@ -126,7 +126,7 @@ $(GUIDED): spec/fuzz/guided.c spec/fuzz/decode.h $(GUIDED_SOURCES) $(CORE) $(FOR
 FAULTS = $(BUILD)/spec/faults.so
 $(FAULTS): spec/faults/faults.c
 	@mkdir -p $(@D)
-	$(call SAY,LINK)$(CC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) -O2 -fno-builtin -shared -Wl,-z,lazy -o $@ $< $(LDFLAGS) -ldl
+	$(call SAY,LINK)$(CC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) -O2 -fno-omit-frame-pointer -fno-builtin -shared -Wl,-z,lazy -o $@ $< $(LDFLAGS) -ldl
 programs: $(SPEC_PROGRAMS) $(FUZZ_IMAGES) $(if $(filter Linux,$(shell uname)),$(FAULTS))
 
 # ---- tests; deps comes first and alone, since the rest asks pkg-config for what it installs

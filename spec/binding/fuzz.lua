@@ -482,7 +482,7 @@ while counted < calls and core.clock() - start < seconds do
     if makes[name] then keep(makes[name], result) end
   elseif how <= 60 then
     local list = {}
-    for i = 1, random(0, 3) do list[i] = chance(95) and step(false) or any() end
+    for i = 1, random(0, 3) do list[i] = chance(95) and step(false) or value(2) end
     if chance(80) then call("core.run", core.run, { step(false), n = 1 }) else call("core.run_all", core.run_all, { list, n = 1 }) end
   elseif how <= 70 then
     local steps = {}

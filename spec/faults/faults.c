@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -65,7 +66,7 @@ static bool fails(int kind, void *caller) {
 
 /* Where a library or program is in memory. */
 typedef struct {
-  uintptr_t begin, end, symbol; /* one of its symbols, by which it is found */
+  uintptr_t begin, end, inside; /* an address in it, by which it is found */
 } range;
 
 static bool is_inside(const range *r, const void *address) { return (uintptr_t)address >= r->begin && (uintptr_t)address < r->end; }
@@ -80,18 +81,19 @@ static int find(struct dl_phdr_info *about, size_t size, void *result) {
     if (from < begin) begin = from;
     if (to > end) end = to;
   }
-  if (r->symbol < begin || r->symbol >= end) return 0;
+  if (r->inside < begin || r->inside >= end) return 0;
   r->begin = begin, r->end = end;
   return 1;
 }
 
-/* By name, since programs without Lua load this library, too. */
-static bool find_range(range *r, const char *symbol) {
-  r->symbol = (uintptr_t)dlsym(RTLD_DEFAULT, symbol);
-  return r->symbol != 0 && dl_iterate_phdr(find, r) == 1;
+static bool find_range(range *r, uintptr_t inside) {
+  r->inside = inside;
+  return inside != 0 && dl_iterate_phdr(find, r) == 1;
 }
 
 static range lua, linker; /* the interpreter; the dynamic linker */
+
+__attribute__((constructor)) static void find_linker(void) { find_range(&linker, getauxval(AT_BASE)); }
 
 /* ---- blocks of memory in use, by their address: a table with open addressing, of the process's lifetime */
 
@@ -109,7 +111,7 @@ static pthread_mutex_t of_entries = PTHREAD_MUTEX_INITIALIZER;
 static size_t place_of(const void *block) { return ((uintptr_t)block >> 4) * 0x9E3779B97F4A7C15u % PLACES; }
 
 static void note(void *block, void *caller) {
-  if (!block || !entries || is_inside(&lua, caller) || is_inside(&linker, caller)) return;
+  if (!block || !entries || is_inside(&lua, caller)) return;
   pthread_mutex_lock(&of_entries);
   size_t i = place_of(block);
   while (entries[i].block && entries[i].block != GONE) i = (i + 1) % PLACES;
@@ -156,13 +158,19 @@ REAL(free)
 static atomic_long spared;
 
 /* Whether an allocation is to fail. */
-static bool refuses(void *caller) {
-  if (!is_inside(&linker, caller)) return fails(is_inside(&lua, caller) ? LUA : MEMORY, caller);
+static bool refuses(void *caller) { return fails(is_inside(&lua, caller) ? LUA : MEMORY, caller); }
+
+/* Whether it is the linker's. Then nothing is done but the call of the real function, which so seems to be called by the linker: the
+ * sanitizers, which look for leaks, know by that what is none. */
+static bool spares(void *caller) {
+  real_free(); /* looked up before a block is there that looking it up might free */
+  if (!is_inside(&linker, caller)) return false;
   if (atomic_load(&armed)) atomic_fetch_add(&spared, 1);
-  return false;
+  return true;
 }
 
 PUBLIC void *malloc(size_t bytes) {
+  if (spares(CALLER)) return real_malloc()(bytes);
   if (refuses(CALLER)) return NULL;
   void *block = real_malloc()(bytes);
   note(block, CALLER);
@@ -170,6 +178,7 @@ PUBLIC void *malloc(size_t bytes) {
 }
 
 PUBLIC void *calloc(size_t count, size_t bytes) {
+  if (spares(CALLER)) return real_calloc()(count, bytes);
   if (refuses(CALLER)) return NULL;
   void *block = real_calloc()(count, bytes);
   note(block, CALLER);
@@ -177,6 +186,7 @@ PUBLIC void *calloc(size_t count, size_t bytes) {
 }
 
 PUBLIC void *realloc(void *old, size_t bytes) {
+  if (spares(CALLER)) return real_realloc()(old, bytes);
   bool smaller = old && is_inside(&lua, CALLER) && bytes <= malloc_usable_size(old);
   if (!smaller && refuses(CALLER)) return NULL;
   forget(old); /* before another thread may be given its address */
@@ -373,7 +383,8 @@ static const luaL_Reg functions[] = {{"arm", faults_arm}, {"disarm", faults_disa
 PUBLIC int luaopen_spec_faults(lua_State *L);
 int luaopen_spec_faults(lua_State *L) {
   if (!entries) {
-    if (!find_range(&lua, "lua_newstate") || !find_range(&linker, "__tls_get_addr")) return luaL_error(L, "Lua or the linker is not found");
+    /* by name, since programs without Lua load this library, too */
+    if (!find_range(&lua, (uintptr_t)dlsym(RTLD_DEFAULT, "lua_newstate")) || !linker.end) return luaL_error(L, "Lua or the linker is not found");
     entry *made = real_mmap()(NULL, PLACES * sizeof *made, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made == MAP_FAILED) return luaL_error(L, "no memory for a table of blocks");
     entries = made;

@@ -111,7 +111,10 @@ function scenarios.export_keras(folder) return written(folder .. "/model.weights
 function scenarios.step()
   local x, y = images(4)
   local model
-  return { goes_on = true, act = function() model:fit(scion.data.tensors(x, y, { batch = 4, shuffle = false }), { optimizer = scion.optim.adam(), verbose = false, quiet = true }) end,
+  return { goes_on = true, act = function()
+             local data = scion.data.tensors(x, y, { batch = 4, shuffle = false })
+             model:fit(data, { optimizer = scion.optim.adam(), verbose = false, quiet = true })
+           end,
            outcome = function() return digest(model) end, prepare = function() model = network(2) end,
            state = function() return { weights = digest(model) } end }
 end

@@ -3,11 +3,11 @@
 local files = dofile "spec/support/files.lua"
 
 -- each scenario, and how many calls of each kind fail in it
-local scenarios = { { "load", 12 }, { "torch", 12 }, { "keras", 3 }, { "save", 12 }, { "export", 8 }, { "export_keras", 3 }, { "image", 12 },
-                    { "step", 12 }, { "checkpoint", 5 }, { "resume", 5 }, { "same_model", 5 }, { "predict", 12 }, { "cache", 12 } }
+local scenarios = { { "load", 12 }, { "torch", 12 }, { "keras", 3 }, { "keras_zip", 3 }, { "doctor", 8 }, { "save", 12 }, { "export", 8 }, { "export_keras", 3 }, { "image", 12 },
+                    { "step", 12 }, { "checkpoint", 5 }, { "resume", 5 }, { "same_model", 5 }, { "log", 5 }, { "predict", 12 }, { "cache", 12 } }
 
 -- AddressSanitizer ends the process where the memory cannot be had that it wants for a thread of its own accord
-local threaded = { checkpoint = true, resume = true, same_model = true, predict = true }
+local threaded = { step = true, checkpoint = true, resume = true, same_model = true, log = true, predict = true, doctor = true }
 
 local build = os.getenv "SCION_BUILD" or "build/release"
 local sanitized, seed = build:find "sanitize" ~= nil, os.getenv "FAULTS_SEED" or "1"
@@ -17,7 +17,8 @@ local function environment(name, most)
                 FAULTS_SKIP = sanitized and threaded[name] and "memory" or "",
                 -- before the sanitizers' libraries, whose functions stand behind those of this one
                 LD_PRELOAD = ("%s/%s/spec/faults.so %s"):format(os.getenv "PWD", build, os.getenv "LD_PRELOAD" or ""),
-                ASAN_OPTIONS = (os.getenv "ASAN_OPTIONS" or "") .. ":verify_asan_link_order=0" }
+                ASAN_OPTIONS = (os.getenv "ASAN_OPTIONS" or "") .. ":verify_asan_link_order=0",
+                LSAN_OPTIONS = "suppressions=spec/faults/leaks:print_suppressions=0" }
   local list = {}
   for key, value in pairs(set) do list[#list + 1] = ("%s=%s"):format(key, files.quoted(tostring(value))) end
   return table.concat(list, " ")
@@ -36,7 +37,7 @@ describe("a call that fails in the system", function()
       local output, code = files.shell(("env %s lua5.4 spec/faults/run.lua %s 2>%s"):format(environment(name, most), name, told))
       local skipped = sanitized and threaded[name] and ", without memory, as AddressSanitizer's threads end the process" or ""
       print(("\n%s, seed %s%s"):format(output:match "([^\n]*)\n*$", seed, skipped))
-      assert.equal(0, code, output .. files.slurp(told))
+      assert.equal(0, code, output .. ("\n" .. files.slurp(told)):gsub("\nscion: [^\n]*", ""))
     end)
   end
 end)

@@ -99,12 +99,11 @@ __attribute__((constructor)) static void find_linker(void) { find_range(&linker,
 
 #define PLACES ((size_t)1 << 20)
 typedef struct {
-  void *block; /* NULL: no block was ever here; GONE: one was */
+  void *block; /* NULL: a free place */
   void *caller;
 } entry;
-#define GONE ((void *)1)
 static entry *entries;
-static size_t used, live; /* places that are not NULL; blocks */
+static size_t live; /* places that are taken */
 static bool overflowed;
 static pthread_mutex_t of_entries = PTHREAD_MUTEX_INITIALIZER;
 
@@ -114,11 +113,9 @@ static void note(void *block, void *caller) {
   if (!block || !entries || is_inside(&lua, caller)) return;
   pthread_mutex_lock(&of_entries);
   size_t i = place_of(block);
-  while (entries[i].block && entries[i].block != GONE) i = (i + 1) % PLACES;
-  if (entries[i].block || used < PLACES / 2) {
-    used += !entries[i].block, live++;
-    entries[i] = (entry){block, caller};
-  } else overflowed = true;
+  while (entries[i].block) i = (i + 1) % PLACES;
+  if (live < PLACES / 2) live++, entries[i] = (entry){block, caller};
+  else overflowed = true;
   pthread_mutex_unlock(&of_entries);
 }
 
@@ -127,7 +124,15 @@ static void forget(const void *block) {
   pthread_mutex_lock(&of_entries);
   size_t i = place_of(block);
   while (entries[i].block && entries[i].block != block) i = (i + 1) % PLACES;
-  if (entries[i].block) entries[i].block = GONE, live--;
+  if (entries[i].block) {
+    live--;
+    for (size_t next = (i + 1) % PLACES; entries[next].block; next = (next + 1) % PLACES) { /* what had to go further takes the place */
+      size_t home = place_of(entries[next].block);
+      bool stays = i < next ? home > i && home <= next : home > i || home <= next;
+      if (!stays) entries[i] = entries[next], i = next;
+    }
+    entries[i].block = NULL;
+  }
   pthread_mutex_unlock(&of_entries);
 }
 
@@ -366,7 +371,7 @@ static int faults_by_caller(lua_State *L) {
     pthread_mutex_lock(&of_entries);
     entry one = entries[i];
     pthread_mutex_unlock(&of_entries);
-    if (!one.block || one.block == GONE) continue;
+    if (!one.block) continue;
     push_place(L, one.caller);
     lua_pushvalue(L, -1);
     lua_Integer before = lua_rawget(L, -3) == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;

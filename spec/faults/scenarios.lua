@@ -83,6 +83,27 @@ end
 
 function scenarios.keras() return weights_from(fixtures .. "layers.weights.h5", small_keras) end
 
+--- The same from an archive, which is unpacked into memory first.
+function scenarios.keras_zip()
+  return weights_from(fixtures .. "rescaled.keras", function()
+    return scion.sequential { nn.input { shape = { 8, 9, 3 }, preprocess = "tf" }, nn.conv2d(4, 3), nn.global_avg_pool(), nn.dense(3, "softmax") }
+  end)
+end
+
+--- A folder of photographs, looked through by the doctor, who reads all of them.
+function scenarios.doctor(folder)
+  local path, lfs = folder .. "/photographs", require "lfs"
+  assert(lfs.mkdir(path))
+  for class = 1, 2 do
+    assert(lfs.mkdir(path .. "/" .. class))
+    for i = 1, 3 do assert(scion.image.save(("%s/%d/%d.%s"):format(path, class, i, i == 1 and "jpg" or "png"), support.pattern(40, 40, 7 * i + class))) end
+  end
+  return { path = path, act = function()
+             local findings = scion.data.doctor(scion.data.folder(path, { size = 8, batch = 4 }))
+             return findings
+           end, outcome = function(findings) return (tostring(findings):gsub("[%d%.]+ m?s\n", "")) end, prepare = function() end, state = function() return {} end }
+end
+
 -- ---- writing --------------------------------------------------------------------------------------------------------
 
 --- A file that is written over an older one.
@@ -123,13 +144,14 @@ end
 --- any step.
 ---@param half boolean whether there is a file of the first step at first
 ---@param one_model boolean whether the same model goes on, in whatever state the call that failed has left it
-local function run(folder, half, one_model)
+---@param log string? a file to which a line is added after each epoch
+local function run(folder, half, one_model, log)
   local path, steps, kept, model = folder .. "/run.ckpt", 0, nil, nil
   local x, y = images(8)
   local function train(callback)
     model = one_model and model or network(2)
     model:fit(scion.data.tensors(x, y, { batch = 4, seed = 3 }), { optimizer = scion.optim.adam(), epochs = 2, resume = { path, every = 1 },
-      verbose = false, quiet = true, callbacks = callback and { callback } })
+      verbose = false, quiet = true, callbacks = { log and scion.callbacks.csv_logger { path = log } or {}, callback } })
     return model
   end
   if half then
@@ -140,9 +162,14 @@ local function run(folder, half, one_model)
     assert(not ended)
     kept = content(path)
   end
-  return { path = path, any_file = true, act = function() return (train()) end, outcome = digest, state = function() return {} end, prepare = function()
+  local function outcome(trained)
+    local _, lines = content(log or ""):gsub("\n", "")
+    return digest(trained) .. lines
+  end
+  return { path = log and folder or path, any_file = true, act = function() return (train()) end, outcome = outcome, state = function() return {} end, prepare = function()
     model = nil
     if kept then files.spit(path, kept) else os.remove(path) end
+    if log then files.spit(log, "what another run has written\n") end
   end }
 end
 
@@ -151,6 +178,8 @@ function scenarios.checkpoint(folder) return run(folder, false, false) end
 function scenarios.resume(folder) return run(folder, true, false) end
 
 function scenarios.same_model(folder) return run(folder, true, true) end
+
+function scenarios.log(folder) return run(folder, true, false, folder .. "/log.csv") end
 
 -- ---- images and rows ------------------------------------------------------------------------------------------------
 

@@ -20,10 +20,11 @@ local function opened(where, path, how)
   return file or refuse(where, limit and ("%s: %s"):format(path, limit) or message)
 end
 
-local function written(where, path, file, text)
+--- Writes text to an open file and closes it; whether that has succeeded, and a message.
+local function write(file, text)
   local ok, message = file:write(text)
   local closed, why = file:close()
-  if not ok or not closed then refuse(where, ("%s: %s"):format(path, message or why)) end
+  return ok and closed, message or why
 end
 
 --- The file, which is made if there is none; what it holds stays.
@@ -41,15 +42,19 @@ end
 ---@return string
 function log_file.read(where, of)
   local file <close> = opened(where, of.path, "rb")
-  return file:read(of.bytes) or ""
+  local text, message = file:read(of.bytes)
+  if message then refuse(where, ("%s: %s"):format(of.path, message)) end
+  return text or ""
 end
 
 --- Leaves the first bytes of a file that is longer than the run knows.
 local function cut(where, of)
   local kept, path = log_file.read(where, of), of.path .. ".part"
-  written(where, path, opened(where, path, "wb"), kept)
-  local ok, message = os.rename(path, of.path)
-  if not ok then refuse(where, message) end
+  local ok, message = write(opened(where, path, "wb"), kept)
+  if ok then ok, message = os.rename(path, of.path) end
+  if ok then return end
+  os.remove(path)
+  refuse(where, ("%s: %s"):format(of.path, message))
 end
 
 --- Adds text to it, which is in the file when this returns.
@@ -67,7 +72,8 @@ function log_file.append(where, of, text)
     notice.line(("scion: %s: %s is shorter than the run left it, by %d bytes; what is missing is not written again"):format(where, of.path, of.bytes - size))
     of.bytes = size
   end
-  written(where, of.path, file, text)
+  local ok, message = write(file, text)
+  if not ok then refuse(where, ("%s: %s"):format(of.path, message)) end
   of.bytes = of.bytes + #text
 end
 

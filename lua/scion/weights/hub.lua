@@ -102,7 +102,7 @@ function hub.fetch(file)
   local mirror = os.getenv "SCION_WEIGHTS_URL"
   local part = download(file, mirror and mirror:gsub("/*$", "/") .. name or file.url, target)
   local renamed, problem = os.rename(part, target)
-  if not renamed then check.raise(problem) end
+  if not renamed then check.raise(("%s: %s"):format(target, problem)) end
   return target
 end
 

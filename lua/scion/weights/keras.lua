@@ -26,11 +26,11 @@ local function ending(name)
   return role or last, role
 end
 
---- The text of an entry in an archive; nil or false where there is none or it is longer than `longest` bytes.
+--- The text of an entry in an archive; nil where there is none or it is longer than `longest` bytes. Raises where it cannot be read.
 local function text_in(archive, name, longest)
   local entry = archive:entries()[name]
-  local bytes = entry and entry.bytes <= longest and archive:read(name, 0, entry.bytes)
-  return bytes and bytes:bytes():sub(1, entry.bytes)
+  if not entry or entry.bytes > longest then return nil end
+  return need(archive:read(name, 0, entry.bytes)):bytes():sub(1, entry.bytes)
 end
 
 ---@class scion.KerasFile an open file, to be closed
@@ -51,7 +51,9 @@ function keras.open(path)
     local older = type(version) == "string" and version:find "^[12]%." ~= nil
     return setmetatable({ path = path, file = file, config = keras_config.read(description), older = older }, closable)
   end
-  if core.read_head(path, 4) ~= "PK\3\4" then
+  local head, unreadable = core.read_head(path, 4)
+  if not head then return nil, unreadable end
+  if head ~= "PK\3\4" then
     local file, message = core.hdf5_open(path)
     if not file then return nil, message end
     local text = file:has("/", "model_config") and file:attribute("/", "model_config")
@@ -64,10 +66,14 @@ function keras.open(path)
   if not copy then return nil, ("%s: cannot be unpacked: %s"):format(path, trouble) end
   local copied, reason = archive:copy("model.weights.h5", copy)
   if not copied then return nil, reason end
+  local read, description, version = check.try(function()
+    local metadata = core.json_decode(text_in(archive, "metadata.json", longest) or "")
+    return text_in(archive, "config.json", longest), type(metadata) == "table" and metadata.keras_version
+  end)
+  if not read then return nil, description end
   local file, problem = core.hdf5_open(path, copy)
   if not file then return nil, problem end
-  local metadata = core.json_decode(text_in(archive, "metadata.json", longest) or "")
-  return opened(file, text_in(archive, "config.json", longest), type(metadata) == "table" and metadata.keras_version)
+  return opened(file, description, version)
 end
 
 --- Lists the layers of a file that have weights, in the file's order.

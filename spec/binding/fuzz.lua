@@ -223,7 +223,7 @@ local functions = {
   new = "shape dtype", zeros = "shape dtype", ones = "shape dtype", full = "shape number dtype", fill = "tensor number", copy = "tensor tensor any",
   arange = "small small small dtype", live_bytes = "", randn = "shape number small number number", uniform = "shape number small number number",
   fill_normal = "tensor number small number number", fill_uniform = "tensor number small number number", from_table = "any dtype",
-  from_bytes = "word shape dtype", run = "any", kernels = "", conv2d_packed = "tensor any", grouped_conv2d_packed = "tensor small any",
+  from_bytes = "word shape dtype", run = "any", run_all = "any", kernels = "", conv2d_packed = "tensor any", grouped_conv2d_packed = "tensor small any",
   winograd_packed = "tensor any", winograd_fits = "window",
   conv2d_bf16_packed = "tensor", bf16 = "", finite = "tensor", norm = "tensor", program = "any", place = "bytes place small", threads = "threads", isa = "", clock = "",
   catch_interrupts = "", release_interrupts = "", interrupted = "", file_limit = "", at_terminal = "", terminal_width = "word",

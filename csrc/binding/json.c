@@ -182,7 +182,7 @@ static int core_json_decode(lua_State *L) {
   lua_settop(L, 1);
   json_t **owner = push_owner(L);
   bool no_memory;
-  *owner = json_read(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error, &no_memory);
+  *owner = read_json(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error, &no_memory);
   if (no_memory) out_of_memory(L);
   if (!*owner) {
     lua_pushnil(L);

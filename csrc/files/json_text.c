@@ -55,7 +55,7 @@ static size_t next_piece(void *to, size_t room, void *data) {
   return bytes;
 }
 
-json_t *json_read(const char *text, size_t length, size_t flags, json_error_t *error, bool *no_memory) {
+json_t *read_json(const char *text, size_t length, size_t flags, json_error_t *error, bool *no_memory) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, prepare);
   /* the buffer of the longest string grows to twice its bytes, and the string is copied out of it */

@@ -188,7 +188,7 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   if (status == SCION_OK && memchr(text, 0, (size_t)length)) /* which Jansson overlooks behind a number */
     status = broken(file, "its header is not valid: it holds a zero byte");
   bool no_memory;
-  if (status == SCION_OK && !(file->header = json_read(text, (size_t)length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error, &no_memory)))
+  if (status == SCION_OK && !(file->header = read_json(text, (size_t)length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error, &no_memory)))
     status = no_memory ? scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path)
                        : scion_fail(SCION_WORLD, "%s: not a safetensors file: its header is not valid: %s", file->path, error.text);
   if (status == SCION_OK && !json_is_object(file->header)) status = broken(file, "its header is no object");

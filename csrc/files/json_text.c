@@ -21,16 +21,19 @@ typedef struct {
 static pthread_key_t key; /* of the reading that runs in this thread; no _Thread_local, see status.c */
 static bool have_key;
 
-static void *allocate(size_t bytes) {
-  void *memory = malloc(bytes);
-  reading *r = memory ? NULL : pthread_getspecific(key);
-  if (!r) return memory;
+static void *take_reserve(reading *r, size_t bytes) {
   r->short_of_memory = true;
   size_t whole = bytes <= r->bytes ? (bytes + 15) / 16 * 16 : SIZE_MAX;
   if (whole > r->bytes - r->used) return NULL;
-  memory = r->reserve + r->used;
   r->used += whole;
-  return memory;
+  return r->reserve + r->used - whole;
+}
+
+static void *allocate(size_t bytes) {
+  void *memory = malloc(bytes);
+  if (memory) return memory;
+  reading *r = pthread_getspecific(key);
+  return r ? take_reserve(r, bytes) : NULL;
 }
 
 static void release(void *memory) {

@@ -595,7 +595,7 @@ end)
 
 describe("scion", function()
   it("has its public names and no others", function()
-    local public = set("arange", "augment", "callbacks", "clock", "concat", "data", "full", "help", "image", "load", "loss", "lr", "model", "models", "nn",
+    local public = set("arange", "augment", "callbacks", "clock", "concat", "data", "full", "help", "image", "insight", "load", "loss", "lr", "model", "models", "nn",
                        "one_hot", "ones", "optim", "randn", "schedule", "seed", "sequential", "stack", "tensor", "threads", "uniform", "version",
                        "weights", "where", "zeros")
     for name in pairs(scion) do

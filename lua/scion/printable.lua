@@ -12,11 +12,13 @@ core.printable.__tostring = function(self) return require("scion.report.show").b
 ---@return table t
 function printable.table(t) return setmetatable(t, core.printable) end
 
---- Makes a list of records print what it holds, and each of them.
+--- Makes a list print what it holds, and each of its elements that is a plain table.
 ---@param list table[]
 ---@return table[] list
 function printable.records(list)
-  for _, record in ipairs(list) do printable.table(record) end
+  for _, record in ipairs(list) do
+    if type(record) == "table" and getmetatable(record) == nil then printable.table(record) end
+  end
   return printable.table(list)
 end
 

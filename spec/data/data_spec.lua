@@ -294,7 +294,7 @@ describe("scion.data.folder", function()
     root = tree{ [apart] = { "1.png" }, b = { "2.png" } }
     assert.matches(("/%s is none of the labels (%s, b); one of it and '%s' writes its accents as characters of their own, as macOS does: "):format(
                    apart, composed, composed), messages.refused(function() data.folder(root, { labels = { composed, "b" } }) end), 1, true)
-    assert.matches("/b is none of the labels (a, c): labels name all class folders; data:subset picks",
+    assert.matches("/b is none of the labels (a, c): labels name all class folders; scion.data.files makes a set of the images of some of them",
                    messages.refused(function() data.folder(root, { labels = { "a", "c" } }) end), 1, true)
   end)
 

@@ -58,6 +58,9 @@ describe("labels", function()
       assert.same({ "soft", rows }, { name, list })
       assert.same({ "a", "b" }, d.labels)
     end
+    for _, one in ipairs { { "a", "b", "a" }, { 1, 2, 1 } } do
+      refused("multi = true is about several labels of each, but the second argument has one label each: give lists of names", data.tensors, images, one, { multi = true })
+    end
     refused("row 2 adds up to 0.7, but shares of classes add up to 1; multi = true says", data.tensors, images, { { 0.25, 0.75 }, { 0.7, 0 }, { 0.5, 0.5 } }, names)
     refused("row 3 has a number that is not from 0 to 1", data.tensors, images, { { 0, 1 }, { 1, 0 }, { -0.5, 1.5 } }, names)
     refused("row 1 has a number that is not from 0 to 1", data.tensors, images, scion.tensor { { 0 / 0, 1 }, { 1, 0 }, { 1, 0 } }, names)

@@ -93,7 +93,7 @@ for name, kind in pairs(decoding.kinds) do kinds[name] = kind end
 --- largest part in the middle; as a whole between black borders ("squash")
 ---@field filter? "bilinear"|"bicubic"|"area"|"nearest" of the resize, as for scion.image.resize ("bilinear")
 ---@field batch? integer images in a batch (32)
----@field shuffle? boolean whether each epoch has its own order, drawn from the seed (true; false for scion.data.files)
+---@field shuffle? boolean whether each epoch has its own order, drawn from the seed (true where there are labels, else false)
 ---@field seed? integer of order and augmentation (0)
 ---@field augment? scion.Augment|false (false)
 ---@field workers? integer threads that read ahead (as many as there are CPUs)

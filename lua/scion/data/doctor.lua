@@ -6,6 +6,7 @@ local findings = require "scion.data.findings"
 local interrupts = require "scion.interrupts"
 local lfs = require "lfs"
 local paths = require "scion.data.paths"
+local printable = require "scion.printable"
 local progress = require "scion.report.progress"
 local results = require "scion.report.results"
 
@@ -94,5 +95,8 @@ return function(x, given)
   local found = { images = sizes[1].images, bytes = sizes[1].bytes, against = table.move(sizes, 2, #sizes, 1, {}),
                   folder = paths.common_folder(files_of(case.images)) }
   for _, finding in ipairs(findings) do found[finding[1]] = finding[2](case, found) end
+  for _, list in pairs(found) do
+    if type(list) == "table" then printable.records(list) end
+  end
   return results.diagnosis(found)
 end

@@ -163,11 +163,15 @@ end
 ---@param o { labels: string[]?, multi: boolean?, lines: integer[]? } lines: where the labels stand in a file
 ---@return scion.Targets
 ---@return integer count of examples
----Raises if it is none of these, on an unknown name, and on numbers out of range.
+---Raises if it is none of these, on an unknown name, on numbers out of range, and if multi is given and these are no several labels.
 function labels.read(where, what_it_is, given, o)
   local self = { where = where, what = what_it_is, names = o.labels, multi = o.multi, lines = o.lines }
-  if type(given) == "userdata" then return from_tensor(self, given) end
-  return from_list(self, given)
+  local found, count = (type(given) == "userdata" and from_tensor or from_list)(self, given)
+  if o.multi and not found.multi then
+    check.raise(("%s: multi = true is about several labels of each, but %s has %s each: give lists of names, { { 'red', 'big' }, { 'red' } }, or rows with " ..
+                 "a number for each label"):format(where, what_it_is, found.classes and "one label" or "numbers"))
+  end
+  return found, count
 end
 
 return labels

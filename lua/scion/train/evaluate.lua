@@ -20,6 +20,7 @@ local targets = require "scion.train.targets"
 ---@field confusion scion.Tensor? i32 [true class, predicted class]: how many examples; nil unless each has one class. Where an image has
 --- shares of classes, the class with the largest share is the true one
 ---@field examples integer how many images were evaluated
+---@field left_out integer how many could not be read
 ---@field not_finite integer? examples with outputs that are not finite: they count as wrong, and to the support of their class
 ---@field confusion_table table<string, table<string, integer>>? the same counts by labels: confusion_table.glass.metal is how many of glass
 --- were taken for metal. It prints as a table
@@ -76,7 +77,7 @@ return function(model, data, given, where, tell)
   if alone then interrupts.check(where) end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
   local found = {
-    loss = sums:loss(), accuracy = sums:accuracy(), exact_match = sums:exact_match(), examples = sums.examples, not_finite = sums:not_finite(),
+    loss = sums:loss(), accuracy = sums:accuracy(), exact_match = sums:exact_match(), examples = sums.examples, left_out = sums.left_out, not_finite = sums:not_finite(),
     confusion = sums.told == "classes" and sums.counts or nil, classes = sums:class_scores(data.labels or model.labels),
   }
   metrics.fill(found, o.metrics, sums:values())

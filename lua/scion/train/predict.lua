@@ -7,6 +7,7 @@ local inputs = require "scion.train.inputs"
 local interrupts = require "scion.interrupts"
 local losses = require "scion.ir.losses"
 local paths = require "scion.data.paths"
+local printable = require "scion.printable"
 local progress = require "scion.report.progress"
 local results = require "scion.report.results"
 local targets = require "scion.train.targets"
@@ -74,7 +75,7 @@ end
 
 --- The entry for one image. `row`: the outputs; `told`, `count`: what they tell, as of targets.told; nil if they are no probabilities.
 local function entry_of(model, row, told, count, top)
-  if not told then return { output = row } end
+  if not told then return { output = printable.table(row) } end
   if not finite(row) then return { error = "the network's output is no number: its weights, or this image, are beyond what it can compute with" } end
   if told == "classes" and #row < count then row = { 1 - row[1], row[1] } end
   local best = ranked(row, function(i) return model.labels and model.labels[i] or i end)

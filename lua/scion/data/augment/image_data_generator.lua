@@ -1,4 +1,4 @@
---- augment.image_data_generator{ shear = 11.5, zoom = 0.2, flip = "horizontal" }
+--- augment.image_data_generator{ rotation = 0, width_shift = 0, height_shift = 0, shear = 0, zoom = 0, … }
 --- The changes of Keras's ImageDataGenerator, by its names and with its meaning: from each range a value is drawn uniformly, and all are
 --- applied at once to the resized image. `augment = { shear = … }` is this alone.
 ---@class scion.augment.image_data_generator

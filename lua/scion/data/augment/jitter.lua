@@ -1,6 +1,6 @@
---- augment.jitter{ brightness = 0.4, contrast = 0.4, saturation = 0.4, hue = 0.1 }
+--- augment.jitter{ brightness = 0, contrast = 0, saturation = 0, hue = 0 }
 --- Changes of brightness, contrast, saturation and hue, in an order that is drawn, as torchvision's ColorJitter. Those that follow each other
---- without the hue between them are done at once: nothing is clipped in between.
+--- without the hue between them are done at once: nothing is clipped in between. At least one of them is to be given.
 ---@class scion.augment.jitter: scion.AugmentationOptions
 ---@field brightness? number|number[] as for augment.brightness (0)
 ---@field contrast? number|number[] as for augment.contrast (0)
@@ -17,6 +17,12 @@ return augmentation.define {
     brightness = { augmentation.amount, 0, usual = true }, contrast = { augmentation.amount, 0 }, saturation = { augmentation.amount, 0 },
     hue = { check.number { from = 0, to = 0.5 }, 0 },
   },
+  check = function(where, o)
+    for _, name in ipairs { "brightness", "contrast", "saturation", "hue" } do
+      if o[name] ~= 0 then return end
+    end
+    check.raise(where .. ": it changes nothing: say what, as in jitter{ brightness = 0.4, contrast = 0.4, saturation = 0.4, hue = 0.1 }")
+  end,
   stages = function(o)
     local members = {}
     for _, name in ipairs { "brightness", "contrast", "saturation", "hue" } do

@@ -74,7 +74,7 @@ local function agree(path, found, wanted)
     local other = alike[accents.without(name)]
     local hint = other and accents.apart(name) ~= accents.apart(other) and
       ("; one of it and %s writes its accents as characters of their own, as macOS does: rename one of them"):format(check.show(other)) or
-      ": labels name all class folders; data:subset picks images of some"
+      ": labels name all class folders; scion.data.files makes a set of the images of some of them"
     if not known[name] then raise("the folder %s/%s is none of the labels (%s)%s", path, name, table.concat(wanted, ", "), hint) end
   end
 end

@@ -734,9 +734,10 @@ void scion_new_file_discard(scion_new_file *file); /* closes the file and remove
 
 /* safetensors: 8 bytes with the length of the header (little-endian), the header (JSON), the bytes of the tensors. See
  * https://github.com/huggingface/safetensors#format. A file is refused (SCION_WORLD) unless its header has at most 100,000,000 bytes
- * and at most 1/64 of the file's size plus 512 KiB (a forged header would take too much memory to parse), is an object and repeats no
- * key; all dtypes are known; and the tensors' ranges follow each other without gaps or overlaps to the end of the file and are as long
- * as dtype and shape require. */
+ * and can be parsed in twice the memory of the file plus 64 MiB, whatever is in it; is an object and repeats no key; all dtypes are
+ * known; and the tensors' ranges follow each other without gaps or overlaps to the end of the file and are as long as dtype and shape
+ * require. */
+#define SCION_SAFETENSORS_PADDING "scion.padding" /* an array of zeros, see scion_safetensors_write; no part of what a file holds */
 typedef struct scion_safetensors scion_safetensors; /* a file open for reading */
 
 typedef struct {
@@ -776,9 +777,10 @@ typedef struct {
 
 /* Writes a file atomically (see scion_new_file). Tensors with wide dtypes come first, which keeps all of them aligned, and otherwise in
  * the given order. The header is padded with spaces to a multiple of 8 bytes. Names and metadata must be UTF-8, and no two tensors may
- * have one name (SCION_MISUSE). */
+ * have one name (SCION_MISUSE). A reader gives a file memory by its size: where parsing the header, or `decoded`, the bytes of memory
+ * that decoding the metadata may take, asks for more, an array of as many zeros as that takes is added, SCION_SAFETENSORS_PADDING. */
 scion_status scion_safetensors_write(const char *path, const scion_named_tensor *tensors, size_t count,
-                                     const scion_metadata *metadata, size_t pairs);
+                                     const scion_metadata *metadata, size_t pairs, uint64_t decoded);
 
 /* Numbers as files of other programs store them (files/elements.c), little-endian. Their dtypes are named as in safetensors: F32, F16,
  * BF16, F64, U8, BOOL, I8, I16, I32, I64. */

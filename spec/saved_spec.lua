@@ -258,15 +258,10 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
     model:save(path)
     assert.same(model.history[20000], scion.load(path).history[20000])
     for i = 1, 100000 do model.history[i] = { epoch = i, loss = 1 / i, accuracy = 1 / (i + 1), val_loss = 2 / i } end
-    local told = support.stderr_of(function() model:save(path) end)
+    model:save(path)
     local read = scion.load(path).history
-    assert.matches("of the history's 100000 entries all but " .. #read .. ", evenly spaced, as so many beside few weights could not be read again", told, 1, true)
-    assert.is_true(#read >= 25000 and #read < 100000)
-    local step, even = read[2].epoch - read[1].epoch, true
-    for i = 2, #read do even = even and read[i].epoch - read[i - 1].epoch == step end
-    assert.is_true(even)
-    assert.same(model.history[100000], read[#read])
-    assert.equal(100000, #model.history)
+    assert.equal(100000, #read)
+    assert.same(model.history[77777], read[77777])
     local labels = {}
     for i = 1, 100000 do labels[i] = "label " .. i end
     local wide = scion.sequential { nn.input(1, 1, 1), nn.flatten(), nn.dense(100000) }
@@ -275,11 +270,21 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
     assert.equal("label 100000", scion.load(path).labels[100000])
   end)
 
-  it("is not saved where it could not be loaded: thousands of layers without weights", function()
+  it("is saved with thousands of layers without weights, in a file that is large enough to be read again", function()
     local layers = { nn.input(4, 4, 3) }
-    for _ = 1, 5000 do layers[#layers + 1] = nn.relu() end
+    for i = 1, 5000 do layers[i + 1] = nn.relu() end
     layers[#layers + 1] = nn.flatten()
-    assert.matches("too many to be read again", messages.refused(function() scion.sequential(layers):save(path) end), 1, true)
+    scion.sequential(layers):save(path)
+    local loaded = scion.load(path)
+    assert.equal(5002, #loaded:layers())
+    local tensors, metadata = safetensors.read(path)
+    assert.same({}, tensors) -- its zeros are none of the model's
+    local file <close> = io.open(path, "rb")
+    local size, head = file:seek "end", string.unpack("<i8", file:seek "set" and file:read(8))
+    file:seek("set", 8 + head)
+    assert.is_nil(file:read "a":find "[^%z]")
+    local room = 2 * size + (64 << 20) - 128 * #metadata.architecture -- what a reader gives it, less what that takes
+    assert.is_true(room >= 0 and room < 3 * head, room)
   end)
 
   it("is saved as .safetensors alone, at a path", function()

@@ -46,12 +46,14 @@ static void push_entry(lua_State *L, const scion_safetensors_entry *entry) {
   lua_setfield(L, -2, "shape");
 }
 
-/* file:header() -> {name = {dtype = "F32", shape = {2, 3}, place = offset of its first byte}, ...}, metadata {key = text, ...} */
+/* file:header() -> {name = {dtype = "F32", shape = {2, 3}, place = offset of its first byte}, ...}, metadata {key = text, ...}: all
+ * tensors but padding */
 static int file_header(lua_State *L) {
   scion_safetensors_entry entry;
   scion_metadata pair;
   lua_newtable(L);
   for (size_t i = 0; scion_safetensors_entry_at(check_open(L), i, &entry); i++) {
+    if (strcmp(entry.name, SCION_SAFETENSORS_PADDING) == 0) continue;
     push_entry(L, &entry);
     scion_safetensors_entry_at(check_open(L), i, &entry);
     lua_pushstring(L, entry.name);
@@ -168,12 +170,14 @@ static void take_metadata(lua_State *L, scion_metadata *pairs, size_t count) {
   qsort(pairs, count, sizeof *pairs, by_key);
 }
 
-/* core.safetensors_write(path, {name = tensor, ...} or {{name =, tensor =}, ...}, metadata = {}) -> true, or nil and a message.
- * The file is written atomically, see scion_new_file. */
+/* core.safetensors_write(path, {name = tensor, ...} or {{name =, tensor =}, ...}, metadata = {}, decoded = 0) -> true, or nil and a
+ * message. See scion_safetensors_write. */
 static int core_safetensors_write(lua_State *L) {
   const char *path = scion_check_text(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   if (!lua_isnoneornil(L, 3)) luaL_checktype(L, 3, LUA_TTABLE);
+  lua_Integer decoded = luaL_optinteger(L, 4, 0);
+  luaL_argcheck(L, decoded >= 0, 4, "it cannot be negative");
   lua_settop(L, 3);
   lua_pushliteral(L, "name");
   lua_pushliteral(L, "tensor");
@@ -182,7 +186,7 @@ static int core_safetensors_write(lua_State *L) {
   scion_metadata *metadata = lua_newuserdatauv(L, (pairs + 1) * sizeof *metadata, 0);
   take_tensors(L, tensors, count);
   take_metadata(L, metadata, pairs);
-  scion_status status = scion_safetensors_write(path, tensors, count, metadata, pairs);
+  scion_status status = scion_safetensors_write(path, tensors, count, metadata, pairs, (uint64_t)decoded);
   lua_pushboolean(L, 1);
   return scion_push_result(L, status, 1);
 }

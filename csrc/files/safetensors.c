@@ -182,7 +182,7 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   char *text = malloc((size_t)length + 1);
   if (!text) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
   status = read_exactly(file, text, (size_t)length, sizeof prefix);
-  if (status == SCION_OK && header_too_long(text, (size_t)length, size))
+  if (status == SCION_OK && header_cost(text, (size_t)length) > allowance(size))
     status = scion_fail(SCION_WORLD, "%s: its header of %llu bytes is too long for its size", file->path, (unsigned long long)length);
   json_error_t error = {.text = ""};
   if (status == SCION_OK && memchr(text, 0, (size_t)length)) /* which Jansson overlooks behind a number */

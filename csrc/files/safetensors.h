@@ -24,9 +24,7 @@ static inline uint64_t header_cost(const char *text, size_t length) {
   return cost;
 }
 
-/* Whether a header is too much for a file of a size: parsing it could take more than twice the file and 64 MiB. */
-static inline bool header_too_long(const char *text, size_t length, uint64_t size) {
-  return header_cost(text, length) > 2 * size + ((uint64_t)64 << 20);
-}
+/* The memory that a file of a size may ask for. */
+static inline uint64_t allowance(uint64_t size) { return 2 * size + ((uint64_t)64 << 20); }
 
 #endif

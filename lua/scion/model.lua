@@ -438,9 +438,9 @@ function model:probe(data, given) return require("scion.insight.probe").of(self,
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 
 --- Saves weights, architecture, preprocessing, labels and history in one safetensors file. An interrupted save leaves the old file as it
---- was. Losses that are NaN or infinite come back as such. Of the history of very many epochs beside few weights, tens of thousands, evenly
---- spaced entries are written, and a line on standard error says so. Raises, with the path, if the file cannot be written, and on the ending
---- of another format, such as .h5 or .pth.
+--- was. Losses that are NaN or infinite come back as such. Beside few weights a file of very many layers, labels or epochs gets zeros at its
+--- end: a reader gives a file memory by its size. Raises, with the path, if the file cannot be written, and on the ending of another format,
+--- such as .h5 or .pth.
 ---@param path string
 ---@return scion.Model self
 ---@example model:save "pets.safetensors"

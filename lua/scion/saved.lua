@@ -49,18 +49,10 @@ local past = { epoch = { counter, required = true }, steps = { counter, required
 --- Bytes of memory that a byte of a described network may take when the network is rebuilt.
 local cost_of_layers = 128
 
---- Whether a part of the metadata may be decoded: not where it could take more memory than a file of a size may ask for, see
---- array.allowance_of. What is saved must be readable again, so both ask.
-local function affordable(metadata, size)
+--- Bytes of memory that decoding the metadata may take.
+local function cost_of(metadata)
   local described, told, names = metadata.architecture or "", metadata.history or "", metadata.labels or ""
-  return math.max(cost_of_layers * #described, core.json_cost(told) + core.json_cost(names)) <= array.allowance_of(size)
-end
-
---- Raises, with the path, where decoding is not affordable. numbers: bytes of the weights, for the message.
-local function check_cost(path, metadata, size, numbers)
-  if affordable(metadata, size) then return end
-  check.raise(("%s: architecture, history and labels take %d bytes beside %d of numbers, too many to be read again"):format(path,
-    #(metadata.architecture or "") + #(metadata.history or "") + #(metadata.labels or ""), numbers))
+  return math.max(cost_of_layers * #described, core.json_cost(told) + core.json_cost(names))
 end
 
 -- ---- saving ---------------------------------------------------------------------------------------------------------
@@ -94,26 +86,6 @@ local function architecture(m)
   end
   return { name = m.name or "", variant = m.variant, loss = losses.describe(m.loss), metrics = metrics.in_file(m.metrics), reading = m.reading,
            trunk = m.trunk, output = m.output.layer.name, layers = layers }
-end
-
---- Writes the history into the metadata. Beside few numbers a file cannot hold the entries of very many epochs. Then every second, third, … is
---- written, as many as can be read again, back from the last, and `lost` says so: a long training must not be lost for that.
----@param metadata table with all other parts
----@param record table see `history`
----@param numbers integer bytes of the weights
----@param lost string[]
-local function add_history(metadata, record, numbers, lost)
-  local entries, step = record.entries, 1
-  local function write()
-    record.entries = {}
-    for i = (#entries - 1) % step + 1, #entries, step do record.entries[#record.entries + 1] = entries[i] end
-    metadata.history = core.json_encode(record)
-    return affordable(metadata, numbers + #metadata.architecture + #metadata.history + #(metadata.labels or ""))
-  end
-  while not write() and step < #entries do step = step < 16 and step + 1 or 2 * step end
-  if step == 1 then return end
-  lost[#lost + 1] = ("of the history's %d entries all but %d, evenly spaced, as so many beside few weights could not be read again"):format(
-    #entries, #record.entries)
 end
 
 --- The history, without what a file cannot hold; the names of that are added to `lost`.
@@ -158,14 +130,11 @@ function saved.save(m, path)
   local tensors, lost = {}, {}
   for name, p in graph.parameters(m.order) do tensors[#tensors + 1] = { name = name, tensor = p.tensor } end
   local metadata = { format = "scion", version = format_version, architecture = core.json_encode(architecture(m)) }
-  local record, names = history(m, lost), labels(m, lost)
+  local names = labels(m, lost)
+  metadata.history = core.json_encode(history(m, lost))
   for _, name in ipairs(metrics.functions_in(m.metrics)) do lost[#lost + 1] = "metrics." .. name end
   metadata.labels = names and core.json_encode(names)
-  local numbers = 0
-  for _, each in ipairs(tensors) do numbers = numbers + 4 * array.elements(each.tensor:shape()) end
-  add_history(metadata, record, numbers, lost)
-  check_cost(path, metadata, numbers + #metadata.architecture + #metadata.history + #(metadata.labels or ""), numbers)
-  local ok, message = safetensors.write(path, tensors, metadata)
+  local ok, message = safetensors.write(path, tensors, metadata, cost_of(metadata))
   if not ok then check.raise(message) end
   if m.loss and losses.of(m.loss).own then
     notice.once(("%s: the loss, a %s, is remembered by that name alone: give it again to fit and evaluate of the loaded model"):format(path, m.loss.name))
@@ -300,9 +269,9 @@ function saved.load(path)
   if metadata.version ~= format_version then
     check.raise(("%s: format version %s is not known to this version of Scion, which reads %s"):format(path, tostring(metadata.version), format_version))
   end
-  local numbers = 0
-  for _, a in ipairs(arrays) do numbers = numbers + a.bytes end
-  check_cost(path, metadata, arrays.bytes, numbers)
+  if cost_of(metadata) > array.allowance_of(arrays.bytes) then
+    check.raise(("%s: damaged, or forged: what it describes would take more than twice the memory of the file"):format(path))
+  end
   local description, history_of = part(metadata, "architecture", path), part(metadata, "history", path)
   local function build() return rebuild(description) end
   local m = of_file(path, "the architecture cannot be rebuilt", layer.without_initial_values, build, array.allowance_of(arrays.bytes))

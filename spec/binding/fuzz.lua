@@ -228,7 +228,7 @@ local functions = {
   conv2d_bf16_packed = "tensor", bf16 = "", finite = "tensor", norm = "tensor", program = "any", place = "bytes place small", threads = "threads", isa = "", clock = "",
   catch_interrupts = "", release_interrupts = "", interrupted = "", file_limit = "", at_terminal = "", terminal_width = "word",
   json_encode = "any", json_decode = "json", json_cost = "json",
-  safetensors_open = "path", safetensors_write = "path named text", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
+  safetensors_open = "path", safetensors_write = "path named text small", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
   image_format = "path",
   image_op = "operation image number number", mixup = "tensor order number", cutmix = "tensor order number small small",

@@ -13,7 +13,7 @@ static char path[64];
 static void round_trip(const scion_tensor *t) {
   scion_safetensors *file = NULL;
   scion_tensor back = {.dtype = SCION_F32};
-  OK(scion_safetensors_write(path, &(scion_named_tensor){"t", t}, 1, NULL, 0));
+  OK(scion_safetensors_write(path, &(scion_named_tensor){"t", t}, 1, NULL, 0, 0));
   OK(scion_safetensors_open(&file, path));
   if (!file) return;
   OK(scion_safetensors_read(file, "t", &back));
@@ -29,7 +29,7 @@ static void round_trip(const scion_tensor *t) {
 static void into_slice(void) {
   scion_safetensors *file = NULL;
   scion_tensor whole = TENSOR(3, 5), slice = SLICE(2, 3, 5);
-  OK(scion_safetensors_write(path, &(scion_named_tensor){"t", &whole}, 1, NULL, 0));
+  OK(scion_safetensors_write(path, &(scion_named_tensor){"t", &whole}, 1, NULL, 0, 0));
   OK(scion_safetensors_open(&file, path));
   if (file) CHECK(scion_safetensors_read_into(file, "t", &slice) == SCION_MISUSE, "a slice was read into");
   CHECK(test_gaps_untouched(&slice), "the gaps of a slice were written");

@@ -255,19 +255,36 @@ describe("safetensors", function()
       end
     end)
 
+    it("is made larger by zeros where its metadata or names ask for more memory than its size allows", function()
+      assert(safetensors.write(path, { a = numbers() }, { k = "v" }, (64 << 20) + 100000))
+      local bytes = slurp(path)
+      local length = string.unpack("<I8", bytes)
+      assert.equal(("\0"):rep(50000 - 16), bytes:sub(8 + length + 16 + 1)) -- half of what is too much, less the four numbers
+      local back, said = safetensors.read(path)
+      assert.same({ k = "v" }, said)
+      assert.equal(support.bytes(numbers()), support.bytes(back.a))
+      assert.is_nil(next(back, next(back))) -- none but a
+      local many, none = {}, core.new { 0 }
+      for i = 1, 20000 do many[i] = { name = ("n%d"):format(i), tensor = none } end
+      assert(safetensors.write(path, many))
+      assert.equal("F32", assert(core.safetensors_open(path)):header().n20000.dtype)
+      assert.is_true(#slurp(path) > 3e6)
+    end)
+
     it("opens in Python's library", function()
       local _, missing = support.shell(PYTHON .. " -c 'import safetensors.numpy'")
       if missing ~= 0 then
         print("\nskipped: " .. PYTHON .. " has no safetensors; PYTHON names another one")
         return pending "no safetensors in Python"
       end
-      assert(safetensors.write(path, { a = numbers(), u = support.tensor("u8", { 3 }, "abc"), s = support.floats({}, { 2.5 }) }, { k = "Zoë" }))
+      local tensors = { a = numbers(), u = support.tensor("u8", { 3 }, "abc"), s = support.floats({}, { 2.5 }) }
+      assert(safetensors.write(path, tensors, { k = "Zoë" }, (64 << 20) + 100000))
       local output = support.shell(PYTHON .. [[ -c '
 import sys, safetensors
 with safetensors.safe_open(sys.argv[1], "np") as f:
-    print(sorted(f.keys()), f.metadata(), f.get_tensor("a").tolist(), f.get_tensor("u").tolist(), f.get_tensor("s"))
+    print(sorted(f.keys()), f.metadata(), f.get_tensor("scion.padding").any(), f.get_tensor("a").tolist(), f.get_tensor("u").tolist(), f.get_tensor("s"))
 ' ]] .. path)
-      assert.equal("['a', 's', 'u'] {'k': 'Zoë'} [[1.0, -2.0], [0.5, 1.0000000150474662e+30]] [97, 98, 99] 2.5\n", output)
+      assert.equal("['a', 's', 'scion.padding', 'u'] {'k': 'Zoë'} False [[1.0, -2.0], [0.5, 1.0000000150474662e+30]] [97, 98, 99] 2.5\n", output)
     end)
 
     it("judges mutated files as Python's library does", function()
@@ -283,7 +300,8 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
       local t = numbers()
       for pattern, arguments in pairs {
         ["two tensors are named 'a'"] = { { { name = "a", tensor = t }, { name = "a", tensor = t } } }, ["'a' is a number"] = { { a = 1 } },
-        ["not UTF%-8"] = { { ["\xff"] = t } }, ["__metadata__"] = { { __metadata__ = t } }, ["without zeros"] = { { ["a\0b"] = t } },
+        ["not UTF%-8"] = { { ["\xff"] = t } }, ["__metadata__"] = { { __metadata__ = t } },
+        ["named scion.padding"] = { { ["scion.padding"] = t } }, ["without zeros"] = { { ["a\0b"] = t } },
         ["name must be a string"] = { { { tensor = t } } }, ["expected a list"] = { { { name = "a", tensor = t }, b = t } },
         ["metadata are strings"] = { { a = t }, { k = 1 } }, ["metadata 'k' is not UTF%-8"] = { { a = t }, { k = "\xff" } },
         ["table expected"] = {},

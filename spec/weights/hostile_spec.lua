@@ -181,7 +181,7 @@ describe("A hostile file", function()
     local metadata = "[" .. ("{},"):rep(150000) .. "{}]"
     refused(support.pack('{"__metadata__":{"format":"scion","version":"1","architecture":"' .. metadata .. '"}}'), "'history' is missing", "model")
     local texts = '{"__metadata__":{"format":"scion","version":"1","architecture":"{}","history":"%s"}}'
-    refused(support.pack(texts:format("[" .. ("{},"):rep(2000000) .. "{}]")), "too many to be read again", "model")
+    refused(support.pack(texts:format("[" .. ("{},"):rep(2000000) .. "{}]")), "what it describes would take more than twice the memory of the file", "model")
     refused(support.pack(texts:format(("x"):rep(12000000))), "the metadata's 'history' is damaged", "model")
   end)
 

@@ -27,11 +27,13 @@ end
 ---@param path string
 ---@param tensors table<string, scion.Tensor> | { name: string, tensor: scion.Tensor }[] a list is written in its order
 ---@param metadata? table<string, string>
+---@param decoded? integer bytes of memory that decoding the metadata may take: beside few numbers the file is made larger by zeros, which no
+--- reader here lists, so that it may ask for them (0)
 ---@return true? written
 ---@return string? message names the file
-function safetensors.write(path, tensors, metadata)
+function safetensors.write(path, tensors, metadata, decoded)
   path = check.argument("scion.weights.safetensors.write", "the file to write", path, check.path)
-  local ok, written, message = check.try(core.safetensors_write, path, tensors, metadata)
+  local ok, written, message = check.try(core.safetensors_write, path, tensors, metadata, decoded)
   if not ok then check.raise("scion.weights.safetensors.write: " .. (written:match "%((.*)%)$" or written)) end
   return written, message
 end

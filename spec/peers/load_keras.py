@@ -46,7 +46,7 @@ def fill(net, x, name):
                 values.append(rng.uniform(-1, 1, shape) * np.sqrt(6 / fan))
             elif last == "count": values.append(np.zeros(shape))
             else:
-                low, high = {"gamma": (0.5, 1.0), "mean": (0.2, 0.6), "variance": (0.04, 0.06)}.get(last, (-0.2, 0.2) if last != "moving_variance" else (1, 1))
+                low, high = {"gamma": (0.5, 1.0), "beta": (0.2, 0.8), "mean": (0.2, 0.6), "variance": (0.04, 0.06)}.get(last, (-0.2, 0.2) if last != "moving_variance" else (1, 1))
                 values.append(rng.uniform(low, high, shape))
         if values: layer.set_weights(values)
         if hasattr(layer, "finalize_state") and values: layer.finalize_state()

@@ -29,7 +29,7 @@ def fill(net, x, seed):
             if module.bias is not None: module.bias.data.uniform_(-0.2, 0.2)
         elif isinstance(module, nn.BatchNorm2d):
             module.weight.data.uniform_(0.5, 1.0)
-            module.bias.data.uniform_(-0.2, 0.2)
+            module.bias.data.uniform_(0.2, 0.8) # around 0, and without sums of layers, last bits would become large on the way
     hooks = [m.register_forward_pre_hook(settle) for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     net.eval()(x)
     for hook in hooks: hook.remove()
@@ -176,7 +176,7 @@ def scripted(folder, make):
     return folder + "/net.pt"
 KINDS["torch.jit.script"] = lambda folder: scripted(folder, torch.jit.script)
 KINDS["torch.jit.trace"] = lambda folder: scripted(folder, lambda n: torch.jit.trace(n, x))
-KINDS["torch.jit.freeze"] = lambda folder: (scripted(folder, lambda n: torch.jit.freeze(torch.jit.script(n))), "state_dict%(%)")
+KINDS["torch.jit.freeze"] = lambda folder: (scripted(folder, lambda n: torch.jit.freeze(torch.jit.script(n))), "jit%.freeze.*state_dict%(%)")
 KINDS["whole module"] = lambda folder: (saved(folder, net), "whole model.*state_dict%(%)")
 KINDS["whole module, before 1.6"] = lambda folder: (saved(folder, net, _use_new_zipfile_serialization=False), "whole model.*state_dict%(%)")
 KINDS["checkpoint with a whole module"] = lambda folder: (saved(folder, {"model": net, "epoch": 3}), "whole model.*state_dict%(%)")
@@ -191,8 +191,8 @@ def raw(folder, name, head):
     return folder + "/" + name
 KINDS["ONNX"] = lambda folder: (raw(folder, "net.onnx", b"\x08\x08\x12\x07pytorch\x1a\x052.0.0:"), "ONNX.*state_dict%(%)")
 KINDS["TFLite"] = lambda folder: (raw(folder, "net.tflite", b"\x1c\x00\x00\x00TFL3"), "TFLite.*%.h5")
-KINDS["optimizer's state alone"] = lambda folder: (saved(folder, optimizer()), "no tensors by names")
-KINDS["optimizer's state in a checkpoint"] = lambda folder: (saved(folder, {"optimizer": optimizer(), "epoch": 3}), "no tensors by names")
+KINDS["optimizer's state alone"] = lambda folder: (saved(folder, optimizer()), "the state of an optimizer.*state_dict%(%)")
+KINDS["optimizer's state in a checkpoint"] = lambda folder: (saved(folder, {"optimizer": optimizer(), "epoch": 3}), "'optimizer', 'epoch'.*state_dict%(%)")
 
 def write(kind, folder):
     """`none`: the network cannot be kept that way."""

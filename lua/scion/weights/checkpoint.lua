@@ -27,6 +27,7 @@ end
 local wrappers = { "state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params", "weights", "student", "teacher",
                    "state_dict_ema", "model_state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema", "params_ema" }
 local most_dicts = 8 -- state dicts that are compared with a model
+local most_shown = 4 -- keys that a message names
 
 local rank_of = {}
 for rank, key in ipairs(wrappers) do rank_of[key] = rank end
@@ -133,6 +134,18 @@ local function refuse_whole(value)
   end
 end
 
+--- What a file without weights holds, in words that follow "no tensors by names".
+local function instead(value)
+  if type(value) ~= "table" then return "" end
+  if value.type == "opaque" then return (" but a value of %s"):format(value.name) end
+  local shown, keys = {}, value.type == "dict" and value.keys or {}
+  for _, key in ipairs(keys) do
+    if key == "param_groups" then return " but the state of an optimizer" end
+    if type(key) == "string" and #shown < most_shown then shown[#shown + 1] = check.show(key) end
+  end
+  return shown[1] and (" but %s%s"):format(table.concat(shown, ", "), #keys > #shown and (" and %d more"):format(#keys - #shown) or "") or ""
+end
+
 --- The dicts that hold named tensors, the likeliest first: those under known keys and the dicts in them; then what was saved itself; then
 --- those under other keys, which may be weights or an optimizer's state. Raises where there is none.
 ---@param value any what pickle.read gave
@@ -145,10 +158,9 @@ function checkpoint.dicts(value)
     if type(value) == "table" then refuse_arrays(value) end
     for _, each in ipairs(type(value) == "table" and value.type == "dict" and dicts_in(value) or {}) do refuse_arrays(each.dict) end
     if type(value) == "table" and value.type == "object" then
-      check.raise "a network of torch.jit that is frozen: its weights are in its code; in Python: torch.save(net.state_dict(), 'weights.pth')"
+      check.raise "a network of torch.jit.freeze, whose weights are in its code; in Python, before it is frozen: torch.save(net.state_dict(), 'weights.pth')"
     end
-    local of = type(value) == "table" and value.type == "opaque" and (" but a value of %s"):format(value.name)
-    check.raise(("it holds no tensors by names%s: not a state dict"):format(of or ""))
+    check.raise(("it holds no tensors by names%s: not a state dict; in Python: torch.save(model.state_dict(), 'weights.pth')"):format(instead(value)))
   end
   return found
 end

@@ -110,9 +110,10 @@ local function compare(library, there, case, kinds, all)
       if case.variant and not hub and not expect_known(case, library, default, answer, opened) then
         expect_sentence(case, library, default, file, case.network)
       end
-      if case.other and kind == kinds.every[1] then
-        expect_sentence(case, library, ("%s, variant = %s"):format(kind, case.other), file, "variant", { variant = case.other })
+      if case.other and (hub or kind == kinds.every[1]) then
+        expect_sentence(case, library, ("%s, variant = %s"):format(kind, case.other), file, ("variant = '%s'"):format(case.own), { variant = case.other })
       end
+      if case.preprocess and not hub then expect_sentence(case, library, kind .. ", default preprocess", file, case.network) end
     end
     support.done_with(folder)
   end
@@ -135,7 +136,7 @@ local networks = {}
 function networks.torchvision(architecture)
   if not variant_of(architecture, "torchvision") then return {} end
   local other = not architecture.alike and variant_of(architecture, "keras") and "keras" or nil
-  local list = { { network = architecture.name, architecture = architecture.name, other = other } }
+  local list = { { network = architecture.name, architecture = architecture.name, own = "torchvision", other = other } }
   if architecture.name == "mobilenet_v2" then
     list[2] = { network = "mobilenet_v2", architecture = "mobilenet_v2", width = 0.5 }
     list[3] = { network = "quantizable_mobilenet_v2", architecture = "mobilenet_v2", differs = true }
@@ -143,10 +144,10 @@ function networks.torchvision(architecture)
   return list
 end
 
---- The variant that a PyTorch file gets where nothing tells another one.
-local function usual(architecture)
+--- The first variant for PyTorch's files but one: without `but`, that which a file gets where nothing tells another one.
+local function usual(architecture, but)
   for _, variant in ipairs(architecture.variants) do
-    if variant.name ~= "keras" then return variant.name end
+    if variant.name ~= "keras" and variant.name ~= but then return variant.name end
   end
 end
 
@@ -158,7 +159,8 @@ function networks.timm(architecture)
   end
   for name, entry in pairs(rows) do
     local differs = entry.but ~= nil or not variant_of(architecture, entry[2])
-    list[#list + 1] = { network = name, architecture = architecture.name, width = entry.width, differs = differs,
+    list[#list + 1] = { network = name, architecture = architecture.name, width = entry.width, differs = differs, preprocess = entry.preprocess,
+                        own = entry[2], other = not architecture.alike and usual(architecture, entry[2]) or nil,
                         variant = not differs and entry[2] ~= usual(architecture) and not architecture.alike and entry[2] or nil }
   end
   table.sort(list, function(a, b) return a.network < b.network end)
@@ -168,7 +170,7 @@ end
 function networks.keras(architecture)
   if not variant_of(architecture, "keras") then return {} end
   local other = not architecture.alike and variant_of(architecture, "torchvision") and "torchvision" or nil
-  return { { network = architecture.name, architecture = architecture.name, other = other } }
+  return { { network = architecture.name, architecture = architecture.name, own = "keras", other = other } }
 end
 
 local peers = {

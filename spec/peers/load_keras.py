@@ -114,7 +114,7 @@ def in_parts(folder):
     net.save_weights(folder + "/net.weights.json", max_shard_size=0.005)
     return folder + "/net.weights.json"
 
-SENTENCES = {"weights.json and parts": "parts"}
+SENTENCES = {"weights.json and parts": "in parts.*save_weights"}
 
 def write(kind, folder):
     """`none`: the network cannot be kept that way."""

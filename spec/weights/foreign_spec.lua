@@ -14,6 +14,7 @@ local cases = {
   { "page.pth", "\239\187\191\n<HTML lang=en>", "a web page" },
   { "denied.keras", '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "an XML text" },
   { "config.json", '{\n  "architectures": ["ResNet"]}', "a JSON text" },
+  { "net.weights.json", '{"metadata": {"total_size": 1}, "weight_map": {"/layers/conv2d/vars": "net_00000.weights.h5"}}', "the index of Keras's weights in parts" },
   { "model.onnx", "\8\7\18\7pytorch\26\0052.1.0", "an ONNX model" },
   { "saved_model.pb", "\8\1\18\229\170\1\10\214\14\18", "a TensorFlow SavedModel" },
   { "x.tflite", "\28\0\0\0TFL3\20\0 \0", "a TFLite model" },

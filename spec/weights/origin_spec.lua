@@ -209,6 +209,13 @@ describe("A file of weights", function()
     large:export(folder .. "/v3.safetensors")
     model, report = load("mobilenet_v3_small", "v3.safetensors", { weights = folder .. "/v3.safetensors" })
     assert.same({ "torchvision", {} }, { model.variant, report.notes })
+    local otherwise = "it has %s names, and this mobilenet_v3_small is of the variant '%s', which pads or normalizes otherwise; variant = '%s' builds the one that fits"
+    local plain = folder .. "/plain.safetensors" -- as torchvision's users save it
+    assert(core.safetensors_write(plain, torchvision.tensors(graph.layers(large.order)), { format = "pt" }))
+    for _, case in ipairs { { path, "timm's", "torchvision", "timm", 0.5 }, { plain, "PyTorch's", "tf", "torchvision" } } do
+      local message = messages.refused(function() net("mobilenet_v3_small", { weights = case[1], variant = case[3], width = case[5] }) end)
+      assert.matches(otherwise:format(case[2], case[3], case[4]), message, 1, true)
+    end
 
     local b0 = net("efficientnet_v2_b0", { variant = "tf" })
     model, report, line = load("efficientnet_v2_b0", "model.safetensors", { weights = saved(b0) })

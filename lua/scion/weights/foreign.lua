@@ -9,6 +9,7 @@ return { in_keras = in_keras, files = {
   { starts = "^%s*<%?xml", what = "an XML text, which a server sends when it refuses a download", remedy = "open the address in a browser and see what it says" },
   { starts = "^%s*<[!%a]", what = "a web page", remedy = "open the address in a browser: the file itself lies behind a button, a login or a warning" },
   { starts = "^model_checkpoint_path:", what = "the note that TensorFlow leaves beside a checkpoint", remedy = in_keras },
+  { starts = "^%s*{", ends = "%.weights%.json$", what = "the index of Keras's weights in parts", remedy = in_keras },
   { starts = "^%s*[{%[]%s*\"", what = "a JSON text, such as a configuration or the index of a file in parts", remedy = "the weights are in another file, beside it" },
   { starts = "^\0\0", ends = "%.index$", what = "the index of a TensorFlow checkpoint", remedy = in_keras },
   { ends = "%.data%-%d+%-of%-%d+$", what = "a part of a TensorFlow checkpoint", remedy = in_keras },

@@ -190,13 +190,26 @@ end
 
 local owners = { keras = "Keras's", pytorch = "PyTorch's" }
 
+--- Whether a variant has the names of the one that fits a file: those of some architectures are timm's in one and torchvision's in another.
+local function named_alike(architecture, variant, fitting)
+  local one, other = variant_named(architecture, variant), variant_named(architecture, fitting)
+  return not one or not other or one.names == other.names
+end
+
+--- Whose names a file has, or whose network it says it is of, in words.
+local function named_as(told, architecture)
+  if told.exported then return ("it was exported from the variant '%s'"):format(told.variant) end
+  if told.variant then return "it has EfficientNet-PyTorch's names" end
+  local fitting = told.library == "pytorch" and variant_named(architecture, fitting_variant(architecture, told))
+  return ("it has %s names"):format(fitting and fitting.names == "timm" and "timm's" or owners[told.library])
+end
+
 --- How the names in a file and a model's variant disagree, in words; nil where they agree.
 local function names_disagree(told, architecture, variant)
   local exact, fitting = told.variant, origin.options(architecture, told).variant
   if architecture.alike or not variant or not fitting or (exact and exact == variant) then return nil end
-  if not exact and libraries[variant] == told.library then return nil end
-  local whose = told.exported and ("it was exported from the variant '%s'"):format(exact) or exact and "it has EfficientNet-PyTorch's names" or
-    ("it has %s names"):format(owners[told.library])
+  if not exact and libraries[variant] == told.library and named_alike(architecture, variant, fitting) then return nil end
+  local whose = named_as(told, architecture)
   local sentence = "%s, and this %s is of the variant '%s', which pads or normalizes otherwise; variant = '%s' builds the one that fits, as weights = … does by itself; %s"
   return sentence:format(whose, architecture.name, variant, fitting, as_it_is)
 end

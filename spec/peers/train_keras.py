@@ -95,7 +95,7 @@ def train(name):
     keras.config.set_dtype_policy("mixed_bfloat16" if name == "mixed precision" else "float32")
     net = make(base())
     net(x[:1])
-    net.compile("adam", "sparse_categorical_crossentropy")
+    net.compile("adam", "sparse_categorical_crossentropy", jit_compile=False) # compiling takes longer than these steps
     before = [np.array(w) for w in net.get_weights()]
     net.fit(np.concatenate([x, x[::-1]]), np.array([0, 1, 1, 3]), batch_size=2, epochs=2, verbose=0)
     moved = sum(not np.array_equal(a, b) for a, b in zip(before, net.get_weights()))

@@ -38,6 +38,26 @@ static void into_slice(void) {
   scion_tensor_release(&slice);
 }
 
+/* A file whose metadata may take `decoded` bytes of memory is as large as that asks for, and all behind the tensors is zeros. */
+static void padded(uint64_t decoded) {
+  scion_safetensors *file = NULL;
+  scion_safetensors_entry entry;
+  scion_tensor whole = TENSOR(3, 5);
+  OK(scion_safetensors_write(path, &(scion_named_tensor){"t", &whole}, 1, NULL, 0, decoded));
+  OK(scion_safetensors_open(&file, path));
+  uint64_t size = file ? scion_safetensors_size(file) : 0, allowed = 2 * size + ((uint64_t)64 << 20);
+  CHECK(allowed >= decoded && allowed < decoded + 1024, "%llu bytes for %llu", (unsigned long long)size, (unsigned long long)decoded);
+  CHECK(file && scion_safetensors_entry_at(file, 1, &entry) && strcmp(entry.name, SCION_SAFETENSORS_PADDING) == 0, "there is no padding");
+  scion_tensor zeros = {.dtype = SCION_U8};
+  if (file) OK(scion_safetensors_read(file, SCION_SAFETENSORS_PADDING, &zeros));
+  int64_t others = 0;
+  for (int64_t i = 0; i < scion_tensor_elements(&zeros) && zeros.data; i++) others += ((const uint8_t *)zeros.data)[i] != 0;
+  CHECK(others == 0, "%lld bytes of padding are not 0", (long long)others);
+  scion_tensor_release(&zeros);
+  scion_safetensors_close(file);
+  scion_tensor_release(&whole);
+}
+
 static void discard(void) {
   scion_new_file file;
   unlink(path);
@@ -96,6 +116,8 @@ int main(void) {
     scion_tensor_release(&t);
   }
   into_slice();
+  padded(((uint64_t)64 << 20) + 1000);
+  padded(((uint64_t)64 << 20) + 333333);
   discard();
   killed();
   CHECK(scion_storage_live_bytes() == 0, "%zu bytes are left", scion_storage_live_bytes());

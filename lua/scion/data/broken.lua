@@ -62,4 +62,16 @@ function broken.leave_out(data, failure, limited)
   lose(data, failure.index)
 end
 
+--- Counts the examples of which it is known from the start that they cannot be used, and keeps the reasons.
+---@param data scion.Dataset
+function broken.count_known(data)
+  local numbers = {}
+  for number in pairs(data.broken or {}) do numbers[#numbers + 1] = number end
+  table.sort(numbers)
+  for _, number in ipairs(numbers) do
+    data.reported[number], data.skipped = true, data.skipped + 1
+    data.problems[#data.problems + 1] = printable.table { reason = data.broken[number] }
+  end
+end
+
 return broken

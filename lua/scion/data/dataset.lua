@@ -141,7 +141,7 @@ function dataset.new(source, o)
     end
   end
   local beside = printable.records(source.problems or {})
-  return Dataset.new {
+  local made = Dataset.new {
     files = fixed("files", source.files), images = source.images, values = source.values, broken = source.broken, count = source.count or #source.files,
     path = source.path, classes = source.classes, soft = source.soft, multi = source.multi, targets = source.targets,
     labels = fixed("labels", source.labels), size = fixed("size", o.size), batch = o.batch, seed = o.seed, shuffle = o.shuffle,
@@ -151,6 +151,8 @@ function dataset.new(source, o)
     beside = beside, problems = printable.table(table.move(beside, 1, #beside, 1, {})), -- the latter is the users' own
     warn = source.quiet and nothing or to_stderr,
   }
+  broken.count_known(made)
+  return made
 end
 
 --- Tells of an example that cannot be read, see broken.leave_out.

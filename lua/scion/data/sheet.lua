@@ -109,5 +109,6 @@ return function(data, path, given)
   for i, words in ipairs(texts) do texts[i] = text.cut(check.escape(words), math.max(width // (dots * scale), 3)) end
   local ok, message = image.save(path, core.image_sheet(core.stack(images), texts, math.min(columns, #images), scale))
   if not ok then check.raise(("%s: %s"):format(where, message)) end
+  interrupts.check(where) -- also one that came while the sheet was drawn: the script must not go on
   return path
 end

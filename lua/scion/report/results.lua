@@ -353,7 +353,7 @@ local evaluation = kind("scion.Evaluation", function(self)
   for name, value in next, self do names[#names + 1] = not known[name] and type(value) == "number" and name or nil end
   table.sort(names)
   for _, name in ipairs(names) do parts[#parts + 1] = number(name .. " %.4f", self[name]) end
-  parts[#parts + 1] = ("(%d examples%s)"):format(self.examples, self.left_out > 0 and (", %d left out"):format(self.left_out) or "")
+  parts[#parts + 1] = ("(%d examples%s)"):format(self.examples, (self.left_out or 0) > 0 and (", %d left out"):format(self.left_out) or "")
   local shown = { fitted(parts, text.width()) }
   if self.classes then shown[2] = scores_text(self.classes) end
   if self.classes and self.confusion then

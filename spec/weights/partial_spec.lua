@@ -134,6 +134,29 @@ describe("strict = false", function()
     end
   end)
 
+  it("is not needed for a classifier with a norm in a file of Keras's", function()
+    local function base() return scion.models.mobilenet { input = 32, width = 0.25 } end
+    scion.seed(3)
+    local taught = base()
+    local norm = nn.batch_norm { name = "head_norm" }
+    local whole = taught:graft { nn.global_avg_pool(), norm, nn.dense(4, "relu", { name = "first" }), nn.dense(3, "softmax", { name = "second" }) }
+    for _, ending in ipairs { ".h5", ".weights.h5" } do
+      local path, model = folder .. "/norm" .. ending, nil
+      support.stderr_of(function() whole:export(path) end)
+      scion.seed(4)
+      local line = support.stderr_of(function() model = scion.models.mobilenet { input = 32, width = 0.25, weights = path } end)
+      assert.matches("norm" .. ending .. ": the classifier (head_norm, first, second) is not loaded, since the model was built without it", line, 1, true)
+      for i, node in ipairs(model.order) do
+        for k, p in ipairs(node.layer.parameters) do assert.is_true(p.tensor:equal(taught.order[i].layer.parameters[k].tensor)) end
+      end
+    end
+    -- norms alone are no classifier
+    local more = base():graft { nn.batch_norm { name = "another_norm" } }
+    local path = folder .. "/more.weights.h5"
+    support.stderr_of(function() more:export(path) end)
+    assert.matches("another_norm", messages.refused(function() base():load_weights(path) end), 1, true)
+  end)
+
   it("says once that less than half was loaded, and what to do", function()
     assert.equal("", told(state_dict(10)))
     assert.equal("", told(state_dict(5)))

@@ -184,11 +184,20 @@ local function by_names(theirs, ours)
   return partners, all
 end
 
---- Whether a layer of the file may belong to a classifier: dense, or a 1x1 convolution with a bias.
-local function is_top(layer)
+--- Whether a layer of the file may be what a classifier computes with: dense, or a 1x1 convolution with a bias.
+local function is_linear(layer)
   local kernel, bias = layer.weights[1], layer.weights[2]
   if #layer.weights > 2 or (bias and #bias.shape ~= 1) then return false end
   return #kernel.shape == 2 or (#kernel.shape == 4 and bias ~= nil and kernel.shape[1] * kernel.shape[2] == 1)
+end
+
+--- Whether a layer of the file may belong to a classifier: linear, or a norm, as many have before their dense layers.
+local function is_top(layer)
+  if is_linear(layer) then return true end
+  for _, weight in ipairs(layer.weights) do
+    if #weight.shape ~= 1 or weight.shape[1] ~= layer.weights[1].shape[1] then return false end
+  end
+  return #layer.weights <= 4
 end
 
 --- Pairs the file's layers that have no partner yet with ours, by order. After pairing by name this is done only if the file has at least
@@ -215,10 +224,12 @@ end
 --- Whether the file's layers without a partner are a classifier that the model was built without.
 local function is_left_top(left, ours, found)
   if #found.missing > 0 or #found.misfits > 0 or #ours == 0 or ours[#ours].kind == "dense" then return false end
+  local linear = #left == 0
   for _, layer in ipairs(left) do
     if not is_top(layer) then return false end
+    linear = linear or is_linear(layer)
   end
-  return true
+  return linear
 end
 
 --- The shapes of a layer's weights in the file and in the model, for the report; nil where they are not as many.

@@ -80,7 +80,7 @@ local function rescaled_otherwise(config, model)
   local same = #theirs == #ours and not reverse
   for i, part in ipairs(theirs) do same = same and agree(part, ours[i]) end
   if same then return end
-  local remedy = #theirs > 1 and "build the network that the file is of" or
+  local remedy = #theirs > 1 and "the option weights of scion.models, or scion.models.from_keras, builds the network that the file is of" or
     ("preprocess = %s takes images as it does%s"):format(option_for(theirs[1]), rescalings > 0 and ", without another layer nn.rescaling" or "")
   return ("the file's model rescales images by %s, this one by %s%s; %s"):format(parts_text(theirs), parts_text(ours),
                                                                                 reverse and " in the order BGR" or "", remedy)

@@ -24,8 +24,8 @@ local function labels_of(data, index)
   return list
 end
 
---- Tells of the classes whose last example this was.
-local function lose(data, index)
+--- Keeps the classes whose last example this was, and calls tell for each.
+local function lose(data, index, tell)
   data.left = data.left or counts_of(data)
   for _, label in ipairs(data.left and labels_of(data, index) or {}) do
     data.left[label] = data.left[label] - 1
@@ -36,7 +36,7 @@ local function lose(data, index)
         ("none of the %d %ss of %s can"):format(all, what, check.show(name))
       local reason = which .. " be used, so that nothing is learnt or measured of it: mend its examples, or make the data set without it"
       data.problems[#data.problems + 1] = printable.table { label = name, reason = reason }
-      data.warn(reason)
+      tell(reason)
     end
   end
 end
@@ -59,7 +59,7 @@ function broken.leave_out(data, failure, limited)
   else
     data.warn("left out " .. failure.message)
   end
-  lose(data, failure.index)
+  lose(data, failure.index, data.warn)
 end
 
 --- Counts the examples of which it is known from the start that they cannot be used, and keeps the reasons.
@@ -71,6 +71,7 @@ function broken.count_known(data)
   for _, number in ipairs(numbers) do
     data.reported[number], data.skipped = true, data.skipped + 1
     data.problems[#data.problems + 1] = printable.table { reason = data.broken[number] }
+    lose(data, number, function() end) -- what makes the data set tells of the examples itself
   end
 end
 

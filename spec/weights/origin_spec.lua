@@ -31,7 +31,10 @@ describe("A file of weights", function()
   local function config(changes)
     local c = { architecture = "mobilenetv2_035", num_classes = 3, global_pool = "avg", label_names = { "a", "b", "c" },
                 pretrained_cfg = { mean = { 0.25, 0.5, 0.75 }, std = { 0.5, 0.25, 0.2 }, input_size = { 3, 32, 32 }, num_classes = 1000 } }
-    for key, value in pairs(changes or {}) do c[key] = value end
+    for key, value in pairs(changes or {}) do
+      local part = (key == "mean" or key == "std") and c.pretrained_cfg or c
+      part[key] = value
+    end
     return c
   end
 
@@ -117,6 +120,8 @@ describe("A file of weights", function()
     assert.matches("config.json: mean is a list of numbers", of '{"pretrained_cfg": {"mean": [1, "x", 2], "std": [1, 1, 1]}}', 1, true)
     assert.matches("config.json: std is a list of numbers above 0, but element 2 is 0", of '{"mean": [0, 0, 0], "std": [1, 0, 1]}', 1, true)
     assert.equal("config.json: mean and std are of 2 and 3 channels, and the images of 3", of '{"mean": [0, 0], "std": [1, 1, 1]}')
+    assert.equal("config.json: 'mean' stands there twice, by itself and in pretrained_cfg, with different numbers: leave the one that the network was trained with",
+                 of '{"mean": [0, 0, 0], "pretrained_cfg": {"mean": [0, 0, 0.5], "std": [1, 1, 1]}}')
     assert.matches("config.json: 8388609 bytes are too many", of((" "):rep(8388609)), 1, true)
     assert.matches("but element 2 is null", of '{"input_size": [3, null, null]}', 1, true)
     local _, report = built(saved(source, nil, '{"model_type": "vit", "pretrained_cfg": null}'), { classes = 3 }) -- that of another library

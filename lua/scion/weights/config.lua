@@ -71,6 +71,12 @@ function config.beside(path)
   if not lfs.symlinkattributes(file, "mode") then return nil end -- a link that leads nowhere is there, too
   local whole = decode(file)
   local published, read, known = type(whole.pretrained_cfg) == "table" and whole.pretrained_cfg or {}, { path = file }, false
+  for _, name in ipairs { "mean", "std" } do
+    if type(whole[name]) == "table" and type(published[name]) == "table" and core.json_encode(whole[name]) ~= core.json_encode(published[name]) then
+      check.raise(("%s: '%s' stands there twice, by itself and in pretrained_cfg, with different numbers: leave the one that the network was trained with"):format(
+        file, name))
+    end
+  end
   for name, field in pairs(fields) do
     local value = whole[name]
     if value == nil or type(value) == "userdata" then value = published[name] end -- JSON's null is userdata

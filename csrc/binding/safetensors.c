@@ -170,6 +170,8 @@ static void take_metadata(lua_State *L, scion_metadata *pairs, size_t count) {
   qsort(pairs, count, sizeof *pairs, by_key);
 }
 
+#define DECODED_MOST 1024 /* else a wrong number would fill the disk with zeros */
+
 /* core.safetensors_write(path, {name = tensor, ...} or {{name =, tensor =}, ...}, metadata = {}, decoded = 0) -> true, or nil and a
  * message. See scion_safetensors_write. */
 static int core_safetensors_write(lua_State *L) {
@@ -186,6 +188,10 @@ static int core_safetensors_write(lua_State *L) {
   scion_metadata *metadata = lua_newuserdatauv(L, (pairs + 1) * sizeof *metadata, 0);
   take_tensors(L, tensors, count);
   take_metadata(L, metadata, pairs);
+  size_t bytes = 0;
+  for (size_t i = 0; i < pairs; i++) bytes += metadata[i].bytes;
+  if ((uint64_t)decoded / DECODED_MOST > bytes)
+    return luaL_error(L, "%d bytes of memory for each byte of the metadata are the most that decoding it may take", DECODED_MOST);
   scion_status status = scion_safetensors_write(path, tensors, count, metadata, pairs, (uint64_t)decoded);
   lua_pushboolean(L, 1);
   return scion_push_result(L, status, 1);

@@ -80,6 +80,18 @@ function check.try(f, ...)
   return ended(pcall(f, ...))
 end
 
+--- A schema of the options of both, for check.options.
+---@param first table<string, table>
+---@param second table<string, table>
+---@return table<string, table>
+function check.joined(first, second)
+  local all = {}
+  for _, part in ipairs { first, second } do
+    for name, option in pairs(part) do all[name] = option end
+  end
+  return all
+end
+
 local function quoted(text)
   text = check.escape(text)
   if #text > 60 then text = text:sub(1, 57) .. "..." end

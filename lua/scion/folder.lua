@@ -43,10 +43,11 @@ function folder.can_write(path)
   if not made then return nil, message end
   if lfs.attributes(path, "mode") == "directory" then return nil, ("%s is a folder"):format(path) end
   local beside = path .. ".part"
+  local there = lfs.symlinkattributes(beside, "mode") ~= nil -- somebody's own, which stays
   local file, why = io.open(beside, "ab")
   if not file then return nil, why end
   file:close()
-  os.remove(beside)
+  if not there then os.remove(beside) end
   return true
 end
 

@@ -65,6 +65,21 @@ function graph.parameters(order)
   end
 end
 
+--- Calls f. Whatever it freezes or thaws, the layers are then as before.
+---@param order scion.Node[]
+---@param f function
+---@return any ... its results
+function graph.keep_freezing(order, f)
+  local before = {}
+  for i, node in ipairs(order) do before[i] = node.layer.frozen end
+  local function ended(ok, ...)
+    for i, node in ipairs(order) do node.layer.frozen = before[i] end
+    if not ok then error((...), 0) end
+    return ...
+  end
+  return ended(pcall(f))
+end
+
 --- The parameters of the layers of `output` and of all nodes that it depends on, moving averages included.
 ---@param output scion.Node
 ---@return scion.Tensor[]

@@ -162,6 +162,15 @@ describe("data:split", function()
     end
   end)
 
+  it("divides examples that have a single label, or not", function()
+    local x, y = scion.arange(1, 8):reshape(8, 1), scion.tensor({ { 1 }, { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, { 0 } }, "u8")
+    local first, second = data.tensors(x, y, { labels = { "rare" }, multi = true }):split(0.5)
+    assert.same({ 1, 0 }, { first.multi:sum(), second.multi:sum() })
+    local broken = x:copy()
+    broken:set(1, 1, 0 / 0)
+    assert.equal("rare", data.tensors(broken, y, { labels = { "rare" }, multi = true }).problems[2].label)
+  end)
+
   it("refuses shares that are none", function()
     local d = data.tensors(scion.uniform { 6, 2 }, { 1, 2, 1, 2, 1, 2 })
     refused("data:split takes the share of the first part, such as 0.8", d.split, d)

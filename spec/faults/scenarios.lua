@@ -15,13 +15,7 @@ local scenarios = {}
 
 local fixtures = "spec/fixtures/weights/"
 
-local function digest(model)
-  local parts = {}
-  for _, node in ipairs(model.order) do
-    for _, p in ipairs(node.layer.parameters) do parts[#parts + 1] = p.tensor:bytes() end
-  end
-  return core.hash(table.concat(parts))
-end
+local digest = dofile("spec/support/models.lua").digest
 
 local function content(path)
   local file <close> = io.open(path, "rb")

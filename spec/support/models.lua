@@ -1,4 +1,6 @@
 --- What specs share that look at whole models: their numbers, and what they make of an image beside golden numbers.
+local core = require "scion.core"
+
 local models = {}
 
 --- All weights and statistics as strings of bytes, by name, to see which changed.
@@ -8,6 +10,15 @@ function models.bytes(model)
     for name, t in pairs(row.weights) do bytes[row.name .. "/" .. name] = t:bytes() end
   end
   return bytes
+end
+
+--- A hash of all of them.
+function models.digest(model)
+  local parts = {}
+  for _, node in ipairs(model.order) do
+    for _, p in ipairs(node.layer.parameters) do parts[#parts + 1] = p.tensor:bytes() end
+  end
+  return core.hash(table.concat(parts))
 end
 
 --- The largest deviation from golden numbers of the output for an image, or of another layer's, relative to those above 1; infinite

@@ -1,5 +1,4 @@
 -- Runs that are ended at any moment, and go on from their checkpoint to the same bits.
-local core = require "scion.core"
 local messages = dofile "spec/support/messages.lua"
 local scion = require "scion"
 local pictures = dofile "spec/support/images.lua"
@@ -30,13 +29,7 @@ local function schedule()
                           { epochs = 1, train = "all", optimizer = scion.optim.rmsprop { lr = 1e-4 } } }
 end
 
-local function digest(model)
-  local parts = {}
-  for _, node in ipairs(model.order) do
-    for _, p in ipairs(node.layer.parameters) do parts[#parts + 1] = p.tensor:bytes() end
-  end
-  return core.hash(table.concat(parts))
-end
+local digest = dofile("spec/support/models.lua").digest
 
 local folder = support.folder()
 local path = folder .. "/run.ckpt"

@@ -1,6 +1,7 @@
 --- Examples that cannot be read: each is told once, counted and kept among the data set's problems, and so is a class of which none is left.
 local check = require "scion.check"
 local core = require "scion.core"
+local labels = require "scion.data.labels"
 local printable = require "scion.printable"
 
 local broken = {}
@@ -10,7 +11,7 @@ local most_told = 20 -- images that are left out with a line each
 --- How many examples each class or label has; nil where there are none.
 local function counts_of(data)
   local rows = data.soft or data.multi
-  if rows then return rows:gt(0):sum(1):totable() end
+  if rows then return labels.tally(rows) end
   return data.classes and core.count(data.classes - 1, #data.labels)
 end
 

@@ -77,6 +77,14 @@ function labels.are_about_labels(rows)
   return not outside and (whole or not odd)
 end
 
+--- How many rows have each label.
+---@param rows scion.Tensor f32 [examples, labels]
+---@return integer[]
+function labels.tally(rows)
+  local counts = rows:gt(0):sum(1)
+  return type(counts) == "number" and { counts } or counts:totable() -- of a single label it is a number
+end
+
 -- From rows with a number for each label.
 local function from_rows(self, rows)
   local k = rows:shape()[2]

@@ -107,8 +107,10 @@ return function(data, path, given)
     if text.length(words) > width // (dots * scale) then scale = 1 end
   end
   for i, words in ipairs(texts) do texts[i] = text.cut(check.escape(words), math.max(width // (dots * scale), 3)) end
-  local ok, message = image.save(path, core.image_sheet(core.stack(images), texts, math.min(columns, #images), scale))
+  local sheet = core.image_sheet(core.stack(images), texts, math.min(columns, #images), scale)
+  interrupts.check(where)
+  local ok, message = image.save(path, sheet)
   if not ok then check.raise(("%s: %s"):format(where, message)) end
-  interrupts.check(where) -- also one that came while the sheet was drawn: the script must not go on
+  if core.interrupted() then interrupts.raise(("%s: interrupted when %s was written"):format(where, path)) end -- the script must not go on
   return path
 end

@@ -2,6 +2,7 @@
 --- and so is the same on every machine.
 local check = require "scion.check"
 local core = require "scion.core"
+local labels = require "scion.data.labels"
 local notice = require "scion.report.notice"
 local paths = require "scion.data.paths"
 
@@ -104,7 +105,7 @@ end
 local function counts_of(data, index)
   local rows = data.multi or data.soft
   if not rows then return data:count_classes(index) end
-  return (index and core.gather(rows, index) or rows):gt(0):sum(1):totable()
+  return labels.tally(index and core.gather(rows, index) or rows)
 end
 
 -- Says which classes or labels are missing in a part.

@@ -45,9 +45,7 @@ end
 local made = class.define { name = "scion.Advice", title = "an advice",
                             locked = { "strategy", "cut", "schedule", "price", "similar", "large", "reasons", "probe" }, meta = { __tostring = as_text } }
 
-local schema = probe.with { epochs = { check.whole(2, (1 << 31) - 1), 10 } }
-
-local function percent(value) return ("%.1f%%"):format(100 * value) end
+local schema = check.joined(probe.schema, { epochs = { check.whole(2, (1 << 31) - 1), 10 } })
 
 --- The stages of a strategy.
 local function schedule_of(strategy, epochs)
@@ -60,14 +58,13 @@ end
 
 --- Whether the last block is told no worse than the best one, and the words for it.
 local function compare(found)
-  local last, best = found[#found], nil
-  for _, row in ipairs(found) do best = row.block == found.best and row or best end
-  local mean, deviation = difference(found.right, found.last_right)
+  local last, best = found[#found], probe.row(found, found.best)
+  local mean, deviation = difference(found.right[best.block], found.right[last.block])
   if mean <= deviation then
-    return true, ("the last block's features tell %s of the images, clearly worse than no other block's: they suit these images"):format(percent(last.accuracy))
+    return true, ("the last block's features tell %s of the images, clearly worse than no other block's: they suit these images"):format(text.percent(last.accuracy))
   end
   return false, ("the last block's features tell %s of the images, those of %s %s: what comes after it is special to other images"):format(
-    percent(last.accuracy), best.block, percent(best.accuracy))
+    text.percent(last.accuracy), best.block, text.percent(best.accuracy))
 end
 
 --- Advises which of four strategies to take. Two things decide: how many images each class has, and whether the last block of the network is
@@ -102,6 +99,6 @@ return function(base, data, given)
     head[#head + 1] = nn.dense(found.classes, "softmax")
     return part:graft(head)
   end)
-  return made.new { strategy = strategy, cut = cut, schedule = schedule, price = schedule:plan(model, data, { precision = o.precision }), similar = similar,
+  return made.new { strategy = strategy, cut = cut, schedule = schedule, price = schedule:plan(model, data, { cache = o.cache, precision = o.precision }), similar = similar,
                     large = many, reasons = reasons, probe = found }
 end

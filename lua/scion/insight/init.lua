@@ -1,4 +1,2 @@
 --- Questions about networks and data sets that are answered without training.
-return require("scion.class").names("scion.insight", {
-  advise = require "scion.insight.advise", rank = require "scion.insight.rank", transfer = require "scion.insight.transfer",
-})
+return { advise = require "scion.insight.advise", rank = require "scion.insight.rank", transfer = require "scion.insight.transfer" }

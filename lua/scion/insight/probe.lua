@@ -19,6 +19,16 @@ local text = require "scion.report.text"
 
 local probe = {}
 
+--- The row of a block.
+---@param found scion.Probe
+---@param block string
+---@return scion.ProbedBlock
+function probe.row(found, block)
+  for _, row in ipairs(found) do
+    if row.block == block then return row end
+  end
+end
+
 ---@class scion.ProbeOptions
 ---@field folds? integer into how many parts the images are divided; each is told once by what the others teach (5)
 ---@field cache? boolean whether the features are kept, as for model:features (true)
@@ -34,8 +44,8 @@ local probe = {}
 ---@field classes integer
 ---@field guess number the share of the largest class: the accuracy of a classifier that says nothing else
 ---@field seconds number that the probe took, features included
----@field private right scion.Tensor f32 [images]: which of them the best block tells right, in an order that is the same for every network
----@field private last_right scion.Tensor the same of the last block
+---@field private right table<string, scion.Tensor> by the block, f32 [images]: which of them it tells right, in an order that is the same for
+--- every network
 
 --- A block, and how well its features tell the classes.
 ---@class scion.ProbedBlock
@@ -83,15 +93,12 @@ local function macs_of(model, node) return cost.total(plan.operations(graph.orde
 
 -- ---- the report -----------------------------------------------------------------------------------------------------
 
-local percent = "%.1f%%"
-
 local function sentence(self)
   if not self.recommended then
     return ("Not enough to tell: no block tells the classes clearly better than the largest class alone would (%s of %d images)."):format(
-      percent:format(100 * self.guess), self.images)
+      text.percent(self.guess), self.images)
   end
-  local cut
-  for _, row in ipairs(self) do cut = row.block == self.recommended and row or cut end
+  local cut = probe.row(self, self.recommended)
   local better = self.recommended ~= self.best and (", which no later block clearly betters (%s has the highest accuracy)"):format(self.best) or ", which is the best"
   return ("Cut at %s%s: base:upto(%s):graft{ … }%s."):format(self.recommended, better, check.show(self.recommended),
     cut.saved > 0.005 and (" saves %.0f%% of the multiply-adds"):format(100 * cut.saved) or "")
@@ -100,8 +107,8 @@ end
 local function as_text(self)
   local rows = {}
   for i, row in ipairs(self) do
-    rows[i] = { (row.block == self.recommended and "> " or "  ") .. row.block, tostring(row.features), percent:format(100 * row.accuracy),
-                ("%s to %s"):format(percent:format(100 * row.low), percent:format(100 * row.high)), percent:format(100 * row.knn),
+    rows[i] = { (row.block == self.recommended and "> " or "  ") .. row.block, tostring(row.features), text.percent(row.accuracy),
+                ("%s to %s"):format(text.percent(row.low), text.percent(row.high)), text.percent(row.knn),
                 text.macs(row.macs), ("%.0f%%"):format(100 * row.saved) }
   end
   local lines = text.table({ { title = "  block", least = 10 }, { title = "features", right = true, optional = "features" }, { title = "accuracy", right = true },
@@ -114,11 +121,11 @@ end
 local probed = class.define { name = "scion.ProbedBlock", title = "a probed block",
                               locked = { "block", "features", "accuracy", "low", "high", "knn", "macs", "saved" },
                               meta = { __tostring = function(self)
-                                return ("%s: accuracy %s, of neighbours %s"):format(self.block, percent:format(100 * self.accuracy), percent:format(100 * self.knn))
+                                return ("%s: accuracy %s, of neighbours %s"):format(self.block, text.percent(self.accuracy), text.percent(self.knn))
                               end } }
 
 local made = class.define { name = "scion.Probe", title = "a probe", locked = { "recommended", "best", "images", "classes", "guess", "seconds" },
-                            fields = { "right", "last_right" }, meta = { __tostring = as_text, __len = class.list_length } }
+                            fields = { "right" }, meta = { __tostring = as_text, __len = class.list_length } }
 
 -- ---- the probe ------------------------------------------------------------------------------------------------------
 
@@ -126,7 +133,10 @@ local made = class.define { name = "scion.Probe", title = "a probe", locked = { 
 local function gather(model, data, list, o)
   local part = blocks.pooled(list)
   part.precision = o.precision or model.precision
-  local all, labels, failures = part:features(data, part.output.layer.name, { cache = o.cache })
+  local all, labels, failures = graph.keep_freezing(part.order, function() -- what is frozen is kept
+    part:freeze()
+    return part:features(data, part.output.layer.name, { cache = o.cache })
+  end)
   local lost, kept = {}, {}
   for _, failure in ipairs(failures) do lost[failure.index] = true end
   for i = 1, #all do kept[#kept + 1] = not lost[i] and i or nil end
@@ -136,9 +146,7 @@ end
 
 --- Raises unless there are classes to tell. Returns how many images each has.
 local function counts_of(where, data, classes, count)
-  local counts, several, alone = {}, 0, {}
-  for c = 1, count do counts[c] = 0 end
-  for _, c in ipairs(classes:totable()) do counts[c] = counts[c] + 1 end
+  local counts, several, alone = core.count(classes - 1, count), 0, {}
   for c, n in ipairs(counts) do
     if n > 1 then several = several + 1 elseif n == 1 then alone[#alone + 1] = data.labels and data.labels[c] or tostring(c) end
   end
@@ -153,9 +161,9 @@ local function counts_of(where, data, classes, count)
   return counts
 end
 
---- Probes every block. Returns a table with a row for each and the name of the best, and which images each of them tells right.
+--- Probes every block. Returns the fields of the probe that follow from it: a row for each, `best` and `right`.
 local function compare(model, list, parts, all, classes, count)
-  local found, all_right, column, whole, best = {}, {}, 1, macs_of(model, model.output), nil
+  local found, column, whole, highest = { right = {} }, 1, macs_of(model, model.output), -1
   for i, block in ipairs(list) do
     local x = all:slice(2, column, column + block.features - 1):copy()
     column = column + block.features
@@ -164,38 +172,23 @@ local function compare(model, list, parts, all, classes, count)
     local low, high = interval(accuracy, #classes)
     found[i] = probed.new { block = block.name, features = block.features, accuracy = accuracy, low = low, high = high, knn = neighbours:mean(), macs = macs,
                             saved = 1 - macs / math.max(whole, 1) }
-    all_right[i] = right
-    if not best or accuracy > found[best].accuracy then best = i end
+    found.right[block.name] = right
+    if accuracy > highest then found.best, highest = block.name, accuracy end
   end
-  found.best = found[best].block
-  return found, all_right
+  return found
 end
 
---- Keeps which images the best block tells right. Returns the first block that is not clearly worse; nil if the best is not clearly better than
---- a guess.
-local function judge(found, right)
-  local best
-  for i, row in ipairs(found) do best = row.block == found.best and i or best end
-  found.right, found.last_right = right[best], right[#right]
-  if found[best].low <= found.guess then return nil end
-  for i, row in ipairs(found) do
-    local mean, deviation = difference(right[best], right[i])
+--- The first block that is not clearly worse than the best; nil if the best is not clearly better than a guess.
+local function recommended(found)
+  if probe.row(found, found.best).low <= found.guess then return nil end
+  for _, row in ipairs(found) do
+    local mean, deviation = difference(found.right[found.best], found.right[row.block])
     if mean <= deviation then return row.block end
   end
 end
 
-local schema = { folds = { check.whole(2, 1000), 5 }, cache = { check.boolean, true }, precision = { precision.kind } }
-
---- The options of a probe, and a caller's own.
----@param own table
----@return table schema
-function probe.with(own)
-  local all = {}
-  for _, part in ipairs { schema, own } do
-    for name, option in pairs(part) do all[name] = option end
-  end
-  return all
-end
+--- The options of a probe.
+probe.schema = { folds = { check.whole(2, 1000), 5 }, cache = { check.boolean, true }, precision = { precision.kind } }
 
 --- Probes a network.
 ---@param where string the name of the function that the user called, for messages
@@ -214,9 +207,9 @@ function probe.run(where, model, data, o)
   local count = data.labels and #data.labels or classes:max()
   local counts = counts_of(where, data, classes, count)
   local parts = folds.of(classes:totable(), math.min(o.folds, #classes), data.seed or 0)
-  local found, right = compare(model, list, parts, all:gather(1, parts.order), classes:gather(1, parts.order), count)
+  local found = compare(model, list, parts, all:gather(1, parts.order), classes:gather(1, parts.order), count)
   found.images, found.classes, found.guess = #classes, count, math.max(table.unpack(counts)) / #classes
-  found.recommended = judge(found, right)
+  found.recommended = recommended(found)
   found.seconds = core.clock() - began
   return made.new(found)
 end
@@ -226,6 +219,6 @@ end
 ---@param data scion.Dataset
 ---@param given scion.ProbeOptions?
 ---@return scion.Probe
-function probe.of(model, data, given) return probe.run("probe", model, data, check.options("probe", given, schema)) end
+function probe.of(model, data, given) return probe.run("probe", model, data, check.options("probe", given, probe.schema)) end
 
 return probe

@@ -24,13 +24,11 @@ local where = "scion.insight.rank"
 ---@field macs integer multiply-adds up to the block, for an image
 ---@field probe scion.Probe
 
-local percent = "%.1f%%"
-
 local function as_text(self)
   local rows = {}
   for i, row in ipairs(self) do
-    rows[i] = { (row.network == self.recommended and "> " or "  ") .. row.network, row.block, percent:format(100 * row.accuracy),
-                ("%s to %s"):format(percent:format(100 * row.low), percent:format(100 * row.high)), text.macs(row.macs) }
+    rows[i] = { (row.network == self.recommended and "> " or "  ") .. row.network, row.block, text.percent(row.accuracy),
+                ("%s to %s"):format(text.percent(row.low), text.percent(row.high)), text.macs(row.macs) }
   end
   local lines = text.table({ { title = "  network", least = 12 }, { title = "cut at", least = 8 }, { title = "accuracy", right = true },
                              { title = "95% interval", right = true, optional = "intervals" }, { title = "up to it", right = true } }, rows)
@@ -43,7 +41,7 @@ end
 local ranked = class.define { name = "scion.RankedNetwork", title = "a ranked network",
                               locked = { "network", "block", "accuracy", "low", "high", "macs", "probe" },
                               meta = { __tostring = function(self)
-                                return ("%s, cut at %s: accuracy %s"):format(self.network, self.block, percent:format(100 * self.accuracy))
+                                return ("%s, cut at %s: accuracy %s"):format(self.network, self.block, text.percent(self.accuracy))
                               end } }
 
 local made = class.define { name = "scion.Ranking", title = "a ranking", locked = { "recommended" }, meta = { __tostring = as_text, __len = class.list_length } }
@@ -63,13 +61,13 @@ local networks = check.list(one, nil, "a list of models or of names of architect
 --- The network, and what it is called in the table.
 local function open(value, data, number)
   if type(value) ~= "string" then return value, value.name or ("network %d"):format(number) end
-  return require("scion.models")[value] { weights = "imagenet", input = data.size[1] }, value
+  if not data.size then check.raise(("%s: %s takes images, and the data set holds none"):format(where, value)) end
+  return require("scion.models")[value] { weights = "imagenet", input = { data.size[1], data.size[2] } }, value
 end
 
 --- The row of a network.
 local function row_of(name, found)
-  local chosen
-  for _, row in ipairs(found) do chosen = row.block == (found.recommended or found.best) and row or chosen end
+  local chosen = probe.row(found, found.recommended or found.best)
   return ranked.new { network = name, block = chosen.block, accuracy = chosen.accuracy, low = chosen.low, high = chosen.high, macs = chosen.macs, probe = found }
 end
 
@@ -83,23 +81,24 @@ end
 return function(data, list, given)
   inputs.dataset(where, data)
   list = check.argument(where, "the list of networks", list, networks)
-  local o, rows, right, position, names = check.options(where, given, probe.with {}), {}, {}, {}, {}
+  local o, rows, position, names = check.options(where, given, probe.schema), {}, {}, {}
   if #list == 0 then check.raise(where .. ": the list of networks is empty") end
   for i, value in ipairs(list) do
     local model, name = open(value, data, i)
     if names[name] then name = ("%s (%d)"):format(name, i) end
     names[name] = true
     rows[i] = row_of(name, probe.run(where, model, data, o))
-    right[rows[i]], position[rows[i]] = rows[i].probe.right, i
+    position[rows[i]] = i
   end
   table.sort(rows, function(a, b)
     if a.accuracy ~= b.accuracy then return a.accuracy > b.accuracy end
     if a.macs ~= b.macs then return a.macs < b.macs end
     return position[a] < position[b]
   end)
+  local function right(row) return row.probe.right[row.block] end
   local cheapest
   for _, row in ipairs(rows) do
-    local mean, deviation = difference(right[rows[1]], right[row])
+    local mean, deviation = difference(right(rows[1]), right(row))
     if row.probe.recommended and mean <= deviation and (not cheapest or row.macs < cheapest.macs) then cheapest = row end
   end
   rows.recommended = cheapest and cheapest.network

@@ -27,11 +27,9 @@ local where = "scion.insight.transfer"
 
 local verdicts = { helps = "Transfer helps", hurts = "Transfer hurts", unclear = "Whether transfer helps cannot be told" }
 
-local function percent(value) return ("%.1f%%"):format(100 * value) end
-
 local function as_text(self)
   local words = ("%s: by its features (%s) %s of %d images are told right, by those of the same network with random weights %s: %+.1f points (95%%: %+.1f to %+.1f)."):format(
-    verdicts[self.verdict], self.block, percent(self.pretrained), self.images, percent(self.random), 100 * self.difference, 100 * self.low, 100 * self.high)
+    verdicts[self.verdict], self.block, text.percent(self.pretrained), self.images, text.percent(self.random), 100 * self.difference, 100 * self.low, 100 * self.high)
   local advice = { hurts = " Train from scratch, or begin with other weights.", unclear = " More images would tell.", helps = "" }
   return table.concat(text.wrap(words .. advice[self.verdict], text.width(), 2), "\n")
 end
@@ -39,7 +37,7 @@ end
 local made = class.define { name = "scion.Transfer", title = "a comparison with random weights",
                             locked = { "verdict", "pretrained", "random", "difference", "low", "high", "block", "images", "probe" }, meta = { __tostring = as_text } }
 
-local schema = probe.with { repeats = { check.whole(1, 1000), 3 } }
+local schema = check.joined(probe.schema, { repeats = { check.whole(1, 1000), 3 } })
 
 --- The mean of a list, and the variance of that mean.
 local function mean_of(values)
@@ -67,11 +65,13 @@ return function(base, data, given)
     local other = random.with(seed, saved.anew, base)
     for _, p in graph.parameters(other.order) do p.drawn = nil end -- nobody needs to be told that these are random
     local probed = probe.run(where, other, data, { folds = o.folds, cache = false, precision = o.precision })
-    accuracies[seed], right = probed.right:mean(), probed.right / o.repeats + right
+    local told = probed.right[probed.best]
+    accuracies[seed], right = told:mean(), told / o.repeats + right
   end
-  local mean, deviation = difference(found.right, right)
+  local pretrained = found.right[found.best]
+  local mean, deviation = difference(pretrained, right)
   local by_chance, between = mean_of(accuracies)
   local around = 1.959963984540054 * math.sqrt(deviation ^ 2 + between)
-  return made.new { verdict = mean - around > 0 and "helps" or mean + around < 0 and "hurts" or "unclear", pretrained = found.right:mean(), random = by_chance,
+  return made.new { verdict = mean - around > 0 and "helps" or mean + around < 0 and "hurts" or "unclear", pretrained = pretrained:mean(), random = by_chance,
                     difference = mean, low = mean - around, high = mean + around, block = found.best, images = found.images, probe = found }
 end

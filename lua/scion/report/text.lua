@@ -29,6 +29,11 @@ function text.macs(macs)
   return ("%.3f MMAC"):format(macs / 1e6)
 end
 
+--- A share as "57.5%".
+---@param share number
+---@return string
+function text.percent(share) return ("%.1f%%"):format(100 * share) end
+
 -- ---- fitting the terminal -------------------------------------------------------------------------------------------
 
 local narrowest, usual = 40, 80

@@ -91,13 +91,4 @@ function monitor.better(o, value, than)
   return value - (o.min_delta or 0) > than
 end
 
---- A copy of the shared options and a callback's own.
----@param own table
----@return table schema
-function monitor.with(own)
-  local schema = { monitor = monitor.schema.monitor, mode = monitor.schema.mode }
-  for name, option in pairs(own) do schema[name] = option end
-  return schema
-end
-
 return monitor

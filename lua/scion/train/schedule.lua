@@ -112,17 +112,13 @@ end
 ---@param where string for messages
 ---@param f fun(number: integer, stage: scion.Stage)
 function schedule.each(stages, model, where, f)
-  local before = {}
-  for i, node in ipairs(model.order) do before[i] = node.layer.frozen end
-  local ok, message = check.try(function()
+  graph.keep_freezing(model.order, function()
     for i, of in ipairs(stages) do
       local found, complaint = check.try(schedule.freeze, of, model)
       if not found then check.raise(("%s: stage %d: %s"):format(where, i, complaint)) end
       f(i, of)
     end
   end)
-  for i, node in ipairs(model.order) do node.layer.frozen = before[i] end
-  if not ok then check.raise(message) end
 end
 
 --- Raises, before anything is trained, if a stage names no layer or leaves nothing to train.

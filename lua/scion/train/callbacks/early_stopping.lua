@@ -51,10 +51,10 @@ end
 
 return callback.define {
   name = "early_stopping",
-  schema = monitor.with {
+  schema = check.joined(monitor.schema, {
     patience = { count, 0 }, min_delta = { check.number { from = 0 }, 0 }, baseline = { check.number() }, start_from_epoch = { count, 0 },
     restore_best = { check.boolean, true },
-  },
+  }),
   check = monitor.check,
   keeps = { "best", "best_epoch", "stopped_epoch", "epochs", "waited", "weights" },
   events = { fit_begins = monitor.begin, epoch_ends = epoch_ends, fit_ends = fit_ends },

@@ -80,7 +80,9 @@ end
 return callback.define {
   name = "model_checkpoint",
   positional = { "path" },
-  schema = monitor.with { path = { check.path, required = true }, save_best = { check.boolean, false }, every = { check.whole(1, (1 << 31) - 1), 1 } },
+  schema = check.joined(monitor.schema, {
+    path = { check.path, required = true }, save_best = { check.boolean, false }, every = { check.whole(1, (1 << 31) - 1), 1 },
+  }),
   check = function(_, o)
     if o.save_best then monitor.check(where, o) end
     check_path(where, o)

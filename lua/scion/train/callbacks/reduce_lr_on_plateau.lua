@@ -53,10 +53,10 @@ end
 
 return callback.define {
   name = "reduce_lr_on_plateau",
-  schema = monitor.with {
+  schema = check.joined(monitor.schema, {
     factor = { check.number { above = 0, below = 1 }, 0.1 }, patience = { count, 10 }, min_delta = { check.number { from = 0 }, 1e-4 },
     cooldown = { count, 0 }, min_lr = { check.number { from = 0 }, 0 },
-  },
+  }),
   check = monitor.check,
   keeps = { "best", "cooling", "waited" },
   events = {

@@ -4,6 +4,7 @@
 -- of epochs, with the same head and the same order of images for each seed. DATA holds train/ and val/, each with a folder of pictures for every
 -- class. WEIGHTS is Keras's inception_v3 file without the top.
 local scion = require "scion"
+local interval = require "spec.support.interval"
 
 local folder, weights, seeds, epochs = arg[1], arg[2], {}, math.tointeger(arg[4] or 5)
 for seed in (arg[3] or "0,1,2,3,4"):gmatch "%d+" do seeds[#seeds + 1] = math.tointeger(seed) end
@@ -49,15 +50,6 @@ local function run(schedule, seed)
   }
   local history = model:fit(train, { schedule = schedule, validate = test, verbose = false, callbacks = { timer } })
   return history[#history].val_accuracy, predicted, measured
-end
-
--- The mean, and how far a 95% interval goes to both sides of it (Student's t).
-local function interval(values)
-  local quantile = { 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262 }
-  local n, mean, squares = #values, 0, 0
-  for _, v in ipairs(values) do mean = mean + v / n end
-  for _, v in ipairs(values) do squares = squares + (v - mean) ^ 2 end
-  return mean, n > 1 and (quantile[n - 1] or 1.96) * math.sqrt(squares / (n - 1) / n) or 0
 end
 
 -- What the frozen part gives for each image is kept; made first, it is there for all ways alike.

@@ -15,6 +15,8 @@ ir.__index = ir
 ---@field loss scion.Loss?
 ---@field labels_dtype "i32"|"f32"|nil of what the loss compares with: class numbers, or rows (i32 where the loss has classes, else f32)
 ---@field weighted boolean? whether each example has a weight in the loss
+---@field taps scion.Node[] whose values are kept until the last call has run
+---@field gradients_of scion.Node[] whose gradients are, too
 ---@field ops scion.Operation[] in the order of computation
 ---@field output scion.Operation
 ---@field calls scion.Call[] the kernel calls, in the order in which they run
@@ -29,6 +31,9 @@ ir.__index = ir
 ---@field forward_calls integer? how many calls run before a loss of the user's own
 ---@field weights scion.Value? of the examples, if `weighted`
 ---@field losses scion.Value? the loss of each example
+---@field seed scion.Value? the gradient with respect to the output, from which those of `gradients_of` are computed
+---@field tap_values table<scion.Node, scion.Value>
+---@field node_gradients table<scion.Node, scion.Value>
 ---@field result scion.Value the plan's result: the network's output, or the probabilities that the loss computes from it
 ---@field places table<scion.Value, scion.Place>
 ---@field placed_calls table[] the calls, with places in place of values
@@ -52,7 +57,8 @@ ir.__index = ir
 function ir.new(request)
   return setmetatable({ order = request.order, output_node = request.output, from = request.from, mode = request.mode, capacity = request.capacity,
                         input_dtype = request.input_dtype, precision = request.precision or "f32", loss = request.loss,
-                        labels_dtype = request.labels, weighted = request.weighted, ops = {}, calls = {}, derived = {}, gradients = {}, pending = {} }, ir)
+                        labels_dtype = request.labels, weighted = request.weighted, taps = request.taps or {},
+                        gradients_of = request.gradients_of or {}, tap_values = {}, node_gradients = {}, ops = {}, calls = {}, derived = {}, gradients = {}, pending = {} }, ir)
 end
 
 --- Adds a kernel call.

@@ -267,15 +267,21 @@ end
 --- A plan for a mode and a batch of at least that size: a kept one if there is one, else a new one. It covers the whole network, or the
 --- part up to a node (`upto`), or the part after a node (`from`), whose input is that node's value.
 ---@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string|scion.Loss|nil, labels: "i32"|"f32"|nil, weighted: boolean?, precision: string?,
---- upto: scion.Node?, from: scion.Node? } labels: the dtype of what the loss compares with
+--- upto: scion.Node?, from: scion.Node?, taps: scion.Node[]?, gradients_of: scion.Node[]? } labels: the dtype of what the loss compares with; taps,
+--- gradients_of: as for plan.compile
 ---@return scion.Plan
 function internal:plan_for(request)
   local in_use = precision.in_use(request.precision or self.precision)
   local preprocess = request.input_dtype == "u8" and self.input.layer.options.preprocess
   local loss = request.loss and losses.of(request.loss)
   local state, upto, from = request.mode == "train" and self:freeze_state() or "", request.upto, request.from
+  local function names(nodes)
+    local list = {}
+    for i, node in ipairs(nodes or list) do list[i] = node.layer.name end
+    return table.concat(list, ",")
+  end
   local key = table.concat({ request.mode, request.input_dtype, losses.key(loss), request.labels or "-", request.weighted and "w" or "-", in_use,
-                             upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-" }, " ")
+                             upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-", names(request.taps), names(request.gradients_of) }, " ")
   for i, kept in ipairs(self.plans) do
     if kept.key == key and kept.state == state and kept.preprocess == preprocess and kept.plan.capacity >= request.batch then
       table.insert(self.plans, 1, table.remove(self.plans, i))
@@ -285,7 +291,7 @@ function internal:plan_for(request)
   local order = upto and graph.order(upto) or from and graph.from(self.order, from) or self.order
   local made = plan.compile { order = order, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
                               input_dtype = request.input_dtype, precision = in_use, loss = loss, labels = request.labels,
-                              weighted = request.weighted }
+                              weighted = request.weighted, taps = request.taps, gradients_of = request.gradients_of }
   table.insert(self.plans, 1, { key = key, state = state, preprocess = preprocess, plan = made })
   self.plans[plans_kept + 1] = nil
   return made

@@ -62,6 +62,9 @@ local emission = passes {
 ---@field weights scion.Place? of one whose examples have weights
 ---@field output scion.Place
 ---@field losses scion.Place? of a plan with a loss: one for each example
+---@field taps table<scion.Node, scion.Place> the values of the nodes asked for
+---@field seed scion.Place? of a plan that gives gradients of nodes: the gradient with respect to its output, which is an input
+---@field node_gradients table<scion.Node, scion.Place>
 ---@field private rest table? the program after a loss of the user's own
 ---@field private own_losses scion.Place? where its results go
 ---@field private own_gradients scion.Place?
@@ -99,6 +102,9 @@ end
 ---@field loss scion.Loss?
 ---@field labels "i32"|"f32"|nil dtype of the labels that the loss takes (i32 class numbers where it has classes, else f32)
 ---@field weighted boolean? whether each example has a weight in the loss
+---@field taps scion.Node[]? whose values the plan gives, too (none)
+---@field gradients_of scion.Node[]? of whose values the plan gives gradients, in inference: of the sum of all outputs, each times its element in
+--- the batch's `seed`. A softmax or sigmoid at the end is left out, so that outputs are logits (none)
 
 --- Compiles a plan. Raises if one of its values would have more than 2^40 elements for a batch.
 ---@param request scion.PlanRequest
@@ -119,6 +125,9 @@ function plan.compile(request)
   self.input, self.output = places[ir.input], places[ir.result]
   self.buffer = places[ir.buffer]
   self.labels, self.weights, self.losses = places[ir.labels], places[ir.weights], places[ir.losses]
+  self.seed, self.taps, self.node_gradients = places[ir.seed], {}, {}
+  for node, v in pairs(ir.tap_values) do self.taps[node] = places[v] end
+  for node, v in pairs(ir.node_gradients) do self.node_gradients[node] = places[v] end
   for i, g in ipairs(ir.gradients) do self.gradients[i] = { layer = g.layer, parameter = g.parameter, place = places[g.value] } end
   for i, p in ipairs(ir.pending) do self.pending[i] = { tensor = p.tensor, place = places[p.value] } end
   return self
@@ -128,8 +137,8 @@ end
 --- is a function of the user's, which is called between them. It changes no parameter and no moving average: the optimizer and
 --- plan:commit do.
 ---@param arena scion.Tensor u8 [at least arena_bytes]
----@param batch { images: scion.Tensor, labels: scion.Tensor?, weights: scion.Tensor?, step: integer? } step: the number of the training
---- step, from which dropout draws
+---@param batch { images: scion.Tensor, labels: scion.Tensor?, weights: scion.Tensor?, seed: scion.Tensor?, step: integer? } seed: the gradient
+--- with respect to the output, of a plan that gives gradients of nodes; step: the number of the training step, from which dropout draws
 ---@return boolean complete false after an interrupt
 function plan:run(arena, batch)
   local n = batch.images:shape()[1]
@@ -137,6 +146,7 @@ function plan:run(arena, batch)
   core.copy(batch.images, core.place(arena, self.input, n))
   if self.labels then core.copy(batch.labels, core.place(arena, self.labels, n)) end
   if self.weights then core.copy(batch.weights, core.place(arena, self.weights, n)) end
+  if self.seed then core.copy(batch.seed, core.place(arena, self.seed, n)) end
   local complete = self.program:run(arena, n, batch.step or 0)
   if not self.rest or not complete then return complete end
   local losses, gradients = own_loss.compute(self.loss, core.place(arena, self.output, n), batch.labels, self.own_gradients ~= nil)

@@ -9,6 +9,7 @@ local operation = {}
 ---@field shape integer[] of its output, without the batch
 ---@field node scion.Node? the node whose value it computes
 ---@field dead boolean? another operation has taken over its work
+---@field kept boolean? the plan gives its output, or the gradient with respect to it, so that no other operation may take over its work [expand]
 ---@field trains table<string, scion.Parameter> parameters that a step changes, by name [frontier]
 ---@field batch_statistics boolean? a batch norm that uses mean and variance of the batch [frontier]
 ---@field identity boolean? its output is its input, perhaps in another shape [frontier]
@@ -42,12 +43,12 @@ function operation.append(ops, layer, inputs, shape)
   return op
 end
 
---- Replaces `op` by `producer`, whose only user it is: its users then read producer's output, and op is dead.
+--- Replaces `op` by `producer`, whose only user it is and which is not kept: its users then read producer's output, and op is dead.
 ---@param ir scion.IR
 ---@param producer scion.Operation
 ---@param op scion.Operation
 function operation.absorb(ir, producer, op)
-  producer.users, producer.node = op.users, op.node
+  producer.users, producer.node, producer.kept = op.users, op.node, op.kept
   for _, user in ipairs(op.users) do
     for i, input in ipairs(user.inputs) do
       if input == op then user.inputs[i] = producer end

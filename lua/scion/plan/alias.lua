@@ -1,6 +1,6 @@
 --- alias: gives every operation a value, and saves copies. The branches of a concatenation write straight into their slices of its output.
 --- The output of flatten, of reshape, and of dropout outside of training is the memory of their input, and that of slice a part of it. An
---- operation that feeds two concatenations is copied into the second.
+--- operation that feeds two concatenations is copied into the second. Values that the plan gives (ir.taps) are kept to its end.
 local value = require "scion.ir.value"
 
 --- Moves the inputs of a concatenation into slices of its output, where they are not placed elsewhere already. Identities are left out:
@@ -32,5 +32,11 @@ return function(ir)
       op.value = op.layer:part(op.inputs[1].value)
       op.in_place = true
     end
+  end
+  local of = {}
+  for _, op in ipairs(ir.ops) do of[op.node or op] = op end
+  for _, node in ipairs(ir.taps) do
+    ir.tap_values[node] = of[node].value
+    value.root(of[node].value).pinned = true
   end
 end

@@ -25,7 +25,7 @@ end
 --- The values that are written before the first call, and those that are read after the last one.
 local function ends(ir)
   local inputs, outputs = { ir.input }, { ir.result, ir.losses }
-  for _, name in ipairs { "labels", "weights", "own_losses", "own_gradients" } do inputs[#inputs + 1] = ir[name] end
+  for _, name in ipairs { "labels", "weights", "own_losses", "own_gradients", "seed" } do inputs[#inputs + 1] = ir[name] end
   return inputs, outputs
 end
 
@@ -120,4 +120,7 @@ return function(ir)
   -- the optimizer reads them, and a call may mention only a view of one
   for _, g in ipairs(ir.gradients) do place_of(g.value) end
   if ir.buffer then place_of(ir.buffer) end
+  for _, values in ipairs { ir.tap_values, ir.node_gradients } do
+    for _, v in pairs(values) do place_of(v) end
+  end
 end

@@ -1,6 +1,6 @@
 --- expand: makes an operation of each node of the graph. An activation that is an option of a layer becomes an operation of its own, so
 --- that later passes see one form only; `fuse` puts most of them back. If the plan begins at a node within the network (ir.from), that node
---- becomes an input.
+--- becomes an input. Operations whose values or gradients the plan gives (ir.taps, ir.gradients_of) are marked as kept.
 local activation = require "scion.nn.activation"
 local new_input = require "scion.nn.input"
 local operation = require "scion.ir.operation"
@@ -26,4 +26,7 @@ return function(ir)
     of[node], op.node = op, node
   end
   ir.output = of[ir.output_node]
+  for _, list in ipairs { ir.taps, ir.gradients_of } do
+    for _, node in ipairs(list) do of[node].kept = true end
+  end
 end

@@ -11,7 +11,7 @@ return function(ir)
   for _, op in ipairs(ir.ops) do
     local below = op.inputs[1]
     if op.layer.kind == "batch_norm" and not op.batch_statistics and below.layer.folds_norm and gives_gamma(below, op) and
-       #below.users == 1 and not below.norm then
+       #below.users == 1 and not below.norm and not below.kept then
       below.norm, below.norm_trains = op.layer, op.trains
       operation.absorb(ir, below, op)
     end

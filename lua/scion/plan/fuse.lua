@@ -3,7 +3,7 @@
 --- something else reads the output without them. An activation whose gradient is computed from its input stays apart where that is needed.
 local operation = require "scion.ir.operation"
 
-local function is_free(op) return #op.users == 1 and not op.activation end
+local function is_free(op) return #op.users == 1 and not op.activation and not op.kept end
 
 --- The earlier summand becomes the second input of the later one.
 local function add(ir, op, position)

@@ -1,4 +1,5 @@
---- loss: emits the call that computes the loss of each example and, in training, its gradient with respect to the logits.
+--- loss: emits the call that computes the loss of each example and, in training, its gradient with respect to the logits. In a plan that gives
+--- gradients of nodes, the latter is an input.
 local shapes = require "scion.shape"
 local value = require "scion.ir.value"
 
@@ -23,8 +24,12 @@ end
 
 ---@param ir scion.IR
 return function(ir)
-  if not ir.loss then return end
   local logits = ir.output
+  if ir.gradients_of[1] then
+    ir.seed = value.new(logits.shape, { input = true })
+    logits.dvalue, logits.dvalue_written = ir.seed, true
+  end
+  if not ir.loss then return end
   ir.weights = ir.weighted and value.new({}, { input = true }) or nil
   ir.losses = value.new({}, { pinned = true })
   if logits.grad then logits.dvalue, logits.dvalue_written = value.new(logits.shape), true end

@@ -17,7 +17,7 @@ end
 return function(ir)
   for _, op in ipairs(ir.ops) do
     local user = op.users[1]
-    if op.layer.kind == "zero_pad" and #op.users == 1 and user.layer.fuses_padding and op ~= ir.output then
+    if op.layer.kind == "zero_pad" and #op.users == 1 and user.layer.fuses_padding and op ~= ir.output and not op.kept then
       local below, window = op.inputs[1], wider(user.layer.window, op.layer)
       if window then
         user.window, user.inputs[1] = window, below

@@ -17,9 +17,9 @@ local function ability(op)
   return op.layer.bf16
 end
 
---- The dtype that its readers take: bf16 if one of them does; f32 for the plan's output.
+--- The dtype that its readers take: bf16 if one of them does; f32 for what the plan gives.
 local function wanted(ir, op)
-  if op == ir.output then return "f32" end
+  if op == ir.output or op.kept then return "f32" end
   for _, user in ipairs(op.users) do
     if user.reads == "bf16" then return "bf16" end
   end

@@ -424,6 +424,18 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 ---  print(p, p.recommended)
 function model:probe(data, given) return require("scion.insight.probe").of(self, data, given) end
 
+--- Which parts of a picture an answer of the network rests on: a map of heat, by the gradients of a layer (Grad-CAM) or by covering parts
+--- (occlusion), and the picture with the heat laid over it. The explanation prints as a small map; its method `save` writes the picture. Raises if
+--- the picture cannot be read, on options that do not fit, and after Ctrl-C.
+---@param x string|scion.Tensor a file, or one u8 image, H x W x 3, before preprocessing
+---@param given? scion.ExplainOptions
+---@return scion.Explanation
+---@example
+---  why = model:explain "dog.png"
+---  print(why)
+---  why:save "why.png"
+function model:explain(x, given) return require("scion.insight.explain")(self, x, given) end
+
 ---@class scion.FeaturesOptions
 ---@field pool? "avg"|"max" reduces height and width to their mean or maximum: one vector for each image (no pooling)
 ---@field batch? integer (32, or the data set's)

@@ -87,9 +87,13 @@ local function entry_of(model, row, told, count, top)
   return entry
 end
 
---- How the outputs become probabilities. Returns what they tell, "classes" or "labels", and how many; and a function from outputs to
---- probabilities, which applies the activation if the network ends in logits. Returns nil if the outputs are no probabilities.
-local function probabilities(model)
+--- How the outputs become probabilities. Returns what they tell, and how many; and a function from outputs to probabilities, which applies the
+--- activation if the network ends in logits. Returns nil if the outputs are no probabilities.
+---@param model scion.Model
+---@return "classes"|"labels"|nil told
+---@return integer? count
+---@return (fun(output: scion.Tensor): scion.Tensor)? apply
+function predict.probabilities(model)
   local activation, logits = targets.activation(model)
   if activation ~= "softmax" and activation ~= "sigmoid" or model.loss and losses.of(model.loss):of_numbers() then return nil end
   if #model.output.shape ~= 1 then return nil end
@@ -156,7 +160,7 @@ function predict.predict(model, x, given)
   local o = check.options("predict", given, schema)
   inputs.fits("predict", model, data, nil, type(x) == "userdata")
   inputs.tell_reading("predict", model, data)
-  local told, count, apply = probabilities(model)
+  local told, count, apply = predict.probabilities(model)
   if o.top and not told then
     check.raise(("predict: top ranks classes, but %s gives no probabilities of them: it ends in neither softmax nor sigmoid"):format(model.output.layer.name))
   end

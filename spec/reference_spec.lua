@@ -113,6 +113,12 @@ local function samples()
   found["scion.CopyGroup"] = scion.data.doctor(scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { 1, 2 })).copies
   local probe = model:probe(set)
   found["scion.Probe"], found["scion.ProbedBlock"] = { probe }, { probe[1] }
+  local pictures = scion.data.files({ { path = set.files[1], label = set.labels[1] }, { path = set.files[1], label = set.labels[2] } }, { size = 8, labels = set.labels })
+  local wrong = scion.insight.mistakes(model, pictures)
+  found["scion.Mistakes"], found["scion.Mistake"], found["scion.Confused"] = { wrong }, { wrong[1] }, { wrong.confused[1] }
+  local near = scion.insight.neighbours(model, set, set.files[1], { n = 1, layer = model.order[#model.order - 1].layer.name })
+  found["scion.Neighbours"], found["scion.Neighbour"] = { near }, { near[1] }
+  found["scion.Explanation"] = { model:explain(set.files[1]) }
   found["scion.Transfer"] = { scion.insight.transfer(model, set, { repeats = 1 }) }
   found["scion.Advice"] = { scion.insight.advise(model, set) }
   local ranking = scion.insight.rank(set, { model })
@@ -235,6 +241,12 @@ local function calls()
   list["scion.StageOptions"] = function(given) scion.schedule { given } end
   list["scion.LrFindOptions"] = function(given) model:lr_find(set, given) end
   list["scion.ProbeOptions"] = function(given) model:probe(set, given) end
+  list["scion.MistakesOptions"] = function(given) scion.insight.mistakes(model, set, given) end
+  list["scion.NeighboursOptions"] = function(given) scion.insight.neighbours(model, set, set.files[1], given) end
+  list["scion.ExplainOptions"] = function(given) model:explain(set.files[1], given) end
+  list["scion.insight.filters"] = function(given) scion.insight.filters(model, model.order[2].layer.name, support.folder() .. "/x.png", given) end
+  list["scion.insight.activations"] = function(given) scion.insight.activations(model, set.files[1], model.order[2].layer.name, support.folder() .. "/x.png", given) end
+  list["mistakes:show"] = function(given) scion.insight.mistakes(model, set):show(support.folder() .. "/x.png", given) end
   list["scion.AdviseOptions"] = function(given) scion.insight.advise(model, set, given) end
   list["scion.insight.rank"] = function(given) scion.insight.rank(set, { model }, given) end
   list["scion.TransferOptions"] = function(given) scion.insight.transfer(model, set, given) end
@@ -293,6 +305,9 @@ describe("the reference", function()
     walk("schedule:", methods(scion.schedule { { epochs = 1 } }))
     local saved = pictures() .. ".safetensors"
     walk("statistics:", methods(scion.data.statistics(scion.zeros(2, 2), { featurewise_center = true })))
+    walk("explanation:", methods(model:explain(set.files[1])))
+    walk("mistakes:", methods(scion.insight.mistakes(model, set)))
+    walk("neighbours:", methods(scion.insight.neighbours(model, set, set.files[1], { layer = model.order[2].layer.name })))
     walk("report:", methods(scion.weights.load(model:save(saved), saved)))
     os.remove(saved)
     for name, item in pairs(documented) do

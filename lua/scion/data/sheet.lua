@@ -1,29 +1,13 @@
 --- data:show: a contact sheet, a picture of the images that training will see with their labels.
-local accents = require "scion.data.accents"
 local batches = require "scion.data.batch"
 local check = require "scion.check"
-local core = require "scion.core"
-local image = require "scion.image"
 local interrupts = require "scion.interrupts"
 local notice = require "scion.report.notice"
-local text = require "scion.report.text"
+local tiles = require "scion.data.tiles"
 
 local where = "data:show"
 
-local largest, smallest = 160, 80 -- sides of tiles; smaller ones are enlarged by whole factors, so that there is room for a label
-local columns = 8
 local most_told = 20 -- labels
-local dots = 6 -- the width of a character, with the gap to the next one
-
--- The size of a tile, and the filter that makes it.
-local function tile_size(size)
-  local side = math.max(size[1], size[2])
-  if side > largest then
-    return math.max(size[1] * largest // side, 1), math.max(size[2] * largest // side, 1), "area"
-  end
-  local factor = side < smallest and largest // side or 1
-  return size[1] * factor, size[2] * factor, "nearest"
-end
 
 -- A row of shares of the classes: those that matter, the largest first.
 local function shares_text(row, labels)
@@ -41,9 +25,8 @@ end
 local function drawable(labels)
   local list, told = {}, {}
   for i, label in ipairs(labels or {}) do
-    list[i] = accents.written_apart(label)
-    if not core.image_sheet_writes(check.escape(list[i])) then
-      list[i] = "#" .. i
+    list[i] = tiles.drawable(label, i)
+    if list[i] == "#" .. i and label ~= list[i] then
       told[#told + 1] = ("#%d is %s"):format(i, label)
     end
   end
@@ -52,11 +35,6 @@ local function drawable(labels)
   return labels and list
 end
 
--- A file's name as the font can draw it, or the image's number.
-local function name_of(file, number)
-  local name = accents.written_apart(file:match "[^/]*$")
-  return core.image_sheet_writes(check.escape(name)) and name or "#" .. number
-end
 
 -- The text below an image: its classes, the numbers to predict, or its file's name.
 local function label_of(value, labels, name)
@@ -78,7 +56,7 @@ local function collect(data, n, epoch)
     local values, numbers = batch.y and batch.y:totable() or {}, batch.index:totable()
     for i = 1, math.min(#batch, n - #images) do
       images[#images + 1] = batch.x:slice(1, i, i)
-      texts[#texts + 1] = label_of(values[i], labels, batch.files and name_of(batch.files[i], numbers[i]))
+      texts[#texts + 1] = label_of(values[i], labels, batch.files and tiles.drawable(batch.files[i]:match "[^/]*$", numbers[i]))
     end
     if #images == n then break end
   end
@@ -100,17 +78,6 @@ return function(data, path, given)
   local images, texts = collect(data, math.min(o.n, #data), o.epoch)
   interrupts.check(where)
   if not images[1] then check.raise(where .. ": none of the images can be read") end
-  local height, width, filter = tile_size(data.size)
-  for i, each in ipairs(images) do images[i] = core.image_resize(each:reshape(data.size[1], data.size[2], 3), height, width, nil, filter) end
-  local scale = width >= largest // 2 and 2 or 1
-  for _, words in ipairs(texts) do
-    if text.length(words) > width // (dots * scale) then scale = 1 end
-  end
-  for i, words in ipairs(texts) do texts[i] = text.cut(check.escape(words), math.max(width // (dots * scale), 3)) end
-  local sheet = core.image_sheet(core.stack(images), texts, math.min(columns, #images), scale)
-  interrupts.check(where)
-  local ok, message = image.save(path, sheet)
-  if not ok then check.raise(("%s: %s"):format(where, message)) end
-  if core.interrupted() then interrupts.raise(("%s: interrupted when %s was written"):format(where, path)) end -- the script must not go on
+  tiles.write(where, images, texts, data.size, path)
   return path
 end

@@ -41,12 +41,14 @@ local function read(model, x)
   local set = inputs.any(where, x, model)
   if #set ~= 1 then check.raise(("%s: one picture at a time is explained, and here are %d"):format(where, #set)) end
   inputs.fits(where, model, set, nil, type(x) == "userdata")
+  local picture
   for batch in cached.over(model, set, false, { where = where, shuffle = false, augment = false }):pass(0) do
     local failure = batches.failures_for_user(batch.failed)[1]
     if failure then check.raise(("%s: %s"):format(where, failure.message)) end
     if batch.x:dtype() ~= "u8" then check.raise(where .. ": pictures are explained, u8 images, and these are numbers") end
-    return batch.x:copy()
+    picture = batch.x:copy()
   end
+  return picture
 end
 
 --- The number of the class that the user names.
@@ -166,6 +168,7 @@ end
 ---@param x string|scion.Tensor
 ---@param given scion.ExplainOptions?
 ---@return scion.Explanation
+---@private
 return function(model, x, given)
   local o = check.options(where, given, schema)
   if #model.output.shape ~= 1 then check.raise(where .. ": the network's output is no row of numbers, one for each class, but " .. table.concat(model.output.shape, "x")) end

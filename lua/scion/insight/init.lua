@@ -1,2 +1,7 @@
 --- Questions about networks and data sets that are answered without training.
-return { advise = require "scion.insight.advise", rank = require "scion.insight.rank", transfer = require "scion.insight.transfer" }
+local grids = require "scion.insight.grids"
+
+return {
+  activations = grids.activations, advise = require "scion.insight.advise", filters = grids.filters, mistakes = require "scion.insight.mistakes",
+  neighbours = require "scion.insight.neighbours", rank = require "scion.insight.rank", transfer = require "scion.insight.transfer",
+}

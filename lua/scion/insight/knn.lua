@@ -9,7 +9,9 @@ local knn = {}
 knn.neighbours = 5
 
 --- Rows of length 1.
-local function normalized(x)
+---@param x scion.Tensor f32 [rows, features]
+---@return scion.Tensor
+function knn.normalized(x)
   return x / ((normalization.mean(x * x, 2) * x:shape()[2]):sqrt() + 1e-12)
 end
 
@@ -22,7 +24,7 @@ end
 ---@return scion.Tensor right
 function knn.right(x, classes, test_x, test_classes, count)
   local mean, k, rows = normalization.mean(x, 1), math.min(knn.neighbours, #x), #test_x
-  local cosines = normalized(test_x - mean):matmul(normalized(x - mean):transpose())
+  local cosines = knn.normalized(test_x - mean):matmul(knn.normalized(x - mean):transpose())
   local values, indices = cosines:top_k(k, 2)
   local near = classes:gather(1, indices:reshape(rows * k))
   local votes = core.one_hot(near - 1, count) * (values:reshape(rows * k, 1) + 1)

@@ -23,6 +23,8 @@ docs.pages = {
     { "train/checkpoint.lua" }, { "train/lr_find.lua" }, { "cache/cached.lua" },
     { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
   { "insight", "Where to cut a network and whether its weights help, found out without training.", { "insight/probe.lua" },
+    { "insight/explain.lua", as = "explanation" }, { "insight/mistakes.lua", as = "scion.insight.mistakes" },
+    { "insight/neighbours.lua", as = "scion.insight.neighbours" }, { "insight/grids.lua", as = "scion.insight" },
     { "insight/advise.lua", as = "scion.insight.advise" }, { "insight/rank.lua", as = "scion.insight.rank" }, { "insight/transfer.lua", as = "scion.insight.transfer" } },
   { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn", short = "nn" },
   { "schedule", "Which layers train in which epochs, as data.", { "schedule.lua", as = "scion.schedule" }, { "train/schedule.lua", as = "schedule" },
@@ -183,7 +185,7 @@ local function item_of(doc, as)
   if not as or not doc.name or table_name == "internal" then return end
   if doc.name == "return" then return { kind = "function", name = as, title = call_of(doc, as), doc = doc } end
   if own == "." and not as:find "^scion" then return end -- such as dataset.new, beside methods that are called with a colon
-  local name = as .. own .. method
+  local name = (own == ":" and as:match "[^.]+$" or as) .. own .. method -- scion.insight.mistakes(…) gives mistakes, with mistakes:show
   return { kind = "function", name = name, title = call_of(doc, name), doc = doc }
 end
 

@@ -8,13 +8,13 @@ describe("an example", function()
   teardown(support.done)
 
   -- Runs one with so many photographs of each class; returns what it printed.
-  local function run(name, weights, train, val)
+  local function run(name, weights, train, val, more)
     local data = support.test_data(pending)
     if not data then return end
     local folder, here = support.folder(), require("lfs").currentdir()
     support.photographs(data, "train", folder .. "/train", train)
     support.photographs(data, "val", folder .. "/val", val)
-    local out, status = support.shell(("cd %q && lua5.4 %q . %q"):format(folder, ("%s/examples/%s.lua"):format(here, name), data .. "/weights/" .. weights))
+    local out, status = support.shell(("cd %q && lua5.4 %q . %q %s"):format(folder, ("%s/examples/%s.lua"):format(here, name), data .. "/weights/" .. weights, more or ""))
     assert.equal(0, status, out)
     return out
   end
@@ -25,6 +25,15 @@ describe("an example", function()
     local accuracy, count = out:match "\nloss %S+  accuracy (%S+)  %((%d+) examples%)"
     assert.equal("48", count, out)
     assert.is_true(tonumber(accuracy) > 0.4, out) -- by chance 0.17, and up to 0.31 on a trunk that was never trained
+  end)
+
+  it("compares five ways to train on one test set", function()
+    local out = run("five_models", "squeezenet1_1_notop.h5", 4, 4, "7 2")
+    if not out then return end
+    for _, name in ipairs { "from scratch", "with dropout", "and augmentation", "bottleneck features", "fine-tuned" } do
+      assert.matches("\n[> ] " .. name .. " +%d+%.%d%%", out)
+    end
+    assert.matches("All tell the same 24 images", out, 1, true)
   end)
 
   it("trains Inception V3 in two prongs, and saves it", function()
@@ -49,7 +58,8 @@ describe("an example", function()
   end)
 
   it("says how it is used", function()
-    for name, usage in pairs { linear_probe = "DATA WEIGHTS [SEED [NETWORK]]", two_pronged = "DATA WEIGHTS [SEED]", cifar_resnet20 = "WEIGHTS IMAGE.." } do
+    for name, usage in pairs { linear_probe = "DATA WEIGHTS [SEED [NETWORK]]", two_pronged = "DATA WEIGHTS [SEED]",
+                               five_models = "DATA WEIGHTS [SEED [EPOCHS]]", cifar_resnet20 = "WEIGHTS IMAGE.." } do
       local out, status = support.shell(("lua5.4 examples/%s.lua"):format(name))
       assert.same({ ("usage: %s.lua %s\n"):format(name, usage), 2 }, { out, status })
     end

@@ -595,8 +595,8 @@ end)
 
 describe("scion", function()
   it("has its public names and no others", function()
-    local public = set("arange", "augment", "callbacks", "clock", "concat", "data", "full", "help", "image", "insight", "load", "loss", "lr", "model", "models", "nn",
-                       "one_hot", "ones", "optim", "randn", "schedule", "seed", "sequential", "stack", "tensor", "threads", "uniform", "version",
+    local public = set("arange", "augment", "callbacks", "clock", "compare", "concat", "data", "full", "help", "image", "insight", "load", "loss", "lr", "model", "models",
+                       "nn", "one_hot", "ones", "optim", "randn", "schedule", "seed", "sequential", "stack", "tensor", "threads", "uniform", "version",
                        "weights", "where", "zeros")
     for name in pairs(scion) do
       assert.is_true(public[name], name)

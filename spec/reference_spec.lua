@@ -113,12 +113,16 @@ local function samples()
   found["scion.CopyGroup"] = scion.data.doctor(scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { 1, 2 })).copies
   local probe = model:probe(set)
   found["scion.Probe"], found["scion.ProbedBlock"] = { probe }, { probe[1] }
-  local pictures = scion.data.files({ { path = set.files[1], label = set.labels[1] }, { path = set.files[1], label = set.labels[2] } }, { size = 8, labels = set.labels })
-  local wrong = scion.insight.mistakes(model, pictures)
+  local two = scion.data.files({ { path = set.files[1], label = set.labels[1] }, { path = set.files[1], label = set.labels[2] } }, { size = 8, labels = set.labels })
+  local wrong = scion.insight.mistakes(model, two)
   found["scion.Mistakes"], found["scion.Mistake"], found["scion.Confused"] = { wrong }, { wrong[1] }, { wrong.confused[1] }
   local near = scion.insight.neighbours(model, set, set.files[1], { n = 1, layer = model.order[#model.order - 1].layer.name })
   found["scion.Neighbours"], found["scion.Neighbour"] = { near }, { near[1] }
   found["scion.Explanation"] = { model:explain(set.files[1]) }
+  local compared = scion.compare({ { "one", model }, { "two", function() return model end } }, set)
+  found["scion.Comparison"], found["scion.Compared"] = { compared }, { compared[1] }
+  support.stderr_of(function() table.insert(found["scion.Compared"], scion.compare({ { "one", model }, { "none", function() error "x" end } }, set)[2]) end)
+  found["scion.ComparedPair"] = { compared:pair("one", "two") }
   found["scion.Transfer"] = { scion.insight.transfer(model, set, { repeats = 1 }) }
   found["scion.Advice"] = { scion.insight.advise(model, set) }
   local ranking = scion.insight.rank(set, { model })
@@ -306,6 +310,7 @@ describe("the reference", function()
     local saved = pictures() .. ".safetensors"
     walk("statistics:", methods(scion.data.statistics(scion.zeros(2, 2), { featurewise_center = true })))
     walk("explanation:", methods(model:explain(set.files[1])))
+    walk("comparison:", methods(scion.compare({ { "one", model } }, set)))
     walk("mistakes:", methods(scion.insight.mistakes(model, set)))
     walk("neighbours:", methods(scion.insight.neighbours(model, set, set.files[1], { layer = model.order[2].layer.name })))
     walk("report:", methods(scion.weights.load(model:save(saved), saved)))

@@ -81,7 +81,7 @@ end
 -- public names that are loaded at first use: constructors in tensor.lua, and modules
 local constructors = { tensor = true, zeros = true, ones = true, full = true, randn = true, uniform = true, arange = true,
                        stack = true, concat = true, where = true, one_hot = true }
-local modules = { augment = "data.augment", callbacks = "train.callbacks", data = true, image = true, insight = true, loss = true, lr = true, models = true,
+local modules = { augment = "data.augment", callbacks = "train.callbacks", compare = true, data = true, image = true, insight = true, loss = true, lr = true, models = true,
                   nn = true, optim = true, schedule = true, weights = true }
 
 local more = {
@@ -95,7 +95,7 @@ local more = {
   find = function(name)
     if constructors[name] then return require("scion.tensor")[name] end
     local found = modules[name] and require("scion." .. (modules[name] == true and name or modules[name]))
-    if found and not getmetatable(found) then require("scion.class").names("scion." .. name, found) end
+    if type(found) == "table" and not getmetatable(found) then require("scion.class").names("scion." .. name, found) end
     return found or nil
   end,
 }

@@ -58,7 +58,8 @@ function ir.new(request)
   return setmetatable({ order = request.order, output_node = request.output, from = request.from, mode = request.mode, capacity = request.capacity,
                         input_dtype = request.input_dtype, precision = request.precision or "f32", loss = request.loss,
                         labels_dtype = request.labels, weighted = request.weighted, taps = request.taps or {},
-                        gradients_of = request.gradients_of or {}, tap_values = {}, node_gradients = {}, ops = {}, calls = {}, derived = {}, gradients = {}, pending = {} }, ir)
+                        gradients_of = request.gradients_of or {}, tap_values = {}, node_gradients = {},
+                        ops = {}, calls = {}, derived = {}, gradients = {}, pending = {} }, ir)
 end
 
 --- Adds a kernel call.

@@ -60,7 +60,8 @@ for _, cut in ipairs(cuts) do
 end
 print(("\n%-20s  %-12s  %-20s"):format("cut at", "probe", "fine-tuned"))
 for _, cut in ipairs(cuts) do
-  print(("%-20s  %.3f         %.3f +- %.3f%s%s"):format(cut.row.block, cut.row.accuracy, cut.mean, cut.around, cut == best and "  best" or "", cut == taken and "  recommended" or ""))
+  local marks = (cut == best and "  best" or "") .. (cut == taken and "  recommended" or "")
+  print(("%-20s  %.3f         %.3f +- %.3f%s"):format(cut.row.block, cut.row.accuracy, cut.mean, cut.around, marks))
 end
 local differences = {}
 for s, accuracy in ipairs(best.accuracies) do differences[s] = (taken or best).accuracies[s] - accuracy end

@@ -136,8 +136,10 @@ describe("grids", function()
     assert.is_true(#scion.image.load(scion.insight.filters(model, "b", folder .. "/b.png")) > 10)
     local said = support.stderr_of(function() scion.insight.activations(model, list[1].path, "b", folder .. "/c.png", { n = 4 }) end)
     assert.matches("the first 4 of 7 channels are shown; n = 7 shows more", said, 1, true)
-    assert.matches("c has no kernels of height and width: it is a conv2d of 1x1x7x2", messages.refusal(function() scion.insight.filters(model, "c", folder .. "/d.png") end), 1, true)
-    assert.matches("the output of pool is 2", messages.refusal(function() scion.insight.activations(model, list[1].path, "pool", folder .. "/d.png") end), 1, true)
+    assert.matches("c has no kernels of height and width: it is a conv2d of 1x1x7x2",
+      messages.refusal(function() scion.insight.filters(model, "c", folder .. "/d.png") end), 1, true)
+    assert.matches("the output of pool is 2",
+      messages.refusal(function() scion.insight.activations(model, list[1].path, "pool", folder .. "/d.png") end), 1, true)
     messages.refusal(function() scion.insight.filters(model, "a", "/nowhere/d.png") end)
   end)
 end)

@@ -1,12 +1,10 @@
 --- insight.mistakes: the images of a data set that a model is most wrong about, and the classes that it confuses.
 local check = require "scion.check"
 local class = require "scion.class"
-local core = require "scion.core"
 local inputs = require "scion.train.inputs"
-local predict = require "scion.train.predict"
-local targets = require "scion.train.targets"
 local text = require "scion.report.text"
 local tiles = require "scion.data.tiles"
+local told = require "scion.insight.told"
 
 local where = "scion.insight.mistakes"
 
@@ -126,24 +124,6 @@ local function confusions(list, numbers, counts)
   return several.new(found)
 end
 
---- Class, predicted class, its probability and loss of all images: lists, by the image's number; nil for those that could not be read.
-local function tell(model, data, o, count, apply)
-  local found, losses = {}, core.full({ #data }, 0 / 0)
-  predict.run(where, model, data, { batch = o.batch }, function(output, indices)
-    local rows, truth = apply(output), {}
-    if rows:shape()[2] < count then rows = core.concat({ 1 - rows, rows }, 2) end -- one sigmoid output tells two classes
-    for i, index in ipairs(indices) do truth[i] = data.classes:get(index) end
-    local own = (rows * core.one_hot(core.from_table(truth, "i32") - 1, count)):matmul(core.full({ count, 1 }, 1)):clamp(1e-38, 1)
-    local highest, best = rows:top_k(1, 2)
-    for i, index in ipairs(indices) do
-      local loss = -math.log(own:get(i, 1))
-      losses:set(index, loss)
-      found[index] = { class = truth[i], predicted = best:get(i, 1), confidence = highest:get(i, 1), loss = loss }
-    end
-  end)
-  return found, losses
-end
-
 --- Finds the images that a model is most wrong about. Raises on options or data that do not fit, and unless each image has one class.
 ---@param model scion.Model
 ---@param data scion.Dataset
@@ -153,13 +133,7 @@ end
 return function(model, data, given)
   check.argument(where, "the first argument", model, check.instance("scion.Model", "a model"))
   inputs.dataset(where, data)
-  local o = check.options(where, given, { batch = { inputs.batch } })
-  inputs.fits(where, model, data)
-  local told, count, apply = predict.probabilities(model)
-  if told ~= "classes" or not data.classes then check.raise(where .. ": it is for classes, one an image, which the model tells and the data set has") end
-  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
-  if data.labels and #data.labels ~= count then check.raise(("%s: the model tells %d classes, and the data set has %d"):format(where, count, #data.labels)) end
-  local found, losses = tell(model, data, o, count, apply)
+  local found, losses = told(where, model, data, check.options(where, given, { batch = { inputs.batch } }).batch)
   local names, counts, wrong, images = model.labels or data.labels or {}, {}, {}, 0
   for index = 1, #data do
     local each = found[index]

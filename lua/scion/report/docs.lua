@@ -7,7 +7,7 @@ local docs = {}
 local home = debug.getinfo(1, "S").source:match "^@(.*)report/docs%.lua$"
 
 -- The pages in order. A source is a file under lua/scion and how users call what is in it: `as` for the table that the file fills
--- ("function image.load" is scion.image.load), or for the one function that it returns.
+-- ("function image.load" is scion.image.load), or for the one function that it returns; `value` for what that function gives, which has methods.
 docs.pages = {
   { "scion", "Models, tensors, threads and the rest of the module's own functions.", { "init.lua", as = "scion" }, { "tensor.lua", as = "scion" } },
   { "data", "Data sets: pictures in folders, in a list of files or in memory, and what training draws from them.",
@@ -22,9 +22,10 @@ docs.pages = {
   { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" },
     { "train/checkpoint.lua" }, { "train/lr_find.lua" }, { "cache/cached.lua" },
     { "train/evaluate.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
-  { "insight", "Where to cut a network and whether its weights help, found out without training.", { "insight/probe.lua" },
-    { "insight/explain.lua", as = "explanation" }, { "insight/mistakes.lua", as = "scion.insight.mistakes" },
-    { "insight/neighbours.lua", as = "scion.insight.neighbours" }, { "insight/grids.lua", as = "scion.insight" },
+  { "insight", "Where to cut a network, whether its weights help, what its answers rest on, and how ways to train compare.", { "insight/probe.lua" },
+    { "compare.lua", as = "scion.compare", value = "comparison" },
+    { "insight/explain.lua", as = "explanation" }, { "insight/mistakes.lua", as = "scion.insight.mistakes", value = "mistakes" },
+    { "insight/neighbours.lua", as = "scion.insight.neighbours", value = "neighbours" }, { "insight/grids.lua", as = "scion.insight" },
     { "insight/advise.lua", as = "scion.insight.advise" }, { "insight/rank.lua", as = "scion.insight.rank" }, { "insight/transfer.lua", as = "scion.insight.transfer" } },
   { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn", short = "nn" },
   { "schedule", "Which layers train in which epochs, as data.", { "schedule.lua", as = "scion.schedule" }, { "train/schedule.lua", as = "schedule" },
@@ -174,7 +175,7 @@ local function call_of(doc, as)
 end
 
 -- What users can reach of a block: { title, doc, kind, name }, or nothing where it is private, or no part of a public table.
-local function item_of(doc, as)
+local function item_of(doc, as, value)
   local table_name, own, method = (doc.name or ""):match "^([%w_]+)([.:])([%w_]+)$"
   if doc.private then return end
   if doc.alias then return { kind = "alias", name = doc.alias, title = doc.alias, doc = doc } end
@@ -185,14 +186,14 @@ local function item_of(doc, as)
   if not as or not doc.name or table_name == "internal" then return end
   if doc.name == "return" then return { kind = "function", name = as, title = call_of(doc, as), doc = doc } end
   if own == "." and not as:find "^scion" then return end -- such as dataset.new, beside methods that are called with a colon
-  local name = (own == ":" and as:match "[^.]+$" or as) .. own .. method -- scion.insight.mistakes(…) gives mistakes, with mistakes:show
+  local name = (own == ":" and value or as) .. own .. method
   return { kind = "function", name = name, title = call_of(doc, name), doc = doc }
 end
 
 -- A source's public items, in order.
 local function items_of(source)
   local list = {}
-  for _, doc in ipairs(docs.read(home .. source[1])) do list[#list + 1] = item_of(doc, source.as) end
+  for _, doc in ipairs(docs.read(home .. source[1])) do list[#list + 1] = item_of(doc, source.as, source.value) end
   return list
 end
 

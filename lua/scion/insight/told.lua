@@ -1,0 +1,41 @@
+--- What a model says of each image of a data set whose images have one class each.
+local check = require "scion.check"
+local core = require "scion.core"
+local inputs = require "scion.train.inputs"
+local predict = require "scion.train.predict"
+local targets = require "scion.train.targets"
+
+---@class scion.Told
+---@field class integer the image's class, from 1
+---@field predicted integer the class with the highest probability
+---@field confidence number that probability
+---@field loss number -ln of the probability of the image's class
+
+--- Raises unless the model tells classes, which are those of the data set, and after Ctrl-C.
+---@param where string the name of the function that the user called, for messages
+---@param model scion.Model
+---@param data scion.Dataset
+---@param batch integer? (the data set's)
+---@return table<integer, scion.Told> by the image's number, from 1; nil for those that could not be read
+---@return scion.Tensor losses f32 [images], NaN for those
+return function(where, model, data, batch)
+  inputs.fits(where, model, data)
+  local told, count, apply = predict.probabilities(model)
+  if told ~= "classes" or not data.classes then check.raise(where .. ": it is for classes, one an image, which the model tells and the data set has") end
+  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
+  if data.labels and #data.labels ~= count then check.raise(("%s: the model tells %d classes, and the data set has %d"):format(where, count, #data.labels)) end
+  local found, losses = {}, core.full({ #data }, 0 / 0)
+  predict.run(where, model, data, { batch = batch }, function(output, indices)
+    local rows, truth = apply(output), {}
+    if rows:shape()[2] < count then rows = core.concat({ 1 - rows, rows }, 2) end -- one sigmoid output tells two classes
+    for i, index in ipairs(indices) do truth[i] = data.classes:get(index) end
+    local own = (rows * core.one_hot(core.from_table(truth, "i32") - 1, count)):matmul(core.full({ count, 1 }, 1)):clamp(1e-38, 1)
+    local highest, best = rows:top_k(1, 2)
+    for i, index in ipairs(indices) do
+      local loss = -math.log(own:get(i, 1))
+      losses:set(index, loss)
+      found[index] = { class = truth[i], predicted = best:get(i, 1), confidence = highest:get(i, 1), loss = loss }
+    end
+  end)
+  return found, losses
+end

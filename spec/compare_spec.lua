@@ -1,0 +1,99 @@
+-- scion.compare: on models of which it is known what they are right about.
+local core = require "scion.core"
+local mcnemar = require "scion.insight.mcnemar"
+local messages = require "spec.support.messages"
+local scion = require "scion"
+local support = dofile "spec/support/files.lua"
+local nn = scion.nn
+
+-- A model of two classes that takes an example for the second where its feature of that number is 1.
+local function by_feature(k)
+  local model = scion.sequential { nn.input(3), nn.dense(2, "softmax", { name = "head" }) }
+  local kernel = model:layer "head".weights.kernel
+  kernel:fill(0)
+  kernel:set(k, 2, 4)
+  kernel:set(k, 1, -4)
+  model:layer "head".weights.bias:fill(0)
+  core.copy(core.from_table({ 1, -1 }, "f32"), model:layer "head".weights.bias)
+  return model
+end
+
+-- 40 examples: the first feature is the class, the second one too but for 6 of class 1 and 2 of class 2, the third one never.
+local function examples()
+  local rows, classes = {}, {}
+  for i = 1, 40 do
+    local class = i <= 20 and 1 or 2
+    local odd = i <= 6 or i > 38
+    classes[i] = class
+    rows[i] = { class - 1, odd and 2 - class or class - 1, 2 - class }
+  end
+  return scion.data.tensors(scion.tensor(rows), classes, { labels = { "no", "yes" }, batch = 7 })
+end
+
+describe("McNemar's test", function()
+  it("gives SciPy's p-values", function()
+    for _, case in ipairs(core.json_decode(support.slurp "spec/fixtures/insight.json").mcnemar) do
+      local p = mcnemar(case.only_first, case.only_second)
+      assert(math.abs(p - case.p) <= 1e-9 * case.p + 1e-300, ("%d and %d: %g, not %g"):format(case.only_first, case.only_second, p, case.p))
+    end
+  end)
+end)
+
+describe("scion.compare", function()
+  teardown(support.done)
+
+  it("tells recipes and models apart on the same images", function()
+    local ran = {}
+    local found = scion.compare({ { "all", function() ran[1] = true return by_feature(1) end }, { "most", by_feature(2) }, { "none", by_feature(3) } }, examples())
+    assert.is_true(ran[1])
+    assert.same({ "all", 40, 1, 0.8, 0 }, { found.best, found.images, found[1].accuracy, found[2].accuracy, found[3].accuracy })
+    assert.same({ 8, 8 }, { found[1].parameters, found[2].parameters })
+    local pair = found:pair("most", "all")
+    assert.same({ 0, 8 }, { pair.only_first, pair.only_second })
+    assert.near(-0.2, pair.difference, 1e-9)
+    assert.near(2 / 256, pair.p, 1e-12)
+    -- Agresti and Min 2005: half an image more in each cell
+    local middle, around = -8 / 42, 1.959963984540054 * math.sqrt(9 - 64 / 42) / 42
+    assert.near(middle - around, pair.low, 1e-9)
+    assert.near(middle + around, pair.high, 1e-9)
+    local same = found:pair("all", "all")
+    assert.same({ 0, 1 }, { same.difference, same.p })
+    assert.is_true(same.low < 0 and same.high > 0)
+    assert.near(-found:pair("all", "none").low, found:pair("none", "all").high, 1e-9)
+    assert.matches("\n> all +100%.0%%", tostring(found))
+    assert.matches("\n  most +80%.0%%.* %-20%.0 %(%-31%.8 to %-6%.3%) +0%.008", tostring(found))
+  end)
+
+  it("keeps a recipe's failure, and goes on", function()
+    local found
+    local said = support.stderr_of(function()
+      found = scion.compare({ { "broken", function() error "no such file" end }, { "empty", function() end }, { "good", by_feature(1) } }, examples())
+    end)
+    assert.matches("scion: compare: broken failed: .*no such file", said)
+    assert.matches("the recipe of empty returned nil, and no model", said, 1, true)
+    assert.same({ "good", 1 }, { found.best, found[3].accuracy })
+    assert.is_nil(found[1].accuracy)
+    assert.matches("no such file", found[1].error)
+    assert.matches("broken: failed: ", tostring(found), 1, true)
+    assert.matches("broken failed, and cannot be compared", messages.refusal(function() found:pair("good", "broken") end), 1, true)
+    assert.matches("nothing is called 'goood': did you mean 'good'?", messages.refusal(function() found:pair("good", "goood") end), 1, true)
+  end)
+
+  it("ends at Ctrl-C", function()
+    local ok, raised = pcall(scion.compare, { { "one", function() error({ interrupted = true }) end }, { "two", by_feature(1) } }, examples())
+    assert.same({ false, true }, { ok, raised.interrupted })
+  end)
+
+  it("refuses what cannot be compared", function()
+    local test = examples()
+    assert.matches("the list of recipes is empty", messages.refusal(function() scion.compare({}, test) end), 1, true)
+    assert.matches("two recipes are called 'a'", messages.refusal(function() scion.compare({ { "a", by_feature(1) }, { "a", by_feature(2) } }, test) end), 1, true)
+    assert.matches("is a list of recipes, such as {", messages.refusal(function() scion.compare({ { "a" } }, test) end), 1, true)
+    messages.refusal(function() scion.compare({ { "a", by_feature(1) } }) end)
+    support.stderr_of(function()
+      assert.matches("all recipes failed", messages.refusal(function() scion.compare({ { "a", function() error "x" end } }, test) end), 1, true)
+    end)
+    local other = scion.sequential { nn.input(3), nn.dense(3, "softmax") }
+    assert.matches("scion.compare: a: ", messages.refusal(function() scion.compare({ { "a", other } }, test) end), 1, true)
+  end)
+end)

@@ -31,7 +31,7 @@ describe("an example", function()
     local out = run("five_models", "squeezenet1_1_notop.h5", 4, 4, "7 2")
     if not out then return end
     for _, name in ipairs { "from scratch", "with dropout", "and augmentation", "bottleneck features", "fine-tuned" } do
-      assert.matches("\n[> ] " .. name .. " +%d+%.%d%%", out)
+      assert.matches("\n[> ] " .. name:gsub("%-", "%%-") .. " +%d+%.%d%%", out)
     end
     assert.matches("All tell the same 24 images", out, 1, true)
   end)

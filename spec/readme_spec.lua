@@ -166,6 +166,6 @@ describe("the pages", function()
 
   it("are many enough", function()
     local scripts, transcripts = parse "README.md"
-    assert.same({ 8, 1 }, { #scripts, #transcripts })
+    assert.same({ 9, 1 }, { #scripts, #transcripts })
   end)
 end)

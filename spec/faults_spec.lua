@@ -4,11 +4,11 @@ local files = dofile "spec/support/files.lua"
 
 -- each scenario, and how many calls of each kind fail in it
 local scenarios = { { "load", 12 }, { "torch", 12 }, { "keras", 2 }, { "keras_zip", 2 }, { "doctor", 8 }, { "save", 12 }, { "export", 8 },
-                    { "export_keras", 2 }, { "image", 12 }, { "step", 12 }, { "checkpoint", 4 }, { "resume", 3 }, { "same_model", 3 }, { "log", 3 },
+                    { "export_keras", 2 }, { "image", 12 }, { "step", 12 }, { "step_of_lamb", 4 }, { "checkpoint", 4 }, { "resume", 3 }, { "same_model", 3 }, { "log", 3 },
                     { "predict", 12 }, { "cache", 12 } }
 
 -- AddressSanitizer ends the process where the memory cannot be had that it wants for a thread of its own accord
-local threaded = { step = true, checkpoint = true, resume = true, same_model = true, log = true, predict = true, doctor = true }
+local threaded = { step = true, step_of_lamb = true, checkpoint = true, resume = true, same_model = true, log = true, predict = true, doctor = true }
 
 local build = os.getenv "SCION_BUILD" or "build/release"
 local sanitized, seed = build:find "sanitize" ~= nil, os.getenv "FAULTS_SEED" or "1"

@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 
 typedef struct {
   float *w, *m, *v;
@@ -13,7 +12,8 @@ typedef struct {
   float lr, momentum, rho, rest, rest2, epsilon, decay;
   int nesterov;
   scion_lamb lamb;
-  double *norms;            /* LAMB's sums of squares, two for each chunk */
+  double *norms;            /* LAMB's sums of squares, two for each chunk from `first` on */
+  int64_t first;
   _Atomic int64_t *refused; /* how many weights stayed as they were */
 } update_job;
 
@@ -158,22 +158,28 @@ scion_status scion_lion_update(scion_tensor *w, const scion_tensor *g, scion_ten
 
 static void lamb_norms_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
-  update_job j = part(data, chunk);
+  const update_job *all = data;
+  update_job j = part(data, all->first + chunk);
   SIMD_CHOOSE(scion_loop_lamb_norms)(&j.lamb, j.w, j.g, j.m, j.v, j.elements, j.norms + 2 * chunk);
 }
 
-/* *ratio = |w| / |u|, or 1 where one of them is 0. The chunks' sums are added in their order, whatever thread each came from. */
+#define NORMS_AT_ONCE 64 /* chunks */
+
+/* *ratio = |w| / |u|, or 1 where one of them is 0. The chunks' sums are added in their order, whatever thread each came from. They lie on the
+ * stack: an update that wanted memory could fail when other weights have changed already. */
 static scion_status trust_ratio(update_job *job, const scion_tensor *w, double *ratio) {
   job->elements = scion_tensor_elements(w);
   int64_t chunks = scion_divide_up(job->elements, UPDATE_CHUNK);
-  job->norms = scion_kernel_memory("lamb", 2 * chunks, sizeof *job->norms);
-  if (!job->norms) return SCION_NO_MEMORY;
-  scion_status status = scion_parallel_for(chunks, lamb_norms_chunk, job);
-  double weights = 0, updates = 0;
-  for (int64_t i = 0; i < chunks; i++) weights += job->norms[2 * i], updates += job->norms[2 * i + 1];
-  free(job->norms);
+  double weights = 0, updates = 0, norms[2 * NORMS_AT_ONCE];
+  for (job->norms = norms; job->first < chunks; job->first += NORMS_AT_ONCE) {
+    int64_t these = chunks - job->first < NORMS_AT_ONCE ? chunks - job->first : NORMS_AT_ONCE;
+    for (int64_t i = 0; i < 2 * these; i++) norms[i] = 0;
+    SCION_TRY(scion_parallel_for(these, lamb_norms_chunk, job));
+    for (int64_t i = 0; i < these; i++) weights += norms[2 * i], updates += norms[2 * i + 1];
+  }
+  job->norms = NULL;
   *ratio = weights > 0 && updates > 0 ? sqrt(weights) / sqrt(updates) : 1;
-  return status;
+  return SCION_OK;
 }
 
 static void lamb_chunk(void *data, int64_t chunk, void *scratch) {

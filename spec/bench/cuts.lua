@@ -25,8 +25,8 @@ local function fine_tune(block, seed)
   local train, test = data(seed)
   local model = open():upto(block):graft { scion.nn.global_avg_pool(), scion.nn.dense(#train.labels, "softmax") }
   local history = model:fit(train, { validate = test, verbose = false, schedule = scion.schedule {
-    { epochs = 10, train = "head", optimizer = scion.optim.adam() },
-    { epochs = 3, blocks = 1, optimizer = scion.optim.sgd { lr = 1e-4, momentum = 0.9 } } } })
+    { epochs = 20, train = "head", optimizer = scion.optim.adam { lr = scion.lr.cosine(2e-3) } },
+    { epochs = 4, blocks = 1, optimizer = scion.optim.sgd { lr = scion.lr.cosine(2e-4), momentum = 0.9 } } } })
   return history[#history].val_accuracy
 end
 

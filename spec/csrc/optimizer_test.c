@@ -108,6 +108,20 @@ static void against_reference(int64_t n) {
   }
 }
 
+/* LAMB's norms of more weights than are added up at once. */
+static void norms_of_many(void) {
+  int64_t n = 65 * 16384 + 77;
+  scion_tensor w = TENSOR(n), g = TENSOR(n), m = TENSOR(n), v = TENSOR(n);
+  OK(scion_tensor_fill(&m, 0));
+  OK(scion_tensor_fill(&v, 0));
+  real *rw = test_real(&w), *rg = test_real(&g), *rm = new_reals(n), *rv = new_reals(n);
+  reference(LAMB, rw, rg, rm, rv, n, 1, 0.01);
+  OK(fast(LAMB, &w, &g, &m, &v, 1, 0.01));
+  CLOSE(w, rw, 2e-6);
+  RELEASE(&w, &g, &m, &v);
+  free(rw), free(rg), free(rm), free(rv);
+}
+
 /* Weights whose update is no number, in every position of a vector and behind it: they and their states stay, all others move. */
 static void keeps_what_is_finite(int64_t n) {
   const float poison[] = {NAN, INFINITY, -INFINITY, 3e38f}; /* the last overflows in squares, and where the rate is large */
@@ -181,6 +195,7 @@ int main(void) {
   test_begin("optimizer");
   golden();
   against_reference(1), against_reference(17), against_reference(50001);
+  norms_of_many();
   keeps_what_is_finite(1), keeps_what_is_finite(37), keeps_what_is_finite(20003);
   refusals();
   norms_of_zero();

@@ -122,17 +122,21 @@ function scenarios.export_keras(folder) return written(folder .. "/model.weights
 
 -- ---- training -------------------------------------------------------------------------------------------------------
 
---- One step of Adam, and no file.
-function scenarios.step()
+--- One step, and no file.
+local function one_step(optimizer)
   local x, y = images(4)
   local model
   return { goes_on = true, act = function()
              local data = scion.data.tensors(x, y, { batch = 4, shuffle = false })
-             model:fit(data, { optimizer = scion.optim.adam(), verbose = false, quiet = true })
+             model:fit(data, { optimizer = optimizer(), verbose = false, quiet = true })
            end,
            outcome = function() return digest(model) end, prepare = function() model = network(2) end,
            state = function() return { weights = digest(model) } end }
 end
+
+function scenarios.step() return one_step(scion.optim.adam) end
+
+function scenarios.step_of_lamb() return one_step(scion.optim.lamb) end
 
 --- A fit that writes its checkpoint after each step; after a fault the same call goes on, and ends with the same weights. The file may be of
 --- any step.

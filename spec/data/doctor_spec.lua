@@ -229,6 +229,9 @@ describe("scion.data.doctor", function()
     local both = data.doctor(one, { against = { test = set, val = other } }) -- each image of val is in test, too
     assert.equal(2 + 2 + 22, #both.leaks)
     assert.equal("val", both.leaks[#both.leaks].set)
+    assert.matches("same.png %(test%) = .-2.png\n", tostring(both))
+    local apart = tree { jar = { ["80.png"] = picture(36, 48, 80) }, lid = { ["90.png"] = picture(36, 48, 90) } }
+    assert.matches("%d.png %(val%) = .-%d.png %(test%)\n", tostring(data.doctor(apart, { against = { test = set, val = other } })))
     local head = tostring(both):match "^(.-)\n%d+ class":gsub("%s+", " ")
     assert.matches("^20 images, [%d.]+ kB, against test: 2%d images, [%d.]+ kB, and val: 22 images, [%d.]+ kB, in ", head)
     assert.same({ "test", #set, "val", 22 }, { both.against[1].name, both.against[1].images, both.against[2].name, both.against[2].images })

@@ -60,7 +60,10 @@ local say = {
                   line = function(e, short) return group_line(e, short) .. " (" .. table.concat(e.labels, ", ") .. ")" end,
                   title = function(list) return counted(#list, "image is", "images are") .. " in more than one class" end },
   leaks = { name = "images in two sets", advice = "What a model has learned by heart measures nothing: take them out of one of the sets.",
-            line = function(e, short) return ("%s %s %s"):format(short(e.file), e.exact and "=" or "looks like", short(e.copy_of)) end,
+            line = function(e, short)
+              local function of(file, set) return short(file) .. (set and (" (%s)"):format(set) or "") end
+              return ("%s %s %s"):format(of(e.file, e.set), e.exact and "=" or "looks like", of(e.copy_of, e.of_set))
+            end,
             title = function(list) return counted(#list, "image is", "images are") .. " in two sets" end },
   small = { name = "images too small", advice = "They are enlarged, and blurred by that.",
             line = function(e, short) return ("%s: %dx%d"):format(short(e.file), e.height, e.width) end,

@@ -472,7 +472,7 @@ end, { title = "a batch", fields = { "x", "y", "weight", "index", "files", "fail
 ---@field alike scion.CopyGroup[] different files that look the same: resized, encoded again, brightened, cropped by a few percent
 ---@field two_classes scion.CopyGroup[] those of copies and alike that are in more than one class
 ---@field leaks { file: string, set: string?, copy_of: string, of_set: string?, exact: boolean }[] images of a set in `against` that are in
---- an earlier set too
+--- an earlier set too, with the names that `against` gives the two; no name: the data set itself
 ---@field blank string[] of one colour all over
 ---@field small { file: string, height: integer, width: integer }[] smaller than the data set's size, and thus enlarged
 ---@field misnamed { file: string, format: string }[] whose content is of another format than the name says

@@ -962,8 +962,10 @@ scion_status scion_image_examine(const char *const *paths, int64_t count, const 
 /* The same for images in memory: number first .. first + count - 1 of u8 [N,H,W,3]. `content` is the hash of the pixels. */
 scion_status scion_image_examine_pixels(const scion_tensor *images, int64_t first, int64_t count, scion_image_facts *facts);
 /* nearest[i] = which of `among` [others] looks most like looks[i], so much that they are copies; -1: none does. among = NULL: the
- * earlier ones, looks[0 .. i-1]. */
-scion_status scion_image_alike(const scion_image_look *looks, int64_t count, const scion_image_look *among, int64_t others, int32_t *nearest);
+ * earlier ones, looks[0 .. i-1]. The time grows with count * others, to minutes; `interrupted` (or NULL) is asked before every few looks: once it
+ * is true no more are compared, and the rest of nearest is not set. */
+scion_status scion_image_alike(const scion_image_look *looks, int64_t count, const scion_image_look *among, int64_t others, bool (*interrupted)(void),
+                               int32_t *nearest);
 
 /* What pixels outside of an image count as: the nearest pixel of its edge; a constant value; the image mirrored at its edge
  * (d c b a | a b c d | d c b a); the image repeated with a period of size - 1, which is SciPy's and thus Keras's "wrap". */

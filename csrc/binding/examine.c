@@ -76,13 +76,14 @@ static scion_image_look *check_looks(lua_State *L, int argument, lua_Integer *co
 }
 
 /* core.image_alike(looks, among) -> list of which of `among` is most like each, from 1; 0: none is a copy. Without `among`, the earlier
- * ones of `looks`. */
+ * ones of `looks`. nil after Ctrl-C, see core.interrupted. */
 static int core_image_alike(lua_State *L) {
   lua_Integer count, others = 0;
   lua_settop(L, 2);
   const scion_image_look *looks = check_looks(L, 1, &count), *among = lua_isnil(L, 2) ? NULL : check_looks(L, 2, &others);
   int32_t *nearest = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *nearest, 0);
-  scion_check(L, scion_image_alike(looks, count, among, others, nearest));
+  scion_check(L, scion_image_alike(looks, count, among, others, scion_interrupted, nearest));
+  if (scion_interrupted()) return 0;
   lua_createtable(L, (int)count, 0);
   for (lua_Integer i = 0; i < count; i++) {
     lua_pushinteger(L, nearest[i] + 1);

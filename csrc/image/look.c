@@ -80,6 +80,7 @@ static bool vary_together(const scion_image_look *a, const scion_image_look *b) 
 typedef struct {
   const scion_image_look *looks, *among;
   int64_t count, others;
+  bool (*interrupted)(void);
   int32_t *nearest;
 } comparison;
 
@@ -88,6 +89,7 @@ typedef struct {
 static void compare_rows(void *data, int64_t chunk, void *scratch) {
   const comparison *job = data;
   (void)scratch;
+  if (job->interrupted && job->interrupted()) return;
   for (int64_t i = chunk * ROWS; i < (chunk + 1) * ROWS && i < job->count; i++) {
     const scion_image_look *mine = &job->looks[i], *among = job->among ? job->among : job->looks;
     int64_t end = job->among ? job->others : i;
@@ -103,7 +105,8 @@ static void compare_rows(void *data, int64_t chunk, void *scratch) {
   }
 }
 
-scion_status scion_image_alike(const scion_image_look *looks, int64_t count, const scion_image_look *among, int64_t others, int32_t *nearest) {
-  comparison job = {looks, among, count, others, nearest};
+scion_status scion_image_alike(const scion_image_look *looks, int64_t count, const scion_image_look *among, int64_t others, bool (*interrupted)(void),
+                               int32_t *nearest) {
+  comparison job = {looks, among, count, others, interrupted, nearest};
   return scion_parallel_for((count + ROWS - 1) / ROWS, compare_rows, &job);
 }

@@ -1,4 +1,5 @@
 -- Ctrl-C while images are read: none is begun any more, so that a batch of many large ones is not waited for.
+local check = require "scion.check"
 local core = require "scion.core"
 local data = require "scion.data"
 local image = require "scion.image"
@@ -43,10 +44,22 @@ describe("Ctrl-C while images are read", function()
     assert.is_nil(loader:next())
     assert.is_nil(loader:next())
     assert.is_nil(core.image_examine(files, 1, 24))
+    assert.is_nil(core.image_alike {})
     core.release_interrupts()
     loader:start(nil, 24, 1)
     assert.equal(24, #loader:next())
     assert.equal(24, #core.image_examine(files, 1, 24))
+  end)
+
+  it("ends the doctor also where it compares images that are read", function()
+    local images = {}
+    for i, facts in ipairs(core.image_examine(check.items(set.files), 1, 24)) do
+      images[i], facts.file, facts.set = facts, set.files[i], 1
+    end
+    for _, finding in ipairs(require "scion.data.findings") do
+      local case = { images = images, sets = { { data = set } } }
+      if finding[1] == "alike" then assert.matches("scion.data.doctor: interrupted", raised(function() finding[2](case) end), 1, true) end
+    end
   end)
 
   it("ends what reads them with a message, and writes nothing", function()

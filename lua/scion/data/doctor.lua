@@ -79,7 +79,7 @@ local schema = { against = { check.kind("a data set, a folder, or a table of the
 ---@param given? scion.DoctorOptions
 ---@return scion.Diagnosis
 ---Raises if x or a set in `against` is neither a data set nor a folder of images, on unknown options, and where files cannot be read for a
----reason that is not theirs, such as too many open files; after Ctrl-C, which ends it as soon as the images under way are read.
+---reason that is not theirs, such as too many open files; after Ctrl-C, which ends it as soon as the images under way are read or compared.
 ---@example print(scion.data.doctor("photos"))
 return function(x, given)
   local o = check.options(where, given, schema)

@@ -1,6 +1,7 @@
 --- What the doctor looks for: a function each, from what is known of the images to a list. Nothing is read here.
 local accents = require "scion.data.accents"
 local core = require "scion.core"
+local interrupts = require "scion.interrupts"
 
 ---@class scion.Examined what is known of one image
 ---@field file string its path, or "image 3" of a data set in memory
@@ -81,6 +82,13 @@ local function looks_of(images)
   return looks
 end
 
+--- As core.image_alike, which takes minutes for some 100,000 images. Raises after Ctrl-C.
+local function nearest_of(images, among)
+  local nearest = core.image_alike(looks_of(images), among and looks_of(among))
+  interrupts.check "scion.data.doctor"
+  return nearest
+end
+
 local function content_of(image) return image.content end
 
 --- Whether an image is of one colour all over: its tiles, behind the 8 bytes of the hash, are the same.
@@ -100,7 +108,7 @@ local function copies(case) return groups((grouped(readable(case, 1), content_of
 
 local function alike(case)
   local _, different = grouped(readable(case, 1), content_of)
-  local nearest, root = core.image_alike(looks_of(different)), {}
+  local nearest, root = nearest_of(different), {}
   for i, other in ipairs(nearest) do root[i] = other > 0 and root[other] or i end
   return groups((grouped(different, function(_, i) return root[i] end)))
 end
@@ -129,7 +137,7 @@ local function leaks(case)
       for _, image in ipairs(readable(case, k)) do
         if same[image.content] then add(image, same[image.content], true) else rest[#rest + 1] = image end
       end
-      for i, other in ipairs(core.image_alike(looks_of(rest), looks_of(before))) do
+      for i, other in ipairs(nearest_of(rest, before)) do
         if other > 0 then add(rest[i], before[other], false) end
       end
     end

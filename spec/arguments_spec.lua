@@ -238,6 +238,22 @@ describe("arguments that make no sense", function()
     walk_options("batches", function(o) local _ = data:batches(1, o) end, { batch = whole, shuffle = "yes no", augment = "no empty", seed = "" })
   end)
 
+  it("are refused where a function has no place for them", function()
+    local many = table.pack(nil, nil, nil, nil, nil, nil, nil, nil, "too much")
+    for _, module in ipairs { "data", "image", "insight", "loss", "lr", "optim", "weights", "callbacks", "augment", "nn", "models" } do
+      for name, f in pairs(scion[module]) do
+        if type(f) == "function" then
+          local message = messages.refused(function() local _ = f(table.unpack(many, 1, 9)) end)
+          assert.matches("too much", message, 1, true, module .. "." .. name)
+        end
+      end
+    end
+    assert.matches("data:take(n) takes nothing more: leave out argument 2, which is 4", messages.refused(function() local _ = data:take(3, 4) end), 1, true)
+    assert.matches("scion.data.tensors(x, y, options) takes nothing more: leave out argument 4, which is an empty table",
+                   messages.refused(function() local _ = scion.data.tensors(images, { 1, 2, 1, 2 }, {}, {}) end), 1, true)
+    assert.equal(3, #data:take(3, nil))
+  end)
+
   it("are refused after they were changed between two passes", function()
     local mine = scion.data.folder(root, { size = 8, augment = { zoom = 0.1 } })
     mine.augment.zoom = "much"

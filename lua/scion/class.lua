@@ -39,12 +39,41 @@ function class.list_length(self) return rawlen(values_of(self)) end
 ---@field called string? advice for those who call an object, as other libraries allow
 ---@field meta table<string, function>? further metamethods
 
---- Wraps a method so that calling it with a dot raises a clear message.
+-- Raises for the first argument after the `most` that a function has; nil at the end counts for none.
+local function refuse_more(where, f, most, first, ...)
+  for i = most + 1, select("#", ...) do
+    local value = select(i, ...)
+    if value ~= nil then
+      local names = {}
+      for k = first, most do names[#names + 1] = debug.getlocal(f, k) == "given" and "options" or debug.getlocal(f, k) end
+      check.raise(("%s(%s) takes nothing more: leave out argument %d, which is %s"):format(where, table.concat(names, ", "), i - first + 1, check.show(value)))
+    end
+  end
+end
+
+--- Wraps a function that users call, so that an argument that it does not have raises, where Lua would drop it. Functions of C, and those that
+--- end in `...`, check theirs themselves.
+---@param where string its name, for messages
+---@param f function
+---@param first? integer the first parameter that messages count: 2 for a method, after self (1)
+---@return function
+local function exact(where, f, first)
+  local about = debug.getinfo(f, "u")
+  local most = about.nparams
+  if about.isvararg then return f end
+  return function(...)
+    if select("#", ...) > most then refuse_more(where, f, most, first or 1, ...) end
+    return f(...)
+  end
+end
+
+--- Wraps a method so that calling it with a dot raises a clear message, and so does an argument that it does not have.
 local function guarded(definition, made, name, method)
   local where = definition.call .. ":" .. name
+  local called = exact(where, method, 2)
   return function(self, ...)
     check.self(where, self, made.kind)
-    return method(self, ...)
+    return called(self, ...)
   end
 end
 
@@ -116,7 +145,8 @@ function class.define(definition)
   return made
 end
 
---- Turns a module's table into one whose fields cannot be set. Reading a name that does not exist raises and suggests one that does.
+--- Turns a module's table into one whose fields cannot be set. Reading a name that does not exist raises and suggests one that does, and
+--- so does an argument that one of its functions does not have.
 ---@param title string the module's name, for messages: "scion.optim"
 ---@param names table the module; it is changed and returned
 ---@param more { find: (fun(name: string): any), list: (fun(): string[]) }? names that are loaded at first use: find loads one, list
@@ -124,7 +154,8 @@ end
 ---@return table module `names`
 function class.names(title, names, more)
   local known = {}
-  for name, value in pairs(names) do known[name] = value end
+  local function keep(name, value) known[name] = type(value) == "function" and exact(("%s.%s"):format(title, name), value) or value end
+  for name, value in pairs(names) do keep(name, value) end
   for name in pairs(known) do names[name] = nil end -- an empty table runs __newindex for each assignment
 
   local function all()
@@ -139,8 +170,8 @@ function class.names(title, names, more)
   local function find(_, name)
     local found = more and type(name) == "string" and more.find(name) or nil
     if found == nil then check.raise(("%s has no %s: %s"):format(title, check.show(name), check.suggestion(name, all(), "it has"))) end
-    known[name] = found
-    return found
+    keep(name, found)
+    return known[name]
   end
 
   return setmetatable(names, {

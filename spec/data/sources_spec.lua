@@ -287,6 +287,12 @@ describe("scion.data.csv", function()
     assert.same({ { 2, 1 }, { "a", "b" } }, { d.classes:totable(), d.labels })
     refused("labels has 'c', which is none of the columns of label (b, a)", data.csv, csv "f,b,a\n1,1,0\n", { file = "f", label = { "b", "a" }, labels = { "a", "c" } })
     refused("label has the column 'b', which is none of the labels (a)", data.csv, csv "f,b,a\n1,1,0\n", { file = "f", label = { "b", "a" }, labels = { "a" } })
+    for _, text in ipairs { "sep=;\nf;l\na;x,z\nb;y\n", '\xef\xbb\xbf"sep=;"\r\nf;l\r\na;x,z\r\nb;y\r\n', "\n\r\n;;\nf;l\na;x,z\nb;y\n" } do -- as Excel writes it
+      assert.same({ "x,z", "y" }, data.csv(csv(text), { file = "f", label = "l", separator = not text:find "^\xef" and ";" or nil }).labels, text)
+    end
+    refused("separator is ',', but its first line tells ';': leave separator out", data.csv, csv "sep=;\nf;l\na;x\n", { file = "f", separator = "," })
+    refused("line 5: the label 'z' is not", data.csv, csv "sep=,\n\nf,l\na,x\nb,z\n", { file = "f", label = "l", labels = { "x", "y" } })
+    refused("it has no row that names the columns", data.csv, csv "sep=,\n,,\n", { file = "f" })
     refused("separator = ';' reads cells that it divides", data.csv, csv "f;l\na;b\n", { file = "f" })
     refused("it is not in UTF-8 (byte 9): save it as UTF-8", data.csv, csv "f,l\na,ca\xe9\n", { file = "f", label = "l" })
     refused("label is a list of columns, not an empty one", data.csv, csv "f,l\na,b\n", { file = "f", label = {} })
@@ -403,7 +409,7 @@ describe("features", function()
     assert.near(head:evaluate(data.tensors(x, y, { labels = train.labels })).loss, whole:evaluate(train).loss, 1e-6)
   end)
 
-  it("tells of labels that are missing, differ in blanks alone, or are numbers with a decimal point", function()
+  it("tells of labels that are missing, differ in blanks alone, or look like numbers to predict", function()
     local folder = support.folder()
     for _, name in ipairs { "a", "b", "c" } do assert(scion.image.save(folder .. "/" .. name .. ".png", scion.zeros({ 6, 6, 3 }, "u8"))) end
     local function read(...)
@@ -414,6 +420,36 @@ describe("features", function()
     local told = support.stderr_of(function() assert.same(2, #read("a.png,x", "b.png,x ", "c.png,x").labels) end)
     assert.matches("the labels 'x' and 'x ' differ in blanks alone, and are two classes", told, 1, true)
     told = support.stderr_of(function() read("a.png,1.0", "b.png,2.0", "c.png,3.0") end)
-    assert.matches("kind holds whole numbers with a decimal point, such as 1.0, which are taken as names of classes; label = { 'kind' } predicts them", told, 1, true)
+    assert.matches("kind holds whole numbers with a decimal point or comma, such as 1.0, which are taken as names of classes; label = { 'kind' } predicts them", told, 1, true)
+    local rows = {}
+    for i = 1, 10 do rows[i] = ("a.png,%d"):format(i < 6 and 1500 + i or 1500) end
+    assert.matches("kind holds whole numbers that hardly repeat, such as 1501, which", support.stderr_of(function() read(table.unpack(rows)) end), 1, true)
+    rows[5] = "a.png,1500"
+    assert.equal("", support.stderr_of(function() read(table.unpack(rows)) end)) -- two examples of each, on average
+    assert.matches("kind holds numbers with commas, such as 1,234, which", support.stderr_of(function() read("a.png,1", 'b.png,"1,234"') end), 1, true)
+  end)
+
+  it("tells of whole numbers that hardly repeat, and are taken as classes", function()
+    local list, files = {}, {}
+    for i = 1, 10 do list[i] = 20 + math.min(i, 6) end
+    for i, number in ipairs(list) do files[i] = { path = i .. ".png", label = number } end
+    local x = scion.zeros { 10, 2 }
+    for where, make in pairs {
+      ["scion.data.tensors: the second argument has 6 different whole numbers of 10, which are taken as numbers of classes; numbers to predict are given as an f32 tensor"] =
+        function() return data.tensors(x, list) end,
+      ["scion.data.files: the list of labels has 6 different whole numbers of 10, which are taken as numbers of classes; numbers to predict are given as lists of one"] =
+        function() return data.files(files) end,
+    } do assert.matches(where, support.stderr_of(make), 1, true) end
+    local names = {}
+    for i = 1, 26 do names[i] = "n" .. i end
+    list[1] = 22
+    assert.equal("", support.stderr_of(function()
+      data.tensors(x, list) -- five of ten
+      list[1] = 21
+      data.tensors(x, list, { labels = names })
+      data.tensors(x, scion.tensor(list, "f32"))
+    end))
+    list[1] = 200000
+    refused("or numbers to predict as an f32 tensor", data.tensors, x, list)
   end)
 end)

@@ -1,6 +1,7 @@
 --- Labels as users give them: classes by number or name, rows with a share for each class, several labels an example, numbers to predict.
 local check = require "scion.check"
 local core = require "scion.core"
+local notice = require "scion.report.notice"
 
 local labels = {}
 
@@ -14,6 +15,14 @@ local labels = {}
 
 local largest_unnamed = 100000 -- classes: a larger number is probably a mistake, and names for all classes below it would fill the memory
 local rounding = 1e-3 -- by how much a row of f32 shares may miss 1
+
+local few = 10 -- examples, of which each may well have a class of its own
+
+--- Whether so many different whole numbers are rather numbers to predict: there are not two examples of each.
+---@param different integer how many of them differ
+---@param count integer of examples
+---@return boolean
+function labels.are_hardly_classes(different, count) return count >= few and 2 * different > count end
 
 local function numbered(k)
   local names = {}
@@ -56,9 +65,18 @@ local function from_numbers(self, given)
   local ok, codes, largest = pcall(core.from_one, given)
   if not ok then check.raise(("%s: class numbers count from 1, but %s"):format(self.where, codes)) end
   if not self.names and largest > largest_unnamed then
-    check.raise(("%s: class %d of %d images; give the names of so many classes (labels = …)"):format(self.where, largest, #given))
+    check.raise(("%s: class %d of %d images; give the names of so many classes (labels = …), or numbers to predict as %s"):format(
+      self.where, largest, #given, self.numbers))
   elseif self.names and largest > #self.names then
     check.raise(("%s: class %d, but there are %d labels"):format(self.where, largest, #self.names))
+  end
+  if not self.names then
+    local different = 0
+    for _, count in ipairs(core.count(codes, largest)) do different = different + (count > 0 and 1 or 0) end
+    if labels.are_hardly_classes(different, #codes) then
+      notice.once(("scion: %s: %s has %d different whole numbers of %d, which are taken as numbers of classes; numbers to predict are given as %s"):format(
+        self.where, self.what, different, #codes, self.numbers))
+    end
   end
   return { classes = codes + 1, labels = self.names or numbered(largest) }
 end
@@ -169,11 +187,12 @@ end
 ---@param what_it_is string the argument's: "the second argument"
 ---@param given any
 ---@param o { labels: string[]?, multi: boolean?, lines: integer[]? } lines: where the labels stand in a file
+---@param numbers string how the caller is given whole numbers to predict, for messages
 ---@return scion.Targets
 ---@return integer count of examples
 ---Raises if it is none of these, on an unknown name, on numbers out of range, and if multi is given and these are no several labels.
-function labels.read(where, what_it_is, given, o)
-  local self = { where = where, what = what_it_is, names = o.labels, multi = o.multi, lines = o.lines }
+function labels.read(where, what_it_is, given, o, numbers)
+  local self = { where = where, what = what_it_is, names = o.labels, multi = o.multi, lines = o.lines, numbers = numbers }
   local found, count = (type(given) == "userdata" and from_tensor or from_list)(self, given)
   if o.multi and not found.multi then
     check.raise(("%s: multi = true is about several labels of each, but %s has %s each: give lists of names, { { 'red', 'big' }, { 'red' } }, or rows with " ..

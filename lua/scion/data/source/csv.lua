@@ -16,7 +16,7 @@ local some = check.kind(several.what, function(value)
   if type(value) == "table" and next(value) == nil then return false, nil, "is a list of columns, not an empty one" end
   return several.read(value)
 end)
-local schema = { file = { check.text, required = true }, root = { check.path }, separator = { check.one_of(",", ";", "\t", "|"), "," },
+local schema = { file = { check.text, required = true }, root = { check.path }, separator = { check.one_of(",", ";", "\t", "|") },
                  label = { check.either(check.text, some, "the name of a column, or a list of them") } }
 for name, option in pairs(listed.schema) do schema[name] = option end
 
@@ -77,14 +77,6 @@ local function number_reader(path, name, separator)
   end
 end
 
--- Whether a row is one of separators alone, as spreadsheets write them below a table.
-local function is_empty(row)
-  for _, cell in ipairs(row) do
-    if cell ~= "" then return false end
-  end
-  return true
-end
-
 -- Reads the rows: for each its path, its label by `read`, and the line where it stands.
 local function read_rows(path, csv, at, read, root)
   local list, labels, lines = {}, read and {}, {}
@@ -94,7 +86,7 @@ local function read_rows(path, csv, at, read, root)
       if line then raise(path, "%s", line) end
       return list, labels, lines
     end
-    if not is_empty(row) then
+    if not reader.is_empty(row) then
       local name = row[at]
       if name == "" then raise(path, "line %d names no file", line) end
       if name:find("\0", 1, true) then raise(path, "line %d: the name of the file holds a zero byte", line) end
@@ -137,9 +129,9 @@ end
 
 local missing = { na = true, nan = true, null = true, none = true, ["n/a"] = true, ["<na>"] = true, ["#n/a"] = true } -- as tables write it
 
--- Raises where a label is missing, and tells of labels that differ in blanks alone, and of numbers that were taken as names.
+-- Raises where a label is missing, and tells of labels that differ in blanks alone.
 local function check_names(path, name, cells, lines)
-  local trimmed, decimal = {}, true
+  local trimmed = {}
   for i, cell in ipairs(cells) do
     if missing[cell:lower()] then raise(path, "line %d: %s is %s: the label is missing; take the row out", lines[i], check.show(name), check.show(cell)) end
     local bare = cell:match "^%s*(.-)%s*$"
@@ -147,11 +139,26 @@ local function check_names(path, name, cells, lines)
       notice.once(("scion: %s: the labels %s and %s differ in blanks alone, and are two classes"):format(path, check.show(trimmed[bare]), check.show(cell)))
     end
     trimmed[bare] = cell
-    decimal = decimal and cell:find "^%s*[-+]?%d+%.0*%s*$" ~= nil
   end
-  if decimal then
-    notice.once(("scion: %s: %s holds whole numbers with a decimal point, such as %s, which are taken as names of classes; label = { %s } predicts them as numbers"):format(
-      path, name, cells[1], check.show(name)))
+end
+
+-- Tells of cells that are taken as names of classes, but look like numbers to predict.
+local function tell_numbers(path, name, cells, separator)
+  local readable, marked, comma, different, seen = true, true, nil, 0, {}
+  for _, cell in ipairs(cells) do
+    if not cell:find "^%s*[-+]?%d[%d.,]*%s*$" then return end
+    local number = number_in(cell, separator)
+    readable, marked, comma = readable and number ~= nil, marked and cell:find "[.,]" ~= nil, comma or not number and cell:find "," and cell
+    if not seen[cell] then seen[cell], different = true, different + 1 end
+  end
+  local what = readable and marked and "whole numbers with a decimal point or comma" or
+    readable and labels_of.are_hardly_classes(different, #cells) and "whole numbers that hardly repeat"
+  if what then
+    notice.once(("scion: %s: %s holds %s, such as %s, which are taken as names of classes; label = { %s } predicts them as numbers"):format(
+      path, name, what, cells[1], check.show(name)))
+  elseif comma then
+    notice.once(("scion: %s: %s holds numbers with commas, such as %s, which are taken as names of classes; with a decimal point and no other mark they are predicted"):format(
+      path, name, comma))
   end
 end
 
@@ -174,10 +181,11 @@ end
 ---@field label? string|string[] the column with the names of the classes, or with numbers to predict, which are not all whole; or a list of
 --- columns of numbers: 0 and 1 (or true and false, yes and no), or shares that add up to 1, are about labels with the columns' names, other
 --- numbers are to be predicted, also whole ones; with `labels` the columns come in their order (no labels)
----@field separator? ","|";"|"\t"|"|" between cells; spreadsheets write ";" where the comma is that of numbers, and so it is read (",")
+---@field separator? ","|";"|"\t"|"|" between cells; spreadsheets write ";" where the comma is that of numbers, and so it is read
+--- (what a first line such as sep=; tells, else ",")
 ---@field root? string the folder in which the paths begin (that of the CSV file)
 
---- A data set of image files that a CSV file names, one a row. Its first row names the columns. Cells are divided by commas, and one with a
+--- A data set of image files that a CSV file names, one a row. Its first row that is not empty names the columns. Cells are divided by commas, and one with a
 --- separator, a quote or a line end stands in quotes, in which a quote is doubled (RFC 4180); text is UTF-8.
 ---@param path string
 ---@param given scion.CsvOptions
@@ -190,6 +198,7 @@ return function(path, given)
   local o = check.options(where, given, schema)
   local csv, message = reader.open(contents(path), o.separator)
   if not csv then raise(path, "%s", message) end
+  o.separator = csv.separator
   local at = column(path, csv.columns, o.file)
   local wanted = type(o.label) == "table" and o.labels and ordered(path, o.label, o.labels) or o.label
   local read = wanted and label_reader(path, csv, wanted, o.separator)
@@ -197,7 +206,10 @@ return function(path, given)
   local list, labels, lines = read_rows(path, csv, at, read, root)
   if not list[1] then raise(path, "it has no row but the first, which names the columns") end
   if type(o.label) == "string" and not o.labels then labels = measured(path, o.label, labels, lines, o.separator) end
-  if type(o.label) == "string" and type(labels[1]) == "string" then check_names(path, o.label, labels, lines) end
+  if type(o.label) == "string" and type(labels[1]) == "string" then
+    check_names(path, o.label, labels, lines)
+    if not o.labels then tell_numbers(path, o.label, labels, o.separator) end
+  end
   if type(o.label) == "table" then
     labels = core.from_table(labels, "f32")
     if not o.labels and (o.multi or labels_of.are_about_labels(labels)) then o.labels = o.label end

@@ -60,21 +60,39 @@ local function not_csv(text)
   if not well then return ("it is not in UTF-8 (byte %d): save it as UTF-8"):format(wrong) end
 end
 
---- Opens the text of a CSV file, whose first row names the columns. Empty lines are passed over.
+--- Whether a row is one of separators alone, as spreadsheets write them around a table.
+---@param row string[]
+---@return boolean
+function reader.is_empty(row)
+  for _, cell in ipairs(row) do
+    if cell ~= "" then return false end
+  end
+  return true
+end
+
+--- Opens the text of a CSV file. Its first row that is not empty names the columns; before it a line such as sep=; may tell the separator, as
+--- Excel reads and writes it. Empty lines are passed over.
 ---@param text string
----@param separator? string one character between cells (",")
----@return { columns: string[], rows: fun(): string[]?, integer|string|nil }? csv `rows` iterates: a row's cells and its line; at a mistake
---- nil and a message, "line 7: …"
+---@param separator? string one character between cells (what the file tells, else ",")
+---@return { columns: string[], separator: string, rows: fun(): string[]?, integer|string|nil }? csv `rows` iterates: a row's cells and its
+--- line; at a mistake nil and a message, "line 7: …"
 ---@return string? message
 function reader.open(text, separator)
-  separator = separator or ","
   local complaint = not_csv(text)
   if complaint then return nil, complaint end
-  local columns, at, lines = row_at(text, text:find "^\xef\xbb\xbf" and 4 or 1, most_columns, separator)
-  if not columns then return nil, "line 1: " .. at end
-  if #columns > most_columns then return nil, ("it has more than %d columns"):format(most_columns) end
-  local line = 1 + lines
-  return { columns = columns, rows = function()
+  local at, line, columns = text:find "^\xef\xbb\xbf" and 4 or 1, 1, nil
+  local told, after = text:match('^"?sep=([,;\t|])"?\r?\n()', at)
+  if told and separator and separator ~= told then return nil, ("separator is '%s', but its first line tells '%s': leave separator out"):format(separator, told) end
+  separator = separator or told or ","
+  if told then at, line = after, 2 end
+  repeat
+    if at > #text then return nil, "it has no row that names the columns" end
+    local row, next_row, lines = row_at(text, at, most_columns, separator)
+    if not row then return nil, ("line %d: %s"):format(line, next_row) end
+    if #row > most_columns then return nil, ("it has more than %d columns"):format(most_columns) end
+    columns, at, line = row, next_row, line + lines
+  until not reader.is_empty(columns)
+  return { columns = columns, separator = separator, rows = function()
     local here, row, after, more
     repeat
       if at > #text then return nil end

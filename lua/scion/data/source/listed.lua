@@ -27,7 +27,7 @@ function listed.new(where, list, labels, o, what, lines)
       if o[option] then check.raise(("%s: %s is about labels, but the files have none"):format(where, option)) end
     end
   end
-  local source = labels and labels_of.read(where, what, labels, { labels = o.labels, multi = o.multi, lines = lines }) or {}
+  local source = labels and labels_of.read(where, what, labels, { labels = o.labels, multi = o.multi, lines = lines }, "lists of one, label = { 31 }") or {}
   source.files, source.quiet = list, not labels
   if o.shuffle == nil then o.shuffle = labels ~= nil end
   o.memory = o.memory or labels and 1e9 or 0

@@ -86,7 +86,7 @@ return function(x, y, given)
     source = { images = in_colour(x, shape), count = shape[1], grey = shape[4] == 1 }
   end
   if y ~= nil then
-    local read, n = labels_of.read(where, "the second argument", y, o)
+    local read, n = labels_of.read(where, "the second argument", y, o, "an f32 tensor, such as scion.tensor({ 31, 27 }, 'f32')")
     if n ~= shape[1] then
       check.raise(("%s: %d %s, but %d %s"):format(where, shape[1], source.images and "images" or "examples", n, read.targets and "targets" or "labels"))
     end

@@ -54,6 +54,21 @@ describe("mixing of batches", function()
     assert.is_true(mixed > 20)
   end)
 
+  it("tells once where batches of one image have none to mix it with, but not of a last batch of one", function()
+    local function told(augment, given)
+      local set = data({ augment }, given)
+      return support.stderr_of(function()
+        for _ = 1, 2 do
+          for batch in set:batches() do assert.is_true(batch.y:shape()[2] == n) end
+        end
+      end)
+    end
+    assert.equal("", told(A.mixup(), { batch = n - 1 }))
+    assert.equal("scion: scion.augment.mixup: batches of one image have none to mix it with, so that it changes nothing: give data sets a batch of 2 or more\n",
+                 told(A.mixup(), { batch = 1 }))
+    assert.matches("scion.augment.cutmix: batches of one image", told(A.cutmix(), { batch = 1 }), 1, true)
+  end)
+
   it("takes a box from another image, and shares of the targets by the area", function()
     local mixed = 0
     for epoch = 1, 6 do

@@ -1,6 +1,7 @@
 --- What mixup and cutmix share: the draw of a batch, and how its targets are mixed.
 local check = require "scion.check"
 local core = require "scion.core"
+local notice = require "scion.report.notice"
 
 local mixing = {}
 
@@ -30,6 +31,18 @@ function mixing.share(draw, alpha)
     if a + b > 0 and a + b <= 1 then return a / (a + b) end
   end
   return 1.0 -- both powers underflowed all the time: a tiny alpha, whose shares are 0 or 1
+end
+
+--- Whether a batch has examples to be mixed. Where batches have one each, there is none to mix it with: that is told once.
+---@param where string the augmentation's name, for the message
+---@param batch scion.Batch
+---@param draw { size: integer } how many examples the batches of the pass have
+---@return boolean
+function mixing.can(where, batch, draw)
+  if draw.size == 1 then
+    notice.once(("scion: %s: batches of one image have none to mix it with, so that it changes nothing: give data sets a batch of 2 or more"):format(where))
+  end
+  return #batch > 0
 end
 
 --- Whom each example is mixed with: i32 numbers from 0.

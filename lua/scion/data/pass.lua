@@ -34,13 +34,16 @@ function pass.over(data, o)
     fit = data.fit, filter = data.filter, reducing_gap = data.reducing_gap, store = data:image_store(), seed = data.seed, stages = changes.stages,
     max_pixels = data.max_pixels, truncated = data.truncated, background = check.items(data.background),
   }
-  loader:start(o.order, math.max(math.min(o.batch or data.batch, #data), 1), o.epoch)
+  local size = math.max(math.min(o.batch or data.batch, #data), 1)
+  loader:start(o.order, size, o.epoch)
   local number, classes = o.skip or 0, data.labels and #data.labels
   return function()
     local images, indices, failures = loader:next()
     if not images then return nil end
     number = number + 1
-    return changes:apply(data:batch_of(images, indices, failures_of(data, failures)), { seed = data.seed, epoch = o.epoch, batch = number, classes = classes })
+    return changes:apply(data:batch_of(images, indices, failures_of(data, failures)), {
+      seed = data.seed, epoch = o.epoch, batch = number, size = size, classes = classes,
+    })
   end, nil, nil, loader
 end
 

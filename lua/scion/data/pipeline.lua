@@ -55,8 +55,8 @@ end
 
 --- Changes a batch as a whole.
 ---@param batch scion.Batch
----@param draw { seed: integer, epoch: integer, batch: integer, classes: integer? } what may be drawn from: the data set's seed, the epoch, the
---- batch's number; and how many classes there are
+---@param draw { seed: integer, epoch: integer, batch: integer, size: integer, classes: integer? } what may be drawn from: the data set's seed,
+--- the epoch, the batch's number; how many examples batches have, and how many classes there are
 ---@return scion.Batch
 local function apply(self, batch, draw)
   for _, each in ipairs(self.of_batches) do batch = each.definition.apply(each.options, batch, draw) end

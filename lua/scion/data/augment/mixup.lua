@@ -14,7 +14,7 @@ return augmentation.define {
   schema = { alpha = { mixing.alpha, 0.2, usual = true } },
   p = false,
   apply = function(o, batch, draw)
-    if #batch == 0 then return batch end
+    if not mixing.can("scion.augment.mixup", batch, draw) then return batch end
     local share, partners = mixing.share(draw, o.alpha), mixing.partners(draw, #batch)
     batch.x = core.mixup(batch.x, partners, share)
     batch.y = mixing.targets("scion.augment.mixup", batch, draw, partners, share)

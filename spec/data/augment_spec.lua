@@ -204,6 +204,16 @@ describe("a list of augmentations", function()
     assert.matches("element 2 is a function", refused { A.flip(), A.rotate }, 1, true)
     assert.matches("has custom before flip: what changes whole batches comes last", refused { A.custom(function(x) return x end), A.flip() }, 1, true)
     local function bad(f) return messages.refused(f) end
+    for message, wrong in pairs {
+      ["solarize: threshold is 0, or a number from 1 to 256, not 0.5 (pixels are 0 to 255: 0.5 of that is 128)"] = function() A.solarize(0.5) end,
+      ["channel_shift: levels is 0, or a number from 1 to 255, not 0.1 (pixels are 0 to 255: 0.1 of that is 26)"] = function() A.channel_shift(0.1) end,
+      ["channel_shift is 0, or a number from 1 to 1e+06, not 0.2 (pixels are 0 to 255"] = function() A.image_data_generator { channel_shift = 0.2 } end,
+      ["fill_value is 0, or a number from 1 to 255, not 0.5 (pixels are 0 to 255"] = function() A.rotate(20, { fill_value = 0.5 }) end,
+      ["element 2 is 0.5 (pixels are 0 to 255"] = function() A.erase { value = { 1, 0.5, 0 } } end,
+      ["bits is a whole number from 1 to 8, not 128 (it is how many of a value's 8 bits stay"] = function() A.posterize(128) end,
+      ["x is a number from 0 to 1, not 20 (it is a fraction of the image"] = function() A.translate(20) end,
+      ["hue is a number from 0 to 0.5, not 36 (it is a part of the circle of colours: 36 degrees are 0.1)"] = function() A.jitter { hue = 36 } end,
+    } do assert.matches(message, bad(wrong), 1, true) end
     for _, given in ipairs { {}, { p = 0.5 }, { hue = 0 } } do
       assert.matches("scion.augment.jitter: it changes nothing: say what, as in jitter{ brightness", bad(function() A.jitter(given) end), 1, true)
     end

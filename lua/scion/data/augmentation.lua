@@ -12,13 +12,40 @@ local augmentation = {}
 ---@class scion.FillOptions: scion.AugmentationOptions
 ---@field fill? "nearest"|"constant"|"reflect"|"wrap" how pixels from outside the image are filled: as the nearest one of its edge; with a
 --- value; mirrored; repeated ("nearest")
----@field fill_value? number for fill = "constant", 0 to 255 (0)
+---@field fill_value? number for fill = "constant", a level from 0 to 255 (0)
 
 --- A random change of images. To change one, make another.
 ---@class scion.Augmentation
 ---@field name string as in scion.augment
 ---@field kind "geometry"|"colour"|"pixels"|"batch" what it changes
 ---@field options table its options, with defaults filled in
+
+--- A kind: a number of levels, of which pixels have 0 to 255. Numbers between 0 and 1 are refused: they are meant for pixels from 0 to 1, and
+--- would do next to nothing, or all.
+---@param to number
+---@return scion.Kind
+function augmentation.levels(to)
+  local number = check.number { from = 0, to = to }
+  return check.kind(("0, or a number from 1 to %g"):format(to), function(value)
+    local ok, read = number.read(value)
+    if ok and read > 0 and read < 1 then return false, nil, nil, ("pixels are 0 to 255: %g of that is %d"):format(read, math.floor(read * 255 + 0.5)) end
+    return ok, read
+  end)
+end
+
+--- A kind that says more of any other number: what its unit is.
+---@param of scion.Kind
+---@param hint string
+---@return scion.Kind
+function augmentation.unit(of, hint)
+  return check.kind(of.what, function(value)
+    local ok, read = of.read(value)
+    return ok, read, nil, not ok and type(value) == "number" and hint or nil
+  end)
+end
+
+--- The option of hue, and of jitter's.
+augmentation.turn = augmentation.unit(check.number { from = 0, to = 0.5 }, "it is a part of the circle of colours: 36 degrees are 0.1")
 
 local probability = check.number { from = 0, to = 1 }
 
@@ -151,14 +178,14 @@ end
 ---   p           its usual probability (1); false: it takes none
 ---   check       (where, options) raises unless the options agree with each other
 ---   stages      (options, size) the core's stages with their numbers, for images of { height, width }; see csrc/image/stages.def
----   apply       of kind "batch", in place of stages: (options, batch, draw) returns the changed batch; draw is { seed, epoch, batch, classes }
+---   apply       of kind "batch", in place of stages: (options, batch, draw) returns the changed batch; draw is { seed, epoch, batch, size, classes }
 ---@param definition table
 ---@return fun(...): scion.Augmentation
 function augmentation.define(definition)
   local where, schema = "scion.augment." .. definition.name, {}
   if definition.fills then
     schema.fill = { fills, definition.fills == true and "nearest" or definition.fills }
-    schema.fill_value = { check.number { from = 0, to = 255 }, 0 }
+    schema.fill_value = { augmentation.levels(255), 0 }
   end
   for name, option in pairs(definition.schema or {}) do schema[name] = option end
   if definition.p ~= false then schema.p = { probability, definition.p or 1 } end

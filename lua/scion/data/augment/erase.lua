@@ -8,7 +8,7 @@
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 
-local level = check.number { from = 0, to = 255 }
+local level = augmentation.levels(255)
 
 return augmentation.define {
   name = "erase",

@@ -11,7 +11,7 @@
 ---@field brightness? number[] {lowest, highest} factor ({1, 1})
 ---@field channel_shift? number largest change in either direction, in levels of 255, within the image's own range (0)
 ---@field fill? "nearest"|"constant"|"reflect"|"wrap" how pixels from outside the image are filled ("nearest")
----@field fill_value? number for fill = "constant", 0 to 255 (0)
+---@field fill_value? number for fill = "constant", a level from 0 to 255 (0)
 ---@example train = train:with{ augment = { scion.augment.image_data_generator{ rotation = 20, zoom = 0.2, flip = "horizontal" } } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
@@ -28,7 +28,8 @@ return augmentation.define {
   fills = true,
   p = false,
   schema = {
-    rotation = { amount, 0 }, width_shift = { amount, 0 }, height_shift = { amount, 0 }, shear = { amount, 0 }, channel_shift = { amount, 0 },
+    rotation = { amount, 0 }, width_shift = { amount, 0 }, height_shift = { amount, 0 }, shear = { amount, 0 },
+    channel_shift = { augmentation.levels(1e6), 0 },
     zoom = { augmentation.factor({ above = 0, to = 1e6 }, "{ lowest, highest } above 0, up to 1e6"), 0 },
     brightness = { augmentation.range({ from = 0, to = 1e6 }, "{ lowest, highest } from 0 up to 1e6"), { 1, 1 } },
     flip = { check.unless_false(check.one_of("horizontal", "vertical", "both")), false },

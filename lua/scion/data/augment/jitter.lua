@@ -15,7 +15,7 @@ return augmentation.define {
   kind = "pixels",
   schema = {
     brightness = { augmentation.amount, 0, usual = true }, contrast = { augmentation.amount, 0 }, saturation = { augmentation.amount, 0 },
-    hue = { check.number { from = 0, to = 0.5 }, 0 },
+    hue = { augmentation.turn, 0 },
   },
   check = function(where, o)
     for _, name in ipairs { "brightness", "contrast", "saturation", "hue" } do

@@ -1,7 +1,7 @@
 --- augment.rotate(degrees)
 --- Turns images about their centre, by an angle from -degrees to degrees.
 ---@class scion.augment.rotate: scion.FillOptions
----@field degrees number largest angle in either direction
+---@field degrees number largest angle in either direction, in degrees, from 0 to 180
 ---@example train = train:with{ augment = { scion.augment.rotate(15, { p = 0.5 }) } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"

@@ -1,7 +1,7 @@
 --- augment.shear(degrees)
 --- Slants images sideways, by an angle from -degrees to degrees, as Keras does.
 ---@class scion.augment.shear: scion.FillOptions
----@field degrees number largest angle in either direction
+---@field degrees number largest angle in either direction, in degrees, from 0 to 80
 ---@example train = train:with{ augment = { scion.augment.shear(10) } }
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"

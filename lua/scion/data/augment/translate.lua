@@ -7,7 +7,7 @@
 local augmentation = require "scion.data.augmentation"
 local check = require "scion.check"
 
-local fraction = check.number { from = 0, to = 1 }
+local fraction = augmentation.unit(check.number { from = 0, to = 1 }, "it is a fraction of the image: 20 of 224 pixels are 0.09")
 
 return augmentation.define {
   name = "translate",

@@ -80,11 +80,12 @@ end
 function reader.open(text, separator)
   local complaint = not_csv(text)
   if complaint then return nil, complaint end
-  local at, line, columns = text:find "^\xef\xbb\xbf" and 4 or 1, 1, nil
-  local told, after = text:match('^"?sep=([,;\t|])"?\r?\n()', at)
+  local at, line = text:find "^\xef\xbb\xbf" and 4 or 1, 1
+  local told, below = text:match('^"?sep=([,;\t|])"?\r?\n()', at)
   if told and separator and separator ~= told then return nil, ("separator is '%s', but its first line tells '%s': leave separator out"):format(separator, told) end
   separator = separator or told or ","
-  if told then at, line = after, 2 end
+  if told then at, line = below, 2 end
+  local columns
   repeat
     if at > #text then return nil, "it has no row that names the columns" end
     local row, next_row, lines = row_at(text, at, most_columns, separator)

@@ -377,6 +377,31 @@ describe("scion.data.folder", function()
     assert.matches("3 of them broken and left out", tostring(d), 1, true)
   end)
 
+  it("knows what is broken in the sets that are made of it, and tells of it no more", function()
+    local root = tree{ a = numbered(4), b = numbered(3) }
+    for _, name in ipairs { "a/01", "b/02", "b/03" } do support.spit(("%s/%s.png"):format(root, name), "") end
+    local d, told = data.folder(root, { size = 6, batch = 2, seed = 1, shuffle = false }), {}
+    d.warn = function(message) told[#told + 1] = message end
+    pass(d, 1)
+    assert.equal(3, #told)
+    local function facts(set)
+      local list = { set.skipped }
+      for i, problem in ipairs(set.problems) do list[i + 1] = problem.label or problem.file:sub(#root + 2) end
+      return list
+    end
+    for _, case in ipairs { { d:with { batch = 3 }, { 3, "a/01.png", "b/02.png", "b/03.png" } }, { d:take(2), { 1, "a/01.png" } },
+                            { d:subset { 5, 2, 6, 1, 1 }, { 3, "b/02.png", "a/01.png", "a/01.png" } } } do
+      assert.same(case[2], facts(case[1]))
+      pass(case[1], 1)
+      assert.same(case[2], facts(case[1]))
+    end
+    assert.equal(3, #told)
+    assert.same({ 2, "b/02.png", "b/03.png", "b" }, facts(d:subset { 2, 6, 7 })) -- of the class there was one image left
+    assert.matches("none of the 2 images of 'b' can be used", told[4])
+    assert.same({ 0 }, facts(d:with { truncated = "keep" })) -- which may read them
+    messages.refused(function() pass(d:with { on_broken = "error" }, 1) end)
+  end)
+
   it("tells of a label, too, that only broken images had, and of a class whose examples all hold NaN", function()
     local root = tree{ a = numbered(3) }
     support.spit(root .. "/a/03.png", "")

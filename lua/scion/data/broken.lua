@@ -47,13 +47,13 @@ end
 ---@param failure scion.Failure its index counts from 0
 ---@param limited boolean whether warn writes lines, of which there shall not be too many
 function broken.leave_out(data, failure, limited)
-  if data.reported[failure.index] then return end
   if data.on_broken == "error" then check.raise(failure.message .. "; on_broken = 'skip' leaves such images out") end
-  data.reported[failure.index] = true
+  if data.reported[failure.index] then return end
   data.skipped = data.skipped + 1
   local prefix = failure.file and failure.file .. ": "
   local named = prefix and failure.message:sub(1, #prefix) == prefix
   local reason = named and failure.message:sub(#prefix + 1) or failure.message
+  data.reported[failure.index] = reason
   data.problems[#data.problems + 1] = printable.table { file = failure.file, reason = reason }
   if limited and data.skipped > most_told then
     if data.skipped == most_told + 1 then data.warn "left out more examples, which the data set's field `problems` lists" end
@@ -65,14 +65,26 @@ end
 
 --- Counts the examples of which it is known from the start that they cannot be used, and keeps the reasons.
 ---@param data scion.Dataset
-function broken.count_known(data)
+---@param known table<integer, string> the reasons by their numbers from 0
+function broken.count_known(data, known)
   local numbers = {}
-  for number in pairs(data.broken or {}) do numbers[#numbers + 1] = number end
+  for number in pairs(known) do numbers[#numbers + 1] = number end
   table.sort(numbers)
   for _, number in ipairs(numbers) do
-    data.reported[number], data.skipped = true, data.skipped + 1
-    data.problems[#data.problems + 1] = printable.table { reason = data.broken[number] }
+    data.reported[number], data.skipped = known[number], data.skipped + 1
+    data.problems[#data.problems + 1] = printable.table { file = data.files and data.files[number + 1], reason = known[number] }
     lose(data, number, function() end) -- what makes the data set tells of the examples itself
+  end
+end
+
+--- Tells of the classes of which none is left in a part of a data set, but some in the whole.
+---@param part scion.Dataset
+---@param whole scion.Dataset
+function broken.tell_lost(part, whole)
+  local told = {}
+  for _, problem in ipairs(whole.problems) do told[problem.label or ""] = true end
+  for _, problem in ipairs(part.problems) do
+    if problem.label and not told[problem.label] then part.warn(problem.reason) end
   end
 end
 

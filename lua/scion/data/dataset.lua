@@ -38,8 +38,8 @@ local view = require "scion.data.view"
 ---@field background? integer[] { red, green, blue }, what transparent pixels are laid upon
 ---@field truncated? string "keep" reads JPEGs whose end is missing
 ---@field skipped integer how many images could not be read so far and were left out
----@field problems scion.Problem[] files in the folder that are not among its images, images that could not be read so far, and classes of which
---- none is left
+---@field problems scion.Problem[] files in the folder that are not among its images, images that could not be read so far (sets that are
+--- made of this one by with, subset, take and split begin with those of theirs), and classes of which none is left
 ---@field warn fun(message: string) is called once for each image that cannot be read, and for each class of which none is left; by default it
 --- writes a line to standard error
 ---@field path? string of the folder
@@ -51,7 +51,7 @@ local view = require "scion.data.view"
 ---@field private broken table<integer, string>? why examples are left out, by their numbers from 0
 ---@field private left integer[]? once an example is left out: how many each class or label still has
 ---@field private grey boolean whether they were given with one channel
----@field private reported table<integer, boolean> the images, from 0, that warn was called for
+---@field private reported table<integer, string> why the images, from 0, that warn was called for are left out
 ---@field private store scion.ImageStore? the decoded images that are kept
 local methods, internal = {}, {}
 
@@ -131,7 +131,7 @@ local function fixed(name, list) return read_only.view(list, "a data set: " .. n
 
 --- Makes a data set; for the functions of scion.data.
 ---@param source table files, or images and count, or values, broken and count; perhaps classes (from 1), soft, multi or targets, and labels;
---- path, problems; quiet: no warnings by default
+--- path, problems; known: why files cannot be read that are known to be broken, by their numbers from 0; quiet: no warnings by default
 ---@param o table the options, checked
 ---@return scion.Dataset
 function dataset.new(source, o)
@@ -151,7 +151,7 @@ function dataset.new(source, o)
     beside = beside, problems = printable.table(table.move(beside, 1, #beside, 1, {})), -- the latter is the users' own
     warn = source.quiet and nothing or to_stderr,
   }
-  broken.count_known(made)
+  broken.count_known(made, source.known or source.broken or {})
   return made
 end
 
@@ -314,13 +314,17 @@ local function schema_of(self)
   return schema
 end
 
---- A data set of a part of this one's images, or of all, with its options where no others are given.
+--- A data set of a part of this one's images, or of all, with its options where no others are given. What is known to be broken remains so, and
+--- is told no more.
 local function again(self, index, given)
   local o = {}
   for name in pairs(kinds) do o[name] = self[name] end
   for name, value in pairs(given) do o[name] = value end
-  local made = dataset.new(view.of(self, index), o)
+  local source = view.of(self, index)
+  if given.truncated or given.max_pixels then source.known = nil end -- other files can be read
+  local made = dataset.new(source, o)
   made.warn = self.warn
+  broken.tell_lost(made, self)
   return made
 end
 

@@ -22,13 +22,15 @@ function view.of(data, index)
     source[name] = data[name] and (index and core.gather(data[name], index) or data[name]:copy())
   end
   source.problems = data.beside -- other problems are found again
+  source.known = data.reported
   if not index then return source end
-  local files, broken = data.files and {}, data.broken and {}
+  local files, broken, known = data.files and {}, data.broken and {}, {}
   for i, number in ipairs(data.files and index:totable() or {}) do files[i] = data.files[number + 1] end
-  if data.broken and next(data.broken) then
-    for i, number in ipairs(index:totable()) do broken[i - 1] = data.broken[number] end
+  for i, number in ipairs(next(data.reported) and index:totable() or {}) do
+    known[i - 1] = data.reported[number]
+    if broken then broken[i - 1] = data.broken[number] end
   end
-  source.files, source.broken = files, broken
+  source.files, source.broken, source.known = files, broken, known
   return source
 end
 

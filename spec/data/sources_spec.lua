@@ -429,6 +429,27 @@ describe("features", function()
     assert.matches("kind holds numbers with commas, such as 1,234, which", support.stderr_of(function() read("a.png,1", 'b.png,"1,234"') end), 1, true)
   end)
 
+  it("shares the memory of examples, also with the sets that are made of it, but copies labels", function()
+    for dtype, shape in pairs { f32 = { 4, 3 }, u8 = { 4, 2, 2, 3 } } do
+      local x, y = scion.zeros(shape, dtype), scion.tensor({ 1, 2, 1, 2 }, "i32")
+      local d = data.tensors(x, y, { shuffle = false })
+      local apart, part = data.tensors(x:copy(), y), d:subset { 2, 3 }
+      x:select(2):reshape(-1):set(1, 7)
+      y:set(1, 2)
+      local function sum(set)
+        local total = 0
+        for batch in set:batches() do total = total + batch.x:to "f32":sum() end
+        return total
+      end
+      assert.same({ 7, 7, 0 }, { sum(d), sum(part), sum(apart) }, dtype)
+      assert.same({ 1, 2, 1, 2 }, d.classes:totable())
+    end
+    local wide = scion.zeros { 4, 3 }
+    local d = data.tensors(wide:slice(2, 1, 2)) -- its rows have gaps
+    wide:set(1, 1, 7)
+    for batch in d:batches() do assert.equal(0, batch.x:sum()) end
+  end)
+
   it("tells of whole numbers that hardly repeat, and are taken as classes", function()
     local list, files = {}, {}
     for i = 1, 10 do list[i] = 20 + math.min(i, 6) end

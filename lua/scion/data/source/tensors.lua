@@ -65,6 +65,9 @@ schema.multi = { check.boolean, false }
 --- A data set of examples in memory: u8 images, or f32 features of any shape, which are taken as they are. Grey images are kept with three
 --- equal channels, so that models of either kind take them. f32 examples with a NaN or an infinity, such as the features of images that
 --- could not be read, are left out, and a line on standard error counts them.
+---
+--- To save memory x is not copied, as in PyTorch's TensorDataset: what is written into it later changes the examples, those of sets made of this
+--- one among them, and x:copy() keeps them apart. Copied are labels, grey images, and tensors with gaps between their rows, such as a slice of columns.
 ---@param x scion.Tensor u8 N x H x W x 3, or N x H x W x 1 of grey images; or f32 N x …
 ---@param y? scion.Tensor|integer[]|number[]|string[]|string[][]|number[][] the class of each example: a list of numbers from 1 up or of
 --- names, or an i32 tensor; a list of lists of names: several labels each; a u8, i32 or (with the option labels) f32 tensor N x K with a

@@ -429,6 +429,11 @@ describe("features", function()
     assert.matches("kind holds numbers with commas, such as 1,234, which", support.stderr_of(function() read("a.png,1", 'b.png,"1,234"') end), 1, true)
   end)
 
+  it("takes a single example with a row", function()
+    local d = data.tensors(scion.zeros { 1, 2 }, scion.tensor({ { 0, 1 } }, "u8"))
+    assert.same({ { 2 }, { 0, 1 } }, { d.classes:totable(), d:class_counts() })
+  end)
+
   it("shares the memory of examples, also with the sets that are made of it, but copies labels", function()
     for dtype, shape in pairs { f32 = { 4, 3 }, u8 = { 4, 2, 2, 3 } } do
       local x, y = scion.zeros(shape, dtype), scion.tensor({ 1, 2, 1, 2 }, "i32")

@@ -103,6 +103,14 @@ function labels.tally(rows)
   return type(counts) == "number" and { counts } or counts:totable() -- of a single label it is a number
 end
 
+--- The class with the largest share in each row.
+---@param rows scion.Tensor f32 [examples, classes]
+---@return scion.Tensor i32, from 1
+function labels.largest(rows)
+  local best = rows:argmax(2)
+  return type(best) == "number" and core.from_table({ best }, "i32") or best -- of a single row it is a number
+end
+
 -- From rows with a number for each label.
 local function from_rows(self, rows)
   local k = rows:shape()[2]
@@ -115,7 +123,7 @@ local function from_rows(self, rows)
     check.raise(("%s: row %d adds up to %.4g, but shares of classes add up to 1; multi = true says that these are several labels of each"):format(self.where, odd, sum))
   end
   if not whole then return { soft = rows, labels = names } end
-  return { classes = rows:argmax(2), labels = names }
+  return { classes = labels.largest(rows), labels = names }
 end
 
 local function from_lists_of_names(self, given)

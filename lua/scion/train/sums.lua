@@ -1,6 +1,7 @@
 --- Sums over the batches of a pass: the loss, how many predictions are right, and what the metrics that were asked for keep.
 local check = require "scion.check"
 local core = require "scion.core"
+local labels = require "scion.data.labels"
 local notice = require "scion.report.notice"
 
 ---@class scion.Sums
@@ -37,15 +38,9 @@ function sums.new(told, count, metrics)
   return setmetatable(self, sums)
 end
 
---- The class with the largest share in each row, from 0.
-local function most_of(rows)
-  local best = rows:argmax(2)
-  return (core.from_one(type(best) == "number" and { best } or best))
-end
-
 --- What is true of a batch: i32 [n] of classes from 0, f32 [n, labels], or f32 numbers in the shape of the outputs.
 local function truth_of(self, y, outputs)
-  if self.told == "classes" then return y:dtype() == "f32" and most_of(y) or y end
+  if self.told == "classes" then return y:dtype() == "f32" and (core.from_one(labels.largest(y))) or y end
   return y:reshape(outputs:shape())
 end
 

@@ -162,6 +162,44 @@ describe("data:split", function()
     end
   end)
 
+  it("gives each part its share of several labels, though they go together, and keeps copies on one side", function()
+    local n, k = 500, 8
+    local x, draws, often, rows = scion.arange(1, n):reshape(n, 1), scion.uniform({ n, k }):totable(), scion.uniform({ n }):totable(), {}
+    for i = 1, n do
+      rows[i] = {}
+      for label = 1, k do rows[i][label] = draws[i][label] < 0.5 / label * (often[i] < 0.5 and 0.3 or 1.7) and 1 or 0 end
+    end
+    for i = 2, n, 50 do -- copies, which may have other labels
+      x:set(i, 1, i - 1)
+    end
+    local d = data.tensors(x, core.from_table(rows, "f32"), { labels = { "a", "b", "c", "d", "e", "f", "g", "h" }, multi = true })
+    local all = d.multi:sum(1):totable()
+    for _, shares in ipairs { { 0.8, 0.2 }, { 0.6, 0.25, 0.15 } } do
+      local parts, seen = { d:split(table.unpack(shares)) }, {}
+      for p, part in ipairs(parts) do
+        assert.near(shares[p] * n, #part, 1)
+        for label, count in ipairs(part.multi:sum(1):totable()) do
+          assert.near(shares[p] * all[label], count, 3, ("part %d, label %d of %d"):format(p, label, all[label]))
+        end
+        for i = 1, #part do
+          local value = part.values:get(i, 1)
+          assert.is_true(seen[value] == nil or seen[value] == p)
+          seen[value] = p
+        end
+      end
+    end
+  end)
+
+  it("divides shares of classes by the largest", function()
+    local x, rows = scion.arange(1, 40):reshape(40, 1), {}
+    for i = 1, 40 do rows[i] = i % 4 == 0 and { 0.2, 0.8 } or { 0.9, 0.1 } end
+    local d = data.tensors(x, core.from_table(rows, "f32"), { labels = { "p", "q" } })
+    local first, second = d:split(0.8)
+    assert.near(24 * 0.9 + 8 * 0.2, first.soft:sum(1):get(1), 1e-4)
+    assert.near(6 * 0.9 + 2 * 0.2, second.soft:sum(1):get(1), 1e-4)
+    refused("part 2 of 2 would be empty: there are 1 images", d.split, d:take(1), 0.5)
+  end)
+
   it("divides examples that have a single label, or not", function()
     local x, y = scion.arange(1, 8):reshape(8, 1), scion.tensor({ { 1 }, { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, { 0 } }, "u8")
     local first, second = data.tensors(x, y, { labels = { "rare" }, multi = true }):split(0.5)

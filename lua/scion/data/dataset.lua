@@ -344,9 +344,10 @@ end
 ---@field seed? integer (the data set's)
 
 --- Divides the images in two or more data sets by class: `local train, val = data:split(0.8)`, or data:split(0.7, 0.15, 0.15). Exact copies
---- of an image stay on one side. Where examples have several labels, the first part has some of each, as far as it has room. It keeps order
---- and augmentation; the others are neither shuffled nor augmented. The same seed gives the same parts on every machine, and more images in a
---- folder leave most of the others where they were.
+--- of an image stay on one side. Where examples have several labels, each part gets its share of every label, as nearly as it can be
+--- (Sechidis et al. 2011), and the first part has some of each, as far as it has room; of shares of classes the largest counts. The first part
+--- keeps order and augmentation; the others are neither shuffled nor augmented. The same seed gives the same parts on every machine, and more
+--- images in a folder leave most of the others where they were.
 ---@param ... number|scion.SplitOptions the share of the first of two parts, or the shares of all, which add up to 1; then perhaps options
 ---@return scion.Dataset first
 ---@return scion.Dataset ... the other parts

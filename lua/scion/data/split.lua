@@ -1,10 +1,11 @@
---- Divides a data set by class. What goes where depends on the seed, on the files' names below their common folder and on their contents,
+--- Divides a data set by class, or by several labels (stratify.lua). What goes where depends on the seed, on the files' names below their common folder and on their contents,
 --- and so is the same on every machine.
 local check = require "scion.check"
 local core = require "scion.core"
 local labels = require "scion.data.labels"
 local notice = require "scion.report.notice"
 local paths = require "scion.data.paths"
+local stratify = require "scion.data.stratify"
 
 local split = {}
 
@@ -85,22 +86,6 @@ local function bounds_of(shares, n)
   return bounds
 end
 
--- Where an example can have several labels, or shares of classes: the groups by rank, but first those that are the first with some label, so that
--- the first part, of which a network learns, lacks none that it has room for.
-local function labels_first(groups, rows)
-  local seen, first, rest = {}, {}, {}
-  for _, group in ipairs(groups) do
-    local new = false
-    for _, i in ipairs(group.broken and {} or group) do
-      for label, share in ipairs(rows[i]) do
-        if share > 0 and not seen[label] then seen[label], new = true, true end
-      end
-    end
-    table.insert(new and first or rest, group)
-  end
-  return table.move(rest, 1, #rest, #first + 1, first)
-end
-
 -- How many examples each class or label has, of all or of those with these numbers from 0.
 local function counts_of(data, index)
   local rows = data.multi or data.soft
@@ -120,30 +105,50 @@ local function tell_missing(data, parts)
   end
 end
 
+-- Shares out groups of which each is of one class, by class_of(group).
+local function by_class(groups, class_of, shares, put)
+  local total, bounds, placed = {}, {}, {}
+  for _, group in ipairs(groups) do total[class_of(group)] = (total[class_of(group)] or 0) + #group end
+  for class, n in pairs(total) do bounds[class], placed[class] = bounds_of(shares, n), 0 end
+  for _, group in ipairs(groups) do
+    local class, k = class_of(group), 1
+    while placed[class] >= bounds[class][k] do k = k + 1 end
+    placed[class] = placed[class] + #group
+    put(k, group)
+  end
+end
+
+-- Shares out groups whose examples have several labels.
+local function by_labels(groups, rows, shares, put)
+  local whole, broken, n, sizes = {}, {}, 0, {}
+  for _, group in ipairs(groups) do
+    table.insert(group.broken and broken or whole, group)
+    n = n + (group.broken and 0 or #group)
+  end
+  local bounds = bounds_of(shares, n)
+  for k, bound in ipairs(bounds) do sizes[k] = bound - (bounds[k - 1] or 0) end
+  stratify(whole, rows, shares, sizes, put)
+  by_class(broken, function() return 1 end, shares, put)
+end
+
 --- Divides the images of a data set by class.
 ---@param data scion.Dataset
 ---@param shares number[] of the parts; they add up to 1
 ---@param seed integer
 ---@return scion.Tensor[] parts for each an i32 tensor of numbers, from 0, in ascending order
 function split.parts(data, shares, seed)
-  local groups, rows = groups_of(data, seed), data.multi or data.soft
-  local classes = data.classes and data.classes:totable()
-  if rows then groups = labels_first(groups, rows:totable()) end
-  local total, lists = {}, {}
+  local groups, lists = groups_of(data, seed), {}
+  local classes = data.classes or data.soft and labels.largest(data.soft) -- of shares of classes the largest
+  classes = classes and classes:totable()
+  for k = 1, #shares do lists[k] = {} end
+  local function put(k, group)
+    for _, i in ipairs(group) do table.insert(lists[k], i - 1) end
+  end
   local function class_of(group) -- what is left out is shared out by itself
     local class = classes and classes[group[1]] or 1
     return group.broken and -class or class
   end
-  for _, group in ipairs(groups) do total[class_of(group)] = (total[class_of(group)] or 0) + #group end
-  local bounds, placed = {}, {}
-  for class, n in pairs(total) do bounds[class], placed[class] = bounds_of(shares, n), 0 end
-  for k = 1, #shares do lists[k] = {} end
-  for _, group in ipairs(groups) do
-    local class, k = class_of(group), 1
-    while placed[class] >= bounds[class][k] do k = k + 1 end
-    placed[class] = placed[class] + #group
-    for _, i in ipairs(group) do table.insert(lists[k], i - 1) end
-  end
+  if data.multi then by_labels(groups, data.multi:totable(), shares, put) else by_class(groups, class_of, shares, put) end
   for k, list in ipairs(lists) do
     if not list[1] then
       local copies = #groups < #data and (", of which %d differ, and copies stay on one side"):format(#groups) or ""
@@ -152,7 +157,7 @@ function split.parts(data, shares, seed)
     table.sort(list)
     lists[k] = core.from_table(list, "i32")
   end
-  if classes or rows then tell_missing(data, lists) end
+  if classes or data.multi then tell_missing(data, lists) end
   return lists
 end
 

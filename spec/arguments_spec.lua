@@ -252,6 +252,12 @@ describe("arguments that make no sense", function()
     assert.matches("scion.data.tensors(x, y, options) takes nothing more: leave out argument 4, which is an empty table",
                    messages.refused(function() local _ = scion.data.tensors(images, { 1, 2, 1, 2 }, {}, {}) end), 1, true)
     assert.equal(3, #data:take(3, nil))
+    local input = nn.input(8, 8, 3)
+    for message, call in pairs {
+      ["add_1: is applied to one node, or to several in a list, layer{ a, b }, not to 2 arguments"] = function() local _ = nn.add { name = "add_1" } (input, input) end,
+      ["an architecture(options) takes nothing more: leave out argument 2, which is an empty table"] = function() scion.models.vgg16({ input = 64 }, {}) end,
+      ["scion.schedule(list) takes nothing more: leave out argument 2"] = function() scion.schedule({ { epochs = 1 } }, { { epochs = 2 } }) end,
+    } do assert.matches(message, messages.refused(call), 1, true) end
   end)
 
   it("are refused after they were changed between two passes", function()

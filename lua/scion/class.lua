@@ -57,7 +57,7 @@ end
 ---@param f function
 ---@param first? integer the first parameter that messages count: 2 for a method, after self (1)
 ---@return function
-local function exact(where, f, first)
+function class.exact(where, f, first)
   local about = debug.getinfo(f, "u")
   local most = about.nparams
   if about.isvararg then return f end
@@ -70,7 +70,7 @@ end
 --- Wraps a method so that calling it with a dot raises a clear message, and so does an argument that it does not have.
 local function guarded(definition, made, name, method)
   local where = definition.call .. ":" .. name
-  local called = exact(where, method, 2)
+  local called = class.exact(where, method, 2)
   return function(self, ...)
     check.self(where, self, made.kind)
     return called(self, ...)
@@ -125,6 +125,9 @@ function class.define(definition)
     return next, copy, nil
   end
 
+  local further = {}
+  for name, method in pairs(definition.meta or {}) do further[name] = name == "__call" and class.exact(definition.title, method, 2) or method end
+
   local function refuse_call() check.raise(("%s is not called: %s"):format(definition.title, definition.called)) end
 
   --- Makes an object with these values. They are not checked, and the object keeps the table itself.
@@ -132,7 +135,7 @@ function class.define(definition)
     local meta = { __name = definition.name, __title = definition.title, __class = made, __methods = methods, __shared = shared,
                    __index = setmetatable(values, behind), __newindex = set, __pairs = all }
     if definition.called then meta.__call, meta.__refuses_call = refuse_call, true end
-    for name, method in pairs(definition.meta or {}) do meta[name] = method end
+    for name, method in pairs(further) do meta[name] = method end
     return setmetatable({}, meta)
   end
 
@@ -154,7 +157,7 @@ end
 ---@return table module `names`
 function class.names(title, names, more)
   local known = {}
-  local function keep(name, value) known[name] = type(value) == "function" and exact(("%s.%s"):format(title, name), value) or value end
+  local function keep(name, value) known[name] = type(value) == "function" and class.exact(("%s.%s"):format(title, name), value) or value end
   for name, value in pairs(names) do keep(name, value) end
   for name in pairs(known) do names[name] = nil end -- an empty table runs __newindex for each assignment
 

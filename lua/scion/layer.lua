@@ -200,7 +200,8 @@ local nodes = check.list(node.kind, nil, "a node or a list of nodes")
 
 --- Applies the layer: `layer(node)` or `layer{ node, node }` returns the node of its output. The parameters are made here, since their
 --- shapes depend on the inputs.
-local function apply(self, inputs)
+local function apply(self, inputs, ...)
+  if ... ~= nil then self:fail("is applied to one node, or to several in a list, layer{ a, b }, not to %d arguments", 1 + select("#", ...)) end
   if node.is(inputs) then inputs = { inputs } end
   local ok, list, complaint = nodes.read(inputs)
   if not ok then

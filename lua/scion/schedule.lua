@@ -59,6 +59,6 @@ function schedule.gradual(given)
 end
 
 local public = class.names("scion.schedule", schedule)
-getmetatable(public).__call = function(_, list) return stages.new("scion.schedule", list) end
+getmetatable(public).__call = class.exact("scion.schedule", function(_, list) return stages.new("scion.schedule", list) end, 2)
 
 return public

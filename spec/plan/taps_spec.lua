@@ -80,7 +80,7 @@ describe("a plan", function()
         return rows:sum()
       end
       local base, direction = values[i], scion.randn(values[i]:shape())
-      local h = 2.0 ^ -6
+      local h = 2.0 ^ -10
       local numeric = (score(base + direction * h) - score(base - direction * h)) / (2 * h)
       local exact = (gradients[i] * direction):sum()
       assert.is_true(math.abs(exact) > 0.01)

@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What to do with a file of which a part is missing. */
+#define COPY_AGAIN "download or copy it again"
+
 /* Opens a regular file with those flags (O_RDONLY ..) and tells about it; -1, and *why, where it cannot be opened (errno) or is something
  * else (errno is 0).
  * A pipe that nobody writes to is refused at once, where an ordinary open would wait, and so is /dev/zero, which has no end. */

@@ -146,7 +146,7 @@ static scion_status parse_entries(scion_safetensors *file, uint64_t bytes) {
     if (e->begin != place) return broken_tensor(file, e->name, e->begin < place ? "overlaps another" : "leaves a hole before it");
     place = e->end;
   }
-  if (place > bytes) return scion_fail(SCION_WORLD, "%s: truncated: %llu of its %llu bytes are missing", file->path,
+  if (place > bytes) return scion_fail(SCION_WORLD, "%s: truncated: %llu of its %llu bytes are missing; " COPY_AGAIN, file->path,
                                        (unsigned long long)(place - bytes), (unsigned long long)(file->data + place));
   if (place < bytes) return broken(file, "it goes on after its last tensor");
   return SCION_OK;

@@ -32,7 +32,9 @@ static scion_status no_fault_of_archive(const scion_zip *file, zip_error_t *erro
 
 static scion_status damaged(const scion_zip *file, zip_error_t *error) {
   scion_status status = no_fault_of_archive(file, error);
-  return status != SCION_OK ? status : scion_fail(SCION_WORLD, "%s: a damaged or truncated zip archive: %s", file->path, zip_error_strerror(error));
+  /* libzip looks for the end first; that the file begins as an archive does is known already */
+  const char *why = zip_error_code_zip(error) == ZIP_ER_NOZIP ? "its end, where the list of its files is, is missing" : zip_error_strerror(error);
+  return status != SCION_OK ? status : scion_fail(SCION_WORLD, "%s: a damaged or truncated zip archive: %s; " COPY_AGAIN, file->path, why);
 }
 
 static scion_status wrong_entry(const scion_zip *file, const char *name, const char *why) {

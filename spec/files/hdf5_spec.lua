@@ -160,7 +160,7 @@ describe("HDF5", function()
       assert.matches("cut.h5: ", message)
     end
     local _, message = core.hdf5_open(support.spit(path, whole:sub(1, -2)))
-    assert.matches("cut.h5: the HDF5 file cannot be read: truncated file", message)
+    assert.matches(("cut.h5: truncated: 1 of its %d bytes are missing; download or copy it again"):format(#whole), message, 1, true)
     assert(core.hdf5_open(support.spit(path, whole))):close()
   end)
 

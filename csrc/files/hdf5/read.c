@@ -20,11 +20,20 @@ static herr_t look_at_error(unsigned n, const H5E_error2_t *error, void *data) {
   return 0;
 }
 
+/* A file whose end is missing, if that is the reason; the library tells where it ends and should end. */
+static bool tell_end(reason *found) {
+  unsigned long long end, base, stored;
+  if (sscanf(found->text, "truncated file: eof = %llu, sblock->base_addr = %llu, stored_eof = %llu", &end, &base, &stored) != 3 || base + stored <= end) return false;
+  snprintf(found->text, sizeof found->text, "%llu of its %llu bytes are missing; " COPY_AGAIN, base + stored - end, base + stored);
+  return true;
+}
+
 /* A failure of the library itself. */
 static scion_status fail_inside(hdf5_file *file, const char *what, const char *path) {
   reason found = {.text = "damaged"};
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look_at_error, &found);
   if (found.no_memory) _exit(HDF5_TOO_LARGE);
+  if (tell_end(&found)) return hdf5_fail(file, SCION_WORLD, "truncated: %s", found.text);
   return hdf5_fail(file, SCION_WORLD, "%s%s%s cannot be read: %s", what, *path ? " " : "", path, found.text);
 }
 

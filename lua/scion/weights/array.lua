@@ -79,7 +79,10 @@ end
 function array.misfit(self)
   if self.unreadable then return self.name .. " " .. self.unreadable end
   local size = core.element_size(self.dtype)
-  if not size then return ("%s has dtype %s, which is not read"):format(self.name, self.dtype) end
+  if not size then
+    local floats = self.dtype:find "^[Ff]%a*8_" -- F8_E4M3 in safetensors, float8_e4m3fn in PyTorch
+    return ("%s has dtype %s, which is not read%s"):format(self.name, self.dtype, floats and "; in Python, save x.float() in its place" or "")
+  end
   self.strides = self.strides or array.row_strides(self.shape)
   local last = last_element(self)
   if not array.elements(self.shape) or not last or (last + 1) * size > self.bytes then

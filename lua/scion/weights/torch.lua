@@ -17,6 +17,8 @@ local most_marks = 64 -- of a tensor, and parts of a sparse one
 -- How the chain of pickles begins: a whole number of ten bytes, which pickle.read leaves as a string.
 local magic_number = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
+local again = "; download or copy it again"
+
 local dtypes = { -- class of the storage, dtype, safetensors' name of the dtype
   { "Float", "float32", "F32" }, { "Half", "float16", "F16" }, { "Double", "float64", "F64" }, { "BFloat16", "bfloat16", "BF16" },
   { "Byte", "uint8", "U8" }, { "Char", "int8", "I8" }, { "Short", "int16", "I16" }, { "Int", "int32", "I32" }, { "Long", "int64", "I64" },
@@ -98,6 +100,10 @@ local function refuse_quantized()
   pickle.fail "it holds quantized tensors, whose numbers are rounded; in Python, save the state dict of the network before torch.ao.quantization.convert"
 end
 
+local function refuse_meta()
+  pickle.fail "it holds tensors of the device meta, which have shapes and no numbers; in Python, before torch.save: net.load_state_dict(weights, assign=True)"
+end
+
 local function rebuild_parameter(arguments)
   ensure(type(arguments[1]) == "table" and arguments[1].type == "tensor", "a parameter holds no tensor")
   return arguments[1]
@@ -149,6 +155,7 @@ local globals = {
   ["torch._utils._rebuild_parameter_with_state"] = rebuild_parameter,
   ["torch._tensor._rebuild_from_type_v2"] = rebuild_from_type,
   ["torch._utils._rebuild_qtensor"] = refuse_quantized,
+  ["torch._utils._rebuild_meta_tensor_no_storage"] = refuse_meta,
   ["torch.Size"] = function(arguments) return sizes(arguments[1], "a size") end,
   ["collections.defaultdict"] = function() return { type = "dict" } end,
   persistent = persistent_storage,
@@ -208,6 +215,9 @@ local function bytes_at(path, offset, count) return string_of(path, core.read_by
 --- Raises, for an archive that torch.save did not write, with what it is and what to do.
 local function refuse_archive(entries)
   for name in pairs(entries) do
+    if name:find "%.npy$" then
+      check.raise "an archive of NumPy; in Python: safetensors.numpy.save_file(dict(numpy.load('x.npz')), 'weights.safetensors')"
+    end
     if name:find "archive_format$" or name:find "serialized_exported_program%.json$" then
       check.raise "a program of torch.export; in Python: torch.save(torch.export.load('x.pt2').state_dict, 'weights.pth')"
     end
@@ -268,9 +278,9 @@ local function read_chain(path, text, size)
   for _, key in ipairs(type(keys) == "table" and keys or {}) do
     local element = element_sizes[key] or check.raise("it stores what the pickle does not mention")
     if stored[key] then check.raise(("storage '%s' is stored twice"):format(key)) end
-    if offset > size - 8 then check.raise("truncated: a storage is missing") end
+    if offset > size - 8 then check.raise("truncated: a storage is missing" .. again) end
     local count = string.unpack("<i8", bytes_at(path, offset, 8))
-    if count < 0 or count > (size - offset - 8) // element then check.raise(("truncated: storage '%s' goes on after the file's end"):format(key)) end
+    if count < 0 or count > (size - offset - 8) // element then check.raise(("truncated: storage '%s' goes on after the file's end"):format(key) .. again) end
     stored[key] = { offset + 8, count * element }
     offset = offset + 8 + count * element
   end

@@ -179,7 +179,7 @@ describe("strict = false", function()
       assert.equal(begins, text:sub(1, #begins))
       assert.same(before, numbers(model))
     end
-    nothing(state_dict(10, "_orig_mod_"), "the file has '_orig_mod_features.1.weight', the model looks for 'features.1.weight'")
+    nothing(state_dict(0, "", nil, "features_1.weight"), "the file has 'features_1.weight', the model looks for 'features.1.weight'")
     nothing(state_dict(10, "", 4), "features.1.weight is 3x4x1x1, but the model expects 3x3x1x1")
     nothing(state_dict(3, "fc.of_"), "features.1.weight is missing")
     nothing("spec/fixtures/weights/small.keras", "layer 'conv2d' has kernel 3x2x3x6, but features/1 expects 1x1x3x3 " ..

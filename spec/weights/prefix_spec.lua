@@ -92,7 +92,9 @@ describe("The names in a file", function()
     assert.same({ "n_averaged" }, loaded(path, { 1, 2, 3, 4 }).unused)
     assert.same({ "head.weight" }, loaded(file_of(both({ "head" }, with "backbone.")), { 2, 3, 4, 5 }).unused)
     path = file_of(both({ "projector.0", "conv1" }, with "backbone."))
-    refused(path, "conv1.weight is not among the model's weights (names behind the prefix 'backbone.'); strict = false loads what the model has a place for")
+    refused(path, "conv1.weight is not among the model's weights (names behind the prefix 'backbone.'); if that is a head of your own, a graft whose layers " ..
+      "have its names takes it; prefix = 'backbone.' leaves out what is beside the network")
+    assert.equal(2, #loaded(path, { 3, 4, 5, 6 }, { prefix = "backbone." }).unused)
     assert.same({ "conv1.weight", "projector.0.weight" }, loaded(path, { 3, 4, 5, 6 }, { strict = false }).unexpected)
     -- a part beside the prefix belongs to the model as well
     path = file_of { "backbone.conv1", "backbone.layer1.0.conv1", "backbone.layer1.0.conv2", "layer2.wide" }
@@ -102,7 +104,8 @@ describe("The names in a file", function()
   it("are told with the prefix where they do not fit", function()
     refused(file_of { "net.conv1", "net.layer1.0.conv1", "net.layer1.0.conv2" }, "layer2.wide.weight is missing (names behind the prefix 'net.')")
     local path = file_of { "net.conv1wide", "net.x" }
-    refused(path, "conv1.weight is missing")
+    refused(path, "conv1.weight is missing; the model has no place for the file's 'net.x.weight' (3x3x1x1), 'net.conv1wide.weight' (4x3x1x1); in Python, names " ..
+      "are changed by weights['conv1.weight'] = weights.pop('net.x.weight')")
     assert.matches("nothing can be loaded even with strict = false: none of the model's 4 weights is in the file (the file has 'net.conv1wide.weight', the model " ..
       "looks for 'conv1.weight'); the option prefix takes off what stands before a file's names", messages.refusal(function()
         weights.load(stem(), path, { strict = false })
@@ -111,7 +114,9 @@ describe("The names in a file", function()
 
   it("lose none for a few names that any network has", function()
     local path = file_of { "layer1.0.conv1", "layer1.0.a", "layer1.0.b", "layer1.0.c" }
-    refused(path, "conv1.weight is missing", nil, network("conv1", "conv2", "conv3"))
+    refused(path, "conv1.weight is missing; the model has no place for the file's 'layer1.0.a.weight' (3x3x1x1), 'layer1.0.b.weight' (3x3x1x1), " ..
+      "'layer1.0.c.weight' (3x3x1x1) and 1 more; in Python, names are changed by weights['conv1.weight'] = weights.pop('layer1.0.a.weight')", nil,
+      network("conv1", "conv2", "conv3"))
   end)
 
   it("may fit behind two prefixes, of which the option says one", function()
@@ -159,8 +164,9 @@ describe("The names in a file", function()
   it("take time in proportion to their length", function()
     local start = os.clock()
     local path = file_of(with(("x"):rep(32000)))
-    refused(path, "conv1.weight is missing")
-    assert.equal("layer1.0.conv1.weight is missing", messages.refusal(function()
+    local long = ("'%s...' (3x3x1x1)"):format(("x"):rep(57))
+    refused(path, ("conv1.weight is missing; the model has no place for the file's %s, %s, %s and 1 more"):format(long, long, long))
+    assert.matches("^layer1.0.conv1.weight is missing; ", messages.refusal(function()
       weights.load(stem(), file_of(both({ "conv1" }, with(("x"):rep(32000)))))
     end):match ": (.*)$")
     loaded(file_of(both(names, with(("x"):rep(32000)))), { 1, 2, 3, 4 }, { strict = false })
@@ -221,7 +227,8 @@ describe("The names in a file", function()
       assert.same({ "classifier.bias", "classifier.weight" }, report.unused)
       assert.same({ file = "9", model = "classifier" }, report.positions[#report.positions])
     end
-    local ninth = "9.weight is not among the model's weights (names behind the prefix '0.'); strict = false loads what the model has a place for"
+    local ninth = "9.weight is not among the model's weights (names behind the prefix '0.'); if that is a head of your own, a graft whose layers have its " ..
+      "names takes it; prefix = '0.' leaves out what is beside the network"
     refused(file_of(both(with "0.", { "9" })), ninth) -- which is no linear layer
   end)
 
@@ -303,6 +310,8 @@ describe("The names in a file", function()
     local loose = state_dict(21, "best_"):sub(3, -2)
     said, report = told(checkpoint("}(" .. loose .. text "mine" .. state_dict(1) .. "u"), { 1, 2, 3, 4 })
     assert.same({ "the weights are those of its 'mine', which fits the model better than the tensors outside of any dict\n", "mine" }, { said, report.dict })
-    refused(checkpoint(dict("model", other)), "conv1.weight is missing (its 'model')")
+    refused(checkpoint(dict("model", other)), "conv1.weight is missing (its 'model'); the model has no place for the file's 'other.xconv1.weight' (3x3x1x1), " ..
+      "'other.xlayer1.0.conv1.weight' (3x3x1x1), 'other.xlayer1.0.conv2.weight' (3x3x1x1) and 1 more; in Python, names are changed by " ..
+      "weights['conv1.weight'] = weights.pop('other.xconv1.weight')")
   end)
 end)

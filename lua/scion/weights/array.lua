@@ -16,6 +16,7 @@ local array = {}
 ---@field read fun(offset: integer, count: integer, room: scion.Tensor): scion.Tensor?, string? reads `count` bytes of the storage, from
 --- `offset` on, into `room`, and returns it, or nil and a message
 ---@field unreadable string? why its numbers cannot be read, in words that follow its name
+---@field outside boolean? whether its name lacks the prefix that others were found behind: it may be a head
 ---@field beside boolean? whether it lies outside of the prefix that the user gave, so that it is no part of the network
 
 --- How much memory a file's tensors may take, so that a small damaged or malicious file cannot ask for any amount: twice the size of the

@@ -8,10 +8,11 @@ local origin = require "scion.weights.origin"
 local prefix = require "scion.weights.prefix"
 local preprocessing = require "scion.preprocessing"
 
---- Raises with the problem and, if the network in the file is known, its name.
-local function refuse(path, problem, arrays, publisher)
+--- Raises with the problem and, if the network in the file is known to be another one than the model `name`, its name.
+local function refuse(path, problem, arrays, publisher, name)
   local known = identify.architecture(arrays, publisher)
-  check.raise(("%s: %s%s"):format(path, problem, known and (" (the file looks like %s)"):format(known) or ""))
+  local other = known and name ~= known and name ~= known:gsub("^keras_", "")
+  check.raise(("%s: %s%s"):format(path, problem, other and (" (the file looks like %s)"):format(known) or ""))
 end
 
 --- What to do where only the first kernel does not fit, since it is for grey images; "" where it does.
@@ -21,12 +22,13 @@ local function for_grey(report)
   return "; the file is of a network for grey images: channels = 1 builds scion.models.* for them"
 end
 
---- Loads arrays that are matched by name: compares, raises where they do not fit, and reads. naming: fields for the report.
-local function load_arrays(path, arrays, expected, strict, may_be_left, naming)
+--- Loads arrays that are matched by name: compares, raises where they do not fit, and reads. name: the model's. naming:
+--- fields for the report.
+local function load_arrays(path, arrays, expected, o, name, may_be_left, naming)
   local report, matched = match.compare(path, arrays, expected, may_be_left)
   for key, value in pairs(naming or {}) do report[key] = value end
-  local refusal = report:refusal(strict)
-  if refusal then refuse(path, refusal .. for_grey(report), arrays, "torchvision") end
+  local refusal = report:refusal(o.strict)
+  if refusal then refuse(path, refusal .. for_grey(report), arrays, "torchvision", name) end
   check.need(match.read(matched))
   local read = {}
   for i, pair in ipairs(matched) do read[i] = { name = pair.array.name, tensor = pair.weight.tensor } end
@@ -35,12 +37,12 @@ local function load_arrays(path, arrays, expected, strict, may_be_left, naming)
   return report
 end
 
-local function load_torchvision(path, dicts, layers, o)
+local function load_torchvision(path, dicts, layers, o, name)
   local torchvision = require "scion.weights.torchvision"
   local timm = require "scion.weights.timm"
   local function expected_of(arrays) return timm.rename(torchvision.expected(layers, torchvision.naming(arrays)), arrays) end
   local arrays, expected, naming = prefix.choose(path, dicts, expected_of, o.prefix)
-  return load_arrays(path, arrays, expected, o.strict, torchvision.may_be_left, naming), timm.named(arrays)
+  return load_arrays(path, arrays, expected, o, name, torchvision.may_be_left, naming), timm.named(arrays)
 end
 
 --- Raises where the option `prefix` is given for a file whose names never have one.
@@ -59,7 +61,7 @@ local function load_keras(opened, layers, o, model)
   check_prefix(opened.path, "Keras's", o)
   local report, message, arrays = require("scion.weights.keras").load(opened, layers, o.strict, model)
   if report then return report end
-  if arrays then refuse(opened.path, message:sub(#opened.path + 3), arrays, "keras") end
+  if arrays then refuse(opened.path, message:sub(#opened.path + 3), arrays, "keras", model.name) end
   check.raise(message)
 end
 
@@ -70,9 +72,9 @@ local function read_numbers(model, told, o)
   if told.keras then return load_keras(told.keras, layers, o, model) end
   if is_own(arrays) then
     check_prefix(path, "Scion's own", o)
-    return load_arrays(path, arrays, require("scion.weights.safetensors").expected(layers), o.strict)
+    return load_arrays(path, arrays, require("scion.weights.safetensors").expected(layers), o, model.name)
   end
-  return load_torchvision(path, arrays.dicts or { arrays }, layers, o)
+  return load_torchvision(path, arrays.dicts or { arrays }, layers, o, model.name)
 end
 
 -- ---- what a file tells beside its numbers -------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 local all_or_none = require "scion.weights.all_or_none"
 local array = require "scion.weights.array"
 local classifier = require "scion.weights.classifier"
+local leftover = require "scion.weights.leftover"
+local names_of = require "scion.weights.names.torchvision"
 local report = require "scion.weights.report"
 
 local match = {}
@@ -63,6 +65,32 @@ function match.fit(arrays, expected)
   return fits, known, total
 end
 
+--- Sorts a file's arrays: which is that of each expected weight, and in the report those that have no place. Returns the former by the
+--- weights' places, and two lists: those without a place, but for auxiliary heads, and which of them the model may not do without.
+local function sort_arrays(result, arrays, expected, may_be_left)
+  local names, parts, found, homeless, unexpected = {}, {}, {}, {}, {}
+  for i, weight in ipairs(expected) do names[i], parts[classifier.part(weight.name)] = weight.name, true end
+  local indices = match.indices(arrays, names)
+  for i, a in ipairs(arrays) do
+    if a.beside then
+      result:add_beside(a.name)
+    elseif indices[i] then
+      found[indices[i]] = a
+    else
+      local left = may_be_left and may_be_left(a.name, parts)
+      table.insert(left and result.unused or result.unexpected, a.name)
+      homeless[#homeless + 1] = not names_of.auxiliary[classifier.part(a.name)] and a or nil
+      if not left then
+        unexpected[#unexpected + 1] = a
+      elseif #a.shape == 1 and a.name:find "bias$" and not a.name:find "^[Aa]ux" then
+        result.classes = a.shape[1] -- the last such array is the classifier's
+      end
+    end
+  end
+  result.classes = result.classes or classifier.classes(unexpected, parts)
+  return found, homeless, unexpected
+end
+
 --- Compares the names and shapes of a file's arrays with a model's weights.
 ---@param path string
 ---@param arrays scion.Array[]
@@ -72,27 +100,10 @@ end
 ---@return scion.WeightsReport
 ---@return scion.MatchedWeight[] matched
 function match.compare(path, arrays, expected, may_be_left)
-  local names, parts, found, matched, unexpected, total = {}, {}, {}, {}, {}, 0
-  for i, weight in ipairs(expected) do
-    names[i], parts[classifier.part(weight.name)], total = weight.name, true, total + (weight.implied and 0 or 1)
-  end
-  local result, indices = report.new(path, total, "arrays"), match.indices(arrays, names)
-  for i, a in ipairs(arrays) do
-    if a.beside then
-      result:add_beside(a.name)
-    elseif indices[i] then
-      found[indices[i]] = a
-    else
-      local left = may_be_left and may_be_left(a.name, parts)
-      table.insert(left and result.unused or result.unexpected, a.name)
-      if not left then
-        unexpected[#unexpected + 1] = a
-      elseif #a.shape == 1 and a.name:find "bias$" and not a.name:find "^[Aa]ux" then
-        result.classes = a.shape[1] -- the last such array is the classifier's
-      end
-    end
-  end
-  result.classes = result.classes or classifier.classes(unexpected, parts)
+  local matched, missing, total = {}, {}, 0
+  for _, weight in ipairs(expected) do total = total + (weight.implied and 0 or 1) end
+  local result = report.new(path, total, "arrays")
+  local found, homeless, unexpected = sort_arrays(result, arrays, expected, may_be_left)
   local last = #expected
   while last > 1 and expected[last].implied do last = last - 1 end
   local last_layer = last > 0 and expected[last].name:match "^(.*)[./]"
@@ -100,7 +111,7 @@ function match.compare(path, arrays, expected, may_be_left)
     local a = found[i]
     local theirs, ours = a and array.shape_text(a.shape), array.shape_text(weight.shape)
     if not a then
-      if not weight.implied then table.insert(result.missing, weight.name) end
+      if not weight.implied then result.missing[#result.missing + 1], missing[#missing + 1] = weight.name, weight end
     elseif theirs ~= ours then
       table.insert(result.misfits, { name = weight.name, file = theirs, model = ours })
       table.insert(result.sizes, { shapes = { { a.shape, weight.shape } }, last = weight.name:match "^(.*)[./]" == last_layer })
@@ -110,7 +121,10 @@ function match.compare(path, arrays, expected, may_be_left)
       table.insert(matched, { weight = weight, array = a })
     end
   end
-  result.loaded = #matched
+  result.loaded, result.outside = #matched, #unexpected > 0
+  for _, a in ipairs(unexpected) do result.outside = result.outside and a.outside or false end
+  result.rewritten = leftover.rewritten(missing, homeless, arrays)
+  result.leftover = leftover.named(missing, homeless, 2 * #matched > total)
   return result, matched
 end
 

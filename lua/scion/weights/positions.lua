@@ -76,7 +76,7 @@ end
 --- are compared, and their sequences must agree.
 ---@param list { name: string, shape: integer[], outside: boolean? }[] arrays of a file; outside: without the prefix that others had
 ---@param expected scion.ExpectedWeight[]
----@return { name: string, shape: integer[] }[]? renamed a copy; nil where there are none, or their order cannot be told
+---@return { name: string, shape: integer[], outside: boolean? }[]? renamed a copy; nil where there are none, or their order cannot be told
 ---@return { file: string, model: string }[]|string|nil parts what each number stands for, or why that cannot be told
 function positions.rename(list, expected)
   if not has_numbers(list) then return end
@@ -106,7 +106,7 @@ function positions.rename(list, expected)
   for i, each in ipairs(list) do
     local first, behind = each.name:match "^(%d%d?%d?)(%..+)$"
     local part = still[each] and first and by_key[key_of(each, first)]
-    renamed[i] = { name = part and part.model and part.model .. behind or each.name, shape = each.shape, array = each.array }
+    renamed[i] = { name = part and part.model and part.model .. behind or each.name, shape = each.shape, array = each.array, outside = each.outside }
   end
   return renamed, parts
 end

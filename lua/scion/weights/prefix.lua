@@ -1,14 +1,14 @@
 --- Finds out, by comparing names and shapes with a model, which dict of a PyTorch file holds the model's weights, and which prefix their
 --- names have there. DataParallel puts "module." before all names, torch.compile "_orig_mod.", Lightning "model."; prefixes can also be
---- combined.
+--- combined. A network of one's own may also hold a part of a published one under a name of its own: self.backbone = net.features.
 local check = require "scion.check"
 local match = require "scion.weights.match"
 
 local prefix = {}
 
 -- Bounds against files with absurd names: parts of a prefix, its bytes, how many prefixes are counted, how many of those are tried, and
--- from how many names of the file they are taken, all together.
-local most_parts, longest, most_counted, most_tried, most_taken = 8, 128, 4096, 8, 80000
+-- from how many names of the file they are taken, all together; and how many parts of the model each may stand for.
+local most_parts, longest, most_counted, most_tried, most_taken, most_parts_tried = 8, 128, 4096, 8, 80000, 2
 
 --- The option `prefix`.
 prefix.kind = check.kind("what stands before the file's names, such as 'backbone.'",
@@ -17,6 +17,7 @@ prefix.kind = check.kind("what stands before the file's names, such as 'backbone
 ---@class scion.Naming how the weights are named in a file
 ---@field dict string? key of the dict that holds them; nil: what was saved is the dict
 ---@field prefix string what stands before their names; "" is nothing
+---@field part string? what stands before them in the model in place of the prefix: "features."
 ---@field positions { file: string, model: string }[]? parts whose names are numbers, and what they stand for: see positions.lua
 ---@field choice string? why this dict, in words, where another one would do or came first
 ---@field unplaced string? why it could not be told what numbers stand for
@@ -51,7 +52,16 @@ local function beginnings(arrays)
   return list, counts
 end
 
---- The arrays with a prefix taken off: first those that have it, then the others under their own names.
+--- A name outside of a prefix, without what it has in common with it: beside "model.backbone.", model.head.weight is head.weight.
+local function apart(name, start)
+  local longest_common = 0
+  for common in starts_of(start) do
+    if name:sub(1, #common) == common then longest_common = #common end
+  end
+  return name:sub(longest_common + 1)
+end
+
+--- The arrays with a prefix taken off: first those that have it, then the others under names of their own.
 ---@return { name: string, shape: integer[], array: scion.Array, outside: boolean? }[] named
 ---@return integer inside how many have the prefix
 local function behind(arrays, start)
@@ -59,7 +69,7 @@ local function behind(arrays, start)
   for _, a in ipairs(arrays) do
     local has = a.name:sub(1, #start) == start
     local to = has and list or others
-    to[#to + 1] = { name = has and a.name:sub(#start + 1) or a.name, shape = a.shape, array = a, outside = not has or nil }
+    to[#to + 1] = { name = has and a.name:sub(#start + 1) or apart(a.name, start), shape = a.shape, array = a, outside = not has or nil }
   end
   local inside = #list
   return table.move(others, 1, #others, inside + 1, list), inside
@@ -113,6 +123,26 @@ local function divide(arrays, given, expected_of)
   return inside, beside
 end
 
+--- The model's parts that hold most of its layers, as prefixes: the file may have them under another name, or by themselves.
+local function parts_of(expected)
+  local layers, parts = {}, {}
+  for i, weight in ipairs(expected) do layers[i] = { name = weight.name:match "^(.*)%." or "" } end
+  local list, counts = beginnings(layers)
+  while #parts < most_parts_tried and list[#parts + 1] and 2 * counts[list[#parts + 1]] > #expected do parts[#parts + 1] = list[#parts + 1] end
+  return parts
+end
+
+--- The trial in which a prefix stands for a part of the model: backbone.0.weight is the model's features.0.weight. nil where less than half of
+--- the model fits, or the prefix ends in the part, so that a shorter one says the same.
+local function as_part(arrays, start, part, inside, expected_of)
+  if ("." .. start):sub(-#part - 1) == "." .. part then return nil end
+  local named = behind(arrays, start)
+  for i = 1, inside do named[i].name = part .. named[i].name end
+  local one = trial(arrays, start, named, expected_of(named))
+  one.part = part
+  return 2 * one.fits > one.total and one or nil
+end
+
 --- The trial of a dict's best prefix of up to `most` tried ones, or of the given one. Its field `rival` is another prefix that fits as well,
 --- and `beside` has the arrays outside of a given prefix.
 local function best_in(all, expected_of, given, most)
@@ -130,6 +160,7 @@ local function best_in(all, expected_of, given, most)
       else
         plain.unplaced = parts
       end
+      for _, part in ipairs(2 * plain.fits < plain.total and parts_of(plain.expected) or {}) do tried[#tried + 1] = as_part(arrays, start, part, inside, expected_of) end
     end
     for _, one in ipairs(tried) do
       if not best or (better(one, best) and (given or telling(one, inside))) then
@@ -235,13 +266,13 @@ function prefix.choose(path, dicts, expected_of, given)
   local arrays = {}
   for i, named in ipairs(best.named) do
     arrays[i] = named.array
-    named.array.name = named.name
+    named.array.name, named.array.outside = named.name, named.outside
   end
   for _, a in ipairs(best.beside) do
     a.beside = true
     arrays[#arrays + 1] = a
   end
-  return arrays, best.expected, { dict = best.arrays.dict, prefix = best.start, positions = best.positions, unplaced = best.unplaced,
+  return arrays, best.expected, { dict = best.arrays.dict, prefix = best.start, part = best.part, positions = best.positions, unplaced = best.unplaced,
                                   choice = not given and choice(best, trials) or nil }
 end
 

@@ -40,8 +40,12 @@ local report = {}
 --- itself
 ---@field prefix string? taken off the weights' names: "module."; "": there was none; nil: files of this format have none
 ---@field positions { file: string, model: string }[]? parts whose names are numbers in the file, and what they stand for by their order
+---@field private part string? what the model has in place of the prefix: "features."
 ---@field private choice string? which of a checkpoint's dicts was taken, in words, where that is not obvious
 ---@field private unplaced string? why it could not be told what such numbers stand for
+---@field private rewritten string? what the file has in another form than the model, in words
+---@field private leftover string? names of the file that the model has no place for, in words, where it misses others
+---@field private outside boolean? whether all of `unexpected` lies outside of the prefix that was found
 ---@field private classes integer? number of classes of the file's classifier, where the model was built without one
 ---@field private beside table<integer, boolean>? the places in `unused` of names outside of the prefix that the user gave
 ---@field private sizes { shapes: integer[][][], last: boolean }[] of misfits of which the shapes are known: those of their weights, { file's,
@@ -64,7 +68,9 @@ local sentences = {
 local function origin(self)
   local behind = self.prefix and self.prefix ~= "" and ("names behind the prefix %s"):format(check.show(self.prefix))
   local inside = self.dict and check.show(self.dict)
-  return behind and inside and ("%s of its %s"):format(behind, inside) or behind or inside and "its " .. inside
+  local found = behind and inside and ("%s of its %s"):format(behind, inside) or behind or inside and "its " .. inside
+  if not self.part then return found end
+  return ("%s, put behind %s as in the model"):format(found or "its names", check.show(self.part))
 end
 
 --- The first thing that does not fit, in words; nil if everything fits.
@@ -182,6 +188,8 @@ local function advice(self)
   if part and tonumber(parts) > 1 and #self.missing > 0 then
     return ("; this is part %d of %d of a network, which are read together by the index beside them, such as model.safetensors.index.json"):format(part, parts)
   end
+  local elsewhere = self.rewritten or not self.unplaced and self.leftover
+  if elsewhere then return "; " .. elsewhere end
   if #self.missing > 0 or #self.unexpected > 0 or #self.sizes ~= #self.misfits then return "" end
   local classes = other_classes(self)
   if classes then
@@ -196,6 +204,7 @@ end
 
 --- What to do where little or nothing fits.
 local function remedy(self)
+  if self.rewritten then return self.rewritten end
   return (self.prefix and "the option prefix takes off what stands before a file's names, " or "") .. "other shapes need the model that the file was made of"
 end
 
@@ -207,6 +216,10 @@ function internal:refusal(strict)
     local problem = self:problem()
     if not problem then return end
     if #self.missing > 0 or #self.misfits > 0 then return problem .. advice(self) end
+    if self.outside and self.prefix then
+      return ("%s; if that is a head of your own, a graft whose layers have its names takes it; prefix = %s leaves out what is beside the network"):format(
+        problem, check.show(self.prefix))
+    end
     if not self.classes or self:lacks_head() then return problem .. "; strict = false loads what the model has a place for" end
     return ("%s; if that is a classifier, %s builds a network of scion.models with it; strict = false loads what the model has a place for"):format(
       problem, with_top(self))
@@ -223,9 +236,10 @@ local function placed(self)
   return words
 end
 
---- Prints on standard error what was chosen or guessed and what was left out: the file's classifier, or more than half of the model's
---- weights. The same line is printed only once.
+--- Prints on standard error what was chosen or guessed and what was left out: the file's classifier, what it has in another form, or more
+--- than half of the model's weights. The same line is printed only once.
 function internal:tell()
+  if self.rewritten then self:note(self.rewritten .. "; the model's own numbers stay in their place") end
   if self.choice then notice.once(("%s: %s"):format(self.path, self.choice)) end
   if self.positions then notice.once(("%s: names that are numbers are told by their order: %s"):format(self.path, table.concat(placed(self), ", "))) end
   for _, line in ipairs(self.notes) do notice.once(self.path .. ": " .. line) end
@@ -274,7 +288,7 @@ end
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods, internal = internal,
   locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions", "config" },
-  fields = { "beside", "classes", "counts", "choice", "sizes", "unplaced" }, meta = { __tostring = as_text },
+  fields = { "beside", "classes", "counts", "choice", "sizes", "unplaced", "part", "rewritten", "leftover", "outside" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.

@@ -1,0 +1,100 @@
+--- What a file has in place of weights that a model misses, in words that follow "conv1.weight is missing; ": PyTorch's tools split weights
+--- or put others beside them, and parts of one's own have names of one's own.
+local array = require "scion.weights.array"
+local check = require "scion.check"
+local classifier = require "scion.weights.classifier"
+local last_part = require "scion.weights.last_part"
+local names = require "scion.weights.names.torchvision"
+
+local leftover = {}
+
+local most_named, longest_name = 3, 128 -- arrays in a sentence, and bytes of a name in a remedy
+
+local every = "; in Python, before torch.save: for m in list(net.modules()): "
+
+--- Signs of PyTorch's tools, the first that fits counts. `last`: the last part of an array's name, or `inside`: a part of it; `without`: a part
+--- that no name has beside them; and what is said of it.
+local tools = {
+  { last = "weight_g", says = "torch.nn.utils.weight_norm%shasattr(m, 'weight_g') and torch.nn.utils.remove_weight_norm(m)" },
+  { last = "weight_mask", says = "torch.nn.utils.prune%shasattr(m, 'weight_mask') and torch.nn.utils.prune.remove(m, 'weight')" },
+  { last = "weight_u", says = "torch.nn.utils.spectral_norm%shasattr(m, 'weight_u') and torch.nn.utils.remove_spectral_norm(m)" },
+  { inside = ".parametrizations.", says = "torch.nn.utils.parametrize%shasattr(m, 'parametrizations') and " ..
+    "torch.nn.utils.parametrize.remove_parametrizations(m, 'weight')" },
+  { inside = ".base_layer.", says = "peft, with the matrices of LoRA or the like beside it; in Python, before torch.save: net = net.merge_and_unload()" },
+  { inside = ".lora_A.", says = "peft, and of LoRA's matrices alone, without the network; in Python: " ..
+    "net = peft.PeftModel.from_pretrained(net, folder).merge_and_unload(), and torch.save(net.state_dict(), 'weights.pth')" },
+}
+
+local statistics = { running_mean = true, running_var = true }
+
+--- The name of the first array that has a tool's sign; nil where none has.
+local function sign_of(tool, arrays)
+  for _, a in ipairs(arrays) do
+    if tool.last and last_part(a.name, ".") == tool.last or tool.inside and a.name:find(tool.inside, 1, true) then return a.name end
+  end
+end
+
+--- Whether some array, or expected weight, is the statistics of a batch norm.
+local function has_statistics(list)
+  for _, each in ipairs(list) do
+    if statistics[last_part(each.name, ".")] then return true end
+  end
+  return false
+end
+
+--- Why weights are missing that a file has in another form, and what to do in Python; nil where it has not.
+---@param missing scion.ExpectedWeight[]
+---@param left scion.Array[] that have no place in the model
+---@param arrays scion.Array[] all of the file
+---@return string?
+function leftover.rewritten(missing, left, arrays)
+  if not missing[1] then return nil end
+  for _, tool in ipairs(tools) do
+    local sign = sign_of(tool, left)
+    if sign then return ("the file has %s, which is of %s"):format(check.show(sign), tool.says:format(every)) end
+  end
+  if has_statistics(missing) and not has_statistics(arrays) then
+    return "the file has no running_mean and running_var, the statistics of batch norms, as where only parameters were saved or track_running_stats was False; " ..
+      "in Python, torch.save(net.state_dict(), 'weights.pth') saves them if the network has them; otherwise layers that are not frozen learn them in training"
+  end
+end
+
+local function described(each) return last_part(each.name, ".") .. " " .. array.shape_text(each.shape) end
+
+--- The arrays that may be meant by what is missing: those like the first missing weight, those like any, and the others.
+local function likeliest(missing, left)
+  local wanted, ranked = {}, { {}, {}, {} }
+  for _, weight in ipairs(missing) do wanted[described(weight)] = 2 end
+  if missing[1] then wanted[described(missing[1])] = 1 end
+  for _, a in ipairs(left) do
+    if not names.counters[last_part(a.name, ".")] then table.insert(ranked[wanted[described(a)] or 3], a) end
+  end
+  for rank = 2, 3 do table.move(ranked[rank], 1, #ranked[rank], #ranked[1] + 1, ranked[1]) end
+  return ranked[1]
+end
+
+--- What to do where `first` is missing and `a` may be what is meant; "" where nothing is known.
+local function remedy(first, a, most_fits)
+  local layer = a.name:match "^(.+)%.[^.]+$"
+  if not layer or #a.name > longest_name then return "" end
+  if most_fits and #a.shape == #first.shape and not names.classifiers[classifier.part(first.name)] then
+    return (": a graft's layer takes the numbers of that name (name = '%s')"):format((layer:gsub("%.", "/")))
+  end
+  if array.shape_text(first.shape) ~= array.shape_text(a.shape) then return "" end
+  return ("; in Python, names are changed by weights['%s'] = weights.pop('%s')"):format(first.name, a.name)
+end
+
+--- Names of the file that the model has no place for; nil where there are none, or nothing is missing.
+---@param missing scion.ExpectedWeight[]
+---@param left scion.Array[] that have no place in the model
+---@param most_fits boolean whether most of the model's weights were found, so that what is missing may be a graft
+---@return string?
+function leftover.named(missing, left, most_fits)
+  local list, shown = likeliest(missing, left), {}
+  if not missing[1] or not list[1] then return nil end
+  for i = 1, math.min(#list, most_named) do shown[i] = ("%s (%s)"):format(check.show(list[i].name), array.shape_text(list[i].shape)) end
+  local more = #list > #shown and (" and %d more"):format(#list - #shown) or ""
+  return ("the model has no place for the file's %s%s%s"):format(table.concat(shown, ", "), more, remedy(missing[1], list[1], most_fits))
+end
+
+return leftover

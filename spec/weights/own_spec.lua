@@ -1,0 +1,172 @@
+-- Files of networks that people built around a part of a network, under names of their own, and of networks whose weights a tool of PyTorch
+-- changed: they load and predict what they did there, or are refused with the line that mends them.
+local core = require "scion.core"
+local messages = dofile "spec/support/messages.lua"
+local models = dofile "spec/support/models.lua"
+local safetensors = require "scion.weights.safetensors"
+local scion = require "scion"
+local support = dofile "spec/files/support.lua"
+local torch = require "scion.weights.torch"
+local weights = require "scion.weights"
+local nn = scion.nn
+
+local fixtures = "spec/fixtures/weights/"
+local golden = core.json_decode(support.slurp(fixtures .. "own.json"))
+
+--- The network of make_own.py without its head.
+local function trunk()
+  return scion.sequential { nn.input(8, 9, 3), nn.conv2d(4, { 3, 2 }, { bias = false, name = "features/0" }), nn.batch_norm { epsilon = 1e-5, name = "features/1" },
+                            nn.relu(), nn.conv2d(5, 1, { name = "features/3" }) }
+end
+
+--- The whole, with a head of that name.
+local function whole(name, classes) return trunk():graft { nn.global_avg_pool(), nn.dense(classes or 6, { name = name }) } end
+
+describe("A network of one's own", function()
+  local folder
+  setup(function() folder = support.folder() end)
+  teardown(support.done)
+
+  local function told(path, model, given)
+    local report
+    local said = support.stderr_of(function() report = weights.load(model, path, given) end)
+    return report, said
+  end
+
+  local function refused(path, model, given)
+    local before = models.bytes(model)
+    local text = messages.refusal(function() weights.load(model, path, given) end)
+    assert.same(before, models.bytes(model))
+    assert.equal(path .. ": ", text:sub(1, #path + 2))
+    return text:sub(#path + 3)
+  end
+
+  --- Writes own.pth's tensors under other names.
+  local function renamed(file, ...)
+    local list = {}
+    for _, names in ipairs { ... } do
+      for name, tensor in pairs(assert(torch.read(fixtures .. "own.pth"))) do
+        local first, rest = name:match "^([^.]+)%.(.+)$"
+        if names[first] then list[#list + 1] = { name = names[first] .. rest, tensor = tensor } end
+      end
+    end
+    assert(safetensors.write(folder .. "/" .. file, list))
+    return folder .. "/" .. file
+  end
+
+  it("that holds a part under another name loads, and predicts what it did", function()
+    for path, source in pairs {
+      [fixtures .. "own.pth"] = "names behind the prefix 'backbone.', put behind 'features.' as in the model",
+      [fixtures .. "own_lightning.pth"] = "names behind the prefix 'model.backbone.' of its 'state_dict', put behind 'features.' as in the model",
+      [renamed("own.safetensors", { backbone = "net.body.", head = "net.head." })] = "names behind the prefix 'net.body.', put behind 'features.' as in the model",
+      [renamed("module.safetensors", { backbone = "module.features.", head = "module.head." })] = "names behind the prefix 'module.'",
+    } do
+      local model = trunk()
+      local report, said = told(path, model)
+      assert.is_true(models.deviation(model, support.pattern(8, 9), golden.trunk) < 2e-6)
+      assert.matches("from " .. source .. "\n", tostring(report):gsub("\n    ", " "), 1, true)
+      assert.matches("the classifier (head.", said, 1, true)
+      model = whole "head"
+      weights.load(model, path)
+      assert.is_true(models.deviation(model, support.pattern(8, 9), golden.head) < 2e-6)
+    end
+    local model = trunk()
+    local report = weights.load(model, renamed("part.safetensors", { backbone = "" }))
+    assert.is_true(models.deviation(model, support.pattern(8, 9), golden.trunk) < 2e-6)
+    assert.matches("from its names, put behind 'features.' as in the model\n", tostring(report), 1, true)
+  end)
+
+  it("that holds it twice is refused until the option says which", function()
+    local path = renamed("two.safetensors", { backbone = "first.", head = "head." }, { backbone = "second." })
+    assert.equal("its names fit the model behind 'first.' as well as behind 'second.'; prefix = says which of them to take", refused(path, trunk()))
+    local model = trunk()
+    assert.equal("second.", weights.load(model, path, { prefix = "second." }).prefix)
+    assert.is_true(models.deviation(model, support.pattern(8, 9), golden.trunk) < 2e-6)
+  end)
+
+  it("whose head has a name that is no head's says how it is loaded or left", function()
+    local path = renamed("out.safetensors", { backbone = "backbone.", head = "out." })
+    assert.equal("out.bias is not among the model's weights (names behind the prefix 'backbone.', put behind 'features.' as in the model); if that is a head of " ..
+      "your own, a graft whose layers have its names takes it; prefix = 'backbone.' leaves out what is beside the network", refused(path, trunk()))
+    assert.same({ "features.1.num_batches_tracked", "out.bias", "out.weight" }, weights.load(trunk(), path, { prefix = "backbone." }).unused)
+    local model = whole "out"
+    weights.load(model, path)
+    assert.is_true(models.deviation(model, support.pattern(8, 9), golden.head) < 2e-6)
+  end)
+
+  it("whose head has another name than the graft's is told with the file's names", function()
+    local place = "mine.weight is missing (names behind the prefix 'backbone.', put behind 'features.' as in the model); the model has no place for the file's "
+    assert.equal(place .. "'head.weight' (6x5), 'head.bias' (6): a graft's layer takes the numbers of that name (name = 'head')",
+                 refused(fixtures .. "own.pth", whole "mine"))
+    assert.matches("(name = 'head')", refused(fixtures .. "own.pth", whole("mine", 7)), 1, true)
+    local path = renamed("deep.safetensors", { backbone = "backbone.", head = "mlp.2." })
+    assert.matches("'mlp.2.weight' (6x5), 'mlp.2.bias' (6): a graft's layer takes the numbers of that name (name = 'mlp/2')", refused(path, whole "mine"), 1, true)
+    assert.equal(weights.load(whole "mlp/2", path).total, weights.load(whole "mlp/2", path).loaded)
+    -- names that no option mends, and more of them than a sentence holds
+    path = renamed("all.safetensors", { backbone = "stem.", head = "top." })
+    local model = scion.sequential { nn.input(8, 9, 3), nn.conv2d(4, { 3, 2 }, { bias = false, name = "first" }), nn.conv2d(2, 1, { name = "second" }) }
+    assert.equal("first.weight is missing; the model has no place for the file's 'stem.0.weight' (4x3x3x2), 'stem.1.bias' (4), 'stem.1.running_mean' (4) and 6 more; " ..
+      "in Python, names are changed by weights['first.weight'] = weights.pop('stem.0.weight')", refused(path, model))
+  end)
+end)
+
+describe("A network that a tool of PyTorch changed", function()
+  local every = "; in Python, before torch.save: for m in list(net.modules()): "
+  local reasons = {
+    own_weight_norm = "the file has 'features.0.weight_g', which is of torch.nn.utils.weight_norm" .. every ..
+      "hasattr(m, 'weight_g') and torch.nn.utils.remove_weight_norm(m)",
+    own_spectral_norm = "the file has 'features.0.weight_u', which is of torch.nn.utils.spectral_norm" .. every ..
+      "hasattr(m, 'weight_u') and torch.nn.utils.remove_spectral_norm(m)",
+    own_parametrized = "the file has 'features.0.parametrizations.weight.original0', which is of torch.nn.utils.parametrize" .. every ..
+      "hasattr(m, 'parametrizations') and torch.nn.utils.parametrize.remove_parametrizations(m, 'weight')",
+    own_pruned = "the file has 'features.0.weight_mask', which is of torch.nn.utils.prune" .. every ..
+      "hasattr(m, 'weight_mask') and torch.nn.utils.prune.remove(m, 'weight')",
+    own_parameters = "the file has no running_mean and running_var, the statistics of batch norms, as where only parameters were saved or track_running_stats was " ..
+      "False; in Python, torch.save(net.state_dict(), 'weights.pth') saves them if the network has them; otherwise layers that are not frozen learn them in training",
+  }
+  local folder
+  setup(function() folder = support.folder() end)
+  teardown(support.done)
+
+  local function refusal(path, given) return messages.refusal(function() weights.load(whole "head", path, given) end):sub(#path + 3) end
+
+  for name, reason in pairs(reasons) do
+    it(("is told by %s.pth, with the line that undoes it, and aloud with strict = false"):format(name), function()
+      local path, report = fixtures .. name .. ".pth", nil
+      assert.matches("^features%.%d%.%w+ is missing; ", (refusal(path):gsub("running_mean is", "mean is")))
+      assert.equal("is missing; " .. reason, refusal(path):match "is missing; .*")
+      local said = support.stderr_of(function() report = weights.load(whole "head", path, { strict = false }) end)
+      assert.equal(("%s: %s; the model's own numbers stay in their place\n"):format(path, reason), said:match "^[^\n]*\n")
+      assert.equal(reason .. "; the model's own numbers stay in their place", report.notes[1])
+    end)
+  end
+
+  it("by LoRA is told with peft's line, whether the network is there or not", function()
+    -- as peft 0.15 names them: it is not asked to make a file, since nothing else here needs it
+    local list, path = {}, folder .. "/adapter_model.safetensors"
+    for name, tensor in pairs(assert(torch.read(fixtures .. "own.pth"))) do
+      name = name:gsub("backbone", "features")
+      list[#list + 1] = { name = "base_model.model." .. name:gsub("^features%.3%.", "features.3.base_layer."), tensor = tensor }
+    end
+    local lora = { { name = "base_model.model.features.3.lora_A.default.weight", tensor = core.new { 2, 4, 1, 1 } },
+                   { name = "base_model.model.features.3.lora_B.default.weight", tensor = core.new { 5, 2, 1, 1 } } }
+    assert(safetensors.write(path, table.move(lora, 1, 2, #list + 1, list)))
+    assert.equal("features.3.weight is missing (names behind the prefix 'base_model.model.'); the file has 'features.3.base_layer.bias', which is of peft, with the " ..
+      "matrices of LoRA or the like beside it; in Python, before torch.save: net = net.merge_and_unload()", refusal(path))
+    for _, each in ipairs(lora) do each.name = each.name:gsub("%.default", "") end
+    assert(safetensors.write(path, lora))
+    local alone = "the file has 'base_model.model.features.3.lora_A.weight', which is of peft, and of LoRA's matrices alone, without the network; in Python: " ..
+      "net = peft.PeftModel.from_pretrained(net, folder).merge_and_unload(), and torch.save(net.state_dict(), 'weights.pth')"
+    assert.equal("features.0.weight is missing; " .. alone, refusal(path))
+    assert.matches("nothing can be loaded even with strict = false: .*; " .. alone:gsub("%p", "%%%0") .. "$", refusal(path, { strict = false }))
+  end)
+
+  it("into what is no state dict, or has no numbers that are read, is told with the line that saves them", function()
+    assert.equal("its pickle is refused: it holds tensors of the device meta, which have shapes and no numbers; in Python, before torch.save: " ..
+      "net.load_state_dict(weights, assign=True)", refusal(fixtures .. "own_meta.pth"))
+    assert.equal("features.0.weight has dtype float8_e4m3fn, which is not read; in Python, save x.float() in its place", refusal(fixtures .. "own_float8.pth"))
+    assert.equal("an archive of NumPy; in Python: safetensors.numpy.save_file(dict(numpy.load('x.npz')), 'weights.safetensors')", refusal(fixtures .. "own.npz"))
+    support.spit(folder .. "/x.safetensors", support.pack('{"head.bias":{"dtype":"F8_E4M3","shape":[6],"data_offsets":[0,6]}}', "abcdef"))
+    assert.equal("head.bias has dtype F8_E4M3, which is not read; in Python, save x.float() in its place", refusal(folder .. "/x.safetensors", { strict = false }))
+  end)
+end)

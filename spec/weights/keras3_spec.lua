@@ -37,7 +37,8 @@ describe("Keras's newer and older files", function()
 
   it("are refused when they do not fit, by the name that was given", function()
     for _, case in ipairs {
-      { "small.keras", { kernel = 3 }, "layer 'conv2d_1' has kernel 1x1x6x6, but side expects 3x3x6x6" },
+      { "small.keras", { kernel = 3 }, "layer 'conv2d_1' has kernel 1x1x6x6, but side expects 3x3x6x6; scion.models.from_keras 'spec/fixtures/weights/small.keras' " ..
+        "builds the file's own network" },
       { "small.weights.h5", { long = true }, "has no weights for more (the file has 5 layers with weights, the model 6)" },
       { "theano.h5", { kernel = 3 }, "layer 'conv2d_1' has kernel 6x6x1x1, but side expects 3x3x6x6" },
     } do

@@ -245,6 +245,33 @@ describe("Keras's files", function()
     loads("attributes.weights.h5", net("hidden", "out"), 14)
   end)
 
+  it("of subclassed models and of whole ones that do not fit say how the file's own network is built", function()
+    local expected, own = core.json_decode(support.slurp(fixtures .. "subclassed.json")), scion.models.from_keras
+    local function net(filters, head)
+      local last = { nn.global_avg_pool(), head ~= false and nn.dense(5) or nil }
+      return chain(nn.input { shape = { 8, 9, 3 }, preprocess = "unit" }, nn.conv2d(filters or 4, { 3, 2 }, { activation = "relu" }), table.unpack(last))
+    end
+    local subclassed, described = fixtures .. "subclassed.keras", fixtures .. "described.keras"
+    local remedy = { [subclassed] = "'Own' is a subclassed model, whose file does not tell its layers; in Keras, x = keras.Input((height, width, 3)); " ..
+                       "keras.Model(x, model.call(x)).save('net.keras') writes one that scion.models.from_keras builds",
+                     [described] = ("scion.models.from_keras '%s' builds the file's own network"):format(described) }
+    for path, sentence in pairs(remedy) do
+      local model = net()
+      weights.load(model, path)
+      assert.is_true(models.deviation(model, support.pattern(8, 9), expected) < 2e-6)
+      local text = messages.refusal(function() weights.load(net(7), path) end)
+      assert.equal("; " .. sentence, text:sub(-#sentence - 2))
+      local deeper = chain(nn.input(8, 9, 3), nn.conv2d(3, 1), nn.conv2d(3, 1))
+      text = messages.refusal(function() weights.load(deeper, path, { strict = false }) end)
+      assert.matches("nothing can be loaded even with strict = false: ", text, 1, true)
+      assert.equal("; " .. sentence, text:sub(-#sentence - 2))
+      local said = support.stderr_of(function() weights.load(net(4, false), path) end)
+      assert.equal(path == described, said:find(sentence, 1, true) ~= nil, said)
+    end
+    assert.equal(subclassed .. ": " .. remedy[subclassed], messages.refusal(function() return (own(subclassed)) end))
+    assert.is_true(models.deviation(own(described), support.pattern(8, 9), expected) < 2e-6)
+  end)
+
   it("tell how often EfficientNet rescales, if its layers are listed", function()
     local function rescalings(path)
       local opened <close> = keras.open(path)
@@ -277,7 +304,7 @@ describe("Keras's files", function()
     assert.same({}, loads("lora_nested.h5", deeper(), 9).notes)
     assert.matches("alpha = rank, which was assumed", loads("lora_weights.h5", deeper(), 9).notes[1])
     local message = messages.refusal(function() weights.load(deeper(6), fixtures .. "lora_nested.h5") end)
-    assert.matches("layer '[%w_/]+' has kernel 2x3x4x5, but [%w_]+ expects 2x3x4x6$", message)
+    assert.matches("layer '[%w_/]+' has kernel 2x3x4x5, but [%w_]+ expects 2x3x4x6; scion.models.from_keras '" .. fixtures .. "lora_nested.h5' builds the file's own network$", message)
   end)
 
   it("with LoRA's matrices that do not fit the kernel are refused", function()

@@ -8,6 +8,7 @@ local classifier = require "scion.weights.classifier"
 local core = require "scion.core"
 local keras_config = require "scion.weights.keras_config"
 local keras_layers = require "scion.weights.keras_layers"
+local keras_own = require "scion.weights.keras_own"
 local last_part = require "scion.weights.last_part"
 local lfs = require "lfs"
 local match = require "scion.weights.match"
@@ -37,6 +38,7 @@ end
 ---@field path string
 ---@field file userdata of core.hdf5_open: the weights
 ---@field config scion.KerasConfig? the model's description
+---@field subclassed string? the class of a model whose description does not tell its layers
 ---@field older boolean whether Keras 1 or 2 wrote it
 
 local closable = { __close = function(opened) opened.file:close() end }
@@ -49,7 +51,8 @@ function keras.open(path)
   local longest = keras_config.longest(lfs.attributes(path, "size") or 0)
   local function opened(file, description, version)
     local older = type(version) == "string" and version:find "^[12]%." ~= nil
-    return setmetatable({ path = path, file = file, config = keras_config.read(description), older = older }, closable)
+    local config, subclassed = keras_config.read(description)
+    return setmetatable({ path = path, file = file, config = config, subclassed = subclassed, older = older }, closable)
   end
   local head, unreadable = core.read_head(path, 4)
   if not head then return nil, unreadable end
@@ -384,6 +387,7 @@ local function load(opened, layers, strict, model, described)
   for _, layer in ipairs(theirs) do named[layer] = partners[layer] ~= nil end
   local found, fitting = compare(path, theirs, layers, partners)
   for _, name in ipairs(contents.states) do found:add_state(name) end
+  if model and (not found:complete() or config and found:lacks_head()) then found.own = keras_own.remedy(opened, model) end
   local refusal = found:refusal(strict)
   if refusal then return nil, path .. ": " .. refusal, arrays_of(theirs) end
   if config and model then

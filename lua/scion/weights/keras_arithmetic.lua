@@ -1,14 +1,12 @@
 --- Compares what a model computes with the description in a Keras file, where the same weights would fit another network: the options of layers
 --- that have weights, and what each of them is computed from. For that the file's graph is built, without weights, and both are written as
 --- terms. A graph that cannot be built here is compared by counts.
-local array = require "scion.weights.array"
-local check = require "scion.check"
 local graph = require "scion.graph"
 local keras_config = require "scion.weights.keras_config"
 local keras_names = require "scion.weights.names.keras"
+local keras_own = require "scion.weights.keras_own"
 local kinds = require "scion.kinds"
 local layers = require "scion.layer"
-local lfs = require "lfs"
 local terms = require "scion.weights.terms"
 
 -- ---- options --------------------------------------------------------------------------------------------------------
@@ -57,21 +55,6 @@ end
 
 -- ---- graphs ---------------------------------------------------------------------------------------------------------
 
-local unchanged = { scale = { 1.0, 1.0, 1.0 }, shift = { 0.0, 0.0, 0.0 }, reverse = false }
-
---- The file's graph over images of our size, without weights: its output, and the layers by what the file says of them; nil where it cannot be
---- built here.
-local function built(opened, model)
-  local function build()
-    return { require "scion.models.from_keras.graph"(opened.config, { sizes = model.input.shape, preprocess = unchanged, older = opened.older }) }
-  end
-  local ok, made = check.try(layers.without_tensors, build, array.allowance_of(lfs.attributes(opened.path, "size") or 0))
-  if not ok then return end
-  local of = {}
-  for layer, described in pairs(made[2].described) do of[described] = layer end
-  return made[1], of
-end
-
 local function has_zero_pad(order)
   for _, node in ipairs(order) do
     if node.layer.kind == "zero_pad" then return true end
@@ -113,7 +96,7 @@ end
 ---@return string? text the first layer that is computed from something else
 ---@return boolean compared false where the file's graph cannot be built
 local function compare_graphs(found, opened, model, weighted, ends, whole)
-  local output, of = built(opened, model)
+  local output, of = keras_own.graph(opened, model)
   if not output then return nil, false end
   local order, numbers = graph.order(output), { {}, {} }
   for i, pair in ipairs(weighted) do
@@ -176,6 +159,6 @@ return function(opened, model, weighted, ends, whole)
   if #texts == 0 then return end
   local told, rest = table.concat(texts, ", ", 1, math.min(#texts, most_told)), #texts - most_told
   if rest > 0 then told = ("%s and %d more difference%s"):format(told, rest, rest == 1 and "" or "s") end
-  local sentence = "the file's model computes something else with these weights: %s; scion.models.from_keras '%s' builds the file's own network"
-  return sentence:format(told, opened.path), compared
+  local sentence = "the file's model computes something else with these weights: %s; %s"
+  return sentence:format(told, keras_own.builder(opened)), compared
 end

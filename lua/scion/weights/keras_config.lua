@@ -51,13 +51,15 @@ function keras_config.longest(size) return (1 << 20) + size // 32 end
 --- Reads a description; nil when the text is none, is too large, or has a layer without a class.
 ---@param text any
 ---@return scion.KerasConfig?
+---@return string? subclassed the class of a model that does not tell its layers
 function keras_config.read(text)
   if type(text) ~= "string" then return end
   local _, tables = text:gsub("[%[{]", "%0")
   local described = tables <= most_tables and core.json_decode(text)
   local ok, root = pcall(tree, described or nil)
   if not ok and root ~= unreadable then error(root, 0) end
-  return ok and root.layers and root or nil
+  if not ok then return end
+  return root.layers and root or nil, not root.layers and root.class or nil
 end
 
 --- Calls visit(layer) in order for all layers within a model, also within its inner models but not for these themselves. Stops when visit

@@ -45,6 +45,7 @@ local report = {}
 ---@field private unplaced string? why it could not be told what such numbers stand for
 ---@field private rewritten string? what the file has in another form than the model, in words
 ---@field private leftover string? names of the file that the model has no place for, in words, where it misses others
+---@field private own string? what builds the network of a Keras file that describes it, in words, where it is not the model's
 ---@field private outside boolean? whether all of `unexpected` lies outside of the prefix that was found
 ---@field private classes integer? number of classes of the file's classifier, where the model was built without one
 ---@field private beside table<integer, boolean>? the places in `unused` of names outside of the prefix that the user gave
@@ -190,21 +191,22 @@ local function advice(self)
   end
   local elsewhere = self.rewritten or not self.unplaced and self.leftover
   if elsewhere then return "; " .. elsewhere end
-  if #self.missing > 0 or #self.unexpected > 0 or #self.sizes ~= #self.misfits then return "" end
+  local own = self.own and "; " .. self.own or ""
+  if #self.missing > 0 or #self.unexpected > 0 or #self.sizes ~= #self.misfits then return own end
   local classes = other_classes(self)
   if classes then
     return ("; only the classifier has another size: classes = %d builds a network of scion.models with the file's, and strict = false loads all but it"):format(classes)
   end
-  if is_smaller(self) then
+  if not self.own and is_smaller(self) then
     return ("; %d of the model's %s are smaller in the file and none larger, as in a pruned network or one of a smaller width: build it with the file's sizes"):format(
       #self.misfits, self.of == "layers" and "layers" or "weights")
   end
-  return ""
+  return own
 end
 
 --- What to do where little or nothing fits.
 local function remedy(self)
-  if self.rewritten then return self.rewritten end
+  if self.rewritten or self.own then return self.rewritten or self.own end
   return (self.prefix and "the option prefix takes off what stands before a file's names, " or "") .. "other shapes need the model that the file was made of"
 end
 
@@ -220,9 +222,10 @@ function internal:refusal(strict)
       return ("%s; if that is a head of your own, a graft whose layers have its names takes it; prefix = %s leaves out what is beside the network"):format(
         problem, check.show(self.prefix))
     end
-    if not self.classes or self:lacks_head() then return problem .. "; strict = false loads what the model has a place for" end
-    return ("%s; if that is a classifier, %s builds a network of scion.models with it; strict = false loads what the model has a place for"):format(
-      problem, with_top(self))
+    local loose = "strict = false loads what the model has a place for"
+    if self.own then return ("%s; %s; %s"):format(problem, self.own, loose) end
+    if not self.classes or self:lacks_head() then return ("%s; %s"):format(problem, loose) end
+    return ("%s; if that is a classifier, %s builds a network of scion.models with it; %s"):format(problem, with_top(self), loose)
   end
   if self.loaded > 0 or self.total == 0 then return end
   local sentence = "nothing can be loaded even with strict = false: none of the model's %d weights is in the file (%s); %s"
@@ -247,7 +250,8 @@ function internal:tell()
   if head[1] then
     local shown = table.concat(head, ", ", 1, math.min(#head, most_listed)) .. (#head > most_listed and ", …" or "")
     notice.once(("%s: the classifier (%s) is not loaded, since the model was built without it; %s builds " ..
-                 "it where it is the network's own; a graft whose layers have its names takes any other"):format(self.path, shown, with_top(self)))
+                 "it where it is the network's own; a graft whose layers have its names takes any other%s"):format(self.path, shown, with_top(self),
+                   self.own and "; " .. self.own or ""))
   end
   if 2 * self.loaded >= self.total then return end
   notice.once(("%s: only %d of the model's %d weights were loaded, the others are as they were (%s); %s. print(report) lists them"):format(
@@ -288,7 +292,7 @@ end
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods, internal = internal,
   locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions", "config" },
-  fields = { "beside", "classes", "counts", "choice", "sizes", "unplaced", "part", "rewritten", "leftover", "outside" }, meta = { __tostring = as_text },
+  fields = { "beside", "classes", "counts", "choice", "sizes", "unplaced", "part", "rewritten", "leftover", "outside", "own" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.

@@ -28,7 +28,8 @@ local function open(path, told)
   end
   if told.trouble then check.raise(told.trouble) end
   if told.keras.config then return told.keras end
-  check.raise(path .. ": the file has weights but no description of a model that can be read (nor has that of a subclassed model); in Keras, " ..
+  if told.keras.subclassed then check.raise(("%s: %s"):format(path, require("scion.weights.keras_own").described(told.keras))) end
+  check.raise(path .. ": the file has weights but no description of a model that can be read; in Keras, " ..
     "model.save('net.keras') stores both, and scion.models.*{ weights = path } loads weights alone")
 end
 

@@ -304,7 +304,8 @@ describe("Keras's files", function()
     assert.same({}, loads("lora_nested.h5", deeper(), 9).notes)
     assert.matches("alpha = rank, which was assumed", loads("lora_weights.h5", deeper(), 9).notes[1])
     local message = messages.refusal(function() weights.load(deeper(6), fixtures .. "lora_nested.h5") end)
-    assert.matches("layer '[%w_/]+' has kernel 2x3x4x5, but [%w_]+ expects 2x3x4x6; scion.models.from_keras '" .. fixtures .. "lora_nested.h5' builds the file's own network$", message)
+    assert.matches("layer '[%w_/]+' has kernel 2x3x4x5, but [%w_]+ expects 2x3x4x6; scion.models.from_keras '" .. fixtures ..
+      "lora_nested.h5' builds the file's own network$", message)
   end)
 
   it("with LoRA's matrices that do not fit the kernel are refused", function()

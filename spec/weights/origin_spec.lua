@@ -60,7 +60,8 @@ describe("A file of weights", function()
     assert.same({ { 32, 32, 3 }, { 3 } }, { model.input.shape, model.output.shape })
     assert.same({ "torchvision", { "a", "b", "c" } }, { model.variant, model.labels })
     assert.same({ "mobilenetv2_035", 3 }, { report.config.architecture, report.config.classes })
-    assert.same({}, report.notes)
+    assert.same({ "images are standardized by config.json's mean = { 0.25, 0.5, 0.75 } and std = { 0.5, 0.25, 0.2 }" }, report.notes)
+    assert.matches(report.notes[1], tostring(model:load_weights(report.path)):gsub("\n +", " "), 1, true)
     -- (x / 255 - mean) / std, by hand
     local p = model.input.layer.options.preprocess
     for c, mean in ipairs { 0.25, 0.5, 0.75 } do
@@ -72,8 +73,9 @@ describe("A file of weights", function()
 
   it("with a config.json yields to options that are given", function()
     local path = saved(source, nil, config())
-    local model = built(path, { input = 64, preprocess = "unit", classes = 3 })
+    local model, given = built(path, { input = 64, preprocess = "unit", classes = 3 })
     assert.same({ { 64, 64, 3 }, 1 / 255 }, { model.input.shape, model.input.layer.options.preprocess.scale[1] })
+    assert.same({ "images are rescaled by the option preprocess, and not by config.json's mean = { 0.25, 0.5, 0.75 } and std = { 0.5, 0.25, 0.2 }" }, given.notes)
     assert.equal("scion.models.mobilenet_v2: classes = 5, but config.json tells of 3; leave classes out, or graft a top of your own", refused(path, { classes = 5 }))
     model = scion.models.mobilenet_v2 { weights = path }
     assert.is_nil(model.labels) -- it has no top
@@ -114,7 +116,9 @@ describe("A file of weights", function()
   it("with a damaged config.json is refused with what is wrong in it", function()
     local function of(text) return refused(saved(source, nil, text)) end
     assert.matches("^config.json: json: line 1, column .*; repair it, or move it away from the weights", of '{"architecture": ')
-    assert.equal("config.json: it holds no object; repair it, or move it away from the weights if it does not tell of them", of "5")
+    for _, text in ipairs { "5", "[]", "[1]", '[{"mean": [0, 0, 0]}]' } do
+      assert.equal("config.json: it holds no object; repair it, or move it away from the weights if it does not tell of them", of(text))
+    end
     assert.equal("config.json: num_classes is a whole number from 0 to 2147483648, not 'many'", of '{"num_classes": "many"}')
     assert.matches("config.json: input_size is a list of three sizes", of '{"input_size": [3, 0, 1]}', 1, true)
     assert.matches("config.json: mean is a list of numbers", of '{"pretrained_cfg": {"mean": [1, "x", 2], "std": [1, 1, 1]}}', 1, true)
@@ -305,5 +309,17 @@ describe("A file of weights", function()
       "of the network, or torchvision's; strict = false loads what fits all the same", text:gsub("^.-: ", "", 1))
     local path = saved(source, nil, config { architectures = { "TimmWrapperForImageClassification" } })
     assert.equal("mobilenetv2_035", select(2, built(path)).config.architecture)
+  end)
+
+  it("with a config.json tells of means and deviations for other images", function()
+    local grey, colour = { mean = { 0.25 }, std = { 0.5 }, input_size = { 1, 2, 2 } }, { mean = { 0.25, 0.25, 0.25 }, std = { 0.5, 0.5, 0.5 } }
+    for _, case in ipairs { { 1, grey, "images are standardized by config.json's mean = { 0.25 } and std = { 0.5 }" },
+                            { 1, colour, "images are standardized by config.json's mean = { 0.25, 0.25, 0.25 } and std = { 0.5, 0.5, 0.5 }" },
+                            { 3, grey, "config.json's mean = { 0.25 } and std = { 0.5 } are not used, since this network does not take such images" },
+                            { 5, { mean = { 0 }, std = { 1 }, input_size = { 1, 2, 2 } },
+                              "config.json's mean = { 0 } and std = { 1 } are not used, since this network does not take such images" } } do
+      local net = scion.sequential { scion.nn.input(2, 2, case[1]), scion.nn.conv2d(2, 1, { name = "a" }) }
+      assert.same({ case[3] }, net:load_weights(saved(net, nil, case[2])).notes)
+    end
   end)
 end)

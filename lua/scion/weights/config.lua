@@ -48,6 +48,9 @@ local function in_order(labels)
   return count > 0 and #list == count and list or nil
 end
 
+--- Whether decoded JSON is a list.
+local function is_list(value) return value[1] ~= nil or getmetatable(value) == core.json_array end
+
 --- The decoded JSON of the file. Raises, with the path, where it is too large or damaged.
 local function decode(path)
   local unreadable = "%s: it cannot be read (%s), and may tell what the weights beside it are of; repair it, or move it away"
@@ -59,7 +62,7 @@ local function decode(path)
   local text = file and file:read(largest)
   if not text then check.raise(unreadable:format(path, core.file_limit() or message or "it is empty")) end
   local value, problem = core.json_decode(text)
-  if type(value) == "table" then return value end
+  if type(value) == "table" and not is_list(value) then return value end
   check.raise(("%s: %s; repair it, or move it away from the weights if it does not tell of them"):format(path, problem or "it holds no object"))
 end
 

@@ -105,11 +105,30 @@ local function take_labels(model, told, report)
   end
 end
 
+local most_channels = 4 -- whose numbers are shown
+
+--- A mean and a standard deviation in words.
+local function statistics_text(c)
+  local function list(numbers)
+    local texts = {}
+    for i, number in ipairs(numbers) do texts[i] = ("%.6g"):format(number) end
+    return table.concat(texts, ", ", 1, math.min(#texts, most_channels)) .. (#texts > most_channels and ", …" or "")
+  end
+  return ("mean = { %s } and std = { %s }"):format(list(c.mean), list(c.std))
+end
+
+--- What became of config.json's mean and deviation, in words.
+local function standardized(c, given, fits)
+  if given then return ("images are rescaled by the option preprocess, and not by config.json's %s"):format(statistics_text(c)) end
+  return (fits and "images are standardized by config.json's %s" or "config.json's %s are not used, since this network does not take such images"):format(statistics_text(c))
+end
+
 --- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else what Scion noted in
---- the file, else keeps its own.
-local function take_preprocessing(model, told, given)
+--- the file, else keeps its own. What config.json tells is noted in the report.
+local function take_preprocessing(model, told, given, report)
   local c, input = told.config, model.input
   local fits = c and c.mean and (#c.mean == input.shape[3] or #c.mean == 3) and preprocessing.image_shape(input.shape)[3] == 3
+  if c and c.mean then report:note(standardized(c, given, fits)) end
   local known = fits and preprocessing.resolve { mean = c.mean, std = c.std }
   input.layer.options.preprocess = given or known or told.facts and told.facts.preprocess or input.layer.options.preprocess
 end
@@ -137,7 +156,7 @@ return function(model, told, o)
   if told.arrays and told.arrays.script then report:note "a network of torch.jit: only its tensors are read, and its code, which tells what it computes, is not looked at" end
   for _, line in ipairs(differs and { differs } or assumed) do report:note(line) end
   if differs or hinted then notice.once(("%s: %s"):format(path, differs or assumed[1])) end
-  take_preprocessing(model, told, o.preprocess)
+  take_preprocessing(model, told, o.preprocess, report)
   take_labels(model, told, report)
   return report
 end

@@ -2,6 +2,7 @@
 local identify = require "scion.weights.identify"
 local layer = require "scion.layer"
 local messages = dofile "spec/support/messages.lua"
+local safetensors = require "scion.weights.safetensors"
 local scion = require "scion"
 local support = dofile "spec/files/support.lua"
 local torchvision = require "scion.weights.torchvision"
@@ -72,6 +73,22 @@ describe("scion.weights.identify", function()
     local ok, message = pcall(scion.models.squeezenet1_0, { weights = file, variant = "torchvision" })
     assert.is_false(ok)
     assert.matches("(the file looks like squeezenet1_1)", message, 1, true)
+  end)
+
+  it("is not told where it is the model's own network", function()
+    local file, list = folder .. "/own.safetensors", {}
+    scion.models.squeezenet1_1 { variant = "torchvision" }:export(file)
+    for name, tensor in pairs(assert(safetensors.read(file))) do list[#list + 1] = { name = name:gsub("%.squeeze%.", ".x."), tensor = tensor } end
+    assert(safetensors.write(file, list))
+    local function refusal(model) return messages.refusal(function() model:load_weights(file) end) end
+    assert.equal(file .. ": features.3.squeeze.weight is missing; the model has no place for the file's 'features.3.x.weight' (16x64x1x1), 'features.10.x.bias' " ..
+      "(48), 'features.10.x.weight' (48x384x1x1) and 13 more; in Python, names are changed by weights['features.3.squeeze.weight'] = weights.pop('features.3.x.weight')",
+      refusal(scion.models.squeezenet1_1 { variant = "torchvision" }))
+    assert.matches("(the file looks like squeezenet1_1)", refusal(scion.models.squeezenet1_0 { variant = "torchvision" }), 1, true)
+    local keras = folder .. "/own.h5"
+    scion.models.mobilenet { width = 0.25, input = 96 }:export(keras)
+    local grafted = scion.models.mobilenet { width = 0.25, input = 96 }:graft { scion.nn.global_avg_pool(), scion.nn.dense(3, { name = "mine" }) }
+    assert.equal(keras .. ": has no weights for mine (the file has 54 layers with weights, the model 55)", messages.refusal(function() grafted:load_weights(keras) end))
   end)
 
   it("tells the real files", function()

@@ -20,4 +20,16 @@ function identify.architecture(arrays, publisher)
   return found and publisher == "keras" and found:gsub("^(resnet%d+)$", "keras_%1") or found
 end
 
+--- The same of a model's layers.
+---@param layers scion.Layer[]
+---@param publisher "keras"|"torchvision" whose names they are given
+---@return string? network
+function identify.of_layers(layers, publisher)
+  local publisher_name, arrays = require("scion.models.builder").publisher_name, {}
+  for _, layer in ipairs(layers) do
+    for _, p in ipairs(layer.parameters) do arrays[#arrays + 1] = { name = publisher_name(layer, publisher) .. ".", shape = p.tensor:shape() } end
+  end
+  return identify.architecture(arrays, publisher)
+end
+
 return identify

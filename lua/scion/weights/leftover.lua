@@ -74,10 +74,10 @@ local function likeliest(missing, left)
 end
 
 --- What to do where `first` is missing and `a` may be what is meant; "" where nothing is known.
-local function remedy(first, a, most_fits)
+local function remedy(first, a, grafted)
   local layer = a.name:match "^(.+)%.[^.]+$"
   if not layer or #a.name > longest_name then return "" end
-  if most_fits and #a.shape == #first.shape and not names.classifiers[classifier.part(first.name)] then
+  if grafted and #a.shape == #first.shape and not names.classifiers[classifier.part(first.name)] then
     return (": a graft's layer takes the numbers of that name (name = '%s')"):format((layer:gsub("%.", "/")))
   end
   if array.shape_text(first.shape) ~= array.shape_text(a.shape) then return "" end
@@ -87,14 +87,14 @@ end
 --- Names of the file that the model has no place for; nil where there are none, or nothing is missing.
 ---@param missing scion.ExpectedWeight[]
 ---@param left scion.Array[] that have no place in the model
----@param most_fits boolean whether most of the model's weights were found, so that what is missing may be a graft
+---@param grafted boolean whether what is missing may be a graft: most of the model was found, and nothing behind it
 ---@return string?
-function leftover.named(missing, left, most_fits)
+function leftover.named(missing, left, grafted)
   local list, shown = likeliest(missing, left), {}
   if not missing[1] or not list[1] then return nil end
   for i = 1, math.min(#list, most_named) do shown[i] = ("%s (%s)"):format(check.show(list[i].name), array.shape_text(list[i].shape)) end
   local more = #list > #shown and (" and %d more"):format(#list - #shown) or ""
-  return ("the model has no place for the file's %s%s%s"):format(table.concat(shown, ", "), more, remedy(missing[1], list[1], most_fits))
+  return ("the model has no place for the file's %s%s%s"):format(table.concat(shown, ", "), more, remedy(missing[1], list[1], grafted))
 end
 
 return leftover

@@ -8,10 +8,10 @@ local origin = require "scion.weights.origin"
 local prefix = require "scion.weights.prefix"
 local preprocessing = require "scion.preprocessing"
 
---- Raises with the problem and, if the network in the file is known to be another one than the model `name`, its name.
-local function refuse(path, problem, arrays, publisher, name)
+--- Raises with the problem and, if the network in the file is known and another one than that of the layers, its name.
+local function refuse(path, problem, arrays, publisher, layers)
   local known = identify.architecture(arrays, publisher)
-  local other = known and name ~= known and name ~= known:gsub("^keras_", "")
+  local other = known and known ~= identify.of_layers(layers, publisher)
   check.raise(("%s: %s%s"):format(path, problem, other and (" (the file looks like %s)"):format(known) or ""))
 end
 
@@ -22,13 +22,12 @@ local function for_grey(report)
   return "; the file is of a network for grey images: channels = 1 builds scion.models.* for them"
 end
 
---- Loads arrays that are matched by name: compares, raises where they do not fit, and reads. name: the model's. naming:
---- fields for the report.
-local function load_arrays(path, arrays, expected, o, name, may_be_left, naming)
+--- Loads arrays that are matched by name: compares, raises where they do not fit, and reads. naming: fields for the report.
+local function load_arrays(path, arrays, expected, o, layers, may_be_left, naming)
   local report, matched = match.compare(path, arrays, expected, may_be_left)
   for key, value in pairs(naming or {}) do report[key] = value end
   local refusal = report:refusal(o.strict)
-  if refusal then refuse(path, refusal .. for_grey(report), arrays, "torchvision", name) end
+  if refusal then refuse(path, refusal .. for_grey(report), arrays, "torchvision", layers) end
   check.need(match.read(matched))
   local read = {}
   for i, pair in ipairs(matched) do read[i] = { name = pair.array.name, tensor = pair.weight.tensor } end
@@ -37,12 +36,12 @@ local function load_arrays(path, arrays, expected, o, name, may_be_left, naming)
   return report
 end
 
-local function load_torchvision(path, dicts, layers, o, name)
+local function load_torchvision(path, dicts, layers, o)
   local torchvision = require "scion.weights.torchvision"
   local timm = require "scion.weights.timm"
   local function expected_of(arrays) return timm.rename(torchvision.expected(layers, torchvision.naming(arrays)), arrays) end
   local arrays, expected, naming = prefix.choose(path, dicts, expected_of, o.prefix)
-  return load_arrays(path, arrays, expected, o, name, torchvision.may_be_left, naming), timm.named(arrays)
+  return load_arrays(path, arrays, expected, o, layers, torchvision.may_be_left, naming), timm.named(arrays)
 end
 
 --- Raises where the option `prefix` is given for a file whose names never have one.
@@ -61,7 +60,7 @@ local function load_keras(opened, layers, o, model)
   check_prefix(opened.path, "Keras's", o)
   local report, message, arrays = require("scion.weights.keras").load(opened, layers, o.strict, model)
   if report then return report end
-  if arrays then refuse(opened.path, message:sub(#opened.path + 3), arrays, "keras", model.name) end
+  if arrays then refuse(opened.path, message:sub(#opened.path + 3), arrays, "keras", layers) end
   check.raise(message)
 end
 
@@ -72,9 +71,9 @@ local function read_numbers(model, told, o)
   if told.keras then return load_keras(told.keras, layers, o, model) end
   if is_own(arrays) then
     check_prefix(path, "Scion's own", o)
-    return load_arrays(path, arrays, require("scion.weights.safetensors").expected(layers), o, model.name)
+    return load_arrays(path, arrays, require("scion.weights.safetensors").expected(layers), o, layers)
   end
-  return load_torchvision(path, arrays.dicts or { arrays }, layers, o, model.name)
+  return load_torchvision(path, arrays.dicts or { arrays }, layers, o)
 end
 
 -- ---- what a file tells beside its numbers -------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ end
 ---@return scion.WeightsReport
 ---@return scion.MatchedWeight[] matched
 function match.compare(path, arrays, expected, may_be_left)
-  local matched, missing, total = {}, {}, 0
+  local matched, missing, total, at_end = {}, {}, 0, true -- at_end: whether nothing was found behind what is missing
   for _, weight in ipairs(expected) do total = total + (weight.implied and 0 or 1) end
   local result = report.new(path, total, "arrays")
   local found, homeless, unexpected = sort_arrays(result, arrays, expected, may_be_left)
@@ -109,6 +109,7 @@ function match.compare(path, arrays, expected, may_be_left)
   local last_layer = last > 0 and expected[last].name:match "^(.*)[./]"
   for i, weight in ipairs(expected) do
     local a = found[i]
+    at_end = at_end and (not a or not missing[1])
     local theirs, ours = a and array.shape_text(a.shape), array.shape_text(weight.shape)
     if not a then
       if not weight.implied then result.missing[#result.missing + 1], missing[#missing + 1] = weight.name, weight end
@@ -124,7 +125,7 @@ function match.compare(path, arrays, expected, may_be_left)
   result.loaded, result.outside = #matched, #unexpected > 0
   for _, a in ipairs(unexpected) do result.outside = result.outside and a.outside or false end
   result.rewritten = leftover.rewritten(missing, homeless, arrays)
-  result.leftover = leftover.named(missing, homeless, 2 * #matched > total)
+  result.leftover = leftover.named(missing, homeless, at_end and 2 * #matched > total)
   return result, matched
 end
 

@@ -102,6 +102,8 @@ describe("A network of one's own", function()
     local path = renamed("deep.safetensors", { backbone = "backbone.", head = "mlp.2." })
     assert.matches("'mlp.2.weight' (6x5), 'mlp.2.bias' (6): a graft's layer takes the numbers of that name (name = 'mlp/2')", refused(path, whole "mine"), 1, true)
     assert.equal(weights.load(whole "mlp/2", path).total, weights.load(whole "mlp/2", path).loaded)
+    assert.matches("^mine.weight is missing; the model has no place for", refused(fixtures .. "own_parameters.pth", scion.sequential {
+      nn.input(1, 1, 5), nn.flatten(), nn.dense(6, { name = "mine" }), nn.batch_norm { name = "norm" } })) -- its statistics are missing, too
     -- names that no option mends, and more of them than a sentence holds
     path = renamed("all.safetensors", { backbone = "stem.", head = "top." })
     local model = scion.sequential { nn.input(8, 9, 3), nn.conv2d(4, { 3, 2 }, { bias = false, name = "first" }), nn.conv2d(2, 1, { name = "second" }) }

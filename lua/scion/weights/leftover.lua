@@ -34,10 +34,13 @@ local function sign_of(tool, arrays)
   end
 end
 
---- Whether some array, or expected weight, is the statistics of a batch norm.
-local function has_statistics(list)
-  for _, each in ipairs(list) do
-    if statistics[last_part(each.name, ".")] then return true end
+--- Whether an array, or an expected weight, is the statistics of a batch norm.
+local function is_statistics(each) return statistics[last_part(each.name, ".")] ~= nil end
+
+--- Whether some array is.
+local function has_statistics(arrays)
+  for _, a in ipairs(arrays) do
+    if is_statistics(a) then return true end
   end
   return false
 end
@@ -53,7 +56,7 @@ function leftover.rewritten(missing, left, arrays)
     local sign = sign_of(tool, left)
     if sign then return ("the file has %s, which is of %s"):format(check.show(sign), tool.says:format(every)) end
   end
-  if has_statistics(missing) and not has_statistics(arrays) then
+  if is_statistics(missing[1]) and not has_statistics(arrays) then
     return "the file has no running_mean and running_var, the statistics of batch norms, as where only parameters were saved or track_running_stats was False; " ..
       "in Python, torch.save(net.state_dict(), 'weights.pth') saves them if the network has them; otherwise layers that are not frozen learn them in training"
   end

@@ -11,7 +11,8 @@ local most_operations, most_objects = 1000000, 250000
 pickle.none = setmetatable({}, { __tostring = function() return "None" end })
 --- Stands for any set: what sets hold is dropped.
 pickle.set = { type = "opaque", name = "set" }
-local cut_off = "it ends in the middle, as in a file that was cut off; download or copy it again"
+--- The message where the text ends before the pickle does.
+pickle.cut_off = "it ends in the middle, as in a file that was cut off; download or copy it again"
 local mark = {} -- marks a place on the stack, from which on later operations take values
 
 ---@class scion.Pickled a container, a placeholder, or what a function of the caller's made
@@ -42,7 +43,7 @@ end
 --- Reads a value of the pickle's text by a format of string.unpack.
 local function unpack(self, format)
   local found, value, position = pcall(string.unpack, format, self.text, self.position)
-  if not found then fail(cut_off) end
+  if not found then fail(pickle.cut_off) end
   self.position = position
   return value
 end
@@ -131,7 +132,7 @@ end
 --- The text up to the next newline.
 local function line(self)
   local text, after = self.text:match("^([^\n]*)\n()", self.position)
-  if not text then fail(cut_off) end
+  if not text then fail(pickle.cut_off) end
   self.position = after
   return text
 end

@@ -18,6 +18,7 @@ local most_marks = 64 -- of a tensor, and parts of a sparse one
 local magic_number = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
 local again = "; download or copy it again"
+local too_long = "its %s is longer than %d bytes; in Python, save the state dict alone: torch.save(net.state_dict(), 'weights.pth')"
 
 local dtypes = { -- class of the storage, dtype, safetensors' name of the dtype
   { "Float", "float32", "F32" }, { "Half", "float16", "F16" }, { "Double", "float64", "F64" }, { "BFloat16", "bfloat16", "BF16" },
@@ -200,6 +201,7 @@ end
 local function read_pickle(text, position, rule)
   local value, next_or_message = pickle.read(text, position, rule or globals)
   if value == nil then checkpoint.refuse_numpy(text:sub(position, position + told_early)) end
+  if value == nil and next_or_message == pickle.cut_off and #text == most_pickled then check.raise(too_long:format("pickle", most_pickled)) end
   if value == nil then check.raise("its pickle is refused: " .. next_or_message) end
   return value, next_or_message
 end
@@ -239,8 +241,7 @@ local function read_archive(path, archive)
   if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then check.raise("it is of a machine of another byte order") end
   if entries[description].bytes > most_pickled then
     checkpoint.refuse_numpy(string_of(path, archive:read(description, 0, told_early)))
-    check.raise(("its data.pkl of %d bytes is too long; in Python, save the state dict alone: torch.save(net.state_dict(), 'weights.pth')"):format(
-      entries[description].bytes))
+    check.raise(too_long:format("data.pkl", most_pickled))
   end
   return to_arrays(path, read_pickle(whole(description), 1), function(storage)
     local name = root .. "data/" .. storage.key

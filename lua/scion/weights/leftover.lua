@@ -12,8 +12,8 @@ local most_named, longest_name = 3, 128 -- arrays in a sentence, and bytes of a 
 
 local every = "; in Python, before torch.save: for m in list(net.modules()): "
 
---- Signs of PyTorch's tools, the first that fits counts. `last`: the last part of an array's name, or `inside`: a part of it; `without`: a part
---- that no name has beside them; and what is said of it.
+--- Signs of PyTorch's tools, of which the first that fits counts. `last`: the last part of an array's name, or `inside`: what stands in it; and
+--- what is said of it.
 local tools = {
   { last = "weight_g", says = "torch.nn.utils.weight_norm%shasattr(m, 'weight_g') and torch.nn.utils.remove_weight_norm(m)" },
   { last = "weight_mask", says = "torch.nn.utils.prune%shasattr(m, 'weight_mask') and torch.nn.utils.prune.remove(m, 'weight')" },

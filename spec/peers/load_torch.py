@@ -141,7 +141,7 @@ def lightning(folder, **extra): return saved(folder, {"epoch": 1, "global_step":
     torch.tensor(0.5)}}, "optimizer_states": [optimizer()], "lr_schedulers": [], "loops": {"fit_loop": {"state_dict": {}}}, "hparams_name": "kwargs",
     "hyper_parameters": {"lr": 0.1}, "state_dict": {**{"model." + k: v for k, v in net.state_dict().items()}, **extra}})
 KINDS["Lightning"] = lightning
-KINDS["Lightning, with a loss's weights"] = lambda folder: (lightning(folder, **{"loss.weight": torch.ones(5)}), "loss.weight is not among.*strict = false")
+KINDS["Lightning, with a loss's weights"] = lambda folder: (lightning(folder, **{"loss.weight": torch.ones(5)}), "loss.weight is not among.*prefix = 'model.' leaves out")
 KINDS["parameters and buffers"] = lambda folder: saved(folder, {**dict(net.named_parameters()), **dict(net.named_buffers())})
 KINDS["without counters"] = lambda folder: saved(folder, {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")})
 KINDS["channels last"] = lambda folder: saved(folder, copy.deepcopy(net).to(memory_format=torch.channels_last).state_dict())

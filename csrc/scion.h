@@ -712,7 +712,7 @@ scion_status scion_lion_update(scion_tensor *w, const scion_tensor *g, scion_ten
 scion_status scion_lamb_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
                                double beta2, double epsilon, int64_t step, double decay);
 
-/* ---------------------------------------------------------------- files (files/atomic_write.c, safetensors.c, elements.c, zip.c)
+/* ---------------------------------------------------------------- files (files/atomic_write.c, base64.c, safetensors.c, elements.c, zip.c)
  * For HDF5 see files/hdf5.h. */
 
 /* Writes a file atomically: the bytes go to a temporary file in the same folder, which replaces an older file of the final name only
@@ -731,6 +731,11 @@ scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t
  * scion_new_file_write, for example by another process that opened the temporary name. */
 scion_status scion_new_file_commit(scion_new_file *file);
 void scion_new_file_discard(scion_new_file *file); /* closes the file and removes it if not committed; may be called again */
+scion_status scion_write_file(const char *path, const void *bytes, size_t size); /* all of these at once */
+
+/* Base64 (RFC 4648, with padding) of some bytes: 4 characters for each 3 of them that have begun. No zero byte is written after them. */
+size_t scion_base64_length(size_t bytes);
+void scion_base64(const void *data, size_t bytes, char *text);
 
 /* safetensors: 8 bytes with the length of the header (little-endian), the header (JSON), the bytes of the tensors. See
  * https://github.com/huggingface/safetensors#format. A file is refused (SCION_WORLD) unless its header has at most 100,000,000 bytes
@@ -912,6 +917,8 @@ const char *scion_image_format_name(const char *path);
 /* Writes a PNG file, or a JPEG file of quality 95, by the path's extension: .png, .jpg or .jpeg, else SCION_MISUSE. The file is written
  * atomically, see scion_new_file. */
 scion_status scion_image_save(const char *path, const scion_tensor *image);
+/* *bytes = a new tensor u8 [N]: what a JPEG file of that quality, 1 .. 100, holds. */
+scion_status scion_image_encode(const scion_tensor *image, int quality, scion_tensor *bytes);
 
 /* Filters of a resize: the nearest pixel; and three with antialiasing, where `area` is the mean of the pixels that a new one covers. */
 typedef enum { SCION_FILTER_NEAREST, SCION_FILTER_BILINEAR, SCION_FILTER_BICUBIC, SCION_FILTER_AREA, SCION_FILTERS } scion_filter;

@@ -100,7 +100,7 @@ local function samples()
     found["scion.ImageStatistics"][i] = scion.data.statistics(scion.zeros(2, 2), { [name] = true })
   end
   found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1], cached[2] }, { step }
-  found["scion.Run"] = { run }
+  found["scion.Run"], found["scion.StageRecord"], found["scion.CalibrationBin"] = { run }, history.stages, history.evaluation.calibration
   found["scion.StagePrice"] = { scion.schedule { { epochs = 1, train = "all" } }:plan(model, set)[1],
                                 scion.schedule { { epochs = 1, train = "head" } }:plan(deep:thaw():graft { nn.dense(2, "softmax") }, data { size = 64 })[1] }
   found["scion.Loss"] = { scion.loss.focal { alpha = 0.5, activation = "sigmoid" }, scion.loss.categorical { smoothing = 0.1 }, scion.loss.huber {} }
@@ -212,6 +212,8 @@ local function calls()
     ["model:predict"] = function(given) model:predict(set, given) end,
     ["model:features"] = function(given) model:features(set, "a/conv", given) end,
     ["model:plan"] = function(given) model:plan(given) end,
+    ["history:report"] = function(given) model.history:report(pictures() .. "/run.html", given) end,
+    ["scion.ReportPicture"] = function(given) model.history:report(pictures() .. "/run.html", { pictures = { given } }) end,
     ["model:freeze"] = function(given) model:freeze(given) end,
     ["model:thaw"] = function(given) model:thaw(given) end,
     ["scion.model"] = function(given) scion.model(given) end,
@@ -303,6 +305,7 @@ describe("the reference", function()
     end
     walk("model:", methods(model))
     walk("data:", methods(set))
+    walk("history:", methods(model.history))
     walk("t:", methods(scion.zeros(1)))
     walk("layer:", methods(nn.relu()))
     walk("rate:", methods(scion.lr.cosine(1)))

@@ -32,6 +32,7 @@ void scion_open_zip(lua_State *L);
 void scion_open_elements(lua_State *L);
 void scion_open_lock(lua_State *L);
 void scion_open_listing(lua_State *L);
+void scion_open_writing(lua_State *L);
 void scion_open_row_facts(lua_State *L);
 void scion_open_image(lua_State *L);
 void scion_open_examine(lua_State *L);

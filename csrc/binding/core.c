@@ -71,6 +71,7 @@ int luaopen_scion_core(lua_State *L) {
   scion_open_elements(L);
   scion_open_lock(L);
   scion_open_listing(L);
+  scion_open_writing(L);
   scion_open_row_facts(L);
   scion_open_image(L);
   scion_open_rows(L);

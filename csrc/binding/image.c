@@ -55,6 +55,14 @@ static int core_image_save(lua_State *L) {
   return scion_push_result(L, status, 1);
 }
 
+/* core.image_encode(image, quality) -> u8 tensor: the bytes of a JPEG file of that quality, 1 .. 100 */
+static int core_image_encode(lua_State *L) {
+  const scion_tensor *image = scion_check_tensor(L, 1);
+  int quality = (int)scion_check_range(L, 2, 1, 100, "the quality");
+  scion_check(L, scion_image_encode(image, quality, scion_push_later(L)));
+  return 1;
+}
+
 const char *const scion_filter_names[] = {"nearest", "bilinear", "bicubic", "area", NULL};
 
 /* core.image_resize(image, height, width, {left, top, right, bottom} or nil, filter = "bilinear") -> u8 tensor; the image is HxWx3 or
@@ -125,6 +133,7 @@ static int core_cutmix(lua_State *L) {
 static const luaL_Reg functions[] = {{"image_load", core_image_load},
                                      {"image_format", core_image_format},
                                      {"image_save", core_image_save},
+                                     {"image_encode", core_image_encode},
                                      {"image_resize", core_image_resize},
                                      {"image_warp", core_image_warp},
                                      {"image_op", core_image_op},

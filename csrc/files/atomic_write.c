@@ -170,3 +170,12 @@ void scion_new_file_discard(scion_new_file *file) {
   free(file->path);
   *file = (scion_new_file){.descriptor = -1};
 }
+
+scion_status scion_write_file(const char *path, const void *bytes, size_t size) {
+  scion_new_file file;
+  scion_status status = scion_new_file_open(&file, path);
+  if (status == SCION_OK) status = scion_new_file_write(&file, bytes, size);
+  if (status == SCION_OK) return scion_new_file_commit(&file);
+  scion_new_file_discard(&file);
+  return status;
+}

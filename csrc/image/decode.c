@@ -85,21 +85,42 @@ static bool ends_in(const char *path, const char *extension) {
   return length > tail && strcasecmp(path + length - tail, extension) == 0;
 }
 
-scion_status scion_image_save(const char *path, const scion_tensor *image) {
+/* Refuses what is no image to be encoded. */
+static scion_status check_picture(const scion_tensor *image) {
   char shape[SCION_SHAPE_TEXT];
   if (image->dtype != SCION_U8 || image->dims != 3 || image->shape[2] != 3 || !scion_tensor_contiguous(image) ||
       image->shape[0] < 1 || image->shape[1] < 1 || scion_tensor_rows(image) > SCION_MAX_PIXELS)
     return scion_fail(SCION_MISUSE, "an image to be saved is a contiguous u8 tensor HxWx3, not %s %s", scion_dtype_name(image->dtype),
                       scion_shape_text(image, shape, sizeof shape));
+  return SCION_OK;
+}
+
+scion_status scion_image_save(const char *path, const scion_tensor *image) {
+  scion_status status = check_picture(image);
+  if (status != SCION_OK) return status;
   bool png = ends_in(path, ".png");
   if (!png && !ends_in(path, ".jpg") && !ends_in(path, ".jpeg"))
     return scion_fail(SCION_MISUSE, "%s: images are saved as .png, .jpg or .jpeg", path);
   image_buffer bytes = {0};
   size_t size = 0;
   int height = (int)image->shape[0], width = (int)image->shape[1];
-  scion_status status = png ? image_png_encode(image->data, height, width, &bytes, &size)
-                            : image_jpeg_encode(image->data, height, width, JPEG_QUALITY, &bytes, &size);
-  status = status == SCION_OK ? image_write_file(path, bytes.data, size) : fail_in(path, status);
+  status = png ? image_png_encode(image->data, height, width, &bytes, &size)
+               : image_jpeg_encode(image->data, height, width, JPEG_QUALITY, &bytes, &size);
+  status = status == SCION_OK ? scion_write_file(path, bytes.data, size) : fail_in(path, status);
   image_buffer_free(&bytes);
+  return status;
+}
+
+scion_status scion_image_encode(const scion_tensor *image, int quality, scion_tensor *bytes) {
+  *bytes = (scion_tensor){.dtype = SCION_U8};
+  if (quality < 1 || quality > 100) return scion_fail(SCION_MISUSE, "the quality of a JPEG is from 1 to 100, not %d", quality);
+  scion_status status = check_picture(image);
+  if (status != SCION_OK) return status;
+  image_buffer encoded = {0};
+  size_t size = 0;
+  status = image_jpeg_encode(image->data, (int)image->shape[0], (int)image->shape[1], quality, &encoded, &size);
+  if (status == SCION_OK) status = scion_tensor_new(bytes, SCION_U8, 1, (int64_t[]){(int64_t)size});
+  if (status == SCION_OK) memcpy(bytes->data, encoded.data, size);
+  image_buffer_free(&encoded);
   return status;
 }

@@ -82,12 +82,3 @@ scion_status image_read_file(const char *path, image_buffer *bytes, size_t *size
   close(file);
   return status;
 }
-
-scion_status image_write_file(const char *path, const void *bytes, size_t size) {
-  scion_new_file file;
-  scion_status status = scion_new_file_open(&file, path);
-  if (status == SCION_OK) status = scion_new_file_write(&file, bytes, size);
-  if (status == SCION_OK) return scion_new_file_commit(&file);
-  scion_new_file_discard(&file);
-  return status;
-}

@@ -36,8 +36,6 @@ typedef struct {
   int64_t size, modified[2], changed[2];
 } image_stamp;
 image_stamp image_stamp_of(const char *path);
-/* Writes a file by scion_new_file: the path holds the old file or the whole new one. The message names it. */
-scion_status image_write_file(const char *path, const void *bytes, size_t size);
 
 /* The upright image need not be larger than this: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is no smaller.
  * {0}: whole. `of`, if it is given, tells how large when the upright size of a JPEG is known. */

@@ -330,6 +330,14 @@ function model:plan(given) return require("scion.report.plan").new(self, given) 
 ---@example print(model:summary())
 function model:summary() return require("scion.report.summary").text(self) end
 
+--- Draws the network as a file of SVG: its blocks from the input down, with shapes and parameters, and striped where they are frozen. Blocks
+--- that repeat each other stand in one box.
+---@param path string that ends in .svg
+---@return string path
+---Raises, with the path, if the file cannot be written, and on another ending.
+---@example model:plot "network.svg"
+function model:plot(path) return require("scion.report.architecture")(self, path) end
+
 -- ---- training and inference: one file of train/ for each ------------------------------------------------------------
 
 --- Trains the model, and prints progress. Raises on options or data that do not fit. Raises, too, if a loss or gradient is not finite;

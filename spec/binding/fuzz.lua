@@ -230,6 +230,7 @@ local functions = {
   json_encode = "any", json_decode = "json", json_cost = "json",
   safetensors_open = "path", safetensors_write = "path named text small", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
+  image_encode = "image small", write_file = "path word", base64 = "word",
   image_format = "path",
   image_op = "operation image number number", mixup = "tensor order number", cutmix = "tensor order number small small",
   image_resize = "image small small numbers word", list_folder = "path", row_facts = "tensor number", broken_rows = "tensor",

@@ -21,24 +21,29 @@ results.duration = duration
 ---@param name string __name of the metatable
 ---@param words fun(self: table): string
 ---@param o? { title: string, fields: string[], add: boolean?, instead: string?, advice: (fun(name: string): string?)?, computed: table<string, function>?,
---- length: (fun(self: table): integer)? } with it, reading a name that is not in `fields` raises, and so does setting it unless `add` is true; title: the
---- table in messages; instead, advice: advice in messages about other names; computed: fields that are functions of the table
+--- length: (fun(self: table): integer)?, methods: table<string, function>? } with it, reading a name that is not in `fields` raises, and so does setting it
+--- unless `add` is true; title: the table in messages; instead, advice: advice in messages about other names; computed: fields that are functions of the table
 local function kind(name, words, o)
   local meta, declared = { __name = name, __tostring = words }, {}
   if not o then return function(t) return setmetatable(t, meta) end end
   for _, field in ipairs(o.fields) do declared[field] = true end
+  local names, methods = table.move(o.fields, 1, #o.fields, 1, {}), o.methods or {}
+  for method in pairs(methods) do names[#names + 1] = method end
   local function unknown(key)
     if type(key) ~= "string" or declared[key] then return end
-    local remedy = o.instead or o.advice and o.advice(key) or check.suggestion(key, o.fields, "it has")
+    local remedy = o.instead or o.advice and o.advice(key) or check.suggestion(key, names, "it has")
     check.raise(("%s has no field %s: %s"):format(o.title, check.show(key), remedy))
   end
   meta.__len = o.length
   meta.__title, meta.__plain = o.title, true -- tells plain.lua that this is a table of data in spite of __index
+  meta.__methods = methods
   meta.__index = function(self, key)
+    if methods[key] then return methods[key] end
     if o.computed and o.computed[key] then return o.computed[key](self) end
     return unknown(key)
   end
   meta.__newindex = not o.add and function(self, key, value)
+    if methods[key] then check.raise(("%s: %s is a method and cannot be set"):format(o.title, check.show(key))) end
     unknown(key)
     rawset(self, key, value)
   end or nil
@@ -139,6 +144,9 @@ results.layers = layers
 --- training and validation, and the bytes of all of them; nil if none were kept
 ---@field interrupted boolean? true if Ctrl-C ended the fit
 ---@field warnings scion.Warning[] what is likely a mistake in the recipe
+---@field stages scion.StageRecord[] in which epochs which layers were frozen; those of a loaded model are not known
+---@field settings { [1]: string, [2]: string }[]|nil what the last fit was given, in words; nil for a loaded model
+---@field evaluation scion.Evaluation? that of the last fit's last validation; nil without any
 
 --- What is likely a mistake in a recipe.
 ---@class scion.Warning
@@ -207,12 +215,17 @@ local function history_lines(self)
   return text.table(columns, rows)
 end
 
+local function of_record(name) return function(self) return require("scion.train.record")[name](self) end end
+
+local function noted(name) return function(self) return (require("scion.train.record").of(self) or {})[name] end end
+
 local history = kind("scion.History", function(self)
   if #self == 0 then return self.interrupted and "interrupted in the first epoch" or "no epochs yet" end
   local shown = history_lines(self)
   if self.interrupted then shown[#shown + 1] = "interrupted" end
   return lines(shown)
-end, { title = "a history", fields = { "interrupted", "cache", "warnings" } })
+end, { title = "a history", fields = { "interrupted", "cache", "warnings", "stages", "settings", "evaluation" }, methods = require "scion.report.history",
+       computed = { stages = of_record "stages", settings = noted "settings", evaluation = noted "evaluation" } })
 
 local warning = kind("scion.Warning", function(self) return sentence { self.message } end, { title = "a warning", fields = { "rule", "message" } })
 local warnings = kind("scion.Warnings", lines_of)
@@ -342,7 +355,7 @@ local scores = kind("scion.Scores", scores_text, {
   title = "a list of scores", fields = {}, instead = "its entries are in the labels' order, each with its label, as in classes[1].label",
 })
 
-local of_evaluation = { "loss", "accuracy", "exact_match", "examples", "left_out", "classes", "confusion", "not_finite", "confusion_table" }
+local of_evaluation = { "loss", "accuracy", "exact_match", "examples", "left_out", "classes", "confusion", "not_finite", "confusion_table", "calibration" }
 
 local evaluation = kind("scion.Evaluation", function(self)
   local parts, known = { number("loss %.4f", self.loss) }, {}
@@ -370,6 +383,7 @@ end, { title = "an evaluation", fields = of_evaluation, advice = not_asked, comp
 ---@return scion.Evaluation
 function results.evaluation(values)
   for _, c in ipairs(values.classes or {}) do score(c) end
+  if values.calibration then printable.records(values.calibration) end
   if values.classes then scores(values.classes) end
   return evaluation(values)
 end

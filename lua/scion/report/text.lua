@@ -37,12 +37,25 @@ function text.percent(share) return ("%.1f%%"):format(100 * share) end
 -- ---- fitting the terminal -------------------------------------------------------------------------------------------
 
 local narrowest, usual = 40, 80
+local fixed -- the width of what is written elsewhere than on the terminal
 
 --- How many columns a report may take: those of the terminal; without one, those of the variable COLUMNS, or 80. At least 40.
 ---@return integer
 function text.width()
-  local columns = core.terminal_width() or math.tointeger(tonumber(os.getenv "COLUMNS"))
+  local columns = fixed or core.terminal_width() or math.tointeger(tonumber(os.getenv "COLUMNS"))
   return columns and columns > 0 and math.max(columns, narrowest) or usual
+end
+
+--- Calls f while reports may take so many columns, whatever the terminal is.
+---@param columns integer
+---@param f function
+---@param ... any its arguments
+---@return any result
+function text.at_width(columns, f, ...)
+  fixed = columns
+  local ok, result = pcall(f, ...)
+  fixed = nil
+  return ok and result or error(result, 0)
 end
 
 -- Characters that take two columns on a terminal, by first and last: East Asian scripts and emoji (Unicode's East Asian Width W and F); and

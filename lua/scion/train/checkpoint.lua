@@ -8,6 +8,7 @@ local pipeline = require "scion.data.pipeline"
 local metrics = require "scion.train.metrics"
 local graph = require "scion.graph"
 local plain = require "scion.plain"
+local record = require "scion.train.record"
 local results = require "scion.report.results"
 local schedule = require "scion.train.schedule"
 local shape = require "scion.shape"
@@ -212,6 +213,7 @@ local function state_of(run)
   for _, pair in ipairs(identity(run, run.stage)) do state.of[pair[1]] = pair[2] end
   state.history = {}
   for i, entry in ipairs(run.history) do state.history[i] = plain.write(entry, "history", {}) end
+  state.stages = plain.write(record.state(run), "stages", {})
   state.sums = run.epoch_begun and run.sums:state() or nil
   state.optimizers, state.callbacks = {}, {}
   for i, optimizer in ipairs(optimizers_of(run)) do state.optimizers[i] = optimizer:state(run.model.order) end
@@ -301,6 +303,7 @@ local function restore_model(run, state)
     entry = results.epoch(entry)
     run.history[#run.history + 1], model.history[#model.history + 1] = entry, entry
   end
+  record.restore(run, state.stages)
   run.entry = run.history[#run.history]
 end
 

@@ -22,8 +22,18 @@ local targets = require "scion.train.targets"
 ---@field examples integer how many images were evaluated
 ---@field left_out integer how many could not be read
 ---@field not_finite integer? examples with outputs that are not finite: they count as wrong, and to the support of their class
+---@field calibration scion.CalibrationBin[]? 15 bins of equal width, by the probability of the predicted class; where an image can have several
+--- labels, each of them is an example, a decision between no and yes. Outputs that are not finite are in no bin
 ---@field confusion_table table<string, table<string, integer>>? the same counts by labels: confusion_table.glass.metal is how many of glass
 --- were taken for metal. It prints as a table
+
+--- Predictions that are about equally sure.
+---@class scion.CalibrationBin
+---@field from number the lowest confidence
+---@field to number
+---@field examples integer
+---@field accuracy number? the share that is right; nil without examples
+---@field confidence number? the mean of the probabilities
 
 local schema = { batch = { inputs.batch }, loss = { targets.kind }, metrics = { metrics.kind }, cache = { cached.kind, {} },
                  precision = { precision.kind } }
@@ -33,6 +43,7 @@ local function add_up(where, model, data, o, loss, source, tell)
   local names = data.labels or model.labels
   local told, count = targets.told(model, loss, names)
   local sums = metrics.new(told, count, o.metrics)
+  sums:calibrate()
   for batch in source:pass(0) do
     local n = #batch
     sums:leave_out(batch.failed)
@@ -79,6 +90,7 @@ return function(model, data, given, where, tell)
   local found = {
     loss = sums:loss(), accuracy = sums:accuracy(), exact_match = sums:exact_match(), examples = sums.examples, left_out = sums.left_out, not_finite = sums:not_finite(),
     confusion = sums.told == "classes" and sums.counts or nil, classes = sums:class_scores(data.labels or model.labels),
+    calibration = sums:calibration(),
   }
   metrics.fill(found, o.metrics, sums:values())
   return results.evaluation(found)

@@ -18,6 +18,7 @@ local optim = require "scion.optim"
 local precision = require "scion.precision"
 local progress = require "scion.report.progress"
 local reading = require "scion.data.reading"
+local record = require "scion.train.record"
 local results = require "scion.report.results"
 local run = require "scion.train.run"
 local schedule = require "scion.train.schedule"
@@ -212,6 +213,7 @@ return function(model, data, given)
   local state = run.new(job)
   function job.tell_validation(done, total) bar:validation(state, done, total) end
   state.history.warnings = warnings
+  record.begin(state, o.callbacks)
   resume(state)
   local was = { labels = model.labels, loss = model.loss, metrics = model.metrics, reading = model.reading, steps = model.steps }
   model.labels, model.loss, model.metrics = data.labels or model.labels, o.loss or model.loss, o.metrics or model.metrics

@@ -6,6 +6,7 @@ local checkpoint = require "scion.train.checkpoint"
 local core = require "scion.core"
 local events = require "scion.train.events"
 local metrics = require "scion.train.metrics"
+local record = require "scion.train.record"
 local results = require "scion.report.results"
 local schedule = require "scion.train.schedule"
 local step = require "scion.train.step"
@@ -56,6 +57,7 @@ local function validate(run)
                                                                           precision = run.precision }, "fit: validate", run.tell_validation)
   if core.interrupted() then return end -- the result would be that of a part of the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
+  record.evaluation(run, result)
   metrics.fill(entry, run.metrics, result, "val_")
   if result.loss ~= result.loss or math.abs(result.loss) == math.huge then
     run.tell(("scion: fit: the validation loss of epoch %d is %s: the last update made the weights too large; try a lower learning rate than %g"):format(
@@ -83,6 +85,7 @@ local function end_epoch(run)
                               images_per_second = sums.examples / run.seconds, cached = all_kept(run) or nil,
                               lr = run.optimizer:rate_at(step.now(run, run.step)) }
   metrics.fill(run.entry, run.metrics, sums:values())
+  record.epoch(run, run.entry)
   history[#history + 1], model.history[#model.history + 1], model.epoch = run.entry, run.entry, run.epoch
   if run.validate then validate(run) end
   if core.interrupted() and run.resume then
@@ -118,6 +121,7 @@ local function enter_stage(run)
     schedule.freeze(stage, run.model)
     if stage.lr then run.optimizer.lr = stage.lr end
     run.stage_begun, run.stage_epochs, run.stage_best, run.stage_wait = true, 0, nil, 0
+    record.stage(run)
   end
   local limit = run.cache_limits and run.cache_limits[run.stage]
   run.cache = run.given_cache and { variants = run.given_cache.variants, upto = run.given_cache.upto or limit }

@@ -48,6 +48,7 @@ local run = {}
 ---@field private stage_epochs integer how many of the stage's epochs are finished
 ---@field private stage_best number? the lowest loss of the stage's epochs
 ---@field private stage_wait integer for how many epochs it has not fallen
+---@field private stage_record table? what is noted of it for the report: see record.lua
 ---@field private cache scion.CacheOptions|false of the stage
 ---@field private source { pass: function } the data set, with cached values of frozen layers where there are any
 ---@field private groups scion.ParameterGroup[]? that the optimizer changes
@@ -86,7 +87,7 @@ local shown = class.define {
   fields = { "context", "callbacks", "callback_states", "resume", "identity", "tell", "verbose", "first_epoch", "entries_before", "loss_kind",
              "metrics", "class_weights", "precision", "batch", "accumulate", "clip", "tell_validation",
              "kept", "given_cache", "cache_limits", "first_optimizer", "stages", "by_schedule", "stage_begun", "stage_epochs",
-             "stage_best", "stage_wait", "cache", "source", "groups", "groups_of", "groups_revision", "epoch_begun", "new_sums", "sums",
+             "stage_best", "stage_wait", "stage_record", "cache", "source", "groups", "groups_of", "groups_revision", "epoch_begun", "new_sums", "sums",
              "parts", "gradient_sum", "taken", "position", "seconds", "diverged", "stopped" },
   meta = { __tostring = text },
 }

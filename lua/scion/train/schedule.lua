@@ -34,16 +34,18 @@ local schema = {
 local settable = {}
 for name, option in pairs(schema) do settable[name] = name == "epochs" and option[1] or check.optional(option[1]) end
 
---- What it freezes, in the words of the option: 'from = "mixed9"'; nil if it changes nothing.
-local function choice_of(stage)
+--- What a stage freezes, in the words of the option: "from = 'mixed9'"; nil if it changes nothing.
+---@param of scion.Stage
+---@return string?
+function schedule.choice(of)
   for _, name in ipairs(choices) do
-    if stage[name] ~= nil then return ("%s = %s"):format(name, check.show(stage[name])) end
+    if of[name] ~= nil then return ("%s = %s"):format(name, check.show(of[name])) end
   end
 end
 
 --- A stage in words; made: with the optimizer as it was made, and not as its options were set since then.
 local function stage_text(self, made)
-  local parts = { ("%d epoch%s"):format(self.epochs, self.epochs == 1 and "" or "s"), choice_of(self) or "frozen as before" }
+  local parts = { ("%d epoch%s"):format(self.epochs, self.epochs == 1 and "" or "s"), schedule.choice(self) or "frozen as before" }
   if self.optimizer then parts[#parts + 1] = made and self.optimizer.made or tostring(self.optimizer) end
   if self.lr then parts[#parts + 1] = "lr = " .. (type(self.lr) == "number" and ("%g"):format(self.lr) or tostring(self.lr)) end
   if self.patience then parts[#parts + 1] = "patience = " .. self.patience end
@@ -130,7 +132,7 @@ function schedule.check(stages, model, where)
     for _, node in ipairs(model.order) do
       if #node.layer:trainable() > 0 then return end
     end
-    check.raise(("%s: stage %d (%s) trains nothing: every layer with weights is frozen"):format(where, number, choice_of(of) or "frozen as before"))
+    check.raise(("%s: stage %d (%s) trains nothing: every layer with weights is frozen"):format(where, number, schedule.choice(of) or "frozen as before"))
   end)
 end
 
@@ -214,7 +216,7 @@ function methods:plan(model, data, given) return require("scion.report.prices")(
 local function schedule_text(self)
   local rows = {}
   for i, of in ipairs(self) do
-    rows[i] = { tostring(i), tostring(of.epochs), choice_of(of) or "as before", of.optimizer and tostring(of.optimizer) or "as before",
+    rows[i] = { tostring(i), tostring(of.epochs), schedule.choice(of) or "as before", of.optimizer and tostring(of.optimizer) or "as before",
                 of.lr and tostring(of.lr) or "", of.patience and tostring(of.patience) or "" }
   end
   return table.concat(text.table({ { title = "stage", right = true }, { title = "epochs", right = true }, { title = "trains", least = 8 },

@@ -1,5 +1,6 @@
 --- Sums over the batches of a pass: the loss, how many predictions are right, and what the metrics that were asked for keep.
 local check = require "scion.check"
+local calibration = require "scion.train.metrics.calibration_error"
 local core = require "scion.core"
 local labels = require "scion.data.labels"
 local notice = require "scion.report.notice"
@@ -16,6 +17,7 @@ local notice = require "scion.report.notice"
 ---@field metrics scion.Metric[] what was asked for, in that order
 ---@field kept table[] what each of these keeps, beside the counts; empty for those that need no more
 ---@field scores { probabilities: scion.Tensor, truth: scion.Tensor }[]? all batches, if a metric needs them
+---@field bins table? what the calibration metric keeps, where sums:calibrate was called
 ---@field left_out integer images that could not be read
 ---@field first_failure string? the message about the first of them
 local sums = {}
@@ -44,6 +46,9 @@ local function truth_of(self, y, outputs)
   return y:reshape(outputs:shape())
 end
 
+--- Counts, of what is added from here on, how sure predictions are and how often right; where there are classes or labels.
+function sums:calibrate() self.bins = self.told and calibration.begin() or nil end
+
 --- Adds a batch.
 ---@param losses scion.Tensor f32 [n], one for each example
 ---@param probabilities scion.Tensor f32 [n, classes or labels], or [n, 1] of a single sigmoid; or numbers. It is not kept, but copied
@@ -62,6 +67,7 @@ function sums:add(losses, probabilities, y)
   for i, metric in ipairs(self.metrics) do
     if metric.of.add then metric.of.add(self.kept[i], probabilities, truth) end
   end
+  if self.bins then calibration.add(self.bins, probabilities, truth) end
   if self.scores then self.scores[#self.scores + 1] = { probabilities = probabilities:copy(), truth = truth:copy() } end
   return sum / n
 end
@@ -152,6 +158,10 @@ function sums:class_scores(names)
   end
   return list
 end
+
+--- The bins of confidence; nil unless sums:calibrate was called.
+---@return scion.CalibrationBin[]?
+function sums:calibration() return self.bins and calibration.bins(self.bins) end
 
 -- ---- the metrics' values --------------------------------------------------------------------------------------------
 

@@ -8,49 +8,11 @@
 ---@field append? boolean whether a file that is there is gone on with, in its columns (false)
 local callback = require "scion.train.callback"
 local check = require "scion.check"
+local csv = require "scion.report.csv"
 local log_file = require "scion.train.log_file"
 local reader = require "scion.data.source.csv_reader"
 
 local where = "csv_logger"
-
---- Whether a line can hold it.
-local function is_plain(value) return type(value) == "number" or type(value) == "string" or type(value) == "boolean" end
-
---- A number in as few digits as give it back.
-local function number(value)
-  if value ~= value then return "nan" end
-  if math.abs(value) == math.huge then return value > 0 and "inf" or "-inf" end
-  if math.type(value) == "integer" then return ("%d"):format(value) end
-  for digits = 15, 16 do
-    local text = ("%%.%dg"):format(digits):format(value)
-    if tonumber(text) == value then return text end
-  end
-  return ("%.17g"):format(value)
-end
-
-local function cell(value)
-  if value == nil then return "NA" end
-  local text = type(value) == "number" and number(value) or tostring(value)
-  if not text:find '[,"\r\n]' then return text end
-  return '"' .. text:gsub('"', '""') .. '"'
-end
-
-local function line(values, count)
-  local cells = {}
-  for i = 1, count do cells[i] = cell(values[i]) end
-  return table.concat(cells, ",") .. "\n"
-end
-
---- The names of an entry's values, the epoch first.
-local function columns_of(entry)
-  local names = {}
-  for name, value in next, entry do
-    if type(name) == "string" and name ~= "epoch" and is_plain(value) then names[#names + 1] = name end
-  end
-  table.sort(names)
-  table.insert(names, 1, "epoch")
-  return names
-end
 
 local function fit_begins(self)
   local file = log_file.open(where, self.options.path) -- a path that cannot be written raises here
@@ -72,7 +34,7 @@ end
 local function tell_left_out(self, run)
   local known, told = {}, self.told or {}
   for _, name in ipairs(self.columns) do known[name] = true end
-  for _, name in ipairs(columns_of(run.entry)) do
+  for _, name in ipairs(csv.columns { run.entry }) do
     if not known[name] and not told[name] then
       told[name] = true
       run.tell(("scion: csv_logger: %s: the file has no column for %s, which is left out"):format(self.file.path, name))
@@ -82,15 +44,10 @@ local function tell_left_out(self, run)
 end
 
 local function epoch_ends(self, run)
-  self.columns = self.columns or columns_of(run.entry)
+  self.columns = self.columns or csv.columns { run.entry }
   tell_left_out(self, run)
-  local values = {}
-  for i, name in ipairs(self.columns) do
-    local value = rawget(run.entry, name)
-    if is_plain(value) then values[i] = value end
-  end
-  local header = self.file.bytes == 0 and line(self.columns, #self.columns) or ""
-  log_file.append(where, self.file, header .. line(values, #self.columns))
+  local header = self.file.bytes == 0 and csv.header(self.columns) or ""
+  log_file.append(where, self.file, header .. csv.line(self.columns, run.entry))
 end
 
 return callback.define {

@@ -20,7 +20,18 @@ local function value(_, _, kept)
   return sum / examples
 end
 
+--- The bins as records: see scion.CalibrationBin.
+local function records(kept)
+  local counts, confidence, list = kept.counts:totable(), kept.confidence:totable(), {}
+  for b = 1, bins do
+    local n = counts[b][1]
+    list[b] = { from = (b - 1) / bins, to = b / bins, examples = n, accuracy = n > 0 and counts[b][2] / n or nil, confidence = n > 0 and confidence[b] / n or nil }
+  end
+  return list
+end
+
 return {
+  bins = records,
   names = { "calibration_error" }, tells = { classes = true, labels = true }, add = add, value = value,
   begin = function() return { counts = core.new({ bins, 2 }, "i32"), confidence = core.new { bins } } end,
 }

@@ -1,0 +1,93 @@
+--- A network by its outermost blocks, for those who read it: what belongs to a name's part before the first slash. Blocks are in the order
+--- in which their first layers appear; the layers of two blocks may alternate.
+local blocks = {}
+
+---@class scion.BlockRow
+---@field name string
+---@field last string? the name of the last one, where it stands for several
+---@field count integer how many blocks it stands for
+---@field kind string of the first layer
+---@field kinds string of all layers, in order
+---@field layers integer in all of them
+---@field shape integer[] of the last layer
+---@field parameters integer
+---@field trainable integer what a step would change
+---@field frozen integer layers
+
+--- The blocks of layers.
+---@param rows scion.LayerDescription[]
+---@return scion.BlockRow[]
+function blocks.of(rows)
+  local list, by_name = {}, {}
+  for _, row in ipairs(rows) do
+    local name = row.name:match "^[^/]+"
+    local block = by_name[name]
+    if not block then
+      block = { name = name, count = 1, layers = 0, parameters = 0, trainable = 0, frozen = 0, kind = row.kind, kinds = "" }
+      by_name[name] = block
+      list[#list + 1] = block
+    end
+    block.layers, block.shape, block.kinds = block.layers + 1, row.shape, block.kinds .. " " .. row.kind
+    block.parameters, block.trainable = block.parameters + row.parameters, block.trainable + row.trainable
+    block.frozen = block.frozen + (row.frozen and 1 or 0)
+  end
+  return list
+end
+
+--- Whether as much of two blocks is frozen.
+local function alike(a, b) return a.frozen * b.layers == b.frozen * a.layers end
+
+--- Whether a block repeats the one before: the same layers on values of the same height and width.
+local function repeats(before, block)
+  local a, b = before.shape, block.shape
+  return block.layers > 1 and before.kinds == block.kinds and #a == #b and (#a < 3 or a[1] == b[1] and a[2] == b[2])
+end
+
+--- The same with blocks that repeat each other in one row.
+---@param list scion.BlockRow[]
+---@param same? fun(a: scion.BlockRow, b: scion.BlockRow): boolean whether two may stand in one row (where as much of them is frozen)
+---@return scion.BlockRow[]
+function blocks.merged(list, same)
+  local merged = {}
+  for _, block in ipairs(list) do
+    local last = merged[#merged]
+    if last and repeats(last.latest, block) and (same or alike)(last.latest, block) then
+      last.row.count, last.row.last, last.row.shape, last.latest = last.row.count + 1, block.name, block.shape, block
+      for _, sum in ipairs { "layers", "parameters", "trainable", "frozen" } do last.row[sum] = last.row[sum] + block[sum] end
+    else
+      local row = {}
+      for key, value in pairs(block) do row[key] = value end
+      merged[#merged + 1] = { row = row, latest = block }
+    end
+  end
+  for i, each in ipairs(merged) do merged[i] = each.row end
+  return merged
+end
+
+--- How much of a block is frozen, in words: "", "frozen", "3 of 9 frozen".
+---@param frozen integer
+---@param layers integer
+---@return string
+function blocks.state(frozen, layers)
+  if frozen == 0 then return "" end
+  return frozen == layers and "frozen" or ("%d of %d frozen"):format(frozen, layers)
+end
+
+--- The same of a block that may have no weights, which cannot be frozen.
+---@param block { frozen: integer, layers: integer, parameters: integer }
+---@return string
+function blocks.training(block)
+  if block.parameters == 0 then return "no weights" end
+  local state = blocks.state(block.frozen, block.layers)
+  return state == "" and "trains" or state
+end
+
+--- What a block is, in words: the kind of its only layer, or "23 layers", "3 blocks of 9 layers".
+---@param block scion.BlockRow
+---@return string
+function blocks.what(block)
+  if block.count > 1 then return ("%d blocks of %d layers"):format(block.count, block.layers // block.count) end
+  return block.layers == 1 and block.kind or block.layers .. " layers"
+end
+
+return blocks

@@ -1,0 +1,150 @@
+--- history:report: gathers what is known of a run, and lays its sections out as a page.
+local check = require "scion.check"
+local core = require "scion.core"
+local dataset = require "scion.data.dataset"
+local html = require "scion.report.html"
+local inputs = require "scion.train.inputs"
+local kinds = require "scion.kinds"
+local record = require "scion.train.record"
+local results = require "scion.report.results"
+local style = require "scion.report.style"
+local text = require "scion.report.text"
+
+local refresh = 5 -- seconds between two looks at a page of a fit that runs
+
+-- The sections in order: the name of the file, and the title. Each gives its HTML, or nil; and what it leaves out, with the reason.
+local sections = {
+  { "curves", "Curves" }, { "evaluation", "Evaluation" }, { "pictures", "Pictures" }, { "plan", "Freeze plan" }, { "speed", "Speed and cache" },
+  { "findings", "Findings" }, { "settings", "Settings" },
+}
+
+local picture = check.table_of { title = { check.text, required = true }, text = { check.text, "" }, picture = { kinds.image, required = true } }
+
+local schema = {
+  model = { check.instance("scion.Model", "a model") }, data = { inputs.kind }, pictures = { check.list(picture), {} },
+  diagnosis = { check.unless_false(check.instance("scion.Diagnosis", "what scion.data.doctor gives")) }, live = { check.boolean, false },
+}
+
+-- ---- what is known ----------------------------------------------------------------------------------------------------
+
+--- Whether the model is as the last epoch of the history has left it, so far as can be told: it may have other weights where a callback has
+--- put those of a better epoch back.
+local function is_of(history, model) return #history > 0 and model.epoch == history[#history].epoch end
+
+--- The evaluation, and a sentence that says what it is of; or nil and why there is none.
+local function evaluation_of(history, note, o)
+  local there = note and note.references or {}
+  local model, data = o.model or there.model, o.data or there.validate
+  local asked = o.model or o.data
+  if model and data and not o.live and (asked or is_of(history, model)) then
+    local fitted = not o.model and note -- what the fit was told holds for its own model
+    local found = model:evaluate(data, fitted and { loss = fitted.loss, metrics = fitted.metrics, precision = fitted.precision } or nil)
+    return found, ("On %s images of the %s, as the model is now: loss %.4f%s."):format(
+      text.grouped(found.examples), o.data and "data set given" or "validation set", found.loss, found.accuracy and (", accuracy %.4f"):format(found.accuracy) or "")
+  end
+  local found = note and note.evaluation
+  if found then
+    return found, ("On %s images of the validation set, after epoch %d: loss %.4f%s."):format(
+      text.grouped(found.examples), note.evaluated, found.loss, found.accuracy and (", accuracy %.4f"):format(found.accuracy) or "")
+  end
+  if o.live then return nil, "there is no validation yet" end
+  if note and not there.validate and not o.data then return nil, "there is no validation set; give one, data = …" end
+  return nil, "the model or the validation set is not known; give both, model = …, data = …"
+end
+
+--- The doctor's findings; or nil and why there are none.
+local function diagnosis_of(note, o)
+  if o.diagnosis then return o.diagnosis end
+  local there = note and note.references or {}
+  if o.diagnosis == false or o.live then return nil end
+  if not there.data then return nil, "the doctor's findings: the training set is not there any more; give what scion.data.doctor has found, diagnosis = …" end
+  if not dataset.is(there.data) or there.data.values then return nil, "the doctor's findings: the training set holds no pictures that he reads" end
+  local against = dataset.is(there.validate) and not there.validate.values and there.validate or nil
+  return require "scion.data.doctor"(there.data, { against = against and { validation = against } })
+end
+
+local function context_of(history, o)
+  local note = record.of(history)
+  local evaluation, words = evaluation_of(history, note, o)
+  local diagnosis, why_no_diagnosis = diagnosis_of(note, o)
+  return { history = history, note = note, model = o.model or note and note.references.model, evaluation = evaluation, evaluated = evaluation and words,
+           why_no_evaluation = words, pictures = o.pictures, diagnosis = diagnosis, why_no_diagnosis = why_no_diagnosis }
+end
+
+-- ---- the page ---------------------------------------------------------------------------------------------------------
+
+local tag = html.tag
+
+--- The most important figures, at the top.
+local function facts(context)
+  local history, items = context.history, {}
+  local function add(value, what) items[#items + 1] = tag("li", nil, tag("strong", nil, html.escape(value)), html.escape(what)) end
+  local last, seconds = history[#history], 0
+  if not last then return html.paragraph("No epoch has ended yet.", "note") end
+  for _, entry in ipairs(history) do seconds = seconds + (rawget(entry, "seconds") or 0) end
+  add(text.grouped(#history), #history == 1 and "epoch" or "epochs")
+  add(results.duration(seconds), "training")
+  for _, name in ipairs { "loss", "accuracy", "val_loss", "val_accuracy" } do
+    local value = rawget(last, name)
+    if type(value) == "number" then add(value ~= value and "NaN" or ("%.4f"):format(value), ("%s, epoch %d"):format(name, last.epoch)) end
+  end
+  return tag("ul", { class = "facts" }, table.concat(items, "\n"))
+end
+
+local function remarks(context, live)
+  local parts = {}
+  if live then parts[1] = html.paragraph(("The model trains: this page loads itself anew every %d seconds."):format(refresh), "note") end
+  if rawget(context.history, "interrupted") then parts[#parts + 1] = html.paragraph("Ctrl-C ended the fit before its last epoch.") end
+  return table.concat(parts, "\n")
+end
+
+local function left_out_section(list)
+  local items = {}
+  for i, words in ipairs(list) do items[i] = tag("li", nil, html.escape(words)) end
+  return tag("ul", nil, table.concat(items, "\n"))
+end
+
+--- The sections that have contents: { id, title, contents }.
+local function sections_of(context)
+  local list, left_out = {}, {}
+  for _, section in ipairs(sections) do
+    local contents, missing = require("scion.report.sections." .. section[1])(context)
+    if contents then list[#list + 1] = { id = section[1], title = section[2], contents = contents } end
+    left_out[#left_out + 1] = missing
+  end
+  if left_out[1] then list[#list + 1] = { id = "left-out", title = "Left out", contents = left_out_section(left_out) } end
+  return list
+end
+
+local function head(title, live)
+  return tag("head", nil, tag("meta", { charset = "utf-8" }),
+             tag("meta", { ["http-equiv"] = "Content-Security-Policy", content = "default-src 'none'; img-src data:; style-src 'unsafe-inline'" }),
+             tag("meta", { name = "viewport", content = "width=device-width, initial-scale=1" }), tag("meta", { name = "color-scheme", content = "light dark" }),
+             live and tag("meta", { ["http-equiv"] = "refresh", content = refresh }),
+             tag("title", nil, html.escape(title)), tag("link", { rel = "icon", href = "data:," }), tag("style", nil, style.page))
+end
+
+local function body(title, context, live)
+  local links, parts = {}, {}
+  for i, section in ipairs(sections_of(context)) do
+    links[i] = tag("li", nil, tag("a", { href = "#" .. section.id }, html.escape(section.title)))
+    parts[i] = tag("section", { ["aria-labelledby"] = section.id }, tag("h2", { id = section.id }, html.escape(section.title)), section.contents)
+  end
+  return tag("body", nil, tag("header", nil, tag("h1", nil, html.escape(title)), remarks(context, live), facts(context),
+                                         tag("nav", { ["aria-label"] = "Sections" }, tag("ul", nil, table.concat(links, "\n")))),
+             "\n", tag("main", nil, table.concat(parts, "\n")), "\n",
+             tag("footer", nil, html.paragraph(("Written by Scion %s on %s."):format(core.version, os.date "%Y-%m-%d at %H:%M:%S"))))
+end
+
+--- The page.
+---@param history scion.History
+---@param given scion.ReportOptions?
+---@param where string for messages
+---@return string
+return function(history, given, where)
+  local o = check.options(where, given, schema)
+  local context = context_of(history, o)
+  local name = context.model and context.model.name
+  local title = name and ("Training run of %s"):format(name) or "Training run"
+  return "<!DOCTYPE html>\n" .. tag("html", { lang = "en" }, head(title, o.live), "\n", body(title, context, o.live)) .. "\n"
+end

@@ -1,0 +1,101 @@
+--- The report's evaluation: confusion, the scores of each class, calibration.
+local html = require "scion.report.html"
+local matrix = require "scion.report.charts.matrix"
+local reliability = require "scion.report.charts.reliability"
+local svg = require "scion.report.svg"
+local text = require "scion.report.text"
+
+local most_drawn = 60 -- classes of a matrix that is drawn
+local most_pairs = 100 -- confusions that are listed
+
+local function score(value) return value ~= value and "NaN" or ("%.4f"):format(value) end
+
+local function labels_of(evaluation)
+  local labels = {}
+  for i, class in ipairs(evaluation.classes) do labels[i] = class.label end
+  return labels
+end
+
+--- The confusions, the most frequent first; and how many examples they are.
+local function pairs_of(labels, counts)
+  local list, all = {}, 0
+  for i, row in ipairs(counts) do
+    for j, count in ipairs(row) do
+      if i ~= j and count > 0 then list[#list + 1], all = { i, j, count, #list }, all + count end
+    end
+  end
+  table.sort(list, function(a, b)
+    if a[3] ~= b[3] then return a[3] > b[3] end
+    return a[4] < b[4]
+  end)
+  local rows = {}
+  for i = 1, math.min(#list, most_pairs) do rows[i] = { labels[list[i][1]], labels[list[i][2]], text.grouped(list[i][3]) } end
+  return rows, #list, all
+end
+
+local function counts_table(labels, counts)
+  local columns, rows = { { title = "true \\ predicted" } }, {}
+  for i, label in ipairs(labels) do
+    columns[i + 1], rows[i] = { title = label, right = true }, { label }
+    for j, count in ipairs(counts[i]) do rows[i][j + 1] = text.grouped(count) end
+  end
+  return html.table { caption = "How many of each true class (rows) were taken for which (columns)", columns = columns, rows = rows }
+end
+
+local function confusion(evaluation)
+  local labels, counts = labels_of(evaluation), evaluation.confusion:totable()
+  local pairs_found, kinds, mistakes = pairs_of(labels, counts)
+  local words = mistakes == 0 and "No example is taken for another class." or
+    ("%s of %s examples are taken for another class; most often %s for %s, %s times."):format(text.grouped(mistakes), text.grouped(evaluation.examples),
+                                                                                            pairs_found[1][1], pairs_found[1][2], pairs_found[1][3])
+  local parts = {}
+  if #labels <= most_drawn then
+    local drawing = matrix { title = "Confusion", labels = labels, counts = counts,
+                             text = words .. " A row for each true class; the darker a cell, the larger its share of the row. What is right is framed." }
+    parts[1] = svg.figure(drawing, "confusion", html.details("Numbers", counts_table(labels, counts)))
+  else
+    parts[1] = html.paragraph(words)
+  end
+  if mistakes > 0 then
+    local more = kinds > #pairs_found and (", the first %d of %s pairs"):format(#pairs_found, text.grouped(kinds)) or ""
+    local shown = html.table { caption = "The most frequent confusions" .. more, rows = pairs_found,
+                               columns = { { title = "true" }, { title = "taken for" }, { title = "examples", right = true } } }
+    parts[2] = #labels <= most_drawn and html.details("Pairs that are confused", shown) or shown
+  end
+  return html.tag("div", nil, table.concat(parts, "\n"))
+end
+
+local function classes_table(classes)
+  local rows = {}
+  for i, class in ipairs(classes) do
+    rows[i] = { class.label, score(class.precision), score(class.recall), score(class.f1), text.grouped(class.support) }
+  end
+  return html.table { caption = "Scores of each class", rows = rows, columns = {
+    { title = "class" }, { title = "precision", right = true }, { title = "recall", right = true }, { title = "F1", right = true }, { title = "examples", right = true } } }
+end
+
+local function calibration(bins)
+  local rows, examples, error_of_all = {}, 0, 0
+  for _, bin in ipairs(bins) do
+    if bin.examples > 0 then
+      rows[#rows + 1] = { ("%.3f to %.3f"):format(bin.from, bin.to), text.grouped(bin.examples), score(bin.confidence), score(bin.accuracy) }
+      examples, error_of_all = examples + bin.examples, error_of_all + bin.examples * math.abs(bin.accuracy - bin.confidence)
+    end
+  end
+  if examples == 0 then return "" end
+  local words = ("The expected calibration error is %s: so far, on average, confidence and the share of right predictions lie apart. " ..
+                 "Bars below the dashed line are predictions that are surer than they are right."):format(score(error_of_all / examples))
+  local shown = html.table { caption = "Predictions by confidence", rows = rows, columns = {
+    { title = "confidence" }, { title = "predictions", right = true }, { title = "mean confidence", right = true }, { title = "share that is right", right = true } } }
+  return svg.figure(reliability { title = "Calibration", text = words, bins = bins }, "calibration", html.details("Numbers", shown))
+end
+
+return function(context)
+  local evaluation = context.evaluation
+  if not evaluation then return nil, "confusion, classes and calibration: " .. context.why_no_evaluation end
+  local figures = { evaluation.confusion and confusion(evaluation) or nil }
+  if evaluation.calibration then figures[#figures + 1] = calibration(evaluation.calibration) end
+  return table.concat({
+    html.paragraph(context.evaluated), figures[1] and html.tag("div", { class = "charts" }, table.concat(figures, "\n")) or "",
+    evaluation.classes and classes_table(evaluation.classes) or html.paragraph("The network tells no classes.", "note") }, "\n")
+end

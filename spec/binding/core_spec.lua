@@ -316,3 +316,9 @@ it("nn.dense counts the multiply-adds of all leading dimensions", function()
   assert.equal(3 * 5, dense.macs(dense, { 3 }, { 5 }))
   assert.equal(7 * 3 * 5, dense.macs(dense, { 7, 3 }, { 7, 5 }))
 end)
+
+it("core.base64 gives the examples of RFC 4648, and takes any bytes", function()
+  local examples = { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foob = "Zm9vYg==", fooba = "Zm9vYmE=", foobar = "Zm9vYmFy", ["\0\255\254\250"] = "AP/++g==" }
+  for bytes, text in pairs(examples) do assert.equal(text, core.base64(bytes)) end
+  assert.equal(400000, #core.base64(("\251"):rep(300000)))
+end)

@@ -14,10 +14,12 @@ local writers = {
   ["an HDF5 file"] = { ".h5", [[function(path)
       return core.hdf5_write(path, { { path = "a", tensor = core.uniform({ 200000 }, 1, 1, 0, 1) } }, { { path = "/", name = "n", value = "text" } })
     end]] },
+  ["a text"] = { ".txt", [[function(path) return core.write_file(path, ("x"):rep(600000)) end]] },
   ["an image"] = { ".png", [[function(path) return core.image_save(path, (core.uniform({ 500, 500, 3 }, 1, 1, 0, 255):to "u8")) end]] },
 }
 
 local function is_whole(path)
+  if path:find "%.txt$" then return support.slurp(path) == ("x"):rep(600000) end
   if path:find "%.png$" then return core.image_load(path) ~= nil end
   local file <close> = path:find "%.h5$" and core.hdf5_open(path) or core.safetensors_open(path)
   if path:find "%.h5$" then return file ~= nil and file:attribute("/", "n") == "text" and file:shape("a")[1] == 200000 end

@@ -248,6 +248,15 @@ describe("scion.image", function()
       assert.equal(6, #names) -- the two dots and the four files: nothing temporary is left
     end)
 
+    it("gives the bytes of a JPEG in memory, which are those of the file at its quality", function()
+      local folder, t = support.folder(), support.pattern(20, 30)
+      assert(image.save(folder .. "/a.jpg", t))
+      assert.equal(support.slurp(folder .. "/a.jpg"), core.image_encode(t, 95):bytes())
+      assert.is_true(core.image_encode(t, 20):shape()[1] < core.image_encode(t, 95):shape()[1])
+      assert.error_matches(function() core.image_encode(t, 101) end, "the quality is from 1 to 100, not 101")
+      assert.error_matches(function() core.image_encode(core.new({ 2, 2, 4 }, "u8"), 90) end, "u8 2x2x4")
+    end)
+
     it("tells what the world gets wrong, and raises what the caller does", function()
       local t = support.pattern(2, 2)
       local saved, message = image.save("/nowhere/a.png", t)

@@ -11,9 +11,7 @@ local function draw(model)
   local layers, rows, parameters, trainable = model:layers(), {}, 0, 0
   for _, layer in ipairs(layers) do parameters, trainable = parameters + layer.parameters, trainable + layer.trainable end
   for i, block in ipairs(blocks.merged(blocks.of(layers))) do
-    rows[i] = { name = block.last and ("%s to %s"):format(block.name, block.last) or block.name, shape = shape.text(block.shape),
-                state = blocks.state(block.frozen, block.layers),
-                detail = ("%s, %s parameters"):format(blocks.what(block), text.grouped(block.parameters)) }
+    rows[i] = { name = blocks.title(block), shape = shape.text(block.shape), state = blocks.state(block.frozen, block.layers), detail = blocks.detail(block) }
   end
   return network { title = model.name or "a network", text = "Blocks from the input down; striped ones are frozen.", id = "stripes", rows = rows,
                    note = ("%d layers, %s parameters, %s of them train"):format(#layers, text.grouped(parameters), text.grouped(trainable)) }

@@ -1,5 +1,7 @@
 --- A network by its outermost blocks, for those who read it: what belongs to a name's part before the first slash. Blocks are in the order
 --- in which their first layers appear; the layers of two blocks may alternate.
+local text = require "scion.report.text"
+
 local blocks = {}
 
 ---@class scion.BlockRow
@@ -88,6 +90,24 @@ end
 function blocks.what(block)
   if block.count > 1 then return ("%d blocks of %d layers"):format(block.count, block.layers // block.count) end
   return block.layers == 1 and block.kind or block.layers .. " layers"
+end
+
+--- Its name, or those of the first and the last one that it stands for.
+---@param block scion.BlockRow
+---@return string
+function blocks.title(block) return block.last and ("%s to %s"):format(block.name, block.last) or block.name end
+
+--- What it is, with its parameters, in words.
+---@param block scion.BlockRow
+---@return string
+function blocks.detail(block) return ("%s, %s parameters"):format(blocks.what(block), text.grouped(block.parameters)) end
+
+--- The same where there is little room: "3 x 23 layers, 819,984".
+---@param block scion.BlockRow
+---@return string
+function blocks.short_detail(block)
+  local what = block.count > 1 and ("%d x %d layers"):format(block.count, block.layers // block.count) or blocks.what(block)
+  return ("%s, %s"):format(what, text.grouped(block.parameters))
 end
 
 return blocks

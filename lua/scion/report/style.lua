@@ -76,6 +76,8 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--soft);padding:.
 ]] .. (":root{%s}"):format(light) .. [[
 
 body{font-size:10pt}
+pre{font-size:7pt}
+.charts{grid-template-columns:1fr 1fr}
 header,main,footer{max-width:none;padding:0}
 nav,details{display:none}
 figure,tr,.pictures>*{break-inside:avoid}

@@ -79,7 +79,7 @@ local function settings_of(run, callbacks)
   for i, stage in ipairs(run.by_schedule and run.stages or {}) do list[#list + 1] = { "stage " .. i, schedule.identity(stage) } end
   local function add(name, value) list[#list + 1] = { name, value } end
   if not run.by_schedule then add("epochs", tostring(run.stages[1].epochs)) end
-  add("optimizer", tostring(run.first_optimizer))
+  if not run.by_schedule or not run.stages[1].optimizer then add("optimizer", tostring(run.first_optimizer)) end
   add("loss", tostring(run.loss_kind))
   add("metrics", metrics.names(run.metrics))
   add("precision", run.precision)

@@ -71,7 +71,7 @@ local function marks(list, x)
     local at = x.place(mark.at)
     parts[#parts + 1] = svg.shape("line", { x1 = at, x2 = at, y1 = area.top, y2 = area.bottom, class = "mark" })
     if at >= free then
-      parts[#parts + 1] = svg.text(at, area.top - 4, mark.text, "muted small", at < area.right - 24 and "middle" or "end")
+      parts[#parts + 1] = svg.text(at, area.top - 7, mark.text, "muted small", at < area.right - 24 and "middle" or "end")
       free = at + 10 + 5 * #mark.text
     end
   end

@@ -5,8 +5,9 @@ local svg = require "scion.report.svg"
 local text = require "scion.report.text"
 
 local row, gap, top = 34, 8, 4
-local name_width = 196 -- of the boxes, where columns stand beside them
+local least_width = 196 -- of the boxes, where columns stand beside them
 local column = 62
+local letter, small_letter = 6.6, 5.6 -- about as wide as these are
 
 ---@class scion.NetworkChart
 ---@field title string
@@ -28,10 +29,11 @@ local function plated(x, y, words, class, anchor)
   return svg.text(x, y, words, class and class .. " halo" or "halo", anchor) .. svg.text(x, y, words, class, anchor)
 end
 
-local function draw_row(of, entry, y, width, letters)
-  local state = entry.state or ""
-  local parts = { box(1, y, width - 2, row, state, of.id), plated(9, y + 14, text.cut(entry.name, letters - #entry.shape)),
-                  plated(width - 9, y + 14, entry.shape, "muted", "end"), plated(9, y + 27, text.cut(entry.detail, letters + 4 - #state), "muted") }
+local function draw_row(of, entry, y, width)
+  local state, room = entry.state or "", width - 30
+  local name = text.cut(entry.name, math.floor((room - small_letter * #entry.shape) / letter))
+  local parts = { box(1, y, width - 2, row, state, of.id), plated(9, y + 14, name), plated(width - 9, y + 14, entry.shape, "muted", "end"),
+                  plated(9, y + 27, text.cut(entry.detail, math.floor((room - letter * #state) / small_letter)), "muted") }
   if state ~= "" then parts[#parts + 1] = plated(width - 9, y + 27, state, nil, "end") end
   for i in ipairs(of.columns or {}) do
     local x = width + 8 + (i - 1) * column
@@ -46,7 +48,7 @@ end
 ---@return scion.Drawing
 return function(of)
   local columns = of.columns or {}
-  local first = columns[1] and name_width or chart.width
+  local first = columns[1] and math.max(least_width, chart.width - 8 - #columns * column) or chart.width
   local width = columns[1] and math.max(chart.width, first + 8 + #columns * column) or chart.width
   local parts, y = { svg.stripes(of.id) }, top
   if columns[1] then
@@ -59,7 +61,7 @@ return function(of)
   end
   for i, entry in ipairs(of.rows) do
     if i > 1 then parts[#parts + 1] = svg.shape("line", { x1 = first / 2, x2 = first / 2, y1 = y - gap, y2 = y, class = "axis" }) end
-    parts[#parts + 1] = draw_row(of, entry, y, first, columns[1] and 29 or 58)
+    parts[#parts + 1] = draw_row(of, entry, y, first)
     y = y + row + gap
   end
   return { width = width, height = y, title = of.title, text = of.text, body = table.concat(parts, "\n"), wide = width > chart.width }

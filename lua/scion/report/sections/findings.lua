@@ -2,7 +2,7 @@
 local html = require "scion.report.html"
 local text = require "scion.report.text"
 
-local columns = 100 -- of the doctor's text
+local columns = 90 -- of the doctor's text
 
 return function(context)
   local parts = {}

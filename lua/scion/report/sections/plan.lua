@@ -54,8 +54,8 @@ end
 local function rows_of(model, by_name, order)
   local rows = {}
   for i, block in ipairs(blocks_of(model, by_name, order)) do
-    rows[i] = { name = block.last and ("%s to %s"):format(block.name, block.last) or block.name, shape = shape.text(block.shape), states = by_name[block.name],
-                detail = ("%s, %s parameters"):format(blocks.what(block), text.grouped(block.parameters)) }
+    rows[i] = { name = blocks.title(block), shape = block.shape[1] and shape.text(block.shape) or "", states = by_name[block.name],
+                detail = blocks.short_detail(block), told = blocks.detail(block) }
   end
   return rows
 end
@@ -67,12 +67,12 @@ local function drawing_of(context, stages)
   local columns, cells = {}, {}
   for i = 1, #stages do columns[i] = i <= most_columns and "stage " .. i or nil end
   for i, row in ipairs(rows) do
-    cells[i] = { row.name, row.detail, row.shape }
+    cells[i] = { row.name, row.told, row.shape }
     table.move(row.states, 1, #stages, 4, cells[i])
   end
   local heads = { { title = "block" }, { title = "layers, parameters" }, { title = "output" } }
   for i = 1, #stages do heads[3 + i] = { title = "stage " .. i } end
-  local words = ("Blocks from the input down; striped ones are frozen.%s"):format(
+  local words = ("Blocks from the input down, with their layers and the number of their parameters; striped ones are frozen.%s"):format(
     #stages > most_columns and (" The first %d of %d stages are drawn; the table has all."):format(most_columns, #stages) or "")
   local drawing = network { title = "What was frozen", text = words, id = "plan-stripes", rows = rows, columns = columns }
   return svg.figure(drawing, "plan", html.details("Blocks as a table", html.table { caption = "Blocks and stages", columns = heads, rows = cells }))

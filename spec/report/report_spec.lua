@@ -1,0 +1,382 @@
+-- The report of a training run: every figure in it is that of the data it was made from; nothing in it comes from elsewhere or can run; what is
+-- not known is left out and named.
+local core = require "scion.core"
+local markup = dofile "spec/support/markup.lua"
+local messages = dofile "spec/support/messages.lua"
+local scion = require "scion"
+local support = dofile "spec/support/images.lua"
+local nn = scion.nn
+
+local folder
+local function path(name)
+  folder = folder or support.folder()
+  return folder .. "/" .. name
+end
+
+local function network(classes)
+  return scion.sequential { nn.input(8, 8, 3), nn.conv_norm(4, 3, { name = "a" }), nn.conv_norm(4, 3, { name = "b" }), nn.global_avg_pool(),
+                            nn.dense(classes, "softmax", { name = "head" }) }
+end
+
+--- Pictures of so many classes, `each` of every class.
+local function pictures(classes, each, labels)
+  local images, numbers = {}, {}
+  for k = 1, classes do
+    for i = 1, each do
+      images[#images + 1], numbers[#numbers + 1] = support.pattern(8, 8, 29 * k + 7 * i), k
+    end
+  end
+  local names = labels or {}
+  for k = #names + 1, classes do names[k] = "class " .. k end
+  return scion.data.tensors(core.stack(images), numbers, { labels = names, batch = 4 })
+end
+
+--- A fit in two stages; the model and the data are given back, which keeps them.
+local function run(o)
+  o = o or {}
+  scion.seed(1)
+  local train, val, model = pictures(3, 6, o.labels), pictures(3, 4, o.labels), network(3)
+  local schedule = scion.schedule { { epochs = 2, train = "head", optimizer = scion.optim.adam { lr = 0.1 } }, { epochs = 3, train = "all", lr = 1e-3 } }
+  local history = model:fit(train, { schedule = schedule, validate = val, metrics = { "f1_macro" }, verbose = false, quiet = true, callbacks = o.callbacks,
+                                     resume = o.resume })
+  return history, model, train, val
+end
+
+local function report(history, given)
+  local text = support.slurp(history:report(path "run.html", given))
+  return markup.read(text), text
+end
+
+local function section(page, title)
+  for _, each in ipairs(markup.all(page, "section")) do
+    if markup.text(markup.all(each, "h2")[1]) == title then return each end
+  end
+end
+
+--- Raises unless numbers in a drawing lie where others say, but for a factor and an offset, to two digits after the point.
+local function check_places(places, values)
+  assert.equal(#values, #places)
+  local low, high = 1, 1
+  for i, value in ipairs(values) do
+    if value < values[low] then low = i end
+    if value > values[high] then high = i end
+  end
+  if values[low] == values[high] then return assert.equal(places[low], places[high]) end
+  local factor = (places[high] - places[low]) / (values[high] - values[low])
+  for i, value in ipairs(values) do assert.near(places[low] + factor * (value - values[low]), places[i], 0.011) end
+end
+
+describe("a report", function()
+  teardown(support.done)
+
+  it("has the epochs' numbers in tables and in curves", function()
+    local history = run()
+    local page = report(history)
+    for _, name in ipairs { "loss", "accuracy", "f1_macro" } do
+      local rows, drawing = markup.table(page, name .. " by epoch"), markup.figure(page, name)
+      assert.same({ "epoch", name, "val_" .. name }, rows[1])
+      assert.equal(#history, #rows - 1)
+      for k, series in ipairs { name, "val_" .. name } do
+        local values, places = {}, {}
+        for i, entry in ipairs(history) do
+          values[i] = entry[series]
+          assert.equal(("%d"):format(entry.epoch), rows[i + 1][1])
+          assert.equal(("%.4f"):format(entry[series]), rows[i + 1][k + 1])
+        end
+        for i, dot in ipairs(markup.all(drawing, "circle", "dot-" .. k)) do places[i - 1] = tonumber(dot.attributes.cy) end -- the first one is the legend's
+        check_places(places, values)
+      end
+    end
+    local rows = markup.table(page, "learning rate by epoch")
+    for i, entry in ipairs(history) do assert.equal(("%.4g"):format(entry.lr), rows[i + 1][2]) end
+    assert.same({ "stage 2" }, { markup.text(markup.all(markup.figure(page, "loss"), "text", "small")[1]) })
+  end)
+
+  it("has the evaluation's counts, scores and calibration", function()
+    local history, model, _, val = run()
+    local found, page = model:evaluate(val), report(history)
+    local rows, counts = markup.table(page, "How many of each true class"), found.confusion:totable()
+    for i, row in ipairs(counts) do
+      assert.equal(val.labels[i], rows[i + 1][1])
+      for j, count in ipairs(row) do assert.equal(tostring(count), rows[i + 1][j + 1]) end
+    end
+    local drawn = {}
+    for _, text in ipairs(markup.all(markup.figure(page, "Confusion"), "text")) do
+      if not text.attributes.class then drawn[#drawn + 1] = tonumber(markup.text(text)) end
+    end
+    local expected = {}
+    for _, row in ipairs(counts) do
+      for _, count in ipairs(row) do expected[#expected + 1] = count > 0 and count or nil end
+    end
+    assert.same(expected, drawn)
+    rows = markup.table(page, "Scores of each class")
+    for i, class in ipairs(found.classes) do
+      local cells = { class.label, ("%.4f"):format(class.precision), ("%.4f"):format(class.recall), ("%.4f"):format(class.f1), tostring(class.support) }
+      assert.same(cells, rows[i + 1])
+    end
+    rows = markup.table(page, "Predictions by confidence")
+    local bars, at = markup.all(markup.figure(page, "Calibration"), "rect", "bar"), 0
+    for _, bin in ipairs(found.calibration) do
+      if bin.examples > 0 then
+        at = at + 1
+        assert.same({ ("%.3f to %.3f"):format(bin.from, bin.to), tostring(bin.examples), ("%.4f"):format(bin.confidence), ("%.4f"):format(bin.accuracy) }, rows[at + 1])
+        assert.near(math.max(bin.accuracy * 170, 1), tonumber(bars[at].attributes.height), 0.01)
+      end
+    end
+    assert.equal(#bars, at)
+    local error_of_all = model:evaluate(val, { metrics = { "calibration_error" } }).calibration_error
+    assert.matches(("calibration error is %.4f"):format(error_of_all), markup.text(page), 1, true)
+    assert.matches(("loss %.4f, accuracy %.4f"):format(found.loss, found.accuracy), markup.text(section(page, "Evaluation")), 1, true)
+  end)
+
+  it("has the stages, and what trained in each block", function()
+    local history, model = run()
+    local page = report(history)
+    local rows = markup.table(page, "Stages of the training")
+    assert.same({ "1", "1 to 2", "train = 'head'", "adam(lr = 0.1)", "15", }, { table.unpack(rows[2], 1, 5) })
+    assert.same({ "2", "3 to 5", "train = 'all'", "adam(lr = 0.001)" }, { table.unpack(rows[3], 1, 4) })
+    local trainable = 0
+    for _, layer in ipairs(model:thaw():layers()) do trainable = trainable + layer.trainable end
+    assert.equal(tostring(trainable), rows[3][5])
+    rows = markup.table(page, "Blocks and stages")
+    local states = {}
+    for i = 2, #rows do states[rows[i][1]] = rows[i][4] .. ", " .. rows[i][5] end
+    assert.same({ input_1 = "no weights, no weights", ["a to b"] = "frozen, trains", global_avg_pool_1 = "no weights, no weights",
+                  head = "trains, trains" }, states)
+    local told = {}
+    for _, text in ipairs(markup.all(markup.figure(page, "What was frozen"), "text", "small")) do
+      if not text.attributes.class:find "halo" then told[#told + 1] = markup.text(text) end
+    end
+    assert.equal("no weights no weights frozen trains no weights no weights trains trains", table.concat(told, " "))
+    local striped = 0
+    for _, rect in ipairs(markup.all(markup.figure(page, "What was frozen"), "rect")) do striped = striped + (rect.attributes.fill == "url(#plan-stripes)" and 1 or 0) end
+    assert.equal(1, striped)
+  end)
+
+  it("has speed, cache, warnings, the doctor's findings, settings and versions", function()
+    local train, val, model = pictures(3, 6), pictures(3, 4), network(3)
+    model:freeze { upto = "b" }
+    local history = model:fit(train, { epochs = 2, validate = val, verbose = false, optimizer = scion.optim.adam { lr = 0.01 }, quiet = true, clip = 2 })
+    local page = report(history)
+    local rows = markup.table(page, "Seconds and speed by epoch")
+    for i, entry in ipairs(history) do
+      assert.same({ tostring(entry.epoch), ("%.1f"):format(entry.seconds), entry.cached and "cached" or ("%.1f"):format(entry.images_per_second) }, rows[i + 1])
+    end
+    assert.matches(history.warnings[1].message, markup.text(section(page, "Findings")), 1, true)
+    local found = scion.data.doctor(train, { against = { validation = val } })
+    assert.matches(("%d images are in two sets"):format(#found.leaks), markup.text(section(page, "Findings")), 1, true)
+    local settings = markup.text(section(page, "Settings"))
+    for _, words in ipairs { "adam(lr = 0.01)", "18 images in 3 classes", "12 images in 3 classes", "norm 2", "Scion" .. scion.version, "9 layers" } do
+      assert.matches(words, settings, 1, true)
+    end
+    page = report(history, { diagnosis = false })
+    assert.is_nil(markup.text(section(page, "Findings")):find "doctor")
+    page = report(history, { diagnosis = scion.data.doctor(val) })
+    assert.matches("12 images", markup.text(section(page, "Findings")), 1, true)
+  end)
+
+  it("has pictures within it, made smaller where they are large", function()
+    local history = run()
+    local large = scion.image.resize(support.pattern(20, 40), { 300, 600 })
+    local page = report(history, { pictures = { { title = "a <b>", picture = large, text = "looks at \"this\"" }, { title = "small", picture = support.pattern(9, 5) } } })
+    local images = markup.all(section(page, "Pictures"), "img")
+    assert.same({ "a <b>", "256", "128" }, { images[1].attributes.alt, images[1].attributes.width, images[1].attributes.height })
+    assert.same({ "small", "5", "9" }, { images[2].attributes.alt, images[2].attributes.width, images[2].attributes.height })
+    local prefix = "data:image/jpeg;base64,"
+    assert.equal(prefix .. core.base64(core.image_encode(support.pattern(9, 5), 85):bytes()), images[2].attributes.src)
+    assert.matches("looks at \"this\"", markup.text(page), 1, true)
+    assert.is_nil(section(report(history), "Pictures"))
+  end)
+
+  it("asks for nothing from anywhere, and every reference in it has a target", function()
+    local page, text = report((run()))
+    local ids = {}
+    for _, each in ipairs(markup.all(page, "*")) do
+      local id = each.attributes.id
+      assert.is_nil(ids[id], id)
+      if id then ids[id] = true end
+      assert.is_nil(each.name:match "^script$" or each.name:match "^iframe$" or each.name:match "^object$")
+      for name in pairs(each.attributes) do assert.is_nil(name:match "^on", name) end
+    end
+    for _, each in ipairs(markup.all(page, "*")) do
+      for _, name in ipairs { "href", "src" } do
+        local address = each.attributes[name]
+        assert.is_true(address == nil or address:find "^data:" ~= nil or ids[address:match "^#(.*)$"], address)
+      end
+      for id in (each.attributes["aria-labelledby"] or ""):gmatch "%S+" do assert.is_true(ids[id], id) end
+      local fill = (each.attributes.fill or ""):match "^url%(#(.*)%)$"
+      assert.is_true(fill == nil or ids[fill])
+    end
+    assert.is_nil(text:find "https?:")
+    assert.is_nil(text:find("@import", 1, true))
+    assert.is_nil(text:gsub("fill=\"url%(#[%w-]+%)\"", ""):find("url(", 1, true))
+    for _, drawing in ipairs(markup.all(page, "svg")) do
+      assert.equal("img", drawing.attributes.role)
+      assert.is_true(#markup.text(markup.all(drawing, "desc")[1]) > 20)
+    end
+    for _, each in ipairs(markup.all(page, "table")) do
+      for _, row in ipairs(markup.all(markup.all(each, "tbody")[1], "tr")) do assert.equal("row", row[1].attributes.scope) end
+    end
+  end)
+
+  it("shows labels of whatever bytes as text", function()
+    local labels = { "<script>alert('1')</script>", "\u{202e}drow \u{9f}\u{ffff}\27[31m", "'quotes' & \"more\"" }
+    local shown = { "<script>alert('1')</script>", "\\u{202e}drow \\u{9f}\\u{ffff}\\x1b[31m", "'quotes' & \"more\"" }
+    local page, text = report(run { labels = labels }, { pictures = { { title = "bad \xff\xfe\xed\xa0\x80 byte", picture = support.pattern(5, 5) } } })
+    assert.is_nil(text:find("<script", 1, true))
+    local rows = markup.table(page, "Scores of each class")
+    for i, label in ipairs(shown) do assert.equal(label, rows[i + 1][1]) end
+    assert.equal("bad \\xff\\xfe\\xed\\xa0\\x80 byte", markup.all(page, "img")[1].attributes.alt)
+  end)
+
+  it("is evaluated with the model as it is, where a callback has put better weights back", function()
+    local worse = { epoch_ends = function(of) of.entry.val_loss = of.entry.epoch end } -- the first epoch is the best one
+    local history, model, _, val = run { callbacks = { worse, scion.callbacks.early_stopping { patience = 4 } } }
+    local page = report(history)
+    assert.matches(("as the model is now: loss %.4f"):format(model:evaluate(val).loss), markup.text(page), 1, true)
+    assert.is_true(("%.4f"):format(model:evaluate(val).loss) ~= ("%.4f"):format(history.evaluation.loss))
+    model:fit(val, { verbose = false, quiet = true }) -- now it is another one
+    assert.matches(("after epoch 5: loss %.4f"):format(history.evaluation.loss), markup.text(report(history)), 1, true)
+  end)
+
+  it("keeps neither model nor data alive, and tells what it lacks then", function()
+    local history, model, train, val = run()
+    local gone = setmetatable({ model = model, train = train, val = val }, { __mode = "v" })
+    model, train, val = nil, nil, nil -- luacheck: ignore 311
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(gone))
+    local page = report(history)
+    assert.matches(("after epoch 5: loss %.4f"):format(history[5].val_loss), markup.text(page), 1, true)
+    assert.matches("the training set is not there any more", markup.text(section(page, "Left out")), 1, true)
+    local rows = markup.table(page, "Blocks and stages")
+    assert.same({ "a", "3 layers, 124 parameters", "", "frozen", "trains" }, rows[3])
+  end)
+
+  it("of a loaded model has curves, and evaluates what it is given", function()
+    local _, model, _, val = run()
+    model:save(path "m.safetensors")
+    local loaded = scion.load(path "m.safetensors")
+    local page = report(loaded.history)
+    assert.equal(5, #markup.table(page, "loss by epoch") - 1)
+    local left = markup.text(section(page, "Left out"))
+    for _, words in ipairs { "stages and what was frozen", "confusion, classes and calibration", "settings" } do assert.matches(words, left, 1, true) end
+    page = report(loaded.history, { model = loaded, data = val })
+    assert.matches(("On 12 images of the data set given, as the model is now: loss %.4f"):format(model:evaluate(val).loss), markup.text(page), 1, true)
+    assert.same({}, loaded.history.stages)
+    assert.is_nil(loaded.history.settings)
+  end)
+
+  it("knows the stages of a run that was resumed", function()
+    local first
+    local ended = { epoch_begins = function(of)
+      first = of.history
+      if of.epoch == 4 then error "ended" end
+    end }
+    assert.is_false(pcall(run, { callbacks = ended, resume = path "run.ckpt" }))
+    assert.equal(3, #first)
+    scion.seed(1)
+    local model, train, val = network(3), pictures(3, 6), pictures(3, 4)
+    local schedule = scion.schedule { { epochs = 2, train = "head", optimizer = scion.optim.adam { lr = 0.1 } }, { epochs = 3, train = "all", lr = 1e-3 } }
+    local history = model:fit(train, { schedule = schedule, validate = val, metrics = { "f1_macro" }, verbose = false, quiet = true, resume = path "run.ckpt" })
+    local told = {}
+    for i, stage in ipairs(history.stages) do told[i] = ("%d: %d to %d, %s"):format(stage.stage, stage.first, stage.last, stage.trains) end
+    assert.same({ "1: 1 to 2, train = 'head'", "2: 3 to 5, train = 'all'" }, told)
+    assert.same(first.stages[1].blocks, history.stages[1].blocks)
+    report(history)
+  end)
+
+  it("loads itself anew while the model trains, and computes nothing for it", function()
+    local texts = {}
+    local history, model = run { callbacks = { epoch_ends = function(of)
+      local steps, evaluate = of.model.steps, require "scion.train.evaluate"
+      package.loaded["scion.train.evaluate"] = function() error "evaluated" end
+      local ok, message = pcall(of.history.report, of.history, path "live.html", { live = true })
+      package.loaded["scion.train.evaluate"] = evaluate
+      assert.is_true(ok, message)
+      assert.equal(steps, of.model.steps)
+      texts[#texts + 1] = support.slurp(path "live.html")
+    end } }
+    assert.equal(5, #texts)
+    for i, text in ipairs(texts) do
+      local page = markup.read(text)
+      assert.equal(i + 1, #markup.table(page, "loss by epoch"))
+      assert.matches('<meta content="5" http-equiv="refresh">', text, 1, true)
+      assert.matches(("after epoch %d: loss %.4f"):format(i, history[i].val_loss), markup.text(page), 1, true)
+    end
+    local _, text = report(history)
+    assert.is_nil(text:find("refresh", 1, true))
+    assert.equal(5, model.epoch)
+  end)
+
+  it("of all fits of a model has a stage for each", function()
+    local model, train = network(3), pictures(3, 4)
+    model:freeze { upto = "b" }:fit(train, { epochs = 2, verbose = false, quiet = true })
+    model:thaw():fit(train, { epochs = 1, verbose = false, quiet = true })
+    local stages = model.history.stages
+    assert.same({ 1, 2, 3, 3 }, { stages[1].first, stages[1].last, stages[2].first, stages[2].last })
+    assert.is_true(stages[1].trainable < stages[2].trainable)
+    local page = report(model.history)
+    assert.matches("there is no validation set", markup.text(section(page, "Left out")), 1, true)
+    assert.equal("3", markup.table(page, "Stages of the training")[3][2])
+  end)
+
+  it("tells of a network that gives numbers, of several labels, and of no epochs", function()
+    local numbers = scion.data.tensors(scion.zeros({ 4, 8, 8, 3 }, "u8"), scion.ones(4, 2), { batch = 2 })
+    local linear = scion.sequential { nn.input(8, 8, 3), nn.flatten(), nn.dense(2) }
+    local page = report(linear:fit(numbers, { validate = numbers, verbose = false, quiet = true }))
+    assert.matches("The network tells no classes", markup.text(page), 1, true)
+    local several = scion.data.tensors(scion.zeros({ 4, 8, 8, 3 }, "u8"), { { "a" }, { "b" }, { "a", "b" }, {} }, { batch = 2 })
+    local labelled = scion.sequential { nn.input(8, 8, 3), nn.flatten(), nn.dense(2, "sigmoid") }
+    page = report(labelled:fit(several, { validate = several, verbose = false, quiet = true }))
+    assert.equal(3, #markup.table(page, "Scores of each class"))
+    assert.is_truthy(markup.figure(page, "Calibration"))
+    page = report(network(2).history)
+    assert.matches("No epoch has ended yet", markup.text(page), 1, true)
+  end)
+
+  it("of losses that are no numbers leaves these out of the curves, and says so", function()
+    local model = network(2)
+    model.history = { { epoch = 1, loss = 0 / 0 }, { epoch = 2, loss = 1.5 }, { epoch = 3, loss = math.huge }, { epoch = 4, loss = 0.5 }, { epoch = 5, loss = 0.4 } }
+    model:save(path "n.safetensors")
+    local page = report(scion.load(path "n.safetensors").history)
+    assert.same({ "NaN", "1.5000", "inf", "0.5000", "0.4000" }, (function()
+      local cells = {}
+      for i, row in ipairs(markup.table(page, "loss by epoch")) do cells[i - 1] = row[2] end
+      cells[0] = nil
+      return cells
+    end)())
+    local drawing = markup.figure(page, "loss")
+    assert.equal(4, #markup.all(drawing, "circle")) -- three, and the legend's
+    assert.matches("2 of the numbers are not finite and left out", markup.text(markup.all(drawing, "desc")[1]), 1, true)
+  end)
+
+  it("stays small with a thousand classes and ten thousand images", function()
+    local classes, n, numbers, labels = 1000, 10000, {}, {}
+    for i = 1, n do numbers[i] = (i - 1) % classes + 1 end
+    for k = 1, classes do labels[k] = ("a class with a longer name, number %d"):format(k) end
+    local data = scion.data.tensors((core.uniform({ n, 2, 2, 3 }, 1, 0) * 255):to "u8", numbers, { labels = labels, batch = 500 })
+    local model = scion.sequential { nn.input(2, 2, 3), nn.flatten(), nn.dense(classes, "softmax") }
+    local history = model:fit(data, { validate = data, verbose = false, quiet = true })
+    local page, text = report(history)
+    assert.is_true(#text < 5e6, ("%d bytes"):format(#text))
+    assert.equal(classes + 1, #markup.table(page, "Scores of each class"))
+    assert.equal(101, #markup.table(page, "The most frequent confusions"))
+  end)
+
+  it("is refused where it cannot be, before anything is computed", function()
+    local history, model, _, val = run()
+    local function refused(pattern, f) assert.matches(pattern, messages.refused(f), 1, true) end
+    refused("/proc/no-such-folder/x cannot be made", function() history:report("/proc/no-such-folder/x/run.html") end)
+    refused("unknown option 'modle' (did you mean 'model'?", function() history:report(path "run.html", { modle = model }) end)
+    refused("model is a model, not a data set", function() history:report(path "run.html", { model = val }) end)
+    refused("history:report is called with a colon", function() history.report(path "run.html") end)
+    refused("picture is an image: a u8 tensor", function() history:report(path "run.html", { pictures = { { title = "x", picture = scion.zeros(2) } } }) end)
+    refused("the path is", function() history:report() end)
+    refused("it writes a .svg file", function() history:plot(path "curves.png") end)
+    refused("it writes a .svg file", function() model:plot(path "net.pdf") end)
+    refused("the history has no epochs", function() network(2).history:plot(path "curves.svg") end)
+    refused("'report' is a method and cannot be set", function() history.report = 1 end)
+    refused("did you mean 'report'?", function() history:reprot(path "run.html") end)
+  end)
+end)

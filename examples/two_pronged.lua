@@ -32,3 +32,4 @@ model:fit(train, { epochs = 3, validate = test, optimizer = scion.optim.sgd { lr
 print(model:evaluate(test))
 model:save "two_pronged.safetensors"
 print "saved as two_pronged.safetensors"
+print("both stages are told of in " .. model.history:report "two_pronged.html")

@@ -208,6 +208,20 @@ describe("arguments that make no sense", function()
     assert.matches("a data set is not called: for batch in data:batches()", messages.refused(function() for _ in data do return end end), 1, true)
   end)
 
+  it("are refused by a history's report, drawing and table", function()
+    local history = model:fit(data, { verbose = false, quiet = true, validate = data })
+    for _, name in ipairs { "report", "plot", "csv" } do
+      walk("history:" .. name, function(value) history[name](history, value) end, name ~= "plot" and "text control" or nil)
+      walk("history." .. name, function(value) history[name](value, root .. "/x.svg") end)
+    end
+    local page = root .. "/run.html"
+    walk("report's options", function(value) history:report(page, value) end, "nil empty")
+    walk_options("report", function(o) history:report(page, o) end, { model = "model", data = "data", pictures = "empty", diagnosis = "no", live = "yes no" })
+    walk("report's picture", function(value) history:report(page, { pictures = { { title = "x", picture = value } } }) end)
+    walk("report's title", function(value) history:report(page, { pictures = { { title = value, picture = scion.zeros({ 2, 2, 3 }, "u8") } } }) end, "text control")
+    assert.is_nil(lfs.attributes(page, "mode"))
+  end)
+
   it("are refused by losses", function()
     for name, options in pairs { categorical = { smoothing = "zero half", label_smoothing = "" }, binary = { smoothing = "zero half" }, mse = { delta = "" }, mae = {},
                                  focal = { gamma = number .. " large huge", alpha = "half", activation = "" },

@@ -42,7 +42,7 @@ describe("an example", function()
     assert.matches("nothing trains up to global_avg_pool_1\n", out, 1, true)
     assert.matches("nothing trains up to mixed8\n", out, 1, true)
     assert.matches("epoch 5/5", out, 1, true)
-    assert.matches("\nsaved as two_pronged.safetensors\n$", out)
+    assert.matches("\nsaved as two_pronged.safetensors\nboth stages are told of in two_pronged.html\n$", out)
   end)
 
   it("sees in an image what PyTorch's ResNet-20 for CIFAR does", function()

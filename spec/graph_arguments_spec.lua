@@ -250,13 +250,14 @@ describe("models", function()
       refused("layer " .. what, model.layer, model, value)
       refused("upto " .. what, model.upto, model, value)
       refused("graft " .. what, model.graft, model, value)
+      refused("plot " .. what, model.plot, model, value)
       if what ~= "layer" and what ~= "function" then refused("graft list of " .. what, model.graft, model, { value }) end
       if what ~= "text" then
         refused("save " .. what, model.save, model, value)
         refused("export " .. what, model.export, model, value)
       end
     end)
-    for _, name in ipairs { "layer", "upto", "graft", "save", "export" } do refused(name .. " nothing", model[name], model) end
+    for _, name in ipairs { "layer", "upto", "graft", "save", "export", "plot" } do refused(name .. " nothing", model[name], model) end
     refused("freeze two", model.freeze, model, { first = 1, upto = "a" })
     assert.matches("{ upto = 'mixed8' }", refused("freeze text", model.freeze, model, "mixed8"), 1, true)
     refused("layer 99", model.layer, model, 99)

@@ -89,7 +89,10 @@ describe("a report", function()
     end
     local rows = markup.table(page, "learning rate by epoch")
     for i, entry in ipairs(history) do assert.equal(("%.4g"):format(entry.lr), rows[i + 1][2]) end
-    assert.same({ "stage 2" }, { markup.text(markup.all(markup.figure(page, "loss"), "text", "small")[1]) })
+    local drawing = markup.figure(page, "loss")
+    assert.same({ "stage 2" }, { markup.text(markup.all(drawing, "text", "small")[1]) })
+    local dots, mark = markup.all(drawing, "circle", "dot-1"), markup.all(drawing, "line", "mark")[1]
+    assert.near((dots[3].attributes.cx + dots[4].attributes.cx) / 2, tonumber(mark.attributes.x1), 0.011) -- between the second epoch and the third
   end)
 
   it("has the evaluation's counts, scores and calibration", function()
@@ -100,14 +103,15 @@ describe("a report", function()
       assert.equal(val.labels[i], rows[i + 1][1])
       for j, count in ipairs(row) do assert.equal(tostring(count), rows[i + 1][j + 1]) end
     end
-    local drawn = {}
+    local drawn, expected = {}, {} -- by place: cells are 280 / 3 wide, at most 60
     for _, text in ipairs(markup.all(markup.figure(page, "Confusion"), "text")) do
-      if not text.attributes.class then drawn[#drawn + 1] = tonumber(markup.text(text)) end
+      local at = text.attributes
+      if not at.class then drawn[("%d %d"):format((at.y - 40) // 60 + 1, (at.x - 112) // 60 + 1)] = tonumber(markup.text(text)) end
     end
-    local expected = {}
-    for _, row in ipairs(counts) do
-      for _, count in ipairs(row) do expected[#expected + 1] = count > 0 and count or nil end
+    for i, row in ipairs(counts) do
+      for j, count in ipairs(row) do expected[("%d %d"):format(i, j)] = count > 0 and count or nil end
     end
+    for i = 1, 3 do drawn[i .. " 0"] = nil end -- the labels
     assert.same(expected, drawn)
     rows = markup.table(page, "Scores of each class")
     for i, class in ipairs(found.classes) do

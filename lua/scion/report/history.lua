@@ -12,7 +12,7 @@ local kind = check.instance("scion.History", "a history")
 ---@field text? string what is to be said of it ("")
 
 ---@class scion.ReportOptions
----@field model? scion.Model whose confusion, calibration and mistakes are told (that of the fit, while the script keeps it)
+---@field model? scion.Model that is evaluated for it (that of the fit, while the script keeps it)
 ---@field data? scion.Dataset on which that is measured (the fit's validation set, while the script keeps it)
 ---@field pictures? scion.ReportPicture[] images that the page shall show (none)
 ---@field diagnosis? scion.Diagnosis|false what scion.data.doctor has found; false: nothing (it looks through the fit's training set, and compares it

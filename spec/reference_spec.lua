@@ -78,6 +78,8 @@ local function samples()
   local several = scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { { "a" }, { "b" } }, { batch = 2 })
   local labelled = network(nn.dense(2, "sigmoid"))
   local known = scion.models.squeezenet1_0 { input = 64 }
+  local blocks = require "scion.report.blocks"
+  found["scion.BlockRow"] = blocks.merged(blocks.of(known:layers())) -- as a history's stages have them, and drawings
   known.precision, known.loss, known.metrics = "f32", "categorical", { "top_3" }
   found["scion.Model"] = { model, known }
   known.reading = { background = "white", truncated = "keep" }

@@ -57,6 +57,20 @@ describe("model:plot", function()
   end)
 end)
 
+describe("a network's blocks", function()
+  it("share rows where there are very many", function()
+    local blocks = require "scion.report.blocks"
+    local layers = { nn.input(16, 16, 3) }
+    for i = 1, 70 do layers[i + 1] = i == 41 and nn.max_pool(2) or nn.conv2d(4, 1) end
+    local model = scion.sequential(layers)
+    model:freeze { first = 31 }
+    local rows, shown = blocks.merged(blocks.of(model:layers())), {}
+    for i, row in ipairs(rows) do shown[i] = ("%s: %s, %s"):format(blocks.title(row), blocks.detail(row), blocks.state(row.frozen, row.layers)) end
+    assert.same({ "input_1 to conv2d_30: 31 layers, 596 parameters, frozen", "conv2d_31 to conv2d_40: 10 layers, 200 parameters, ",
+                  "max_pool_1 to conv2d_69: 30 layers, 580 parameters, " }, shown)
+  end)
+end)
+
 describe("history:plot and history:csv", function()
   local function history()
     local model = scion.sequential { nn.input(4, 4, 3), nn.flatten(), nn.dense(2, "softmax") }

@@ -254,7 +254,7 @@ describe("a report", function()
     assert.matches(("after epoch 5: loss %.4f"):format(history[5].val_loss), markup.text(page), 1, true)
     assert.matches("the training set is not there any more", markup.text(section(page, "Left out")), 1, true)
     local rows = markup.table(page, "Blocks and stages")
-    assert.same({ "a", "3 layers, 124 parameters", "", "frozen", "trains" }, rows[3])
+    assert.same({ "a to b", "2 blocks of 3 layers, 284 parameters", "8x8x4", "frozen", "trains" }, rows[3])
   end)
 
   it("of a loaded model has curves, and evaluates what it is given", function()

@@ -4,10 +4,11 @@ local text = require "scion.report.text"
 
 local blocks = {}
 
+--- A block of a network, or several that stand in one row.
 ---@class scion.BlockRow
 ---@field name string
 ---@field last string? the name of the last one, where it stands for several
----@field count integer how many blocks it stands for
+---@field count integer how many blocks it stands for that repeat each other; 1 where they do not
 ---@field kind string of the first layer
 ---@field kinds string of all layers, in order
 ---@field layers integer in all of them
@@ -39,31 +40,41 @@ end
 --- Whether as much of two blocks is frozen.
 local function alike(a, b) return a.frozen * b.layers == b.frozen * a.layers end
 
+--- Whether two values have one height and width.
+local function of_one_size(a, b) return #a == #b and (#a < 3 or a[1] == b[1] and a[2] == b[2]) end
+
 --- Whether a block repeats the one before: the same layers on values of the same height and width.
-local function repeats(before, block)
-  local a, b = before.shape, block.shape
-  return block.layers > 1 and before.kinds == block.kinds and #a == #b and (#a < 3 or a[1] == b[1] and a[2] == b[2])
+local function repeats(before, block) return block.layers > 1 and before.kinds == block.kinds and of_one_size(before.shape, block.shape) end
+
+--- The same list with one row for neighbours that `joins` says belong together.
+local function joined(list, joins, count)
+  local rows, latest = {}, nil
+  for _, block in ipairs(list) do
+    local row = rows[#rows]
+    if row and joins(latest, block) then
+      row.last, row.shape, row.count = block.last or block.name, block.shape, count and row.count + 1 or 1
+      for _, sum in ipairs { "layers", "parameters", "trainable", "frozen" } do row[sum] = row[sum] + block[sum] end
+    else
+      rows[#rows + 1] = {}
+      for key, value in pairs(block) do rows[#rows][key] = value end
+    end
+    latest = block
+  end
+  return rows
 end
 
---- The same with blocks that repeat each other in one row.
+local most_rows = 60 -- that can be looked over
+
+--- The same with blocks that repeat each other in one row. Where there are very many all the same, as in a network whose layers have no
+--- blocks' names, neighbours of one height and width share a row.
 ---@param list scion.BlockRow[]
 ---@param same? fun(a: scion.BlockRow, b: scion.BlockRow): boolean whether two may stand in one row (where as much of them is frozen)
 ---@return scion.BlockRow[]
 function blocks.merged(list, same)
-  local merged = {}
-  for _, block in ipairs(list) do
-    local last = merged[#merged]
-    if last and repeats(last.latest, block) and (same or alike)(last.latest, block) then
-      last.row.count, last.row.last, last.row.shape, last.latest = last.row.count + 1, block.name, block.shape, block
-      for _, sum in ipairs { "layers", "parameters", "trainable", "frozen" } do last.row[sum] = last.row[sum] + block[sum] end
-    else
-      local row = {}
-      for key, value in pairs(block) do row[key] = value end
-      merged[#merged + 1] = { row = row, latest = block }
-    end
-  end
-  for i, each in ipairs(merged) do merged[i] = each.row end
-  return merged
+  same = same or alike
+  local rows = joined(list, function(before, block) return repeats(before, block) and same(before, block) end, true)
+  if #rows <= most_rows then return rows end
+  return joined(rows, function(before, block) return of_one_size(before.shape, block.shape) and same(before, block) end, false)
 end
 
 --- How much of a block is frozen, in words: "", "frozen", "3 of 9 frozen".

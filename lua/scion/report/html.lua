@@ -1,4 +1,6 @@
 --- Pieces of HTML, and of SVG, which is written alike: escaped text, elements, tables.
+local check = require "scion.check"
+
 local html = {}
 
 -- What HTML and XML do not allow, or what would change how the text around it reads: controls of the second set, marks of direction, and the
@@ -8,14 +10,12 @@ local function hidden(code)
     code & 0xfffe == 0xfffe
 end
 
-local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
-
---- Text of whatever bytes as it may stand in an element or in an attribute. Bytes that are no UTF-8, and characters that cannot be seen, are
---- told by their numbers: \xff, \u{202e}.
----@param text any which tostring turns into text
+--- Text of whatever bytes as text that can be seen: bytes that are no UTF-8, and characters that do not show, are told by their numbers: \xff,
+--- \u{202e}.
+---@param text string
 ---@return string
-function html.escape(text)
-  text = tostring(text):gsub("[%c\127]", function(c) return c == "\n" and "\\n" or ("\\x%02x"):format(c:byte()) end)
+function html.visible(text)
+  text = check.escape(text)
   local parts, at = {}, 1
   while at <= #text do
     local _, bad = utf8.len(text, at)
@@ -23,15 +23,18 @@ function html.escape(text)
     if bad then parts[#parts + 1] = ("\\x%02x"):format(text:byte(bad)) end
     at = (bad or #text) + 1
   end
-  text = table.concat(parts)
-  if text:find "[\xc2\xe2\xef\xf0-\xf4]" then
-    text = text:gsub("[\xc2-\xf4][\x80-\xbf]+", function(c)
-      local code = utf8.codepoint(c)
-      return hidden(code) and ("\\u{%x}"):format(code) or nil
-    end)
-  end
-  return (text:gsub("[&<>\"']", entities))
+  return (table.concat(parts):gsub("[\xc2-\xf4][\x80-\xbf]+", function(c)
+    local code = utf8.codepoint(c)
+    return hidden(code) and ("\\u{%x}"):format(code) or nil
+  end))
 end
+
+local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
+
+--- The same as it may stand in an element or in an attribute.
+---@param text any which tostring turns into text
+---@return string
+function html.escape(text) return (html.visible(tostring(text)):gsub("[&<>\"']", entities)) end
 
 local empty = { meta = true, img = true, link = true } -- elements of HTML without an end
 

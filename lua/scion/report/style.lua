@@ -13,14 +13,14 @@ text.heading{font-weight:600;font-size:12px}
 .grid{stroke:var(--line);stroke-width:1}
 .axis{stroke:var(--muted);stroke-width:1}
 .mark{stroke:var(--muted);stroke-width:1;stroke-dasharray:2 3}
-.ideal{stroke:var(--muted);stroke-width:1.5;stroke-dasharray:5 4}
+.ideal{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:5 4}
 polyline{fill:none;stroke-width:2;stroke-linejoin:round}
 .line-1{stroke:var(--one)}
 .line-2{stroke:var(--two);stroke-dasharray:6 3}
 .dot-1{fill:var(--one)}
 .dot-2{fill:var(--paper);stroke:var(--two);stroke-width:1.5}
 .bar{fill:var(--one)}
-.count{fill:var(--stripe)}
+.count{fill:var(--muted)}
 .cell{fill:var(--one)}
 .edge{fill:none;stroke:var(--line);stroke-width:1}
 .hit{fill:none;stroke:var(--ink);stroke-width:1}
@@ -47,6 +47,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1rem;padding:0;margin:.5rem 0;list
 .note,footer{color:var(--muted)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem 2rem;align-items:start}
 figure{margin:0 0 1rem;min-width:0}
+figure.wide{grid-column:1/-1}
 figure:not(.wide)>svg{max-width:36rem}
 figcaption{margin-bottom:.5rem;font-size:.9rem;color:var(--muted);overflow-wrap:anywhere}
 figcaption strong{display:block;color:var(--ink);font-size:1rem}
@@ -83,6 +84,7 @@ nav,details{display:none}
 figure,tr,.pictures>*{break-inside:avoid}
 h2,h3{break-after:avoid}
 .scroll{overflow:visible}
+.scroll svg{min-width:0!important}
 }
 ]]
 

@@ -18,11 +18,11 @@ local record = {}
 ---@field stage integer its number in the fit, from 1
 ---@field first integer its first epoch
 ---@field last integer its last one
----@field trains string in the words of the schedule: "train = 'head'"; "frozen as before" where it says nothing
+---@field trains string in the words of the schedule: "train = 'head'"; "what was not frozen" where it says nothing
 ---@field optimizer string as it was when the stage began
 ---@field parameters integer of the network
 ---@field trainable integer how many of them the stage changes
----@field blocks { name: string, frozen: integer, layers: integer, parameters: integer }[] how many layers of each block were frozen when it began
+---@field blocks scion.BlockRow[] the network when it began
 
 local weak_values, weak_keys = { __mode = "v" }, { __mode = "k" }
 
@@ -55,8 +55,8 @@ end
 
 local function cache_text(cache)
   if not cache then return "off" end
-  return ("outputs of frozen layers are kept%s%s"):format(cache.variants and (", %d variants of each image"):format(cache.variants) or "",
-                                                        cache.upto and ", up to " .. cache.upto or "")
+  return ("on, for what frozen layers give%s%s"):format(cache.variants and (", %d variants of each image"):format(cache.variants) or "",
+                                                      cache.upto and ", up to " .. cache.upto or "")
 end
 
 local function callbacks_text(list)
@@ -108,14 +108,10 @@ end
 --- Notes that a stage begins, once its layers are frozen.
 ---@param run scion.Run
 function record.stage(run)
-  local stage, frozen = run.stages[run.stage], {}
-  local layers, parameters, trainable = run.model:layers(), 0, 0
+  local stage, layers, parameters, trainable = run.stages[run.stage], run.model:layers(), 0, 0
   for _, layer in ipairs(layers) do parameters, trainable = parameters + layer.parameters, trainable + layer.trainable end
-  for i, block in ipairs(blocks.of(layers)) do
-    frozen[i] = { name = block.name, frozen = block.frozen, layers = block.layers, parameters = block.parameters }
-  end
-  run.stage_record = { stage = run.stage, trains = run.by_schedule and schedule.choice(stage) or "frozen as before", optimizer = tostring(run.optimizer),
-                       parameters = parameters, trainable = trainable, blocks = frozen }
+  run.stage_record = { stage = run.stage, trains = run.by_schedule and schedule.choice(stage) or "what was not frozen", optimizer = tostring(run.optimizer),
+                       parameters = parameters, trainable = trainable, blocks = printable.records(blocks.of(layers)) }
 end
 
 --- Notes that an epoch belongs to the stage that runs.

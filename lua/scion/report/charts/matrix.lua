@@ -1,5 +1,6 @@
 --- A confusion matrix: a row for each true class, a column for each predicted one.
 local chart = require "scion.report.chart"
+local html = require "scion.report.html"
 local svg = require "scion.report.svg"
 local text = require "scion.report.text"
 
@@ -41,7 +42,7 @@ return function(of)
   for i, label in ipairs(of.labels) do
     local at, sum = top + (i - 1) * side, 0
     for _, count in ipairs(of.counts[i]) do sum = sum + count end
-    parts[#parts + 1] = svg.text(left - 6, at + side / 2 + 4, text.cut(("%d %s"):format(i, label), letters), nil, "end")
+    parts[#parts + 1] = svg.text(left - 6, at + side / 2 + 4, text.cut(("%d %s"):format(i, html.visible(label)), letters), nil, "end")
     parts[#parts + 1] = svg.text(left + (i - 0.5) * side, top - 8, tostring(i), "muted", "middle")
     for j, count in ipairs(of.counts[i]) do parts[#parts + 1] = cell(left + (j - 1) * side, at, side, count, count / math.max(sum, 1), i == j) end
   end

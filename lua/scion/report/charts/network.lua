@@ -1,6 +1,7 @@
 --- A network by its blocks, from the input down: boxes with shapes and parameters, striped where they are frozen; and for each stage of a
 --- schedule a column that tells which of them train.
 local chart = require "scion.report.chart"
+local html = require "scion.report.html"
 local svg = require "scion.report.svg"
 local text = require "scion.report.text"
 
@@ -31,7 +32,7 @@ end
 
 local function draw_row(of, entry, y, width)
   local state, room = entry.state or "", width - 30
-  local name = text.cut(entry.name, math.floor((room - small_letter * #entry.shape) / letter))
+  local name = text.cut(html.visible(entry.name), math.floor((room - small_letter * #entry.shape) / letter))
   local parts = { box(1, y, width - 2, row, state, of.id), plated(9, y + 14, name), plated(width - 9, y + 14, entry.shape, "muted", "end"),
                   plated(9, y + 27, text.cut(entry.detail, math.floor((room - letter * #state) / small_letter)), "muted") }
   if state ~= "" then parts[#parts + 1] = plated(width - 9, y + 27, state, nil, "end") end

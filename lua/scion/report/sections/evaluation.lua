@@ -6,6 +6,7 @@ local svg = require "scion.report.svg"
 local text = require "scion.report.text"
 
 local most_drawn = 60 -- classes of a matrix that is drawn
+local most_letters = 40 -- of a label in a sentence
 local most_pairs = 100 -- confusions that are listed
 
 local function score(value) return value ~= value and "NaN" or ("%.4f"):format(value) end
@@ -45,24 +46,18 @@ end
 local function confusion(evaluation)
   local labels, counts = labels_of(evaluation), evaluation.confusion:totable()
   local pairs_found, kinds, mistakes = pairs_of(labels, counts)
-  local words = mistakes == 0 and "No example is taken for another class." or
-    ("%s of %s examples are taken for another class; most often %s for %s, %s times."):format(text.grouped(mistakes), text.grouped(evaluation.examples),
-                                                                                            pairs_found[1][1], pairs_found[1][2], pairs_found[1][3])
-  local parts = {}
-  if #labels <= most_drawn then
-    local drawing = matrix { title = "Confusion", labels = labels, counts = counts,
-                             text = words .. " A row for each true class; the darker a cell, the larger its share of the row. What is right is framed." }
-    parts[1] = svg.figure(drawing, "confusion", html.details("Numbers", counts_table(labels, counts)))
-  else
-    parts[1] = html.paragraph(words)
+  local first, words = pairs_found[1], "No example is taken for another class."
+  if first then
+    words = ("%s of %s examples are taken for another class; most often %s for %s, %s times."):format(
+      text.grouped(mistakes), text.grouped(evaluation.examples), text.cut(first[1], most_letters), text.cut(first[2], most_letters), first[3])
   end
-  if mistakes > 0 then
-    local more = kinds > #pairs_found and (", the first %d of %s pairs"):format(#pairs_found, text.grouped(kinds)) or ""
-    local shown = html.table { caption = "The most frequent confusions" .. more, rows = pairs_found,
-                               columns = { { title = "true" }, { title = "taken for" }, { title = "examples", right = true } } }
-    parts[2] = #labels <= most_drawn and html.details("Pairs that are confused", shown) or shown
-  end
-  return html.tag("div", nil, table.concat(parts, "\n"))
+  local more = kinds > #pairs_found and (", the first %d of %s pairs"):format(#pairs_found, text.grouped(kinds)) or ""
+  local shown = first and html.table { caption = "The most frequent confusions" .. more, rows = pairs_found,
+                                       columns = { { title = "true" }, { title = "taken for" }, { title = "examples", right = true } } } or ""
+  if #labels > most_drawn then return html.tag("div", nil, html.paragraph(words), shown) end
+  local drawing = matrix { title = "Confusion", labels = labels, counts = counts,
+                           text = words .. " A row for each true class; the darker a cell, the larger its share of the row. What is right is framed." }
+  return svg.figure(drawing, "confusion", html.details("Numbers", counts_table(labels, counts)), first and html.details("Pairs that are confused", shown))
 end
 
 local function classes_table(classes)

@@ -22,7 +22,7 @@ local function stages_table(stages)
     { title = "of all", right = true } } }
 end
 
---- The states of each block in all stages, by the block's name; nil if a stage is of another network.
+--- The states of each block in all stages, by the block's name, and the first stage's blocks; nil if a stage is of another network.
 local function states_by_name(stages)
   local by_name, order = {}, {}
   for i, stage in ipairs(stages) do
@@ -40,30 +40,19 @@ local function states_by_name(stages)
   return by_name, order
 end
 
---- The blocks with their shapes and parameters if the model is there, and still the same; else what the stages know of them.
-local function blocks_of(model, by_name, order)
-  local list, known = model and blocks.of(model:layers()) or {}, 0
-  for _, block in ipairs(list) do known = known + (by_name[block.name] and 1 or 0) end
-  if known == #order and known == #list then
-    return blocks.merged(list, function(a, b) return table.concat(by_name[a.name], "\n") == table.concat(by_name[b.name], "\n") end)
-  end
-  for i, block in ipairs(order) do list[i] = { name = block.name, count = 1, layers = block.layers, kind = "1 layer", shape = {}, parameters = block.parameters } end
-  return table.move(list, 1, #order, 1, {})
-end
-
-local function rows_of(model, by_name, order)
+local function rows_of(by_name, order)
+  local function same(a, b) return table.concat(by_name[a.name], "\n") == table.concat(by_name[b.name], "\n") end
   local rows = {}
-  for i, block in ipairs(blocks_of(model, by_name, order)) do
-    rows[i] = { name = blocks.title(block), shape = block.shape[1] and shape.text(block.shape) or "", states = by_name[block.name],
-                detail = blocks.short_detail(block), told = blocks.detail(block) }
+  for i, block in ipairs(blocks.merged(order, same)) do
+    rows[i] = { name = blocks.title(block), shape = shape.text(block.shape), states = by_name[block.name], detail = blocks.short_detail(block), told = blocks.detail(block) }
   end
   return rows
 end
 
-local function drawing_of(context, stages)
+local function drawing_of(stages)
   local by_name, order = states_by_name(stages)
   if not by_name then return nil end
-  local rows = rows_of(context.model, by_name, order)
+  local rows = rows_of(by_name, order)
   local columns, cells = {}, {}
   for i = 1, #stages do columns[i] = i <= most_columns and "stage " .. i or nil end
   for i, row in ipairs(rows) do
@@ -81,5 +70,5 @@ end
 return function(context)
   local stages = record.stages(context.history)
   if not stages[1] then return nil, "stages and what was frozen: the history is from a file, which does not hold them" end
-  return stages_table(stages) .. (drawing_of(context, stages) or html.paragraph("The stages are of networks with other blocks, which are not drawn together.", "note"))
+  return stages_table(stages) .. (drawing_of(stages) or html.paragraph("The stages are of networks with other blocks, which are not drawn together.", "note"))
 end

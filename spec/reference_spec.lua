@@ -215,7 +215,6 @@ local function calls()
     ["model:features"] = function(given) model:features(set, "a/conv", given) end,
     ["model:plan"] = function(given) model:plan(given) end,
     ["history:report"] = function(given) model.history:report(pictures() .. "/run.html", given) end,
-    ["scion.ReportPicture"] = function(given) model.history:report(pictures() .. "/run.html", { pictures = { given } }) end,
     ["model:freeze"] = function(given) model:freeze(given) end,
     ["model:thaw"] = function(given) model:thaw(given) end,
     ["scion.model"] = function(given) scion.model(given) end,

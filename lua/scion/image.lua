@@ -2,7 +2,6 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local decoding = require "scion.data.decoding"
-local kinds = require "scion.kinds"
 
 local image = {}
 
@@ -10,6 +9,12 @@ local most_pixels = 1 << 28 -- the decoder's limit, too
 
 local size_kind = check.whole(1, most_pixels)
 local sizes = check.either(size_kind, check.list(size_kind, 2, "a list of two (height, width)"))
+
+local image_kind = check.kind("an image: a u8 tensor of height x width x 3", function(value)
+  if not check.tensor.read(value) then return false end
+  local shape = value:shape()
+  return #shape == 3 and shape[3] == 3 and shape[1] > 0 and shape[2] > 0 and value:dtype() == "u8", value
+end)
 
 -- One image or several; resize and crop take both.
 local images_kind = check.kind("an image, a u8 tensor of height x width x 3, or several, N x height x width x 3", function(value)
@@ -69,7 +74,7 @@ end
 function image.save(path, t)
   local where = "scion.image.save"
   check.argument(where, "the first argument", path, check.path)
-  check.argument(where, "the second argument", t, kinds.image)
+  check.argument(where, "the second argument", t, image_kind)
   local extension = path:match "%.([^./]*)$"
   if not extension or not extensions[extension:lower()] then
     check.raise(("%s: images are written as .png, .jpg or .jpeg, which %s does not end with"):format(where, check.show(path)))

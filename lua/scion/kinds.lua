@@ -63,11 +63,4 @@ kinds.origin = {
   end,
 }
 
---- A picture in memory.
-kinds.image = check.kind("an image: a u8 tensor of height x width x 3", function(value)
-  if not check.tensor.read(value) then return false end
-  local sizes_of = value:shape()
-  return #sizes_of == 3 and sizes_of[3] == 3 and sizes_of[1] > 0 and sizes_of[2] > 0 and value:dtype() == "u8", value
-end)
-
 return kinds

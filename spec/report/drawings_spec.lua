@@ -105,6 +105,17 @@ describe("history:plot and history:csv", function()
   end)
 end)
 
+describe("text of a page", function()
+  it("shows whatever bytes, and ends nothing", function()
+    local html = require "scion.report.html"
+    assert.equal("bad \\xff\\xfe\\xed\\xa0\\x80 byte\\x00", html.escape "bad \xff\xfe\xed\xa0\x80 byte\0")
+    assert.equal("a\\nb é 日本 \u{1f600} &lt;&amp;&gt;&quot;&#39;", html.escape "a\nb é 日本 \u{1f600} <&>\"'")
+    assert.equal("\\u{85}\\u{2066}\\u{fdd0}\\u{1fffe}", html.escape "\u{85}\u{2066}\u{fdd0}\u{1fffe}")
+    assert.equal(html.visible "\xff\u{202e}", html.visible(html.visible "\xff\u{202e}"))
+    assert.equal('<a b="&lt;" d="3">x</a>', html.tag("a", { b = "<", c = false, d = 3 }, "x", nil, false))
+  end)
+end)
+
 describe("a chart", function()
   it("has ticks at round numbers, whole ones where it counts", function()
     local function ticks(...)

@@ -179,17 +179,43 @@ describe("a report", function()
     assert.matches("12 images", markup.text(section(page, "Findings")), 1, true)
   end)
 
-  it("has pictures within it, made smaller where they are large", function()
-    local history = run()
-    local large = scion.image.resize(support.pattern(20, 40), { 300, 600 })
-    local page = report(history, { pictures = { { title = "a <b>", picture = large, text = "looks at \"this\"" }, { title = "small", picture = support.pattern(9, 5) } } })
-    local images = markup.all(section(page, "Pictures"), "img")
-    assert.same({ "a <b>", "256", "128" }, { images[1].attributes.alt, images[1].attributes.width, images[1].attributes.height })
-    assert.same({ "small", "5", "9" }, { images[2].attributes.alt, images[2].attributes.width, images[2].attributes.height })
-    local prefix = "data:image/jpeg;base64,"
-    assert.equal(prefix .. core.base64(core.image_encode(support.pattern(9, 5), 85):bytes()), images[2].attributes.src)
-    assert.matches("looks at \"this\"", markup.text(page), 1, true)
-    assert.is_nil(section(report(history), "Pictures"))
+  it("has the mistakes with the highest loss, and what speaks for them", function()
+    local history, model, _, val = run()
+    local page, found = report(history), scion.insight.mistakes(model, val)
+    local there, rows = section(page, "Mistakes"), markup.table(page, "The mistakes with the highest loss")
+    assert.matches(("%d of 12 images are taken for another class"):format(#found), markup.text(there), 1, true)
+    local images, prefix = markup.all(there, "img"), "data:image/jpeg;base64,"
+    assert.equal(2 * #found, #images)
+    for i, mistake in ipairs(found) do
+      local cells = { "image " .. mistake.index, mistake.label, mistake.predicted, ("%.1f%%"):format(100 * mistake.confidence), ("%.2f"):format(mistake.loss) }
+      assert.same(cells, rows[i + 1])
+      local explained = model:explain(val:subset { mistake.index }, { class = mistake.predicted })
+      for k, picture in ipairs { explained.image, explained.picture } do
+        local image = images[2 * i - 2 + k].attributes
+        assert.equal(prefix .. core.base64(core.image_encode(picture, 85):bytes()), image.src)
+        assert.same({ "8", "8" }, { image.width, image.height })
+        assert.matches("image " .. mistake.index, image.alt, 1, true)
+      end
+    end
+  end)
+
+  it("makes large pictures smaller", function()
+    local model = scion.sequential { nn.input(300, 150, 3), nn.conv2d(2, 3, { stride = 8 }), nn.global_avg_pool(), nn.dense(2, "softmax") }
+    local data = scion.data.tensors(scion.zeros({ 2, 300, 150, 3 }, "u8"), { 1, 2 }, { batch = 2 })
+    local image = markup.all(report(model:fit(data, { validate = data, verbose = false, quiet = true }), { diagnosis = false }), "img")[1]
+    assert.same({ "128", "256" }, { image.attributes.width, image.attributes.height })
+  end)
+
+  it("has no pictures of mistakes where they cannot be explained, and says why", function()
+    local model, data = scion.sequential { nn.input(8, 8, 3), nn.flatten(), nn.dense(3, "softmax") }, pictures(3, 4)
+    local page = report(model:fit(data, { validate = data, verbose = false, quiet = true }))
+    assert.is_true(#markup.table(page, "The mistakes with the highest loss") > 1)
+    assert.same({}, markup.all(page, "img"))
+    assert.matches("pictures of mistakes: no layer of the network has an output with height and width", markup.text(section(page, "Left out")), 1, true)
+    local knows = scion.sequential { nn.input(3), nn.dense(3, "softmax") }
+    local rows = scion.data.tensors(scion.tensor { { 9, 0, 0 }, { 0, 9, 0 }, { 0, 0, 9 } }, { 1, 2, 3 }, { batch = 3 })
+    page = report(knows:fit(rows, { epochs = 300, validate = rows, verbose = false, quiet = true, optimizer = scion.optim.adam { lr = 0.1 } }))
+    assert.matches("All of 3 images are told right", markup.text(section(page, "Mistakes")), 1, true)
   end)
 
   it("asks for nothing from anywhere, and every reference in it has a target", function()
@@ -226,11 +252,10 @@ describe("a report", function()
   it("shows labels of whatever bytes as text", function()
     local labels = { "<script>alert('1')</script>", "\u{202e}drow \u{9f}\u{ffff}\27[31m", "'quotes' & \"more\"" }
     local shown = { "<script>alert('1')</script>", "\\u{202e}drow \\u{9f}\\u{ffff}\\x1b[31m", "'quotes' & \"more\"" }
-    local page, text = report(run { labels = labels }, { pictures = { { title = "bad \xff\xfe\xed\xa0\x80 byte", picture = support.pattern(5, 5) } } })
+    local page, text = report((run { labels = labels }))
     assert.is_nil(text:find("<script", 1, true))
     local rows = markup.table(page, "Scores of each class")
     for i, label in ipairs(shown) do assert.equal(label, rows[i + 1][1]) end
-    assert.equal("bad \\xff\\xfe\\xed\\xa0\\x80 byte", markup.all(page, "img")[1].attributes.alt)
   end)
 
   it("is evaluated with the model as it is, where a callback has put better weights back", function()
@@ -264,7 +289,7 @@ describe("a report", function()
     local page = report(loaded.history)
     assert.equal(5, #markup.table(page, "loss by epoch") - 1)
     local left = markup.text(section(page, "Left out"))
-    for _, words in ipairs { "stages and what was frozen", "confusion, classes and calibration", "settings" } do assert.matches(words, left, 1, true) end
+    for _, words in ipairs { "stages and what was frozen", "confusion, classes and calibration", "mistakes", "settings" } do assert.matches(words, left, 1, true) end
     page = report(loaded.history, { model = loaded, data = val })
     assert.matches(("On 12 images of the data set given, as the model is now: loss %.4f"):format(model:evaluate(val).loss), markup.text(page), 1, true)
     assert.same({}, loaded.history.stages)
@@ -375,7 +400,6 @@ describe("a report", function()
     refused("unknown option 'modle' (did you mean 'model'?", function() history:report(path "run.html", { modle = model }) end)
     refused("model is a model, not a data set", function() history:report(path "run.html", { model = val }) end)
     refused("history:report is called with a colon", function() history.report(path "run.html") end)
-    refused("picture is an image: a u8 tensor", function() history:report(path "run.html", { pictures = { { title = "x", picture = scion.zeros(2) } } }) end)
     refused("the path is", function() history:report() end)
     refused("it writes a .svg file", function() history:plot(path "curves.png") end)
     refused("it writes a .svg file", function() model:plot(path "net.pdf") end)

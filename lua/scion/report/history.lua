@@ -6,25 +6,20 @@ local history = {}
 
 local kind = check.instance("scion.History", "a history")
 
----@class scion.ReportPicture
----@field title string
----@field picture scion.Tensor u8 H x W x 3; it is made smaller where a side has more than 256 pixels
----@field text? string what is to be said of it ("")
-
 ---@class scion.ReportOptions
 ---@field model? scion.Model that is evaluated for it (that of the fit, while the script keeps it)
 ---@field data? scion.Dataset on which that is measured (the fit's validation set, while the script keeps it)
----@field pictures? scion.ReportPicture[] images that the page shall show (none)
 ---@field diagnosis? scion.Diagnosis|false what scion.data.doctor has found; false: nothing (it looks through the fit's training set, and compares it
 --- with the validation set, while the script keeps them)
 ---@field live? boolean whether the page loads itself anew every few seconds, for a callback that writes it while the model trains; nothing
 --- is computed for it then (false)
 
 --- Writes a report as one page of HTML, which asks for nothing from any network: curves of loss, accuracy and learning rate with the stages
---- marked; confusion, the scores of each class and calibration; what was frozen in each stage, drawn on the network; speed and cache;
---- warnings and the doctor's findings; settings and versions. Beside each chart stand its numbers in a table.
+--- marked; confusion, the scores of each class and calibration; the images that the model is most wrong about, with what in them speaks for the
+--- wrong class (see model:explain); what was frozen in each stage, drawn on the network; speed and cache; warnings and the doctor's findings;
+--- settings and versions. Beside each chart stand its numbers in a table.
 ---
---- If the script still has the model and the validation set, and has not trained the model since, they are evaluated for it. Else the
+--- If the script still has the model and the validation set, and has not trained the model since, it is evaluated for the page. Else the
 --- figures are those of the fit's last validation, and the page says so; and what is not known, as of a loaded model, it leaves out and
 --- names. A history keeps neither model nor data.
 ---

@@ -4,7 +4,6 @@ local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local html = require "scion.report.html"
 local inputs = require "scion.train.inputs"
-local kinds = require "scion.kinds"
 local record = require "scion.train.record"
 local results = require "scion.report.results"
 local style = require "scion.report.style"
@@ -14,14 +13,12 @@ local refresh = 5 -- seconds between two looks at a page of a fit that runs
 
 -- The sections in order: the name of the file, and the title. Each gives its HTML, or nil; and what it leaves out, with the reason.
 local sections = {
-  { "curves", "Curves" }, { "evaluation", "Evaluation" }, { "pictures", "Pictures" }, { "plan", "Freeze plan" }, { "speed", "Speed and cache" },
+  { "curves", "Curves" }, { "evaluation", "Evaluation" }, { "mistakes", "Mistakes" }, { "plan", "Freeze plan" }, { "speed", "Speed and cache" },
   { "findings", "Findings" }, { "settings", "Settings" },
 }
 
-local picture = check.table_of { title = { check.text, required = true }, text = { check.text, "" }, picture = { kinds.image, required = true } }
-
 local schema = {
-  model = { check.instance("scion.Model", "a model") }, data = { inputs.kind }, pictures = { check.list(picture), {} },
+  model = { check.instance("scion.Model", "a model") }, data = { inputs.kind },
   diagnosis = { check.unless_false(check.instance("scion.Diagnosis", "what scion.data.doctor gives")) }, live = { check.boolean, false },
 }
 
@@ -31,7 +28,8 @@ local schema = {
 --- put those of a better epoch back.
 local function is_of(history, model) return #history > 0 and model.epoch == history[#history].epoch end
 
---- The evaluation, and a sentence that says what it is of; or nil and why there is none.
+--- The evaluation, a sentence that says what it is of, and the model and the data where it was made for the report; or nil and why there is
+--- none.
 local function evaluation_of(history, note, o)
   local there = note and note.references or {}
   local model, data = o.model or there.model, o.data or there.validate
@@ -40,7 +38,8 @@ local function evaluation_of(history, note, o)
     local fitted = not o.model and note -- what the fit was told holds for its own model
     local found = model:evaluate(data, fitted and { loss = fitted.loss, metrics = fitted.metrics, precision = fitted.precision } or nil)
     return found, ("On %s images of the %s, as the model is now: loss %.4f%s."):format(
-      text.grouped(found.examples), o.data and "data set given" or "validation set", found.loss, found.accuracy and (", accuracy %.4f"):format(found.accuracy) or "")
+      text.grouped(found.examples), o.data and "data set given" or "validation set", found.loss, found.accuracy and (", accuracy %.4f"):format(found.accuracy) or ""),
+      { model = model, data = data }
   end
   local found = note and note.evaluation
   if found then
@@ -63,12 +62,14 @@ local function diagnosis_of(note, o)
   return require "scion.data.doctor"(there.data, { against = against and { validation = against } })
 end
 
+local no_mistakes = "mistakes: the model as the last epoch has left it, or the validation set, is not there any more; give both, model = …, data = …"
+
 local function context_of(history, o)
   local note = record.of(history)
-  local evaluation, words = evaluation_of(history, note, o)
+  local evaluation, words, measured = evaluation_of(history, note, o)
   local diagnosis, why_no_diagnosis = diagnosis_of(note, o)
   return { history = history, note = note, model = o.model or note and note.references.model, evaluation = evaluation, evaluated = evaluation and words,
-           why_no_evaluation = words, pictures = o.pictures, diagnosis = diagnosis, why_no_diagnosis = why_no_diagnosis }
+           why_no_evaluation = words, measured = measured, why_no_mistakes = not o.live and no_mistakes or nil, diagnosis = diagnosis, why_no_diagnosis = why_no_diagnosis }
 end
 
 -- ---- the page ---------------------------------------------------------------------------------------------------------

@@ -69,8 +69,9 @@ dt{color:var(--muted)}
 dd{margin:0;overflow-wrap:anywhere;unicode-bidi:isolate}
 .facts{display:flex;flex-wrap:wrap;gap:.5rem 2rem;padding:0;margin:1rem 0;list-style:none}
 .facts strong{display:block;font-size:1.4rem;line-height:1.2;font-variant-numeric:tabular-nums}
-.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:1rem}
-.pictures img{width:100%;height:auto;display:block}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,15rem),1fr));gap:1rem}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:2px;margin-bottom:.25rem}
+.pair img{width:100%;height:auto;display:block}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--soft);padding:.75rem;font-size:.85rem}
 @media (max-width:30rem){dl div{grid-template-columns:1fr} th,td{padding-right:.5rem}}
 @media print{

@@ -249,6 +249,34 @@ describe("a report", function()
     end
   end)
 
+  it("is HTML to html5lib's strict parser", function()
+    local python = support.quoted(os.getenv "SCION_HTML5LIB_PYTHON" or os.getenv "PYTHON" or "python3")
+    if select(2, support.shell(python .. " -c 'import html5lib'")) ~= 0 then
+      return pending "Python has no html5lib: pip install html5lib, and PYTHON or SCION_HTML5LIB_PYTHON names it"
+    end
+    report((run()))
+    local script = "import sys, html5lib; html5lib.HTMLParser(strict=True).parse(open(sys.argv[1], encoding='utf-8').read())"
+    assert.same({ "", 0 }, { support.shell(("%s -c %s %s"):format(python, support.quoted(script), support.quoted(path "run.html"))) })
+    support.spit(path "bad.html", support.slurp(path "run.html"):gsub("</figure>", "", 1))
+    assert.not_equal(0, (select(2, support.shell(("%s -c %s %s"):format(python, support.quoted(script), support.quoted(path "bad.html"))))))
+  end)
+
+  it("opens in Chromium without a word on its console", function()
+    local browser = os.getenv "SCION_CHROMIUM"
+    if not browser then return pending "SCION_CHROMIUM names no browser" end
+    report((run()))
+    local function console(file)
+      local out, status = support.shell(("%s --headless=new --no-sandbox --disable-gpu --enable-logging=stderr --user-data-dir=%s --screenshot=%s file://%s"):format(
+        support.quoted(browser), support.quoted(path "profile"), support.quoted(path "page.png"), file))
+      assert.equal(0, status, out)
+      return out:match "[^\n]*CONSOLE[^\n]*"
+    end
+    assert.is_nil(console(path "run.html"))
+    assert.is_truthy(core.image_load(path "page.png"))
+    support.spit(path "bad.html", (support.slurp(path "run.html"):gsub("<main>", "<main><img src='https://example.invalid/a.png'>")))
+    assert.matches("Content Security Policy", console(path "bad.html"), 1, true)
+  end)
+
   it("shows labels of whatever bytes as text", function()
     local labels = { "<script>alert('1')</script>", "\u{202e}drow \u{9f}\u{ffff}\27[31m", "'quotes' & \"more\"" }
     local shown = { "<script>alert('1')</script>", "\\u{202e}drow \\u{9f}\\u{ffff}\\x1b[31m", "'quotes' & \"more\"" }

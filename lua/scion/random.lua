@@ -12,6 +12,10 @@ local seed, stream = 0, 0
 ---@param n integer
 function random.seed(n) seed, stream = check.argument("scion.seed", "the seed", n, check.whole()), 0 end
 
+--- The seed that is set.
+---@return integer
+function random.current() return seed end
+
 --- The seed, and a stream that has not been used since the seed was set.
 ---@return integer seed
 ---@return integer stream

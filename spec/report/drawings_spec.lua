@@ -129,6 +129,7 @@ describe("a chart", function()
     assert.equal("1", ticks(1, 1, 0, 100, { whole = true }))
     assert.equal("500 1000", ticks(1, 1000, 0, 100, { whole = true }))
     assert.equal("0.0001 0.001 0.01 0.1", ticks(5e-5, 0.4, 0, 100, { log = true }))
+    assert.equal("1e-12 1e-10 1e-08 1e-06 0.0001 0.01 1", ticks(1e-12, 1, 0, 100, { log = true }))
     assert.equal("0.1 0.2", ticks(0.09, 0.21, 0, 100, { log = true }))
     assert.equal("-1.0 -0.5 0.0 0.5 1.0", ticks(-1, 1, 0, 100))
     for _, value in ipairs { 0, 1, -3, 1e-300, 1e300 } do assert.is_true(#chart.scale(value, value, 0, 100).ticks < 20) end

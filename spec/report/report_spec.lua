@@ -159,8 +159,10 @@ describe("a report", function()
 
   it("has speed, cache, warnings, the doctor's findings, settings and versions", function()
     local train, val, model = pictures(3, 6), pictures(3, 4), network(3)
+    scion.seed(77)
     model:freeze { upto = "b" }
-    local history = model:fit(train, { epochs = 2, validate = val, verbose = false, optimizer = scion.optim.adam { lr = 0.01 }, quiet = true, clip = 2 })
+    local history = model:fit(train, { epochs = 2, validate = val, verbose = false, optimizer = scion.optim.adam { lr = 0.01 }, quiet = true, clip = 2,
+                                       class_weights = { 1, 2, 0.5 } })
     local page = report(history)
     local rows = markup.table(page, "Seconds and speed by epoch")
     for i, entry in ipairs(history) do
@@ -170,7 +172,7 @@ describe("a report", function()
     local found = scion.data.doctor(train, { against = { validation = val } })
     assert.matches(("%d images are in two sets"):format(#found.leaks), markup.text(section(page, "Findings")), 1, true)
     local settings = markup.text(section(page, "Settings"))
-    for _, words in ipairs { "adam(lr = 0.01)", "18 images in 3 classes", "12 images in 3 classes", "norm 2", "Scion" .. scion.version, "9 layers" } do
+    for _, words in ipairs { "adam(lr = 0.01)", "18 images in 3 classes", "12 images in 3 classes", "norm 2", "1, 2, 0.5", "seed77", "Scion" .. scion.version, "9 layers" } do
       assert.matches(words, settings, 1, true)
     end
     page = report(history, { diagnosis = false })

@@ -34,7 +34,7 @@ end
 local function log_ticks(low, high)
   local ticks, first, last = {}, math.floor(math.log(low, 10)), math.ceil(math.log(high, 10))
   local factors = last - first > 3 and { 1 } or { 1, 2, 5 }
-  for power = first, last do
+  for power = first, last, math.max((last - first) // 6, 1) do
     for _, factor in ipairs(factors) do
       local value = factor * 10.0 ^ power
       if value >= low * 0.999 and value <= high * 1.001 then ticks[#ticks + 1] = { value = value, text = ("%g"):format(value) } end

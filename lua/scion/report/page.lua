@@ -68,7 +68,7 @@ local function context_of(history, o)
   local note = record.of(history)
   local evaluation, words, measured = evaluation_of(history, note, o)
   local diagnosis, why_no_diagnosis = diagnosis_of(note, o)
-  return { history = history, note = note, model = o.model or note and note.references.model, evaluation = evaluation, evaluated = evaluation and words,
+  return { history = history, note = note, network = o.model and o.model.name or note and note.network, evaluation = evaluation, evaluated = evaluation and words,
            why_no_evaluation = words, measured = measured, why_no_mistakes = not o.live and no_mistakes or nil, diagnosis = diagnosis, why_no_diagnosis = why_no_diagnosis }
 end
 
@@ -145,7 +145,6 @@ end
 return function(history, given, where)
   local o = check.options(where, given, schema)
   local context = context_of(history, o)
-  local name = context.model and context.model.name
-  local title = name and ("Training run of %s"):format(name) or "Training run"
+  local title = context.network and ("Training run of %s"):format(context.network) or "Training run"
   return "<!DOCTYPE html>\n" .. tag("html", { lang = "en" }, head(title, o.live), "\n", body(title, context, o.live)) .. "\n"
 end

@@ -8,6 +8,7 @@ local dataset = require "scion.data.dataset"
 local metrics = require "scion.train.metrics"
 local pipeline = require "scion.data.pipeline"
 local printable = require "scion.printable"
+local random = require "scion.random"
 local schedule = require "scion.train.schedule"
 local text = require "scion.report.text"
 
@@ -26,7 +27,7 @@ local record = {}
 
 local weak_values, weak_keys = { __mode = "v" }, { __mode = "k" }
 
-local notes = setmetatable({}, weak_keys) -- by history: { settings, evaluation, evaluated, references }
+local notes = setmetatable({}, weak_keys) -- by history: see record.of
 local stage_of = setmetatable({}, weak_keys) -- by entry
 
 -- ---- settings -------------------------------------------------------------------------------------------------------
@@ -51,6 +52,15 @@ local function clip_text(clip)
   local words = {}
   for _, name in ipairs { "norm", "value" } do words[#words + 1] = clip and clip[name] and ("%s %g"):format(name, clip[name]) or nil end
   return words[1] and table.concat(words, ", ") or "none"
+end
+
+local most_weights = 20 -- of classes that are told
+
+local function weights_text(weights)
+  if not weights then return "none" end
+  local words, count = {}, #weights
+  for i = 1, math.min(count, most_weights) do words[i] = ("%.3g"):format(weights:get(i)) end
+  return table.concat(words, ", ") .. (count > most_weights and (" and %d more"):format(count - most_weights) or "")
 end
 
 local function cache_text(cache)
@@ -85,10 +95,11 @@ local function settings_of(run, callbacks)
   add("precision", run.precision)
   add("batches in a step", tostring(run.accumulate))
   add("limits of gradients", clip_text(run.clip))
-  add("class weights", run.class_weights and "given" or "none")
+  add("class weights", weights_text(run.class_weights))
   add("cache", cache_text(run.given_cache))
   add("callbacks", callbacks_text(callbacks))
   add("resumes from", run.resume and run.resume.path or "nothing")
+  add("seed", tostring(random.current()))
   add("instructions", core.isa())
   add("threads", tostring(core.threads()))
   return list
@@ -100,7 +111,7 @@ end
 ---@param run scion.Run before its first epoch
 ---@param callbacks scion.Callback[] the script's
 function record.begin(run, callbacks)
-  local note = { settings = printable.records(settings_of(run, callbacks)), metrics = run.metrics, loss = run.loss_kind, precision = run.precision,
+  local note = { network = run.model.name, settings = printable.records(settings_of(run, callbacks)), metrics = run.metrics, loss = run.loss_kind, precision = run.precision,
                  references = setmetatable({ model = run.model, data = run.data, validate = run.validate }, weak_values) }
   notes[run.history], notes[run.model.history] = note, note
 end
@@ -172,11 +183,11 @@ function record.stages(history)
   return printable.records(list)
 end
 
---- What was noted of the last fit: its settings, the last evaluation with the epoch that it is of, and the model and the data sets that are
---- still there; nil of a history from a file.
+--- What was noted of the last fit: the network's name, the settings, the last evaluation with the epoch that it is of, and the model and the
+--- data sets that are still there; nil of a history from a file.
 ---@param history scion.History
----@return { settings: { [1]: string, [2]: string }[], evaluation: scion.Evaluation?, evaluated: integer?, metrics: table, loss: scion.Loss, precision:
---- string, references: { model: scion.Model?, data: scion.Dataset?, validate: scion.Dataset? } }?
+---@return { network: string?, settings: { [1]: string, [2]: string }[], evaluation: scion.Evaluation?, evaluated: integer?, metrics: table, loss: scion.Loss,
+--- precision: string, references: { model: scion.Model?, data: scion.Dataset?, validate: scion.Dataset? } }?
 function record.of(history) return notes[history] end
 
 return record

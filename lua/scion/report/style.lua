@@ -47,6 +47,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1rem;padding:0;margin:.5rem 0;list
 .note,footer{color:var(--muted)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem 2rem;align-items:start}
 figure{margin:0 0 1rem;min-width:0}
+.scroll+figure{margin-top:1.5rem}
 figure.wide{grid-column:1/-1}
 figure:not(.wide)>svg{max-width:36rem}
 figcaption{margin-bottom:.5rem;font-size:.9rem;color:var(--muted);overflow-wrap:anywhere}

@@ -444,6 +444,11 @@ scion_status scion_svd(const scion_tensor *a, scion_tensor *u, scion_tensor *s, 
  * penalty is below 0, or columns of x depend on each other and the penalty is too small to tell which w is meant; SCION_WORLD if OpenBLAS
  * cannot be loaded. */
 scion_status scion_least_squares(const scion_tensor *x, const scion_tensor *y, const double *penalties, int64_t count, scion_tensor *w);
+/* For each column c of y, the highest evidence of Bayesian linear regression, as a mean over the rows: max over a, b of
+ * log p(y_c | x, a, b) / N, where y_c = x w + noise of variance 1/b and w ~ N(0, 1/a) (You et al., LogME, ICML 2021; MacKay 1992), by their
+ * fixed-point iteration in double precision on one thread. x [N,D], y [N,K], evidence [K]. SCION_MISUSE if an element is not finite; SCION_WORLD
+ * if OpenBLAS cannot be loaded or no eigenvalues are found. */
+scion_status scion_log_evidence(const scion_tensor *x, const scion_tensor *y, double *evidence);
 
 /* ---------------------------------------------------------------- pooling (kernels/pool.c)
  * x [N,H,W,C], y [N,OH,OW,C]. Every position of a window must cover at least one pixel, and not padding alone. */

@@ -202,6 +202,20 @@ static int tensor_least_squares(lua_State *L) {
   return 1;
 }
 
+/* core.log_evidence(x [N,D], y [N,K]) -> list of K numbers, see scion_log_evidence */
+static int core_log_evidence(lua_State *L) {
+  const scion_tensor *x = scion_check_tensor(L, 1), *y = scion_check_tensor(L, 2);
+  int64_t columns = y->dims == 2 ? y->shape[1] : 0;
+  double *evidence = lua_newuserdatauv(L, (size_t)(columns + 1) * sizeof *evidence, 0);
+  scion_check(L, scion_log_evidence(x, y, evidence));
+  lua_createtable(L, (int)columns, 0);
+  for (int64_t c = 0; c < columns; c++) {
+    lua_pushnumber(L, evidence[c]);
+    lua_rawseti(L, -2, c + 1);
+  }
+  return 1;
+}
+
 static const luaL_Reg methods[] = {
   {"__add", tensor_add}, {"__sub", tensor_subtract}, {"__mul", tensor_multiply}, {"__div", tensor_divide}, {"__pow", tensor_power},
   {"__unm", tensor_negate}, {"__lt", tensor_no_order}, {"__le", tensor_no_order}, {"pow", tensor_power}, {"eq", tensor_eq}, {"ne", tensor_ne}, {"lt", tensor_lt}, {"le", tensor_le},
@@ -210,7 +224,7 @@ static const luaL_Reg methods[] = {
   {"argmax", tensor_argmax}, {"matmul", tensor_matmul}, {"svd", tensor_svd},
   {"least_squares", tensor_least_squares}, {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"where", core_where}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"where", core_where}, {"log_evidence", core_log_evidence}, {NULL, NULL}};
 
 void scion_open_tensor_math(lua_State *L) {
   scion_add_constructors(L, functions);

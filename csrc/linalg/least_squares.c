@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../kernels/require.h"
+#include "doubles.h"
 #include "openblas.h"
 
 /* LAPACK's own interface: Fortran, all arguments by reference, matrices column by column. */
@@ -35,27 +36,15 @@ typedef struct {
   double *x, *y, *products, *factors, *right, *solved, *w;
 } problem;
 
-static double *numbers(int64_t rows, int64_t columns) {
-  size_t count;
-  if (__builtin_mul_overflow((size_t)rows, (size_t)columns, &count) || count > SIZE_MAX / sizeof(double)) return NULL;
-  return malloc(count ? count * sizeof(double) : sizeof(double));
-}
-
 static bool allocate(problem *p) {
-  return (p->x = numbers(p->n, p->d)) && (p->y = numbers(p->n, p->k)) && (p->products = numbers(p->size, p->size)) &&
-         (p->factors = numbers(p->size, p->size)) && (p->right = numbers(p->size, p->k)) && (p->solved = numbers(p->size, p->k)) &&
-         (p->w = numbers(p->d, p->k));
+  return (p->x = doubles_room(p->n, p->d)) && (p->y = doubles_room(p->n, p->k)) && (p->products = doubles_room(p->size, p->size)) &&
+         (p->factors = doubles_room(p->size, p->size)) && (p->right = doubles_room(p->size, p->k)) && (p->solved = doubles_room(p->size, p->k)) &&
+         (p->w = doubles_room(p->d, p->k));
 }
 
 static void release(problem *p) {
   double *all[] = {p->x, p->y, p->products, p->factors, p->right, p->solved, p->w};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
-}
-
-static void widen(const scion_tensor *t, double *to) {
-  int64_t rows = t->shape[0], columns = t->shape[1];
-  for (int64_t r = 0; r < rows; r++)
-    for (int64_t c = 0; c < columns; c++) to[r * columns + c] = (double)((const float *)t->data)[r * t->row_stride + c];
 }
 
 /* The products of all pairs of columns, or of rows, in the lower half (column by column), and the right side, column by column. */
@@ -126,8 +115,8 @@ scion_status scion_least_squares(const scion_tensor *x, const scion_tensor *y, c
   if (!allocate(&p)) {
     status = scion_fail(SCION_NO_MEMORY, "out of memory: least squares of a %dx%d matrix", p.n, p.d);
   } else {
-    widen(x, p.x);
-    widen(y, p.y);
+    doubles_widen(x, p.x);
+    doubles_widen(y, p.y);
     prepare(&lapack, &p);
     for (int64_t i = 0; status == SCION_OK && i < count; i++)
       if (!solve(&lapack, &p, penalties[i], (float *)w->data + i * p.d * p.k))

@@ -8,22 +8,42 @@ local folds = {}
 ---@field first integer[] of each part: its first position in that order
 ---@field last integer[]
 
+--- The images of each class, in an order that the seed draws, and the classes in order.
+local function by_class(classes, seed)
+  local of_class, names = {}, {}
+  for _, i in ipairs(core.permutation(#classes, seed, 0):totable()) do
+    local class = classes[i + 1]
+    if not of_class[class] then of_class[class], names[#names + 1] = {}, class end
+    table.insert(of_class[class], i + 1)
+  end
+  table.sort(names)
+  return of_class, names
+end
+
+--- A share of the images of each class, at least one, drawn by the seed. A smaller share of the same images is part of a larger one.
+---@param classes integer[] from 1, one for each image
+---@param share number
+---@param seed integer
+---@return integer[] numbers from 1, in order
+function folds.thinned(classes, share, seed)
+  local of_class, names = by_class(classes, seed)
+  local taken = {}
+  for _, class in ipairs(names) do
+    local list = of_class[class]
+    table.move(list, 1, math.max(math.floor(share * #list + 0.5), 1), #taken + 1, taken)
+  end
+  table.sort(taken)
+  return taken
+end
+
 --- Deals the images of each class out to the parts, in an order that the seed draws.
 ---@param classes integer[] from 1, one for each image
 ---@param count integer of parts
 ---@param seed integer
 ---@return scion.Folds
 function folds.of(classes, count, seed)
-  local of_class, lists, dealt = {}, {}, 0
+  local lists, dealt, of_class, names = {}, 0, by_class(classes, seed)
   for k = 1, count do lists[k] = {} end
-  for _, i in ipairs(core.permutation(#classes, seed, 0):totable()) do
-    local class = classes[i + 1]
-    of_class[class] = of_class[class] or {}
-    table.insert(of_class[class], i + 1)
-  end
-  local names = {}
-  for class in pairs(of_class) do names[#names + 1] = class end
-  table.sort(names)
   for _, class in ipairs(names) do
     for _, i in ipairs(of_class[class]) do -- goes on where the class before it ended, so that the parts have as many images
       table.insert(lists[dealt % count + 1], i)

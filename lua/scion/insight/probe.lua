@@ -1,21 +1,20 @@
 --- base:probe(data): how well simple classifiers do on the features of every block of a network, so that one can see where to cut it.
 --- Features of all blocks come from one pass, and are kept like those of a frozen network.
-local blocks = require "scion.insight.blocks"
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local difference = require "scion.insight.difference"
 local cost = require "scion.ir.cost"
-local folds = require "scion.insight.folds"
+local gathered = require "scion.insight.gathered"
 local graph = require "scion.graph"
-local inputs = require "scion.train.inputs"
 local interval = require "scion.insight.interval"
-local knn = require "scion.insight.knn"
-local linear = require "scion.insight.linear"
-local notice = require "scion.report.notice"
+local leep_score = require "scion.insight.leep_score"
+local logme = require "scion.insight.logme"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
+local targets = require "scion.train.targets"
 local text = require "scion.report.text"
+local cross_validation = require "scion.insight.cross_validation"
 
 local probe = {}
 
@@ -43,6 +42,7 @@ end
 ---@field images integer that were told
 ---@field classes integer
 ---@field guess number the share of the largest class: the accuracy of a classifier that says nothing else
+---@field leep number? of a network that ends in a softmax: see scion.insight.leep
 ---@field seconds number that the probe took, features included
 ---@field private right table<string, scion.Tensor> by the block, f32 [images]: which of them it tells right, in an order that is the same for
 --- every network
@@ -55,39 +55,9 @@ end
 ---@field low number a 95% interval of the accuracy (Wilson 1927)
 ---@field high number
 ---@field knn number accuracy of the five nearest neighbours
+---@field logme number how well the features explain the classes, by the log evidence of a linear model (LogME, You et al. 2021): higher is better
 ---@field macs integer multiply-adds up to the block, for an image
 ---@field saved number the share of the network's multiply-adds that come after it
-
--- ---- statistics -----------------------------------------------------------------------------------------------------
-
---- The penalty's rows with the highest mean.
-local function best_of(list)
-  local best, mean
-  for _, right in ipairs(list) do
-    local found = right:mean()
-    if not mean or found > mean then best, mean = right, found end
-  end
-  return best, mean
-end
-
--- ---- one block ------------------------------------------------------------------------------------------------------
-
---- Cross-validates both classifiers on the features of a block. Returns which rows are told right: f32 [rows], of each.
-local function cross_validate(parts, x, classes, count)
-  local by_penalty, neighbours = {}, {}
-  for k = 1, #parts.first do
-    local test_x, train_x = folds.split(parts, x, k)
-    local test_y, train_y = folds.split(parts, classes, k)
-    for i, right in ipairs(linear.right(train_x, train_y, test_x, test_y, count)) do
-      by_penalty[i] = by_penalty[i] or {}
-      table.insert(by_penalty[i], right)
-    end
-    neighbours[k] = knn.right(train_x, train_y, test_x, test_y, count)
-  end
-  local joined = {}
-  for i, list in ipairs(by_penalty) do joined[i] = core.concat(list) end
-  return best_of(joined), core.concat(neighbours)
-end
 
 local function macs_of(model, node) return cost.total(plan.operations(graph.order(node), node, precision.in_use(model.precision))).forward end
 
@@ -109,69 +79,37 @@ local function as_text(self)
   for i, row in ipairs(self) do
     rows[i] = { (row.block == self.recommended and "> " or "  ") .. row.block, tostring(row.features), text.percent(row.accuracy),
                 ("%s to %s"):format(text.percent(row.low), text.percent(row.high)), text.percent(row.knn),
-                text.macs(row.macs), ("%.0f%%"):format(100 * row.saved) }
+                ("%.3f"):format(row.logme), text.macs(row.macs), ("%.0f%%"):format(100 * row.saved) }
   end
   local lines = text.table({ { title = "  block", least = 10 }, { title = "features", right = true, optional = "features" }, { title = "accuracy", right = true },
                              { title = "95% interval", right = true, optional = "intervals" }, { title = "neighbours", right = true },
+                             { title = "LogME", right = true, optional = "LogME" },
                              { title = "up to it", right = true, optional = "multiply-adds" }, { title = "saved", right = true } }, rows)
   table.move(text.wrap(sentence(self), text.width(), 2), 1, 9, #lines + 1, lines)
   return table.concat(lines, "\n")
 end
 
 local probed = class.define { name = "scion.ProbedBlock", title = "a probed block",
-                              locked = { "block", "features", "accuracy", "low", "high", "knn", "macs", "saved" },
+                              locked = { "block", "features", "accuracy", "low", "high", "knn", "logme", "macs", "saved" },
                               meta = { __tostring = function(self)
                                 return ("%s: accuracy %s, of neighbours %s"):format(self.block, text.percent(self.accuracy), text.percent(self.knn))
                               end } }
 
-local made = class.define { name = "scion.Probe", title = "a probe", locked = { "recommended", "best", "images", "classes", "guess", "seconds" },
+local made = class.define { name = "scion.Probe", title = "a probe", locked = { "recommended", "best", "images", "classes", "guess", "leep", "seconds" },
                             fields = { "right" }, meta = { __tostring = as_text, __len = class.list_length } }
 
 -- ---- the probe ------------------------------------------------------------------------------------------------------
 
---- The pooled features of all blocks and the classes, in the order of the parts, without images that could not be read.
-local function gather(model, data, list, o)
-  local part = blocks.pooled(list)
-  part.precision = o.precision or model.precision
-  local all, labels, failures = graph.keep_freezing(part.order, function() -- what is frozen is kept
-    part:freeze()
-    return part:features(data, part.output.layer.name, { cache = o.cache })
-  end)
-  local lost, kept = {}, {}
-  for _, failure in ipairs(failures) do lost[failure.index] = true end
-  for i = 1, #all do kept[#kept + 1] = not lost[i] and i or nil end
-  if #kept < #all then all, labels = all:gather(1, kept), labels:gather(1, kept) end
-  return all, labels
-end
-
---- Raises unless there are classes to tell. Returns how many images each has.
-local function counts_of(where, data, classes, count)
-  local counts, several, alone = core.count(classes - 1, count), 0, {}
-  for c, n in ipairs(counts) do
-    if n > 1 then several = several + 1 elseif n == 1 then alone[#alone + 1] = data.labels and data.labels[c] or tostring(c) end
-  end
-  if several < 2 then
-    check.raise(("%s: two classes with two images each are the least that can be told apart; %d of %d classes have two or more"):format(where, several, count))
-  end
-  if alone[1] then
-    local verb = #alone == 1 and "has" or "have"
-    notice.line(("scion: %s: %s %s one image alone, which nothing can be learned from and be told by: it counts as wrong"):format(
-      where, table.concat(alone, ", "), verb))
-  end
-  return counts
-end
-
 --- Probes every block. Returns the fields of the probe that follow from it: a row for each, `best` and `right`.
-local function compare(model, list, parts, all, classes, count)
-  local found, column, whole, highest = { right = {} }, 1, macs_of(model, model.output), -1
-  for i, block in ipairs(list) do
-    local x = all:slice(2, column, column + block.features - 1):copy()
-    column = column + block.features
-    local right, neighbours = cross_validate(parts, x, classes, count)
-    local accuracy, macs = right:mean(), macs_of(model, block.node)
-    local low, high = interval(accuracy, #classes)
-    found[i] = probed.new { block = block.name, features = block.features, accuracy = accuracy, low = low, high = high, knn = neighbours:mean(), macs = macs,
-                            saved = 1 - macs / math.max(whole, 1) }
+local function compare(model, of)
+  local found, whole, highest, told_images = { right = {} }, macs_of(model, model.output), -1, of:told()
+  for i, block in ipairs(of.list) do
+    local x = of:block(i)
+    local right, macs = cross_validation.linear(of, x), macs_of(model, block.node)
+    local accuracy = right:mean()
+    local low, high = interval(accuracy, told_images)
+    found[i] = probed.new { block = block.name, features = block.features, accuracy = accuracy, low = low, high = high, knn = cross_validation.neighbours(of, x):mean(),
+                            logme = logme(x, of.classes, of.count), macs = macs, saved = 1 - macs / math.max(whole, 1) }
     found.right[block.name] = right
     if accuracy > highest then found.best, highest = block.name, accuracy end
   end
@@ -190,29 +128,29 @@ end
 --- The options of a probe.
 probe.schema = { folds = { check.whole(2, 1000), 5 }, cache = { check.boolean, true }, precision = { precision.kind } }
 
+--- Probes a network by features that were gathered.
+---@param model scion.Model
+---@param of scion.Gathered
+---@return scion.Probe
+function probe.compare(model, of)
+  local began = core.clock()
+  local found = compare(model, of)
+  found.images, found.classes, found.guess = of:told(), of.count, of.guess
+  found.recommended = recommended(found)
+  local last, activation, logits = #of.list, targets.activation(model)
+  if of.list[last].node == model.output and activation == "softmax" and not logits then found.leep = leep_score(of:block(last), of.classes, of.count) end
+  found.seconds = core.clock() - began + of.seconds
+  return made.new(found)
+end
+
 --- Probes a network.
 ---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param o scion.ProbeOptions as check.options reads them
+---@param val scion.Dataset? what is told; without it the data set itself, in parts
 ---@return scion.Probe
-function probe.run(where, model, data, o)
-  local began = core.clock()
-  inputs.dataset(where, data)
-  inputs.fits(where, model, data)
-  if not data.classes then check.raise(where .. ": the data set has no classes, one an image, which could be told apart") end
-  local list = blocks.of(model)
-  if not list[1] then check.raise(where .. ": the network has no layer with weights after which it can be cut") end
-  local all, classes = gather(model, data, list, o)
-  local count = data.labels and #data.labels or classes:max()
-  local counts = counts_of(where, data, classes, count)
-  local parts = folds.of(classes:totable(), math.min(o.folds, #classes), data.seed or 0)
-  local found = compare(model, list, parts, all:gather(1, parts.order), classes:gather(1, parts.order), count)
-  found.images, found.classes, found.guess = #classes, count, math.max(table.unpack(counts)) / #classes
-  found.recommended = recommended(found)
-  found.seconds = core.clock() - began
-  return made.new(found)
-end
+function probe.run(where, model, data, o, val) return probe.compare(model, gathered.new(where, model, data, o, val)) end
 
 --- Probes a network: see model:probe.
 ---@param model scion.Model

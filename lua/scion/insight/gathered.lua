@@ -1,0 +1,133 @@
+--- What the classifiers of a probe are given: the pooled features of every block from one pass, the classes, and the parts of a
+--- cross-validation.
+local blocks = require "scion.insight.blocks"
+local check = require "scion.check"
+local core = require "scion.core"
+local folds = require "scion.insight.folds"
+local graph = require "scion.graph"
+local inputs = require "scion.train.inputs"
+local notice = require "scion.report.notice"
+local targets = require "scion.train.targets"
+
+local gathered = {}
+
+---@class scion.Gathered
+---@field list scion.Block[]
+---@field features scion.Tensor f32 [images, features of all blocks], in the order of the parts
+---@field classes scion.Tensor i32 [images], from 1, in that order
+---@field count integer of classes
+---@field parts scion.Folds what is told: all images, in parts; or the validation set, as one part before the training set
+---@field guess number the share of what is told that is of the training set's largest class
+---@field seconds number that it took
+local methods = {}
+
+--- The features of a block.
+---@param of scion.Gathered
+---@param number integer of the block in the list
+---@return scion.Tensor f32 [images, features]
+function methods.block(of, number)
+  local column = 1
+  for i = 1, number - 1 do column = column + of.list[i].features end
+  return of.features:slice(2, column, column + of.list[number].features - 1):copy()
+end
+
+--- How many images are told.
+---@param of scion.Gathered
+---@return integer
+function methods.told(of) return of.parts.last[#of.parts.last] end
+
+--- The pooled features of all blocks and the classes, without images that could not be read.
+---@param where string the name of the function that the user called, for messages
+---@param model scion.Model
+---@param data scion.Dataset
+---@param list scion.Block[]
+---@param o { cache: boolean, precision: string? }
+---@return scion.Tensor features f32 [images, features of all blocks]
+---@return scion.Tensor classes i32 [images], from 1
+function gathered.set(where, model, data, list, o)
+  inputs.dataset(where, data)
+  inputs.fits(where, model, data)
+  if not data.classes then check.raise(where .. ": the data set has no classes, one an image, which could be told apart") end
+  local part = blocks.pooled(list)
+  part.precision = o.precision or model.precision
+  local all, labels, failures = graph.keep_freezing(part.order, function() -- what is frozen is kept
+    part:freeze()
+    return part:features(data, part.output.layer.name, { cache = o.cache })
+  end)
+  local lost, kept = {}, {}
+  for _, failure in ipairs(failures) do lost[failure.index] = true end
+  for i = 1, #all do kept[#kept + 1] = not lost[i] and i or nil end
+  if #kept < #all then all, labels = all:gather(1, kept), labels:gather(1, kept) end
+  return all, labels
+end
+
+--- Raises unless there are classes to tell by cross-validation.
+local function check_within(where, data, counts)
+  local several, alone = 0, {}
+  for c, n in ipairs(counts) do
+    if n > 1 then several = several + 1 elseif n == 1 then alone[#alone + 1] = data.labels and data.labels[c] or tostring(c) end
+  end
+  if several < 2 then
+    check.raise(("%s: two classes with two images each are the least that can be told apart; %d of %d classes have two or more"):format(where, several, #counts))
+  end
+  if alone[1] then
+    local verb = #alone == 1 and "has" or "have"
+    notice.line(("scion: %s: %s %s one image alone, which nothing can be learned from and be told by: it counts as wrong"):format(
+      where, table.concat(alone, ", "), verb))
+  end
+end
+
+--- Raises unless there are classes to tell in a validation set.
+local function check_between(where, counts, told)
+  local both = 0
+  for c, n in ipairs(counts) do both = both + (n > 0 and told[c] > 0 and 1 or 0) end
+  if both < 2 then
+    check.raise(("%s: two classes with an image in both sets are the least that can be told apart; %d of %d classes have one in both"):format(where, both, #counts))
+  end
+end
+
+local function largest(counts)
+  local at = 1
+  for c, n in ipairs(counts) do at = n > counts[at] and c or at end
+  return at
+end
+
+--- One set, in parts that tell each other.
+local function within(where, model, data, o, made)
+  local all, classes = gathered.set(where, model, data, made.list, o)
+  made.count = data.labels and #data.labels or classes:max()
+  local counts = core.count(classes - 1, made.count)
+  check_within(where, data, counts)
+  made.parts = folds.of(classes:totable(), math.min(o.folds, #classes), data.seed or 0)
+  made.features, made.classes, made.guess = all:gather(1, made.parts.order), classes:gather(1, made.parts.order), counts[largest(counts)] / #classes
+end
+
+--- A set that is told by what another one teaches.
+local function between(where, model, data, val, o, made)
+  inputs.dataset(where, val)
+  targets.same_labels(where, data.labels, "in the training set", val.labels, "in the validation set")
+  local all, classes = gathered.set(where, model, data, made.list, o)
+  local told, told_classes = gathered.set(where, model, val, made.list, o)
+  made.count = data.labels and #data.labels or math.max(classes:max(), told_classes:max())
+  local counts, told_counts = core.count(classes - 1, made.count), core.count(told_classes - 1, made.count)
+  check_between(where, counts, told_counts)
+  made.parts = { first = { 1 }, last = { #told } }
+  made.features, made.classes, made.guess = core.concat { told, all }, core.concat { told_classes, classes }, told_counts[largest(counts)] / #told
+end
+
+--- Gathers what a probe needs. Raises on data that do not fit the network or that cannot be told apart.
+---@param where string the name of the function that the user called, for messages
+---@param model scion.Model
+---@param data scion.Dataset
+---@param o scion.ProbeOptions as check.options reads them
+---@param val scion.Dataset? what is told; without it the data set itself, in parts
+---@return scion.Gathered
+function gathered.new(where, model, data, o, val)
+  local began, made = core.clock(), setmetatable({ list = blocks.of(model) }, { __index = methods })
+  if not made.list[1] then check.raise(where .. ": the network has no layer with weights after which it can be cut") end
+  if val then between(where, model, data, val, o, made) else within(where, model, data, o, made) end
+  made.seconds = core.clock() - began
+  return made
+end
+
+return gathered

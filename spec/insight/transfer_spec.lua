@@ -45,7 +45,7 @@ describe("insight.transfer", function()
     assert.equal("helps", found.verdict)
     assert.is_true(found.pretrained > 0.9 and found.low > 0 and found.low < found.difference and found.difference < found.high)
     assert.near(found.pretrained - found.random, found.difference, 1e-6)
-    assert.matches("^Transfer helps: by its features %(see%) %S+%% of 160 images are told right, by those of the same network with random weights",
+    assert.matches("^Transfer helps: of 160 images, the features of see tell %S+%% beside %S+%% by the same network with random weights, %+%S+ points",
                    (tostring(found):gsub("\n%s*", " ")))
     assert.same(before, models.bytes(model))
   end)

@@ -13,7 +13,7 @@ local cross_validation = require "scion.insight.cross_validation"
 local where = "scion.insight.curve"
 
 --- Shares of the images that are learned from; how often a share is drawn; and how much accuracy is too little to collect images for.
-local shares, draws, margin = { 1 / 8, 1 / 4, 1 / 2, 1 }, 3, 0.01
+local shares, draws, margin = { 1 / 8, 1 / 4, 1 / 2, 1 }, 5, 0.01
 
 ---@class scion.CurveOptions: scion.ProbeOptions
 ---@field block? string whose features tell (the one that a probe recommends)
@@ -30,7 +30,7 @@ local shares, draws, margin = { 1 / 8, 1 / 4, 1 / 2, 1 }, 3, 0.01
 --- A point of the curve.
 ---@class scion.CurvePoint
 ---@field images integer that are learned from
----@field accuracy number on the same images at all points: the mean over three draws of those that are learned from
+---@field accuracy number on the same images at all points: the mean over five draws of those that are learned from
 ---@field low number a 95% interval (Wilson 1927)
 ---@field high number
 
@@ -41,7 +41,7 @@ local function sentence(self)
     100 * self.gain, 100 * self.low, 100 * self.high)
   local words = { more = "More images would help: %s. Expect no more of the next doubling.", enough = "More images of this kind would hardly help: %s.",
                   unclear = "Whether more images would help cannot be told: %s." }
-  return words[self.verdict]:format(gained:gsub("rose by %-", "fell by "), nil)
+  return words[self.verdict]:format((gained:gsub("rose by %-", "fell by ")))
 end
 
 local function as_text(self)
@@ -71,7 +71,7 @@ local function position(of, name)
     if block.name == name then return i end
     names[i] = block.name
   end
-  check.raise(("%s: the network cannot be cut at a block %s: %s"):format(where, check.show(name), check.suggestion(name, names, "its blocks are")))
+  check.raise(("%s: the network cannot be cut at a block %s (%s)"):format(where, check.show(name), check.suggestion(name, names)))
 end
 
 --- What is told right by a share of the images, as a mean over draws; how many images that is; and the variance of that mean over draws.

@@ -126,6 +126,9 @@ local function samples()
   support.stderr_of(function() table.insert(found["scion.Compared"], scion.compare({ { "one", model }, { "none", function() error "x" end } }, set)[2]) end)
   found["scion.ComparedPair"] = { compared:pair("one", "two") }
   found["scion.Transfer"] = { scion.insight.transfer(model, set, { repeats = 1 }) }
+  found["scion.Comparison"] = { found["scion.Transfer"][1].whole }
+  local curve = scion.insight.curve(model, set)
+  found["scion.LearningCurve"], found["scion.CurvePoint"] = { curve }, { curve[1] }
   found["scion.Advice"] = { scion.insight.advise(model, set) }
   local ranking = scion.insight.rank(set, { model })
   found["scion.Ranking"], found["scion.RankedNetwork"] = { ranking }, { ranking[1] }
@@ -256,6 +259,8 @@ local function calls()
   list["mistakes:show"] = function(given) scion.insight.mistakes(model, set):show(support.folder() .. "/x.png", given) end
   list["scion.AdviseOptions"] = function(given) scion.insight.advise(model, set, given) end
   list["scion.insight.rank"] = function(given) scion.insight.rank(set, { model }, given) end
+  list["scion.CurveOptions"] = function(given) scion.insight.curve(model, set, given) end
+  list["scion.EmbedOptions"] = function(given) scion.insight.embed(scion.zeros { 4, 3 }, given) end
   list["scion.TransferOptions"] = function(given) scion.insight.transfer(model, set, given) end
   list["schedule:plan"] = function(given) scion.schedule { { train = "all" } }:plan(model, set, given) end
   list["scion.RateOptions"] = function(given) scion.lr.cosine(1):at(given) end

@@ -1,10 +1,10 @@
 -- Usage: lua5.4 spec/bench/transfer_verdicts.lua [REPETITIONS [TRASHNET SQUEEZENET]]
 -- Whether insight.transfer calls transfer what it is where that is known: of trunks that were pretrained on drawn shapes, or on shapes whose
--- labels were shuffled, and of targets that are drawn shapes, or patterns of noise. What noise is worth to a trunk is measured: with many
--- patterns and many random networks. TRASHNET is a folder with a folder of photographs for each class, SQUEEZENET the ImageNet weights of
--- SqueezeNet 1.1. Trunks, patterns and choices of photographs are drawn anew for each repetition, and shapes for every fifth.
+-- labels were shuffled, onto other shapes; of one that knows colours alone, onto grey noise; and of SqueezeNet 1.1 onto photographs. TRASHNET is a
+-- folder with a folder of photographs for each class, SQUEEZENET its ImageNet weights. Trunks, noise and choices of photographs are drawn anew
+-- for each repetition, and shapes for every fifth.
 local scion = require "scion"
-local noise = dofile "spec/support/noise.lua"
+local negative = dofile "spec/support/negative.lua"
 local nn = scion.nn
 
 local repetitions, photographs, weights = tonumber(arg[1]) or 20, arg[2], arg[3]
@@ -56,25 +56,7 @@ local function count(case, found, right)
   if of.n == 0 then counts[#counts + 1] = of end
   of.n, of.wrong, of.sum, of.verdicts[found.verdict] = of.n + 1, of.wrong + (fits and 0 or 1), of.sum + found.difference, (of.verdicts[found.verdict] or 0) + 1
   wrong = wrong + (fits and 0 or 1)
-  io.stdout:write(("%-46s %s%s\n"):format(case, tostring(found):gsub("\n%s*", " "), fits and "" or "   WRONG")):flush()
-end
-
--- The accuracy by the last block's features.
-local function accuracy(model, data)
-  local found = model:probe(data, { cache = false })
-  return found[#found].accuracy
-end
-
-local plenty, by_chance, clear = noise(2000, 32, 1000), 0, 0.1
-for seed = 1, 40 do
-  scion.seed(1000 + seed)
-  by_chance = by_chance + accuracy(trunk(), plenty) / 40
-end
-
--- The verdicts that are right for a trunk on noise.
-local function truth(base)
-  local difference = accuracy(base, plenty) - by_chance
-  return difference < -clear and "hurts" or difference > clear and "helps" or difference < 0 and "hurts|nothing|unclear" or "helps|nothing|unclear", difference
+  io.stdout:write(("%-40s %s%s\n"):format(case, tostring(found):gsub("\n%s*", " "), fits and "" or "   WRONG")):flush()
 end
 
 local shapes
@@ -88,13 +70,10 @@ local function drawn(seed, folder)
     shapes.target = scion.data.tensors(scion.concat { some, more }, table.move(of_more, 1, #of_more, #of_some + 1, of_some), { batch = 60, seed = seed, labels = kinds })
   end
   local x, classes, labels = table.unpack(shapes.source)
-  local patterns = noise(960, 32, seed)
-  for kind, base in pairs { shapes = pretrained(x, classes, labels, seed), ["shuffled labels"] = pretrained(x, shuffled(classes), labels, seed) } do
-    count(kind .. ", onto shapes", scion.insight.transfer(base, shapes.target, { repeats = 8 }), kind == "shapes" and "helps" or "hurts|nothing|unclear")
-    local right, difference = truth(base)
-    count(("%s, onto noise%s"):format(kind, difference < -clear and ", which hurts" or ""), scion.insight.transfer(base, patterns, { repeats = 16 }).whole, right)
-    print(("    in truth %+.1f points"):format(100 * difference))
-  end
+  local function transfer(base) return scion.insight.transfer(base, shapes.target, { repeats = 8 }) end
+  count("shapes, onto shapes", transfer(pretrained(x, classes, labels, seed)), "helps")
+  count("shapes with shuffled labels, onto shapes", transfer(pretrained(x, shuffled(classes), labels, seed)), "hurts|nothing|unclear")
+  count("colours, onto noise", scion.insight.transfer(negative.trunk(seed), negative.patterns(240, seed), { repeats = 8 }), "hurts")
 end
 
 -- Some 200 photographs, drawn by the seed.
@@ -117,6 +96,6 @@ for _, of in ipairs(counts) do
   local verdicts = {}
   for verdict, n in pairs(of.verdicts) do verdicts[#verdicts + 1] = ("%s %d"):format(verdict, n) end
   table.sort(verdicts)
-  print(("%-46s %d of %d wrong (%s), mean difference %+.1f points"):format(of.case, of.wrong, of.n, table.concat(verdicts, ", "), 100 * of.sum / of.n))
+  print(("%-40s %d of %d wrong (%s), mean difference %+.1f points"):format(of.case, of.wrong, of.n, table.concat(verdicts, ", "), 100 * of.sum / of.n))
 end
 os.exit(wrong <= 1)

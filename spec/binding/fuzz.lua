@@ -239,7 +239,8 @@ local functions = {
   permutation = "small number small", gather = "tensor order", from_one = "numbers", count = "order small", one_hot = "order small",
   byte_less = "word word", hash = "any",
   hdf5_open = "h5_path", hdf5_write = "h5_path datasets attributes", hash_file = "path", file_stamp = "path",
-  stack = "rows axis", concat = "rows axis", where = "operand operand operand", log_evidence = "tensor tensor", one_hot_from_one = "class_numbers small", row_file = "row_path small",
+  stack = "rows axis", concat = "rows axis", where = "operand operand operand", log_evidence = "tensor tensor",
+  one_hot_from_one = "class_numbers small", row_file = "row_path small",
 }
 local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", safetensors_open = "safetensors", zip_open = "zip", hdf5_open = "hdf5",
                 row_file = "row_file" }

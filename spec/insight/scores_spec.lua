@@ -36,7 +36,8 @@ describe("LogME", function()
   end)
 
   it("refuses what is no features", function()
-    refused("log_evidence: x is 4x2 and y is 3x1: matrices with as many rows as each other are needed", function() core.log_evidence(scion.ones { 4, 2 }, scion.ones { 3, 1 }) end)
+    refused("log_evidence: x is 4x2 and y is 3x1: matrices with as many rows as each other are needed",
+            function() core.log_evidence(scion.ones { 4, 2 }, scion.ones { 3, 1 }) end)
     refused("log_evidence: x has an element that is NaN or infinite", function() core.log_evidence(scion.full({ 4, 2 }, 0 / 0), scion.ones { 4, 1 }) end)
   end)
 end)

@@ -1,8 +1,12 @@
 -- insight.transfer and insight.rank: on networks built to help, to hurt and to do neither.
+local blocks = dofile "spec/support/blocks.lua"
 local messages = require "spec.support.messages"
 local models = dofile "spec/support/models.lua"
 local scion = require "scion"
+local negative = dofile "spec/support/negative.lua"
 local nn, insight = scion.nn, scion.insight
+
+local function flat(value) return (tostring(value):gsub("\n%s*", " ")) end
 
 --- Images of noise with a faint line: down in the first class, across in the second.
 local function lines(count, strength)
@@ -59,6 +63,58 @@ describe("insight.transfer", function()
     assert.is_true(unclear.low <= 0 and unclear.high >= 0)
   end)
 
+  it("says that they do nothing where any weights tell all of many images", function()
+    local found = insight.transfer(blocks.forgetful(true), blocks.colours(600))
+    assert.same({ "nothing", 0 }, { found.verdict, found.difference })
+    assert.is_true(found.low > -0.01 and found.high < 0.01)
+    assert.matches("^Transfer does nothing: of 600 images, the features of first tell 100.0%% beside 100.0%% .+ Other weights may serve better, or none%.", flat(found))
+    assert.equal("unclear", insight.transfer(blocks.forgetful(true), blocks.colours(60)).verdict)
+  end)
+
+  it("says of few images, and of the same image in two classes, that it cannot be told", function()
+    local one, same, labels = scion.uniform({ 1, 8, 8, 3 }, 0, 255):to "u8", {}, {}
+    for i = 1, 20 do same[i], labels[i] = one:select(1), i % 2 + 1 end
+    local twice, few = scion.data.tensors(scion.stack(same), labels), blocks.colours(6)
+    for _, data in ipairs { twice, few } do
+      local found = insight.transfer(blocks.forgetful(), data)
+      assert.equal("unclear", found.verdict)
+      assert.equal(data == few and "hurts" or "unclear", found.whole.verdict) -- of few, random networks tell all, and the forgetful one none
+      assert.equal("unclear", insight.curve(blocks.forgetful(), data).verdict)
+    end
+    local alone = blocks.colours(2)
+    assert.matches("scion.insight.transfer: two classes with two images each are the least",
+                   messages.refused(function() insight.transfer(blocks.forgetful(), alone) end), 1, true)
+    assert.matches("scion.insight.transfer: two classes with an image in both sets are the least that can be told apart; 1 of 3 classes have one in both",
+                   messages.refused(function() insight.transfer(blocks.forgetful(), few, blocks.colours(1)) end), 1, true)
+    insight.transfer(blocks.forgetful(), alone, blocks.colours(4))
+  end)
+
+  it("compares the whole network, too, which may hurt where its first block does not", function()
+    local found = insight.transfer(blocks.forgetful(), blocks.colours(90))
+    assert.same({ "first", "hurts" }, { found.block, found.whole.verdict })
+    assert.near(found.whole.pretrained - found.whole.random, found.whole.difference, 1e-6)
+    assert.equal(found.probe[3].accuracy, found.whole.pretrained)
+    assert.matches("Onto the whole network it hurts: the features of last tell %S+%% beside %S+%% by the same network with random weights", flat(found))
+    assert.matches("^hurts: ", tostring(found.whole))
+  end)
+
+  it("learns from one set and tells another one, if it is given", function()
+    local train, val = lines(100, 255), lines(40, 255)
+    local found = insight.transfer(filters(true), train, val, { repeats = 2 })
+    assert.same({ 40, 0.5 }, { found.images, found.probe.guess })
+    assert.is_true(found.pretrained > 0.9)
+    local flipped = {}
+    for i = 1, #val do flipped[i] = 3 - val.classes:get(i) end
+    local wrong = scion.data.tensors(val.images, flipped, { labels = val.labels })
+    assert.is_true(insight.transfer(filters(true), train, wrong, { repeats = 1 }).pretrained < 0.1)
+  end)
+
+  it("calls a trunk harmful that is built to be", function()
+    local found = insight.transfer(negative.trunk(4), negative.patterns(240, 1), { repeats = 4 })
+    assert.same({ "hurts", "hurts", "trunk" }, { found.verdict, found.whole.verdict, found.block })
+    assert.is_true(found.pretrained < 0.6 and found.random > 0.8)
+  end)
+
   it("gives the same each time, whatever was drawn before, and draws nothing of the script's", function()
     local data = lines(40, 255)
     scion.seed(9)
@@ -79,6 +135,12 @@ describe("insight.transfer", function()
     refused("scion.insight.transfer: the first argument is a model, not 3", function() insight.transfer(3, lines(4, 255)) end)
     refused("scion.insight.transfer: unknown option 'repeat' (did you mean 'repeats'?)", function() insight.transfer(filters(true), lines(4, 255), { ["repeat"] = 1 }) end)
     refused("scion.insight.transfer takes a data set", function() insight.transfer(filters(true), "photos") end)
+    refused("scion.insight.transfer: options are a table, such as { cache = … }, not 'photos'", function() insight.transfer(filters(true), lines(4, 255), "photos") end)
+    refused("scion.insight.transfer takes a data set, such as scion.data.folder('data/train'), not an empty table",
+            function() insight.transfer(filters(true), lines(4, 255), {}, {}) end)
+    refused("labels disagree: class 1 is 'down' in the training set, but 'red' in the validation set", function()
+      insight.transfer(filters(true), lines(4, 255), scion.data.tensors(scion.zeros({ 2, 9, 9, 3 }, "u8"), { 1, 2 }, { labels = { "red", "green" } }))
+    end)
   end)
 end)
 

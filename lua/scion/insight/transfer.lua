@@ -18,22 +18,28 @@ local margin = 0.01
 ---@class scion.TransferOptions: scion.ProbeOptions
 ---@field repeats? integer how many networks with random weights are probed (3)
 
---- What the features of a network tell, beside those of the same network with random weights.
----@class scion.Comparison
+--- Whether transfer helps: the best block of a network beside the best one of networks with random weights. It prints as a sentence.
+---@class scion.Transfer
 ---@field verdict "helps"|"hurts"|"nothing"|"unclear" helps, hurts: the interval of the difference lies on one side of 0; nothing: it does not, and
 --- lies within a point on both sides; unclear: more images would tell
----@field pretrained number accuracy by its features
----@field random number the same of networks with random weights: the mean over them
+---@field pretrained number accuracy by the features of the best block
+---@field random number the same of networks with random weights, each by its own best block: the mean over them
 ---@field difference number the first less the second
 ---@field low number a 95% interval of it, over images and random networks (Bonett and Price 2012, Student's t)
 ---@field high number
-
---- Whether transfer helps: the best block of a network is compared with the best one of each random network. It prints as a sentence.
----@class scion.Transfer: scion.Comparison
 ---@field block string the best block of the pretrained network
 ---@field images integer that were told
 ---@field whole scion.Comparison of the last blocks: what is grafted onto the whole network gets these features
 ---@field probe scion.Probe of the pretrained network, with LogME of every block, and LEEP if it ends in a softmax
+
+--- The last block of a network beside that of networks with random weights. Its fields mean what those of a scion.Transfer do.
+---@class scion.Comparison
+---@field verdict "helps"|"hurts"|"nothing"|"unclear"
+---@field pretrained number
+---@field random number
+---@field difference number
+---@field low number
+---@field high number
 
 local fields = { "verdict", "pretrained", "random", "difference", "low", "high" }
 
@@ -54,7 +60,7 @@ local function as_text(self)
   return table.concat(text.wrap(words, text.width(), 2), "\n")
 end
 
-local comparison = class.define { name = "scion.Comparison", title = "a comparison with random weights", locked = fields, meta = { __tostring = function(self)
+local comparison = class.define { name = "scion.Comparison", title = "a comparison of last blocks", locked = fields, meta = { __tostring = function(self)
   return ("%s: %s"):format(said[self.verdict], numbers(self))
 end } }
 

@@ -125,8 +125,8 @@ local function samples()
   found["scion.Comparison"], found["scion.Compared"] = { compared }, { compared[1] }
   support.stderr_of(function() table.insert(found["scion.Compared"], scion.compare({ { "one", model }, { "none", function() error "x" end } }, set)[2]) end)
   found["scion.ComparedPair"] = { compared:pair("one", "two") }
-  found["scion.Transfer"] = { scion.insight.transfer(model, set, { repeats = 1 }) }
-  found["scion.Comparison"] = { found["scion.Transfer"][1].whole }
+  found["scion.Transfer"] = { scion.insight.transfer(model, set, set, { repeats = 1, scratch = true }) }
+  found["scion.TransferPart"] = { found["scion.Transfer"][1].whole }
   local curve = scion.insight.curve(model, set)
   found["scion.LearningCurve"], found["scion.CurvePoint"] = { curve }, { curve[1] }
   found["scion.Advice"] = { scion.insight.advise(model, set) }

@@ -30,6 +30,30 @@ describe("insight.advise", function()
     assert.matches("so that this is a guess, too: more images, or cleaner labels, would tell", flat(found), 1, true)
   end)
 
+  it("tells how far the images are from those that batch norm knows", function()
+    local data = blocks.colours(60)
+    scion.seed(1)
+    local base = scion.sequential { nn.input(8, 8, 3), nn.conv2d(4, 1, { name = "first/conv" }), nn.batch_norm { name = "first/norm", epsilon = 1e-9 }, nn.relu(),
+                                    nn.conv2d(4, 1, { name = "last/conv" }), nn.batch_norm { name = "last/norm", epsilon = 1e-9 } }
+    for _, name in ipairs { "first", "last" } do -- as if it had been trained on these very images
+      local norm = base:layer(name .. "/norm").weights
+      for _, conv in pairs(base:layer(name .. "/conv").weights) do conv:fill(0.01) end
+      local values = base:features(data, name .. "/conv", { pool = "avg", cache = false })
+      norm.moving_variance:fill(4)
+      for c = 1, 4 do norm.moving_mean:set(c, values:mean(1):get(c)) end
+    end
+    assert.near(0, advise(base, data).shift, 1e-4)
+    assert.near(0, advise(base, blocks.colours(600)).shift, 0.1) -- of which 300 are looked at
+    for c = 1, 4 do
+      local mean = base:layer("last/norm").weights.moving_mean
+      mean:set(c, mean:get(c) + (c - 1) * 2)
+    end
+    local found = advise(base, data)
+    assert.near((0 + 1 + 2 + 3) / 8, found.shift, 1e-4)
+    assert.matches("the images' activations lie 0.75 deviations from those of the images that the network was trained on", flat(found), 1, true)
+    assert.is_nil(advise(blocks.forgetful(), data).shift)
+  end)
+
   it("refuses what it cannot advise on", function()
     local function refused(text, f) assert.matches(text, messages.refused(f), 1, true) end
     refused("scion.insight.advise: the first argument is a model", function() advise("resnet18", blocks.colours(6)) end)

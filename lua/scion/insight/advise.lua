@@ -6,6 +6,7 @@ local nn = require "scion.nn"
 local optim = require "scion.optim"
 local probe = require "scion.insight.probe"
 local random = require "scion.random"
+local shift = require "scion.insight.shift"
 local stages = require "scion.train.schedule"
 local text = require "scion.report.text"
 
@@ -25,6 +26,8 @@ local large = 200
 ---@field schedule scion.Schedule for fit, on that graft
 ---@field price scion.Prices what the schedule would take, with a head of global_avg_pool and dense
 ---@field similar boolean whether the network's last features are among the best, as for images like those that it was trained on
+---@field shift number? how far the images' activations lie from those that the network's batch norms have stored, in their deviations: the mean
+--- over channels, of some 300 images; 0 for images like those that it was trained on, and nil without batch norm
 ---@field large boolean whether there are many images: 200 a class or more
 ---@field reasons string[]
 ---@field probe scion.Probe
@@ -43,7 +46,7 @@ local function as_text(self)
 end
 
 local made = class.define { name = "scion.Advice", title = "an advice",
-                            locked = { "strategy", "cut", "schedule", "price", "similar", "large", "reasons", "probe" }, meta = { __tostring = as_text } }
+                            locked = { "strategy", "cut", "schedule", "price", "similar", "shift", "large", "reasons", "probe" }, meta = { __tostring = as_text } }
 
 local schema = check.joined(probe.schema, { epochs = { check.whole(2, (1 << 31) - 1), 10 } })
 
@@ -89,6 +92,10 @@ return function(base, data, given)
   local reasons = { ("there are %.0f images a class, which is %s"):format(each, many and ("many: %d or more"):format(large) or ("few: less than %d"):format(large)), reason }
   local strategy = many and (similar and "top" or "all") or similar and "head" or "cut"
   local cut = strategy == "cut" and (found.recommended or found.best) or found[#found].block
+  local shifted = shift(where, base, data, o)
+  if shifted then
+    reasons[#reasons + 1] = ("the images' activations lie %.2f deviations from those of the images that the network was trained on; these lie near 0"):format(shifted)
+  end
   if not found.recommended then
     reasons[#reasons + 1] = "no block tells the classes clearly better than a guess, so that this is a guess, too: more images, or cleaner labels, would tell"
   end
@@ -99,6 +106,6 @@ return function(base, data, given)
     head[#head + 1] = nn.dense(found.classes, "softmax")
     return part:graft(head)
   end)
-  return made.new { strategy = strategy, cut = cut, schedule = schedule, price = schedule:plan(model, data, { cache = o.cache, precision = o.precision }), similar = similar,
-                    large = many, reasons = reasons, probe = found }
+  return made.new { strategy = strategy, cut = cut, schedule = schedule, price = schedule:plan(model, data, { cache = o.cache, precision = o.precision }),
+                    similar = similar, shift = shifted, large = many, reasons = reasons, probe = found }
 end

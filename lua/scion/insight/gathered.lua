@@ -36,21 +36,18 @@ end
 ---@return integer
 function methods.told(of) return of.parts.last[#of.parts.last] end
 
---- The pooled features of all blocks and the classes, without images that could not be read.
+--- What a network gives for the images of a data set that can be read. What it gives is kept, as what is frozen is; the network stays as it is.
 ---@param where string the name of the function that the user called, for messages
----@param model scion.Model
+---@param part scion.Model
 ---@param data scion.Dataset
----@param list scion.Block[]
----@param o { cache: boolean, precision: string? }
----@return scion.Tensor features f32 [images, features of all blocks]
+---@param o { cache: boolean }
+---@return scion.Tensor f32 [images, features]
 ---@return scion.Tensor classes i32 [images], from 1
-function gathered.set(where, model, data, list, o)
+function gathered.outputs(where, part, data, o)
   inputs.dataset(where, data)
-  inputs.fits(where, model, data)
+  inputs.fits(where, part, data)
   if not data.classes then check.raise(where .. ": the data set has no classes, one an image, which could be told apart") end
-  local part = blocks.pooled(list)
-  part.precision = o.precision or model.precision
-  local all, labels, failures = graph.keep_freezing(part.order, function() -- what is frozen is kept
+  local all, labels, failures = graph.keep_freezing(part.order, function()
     part:freeze()
     return part:features(data, part.output.layer.name, { cache = o.cache })
   end)
@@ -59,6 +56,20 @@ function gathered.set(where, model, data, list, o)
   for i = 1, #all do kept[#kept + 1] = not lost[i] and i or nil end
   if #kept < #all then all, labels = all:gather(1, kept), labels:gather(1, kept) end
   return all, labels
+end
+
+--- The pooled features of all blocks, likewise.
+---@param where string
+---@param model scion.Model
+---@param data scion.Dataset
+---@param list scion.Block[]
+---@param o { cache: boolean, precision: string? }
+---@return scion.Tensor features f32 [images, features of all blocks]
+---@return scion.Tensor classes i32 [images], from 1
+function gathered.set(where, model, data, list, o)
+  local part = blocks.pooled(list)
+  part.precision = o.precision or model.precision
+  return gathered.outputs(where, part, data, o)
 end
 
 --- Raises unless there are classes to tell by cross-validation.

@@ -7,6 +7,7 @@ local leep_score = require "scion.insight.leep_score"
 local logme = require "scion.insight.logme"
 local messages = require "spec.support.messages"
 local scion = require "scion"
+local spread = require "scion.insight.spread"
 local support = require "spec.support.files"
 local insight, nn = scion.insight, scion.nn
 
@@ -106,6 +107,15 @@ describe("differences", function()
       assert.near(case.mean, mean, 1e-6)
       assert.near(case.statistic, mean / deviation, 1e-5)
     end
+  end)
+
+  it("between what was drawn have Student's interval", function()
+    for _, case in ipairs(golden.drawn) do
+      local mean, variance = spread(case.values)
+      assert.near(case.mean, mean, 1e-12)
+      assert.near(case.around, 1.959963984540054 * math.sqrt(variance), 1e-3 * case.around)
+    end
+    assert.same({ 3, 0 }, { spread { 3 } })
   end)
 
   it("have Bonett and Price's intervals, which few images that agree do not close", function()

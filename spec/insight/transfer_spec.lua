@@ -96,6 +96,12 @@ describe("insight.transfer", function()
     assert.equal(found.probe[3].accuracy, found.whole.pretrained)
     assert.matches("Onto the whole network it hurts: the features of last tell %S+%% beside %S+%% by the same network with random weights", flat(found))
     assert.matches("% beside %S+: hurts$", tostring(found.whole))
+    scion.seed(1)
+    local narrow = scion.sequential { nn.input(9, 9, 3), nn.conv2d(8, 3, { name = "see/conv", activation = "relu" }), nn.conv2d(1, 1, { name = "squeeze/conv" }) }
+    narrow:layer("see/conv").weights.bias:fill(0)
+    narrow:layer("squeeze/conv").weights.bias:fill(0)
+    local squeezed = insight.transfer(narrow, lines(160, 255), { repeats = 4 })
+    assert.is_true(squeezed.whole.other < squeezed.random - 0.05) -- theirs is the last block, too
   end)
 
   it("learns from one set and tells another one, if it is given", function()

@@ -43,14 +43,15 @@ static void release(problem *p) {
 /* Eigenvalues, ascending, and eigenvectors, in place of the products of all pairs of columns, or of rows. Returns LAPACK's info, or -1 if
  * memory is short. */
 static int decompose(const library *lapack, problem *p) {
-  int info = 0, ask = -1, integers = 0;
+  int info = 0, ask = -1, integers = 0, room;
   double wanted = 0;
   lapack->syrk(CblasColMajor, CblasLower, p->wide ? CblasTrans : CblasNoTrans, p->size, p->wide ? p->d : p->n, 1, p->x, p->d, 0, p->vectors,
                p->size);
   lapack->eigen("V", "L", &p->size, p->vectors, &p->size, p->values, &wanted, &ask, &integers, &ask, &info);
   if (info != 0) return info;
   if (wanted > INT_MAX || !(p->work = doubles_room((int64_t)wanted, 1)) || !(p->integers = malloc((size_t)integers * sizeof *p->integers))) return -1;
-  lapack->eigen("V", "L", &p->size, p->vectors, &p->size, p->values, p->work, &(int){(int)wanted}, p->integers, &integers, &info);
+  room = (int)wanted;
+  lapack->eigen("V", "L", &p->size, p->vectors, &p->size, p->values, p->work, &room, p->integers, &integers, &info);
   return info;
 }
 

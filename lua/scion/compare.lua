@@ -2,6 +2,7 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
+local difference_interval = require "scion.insight.difference_interval"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local interval = require "scion.insight.interval"
@@ -48,14 +49,12 @@ local pair = class.define { name = "scion.ComparedPair", title = "a compared pai
                                 100 * self.difference, 100 * self.low, 100 * self.high, self.p, self.only_first, self.only_second)
                             end } }
 
---- Compares which images two are right about. The interval counts half an image more in each of the four cells, so that it is none of width
---- 0 where both are right about the same ones.
+--- Compares which images two are right about.
 local function compare(first, second)
   local images = #first
   local only_first, only_second = math.tointeger((first * (1 - second)):sum()), math.tointeger((second * (1 - first)):sum())
-  local n, b, c = images + 2, only_first + 0.5, only_second + 0.5
-  local middle, around = (b - c) / n, 1.959963984540054 * math.sqrt(b + c - (b - c) ^ 2 / n) / n
-  return pair.new { difference = (only_first - only_second) / images, low = math.max(middle - around, -1), high = math.min(middle + around, 1),
+  local low, high = difference_interval(first, second)
+  return pair.new { difference = (only_first - only_second) / images, low = low, high = high,
                     only_first = only_first, only_second = only_second, p = mcnemar(only_first, only_second) }
 end
 

@@ -27,7 +27,7 @@ local margin = 0.01
 ---@field pretrained number accuracy by the features of the best block
 ---@field random number the same of networks with random weights, each by its own best block: the mean over them
 ---@field difference number the first less the second
----@field low number a 95% interval of it, over images and random networks (Bonett and Price 2012, Student's t)
+---@field low number a 95% interval of it, over images and random networks (Agresti and Min 2005, Student's t)
 ---@field high number
 ---@field block string the best block of the pretrained network
 ---@field images integer that were told

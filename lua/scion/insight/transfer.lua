@@ -18,7 +18,8 @@ local margin = 0.01
 
 ---@class scion.TransferOptions: scion.ProbeOptions
 ---@field repeats? integer how many networks with random weights are probed (3)
----@field scratch? boolean whether a small network is trained from scratch, too, for 20 epochs, which takes a validation set (false)
+---@field scratch? boolean whether a small network is trained from scratch, too, for 20 epochs: with 1800 photographs two minutes of one
+--- processor; it takes a validation set (false)
 
 --- Whether transfer helps: the best block of a network beside the best one of networks with random weights. It prints as a sentence.
 ---@class scion.Transfer

@@ -297,18 +297,38 @@ function internal:plan_for(request)
   return made
 end
 
+--- Gives a model an arena that is large enough for a plan. Where there is no memory for it the plan is forgotten, so that smaller batches do not
+--- take it again.
+local function make_room(self, made)
+  self.arena = nil -- first, so that the new one can have its memory
+  for _, kept in ipairs(self.plans) do kept.plan.views, kept.plan.average_views = nil, nil end
+  local ok, arena = check.try(core.new, { made.arena_bytes }, "u8")
+  if not ok then
+    for i, kept in ipairs(self.plans) do
+      if kept.plan == made then
+        table.remove(self.plans, i)
+        break
+      end
+    end
+    check.raise(("%s for a batch of %d: a smaller batch takes less"):format(arena, made.capacity))
+  end
+  self.arena = arena
+end
+
 --- Runs a plan on a batch in the model's arena, which all its plans share. The results stay there until the next run.
 ---@param made scion.Plan
 ---@param batch table as for plan:run
 ---@return boolean complete false after an interrupt
 function internal:execute(made, batch)
-  if not self.arena or self.arena:shape()[1] < made.arena_bytes then
-    -- frees the old arena before the new one is allocated
-    self.arena = nil
-    for _, kept in ipairs(self.plans) do kept.plan.views, kept.plan.average_views = nil, nil end
-    self.arena = core.new({ made.arena_bytes }, "u8")
+  if self.executing then
+    check.raise "a loss of one's own cannot use the model that it is the loss of, whose step it is a part of: give it another one, such as a copy by scion.load"
   end
-  return made:run(self.arena, batch)
+  if not self.arena or self.arena:shape()[1] < made.arena_bytes then make_room(self, made) end
+  if not made.rest then return made:run(self.arena, batch) end
+  self.executing = true
+  local ok, complete = pcall(made.run, made, self.arena, batch)
+  self.executing = false
+  return ok and complete or not ok and error(complete, 0)
 end
 
 ---@class scion.PlanOptions
@@ -532,7 +552,7 @@ local freezing = "use model:freeze(), or model:freeze{ layers = … } for some o
 
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
-  fields = { "arena", "freezing", "order", "parts", "plans", "trained_before", "trunk" }, locked = { "input", "output" },
+  fields = { "arena", "executing", "freezing", "order", "parts", "plans", "trained_before", "trunk" }, locked = { "input", "output" },
   settable = { name = check.optional(model_name), variant = check.optional(kinds.variant), epoch = counter, steps = counter,
                history = check.table, reading = check.optional(reading.kind), loss = check.optional(losses.kind),
                precision = check.optional(precision.kind), metrics = function() return check.optional(require("scion.train.metrics").kind) end,

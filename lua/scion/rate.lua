@@ -87,6 +87,26 @@ function rate.highest(of, depth, deepest)
   return rate.highest(of.options.lr, depth, deepest)
 end
 
+--- A rate as plain data, of which rate.made makes it again.
+---@param of number|scion.Rate|nil
+---@return number|{ rate: string, options: table }|nil
+function rate.plain(of)
+  if not rate.kind.read(of) then return of end
+  local options = {}
+  for name, value in pairs(of.options) do options[name] = rate.plain(value) end
+  return { rate = of.name, options = options }
+end
+
+--- The rate of plain data; other values are returned as they are. Raises, with a sentence, if it is no rate of scion.lr.
+---@param value any
+---@return any
+function rate.made(value)
+  if type(value) ~= "table" or type(value.rate) ~= "string" or type(value.options) ~= "table" then return value end
+  local options = {}
+  for name, option in pairs(value.options) do options[name] = rate.made(option) end
+  return require("scion.lr")[value.rate](options)
+end
+
 --- Makes a constructor from a definition. Parts of a definition:
 ---   name         its name in lr
 ---   positional   names of the options that are given by position, in order ({ "lr" })

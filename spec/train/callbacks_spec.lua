@@ -50,6 +50,17 @@ local function refused(text, f) assert.matches(text, messages.refused(f), 1, tru
 describe("scion.callbacks", function()
   teardown(support.done)
 
+  it("may end the fit before an epoch's first step, which is then none", function()
+    for _, epoch in ipairs { 1, 3 } do
+      local model = network()
+      local history = model:fit(data(8), { epochs = 4, verbose = false, quiet = true, callbacks = { { epoch_begins = function(run)
+        if run.epoch == epoch then run:stop() end
+      end } } })
+      assert.same({ epoch - 1, epoch - 1 }, { #history, model.epoch })
+      assert.equal(1, #model:fit(data(8), { verbose = false, quiet = true }))
+    end
+  end)
+
   it("prints what a callback is, which cannot be set nor called", function()
     assert.equal("early_stopping(monitor = val_loss, patience = 3)", tostring(C.early_stopping { patience = 3 }))
     assert.equal("early_stopping(monitor = val_loss)", tostring(C.early_stopping()))

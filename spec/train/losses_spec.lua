@@ -312,6 +312,44 @@ describe("a loss of one's own", function()
     assert.equal(0, kept[1]:max())
   end)
 
+  it("cannot run its own model, nor freeze within a step, which then changes nothing", function()
+    local function network()
+      scion.seed(4)
+      return scion.sequential { nn.input(3), nn.dense(4, "relu", { name = "a" }), nn.dense(2, { name = "b" }) }
+    end
+    local x = scion.randn { 8, 3 }
+    local set = scion.data.tensors(x, scion.randn { 8, 2 }, { batch = 4, shuffle = false })
+    local model, other = network(), network()
+    local digest = dofile("spec/support/models.lua").digest
+    local before = digest(model)
+    local function with(act)
+      return function()
+        model:fit(set, { verbose = false, quiet = true, loss = function(o, t)
+          act()
+          local e = o - t
+          return (e * e):sum(2), e * 2
+        end })
+      end
+    end
+    for _, act in ipairs { function() model:predict(x) end, function() model:evaluate(set, { loss = "mse" }) end } do
+      assert.matches("a loss of one's own cannot use the model that it is the loss of", messages.refused(with(act)), 1, true)
+      assert.equal(before, digest(model))
+    end
+    local frozen = false
+    local text = messages.refused(with(function()
+      frozen = not frozen
+      if frozen then model:freeze { layers = "a" } else model:thaw() end
+    end))
+    assert.matches("a layer was frozen or thawed within epoch 1, step 1, as by the loss", text, 1, true)
+    model:thaw()
+    assert.equal(before, digest(model))
+    with(function()
+      other:predict(x)
+      model:features(x, "a")
+    end)()
+    assert.is_true(before ~= digest(model))
+  end)
+
   it("is refused where it returns something else", function()
     local set = set_of { targets = rows.numbers }
     for words, loss in pairs {

@@ -96,20 +96,28 @@ describe("an optimizer's state", function()
     assert.is_nil(again.groups[2].weight_decay)
   end)
 
-  it("holds the text of a rate, which has to be there again", function()
+  it("holds rates, which need not be there again", function()
     local lr = scion.lr
     local function made(rate) return scion.optim.adam { lr = rate, groups = { { layers = "a", lr = lr.cosine(1) } } } end
     local model, optimizer, again = network(), made(lr.cosine(0.1)), made(lr.cosine(0.1))
     optimizer.scale = 0.5
     local state = optimizer:state(model.order)
-    assert.same({ "cosine(0.1)", "cosine(1)", 0.5 }, { state.values.lr, state.values["groups[1].lr"], state.values.scale })
+    assert.same({ { rate = "cosine", options = { lr = 0.1, to = 0 } }, 0.5 }, { state.values.lr, state.values.scale })
     assert.is_true(again:restore(model.order, state))
     assert.same({ "cosine(0.1)", 0.5 }, { tostring(again.lr), again.scale })
     local _, message = made(lr.cosine(0.2)):restore(model.order, state)
     assert.matches("the state is that of adam(lr = cosine(0.1), groups", message, 1, true)
-    optimizer.lr = lr.step(1, { every = 2 })
-    _, message = again:restore(model.order, optimizer:state(model.order))
-    assert.equal("the state's lr is step(1, every = 2), and the optimizer's is cosine(0.1); give it that rate", message)
+    for _, rate in ipairs { lr.step(1, { every = 2 }), lr.warmup(lr.cosine(lr.by_depth(1, 0.1), { to = 1e-6 }), { share = 0.25 }), lr.one_cycle(1e-3), lr.layer_decay(1, 0.5),
+                            lr.polynomial(0.5), lr.exponential(0.5, { factor = 0.9 }), lr.constant(1e-3) } do
+      optimizer.lr = rate
+      assert.is_true(again:restore(model.order, optimizer:state(model.order)))
+      assert.equal(tostring(rate), tostring(again.lr))
+      for step = 1, 8 do assert.equal(rate:at { step = step, steps = 8, depth = 1, deepest = 2 }, again.lr:at { step = step, steps = 8, depth = 1, deepest = 2 }) end
+    end
+    local damaged = optimizer:state(model.order)
+    damaged.values.lr = { rate = "sawtooth", options = {} }
+    _, message = again:restore(model.order, damaged)
+    assert.matches("the state's lr is no rate: scion.lr has no 'sawtooth'", message, 1, true)
     optimizer.lr = 0.25
     assert.is_true(again:restore(model.order, optimizer:state(model.order)))
     assert.equal(0.25, again.lr)

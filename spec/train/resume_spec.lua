@@ -25,7 +25,7 @@ local function network()
 end
 
 local function schedule()
-  return scion.schedule { { epochs = 2, train = "head", optimizer = scion.optim.adam() }, { epochs = 2, blocks = 1, lr = 3e-4 },
+  return scion.schedule { { epochs = 2, train = "head", optimizer = scion.optim.adam() }, { epochs = 2, blocks = 1, lr = scion.lr.cosine(3e-4) },
                           { epochs = 1, train = "all", optimizer = scion.optim.rmsprop { lr = 1e-4 } } }
 end
 
@@ -159,7 +159,7 @@ describe("a fit that is resumed", function()
     refused("is of a run with another class_weights (none; now 1.0 2.0 1.0)", { class_weights = { 1, 2, 1 } })
     local other = schedule()
     other[2].lr = 1e-5
-    refused("is of a run with another stage 2 (2 epochs, blocks = 1, lr = 0.0003; now 2 epochs, blocks = 1, lr = 1e-05)", { schedule = other })
+    refused("is of a run with another stage 2 (2 epochs, blocks = 1, lr = cosine(0.0003); now 2 epochs, blocks = 1, lr = 1e-05)", { schedule = other })
     local saved = folder .. "/model.safetensors"
     network():save(saved)
     refused("is no checkpoint of a fit, but a saved model, which scion.load reads", { resume = saved })
@@ -265,7 +265,7 @@ describe("a process that is killed", function()
       local base = scion.sequential { nn.input(12, 12, 3), nn.conv2d(6, 3, { name = "b1/conv", activation = "relu" }), nn.batch_norm { name = "b1/norm" },
                                       nn.conv2d(6, 3, { name = "b2/conv", activation = "relu" }) }
       local model = base:graft { nn.flatten(), nn.dropout(0.3), nn.dense(16, "relu"), nn.dense(2, "softmax") }
-      local s = scion.schedule { { epochs = 3, train = "head", optimizer = scion.optim.adam() }, { epochs = 3, blocks = 1, lr = 3e-4 },
+      local s = scion.schedule { { epochs = 3, train = "head", optimizer = scion.optim.adam() }, { epochs = 3, blocks = 1, lr = scion.lr.cosine(3e-4) },
                                  { epochs = 3, train = "all", optimizer = scion.optim.adamw { lr = 1e-4 } } }
       local callbacks = {}
       if pcall(function() return scion.callbacks end) then callbacks[1] = scion.callbacks.ema { decay = 0.9 } end

@@ -67,6 +67,38 @@ describe("a stage", function()
     assert.same({ 2e-3, 1e-3, 0.25, 0.125 }, rates)
   end)
 
+  it("leaves its optimizers as they were, so that the next fit begins with the same rates", function()
+    local adam, sgd, failing = scion.optim.adam { lr = 2e-3 }, scion.optim.sgd { lr = 0.25 }, false
+    local s = scion.schedule { { train = "head", optimizer = adam }, { blocks = 1, lr = scion.lr.cosine(1e-3) }, { train = "all", optimizer = sgd }, { lr = 0.125 } }
+    local function rates()
+      local list = {}
+      local own = { epoch_ends = function(run)
+        list[#list + 1] = run.entry.lr
+        if failing and run.stage == 4 then error "enough" end
+      end }
+      pcall(function() network():fit(data, { verbose = false, quiet = true, schedule = s, callbacks = { own } }) end)
+      return list
+    end
+    local first, text = rates(), tostring(s)
+    assert.equal(2e-3, first[1])
+    failing = true
+    assert.same(first, rates())
+    assert.same({ first, text, 2e-3, 0.25 }, { rates(), tostring(s), adam.lr, sgd.lr })
+  end)
+
+  it("raises before the first stage where a later one's rate cannot be", function()
+    local model, warm = network(), scion.lr.warmup(1e-3, { epochs = 9 })
+    local function fit(stage)
+      return function()
+        model:fit(data, { verbose = false, quiet = true, schedule = scion.schedule { { epochs = 1, train = "head" }, stage } })
+      end
+    end
+    local expected = "fit: stage 2: the warm-up of the learning rate takes"
+    assert.matches(expected, messages.refused(fit { epochs = 1, blocks = 1, lr = warm }), 1, true)
+    assert.matches(expected, messages.refused(fit { epochs = 1, blocks = 1, optimizer = scion.optim.adam { groups = { { layers = "*", lr = warm } } } }), 1, true)
+    assert.same({ 0, 0 }, { model.epoch, model.steps })
+  end)
+
   it("ends early on a plateau, and a callback hears of its end", function()
     local ends = {}
     local history = network():fit(data, { verbose = false, quiet = true, callbacks = { { stage_ends = function(run) ends[#ends + 1] = { run.stage, run.epoch } end } },

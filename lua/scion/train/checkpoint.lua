@@ -16,7 +16,7 @@ local safetensors = require "scion.weights.safetensors"
 
 local checkpoint = {}
 
-local format, version = "scion-run", "1"
+local format, version = "scion-run", "2"
 
 ---@class scion.ResumeOptions
 ---@field [1] string the file

@@ -17,6 +17,7 @@ local notice = require "scion.report.notice"
 local optim = require "scion.optim"
 local precision = require "scion.precision"
 local progress = require "scion.report.progress"
+local rate = require "scion.rate"
 local reading = require "scion.data.reading"
 local record = require "scion.train.record"
 local results = require "scion.report.results"
@@ -105,6 +106,21 @@ local function check_groups(job)
   for i = 1, #job.stages do schedule.optimizer(job.stages, i, job.first_optimizer):groups_of(job.model.order) end
 end
 
+--- Raises if a stage's learning rate cannot be told, as of a warm-up that takes more steps than there are.
+local function check_rates(job)
+  if not job.data.batch then return end -- of a user's own data set the number of batches is not known yet
+  for i, stage in ipairs(job.stages) do
+    local optimizer = schedule.optimizer(job.stages, i, job.first_optimizer)
+    local list = { schedule.rate(job.stages, i) or optimizer.lr }
+    local now = step.now({ stages = job.stages, stage = i, data = job.data, accumulate = job.accumulate, stage_epochs = 0 }, 1)
+    for _, group in ipairs(optimizer.groups) do list[#list + 1] = group.lr end
+    for _, lr in ipairs(stage.epochs > 0 and list or {}) do
+      local ok, complaint = check.try(rate.value, lr, now, 0, 0)
+      if not ok then check.raise(#job.stages > 1 and ("fit: stage %d: %s"):format(i, complaint) or complaint) end
+    end
+  end
+end
+
 --- Checks data and options, and returns a table of everything that stays the same during a fit, the job. It changes nothing, so that a fit
 --- that raises here has no effect.
 local function prepare(model, data, given)
@@ -135,6 +151,7 @@ local function prepare(model, data, given)
                 new_sums = function() return metrics.new(told, count, wanted) end }
   job.optimizer = schedule.optimizer(stages, 1, job.first_optimizer)
   check_groups(job)
+  check_rates(job)
   if job.by_schedule then job.cache_limits = schedule.cache_limits(stages, model) end
   return job, o
 end
@@ -214,6 +231,7 @@ return function(model, data, given)
   function job.tell_validation(done, total) bar:validation(state, done, total) end
   state.history.warnings = warnings
   record.begin(state, o.callbacks)
+  local rates = schedule.rates_of(job.stages, job.first_optimizer)
   resume(state)
   local was = { labels = model.labels, loss = model.loss, metrics = model.metrics, reading = model.reading, steps = model.steps }
   model.labels, model.loss, model.metrics = data.labels or model.labels, o.loss or model.loss, o.metrics or model.metrics
@@ -222,6 +240,7 @@ return function(model, data, given)
   lint.begin(model)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local ok, complete = pcall(loop, state)
+  for optimizer, lr in pairs(rates) do optimizer.lr = lr end
   if not ok then
     step.abandon(state) -- a loss of the user's own may have raised within a step
     model.metrics = was.metrics -- a metric of the user's own may be what raised

@@ -106,6 +106,10 @@ local function train_epoch(run)
     events.call(run, "epoch_begins")
   end
   if not take_steps(run) then return false end
+  if run.stopped and run.sums.examples == 0 and run.position == 0 then -- stopped before its first step: there was no such epoch
+    run.epoch_begun = false
+    return true
+  end
   if run.sums.examples == 0 then check.raise("fit: " .. run.sums:nothing_read(#run.data)) end
   return end_epoch(run)
 end
@@ -119,7 +123,7 @@ local function enter_stage(run)
   run.optimizer = schedule.optimizer(run.stages, run.stage, run.first_optimizer)
   if not run.stage_begun then
     schedule.freeze(stage, run.model)
-    if stage.lr then run.optimizer.lr = stage.lr end
+    if stage.lr then run.optimizer.lr = stage.lr end -- until the fit ends: see schedule.rates_of
     run.stage_begun, run.stage_epochs, run.stage_best, run.stage_wait = true, 0, nil, 0
     record.stage(run)
   end

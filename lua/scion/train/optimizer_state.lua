@@ -10,8 +10,8 @@ local optimizer_state = {}
 --- Layers that are frozen now are among it, and other models are not.
 ---@class scion.OptimizerState
 ---@field optimizer string the text of the optimizer as it was made
----@field values table<string, number|boolean|string> its options and those of its groups ("groups[1].lr"), which may have been set since then;
---- of a rate, its text
+---@field values table<string, number|boolean|table> its options and those of its groups ("groups[1].lr"), which may have been set since then;
+--- a rate as rate.plain has it
 ---@field steps table<string, integer> for each parameter, by name, how many steps changed it
 ---@field tensors { name: string, tensor: scion.Tensor }[] in the order of the model, named "mixed9/conv/kernel/momentum"; not copies
 
@@ -29,7 +29,7 @@ end
 ---@return scion.OptimizerState
 function optimizer_state.of(optimizer, order)
   local values, steps, tensors = {}, {}, {}
-  each_option(optimizer, function(object, key, name) values[name] = rate.kind.read(object[key]) and tostring(object[key]) or object[key] end)
+  each_option(optimizer, function(object, key, name) values[name] = rate.plain(object[key]) end)
   for name, p in graph.parameters(order) do
     local state = optimizer.states[p] or {}
     steps[name] = state.steps
@@ -40,18 +40,19 @@ function optimizer_state.of(optimizer, order)
   return { optimizer = optimizer.made, values = values, steps = steps, tensors = tensors }
 end
 
---- What is wrong with the values of a saved state, if anything. A rate cannot be made from its text: it has to be there.
-local function check_values(optimizer, given)
-  local wrong
-  each_option(optimizer, function(object, key, name, kind)
-    local value, is = given[name], rate.kind.read(object[key]) and tostring(object[key]) or nil
-    if type(value) == "string" and value ~= is then
-      wrong = wrong or ("the state's %s is %s, and the optimizer's is %s; give it that rate"):format(name, check.escape(value), is or check.show(object[key]))
-    elseif type(value) ~= "string" and not kind.read(value) then
+--- The values of a saved state, with rates made of plain data; or nil and what is wrong with them.
+local function read_values(optimizer, given)
+  local values, wrong = {}, nil
+  each_option(optimizer, function(_, _, name, kind)
+    local ok, value = check.try(rate.made, given[name])
+    if not ok then
+      wrong = wrong or ("the state's %s is no rate: %s"):format(name, value)
+    elseif not kind.read(value) then
       wrong = wrong or ("the state's %s is %s, and not %s"):format(name, check.show(value), kind.what)
     end
+    values[name] = value
   end)
-  return wrong
+  return not wrong and values or nil, wrong
 end
 
 --- How many steps changed each parameter, as the optimizer's states; or nil and what does not fit the model.
@@ -96,13 +97,13 @@ function optimizer_state.restore(optimizer, order, saved)
   for name, p in graph.parameters(order) do
     if not p.statistic then parameters[name], names[#names + 1] = p, name end
   end
-  local states, wrong = read_steps(saved.steps, parameters, names)
-  wrong = wrong or check_values(optimizer, saved.values) or read_tensors(optimizer, saved.tensors, parameters, states)
+  local states, values, wrong
+  states, wrong = read_steps(saved.steps, parameters, names)
+  if states then values, wrong = read_values(optimizer, saved.values) end
+  wrong = wrong or read_tensors(optimizer, saved.tensors, parameters, states)
   if wrong then return nil, wrong end
   for _, p in pairs(parameters) do optimizer.states[p] = states[p] end
-  each_option(optimizer, function(object, key, name)
-    if type(saved.values[name]) ~= "string" then object[key] = saved.values[name] end
-  end)
+  each_option(optimizer, function(object, key, name) object[key] = values[name] end)
   return true
 end
 

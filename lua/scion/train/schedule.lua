@@ -19,7 +19,7 @@ local schedule = {}
 ---@field first? integer so many layers are frozen, as with model:freeze{ first = … }
 ---@field blocks? integer the head and so many blocks of the trunk train, counted from its end
 ---@field optimizer? scion.Optimizer (that of the stage before; in the first one, that of fit)
----@field lr? number|scion.Rate sets the optimizer's learning rate when the stage begins (its own)
+---@field lr? number|scion.Rate the optimizer's learning rate from this stage on, until the fit ends (its own)
 ---@field patience? integer the stage ends early once the validation loss (without one, the loss) has not fallen for so many epochs (never)
 
 local choices = { "train", "from", "upto", "first", "blocks" }
@@ -188,6 +188,19 @@ function schedule.optimizer(stages, number, first)
     if stages[i].optimizer then return stages[i].optimizer end
   end
   return first
+end
+
+--- The optimizers to which stages give rates, with those that they have now: a schedule is data, and the next fit begins with the same ones.
+---@param stages scion.Stage[]
+---@param first scion.Optimizer fit's
+---@return table<scion.Optimizer, number|scion.Rate>
+function schedule.rates_of(stages, first)
+  local rates = {}
+  for i, stage in ipairs(stages) do
+    local optimizer = stage.lr and schedule.optimizer(stages, i, first)
+    if optimizer then rates[optimizer] = optimizer.lr end
+  end
+  return rates
 end
 
 --- The rate that a stage gives its optimizer, or that one before it gave; nil if the optimizer has its own.

@@ -19,6 +19,7 @@ local step = {}
 ---@field plan scion.Plan of the last batch
 ---@field sums { losses: scion.Tensor, output: scion.Tensor, y: scion.Tensor }[] what the metrics take once the step is done
 ---@field averages { tensor: scion.Tensor, copy: scion.Tensor }[] moving averages before
+---@field frozen string which layers are: see model:freeze_state
 
 local function place_of(run) return ("epoch %d, step %d"):format(run.epoch, run.step + 1) end
 
@@ -104,7 +105,7 @@ end
 
 --- Begins a step. Where it has several batches, moving averages change before it is complete, and copies are kept to take that back.
 local function begin(run, plan)
-  local parts = { batches = 0, examples = 0, loss = 0.0, sums = {}, averages = {} }
+  local parts = { batches = 0, examples = 0, loss = 0.0, sums = {}, averages = {}, frozen = run.model:freeze_state() }
   for _, p in ipairs(run.accumulate > 1 and plan.pending or {}) do
     parts.averages[#parts.averages + 1] = { tensor = p.tensor, copy = p.tensor:copy() }
   end
@@ -176,6 +177,10 @@ end
 ---@return number loss the mean of the step's examples
 function step.update(run)
   local parts, model = run.parts, run.model
+  if parts.frozen ~= model:freeze_state() then
+    step.abandon(run)
+    check.raise(("a layer was frozen or thawed within %s, as by the loss; callbacks can do so between steps, in step_begins or step_ends"):format(place_of(run)))
+  end
   local plan, all = parts.plan, gradients.of(parts.plan, model.arena)
   if run.accumulate > 1 then all:take(run.gradient_sum, 1 / parts.examples) end
   check_gradients(run, plan, all)

@@ -67,6 +67,22 @@ static int core_release_interrupts(lua_State *L) {
   return 1;
 }
 
+/* At the prompt nothing runs that Ctrl-C could end. The text ends with a prompt, since the line that was begun is still there. */
+static void on_interrupt_at_prompt(int signal_number) {
+  static const char text[] = "\nNothing runs that Ctrl-C could end; Ctrl-D ends the prompt.\n> ";
+  (void)signal_number;
+  if (write(STDOUT_FILENO, text, sizeof text - 1) < 0) return;
+}
+
+/* core.keep_prompt(): until a line runs, Ctrl-C ends nothing. lua sets its own handlers before a line and after it. */
+static int core_keep_prompt(lua_State *L) {
+  (void)L;
+  struct sigaction action = {.sa_handler = on_interrupt_at_prompt, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  return 0;
+}
+
 /* core.interrupted() -> whether Ctrl-C was pressed since core.catch_interrupts() */
 static int core_interrupted(lua_State *L) {
   lua_pushboolean(L, interrupts > 0);
@@ -107,7 +123,7 @@ static int stop_threads(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"threads", core_threads}, {"isa", core_isa}, {"clock", core_clock},
-                                     {"catch_interrupts", core_catch_interrupts},
+                                     {"catch_interrupts", core_catch_interrupts}, {"keep_prompt", core_keep_prompt},
                                      {"release_interrupts", core_release_interrupts},
                                      {"interrupted", core_interrupted},
                                      {"file_limit", core_file_limit},

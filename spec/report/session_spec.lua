@@ -105,6 +105,23 @@ describe("a session in a terminal", function()
     end)
   end
 
+  it("outlives Ctrl-C at the prompt, where nothing runs", function()
+    if not terminal.there(pending) then return end
+    local at <close> = terminal.open(80, "lua5.4 -i -e 'require \"scion.report.repl\" ()'", lay_out())
+    at:wait("prompt", function(lines) return lines[#lines] == ">" end)
+    enter(at, "x = 41")
+    for times = 1, 2 do
+      at:press "C-c"
+      at:wait("what Ctrl-C is for", function(lines)
+        local told = 0
+        for _, line in ipairs(lines) do told = told + (line == "Nothing runs that Ctrl-C could end; Ctrl-D ends the prompt." and 1 or 0) end
+        return told == times and lines[#lines] == ">"
+      end)
+    end
+    assert.is_true(has(enter(at, "x + 1"), "^42$"))
+    assert.is_true(has(enter(at, "x + 2"), "^43$"))
+  end)
+
   it("goes on in plain Lua, whose print is its own", function()
     if not terminal.there(pending) then return end
     local at <close> = terminal.open(80, "lua5.4", lay_out())

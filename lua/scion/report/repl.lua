@@ -9,9 +9,19 @@ local help = setmetatable({}, {
   __tostring = function() return require("scion").help() end,
 })
 
+--- A prompt that keeps Ctrl-C from ending Lua, and with it what was trained: pressed a moment after a fit has ended, it finds nothing to end. The
+--- interpreter asks for its text before it reads each line.
+local function prompt(text)
+  return setmetatable({}, { __tostring = function()
+    core.keep_prompt()
+    return text
+  end })
+end
+
 --- Sets the globals of the prompt, and greets.
 return function()
   _G.scion, _G.help, _G.print = require "scion", help, show.print
+  _G._PROMPT, _G._PROMPT2 = prompt "> ", prompt ">> "
   show.print(("Scion %s: %d thread%s, %s"):format(core.version, core.threads(), core.threads() == 1 and "" or "s", core.isa()))
   show.print 'help lists topics, help "fit" shows one'
 end

@@ -43,7 +43,7 @@ local function pretrained()
   return base:graft { nn.global_avg_pool(), nn.dense(#train.labels, "softmax") }
 end
 
-print(scion.compare({
+local comparison = scion.compare({
   { "from scratch", function() return fit(small(false), train) end },
   { "with dropout", function() return fit(small(true), train) end },
   { "and augmentation", function() return fit(small(true), augmented) end },
@@ -54,4 +54,6 @@ print(scion.compare({
     model:fit(augmented, { epochs = epochs // 2, validate = test, optimizer = optim.sgd { lr = 1e-4, momentum = 0.9 } })
     return model
   end },
-}, test))
+}, test)
+print(comparison)
+comparison:report "five_models.html" -- the same as a page, with all pairs and the curves of each

@@ -1,5 +1,6 @@
 -- scion.compare: on models of which it is known what they are right about.
 local core = require "scion.core"
+local markup = dofile "spec/support/markup.lua"
 local mcnemar = require "scion.insight.mcnemar"
 local messages = require "spec.support.messages"
 local scion = require "scion"
@@ -62,6 +63,31 @@ describe("scion.compare", function()
     assert.near(-found:pair("all", "none").low, found:pair("none", "all").high, 1e-9)
     assert.matches("\n> all +100%.0%%", tostring(found))
     assert.matches("\n  most +80%.0%%.* %-20%.0 %(%-31%.8 to %-6%.3%) +0%.008", tostring(found))
+  end)
+
+  it("writes itself as a page, with the numbers that it has", function()
+    local model, test, found = by_feature(2), examples(), nil
+    model:fit(test, { epochs = 2, validate = test, verbose = false, quiet = true, optimizer = scion.optim.sgd { lr = 0 } })
+    support.stderr_of(function()
+      found = scion.compare({ { "all <b>", by_feature(1) }, { "most", model }, { "none", by_feature(3) }, { "bad & broken", function() error "x" end } }, test)
+    end)
+    local path = support.folder() .. "/compared.html"
+    assert.equal(path, found:report(path))
+    local page = markup.read(support.slurp(path))
+    local cells = {}
+    for _, name in ipairs { "th", "td" } do
+      for _, cell in ipairs(markup.all(page, name)) do cells[markup.text(cell)] = true end
+    end
+    local pair = found:pair("all <b>", "most")
+    for _, expected in ipairs { "all <b>", "most", "80.0%", "0.0%", ("%.1f%%"):format(100 * found[2].low), ("%.1f%%"):format(100 * found[2].high), "failed",
+                                "all <b>, most", "+20.0", ("%+.1f to %+.1f"):format(100 * pair.low, 100 * pair.high), "0.008" } do
+      assert(cells[expected], expected)
+    end
+    local titles = {}
+    for _, each in ipairs(markup.all(page, "h2")) do titles[#titles + 1] = markup.text(each) end
+    assert.same({ "Accuracy", "Pairs", "most", "Failed" }, titles)
+    assert.equal(3, #markup.all(markup.all(page, "svg")[1], "circle"))
+    assert.matches("comparison:report: ", messages.refusal(function() found:report(path .. "/x.html") end), 1, true)
   end)
 
   it("keeps a recipe's failure, and goes on", function()

@@ -11,6 +11,7 @@ local notice = require "scion.report.notice"
 local results = require "scion.report.results"
 local text = require "scion.report.text"
 local told = require "scion.insight.told"
+local write = require "scion.report.write"
 
 local where = "scion.compare"
 
@@ -86,6 +87,18 @@ function methods:pair(first, second)
   return compare(find(self, here, first).right, find(self, here, second).right)
 end
 
+--- Writes the comparison as one page of HTML, which asks for nothing from any network: the accuracies with their intervals, all pairs, and the
+--- curves of each model's training.
+---@param path string
+---@return string path
+---Raises, with the path, if the file cannot be written.
+---@example scion.compare({ { "one", model } }, val):report "compared.html"
+function methods:report(path)
+  local here = "comparison:report"
+  path = write.path(here, path)
+  return write.file(here, path, require "scion.report.comparison"(self))
+end
+
 -- ---- how it prints ---------------------------------------------------------------------------------------------------
 
 local compared = class.define { name = "scion.Compared", title = "a way to train",
@@ -101,7 +114,7 @@ local function as_text(self)
     local less = row.right and row ~= best and compare(row.right, best.right)
     rows[i] = { (row == best and "> " or "  ") .. row.name, row.right and text.percent(row.accuracy) or "failed",
                 row.right and ("%s to %s"):format(text.percent(row.low), text.percent(row.high)) or "", less and ("%+.1f (%+.1f to %+.1f)"):format(
-                  100 * less.difference, 100 * less.low, 100 * less.high) or "", less and (less.p < 0.0005 and "< 0.001" or ("%.3f"):format(less.p)) or "",
+                  100 * less.difference, 100 * less.low, 100 * less.high) or "", less and text.p_value(less.p) or "",
                 row.seconds > 0 and results.duration(row.seconds) or "" }
     if row.error then failed[#failed + 1] = tostring(row) end
   end

@@ -59,6 +59,30 @@ local function with(extra)
   return o
 end
 
+describe("without memory for a batch", function()
+  it("fit and evaluate say that a smaller one takes less, and take it", function()
+    if (os.getenv "SCION_BUILD" or ""):find "sanitize" then return pending "AddressSanitizer needs more memory than there is here" end
+    local script = support.spit(support.folder() .. "/memory.lua", [[
+      local scion = require "scion"
+      local nn = scion.nn
+      local model = scion.sequential { nn.input(64, 64, 3), nn.conv2d(64, 1, { activation = "relu" }), nn.conv2d(64, 1), nn.global_avg_pool(), nn.dense(2, "softmax") }
+      local labels = {}
+      for i = 1, 400 do labels[i] = i % 2 + 1 end
+      local data = scion.data.tensors(scion.zeros({ 400, 64, 64, 3 }, "u8"), labels, { batch = 400 })
+      for _, act in ipairs { "fit", "evaluate" } do
+        for _, batch in ipairs { 400, 4 } do
+          data.batch = batch
+          local ok, message = pcall(model[act], model, act == "fit" and data or data:take(8):with { batch = batch }, act == "fit" and { verbose = false, quiet = true } or {})
+          print(act, batch, ok, ok or message:match "out of memory.*")
+          if act == "evaluate" then break end
+        end
+      end]])
+    local out = support.shell(("ulimit -v 900000; lua5.4 %s 2>/dev/null"):format(script))
+    assert.matches("fit\t400\tfalse\tout of memory: a tensor of %d+ bytes cannot be had for a batch of 400: a smaller batch takes less\n", out)
+    assert.matches("fit\t4\ttrue", out, 1, true)
+  end)
+end)
+
 describe("fit", function()
   it("changes what is thawed, and leaves what is frozen identical to the byte", function()
     local model, data = network(), dataset()

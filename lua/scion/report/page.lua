@@ -1,12 +1,11 @@
 --- history:report: gathers what is known of a run, and lays its sections out as a page.
 local check = require "scion.check"
-local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local document = require "scion.report.document"
 local html = require "scion.report.html"
 local inputs = require "scion.train.inputs"
 local record = require "scion.train.record"
 local results = require "scion.report.results"
-local style = require "scion.report.style"
 local text = require "scion.report.text"
 
 local refresh = 5 -- seconds between two looks at a page of a fit that runs
@@ -117,24 +116,14 @@ local function sections_of(context)
   return list
 end
 
-local function head(title, live)
-  return tag("head", nil, tag("meta", { charset = "utf-8" }),
-             tag("meta", { ["http-equiv"] = "Content-Security-Policy", content = "default-src 'none'; img-src data:; style-src 'unsafe-inline'" }),
-             tag("meta", { name = "viewport", content = "width=device-width, initial-scale=1" }), tag("meta", { name = "color-scheme", content = "light dark" }),
-             live and tag("meta", { ["http-equiv"] = "refresh", content = refresh }),
-             tag("title", nil, html.escape(title)), tag("link", { rel = "icon", href = "data:," }), tag("style", nil, style.page))
-end
-
-local function body(title, context, live)
+--- What stands in the page's header, and its main part.
+local function contents_of(context, live)
   local links, parts = {}, {}
   for i, section in ipairs(sections_of(context)) do
     links[i] = tag("li", nil, tag("a", { href = "#" .. section.id }, html.escape(section.title)))
     parts[i] = tag("section", { ["aria-labelledby"] = section.id }, tag("h2", { id = section.id }, html.escape(section.title)), section.contents)
   end
-  return tag("body", nil, tag("header", nil, tag("h1", nil, html.escape(title)), remarks(context, live), facts(context),
-                                         tag("nav", { ["aria-label"] = "Sections" }, tag("ul", nil, table.concat(links, "\n")))),
-             "\n", tag("main", nil, table.concat(parts, "\n")), "\n",
-             tag("footer", nil, html.paragraph(("Written by Scion %s on %s."):format(core.version, os.date "%Y-%m-%d at %H:%M:%S"))))
+  return remarks(context, live) .. facts(context) .. tag("nav", { ["aria-label"] = "Sections" }, tag("ul", nil, table.concat(links, "\n"))), table.concat(parts, "\n")
 end
 
 --- The page.
@@ -146,5 +135,6 @@ return function(history, given, where)
   local o = check.options(where, given, schema)
   local context = context_of(history, o)
   local title = context.network and ("Training run of %s"):format(context.network) or "Training run"
-  return "<!DOCTYPE html>\n" .. tag("html", { lang = "en" }, head(title, o.live), "\n", body(title, context, o.live)) .. "\n"
+  local introduction, main = contents_of(context, o.live)
+  return document { title = title, introduction = introduction, main = main, refresh = o.live and refresh or nil }
 end

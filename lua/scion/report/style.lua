@@ -21,6 +21,7 @@ polyline{fill:none;stroke-width:2;stroke-linejoin:round}
 .dot-2{fill:var(--paper);stroke:var(--two);stroke-width:1.5}
 .bar{fill:var(--one)}
 .count{fill:var(--muted)}
+.whisker{stroke:var(--one);stroke-width:2}
 .cell{fill:var(--one)}
 .edge{fill:none;stroke:var(--line);stroke-width:1}
 .hit{fill:none;stroke:var(--ink);stroke-width:1}

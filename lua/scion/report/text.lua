@@ -254,4 +254,9 @@ function text.table(columns, rows, margin)
   return lines
 end
 
+--- A p-value.
+---@param p number
+---@return string
+function text.p_value(p) return p < 0.0005 and "< 0.001" or ("%.3f"):format(p) end
+
 return text

@@ -196,8 +196,8 @@ end
 ---@return table<scion.Optimizer, number|scion.Rate>
 function schedule.rates_of(stages, first)
   local rates = {}
-  for i, stage in ipairs(stages) do
-    local optimizer = stage.lr and schedule.optimizer(stages, i, first)
+  for i, of in ipairs(stages) do
+    local optimizer = of.lr and schedule.optimizer(stages, i, first)
     if optimizer then rates[optimizer] = optimizer.lr end
   end
   return rates

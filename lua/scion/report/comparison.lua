@@ -1,0 +1,90 @@
+--- comparison:report: several ways to train on one page.
+local curves = require "scion.report.curves"
+local document = require "scion.report.document"
+local html = require "scion.report.html"
+local intervals = require "scion.report.charts.intervals"
+local results = require "scion.report.results"
+local svg = require "scion.report.svg"
+local text = require "scion.report.text"
+
+local tag = html.tag
+
+local function section(id, title, contents)
+  return tag("section", { ["aria-labelledby"] = id }, tag("h2", { id = id }, html.escape(title)), contents)
+end
+
+local function points(value) return ("%+.1f"):format(100 * value) end
+
+--- Accuracies: the chart, and its table.
+local function accuracies(found)
+  local rows, drawn = {}, {}
+  for i, each in ipairs(found) do
+    if each.right then
+      rows[i] = { each.name, text.percent(each.accuracy), text.percent(each.low), text.percent(each.high), text.grouped(each.parameters),
+                  each.seconds > 0 and results.duration(each.seconds) or "" }
+      drawn[#drawn + 1] = { name = each.name, value = each.accuracy, low = each.low, high = each.high, marked = each.name == found.best }
+    else
+      rows[i] = { each.name, "failed", "", "", "", results.duration(each.seconds) }
+    end
+  end
+  local chart = intervals { title = "Accuracies and their intervals", x = "accuracy", rows = drawn,
+                            text = ("%s has the highest accuracy. Lines are 95%% intervals (Wilson 1927), each by itself: the pairs below compare."):format(found.best) }
+  return svg.figure(chart, "accuracies") .. html.table { caption = ("Accuracy on the same %s images"):format(text.grouped(found.images)), rows = rows, columns = {
+    { title = "recipe" }, { title = "accuracy", right = true }, { title = "from", right = true }, { title = "to", right = true }, { title = "parameters", right = true },
+    { title = "time", right = true } } }
+end
+
+--- All pairs of those that have not failed.
+local function pairs_of(found)
+  local rows = {}
+  for i, first in ipairs(found) do
+    for k = i + 1, #found do
+      local second = found[k]
+      if first.right and second.right then
+        local pair = found:pair(first.name, second.name)
+        rows[#rows + 1] = { ("%s, %s"):format(first.name, second.name), points(pair.difference), ("%s to %s"):format(points(pair.low), points(pair.high)),
+                            text.p_value(pair.p), tostring(pair.only_first), tostring(pair.only_second) }
+      end
+    end
+  end
+  if not rows[1] then return nil end
+  local words = "Differences are in points of accuracy, with 95% intervals of pairs (Agresti and Min 2005); p is McNemar's exact test (1947). " ..
+    "Among twenty pairs one has a p below 0.05 where nothing differs."
+  return html.paragraph(words) .. html.table { caption = "Pairs, the first less the second", rows = rows, columns = {
+    { title = "pair" }, { title = "difference", right = true }, { title = "95% interval", right = true }, { title = "p", right = true },
+    { title = "only the first is right", right = true }, { title = "only the second", right = true } } }
+end
+
+--- The curves of one that has a history.
+local function curves_of(number, each)
+  local parts = {}
+  for i, one in ipairs(each.model and curves(each.model.history) or {}) do
+    parts[i] = svg.figure(one.drawing, ("curve-%d-%d"):format(number, i), html.details("Numbers", html.table(one.table)))
+  end
+  return parts[1] and tag("div", { class = "charts" }, table.concat(parts, "\n"))
+end
+
+local function best_of(found)
+  for _, each in ipairs(found) do
+    if each.name == found.best then return each end
+  end
+end
+
+--- The page.
+---@param found scion.Comparison
+---@return string
+return function(found)
+  local parts = { section("accuracies-title", "Accuracy", accuracies(found)) }
+  local compared = pairs_of(found)
+  if compared then parts[2] = section("pairs", "Pairs", compared) end
+  local failed = {}
+  for i, each in ipairs(found) do
+    local drawn = curves_of(i, each)
+    if drawn then parts[#parts + 1] = section("recipe-" .. i, each.name, drawn) end
+    if each.error then failed[#failed + 1] = { each.name, each.error } end
+  end
+  if failed[1] then parts[#parts + 1] = section("failed", "Failed", html.list(failed)) end
+  return document { title = ("Comparison of %d recipes"):format(#found), main = table.concat(parts, "\n"),
+                    introduction = html.paragraph(("%s is best, with an accuracy of %s on %s images."):format(found.best,
+                      text.percent(best_of(found).accuracy), text.grouped(found.images))) }
+end

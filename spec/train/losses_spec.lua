@@ -313,13 +313,13 @@ describe("a loss of one's own", function()
   end)
 
   it("cannot run its own model, nor freeze within a step, which then changes nothing", function()
-    local function network()
+    local function two_layers()
       scion.seed(4)
       return scion.sequential { nn.input(3), nn.dense(4, "relu", { name = "a" }), nn.dense(2, { name = "b" }) }
     end
     local x = scion.randn { 8, 3 }
     local set = scion.data.tensors(x, scion.randn { 8, 2 }, { batch = 4, shuffle = false })
-    local model, other = network(), network()
+    local model, other = two_layers(), network()
     local digest = dofile("spec/support/models.lua").digest
     local before = digest(model)
     local function with(act)

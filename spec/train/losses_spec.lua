@@ -319,7 +319,7 @@ describe("a loss of one's own", function()
     end
     local x = scion.randn { 8, 3 }
     local set = scion.data.tensors(x, scion.randn { 8, 2 }, { batch = 4, shuffle = false })
-    local model, other = two_layers(), network()
+    local model, other = two_layers(), two_layers()
     local digest = dofile("spec/support/models.lua").digest
     local before = digest(model)
     local function with(act)

@@ -1,6 +1,6 @@
 -- Whole Keras models, built from what their files say: they predict what Keras does, and what cannot be built is refused in a sentence.
 local core = require "scion.core"
-local export = require "scion.weights.export"
+local keras = dofile "spec/support/keras.lua"
 local messages = dofile "spec/support/messages.lua"
 local models = dofile "spec/support/models.lua"
 local scion = require "scion"
@@ -12,29 +12,9 @@ local golden = core.json_decode(support.slurp(fixtures .. "golden.json"))
 local image = support.pattern(12, 13)
 local null = core.null
 
-local function config_of(name)
-  local file <close> = assert(core.hdf5_open(fixtures .. name))
-  return core.json_decode(assert(file:attribute("/", "model_config")))
-end
+local function config_of(name) return keras.description(fixtures .. name) end
 
--- Writes an .h5 file of a whole model with that description; of a given model also the weights.
-local function write(path, config, version, model)
-  local datasets = { { path = "unused", tensor = core.new { 1 } } }
-  local texts = { { path = "/", name = "model_config", value = core.json_encode(config) }, { path = "/", name = "keras_version", value = version or "3.15.0" } }
-  local names = {}
-  for i, layer in ipairs(model and export.keras_layers(model) or {}) do
-    local weights = {}
-    for k, weight in ipairs(layer.weights) do
-      weights[k] = weight.name
-      datasets[#datasets + 1] = { path = layer.name .. "/" .. weight.name, tensor = weight.tensor }
-    end
-    names[i] = layer.name
-    texts[#texts + 1] = { path = "/" .. layer.name, name = "weight_names", value = weights }
-  end
-  if model then texts[#texts + 1] = { path = "/", name = "layer_names", value = names } end
-  assert(core.hdf5_write(path, datasets, texts))
-  return path
-end
+local write = keras.write
 
 local function layer_of(config, name)
   for _, layer in ipairs(config.config.layers) do

@@ -1,12 +1,12 @@
 -- What Keras's files tell beside the weights, or do not: rescaling, activations, integers, names, attributes, and the order of layers.
 local core = require "scion.core"
-local export = require "scion.weights.export"
 local keras = require "scion.weights.keras"
 local messages = dofile "spec/support/messages.lua"
 local models = dofile "spec/support/models.lua"
 local scion = require "scion"
 local support = dofile "spec/files/support.lua"
 local weights = require "scion.weights"
+local written = dofile "spec/support/keras.lua"
 local nn = scion.nn
 
 local fixtures = "spec/fixtures/weights/"
@@ -65,17 +65,9 @@ describe("Keras's descriptions", function()
   end)
 
   it("have other names for some activations", function()
-    local path, file <close> = support.folder() .. "/renamed.h5", assert(core.hdf5_open(fixtures .. "rescaled.h5"))
-    local config = assert(file:attribute("/", "model_config"))
+    local path, described = support.folder() .. "/renamed.h5", core.json_encode(written.description(fixtures .. "rescaled.h5"))
     for theirs, ours in pairs { hard_silu = "hard_swish", silu = "swish", tanh = "tanh" } do
-      local datasets, texts, names = {}, { { path = "/", name = "model_config", value = config:gsub('"softmax"', ('"%s"'):format(theirs)) } }, {}
-      for i, layer in ipairs(export.keras_layers(rescaled("tf", ours))) do
-        local list = {}
-        for k, weight in ipairs(layer.weights) do list[k], datasets[#datasets + 1] = weight.name, { path = layer.name .. "/" .. weight.name, tensor = weight.tensor } end
-        names[i], texts[#texts + 1] = layer.name, { path = "/" .. layer.name, name = "weight_names", value = list }
-      end
-      texts[#texts + 1] = { path = "/", name = "layer_names", value = names }
-      assert(core.hdf5_write(path, datasets, texts))
+      written.write(path, core.json_decode((described:gsub('"softmax"', ('"%s"'):format(theirs)))), nil, rescaled("tf", ours))
       assert.same({}, weights.load(rescaled("tf", ours), path).notes)
       assert.matches("ends in the activation '" .. ours, weights.load(rescaled("tf", "relu"), path).notes[1], 1, true)
     end

@@ -95,8 +95,9 @@ end
 ---@param whole boolean
 ---@return string? text the first layer that is computed from something else
 ---@return boolean compared false where the file's graph cannot be built
+---@return string? lacking what of it Scion has no layer for, in words
 local function compare_graphs(found, opened, model, weighted, ends, whole)
-  local output, of = keras_own.graph(opened, model)
+  local output, of, lacking = keras_own.graph(opened, model)
   if not output then return nil, false end
   local order, numbers = graph.order(output), { {}, {} }
   for i, pair in ipairs(weighted) do
@@ -131,7 +132,7 @@ local function compare_graphs(found, opened, model, weighted, ends, whole)
     end
   end
   if whole then compare(end_of(output, theirs, their_bare, ends), end_of(model.output, ours, our_bare, ends), "it ends in") end
-  return first and first .. more_text(more), true
+  return first and first .. more_text(more), true, lacking
 end
 
 -- ---- all of it ------------------------------------------------------------------------------------------------------
@@ -152,13 +153,13 @@ return function(opened, model, weighted, ends, whole)
     local name = pair[1].name or pair[2].name
     compare_options(pair[1], pair[2], function(option, theirs, mine) add_difference(found, name, ("%s %s, here %s"):format(option, theirs, mine)) end)
   end
-  local other, compared = compare_graphs(found, opened, model, weighted, ends, whole)
+  local other, compared, lacking = compare_graphs(found, opened, model, weighted, ends, whole)
   local texts = texts_of(found)
   texts[#texts + 1] = other
   for _, text in ipairs(compared and {} or require "scion.weights.keras_counts"(opened, model, weighted, ends, whole)) do texts[#texts + 1] = text end
   if #texts == 0 then return end
   local told, rest = table.concat(texts, ", ", 1, math.min(#texts, most_told)), #texts - most_told
   if rest > 0 then told = ("%s and %d more difference%s"):format(told, rest, rest == 1 and "" or "s") end
-  local sentence = "the file's model computes something else with these weights: %s; %s"
-  return sentence:format(told, keras_own.builder(opened)), compared
+  local remedy = lacking or compared and keras_own.builder(opened) or "scion.models.from_keras cannot build the file's own network"
+  return ("the file's model computes something else with these weights: %s; %s"):format(told, remedy), compared
 end

@@ -93,8 +93,9 @@ local counterparts = { Subtract = "scaled_add", Average = "rescaling", UpSamplin
 
 --- Whether the model has nothing that computes what a layer of the file does. A Lambda of two inputs is how InceptionResNetV2 once scaled
 --- what it adds.
-local function is_lacking(described, has)
-  local class = described.class
+local function is_lacking(described, has, sizes)
+  local class, config = described.class, described.config
+  if class == "Resizing" or class == "RandomCrop" then return config.height ~= sizes[1] or config.width ~= sizes[2] end
   local call = keras_config.calls(described)[1]
   local counterpart = counterparts[class]
   if counterpart and call and #call.inputs > 1 or class == "UpSampling2D" then return not has[counterpart] end
@@ -182,7 +183,7 @@ end
 return function(opened, model, weighted, ends, whole)
   local leaves, ranks, positions, has, lacking = keras_config.leaves(opened.config), {}, {}, {}, {}
   for i, node in ipairs(model.order) do positions[node.layer], has[node.layer.kind] = i, true end
-  for i, leaf in ipairs(leaves) do ranks[leaf.layer], lacking[leaf.layer] = i, is_lacking(leaf.layer, has) end
+  for i, leaf in ipairs(leaves) do ranks[leaf.layer], lacking[leaf.layer] = i, is_lacking(leaf.layer, has, model.input.shape) end
   local last, our_last = 0, 0
   for _, pair in ipairs(weighted) do
     last, our_last = math.max(last, ranks[pair[1]]), math.max(our_last, positions[pair[2]])

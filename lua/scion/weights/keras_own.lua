@@ -14,6 +14,7 @@ local unchanged = { scale = { 1.0, 1.0, 1.0 }, shift = { 0.0, 0.0, 0.0 }, revers
 ---@param model scion.Model
 ---@return scion.Node? output
 ---@return table<scion.KerasConfig, scion.Layer>? of
+---@return string? lacking what Scion has no layer for, in words, so that only a stand-in for it is in the graph
 function keras_own.graph(opened, model)
   local function build()
     return { require "scion.models.from_keras.graph"(opened.config, { sizes = model.input.shape, preprocess = unchanged, older = opened.older }) }
@@ -22,7 +23,7 @@ function keras_own.graph(opened, model)
   if not ok then return end
   local of = {}
   for layer, described in pairs(made[2].described) do of[described] = layer end
-  return made[1], of
+  return made[1], of, made[2].lacking[1]
 end
 
 --- What builds the file's own network, in words.
@@ -44,7 +45,9 @@ end
 ---@return string?
 function keras_own.remedy(opened, model)
   if opened.subclassed then return keras_own.described(opened) end
-  return opened.config and keras_own.graph(opened, model) and keras_own.builder(opened) or nil
+  if not opened.config then return end
+  local output, _, lacking = keras_own.graph(opened, model)
+  return output and not lacking and keras_own.builder(opened) or nil
 end
 
 return keras_own

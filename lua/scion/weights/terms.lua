@@ -263,6 +263,7 @@ local kinds = {
   crop = function(self, node, x)
     return framed(self, x, each_side(none, layers.sides(node.layer.options.border), function(_, cut) return -cut end))
   end,
+  stand_in = function(self, node, x) return term(self, node.layer.options.computes, { x }, { front = x.front }) end, -- see models/from_keras
   max_pool = pooling,
   avg_pool = pooling,
   global_max_pool = function(self, _, x) return pooled(self, "max_pool", "", x) end,

@@ -12,6 +12,9 @@ local most_depth = 16 -- models within models
 
 ---@class scion.KerasGraph
 ---@field older boolean whether the file is of Keras 1 or 2
+---@field compares boolean whether the graph is compared with another and never computed, so that stand_in.lua may stand for what Scion lacks
+---@field lacking string[] sentences about what is stood in for
+---@field fixed boolean whether the file tells the size of its images
 ---@field input scion.Node
 ---@field weighted scion.Layer[] the layers with weights, in the order of the description
 ---@field described table<scion.Layer, scion.KerasConfig> what the file says of them
@@ -60,7 +63,7 @@ function methods:reverse(at, x)
 end
 
 local defined = class.define { name = "scion.KerasGraph", title = "a graph of Keras's", methods = methods, fields = { "reversed", "input" },
-                               locked = { "older", "weighted", "described", "holds", "left_out", "unknown", "used" } }
+                               locked = { "older", "compares", "lacking", "fixed", "weighted", "described", "holds", "left_out", "unknown", "used" } }
 
 --- Why a class is not known, and what to do.
 local function unknown_class(described)
@@ -96,7 +99,8 @@ local function apply(graph, described, inputs, state)
     if #inputs ~= 1 or not layers.is_node(inputs[1]) then check.raise(title(described) .. " is a model with several inputs or none; models here have one") end
     return build_model(graph, described, inputs[1], { within = state.within .. described.name .. "/", depth = state.depth + 1, frozen = frozen })
   end
-  if not layers.knows(described.class) or not is_kerass(described) then check.raise(unknown_class(described)) end
+  local known = layers.knows(described.class) or graph.compares and layers.keeps_shape(described.class)
+  if not known or not is_kerass(described) then check.raise(unknown_class(described)) end
   local ok, result = check.try(layers.build, graph, described, free_name(graph, described, state.within), inputs, frozen)
   if not ok then check.raise(("%s: %s"):format(title(described), result)) end
   return result
@@ -257,11 +261,13 @@ end
 
 --- Builds the graph that a file describes. Raises, without the path, where that is not possible.
 ---@param root scion.KerasConfig
----@param o { input: integer[]?, sizes: integer[]?, preprocess: scion.Preprocessing, older: boolean } sizes: of an input other than the file's
+---@param o { input: integer[]?, sizes: integer[]?, preprocess: scion.Preprocessing, older: boolean } sizes: of an input other than the file's, for a
+--- graph that is compared
 ---@return scion.Node output
 ---@return scion.KerasGraph graph
 return function(root, o)
-  local graph = defined.new { older = o.older, weighted = {}, described = {}, holds = {}, left_out = {}, unknown = {}, used = { input = true } }
+  local graph = defined.new { older = o.older, compares = o.sizes ~= nil, lacking = {}, fixed = not o.input, weighted = {}, described = {}, holds = {},
+                              left_out = {}, unknown = {}, used = { input = true } }
   graph.input = nn.input { shape = o.sizes or sizes_of(root, o.input), preprocess = o.preprocess, name = "input" }
   local output = build_model(graph, root, graph.input, { within = "", depth = 1, frozen = root.config.trainable == false })
   if not layers.is_node(output) then check.raise "its output is a single channel of an image, which is not possible here" end

@@ -8,6 +8,7 @@ local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local nn = require "scion.nn"
 local shape = require "scion.shape"
+local stand_in = require "scion.models.from_keras.stand_in"
 
 -- ---- one layer ------------------------------------------------------------------------------------------------------
 
@@ -69,6 +70,16 @@ function methods:apply(constructor, options, inputs, part)
   return node
 end
 
+--- Has a stand-in for what Scion has no layer for, in a graph that is compared.
+---@param x scion.Node
+---@param what { computes: string, reason: string, shape: integer[]?, part: string? } what the layer does, in a word and in a sentence; shape: of its
+--- output (its input's)
+---@return scion.Node
+function methods:stand_in(x, what)
+  table.insert(self.graph.lacking, what.reason)
+  return self:apply(stand_in, { computes = what.computes, shape = what.shape or x.shape }, x, what.part)
+end
+
 local defined = class.define { name = "scion.KerasLayerBuilder", title = "a layer of Keras's", methods = methods,
                                locked = { "described", "name", "frozen", "graph", "read" } }
 
@@ -105,13 +116,23 @@ local composed = {
   end,
 }
 
+--- Keras's activations that Scion lacks.
+local lacking_activations = {}
+for name in ("celu elu exponential hard_shrink hard_tanh log_sigmoid log_softmax mish selu soft_shrink softplus softsign sparse_plus sparse_sigmoid sparsemax " ..
+             "squareplus tanh_shrink threshold"):gmatch "%S+" do
+  lacking_activations[name] = true
+  composed[name] = function(at, x, part)
+    return at:stand_in(x, { computes = name, reason = ("Scion has no activation '%s'"):format(name), part = part })
+  end
+end
+
 --- The activation that a layer names, as it is called here or in `composed`; false for none.
 local function activation(at)
   local name = at:get "activation"
   if name == nil or name == "linear" then return false end
   if name == "hard_sigmoid" and at.graph.older then return "older_hard_sigmoid" end
   name = keras_config.activations[name] or name
-  if composed[name] or kinds.activation.read(name) then return name end
+  if composed[name] and (at.graph.compares or not lacking_activations[name]) or kinds.activation.read(name) then return name end
   check.raise(("activation %s is none of %s; give the layer one of these, or load the part of the model before it"):format(
     type(name) == "table" and "is an object of Python, and" or check.show(name), table.concat(kinds.activations, ", ")))
 end
@@ -343,9 +364,15 @@ local layers = {
   Resizing = function(at, x)
     local height, width = target(at, x)
     if height == x.shape[1] and width == x.shape[2] then return x end
-    local sentence = "it resizes images of %s to %dx%d, and a network here does not: files are resized to its input; input = { %d, %d } does it for a model " ..
-      "that takes any size"
-    check.raise(sentence:format(shape.text(x.shape), height, width, height, width))
+    local sized, first = ("resizes images of %s to %dx%d"):format(shape.text(x.shape), height, width), shape.equal(x.shape, at.graph.input.shape)
+    if at.graph.compares then
+      local reason = ("layer %s (%s) %s, which no layer here does%s"):format(check.show(at.described.name), at.described.class, sized,
+        first and ("; an input of %dx%d does without it, since files are resized to that"):format(height, width) or "")
+      return at:stand_in(x, { computes = ("%s %dx%d"):format(at.described.class, height, width), reason = reason, shape = { height, width, x.shape[3] } })
+    end
+    local remedy = at.graph.fixed and ("in Keras, save it without the layer and with keras.Input((%d, %d, %d))"):format(height, width, x.shape[3]) or
+      ("input = { %d, %d } does it"):format(height, width)
+    check.raise(("it %s, and a network here does not%s"):format(sized, first and ": files are resized to its input; " .. remedy or ""))
   end,
 
   -- ---- several inputs ----------------------------------------------------------------------------------------------
@@ -445,6 +472,19 @@ for theirs, name in pairs(keras_config.functional) do
   layers[theirs] = function(at, x) return at:apply(nn.activation, { activation = name }, x) end
 end
 
+--- Layers that are known only where graphs are compared, and those that Scion has only with some options. Their output has their input's shape.
+local keeping_shape = {}
+for name in ("AutoContrast ELU Equalization ReLU Softmax Solarization UnitNormalization"):gmatch "%S+" do keeping_shape[name] = true end
+
+--- The layer, or a stand-in where it cannot be built.
+local function built_or_stood_in(at, x, inputs)
+  local described, ok, output = at.described, false, nil
+  if layers[described.class] then ok, output = check.try(layers[described.class], at, x, inputs) end
+  if ok then return output end
+  local name = check.show(described.name)
+  return at:stand_in(x, { computes = ("%s %s"):format(described.class, name), reason = ("Scion has no layer for %s (%s)"):format(name, described.class) })
+end
+
 layers.RandomCrop = layers.Resizing -- which it is in a prediction
 
 for _, name in ipairs { "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization", "AugMix", "CutMix", "MixUp",
@@ -484,6 +524,11 @@ return {
   ---@return boolean
   knows = function(name) return layers[name] ~= nil end,
 
+  --- Whether a class is one that Scion has no layer for, or only with some options, and that gives an output of its input's shape.
+  ---@param name string
+  ---@return boolean
+  keeps_shape = function(name) return keeping_shape[name] ~= nil end,
+
   --- Builds a layer; raises, without the layer's name, where it cannot be built here.
   ---@param graph table see graph.lua
   ---@param described scion.KerasConfig of a known class
@@ -498,7 +543,8 @@ return {
     for _, x in ipairs(inputs) do
       if not layer.node.read(x) and described.class ~= "Stack" then check.raise "it takes a single channel of an image, which is not possible here" end
     end
-    local output = layers[described.class](at, inputs[1], inputs)
+    local build = graph.compares and keeping_shape[described.class] and built_or_stood_in or layers[described.class]
+    local output = build(at, inputs[1], inputs)
     if output ~= inputs[1] then note_rest(at) end -- else nothing of it is left
     return output
   end,

@@ -1,12 +1,14 @@
 -- Files of networks that people built around a part of a network, under names of their own, and of networks whose weights a tool of PyTorch
 -- changed: they load and predict what they did there, or are refused with the line that mends them.
 local core = require "scion.core"
+local graph = require "scion.graph"
 local messages = dofile "spec/support/messages.lua"
 local models = dofile "spec/support/models.lua"
 local safetensors = require "scion.weights.safetensors"
 local scion = require "scion"
 local support = dofile "spec/files/support.lua"
 local torch = require "scion.weights.torch"
+local torchvision = require "scion.weights.torchvision"
 local weights = require "scion.weights"
 local nn = scion.nn
 
@@ -14,8 +16,8 @@ local fixtures = "spec/fixtures/weights/"
 local golden = core.json_decode(support.slurp(fixtures .. "own.json"))
 
 --- The network of make_own.py without its head.
-local function trunk()
-  return scion.sequential { nn.input(8, 9, 3), nn.conv2d(4, { 3, 2 }, { bias = false, name = "features/0" }), nn.batch_norm { epsilon = 1e-5, name = "features/1" },
+local function trunk(epsilon)
+  return scion.sequential { nn.input(8, 9, 3), nn.conv2d(4, { 3, 2 }, { bias = false, name = "features/0" }), nn.batch_norm { epsilon = epsilon or 1e-5, name = "features/1" },
                             nn.relu(), nn.conv2d(5, 1, { name = "features/3" }) }
 end
 
@@ -92,6 +94,32 @@ describe("A network of one's own", function()
     local model = whole "out"
     weights.load(model, path)
     assert.is_true(models.deviation(model, support.pattern(8, 9), golden.head) < 2e-6)
+  end)
+
+  it("whose norms would have Scion's epsilon is told of PyTorch's", function()
+    local path = renamed("norms.safetensors", { backbone = "features." })
+    local line = "layer 'features/1' took PyTorch's numbers with epsilon = 1e-3, and PyTorch's norms have 1e-5 by themselves: epsilon = 1e-5 computes what they do, " ..
+      "unless the file's network was given another"
+    local report, said = told(path, trunk(1e-3))
+    assert.same({ line }, report.notes)
+    assert.equal(path .. ": " .. line .. "\n", said)
+    report, said = told(path, trunk(1e-3))
+    assert.same({ { line }, "" }, { report.notes, said })
+    for _, epsilon in ipairs { 1e-5, 1e-6 } do assert.same({}, told(path, trunk(epsilon)).notes) end
+    assert.equal(1, told(fixtures .. "own.pth", trunk(1e-3):graft { nn.layer_norm { name = "norm" } }, { strict = false }).notes[1]:find("layer 'features/1' took", 1, true))
+  end)
+
+  it("on a network of scion.models is told of its own norms alone, if they were read", function()
+    local net = scion.models.googlenet { input = 32 }:graft { nn.global_avg_pool(), nn.batch_norm { name = "mine" }, nn.layer_norm { name = "more" } }
+    local list, path = torchvision.tensors(graph.layers(net.order)), folder .. "/headed.safetensors"
+    assert(safetensors.write(path, list))
+    local report = told(path, net)
+    assert.matches("layer 'mine' and 1 more norm took PyTorch's numbers", table.concat(report.notes, "\n"), 1, true)
+    while list[#list].name:find "^m[io]" do list[#list] = nil end
+    assert(safetensors.write(path, list))
+    report = told(path, net, { strict = false })
+    assert.equal(6, #report.missing)
+    assert.not_matches("epsilon", table.concat(report.notes, "\n"), 1, true)
   end)
 
   it("whose head has another name than the graft's is told with the file's names", function()

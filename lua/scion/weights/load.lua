@@ -5,6 +5,7 @@ local identify = require "scion.weights.identify"
 local match = require "scion.weights.match"
 local notice = require "scion.report.notice"
 local origin = require "scion.weights.origin"
+local own_norms = require "scion.weights.own_norms"
 local prefix = require "scion.weights.prefix"
 local preprocessing = require "scion.preprocessing"
 
@@ -145,6 +146,7 @@ return function(model, told, o)
   local input = model.input.layer.options
   local before = input.preprocess
   input.preprocess = o.preprocess or before -- a file may tell how its images were rescaled, which is compared
+  local norms = told.library == "pytorch" and not told.facts and own_norms(model)
   local ok, report, timms = check.try(read_numbers, model, told, o)
   if not ok then
     input.preprocess = before
@@ -154,6 +156,11 @@ return function(model, told, o)
   report.config = told.config
   if told.arrays and told.arrays.script then report:note "a network of torch.jit: only its tensors are read, and its code, which tells what it computes, is not looked at" end
   for _, line in ipairs(differs and { differs } or assumed) do report:note(line) end
+  local norm = norms and norms()
+  if norm then
+    report:note(norm)
+    notice.once(("%s: %s"):format(path, norm))
+  end
   if differs or hinted then notice.once(("%s: %s"):format(path, differs or assumed[1])) end
   take_preprocessing(model, told, o.preprocess, report)
   take_labels(model, told, report)

@@ -4,10 +4,11 @@ local export = require "scion.weights.export"
 
 local keras = {}
 
---- Writes an .h5 file of a whole model with that description; of a given model also the weights.
+--- Writes an .h5 file of a whole model with that description, or without one for nil; of a given model also the weights.
 function keras.write(path, config, version, model)
   local datasets = { { path = "unused", tensor = core.new { 1 } } }
-  local texts = { { path = "/", name = "model_config", value = core.json_encode(config) }, { path = "/", name = "keras_version", value = version or "3.15.0" } }
+  local texts = { { path = "/", name = "keras_version", value = version or "3.15.0" } }
+  if config then texts[2] = { path = "/", name = "model_config", value = core.json_encode(config) } end
   local names = {}
   for i, layer in ipairs(model and export.keras_layers(model) or {}) do
     local weights = {}

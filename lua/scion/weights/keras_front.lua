@@ -142,7 +142,10 @@ function keras_front.compare(found, opened, model, strict, weighted)
 end
 
 --- Whether the file has the name of one that is published for the model's network.
-local function is_published(model, path)
+---@param model scion.Model
+---@param path string
+---@return boolean
+function keras_front.is_published(model, path)
   local base, architecture = path:match "[^/]*$", architecture_of(model)
   for _, variant in ipairs(architecture and architecture.variants or {}) do
     for _, file in ipairs(variant.weights) do
@@ -167,7 +170,7 @@ function keras_front.compare_count(found, told, model, strict)
       theirs, ours)
     if strict then check.raise(("%s: %s"):format(found.path, line)) end
     found:note(line)
-  elseif not theirs and not is_published(model, found.path) then
+  elseif not theirs and not keras_front.is_published(model, found.path) then
     found:note(("the file does not tell whether Keras built its network with the second layer Rescaling, as with weights='imagenet'; it is taken to %s it"):format(
       ours > 1 and "have" or "lack"))
   end

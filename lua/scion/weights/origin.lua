@@ -269,16 +269,25 @@ local function others_of(architecture, variant)
   return others
 end
 
---- What is assumed where a PyTorch file does not tell to which of several networks with the same names and shapes it belongs, or how its
---- images were preprocessed: sentences for the report.
+--- What is assumed of images where a file has Keras's weights and no description, for networks of scion.models; empty where it is known.
+local function assumed_of_keras(told, model, given)
+  local known = given or told.facts or not told.keras or told.keras.config or not model.name or not builder.find(model.name)
+  if known or require("scion.weights.keras_front").is_published(model, told.path) then return {} end
+  return { ("images are rescaled as for %s's own weights, since a file of weights alone does not tell how they were; preprocess = says it otherwise"):format(
+    model.variant or "keras") }
+end
+
+--- What is assumed where a Keras file does not tell how its images were preprocessed, or a PyTorch file neither that nor to which of several
+--- networks with the same names and shapes it belongs: sentences for the report.
 ---@param told scion.WeightsOrigin
----@param model { name: string?, variant: string? }
+---@param model scion.Model
 ---@param known { timms: boolean?, preprocess: any } whether the file has names that only timm gives; the option `preprocess`
 ---@return string[] assumed
 ---@return boolean hinted whether something speaks against the first of these: the file is named like another of these networks, or its
 --- arrays have timm's names and timm has another one that Scion can build
 function origin.assumed(told, model, known)
   local name, variant = model.name, model.variant
+  if told.library == "keras" then return assumed_of_keras(told, model, known.preprocess), false end
   local tells = told.library ~= "pytorch" or told.exported or told.config and told.config.architecture
   local architecture = not tells and name and builder.find(name)
   if not architecture or not variant then return {}, false end

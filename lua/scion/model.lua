@@ -497,7 +497,8 @@ end
 
 ---@class scion.LoadOptions
 ---@field strict? boolean true: raises if weights do not fit; false: loads what fits and reports the rest (true)
----@field prefix? string a prefix of the names in a PyTorch file, for files where it is ambiguous, such as "encoder_q." and "encoder_k.".
+---@field prefix? string a prefix of the names in a PyTorch file, for files where it is ambiguous, such as "encoder_q." and "encoder_k."; what all
+--- its names share behind it, such as "module.", is found by comparing, too.
 --- "ema." means the checkpoint's dict of that name; "" means no prefix (found by comparing names)
 ---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input: the preprocessing that the weights were trained with, if the file
 --- does not tell or tells another one

@@ -1,7 +1,6 @@
 -- What a file and the config.json beside it tell of their network: it is built so, or refused in a sentence that says what was found.
 local core = require "scion.core"
 local graph = require "scion.graph"
-local keras = dofile "spec/support/keras.lua"
 local layer = require "scion.layer"
 local messages = dofile "spec/support/messages.lua"
 local models = dofile "spec/support/models.lua"
@@ -9,6 +8,7 @@ local names = require "scion.weights.names.architectures"
 local scion = require "scion"
 local support = dofile "spec/files/support.lua"
 local torchvision = require "scion.weights.torchvision"
+local written = dofile "spec/support/keras.lua"
 
 describe("A file of weights", function()
   local folder, count, source = nil, 0, nil
@@ -196,16 +196,16 @@ describe("A file of weights", function()
       for key, value in pairs(options or {}) do given[key] = value end
       return scion.models.mobilenet_v2(given)
     end
-    local path = keras.write(folder .. "/own.h5", nil, nil, net())
+    local path = written.write(folder .. "/own.h5", nil, nil, net())
     local line = "images are rescaled as for keras's own weights, since a file of weights alone does not tell how they were; preprocess = says it otherwise"
     assert.same({ line }, net():load_weights(path).notes)
     assert.same({ line }, select(2, net { weights = path }).notes)
     assert.same({}, net():load_weights(path, { preprocess = "unit" }).notes)
-    assert.same({}, net():load_weights(keras.write(folder .. "/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5", nil, nil, net())).notes)
+    assert.same({}, net():load_weights(written.write(folder .. "/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5", nil, nil, net())).notes)
     net():export(folder .. "/exported.weights.h5")
     assert.same({}, net():load_weights(folder .. "/exported.weights.h5").notes)
     local model = net():graft { scion.nn.global_avg_pool(), scion.nn.dense(2) }
-    assert.same({ line }, model:load_weights(keras.write(path, nil, nil, model)).notes)
+    assert.same({ line }, model:load_weights(written.write(path, nil, nil, model)).notes)
   end)
 
   it("is of a variant with timm's names where it has those", function()

@@ -132,6 +132,20 @@ describe("A network of one's own", function()
     assert.equal(weights.load(whole "mlp/2", path).total, weights.load(whole "mlp/2", path).loaded)
     assert.matches("^mine.weight is missing; the model has no place for", refused(fixtures .. "own_parameters.pth", scion.sequential {
       nn.input(1, 1, 5), nn.flatten(), nn.dense(6, { name = "mine" }), nn.batch_norm { name = "norm" } })) -- its statistics are missing, too
+    -- a classifier of the network's own in the model, and another in the file
+    path = renamed("one.safetensors", { backbone = "features.", head = "head." })
+    assert.equal("fc.weight is missing; the model has no place for the file's 'head.weight' (6x5), 'head.bias' (6): a graft onto the network without its top takes the " ..
+      "numbers by their names (name = 'head')", refused(path, whole "fc"))
+    local list = { { name = "fc.1.weight", tensor = core.new { 7, 5 } }, { name = "fc.1.bias", tensor = core.new { 7 } }, { name = "fc.4.weight", tensor = core.new { 6, 7 } },
+                   { name = "fc.4.bias", tensor = core.new { 6 } } }
+    for name, tensor in pairs(assert(torch.read(fixtures .. "own.pth"))) do
+      if name:find "^backbone" then list[#list + 1] = { name = name:gsub("^backbone", "features"), tensor = tensor } end
+    end
+    path = folder .. "/deeper.safetensors"
+    assert(safetensors.write(path, list))
+    assert.matches(": a graft onto the network without its top takes the numbers by their names (name = 'fc/1', 'fc/4')", refused(path, whole "fc"), 1, true)
+    local report = weights.load(trunk():graft { nn.global_avg_pool(), nn.dense(7, { name = "fc/1" }), nn.relu(), nn.dense(6, { name = "fc/4" }) }, path)
+    assert.is_true(report:complete())
     -- names that no option mends, and more of them than a sentence holds
     path = renamed("all.safetensors", { backbone = "stem.", head = "top." })
     local model = scion.sequential { nn.input(8, 9, 3), nn.conv2d(4, { 3, 2 }, { bias = false, name = "first" }), nn.conv2d(2, 1, { name = "second" }) }

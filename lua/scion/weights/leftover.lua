@@ -76,14 +76,31 @@ local function likeliest(missing, left)
   return ranked[1]
 end
 
---- What to do where `first` is missing and `a` may be what is meant; "" where nothing is known.
-local function remedy(first, a, grafted)
-  local layer = a.name:match "^(.+)%.[^.]+$"
-  if not layer or #a.name > longest_name then return "" end
-  if grafted and #a.shape == #first.shape and not names.classifiers[classifier.part(first.name)] then
-    return (": a graft's layer takes the numbers of that name (name = '%s')"):format((layer:gsub("%.", "/")))
+--- The layer of an array; nil where the name has no part for it, or is too long for a sentence.
+local function layer_of(a) return #a.name <= longest_name and a.name:match "^(.+)%.[^.]+$" or nil end
+
+--- The names that a graft's layers must have to take arrays, in the file's order: "'fc/1', 'fc/3'".
+local function graft_names(arrays)
+  local list, seen = {}, {}
+  for _, a in ipairs(arrays) do
+    local layer = not names.counters[last_part(a.name, ".")] and layer_of(a)
+    if layer and not seen[layer] then
+      seen[layer] = true
+      list[#list + 1] = ("'%s'"):format((layer:gsub("%.", "/")))
+    end
   end
-  if array.shape_text(first.shape) ~= array.shape_text(a.shape) then return "" end
+  return table.concat(list, ", ", 1, math.min(#list, most_named)) .. (#list > most_named and ", …" or "")
+end
+
+--- What to do where `first` is missing and `a` may be what is meant; "" where nothing is known.
+local function remedy(first, a, left, grafted)
+  if not layer_of(a) then return "" end
+  local same = array.shape_text(first.shape) == array.shape_text(a.shape)
+  if grafted and names.classifiers[classifier.part(first.name)] then
+    return (": a graft onto the network without its top takes the numbers by their names (name = %s)"):format(graft_names(same and { a } or left))
+  end
+  if grafted and #a.shape == #first.shape then return (": a graft's layer takes the numbers of that name (name = %s)"):format(graft_names { a }) end
+  if not same then return "" end
   return ("; in Python, names are changed by weights['%s'] = weights.pop('%s')"):format(first.name, a.name)
 end
 
@@ -97,7 +114,7 @@ function leftover.named(missing, left, grafted)
   if not missing[1] or not list[1] then return nil end
   for i = 1, math.min(#list, most_named) do shown[i] = ("%s (%s)"):format(check.show(list[i].name), array.shape_text(list[i].shape)) end
   local more = #list > #shown and (" and %d more"):format(#list - #shown) or ""
-  return ("the model has no place for the file's %s%s%s"):format(table.concat(shown, ", "), more, remedy(missing[1], list[1], grafted))
+  return ("the model has no place for the file's %s%s%s"):format(table.concat(shown, ", "), more, remedy(missing[1], list[1], left, grafted))
 end
 
 return leftover

@@ -143,7 +143,7 @@ local function as_part(arrays, start, part, inside, expected_of)
   return 2 * one.fits > one.total and one or nil
 end
 
---- The trial of a dict's best prefix of up to `most` tried ones, or of the given one. Its field `rival` is another prefix that fits as well,
+--- The trial of a dict's best prefix of up to `most` tried ones, or of the given one and of longer ones that begin so. Its field `rival` is another prefix that fits as well,
 --- and `beside` has the arrays outside of a given prefix.
 local function best_in(all, expected_of, given, most)
   local arrays, beside, best = all, {}, nil
@@ -163,7 +163,7 @@ local function best_in(all, expected_of, given, most)
       for _, part in ipairs(2 * plain.fits < plain.total and parts_of(plain.expected) or {}) do tried[#tried + 1] = as_part(arrays, start, part, inside, expected_of) end
     end
     for _, one in ipairs(tried) do
-      if not best or (better(one, best) and (given or telling(one, inside))) then
+      if not best or (better(one, best) and (start == given or telling(one, inside))) then
         best = one
       elseif best.start ~= "" and one.start ~= best.start and one.fits > 0 and not better(best, one) then
         best.rival = best.rival or start
@@ -172,9 +172,11 @@ local function best_in(all, expected_of, given, most)
   end
   try(given or "")
   local list, counts = beginnings(arrays)
-  for i = 1, given and 0 or math.min(#list, most) do
-    if best.fits == best.total and best.start == "" then break end
-    if counts[list[i]] >= best.fits then try(list[i]) end
+  for i = 1, given == "" and 0 or math.min(#list, most) do
+    if best.fits == best.total and best.start == (given or "") then break end
+    local start = list[i]
+    local further = not given or #start > #given and start:sub(1, #given) == given -- behind a given prefix others may stand, too
+    if further and counts[start] >= best.fits then try(start) end
   end
   best.beside = beside
   return best

@@ -6,6 +6,7 @@ local safetensors = require "scion.weights.safetensors"
 local scion = require "scion"
 local support = dofile "spec/files/support.lua"
 local torchvision = require "scion.weights.torchvision"
+local written = dofile "spec/support/keras.lua"
 
 local widths = { mobilenet = { 0.25, 0.5, 0.75, 1 }, mobilenet_v2 = { 0.35, 0.5, 0.75, 1, 1.3, 1.4 } }
 
@@ -85,6 +86,11 @@ describe("scion.weights.identify", function()
       "(48), 'features.10.x.weight' (48x384x1x1) and 13 more; in Python, names are changed by weights['features.3.squeeze.weight'] = weights.pop('features.3.x.weight')",
       refusal(scion.models.squeezenet1_1 { variant = "torchvision" }))
     assert.matches("(the file looks like squeezenet1_1)", refusal(scion.models.squeezenet1_0 { variant = "torchvision" }), 1, true)
+    local residual = written.write(folder .. "/resnet.h5", nil, nil, scion.models.keras_resnet50 { input = 32 }) -- the kernels are the same, and the biases are not
+    for _, options in ipairs { { input = 32 }, { input = 32, top = true, classes = 3 } } do
+      local message = messages.refusal(function() scion.models.resnet50(options):load_weights(residual) end)
+      assert.matches("(the file looks like keras_resnet50)", message, 1, true)
+    end
     local keras = folder .. "/own.h5"
     scion.models.mobilenet { width = 0.25, input = 96 }:export(keras)
     local grafted = scion.models.mobilenet { width = 0.25, input = 96 }:graft { scion.nn.global_avg_pool(), scion.nn.dense(3, { name = "mine" }) }

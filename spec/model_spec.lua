@@ -1,5 +1,6 @@
 -- Graphs, names, freezing, grafting, summaries.
 local scion = require "scion"
+local support = dofile "spec/files/support.lua"
 local nn = scion.nn
 
 local function network()
@@ -99,6 +100,20 @@ describe("a model", function()
     part:thaw()
     assert.is_false(base:layer("a/conv").frozen)
     assert.is_true(base:layer("c/conv").frozen)
+  end)
+
+  it("tells of weights that are grafted onto probabilities", function()
+    local function told(activation, ...)
+      local base = network():graft { nn.global_avg_pool(), nn.dense(5, activation, { name = "top" }), nn.dropout(0.1) }
+      local layers = { ... }
+      return support.stderr_of(function() base:graft(layers) end)
+    end
+    assert.equal("scion: graft: 'mine' is put onto the softmax of 'top', and so learns from probabilities, which hold little of the images: build the network without " ..
+      "its top (top = false), graft onto model:upto(NAME) of a layer before, or end the base in a dense layer without an activation\n",
+      told("softmax", nn.relu(), nn.dense(3, { name = "mine" })))
+    assert.equal("", told("softmax", nn.relu(), nn.dense(3, { name = "mine" }))) -- once
+    assert.equal("", told("softmax", nn.relu()))
+    assert.equal("", told("relu", nn.dense(3, { name = "other" })))
   end)
 
   it("refuses what makes no graph", function()

@@ -6,6 +6,7 @@ local graph = require "scion.graph"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local losses = require "scion.ir.losses"
+local notice = require "scion.report.notice"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
 local reading = require "scion.data.reading"
@@ -115,8 +116,23 @@ end
 
 -- ---- structure ------------------------------------------------------------------------------------------------------
 
+--- Tells once where layers with weights were put onto a classifier's probabilities, as onto a network with its top.
+local function tell_of_probabilities(base, made)
+  local last, own = base.output, {}
+  while last.layer.kind == "dropout" do last = last.inputs[1] end
+  if last.layer.options.activation ~= "softmax" or #last.shape ~= 1 then return end
+  for _, node in ipairs(base.order) do own[node] = true end
+  for _, node in ipairs(made.order) do
+    if not own[node] and #node.layer.parameters > 0 then
+      return notice.once(("scion: graft: '%s' is put onto the softmax of '%s', and so learns from probabilities, which hold little of the images: build the network " ..
+        "without its top (top = false), graft onto model:upto(NAME) of a layer before, or end the base in a dense layer without an activation"):format(
+        node.layer.name, last.layer.name))
+    end
+  end
+end
+
 --- Makes a new model: this one with further layers after its output. Both models share the layers of this one, so that freezing or
---- training them in one changes the other, too. Raises on an empty list, on what is no layer, and if shapes do not fit.
+--- training them in one changes the other, too. Layers with weights behind a softmax are told once. Raises on an empty list, on what is no layer, and if shapes do not fit.
 ---@param layers scion.Layer[] or blocks such as nn.squeeze_excite(), or functions from node to node
 ---@return scion.Model
 ---@example model = base:graft{ scion.nn.global_avg_pool(), scion.nn.dense(#train.labels, "softmax") }
@@ -125,6 +141,7 @@ function model:graft(layers)
   if #list == 0 then check.raise "model:graft: the list of layers is empty" end
   local made = make({ output = layer.apply("model:graft", self.output, list), name = self.name }, self)
   made.trunk = self.trunk or self.output.layer.name
+  tell_of_probabilities(self, made)
   return made
 end
 

@@ -41,6 +41,7 @@ model:fit(data, { validate = data, quiet = true, cache = false })
 model:evaluate(data, { cache = false })
 model:predict(data)
 model:features(data, "last", { pool = "avg", cache = false })
+model:lr_find(data, { to = 1e-4, steps = 40 })
 print "that was all"
 ]==]):gsub("%f[%a]N%f[%A]", images)
 
@@ -63,10 +64,10 @@ describe("the progress", function()
       local seen = {}
       for line in raw:gmatch "\r([^\r\n]-)\27%[K" do
         assert.is_true(#line < columns, line)
-        seen[line:match "^epoch 1/1 validation" or line:match "^%l*"] = true
+        seen[line:match "^epoch 1/1 validation" or line:match "^[%l_]*"] = true
         if line:find "^epoch 1/1 [^v]" then assert.matches("%d%%  loss %d", line) end
       end
-      assert.same({ epoch = true, ["epoch 1/1 validation"] = true, evaluate = true, predict = true, features = true, [""] = true }, seen)
+      assert.same({ epoch = true, ["epoch 1/1 validation"] = true, evaluate = true, predict = true, features = true, lr_find = true, [""] = true }, seen)
       assert.is_nil(raw:find "\27%[[%d;]*m") -- no colours
       for _, line in ipairs(lines) do assert.is_nil(line:find "%%", line) end
     end)

@@ -28,7 +28,32 @@ describe("lr_find", function()
   it("suggests no rate where the loss never falls", function()
     local curve = network():lr_find(data:with { batch = 64 }, { optimizer = scion.optim.sgd(), from = 1e-12, to = 1e-11, steps = 10 })
     assert.is_nil(curve.suggested)
-    assert.matches("it has not fallen", tostring(curve), 1, true)
+    assert.matches("it has not fallen: end with a higher `to`", tostring(curve), 1, true)
+  end)
+
+  it("suggests no rate where the loss only rises", function()
+    local curve = network():lr_find(data, { optimizer = scion.optim.sgd(), from = 2, to = 100, steps = 20 })
+    assert.equal(curve[1].lr, curve.lowest)
+    assert.is_nil(curve.suggested)
+    assert.matches("the loss has not fallen: begin with a lower `from`", tostring(curve):gsub("%s+", " "), 1, true)
+  end)
+
+  it("speaks in its own name, also after Ctrl-C, which leaves the model as it was", function()
+    local model = network()
+    local before = weights(model)
+    local ok, raised = pcall(model.lr_find, model, data, { loss = function(outputs, targets)
+      if model.steps == 3 then io.popen("kill -INT $PPID"):close() end
+      local difference = outputs - targets
+      return (difference * difference):reshape(-1), 2 * difference
+    end })
+    assert.is_false(ok)
+    assert.matches("lr_find_spec.lua:%d+: lr_find: Ctrl%-C ended it after %d of 100 steps; the model is as it was before$", tostring(raised))
+    assert.same({ before, 0 }, { weights(model), model.steps })
+    local images = scion.data.tensors(scion.zeros({ 2, 6, 6, 3 }, "u8"), { 1, 2 })
+    local other = scion.sequential { nn.input(4, 4, 3), nn.flatten(), nn.dense(2, "softmax") }
+    assert.matches("lr_find: the data set has images of 6x6", messages.refused(function() other:lr_find(images) end), 1, true)
+    model:freeze()
+    assert.matches("lr_find: every layer with weights is frozen", messages.refused(function() model:lr_find(data) end), 1, true)
   end)
 
   it("leaves model, optimizer and history as they were, also where the loss becomes NaN", function()

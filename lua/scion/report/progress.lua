@@ -55,8 +55,9 @@ function progress.line(width, what, done, total, others)
 end
 
 --- What is told of every pass: how much time is left, how fast it goes, how much is done.
-local function pace(done, total, rate)
-  return ("%s left"):format(results.duration(math.max(total - done, 0) / rate)), ("%.0f images/s"):format(rate), ("%d/%d"):format(done, total)
+local function pace(done, total, rate, unit)
+  return ("%s left"):format(results.duration(math.max(total - done, 0) / rate)), (rate < 10 and "%.1f %s/s" or "%.0f %s/s"):format(rate, unit),
+         ("%d/%d"):format(done, total)
 end
 
 --- Draws a line in place of what the terminal's last line held.
@@ -68,17 +69,18 @@ local function draw(...)
   io.stdout:flush()
 end
 
---- A line that counts images outside of training, on a terminal only: tell(done) draws it anew, closing the counter clears it.
+--- A line that counts images or steps outside of training, on a terminal only: tell(done) draws it anew, closing the counter clears it.
 ---@param what string "examined"
 ---@param total integer
+---@param unit? string what is counted ("images")
 ---@return { tell: fun(done: integer) } closed by <close>
-function progress.counter(what, total)
+function progress.counter(what, total, unit)
   local start, drawn = core.clock(), nil
   local function tell(done)
     local now = core.clock()
     if now - (drawn or start) < redraw_seconds or not columns() then return end
     drawn = now
-    draw(what, done, total, { pace(done, total, done / (now - start)) })
+    draw(what, done, total, { pace(done, total, done / (now - start), unit or "images") })
   end
   local function clear()
     if not drawn then return end
@@ -126,7 +128,7 @@ function progress:step(run)
   if not self:due() then return end
   local sums, total = run.sums, #run.data
   local accuracy = sums:accuracy()
-  local left, rate, count = pace(sums.examples, total, sums.examples / run.seconds)
+  local left, rate, count = pace(sums.examples, total, sums.examples / run.seconds, "images")
   local parts = { ("loss %.4f"):format(sums:loss()) }
   if accuracy then parts[2] = ("accuracy %.3f"):format(accuracy) end
   draw(epoch_of(run), sums.examples, total, table.move({ left, rate, count }, 1, 3, #parts + 1, parts))

@@ -281,13 +281,20 @@ local curve_rows = 12
 ---@field suggested number? a rate to begin with: a tenth of `lowest`; nil if the loss did not fall
 ---@field lowest number the rate at which it is lowest, which is too high already
 
+--- What is to be done where the loss has not fallen: it rises if the rates were too high from the first one on.
+local function not_fallen(curve)
+  local lowest = math.huge
+  for _, point in ipairs(curve) do lowest = math.min(lowest, point.loss) end
+  return curve[#curve].loss > 1.1 * lowest and "the loss has not fallen: begin with a lower `from`" or "it has not fallen: end with a higher `to`"
+end
+
 --- Makes a list of steps such a curve.
 results.rate_curve = kind("scion.RateCurve", function(self)
   local rows, every = {}, math.max(1, (#self + curve_rows - 1) // curve_rows)
   for i = every, #self, every do rows[#rows + 1] = { ("%.1e"):format(self[i].lr), ("%.4f"):format(self[i].loss) } end
   local shown = text.table({ { title = "lr", right = true }, { title = "loss", right = true } }, rows)
   shown[#shown + 1] = sentence { ("the loss is lowest at %.1e"):format(self.lowest),
-                                 self.suggested and ("a rate to begin with is a tenth of that, %.1e"):format(self.suggested) or "it has not fallen" }
+                                 self.suggested and ("a rate to begin with is a tenth of that, %.1e"):format(self.suggested) or not_fallen(self) }
   return lines(shown)
 end, { title = "a curve of rates", fields = { "suggested", "lowest" } })
 

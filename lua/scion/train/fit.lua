@@ -89,7 +89,7 @@ local schema = {
 -- ---- checks before the first step -----------------------------------------------------------------------------------
 
 --- The stages: those of the schedule, or the only one. Raises if one of them trains nothing.
-local function stages_of(model, o, given)
+local function stages_of(model, o, given, where)
   if o.schedule then
     if type(given) == "table" and given.epochs ~= nil then check.raise "fit: a schedule has its own epochs; leave out either" end
     schedule.check(o.schedule, model, "fit: schedule")
@@ -98,7 +98,7 @@ local function stages_of(model, o, given)
   for _, node in ipairs(model.order) do
     if #node.layer:trainable() > 0 then return { { epochs = o.epochs } } end
   end
-  check.raise "fit: every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head"
+  check.raise(where .. ": every layer with weights is frozen, so there is nothing to train; thaw some, or graft a head")
 end
 
 --- Raises if a group of an optimizer matches no layer.
@@ -123,14 +123,14 @@ end
 
 --- Checks data and options, and returns a table of everything that stays the same during a fit, the job. It changes nothing, so that a fit
 --- that raises here has no effect.
-local function prepare(model, data, given)
-  inputs.dataset("fit", data)
-  local o = check.options("fit", given, schema)
+local function prepare(model, data, given, where)
+  inputs.dataset(where, data)
+  local o = check.options(where, given, schema)
   local loss = targets.loss(model, o.loss)
-  inputs.fits("fit", model, data)
+  inputs.fits(where, model, data)
   -- before targets.check, which would blame the network's last layer
-  targets.same_labels("fit", model.labels, "in the model", data.labels, "in the data set")
-  targets.check("fit", model, data, loss)
+  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
+  targets.check(where, model, data, loss)
   if o.validate then
     inputs.fits("fit", model, o.validate, "the validation set")
     targets.same_labels("fit", data.labels, "in the training set", o.validate.labels, "in the validation set")
@@ -140,11 +140,11 @@ local function prepare(model, data, given)
   if o.cache and o.cache.upto then graph.find(model.order, o.cache.upto) end
   local told, count = targets.told(model, loss, data.labels)
   local wanted = o.metrics or model.metrics or {}
-  metrics.check("fit", wanted, told, count)
+  metrics.check(where, wanted, told, count)
   local weights = class_weights.read(o.class_weights, data, told)
-  local stages = stages_of(model, o, given)
-  cached.tell("fit", model, data, o.cache, {})
-  local job = { model = model, data = data, loss_kind = loss, stages = stages, by_schedule = o.schedule ~= nil,
+  local stages = stages_of(model, o, given, where)
+  cached.tell(where, model, data, o.cache, {})
+  local job = { where = where, model = model, data = data, loss_kind = loss, stages = stages, by_schedule = o.schedule ~= nil,
                 first_optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, given_cache = o.cache,
                 precision = precision.in_use(o.precision or model.precision), accumulate = o.accumulate, clip = o.clip, resume = o.resume,
                 class_weights = weights, metrics = wanted,
@@ -171,16 +171,17 @@ end
 --- Says once, on standard error, that a loaded model continues training with a new optimizer state, since saved models do not hold it.
 local function tell_new_state(job)
   local used = job.optimizer
-  if job.model.trained_before and (used.name ~= "sgd" or used.momentum > 0) and next(used.states) == nil then
+  if job.where == "fit" and job.model.trained_before and (used.name ~= "sgd" or used.momentum > 0) and next(used.states) == nil then
     notice.once(("scion: fit: a saved model holds no optimizer's state, so the moments of %s begin at 0; a fit with resume = \"run.ckpt\" keeps them"):format(used.name))
   end
   job.model.trained_before = nil
 end
 
 --- Raises that Ctrl-C ended the fit, or says so where it returns.
-local function tell_interrupt(state, returns)
-  local message = ("fit: Ctrl-C ended it in epoch %d of %d, after step %d; %s"):format(state.epoch, state.last_epoch, state.step,
-    state.resume and ("the same call goes on from %s"):format(state.resume.path) or "the model is whole, between two steps")
+local function tell_interrupt(state, returns, ended)
+  local message = state.where .. ": Ctrl-C ended it " .. (ended and ended() or ("in epoch %d of %d, after step %d; %s"):format(
+    state.epoch, state.last_epoch, state.step,
+    state.resume and ("the same call goes on from %s"):format(state.resume.path) or "the model is whole, between two steps"))
   if not returns then interrupts.raise(message) end
   interrupts.new_line()
   notice.line("scion: " .. message)
@@ -215,9 +216,11 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param given scion.FitOptions?
+---@param where? string the name of the function that the user called, for messages ("fit")
+---@param ended? fun(): string completes "lr_find: Ctrl-C ended it …" (where in the fit that was)
 ---@return scion.History history the epochs of this fit
-return function(model, data, given)
-  local job, o = prepare(model, data, given)
+return function(model, data, given, where, ended)
+  local job, o = prepare(model, data, given, where or "fit")
   local returns = o.on_interrupt == "return" or o.on_interrupt == nil and interrupts.at_prompt()
   local bar, before = progress.new(o.verbose), cached.stats()
   job.callbacks = { bar:callback(), table.unpack(o.callbacks) }
@@ -252,7 +255,7 @@ return function(model, data, given)
   told.cache = cached.since(before)
   if not complete then
     told.interrupted = true
-    tell_interrupt(state, returns)
+    tell_interrupt(state, returns, ended)
   end
   return told
 end

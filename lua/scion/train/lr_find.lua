@@ -1,7 +1,9 @@
 --- model:lr_find: trains for some steps at learning rates that grow from step to step, and takes all of it back (Smith 2017).
 local check = require "scion.check"
+local fit = require "scion.train.fit"
 local kinds = require "scion.train.kinds"
 local optim = require "scion.optim"
+local progress = require "scion.report.progress"
 local results = require "scion.report.results"
 local snapshot = require "scion.train.snapshot"
 local targets = require "scion.train.targets"
@@ -39,7 +41,7 @@ local function put_back(kept, model, optimizer)
 end
 
 --- The callback that raises the rate before each step, and notes the smoothed loss after it.
-local function raises_rate(o, curve, seen)
+local function raises_rate(o, curve, seen, tell)
   local mean, lowest, count = 0, math.huge, 0
   return {
     step_begins = function(run)
@@ -52,18 +54,21 @@ local function raises_rate(o, curve, seen)
       local loss = mean / (1 - smoothing ^ count)
       curve[count] = { lr = run.optimizer.lr, loss = loss }
       lowest = math.min(lowest, loss)
+      tell(count)
       return count < o.steps and loss <= worse * lowest
     end,
   }
 end
 
---- The rate at which the loss is lowest, and a tenth of it, where the loss still falls; not where it never fell below that of the first steps.
+--- A tenth of the rate at which the loss is lowest, where the loss still falls, and that rate itself. Not the tenth where it never fell below
+--- that of the first steps, as where it only rises.
 local function rates_of(curve)
   local lowest = 1
   for i, point in ipairs(curve) do
     if point.loss < curve[lowest].loss then lowest = i end
   end
-  local fell = curve[lowest].loss < least_fall * curve[math.min(settled, #curve)].loss
+  local first = math.min(settled, (#curve + 1) // 2)
+  local fell = lowest > first and curve[lowest].loss < least_fall * curve[first].loss
   return fell and curve[lowest].lr / 10 or nil, curve[lowest].lr
 end
 
@@ -77,8 +82,10 @@ return function(model, data, given)
   if o.from >= o.to then check.raise(("lr_find: from is %g, which is not below to, %g"):format(o.from, o.to)) end
   local optimizer, curve, seen = o.optimizer or optim.rmsprop(), {}, {}
   local kept = kept_of(model, optimizer)
-  local ok, message = pcall(model.fit, model, data, { epochs = o.steps, optimizer = optimizer, loss = o.loss, verbose = false, quiet = true,
-                                                      on_interrupt = "raise", callbacks = { raises_rate(o, curve, seen) } })
+  local bar <close> = progress.counter("lr_find", o.steps, "steps")
+  local function ended() return ("after %d of %d steps; the model is as it was before"):format(#curve, o.steps) end
+  local ok, message = pcall(fit, model, data, { epochs = o.steps, optimizer = optimizer, loss = o.loss, verbose = false, quiet = true, on_interrupt = "raise",
+                                                callbacks = { raises_rate(o, curve, seen, bar.tell) } }, "lr_find", ended)
   put_back(kept, model, optimizer)
   if not ok and not (seen.run and seen.run.diverged) then error(message, 0) end
   if #curve == 0 then error(message, 0) end

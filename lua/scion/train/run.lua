@@ -21,6 +21,7 @@ local run = {}
 ---@field history scion.History the finished epochs of this fit
 ---@field stage integer the number of the schedule's stage, from 1; 1 without a schedule
 ---@field stop fun(self) ends the fit: after the step that runs, or after the epoch that has just ended
+---@field private where string the function that the user called, for messages: "fit"
 ---@field private context scion.Run this object; the loop works on the table behind it
 ---@field private callbacks scion.Callback[]
 ---@field private callback_states table? of a run that goes on, until they are restored
@@ -64,6 +65,7 @@ local run = {}
 ---@field private seconds number that the epoch has taken so far
 ---@field private diverged boolean? whether a step raised, as a number in it was not finite
 ---@field private stopped boolean whether a callback ended the fit
+---@field private told_frozen boolean? whether it was told that a callback has left nothing to train
 
 local methods, internal = {}, {}
 local state_of = setmetatable({}, { __mode = "k" })
@@ -84,11 +86,11 @@ end
 local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
-  fields = { "context", "callbacks", "callback_states", "resume", "identity", "tell", "verbose", "first_epoch", "entries_before", "loss_kind",
+  fields = { "where", "context", "callbacks", "callback_states", "resume", "identity", "tell", "verbose", "first_epoch", "entries_before", "loss_kind",
              "metrics", "class_weights", "precision", "batch", "accumulate", "clip", "tell_validation",
              "kept", "given_cache", "cache_limits", "first_optimizer", "stages", "by_schedule", "stage_begun", "stage_epochs",
              "stage_best", "stage_wait", "stage_record", "cache", "source", "groups", "groups_of", "groups_revision", "epoch_begun", "new_sums", "sums",
-             "parts", "gradient_sum", "taken", "position", "seconds", "diverged", "stopped" },
+             "parts", "gradient_sum", "taken", "position", "seconds", "diverged", "stopped", "told_frozen" },
   meta = { __tostring = text },
 }
 

@@ -129,7 +129,7 @@ end
 function step.backward(run, batch)
   local model, n = run.model, #batch
   run.batch = run.batch or n
-  local target = targets.tensor("fit", batch.y, run.loss_kind, model, run.data.labels, n)
+  local target = targets.tensor(run.where, batch.y, run.loss_kind, model, run.data.labels, n)
   local weights = weights_of(run, batch)
   local plan = model:plan_for { mode = "train", batch = inputs.capacity(run.data, nil, n), input_dtype = batch.x:dtype(), loss = run.loss_kind,
                                 labels = target:dtype(), weighted = weights ~= nil, precision = run.precision, from = batch.node }
@@ -162,7 +162,8 @@ local function change_weights(run, all)
   local revision = graph.revision()
   if run.groups_revision ~= revision or run.groups_of ~= run.optimizer then
     run.groups, run.groups_revision, run.groups_of = run.optimizer:groups_of(run.model.order), revision, run.optimizer
-    if #run.groups == 0 then
+    if #run.groups == 0 and not run.told_frozen then
+      run.told_frozen = true
       run.tell(("scion: fit: since %s every layer with weights is frozen, as a callback has left it: steps change nothing"):format(place_of(run)))
     end
   end

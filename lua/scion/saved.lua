@@ -265,6 +265,7 @@ function saved.load(path)
   local arrays <close>, message = safetensors.arrays(path)
   if not arrays then check.raise(message) end
   local metadata = arrays.metadata
+  format.refuse_checkpoint(path, metadata)
   if metadata.format ~= "scion" then refuse_weights(path, kind) end
   if metadata.version ~= format_version then
     check.raise(("%s: format version %s is not known to this version of Scion, which reads %s"):format(path, tostring(metadata.version), format_version))

@@ -164,9 +164,14 @@ describe("a fit that is resumed", function()
     network():save(saved)
     refused("is no checkpoint of a fit, but a saved model, which scion.load reads", { resume = saved })
     local text = support.spit(folder .. "/text.ckpt", "no checkpoint at all")
-    refused("text.ckpt", { resume = text })
+    refused("text.ckpt: ", { resume = text })
+    refused("; delete it to begin anew", { resume = text })
+    refused("; delete it to begin anew", { resume = support.spit(folder .. "/empty.ckpt", "") })
+    refused("; delete it to begin anew", { resume = support.spit(folder .. "/cut.ckpt", bytes:sub(1, #bytes // 2)) })
+    refused("or delete it to begin anew", { resume = saved })
     refused("fit: resume is the path of a file, or { path, every = steps }, not 7", { resume = 7 })
-    refused("fit: resume: unknown option 'each'", { resume = { path, each = 5 } })
+    refused("fit: resume: unknown option 'each' (it takes every)", { resume = { path, each = 5 } })
+    refused("fit: resume is the path of a file, or { path, every = steps }, and the path is nil", { resume = { every = 5 } })
   end)
 
   it("may have another last stage, which has not begun", function()
@@ -207,8 +212,10 @@ describe("a fit that is resumed", function()
       o.resume = path
       assert.matches(text, messages.refused(function() fit(network(), o) end), 1, true)
     end
-    refused("another list of callbacks that keep something (ema(decay = 0.9)", { callbacks = { C.reduce_lr_on_plateau { monitor = "loss" }, C.ema { decay = 0.9 } } })
-    refused("another list of callbacks that keep something", {})
+    refused("another list of callbacks that keep something (now in another order)", { callbacks = { C.reduce_lr_on_plateau { monitor = "loss" }, C.ema { decay = 0.9 } } })
+    refused("another list of callbacks that keep something (now without ema(decay = 0.9), with ema(decay = 0.8))",
+            { callbacks = { C.ema { decay = 0.8 }, C.reduce_lr_on_plateau { monitor = "loss" } } })
+    refused("another list of callbacks that keep something (now without ema(decay = 0.9), without reduce_lr_on_plateau(monitor = loss))", {})
     refused("another validation set", { validate = data { seed = 8 }, callbacks = { C.ema { decay = 0.9 }, C.reduce_lr_on_plateau { monitor = "loss" } } })
     local bytes = support.slurp(path)
     for i = 1, 12 do
@@ -217,6 +224,35 @@ describe("a fit that is resumed", function()
       refused("fit: resume: " .. path, { callbacks = { C.ema { decay = 0.9 }, C.reduce_lr_on_plateau { monitor = "loss" } } })
     end
     refused("is the file of model_checkpoint", { callbacks = { C.model_checkpoint(path) } })
+  end)
+
+  it("may have other logs, or none", function() -- the file is that of the first epoch
+    local C, log = scion.callbacks, folder .. "/log.csv"
+    local boom = { epoch_ends = function(run) if run.epoch == 2 then error "ended" end end }
+    local function rows(of)
+      local _, count = support.slurp(of):gsub("\n%d+,", "")
+      return count
+    end
+    for _, case in ipairs { { log, 5 }, { folder .. "/moved.csv", 4 }, {} } do
+      os.remove(path)
+      pcall(fit, network(), { resume = path, callbacks = { C.csv_logger(log), C.ema { decay = 0.9 }, boom } })
+      local model, callbacks = network(), { C.ema { decay = 0.9 } }
+      if case[1] then table.insert(callbacks, 1, C.csv_logger(case[1])) end
+      quietly(function() fit(model, { resume = path, callbacks = callbacks }) end)
+      if case[1] then assert.equal(case[2], rows(case[1])) end
+      local undisturbed_one = network()
+      fit(undisturbed_one, { callbacks = { C.ema { decay = 0.9 } } })
+      assert.equal(digest(undisturbed_one), digest(model))
+    end
+  end)
+
+  it("has a file that is no model and no weights: what reads these says so", function()
+    local model = network()
+    fit(model, { resume = path })
+    for _, f in ipairs { function() scion.load(path) end, function() model:load_weights(path) end } do
+      assert.matches(("%s: this is a checkpoint of a fit, not a file of weights; the same call of model:fit, with resume = '%s', goes on from it"):format(path, path),
+                     messages.refused(f), 1, true)
+    end
   end)
 
   it("tells which callback's state a file cannot keep", function()

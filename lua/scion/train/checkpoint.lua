@@ -4,6 +4,7 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local events = require "scion.train.events"
 local pipeline = require "scion.data.pipeline"
 local metrics = require "scion.train.metrics"
 local graph = require "scion.graph"
@@ -13,10 +14,11 @@ local results = require "scion.report.results"
 local schedule = require "scion.train.schedule"
 local shape = require "scion.shape"
 local safetensors = require "scion.weights.safetensors"
+local weights_format = require "scion.weights.format"
 
 local checkpoint = {}
 
-local format, version = "scion-run", "2"
+local format, version = weights_format.of_checkpoints, "2"
 
 ---@class scion.ResumeOptions
 ---@field [1] string the file
@@ -28,10 +30,13 @@ local every = check.whole(1, (1 << 53))
 checkpoint.kind = check.kind("the path of a file, or { path, every = steps }", function(value)
   if check.path.read(value) then return true, { path = value } end
   if type(value) ~= "table" or getmetatable(value) ~= nil then return false end
-  local given = {}
-  for key, v in next, value do given[key == 1 and "path" or key] = v end
-  local ok, o = check.try(check.options, "", given, { path = { check.path, required = true }, every = { every } })
-  return ok, ok and o or nil, not ok and o or nil
+  local given, path = {}, rawget(value, 1)
+  for key, v in next, value do given[key] = key ~= 1 and v or nil end
+  local ok, o = check.try(check.options, "", given, { every = { every } })
+  if not ok then return false, nil, o end
+  if not check.path.read(path) then return false, nil, ("is the path of a file, or { path, every = steps }, and the path is %s"):format(check.show(path)) end
+  o.path = path
+  return true, o
 end)
 
 -- ---- plain data with tensors ----------------------------------------------------------------------------------------
@@ -109,15 +114,33 @@ local function of_model(model)
   return ("%d layers, %d weights (%s)"):format(#model.order, weights, hash(table.concat(parts, "\n")))
 end
 
---- The callbacks that keep something: their state is given back to them by their order.
+--- The callbacks that keep something, a line each: their state is given back to them by their order. Those that only write logs do not count.
 local function of_callbacks(run)
   local texts = {}
   for _, callback in ipairs(run.callbacks) do
-    local meta = getmetatable(callback)
-    if callback.state then texts[#texts + 1] = meta and meta.__callback and tostring(callback) or "one of your own" end
+    if callback.state and not events.only_logs(callback) then texts[#texts + 1] = events.text(callback) end
   end
-  return texts[1] and table.concat(texts, ", ") or "none"
+  return texts[1] and table.concat(texts, "\n") or "none"
 end
+
+--- How two such texts differ: what only one of them has, or that the order is another.
+local function difference(noted, here)
+  local count, parts = {}, {}
+  local function add(text, step)
+    for line in (text ~= "none" and text or ""):gmatch "[^\n]+" do
+      if not count[line] then count[line], count[#count + 1] = 0, line end
+      count[line] = count[line] + step
+    end
+  end
+  add(noted, -1)
+  add(here, 1)
+  for _, line in ipairs(count) do
+    if count[line] ~= 0 then parts[#parts + 1] = ("%s %s"):format(count[line] < 0 and "without" or "with", line) end
+  end
+  return parts[1] and "now " .. table.concat(parts, ", ") or "now in another order"
+end
+
+local list_of_callbacks = "list of callbacks that keep something"
 
 --- What a run is of, but for its optimizers and stages, in the order in which it is compared: { name in messages, text }. It stays the same,
 --- so that it is made once: the names of all files are in it.
@@ -127,7 +150,7 @@ local function of_run(run)
     { "accumulate", tostring(run.accumulate) }, { "clip", run.clip and ("norm %s, value %s"):format(run.clip.norm or "-", run.clip.value or "-") or "none" },
     { "class_weights", run.class_weights and table.concat(run.class_weights:totable(), " ") or "none" },
     { "list of metrics", metrics.names(run.metrics) }, { "validation set", run.validate and of_data(run.validate) or "none" },
-    { "list of callbacks that keep something", of_callbacks(run) },
+    { list_of_callbacks, of_callbacks(run) },
   }
   return run.identity
 end
@@ -166,8 +189,9 @@ local function compare(path, run, state)
   for _, pair in ipairs(identity(run, math.min(state.run.stage or 1, #run.stages))) do
     local name, here = pair[1], pair[2]
     if noted[name] ~= here then
-      check.raise(("fit: resume: %s is of a run with another %s (%s; now %s): go on with what it is of, give this run a file of its own, or delete it to begin anew"):format(
-        path, name, tostring(noted[name] or "none"), here))
+      local was = tostring(noted[name] or "none")
+      check.raise(("fit: resume: %s is of a run with another %s (%s): go on with what it is of, give this run a file of its own, or delete it to begin anew"):format(
+        path, name, name == list_of_callbacks and difference(was, here) or ("%s; now %s"):format(was, here)))
     end
   end
 end
@@ -215,11 +239,9 @@ local function state_of(run)
   for i, entry in ipairs(run.history) do state.history[i] = plain.write(entry, "history", {}) end
   state.stages = plain.write(record.state(run), "stages", {})
   state.sums = run.epoch_begun and run.sums:state() or nil
-  state.optimizers, state.callbacks = {}, {}
+  state.optimizers = {}
   for i, optimizer in ipairs(optimizers_of(run)) do state.optimizers[i] = optimizer:state(run.model.order) end
-  for _, callback in ipairs(run.callbacks) do
-    if callback.state then state.callbacks[#state.callbacks + 1] = callback.state() end
-  end
+  state.callbacks, state.logs = events.states(run)
   return state
 end
 
@@ -252,7 +274,9 @@ end
 
 -- ---- reading --------------------------------------------------------------------------------------------------------
 
-local function damaged(path, what) check.raise(("fit: resume: %s is damaged: %s; delete it to begin anew"):format(path, what)) end
+local anew = "; delete it to begin anew"
+
+local function damaged(path, what) check.raise(("fit: resume: %s is damaged: %s%s"):format(path, what, anew)) end
 
 local no_such_file = 2 -- ENOENT: one that is there and cannot be opened now is not to be begun anew
 
@@ -262,13 +286,13 @@ local function read(path)
   if not file and code == no_such_file then return nil end
   if file then file:close() end
   local tensors, metadata = safetensors.read(path)
-  if not tensors then check.raise("fit: resume: " .. metadata) end
+  if not tensors then check.raise("fit: resume: " .. metadata .. (file and anew or "")) end
   if metadata.format ~= format then
     local what = metadata.format == "scion" and ", but a saved model, which scion.load reads" or ""
-    check.raise(("fit: resume: %s is no checkpoint of a fit%s; give another path"):format(path, what))
+    check.raise(("fit: resume: %s is no checkpoint of a fit%s; give another path, or delete it to begin anew"):format(path, what))
   end
   if metadata.version ~= version then
-    check.raise(("fit: resume: %s: version %s of checkpoints is not known, only %s"):format(path, tostring(metadata.version), version))
+    check.raise(("fit: resume: %s: version %s of checkpoints is not known, only %s%s"):format(path, tostring(metadata.version), version, anew))
   end
   local state, message = core.json_decode(metadata.state or "")
   if type(state) ~= "table" then damaged(path, message or "it has no state") end
@@ -329,7 +353,7 @@ function checkpoint.restore(run)
     run.sums = run.new_sums()
     run.sums:restore(state.sums)
   end
-  run.callback_states = state.callbacks
+  run.callback_states, run.log_states = state.callbacks, state.logs
   return true
 end
 

@@ -74,16 +74,51 @@ function events.call(run, name)
   end
 end
 
---- Gives the callbacks of a run that goes on what they had told of their state.
+-- ---- what a checkpoint holds of them --------------------------------------------------------------------------------
+
+local function is_own(callback)
+  local meta = getmetatable(callback)
+  return type(meta) == "table" and meta.__callback or false
+end
+
+--- A callback in words.
+---@param callback scion.Callback
+---@return string
+function events.text(callback) return is_own(callback) and tostring(callback) or "one of your own" end
+
+--- Whether a callback is one of Scion's that only writes logs: a run goes on as well with another log, or with none.
+---@param callback scion.Callback
+---@return boolean
+function events.only_logs(callback) return is_own(callback) and callback.definition.logs or false end
+
+--- What the callbacks of a run tell of their state: a list, and for logs a list with the log that each is of.
+---@param run scion.Run
+---@return table[] states
+---@return { of: string, state: table }[] logs
+function events.states(run)
+  local states, logs = {}, {}
+  for _, callback in ipairs(run.callbacks) do
+    if callback.state and events.only_logs(callback) then
+      logs[#logs + 1] = { of = events.text(callback), state = callback.state() }
+    elseif callback.state then
+      states[#states + 1] = callback.state()
+    end
+  end
+  return states, logs
+end
+
+--- Gives the callbacks of a run that goes on what they had told of their state. A log that was not there begins anew.
 ---@param run scion.Run
 function events.restore(run)
-  local i = 0
+  local i, logs = 0, {}
+  for _, log in ipairs(run.log_states or {}) do logs[log.of] = log.state end
   for _, callback in ipairs(run.callback_states and run.callbacks or {}) do
-    i = i + (callback.state and 1 or 0)
-    local state = callback.state and run.callback_states[i]
+    local log = callback.state and events.only_logs(callback)
+    i = i + (callback.state and not log and 1 or 0)
+    local state = log and logs[events.text(callback)] or not log and callback.state and run.callback_states[i]
     if state and callback.restore then callback.restore(state) end
   end
-  run.callback_states = nil
+  run.callback_states, run.log_states = nil, nil
 end
 
 return events

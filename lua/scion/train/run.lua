@@ -25,9 +25,11 @@ local run = {}
 ---@field private context scion.Run this object; the loop works on the table behind it
 ---@field private callbacks scion.Callback[]
 ---@field private callback_states table? of a run that goes on, until they are restored
+---@field private log_states { of: string, state: table }[]? likewise, of callbacks that only write logs
 ---@field private resume scion.ResumeOptions? with the file's path as `path`
 ---@field private identity table? of a run with `resume`: what its file is of, but for optimizers and stages
 ---@field private tell fun(line: string) writes a notice below the bar
+---@field private warn fun(rule: string, message: string) tells of what is likely a mistake, and keeps it in history.warnings
 ---@field private verbose boolean whether callbacks tell what they do
 ---@field private first_epoch integer how many epochs the model had before this fit
 ---@field private entries_before integer how many its history had
@@ -86,7 +88,7 @@ end
 local shown = class.define {
   name = "scion.Run", title = "a run", call = "run", methods = methods, internal = internal,
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
-  fields = { "where", "context", "callbacks", "callback_states", "resume", "identity", "tell", "verbose", "first_epoch", "entries_before", "loss_kind",
+  fields = { "where", "context", "callbacks", "callback_states", "log_states", "resume", "identity", "tell", "warn", "verbose", "first_epoch", "entries_before", "loss_kind",
              "metrics", "class_weights", "precision", "batch", "accumulate", "clip", "tell_validation",
              "kept", "given_cache", "cache_limits", "first_optimizer", "stages", "by_schedule", "stage_begun", "stage_epochs",
              "stage_best", "stage_wait", "stage_record", "cache", "source", "groups", "groups_of", "groups_revision", "epoch_begun", "new_sums", "sums",

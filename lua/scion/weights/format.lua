@@ -11,6 +11,18 @@ local longest_magic = 512 -- bytes: a tar archive has its mark after 257 bytes
 
 local function refuse(path, what, remedy) check.raise(("%s: this is %s, not a file of weights; %s"):format(path, what, remedy)) end
 
+--- The `format` in the metadata of a checkpoint of a fit.
+format.of_checkpoints = "scion-run"
+
+--- Raises where a safetensors file is a checkpoint of a fit: its weights are those of the middle of a run, without the network.
+---@param path string
+---@param metadata table<string, string>
+function format.refuse_checkpoint(path, metadata)
+  if metadata.format == format.of_checkpoints then
+    refuse(path, "a checkpoint of a fit", ("the same call of model:fit, with resume = %s, goes on from it; model:save then writes the model"):format(check.show(path)))
+  end
+end
+
 local kinds_of_file = { ["named pipe"] = "a named pipe", ["char device"] = "a device", ["block device"] = "a device", socket = "a socket" }
 
 --- Raises at folders, pipes and devices. A pipe must not even be opened: that would wait for its writer.

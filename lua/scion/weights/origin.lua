@@ -38,6 +38,7 @@ end
 local function of_safetensors(told)
   told.arrays, told.trouble = require("scion.weights.safetensors").arrays(told.path)
   local arrays, metadata = told.arrays or {}, told.arrays and told.arrays.metadata or {}
+  format.refuse_checkpoint(told.path, metadata)
   if not arrays[1] or arrays[1].name:find("/", 1, true) then
     if metadata.format ~= "scion" then return end
     local variant

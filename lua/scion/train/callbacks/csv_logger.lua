@@ -52,7 +52,7 @@ end
 
 return callback.define {
   name = "csv_logger",
-  positional = { "path" },
+  positional = { "path" }, logs = true,
   schema = { path = { check.path, required = true }, append = { check.boolean, false } },
   keeps = { "file", "columns", "told" },
   events = { fit_begins = fit_begins, epoch_ends = epoch_ends },

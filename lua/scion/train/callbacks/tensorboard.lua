@@ -63,7 +63,7 @@ end
 
 return callback.define {
   name = "tensorboard",
-  positional = { "folder" },
+  positional = { "folder" }, logs = true,
   schema = {
     folder = { check.path, required = true },
     update = { check.either(check.one_of("epoch", "step"), check.whole(1, (1 << 31) - 1)), "epoch" },

@@ -2,6 +2,7 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local layer = require "scion.layer"
+local read_only = require "scion.read_only"
 
 local rate = {}
 
@@ -107,6 +108,17 @@ function rate.made(value)
   return require("scion.lr")[value.rate](options)
 end
 
+local another = "to change one, make another"
+
+local meta = { __tostring = text }
+
+-- What would compute with a rate as with a number.
+for _, event in ipairs { "__add", "__sub", "__mul", "__div", "__idiv", "__mod", "__pow", "__unm", "__lt", "__le" } do
+  meta[event] = function()
+    check.raise "a rate is no number to compute with: optimizer.scale = 0.5 multiplies all rates of an optimizer, and rate:at{ step = …, steps = … } is the one at a step"
+  end
+end
+
 --- Makes a constructor from a definition. Parts of a definition:
 ---   name         its name in lr
 ---   positional   names of the options that are given by position, in order ({ "lr" })
@@ -129,13 +141,12 @@ function rate.define(definition)
     return definition.factor(o, rate.value(o.lr, now, depth, deepest), done / now.steps, done / now.steps_per_epoch)
   end
   local made = class.define {
-    name = "scion.Rate", title = "a rate", call = "rate", methods = methods, internal = { definition = definition }, locked = { "name", "options" },
-    meta = { __tostring = text },
+    name = "scion.Rate", title = "a rate", call = "rate", methods = methods, internal = { definition = definition }, locked = { "name", "options" }, meta = meta,
   }
   return function(...)
     local options = layer.arguments(where, definition.positional, schema, ...)
     if definition.check then definition.check(where, options) end
-    return made.new { name = definition.name, options = options }
+    return made.new { name = definition.name, options = read_only.options(options, "a rate", another) }
   end
 end
 

@@ -1,4 +1,5 @@
---- Lists that users read and cannot change, such as a data set's files: what else stands in their order would no longer belong to them.
+--- Lists and options that users read and cannot change, such as a data set's files: what else stands in their order would no longer belong to
+--- them.
 local check = require "scion.check"
 
 local read_only = {}
@@ -17,6 +18,19 @@ function read_only.view(list, what, remedy)
     __newindex = function()
       check.raise(("%s cannot be changed in place: %s; table.move(list, 1, #list, 1, {}) makes a copy that can"):format(what, remedy))
     end,
+  })
+end
+
+--- A view of the options that an object was made with. Reading and pairs find them; setting one raises.
+---@param options table<string, any>
+---@param what string whose they are, for messages: "a rate"
+---@param remedy string
+---@return table<string, any>
+function read_only.options(options, what, remedy)
+  return setmetatable({}, {
+    __title = "a table of options", __index = options, __pairs = function() return next, options, nil end,
+    __tostring = function() return require("scion.report.show").block(options) end,
+    __newindex = function(_, key) check.raise(("%s: options: %s cannot be set: %s"):format(what, check.show(key), remedy)) end,
   })
 end
 

@@ -40,6 +40,16 @@ end
 local function data(n) return scion.data.tensors(scion.randn(n or 8, 2), scion.randn(n or 8, 2), { batch = 2 }) end
 
 describe("a learning rate", function()
+  it("are no numbers to compute with, and their options cannot be set", function()
+    local rate = lr.cosine(1e-3)
+    for _, compute in ipairs { function() return rate * 0.5 end, function() return 2 * rate end, function() return rate / 2 end, function() return rate - 1e-4 end,
+                               function() return -rate end, function() return rate < 1e-4 end } do
+      assert.matches("a rate is no number to compute with: optimizer.scale = 0.5 multiplies all rates of an optimizer", messages.refused(compute), 1, true)
+    end
+    assert.matches("a rate: options: 'to' cannot be set: to change one, make another", messages.refused(function() rate.options.to = 1 end), 1, true)
+    assert.equal(1e-3, rate.options.lr)
+  end)
+
   teardown(support.done)
 
   for name, expected in pairs(golden) do

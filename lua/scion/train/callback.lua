@@ -2,6 +2,7 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local layer = require "scion.layer"
+local read_only = require "scion.read_only"
 
 local callback = {}
 
@@ -63,6 +64,7 @@ end
 ---   keeps       names of the fields that a checkpoint holds: numbers, strings, booleans, tensors and tables of them. All are nil as a fit
 ---               begins
 ---   private     names of other fields, which are nil as a fit begins, or goes on
+---   logs        true: it only writes logs
 ---   events      functions by their event, as in scion.Callback, but for the object itself before the run
 ---@param definition table
 ---@return fun(...): scion.OwnCallback
@@ -79,7 +81,7 @@ function callback.define(definition)
   return function(...)
     local options = layer.arguments(where, definition.positional or {}, definition.schema, layer.spread(...))
     if definition.check then definition.check(where, options) end
-    local values = { name = definition.name, options = options }
+    local values = { name = definition.name, options = read_only.options(options, definition.name, "to change one, make another callback") }
     local self = made.new(values) -- it keeps `values` itself
     for event, f in pairs(definition.events) do values[event] = function(run) return f(self, run) end end
     local begins = definition.events.fit_begins

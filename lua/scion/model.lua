@@ -437,7 +437,7 @@ function model:lr_find(data, given) return require("scion.train.lr_find")(self, 
 ---@param given? scion.EvaluateOptions
 ---@return scion.Evaluation
 ---@example print(model:evaluate(val))
-function model:evaluate(data, given) return require("scion.train.evaluate")(self, data, given) end
+function model:evaluate(data, given) return (require("scion.train.evaluate")(self, data, given)) end
 
 ---@class scion.PredictOptions
 ---@field batch? integer (32, or the data set's)

@@ -25,7 +25,7 @@ end
 
 local function fit(callbacks, options, model)
   local o = { epochs = 4, verbose = false, callbacks = callbacks, quiet = true }
-  for name, value in pairs(options or {}) do o[name] = value end
+  for name, value in pairs(options or {}) do o[name] = value or nil end
   model = model or network()
   return model:fit(o.data and o.data or data(), (function() o.data = nil return o end)()), model
 end
@@ -68,6 +68,8 @@ describe("scion.callbacks", function()
     assert.equal("ema(decay = 0.99)", tostring(C.ema(0.99)))
     local one = C.early_stopping()
     refused("early_stopping: 'options' cannot be set", function() one.options = {} end)
+    refused("early_stopping: options: 'patience' cannot be set: to change one, make another callback", function() one.options.patience = 3 end)
+    assert.equal(0, one.options.patience)
     refused("early_stopping has no field 'patiense'", function() local _ = one.patiense end)
     refused("it stands in fit's list of callbacks", function() one() end)
     refused("element 1 is the function that makes a callback: write scion.callbacks.ema(), with its options", function() fit { C.ema } end)
@@ -97,6 +99,23 @@ describe("scion.callbacks", function()
 end)
 
 describe("early_stopping", function()
+  it("tells, once, which stages of a schedule have not begun when it ends the fit", function()
+    local function stages_left(count)
+      local stages, told, history = { { epochs = 3, train = "head" } }, {}, nil
+      for i = 2, count do stages[i] = { epochs = 1, train = "all" } end
+      history = fit({ scripted { 1, 2, 3 }, C.early_stopping { monitor = "mine", mode = "min", patience = 1 } },
+                    { epochs = false, schedule = scion.schedule(stages), quiet = false, warn = function(message, rule) told[rule] = message end })
+      assert.equal(2, #history)
+      return told.stages_left, history.warnings[#history.warnings]
+    end
+    local told, warning = stages_left(3)
+    assert.equal("early_stopping ended the whole schedule in stage 1: stages 2 to 3 have not begun; a stage's own option, such as patience = 3, ends that " ..
+                 "stage alone", told)
+    assert.same({ "stages_left", told }, { warning.rule, warning.message })
+    assert.matches("stage 1: stage 2 has not begun", (stages_left(2)), 1, true)
+    assert.is_nil((stages_left(1)))
+  end)
+
   it("puts weights and moving averages back into the same tensors, as they were to the bit", function()
     local snapshots, tensors = {}, {}
     local model = network()

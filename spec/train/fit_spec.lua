@@ -3,6 +3,7 @@ local core = require "scion.core"
 local messages = require "spec.support.messages"
 local support = require "spec.support.files"
 local models = dofile "spec/support/models.lua"
+local digest = models.digest
 local scion = require "scion"
 local nn = scion.nn
 
@@ -215,19 +216,24 @@ describe("fit", function()
     assert.same({}, changed(before, models.bytes(model)))
   end)
 
+  --- A data set of one's own, of which nothing was looked at: one batch.
+  local function of_one(x, y)
+    local data = { batch = 4, labels = { "a", "b", "c" } }
+    function data.batches()
+      local done = false
+      return function()
+        if done then return nil end
+        done = true
+        return { x = x, y = y }
+      end
+    end
+    return setmetatable(data, { __len = function() return 4 end })
+  end
+
   it("says what makes the loss NaN, where it is not the learning rate", function()
     local function refused(text, x, y, change)
-      local data, model = { batch = 4, labels = { "a", "b", "c" } }, network()
+      local data, model = of_one(x, y), network()
       if change then change(model) end
-      setmetatable(data, { __len = function() return 4 end })
-      function data.batches() -- as a data set of one's own, of which nothing was looked at
-        local done = false
-        return function()
-          if done then return nil end
-          done = true
-          return { x = x, y = y }
-        end
-      end
       assert.matches(text, messages.refused(function() model:fit(data, with { epochs = 1, quiet = true, cache = false }) end), 1, true)
     end
     local size = network().input.shape
@@ -243,6 +249,10 @@ describe("fit", function()
       model:fit(data, with { epochs = 2, quiet = true, callbacks = { epoch_begins = function(run) if run.epoch == 2 then model:freeze() end end } })
     end)
     assert.equal("scion: fit: since epoch 2, step 1 every layer with weights is frozen, as a callback has left it: steps change nothing\n", told)
+    told = support.stderr_of(function() -- in every step anew: it is told once
+      model:thaw():fit(data, with { epochs = 2, quiet = true, callbacks = { step_begins = function() model:freeze() end } })
+    end)
+    assert.equal(1, select(2, told:gsub("every layer with weights is frozen", "")))
   end)
 
   it("lets no infinite weight pass, and names the parameter", function()
@@ -253,6 +263,48 @@ describe("fit", function()
     for _, row in ipairs(model:layers()) do
       for name, t in pairs(row.weights) do assert.is_true(core.finite(t), row.name .. "/" .. name) end
     end
+  end)
+
+  it("takes back a first step that would have made weights infinite: the next fit is that of a new model", function()
+    local function new()
+      scion.seed(7)
+      return network()
+    end
+    for _, accumulate in ipairs { 1, 2 } do
+      local data, model, fresh = dataset(), new(), new()
+      local before, optimizer = digest(model), scion.optim.sgd { lr = 1e-3, momentum = 0.9, groups = { { layers = "head", lr = 3e38 } } }
+      local message = messages.refused(function()
+        model:fit(data, with { optimizer = optimizer, accumulate = accumulate, class_weights = { 1000, 1000, 1000 } })
+      end)
+      assert.matches("head/%a+: sgd would have made %d+ of %d+ weights infinite", message) -- the other layers' had changed
+      assert.same({ before, 0, 0 }, { digest(model), model.steps, model.epoch })
+      assert.is_nil(model.labels)
+      optimizer.groups[1].lr = 1e-3
+      model:fit(data, with { epochs = 2, optimizer = optimizer })
+      fresh:fit(data, with { epochs = 2, optimizer = scion.optim.sgd { lr = 1e-3, momentum = 0.9 } })
+      assert.equal(digest(fresh), digest(model))
+    end
+  end)
+
+  it("names class weights where they make numbers too large, and refuses two for a class", function()
+    local data = dataset()
+    for _, largest in ipairs { 1e38, 1e30 } do
+      assert.matches(("the class weights are up to %g: give smaller ones"):format(largest),
+                     messages.refused(function() network():fit(data, with { class_weights = { 1, largest, 1 }, optimizer = scion.optim.sgd { lr = 1e10 } }) end), 1, true)
+    end
+    assert.matches(("class_weights has two numbers for class '%s', by its label and by its position 1: give one of them"):format(data.labels[1]),
+                   messages.refused(function() network():fit(data, with { class_weights = { [data.labels[1]] = 2, [1] = 3 } }) end), 1, true)
+  end)
+
+  it("names the images of a validation set that hold what is no number", function()
+    local size = network().input.shape
+    local broken = of_one(scion.full({ 4, size[1], size[2], size[3] }, 0 / 0), scion.tensor({ 1, 2, 3, 1 }, "i32"))
+    local train = dataset { batch = 8, seed = 3, labels = { "a", "b", "c" } }
+    local model, told = network(), nil
+    told = support.stderr_of(function() model:fit(train, with { epochs = 1, validate = broken, quiet = true }) end)
+    assert.matches("the validation loss of epoch 1 is NaN: in the validation set, the images hold numbers that are NaN or infinite\n", told, 1, true)
+    told = support.stderr_of(function() model:evaluate(broken) end)
+    assert.matches("scion: evaluate: the loss is not finite: the images hold numbers that are NaN or infinite\n", told, 1, true)
   end)
 
   it("tells of a validation loss that is no number, once an epoch", function()

@@ -209,6 +209,17 @@ describe("fit and evaluate", function()
     assert.matches("the metric 'mine' gave 'much', not a number", messages.refused(function() local _ = model:evaluate(data, { metrics = { mine } }) end), 1, true)
   end)
 
+  it("call neither evaluate nor fit, which would call them again", function()
+    for _, name in ipairs { "evaluate", "fit" } do
+      local model, data = network(3, "softmax"), set(classes(3))
+      local calls = { name = "calls", compute = function() return model[name](model, data) end }
+      for _, f in ipairs { function() model:evaluate(data, { metrics = { calls } }) end, function() fit(model, data, { metrics = { calls } }) end } do
+        assert.matches(name .. ": the metric 'calls' calls it, which computes that metric again, without end", messages.refused(f), 1, true)
+      end
+      assert.is_number(model:evaluate(data, { metrics = {} }).loss) -- afterwards it may be called
+    end
+  end)
+
   it("show a mistake in one's own before the first weight changes", function()
     local model = network(3, "softmax")
     local before = model:layer("out").weights.kernel:totable()

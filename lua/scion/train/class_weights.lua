@@ -23,11 +23,16 @@ local function read(given, labels)
   end
   local values, position, any = {}, {}, false
   for i, label in ipairs(labels) do values[i], position[label] = 1.0, i end
+  local named = {}
   for key, weight in pairs(given) do
     local i = math.type(key) == "integer" and key or position[key]
     if not i or not values[i] then
       check.raise(("fit: class_weights names %s, which is none of the labels (%s)"):format(check.show(key), table.concat(labels, ", ")))
     end
+    if named[i] then
+      check.raise(("fit: class_weights has two numbers for class %s, by its label and by its position %d: give one of them"):format(check.show(labels[i]), i))
+    end
+    named[i] = true
     values[i] = check.argument("fit: class_weights", "the weight of class " .. check.show(labels[i]), weight, factor)
   end
   for _, weight in ipairs(values) do any = any or weight > 0 end
@@ -54,6 +59,16 @@ function class_weights.read(given, data, told)
     check.raise "fit: class_weights weighs an image by its class, but here an image can have several labels, which no one factor fits: leave class_weights out"
   end
   return core.from_table(given == "balanced" and balanced(data) or read(given, data.labels), "f32")
+end
+
+local most = 1000 -- of weights that make up for classes with fewer images
+
+--- A remark if the largest of these weights alone can make numbers too large; else nil.
+---@param weights scion.Tensor? as of class_weights.read
+---@return string?
+function class_weights.too_large(weights)
+  local largest = weights and weights:max()
+  if largest and largest > most then return ("the class weights are up to %g: give smaller ones"):format(largest) end
 end
 
 --- The factor of each example: the weight of its class, or the mean of the classes' weights by its shares of them.

@@ -5,6 +5,7 @@ local core = require "scion.core"
 local inputs = require "scion.train.inputs"
 local interrupts = require "scion.interrupts"
 local metrics = require "scion.train.metrics"
+local notice = require "scion.report.notice"
 local precision = require "scion.precision"
 local progress = require "scion.report.progress"
 local results = require "scion.report.results"
@@ -38,12 +39,13 @@ local targets = require "scion.train.targets"
 local schema = { batch = { inputs.batch }, loss = { targets.kind }, metrics = { metrics.kind }, cache = { cached.kind, {} },
                  precision = { precision.kind } }
 
---- Runs the network on all batches and adds up losses and predictions.
+--- Runs the network on all batches and adds up losses and predictions. The second result tells of a batch with numbers that are not finite.
 local function add_up(where, model, data, o, loss, source, tell)
   local names = data.labels or model.labels
   local told, count = targets.told(model, loss, names)
   local sums = metrics.new(told, count, o.metrics)
   sums:calibrate()
+  local broken
   for batch in source:pass(0) do
     local n = #batch
     sums:leave_out(batch.failed)
@@ -52,11 +54,12 @@ local function add_up(where, model, data, o, loss, source, tell)
       local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, o.batch, n), input_dtype = batch.x:dtype(), loss = loss,
                                     labels = target:dtype(), precision = o.precision, from = batch.node }
       if not model:execute(plan, { images = batch.x, labels = target }) then break end
-      sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), batch.y)
+      local loss_of_batch = sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), batch.y)
+      if not broken and (loss_of_batch ~= loss_of_batch or math.abs(loss_of_batch) == math.huge) then broken = inputs.not_finite(batch) end
     end
     tell(sums.examples + sums.left_out, #data)
   end
-  return sums
+  return sums, broken
 end
 
 --- Evaluates a model on a data set. Raises on data that do not fit, on unknown options and invalid values, and if no image can be read.
@@ -67,7 +70,9 @@ end
 ---@param where string? "fit: validate" when fit calls it
 ---@param tell? fun(done: integer, total: integer) is called after each batch (by default the progress is shown on a terminal)
 ---@return scion.Evaluation
+---@return string? broken what in the data set is not finite: see inputs.not_finite
 return function(model, data, given, where, tell)
+  metrics.refuse_within(where or "evaluate")
   local alone = where == nil -- else fit has called it, which prints notices about the cache and handles interrupts itself
   where = where or "evaluate"
   inputs.dataset(where, data)
@@ -84,7 +89,7 @@ return function(model, data, given, where, tell)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision })
   local bar <close> = progress.counter("evaluate", #data)
-  local sums = add_up(where, model, data, o, loss, source, tell or bar.tell)
+  local sums, broken = add_up(where, model, data, o, loss, source, tell or bar.tell)
   if alone then interrupts.check(where) end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
   local found = {
@@ -93,5 +98,6 @@ return function(model, data, given, where, tell)
     calibration = sums:calibration(),
   }
   metrics.fill(found, o.metrics, sums:values())
-  return results.evaluation(found)
+  if broken and alone then notice.once(("scion: evaluate: the loss is not finite: %s"):format(broken)) end
+  return results.evaluation(found), broken
 end

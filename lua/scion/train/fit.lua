@@ -124,6 +124,7 @@ end
 --- Checks data and options, and returns a table of everything that stays the same during a fit, the job. It changes nothing, so that a fit
 --- that raises here has no effect.
 local function prepare(model, data, given, where)
+  metrics.refuse_within(where)
   inputs.dataset(where, data)
   local o = check.options(where, given, schema)
   local loss = targets.loss(model, o.loss)
@@ -231,6 +232,12 @@ return function(model, data, given, where, ended)
   end
   local warnings = lint_stages(job, o)
   local state = run.new(job)
+  function job.warn(rule, message)
+    local list = state.history.warnings
+    list[#list + 1] = { rule = rule, message = message }
+    bar:broken()
+    lint.tell(results.warnings(list)[#list], o)
+  end
   function job.tell_validation(done, total) bar:validation(state, done, total) end
   state.history.warnings = warnings
   record.begin(state, o.callbacks)

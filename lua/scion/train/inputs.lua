@@ -1,5 +1,6 @@
 --- The inputs of models: data sets, and other values that are made into one. Checks whether images fit the model.
 local check = require "scion.check"
+local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local lfs = require "lfs"
 local notice = require "scion.report.notice"
@@ -168,6 +169,18 @@ function inputs.batch_fits(where, model, images)
     check.raise(("%s: the data set gave a batch that is %s, but the model takes u8 images of %s"):format(where, check.show(images), table.concat(wanted, "x")))
   end
   return shape[1]
+end
+
+--- What in a batch is NaN or infinite: its images, what frozen layers gave for them, or its targets; nil if all is finite.
+---@param batch scion.Batch
+---@return string?
+function inputs.not_finite(batch)
+  local function broken(tensor) return tensor:dtype() == "f32" and not core.finite(tensor) end
+  if broken(batch.x) then
+    return batch.node and ("what the frozen layers up to %s give is not finite: see to the images"):format(batch.node.layer.name) or
+      "the images hold numbers that are NaN or infinite"
+  end
+  if broken(batch.y) then return "the targets hold numbers that are NaN or infinite" end
 end
 
 --- The batch that a plan is made for: the smaller one of the batch size and the data set, so that no memory is wasted, and at least n.

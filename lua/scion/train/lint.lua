@@ -153,7 +153,15 @@ local rules = {
 
 local lint = {}
 
---- Applies all rules, and tells of what they find: by the caller's function, or once in a process on standard error, or not at all.
+--- Tells of a warning: by the caller's function, or once in a process on standard error, or not at all.
+---@param warning scion.Warning
+---@param told { quiet: boolean, warn: (fun(message: string, rule: string))? }
+function lint.tell(warning, told)
+  if told.quiet then return end
+  if told.warn then told.warn(check.escape(warning.message), warning.rule) else notice.once("scion: fit: " .. warning.message) end
+end
+
+--- Applies all rules, and tells of what they find.
 ---@param job { model: scion.Model, data: scion.Dataset, validate: scion.Dataset?, optimizer: scion.Optimizer, lr: number|scion.Rate|nil }
 --- lr: what the stage sets the optimizer's rate to
 ---@param told { quiet: boolean, warn: (fun(message: string, rule: string))? }
@@ -165,9 +173,7 @@ function lint.run(job, told, only)
     local message = (not only or rule[1] == only) and rule[2](job)
     if message then list[#list + 1] = { rule = rule[1], message = message } end
   end
-  for _, warning in ipairs(told.quiet and {} or list) do
-    if told.warn then told.warn(check.escape(warning.message), warning.rule) else notice.once("scion: fit: " .. warning.message) end
-  end
+  for _, warning in ipairs(list) do lint.tell(warning, told) end
   return results.warnings(list)
 end
 

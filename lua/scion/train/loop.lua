@@ -53,15 +53,16 @@ end
 --- Evaluates on the validation set after an epoch. Tells if the loss is not finite.
 local function validate(run)
   local entry = run.entry
-  local result = require "scion.train.evaluate"(run.model, run.validate, { loss = run.loss_kind, metrics = run.metrics, cache = run.cache,
+  local result, broken = require "scion.train.evaluate"(run.model, run.validate, { loss = run.loss_kind, metrics = run.metrics, cache = run.cache,
                                                                           precision = run.precision }, "fit: validate", run.tell_validation)
   if core.interrupted() then return end -- the result would be that of a part of the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
   record.evaluation(run, result)
   metrics.fill(entry, run.metrics, result, "val_")
   if result.loss ~= result.loss or math.abs(result.loss) == math.huge then
-    run.tell(("scion: fit: the validation loss of epoch %d is %s: the last update made the weights too large; try a lower learning rate than %g"):format(
-      entry.epoch, result.loss ~= result.loss and "NaN" or "infinite", entry.lr))
+    local cause = broken and "in the validation set, " .. broken or
+      "the last update made the weights too large; " .. step.remedy(run, entry.lr)
+    run.tell(("scion: fit: the validation loss of epoch %d is %s: %s"):format(entry.epoch, result.loss ~= result.loss and "NaN" or "infinite", cause))
   end
 end
 

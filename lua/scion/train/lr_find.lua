@@ -26,9 +26,7 @@ local worse = 4 -- times the lowest loss, from which on it ends
 
 --- What a fit would leave behind beside weights.
 local function kept_of(model, optimizer)
-  local state = optimizer:state(model.order)
-  for _, each in ipairs(state.tensors) do each.tensor = each.tensor:copy() end
-  return { weights = snapshot.take(model), state = state, entries = #model.history,
+  return { weights = snapshot.take(model), state = snapshot.of_optimizer(optimizer, model), entries = #model.history,
            fields = { epoch = model.epoch, steps = model.steps, labels = model.labels, loss = model.loss, metrics = model.metrics, reading = model.reading,
                       trained_before = model.trained_before } }
 end

@@ -25,4 +25,14 @@ function snapshot.put(kept, model)
   end
 end
 
+--- A copy of an optimizer's state for the weights of a model, which optimizer:restore takes back.
+---@param optimizer scion.Optimizer
+---@param model scion.Model
+---@return scion.OptimizerState
+function snapshot.of_optimizer(optimizer, model)
+  local state = optimizer:state(model.order)
+  for _, each in ipairs(state.tensors) do each.tensor = each.tensor:copy() end
+  return state
+end
+
 return snapshot

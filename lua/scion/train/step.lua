@@ -1,12 +1,14 @@
 --- A training step: forward and backward on one batch, or on several whose gradients are added up, and then one update. A step is applied
 --- as a whole or not at all: loss and gradients are checked before the first weight changes. There is one exception: if an update would
---- make elements of a weight infinite or NaN, these keep their values while the others change; then it raises.
+--- make elements of a weight infinite or NaN, these keep their values while the others change; then it raises. The first step of a fit, where
+--- a wrong rate shows, is taken back then.
 local check = require "scion.check"
 local class_weights = require "scion.train.class_weights"
 local core = require "scion.core"
 local gradients = require "scion.train.gradients"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
+local snapshot = require "scion.train.snapshot"
 local targets = require "scion.train.targets"
 
 local step = {}
@@ -25,10 +27,10 @@ local function place_of(run) return ("epoch %d, step %d"):format(run.epoch, run.
 
 --- Raises, and takes back what the step has changed.
 local function refuse(run, message, ...)
-  local where = place_of(run)
+  local where, cause = place_of(run), class_weights.too_large(run.class_weights)
   run.diverged = true
   step.abandon(run)
-  check.raise((message .. " in %s; the weights are those of the step before"):format(..., where))
+  check.raise((message .. " in %s; the weights are those of the step before%s"):format(..., where, cause and ": " .. cause or ""))
 end
 
 --- How many epochs come before this stage and how many there are, in the stages that have its optimizer and its rate one after the other.
@@ -57,6 +59,12 @@ function step.now(run, number)
   return { step = (before + run.stage_epochs) * per_epoch + number, steps = epochs * per_epoch, steps_per_epoch = per_epoch }
 end
 
+--- What to do where a number has become too large.
+---@param run scion.Run
+---@param lr number
+---@return string
+function step.remedy(run, lr) return class_weights.too_large(run.class_weights) or ("try a lower learning rate than %g"):format(lr) end
+
 --- The learning rate of the step that runs.
 local function rate_of(run) return run.optimizer:rate_at(step.now(run, run.step + 1)) end
 
@@ -65,16 +73,12 @@ local function cause_of(run, batch)
   for name, p in graph.parameters(run.model.order) do
     if not core.finite(p.tensor) then return ("%s holds numbers that are NaN or infinite: load its weights anew"):format(name) end
   end
-  local function broken(tensor) return tensor:dtype() == "f32" and not core.finite(tensor) end
-  if broken(batch.x) then
-    return batch.node and ("What the frozen layers up to %s give is not finite: see to the images"):format(batch.node.layer.name) or
-      "The images hold numbers that are NaN or infinite"
-  end
-  if broken(batch.y) then return "The targets hold numbers that are NaN or infinite" end
-  if run.step == 0 and run.epoch == 1 then
+  local found = inputs.not_finite(batch)
+  if found then return (found:gsub("^%l", string.upper)) end
+  if run.step == 0 and run.epoch == 1 and not class_weights.too_large(run.class_weights) then
     return "No weight has changed yet, so that it is no matter of the learning rate: see to the weights, and to the range of the images"
   end
-  return ("Try a lower learning rate than %g"):format(rate_of(run))
+  return (step.remedy(run, rate_of(run)):gsub("^%l", string.upper))
 end
 
 local function check_loss(run, loss, batch)
@@ -157,6 +161,26 @@ end
 ---@return boolean
 function step.is_complete(run) return run.parts ~= nil and run.parts.batches == run.accumulate end
 
+local function is_first(run) return run.step == 0 and run.epoch == run.first_epoch + 1 end
+
+--- What an update may change, so that it can be taken back.
+local function kept_of(run)
+  local kept = { weights = {}, state = snapshot.of_optimizer(run.optimizer, run.model) }
+  for _, these in ipairs(run.groups) do
+    for _, each in ipairs(these.parameters) do
+      local tensor = each.parameter.tensor
+      kept.weights[#kept.weights + 1] = { tensor = tensor, copy = tensor:copy() }
+    end
+  end
+  return kept
+end
+
+local function put_back(run, kept)
+  for _, each in ipairs(kept.weights) do core.copy(each.copy, each.tensor) end
+  run.optimizer:restore(run.model.order, kept.state)
+  step.abandon(run)
+end
+
 --- Changes the weights. Elements whose new value would not be finite keep their old one; then it raises with the weight's name.
 local function change_weights(run, all)
   local revision = graph.revision()
@@ -167,10 +191,12 @@ local function change_weights(run, all)
       run.tell(("scion: fit: since %s every layer with weights is frozen, as a callback has left it: steps change nothing"):format(place_of(run)))
     end
   end
+  local kept = is_first(run) and kept_of(run)
   local refused = run.optimizer:step(run.groups, all, step.now(run, run.step + 1))
-  run.parts, run.model.steps = nil, run.model.steps + run.parts.batches -- until here the step can be left undone
+  if refused and kept then put_back(run, kept) end
+  run.parts, run.model.steps = nil, run.model.steps + (run.parts and run.parts.batches or 0) -- until here the step can be left undone
   run.diverged = refused ~= nil
-  if refused then check.raise(("%s in %s; try a lower learning rate than %g"):format(refused, place_of(run), rate_of(run))) end
+  if refused then check.raise(("%s in %s; %s"):format(refused, place_of(run), step.remedy(run, rate_of(run)))) end
 end
 
 --- Ends a step by the update. Raises if a gradient or a new weight is not finite.
@@ -187,7 +213,7 @@ function step.update(run)
   check_gradients(run, plan, all)
   if run.clip then all:clip(run.clip) end
   for _, part in ipairs(parts.sums) do run.sums:add(part.losses, part.output, part.y) end
-  if run.step == 0 and run.epoch == run.first_epoch + 1 then run.sums:try() end
+  if is_first(run) then run.sums:try() end
   change_weights(run, all)
   if run.accumulate == 1 then plan:commit(model.arena) end
   return parts.loss / parts.examples

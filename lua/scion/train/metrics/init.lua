@@ -35,12 +35,24 @@ for _, file in ipairs(modules.list "scion.train.metrics") do
 end
 table.sort(names)
 
+local computing -- the name of a user's own metric, while it is computed
+
 --- A user's own metric, as a kind.
 local own = {
   scores = true, value = function(of_pass, metric, _, all)
+    local before <close> = setmetatable({ computing }, { __close = function(self) computing = self[1] end }) -- luacheck: ignore 211
+    computing = metric.name
     return (metric.compute(all.probabilities, of_pass.told == "classes" and all.truth + 1 or all.truth))
   end,
 }
+
+--- Raises while a metric of a user's own is computed: what computes metrics would call it again, without end.
+---@param where string the function that it has called
+function metrics.refuse_within(where)
+  if computing then
+    check.raise(("%s: the metric '%s' calls it, which computes that metric again, without end: compute it from its two arguments alone"):format(where, computing))
+  end
+end
 
 --- The metric of a name; nil if there is none.
 local function named(name)

@@ -37,7 +37,7 @@ local function told(model, data, given)
     assert.is_nil(by_rule[rule])
     by_rule[rule] = message
   end }
-  for key, value in pairs(given or {}) do o[key] = value end
+  for key, value in pairs(given or {}) do o[key] = value or nil end
   local history = model:fit(data, o)
   for i, warning in ipairs(history.warnings) do
     rules[i] = warning.rule
@@ -102,6 +102,33 @@ describe("fit's warnings", function()
                  by_rule.learning_rate)
     assert.same({}, (told(model, set "train", { optimizer = scion.optim.sgd { lr = 0.01 } })))
     assert.same({ "learning_rate" }, (told(model, set "train", { optimizer = scion.optim.sgd { lr = 0.011 } })))
+  end)
+
+  it("are told, once, of a rate of 0, of groups that never train, and of callbacks that are there twice", function()
+    local C, sgd = scion.callbacks, scion.optim.sgd
+    local model, base = grafted()
+    base:freeze()
+    local function one(text, given)
+      local rules, by_rule = told(model, set "train", given)
+      assert.equal(1, #rules)
+      assert.matches(text, by_rule[rules[1]], 1, true)
+      return rules[1]
+    end
+    local function none(given) assert.same({}, (told(model, set "train", given))) end
+    assert.equal("zero_rate", one("the learning rate is 0, so that no step changes a weight", { optimizer = sgd { lr = 0 } }))
+    none { optimizer = sgd { lr = 0, groups = { { layers = "head", lr = 0.1 } } } }
+    one("the learning rate is 0", { optimizer = sgd(), epochs = false, schedule = scion.schedule { { train = "head" }, { lr = 0 } } })
+    local function grouped() return sgd { lr = 1e-3, groups = { { layers = "second", lr = 1e-5 } } } end
+    assert.equal("frozen_group", one("the optimizer's group { layers = 'second', lr = 1e-05 } does nothing, since no weight of its layers trains: thaw them",
+                                     { optimizer = grouped() }))
+    one("trains in any stage", { optimizer = grouped(), epochs = false, schedule = scion.schedule { { train = "head" }, { lr = 1e-4 } } })
+    none { optimizer = grouped(), epochs = false, schedule = scion.schedule { { train = "head" }, { train = "all" } } }
+    local early, mine = C.early_stopping { monitor = "loss" }, { epoch_ends = function() end }
+    assert.equal("doubled_callback", one("the same one twice (early_stopping(monitor = loss)), which is called twice", { callbacks = { early, early } }))
+    one("the same one twice (one of your own)", { callbacks = { mine, mine } })
+    one("there are two callbacks ema: each has averages of its own", { callbacks = { C.ema(0.9), mine, C.ema() } })
+    one("there are two callbacks early_stopping: ", { callbacks = { early, C.early_stopping { monitor = "accuracy" } } })
+    none { callbacks = { early, mine, { epoch_ends = function() end }, C.csv_logger(root .. "/a.csv"), C.csv_logger(root .. "/b.csv") } }
   end)
 
   it("are told of frozen layers with random weights, and of images that are scaled twice", function()

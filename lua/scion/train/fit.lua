@@ -157,12 +157,12 @@ local function prepare(model, data, given, where)
   return job, o
 end
 
---- What is likely a mistake in the recipe: all rules for the first stage; for later ones, whether a learning rate is too high.
+--- What is likely a mistake in the recipe.
 local function lint_stages(job, o)
   local list = {}
   schedule.each(job.stages, job.model, "fit", function(number)
     local of = { optimizer = schedule.optimizer(job.stages, number, job.first_optimizer), lr = schedule.rate(job.stages, number) }
-    for _, warning in ipairs(lint.run(setmetatable(of, { __index = job }), o, number > 1 and "learning_rate" or nil)) do list[#list + 1] = warning end
+    for _, warning in ipairs(lint.run(setmetatable(of, { __index = job }), o, number > 1)) do list[#list + 1] = warning end
   end)
   return results.warnings(list)
 end

@@ -2,11 +2,13 @@
 --- odd, why, and what to do. What cannot be right raises elsewhere, such as labels in another order.
 local check = require "scion.check"
 local dataset = require "scion.data.dataset"
+local events = require "scion.train.events"
 local findings = require "scion.data.findings"
 local lfs = require "lfs"
 local notice = require "scion.report.notice"
 local pipeline = require "scion.data.pipeline"
 local results = require "scion.report.results"
+local schedule = require "scion.train.schedule"
 local untrained = require "scion.train.untrained"
 
 -- ---- what trains, and where its weights are from --------------------------------------------------------------------
@@ -78,6 +80,57 @@ local function learning_rate(job)
     lr, trunk[1], job.optimizer.name, limit)
 end
 
+--- Every layer that trains has a rate of 0.
+local function zero_rate(job)
+  local names = {}
+  for _, node in ipairs(job.model.order) do names[node.layer.name] = true end
+  if job.optimizer:highest_rate(job.model.order, names, job.lr) > 0 then return nil end
+  return ("the learning rate is 0, so that no step changes a weight: give the optimizer one above 0, as in scion.optim.%s{ lr = 1e-4 }, or see to its scale"):format(
+    job.optimizer.name)
+end
+
+--- A group of an optimizer of which nothing trains, in no stage.
+local function frozen_group(job)
+  local trains, given = {}, {}
+  schedule.each(job.stages, job.model, "fit", function(number)
+    local optimizer = schedule.optimizer(job.stages, number, job.first_optimizer)
+    table.move(optimizer.groups, 1, #optimizer.groups, #given + 1, given)
+    for _, these in ipairs(optimizer:groups_of(job.model.order)) do trains[these.options or 0] = true end
+  end)
+  for _, group in ipairs(given) do
+    if not trains[group] then
+      return ("the optimizer's group %s does nothing, since no weight of its layers trains%s: thaw them, or leave the group out"):format(
+        tostring(group), job.by_schedule and " in any stage" or "")
+    end
+  end
+end
+
+-- Callbacks of which a second one undoes or repeats what the first does.
+local alone = { ema = "each has averages of its own, and the model ends with those of the later one",
+                early_stopping = "the first of them that sees no better value ends the fit, and the later one's best weights remain" }
+
+--- Whether they are the same object, or tables of the same functions: fit's own copies of one table.
+local function is_same(a, b)
+  if a == b or getmetatable(a) or getmetatable(b) then return a == b end
+  for name, f in next, a do
+    if b[name] ~= f then return false end
+  end
+  return next(a) ~= nil
+end
+
+local function doubled_callback(job)
+  for i, callback in ipairs(job.callbacks) do
+    for k = 1, i - 1 do
+      local other = job.callbacks[k]
+      if is_same(callback, other) then
+        return ("the list of callbacks has the same one twice (%s), which is called twice at each event: leave one out"):format(events.text(callback))
+      end
+      local both = getmetatable(callback) and getmetatable(other) and callback.name == other.name and alone[callback.name]
+      if both then return ("there are two callbacks %s: %s; leave one out"):format(callback.name, both) end
+    end
+  end
+end
+
 local function shear(job)
   if not dataset.is(job.data) then return nil end
   local angle
@@ -143,8 +196,11 @@ local function few_images(job)
     #few == 1 and "one" or tostring(#few), #few == 1 and "has" or "have", findings.least_images, table.concat(few, ", ", 1, math.min(#few, 4)), more)
 end
 
+-- Their names, and which are for each stage of a schedule; the others are for the first, or for all of them at once.
 local rules = {
-  { "frozen_random", frozen_random }, { "rescaled_twice", rescaled_twice }, { "fresh_head", fresh_head }, { "learning_rate", learning_rate }, { "shear", shear },
+  { "frozen_random", frozen_random }, { "rescaled_twice", rescaled_twice }, { "fresh_head", fresh_head },
+  { "learning_rate", learning_rate, each_stage = true }, { "zero_rate", zero_rate, each_stage = true }, { "frozen_group", frozen_group },
+  { "doubled_callback", doubled_callback }, { "shear", shear },
   { "augmented_validation", augmented_validation }, { "test_set", test_set }, { "shared_examples", shared_examples }, { "unshuffled", unshuffled },
   { "few_images", few_images },
 }
@@ -162,15 +218,15 @@ function lint.tell(warning, told)
 end
 
 --- Applies all rules, and tells of what they find.
----@param job { model: scion.Model, data: scion.Dataset, validate: scion.Dataset?, optimizer: scion.Optimizer, lr: number|scion.Rate|nil }
---- lr: what the stage sets the optimizer's rate to
+---@param job { model: scion.Model, data: scion.Dataset, validate: scion.Dataset?, optimizer: scion.Optimizer, lr: number|scion.Rate|nil,
+--- stages: table, by_schedule: boolean, first_optimizer: scion.Optimizer, callbacks: scion.Callback[] } lr: what the stage sets the optimizer's rate to
 ---@param told { quiet: boolean, warn: (fun(message: string, rule: string))? }
----@param only string? the one rule that is applied (all)
+---@param later boolean? whether it is a later stage, to which few rules are applied
 ---@return scion.Warning[]
-function lint.run(job, told, only)
+function lint.run(job, told, later)
   local list = {}
   for _, rule in ipairs(rules) do
-    local message = (not only or rule[1] == only) and rule[2](job)
+    local message = (rule.each_stage or not later) and rule[2](job)
     if message then list[#list + 1] = { rule = rule[1], message = message } end
   end
   for _, warning in ipairs(list) do lint.tell(warning, told) end

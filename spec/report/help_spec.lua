@@ -92,8 +92,29 @@ describe("help", function()
     assert.matches("\nsee also image.load, weights.load$", scion.help "load")
   end)
 
+  it("lists all that have an option, also callbacks, optimizers, layers and the stages of a schedule", function()
+    for topic, wanted in pairs {
+      patience = { "schedule.gradual\n", "StageOptions\n", "callbacks.early_stopping\n", "callbacks.reduce_lr_on_plateau\n" },
+      monitor = { "callbacks.early_stopping,", "callbacks.reduce_lr_on_plateau" }, save_best = { "callbacks.model_checkpoint\n" },
+      min_lr = { "callbacks.reduce_lr_on_plateau\n" }, epsilon = { "nn.batch_norm, ", "optim.adam, ", "optim.rmsprop\n" }, beta1 = { "optim.adam, ", "optim.lion\n" },
+      train = { "scion.StageOptions\n" }, batch = { "Batch\n", "scion.data.folder" },
+    } do
+      for _, each in ipairs(wanted) do assert.matches(each, scion.help(topic):gsub("\n  scion", " scion"), 1, true) end
+    end
+    assert.matches("\n  patience%? integer: the stage ends early", scion.help "schedule")
+  end)
+
+  it("translates what other libraries and keyboards call a thing", function()
+    for topic, wanted in pairs { learning_rate = "^learning_rate is called lr here\n\nlr: ", lr_scheduler = "\n\nlr: ", losses = "\n\nloss: ",
+                                 ["Ctrl-C"] = "^Ctrl%-C ends a fit .*\n\non_interrupt is an option of model:fit\n", interrupt = "\n\non_interrupt is an option",
+                                 stage = "\n\nscion.StageOptions\n", compile = "^there is no compile: .*\n\nmodel:fit%(" } do
+      assert.matches(wanted, scion.help(topic))
+    end
+  end)
+
   it("names the nearest topics where it knows none", function()
     assert.matches("^no help on 'frezze'; the nearest topics are freeze, ", scion.help "frezze")
+    assert.matches("nearest topics are patience,", scion.help "patiense", 1, true)
     assert.matches("^no help on '%%'", scion.help "%")
     assert.equal("scion.help: the topic is a string or nil, not 3", messages.refusal(function() scion.help(3) end))
   end)

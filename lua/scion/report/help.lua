@@ -3,12 +3,12 @@ local check = require "scion.check"
 local docs = require "scion.report.docs"
 local text = require "scion.report.text"
 
-local pages, classes -- read at first use
+local pages, classes, taken -- read at first use
 
 local function load_pages()
   if pages then return end
   pages = docs.load()
-  classes = docs.classes(pages)
+  classes, taken = docs.classes(pages)
 end
 
 -- ---- finding ---------------------------------------------------------------------------------------------------------
@@ -44,17 +44,35 @@ local function page_named(topic)
   end
 end
 
---- The function that users call and the option of it that a topic names; nothing if it names none.
-local function option_named(topic)
-  local found = {}
-  each_item(function(item)
-    for _, p in ipairs(item.doc.params) do
-      for _, class in ipairs(docs.family(docs.options_class(p.type, classes), classes)) do
-        for _, field in ipairs(class.fields) do
-          if field.name == topic and not field.private then found[#found + 1] = { item = item, field = field } end
-        end
+--- Calls f(item, field) for each option: of functions, of layers and what else has a file with its options, and of tables of options that are
+--- part of something else, such as a schedule's stages.
+local function each_option(f)
+  local function all_of(item, doc)
+    for _, class in ipairs(docs.family(doc, classes)) do
+      for _, field in ipairs(class.fields) do
+        if not field.private then f(item, field) end
       end
     end
+  end
+  each_item(function(item)
+    for _, p in ipairs(item.doc.params) do all_of(item, docs.options_class(p.type, classes)) end
+    local part_of_other = item.kind == "class" and item.name:find "Options$" and not taken[item.name]
+    if item.kind == "layer" and item.doc.class or part_of_other then all_of(item, item.doc) end
+  end)
+end
+
+--- The options that a topic names, in the order of the pages: each with all items that have it in the same words.
+local function options_named(topic)
+  local found, by_words = {}, {}
+  each_option(function(item, field)
+    if field.name ~= topic then return end
+    local words = field.type .. "\n" .. field.text
+    if not by_words[words] then
+      by_words[words] = { items = {}, field = field }
+      found[#found + 1] = by_words[words]
+    end
+    local items = by_words[words].items
+    if items[#items] ~= item.name then items[#items + 1] = item.name end
   end)
   return found
 end
@@ -159,6 +177,12 @@ local function list_page(page)
   end
   if page.name == "callbacks" then items = page.items end
   append(out, rows_of(items))
+  if page.name == "schedule" then
+    local stage = {}
+    fields(classes["scion.StageOptions"], "  ", stage)
+    part(out, "a stage of scion.schedule{ … }", stage)
+    out[#out + 1] = ""
+  end
   if items[1] then append(out, text.wrap(('help "%s" explains one of them'):format(short(items[1])), text.width(), 2)) end
   return out
 end
@@ -174,7 +198,7 @@ end
 local function list_options(topic, found)
   local out = {}
   for _, each in ipairs(found) do
-    append(out, text.wrap(("%s is an option of %s"):format(topic, each.item.name), text.width(), 2))
+    append(out, text.wrap(("%s is an option of %s"):format(topic, table.concat(each.items, ", ")), text.width(), 2))
     append(out, entry("  ", each.field.name, each.field.type, each.field.text))
     for of in each.field.type:gmatch "[%w_.]+" do
       local class = docs.options_class(of, classes)
@@ -208,6 +232,7 @@ local function unknown(topic)
   each_item(function(item)
     for n = 2, 3 do add(names_of(item)[n]) end
   end)
+  each_option(function(_, field) add(field.name) end)
   return text.wrap(("no help on %s; the nearest topics are %s; help() lists all pages"):format(check.show(topic),
     table.concat(check.nearest(topic, candidates), ", ")), text.width(), 2)
 end
@@ -220,8 +245,8 @@ local function also(out, of, alike)
   return out
 end
 
-local function find(given)
-  local topic = given:gsub("^%s+", ""):gsub("[%s(){}]+$", "")
+--- The text about a topic; nil if it is the name of nothing.
+local function look_up(topic)
   local found = named(topic, 1)
   if #found == 0 then found = named(topic, 2) end
   local page = page_named((topic:lower():gsub("^scion%.", "")))
@@ -229,7 +254,12 @@ local function find(given)
   if #found == 0 and page then return list_page(page) end
   local alike = named(topic, 3)
   if #found == 0 then found = alike end
-  if #found == 1 then return also(explain(found[1]), found[1], alike) end
+  local options = options_named(topic)
+  if #found == 1 then
+    local out = also(explain(found[1]), found[1], alike)
+    if found[1].kind == "class" and options[1] then append(out, { "", table.unpack(list_options(topic, options)) }) end
+    return out
+  end
   if #found > 1 then
     local out = { ("%s is:"):format(topic) }
     append(out, rows_of(found))
@@ -238,9 +268,25 @@ local function find(given)
   end
   local activation = named("scion.nn.activation", 1)[1]
   if table.concat(activation.doc.text, " "):find("%f[%w_]" .. topic:gsub("^nn%.", ""):gsub("%W", "%%%0") .. "%f[^%w_]") then return explain(activation) end
-  local options = option_named(topic)
   if options[1] then return list_options(topic, options) end
-  return architecture_named((topic:lower():gsub("^scion%.", ""):gsub("^models%.", ""))) or unknown(given)
+  return architecture_named((topic:lower():gsub("^scion%.", ""):gsub("^models%.", "")))
+end
+
+--- The text about what another library's name stands for; nil if that is nothing.
+local function translated(topic)
+  for _, meant in ipairs(require "scion.other_names"[topic:lower():gsub("[%s_-]", "")] or {}) do
+    local found = look_up(meant[1])
+    if found then
+      local out = text.wrap(meant[2] or ("%s is called %s here"):format(topic, meant[1]), text.width(), 2)
+      append(out, { "", table.unpack(found) })
+      return out
+    end
+  end
+end
+
+local function find(given)
+  local topic = given:gsub("^%s+", ""):gsub("[%s(){}]+$", "")
+  return look_up(topic) or translated(topic) or unknown(given)
 end
 
 --- The text of scion.help.

@@ -16,6 +16,7 @@ local whole_epochs = "an epoch is all of the data set; a smaller set makes short
 local of_weights = "images are brought to what the network was trained on by the network itself: its input has the preprocessing"
 local logits = "logits are told by the network's last layer, which has no activation then"
 local smoothing = "write loss = scion.loss.categorical{ smoothing = 0.1 }"
+local a_stage = "a stage is a table in the list of scion.schedule{ … }"
 local ctrl_c = "Ctrl-C ends a fit between two steps; its option on_interrupt says what fit does then, and resume lets the same call go on"
 local by_split = "local train, val = data:split(0.8) divides a data set by class, once it is made"
 
@@ -42,7 +43,7 @@ return {
   applications = { { "models" } }, optimizers = { { "optim" } }, datasets = { { "data" } }, layers = { { "nn" } }, loadmodel = { { "load" } },
   ctrlc = { { "on_interrupt", ctrl_c } }, interrupt = { { "on_interrupt", ctrl_c } }, interrupted = { { "on_interrupt", ctrl_c } },
   keyboardinterrupt = { { "on_interrupt", ctrl_c } }, sigint = { { "on_interrupt", ctrl_c } },
-  stage = { { "StageOptions", "a stage is a table in the list of scion.schedule{ … }" } }, stages = { { "StageOptions", "stages are tables in the list of scion.schedule{ … }" } },
+  stage = { { "StageOptions", a_stage } }, stages = { { "StageOptions", a_stage } },
   lrscheduler = { { "lr" } }, schedules = { { "lr" } }, schedulers = { { "lr" } }, steplr = { { "step" } }, exponentiallr = { { "exponential" } },
   exponentialdecay = { { "exponential" } }, cosineannealinglr = { { "cosine" } }, cosinedecay = { { "cosine" } }, polynomiallr = { { "polynomial" } },
   polynomialdecay = { { "polynomial" } }, linearlr = { { "warmup" } }, onecyclelr = { { "one_cycle" } },

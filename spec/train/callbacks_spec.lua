@@ -101,9 +101,9 @@ end)
 describe("early_stopping", function()
   it("tells, once, which stages of a schedule have not begun when it ends the fit", function()
     local function stages_left(count)
-      local stages, told, history = { { epochs = 3, train = "head" } }, {}, nil
+      local stages, told = { { epochs = 3, train = "head" } }, {}
       for i = 2, count do stages[i] = { epochs = 1, train = "all" } end
-      history = fit({ scripted { 1, 2, 3 }, C.early_stopping { monitor = "mine", mode = "min", patience = 1 } },
+      local history = fit({ scripted { 1, 2, 3 }, C.early_stopping { monitor = "mine", mode = "min", patience = 1 } },
                     { epochs = false, schedule = scion.schedule(stages), quiet = false, warn = function(message, rule) told[rule] = message end })
       assert.equal(2, #history)
       return told.stages_left, history.warnings[#history.warnings]

@@ -300,8 +300,8 @@ describe("fit", function()
     local size = network().input.shape
     local broken = of_one(scion.full({ 4, size[1], size[2], size[3] }, 0 / 0), scion.tensor({ 1, 2, 3, 1 }, "i32"))
     local train = dataset { batch = 8, seed = 3, labels = { "a", "b", "c" } }
-    local model, told = network(), nil
-    told = support.stderr_of(function() model:fit(train, with { epochs = 1, validate = broken, quiet = true }) end)
+    local model = network()
+    local told = support.stderr_of(function() model:fit(train, with { epochs = 1, validate = broken, quiet = true }) end)
     assert.matches("the validation loss of epoch 1 is NaN: in the validation set, the images hold numbers that are NaN or infinite\n", told, 1, true)
     told = support.stderr_of(function() model:evaluate(broken) end)
     assert.matches("scion: evaluate: the loss is not finite: the images hold numbers that are NaN or infinite\n", told, 1, true)

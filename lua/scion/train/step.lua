@@ -8,6 +8,7 @@ local core = require "scion.core"
 local gradients = require "scion.train.gradients"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
+local rate = require "scion.rate"
 local snapshot = require "scion.train.snapshot"
 local targets = require "scion.train.targets"
 
@@ -163,6 +164,15 @@ function step.is_complete(run) return run.parts ~= nil and run.parts.batches == 
 
 local function is_first(run) return run.step == 0 and run.epoch == run.first_epoch + 1 end
 
+local safe_rate, safe_norm = 1e6, 1e15 -- below these no update of f32 weights overflows
+
+--- Whether an update may make weights infinite: then copies are kept, which would be a waste of memory otherwise.
+local function may_overflow(run, all)
+  local highest = rate_of(run)
+  for _, group in ipairs(run.optimizer.groups) do highest = math.max(highest, group.lr and rate.highest(group.lr, 0, 0) or 0) end
+  return highest > safe_rate or not (all:norm() < safe_norm)
+end
+
 --- What an update may change, so that it can be taken back.
 local function kept_of(run)
   local kept = { weights = {}, state = snapshot.of_optimizer(run.optimizer, run.model) }
@@ -191,7 +201,7 @@ local function change_weights(run, all)
       run.tell(("scion: fit: since %s every layer with weights is frozen, as a callback has left it: steps change nothing"):format(place_of(run)))
     end
   end
-  local kept = is_first(run) and kept_of(run)
+  local kept = is_first(run) and may_overflow(run, all) and kept_of(run)
   local refused = run.optimizer:step(run.groups, all, step.now(run, run.step + 1))
   if refused and kept then put_back(run, kept) end
   run.parts, run.model.steps = nil, run.model.steps + (run.parts and run.parts.batches or 0) -- until here the step can be left undone

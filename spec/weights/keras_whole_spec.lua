@@ -29,6 +29,25 @@ local function loads(name, model, count)
   return report
 end
 
+--- Writes an .h5 file of a model's weights with a description; gives its path.
+local function described(model, config)
+  local path, datasets, texts, names = support.folder() .. "/described.h5", {}, { { path = "/", name = "model_config", value = config } }, {}
+  for i, layer in ipairs(export.keras_layers(model)) do
+    local list = {}
+    for k, weight in ipairs(layer.weights) do list[k], datasets[#datasets + 1] = weight.name, { path = layer.name .. "/" .. weight.name, tensor = weight.tensor } end
+    names[i], texts[#texts + 1] = layer.name, { path = "/" .. layer.name, name = "weight_names", value = list }
+  end
+  texts[#texts + 1] = { path = "/", name = "layer_names", value = names }
+  assert(core.hdf5_write(path, datasets, texts))
+  return path
+end
+
+--- The description in a fixture.
+local function description(name)
+  local file <close> = assert(core.hdf5_open(fixtures .. name))
+  return assert(file:attribute("/", "model_config"))
+end
+
 describe("Keras's descriptions", function()
   local function rescaled(preprocess, activation, ...)
     local layers = { input(preprocess), ... }
@@ -71,6 +90,31 @@ describe("Keras's descriptions", function()
       assert.same({}, weights.load(rescaled("tf", ours), path).notes)
       assert.matches("ends in the activation '" .. ours, weights.load(rescaled("tf", "relu"), path).notes[1], 1, true)
     end
+  end)
+
+  it("are refused where they are damaged, since they might tell of another network", function()
+    local whole, net = description "rescaled.h5", rescaled("tf", "softmax")
+    local cases = { { whole:sub(1, -20), "json: " }, { whole:gsub('"name"', '"n\xffme"', 1), "json: " }, { "null", "it holds no object" }, { "[]", "a layer in it has no class_name" },
+                    { ("["):rep(60000), "it has more than 50000 lists and objects" }, { '{"class_name": "Functional", "config": []}', "its model has no list of layers" },
+                    { whole:gsub('"class_name": "Conv2D"', '"class_name": 3'), "a layer in it has no class_name" }, { { "a", "b" }, "it is a list" } }
+    for _, case in ipairs(cases) do
+      local path = described(net, case[1])
+      local message = messages.refusal(function() weights.load(net, path) end)
+      assert.matches(path .. ": its description (model_config) cannot be read: " .. case[2], message, 1, true)
+      assert.matches(", and so it cannot be told whether this network computes what the file's does; copy or download the file again, or load its weights with " ..
+        "strict = false", message, 1, true)
+      local report = weights.load(net, path, { strict = false })
+      assert.equal(4, report.loaded)
+      assert.matches("its description (model_config) cannot be read: " .. case[2], report.notes[1], 1, true)
+      assert.matches("its description (model_config) cannot be read: ", messages.refusal(function() scion.models.from_keras(path) end), 1, true)
+    end
+  end)
+
+  it("are refused where an archive has none", function()
+    local net = rescaled("tf", "softmax")
+    local path = support.spit(support.folder() .. "/bare.keras", (support.slurp(fixtures .. "rescaled.keras"):gsub("config%.json", "konfig.json")))
+    assert.matches(path .. ": its description (config.json) cannot be read: the archive has none", messages.refusal(function() weights.load(net, path) end), 1, true)
+    assert.equal(4, weights.load(net, path, { strict = false }).loaded)
   end)
 
   it("go with Normalization, whose count is an integer", function()
@@ -144,7 +188,22 @@ describe("What Keras's descriptions say of arithmetic", function()
 
   it("names layers that the model lacks or has others for", function()
     local report = weights.load(chain(input(), nn.conv2d(4, 3), nn.layer_norm(), nn.global_avg_pool(), nn.dense(3)), fixtures .. "unlike.keras")
-    assert.matches("'group_normalization' has class GroupNormalization, here nn.layer_norm, the number of UnitNormalization is 1, here 0; ", report.notes[1], 1, true)
+    assert.matches("'group_normalization' has class GroupNormalization, here nn%.layer_norm, the number of UnitNormalization is 1, here 0; scion%.models%.from_keras cannot build", report.notes[1])
+  end)
+
+  it("refuses a ReLU that no layer here computes", function()
+    local config, model = description "arithmetic.h5", net {}
+    local cases = { ["relu up to 5"] = config:gsub('"max_value": 6%.?0?', '"max_value": 5.0'),
+                    ["leaky_relu up to 6"] = config:gsub('("max_value": 6%.?0?, "negative_slope": )0%.?0?', "%10.1"),
+                    ["relu with a threshold"] = config:gsub('("max_value": 6%.?0?, "negative_slope": 0%.?0?, "threshold": )0%.?0?', "%10.5") }
+    for told, changed in pairs(cases) do
+      local path = described(model, changed)
+      local message = messages.refusal(function() weights.load(model, path) end)
+      assert.matches(path .. ": the file's model computes something else with these weights: ", message, 1, true)
+      assert.matches(("the number of %s is 1, here 0"):format(told), message, 1, true)
+      assert.matches("; scion.models.from_keras cannot build the file's own network, and strict = false loads the weights all the same", message, 1, true)
+      assert.equal(12, weights.load(model, path, { strict = false }).loaded)
+    end
   end)
 
   it("is compared only in what both have where the file has another head", function()

@@ -27,11 +27,23 @@ local function ending(name)
   return role or last, role
 end
 
---- The text of an entry in an archive; nil where there is none or it is longer than `longest` bytes. Raises where it cannot be read.
+--- The text of an entry in an archive; nil and the reason where there is none or it is longer than `longest` bytes. Raises where it cannot be
+--- read.
 local function text_in(archive, name, longest)
   local entry = archive:entries()[name]
-  if not entry or entry.bytes > longest then return nil end
+  if not entry then return nil, "the archive has none" end
+  if entry.bytes == 0 then return nil, "it is empty" end
+  if entry.bytes > longest then return nil, ("its %d bytes are too many"):format(entry.bytes) end
   return need(archive:read(name, 0, entry.bytes)):bytes():sub(1, entry.bytes)
+end
+
+--- The text of an attribute of an .h5 file; nil where there is none, and the reason where it is damaged.
+local function text_at(file, name, longest)
+  if not need(file:has("/", name)) then return end
+  local text = need(file:attribute("/", name))
+  if type(text) ~= "string" then return nil, "it is a list" end
+  if #text > longest then return nil, ("its %d bytes are too many"):format(#text) end
+  return text
 end
 
 ---@class scion.KerasFile an open file, to be closed
@@ -39,6 +51,7 @@ end
 ---@field file userdata of core.hdf5_open: the weights
 ---@field config scion.KerasConfig? the model's description
 ---@field subclassed string? the class of a model whose description does not tell its layers
+---@field damaged string? why the description cannot be read, in words; nil: it can, or a file of weights alone has none
 ---@field older boolean whether Keras 1 or 2 wrote it
 
 local closable = { __close = function(opened) opened.file:close() end }
@@ -49,19 +62,20 @@ local closable = { __close = function(opened) opened.file:close() end }
 ---@return string? message names the file
 function keras.open(path)
   local longest = keras_config.longest(lfs.attributes(path, "size") or 0)
-  local function opened(file, description, version)
-    local older = type(version) == "string" and version:find "^[12]%." ~= nil
-    local config, subclassed = keras_config.read(description)
-    return setmetatable({ path = path, file = file, config = config, subclassed = subclassed, older = older }, closable)
+  local function opened(file, name, description, problem, version)
+    local self = setmetatable({ path = path, file = file, older = type(version) == "string" and version:find "^[12]%." ~= nil }, closable)
+    if description then self.config, self.subclassed, problem = keras_config.read(description) end
+    self.damaged = problem and ("its description (%s) cannot be read: %s"):format(name, problem)
+    return self
   end
   local head, unreadable = core.read_head(path, 4)
   if not head then return nil, unreadable end
   if head ~= "PK\3\4" then
     local file, message = core.hdf5_open(path)
     if not file then return nil, message end
-    local text = file:has("/", "model_config") and file:attribute("/", "model_config")
+    local read, text, problem = check.try(text_at, file, "model_config", longest)
     local version = file:has("/", "keras_version") and file:attribute("/", "keras_version")
-    return opened(file, type(text) == "string" and #text <= longest and text or nil, version)
+    return opened(file, "model_config", read and text or nil, read and problem or not read and text:sub(#path + 3) or nil, version)
   end
   local archive <close>, message = core.zip_open(path)
   if not archive then return nil, message end
@@ -69,14 +83,13 @@ function keras.open(path)
   if not copy then return nil, ("%s: cannot be unpacked: %s"):format(path, trouble) end
   local copied, reason = archive:copy("model.weights.h5", copy)
   if not copied then return nil, reason end
-  local read, description, version = check.try(function()
-    local metadata = core.json_decode(text_in(archive, "metadata.json", longest) or "")
-    return text_in(archive, "config.json", longest), type(metadata) == "table" and metadata.keras_version
+  local read, metadata, description, lacking = check.try(function()
+    return core.json_decode(text_in(archive, "metadata.json", longest) or "") or {}, text_in(archive, "config.json", longest)
   end)
-  if not read then return nil, description end
+  if not read then return nil, metadata end
   local file, problem = core.hdf5_open(path, copy)
   if not file then return nil, problem end
-  return opened(file, description, version)
+  return opened(file, "config.json", description, lacking, type(metadata) == "table" and metadata.keras_version)
 end
 
 --- Lists the layers of a file that have weights, in the file's order.
@@ -369,9 +382,13 @@ end
 
 local ambiguous_order = ": its layers fit in more than one order, which it does not tell; give the model's layers the names of the file's"
 
+--- What is said where a description is damaged, which may tell that the network computes something else.
+local damaged = "%s, and so it cannot be told whether this network computes what the file's does; copy or download the file again%s"
+
 --- keras.load with an open file and our layers that have weights. Also raises messages.
 local function load(opened, layers, strict, model, described)
   local file, path, config = opened.file, opened.path, opened.config
+  if opened.damaged and model and strict then check.raise(("%s: %s"):format(path, damaged:format(opened.damaged, ", or load its weights with strict = false"))) end
   local contents = keras_layers.read(file, path, config)
   described = described or config and described_by_paths(config, layers)
   local partners, all = described and by_description(contents, layers, described), true
@@ -395,6 +412,7 @@ local function load(opened, layers, strict, model, described)
   elseif model then
     require("scion.weights.keras_front").compare_count(found, function() return keras_layers.rescalings(file) end, model, strict)
   end
+  if opened.damaged then found:note(damaged:format(opened.damaged, "")) end
   note_lora(found, fitting)
   note_crossed(found, theirs, fitting, named)
   local read, tensors = {}, {}

@@ -146,7 +146,7 @@ local most_told = 4 -- differences in the sentence
 ---@param ends string[]? the activations that the two models end in, which are compared already; nil: they are not
 ---@param whole boolean whether all layers with weights have a partner
 ---@return string?
----@return boolean? certain whether the two graphs were compared, and not only numbers of layers
+---@return boolean? certain whether the two graphs were compared, and not only numbers of layers, or the file has an activation that none of ours is
 return function(opened, model, weighted, ends, whole)
   local found = { texts = {}, of = {} }
   for _, pair in ipairs(weighted) do
@@ -154,12 +154,13 @@ return function(opened, model, weighted, ends, whole)
     compare_options(pair[1], pair[2], function(option, theirs, mine) add_difference(found, name, ("%s %s, here %s"):format(option, theirs, mine)) end)
   end
   local other, compared, lacking = compare_graphs(found, opened, model, weighted, ends, whole)
-  local texts = texts_of(found)
+  local texts, counts, foreign = texts_of(found), {}, false
   texts[#texts + 1] = other
-  for _, text in ipairs(compared and {} or require "scion.weights.keras_counts"(opened, model, weighted, ends, whole)) do texts[#texts + 1] = text end
+  if not compared then counts, foreign = require "scion.weights.keras_counts"(opened, model, weighted, ends, whole) end
+  table.move(counts, 1, #counts, #texts + 1, texts)
   if #texts == 0 then return end
   local told, rest = table.concat(texts, ", ", 1, math.min(#texts, most_told)), #texts - most_told
   if rest > 0 then told = ("%s and %d more difference%s"):format(told, rest, rest == 1 and "" or "s") end
   local remedy = lacking or compared and keras_own.builder(opened) or "scion.models.from_keras cannot build the file's own network"
-  return ("the file's model computes something else with these weights: %s; %s"):format(told, remedy), compared
+  return ("the file's model computes something else with these weights: %s; %s"):format(told, remedy), compared or foreign
 end

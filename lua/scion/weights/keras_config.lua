@@ -48,18 +48,24 @@ local most_tables = 50000 -- JSON arrays and objects of a description: a layer h
 ---@return integer bytes
 function keras_config.longest(size) return (1 << 20) + size // 32 end
 
---- Reads a description; nil when the text is none, is too large, or has a layer without a class.
----@param text any
----@return scion.KerasConfig?
+local lists_layers = { Functional = true, Model = true, Sequential = true } -- classes of models, which tell their layers
+
+--- Reads a description.
+---@param text string
+---@return scion.KerasConfig? config nil where it cannot be read, or does not tell its layers
 ---@return string? subclassed the class of a model that does not tell its layers
+---@return string? damage why it cannot be read, in words
 function keras_config.read(text)
-  if type(text) ~= "string" then return end
   local _, tables = text:gsub("[%[{]", "%0")
-  local described = tables <= most_tables and core.json_decode(text)
-  local ok, root = pcall(tree, described or nil)
+  if tables > most_tables then return nil, nil, ("it has more than %d lists and objects"):format(most_tables) end
+  local described, problem = core.json_decode(text)
+  if type(described) ~= "table" then return nil, nil, problem or "it holds no object" end
+  local ok, root = pcall(tree, described)
   if not ok and root ~= unreadable then error(root, 0) end
-  if not ok then return end
-  return root.layers and root or nil, not root.layers and root.class or nil
+  if not ok then return nil, nil, "a layer in it has no class_name" end
+  if root.layers then return root end
+  if lists_layers[root.class] then return nil, nil, "its model has no list of layers" end
+  return nil, root.class
 end
 
 --- Calls visit(layer) in order for all layers within a model, also within its inner models but not for these themselves. Stops when visit

@@ -19,9 +19,9 @@ local activations = {
   ReLU = function(config)
     local most, slope, threshold = config.max_value, config.negative_slope, config.threshold
     if type(threshold) == "number" and threshold ~= 0 then return "relu with a threshold" end
-    if type(slope) == "number" and slope ~= 0 then return "leaky_relu" end
-    if type(most) ~= "number" then return "relu" end
-    return most == 6 and "relu6" or ("relu up to %.6g"):format(most)
+    local leaky = type(slope) == "number" and slope ~= 0
+    if type(most) ~= "number" then return leaky and "leaky_relu" or "relu" end
+    return most == 6 and not leaky and "relu6" or ("%s up to %.6g"):format(leaky and "leaky_relu" or "relu", most)
   end,
   LeakyReLU = function() return "leaky_relu" end,
   LeakyRelu = function() return "leaky_relu" end,
@@ -31,6 +31,9 @@ local activations = {
   Maximum = function() return "relu" end, -- is computed with one here, see models/from_keras/layers.lua
   Minimum = function() return "relu" end,
 }
+
+--- Whether an activation of the file is one that no layer of ours computes.
+local function is_foreign(name) return name:find "^relu with a threshold$" or name:find "^%a*_?relu up to " end
 
 for class, name in pairs(keras_config.functional) do
   activations[class] = function() return name end
@@ -180,6 +183,7 @@ end
 ---@param ends string[]? the activations that the two models end in, which are compared already; nil: they are not
 ---@param whole boolean whether all layers with weights have a partner
 ---@return string[]
+---@return boolean foreign whether the file has an activation that no layer of ours computes
 return function(opened, model, weighted, ends, whole)
   local leaves, ranks, positions, has, lacking = keras_config.leaves(opened.config), {}, {}, {}, {}
   for i, node in ipairs(model.order) do positions[node.layer], has[node.layer.kind] = i, true end
@@ -194,7 +198,8 @@ return function(opened, model, weighted, ends, whole)
     if list[ends[i]] then add(list, ends[i], -1) end
   end
   join_hard({ theirs.activations, ours.activations }, leaves)
-  local texts = {}
+  local texts, foreign = {}, false
   for _, list in ipairs { "activations", "poolings", "lacking" } do compare_counts(texts, theirs[list], ours[list], whole) end
-  return texts
+  for name in pairs(theirs.activations) do foreign = foreign or is_foreign(name) ~= nil end
+  return texts, foreign
 end

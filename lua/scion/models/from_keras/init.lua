@@ -28,8 +28,9 @@ local function open(path, told)
   end
   if told.trouble then check.raise(told.trouble) end
   if told.keras.config then return told.keras end
+  if told.keras.damaged then check.raise(("%s: %s; copy or download the file again"):format(path, told.keras.damaged)) end
   if told.keras.subclassed then check.raise(("%s: %s"):format(path, require("scion.weights.keras_own").described(told.keras))) end
-  check.raise(path .. ": the file has weights but no description of a model that can be read; in Keras, " ..
+  check.raise(path .. ": the file has weights but no description of a model; in Keras, " ..
     "model.save('net.keras') stores both, and scion.models.*{ weights = path } loads weights alone")
 end
 

@@ -148,7 +148,7 @@ describe("scion.weights.keras", function()
     end
     local layers, message = changed("conv2d_1\0\0\0\0block/norm_1", "conv2d_X")
     assert.is_nil(layers)
-    assert.equal(path .. ": layer 'conv2d_X' has no attribute weight_names", message)
+    assert.equal(path .. ": damaged: layer 'conv2d_X' has no attribute weight_names; download or copy it again", message)
     layers, message = changed("conv2d_1/kernel:0conv2d_1/bias:0", "conv2d_1/kernel:X")
     assert.is_nil(layers)
     assert.equal(path .. ": has no object '/conv2d_1/conv2d_1/kernel:X'", message)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define MAX_PATH 4096
+#define LZF 32000 /* h5py's own filter */
 
 /* What an error of the library is put down to: the innermost reason that it gives, and whether it got no memory. */
 typedef struct {
@@ -34,7 +35,7 @@ static scion_status fail_inside(hdf5_file *file, const char *what, const char *p
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look_at_error, &found);
   if (found.no_memory) _exit(HDF5_TOO_LARGE);
   if (tell_end(&found)) return hdf5_fail(file, SCION_WORLD, "truncated: %s", found.text);
-  return hdf5_fail(file, SCION_WORLD, "%s%s%s cannot be read: %s", what, *path ? " " : "", path, found.text);
+  return hdf5_fail(file, SCION_WORLD, "damaged: %s%s%s cannot be read (%s); " COPY_AGAIN, what, *path ? " " : "", path, found.text);
 }
 
 /* ---- the file */
@@ -243,6 +244,22 @@ scion_status hdf5_members(hdf5_file *file, const char *path) {
 
 /* ---- datasets */
 
+/* A filter other than gzip and shuffle: those of HDF5 itself are taken off by its own program, and h5py's by h5py. */
+static scion_status refuse_filter(hdf5_file *file, const char *path, H5Z_filter_t filter) {
+  const char *name = filter == H5Z_FILTER_FLETCHER32    ? "fletcher32"
+                     : filter == H5Z_FILTER_SZIP        ? "szip"
+                     : filter == H5Z_FILTER_NBIT        ? "nbit"
+                     : filter == H5Z_FILTER_SCALEOFFSET ? "scaleoffset"
+                                                        : NULL;
+  if (name)
+    return hdf5_fail(file, SCION_WORLD, "%s is stored under the filter %s, and only gzip and shuffle are read; 'h5repack -f NONE old.h5 new.h5' writes it without",
+                     path, name);
+  return hdf5_fail(file, SCION_WORLD,
+                   "%s is stored under the filter %s%d, and only gzip and shuffle are read; in Python, with f = h5py.File(path, 'a'): x = f['%s'][()]; del f['%s']; "
+                   "f['%s'] = x",
+                   path, filter == LZF ? "lzf, number " : "number ", (int)filter, path, path, path);
+}
+
 static scion_status check_chunks(hdf5_file *file, const char *path, hid_t layout, size_t element) {
   hsize_t sizes[32];
   size_t bytes = element;
@@ -255,7 +272,7 @@ static scion_status check_chunks(hdf5_file *file, const char *path, hid_t layout
     size_t values = 0;
     H5Z_filter_t filter = H5Pget_filter2(layout, (unsigned)i, &flags, &values, NULL, 0, NULL, NULL);
     if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE)
-      return hdf5_fail(file, SCION_WORLD, "%s is stored under a filter other than gzip and shuffle (number %d)", path, (int)filter);
+      return refuse_filter(file, path, filter);
   }
   return SCION_OK;
 }
@@ -274,7 +291,9 @@ static scion_status check_storage(hdf5_file *file, const char *path, hid_t datas
   if (layout < 0 || type < 0)
     status = fail_inside(file, "the dataset", path);
   else if (!is_numeric(type))
-    status = hdf5_fail(file, SCION_WORLD, "%s holds neither floating-point numbers of 16, 32 or 64 bits nor integers", path);
+    status = hdf5_fail(file, SCION_WORLD, "%s holds neither floating-point numbers of 16, 32 or 64 bits nor integers; in Python, with f = h5py.File(path, 'a'): "
+                       "x = f['%s'][()].real.astype('float32'); del f['%s']; f['%s'] = x",
+                       path, path, path, path);
   else if (H5Pget_external_count(layout) != 0)
     status = hdf5_fail(file, SCION_WORLD, "%s keeps its elements in another file, which is not read", path);
   else if (H5Pget_layout(layout) == H5D_CHUNKED)
@@ -308,6 +327,21 @@ static scion_status read_shape(hdf5_file *file, const char *path, hid_t dataset,
   return status;
 }
 
+/* Whether all chunks are there that a shape needs. Versions of the library that cannot count them, before 1.10.5, look at their bytes alone. */
+static bool has_all_chunks(hid_t dataset, hid_t layout, int dims, const int64_t *shape) {
+#if H5_VERSION_GE(1, 10, 5)
+  hsize_t sizes[32], stored = 0, needed = 1;
+  hid_t space = H5Dget_space(dataset);
+  bool counted = space >= 0 && H5Pget_chunk(layout, 32, sizes) == dims && H5Dget_num_chunks(dataset, space, &stored) >= 0;
+  for (int i = 0; i < dims && counted; i++) needed *= ((hsize_t)shape[i] + sizes[i] - 1) / sizes[i]; /* at most the shape's numbers, which check_bytes counts */
+  if (space >= 0) H5Sclose(space);
+  return counted && stored >= needed;
+#else
+  (void)dataset, (void)layout, (void)dims, (void)shape;
+  return true;
+#endif
+}
+
 /* Refuses a dataset of which less is stored than its shape says: the library would give zeros for what was never written, and read past
  * the end of one that is compact. What lies in one piece must be as long as its numbers; gzip packs at most 1032 bytes into one. */
 static scion_status check_bytes(hdf5_file *file, const char *path, hid_t dataset, int dims, const int64_t *shape) {
@@ -316,7 +350,7 @@ static scion_status check_bytes(hdf5_file *file, const char *path, hid_t dataset
   bool one_piece = layout >= 0 && H5Pget_layout(layout) != H5D_CHUNKED, fits = true;
   for (int i = 0; i < dims && fits; i++) fits = scion_multiply_sizes(bytes, (size_t)shape[i], &bytes);
   hsize_t stored = H5Dget_storage_size(dataset);
-  fits = fits && (one_piece ? stored == bytes : bytes / 1032 <= stored);
+  fits = fits && (one_piece ? stored == bytes : bytes / 1032 <= stored && (bytes == 0 || has_all_chunks(dataset, layout, dims, shape)));
   if (layout >= 0) H5Pclose(layout);
   if (type >= 0) H5Tclose(type);
   return fits ? SCION_OK : hdf5_fail(file, SCION_WORLD, "%s holds fewer numbers than its shape says", path);

@@ -388,7 +388,6 @@ local damaged = "%s, and so it cannot be told whether this network computes what
 --- keras.load with an open file and our layers that have weights. Also raises messages.
 local function load(opened, layers, strict, model, described)
   local file, path, config = opened.file, opened.path, opened.config
-  if opened.damaged and model and strict then check.raise(("%s: %s"):format(path, damaged:format(opened.damaged, ", or load its weights with strict = false"))) end
   local contents = keras_layers.read(file, path, config)
   described = described or config and described_by_paths(config, layers)
   local partners, all = described and by_description(contents, layers, described), true
@@ -407,6 +406,7 @@ local function load(opened, layers, strict, model, described)
   if model and (not found:complete() or config and found:lacks_head()) then found.own = keras_own.remedy(opened, model) end
   local refusal = found:refusal(strict)
   if refusal then return nil, path .. ": " .. refusal, arrays_of(theirs) end
+  if opened.damaged and model and strict then check.raise(("%s: %s"):format(path, damaged:format(opened.damaged, ", or load its weights with strict = false"))) end
   if config and model then
     require("scion.weights.keras_front").compare(found, opened, model, strict, described_pairs(contents, fitting))
   elseif model then

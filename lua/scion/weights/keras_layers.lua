@@ -92,7 +92,7 @@ end
 --- One name of layer_names: a layer, or the layers of an inner model, which then also has `runs` (see inner_layers).
 local function listed_entry(file, path, group, name, alphas, size)
   local weights = keras_layers.names_at(file, group, "weight_names")
-  if not weights then check.raise(("%s: layer '%s' has no attribute weight_names"):format(path, name)) end
+  if not weights then check.raise(("%s: damaged: layer '%s' has no attribute weight_names; download or copy it again"):format(path, check.escape(name))) end
   check_distinct(path, weights, ("weight_names of layer '%s'"):format(name))
   for i, weight in ipairs(weights) do weights[i] = weight_at(file, weight, group .. "/" .. weight) end
   local inner, runs = inner_layers(weights)

@@ -262,6 +262,23 @@ describe("Keras's files", function()
     loads("named.keras", scion.model { output = nn.dense(3, { name = "out" })(x) }, 12)
   end)
 
+  it("are paired by names with slashes in them, in whatever order the file lists them", function()
+    local path, texts = support.folder() .. "/slashes.h5", { { path = "/", name = "layer_names", value = { "b/conv", "a/conv" } } }
+    local datasets = {}
+    for i, name in ipairs { "b/conv", "a/conv" } do
+      datasets[i] = { path = ("%s/%s/kernel:0"):format(name, name), tensor = support.floats({ 1, 1, 3, 3 }, { i, i, i, i, i, i, i, i, i }) }
+      texts[i + 1] = { path = "/" .. name, name = "weight_names", value = { name .. "/kernel:0" } }
+    end
+    assert(core.hdf5_write(path, datasets, texts))
+    local x = input()
+    for _, name in ipairs { "a/conv", "b/conv" } do x = nn.conv2d(3, 1, { name = name, bias = false })(x) end
+    local model = scion.model { output = x }
+    assert.equal(2, weights.load(model, path).loaded)
+    local kernels = {}
+    for _, layer in ipairs(require("scion.graph").layers(model.order)) do kernels[layer.name] = layer.parameters[1] and layer.parameters[1].tensor:get(1, 1, 1, 1) end
+    assert.same({ ["a/conv"] = 2, ["b/conv"] = 1 }, kernels)
+  end)
+
   it("are told where names and order pair equal layers otherwise than the file's order", function()
     local path = support.folder() .. "/crossed.h5"
     local function notes(theirs, ours)

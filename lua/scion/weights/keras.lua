@@ -179,6 +179,13 @@ local function by_description(contents, ours, described)
   return partners
 end
 
+--- The name of a layer of the file among ours: as it stands, with "_" in place of "/", as ours are written in Keras's files, or without the inner
+--- model that it is in.
+local function name_among(ours, name)
+  local written = name:gsub("/", "_")
+  return ours[name] and name or ours[written] and written or last_part(name, "/")
+end
+
 --- Pairs layers of the file with ours by name. Automatic names such as conv2d_7 prove nothing, since any model has them: they count only
 --- where all names are the model's. Of the other names more than half must be the model's, or none counts.
 ---@return table<scion.KerasLayer|scion.Layer, scion.Layer|scion.KerasLayer> partners from each layer to its partner, in both directions
@@ -186,8 +193,12 @@ end
 local function by_names(theirs, ours)
   local publisher_name, our_names, plain, partners = require("scion.models.builder").publisher_name, {}, {}, {}
   local given, found = 0, 0
-  for i, layer in ipairs(ours) do our_names[i] = publisher_name(layer, "keras") end
-  for i, layer in ipairs(theirs) do plain[i] = { name = last_part(layer.name, "/") } end
+  local is_ours = {}
+  for i, layer in ipairs(ours) do
+    our_names[i] = publisher_name(layer, "keras")
+    is_ours[our_names[i]] = true
+  end
+  for i, layer in ipairs(theirs) do plain[i] = { name = name_among(is_ours, layer.name) } end
   local indices, known = match.indices(plain, our_names)
   local all = known == #theirs and known == #ours
   for i, layer in ipairs(theirs) do

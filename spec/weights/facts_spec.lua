@@ -104,6 +104,22 @@ describe("weights that are no numbers", function()
     end
     support.done()
   end)
+
+  it("or become none, as variances below 0 do, are told as well", function()
+    local folder = support.folder()
+    local function network() return scion.sequential { nn.input(4), nn.dense(2, { name = "a" }), nn.batch_norm { name = "norm", statistics = "stored" }, nn.dense(2) } end
+    local names = { ["x.safetensors"] = "norm.running_var", ["x.weights.h5"] = "norm/", ["x.h5"] = "norm/moving_variance:0", ["saved.safetensors"] = "norm/moving_variance" }
+    for ending, name in pairs(names) do
+      local path, model = folder .. "/" .. ending, network()
+      model:layer("norm").weights.moving_variance:set(1, -1e-3)
+      if ending:find "saved" then model:save(path) else model:export(path) end
+      local report
+      local told = support.stderr_of(function() report = network():load_weights(path) end)
+      assert.matches(name .. ".* holds variances below 0, which no images have, and a batch norm computes NaN from them$", report.notes[1])
+      assert.matches(report.notes[1], told, 1, true)
+    end
+    support.done()
+  end)
 end)
 
 describe("load_weights with the option preprocess", function()

@@ -93,6 +93,7 @@ describe("A file of weights", function()
       { "resnetblur18", nil, "timm's resnetblur18, which has the names of resnet18 but blurs before it takes every other pixel: Scion has no such network" },
       { "mobilenetv2_035", { model_args = { act_layer = "silu", in_chans = 3, drop_rate = 0.5, global_pool = "max" } },
         "timm's mobilenetv2_035 built with other arguments (act_layer, global_pool), which scion.models.mobilenet_v2 has not" },
+      { "mobilenetv2_035", { global_pool = "catavgmax" }, "timm's mobilenetv2_035 built with other arguments (global_pool), which scion.models.mobilenet_v2 has not" },
       { "mobilenetv2_035", { pretrained_cfg = { input_size = { 4, 32, 32 } } },
         "config.json: the network takes images of 4 channels, and those of scion.models take 3, or 1" },
     }

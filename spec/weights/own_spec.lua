@@ -205,6 +205,16 @@ describe("A network that a tool of PyTorch changed", function()
     assert.matches("nothing can be loaded even with strict = false: .*; " .. alone:gsub("%p", "%%%0") .. "$", refusal(path, { strict = false }))
   end)
 
+  it("by loralib's LoRA is told with its line, although all weights are there", function()
+    local list, path = { { name = "features.3.lora_A", tensor = core.new { 2, 4 } }, { name = "features.3.lora_B", tensor = core.new { 5, 2 } } }, folder .. "/lora.safetensors"
+    for name, tensor in pairs(assert(torch.read(fixtures .. "own.pth"))) do list[#list + 1] = { name = name:gsub("backbone", "features"), tensor = tensor } end
+    assert(safetensors.write(path, list))
+    local reason = "the file has 'features.3.lora_A', which is of loralib, with LoRA's matrices, which its network adds to the weights beside them; in Python: net.eval() " ..
+      "adds them, and then torch.save({k: v for k, v in net.state_dict().items() if 'lora_' not in k}, 'weights.pth')"
+    assert.equal("features.3.lora_A is not among the model's weights; " .. reason, refusal(path))
+    assert.equal(reason .. "; here they are left out", weights.load(whole "head", path, { strict = false }).notes[1])
+  end)
+
   it("into what is no state dict, or has no numbers that are read, is told with the line that saves them", function()
     assert.equal("its pickle is refused: it holds tensors of the device meta, which have shapes and no numbers; in Python, before torch.save: " ..
       "net.load_state_dict(weights, assign=True)", refusal(fixtures .. "own_meta.pth"))

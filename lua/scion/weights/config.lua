@@ -25,13 +25,16 @@ local harmless = { num_classes = true, img_size = true }
 --- Arguments that do not change it if they have one of these values.
 local usual = { in_chans = { [1] = true, [3] = true }, global_pool = { avg = true, fast = true, fastavg = true, [""] = true } }
 
---- The names of the arguments that change what the network computes, as one string; nil where none does.
-local function changes(arguments)
+--- The names of the arguments that change what the network computes, as one string; nil where none does. timm writes the pooling, one of them,
+--- by itself.
+local function changes(arguments, pool)
   local names = {}
-  for name, value in pairs(arguments or {}) do
+  local function add(name, value)
     local kept = harmless[name] or name:find "drop_rate$" or usual[name] and usual[name][value] or type(value) == "userdata" -- null
     if not kept then names[#names + 1] = name end
   end
+  for name, value in pairs(arguments or {}) do add(name, value) end
+  if pool ~= nil and not (arguments and arguments.global_pool) then add("global_pool", pool) end
   table.sort(names)
   return #names > 0 and table.concat(names, ", ") or nil
 end
@@ -98,7 +101,7 @@ function config.beside(path)
   read.labels = read.labels and in_order(read.labels)
   read.transformers = not read.architecture and read.transformers and read.transformers[1] or nil
   read.channels = taken or read.channels
-  read.changes, read.arguments = changes(read.arguments), nil
+  read.changes, read.arguments = changes(read.arguments, whole.global_pool), nil
   return read
 end
 

@@ -287,7 +287,9 @@ local function compare(path, theirs, ours, partners)
     end
   end
   local list = is_left_top(left, ours, found) and found.unused or found.unexpected
+  found.headless = #found.missing == 1 and found.missing[1] == ours[#ours].name and ours[#ours].kind == "dense"
   for _, layer in ipairs(left) do
+    found.inner = found.inner or not is_top(layer)
     local bias = layer.weights[2]
     list[#list + 1] = layer.name
     if bias and #bias.shape == 1 and classifier.is_kernel(layer.weights[1].shape) then found.classes = bias.shape[1] end -- the last such bias is the classifier's
@@ -429,7 +431,7 @@ local function load(opened, layers, strict, model, described)
   local read, tensors = {}, {}
   for _, pair in ipairs(fitting) do
     for i, p in ipairs(pair[2].parameters) do
-      read[#read + 1], tensors[#tensors + 1] = { name = pair[1].weights[i].name, tensor = p.tensor }, p.tensor
+      read[#read + 1], tensors[#tensors + 1] = { name = pair[1].weights[i].name, tensor = p.tensor, variance = p.name == "moving_variance" }, p.tensor
     end
   end
   all_or_none(tensors, function()

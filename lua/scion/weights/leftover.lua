@@ -13,7 +13,7 @@ local most_named, longest_name = 3, 128 -- arrays in a sentence, and bytes of a 
 local every = "; in Python, before torch.save: for m in list(net.modules()): "
 
 --- Signs of PyTorch's tools, of which the first that fits counts. `last`: the last part of an array's name, or `inside`: what stands in it; and
---- what is said of it.
+--- what is said of it. `beside`: the weights that it changes are in the file, too.
 local tools = {
   { last = "weight_g", says = "torch.nn.utils.weight_norm%shasattr(m, 'weight_g') and torch.nn.utils.remove_weight_norm(m)" },
   { last = "weight_mask", says = "torch.nn.utils.prune%shasattr(m, 'weight_mask') and torch.nn.utils.prune.remove(m, 'weight')" },
@@ -23,6 +23,8 @@ local tools = {
   { inside = ".base_layer.", says = "peft, with the matrices of LoRA or the like beside it; in Python, before torch.save: net = net.merge_and_unload()" },
   { inside = ".lora_A.", says = "peft, and of LoRA's matrices alone, without the network; in Python: " ..
     "net = peft.PeftModel.from_pretrained(net, folder).merge_and_unload(), and torch.save(net.state_dict(), 'weights.pth')" },
+  { last = "lora_A", beside = true, says = "loralib, with LoRA's matrices, which its network adds to the weights beside them; in Python: net.eval() adds them, and then " ..
+    "torch.save({k: v for k, v in net.state_dict().items() if 'lora_' not in k}, 'weights.pth')" },
 }
 
 local statistics = { running_mean = true, running_var = true }
@@ -45,18 +47,18 @@ local function has_statistics(arrays)
   return false
 end
 
---- Why weights are missing that a file has in another form, and what to do in Python; nil where it has not.
+--- Why weights are missing, or not what the file's network computes with, that a file has in another form, and what to do in Python; nil where it
+--- has not.
 ---@param missing scion.ExpectedWeight[]
 ---@param left scion.Array[] that have no place in the model
 ---@param arrays scion.Array[] all of the file
 ---@return string?
 function leftover.rewritten(missing, left, arrays)
-  if not missing[1] then return nil end
   for _, tool in ipairs(tools) do
-    local sign = sign_of(tool, left)
+    local sign = (missing[1] or tool.beside) and sign_of(tool, left)
     if sign then return ("the file has %s, which is of %s"):format(check.show(sign), tool.says:format(every)) end
   end
-  if is_statistics(missing[1]) and not has_statistics(arrays) then
+  if missing[1] and is_statistics(missing[1]) and not has_statistics(arrays) then
     return "the file has no running_mean and running_var, the statistics of batch norms, as where only parameters were saved or track_running_stats was False; " ..
       "in Python, torch.save(net.state_dict(), 'weights.pth') saves them if the network has them; otherwise layers that are not frozen learn them in training"
   end

@@ -23,6 +23,9 @@ local function for_grey(report)
   return "; the file is of a network for grey images: channels = 1 builds scion.models.* for them"
 end
 
+--- Whether a weight's name, PyTorch's or our own, is that of a batch norm's variances.
+local function is_variance(name) return name:find "%.running_var$" ~= nil or name:find "/moving_variance$" ~= nil end
+
 --- Loads arrays that are matched by name: compares, raises where they do not fit, and reads. naming: fields for the report.
 local function load_arrays(path, arrays, expected, o, layers, may_be_left, naming)
   local report, matched = match.compare(path, arrays, expected, may_be_left)
@@ -31,7 +34,7 @@ local function load_arrays(path, arrays, expected, o, layers, may_be_left, namin
   if refusal then refuse(path, refusal .. for_grey(report), arrays, "torchvision", layers) end
   check.need(match.read(matched))
   local read = {}
-  for i, pair in ipairs(matched) do read[i] = { name = pair.array.name, tensor = pair.weight.tensor } end
+  for i, pair in ipairs(matched) do read[i] = { name = pair.array.name, tensor = pair.weight.tensor, variance = is_variance(pair.weight.name) } end
   report:note_numbers(read)
   report:tell()
   return report

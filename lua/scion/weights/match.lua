@@ -87,8 +87,20 @@ local function sort_arrays(result, arrays, expected, may_be_left)
       end
     end
   end
-  result.classes = result.classes or classifier.classes(unexpected, parts)
+  local classes = classifier.classes(unexpected, parts)
+  for _, a in ipairs(classes and {} or unexpected) do result.inner = result.inner or not names_of.classifiers[classifier.part(a.name)] end
+  result.classes = result.classes or classes
   return found, homeless, unexpected
+end
+
+--- Whether all that is missing is of the model's last layer, and that is a classifier.
+local function lacks_last(missing, last_layer)
+  local kernel = false
+  for _, weight in ipairs(missing) do
+    if weight.name:match "^(.*)[./]" ~= last_layer then return false end
+    kernel = kernel or #weight.shape == 2 or names_of.classifiers[classifier.part(weight.name)] ~= nil
+  end
+  return kernel
 end
 
 --- Compares the names and shapes of a file's arrays with a model's weights.
@@ -124,6 +136,7 @@ function match.compare(path, arrays, expected, may_be_left)
   end
   result.loaded, result.outside = #matched, #unexpected > 0
   for _, a in ipairs(unexpected) do result.outside = result.outside and a.outside or false end
+  result.headless = lacks_last(missing, last_layer)
   result.rewritten = leftover.rewritten(missing, homeless, arrays)
   result.leftover = leftover.named(missing, homeless, at_end and 2 * #matched > total)
   return result, matched

@@ -47,6 +47,8 @@ local report = {}
 ---@field private leftover string? names of the file that the model has no place for, in words, where it misses others
 ---@field private own string? what builds the network of a Keras file that describes it, in words, where it is not the model's
 ---@field private outside boolean? whether all of `unexpected` lies outside of the prefix that was found
+---@field private inner boolean? whether some of `unexpected` is plainly of no head
+---@field private headless boolean? whether all that is missing is the model's classifier
 ---@field private classes integer? number of classes of the file's classifier, where the model was built without one
 ---@field private beside table<integer, boolean>? the places in `unused` of names outside of the prefix that the user gave
 ---@field private sizes { shapes: integer[][][], last: boolean }[] of misfits of which the shapes are known: those of their weights, { file's,
@@ -110,17 +112,26 @@ function internal:add_beside(name)
   self.beside[#self.unused] = true
 end
 
---- Notes which of the weights that were read hold numbers that are not finite.
----@param weights { name: string, tensor: scion.Tensor }[] by the file's names
-function internal:note_numbers(weights)
-  local list = {}
-  for _, weight in ipairs(weights) do
-    if not core.finite(weight.tensor) then list[#list + 1] = weight.name end
-  end
+--- Adds a note that the arrays of these names hold something; none for no names.
+local function note_holding(self, list, what)
   if not list[1] then return end
   local more = #list > most_listed and (" and %d more"):format(#list - most_listed) or ""
-  self:note(("%s%s hold%s numbers that are NaN, infinite or too large for f32, and so does what the network computes"):format(
-    table.concat(list, ", ", 1, math.min(#list, most_listed)), more, #list == 1 and "s" or ""))
+  self:note(("%s%s hold%s %s"):format(table.concat(list, ", ", 1, math.min(#list, most_listed)), more, #list == 1 and "s" or "", what))
+end
+
+--- Notes which of the weights that were read hold numbers that a network computes NaN from.
+---@param weights { name: string, tensor: scion.Tensor, variance: boolean? }[] by the file's names; variance: of a batch norm
+function internal:note_numbers(weights)
+  local odd, negative = {}, {}
+  for _, weight in ipairs(weights) do
+    if not core.finite(weight.tensor) then
+      odd[#odd + 1] = weight.name
+    elseif weight.variance and weight.tensor:min() < 0 then
+      negative[#negative + 1] = weight.name
+    end
+  end
+  note_holding(self, odd, "numbers that are NaN, infinite or too large for f32, and so does what the network computes")
+  note_holding(self, negative, "variances below 0, which no images have, and a batch norm computes NaN from them")
 end
 
 --- Adds a sentence to `notes`. report:tell prints those that are there by then.
@@ -192,6 +203,9 @@ local function advice(self)
   local elsewhere = self.rewritten or not self.unplaced and self.leftover
   if elsewhere then return "; " .. elsewhere end
   local own = self.own and "; " .. self.own or ""
+  if self.headless and #self.misfits == 0 and #self.unexpected == 0 then
+    return "; the file has all but the classifier: top = false builds a network of scion.models without one, and strict = false leaves the model's own as it is" .. own
+  end
   if #self.missing > 0 or #self.unexpected > 0 or #self.sizes ~= #self.misfits then return own end
   local classes = other_classes(self)
   if classes then
@@ -222,7 +236,9 @@ function internal:refusal(strict)
       return ("%s; if that is a head of your own, a graft whose layers have its names takes it; prefix = %s leaves out what is beside the network"):format(
         problem, check.show(self.prefix))
     end
-    local loose = "strict = false loads what the model has a place for"
+    if self.rewritten then return ("%s; %s"):format(problem, self.rewritten) end
+    local loose = self.inner and "the file has layers that the model lacks, so that what strict = false loads may be another network" or
+      "strict = false loads what the model has a place for"
     if self.own then return ("%s; %s; %s"):format(problem, self.own, loose) end
     if not self.classes or self:lacks_head() then return ("%s; %s"):format(problem, loose) end
     return ("%s; if that is a classifier, %s builds a network of scion.models with it; %s"):format(problem, with_top(self), loose)
@@ -242,7 +258,7 @@ end
 --- Prints on standard error what was chosen or guessed and what was left out: the file's classifier, what it has in another form, or more
 --- than half of the model's weights. The same line is printed only once.
 function internal:tell()
-  if self.rewritten then self:note(self.rewritten .. "; the model's own numbers stay in their place") end
+  if self.rewritten then self:note(self.rewritten .. (#self.missing > 0 and "; the model's own numbers stay in their place" or "; here they are left out")) end
   if self.choice then notice.once(("%s: %s"):format(self.path, self.choice)) end
   if self.positions then notice.once(("%s: names that are numbers are told by their order: %s"):format(self.path, table.concat(placed(self), ", "))) end
   for _, line in ipairs(self.notes) do notice.once(self.path .. ": " .. line) end
@@ -292,7 +308,8 @@ end
 local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods, internal = internal,
   locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions", "config" },
-  fields = { "beside", "classes", "counts", "choice", "sizes", "unplaced", "part", "rewritten", "leftover", "outside", "own" }, meta = { __tostring = as_text },
+  fields = { "beside", "classes", "counts", "choice", "sizes", "unplaced", "part", "rewritten", "leftover", "outside", "own", "inner",
+             "headless" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.

@@ -81,6 +81,55 @@ describe("a process", function()
     end
   end)
 
+  it("ends at a file that Ctrl-C came before, or in, when that is whole", function()
+    local folder = files.folder()
+    -- Ctrl-C comes when a function of the core has run
+    local press = [[
+      local core = require "scion.core"
+      local function press_after(name)
+        local inner = core[name]
+        core[name] = function(...)
+          local results = table.pack(inner(...))
+          assert(io.popen "kill -INT $PPID"):close()
+          core[name] = inner
+          return table.unpack(results, 1, results.n)
+        end
+      end
+      local path = "]] .. folder .. [[/net"
+      model:save(path .. ".safetensors")
+      model:export(path .. ".h5")
+      local other = scion.sequential { nn.input(6, 6, 3), nn.conv2d(4, 3, { activation = "relu" }), nn.flatten(), nn.dense(2, "softmax") }
+      local function outputs(m) return (m:features(images, m.output.layer.name)) end
+      local function same() return outputs(model):equal(outputs(other)) end
+      local function interrupted(f, ...)
+        local ok, told = pcall(f, ...)
+        assert(not ok and told.interrupted, told)
+        return (told.message:gsub("^.-:%d+: ", ""))
+      end
+    ]]
+    local out, status = run(press .. [[
+      press_after "catch_interrupts"
+      print(interrupted(other.load_weights, other, path .. ".safetensors"))
+      assert(not same())
+      press_after "unpack"
+      print(interrupted(other.load_weights, other, path .. ".safetensors"))
+      assert(same())
+      for ending, writer in pairs { safetensors = "safetensors_write", h5 = "hdf5_write", ["weights.h5"] = "hdf5_write" } do
+        press_after(writer)
+        local name = path .. "_new." .. ending
+        assert(interrupted(other.export, other, name) == "model:export: interrupted when " .. name .. " was written")
+        assert(model:load_weights(name):complete())
+      end
+      press_after "safetensors_write"
+      print(interrupted(other.save, other, path .. ".safetensors"))
+      assert(scion.load(path .. ".safetensors"))
+      io.write("whole\n")]])
+    assert.equal(0, status, out)
+    local path = folder .. "/net.safetensors"
+    assert.equal(("load_weights: interrupted before %s was read, so nothing has changed\nload_weights: interrupted when %s was read, so the model has its weights\n" ..
+                  "model:save: interrupted when %s was written\nwhole\nstatus 0\n"):format(path, path, path), (out:gsub("scion: features: [^\n]*\n", "")))
+  end)
+
   it("is told that an optimizer begins anew in a model from a file, where it would have gone on", function()
     local path = files.folder() .. "/half.safetensors"
     for optimizer, told in pairs { ["adam()"] = true, ["sgd { momentum = 0.9 }"] = true, ["sgd()"] = false } do

@@ -1,4 +1,4 @@
---- Ctrl-C in training, in inference and where images are read. While it is caught it only sets a flag, which is read between kernels, images
+--- Ctrl-C in training, in inference, and where images and weights are read and files written. While it is caught it only sets a flag, which is read between kernels, images
 --- and steps, so that everything is whole when a function stops.
 local check = require "scion.check"
 local core = require "scion.core"
@@ -44,6 +44,16 @@ function interrupts.is(value) return getmetatable(value) == raised end
 ---@param where string the function that the user called
 function interrupts.check(where)
   if core.interrupted() then interrupts.raise(where .. ": interrupted before all images were seen, so there is no result") end
+end
+
+--- Calls a function that Ctrl-C must not cut in two, and raises behind it if that was pressed meanwhile, unless a function further out hears it.
+---@param done string what is said then: "model:save: interrupted when pets.safetensors was written"
+---@param f function
+---@param ... any its arguments
+function interrupts.hear_after(done, f, ...)
+  local caught <close> = interrupts.catch()
+  f(...)
+  if caught.mine and core.interrupted() then interrupts.raise(done) end
 end
 
 --- Whether Lua reads its lines from someone who types them: `lua` without a script, or with -i.

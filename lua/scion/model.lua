@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local graph = require "scion.graph"
+local interrupts = require "scion.interrupts"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local losses = require "scion.ir.losses"
@@ -501,14 +502,15 @@ function model:explain(x, given) return require("scion.insight.explain")(self, x
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 
 --- Saves weights, architecture, preprocessing, labels and history in one safetensors file. An interrupted save leaves the old file as it
---- was. Losses that are NaN or infinite come back as such. Beside few weights a file of very many layers, labels or epochs gets zeros at its
+--- was; Ctrl-C is heard when the file is written, and raises then. Losses that are NaN or infinite come back as such. Beside few weights a file of very many layers, labels or epochs gets zeros at its
 --- end: a reader gives a file memory by its size. Raises, with the path, if the file cannot be written, and on the ending of another format,
 --- such as .h5 or .pth.
 ---@param path string
 ---@return scion.Model self
 ---@example model:save "pets.safetensors"
 function model:save(path)
-  require("scion.saved").save(self, check.argument("model:save", "its argument", path, check.path))
+  path = check.argument("model:save", "its argument", path, check.path)
+  interrupts.hear_after(("model:save: interrupted when %s was written"):format(path), require("scion.saved").save, self, path)
   return self
 end
 
@@ -529,6 +531,8 @@ end
 --- something else with them: the message names the first layer that is computed from something else. Nothing has changed then. With
 --- strict = false such differences are notes, and it raises if no weight fits; if less than half of the model's weights are loaded, a line on
 --- standard error says so.
+---
+--- Ctrl-C raises before the first weight changes, or when all are read; the message says which.
 ---
 --- If a checkpoint holds several state dicts, the one that fits best is loaded. A prefix of its names is removed if they fit better
 --- without it.
@@ -552,7 +556,7 @@ end
 ---
 --- Preprocessing and labels are noted in the file, and load_weights takes them back. Layers without a publisher's name are written under their own names, with
 --- dots or underscores in place of slashes. A separable convolution becomes `depthwise` and `pointwise` in PyTorch, and a batch norm always
---- has scale and shift. If the other library computes the same network differently, a line on standard error says so. Raises, with the
+--- has scale and shift. Ctrl-C is heard when the file is written, and raises then. If the other library computes the same network differently, a line on standard error says so. Raises, with the
 --- path, if the file cannot be written, and if names = "timm" is given for a network of scion.models that timm lacks, or has only with
 --- other layers, as another variant.
 ---@param path string
@@ -562,7 +566,8 @@ end
 function model:export(path, given)
   local where = "model:export"
   path = check.argument(where, "its first argument", path, check.path)
-  require("scion.weights.export").write(self, path, check.options(where, given, { names = { check.one_of("torchvision", "timm") } }))
+  local o = check.options(where, given, { names = { check.one_of("torchvision", "timm") } })
+  interrupts.hear_after(("%s: interrupted when %s was written"):format(where, path), require("scion.weights.export").write, self, path, o)
   return self
 end
 

@@ -1,6 +1,8 @@
 --- Loads weights from files of all formats: Keras's HDF5 files and .keras archives, PyTorch's state dicts, and safetensors with Scion's own
 --- names or with PyTorch's.
 local check = require "scion.check"
+local core = require "scion.core"
+local interrupts = require "scion.interrupts"
 local options = require "scion.weights.options"
 local origin = require "scion.weights.origin"
 
@@ -30,8 +32,12 @@ function weights.load(model, path, given)
   check.argument(where, "its first argument", model, a_model)
   path = check.argument(where, "its second argument", path, check.path)
   local o = check.options(where, given, options)
+  local caught <close> = interrupts.catch()
   local told <close> = origin.of(path)
-  return require "scion.weights.load"(model, told, o)
+  if caught.mine and core.interrupted() then interrupts.raise(("load_weights: interrupted before %s was read, so nothing has changed"):format(path)) end
+  local report = require "scion.weights.load"(model, told, o)
+  if caught.mine and core.interrupted() then interrupts.raise(("load_weights: interrupted when %s was read, so the model has its weights"):format(path)) end
+  return report
 end
 
 return weights

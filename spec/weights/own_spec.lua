@@ -215,11 +215,27 @@ describe("A network that a tool of PyTorch changed", function()
     assert.equal(reason .. "; here they are left out", weights.load(whole "head", path, { strict = false }).notes[1])
   end)
 
+  it("that is damaged, missing or has names of any length is told in few words", function()
+    for _, ending in ipairs { "safetensors", "h5", "pth", "keras", "index" } do
+      local path = support.spit(folder .. "/zeros." .. ending, ("\0"):rep(5000))
+      assert.equal("this is a file that begins with zeros, as a download that did not finish leaves it, not a file of weights; download it again", refusal(path))
+    end
+    assert.matches('^No such file or directory; weights = "imagenet" is for scion.models, .*; here the path of a file is needed$', refusal "imagenet")
+    local list, path = { { name = "head." .. ("x"):rep(100000), tensor = core.new { 3 } } }, folder .. "/long.safetensors"
+    for name, tensor in pairs(assert(torch.read(fixtures .. "own.pth"))) do list[#list + 1] = { name = name:gsub("backbone", "features"), tensor = tensor } end
+    assert(safetensors.write(path, list))
+    assert.is_true(#refusal(path) < 500)
+    assert.is_true(#tostring(weights.load(whole "head", path, { strict = false })) < 1500)
+    assert.matches("classes is a whole number from 1 to 1048576, not 1000000000", messages.refusal(function() scion.models.resnet18 { top = true, classes = 1e9 } end), 1, true)
+  end)
+
   it("into what is no state dict, or has no numbers that are read, is told with the line that saves them", function()
     assert.equal("its pickle is refused: it holds tensors of the device meta, which have shapes and no numbers; in Python, before torch.save: " ..
       "net.load_state_dict(weights, assign=True)", refusal(fixtures .. "own_meta.pth"))
     assert.equal("features.0.weight has dtype float8_e4m3fn, which is not read; in Python, save x.float() in its place", refusal(fixtures .. "own_float8.pth"))
     assert.equal("an archive of NumPy; in Python: safetensors.numpy.save_file(dict(numpy.load('x.npz')), 'weights.safetensors')", refusal(fixtures .. "own.npz"))
+    support.spit(folder .. "/c.safetensors", support.pack('{"head.bias":{"dtype":"C64","shape":[6],"data_offsets":[0,48]}}', ("c"):rep(48)))
+    assert.equal("head.bias has dtype C64, which is not read; in Python, save x.real in its place", refusal(folder .. "/c.safetensors", { strict = false }))
     support.spit(folder .. "/x.safetensors", support.pack('{"head.bias":{"dtype":"F8_E4M3","shape":[6],"data_offsets":[0,6]}}', "abcdef"))
     assert.equal("head.bias has dtype F8_E4M3, which is not read; in Python, save x.float() in its place", refusal(folder .. "/x.safetensors", { strict = false }))
   end)

@@ -69,12 +69,14 @@ local builder = {}
 ---@field private options table the schema of all its options, as for check.options
 local architecture
 
+local most_classes = 1 << 20 -- of a network with a top
+
 --- The options that all architectures have.
 local common = {
   weights = { { what = "the path of a weights file, or 'imagenet'", read = check.path.read }, usual = true },
   input = { check.any }, -- checked by input_size: the sizes depend on the variant
   top = { check.boolean, false },
-  classes = { kinds.size, 1000 },
+  classes = { check.whole(1, most_classes), 1000 },
   channels = { check.kind("1 or 3", function(value) return value == 1 or value == 3, value == 1 and 1 or 3 end), 3 },
   batch_norm = { check.one_of("stored", "batch") },
   preprocess = { preprocessing.kind },

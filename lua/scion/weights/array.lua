@@ -82,7 +82,9 @@ function array.misfit(self)
   local size = core.element_size(self.dtype)
   if not size then
     local floats = self.dtype:find "^[Ff]%a*8_" -- F8_E4M3 in safetensors, float8_e4m3fn in PyTorch
-    return ("%s has dtype %s, which is not read%s"):format(self.name, self.dtype, floats and "; in Python, save x.float() in its place" or "")
+    local complex = self.dtype:find "^C%d+$" or self.dtype:find "Complex" -- C64, and torch.ComplexFloatStorage
+    local remedy = floats and "; in Python, save x.float() in its place" or complex and "; in Python, save x.real in its place" or ""
+    return ("%s has dtype %s, which is not read%s"):format(self.name, self.dtype, remedy)
   end
   self.strides = self.strides or array.row_strides(self.shape)
   local last = last_element(self)

@@ -4,6 +4,7 @@ local in_keras = "load it in Keras, where model.save_weights('x.weights.h5') wri
 local images = "images go to model:predict"
 
 return { in_keras = in_keras, files = {
+  { starts = "^\0+$", what = "a file that begins with zeros, as a download that did not finish leaves it", remedy = "download it again" },
   { starts = "^version https://git%-lfs", what = "a Git LFS pointer, a note of three lines that stands for the file",
     remedy = "run 'git lfs pull' in its repository, or download the file itself from the repository's page" },
   { starts = "^%s*<%?xml", what = "an XML text, which a server sends when it refuses a download", remedy = "open the address in a browser and see what it says" },

@@ -46,6 +46,9 @@ local function check_foreign(path, head)
   end
 end
 
+local no_path = "; weights = \"imagenet\" is for scion.models, which know where theirs are published: scion.models.resnet50{ weights = \"imagenet\" }; here the path of " ..
+  "a file is needed"
+
 --- The format of a file. Raises, with the path, where there is no regular file and where it is no file of weights. A safetensors file
 --- begins with the length of its header in eight bytes, of which the upper four are always 0, and then "{".
 ---@param path string
@@ -53,7 +56,7 @@ end
 function format.of(path)
   check_mode(path)
   local head, message = core.read_head(path, longest_magic)
-  if not head then check.raise(message .. paths.home_hint(path)) end
+  if not head then check.raise(message .. (path == "imagenet" and no_path or paths.home_hint(path))) end
   if head:sub(1, 4) == "\137HDF" then return "hdf5" end
   if head:sub(1, 4) == "PK\3\4" then return "zip" end
   if head:sub(5, 9) == "\0\0\0\0{" then return "safetensors" end

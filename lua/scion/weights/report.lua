@@ -57,6 +57,8 @@ local report = {}
 local methods = {}
 local internal = {} -- methods for what loads weights
 
+local most_listed, most_letters = 8, 120 -- names in a sentence, and letters of one: a damaged or forged file may have names of any length
+
 --- Whether every weight of the model was found in the file and everything in the file has its place or is unused.
 ---@return boolean
 function methods:complete() return #self.missing == 0 and #self.unexpected == 0 and #self.misfits == 0 end
@@ -83,11 +85,9 @@ function methods:problem()
   local beside = self.counts or self.unplaced or source and (" (%s)"):format(source) or ""
   if m then return (m.reason or ("%s is %s, but the model expects %s"):format(m.name, m.file, m.model)) .. beside end
   for _, list in ipairs { "missing", "unexpected" } do
-    if self[list][1] then return sentences[self.of][list]:format(self[list][1], beside) end
+    if self[list][1] then return sentences[self.of][list]:format(text.cut(self[list][1], most_letters), beside) end
   end
 end
-
-local most_listed = 8 -- names in a sentence
 
 local state = " (a state)" -- what marks the names of counters and seeds in Keras's files
 
@@ -142,7 +142,7 @@ function internal:note(line) table.insert(self.notes, line) end
 local function left_head(self)
   local names = {}
   for i, name in ipairs(self.unused) do
-    if importance(name) == 1 and not (self.beside and self.beside[i]) then names[#names + 1] = name end
+    if importance(name) == 1 and not (self.beside and self.beside[i]) then names[#names + 1] = text.cut(name, most_letters) end
   end
   return names
 end
@@ -284,7 +284,7 @@ local function listed(title, names)
   for _, name in ipairs(names) do table.insert(ranked[importance(name)], name) end
   local counters = #ranked[3]
   local shown = table.move(ranked[2], 1, #ranked[2], #ranked[1] + 1, ranked[1])
-  for i = 1, math.min(#shown, most_listed) do parts[i] = check.escape(shown[i]) end
+  for i = 1, math.min(#shown, most_listed) do parts[i] = text.cut(check.escape(shown[i]), most_letters) end
   if #shown > most_listed then parts[#parts + 1] = "…" end
   if counters > 0 then parts[#parts + 1] = ("%d counter%s num_batches_tracked"):format(counters, counters == 1 and "" or "s") end
   return text.wrap(("  %s%d: %s"):format(unbroken(("%-11s"):format(title)), #names, table.concat(parts, ", ")), text.width(), 4)

@@ -238,7 +238,9 @@ local function read_archive(path, archive)
   if not root then refuse_archive(entries) end
   local function whole(name) return string_of(path, archive:read(name, 0, entries[name].bytes)) end
   local order, description = root .. "byteorder", root .. "data.pkl"
-  if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then check.raise("it is of a machine of another byte order") end
+  if entries[order] and (entries[order].bytes > 6 or whole(order) ~= "little") then
+    check.raise "it is of a machine of another byte order; in Python: torch.save(torch.load('x.pth', weights_only=True), 'weights.pth')"
+  end
   if entries[description].bytes > most_pickled then
     checkpoint.refuse_numpy(string_of(path, archive:read(description, 0, told_early)))
     check.raise(too_long:format("data.pkl", most_pickled))

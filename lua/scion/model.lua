@@ -502,9 +502,9 @@ function model:explain(x, given) return require("scion.insight.explain")(self, x
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 
 --- Saves weights, architecture, preprocessing, labels and history in one safetensors file. An interrupted save leaves the old file as it
---- was; Ctrl-C is heard when the file is written, and raises then. Losses that are NaN or infinite come back as such. Beside few weights a file of very many layers, labels or epochs gets zeros at its
---- end: a reader gives a file memory by its size. Raises, with the path, if the file cannot be written, and on the ending of another format,
---- such as .h5 or .pth.
+--- was; Ctrl-C is heard when the file is written, and raises then. Losses that are NaN or infinite come back as
+--- such. Beside few weights a file of very many layers, labels or epochs gets zeros at its end: a reader gives a file memory by its size.
+--- Raises, with the path, if the file cannot be written, and on the ending of another format, such as .h5 or .pth.
 ---@param path string
 ---@return scion.Model self
 ---@example model:save "pets.safetensors"
@@ -556,8 +556,9 @@ end
 ---
 --- Preprocessing and labels are noted in the file, and load_weights takes them back. Layers without a publisher's name are written under their own names, with
 --- dots or underscores in place of slashes. A separable convolution becomes `depthwise` and `pointwise` in PyTorch, and a batch norm always
---- has scale and shift. Ctrl-C is heard when the file is written, and raises then. If the other library computes the same network differently, a line on standard error says so. Raises, with the
---- path, if the file cannot be written, and if names = "timm" is given for a network of scion.models that timm lacks, or has only with
+--- has scale and shift. Ctrl-C is heard when the file is written, and raises then. If the other library computes the same network
+--- differently, a line on standard error says so. Raises, with the path, if the file cannot be written, and if
+--- names = "timm" is given for a network of scion.models that timm lacks, or has only with
 --- other layers, as another variant.
 ---@param path string
 ---@param given? scion.ExportOptions

@@ -93,11 +93,12 @@ describe("HDF5", function()
     local open = file:open_ids()
     assert(file:shape "fine")
     for path, pattern in pairs {
-      soft = "soft or an external link", ["soft_group/inner"] = "soft_group is a soft", elsewhere = "external link", 
+      soft = "soft or an external link", ["soft_group/inner"] = "soft_group is a soft", elsewhere = "external link",
       lzf = "lzf is stored under the filter lzf, number 32000, .*; in Python, with f = h5py.File%(path, 'a'%): x = f%['lzf'%]%[%(%)%]; del f%['lzf'%]; f%['lzf'%] = x$",
       fletcher32 = "under the filter fletcher32, and only gzip and shuffle are read; 'h5repack %-f NONE old.h5 new.h5' writes it without$",
       scaled = "under the filter scaleoffset, ", text = "floating%-point",
-      references = "floating%-point", complex = "floating%-point.*; in Python, .*x = f%['complex'%]%[%(%)%]%.real%.astype%('float32'%)", seven = "7 dimensions", nothing = "nothing is empty",
+      references = "floating%-point", complex = "floating%-point.*; in Python, .*x = f%['complex'%]%[%(%)%]%.real%.astype%('float32'%)",
+      seven = "7 dimensions", nothing = "nothing is empty",
       unwritten = "fewer numbers than its shape",
       external = "in another file", huge_chunks = "chunks that are too large", virtual = "virtual dataset", group = "not a dataset",
       missing = "no object 'missing'", ["fine/x"] = "no object", [""] = "no object", [("x"):rep(5000)] = "too long",

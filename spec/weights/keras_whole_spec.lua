@@ -30,7 +30,7 @@ local function loads(name, model, count)
 end
 
 --- Writes an .h5 file of a model's weights with a description; gives its path.
-local function described(model, config)
+local function with_description(model, config)
   local path, datasets, texts, names = support.folder() .. "/described.h5", {}, { { path = "/", name = "model_config", value = config } }, {}
   for i, layer in ipairs(export.keras_layers(model)) do
     local list = {}
@@ -94,11 +94,12 @@ describe("Keras's descriptions", function()
 
   it("are refused where they are damaged, since they might tell of another network", function()
     local whole, net = description "rescaled.h5", rescaled("tf", "softmax")
-    local cases = { { whole:sub(1, -20), "json: " }, { whole:gsub('"name"', '"n\xffme"', 1), "json: " }, { "null", "it holds no object" }, { "[]", "a layer in it has no class_name" },
+    local cases = { { whole:sub(1, -20), "json: " }, { whole:gsub('"name"', '"n\xffme"', 1), "json: " }, { "null", "it holds no object" },
+                    { "[]", "a layer in it has no class_name" },
                     { ("["):rep(60000), "it has more than 50000 lists and objects" }, { '{"class_name": "Functional", "config": []}', "its model has no list of layers" },
                     { whole:gsub('"class_name": "Conv2D"', '"class_name": 3'), "a layer in it has no class_name" }, { { "a", "b" }, "it is a list" } }
     for _, case in ipairs(cases) do
-      local path = described(net, case[1])
+      local path = with_description(net, case[1])
       local message = messages.refusal(function() weights.load(net, path) end)
       assert.matches(path .. ": its description (model_config) cannot be read: " .. case[2], message, 1, true)
       assert.matches(", and so it cannot be told whether this network computes what the file's does; copy or download the file again, or load its weights with " ..
@@ -197,7 +198,7 @@ describe("What Keras's descriptions say of arithmetic", function()
                     ["leaky_relu up to 6"] = config:gsub('("max_value": 6%.?0?, "negative_slope": )0%.?0?', "%10.1"),
                     ["relu with a threshold"] = config:gsub('("max_value": 6%.?0?, "negative_slope": 0%.?0?, "threshold": )0%.?0?', "%10.5") }
     for told, changed in pairs(cases) do
-      local path = described(model, changed)
+      local path = with_description(model, changed)
       local message = messages.refusal(function() weights.load(model, path) end)
       assert.matches(path .. ": the file's model computes something else with these weights: ", message, 1, true)
       assert.matches(("the number of %s is 1, here 0"):format(told), message, 1, true)

@@ -206,7 +206,8 @@ describe("A network that a tool of PyTorch changed", function()
   end)
 
   it("by loralib's LoRA is told with its line, although all weights are there", function()
-    local list, path = { { name = "features.3.lora_A", tensor = core.new { 2, 4 } }, { name = "features.3.lora_B", tensor = core.new { 5, 2 } } }, folder .. "/lora.safetensors"
+    local path = folder .. "/lora.safetensors"
+    local list = { { name = "features.3.lora_A", tensor = core.new { 2, 4 } }, { name = "features.3.lora_B", tensor = core.new { 5, 2 } } }
     for name, tensor in pairs(assert(torch.read(fixtures .. "own.pth"))) do list[#list + 1] = { name = name:gsub("backbone", "features"), tensor = tensor } end
     assert(safetensors.write(path, list))
     local reason = "the file has 'features.3.lora_A', which is of loralib, with LoRA's matrices, which its network adds to the weights beside them; in Python: net.eval() " ..
@@ -226,7 +227,8 @@ describe("A network that a tool of PyTorch changed", function()
     assert(safetensors.write(path, list))
     assert.is_true(#refusal(path) < 500)
     assert.is_true(#tostring(weights.load(whole "head", path, { strict = false })) < 1500)
-    assert.matches("classes is a whole number from 1 to 1048576, not 1000000000", messages.refusal(function() scion.models.resnet18 { top = true, classes = 1e9 } end), 1, true)
+    local message = messages.refusal(function() scion.models.resnet18 { top = true, classes = 1e9 } end)
+    assert.matches("classes is a whole number from 1 to 1048576, not 1000000000", message, 1, true)
   end)
 
   it("into what is no state dict, or has no numbers that are read, is told with the line that saves them", function()

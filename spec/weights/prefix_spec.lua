@@ -141,7 +141,8 @@ describe("The names in a file", function()
     assert.equal(4, #loaded(path, { 1, 2, 3, 4 }, { prefix = "" }).unused)
     path = file_of(both(names, with "module.ema.", { "layer1.0.more" }))
     assert.same({ "layer1.0.more.weight" }, loaded(path, { 1, 2, 3, 4 }, { prefix = "", strict = false }).unexpected)
-    refused(path, "layer1.0.more.weight is not among the model's weights; the file has layers that the model lacks, so that what strict = false loads may be another network", { prefix = "" })
+    refused(path, "layer1.0.more.weight is not among the model's weights; the file has layers that the model lacks, so that what strict = false loads may be " ..
+      "another network", { prefix = "" })
     -- nothing from outside stands in for what is missing inside
     path = file_of(both(names, with("ema.", { "conv1", "layer1.0.conv1", "layer1.0.conv2" })))
     refused(path, "layer2.wide.weight is missing (names behind the prefix 'ema.')", { prefix = "ema." })

@@ -2,7 +2,6 @@
 --- a trunk, the network that computes features, and a top, the classifier behind it.
 local check = require "scion.check"
 local class = require "scion.class"
-local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local model = require "scion.model"
 local nn = require "scion.nn"

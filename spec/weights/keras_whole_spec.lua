@@ -32,7 +32,7 @@ end
 --- Writes an .h5 file of a model's weights with a description; gives its path.
 local function with_description(model, config)
   local path, datasets, texts, names = support.folder() .. "/described.h5", {}, { { path = "/", name = "model_config", value = config } }, {}
-  for i, layer in ipairs(export.keras_layers(model)) do
+  for i, layer in ipairs(require("scion.weights.export").keras_layers(model)) do
     local list = {}
     for k, weight in ipairs(layer.weights) do list[k], datasets[#datasets + 1] = weight.name, { path = layer.name .. "/" .. weight.name, tensor = weight.tensor } end
     names[i], texts[#texts + 1] = layer.name, { path = "/" .. layer.name, name = "weight_names", value = list }
@@ -189,7 +189,8 @@ describe("What Keras's descriptions say of arithmetic", function()
 
   it("names layers that the model lacks or has others for", function()
     local report = weights.load(chain(input(), nn.conv2d(4, 3), nn.layer_norm(), nn.global_avg_pool(), nn.dense(3)), fixtures .. "unlike.keras")
-    assert.matches("'group_normalization' has class GroupNormalization, here nn%.layer_norm, the number of UnitNormalization is 1, here 0; scion%.models%.from_keras cannot build", report.notes[1])
+    assert.matches("'group_normalization' has class GroupNormalization, here nn%.layer_norm, the number of UnitNormalization is 1, " ..
+      "here 0; scion%.models%.from_keras cannot build", report.notes[1])
   end)
 
   it("refuses a ReLU that no layer here computes", function()
@@ -201,8 +202,8 @@ describe("What Keras's descriptions say of arithmetic", function()
       local path = with_description(model, changed)
       local message = messages.refusal(function() weights.load(model, path) end)
       assert.matches(path .. ": the file's model computes something else with these weights: ", message, 1, true)
-      assert.matches(("the number of %s is 1, here 0"):format(told), message, 1, true)
-      assert.matches("; scion.models.from_keras cannot build the file's own network, and strict = false loads the weights all the same", message, 1, true)
+      assert.matches(", and strict = false loads the weights all the same$", message)
+      assert.not_matches("builds the file's own network", message, told)
       assert.equal(12, weights.load(model, path, { strict = false }).loaded)
     end
   end)

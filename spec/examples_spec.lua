@@ -28,6 +28,7 @@ describe("an example", function()
   end)
 
   it("compares five ways to train on one test set", function()
+    if (os.getenv "SCION_BUILD" or ""):find "sanitize" then return pending "it takes minutes under sanitizers, and its parts have specs of their own" end
     local out = run("five_models", "squeezenet1_1_notop.h5", 4, 4, "7 2")
     if not out then return end
     for _, name in ipairs { "from scratch", "with dropout", "and augmentation", "bottleneck features", "fine-tuned" } do

@@ -94,7 +94,8 @@ describe("scion.weights.identify", function()
     local keras = folder .. "/own.h5"
     scion.models.mobilenet { width = 0.25, input = 96 }:export(keras)
     local grafted = scion.models.mobilenet { width = 0.25, input = 96 }:graft { scion.nn.global_avg_pool(), scion.nn.dense(3, { name = "mine" }) }
-    assert.equal(keras .. ": has no weights for mine (the file has 54 layers with weights, the model 55)", messages.refusal(function() grafted:load_weights(keras) end))
+    assert.equal(keras .. ": has no weights for mine (the file has 54 layers with weights, the model 55); the file has all but the classifier: top = false builds a " ..
+      "network of scion.models without one, and strict = false leaves the model's own as it is", messages.refusal(function() grafted:load_weights(keras) end))
   end)
 
   it("tells the real files", function()

@@ -39,7 +39,8 @@ describe("Keras's newer and older files", function()
     for _, case in ipairs {
       { "small.keras", { kernel = 3 }, "layer 'conv2d_1' has kernel 1x1x6x6, but side expects 3x3x6x6; scion.models.from_keras 'spec/fixtures/weights/small.keras' " ..
         "builds the file's own network" },
-      { "small.weights.h5", { long = true }, "has no weights for more (the file has 5 layers with weights, the model 6)" },
+      { "small.weights.h5", { long = true }, "has no weights for more (the file has 5 layers with weights, the model 6); the file has all but the classifier: " ..
+        "top = false builds a network of scion.models without one, and strict = false leaves the model's own as it is" },
       { "theano.h5", { kernel = 3 }, "layer 'conv2d_1' has kernel 6x6x1x1, but side expects 3x3x6x6" },
     } do
       local message = messages.refusal(function() weights.load(small(case[2]), fixtures .. case[1]) end)

@@ -90,6 +90,7 @@ return function(base, data, given)
   local each = found.images / found.classes
   local many, similar, reason = each >= large, compare(found)
   local reasons = { ("there are %.0f images a class, which is %s"):format(each, many and ("many: %d or more"):format(large) or ("few: less than %d"):format(large)), reason }
+  reasons[#reasons + 1] = "these accuracies are of a regularized classifier on features that are scaled: a plain head may need its own rate and epochs to come near"
   local strategy = many and (similar and "top" or "all") or similar and "head" or "cut"
   local cut = strategy == "cut" and (found.recommended or found.best) or found[#found].block
   local shifted = shift(where, base, data, o)

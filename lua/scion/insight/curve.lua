@@ -39,7 +39,7 @@ local function sentence(self)
   local last, before = self[#self], self[#self - 1]
   local gained = ("from %d to %d, the accuracy by a linear classifier on %s rose by %.1f points (95%%: %+.1f to %+.1f)"):format(before.images, last.images, self.block,
     100 * self.gain, 100 * self.low, 100 * self.high)
-  local words = { more = "More images would help: %s. Expect no more of the next doubling.", enough = "More images of this kind would hardly help: %s.",
+  local words = { more = "More images would help: %s. The next doubling may bring as much, and hardly more.", enough = "More images of this kind would hardly help: %s.",
                   unclear = "Whether more images would help cannot be told: %s." }
   return words[self.verdict]:format((gained:gsub("rose by %-", "fell by ")))
 end

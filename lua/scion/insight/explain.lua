@@ -122,7 +122,10 @@ end
 local function as_text(self)
   local by = self.method == "grad_cam" and ("by Grad-CAM at %s"):format(self.layer) or "by covering parts"
   local sure = self.confidence and (" (%s)"):format(text.percent(self.confidence)) or ""
-  local said = self.peak > 0 and "the darker the letter, the more that part speaks for it" or "no part of the picture speaks for it"
+  local said = self.peak > 0 and "the denser the letter, the more that part speaks for it" or "no part of the picture speaks for it"
+  if self.method == "occlusion" and self.peak > 0 then
+    said = said .. (self.confidence and (", at most %.2g points of probability"):format(100 * self.peak) or (", at most %.2g"):format(self.peak))
+  end
   local lines = text.wrap(("%s%s, %s: %s."):format(self.label, sure, by, said), text.width(), 2)
   if self.peak > 0 then table.move(map_of(self), 1, 99, #lines + 1, lines) end
   return table.concat(lines, "\n")

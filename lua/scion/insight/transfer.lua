@@ -56,7 +56,7 @@ local by_chance, small = "the same network with random weights", "a small networ
 local said = { helps = "helps", hurts = "hurts", nothing = "does nothing", unclear = "cannot be told to help or to hurt" }
 
 local advice = { helps = "", hurts = " Train from scratch, or begin with other weights.", nothing = " Other weights may serve better, or none.",
-                 unclear = " More images would tell." }
+                 unclear = " More images would tell, or more networks with random weights (repeats)." }
 
 local function as_text(self)
   local last = self.probe[#self.probe].block

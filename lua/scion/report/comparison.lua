@@ -49,7 +49,7 @@ local function pairs_of(found)
   end
   if not rows[1] then return nil end
   local words = "Differences are in points of accuracy, with 95% intervals of pairs (Agresti and Min 2005); p is McNemar's exact test (1947). " ..
-    "Among twenty pairs one has a p below 0.05 where nothing differs."
+    "Where nothing differs, about one pair in twenty has a p below 0.05 all the same."
   return html.paragraph(words) .. html.table { caption = "Pairs, the first less the second", rows = rows, columns = {
     { title = "pair" }, { title = "difference", right = true }, { title = "95% interval", right = true }, { title = "p", right = true },
     { title = "only the first is right", right = true }, { title = "only the second", right = true } } }
@@ -64,10 +64,19 @@ local function curves_of(number, each)
   return parts[1] and tag("div", { class = "charts" }, table.concat(parts, "\n"))
 end
 
-local function best_of(found)
+--- Which is best, and which others it is not told apart from.
+local function verdict(found)
+  local best, alike = nil, {}
   for _, each in ipairs(found) do
-    if each.name == found.best then return each end
+    if each.name == found.best then
+      best = each
+    elseif each.right then
+      local pair = found:pair(found.best, each.name)
+      if pair.low <= 0 then alike[#alike + 1] = each.name end
+    end
   end
+  return ("%s has the highest accuracy, %s of %s images%s."):format(found.best, text.percent(best.accuracy), text.grouped(found.images),
+    alike[1] and (", but is not told apart from %s"):format(table.concat(alike, ", ")) or "")
 end
 
 --- The page.
@@ -85,6 +94,5 @@ return function(found)
   end
   if failed[1] then parts[#parts + 1] = section("failed", "Failed", html.list(failed)) end
   return document { title = ("Comparison of %d recipes"):format(#found), main = table.concat(parts, "\n"),
-                    introduction = html.paragraph(("%s is best, with an accuracy of %s on %s images."):format(found.best,
-                      text.percent(best_of(found).accuracy), text.grouped(found.images))) }
+                    introduction = html.paragraph(verdict(found)) }
 end

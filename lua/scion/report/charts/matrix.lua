@@ -30,7 +30,7 @@ local function cell(x, y, side, count, share, on_diagonal)
   return table.concat(parts)
 end
 
---- Draws it: the darker a cell, the larger the share of its row.
+--- Draws it: the more colour a cell has, the larger its share of the row.
 ---@param of scion.MatrixChart
 ---@return scion.Drawing
 return function(of)

@@ -56,7 +56,7 @@ local function confusion(evaluation)
                                        columns = { { title = "true" }, { title = "taken for" }, { title = "examples", right = true } } } or ""
   if #labels > most_drawn then return html.tag("div", nil, html.paragraph(words), shown) end
   local drawing = matrix { title = "Confusion", labels = labels, counts = counts,
-                           text = words .. " A row for each true class; the darker a cell, the larger its share of the row. What is right is framed." }
+                           text = words .. " A row for each true class; the more colour a cell has, the larger its share of the row. What is right is framed." }
   return svg.figure(drawing, "confusion", html.details("Numbers", counts_table(labels, counts)), first and html.details("Pairs that are confused", shown))
 end
 

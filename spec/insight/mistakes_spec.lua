@@ -69,6 +69,27 @@ describe("insight.mistakes", function()
     assert.matches("mistakes:show: there are no mistakes", messages.refusal(function() right:show "x.png" end), 1, true)
   end)
 
+  it("and the other questions raise where no image can be read, or a weight is NaN", function()
+    local data, list = files()
+    local model = by_colour()
+    model:layer("head").weights.kernel:set(1, 1, 0 / 0)
+    local asked = { function() scion.insight.mistakes(model, data) end, function() scion.insight.leep(model, data) end, function() model:explain(list[1].path) end,
+                    function() scion.insight.neighbours(model, data, list[1].path, { layer = "head" }) end, function() scion.compare({ { "nan", model } }, data) end,
+                    function() model:probe(data) end }
+    for _, ask in ipairs(asked) do
+      local text = messages.refusal(ask)
+      assert(text:find "NaN or infinite" or text:find "is no number", text)
+    end
+    model = by_colour()
+    for _, each in ipairs(list) do support.spit(each.path, "no image") end
+    support.stderr_of(function()
+      for _, ask in ipairs { asked[1], asked[2], asked[5] } do
+        data = scion.data.files(list, { size = 8, batch = 4, labels = { "red", "green", "blue" } })
+        assert.matches("none of the images can be read", messages.refusal(ask), 1, true)
+      end
+    end)
+  end)
+
   it("knows two classes by one sigmoid", function()
     local model = scion.sequential { nn.input(2), nn.dense(1, "sigmoid", { name = "head" }) }
     core.copy(core.from_table({ { -3 }, { 3 } }, "f32"), model:layer "head".weights.kernel)

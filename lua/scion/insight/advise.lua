@@ -64,7 +64,8 @@ local function compare(found)
   local last, best = found[#found], probe.row(found, found.best)
   local mean, deviation = difference(found.right[best.block], found.right[last.block])
   if mean <= deviation then
-    return true, ("the last block's features tell %s of the images, clearly worse than no other block's: they suit these images"):format(text.percent(last.accuracy))
+    return true, ("the last block's features tell %s of the images, and no other block's are clearly better%s"):format(text.percent(last.accuracy),
+      found.recommended and ": they suit these images" or "")
   end
   return false, ("the last block's features tell %s of the images, those of %s %s: what comes after it is special to other images"):format(
     text.percent(last.accuracy), best.block, text.percent(best.accuracy))

@@ -69,7 +69,10 @@ end
 function gathered.set(where, model, data, list, o)
   local part = blocks.pooled(list)
   part.precision = o.precision or model.precision
-  return gathered.outputs(where, part, data, o)
+  local all, classes = gathered.outputs(where, part, data, o)
+  if #classes == 0 then check.raise(where .. ": none of the images can be read") end
+  if not core.finite(all) then check.raise(where .. ": what the network gives for these images holds numbers that are NaN or infinite: see to its weights") end
+  return all, classes
 end
 
 --- Raises unless there are classes to tell by cross-validation.

@@ -43,11 +43,13 @@ local most_shown = 1000
 -- ---- how they print ---------------------------------------------------------------------------------------------------
 
 local function mistake_text(self)
-  return ("%s: %s, taken for %s (%s)"):format(self.file or "image " .. self.index, self.label, self.predicted, text.percent(self.confidence))
+  return ("%s: %s, taken for %s (%s)"):format(check.escape(self.file or "image " .. self.index), check.escape(tostring(self.label)), check.escape(tostring(self.predicted)),
+    text.percent(self.confidence))
 end
 
 local function confused_text(self)
-  return ("%s taken for %s: %d %s, %s of the class"):format(self.label, self.predicted, self.images, self.images == 1 and "image" or "images", text.percent(self.share))
+  return ("%s taken for %s: %d %s, %s of the class"):format(check.escape(tostring(self.label)), check.escape(tostring(self.predicted)),
+    self.images, self.images == 1 and "image" or "images", text.percent(self.share))
 end
 
 local mistake = class.define { name = "scion.Mistake", title = "a mistake", locked = { "index", "file", "label", "predicted", "confidence", "loss" },

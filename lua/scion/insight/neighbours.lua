@@ -1,6 +1,7 @@
 --- insight.neighbours: which images of a data set a picture is most like, in the network's eyes.
 local check = require "scion.check"
 local class = require "scion.class"
+local core = require "scion.core"
 local inputs = require "scion.train.inputs"
 local knn = require "scion.insight.knn"
 local normalization = require "scion.data.normalization"
@@ -91,6 +92,7 @@ return function(model, data, x, given)
   for i = 1, #all do kept[#kept + 1] = not lost[i] and i or nil end
   if not kept[1] then check.raise(where .. ": none of the data set's images can be read") end
   all = all:gather(1, kept):reshape(#kept, -1)
+  if not (core.finite(all) and core.finite(one)) then check.raise(("%s: what %s gives holds numbers that are NaN or infinite: see to the weights"):format(where, layer)) end
   local mean = normalization.mean(all, 1)
   local cosines = knn.normalized(all - mean):matmul(knn.normalized(one:reshape(1, -1) - mean):transpose()):reshape(#kept)
   local values, numbers = cosines:top_k(math.min(o.n, #kept), 1)

@@ -11,7 +11,7 @@ local targets = require "scion.train.targets"
 ---@field confidence number that probability
 ---@field loss number -ln of the probability of the image's class
 
---- Raises unless the model tells classes, which are those of the data set, and after Ctrl-C.
+--- Raises unless the model tells classes, which are those of the data set; if no image can be read, or an output is NaN; and after Ctrl-C.
 ---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
@@ -27,6 +27,7 @@ return function(where, model, data, batch)
   local found, losses = {}, core.full({ #data }, 0 / 0)
   predict.run(where, model, data, { batch = batch }, function(output, indices)
     local rows, truth = apply(output), {}
+    if not core.finite(rows) then check.raise(where .. ": the network's output is no number: its weights, or an image, are beyond what it can compute with") end
     if rows:shape()[2] < count then rows = core.concat({ 1 - rows, rows }, 2) end -- one sigmoid output tells two classes
     for i, index in ipairs(indices) do truth[i] = data.classes:get(index) end
     local own = (rows * core.one_hot(core.from_table(truth, "i32") - 1, count)):matmul(core.full({ count, 1 }, 1)):clamp(1e-38, 1)
@@ -37,5 +38,6 @@ return function(where, model, data, batch)
       found[index] = { class = truth[i], predicted = best:get(i, 1), confidence = highest:get(i, 1), loss = loss }
     end
   end)
+  if not next(found) then check.raise(where .. ": none of the images can be read") end
   return found, losses
 end

@@ -33,6 +33,24 @@ describe("model:probe", function()
     model:upto(found.recommended):graft { nn.global_avg_pool(), nn.dense(3, "softmax") }
   end)
 
+  it("names no cut on noise, of however many blocks the best one is taken", function()
+    local named = 0
+    for seed = 1, 12 do
+      scion.seed(seed)
+      local layers, labels = { nn.input(8, 8, 3) }, {}
+      for i = 1, 8 do
+        layers[#layers + 1] = nn.conv2d(8, 3, { padding = "same", name = "b" .. i })
+        layers[#layers + 1] = nn.relu()
+      end
+      for i = 1, 60 do labels[i] = i % 2 + 1 end
+      local noise = scion.data.tensors(scion.uniform({ 60, 8, 8, 3 }, 0, 255):to "u8", labels, { labels = { "a", "b" }, seed = seed })
+      local found = scion.sequential(layers):probe(noise, { cache = false })
+      assert.equal(8, #found)
+      if found.recommended then named = named + 1 end
+    end
+    assert(named <= 1, named)
+  end)
+
   it("gives the same for any number of threads, and from what is kept", function()
     local model, data, first, threads = forgetful(), colours(40, 9), nil, scion.threads()
     for _, n in ipairs { 1, 3 } do

@@ -1,10 +1,11 @@
---- Wilson's interval (1927) of a share of n, at 95%.
+--- Wilson's interval (1927) of a share of n, at 95% or at other deviations of the normal distribution.
 ---@param share number
 ---@param n integer
+---@param z? number deviations (1.96, which are 95%)
 ---@return number low
 ---@return number high
-return function(share, n)
-  local z = 1.959963984540054 -- of the normal distribution
+return function(share, n, z)
+  z = z or 1.959963984540054
   local middle, around = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
   return (middle - around) / (1 + z * z / n), (middle + around) / (1 + z * z / n)
 end

@@ -8,6 +8,7 @@ local cost = require "scion.ir.cost"
 local gathered = require "scion.insight.gathered"
 local graph = require "scion.graph"
 local interval = require "scion.insight.interval"
+local linear = require "scion.insight.linear"
 local leep_score = require "scion.insight.leep_score"
 local logme = require "scion.insight.logme"
 local plan = require "scion.plan"
@@ -116,9 +117,17 @@ local function compare(model, of)
   return found
 end
 
+--- Whether the best block is clearly better than a guess. It is the best of many blocks, each with the best of some penalties, and the best of many
+--- guesses is often far above a guess: each is allowed its part of 2.5% (Bonferroni), by the bound exp(-z^2 / 2) of the normal distribution's tail.
+local function tells(found)
+  local tries = #found * #linear.penalties
+  local low = interval(probe.row(found, found.best).accuracy, found.images, math.sqrt(2 * math.log(tries / 0.025)))
+  return low > found.guess
+end
+
 --- The first block that is not clearly worse than the best; nil if the best is not clearly better than a guess.
 local function recommended(found)
-  if probe.row(found, found.best).low <= found.guess then return nil end
+  if not tells(found) then return nil end
   for _, row in ipairs(found) do
     local mean, deviation = difference(found.right[found.best], found.right[row.block])
     if mean <= deviation then return row.block end

@@ -114,7 +114,8 @@ local function samples()
   found["scion.Diagnosis"] = { scion.data.doctor(set) }
   found["scion.CopyGroup"] = scion.data.doctor(scion.data.tensors(scion.zeros({ 2, 8, 8, 3 }, "u8"), { 1, 2 })).copies
   local probe = model:probe(set)
-  found["scion.Probe"], found["scion.ProbedBlock"] = { probe }, { probe[1] }
+  local telling = dofile "spec/support/blocks.lua"
+  found["scion.Probe"], found["scion.ProbedBlock"] = { probe, telling.forgetful():probe(telling.colours(60)) }, { probe[1] }
   local two = scion.data.files({ { path = set.files[1], label = set.labels[1] }, { path = set.files[1], label = set.labels[2] } }, { size = 8, labels = set.labels })
   local wrong = scion.insight.mistakes(model, two)
   found["scion.Mistakes"], found["scion.Mistake"], found["scion.Confused"] = { wrong }, { wrong[1] }, { wrong.confused[1] }
@@ -130,7 +131,7 @@ local function samples()
   local curve = scion.insight.curve(model, set)
   found["scion.LearningCurve"], found["scion.CurvePoint"] = { curve }, { curve[1] }
   found["scion.Advice"] = { scion.insight.advise(model, set) }
-  local ranking = scion.insight.rank(set, { model })
+  local ranking = scion.insight.rank(blocks.colours(60), { blocks.forgetful() })
   found["scion.Ranking"], found["scion.RankedNetwork"] = { ranking }, { ranking[1] }
   local evaluation = model:evaluate(set)
   found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets), labelled:evaluate(several) }, { evaluation.classes[1] }

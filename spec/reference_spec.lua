@@ -131,7 +131,7 @@ local function samples()
   local curve = scion.insight.curve(model, set)
   found["scion.LearningCurve"], found["scion.CurvePoint"] = { curve }, { curve[1] }
   found["scion.Advice"] = { scion.insight.advise(model, set) }
-  local ranking = scion.insight.rank(blocks.colours(60), { blocks.forgetful() })
+  local ranking = scion.insight.rank(telling.colours(60), { telling.forgetful() })
   found["scion.Ranking"], found["scion.RankedNetwork"] = { ranking }, { ranking[1] }
   local evaluation = model:evaluate(set)
   found["scion.Evaluation"], found["scion.Score"] = { evaluation, linear:evaluate(targets), labelled:evaluate(several) }, { evaluation.classes[1] }

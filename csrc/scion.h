@@ -440,7 +440,7 @@ scion_status scion_matmul(const scion_tensor *a, int transpose_a, const scion_te
  * loaded or the values are not found. */
 scion_status scion_svd(const scion_tensor *a, scion_tensor *u, scion_tensor *s, scion_tensor *vt);
 /* For each of `count` penalties p, the w [D,K] with the least |x w - y|^2 + p |w|^2 (ridge regression, Hoerl and Kennard 1970), by Cholesky's
- * decomposition in double precision on one thread: x [N,D], y [N,K], w [count,D,K], contiguous. SCION_MISUSE if an element is not finite, a
+ * decomposition in double precision, each penalty on one thread: x [N,D], y [N,K], w [count,D,K], contiguous. SCION_MISUSE if an element is not finite, a
  * penalty is below 0, or columns of x depend on each other and the penalty is too small to tell which w is meant; SCION_WORLD if OpenBLAS
  * cannot be loaded. */
 scion_status scion_least_squares(const scion_tensor *x, const scion_tensor *y, const double *penalties, int64_t count, scion_tensor *w);

@@ -2,6 +2,7 @@
 #include <cblas.h>
 #include <limits.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,18 +34,31 @@ static scion_status find(library *lapack) {
 typedef struct {
   int n, d, k, size; /* size: of the system */
   bool wide;         /* fewer rows than columns */
-  double *x, *y, *products, *factors, *right, *solved, *w;
+  double *x, *y, *products, *right;
 } problem;
+
+/* Where one thread solves the system: for one penalty after the other. */
+typedef struct {
+  double *factors, *solved, *w;
+} room;
 
 static bool allocate(problem *p) {
   return (p->x = doubles_room(p->n, p->d)) && (p->y = doubles_room(p->n, p->k)) && (p->products = doubles_room(p->size, p->size)) &&
-         (p->factors = doubles_room(p->size, p->size)) && (p->right = doubles_room(p->size, p->k)) && (p->solved = doubles_room(p->size, p->k)) &&
-         (p->w = doubles_room(p->d, p->k));
+         (p->right = doubles_room(p->size, p->k));
 }
 
 static void release(problem *p) {
-  double *all[] = {p->x, p->y, p->products, p->factors, p->right, p->solved, p->w};
+  double *all[] = {p->x, p->y, p->products, p->right};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static void release_room(room *r) { free(r->factors), free(r->solved), free(r->w); }
+
+static bool allocate_room(const problem *p, room *r) {
+  *r = (room){doubles_room(p->size, p->size), doubles_room(p->size, p->k), doubles_room(p->d, p->k)};
+  if (r->factors && r->solved && r->w) return true;
+  release_room(r);
+  return false;
 }
 
 /* The products of all pairs of columns, or of rows, in the lower half (column by column), and the right side, column by column. */
@@ -60,27 +74,62 @@ static void prepare(const library *lapack, problem *p) {
 }
 
 /* w for one penalty. Returns false if the system has no Cholesky decomposition. */
-static bool solve(const library *lapack, problem *p, double penalty, float *w) {
+static bool solve(const library *lapack, const problem *p, const room *r, double penalty, float *w) {
   int info = 0;
   int64_t size = p->size;
-  memcpy(p->factors, p->products, (size_t)(size * size) * sizeof(double));
-  memcpy(p->solved, p->right, (size_t)(size * p->k) * sizeof(double));
+  memcpy(r->factors, p->products, (size_t)(size * size) * sizeof(double));
+  memcpy(r->solved, p->right, (size_t)(size * p->k) * sizeof(double));
   double largest = 0;
-  for (int64_t i = 0; i < size; i++) largest = fmax(largest, p->factors[i * size + i]), p->factors[i * size + i] += penalty;
-  lapack->factor("L", &p->size, p->factors, &p->size, &info);
+  for (int64_t i = 0; i < size; i++) largest = fmax(largest, r->factors[i * size + i]), r->factors[i * size + i] += penalty;
+  lapack->factor("L", &p->size, r->factors, &p->size, &info);
   if (info != 0) return false;
   /* without a penalty, columns that depend on each other leave a pivot of rounding errors */
   for (int64_t i = 0; i < size; i++)
-    if (p->factors[i * size + i] * p->factors[i * size + i] <= largest * (double)size * 2.3e-16) return false;
-  lapack->solve("L", &p->size, &p->k, p->factors, &p->size, p->solved, &p->size, &info);
-  const double *found = p->solved;
+    if (r->factors[i * size + i] * r->factors[i * size + i] <= largest * (double)size * 2.3e-16) return false;
+  lapack->solve("L", &p->size, &p->k, r->factors, &p->size, r->solved, &p->size, &info);
+  const double *found = r->solved;
   if (p->wide) { /* x' a */
-    lapack->gemm(CblasColMajor, CblasNoTrans, CblasNoTrans, p->d, p->k, p->n, 1, p->x, p->d, p->solved, p->n, 0, p->w, p->d);
-    found = p->w;
+    lapack->gemm(CblasColMajor, CblasNoTrans, CblasNoTrans, p->d, p->k, p->n, 1, p->x, p->d, r->solved, p->n, 0, r->w, p->d);
+    found = r->w;
   }
-  for (int64_t r = 0; r < p->d; r++)
-    for (int64_t c = 0; c < p->k; c++) w[r * p->k + c] = (float)found[c * p->d + r];
+  for (int64_t i = 0; i < p->d; i++)
+    for (int64_t c = 0; c < p->k; c++) w[i * p->k + c] = (float)found[c * p->d + i];
   return info == 0;
+}
+
+/* Penalties are shared out among as many rooms as there are threads: which thread solves for one changes nothing. */
+typedef struct {
+  const library *lapack;
+  const problem *p;
+  const double *penalties;
+  int64_t count;
+  float *w;
+  room rooms[SCION_MAX_THREADS];
+  int64_t lanes;
+  _Atomic int64_t failed; /* the first penalty for which there is no solution, or `count` */
+} penalty_job;
+
+static void solve_lane(void *data, int64_t lane, void *scratch) {
+  (void)scratch;
+  penalty_job *job = data;
+  for (int64_t i = lane; i < job->count; i += job->lanes) {
+    if (solve(job->lapack, job->p, &job->rooms[lane], job->penalties[i], job->w + i * job->p->d * job->p->k)) continue;
+    int64_t first = job->failed;
+    while (i < first && !atomic_compare_exchange_weak(&job->failed, &first, i)) continue;
+  }
+}
+
+static scion_status solve_all(penalty_job *job) {
+  int64_t most = job->count < scion_threads() ? job->count : scion_threads();
+  while (job->lanes < most && allocate_room(job->p, &job->rooms[job->lanes])) job->lanes++; /* with little memory fewer at a time */
+  if (job->count > 0 && job->lanes == 0) return scion_fail(SCION_NO_MEMORY, "out of memory: least squares of a %dx%d matrix", job->p->n, job->p->d);
+  job->failed = job->count;
+  scion_status status = scion_parallel_for(job->lanes, solve_lane, job);
+  for (int64_t i = 0; i < job->lanes; i++) release_room(&job->rooms[i]);
+  if (status == SCION_OK && job->failed < job->count)
+    status = scion_fail(SCION_MISUSE, "least_squares: the columns of x depend on each other, so that many solutions fit: give a penalty%s",
+                        job->penalties[job->failed] > 0 ? " that is larger" : "");
+  return status;
 }
 
 static scion_status require_fit(const scion_tensor *x, const scion_tensor *y, const double *penalties, int64_t count, const scion_tensor *w) {
@@ -118,10 +167,8 @@ scion_status scion_least_squares(const scion_tensor *x, const scion_tensor *y, c
     doubles_widen(x, p.x);
     doubles_widen(y, p.y);
     prepare(&lapack, &p);
-    for (int64_t i = 0; status == SCION_OK && i < count; i++)
-      if (!solve(&lapack, &p, penalties[i], (float *)w->data + i * p.d * p.k))
-        status = scion_fail(SCION_MISUSE, "least_squares: the columns of x depend on each other, so that many solutions fit: give a penalty%s",
-                            penalties[i] > 0 ? " that is larger" : "");
+    penalty_job job = {.lapack = &lapack, .p = &p, .penalties = penalties, .count = count, .w = w->data};
+    status = solve_all(&job);
   }
   release(&p);
   return status;

@@ -20,6 +20,23 @@ describe("t:least_squares", function()
     end
   end)
 
+  it("is the same for any number of threads, as is the penalty that is told to be too small", function()
+    scion.seed(3)
+    local threads, penalties, first = scion.threads(), { 0.5, 1, 2, 4, 8, 16, 32 }, nil
+    for _, shape in ipairs { { 70, 40 }, { 30, 90 } } do
+      local x, y = scion.randn(shape), scion.randn { shape[1], 3 }
+      first = nil
+      for _, n in ipairs { 1, 2, 3, 8 } do
+        scion.threads(n)
+        local w = x:least_squares(y, penalties)
+        first = first or w
+        assert.is_true(w:equal(first), n)
+        assert.matches("give a penalty$", messages.refused(function() scion.ones { 4, 2 }:least_squares(scion.ones { 4, 1 }, { 1, 2, 0, 3 }) end))
+      end
+    end
+    scion.threads(threads)
+  end)
+
   it("reads tensors of which rows are apart", function()
     local case = golden.least_squares[1]
     local x, y = scion.tensor(case.x), scion.tensor(case.y)

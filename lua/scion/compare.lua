@@ -1,9 +1,9 @@
 --- scion.compare: several ways to train, on one test set.
+local blocks = require "scion.report.blocks"
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local difference_interval = require "scion.insight.difference_interval"
-local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local interval = require "scion.insight.interval"
 local mcnemar = require "scion.insight.mcnemar"
@@ -191,8 +191,7 @@ return function(recipes, test)
       local right = {}
       for k, index in ipairs(common) do right[k] = answers[i][index].predicted == answers[i][index].class and 1 or 0 end
       row.right = core.from_table(right, "f32")
-      row.accuracy, row.parameters = row.right:mean(), 0
-      for _, p in graph.parameters(row.model.order) do row.parameters = row.parameters + #p.tensor:reshape(-1) end
+      row.accuracy, row.parameters = row.right:mean(), blocks.totals(row.model:layers())
       row.low, row.high = interval(row.accuracy, #common)
       if not best or row.accuracy > best.accuracy then best = row end
     end

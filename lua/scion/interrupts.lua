@@ -1,5 +1,5 @@
---- Ctrl-C in training, in inference, and where images and weights are read and files written. While it is caught it only sets a flag, which is read between kernels, images
---- and steps, so that everything is whole when a function stops.
+--- Ctrl-C in training, in inference, and where images and weights are read and files written. While it is caught it only sets a flag, which is
+--- read between kernels, images and steps, so that everything is whole when a function stops.
 local check = require "scion.check"
 local core = require "scion.core"
 

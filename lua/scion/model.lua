@@ -133,7 +133,8 @@ local function tell_of_probabilities(base, made)
 end
 
 --- Makes a new model: this one with further layers after its output. Both models share the layers of this one, so that freezing or
---- training them in one changes the other, too. Layers with weights behind a softmax are told once. Raises on an empty list, on what is no layer, and if shapes do not fit.
+--- training them in one changes the other, too. Layers with weights behind a softmax are told once. Raises on an empty list, on what is no
+--- layer, and if shapes do not fit.
 ---@param layers scion.Layer[] or blocks such as nn.squeeze_excite(), or functions from node to node
 ---@return scion.Model
 ---@example model = base:graft{ scion.nn.global_avg_pool(), scion.nn.dense(#train.labels, "softmax") }

@@ -22,10 +22,10 @@ describe("t:least_squares", function()
 
   it("is the same for any number of threads, as is the penalty that is told to be too small", function()
     scion.seed(3)
-    local threads, penalties, first = scion.threads(), { 0.5, 1, 2, 4, 8, 16, 32 }, nil
+    local threads, penalties = scion.threads(), { 0.5, 1, 2, 4, 8, 16, 32 }
     for _, shape in ipairs { { 70, 40 }, { 30, 90 } } do
       local x, y = scion.randn(shape), scion.randn { shape[1], 3 }
-      first = nil
+      local first
       for _, n in ipairs { 1, 2, 3, 8 } do
         scion.threads(n)
         local w = x:least_squares(y, penalties)

@@ -1,5 +1,5 @@
---- Divides a data set by class, or by several labels (stratify.lua). What goes where depends on the seed, on the files' names below their common folder and on their contents,
---- and so is the same on every machine.
+--- Divides a data set by class, or by several labels (stratify.lua). What goes where depends on the seed, on the files' names below their common
+--- folder and on their contents, and so is the same on every machine.
 local check = require "scion.check"
 local core = require "scion.core"
 local labels = require "scion.data.labels"

@@ -104,8 +104,8 @@ return function(base, data, given)
   local of = gathered.new(where, base, data, o)
   local name, found, before, variance = o.block, {}, nil, 0
   if not name then
-    local probed = probe.compare(base, of)
-    name = probed.recommended or probed.best
+    local told = probe.tell(of)
+    name = told.recommended or told.best
   end
   local x = of:block(position(of, name))
   for _, share in ipairs(shares) do

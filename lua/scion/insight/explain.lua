@@ -183,7 +183,7 @@ return function(model, x, given)
   local node = o.method == "grad_cam" and node_of(model, o.layer) or nil
   local picture = read(model, x)
   local rows = outputs(model, picture, apply)
-  if not core.finite(rows) then check.raise(where .. ": the network's output is no number: its weights, or the picture, are beyond what it can compute with") end
+  if not core.finite(rows) then check.raise(where .. ": " .. predict.no_number) end
   if not number then number = model.output.shape[1] < count and (rows:get(1, 1) > 0.5 and 2 or 1) or rows:argmax(2) end
   local found, peak
   if node then

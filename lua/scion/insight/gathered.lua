@@ -7,6 +7,7 @@ local folds = require "scion.insight.folds"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local notice = require "scion.report.notice"
+local readable = require "scion.insight.readable"
 local targets = require "scion.train.targets"
 
 local gathered = {}
@@ -51,9 +52,7 @@ function gathered.outputs(where, part, data, o)
     part:freeze()
     return part:features(data, part.output.layer.name, { cache = o.cache })
   end)
-  local lost, kept = {}, {}
-  for _, failure in ipairs(failures) do lost[failure.index] = true end
-  for i = 1, #all do kept[#kept + 1] = not lost[i] and i or nil end
+  local kept = readable(#all, failures)
   if #kept < #all then all, labels = all:gather(1, kept), labels:gather(1, kept) end
   return all, labels
 end

@@ -5,6 +5,7 @@ local core = require "scion.core"
 local inputs = require "scion.train.inputs"
 local knn = require "scion.insight.knn"
 local normalization = require "scion.data.normalization"
+local readable = require "scion.insight.readable"
 local text = require "scion.report.text"
 local tiles = require "scion.data.tiles"
 
@@ -87,9 +88,7 @@ return function(model, data, x, given)
   local one = model:features(x, layer, { pool = pool })
   if #one ~= 1 then check.raise(("%s: one picture is compared at a time, and here are %d"):format(where, #one)) end
   local all, _, failures = model:features(data, layer, { pool = pool })
-  local lost, kept = {}, {}
-  for _, failure in ipairs(failures) do lost[failure.index] = true end
-  for i = 1, #all do kept[#kept + 1] = not lost[i] and i or nil end
+  local kept = readable(#all, failures)
   if not kept[1] then check.raise(where .. ": none of the data set's images can be read") end
   all = all:gather(1, kept):reshape(#kept, -1)
   if not (core.finite(all) and core.finite(one)) then check.raise(("%s: what %s gives holds numbers that are NaN or infinite: see to the weights"):format(where, layer)) end

@@ -101,55 +101,61 @@ local made = class.define { name = "scion.Probe", title = "a probe", locked = { 
 
 -- ---- the probe ------------------------------------------------------------------------------------------------------
 
---- Probes every block. Returns the fields of the probe that follow from it: a row for each, `best` and `right`.
-local function compare(model, of)
-  local found, whole, highest, told_images = { right = {} }, macs_of(model, model.output), -1, of:told()
-  for i, block in ipairs(of.list) do
-    local x = of:block(i)
-    local right, macs = cross_validation.linear(of, x), macs_of(model, block.node)
-    local accuracy = right:mean()
-    local low, high = interval(accuracy, told_images)
-    found[i] = probed.new { block = block.name, features = block.features, accuracy = accuracy, low = low, high = high, knn = cross_validation.neighbours(of, x):mean(),
-                            logme = logme(x, of.classes, of.count), macs = macs, saved = 1 - macs / math.max(whole, 1) }
-    found.right[block.name] = right
-    if accuracy > highest then found.best, highest = block.name, accuracy end
-  end
-  return found
-end
-
 --- Whether the best block is clearly better than a guess. It is the best of many blocks, each with the best of some penalties, and the best of many
 --- guesses is often far above a guess: each is allowed its part of 2.5% (Bonferroni), by the bound exp(-z^2 / 2) of the normal distribution's tail.
-local function tells(found)
-  local tries = #found * #linear.penalties
-  local low = interval(probe.row(found, found.best).accuracy, found.images, math.sqrt(2 * math.log(tries / 0.025)))
-  return low > found.guess
+local function tells(of, highest)
+  local tries = #of.list * #linear.penalties
+  local low = interval(highest, of:told(), math.sqrt(2 * math.log(tries / 0.025)))
+  return low > of.guess
 end
 
 --- The first block that is not clearly worse than the best; nil if the best is not clearly better than a guess.
-local function recommended(found)
-  if not tells(found) then return nil end
-  for _, row in ipairs(found) do
-    local mean, deviation = difference(found.right[found.best], found.right[row.block])
-    if mean <= deviation then return row.block end
+local function recommended(of, told)
+  if not tells(of, told.right[told.best]:mean()) then return nil end
+  for _, block in ipairs(of.list) do
+    local mean, deviation = difference(told.right[told.best], told.right[block.name])
+    if mean <= deviation then return block.name end
   end
+end
+
+--- Has the linear classifier tell the images by each block: all that a comparison with other networks needs.
+---@param of scion.Gathered
+---@param more? fun(i: integer, x: scion.Tensor) is called with the features of each block, which are taken apart once
+---@return { right: table<string, scion.Tensor>, accuracy: number[], best: string, recommended: string? } told right as in scion.Probe; accuracy of each
+--- block in the list
+function probe.tell(of, more)
+  local told, highest = { right = {}, accuracy = {} }, -1
+  for i, block in ipairs(of.list) do
+    local x = of:block(i)
+    local right = cross_validation.linear(of, x)
+    told.right[block.name], told.accuracy[i] = right, right:mean()
+    if told.accuracy[i] > highest then told.best, highest = block.name, told.accuracy[i] end
+    if more then more(i, x) end
+  end
+  told.recommended = recommended(of, told)
+  return told
 end
 
 --- The options of a probe.
 probe.schema = { folds = { check.whole(2, 1000), 5 }, cache = { check.boolean, true }, precision = { precision.kind } }
 
 --- Probes a network by features that were gathered.
----@param model scion.Model
----@param of scion.Gathered
----@return scion.Probe
-function probe.compare(model, of)
-  local began = core.clock()
-  local found = compare(model, of)
-  found.images, found.classes, found.guess = of:told(), of.count, of.guess
-  found.recommended = recommended(found)
+local function compare(model, of)
+  local began, rows, whole = core.clock(), {}, macs_of(model, model.output)
+  local told = probe.tell(of, function(i, x) rows[i] = { knn = cross_validation.neighbours(of, x):mean(), logme = logme(x, of.classes, of.count) } end)
+  for i, block in ipairs(of.list) do
+    local row = rows[i]
+    row.block, row.features, row.accuracy, row.macs = block.name, block.features, told.accuracy[i], macs_of(model, block.node)
+    row.low, row.high = interval(row.accuracy, of:told())
+    row.saved = 1 - row.macs / math.max(whole, 1)
+    rows[i] = probed.new(row)
+  end
+  rows.images, rows.classes, rows.guess = of:told(), of.count, of.guess
+  rows.right, rows.best, rows.recommended = told.right, told.best, told.recommended
   local last, activation, logits = #of.list, targets.activation(model)
-  if of.list[last].node == model.output and activation == "softmax" and not logits then found.leep = leep_score(of:block(last), of.classes, of.count) end
-  found.seconds = core.clock() - began + of.seconds
-  return made.new(found)
+  if of.list[last].node == model.output and activation == "softmax" and not logits then rows.leep = leep_score(of:block(last), of.classes, of.count) end
+  rows.seconds = core.clock() - began + of.seconds
+  return made.new(rows)
 end
 
 --- Probes a network.
@@ -159,7 +165,7 @@ end
 ---@param o scion.ProbeOptions as check.options reads them
 ---@param val scion.Dataset? what is told; without it the data set itself, in parts
 ---@return scion.Probe
-function probe.run(where, model, data, o, val) return probe.compare(model, gathered.new(where, model, data, o, val)) end
+function probe.run(where, model, data, o, val) return compare(model, gathered.new(where, model, data, o, val)) end
 
 --- Probes a network: see model:probe.
 ---@param model scion.Model

@@ -1,7 +1,7 @@
 --- The mean of a few values that were drawn, and how sure it is.
+local normal = require "scion.insight.normal"
 
 local student = { 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262 } -- 97.5% quantiles, by the degrees of freedom
-local normal = 1.959963984540054
 
 ---@param values number[]
 ---@return number mean

@@ -26,16 +26,15 @@ return function(where, model, data, batch)
   if data.labels and #data.labels ~= count then check.raise(("%s: the model tells %d classes, and the data set has %d"):format(where, count, #data.labels)) end
   local found, losses = {}, core.full({ #data }, 0 / 0)
   predict.run(where, model, data, { batch = batch }, function(output, indices)
-    local rows, truth = apply(output), {}
-    if not core.finite(rows) then check.raise(where .. ": the network's output is no number: its weights, or an image, are beyond what it can compute with") end
+    local rows, truth = apply(output), data.classes:gather(1, indices)
+    if not core.finite(rows) then check.raise(where .. ": " .. predict.no_number) end
     if rows:shape()[2] < count then rows = core.concat({ 1 - rows, rows }, 2) end -- one sigmoid output tells two classes
-    for i, index in ipairs(indices) do truth[i] = data.classes:get(index) end
-    local own = (rows * core.one_hot(core.from_table(truth, "i32") - 1, count)):matmul(core.full({ count, 1 }, 1)):clamp(1e-38, 1)
+    local own = (rows * core.one_hot(truth - 1, count)):matmul(core.full({ count, 1 }, 1)):clamp(1e-38, 1)
     local highest, best = rows:top_k(1, 2)
     for i, index in ipairs(indices) do
       local loss = -math.log(own:get(i, 1))
       losses:set(index, loss)
-      found[index] = { class = truth[i], predicted = best:get(i, 1), confidence = highest:get(i, 1), loss = loss }
+      found[index] = { class = truth:get(i), predicted = best:get(i, 1), confidence = highest:get(i, 1), loss = loss }
     end
   end)
   if not next(found) then check.raise(where .. ": none of the images can be read") end

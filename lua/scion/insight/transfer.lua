@@ -2,6 +2,7 @@
 --- random weights.
 local check = require "scion.check"
 local class = require "scion.class"
+local gathered = require "scion.insight.gathered"
 local graph = require "scion.graph"
 local difference_interval = require "scion.insight.difference_interval"
 local inputs = require "scion.train.inputs"
@@ -111,8 +112,9 @@ return function(base, train, val, given)
   for seed = 1, o.repeats do
     local other = random.with(seed, saved.anew, base)
     for _, p in graph.parameters(other.order) do p.drawn = nil end -- nobody needs to be told that these are random
-    local probed = probe.run(where, other, train, { folds = o.folds, cache = false, precision = o.precision }, val)
-    best[seed], last[seed] = probed.right[probed.best], probed.right[probed[#probed].block]
+    local of = gathered.new(where, other, train, { folds = o.folds, cache = false, precision = o.precision }, val)
+    local told = probe.tell(of)
+    best[seed], last[seed] = told.right[told.best], told.right[of.list[#of.list].name]
   end
   local result = compare(found.right[found.best], best)
   result.random, result.other = result.other, nil

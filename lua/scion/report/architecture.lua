@@ -8,8 +8,8 @@ local write = require "scion.report.write"
 
 --- The drawing of a model.
 local function draw(model)
-  local layers, rows, parameters, trainable = model:layers(), {}, 0, 0
-  for _, layer in ipairs(layers) do parameters, trainable = parameters + layer.parameters, trainable + layer.trainable end
+  local layers, rows = model:layers(), {}
+  local parameters, trainable = blocks.totals(layers)
   for i, block in ipairs(blocks.merged(blocks.of(layers))) do
     rows[i] = { name = blocks.title(block), shape = shape.text(block.shape), state = blocks.state(block.frozen, block.layers), detail = blocks.detail(block) }
   end

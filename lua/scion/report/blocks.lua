@@ -37,6 +37,16 @@ function blocks.of(rows)
   return list
 end
 
+--- The parameters of all layers, and how many of them a step would change.
+---@param rows scion.LayerDescription[]
+---@return integer parameters
+---@return integer trainable
+function blocks.totals(rows)
+  local parameters, trainable = 0, 0
+  for _, row in ipairs(rows) do parameters, trainable = parameters + row.parameters, trainable + row.trainable end
+  return parameters, trainable
+end
+
 --- Whether as much of two blocks is frozen.
 local function alike(a, b) return a.frozen * b.layers == b.frozen * a.layers end
 

@@ -6,19 +6,25 @@ local most_pairs = 20 -- mistakes that a table lists where it is too wide
 local most_below = 5 -- and that an evaluation does
 local corner = "true \\ predicted"
 
---- The commonest mistakes, each on a line.
-local function mistakes(labels, rows, most)
-  local pairs_of, cells = {}, {}
+--- The mistakes, the commonest first: { true label, predicted label, how many }.
+local function pairs_of(labels, rows)
+  local list = {}
   for _, label in ipairs(labels) do
     for _, other in ipairs(rows[label] and labels or {}) do
-      if other ~= label and rows[label][other] > 0 then pairs_of[#pairs_of + 1] = { label, other, rows[label][other], #pairs_of } end
+      if other ~= label and rows[label][other] > 0 then list[#list + 1] = { label, other, rows[label][other], at = #list } end
     end
   end
-  table.sort(pairs_of, function(a, b) return a[3] > b[3] or a[3] == b[3] and a[4] < b[4] end)
-  for i, pair in ipairs(pairs_of) do cells[i] = i <= most and { pair[1], pair[2], ("%d"):format(pair[3]) } or nil end
+  table.sort(list, function(a, b) return a[3] > b[3] or a[3] == b[3] and a.at < b.at end)
+  return list
+end
+
+--- The commonest mistakes, each on a line.
+local function mistakes(labels, rows, most)
+  local list, cells = pairs_of(labels, rows), {}
+  for i, pair in ipairs(list) do cells[i] = i <= most and { pair[1], pair[2], ("%d"):format(pair[3]) } or nil end
   local shown = text.table({ { title = "true", least = 8 }, { title = "taken for", least = 8 }, { title = "images", right = true } }, cells)
-  if #pairs_of > most then shown[#shown + 1] = ("and %d more pairs"):format(#pairs_of - most) end
-  return #pairs_of > 0 and shown or { "no mistakes" }
+  if #list > most then shown[#shown + 1] = ("and %d more pairs"):format(#list - most) end
+  return #list > 0 and shown or { "no mistakes" }
 end
 
 --- Whether a table of so many rows stands in one part, below its titles, and in the terminal's width.
@@ -74,6 +80,12 @@ local function by_labels(counts, classes)
 end
 
 local confusion = {}
+
+--- The mistakes that counts hold, the commonest first.
+---@param counts scion.Tensor i32 [true class, predicted class]
+---@param classes { label: string }[]
+---@return { [1]: string, [2]: string, [3]: integer }[] true label, predicted label, how many
+function confusion.pairs(counts, classes) return pairs_of(by_labels(counts, classes)) end
 
 --- Makes a table of the counts.
 ---@param counts scion.Tensor i32 [true class, predicted class]

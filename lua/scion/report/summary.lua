@@ -5,14 +5,8 @@ local text = require "scion.report.text"
 
 local summary = {}
 
-local function totals(rows)
-  local all, trainable = 0, 0
-  for _, row in ipairs(rows) do all, trainable = all + row.parameters, trainable + row.trainable end
-  return all, trainable
-end
-
 local function header(model, rows)
-  local all, trainable = totals(rows)
+  local all, trainable = blocks.totals(rows)
   local head = ("%s: %d layers, %s parameters, %s trainable"):format(model.name or "model", #rows, text.grouped(all), text.grouped(trainable))
   if model.labels then head = head .. (", %d classes"):format(#model.labels) end
   return table.concat(text.wrap(head, text.width(), 2), "\n")

@@ -14,6 +14,9 @@ local targets = require "scion.train.targets"
 
 local predict = {}
 
+--- What is said where outputs are NaN or infinite.
+predict.no_number = "the network's output is no number: its weights, or this image, are beyond what it can compute with"
+
 --- Runs the model on batches of images and calls emit(output, indices) for each batch. `output` is a view that is valid until the next
 --- batch; `indices` is a list of the images' numbers, from 1. Returns the reasons why the other images have no output. Raises after an
 --- interrupt.
@@ -76,7 +79,7 @@ end
 --- The entry for one image. `row`: the outputs; `told`, `count`: what they tell, as of targets.told; nil if they are no probabilities.
 local function entry_of(model, row, told, count, top)
   if not told then return { output = printable.table(row) } end
-  if not finite(row) then return { error = "the network's output is no number: its weights, or this image, are beyond what it can compute with" } end
+  if not finite(row) then return { error = predict.no_number } end
   if told == "classes" and #row < count then row = { 1 - row[1], row[1] } end
   local best = ranked(row, function(i) return model.labels and model.labels[i] or i end)
   local entry = { label = best[1].label, confidence = best[1].confidence, top = top and table.move(best, 1, top, 1, {}) }

@@ -5,6 +5,7 @@
 local blocks = require "scion.report.blocks"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local events = require "scion.train.events"
 local metrics = require "scion.train.metrics"
 local pipeline = require "scion.data.pipeline"
 local printable = require "scion.printable"
@@ -71,17 +72,14 @@ end
 
 local function callbacks_text(list)
   local words = {}
-  for _, callback in ipairs(list) do
-    local meta = getmetatable(callback)
-    words[#words + 1] = meta and meta.__callback and tostring(callback) or "one of the script's own"
-  end
+  for i, callback in ipairs(list) do words[i] = events.text(callback) end
   return words[1] and table.concat(words, ", ") or "none"
 end
 
 --- The settings of a fit as pairs of words.
 local function settings_of(run, callbacks)
-  local model, parameters = run.model, 0
-  for _, layer in ipairs(model:layers()) do parameters = parameters + layer.parameters end
+  local model = run.model
+  local parameters = blocks.totals(model:layers())
   local list = {
     { "network", ("%s: %d layers, %s parameters"):format(model.name or "without a name", #model.order, text.grouped(parameters)) },
     { "training set", data_text(run.data) }, { "augmentation", augmentation_text(run.data) }, { "validation set", data_text(run.validate) },
@@ -119,8 +117,8 @@ end
 --- Notes that a stage begins, once its layers are frozen.
 ---@param run scion.Run
 function record.stage(run)
-  local stage, layers, parameters, trainable = run.stages[run.stage], run.model:layers(), 0, 0
-  for _, layer in ipairs(layers) do parameters, trainable = parameters + layer.parameters, trainable + layer.trainable end
+  local stage, layers = run.stages[run.stage], run.model:layers()
+  local parameters, trainable = blocks.totals(layers)
   run.stage_record = { stage = run.stage, trains = run.by_schedule and schedule.choice(stage) or "what was not frozen", optimizer = tostring(run.optimizer),
                        parameters = parameters, trainable = trainable, blocks = printable.records(blocks.of(layers)) }
 end

@@ -143,7 +143,8 @@ local function as_part(arrays, start, part, inside, expected_of)
   return 2 * one.fits > one.total and one or nil
 end
 
---- The trial of a dict's best prefix of up to `most` tried ones, or of the given one and of longer ones that begin so. Its field `rival` is another prefix that fits as well,
+--- The trial of a dict's best prefix of up to `most` tried ones, or of the given one and of longer ones that begin so. Its field `rival` is another
+--- prefix that fits as well,
 --- and `beside` has the arrays outside of a given prefix.
 local function best_in(all, expected_of, given, most)
   local arrays, beside, best = all, {}, nil

@@ -1,4 +1,5 @@
 --- The report's evaluation: confusion, the scores of each class, calibration.
+local confused = require "scion.report.confusion"
 local html = require "scion.report.html"
 local matrix = require "scion.report.charts.matrix"
 local reliability = require "scion.report.charts.reliability"
@@ -17,20 +18,12 @@ local function labels_of(evaluation)
   return labels
 end
 
---- The confusions, the most frequent first; and how many examples they are.
-local function pairs_of(labels, counts)
-  local list, all = {}, 0
-  for i, row in ipairs(counts) do
-    for j, count in ipairs(row) do
-      if i ~= j and count > 0 then list[#list + 1], all = { i, j, count, #list }, all + count end
-    end
+--- The rows of a table of the confusions, the most frequent first; how many there are, and of how many examples.
+local function pairs_of(evaluation)
+  local rows, all, list = {}, 0, confused.pairs(evaluation.confusion, evaluation.classes)
+  for i, pair in ipairs(list) do
+    all, rows[i] = all + pair[3], i <= most_pairs and { pair[1], pair[2], text.grouped(pair[3]) } or nil
   end
-  table.sort(list, function(a, b)
-    if a[3] ~= b[3] then return a[3] > b[3] end
-    return a[4] < b[4]
-  end)
-  local rows = {}
-  for i = 1, math.min(#list, most_pairs) do rows[i] = { labels[list[i][1]], labels[list[i][2]], text.grouped(list[i][3]) } end
   return rows, #list, all
 end
 
@@ -45,7 +38,7 @@ end
 
 local function confusion(evaluation)
   local labels, counts = labels_of(evaluation), evaluation.confusion:totable()
-  local pairs_found, kinds, mistakes = pairs_of(labels, counts)
+  local pairs_found, kinds, mistakes = pairs_of(evaluation)
   local first, words = pairs_found[1], "No example is taken for another class."
   if first then
     words = ("%s of %s examples are taken for another class; most often %s for %s, %s times."):format(

@@ -1,5 +1,5 @@
 # make            the module and its program for HDF5, into build/
-# make deps       what they need, from the system's packages
+# make deps       what they need, from the system's packages; MPI=1: and what several machines need
 # make demo       a network pretrained on drawn images and grafted onto others; DATA=dir WEIGHTS=file: the Inception V3 recipe
 # make repl       Lua's prompt with scion in it
 # make install    into PREFIX, /usr/local unless told; DESTDIR stands before it
@@ -70,7 +70,11 @@ FORMAT_MODULES = $(FORMATS:%=$(BUILD)/scion/image_%.so)
 # the program that calls the HDF5 library for the module, which starts it from its own folder
 HDF5_PROCESS = $(BUILD)/scion/hdf5_process
 
-all: $(MODULES) $(HDF5_PROCESS) $(FORMAT_MODULES)
+# the module for several machines, where MPI's compiler is
+MPICC ?= mpicc
+MPI_MODULE = $(and $(shell command -v $(MPICC) 2>/dev/null),$(BUILD)/scion/mpi.so)
+
+all: $(MODULES) $(HDF5_PROCESS) $(FORMAT_MODULES) $(MPI_MODULE)
 
 $(BUILD)/scion/core.so: $(ALL)
 	@mkdir -p $(@D)
@@ -87,6 +91,12 @@ LIBRARIES_gif  = -lgif
 $(BUILD)/scion/image_%.so: csrc/image/modules/%.c csrc/image/modules/module.h
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) $(LDFLAGS_MODULE) -o $@ $< $(LDFLAGS) $(LIBRARIES_$*)
+
+MPI_SOURCES = $(wildcard csrc/mpi/*.c)
+$(BUILD)/scion/mpi.so: $(MPI_SOURCES) $(wildcard csrc/mpi/*.h) csrc/scion.h
+	@mkdir -p $(@D)
+	$(call SAY,LINK)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) \
+	  $(LDFLAGS_MODULE) -o $@ $(MPI_SOURCES) $(LDFLAGS)
 
 define simd_rule
 $(BUILD)/%.$(1).o: %.c
@@ -133,7 +143,7 @@ programs: $(SPEC_PROGRAMS) $(FUZZ_IMAGES) $(if $(filter Linux,$(shell uname)),$(
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN))
 DEPS = test
 deps:
-	@LUA="$(LUA)" sh .make/deps $(DEPS)
+	@LUA="$(LUA)" sh .make/deps $(DEPS) $(if $(MPI),mpi)
 
 test: deps
 	@$(MAKE) --no-print-directory $(JOBS) all programs $(if $(filter 1,$(SANITIZE)),thread-programs)
@@ -215,7 +225,7 @@ install: all
 	cd lua && find scion -name '*.lua' | while read -r file; do \
 	  mkdir -p "$(DESTDIR)$(LUADIR)/$${file%/*}" && cp "$$file" "$(DESTDIR)$(LUADIR)/$$file" || exit 1; done
 	mkdir -p "$(DESTDIR)$(LIBDIR)/scion"
-	cp $(MODULES) $(HDF5_PROCESS) $(FORMAT_MODULES) "$(DESTDIR)$(LIBDIR)/scion/"
+	cp $(MODULES) $(HDF5_PROCESS) $(FORMAT_MODULES) $(MPI_MODULE) "$(DESTDIR)$(LIBDIR)/scion/"
 
 # ---- running this tree from anywhere
 HERE = $(CURDIR)

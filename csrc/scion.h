@@ -727,7 +727,12 @@ scion_status scion_lamb_update(scion_tensor *w, const scion_tensor *g, scion_ten
 typedef struct {
   int descriptor; /* -1: closed */
   char *path, *temporary;
+  bool nowhere; /* see scion_write_no_files */
 } scion_new_file;
+
+/* From here on this process leaves no files: what is written by the functions below is lost, and they succeed. For a process that computes what
+ * another one writes. */
+void scion_write_no_files(void);
 
 scion_status scion_new_file_open(scion_new_file *file, const char *path);
 scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t bytes);
@@ -1077,8 +1082,8 @@ typedef struct {
 
 scion_status scion_loader_new(scion_loader **loader, const scion_loader_options *options);
 int64_t scion_loader_count(const scion_loader *loader); /* number of its files or images */
-/* Begins a pass over the images with indices order[0 .. n-1] (NULL: 0 .. n-1), in batches of `batch`; the last one may be smaller. `epoch`
- * is what stages draw for. A pass in progress is abandoned. */
+/* Begins a pass over the images with indices order[0 .. n-1] (NULL: 0 .. n-1), in batches of `batch`; the last one may be smaller. An index of
+ * -1 is a place that stays empty: its batch has an image less. `epoch` is what stages draw for. A pass in progress is abandoned. */
 scion_status scion_loader_start(scion_loader *loader, const int32_t *order, int64_t n, int64_t batch, uint32_t epoch);
 /* Waits for the next batch: *images = u8 [n,H,W,3] and *indices = i32 [n], new tensors that the caller releases. Missing or damaged
  * images are left out, so n may be 0. If an image cannot be read for another reason (SCION_SYSTEM, SCION_NO_MEMORY), the call fails, no

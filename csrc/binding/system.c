@@ -34,8 +34,8 @@ static int core_clock(lua_State *L) {
 /* ---- interrupts: while they are caught, the first Ctrl-C only sets a flag, which is read between kernels and images; the second one ends the process */
 
 static atomic_int interrupts; /* read by the loaders' workers, too */
-static struct sigaction before;
-static bool catching;
+static struct sigaction before, before_termination;
+static bool catching, termination_too; /* whether SIGTERM counts as Ctrl-C */
 
 static void on_interrupt(int signal_number) {
   if (interrupts++ == 0) return;
@@ -53,6 +53,7 @@ static int core_catch_interrupts(lua_State *L) {
     sigemptyset(&action.sa_mask);
     interrupts = 0;
     catching = sigaction(SIGINT, &action, &before) == 0;
+    if (catching && termination_too) sigaction(SIGTERM, &action, &before_termination);
   }
   lua_pushboolean(L, begins);
   return 1;
@@ -62,9 +63,24 @@ static int core_catch_interrupts(lua_State *L) {
 static int core_release_interrupts(lua_State *L) {
   lua_pushboolean(L, interrupts > 0);
   if (catching) sigaction(SIGINT, &before, NULL);
+  if (catching && termination_too) sigaction(SIGTERM, &before_termination, NULL);
   catching = false;
   interrupts = 0;
   return 1;
+}
+
+/* core.hear_termination(): from here on SIGTERM, by which mpirun ends processes, is caught as Ctrl-C is */
+static int core_hear_termination(lua_State *L) {
+  if (catching) return luaL_error(L, "interrupts are caught already");
+  termination_too = true;
+  return 0;
+}
+
+/* core.interrupt(): as if Ctrl-C was pressed, while it is caught; another machine has heard it */
+static int core_interrupt(lua_State *L) {
+  (void)L;
+  if (catching && interrupts == 0) interrupts = 1;
+  return 0;
 }
 
 /* At the prompt nothing runs that Ctrl-C could end. The text ends with a prompt, since the line that was begun is still there. */
@@ -125,7 +141,7 @@ static int stop_threads(lua_State *L) {
 static const luaL_Reg functions[] = {{"threads", core_threads}, {"isa", core_isa}, {"clock", core_clock},
                                      {"catch_interrupts", core_catch_interrupts}, {"keep_prompt", core_keep_prompt},
                                      {"release_interrupts", core_release_interrupts},
-                                     {"interrupted", core_interrupted},
+                                     {"interrupted", core_interrupted}, {"interrupt", core_interrupt}, {"hear_termination", core_hear_termination},
                                      {"file_limit", core_file_limit},
                                      {"at_terminal", core_at_terminal},
                                      {"terminal_width", core_terminal_width},

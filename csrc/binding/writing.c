@@ -21,6 +21,13 @@ static int core_base64(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {{"write_file", core_write_file}, {"base64", core_base64}, {NULL, NULL}};
+/* core.write_no_files(): see scion_write_no_files */
+static int core_write_no_files(lua_State *L) {
+  (void)L;
+  scion_write_no_files();
+  return 0;
+}
+
+static const luaL_Reg functions[] = {{"write_file", core_write_file}, {"write_no_files", core_write_no_files}, {"base64", core_base64}, {NULL, NULL}};
 
 void scion_open_writing(lua_State *L) { luaL_setfuncs(L, functions, 0); }

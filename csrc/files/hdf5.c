@@ -327,6 +327,7 @@ scion_status scion_hdf5_write(const char *path, const scion_hdf5_contents *conte
   scion_new_file target;
   scion_status status = scion_new_file_open(&target, path);
   if (status != SCION_OK) return status;
+  if (target.nowhere) return scion_new_file_commit(&target); /* the library wants a file that it can seek in */
   scion_hdf5 file = {.socket = -1, .writes = true, .path = strdup(path)};
   status = file.path ? write_all(&file, target.temporary, contents) : scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
   scion_hdf5_close(&file);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NO_IMAGE (-1) /* in an order: a place of a batch that stays empty */
+
 typedef struct {
   scion_tensor images, indices;
   char **messages; /* for each place in the batch: why it failed, or NULL */
@@ -175,7 +177,7 @@ static void *worker(void *argument) {
     size_t bytes = (size_t)loader->height * (size_t)loader->width * 3;
     int32_t index = loader->order[item];
     ((int32_t *)mine->indices.data)[place] = index;
-    scion_status status = make(loader, index, (unsigned char *)mine->images.data + (size_t)place * bytes, &s);
+    scion_status status = index == NO_IMAGE ? SCION_OK : make(loader, index, (unsigned char *)mine->images.data + (size_t)place * bytes, &s);
     if (status != SCION_OK) {
       mine->messages[place] = strdup(scion_error_message());
       if (!mine->messages[place]) mine->messages[place] = no_memory;
@@ -260,7 +262,7 @@ static scion_status prepare_pass(scion_loader *loader, const int32_t *order) {
     return scion_fail(SCION_NO_MEMORY, "out of memory: a pass over %lld images", (long long)loader->items);
   for (int64_t i = 0; i < loader->items; i++) {
     loader->order[i] = order ? order[i] : (int32_t)i;
-    if (loader->order[i] < 0 || loader->order[i] >= loader->count)
+    if (loader->order[i] < NO_IMAGE || loader->order[i] >= loader->count)
       return scion_fail(SCION_MISUSE, "the order names image %d of %lld", loader->order[i], (long long)loader->count);
   }
   for (int64_t b = 0; b < loader->ahead && b < batches(loader); b++) {
@@ -296,6 +298,7 @@ static void compact(scion_loader *loader, slot *s, scion_tensor *images, scion_t
   int32_t *index = indices->data;
   int64_t good = 0;
   for (int64_t i = 0; i < indices->shape[0]; i++) {
+    if (index[i] == NO_IMAGE) continue;
     if (s->messages[i]) {
       loader->failures[loader->failure_count] = s->messages[i];
       loader->failed[loader->failure_count++] = index[i];

@@ -3,6 +3,15 @@ local lfs = require "lfs"
 
 local folder = {}
 
+--- Whether this process writes the files that it is asked for. Of several that compute the same, one does.
+folder.writes = true
+
+--- From here on it writes none, and all functions that would succeed; but rows of the cache are files of its own.
+function folder.write_nothing()
+  folder.writes = false
+  require "scion.core".write_no_files()
+end
+
 --- Its path: $XDG_CACHE_HOME/scion or, where that variable is no absolute path, $HOME/.cache/scion. nil if $HOME is none either.
 ---@return string?
 function folder.path()
@@ -17,7 +26,8 @@ end
 ---@return string? message why not, with the folder's path
 function folder.make(path)
   if lfs.attributes(path, "mode") == "directory" then return true end
-  folder.make_parent(path)
+  local parent = path:match "^(.+)/[^/]+$"
+  if parent then folder.make(parent) end
   local _, message = lfs.mkdir(path)
   if lfs.attributes(path, "mode") == "directory" then return true end -- another process may have made it meanwhile
   return nil, ("%s cannot be made: %s"):format(path, message)
@@ -28,6 +38,7 @@ end
 ---@return true? made nil if it could not be made
 ---@return string? message why not
 function folder.make_parent(path)
+  if not folder.writes then return true end
   local parent = path:match "^(.+)/[^/]+$"
   if not parent then return true end
   return folder.make(parent)
@@ -39,6 +50,7 @@ end
 ---@return true? can nil if it cannot be written
 ---@return string? message why not
 function folder.can_write(path)
+  if not folder.writes then return true end
   local made, message = folder.make_parent(path)
   if not made then return nil, message end
   if lfs.attributes(path, "mode") == "directory" then return nil, ("%s is a folder"):format(path) end

@@ -316,9 +316,11 @@ function internal:plan_for(request)
   return made
 end
 
---- Gives a model an arena that is large enough for a plan. Where there is no memory for it the plan is forgotten, so that smaller batches do not
+--- Gives the model an arena that is large enough for a plan. Where there is no memory for it the plan is forgotten, so that smaller batches do not
 --- take it again.
-local function make_room(self, made)
+---@param made scion.Plan
+function internal:reserve(made)
+  if self.arena and self.arena:shape()[1] >= made.arena_bytes then return end
   self.arena = nil -- first, so that the new one can have its memory
   for _, kept in ipairs(self.plans) do kept.plan.views, kept.plan.average_views = nil, nil end
   local ok, arena = check.try(core.new, { made.arena_bytes }, "u8")
@@ -342,7 +344,7 @@ function internal:execute(made, batch)
   if self.executing then
     check.raise "a loss of one's own cannot use the model that it is the loss of, whose step it is a part of: give it another one, such as a copy by scion.load"
   end
-  if not self.arena or self.arena:shape()[1] < made.arena_bytes then make_room(self, made) end
+  self:reserve(made)
   if not made.rest then return made:run(self.arena, batch) end
   self.executing = true
   local ok, complete = pcall(made.run, made, self.arena, batch)

@@ -112,13 +112,13 @@ local function load(self, indices)
   return stream, loader
 end
 
---- The keys of all rows, by the images' numbers from 1; false for files that cannot be read.
-local function keys_of(self)
-  local hashes, stamps = key.of_images(self.data)
+--- The keys of all rows, or of those of some images, by the images' numbers from 1; false for files that cannot be read.
+local function keys_of(self, numbers)
+  local hashes, stamps = key.of_images(self.data, numbers)
   self.stamps = stamps
   if not self.variant then return hashes end
   local keys, drawn = {}, pipeline.identity(self.data.augment)
-  for i, hash in ipairs(hashes) do keys[i] = hash and key.of_variant(hash, drawn, self.data.seed, self.variant, i) end
+  for i, hash in pairs(hashes) do keys[i] = hash and key.of_variant(hash, drawn, self.data.seed, self.variant, i) end
   return keys
 end
 
@@ -136,11 +136,11 @@ local function lay(self, found)
   local rest = table.move(self.order, self.at + 1, #self.order, 1, {})
   if found then
     self.store = store.open(key.of_node(self.node, self.precision), self.node.shape, "f32")
-    self.keys = keys_of(self)
+    self.keys = keys_of(self, self.share and rest)
     local missing = {}
     for _, index in ipairs(rest) do
       local name = self.keys[index + 1]
-      if not (name and self.store:has(name)) then missing[#missing + 1], self.awaited[index] = index, true end
+      if index >= 0 and not (name and self.store:has(name)) then missing[#missing + 1], self.awaited[index] = index, true end
     end
     self.store:expect(#missing)
     rest = missing
@@ -204,7 +204,8 @@ end
 
 --- The next batch with values of the node; nil after an interrupt.
 local function next_values(self)
-  local indices = table.move(self.order, self.at + 1, math.min(self.at + self.batch, #self.order), 1, {})
+  local places, indices = table.move(self.order, self.at + 1, math.min(self.at + self.batch, #self.order), 1, {}), {}
+  for _, index in ipairs(places) do indices[#indices + 1] = index >= 0 and index or nil end
   local found, lost = kept_rows(self, indices)
   if lost[1] and not core.interrupted() then
     self.store:expect(#lost)
@@ -223,7 +224,7 @@ local function next_values(self)
       return nil -- an interrupt came before it was computed
     end
   end
-  self.at = self.at + #indices
+  self.at = self.at + #places
   local x = #rows > 0 and core.stack(rows) or core.new({ 0, table.unpack(self.node.shape) }, "f32")
   return self.data:batch_of(x, core.from_table(numbers, "i32"), failed, self.node)
 end
@@ -257,10 +258,20 @@ end
 local Cached = {}
 Cached.__index = Cached
 
+--- Whether the images come in an order of the epoch's own.
+local function shuffles(self)
+  if self.given.shuffle == nil then return self.data.shuffle end
+  return self.given.shuffle
+end
+
 --- Iterates over a data set without a cache: Scion's, or one of a user's own, whose iterator may have state and control variables.
 local function plain(self, epoch, skip)
   local data, given = self.data, self.given
   local o = { epoch = epoch, skip = skip, shuffle = given.shuffle, augment = given.augment, batch = given.batch }
+  local share = given.share
+  if share then
+    o.order, o.batch, o.number, o.skip = share.order(data, epoch, shuffles(self)), share.size, share.number, skip * share.pieces
+  end
   local scions = dataset.is(data)
   local step, on, control, closed
   if scions then
@@ -295,14 +306,16 @@ function Cached:pass(epoch, skip)
   local found = cached.lay(model, data, o, given)
   if not found then return plain(self, epoch, skip or 0) end
   local pass = setmetatable({ where = given.where, model = model, data = data, epoch = epoch, augment = given.augment,
-                              batch = math.max(math.min(given.batch or data.batch, #data), 1),
+                              batch = given.share and given.share.size or math.max(math.min(given.batch or data.batch, #data), 1), share = given.share,
                               precision = precision.in_use(given.precision or model.precision) }, state)
-  pass.at = math.min((skip or 0) * pass.batch, #data)
   if data.augment and given.augment ~= false then pass.variant = epoch % o.variants end
-  local shuffle = given.shuffle
-  if shuffle == nil then shuffle = data.shuffle end
-  pass.order = shuffle and data:permutation(epoch):totable() or {}
-  for i = #pass.order + 1, #data do pass.order[i] = i - 1 end
+  if given.share then
+    pass.order = given.share.order(data, epoch, shuffles(self)):totable()
+  else
+    pass.order = shuffles(self) and data:permutation(epoch):totable() or {}
+    for i = #pass.order + 1, #data do pass.order[i] = i - 1 end
+  end
+  pass.at = math.min((skip or 0) * pass.batch * (given.share and given.share.pieces or 1), #pass.order)
   return function()
     if pass.at >= #pass.order then return nil end
     if not pass.state then
@@ -332,9 +345,9 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset or a user's own
 ---@param o scion.CacheOptions|false as cached.kind reads it
----@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string? } where: the
---- name of the function that the user called, for messages; shuffle, batch, and augment if it is false, replace the data set's own;
---- whole: as for cached.lay; precision replaces the model's
+---@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string?, share: scion.Share? }
+--- where: the name of the function that the user called, for messages; shuffle, batch, and augment if it is false, replace the data set's own;
+--- whole: as for cached.lay; precision replaces the model's; share: what this process sees of the pass (all)
 ---@return { pass: function }
 function cached.over(model, data, o, given)
   return setmetatable({ model = model, data = data, options = o, given = given }, Cached)

@@ -115,15 +115,27 @@ end
 
 --- The hash of each image of a data set, which includes how the set decodes and resizes it, and the stamps of its files.
 ---@param data scion.Dataset
----@return (string|false)[] hashes false for a file that cannot be read
----@return (string|false)[]? stamps nil for images in memory
-function key.of_images(data)
+---@param numbers? integer[] of the images that are asked for, from 0; -1 is none (all)
+---@return table<integer, string|false> hashes by the images' numbers, from 1; false for a file that cannot be read
+---@return table<integer, string|false>? stamps nil for images in memory
+function key.of_images(data, numbers)
   local read = data.size and ("read at %dx%d, %s, %s, decoded at %s times that, by the box it covers, %s"):format(data.size[1], data.size[2], data.fit,
     data.filter, data.reducing_gap, decoding.text(data)) or ""
   if data.files then
-    local found, stamps = key.of_files(check.items(data.files))
-    for i, hash in ipairs(found) do found[i] = hash and core.hash(hash .. read) end
-    return found, stamps
+    local files, places, hashed, stamped = check.items(data.files), {}, {}, {}
+    if numbers then
+      local wanted = {}
+      for _, number in ipairs(numbers) do
+        if number >= 0 then wanted[#wanted + 1], places[#wanted + 1] = files[number + 1], number + 1 end
+      end
+      files = wanted
+    end
+    local found, stamps = key.of_files(files)
+    for i, hash in ipairs(found) do
+      local place = places[i] or i
+      hashed[place], stamped[place] = hash and core.hash(hash .. read), stamps[i]
+    end
+    return hashed, stamped
   end
   local tensor = data.images or data.values
   local known, version = hashes[data], tensor:version()

@@ -46,7 +46,8 @@ end
 ---@param data scion.Dataset
 ---@param failure scion.Failure its index counts from 0
 ---@param limited boolean whether warn writes lines, of which there shall not be too many
-function broken.leave_out(data, failure, limited)
+---@param elsewhere? boolean whether another process has read it, and told of it (false)
+function broken.leave_out(data, failure, limited, elsewhere)
   if data.on_broken == "error" then check.raise(failure.message .. "; on_broken = 'skip' leaves such images out") end
   if data.reported[failure.index] then return end
   data.skipped = data.skipped + 1
@@ -56,11 +57,11 @@ function broken.leave_out(data, failure, limited)
   data.reported[failure.index] = reason
   data.problems[#data.problems + 1] = printable.table { file = failure.file, reason = reason }
   if limited and data.skipped > most_told then
-    if data.skipped == most_told + 1 then data.warn "left out more examples, which the data set's field `problems` lists" end
-  else
+    if data.skipped == most_told + 1 then data.warn("left out more examples, which the data set's field `problems` lists", elsewhere) end
+  elseif not elsewhere then
     data.warn("left out " .. failure.message)
   end
-  lose(data, failure.index, data.warn)
+  lose(data, failure.index, function(message) data.warn(message, elsewhere) end)
 end
 
 --- Counts the examples of which it is known from the start that they cannot be used, and keeps the reasons.

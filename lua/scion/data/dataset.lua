@@ -55,7 +55,7 @@ local view = require "scion.data.view"
 ---@field private store scion.ImageStore? the decoded images that are kept
 local methods, internal = {}, {}
 
-local function to_stderr(message) notice.line("scion: " .. message) end
+local function to_stderr(message, elsewhere) notice.line("scion: " .. message, not elsewhere) end
 local function nothing() end
 
 local largest_side, most_workers, most_bytes = 16384, 256, 1e18 -- largest_side^2 is 2^28, the most pixels that an image may have
@@ -157,8 +157,9 @@ end
 
 --- Tells of an example that cannot be read, see broken.leave_out.
 ---@param failure scion.Failure its index counts from 0
+---@param elsewhere? boolean whether another process has read it (false)
 ---@private
-function internal:leave_out(failure) broken.leave_out(self, failure, self.warn == to_stderr) end
+function internal:leave_out(failure, elsewhere) broken.leave_out(self, failure, self.warn == to_stderr, elsewhere) end
 
 ---@class scion.BatchesOptions
 ---@field shuffle? boolean (the data set's)
@@ -218,8 +219,9 @@ function internal:image_store()
 end
 
 --- Iterates over batches as they are inside Scion, where numbers count from 0.
----@param o { epoch: integer, shuffle: boolean?, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil, skip: integer? } shuffle, batch
---- and augment replace the data set's own; order: as for pass.over, in place of shuffle; skip: how many batches the pass begins after
+---@param o { epoch: integer, shuffle: boolean?, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil, skip: integer?, number: function? }
+--- shuffle, batch and augment replace the data set's own; order, number: as for pass.over, order in place of shuffle; skip: how many batches
+--- the pass begins after
 ---@return fun(): scion.Batch? iterator
 ---@return nil
 ---@return nil
@@ -233,7 +235,16 @@ function internal:pass(o)
     order = order or core.arange(0, self.count - 1, 1, "i32")
     order = order:slice(1, math.min(skip * (o.batch or self.batch), #order) + 1, #order):copy()
   end
-  return pass.over(self, { epoch = o.epoch, order = order, batch = o.batch, augment = o.augment, skip = skip })
+  return pass.over(self, { epoch = o.epoch, order = order, batch = o.batch, augment = o.augment, skip = skip, number = o.number })
+end
+
+--- The labels of these images: i32 classes from 0, or f32 rows; nil where there are none.
+---@param index scion.Tensor i32 numbers from 0
+---@return scion.Tensor?
+---@private
+function internal:labels_at(index)
+  local wanted = self.soft or self.multi or self.targets
+  return self.classes and core.gather(self.classes, index) - 1 or wanted and core.gather(wanted, index)
 end
 
 --- A batch of these images: adds what the data set knows of them.
@@ -244,9 +255,7 @@ end
 ---@return scion.Batch
 ---@private
 function internal:batch_of(x, index, failed, node)
-  local wanted = self.soft or self.multi or self.targets
-  local y = self.classes and core.gather(self.classes, index) - 1 or wanted and core.gather(wanted, index)
-  return batches.new { x = x, y = y, index = index, failed = failed, node = node }
+  return batches.new { x = x, y = self:labels_at(index), index = index, failed = failed, node = node }
 end
 
 local function check_classes(self, where)

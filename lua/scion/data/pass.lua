@@ -17,9 +17,9 @@ end
 
 --- Iterates over batches of a data set; numbers count from 0. A batch is empty if none of its images can be read.
 ---@param data scion.Dataset
----@param o { epoch: integer, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil, skip: integer? } epoch: augmentation
---- depends on it; order: i32 numbers from 0 (all images as they are listed); batch and augment replace the data set's own; skip: how many
---- batches of the pass were left out of the order
+---@param o { epoch: integer, order: scion.Tensor?, batch: integer?, augment: scion.Augment|false|nil, skip: integer?, number: function? } epoch:
+--- augmentation depends on it; order: i32 numbers from 0, and -1 for a place without an image (all images as they are listed); batch and augment
+--- replace the data set's own; skip: how many batches of the pass were left out of the order; number: as of scion.Share (batch i has number i)
 ---@return fun(): scion.Batch? iterator
 ---@return nil
 ---@return nil
@@ -34,7 +34,7 @@ function pass.over(data, o)
     fit = data.fit, filter = data.filter, reducing_gap = data.reducing_gap, store = data:image_store(), seed = data.seed, stages = changes.stages,
     max_pixels = data.max_pixels, truncated = data.truncated, background = check.items(data.background),
   }
-  local size = math.max(math.min(o.batch or data.batch, #data), 1)
+  local size, number_of = o.number and o.batch or math.max(math.min(o.batch or data.batch, #data), 1), o.number or math.tointeger
   loader:start(o.order, size, o.epoch)
   local number, classes = o.skip or 0, data.labels and #data.labels
   return function()
@@ -42,7 +42,7 @@ function pass.over(data, o)
     if not images then return nil end
     number = number + 1
     return changes:apply(data:batch_of(images, indices, failures_of(data, failures)), {
-      seed = data.seed, epoch = o.epoch, batch = number, size = size, classes = classes,
+      seed = data.seed, epoch = o.epoch, batch = number_of(number), size = size, classes = classes,
     })
   end, nil, nil, loader
 end

@@ -16,6 +16,7 @@ end
 --- Iterates over batches of a data set; numbers count from 0.
 ---@param data scion.Dataset one with values
 ---@param o { order: scion.Tensor?, batch: integer? } as for pass.over
+--- (-1 in the order is a place without an example)
 ---@return fun(): scion.Batch? iterator
 ---@return nil
 ---@return nil
@@ -27,11 +28,15 @@ function values.over(data, o)
     if at >= last then return nil end
     local index = order:slice(1, at + 1, math.min(at + size, last))
     at = at + #index
-    if not next(data.broken) then return data:batch_of(core.gather(data.values, index), index:copy()) end
+    if not next(data.broken) and not o.number then return data:batch_of(core.gather(data.values, index), index:copy()) end
     local good, failed = {}, {}
     for _, number in ipairs(index:totable()) do
       local message = data.broken[number]
-      if message then failed[#failed + 1] = { index = number, message = message } else good[#good + 1] = number end
+      if message then
+        failed[#failed + 1] = { index = number, message = message }
+      elseif number >= 0 then
+        good[#good + 1] = number
+      end
     end
     for _, failure in ipairs(failed) do data:leave_out(failure) end
     index = core.from_table(good, "i32")

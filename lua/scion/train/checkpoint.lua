@@ -140,6 +140,7 @@ local function difference(noted, here)
   return parts[1] and "now " .. table.concat(parts, ", ") or "now in another order"
 end
 
+local shards_of_a_batch = "number of shards of a batch"
 local list_of_callbacks = "list of callbacks that keep something"
 
 --- What a run is of, but for its optimizers and stages, in the order in which it is compared: { name in messages, text }. It stays the same,
@@ -155,9 +156,23 @@ local function of_run(run)
   return run.identity
 end
 
+--- What all processes of a run have to have in common, but for the instruction set.
+---@param run scion.Run
+---@return { [1]: string, [2]: string }[]
+function checkpoint.facts(run)
+  local list, weights = table.move(of_run(run), 1, #of_run(run), 1, {}), {}
+  for i = 1, #run.stages do list[#list + 1] = { "stage", schedule.identity(run.stages[i]) } end
+  list[#list + 1] = { "optimizer", run.first_optimizer.made }
+  for name, p in graph.parameters(run.model.order) do weights[#weights + 1] = name .. core.hash(p.tensor) end
+  list[#list + 1] = { "set of weights", hash(table.concat(weights)) }
+  list[#list + 1] = { "state of training", ("epoch %d, step %d, %s"):format(run.model.epoch, run.model.steps, run.model:freeze_state()) }
+  return list
+end
+
 --- What a checkpoint is of that is written, or was, in a stage. The later ones may still be changed.
 local function identity(run, stage)
   local list = table.move(of_run(run), 1, #of_run(run), 1, {})
+  list[#list + 1] = { shards_of_a_batch, run.team and tostring(run.team.parts) or "none, since one process has computed it" }
   for i = 1, stage do
     list[#list + 1] = { run.by_schedule and "stage " .. i or "optimizer", run.by_schedule and schedule.identity(run.stages[i]) or run.first_optimizer.made }
   end
@@ -188,7 +203,7 @@ local function compare(path, run, state)
   end
   for _, pair in ipairs(identity(run, math.min(state.run.stage or 1, #run.stages))) do
     local name, here = pair[1], pair[2]
-    if noted[name] ~= here then
+    if noted[name] ~= here and not (name == shards_of_a_batch and not noted[name] and not run.team) then -- older files do not note it
       local was = tostring(noted[name] or "none")
       check.raise(("fit: resume: %s is of a run with another %s (%s): go on with what it is of, give this run a file of its own, or delete it to begin anew"):format(
         path, name, name == list_of_callbacks and difference(was, here) or ("%s; now %s"):format(was, here)))
@@ -248,6 +263,7 @@ end
 --- Writes the file of a run. Raises if that fails; an older file then remains.
 ---@param run scion.Run
 function checkpoint.write(run)
+  if run.team and run.team.comm.rank > 0 then return end
   local path, tensors = run.resume.path, {}
   for name, p in graph.parameters(run.model.order) do tensors[#tensors + 1] = { name = "weights/" .. name, tensor = p.tensor } end
   local state = core.json_encode(pack(state_of(run), "state", tensors, 0))
@@ -302,6 +318,17 @@ local function read(path)
   return unpack_from(state, tensors), tensors
 end
 
+--- The same of rank 0's file, on all processes.
+local function read_first(run, path)
+  if not run.team then return read(path) end
+  local there, done = run.team.comm:file_of_first(path)
+  if not there then return nil end
+  local ok, state, tensors = pcall(read, there)
+  done()
+  if not ok then error(state, 0) end
+  return state, tensors
+end
+
 --- The tensors of the model with those of the file. Raises if one is missing or has another shape.
 local function weights_of(path, model, tensors)
   local pairs_of = {}
@@ -337,7 +364,7 @@ end
 ---@return boolean resumed
 function checkpoint.restore(run)
   local path = run.resume.path
-  local state, tensors = read(path)
+  local state, tensors = read_first(run, path)
   if not state then return false end
   compare(path, run, state)
   local weights = weights_of(path, run.model, tensors)

@@ -2,6 +2,7 @@
 local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local core = require "scion.core"
+local distributed = require "scion.train.distributed"
 local inputs = require "scion.train.inputs"
 local interrupts = require "scion.interrupts"
 local metrics = require "scion.train.metrics"
@@ -37,29 +38,89 @@ local targets = require "scion.train.targets"
 ---@field confidence number? the mean of the probabilities
 
 local schema = { batch = { inputs.batch }, loss = { targets.kind }, metrics = { metrics.kind }, cache = { cached.kind, {} },
-                 precision = { precision.kind } }
+                 precision = { precision.kind }, distributed = { distributed.kind } }
 
---- Runs the network on all batches and adds up losses and predictions. The second result tells of a batch with numbers that are not finite.
-local function add_up(where, model, data, o, loss, source, tell)
-  local names = data.labels or model.labels
-  local told, count = targets.told(model, loss, names)
-  local sums = metrics.new(told, count, o.metrics)
-  sums:calibrate()
-  local broken
+--- Runs the network on all batches of this process, and calls add(losses, output, y) and leave_out(failed) for each. Returns what tells of a batch
+--- with numbers that are not finite.
+local function run(where, model, data, o, loss, source, add, leave_out)
+  local names, broken = data.labels or model.labels, nil
   for batch in source:pass(0) do
     local n = #batch
-    sums:leave_out(batch.failed)
     if n > 0 then
       local target = targets.tensor(where, batch.y, loss, model, names, n)
       local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, o.batch, n), input_dtype = batch.x:dtype(), loss = loss,
                                     labels = target:dtype(), precision = o.precision, from = batch.node }
       if not model:execute(plan, { images = batch.x, labels = target }) then break end
-      local loss_of_batch = sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), batch.y)
+      local loss_of_batch = add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), batch.y)
       if not broken and (loss_of_batch ~= loss_of_batch or math.abs(loss_of_batch) == math.huge) then broken = inputs.not_finite(batch) end
     end
-    tell(sums.examples + sums.left_out, #data)
+    leave_out(batch.failed)
   end
+  return broken
+end
+
+--- Adds up the batches of all ranks, which have computed one behind the other: see distributed.block.
+local function join(sums, comm, data, rows, failed)
+  local joined = comm:rows("evaluate", { core.from_table(rows.sizes, "i32") })
+  local sizes = joined and joined[1]:totable()
+  local list = sizes and { core.concat(rows.losses), core.concat(rows.output), core.concat(rows.y) }
+  joined = list and comm:rows("evaluate", list)
+  local left_out = joined and distributed.failures(comm, "evaluate", data, failed)
+  if not left_out then return end
+  sums:leave_out(left_out)
+  local at = 1
+  for _, n in ipairs(sizes) do
+    local part = {}
+    for i, whole in ipairs(joined) do part[i] = whole:slice(1, at, at + n - 1) end
+    sums:add(part[1], part[2], part[3])
+    at = at + n
+  end
+end
+
+--- Runs the network on all batches and adds up losses and predictions. The second result tells of a batch with numbers that are not finite.
+local function add_up(where, model, data, o, loss, source, tell)
+  local told, count = targets.told(model, loss, data.labels or model.labels)
+  local sums, comm = metrics.new(told, count, o.metrics), distributed.comm(o.distributed)
+  sums:calibrate()
+  if not comm then
+    return sums, run(where, model, data, o, loss, source, function(...) return sums:add(...) end, function(list)
+      sums:leave_out(list)
+      tell(sums.examples + sums.left_out, #data)
+    end)
+  end
+  local rows, failed, done = distributed.no_rows(model, data), {}, 0
+  local broken = run(where, model, data, o, loss, source, function(losses, output, y)
+    local n = #losses
+    rows.sizes[#rows.sizes + 1], done = n, done + n
+    for name, tensor in pairs { losses = losses, output = output, y = y } do rows[name][#rows[name] + 1] = tensor:copy() end
+    return losses:sum() / n
+  end, function(list)
+    table.move(list, 1, #list, #failed + 1, failed)
+    tell(math.min((done + #failed) * comm.size, #data), #data)
+  end)
+  if core.interrupted() then comm:hear() else join(sums, comm, data, rows, failed) end
   return sums, broken
+end
+
+--- What is behind the checks.
+local function evaluate(model, data, o, loss, where, tell, alone)
+  if alone then inputs.tell_reading(where, model, data) end
+  if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
+  local caught <close> = interrupts.catch() -- luacheck: ignore 211
+  local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision,
+                                                     share = distributed.block_of(o.distributed, data, o.batch) })
+  local bar <close> = progress.counter("evaluate", #data)
+  local sums, broken = add_up(where, model, data, o, loss, source, tell or bar.tell)
+  if alone then interrupts.check(where) end
+  if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
+  local found = {
+    loss = sums:loss(), accuracy = sums:accuracy(), exact_match = sums:exact_match(), examples = sums.examples, left_out = sums.left_out, not_finite = sums:not_finite(),
+    confusion = sums.told == "classes" and sums.counts or nil, classes = sums:class_scores(data.labels or model.labels),
+    calibration = sums:calibration(),
+  }
+  metrics.fill(found, o.metrics, sums:values())
+  if broken and alone then notice.once(("scion: evaluate: the loss is not finite: %s"):format(broken)) end
+  return results.evaluation(found), broken
 end
 
 --- Evaluates a model on a data set. Raises on data that do not fit, on unknown options and invalid values, and if no image can be read.
@@ -84,20 +145,6 @@ return function(model, data, given, where, tell)
   targets.check(where, model, data, loss)
   o.metrics = o.metrics or model.metrics or {}
   metrics.check(where, o.metrics, targets.told(model, loss, data.labels or model.labels))
-  if alone then inputs.tell_reading(where, model, data) end
-  if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
-  local caught <close> = interrupts.catch() -- luacheck: ignore 211
-  local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision })
-  local bar <close> = progress.counter("evaluate", #data)
-  local sums, broken = add_up(where, model, data, o, loss, source, tell or bar.tell)
-  if alone then interrupts.check(where) end
-  if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
-  local found = {
-    loss = sums:loss(), accuracy = sums:accuracy(), exact_match = sums:exact_match(), examples = sums.examples, left_out = sums.left_out, not_finite = sums:not_finite(),
-    confusion = sums.told == "classes" and sums.counts or nil, classes = sums:class_scores(data.labels or model.labels),
-    calibration = sums:calibration(),
-  }
-  metrics.fill(found, o.metrics, sums:values())
-  if broken and alone then notice.once(("scion: evaluate: the loss is not finite: %s"):format(broken)) end
-  return results.evaluation(found), broken
+  distributed.check(where, o.distributed, data)
+  return distributed.guard(o.distributed, evaluate, model, data, o, loss, where, tell, alone)
 end

@@ -4,6 +4,7 @@ local check = require "scion.check"
 local checkpoint = require "scion.train.checkpoint"
 local class_weights = require "scion.train.class_weights"
 local dataset = require "scion.data.dataset"
+local distributed = require "scion.train.distributed"
 local events = require "scion.train.events"
 local folder = require "scion.folder"
 local graph = require "scion.graph"
@@ -50,7 +51,7 @@ local schema = {
   epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, schedule = { schedule.kind }, validate = { validation }, optimizer = { kinds.optimizer },
   loss = { targets.kind }, metrics = { metrics.kind }, class_weights = { class_weights.kind }, accumulate = { check.whole(1, (1 << 31) - 1), 1 }, clip = { clip },
   callbacks = { events.kind, {} }, resume = { checkpoint.kind }, on_interrupt = { check.one_of("raise", "return") },
-  cache = { cached.kind, {} }, precision = { precision.kind }, verbose = { check.boolean, true }, quiet = { check.boolean, false }, warn = { check.callable },
+  cache = { cached.kind, {} }, precision = { precision.kind }, distributed = { distributed.kind }, verbose = { check.boolean, true }, quiet = { check.boolean, false }, warn = { check.callable },
 }
 
 ---@class scion.ClipOptions
@@ -81,6 +82,8 @@ local schema = {
 ---@field cache boolean|integer|scion.CacheOptions|nil whether outputs of frozen layers are computed once for each image and kept, also for
 --- later runs. true: if images are not augmented; a number K: for K augmented variants of each image; false: never (true)
 ---@field precision "f32"|"bf16"|nil of frozen layers and of the validation; what trains is always f32 (the model's, or f32)
+---@field distributed scion.Comm|scion.DistributedOptions|nil require "scion.mpi": the processes that mpirun has started train together, to the same
+--- bits as any other number of them; or { comm, shards = 16 } (this process alone)
 ---@field quiet boolean? whether nothing is told of what is likely a mistake in the recipe; history.warnings has it all the same (false)
 ---@field warn? fun(message: string, rule: string) is called with each such warning and its rule's name (by default it is told once, on standard
 --- error)
@@ -148,9 +151,12 @@ local function prepare(model, data, given, where)
   local job = { where = where, model = model, data = data, loss_kind = loss, stages = stages, by_schedule = o.schedule ~= nil,
                 first_optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, given_cache = o.cache,
                 precision = precision.in_use(o.precision or model.precision), accumulate = o.accumulate, clip = o.clip, resume = o.resume,
-                class_weights = weights, metrics = wanted,
+                class_weights = weights, metrics = wanted, distributed = o.distributed,
                 new_sums = function() return metrics.new(told, count, wanted) end }
   job.optimizer = schedule.optimizer(stages, 1, job.first_optimizer)
+  distributed.check(where, o.distributed, data)
+  if o.validate then distributed.check("fit: validate", o.distributed, o.validate) end
+  job.team = distributed.team(where, o.distributed, data)
   check_groups(job)
   check_rates(job)
   if job.by_schedule then job.cache_limits = schedule.cache_limits(stages, model) end
@@ -212,18 +218,11 @@ local function resume(state)
   state.callbacks[#state.callbacks + 1] = checkpoint.callback(state)
 end
 
---- Trains a model on a data set. Raises on options or data that do not fit, if a loss, a gradient, a moving average or a new weight is
---- not finite, and after Ctrl-C, which ends it between two steps.
----@param model scion.Model
----@param data scion.Dataset
----@param given scion.FitOptions?
----@param where? string the name of the function that the user called, for messages ("fit")
----@param ended? fun(): string completes "lr_find: Ctrl-C ended it …" (where in the fit that was)
----@return scion.History history the epochs of this fit
-return function(model, data, given, where, ended)
-  local job, o = prepare(model, data, given, where or "fit")
+--- Runs what was prepared: see below.
+local function run_job(job, o, ended)
+  local model, data = job.model, job.data
   local returns = o.on_interrupt == "return" or o.on_interrupt == nil and interrupts.at_prompt()
-  local bar, before = progress.new(o.verbose), cached.stats()
+  local bar, before = progress.new(o.verbose and not (job.team and job.team.comm.rank > 0)), cached.stats()
   job.callbacks = { bar:callback(), table.unpack(o.callbacks) }
   job.verbose = o.verbose
   function job.tell(line)
@@ -232,6 +231,7 @@ return function(model, data, given, where, ended)
   end
   local warnings = lint_stages(job, o)
   local state = run.new(job)
+  if job.team then distributed.same(job.where, o.distributed, checkpoint.facts(state)) end
   function job.warn(rule, message)
     local list = state.history.warnings
     list[#list + 1] = { rule = rule, message = message }
@@ -260,9 +260,23 @@ return function(model, data, given, where, ended)
   end
   local told = state.history
   told.cache = cached.since(before)
+  if complete and job.team then complete = job.team.comm:meet "end of fit" ~= false end
   if not complete then
     told.interrupted = true
     tell_interrupt(state, returns, ended)
   end
   return told
+end
+
+--- Trains a model on a data set. Raises on options or data that do not fit, if a loss, a gradient, a moving average or a new weight is
+--- not finite, and after Ctrl-C, which ends it between two steps.
+---@param model scion.Model
+---@param data scion.Dataset
+---@param given scion.FitOptions?
+---@param where? string the name of the function that the user called, for messages ("fit")
+---@param ended? fun(): string completes "lr_find: Ctrl-C ended it …" (where in the fit that was)
+---@return scion.History history the epochs of this fit
+return function(model, data, given, where, ended)
+  local job, o = prepare(model, data, given, where or "fit")
+  return distributed.guard(o.distributed, run_job, job, o, ended)
 end

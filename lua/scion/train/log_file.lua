@@ -2,6 +2,7 @@
 --- there, and nothing is in the file twice: what was written after the checkpoint is cut off.
 local check = require "scion.check"
 local core = require "scion.core"
+local folder = require "scion.folder"
 local notice = require "scion.report.notice"
 
 local log_file = {}
@@ -32,6 +33,7 @@ end
 ---@param path string
 ---@return scion.LogFile
 function log_file.open(where, path)
+  if not folder.writes then return { path = path, bytes = 0 } end
   local file <close> = opened(where, path, "ab")
   return { path = path, bytes = file:seek "end" }
 end
@@ -41,6 +43,7 @@ end
 ---@param of scion.LogFile
 ---@return string
 function log_file.read(where, of)
+  if not folder.writes then return "" end
   local file <close> = opened(where, of.path, "rb")
   local text, message = file:read(of.bytes)
   if message then refuse(where, ("%s: %s"):format(of.path, message)) end
@@ -62,6 +65,7 @@ end
 ---@param of scion.LogFile
 ---@param text string
 function log_file.append(where, of, text)
+  if not folder.writes then return end
   local file = opened(where, of.path, "ab")
   local size = file:seek "end"
   if size > of.bytes then

@@ -26,26 +26,34 @@ local function interrupted(run)
   return core.interrupted()
 end
 
+--- Ends the steps of an epoch: the last one may have fewer batches than others. Returns false after an interrupt.
+local function end_steps(run, began)
+  if run.parts and run.parts.batches > 0 and not run.stopped then finish_step(run, began) end
+  if run.parts then step.abandon(run) end
+  if run.team and not run.team:end_steps(run) then return false end
+  return not core.interrupted()
+end
+
 --- The steps of an epoch, from run.position on. Returns false after an interrupt.
 local function take_steps(run)
   run.kept = cached.stats()
   if run.stopped then return true end -- it was stopped in the middle of the epoch, and resumed
   local began = core.clock() - run.seconds
   run.taken = run.position
+  local team = run.team
   for batch in run.source:pass(run.model.epoch, run.position) do
-    run.sums:leave_out(batch.failed)
-    run.taken = run.taken + 1
-    if #batch > 0 then
+    if not team then run.sums:leave_out(batch.failed) end
+    if not team or team:ends_batch() then run.taken = run.taken + 1 end
+    if #batch > 0 or team then
       if not run.parts then events.call(run, "step_begins") end
       if not step.backward(run, batch) then return false end
       if step.is_complete(run) then finish_step(run, began) end
       if interrupted(run) then return false end
-      if run.stopped then return true end
+      if run.stopped then break end
     end
   end
   if interrupted(run) then return false end
-  if run.parts then finish_step(run, began) end
-  return not core.interrupted()
+  return end_steps(run, began)
 end
 
 -- ---- epochs ---------------------------------------------------------------------------------------------------------
@@ -54,7 +62,7 @@ end
 local function validate(run)
   local entry = run.entry
   local result, broken = require "scion.train.evaluate"(run.model, run.validate, { loss = run.loss_kind, metrics = run.metrics, cache = run.cache,
-                                                                          precision = run.precision }, "fit: validate", run.tell_validation)
+                                                                          precision = run.precision, distributed = run.distributed }, "fit: validate", run.tell_validation)
   if core.interrupted() then return end -- the result would be that of a part of the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
   record.evaluation(run, result)
@@ -75,6 +83,7 @@ end
 --- Whether the frozen part of the network ran on none of the epoch's images, since all that it gives for them was kept.
 local function all_kept(run)
   local since = cached.since(run.kept)
+  if run.team then return run.team:total(since and since.misses or 1) == 0 end
   return since ~= nil and since.misses == 0 and since.hits >= run.sums.examples
 end
 
@@ -130,7 +139,7 @@ local function enter_stage(run)
   end
   local limit = run.cache_limits and run.cache_limits[run.stage]
   run.cache = run.given_cache and { variants = run.given_cache.variants, upto = run.given_cache.upto or limit }
-  run.source = cached.over(run.model, run.data, run.cache, { where = run.where, precision = run.precision })
+  run.source = cached.over(run.model, run.data, run.cache, { where = run.where, precision = run.precision, share = run.team and run.team.share })
   for i = run.stage, #run.stages do epochs = epochs + run.stages[i].epochs end
   run.last_epoch = run.model.epoch - run.stage_epochs + epochs
 end
@@ -162,6 +171,7 @@ return function(run)
   events.call(run, "fit_begins")
   events.restore(run)
   local complete = train(run)
+  if not complete and run.team then run.team.comm:hear() end
   if not complete and run.resume then checkpoint.write(run) end
   events.call(run, "fit_ends")
   return complete

@@ -66,6 +66,8 @@ local run = {}
 ---@field private position integer batches of the epoch whose steps are done: where a run goes on that is resumed
 ---@field private seconds number that the epoch has taken so far
 ---@field private diverged boolean? whether a step raised, as a number in it was not finite
+---@field private distributed scion.DistributedOptions? as fit was given it
+---@field private team scion.Team? what this process does of it, where several are at work
 ---@field private stopped boolean whether a callback ended the fit
 ---@field private told_frozen boolean? whether it was told that a callback has left nothing to train
 
@@ -92,7 +94,7 @@ local shown = class.define {
              "metrics", "class_weights", "precision", "batch", "accumulate", "clip", "tell_validation",
              "kept", "given_cache", "cache_limits", "first_optimizer", "stages", "by_schedule", "stage_begun", "stage_epochs",
              "stage_best", "stage_wait", "stage_record", "cache", "source", "groups", "groups_of", "groups_revision", "epoch_begun", "new_sums", "sums",
-             "parts", "gradient_sum", "taken", "position", "seconds", "diverged", "stopped", "told_frozen" },
+             "parts", "gradient_sum", "taken", "position", "seconds", "diverged", "stopped", "told_frozen", "distributed", "team" },
   meta = { __tostring = text },
 }
 

@@ -111,7 +111,7 @@ end
 --- Begins a step. Where it has several batches, moving averages change before it is complete, and copies are kept to take that back.
 local function begin(run, plan)
   local parts = { batches = 0, examples = 0, loss = 0.0, sums = {}, averages = {}, frozen = run.model:freeze_state() }
-  for _, p in ipairs(run.accumulate > 1 and plan.pending or {}) do
+  for _, p in ipairs(run.accumulate > 1 and not run.team and plan.pending or {}) do
     parts.averages[#parts.averages + 1] = { tensor = p.tensor, copy = p.tensor:copy() }
   end
   run.parts = parts
@@ -124,30 +124,48 @@ function step.abandon(run)
   local parts = run.parts
   if not parts then return end
   for _, average in ipairs(parts.averages) do core.copy(average.copy, average.tensor) end
+  if run.team then run.team:abandon() end
   run.parts = nil
+end
+
+--- Runs a plan on a batch, or on a part of one, and checks its loss. Returns false after an interrupt.
+local function execute(run, plan, batch, target, weights)
+  local model, team, n = run.model, run.team, #batch
+  if n == 0 then -- a part without images, of a step that other parts have some of
+    model:reserve(plan)
+    return true
+  end
+  local number = team and team:step_number(run) or model.steps + run.parts.batches
+  if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = number }) then return false end
+  check_loss(run, core.place(model.arena, plan.losses, n):sum(), batch)
+  check_averages(run, plan)
+  return true
 end
 
 --- Forward and backward on one batch. The gradients are left in the model's buffer. Raises if the loss is not finite.
 ---@param run scion.Run
----@param batch scion.Batch of one example or more
+---@param batch scion.Batch of one example or more; where several processes train, a part of one, which may be empty
 ---@return boolean complete false after an interrupt, which leaves the step undone
 function step.backward(run, batch)
-  local model, n = run.model, #batch
-  run.batch = run.batch or n
+  local model, team, n = run.model, run.team, #batch
+  run.batch = run.batch or team and run.data.batch or n
   local target = targets.tensor(run.where, batch.y, run.loss_kind, model, run.data.labels, n)
   local weights = weights_of(run, batch)
-  local plan = model:plan_for { mode = "train", batch = inputs.capacity(run.data, nil, n), input_dtype = batch.x:dtype(), loss = run.loss_kind,
-                                labels = target:dtype(), weighted = weights ~= nil, precision = run.precision, from = batch.node }
+  local plan = model:plan_for { mode = "train", batch = team and team.share.size or inputs.capacity(run.data, nil, n), input_dtype = batch.x:dtype(),
+                                loss = run.loss_kind, labels = target:dtype(), weighted = weights ~= nil, precision = run.precision, from = batch.node }
   local parts = run.parts or begin(run, plan)
-  if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = model.steps + parts.batches }) then
+  if not execute(run, plan, batch, target, weights) then
     step.abandon(run)
     return false
   end
   local several = run.accumulate > 1
   local losses, output = core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n)
+  if team then
+    local complete = team:take(run, plan, batch, losses, output)
+    if not complete then step.abandon(run) end
+    return complete
+  end
   local loss = losses:sum()
-  check_loss(run, loss, batch)
-  check_averages(run, plan)
   parts.sums[#parts.sums + 1] = { losses = several and losses:copy() or losses, output = several and output:copy() or output, y = batch.y }
   parts.batches, parts.examples, parts.loss, parts.plan = parts.batches + 1, parts.examples + n, parts.loss + loss, plan
   if several then
@@ -204,7 +222,8 @@ local function change_weights(run, all)
   local kept = is_first(run) and may_overflow(run, all) and kept_of(run)
   local refused = run.optimizer:step(run.groups, all, step.now(run, run.step + 1))
   if refused and kept then put_back(run, kept) end
-  run.parts, run.model.steps = nil, run.model.steps + (run.parts and run.parts.batches or 0) -- until here the step can be left undone
+  local taken = run.parts and run.parts.batches or 0
+  run.parts, run.model.steps = nil, run.model.steps + taken * (run.team and run.team.parts or 1) -- until here the step can be left undone
   run.diverged = refused ~= nil
   if refused then check.raise(("%s in %s; %s"):format(refused, place_of(run), step.remedy(run, rate_of(run)))) end
 end
@@ -219,13 +238,18 @@ function step.update(run)
     check.raise(("a layer was frozen or thawed within %s, as by the loss; callbacks can do so between steps, in step_begins or step_ends"):format(place_of(run)))
   end
   local plan, all = parts.plan, gradients.of(parts.plan, model.arena)
-  if run.accumulate > 1 then all:take(run.gradient_sum, 1 / parts.examples) end
+  if run.team then
+    run.team:sum(run, plan, all)
+  elseif run.accumulate > 1 then
+    all:take(run.gradient_sum, 1 / parts.examples)
+  end
+  if run.team then check_averages(run, plan) end
   check_gradients(run, plan, all)
   if run.clip then all:clip(run.clip) end
   for _, part in ipairs(parts.sums) do run.sums:add(part.losses, part.output, part.y) end
   if is_first(run) then run.sums:try() end
   change_weights(run, all)
-  if run.accumulate == 1 then plan:commit(model.arena) end
+  if run.accumulate == 1 or run.team then plan:commit(model.arena) end
   return parts.loss / parts.examples
 end
 

@@ -23,7 +23,7 @@ local function now() return offset + core.clock() end
 --- A new event file in a folder of its own.
 local function begin(self, name)
   local place = self.options.folder .. "/" .. name
-  local made, message = folder.make(place)
+  local made, message = folder.make_parent(place .. "/events")
   if not made then check.raise(("tensorboard: %s"):format(message)) end
   local path
   local n = 0

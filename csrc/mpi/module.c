@@ -1,0 +1,326 @@
+/* The module scion.mpi as C sees it: messages between the processes that mpirun has started. lua/scion/mpi.lua makes of it what users see.
+ * It is linked to MPI, and nothing else of Scion is. Ranks count from 0, as in MPI. One thread calls MPI, the one that runs Lua. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <mpi.h>
+
+#include "reduction.h"
+#include "scion.h"
+#include "wait.h"
+
+#define REDUCTION "scion.mpi.reduction"
+
+static MPI_Comm comm = MPI_COMM_NULL; /* a copy of the world, so that nobody else's messages are taken for ours */
+static int rank, ranks;
+static reduction *under_way; /* what scion_mpi_progress looks after */
+
+/* ---- beginning and end */
+
+static const char *processor(void) {
+  static char name[MPI_MAX_PROCESSOR_NAME];
+  int length;
+  MPI_Get_processor_name(name, &length);
+  return name;
+}
+
+/* mpi.start() -> rank, ranks, how many ranks this machine has, the machine's name */
+static int start(lua_State *L) {
+  int given, there;
+  MPI_Initialized(&there);
+  if (!there) {
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given);
+    if (given < MPI_THREAD_FUNNELED) return luaL_error(L, "this MPI cannot be used by a process that has several threads");
+  }
+  if (comm == MPI_COMM_NULL) MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+  MPI_Comm here;
+  int local;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &ranks);
+  MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &here);
+  MPI_Comm_size(here, &local);
+  MPI_Comm_free(&here);
+  lua_pushinteger(L, rank);
+  lua_pushinteger(L, ranks);
+  lua_pushinteger(L, local);
+  lua_pushstring(L, processor());
+  return 4;
+}
+
+/* mpi.finish(): the last call, which all ranks make */
+static int finish(lua_State *L) {
+  int over;
+  (void)L;
+  MPI_Finalized(&over);
+  if (over || comm == MPI_COMM_NULL) return 0;
+  MPI_Comm_free(&comm);
+  MPI_Finalize();
+  return 0;
+}
+
+/* mpi.abort(code): ends all ranks at once */
+static int abort_all(lua_State *L) {
+  MPI_Abort(comm, (int)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+/* ---- what rank 0 alone does */
+
+static int kept_stderr = -1;
+
+static int redirect(lua_State *L, int descriptor) {
+  int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (nowhere < 0 || dup2(nowhere, descriptor) < 0) return luaL_error(L, "/dev/null: %s", strerror(errno));
+  close(nowhere);
+  return 0;
+}
+
+/* mpi.print_nothing(): what this process prints on standard output is lost from here on */
+static int print_nothing(lua_State *L) { return redirect(L, STDOUT_FILENO); }
+
+/* mpi.mute(yes): whether what it writes to standard error is lost */
+static int mute(lua_State *L) {
+  if (lua_toboolean(L, 1)) {
+    if (kept_stderr >= 0) return 0;
+    kept_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    return redirect(L, STDERR_FILENO);
+  }
+  if (kept_stderr < 0) return 0;
+  dup2(kept_stderr, STDERR_FILENO);
+  close(kept_stderr);
+  kept_stderr = -1;
+  return 0;
+}
+
+/* ---- meeting */
+
+/* mpi.meet(place, state, number): returns when all ranks have come. Gives lists of what each rank gave, from rank 0: three lists of integers. */
+static int meet(lua_State *L) {
+  int64_t mine[3] = {luaL_checkinteger(L, 1), luaL_checkinteger(L, 2), luaL_checkinteger(L, 3)};
+  int64_t *all = lua_newuserdatauv(L, (size_t)ranks * sizeof mine, 0);
+  MPI_Request request;
+  MPI_Iallgather(mine, 3, MPI_INT64_T, all, 3, MPI_INT64_T, comm, &request);
+  mpi_wait(&request, 1);
+  for (int k = 0; k < 3; k++) {
+    lua_createtable(L, ranks, 0);
+    for (int i = 0; i < ranks; i++) {
+      lua_pushinteger(L, all[3 * i + k]);
+      lua_rawseti(L, -2, i + 1);
+    }
+  }
+  return 3;
+}
+
+/* mpi.tell(root, text) -> the text of that rank; the others' is not read */
+static int tell(lua_State *L) {
+  int root = (int)luaL_checkinteger(L, 1);
+  size_t length = 0;
+  const char *text = luaL_optlstring(L, 2, "", &length);
+  int64_t size = (int64_t)length;
+  MPI_Request request;
+  MPI_Ibcast(&size, 1, MPI_INT64_T, root, comm, &request);
+  mpi_wait(&request, 1);
+  luaL_Buffer buffer;
+  char *to = luaL_buffinitsize(L, &buffer, (size_t)size);
+  if (rank == root) memcpy(to, text, (size_t)size);
+  for (int64_t at = 0; at < size; at += INT32_MAX) {
+    MPI_Ibcast(to + at, (int)(size - at < INT32_MAX ? size - at : INT32_MAX), MPI_CHAR, root, comm, &request);
+    mpi_wait(&request, 1);
+  }
+  luaL_pushresultsize(&buffer, (size_t)size);
+  return 1;
+}
+
+/* ---- tensors */
+
+/* The tensor at an argument: a contiguous one, whose bytes are *bytes. */
+static scion_tensor *check_tensor(lua_State *L, int argument, int64_t *bytes) {
+  scion_tensor *t = luaL_checkudata(L, argument, "scion.tensor");
+  luaL_argcheck(L, t->data, argument, "the tensor was closed");
+  int64_t elements = 1, last = t->dims ? t->shape[t->dims - 1] : 1;
+  for (int i = 0; i < t->dims; i++) elements *= t->shape[i];
+  luaL_argcheck(L, elements == last || t->row_stride == last, argument, "a contiguous tensor expected");
+  *bytes = elements * (t->dtype == SCION_U8 ? 1 : t->dtype == SCION_BF16 ? 2 : 4);
+  return t;
+}
+
+/* A list of numbers of bytes, one of each rank, as MPI's counts and offsets in units of `unit` bytes: a userdata, which remains on the stack. */
+static int *counts_of(lua_State *L, int list, int64_t unit) {
+  luaL_checktype(L, list, LUA_TTABLE);
+  int *counts = lua_newuserdatauv(L, 2 * (size_t)ranks * sizeof *counts, 0);
+  int64_t at = 0;
+  for (int i = 0; i < ranks; i++) {
+    lua_rawgeti(L, list, i + 1);
+    lua_Integer n = luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+    luaL_argcheck(L, n >= 0 && (at + n) / unit <= INT32_MAX, list, "too many bytes");
+    counts[i] = (int)(n / unit), counts[ranks + i] = (int)(at / unit);
+    at += n;
+  }
+  return counts;
+}
+
+/* mpi.gather(from, to, bytes, unit): to = all ranks' from, one behind the other; bytes: how many each rank has, a list, and multiples of
+ * unit, the bytes of what is not cut */
+static int gather(lua_State *L) {
+  int64_t mine, all;
+  lua_Integer unit = luaL_checkinteger(L, 4);
+  luaL_argcheck(L, unit >= 1 && unit <= INT32_MAX, 4, "out of range");
+  int *counts = counts_of(L, 3, unit);
+  const scion_tensor *from = check_tensor(L, 1, &mine);
+  scion_tensor *to = check_tensor(L, 2, &all);
+  luaL_argcheck(L, mine == counts[rank] * unit, 1, "another size than was told");
+  luaL_argcheck(L, all == (counts[ranks - 1] + counts[2 * ranks - 1]) * unit, 2, "another size than that of all together");
+  MPI_Datatype piece;
+  MPI_Request request;
+  MPI_Type_contiguous((int)unit, MPI_BYTE, &piece);
+  MPI_Type_commit(&piece);
+  MPI_Iallgatherv(from->data, counts[rank], piece, to->data, counts, counts + ranks, piece, comm, &request);
+  mpi_wait(&request, 1);
+  MPI_Type_free(&piece);
+  return 0;
+}
+
+/* mpi.broadcast(tensor, root): the tensor becomes that of rank root */
+static int broadcast(lua_State *L) {
+  int64_t bytes;
+  const scion_tensor *t = check_tensor(L, 1, &bytes);
+  int root = (int)luaL_checkinteger(L, 2);
+  for (int64_t at = 0; at < bytes; at += INT32_MAX) {
+    MPI_Request request;
+    MPI_Ibcast((char *)t->data + at, (int)(bytes - at < INT32_MAX ? bytes - at : INT32_MAX), MPI_BYTE, root, comm, &request);
+    mpi_wait(&request, 1);
+  }
+  return 0;
+}
+
+/* ---- sums over the parts of a batch: see reduction.h */
+
+static reduction *check_reduction(lua_State *L) {
+  reduction *r = *(reduction **)luaL_checkudata(L, 1, REDUCTION);
+  if (!r) luaL_error(L, "the reduction was closed");
+  return r;
+}
+
+static int no_memory(lua_State *L) { return luaL_error(L, "out of memory: the sum of gradients over machines"); }
+
+/* mpi.reduction(elements, parts) -> reduction */
+static int new_reduction(lua_State *L) {
+  lua_Integer elements = luaL_checkinteger(L, 1), parts = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, elements >= 0 && elements < (lua_Integer)1 << 40, 1, "out of range");
+  luaL_argcheck(L, parts >= ranks && parts <= 1 << 20, 2, "a rank would have no part");
+  reduction **r = lua_newuserdatauv(L, sizeof *r, 0);
+  *r = NULL;
+  luaL_setmetatable(L, REDUCTION);
+  *r = reduction_new(comm, elements, parts);
+  return *r ? 1 : no_memory(L);
+}
+
+/* r:add(part, at, tensor, factor): adds a tensor times a factor to elements at .. of a part, both from 0 */
+static int add(lua_State *L) {
+  int64_t bytes;
+  reduction *r = check_reduction(L);
+  const scion_tensor *t = check_tensor(L, 4, &bytes);
+  luaL_argcheck(L, t->dtype == SCION_F32, 4, "an f32 tensor expected");
+  luaL_argcheck(L, !reduction_busy(r), 1, "its messages are under way");
+  lua_Integer part = luaL_checkinteger(L, 2), at = luaL_checkinteger(L, 3);
+  if (!reduction_fits(r, part, at, bytes / 4)) return luaL_error(L, "part %d, element %d: out of range", (int)part, (int)at);
+  return reduction_add(r, part, at, t->data, bytes / 4, (float)luaL_checknumber(L, 5)) ? 0 : no_memory(L);
+}
+
+/* r:complete(part): nothing more comes for the parts before this one */
+static int complete(lua_State *L) {
+  reduction *r = check_reduction(L);
+  lua_Integer part = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, !reduction_busy(r) && reduction_fits(r, part - 1, 0, 0), 2, "out of range");
+  return reduction_complete(r, part) ? 0 : no_memory(L);
+}
+
+/* r:start(): sends what this rank has */
+static int start_reduction(lua_State *L) {
+  reduction *r = check_reduction(L);
+  luaL_argcheck(L, !under_way, 1, "another sum is under way");
+  if (!reduction_start(r)) return no_memory(L);
+  under_way = r;
+  return 0;
+}
+
+/* r:finish(): waits for the sum */
+static int finish_reduction(lua_State *L) {
+  reduction *r = check_reduction(L);
+  luaL_argcheck(L, under_way == r, 1, "its messages are not under way");
+  reduction_finish(r);
+  under_way = NULL;
+  return 0;
+}
+
+/* r:take(at, tensor, factor): the tensor becomes elements at .. of the sum, times a factor */
+static int take(lua_State *L) {
+  int64_t bytes;
+  reduction *r = check_reduction(L);
+  scion_tensor *t = check_tensor(L, 3, &bytes);
+  lua_Integer at = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, t->dtype == SCION_F32 && !reduction_busy(r), 3, "an f32 tensor expected, and a sum that is there");
+  if (!reduction_fits(r, -1, at, bytes / 4)) return luaL_error(L, "element %d: out of range", (int)at);
+  reduction_take(r, at, t->data, bytes / 4, (float)luaL_checknumber(L, 4));
+  if (t->storage) t->storage->version++;
+  return 0;
+}
+
+/* r:forget(): gives up what was added to this step */
+static int forget(lua_State *L) {
+  reduction *r = check_reduction(L);
+  if (under_way == r) reduction_finish(r), under_way = NULL; /* messages that were begun have to arrive */
+  reduction_forget(r);
+  return 0;
+}
+
+static int close_reduction(lua_State *L) {
+  reduction **r = luaL_checkudata(L, 1, REDUCTION);
+  if (*r && under_way == *r) return 0; /* MPI may still write to its memory: the process ends */
+  reduction_free(*r);
+  *r = NULL;
+  return 0;
+}
+
+/* Lets messages travel: the core calls it between two kernels. */
+static void progress(void) {
+  if (under_way) reduction_progress(under_way);
+}
+
+/* mpi.progress() -> the function that lets messages travel, for core.between */
+static int get_progress(lua_State *L) {
+  static void (*const function)(void) = progress;
+  lua_pushlightuserdata(L, (void *)&function);
+  return 1;
+}
+
+/* mpi.waited() -> seconds that this process has waited for messages so far */
+static int waited(lua_State *L) {
+  lua_pushnumber(L, mpi_seconds_waited());
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{"add", add}, {"complete", complete}, {"start", start_reduction}, {"finish", finish_reduction},
+                                   {"take", take}, {"forget", forget}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"start", start}, {"finish", finish}, {"abort", abort_all}, {"print_nothing", print_nothing}, {"mute", mute},
+                                     {"meet", meet}, {"tell", tell}, {"gather", gather}, {"broadcast", broadcast},
+                                     {"reduction", new_reduction}, {"progress", get_progress}, {"waited", waited}, {NULL, NULL}};
+
+__attribute__((visibility("default"))) int luaopen_scion_mpi(lua_State *L);
+int luaopen_scion_mpi(lua_State *L) {
+  luaL_newmetatable(L, REDUCTION);
+  lua_pushcfunction(L, close_reduction);
+  lua_setfield(L, -2, "__gc");
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}

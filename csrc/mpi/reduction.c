@@ -1,0 +1,264 @@
+#include "reduction.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "wait.h"
+
+#define LEAST_SEGMENT ((int64_t)1 << 14) /* elements: smaller messages cost more than they carry */
+#define MOST_SEGMENT ((int64_t)1 << 20)
+
+enum { TAG_PART = 1, TAG_SUM };
+
+/* A segment whose home this rank is. */
+typedef struct {
+  int64_t at, count; /* its elements in the buffer */
+  int missing;       /* sums that have not come */
+  float **sums;      /* of all nodes of all ranks, in the order of their parts */
+} segment;
+
+struct reduction {
+  MPI_Comm comm;
+  int rank, ranks;
+  int64_t elements, parts, first, last; /* this rank's parts are first .. last - 1 */
+  int64_t per_segment, segments;
+  float *total;     /* [elements] */
+  float **leaves;   /* of this rank's parts: NULL, or the vector so far */
+  int64_t complete; /* the first part that is not on the stack */
+  tree_stack own;
+  float **spare; /* vectors that nobody uses */
+  int spares;
+  /* of all ranks: the nodes that they send, in the order of their parts */
+  tree_stack *of_rank;
+  int nodes;
+  /* while messages are under way */
+  bool busy;
+  int received, sent, results; /* requests of each kind */
+  MPI_Request *requests;       /* [received], of which request i belongs to home segment homes[i]; then [sent]; then [results] */
+  int *homes, *done;
+  segment *mine;
+  int mine_count, mine_done, results_sent;
+  MPI_Request *result_requests;
+  float *inbox;
+};
+
+int64_t reduction_first_part(int64_t parts, int rank, int ranks) { return parts * rank / ranks; }
+
+/* ---- the segments and their homes */
+
+static int home_of(const reduction *r, int64_t s) { return (int)(s % r->ranks); }
+
+static int64_t segment_size(const reduction *r, int64_t s) {
+  int64_t left = r->elements - s * r->per_segment;
+  return left < r->per_segment ? left : r->per_segment;
+}
+
+static int homes_of(const reduction *r, int rank) { return (int)((r->segments + r->ranks - 1 - rank) / r->ranks); }
+
+/* ---- life */
+
+static void cut(reduction *r) {
+  int64_t fair = (r->elements + r->ranks - 1) / r->ranks;
+  r->per_segment = fair < LEAST_SEGMENT ? LEAST_SEGMENT : fair > MOST_SEGMENT ? MOST_SEGMENT : fair;
+  r->segments = (r->elements + r->per_segment - 1) / r->per_segment;
+}
+
+/* The memory for messages, all of it before any is sent. */
+static bool allocate(reduction *r) {
+  int foreign = r->nodes - r->of_rank[r->rank].count, own = r->of_rank[r->rank].count;
+  r->mine_count = homes_of(r, r->rank);
+  int64_t inbox = 0;
+  for (int64_t s = r->rank; s < r->segments; s += r->ranks) inbox += segment_size(r, s) * foreign;
+  r->received = r->mine_count * foreign;
+  r->sent = ((int)r->segments - r->mine_count) * own;
+  r->results = (int)r->segments - r->mine_count;
+  size_t requests = (size_t)r->received + (size_t)r->sent + (size_t)r->results;
+  r->requests = malloc((requests + 1) * sizeof *r->requests);
+  r->result_requests = malloc(((size_t)r->mine_count * (size_t)r->ranks + 1) * sizeof *r->result_requests);
+  r->homes = malloc(((size_t)r->received + 1) * sizeof *r->homes);
+  r->done = malloc(((size_t)r->received + 1) * sizeof *r->done);
+  r->mine = calloc((size_t)r->mine_count + 1, sizeof *r->mine);
+  r->inbox = malloc((size_t)inbox * sizeof *r->inbox + 1);
+  if (!r->requests || !r->result_requests || !r->homes || !r->done || !r->mine || !r->inbox) return false;
+  for (int i = 0; i < r->mine_count; i++) {
+    int64_t s = (int64_t)i * r->ranks + r->rank;
+    r->mine[i] = (segment){.at = s * r->per_segment, .count = segment_size(r, s), .sums = calloc((size_t)r->nodes, sizeof *r->mine[i].sums)};
+    if (!r->mine[i].sums) return false;
+  }
+  return true;
+}
+
+reduction *reduction_new(MPI_Comm comm, int64_t elements, int64_t parts) {
+  reduction *r = calloc(1, sizeof *r);
+  if (!r) return NULL;
+  r->comm = comm, r->elements = elements, r->parts = parts;
+  MPI_Comm_rank(comm, &r->rank);
+  MPI_Comm_size(comm, &r->ranks);
+  r->first = reduction_first_part(parts, r->rank, r->ranks);
+  r->last = reduction_first_part(parts, r->rank + 1, r->ranks);
+  r->complete = r->first;
+  cut(r);
+  r->of_rank = calloc((size_t)r->ranks, sizeof *r->of_rank);
+  r->total = malloc((size_t)elements * sizeof *r->total + 1);
+  r->leaves = calloc((size_t)(r->last - r->first) + 1, sizeof *r->leaves);
+  r->spare = calloc((size_t)(r->last - r->first) + 1, sizeof *r->spare);
+  bool good = r->of_rank && r->total && r->leaves && r->spare;
+  for (int i = 0; good && i < r->ranks; i++) {
+    tree_nodes_of(&r->of_rank[i], reduction_first_part(parts, i, r->ranks), reduction_first_part(parts, i + 1, r->ranks), parts);
+    r->nodes += r->of_rank[i].count;
+  }
+  if (good && allocate(r)) return r;
+  reduction_free(r);
+  return NULL;
+}
+
+void reduction_free(reduction *r) {
+  if (!r) return;
+  reduction_forget(r);
+  for (int i = 0; i < r->spares; i++) free(r->spare[i]);
+  for (int i = 0; r->mine && i < r->mine_count; i++) free(r->mine[i].sums);
+  free(r->spare), free(r->leaves), free(r->total), free(r->of_rank);
+  free(r->requests), free(r->result_requests), free(r->homes), free(r->done), free(r->mine), free(r->inbox);
+  free(r);
+}
+
+/* ---- this rank's parts */
+
+static void leave(void *context, float *sum) {
+  reduction *r = context;
+  r->spare[r->spares++] = sum;
+}
+
+static float *vector(reduction *r) {
+  if (r->spares == 0) return calloc((size_t)r->elements + 1, sizeof(float));
+  float *x = r->spare[--r->spares];
+  return memset(x, 0, (size_t)r->elements * sizeof *x);
+}
+
+bool reduction_add(reduction *r, int64_t part, int64_t at, const float *x, int64_t count, float factor) {
+  float **leaf = &r->leaves[part - r->first];
+  if (!*leaf && !(*leaf = vector(r))) return false;
+  float *restrict to = *leaf + at;
+  for (int64_t i = 0; i < count; i++) to[i] += x[i] * factor;
+  return true;
+}
+
+bool reduction_complete(reduction *r, int64_t part) {
+  for (; r->complete < part; r->complete++) {
+    float **leaf = &r->leaves[r->complete - r->first];
+    if (!*leaf && !(*leaf = vector(r))) return false;
+    tree_push(&r->own, (tree_node){.index = r->complete, .sum = *leaf}, r->parts, r->elements, leave, r);
+    *leaf = NULL;
+  }
+  return true;
+}
+
+void reduction_forget(reduction *r) {
+  for (int64_t i = 0; r->leaves && i < r->last - r->first; i++) {
+    if (r->leaves[i]) leave(r, r->leaves[i]);
+    r->leaves[i] = NULL;
+  }
+  for (int i = 0; i < r->own.count; i++) leave(r, r->own.nodes[i].sum);
+  r->own.count = 0;
+  r->complete = r->first;
+}
+
+bool reduction_fits(const reduction *r, int64_t part, int64_t at, int64_t count) {
+  return (part == -1 || (part >= r->first && part < r->last)) && at >= 0 && count >= 0 && at <= r->elements - count;
+}
+
+bool reduction_busy(const reduction *r) { return r->busy; }
+
+/* ---- messages */
+
+/* Asks for what this rank is the home of. Messages between two ranks arrive in the order in which they were sent, so that they need no names. */
+static void receive_parts(reduction *r) {
+  float *to = r->inbox;
+  int n = 0;
+  for (int i = 0; i < r->mine_count; i++) {
+    segment *s = &r->mine[i];
+    s->missing = 0;
+    for (int rank = 0, node = 0; rank < r->ranks; rank++)
+      for (int k = 0; k < r->of_rank[rank].count; k++, node++) {
+        if (rank == r->rank) {
+          s->sums[node] = r->own.nodes[k].sum + s->at;
+          continue;
+        }
+        s->sums[node] = to;
+        MPI_Irecv(to, (int)s->count, MPI_FLOAT, rank, TAG_PART, r->comm, &r->requests[n]);
+        r->homes[n++] = i, s->missing++;
+        to += s->count;
+      }
+  }
+}
+
+static void send_parts(reduction *r) {
+  MPI_Request *next = r->requests + r->received;
+  for (int turn = 1; turn < r->ranks; turn++) { /* each begins with another home, so that not all send to one */
+    int home = (r->rank + turn) % r->ranks;
+    for (int64_t s = home; s < r->segments; s += r->ranks)
+      for (int k = 0; k < r->own.count; k++)
+        MPI_Isend(r->own.nodes[k].sum + s * r->per_segment, (int)segment_size(r, s), MPI_FLOAT, home, TAG_PART, r->comm, next++);
+  }
+}
+
+static void receive_sums(reduction *r) {
+  MPI_Request *next = r->requests + r->received + r->sent;
+  for (int64_t s = 0; s < r->segments; s++)
+    if (home_of(r, s) != r->rank)
+      MPI_Irecv(r->total + s * r->per_segment, (int)segment_size(r, s), MPI_FLOAT, home_of(r, s), TAG_SUM, r->comm, next++);
+}
+
+/* All sums of a segment are here: adds them up, and sends the result to all. */
+static void conclude(reduction *r, segment *s) {
+  tree_stack stack = {.count = 0};
+  for (int rank = 0, node = 0; rank < r->ranks; rank++)
+    for (int k = 0; k < r->of_rank[rank].count; k++, node++) {
+      tree_node each = r->of_rank[rank].nodes[k];
+      each.sum = s->sums[node];
+      tree_push(&stack, each, r->parts, s->count, NULL, NULL);
+    }
+  memcpy(r->total + s->at, stack.nodes[0].sum, (size_t)s->count * sizeof(float));
+  r->mine_done++;
+  for (int turn = 1; turn < r->ranks; turn++)
+    MPI_Isend(r->total + s->at, (int)s->count, MPI_FLOAT, (r->rank + turn) % r->ranks, TAG_SUM, r->comm, &r->result_requests[r->results_sent++]);
+}
+
+bool reduction_start(reduction *r) {
+  if (!reduction_complete(r, r->last)) return false;
+  r->busy = true;
+  r->mine_done = r->results_sent = 0;
+  receive_sums(r);
+  receive_parts(r);
+  send_parts(r);
+  for (int i = 0; i < r->mine_count; i++)
+    if (r->mine[i].missing == 0) conclude(r, &r->mine[i]);
+  return true;
+}
+
+bool reduction_progress(reduction *r) {
+  if (!r->busy) return true;
+  int n = 0, all = 0;
+  if (r->mine_done < r->mine_count) {
+    MPI_Testsome(r->received, r->requests, &n, r->done, MPI_STATUSES_IGNORE);
+    for (int i = 0; n != MPI_UNDEFINED && i < n; i++) {
+      segment *s = &r->mine[r->homes[r->done[i]]];
+      if (--s->missing == 0) conclude(r, s);
+    }
+  }
+  if (r->mine_done < r->mine_count) return false;
+  MPI_Testall(r->sent + r->results, r->requests + r->received, &all, MPI_STATUSES_IGNORE);
+  if (all) MPI_Testall(r->results_sent, r->result_requests, &all, MPI_STATUSES_IGNORE);
+  if (all) r->busy = false;
+  return !r->busy;
+}
+
+void reduction_finish(reduction *r) {
+  unsigned turns = 0;
+  while (!reduction_progress(r)) mpi_give_way(&turns);
+  reduction_forget(r);
+}
+
+void reduction_take(const reduction *r, int64_t at, float *x, int64_t count, float factor) {
+  for (int64_t i = 0; i < count; i++) x[i] = r->total[at + i] * factor;
+}

@@ -1,0 +1,45 @@
+/* The sum over the parts of a batch of a flat buffer, of gradients as a rule, whose parts lie on the ranks of a communicator: each rank adds
+ * up its own as far as the tree lets it (tree.h), and every one ends with the whole sum.
+ *
+ * The buffer is cut into segments, and each has a rank that is its home. All send their sums of a segment there; the home adds them and sends
+ * the result to all. So each rank sends and receives about twice the buffer, however many they are. Messages travel while the caller
+ * computes something else, as far as it calls reduction_progress now and then. */
+#ifndef SCION_MPI_REDUCTION_H
+#define SCION_MPI_REDUCTION_H
+
+#include <mpi.h>
+#include <stdbool.h>
+
+#include "tree.h"
+
+typedef struct reduction reduction;
+
+/* The first part of a rank; it has those up to the first of the next one. */
+int64_t reduction_first_part(int64_t parts, int rank, int ranks);
+
+/* A buffer of so many elements, of a batch in so many parts. NULL without memory. */
+reduction *reduction_new(MPI_Comm comm, int64_t elements, int64_t parts);
+/* Nothing may be under way. NULL is fine. */
+void reduction_free(reduction *r);
+
+/* Adds a vector, times a factor, to elements at .. at + count - 1 of one of this rank's parts. The first one to be added to a part begins
+ * it, with zeros elsewhere. False without memory. */
+bool reduction_add(reduction *r, int64_t part, int64_t at, const float *x, int64_t count, float factor);
+/* Nothing more comes for this rank's parts before `part`: those of which nothing came are zeros. They come in their order. False without memory. */
+bool reduction_complete(reduction *r, int64_t part);
+/* Sends what this rank has, which is complete. False without memory, and then nothing was sent. */
+bool reduction_start(reduction *r);
+/* Lets messages travel. True once the sum is there. */
+bool reduction_progress(reduction *r);
+/* Waits until it is. */
+void reduction_finish(reduction *r);
+/* x = elements at .. at + count - 1 of the sum, times a factor. */
+void reduction_take(const reduction *r, int64_t at, float *x, int64_t count, float factor);
+/* Whether this rank has the part (-1: none is meant) and the buffer the elements. */
+bool reduction_fits(const reduction *r, int64_t part, int64_t at, int64_t count);
+/* Gives up what was added. Nothing may be under way. */
+void reduction_forget(reduction *r);
+/* Whether messages are under way. */
+bool reduction_busy(const reduction *r);
+
+#endif

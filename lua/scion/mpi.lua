@@ -1,0 +1,340 @@
+--- Several processes that mpirun has started, on one machine or on many: `local comm = require "scion.mpi"`. It is given to model:fit,
+--- model:evaluate, model:features and base:probe as `distributed = comm`; its own functions are for what a script does besides. Without mpirun there
+--- is one process, and all of it does what it would do without.
+---
+--- All ranks run the same script. Rank 0 alone prints and writes files; what the others print is lost, and files that they would save are
+--- not written. Rows of the cache are each rank's own.
+local check = require "scion.check"
+local class = require "scion.class"
+local core = require "scion.core"
+local folder = require "scion.folder"
+local interrupts = require "scion.interrupts"
+local notice = require "scion.report.notice"
+
+-- ---- the module in C ------------------------------------------------------------------------------------------------
+
+--- What launchers set for each process.
+local launchers = { "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK" }
+
+local function launched()
+  for _, name in ipairs(launchers) do
+    if os.getenv(name) then return true end
+  end
+  return false
+end
+
+local function load_module()
+  local path = package.searchpath("scion.mpi", package.cpath)
+  if not path then
+    check.raise "scion.mpi: this Scion was built where MPI was not installed: make deps MPI=1, then make (and install it again)"
+  end
+  local open, message = package.loadlib(path, "luaopen_scion_mpi")
+  return open and open() or check.raise(("scion.mpi: %s cannot be loaded: %s"):format(path, message))
+end
+
+local mpi -- the functions in C; nil without mpirun
+
+-- ---- meeting --------------------------------------------------------------------------------------------------------
+
+--- The places at which ranks meet, by their numbers: all of them have to be at the same one.
+local places = { "barrier", "broadcast", "reduce", "agree", "fit", "step", "epoch", "end of fit", "evaluate", "features", "rows", "end of the script", "checkpoint" }
+local number_of = {}
+for i, name in ipairs(places) do number_of[name] = i end
+
+local ok, failed, interrupted = 0, 1, 2 -- states
+
+---@class scion.Comm
+---@field rank integer this process's number, from 0, as in MPI
+---@field size integer how many there are
+---@field machine string the name of this one's machine
+---@field private launched boolean whether mpirun or another launcher has started it
+---@field private heard boolean whether all ranks know of an interrupt
+---@field private agreed any the error that all ranks have raised
+---@field private message string? why this one failed, while the others are told
+---@field private over boolean? whether the ranks are apart: nothing can be sent any more
+local methods, internal = {}, {}
+
+--- Raises the error of a rank on all.
+local function raise_of(self, rank)
+  local message = mpi.tell(rank, self.message or "")
+  self.agreed = message
+  error(message, 0)
+end
+
+--- Some ranks are elsewhere in the script.
+local function apart(self, where)
+  local words, ended = {}, nil
+  for rank, place in ipairs(where) do
+    words[rank] = ("rank %d at %s"):format(rank - 1, places[place] or "?")
+    if place == number_of["end of the script"] then ended = ended or rank - 1 end
+  end
+  local message = ended and ("scion.mpi: rank %d has ended its script, so that all end"):format(ended) or
+    ("scion.mpi: the ranks do not do the same (%s): all of them have to run the same lines, whatever their rank"):format(table.concat(words, ", "))
+  self.over, self.agreed = true, select(2, pcall(check.raise, message))
+  error(self.agreed, 0)
+end
+
+--- Waits until all ranks have come to a place. Raises on all what one of them has raised. Returns false on all where one was interrupted; else
+--- a list of numbers, one from each rank, as they gave them.
+---@param place string
+---@param number? integer (0)
+---@param state? integer
+---@return integer[]|false
+---@private
+function internal:meet(place, number, state)
+  if not mpi then return { number or 0 } end
+  if self.over then error(self.agreed, 0) end
+  local here = number_of[place] or 0
+  local where, states, numbers = mpi.meet(here, state or core.interrupted() and interrupted or ok, number or 0)
+  for rank, of in ipairs(states) do
+    if of == failed then raise_of(self, rank - 1) end
+  end
+  for _, of in ipairs(states) do
+    if of == interrupted then
+      core.interrupt()
+      self.heard = true
+      return false
+    end
+  end
+  for _, there in ipairs(where) do
+    if there ~= here then apart(self, where) end
+  end
+  return numbers
+end
+
+--- Tells the others that this rank has failed, which they hear when they meet next.
+local function fail(self, message)
+  self.message = ("%s (rank %d, on %s)"):format(message, self.rank, self.machine)
+  pcall(self.meet, self, "agree", 0, failed)
+  self.message = nil
+end
+
+--- Tells the others of an interrupt, if they do not know of it.
+---@private
+function internal:hear()
+  if mpi and not self.heard and not self.over then self:meet("agree", 0, interrupted) end
+end
+
+--- Calls f(...) on all ranks. An error on one of them is raised on all; rank 0 alone lets it be seen.
+---@param f function
+---@param ... any
+---@return any ... its results
+---@private
+function internal:guard(f, ...)
+  if not mpi then return f(...) end
+  mpi.mute(false)
+  self.heard = false
+  local results = table.pack(pcall(f, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local raised = results[2]
+  if interrupts.is(raised) then
+    pcall(self.hear, self)
+  elseif raised ~= self.agreed and not self.over then
+    fail(self, tostring(raised))
+    self.agreed = raised
+  end
+  if self.rank > 0 then mpi.mute(true) end
+  error(raised, 0)
+end
+
+-- ---- values of all ranks ---------------------------------------------------------------------------------------------
+
+local bytes_of = { f32 = 4, bf16 = 2, u8 = 1, i32 = 4 }
+
+--- Joins tensors of all ranks along their first axis, in the order of the ranks. Returns false where one was interrupted.
+---@param place string
+---@param tensors scion.Tensor[] of the same number of rows; each may have another dtype and other axes
+---@return scion.Tensor[]|false joined
+---@return integer[]? counts the rows that each rank gave
+---@private
+function internal:rows(place, tensors)
+  local counts = self:meet(place, tensors[1]:shape()[1])
+  if not counts or not mpi then return counts and tensors, counts or nil end
+  local total, joined = 0, {}
+  for _, n in ipairs(counts) do total = total + n end
+  for i, tensor in ipairs(tensors) do
+    local shape = tensor:shape()
+    shape[1] = 1
+    local unit, bytes = bytes_of[tensor:dtype()], {}
+    for _, size in ipairs(shape) do unit = unit * size end
+    shape[1] = total
+    joined[i] = core.new(shape, tensor:dtype())
+    for rank, n in ipairs(counts) do bytes[rank] = n * unit end
+    if unit > 0 then mpi.gather(tensor:copy(), joined[i], bytes, unit) end
+  end
+  return joined, counts
+end
+
+--- The texts of all ranks; false where one was interrupted.
+---@param place string
+---@param text string
+---@return string[]|false
+---@private
+function internal:texts(place, text)
+  local joined, counts = self:rows(place, { core.from_bytes(text, { #text }) })
+  if not joined then return false end
+  local all, at, list = joined[1]:bytes(), 1, {}
+  for i, n in ipairs(counts) do
+    list[i] = all:sub(at, at + n - 1)
+    at = at + n
+  end
+  return list
+end
+
+--- Raises on all ranks unless they have given the same.
+---@param where string the function that the user called, for messages
+---@param facts { [1]: string, [2]: string }[] names and what they are of
+---@private
+function internal:same(where, facts)
+  local words = {}
+  for i, fact in ipairs(facts) do words[i] = fact[1] .. "\1" .. fact[2] end
+  local told = self:texts("fit", table.concat(words, "\2"))
+  for rank, text in ipairs(told or {}) do
+    local i = 0
+    for name, of in (text .. "\2"):gmatch "([^\1\2]*)\1([^\2]*)\2" do
+      i = i + 1
+      if facts[i] and of ~= facts[i][2] then
+        check.raise(("%s: rank %d has another %s than rank %d (%s; here %s)"):format(where, rank - 1, name, self.rank, check.show(of), check.show(facts[i][2])))
+      end
+    end
+  end
+end
+
+--- A sum over the parts of a batch: see csrc/mpi/reduction.h.
+---@private
+function internal:reduction(elements, parts) return mpi.reduction(elements, parts) end
+
+--- Rank 0's file, as a path that this rank can read: on the others a copy, which is removed when the second result is called. nil where rank 0 has
+--- none.
+---@param path string
+---@return string? path
+---@return fun() done
+---@private
+function internal:file_of_first(path)
+  local function nothing() end
+  if not mpi then return path, nothing end
+  local file = self.rank == 0 and io.open(path, "rb")
+  local bytes = file and file:read "a"
+  if file then file:close() end
+  local there = self:meet("checkpoint", bytes and 1 or 0)
+  if not there then return nil, nothing end
+  if there[1] == 0 then return self.rank == 0 and path or nil, nothing end
+  bytes = mpi.tell(0, bytes)
+  if self.rank == 0 then return path, nothing end
+  local copy = os.tmpname()
+  local to <close> = assert(io.open(copy, "wb"))
+  if not to:write(bytes) then check.raise(("%s: rank 0's %s cannot be copied there"):format(copy, path)) end
+  return copy, function() os.remove(copy) end
+end
+
+--- Seconds that this process has waited for messages so far.
+---@private
+function internal:waited() return mpi and mpi.waited() or 0.0 end
+
+-- ---- what scripts call ------------------------------------------------------------------------------------------------
+
+--- Waits until all ranks have come here.
+---@example comm:barrier()
+function methods:barrier()
+  self:guard(function() self:meet "barrier" end)
+end
+
+--- Rank 0's value, on all ranks. A tensor is written into the one that each rank gives, which has the same shape and dtype.
+---@param value scion.Tensor|string what rank 0 gives; a string of another rank, or nil, is not read
+---@return scion.Tensor|string
+---Raises unless rank 0's value is a tensor or a string.
+---@example print(comm:broadcast "from rank 0")
+function methods:broadcast(value)
+  local is_tensor = check.tensor.read(value)
+  if self.rank == 0 and not is_tensor and type(value) ~= "string" then
+    check.raise(("comm:broadcast takes a tensor or a string, not %s"):format(check.show(value)))
+  end
+  if not mpi then return value end
+  return self:guard(function()
+    local kind = is_tensor and value:dtype() .. " " .. table.concat(value:shape(), "x") or "string"
+    self:meet "broadcast"
+    local wanted = mpi.tell(0, kind)
+    if is_tensor and kind ~= wanted then check.raise(("comm:broadcast: rank 0 gives %s, and this rank a tensor of %s"):format(wanted, kind)) end
+    if wanted ~= "string" and not is_tensor then check.raise(("comm:broadcast: rank 0 gives a tensor, %s: give one of this shape, into which it is written"):format(wanted)) end
+    self:meet "broadcast"
+    if wanted == "string" then return mpi.tell(0, value or "") end
+    local whole = value:copy()
+    mpi.broadcast(whole, 0)
+    core.copy(whole, value)
+    return value
+  end)
+end
+
+--- The sum of a tensor over all ranks, which replaces it on each. It is the same to the bit on all of them.
+---@param t scion.Tensor f32, of the same shape on all ranks
+---@return scion.Tensor t
+---Raises on another value, and if shapes differ.
+---@example print(comm:reduce(scion.tensor{ 1, 2 }))
+function methods:reduce(t)
+  if not check.tensor.read(t) or t:dtype() ~= "f32" then check.raise(("comm:reduce takes an f32 tensor, not %s"):format(check.show(t))) end
+  if not mpi then return t end
+  return self:guard(function()
+    for rank, n in ipairs(self:meet("reduce", #t:reshape(-1)) or {}) do
+      if n ~= #t:reshape(-1) then check.raise(("comm:reduce: rank %d gives a tensor of %d numbers, and rank %d one of %d"):format(rank - 1, n, self.rank, #t:reshape(-1))) end
+    end
+    local sum, flat = mpi.reduction(#t:reshape(-1), self.size), t:copy():reshape(-1)
+    sum:add(self.rank, 0, flat, 1)
+    sum:start()
+    sum:finish()
+    sum:take(0, flat, 1)
+    core.copy(flat:reshape(table.unpack(t:shape())), t)
+    return t
+  end)
+end
+
+--- Raises on all ranks if one of them has something to complain of; rank 0 shows it.
+---@param complaint? string nil: there is nothing
+---Raises the complaint of the rank with the lowest number.
+---@example comm:agree(not io.open "photos" and "there is no folder photos" or nil)
+function methods:agree(complaint)
+  if complaint ~= nil then complaint = check.argument("comm:agree", "the complaint", complaint, check.text) end
+  self:guard(function()
+    if complaint then check.raise(complaint) end
+    self:meet "agree"
+  end)
+end
+
+local function as_text(self)
+  if not mpi then return "one process, which mpirun has not started" end
+  return ("rank %d of %d, on %s"):format(self.rank, self.size, self.machine)
+end
+
+local Comm = class.define {
+  name = "scion.Comm", title = "scion.mpi", call = "comm", methods = methods, internal = internal,
+  locked = { "rank", "size", "machine" }, fields = { "launched", "heard", "agreed", "message", "over", "ends" },
+  meta = { __tostring = as_text },
+}
+
+-- ---- beginning and end -----------------------------------------------------------------------------------------------
+
+--- Ends MPI when Lua's state is closed. All ranks come here, or those that still run hear that this one has ended.
+local function finish(comm)
+  if not comm.over then pcall(comm.meet, comm, "end of the script", 0, ok) end
+  mpi.finish()
+end
+
+local function begin()
+  local values = { rank = 0, size = 1, machine = "this machine", launched = launched(), heard = false }
+  if not values.launched then return Comm.new(values) end
+  mpi = load_module()
+  local here
+  values.rank, values.size, here, values.machine = mpi.start()
+  core.hear_termination()
+  core.between(mpi.progress())
+  core.threads(math.max(1, core.threads() // here))
+  if values.rank > 0 then
+    mpi.print_nothing()
+    folder.write_nothing()
+    notice.silence()
+  end
+  local comm = Comm.new(values)
+  comm.ends = setmetatable({}, { __gc = function() finish(comm) end, __close = function() finish(comm) end })
+  return comm
+end
+
+return begin()

@@ -41,7 +41,7 @@ function methods.told(of) return of.parts.last[#of.parts.last] end
 ---@param where string the name of the function that the user called, for messages
 ---@param part scion.Model
 ---@param data scion.Dataset
----@param o { cache: boolean }
+---@param o { cache: boolean, distributed: scion.DistributedOptions? }
 ---@return scion.Tensor f32 [images, features]
 ---@return scion.Tensor classes i32 [images], from 1
 function gathered.outputs(where, part, data, o)
@@ -50,7 +50,7 @@ function gathered.outputs(where, part, data, o)
   if not data.classes then check.raise(where .. ": the data set has no classes, one an image, which could be told apart") end
   local all, labels, failures = graph.keep_freezing(part.order, function()
     part:freeze()
-    return part:features(data, part.output.layer.name, { cache = o.cache })
+    return part:features(data, part.output.layer.name, { cache = o.cache, distributed = o.distributed })
   end)
   local kept = readable(#all, failures)
   if #kept < #all then all, labels = all:gather(1, kept), labels:gather(1, kept) end
@@ -62,7 +62,7 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param list scion.Block[]
----@param o { cache: boolean, precision: string? }
+---@param o { cache: boolean, precision: string?, distributed: scion.DistributedOptions? }
 ---@return scion.Tensor features f32 [images, features of all blocks]
 ---@return scion.Tensor classes i32 [images], from 1
 function gathered.set(where, model, data, list, o)

@@ -4,6 +4,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local difference = require "scion.insight.difference"
+local distributed = require "scion.train.distributed"
 local cost = require "scion.ir.cost"
 local gathered = require "scion.insight.gathered"
 local graph = require "scion.graph"
@@ -33,6 +34,8 @@ end
 ---@field folds? integer into how many parts the images are divided; each is told once by what the others teach (5)
 ---@field cache? boolean whether the features are kept, as for model:features (true)
 ---@field precision? "f32"|"bf16" as for model:features (the model's)
+---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started computes a part of the features
+--- (this process alone)
 
 --- What base:probe found. It prints as a table.
 ---@class scion.Probe
@@ -137,7 +140,7 @@ function probe.tell(of, more)
 end
 
 --- The options of a probe.
-probe.schema = { folds = { check.whole(2, 1000), 5 }, cache = { check.boolean, true }, precision = { precision.kind } }
+probe.schema = { folds = { check.whole(2, 1000), 5 }, cache = { check.boolean, true }, precision = { precision.kind }, distributed = { distributed.kind } }
 
 --- Probes a network by features that were gathered.
 local function compare(model, of)

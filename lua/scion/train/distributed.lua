@@ -71,6 +71,8 @@ end
 ---@field size integer
 ---@field pieces integer
 ---@field order fun(data: scion.Dataset, epoch: integer, shuffled: boolean): scion.Tensor i32, numbers from 0; -1 is a place without an image
+---@field first integer? of a block: the images first .. last - 1, from 0, in file order
+---@field last integer?
 ---@field number fun(i: integer): integer the number of batch i of the pass, both from 1, from which augmentations of whole batches draw
 
 --- Raises where a data set is a user's own, which only its `batches` can go through.
@@ -94,7 +96,7 @@ function distributed.block_of(o, data, batch)
   batch = batch or data.batch
   local batches = math.ceil(#data / batch)
   local first, last = batches * comm.rank // comm.size, batches * (comm.rank + 1) // comm.size
-  return { size = batch, pieces = 1, number = function(i) return first + i end,
+  return { size = batch, pieces = 1, first = math.min(first * batch, #data), last = math.min(last * batch, #data), number = function(i) return first + i end,
            order = function() return core.arange(first * batch, math.min(last * batch, #data) - 1, 1, "i32") end }
 end
 

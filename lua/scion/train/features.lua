@@ -2,7 +2,9 @@
 local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local core = require "scion.core"
+local distributed = require "scion.train.distributed"
 local inputs = require "scion.train.inputs"
+local interrupts = require "scion.interrupts"
 local notice = require "scion.report.notice"
 local precision = require "scion.precision"
 local predict = require "scion.train.predict"
@@ -11,7 +13,8 @@ local untrained = require "scion.train.untrained"
 
 local pools = { avg = "global_average_pool_forward", max = "global_max_pool_forward" }
 
-local schema = { pool = { check.one_of("avg", "max") }, batch = { inputs.batch }, cache = { cached.kind, {} }, precision = { precision.kind } }
+local schema = { pool = { check.one_of("avg", "max") }, batch = { inputs.batch }, cache = { cached.kind, {} }, precision = { precision.kind },
+                 distributed = { distributed.kind } }
 
 local function submodel(model, name)
   model.parts = model.parts or {}
@@ -57,11 +60,33 @@ local function tell_random(part)
   if words then notice.once(("scion: features: %s: give the model weights, such as weights = \"imagenet\""):format(words)) end
 end
 
+--- The rows of all images from those that each rank has computed, and all failures.
+local function join(comm, set, features, failures, share)
+  local first, last, own = share.first, share.last, {}
+  for _, failure in pairs(failures) do own[#own + 1] = { index = failure.index - 1, message = failure.message } end
+  local joined = comm:rows("features", { last > first and features:slice(1, first + 1, last) or features:slice(1, 1, 0) })
+  local all = joined and distributed.failures(comm, "features", set, own)
+  if not all then interrupts.check "features" end
+  local told = {}
+  for _, failure in ipairs(all) do told[failure.index + 1] = { index = failure.index + 1, file = failure.file, message = failure.message } end
+  return joined[1], told
+end
+
+--- The features of all images and the failures by the images' numbers, from 1.
+local function compute(part, set, name, o)
+  local features, share = core.new({ #set, table.unpack(shape_of(part, name, o.pool)) }, "f32"), distributed.block_of(o.distributed, set, o.batch)
+  local failures = predict.run("features", part, set, { batch = o.batch, cache = o.cache, share = share }, function(output, indices)
+    put(features, output, indices, o.pool)
+  end)
+  if not share then return features, failures end
+  return join(distributed.comm(o.distributed), set, features, failures, share)
+end
+
 --- Computes the output of a layer for each image: see model:features.
 ---@param model scion.Model
 ---@param data scion.Dataset|string|string[]|scion.Tensor
 ---@param name string of a layer or block
----@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string? } cache = false: outputs of
+---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string?, distributed: scion.Comm|table|nil } cache = false: outputs of
 --- frozen layers are not kept
 ---@return scion.Tensor features f32, one row for each image in the data set's order; NaN for an image that cannot be read
 ---@return scion.Tensor? labels if the data set has them, as scion.data.tensors takes them: i32 classes from 1, or its f32 rows
@@ -77,8 +102,8 @@ return function(model, data, name, given)
   part.precision = o.precision or model.precision
   tell_random(part)
   cached.tell("features", part, set, o.cache, { augment = false, whole = true })
-  local features = core.new({ #set, table.unpack(shape_of(part, name, o.pool)) }, "f32")
-  local failures = predict.run("features", part, set, { batch = o.batch, cache = o.cache }, function(output, indices) put(features, output, indices, o.pool) end)
+  distributed.check("features", o.distributed, set)
+  local features, failures = distributed.guard(o.distributed, compute, part, set, name, o)
   if type(data) == "string" and not set.path and failures[1] then check.raise("features: " .. failures[1].message) end
   return features, set.classes or set.soft or set.multi or set.targets, mark(features, failures)
 end

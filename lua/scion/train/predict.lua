@@ -23,15 +23,16 @@ predict.no_number = "the network's output is no number: its weights, or this ima
 ---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given { batch: integer?, cache: scion.CacheOptions|false|nil, augment: scion.Augment|false|nil, epoch: integer? } cache, augment:
---- nil is false; epoch: of which the augmentation is drawn (0)
+---@param given { batch: integer?, cache: scion.CacheOptions|false|nil, augment: scion.Augment|false|nil, epoch: integer?, share: scion.Share? } cache,
+--- augment: nil is false; epoch: of which the augmentation is drawn (0); share: what this process sees of the pass (all)
 ---@param emit fun(output: scion.Tensor, indices: integer[])
 ---@return table<integer, { index: integer, file: string?, message: string }> failures by the image's number, from 1
 function predict.run(where, model, data, given, emit)
   local failures, seen, done = {}, {}, 0
   local bar <close> = progress.counter(where, #data)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
-  local source = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = given.augment or false, batch = given.batch, whole = true })
+  local source = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = given.augment or false, batch = given.batch, whole = true,
+                                                     share = given.share })
   for batch in source:pass(given.epoch or 0) do
     for _, failure in ipairs(batches.failures_for_user(batch.failed)) do
       failure.message = paths.explain(where, failure.file, failure.message)
@@ -53,7 +54,7 @@ function predict.run(where, model, data, given, emit)
     bar.tell(done)
   end
   interrupts.check(where)
-  for i = 1, #data do
+  for i = 1, given.share and 0 or #data do
     if not seen[i] and not failures[i] then
       failures[i] = { index = i, file = data.files and data.files[i], message = "the data set left it out" }
     end

@@ -264,6 +264,27 @@ local function shuffles(self)
   return self.given.shuffle
 end
 
+--- The frozen part's value of a batch in place of its images: computed, and not kept. Returns nil after an interrupt.
+local function through_frozen(self, batch)
+  local model, n = self.model, #batch
+  local state = model:freeze_state()
+  if self.cut_state ~= state then
+    local found = cut(model.order, model.output, #model.order)
+    self.cut_state, self.cut_node = state, found and found.macs > 0 and found.node or nil
+  end
+  local node = self.cut_node
+  if not node or batch.node then return batch end
+  if n == 0 then
+    batch.x, batch.node = core.new({ 0, table.unpack(node.shape) }, "f32"), node
+    return batch
+  end
+  local plan = model:plan_for { mode = "infer", batch = math.max(n, self.given.share.size), input_dtype = batch.x:dtype(),
+                                precision = self.given.precision or model.precision, upto = node }
+  if not model:execute(plan, { images = batch.x }) then return nil end
+  batch.x, batch.node = core.place(model.arena, plan.output, n):copy(), node
+  return batch
+end
+
 --- Iterates over a data set without a cache: Scion's, or one of a user's own, whose iterator may have state and control variables.
 local function plain(self, epoch, skip)
   local data, given = self.data, self.given
@@ -286,7 +307,7 @@ local function plain(self, epoch, skip)
     if batch == nil then return nil end
     if not scions then batch = batches.from_user(given.where, batch) end
     inputs.batch_fits(given.where, self.model, batch.x)
-    return batch
+    return given.ahead and through_frozen(self, batch) or not given.ahead and batch or nil
   end
   -- what a user's data set gives cannot be left out before it is read
   for _ = 1, scions and 0 or skip do next_batch() end
@@ -345,9 +366,11 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset or a user's own
 ---@param o scion.CacheOptions|false as cached.kind reads it
----@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string?, share: scion.Share? }
+---@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string?, share: scion.Share?,
+--- ahead: boolean? }
 --- where: the name of the function that the user called, for messages; shuffle, batch, and augment if it is false, replace the data set's own;
---- whole: as for cached.lay; precision replaces the model's; share: what this process sees of the pass (all)
+--- whole: as for cached.lay; precision replaces the model's; share: what this process sees of the pass (all);
+--- ahead: whether batches hold values of the frozen part even where these are not kept
 ---@return { pass: function }
 function cached.over(model, data, o, given)
   return setmetatable({ model = model, data = data, options = o, given = given }, Cached)

@@ -107,7 +107,7 @@ end
 function progress:callback()
   return {
     epoch_begins = function() self.drawn = 0 end,
-    step_ends = function(run) self:step(run) end,
+    only_tells = true, step_ends = function(run) self:step(run) end,
     epoch_ends = function(run) self:finish(run) end,
   }
 end

@@ -285,7 +285,7 @@ function checkpoint.callback(run)
     steps = steps + 1
     if steps >= o.every then write() end
   end
-  return { step_ends = o.every and count or nil, epoch_ends = write }
+  return { step_ends = o.every and count or nil, epoch_ends = write, only_tells = true }
 end
 
 -- ---- reading --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local events = require "scion.train.events"
 local gradients = require "scion.train.gradients"
 local shards = require "scion.train.shards"
 
@@ -111,6 +112,8 @@ end
 ---@field done integer how many of its parts of the batch it has computed
 ---@field private reduction userdata?
 ---@field private elements integer of the buffer that is added up
+---@field private started boolean whether the sums of a step are on their way
+---@field private may_read_ahead boolean?
 ---@field private rows { losses: scion.Tensor[], output: scion.Tensor[], y: scion.Tensor[] } of this rank's parts of the batch
 ---@field private failed scion.Failure[] of this epoch and rank, until all know them
 local Team = {}
@@ -204,14 +207,26 @@ function Team:take(run, plan, batch, losses, output)
   return true
 end
 
+--- Sends what this rank has gathered of a step, which all ranks have agreed on. Returns whether the next batch may be read before the sums are there:
+--- not where a callback of the user's may freeze layers, or change weights, between two steps.
+---@param run scion.Run
+---@return boolean
+function Team:start(run)
+  self.reduction:start()
+  self.started = true
+  if self.may_read_ahead == nil then self.may_read_ahead = events.leave_layers_alone(run) end
+  return self.may_read_ahead
+end
+
 --- Adds up what all ranks have gathered: afterwards the gradients in the arena, and the new moving averages, are those of the whole step.
 ---@param run scion.Run
 ---@param plan scion.Plan
 ---@param all scion.Gradients
 function Team:sum(run, plan, all)
   local factor, at = 1 / run.parts.examples, #all.flat
-  self.reduction:start()
+  if not self.started then self.reduction:start() end
   self.reduction:finish()
+  self.started = false
   self.reduction:take(0, all.flat, factor)
   for _, p in ipairs(plan:averages(run.model.arena)) do
     self.reduction:take(at, p.new, factor)
@@ -223,6 +238,7 @@ end
 function Team:abandon()
   self.done, self.rows = 0, { losses = {}, output = {}, y = {} }
   if self.reduction then self.reduction:forget() end
+  self.started = false
 end
 
 --- What a rank has of an evaluation before its first batch. Its tensors have no rows, so that a rank without images has something to join.

@@ -91,6 +91,16 @@ function events.text(callback) return is_own(callback) and tostring(callback) or
 ---@return boolean
 function events.only_logs(callback) return is_own(callback) and callback.definition.logs or false end
 
+--- Whether what is frozen, and the weights, stay as they are between two steps: Scion's own callbacks do nothing to them there.
+---@param run scion.Run
+---@return boolean
+function events.leave_layers_alone(run)
+  for _, callback in ipairs(run.callbacks) do
+    if not is_own(callback) and not callback.only_tells and (callback.step_begins or callback.step_ends) then return false end
+  end
+  return true
+end
+
 --- What the callbacks of a run tell of their state: a list, and for logs a list with the log that each is of.
 ---@param run scion.Run
 ---@return table[] states

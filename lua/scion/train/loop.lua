@@ -40,18 +40,31 @@ local function take_steps(run)
   if run.stopped then return true end -- it was stopped in the middle of the epoch, and resumed
   local began = core.clock() - run.seconds
   run.taken = run.position
-  local team = run.team
+  local team, travels = run.team, false
+  local function land() -- ends a step whose sums were on their way, while the frozen part of the next batch was computed
+    if travels then
+      travels = false
+      finish_step(run, began)
+    end
+  end
   for batch in run.source:pass(run.model.epoch, run.position) do
+    land()
+    if interrupted(run) then return false end
+    if run.stopped then break end
     if not team then run.sums:leave_out(batch.failed) end
     if not team or team:ends_batch() then run.taken = run.taken + 1 end
     if #batch > 0 or team then
       if not run.parts then events.call(run, "step_begins") end
       if not step.backward(run, batch) then return false end
-      if step.is_complete(run) then finish_step(run, began) end
-      if interrupted(run) then return false end
+      if step.is_complete(run) then
+        travels = team ~= nil and team:start(run)
+        if not travels then finish_step(run, began) end
+      end
+      if not travels and interrupted(run) then return false end
       if run.stopped then break end
     end
   end
+  land()
   if interrupted(run) then return false end
   return end_steps(run, began)
 end
@@ -139,7 +152,8 @@ local function enter_stage(run)
   end
   local limit = run.cache_limits and run.cache_limits[run.stage]
   run.cache = run.given_cache and { variants = run.given_cache.variants, upto = run.given_cache.upto or limit }
-  run.source = cached.over(run.model, run.data, run.cache, { where = run.where, precision = run.precision, share = run.team and run.team.share })
+  run.source = cached.over(run.model, run.data, run.cache, { where = run.where, precision = run.precision, share = run.team and run.team.share,
+                                                          ahead = run.team ~= nil })
   for i = run.stage, #run.stages do epochs = epochs + run.stages[i].epochs end
   run.last_epoch = run.model.epoch - run.stage_epochs + epochs
 end

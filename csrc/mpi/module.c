@@ -300,17 +300,21 @@ static int get_progress(lua_State *L) {
   return 1;
 }
 
-/* mpi.waited() -> seconds that this process has waited for messages so far */
-static int waited(lua_State *L) {
+/* mpi.seconds() -> seconds that this process has waited for messages so far; that sums took to travel; and that it waited for sums */
+static int seconds(lua_State *L) {
+  double travelled, waited;
+  reduction_seconds(&travelled, &waited);
   lua_pushnumber(L, mpi_seconds_waited());
-  return 1;
+  lua_pushnumber(L, travelled);
+  lua_pushnumber(L, waited);
+  return 3;
 }
 
 static const luaL_Reg methods[] = {{"add", add}, {"complete", complete}, {"start", start_reduction}, {"finish", finish_reduction},
                                    {"take", take}, {"forget", forget}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"start", start}, {"finish", finish}, {"abort", abort_all}, {"print_nothing", print_nothing}, {"mute", mute},
                                      {"meet", meet}, {"tell", tell}, {"gather", gather}, {"broadcast", broadcast},
-                                     {"reduction", new_reduction}, {"progress", get_progress}, {"waited", waited}, {NULL, NULL}};
+                                     {"reduction", new_reduction}, {"progress", get_progress}, {"seconds", seconds}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_scion_mpi(lua_State *L);
 int luaopen_scion_mpi(lua_State *L) {

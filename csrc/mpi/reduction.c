@@ -33,6 +33,7 @@ struct reduction {
   int nodes;
   /* while messages are under way */
   bool busy;
+  double began;
   int received, sent, results; /* requests of each kind */
   MPI_Request *requests;       /* [received], of which request i belongs to home segment homes[i]; then [sent]; then [results] */
   int *homes, *done;
@@ -41,6 +42,10 @@ struct reduction {
   MPI_Request *result_requests;
   float *inbox;
 };
+
+static double travelled, waited;
+
+void reduction_seconds(double *all, double *of_these_waited) { *all = travelled, *of_these_waited = waited; }
 
 int64_t reduction_first_part(int64_t parts, int rank, int ranks) { return parts * rank / ranks; }
 
@@ -226,7 +231,7 @@ static void conclude(reduction *r, segment *s) {
 
 bool reduction_start(reduction *r) {
   if (!reduction_complete(r, r->last)) return false;
-  r->busy = true;
+  r->busy = true, r->began = MPI_Wtime();
   r->mine_done = r->results_sent = 0;
   receive_sums(r);
   receive_parts(r);
@@ -249,13 +254,15 @@ bool reduction_progress(reduction *r) {
   if (r->mine_done < r->mine_count) return false;
   MPI_Testall(r->sent + r->results, r->requests + r->received, &all, MPI_STATUSES_IGNORE);
   if (all) MPI_Testall(r->results_sent, r->result_requests, &all, MPI_STATUSES_IGNORE);
-  if (all) r->busy = false;
+  if (all) r->busy = false, travelled += MPI_Wtime() - r->began;
   return !r->busy;
 }
 
 void reduction_finish(reduction *r) {
   unsigned turns = 0;
+  double began = MPI_Wtime();
   while (!reduction_progress(r)) mpi_give_way(&turns);
+  waited += MPI_Wtime() - began;
   reduction_forget(r);
 }
 

@@ -39,6 +39,8 @@ void reduction_take(const reduction *r, int64_t at, float *x, int64_t count, flo
 bool reduction_fits(const reduction *r, int64_t part, int64_t at, int64_t count);
 /* Gives up what was added. Nothing may be under way. */
 void reduction_forget(reduction *r);
+/* Seconds from reduction_start to when reduction_progress found the sum there, and those of them that reduction_finish waited; of all sums so far. */
+void reduction_seconds(double *all, double *of_these_waited);
 /* Whether messages are under way. */
 bool reduction_busy(const reduction *r);
 

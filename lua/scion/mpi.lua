@@ -227,9 +227,16 @@ function internal:file_of_first(path)
   return copy, function() os.remove(copy) end
 end
 
---- Seconds that this process has waited for messages so far.
+--- Seconds so far: that this process has waited for messages; that sums of gradients took to travel, whatever it did meanwhile; that it waited for
+--- such sums.
+---@return number waited
+---@return number travelled
+---@return number waited_for_sums
 ---@private
-function internal:waited() return mpi and mpi.waited() or 0.0 end
+function internal:seconds()
+  if not mpi then return 0.0, 0.0, 0.0 end
+  return mpi.seconds()
+end
 
 -- ---- what scripts call ------------------------------------------------------------------------------------------------
 

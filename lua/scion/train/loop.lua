@@ -34,6 +34,21 @@ local function end_steps(run, began)
   return not core.interrupted()
 end
 
+--- Iterates over the batches of the epoch that are left. Where several processes train, a batch comes in pieces; all of this rank's pieces of the
+--- next batch are read, and what is frozen is computed for them, while the sums of a step are on their way: then `land` ends that step.
+local function pieces(run, land)
+  local pull, on, control, closed = run.source:pass(run.model.epoch, run.position)
+  if not run.team then return pull, on, control, closed end
+  local queue = {}
+  return function()
+    if #queue == 0 then
+      for i = 1, run.team.share.pieces do queue[i] = pull() end
+      land()
+    end
+    return table.remove(queue, 1)
+  end, nil, nil, closed
+end
+
 --- The steps of an epoch, from run.position on. Returns false after an interrupt.
 local function take_steps(run)
   run.kept = cached.stats()
@@ -41,14 +56,12 @@ local function take_steps(run)
   local began = core.clock() - run.seconds
   run.taken = run.position
   local team, travels = run.team, false
-  local function land() -- ends a step whose sums were on their way, while the frozen part of the next batch was computed
-    if travels then
-      travels = false
-      finish_step(run, began)
-    end
+  local function land() -- ends a step whose sums were on their way
+    if not travels then return end
+    travels = false
+    finish_step(run, began)
   end
-  for batch in run.source:pass(run.model.epoch, run.position) do
-    land()
+  for batch in pieces(run, land) do
     if interrupted(run) then return false end
     if run.stopped then break end
     if not team then run.sums:leave_out(batch.failed) end
@@ -64,7 +77,6 @@ local function take_steps(run)
       if run.stopped then break end
     end
   end
-  land()
   if interrupted(run) then return false end
   return end_steps(run, began)
 end

@@ -136,6 +136,33 @@ static int tell(lua_State *L) {
   return 1;
 }
 
+/* mpi.ping(bytes, times) -> the shortest time, in seconds, in which so many bytes went from the first rank to the last or back; all ranks call it */
+static int ping(lua_State *L) {
+  lua_Integer bytes = luaL_checkinteger(L, 1), times = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, bytes >= 0 && bytes <= INT32_MAX, 1, "out of range");
+  char *memory = lua_newuserdatauv(L, (size_t)bytes + 1, 0);
+  memset(memory, 0, (size_t)bytes + 1);
+  bool first = rank == 0, last = rank == ranks - 1;
+  int other = first ? ranks - 1 : 0;
+  double shortest = 0;
+  for (lua_Integer i = 0; i < times && first != last; i++) {
+    MPI_Request request;
+    double began = MPI_Wtime();
+    for (int turn = 0; turn < 2; turn++) {
+      if (first == (turn == 0)) MPI_Isend(memory, (int)bytes, MPI_BYTE, other, 0, comm, &request);
+      else MPI_Irecv(memory, (int)bytes, MPI_BYTE, other, 0, comm, &request);
+      MPI_Wait(&request, MPI_STATUS_IGNORE);
+    }
+    double seconds = (MPI_Wtime() - began) / 2;
+    if (i == 0 || seconds < shortest) shortest = seconds;
+  }
+  MPI_Request request;
+  MPI_Ibcast(&shortest, 1, MPI_DOUBLE, 0, comm, &request);
+  mpi_wait(&request, 1);
+  lua_pushnumber(L, shortest);
+  return 1;
+}
+
 /* ---- tensors */
 
 /* The tensor at an argument: a contiguous one, whose bytes are *bytes. */
@@ -314,7 +341,7 @@ static const luaL_Reg methods[] = {{"add", add}, {"complete", complete}, {"start
                                    {"take", take}, {"forget", forget}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"start", start}, {"finish", finish}, {"abort", abort_all}, {"print_nothing", print_nothing}, {"mute", mute},
                                      {"meet", meet}, {"tell", tell}, {"gather", gather}, {"broadcast", broadcast},
-                                     {"reduction", new_reduction}, {"progress", get_progress}, {"seconds", seconds}, {NULL, NULL}};
+                                     {"reduction", new_reduction}, {"progress", get_progress}, {"seconds", seconds}, {"ping", ping}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_scion_mpi(lua_State *L);
 int luaopen_scion_mpi(lua_State *L) {

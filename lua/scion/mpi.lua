@@ -306,6 +306,54 @@ function methods:agree(complaint)
   end)
 end
 
+---@class scion.MachinesOptions
+---@field ranks? integer[] how many machines, with a rank on each (1, 2, 4 … up to the shards)
+---@field bandwidth? number of the network, in bits a second in each direction (measured between the first rank and the last)
+---@field latency? number seconds that a short message takes (likewise)
+---@field shards? integer as for model:fit
+
+--- How long a training step takes on one machine and on more, and where another one stops paying: from the time that this machine takes for a part of
+--- a batch, measured, and two constants of the network. What is frozen counts as it is at the call. Under mpirun all ranks call it. Prints as a table.
+---@param model scion.Model
+---@param data scion.Dataset the training set
+---@param given? scion.MachinesOptions
+---@return scion.Machines
+---Raises without mpirun unless bandwidth and latency are given, on unknown options and invalid values, and on data that do not fit.
+---@example print(comm:plan(model, train, { bandwidth = 1e9, latency = 2e-4 }))
+function methods:plan(model, data, given)
+  return self:guard(function() return require "scion.report.machines".new(self, model, data, given) end)
+end
+
+--- The network's latency, in seconds, and its bandwidth, in bits a second, as measured between the first rank and the last; nil where there is one.
+---@return number? latency
+---@return number? bandwidth
+---@private
+function internal:network()
+  if self.size == 1 then return nil end
+  local large = 1 << 22
+  local latency, seconds = mpi.ping(1, 20), mpi.ping(large, 3)
+  return latency, 8 * large / math.max(seconds - latency, 1e-9)
+end
+
+--- A table of numbers, of which each becomes the largest that a rank has.
+---@param numbers table<string, number>
+---@return table<string, number>
+---@private
+function internal:slowest(numbers)
+  local names, values = {}, {}
+  for name in pairs(numbers) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do values[i] = ("%a"):format(numbers[name]) end
+  for _, line in ipairs(self:texts("agree", table.concat(values, " ")) or {}) do
+    local i = 0
+    for value in line:gmatch "%S+" do
+      i = i + 1
+      numbers[names[i]] = math.max(numbers[names[i]], tonumber(value))
+    end
+  end
+  return numbers
+end
+
 local function as_text(self)
   if not mpi then return "one process, which mpirun has not started" end
   return ("rank %d of %d, on %s"):format(self.rank, self.size, self.machine)

@@ -1,0 +1,220 @@
+--- comm:plan: how long a training step takes on one machine and on more.
+---
+--- A step of R ranks, each with at most q = ceil(S/R) of a batch's S parts, takes
+---
+---   q (reading + frozen + rest) + update + agreeing + what is left of the sums
+---
+--- where frozen and rest are the seconds of a part below and above the frontier, and agreeing is four short messages. The sums of M bytes of
+--- gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes (k+1)/2 of that longer where a rank sends k
+--- sums for its parts. They travel while the frozen part of the next batch is computed, q (reading + frozen) seconds, and the rest is waited for.
+local check = require "scion.check"
+local class = require "scion.class"
+local core = require "scion.core"
+local cached = require "scion.cache.cached"
+local cut = require "scion.ir.cut"
+local distributed = require "scion.train.distributed"
+local inputs = require "scion.train.inputs"
+local shards = require "scion.train.shards"
+local targets = require "scion.train.targets"
+local text = require "scion.report.text"
+
+local machines = {}
+
+--- What a step costs on one machine, measured, and what its messages are.
+---@class scion.StepCost
+---@field reading number seconds in which the images of a part are read
+---@field frozen number seconds of what is frozen, for a part
+---@field rest number seconds of the rest of the forward pass and of the backward pass
+---@field update number seconds of the update
+---@field bytes integer of gradients that are added up
+---@field parts integer of a batch
+---@field batch integer images
+
+---@class scion.MachinesRow
+---@field ranks integer
+---@field seconds number of a step
+---@field compute number of these, what is computed
+---@field messages number that messages take
+---@field hidden number how much of that is under way while something else is computed
+---@field efficiency number the speed against that of one machine, divided by their number
+
+--- What comm:plan has found. It prints as a table.
+---@class scion.Machines
+---@field [integer] scion.MachinesRow
+---@field cost scion.StepCost
+---@field bandwidth number bits a second
+---@field latency number seconds
+---@field pays integer the most machines of the list of which each step up still makes training a tenth faster for twice as many
+
+local overhead = 4 -- messages of a step beside the sums: one to meet, and three with losses, outputs and labels
+
+local function nodes_of(parts, rank, ranks)
+  local first, last, count = parts * rank // ranks, parts * (rank + 1) // ranks, 0
+  while first < last do -- the largest node of the tree that begins here and ends in the range
+    local size = 1
+    while first % (2 * size) == 0 and (first + 2 * size <= last or last == parts and first + size < parts) do size = 2 * size end
+    first, count = first + size, count + 1
+  end
+  return count
+end
+
+--- The time of a step.
+---@param cost scion.StepCost
+---@param ranks integer
+---@param latency number seconds
+---@param bandwidth number bits a second
+---@return scion.MachinesRow
+function machines.step(cost, ranks, latency, bandwidth)
+  local q, most = math.ceil(cost.parts / ranks), 0
+  for rank = 0, ranks - 1 do most = math.max(most, nodes_of(cost.parts, rank, ranks)) end
+  local compute = q * (cost.reading + cost.frozen + cost.rest) + cost.update
+  local sums = ranks == 1 and 0 or 2 * latency + (most + 1) * (ranks - 1) / ranks * 8 * cost.bytes / bandwidth
+  local agreeing = ranks == 1 and 0 or overhead * latency
+  local hidden = math.min(sums, q * (cost.reading + cost.frozen))
+  return { ranks = ranks, compute = compute, messages = sums + agreeing, hidden = hidden, seconds = compute + agreeing + sums - hidden }
+end
+
+--- Rows for these numbers of machines, and the most that pay.
+---@param cost scion.StepCost
+---@param ranks integer[] in ascending order
+---@param latency number
+---@param bandwidth number
+---@return scion.MachinesRow[]
+---@return integer pays
+function machines.rows(cost, ranks, latency, bandwidth)
+  local alone, rows, pays = machines.step(cost, 1, latency, bandwidth).seconds, {}, 1
+  for i, n in ipairs(ranks) do
+    local row = machines.step(cost, n, latency, bandwidth)
+    row.efficiency = alone / row.seconds / n
+    local before = rows[i - 1]
+    -- twice as many machines have to be a tenth faster
+    if before and pays == before.ranks and before.seconds / row.seconds >= 1.1 ^ (math.log(n / before.ranks, 2)) or not before then pays = n end
+    rows[i] = row
+  end
+  return rows, pays
+end
+
+-- ---- measuring --------------------------------------------------------------------------------------------------------
+
+local rounds = 5
+
+--- The median of the seconds that f takes.
+local function median(f)
+  local list = {}
+  for i = 1, rounds do
+    local began = core.clock()
+    f()
+    list[i] = core.clock() - began
+  end
+  table.sort(list)
+  return list[(rounds + 1) // 2]
+end
+
+--- Seconds in which the images of a part are read, once they have been read before.
+local function reading(data, size)
+  if not data.files and not data.images then return 0 end
+  local order, seconds = core.arange(0, math.min(#data, 8 * size) - 1, 1, "i32"), nil
+  for _ = 1, 2 do
+    local began = core.clock()
+    for _ in data:pass { order = order, batch = size, epoch = 0 } do end -- luacheck: ignore 542
+    seconds = core.clock() - began
+  end
+  return seconds * size / #order
+end
+
+local function measure(model, data, parts)
+  local size, loss = data.batch // parts, targets.loss(model)
+  local kind = data.values and "f32" or "u8"
+  local shape = kind == "f32" and model.input.shape or { data.size[1], data.size[2], 3 }
+  local images = core.new({ size, table.unpack(shape) }, kind)
+  local index = {}
+  for i = 1, size do index[i] = (i - 1) % #data end
+  local target = targets.tensor("comm:plan", data:labels_at(core.from_table(index, "i32")), loss, model, data.labels, size)
+  local found, cost = cut(model.order, model.output, #model.order), { parts = parts, batch = data.batch, frozen = 0, reading = reading(data, size) }
+  local node = found and found.macs > 0 and found.node
+  if node then
+    local plan = model:plan_for { mode = "infer", batch = size, input_dtype = kind, upto = node }
+    model:execute(plan, { images = images })
+    cost.frozen = median(function() model:execute(plan, { images = images }) end)
+    images = core.place(model.arena, plan.output, size):copy()
+  end
+  local plan = model:plan_for { mode = "train", batch = size, input_dtype = images:dtype(), loss = loss, labels = target:dtype(), from = node or nil }
+  local function run() model:execute(plan, { images = images, labels = target, step = 0 }) end
+  run()
+  cost.rest = median(run)
+  local flat = plan.buffer and core.place(model.arena, plan.buffer) or core.new({ 1 }, "f32")
+  cost.bytes = 4 * #flat
+  local copy = flat:copy()
+  -- an optimizer reads and writes a few times as much as this does
+  cost.update = 3 * median(function() core.run { "scaled_add_backward", dy = flat, db = copy, rate = 0.5, accumulate = true } end)
+  if cached.lay(model, data, {}, {}) then cost.frozen, cost.reading = 0, 0 end -- from the second epoch on
+  return cost
+end
+
+-- ---- the report -------------------------------------------------------------------------------------------------------
+
+local function seconds(s) return s < 1 and ("%.0f ms"):format(1000 * s) or ("%.2f s"):format(s) end
+
+local function as_text(self)
+  local rows = {}
+  for i, row in ipairs(self) do
+    rows[i] = { (row.ranks == self.pays and "> " or "  ") .. row.ranks, seconds(row.seconds), seconds(row.compute), seconds(row.messages), seconds(row.hidden),
+                ("%.1f"):format(self.cost.batch / row.seconds), text.percent(row.efficiency) }
+  end
+  local lines = text.table({ { title = "  machines", least = 4 }, { title = "a step", right = true }, { title = "computing", right = true, optional = "computing" },
+                             { title = "messages", right = true }, { title = "hidden", right = true, optional = "what of messages is hidden" },
+                             { title = "images/s", right = true }, { title = "efficiency", right = true } }, rows)
+  local last = self[#self].ranks
+  local words = self.pays == last and ("Up to %d machines each pays."):format(last) or ("More than %d machine%s stop%s paying."):format(self.pays,
+    self.pays == 1 and "" or "s", self.pays == 1 and "" or "")
+  table.move(text.wrap(("%s %s a step are added up, at %.3g Gbit/s and %.3g ms."):format(words, text.bytes(self.cost.bytes), self.bandwidth / 1e9, 1000 * self.latency),
+                       text.width(), 2), 1, 9, #lines + 1, lines)
+  return table.concat(lines, "\n")
+end
+
+local made = class.define { name = "scion.Machines", title = "a plan for machines", locked = { "cost", "bandwidth", "latency", "pays" },
+                            meta = { __tostring = as_text, __len = class.list_length } }
+
+local several = check.list(check.whole(1, 1 << 20), nil, "a list of numbers of machines")
+local schema = { ranks = { several }, bandwidth = { check.number { above = 0 } }, latency = { check.number { from = 0 } }, shards = { check.whole(1, 1 << 20) } }
+
+--- 1, 2, 4 … and the parts themselves.
+local function doubled(parts)
+  local list, n = {}, 1
+  while n < parts do list[#list + 1], n = n, 2 * n end
+  list[#list + 1] = parts
+  return list
+end
+
+--- See comm:plan.
+---@param comm scion.Comm
+---@param model scion.Model
+---@param data scion.Dataset
+---@param given scion.MachinesOptions?
+---@return scion.Machines
+function machines.new(comm, model, data, given)
+  local where = "comm:plan"
+  inputs.dataset(where, data)
+  distributed.check(where, { comm }, data)
+  inputs.fits(where, model, data)
+  local o = check.options(where, given, schema)
+  local parts = o.shards or shards.parts_of(data.batch)
+  shards.check(where, data.batch, parts, 1)
+  local latency, bandwidth = comm:network()
+  latency, bandwidth = o.latency or latency, o.bandwidth or bandwidth
+  if not latency or not bandwidth then
+    check.raise(where .. ": there is no network to measure without mpirun and two ranks: give bandwidth, in bits a second, and latency, in seconds, such as { bandwidth = 1e9, latency = 2e-4 }")
+  end
+  local ranks = {}
+  for _, n in ipairs(o.ranks or doubled(parts)) do
+    if n > parts then check.raise(("%s: %d machines are more than the %d shards of a batch: give shards = %d, and a batch that they divide"):format(where, n, parts, n)) end
+    ranks[#ranks + 1] = n
+  end
+  table.sort(ranks)
+  local cost = comm:slowest(measure(model, data, parts))
+  local rows, pays = machines.rows(cost, ranks, latency, bandwidth)
+  rows.cost, rows.bandwidth, rows.latency, rows.pays = cost, bandwidth, latency, pays
+  return made.new(rows)
+end
+
+return machines

@@ -153,6 +153,9 @@ local function samples()
     append(found["scion.Variant"], architecture.variants)
     for _, variant in ipairs(architecture.variants) do append(found["scion.WeightsFile"], variant.weights) end
   end
+  local comm = require "scion.mpi"
+  local machines = comm:plan(model, set, { bandwidth = 1e9, latency = 1e-4 })
+  found["scion.Comm"], found["scion.Machines"], found["scion.MachinesRow"], found["scion.StepCost"] = { comm }, { machines }, { machines[1] }, { machines.cost }
   local place = support.folder()
   local saved = place .. "/m.safetensors"
   model:save(saved)
@@ -263,6 +266,10 @@ local function calls()
   list["scion.CurveOptions"] = function(given) scion.insight.curve(model, set, given) end
   list["scion.EmbedOptions"] = function(given) scion.insight.embed(scion.zeros { 4, 3 }, given) end
   list["scion.TransferOptions"] = function(given) scion.insight.transfer(model, set, given) end
+  list["scion.MachinesOptions"] = function(given) require "scion.mpi":plan(model, set, given) end
+  list["scion.DistributedOptions"] = function(given)
+    model:fit(set, { distributed = { require "scion.mpi", no_such_option = given.no_such_option } })
+  end
   list["schedule:plan"] = function(given) scion.schedule { { train = "all" } }:plan(model, set, given) end
   list["scion.RateOptions"] = function(given) scion.lr.cosine(1):at(given) end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end
@@ -317,6 +324,7 @@ describe("the reference", function()
     walk("layer:", methods(nn.relu()))
     walk("rate:", methods(scion.lr.cosine(1)))
     walk("schedule:", methods(scion.schedule { { epochs = 1 } }))
+    walk("comm:", methods(require "scion.mpi"))
     local saved = pictures() .. ".safetensors"
     walk("statistics:", methods(scion.data.statistics(scion.zeros(2, 2), { featurewise_center = true })))
     walk("explanation:", methods(model:explain(set.files[1])))

@@ -413,6 +413,8 @@ function model:lr_find(data, given) return require("scion.train.lr_find")(self, 
 ---@field metrics? (string|scion.OwnMetric)[] what is told beside loss and accuracy (those of fit, or none): see model:evaluate
 ---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
 ---@field precision? "f32"|"bf16" (the model's)
+---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started evaluates a part of the data set,
+--- and all have the result, which is that of one process to the bit (this process alone)
 
 --- Evaluates the model on a data set: loss, accuracy, and precision, recall, F1 and support of each class. Where an image can have several
 --- labels these are of each label, and exact_match is the share of images of which all labels are right. The result prints as a table.
@@ -491,6 +493,8 @@ function model:explain(x, given) return require("scion.insight.explain")(self, x
 ---@field batch? integer (32, or the data set's)
 ---@field cache? boolean whether outputs of frozen layers are kept, as for model:fit (true)
 ---@field precision? "f32"|"bf16" (the model's)
+---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started computes a part, and all have the
+--- result (this process alone)
 
 --- The output of a layer for a data set (in its file order), a file, a folder, a list of files, or a tensor of one image or several (u8
 --- H x W x 3 or N x H x W x 3, or x 1, before

@@ -262,7 +262,9 @@ function methods:broadcast(value)
     self:meet "broadcast"
     local wanted = mpi.tell(0, kind)
     if is_tensor and kind ~= wanted then check.raise(("comm:broadcast: rank 0 gives %s, and this rank a tensor of %s"):format(wanted, kind)) end
-    if wanted ~= "string" and not is_tensor then check.raise(("comm:broadcast: rank 0 gives a tensor, %s: give one of this shape, into which it is written"):format(wanted)) end
+    if wanted ~= "string" and not is_tensor then
+      check.raise(("comm:broadcast: rank 0 gives a tensor, %s: give one of this shape, into which it is written"):format(wanted))
+    end
     self:meet "broadcast"
     if wanted == "string" then return mpi.tell(0, value or "") end
     local whole = value:copy()

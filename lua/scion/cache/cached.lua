@@ -267,10 +267,10 @@ end
 --- The frozen part's value of a batch in place of its images: computed, and not kept. Returns nil after an interrupt.
 local function through_frozen(self, batch)
   local model, n = self.model, #batch
-  local state = model:freeze_state()
-  if self.cut_state ~= state then
+  local frozen = model:freeze_state()
+  if self.cut_state ~= frozen then
     local found = cut(model.order, model.output, #model.order)
-    self.cut_state, self.cut_node = state, found and found.macs > 0 and found.node or nil
+    self.cut_state, self.cut_node = frozen, found and found.macs > 0 and found.node or nil
   end
   local node = self.cut_node
   if not node or batch.node then return batch end

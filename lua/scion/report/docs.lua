@@ -36,6 +36,7 @@ docs.pages = {
   { "loss", "Losses with options.", { "loss.lua", as = "scion.loss" }, { "ir/losses.lua" } },
   { "optim", "Optimizers.", { "optimizer.lua" }, folder = "optim", short = "optim" },
   { "lr", "Learning rates that change with the step or with a layer's depth.", { "rate.lua", as = "rate" }, folder = "lr", short = "lr" },
+  { "mpi", "Several processes that train together, on one machine or on many.", { "mpi.lua", as = "comm" }, { "train/distributed.lua" }, { "report/machines.lua" } },
   { "tensor", "What tensors can do.", { "meta.lua", as = "t" } },
   { "image", "Single images.", { "image.lua", as = "scion.image" } },
   { "weights", "Weights files, read into a model.", { "weights/init.lua", as = "scion.weights" }, { "weights/report.lua", as = "report" } },

@@ -203,7 +203,8 @@ function machines.new(comm, model, data, given)
   local latency, bandwidth = comm:network()
   latency, bandwidth = o.latency or latency, o.bandwidth or bandwidth
   if not latency or not bandwidth then
-    check.raise(where .. ": there is no network to measure without mpirun and two ranks: give bandwidth, in bits a second, and latency, in seconds, such as { bandwidth = 1e9, latency = 2e-4 }")
+    check.raise(where .. ": there is no network to measure without mpirun and two ranks: give bandwidth, in bits a second, and latency, in seconds, such " ..
+                "as { bandwidth = 1e9, latency = 2e-4 }")
   end
   local ranks = {}
   for _, n in ipairs(o.ranks or doubled(parts)) do

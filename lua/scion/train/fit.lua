@@ -26,6 +26,7 @@ local run = require "scion.train.run"
 local schedule = require "scion.train.schedule"
 local step = require "scion.train.step"
 local targets = require "scion.train.targets"
+local team = require "scion.train.team"
 
 -- ---- options --------------------------------------------------------------------------------------------------------
 
@@ -51,7 +52,8 @@ local schema = {
   epochs = { check.whole(0, (1 << 31) - 1), 1, usual = true }, schedule = { schedule.kind }, validate = { validation }, optimizer = { kinds.optimizer },
   loss = { targets.kind }, metrics = { metrics.kind }, class_weights = { class_weights.kind }, accumulate = { check.whole(1, (1 << 31) - 1), 1 }, clip = { clip },
   callbacks = { events.kind, {} }, resume = { checkpoint.kind }, on_interrupt = { check.one_of("raise", "return") },
-  cache = { cached.kind, {} }, precision = { precision.kind }, distributed = { distributed.kind }, verbose = { check.boolean, true }, quiet = { check.boolean, false }, warn = { check.callable },
+  cache = { cached.kind, {} }, precision = { precision.kind }, distributed = { distributed.kind },
+  verbose = { check.boolean, true }, quiet = { check.boolean, false }, warn = { check.callable },
 }
 
 ---@class scion.ClipOptions
@@ -156,7 +158,7 @@ local function prepare(model, data, given, where)
   job.optimizer = schedule.optimizer(stages, 1, job.first_optimizer)
   distributed.check(where, o.distributed, data)
   if o.validate then distributed.check("fit: validate", o.distributed, o.validate) end
-  job.team = distributed.team(where, o.distributed, data)
+  job.team = team(where, o.distributed, data)
   check_groups(job)
   check_rates(job)
   if job.by_schedule then job.cache_limits = schedule.cache_limits(stages, model) end

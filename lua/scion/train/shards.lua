@@ -6,6 +6,15 @@ local core = require "scion.core"
 
 local shards = {}
 
+--- What a process sees of a pass. `size`: places in a batch of the loader; `pieces`: how many of these make a batch of the data set.
+---@class scion.Share
+---@field size integer
+---@field pieces integer
+---@field order fun(data: scion.Dataset, epoch: integer, shuffled: boolean): scion.Tensor i32, numbers from 0; -1 is a place without an image
+---@field first integer? of a block: the images first .. last - 1, from 0, in file order
+---@field last integer?
+---@field number fun(i: integer): integer the number of batch i of the pass, both from 1, from which augmentations of whole batches draw
+
 shards.usual = 8
 
 --- How many parts a batch has where nobody says: as many as divide it evenly, at most 8.

@@ -1,0 +1,169 @@
+--- A step on several processes: what each computes of a batch, and how they come to the same sums.
+---
+--- A batch is cut into parts of one size (see shards.lua). A process computes the parts that are its own, each by itself, as if it were a batch.
+--- Losses, outputs and labels of all parts then go to all processes, and gradients and new moving averages are added up in a fixed tree over the
+--- parts. So every process has the whole step, to the same bits as any other number of processes would have it, and all else that a fit
+--- does (the update, metrics, callbacks, schedules) is the same on all without another message.
+local core = require "scion.core"
+local distributed = require "scion.train.distributed"
+local events = require "scion.train.events"
+local gradients = require "scion.train.gradients"
+local shards = require "scion.train.shards"
+
+---@class scion.Team
+---@field comm scion.Comm
+---@field parts integer of a batch
+---@field first integer this rank's parts are first .. last - 1, from 0
+---@field last integer
+---@field share scion.Share
+---@field done integer how many of its parts of the batch it has computed
+---@field private reduction userdata?
+---@field private elements integer of the buffer that is added up
+---@field private started boolean whether the sums of a step are on their way
+---@field private may_read_ahead boolean?
+---@field private rows { losses: scion.Tensor[], output: scion.Tensor[], y: scion.Tensor[] } of this rank's parts of the batch
+---@field private failed scion.Failure[] of this epoch and rank, until all know them
+local Team = {}
+Team.__index = Team
+
+local function add(list, tensor) list[#list + 1] = tensor:copy() end
+
+--- The number of the step that the part at hand draws from.
+---@param run scion.Run
+---@return integer
+function Team:step_number(run) return run.model.steps + run.parts.batches * self.parts + self.first + self.done end
+
+--- Whether the part at hand is this rank's last one of its batch.
+---@return boolean
+function Team:ends_batch() return self.done + 1 == self.last - self.first end
+
+--- The elements of what is added up: gradients, and behind them the new moving averages.
+local function size_of(all, averages)
+  local n = #all.flat
+  for _, p in ipairs(averages) do n = n + #p.new:reshape(-1) end
+  return n
+end
+
+--- Adds a part's gradients and moving averages, each times its examples.
+local function add_part(self, plan, arena, n)
+  local all, averages, part = gradients.of(plan, arena), plan:averages(arena), self.first + self.done
+  local elements = size_of(all, averages)
+  if not self.reduction or self.elements ~= elements then
+    self.reduction, self.elements = self.comm:reduction(elements, self.parts), elements
+  end
+  if n == 0 then return end
+  self.reduction:add(part, 0, all.flat, n)
+  local at = #all.flat
+  for _, p in ipairs(averages) do
+    self.reduction:add(part, at, p.new, n)
+    at = at + #p.new:reshape(-1)
+  end
+end
+
+--- What all ranks have of a batch joins the step.
+local function exchange(run, rows)
+  local self = run.team
+  local joined = self.comm:rows("step", { core.concat(rows.losses), core.concat(rows.output), core.concat(rows.y) })
+  self.rows, self.done = { losses = {}, output = {}, y = {} }, 0
+  if not joined then return false end
+  local parts, n = run.parts, #joined[1]
+  if n == 0 then return true end -- no image of the batch could be read
+  parts.sums[#parts.sums + 1] = { losses = joined[1], output = joined[2], y = joined[3] }
+  parts.batches, parts.examples, parts.loss = parts.batches + 1, parts.examples + n, parts.loss + joined[1]:sum()
+  return true
+end
+
+--- Takes what a part has given, and at the end of the batch what the others' parts have. Returns false after an interrupt on one of the ranks.
+---@param run scion.Run
+---@param plan scion.Plan
+---@param batch scion.Batch
+---@param losses scion.Tensor
+---@param output scion.Tensor
+---@return boolean
+function Team:take(run, plan, batch, losses, output)
+  add_part(self, plan, run.model.arena, #batch)
+  if run.accumulate == 1 then self.reduction:complete(self.first + self.done + 1) end
+  for _, failure in ipairs(batch.failed) do self.failed[#self.failed + 1] = failure end
+  add(self.rows.losses, losses)
+  add(self.rows.output, output)
+  add(self.rows.y, batch.y)
+  self.done = self.done + 1
+  run.parts.plan = plan
+  if self.done < self.share.pieces then return true end
+  if not exchange(run, self.rows) then return false end
+  if run.parts.batches == 0 and run.accumulate == 1 then self.reduction:forget() end
+  return true
+end
+
+--- Sends what this rank has gathered of a step, which all ranks have agreed on. Returns whether the next batch may be read before the sums are there:
+--- not where a callback of the user's may freeze layers, or change weights, between two steps.
+---@param run scion.Run
+---@return boolean
+function Team:start(run)
+  self.reduction:start()
+  self.started = true
+  if self.may_read_ahead == nil then self.may_read_ahead = events.leave_layers_alone(run) end
+  return self.may_read_ahead
+end
+
+--- Adds up what all ranks have gathered: afterwards the gradients in the arena, and the new moving averages, are those of the whole step.
+---@param run scion.Run
+---@param plan scion.Plan
+---@param all scion.Gradients
+function Team:sum(run, plan, all)
+  local factor, at = 1 / run.parts.examples, #all.flat
+  if not self.started then self.reduction:start() end
+  self.reduction:finish()
+  self.started = false
+  self.reduction:take(0, all.flat, factor)
+  for _, p in ipairs(plan:averages(run.model.arena)) do
+    self.reduction:take(at, p.new, factor)
+    at = at + #p.new:reshape(-1)
+  end
+end
+
+--- Gives up what was gathered of a step.
+function Team:abandon()
+  self.done, self.rows = 0, { losses = {}, output = {}, y = {} }
+  if self.reduction then self.reduction:forget() end
+  self.started = false
+end
+
+--- Ends the steps of an epoch: all ranks know of the images that one of them could not read. Returns false after an interrupt.
+---@param run scion.Run
+---@return boolean
+function Team:end_steps(run)
+  local failed = distributed.failures(self.comm, "epoch", run.data, self.failed)
+  if not failed then return false end
+  self.failed = {}
+  run.sums:leave_out(failed)
+  return true
+end
+
+--- The sum of a number over all ranks; this rank's own after an interrupt.
+---@param n integer
+---@return integer
+function Team:total(n)
+  local sum = 0
+  for _, each in ipairs(self.comm:meet("epoch", n) or { n }) do sum = sum + each end
+  return sum
+end
+
+--- What a rank does of a fit; nil where mpirun has not started it.
+---@param where string
+---@param o scion.DistributedOptions?
+---@param data scion.Dataset
+---@return scion.Team?
+return function(where, o, data)
+  local comm = distributed.comm(o)
+  if not comm then return nil end
+  local batch = data.batch
+  local parts = o.shards or shards.parts_of(batch)
+  shards.check(where, batch, parts, comm.size)
+  local first, last = parts * comm.rank // comm.size, parts * (comm.rank + 1) // comm.size
+  local cut, pieces = { batch = batch, parts = parts, first = first, last = last }, last - first
+  local share = { size = batch // parts, pieces = pieces,
+                  order = function(set, epoch, shuffled) return shards.order(set, epoch, shuffled, cut) end,
+                  number = function(i) return (i - 1) // pieces * parts + first + (i - 1) % pieces + 1 end }
+  return setmetatable({ comm = comm, parts = parts, first = first, last = last, share = share, done = 0, rows = { losses = {}, output = {}, y = {} }, failed = {} }, Team)
+end

@@ -214,7 +214,7 @@ function internal:file_of_first(path)
   local function nothing() end
   if not mpi then return path, nothing end
   local file = self.rank == 0 and io.open(path, "rb")
-  local bytes = file and file:read "a"
+  local bytes = file and file:read "a" or nil
   if file then file:close() end
   local there = self:meet("checkpoint", bytes and 1 or 0)
   if not there then return nil, nothing end

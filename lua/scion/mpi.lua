@@ -115,6 +115,16 @@ function internal:hear()
   if mpi and not self.heard and not self.over then self:meet("agree", 0, interrupted) end
 end
 
+--- Calls f(...) after a meeting, on behalf of messages that the others already await. Where it fails, as for want of memory, they cannot be told, and all
+--- processes end.
+local function surely(self, f, ...)
+  local ok, result = pcall(f, ...)
+  if ok then return result end
+  mpi.mute(false)
+  io.stderr:write(("scion: %s (rank %d, on %s), while the others await its part, so that all end\n"):format(tostring(result), self.rank, self.machine))
+  mpi.abort(1)
+end
+
 --- Calls f(...) on all ranks. An error on one of them is raised on all; rank 0 alone lets it be seen.
 ---@param f function
 ---@param ... any
@@ -141,15 +151,7 @@ end
 
 local bytes_of = { f32 = 4, bf16 = 2, u8 = 1, i32 = 4 }
 
---- Joins tensors of all ranks along their first axis, in the order of the ranks. Returns false where one was interrupted.
----@param place string
----@param tensors scion.Tensor[] of the same number of rows; each may have another dtype and other axes
----@return scion.Tensor[]|false joined
----@return integer[]? counts the rows that each rank gave
----@private
-function internal:rows(place, tensors)
-  local counts = self:meet(place, tensors[1]:shape()[1])
-  if not counts or not mpi then return counts and tensors, counts or nil end
+local function join(tensors, counts)
   local total, joined = 0, {}
   for _, n in ipairs(counts) do total = total + n end
   for i, tensor in ipairs(tensors) do
@@ -162,7 +164,19 @@ function internal:rows(place, tensors)
     for rank, n in ipairs(counts) do bytes[rank] = n * unit end
     if unit > 0 then mpi.gather(tensor:copy(), joined[i], bytes, unit) end
   end
-  return joined, counts
+  return joined
+end
+
+--- Joins tensors of all ranks along their first axis, in the order of the ranks. Returns false where one was interrupted.
+---@param place string
+---@param tensors scion.Tensor[] of the same number of rows; each may have another dtype and other axes
+---@return scion.Tensor[]|false joined
+---@return integer[]? counts the rows that each rank gave
+---@private
+function internal:rows(place, tensors)
+  local counts = self:meet(place, tensors[1]:shape()[1])
+  if not counts or not mpi then return counts and tensors, counts or nil end
+  return surely(self, join, tensors, counts), counts
 end
 
 --- The texts of all ranks; false where one was interrupted.
@@ -181,6 +195,18 @@ function internal:texts(place, text)
   return list
 end
 
+--- What two texts that are lists differ in, one of them and the other; as a whole where they have not the same number of words.
+local function difference(there, here)
+  local list, others, differ, other = {}, {}, {}, {}
+  for word in (there .. ", "):gmatch "(.-), " do list[#list + 1] = word end
+  for word in (here .. ", "):gmatch "(.-), " do others[#others + 1] = word end
+  if #list ~= #others then return there, here end
+  for i, word in ipairs(list) do
+    if word ~= others[i] then differ[#differ + 1], other[#other + 1] = word, others[i] end
+  end
+  return table.concat(differ, ", "), table.concat(other, ", ")
+end
+
 --- Raises on all ranks unless they have given the same.
 ---@param where string the function that the user called, for messages
 ---@param facts { [1]: string, [2]: string }[] names and what they are of
@@ -194,7 +220,8 @@ function internal:same(where, facts)
     for name, of in (text .. "\2"):gmatch "([^\1\2]*)\1([^\2]*)\2" do
       i = i + 1
       if facts[i] and of ~= facts[i][2] then
-        check.raise(("%s: rank %d has another %s than rank %d (%s; here %s)"):format(where, rank - 1, name, self.rank, check.show(of), check.show(facts[i][2])))
+        local differs, here = difference(of, facts[i][2])
+        check.raise(("%s: rank %d has another %s than rank %d (%s; here %s)"):format(where, rank - 1, name, self.rank, differs, here))
       end
     end
   end
@@ -219,7 +246,7 @@ function internal:file_of_first(path)
   local there = self:meet("checkpoint", bytes and 1 or 0)
   if not there then return nil, nothing end
   if there[1] == 0 then return self.rank == 0 and path or nil, nothing end
-  bytes = mpi.tell(0, bytes)
+  bytes = surely(self, mpi.tell, 0, bytes)
   if self.rank == 0 then return path, nothing end
   local copy = os.tmpname()
   local to <close> = assert(io.open(copy, "wb"))
@@ -272,6 +299,15 @@ function methods:broadcast(value)
   end)
 end
 
+local function sum_of(self, t)
+  local sum, flat = mpi.reduction(#t:reshape(-1), self.size), t:copy():reshape(-1)
+  sum:add(self.rank, 0, flat, 1)
+  sum:start()
+  sum:finish()
+  sum:take(0, flat, 1)
+  return flat:reshape(table.unpack(t:shape()))
+end
+
 --- The sum of a tensor over all ranks, which replaces it on each. It is the same to the bit on all of them.
 ---@param t scion.Tensor f32, of the same shape on all ranks
 ---@return scion.Tensor t
@@ -284,12 +320,7 @@ function methods:reduce(t)
     for rank, n in ipairs(self:meet("reduce", #t:reshape(-1)) or {}) do
       if n ~= #t:reshape(-1) then check.raise(("comm:reduce: rank %d gives a tensor of %d numbers, and rank %d one of %d"):format(rank - 1, n, self.rank, #t:reshape(-1))) end
     end
-    local sum, flat = mpi.reduction(#t:reshape(-1), self.size), t:copy():reshape(-1)
-    sum:add(self.rank, 0, flat, 1)
-    sum:start()
-    sum:finish()
-    sum:take(0, flat, 1)
-    core.copy(flat:reshape(table.unpack(t:shape())), t)
+    core.copy(surely(self, sum_of, self, t), t)
     return t
   end)
 end

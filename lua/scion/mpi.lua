@@ -121,7 +121,8 @@ local function surely(self, f, ...)
   local ok, result = pcall(f, ...)
   if ok then return result end
   mpi.mute(false)
-  io.stderr:write(("scion: %s (rank %d, on %s), while the others await its part, so that all end\n"):format(tostring(result), self.rank, self.machine))
+  local message = tostring(result):gsub("^[^\n]-:%d+: ", "")
+  io.stderr:write(("scion: %s (rank %d, on %s), while the others await its part, so that all end\n"):format(message, self.rank, self.machine))
   mpi.abort(1)
 end
 
@@ -208,13 +209,13 @@ local function difference(there, here)
 end
 
 --- Raises on all ranks unless they have given the same.
----@param where string the function that the user called, for messages
+---@param where string the function that the user called, for messages, and the place at which ranks meet
 ---@param facts { [1]: string, [2]: string }[] names and what they are of
 ---@private
 function internal:same(where, facts)
   local words = {}
   for i, fact in ipairs(facts) do words[i] = fact[1] .. "\1" .. fact[2] end
-  local told = self:texts("fit", table.concat(words, "\2"))
+  local told = self:texts(where, table.concat(words, "\2"))
   for rank, text in ipairs(told or {}) do
     local i = 0
     for name, of in (text .. "\2"):gmatch "([^\1\2]*)\1([^\2]*)\2" do
@@ -398,9 +399,14 @@ local Comm = class.define {
 
 -- ---- beginning and end -----------------------------------------------------------------------------------------------
 
---- Ends MPI when Lua's state is closed. All ranks come here, or those that still run hear that this one has ended.
+--- Ends MPI when Lua's state is closed. All ranks come here, or those that still run hear that this one has ended. Those that fail or are interrupted
+--- meanwhile will come, too.
 local function finish(comm)
-  if not comm.over then pcall(comm.meet, comm, "end of the script", 0, ok) end
+  local together = false
+  while not together and not comm.over do
+    local met, numbers = pcall(comm.meet, comm, "end of the script", 0, ok)
+    together = met and numbers
+  end
   mpi.finish()
 end
 

@@ -115,6 +115,17 @@ function internal:hear()
   if mpi and not self.heard and not self.over then self:meet("agree", 0, interrupted) end
 end
 
+--- Calls f(...) after a meeting, on behalf of messages that the others already await. Where it fails, as for want of memory, they cannot be told, and all
+--- processes end.
+local function surely(self, f, ...)
+  local ok, result = pcall(f, ...)
+  if ok then return result end
+  mpi.mute(false)
+  local message = tostring(result):gsub("^[^\n]-:%d+: ", "")
+  io.stderr:write(("scion: %s (rank %d, on %s), while the others await its part, so that all end\n"):format(message, self.rank, self.machine))
+  mpi.abort(1)
+end
+
 --- Calls f(...) on all ranks. An error on one of them is raised on all; rank 0 alone lets it be seen.
 ---@param f function
 ---@param ... any
@@ -141,15 +152,7 @@ end
 
 local bytes_of = { f32 = 4, bf16 = 2, u8 = 1, i32 = 4 }
 
---- Joins tensors of all ranks along their first axis, in the order of the ranks. Returns false where one was interrupted.
----@param place string
----@param tensors scion.Tensor[] of the same number of rows; each may have another dtype and other axes
----@return scion.Tensor[]|false joined
----@return integer[]? counts the rows that each rank gave
----@private
-function internal:rows(place, tensors)
-  local counts = self:meet(place, tensors[1]:shape()[1])
-  if not counts or not mpi then return counts and tensors, counts or nil end
+local function join(tensors, counts)
   local total, joined = 0, {}
   for _, n in ipairs(counts) do total = total + n end
   for i, tensor in ipairs(tensors) do
@@ -162,7 +165,19 @@ function internal:rows(place, tensors)
     for rank, n in ipairs(counts) do bytes[rank] = n * unit end
     if unit > 0 then mpi.gather(tensor:copy(), joined[i], bytes, unit) end
   end
-  return joined, counts
+  return joined
+end
+
+--- Joins tensors of all ranks along their first axis, in the order of the ranks. Returns false where one was interrupted.
+---@param place string
+---@param tensors scion.Tensor[] of the same number of rows; each may have another dtype and other axes
+---@return scion.Tensor[]|false joined
+---@return integer[]? counts the rows that each rank gave
+---@private
+function internal:rows(place, tensors)
+  local counts = self:meet(place, tensors[1]:shape()[1])
+  if not counts or not mpi then return counts and tensors, counts or nil end
+  return surely(self, join, tensors, counts), counts
 end
 
 --- The texts of all ranks; false where one was interrupted.
@@ -181,20 +196,33 @@ function internal:texts(place, text)
   return list
 end
 
+--- What two texts that are lists differ in, one of them and the other; as a whole where they have not the same number of words.
+local function difference(there, here)
+  local list, others, differ, other = {}, {}, {}, {}
+  for word in (there .. ", "):gmatch "(.-), " do list[#list + 1] = word end
+  for word in (here .. ", "):gmatch "(.-), " do others[#others + 1] = word end
+  if #list ~= #others then return there, here end
+  for i, word in ipairs(list) do
+    if word ~= others[i] then differ[#differ + 1], other[#other + 1] = word, others[i] end
+  end
+  return table.concat(differ, ", "), table.concat(other, ", ")
+end
+
 --- Raises on all ranks unless they have given the same.
----@param where string the function that the user called, for messages
+---@param where string the function that the user called, for messages, and the place at which ranks meet
 ---@param facts { [1]: string, [2]: string }[] names and what they are of
 ---@private
 function internal:same(where, facts)
   local words = {}
   for i, fact in ipairs(facts) do words[i] = fact[1] .. "\1" .. fact[2] end
-  local told = self:texts("fit", table.concat(words, "\2"))
+  local told = self:texts(where, table.concat(words, "\2"))
   for rank, text in ipairs(told or {}) do
     local i = 0
     for name, of in (text .. "\2"):gmatch "([^\1\2]*)\1([^\2]*)\2" do
       i = i + 1
       if facts[i] and of ~= facts[i][2] then
-        check.raise(("%s: rank %d has another %s than rank %d (%s; here %s)"):format(where, rank - 1, name, self.rank, check.show(of), check.show(facts[i][2])))
+        local differs, here = difference(of, facts[i][2])
+        check.raise(("%s: rank %d has another %s than rank %d (%s; here %s)"):format(where, rank - 1, name, self.rank, differs, here))
       end
     end
   end
@@ -214,12 +242,12 @@ function internal:file_of_first(path)
   local function nothing() end
   if not mpi then return path, nothing end
   local file = self.rank == 0 and io.open(path, "rb")
-  local bytes = file and file:read "a"
+  local bytes = file and file:read "a" or nil
   if file then file:close() end
   local there = self:meet("checkpoint", bytes and 1 or 0)
   if not there then return nil, nothing end
   if there[1] == 0 then return self.rank == 0 and path or nil, nothing end
-  bytes = mpi.tell(0, bytes)
+  bytes = surely(self, mpi.tell, 0, bytes)
   if self.rank == 0 then return path, nothing end
   local copy = os.tmpname()
   local to <close> = assert(io.open(copy, "wb"))
@@ -274,6 +302,15 @@ function methods:broadcast(value)
   end)
 end
 
+local function sum_of(self, t)
+  local sum, flat = mpi.reduction(#t:reshape(-1), self.size), t:copy():reshape(-1)
+  sum:add(self.rank, 0, flat, 1)
+  sum:start()
+  sum:finish()
+  sum:take(0, flat, 1)
+  return flat:reshape(table.unpack(t:shape()))
+end
+
 --- The sum of a tensor over all ranks, which replaces it on each. It is the same to the bit on all of them.
 ---@param t scion.Tensor f32, of the same shape on all ranks
 ---@return scion.Tensor t
@@ -286,12 +323,7 @@ function methods:reduce(t)
     for rank, n in ipairs(self:meet("reduce", #t:reshape(-1)) or {}) do
       if n ~= #t:reshape(-1) then check.raise(("comm:reduce: rank %d gives a tensor of %d numbers, and rank %d one of %d"):format(rank - 1, n, self.rank, #t:reshape(-1))) end
     end
-    local sum, flat = mpi.reduction(#t:reshape(-1), self.size), t:copy():reshape(-1)
-    sum:add(self.rank, 0, flat, 1)
-    sum:start()
-    sum:finish()
-    sum:take(0, flat, 1)
-    core.copy(flat:reshape(table.unpack(t:shape())), t)
+    core.copy(surely(self, sum_of, self, t), t)
     return t
   end)
 end
@@ -369,9 +401,14 @@ local Comm = class.define {
 
 -- ---- beginning and end -----------------------------------------------------------------------------------------------
 
---- Ends MPI when Lua's state is closed. All ranks come here, or those that still run hear that this one has ended.
+--- Ends MPI when Lua's state is closed. All ranks come here, or those that still run hear that this one has ended. Those that fail or are interrupted
+--- meanwhile will come, too.
 local function finish(comm)
-  if not comm.over then pcall(comm.meet, comm, "end of the script", 0, ok) end
+  local together = false
+  while not together and not comm.over do
+    local met, numbers = pcall(comm.meet, comm, "end of the script", 0, ok)
+    together = met and numbers
+  end
   mpi.finish()
 end
 

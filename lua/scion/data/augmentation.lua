@@ -178,7 +178,7 @@ end
 ---   p           its usual probability (1); false: it takes none
 ---   check       (where, options) raises unless the options agree with each other
 ---   stages      (options, size) the core's stages with their numbers, for images of { height, width }; see csrc/image/stages.def
----   apply       of kind "batch", in place of stages: (options, batch, draw) returns the changed batch; draw is { seed, epoch, batch, size, classes }
+---   apply       of kind "batch", in place of stages: (options, batch, draw) returns the changed batch; draw is { seed, epoch, batch, size, part, classes }
 ---@param definition table
 ---@return fun(...): scion.Augmentation
 function augmentation.define(definition)

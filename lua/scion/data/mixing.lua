@@ -33,16 +33,13 @@ function mixing.share(draw, alpha)
   return 1.0 -- both powers underflowed all the time: a tiny alpha, whose shares are 0 or 1
 end
 
---- Whether a batch has examples to be mixed. Where batches have one each, there is none to mix it with: that is told once.
+--- Tells once where batches, or the parts of batches that several processes share, have one example each, and so none to mix it with.
 ---@param where string the augmentation's name, for the message
----@param batch scion.Batch
----@param draw { size: integer } how many examples the batches of the pass have
----@return boolean
-function mixing.can(where, batch, draw)
-  if draw.size == 1 then
-    notice.once(("scion: %s: batches of one image have none to mix it with, so that it changes nothing: give data sets a batch of 2 or more"):format(where))
-  end
-  return #batch > 0
+---@param draw { size: integer, part: boolean } how many examples the batches of the pass have, and whether they are parts of batches
+function mixing.tell_alone(where, draw)
+  if draw.size > 1 then return end
+  notice.once(("scion: %s: %s of one image have none to mix it with, so that it changes nothing: give %s"):format(
+    where, draw.part and "parts of batches" or "batches", draw.part and "distributed fewer shards, or data sets a larger batch" or "data sets a batch of 2 or more"))
 end
 
 --- Whom each example is mixed with: i32 numbers from 0.
@@ -53,7 +50,7 @@ function mixing.partners(draw, n)
   return core.permutation(n, draw.seed * 0x9E3779B97F4A7C15 + (draw.epoch << 24) + draw.batch, 2)
 end
 
---- The targets, mixed by these shares. Classes become rows with the share of each class.
+--- The targets, mixed by these shares. Classes become rows with the share of each class, also of a batch without examples.
 ---@param where string for messages
 ---@param batch scion.Batch
 ---@param draw { classes: integer? } how many classes there are

@@ -42,7 +42,7 @@ function pass.over(data, o)
     if not images then return nil end
     number = number + 1
     return changes:apply(data:batch_of(images, indices, failures_of(data, failures)), {
-      seed = data.seed, epoch = o.epoch, batch = number_of(number), size = size, classes = classes,
+      seed = data.seed, epoch = o.epoch, batch = number_of(number), size = size, part = o.number ~= nil, classes = classes,
     })
   end, nil, nil, loader
 end

@@ -21,7 +21,7 @@ function notice.line(line, own)
   if silent and not own then return end
   line = check.escape(line)
   local width = io.stderr == standard_error and core.terminal_width "stderr"
-  io.stderr:write(width and table.concat(text.wrap(line, width, 2), "\n") or line, "\n")
+  io.stderr:write((width and table.concat(text.wrap(line, width, 2), "\n") or line) .. "\n") -- at once, since other processes may write, too
 end
 
 --- Writes a line, unless it was written before by notice.once in this process.

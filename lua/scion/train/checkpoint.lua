@@ -156,15 +156,31 @@ local function of_run(run)
   return run.identity
 end
 
+local function of_weights(model)
+  local weights = {}
+  for name, p in graph.parameters(model.order) do weights[#weights + 1] = name .. core.hash(p.tensor) end
+  return hash(table.concat(weights))
+end
+
+--- What all processes of a pass without training have to have in common, but for the instruction set.
+---@param model scion.Model
+---@param data scion.Dataset
+---@param batch integer?
+---@param precision string
+---@return { [1]: string, [2]: string }[]
+function checkpoint.facts_of(model, data, batch, precision)
+  return { { "network", of_model(model) }, { "data set", of_data(data) }, { "batch", tostring(batch or data.batch) }, { "precision", precision },
+           { "set of weights", of_weights(model) } }
+end
+
 --- What all processes of a run have to have in common, but for the instruction set.
 ---@param run scion.Run
 ---@return { [1]: string, [2]: string }[]
 function checkpoint.facts(run)
-  local list, weights = table.move(of_run(run), 1, #of_run(run), 1, {}), {}
+  local list = table.move(of_run(run), 1, #of_run(run), 1, {})
   for i = 1, #run.stages do list[#list + 1] = { "stage", schedule.identity(run.stages[i]) } end
   list[#list + 1] = { "optimizer", run.first_optimizer.made }
-  for name, p in graph.parameters(run.model.order) do weights[#weights + 1] = name .. core.hash(p.tensor) end
-  list[#list + 1] = { "set of weights", hash(table.concat(weights)) }
+  list[#list + 1] = { "set of weights", of_weights(run.model) }
   list[#list + 1] = { "state of training", ("epoch %d, step %d, %s"):format(run.model.epoch, run.model.steps, run.model:freeze_state()) }
   return list
 end

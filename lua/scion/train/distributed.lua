@@ -37,13 +37,21 @@ end)
 ---@return scion.Comm?
 function distributed.comm(o) return o and o[1].launched and o[1] or nil end
 
---- Calls a function on all processes, so that an error on one is raised on all; alone where there is one.
----@param o scion.DistributedOptions|nil
+--- The communicator in options as a user has given them, which are not checked yet.
+local function given_comm(given)
+  local value = type(given) == "table" and getmetatable(given) == nil and rawget(given, "distributed")
+  if type(value) == "table" and getmetatable(value) == nil then value = rawget(value, 1) end
+  return is_comm(value) and value.launched and value or nil
+end
+
+--- Calls a function that takes options on all processes, so that an error on one, be it of its arguments, is raised on all and shown once; alone where
+--- there is one process.
+---@param given any the options, as the user has given them
 ---@param f function
 ---@param ... any
 ---@return any ...
-function distributed.guard(o, f, ...)
-  local comm = distributed.comm(o)
+function distributed.guard(given, f, ...)
+  local comm = given_comm(given)
   if comm then return comm:guard(f, ...) end
   return f(...)
 end

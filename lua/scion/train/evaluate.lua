@@ -1,6 +1,7 @@
 --- model:evaluate: loss, accuracy, and precision, recall and F1 of each class.
 local cached = require "scion.cache.cached"
 local check = require "scion.check"
+local checkpoint = require "scion.train.checkpoint"
 local core = require "scion.core"
 local distributed = require "scion.train.distributed"
 local inputs = require "scion.train.inputs"
@@ -103,7 +104,10 @@ local function add_up(where, model, data, o, loss, source, tell)
 end
 
 --- What is behind the checks.
-local function evaluate(model, data, o, loss, where, tell, alone)
+local function run_all(model, data, o, loss, where, tell, alone)
+  if alone and distributed.comm(o.distributed) then
+    distributed.same(where, o.distributed, checkpoint.facts_of(model, data, o.batch, precision.in_use(o.precision or model.precision)))
+  end
   if alone then inputs.tell_reading(where, model, data) end
   if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
@@ -123,16 +127,7 @@ local function evaluate(model, data, o, loss, where, tell, alone)
   return results.evaluation(found), broken
 end
 
---- Evaluates a model on a data set. Raises on data that do not fit, on unknown options and invalid values, and if no image can be read.
---- When fit calls it and Ctrl-C comes, it returns what was added up so far; otherwise it raises.
----@param model scion.Model
----@param data scion.Dataset
----@param given scion.EvaluateOptions
----@param where string? "fit: validate" when fit calls it
----@param tell? fun(done: integer, total: integer) is called after each batch (by default the progress is shown on a terminal)
----@return scion.Evaluation
----@return string? broken what in the data set is not finite: see inputs.not_finite
-return function(model, data, given, where, tell)
+local function evaluate(model, data, given, where, tell)
   metrics.refuse_within(where or "evaluate")
   local alone = where == nil -- else fit has called it, which prints notices about the cache and handles interrupts itself
   where = where or "evaluate"
@@ -146,5 +141,18 @@ return function(model, data, given, where, tell)
   o.metrics = o.metrics or model.metrics or {}
   metrics.check(where, o.metrics, targets.told(model, loss, data.labels or model.labels))
   distributed.check(where, o.distributed, data)
-  return distributed.guard(o.distributed, evaluate, model, data, o, loss, where, tell, alone)
+  return run_all(model, data, o, loss, where, tell, alone)
+end
+
+--- Evaluates a model on a data set. Raises on data that do not fit, on unknown options and invalid values, and if no image can be read.
+--- When fit calls it and Ctrl-C comes, it returns what was added up so far; otherwise it raises.
+---@param model scion.Model
+---@param data scion.Dataset
+---@param given scion.EvaluateOptions
+---@param where string? "fit: validate" when fit calls it
+---@param tell? fun(done: integer, total: integer) is called after each batch (by default the progress is shown on a terminal)
+---@return scion.Evaluation
+---@return string? broken what in the data set is not finite: see inputs.not_finite
+return function(model, data, given, where, tell)
+  return distributed.guard(given, evaluate, model, data, given, where, tell)
 end

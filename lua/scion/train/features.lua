@@ -1,6 +1,7 @@
 --- model:features: the output of a layer for many images at once.
 local cached = require "scion.cache.cached"
 local check = require "scion.check"
+local checkpoint = require "scion.train.checkpoint"
 local core = require "scion.core"
 local distributed = require "scion.train.distributed"
 local inputs = require "scion.train.inputs"
@@ -82,6 +83,22 @@ local function compute(part, set, name, o)
   return join(distributed.comm(o.distributed), set, features, failures, share)
 end
 
+local function features_of(model, data, name, given)
+  local set = inputs.any("features", data, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
+  name = check.argument("features", "the name of the layer", name, check.text)
+  local o = check.options("features", given, schema)
+  inputs.fits("features", model, set, nil, type(data) == "userdata")
+  local part = submodel(model, name)
+  part.precision = o.precision or model.precision
+  tell_random(part)
+  cached.tell("features", part, set, o.cache, { augment = false, whole = true })
+  distributed.check("features", o.distributed, set)
+  if distributed.comm(o.distributed) then distributed.same("features", o.distributed, checkpoint.facts_of(part, set, o.batch, precision.in_use(part.precision))) end
+  local features, failures = compute(part, set, name, o)
+  if type(data) == "string" and not set.path and failures[1] then check.raise("features: " .. failures[1].message) end
+  return features, set.classes or set.soft or set.multi or set.targets, mark(features, failures)
+end
+
 --- Computes the output of a layer for each image: see model:features.
 ---@param model scion.Model
 ---@param data scion.Dataset|string|string[]|scion.Tensor
@@ -94,16 +111,5 @@ end
 ---Raises if the images do not fit the model, on an unknown layer or option and on invalid values, and if `data` is a single file that
 ---cannot be read.
 return function(model, data, name, given)
-  local set = inputs.any("features", data, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
-  name = check.argument("features", "the name of the layer", name, check.text)
-  local o = check.options("features", given, schema)
-  inputs.fits("features", model, set, nil, type(data) == "userdata")
-  local part = submodel(model, name)
-  part.precision = o.precision or model.precision
-  tell_random(part)
-  cached.tell("features", part, set, o.cache, { augment = false, whole = true })
-  distributed.check("features", o.distributed, set)
-  local features, failures = distributed.guard(o.distributed, compute, part, set, name, o)
-  if type(data) == "string" and not set.path and failures[1] then check.raise("features: " .. failures[1].message) end
-  return features, set.classes or set.soft or set.multi or set.targets, mark(features, failures)
+  return distributed.guard(given, features_of, model, data, name, given)
 end

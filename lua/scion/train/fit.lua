@@ -270,6 +270,11 @@ local function run_job(job, o, ended)
   return told
 end
 
+local function fit(model, data, given, where, ended)
+  local job, o = prepare(model, data, given, where)
+  return run_job(job, o, ended)
+end
+
 --- Trains a model on a data set. Raises on options or data that do not fit, if a loss, a gradient, a moving average or a new weight is
 --- not finite, and after Ctrl-C, which ends it between two steps.
 ---@param model scion.Model
@@ -279,6 +284,5 @@ end
 ---@param ended? fun(): string completes "lr_find: Ctrl-C ended it …" (where in the fit that was)
 ---@return scion.History history the epochs of this fit
 return function(model, data, given, where, ended)
-  local job, o = prepare(model, data, given, where or "fit")
-  return distributed.guard(o.distributed, run_job, job, o, ended)
+  return distributed.guard(given, fit, model, data, given, where or "fit", ended)
 end

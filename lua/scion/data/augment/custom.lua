@@ -16,6 +16,7 @@ return augmentation.define {
   schema = { change = { check.callable, required = true } },
   p = false,
   apply = function(o, batch)
+    if #batch == 0 then return batch end -- none could be read, or a part of a batch has none
     local wanted = shape_of(batch.x)
     local x = o.change(batch.x)
     if not check.tensor.read(x) or shape_of(x) ~= wanted then

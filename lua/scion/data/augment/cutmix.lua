@@ -15,7 +15,7 @@ return augmentation.define {
   schema = { alpha = { mixing.alpha, 1.0, usual = true } },
   p = false,
   apply = function(o, batch, draw)
-    if not mixing.can("scion.augment.cutmix", batch, draw) then return batch end
+    mixing.tell_alone("scion.augment.cutmix", draw)
     local shape, place = batch.x:shape(), mixing.numbers(draw, 3, 2)
     local row, column = math.floor(place[1] * shape[2]), math.floor(place[2] * shape[3])
     local partners = mixing.partners(draw, #batch)

@@ -14,7 +14,7 @@ return augmentation.define {
   schema = { alpha = { mixing.alpha, 0.2, usual = true } },
   p = false,
   apply = function(o, batch, draw)
-    if not mixing.can("scion.augment.mixup", batch, draw) then return batch end
+    mixing.tell_alone("scion.augment.mixup", draw)
     local share, partners = mixing.share(draw, o.alpha), mixing.partners(draw, #batch)
     batch.x = core.mixup(batch.x, partners, share)
     batch.y = mixing.targets("scion.augment.mixup", batch, draw, partners, share)

@@ -1,0 +1,133 @@
+-- What one process of several gets wrong: all end soon, with one sentence.
+local files = dofile "spec/support/files.lua"
+local mpi = dofile "spec/support/mpi.lua"
+
+local begins = [[
+local comm, scion = require "scion.mpi", require "scion"
+local core, nn, r = require "scion.core", scion.nn, comm.rank
+scion.seed(3)
+local images, classes = scion.uniform({ 45, 12, 12, 3 }, 0, 255):to "u8", {}
+for i = 1, 45 do classes[i] = i % 3 + 1 end
+local function data(o)
+  local given = { batch = 16, seed = 5, labels = { "a", "b", "c" } }
+  for key, value in pairs(o or {}) do given[key] = value end
+  return scion.data.tensors(images, classes, given)
+end
+local function network()
+  scion.seed(4)
+  return scion.sequential { nn.input(12, 12, 3), nn.conv2d(4, 3, { activation = "relu", name = "conv" }), nn.flatten(), nn.dense(3, "softmax", { name = "head" }) }
+end
+local model = network()
+local function fit(o)
+  local given = { epochs = 2, verbose = false, quiet = true, distributed = comm, optimizer = scion.optim.adam() }
+  for key, value in pairs(o or {}) do given[key] = value end
+  model:fit(given.data or data(), (function() given.data = nil return given end)())
+  print "trained"
+end
+local function in_step(number, rank, f)
+  return { step = function(state) if state.step == number and state.epoch == 1 and r == rank then f() end end }
+end
+]]
+
+--- Without the interpreter's name, the stack, and the place: "fit: …".
+local function sentences(result)
+  local list = {}
+  for line in result.err:gmatch "[^\n]+" do
+    if line ~= "stack traceback:" and not line:find "^\t" and line:find "%S" then list[#list + 1] = (line:gsub("^lua5%.4: ", ""):gsub("^[^\n ]-:%d+: ", "")) end
+  end
+  return list
+end
+
+local function check(result, ...)
+  assert.not_equal(0, result.status, result.all)
+  assert.is_true(result.seconds < 15, ("it took %g seconds"):format(result.seconds))
+  assert.is_nil(result.out:find("trained", 1, true), result.all)
+  local told, wanted = sentences(result), { ... }
+  assert.equal(#wanted, #told, result.err)
+  for i, pattern in ipairs(wanted) do assert.matches(pattern, told[i]) end
+end
+
+describe("where one of several processes", function()
+  teardown(function()
+    mpi.done()
+    files.done()
+  end)
+
+  local function photographs()
+    local folder, pictures = files.folder(), dofile "spec/support/images.lua"
+    for _, class in ipairs { "a", "b", "c" } do
+      assert(require "lfs".mkdir(folder .. "/" .. class))
+      assert(require "scion".image.save(("%s/%s/1.png"):format(folder, class), pictures.pattern(10, 12)))
+    end
+    return folder
+  end
+
+  --- Each case: what it does, the script's lines, and patterns of what is told.
+  local cases = {
+    { "has other data", "fit { data = data { seed = r == 2 and 6 or 5 } }", "^fit: rank 2 has another data set than rank 0 %(seed 6; here seed 5%)$" },
+    { "has another network", "if r == 1 then model = scion.sequential { nn.input(12, 12, 3), nn.flatten(), nn.dense(3, 'softmax') } end fit()",
+      "^fit: rank 1 has another network than rank 0 %(" },
+    { "has other weights", "if r == 1 then core.copy(scion.full({ 3 }, 1), model:layers()[4].weights.bias) end fit()", "^fit: rank 1 has another set of weights than rank 0" },
+    { "has another option", "fit { accumulate = r == 3 and 2 or 1 }", "^fit: rank 3 has another accumulate than rank 0 %(2; here 1%)$" },
+    { "evaluates other data", "model:evaluate(data { seed = r }, { distributed = comm })", "^evaluate: rank 1 has another data set than rank 0 %(seed 1; here seed 0%)$" },
+    { "computes features of other images", "images:set(1, 1, 1, 1, r) model:features(data(), 'conv', { distributed = comm, cache = false })",
+      "^scion: features: layer conv has random weights", "^features: rank 1 has another data set than rank 0 %(images %x+; here images %x+%)$" },
+    { "is elsewhere", "if r == 1 then model:evaluate(data(), { distributed = comm }) else fit() end",
+      "^scion.mpi: the ranks do not do the same %(rank 0 at fit, rank 1 at evaluate, rank 2 at fit, rank 3 at fit%)" },
+    { "ends early", "if r ~= 1 then fit() end", "^scion.mpi: rank 1 has ended its script, so that all end$" },
+    { "has ended while the others fail", "if r ~= 1 then fit { epohcs = 1 } end", "^fit: unknown option 'epohcs' %(did you mean 'epochs'%?%)$" },
+    { "raises in its script", "if r == 1 then error 'no luck' end fit()", "^no luck$", "^scion.mpi: rank 1 has ended its script, so that all end$" },
+    { "does not find its images", "fit { data = scion.data.folder(r == 1 and '/no/such/folder' or FOLDER, { size = 12 }) }",
+      "^scion.data.folder: the folder /no/such/folder does not exist$", "^scion.mpi: rank 1 has ended its script, so that all end$" },
+    { "has an unknown option", "fit { [r == 2 and 'epohcs' or 'clip'] = 1 }", "^fit: unknown option 'epohcs' %(did you mean 'epochs'%?%) %(rank 2, on [^ ]+%)$" },
+    { "and all others have an unknown option", "fit { epohcs = 1 }", "^fit: unknown option 'epohcs' %(did you mean 'epochs'%?%)$" },
+    { "has a callback that raises", "fit { callbacks = in_step(2, 2, function() error 'my own' end) }", "^my own %(rank 2, on [^ ]+%)$" },
+    { "gets NaN", "fit { callbacks = in_step(1, 2, function() core.copy(scion.full({ 3 }, 0 / 0), model:layers()[4].weights.bias) end) }",
+      "^the loss is NaN in epoch 1, step 2; the weights are those of the step before%. [^\n]*head/bias holds numbers that are NaN or infinite[^\n]*%(rank 2, on [^ ]+%)$" },
+    { "runs out of memory between two messages", [[
+      local t = scion.full({ 20 * 1000 * 1000 }, 1)
+      local size = io.open "/proc/self/status":read "a":match "VmSize:%s*(%d+)"
+      if r == 1 then os.execute(("prlimit --pid $PPID --as=%d"):format((size + 100000) * 1024)) end
+      comm:reduce(t)]], "^scion: out of memory: [^\n]*%(rank 1, on [^ ]+%), while the others await its part, so that all end$" },
+    { "is left by os.exit", "fit { callbacks = in_step(2, 2, function() os.exit(0) end) }" },
+    { "is killed", "fit { callbacks = in_step(2, 1, function() os.execute 'kill -KILL $PPID' end) }" },
+  }
+  for _, case in ipairs(cases) do
+    it(case[1], function()
+      mpi.needed(pending)
+      check(mpi.run(4, begins .. (case[2]:gsub("FOLDER", ("%q"):format(photographs())))), table.unpack(case, 3))
+    end)
+  end
+
+  it("has another instruction set or version, it is refused, unless instruction sets may be mixed", function()
+    mpi.needed(pending)
+    if require "scion.core".isa() == "portable" then pending "this CPU has one instruction set" end
+    local same, mixed = mpi.script(begins .. "fit()"), mpi.script(begins .. "fit { distributed = { comm, mixed = true } }")
+    local old = mpi.script("require 'scion.core'.version = '0.0.1'\n" .. begins .. "fit()")
+    local function two(first, second, environment) return mpi.start(("-n 1 lua5.4 %s : -n 1 env %s lua5.4 %s"):format(first, environment or "", second)) end
+    check(two(same, same, "SCION_ISA=portable"), "^fit: rank 1 has another instruction set than rank 0 %('?portable'?; here '?[^;]+'?%)$")
+    check(two(same, old), "^fit: rank 1 has another version of Scion than rank 0 %(0%.0%.1; here [^;]+%)$")
+    local result = two(mixed, mixed, "SCION_ISA=portable")
+    assert.equal("trained\n", result.out, result.all)
+  end)
+
+  it("has a full disk, and that is the one that writes", function()
+    mpi.needed(pending)
+    local folder = files.folder()
+    local script = mpi.script(begins .. ("fit { resume = %q }"):format(folder .. "/run.ckpt"))
+    check(mpi.start(("-n 2 bash -c 'ulimit -f 4; trap \"\" XFSZ; exec lua5.4 %s'"):format(script)),
+      "^fit: resume: [^\n]*/run.ckpt: [^\n]*File too large$")
+    assert.equal("", files.list(folder))
+  end)
+
+  it("is told to end, the fit ends between two steps, and what it wrote is whole", function()
+    mpi.needed(pending)
+    local path = files.folder() .. "/run.ckpt"
+    for _, signal in ipairs { "INT", "TERM" } do
+      -- mpirun, which is the processes' parent, hands signals on to all
+      local result = mpi.run(2, begins .. ("fit { epochs = 5000, resume = %q, callbacks = in_step(2, 1, function() os.execute 'kill -%s $(ps -o ppid= -p $PPID)' end) }"):format(path, signal))
+      check(result, "^fit: Ctrl%-C ended it in epoch %d+ of 5000, after step %d; the same call goes on from [^\n]*/run.ckpt$")
+      os.remove(path)
+    end
+  end)
+end)

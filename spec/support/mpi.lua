@@ -1,0 +1,60 @@
+--- What specs share that start several processes: mpirun with a script, and what all of them printed.
+local files = dofile "spec/support/files.lua"
+
+local mpi = {}
+
+--- Whether a script can be run by mpirun here; a test without it is pending, and ends.
+function mpi.needed(pending)
+  local _, status = files.shell "command -v mpirun"
+  if status ~= 0 then pending "mpirun is not installed" end
+  if not package.searchpath("scion.mpi", package.cpath) then pending "Scion was built without MPI" end
+end
+
+-- more ranks than cores, as root, and nothing but this machine; each kind of MPI reads its own
+local variables = "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none"
+
+--- What mpirun itself prints where a process has failed is left out.
+local function without_banners(text)
+  return ((text:gsub("%-%-%-%-%-+\n.-%-%-%-%-%-+\n", "")):gsub("%[[^%]\n]*:%d+%] [^\n]*\n", ""))
+end
+
+--- Runs a command under mpirun. Returns what all processes printed on standard output and on standard error, without mpirun's own words, the status
+--- and the seconds until the last one had ended.
+---@param command string behind `mpirun`
+---@param o? { variables: string?, seconds: integer? }
+---@return { out: string, err: string, status: integer, seconds: number, all: string }
+function mpi.start(command, o)
+  o = o or {}
+  local out, err = os.tmpname(), os.tmpname()
+  local clock = require "scion.core".clock
+  local began = clock()
+  local _, status = files.shell(("{ env %s %s timeout -k 5 %d mpirun %s </dev/null; } >%s 2>%s; exit"):format(variables, o.variables or "", o.seconds or 60, command, out, err))
+  -- mpirun lets processes believe that they print on a terminal: bars of progress are no matter
+  local result = { out = files.slurp(out):gsub("[^\n]*\27%[K", ""):gsub("\r", ""), err = files.slurp(err), status = status, seconds = clock() - began }
+  result.all, result.err = result.out .. result.err, without_banners(result.err)
+  os.remove(out)
+  os.remove(err)
+  return result
+end
+
+--- The text of a script as a file in a folder that goes with files.done.
+function mpi.script(text)
+  mpi.folder = mpi.folder or files.folder()
+  mpi.count = (mpi.count or 0) + 1
+  return files.spit(("%s/script_%d.lua"):format(mpi.folder, mpi.count), text)
+end
+
+--- Runs a script on so many ranks; see mpi.start.
+---@param ranks integer
+---@param text string
+---@param o? { arguments: string?, variables: string?, seconds: integer? }
+function mpi.run(ranks, text, o)
+  return mpi.start(("-n %d lua5.4 %s %s"):format(ranks, mpi.script(text), o and o.arguments or ""), o)
+end
+
+function mpi.done()
+  mpi.folder = nil
+  files.done()
+end
+
+return mpi

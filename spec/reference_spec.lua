@@ -267,9 +267,6 @@ local function calls()
   list["scion.EmbedOptions"] = function(given) scion.insight.embed(scion.zeros { 4, 3 }, given) end
   list["scion.TransferOptions"] = function(given) scion.insight.transfer(model, set, given) end
   list["scion.MachinesOptions"] = function(given) require "scion.mpi":plan(model, set, given) end
-  list["scion.DistributedOptions"] = function(given)
-    model:fit(set, { distributed = { require "scion.mpi", no_such_option = given.no_such_option } })
-  end
   list["schedule:plan"] = function(given) scion.schedule { { train = "all" } }:plan(model, set, given) end
   list["scion.RateOptions"] = function(given) scion.lr.cosine(1):at(given) end
   for name, make in pairs(nn) do list["scion.nn." .. name] = make end

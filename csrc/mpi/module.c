@@ -236,15 +236,16 @@ static reduction *check_reduction(lua_State *L) {
 
 static int no_memory(lua_State *L) { return luaL_error(L, "out of memory: the sum of gradients over machines"); }
 
-/* mpi.reduction(elements, parts) -> reduction */
+/* mpi.reduction(elements, parts, rounded = 0) -> reduction */
 static int new_reduction(lua_State *L) {
-  lua_Integer elements = luaL_checkinteger(L, 1), parts = luaL_checkinteger(L, 2);
+  lua_Integer elements = luaL_checkinteger(L, 1), parts = luaL_checkinteger(L, 2), rounded = luaL_optinteger(L, 3, 0);
   luaL_argcheck(L, elements >= 0 && elements < (lua_Integer)1 << 40, 1, "out of range");
   luaL_argcheck(L, parts >= ranks && parts <= 1 << 20, 2, "a rank would have no part");
+  luaL_argcheck(L, rounded >= 0 && rounded <= elements, 3, "out of range");
   reduction **r = lua_newuserdatauv(L, sizeof *r, 0);
   *r = NULL;
   luaL_setmetatable(L, REDUCTION);
-  *r = reduction_new(comm, elements, parts);
+  *r = reduction_new(comm, elements, parts, rounded);
   return *r ? 1 : no_memory(L);
 }
 

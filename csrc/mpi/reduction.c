@@ -13,6 +13,7 @@ enum { TAG_PART = 1, TAG_SUM };
 /* A segment whose home this rank is. */
 typedef struct {
   int64_t at, count; /* its elements in the buffer */
+  bool halves;       /* whether it is sent as bf16 */
   int missing;       /* sums that have not come */
   float **sums;      /* of all nodes of all ranks, in the order of their parts */
 } segment;
@@ -20,8 +21,9 @@ typedef struct {
 struct reduction {
   MPI_Comm comm;
   int rank, ranks;
-  int64_t elements, parts, first, last; /* this rank's parts are first .. last - 1 */
-  int64_t per_segment, segments;
+  tree_sums of;
+  int64_t first, last;               /* this rank's parts are first .. last - 1 */
+  int64_t per_segment, segments, halves; /* the first segments, so many, are sent as bf16 */
   float *total;     /* [elements] */
   float **leaves;   /* of this rank's parts: NULL, or the vector so far */
   int64_t complete; /* the first part that is not on the stack */
@@ -41,6 +43,7 @@ struct reduction {
   int mine_count, mine_done, results_sent;
   MPI_Request *result_requests;
   float *inbox;
+  uint16_t *inbox16, *outbox16, *total16; /* what is sent as bf16: as inbox, as the nodes' sums one behind the other, as total */
 };
 
 static double travelled, waited;
@@ -53,9 +56,11 @@ int64_t reduction_first_part(int64_t parts, int rank, int ranks) { return parts 
 
 static int home_of(const reduction *r, int64_t s) { return (int)(s % r->ranks); }
 
-static int64_t segment_size(const reduction *r, int64_t s) {
-  int64_t left = r->elements - s * r->per_segment;
-  return left < r->per_segment ? left : r->per_segment;
+static segment segment_of(const reduction *r, int64_t s) {
+  bool halves = s < r->halves;
+  int64_t at = halves ? s * r->per_segment : r->of.rounded + (s - r->halves) * r->per_segment;
+  int64_t left = (halves ? r->of.rounded : r->of.elements) - at;
+  return (segment){.at = at, .count = left < r->per_segment ? left : r->per_segment, .halves = halves};
 }
 
 static int homes_of(const reduction *r, int rank) { return (int)((r->segments + r->ranks - 1 - rank) / r->ranks); }
@@ -63,9 +68,10 @@ static int homes_of(const reduction *r, int rank) { return (int)((r->segments + 
 /* ---- life */
 
 static void cut(reduction *r) {
-  int64_t fair = (r->elements + r->ranks - 1) / r->ranks;
+  int64_t fair = (r->of.elements + r->ranks - 1) / r->ranks;
   r->per_segment = fair < LEAST_SEGMENT ? LEAST_SEGMENT : fair > MOST_SEGMENT ? MOST_SEGMENT : fair;
-  r->segments = (r->elements + r->per_segment - 1) / r->per_segment;
+  r->halves = (r->of.rounded + r->per_segment - 1) / r->per_segment;
+  r->segments = r->halves + (r->of.elements - r->of.rounded + r->per_segment - 1) / r->per_segment;
 }
 
 /* The memory for messages, all of it before any is sent. */
@@ -73,7 +79,7 @@ static bool allocate(reduction *r) {
   int foreign = r->nodes - r->of_rank[r->rank].count, own = r->of_rank[r->rank].count;
   r->mine_count = homes_of(r, r->rank);
   int64_t inbox = 0;
-  for (int64_t s = r->rank; s < r->segments; s += r->ranks) inbox += segment_size(r, s) * foreign;
+  for (int64_t s = r->rank; s < r->segments; s += r->ranks) inbox += segment_of(r, s).count * foreign;
   r->received = r->mine_count * foreign;
   r->sent = ((int)r->segments - r->mine_count) * own;
   r->results = (int)r->segments - r->mine_count;
@@ -84,19 +90,24 @@ static bool allocate(reduction *r) {
   r->done = malloc(((size_t)r->received + 1) * sizeof *r->done);
   r->mine = calloc((size_t)r->mine_count + 1, sizeof *r->mine);
   r->inbox = malloc((size_t)inbox * sizeof *r->inbox + 1);
-  if (!r->requests || !r->result_requests || !r->homes || !r->done || !r->mine || !r->inbox) return false;
+  bool halves = r->halves > 0;
+  r->inbox16 = malloc(halves ? (size_t)inbox * sizeof *r->inbox16 + 1 : 1);
+  r->outbox16 = malloc(halves ? (size_t)r->of.rounded * (size_t)own * sizeof *r->outbox16 : 1);
+  r->total16 = malloc(halves ? (size_t)r->of.rounded * sizeof *r->total16 : 1);
+  if (!r->requests || !r->result_requests || !r->homes || !r->done || !r->mine || !r->inbox || !r->inbox16 || !r->outbox16 || !r->total16) return false;
   for (int i = 0; i < r->mine_count; i++) {
     int64_t s = (int64_t)i * r->ranks + r->rank;
-    r->mine[i] = (segment){.at = s * r->per_segment, .count = segment_size(r, s), .sums = calloc((size_t)r->nodes, sizeof *r->mine[i].sums)};
+    r->mine[i] = segment_of(r, s);
+    r->mine[i].sums = calloc((size_t)r->nodes, sizeof *r->mine[i].sums);
     if (!r->mine[i].sums) return false;
   }
   return true;
 }
 
-reduction *reduction_new(MPI_Comm comm, int64_t elements, int64_t parts) {
+reduction *reduction_new(MPI_Comm comm, int64_t elements, int64_t parts, int64_t rounded) {
   reduction *r = calloc(1, sizeof *r);
   if (!r) return NULL;
-  r->comm = comm, r->elements = elements, r->parts = parts;
+  r->comm = comm, r->of = (tree_sums){.parts = parts, .elements = elements, .rounded = rounded};
   MPI_Comm_rank(comm, &r->rank);
   MPI_Comm_size(comm, &r->ranks);
   r->first = reduction_first_part(parts, r->rank, r->ranks);
@@ -124,6 +135,7 @@ void reduction_free(reduction *r) {
   for (int i = 0; r->mine && i < r->mine_count; i++) free(r->mine[i].sums);
   free(r->spare), free(r->leaves), free(r->total), free(r->of_rank);
   free(r->requests), free(r->result_requests), free(r->homes), free(r->done), free(r->mine), free(r->inbox);
+  free(r->inbox16), free(r->outbox16), free(r->total16);
   free(r);
 }
 
@@ -135,9 +147,9 @@ static void leave(void *context, float *sum) {
 }
 
 static float *vector(reduction *r) {
-  if (r->spares == 0) return calloc((size_t)r->elements + 1, sizeof(float));
+  if (r->spares == 0) return calloc((size_t)r->of.elements + 1, sizeof(float));
   float *x = r->spare[--r->spares];
-  return memset(x, 0, (size_t)r->elements * sizeof *x);
+  return memset(x, 0, (size_t)r->of.elements * sizeof *x);
 }
 
 bool reduction_add(reduction *r, int64_t part, int64_t at, const float *x, int64_t count, float factor) {
@@ -152,7 +164,8 @@ bool reduction_complete(reduction *r, int64_t part) {
   for (; r->complete < part; r->complete++) {
     float **leaf = &r->leaves[r->complete - r->first];
     if (!*leaf && !(*leaf = vector(r))) return false;
-    tree_push(&r->own, (tree_node){.index = r->complete, .sum = *leaf}, r->parts, r->elements, leave, r);
+    for (int64_t i = 0; i < r->of.rounded; i++) (*leaf)[i] = tree_round((*leaf)[i]);
+    tree_push(&r->own, (tree_node){.index = r->complete, .sum = *leaf}, r->of, leave, r);
     *leaf = NULL;
   }
   return true;
@@ -169,12 +182,29 @@ void reduction_forget(reduction *r) {
 }
 
 bool reduction_fits(const reduction *r, int64_t part, int64_t at, int64_t count) {
-  return (part == -1 || (part >= r->first && part < r->last)) && at >= 0 && count >= 0 && at <= r->elements - count;
+  return (part == -1 || (part >= r->first && part < r->last)) && at >= 0 && count >= 0 && at <= r->of.elements - count;
 }
 
 bool reduction_busy(const reduction *r) { return r->busy; }
 
 /* ---- messages */
+
+static void to_halves(uint16_t *to, const float *x, int64_t count) { /* x are bf16 numbers already */
+  for (int64_t i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, &x[i], sizeof bits);
+    to[i] = (uint16_t)(bits >> 16);
+  }
+}
+
+static void from_halves(float *to, const uint16_t *x, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    uint32_t bits = (uint32_t)x[i] << 16;
+    memcpy(&to[i], &bits, sizeof bits);
+  }
+}
+
+static MPI_Datatype type_of(const segment *s) { return s->halves ? MPI_UINT16_T : MPI_FLOAT; }
 
 /* Asks for what this rank is the home of. Messages between two ranks arrive in the order in which they were sent, so that they need no names. */
 static void receive_parts(reduction *r) {
@@ -190,7 +220,7 @@ static void receive_parts(reduction *r) {
           continue;
         }
         s->sums[node] = to;
-        MPI_Irecv(to, (int)s->count, MPI_FLOAT, rank, TAG_PART, r->comm, &r->requests[n]);
+        MPI_Irecv(s->halves ? (void *)(r->inbox16 + (to - r->inbox)) : to, (int)s->count, type_of(s), rank, TAG_PART, r->comm, &r->requests[n]);
         r->homes[n++] = i, s->missing++;
         to += s->count;
       }
@@ -201,32 +231,43 @@ static void send_parts(reduction *r) {
   MPI_Request *next = r->requests + r->received;
   for (int turn = 1; turn < r->ranks; turn++) { /* each begins with another home, so that not all send to one */
     int home = (r->rank + turn) % r->ranks;
-    for (int64_t s = home; s < r->segments; s += r->ranks)
-      for (int k = 0; k < r->own.count; k++)
-        MPI_Isend(r->own.nodes[k].sum + s * r->per_segment, (int)segment_size(r, s), MPI_FLOAT, home, TAG_PART, r->comm, next++);
+    for (int64_t i = home; i < r->segments; i += r->ranks)
+      for (int k = 0; k < r->own.count; k++) {
+        segment s = segment_of(r, i);
+        const float *sum = r->own.nodes[k].sum + s.at;
+        uint16_t *halves = s.halves ? r->outbox16 + k * r->of.rounded + s.at : NULL;
+        if (halves) to_halves(halves, sum, s.count);
+        MPI_Isend(halves ? (const void *)halves : sum, (int)s.count, type_of(&s), home, TAG_PART, r->comm, next++);
+      }
   }
 }
 
 static void receive_sums(reduction *r) {
   MPI_Request *next = r->requests + r->received + r->sent;
-  for (int64_t s = 0; s < r->segments; s++)
-    if (home_of(r, s) != r->rank)
-      MPI_Irecv(r->total + s * r->per_segment, (int)segment_size(r, s), MPI_FLOAT, home_of(r, s), TAG_SUM, r->comm, next++);
+  for (int64_t i = 0; i < r->segments; i++) {
+    segment s = segment_of(r, i);
+    void *to = s.halves ? (void *)(r->total16 + s.at) : r->total + s.at;
+    if (home_of(r, i) != r->rank) MPI_Irecv(to, (int)s.count, type_of(&s), home_of(r, i), TAG_SUM, r->comm, next++);
+  }
 }
 
 /* All sums of a segment are here: adds them up, and sends the result to all. */
 static void conclude(reduction *r, segment *s) {
   tree_stack stack = {.count = 0};
+  tree_sums of = {.parts = r->of.parts, .elements = s->count, .rounded = s->halves ? s->count : 0};
   for (int rank = 0, node = 0; rank < r->ranks; rank++)
     for (int k = 0; k < r->of_rank[rank].count; k++, node++) {
       tree_node each = r->of_rank[rank].nodes[k];
       each.sum = s->sums[node];
-      tree_push(&stack, each, r->parts, s->count, NULL, NULL);
+      if (s->halves && rank != r->rank) from_halves(each.sum, r->inbox16 + (each.sum - r->inbox), s->count);
+      tree_push(&stack, each, of, NULL, NULL);
     }
   memcpy(r->total + s->at, stack.nodes[0].sum, (size_t)s->count * sizeof(float));
   r->mine_done++;
+  const void *result = s->halves ? (const void *)(r->total16 + s->at) : r->total + s->at;
+  if (s->halves) to_halves(r->total16 + s->at, r->total + s->at, s->count);
   for (int turn = 1; turn < r->ranks; turn++)
-    MPI_Isend(r->total + s->at, (int)s->count, MPI_FLOAT, (r->rank + turn) % r->ranks, TAG_SUM, r->comm, &r->result_requests[r->results_sent++]);
+    MPI_Isend(result, (int)s->count, type_of(s), (r->rank + turn) % r->ranks, TAG_SUM, r->comm, &r->result_requests[r->results_sent++]);
 }
 
 bool reduction_start(reduction *r) {
@@ -263,6 +304,7 @@ void reduction_finish(reduction *r) {
   double began = MPI_Wtime();
   while (!reduction_progress(r)) mpi_give_way(&turns);
   waited += MPI_Wtime() - began;
+  from_halves(r->total, r->total16, r->of.rounded);
   reduction_forget(r);
 }
 

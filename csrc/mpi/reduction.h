@@ -17,8 +17,9 @@ typedef struct reduction reduction;
 /* The first part of a rank; it has those up to the first of the next one. */
 int64_t reduction_first_part(int64_t parts, int rank, int ranks);
 
-/* A buffer of so many elements, of a batch in so many parts. NULL without memory. */
-reduction *reduction_new(MPI_Comm comm, int64_t elements, int64_t parts);
+/* A buffer of so many elements, of a batch in so many parts. The first `rounded` elements of each sum are rounded to bf16, and sent so, in half
+ * the bytes: the result remains the same for any number of ranks. NULL without memory. */
+reduction *reduction_new(MPI_Comm comm, int64_t elements, int64_t parts, int64_t rounded);
 /* Nothing may be under way. NULL is fine. */
 void reduction_free(reduction *r);
 

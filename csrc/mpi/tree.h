@@ -22,9 +22,21 @@ typedef struct {
   int count;
 } tree_stack;
 
+/* What is added up: vectors of so many elements, of which the first `rounded` are rounded to bf16 after each sum, so that they can be sent as such. */
+typedef struct {
+  int64_t parts, elements, rounded;
+} tree_sums;
+
+/* Rounds to the nearest bf16, and of two as near to the even one. */
+static inline float tree_round(float x) {
+  union { float x; uint32_t bits; } u = {x};
+  u.bits = x == x ? (u.bits + 0x7fff + (u.bits >> 16 & 1)) & 0xffff0000 : 0x7fc00000;
+  return u.x;
+}
+
 /* Puts a node on the stack, behind the parts that are there, and adds up what is beside each other: the left sum becomes the sum of both.
  * `leave` (or NULL) is called with each right sum that is no longer needed. */
-void tree_push(tree_stack *stack, tree_node node, int64_t parts, int64_t elements, void (*leave)(void *context, float *sum), void *context);
+void tree_push(tree_stack *stack, tree_node node, tree_sums of, void (*leave)(void *context, float *sum), void *context);
 /* The nodes that remain of the parts first .. last - 1, without their sums. */
 void tree_nodes_of(tree_stack *stack, int64_t first, int64_t last, int64_t parts);
 

@@ -230,7 +230,7 @@ end
 
 --- A sum over the parts of a batch: see csrc/mpi/reduction.h.
 ---@private
-function internal:reduction(elements, parts) return mpi.reduction(elements, parts) end
+function internal:reduction(elements, parts, rounded) return mpi.reduction(elements, parts, rounded) end
 
 --- Rank 0's file, as a path that this rank can read: on the others a copy, which is removed when the second result is called. nil where rank 0 has
 --- none.

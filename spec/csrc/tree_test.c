@@ -43,7 +43,7 @@ static void by_ranks(int parts, int ranks, float *sum) {
   for (int rank = 0; rank < ranks; rank++) {
     int first = first_of(parts, rank, ranks), last = first_of(parts, rank + 1, ranks);
     tree_stack mine = {.count = 0}, told;
-    for (int p = first; p < last; p++) tree_push(&mine, (tree_node){.index = p, .sum = own[p]}, parts, elements, count, NULL);
+    for (int p = first; p < last; p++) tree_push(&mine, (tree_node){.index = p, .sum = own[p]}, (tree_sums){.parts = parts, .elements = elements}, count, NULL);
     tree_nodes_of(&told, first, last, parts);
     CHECK(told.count == mine.count && mine.count >= 1 && mine.count <= nodes_of_a_rank, "%d parts, rank %d of %d: %d nodes, and %d were told", parts, rank, ranks,
           mine.count, told.count);
@@ -52,7 +52,7 @@ static void by_ranks(int parts, int ranks, float *sum) {
             parts, rank, ranks, k);
       tree_node node = told.nodes[k];
       node.sum = mine.nodes[k].sum;
-      tree_push(&all, node, parts, elements, count, NULL);
+      tree_push(&all, node, (tree_sums){.parts = parts, .elements = elements}, count, NULL);
     }
     nodes += last - first, sent += mine.count;
   }

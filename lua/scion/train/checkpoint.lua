@@ -188,7 +188,7 @@ end
 --- What a checkpoint is of that is written, or was, in a stage. The later ones may still be changed.
 local function identity(run, stage)
   local list = table.move(of_run(run), 1, #of_run(run), 1, {})
-  list[#list + 1] = { shards_of_a_batch, run.team and tostring(run.team.parts) or "none, since one process has computed it" }
+  list[#list + 1] = { shards_of_a_batch, run.team and run.team.parts .. (run.team.halves and ", sums in bf16" or "") or "none, since one process has computed it" }
   for i = 1, stage do
     list[#list + 1] = { run.by_schedule and "stage " .. i or "optimizer", run.by_schedule and schedule.identity(run.stages[i]) or run.first_optimizer.made }
   end

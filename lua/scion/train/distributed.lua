@@ -11,6 +11,8 @@ local distributed = {}
 ---@field [1] scion.Comm require "scion.mpi"
 ---@field shards? integer how many parts a batch is cut into, of one size and at least one for each rank (as many as divide the batch evenly, at
 --- most 8). Results depend on it, and not on how many ranks there are
+---@field wire? "f32"|"bf16" as what sums of gradients are sent: bf16 takes half the bytes, and each sum is rounded to it, on one rank as on many
+--- ("f32")
 ---@field mixed? boolean whether ranks may have CPUs with other instruction sets, whose results differ in their last bits (false)
 
 local function is_comm(value)
@@ -18,7 +20,7 @@ local function is_comm(value)
   return type(meta) == "table" and rawget(meta, "__title") == "scion.mpi"
 end
 
-local schema = { shards = { check.whole(1, 1 << 20) }, mixed = { check.boolean, false } }
+local schema = { shards = { check.whole(1, 1 << 20) }, wire = { check.one_of("f32", "bf16"), "f32" }, mixed = { check.boolean, false } }
 
 --- The option `distributed`, which is read as a table of scion.DistributedOptions.
 distributed.kind = check.kind("require \"scion.mpi\", or { comm, shards = 16 }", function(value)

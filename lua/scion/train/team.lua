@@ -18,6 +18,7 @@ local shards = require "scion.train.shards"
 ---@field share scion.Share
 ---@field done integer how many of its parts of the batch it has computed
 ---@field private reduction userdata?
+---@field halves boolean whether sums of gradients are rounded to bf16
 ---@field private elements integer of the buffer that is added up
 ---@field private started boolean whether the sums of a step are on their way
 ---@field private may_read_ahead boolean?
@@ -49,7 +50,7 @@ local function add_part(self, plan, arena, n)
   local all, averages, part = gradients.of(plan, arena), plan:averages(arena), self.first + self.done
   local elements = size_of(all, averages)
   if not self.reduction or self.elements ~= elements then
-    self.reduction, self.elements = self.comm:reduction(elements, self.parts), elements
+    self.reduction, self.elements = self.comm:reduction(elements, self.parts, self.halves and #all.flat or 0), elements
   end
   if n == 0 then return end
   self.reduction:add(part, 0, all.flat, n)
@@ -165,5 +166,5 @@ return function(where, o, data)
   local share = { size = batch // parts, pieces = pieces,
                   order = function(set, epoch, shuffled) return shards.order(set, epoch, shuffled, cut) end,
                   number = function(i) return (i - 1) // pieces * parts + first + (i - 1) % pieces + 1 end }
-  return setmetatable({ comm = comm, parts = parts, first = first, last = last, share = share, done = 0, rows = { losses = {}, output = {}, y = {} }, failed = {} }, Team)
+  return setmetatable({ comm = comm, parts = parts, halves = o.wire == "bf16", first = first, last = last, share = share, done = 0, rows = { losses = {}, output = {}, y = {} }, failed = {} }, Team)
 end

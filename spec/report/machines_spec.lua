@@ -1,0 +1,84 @@
+-- comm:plan: the time of a step on one machine and on more.
+local comm = require "scion.mpi"
+local machines = require "scion.report.machines"
+local scion = require "scion"
+local nn = scion.nn
+
+local cost = { reading = 0.01, frozen = 0.04, rest = 0.05, update = 0.02, bytes = 10000000, parts = 8, batch = 32 }
+
+local function near(expected, got) assert.is_true(math.abs(expected - got) < 1e-12, ("%.15g, not %.15g"):format(got, expected)) end
+
+describe("a plan for machines", function()
+  it("adds up computing, agreeing, and what of the sums is not hidden", function()
+    local one = machines.step(cost, 1, 1e-3, 1e9)
+    near(8 * 0.1 + 0.02, one.seconds)
+    assert.equal(0, one.messages)
+    local eight = machines.step(cost, 8, 1e-3, 1e9)
+    local sums = 2e-3 + 2 * 7 / 8 * 8e7 / 1e9 -- 0.142 s; 0.05 s of reading and frozen layers hide a part of it
+    near(0.1 + 0.02, eight.compute)
+    near(sums + 4e-3, eight.messages)
+    near(0.05, eight.hidden)
+    near(0.12 + 4e-3 + sums - 0.05, eight.seconds)
+    local two = machines.step(cost, 2, 1e-3, 1e9) -- here all of it is hidden
+    near(two.messages - 4e-3, two.hidden)
+    near(4 * 0.1 + 0.02 + 4e-3, two.seconds)
+  end)
+
+  it("knows that a rank whose parts are no branch of the tree sends more than one sum", function()
+    local three = machines.step(cost, 3, 0, 1e9) -- parts 0 1 | 2 3 4 | 5 6 7: the second sends (2 + 3) and 4
+    near(3 * 2 / 3 * 8e7 / 1e9, three.messages)
+    near(3 * 0.1 + 0.02, three.compute)
+  end)
+
+  it("tells where another machine stops paying", function()
+    local rows, pays = machines.rows(cost, { 1, 2, 4, 8 }, 2e-4, 1e10)
+    assert.equal(8, pays)
+    near(1, rows[1].efficiency)
+    for i = 2, 4 do
+      assert.is_true(rows[i].efficiency < rows[i - 1].efficiency)
+      near(rows[1].seconds / rows[i].seconds / rows[i].ranks, rows[i].efficiency)
+    end
+    local _, slow = machines.rows(cost, { 1, 2, 4, 8 }, 5e-3, 1e8)
+    assert.equal(1, slow) -- ten megabytes take longer than what they save
+    local _, medium = machines.rows(cost, { 1, 2, 4, 8 }, 2e-4, 7e8)
+    assert.equal(4, medium)
+  end)
+
+  it("measures this machine, changes nothing, and prints as a table", function()
+    scion.seed(1)
+    local images = scion.uniform({ 24, 12, 12, 3 }, 0, 255):to "u8"
+    local list = {}
+    for i = 1, 24 do list[i] = i % 3 + 1 end
+    local data = scion.data.tensors(images, list, { batch = 8 })
+    local base = scion.sequential { nn.input(12, 12, 3), nn.conv2d(4, 3), nn.relu(), nn.conv2d(4, 3, { name = "last" }) }
+    local model = base:freeze { upto = "last" }:graft { nn.batch_norm { statistics = "batch" }, nn.dropout(0.5), nn.global_avg_pool(), nn.dense(3, "softmax") }
+    local digest = dofile("spec/support/models.lua").digest
+    local before, steps = digest(model), model.steps
+    local plan = comm:plan(model, data, { bandwidth = 1e9, latency = 1e-4 })
+    assert.equal(before, digest(model))
+    assert.equal(steps, model.steps)
+    assert.same({ 1, 2, 4, 8 }, { plan[1].ranks, plan[2].ranks, plan[3].ranks, plan[4].ranks })
+    assert.equal(4, #plan)
+    assert.equal(4 * (4 + 4 + 4 * 3 + 3), plan.cost.bytes) -- of the batch norm's and the dense layer's weights
+    assert.is_true(plan.cost.rest > 0)
+    local text = tostring(plan)
+    assert.matches("machines%s+a step", text)
+    assert.matches("\n[ >] 8 +%d", text)
+    assert.matches("at 1 Gbit/s and 0.1 ms", (text:gsub("%s+", " ")), 1, true)
+  end)
+
+  it("is refused without a network, with more machines than parts, and for a data set of one's own", function()
+    local data = scion.data.tensors(scion.zeros { 8, 3 }, { 1, 2, 1, 2, 1, 2, 1, 2 }, { batch = 4 })
+    local model = scion.sequential { nn.input(3), nn.dense(2, "softmax") }
+    local function refused(...)
+      local ok, message = pcall(comm.plan, comm, ...)
+      assert.is_false(ok)
+      assert.matches("machines_spec.lua:%d+: comm:plan", message)
+      return message
+    end
+    assert.matches("give bandwidth, in bits a second, and latency", refused(model, data), 1, true)
+    assert.matches("8 machines are more than the 4 shards of a batch", refused(model, data, { ranks = { 8 }, bandwidth = 1e9, latency = 0 }), 1, true)
+    assert.matches("a data set", refused(model, "photos"), 1, true)
+    assert.matches("bandwidth", refused(model, data, { bandwidth = 0, latency = 0 }), 1, true)
+  end)
+end)

@@ -1,0 +1,69 @@
+-- lua5.4 spec/bench/network.lua HOSTS RATE DELAY COMMAND..: runs a command by mpirun on so many hosts, a rank on each, all of them on this machine: a
+-- network namespace each, with a name of its own, joined by a switch of RATE bits a second and DELAY seconds (see switch.c). Messages go by TCP
+-- and nothing else. 1e9 and 2e-4 are a good local network, 1e8 and 5e-3 a poor one. As root, with iproute2 and a C compiler; all is removed at the end.
+-- NICE=-5 in the environment sets the ranks' priority.
+--
+-- What it cannot show: the hosts share this machine's cores, so that computing takes longer than on as many machines.
+local hosts, rate, delay = tonumber(arg[1]), tonumber(arg[2]), tonumber(arg[3])
+assert(hosts and rate and delay and arg[4], "usage: network.lua HOSTS RATE DELAY COMMAND..")
+
+local function output_of(command)
+  local pipe <close> = assert(io.popen(command))
+  return (pipe:read "a":gsub("%s+$", ""))
+end
+
+local function run(command, ...) assert(os.execute(command:format(...)), command:format(...)) end
+
+local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+local folder = output_of "mktemp -d"
+local names = {}
+for i = 1, hosts do names[i] = ("scion%d-%s"):format(i, folder:match "(%w+)$") end
+
+local function write(name, text)
+  local path = folder .. "/" .. name
+  local file <close> = assert(io.open(path, "w"))
+  file:write(text)
+  return path
+end
+
+-- the network goes at the end, however that comes
+local switch
+local all <close> = setmetatable({}, { __close = function() -- luacheck: ignore 211
+  if switch then
+    os.execute("kill -TERM " .. switch)
+    os.execute(("while kill -0 %s 2>/dev/null; do sleep 0.05; done; tail -n 1 %s/switch.out | sed 's/^/switch: /'"):format(switch, folder))
+  end
+  for _, name in ipairs(names) do os.execute("ip netns del " .. name .. " 2>/dev/null") end
+  os.execute("rm -r " .. folder)
+end })
+
+run("cc -D_GNU_SOURCE -std=gnu11 -O2 -o %s/switch %s", folder, (arg[0]:gsub("network%.lua$", "switch.c")))
+for _, name in ipairs(names) do run("ip netns add %s", name) end
+run("%s/switch %.17g %.17g %s >%s/switch.out & echo $! >%s/switch.pid", folder, rate, delay, table.concat(names, " "), folder, folder)
+switch = output_of(("until grep -q ready %s/switch.out; do sleep 0.05; done; cat %s/switch.pid"):format(folder, folder))
+
+for i, name in ipairs(names) do
+  run("ip -n %s link set lo up", name)
+  -- large frames, so that the switch, which is a program, has time for them
+  run("ip -n %s link set net0 address 02:00:00:00:00:%02x mtu 9000", name, i)
+  run("ip -n %s addr add 10.77.0.%d/24 dev net0", name, i)
+  run("ip -n %s link set net0 up", name)
+  run("ip netns exec %s sysctl -qw net.ipv4.tcp_congestion_control=reno", name) -- which is always there; where nothing is lost it is like others
+end
+
+-- what mpirun calls in place of ssh: agent HOST COMMAND..
+local on = "exec ip netns exec %s unshare --uts sh -c 'hostname %s; exec \"$@\"' sh "
+local agent = write("agent", ("#!/bin/sh\nname=scion${1##*.}-%s\nshift\n"):format(folder:match "(%w+)$") .. on:format('"$name"', "'\"$name\"'") .. "sh -c \"$*\"\n")
+run("chmod +x %s", agent)
+
+local list, command = {}, {}
+for i = 1, hosts do list[i] = "10.77.0." .. i .. ":1" end
+for i = 4, #arg do command[i - 3] = quoted(arg[i]) end
+local options = { "-n " .. hosts, "--host " .. table.concat(list, ","), "--mca plm_rsh_agent " .. agent, "--mca btl self,tcp", "--mca pml ob1", "--bind-to none",
+                  "--mca btl_tcp_if_include 10.77.0.0/24", "--mca oob_tcp_if_include 10.77.0.0/24", "--allow-run-as-root" }
+for _, name in ipairs { "PATH", "LUA_PATH", "LUA_CPATH", "SCION_TEST_DATA", "SCION_CACHE_DISK", "SCION_ISA" } do
+  if os.getenv(name) then options[#options + 1] = "-x " .. name end
+end
+local ok, _, code = os.execute(on:format(names[1], names[1]) .. ("nice -n %s mpirun %s %s"):format(os.getenv "NICE" or "0", table.concat(options, " "), table.concat(command, " ")))
+os.exit(ok and 0 or code, true)

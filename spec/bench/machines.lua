@@ -1,6 +1,6 @@
 -- Usage: lua5.4 spec/bench/machines.lua DATA WEIGHTS [SVG]. How long a step of the recipe takes on 1 to 64 machines, as comm:plan works it out
--- from the time of a part on this machine, measured, at 1, 10 and 25 Gbit/s: the head alone, the top two blocks of Inception V3 with it, and all layers. A batch has 128 images in
--- 64 parts. SVG: a picture of the second of them.
+-- from the time of a part on this machine, measured, at 1, 10 and 25 Gbit/s: the head alone, the top two blocks of Inception V3 with it, and
+-- all layers. A batch has 128 images in 64 parts. SVG: a picture of the second of them.
 local scion = require "scion"
 local comm = require "scion.mpi"
 local line = require "scion.report.charts.line"

@@ -166,5 +166,6 @@ return function(where, o, data)
   local share = { size = batch // parts, pieces = pieces,
                   order = function(set, epoch, shuffled) return shards.order(set, epoch, shuffled, cut) end,
                   number = function(i) return (i - 1) // pieces * parts + first + (i - 1) % pieces + 1 end }
-  return setmetatable({ comm = comm, parts = parts, halves = o.wire == "bf16", first = first, last = last, share = share, done = 0, rows = { losses = {}, output = {}, y = {} }, failed = {} }, Team)
+  return setmetatable({ comm = comm, parts = parts, halves = o.wire == "bf16", first = first, last = last, share = share, done = 0,
+                        rows = { losses = {}, output = {}, y = {} }, failed = {} }, Team)
 end

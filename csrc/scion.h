@@ -730,9 +730,9 @@ typedef struct {
   bool nowhere; /* see scion_write_no_files */
 } scion_new_file;
 
-/* From here on this process leaves no files: what is written by the functions below is lost, and they succeed. For a process that computes what
- * another one writes. */
-void scion_write_no_files(void);
+/* Whether this process leaves no files from here on: what is written by the functions below is then lost, and they succeed. For a process that
+ * computes what another one writes. */
+void scion_write_no_files(bool none);
 
 scion_status scion_new_file_open(scion_new_file *file, const char *path);
 scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t bytes);

@@ -87,8 +87,9 @@ static void (*between)(void); /* or NULL: what is called before each kernel */
 /* core.between(function): a userdata that points to a pointer to a function, which is called before each kernel of a program, by the thread
  * that runs Lua; nil: nothing is */
 static int core_between(lua_State *L) {
-  if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
-  between = lua_isnoneornil(L, 1) ? NULL : *(void (*const *)(void))lua_touserdata(L, 1);
+  void (*const *function)(void) = lua_touserdata(L, 1);
+  luaL_argcheck(L, lua_isnoneornil(L, 1) || (lua_islightuserdata(L, 1) && function), 1, "a pointer to a function expected");
+  between = function ? *function : NULL;
   return 0;
 }
 

@@ -21,10 +21,9 @@ static int core_base64(lua_State *L) {
   return 1;
 }
 
-/* core.write_no_files(): see scion_write_no_files */
+/* core.write_no_files(none): see scion_write_no_files */
 static int core_write_no_files(lua_State *L) {
-  (void)L;
-  scion_write_no_files();
+  scion_write_no_files(lua_toboolean(L, 1));
   return 0;
 }
 

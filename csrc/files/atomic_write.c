@@ -78,7 +78,7 @@ static void sweep(const char *path) {
 
 static bool writes_nothing;
 
-void scion_write_no_files(void) { writes_nothing = true; }
+void scion_write_no_files(bool none) { writes_nothing = none; }
 
 /* A file that takes all that is written to it, and of which nothing remains. */
 static scion_status open_nowhere(scion_new_file *file, const char *path) {

@@ -9,7 +9,7 @@ folder.writes = true
 --- From here on it writes none, and all functions that would succeed; but rows of the cache are files of its own.
 function folder.write_nothing()
   folder.writes = false
-  require "scion.core".write_no_files()
+  require "scion.core".write_no_files(true)
 end
 
 --- Its path: $XDG_CACHE_HOME/scion or, where that variable is no absolute path, $HOME/.cache/scion. nil if $HOME is none either.

@@ -226,7 +226,7 @@ local functions = {
   from_bytes = "word shape dtype", run = "any", run_all = "any", kernels = "", conv2d_packed = "tensor any", grouped_conv2d_packed = "tensor small any",
   winograd_packed = "tensor any", winograd_fits = "window",
   conv2d_bf16_packed = "tensor", bf16 = "", finite = "tensor", norm = "tensor", program = "any", place = "bytes place small", threads = "threads", isa = "", clock = "",
-  catch_interrupts = "", release_interrupts = "", interrupted = "", keep_prompt = "", file_limit = "", at_terminal = "", terminal_width = "word",
+  catch_interrupts = "", release_interrupts = "", interrupted = "", keep_prompt = "", interrupt = "", hear_termination = "", between = "any", write_no_files = "any", file_limit = "", at_terminal = "", terminal_width = "word",
   json_encode = "any", json_decode = "json", json_cost = "json",
   safetensors_open = "path", safetensors_write = "path named text small", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",

@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +12,6 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
-
-scion_status hdf5_fail(hdf5_file *file, scion_status status, const char *format, ...) {
-  int used = snprintf(file->message, sizeof file->message, "%.700s: ", file->path);
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(file->message + used, sizeof file->message - (size_t)used, format, arguments);
-  va_end(arguments);
-  return status;
-}
 
 /* ---- limits. The system enforces two of each: at the lower one this process is told, and can say why it ends, before the higher one
  * ends it whatever it does. */
@@ -41,12 +31,15 @@ static void crashed(int number) {
   raise(number);
 }
 
-static void limit_memory(uint64_t allowance) {
+static void catch_crashes(void) {
   static char stack[65536]; /* for the handler, if the other one has overflowed */
   static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
   sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
   for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
     sigaction(crashes[i], &(struct sigaction){.sa_handler = crashed, .sa_flags = SA_ONSTACK | (int)SA_RESETHAND | SA_NODEFER}, NULL);
+}
+
+static void limit_memory(uint64_t allowance) {
   unsigned long pages = 0;
   FILE *statm = fopen("/proc/self/statm", "r");
   if (statm && fscanf(statm, "%lu", &pages) == 1) {
@@ -56,6 +49,7 @@ static void limit_memory(uint64_t allowance) {
   if (statm) fclose(statm);
 }
 #else
+static void catch_crashes(void) {}
 static void limit_memory(uint64_t allowance) { (void)allowance; }
 #endif
 
@@ -86,6 +80,7 @@ static void set_aside(size_t bytes) {
 static int polls = HDF5_MOST_POLLS; /* that are left: see hdf5_receive */
 
 static void reply(hdf5_file *file, hdf5_answer a, char *data) {
+  a.status = hdf5_end_request(file, a.status);
   if (a.status != SCION_OK) {
     data = file->message;
     a.bytes = strlen(file->message) + 1;
@@ -156,9 +151,9 @@ static void answer_write(hdf5_file *file, const char *path, const char *name, co
   if (!data) _exit(HDF5_TOO_LARGE); /* the data are on their way: there is no going on without */
   if (!hdf5_receive(HDF5_SOCKET, data, (size_t)asked->bytes, &polls)) _exit(0);
   if (asked->operation == HDF5_DATASET)
-    a.status = hdf5_write_dataset(file, path, asked->dims, asked->shape, (const float *)(void *)data);
+    hdf5_write_dataset(file, path, asked->dims, asked->shape, (const float *)(void *)data);
   else
-    a.status = hdf5_write_text(file, path, name, asked->flag, (size_t)asked->count, (size_t)asked->size, data);
+    hdf5_write_text(file, path, name, asked->flag, (size_t)asked->count, (size_t)asked->size, data);
   free(data);
   reply(file, a, NULL);
 }
@@ -173,11 +168,11 @@ static void answer_request(hdf5_file *file, const hdf5_request *asked, const cha
     case HDF5_SHAPE: a.status = hdf5_shape(file, path, &a.dims, a.shape, &a.flag); break;
     case HDF5_READ: answer_read(file, path, asked); return;
     case HDF5_IDS: a.count = hdf5_open_ids(); break;
-    case HDF5_CREATE: a.status = hdf5_create(file, name); break;
-    case HDF5_LINK: a.status = hdf5_write_link(file, path, name); break;
+    case HDF5_CREATE: hdf5_create(file, name); break;
+    case HDF5_LINK: hdf5_write_link(file, path, name); break;
     case HDF5_DATASET:
     case HDF5_TEXT: answer_write(file, path, name, asked); return;
-    case HDF5_FINISH: a.status = hdf5_finish(file); break;
+    case HDF5_FINISH: hdf5_finish(file); break;
   }
   reply(file, a, NULL);
 }
@@ -190,14 +185,17 @@ int main(int argc, char **argv) {
   signal(SIGINT, SIG_IGN);  /* Ctrl-C is meant for the process that started this one, and closes the socket if that ends */
   signal(SIGXFSZ, SIG_IGN); /* then writing fails, and says so */
   setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  catch_crashes();
   hdf5_file file = {.id = H5I_INVALID_HID, .descriptor = -1};
   hdf5_request asked;
   while (hdf5_receive(HDF5_SOCKET, &asked, sizeof asked, &polls)) {
     char *strings = calloc(1, (size_t)asked.path + asked.name + 1);
-    if (!strings || !hdf5_receive(HDF5_SOCKET, strings, (size_t)asked.path + asked.name, &polls)) break;
+    if (!strings) _exit(HDF5_TOO_LARGE);
+    if (!hdf5_receive(HDF5_SOCKET, strings, (size_t)asked.path + asked.name, &polls)) break;
     if (asked.operation == HDF5_OPEN || asked.operation == HDF5_CREATE) file.path = strdup(strings);
-    if (!file.path) break;
+    if (!file.path) _exit(HDF5_TOO_LARGE);
     check_time();
+    hdf5_begin_request(&file);
     answer_request(&file, &asked, strings, asked.name ? strings + asked.path : NULL);
     free(strings);
   }

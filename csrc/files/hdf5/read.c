@@ -8,34 +8,19 @@
 #define MAX_PATH 4096
 #define LZF 32000 /* h5py's own filter */
 
-/* What an error of the library is put down to: the innermost reason that it gives, and whether it got no memory. */
-typedef struct {
-  char text[200];
-  bool no_memory;
-} reason;
-
-static herr_t look_at_error(unsigned n, const H5E_error2_t *error, void *data) {
-  reason *found = data;
-  if (n == 0) snprintf(found->text, sizeof found->text, "%s", error->desc);
-  if (error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC) found->no_memory = true;
-  return 0;
-}
-
 /* A file whose end is missing, if that is the reason; the library tells where it ends and should end. */
-static bool tell_end(reason *found) {
+static bool tell_end(hdf5_file *file) {
   unsigned long long end, base, stored;
-  if (sscanf(found->text, "truncated file: eof = %llu, sblock->base_addr = %llu, stored_eof = %llu", &end, &base, &stored) != 3 || base + stored <= end) return false;
-  snprintf(found->text, sizeof found->text, "%llu of its %llu bytes are missing; " COPY_AGAIN, base + stored - end, base + stored);
+  if (sscanf(file->reason, "truncated file: eof = %llu, sblock->base_addr = %llu, stored_eof = %llu", &end, &base, &stored) != 3 || base + stored <= end) return false;
+  snprintf(file->reason, sizeof file->reason, "%llu of its %llu bytes are missing; " COPY_AGAIN, base + stored - end, base + stored);
   return true;
 }
 
 /* A failure of the library itself. */
 static scion_status fail_inside(hdf5_file *file, const char *what, const char *path) {
-  reason found = {.text = "damaged"};
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look_at_error, &found);
-  if (found.no_memory) _exit(HDF5_TOO_LARGE);
-  if (tell_end(&found)) return hdf5_fail(file, SCION_WORLD, "truncated: %s", found.text);
-  return hdf5_fail(file, SCION_WORLD, "damaged: %s%s%s cannot be read (%s); " COPY_AGAIN, what, *path ? " " : "", path, found.text);
+  if (tell_end(file)) return hdf5_fail(file, SCION_WORLD, "truncated: %s", file->reason);
+  return hdf5_fail(file, SCION_WORLD, "damaged: %s%s%s cannot be read (%s); " COPY_AGAIN, what, *path ? " " : "", path,
+                   file->failed ? file->reason : "damaged");
 }
 
 /* ---- the file */
@@ -55,7 +40,6 @@ scion_status hdf5_open(hdf5_file *file) {
   const char *place = file->descriptor < 0 ? file->path : open_file;
   scion_status status = check_regular(file, place);
   if (status != SCION_OK) return status;
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it prints nothing */
   H5PLset_loading_state(0);              /* no code from outside: filters we do not have are refused */
   if (H5Fis_hdf5(place) <= 0) return hdf5_fail(file, SCION_WORLD, "not an HDF5 file");
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -447,7 +431,7 @@ static scion_status read_numbers(hdf5_file *file, const char *path, hid_t datase
     read = read_rows(dataset, dims, shape, first, numbers, count);
   else if (read)
     read = H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0;
-  scion_status status = read ? SCION_OK : fail_inside(file, "the dataset", path); /* first, since the next call forgets why */
+  scion_status status = read ? SCION_OK : fail_inside(file, "the dataset", path);
   if (type >= 0) H5Tclose(type);
   return status;
 }

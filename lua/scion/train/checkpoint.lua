@@ -282,11 +282,15 @@ local no_such_file = 2 -- ENOENT: one that is there and cannot be opened now is 
 
 --- Reads the file; nil if there is none. Raises if it cannot be read, and if it is no checkpoint.
 local function read(path)
-  local file, _, code = io.open(path, "rb")
+  local file, message, code = io.open(path, "rb")
   if not file and code == no_such_file then return nil end
-  if file then file:close() end
+  if not file then
+    local limit = core.file_limit()
+    check.raise("fit: resume: " .. (limit and ("%s: %s"):format(path, limit) or message))
+  end
+  file:close()
   local tensors, metadata = safetensors.read(path)
-  if not tensors then check.raise("fit: resume: " .. metadata .. (file and anew or "")) end
+  if not tensors then check.raise("fit: resume: " .. metadata .. anew) end
   if metadata.format ~= format then
     local what = metadata.format == "scion" and ", but a saved model, which scion.load reads" or ""
     check.raise(("fit: resume: %s is no checkpoint of a fit%s; give another path, or delete it to begin anew"):format(path, what))

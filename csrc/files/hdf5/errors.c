@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 scion_status hdf5_fail(hdf5_file *file, scion_status status, const char *format, ...) {
   int used = snprintf(file->message, sizeof file->message, "%.700s: ", file->path);
@@ -22,7 +21,6 @@ scion_status hdf5_fail(hdf5_file *file, scion_status status, const char *format,
 typedef struct {
   char text[200]; /* the innermost reason that the library gives, or the system's words */
   int system;     /* the number of the system's error, 0: it was none */
-  bool no_memory;
 } reason;
 
 static herr_t look_at_error(unsigned n, const H5E_error2_t *error, void *data) {
@@ -30,18 +28,16 @@ static herr_t look_at_error(unsigned n, const H5E_error2_t *error, void *data) {
   const char *number = error->desc ? strstr(error->desc, "errno = ") : NULL;
   if (n == 0 && error->desc) snprintf(found->text, sizeof found->text, "%s", error->desc);
   if (number && !found->system) found->system = atoi(number + strlen("errno = "));
-  if (!error->desc || error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC) found->no_memory = true;
   return 0;
 }
 
-/* The first failure is the one that led to all others. A reason that could not even be noted had no memory for it. */
+/* The first failure is the one that led to all others. */
 static herr_t note_failure(hid_t errors, void *data) {
   int left = errno; /* by the system, of which the driver for streams does not tell the library */
   hdf5_file *file = data;
   reason found = {.text = ""};
   H5Ewalk2(errors, H5E_WALK_UPWARD, look_at_error, &found);
   if (!found.system && no_fault_of_file(left)) found.system = left;
-  if (found.system == ENOMEM || (!found.system && (found.no_memory || !*found.text))) _exit(HDF5_TOO_LARGE);
   if (file->failed) return 0;
   file->failed = true;
   file->system = found.system;
@@ -53,8 +49,7 @@ void hdf5_begin_request(hdf5_file *file) {
   file->failed = false;
   file->system = 0;
   errno = 0;
-  /* The library prints nothing then. Where it does not even begin, it has no memory. */
-  if (H5Eset_auto2(H5E_DEFAULT, note_failure, file) < 0) _exit(HDF5_TOO_LARGE);
+  H5Eset_auto2(H5E_DEFAULT, note_failure, file); /* and prints nothing */
 }
 
 scion_status hdf5_end_request(hdf5_file *file, scion_status status) {

@@ -1,5 +1,5 @@
-/* What the files of the program share: process.c, which answers the core's requests, read.c and write.c, which call the HDF5 library, and
- * errors.c, to which the library tells what has failed. */
+/* What the files of the program share: process.c, which answers the core's requests, read.c and write.c, which call the HDF5 library,
+ * errors.c, to which the library tells what has failed, and memory.c, from which it gets its memory. */
 #ifndef SCION_HDF5_PROCESS_H
 #define SCION_HDF5_PROCESS_H
 
@@ -27,7 +27,7 @@ typedef struct {
 
 /* Leaves a sentence that begins with the path in file->message, and returns `status`. */
 scion_status hdf5_fail(hdf5_file *file, scion_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* From now on failures of the library are noted. One that had no memory ends the process, which says so. */
+/* From now on failures of the library are noted. */
 void hdf5_begin_request(hdf5_file *file);
 /* The status of a request that has come to that one: of a file that is written any failure counts, of one that is read those of the system,
  * which then are the reason whatever the request made of them. */

@@ -117,10 +117,6 @@ static scion_status read_fixed(hdf5_file *file, hid_t attribute, hid_t type, siz
     return hdf5_fail(file, SCION_WORLD, "an attribute is too large");
   char *raw = malloc(count * width);
   file->text = malloc(bytes);
-  if (!raw || !file->text) {
-    free(raw);
-    return hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
-  }
   bool read = H5Aread(attribute, type, raw) >= 0, spaces = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
   for (size_t i = 0; read && i < count; i++) {
     size_t length = strnlen(raw + i * width, width);
@@ -137,7 +133,6 @@ static scion_status copy_variable(hdf5_file *file, char *const *strings, size_t 
   for (size_t i = 0; i < count && bytes <= HDF5_MAX_TEXT; i++) bytes += (strings[i] ? strlen(strings[i]) : 0) + 1;
   if (bytes > HDF5_MAX_TEXT) return hdf5_fail(file, SCION_WORLD, "an attribute is too large");
   file->text = malloc(bytes);
-  if (!file->text) return hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
   for (size_t i = 0; i < count; i++) used = append(file->text, used, strings[i] ? strings[i] : "", strings[i] ? strlen(strings[i]) : 0);
   return SCION_OK;
 }
@@ -147,13 +142,11 @@ static scion_status read_variable(hdf5_file *file, hid_t attribute, hid_t type, 
   char **strings = calloc(count, sizeof *strings);
   hid_t memory = H5Tcopy(H5T_C_S1);
   scion_status status = SCION_OK;
-  if (!strings || memory < 0 || H5Tset_size(memory, H5T_VARIABLE) < 0 || H5Tset_cset(memory, H5Tget_cset(type)) < 0)
-    status = hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
-  else if (H5Aread(attribute, memory, strings) < 0)
+  if (memory < 0 || H5Tset_size(memory, H5T_VARIABLE) < 0 || H5Tset_cset(memory, H5Tget_cset(type)) < 0 || H5Aread(attribute, memory, strings) < 0)
     status = fail_inside(file, "an attribute", "");
   else
     status = copy_variable(file, strings, count);
-  if (strings && memory >= 0) H5Dvlen_reclaim(memory, space, H5P_DEFAULT, strings);
+  if (memory >= 0) H5Dvlen_reclaim(memory, space, H5P_DEFAULT, strings);
   if (memory >= 0) H5Tclose(memory);
   free(strings);
   return status;
@@ -218,8 +211,6 @@ scion_status hdf5_members(hdf5_file *file, const char *path) {
   file->text = malloc(HDF5_MAX_TEXT);
   if (H5Iget_type(group) != H5I_GROUP)
     status = hdf5_fail(file, SCION_WORLD, "%s is not a group", path);
-  else if (!file->text)
-    status = hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
   else if (H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, add_member, file) < 0)
     status = fail_inside(file, "the group", path);
   H5Oclose(group);

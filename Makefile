@@ -84,7 +84,7 @@ HDF5 = $(shell pkg-config --exists hdf5 2>/dev/null && echo hdf5 || echo hdf5-se
 HDF5_SOURCES = $(wildcard csrc/files/hdf5/*.c)
 $(HDF5_PROCESS): $(HDF5_SOURCES) $(wildcard csrc/files/hdf5/*.h) csrc/files/read_file.h csrc/files/system_error.h csrc/scion.h
 	@mkdir -p $(@D)
-	$(call SAY,LINK)$(COMPILE) $(call PKG,cflags,$(HDF5)) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5)
+	$(call SAY,LINK)$(COMPILE) $(call PKG,cflags,$(HDF5)) -o $@ $(HDF5_SOURCES) $(LDFLAGS) $(or $(call PKG,libs,$(HDF5)),-lhdf5) -ldl
 
 LIBRARIES_webp = -lwebpdemux -lwebp
 LIBRARIES_gif  = -lgif

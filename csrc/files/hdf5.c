@@ -151,7 +151,8 @@ static scion_status lost(scion_hdf5 *file) {
     return scion_fail(SCION_WORLD, "%s: damaged: it makes the HDF5 library work for more than %llu s, too long for its %llu bytes", file->path,
                       (unsigned long long)hdf5_most_seconds(file->size), (unsigned long long)file->size);
   if (WIFEXITED(how) && WEXITSTATUS(how) == HDF5_TOO_LARGE)
-    return scion_fail(SCION_WORLD, "%s: damaged: it makes the HDF5 library take more than %llu MB of memory, too much for its %llu bytes", file->path,
+    return scion_fail(SCION_WORLD, "%s: damaged, or out of memory: it makes the HDF5 library take more than %llu MB, too much for its %llu bytes, or more "
+                      "than this machine has", file->path,
                       (unsigned long long)(hdf5_most_bytes(file->size) >> 20), (unsigned long long)file->size);
   return scion_fail(SCION_WORLD, "%s: damaged: the HDF5 library broke down over it", file->path);
 }

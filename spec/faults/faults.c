@@ -11,6 +11,8 @@
  *   close   close, fclose                            EIO      they close all the same, as Linux does
  *   thread  pthread_create                           EAGAIN
  *   process posix_spawn, socketpair, memfd_create    EAGAIN
+ * The same kinds with "hdf5 " before them are of the program that calls the HDF5 library, which gets this library by LD_PRELOAD, too, and
+ * maps the counters that it finds by the variable SCION_FAULTS.
  * It also counts the blocks of memory that are in use and were not allocated by the interpreter or the dynamic linker, so that a leak shows.
  *
  * Memory that the dynamic linker asks for is spared, and counted as such: it is for variables that each thread has of its own, in libraries
@@ -44,22 +46,41 @@
 /* ---- which call fails */
 
 enum { MEMORY, LUA, WRITE, SYNC, RENAME, OPEN, READ, CLOSE, THREAD, PROCESS, KINDS };
-static const char *const names[] = {"memory", "lua", "write", "sync", "rename", "open", "read", "close", "thread", "process", NULL};
+static const char *const names[] = {"memory", "lua", "write", "sync", "rename", "open", "read", "close", "thread", "process",
+                                    "hdf5 memory", "hdf5 lua", "hdf5 write", "hdf5 sync", "hdf5 rename", "hdf5 open", "hdf5 read", "hdf5 close",
+                                    "hdf5 thread", "hdf5 process", NULL};
 static const int errors[KINDS] = {ENOMEM, ENOMEM, ENOSPC, EIO, EIO, EMFILE, EIO, EIO, EAGAIN, EAGAIN};
 
-static atomic_bool armed; /* calls are counted */
-static atomic_long calls[KINDS], failed;
-static atomic_int wanted_kind = -1;
-static atomic_long wanted; /* which call of that kind fails */
-static atomic_bool forever; /* and all after it */
-static void *_Atomic culprit; /* where the first one that failed was called */
+/* What is to fail, and what was counted, in this process and in the other one. */
+typedef struct {
+  atomic_bool armed; /* calls are counted */
+  atomic_long calls[2 * KINDS], failed;
+  atomic_int wanted_kind; /* -1: none */
+  atomic_long wanted; /* which call of that kind fails */
+  atomic_bool forever; /* and all after it */
+  char culprit[200]; /* where the first one that failed was called */
+} order;
+
+#define SHARED "SCION_FAULTS" /* the variable: a path of memory with that struct, for the other process */
+static order own = {.wanted_kind = -1}, *of = &own;
+static int kinds_from; /* of the kinds of this process: 0 or KINDS */
+
+/* "core.so+0x1234 (scion_function)" of an address in code, for addr2line. */
+static void place_of_code(void *address, char *text, size_t size) {
+  Dl_info about;
+  snprintf(text, size, "?");
+  if (!address || !dladdr(address, &about)) return;
+  const char *slash = strrchr(about.dli_fname, '/');
+  snprintf(text, size, "%s+0x%zx (%s)", slash ? slash + 1 : about.dli_fname, (size_t)((uintptr_t)address - (uintptr_t)about.dli_fbase),
+           about.dli_sname ? about.dli_sname : "?");
+}
 
 /* Counts a call; true, with errno, where it is to fail. */
 static bool fails(int kind, void *caller) {
-  if (!atomic_load(&armed)) return false;
-  long number = atomic_fetch_add(&calls[kind], 1) + 1, at = atomic_load(&wanted);
-  if (kind != atomic_load(&wanted_kind) || number < at || (number > at && !atomic_load(&forever))) return false;
-  if (atomic_fetch_add(&failed, 1) == 0) atomic_store(&culprit, caller);
+  if (!atomic_load(&of->armed)) return false;
+  long number = atomic_fetch_add(&of->calls[kinds_from + kind], 1) + 1, at = atomic_load(&of->wanted);
+  if (kinds_from + kind != atomic_load(&of->wanted_kind) || number < at || (number > at && !atomic_load(&of->forever))) return false;
+  if (atomic_fetch_add(&of->failed, 1) == 0) place_of_code(caller, of->culprit, sizeof of->culprit);
   errno = errors[kind];
   return true;
 }
@@ -170,7 +191,7 @@ static bool refuses(void *caller) { return fails(is_inside(&lua, caller) ? LUA :
 static bool spares(void *caller) {
   real_free(); /* looked up before a block is there that looking it up might free */
   if (!is_inside(&linker, caller)) return false;
-  if (atomic_load(&armed)) atomic_fetch_add(&spared, 1);
+  if (atomic_load(&of->armed)) atomic_fetch_add(&spared, 1);
   return true;
 }
 
@@ -279,25 +300,30 @@ PUBLIC int close(int file) {
   return fault ? errno = EIO, -1 : result;
 }
 
-/* Streams of files alone: what a test prints is not what it tests. */
+/* Streams of files alone: what a test prints is not what it tests. A stream is marked, as one that had an error is: some ask for that. */
 static bool is_file(FILE *stream) {
   struct stat about;
   return fstat(fileno(stream), &about) == 0 && S_ISREG(about.st_mode);
 }
 
+static size_t mark(FILE *stream) {
+  stream->_flags |= _IO_ERR_SEEN;
+  return 0;
+}
+
 REAL(fwrite)
 PUBLIC size_t fwrite(const void *data, size_t size, size_t count, FILE *stream) {
-  return atomic_load(&armed) && is_file(stream) && fails(WRITE, CALLER) ? 0 : real_fwrite()(data, size, count, stream);
+  return atomic_load(&of->armed) && is_file(stream) && fails(WRITE, CALLER) ? mark(stream) : real_fwrite()(data, size, count, stream);
 }
 
 REAL(fread)
 PUBLIC size_t fread(void *data, size_t size, size_t count, FILE *stream) {
-  return atomic_load(&armed) && is_file(stream) && fails(READ, CALLER) ? 0 : real_fread()(data, size, count, stream);
+  return atomic_load(&of->armed) && is_file(stream) && fails(READ, CALLER) ? mark(stream) : real_fread()(data, size, count, stream);
 }
 
 REAL(fclose)
 PUBLIC int fclose(FILE *stream) {
-  bool fault = atomic_load(&armed) && is_file(stream) && fails(CLOSE, CALLER);
+  bool fault = atomic_load(&of->armed) && is_file(stream) && fails(CLOSE, CALLER);
   int result = real_fclose()(stream);
   return fault ? errno = EIO, EOF : result;
 }
@@ -307,21 +333,21 @@ PUBLIC int fclose(FILE *stream) {
 /* faults.arm(kind or nil, nth = 1, forever = false): calls are counted from now on, and that one fails; with nil none does. */
 static int faults_arm(lua_State *L) {
   int kind = lua_isnoneornil(L, 1) ? -1 : luaL_checkoption(L, 1, NULL, names);
-  atomic_store(&wanted_kind, kind);
-  atomic_store(&wanted, (long)luaL_optinteger(L, 2, 1));
-  atomic_store(&forever, lua_toboolean(L, 3));
-  for (int i = 0; i < KINDS; i++) atomic_store(&calls[i], 0);
-  atomic_store(&failed, 0);
+  atomic_store(&of->wanted_kind, kind);
+  atomic_store(&of->wanted, (long)luaL_optinteger(L, 2, 1));
+  atomic_store(&of->forever, lua_toboolean(L, 3));
+  for (int i = 0; i < 2 * KINDS; i++) atomic_store(&of->calls[i], 0);
+  atomic_store(&of->failed, 0);
   atomic_store(&spared, 0);
-  atomic_store(&culprit, NULL);
-  atomic_store(&armed, true);
+  strcpy(of->culprit, "?");
+  atomic_store(&of->armed, true);
   return 0;
 }
 
 /* faults.disarm() -> how many calls failed. It allocates nothing, so that it works where nothing can be allocated. */
 static int faults_disarm(lua_State *L) {
-  atomic_store(&armed, false);
-  lua_pushinteger(L, atomic_load(&failed));
+  atomic_store(&of->armed, false);
+  lua_pushinteger(L, atomic_load(&of->failed));
   return 1;
 }
 
@@ -330,28 +356,16 @@ static int faults_calls(lua_State *L) {
   lua_newtable(L);
   lua_pushinteger(L, atomic_load(&spared));
   lua_setfield(L, -2, "spared");
-  for (int i = 0; i < KINDS; i++) {
-    lua_pushinteger(L, atomic_load(&calls[i]));
+  for (int i = 0; i < 2 * KINDS; i++) {
+    lua_pushinteger(L, atomic_load(&of->calls[i]));
     lua_setfield(L, -2, names[i]);
   }
   return 1;
 }
 
-/* Pushes "core.so+0x1234 (scion_function)" of an address in code, for addr2line. */
-static void push_place(lua_State *L, void *address) {
-  Dl_info about;
-  if (!address || !dladdr(address, &about)) {
-    lua_pushliteral(L, "?");
-    return;
-  }
-  const char *slash = strrchr(about.dli_fname, '/');
-  lua_pushfstring(L, "%s+%p (%s)", slash ? slash + 1 : about.dli_fname, (void *)((uintptr_t)address - (uintptr_t)about.dli_fbase),
-                  about.dli_sname ? about.dli_sname : "?");
-}
-
 /* faults.culprit() -> where the first call that failed stands */
 static int faults_culprit(lua_State *L) {
-  push_place(L, atomic_load(&culprit));
+  lua_pushstring(L, of->culprit);
   return 1;
 }
 
@@ -372,7 +386,9 @@ static int faults_by_caller(lua_State *L) {
     entry one = entries[i];
     pthread_mutex_unlock(&of_entries);
     if (!one.block) continue;
-    push_place(L, one.caller);
+    char text[200];
+    place_of_code(one.caller, text, sizeof text);
+    lua_pushstring(L, text);
     lua_pushvalue(L, -1);
     lua_Integer before = lua_rawget(L, -3) == LUA_TNUMBER ? lua_tointeger(L, -1) : 0;
     lua_pop(L, 1);
@@ -385,8 +401,30 @@ static int faults_by_caller(lua_State *L) {
 static const luaL_Reg functions[] = {{"arm", faults_arm}, {"disarm", faults_disarm}, {"calls", faults_calls}, {"culprit", faults_culprit},
                                      {"blocks", faults_blocks}, {"by_caller", faults_by_caller}, {NULL, NULL}};
 
+/* Memory for both processes, and the variable by which the other one finds it; NULL where there is none. */
+static order *new_shared(void) {
+  char path[64];
+  int memory = real_memfd_create()("faults", MFD_CLOEXEC);
+  if (memory < 0 || real_ftruncate()(memory, sizeof(order)) != 0) return NULL;
+  void *made = real_mmap()(NULL, sizeof(order), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  snprintf(path, sizeof path, "/proc/%ld/fd/%d", (long)getpid(), memory);
+  return made == MAP_FAILED || setenv(SHARED, path, 1) != 0 ? NULL : made;
+}
+
+/* In the program that calls the HDF5 library. */
+__attribute__((constructor)) static void join(void) {
+  const char *path = strcmp(program_invocation_short_name, "hdf5_process") == 0 ? getenv(SHARED) : NULL;
+  int memory = path ? real_open()(path, O_RDWR | O_CLOEXEC) : -1;
+  void *found = memory < 0 ? MAP_FAILED : real_mmap()(NULL, sizeof(order), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  if (memory >= 0) real_close()(memory);
+  if (found != MAP_FAILED) of = found, kinds_from = KINDS;
+}
+
 PUBLIC int luaopen_spec_faults(lua_State *L);
 int luaopen_spec_faults(lua_State *L) {
+  order *shared = of == &own ? new_shared() : of;
+  if (!shared) return luaL_error(L, "no memory to share");
+  of = shared;
   if (!entries) {
     /* by name, since programs without Lua load this library, too */
     if (!find_range(&lua, (uintptr_t)dlsym(RTLD_DEFAULT, "lua_newstate")) || !linker.end) return luaL_error(L, "Lua or the linker is not found");

@@ -15,11 +15,13 @@ local scion = require "scion"
 
 local of_lua = "not enough memory" -- which Lua itself raises
 
-local kinds = { "memory", "lua", "write", "sync", "rename", "open", "read", "close", "thread", "process" }
+local kinds = { "memory", "lua", "write", "sync", "rename", "open", "read", "close", "thread", "process",
+                "hdf5 memory", "hdf5 write", "hdf5 open", "hdf5 read", "hdf5 close" } -- of the program that calls the HDF5 library
 local no_memory = { "out of memory", "Cannot allocate memory", of_lua }
 local said = { memory = no_memory, lua = no_memory, write = { "No space left on device" }, sync = { "Input/output error" }, rename = { "Input/output error" },
                open = { "Too many open files" }, read = { "Input/output error" }, close = { "Input/output error" }, thread = { "no thread could be started" },
                process = { "Resource temporarily unavailable" } }
+for _, kind in ipairs { "memory", "write", "open", "read", "close" } do said["hdf5 " .. kind] = said[kind] end
 local of_disk = { write = true, sync = true, rename = true, open = true, read = true, close = true }
 
 local folder = files.folder()

@@ -77,9 +77,15 @@ describe("without memory for a batch", function()
           print(act, batch, ok, ok or message:match "out of memory.*")
           if act == "evaluate" then break end
         end
-      end]])
+      end
+      local large = scion.sequential { nn.input(3000, 3000, 3), nn.conv2d(64, 1), nn.global_avg_pool(), nn.dense(2, "softmax") }
+      local one = scion.data.tensors(scion.zeros({ 2, 3000, 3000, 3 }, "u8"), { 1, 2 }, { batch = 1 })
+      print(select(2, pcall(large.fit, large, one, { verbose = false, quiet = true })):match "out of memory.*")
+      print(select(2, pcall(large.evaluate, large, one)):match "out of memory.*")]])
     local out = support.shell(("ulimit -v 900000; lua5.4 %s 2>/dev/null"):format(script))
-    assert.matches("fit\t400\tfalse\tout of memory: a tensor of %d+ bytes cannot be had for a batch of 400: a smaller batch takes less\n", out)
+    assert.matches("fit\t400\tfalse\tout of memory: a tensor of %d+ bytes cannot be had for a batch of 400: "
+                   .. "a smaller batch, smaller images or freezing more layers take less memory\n", out)
+    assert.matches("a batch of 1: smaller images or freezing more layers take less memory\n.* a batch of 1: smaller images take less memory\n", out)
     assert.matches("fit\t4\ttrue", out, 1, true)
   end)
 end)
@@ -258,7 +264,8 @@ describe("fit", function()
   it("lets no infinite weight pass, and names the parameter", function()
     local data, model = dataset(), network()
     local message = messages.refused(function() model:fit(data, with { optimizer = scion.optim.sgd { lr = 1e300 } }) end)
-    assert.matches("^head/%a+: sgd would have made %d+ of %d+ weights infinite or NaN; they stayed as they were in epoch 1, step 1; try a lower learning rate",
+    assert.matches("^head/%a+: sgd would have made %d+ of %d+ weights infinite or NaN in epoch 1, step 1; the weights are those of the step before: try a lower"
+                   .. " learning rate",
                    message:gsub("block%d/%a+/", "head/"):gsub("block%d/%a+", "head"))
     for _, row in ipairs(model:layers()) do
       for name, t in pairs(row.weights) do assert.is_true(core.finite(t), row.name .. "/" .. name) end
@@ -284,6 +291,22 @@ describe("fit", function()
       fresh:fit(data, with { epochs = 2, optimizer = scion.optim.sgd { lr = 1e-3, momentum = 0.9 } })
       assert.equal(digest(fresh), digest(model))
     end
+  end)
+
+  it("leaves a later step undone, too, that would have made weights infinite", function()
+    local model, before = network(), nil
+    local optimizer = scion.optim.sgd { lr = 1e-3, momentum = 0.9, groups = { { layers = "head", lr = 1e-3 } } }
+    local function all()
+      local parts = { digest(model), model.steps }
+      for _, each in ipairs(optimizer:state(model.order).tensors) do parts[#parts + 1] = each.name .. core.hash(each.tensor) end
+      return table.concat(parts, " ")
+    end
+    local late = { step_begins = function(run)
+      if run.step == 1 then before, optimizer.groups[1].lr = all(), 3e38 end
+    end }
+    local message = messages.refused(function() model:fit(dataset(), with { optimizer = optimizer, class_weights = { 1000, 1000, 1000 }, callbacks = late }) end)
+    assert.matches("head/%a+: sgd would have made %d+ of %d+ weights infinite or NaN in epoch 1, step 2; the weights are those of the step before: ", message)
+    assert.equal(before, all())
   end)
 
   it("names class weights where they make numbers too large, and refuses two for a class", function()

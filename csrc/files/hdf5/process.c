@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,19 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-scion_status hdf5_fail(hdf5_file *file, scion_status status, const char *format, ...) {
-  int used = snprintf(file->message, sizeof file->message, "%.700s: ", file->path);
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(file->message + used, sizeof file->message - (size_t)used, format, arguments);
-  va_end(arguments);
-  return status;
-}
-
-/* ---- limits. The system enforces two of each: at the lower one this process is told, and can say why it ends, before the higher one
- * ends it whatever it does. */
-
-#define LAST_WORDS ((rlim_t)4 << 20) /* bytes between the two limits of memory */
+/* ---- limits. Of time the system enforces two: at the lower one this process is told, and can say why it ends, before the higher one ends it
+ * whatever it does. For memory see memory.c. */
 
 static void out_of_time(int number) {
   (void)number;
@@ -34,24 +22,12 @@ static void out_of_time(int number) {
 }
 
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) /* AddressSanitizer maps terabytes, so that no limit would do */
-/* The library crashed. Where that is because it did not look whether it got memory, there is none to be had now. */
-static void crashed(int number) {
-  if (mmap(NULL, LAST_WORDS, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) _exit(HDF5_TOO_LARGE);
-  signal(number, SIG_DFL);
-  raise(number);
-}
-
 static void limit_memory(uint64_t allowance) {
-  static char stack[65536]; /* for the handler, if the other one has overflowed */
-  static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
-  sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
-  for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
-    sigaction(crashes[i], &(struct sigaction){.sa_handler = crashed, .sa_flags = SA_ONSTACK | (int)SA_RESETHAND | SA_NODEFER}, NULL);
   unsigned long pages = 0;
   FILE *statm = fopen("/proc/self/statm", "r");
   if (statm && fscanf(statm, "%lu", &pages) == 1) {
     rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + allowance;
-    setrlimit(RLIMIT_AS, &(struct rlimit){most, most + LAST_WORDS});
+    setrlimit(RLIMIT_AS, &(struct rlimit){most, most});
   }
   if (statm) fclose(statm);
 }
@@ -76,8 +52,8 @@ static void limit_time(uint64_t seconds) {
 /* The library may take as much less memory as the largest dataset may take of the shared memory, which stays with it. */
 static void set_aside(size_t bytes) {
   struct rlimit limit;
-  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_max == RLIM_INFINITY || limit.rlim_cur <= limit.rlim_max - LAST_WORDS - bytes) return;
-  limit.rlim_cur = limit.rlim_max - LAST_WORDS - bytes;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_max == RLIM_INFINITY || limit.rlim_cur <= limit.rlim_max - bytes) return;
+  limit.rlim_cur = limit.rlim_max - bytes;
   setrlimit(RLIMIT_AS, &limit);
 }
 
@@ -86,6 +62,7 @@ static void set_aside(size_t bytes) {
 static int polls = HDF5_MOST_POLLS; /* that are left: see hdf5_receive */
 
 static void reply(hdf5_file *file, hdf5_answer a, char *data) {
+  a.status = hdf5_end_request(file, a.status);
   if (a.status != SCION_OK) {
     data = file->message;
     a.bytes = strlen(file->message) + 1;
@@ -153,12 +130,11 @@ static void answer_read(hdf5_file *file, const char *path, const hdf5_request *a
 static void answer_write(hdf5_file *file, const char *path, const char *name, const hdf5_request *asked) {
   hdf5_answer a = {.status = SCION_OK};
   char *data = malloc((size_t)asked->bytes + 1);
-  if (!data) _exit(HDF5_TOO_LARGE); /* the data are on their way: there is no going on without */
   if (!hdf5_receive(HDF5_SOCKET, data, (size_t)asked->bytes, &polls)) _exit(0);
   if (asked->operation == HDF5_DATASET)
-    a.status = hdf5_write_dataset(file, path, asked->dims, asked->shape, (const float *)(void *)data);
+    hdf5_write_dataset(file, path, asked->dims, asked->shape, (const float *)(void *)data);
   else
-    a.status = hdf5_write_text(file, path, name, asked->flag, (size_t)asked->count, (size_t)asked->size, data);
+    hdf5_write_text(file, path, name, asked->flag, (size_t)asked->count, (size_t)asked->size, data);
   free(data);
   reply(file, a, NULL);
 }
@@ -173,11 +149,11 @@ static void answer_request(hdf5_file *file, const hdf5_request *asked, const cha
     case HDF5_SHAPE: a.status = hdf5_shape(file, path, &a.dims, a.shape, &a.flag); break;
     case HDF5_READ: answer_read(file, path, asked); return;
     case HDF5_IDS: a.count = hdf5_open_ids(); break;
-    case HDF5_CREATE: a.status = hdf5_create(file, name); break;
-    case HDF5_LINK: a.status = hdf5_write_link(file, path, name); break;
+    case HDF5_CREATE: hdf5_create(file, name); break;
+    case HDF5_LINK: hdf5_write_link(file, path, name); break;
     case HDF5_DATASET:
     case HDF5_TEXT: answer_write(file, path, name, asked); return;
-    case HDF5_FINISH: a.status = hdf5_finish(file); break;
+    case HDF5_FINISH: hdf5_finish(file); break;
   }
   reply(file, a, NULL);
 }
@@ -194,10 +170,10 @@ int main(int argc, char **argv) {
   hdf5_request asked;
   while (hdf5_receive(HDF5_SOCKET, &asked, sizeof asked, &polls)) {
     char *strings = calloc(1, (size_t)asked.path + asked.name + 1);
-    if (!strings || !hdf5_receive(HDF5_SOCKET, strings, (size_t)asked.path + asked.name, &polls)) break;
+    if (!hdf5_receive(HDF5_SOCKET, strings, (size_t)asked.path + asked.name, &polls)) break;
     if (asked.operation == HDF5_OPEN || asked.operation == HDF5_CREATE) file.path = strdup(strings);
-    if (!file.path) break;
     check_time();
+    hdf5_begin_request(&file);
     answer_request(&file, &asked, strings, asked.name ? strings + asked.path : NULL);
     free(strings);
   }

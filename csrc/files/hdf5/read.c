@@ -8,34 +8,19 @@
 #define MAX_PATH 4096
 #define LZF 32000 /* h5py's own filter */
 
-/* What an error of the library is put down to: the innermost reason that it gives, and whether it got no memory. */
-typedef struct {
-  char text[200];
-  bool no_memory;
-} reason;
-
-static herr_t look_at_error(unsigned n, const H5E_error2_t *error, void *data) {
-  reason *found = data;
-  if (n == 0) snprintf(found->text, sizeof found->text, "%s", error->desc);
-  if (error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC) found->no_memory = true;
-  return 0;
-}
-
 /* A file whose end is missing, if that is the reason; the library tells where it ends and should end. */
-static bool tell_end(reason *found) {
+static bool tell_end(hdf5_file *file) {
   unsigned long long end, base, stored;
-  if (sscanf(found->text, "truncated file: eof = %llu, sblock->base_addr = %llu, stored_eof = %llu", &end, &base, &stored) != 3 || base + stored <= end) return false;
-  snprintf(found->text, sizeof found->text, "%llu of its %llu bytes are missing; " COPY_AGAIN, base + stored - end, base + stored);
+  if (sscanf(file->reason, "truncated file: eof = %llu, sblock->base_addr = %llu, stored_eof = %llu", &end, &base, &stored) != 3 || base + stored <= end) return false;
+  snprintf(file->reason, sizeof file->reason, "%llu of its %llu bytes are missing; " COPY_AGAIN, base + stored - end, base + stored);
   return true;
 }
 
 /* A failure of the library itself. */
 static scion_status fail_inside(hdf5_file *file, const char *what, const char *path) {
-  reason found = {.text = "damaged"};
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look_at_error, &found);
-  if (found.no_memory) _exit(HDF5_TOO_LARGE);
-  if (tell_end(&found)) return hdf5_fail(file, SCION_WORLD, "truncated: %s", found.text);
-  return hdf5_fail(file, SCION_WORLD, "damaged: %s%s%s cannot be read (%s); " COPY_AGAIN, what, *path ? " " : "", path, found.text);
+  if (tell_end(file)) return hdf5_fail(file, SCION_WORLD, "truncated: %s", file->reason);
+  return hdf5_fail(file, SCION_WORLD, "damaged: %s%s%s cannot be read (%s); " COPY_AGAIN, what, *path ? " " : "", path,
+                   file->failed ? file->reason : "damaged");
 }
 
 /* ---- the file */
@@ -55,7 +40,6 @@ scion_status hdf5_open(hdf5_file *file) {
   const char *place = file->descriptor < 0 ? file->path : open_file;
   scion_status status = check_regular(file, place);
   if (status != SCION_OK) return status;
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* it prints nothing */
   H5PLset_loading_state(0);              /* no code from outside: filters we do not have are refused */
   if (H5Fis_hdf5(place) <= 0) return hdf5_fail(file, SCION_WORLD, "not an HDF5 file");
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -133,10 +117,6 @@ static scion_status read_fixed(hdf5_file *file, hid_t attribute, hid_t type, siz
     return hdf5_fail(file, SCION_WORLD, "an attribute is too large");
   char *raw = malloc(count * width);
   file->text = malloc(bytes);
-  if (!raw || !file->text) {
-    free(raw);
-    return hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
-  }
   bool read = H5Aread(attribute, type, raw) >= 0, spaces = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
   for (size_t i = 0; read && i < count; i++) {
     size_t length = strnlen(raw + i * width, width);
@@ -153,7 +133,6 @@ static scion_status copy_variable(hdf5_file *file, char *const *strings, size_t 
   for (size_t i = 0; i < count && bytes <= HDF5_MAX_TEXT; i++) bytes += (strings[i] ? strlen(strings[i]) : 0) + 1;
   if (bytes > HDF5_MAX_TEXT) return hdf5_fail(file, SCION_WORLD, "an attribute is too large");
   file->text = malloc(bytes);
-  if (!file->text) return hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
   for (size_t i = 0; i < count; i++) used = append(file->text, used, strings[i] ? strings[i] : "", strings[i] ? strlen(strings[i]) : 0);
   return SCION_OK;
 }
@@ -163,13 +142,11 @@ static scion_status read_variable(hdf5_file *file, hid_t attribute, hid_t type, 
   char **strings = calloc(count, sizeof *strings);
   hid_t memory = H5Tcopy(H5T_C_S1);
   scion_status status = SCION_OK;
-  if (!strings || memory < 0 || H5Tset_size(memory, H5T_VARIABLE) < 0 || H5Tset_cset(memory, H5Tget_cset(type)) < 0)
-    status = hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
-  else if (H5Aread(attribute, memory, strings) < 0)
+  if (memory < 0 || H5Tset_size(memory, H5T_VARIABLE) < 0 || H5Tset_cset(memory, H5Tget_cset(type)) < 0 || H5Aread(attribute, memory, strings) < 0)
     status = fail_inside(file, "an attribute", "");
   else
     status = copy_variable(file, strings, count);
-  if (strings && memory >= 0) H5Dvlen_reclaim(memory, space, H5P_DEFAULT, strings);
+  if (memory >= 0) H5Dvlen_reclaim(memory, space, H5P_DEFAULT, strings);
   if (memory >= 0) H5Tclose(memory);
   free(strings);
   return status;
@@ -234,8 +211,6 @@ scion_status hdf5_members(hdf5_file *file, const char *path) {
   file->text = malloc(HDF5_MAX_TEXT);
   if (H5Iget_type(group) != H5I_GROUP)
     status = hdf5_fail(file, SCION_WORLD, "%s is not a group", path);
-  else if (!file->text)
-    status = hdf5_fail(file, SCION_NO_MEMORY, "out of memory");
   else if (H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, add_member, file) < 0)
     status = fail_inside(file, "the group", path);
   H5Oclose(group);
@@ -447,7 +422,7 @@ static scion_status read_numbers(hdf5_file *file, const char *path, hid_t datase
     read = read_rows(dataset, dims, shape, first, numbers, count);
   else if (read)
     read = H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0;
-  scion_status status = read ? SCION_OK : fail_inside(file, "the dataset", path); /* first, since the next call forgets why */
+  scion_status status = read ? SCION_OK : fail_inside(file, "the dataset", path);
   if (type >= 0) H5Tclose(type);
   return status;
 }

@@ -1,37 +1,16 @@
-/* Writing HDF5 files through the library, in Keras's layout. The core gives the place, a temporary file of its own, and renames it. */
+/* Writing HDF5 files through the library, in Keras's layout. The core gives the place, a temporary file of its own, and renames it. What
+ * fails is noted by errors.c. */
 #include "process.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* The library's reason, of which the system's words ("error message = 'File too large'") are the better part. */
-static herr_t find_reason(unsigned n, const H5E_error2_t *error, void *data) {
-  char *reason = data;
-  const char *system = error->desc ? strstr(error->desc, "error message = '") : NULL;
-  if (system) {
-    system += strlen("error message = '");
-    snprintf(reason, 200, "%.*s", (int)strcspn(system, "'"), system);
-    return 1;
-  }
-  if (n == 0) snprintf(reason, 200, "%s", error->desc ? error->desc : "");
-  return 0;
-}
-
-static scion_status fail_inside(hdf5_file *file, const char *what) {
-  char reason[200] = "the HDF5 library gives no reason";
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, find_reason, reason);
-  return hdf5_fail(file, SCION_WORLD, "%s cannot be written: %s", what, reason);
-}
-
-scion_status hdf5_create(hdf5_file *file, const char *place) {
+void hdf5_create(hdf5_file *file, const char *place) {
   setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1); /* the core has a lock on the file already, which the library would wait for in vain */
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  file->writes = true;
   file->id = H5Fcreate(place, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-  return file->id >= 0 ? SCION_OK : fail_inside(file, "the file");
 }
 
-scion_status hdf5_write_dataset(hdf5_file *file, const char *path, int dims, const int64_t *shape, const float *numbers) {
+void hdf5_write_dataset(hdf5_file *file, const char *path, int dims, const int64_t *shape, const float *numbers) {
   hsize_t sizes[SCION_MAX_DIMS];
   for (int i = 0; i < dims && i < SCION_MAX_DIMS; i++) sizes[i] = (hsize_t)shape[i];
   hid_t links = H5Pcreate(H5P_LINK_CREATE);
@@ -40,39 +19,36 @@ scion_status hdf5_write_dataset(hdf5_file *file, const char *path, int dims, con
   hid_t plain = H5Pcreate(H5P_DATASET_CREATE);
   H5Pset_obj_track_times(plain, false); /* the same model gives the same bytes at any time */
   hid_t dataset = H5Dcreate2(file->id, path, H5T_IEEE_F32LE, space, links, plain, H5P_DEFAULT);
-  bool written = dataset >= 0 && H5Dwrite(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers) >= 0;
-  scion_status status = written ? SCION_OK : fail_inside(file, path);
-  if (dataset >= 0) H5Dclose(dataset);
+  if (dataset >= 0) {
+    H5Dwrite(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers);
+    H5Dclose(dataset);
+  }
   if (space >= 0) H5Sclose(space);
   if (plain >= 0) H5Pclose(plain);
   if (links >= 0) H5Pclose(links);
-  return status;
 }
 
-scion_status hdf5_write_link(hdf5_file *file, const char *path, const char *to) {
+void hdf5_write_link(hdf5_file *file, const char *path, const char *to) {
   hid_t links = H5Pcreate(H5P_LINK_CREATE);
   H5Pset_create_intermediate_group(links, 1);
-  scion_status status = H5Lcreate_hard(file->id, to, file->id, path, links, H5P_DEFAULT) >= 0 ? SCION_OK : fail_inside(file, path);
+  H5Lcreate_hard(file->id, to, file->id, path, links, H5P_DEFAULT);
   if (links >= 0) H5Pclose(links);
-  return status;
 }
 
 /* Strings of one length, padded with zeros, as h5py writes lists of them. */
-scion_status hdf5_write_text(hdf5_file *file, const char *path, const char *name, bool is_list, size_t count, size_t width, const char *text) {
+void hdf5_write_text(hdf5_file *file, const char *path, const char *name, bool is_list, size_t count, size_t width, const char *text) {
   hsize_t strings = count;
   hid_t type = H5Tcopy(H5T_C_S1), space = is_list ? H5Screate_simple(1, &strings, NULL) : H5Screate(H5S_SCALAR);
   hid_t object = H5Oopen(file->id, path, H5P_DEFAULT);
   bool sized = type >= 0 && H5Tset_size(type, width) >= 0 && H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0;
   hid_t attribute = sized && object >= 0 ? H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
-  bool written = attribute >= 0 && H5Awrite(attribute, type, text) >= 0;
-  scion_status status = written ? SCION_OK : fail_inside(file, name);
-  if (attribute >= 0) H5Aclose(attribute);
+  if (attribute >= 0) {
+    H5Awrite(attribute, type, text);
+    H5Aclose(attribute);
+  }
   if (object >= 0) H5Oclose(object);
   if (space >= 0) H5Sclose(space);
   if (type >= 0) H5Tclose(type);
-  return status;
 }
 
-scion_status hdf5_finish(hdf5_file *file) {
-  return H5Fclose(file->id) >= 0 ? SCION_OK : fail_inside(file, "the end of the file");
-}
+void hdf5_finish(hdf5_file *file) { H5Fclose(file->id); }

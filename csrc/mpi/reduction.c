@@ -67,9 +67,10 @@ static int homes_of(const reduction *r, int rank) { return (int)((r->segments + 
 
 /* ---- life */
 
+/* As many segments for each rank, so that none sends or receives more than the others. */
 static void cut(reduction *r) {
-  int64_t fair = (r->of.elements + r->ranks - 1) / r->ranks;
-  r->per_segment = fair < LEAST_SEGMENT ? LEAST_SEGMENT : fair > MOST_SEGMENT ? MOST_SEGMENT : fair;
+  int64_t fair = (r->of.elements + r->ranks - 1) / r->ranks, each = (fair + MOST_SEGMENT - 1) / MOST_SEGMENT;
+  r->per_segment = fair < LEAST_SEGMENT ? LEAST_SEGMENT : (fair + each - 1) / each;
   r->halves = (r->of.rounded + r->per_segment - 1) / r->per_segment;
   r->segments = r->halves + (r->of.elements - r->of.rounded + r->per_segment - 1) / r->per_segment;
 }

@@ -49,13 +49,26 @@ for i, name in ipairs(names) do
   run("ip -n %s link set net0 address 02:00:00:00:00:%02x mtu 9000", name, i)
   run("ip -n %s addr add 10.77.0.%d/24 dev net0", name, i)
   run("ip -n %s link set net0 up", name)
+  -- what a host has not sent yet waits in the host, as at any network card: not in the cable, where a short message would stand behind it
+  run("tc -n %s qdisc add dev net0 root tbf rate %dbit burst %d limit 16m overhead 24", name, rate // 1, math.max(20000, rate // 16000))
   run("ip netns exec %s sysctl -qw net.ipv4.tcp_congestion_control=reno", name) -- which is always there; where nothing is lost it is like others
 end
 
--- what mpirun calls in place of ssh: agent HOST COMMAND..
-local on = "exec ip netns exec %s unshare --uts sh -c 'hostname %s; exec \"$@\"' sh "
-local agent = write("agent", ("#!/bin/sh\nname=scion${1##*.}-%s\nshift\n"):format(folder:match "(%w+)$") .. on:format('"$name"', "'\"$name\"'") .. "sh -c \"$*\"\n")
-run("chmod +x %s", agent)
+-- on NUMBER COMMAND..: a command on a host, which has a core for itself where there are so many; agent HOST COMMAND..: what mpirun calls in place of ssh
+local on = write("on", ([[
+#!/bin/sh
+name=scion$1-%s
+core=$((($1 - 1) %% $(nproc)))
+shift
+exec taskset -c $core ip netns exec $name unshare --uts sh -c "hostname $name; exec \"\$@\"" sh "$@"
+]]):format(folder:match "(%w+)$"))
+local agent = write("agent", ([[
+#!/bin/sh
+host=${1##*.}
+shift
+exec %s $host sh -c "$*"
+]]):format(on))
+run("chmod +x %s %s", on, agent)
 
 local list, command = {}, {}
 for i = 1, hosts do list[i] = "10.77.0." .. i .. ":1" end
@@ -65,5 +78,5 @@ local options = { "-n " .. hosts, "--host " .. table.concat(list, ","), "--mca p
 for _, name in ipairs { "PATH", "LUA_PATH", "LUA_CPATH", "SCION_TEST_DATA", "SCION_CACHE_DISK", "SCION_ISA" } do
   if os.getenv(name) then options[#options + 1] = "-x " .. name end
 end
-local ok, _, code = os.execute(on:format(names[1], names[1]) .. ("nice -n %s mpirun %s %s"):format(os.getenv "NICE" or "0", table.concat(options, " "), table.concat(command, " ")))
+local ok, _, code = os.execute(on .. (" 1 nice -n %s mpirun %s %s"):format(os.getenv "NICE" or "0", table.concat(options, " "), table.concat(command, " ")))
 os.exit(ok and 0 or code, true)

@@ -3,9 +3,11 @@ local check = require "scion.check"
 local core = require "scion.core"
 local kinds = require "scion.kinds"
 local lfs = require "lfs"
+local transformers = require "scion.weights.transformers"
 
 local config = {}
 
+local statistics_file = "preprocessor_config.json" -- of transformers
 local largest = 8 << 20 -- bytes: ImageNet's 21,841 classes with their descriptions take 3 MB
 
 local means, deviations = check.list(check.number(), nil, "a list of numbers"), check.list(check.number { above = 0 }, nil, "a list of numbers above 0")
@@ -69,6 +71,19 @@ local function decode(path)
   check.raise(("%s: %s; repair it, or move it away from the weights if it does not tell of them"):format(path, problem or "it holds no object"))
 end
 
+--- Adds what only transformers' files tell: the names of the classes, options in other words than timm's, and the mean and deviation, which stand in
+--- a file of their own.
+local function add_transformers(read, whole, folder)
+  local class = read.transformers
+  read.known, read.changes = transformers.changes(class, whole)
+  read.labels = read.labels or type(whole.id2label) == "table" and in_order(whole.id2label) or nil
+  read.classes = read.classes or class:find "ForImageClassification$" and read.labels and #read.labels or nil
+  local file = folder .. statistics_file
+  if read.mean or not lfs.symlinkattributes(file, "mode") then return end
+  read.mean, read.std = transformers.statistics(decode(file))
+  read.statistics_in = read.mean and statistics_file
+end
+
 --- Reads the config.json in the folder of a weights file. Raises, with its path, where it cannot be read, is damaged, or a value is of the wrong kind.
 ---@param path string of the weights file
 ---@return scion.WeightsConfig? config nil where there is none, or where it does not describe weights
@@ -102,6 +117,7 @@ function config.beside(path)
   read.transformers = not read.architecture and read.transformers and read.transformers[1] or nil
   read.channels = taken or read.channels
   read.changes, read.arguments = changes(read.arguments, whole.global_pool), nil
+  if read.transformers then add_transformers(read, whole, path:match "^.*/" or "") end
   return read
 end
 

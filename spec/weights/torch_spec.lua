@@ -157,6 +157,8 @@ describe("scion.weights.torch", function()
   it("does not see tensors that lie in a placeholder", function()
     local saved = dict("K\2\x85", "K\1\x85")
     refused(chain("cmine\nNet\n)\x81" .. saved .. "b"), "it holds a whole model (mine.Net), not its weights; in Python: torch.save(model.state_dict(), 'weights.pth')")
+    refused(head .. "\x80\2ctransformers.training_args\nTrainingArguments\n)\x81}b.\x80\2].", "it holds the options of a training (transformers.training_args." ..
+      "TrainingArguments), and no weights: these are beside it, in model.safetensors or pytorch_model.bin")
     refused(chain("cmine\nmake\n" .. saved .. "\x85R"), "it holds no tensors by names but a value of mine.make: not a state dict; in Python: torch.save(model")
     refused(head .. "\x80\2}(X\5\0\0\0state}X\12\0\0\0param_groups]u.\x80\2].",
       "it holds no tensors by names but the state of an optimizer: not a state dict; in Python: torch.save(model")

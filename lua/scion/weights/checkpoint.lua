@@ -120,8 +120,12 @@ local function refuse_arrays(value)
   end
 end
 
---- Raises where a whole model, an object of some Python class, was saved, by itself or in a checkpoint under a known key.
+--- Raises where a whole model, an object of some Python class, was saved, by itself or in a checkpoint under a known key; and where it is no model but
+--- the options that transformers' Trainer leaves beside one.
 local function refuse_whole(value)
+  if value.type == "opaque" and value.name:find "%.TrainingArguments$" then
+    check.raise(("it holds the options of a training (%s), and no weights: these are beside it, in model.safetensors or pytorch_model.bin"):format(value.name))
+  end
   if value.type == "opaque" and value.made then
     check.raise(("it holds a whole model (%s), not its weights; in Python: torch.save(model.state_dict(), 'weights.pth')"):format(value.name))
   end

@@ -1,6 +1,6 @@
 --- Names in the package transformers of Hugging Face, where its networks compute what those here do. `rules`: see renaming.lua; `variant`: of
---- scion.models, where it is not torchvision's. `families`: what is read, in words. `usual`: by the beginning of a class's name, the options in its config.json that do not show in the
---- weights, with the values that networks here have.
+--- scion.models, where it is not torchvision's. `families`: what is read, in words. `usual`: by the beginning of a class's name, the options in
+--- its config.json that do not show in the weights, with the values that networks here have.
 local function unit(name, conv, norm) return { [conv] = name .. ".convolution", [norm] = name .. ".normalization" } end
 
 local function joined(...)

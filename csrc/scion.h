@@ -806,8 +806,9 @@ scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t
 
 /* Reading zip archives through libzip (files/zip.c); entries are stored or deflated. An archive is refused (SCION_WORLD) if two entries
  * have the same name, if all entries together would inflate to more than twice the archive's size plus 32 MiB, or if its directory
- * takes more than 4 MiB to read. If an entry is read to its end, at once or piece by piece, its CRC is checked, unless a piece of a stored
- * entry was skipped. */
+ * takes more than 4 MiB to read. Reading fails when four times as much was inflated, as where a deflated entry is read backwards: each time
+ * it begins at its start. If an entry is read to its end, at once or piece by piece, its CRC is checked, unless a piece of a stored entry was
+ * skipped. */
 typedef struct scion_zip scion_zip;
 
 typedef struct {

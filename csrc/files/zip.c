@@ -11,6 +11,7 @@
 #include <zip.h>
 
 #define PIECE ((size_t)1 << 20)
+#define MOST_TIMES 4      /* that as many bytes may be inflated as all entries may have */
 #define MOST_DIRECTORY ((uint64_t)4 << 20) /* bytes that are read to open an archive: libzip makes several times as much of them */
 
 typedef struct {
@@ -25,6 +26,7 @@ struct scion_zip {
   char *path;
   int descriptor;
   uint64_t size, opening; /* bytes of the file, and that were read to open it */
+  uint64_t inflated;      /* bytes so far, with those that were skipped */
   zip_int64_t place;
   zip_error_t error; /* of the source */
   int trouble;       /* the error number of a read that failed, or 0: libzip may call it a premature end of the file */
@@ -113,9 +115,12 @@ static scion_status open_archive(scion_zip *file) {
   return status;
 }
 
+/* What all entries together may inflate to. */
+static uint64_t most_inflated(const scion_zip *file) { return 2 * file->size + ((uint64_t)32 << 20); }
+
 /* That all entries have names of their own and sizes, and together do not inflate to far more than the file has bytes. */
 static scion_status check_entries(const scion_zip *file) {
-  uint64_t left = 2 * file->size + ((uint64_t)32 << 20);
+  uint64_t left = most_inflated(file);
   for (zip_uint64_t i = 0, n = (zip_uint64_t)zip_get_num_entries(file->archive, 0); i < n; i++) {
     zip_stat_t about;
     const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
@@ -195,7 +200,7 @@ static scion_status open_entry(const scion_zip *file, const char *name, entry_re
 
 /* Reads what comes next. At the entry's end, asks for one byte more: then libzip compares the CRC, and what inflates to more than was
  * declared gives one. */
-static scion_status read_next(const scion_zip *file, entry_reader *reader, void *data, size_t bytes) {
+static scion_status read_next(scion_zip *file, entry_reader *reader, void *data, size_t bytes) {
   const char *name = reader->about.name;
   for (char *to = data; bytes;) {
     zip_int64_t got = zip_fread(reader->handle, to, bytes);
@@ -204,6 +209,8 @@ static scion_status read_next(const scion_zip *file, entry_reader *reader, void 
     to += got;
     bytes -= (size_t)got;
     reader->place += (uint64_t)got;
+    if (reader->about.comp_method != ZIP_CM_STORE && (file->inflated += (uint64_t)got) > MOST_TIMES * most_inflated(file))
+      return wrong_entry(file, name, "what is wanted of it lies in such an order that it would be inflated again and again; pack it without compression, as zip -0 does");
   }
   if (reader->place < reader->about.size) return SCION_OK;
   char more;
@@ -213,7 +220,7 @@ static scion_status read_next(const scion_zip *file, entry_reader *reader, void 
 }
 
 /* What is stored can be read from anywhere; what is deflated, from its start on. */
-static scion_status skip_to(const scion_zip *file, entry_reader *reader, uint64_t offset) {
+static scion_status skip_to(scion_zip *file, entry_reader *reader, uint64_t offset) {
   if (offset == reader->place) return SCION_OK;
   if (reader->about.comp_method == ZIP_CM_STORE) {
     if (zip_fseek(reader->handle, (zip_int64_t)offset, SEEK_SET) != 0)

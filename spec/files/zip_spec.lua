@@ -122,6 +122,14 @@ describe("scion.core.zip_open", function()
     refused(archive_of("abc", { bytes = 0xfffffffe }), "would inflate to more than twice its size and 32 MB, at 'a' of 4294967294 bytes")
   end)
 
+  it("does not inflate an entry again and again", function()
+    local bytes = 1 + 258 * 120000 -- 31 MB
+    local archive <close> = assert(core.zip_open(support.spit(path, archive_of(deflated_zeros(120000), { method = 8, bytes = bytes, crc = 1 }))))
+    for _ = 1, 4 do assert(archive:read("a", bytes - 2, 1)) end
+    local refusal = "'a' in it cannot be read: what is wanted of it lies in such an order that it would be inflated again and again; pack it without compression, as zip"
+    assert.matches(refusal, select(2, archive:read("a", bytes - 2, 1)), 1, true)
+  end)
+
   it("keeps no memory", function()
     support.spit(path, archive_of("abc", { times = 2 }))
     support.spit(folder .. "/wrong", archive_of("abc", { crc = 1 }))

@@ -48,4 +48,10 @@ describe("scion.weights.array", function()
     assert.is_true(part:equal(numbers:reshape(720, 3000):slice(2, 8, 2997):transpose()))
     assert.equal(3, reads)
   end)
+
+  it("refuses arrays whose numbers are spread far apart", function()
+    local function misfit(stride) return array.misfit { name = "a", dtype = "F32", shape = { 64 }, strides = { stride }, bytes = 1 << 30 } end
+    assert.is_nil(misfit(4000))
+    assert.equal("a has 256 bytes, spread over 2520004; in Python, save x.contiguous() in its place", misfit(10000))
+  end)
 end)

@@ -74,7 +74,16 @@ local function last_element(self)
   return rough < 2 ^ 53 and last or nil
 end
 
---- Why an array cannot be read: the file stores it otherwise, its dtype is unknown, or it reaches beyond its storage. nil if it can. Sets `strides` if there are none.
+--- How many bytes of the storage an array spans, from its first element to its last.
+local function reach(self)
+  local last, first = last_element(self), self.first or 0
+  return last < first and 0 or (last + 1 - first) * core.element_size(self.dtype)
+end
+
+local most_spread, most_gaps = 8, 1 << 20 -- times an array's own bytes, and bytes beside them, that its elements may lie apart
+
+--- Why an array cannot be read: the file stores it otherwise or spread far apart, its dtype is unknown, or it reaches beyond its storage. nil if it
+--- can. Sets `strides` if there are none.
 ---@param self scion.Array
 ---@return string?
 function array.misfit(self)
@@ -91,12 +100,10 @@ function array.misfit(self)
   if not array.elements(self.shape) or not last or (last + 1) * size > self.bytes then
     return ("%s (%s) reaches beyond the %d bytes that are stored of it"):format(self.name, array.shape_text(self.shape), self.bytes)
   end
-end
-
---- How many bytes of the storage an array spans, from its first element to its last.
-local function reach(self)
-  local last, first = last_element(self), self.first or 0
-  return last < first and 0 or (last + 1 - first) * core.element_size(self.dtype)
+  local bytes = array.elements(self.shape) * size
+  if reach(self) > most_spread * bytes + most_gaps then -- forged files make the same megabytes be read for each of a thousand arrays
+    return ("%s has %d bytes, spread over %d; in Python, save x.contiguous() in its place"):format(self.name, bytes, reach(self))
+  end
 end
 
 local piece = 4 << 20 -- bytes of an array that are read at once, about

@@ -44,8 +44,12 @@ local function load_torchvision(path, dicts, layers, o)
   local torchvision = require "scion.weights.torchvision"
   local timm = require "scion.weights.timm"
   local transformers = require "scion.weights.transformers"
+  local by_naming = {} -- a hostile file has many prefixes, each of which is tried with weights of its own
   local function expected_of(arrays)
-    return transformers.rename(timm.rename(torchvision.expected(layers, torchvision.naming(arrays)), arrays), arrays)
+    local naming, copies = torchvision.naming(arrays), {}
+    by_naming[naming] = by_naming[naming] or torchvision.expected(layers, naming)
+    for i, w in ipairs(by_naming[naming]) do copies[i] = { name = w.name, shape = w.shape, axes = w.axes, tensor = w.tensor, implied = w.implied } end
+    return transformers.rename(timm.rename(copies, arrays), arrays)
   end
   local arrays, expected, naming = prefix.choose(path, dicts, expected_of, o.prefix)
   return load_arrays(path, arrays, expected, o, layers, torchvision.may_be_left, naming), timm.named(arrays)

@@ -105,9 +105,20 @@ describe("transformers' names", function()
     close({ 0.25, 0.25 }, transformers.statistics { image_mean = half, image_std = half, rescale_factor = 2 / 255 })
     close({ 0.5 / 255, 0.5 / 255 }, transformers.statistics { image_mean = half, image_std = half, do_rescale = false })
     close({ 0, 1 }, transformers.statistics { image_mean = half, image_std = half, do_normalize = false })
-    for _, odd in ipairs { {}, { image_mean = half }, { image_mean = half, image_std = { 0, 1, 1 } }, { image_mean = "x", image_std = half },
-                           { image_mean = half, image_std = half, rescale_factor = 0 } } do
-      assert.is_nil((transformers.statistics(odd)))
+    local source = scion.models.resnet18 { top = true, classes = 3, input = 32 }
+    local function with(preprocessor)
+      local path = saved(source, "resnet18", { architectures = { "ResNetForImageClassification" }, id2label = three, num_channels = 3 }, preprocessor)
+      return function()
+        local model, report = scion.models.resnet18 { top = true, input = 32, weights = path }
+        return model and report.config.mean
+      end
+    end
+    for _, silent in ipairs { {}, { image_mean = half }, { image_mean = core.null, image_std = half } } do assert.is_nil(with(silent)()) end
+    for said, odd in pairs { ["image_std is a list of numbers above 0"] = { image_mean = half, image_std = { 0, 1, 1 } },
+                             ["image_mean is a list of numbers"] = { image_mean = "x", image_std = half },
+                             ["image_mean is a list"] = { image_mean = half, image_std = half, rescale_factor = 0 },
+                             ["preprocessor_config.json: mean and std are of 3 and 2 channels"] = { image_mean = half, image_std = { 1, 2 } } } do
+      assert.matches(said, messages.refusal(with(odd)), 1, true)
     end
   end)
 end)

@@ -46,21 +46,22 @@ function transformers.changes(class, whole)
 end
 
 --- The mean and deviation of pixels from 0 to 1 that a preprocessor_config.json tells: it may rescale pixels by another factor, or not standardize
---- them. nil where it does not tell them as numbers of three channels.
+--- them. nil where it does not tell; what is no list of numbers is given as it stands.
 ---@param whole table the decoded file
----@return number[]? mean
----@return number[]? std
+---@return any mean
+---@return any std
 function transformers.statistics(whole)
   local factor = whole.do_rescale == false and 1 or whole.rescale_factor or 1 / 255
   local mean, std = whole.image_mean, whole.image_std
   if whole.do_normalize == false then mean, std = { 0.0, 0.0, 0.0 }, { 1.0, 1.0, 1.0 } end
-  if type(mean) ~= "table" or type(std) ~= "table" or type(factor) ~= "number" or factor <= 0 then return end
-  local scaled = { {}, {} }
-  for c = 1, 3 do
-    if type(mean[c]) ~= "number" or type(std[c]) ~= "number" or std[c] <= 0 then return end
-    scaled[1][c], scaled[2][c] = mean[c] / (255 * factor), std[c] / (255 * factor)
+  local function scaled(list)
+    if list == nil or list == core.null then return nil end
+    local numbers = {}
+    for i, number in ipairs(type(list) == "table" and list or {}) do numbers[i] = type(number) == "number" and number / (255 * factor) or number end
+    return numbers[1] and numbers or list
   end
-  return table.unpack(scaled)
+  if type(factor) ~= "number" then return end
+  return scaled(mean), scaled(std)
 end
 
 return transformers

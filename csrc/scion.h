@@ -803,8 +803,8 @@ scion_status scion_safetensors_write(const char *path, const scion_named_tensor 
  * BF16, F64, U8, BOOL, I8, I16, I32, I64. */
 size_t scion_element_size(const char *dtype); /* bytes of an element, 0 for an unknown dtype */
 /* t[i,j,..] = element number first + i*strides[0] + j*strides[1] + .. of the memory of `bytes`, read as elements of `dtype`. Strides
- * may be negative or 0, so data can be transposed and mirrored. Both tensors are contiguous and share no memory; `bytes` may have any
- * dtype. Values are converted as by scion_tensor_set. Strides that lead out of `bytes` are SCION_MISUSE. */
+ * may be negative or 0, so data can be transposed and mirrored. `bytes` is contiguous and of any dtype, and shares no memory with t.
+ * Values are converted as by scion_tensor_set. Strides that lead out of `bytes` are SCION_MISUSE. */
 scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t first, const int64_t *strides, scion_tensor *t);
 /* Reads the first `size` bytes of a regular file, by which its format can be recognized. *got is less only if the file is shorter. */
 scion_status scion_read_head(const char *path, void *head, size_t size, size_t *got);
@@ -813,7 +813,8 @@ scion_status scion_read_bytes(const char *path, uint64_t offset, scion_tensor *t
 
 /* Reading zip archives through libzip (files/zip.c); entries are stored or deflated. An archive is refused (SCION_WORLD) if two entries
  * have the same name, if all entries together would inflate to more than twice the archive's size plus 32 MiB, or if its directory
- * takes more than 4 MiB to read. If an entry is read to its end, its CRC is checked, unless the beginning of a stored entry was
+ * takes more than 4 MiB to read. Reading fails when four times as much was inflated, as where a deflated entry is read backwards: each time
+ * it begins at its start. If an entry is read to its end, at once or piece by piece, its CRC is checked, unless a piece of a stored entry was
  * skipped. */
 typedef struct scion_zip scion_zip;
 

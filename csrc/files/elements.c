@@ -81,14 +81,14 @@ static void unpack_chunk(void *data, int64_t chunk, void *scratch) {
       from += rest % job->t->shape[i] * job->strides[i];
       rest /= job->t->shape[i];
     }
-    unpack_row(job, from, row * scion_tensor_channels(job->t));
+    unpack_row(job, from, row * job->t->row_stride);
   }
 }
 
 scion_status scion_unpack(const scion_tensor *bytes, const char *dtype, int64_t first, const int64_t *strides, scion_tensor *t) {
   int kind = find_kind(dtype);
   if (kind < 0) return scion_fail(SCION_MISUSE, "unpack: unknown dtype '%s'", dtype);
-  if (!scion_tensor_contiguous(bytes) || !scion_tensor_contiguous(t)) return scion_fail(SCION_MISUSE, "unpack: a tensor is not contiguous");
+  if (!scion_tensor_contiguous(bytes)) return scion_fail(SCION_MISUSE, "unpack: the bytes are not contiguous");
   if (scion_tensor_elements(t) == 0) return SCION_OK;
   int64_t size = (int64_t)elements[kind].size, low = first, high = first, in_bytes[SCION_MAX_DIMS], reach, start;
   int64_t available = scion_tensor_elements(bytes) * (int64_t)scion_dtype_size(bytes->dtype);

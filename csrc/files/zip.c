@@ -11,13 +11,22 @@
 #include <zip.h>
 
 #define PIECE ((size_t)1 << 20)
+#define MOST_TIMES 4      /* that as many bytes may be inflated as all entries may have */
 #define MOST_DIRECTORY ((uint64_t)4 << 20) /* bytes that are read to open an archive: libzip makes several times as much of them */
+
+typedef struct {
+  zip_file_t *handle; /* NULL: closed */
+  zip_stat_t about;
+  uint64_t place; /* how much was read */
+} entry_reader;
 
 struct scion_zip {
   zip_t *archive; /* NULL while it is being opened */
+  entry_reader last; /* what was read last, and may be read on: what is deflated is unpacked once, and the CRC counts all of it */
   char *path;
   int descriptor;
   uint64_t size, opening; /* bytes of the file, and that were read to open it */
+  uint64_t inflated;      /* bytes so far, with those that were skipped */
   zip_int64_t place;
   zip_error_t error; /* of the source */
   int trouble;       /* the error number of a read that failed, or 0: libzip may call it a premature end of the file */
@@ -106,9 +115,12 @@ static scion_status open_archive(scion_zip *file) {
   return status;
 }
 
+/* What all entries together may inflate to. */
+static uint64_t most_inflated(const scion_zip *file) { return 2 * file->size + ((uint64_t)32 << 20); }
+
 /* That all entries have names of their own and sizes, and together do not inflate to far more than the file has bytes. */
 static scion_status check_entries(const scion_zip *file) {
-  uint64_t left = 2 * file->size + ((uint64_t)32 << 20);
+  uint64_t left = most_inflated(file);
   for (zip_uint64_t i = 0, n = (zip_uint64_t)zip_get_num_entries(file->archive, 0); i < n; i++) {
     zip_stat_t about;
     const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
@@ -151,8 +163,14 @@ scion_status scion_zip_open(scion_zip **result, const char *path) {
   return status;
 }
 
+static void close_entry(entry_reader *reader) {
+  if (reader->handle) zip_fclose(reader->handle);
+  reader->handle = NULL;
+}
+
 void scion_zip_close(scion_zip *file) {
   if (!file) return;
+  close_entry(&file->last);
   if (file->archive) zip_discard(file->archive);
   if (file->descriptor >= 0) close(file->descriptor);
   zip_error_fini(&file->error);
@@ -169,15 +187,8 @@ bool scion_zip_entry_at(const scion_zip *file, size_t i, scion_zip_entry *entry)
 
 /* ---- an entry */
 
-typedef struct {
-  const scion_zip *file;
-  zip_file_t *handle;
-  zip_stat_t about;
-  uint64_t place; /* how much was read */
-} entry_reader;
-
-static scion_status open_entry(scion_zip *file, const char *name, entry_reader *reader) {
-  *reader = (entry_reader){.file = file};
+static scion_status open_entry(const scion_zip *file, const char *name, entry_reader *reader) {
+  *reader = (entry_reader){0};
   zip_int64_t i = zip_name_locate(file->archive, name, 0);
   if (i < 0) return scion_fail(SCION_WORLD, "%s: has no entry '%s'", file->path, name);
   if (zip_stat_index(file->archive, (zip_uint64_t)i, 0, &reader->about) != 0) return damaged(file, zip_get_error(file->archive));
@@ -187,35 +198,33 @@ static scion_status open_entry(scion_zip *file, const char *name, entry_reader *
   return reader->handle ? SCION_OK : damaged_entry(file, name, zip_get_error(file->archive));
 }
 
-static void close_entry(entry_reader *reader) {
-  if (reader->handle) zip_fclose(reader->handle);
-}
-
 /* Reads what comes next. At the entry's end, asks for one byte more: then libzip compares the CRC, and what inflates to more than was
  * declared gives one. */
-static scion_status read_next(entry_reader *reader, void *data, size_t bytes) {
+static scion_status read_next(scion_zip *file, entry_reader *reader, void *data, size_t bytes) {
   const char *name = reader->about.name;
   for (char *to = data; bytes;) {
     zip_int64_t got = zip_fread(reader->handle, to, bytes);
-    if (got < 0) return damaged_entry(reader->file, name, zip_file_get_error(reader->handle));
-    if (got == 0) return wrong_entry(reader->file, name, "it is truncated");
+    if (got < 0) return damaged_entry(file, name, zip_file_get_error(reader->handle));
+    if (got == 0) return wrong_entry(file, name, "it is truncated");
     to += got;
     bytes -= (size_t)got;
     reader->place += (uint64_t)got;
+    if (reader->about.comp_method != ZIP_CM_STORE && (file->inflated += (uint64_t)got) > MOST_TIMES * most_inflated(file))
+      return wrong_entry(file, name, "what is wanted of it lies in such an order that it would be inflated again and again; pack it without compression, as zip -0 does");
   }
   if (reader->place < reader->about.size) return SCION_OK;
   char more;
   zip_int64_t got = zip_fread(reader->handle, &more, 1);
-  if (got < 0) return damaged_entry(reader->file, name, zip_file_get_error(reader->handle));
-  return got == 0 ? SCION_OK : wrong_entry(reader->file, name, "it is longer than the archive says");
+  if (got < 0) return damaged_entry(file, name, zip_file_get_error(reader->handle));
+  return got == 0 ? SCION_OK : wrong_entry(file, name, "it is longer than the archive says");
 }
 
-/* What is stored can be read from anywhere; what is deflated, from its start alone. */
-static scion_status skip_to(entry_reader *reader, uint64_t offset) {
-  if (offset == 0) return SCION_OK;
+/* What is stored can be read from anywhere; what is deflated, from its start on. */
+static scion_status skip_to(scion_zip *file, entry_reader *reader, uint64_t offset) {
+  if (offset == reader->place) return SCION_OK;
   if (reader->about.comp_method == ZIP_CM_STORE) {
     if (zip_fseek(reader->handle, (zip_int64_t)offset, SEEK_SET) != 0)
-      return damaged_entry(reader->file, reader->about.name, zip_file_get_error(reader->handle));
+      return damaged_entry(file, reader->about.name, zip_file_get_error(reader->handle));
     reader->place = offset;
     return SCION_OK;
   }
@@ -223,7 +232,7 @@ static scion_status skip_to(entry_reader *reader, uint64_t offset) {
   scion_status status = SCION_OK;
   while (status == SCION_OK && reader->place < offset) {
     uint64_t left = offset - reader->place;
-    status = read_next(reader, skipped, left < sizeof skipped ? (size_t)left : sizeof skipped);
+    status = read_next(file, reader, skipped, left < sizeof skipped ? (size_t)left : sizeof skipped);
   }
   return status;
 }
@@ -231,13 +240,17 @@ static scion_status skip_to(entry_reader *reader, uint64_t offset) {
 scion_status scion_zip_read(scion_zip *file, const char *name, uint64_t offset, scion_tensor *t) {
   if (t->dtype != SCION_U8 || !scion_tensor_contiguous(t)) return scion_fail(SCION_MISUSE, "bytes are read into contiguous u8 tensors");
   uint64_t bytes = (uint64_t)scion_tensor_elements(t);
-  entry_reader reader;
-  scion_status status = open_entry(file, name, &reader);
-  if (status == SCION_OK && (bytes > reader.about.size || offset > reader.about.size - bytes))
+  entry_reader *reader = &file->last;
+  scion_status status = SCION_OK;
+  if (!reader->handle || strcmp(reader->about.name, name) != 0 || offset < reader->place) {
+    close_entry(reader);
+    status = open_entry(file, name, reader);
+  }
+  if (status == SCION_OK && (bytes > reader->about.size || offset > reader->about.size - bytes))
     status = wrong_entry(file, name, "it ends before that");
-  if (status == SCION_OK) status = skip_to(&reader, offset);
-  if (status == SCION_OK) status = read_next(&reader, t->data, (size_t)bytes);
-  close_entry(&reader);
+  if (status == SCION_OK) status = skip_to(file, reader, offset);
+  if (status == SCION_OK) status = read_next(file, reader, t->data, (size_t)bytes);
+  if (status != SCION_OK || reader->place == reader->about.size) close_entry(reader);
   return status;
 }
 
@@ -249,7 +262,7 @@ scion_status scion_zip_copy(scion_zip *file, const char *name, int descriptor) {
   while (status == SCION_OK && reader.place < reader.about.size) {
     uint64_t left = reader.about.size - reader.place;
     size_t bytes = left < PIECE ? (size_t)left : PIECE;
-    status = read_next(&reader, piece, bytes);
+    status = read_next(file, &reader, piece, bytes);
     if (status == SCION_OK && !write_file(descriptor, piece, bytes, AT_ITS_PLACE))
       status = scion_fail(SCION_WORLD, "%s: cannot be unpacked: %s", file->path, system_error(errno));
   }

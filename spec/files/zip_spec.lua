@@ -97,6 +97,22 @@ describe("scion.core.zip_open", function()
     assert.matches("No such file", select(2, core.zip_open(folder .. "/none")))
   end)
 
+  it("reads an entry on, piece by piece, and finds at its end that it is damaged", function()
+    local zeros = { method = 8, bytes = 259, crc = 0xc276fc68 }
+    for _, case in ipairs { { "abc", { crc = 0x352441c2 }, "ab", "c" }, { deflated_zeros(1), zeros, ("\0"):rep(2), ("\0"):rep(257) } } do
+      local archive <close> = assert(core.zip_open(support.spit(path, archive_of(case[1], case[2]))))
+      for _ = 1, 2 do -- the second time it begins again
+        assert.equal(case[3], archive:read("a", 0, #case[3]):bytes())
+        assert.equal(case[4], archive:read("a", #case[3], #case[4]):bytes())
+        assert.equal(case[4]:sub(-1), archive:read("a", #case[3] + #case[4] - 1, 1):bytes())
+      end
+      case[2].crc = 1
+      local damaged <close> = assert(core.zip_open(support.spit(path, archive_of(case[1], case[2]))))
+      assert(damaged:read("a", 0, #case[3]))
+      assert.matches("'a' in it cannot be read: CRC error", select(2, damaged:read("a", #case[3], #case[4])), 1, true)
+    end
+  end)
+
   it("refuses bombs by what they declare, and by what they inflate to", function()
     local zeros = deflated_zeros(140000) -- 36 MB
     refused(archive_of(zeros, { method = 8, bytes = 1 + 258 * 140000 }), "would inflate to more than twice its size and 32 MB, at 'a' of 36120001 bytes")
@@ -104,6 +120,14 @@ describe("scion.core.zip_open", function()
     refused(archive_of(zeros, { method = 8, bytes = 0 }), "'a' in it cannot be read: it is longer than the archive says")
     refused(archive_of(zeros:sub(1, 100), { method = 8, bytes = 30000000 }), "'a' in it cannot be read: ")
     refused(archive_of("abc", { bytes = 0xfffffffe }), "would inflate to more than twice its size and 32 MB, at 'a' of 4294967294 bytes")
+  end)
+
+  it("does not inflate an entry again and again", function()
+    local bytes = 1 + 258 * 120000 -- 31 MB
+    local archive <close> = assert(core.zip_open(support.spit(path, archive_of(deflated_zeros(120000), { method = 8, bytes = bytes, crc = 1 }))))
+    for _ = 1, 4 do assert(archive:read("a", bytes - 2, 1)) end
+    local refusal = "'a' in it cannot be read: what is wanted of it lies in such an order that it would be inflated again and again; pack it without compression, as zip"
+    assert.matches(refusal, select(2, archive:read("a", bytes - 2, 1)), 1, true)
   end)
 
   it("keeps no memory", function()

@@ -102,8 +102,8 @@ def hub(folder):
 @kind("transformers hub")
 def transformers_hub(folder):
     path = safe(folder, {"resnet." + k: v for k, v in net.state_dict().items()}, "model.safetensors")
-    with open(folder + "/config.json", "w") as f: json.dump({"architectures": ["ResNetForImageClassification"], "model_type": "resnet", "transformers_version": "4.57.0"}, f)
-    return path, "transformers.*ResNetForImageClassification"
+    with open(folder + "/config.json", "w") as f: json.dump({"architectures": ["EfficientNetForImageClassification"], "model_type": "efficientnet", "transformers_version": "4.57.0"}, f)
+    return path, "transformers.*EfficientNetForImageClassification"
 
 for p in (1, 2, 3, 4, 5):
     KINDS["protocol %d" % p] = lambda folder, p=p: saved(folder, net.state_dict(), pickle_protocol=p)

@@ -74,9 +74,16 @@ describe("A layer of a Keras file that has no weights", function()
   end)
 
   it("is noted where the network cannot be told, since it has code of someone's own", function()
-    local report = net():load_weights(file_with({ "Rescaling", "Own", {}, "own" }, { "Rescaling", "Resizing", { height = 6, width = 7 } }))
-    assert.same({ "the file's model computes something else with these weights: the number of Own is 1, here 0, the number of Resizing is 1, here 0; " ..
-      "scion.models.from_keras cannot build the file's own network" }, report.notes)
+    local function noted(...)
+      return net():load_weights(file_with({ "Rescaling", "Own", {}, "own" }, ...)).notes
+    end
+    local note = "the file's model computes something else with these weights: its layer%s here; scion.models.from_keras cannot build the file's own network"
+    local function resizing() return { "Rescaling", "Resizing", { height = 6, width = 7 } } end
+    local function permuting() return { "Rescaling", "Permute", { dims = { 2, 1, 3 } } } end
+    assert.same({ note:format " 'layer_1' (Own) has no counterpart" }, noted())
+    assert.same({ note:format "s 'layer_1' (Own) and 'layer_2' (Resizing) have no counterpart" }, noted(resizing()))
+    assert.same({ note:format "s 'layer_1' (Own), 'layer_2' (Permute), 'layer_3' (Permute), 'layer_4' (Resizing) and 1 more have no counterpart" },
+      noted(permuting(), permuting(), resizing(), permuting()))
   end)
 
   it("is refused by from_keras, with what works, where it resizes images", function()

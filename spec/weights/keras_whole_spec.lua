@@ -189,8 +189,8 @@ describe("What Keras's descriptions say of arithmetic", function()
 
   it("names layers that the model lacks or has others for", function()
     local report = weights.load(chain(input(), nn.conv2d(4, 3), nn.layer_norm(), nn.global_avg_pool(), nn.dense(3)), fixtures .. "unlike.keras")
-    assert.matches("'group_normalization' has class GroupNormalization, here nn%.layer_norm, the number of UnitNormalization is 1, " ..
-      "here 0; scion%.models%.from_keras cannot build", report.notes[1])
+    assert.matches("'group_normalization' has class GroupNormalization, here nn%.layer_norm, its layer 'unit_normalization' %(UnitNormalization%) has " ..
+      "no counterpart here; scion%.models%.from_keras cannot build", report.notes[1])
   end)
 
   it("refuses a ReLU that no layer here computes", function()

@@ -324,9 +324,9 @@ describe("A file of weights", function()
   end)
 
   it("with a config.json of the package transformers is refused with a sentence", function()
-    local text = refused(saved(source, nil, { architectures = { "ResNetForImageClassification" }, model_type = "resnet" }), { classes = 3, input = 32 })
-    assert.equal("config.json says that it is of transformers' ResNetForImageClassification, whose weights have names of their own; take timm's file " ..
-      "of the network, or torchvision's; strict = false loads what fits all the same", text:gsub("^.-: ", "", 1))
+    local text = refused(saved(source, nil, { architectures = { "ViTForImageClassification" }, model_type = "vit" }), { classes = 3, input = 32 })
+    assert.equal("config.json says that it is of transformers' ViTForImageClassification, whose weights have names of their own; those of its ResNet, " ..
+      "RegNet and MobileNetV2 are read; take timm's file of the network, or torchvision's; strict = false loads what fits all the same", text:gsub("^.-: ", "", 1))
     local path = saved(source, nil, config { architectures = { "TimmWrapperForImageClassification" } })
     assert.equal("mobilenetv2_035", select(2, built(path)).config.architecture)
   end)

@@ -137,6 +137,14 @@ describe("scion.weights.torch", function()
     end
   end)
 
+  it("refuses lists of tensors, with names or without", function()
+    local part = dict("K\2\x85", "K\1\x85"):match "^}X\1%z%z%za(.*)s$"
+    refused(chain("](" .. part .. part .. "e"), "it holds no tensors by names but a list of 2 tensors, as of model.parameters(), which leaves out names and the " ..
+      "statistics of batch norms: not a state dict; in Python: torch.save(model.state_dict(), 'weights.pth')")
+    refused(chain("](X\1\0\0\0a" .. part .. "\x86e"), "it holds no tensors by names but a list of pairs: not a state dict; in Python: torch.save(dict(torch.load(")
+    refused(chain("](K\1" .. part .. "e"), "it holds no tensors by names: not a state dict; in Python: torch.save(model.state_dict(), 'weights.pth')")
+  end)
+
   it("reads framed pickles in a chain", function()
     local function framed(pickle) return "\x80\4\x95" .. string.pack("<I8", #pickle) .. pickle end
     local bytes = framed "\x8a\10\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19." .. framed "M\xe9\3." .. framed "}\x94." ..
@@ -149,6 +157,8 @@ describe("scion.weights.torch", function()
   it("does not see tensors that lie in a placeholder", function()
     local saved = dict("K\2\x85", "K\1\x85")
     refused(chain("cmine\nNet\n)\x81" .. saved .. "b"), "it holds a whole model (mine.Net), not its weights; in Python: torch.save(model.state_dict(), 'weights.pth')")
+    refused(head .. "\x80\2ctransformers.training_args\nTrainingArguments\n)\x81}b.\x80\2].", "it holds the options of a training (transformers.training_args." ..
+      "TrainingArguments), and no weights: these are beside it, in model.safetensors or pytorch_model.bin")
     refused(chain("cmine\nmake\n" .. saved .. "\x85R"), "it holds no tensors by names but a value of mine.make: not a state dict; in Python: torch.save(model")
     refused(head .. "\x80\2}(X\5\0\0\0state}X\12\0\0\0param_groups]u.\x80\2].",
       "it holds no tensors by names but the state of an optimizer: not a state dict; in Python: torch.save(model")

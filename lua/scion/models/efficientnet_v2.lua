@@ -1,6 +1,7 @@
 --- EfficientNet V2 (Tan and Le 2021, "EfficientNetV2: Smaller Models and Faster Training"): S, M and L, and B0 to B3, which have the sizes
 --- of the first EfficientNets. Layers have Keras's names. The variants: "keras" standardizes images within the network. "torchvision" pads
---- on all sides. "tf" is the authors' own network, as timm (tf_efficientnetv2_s) has it: Keras's without the standardization.
+--- on all sides. "tf" is the authors' own network, as timm (tf_efficientnetv2_s) has it: Keras's without the standardization. Shapes in
+--- comments are those of S with an input of 384 x 384.
 local builder = require "scion.models.builder"
 local nn = require "scion.nn"
 
@@ -79,8 +80,9 @@ local function trunk(x, o, facts)
   local function wide(channels) return math.tointeger((channels * facts.width + 4) // 8 * 8) end -- the nearest multiple of 8
   for _, stage in ipairs(list) do blocks = blocks + stage[1] end
   if o.variant == "keras" then x = standardize(x, facts) end
-  x = conv_norm(x, "stem", wide(facts.stem), 3, { stride = 2, padding = padding(3, o), origin = origin(o, { "features.0.0", "features.0.1" }, { "conv_stem", "bn1" }) })
-  for number, stage in ipairs(list) do
+  x = conv_norm(x, "stem", wide(facts.stem), 3, { stride = 2, padding = padding(3, o), -- 192 x 192 x 24
+                                                  origin = origin(o, { "features.0.0", "features.0.1" }, { "conv_stem", "bn1" }) })
+  for number, stage in ipairs(list) do -- 192 x 192 x 24,  96 x 96 x 48,  48 x 48 x 64,  24 x 24 x 128,  24 x 24 x 160,  12 x 12 x 256
     local repeats, expansion, channels, stride = table.unpack(stage)
     local build = number <= 3 and fused or inverted_residual
     for i = 1, deep(repeats) do
@@ -91,7 +93,7 @@ local function trunk(x, o, facts)
     end
   end
   local last = ("features.%d."):format(#list + 1)
-  return conv_norm(x, "top", wide(1280), 1, { origin = origin(o, { last .. 0, last .. 1 }, { "conv_head", "bn2" }) })
+  return conv_norm(x, "top", wide(1280), 1, { origin = origin(o, { last .. 0, last .. 1 }, { "conv_head", "bn2" }) }) --  12 x  12 x 1280
 end
 
 local function top(x, o, facts)

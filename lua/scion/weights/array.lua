@@ -74,7 +74,16 @@ local function last_element(self)
   return rough < 2 ^ 53 and last or nil
 end
 
---- Why an array cannot be read: the file stores it otherwise, its dtype is unknown, or it reaches beyond its storage. nil if it can. Sets `strides` if there are none.
+--- How many bytes of the storage an array spans, from its first element to its last.
+local function reach(self)
+  local last, first = last_element(self), self.first or 0
+  return last < first and 0 or (last + 1 - first) * core.element_size(self.dtype)
+end
+
+local most_spread, most_gaps = 8, 1 << 20 -- times an array's own bytes, and bytes beside them, that its elements may lie apart
+
+--- Why an array cannot be read: the file stores it otherwise or spread far apart, its dtype is unknown, or it reaches beyond its storage. nil if it
+--- can. Sets `strides` if there are none.
 ---@param self scion.Array
 ---@return string?
 function array.misfit(self)
@@ -91,37 +100,73 @@ function array.misfit(self)
   if not array.elements(self.shape) or not last or (last + 1) * size > self.bytes then
     return ("%s (%s) reaches beyond the %d bytes that are stored of it"):format(self.name, array.shape_text(self.shape), self.bytes)
   end
+  local bytes = array.elements(self.shape) * size
+  if reach(self) > most_spread * bytes + most_gaps then -- forged files make the same megabytes be read for each of a thousand arrays
+    return ("%s has %d bytes, spread over %d; in Python, save x.contiguous() in its place"):format(self.name, bytes, reach(self))
+  end
 end
 
---- How many bytes of the storage an array spans, from its first element to its last.
-local function reach(self)
-  local last, first = last_element(self), self.first or 0
-  return last < first and 0 or (last + 1 - first) * core.element_size(self.dtype)
+local piece = 4 << 20 -- bytes of an array that are read at once, about
+local line = 16 -- numbers of a line of the processor's cache: pieces of whole lines are written faster
+
+---@class scion.ArrayReading
+---@field array scion.Array for which array.misfit gives nil
+---@field tensor scion.Tensor contiguous; the numbers are converted to its dtype
+---@field strides integer[]? the array's stride for each dimension of the tensor (the array's own)
+
+--- The axis of a tensor along which an array can be read in pieces that follow each other in the file, and how many elements one index of it
+--- spans; nil where there is none. It is the first or the last one, whose slices can be written to.
+local function outermost(shape, strides)
+  for _, axis in ipairs { 1, #shape } do
+    local span = 1
+    for i, size in ipairs(shape) do span = span + (i ~= axis and (size - 1) * strides[i] or 0) end
+    if strides[axis] >= span then return axis, span end
+  end
 end
 
---- A u8 tensor that is large enough for the bytes of any one of these arrays.
----@param arrays scion.Array[] for which array.misfit gives nil
----@return scion.Tensor room
-function array.room(arrays)
-  local most = 0
-  for _, a in ipairs(arrays) do most = math.max(most, reach(a)) end
-  return core.new({ most }, "u8")
+--- How an array is read: along an `axis` of the tensor, `count` of its `last` indices at a time, of which each lies `stride` elements behind
+--- the one before and spans `span`; or at once, without an axis. `bytes`: how many are read at a time, at most.
+local function way_of(reading)
+  local size, bytes = core.element_size(reading.array.dtype), reach(reading.array)
+  local whole = { last = math.min(bytes, 1), count = 1, stride = 0, span = bytes // size, bytes = bytes }
+  if bytes <= piece then return whole end
+  local shape, strides = reading.tensor:shape(), reading.strides or reading.array.strides
+  local axis, span = outermost(shape, strides)
+  if not axis then return whole end
+  local stride = strides[axis]
+  local count = math.max(piece // (stride * size), 1)
+  if count > line then count = count - count % line end
+  return { axis = axis, last = shape[axis], count = count, stride = stride, span = span, bytes = math.min(((count - 1) * stride + span) * size, bytes) }
 end
 
---- Reads an array into a tensor and converts the numbers to its dtype. Raises where there are not as many strides as the tensor has
---- dimensions.
----@param self scion.Array for which array.misfit gives nil
----@param tensor scion.Tensor contiguous
----@param room scion.Tensor of array.room
----@param strides? integer[] the array's stride for each dimension of the tensor (the array's own)
----@return true? read nil when the file cannot be read or is damaged
+--- Reads one array. Returns nil and a message where the file cannot be read or is damaged.
+local function read_one(reading, way, room)
+  local self, tensor = reading.array, reading.tensor
+  local first, size, strides = self.first or 0, core.element_size(self.dtype), reading.strides or self.strides
+  for index = 1, way.last, way.count do
+    local to = math.min(index + way.count - 1, way.last)
+    local read, message = self.read((first + (index - 1) * way.stride) * size, ((to - index) * way.stride + way.span) * size, room)
+    if not read then return nil, message end
+    core.unpack(room, self.dtype, 0, strides, way.axis and tensor:slice(way.axis, index, to) or tensor)
+  end
+  return true
+end
+
+--- Reads arrays into tensors, the large ones piece by piece. Raises where there are not as many strides as a tensor has dimensions.
+---@param readings scion.ArrayReading[]
+---@return true? read nil when a file cannot be read or is damaged
 ---@return string? message names the file
-function array.read_into(self, tensor, room, strides)
-  local count = reach(self)
-  if count == 0 then return true end
-  local bytes, message = self.read((self.first or 0) * core.element_size(self.dtype), count, room)
-  if not bytes then return nil, message end
-  core.unpack(bytes, self.dtype, 0, strides or self.strides, tensor)
+function array.read_each(readings)
+  local ways, most = {}, 0
+  for i, reading in ipairs(readings) do
+    ways[i] = way_of(reading)
+    most = math.max(most, ways[i].bytes)
+  end
+  local room <close> = core.new({ most }, "u8")
+  for i, reading in ipairs(readings) do
+    local read, message = read_one(reading, ways[i], room)
+    if not read then return nil, message end
+  end
   return true
 end
 
@@ -133,21 +178,19 @@ local tensor_dtype = { BF16 = "bf16", U8 = "u8", BOOL = "u8", I8 = "i32", I16 = 
 ---@return table<string, scion.Tensor>? tensors nil when one cannot be read, or when they would take far more memory than the file
 ---@return string? message names the file
 function array.read_all(arrays)
-  local tensors, left, most = {}, arrays[1] and array.allowance(arrays[1].path), 0
+  local tensors, readings, left, most = {}, {}, arrays[1] and array.allowance(arrays[1].path), 0
   for _, a in ipairs(arrays) do
     local problem = array.misfit(a) or (#a.shape > 6 and a.name .. " has more than 6 dimensions")
     if problem then return nil, a.path .. ": " .. problem end
     left, most = left - 4 * array.elements(a.shape), math.max(most, reach(a))
     if left < most then return nil, a.path .. ": its arrays would take more than twice the memory of the file" end
   end
-  local room <close> = array.room(arrays)
-  for _, a in ipairs(arrays) do
-    local tensor = core.new(a.shape, tensor_dtype[a.dtype] or "f32")
-    local read, message = array.read_into(a, tensor, room)
-    if not read then return nil, message end
-    tensors[a.name] = tensor
+  for i, a in ipairs(arrays) do
+    tensors[a.name] = core.new(a.shape, tensor_dtype[a.dtype] or "f32")
+    readings[i] = { array = a, tensor = tensors[a.name] }
   end
-  return tensors
+  local read, message = array.read_each(readings)
+  return read and tensors, message
 end
 
 return array

@@ -120,8 +120,12 @@ local function refuse_arrays(value)
   end
 end
 
---- Raises where a whole model, an object of some Python class, was saved, by itself or in a checkpoint under a known key.
+--- Raises where a whole model, an object of some Python class, was saved, by itself or in a checkpoint under a known key; and where it is no model but
+--- the options that transformers' Trainer leaves beside one.
 local function refuse_whole(value)
+  if value.type == "opaque" and value.name:find "%.TrainingArguments$" then
+    check.raise(("it holds the options of a training (%s), and no weights: these are beside it, in model.safetensors or pytorch_model.bin"):format(value.name))
+  end
   if value.type == "opaque" and value.made then
     check.raise(("it holds a whole model (%s), not its weights; in Python: torch.save(model.state_dict(), 'weights.pth')"):format(value.name))
   end
@@ -134,16 +138,32 @@ local function refuse_whole(value)
   end
 end
 
---- What a file without weights holds, in words that follow "no tensors by names".
+local of_model = "torch.save(model.state_dict(), 'weights.pth')" -- in Python
+
+--- What a list without names holds, in words that follow "no tensors by names", and what to do in Python.
+local function in_list(list)
+  local first, all = list[1], 0
+  for _, each in ipairs(list) do all = all + (type(each) == "table" and each.type == "tensor" and 1 or 0) end
+  if all > 0 and all == #list then
+    return (" but a %s of %d tensor%s, as of model.parameters(), which leaves out names and the statistics of batch norms"):format(list.type, all, all == 1 and "" or "s"),
+      of_model
+  end
+  local pair = type(first) == "table" and type(first[1]) == "string" and type(first[2]) == "table" and first[2].type == "tensor"
+  if pair then return (" but a %s of pairs"):format(list.type), "torch.save(dict(torch.load('x.pth')), 'weights.pth')" end
+  return "", of_model
+end
+
+--- What a file without weights holds, likewise.
 local function instead(value)
-  if type(value) ~= "table" then return "" end
-  if value.type == "opaque" then return (" but a value of %s"):format(value.name) end
+  if type(value) ~= "table" then return "", of_model end
+  if value.type == "opaque" then return (" but a value of %s"):format(value.name), of_model end
+  if value.type == "list" or value.type == "tuple" then return in_list(value) end
   local shown, keys = {}, value.type == "dict" and value.keys or {}
   for _, key in ipairs(keys) do
-    if key == "param_groups" then return " but the state of an optimizer" end
+    if key == "param_groups" then return " but the state of an optimizer", of_model end
     if type(key) == "string" and #shown < most_shown then shown[#shown + 1] = check.show(key) end
   end
-  return shown[1] and (" but %s%s"):format(table.concat(shown, ", "), #keys > #shown and (" and %d more"):format(#keys - #shown) or "") or ""
+  return shown[1] and (" but %s%s"):format(table.concat(shown, ", "), #keys > #shown and (" and %d more"):format(#keys - #shown) or "") or "", of_model
 end
 
 --- The dicts that hold named tensors, the likeliest first: those under known keys and the dicts in them; then what was saved itself; then
@@ -160,7 +180,7 @@ function checkpoint.dicts(value)
     if type(value) == "table" and value.type == "object" then
       check.raise "a network of torch.jit.freeze, whose weights are in its code; in Python, before it is frozen: torch.save(net.state_dict(), 'weights.pth')"
     end
-    check.raise(("it holds no tensors by names%s: not a state dict; in Python: torch.save(model.state_dict(), 'weights.pth')"):format(instead(value)))
+    check.raise(("it holds no tensors by names%s: not a state dict; in Python: %s"):format(instead(value)))
   end
   return found
 end

@@ -3,9 +3,11 @@ local check = require "scion.check"
 local core = require "scion.core"
 local kinds = require "scion.kinds"
 local lfs = require "lfs"
+local transformers = require "scion.weights.transformers"
 
 local config = {}
 
+local statistics_file = "preprocessor_config.json" -- of transformers
 local largest = 8 << 20 -- bytes: ImageNet's 21,841 classes with their descriptions take 3 MB
 
 local means, deviations = check.list(check.number(), nil, "a list of numbers"), check.list(check.number { above = 0 }, nil, "a list of numbers above 0")
@@ -69,11 +71,27 @@ local function decode(path)
   check.raise(("%s: %s; repair it, or move it away from the weights if it does not tell of them"):format(path, problem or "it holds no object"))
 end
 
+--- Adds what only transformers' files tell: the names of the classes, options in other words than timm's, and the mean and deviation, which stand in
+--- a file of their own.
+local function add_transformers(read, whole, folder)
+  local class = read.transformers
+  read.known, read.changes = transformers.changes(class, whole)
+  read.labels = read.labels or type(whole.id2label) == "table" and in_order(whole.id2label) or nil
+  read.classes = read.classes or class:find "ForImageClassification$" and read.labels and #read.labels or nil
+  read.channels = read.channels or math.tointeger(whole.num_channels)
+  local file = folder .. statistics_file
+  if read.mean or not lfs.symlinkattributes(file, "mode") then return end
+  local mean, std = transformers.statistics(decode(file))
+  if not mean or not std then return end
+  read.mean, read.std, read.statistics_in = check.argument(file, "image_mean", mean, means), check.argument(file, "image_std", std, deviations), statistics_file
+end
+
 --- Reads the config.json in the folder of a weights file. Raises, with its path, where it cannot be read, is damaged, or a value is of the wrong kind.
 ---@param path string of the weights file
 ---@return scion.WeightsConfig? config nil where there is none, or where it does not describe weights
 function config.beside(path)
-  local file = (path:match "^.*/" or "") .. "config.json"
+  local folder = path:match "^.*/" or ""
+  local file = folder .. "config.json"
   if not lfs.symlinkattributes(file, "mode") then return nil end -- a link that leads nowhere is there, too
   local whole = decode(file)
   local published, read, known = type(whole.pretrained_cfg) == "table" and whole.pretrained_cfg or {}, { path = file }, false
@@ -91,17 +109,19 @@ function config.beside(path)
     end
   end
   if not known then return nil end
+  read.labels = read.labels and in_order(read.labels)
+  read.transformers = not read.architecture and read.transformers and read.transformers[1] or nil
+  if read.transformers then add_transformers(read, whole, folder) end
   if read.input then read.channels, read.input = read.input[1], { read.input[2], read.input[3] } end
   if not (read.mean and read.std) then read.mean, read.std = nil, nil end
   local taken = read.arguments and math.tointeger(read.arguments.in_chans) -- older timm leaves input_size, mean and std as the colour network's
   local channels = read.channels or taken or 3
   if read.mean and (#read.mean ~= channels or #read.std ~= channels) and not (taken == 1 and #read.mean == 3 and #read.std == 3) then
-    check.raise(("%s: mean and std are of %d and %d channels, and the images of %d"):format(file, #read.mean, #read.std, channels))
+    check.raise(("%s: mean and std are of %d and %d channels, and the images of %d"):format(read.statistics_in and folder .. read.statistics_in or file,
+      #read.mean, #read.std, channels))
   end
-  read.labels = read.labels and in_order(read.labels)
-  read.transformers = not read.architecture and read.transformers and read.transformers[1] or nil
   read.channels = taken or read.channels
-  read.changes, read.arguments = changes(read.arguments, whole.global_pool), nil
+  read.changes, read.arguments = read.changes or changes(read.arguments, whole.global_pool), nil
   return read
 end
 

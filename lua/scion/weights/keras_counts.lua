@@ -1,8 +1,9 @@
---- Compares a model with the description in a Keras file by counts: each activation and pooling, and each class that ours lacks, with how often.
---- For files whose graph cannot be built here, see keras_arithmetic.lua.
+--- Compares a model with the description in a Keras file by counts: each activation and pooling, with how often, and by name what ours lacks. For
+--- files whose graph cannot be built here, see keras_arithmetic.lua.
 local keras_config = require "scion.weights.keras_config"
 local keras_names = require "scion.weights.names.keras"
 local layers = require "scion.layer"
+local text = require "scion.report.text"
 
 local size = require("scion.kinds").pair
 
@@ -119,8 +120,8 @@ local function times_called(described)
   return math.max(1, #calls)
 end
 
---- What the file's model applies: each activation, each pooling, and each class that ours lacks, with how often. `last`: the position of the
---- last layer whose weights are read. Poolings behind it belong to a head, and so may activations unless all of the file is read (`whole`).
+--- What the file's model applies: each activation and each pooling, with how often, and a list of the layers that ours lacks. `last`: the position of
+--- the last layer whose weights are read. Poolings behind it belong to a head, and so may the others unless all of the file is read (`whole`).
 local function count_theirs(leaves, last, whole, older, lacking)
   local counts = { activations = {}, poolings = {}, lacking = {} }
   for i, leaf in ipairs(leaves) do
@@ -128,16 +129,16 @@ local function count_theirs(leaves, last, whole, older, lacking)
     local times = times_called(described) * (leaf.top ~= described and times_called(leaf.top) or 1)
     if i <= last or whole then
       add(counts.activations, their_activation(described, older), times)
-      if lacking[described] then add(counts.lacking, described.class, times) end
+      if lacking[described] then table.insert(counts.lacking, leaf) end
     end
     if i <= last then add(counts.poolings, their_pooling(described), times) end
   end
   return counts
 end
 
---- The same of our model, which lacks nothing that it has.
+--- The same of our model.
 local function count_ours(order, last, whole)
-  local counts, bent = { activations = {}, poolings = {}, lacking = {} }, {}
+  local counts, bent = { activations = {}, poolings = {} }, {}
   for _, node in ipairs(order) do
     if is_leaky(node) then bent[node.inputs[2]] = true end
   end
@@ -174,9 +175,23 @@ local function compare_counts(texts, theirs, ours, whole)
   end
 end
 
+local most_named, most_letters = 4, 60 -- layers in a sentence, and letters of one: a forged file may have names of any length
+
+--- A text for layers that ours lacks: "its layers 'permute' (Permute) and 'lambda' (Lambda) have no counterpart here". nil for none.
+local function lacking_text(leaves)
+  local parts, more = {}, #leaves - most_named
+  for i = 1, math.min(#leaves, most_named) do
+    parts[i] = ("'%s' (%s)"):format(text.cut(leaves[i].path, most_letters), text.cut(leaves[i].layer.class, most_letters))
+  end
+  if more > 0 then parts[#parts + 1] = ("%d more"):format(more) end
+  local last = table.remove(parts)
+  if #parts == 0 then return last and ("its layer %s has no counterpart here"):format(last) end
+  return ("its layers %s and %s have no counterpart here"):format(table.concat(parts, ", "), last)
+end
+
 -- ---- all of it ------------------------------------------------------------------------------------------------------
 
---- Texts for what the two networks have in different numbers.
+--- Texts for what the two networks have in different numbers, and for what ours lacks.
 ---@param opened scion.KerasFile with a description
 ---@param model scion.Model
 ---@param weighted { [1]: scion.KerasConfig, [2]: scion.Layer }[] the layers whose weights are read into each other
@@ -199,7 +214,8 @@ return function(opened, model, weighted, ends, whole)
   end
   join_hard({ theirs.activations, ours.activations }, leaves)
   local texts, foreign = {}, false
-  for _, list in ipairs { "activations", "poolings", "lacking" } do compare_counts(texts, theirs[list], ours[list], whole) end
+  for _, list in ipairs { "activations", "poolings" } do compare_counts(texts, theirs[list], ours[list], whole) end
+  texts[#texts + 1] = lacking_text(theirs.lacking)
   for name in pairs(theirs.activations) do foreign = foreign or is_foreign(name) ~= nil end
   return texts, foreign
 end

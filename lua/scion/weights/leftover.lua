@@ -10,6 +10,7 @@ local leftover = {}
 
 local most_named, longest_name = 3, 128 -- arrays in a sentence, and bytes of a name in a remedy
 
+local unread = ", whose names are not read; take timm's file of the network, or torchvision's"
 local every = "; in Python, before torch.save: for m in list(net.modules()): "
 
 --- Signs of PyTorch's tools, of which the first that fits counts. `last`: the last part of an array's name, or `inside`: what stands in it; and
@@ -25,6 +26,8 @@ local tools = {
     "net = peft.PeftModel.from_pretrained(net, folder).merge_and_unload(), and torch.save(net.state_dict(), 'weights.pth')" },
   { last = "lora_A", beside = true, says = "loralib, with LoRA's matrices, which its network adds to the weights beside them; in Python: net.eval() adds them, and then " ..
     "torch.save({k: v for k, v in net.state_dict().items() if 'lora_' not in k}, 'weights.pth')" },
+  { inside = "efficientnet.embeddings.", says = "transformers' EfficientNet" .. unread },
+  { inside = "mobilenet_v1.conv_stem.", says = "transformers' MobileNetV1" .. unread },
 }
 
 local statistics = { running_mean = true, running_var = true }

@@ -43,7 +43,14 @@ end
 local function load_torchvision(path, dicts, layers, o)
   local torchvision = require "scion.weights.torchvision"
   local timm = require "scion.weights.timm"
-  local function expected_of(arrays) return timm.rename(torchvision.expected(layers, torchvision.naming(arrays)), arrays) end
+  local transformers = require "scion.weights.transformers"
+  local by_naming = {} -- a hostile file has many prefixes, each of which is tried with weights of its own
+  local function expected_of(arrays)
+    local naming, copies = torchvision.naming(arrays), {}
+    by_naming[naming] = by_naming[naming] or torchvision.expected(layers, naming)
+    for i, w in ipairs(by_naming[naming]) do copies[i] = { name = w.name, shape = w.shape, axes = w.axes, tensor = w.tensor, implied = w.implied } end
+    return transformers.rename(timm.rename(copies, arrays), arrays)
+  end
   local arrays, expected, naming = prefix.choose(path, dicts, expected_of, o.prefix)
   return load_arrays(path, arrays, expected, o, layers, torchvision.may_be_left, naming), timm.named(arrays)
 end
@@ -122,8 +129,9 @@ end
 
 --- What became of config.json's mean and deviation, in words.
 local function standardized(c, given, fits)
-  if given then return ("images are rescaled by the option preprocess, and not by config.json's %s"):format(statistics_text(c)) end
-  return (fits and "images are standardized by config.json's %s" or "config.json's %s are not used, since this network does not take such images"):format(statistics_text(c))
+  local told = ("%s's %s"):format(c.statistics_in or "config.json", statistics_text(c))
+  if given then return ("images are rescaled by the option preprocess, and not by %s"):format(told) end
+  return (fits and "images are standardized by %s" or "%s are not used, since this network does not take such images"):format(told)
 end
 
 --- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else what Scion noted in

@@ -157,28 +157,20 @@ local function unreadable(a)
   return ("%s holds integers (%s), as quantized weights are; in Python, save the network before it is quantized"):format(a.name, a.dtype)
 end
 
-local function read_each(matched, room)
-  for _, pair in ipairs(matched) do
-    local read, message = array.read_into(pair.array, pair.weight.tensor, room, strides_of(pair))
-    if not read then return nil, message end
-  end
-  return true
-end
-
 --- Reads the numbers. All arrays are checked before a tensor changes; where one cannot be read, or an archive shows damage only when it is,
 --- all tensors are as they were.
 ---@param matched scion.MatchedWeight[]
 ---@return true? read
 ---@return string? message names the file
 function match.read(matched)
-  local arrays, tensors = {}, {}
+  local readings, tensors = {}, {}
   for i, pair in ipairs(matched) do
-    arrays[i], tensors[i] = pair.array, pair.weight.tensor
     local problem = unreadable(pair.array)
     if problem then return nil, pair.array.path .. ": " .. problem end
+    tensors[i] = pair.weight.tensor
+    readings[i] = { array = pair.array, tensor = pair.weight.tensor, strides = strides_of(pair) }
   end
-  local room <close> = array.room(arrays)
-  return all_or_none(tensors, read_each, matched, room)
+  return all_or_none(tensors, array.read_each, readings)
 end
 
 return match

@@ -16,8 +16,9 @@ local origin = {}
 ---@field arrays (scion.Array[]|scion.SafetensorsArrays)? those of any other file
 ---@field trouble string? why neither could be opened
 ---@field library "keras"|"pytorch"|nil whose names the weights have; nil: Scion's own, or the file cannot be read
----@field variant string? of the network: what model:export noted, or "tf" where the names are EfficientNet-PyTorch's
+---@field variant string? of the network: what model:export noted, or where only one has such names: "tf" of EfficientNet-PyTorch's
 ---@field exported boolean? whether model:export noted the variant
+---@field transformers boolean? whether the names are those of the package transformers
 ---@field facts scion.WeightsFacts? what model:save and model:export noted beside the weights
 ---@field config scion.WeightsConfig?
 
@@ -26,7 +27,9 @@ local libraries = { keras = "keras", torchvision = "pytorch", tf = "pytorch", ti
 --- Sets library and variant from the names of arrays in a PyTorch file. EfficientNet-PyTorch has the authors' networks from TensorFlow:
 --- "tf".
 local function of_names(told)
+  local rule = require("scion.weights.transformers").rule(told.arrays or {})
   told.library = "pytorch"
+  if rule then told.transformers, told.variant = true, rule.variant end
   if require("scion.weights.torchvision").naming(told.arrays or {}) == "efficientnet_pytorch" then told.variant = "tf" end
 end
 
@@ -95,7 +98,7 @@ function origin.of(path)
     told.arrays, told.trouble = require("scion.weights.torch").arrays(path)
     of_names(told)
   end
-  if told.library == "pytorch" and not told.variant then told.config = require("scion.weights.config").beside(path) end
+  if told.library == "pytorch" and (not told.variant or told.transformers) then told.config = require("scion.weights.config").beside(path) end
   return told
 end
 
@@ -170,14 +173,20 @@ local function config_disagrees(c, architecture, variant)
   if c.channels and c.channels ~= 3 and c.channels ~= 1 then
     return ("%s: the network takes images of %d channels, and those of scion.models take 3, or 1; %s"):format(c.path, c.channels, as_it_is)
   end
+  local has_not = "%s built with other arguments (%s), which scion.models.%s has not; %s"
+  if c.known then
+    local says = ("%s says that it is of transformers' %s"):format(c.path, c.transformers)
+    return c.changes and has_not:format(says, c.changes, architecture.name, as_it_is) or nil
+  end
   if c.transformers then
-    return ("%s says that it is of transformers' %s, whose weights have names of their own; take timm's file of the network, or torchvision's; %s"):format(
-      c.path, c.transformers, as_it_is)
+    return ("%s says that it is of transformers' %s, whose weights have names of their own; those of its %s are read; take timm's file of the " ..
+      "network, or torchvision's; %s"):format(
+      c.path, c.transformers, require("scion.weights.names.transformers").families, as_it_is)
   end
   if not c.architecture then return nil end
   local says, row = ("%s says that it is of timm's %s"):format(c.path, c.architecture), entry(c.architecture)
   if row and row[1] == architecture.name and not row.but and c.changes then
-    return ("%s built with other arguments (%s), which scion.models.%s has not; %s"):format(says, c.changes, row[1], as_it_is)
+    return has_not:format(says, c.changes, row[1], as_it_is)
   end
   local fits = row and builder_of(row)
   if not fits then
@@ -200,6 +209,7 @@ end
 --- Whose names a file has, or whose network it says it is of, in words.
 local function named_as(told, architecture)
   if told.exported then return ("it was exported from the variant '%s'"):format(told.variant) end
+  if told.transformers then return "it has transformers' names" end
   if told.variant then return "it has EfficientNet-PyTorch's names" end
   local fitting = told.library == "pytorch" and variant_named(architecture, fitting_variant(architecture, told))
   return ("it has %s names"):format(fitting and fitting.names == "timm" and "timm's" or owners[told.library])
@@ -294,7 +304,7 @@ function origin.assumed(told, model, known)
   if not architecture or not variant then return {}, false end
   local list = { not known.preprocess and not (told.config and told.config.mean) and ("images are standardized as for %s's own weights"):format(variant) or nil }
   local others, own = others_of(architecture, variant), named_by(told.path)
-  if #others == 0 or told.variant then return list, false end
+  if #others == 0 or told.variant or told.transformers then return list, false end
   local hinted, parts = others[own] ~= nil, {}
   for i, other in ipairs(others) do
     local row = others[other]

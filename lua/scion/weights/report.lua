@@ -13,6 +13,8 @@ local report = {}
 ---@field path string of config.json
 ---@field architecture string? timm's name of the network: "resnet50"
 ---@field private transformers string? the package transformers' name of the network, where timm's is not told: "ResNetForImageClassification"
+---@field private known boolean? whether weights with the names of that package's network are read
+---@field private statistics_in string? the file beside config.json that mean and std are from
 ---@field changes string? names of arguments that it was built with and that change what it computes: "act_layer"
 ---@field classes integer? number of classes; 0: the network has no classifier
 ---@field mean number[]? mean of each channel, for images in 0 to 1; only together with std

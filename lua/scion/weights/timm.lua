@@ -1,23 +1,12 @@
 --- timm's names and layouts, where they differ from torchvision's: see names/timm.lua.
 local names = require "scion.weights.names.timm"
+local renaming = require "scion.weights.renaming"
 
 local timm = {}
 
---- timm's name of a layer, given torchvision's, by one entry of names/timm.lua; nil where that does not cover the layer.
-local function renamed(layer, rule)
-  if rule.layers[layer] then return rule.layers[layer] end
-  if rule.counted then
-    local stage, index, part = layer:match(rule.counted)
-    return rule.parts[part] and ("s%d.b%d.%s"):format(stage, index + 1, rule.parts[part])
-  end
-  local block, between, part = layer:match(("^(features%%.%%d+)(.-)%%.%s%%.(.+)$"):format(rule.inside or "block"))
-  local to = block and rule.blocks and rule.blocks[block]
-  return to and to[2][part] and to[1] .. between .. "." .. to[2][part]
-end
-
---- Changes the expected kernel of a dense layer to that of a convolution, which timm has in its place: over the whole image where the layer
---- takes a flattened one, else 1x1.
-local function as_convolution(weight)
+--- Changes the expected kernel of a dense layer that is a convolution in timm: over the whole image where the layer takes a flattened one, else 1x1.
+local function as_convolution(weight, rule, layer)
+  if not rule.convolutions or not rule.convolutions[layer] or not weight.name:find "%.weight$" then return end
   local view = weight.tensor:shape()
   if #view == 4 then
     weight.shape, weight.axes = { view[4], view[3], view[1], view[2] }, { { 3 }, { 4 }, { 2 }, { 1 } }
@@ -36,22 +25,9 @@ function timm.rename(expected, arrays)
   for _, a in ipairs(arrays or {}) do held[a.name] = true end
   for _, weight in ipairs(arrays and {} or expected) do -- for export: the names that the file will have
     local layer, last = weight.name:match "^(.+)%.([^.]+)$"
-    for _, rule in ipairs(names) do held[(layer and renamed(layer, rule) or "") .. "." .. (last or "")] = true end
+    for _, rule in ipairs(names) do held[(layer and renaming.of(layer, rule) or "") .. "." .. (last or "")] = true end
   end
-  local kept = {}
-  for _, weight in ipairs(expected) do
-    local layer, last = weight.name:match "^(.+)%.([^.]+)$"
-    kept[#kept + 1] = weight.name
-    for _, rule in ipairs(names) do
-      local name = held[rule.known_by] and layer and renamed(layer, rule)
-      if name then
-        weight.name = name .. "." .. last
-        kept[#kept] = nil
-        if rule.convolutions and rule.convolutions[layer] and last == "weight" then as_convolution(weight) end
-        break
-      end
-    end
-  end
+  local kept = renaming.apply(expected, names, held, as_convolution)
   return expected, #kept < #expected and kept or nil
 end
 

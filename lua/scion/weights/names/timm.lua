@@ -1,8 +1,5 @@
---- timm's names where they differ from torchvision's. (timm's ResNets, DenseNets and Inception V3 have torchvision's names.) Each entry is
---- for files that hold the array `known_by`. `layers`: timm's names by torchvision's, for single layers. `blocks`: for layers within
---- blocks. The layer "features.2.0.block.3.0" is in the block "features.2", and its part behind the name `inside` is "3.0"; each entry has
---- timm's name of the block, and its names of the parts. `convolutions`: dense layers that are convolutions in timm. `counted`: a pattern of
---- names whose blocks have stage and number, which timm counts from 1, and a part that `parts` translates.
+--- timm's names where they differ from torchvision's, as rules of renaming.lua. (timm's ResNets, DenseNets and Inception V3 have torchvision's
+--- names.) `convolutions`: dense layers that are convolutions in timm.
 local plain = { ["0.0"] = "conv_dw", ["0.1"] = "bn1", ["1"] = "conv_pw", ["2"] = "bn2" }
 local expanded = { ["0.0"] = "conv_pw", ["0.1"] = "bn1", ["1.0"] = "conv_dw", ["1.1"] = "bn2", ["2"] = "conv_pwl", ["3"] = "bn3" }
 local plain_excited = { ["0.0"] = "conv_dw", ["0.1"] = "bn1", ["1.fc1"] = "se.conv_reduce", ["1.fc2"] = "se.conv_expand", ["2.0"] = "conv_pw",
@@ -40,7 +37,7 @@ return {
   { -- RegNet
     known_by = "s1.b1.conv1.conv.weight",
     layers = { ["stem.0"] = "stem.conv", ["stem.1"] = "stem.bn", fc = "head.fc" },
-    counted = "^trunk_output%.block(%d)%.block%d%-(%d+)%.(.+)$",
+    counted = { pattern = "^trunk_output%.block(%d)%.block%d%-(%d+)%.(.+)$", as = "s%d.b%d.%s", stage = 0, block = 1 },
     parts = { ["f.a.0"] = "conv1.conv", ["f.a.1"] = "conv1.bn", ["f.b.0"] = "conv2.conv", ["f.b.1"] = "conv2.bn", ["f.c.0"] = "conv3.conv",
               ["f.c.1"] = "conv3.bn", ["f.se.fc1"] = "se.fc1", ["f.se.fc2"] = "se.fc2", ["proj.0"] = "downsample.conv", ["proj.1"] = "downsample.bn" },
   },

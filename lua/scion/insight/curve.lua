@@ -64,16 +64,6 @@ local made = class.define { name = "scion.LearningCurve", title = "a learning cu
 
 local schema = check.joined(probe.schema, { block = { check.text } })
 
---- The number of the block in the list. Raises on an unknown name.
-local function position(of, name)
-  local names = {}
-  for i, block in ipairs(of.list) do
-    if block.name == name then return i end
-    names[i] = block.name
-  end
-  check.raise(("%s: the network cannot be cut at a block %s (%s)"):format(where, check.show(name), check.suggestion(name, names)))
-end
-
 --- What is told right by a share of the images, as a mean over draws; how many images that is; and the variance of that mean over draws.
 local function measure(of, x, share)
   local sum, accuracies, images, times = 0, {}, 0, share < 1 and draws or 1
@@ -107,7 +97,7 @@ return function(base, data, given)
     local told = probe.tell(of)
     name = told.recommended or told.best
   end
-  local x = of:block(position(of, name))
+  local x = of:block(of:position(name))
   for _, share in ipairs(shares) do
     local right, images, between = measure(of, x, share)
     if found[1] and found[#found].images == images then found[#found] = nil end -- of too few images a smaller share is the same

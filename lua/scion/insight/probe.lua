@@ -165,13 +165,17 @@ end
 ---@param o scion.ProbeOptions as check.options reads them
 ---@param val scion.Dataset? what is told; without it the data set itself, in parts
 ---@return scion.Probe
-function probe.run(where, model, data, o, val) return compare(model, gathered.new(where, model, data, o, val)) end
+---@return scion.Gathered of what it was told by
+function probe.run(where, model, data, o, val)
+  local of = gathered.new(where, model, data, o, val)
+  return compare(model, of), of
+end
 
 --- Probes a network: see model:probe.
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param given scion.ProbeOptions?
 ---@return scion.Probe
-function probe.of(model, data, given) return probe.run("probe", model, data, check.options("probe", given, probe.schema)) end
+function probe.of(model, data, given) return (probe.run("probe", model, data, check.options("probe", given, probe.schema))) end
 
 return probe

@@ -26,7 +26,7 @@ docs.pages = {
     { "compare.lua", as = "scion.compare", value = "comparison" },
     { "insight/explain.lua", as = "explanation" }, { "insight/mistakes.lua", as = "scion.insight.mistakes", value = "mistakes" },
     { "insight/neighbours.lua", as = "scion.insight.neighbours", value = "neighbours" }, { "insight/grids.lua", as = "scion.insight" },
-    { "insight/advise.lua", as = "scion.insight.advise" }, { "insight/rank.lua", as = "scion.insight.rank" }, { "insight/transfer.lua", as = "scion.insight.transfer" },
+    { "insight/advise.lua", as = "scion.insight.advise", value = "advice" }, { "insight/rank.lua", as = "scion.insight.rank" }, { "insight/transfer.lua", as = "scion.insight.transfer" },
     { "insight/curve.lua", as = "scion.insight.curve" }, { "insight/leep.lua", as = "scion.insight.leep" }, { "insight/embed.lua", as = "scion.insight.embed" } },
   { "nn", "Layers and blocks.", { "layer.lua", as = "layer" }, { "nn/init.lua" }, { "preprocessing.lua" }, folder = "nn", short = "nn" },
   { "schedule", "Which layers train in which epochs, as data.", { "schedule.lua", as = "scion.schedule" }, { "train/schedule.lua", as = "schedule" },

@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local difference = require "scion.insight.difference"
 local head = require "scion.insight.head"
+local interrupts = require "scion.interrupts"
 local optim = require "scion.optim"
 local probe = require "scion.insight.probe"
 local random = require "scion.random"
@@ -98,22 +99,7 @@ local function words_of(best, epochs, row)
     text.percent(row.accuracy))
 end
 
---- Advises which of four strategies to take. Two things decide: how many images each class has, and whether the last block of the network is
---- among the best for them, see base:probe. Few images and fitting features: a head alone. Few, and features that do not fit: a head on the
---- recommended earlier block. Many images: the last two blocks train, too, or everything where the features do not fit. The advice holds a
---- schedule for fit and its price. advice:graft(base) has the new head: with batch norm or without it, whichever was tried best, by the best of five
---- learning rates, on the features that the probe has kept. The network is not trained. Raises on options or data that do not fit, and if there are not two classes with two
---- images each.
----@param base scion.Model
----@param data scion.Dataset
----@param given scion.AdviseOptions?
----@return scion.Advice
----@example
----  advice = scion.insight.advise(base, train, { epochs = 2 })
----  print(advice)
----  model = advice:graft(base)
----  model:fit(train, { schedule = advice.schedule })
-return function(base, data, given)
+local function advise(base, data, given)
   check.argument(where, "the first argument", base, check.instance("scion.Model", "a model"))
   local o = check.options(where, given, schema)
   local found, of = probe.run(where, base, data, o)
@@ -139,3 +125,20 @@ return function(base, data, given)
                     normalized = best.normalized, rate = best.rate, accuracy = best.accuracy, similar = similar, shift = shifted, large = many, reasons = reasons,
                     probe = found }
 end
+
+--- Advises which of four strategies to take. Two things decide: how many images each class has, and whether the last block of the network is
+--- among the best for them, see base:probe. Few images and fitting features: a head alone. Few, and features that do not fit: a head on the
+--- recommended earlier block. Many images: the last two blocks train, too, or everything where the features do not fit. The advice holds a
+--- schedule for fit and its price. advice:graft(base) has the new head: with batch norm or without it, whichever was tried best, by the best of five
+--- learning rates, on the features that the probe has kept. The network is not trained. Raises on options or data that do not fit, if there are not
+--- two classes with two images each, and after Ctrl-C.
+---@param base scion.Model
+---@param data scion.Dataset
+---@param given scion.AdviseOptions?
+---@return scion.Advice
+---@example
+---  advice = scion.insight.advise(base, train, { epochs = 2 })
+---  print(advice)
+---  model = advice:graft(base)
+---  model:fit(train, { schedule = advice.schedule })
+return function(base, data, given) return interrupts.within(where, advise, base, data, given) end

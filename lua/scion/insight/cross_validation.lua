@@ -1,6 +1,7 @@
 --- Which images a classifier tells right that has learned from others: cross-validation.
 local core = require "scion.core"
 local folds = require "scion.insight.folds"
+local interrupts = require "scion.interrupts"
 local knn = require "scion.insight.knn"
 local linear = require "scion.insight.linear"
 
@@ -14,6 +15,7 @@ local cross_validation = {}
 function cross_validation.linear(of, x, thin)
   local by_penalty, best, highest = {}, nil, -1
   for k = 1, #of.parts.first do
+    interrupts.check(of.where)
     local test_x, train_x = folds.split(of.parts, x, k)
     local test_y, train_y = folds.split(of.parts, of.classes, k)
     if thin then

@@ -4,6 +4,7 @@ local class = require "scion.class"
 local difference_interval = require "scion.insight.difference_interval"
 local folds = require "scion.insight.folds"
 local gathered = require "scion.insight.gathered"
+local interrupts = require "scion.interrupts"
 local interval = require "scion.insight.interval"
 local probe = require "scion.insight.probe"
 local spread = require "scion.insight.spread"
@@ -79,16 +80,7 @@ local function measure(of, x, share)
   return sum, images, select(2, spread(accuracies))
 end
 
---- Tells how the accuracy of a linear classifier on a block's features grows with the number of images: it learns from an eighth, a quarter, half
---- and all of them, and tells the same images each time, in cross-validation. What the last doubling gained, and how sure that is, says whether
---- it pays to collect more. The features are those of base:probe: they come from one pass over the images, or from a probe before, if they were
---- kept. Nothing is trained. Raises on options or data that do not fit, and if there are not two classes with two images each.
----@param base scion.Model
----@param data scion.Dataset
----@param given scion.CurveOptions?
----@return scion.LearningCurve
----@example print(scion.insight.curve(base, train))
-return function(base, data, given)
+local function curve(base, data, given)
   check.argument(where, "the first argument", base, check.instance("scion.Model", "a model"))
   local o = check.options(where, given, schema)
   local of = gathered.new(where, base, data, o)
@@ -114,3 +106,14 @@ return function(base, data, given)
   found.block = name
   return made.new(found)
 end
+
+--- Tells how the accuracy of a linear classifier on a block's features grows with the number of images: it learns from an eighth, a quarter, half
+--- and all of them, and tells the same images each time, in cross-validation. What the last doubling gained, and how sure that is, says whether
+--- it pays to collect more. The features are those of base:probe: they come from one pass over the images, or from a probe before, if they were
+--- kept. Nothing is trained. Raises on options or data that do not fit, and if there are not two classes with two images each.
+---@param base scion.Model
+---@param data scion.Dataset
+---@param given scion.CurveOptions?
+---@return scion.LearningCurve
+---@example print(scion.insight.curve(base, train))
+return function(base, data, given) return interrupts.within(where, curve, base, data, given) end

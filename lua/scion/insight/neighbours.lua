@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
+local interrupts = require "scion.interrupts"
 local knn = require "scion.insight.knn"
 local normalization = require "scion.data.normalization"
 local readable = require "scion.insight.readable"
@@ -71,15 +72,7 @@ local function before_head(model)
   check.raise(where .. ": the network has one layer with weights, before which there is nothing but the image: the option layer names another")
 end
 
---- Finds the images of a data set whose features are most like those of a picture. What frozen layers give for the data set is kept, so that
---- further pictures take little. Raises if the picture cannot be read, and on options that do not fit.
----@param model scion.Model
----@param data scion.Dataset such as the training set
----@param x string|scion.Tensor a file, or one u8 image, H x W x 3
----@param given scion.NeighboursOptions?
----@return scion.Neighbours
----@example print(scion.insight.neighbours(model, train, "dog.png", { n = 3 }))
-return function(model, data, x, given)
+local function neighbours(model, data, x, given)
   check.argument(where, "the first argument", model, check.instance("scion.Model", "a model"))
   inputs.dataset(where, data)
   local o = check.options(where, given, { n = { check.whole(1), 5 }, layer = { check.text } })
@@ -104,3 +97,13 @@ return function(model, data, x, given)
   end
   return made.new(list)
 end
+
+--- Finds the images of a data set whose features are most like those of a picture. What frozen layers give for the data set is kept, so that
+--- further pictures take little. Raises if the picture cannot be read, and on options that do not fit.
+---@param model scion.Model
+---@param data scion.Dataset such as the training set
+---@param x string|scion.Tensor a file, or one u8 image, H x W x 3
+---@param given scion.NeighboursOptions?
+---@return scion.Neighbours
+---@example print(scion.insight.neighbours(model, train, "dog.png", { n = 3 }))
+return function(model, data, x, given) return interrupts.within(where, neighbours, model, data, x, given) end

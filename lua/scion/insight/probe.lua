@@ -7,6 +7,7 @@ local difference = require "scion.insight.difference"
 local cost = require "scion.ir.cost"
 local gathered = require "scion.insight.gathered"
 local graph = require "scion.graph"
+local interrupts = require "scion.interrupts"
 local interval = require "scion.insight.interval"
 local linear = require "scion.insight.linear"
 local leep_score = require "scion.insight.leep_score"
@@ -167,8 +168,10 @@ end
 ---@return scion.Probe
 ---@return scion.Gathered of what it was told by
 function probe.run(where, model, data, o, val)
-  local of = gathered.new(where, model, data, o, val)
-  return compare(model, of), of
+  return interrupts.within(where, function()
+    local of = gathered.new(where, model, data, o, val)
+    return compare(model, of), of
+  end)
 end
 
 --- Probes a network: see model:probe.

@@ -174,7 +174,7 @@ return function(recipes, test)
     local began = core.clock()
     local model, failure = run(entry[1], entry[2])
     local seconds = type(entry[2]) == "function" and core.clock() - began or 0
-    if model then answers[i] = told(("%s: %s"):format(where, entry[1]), model, test) end
+    if model then answers[i] = told.of(("%s: %s"):format(where, entry[1]), model, test) end
     list[i] = { name = entry[1], model = model, error = failure, seconds = seconds }
     if failure then notice.line(("scion: compare: %s failed: %s"):format(entry[1], failure)) end
   end

@@ -1,6 +1,7 @@
 -- Usage: lua5.4 spec/bench/transfer_verdicts.lua [REPETITIONS [TRASHNET SQUEEZENET]]
 -- Whether insight.transfer calls transfer what it is where that is known: of trunks that were pretrained on drawn shapes, or on shapes whose
--- labels were shuffled, onto other shapes; of one that knows colours alone, onto grey noise; and of SqueezeNet 1.1 onto photographs. TRASHNET is a
+-- labels were shuffled, onto other shapes; of trunks that have learned shuffled labels by heart, onto noise, of which random weights tell nearly
+-- all; of one that knows colours alone, onto the same noise; and of SqueezeNet 1.1 onto photographs. TRASHNET is a
 -- folder with a folder of photographs for each class, SQUEEZENET its ImageNet weights. Trunks, noise and choices of photographs are drawn anew
 -- for each repetition, and shapes for every fifth.
 local scion = require "scion"
@@ -47,6 +48,21 @@ local function pretrained(x, classes, labels, seed)
   return base
 end
 
+-- A trunk that has learned the labels of some pictures by heart.
+local function learned_by_heart(x, classes, labels, seed)
+  local rows, own, order = {}, {}, {}
+  for i = 1, #classes do order[i] = i end
+  order = shuffled(order)
+  for i = 1, 400 do rows[i], own[i] = order[i], classes[order[i]] end
+  scion.seed(seed)
+  local base = trunk()
+  local history = base:graft { nn.global_avg_pool(), nn.dense(#labels, "softmax") }:fit(
+    scion.data.tensors(x:gather(1, rows), own, { batch = 20, seed = seed, labels = labels }),
+    { epochs = 60, optimizer = scion.optim.adam { lr = 2e-3 }, verbose = false, quiet = true })
+  assert(history[60].accuracy > 0.9, "the labels are not learned")
+  return base
+end
+
 local counts, wrong = {}, 0
 
 -- Counts a verdict, and whether it is one of those that are right.
@@ -73,6 +89,8 @@ local function drawn(seed, folder)
   local function transfer(base) return scion.insight.transfer(base, shapes.target, { repeats = 8 }) end
   count("shapes, onto shapes", transfer(pretrained(x, classes, labels, seed)), "helps")
   count("shapes with shuffled labels, onto shapes", transfer(pretrained(x, shuffled(classes), labels, seed)), "hurts|nothing|unclear")
+  local noise = negative.patterns(800, seed)
+  count("shuffled labels by heart, onto noise", scion.insight.transfer(learned_by_heart(x, shuffled(classes), labels, seed), noise, { repeats = 8 }), "hurts|nothing")
   count("colours, onto noise", scion.insight.transfer(negative.trunk(seed), negative.patterns(240, seed), { repeats = 8 }), "hurts")
 end
 

@@ -298,6 +298,39 @@ describe("a report", function()
     assert.matches(("after epoch 5: loss %.4f"):format(history.evaluation.loss), markup.text(report(history)), 1, true)
   end)
 
+  it("passes over the validation set once, and not at all where its files are gone", function()
+    local root = path "there"
+    for _, set in ipairs { "train", "val" } do
+      for k = 1, 3 do
+        os.execute(("mkdir -p %s/%s/class%d"):format(root, set, k))
+        for i = 1, 4 do assert(scion.image.save(("%s/%s/class%d/%d.png"):format(root, set, k, i), support.pattern(8, 8, 29 * k + 7 * i))) end
+      end
+    end
+    local train, val = scion.data.folder(root .. "/train", { size = 8, batch = 4 }), scion.data.folder(root .. "/val", { size = 8, batch = 4 })
+    scion.seed(1)
+    local model = network(3)
+    local history = model:fit(train, { epochs = 2, validate = val, verbose = false, quiet = true })
+    local predict, passes = require "scion.train.predict", 0
+    local inner = predict.run
+    predict.run = function(where, ...)
+      if where ~= "model:explain" then passes = passes + 1 end
+      return inner(where, ...)
+    end
+    local page = report(history)
+    predict.run = inner
+    assert.equal(0, passes) -- beside that of the evaluation
+    local wrong = scion.insight.mistakes(model, val)
+    assert.matches(("^%d of 12 images are taken for another class"):format(#wrong), markup.text(markup.all(section(page, "Mistakes"), "p")[1]))
+    assert.same({ wrong[1].file:match "[^/]*$", tostring(wrong[1].label) }, table.move(markup.table(page, "The mistakes with the highest loss")[2], 1, 2, 1, {}))
+    os.execute(("rm -r %s"):format(root))
+    support.stderr_of(function() page = report(history) end)
+    assert.matches(("On 12 images of the validation set, after epoch 2: loss %.4f"):format(history.evaluation.loss), markup.text(page), 1, true)
+    assert.matches("mistakes: the validation set cannot be read any more: ", markup.text(section(page, "Left out")), 1, true)
+    local message
+    support.stderr_of(function() message = messages.refused(function() history:report(path "run.html", { data = val }) end) end)
+    assert.matches("evaluate: the data set gave no image that can be read, of 12", message, 1, true)
+  end)
+
   it("keeps neither model nor data alive, and tells what it lacks then", function()
     local history, model, train, val = run()
     local gone = setmetatable({ model = model, train = train, val = val }, { __mode = "v" })

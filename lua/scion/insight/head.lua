@@ -39,7 +39,7 @@ local function told(of, o, learned, others)
   fit(model, tensors(learned.x, learned.classes, o.set),
       { epochs = o.epochs, optimizer = optim.adam { lr = o.rate }, verbose = false, quiet = true, on_interrupt = "raise" },
       of.where, function() return "so that there is no result" end)
-  return evaluate(model, tensors(others.x, others.classes, o.set), {}, of.where, function() end).accuracy * #others.x
+  return evaluate(model, tensors(others.x, others.classes, o.set), {}, of.where, { done = function() end }).accuracy * #others.x
 end
 
 --- Tries heads with batch norm and without it, each by all rates, in five parts of a cross-validation.

@@ -19,9 +19,9 @@ local kind = check.instance("scion.History", "a history")
 --- wrong class (see model:explain); what was frozen in each stage, drawn on the network; speed and cache; warnings and the doctor's findings;
 --- settings and versions. Beside each chart stand its numbers in a table.
 ---
---- If the script still has the model and the validation set, and has not trained the model since, it is evaluated for the page. Else the
---- figures are those of the fit's last validation, and the page says so; and what is not known, as of a loaded model, it leaves out and
---- names. A history keeps neither model nor data.
+--- If the script still has the model and the validation set, and has not trained the model since, it is evaluated for the page. Else, and where
+--- the set's files are gone, the figures are those of the fit's last validation, and the page says so; and what is not known, as of a loaded
+--- model, it leaves out and names. A history keeps neither model nor data.
 ---
 --- To watch a fit, write the page after each epoch: see the second example.
 ---@param path string

@@ -1,4 +1,5 @@
 --- model:evaluate: loss, accuracy, and precision, recall and F1 of each class.
+local batches = require "scion.data.batch"
 local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local core = require "scion.core"
@@ -40,7 +41,7 @@ local schema = { batch = { inputs.batch }, loss = { targets.kind }, metrics = { 
                  precision = { precision.kind } }
 
 --- Runs the network on all batches and adds up losses and predictions. The second result tells of a batch with numbers that are not finite.
-local function add_up(where, model, data, o, loss, source, tell)
+local function add_up(where, model, data, o, loss, source, heard)
   local names = data.labels or model.labels
   local told, count = targets.told(model, loss, names)
   local sums = metrics.new(told, count, o.metrics)
@@ -54,10 +55,12 @@ local function add_up(where, model, data, o, loss, source, tell)
       local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, o.batch, n), input_dtype = batch.x:dtype(), loss = loss,
                                     labels = target:dtype(), precision = o.precision, from = batch.node }
       if not model:execute(plan, { images = batch.x, labels = target }) then break end
-      local loss_of_batch = sums:add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), batch.y)
+      local output = core.place(model.arena, plan.output, n)
+      local loss_of_batch = sums:add(core.place(model.arena, plan.losses, n), output, batch.y)
+      if heard.output then heard.output(output, batches.numbers(where, batch)) end
       if not broken and (loss_of_batch ~= loss_of_batch or math.abs(loss_of_batch) == math.huge) then broken = inputs.not_finite(batch) end
     end
-    tell(sums.examples + sums.left_out, #data)
+    heard.done(sums.examples + sums.left_out, #data)
   end
   return sums, broken
 end
@@ -68,10 +71,12 @@ end
 ---@param data scion.Dataset
 ---@param given scion.EvaluateOptions
 ---@param where string? "fit: validate" when fit calls it
----@param tell? fun(done: integer, total: integer) is called after each batch (by default the progress is shown on a terminal)
+---@param heard? { done: (fun(done: integer, total: integer))?, output: (fun(output: scion.Tensor, indices: integer[]))? } are called after each batch. done:
+--- how far it is (by default the progress is shown on a terminal); output: with what the model gives, a view that is valid until the next batch, and the
+--- images' numbers, from 1
 ---@return scion.Evaluation
 ---@return string? broken what in the data set is not finite: see inputs.not_finite
-return function(model, data, given, where, tell)
+return function(model, data, given, where, heard)
   metrics.refuse_within(where or "evaluate")
   local alone = where == nil -- else fit has called it, which prints notices about the cache and handles interrupts itself
   where = where or "evaluate"
@@ -89,7 +94,7 @@ return function(model, data, given, where, tell)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision })
   local bar <close> = progress.counter("evaluate", #data)
-  local sums, broken = add_up(where, model, data, o, loss, source, tell or bar.tell)
+  local sums, broken = add_up(where, model, data, o, loss, source, { done = heard and heard.done or bar.tell, output = heard and heard.output })
   if alone then interrupts.check(where) end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
   local found = {

@@ -401,6 +401,33 @@ describe("a report", function()
     assert.equal(5, model.epoch)
   end)
 
+  it("rests when the fit has ended, also by Ctrl-C and by an error", function()
+    local function follow(and_then)
+      return { epoch_ends = function(of)
+        of.history:report(path "live.html", { live = true })
+        assert.matches("this page loads itself anew", support.slurp(path "live.html"), 1, true)
+        if of.epoch == 2 then and_then() end
+      end }
+    end
+    local function rests(epochs)
+      local text = support.slurp(path "live.html")
+      assert.is_nil(text:find("refresh", 1, true) or text:find("loads itself anew", 1, true))
+      local page = markup.read(text)
+      assert.equal(epochs, #markup.table(page, "loss by epoch") - 1)
+      return markup.text(page)
+    end
+    local history = run { callbacks = follow(function() end) }
+    local words = rests(5)
+    assert.matches(("after epoch 5: loss %.4f"):format(history.evaluation.loss), words, 1, true)
+    assert.is_nil(words:find("ended the fit", 1, true))
+    assert.is_false(pcall(run, { callbacks = follow(function() error("no more", 0) end) }))
+    assert.matches("An error ended the fit: no more", rests(2), 1, true)
+    assert.is_false(pcall(run, { callbacks = follow(function() assert(io.popen "kill -INT $PPID"):close() end) }))
+    assert.matches("Ctrl-C ended the fit before its last epoch", rests(2), 1, true)
+    history:report(path "live.html", { live = true }) -- nothing trains
+    rests(5)
+  end)
+
   it("of all fits of a model has a stage for each", function()
     local model, train = network(3), pictures(3, 4)
     model:freeze { upto = "b" }:fit(train, { epochs = 2, verbose = false, quiet = true })

@@ -11,8 +11,8 @@ local kind = check.instance("scion.History", "a history")
 ---@field data? scion.Dataset on which that is measured (the fit's validation set, while the script keeps it)
 ---@field diagnosis? scion.Diagnosis|false what scion.data.doctor has found; false: nothing (it looks through the fit's training set, and compares it
 --- with the validation set, while the script keeps them)
----@field live? boolean whether the page loads itself anew every few seconds, for a callback that writes it while the model trains; nothing
---- is computed for it then (false)
+---@field live? boolean whether the page loads itself anew every few seconds while the model trains, for a callback that writes it: as the fit ends,
+--- it is written once more, and rests; nothing is computed for it (false)
 
 --- Writes a report as one page of HTML, which asks for nothing from any network: curves of loss, accuracy and learning rate with the stages
 --- marked; confusion, the scores of each class and calibration; the images that the model is most wrong about, with what in them speaks for the
@@ -37,7 +37,9 @@ function history:report(path, given)
   local where = "history:report"
   check.self(where, self, kind)
   path = write.path(where, path)
-  return write.file(where, path, require "scion.report.page"(self, given, where))
+  write.file(where, path, require "scion.report.page"(self, given, where))
+  if given and given.live then require("scion.report.live").follow(self, path, given) end
+  return path
 end
 
 --- Draws the curves of loss, accuracy and learning rate, with the stages marked, as a file of SVG.

@@ -123,10 +123,11 @@ local function facts(context)
   return tag("ul", { class = "facts" }, table.concat(items, "\n"))
 end
 
-local function remarks(context, live)
-  local parts = {}
-  if live then parts[1] = html.paragraph(("The model trains: this page loads itself anew every %d seconds."):format(refresh), "note") end
+local function remarks(context, trains)
+  local parts, note = {}, context.note
+  if trains then parts[1] = html.paragraph(("The model trains: this page loads itself anew every %d seconds."):format(refresh), "note") end
   if rawget(context.history, "interrupted") then parts[#parts + 1] = html.paragraph("Ctrl-C ended the fit before its last epoch.") end
+  if note and note.failure then parts[#parts + 1] = html.paragraph("An error ended the fit: " .. note.failure) end
   return table.concat(parts, "\n")
 end
 
@@ -149,13 +150,13 @@ local function sections_of(context)
 end
 
 --- What stands in the page's header, and its main part.
-local function contents_of(context, live)
+local function contents_of(context, trains)
   local links, parts = {}, {}
   for i, section in ipairs(sections_of(context)) do
     links[i] = tag("li", nil, tag("a", { href = "#" .. section.id }, html.escape(section.title)))
     parts[i] = tag("section", { ["aria-labelledby"] = section.id }, tag("h2", { id = section.id }, html.escape(section.title)), section.contents)
   end
-  return remarks(context, live) .. facts(context) .. tag("nav", { ["aria-label"] = "Sections" }, tag("ul", nil, table.concat(links, "\n"))), table.concat(parts, "\n")
+  return remarks(context, trains) .. facts(context) .. tag("nav", { ["aria-label"] = "Sections" }, tag("ul", nil, table.concat(links, "\n"))), table.concat(parts, "\n")
 end
 
 --- The page.
@@ -167,6 +168,7 @@ return function(history, given, where)
   local o = check.options(where, given, schema)
   local context = context_of(history, o)
   local title = context.network and ("Training run of %s"):format(context.network) or "Training run"
-  local introduction, main = contents_of(context, o.live)
-  return document { title = title, introduction = introduction, main = main, refresh = o.live and refresh or nil }
+  local trains = o.live and context.note and context.note.running
+  local introduction, main = contents_of(context, trains)
+  return document { title = title, introduction = introduction, main = main, refresh = trains and refresh or nil }
 end

@@ -27,7 +27,7 @@ local where = "scion.insight.neighbours"
 ---@field index integer its number in the data set
 ---@field file string? its path
 ---@field label string|integer|nil its class, if it has one
----@field similarity number the cosine of the two images' features, from which the data set's mean is taken: from -1 to 1
+---@field similarity number the cosine of the two images' features, from which the data set's mean is taken: from -1 to 1, which it is of the same image
 
 local neighbour = class.define { name = "scion.Neighbour", title = "a neighbour", locked = { "index", "file", "label", "similarity" },
                                  meta = { __tostring = function(self)
@@ -72,6 +72,18 @@ local function before_head(model)
   check.raise(where .. ": the network has one layer with weights, before which there is nothing but the image: the option layer names another")
 end
 
+--- The cosines of rows and one other, from which the rows' mean is taken. What differs from the mean by no more than rounding is the mean: it is like
+--- what is the mean, too, and like nothing else.
+local function similarities(rows, one)
+  local mean, width = normalization.mean(rows, 1), rows:shape()[2]
+  local a, b = rows - mean, one - mean
+  local function length(of) return (normalization.mean(of * of, 2) * width):sqrt() end
+  local rounding = 1e-5 * (mean * mean):sum() ^ 0.5
+  local away, one_away = length(a):gt(rounding):to "f32", length(b):gt(rounding):to "f32"
+  local cosines = knn.normalized(a):matmul(knn.normalized(b):transpose())
+  return (cosines * away * one_away + (1 - away) * (1 - one_away)):reshape(#rows)
+end
+
 local function neighbours(model, data, x, given)
   check.argument(where, "the first argument", model, check.instance("scion.Model", "a model"))
   inputs.dataset(where, data)
@@ -85,9 +97,7 @@ local function neighbours(model, data, x, given)
   if not kept[1] then check.raise(where .. ": none of the data set's images can be read") end
   all = all:gather(1, kept):reshape(#kept, -1)
   if not (core.finite(all) and core.finite(one)) then check.raise(("%s: what %s gives holds numbers that are NaN or infinite: see to the weights"):format(where, layer)) end
-  local mean = normalization.mean(all, 1)
-  local cosines = knn.normalized(all - mean):matmul(knn.normalized(one:reshape(1, -1) - mean):transpose()):reshape(#kept)
-  local values, numbers = cosines:top_k(math.min(o.n, #kept), 1)
+  local values, numbers = similarities(all, one:reshape(1, -1)):top_k(math.min(o.n, #kept), 1)
   local list = { layer = layer, data = data }
   for i = 1, math.min(o.n, #kept) do
     local index = kept[numbers:get(i)]

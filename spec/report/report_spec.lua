@@ -263,20 +263,43 @@ describe("a report", function()
     assert.not_equal(0, (select(2, support.shell(("%s -c %s %s"):format(python, support.quoted(script), support.quoted(path "bad.html"))))))
   end)
 
+  --- Opens a page, whose picture is page.png then. Returns what the browser says.
+  local function browse(browser, file)
+    local out, status = support.shell(("%s --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=500,500 --enable-logging=stderr %s"):format(
+      support.quoted(browser), ("--user-data-dir=%s --screenshot=%s file://%s"):format(support.quoted(path "profile"), support.quoted(path "page.png"), file)))
+    assert.equal(0, status, out)
+    return out
+  end
+
   it("opens in Chromium without a word on its console", function()
     local browser = os.getenv "SCION_CHROMIUM"
     if not browser then return pending "SCION_CHROMIUM names no browser" end
     report((run()))
-    local function console(file)
-      local out, status = support.shell(("%s --headless=new --no-sandbox --disable-gpu --enable-logging=stderr --user-data-dir=%s --screenshot=%s file://%s"):format(
-        support.quoted(browser), support.quoted(path "profile"), support.quoted(path "page.png"), file))
-      assert.equal(0, status, out)
-      return out:match "[^\n]*CONSOLE[^\n]*"
-    end
+    local function console(file) return browse(browser, file):match "[^\n]*CONSOLE[^\n]*" end
     assert.is_nil(console(path "run.html"))
     assert.is_truthy(core.image_load(path "page.png"))
     support.spit(path "bad.html", (support.slurp(path "run.html"):gsub("<main>", "<main><img src='https://example.invalid/a.png'>")))
     assert.matches("Content Security Policy", console(path "bad.html"), 1, true)
+  end)
+
+  it("shades the edge behind which a table goes on", function()
+    local browser = os.getenv "SCION_CHROMIUM"
+    if not browser then return pending "SCION_CHROMIUM names no browser" end
+    local html, document = require "scion.report.html", require "scion.report.document"
+    local function shaded(columns) -- rows of pixels at the right end of the text that are not white
+      local heads, rows = {}, {}
+      for i = 1, columns do heads[i] = { title = "column " .. i, right = true } end
+      for i = 1, 8 do rows[i] = { tostring(i) } end
+      support.spit(path "wide.html", document { title = "t", introduction = "", main = html.table { caption = "c", columns = heads, rows = rows } })
+      browse(browser, path "wide.html")
+      local picture, count = assert(core.image_load(path "page.png")), 0
+      for y = 1, picture:shape()[1] do
+        if picture:get(y, 500 - 17, 1) < 250 then count = count + 1 end
+      end
+      return count
+    end
+    assert.is_true(shaded(2) < 20)
+    assert.is_true(shaded(20) > 150)
   end)
 
   it("shows labels of whatever bytes as text", function()

@@ -43,6 +43,27 @@ end)
 describe("scion.compare", function()
   teardown(support.done)
 
+  it("says which recipe took what another one had kept", function()
+    local blocks = dofile "spec/support/blocks.lua"
+    local data, test = blocks.colours(30, 7), blocks.colours(12, 8)
+    local function recipe()
+      local model = blocks.forgetful(true):freeze():graft { nn.global_avg_pool(), nn.dense(3, "softmax") }
+      model:fit(data, { epochs = 3, verbose = false, quiet = true })
+      return model
+    end
+    local function anew() return blocks.forgetful(true):graft { nn.global_avg_pool(), nn.dense(3, "softmax") } end
+    local found = scion.compare({ { "first", recipe }, { "second", recipe }, { "given", recipe() }, { "anew", anew } }, test)
+    assert.same({ true, true, false, false }, { found[1].cached, found[2].cached, found[3].cached, found[4].cached }) -- "given" was made before
+    assert.matches("0s, cached", tostring(found), 1, true)
+    assert.matches("cached: it took outputs of frozen layers that were kept before", (tostring(found):gsub("\n%s*", " ")), 1, true)
+    local page = support.slurp(found:report(support.folder() .. "/page.html"))
+    assert.matches("0s, cached", page, 1, true)
+    data = blocks.colours(30, 9)
+    found = scion.compare({ { "first", recipe }, { "second", recipe } }, test)
+    assert.same({ false, true }, { found[1].cached, found[2].cached })
+    assert.is_nil(tostring(scion.compare({ { "anew", anew } }, test)):find("cached", 1, true))
+  end)
+
   it("tells recipes and models apart on the same images", function()
     local ran = {}
     local found = scion.compare({ { "all", function() ran[1] = true return by_feature(1) end }, { "most", by_feature(2) }, { "none", by_feature(3) } }, examples())

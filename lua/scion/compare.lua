@@ -1,5 +1,6 @@
 --- scion.compare: several ways to train, on one test set.
 local blocks = require "scion.report.blocks"
+local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
@@ -27,6 +28,7 @@ local where = "scion.compare"
 ---@field model scion.Model? what the recipe returned; nil if it failed
 ---@field error string? why it failed
 ---@field seconds number that the recipe took; 0 of a model that was given
+---@field cached boolean whether it found outputs of frozen layers that were kept before, as by the recipe before it, and so took less
 ---@field accuracy number? on the test set
 ---@field low number? a 95% interval of it (Wilson 1927)
 ---@field high number?
@@ -102,28 +104,30 @@ end
 -- ---- how it prints ---------------------------------------------------------------------------------------------------
 
 local compared = class.define { name = "scion.Compared", title = "a way to train",
-                                locked = { "name", "model", "error", "seconds", "accuracy", "low", "high", "parameters", "right" },
+                                locked = { "name", "model", "error", "seconds", "cached", "accuracy", "low", "high", "parameters", "right" },
                                 meta = { __tostring = function(self)
                                   if self.error then return ("%s: failed: %s"):format(self.name, self.error) end
                                   return ("%s: accuracy %s (95%%: %s to %s)"):format(self.name, text.percent(self.accuracy), text.percent(self.low), text.percent(self.high))
                                 end } }
 
 local function as_text(self)
-  local rows, failed, best = {}, {}, find(self, where, self.best)
+  local rows, failed, best, kept = {}, {}, find(self, where, self.best), false
   for i, row in ipairs(self) do
     local less = row.right and row ~= best and compare(row.right, best.right)
     rows[i] = { (row == best and "> " or "  ") .. row.name, row.right and text.percent(row.accuracy) or "failed",
                 row.right and ("%s to %s"):format(text.percent(row.low), text.percent(row.high)) or "", less and ("%+.1f (%+.1f to %+.1f)"):format(
                   100 * less.difference, 100 * less.low, 100 * less.high) or "", less and text.p_value(less.p) or "",
-                row.seconds > 0 and results.duration(row.seconds) or "" }
+                results.time_of(row) }
+    kept = kept or row.cached
     if row.error then failed[#failed + 1] = tostring(row) end
   end
   local lines = text.table({ { title = "  recipe", least = 10 }, { title = "accuracy", right = true }, { title = "95% interval", right = true, optional = "intervals" },
                              { title = "less the best", right = true, optional = "differences, in points" }, { title = "p", right = true },
                              { title = "time", right = true, optional = "times" } }, rows)
   for _, each in ipairs(failed) do table.move(text.wrap(each, text.width(), 2), 1, 99, #lines + 1, lines) end
-  table.move(text.wrap(("All tell the same %d images; differences are in points, with 95%% intervals, and p is McNemar's."):format(self.images), text.width(), 2), 1, 9,
-             #lines + 1, lines)
+  local words = ("All tell the same %d images; differences are in points, with 95%% intervals, and p is McNemar's."):format(self.images)
+  if kept then words = words .. " " .. results.cached end
+  table.move(text.wrap(words, text.width(), 2), 1, 9, #lines + 1, lines)
   return table.concat(lines, "\n")
 end
 
@@ -171,11 +175,12 @@ return function(recipes, test)
     names[entry[1]] = i
   end
   for i, entry in ipairs(recipes) do
-    local began = core.clock()
+    local began, watch <close> = core.clock(), cached.watch()
     local model, failure = run(entry[1], entry[2])
+    local earlier = watch.earlier > 0
     local seconds = type(entry[2]) == "function" and core.clock() - began or 0
-    if model then answers[i] = told(("%s: %s"):format(where, entry[1]), model, test) end
-    list[i] = { name = entry[1], model = model, error = failure, seconds = seconds }
+    if model then answers[i] = told.of(("%s: %s"):format(where, entry[1]), model, test) end
+    list[i] = { name = entry[1], model = model, error = failure, seconds = seconds, cached = earlier }
     if failure then notice.line(("scion: compare: %s failed: %s"):format(entry[1], failure)) end
   end
   local common = {} -- images that all could read

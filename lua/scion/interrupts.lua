@@ -26,13 +26,17 @@ function interrupts.new_line()
   if out then out:write "\n" out:flush() end
 end
 
+local function fail(message)
+  local _, positioned = pcall(check.raise, message)
+  error(setmetatable({ interrupted = true, message = positioned }, raised), 0)
+end
+
 --- Raises that Ctrl-C ended a function: an object with `interrupted` = true and `message`, so that a script that catches errors can tell
 --- it from others.
 ---@param message string
 function interrupts.raise(message)
   interrupts.new_line()
-  local _, positioned = pcall(check.raise, message)
-  error(setmetatable({ interrupted = true, message = positioned }, raised), 0)
+  fail(message)
 end
 
 --- Whether a raised value is that of interrupts.raise.
@@ -40,10 +44,31 @@ end
 ---@return boolean
 function interrupts.is(value) return getmetatable(value) == raised end
 
+local no_result = "%s: Ctrl-C ended it, so that there is no result"
+
 --- Raises if Ctrl-C was pressed since it is caught.
 ---@param where string the function that the user called
 function interrupts.check(where)
-  if core.interrupted() then interrupts.raise(where .. ": interrupted before all images were seen, so there is no result") end
+  if core.interrupted() then interrupts.raise(no_result:format(where)) end
+end
+
+--- Calls a function that may take long, and raises behind it if Ctrl-C was pressed meanwhile, whatever it raised itself: that may name another
+--- function, which the user did not call.
+---@param where string the function that the user called
+---@param f function
+---@param ... any its arguments
+---@return any ... its results
+function interrupts.within(where, f, ...)
+  local caught <close> = interrupts.catch() -- luacheck: ignore 211
+  local function ended(ok, ...)
+    if core.interrupted() then
+      if ok or not interrupts.is(...) then interrupts.new_line() end
+      fail(no_result:format(where))
+    end
+    if not ok then error((...), 0) end
+    return ...
+  end
+  return ended(pcall(f, ...))
 end
 
 --- Calls a function that Ctrl-C must not cut in two, and raises behind it if that was pressed meanwhile, unless a function further out hears it.

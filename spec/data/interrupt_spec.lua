@@ -58,7 +58,7 @@ describe("Ctrl-C while images are read", function()
     end
     for _, finding in ipairs(require "scion.data.findings") do
       local case = { images = images, sets = { { data = set } } }
-      if finding[1] == "alike" then assert.matches("scion.data.doctor: interrupted", raised(function() finding[2](case) end), 1, true) end
+      if finding[1] == "alike" then assert.matches("scion.data.doctor: Ctrl-C ended it", raised(function() finding[2](case) end), 1, true) end
     end
   end)
 
@@ -69,7 +69,7 @@ describe("Ctrl-C while images are read", function()
       ["predict"] = function() model:predict(set) end, ["evaluate"] = function() model:evaluate(set) end,
       ["features"] = function() model:features(set, "flatten_1") end,
     } do
-      assert.matches(name .. ": interrupted before all images were seen, so there is no result", raised(call), 1, true)
+      assert.matches(name .. ": Ctrl-C ended it, so that there is no result", raised(call), 1, true)
     end
     assert.is_nil(io.open(sheet))
     assert.matches("fit: Ctrl%-C ended it in epoch 1 of 3, after step 0", raised(function() model:fit(set, { epochs = 3, verbose = false, quiet = true }) end))
@@ -102,7 +102,7 @@ describe("Ctrl-C while images are read", function()
       local cut, ok, message = seconds(call)
       core.release_interrupts()
       assert.is_false(ok)
-      assert.matches(name .. ": interrupted before all images were seen", message, 1, true)
+      assert.matches(name .. ": Ctrl-C ended it", message, 1, true)
       assert.is_true(cut < whole / 2, ("%s: %.2f s after Ctrl-C, %.2f s without"):format(name, cut, whole))
       assert.is_true(io.type(sender) == "file")
     end

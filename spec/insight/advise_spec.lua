@@ -14,11 +14,28 @@ describe("insight.advise", function()
       local found = advise(base, data, { epochs = 3 })
       assert.same({ strategy, cut, fits, count == 600 }, { found.strategy, found.cut, found.similar, found.large })
       assert.equal(#found.schedule, #found.price)
-      local model = base:upto(found.cut):graft { nn.global_avg_pool(), nn.dense(3, "softmax") }
+      local model = found:graft(base)
       local history = model:fit(data, { schedule = found.schedule, verbose = false, quiet = true })
       assert.equal(3, #history)
       assert.matches(("Advice: cut at %s, and train "):format(cut), flat(found), 1, true)
       assert.matches(("there are %d images a class, which is %s"):format(count // 3, count == 600 and "many: 200 or more" or "few: less than 200"), flat(found), 1, true)
+    end
+  end)
+
+  it("advises a head and a rate by which its schedule reaches what the probe tells", function()
+    for _, case in ipairs { { 1e3, 0, 2, false }, { 30, 1, 6, true } } do -- large features, and small ones that lie far from 0
+      local size, mean, epochs, normalized = table.unpack(case)
+      local data, val, base = blocks.colours(120), blocks.colours(60, 2), blocks.forgetful(true)
+      local weights = base:layer("second/conv").weights
+      for c = 1, 6 do weights.kernel:set(1, 1, c, c, weights.kernel:get(1, 1, c, c) * size) end
+      weights.bias:fill(mean)
+      local found = advise(base, data, { epochs = epochs })
+      local model = found:graft(base)
+      assert.same({ normalized, normalized and "batch_norm" or "global_avg_pool" }, { found.normalized, model.order[#model.order - 1].layer.kind })
+      model:fit(data, { schedule = found.schedule, verbose = false, quiet = true })
+      assert(found.accuracy > 0.9 and model:evaluate(val).accuracy > 0.9, ("size %g: %g, %g"):format(size, found.accuracy, model:evaluate(val).accuracy))
+      assert.equal(found.rate, found.schedule[1].optimizer.lr)
+      assert.matches(("tells most after %d epochs, at a rate of %g: "):format(epochs, found.rate), flat(found), 1, true)
     end
   end)
 
@@ -57,6 +74,7 @@ describe("insight.advise", function()
   it("refuses what it cannot advise on", function()
     local function refused(text, f) assert.matches(text, messages.refused(f), 1, true) end
     refused("scion.insight.advise: the first argument is a model", function() advise("resnet18", blocks.colours(6)) end)
+    refused("advice:graft: the first argument is a model, not 'resnet18'", function() advise(blocks.forgetful(), blocks.colours(6)):graft "resnet18" end)
     refused("scion.insight.advise: unknown option 'epoch' (did you mean 'epochs'?)", function() advise(blocks.forgetful(), blocks.colours(6), { epoch = 3 }) end)
   end)
 end)

@@ -125,6 +125,15 @@ describe("insight.neighbours", function()
     assert.equal(6, #scion.insight.neighbours(model, data, blue, { n = 99 }))
   end)
 
+  it("finds the same image alike in a set of nothing else, and no other", function()
+    local model, image = by_colour(), core.full({ 8, 8, 3 }, 20):to "u8"
+    local set = scion.data.tensors(core.stack { image, image, image })
+    for _, each in ipairs(scion.insight.neighbours(model, set, image)) do assert.equal(1, each.similarity) end
+    local other = image:copy()
+    other:slice(3, 1, 1):fill(200)
+    for _, each in ipairs(scion.insight.neighbours(model, set, other)) do assert.equal(0, each.similarity) end
+  end)
+
   it("refuses several pictures, and what cannot be read", function()
     local data, list = files()
     local model = by_colour()

@@ -263,20 +263,43 @@ describe("a report", function()
     assert.not_equal(0, (select(2, support.shell(("%s -c %s %s"):format(python, support.quoted(script), support.quoted(path "bad.html"))))))
   end)
 
+  --- Opens a page, whose picture is page.png then. Returns what the browser says.
+  local function browse(browser, file)
+    local out, status = support.shell(("%s --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=500,500 --enable-logging=stderr %s"):format(
+      support.quoted(browser), ("--user-data-dir=%s --screenshot=%s file://%s"):format(support.quoted(path "profile"), support.quoted(path "page.png"), file)))
+    assert.equal(0, status, out)
+    return out
+  end
+
   it("opens in Chromium without a word on its console", function()
     local browser = os.getenv "SCION_CHROMIUM"
     if not browser then return pending "SCION_CHROMIUM names no browser" end
     report((run()))
-    local function console(file)
-      local out, status = support.shell(("%s --headless=new --no-sandbox --disable-gpu --enable-logging=stderr --user-data-dir=%s --screenshot=%s file://%s"):format(
-        support.quoted(browser), support.quoted(path "profile"), support.quoted(path "page.png"), file))
-      assert.equal(0, status, out)
-      return out:match "[^\n]*CONSOLE[^\n]*"
-    end
+    local function console(file) return browse(browser, file):match "[^\n]*CONSOLE[^\n]*" end
     assert.is_nil(console(path "run.html"))
     assert.is_truthy(core.image_load(path "page.png"))
     support.spit(path "bad.html", (support.slurp(path "run.html"):gsub("<main>", "<main><img src='https://example.invalid/a.png'>")))
     assert.matches("Content Security Policy", console(path "bad.html"), 1, true)
+  end)
+
+  it("shades the edge behind which a table goes on", function()
+    local browser = os.getenv "SCION_CHROMIUM"
+    if not browser then return pending "SCION_CHROMIUM names no browser" end
+    local html, document = require "scion.report.html", require "scion.report.document"
+    local function shaded(columns) -- rows of pixels at the right end of the text that are not white
+      local heads, rows = {}, {}
+      for i = 1, columns do heads[i] = { title = "column " .. i, right = true } end
+      for i = 1, 8 do rows[i] = { tostring(i) } end
+      support.spit(path "wide.html", document { title = "t", introduction = "", main = html.table { caption = "c", columns = heads, rows = rows } })
+      browse(browser, path "wide.html")
+      local picture, count = assert(core.image_load(path "page.png")), 0
+      for y = 1, picture:shape()[1] do
+        if picture:get(y, 500 - 17, 1) < 250 then count = count + 1 end
+      end
+      return count
+    end
+    assert.is_true(shaded(2) < 20)
+    assert.is_true(shaded(20) > 150)
   end)
 
   it("shows labels of whatever bytes as text", function()
@@ -296,6 +319,39 @@ describe("a report", function()
     assert.is_true(("%.4f"):format(model:evaluate(val).loss) ~= ("%.4f"):format(history.evaluation.loss))
     model:fit(val, { verbose = false, quiet = true }) -- now it is another one
     assert.matches(("after epoch 5: loss %.4f"):format(history.evaluation.loss), markup.text(report(history)), 1, true)
+  end)
+
+  it("passes over the validation set once, and not at all where its files are gone", function()
+    local root = path "there"
+    for _, set in ipairs { "train", "val" } do
+      for k = 1, 3 do
+        os.execute(("mkdir -p %s/%s/class%d"):format(root, set, k))
+        for i = 1, 4 do assert(scion.image.save(("%s/%s/class%d/%d.png"):format(root, set, k, i), support.pattern(8, 8, 29 * k + 7 * i))) end
+      end
+    end
+    local train, val = scion.data.folder(root .. "/train", { size = 8, batch = 4 }), scion.data.folder(root .. "/val", { size = 8, batch = 4 })
+    scion.seed(1)
+    local model = network(3)
+    local history = model:fit(train, { epochs = 2, validate = val, verbose = false, quiet = true })
+    local predict, passes = require "scion.train.predict", 0
+    local inner = predict.run
+    predict.run = function(where, ...)
+      if where ~= "model:explain" then passes = passes + 1 end
+      return inner(where, ...)
+    end
+    local page = report(history)
+    predict.run = inner
+    assert.equal(0, passes) -- beside that of the evaluation
+    local wrong = scion.insight.mistakes(model, val)
+    assert.matches(("^%d of 12 images are taken for another class"):format(#wrong), markup.text(markup.all(section(page, "Mistakes"), "p")[1]))
+    assert.same({ wrong[1].file:match "[^/]*$", tostring(wrong[1].label) }, table.move(markup.table(page, "The mistakes with the highest loss")[2], 1, 2, 1, {}))
+    os.execute(("rm -r %s"):format(root))
+    support.stderr_of(function() page = report(history) end)
+    assert.matches(("On 12 images of the validation set, after epoch 2: loss %.4f"):format(history.evaluation.loss), markup.text(page), 1, true)
+    assert.matches("mistakes: the validation set cannot be read any more: ", markup.text(section(page, "Left out")), 1, true)
+    local message
+    support.stderr_of(function() message = messages.refused(function() history:report(path "run.html", { data = val }) end) end)
+    assert.matches("evaluate: the data set gave no image that can be read, of 12", message, 1, true)
   end)
 
   it("keeps neither model nor data alive, and tells what it lacks then", function()
@@ -366,6 +422,33 @@ describe("a report", function()
     local _, text = report(history)
     assert.is_nil(text:find("refresh", 1, true))
     assert.equal(5, model.epoch)
+  end)
+
+  it("rests when the fit has ended, also by Ctrl-C and by an error", function()
+    local function follow(and_then)
+      return { epoch_ends = function(of)
+        of.history:report(path "live.html", { live = true })
+        assert.matches("this page loads itself anew", support.slurp(path "live.html"), 1, true)
+        if of.epoch == 2 then and_then() end
+      end }
+    end
+    local function rests(epochs)
+      local text = support.slurp(path "live.html")
+      assert.is_nil(text:find("refresh", 1, true) or text:find("loads itself anew", 1, true))
+      local page = markup.read(text)
+      assert.equal(epochs, #markup.table(page, "loss by epoch") - 1)
+      return markup.text(page)
+    end
+    local history = run { callbacks = follow(function() end) }
+    local words = rests(5)
+    assert.matches(("after epoch 5: loss %.4f"):format(history.evaluation.loss), words, 1, true)
+    assert.is_nil(words:find("ended the fit", 1, true))
+    assert.is_false(pcall(run, { callbacks = follow(function() error("no more", 0) end) }))
+    assert.matches("An error ended the fit: no more", rests(2), 1, true)
+    assert.is_false(pcall(run, { callbacks = follow(function() assert(io.popen "kill -INT $PPID"):close() end) }))
+    assert.matches("Ctrl-C ended the fit before its last epoch", rests(2), 1, true)
+    history:report(path "live.html", { live = true }) -- nothing trains
+    rests(5)
   end)
 
   it("of all fits of a model has a stage for each", function()

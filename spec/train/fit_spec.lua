@@ -446,7 +446,7 @@ describe("fit", function()
           result = ask(model, data)
         end } })
       end
-      assert.matches(name .. ": interrupted before all images were seen", messages.refused(interrupted), 1, true)
+      assert.matches(name .. ": Ctrl-C ended it", messages.refused(interrupted), 1, true)
       assert.is_nil(result)
       assert.equal(24, model:evaluate(data).examples)
     end

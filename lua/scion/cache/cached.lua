@@ -151,6 +151,8 @@ end
 
 local totals = { hits = 0, misses = 0, bytes = 0 } -- of all passes of the process
 
+local watch -- while one is open: see cached.watch
+
 local function count(self, hits, misses)
   totals.hits, totals.misses = totals.hits + hits, totals.misses + misses
   totals.bytes = totals.bytes + (hits + misses) * self.store.bytes
@@ -173,6 +175,7 @@ local function compute(self, batch)
     end
   end
   self.store:put(keys, rows)
+  for _, name in ipairs(watch and keys or {}) do watch.own[name] = true end
   count(self, 0, n)
   return true
 end
@@ -194,6 +197,7 @@ local function kept_rows(self, indices)
     if not row and name and not self.failed[index] then
       row = self.store:get(name)
       hits = hits + (row and 1 or 0)
+      if watch and row and not watch.own[name] then watch.earlier = watch.earlier + 1 end
     end
     if not row and not self.failed[index] then lost[#lost + 1] = index end
     found[index], self.rows[index] = row, nil
@@ -346,6 +350,13 @@ function Cached:pass(epoch, skip)
     end
     return (pass.node and next_values or next_images)(pass)
   end, nil, nil, pass
+end
+
+--- Counts, until it is closed, how often an output is taken that was kept before.
+---@return { earlier: integer } watch closed by <close>
+function cached.watch()
+  watch = setmetatable({ earlier = 0, own = {} }, { __close = function() watch = nil end })
+  return watch
 end
 
 --- What all passes of the process took from the cache so far: `hits`, images whose output was there; `misses`, images whose output was

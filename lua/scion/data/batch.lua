@@ -31,6 +31,16 @@ function batch.failures_for_user(failed)
   return results.failures(told)
 end
 
+--- The numbers of the images of a batch as users see them, from 1.
+---@param where string the name of the function that the user called, for messages
+---@param inside scion.Batch
+---@return integer[]
+function batch.numbers(where, inside)
+  local numbers = check.argument(where, "index in the data set's batches", inside.index, check.tensor):totable()
+  for i, index in ipairs(numbers) do numbers[i] = index + 1 end
+  return numbers
+end
+
 --- The batch as users see it.
 ---@param inside scion.Batch
 ---@param paths string[]? of all files of the data set; those of the batch's images are listed in `files`

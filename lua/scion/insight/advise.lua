@@ -2,7 +2,8 @@
 local check = require "scion.check"
 local class = require "scion.class"
 local difference = require "scion.insight.difference"
-local nn = require "scion.nn"
+local head = require "scion.insight.head"
+local interrupts = require "scion.interrupts"
 local optim = require "scion.optim"
 local probe = require "scion.insight.probe"
 local random = require "scion.random"
@@ -22,9 +23,12 @@ local large = 200
 ---@class scion.Advice
 ---@field strategy "head"|"cut"|"top"|"all" head: only the head trains, on all of the network; cut: only the head, on its earlier blocks; top: the
 --- head first, and then the last two blocks, too; all: the head first, and then everything
----@field cut string the block to graft onto: base:upto(advice.cut):graft{ … }
+---@field cut string the block to graft onto, as advice:graft(base) does
 ---@field schedule scion.Schedule for fit, on that graft
----@field price scion.Prices what the schedule would take, with a head of global_avg_pool and dense
+---@field normalized boolean whether the head that was tried best has batch norm before its dense layer
+---@field rate number the learning rate of its stage: the one of 0.001, 0.003, 0.01, 0.03 and 0.1 by which it tells most images at the end of it
+---@field accuracy number what it tells then, in cross-validation on the features that the probe has kept
+---@field price scion.Prices what the schedule would take
 ---@field similar boolean whether the network's last features are among the best, as for images like those that it was trained on
 ---@field shift number? how far the images' activations lie from those that the network's batch norms have stored, in their deviations: the mean
 --- over channels, of some 300 images; 0 for images like those that it was trained on, and nil without batch norm
@@ -45,18 +49,35 @@ local function as_text(self)
   return table.concat(shown, "\n")
 end
 
-local made = class.define { name = "scion.Advice", title = "an advice",
-                            locked = { "strategy", "cut", "schedule", "price", "similar", "shift", "large", "reasons", "probe" }, meta = { __tostring = as_text } }
+local function graft(base, cut, normalized, classes)
+  local part = base:upto(cut)
+  return part:graft(head.layers(part.output.shape, normalized, classes))
+end
+
+local methods = {}
+
+--- Grafts the advised head onto the network, cut as advised: global_avg_pool, batch_norm if it was tried best with that, and dense.
+---@param base scion.Model that the advice is for
+---@return scion.Model
+---Raises if that has no such block.
+---@example model = scion.insight.advise(base, train):graft(base)
+function methods:graft(base)
+  check.argument("advice:graft", "the first argument", base, check.instance("scion.Model", "a model"))
+  return graft(base, self.cut, self.normalized, self.probe.classes)
+end
+
+local made = class.define { name = "scion.Advice", title = "an advice", methods = methods, call = "advice",
+                            locked = { "strategy", "cut", "schedule", "normalized", "rate", "accuracy", "price", "similar", "shift", "large", "reasons", "probe" },
+                            meta = { __tostring = as_text } }
 
 local schema = check.joined(probe.schema, { epochs = { check.whole(2, (1 << 31) - 1), 10 } })
 
---- The stages of a strategy.
-local function schedule_of(strategy, epochs)
-  local slow = { lr = 1e-4, momentum = 0.9 }
-  if strategy == "head" or strategy == "cut" then return { { epochs = epochs, train = "head", optimizer = optim.adam() } } end
+--- The stages of a strategy: the head's, with a rate that is still to be found, and perhaps a slow one after it.
+local function stages_of(strategy, epochs)
+  if strategy == "head" or strategy == "cut" then return { { epochs = epochs, train = "head" } } end
   local first = math.max(epochs // 5, 1)
-  return { { epochs = first, train = "head", optimizer = optim.adam() },
-           { epochs = epochs - first, blocks = strategy == "top" and 2 or nil, train = strategy == "all" and "all" or nil, optimizer = optim.sgd(slow) } }
+  return { { epochs = first, train = "head" }, { epochs = epochs - first, blocks = strategy == "top" and 2 or nil, train = strategy == "all" and "all" or nil,
+                                                 optimizer = optim.sgd { lr = 1e-4, momentum = 0.9 } } }
 end
 
 --- Whether the last block is told no worse than the best one, and the words for it.
@@ -71,29 +92,26 @@ local function compare(found)
     text.percent(last.accuracy), best.block, text.percent(best.accuracy))
 end
 
---- Advises which of four strategies to take. Two things decide: how many images each class has, and whether the last block of the network is
---- among the best for them, see base:probe. Few images and fitting features: a head alone. Few, and features that do not fit: a head on the
---- recommended earlier block. Many images: the last two blocks train, too, or everything where the features do not fit. The advice holds a
---- schedule for fit and its price. Nothing is trained. Raises on options or data that do not fit, and if there are not two classes with two
---- images each.
----@param base scion.Model
----@param data scion.Dataset
----@param given scion.AdviseOptions?
----@return scion.Advice
----@example
----  advice = scion.insight.advise(base, train, { epochs = 2 })
----  print(advice)
----  model = base:upto(advice.cut):graft{ scion.nn.global_avg_pool(), scion.nn.dense(#train.labels, "softmax") }
-return function(base, data, given)
+--- The words for the head.
+local function words_of(best, epochs, row)
+  return ("of new heads that were tried on the features of %s, %s tells most after %d epoch%s, at a rate of %g: %s, where the probe's classifier tells %s"):format(
+    row.block, best.normalized and "batch_norm and dense" or "a dense layer", epochs, epochs == 1 and "" or "s", best.rate, text.percent(best.accuracy),
+    text.percent(row.accuracy))
+end
+
+local function advise(base, data, given)
   check.argument(where, "the first argument", base, check.instance("scion.Model", "a model"))
   local o = check.options(where, given, schema)
-  local found = probe.run(where, base, data, o)
+  local found, of = probe.run(where, base, data, o)
   local each = found.images / found.classes
   local many, similar, reason = each >= large, compare(found)
   local reasons = { ("there are %.0f images a class, which is %s"):format(each, many and ("many: %d or more"):format(large) or ("few: less than %d"):format(large)), reason }
-  reasons[#reasons + 1] = "these accuracies are of a regularized classifier on features that are scaled: a plain head may need its own rate and epochs to come near"
   local strategy = many and (similar and "top" or "all") or similar and "head" or "cut"
   local cut = strategy == "cut" and (found.recommended or found.best) or found[#found].block
+  local list = stages_of(strategy, o.epochs)
+  local best = head.tried(of, of:block(of:position(cut)), list[1].epochs, data)
+  list[1].optimizer = optim.adam { lr = best.rate }
+  reasons[#reasons + 1] = words_of(best, list[1].epochs, probe.row(found, cut))
   local shifted = shift(where, base, data, o)
   if shifted then
     reasons[#reasons + 1] = ("the images' activations lie %.2f deviations from those of the images that the network was trained on; these lie near 0"):format(shifted)
@@ -101,13 +119,26 @@ return function(base, data, given)
   if not found.recommended then
     reasons[#reasons + 1] = "no block tells the classes clearly better than a guess, so that this is a guess, too: more images, or cleaner labels, would tell"
   end
-  local schedule = stages.new(where, schedule_of(strategy, o.epochs))
-  local model = random.with(0, function()
-    local part = base:upto(cut)
-    local head = #part.output.shape == 3 and { nn.global_avg_pool() } or {}
-    head[#head + 1] = nn.dense(found.classes, "softmax")
-    return part:graft(head)
-  end)
+  local schedule = stages.new(where, list)
+  local model = random.with(0, graft, base, cut, best.normalized, found.classes)
   return made.new { strategy = strategy, cut = cut, schedule = schedule, price = schedule:plan(model, data, { cache = o.cache, precision = o.precision }),
-                    similar = similar, shift = shifted, large = many, reasons = reasons, probe = found }
+                    normalized = best.normalized, rate = best.rate, accuracy = best.accuracy, similar = similar, shift = shifted, large = many, reasons = reasons,
+                    probe = found }
 end
+
+--- Advises which of four strategies to take. Two things decide: how many images each class has, and whether the last block of the network is
+--- among the best for them, see base:probe. Few images and fitting features: a head alone. Few, and features that do not fit: a head on the
+--- recommended earlier block. Many images: the last two blocks train, too, or everything where the features do not fit. The advice holds a
+--- schedule for fit and its price. advice:graft(base) has the new head: with batch norm or without it, whichever was tried best, by the best of five
+--- learning rates, on the features that the probe has kept. The network is not trained. Raises on options or data that do not fit, if there are not
+--- two classes with two images each, and after Ctrl-C.
+---@param base scion.Model
+---@param data scion.Dataset
+---@param given scion.AdviseOptions?
+---@return scion.Advice
+---@example
+---  advice = scion.insight.advise(base, train, { epochs = 2 })
+---  print(advice)
+---  model = advice:graft(base)
+---  model:fit(train, { schedule = advice.schedule })
+return function(base, data, given) return interrupts.within(where, advise, base, data, given) end

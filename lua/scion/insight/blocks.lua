@@ -34,25 +34,41 @@ local function name_of(order, node)
   return ok and order[found[#found]] == node and block or node.layer.name
 end
 
+--- The one layer of each block that layers of other blocks read, by the block's name; false where they read several. A cell of NASNet ends in such a
+--- one, though no place there is one that everything after it depends on: each cell reads the two before it.
+local function exits(order)
+  local found = {}
+  for _, node in ipairs(order) do
+    for _, below in ipairs(node.inputs) do
+      local block = depth.block_of(below)
+      if block ~= depth.block_of(node) then found[block] = (found[block] == nil or found[block] == below) and below end
+    end
+  end
+  return found
+end
+
 local prepares = { input = true, normalization = true, rescaling = true } -- kinds of layers that come before the network proper
 
---- Where a network can be cut, from the input on: the last such place in each block with weights. Activations and pooling after a block belong
---- to it.
+--- Where a network can be cut, from the input on: the last place in each block with weights that everything after it depends on, or the block's
+--- end. Activations and pooling after a block belong to it, and padding to what it is for.
 ---@param model scion.Model
 ---@return scion.Block[]
 function blocks.of(model)
-  local list, at, can, block = {}, {}, places(model.order), nil
+  local list, at, can, block, weights = {}, {}, places(model.order), nil, {}
   for i, node in ipairs(model.order) do
-    if #node.layer.parameters > 0 and not prepares[node.layer.kind] then block = depth.block_of(node) end
-    if can[i] and block then
-      if not at[block] then
-        list[#list + 1] = {}
-        at[block] = list[#list]
-      end
-      at[block].node, at[block].features = node, node.shape[#node.shape]
+    if #node.layer.parameters > 0 and not prepares[node.layer.kind] then
+      block = depth.block_of(node)
+      weights[block] = true
     end
+    if can[i] and block and node.layer.kind ~= "zero_pad" then at[block] = node end
   end
-  for _, each in ipairs(list) do each.name = name_of(model.order, each.node) end
+  for name, node in pairs(exits(model.order)) do
+    if node and weights[name] and node.layer.name:sub(1, #name + 1) == name .. "/" then at[name] = at[name] or node end
+  end
+  local position = {}
+  for i, node in ipairs(model.order) do position[node] = i end
+  for _, node in pairs(at) do list[#list + 1] = { name = name_of(model.order, node), node = node, features = node.shape[#node.shape] } end
+  table.sort(list, function(a, b) return position[a.node] < position[b.node] end)
   return list
 end
 

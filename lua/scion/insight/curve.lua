@@ -4,6 +4,7 @@ local class = require "scion.class"
 local difference_interval = require "scion.insight.difference_interval"
 local folds = require "scion.insight.folds"
 local gathered = require "scion.insight.gathered"
+local interrupts = require "scion.interrupts"
 local interval = require "scion.insight.interval"
 local probe = require "scion.insight.probe"
 local spread = require "scion.insight.spread"
@@ -64,16 +65,6 @@ local made = class.define { name = "scion.LearningCurve", title = "a learning cu
 
 local schema = check.joined(probe.schema, { block = { check.text } })
 
---- The number of the block in the list. Raises on an unknown name.
-local function position(of, name)
-  local names = {}
-  for i, block in ipairs(of.list) do
-    if block.name == name then return i end
-    names[i] = block.name
-  end
-  check.raise(("%s: the network cannot be cut at a block %s (%s)"):format(where, check.show(name), check.suggestion(name, names)))
-end
-
 --- What is told right by a share of the images, as a mean over draws; how many images that is; and the variance of that mean over draws.
 local function measure(of, x, share)
   local sum, accuracies, images, times = 0, {}, 0, share < 1 and draws or 1
@@ -89,16 +80,7 @@ local function measure(of, x, share)
   return sum, images, select(2, spread(accuracies))
 end
 
---- Tells how the accuracy of a linear classifier on a block's features grows with the number of images: it learns from an eighth, a quarter, half
---- and all of them, and tells the same images each time, in cross-validation. What the last doubling gained, and how sure that is, says whether
---- it pays to collect more. The features are those of base:probe: they come from one pass over the images, or from a probe before, if they were
---- kept. Nothing is trained. Raises on options or data that do not fit, and if there are not two classes with two images each.
----@param base scion.Model
----@param data scion.Dataset
----@param given scion.CurveOptions?
----@return scion.LearningCurve
----@example print(scion.insight.curve(base, train))
-return function(base, data, given)
+local function curve(base, data, given)
   check.argument(where, "the first argument", base, check.instance("scion.Model", "a model"))
   local o = check.options(where, given, schema)
   local of = gathered.new(where, base, data, o)
@@ -107,7 +89,7 @@ return function(base, data, given)
     local told = probe.tell(of)
     name = told.recommended or told.best
   end
-  local x = of:block(position(of, name))
+  local x = of:block(of:position(name))
   for _, share in ipairs(shares) do
     local right, images, between = measure(of, x, share)
     if found[1] and found[#found].images == images then found[#found] = nil end -- of too few images a smaller share is the same
@@ -124,3 +106,14 @@ return function(base, data, given)
   found.block = name
   return made.new(found)
 end
+
+--- Tells how the accuracy of a linear classifier on a block's features grows with the number of images: it learns from an eighth, a quarter, half
+--- and all of them, and tells the same images each time, in cross-validation. What the last doubling gained, and how sure that is, says whether
+--- it pays to collect more. The features are those of base:probe: they come from one pass over the images, or from a probe before, if they were
+--- kept. Nothing is trained. Raises on options or data that do not fit, and if there are not two classes with two images each.
+---@param base scion.Model
+---@param data scion.Dataset
+---@param given scion.CurveOptions?
+---@return scion.LearningCurve
+---@example print(scion.insight.curve(base, train))
+return function(base, data, given) return interrupts.within(where, curve, base, data, given) end

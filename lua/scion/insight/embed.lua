@@ -1,6 +1,7 @@
 --- insight.embed: features in few numbers, to be drawn.
 local check = require "scion.check"
 local core = require "scion.core"
+local interrupts = require "scion.interrupts"
 local normalization = require "scion.data.normalization"
 
 local where = "scion.insight.embed"
@@ -9,15 +10,7 @@ local where = "scion.insight.embed"
 ---@field k? integer how many numbers each row keeps (2)
 local schema = { k = { check.whole(1, (1 << 31) - 1), 2 } }
 
---- The principal components of features: the k directions in which they vary most, and each row's place along them. The largest weight of each
---- direction is positive, so that the same features always give the same picture. Raises unless x is a matrix of finite numbers, if it has not
---- as many rows and columns as k, and on unknown options.
----@param x scion.Tensor f32 [N, D], such as base:features gives
----@param given scion.EmbedOptions?
----@return scion.Tensor points f32 [N, k]
----@return number[] explained the share of all variance that lies along each direction
----@example points, explained = scion.insight.embed(scion.randn { 20, 8 })
-return function(x, given)
+local function embed(x, given)
   x = check.argument(where, "the first argument", x, check.tensor)
   local o, shape = check.options(where, given, schema), x:shape()
   if x:dtype() ~= "f32" or #shape ~= 2 then
@@ -37,3 +30,13 @@ return function(x, given)
   end
   return core.concat(columns, 2), explained
 end
+
+--- The principal components of features: the k directions in which they vary most, and each row's place along them. The largest weight of each
+--- direction is positive, so that the same features always give the same picture. Raises unless x is a matrix of finite numbers, if it has not
+--- as many rows and columns as k, and on unknown options.
+---@param x scion.Tensor f32 [N, D], such as base:features gives
+---@param given scion.EmbedOptions?
+---@return scion.Tensor points f32 [N, k]
+---@return number[] explained the share of all variance that lies along each direction
+---@example points, explained = scion.insight.embed(scion.randn { 20, 8 })
+return function(x, given) return interrupts.within(where, embed, x, given) end

@@ -13,6 +13,7 @@ local targets = require "scion.train.targets"
 local gathered = {}
 
 ---@class scion.Gathered
+---@field where string the name of the function that the user called, for messages
 ---@field list scion.Block[]
 ---@field features scion.Tensor f32 [images, features of all blocks], in the order of the parts
 ---@field classes scion.Tensor i32 [images], from 1, in that order
@@ -30,6 +31,19 @@ function methods.block(of, number)
   local column = 1
   for i = 1, number - 1 do column = column + of.list[i].features end
   return of.features:slice(2, column, column + of.list[number].features - 1):copy()
+end
+
+--- The number of a block in the list. Raises on an unknown name.
+---@param of scion.Gathered
+---@param name string
+---@return integer
+function methods.position(of, name)
+  local names = {}
+  for i, block in ipairs(of.list) do
+    if block.name == name then return i end
+    names[i] = block.name
+  end
+  check.raise(("%s: the network cannot be cut at a block %s (%s)"):format(of.where, check.show(name), check.suggestion(name, names)))
 end
 
 --- How many images are told.
@@ -136,7 +150,7 @@ end
 ---@param val scion.Dataset? what is told; without it the data set itself, in parts
 ---@return scion.Gathered
 function gathered.new(where, model, data, o, val)
-  local began, made = core.clock(), setmetatable({ list = blocks.of(model) }, { __index = methods })
+  local began, made = core.clock(), setmetatable({ where = where, list = blocks.of(model) }, { __index = methods })
   if not made.list[1] then check.raise(where .. ": the network has no layer with weights after which it can be cut") end
   if val then between(where, model, data, val, o, made) else within(where, model, data, o, made) end
   made.seconds = core.clock() - began

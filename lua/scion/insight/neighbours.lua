@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local inputs = require "scion.train.inputs"
+local interrupts = require "scion.interrupts"
 local knn = require "scion.insight.knn"
 local normalization = require "scion.data.normalization"
 local readable = require "scion.insight.readable"
@@ -26,7 +27,7 @@ local where = "scion.insight.neighbours"
 ---@field index integer its number in the data set
 ---@field file string? its path
 ---@field label string|integer|nil its class, if it has one
----@field similarity number the cosine of the two images' features, from which the data set's mean is taken: from -1 to 1
+---@field similarity number the cosine of the two images' features, from which the data set's mean is taken: from -1 to 1, which it is of the same image
 
 local neighbour = class.define { name = "scion.Neighbour", title = "a neighbour", locked = { "index", "file", "label", "similarity" },
                                  meta = { __tostring = function(self)
@@ -71,15 +72,19 @@ local function before_head(model)
   check.raise(where .. ": the network has one layer with weights, before which there is nothing but the image: the option layer names another")
 end
 
---- Finds the images of a data set whose features are most like those of a picture. What frozen layers give for the data set is kept, so that
---- further pictures take little. Raises if the picture cannot be read, and on options that do not fit.
----@param model scion.Model
----@param data scion.Dataset such as the training set
----@param x string|scion.Tensor a file, or one u8 image, H x W x 3
----@param given scion.NeighboursOptions?
----@return scion.Neighbours
----@example print(scion.insight.neighbours(model, train, "dog.png", { n = 3 }))
-return function(model, data, x, given)
+--- The cosines of rows and one other, from which the rows' mean is taken. What differs from the mean by no more than rounding is the mean: it is like
+--- what is the mean, too, and like nothing else.
+local function similarities(rows, one)
+  local mean, width = normalization.mean(rows, 1), rows:shape()[2]
+  local a, b = rows - mean, one - mean
+  local function length(of) return (normalization.mean(of * of, 2) * width):sqrt() end
+  local rounding = 1e-5 * (mean * mean):sum() ^ 0.5
+  local away, one_away = length(a):gt(rounding):to "f32", length(b):gt(rounding):to "f32"
+  local cosines = knn.normalized(a):matmul(knn.normalized(b):transpose())
+  return (cosines * away * one_away + (1 - away) * (1 - one_away)):reshape(#rows)
+end
+
+local function neighbours(model, data, x, given)
   check.argument(where, "the first argument", model, check.instance("scion.Model", "a model"))
   inputs.dataset(where, data)
   local o = check.options(where, given, { n = { check.whole(1), 5 }, layer = { check.text } })
@@ -92,9 +97,7 @@ return function(model, data, x, given)
   if not kept[1] then check.raise(where .. ": none of the data set's images can be read") end
   all = all:gather(1, kept):reshape(#kept, -1)
   if not (core.finite(all) and core.finite(one)) then check.raise(("%s: what %s gives holds numbers that are NaN or infinite: see to the weights"):format(where, layer)) end
-  local mean = normalization.mean(all, 1)
-  local cosines = knn.normalized(all - mean):matmul(knn.normalized(one:reshape(1, -1) - mean):transpose()):reshape(#kept)
-  local values, numbers = cosines:top_k(math.min(o.n, #kept), 1)
+  local values, numbers = similarities(all, one:reshape(1, -1)):top_k(math.min(o.n, #kept), 1)
   local list = { layer = layer, data = data }
   for i = 1, math.min(o.n, #kept) do
     local index = kept[numbers:get(i)]
@@ -104,3 +107,13 @@ return function(model, data, x, given)
   end
   return made.new(list)
 end
+
+--- Finds the images of a data set whose features are most like those of a picture. What frozen layers give for the data set is kept, so that
+--- further pictures take little. Raises if the picture cannot be read, and on options that do not fit.
+---@param model scion.Model
+---@param data scion.Dataset such as the training set
+---@param x string|scion.Tensor a file, or one u8 image, H x W x 3
+---@param given scion.NeighboursOptions?
+---@return scion.Neighbours
+---@example print(scion.insight.neighbours(model, train, "dog.png", { n = 3 }))
+return function(model, data, x, given) return interrupts.within(where, neighbours, model, data, x, given) end

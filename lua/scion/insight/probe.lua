@@ -8,8 +8,8 @@ local distributed = require "scion.train.distributed"
 local cost = require "scion.ir.cost"
 local gathered = require "scion.insight.gathered"
 local graph = require "scion.graph"
+local interrupts = require "scion.interrupts"
 local interval = require "scion.insight.interval"
-local linear = require "scion.insight.linear"
 local leep_score = require "scion.insight.leep_score"
 local logme = require "scion.insight.logme"
 local plan = require "scion.plan"
@@ -104,11 +104,10 @@ local made = class.define { name = "scion.Probe", title = "a probe", locked = { 
 
 -- ---- the probe ------------------------------------------------------------------------------------------------------
 
---- Whether the best block is clearly better than a guess. It is the best of many blocks, each with the best of some penalties, and the best of many
---- guesses is often far above a guess: each is allowed its part of 2.5% (Bonferroni), by the bound exp(-z^2 / 2) of the normal distribution's tail.
+--- Whether the best block is clearly better than a guess. It is the best of many, and the best of many guesses is often far above a guess: each is
+--- allowed its part of 2.5% (Bonferroni), by the bound exp(-z^2 / 2) of the normal distribution's tail.
 local function tells(of, highest)
-  local tries = #of.list * #linear.penalties
-  local low = interval(highest, of:told(), math.sqrt(2 * math.log(tries / 0.025)))
+  local low = interval(highest, of:told(), math.sqrt(2 * math.log(#of.list / 0.025)))
   return low > of.guess
 end
 
@@ -168,13 +167,19 @@ end
 ---@param o scion.ProbeOptions as check.options reads them
 ---@param val scion.Dataset? what is told; without it the data set itself, in parts
 ---@return scion.Probe
-function probe.run(where, model, data, o, val) return compare(model, gathered.new(where, model, data, o, val)) end
+---@return scion.Gathered of what it was told by
+function probe.run(where, model, data, o, val)
+  return interrupts.within(where, function()
+    local of = gathered.new(where, model, data, o, val)
+    return compare(model, of), of
+  end)
+end
 
 --- Probes a network: see model:probe.
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param given scion.ProbeOptions?
 ---@return scion.Probe
-function probe.of(model, data, given) return probe.run("probe", model, data, check.options("probe", given, probe.schema)) end
+function probe.of(model, data, given) return (probe.run("probe", model, data, check.options("probe", given, probe.schema))) end
 
 return probe

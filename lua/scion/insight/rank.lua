@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local difference = require "scion.insight.difference"
 local inputs = require "scion.train.inputs"
+local interrupts = require "scion.interrupts"
 local probe = require "scion.insight.probe"
 local text = require "scion.report.text"
 
@@ -71,14 +72,7 @@ local function row_of(name, found)
   return ranked.new { network = name, block = chosen.block, accuracy = chosen.accuracy, low = chosen.low, high = chosen.high, macs = chosen.macs, probe = found }
 end
 
---- Probes several networks on the same images, see base:probe, and puts them in order. An architecture's name stands for the network with its
---- published ImageNet weights. Raises on options or data that do not fit, and where weights cannot be had.
----@param data scion.Dataset
----@param list (string|scion.Model)[]
----@param given scion.ProbeOptions?
----@return scion.Ranking
----@example print(scion.insight.rank(train, { base, base:upto "block1" }))
-return function(data, list, given)
+local function rank(data, list, given)
   inputs.dataset(where, data)
   list = check.argument(where, "the list of networks", list, networks)
   local o, rows, position, names = check.options(where, given, probe.schema), {}, {}, {}
@@ -104,3 +98,12 @@ return function(data, list, given)
   rows.recommended = cheapest and cheapest.network
   return made.new(rows)
 end
+
+--- Probes several networks on the same images, see base:probe, and puts them in order. An architecture's name stands for the network with its
+--- published ImageNet weights. Raises on options or data that do not fit, and where weights cannot be had.
+---@param data scion.Dataset
+---@param list (string|scion.Model)[]
+---@param given scion.ProbeOptions?
+---@return scion.Ranking
+---@example print(scion.insight.rank(train, { base, base:upto "block1" }))
+return function(data, list, given) return interrupts.within(where, rank, data, list, given) end

@@ -11,23 +11,23 @@ local targets = require "scion.train.targets"
 ---@field confidence number that probability
 ---@field loss number -ln of the probability of the image's class
 
---- Raises unless the model tells classes, which are those of the data set; if no image can be read, or an output is NaN; and after Ctrl-C.
+local told = {}
+
+--- What gathers it, batch by batch, from a pass over the data set. Raises unless the model tells classes, which are those of the data set.
 ---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param batch integer? (the data set's)
----@return table<integer, scion.Told> by the image's number, from 1; nil for those that could not be read
----@return scion.Tensor losses f32 [images], NaN for those
-return function(where, model, data, batch)
-  inputs.fits(where, model, data)
-  local told, count, apply = predict.probabilities(model)
-  if told ~= "classes" or not data.classes then check.raise(where .. ": it is for classes, one an image, which the model tells and the data set has") end
+---@return { add: fun(output: scion.Tensor, indices: integer[]), ended: (fun(): table<integer, scion.Told>, scion.Tensor) } add: takes what the model
+--- gives for images, by their numbers from 1; ended: gives what `told.of` does, or raises if no image was read or an output is NaN
+function told.gathering(where, model, data)
+  local kind, count, apply = predict.probabilities(model)
+  if kind ~= "classes" or not data.classes then check.raise(where .. ": it is for classes, one an image, which the model tells and the data set has") end
   targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
   if data.labels and #data.labels ~= count then check.raise(("%s: the model tells %d classes, and the data set has %d"):format(where, count, #data.labels)) end
-  local found, losses = {}, core.full({ #data }, 0 / 0)
-  predict.run(where, model, data, { batch = batch }, function(output, indices)
+  local found, losses, finite = {}, core.full({ #data }, 0 / 0), true
+  local function add(output, indices)
     local rows, truth = apply(output), data.classes:gather(1, indices)
-    if not core.finite(rows) then check.raise(where .. ": " .. predict.no_number) end
+    finite = finite and core.finite(rows)
     if rows:shape()[2] < count then rows = core.concat({ 1 - rows, rows }, 2) end -- one sigmoid output tells two classes
     local own = (rows * core.one_hot(truth - 1, count)):matmul(core.full({ count, 1 }, 1)):clamp(1e-38, 1)
     local highest, best = rows:top_k(1, 2)
@@ -36,7 +36,28 @@ return function(where, model, data, batch)
       losses:set(index, loss)
       found[index] = { class = truth:get(i), predicted = best:get(i, 1), confidence = highest:get(i, 1), loss = loss }
     end
-  end)
-  if not next(found) then check.raise(where .. ": none of the images can be read") end
-  return found, losses
+  end
+  local function ended()
+    if not finite then check.raise(where .. ": " .. predict.no_number) end
+    if not next(found) then check.raise(where .. ": none of the images can be read") end
+    return found, losses
+  end
+  return { add = add, ended = ended }
 end
+
+--- Has the model tell the images. Raises unless it tells classes, which are those of the data set; if no image can be read, or an output is NaN;
+--- and after Ctrl-C.
+---@param where string the name of the function that the user called, for messages
+---@param model scion.Model
+---@param data scion.Dataset
+---@param batch integer? (the data set's)
+---@return table<integer, scion.Told> by the image's number, from 1; nil for those that could not be read
+---@return scion.Tensor losses f32 [images], NaN for those
+function told.of(where, model, data, batch)
+  inputs.fits(where, model, data)
+  local gathering = told.gathering(where, model, data)
+  predict.run(where, model, data, { batch = batch }, gathering.add)
+  return gathering.ended()
+end
+
+return told

@@ -5,6 +5,7 @@ local class = require "scion.class"
 local gathered = require "scion.insight.gathered"
 local graph = require "scion.graph"
 local difference_interval = require "scion.insight.difference_interval"
+local interrupts = require "scion.interrupts"
 local inputs = require "scion.train.inputs"
 local probe = require "scion.insight.probe"
 local random = require "scion.random"
@@ -91,19 +92,7 @@ local function compare(right, others)
            pretrained = right:mean(), other = mean, difference = right:mean() - mean, low = low, high = high }
 end
 
---- Tells whether a network's weights help to tell the classes of a data set, by how much, and how sure that is: the best of its blocks is
---- compared with the best block of networks of the same architecture with random weights, and the last block with theirs, by a linear classifier on
---- the same images, see base:probe. The images are told in cross-validation, or with a validation set as third argument: then the classifiers learn
---- from the first set and tell the second one. Nothing is trained, but for a small network if scratch = true asks for it: then the best block is
---- compared with that, too. Raises on options or data that do not fit, and if there are not two classes with two images each, or with one in both
---- sets.
----@param base scion.Model
----@param train scion.Dataset
----@param val scion.Dataset|scion.TransferOptions|nil
----@param given scion.TransferOptions?
----@return scion.Transfer
----@example print(scion.insight.transfer(base, train, { repeats = 2 }))
-return function(base, train, val, given)
+local function transfer(base, train, val, given)
   check.argument(where, "the first argument", base, check.instance("scion.Model", "a model"))
   if val ~= nil and given == nil and not inputs.kind.read(val) then val, given = nil, val end
   local o, saved = check.options(where, given, schema), require "scion.saved"
@@ -125,3 +114,17 @@ return function(base, train, val, given)
   result.block, result.images, result.probe = found.best, found.images, found
   return made.new(result)
 end
+
+--- Tells whether a network's weights help to tell the classes of a data set, by how much, and how sure that is: the best of its blocks is
+--- compared with the best block of networks of the same architecture with random weights, and the last block with theirs, by a linear classifier on
+--- the same images, see base:probe. The images are told in cross-validation, or with a validation set as third argument: then the classifiers learn
+--- from the first set and tell the second one. Nothing is trained, but for a small network if scratch = true asks for it: then the best block is
+--- compared with that, too. Raises on options or data that do not fit, and if there are not two classes with two images each, or with one in both
+--- sets.
+---@param base scion.Model
+---@param train scion.Dataset
+---@param val scion.Dataset|scion.TransferOptions|nil
+---@param given scion.TransferOptions?
+---@return scion.Transfer
+---@example print(scion.insight.transfer(base, train, { repeats = 2 }))
+return function(base, train, val, given) return interrupts.within(where, transfer, base, train, val, given) end

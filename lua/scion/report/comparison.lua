@@ -17,21 +17,22 @@ local function points(value) return ("%+.1f"):format(100 * value) end
 
 --- Accuracies: the chart, and its table.
 local function accuracies(found)
-  local rows, drawn = {}, {}
+  local rows, drawn, kept = {}, {}, ""
   for i, each in ipairs(found) do
+    if each.cached then kept = html.paragraph(results.cached, "note") end
     if each.right then
       rows[i] = { each.name, text.percent(each.accuracy), text.percent(each.low), text.percent(each.high), text.grouped(each.parameters),
-                  each.seconds > 0 and results.duration(each.seconds) or "" }
+                  results.time_of(each) }
       drawn[#drawn + 1] = { name = each.name, value = each.accuracy, low = each.low, high = each.high, marked = each.name == found.best }
     else
-      rows[i] = { each.name, "failed", "", "", "", results.duration(each.seconds) }
+      rows[i] = { each.name, "failed", "", "", "", results.time_of(each) }
     end
   end
   local chart = intervals { title = "Accuracies and their intervals", x = "accuracy", rows = drawn,
                             text = ("%s has the highest accuracy. Lines are 95%% intervals (Wilson 1927), each by itself: the pairs below compare."):format(found.best) }
   return svg.figure(chart, "accuracies") .. html.table { caption = ("Accuracy on the same %s images"):format(text.grouped(found.images)), rows = rows, columns = {
     { title = "recipe" }, { title = "accuracy", right = true }, { title = "from", right = true }, { title = "to", right = true }, { title = "parameters", right = true },
-    { title = "time", right = true } } }
+    { title = "time", right = true } } } .. kept
 end
 
 --- All pairs of those that have not failed.

@@ -11,17 +11,17 @@ local kind = check.instance("scion.History", "a history")
 ---@field data? scion.Dataset on which that is measured (the fit's validation set, while the script keeps it)
 ---@field diagnosis? scion.Diagnosis|false what scion.data.doctor has found; false: nothing (it looks through the fit's training set, and compares it
 --- with the validation set, while the script keeps them)
----@field live? boolean whether the page loads itself anew every few seconds, for a callback that writes it while the model trains; nothing
---- is computed for it then (false)
+---@field live? boolean whether the page loads itself anew every few seconds while the model trains, for a callback that writes it: as the fit ends,
+--- it is written once more, and rests; nothing is computed for it (false)
 
 --- Writes a report as one page of HTML, which asks for nothing from any network: curves of loss, accuracy and learning rate with the stages
 --- marked; confusion, the scores of each class and calibration; the images that the model is most wrong about, with what in them speaks for the
 --- wrong class (see model:explain); what was frozen in each stage, drawn on the network; speed and cache; warnings and the doctor's findings;
 --- settings and versions. Beside each chart stand its numbers in a table.
 ---
---- If the script still has the model and the validation set, and has not trained the model since, it is evaluated for the page. Else the
---- figures are those of the fit's last validation, and the page says so; and what is not known, as of a loaded model, it leaves out and
---- names. A history keeps neither model nor data.
+--- If the script still has the model and the validation set, and has not trained the model since, it is evaluated for the page. Else, and where
+--- the set's files are gone, the figures are those of the fit's last validation, and the page says so; and what is not known, as of a loaded
+--- model, it leaves out and names. A history keeps neither model nor data.
 ---
 --- To watch a fit, write the page after each epoch: see the second example.
 ---@param path string; its folder is made if there is none
@@ -37,7 +37,9 @@ function history:report(path, given)
   local where = "history:report"
   check.self(where, self, kind)
   path = write.path(where, path)
-  return write.file(where, path, require "scion.report.page"(self, given, where))
+  write.file(where, path, require "scion.report.page"(self, given, where))
+  if given and given.live then require("scion.report.live").follow(self, path, given) end
+  return path
 end
 
 --- Draws the curves of loss, accuracy and learning rate, with the stages marked, as a file of SVG.

@@ -2,11 +2,16 @@
 local check = require "scion.check"
 local dataset = require "scion.data.dataset"
 local document = require "scion.report.document"
+local evaluate = require "scion.train.evaluate"
 local html = require "scion.report.html"
 local inputs = require "scion.train.inputs"
+local interrupts = require "scion.interrupts"
+local mistake_list = require "scion.insight.mistake_list"
+local predict = require "scion.train.predict"
 local record = require "scion.train.record"
 local results = require "scion.report.results"
 local text = require "scion.report.text"
+local told = require "scion.insight.told"
 
 local refresh = 5 -- seconds between two looks at a page of a fit that runs
 
@@ -27,27 +32,56 @@ local schema = {
 --- put those of a better epoch back.
 local function is_of(history, model) return #history > 0 and model.epoch == history[#history].epoch end
 
---- The evaluation, a sentence that says what it is of, and the model and the data where it was made for the report; or nil and why there is
---- none.
-local function evaluation_of(history, note, o)
+--- Measures a model on a data set in one pass: the evaluation, what the mistakes section is made of, and why there are no mistakes. fitted: the notes
+--- of the fit whose model and set these are.
+local function measure(model, data, fitted)
+  local gathering = data.classes and predict.probabilities(model) == "classes" and told.gathering("history:report", model, data) or nil
+  local found = evaluate(model, data, fitted and { loss = fitted.loss, metrics = fitted.metrics, precision = fitted.precision } or nil, nil,
+                         gathering and { output = gathering.add })
+  if not gathering then return found end
+  local ok, list = check.try(function() return mistake_list(model, data, gathering.ended()) end)
+  if not ok then return found, nil, "mistakes: " .. list:gsub("^history:report: ", "") end
+  return found, { model = model, data = data, mistakes = list }
+end
+
+local function figures_of(evaluation)
+  return ("loss %.4f%s"):format(evaluation.loss, evaluation.accuracy and (", accuracy %.4f"):format(evaluation.accuracy) or "")
+end
+
+--- The evaluation of the last validation, and a sentence; or nil and why there is none.
+local function kept_evaluation(note, o)
+  local found = note and note.evaluation
+  if found then
+    return found, ("On %s images of the validation set, after epoch %d: %s."):format(text.grouped(found.examples), note.evaluated, figures_of(found))
+  end
+  if o.live then return nil, "there is no validation yet" end
+  if note and not note.references.validate and not o.data then return nil, "there is no validation set; give one, data = …" end
+  return nil, "the model or the validation set is not known; give both, model = …, data = …"
+end
+
+local no_mistakes = "mistakes: the model as the last epoch has left it, or the validation set, is not there any more; give both, model = …, data = …"
+
+--- Adds the evaluation to what is known, a sentence that says what it is of, what is measured beside it, and why what is not there is not. The set of
+--- the fit may have gone from the disk; what the user gives may not.
+local function add_evaluation(known, history, note, o)
   local there = note and note.references or {}
   local model, data = o.model or there.model, o.data or there.validate
   local asked = o.model or o.data
+  known.why_no_mistakes = not o.live and no_mistakes or nil
   if model and data and not o.live and (asked or is_of(history, model)) then
-    local fitted = not o.model and note -- what the fit was told holds for its own model
-    local found = model:evaluate(data, fitted and { loss = fitted.loss, metrics = fitted.metrics, precision = fitted.precision } or nil)
-    return found, ("On %s images of the %s, as the model is now: loss %.4f%s."):format(
-      text.grouped(found.examples), o.data and "data set given" or "validation set", found.loss, found.accuracy and (", accuracy %.4f"):format(found.accuracy) or ""),
-      { model = model, data = data }
+    local may_fail = not asked and note.evaluation
+    local ok, found, measured, why = (may_fail and check.try or pcall)(measure, model, data, not o.model and note)
+    if not ok and (not may_fail or interrupts.is(found)) then error(found, 0) end
+    known.why_no_mistakes = why
+    if ok then
+      known.evaluation, known.measured = found, measured
+      known.words = ("On %s images of the %s, as the model is now: %s."):format(text.grouped(found.examples), o.data and "data set given" or "validation set",
+        figures_of(found))
+      return
+    end
+    known.why_no_mistakes = "mistakes: the validation set cannot be read any more: " .. found:gsub("^evaluate: ", "")
   end
-  local found = note and note.evaluation
-  if found then
-    return found, ("On %s images of the validation set, after epoch %d: loss %.4f%s."):format(
-      text.grouped(found.examples), note.evaluated, found.loss, found.accuracy and (", accuracy %.4f"):format(found.accuracy) or "")
-  end
-  if o.live then return nil, "there is no validation yet" end
-  if note and not there.validate and not o.data then return nil, "there is no validation set; give one, data = …" end
-  return nil, "the model or the validation set is not known; give both, model = …, data = …"
+  known.evaluation, known.words = kept_evaluation(note, o)
 end
 
 --- The doctor's findings; or nil and why there are none.
@@ -61,14 +95,12 @@ local function diagnosis_of(note, o)
   return require "scion.data.doctor"(there.data, { against = against and { validation = against } })
 end
 
-local no_mistakes = "mistakes: the model as the last epoch has left it, or the validation set, is not there any more; give both, model = …, data = …"
-
 local function context_of(history, o)
   local note = record.of(history)
-  local evaluation, words, measured = evaluation_of(history, note, o)
-  local diagnosis, why_no_diagnosis = diagnosis_of(note, o)
-  return { history = history, note = note, network = o.model and o.model.name or note and note.network, evaluation = evaluation, evaluated = evaluation and words,
-           why_no_evaluation = words, measured = measured, why_no_mistakes = not o.live and no_mistakes or nil, diagnosis = diagnosis, why_no_diagnosis = why_no_diagnosis }
+  local known = { history = history, note = note, network = o.model and o.model.name or note and note.network }
+  add_evaluation(known, history, note, o)
+  known.diagnosis, known.why_no_diagnosis = diagnosis_of(note, o)
+  return known
 end
 
 -- ---- the page ---------------------------------------------------------------------------------------------------------
@@ -91,10 +123,11 @@ local function facts(context)
   return tag("ul", { class = "facts" }, table.concat(items, "\n"))
 end
 
-local function remarks(context, live)
-  local parts = {}
-  if live then parts[1] = html.paragraph(("The model trains: this page loads itself anew every %d seconds."):format(refresh), "note") end
+local function remarks(context, trains)
+  local parts, note = {}, context.note
+  if trains then parts[1] = html.paragraph(("The model trains: this page loads itself anew every %d seconds."):format(refresh), "note") end
   if rawget(context.history, "interrupted") then parts[#parts + 1] = html.paragraph("Ctrl-C ended the fit before its last epoch.") end
+  if note and note.failure then parts[#parts + 1] = html.paragraph("An error ended the fit: " .. note.failure) end
   return table.concat(parts, "\n")
 end
 
@@ -117,13 +150,13 @@ local function sections_of(context)
 end
 
 --- What stands in the page's header, and its main part.
-local function contents_of(context, live)
+local function contents_of(context, trains)
   local links, parts = {}, {}
   for i, section in ipairs(sections_of(context)) do
     links[i] = tag("li", nil, tag("a", { href = "#" .. section.id }, html.escape(section.title)))
     parts[i] = tag("section", { ["aria-labelledby"] = section.id }, tag("h2", { id = section.id }, html.escape(section.title)), section.contents)
   end
-  return remarks(context, live) .. facts(context) .. tag("nav", { ["aria-label"] = "Sections" }, tag("ul", nil, table.concat(links, "\n"))), table.concat(parts, "\n")
+  return remarks(context, trains) .. facts(context) .. tag("nav", { ["aria-label"] = "Sections" }, tag("ul", nil, table.concat(links, "\n"))), table.concat(parts, "\n")
 end
 
 --- The page.
@@ -135,6 +168,7 @@ return function(history, given, where)
   local o = check.options(where, given, schema)
   local context = context_of(history, o)
   local title = context.network and ("Training run of %s"):format(context.network) or "Training run"
-  local introduction, main = contents_of(context, o.live)
-  return document { title = title, introduction = introduction, main = main, refresh = o.live and refresh or nil }
+  local trains = o.live and context.note and context.note.running
+  local introduction, main = contents_of(context, trains)
+  return document { title = title, introduction = introduction, main = main, refresh = trains and refresh or nil }
 end

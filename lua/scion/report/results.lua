@@ -17,6 +17,14 @@ local function duration(seconds)
 end
 results.duration = duration
 
+--- How long a recipe of a comparison took; "" of a model that was trained before.
+---@param row scion.Compared
+---@return string
+function results.time_of(row) return row.seconds > 0 and duration(row.seconds) .. (row.cached and ", cached" or "") or "" end
+
+--- What "cached" says there.
+results.cached = "cached: it took outputs of frozen layers that were kept before, and so less time."
+
 --- Declares a kind of result. Returns a function that sets the metatable of a table, which then prints as `words`.
 ---@param name string __name of the metatable
 ---@param words fun(self: table): string

@@ -2,8 +2,8 @@
 --- text, a stripe or a dash as well.
 local style = {}
 
-local light = "--paper:#fff;--ink:#1b1e22;--muted:#555c64;--line:#d3d8dd;--soft:#f4f6f8;--one:#0b64b0;--two:#a8440a;--stripe:#b4bcc4"
-local dark = "--paper:#15181b;--ink:#e8eaed;--muted:#aab1b9;--line:#3b4148;--soft:#1f2327;--one:#74b5f2;--two:#f0a469;--stripe:#565e67"
+local light = "--paper:#fff;--ink:#1b1e22;--muted:#555c64;--line:#d3d8dd;--soft:#f4f6f8;--one:#0b64b0;--two:#a8440a;--stripe:#b4bcc4;--shade:#0005"
+local dark = "--paper:#15181b;--ink:#e8eaed;--muted:#aab1b9;--line:#3b4148;--soft:#1f2327;--one:#74b5f2;--two:#f0a469;--stripe:#565e67;--shade:#fff6"
 
 local drawing = [[
 text{font:11px system-ui,sans-serif;fill:var(--ink)}
@@ -54,7 +54,9 @@ figure:not(.wide)>svg{max-width:36rem}
 figcaption{margin-bottom:.5rem;font-size:.9rem;color:var(--muted);overflow-wrap:anywhere}
 figcaption strong{display:block;color:var(--ink);font-size:1rem}
 svg{display:block;width:100%;height:auto}
-.scroll{overflow-x:auto;position:relative}
+.scroll{overflow-x:auto;position:relative;background:linear-gradient(to right,var(--paper) 40%,transparent) 0 0/3rem 100% no-repeat local,]] ..
+[[linear-gradient(to left,var(--paper) 40%,transparent) 100% 0/3rem 100% no-repeat local,]] ..
+[[linear-gradient(to right,var(--shade),transparent) 0 0/1rem 100% no-repeat scroll,linear-gradient(to left,var(--shade),transparent) 100% 0/1rem 100% no-repeat scroll}
 :focus-visible{outline:2px solid var(--one);outline-offset:2px}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;margin:.25rem 0}
 caption{text-align:left;color:var(--muted);padding:.25rem 0}
@@ -86,7 +88,7 @@ header,main,footer{max-width:none;padding:0}
 nav,details{display:none}
 figure,tr,.pictures>*{break-inside:avoid}
 h2,h3{break-after:avoid}
-.scroll{overflow:visible}
+.scroll{overflow:visible;background:none}
 .scroll svg{min-width:0!important}
 }
 ]]

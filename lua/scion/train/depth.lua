@@ -1,7 +1,9 @@
 --- How deep the blocks of a model's layers lie, for learning rates by depth: the last block that trains has depth 0, which is the head's, the
---- one before it 1, and so on. A block are the layers whose names have the same first part; a layer without a slash in its name is one by
---- itself, but for a norm, which belongs to the layer before it.
+--- one before it 1, and so on. A block are the layers whose names have the same first part, or the same first two where the first one is that of a
+--- whole trunk; a layer without a slash in its name is one by itself, but for a norm, which belongs to the layer before it.
 local depth = {}
+
+local trunks = { trunk_output = true } -- of torchvision's RegNet
 
 local norms = { batch_norm = true, layer_norm = true }
 
@@ -11,6 +13,7 @@ local norms = { batch_norm = true, layer_norm = true }
 function depth.block_of(node)
   local name = node.layer.name
   local block = name:match "^(.-)/"
+  if trunks[block] then block = name:match "^.-/.-%f[/]" or block end
   if not block and norms[node.layer.kind] and node.inputs[1] then return depth.block_of(node.inputs[1]) end
   return block or name
 end

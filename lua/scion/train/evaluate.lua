@@ -1,4 +1,5 @@
 --- model:evaluate: loss, accuracy, and precision, recall and F1 of each class.
+local batches = require "scion.data.batch"
 local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local checkpoint = require "scion.train.checkpoint"
@@ -41,7 +42,7 @@ local targets = require "scion.train.targets"
 local schema = { batch = { inputs.batch }, loss = { targets.kind }, metrics = { metrics.kind }, cache = { cached.kind, {} },
                  precision = { precision.kind }, distributed = { distributed.kind } }
 
---- Runs the network on all batches of this process, and calls add(losses, output, y) and leave_out(failed) for each. Returns what tells of a batch
+--- Runs the network on all batches of this process, and calls add(losses, output, batch) and leave_out(failed) for each. Returns what tells of a batch
 --- with numbers that are not finite.
 local function run(where, model, data, o, loss, source, add, leave_out)
   local names, broken = data.labels or model.labels, nil
@@ -52,7 +53,7 @@ local function run(where, model, data, o, loss, source, add, leave_out)
       local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, o.batch, n), input_dtype = batch.x:dtype(), loss = loss,
                                     labels = target:dtype(), precision = o.precision, from = batch.node }
       if not model:execute(plan, { images = batch.x, labels = target }) then break end
-      local loss_of_batch = add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), batch.y)
+      local loss_of_batch = add(core.place(model.arena, plan.losses, n), core.place(model.arena, plan.output, n), batch)
       if not broken and (loss_of_batch ~= loss_of_batch or math.abs(loss_of_batch) == math.huge) then broken = inputs.not_finite(batch) end
     end
     leave_out(batch.failed)
@@ -79,32 +80,36 @@ local function join(sums, comm, data, rows, failed)
 end
 
 --- Runs the network on all batches and adds up losses and predictions. The second result tells of a batch with numbers that are not finite.
-local function add_up(where, model, data, o, loss, source, tell)
+local function add_up(where, model, data, o, loss, source, heard)
   local told, count = targets.told(model, loss, data.labels or model.labels)
   local sums, comm = metrics.new(told, count, o.metrics), distributed.comm(o.distributed)
   sums:calibrate()
   if not comm then
-    return sums, run(where, model, data, o, loss, source, function(...) return sums:add(...) end, function(list)
+    return sums, run(where, model, data, o, loss, source, function(losses, output, batch)
+      local loss_of_batch = sums:add(losses, output, batch.y)
+      if heard.output then heard.output(output, batches.numbers(where, batch)) end
+      return loss_of_batch
+    end, function(list)
       sums:leave_out(list)
-      tell(sums.examples + sums.left_out, #data)
+      heard.done(sums.examples + sums.left_out, #data)
     end)
   end
   local rows, failed, done = distributed.no_rows(model, data), {}, 0
-  local broken = run(where, model, data, o, loss, source, function(losses, output, y)
+  local broken = run(where, model, data, o, loss, source, function(losses, output, batch)
     local n = #losses
     rows.sizes[#rows.sizes + 1], done = n, done + n
-    for name, tensor in pairs { losses = losses, output = output, y = y } do rows[name][#rows[name] + 1] = tensor:copy() end
+    for name, tensor in pairs { losses = losses, output = output, y = batch.y } do rows[name][#rows[name] + 1] = tensor:copy() end
     return losses:sum() / n
   end, function(list)
     table.move(list, 1, #list, #failed + 1, failed)
-    tell(math.min((done + #failed) * comm.size, #data), #data)
+    heard.done(math.min((done + #failed) * comm.size, #data), #data)
   end)
   if core.interrupted() then comm:hear() else join(sums, comm, data, rows, failed) end
   return sums, broken
 end
 
 --- What is behind the checks.
-local function run_all(model, data, o, loss, where, tell, alone)
+local function run_all(model, data, o, loss, where, heard, alone)
   if alone and distributed.comm(o.distributed) then
     distributed.same(where, o.distributed, checkpoint.facts_of(model, data, o.batch, precision.in_use(o.precision or model.precision)))
   end
@@ -114,7 +119,7 @@ local function run_all(model, data, o, loss, where, tell, alone)
   local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision,
                                                      share = distributed.block_of(o.distributed, data, o.batch) })
   local bar <close> = progress.counter("evaluate", #data)
-  local sums, broken = add_up(where, model, data, o, loss, source, tell or bar.tell)
+  local sums, broken = add_up(where, model, data, o, loss, source, { done = heard and heard.done or bar.tell, output = heard and heard.output })
   if alone then interrupts.check(where) end
   if sums.examples == 0 and not core.interrupted() then check.raise(("%s: %s"):format(where, sums:nothing_read(#data))) end
   local found = {
@@ -127,7 +132,7 @@ local function run_all(model, data, o, loss, where, tell, alone)
   return results.evaluation(found), broken
 end
 
-local function evaluate(model, data, given, where, tell)
+local function evaluate(model, data, given, where, heard)
   metrics.refuse_within(where or "evaluate")
   local alone = where == nil -- else fit has called it, which prints notices about the cache and handles interrupts itself
   where = where or "evaluate"
@@ -141,7 +146,7 @@ local function evaluate(model, data, given, where, tell)
   o.metrics = o.metrics or model.metrics or {}
   metrics.check(where, o.metrics, targets.told(model, loss, data.labels or model.labels))
   distributed.check(where, o.distributed, data)
-  return run_all(model, data, o, loss, where, tell, alone)
+  return run_all(model, data, o, loss, where, heard, alone)
 end
 
 --- Evaluates a model on a data set. Raises on data that do not fit, on unknown options and invalid values, and if no image can be read.
@@ -150,9 +155,11 @@ end
 ---@param data scion.Dataset
 ---@param given scion.EvaluateOptions
 ---@param where string? "fit: validate" when fit calls it
----@param tell? fun(done: integer, total: integer) is called after each batch (by default the progress is shown on a terminal)
+---@param heard? { done: (fun(done: integer, total: integer))?, output: (fun(output: scion.Tensor, indices: integer[]))? } are called after each batch. done:
+--- how far it is (by default the progress is shown on a terminal); output: with what the model gives, a view that is valid until the next batch, and the
+--- images' numbers, from 1; not where several processes evaluate
 ---@return scion.Evaluation
 ---@return string? broken what in the data set is not finite: see inputs.not_finite
-return function(model, data, given, where, tell)
-  return distributed.guard(given, evaluate, model, data, given, where, tell)
+return function(model, data, given, where, heard)
+  return distributed.guard(given, evaluate, model, data, given, where, heard)
 end

@@ -11,6 +11,7 @@ local inputs = require "scion.train.inputs"
 local interrupts = require "scion.interrupts"
 local kinds = require "scion.train.kinds"
 local lint = require "scion.train.lint"
+local live = require "scion.report.live"
 local loop = require "scion.train.loop"
 local metrics = require "scion.train.metrics"
 local notice = require "scion.report.notice"
@@ -252,6 +253,7 @@ local function run_job(job, o, ended)
   if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
   lint.begin(model)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
+  live.begin(state.history)
   local ok, complete = pcall(loop, state)
   for optimizer, lr in pairs(rates) do optimizer.lr = lr end
   if not ok then
@@ -259,15 +261,14 @@ local function run_job(job, o, ended)
     model.metrics = was.metrics -- a metric of the user's own may be what raised
     if model.steps == was.steps then model.labels, model.loss, model.reading = was.labels, was.loss, was.reading end
     bar:broken()
+    live.ended(state.history, tostring(complete))
     error(complete, 0)
   end
   local told = state.history
-  told.cache = cached.since(before)
   if complete and job.team then complete = job.team.comm:meet "end of fit" ~= false end
-  if not complete then
-    told.interrupted = true
-    tell_interrupt(state, returns, ended)
-  end
+  told.cache, told.interrupted = cached.since(before), not complete or nil
+  live.ended(told)
+  if not complete then tell_interrupt(state, returns, ended) end
   return told
 end
 

@@ -87,7 +87,8 @@ end
 local function validate(run)
   local entry = run.entry
   local result, broken = require "scion.train.evaluate"(run.model, run.validate, { loss = run.loss_kind, metrics = run.metrics, cache = run.cache,
-                                                                          precision = run.precision, distributed = run.distributed }, "fit: validate", run.tell_validation)
+                                                                          precision = run.precision, distributed = run.distributed }, "fit: validate",
+                                                                  { done = run.tell_validation })
   if core.interrupted() then return end -- the result would be that of a part of the validation set
   entry.val_loss, entry.val_accuracy = result.loss, result.accuracy
   record.evaluation(run, result)

@@ -44,11 +44,8 @@ function predict.run(where, model, data, given, emit)
       if not model:execute(plan, { images = batch.x }) then break end
       output = core.place(model.arena, plan.output, n)
     end
-    local numbers = check.argument(where, "index in the data set's batches", batch.index, check.tensor):totable()
-    for i, index in ipairs(numbers) do
-      numbers[i] = index + 1
-      seen[index + 1] = true
-    end
+    local numbers = batches.numbers(where, batch)
+    for _, number in ipairs(numbers) do seen[number] = true end
     if n > 0 then emit(output, numbers) end
     done = done + n + #batch.failed
     bar.tell(done)

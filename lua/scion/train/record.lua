@@ -185,7 +185,8 @@ end
 --- data sets that are still there; nil of a history from a file.
 ---@param history scion.History
 ---@return { network: string?, settings: { [1]: string, [2]: string }[], evaluation: scion.Evaluation?, evaluated: integer?, metrics: table, loss: scion.Loss,
---- precision: string, references: { model: scion.Model?, data: scion.Dataset?, validate: scion.Dataset? } }?
+--- precision: string, references: { model: scion.Model?, data: scion.Dataset?, validate: scion.Dataset? }, running: boolean?, failure: string?,
+--- pages: table<string, { history: scion.History, given: scion.ReportOptions }>? }?
 function record.of(history) return notes[history] end
 
 return record

@@ -80,10 +80,10 @@ end
 
 return function(context)
   local evaluation = context.evaluation
-  if not evaluation then return nil, "confusion, classes and calibration: " .. context.why_no_evaluation end
+  if not evaluation then return nil, "confusion, classes and calibration: " .. context.words end
   local figures = { evaluation.confusion and confusion(evaluation) or nil }
   if evaluation.calibration then figures[#figures + 1] = calibration(evaluation.calibration) end
   return table.concat({
-    html.paragraph(context.evaluated), figures[1] and html.tag("div", { class = "charts" }, table.concat(figures, "\n")) or "",
+    html.paragraph(context.words), figures[1] and html.tag("div", { class = "charts" }, table.concat(figures, "\n")) or "",
     evaluation.classes and classes_table(evaluation.classes) or html.paragraph("The network tells no classes.", "note") }, "\n")
 end

@@ -27,8 +27,8 @@ local function figure(mistake, explained)
 end
 
 --- The pictures of the first mistakes; or nil and why they cannot be explained.
-local function figures(measured, mistakes)
-  local parts, layer = {}, nil
+local function figures(measured)
+  local mistakes, parts, layer = measured.mistakes, {}, nil
   for i = 1, math.min(drawn, #mistakes) do
     local one = measured.data:subset { mistakes[i].index }
     local ok, explained = check.try(measured.model.explain, measured.model, one, { class = mistakes[i].predicted })
@@ -53,10 +53,9 @@ end
 return function(context)
   local measured = context.measured
   if not measured then return nil, context.why_no_mistakes end
-  if not context.evaluation.confusion or not measured.data.classes then return nil end
-  local mistakes = require "scion.insight.mistakes"(measured.model, measured.data)
+  local mistakes = measured.mistakes
   if #mistakes == 0 then return html.paragraph(("All of %s images are told right."):format(text.grouped(mistakes.images))) end
-  local shown, missing = figures(measured, mistakes)
+  local shown, missing = figures(measured)
   local words = ("%s of %s images are taken for another class. These have the highest loss."):format(text.grouped(mistakes.wrong), text.grouped(mistakes.images))
   return html.paragraph(words) .. (shown or "") .. html.details("As a table", mistakes_table(mistakes)), missing
 end

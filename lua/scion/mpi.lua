@@ -41,7 +41,7 @@ local places = { "barrier", "broadcast", "reduce", "agree", "fit", "step", "epoc
 local number_of = {}
 for i, name in ipairs(places) do number_of[name] = i end
 
-local ok, failed, interrupted = 0, 1, 2 -- states
+local fine, failed, interrupted = 0, 1, 2 -- states
 
 ---@class scion.Comm
 ---@field rank integer this process's number, from 0, as in MPI
@@ -85,7 +85,7 @@ function internal:meet(place, number, state)
   if not mpi then return { number or 0 } end
   if self.over then error(self.agreed, 0) end
   local here = number_of[place] or 0
-  local where, states, numbers = mpi.meet(here, state or core.interrupted() and interrupted or ok, number or 0)
+  local where, states, numbers = mpi.meet(here, state or core.interrupted() and interrupted or fine, number or 0)
   for rank, of in ipairs(states) do
     if of == failed then raise_of(self, rank - 1) end
   end
@@ -406,7 +406,7 @@ local Comm = class.define {
 local function finish(comm)
   local together = false
   while not together and not comm.over do
-    local met, numbers = pcall(comm.meet, comm, "end of the script", 0, ok)
+    local met, numbers = pcall(comm.meet, comm, "end of the script", 0, fine)
     together = met and numbers
   end
   mpi.finish()

@@ -79,16 +79,15 @@ scion_status scion_lock_try(scion_lock *lock, const char *path, bool *taken) {
   *lock = (scion_lock){.descriptor = -1};
   *taken = false;
   for (;;) {
-    int file = open_regular_file(path, O_RDWR | O_CREAT, &about, &why);
-    if (file < 0) return scion_fail(SCION_WORLD, "%s: cannot be locked: %s", path, why);
-    bool held = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    lock->descriptor = open_regular_file(path, O_RDWR | O_CREAT, &about, &why);
+    if (lock->descriptor < 0) return scion_fail(SCION_WORLD, "%s: cannot be locked: %s", path, why);
+    bool held = !enlist(lock, &about) || (flock(lock->descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK);
     if (!held && is_at(path, &about)) {
       *taken = true;
-      lock->descriptor = file;
-      lock->path = realpath(path, NULL); /* where the process may go to another folder; without memory the file stays, which does no harm */
+      lock->path = realpath(path, NULL); /* the process may go to another folder; without memory the file stays, which does no harm */
       return SCION_OK;
     }
-    close(file);
+    scion_lock_release(lock);
     if (held) return SCION_OK;
   }
 }

@@ -289,6 +289,8 @@ describe("files", function()
       local lock <close> = core.try_lock(path)
       assert.equal("userdata", type(lock))
       assert.is_false(core.try_lock(path))
+      refuses("this process holds that lock already", core.lock, path) -- and does not wait for itself
+      refuses("this process holds a lock of that file", core.row_file, path, 16)
       assert.equal(1, select(2, files.shell(("flock -n %s true"):format(path))))
       lfs.chdir(folder)
       lfs.chdir(here)

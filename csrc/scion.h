@@ -883,15 +883,19 @@ typedef struct scion_lock {
   int descriptor; /* -1: not locked */
   uint64_t device, inode; /* of the file */
   struct scion_lock *next;
+  char *path; /* of a file that is removed with the lock; NULL: it stays */
 } scion_lock;
 
 /* Locks a regular file, which is created if there is none, and waits while another process holds its lock. SCION_MISUSE if this
  * process holds it or waits for it already, since it would wait for itself. The struct must not be moved until it is released. */
 scion_status scion_lock_take(scion_lock *lock, const char *path);
+/* Locks an empty file that is there only as long as the lock, unless somebody holds it, in this process or in another: then *taken is false.
+ * A process that is killed leaves the file, and no lock. Where a file system has no locks, there is the file alone. */
+scion_status scion_lock_try(scion_lock *lock, const char *path, bool *taken);
 /* Programs that this process starts from here on hold the lock with it, until they end: a download goes on where the process that
  * started it was killed, and nobody else may begin one meanwhile. */
 void scion_lock_inherit(const scion_lock *lock);
-void scion_lock_release(scion_lock *lock); /* may be called again; does not remove the file */
+void scion_lock_release(scion_lock *lock); /* may be called again */
 /* Whether this process holds, or waits for, the lock of the file that `descriptor` refers to. */
 bool scion_lock_held(int descriptor);
 

@@ -3,6 +3,7 @@
 #include "scion.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <sys/file.h>
 
 /* All that this process holds or waits for: whoever asked for the same file again would wait for itself, since the system tells
@@ -66,12 +67,41 @@ scion_status scion_lock_take(scion_lock *lock, const char *path) {
   return SCION_OK;
 }
 
+/* Whether a path is still that of an open file: who held the lock before may have removed it. */
+static bool is_at(const char *path, const struct stat *about) {
+  struct stat now;
+  return stat(path, &now) == 0 && now.st_dev == about->st_dev && now.st_ino == about->st_ino;
+}
+
+scion_status scion_lock_try(scion_lock *lock, const char *path, bool *taken) {
+  struct stat about;
+  const char *why;
+  *lock = (scion_lock){.descriptor = -1};
+  *taken = false;
+  for (;;) {
+    lock->descriptor = open_regular_file(path, O_RDWR | O_CREAT, &about, &why);
+    if (lock->descriptor < 0) return scion_fail(SCION_WORLD, "%s: cannot be locked: %s", path, why);
+    bool held = !enlist(lock, &about) || (flock(lock->descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK);
+    if (!held && is_at(path, &about)) {
+      *taken = true;
+      lock->path = realpath(path, NULL); /* the process may go to another folder; without memory the file stays, which does no harm */
+      return SCION_OK;
+    }
+    scion_lock_release(lock);
+    if (held) return SCION_OK;
+  }
+}
+
 void scion_lock_inherit(const scion_lock *lock) {
   if (lock->descriptor >= 0) fcntl(lock->descriptor, F_SETFD, 0);
 }
 
 void scion_lock_release(scion_lock *lock) {
+  struct stat about;
   delist(lock);
+  if (lock->path && fstat(lock->descriptor, &about) == 0 && about.st_size == 0) unlink(lock->path); /* a file with something in it is somebody's */
+  free(lock->path);
+  lock->path = NULL;
   if (lock->descriptor >= 0) close(lock->descriptor);
   lock->descriptor = -1;
 }

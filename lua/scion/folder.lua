@@ -11,6 +11,15 @@ function folder.path()
   return home and home:sub(1, 1) == "/" and home .. "/.cache/scion" or nil
 end
 
+--- A path that was given when the process was in another folder, perhaps: itself where it still leads to the same file.
+---@param path string
+---@param from string? the folder in which the process was, as of lfs.currentdir
+---@return string path
+function folder.seen_from(path, from)
+  if path:sub(1, 1) == "/" or not from or lfs.currentdir() == from then return path end
+  return ("%s/%s"):format(from, path)
+end
+
 --- Makes a folder and its parents, as far as they are missing.
 ---@param path string
 ---@return true? made true, too, if the folder existed; nil if it could not be made

@@ -230,7 +230,7 @@ describe("files", function()
   it("that have no end, or that nobody writes to, are refused at once", function()
     files.shell("mkfifo " .. folder .. "/fifo")
     for _, path in ipairs { "/dev/zero", folder .. "/fifo", folder } do
-      for _, name in ipairs { "hash_file", "file_stamp", "safetensors_open", "zip_open", "image_load", "lock" } do
+      for _, name in ipairs { "hash_file", "file_stamp", "safetensors_open", "zip_open", "image_load", "lock", "try_lock" } do
         local result, message = core[name](path)
         assert.is_nil(result, name .. " takes " .. path)
         assert.is_truthy(message:find "regular file" or message:find "Is a directory", message)
@@ -280,6 +280,34 @@ describe("files", function()
     end
     local again <close> = core.lock(path)
     assert.is_truthy(again)
+  end)
+
+  it("that are there only while they are locked are locked once, whoever asks, and are gone afterwards", function()
+    local path, lfs = folder .. "/run.lock", require "lfs"
+    local here = lfs.currentdir()
+    do
+      local lock <close> = core.try_lock(path)
+      assert.equal("userdata", type(lock))
+      assert.is_false(core.try_lock(path))
+      refuses("this process holds that lock already", core.lock, path) -- and does not wait for itself
+      refuses("this process holds a lock of that file", core.row_file, path, 16)
+      assert.equal(1, select(2, files.shell(("flock -n %s true"):format(path))))
+      lfs.chdir(folder)
+      lfs.chdir(here)
+    end
+    assert.is_nil(lfs.attributes(path))
+    files.spit(path, "") -- as a killed process leaves it
+    do
+      local lock <close> = core.try_lock(path)
+      assert.is_truthy(lock)
+    end
+    assert.is_nil(lfs.attributes(path))
+    files.spit(path, "somebody's own")
+    do
+      local lock <close> = core.try_lock(path)
+      assert.is_truthy(lock)
+    end
+    assert.equal("somebody's own", files.slurp(path))
   end)
 
   it("of HDF5 that are open are not locked", function()

@@ -229,7 +229,7 @@ local functions = {
   catch_interrupts = "", release_interrupts = "", interrupted = "", keep_prompt = "", file_limit = "", at_terminal = "", terminal_width = "word",
   json_encode = "any", json_decode = "json", json_cost = "json",
   safetensors_open = "path", safetensors_write = "path named text small", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
-  unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", image_load = "path", image_save = "path image",
+  unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", try_lock = "row_path", image_load = "path", image_save = "path image",
   image_encode = "image small", write_file = "path word", base64 = "word",
   image_format = "path",
   image_op = "operation image number number", mixup = "tensor order number", cutmix = "tensor order number small small",
@@ -242,8 +242,8 @@ local functions = {
   stack = "rows axis", concat = "rows axis", where = "operand operand operand", log_evidence = "tensor tensor",
   one_hot_from_one = "class_numbers small", row_file = "row_path small",
 }
-local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", safetensors_open = "safetensors", zip_open = "zip", hdf5_open = "hdf5",
-                row_file = "row_file" }
+local makes = { program = "program", loader = "loader", image_store = "image_store", lock = "lock", try_lock = "lock", safetensors_open = "safetensors",
+                zip_open = "zip", hdf5_open = "hdf5", row_file = "row_file" }
 local methods = {
   tensor = { shape = "", dtype = "", version = "", get = "small small small", set = "small small small number", reshape = "shape", slice = "axis small small",
              select = "small", copy = "", to = "dtype", fill = "number", transpose = "", equal = "tensor", totable = "", bytes = "", pow = "operand",

@@ -1,4 +1,5 @@
 -- Runs that are ended at any moment, and go on from their checkpoint to the same bits.
+local lfs = require "lfs"
 local messages = dofile "spec/support/messages.lua"
 local scion = require "scion"
 local pictures = dofile "spec/support/images.lua"
@@ -190,6 +191,57 @@ describe("a fit that is resumed", function()
     assert.equal(0, model.steps)
     fit(model, { resume = folder .. "/new/run.ckpt" })
     assert.equal(whole, digest(model))
+  end)
+
+  it("has its file for itself: another fit is refused, in the same process and in others, and nothing is left that stands in the way", function()
+    local text = ("fit: resume: another fit goes on with %s now: wait until it ends, or give this fit a file of its own"):format(path)
+    local script = support.spit(folder .. "/other.lua", ([[
+      local scion = require "scion"
+      local model = scion.sequential { scion.nn.input(4), scion.nn.dense(2, "softmax", { name = "out" }) }
+      local data = scion.data.tensors(scion.ones(4, 4), { 1, 2, 1, 2 }, { batch = 2 })
+      print(select(2, pcall(function() model:fit(data, { resume = "%s", verbose = false, quiet = true }) end)))
+    ]]):format(path))
+    local asked, model = 0, network()
+    fit(model, { resume = { path, every = 1 }, callbacks = { step_begins = function()
+      asked = asked + 1
+      if asked > 2 then return end
+      assert.equal(text, messages.refused(function() fit(network(), { resume = path }) end))
+      assert.matches(text, (support.shell("lua5.4 " .. script)), 1, true)
+    end } })
+    assert.equal(whole, digest(model))
+    assert.matches("is of a run with another network", (support.shell("lua5.4 " .. script))) -- and not that it is in use
+    support.spit(path .. ".lock", "") -- as a killed process leaves it
+    quietly(function() fit(network(), { resume = path }) end)
+    assert.is_nil(lfs.attributes(path .. ".lock"))
+  end)
+
+  it("goes on in its files, and with its callbacks in theirs, where a callback changes the folder", function()
+    local here, place, away = lfs.currentdir(), support.folder(), support.folder()
+    local C, moved = scion.callbacks, false
+    local function with(count)
+      local move = { step_ends = function()
+        if count and not moved then moved = lfs.chdir(away) end
+      end, epoch_ends = function(run)
+        if run.epoch == count then error "ended" end
+      end }
+      return { resume = { "run.ckpt", every = 1 }, validate = validation, callbacks = { move, C.csv_logger "log.csv", C.tensorboard "board",
+                                                                                       C.model_checkpoint "models/{epoch}.safetensors" } }
+    end
+    fit(network(), with()) -- what is loaded late is loaded from here
+    for _, made in ipairs { "run.ckpt", "log.csv", "board", "models" } do support.shell("rm -r " .. made) end
+    assert(lfs.chdir(place))
+    local ended, message = pcall(fit, network(), with(3))
+    assert(lfs.chdir(place))
+    assert.is_false(ended)
+    assert.matches("ended$", message)
+    local model = network()
+    quietly(function() fit(model, with()) end)
+    assert(lfs.chdir(here))
+    assert.equal(whole, digest(model))
+    assert.equal("", (support.shell("ls " .. away)))
+    assert.equal("board\nlog.csv\nmodels\nrun.ckpt\n", (support.shell("ls " .. place)))
+    assert.equal(6, select(2, support.slurp(place .. "/log.csv"):gsub("\n", "")))
+    assert.equal("1.safetensors\n2.safetensors\n3.safetensors\n4.safetensors\n5.safetensors\n", (support.shell("ls " .. place .. "/models")))
   end)
 
   it("goes on in the same process, with the same model", function()

@@ -7,6 +7,7 @@ local dataset = require "scion.data.dataset"
 local events = require "scion.train.events"
 local pipeline = require "scion.data.pipeline"
 local metrics = require "scion.train.metrics"
+local folder = require "scion.folder"
 local graph = require "scion.graph"
 local plain = require "scion.plain"
 local record = require "scion.train.record"
@@ -204,6 +205,24 @@ local function hash_of(tensors, state)
   return (core.hash(table.concat(parts, "\0")):gsub(".", function(c) return ("%02x"):format(c:byte()) end))
 end
 
+-- ---- one fit at a time -----------------------------------------------------------------------------------------------
+
+--- Sees that a run's file can be written, and keeps other fits from it, in this process and in others, until the result is closed.
+---@param run scion.Run
+---@return userdata? lock to be closed; nil of a run without a file
+function checkpoint.lock(run)
+  local path = run.resume and run.resume.path
+  if not path then return nil end
+  local can, message = folder.can_write(path)
+  if not can then check.raise("fit: resume: " .. message) end
+  local lock, why = core.try_lock(path .. ".lock")
+  if lock == nil then check.raise("fit: resume: " .. why) end
+  if not lock then
+    check.raise(("fit: resume: another fit goes on with %s now: wait until it ends, or give this fit a file of its own"):format(path))
+  end
+  return lock
+end
+
 -- ---- writing --------------------------------------------------------------------------------------------------------
 
 --- Seeds and streams of layers that draw.
@@ -248,7 +267,7 @@ end
 --- Writes the file of a run. Raises if that fails; an older file then remains.
 ---@param run scion.Run
 function checkpoint.write(run)
-  local path, tensors = run.resume.path, {}
+  local path, tensors = run.context:path(run.resume.path), {}
   for name, p in graph.parameters(run.model.order) do tensors[#tensors + 1] = { name = "weights/" .. name, tensor = p.tensor } end
   local state = core.json_encode(pack(state_of(run), "state", tensors, 0))
   local ok, message = safetensors.write(path, tensors, { format = format, version = version, state = state, hash = hash_of(tensors, state) })
@@ -282,11 +301,11 @@ local no_such_file = 2 -- ENOENT: one that is there and cannot be opened now is 
 
 --- Reads the file; nil if there is none. Raises if it cannot be read, and if it is no checkpoint.
 local function read(path)
-  local file, message, code = io.open(path, "rb")
+  local file, why, code = io.open(path, "rb")
   if not file and code == no_such_file then return nil end
   if not file then
     local limit = core.file_limit()
-    check.raise("fit: resume: " .. (limit and ("%s: %s"):format(path, limit) or message))
+    check.raise("fit: resume: " .. (limit and ("%s: %s"):format(path, limit) or why))
   end
   file:close()
   local tensors, metadata = safetensors.read(path)

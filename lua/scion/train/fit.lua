@@ -5,7 +5,6 @@ local checkpoint = require "scion.train.checkpoint"
 local class_weights = require "scion.train.class_weights"
 local dataset = require "scion.data.dataset"
 local events = require "scion.train.events"
-local folder = require "scion.folder"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local interrupts = require "scion.interrupts"
@@ -61,7 +60,8 @@ local schema = {
 ---@field epochs integer? how many epochs to train, in addition to those of earlier fits (1)
 ---@field schedule scion.Schedule? which layers train in which epochs, in place of `epochs` and of freezing by hand: see scion.schedule (none)
 ---@field resume string|scion.ResumeOptions|nil a file from which the fit goes on if it is there, and which it writes as it goes: after each
---- epoch, after Ctrl-C and, as { path, every = 50 }, after so many steps. Ended at any moment and started anew, a fit gives the same bits (none)
+--- epoch, after Ctrl-C and, as { path, every = 50 }, after so many steps. Ended at any moment and started anew, a fit gives the same bits. While it
+--- runs, another fit with the same file raises (none)
 ---@field validate scion.Dataset? a data set that is evaluated after each epoch (none)
 ---@field optimizer scion.Optimizer? (scion.optim.rmsprop(), which has a learning rate of 1e-3)
 ---@field loss "categorical"|"binary"|"focal"|"mse"|"mae"|"huber"|scion.Loss|fun(outputs: scion.Tensor, targets: scion.Tensor): scion.Tensor, scion.Tensor|nil
@@ -201,8 +201,6 @@ local function resume(state)
       check.raise(("fit: resume: %s is the file of %s, too: give the checkpoint a file of its own"):format(o.path, callback))
     end
   end
-  local can, message = folder.can_write(o.path)
-  if not can then check.raise("fit: resume: " .. message) end
   if checkpoint.restore(state) then
     local last = state.stage == #state.stages and state.stage_begun and state.stage_epochs >= state.stages[state.stage].epochs
     local done = not state.epoch_begun and (state.stopped or last)
@@ -242,6 +240,7 @@ return function(model, data, given, where, ended)
   state.history.warnings = warnings
   record.begin(state, o.callbacks)
   local rates = schedule.rates_of(job.stages, job.first_optimizer)
+  local lock <close> = checkpoint.lock(state) -- luacheck: ignore 211
   resume(state)
   local was = { labels = model.labels, loss = model.loss, metrics = model.metrics, reading = model.reading, steps = model.steps }
   model.labels, model.loss, model.metrics = data.labels or model.labels, o.loss or model.loss, o.metrics or model.metrics

@@ -1,6 +1,8 @@
 --- The context of a fit: everything that changes while it runs, in one table. The loop works on that table; callbacks get an object that
 --- shows it, whose fields they may read and not set.
 local class = require "scion.class"
+local folder = require "scion.folder"
+local lfs = require "lfs"
 local results = require "scion.report.results"
 
 local run = {}
@@ -30,6 +32,7 @@ local run = {}
 ---@field private identity table? of a run with `resume`: what its file is of, but for optimizers and stages
 ---@field private tell fun(line: string) writes a notice below the bar
 ---@field private warn fun(rule: string, message: string) tells of what is likely a mistake, and keeps it in history.warnings
+---@field private folder string? that the process was in when the fit began, from which relative paths are seen
 ---@field private verbose boolean whether callbacks tell what they do
 ---@field private first_epoch integer how many epochs the model had before this fit
 ---@field private entries_before integer how many its history had
@@ -75,6 +78,11 @@ local state_of = setmetatable({}, { __mode = "k" })
 --- Ends the fit: after the step that runs, or after the epoch that has just ended.
 function methods:stop() state_of[self].stopped = true end
 
+--- A path that the script has given, as it is to be used now: callbacks may change the process's folder.
+---@param path string
+---@return string
+function internal:path(path) return folder.seen_from(path, self.folder) end
+
 --- The argument of the older callback `step`.
 ---@return scion.Step
 function internal:as_step()
@@ -92,7 +100,7 @@ local shown = class.define {
              "metrics", "class_weights", "precision", "batch", "accumulate", "clip", "tell_validation",
              "kept", "given_cache", "cache_limits", "first_optimizer", "stages", "by_schedule", "stage_begun", "stage_epochs",
              "stage_best", "stage_wait", "stage_record", "cache", "source", "groups", "groups_of", "groups_revision", "epoch_begun", "new_sums", "sums",
-             "parts", "gradient_sum", "taken", "position", "seconds", "diverged", "stopped", "told_frozen" },
+             "parts", "gradient_sum", "taken", "position", "seconds", "diverged", "stopped", "told_frozen", "folder" },
   meta = { __tostring = text },
 }
 
@@ -103,7 +111,7 @@ function run.new(job)
   job.entries_before, job.first_epoch, job.epoch, job.last_epoch = #job.model.history, job.model.epoch, job.model.epoch + 1, job.model.epoch
   job.step, job.taken, job.position, job.seconds, job.epoch_begun = 0, 0, 0, 0.0, false
   job.stage, job.stage_begun, job.stage_epochs, job.stage_wait = 1, false, 0, 0
-  job.history, job.stopped = results.history {}, false
+  job.history, job.stopped, job.folder = results.history {}, false, lfs.currentdir()
   job.context = shown.new(job)
   state_of[job.context] = job
   return job

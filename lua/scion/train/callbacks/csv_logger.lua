@@ -14,19 +14,19 @@ local reader = require "scion.data.source.csv_reader"
 
 local where = "csv_logger"
 
-local function fit_begins(self)
-  local file = log_file.open(where, self.options.path) -- a path that cannot be written raises here
+local function fit_begins(self, run)
+  local file = log_file.open(where, run, self.options.path) -- a path that cannot be written raises here
   self.file = file
   if not self.options.append then
     file.bytes = 0
   elseif file.bytes > 0 then
-    local text = log_file.read(where, file)
+    local text = log_file.read(where, run, file)
     local there = reader.open(text)
     if not there or there.columns[1] ~= "epoch" then
       check.raise(("csv_logger: %s: its first column is not 'epoch', so it is no such log; take another path"):format(file.path))
     end
     self.columns = there.columns
-    if not text:find "\n$" then log_file.append(where, file, "\n") end
+    if not text:find "\n$" then log_file.append(where, run, file, "\n") end
   end
 end
 
@@ -47,7 +47,7 @@ local function epoch_ends(self, run)
   self.columns = self.columns or csv.columns { run.entry }
   tell_left_out(self, run)
   local header = self.file.bytes == 0 and csv.header(self.columns) or ""
-  log_file.append(where, self.file, header .. csv.line(self.columns, run.entry))
+  log_file.append(where, run, self.file, header .. csv.line(self.columns, run.entry))
 end
 
 return callback.define {

@@ -50,7 +50,7 @@ local function fit_begins(self, run)
   if self.options.save_best then monitor.begin(self, run) end
   for name in fields(self.options.path) do monitor.begin(self, run, name) end
   if (self.options.path:match "^(.*)/" or ""):find "{" then return end -- its folders are made with the epochs
-  local can, message = folder.can_write((self.options.path:gsub("{[^{}]*}", "0")))
+  local can, message = folder.can_write(run:path((self.options.path:gsub("{[^{}]*}", "0"))))
   if not can then check.raise(("model_checkpoint: %s"):format(message)) end
 end
 
@@ -63,7 +63,7 @@ local function epoch_ends(self, run)
     if not monitor.better(o, value, self.best) then return end
     self.best, self.best_epoch = value, run.epoch
   end
-  local path = path_of(self, run)
+  local path = run:path(path_of(self, run))
   local made, message = folder.make_parent(path)
   if not made then check.raise(("model_checkpoint: %s"):format(message)) end
   run.model:save(path)

@@ -21,29 +21,29 @@ local offset = os.time() - core.clock()
 local function now() return offset + core.clock() end
 
 --- A new event file in a folder of its own.
-local function begin(self, name)
+local function begin(self, run, name)
   local place = self.options.folder .. "/" .. name
-  local made, message = folder.make(place)
+  local made, message = folder.make(run:path(place))
   if not made then check.raise(("tensorboard: %s"):format(message)) end
   local path
   local n = 0
   repeat
     path, n = ("%s/events.out.tfevents.%d.scion.%d.v2"):format(place, os.time(), n), n + 1
-  until not lfs.attributes(path)
-  local file = log_file.open(where, path)
-  log_file.append(where, file, event_file.header(now()))
+  until not lfs.attributes(run:path(path))
+  local file = log_file.open(where, run, path)
+  log_file.append(where, run, file, event_file.header(now()))
   return file
 end
 
 local function fit_begins(self, run)
-  self.steps, self.train, self.validation = 0, begin(self, "train"), run.validate and begin(self, "validation") or nil
+  self.steps, self.train, self.validation = 0, begin(self, run, "train"), run.validate and begin(self, run, "validation") or nil
 end
 
 local function step_ends(self, run)
   local update = self.options.update
   self.steps = self.steps + 1
   if update == "epoch" or update ~= "step" and self.steps % update ~= 0 then return end
-  log_file.append(where, self.train, event_file.scalar(now(), self.steps, "batch_loss", run.loss))
+  log_file.append(where, run, self.train, event_file.scalar(now(), self.steps, "batch_loss", run.loss))
 end
 
 local function epoch_ends(self, run)
@@ -57,8 +57,8 @@ local function epoch_ends(self, run)
     local tag = bare or name == "lr" and "learning_rate" or name
     table.insert(lines[bare and "validation" or "train"], event_file.scalar(time, run.epoch, "epoch_" .. tag, run.entry[name]))
   end
-  log_file.append(where, self.train, table.concat(lines.train))
-  if self.validation then log_file.append(where, self.validation, table.concat(lines.validation)) end
+  log_file.append(where, run, self.train, table.concat(lines.train))
+  if self.validation then log_file.append(where, run, self.validation, table.concat(lines.validation)) end
 end
 
 return callback.define {

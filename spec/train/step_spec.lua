@@ -110,6 +110,8 @@ describe("limits of gradients", function()
       assert.matches("fit: clip is a limit of the gradients' norm, or { norm = …, value = … }, not " .. text,
         messages.refused(function() network():fit(data(12), { clip = given }) end), 1, true)
     end
+    assert.equal("fit: clip is empty and limits nothing: give it norm, value or both, such as { norm = 1 }, or leave it out",
+      messages.refused(function() network():fit(data(12), { clip = {} }) end))
     assert.matches("fit: clip: unknown option 'max' (it takes norm, value)", messages.refused(function() network():fit(data(12), { clip = { max = 1 } }) end), 1, true)
   end)
 end)

@@ -42,7 +42,9 @@ local limits = check.table_of { norm = { positive }, value = { positive } }
 
 local clip = check.kind("a limit of the gradients' norm, or { norm = …, value = … }", function(value)
   if positive.read(value) then return true, { norm = value } end
-  return limits.read(value)
+  local ok, read, complaint = limits.read(value)
+  if ok and next(read) == nil then return false, nil, "is empty and limits nothing: give it norm, value or both, such as { norm = 1 }, or leave it out" end
+  return ok, read, complaint
 end)
 
 local schema = {

@@ -723,7 +723,8 @@ scion_status scion_lamb_update(scion_tensor *w, const scion_tensor *g, scion_ten
 /* Writes a file atomically: the bytes go to a temporary file in the same folder, which replaces an older file of the final name only
  * when all of them have reached the disk. Symbolic links are followed, and the permissions of an older file are kept. If the older file
  * is not a regular file or is not writable, the new one is refused. A full disk and a limit on file sizes (ulimit -f) are SCION_WORLD
- * and leave the older file. Opening also removes temporary files for the same name that killed processes left behind. */
+ * and leave the older file. Opening also makes the folders that are missing, and removes temporary files for the same name that killed
+ * processes left behind. */
 typedef struct {
   int descriptor; /* -1: closed */
   char *path, *temporary;

@@ -76,6 +76,20 @@ static void sweep(const char *path) {
 
 /* ---- a new file */
 
+/* Makes the folders of a path that are missing; false with errno where one cannot be made. */
+static bool make_folders(char *path) {
+  struct stat there;
+  bool made = true;
+  for (char *slash = strchr(path + 1, '/'); slash && made; slash = strchr(slash + 1, '/')) {
+    *slash = 0;
+    made = stat(path, &there) == 0 || mkdir(path, 0777) == 0 || errno == EEXIST;
+    *slash = '/';
+  }
+  return made;
+}
+
+static int open_new(const char *path) { return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }
+
 static scion_status create_temporary(scion_new_file *file) {
   static _Atomic unsigned counter;
   char prefix[256];
@@ -85,7 +99,8 @@ static scion_status create_temporary(scion_new_file *file) {
   if (!file->temporary) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path);
   do {
     snprintf(file->temporary, size, "%.*s%s%ld-%u", (int)folder, file->path, prefix, (long)getpid(), atomic_fetch_add(&counter, 1));
-    file->descriptor = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    file->descriptor = open_new(file->temporary);
+    if (file->descriptor < 0 && errno == ENOENT && make_folders(file->temporary)) file->descriptor = open_new(file->temporary);
   } while (file->descriptor < 0 && errno == EEXIST);
   if (file->descriptor >= 0) {
     flock(file->descriptor, LOCK_EX | LOCK_NB); /* where a file system has no locks, the number of the process has to do */

@@ -65,7 +65,7 @@ function image.load(path, given)
 end
 
 --- Writes an image as PNG (.png) or JPEG of quality 95 (.jpg, .jpeg); the path's extension decides.
----@param path string
+---@param path string its folder is made if there is none
 ---@param t scion.Tensor u8 H x W x 3
 ---@return true|nil saved nil if the file cannot be written; a file that was there before is then unchanged
 ---@return string? message why not

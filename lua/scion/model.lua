@@ -371,7 +371,7 @@ function model:summary() return require("scion.report.summary").text(self) end
 
 --- Draws the network as a file of SVG: its blocks from the input down, with shapes and parameters, and striped where they are frozen. Blocks
 --- that repeat each other stand in one box.
----@param path string that ends in .svg
+---@param path string that ends in .svg; its folder is made if there is none
 ---@return string path
 ---Raises, with the path, if the file cannot be written, and on another ending.
 ---@example model:plot "network.svg"
@@ -507,7 +507,7 @@ function model:features(data, name, given) return require("scion.train.features"
 --- was; Ctrl-C is heard when the file is written, and raises then. Losses that are NaN or infinite come back as
 --- such. Beside few weights a file of very many layers, labels or epochs gets zeros at its end: a reader gives a file memory by its size.
 --- Raises, with the path, if the file cannot be written, and on the ending of another format, such as .h5 or .pth.
----@param path string
+---@param path string; its folder is made if there is none
 ---@return scion.Model self
 ---@example model:save "pets.safetensors"
 function model:save(path)
@@ -562,7 +562,7 @@ end
 --- differently, a line on standard error says so. Raises, with the path, if the file cannot be written, and if
 --- names = "timm" is given for a network of scion.models that timm lacks, or has only with
 --- other layers, as another variant.
----@param path string
+---@param path string; its folder is made if there is none
 ---@param given? scion.ExportOptions
 ---@return scion.Model self
 ---@example model:export "pets.weights.h5"     -- for Keras 3

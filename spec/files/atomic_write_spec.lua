@@ -66,12 +66,18 @@ for what, writer in pairs(writers) do
       assert.equal("new" .. ending .. "\n", out)
     end)
 
+    it("makes the folders that are missing", function()
+      assert.is_truthy(write(folder .. "/a/b/new" .. ending))
+      assert.is_true(is_whole(folder .. "/a/b/new" .. ending))
+      support.shell("rm -r " .. folder .. "/a")
+    end)
+
     it("says why it cannot be done, and leaves nothing behind", function()
       support.spit(path, "old")
       assert(lfs.mkdir(folder .. "/folder" .. ending))
       assert(lfs.link("circle" .. ending, folder .. "/circle" .. ending, true))
       for name, pattern in pairs {
-        [folder .. "/none/x" .. ending] = "No such file", [path .. "/x" .. ending] = "Not a directory", ["/proc/x" .. ending] = "cannot be written",
+        [path .. "/none/x" .. ending] = "Not a directory", [path .. "/x" .. ending] = "Not a directory", ["/proc/none/x" .. ending] = "cannot be written",
         [folder .. "/folder" .. ending] = "not a regular file", [folder .. "/" .. ("n"):rep(300) .. ending] = "File name too long",
         [folder .. "/circle" .. ending] = "symbolic links",
       } do

@@ -89,7 +89,7 @@ describe("model:explain", function()
     assert.matches("|@@[@#*+= .:%-]+ |$", lines[#lines])
     assert.equal(why, why:save(path))
     assert.equal(0, (scion.image.load(path):to "f32" - why.picture:to "f32"):abs():max())
-    assert.matches("explanation:save: ", messages.refusal(function() why:save "/nowhere/why.png" end), 1, true)
+    assert.matches("explanation:save: ", messages.refusal(function() why:save "Makefile/none/why.png" end), 1, true)
   end)
 
   it("leaves the model as it was, and takes files", function()

@@ -161,6 +161,6 @@ describe("grids", function()
       messages.refusal(function() scion.insight.filters(model, "c", folder .. "/d.png") end), 1, true)
     assert.matches("the output of pool is 2",
       messages.refusal(function() scion.insight.activations(model, list[1].path, "pool", folder .. "/d.png") end), 1, true)
-    messages.refusal(function() scion.insight.filters(model, "a", "/nowhere/d.png") end)
+    messages.refusal(function() scion.insight.filters(model, "a", "Makefile/none/d.png") end)
   end)
 end)

@@ -224,11 +224,11 @@ describe("a fit that is resumed", function()
       end, epoch_ends = function(run)
         if run.epoch == count then error "ended" end
       end }
-      return { resume = { "run.ckpt", every = 1 }, validate = validation, callbacks = { move, C.csv_logger "log.csv", C.tensorboard "board",
+      return { resume = { "run.ckpt", every = 1 }, validate = validation, callbacks = { move, C.csv_logger "logs/log.csv", C.tensorboard "board",
                                                                                        C.model_checkpoint "models/{epoch}.safetensors" } }
     end
     fit(network(), with()) -- what is loaded late is loaded from here
-    for _, made in ipairs { "run.ckpt", "log.csv", "board", "models" } do support.shell("rm -r " .. made) end
+    for _, made in ipairs { "run.ckpt", "logs", "board", "models" } do support.shell("rm -r " .. made) end
     assert(lfs.chdir(place))
     local ended, message = pcall(fit, network(), with(3))
     assert(lfs.chdir(place))
@@ -239,8 +239,8 @@ describe("a fit that is resumed", function()
     assert(lfs.chdir(here))
     assert.equal(whole, digest(model))
     assert.equal("", (support.shell("ls " .. away)))
-    assert.equal("board\nlog.csv\nmodels\nrun.ckpt\n", (support.shell("ls " .. place)))
-    assert.equal(6, select(2, support.slurp(place .. "/log.csv"):gsub("\n", "")))
+    assert.equal("board\nlogs\nmodels\nrun.ckpt\n", (support.shell("ls " .. place)))
+    assert.equal(6, select(2, support.slurp(place .. "/logs/log.csv"):gsub("\n", "")))
     assert.equal("1.safetensors\n2.safetensors\n3.safetensors\n4.safetensors\n5.safetensors\n", (support.shell("ls " .. place .. "/models")))
   end)
 

@@ -80,8 +80,9 @@ describe("model:export", function()
       assert.matches(path, message, 1, true)
       assert.matches(pattern, message)
     end
-    refused(small(), folder .. "/none/x.h5", "cannot be written")
-    refused(small(), folder .. "/none/x.safetensors", "No such file")
+    local file = support.spit(folder .. "/file", "no folder")
+    refused(small(), file .. "/none/x.h5", "cannot be written")
+    refused(small(), file .. "/none/x.safetensors", "Not a directory")
     refused(small(), folder .. "/x.onnx", "%.weights%.h5")
   end)
 

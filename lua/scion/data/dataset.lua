@@ -401,7 +401,7 @@ end
 
 --- Writes a contact sheet: the first images that training will see, in the epoch's order, augmented, with their labels below. Tiles have at
 --- most 160 pixels a side. Labels in other letters than Latin are shown as the numbers of their classes, and a line says which is which.
----@param path string .png, or .jpg
+---@param path string .png, or .jpg; its folder is made if there is none
 ---@param given? scion.ShowOptions
 ---@return string path
 ---Raises if the file cannot be written, if none of the images can be read, for another extension, and on unknown options and invalid

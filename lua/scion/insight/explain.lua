@@ -134,7 +134,7 @@ end
 local methods = {}
 
 --- Writes the picture with the heat laid over it, as PNG or JPEG. Raises if the file cannot be written.
----@param path string that ends in .png, .jpg or .jpeg
+---@param path string that ends in .png, .jpg or .jpeg; its folder is made if there is none
 ---@return scion.Explanation self
 ---@example model:explain("dog.png"):save "why.png"
 function methods:save(path)

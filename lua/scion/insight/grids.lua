@@ -47,7 +47,7 @@ end
 --- has kernels of height and width, and if the file cannot be written.
 ---@param model scion.Model
 ---@param layer string its name
----@param path string that ends in .png, .jpg or .jpeg
+---@param path string that ends in .png, .jpg or .jpeg; its folder is made if there is none
 ---@param given? scion.GridOptions
 ---@return string path
 ---@example scion.insight.filters(base, base:layers()[2].name, "filters.png")
@@ -76,7 +76,7 @@ end
 ---@param model scion.Model
 ---@param x string|scion.Tensor a file, or one u8 image, H x W x 3
 ---@param layer string its name, or that of a block
----@param path string that ends in .png, .jpg or .jpeg
+---@param path string that ends in .png, .jpg or .jpeg; its folder is made if there is none
 ---@param given? scion.GridOptions
 ---@return string path
 ---@example scion.insight.activations(base, "dog.png", "block1", "activations.png")

@@ -84,7 +84,7 @@ local show_schema = { n = { check.whole(1, most_shown), 32 } }
 
 --- Writes a contact sheet of the mistakes, those with the highest loss first: below each its class and what it is taken for. Raises if the
 --- file cannot be written, and if there are no mistakes.
----@param path string that ends in .png, .jpg or .jpeg
+---@param path string that ends in .png, .jpg or .jpeg; its folder is made if there is none
 ---@param given? { n: integer? } n: how many, at most 1000 (32, or all if there are fewer)
 ---@return string path
 ---@example scion.insight.mistakes(model, val):show("mistakes.png", { n = 8 })

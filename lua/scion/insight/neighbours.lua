@@ -42,7 +42,7 @@ end
 local methods = {}
 
 --- Writes a contact sheet of the images, with similarity and label below each. Raises if the file cannot be written.
----@param path string that ends in .png, .jpg or .jpeg
+---@param path string that ends in .png, .jpg or .jpeg; its folder is made if there is none
 ---@return string path
 ---@example scion.insight.neighbours(model, train, "dog.png"):show "like.png"
 function methods:show(path)

@@ -2,6 +2,7 @@
 --- there, and nothing is in the file twice: what was written after the checkpoint is cut off.
 local check = require "scion.check"
 local core = require "scion.core"
+local folder = require "scion.folder"
 local notice = require "scion.report.notice"
 
 local log_file = {}
@@ -27,12 +28,13 @@ local function write(file, text)
   return ok and closed, message or why
 end
 
---- The file, which is made if there is none; what it holds stays.
+--- The file, which is made if there is none, with its folder; what it holds stays.
 ---@param where string for messages
 ---@param run scion.Run
 ---@param path string
 ---@return scion.LogFile
 function log_file.open(where, run, path)
+  folder.make_parent(run:path(path)) -- where that fails, opening it does, too, and says why
   local file <close> = opened(where, run:path(path), "ab")
   return { path = path, bytes = file:seek "end" }
 end

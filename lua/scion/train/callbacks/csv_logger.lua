@@ -4,7 +4,7 @@
 --- epoch; a later one that lacks a value has NA. Raises if the file cannot be written.
 ---@example model:fit(train, { epochs = 2, callbacks = { scion.callbacks.csv_logger "log.csv" } })
 ---@class scion.callbacks.csv_logger
----@field path string which is begun anew by each fit
+---@field path string which is begun anew by each fit; its folder is made if there is none
 ---@field append? boolean whether a file that is there is gone on with, in its columns (false)
 local callback = require "scion.train.callback"
 local check = require "scion.check"

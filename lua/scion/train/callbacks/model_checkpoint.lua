@@ -64,8 +64,6 @@ local function epoch_ends(self, run)
     self.best, self.best_epoch = value, run.epoch
   end
   local path = run:path(path_of(self, run))
-  local made, message = folder.make_parent(path)
-  if not made then check.raise(("model_checkpoint: %s"):format(message)) end
   run.model:save(path)
   self.saved = path
 end

@@ -692,30 +692,31 @@ scion_status scion_clip(scion_tensor *x, double limit);
 /* ---------------------------------------------------------------- optimizers (kernels/optimizer.c)
  * The weights w, the gradient g and the states m and v are contiguous f32 tensors of one shape. The formulas are Keras's. But for LAMB, weight decay
  * is decoupled: lr * decay * w, with the old w, is subtracted as well. A weight whose new value or state would not be finite is left
- * as it is, along with its state. All others are updated, and the result is SCION_WORLD with a message that says how many were not. */
+ * as it is, along with its state. All others are updated, and the result is SCION_WORLD with a message that says how many were not. A dry
+ * update changes nothing, and has the result that the update would have. */
 
 /* Without momentum (0) w -= lr*g, and m may be NULL. Otherwise m = momentum*m - lr*g, then w += m, or w += momentum*m - lr*g if
  * nesterov is set. */
 scion_status scion_sgd_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double momentum, int nesterov,
-                              double decay);
+                              double decay, int dry);
 /* v = rho*v + (1-rho)*g*g and u = lr*g/sqrt(v+epsilon). Without momentum (0) w -= u, and m may be NULL. Otherwise m = momentum*m + u
  * and w -= m. */
 scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, scion_tensor *m, double lr, double rho,
-                                  double momentum, double epsilon, double decay);
+                                  double momentum, double epsilon, double decay, int dry);
 /* Kingma and Ba 2015, in Keras's form: a = lr*sqrt(1-beta2^step)/(1-beta1^step); m += (g-m)*(1-beta1); v += (g*g-v)*(1-beta2);
  * w -= a*m/(sqrt(v)+epsilon). step counts updates from 1. With a decay this is AdamW. */
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
-                               double beta2, double epsilon, int64_t step, double decay);
+                               double beta2, double epsilon, int64_t step, double decay, int dry);
 /* Duchi et al. 2011: v += g*g; w -= lr*g/sqrt(v+epsilon). */
-scion_status scion_adagrad_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, double lr, double epsilon, double decay);
+scion_status scion_adagrad_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, double lr, double epsilon, double decay, int dry);
 /* Chen et al. 2023: w -= lr*sign(beta1*m+(1-beta1)*g), where the sign of 0 is 0; then m = beta2*m+(1-beta2)*g. */
 scion_status scion_lion_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double beta1, double beta2,
-                               double decay);
+                               double decay, int dry);
 /* LAMB, You et al. 2019: m and v as Adam's; u = (m/(1-beta1^step))/(sqrt(v/(1-beta2^step))+epsilon) + decay*w; w -= lr*|w|/|u|*u, with
  * the norms over all elements; the factor |w|/|u| is 1 where one of them is 0. Here the decay is a part of u, and so of its norm.
  * Elements of u that are not finite do not count in |u|. */
 scion_status scion_lamb_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
-                               double beta2, double epsilon, int64_t step, double decay);
+                               double beta2, double epsilon, int64_t step, double decay, int dry);
 
 /* ---------------------------------------------------------------- files (files/atomic_write.c, base64.c, safetensors.c, elements.c, zip.c)
  * For HDF5 see files/hdf5.h. */

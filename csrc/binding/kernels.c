@@ -137,14 +137,20 @@ static int core_run(lua_State *L) {
   return scion_push_result(L, scion_kernel_run(call.kernel, call.tensors, &call.options), 0);
 }
 
-/* core.run_all{ {..}, {..}, .. }: runs kernels, one after the other, each as for core.run. All calls are read before the first one runs, so
- * that nothing has changed where one is wrong or memory is short. Returns nothing; or the number of the first call and its message, if
- * optimizers left out weights as for core.run. */
+/* Runs a call, or the dry update of an optimizer's. */
+static scion_status run_call(const kernel_call *call, bool dry) {
+  scion_options options = call->options;
+  options.dry |= dry;
+  return scion_kernel_run(call->kernel, call->tensors, &options);
+}
+
+/* core.run_all{ {..}, {..}, .. }: runs kernels, one after the other, each as for core.run, or none: all calls are read before the first one
+ * runs, and dry updates tell whether optimizers would leave out weights. Returns nothing; or the number of the first such call and its
+ * message. */
 static int core_run_all(lua_State *L) {
   lua_settop(L, 1);
-  lua_Integer count = scion_check_list(L, 1), refused = 0;
+  lua_Integer count = scion_check_list(L, 1);
   lua_settop(L, 1);
-  char message[256];
   kernel_call *calls = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *calls, 0);
   for (lua_Integer i = 0; i < count; i++) {
     if (lua_rawgeti(L, 1, i + 1) != LUA_TTABLE) return luaL_error(L, "a call is a table, not a %s", luaL_typename(L, -1));
@@ -153,17 +159,16 @@ static int core_run_all(lua_State *L) {
   }
   for (lua_Integer i = 0; i < count; i++) check_operands(L, &calls[i]);
   for (lua_Integer i = 0; i < count; i++) {
-    scion_status status = scion_kernel_run(calls[i].kernel, calls[i].tensors, &calls[i].options);
-    if (status != SCION_WORLD) scion_check(L, status);
-    if (status == SCION_WORLD && refused == 0) {
-      refused = i + 1;
-      snprintf(message, sizeof message, "%s", scion_error_message());
+    scion_status status = scion_kernel_option(calls[i].kernel, "dry") ? run_call(&calls[i], true) : SCION_OK;
+    if (status == SCION_WORLD) {
+      lua_pushinteger(L, i + 1);
+      lua_pushstring(L, scion_error_message());
+      return 2;
     }
+    scion_check(L, status);
   }
-  if (refused == 0) return 0;
-  lua_pushinteger(L, refused);
-  lua_pushstring(L, message);
-  return 2;
+  for (lua_Integer i = 0; i < count; i++) scion_check(L, run_call(&calls[i], false));
+  return 0;
 }
 
 /* core.kernels() -> { name = { {name =, optional =, written =, f32 =, bf16 =, u8 =, i32 =}, .. }, .. }: the operands of each kernel in

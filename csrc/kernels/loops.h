@@ -147,16 +147,18 @@ SIMD_DECLARE(void, scion_loop_depthwise, const scion_run *run, const scion_patch
 SIMD_DECLARE(void, scion_loop_depthwise_sums, const scion_run *run, const float *dy, float *sums, int64_t row_step,
              int64_t column_step, int64_t width);
 
-/* ---- optimizer_simd.c: the updates of scion.h on n numbers, at most 2^31-1; decay is lr * decay. How many stayed as they were. */
+/* ---- optimizer_simd.c: the updates of scion.h on n numbers, at most 2^31-1; decay is lr * decay. How many stayed as they were, or
+ * would have; with `dry` nothing is written. */
 
 SIMD_DECLARE(int64_t, scion_loop_sgd, float *w, const float *g, float *m, int64_t n, float lr, float momentum, int nesterov,
-             float decay);
+             float decay, int dry);
 SIMD_DECLARE(int64_t, scion_loop_rmsprop, float *w, const float *g, float *v, float *m, int64_t n, float lr, float rho, float rest,
-             float momentum, float epsilon, float decay);
+             float momentum, float epsilon, float decay, int dry);
 SIMD_DECLARE(int64_t, scion_loop_adam, float *w, const float *g, float *m, float *v, int64_t n, float a, float rest1, float rest2,
-             float epsilon, float decay);
-SIMD_DECLARE(int64_t, scion_loop_adagrad, float *w, const float *g, float *v, int64_t n, float lr, float epsilon, float decay);
-SIMD_DECLARE(int64_t, scion_loop_lion, float *w, const float *g, float *m, int64_t n, float lr, float rest1, float rest2, float decay);
+             float epsilon, float decay, int dry);
+SIMD_DECLARE(int64_t, scion_loop_adagrad, float *w, const float *g, float *v, int64_t n, float lr, float epsilon, float decay, int dry);
+SIMD_DECLARE(int64_t, scion_loop_lion, float *w, const float *g, float *m, int64_t n, float lr, float rest1, float rest2, float decay,
+             int dry);
 
 /* What LAMB's two passes share: rest1 = 1 - beta1, scale1 = 1 / (1 - beta1^step), likewise for beta2; decay is not lr * decay. */
 typedef struct {
@@ -166,6 +168,6 @@ typedef struct {
 /* norms[0] += sum of w^2, norms[1] += sum of u^2 of those u that are finite. */
 SIMD_DECLARE(void, scion_loop_lamb_norms, const scion_lamb *o, const float *w, const float *g, const float *m, const float *v, int64_t n,
              double *norms);
-SIMD_DECLARE(int64_t, scion_loop_lamb, const scion_lamb *o, float *w, const float *g, float *m, float *v, int64_t n, float lr);
+SIMD_DECLARE(int64_t, scion_loop_lamb, const scion_lamb *o, float *w, const float *g, float *m, float *v, int64_t n, float lr, int dry);
 
 #endif

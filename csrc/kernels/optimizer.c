@@ -11,6 +11,7 @@ typedef struct {
   int64_t elements;
   float lr, momentum, rho, rest, rest2, epsilon, decay;
   int nesterov;
+  int dry; /* nothing is written */
   scion_lamb lamb;
   double *norms;            /* LAMB's sums of squares, two for each chunk from `first` on */
   int64_t first;
@@ -42,8 +43,7 @@ static scion_status run(const char *kernel, const update_job *update, const scio
   job.refused = &refused;
   SCION_TRY(scion_parallel_for(scion_divide_up(job.elements, UPDATE_CHUNK), fn, &job));
   if (refused == 0) return SCION_OK;
-  return scion_fail(SCION_WORLD, "%s would have made %lld of %lld weights infinite or NaN; they stayed as they were", kernel,
-                    (long long)refused, (long long)job.elements);
+  return scion_fail(SCION_WORLD, "%s would have made %lld of %lld weights infinite or NaN", kernel, (long long)refused, (long long)job.elements);
 }
 
 /* The chunk's part of the job: pointers moved to its first element. */
@@ -64,15 +64,15 @@ static void count(const update_job *job, int64_t refused) {
 static void sgd_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   update_job j = part(data, chunk);
-  count(&j, SIMD_CHOOSE(scion_loop_sgd)(j.w, j.g, j.m, j.elements, j.lr, j.momentum, j.nesterov, j.decay));
+  count(&j, SIMD_CHOOSE(scion_loop_sgd)(j.w, j.g, j.m, j.elements, j.lr, j.momentum, j.nesterov, j.decay, j.dry));
 }
 
 scion_status scion_sgd_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double momentum, int nesterov,
-                              double decay) {
+                              double decay, int dry) {
   SCION_TRY(require_update("sgd", w, g, lr, decay));
   if (m) SCION_TRY(require_state("sgd", w, "m", m));
   if (momentum != 0 && !m) return scion_fail(SCION_MISUSE, "sgd: momentum %g needs a state m", momentum);
-  update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .lr = (float)lr, .momentum = (float)momentum,
+  update_job job = {.dry = dry, .w = numbers(w), .g = numbers(g), .m = numbers(m), .lr = (float)lr, .momentum = (float)momentum,
                     .nesterov = nesterov, .decay = (float)(lr * decay)};
   return run("sgd", &job, w, sgd_chunk);
 }
@@ -80,16 +80,17 @@ scion_status scion_sgd_update(scion_tensor *w, const scion_tensor *g, scion_tens
 static void rmsprop_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   update_job j = part(data, chunk);
-  count(&j, SIMD_CHOOSE(scion_loop_rmsprop)(j.w, j.g, j.v, j.m, j.elements, j.lr, j.rho, j.rest, j.momentum, j.epsilon, j.decay));
+  count(&j, SIMD_CHOOSE(scion_loop_rmsprop)(j.w, j.g, j.v, j.m, j.elements, j.lr, j.rho, j.rest, j.momentum, j.epsilon, j.decay, j.dry));
 }
 
 scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, scion_tensor *m, double lr, double rho,
-                                  double momentum, double epsilon, double decay) {
+                                  double momentum, double epsilon, double decay, int dry) {
   SCION_TRY(require_update("rmsprop", w, g, lr, decay));
   SCION_TRY(require_state("rmsprop", w, "v", v));
   if (m) SCION_TRY(require_state("rmsprop", w, "m", m));
   if (momentum != 0 && !m) return scion_fail(SCION_MISUSE, "rmsprop: momentum %g needs a state m", momentum);
-  update_job job = {.w = numbers(w),
+  update_job job = {.dry = dry,
+                    .w = numbers(w),
                     .g = numbers(g),
                     .v = numbers(v),
                     .m = numbers(m),
@@ -105,17 +106,18 @@ scion_status scion_rmsprop_update(scion_tensor *w, const scion_tensor *g, scion_
 static void adam_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   update_job j = part(data, chunk);
-  count(&j, SIMD_CHOOSE(scion_loop_adam)(j.w, j.g, j.m, j.v, j.elements, j.lr, j.rest, j.rest2, j.epsilon, j.decay));
+  count(&j, SIMD_CHOOSE(scion_loop_adam)(j.w, j.g, j.m, j.v, j.elements, j.lr, j.rest, j.rest2, j.epsilon, j.decay, j.dry));
 }
 
 scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
-                               double beta2, double epsilon, int64_t step, double decay) {
+                               double beta2, double epsilon, int64_t step, double decay, int dry) {
   SCION_TRY(require_update("adam", w, g, lr, decay));
   SCION_TRY(require_state("adam", w, "m", m));
   SCION_TRY(require_state("adam", w, "v", v));
   if (step < 1) return scion_fail(SCION_MISUSE, "adam: steps count from 1, not %lld", (long long)step);
   double rate = lr * sqrt(1 - pow(beta2, (double)step)) / (1 - pow(beta1, (double)step));
-  update_job job = {.w = numbers(w),
+  update_job job = {.dry = dry,
+                    .w = numbers(w),
                     .g = numbers(g),
                     .m = numbers(m),
                     .v = numbers(v),
@@ -130,13 +132,13 @@ scion_status scion_adam_update(scion_tensor *w, const scion_tensor *g, scion_ten
 static void adagrad_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   update_job j = part(data, chunk);
-  count(&j, SIMD_CHOOSE(scion_loop_adagrad)(j.w, j.g, j.v, j.elements, j.lr, j.epsilon, j.decay));
+  count(&j, SIMD_CHOOSE(scion_loop_adagrad)(j.w, j.g, j.v, j.elements, j.lr, j.epsilon, j.decay, j.dry));
 }
 
-scion_status scion_adagrad_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, double lr, double epsilon, double decay) {
+scion_status scion_adagrad_update(scion_tensor *w, const scion_tensor *g, scion_tensor *v, double lr, double epsilon, double decay, int dry) {
   SCION_TRY(require_update("adagrad", w, g, lr, decay));
   SCION_TRY(require_state("adagrad", w, "v", v));
-  update_job job = {.w = numbers(w), .g = numbers(g), .v = numbers(v), .lr = (float)lr, .epsilon = (float)epsilon,
+  update_job job = {.dry = dry, .w = numbers(w), .g = numbers(g), .v = numbers(v), .lr = (float)lr, .epsilon = (float)epsilon,
                     .decay = (float)(lr * decay)};
   return run("adagrad", &job, w, adagrad_chunk);
 }
@@ -144,14 +146,14 @@ scion_status scion_adagrad_update(scion_tensor *w, const scion_tensor *g, scion_
 static void lion_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   update_job j = part(data, chunk);
-  count(&j, SIMD_CHOOSE(scion_loop_lion)(j.w, j.g, j.m, j.elements, j.lr, j.rest, j.rest2, j.decay));
+  count(&j, SIMD_CHOOSE(scion_loop_lion)(j.w, j.g, j.m, j.elements, j.lr, j.rest, j.rest2, j.decay, j.dry));
 }
 
 scion_status scion_lion_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, double lr, double beta1, double beta2,
-                               double decay) {
+                               double decay, int dry) {
   SCION_TRY(require_update("lion", w, g, lr, decay));
   SCION_TRY(require_state("lion", w, "m", m));
-  update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .lr = (float)lr, .rest = (float)(1 - beta1),
+  update_job job = {.dry = dry, .w = numbers(w), .g = numbers(g), .m = numbers(m), .lr = (float)lr, .rest = (float)(1 - beta1),
                     .rest2 = (float)(1 - beta2), .decay = (float)(lr * decay)};
   return run("lion", &job, w, lion_chunk);
 }
@@ -185,16 +187,16 @@ static scion_status trust_ratio(update_job *job, const scion_tensor *w, double *
 static void lamb_chunk(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   update_job j = part(data, chunk);
-  count(&j, SIMD_CHOOSE(scion_loop_lamb)(&j.lamb, j.w, j.g, j.m, j.v, j.elements, j.lr));
+  count(&j, SIMD_CHOOSE(scion_loop_lamb)(&j.lamb, j.w, j.g, j.m, j.v, j.elements, j.lr, j.dry));
 }
 
 scion_status scion_lamb_update(scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, double lr, double beta1,
-                               double beta2, double epsilon, int64_t step, double decay) {
+                               double beta2, double epsilon, int64_t step, double decay, int dry) {
   SCION_TRY(require_update("lamb", w, g, lr, decay));
   SCION_TRY(require_state("lamb", w, "m", m));
   SCION_TRY(require_state("lamb", w, "v", v));
   if (step < 1) return scion_fail(SCION_MISUSE, "lamb: steps count from 1, not %lld", (long long)step);
-  update_job job = {.w = numbers(w), .g = numbers(g), .m = numbers(m), .v = numbers(v),
+  update_job job = {.dry = dry, .w = numbers(w), .g = numbers(g), .m = numbers(m), .v = numbers(v),
                     .lamb = {.rest1 = (float)(1 - beta1),
                              .rest2 = (float)(1 - beta2),
                              .scale1 = (float)(1 / (1 - pow(beta1, (double)step))),

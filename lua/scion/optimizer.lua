@@ -121,12 +121,11 @@ function methods:highest_rate(order, names, lr_instead)
   return highest
 end
 
---- Changes the parameters by their gradients: all of them, or none where it raises. An element whose new value would not be finite keeps its
---- value and its state.
+--- Changes the parameters by their gradients: all of them, or none where it raises or a new value or state would not be finite.
 ---@param list scion.ParameterGroup[] from groups_of
 ---@param gradients scion.Gradients
 ---@param now { step: integer, steps: integer, steps_per_epoch: number }? where the fit is, for rates: see rate.value
----@return string? message tells of the first parameter that has such elements, and how many they are
+---@return string? message tells of the first parameter that would have such elements, and how many; nothing has changed then
 function methods:step(list, gradients, now)
   local calls, states, names = {}, {}, {}
   for _, these in ipairs(list) do
@@ -142,7 +141,10 @@ function methods:step(list, gradients, now)
     end
   end
   local refused, message = core.run_all(calls)
-  for _, state in ipairs(states) do state.steps = state.steps + 1 end
+  for i, state in ipairs(states) do
+    if not refused then state.steps = state.steps + 1 end
+    if state.steps == 0 then self.states[names[i].parameter] = nil end -- made for this step
+  end
   return refused and ("%s/%s: %s"):format(names[refused].layer, names[refused].parameter.name, message)
 end
 

@@ -13,17 +13,17 @@ static bool has_v(int kind) { return kind >= RMSPROP && kind != LION; }
 static double decay_of(int kind) { return kind == ADAMW ? 0.1 : 0; }
 
 static scion_status fast(int kind, scion_tensor *w, const scion_tensor *g, scion_tensor *m, scion_tensor *v, int step,
-                         double decay) {
+                         double decay, int dry) {
   switch (kind) {
-    case SGD: return scion_sgd_update(w, g, NULL, 0.1, 0, 0, decay);
-    case MOMENTUM: return scion_sgd_update(w, g, m, 0.1, 0.9, 0, decay);
-    case NESTEROV: return scion_sgd_update(w, g, m, 0.1, 0.9, 1, decay);
-    case RMSPROP: return scion_rmsprop_update(w, g, v, NULL, 0.01, 0.9, 0, 1e-7, decay);
-    case RMSPROP_MOMENTUM: return scion_rmsprop_update(w, g, v, m, 0.01, 0.9, 0.5, 1e-7, decay);
-    case ADAGRAD: return scion_adagrad_update(w, g, v, 0.01, 1e-7, decay);
-    case LION: return scion_lion_update(w, g, m, 0.01, 0.9, 0.99, decay);
-    case LAMB: return scion_lamb_update(w, g, m, v, 0.01, 0.9, 0.999, 1e-7, step, decay);
-    default: return scion_adam_update(w, g, m, v, 0.01, 0.9, 0.999, 1e-7, step, decay);
+    case SGD: return scion_sgd_update(w, g, NULL, 0.1, 0, 0, decay, dry);
+    case MOMENTUM: return scion_sgd_update(w, g, m, 0.1, 0.9, 0, decay, dry);
+    case NESTEROV: return scion_sgd_update(w, g, m, 0.1, 0.9, 1, decay, dry);
+    case RMSPROP: return scion_rmsprop_update(w, g, v, NULL, 0.01, 0.9, 0, 1e-7, decay, dry);
+    case RMSPROP_MOMENTUM: return scion_rmsprop_update(w, g, v, m, 0.01, 0.9, 0.5, 1e-7, decay, dry);
+    case ADAGRAD: return scion_adagrad_update(w, g, v, 0.01, 1e-7, decay, dry);
+    case LION: return scion_lion_update(w, g, m, 0.01, 0.9, 0.99, decay, dry);
+    case LAMB: return scion_lamb_update(w, g, m, v, 0.01, 0.9, 0.999, 1e-7, step, decay, dry);
+    default: return scion_adam_update(w, g, m, v, 0.01, 0.9, 0.999, 1e-7, step, decay, dry);
   }
 }
 
@@ -52,7 +52,7 @@ static void golden(void) {
     for (int step = 1; step <= 3; step++) {
       scion_tensor g = GOLDEN(golden_step_g + (step - 1) * 7, 7);
       real *rg = test_real(&g);
-      OK(fast(kind, &w, &g, &m, &v, step, decay_of(kind)));
+      OK(fast(kind, &w, &g, &m, &v, step, decay_of(kind), 0));
       reference(kind, rw, rg, rm, rv, 7, step, decay_of(kind));
       RELEASE(&g);
       free(rg);
@@ -96,7 +96,7 @@ static void against_reference(int64_t n) {
       scion_tensor m0 = TENSOR(n), v0 = TENSOR(n); /* the state that each number of threads starts from */
       OK(scion_tensor_copy(&m, &m0, 0));
       OK(scion_tensor_copy(&v, &v0, 0));
-      SAME_BITS(w, (scion_tensor_copy(&m0, &m, 0), scion_tensor_copy(&v0, &v, 0), fast(kind, &w, &g, &m, &v, step, 0.01)));
+      SAME_BITS(w, (scion_tensor_copy(&m0, &m, 0), scion_tensor_copy(&v0, &v, 0), fast(kind, &w, &g, &m, &v, step, 0.01, 0)));
       RELEASE(&g, &m0, &v0);
       free(rg);
     }
@@ -116,10 +116,14 @@ static void norms_of_many(void) {
   OK(scion_tensor_fill(&v, 0));
   real *rw = test_real(&w), *rg = test_real(&g), *rm = new_reals(n), *rv = new_reals(n);
   reference(LAMB, rw, rg, rm, rv, n, 1, 0.01);
-  OK(fast(LAMB, &w, &g, &m, &v, 1, 0.01));
+  OK(fast(LAMB, &w, &g, &m, &v, 1, 0.01, 0));
   CLOSE(w, rw, 2e-6);
   RELEASE(&w, &g, &m, &v);
   free(rw), free(rg), free(rm), free(rv);
+}
+
+static bool same_bits(const scion_tensor *a, const scion_tensor *b) {
+  return memcmp(a->data, b->data, (size_t)scion_tensor_elements(a) * sizeof(float)) == 0;
 }
 
 /* Weights whose update is no number, in every position of a vector and behind it: they and their states stay, all others move. */
@@ -138,7 +142,10 @@ static void keeps_what_is_finite(int64_t n) {
       for (int64_t i = 0; i < n; i++)
         if (i % 5 == 2 || i == n - 1) ((float *)g.data)[i] = poison[p], poisoned++;
         else ((float *)g.data)[i] += copysignf(0.5f, ((float *)g.data)[i]); /* enough to move a weight by more than its last bit */
-      scion_status status = fast(kind, &w, &g, &m, &v, 1, 0.01);
+      scion_status dry = fast(kind, &w, &g, &m, &v, 1, 0.01, 1);
+      CHECK(same_bits(&w, &w0) && same_bits(&m, &m0) && same_bits(&v, &v0), "kind %d, poison %d: a dry update writes", kind, p);
+      scion_status status = fast(kind, &w, &g, &m, &v, 1, 0.01, 0);
+      CHECK(dry == status, "kind %d, poison %d: %d, dry %d", kind, p, status, dry);
       CHECK((status == SCION_WORLD) == overflows, "kind %d, poison %d: status %d", kind, p, status);
       char expected[64];
       snprintf(expected, sizeof expected, "would have made %lld of %lld weights", (long long)poisoned, (long long)n);
@@ -158,18 +165,18 @@ static void keeps_what_is_finite(int64_t n) {
 
 static void refusals(void) {
   scion_tensor w = TENSOR(4, 3), g = TENSOR(4, 3), other = TENSOR(3, 4), slice = SLICE(2, 4, 3);
-  REFUSED_WITH(scion_sgd_update(&w, &other, NULL, 0.1, 0, 0, 0), "w is 4x3, but the gradient is 3x4");
-  REFUSED_WITH(scion_sgd_update(&w, &g, NULL, 0.1, 0.9, 0, 0), "momentum 0.9 needs a state m");
-  REFUSED_WITH(scion_sgd_update(&w, &slice, NULL, 0.1, 0, 0, 0), "in a row");
-  REFUSED_WITH(scion_sgd_update(&w, &g, NULL, NAN, 0, 0, 0), "finite");
-  REFUSED_WITH(scion_rmsprop_update(&w, &g, NULL, NULL, 0.1, 0.9, 0, 1e-7, 0), "v is missing");
-  REFUSED_WITH(scion_rmsprop_update(&w, &g, &g, NULL, 0.1, 0.9, 0.5, 1e-7, 0), "needs a state m");
-  REFUSED_WITH(scion_adam_update(&w, &g, &g, &other, 0.1, 0.9, 0.999, 1e-7, 1, 0), "v is 3x4");
-  REFUSED_WITH(scion_adam_update(&w, &g, &g, &g, 0.1, 0.9, 0.999, 1e-7, 0, 0), "count from 1");
-  REFUSED_WITH(scion_adagrad_update(&w, &g, NULL, 0.1, 1e-7, 0), "v is missing");
-  REFUSED_WITH(scion_lion_update(&w, &g, &other, 0.1, 0.9, 0.99, 0), "m is 3x4");
-  REFUSED_WITH(scion_lamb_update(&w, &g, &g, NULL, 0.1, 0.9, 0.999, 1e-7, 1, 0), "v is missing");
-  REFUSED_WITH(scion_lamb_update(&w, &g, &g, &g, 0.1, 0.9, 0.999, 1e-7, 0, 0), "count from 1");
+  REFUSED_WITH(scion_sgd_update(&w, &other, NULL, 0.1, 0, 0, 0, 0), "w is 4x3, but the gradient is 3x4");
+  REFUSED_WITH(scion_sgd_update(&w, &g, NULL, 0.1, 0.9, 0, 0, 0), "momentum 0.9 needs a state m");
+  REFUSED_WITH(scion_sgd_update(&w, &slice, NULL, 0.1, 0, 0, 0, 0), "in a row");
+  REFUSED_WITH(scion_sgd_update(&w, &g, NULL, NAN, 0, 0, 0, 0), "finite");
+  REFUSED_WITH(scion_rmsprop_update(&w, &g, NULL, NULL, 0.1, 0.9, 0, 1e-7, 0, 0), "v is missing");
+  REFUSED_WITH(scion_rmsprop_update(&w, &g, &g, NULL, 0.1, 0.9, 0.5, 1e-7, 0, 0), "needs a state m");
+  REFUSED_WITH(scion_adam_update(&w, &g, &g, &other, 0.1, 0.9, 0.999, 1e-7, 1, 0, 0), "v is 3x4");
+  REFUSED_WITH(scion_adam_update(&w, &g, &g, &g, 0.1, 0.9, 0.999, 1e-7, 0, 0, 0), "count from 1");
+  REFUSED_WITH(scion_adagrad_update(&w, &g, NULL, 0.1, 1e-7, 0, 0), "v is missing");
+  REFUSED_WITH(scion_lion_update(&w, &g, &other, 0.1, 0.9, 0.99, 0, 0), "m is 3x4");
+  REFUSED_WITH(scion_lamb_update(&w, &g, &g, NULL, 0.1, 0.9, 0.999, 1e-7, 1, 0, 0), "v is missing");
+  REFUSED_WITH(scion_lamb_update(&w, &g, &g, &g, 0.1, 0.9, 0.999, 1e-7, 0, 0, 0), "count from 1");
   RELEASE(&w, &g, &other, &slice);
 }
 
@@ -182,7 +189,7 @@ static void norms_of_zero(void) {
     OK(scion_tensor_fill(&w, zeros ? 0.5 : 0));
     OK(scion_tensor_fill(&g, zeros ? 0 : 2));
     OK(scion_tensor_copy(&w, &before, 0));
-    OK(scion_lamb_update(&w, &g, &m, &v, 0.25, 0.9, 0.999, 1e-7, 1, 0));
+    OK(scion_lamb_update(&w, &g, &m, &v, 0.25, 0.9, 0.999, 1e-7, 1, 0, 0));
     for (int i = 0; i < 5; i++) {
       double moved = (double)((float *)before.data)[i] - (double)((float *)w.data)[i];
       CHECK(fabs(moved - (zeros ? 0 : 0.25)) < 1e-6, "moved by %g", moved);

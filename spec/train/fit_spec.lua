@@ -258,7 +258,8 @@ describe("fit", function()
   it("lets no infinite weight pass, and names the parameter", function()
     local data, model = dataset(), network()
     local message = messages.refused(function() model:fit(data, with { optimizer = scion.optim.sgd { lr = 1e300 } }) end)
-    assert.matches("^head/%a+: sgd would have made %d+ of %d+ weights infinite or NaN; they stayed as they were in epoch 1, step 1; try a lower learning rate",
+    assert.matches("^head/%a+: sgd would have made %d+ of %d+ weights infinite or NaN in epoch 1, step 1; the weights are those of the step before: try a lower"
+                   .. " learning rate",
                    message:gsub("block%d/%a+/", "head/"):gsub("block%d/%a+", "head"))
     for _, row in ipairs(model:layers()) do
       for name, t in pairs(row.weights) do assert.is_true(core.finite(t), row.name .. "/" .. name) end
@@ -284,6 +285,22 @@ describe("fit", function()
       fresh:fit(data, with { epochs = 2, optimizer = scion.optim.sgd { lr = 1e-3, momentum = 0.9 } })
       assert.equal(digest(fresh), digest(model))
     end
+  end)
+
+  it("leaves a later step undone, too, that would have made weights infinite", function()
+    local model, before = network(), nil
+    local optimizer = scion.optim.sgd { lr = 1e-3, momentum = 0.9, groups = { { layers = "head", lr = 1e-3 } } }
+    local function all()
+      local parts = { digest(model), model.steps }
+      for _, each in ipairs(optimizer:state(model.order).tensors) do parts[#parts + 1] = each.name .. core.hash(each.tensor) end
+      return table.concat(parts, " ")
+    end
+    local late = { step_begins = function(run)
+      if run.step == 1 then before, optimizer.groups[1].lr = all(), 3e38 end
+    end }
+    local message = messages.refused(function() model:fit(dataset(), with { optimizer = optimizer, class_weights = { 1000, 1000, 1000 }, callbacks = late }) end)
+    assert.matches("head/%a+: sgd would have made %d+ of %d+ weights infinite or NaN in epoch 1, step 2; the weights are those of the step before: ", message)
+    assert.equal(before, all())
   end)
 
   it("names class weights where they make numbers too large, and refuses two for a class", function()

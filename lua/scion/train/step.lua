@@ -1,15 +1,11 @@
 --- A training step: forward and backward on one batch, or on several whose gradients are added up, and then one update. A step is applied
---- as a whole or not at all: loss and gradients are checked before the first weight changes. There is one exception: if an update would
---- make elements of a weight infinite or NaN, these keep their values while the others change; then it raises. The first step of a fit, where
---- a wrong rate shows, is taken back then.
+--- as a whole or not at all: loss, moving averages and what the update would make of the weights are checked before the first one changes.
 local check = require "scion.check"
 local class_weights = require "scion.train.class_weights"
 local core = require "scion.core"
 local gradients = require "scion.train.gradients"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
-local rate = require "scion.rate"
-local snapshot = require "scion.train.snapshot"
 local targets = require "scion.train.targets"
 
 local step = {}
@@ -26,12 +22,12 @@ local step = {}
 
 local function place_of(run) return ("epoch %d, step %d"):format(run.epoch, run.step + 1) end
 
---- Raises, and takes back what the step has changed.
-local function refuse(run, message, ...)
-  local where, cause = place_of(run), class_weights.too_large(run.class_weights)
+--- Raises, and leaves the step undone.
+local function refuse(run, remedy, message, ...)
+  local where = place_of(run)
   run.diverged = true
   step.abandon(run)
-  check.raise((message .. " in %s; the weights are those of the step before%s"):format(..., where, cause and ": " .. cause or ""))
+  check.raise((message .. " in %s; the weights are those of the step before%s"):format(..., where, remedy and ": " .. remedy or ""))
 end
 
 --- How many epochs come before this stage and how many there are, in the stages that have its optimizer and its rate one after the other.
@@ -91,14 +87,18 @@ end
 
 local function check_averages(run, plan)
   for _, p in ipairs(plan:averages(run.model.arena)) do
-    if not core.finite(p.new) then refuse(run, "%s is not finite", "a batch norm's moving mean or variance") end
+    if not core.finite(p.new) then
+      refuse(run, class_weights.too_large(run.class_weights), "%s is not finite", "a batch norm's moving mean or variance")
+    end
   end
 end
 
-local function check_gradients(run, plan, all)
+local function check_gradients(run, all)
   if all:finite() then return end
-  for _, g in ipairs(plan.gradients) do
-    if not core.finite(all:slice(g.parameter)) then refuse(run, "the gradient of %s is not finite", g.layer.name .. "/" .. g.parameter.name) end
+  for _, g in ipairs(run.parts.plan.gradients) do
+    if not core.finite(all:slice(g.parameter)) then
+      refuse(run, class_weights.too_large(run.class_weights), "the gradient of %s is not finite", g.layer.name .. "/" .. g.parameter.name)
+    end
   end
 end
 
@@ -164,34 +164,7 @@ function step.is_complete(run) return run.parts ~= nil and run.parts.batches == 
 
 local function is_first(run) return run.step == 0 and run.epoch == run.first_epoch + 1 end
 
-local safe_rate, safe_norm = 1e6, 1e15 -- below these no update of f32 weights overflows
-
---- Whether an update may make weights infinite: then copies are kept, which would be a waste of memory otherwise.
-local function may_overflow(run, all)
-  local highest = rate_of(run)
-  for _, group in ipairs(run.optimizer.groups) do highest = math.max(highest, group.lr and rate.highest(group.lr, 0, 0) or 0) end
-  return highest > safe_rate or not (all:norm() < safe_norm)
-end
-
---- What an update may change, so that it can be taken back.
-local function kept_of(run)
-  local kept = { weights = {}, state = snapshot.of_optimizer(run.optimizer, run.model) }
-  for _, these in ipairs(run.groups) do
-    for _, each in ipairs(these.parameters) do
-      local tensor = each.parameter.tensor
-      kept.weights[#kept.weights + 1] = { tensor = tensor, copy = tensor:copy() }
-    end
-  end
-  return kept
-end
-
-local function put_back(run, kept)
-  for _, each in ipairs(kept.weights) do core.copy(each.copy, each.tensor) end
-  run.optimizer:restore(run.model.order, kept.state)
-  step.abandon(run)
-end
-
---- Changes the weights. Elements whose new value would not be finite keep their old one; then it raises with the weight's name.
+--- Changes the weights. Raises where one would not be finite, and names what it lies in: a gradient that is not makes no weight that is.
 local function change_weights(run, all)
   local revision = graph.revision()
   if run.groups_revision ~= revision or run.groups_of ~= run.optimizer then
@@ -201,12 +174,12 @@ local function change_weights(run, all)
       run.tell(("scion: fit: since %s every layer with weights is frozen, as a callback has left it: steps change nothing"):format(place_of(run)))
     end
   end
-  local kept = is_first(run) and may_overflow(run, all) and kept_of(run)
   local refused = run.optimizer:step(run.groups, all, step.now(run, run.step + 1))
-  if refused and kept then put_back(run, kept) end
-  run.parts, run.model.steps = nil, run.model.steps + (run.parts and run.parts.batches or 0) -- until here the step can be left undone
-  run.diverged = refused ~= nil
-  if refused then check.raise(("%s in %s; %s"):format(refused, place_of(run), step.remedy(run, rate_of(run)))) end
+  if refused then
+    check_gradients(run, all)
+    refuse(run, step.remedy(run, rate_of(run)), "%s", refused)
+  end
+  run.parts, run.model.steps = nil, run.model.steps + run.parts.batches -- until here the step can be left undone
 end
 
 --- Ends a step by the update. Raises if a gradient or a new weight is not finite.
@@ -220,8 +193,10 @@ function step.update(run)
   end
   local plan, all = parts.plan, gradients.of(parts.plan, model.arena)
   if run.accumulate > 1 then all:take(run.gradient_sum, 1 / parts.examples) end
-  check_gradients(run, plan, all)
-  if run.clip then all:clip(run.clip) end
+  if run.clip then
+    check_gradients(run, all) -- an infinite one would be clipped, too
+    all:clip(run.clip)
+  end
   for _, part in ipairs(parts.sums) do run.sums:add(part.losses, part.output, part.y) end
   if is_first(run) then run.sums:try() end
   change_weights(run, all)

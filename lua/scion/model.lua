@@ -329,7 +329,9 @@ local function make_room(self, made)
         break
       end
     end
-    check.raise(("%s for a batch of %d: a smaller batch takes less"):format(arena, made.capacity))
+    local instead = made.mode == "train" and "smaller images or freezing more layers" or "smaller images"
+    if made.capacity > 1 then instead = "a smaller batch" .. (made.mode == "train" and ", " or " or ") .. instead end
+    check.raise(("%s for a batch of %d: %s take less memory"):format(arena, made.capacity, instead))
   end
   self.arena = arena
 end

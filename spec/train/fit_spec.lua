@@ -77,9 +77,15 @@ describe("without memory for a batch", function()
           print(act, batch, ok, ok or message:match "out of memory.*")
           if act == "evaluate" then break end
         end
-      end]])
+      end
+      local large = scion.sequential { nn.input(3000, 3000, 3), nn.conv2d(64, 1), nn.global_avg_pool(), nn.dense(2, "softmax") }
+      local one = scion.data.tensors(scion.zeros({ 2, 3000, 3000, 3 }, "u8"), { 1, 2 }, { batch = 1 })
+      print(select(2, pcall(large.fit, large, one, { verbose = false, quiet = true })):match "out of memory.*")
+      print(select(2, pcall(large.evaluate, large, one)):match "out of memory.*")]])
     local out = support.shell(("ulimit -v 900000; lua5.4 %s 2>/dev/null"):format(script))
-    assert.matches("fit\t400\tfalse\tout of memory: a tensor of %d+ bytes cannot be had for a batch of 400: a smaller batch takes less\n", out)
+    assert.matches("fit\t400\tfalse\tout of memory: a tensor of %d+ bytes cannot be had for a batch of 400: "
+                   .. "a smaller batch, smaller images or freezing more layers take less memory\n", out)
+    assert.matches("a batch of 1: smaller images or freezing more layers take less memory\n.* a batch of 1: smaller images take less memory\n", out)
     assert.matches("fit\t4\ttrue", out, 1, true)
   end)
 end)

@@ -42,6 +42,7 @@ local function add(found, queues, group, key, class, number, depth)
   local has, own, name = {}, {}, last_part(group, "/")
   local members, message = file:members(group == "" and "/" or group)
   if not members and class then check.raise(message) end
+  if not members then need(file:has "/") end -- what is no group may lie beside the layers; but the file has to be readable still
   for _, member in ipairs(members or {}) do has[#has + 1], has[member] = member, true end
   if has.vars and need(file:has(group .. "/vars", "name")) then
     local told = need(file:attribute(group .. "/vars", "name"))

@@ -4,6 +4,7 @@
 local graph = require "scion.graph"
 local keras_config = require "scion.weights.keras_config"
 local keras_names = require "scion.weights.names.keras"
+local keras_counts = require "scion.weights.keras_counts"
 local keras_own = require "scion.weights.keras_own"
 local kinds = require "scion.kinds"
 local layers = require "scion.layer"
@@ -156,7 +157,7 @@ return function(opened, model, weighted, ends, whole)
   local other, compared, lacking = compare_graphs(found, opened, model, weighted, ends, whole)
   local texts, counts, foreign = texts_of(found), {}, false
   texts[#texts + 1] = other
-  if not compared then counts, foreign = require "scion.weights.keras_counts"(opened, model, weighted, ends, whole) end
+  if not compared then counts, foreign = keras_counts(opened, model, weighted, ends, whole) end
   table.move(counts, 1, #counts, #texts + 1, texts)
   if #texts == 0 then return end
   local told, rest = table.concat(texts, ", ", 1, math.min(#texts, most_told)), #texts - most_told

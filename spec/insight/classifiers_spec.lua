@@ -1,5 +1,6 @@
 -- The classifiers of the probe, and least squares, beside scikit-learn's and SciPy's: spec/fixtures/insight.py.
 local core = require "scion.core"
+local cross_validation = require "scion.insight.cross_validation"
 local folds = require "scion.insight.folds"
 local knn = require "scion.insight.knn"
 local linear = require "scion.insight.linear"
@@ -101,5 +102,22 @@ describe("folds", function()
       local joined = table.move(part:totable(), 1, #part, parts.first[k], others:totable())
       assert.same({ #part, parts.first[k], parts.last[k] }, { parts.last[k] - parts.first[k] + 1, joined[parts.first[k]], joined[parts.last[k]] })
     end
+  end)
+end)
+
+describe("cross-validation", function()
+  it("is not flattered by the choice of the penalty: of noise it tells no more than a guess would", function()
+    local within, between, times = 0, 0, 100
+    for seed = 1, times do
+      scion.seed(seed)
+      local classes = {}
+      for i = 1, 120 do classes[i] = (i - 1) % 6 + 1 end
+      local x, y = scion.randn { 120, 64 }, core.from_table(classes, "i32")
+      local parts = folds.of(classes, 5, seed)
+      local of = { parts = parts, classes = y:gather(1, parts.order), count = 6, where = "spec" }
+      within = within + cross_validation.linear(of, x):mean() / times
+      between = between + cross_validation.linear({ parts = { first = { 1 }, last = { 60 } }, classes = y, count = 6, where = "spec" }, x):mean() / times
+    end
+    assert(within < 0.175 and between < 0.175, ("%g and %g, where a guess tells %g"):format(within, between, 1 / 6))
   end)
 end)

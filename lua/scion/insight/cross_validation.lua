@@ -7,32 +7,51 @@ local linear = require "scion.insight.linear"
 
 local cross_validation = {}
 
---- The linear classifier with the best of its penalties.
+--- The number of the penalty by which most is told right, from the sums of all parts but one.
+local function best_without(rights, part)
+  local best, highest = nil, -1
+  for i = 1, #linear.penalties do
+    local sum = 0
+    for k, right in ipairs(rights) do sum = sum + (k ~= part and right[i]:sum() or 0) end
+    if sum > highest then best, highest = i, sum end
+  end
+  return best
+end
+
+--- What is told right with each penalty, for each part by what the others teach.
+local function rights_of(parts, x, classes, of, thin)
+  local rights = {}
+  for k = 1, #parts.first do
+    interrupts.check(of.where)
+    local test_x, train_x = folds.split(parts, x, k)
+    local test_y, train_y = folds.split(parts, classes, k)
+    if thin then
+      local rows = thin(train_y)
+      train_x, train_y = train_x:gather(1, rows), train_y:gather(1, rows)
+    end
+    rights[k] = linear.right(train_x, train_y, test_x, test_y, of.count)
+  end
+  return rights
+end
+
+--- The linear classifier. Each part is told with the penalty that is best for the others: one that its own images had a say in would flatter it, by 3
+--- to 5 points with 10 or 20 images a class, as nested cross-validation shows, whose figures these are but for noise. A validation set is told with the
+--- penalty that is best within the training set.
 ---@param of scion.Gathered
 ---@param x scion.Tensor f32 [images, features]
 ---@param thin? fun(classes: scion.Tensor): integer[] which of the rows that it could learn from it is given (all of them)
 ---@return scion.Tensor right f32 [images told], 1 or 0
 function cross_validation.linear(of, x, thin)
-  local by_penalty, best, highest = {}, nil, -1
-  for k = 1, #of.parts.first do
-    interrupts.check(of.where)
-    local test_x, train_x = folds.split(of.parts, x, k)
-    local test_y, train_y = folds.split(of.parts, of.classes, k)
-    if thin then
-      local rows = thin(train_y)
-      train_x, train_y = train_x:gather(1, rows), train_y:gather(1, rows)
-    end
-    for i, right in ipairs(linear.right(train_x, train_y, test_x, test_y, of.count)) do
-      by_penalty[i] = by_penalty[i] or {}
-      table.insert(by_penalty[i], right)
-    end
+  local rights, told = rights_of(of.parts, x, of.classes, of, thin), {}
+  if #rights == 1 then
+    local _, rows = folds.split(of.parts, x, 1)
+    local _, classes = folds.split(of.parts, of.classes, 1)
+    local parts = folds.of(classes:totable(), math.min(5, #classes), 0)
+    local within = rights_of(parts, rows:gather(1, parts.order), classes:gather(1, parts.order), of)
+    return rights[1][best_without(within)]
   end
-  for _, list in ipairs(by_penalty) do
-    local right = core.concat(list)
-    local mean = right:mean()
-    if mean > highest then best, highest = right, mean end
-  end
-  return best
+  for k, right in ipairs(rights) do told[k] = right[best_without(rights, k)] end
+  return core.concat(told)
 end
 
 --- The nearest neighbours.

@@ -9,7 +9,6 @@ local gathered = require "scion.insight.gathered"
 local graph = require "scion.graph"
 local interrupts = require "scion.interrupts"
 local interval = require "scion.insight.interval"
-local linear = require "scion.insight.linear"
 local leep_score = require "scion.insight.leep_score"
 local logme = require "scion.insight.logme"
 local plan = require "scion.plan"
@@ -102,11 +101,10 @@ local made = class.define { name = "scion.Probe", title = "a probe", locked = { 
 
 -- ---- the probe ------------------------------------------------------------------------------------------------------
 
---- Whether the best block is clearly better than a guess. It is the best of many blocks, each with the best of some penalties, and the best of many
---- guesses is often far above a guess: each is allowed its part of 2.5% (Bonferroni), by the bound exp(-z^2 / 2) of the normal distribution's tail.
+--- Whether the best block is clearly better than a guess. It is the best of many, and the best of many guesses is often far above a guess: each is
+--- allowed its part of 2.5% (Bonferroni), by the bound exp(-z^2 / 2) of the normal distribution's tail.
 local function tells(of, highest)
-  local tries = #of.list * #linear.penalties
-  local low = interval(highest, of:told(), math.sqrt(2 * math.log(tries / 0.025)))
+  local low = interval(highest, of:told(), math.sqrt(2 * math.log(#of.list / 0.025)))
   return low > of.guess
 end
 

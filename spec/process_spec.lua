@@ -81,6 +81,13 @@ describe("a process", function()
     end
   end)
 
+  it("that has no room for OpenBLAS's buffers is told so, and does not wait for them", function()
+    if (os.getenv "SCION_BUILD" or ""):find "sanitize" then return end -- which needs more room than that itself
+    local out, status = run("local _ = scion.ones(4, 4):matmul(scion.ones(4, 4))", "ulimit -v 200000; timeout 60")
+    assert.equal(1, status, out)
+    assert.matches("out of memory: matmul is OpenBLAS's, which wants %d+ MB of addresses for %d+ threads: raise ulimit %-v, or use fewer threads", out)
+  end)
+
   it("ends at insight's linear algebra, after the one under way, in the name of what the script called", function()
     for name, call in pairs { probe = "model:probe(data)",
                               ["scion.insight.transfer"] = "scion.insight.transfer(model, data)",

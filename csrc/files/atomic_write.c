@@ -83,9 +83,13 @@ void scion_write_no_files(bool none) { writes_nothing = none; }
 /* A file that takes all that is written to it, and of which nothing remains. */
 static scion_status open_nowhere(scion_new_file *file, const char *path) {
   file->path = strdup(path);
-  file->descriptor = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (!file->path) return scion_fail(SCION_NO_MEMORY, "%s: out of memory", path);
   file->nowhere = true;
-  return file->path && file->descriptor >= 0 ? SCION_OK : fail(file, "cannot be written");
+  file->descriptor = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (file->descriptor >= 0) return SCION_OK;
+  scion_status status = fail(file, "cannot be written");
+  scion_new_file_discard(file);
+  return status;
 }
 
 /* Makes the folders of a path that are missing; false with errno where one cannot be made. */

@@ -36,7 +36,10 @@ if [ -s switch.pid ]; then
   while kill -0 $switch 2>/dev/null; do sleep 0.05; done
   tail -n 1 switch.out | sed 's/^/switch: /'
 fi
-for name in %s; do ip netns del $name 2>/dev/null; done
+for name in %s; do
+  for process in $(ip netns pids $name 2>/dev/null); do kill -KILL $process; done
+  ip netns del $name 2>/dev/null
+done
 rm -r %s
 ]]):format(folder, table.concat(names, " "), folder))
 local this = io.open "/proc/self/stat":read "n"

@@ -118,8 +118,8 @@ end
 --- Calls f(...) after a meeting, on behalf of messages that the others already await. Where it fails, as for want of memory, they cannot be told, and all
 --- processes end.
 local function surely(self, f, ...)
-  local ok, result = pcall(f, ...)
-  if ok then return result end
+  local good, result = pcall(f, ...)
+  if good then return result end
   mpi.mute(false)
   local message = tostring(result):gsub("^[^\n]-:%d+: ", "")
   io.stderr:write(("scion: %s (rank %d, on %s), while the others await its part, so that all end\n"):format(message, self.rank, self.machine))

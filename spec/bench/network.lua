@@ -27,21 +27,29 @@ local function write(name, text)
   return path
 end
 
--- the network goes at the end, however that comes
-local switch
-local all <close> = setmetatable({}, { __close = function() -- luacheck: ignore 211
-  if switch then
-    os.execute("kill -TERM " .. switch)
-    os.execute(("while kill -0 %s 2>/dev/null; do sleep 0.05; done; tail -n 1 %s/switch.out | sed 's/^/switch: /'"):format(switch, folder))
-  end
-  for _, name in ipairs(names) do os.execute("ip netns del " .. name .. " 2>/dev/null") end
-  os.execute("rm -r " .. folder)
-end })
+-- The network goes at the end: by this process, or by one that waits for this one's end where a signal has ended it.
+local remove = write("remove", ([[
+cd %s 2>/dev/null || exit 0
+if [ -s switch.pid ]; then
+  switch=$(cat switch.pid)
+  kill -TERM $switch 2>/dev/null
+  while kill -0 $switch 2>/dev/null; do sleep 0.05; done
+  tail -n 1 switch.out | sed 's/^/switch: /'
+fi
+for name in %s; do
+  for process in $(ip netns pids $name 2>/dev/null); do kill -KILL $process; done
+  ip netns del $name 2>/dev/null
+done
+rm -r %s
+]]):format(folder, table.concat(names, " "), folder))
+local this = io.open "/proc/self/stat":read "n"
+os.execute(("setsid sh -c 'while kill -0 %d 2>/dev/null; do sleep 0.5; done; [ -f %s ] && sh %s' >/dev/null 2>&1 &"):format(this, remove, remove))
+local all <close> = setmetatable({}, { __close = function() os.execute("sh " .. remove) end }) -- luacheck: ignore 211
 
 run("cc -D_GNU_SOURCE -std=gnu11 -O2 -o %s/switch %s", folder, (arg[0]:gsub("network%.lua$", "switch.c")))
 for _, name in ipairs(names) do run("ip netns add %s", name) end
 run("%s/switch %.17g %.17g %s >%s/switch.out & echo $! >%s/switch.pid", folder, rate, delay, table.concat(names, " "), folder, folder)
-switch = output_of(("until grep -q ready %s/switch.out; do sleep 0.05; done; cat %s/switch.pid"):format(folder, folder))
+run("until grep -q ready %s/switch.out 2>/dev/null; do sleep 0.05; done", folder)
 
 for i, name in ipairs(names) do
   run("ip -n %s link set lo up", name)

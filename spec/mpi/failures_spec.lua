@@ -125,8 +125,9 @@ describe("where one of several processes", function()
     local path = files.folder() .. "/run.ckpt"
     for _, signal in ipairs { "INT", "TERM" } do
       -- mpirun, which is the processes' parent, hands signals on to all
-      local kills = ("in_step(2, 1, function() os.execute 'kill -%s $(ps -o ppid= -p $PPID)' end)"):format(signal)
-      local result = mpi.run(2, begins .. ("fit { epochs = 5000, resume = %q, callbacks = %s }"):format(path, kills))
+      local result = mpi.run(2, begins .. ([[fit { epochs = 5000, resume = %q, callbacks = in_step(2, 1, function()
+        os.execute "kill -%s $(ps -o ppid= -p $PPID)"
+      end) }]]):format(path, signal))
       check(result, "^fit: Ctrl%-C ended it in epoch %d+ of 5000, after step %d; the same call goes on from [^\n]*/run.ckpt$")
       os.remove(path)
     end

@@ -189,4 +189,24 @@ function runs.bf16()
   fit("bf16", grafted(), data(33), { schedule = scion.schedule.two_pronged { from = "b3", epochs = { 1, 1 } }, precision = "bf16", validate = validation })
 end
 
-for name in (arg[4] or "whole recipe accumulate broken mixup labels bf16"):gmatch "%S+" do runs[name]() end
+--- Sums of gradients that travel in half the bytes.
+function runs.halves()
+  fit("halves", whole(), data(77), { epochs = 2, distributed = { comm, wire = "bf16" }, optimizer = scion.optim.adam() })
+end
+
+--- Features of a layer, with images that cannot be read, and a probe of them.
+function runs.features()
+  local model, set = trunk(), folder { shuffle = false }
+  local layer = model.output.layer.name
+  local together, _, failures = model:features(set, layer, { distributed = comm, pool = "avg", batch = 4 })
+  local again = folder { shuffle = false }
+  function again.warn() end
+  local own = model:features(again, layer, { pool = "avg", batch = 4 })
+  assert(together:bytes() == own:bytes() and #failures == 2, "features: one process computes the same")
+  local found = {}
+  for _, given in ipairs { { distributed = comm, folds = 3 }, { folds = 3 } } do found[#found + 1] = tostring(model:probe(data(45), given)) end
+  assert(found[1] == found[2], "probe: one process finds the same")
+  tell("features", (found[1]:gsub("%s+", " ")))
+end
+
+for name in (arg[4] or "whole recipe accumulate broken mixup labels bf16 halves features"):gmatch "%S+" do runs[name]() end

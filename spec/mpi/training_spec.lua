@@ -50,10 +50,10 @@ describe("a model that several processes train", function()
     mpi.needed(pending)
     one = one or train(1)
     local _, files = one.files:gsub("%.safetensors", "")
-    assert.equal(8, files, one.files)
+    assert.equal(9, files, one.files)
     assert.matches("broken skipped 2, problems 10_broken.png 11_broken.png\n", one.out, 1, true)
     assert.matches("broken: told of 10_broken.png 11_broken.png\n", one.out, 1, true)
     local _, told = one.err:gsub("left out [^\n]*1%d_broken%.png", "")
-    assert.equal(6, told, one.err) -- of two files by the recipe's two data sets, and by the one that is evaluated; a fourth has its own `warn`
+    assert.equal(8, told, one.err) -- of two files: by the recipe's two data sets, by the one that is evaluated and by that of features
   end)
 end)

@@ -192,8 +192,16 @@ static int *counts_of(lua_State *L, int list, int64_t unit) {
   return counts;
 }
 
-/* mpi.gather(from, to, bytes, unit): to = all ranks' from, one behind the other; bytes: how many each rank has, a list, and multiples of
- * unit, the bytes of what is not cut */
+#define MOST_GATHERS 8
+
+static struct {
+  MPI_Request requests[MOST_GATHERS];
+  int *counts[MOST_GATHERS]; /* which MPI reads until the end */
+  int started;
+} gathers;
+
+/* mpi.gather(from, to, bytes, unit): begins to = all ranks' from, one behind the other; bytes: how many each rank has, a list, and multiples of
+ * unit, the bytes of what is not cut. Up to 8 are under way together, until mpi.gathered: the caller keeps their tensors. */
 static int gather(lua_State *L) {
   int64_t mine, all;
   lua_Integer unit = luaL_checkinteger(L, 4);
@@ -203,13 +211,24 @@ static int gather(lua_State *L) {
   scion_tensor *to = check_tensor(L, 2, &all);
   luaL_argcheck(L, mine == counts[rank] * unit, 1, "another size than was told");
   luaL_argcheck(L, all == (counts[ranks - 1] + counts[2 * ranks - 1]) * unit, 2, "another size than that of all together");
+  luaL_argcheck(L, gathers.started < MOST_GATHERS, 1, "too many are under way");
+  int *kept = malloc(2 * (size_t)ranks * sizeof *kept);
+  if (!kept) return luaL_error(L, "out of memory: values of all ranks");
+  memcpy(kept, counts, 2 * (size_t)ranks * sizeof *kept);
   MPI_Datatype piece;
-  MPI_Request request;
   MPI_Type_contiguous((int)unit, MPI_BYTE, &piece);
   MPI_Type_commit(&piece);
-  MPI_Iallgatherv(from->data, counts[rank], piece, to->data, counts, counts + ranks, piece, comm, &request);
-  mpi_wait(&request, 1);
-  MPI_Type_free(&piece);
+  MPI_Iallgatherv(from->data, kept[rank], piece, to->data, kept, kept + ranks, piece, comm, &gathers.requests[gathers.started]);
+  gathers.counts[gathers.started++] = kept;
+  MPI_Type_free(&piece); /* once nobody uses it */
+  return 0;
+}
+
+/* mpi.gathered(): waits until all that were begun are there */
+static int gathered(lua_State *L) {
+  (void)L;
+  mpi_wait(gathers.requests, gathers.started);
+  while (gathers.started > 0) free(gathers.counts[--gathers.started]);
   return 0;
 }
 
@@ -341,7 +360,7 @@ static int seconds(lua_State *L) {
 static const luaL_Reg methods[] = {{"add", add}, {"complete", complete}, {"start", start_reduction}, {"finish", finish_reduction},
                                    {"take", take}, {"forget", forget}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"start", start}, {"finish", finish}, {"abort", abort_all}, {"print_nothing", print_nothing}, {"mute", mute},
-                                     {"meet", meet}, {"tell", tell}, {"gather", gather}, {"broadcast", broadcast},
+                                     {"meet", meet}, {"tell", tell}, {"gather", gather}, {"gathered", gathered}, {"broadcast", broadcast},
                                      {"reduction", new_reduction}, {"progress", get_progress}, {"seconds", seconds}, {"ping", ping}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_scion_mpi(lua_State *L);

@@ -153,7 +153,7 @@ end
 local bytes_of = { f32 = 4, bf16 = 2, u8 = 1, i32 = 4 }
 
 local function join(tensors, counts)
-  local total, joined = 0, {}
+  local total, joined, sent = 0, {}, {}
   for _, n in ipairs(counts) do total = total + n end
   for i, tensor in ipairs(tensors) do
     local shape = tensor:shape()
@@ -163,9 +163,11 @@ local function join(tensors, counts)
     shape[1] = total
     joined[i] = core.new(shape, tensor:dtype())
     for rank, n in ipairs(counts) do bytes[rank] = n * unit end
-    if unit > 0 then mpi.gather(tensor:copy(), joined[i], bytes, unit) end
+    sent[i] = tensor:copy()
+    if unit > 0 then mpi.gather(sent[i], joined[i], bytes, unit) end
   end
-  return joined
+  mpi.gathered()
+  return joined, sent -- the latter had to live until here
 end
 
 --- Joins tensors of all ranks along their first axis, in the order of the ranks. Returns false where one was interrupted.
@@ -177,7 +179,7 @@ end
 function internal:rows(place, tensors)
   local counts = self:meet(place, tensors[1]:shape()[1])
   if not counts or not mpi then return counts and tensors, counts or nil end
-  return surely(self, join, tensors, counts), counts
+  return (surely(self, join, tensors, counts)), counts
 end
 
 --- The texts of all ranks; false where one was interrupted.

@@ -4,7 +4,7 @@
 ---
 ---   q (reading + frozen + rest) + update + agreeing + what is left of the sums
 ---
---- where frozen and rest are the seconds of a part below and above the frontier, and agreeing is four short messages. The sums of M bytes of
+--- where frozen and rest are the seconds of a part below and above the frontier, and agreeing is two short messages. The sums of M bytes of
 --- gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes (k+1)/2 of that longer where a rank sends k
 --- sums for its parts. They travel while the frozen part of the next batch is computed, q (reading + frozen) seconds, and the rest is waited for.
 local check = require "scion.check"
@@ -46,7 +46,10 @@ local machines = {}
 ---@field latency number seconds
 ---@field pays integer the most machines of the list of which each step up still makes training a tenth faster for twice as many
 
-local overhead = 4 -- messages of a step beside the sums: one to meet, and three with losses, outputs and labels
+local overhead = 2 -- messages of a step beside the sums: one to meet, and one with losses, outputs and labels, which travel together
+-- Messages of a sum, in latencies. Long ones are announced and asked for before they are sent, in each of the two phases, and TCP begins slowly: 8
+-- more were measured.
+local turns, long_turns, long = 2, 10, 65536
 
 local function nodes_of(parts, rank, ranks)
   local first, last, count = parts * rank // ranks, parts * (rank + 1) // ranks, 0
@@ -68,7 +71,8 @@ function machines.step(cost, ranks, latency, bandwidth)
   local q, most = math.ceil(cost.parts / ranks), 0
   for rank = 0, ranks - 1 do most = math.max(most, nodes_of(cost.parts, rank, ranks)) end
   local compute = q * (cost.reading + cost.frozen + cost.rest) + cost.update
-  local sums = ranks == 1 and 0 or 2 * latency + (most + 1) * (ranks - 1) / ranks * 8 * cost.bytes / bandwidth
+  local waits = cost.bytes / ranks > long and long_turns or turns
+  local sums = ranks == 1 and 0 or waits * latency + (most + 1) * (ranks - 1) / ranks * 8 * cost.bytes / bandwidth
   local agreeing = ranks == 1 and 0 or overhead * latency
   local hidden = math.min(sums, q * (cost.reading + cost.frozen))
   return { ranks = ranks, compute = compute, messages = sums + agreeing, hidden = hidden, seconds = compute + agreeing + sums - hidden }

@@ -32,7 +32,7 @@ end
 ---@class scion.ProbeOptions
 ---@field folds? integer into how many parts the images are divided; each is told once by what the others teach (5)
 ---@field cache? boolean whether the features are kept, as for model:features (true)
----@field precision? "f32"|"bf16" as for model:features (the model's)
+---@field precision? "f32"|"bf16"|"int8" as for model:features (the model's)
 
 --- What base:probe found. It prints as a table.
 ---@class scion.Probe

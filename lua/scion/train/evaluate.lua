@@ -87,7 +87,8 @@ return function(model, data, given, where, tell)
   if alone then inputs.tell_reading(where, model, data) end
   if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
-  local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision })
+  local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision,
+                                                 frozen = not alone })
   local bar <close> = progress.counter("evaluate", #data)
   local sums, broken = add_up(where, model, data, o, loss, source, tell or bar.tell)
   if alone then interrupts.check(where) end

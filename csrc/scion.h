@@ -307,6 +307,12 @@ typedef enum { SCION_BF16_F32, SCION_BF16_AVX512, SCION_BF16_AMX } scion_bf16;
 scion_bf16 scion_bf16_in_use(void);
 const char *scion_bf16_name(scion_bf16 bf16); /* "f32", "avx512bf16", "amx" */
 
+/* How products of bytes are computed: by the instruction set's own means (vpmaddubsw, or plain C), by AVX-VNNI's or AVX-512's vpdpbusd,
+ * or by AMX. All give the same sums. */
+typedef enum { SCION_INT8_PLAIN, SCION_INT8_AVXVNNI, SCION_INT8_VNNI, SCION_INT8_AMX } scion_int8;
+scion_int8 scion_int8_in_use(void);
+const char *scion_int8_name(scion_int8 int8); /* the name of the instruction set, or "avxvnni", "avx512vnni", "amx" */
+
 /* ---------------------------------------------------------------- windows and activations of kernels */
 
 /* The sliding window of convolution, depthwise convolution and pooling. Index 0 is vertical, 1 horizontal. `before` and `after` are the
@@ -412,6 +418,39 @@ scion_status scion_conv2d_bf16_pack(const scion_tensor *w, const scion_tensor *s
 scion_status scion_conv2d_bf16_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
                                        const scion_tensor *addend, scion_tensor *y, const scion_window *window,
                                        scion_activation activation);
+
+/* ---------------------------------------------------------------- numbers as bytes (kernels/conv2d_int8.c, quantize.c, histogram.c)
+ * A u8 tensor can hold codes of numbers: code c stands for (c - zero) * scale. There is no backward pass: they are for layers that are
+ * not trained. scion_max_pool_forward and scion_average_pool_forward take codes for x and y, of one scale and zero point; an average
+ * that includes padding takes the codes of a zero point of 0. */
+
+typedef struct {
+  float scale; /* above 0 */
+  int zero;    /* 0 .. 255 */
+} scion_quantization;
+
+/* y = the nearest codes of x (f32), and back. Rounds to nearest even, and saturates. */
+scion_status scion_quantize(const scion_tensor *x, scion_tensor *y, scion_quantization q);
+scion_status scion_dequantize(const scion_tensor *x, scion_tensor *y, scion_quantization q);
+
+/* Adds to counts (f32 [SCION_BINS]) how many numbers of x (f32) lie in each bin. A number's bin is the upper 13 bits of its f32: sign,
+ * exponent and 4 bits of the mantissa. */
+#define SCION_BINS 8192
+scion_status scion_histogram(const scion_tensor *x, scion_tensor *counts);
+
+/* Elements of a kernel packed as bytes (u8, contiguous): [Co/16][kh*kw*Ci/4][16][4], with Co rounded up to 16 and kh*kw*Ci to 64. */
+int64_t scion_conv2d_int8_packed_elements(const scion_tensor *w);
+/* Packs an f32 kernel as signed bytes. If scale [Co] is not NULL, output channel o is multiplied by scale[o] first. scales [Co]: what a
+ * byte of each output channel stands for; sums (i32 [Co]): its bytes summed up; shift [Co], the forward pass's
+ * bias: bias [Co] (NULL: 0), plus what rounding the weights takes from the mean of an output where each input channel has its mean [Ci]
+ * (NULL: nothing). kh*kw*Ci is at most 65536. */
+scion_status scion_conv2d_int8_pack(const scion_tensor *w, const scion_tensor *scale, const scion_tensor *bias, const scion_tensor *mean,
+                                    scion_tensor *packed, scion_tensor *scales, scion_tensor *sums, scion_tensor *shift);
+/* The convolution above of codes x and a kernel of bytes, summed in whole numbers, which are exact. bias is f32. addend and y may each be
+ * codes or f32. quantized: of x, addend and y, used where they are codes. */
+scion_status scion_conv2d_int8_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *scales,
+                                       const scion_tensor *sums, const scion_tensor *bias, const scion_tensor *addend, scion_tensor *y,
+                                       const scion_window *window, scion_activation activation, const scion_quantization quantized[3]);
 
 /* ---------------------------------------------------------------- depthwise convolution (kernels/depthwise.c)
  * y[n,i,j,c*m+k] = act( bias[c*m+k] + scale[c*m+k] * sum_{r,s} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,k] ).

@@ -143,6 +143,9 @@ local function samples()
   found["scion.PlanReport"] = { model:plan(set), network(nn.dense(2, "softmax")):plan { cache = false } }
   local frozen = scion.models.squeezenet1_0 { input = 224 }:graft { nn.global_avg_pool(), nn.dense(2, "softmax") }
   found["scion.PlanReport"][3] = frozen:freeze { upto = "fire9" }:plan { batch = 1 }
+  local narrow = network(nn.dense(2, "softmax"))
+  narrow.precision = "int8"
+  found["scion.PlanReport"][4] = narrow:plan { mode = "infer" }
   found["scion.Optimizer"] = {}
   for _, make in pairs(scion.optim) do table.insert(found["scion.Optimizer"], make()) end
   found["scion.Rate"] = { scion.lr.cosine(1) }

@@ -228,6 +228,18 @@ static int core_conv2d_bf16_packed(lua_State *L) {
   return 1;
 }
 
+/* core.conv2d_int8_packed(kernel) -> number of elements of the tensor packed as bytes */
+static int core_conv2d_int8_packed(lua_State *L) {
+  lua_pushinteger(L, scion_conv2d_int8_packed_elements(scion_check_tensor(L, 1)));
+  return 1;
+}
+
+/* core.int8() -> how products of bytes are computed: the name of the instruction set, "avxvnni", "avx512vnni" or "amx" */
+static int core_int8(lua_State *L) {
+  lua_pushstring(L, scion_int8_name(scion_int8_in_use()));
+  return 1;
+}
+
 /* core.bf16() -> how products of bf16 are computed: "avx512bf16", "amx", or "f32" if the CPU has no instructions for them */
 static int core_bf16(lua_State *L) {
   lua_pushstring(L, scion_bf16_name(scion_bf16_in_use()));
@@ -254,6 +266,7 @@ static const luaL_Reg functions[] = {{"run", core_run}, {"run_all", core_run_all
                                      {"grouped_conv2d_packed", core_grouped_conv2d_packed},
                                      {"winograd_packed", core_winograd_packed}, {"winograd_fits", core_winograd_fits},
                                      {"conv2d_bf16_packed", core_conv2d_bf16_packed}, {"bf16", core_bf16},
+                                     {"conv2d_int8_packed", core_conv2d_int8_packed}, {"int8", core_int8},
                                      {"finite", core_finite}, {"norm", core_norm}, {NULL, NULL}};
 
 void scion_open_kernels(lua_State *L) { luaL_setfuncs(L, functions, 0); }

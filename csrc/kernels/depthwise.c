@@ -133,6 +133,7 @@ static scion_status run_bands(const char *kernel, depthwise_job *job, scion_chun
 static scion_status require_depthwise(const char *kernel, const scion_window *window, const char *x_name, const scion_tensor *x,
                                       const char *y_name, const scion_tensor *y, const char *w_name, const scion_tensor *w) {
   SCION_TRY(scion_require_image(kernel, x_name, x));
+  SCION_TRY(scion_require_image(kernel, y_name, y));
   SCION_TRY(scion_require_f32(kernel, w_name, w));
   char first[SCION_SHAPE_TEXT], second[SCION_SHAPE_TEXT];
   if (w->dims != 4 || !scion_tensor_contiguous(w) || w->shape[0] != window->kernel[0] || w->shape[1] != window->kernel[1] ||

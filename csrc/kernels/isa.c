@@ -72,6 +72,28 @@ static int rung(void) {
   return chosen;
 }
 
+/* Bytes: all units give the same results, so that the ladder needs no rungs for vpdpbusd. */
+scion_int8 scion_int8_in_use(void) {
+#if defined(__x86_64__)
+  static _Atomic int known = -1;
+  if (known < 0) {
+    int at = rung();
+    known = at == RUNG_AMX && leaf7(0, 3, 25)        ? SCION_INT8_AMX /* amx-int8 */
+            : at >= RUNG_AVX512 && leaf7(0, 2, 11) ? SCION_INT8_VNNI /* avx512_vnni */
+            : at == RUNG_AVX2 && leaf7(1, 0, 4)    ? SCION_INT8_AVXVNNI /* avx_vnni */
+                                                   : SCION_INT8_PLAIN;
+  }
+  return (scion_int8)known;
+#else
+  return SCION_INT8_PLAIN;
+#endif
+}
+
+const char *scion_int8_name(scion_int8 int8) {
+  static const char *const names[] = {[SCION_INT8_AVXVNNI] = "avxvnni", [SCION_INT8_VNNI] = "avx512vnni", [SCION_INT8_AMX] = "amx"};
+  return int8 == SCION_INT8_PLAIN ? scion_isa_name(scion_isa_in_use()) : names[int8];
+}
+
 scion_isa scion_isa_in_use(void) { return rung() < RUNG_AVX512 ? (scion_isa)rung() : SCION_ISA_AVX512; }
 
 scion_status scion_isa_check(void) {

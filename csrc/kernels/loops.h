@@ -31,26 +31,43 @@ SIMD_INLINE void simd_store_some(float *p, simd_float v, int64_t n) {
   }
 }
 
-/* The same from element `at` on of an array of that dtype, f32 or bf16: a constant, where a loop should have no branch. */
+/* The same from element `at` on of an array of that dtype, f32, bf16 or u8: a constant, where a loop should have no branch. */
 SIMD_INLINE simd_float simd_load_of(scion_dtype dtype, const void *array, int64_t at, int64_t n) {
-  if (dtype != SCION_BF16) return simd_load_some((const float *)array + at, n);
-  const uint16_t *p = (const uint16_t *)array + at;
-  if (n == SIMD_WIDTH) return simd_load_bf16(p);
-  uint16_t some[SIMD_WIDTH] = {0};
-  memcpy(some, p, (size_t)n * sizeof *p);
-  return simd_load_bf16(some);
+  if (dtype == SCION_BF16) {
+    const uint16_t *p = (const uint16_t *)array + at;
+    if (n == SIMD_WIDTH) return simd_load_bf16(p);
+    uint16_t some[SIMD_WIDTH] = {0};
+    memcpy(some, p, (size_t)n * sizeof *p);
+    return simd_load_bf16(some);
+  }
+  if (dtype == SCION_U8) {
+    const uint8_t *p = (const uint8_t *)array + at;
+    if (n == SIMD_WIDTH) return simd_load_u8(p);
+    uint8_t some[SIMD_WIDTH] = {0};
+    memcpy(some, p, (size_t)n);
+    return simd_load_u8(some);
+  }
+  return simd_load_some((const float *)array + at, n);
 }
 SIMD_INLINE void simd_store_of(scion_dtype dtype, void *array, int64_t at, simd_float v, int64_t n) {
-  if (dtype != SCION_BF16) {
-    simd_store_some((float *)array + at, v, n);
-    return;
-  }
-  uint16_t *p = (uint16_t *)array + at, some[SIMD_WIDTH];
-  if (n == SIMD_WIDTH) {
-    simd_store_bf16(p, v);
+  if (dtype == SCION_BF16) {
+    uint16_t *p = (uint16_t *)array + at, some[SIMD_WIDTH];
+    if (n == SIMD_WIDTH) {
+      simd_store_bf16(p, v);
+    } else {
+      simd_store_bf16(some, v);
+      memcpy(p, some, (size_t)n * sizeof *p);
+    }
+  } else if (dtype == SCION_U8) {
+    uint8_t *p = (uint8_t *)array + at, some[SIMD_WIDTH];
+    if (n == SIMD_WIDTH) {
+      simd_store_u8(p, v);
+    } else {
+      simd_store_u8(some, v);
+      memcpy(p, some, (size_t)n);
+    }
   } else {
-    simd_store_bf16(some, v);
-    memcpy(p, some, (size_t)n * sizeof *p);
+    simd_store_some((float *)array + at, v, n);
   }
 }
 
@@ -118,7 +135,8 @@ SIMD_DECLARE(void, scion_loop_layer_norm_backward, const scion_block *block, con
 
 /* ---- pool_simd.c and depthwise_simd.c */
 
-/* The pixels under a window at one position: rows x columns of them, that many elements apart. Forward they and y may be bf16. */
+/* The pixels under a window at one position: rows x columns of them, that many elements apart. Forward they and y may be bf16,
+ * and both be codes. */
 typedef struct {
   const void *first;
   int64_t rows, columns, row_step, column_step;

@@ -20,10 +20,17 @@ static scion_status require_covered(const char *kernel, const scion_window *wind
   return SCION_OK;
 }
 
+/* Codes are of one scale, and so both images have them, or none. */
+static scion_status require_numbers_or_codes(const char *kernel, const char *name, const scion_tensor *t, const scion_tensor *other) {
+  return t && t->dtype == SCION_U8 && other && other->dtype == SCION_U8 ? scion_require_dtype(kernel, name, t, SCION_U8)
+                                                                        : scion_require_number(kernel, name, t);
+}
+
 static scion_status require_pool(const char *kernel, const scion_window *window, const char *x_name, const scion_tensor *x,
                                  const char *y_name, const scion_tensor *y) {
-  SCION_TRY(scion_require_image(kernel, x_name, x));
-  SCION_TRY(scion_require_window(kernel, window, x_name, x, y_name, y, x->shape[3]));
+  SCION_TRY(require_numbers_or_codes(kernel, x_name, x, y));
+  SCION_TRY(require_numbers_or_codes(kernel, y_name, y, x));
+  SCION_TRY(scion_require_window(kernel, window, x_name, x, y_name, y, scion_tensor_channels(x)));
   SCION_TRY(require_covered(kernel, window, 0, x->shape[1], y->shape[1]));
   return require_covered(kernel, window, 1, x->shape[2], y->shape[2]);
 }

@@ -5,6 +5,8 @@
 SIMD_INLINE void store_channels(void *y, scion_dtype dtype, const simd_float *v, int64_t c, int64_t n, const int vectors) {
   if (dtype == SCION_BF16) {
     for (int u = 0; u < vectors; u++) simd_store_of(SCION_BF16, y, c + u * SIMD_WIDTH, v[u], n);
+  } else if (dtype == SCION_U8) {
+    for (int u = 0; u < vectors; u++) simd_store_of(SCION_U8, y, c + u * SIMD_WIDTH, v[u], n);
   } else {
     for (int u = 0; u < vectors; u++) simd_store_of(SCION_F32, y, c + u * SIMD_WIDTH, v[u], n);
   }
@@ -25,9 +27,21 @@ SIMD_INLINE void max_channels(const scion_patch *x, const scion_dtype dtype, voi
   store_channels(y, y_dtype, best, c, n, vectors);
 }
 
+/* Of bytes there are so many in a vector that the compiler does it best. */
+static void max_codes(const scion_patch *x, uint8_t *y, int64_t width) {
+  memcpy(y, x->first, (size_t)width);
+  for (int64_t r = 0; r < x->rows; r++)
+    for (int64_t s = 0; s < x->columns; s++) {
+      const uint8_t *pixel = (const uint8_t *)x->first + r * x->row_step + s * x->column_step;
+      SIMD_LOOP for (int64_t c = 0; c < width; c++) y[c] = pixel[c] > y[c] ? pixel[c] : y[c];
+    }
+}
+
 void SIMD(scion_loop_max)(const scion_patch *x, void *y, scion_dtype y_dtype, int64_t width) {
   if (x->dtype == SCION_BF16) {
     SIMD_ALONG(width, max_channels, x, SCION_BF16, y, y_dtype);
+  } else if (x->dtype == SCION_U8) {
+    max_codes(x, y, width);
   } else {
     SIMD_ALONG(width, max_channels, x, SCION_F32, y, y_dtype);
   }
@@ -73,6 +87,25 @@ SIMD_INLINE void weighted_channels(const scion_patch *x, const scion_dtype dtype
   store_channels(y, y_dtype, total, c, n, vectors);
 }
 
+/* The mean of codes, which all weigh the same: their sums are whole numbers of 16 bits. */
+#define MOST_CODES 257 /* 257 * 255 < 2^16 */
+#define CODES_WIDTH 256
+static void average_codes(const scion_patch *x, float factor, uint8_t *y, int64_t width) {
+  for (int64_t at = 0; at < width; at += CODES_WIDTH) {
+    const int64_t n = width - at < CODES_WIDTH ? width - at : CODES_WIDTH;
+    uint16_t sum[CODES_WIDTH] = {0};
+    for (int64_t r = 0; r < x->rows; r++)
+      for (int64_t s = 0; s < x->columns; s++) {
+        const uint8_t *pixel = (const uint8_t *)x->first + r * x->row_step + s * x->column_step + at;
+        SIMD_LOOP for (int64_t c = 0; c < n; c++) sum[c] = (uint16_t)(sum[c] + pixel[c]);
+      }
+    for (int64_t c = 0; c < n; c += SIMD_WIDTH) {
+      simd_int whole = __builtin_convertvector(*(const simd_half_unaligned *)(sum + c), simd_int);
+      simd_store_of(SCION_U8, y, at + c, __builtin_convertvector(whole, simd_float) * factor, n - c < SIMD_WIDTH ? n - c : SIMD_WIDTH);
+    }
+  }
+}
+
 #define WEIGHTED(dtype)                                                                                                      \
   SIMD_ALONG(width, weighted_channels, x, dtype, row_factor, row_factor_step, column_factor, column_factor_step, y, y_dtype, \
              accumulate)
@@ -81,6 +114,10 @@ void SIMD(scion_loop_weighted)(const scion_patch *x, const float *row_factor, in
                                int64_t column_factor_step, void *y, scion_dtype y_dtype, int64_t width, int accumulate) {
   if (x->dtype == SCION_BF16) {
     WEIGHTED(SCION_BF16);
+  } else if (x->dtype == SCION_U8 && x->rows * x->columns <= MOST_CODES) {
+    average_codes(x, *row_factor * *column_factor, y, width); /* forward: both factors are the same for all */
+  } else if (x->dtype == SCION_U8) {
+    WEIGHTED(SCION_U8);
   } else {
     WEIGHTED(SCION_F32);
   }

@@ -21,6 +21,10 @@ scion_status scion_require_number(const char *kernel, const char *name, const sc
 
 scion_status scion_require_image(const char *kernel, const char *name, const scion_tensor *t) {
   SCION_TRY(scion_require_number(kernel, name, t));
+  return scion_require_dims(kernel, name, t);
+}
+
+scion_status scion_require_dims(const char *kernel, const char *name, const scion_tensor *t) {
   char text[SCION_SHAPE_TEXT];
   if (t->dims != 4)
     return scion_fail(SCION_MISUSE, "%s: %s is %s, not batch x rows x columns x channels", kernel, name,
@@ -94,8 +98,8 @@ static scion_status require_axis(const char *kernel, const scion_window *window,
 
 scion_status scion_require_window(const char *kernel, const scion_window *window, const char *x_name, const scion_tensor *x,
                                   const char *y_name, const scion_tensor *y, int64_t channels) {
-  SCION_TRY(scion_require_image(kernel, x_name, x));
-  SCION_TRY(scion_require_image(kernel, y_name, y));
+  SCION_TRY(scion_require_dims(kernel, x_name, x));
+  SCION_TRY(scion_require_dims(kernel, y_name, y));
   SCION_TRY(require_axis(kernel, window, 0));
   SCION_TRY(require_axis(kernel, window, 1));
   int64_t height = scion_window_output(window, 0, x->shape[1]), width = scion_window_output(window, 1, x->shape[2]);

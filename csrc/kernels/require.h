@@ -19,6 +19,8 @@ scion_status scion_require_f32(const char *kernel, const char *name, const scion
 scion_status scion_require_number(const char *kernel, const char *name, const scion_tensor *t);
 /* f32 or bf16 of four dimensions. */
 scion_status scion_require_image(const char *kernel, const char *name, const scion_tensor *t);
+/* Four dimensions, of any dtype. */
+scion_status scion_require_dims(const char *kernel, const char *name, const scion_tensor *t);
 /* f32 of the shape of `like`. */
 scion_status scion_require_like(const char *kernel, const char *name, const scion_tensor *t, const char *like_name,
                                 const scion_tensor *like);
@@ -38,7 +40,7 @@ static inline int64_t scion_label_at(const scion_tensor *labels, int64_t r, int6
   int32_t label = ((const int32_t *)labels->data)[r];
   return label < 0 ? 0 : label < classes ? label : classes - 1;
 }
-/* Two images, the second with `channels` channels and the size that the window leaves of the first. */
+/* Two images of any dtype, the second with `channels` channels and the size that the window leaves of the first. */
 scion_status scion_require_window(const char *kernel, const scion_window *window, const char *x_name, const scion_tensor *x,
                                   const char *y_name, const scion_tensor *y, int64_t channels);
 scion_status scion_require_activation(const char *kernel, scion_activation activation);

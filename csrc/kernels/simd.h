@@ -26,6 +26,8 @@ typedef int32_t simd_int __attribute__((vector_size(SIMD_WIDTH * 4)));
 typedef uint32_t simd_bits __attribute__((vector_size(SIMD_WIDTH * 4)));
 typedef uint16_t simd_half __attribute__((vector_size(SIMD_WIDTH * 2)));
 typedef uint16_t simd_half_unaligned __attribute__((vector_size(SIMD_WIDTH * 2), aligned(2), may_alias));
+typedef uint8_t simd_codes __attribute__((vector_size(SIMD_WIDTH)));
+typedef uint8_t simd_codes_unaligned __attribute__((vector_size(SIMD_WIDTH), aligned(1), may_alias));
 
 static inline __attribute__((unused)) simd_float simd_load(const float *p) { return *(const simd_float_unaligned *)p; }
 static inline __attribute__((unused)) void simd_store(float *p, simd_float v) { *(simd_float_unaligned *)p = v; }
@@ -59,6 +61,15 @@ static inline __attribute__((unused)) void simd_store_bf16(uint16_t *p, simd_flo
   simd_bits bits = (simd_bits)v, nan = (simd_bits)(v != v);
   bits = (~nan & (bits + 0x7fffu + (bits >> 16 & 1u))) | (nan & (bits | 0x400000u));
   *(simd_half_unaligned *)p = __builtin_convertvector(bits >> 16, simd_half);
+}
+/* Bytes as numbers. The store rounds to nearest even, and saturates; what is no number becomes 0. What is added to 1.5 * 2^23 loses its
+ * fraction, and its whole part stands in the lowest bits. */
+static inline __attribute__((unused)) simd_float simd_load_u8(const uint8_t *p) {
+  return __builtin_convertvector(__builtin_convertvector(*(const simd_codes_unaligned *)p, simd_int), simd_float);
+}
+static inline __attribute__((unused)) void simd_store_u8(uint8_t *p, simd_float v) {
+  v = simd_min(simd_set(255), simd_max(v, (simd_float){0}));
+  *(simd_codes_unaligned *)p = __builtin_convertvector((simd_bits)(v + 12582912.0f), simd_codes);
 }
 
 /* One declaration for all three builds, and the choice among them. */

@@ -11,7 +11,7 @@ ir.__index = ir
 ---@field mode "train"|"infer"
 ---@field capacity integer largest batch
 ---@field input_dtype "u8"|"f32" u8: images, which the plan preprocesses
----@field precision "f32"|"bf16" of what does not train
+---@field precision "f32"|"bf16"|"int8" of what does not train
 ---@field loss scion.Loss?
 ---@field labels_dtype "i32"|"f32"|nil of what the loss compares with: class numbers, or rows (i32 where the loss has classes, else f32)
 ---@field weighted boolean? whether each example has a weight in the loss

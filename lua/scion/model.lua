@@ -10,6 +10,7 @@ local losses = require "scion.ir.losses"
 local notice = require "scion.report.notice"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
+local quantization = require "scion.ir.quantization"
 local reading = require "scion.data.reading"
 local results = require "scion.report.results"
 local shape = require "scion.shape"
@@ -28,7 +29,7 @@ local printable = require "scion.printable"
 ---@field reading scion.Reading? how the image files were read that it was last trained on: files to predict are read alike; may be set
 ---@field private trunk string? the last layer of the trunk onto which the model was grafted
 ---@field variant "keras"|"torchvision"|"tf"|"timm"|nil the library whose variant of an architecture it is
----@field precision "f32"|"bf16"|nil of inference and frozen layers, if a call gives none; may be set; not saved, as it depends on the CPU
+---@field precision "f32"|"bf16"|"int8"|nil of inference and frozen layers, if a call gives none; may be set; not saved, as it depends on the CPU
 ---@field private plans table[] compiled plans, the last used one first
 ---@field private steps integer how many steps it has been trained
 ---@field private trained_before boolean? whether it was trained, saved and loaded, and has not been fitted since
@@ -299,7 +300,11 @@ function internal:plan_for(request)
     for i, node in ipairs(nodes or list) do list[i] = node.layer.name end
     return table.concat(list, ",")
   end
-  local key = table.concat({ request.mode, request.input_dtype, losses.key(loss), request.labels or "-", request.weighted and "w" or "-", in_use,
+  local ranges = "-"
+  if in_use == "int8" then -- in training nothing changes of what is computed in int8
+    ranges = quantization.revision() .. (request.mode == "infer" and " " .. graph.version(graph.weights(upto or self.output)) or "")
+  end
+  local key = table.concat({ request.mode, request.input_dtype, losses.key(loss), request.labels or "-", request.weighted and "w" or "-", in_use, ranges,
                              upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-", names(request.taps), names(request.gradients_of) }, " ")
   for i, kept in ipairs(self.plans) do
     if kept.key == key and kept.state == state and kept.preprocess == preprocess and kept.plan.capacity >= request.batch then
@@ -414,7 +419,7 @@ function model:lr_find(data, given) return require("scion.train.lr_find")(self, 
 ---@field loss? string|scion.Loss|fun(outputs: scion.Tensor, targets: scion.Tensor): scion.Tensor see scion.FitOptions (that of fit, or what follows from the last layer)
 ---@field metrics? (string|scion.OwnMetric)[] what is told beside loss and accuracy (those of fit, or none): see model:evaluate
 ---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
----@field precision? "f32"|"bf16" (the model's)
+---@field precision? "f32"|"bf16"|"int8" (the model's)
 ---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started evaluates a part of the data set,
 --- and all have the result, which is that of one process to the bit (this process alone)
 
@@ -494,7 +499,7 @@ function model:explain(x, given) return require("scion.insight.explain")(self, x
 ---@field pool? "avg"|"max" reduces height and width to their mean or maximum: one vector for each image (no pooling)
 ---@field batch? integer (32, or the data set's)
 ---@field cache? boolean whether outputs of frozen layers are kept, as for model:fit (true)
----@field precision? "f32"|"bf16" (the model's)
+---@field precision? "f32"|"bf16"|"int8" (the model's)
 ---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started computes a part, and all have the
 --- result (this process alone)
 

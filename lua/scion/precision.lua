@@ -1,5 +1,5 @@
---- Precisions: "f32", and "bf16", which needs a CPU with instructions for it (AMX or AVX512_BF16). On other CPUs f32 is used in its
---- place, and a line on standard error says so once.
+--- Precisions: "f32"; "bf16", which needs a CPU with instructions for it (AMX or AVX512_BF16): on other CPUs f32 is used in its place, and
+--- a line on standard error says so once; and "int8", bytes, which every CPU computes with.
 local check = require "scion.check"
 local core = require "scion.core"
 local notice = require "scion.report.notice"
@@ -7,7 +7,7 @@ local notice = require "scion.report.notice"
 local precision = {}
 
 --- The precisions that users may ask for.
-precision.kind = check.one_of("f32", "bf16")
+precision.kind = check.one_of("f32", "bf16", "int8")
 
 local asked = os.getenv "SCION_BF16" or ""
 
@@ -17,10 +17,11 @@ if asked ~= "" then check.argument("the environment", "SCION_BF16", asked, check
 
 --- The precision that is used when one is asked for. Raises if it does not exist.
 ---@param wanted string|nil|false nil or false: f32
----@return "f32"|"bf16"
+---@return "f32"|"bf16"|"int8"
 function precision.in_use(wanted)
   if not wanted then return "f32" end
-  if check.argument("a model", "precision", wanted, precision.kind) == "f32" then return "f32" end
+  wanted = check.argument("a model", "precision", wanted, precision.kind)
+  if wanted ~= "bf16" then return wanted end
   if core.bf16() ~= "f32" or precision.emulates then return "bf16" end
   notice.once "scion: this CPU has no instructions for bf16 (AMX or AVX512_BF16), so it computes in f32"
   return "f32"

@@ -63,7 +63,7 @@ function works.step(name, kind)
   for i = 1, classes do names[i] = tostring(i) end
   for i = 1, batch do labels[i] = i % classes + 1 end
   local function round(variant)
-    model.precision = variant == "bf16" and "bf16" or "f32"
+    model.precision = variant == "fp32" and "f32" or variant
     local drawn <close> = scion.uniform({ batch, 224, 224, 3 }, 0, 255) -- freed at once: memory is measured, too
     local images <close> = drawn:to "u8"
     local data = scion.data.tensors(images, labels, { labels = names, batch = batch, shuffle = false })
@@ -73,8 +73,10 @@ function works.step(name, kind)
     taken.kernels = kernels(model.plans[1].plan)
     return taken
   end
-  for _, variant in ipairs(precisions) do round(variant) end
-  return { variants = precisions, flops = 2 * batch * (report.forward + report.backward) }, round
+  local variants = { table.unpack(precisions) }
+  if kind ~= "full" then variants[#variants + 1] = "int8" end -- else there is nothing frozen
+  for _, variant in ipairs(variants) do round(variant) end
+  return { variants = variants, flops = 2 * batch * (report.forward + report.backward) }, round
 end
 
 -- ---- one convolution

@@ -225,7 +225,8 @@ local functions = {
   fill_normal = "tensor number small number number", fill_uniform = "tensor number small number number", from_table = "any dtype",
   from_bytes = "word shape dtype", run = "any", run_all = "any", kernels = "", conv2d_packed = "tensor any", grouped_conv2d_packed = "tensor small any",
   winograd_packed = "tensor any", winograd_fits = "window",
-  conv2d_bf16_packed = "tensor", bf16 = "", finite = "tensor", norm = "tensor", program = "any", place = "bytes place small", threads = "threads", isa = "", clock = "",
+  conv2d_bf16_packed = "tensor", bf16 = "", conv2d_int8_packed = "tensor", int8 = "",
+  finite = "tensor", norm = "tensor", program = "any", place = "bytes place small", threads = "threads", isa = "", clock = "",
   catch_interrupts = "", release_interrupts = "", interrupted = "", keep_prompt = "", interrupt = "", hear_termination = "", between = "any",
   write_no_files = "any", file_limit = "", at_terminal = "", terminal_width = "word",
   json_encode = "any", json_decode = "json", json_cost = "json",
@@ -305,13 +306,14 @@ local function shapes_for(name)
                         not (name == "areas" and chance(50))) and { n } or x,
               roc = { c }, precision = { c }, confidence = { 4 }, values = { n },
               support = { name == "label_confusion" and c or math.max(c, 2) }, exact = { 1 },
-              counts = name == "label_confusion" and { c, 4 } or name == "ranks" and { c } or name == "calibration" and { 4, 2 } or
+              counts = name == "histogram" and { 8192 } or name == "label_confusion" and { c, 4 } or name == "ranks" and { c } or name == "calibration" and { 4, 2 } or
                 { math.max(c, 2), math.max(c, 2) },
-              db = name:find "scaled_add" and x or { out[#out] } }
+              db = name:find "scaled_add" and x or { out[#out] }, mean = name == "conv2d_int8_pack" and { c } or nil }
   if name:find "packed" or name:find "conv2d" or name:find "winograd" then
     local probe = core.new(kernel)
     local turned = (name:find "transposed" or name:find "backward_input") ~= nil
-    local count = name:find "bf16" and core.conv2d_bf16_packed(probe) or name:find "winograd" and core.winograd_packed(probe, turned) or
+    local count = name:find "bf16" and core.conv2d_bf16_packed(probe) or name:find "int8" and core.conv2d_int8_packed(probe) or
+                  name:find "winograd" and core.winograd_packed(probe, turned) or
                   name:find "grouped" and core.grouped_conv2d_packed(probe, 1, turned) or core.conv2d_packed(probe, turned)
     s.packed = { count }
   end
@@ -322,11 +324,13 @@ local option_values = {
   activation = function() return pick { "linear", "relu", "relu6", "sigmoid", "tanh", "swish", "hard_swish", "gelu", "gelu_tanh", "x" } end,
   scale_by = function() return list(number, 3) end,
   shift_by = function() return list(number, 3) end, size = small, top = function() return random(0, 2) end, left = function() return random(0, 2) end,
+  x_scale = function() return pick { 0.5, 1, 0, -1, 1 / 0 } end, y_scale = function() return pick { 0.5, 0, 0 / 0 } end, addend_scale = function() return pick { 2, 0 } end,
+  x_zero = function() return pick { 0, 7, 255, 256, -1 } end, y_zero = function() return random(0, 300) end, addend_zero = function() return random(-1, 255) end,
   before = function() return random(0, 2) end, groups = function() return random(3) end,
 }
 local option_names = { "window", "activation", "accumulate", "include_padding", "reverse", "nesterov", "bilinear", "examples", "top", "left", "before",
                        "groups", "size", "seed", "stream", "step", "epsilon", "momentum", "rate", "threshold", "lr", "rho", "beta1", "beta2", "decay",
-                       "alpha", "beta", "gamma", "delta", "smoothing", "k", "scale_by", "shift_by" }
+                       "alpha", "beta", "gamma", "delta", "smoothing", "k", "scale_by", "shift_by", "x_scale", "x_zero", "y_scale", "y_zero", "addend_scale", "addend_zero" }
 local options_of = {} -- of each kernel: of an option that it has not, the error says so before it says anything else
 for _, name in ipairs(kernel_names) do
   options_of[name] = {}

@@ -1,8 +1,8 @@
 /* Convolution in bf16: every unit that multiplies against the plain reference. AMX and vdpbf16ps are the very sources of the
  * core, built here against their instructions in software; where the CPU has the instructions, they run too. */
 #include "compare.h"
-#include "emulated_bf16.h"
-#include "kernels/conv2d_bf16.h"
+#include "emulated.h"
+#include "kernels/conv2d_narrow.h"
 #include "kernels/reference/conv2d.h"
 
 #define AMX_FUNCTION
@@ -11,10 +11,13 @@
 #define TILE_ZERO emulated_zero
 #define TILE_LOAD emulated_load
 #define TILE_STORE emulated_store
-#define TILE_DOT emulated_tile_dot
+#define TILE_DOT_BF16 emulated_tile_dot
+#define TILE_DOT_INT8 emulated_tile_byte_dot
 #define conv2d_bf16_amx emulated_amx
-#include "../../csrc/kernels/conv2d_bf16_amx.c"
+#define conv2d_int8_amx unused_amx
+#include "../../csrc/kernels/conv2d_amx.c"
 #undef conv2d_bf16_amx
+#undef conv2d_int8_amx
 
 typedef float emulated_lanes __attribute__((vector_size(64)));
 static emulated_lanes dot_lanes(emulated_lanes sum, const void *a, const void *b) {
@@ -24,8 +27,8 @@ static emulated_lanes dot_lanes(emulated_lanes sum, const void *a, const void *b
   memcpy(&sum, sums, sizeof sums);
   return sum;
 }
-#define BF16_FUNCTION
-#define BF16_DOT(sum, a, b) dot_lanes(sum, &(a), &(b))
+#define DOT_FUNCTION
+#define DOT(sum, a, b) dot_lanes(sum, &(a), &(b))
 #define conv2d_bf16_avx512 emulated_avx512
 #include "../../csrc/kernels/conv2d_bf16_avx512.c"
 #undef conv2d_bf16_avx512
@@ -34,17 +37,17 @@ static emulated_lanes dot_lanes(emulated_lanes sum, const void *a, const void *b
 
 static struct {
   const char *name;
-  conv2d_bf16_unit unit;
+  conv2d_unit unit;
 } units[5];
 static int unit_count;
 
-static void add_unit(const char *name, conv2d_bf16_unit unit) {
+static void add_unit(const char *name, conv2d_unit unit) {
   units[unit_count].name = name;
   units[unit_count++].unit = unit;
 }
 
 static void find_units(void) {
-  add_unit("f32", (conv2d_bf16_unit){.multiply = SIMD_CHOOSE(conv2d_bf16_multiply)});
+  add_unit("f32", (conv2d_unit){.multiply = SIMD_CHOOSE(conv2d_bf16_multiply), .step = NARROW_STEP});
   add_unit("vdpbf16ps in software", emulated_avx512);
   add_unit("AMX in software", emulated_amx);
 #if defined(__x86_64__)

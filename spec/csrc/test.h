@@ -73,11 +73,11 @@ static inline scion_tensor test_tensor_gap(int gap, int dims, const int64_t *sha
 #define TENSOR(...) test_tensor_gap(0, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
 #define SLICE(gap, ...) test_tensor_gap(gap, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
 
+/* Those of a u8 tensor hold 99. */
 static inline bool test_gaps_untouched(const scion_tensor *t) {
-  const float *data = t->data;
   for (int64_t r = 0; r + 1 < scion_tensor_rows(t); r++)
-    for (int64_t c = scion_tensor_channels(t); c < t->row_stride; c++)
-      if (data[r * t->row_stride + c] != 777.0f) return false;
+    for (int64_t at = r * t->row_stride + scion_tensor_channels(t); at < (r + 1) * t->row_stride; at++)
+      if (t->dtype == SCION_U8 ? ((const uint8_t *)t->data)[at] != 99 : ((const float *)t->data)[at] != 777.0f) return false;
   return true;
 }
 

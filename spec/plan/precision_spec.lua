@@ -191,7 +191,7 @@ describe("precision", function()
     for _, call in ipairs { function() model:fit(set, { precision = "fp16" }) end, function() model:features(set, "c", { precision = 16 }) end } do
       local ok, message = pcall(call)
       assert.is_false(ok)
-      assert.matches("precision is 'f32' or 'bf16'", message, 1, true)
+      assert.matches("precision is 'f32', 'bf16' or 'int8'", message, 1, true)
     end
   end)
 

@@ -1,6 +1,7 @@
 --- A data set over a data set: the frozen part of the network runs only once for each image, its output is kept, and batches hold these
 --- outputs in place of images. Images whose output is not kept yet are loaded and computed along the way, a batch at a time.
 local batches = require "scion.data.batch"
+local calibration = require "scion.calibration"
 local check = require "scion.check"
 local core = require "scion.core"
 local cost = require "scion.ir.cost"
@@ -377,13 +378,14 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset or a user's own
 ---@param o scion.CacheOptions|false as cached.kind reads it
----@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string?, share: scion.Share?,
---- ahead: boolean? }
---- where: the name of the function that the user called, for messages; shuffle, batch, and augment if it is false, replace the data set's own;
---- whole: as for cached.lay; precision replaces the model's; share: what this process sees of the pass (all);
---- ahead: whether batches hold values of the frozen part even where these are not kept
+---@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string?, frozen: boolean?,
+--- share: scion.Share?, ahead: boolean? } where: the name of the function that the user called, for messages; shuffle, batch, and augment if it
+--- is false, replace the data set's own; whole: as for cached.lay; precision replaces the model's; frozen: whether only what does not train is
+--- computed in int8; share: what this process sees of the pass (all); ahead: whether batches hold values of the frozen part even where these are
+--- not kept
 ---@return { pass: function }
 function cached.over(model, data, o, given)
+  if precision.in_use(given.precision or model.precision) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false) end
   return setmetatable({ model = model, data = data, options = o, given = given }, Cached)
 end
 

@@ -5,6 +5,7 @@ local decoding = require "scion.data.decoding"
 local graph = require "scion.graph"
 local lfs = require "lfs"
 local plan = require "scion.plan"
+local quantization = require "scion.ir.quantization"
 local store = require "scion.cache.store"
 
 local key = {}
@@ -55,14 +56,19 @@ end
 --- A name for everything, except the image, that the value of a node depends on: the layers up to it with their options and weights, the
 --- code that computes them, the precision and the CPU's instruction set, on which the last bits of results depend.
 ---@param node scion.Node
----@param precision "f32"|"bf16"
+---@param precision "f32"|"bf16"|"int8"
 ---@return string name a hash in hexadecimal digits, for store.open
 function key.of_node(node, precision)
   local version, known = graph.version(graph.weights(node)), names[node]
-  if known and known.version == version and known.precision == precision then return known.name end
+  if known and known.version == version and known.precision == precision and known.ranges == quantization.revision() then return known.name end
   local parts, number = { "2", code(), core.isa(), precision, precision == "bf16" and core.bf16() or "" }, {}
   local order, algorithms = graph.order(node), {}
-  for _, op in ipairs(plan.operations(order, node, precision)) do algorithms[op.layer] = op.algorithm end
+  for _, op in ipairs(plan.operations(order, node, precision)) do
+    algorithms[op.layer] = op.algorithm
+    if op.codes then parts[#parts + 1] = string.pack("<dj", op.codes.scale, op.codes.zero) end
+    local mean = op.reads == "u8" and quantization.mean(op.inputs[1])
+    if mean then parts[#parts + 1] = hash_of(mean) end
+  end
   for i, below in ipairs(order) do
     number[below] = i
     local inputs = {}
@@ -73,7 +79,7 @@ function key.of_node(node, precision)
     for _, p in ipairs(layer.parameters) do parts[#parts + 1] = p.name .. hash_of(p.tensor) end
   end
   local name = core.hash(table.concat(parts, "\n")):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
-  names[node] = { version = version, precision = precision, name = name }
+  names[node] = { version = version, precision = precision, ranges = quantization.revision(), name = name }
   return name
 end
 

@@ -19,6 +19,7 @@ return layer.define {
   schema = { kernel = { kinds.pair, required = true }, stride = { check.unless_false(kinds.pair), false }, padding = { kinds.padding, "valid" },
              include_padding = { check.boolean, false } },
   bf16 = "computes",
+  int8 = "carries",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)

@@ -10,6 +10,7 @@ local layer = require "scion.layer"
 return layer.define {
   kind = "concatenate",
   bf16 = "carries",
+  int8 = "carries",
 
   output_shape = function(self, first, ...)
     if not first then self:fail("takes one input or more") end

@@ -19,6 +19,9 @@ local check = require "scion.check"
 local core = require "scion.core"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
+local quantization = require "scion.ir.quantization"
+
+local most_bytes = 65536 -- products in a sum of whole numbers: see scion_conv2d_int8_pack
 
 --- The number of groups as the kernels' option, which those for one group do not take.
 local function groups(self) return self.options.groups > 1 and self.options.groups or nil end
@@ -33,6 +36,27 @@ local function packed(self, e, transposed)
   return e:packed(self, pack, elements, algorithm == "conv2d_bf16" and "bf16" or "f32")
 end
 
+--- The forward call on codes. The packed kernel is three tensors: its bytes, what they stand for and their sums.
+local function forward_int8(self, e)
+  local kernel, fold, channels = self:weight "kernel", e.fold, self.options.filters
+  local bias, mean = fold and fold.shift or self:weight "bias", quantization.mean(e.op.inputs[1])
+  local sources = { kernel, fold and fold.scale, bias, mean }
+  local key = ("conv2d_int8 %s %s"):format(fold and fold.key or "", e.op.inputs[1].layer.name) -- of this input's means
+  local made = e:derived(self, key, sources, function(target)
+    target = target or { packed = core.new({ core.conv2d_int8_packed(kernel) }, "u8"), scales = core.new { channels }, sums = core.new({ channels }, "i32"),
+                         shift = core.new { channels } }
+    core.run { "conv2d_int8_pack", kernel = kernel, scale = fold and fold.scale, bias = bias, mean = mean, packed = target.packed, scales = target.scales,
+               sums = target.sums, shift = target.shift }
+    return target
+  end)
+  local call = { "conv2d_int8_forward", x = e.x[1], packed = made.packed, scales = made.scales, sums = made.sums,
+                 bias = made.shift, addend = e.x[2], y = e.y, window = e.window, activation = e.activation }
+  for name, codes in pairs { x = e.op.inputs[1].codes, addend = e.x[2] and e.op.inputs[2].codes, y = e.op.codes } do
+    call[name .. "_scale"], call[name .. "_zero"] = codes.scale, codes.zero
+  end
+  e:emit(call)
+end
+
 return layer.define {
   kind = "conv2d",
   positional = { "filters", "kernel" },
@@ -44,9 +68,10 @@ return layer.define {
   fuses_addend = true, -- plan/fuse.lua makes the addend its second input, e.x[2]
   folds_norm = true,
   bf16 = "computes",
+  int8 = "computes",
 
   check = function(self)
-    if groups(self) then self.bf16 = false end -- the kernels for groups are of f32
+    if groups(self) then self.bf16, self.int8 = false, false end -- the kernels for groups are of f32
   end,
 
   output_shape = function(self, ...)
@@ -57,6 +82,7 @@ return layer.define {
     end
     local height, width
     self.window, height, width = layer.window(self, ...)
+    if self.window.kernel[1] * self.window.kernel[2] * channels > most_bytes then self.int8 = false end
     return { height, width, self.options.filters }
   end,
 
@@ -73,6 +99,7 @@ return layer.define {
   end,
 
   forward = function(self, e)
+    if e.op.algorithm == "conv2d_int8" then return forward_int8(self, e) end
     e:emit { e.op.algorithm .. "_forward", x = e.x[1], packed = packed(self, e, false), bias = e.fold and e.fold.shift or self:weight "bias",
              addend = e.x[2], y = e.y, window = e.window, groups = groups(self), activation = e.activation }
   end,

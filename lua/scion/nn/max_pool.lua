@@ -17,6 +17,7 @@ return layer.define {
   positional = { "kernel" },
   schema = { kernel = { kinds.pair, required = true }, stride = { check.unless_false(kinds.pair), false }, padding = { kinds.padding, "valid" } },
   bf16 = "computes",
+  int8 = "carries",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)

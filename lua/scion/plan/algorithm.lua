@@ -1,5 +1,5 @@
 --- algorithm: chooses the kernels that compute a convolution. In f32 these are plain sums ("conv2d") or, where it is faster by enough,
---- Winograd's minimal filtering ("winograd"), whose results differ in the last bits. In bf16 there is one kernel ("conv2d_bf16"), and for
+--- Winograd's minimal filtering ("winograd"), whose results differ in the last bits. In bf16 there is one kernel ("conv2d_bf16"), of bytes another ("conv2d_int8"), and for
 --- several groups of channels one in f32 ("grouped_conv2d").
 local filtering = require "scion.ir.filtering"
 local machine = require "scion.machine"
@@ -16,7 +16,13 @@ end
 return function(ir)
   for _, op in ipairs(ir.ops) do
     if op.layer.kind == "conv2d" then
-      if op.reads == "bf16" then op.algorithm = "conv2d_bf16" else op.algorithm, op.gain = choose(op, machine.filtering.forward) end
+      if op.reads == "bf16" then
+        op.algorithm = "conv2d_bf16"
+      elseif op.reads == "u8" then
+        op.algorithm = "conv2d_int8"
+      else
+        op.algorithm, op.gain = choose(op, machine.filtering.forward)
+      end
       if op.trains.kernel then op.gradient_algorithm, op.gradient_gain = choose(op, machine.filtering.gradient) end
     end
   end

@@ -7,6 +7,7 @@ local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local machine = require "scion.machine"
 local cached = require "scion.cache.cached"
+local calibration = require "scion.calibration"
 local shape = require "scion.shape"
 local store = require "scion.cache.store"
 local targets = require "scion.train.targets"
@@ -32,6 +33,8 @@ local report = {}
 ---@field mode "train"|"infer"
 ---@field arena integer bytes of activations and gradients, a part of `memory`
 ---@field images integer? in the data set, if one is given
+---@field int8 { convolutions: integer, of: integer, found: scion.Int8Report? }? of precision "int8": how many convolutions compute in bytes, of how
+--- many below which nothing trains; and what was found with the ranges
 
 --- A text that says which output of frozen layers is kept, how large it is, and where it is kept.
 local function cache_text(self)
@@ -50,6 +53,14 @@ local function frontier_text(self)
   return self.frontier and "nothing trains up to " .. self.frontier or "none: everything trains"
 end
 
+local function int8_text(self)
+  local found = self.found
+  if not found then return "no ranges are known yet: fit, evaluate and features find them; until then it is f32" end
+  local wide = #found.wide > 0 and ("; in f32, since bytes lose too much there: %s"):format(table.concat(found.wide, ", ")) or ""
+  return ("%d of %d convolutions; at %s the least cosine to f32 of %d images is %.4f (at least %.2f)%s"):format(self.convolutions, self.of, found.layer,
+    found.compared, found.cosine, found.bound, wide)
+end
+
 local function as_text(self)
   local lines, width = nil, text.width()
   local function line(name, format, ...)
@@ -65,6 +76,7 @@ local function as_text(self)
   line("backward", "%s an image", text.macs(self.backward))
   line("peak memory", "%s (activations %s, weights %s)", text.bytes(self.memory), text.bytes(self.arena), text.bytes(self.memory - self.arena))
   if self.mode == "train" then line("cache", "%s", cache_text(self)) end
+  if self.int8 then line("int8", "%s", int8_text(self.int8)) end
   line("predicted", "%.1f images/s%s", 1 / self.seconds_per_image,
        self.seconds_per_epoch and (", %.0f s an epoch of %d images"):format(self.seconds_per_epoch, self.images) or "")
   return table.concat(lines, "\n")
@@ -72,17 +84,21 @@ end
 
 local speeds = {} -- multiply-adds per second, by precision: measured once in a process
 
+local families = { f32 = "conv2d", bf16 = "conv2d_bf16", int8 = "conv2d_int8" } -- of kernels, by precision
+
 --- The multiply-adds per second of a convolution of medium size in that precision: the best of five runs.
 local function measure_speed(precision)
-  local bf16 = precision == "bf16"
-  local x, y, kernel = core.new({ 4, 28, 28, 128 }, precision), core.new({ 4, 28, 28, 128 }, precision), core.new({ 3, 3, 128, 128 }, "f32")
-  local packed = core.new({ bf16 and core.conv2d_bf16_packed(kernel) or core.conv2d_packed(kernel, false) }, precision)
-  core.run { bf16 and "conv2d_bf16_pack" or "conv2d_pack", kernel = kernel, packed = packed }
+  local family, dtype, bytes = families[precision], precision == "int8" and "u8" or precision, precision == "int8"
+  local x, y, kernel = core.new({ 4, 28, 28, 128 }, dtype), core.new({ 4, 28, 28, 128 }, dtype), core.new({ 3, 3, 128, 128 }, "f32")
+  local packed, scales, sums, shift = core.new({ core[family .. "_packed"](kernel, false) }, dtype), nil, nil, nil
+  if bytes then scales, sums, shift = core.new { 128 }, core.new({ 128 }, "i32"), core.new { 128 } end
+  core.run { family .. "_pack", kernel = kernel, packed = packed, scales = scales, sums = sums, shift = shift }
   local window = { kernel = { 3, 3 }, stride = { 1, 1 }, dilation = { 1, 1 }, before = { 1, 1 }, after = { 1, 1 } }
+  local scale = bytes and 1 or nil
   local best
   for _ = 1, 5 do
     local start = core.clock()
-    core.run { bf16 and "conv2d_bf16_forward" or "conv2d_forward", x = x, packed = packed, y = y, window = window }
+    core.run { family .. "_forward", x = x, packed = packed, scales = scales, sums = sums, y = y, window = window, x_scale = scale, y_scale = scale }
     local seconds = core.clock() - start
     best = math.min(best or seconds, seconds)
   end
@@ -102,6 +118,16 @@ local function last_frozen(made)
     if op.layer.kind ~= "input" then name = (op.norm or op.layer).name end
   end
   return name
+end
+
+--- What a plan of precision int8 computes in bytes: how many convolutions, of how many that nothing trains below; and what was found when the
+--- ranges were.
+local function int8_of(model, made)
+  local n, all = 0, 0
+  for _, op in ipairs(made.ops) do
+    if op.layer.kind == "conv2d" and not op.grad then n, all = n + (op.algorithm == "conv2d_int8" and 1 or 0), all + 1 end
+  end
+  return { convolutions = n, of = all, found = calibration.report(model) }
 end
 
 local function bytes_of_parameters(rows)
@@ -127,7 +153,7 @@ end
 local plan_report = class.define {
   name = "scion.PlanReport", title = "a plan", meta = { __tostring = as_text },
   locked = { "mode", "batch", "calls", "trainable", "parameters", "forward", "backward", "frozen", "arena", "memory", "frontier", "seconds_per_image",
-             "cache", "cache_reason", "images", "seconds_per_epoch" },
+             "cache", "cache_reason", "images", "seconds_per_epoch", "int8" },
 }
 
 local schema = { batch = { inputs.batch }, data = { inputs.kind }, mode = { check.one_of("train", "infer"), "train" }, cache = { cached.kind, {} } }
@@ -158,11 +184,13 @@ function report.new(model, given)
   local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }
   local trainable, parameters = 0, bytes_of_parameters(rows) // 4
   for _, row in ipairs(rows) do trainable = trainable + row.trainable end
-  local seconds = made.cost.frozen_work / speed(made.precision) + made.cost.work / speed "f32"
+  local int8 = made.precision == "int8" and int8_of(model, made) or nil
+  local frozen_speed = speed(int8 and int8.convolutions == 0 and "f32" or made.precision)
+  local seconds = made.cost.frozen_work / frozen_speed + made.cost.work / speed "f32"
   return plan_report.new { mode = mode, batch = batch, calls = #made.calls, trainable = mode == "train" and trainable or 0, parameters = parameters,
     forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
     memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
-    cache = cache or nil, cache_reason = reason, images = data and #data, seconds_per_epoch = data and seconds * #data or nil }
+    cache = cache or nil, cache_reason = reason, images = data and #data, seconds_per_epoch = data and seconds * #data or nil, int8 = int8 }
 end
 
 return report

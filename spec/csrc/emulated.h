@@ -1,9 +1,9 @@
-/* The arithmetic of vdpbf16ps and of AMX's tiles in software, as Intel's manuals define it ("Architecture Instruction Set
+/* The arithmetic of vdpbf16ps, vpdpbusd and of AMX's tiles in software, as Intel's manuals define it ("Architecture Instruction Set
  * Extensions", the pages of VDPBF16PS and TDPBF16PS, chapter on AMX): fused multiply-adds that round to nearest even, with
  * denormals taken and left as zeros. What the kernels that use the instructions are built against here, so that all but the
  * instructions themselves is tested on any machine. */
-#ifndef SCION_EMULATED_BF16_H
-#define SCION_EMULATED_BF16_H
+#ifndef SCION_EMULATED_H
+#define SCION_EMULATED_H
 
 #include <float.h>
 #include <math.h>
@@ -99,6 +99,32 @@ static inline void emulated_tile_dot(int sums, int a_tile, int b_tile) {
       }
       memcpy(&sum, c->data[m] + 4 * n, 4);
       sum = emulated_flush(emulated_flush(sum) + emulated_flush(even + odd));
+      memcpy(c->data[m] + 4 * n, &sum, 4);
+    }
+}
+
+/* ---- bytes, which are exact: quads of vpdpbusd on 32-bit lanes, unsigned a and signed b; and tiles of them */
+
+static inline int32_t emulated_quad(int32_t sum, const uint8_t *a, const uint8_t *b) {
+  for (int i = 0; i < 4; i++) sum += a[i] * (int8_t)b[i];
+  return sum;
+}
+
+static inline void emulated_byte_dot(int32_t *sum, const void *a, const void *b, int lanes) {
+  for (int i = 0; i < lanes; i++) sum[i] = emulated_quad(sum[i], (const uint8_t *)a + 4 * i, (const uint8_t *)b + 4 * i);
+}
+
+static inline void emulated_tile_byte_dot(int sums, int a_tile, int b_tile) {
+  emulated_tile *c = emulated_tile_at(sums);
+  const emulated_tile *a = emulated_tile_at(a_tile), *b = emulated_tile_at(b_tile);
+  if (a->rows != c->rows || a->row_bytes / 4 != b->rows || b->row_bytes != c->row_bytes || sums == a_tile || sums == b_tile ||
+      a_tile == b_tile)
+    emulated_faults++;
+  for (int m = 0; m < c->rows; m++)
+    for (int n = 0; n < c->row_bytes / 4; n++) {
+      int32_t sum;
+      memcpy(&sum, c->data[m] + 4 * n, 4);
+      for (int k = 0; k < a->row_bytes / 4; k++) sum = emulated_quad(sum, a->data[m] + 4 * k, b->data[k] + 4 * n);
       memcpy(c->data[m] + 4 * n, &sum, 4);
     }
 }

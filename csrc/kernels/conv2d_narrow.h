@@ -1,0 +1,87 @@
+/* What the files of the convolution in narrow numbers share: bf16, and bytes (int8).
+ *
+ * Forward alone: a matrix product whose left side, rows of taps x channels, is gathered block by block into scratch and meets
+ * the packed kernel panel by panel. Everything around the product is the same for all machines and for both kinds of numbers
+ * (conv2d_narrow_simd.c); the product of one block is a `conv2d_unit`. For bf16 these are AMX tiles, AVX-512's vdpbf16ps, or
+ * plain f32 arithmetic on the widened numbers; for bytes AMX tiles, vpdpbusd, or vpmaddubsw. All read one layout, four bytes of
+ * a column side by side, two bf16 or four bytes, which is what all these instructions want. So sizes here are bytes. */
+#ifndef SCION_CONV2D_NARROW_H
+#define SCION_CONV2D_NARROW_H
+
+#include "simd.h"
+
+#define NARROW_TILE 16    /* rows or columns of a tile */
+#define NARROW_BLOCK 32   /* rows and columns of a block: two tiles each way, four that sum */
+#define NARROW_QUAD 4     /* bytes of a column that lie side by side */
+#define NARROW_STEP 64    /* bytes of a tile's row: the packed kernel's depth is a multiple of it */
+#define NARROW_PIXELS 128 /* of a chunk, whole blocks of rows */
+#define NARROW_DEPTH 2048 /* bytes gathered at a time: pixels x depth stay in the second-level cache */
+#define NARROW_GROUP 16   /* panels of a chunk: NARROW_BLOCK output channels each */
+
+/* sums (+)= a b. Of a tile's 16 rows and columns those beyond `rows` and `columns` may be computed, too, from what is there. */
+typedef struct {
+  const uint8_t *a; /* rows `pitch` bytes apart */
+  const uint8_t *b; /* [depth / NARROW_QUAD][column][NARROW_QUAD] of 16 columns, and those of the next 16 `next` bytes on */
+  int64_t pitch, next, depth; /* depth: a multiple of the unit's step */
+  int rows, columns;          /* 1 .. NARROW_BLOCK */
+  void *sums;                 /* f32 or, of bytes, i32 [NARROW_BLOCK][NARROW_BLOCK], 64-byte aligned */
+  bool accumulate;
+} conv2d_block;
+
+/* begin and end, where they are not NULL, are called around a chunk's blocks in the thread that computes them. */
+typedef struct {
+  void (*begin)(void);
+  void (*multiply)(const conv2d_block *block);
+  void (*end)(void);
+  int64_t step; /* bytes that it multiplies at a time: NARROW_STEP or a divisor of it */
+} conv2d_unit;
+
+extern const conv2d_unit conv2d_bf16_amx, conv2d_bf16_avx512, conv2d_int8_amx, conv2d_int8_vnni, conv2d_int8_avxvnni;
+SIMD_DECLARE(void, conv2d_bf16_multiply, const conv2d_block *block);
+SIMD_DECLARE(void, conv2d_int8_multiply, const conv2d_block *block);
+#define INT8_STEP 8 /* of conv2d_int8_multiply */
+
+/* A forward pass. Tap (r, s) of output pixel (n, i, j) is input pixel (n, i*stride + r*dilation - before, ..). */
+typedef struct {
+  const uint8_t *x, *packed;
+  int64_t x_stride, channels; /* bytes from pixel to pixel, and of a pixel */
+  int64_t size[2], grid[2];   /* rows and columns of input and output */
+  uint8_t outside;            /* every byte of pixels outside of x */
+  scion_window window;
+  const float *bias;
+  const void *addend;
+  void *y;
+  scion_dtype addend_dtype, y_dtype;
+  int64_t addend_stride, y_stride, out_channels; /* elements */
+  scion_activation activation;
+  const scion_quantization *quantized; /* of x, addend and y; NULL for bf16 */
+  float out_factor;                    /* one by the scale of y */
+  const float *scales;                 /* of each output channel of a kernel of bytes, and its weights summed up */
+  const int32_t *weights;
+  int64_t pixels, depth, padded;       /* of all images; taps x channels; and that in whole steps of a tile */
+  int64_t block, groups, group_panels; /* pixels a chunk, chunks that share their pixels, panels a chunk */
+  const conv2d_unit *unit;
+} conv2d_narrow_job;
+
+SIMD_DECLARE(void, conv2d_narrow_chunk, void *job, int64_t chunk, void *scratch);
+
+/* Bytes of a packed kernel of that many output channels. */
+int64_t conv2d_narrow_packed(int64_t depth, int64_t out_channels);
+/* Checks the operands, whose dtypes are checked already, and computes. bytes: of an element of x. */
+scion_status conv2d_narrow_run(const char *kernel, conv2d_narrow_job *job, const scion_tensor *x, const scion_tensor *packed,
+                               const scion_tensor *bias, const scion_tensor *addend, const scion_tensor *y,
+                               const scion_window *window, scion_activation activation);
+/* Kernel w, scale (may be NULL) and a target of so many bytes. */
+scion_status conv2d_narrow_require_pack(const char *kernel, const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed,
+                                        scion_dtype dtype);
+
+/* scion_conv2d_bf16_forward and scion_conv2d_int8_forward by that unit, for them and for the tests. */
+scion_status conv2d_bf16_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
+                                 const scion_tensor *addend, scion_tensor *y, const scion_window *window,
+                                 scion_activation activation, const conv2d_unit *unit);
+scion_status conv2d_int8_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *scales,
+                                 const scion_tensor *weights, const scion_tensor *bias, const scion_tensor *addend, scion_tensor *y,
+                                 const scion_window *window, scion_activation activation, const scion_quantization quantized[3],
+                                 const conv2d_unit *unit);
+
+#endif

@@ -1,0 +1,191 @@
+/* A chunk of a convolution in narrow numbers: pixels x a group of panels. */
+#include "conv2d_narrow.h"
+
+#include "activation.h"
+
+/* ---- gathering: bytes, whatever they are of */
+
+#define WIDE (4 * SIMD_WIDTH) /* bytes of a vector */
+typedef uint8_t wide __attribute__((vector_size(WIDE), aligned(1), may_alias));
+
+/* Fewer bytes than a vector: two copies that overlap. */
+static inline void copy_short(uint8_t *out, const uint8_t *in, int64_t n) {
+  if (n >= 32) {
+    memcpy(out, in, 32);
+    memcpy(out + n - 32, in + n - 32, 32);
+  } else if (n >= 16) {
+    memcpy(out, in, 16);
+    memcpy(out + n - 16, in + n - 16, 16);
+  } else if (n >= 8) {
+    memcpy(out, in, 8);
+    memcpy(out + n - 8, in + n - 8, 8);
+  } else if (n >= 4) {
+    memcpy(out, in, 4);
+    memcpy(out + n - 4, in + n - 4, 4);
+  } else {
+    for (int64_t i = 0; i < n; i++) out[i] = in[i];
+  }
+}
+
+/* A run of an image is mostly a multiple of a vector; the last one overlaps. */
+static inline void copy_run(uint8_t *out, const uint8_t *in, int64_t n) {
+  if (n < WIDE) {
+    copy_short(out, in, n);
+    return;
+  }
+  for (int64_t i = 0; i + WIDE <= n; i += WIDE) *(wide *)(out + i) = *(const wide *)(in + i);
+  *(wide *)(out + n - WIDE) = *(const wide *)(in + n - WIDE);
+}
+
+static inline void fill_run(uint8_t *out, uint8_t with, int64_t n) {
+  if (n > 0) memset(out, with, (size_t)n);
+}
+
+/* Bytes [at, at + n) of an image row that has `limit` of them, and what is outside. */
+static inline void copy_clipped(uint8_t *out, const uint8_t *row, int64_t at, int64_t n, int64_t limit, uint8_t outside) {
+  int64_t from = at < 0 ? (-at < n ? -at : n) : 0, to = at + n > limit ? (limit > at ? limit - at : 0) : n;
+  if (to < from) to = from;
+  fill_run(out, outside, from);
+  if (from < to) copy_run(out + from, row + at + from, to - from);
+  fill_run(out + to, outside, n - to);
+}
+
+/* The bytes k0 .. k1-1 of taps x channels under output pixel (n, i, j). Taps that are neighbours in memory, too, are one run. */
+static void gather_pixel(const conv2d_narrow_job *g, int64_t n, int64_t i, int64_t j, int64_t k0, int64_t k1, uint8_t *out) {
+  const scion_window *w = &g->window;
+  const bool joined = w->dilation[1] == 1 && g->x_stride == g->channels;
+  const int64_t run = joined ? w->kernel[1] * g->channels : g->channels, runs = joined ? 1 : w->kernel[1];
+  const int64_t limit = g->size[1] * g->x_stride;
+  int64_t r = k0 / run / runs, s = k0 / run % runs, offset = k0 % run;
+  for (int64_t k = k0, length; k < k1; k += length, out += length, offset = 0) {
+    length = run - offset < k1 - k ? run - offset : k1 - k;
+    int64_t h = i * w->stride[0] + r * w->dilation[0] - w->before[0];
+    int64_t at = (j * w->stride[1] + s * w->dilation[1] - w->before[1]) * g->x_stride + offset;
+    if (h < 0 || h >= g->size[0]) {
+      fill_run(out, g->outside, length);
+    } else {
+      copy_clipped(out, g->x + (n * g->size[0] + h) * limit, at, length, limit, g->outside);
+    }
+    if (++s == runs) s = 0, r++;
+  }
+}
+
+/* Rows [pixel] x pitch of a depth that is filled up with zeros, which times zeros of the kernel stay zeros. */
+static void gather(const conv2d_narrow_job *g, int64_t first, int64_t count, int64_t k0, int64_t length, int64_t pitch,
+                   uint8_t *out) {
+  int64_t k1 = k0 + length < g->depth ? k0 + length : g->depth;
+  int64_t j = first % g->grid[1], i = first / g->grid[1] % g->grid[0], n = first / g->grid[1] / g->grid[0];
+  for (int64_t p = 0; p < count; p++, out += pitch) {
+    gather_pixel(g, n, i, j, k0, k1, out);
+    fill_run(out + k1 - k0, 0, k0 + length - k1);
+    if (++j == g->grid[1]) {
+      j = 0;
+      if (++i == g->grid[0]) i = 0, n++;
+    }
+  }
+}
+
+/* ---- what follows the product: bias, addend, activation, and the store in the dtype of y */
+
+/* A code stands for (code - zero) * scale. */
+SIMD_INLINE simd_float load_codes(const void *codes, int64_t at, int64_t n, scion_quantization q) {
+  return (simd_load_of(SCION_U8, codes, at, n) - (float)q.zero) * q.scale;
+}
+
+/* The sums of a row from column c on, as they are, or those of codes times weights as what they stand for: of codes - zero, times both
+ * scales. The whole numbers wrap around, and the result is exact. */
+SIMD_INLINE simd_float load_sums(const conv2d_narrow_job *g, const conv2d_block *block, int at, int64_t column, int64_t n) {
+  if (!g->quantized) return simd_load((const float *)block->sums + at);
+  simd_bits sum, weights = {0};
+  memcpy(&sum, (const int32_t *)block->sums + at, sizeof sum);
+  memcpy(&weights, g->weights + column, (size_t)n * sizeof *g->weights);
+  simd_int whole = (simd_int)(sum - weights * (uint32_t)g->quantized[0].zero);
+  return __builtin_convertvector(whole, simd_float) * (simd_load_some(g->scales + column, n) * g->quantized[0].scale);
+}
+
+SIMD_INLINE void finish_some(const conv2d_narrow_job *g, const conv2d_block *block, int at, int64_t pixel, int64_t column, int64_t n) {
+  simd_float v = load_sums(g, block, at, column, n);
+  if (g->bias) v += simd_load_some(g->bias + column, n);
+  if (g->addend) {
+    int64_t from = pixel * g->addend_stride + column;
+    v += g->addend_dtype == SCION_U8 ? load_codes(g->addend, from, n, g->quantized[1]) : simd_load_of(g->addend_dtype, g->addend, from, n);
+  }
+  v = simd_activate(v, g->activation);
+  if (g->y_dtype == SCION_U8) v = v * g->out_factor + (float)g->quantized[2].zero;
+  simd_store_of(g->y_dtype, g->y, pixel * g->y_stride + column, v, n);
+}
+
+/* Codes after a clamp or nothing, in whole vectors: what most of a network of bytes is. A column's numbers stay in registers, and the
+ * arithmetic is the same as above. */
+static void finish_codes(const conv2d_narrow_job *g, const conv2d_block *block, int64_t pixel, int64_t column) {
+  const bool clamp = g->activation == SCION_RELU || g->activation == SCION_RELU6;
+  const simd_float low = simd_set(clamp ? 0 : -INFINITY), high = simd_set(g->activation == SCION_RELU6 ? 6 : INFINITY);
+  const scion_quantization x = g->quantized[0], y = g->quantized[2];
+  for (int c = 0; c < block->columns; c += SIMD_WIDTH) {
+    simd_bits weights;
+    memcpy(&weights, g->weights + column + c, sizeof weights);
+    const simd_bits zero = weights * (uint32_t)x.zero;
+    const simd_float scale = simd_load(g->scales + column + c) * x.scale, bias = g->bias ? simd_load(g->bias + column + c) : (simd_float){0};
+    const float factor = g->out_factor, out_zero = (float)y.zero;
+    uint8_t *out = (uint8_t *)g->y + pixel * g->y_stride + column + c;
+    for (int r = 0; r < block->rows; r++, out += g->y_stride) {
+      simd_bits sum = *(const simd_bits *)((const int32_t *)block->sums + r * NARROW_BLOCK + c);
+      simd_float v = __builtin_convertvector((simd_int)(sum - zero), simd_float) * scale + bias;
+      simd_store_u8(out, simd_min(high, simd_max(low, v)) * factor + out_zero);
+    }
+  }
+}
+
+static void finish(const conv2d_narrow_job *g, const conv2d_block *block, int64_t pixel, int64_t column) {
+  if (g->quantized && g->y_dtype == SCION_U8 && !g->addend && !scion_activation_bends(g->activation) && block->columns % SIMD_WIDTH == 0) {
+    finish_codes(g, block, pixel, column);
+    return;
+  }
+  for (int r = 0; r < block->rows; r++, pixel++) {
+    int c = 0;
+    for (; c + SIMD_WIDTH <= block->columns; c += SIMD_WIDTH) finish_some(g, block, r * NARROW_BLOCK + c, pixel, column + c, SIMD_WIDTH);
+    if (c < block->columns) finish_some(g, block, r * NARROW_BLOCK + c, pixel, column + c, block->columns - c);
+  }
+}
+
+/* ---- chunks */
+
+typedef struct {
+  uint8_t a[NARROW_PIXELS * (NARROW_DEPTH + NARROW_STEP)];
+  float sums[NARROW_PIXELS / NARROW_BLOCK * NARROW_GROUP][NARROW_BLOCK * NARROW_BLOCK]; /* a row's: one, unless the depth comes in parts */
+} chunk_scratch;
+_Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a chunk fits into a thread's scratch");
+
+/* Panel `panel` times the gathered pixels, which are `count`. */
+static void run_panel(const conv2d_narrow_job *g, chunk_scratch *scratch, int64_t first, int64_t count, int64_t panel, int64_t k,
+                      int64_t length, int64_t pitch) {
+  int64_t column = panel * NARROW_BLOCK, columns = g->out_channels - column, left = scion_divide_up(g->depth - k, g->unit->step) * g->unit->step;
+  bool whole = length == g->padded;
+  conv2d_block block = {.b = g->packed + column * g->padded + k * NARROW_TILE, .pitch = pitch, .next = NARROW_TILE * g->padded,
+                        .depth = left < length ? left : length, .columns = columns < NARROW_BLOCK ? (int)columns : NARROW_BLOCK,
+                        .accumulate = k > 0};
+  for (int64_t at = 0; at < count; at += NARROW_BLOCK) {
+    block.a = scratch->a + at * pitch;
+    block.rows = count - at < NARROW_BLOCK ? (int)(count - at) : NARROW_BLOCK;
+    block.sums = scratch->sums[whole ? 0 : panel % g->group_panels * (NARROW_PIXELS / NARROW_BLOCK) + at / NARROW_BLOCK];
+    g->unit->multiply(&block);
+    if (k + length == g->padded) finish(g, &block, first + at, column);
+  }
+}
+
+void SIMD(conv2d_narrow_chunk)(void *data, int64_t chunk, void *memory) {
+  const conv2d_narrow_job *g = data;
+  chunk_scratch *scratch = memory;
+  int64_t first = chunk / g->groups * g->block, count = g->pixels - first < g->block ? g->pixels - first : g->block;
+  int64_t panels = scion_divide_up(g->out_channels, NARROW_BLOCK), begin = chunk % g->groups * g->group_panels;
+  int64_t end = begin + g->group_panels < panels ? begin + g->group_panels : panels;
+  if (g->unit->begin) g->unit->begin();
+  for (int64_t k = 0, length; k < g->padded; k += length) {
+    int64_t left = g->padded - k, parts = scion_divide_up(left, NARROW_DEPTH);
+    length = scion_divide_up(left / NARROW_STEP, parts) * NARROW_STEP; /* nearly equal parts */
+    int64_t pitch = length + NARROW_STEP; /* no power of two: the rows of a tile lie in different sets of the cache */
+    gather(g, first, count, k, length, pitch, scratch->a);
+    for (int64_t panel = begin; panel < end; panel++) run_panel(g, scratch, first, count, panel, k, length, pitch);
+  }
+  if (g->unit->end) g->unit->end();
+}

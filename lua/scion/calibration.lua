@@ -1,0 +1,301 @@
+--- Calibration: finds the ranges in which the values of a network lie on images, for precision "int8", and how much of the result is lost by
+--- bytes in these ranges. Layers whose bytes would lose too much stay in f32.
+local check = require "scion.check"
+local core = require "scion.core"
+local dataset = require "scion.data.dataset"
+local graph = require "scion.graph"
+local notice = require "scion.report.notice"
+local plan = require "scion.plan"
+local quantization = require "scion.ir.quantization"
+
+local calibration = {}
+
+local most_images, least_images = 200, 16 -- on which ranges are found
+local compared_images = 32 -- on which results are compared with those of f32
+local most_groups, tried_batches = 12, 4 -- of convolutions that go back to f32 together; and with how many batches it is tried which
+local batch = 4 -- the values of all layers are in memory at once
+
+--- The least cosine between the results in int8 and in f32, of any image: below it, layers stay in f32.
+calibration.bound = 0.99
+
+-- ---- ranges ---------------------------------------------------------------------------------------------------------
+
+--- The number in the middle of a bin of core's histogram, which are the upper 13 bits of an f32.
+local function middle(bin) return (string.unpack("<f", string.pack("<I4", bin << 19 | 1 << 18))) end
+
+--- The numbers that occur, with how often; and the lowest and highest. nil where some are not finite.
+local function read_counts(counts)
+  local list, low, high = {}, 0.0, 0.0
+  for i, n in ipairs(counts:totable()) do
+    if n > 0 and i > 1 then -- the first bin is of 0, which has a code
+      local value = middle(i - 1)
+      if value ~= value or math.abs(value) == math.huge then return nil end
+      list[#list + 1] = { value = value, n = n }
+      low, high = math.min(low, value), math.max(high, value)
+    end
+  end
+  return list, low, high
+end
+
+--- The sum of squared errors where numbers from low to high have codes: within, those of rounding; outside, the distance to the range.
+local function error_of(list, low, high)
+  local step, sum = (high - low) / 255, 0.0
+  local rounding = step * step / 12
+  for _, bin in ipairs(list) do
+    local outside = bin.value > high and bin.value - high or bin.value < low and low - bin.value or 0
+    sum = sum + bin.n * (outside > 0 and outside * outside or rounding)
+  end
+  return sum
+end
+
+--- The range with the least error: of that of all numbers, a share that is found by trying.
+local function best_range(list, low, high)
+  local best, best_share = nil, 1.0
+  for i = 0, 60 do
+    local share = 0.95 ^ i
+    local sum = error_of(list, low * share, high * share)
+    if not best or sum < best then best, best_share = sum, share end
+  end
+  return low * best_share, high * best_share
+end
+
+-- ---- images ---------------------------------------------------------------------------------------------------------
+
+--- Calls f with batches of up to so many images, from all over the data set, without augmentation. Returns how many there were.
+local function each_batch(where, model, data, most, f)
+  local done, size = 0, #data
+  local function take(x)
+    local n = math.min(x:shape()[1], most - done)
+    if n > 0 then f(n < x:shape()[1] and x:slice(1, 1, n):copy() or x, n) end
+    done = done + n
+  end
+  if dataset.is(data) then
+    local order = {}
+    for i = 1, math.min(most, size) do order[i] = (i - 1) * size // math.min(most, size) end
+    local step, _, _, closed <close> = data:pass { order = core.from_table(order, "i32"), epoch = 0, batch = batch, augment = false }
+    for each in step do take(each.x) end
+    _ = closed
+  else
+    local inputs = require "scion.train.inputs"
+    for each in data:batches(1, { shuffle = false, augment = false, batch = batch }) do
+      inputs.batch_fits(where, model, each.x)
+      for first = 1, each.x:shape()[1], batch do take(each.x:slice(1, first, math.min(first + batch - 1, each.x:shape()[1])):copy()) end
+      if done >= most then break end
+    end
+  end
+  return done
+end
+
+local runner = {}
+runner.__index = runner
+
+--- Frees the memory at once, and not when the collector comes.
+function runner:__close()
+  local arena <close> = self.arena -- luacheck: ignore 211
+  self.arena = nil
+end
+
+--- Runs a plan, which is compiled for the first batch, in memory of its own.
+function runner:__call(x)
+  if not self.plan then
+    self.request.input_dtype = x:dtype()
+    self.plan = plan.compile(self.request)
+    self.arena = core.new({ self.plan.arena_bytes }, "u8")
+  end
+  self.plan:run(self.arena, { images = x })
+end
+
+--- The value at a place, for n images.
+function runner:value(place, n) return core.place(self.arena, place, n) end
+
+local function new_runner(order, output, precision, taps)
+  return setmetatable({ request = { order = order, output = output, mode = "infer", capacity = batch, precision = precision, taps = taps } }, runner)
+end
+
+-- ---- what is to be done ---------------------------------------------------------------------------------------------
+
+--- The operations of the part of the network that is computed in int8: of an inference all; in training what lies below the frontier.
+local function operations(model, frozen)
+  local ops, list, steady = plan.operations(model.order, model.output), {}, {}
+  for _, op in ipairs(ops) do
+    local fixed = #op.layer:trainable() == 0 and not (op.norm and #op.norm:trainable() > 0)
+    for _, input in ipairs(op.inputs) do fixed = fixed and steady[input] end
+    steady[op] = fixed
+    if fixed or not frozen then list[#list + 1] = op end
+  end
+  return list
+end
+
+--- The nodes that are images; and of these, by node, those whose ranges are needed: all that are not merely handed on.
+local function nodes_of(ops)
+  local list, ranged = {}, {}
+  for _, op in ipairs(ops) do
+    if op.node and #op.shape == 3 then
+      list[#list + 1] = op.node
+      ranged[op.node] = not quantization.carries(op)
+    end
+  end
+  return list, ranged
+end
+
+--- The node at which results are compared: the first one behind all convolutions on which everything that follows depends.
+local function result_of(ops)
+  local position, last, reach = {}, 0, 0
+  for i, op in ipairs(ops) do
+    position[op] = i
+    if op.layer.int8 == "computes" then last = i end
+  end
+  for i, op in ipairs(ops) do
+    if i >= last and reach <= i and op.node then return op.node end
+    for _, user in ipairs(op.users) do reach = math.max(reach, position[user] or math.huge) end
+  end
+  for i = #ops, 1, -1 do
+    if ops[i].node then return ops[i].node end
+  end
+end
+
+local function find_ranges(where, model, data, nodes, ranged)
+  local counts, means = {}, {}
+  for i, node in ipairs(nodes) do counts[i], means[i] = core.new { 8192 }, core.new { node.shape[3] } end
+  local run <close> = new_runner(model.order, model.output, "f32", nodes)
+  local images = each_batch(where, model, data, most_images, function(x, n)
+    run(x)
+    for i, node in ipairs(nodes) do
+      local value, mean = run:value(run.plan.taps[node], n), core.new { n, node.shape[3] }
+      if ranged[node] then core.run { "histogram", x = value, counts = counts[i] } end
+      core.run { "global_average_pool_forward", x = value, y = mean }
+      means[i] = means[i] + mean:sum(1)
+    end
+  end)
+  if images < least_images then
+    check.raise(("%s: precision = \"int8\" needs the ranges of the layers' values, and %d image%s cannot tell them: fit, evaluate or features on %d " ..
+                 "images or more find them first"):format(where, images, images == 1 and "" or "s", least_images))
+  end
+  for i, node in ipairs(nodes) do
+    quantization.set_mean(node, means[i] / images)
+    local list, low, high = read_counts(counts[i])
+    if not list then
+      check.raise(("%s: precision = \"int8\": values of layer %s are NaN or infinite: see to its weights, and to the images"):format(where, node.layer.name))
+    end
+    if ranged[node] then quantization.set_range(node, best_range(list, low, high)) end
+  end
+  return images
+end
+
+--- The values of a node for a batch: of an image of channels their means, as most heads take them.
+local function result(run, node, x, n)
+  run(x)
+  local values = run:value(run.plan.output, n)
+  if #node.shape ~= 3 then return values:copy():reshape { n, -1 } end
+  local means = core.new { n, node.shape[3] }
+  core.run { "global_average_pool_forward", x = values, y = means }
+  return means
+end
+
+--- Batches of images, with the results in f32.
+local function references(where, model, data, node)
+  local list = {}
+  local run <close> = new_runner(graph.order(node), node, "f32")
+  local images = each_batch(where, model, data, compared_images, function(x, n)
+    list[#list + 1] = { x = x, n = n, result = result(run, node, x, n) }
+  end)
+  return list, images
+end
+
+--- The least cosine, over the images of the first batches, of results in int8 to those in f32.
+local function compare(list, batches, node)
+  local least = 1.0
+  local run <close> = new_runner(graph.order(node), node, "int8")
+  for k = 1, math.min(batches, #list) do
+    local narrow = result(run, node, list[k].x, list[k].n)
+    for i = 1, list[k].n do
+      local u, v = list[k].result:slice(1, i, i), narrow:slice(1, i, i)
+      local product, size = (u * v):sum(), math.sqrt((u * u):sum() * (v * v):sum())
+      least = math.min(least, size > 0 and product / size or (u - v):sum() == 0 and 1.0 or 0.0)
+    end
+  end
+  return least
+end
+
+--- The convolutions in order, in so many groups of neighbours.
+local function grouped(ops)
+  local list, groups = {}, {}
+  for _, op in ipairs(ops) do
+    if op.layer.int8 == "computes" and op.node then list[#list + 1] = op end
+  end
+  for i, op in ipairs(list) do
+    local at = (i - 1) * most_groups // math.max(#list, most_groups) + 1
+    groups[at] = groups[at] or { order = at }
+    table.insert(groups[at], op)
+  end
+  return groups
+end
+
+local function keep_wide(group, wide)
+  for _, op in ipairs(group) do quantization.keep_wide(op.node, wide) end
+end
+
+---@class scion.Int8Report
+---@field images integer on which ranges were found
+---@field compared integer images on which results were compared with those of f32
+---@field cosine number the least one of these images, between results in int8 and in f32: of an image of channels, their means
+---@field bound number below which layers stay in f32
+---@field layer string whose values are compared
+---@field wide string[] the layers that stay in f32
+
+--- Leaves convolutions in f32 until results are as good as they have to be: groups of neighbours, those first that, alone in f32, make
+--- results best.
+local function verify(where, model, data, ops, images)
+  local node, names = result_of(ops), {}
+  local list, compared = references(where, model, data, node)
+  local cosine = compare(list, #list, node)
+  local groups = cosine < calibration.bound and grouped(ops) or {}
+  for _, group in ipairs(groups) do
+    keep_wide(group, true)
+    group.cosine = compare(list, tried_batches, node)
+    keep_wide(group, false)
+  end
+  table.sort(groups, function(a, b)
+    if a.cosine ~= b.cosine then return a.cosine > b.cosine end
+    return a.order < b.order
+  end)
+  for _, group in ipairs(groups) do
+    if cosine >= calibration.bound then break end
+    keep_wide(group, true)
+    for _, each in ipairs(group) do names[#names + 1] = each.layer.name end
+    cosine = compare(list, #list, node)
+  end
+  return { images = images, compared = compared, cosine = cosine, bound = calibration.bound, layer = node.layer.name, wide = names }
+end
+
+local known = setmetatable({}, { __mode = "k" }) -- by model: what was found, and for which weights and which part
+
+--- Finds the ranges of the values that a model computes in int8, unless they are known for the weights as they are. Raises where the data
+--- set has too few images to tell.
+---@param where string the name of the function that the user called, for messages
+---@param model scion.Model
+---@param data scion.Dataset or a user's own
+---@param frozen boolean whether only what does not train is computed in int8
+function calibration.prepare(where, model, data, frozen)
+  local state = ("%s %d %d"):format(frozen, graph.version(graph.weights(model.output)), graph.revision())
+  local before = known[model]
+  if before and before.state == state and before.revision == quantization.revision() then return end
+  local ops, missing, computes = operations(model, frozen), false, false
+  local nodes, ranged = nodes_of(ops)
+  for _, op in ipairs(ops) do computes = computes or op.layer.int8 == "computes" end
+  for _, node in ipairs(nodes) do missing = missing or computes and ranged[node] and not quantization.range(node) end
+  local report = before and before.report
+  if missing then
+    report = verify(where, model, data, ops, find_ranges(where, model, data, nodes, ranged))
+    notice.line(("scion: %s: int8: ranges found on %d images; at %s the least cosine to f32 of %d images is %.4f; convolutions that stay in f32: %d"):format(
+      where, report.images, report.layer, report.compared, report.cosine, #report.wide))
+  end
+  known[model] = { state = state, revision = quantization.revision(), report = report }
+end
+
+--- What the last calibration of a model found; nil before the first.
+---@param model scion.Model
+---@return scion.Int8Report?
+function calibration.report(model) return known[model] and known[model].report end
+
+return calibration

@@ -1,0 +1,393 @@
+/* Convolution of bytes: every unit that multiplies against whole numbers, to the bit. AMX and vpdpbusd are the very sources of the core,
+ * built here against their instructions in software; where the CPU has the instructions, they run too. And numbers as bytes. */
+#include "compare.h"
+#include "emulated.h"
+#include "kernels/conv2d_narrow.h"
+#include "kernels/reference/conv2d.h"
+
+#define AMX_FUNCTION
+#define TILE_CONFIGURE emulated_configure
+#define TILE_RELEASE emulated_release
+#define TILE_ZERO emulated_zero
+#define TILE_LOAD emulated_load
+#define TILE_STORE emulated_store
+#define TILE_DOT_BF16 emulated_tile_dot
+#define TILE_DOT_INT8 emulated_tile_byte_dot
+#define conv2d_bf16_amx unused_amx
+#define conv2d_int8_amx emulated_amx
+#include "../../csrc/kernels/conv2d_amx.c"
+#undef conv2d_bf16_amx
+#undef conv2d_int8_amx
+
+typedef int32_t emulated_lanes __attribute__((vector_size(64)));
+static emulated_lanes dot_lanes(emulated_lanes sum, const void *a, const void *b) {
+  int32_t sums[16];
+  memcpy(sums, &sum, sizeof sums);
+  emulated_byte_dot(sums, a, b, 16);
+  memcpy(&sum, sums, sizeof sums);
+  return sum;
+}
+#define DOT_FUNCTION
+#define DOT(sum, a, b) dot_lanes(sum, &(a), &(b))
+#define conv2d_int8_vnni emulated_vnni
+#include "../../csrc/kernels/conv2d_int8_vnni.c"
+#undef conv2d_int8_vnni
+
+static struct {
+  const char *name;
+  conv2d_unit unit;
+} units[8];
+static int unit_count;
+
+static void add_unit(const char *name, conv2d_unit unit) {
+  units[unit_count].name = name;
+  units[unit_count++].unit = unit;
+}
+
+static void find_units(void) {
+  add_unit("this instruction set's own", (conv2d_unit){.multiply = SIMD_CHOOSE(conv2d_int8_multiply), .step = INT8_STEP});
+  add_unit("plain C", (conv2d_unit){.multiply = conv2d_int8_multiply_portable, .step = NARROW_QUAD});
+  add_unit("vpdpbusd in software", emulated_vnni);
+  add_unit("AMX in software", emulated_amx);
+#if defined(__x86_64__)
+  if (scion_int8_in_use() == SCION_INT8_AVXVNNI) add_unit("AVX-VNNI", conv2d_int8_avxvnni);
+  if (scion_int8_in_use() >= SCION_INT8_VNNI) add_unit("AVX-512 VNNI", conv2d_int8_vnni);
+  if (scion_int8_in_use() == SCION_INT8_AMX) add_unit("AMX", conv2d_int8_amx);
+#endif
+  if (scion_int8_in_use() == SCION_INT8_PLAIN) printf("vpdpbusd itself does not run here: CPU, kernel or SCION_ISA do not offer it\n");
+}
+
+/* ---- one convolution */
+
+/* A u8 tensor of all codes, with gaps of 99 between its rows: see test_gaps_untouched. */
+static scion_tensor codes(int gap, int dims, const int64_t *shape) {
+  scion_tensor t;
+  int64_t wide[SCION_MAX_DIMS];
+  memcpy(wide, shape, sizeof(int64_t) * (size_t)dims);
+  wide[dims - 1] += gap;
+  OK(scion_tensor_new(&t, SCION_U8, dims, wide));
+  OK(scion_tensor_fill(&t, 99));
+  t.shape[dims - 1] = shape[dims - 1];
+  for (int64_t i = 0; i < elements(&t); i++) scion_tensor_set(&t, i, test_integer(0, 255));
+  return t;
+}
+#define CODES(gap, ...) codes(gap, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+
+static real *code_reals(const scion_tensor *t, scion_quantization q) {
+  real *out = new_reals(elements(t));
+  for (int64_t i = 0; i < elements(t); i++) out[i] = ((real)scion_tensor_get(t, i) - q.zero) * (real)q.scale;
+  return out;
+}
+
+static int packed_weight(const scion_tensor *packed, int64_t depth, int64_t k, int64_t column) {
+  int64_t padded = scion_divide_up(depth, NARROW_STEP) * NARROW_STEP, tile = column / NARROW_TILE * NARROW_TILE * padded;
+  return ((const int8_t *)packed->data)[tile + k / NARROW_QUAD * NARROW_QUAD * NARROW_TILE + column % NARROW_TILE * NARROW_QUAD + k % NARROW_QUAD];
+}
+
+typedef struct {
+  reference_conv2d d;
+  scion_tensor x, w, scale, bias, mean, addend, packed, scales, sums, shift, y, bytes;
+  scion_quantization q[3];
+  real *rx, *rw, *rbias, *raddend, *ry;
+} problem;
+
+static problem new_problem(reference_conv2d d, int x_gap, int y_gap, bool code_addend) {
+  d.oh = scion_window_output(&d.window, 0, d.h), d.ow = scion_window_output(&d.window, 1, d.w);
+  problem p = {.d = d, .q = {{0.02f, test_integer(0, 1) * test_integer(1, 255)}, {0.01f, test_integer(0, 255)}, {0.05f, test_integer(0, 255)}}};
+  const int64_t kh = d.window.kernel[0], kw = d.window.kernel[1];
+  p.x = CODES(x_gap, d.n, d.h, d.w, d.ci);
+  p.w = TENSOR(kh, kw, d.ci, d.co);
+  scion_random_normal(&p.w, test_seed, test_draws++, SCION_DRAW_TENSOR, 0, 1 / sqrtf((float)scion_tensor_rows(&p.w)));
+  p.scale = TENSOR(d.co), p.bias = TENSOR(d.co);
+  p.addend = code_addend ? CODES(3, d.n, d.oh, d.ow, d.co) : SLICE(3, d.n, d.oh, d.ow, d.co);
+  p.y = SLICE(y_gap, d.n, d.oh, d.ow, d.co), p.bytes = CODES(y_gap, d.n, d.oh, d.ow, d.co);
+  int64_t packed = scion_conv2d_int8_packed_elements(&p.w);
+  OK(scion_tensor_new(&p.packed, SCION_U8, 1, &packed));
+  p.scales = TENSOR(d.co), p.shift = TENSOR(d.co), p.mean = TENSOR(d.ci);
+  OK(scion_tensor_new(&p.sums, SCION_I32, 1, &d.co));
+  OK(scion_conv2d_int8_pack(&p.w, &p.scale, &p.bias, &p.mean, &p.packed, &p.scales, &p.sums, &p.shift));
+  p.rx = code_reals(&p.x, (scion_quantization){1, p.q[0].zero});
+  p.raddend = code_addend ? code_reals(&p.addend, p.q[1]) : test_real(&p.addend);
+  p.rbias = test_real(&p.bias), p.ry = new_reals(elements(&p.y)), p.rw = new_reals(elements(&p.w));
+  for (int64_t i = 0; i < elements(&p.w); i++) p.rw[i] = packed_weight(&p.packed, scion_tensor_rows(&p.w), i / d.co, i % d.co);
+  return p;
+}
+
+static void end_problem(problem *p) {
+  RELEASE(&p->x, &p->w, &p->scale, &p->bias, &p->mean, &p->addend, &p->packed, &p->scales, &p->sums, &p->shift, &p->y, &p->bytes);
+  free(p->rx), free(p->rw), free(p->rbias), free(p->raddend), free(p->ry);
+}
+
+static const char *describe(const problem *p, int unit) {
+  static char text[400];
+  const scion_window *k = &p->d.window;
+  char x[SCION_SHAPE_TEXT], w[SCION_SHAPE_TEXT];
+  snprintf(text, sizeof text, "%s, x %s (rows of %d), w %s, stride %dx%d, dilation %dx%d, padding %d,%d %d,%d", units[unit].name,
+           scion_shape_text(&p->x, x, sizeof x), (int)p->x.row_stride, scion_shape_text(&p->w, w, sizeof w), k->stride[0],
+           k->stride[1], k->dilation[0], k->dilation[1], k->before[0], k->after[0], k->before[1], k->after[1]);
+  return text;
+}
+
+static float scale_at(const problem *p, int64_t element) { return ((const float *)p->scales.data)[element % p->d.co]; }
+
+/* A byte is within half a step of what it stands for, and no four products that are summed in 16 bits can leave them. */
+static void test_packing(const problem *p) {
+  const int64_t depth = scion_tensor_rows(&p->w), co = p->d.co;
+  double worst = 0;
+  for (int64_t i = 0; i < elements(&p->w); i++) {
+    double folded = scion_tensor_get(&p->w, i) * ((const float *)p->scale.data)[i % co];
+    worst = fmax(worst, fabs(folded - (double)p->rw[i] * scale_at(p, i)) / scale_at(p, i));
+  }
+  CHECK(worst < 0.5001, "%g steps: %s", worst, describe(p, 0));
+  int most = 0;
+  bool summed = true;
+  for (int64_t c = 0; c < co; c++) {
+    int all = 0;
+    for (int64_t k = 0; k < depth; k += k % 4 == 2 ? 6 : 2) { /* 0, 2, 8, 10, .. */
+      int above = 0, below = 0;
+      for (int i = 0; i < 4; i++) {
+        int64_t at = k + (int[]){0, 1, 4, 5}[i];
+        int w = at < depth ? packed_weight(&p->packed, depth, at, c) : 0;
+        if (w > 0) above += w;
+        if (w < 0) below -= w;
+      }
+      most = above > most ? above : most, most = below > most ? below : most;
+    }
+    for (int64_t k = 0; k < depth; k++) all += packed_weight(&p->packed, depth, k, c);
+    summed = summed && all == ((const int32_t *)p->sums.data)[c];
+  }
+  CHECK(most <= 128 && most >= 124, "four weights sum to %d: %s", most, describe(p, 0));
+  CHECK(summed, "sums of weights: %s", describe(p, 0));
+  double far = 0; /* of the shift: the bias, and what rounding takes from the mean output */
+  for (int64_t c = 0; c < co; c++) {
+    double lost = (double)p->rbias[c];
+    for (int64_t k = 0; k < depth; k++) {
+      double folded = scion_tensor_get(&p->w, k * co + c) * ((const float *)p->scale.data)[c];
+      lost += scion_tensor_get(&p->mean, k % p->d.ci) * (folded - (double)p->rw[k * co + c] * scale_at(p, c));
+    }
+    far = fmax(far, fabs(lost - scion_tensor_get(&p->shift, c)));
+  }
+  CHECK(far < 1e-5, "a shift is off by %g: %s", far, describe(p, 0));
+}
+
+/* The whole numbers are exact, so that y in f32 without bias has the bits of one multiplication by the scales. */
+static void test_exact(problem *p, int i) {
+  OK(scion_tensor_fill(&p->y, NAN));
+  OK(conv2d_int8_forward(&p->x, &p->packed, &p->scales, &p->sums, NULL, NULL, &p->y, &p->d.window, SCION_LINEAR, p->q, &units[i].unit));
+  int64_t wrong = 0;
+  for (int64_t e = 0; e < elements(&p->y); e++)
+    if ((float)scion_tensor_get(&p->y, e) != (float)p->ry[e] * (scale_at(p, e) * p->q[0].scale)) wrong++;
+  CHECK(wrong == 0, "%lld elements differ: %s", (long long)wrong, describe(p, i));
+  CHECK(test_gaps_untouched(&p->y), "gaps were written: %s", describe(p, i));
+}
+
+/* With all that follows the product, as f32 and as the nearest code of that. ry: before activation. */
+static void test_epilogue(problem *p, int i, const real *ry, const scion_tensor *bias, const scion_tensor *addend, scion_activation activation) {
+  OK(scion_tensor_fill(&p->y, NAN));
+  OK(conv2d_int8_forward(&p->x, &p->packed, &p->scales, &p->sums, bias, addend, &p->y, &p->d.window, activation, p->q, &units[i].unit));
+  OK(conv2d_int8_forward(&p->x, &p->packed, &p->scales, &p->sums, bias, addend, &p->bytes, &p->d.window, activation, p->q, &units[i].unit));
+  double distance = test_distance(&p->y, ry), far = 0;
+  CHECK(distance < 1e-5, "off by %g: %s", distance, describe(p, i));
+  for (int64_t e = 0; e < elements(&p->y); e++) {
+    double code = scion_tensor_get(&p->y, e) / (double)p->q[2].scale + p->q[2].zero;
+    far = fmax(far, fabs(fmin(255, fmax(0, code)) - scion_tensor_get(&p->bytes, e)));
+  }
+  CHECK(far < 0.501, "a code is %g from its number: %s", far, describe(p, i));
+  CHECK(test_gaps_untouched(&p->y) && test_gaps_untouched(&p->bytes), "gaps were written: %s", describe(p, i));
+}
+
+static void test_shape(reference_conv2d d, int x_gap, int y_gap) {
+  problem p = new_problem(d, x_gap, y_gap, test_integer(0, 1));
+  test_packing(&p);
+  reference_conv2d_forward(&p.d, p.rx, p.rw, NULL, NULL, p.ry, SCION_LINEAR);
+  for (int i = 0; i < unit_count; i++) test_exact(&p, i);
+  bool biased = test_integer(0, 1), added = test_integer(0, 1);
+  scion_activation activation = (scion_activation)test_integer(0, SCION_ACTIVATIONS - 1);
+  for (int64_t e = 0; e < elements(&p.x); e++) p.rx[e] *= (real)p.q[0].scale;
+  for (int64_t e = 0; e < elements(&p.w); e++) p.rw[e] *= (real)scale_at(&p, e);
+  reference_conv2d_forward(&p.d, p.rx, p.rw, biased ? p.rbias : NULL, added ? p.raddend : NULL, p.ry, activation);
+  for (int i = 0; i < unit_count; i++) test_epilogue(&p, i, p.ry, biased ? &p.bias : NULL, added ? &p.addend : NULL, activation);
+  CHECK(emulated_faults == 0, "%d uses of tiles that the hardware faults on: %s", emulated_faults, describe(&p, 3));
+  end_problem(&p);
+}
+
+static scion_window window(int kh, int kw, int stride, int before, int after) {
+  return (scion_window){{kh, kw}, {stride, stride}, {1, 1}, {before, before}, {after, after}};
+}
+
+static void test_chosen_shapes(void) {
+  const reference_conv2d shapes[] = {
+      {.n = 1, .h = 1, .w = 1, .ci = 1, .co = 1, .window = window(1, 1, 1, 0, 0)},
+      {.n = 2, .h = 5, .w = 5, .ci = 17, .co = 17, .window = window(1, 1, 1, 0, 0)},
+      {.n = 1, .h = 8, .w = 8, .ci = 64, .co = 32, .window = window(1, 1, 1, 0, 0)}, /* whole tiles */
+      {.n = 3, .h = 9, .w = 8, .ci = 17, .co = 33, .window = window(3, 3, 1, 1, 1)},
+      {.n = 1, .h = 23, .w = 23, .ci = 3, .co = 32, .window = window(3, 3, 2, 0, 0)},
+      {.n = 2, .h = 2, .w = 3, .ci = 5, .co = 6, .window = window(5, 5, 1, 2, 2)}, /* kernel over the image */
+      {.n = 1, .h = 3, .w = 3, .ci = 2, .co = 2, .window = window(2, 2, 1, 4, 5)}, /* windows in padding alone */
+      {.n = 1, .h = 8, .w = 7, .ci = 40, .co = 48, .window = {{1, 7}, {1, 1}, {1, 1}, {0, 3}, {0, 3}}},
+      {.n = 1, .h = 15, .w = 14, .ci = 6, .co = 7, .window = {{3, 4}, {4, 6}, {2, 3}, {2, 3}, {2, 3}}},
+      {.n = 1, .h = 3, .w = 3, .ci = 300, .co = 40, .window = window(3, 3, 1, 1, 1)}, /* depth in two parts */
+      {.n = 1, .h = 1, .w = 2, .ci = 5001, .co = 20, .window = window(1, 1, 1, 0, 0)}, /* in three */
+      {.n = 1, .h = 2, .w = 2, .ci = 2060, .co = 600, .window = window(1, 1, 1, 0, 0)}, /* and groups of panels */
+      {.n = 5, .h = 31, .w = 29, .ci = 2, .co = 3, .window = window(1, 1, 1, 0, 0)}, /* large blocks */
+  };
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    test_shape(shapes[i], 0, 0);
+    test_shape(shapes[i], 5, 16);
+  }
+}
+
+static void test_random_shapes(void) {
+  for (int trial = 0; trial < 40;) {
+    scion_window k;
+    for (int axis = 0; axis < 2; axis++) {
+      k.kernel[axis] = test_integer(1, 4), k.stride[axis] = test_integer(1, 4), k.dilation[axis] = test_integer(1, 3);
+      k.before[axis] = test_integer(0, 4), k.after[axis] = test_integer(0, 4);
+    }
+    reference_conv2d d = {.n = test_integer(1, 2), .h = test_integer(1, 10), .w = test_integer(1, 10), .ci = test_integer(1, 40),
+                          .co = test_integer(1, 70), .window = k};
+    if (scion_window_output(&k, 0, d.h) < 1 || scion_window_output(&k, 1, d.w) < 1) continue;
+    test_shape(d, test_integer(0, 1) * test_integer(1, 9), test_integer(0, 1) * test_integer(1, 9));
+    trial++;
+  }
+}
+
+/* The largest codes times the largest weights of one sign: where sums in 16 bits are largest. */
+static void test_largest_sums(void) {
+  reference_conv2d d = {.n = 1, .h = 4, .w = 4, .ci = 64, .co = 16, .window = window(1, 1, 1, 0, 0)};
+  for (int sign = -1; sign <= 1; sign += 2) {
+    problem p = new_problem(d, 0, 0, false);
+    OK(scion_tensor_fill(&p.x, 255));
+    OK(scion_tensor_fill(&p.w, sign * 0.37));
+    OK(scion_tensor_fill(&p.scale, 1));
+    OK(scion_conv2d_int8_pack(&p.w, &p.scale, &p.bias, &p.mean, &p.packed, &p.scales, &p.sums, &p.shift));
+    p.q[0].zero = 0;
+    for (int64_t e = 0; e < elements(&p.y); e++) p.ry[e] = sign * 255 * 32 * 64; /* 126 by four, rounded to even */
+    for (int i = 0; i < unit_count; i++) test_exact(&p, i);
+    end_problem(&p);
+  }
+}
+
+static void test_threads(void) {
+  reference_conv2d d = {.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, 2, 1, 1)};
+  problem p = new_problem(d, 2, 3, true);
+  for (int i = 0; i < unit_count; i++)
+    SAME_BITS(p.bytes, conv2d_int8_forward(&p.x, &p.packed, &p.scales, &p.sums, &p.bias, &p.addend, &p.bytes, &p.d.window, SCION_SIGMOID, p.q,
+                                           &units[i].unit));
+  end_problem(&p);
+}
+
+#define FORWARD(x, packed, bias, addend, y, k, activation) \
+  scion_conv2d_int8_forward(x, packed, &p.scales, &p.sums, bias, addend, y, k, activation, p.q)
+
+static void test_public(void) {
+  reference_conv2d d = {.n = 2, .h = 6, .w = 6, .ci = 4, .co = 5, .window = window(3, 3, 1, 1, 1)};
+  problem p = new_problem(d, 0, 0, false);
+  scion_tensor flat = CODES(0, 6, 6, 4), vector = TENSOR(7), small = SLICE(0, 2, 5, 6, 5), wide = TENSOR(2, 6, 6, 4), bytes = CODES(0, 2, 6, 6, 5);
+  scion_tensor deep = TENSOR(1, 1, 65537, 1), room = CODES(0, 65600 * 16), one = TENSOR(1);
+  const scion_window *k = &p.d.window, huge = window(1 << 20, 1 << 20, 1, 1 << 20, 1 << 20);
+  OK(FORWARD(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_RELU));
+  REFUSED_WITH(FORWARD(&wide, &p.packed, NULL, NULL, &p.y, k, SCION_RELU), "x is f32, not u8");
+  REFUSED_WITH(FORWARD(&flat, &p.packed, NULL, NULL, &p.y, k, SCION_RELU), "6x6x4");
+  REFUSED_WITH(FORWARD(&p.x, &p.packed, NULL, NULL, &small, k, SCION_RELU), "should be 2x6x6x5");
+  REFUSED_WITH(FORWARD(&p.x, &p.w, NULL, NULL, &p.y, k, SCION_RELU), "packed is f32");
+  REFUSED_WITH(FORWARD(&p.x, &flat, NULL, NULL, &p.y, k, SCION_RELU), "1024 elements when packed");
+  REFUSED_WITH(FORWARD(&p.x, &p.packed, &vector, NULL, &p.y, k, SCION_RELU), "bias");
+  REFUSED_WITH(FORWARD(&p.x, &p.packed, NULL, &small, &p.y, k, SCION_RELU), "one shape");
+  REFUSED(FORWARD(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_ACTIVATIONS));
+  REFUSED(FORWARD(&p.x, &p.packed, NULL, NULL, &p.y, &huge, SCION_RELU));
+  p.q[2].scale = 0;
+  REFUSED_WITH(FORWARD(&p.x, &p.packed, NULL, NULL, &bytes, k, SCION_RELU), "y has scale 0");
+  p.q[1].zero = 256;
+  REFUSED_WITH(FORWARD(&p.x, &p.packed, NULL, &bytes, &p.y, k, SCION_RELU), "zero point 256");
+  REFUSED_WITH(scion_conv2d_int8_pack(&flat, NULL, NULL, NULL, &p.packed, &p.scales, &p.sums, &p.shift), "kernel is u8");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, &vector, NULL, NULL, &p.packed, &p.scales, &p.sums, &p.shift), "scale");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &flat, &p.scales, &p.sums, &p.shift), "1024 elements when packed");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed, &vector, &p.sums, &p.shift), "scales");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, &vector, NULL, &p.packed, &p.scales, &p.sums, &p.shift), "bias");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, &vector, &p.packed, &p.scales, &p.sums, &p.shift), "mean");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed, &p.scales, &p.sums, &vector), "shift");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed, &p.scales, &p.scales, &p.shift), "sums is f32");
+  REFUSED_WITH(scion_conv2d_int8_pack(&deep, NULL, NULL, NULL, &room, &one, &p.sums, &p.shift), "65537 weights");
+  ((float *)p.w.data)[0] = NAN;
+  OK(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed, &p.scales, &p.sums, &p.shift));
+  OK(FORWARD(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_RELU));
+  CHECK(isnan(*(const float *)p.y.data) && isfinite(((const float *)p.y.data)[1]), "a weight that is no number shows in its channel");
+  p.x.shape[0] = p.y.shape[0] = 0;
+  OK(FORWARD(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_RELU));
+  RELEASE(&flat, &vector, &small, &wide, &bytes, &deep, &room, &one);
+  end_problem(&p);
+}
+
+/* ---- numbers as bytes, pools of them, and counts */
+
+static void test_quantize(void) {
+  for (int gap = 0; gap < 6; gap += 5) {
+    scion_tensor x = SLICE(gap, 64, 3, 37), y = CODES(gap, 64, 3, 37), back = SLICE(gap, 64, 3, 37);
+    scion_quantization q = {0.01f, 100};
+    ((float *)x.data)[0] = NAN, ((float *)x.data)[1] = INFINITY, ((float *)x.data)[2] = -INFINITY, ((float *)x.data)[3] = 0.025f;
+    SAME_BITS(y, scion_quantize(&x, &y, q));
+    SAME_BITS(back, scion_dequantize(&y, &back, q));
+    const uint8_t *c = y.data;
+    CHECK(c[0] == 0 && c[1] == 255 && c[2] == 0 && c[3] == 102, "%d %d %d %d", c[0], c[1], c[2], c[3]);
+    double far = 0;
+    for (int64_t i = 4; i < elements(&x); i++)
+      far = fmax(far, fabs(fmin(1.55, fmax(-1, scion_tensor_get(&x, i))) - scion_tensor_get(&back, i)));
+    CHECK(far < 0.00501, "%g", far);
+    CHECK(test_gaps_untouched(&y) && test_gaps_untouched(&back), "gaps were written");
+    REFUSED_WITH(scion_quantize(&x, &y, (scion_quantization){0, 0}), "a scale of 0");
+    REFUSED_WITH(scion_quantize(&x, &y, (scion_quantization){1, -1}), "zero point of -1");
+    REFUSED_WITH(scion_quantize(&x, &x, q), "y is f32");
+    REFUSED_WITH(scion_dequantize(&x, &y, q), "x is f32");
+    RELEASE(&x, &y, &back);
+  }
+}
+
+static void test_pools(void) {
+  for (int channels = 1; channels < 150; channels += 37) {
+    scion_tensor x = CODES(3, 2, 7, 8, channels), y = CODES(5, 2, 4, 4, channels), wide = TENSOR(2, 7, 8, channels), out = TENSOR(2, 4, 4, channels);
+    const scion_window k = {{3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 0}};
+    OK(scion_tensor_copy(&x, &wide, 0));
+    SAME_BITS(y, scion_max_pool_forward(&x, &y, &k));
+    OK(scion_max_pool_forward(&wide, &out, &k));
+    double far = 0;
+    for (int64_t i = 0; i < elements(&y); i++) far = fmax(far, fabs(scion_tensor_get(&out, i) - scion_tensor_get(&y, i)));
+    CHECK(far == 0, "the largest code is %g off", far);
+    SAME_BITS(y, scion_average_pool_forward(&x, &y, &k, 0));
+    OK(scion_average_pool_forward(&wide, &out, &k, 0));
+    for (int64_t i = 0; i < elements(&y); i++) far = fmax(far, fabs(scion_tensor_get(&out, i) - scion_tensor_get(&y, i)));
+    CHECK(far < 0.5001, "a mean of codes is %g off", far);
+    CHECK(test_gaps_untouched(&y), "gaps were written");
+    REFUSED_WITH(scion_max_pool_forward(&x, &out, &k), "x is u8");
+    REFUSED_WITH(scion_max_pool_forward(&wide, &y, &k), "y is u8");
+    RELEASE(&x, &y, &wide, &out);
+  }
+}
+
+static void test_histogram(void) {
+  scion_tensor x = SLICE(3, 40, 25), counts = TENSOR(SCION_BINS), few = TENSOR(10);
+  OK(scion_tensor_fill(&counts, 0));
+  for (int64_t i = 0; i < elements(&x); i++) scion_tensor_set(&x, i, i % 4 == 0 ? 0 : i % 4 == 1 ? -1.03 : i % 4 == 2 ? 1 : NAN);
+  OK(scion_histogram(&x, &counts));
+  SAME_BITS(counts, scion_histogram(&x, &counts));
+  const float *n = counts.data; /* 1 is 0x3f800000 */
+  CHECK(n[0] == 500 && n[0x3f800000u >> 19] == 500 && n[0xbf800000u >> 19] == 500 && n[0x7fc00000u >> 19] == 500, "%g %g %g %g", (double)n[0],
+        (double)n[0x3f800000u >> 19], (double)n[0xbf800000u >> 19], (double)n[0x7fc00000u >> 19]);
+  REFUSED_WITH(scion_histogram(&x, &few), "8192 numbers");
+  RELEASE(&x, &counts, &few);
+}
+
+int main(void) {
+  test_begin("conv2d_int8");
+  find_units();
+  test_chosen_shapes();
+  test_random_shapes();
+  test_largest_sums();
+  test_threads();
+  test_public();
+  test_quantize();
+  test_pools();
+  test_histogram();
+  scion_threads_stop();
+  return test_end();
+}

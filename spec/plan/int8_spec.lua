@@ -1,0 +1,207 @@
+-- Plans in int8: which values are bytes, where conversions stand, how near the results are; and how ranges are found, kept and given up.
+local calibration = require "scion.calibration"
+local core = require "scion.core"
+local quantization = require "scion.ir.quantization"
+local scion = require "scion"
+local small = dofile "spec/small_network.lua"
+local kernels = dofile("spec/support/plans.lua").kernels
+local nn = scion.nn
+
+local function unit(x, name, filters, kernel, activation)
+  x = nn.conv2d(filters, kernel, { padding = "same", bias = false, name = name .. "/conv" })(x)
+  x = nn.batch_norm { statistics = "stored", name = name .. "/norm" }(x)
+  return activation == false and x or nn.activation(activation or "relu", { name = name .. "/relu" })(x)
+end
+
+local function network()
+  scion.seed(11)
+  local x = unit(nn.input(8, 8, 3, { preprocess = "tf" }), "a", 4, 3)
+  x = nn.concatenate { name = "b" } { unit(x, "b/left", 4, 1), nn.max_pool(3, { stride = 1, padding = "same", name = "b/right" })(x) }
+  x = unit(x, "c", 4, 3)
+  return scion.model { output = nn.dense(3, "softmax", { name = "head" })(nn.flatten()(x)) }
+end
+
+local function examples(n, height)
+  local labels = {}
+  for i = 1, n do labels[i] = i % 3 + 1 end
+  scion.seed(5)
+  return scion.data.tensors(scion.uniform({ n, height or 8, height or 8, 3 }, 0, 255):to "u8", labels, { labels = { "x", "y", "z" }, batch = 8 })
+end
+
+local function plan(model, mode, wanted)
+  return model:plan_for { mode = mode, batch = 4, input_dtype = "u8", precision = wanted or "int8", loss = mode == "train" and "categorical" or nil }
+end
+
+local function call_of(made, kernel)
+  for _, call in ipairs(made.calls) do
+    if call[1] == kernel then return call end
+  end
+end
+
+local function farthest(a, b) return (a - b):abs():max() / b:abs():max() end
+
+describe("a plan in int8", function()
+  it("is the plan in f32 until ranges are known, and says so", function()
+    local model = network()
+    assert.same(kernels(plan(model, "infer", "f32")), kernels(plan(model, "infer")))
+    model.precision = "int8"
+    assert.matches("int8 +no ranges are known yet", tostring(model:plan { mode = "infer" }))
+  end)
+
+  it("computes convolutions in bytes from the images on, hands bytes on, and converts nothing but the images", function()
+    local model = network()
+    calibration.prepare("spec", model, examples(16), false)
+    local made, wide = plan(model, "infer"), plan(model, "infer", "f32")
+    local count = kernels(made)
+    assert.equal(3, count.conv2d_int8_forward)
+    assert.equal(1, count.quantize)
+    assert.is_nil(count.dequantize)
+    assert.is_nil(count.copy)
+    local pool = call_of(made, "max_pool_forward")
+    assert.same({ "u8", "u8", "f32" }, { pool.x.dtype, pool.y.dtype, call_of(made, "dense_forward").x.dtype })
+    assert.is_true(made.arena_bytes < wide.arena_bytes)
+  end)
+
+  it("gives the parts of a concatenation one scale, and what is handed on that of its input", function()
+    local model = network()
+    calibration.prepare("spec", model, examples(16), false)
+    local scales = {}
+    for _, call in ipairs(plan(model, "infer").calls) do
+      if call[1] == "conv2d_int8_forward" then scales[#scales + 1] = { call.x_scale, call.y_scale, call.x_zero, call.y_zero } end
+    end
+    assert.equal(scales[1][2], scales[2][1]) -- a, which the left branch reads
+    assert.equal(scales[1][2], scales[2][2]) -- and which the right one hands into b
+    assert.equal(scales[1][2], scales[3][1])
+    assert.is_true(scales[1][3] > 100) -- images lie around 0
+    assert.equal(0, scales[1][4]) -- after ReLU nothing is below 0
+  end)
+
+  it("computes in bytes below the frontier alone, and what trains in f32", function()
+    local model, data = network(), examples(16)
+    model:freeze { upto = "b" }
+    calibration.prepare("spec", model, data, true)
+    local made = plan(model, "train")
+    local count = kernels(made)
+    assert.equal(2, count.conv2d_int8_forward)
+    assert.equal(1, count.conv2d_forward)
+    assert.equal(1, count.conv2d_backward_weights)
+    assert.equal("f32", call_of(made, "max_pool_forward").y.dtype)
+    assert.equal(1, count.dequantize) -- of a, for the branch that ends at the frontier
+    local history = model:fit(data, { epochs = 2, validate = data, precision = "int8", cache = false, verbose = false, optimizer = scion.optim.sgd { lr = 0.01 } })
+    assert.is_true(history[2].loss < history[1].loss)
+    assert.matches("int8 +2 of 2 convolutions", (tostring((function() model.precision = "int8" return model:plan() end)())))
+  end)
+
+  it("adds numbers or bytes to a convolution, and takes any activation", function()
+    scion.seed(3)
+    local x = unit(nn.input(8, 8, 3), "a", 8, 3, "swish")
+    local y = nn.relu()(nn.add() { unit(x, "b", 8, 3, false), x }) -- x as bytes
+    y = nn.relu { name = "last" }(nn.add() { unit(y, "c", 8, 3, false), unit(y, "d", 8, 1, false) }) -- f32
+    local model = scion.model { output = nn.dense(3, "softmax")(nn.global_avg_pool()(y)) }
+    local data = examples(32)
+    calibration.prepare("spec", model, data, false)
+    local made = plan(model, "infer")
+    assert.equal(4, kernels(made).conv2d_int8_forward)
+    local dtypes = {}
+    for _, call in ipairs(made.calls) do
+      if call.addend then dtypes[#dtypes + 1] = call.addend.dtype end
+    end
+    table.sort(dtypes)
+    assert.same({ "f32", "u8" }, dtypes)
+    local wide, narrow = model:features(data, "last", { precision = "f32" }), model:features(data, "last", { precision = "int8" })
+    local distance = farthest(narrow, wide)
+    assert.is_true(distance > 0 and distance < 0.06, ("off by %g"):format(distance))
+  end)
+
+  it("agrees with f32 on a network of all joints, with any number of threads to the bit", function()
+    local model = small.model "stored"
+    local images = small.batch().images
+    local shape = images:shape()
+    scion.seed(5)
+    local data = scion.uniform({ 24, shape[2], shape[3], 3 }, 0, 255):to "u8"
+    local name = model.order[#model.order - 1].layer.name
+    local wide, narrow = model:features(data, name, { precision = "f32" }), model:features(data, name, { precision = "int8" })
+    local distance = farthest(narrow, wide)
+    assert.is_true(distance > 0 and distance < 0.1, ("off by %g"):format(distance))
+    local threads = scion.threads()
+    scion.threads(1)
+    assert.is_true(narrow:equal(model:features(data, name, { precision = "int8", cache = false })))
+    scion.threads(threads)
+  end)
+end)
+
+describe("calibration", function()
+  it("finds ranges once, and anew for what depends on a changed weight", function()
+    local model, data = network(), examples(16)
+    local layer = model:layer "b/left/conv"
+    local function range(name)
+      for _, node in ipairs(model.order) do
+        if node.layer.name == name then return quantization.range(node) end
+      end
+    end
+    calibration.prepare("spec", model, data, false)
+    local revision, a, c = quantization.revision(), range "a/relu", range "c/relu"
+    assert.is_true(a.low == 0 and a.high > 0)
+    calibration.prepare("spec", model, data, false)
+    assert.equal(revision, quantization.revision())
+    layer.weights.kernel:fill(5)
+    assert.equal(a, range "a/relu")
+    assert.is_nil(range "c/relu")
+    local count = kernels(plan(model, "infer"))
+    assert.same({ 1, 2 }, { count.conv2d_int8_forward, count.conv2d_forward }) -- what reads b, or lies in it, has no scale
+    calibration.prepare("spec", model, data, false)
+    assert.is_true(range("c/relu").high ~= c.high)
+    assert.is_true(quantization.revision() > revision)
+  end)
+
+  it("leaves convolutions in f32 until results are within the bound, and names them", function()
+    local model, bound = network(), calibration.bound
+    calibration.bound = 2 -- more than there is
+    calibration.prepare("spec", model, examples(16), false)
+    calibration.bound = bound
+    local report = calibration.report(model)
+    assert.same({ 16, 16, 3 }, { report.images, report.compared, #report.wide })
+    assert.equal(1, report.cosine)
+    assert.is_nil(kernels(plan(model, "infer")).conv2d_int8_forward)
+    model.precision = "int8"
+    local text = tostring(model:plan { mode = "infer" }):gsub("%s+", " ")
+    assert.matches("0 of 3 convolutions; at c/relu the least cosine to f32 of 16 images is 1.0000 %(at least 2.00%); in f32, since bytes lose too much there: ", text)
+  end)
+
+  it("looks at no image where nothing would be computed in bytes", function()
+    local model, data = network(), examples(3)
+    calibration.prepare("spec", model, data, true) -- nothing is frozen
+    assert.is_nil(calibration.report(model))
+    local dense = scion.sequential { nn.input(4), nn.dense(3, "softmax") }
+    calibration.prepare("spec", dense, scion.data.tensors(scion.ones(3, 4), { 1, 2, 3 }, { labels = { "x", "y", "z" } }), false)
+    assert.is_nil(calibration.report(dense))
+  end)
+
+  it("asks for more images than a few, and for numbers", function()
+    local model = network()
+    model.precision = "int8"
+    local _, message = pcall(model.predict, model, scion.uniform({ 2, 8, 8, 3 }, 0, 255):to "u8")
+    assert.matches("predict: precision = \"int8\" needs the ranges of the layers' values, and 2 images cannot tell them", message, 1, true)
+    model:evaluate(examples(16))
+    assert.equal(2, #model:predict(scion.uniform({ 2, 8, 8, 3 }, 0, 255):to "u8"))
+    model:layer("a/conv").weights.kernel:fill(0 / 0)
+    assert.has_error(function() model:evaluate(examples(16)) end)
+    _, message = pcall(model.evaluate, model, examples(16))
+    assert.matches("evaluate: precision = \"int8\": values of layer a/relu are NaN or infinite", tostring(message), 1, true)
+  end)
+
+  it("takes what rounding weights adds to an output's mean away again", function()
+    local model = network()
+    calibration.prepare("spec", model, examples(64), false)
+    local made, mean = plan(model, "infer"), nil
+    for _, node in ipairs(model.order) do
+      if node.layer.name == "input" or node.layer.kind == "input" then mean = quantization.mean { node = node } end
+    end
+    assert.equal(3, #mean)
+    local call = call_of(made, "conv2d_int8_forward")
+    local kernel = model:layer("a/conv").weights.kernel
+    local again = { packed = core.new({ core.conv2d_int8_packed(kernel) }, "u8"), scales = core.new { 4 }, sums = core.new({ 4 }, "i32"), shift = core.new { 4 } }
+    core.run { "conv2d_int8_pack", kernel = kernel, packed = again.packed, scales = again.scales, sums = again.sums, shift = again.shift }
+    assert.is_false(call.bias:equal(again.shift)) -- which has no mean to go by
+  end)
+end)

@@ -18,6 +18,7 @@ base = scion.sequential{ scion.nn.input(32, 32, 3), scion.nn.conv2d(4, 3, { stri
   scion.nn.conv2d(4, 3, { name = "block2/conv" }) }
 model = base:graft{ scion.nn.global_avg_pool(), scion.nn.dense(2, "softmax") }
 images = scion.uniform({ 10, 32, 32, 3 })
+comm = require "scion.mpi"
 statistics = scion.data.statistics(images, { featurewise_center = true })
 model:save "pets.safetensors"
 local failures = io.open("failures.txt", "w")

@@ -771,10 +771,6 @@ typedef struct {
   bool nowhere; /* see scion_write_no_files */
 } scion_new_file;
 
-/* Whether this process leaves no files from here on: what is written by the functions below is then lost, and they succeed. For a process that
- * computes what another one writes. */
-void scion_write_no_files(bool none);
-
 scion_status scion_new_file_open(scion_new_file *file, const char *path);
 scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t bytes);
 /* Calls fsync on the file, renames it, calls fsync on the folder, and closes the file, also on failure. A failure leaves the older file,
@@ -783,6 +779,9 @@ scion_status scion_new_file_write(scion_new_file *file, const void *data, size_t
 scion_status scion_new_file_commit(scion_new_file *file);
 void scion_new_file_discard(scion_new_file *file); /* closes the file and removes it if not committed; may be called again */
 scion_status scion_write_file(const char *path, const void *bytes, size_t size); /* all of these at once */
+/* Whether this process leaves no files from here on: what these functions write is then lost, and they succeed. For a process that computes what
+ * another one writes. */
+void scion_write_no_files(bool none);
 
 /* Base64 (RFC 4648, with padding) of some bytes: 4 characters for each 3 of them that have begun. No zero byte is written after them. */
 size_t scion_base64_length(size_t bytes);

@@ -96,6 +96,7 @@ function runner:__close()
 end
 
 --- Runs a plan, which is compiled for the first batch, in memory of its own.
+---@param x scion.Tensor images
 function runner:__call(x)
   if not self.plan then
     self.request.input_dtype = x:dtype()
@@ -106,6 +107,9 @@ function runner:__call(x)
 end
 
 --- The value at a place, for n images.
+---@param place scion.Place
+---@param n integer
+---@return scion.Tensor a view that is valid until the next run
 function runner:value(place, n) return core.place(self.arena, place, n) end
 
 local function new_runner(order, output, precision, taps)

@@ -121,7 +121,7 @@ local function as_text(self)
     kept = kept or row.cached
     if row.error then failed[#failed + 1] = tostring(row) end
   end
-  local lines = text.table({ { title = "  recipe", least = 10 }, { title = "accuracy", right = true }, { title = "95% interval", right = true, optional = "intervals" },
+  local lines = text.table({ { title = "  recipe", least = 18 }, { title = "accuracy", right = true }, { title = "95% interval", right = true, optional = "intervals" },
                              { title = "less the best", right = true, optional = "differences, in points" }, { title = "p", right = true },
                              { title = "time", right = true, optional = "times" } }, rows)
   for _, each in ipairs(failed) do table.move(text.wrap(each, text.width(), 2), 1, 99, #lines + 1, lines) end

@@ -231,6 +231,10 @@ function internal:same(where, facts)
 end
 
 --- A sum over the parts of a batch: see csrc/mpi/reduction.h.
+---@param elements integer of the buffer
+---@param parts integer
+---@param rounded integer? how many elements, the first ones, are rounded to bf16 (0)
+---@return userdata
 ---@private
 function internal:reduction(elements, parts, rounded) return mpi.reduction(elements, parts, rounded) end
 

@@ -22,6 +22,12 @@ static reduction *under_way; /* what scion_mpi_progress looks after */
 
 /* ---- beginning and end */
 
+/* Lets messages travel: the core calls it between two kernels, and whoever waits for other messages does, so that the others can end a sum before they
+ * hear that this rank has failed. */
+static void progress(void) {
+  if (under_way) reduction_progress(under_way);
+}
+
 static const char *processor(void) {
   static char name[MPI_MAX_PROCESSOR_NAME];
   int length;
@@ -38,6 +44,7 @@ static int start(lua_State *L) {
     if (given < MPI_THREAD_FUNNELED) return luaL_error(L, "this MPI cannot be used by a process that has several threads");
   }
   if (comm == MPI_COMM_NULL) MPI_Comm_dup(MPI_COMM_WORLD, &comm);
+  mpi_while_waiting(progress);
   MPI_Comm here;
   int local;
   MPI_Comm_rank(comm, &rank);
@@ -333,11 +340,6 @@ static int close_reduction(lua_State *L) {
   reduction_free(*r);
   *r = NULL;
   return 0;
-}
-
-/* Lets messages travel: the core calls it between two kernels. */
-static void progress(void) {
-  if (under_way) reduction_progress(under_way);
 }
 
 /* mpi.progress() -> the function that lets messages travel, for core.between */

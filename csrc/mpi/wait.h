@@ -5,6 +5,8 @@
 
 #include <mpi.h>
 
+/* What is called between two looks of mpi_wait: it lets other messages travel meanwhile. */
+void mpi_while_waiting(void (*progress)(void));
 /* Returns when all of the requests are done. */
 void mpi_wait(MPI_Request *requests, int count);
 /* What a loop that looks for itself calls between two looks that found nothing; *turns counts these and begins at 0. */

@@ -117,7 +117,11 @@ end
 
 --- Calls f(...) after a meeting, on behalf of messages that the others already await. Where it fails, as for want of memory, they cannot be told, and all
 --- processes end.
-local function surely(self, f, ...)
+---@param f function
+---@param ... any
+---@return any result
+---@private
+function internal:surely(f, ...)
   local good, result = pcall(f, ...)
   if good then return result end
   mpi.mute(false)
@@ -179,7 +183,7 @@ end
 function internal:rows(place, tensors)
   local counts = self:meet(place, tensors[1]:shape()[1])
   if not counts or not mpi then return counts and tensors, counts or nil end
-  return (surely(self, join, tensors, counts)), counts
+  return (self:surely(join, tensors, counts)), counts
 end
 
 --- The texts of all ranks; false where one was interrupted.
@@ -253,7 +257,7 @@ function internal:file_of_first(path)
   local there = self:meet("checkpoint", bytes and 1 or 0)
   if not there then return nil, nothing end
   if there[1] == 0 then return self.rank == 0 and path or nil, nothing end
-  bytes = surely(self, mpi.tell, 0, bytes)
+  bytes = self:surely(mpi.tell, 0, bytes)
   if self.rank == 0 then return path, nothing end
   local copy = os.tmpname()
   local to <close> = assert(io.open(copy, "wb"))
@@ -329,7 +333,7 @@ function methods:reduce(t)
     for rank, n in ipairs(self:meet("reduce", #t:reshape(-1)) or {}) do
       if n ~= #t:reshape(-1) then check.raise(("comm:reduce: rank %d gives a tensor of %d numbers, and rank %d one of %d"):format(rank - 1, n, self.rank, #t:reshape(-1))) end
     end
-    core.copy(surely(self, sum_of, self, t), t)
+    core.copy(self:surely(sum_of, self, t), t)
     return t
   end)
 end

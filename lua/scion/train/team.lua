@@ -101,7 +101,7 @@ end
 ---@param run scion.Run
 ---@return boolean
 function Team:start(run)
-  self.reduction:start()
+  self.comm:surely(self.reduction.start, self.reduction)
   self.started = true
   if self.may_read_ahead == nil then self.may_read_ahead = events.leave_layers_alone(run) end
   return self.may_read_ahead
@@ -113,7 +113,7 @@ end
 ---@param all scion.Gradients
 function Team:sum(run, plan, all)
   local factor, at = 1 / run.parts.examples, #all.flat
-  if not self.started then self.reduction:start() end
+  if not self.started then self.comm:surely(self.reduction.start, self.reduction) end
   self.reduction:finish()
   self.started = false
   self.reduction:take(0, all.flat, factor)

@@ -1,6 +1,7 @@
 -- Usage: mpirun -n 8 lua5.4 cluster.lua DATA WEIGHTS [SEED]; or without mpirun, on this machine alone. The two-pronged recipe on several machines:
 -- DATA holds train/ and val/, each with a folder of pictures for every class; WEIGHTS are Inception V3's, as Keras publishes them without the top.
--- Each machine has both at the same path, in a shared folder or in a copy. The model is the same to the bit for any number of machines.
+-- Each machine has both at the same path, in a shared folder or in a copy. Under mpirun the model is the same
+-- to the bit for any number of machines.
 local scion = require "scion"
 local comm = require "scion.mpi"
 

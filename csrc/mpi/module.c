@@ -106,21 +106,21 @@ static int mute(lua_State *L) {
 
 /* ---- meeting */
 
-/* mpi.meet(place, state, number): returns when all ranks have come. Gives lists of what each rank gave, from rank 0: three lists of integers. */
+/* mpi.meet(place, state, number, same): returns when all ranks have come. Gives lists of what each rank gave, from rank 0: four lists of integers. */
 static int meet(lua_State *L) {
-  int64_t mine[3] = {luaL_checkinteger(L, 1), luaL_checkinteger(L, 2), luaL_checkinteger(L, 3)};
+  int64_t mine[4] = {luaL_checkinteger(L, 1), luaL_checkinteger(L, 2), luaL_checkinteger(L, 3), luaL_checkinteger(L, 4)};
   int64_t *all = lua_newuserdatauv(L, (size_t)ranks * sizeof mine, 0);
   MPI_Request request;
-  MPI_Iallgather(mine, 3, MPI_INT64_T, all, 3, MPI_INT64_T, comm, &request);
+  MPI_Iallgather(mine, 4, MPI_INT64_T, all, 4, MPI_INT64_T, comm, &request);
   mpi_wait(&request, 1);
-  for (int k = 0; k < 3; k++) {
+  for (int k = 0; k < 4; k++) {
     lua_createtable(L, ranks, 0);
     for (int i = 0; i < ranks; i++) {
-      lua_pushinteger(L, all[3 * i + k]);
+      lua_pushinteger(L, all[4 * i + k]);
       lua_rawseti(L, -2, i + 1);
     }
   }
-  return 3;
+  return 4;
 }
 
 /* mpi.tell(root, text) -> the text of that rank; the others' is not read */

@@ -171,6 +171,7 @@ local function find_ranges(where, model, data, nodes, ranged)
       means[i] = means[i] + mean:sum(1)
     end
   end)
+  if core.interrupted() then return nil end
   if images < least_images then
     check.raise(("%s: precision = \"int8\" needs the ranges of the layers' values, and %d image%s cannot tell them: fit, evaluate or features on %d " ..
                  "images or more find them first"):format(where, images, images == 1 and "" or "s", least_images))
@@ -290,7 +291,12 @@ function calibration.prepare(where, model, data, frozen)
   for _, node in ipairs(nodes) do missing = missing or computes and ranged[node] and not quantization.range(node) end
   local report = before and before.report
   if missing then
-    report = verify(where, model, data, ops, find_ranges(where, model, data, nodes, ranged))
+    local images = find_ranges(where, model, data, nodes, ranged)
+    report = images and verify(where, model, data, ops, images)
+    if core.interrupted() then -- what was found is of a part of the images; whoever has called ends, too
+      for _, node in ipairs(nodes) do quantization.forget(node) end
+      return
+    end
     notice.line(("scion: %s: int8: ranges found on %d images; at %s the least cosine to f32 of %d images is %.4f; convolutions that stay in f32: %d"):format(
       where, report.images, report.layer, report.compared, report.cosine, #report.wide))
   end

@@ -37,7 +37,7 @@ local mpi -- the functions in C; nil without mpirun
 -- ---- meeting --------------------------------------------------------------------------------------------------------
 
 --- The places at which ranks meet, by their numbers: all of them have to be at the same one.
-local places = { "barrier", "broadcast", "reduce", "agree", "fit", "step", "epoch", "end of fit", "evaluate", "features", "rows", "end of the script", "checkpoint" }
+local places = { "barrier", "broadcast", "reduce", "agree", "fit", "step", "epoch", "end of fit", "evaluate", "features", "rows", "end of the script", "checkpoint", "plan" }
 local number_of = {}
 for i, name in ipairs(places) do number_of[name] = i end
 
@@ -51,6 +51,7 @@ local fine, failed, interrupted = 0, 1, 2 -- states
 ---@field private heard boolean whether all ranks know of an interrupt
 ---@field private agreed any the error that all ranks have raised
 ---@field private message string? why this one failed, while the others are told
+---@field private ended integer? the rank that has ended its script
 ---@field private over boolean? whether the ranks are apart: nothing can be sent any more
 local methods, internal = {}, {}
 
@@ -70,7 +71,15 @@ local function apart(self, where)
   end
   local message = ended and ("scion.mpi: rank %d has ended its script, so that all end"):format(ended) or
     ("scion.mpi: the ranks do not do the same (%s): all of them have to run the same lines, whatever their rank"):format(table.concat(words, ", "))
-  self.over, self.agreed = true, select(2, pcall(check.raise, message))
+  self.over, self.ended, self.agreed = true, ended, select(2, pcall(check.raise, message))
+  error(self.agreed, 0)
+end
+
+--- At the same place the ranks have something else. All of them find that, so that they remain together.
+local function unlike(self, place, rank)
+  local what = place == "step" and "what is frozen, the learning rate or a weight's place: callbacks have to do the same on all ranks" or
+    "what it was given: all of them have to give the same"
+  self.agreed = select(2, pcall(check.raise, ("scion.mpi: at %s rank %d differs from rank 0 in %s"):format(place == "step" and "a step" or "the " .. place, rank, what)))
   error(self.agreed, 0)
 end
 
@@ -79,13 +88,15 @@ end
 ---@param place string
 ---@param number? integer (0)
 ---@param state? integer
+---@param shared? string what all ranks have to be alike in ("")
 ---@return integer[]|false
 ---@private
-function internal:meet(place, number, state)
+function internal:meet(place, number, state, shared)
   if not mpi then return { number or 0 } end
   if self.over then error(self.agreed, 0) end
   local here = number_of[place] or 0
-  local where, states, numbers = mpi.meet(here, state or core.interrupted() and interrupted or fine, number or 0)
+  local alike = shared and string.unpack("<i8", core.hash(shared)) or 0
+  local where, states, numbers, all_alike = mpi.meet(here, state or core.interrupted() and interrupted or fine, number or 0, alike)
   for rank, of in ipairs(states) do
     if of == failed then raise_of(self, rank - 1) end
   end
@@ -98,6 +109,9 @@ function internal:meet(place, number, state)
   end
   for _, there in ipairs(where) do
     if there ~= here then apart(self, where) end
+  end
+  for rank, theirs in ipairs(all_alike) do
+    if theirs ~= all_alike[1] then unlike(self, place, rank - 1) end
   end
   return numbers
 end
@@ -148,7 +162,7 @@ function internal:guard(f, ...)
     fail(self, tostring(raised))
     self.agreed = raised
   end
-  if self.rank > 0 then mpi.mute(true) end
+  if self.rank ~= (self.over and self.ended == 0 and 1 or 0) then mpi.mute(true) end -- rank 0 shows it, or the next one where rank 0 has ended
   error(raised, 0)
 end
 
@@ -177,11 +191,12 @@ end
 --- Joins tensors of all ranks along their first axis, in the order of the ranks. Returns false where one was interrupted.
 ---@param place string
 ---@param tensors scion.Tensor[] of the same number of rows; each may have another dtype and other axes
+---@param of? string what all ranks have to be alike in ("")
 ---@return scion.Tensor[]|false joined
 ---@return integer[]? counts the rows that each rank gave
 ---@private
-function internal:rows(place, tensors)
-  local counts = self:meet(place, tensors[1]:shape()[1])
+function internal:rows(place, tensors, of)
+  local counts = self:meet(place, tensors[1]:shape()[1], nil, of)
   if not counts or not mpi then return counts and tensors, counts or nil end
   return (self:surely(join, tensors, counts)), counts
 end
@@ -374,6 +389,7 @@ end
 ---@private
 function internal:network()
   if self.size == 1 then return nil end
+  self:meet "plan"
   local large = 1 << 22
   local latency, seconds = mpi.ping(1, 20), mpi.ping(large, 3)
   return latency, 8 * large / math.max(seconds - latency, 1e-9)
@@ -405,7 +421,7 @@ end
 
 local Comm = class.define {
   name = "scion.Comm", title = "scion.mpi", call = "comm", methods = methods, internal = internal,
-  locked = { "rank", "size", "machine" }, fields = { "launched", "heard", "agreed", "message", "over", "ends" },
+  locked = { "rank", "size", "machine" }, fields = { "launched", "heard", "agreed", "message", "over", "ended", "ends" },
   meta = { __tostring = as_text },
 }
 

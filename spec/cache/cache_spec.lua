@@ -122,6 +122,27 @@ describe("the cache of frozen values", function()
     for _, upto in ipairs { "down", "block", "block/a", "pool", "gap", "drop", "hidden" } do assert.matches("\n" .. upto .. " kept\n", with, 1, true) end
   end)
 
+  it("is left by a step before which a callback thaws a layer below", function()
+    lay_out(13)
+    local script = [[
+      for _, options in ipairs { {}, { accumulate = 2 }, { clip = 1 } } do
+        for _, where in ipairs { "step_begins", "step_ends" } do
+          local model, steps = network():freeze { upto = "gap" }, 0
+          options.cache, options.callbacks = CACHE, { { [where] = function()
+            steps = steps + 1
+            if steps == (where == "step_begins" and 2 or 1) then model:thaw { from = "block" } end
+          end } }
+          fit(model, pictures(), options)
+        end
+      end]]
+    local without = run((script:gsub("CACHE", "false")))
+    assert.equal(without, (run((script:gsub("CACHE", "true")))))
+    local digests = {}
+    for line in without:gmatch "digest[^\n]*" do digests[#digests + 1] = line end
+    assert.equal(6, #digests)
+    for i = 1, 6, 2 do assert.equal(digests[i], digests[i + 1]) end
+  end)
+
   it("keeps dense layers too, whose rows are the same in batches of every size", function()
     lay_out(13)
     local script = [[

@@ -89,6 +89,12 @@ describe("where one of several processes", function()
       local size = io.open "/proc/self/status":read "a":match "VmSize:%s*(%d+)"
       if r == 1 then os.execute(("prlimit --pid $PPID --as=%d"):format((size + 100000) * 1024)) end
       comm:reduce(t)]], "^scion: out of memory: [^\n]*%(rank 1, on [^ ]+%), while the others await its part, so that all end$" },
+    { "freezes a layer for itself", "fit { epochs = 4, callbacks = { epoch_ends = function() if r == 1 then model:freeze { upto = 'conv' } end end } }",
+      "^scion.mpi: at a step rank 1 differs from rank 0 in what is frozen, the learning rate" },
+    { "sets a learning rate for itself", "fit { callbacks = { step_ends = function(run) if r == 2 then run.optimizer.lr = 0.5 end end } }",
+      "^scion.mpi: at a step rank 2 differs from rank 0 in what is frozen, the learning rate" },
+    { "is not there to measure the network", "if r == 0 then comm:plan(model, data()) end", "^scion.mpi: rank 1 has ended its script, so that all end$" },
+    { "goes on where rank 0 has ended", "if r > 0 then fit() end", "^scion.mpi: rank 0 has ended its script, so that all end$" },
     { "is left by os.exit", "fit { callbacks = in_step(2, 2, function() os.exit(0) end) }" },
     { "is killed", "fit { callbacks = in_step(2, 1, function() os.execute 'kill -KILL $PPID' end) }" },
   }

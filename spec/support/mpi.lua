@@ -12,6 +12,8 @@ end
 
 -- more ranks than cores, as root, and nothing but this machine; each kind of MPI reads its own
 local variables = "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none"
+-- what MPI itself leaves behind at its end is not looked for
+variables = variables .. ' ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"'
 
 --- What mpirun itself prints where a process has failed is left out.
 local function without_banners(text)

@@ -360,6 +360,19 @@ function cached.watch()
   return watch
 end
 
+--- The images of a batch that holds values of a node: for a step whose callbacks have thawed a layer below it.
+---@param batch scion.Batch
+---@param epoch integer from 0
+---@return scion.Batch? images nil after an interrupt
+function Cached:images_of(batch, epoch)
+  local data, given, variants = self.data, self.given, self.options and self.options.variants
+  local drawn = data.augment and given.augment ~= false and variants and epoch % variants or epoch
+  local step, _, _, loader = data:pass { order = batch.index, epoch = drawn, batch = #batch, augment = given.augment }
+  local images = step()
+  if loader then loader:stop() end
+  return images
+end
+
 --- What all passes of the process took from the cache so far: `hits`, images whose output was there; `misses`, images whose output was
 --- computed; `bytes` of all these outputs.
 ---@return { hits: integer, misses: integer, bytes: integer }

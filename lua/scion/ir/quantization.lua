@@ -39,6 +39,13 @@ function quantization.set_range(node, low, high)
   revision = revision + 1
 end
 
+--- Gives up the range of a node's values.
+---@param node scion.Node
+function quantization.forget(node)
+  ranges[node], wide[node] = nil, nil
+  revision = revision + 1
+end
+
 local means = setmetatable({}, { __mode = "k" }) -- by node
 
 --- The mean of each channel of an operation's output, f32 [C]; nil if it is not known.

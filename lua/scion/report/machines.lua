@@ -211,6 +211,7 @@ function machines.new(comm, model, data, given)
                 "as { bandwidth = 1e9, latency = 2e-4 }")
   end
   local ranks = {}
+  if o.ranks and not o.ranks[1] then check.raise(where .. ": ranks is a list of numbers of machines, such as { 1, 2, 4, 8 }, and not an empty one") end
   for _, n in ipairs(o.ranks or doubled(parts)) do
     if n > parts then check.raise(("%s: %d machines are more than the %d shards of a batch: give shards = %d, and a batch that they divide"):format(where, n, parts, n)) end
     ranks[#ranks + 1] = n

@@ -5,6 +5,7 @@ local check = require "scion.check"
 local checkpoint = require "scion.train.checkpoint"
 local core = require "scion.core"
 local events = require "scion.train.events"
+local graph = require "scion.graph"
 local metrics = require "scion.train.metrics"
 local record = require "scion.train.record"
 local results = require "scion.report.results"
@@ -12,6 +13,21 @@ local schedule = require "scion.train.schedule"
 local step = require "scion.train.step"
 
 -- ---- steps ----------------------------------------------------------------------------------------------------------
+
+--- Calls the callbacks before a step. Returns its batch: the images, where one of them has thawed a layer below the values that were read; nil after
+--- an interrupt.
+local function begin_step(run, batch)
+  local before = run.model:freeze_state()
+  events.call(run, "step_begins")
+  if not batch.node or before == run.model:freeze_state() then return batch end
+  for _, node in ipairs(graph.order(batch.node)) do
+    if #node.layer:trainable() > 0 then
+      if run.team then check.raise "fit: where several processes train, callbacks freeze and thaw in step_ends or epoch_ends, and not in step_begins" end
+      return run.source:images_of(batch, run.model.epoch)
+    end
+  end
+  return batch
+end
 
 --- Completes a step, and counts what was done.
 local function finish_step(run, began)
@@ -67,8 +83,8 @@ local function take_steps(run)
     if not team then run.sums:leave_out(batch.failed) end
     if not team or team:ends_batch() then run.taken = run.taken + 1 end
     if #batch > 0 or team then
-      if not run.parts then events.call(run, "step_begins") end
-      if not step.backward(run, batch) then return false end
+      if not run.parts then batch = begin_step(run, batch) end
+      if not batch or not step.backward(run, batch) then return false end
       if step.is_complete(run) then
         travels = team ~= nil and team:start(run)
         if not travels then finish_step(run, began) end

@@ -61,10 +61,18 @@ local function add_part(self, plan, arena, n)
   end
 end
 
+--- What all ranks have to have alike before they add up a step, in a text.
+local function alike(run)
+  local words = { tostring(run.team.elements), run.model:freeze_state(), tostring(run.stopped) }
+  for _, group in ipairs(run.optimizer.groups) do words[#words + 1] = tostring(group.lr) end
+  words[#words + 1] = tostring(run.optimizer.lr)
+  return table.concat(words, " ")
+end
+
 --- What all ranks have of a batch joins the step.
 local function exchange(run, rows)
   local self = run.team
-  local joined = self.comm:rows("step", { core.concat(rows.losses), core.concat(rows.output), core.concat(rows.y) })
+  local joined = self.comm:rows("step", { core.concat(rows.losses), core.concat(rows.output), core.concat(rows.y) }, alike(run))
   self.rows, self.done = { losses = {}, output = {}, y = {} }, 0
   if not joined then return false end
   local parts, n = run.parts, #joined[1]

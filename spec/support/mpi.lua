@@ -8,6 +8,8 @@ function mpi.needed(pending)
   local _, status = files.shell "command -v mpirun"
   if status ~= 0 then pending "mpirun is not installed" end
   if not package.searchpath("scion.mpi", package.cpath) then pending "Scion was built without MPI" end
+  mpi.starts = mpi.starts or mpi.start "-n 2 true" -- where it cannot, as in a container without a network, that is no fault of ours
+  if mpi.starts.status ~= 0 then pending("mpirun starts no processes here: " .. mpi.starts.all:gsub("%s+", " "):sub(1, 300)) end
 end
 
 -- more ranks than cores, as root, and nothing but this machine; each kind of MPI reads its own

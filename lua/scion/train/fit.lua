@@ -252,7 +252,6 @@ local function run_job(job, o, ended)
   model.reading = dataset.is(data) and reading.of(data) or model.reading
   if job.validate then inputs.tell_reading("fit", model, job.validate, "the validation set") end
   lint.begin(model)
-  local caught <close> = interrupts.catch() -- luacheck: ignore 211
   live.begin(state.history)
   local ok, complete = pcall(loop, state)
   for optimizer, lr in pairs(rates) do optimizer.lr = lr end
@@ -273,6 +272,7 @@ local function run_job(job, o, ended)
 end
 
 local function fit(model, data, given, where, ended)
+  local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local job, o = prepare(model, data, given, where)
   return run_job(job, o, ended)
 end

@@ -19,7 +19,7 @@ local steps = 0
 local function count()
   steps = steps + 1
   if steps == tonumber(last) and comm.rank == tonumber(victim) then
-    os.execute("kill -" .. signal .. (signal == "INT" and " $(ps -o ppid= -p $PPID)" or " $PPID"))
+    os.execute("kill -" .. signal .. " $PPID")
   end
 end
 model:fit(data, { epochs = 3, validate = val, optimizer = scion.optim.adam(), accumulate = 2, clip = 1.0, metrics = { "f1_macro" }, verbose = false, quiet = true,

@@ -92,8 +92,8 @@ $(BUILD)/scion/image_%.so: csrc/image/modules/%.c csrc/image/modules/module.h
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) $(LDFLAGS_MODULE) -o $@ $< $(LDFLAGS) $(LIBRARIES_$*)
 
-MPI_SOURCES = $(wildcard csrc/mpi/*.c)
-$(BUILD)/scion/mpi.so: $(MPI_SOURCES) $(wildcard csrc/mpi/*.h) csrc/scion.h
+MPI_SOURCES = $(wildcard csrc/mpi/*.c csrc/binding/mpi/*.c)
+$(BUILD)/scion/mpi.so: $(MPI_SOURCES) $(wildcard csrc/mpi/*.h) csrc/binding/binding.h csrc/scion.h
 	@mkdir -p $(@D)
 	$(call SAY,LINK)OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC) $(INCLUDES) $(CPPFLAGS) $(STANDARD) $(WARNINGS) $(CFLAGS) $(OPTIMIZE) $(SANITIZER) \
 	  $(LDFLAGS_MODULE) -o $@ $(MPI_SOURCES) $(LDFLAGS)

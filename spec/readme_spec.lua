@@ -117,7 +117,9 @@ describe("the pages", function()
 
   it("hold a picture that is there", function()
     for _, path in ipairs(pages) do
-      for picture in support.slurp(path):gmatch "!%[[^%]]*%]%(([^)]*)%)" do assert.is_truthy(lfs.attributes(picture, "size"), picture) end
+      for picture in support.slurp(path):gmatch "!%[[^%]]*%]%(([^)]*)%)" do
+        assert.is_truthy(lfs.attributes((path:match "^.*/" or "") .. picture, "size"), picture)
+      end
     end
   end)
 

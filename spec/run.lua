@@ -1,6 +1,7 @@
 -- lua5.4 spec/run.lua BUILD [PROGRAM..]: runs the programs that test the core, for each instruction set that this CPU has, and
 -- busted over every file of spec/, each in a process of its own and as many at once as there are cores. Prints what each
--- printed when it ends, and one line at the end, "N passed, N failed, N skipped"; fails if one failed. make test calls it.
+-- printed when it ends, what failed once more after all the others, and one line at the end, "N passed, N failed, N skipped"; fails
+-- if one failed. make test calls it.
 -- From the environment, beside Lua's paths:
 --   SCION_PRELOAD             libraries that a sanitized module needs before all others
 --   SCION_TEST_PROGRAMS_ONLY  no busted
@@ -85,12 +86,14 @@ local function run(at_once, ended)
 end
 
 local passed, failed, skipped, left = 0, 0, 0, #jobs
+local broken = {} -- what the jobs that failed printed, for the end, where a long log still shows it
 local cores = tonumber(output_of "getconf _NPROCESSORS_ONLN")
 run(cores or 1, function(job, lines, status)
   print("== " .. job.title)
-  local counted, failures = false, 0
+  local counted, failures, printed = false, 0, { "== " .. job.title }
   for line in lines do
     print(line)
+    printed[#printed + 1] = line
     local good, bad, pending = job.counts(line)
     if good then
       counted, failures = true, tonumber(bad)
@@ -98,9 +101,11 @@ run(cores or 1, function(job, lines, status)
     end
   end
   if not counted or (status ~= 0 and failures == 0) then -- a crash, a leak, a file that does not load
-    failed = failed + 1
-    print(("FAILED %s: ended with status %d"):format(job.title, status))
+    failed, failures = failed + 1, 1
+    printed[#printed + 1] = ("FAILED %s: ended with status %d"):format(job.title, status)
+    print(printed[#printed])
   end
+  if failures > 0 then broken[#broken + 1] = table.concat(printed, "\n") end
   left = left - 1
   io.stdout:flush()
 end)
@@ -109,5 +114,6 @@ if left > 0 then -- xargs itself was stopped
   print(("FAILED: %d did not end"):format(left))
 end
 
+if #broken > 0 then print("== what failed\n" .. table.concat(broken, "\n")) end
 print(("%d passed, %d failed, %d skipped"):format(passed, failed, skipped))
 os.exit(failed == 0, true)

@@ -26,6 +26,7 @@ struct reduction {
   int64_t per_segment, segments, halves; /* the first segments, so many, are sent as bf16 */
   float *total;     /* [elements] */
   float **leaves;   /* of this rank's parts: NULL, or the vector so far */
+  int64_t *written; /* of it, how many elements, the first ones; what lies behind was never set */
   int64_t complete; /* the first part that is not on the stack */
   tree_stack own;
   float **spare; /* vectors that nobody uses */
@@ -118,8 +119,9 @@ reduction *reduction_new(MPI_Comm comm, int64_t elements, int64_t parts, int64_t
   r->of_rank = calloc((size_t)r->ranks, sizeof *r->of_rank);
   r->total = malloc((size_t)elements * sizeof *r->total + 1);
   r->leaves = calloc((size_t)(r->last - r->first) + 1, sizeof *r->leaves);
+  r->written = calloc((size_t)(r->last - r->first) + 1, sizeof *r->written);
   r->spare = calloc((size_t)(r->last - r->first) + 1, sizeof *r->spare);
-  bool good = r->of_rank && r->total && r->leaves && r->spare;
+  bool good = r->of_rank && r->total && r->leaves && r->written && r->spare;
   for (int i = 0; good && i < r->ranks; i++) {
     tree_nodes_of(&r->of_rank[i], reduction_first_part(parts, i, r->ranks), reduction_first_part(parts, i + 1, r->ranks), parts);
     r->nodes += r->of_rank[i].count;
@@ -134,7 +136,7 @@ void reduction_free(reduction *r) {
   reduction_forget(r);
   for (int i = 0; i < r->spares; i++) free(r->spare[i]);
   for (int i = 0; r->mine && i < r->mine_count; i++) free(r->mine[i].sums);
-  free(r->spare), free(r->leaves), free(r->total), free(r->of_rank);
+  free(r->spare), free(r->leaves), free(r->written), free(r->total), free(r->of_rank);
   free(r->requests), free(r->result_requests), free(r->homes), free(r->done), free(r->mine), free(r->inbox);
   free(r->inbox16), free(r->outbox16), free(r->total16);
   free(r);
@@ -147,27 +149,36 @@ static void leave(void *context, float *sum) {
   r->spare[r->spares++] = sum;
 }
 
-static float *vector(reduction *r) {
-  if (r->spares == 0) return calloc((size_t)r->of.elements + 1, sizeof(float));
-  float *x = r->spare[--r->spares];
-  return memset(x, 0, (size_t)r->of.elements * sizeof *x);
+static bool begin_leaf(reduction *r, int64_t i) {
+  if (!r->leaves[i]) {
+    r->leaves[i] = r->spares > 0 ? r->spare[--r->spares] : malloc((size_t)r->of.elements * sizeof(float) + 1);
+    r->written[i] = 0;
+  }
+  return r->leaves[i] != NULL;
 }
 
 bool reduction_add(reduction *r, int64_t part, int64_t at, const float *x, int64_t count, float factor) {
-  float **leaf = &r->leaves[part - r->first];
-  if (!*leaf && !(*leaf = vector(r))) return false;
-  float *restrict to = *leaf + at;
-  for (int64_t i = 0; i < count; i++) to[i] += x[i] * factor;
+  int64_t leaf = part - r->first;
+  if (!begin_leaf(r, leaf)) return false;
+  float *restrict to = r->leaves[leaf] + at;
+  if (at < r->written[leaf]) {
+    for (int64_t i = 0; i < count; i++) to[i] += x[i] * factor;
+  } else {
+    for (int64_t i = 0; i < count; i++) to[i] = x[i] * factor;
+    r->written[leaf] = at + count;
+  }
   return true;
 }
 
 bool reduction_complete(reduction *r, int64_t part) {
   for (; r->complete < part; r->complete++) {
-    float **leaf = &r->leaves[r->complete - r->first];
-    if (!*leaf && !(*leaf = vector(r))) return false;
-    for (int64_t i = 0; i < r->of.rounded; i++) (*leaf)[i] = tree_round((*leaf)[i]);
-    tree_push(&r->own, (tree_node){.index = r->complete, .sum = *leaf}, r->of, leave, r);
-    *leaf = NULL;
+    int64_t i = r->complete - r->first;
+    if (!begin_leaf(r, i)) return false;
+    float *leaf = r->leaves[i];
+    memset(leaf + r->written[i], 0, (size_t)(r->of.elements - r->written[i]) * sizeof *leaf); /* of a part without images, all of it */
+    for (int64_t e = 0; e < r->of.rounded; e++) leaf[e] = tree_round(leaf[e]);
+    tree_push(&r->own, (tree_node){.index = r->complete, .sum = leaf}, r->of, leave, r);
+    r->leaves[i] = NULL;
   }
   return true;
 }

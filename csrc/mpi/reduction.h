@@ -23,8 +23,8 @@ reduction *reduction_new(MPI_Comm comm, int64_t elements, int64_t parts, int64_t
 /* Nothing may be under way. NULL is fine. */
 void reduction_free(reduction *r);
 
-/* Adds a vector, times a factor, to elements at .. at + count - 1 of one of this rank's parts. The first one to be added to a part begins
- * it, with zeros elsewhere. False without memory. */
+/* Adds a vector, times a factor, to elements at .. at + count - 1 of one of this rank's parts. The vectors of a part come one behind the other, from
+ * its first element to its last, as often as there are batches in a step. False without memory. */
 bool reduction_add(reduction *r, int64_t part, int64_t at, const float *x, int64_t count, float factor);
 /* Nothing more comes for this rank's parts before `part`: those of which nothing came are zeros. They come in their order. False without memory. */
 bool reduction_complete(reduction *r, int64_t part);

@@ -10,6 +10,7 @@ local core = require "scion.core"
 local folder = require "scion.folder"
 local interrupts = require "scion.interrupts"
 local notice = require "scion.report.notice"
+local shape = require "scion.shape"
 
 -- ---- the module in C ------------------------------------------------------------------------------------------------
 
@@ -168,29 +169,22 @@ end
 
 -- ---- values of all ranks ---------------------------------------------------------------------------------------------
 
-local bytes_of = { f32 = 4, bf16 = 2, u8 = 1, i32 = 4 }
-
 local function join(tensors, counts)
-  local total, joined, sent = 0, {}, {}
+  local total, joined = 0, {}
   for _, n in ipairs(counts) do total = total + n end
   for i, tensor in ipairs(tensors) do
-    local shape = tensor:shape()
-    shape[1] = 1
-    local unit, bytes = bytes_of[tensor:dtype()], {}
-    for _, size in ipairs(shape) do unit = unit * size end
-    shape[1] = total
-    joined[i] = core.new(shape, tensor:dtype())
-    for rank, n in ipairs(counts) do bytes[rank] = n * unit end
-    sent[i] = tensor:copy()
-    if unit > 0 then mpi.gather(sent[i], joined[i], bytes, unit) end
+    local sizes = tensor:shape()
+    sizes[1] = total
+    joined[i] = core.new(sizes, tensor:dtype())
+    mpi.gather(tensor, joined[i], counts)
   end
   mpi.gathered()
-  return joined, sent -- the latter had to live until here
+  return joined
 end
 
 --- Joins tensors of all ranks along their first axis, in the order of the ranks. Returns false where one was interrupted.
 ---@param place string
----@param tensors scion.Tensor[] of the same number of rows; each may have another dtype and other axes
+---@param tensors scion.Tensor[] contiguous, of the same number of rows; each may have another dtype and other axes
 ---@param of? string what all ranks have to be alike in ("")
 ---@return scion.Tensor[]|false joined
 ---@return integer[]? counts the rows that each rank gave
@@ -327,28 +321,29 @@ function methods:broadcast(value)
   end)
 end
 
-local function sum_of(self, t)
-  local sum, flat = mpi.reduction(#t:reshape(-1), self.size), t:copy():reshape(-1)
-  sum:add(self.rank, 0, flat, 1)
+local function sum_of(self, t, elements)
+  local sum, copy = mpi.reduction(elements, self.size), t:copy()
+  sum:add(self.rank, 0, copy, 1)
   sum:start()
   sum:finish()
-  sum:take(0, flat, 1)
-  return flat:reshape(table.unpack(t:shape()))
+  sum:take(0, copy, 1)
+  return copy
 end
 
 --- The sum of a tensor over all ranks, which replaces it on each. It is the same to the bit on all of them.
 ---@param t scion.Tensor f32, of the same shape on all ranks
 ---@return scion.Tensor t
----Raises on another value, and if shapes differ.
+---Raises on another value, and if the numbers of elements differ.
 ---@example print(comm:reduce(scion.tensor{ 1, 2 }))
 function methods:reduce(t)
   if not check.tensor.read(t) or t:dtype() ~= "f32" then check.raise(("comm:reduce takes an f32 tensor, not %s"):format(check.show(t))) end
   if not mpi then return t end
   return self:guard(function()
-    for rank, n in ipairs(self:meet("reduce", #t:reshape(-1)) or {}) do
-      if n ~= #t:reshape(-1) then check.raise(("comm:reduce: rank %d gives a tensor of %d numbers, and rank %d one of %d"):format(rank - 1, n, self.rank, #t:reshape(-1))) end
+    local elements = shape.elements(t:shape())
+    for rank, n in ipairs(self:meet("reduce", elements) or {}) do
+      if n ~= elements then check.raise(("comm:reduce: rank %d gives a tensor of %d numbers, and rank %d one of %d"):format(rank - 1, n, self.rank, elements)) end
     end
-    core.copy(self:surely(sum_of, self, t), t)
+    core.copy(self:surely(sum_of, self, t, elements), t)
     return t
   end)
 end
@@ -438,20 +433,30 @@ local function finish(comm)
   mpi.finish()
 end
 
+--- As many threads as CPUs, of those that the ranks of a machine share. mpirun often lets a process run on fewer, on a single one perhaps.
+local function share_cpus(cpus, ranks)
+  local share, may = math.max(1, cpus // ranks), core.threads()
+  if may < share then
+    notice.line(("scion: mpi: rank 0 may use %d of the %d CPUs that are its share of this machine's: if mpirun has bound it, --bind-to none lets it use all"):format(
+      may, share))
+  end
+  core.threads(math.min(may, share))
+end
+
 local function begin()
   local values = { rank = 0, size = 1, machine = "this machine", launched = launched(), heard = false }
   if not values.launched then return Comm.new(values) end
   mpi = load_module()
-  local here
-  values.rank, values.size, here, values.machine = mpi.start()
+  local here, cpus
+  values.rank, values.size, here, cpus, values.machine = mpi.start()
   core.hear_termination()
   core.between(mpi.progress())
-  core.threads(math.max(1, core.threads() // here))
   if values.rank > 0 then
     mpi.print_nothing()
     folder.write_nothing()
     notice.silence()
   end
+  share_cpus(cpus, here)
   local comm = Comm.new(values)
   comm.ends = setmetatable({}, { __gc = function() finish(comm) end, __close = function() finish(comm) end })
   return comm

@@ -1,23 +1,7 @@
 /* Convolution of bytes: every unit that multiplies against whole numbers, to the bit. AMX and vpdpbusd are the very sources of the core,
  * built here against their instructions in software; where the CPU has the instructions, they run too. And numbers as bytes. */
 #include "compare.h"
-#include "emulated.h"
-#include "kernels/conv2d_narrow.h"
-#include "kernels/reference/conv2d.h"
-
-#define AMX_FUNCTION
-#define TILE_CONFIGURE emulated_configure
-#define TILE_RELEASE emulated_release
-#define TILE_ZERO emulated_zero
-#define TILE_LOAD emulated_load
-#define TILE_STORE emulated_store
-#define TILE_DOT_BF16 emulated_tile_dot
-#define TILE_DOT_INT8 emulated_tile_byte_dot
-#define conv2d_bf16_amx unused_amx
-#define conv2d_int8_amx emulated_amx
-#include "../../csrc/kernels/conv2d_amx.c"
-#undef conv2d_bf16_amx
-#undef conv2d_int8_amx
+#include "narrow.h"
 
 typedef int32_t emulated_lanes __attribute__((vector_size(64)));
 static emulated_lanes dot_lanes(emulated_lanes sum, const void *a, const void *b) {
@@ -33,22 +17,11 @@ static emulated_lanes dot_lanes(emulated_lanes sum, const void *a, const void *b
 #include "../../csrc/kernels/conv2d_int8_vnni.c"
 #undef conv2d_int8_vnni
 
-static struct {
-  const char *name;
-  conv2d_unit unit;
-} units[8];
-static int unit_count;
-
-static void add_unit(const char *name, conv2d_unit unit) {
-  units[unit_count].name = name;
-  units[unit_count++].unit = unit;
-}
-
 static void find_units(void) {
   add_unit("this instruction set's own", (conv2d_unit){.multiply = SIMD_CHOOSE(conv2d_int8_multiply), .step = INT8_STEP});
   add_unit("plain C", (conv2d_unit){.multiply = conv2d_int8_multiply_portable, .step = NARROW_QUAD});
   add_unit("vpdpbusd in software", emulated_vnni);
-  add_unit("AMX in software", emulated_amx);
+  add_unit("AMX in software", emulated_int8_amx);
 #if defined(__x86_64__)
   if (scion_int8_in_use() == SCION_INT8_AVXVNNI) add_unit("AVX-VNNI", conv2d_int8_avxvnni);
   if (scion_int8_in_use() >= SCION_INT8_VNNI) add_unit("AVX-512 VNNI", conv2d_int8_vnni);
@@ -211,47 +184,6 @@ static void test_shape(reference_conv2d d, int x_gap, int y_gap) {
   end_problem(&p);
 }
 
-static scion_window window(int kh, int kw, int stride, int before, int after) {
-  return (scion_window){{kh, kw}, {stride, stride}, {1, 1}, {before, before}, {after, after}};
-}
-
-static void test_chosen_shapes(void) {
-  const reference_conv2d shapes[] = {
-      {.n = 1, .h = 1, .w = 1, .ci = 1, .co = 1, .window = window(1, 1, 1, 0, 0)},
-      {.n = 2, .h = 5, .w = 5, .ci = 17, .co = 17, .window = window(1, 1, 1, 0, 0)},
-      {.n = 1, .h = 8, .w = 8, .ci = 64, .co = 32, .window = window(1, 1, 1, 0, 0)}, /* whole tiles */
-      {.n = 3, .h = 9, .w = 8, .ci = 17, .co = 33, .window = window(3, 3, 1, 1, 1)},
-      {.n = 1, .h = 23, .w = 23, .ci = 3, .co = 32, .window = window(3, 3, 2, 0, 0)},
-      {.n = 2, .h = 2, .w = 3, .ci = 5, .co = 6, .window = window(5, 5, 1, 2, 2)}, /* kernel over the image */
-      {.n = 1, .h = 3, .w = 3, .ci = 2, .co = 2, .window = window(2, 2, 1, 4, 5)}, /* windows in padding alone */
-      {.n = 1, .h = 8, .w = 7, .ci = 40, .co = 48, .window = {{1, 7}, {1, 1}, {1, 1}, {0, 3}, {0, 3}}},
-      {.n = 1, .h = 15, .w = 14, .ci = 6, .co = 7, .window = {{3, 4}, {4, 6}, {2, 3}, {2, 3}, {2, 3}}},
-      {.n = 1, .h = 3, .w = 3, .ci = 300, .co = 40, .window = window(3, 3, 1, 1, 1)}, /* depth in two parts */
-      {.n = 1, .h = 1, .w = 2, .ci = 5001, .co = 20, .window = window(1, 1, 1, 0, 0)}, /* in three */
-      {.n = 1, .h = 2, .w = 2, .ci = 2060, .co = 600, .window = window(1, 1, 1, 0, 0)}, /* and groups of panels */
-      {.n = 5, .h = 31, .w = 29, .ci = 2, .co = 3, .window = window(1, 1, 1, 0, 0)}, /* large blocks */
-  };
-  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-    test_shape(shapes[i], 0, 0);
-    test_shape(shapes[i], 5, 16);
-  }
-}
-
-static void test_random_shapes(void) {
-  for (int trial = 0; trial < 40;) {
-    scion_window k;
-    for (int axis = 0; axis < 2; axis++) {
-      k.kernel[axis] = test_integer(1, 4), k.stride[axis] = test_integer(1, 4), k.dilation[axis] = test_integer(1, 3);
-      k.before[axis] = test_integer(0, 4), k.after[axis] = test_integer(0, 4);
-    }
-    reference_conv2d d = {.n = test_integer(1, 2), .h = test_integer(1, 10), .w = test_integer(1, 10), .ci = test_integer(1, 40),
-                          .co = test_integer(1, 70), .window = k};
-    if (scion_window_output(&k, 0, d.h) < 1 || scion_window_output(&k, 1, d.w) < 1) continue;
-    test_shape(d, test_integer(0, 1) * test_integer(1, 9), test_integer(0, 1) * test_integer(1, 9));
-    trial++;
-  }
-}
-
 /* The largest codes times the largest weights of one sign: where sums in 16 bits are largest. */
 static void test_largest_sums(void) {
   reference_conv2d d = {.n = 1, .h = 4, .w = 4, .ci = 64, .co = 16, .window = window(1, 1, 1, 0, 0)};
@@ -380,8 +312,7 @@ static void test_histogram(void) {
 int main(void) {
   test_begin("conv2d_int8");
   find_units();
-  test_chosen_shapes();
-  test_random_shapes();
+  test_shapes(test_shape, 2);
   test_largest_sums();
   test_threads();
   test_public();

@@ -83,13 +83,24 @@ static inline uint16_t emulated_half(const emulated_tile *t, int row, int i) {
   return half;
 }
 
+/* The tiles of a product, whose shapes have to fit each other as the hardware wants them. */
+typedef struct {
+  emulated_tile *sums;
+  const emulated_tile *a, *b;
+} emulated_product;
+
+static inline emulated_product emulated_product_of(int sums, int a, int b) {
+  emulated_product p = {emulated_tile_at(sums), emulated_tile_at(a), emulated_tile_at(b)};
+  if (p.a->rows != p.sums->rows || p.a->row_bytes / 4 != p.b->rows || p.b->row_bytes != p.sums->row_bytes || sums == a || sums == b || a == b)
+    emulated_faults++;
+  return p;
+}
+
 /* sums[m][n] += sum over k of a[m][k] * b[k][n] in pairs: even and odd products apart, from zero, and then to the sums. */
 static inline void emulated_tile_dot(int sums, int a_tile, int b_tile) {
-  emulated_tile *c = emulated_tile_at(sums);
-  const emulated_tile *a = emulated_tile_at(a_tile), *b = emulated_tile_at(b_tile);
-  if (a->rows != c->rows || a->row_bytes / 4 != b->rows || b->row_bytes != c->row_bytes || sums == a_tile || sums == b_tile ||
-      a_tile == b_tile)
-    emulated_faults++;
+  emulated_product p = emulated_product_of(sums, a_tile, b_tile);
+  emulated_tile *c = p.sums;
+  const emulated_tile *a = p.a, *b = p.b;
   for (int m = 0; m < c->rows; m++)
     for (int n = 0; n < c->row_bytes / 4; n++) {
       float even = 0, odd = 0, sum;
@@ -115,11 +126,9 @@ static inline void emulated_byte_dot(int32_t *sum, const void *a, const void *b,
 }
 
 static inline void emulated_tile_byte_dot(int sums, int a_tile, int b_tile) {
-  emulated_tile *c = emulated_tile_at(sums);
-  const emulated_tile *a = emulated_tile_at(a_tile), *b = emulated_tile_at(b_tile);
-  if (a->rows != c->rows || a->row_bytes / 4 != b->rows || b->row_bytes != c->row_bytes || sums == a_tile || sums == b_tile ||
-      a_tile == b_tile)
-    emulated_faults++;
+  emulated_product p = emulated_product_of(sums, a_tile, b_tile);
+  emulated_tile *c = p.sums;
+  const emulated_tile *a = p.a, *b = p.b;
   for (int m = 0; m < c->rows; m++)
     for (int n = 0; n < c->row_bytes / 4; n++) {
       int32_t sum;

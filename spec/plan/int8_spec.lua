@@ -4,7 +4,8 @@ local core = require "scion.core"
 local quantization = require "scion.ir.quantization"
 local scion = require "scion"
 local small = dofile "spec/small_network.lua"
-local kernels = dofile("spec/support/plans.lua").kernels
+local plans = dofile "spec/support/plans.lua"
+local kernels, call_of, farthest = plans.kernels, plans.call_of, plans.farthest
 local nn = scion.nn
 
 local function unit(x, name, filters, kernel, activation)
@@ -13,13 +14,7 @@ local function unit(x, name, filters, kernel, activation)
   return activation == false and x or nn.activation(activation or "relu", { name = name .. "/relu" })(x)
 end
 
-local function network()
-  scion.seed(11)
-  local x = unit(nn.input(8, 8, 3, { preprocess = "tf" }), "a", 4, 3)
-  x = nn.concatenate { name = "b" } { unit(x, "b/left", 4, 1), nn.max_pool(3, { stride = 1, padding = "same", name = "b/right" })(x) }
-  x = unit(x, "c", 4, 3)
-  return scion.model { output = nn.dense(3, "softmax", { name = "head" })(nn.flatten()(x)) }
-end
+local function network() return plans.network(unit, { preprocess = "tf" }) end
 
 local function examples(n, height)
   local labels = {}
@@ -28,17 +23,7 @@ local function examples(n, height)
   return scion.data.tensors(scion.uniform({ n, height or 8, height or 8, 3 }, 0, 255):to "u8", labels, { labels = { "x", "y", "z" }, batch = 8 })
 end
 
-local function plan(model, mode, wanted)
-  return model:plan_for { mode = mode, batch = 4, input_dtype = "u8", precision = wanted or "int8", loss = mode == "train" and "categorical" or nil }
-end
-
-local function call_of(made, kernel)
-  for _, call in ipairs(made.calls) do
-    if call[1] == kernel then return call end
-  end
-end
-
-local function farthest(a, b) return (a - b):abs():max() / b:abs():max() end
+local function plan(model, mode, wanted) return plans.made(model, mode, wanted or "int8") end
 
 describe("a plan in int8", function()
   it("is the plan in f32 until ranges are known, and says so", function()

@@ -4,7 +4,8 @@ local files = dofile "spec/support/files.lua"
 local precision = require "scion.precision"
 local scion = require "scion"
 local small = dofile "spec/small_network.lua"
-local kernels = dofile("spec/support/plans.lua").kernels
+local plans = dofile "spec/support/plans.lua"
+local kernels, call_of, farthest = plans.kernels, plans.call_of, plans.farthest
 local nn = scion.nn
 
 local function unit(x, name, filters, kernel)
@@ -12,24 +13,9 @@ local function unit(x, name, filters, kernel)
   return nn.relu { name = name .. "/relu" }(nn.batch_norm { statistics = "stored", name = name .. "/norm" }(x))
 end
 
-local function network()
-  scion.seed(11)
-  local x = unit(nn.input(8, 8, 3), "a", 4, 3)
-  x = nn.concatenate { name = "b" } { unit(x, "b/left", 4, 1), nn.max_pool(3, { stride = 1, padding = "same", name = "b/right" })(x) }
-  x = unit(x, "c", 4, 3)
-  return scion.model { output = nn.dense(3, "softmax", { name = "head" })(nn.flatten()(x)) }
-end
+local function network() return plans.network(unit) end
 
-local function plan(model, mode, wanted)
-  return model:plan_for { mode = mode, batch = 4, input_dtype = "u8", precision = wanted or "bf16", loss = mode == "train" and "categorical" or nil }
-end
-
---- The first call of that kernel.
-local function call_of(made, kernel)
-  for _, call in ipairs(made.calls) do
-    if call[1] == kernel then return call end
-  end
-end
+local function plan(model, mode, wanted) return plans.made(model, mode, wanted or "bf16") end
 
 --- Outputs of the network of fixtures/small_network.py.
 local function outputs(model, wanted)
@@ -37,8 +23,6 @@ local function outputs(model, wanted)
   assert(model:execute(made, { images = small.batch().images }))
   return core.place(model.arena, made.output, 3):copy()
 end
-
-local function farthest(a, b) return (a - b):abs():max() / b:abs():max() end
 
 describe("a plan in bf16", function()
   local before = precision.emulates

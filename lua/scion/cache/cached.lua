@@ -312,7 +312,8 @@ local function plain(self, epoch, skip)
     if batch == nil then return nil end
     if not scions then batch = batches.from_user(given.where, batch) end
     inputs.batch_fits(given.where, self.model, batch.x)
-    return given.ahead and through_frozen(self, batch) or not given.ahead and batch or nil
+    if given.ahead then return through_frozen(self, batch) end
+    return batch
   end
   -- what a user's data set gives cannot be left out before it is read
   for _ = 1, scions and 0 or skip do next_batch() end

@@ -51,8 +51,10 @@ local overhead = 2 -- messages of a step beside the sums: one to meet, and one w
 -- more were measured.
 local turns, long_turns, long = 2, 10, 65536
 
+--- How many sums a rank sends for its parts: the branches of the tree that hold no others, see csrc/mpi/tree.h.
 local function nodes_of(parts, rank, ranks)
-  local first, last, count = parts * rank // ranks, parts * (rank + 1) // ranks, 0
+  local first, last = shards.of_rank(parts, rank, ranks)
+  local count = 0
   while first < last do -- the largest node of the tree that begins here and ends in the range
     local size = 1
     while first % (2 * size) == 0 and (first + 2 * size <= last or last == parts and first + size < parts) do size = 2 * size end

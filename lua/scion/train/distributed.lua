@@ -3,6 +3,7 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local shards = require "scion.train.shards"
 
 local distributed = {}
 
@@ -89,8 +90,7 @@ function distributed.block_of(o, data, batch)
   local comm = distributed.comm(o)
   if not comm then return nil end
   batch = batch or data.batch
-  local batches = math.ceil(#data / batch)
-  local first, last = batches * comm.rank // comm.size, batches * (comm.rank + 1) // comm.size
+  local first, last = shards.of_rank(math.ceil(#data / batch), comm.rank, comm.size)
   return { size = batch, pieces = 1, first = math.min(first * batch, #data), last = math.min(last * batch, #data), number = function(i) return first + i end,
            order = function() return core.arange(first * batch, math.min(last * batch, #data) - 1, 1, "i32") end }
 end

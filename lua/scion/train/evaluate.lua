@@ -138,11 +138,7 @@ local function evaluate(model, data, given, where, heard)
   where = where or "evaluate"
   inputs.dataset(where, data)
   local o = check.options(where, given, schema)
-  local loss = targets.loss(model, o.loss)
-  inputs.fits(where, model, data)
-  -- before targets.check, which would blame the network's last layer
-  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
-  targets.check(where, model, data, loss)
+  local loss = targets.fits(where, model, data, o.loss)
   o.metrics = o.metrics or model.metrics or {}
   metrics.check(where, o.metrics, targets.told(model, loss, data.labels or model.labels))
   distributed.check(where, o.distributed, data)

@@ -135,11 +135,7 @@ local function prepare(model, data, given, where)
   metrics.refuse_within(where)
   inputs.dataset(where, data)
   local o = check.options(where, given, schema)
-  local loss = targets.loss(model, o.loss)
-  inputs.fits(where, model, data)
-  -- before targets.check, which would blame the network's last layer
-  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
-  targets.check(where, model, data, loss)
+  local loss = targets.fits(where, model, data, o.loss)
   if o.validate then
     inputs.fits("fit", model, o.validate, "the validation set")
     targets.same_labels("fit", data.labels, "in the training set", o.validate.labels, "in the validation set")

@@ -17,6 +17,14 @@ local shards = {}
 
 shards.usual = 8
 
+--- What a rank has of things in a row, as of a batch's parts: csrc/mpi/reduction.c cuts them so, too.
+---@param count integer of them
+---@param rank integer from 0
+---@param ranks integer
+---@return integer first from 0
+---@return integer last the first one behind its own
+function shards.of_rank(count, rank, ranks) return count * rank // ranks, count * (rank + 1) // ranks end
+
 --- How many parts a batch has where nobody says: as many as divide it evenly, at most 8.
 ---@param batch integer
 ---@return integer

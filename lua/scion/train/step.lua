@@ -212,7 +212,7 @@ function step.update(run)
   end
   local plan, all = parts.plan, gradients.of(parts.plan, model.arena)
   if run.team then
-    run.team:sum(run, plan, all)
+    run.team:sum(run, plan)
     check_averages(run, plan)
   elseif run.accumulate > 1 then
     all:take(run.gradient_sum, 1 / parts.examples)

@@ -2,6 +2,7 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local inputs = require "scion.train.inputs"
 local losses = require "scion.ir.losses"
 local shapes = require "scion.shape"
 
@@ -173,6 +174,21 @@ local function check_own(raise, model, data)
   if outputs == n or outputs == 1 and n == 2 and not data.multi then return end
   raise("%s gives %d number%s, but the data set has %s: a loss of your own gets a target for each number, so the network should end in nn.dense(%d)",
         model.output.layer.name, outputs, outputs == 1 and "" or "s", names_text(data), n)
+end
+
+--- Raises if a data set does not fit the model: its images, its labels, the network's last layer and the loss. Returns the loss.
+---@param where string
+---@param model scion.Model
+---@param data scion.Dataset
+---@param given string|scion.Loss|nil as for targets.loss
+---@return scion.Loss
+function targets.fits(where, model, data, given)
+  local loss = targets.loss(model, given)
+  inputs.fits(where, model, data)
+  -- before targets.check, which would blame the network's last layer
+  targets.same_labels(where, model.labels, "in the model", data.labels, "in the data set")
+  targets.check(where, model, data, loss)
+  return loss
 end
 
 --- Raises if the network's last layer, the loss and the labels of the data set do not fit together. A user's own data set may have no field

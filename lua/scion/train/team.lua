@@ -13,8 +13,7 @@ local shards = require "scion.train.shards"
 ---@class scion.Team
 ---@field comm scion.Comm
 ---@field parts integer of a batch
----@field first integer this rank's parts are first .. last - 1, from 0
----@field last integer
+---@field first integer this rank's first part, from 0; it has `share.pieces` of them
 ---@field share scion.Share
 ---@field done integer how many of its parts of the batch it has computed
 ---@field private reduction userdata?
@@ -36,34 +35,32 @@ function Team:step_number(run) return run.model.steps + run.parts.batches * self
 
 --- Whether the part at hand is this rank's last one of its batch.
 ---@return boolean
-function Team:ends_batch() return self.done + 1 == self.last - self.first end
+function Team:ends_batch() return self.done + 1 == self.share.pieces end
 
---- The elements of what is added up: gradients, and behind them the new moving averages.
-local function size_of(all, averages)
-  local n = #all.flat
-  for _, p in ipairs(averages) do n = n + #p.new:reshape(-1) end
-  return n
+--- What is added up, as a run has left it in the arena: the gradients, and behind them the new moving averages. Returns a list of tensors of one axis,
+--- each with the number of its first element, from 0; and how many elements there are.
+local function buffers(plan, arena)
+  local flat = gradients.of(plan, arena).flat
+  local list, at = { { at = 0, tensor = flat } }, #flat
+  for _, p in ipairs(plan:averages(arena)) do
+    list[#list + 1] = { at = at, tensor = p.new }
+    at = at + #p.new
+  end
+  return list, at
 end
 
 --- Adds a part's gradients and moving averages, each times its examples.
 local function add_part(self, plan, arena, n)
-  local all, averages, part = gradients.of(plan, arena), plan:averages(arena), self.first + self.done
-  local elements = size_of(all, averages)
+  local list, elements = buffers(plan, arena)
   if not self.reduction or self.elements ~= elements then
-    self.reduction, self.elements = self.comm:reduction(elements, self.parts, self.halves and #all.flat or 0), elements
+    self.reduction, self.elements = self.comm:reduction(elements, self.parts, self.halves and #list[1].tensor or 0), elements
   end
-  if n == 0 then return end
-  self.reduction:add(part, 0, all.flat, n)
-  local at = #all.flat
-  for _, p in ipairs(averages) do
-    self.reduction:add(part, at, p.new, n)
-    at = at + #p.new:reshape(-1)
-  end
+  for _, each in ipairs(n > 0 and list or {}) do self.reduction:add(self.first + self.done, each.at, each.tensor, n) end
 end
 
 --- What all ranks have to have alike before they add up a step, in a text.
 local function alike(run)
-  local words = { tostring(run.team.elements), run.model:freeze_state(), tostring(run.stopped) }
+  local words = { tostring(run.team.elements), run.model:freeze_state() }
   for _, group in ipairs(run.optimizer.groups) do words[#words + 1] = tostring(group.lr) end
   words[#words + 1] = tostring(run.optimizer.lr)
   return table.concat(words, " ")
@@ -118,17 +115,11 @@ end
 --- Adds up what all ranks have gathered: afterwards the gradients in the arena, and the new moving averages, are those of the whole step.
 ---@param run scion.Run
 ---@param plan scion.Plan
----@param all scion.Gradients
-function Team:sum(run, plan, all)
-  local factor, at = 1 / run.parts.examples, #all.flat
+function Team:sum(run, plan)
   if not self.started then self.comm:surely(self.reduction.start, self.reduction) end
   self.reduction:finish()
   self.started = false
-  self.reduction:take(0, all.flat, factor)
-  for _, p in ipairs(plan:averages(run.model.arena)) do
-    self.reduction:take(at, p.new, factor)
-    at = at + #p.new:reshape(-1)
-  end
+  for _, each in ipairs((buffers(plan, run.model.arena))) do self.reduction:take(each.at, each.tensor, 1 / run.parts.examples) end
 end
 
 --- Gives up what was gathered of a step.
@@ -169,11 +160,11 @@ return function(where, o, data)
   local batch = data.batch
   local parts = o.shards or shards.parts_of(batch)
   shards.check(where, batch, parts, comm.size)
-  local first, last = parts * comm.rank // comm.size, parts * (comm.rank + 1) // comm.size
+  local first, last = shards.of_rank(parts, comm.rank, comm.size)
   local cut, pieces = { batch = batch, parts = parts, first = first, last = last }, last - first
   local share = { size = batch // parts, pieces = pieces,
                   order = function(set, epoch, shuffled) return shards.order(set, epoch, shuffled, cut) end,
                   number = function(i) return (i - 1) // pieces * parts + first + (i - 1) % pieces + 1 end }
-  return setmetatable({ comm = comm, parts = parts, halves = o.wire == "bf16", first = first, last = last, share = share, done = 0,
+  return setmetatable({ comm = comm, parts = parts, halves = o.wire == "bf16", first = first, share = share, done = 0,
                         rows = { losses = {}, output = {}, y = {} }, failed = {} }, Team)
 end

@@ -1,24 +1,23 @@
 /* The module scion.mpi as C sees it: messages between the processes that mpirun has started. lua/scion/mpi.lua makes of it what users see.
- * It is linked to MPI, and nothing else of Scion is. Ranks count from 0, as in MPI. One thread calls MPI, the one that runs Lua. */
+ * It is a library of its own, which is linked to MPI and not to the core: of binding.h it uses what stands in the header alone. Ranks count
+ * from 0, as in MPI. One thread calls MPI, the one that runs Lua. */
+#include "binding/binding.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <lauxlib.h>
-#include <lua.h>
 #include <mpi.h>
 
-#include "reduction.h"
-#include "scion.h"
-#include "wait.h"
+#include "mpi/reduction.h"
+#include "mpi/wait.h"
 
 #define REDUCTION "scion.mpi.reduction"
 
 static MPI_Comm comm = MPI_COMM_NULL; /* a copy of the world, so that nobody else's messages are taken for ours */
 static int rank, ranks;
-static reduction *under_way; /* what scion_mpi_progress looks after */
+static reduction *under_way; /* whose messages progress() looks after */
 
 /* ---- beginning and end */
 
@@ -35,7 +34,7 @@ static const char *processor(void) {
   return name;
 }
 
-/* mpi.start() -> rank, ranks, how many ranks this machine has, the machine's name */
+/* mpi.start() -> rank, ranks, how many ranks this machine has, and how many CPUs, the machine's name */
 static int start(lua_State *L) {
   int given, there;
   MPI_Initialized(&there);
@@ -55,8 +54,9 @@ static int start(lua_State *L) {
   lua_pushinteger(L, rank);
   lua_pushinteger(L, ranks);
   lua_pushinteger(L, local);
+  lua_pushinteger(L, sysconf(_SC_NPROCESSORS_ONLN));
   lua_pushstring(L, processor());
-  return 4;
+  return 5;
 }
 
 /* mpi.finish(): the last call, which all ranks make */
@@ -123,22 +123,26 @@ static int meet(lua_State *L) {
   return 4;
 }
 
+/* Makes the bytes those of rank root. */
+static void spread(void *data, int64_t bytes, int root) {
+  for (int64_t at = 0; at < bytes; at += INT32_MAX) {
+    MPI_Request request;
+    MPI_Ibcast((char *)data + at, (int)(bytes - at < INT32_MAX ? bytes - at : INT32_MAX), MPI_BYTE, root, comm, &request);
+    mpi_wait(&request, 1);
+  }
+}
+
 /* mpi.tell(root, text) -> the text of that rank; the others' is not read */
 static int tell(lua_State *L) {
   int root = (int)luaL_checkinteger(L, 1);
   size_t length = 0;
   const char *text = luaL_optlstring(L, 2, "", &length);
   int64_t size = (int64_t)length;
-  MPI_Request request;
-  MPI_Ibcast(&size, 1, MPI_INT64_T, root, comm, &request);
-  mpi_wait(&request, 1);
+  spread(&size, sizeof size, root);
   luaL_Buffer buffer;
   char *to = luaL_buffinitsize(L, &buffer, (size_t)size);
   if (rank == root) memcpy(to, text, (size_t)size);
-  for (int64_t at = 0; at < size; at += INT32_MAX) {
-    MPI_Ibcast(to + at, (int)(size - at < INT32_MAX ? size - at : INT32_MAX), MPI_CHAR, root, comm, &request);
-    mpi_wait(&request, 1);
-  }
+  spread(to, size, root);
   luaL_pushresultsize(&buffer, (size_t)size);
   return 1;
 }
@@ -163,9 +167,7 @@ static int ping(lua_State *L) {
     double seconds = (MPI_Wtime() - began) / 2;
     if (i == 0 || seconds < shortest) shortest = seconds;
   }
-  MPI_Request request;
-  MPI_Ibcast(&shortest, 1, MPI_DOUBLE, 0, comm, &request);
-  mpi_wait(&request, 1);
+  spread(&shortest, sizeof shortest, 0);
   lua_pushnumber(L, shortest);
   return 1;
 }
@@ -174,7 +176,7 @@ static int ping(lua_State *L) {
 
 /* The tensor at an argument: a contiguous one, whose bytes are *bytes. */
 static scion_tensor *check_tensor(lua_State *L, int argument, int64_t *bytes) {
-  scion_tensor *t = luaL_checkudata(L, argument, "scion.tensor");
+  scion_tensor *t = luaL_checkudata(L, argument, SCION_TENSOR);
   luaL_argcheck(L, t->data, argument, "the tensor was closed");
   int64_t elements = 1, last = t->dims ? t->shape[t->dims - 1] : 1;
   for (int i = 0; i < t->dims; i++) elements *= t->shape[i];
@@ -183,8 +185,8 @@ static scion_tensor *check_tensor(lua_State *L, int argument, int64_t *bytes) {
   return t;
 }
 
-/* A list of numbers of bytes, one of each rank, as MPI's counts and offsets in units of `unit` bytes: a userdata, which remains on the stack. */
-static int *counts_of(lua_State *L, int list, int64_t unit) {
+/* The list of how many rows each rank has, as MPI's counts and, behind them, offsets: a userdata, which remains on the stack. */
+static int *counts_of(lua_State *L, int list) {
   luaL_checktype(L, list, LUA_TTABLE);
   int *counts = lua_newuserdatauv(L, 2 * (size_t)ranks * sizeof *counts, 0);
   int64_t at = 0;
@@ -192,8 +194,8 @@ static int *counts_of(lua_State *L, int list, int64_t unit) {
     lua_rawgeti(L, list, i + 1);
     lua_Integer n = luaL_checkinteger(L, -1);
     lua_pop(L, 1);
-    luaL_argcheck(L, n >= 0 && (at + n) / unit <= INT32_MAX, list, "too many bytes");
-    counts[i] = (int)(n / unit), counts[ranks + i] = (int)(at / unit);
+    luaL_argcheck(L, n >= 0 && n <= INT32_MAX - at, list, "too many rows");
+    counts[i] = (int)n, counts[ranks + i] = (int)at;
     at += n;
   }
   return counts;
@@ -207,17 +209,17 @@ static struct {
   int started;
 } gathers;
 
-/* mpi.gather(from, to, bytes, unit): begins to = all ranks' from, one behind the other; bytes: how many each rank has, a list, and multiples of
- * unit, the bytes of what is not cut. Up to 8 are under way together, until mpi.gathered: the caller keeps their tensors. */
+/* mpi.gather(from, to, rows): begins to = all ranks' from, one behind the other; rows: how many each rank has, a list. Up to 8 are under way
+ * together, until mpi.gathered: the caller keeps their tensors. */
 static int gather(lua_State *L) {
   int64_t mine, all;
-  lua_Integer unit = luaL_checkinteger(L, 4);
-  luaL_argcheck(L, unit >= 1 && unit <= INT32_MAX, 4, "out of range");
-  int *counts = counts_of(L, 3, unit);
+  int *counts = counts_of(L, 3);
   const scion_tensor *from = check_tensor(L, 1, &mine);
   scion_tensor *to = check_tensor(L, 2, &all);
+  int64_t rows = counts[ranks - 1] + (int64_t)counts[2 * ranks - 1], unit = rows ? all / rows : 0;
+  luaL_argcheck(L, unit <= INT32_MAX && all == rows * unit, 2, "another size than that of all together");
   luaL_argcheck(L, mine == counts[rank] * unit, 1, "another size than was told");
-  luaL_argcheck(L, all == (counts[ranks - 1] + counts[2 * ranks - 1]) * unit, 2, "another size than that of all together");
+  if (all == 0) return 0; /* on all ranks */
   luaL_argcheck(L, gathers.started < MOST_GATHERS, 1, "too many are under way");
   int *kept = malloc(2 * (size_t)ranks * sizeof *kept);
   if (!kept) return luaL_error(L, "out of memory: values of all ranks");
@@ -243,22 +245,13 @@ static int gathered(lua_State *L) {
 static int broadcast(lua_State *L) {
   int64_t bytes;
   const scion_tensor *t = check_tensor(L, 1, &bytes);
-  int root = (int)luaL_checkinteger(L, 2);
-  for (int64_t at = 0; at < bytes; at += INT32_MAX) {
-    MPI_Request request;
-    MPI_Ibcast((char *)t->data + at, (int)(bytes - at < INT32_MAX ? bytes - at : INT32_MAX), MPI_BYTE, root, comm, &request);
-    mpi_wait(&request, 1);
-  }
+  spread(t->data, bytes, (int)luaL_checkinteger(L, 2));
   return 0;
 }
 
 /* ---- sums over the parts of a batch: see reduction.h */
 
-static reduction *check_reduction(lua_State *L) {
-  reduction *r = *(reduction **)luaL_checkudata(L, 1, REDUCTION);
-  if (!r) luaL_error(L, "the reduction was closed");
-  return r;
-}
+static reduction *check_reduction(lua_State *L) { return scion_check_open(L, REDUCTION, "reduction"); }
 
 static int no_memory(lua_State *L) { return luaL_error(L, "out of memory: the sum of gradients over machines"); }
 
@@ -268,9 +261,7 @@ static int new_reduction(lua_State *L) {
   luaL_argcheck(L, elements >= 0 && elements < (lua_Integer)1 << 40, 1, "out of range");
   luaL_argcheck(L, parts >= ranks && parts <= 1 << 20, 2, "a rank would have no part");
   luaL_argcheck(L, rounded >= 0 && rounded <= elements, 3, "out of range");
-  reduction **r = lua_newuserdatauv(L, sizeof *r, 0);
-  *r = NULL;
-  luaL_setmetatable(L, REDUCTION);
+  reduction **r = scion_push_object(L, REDUCTION, sizeof *r);
   *r = reduction_new(comm, elements, parts, rounded);
   return *r ? 1 : no_memory(L);
 }
@@ -367,13 +358,7 @@ static const luaL_Reg functions[] = {{"start", start}, {"finish", finish}, {"abo
 
 __attribute__((visibility("default"))) int luaopen_scion_mpi(lua_State *L);
 int luaopen_scion_mpi(lua_State *L) {
-  luaL_newmetatable(L, REDUCTION);
-  lua_pushcfunction(L, close_reduction);
-  lua_setfield(L, -2, "__gc");
-  lua_newtable(L);
-  luaL_setfuncs(L, methods, 0);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  scion_new_class(L, REDUCTION, close_reduction, methods);
   luaL_newlib(L, functions);
   return 1;
 }

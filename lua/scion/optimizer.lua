@@ -105,6 +105,20 @@ end
 ---@return number
 function methods:rate_at(now) return self.scale * (now and rate.value(self.lr, now, 0, 0) or rate.highest(self.lr, 0, 0)) end
 
+--- The highest learning rate at a step.
+---@param list scion.ParameterGroup[] from groups_of
+---@param now table the step: see rate.value
+---@return number
+function methods:highest_at(list, now)
+  local highest = 0
+  for _, these in ipairs(list) do
+    for _, each in ipairs(these.parameters) do
+      highest = math.max(highest, self.scale * rate.value(these.options and these.options.lr or self.lr, now, each.depth, list.deepest))
+    end
+  end
+  return highest
+end
+
 --- The highest learning rate that one of these layers has in a fit.
 ---@param order scion.Node[] of a model
 ---@param names table<string, boolean> of the layers, a set
@@ -126,6 +140,7 @@ end
 ---@param gradients scion.Gradients
 ---@param now { step: integer, steps: integer, steps_per_epoch: number }? where the fit is, for rates: see rate.value
 ---@return string? message tells of the first parameter that would have such elements, and how many; nothing has changed then
+---@return number? lr that parameter's
 function methods:step(list, gradients, now)
   local calls, states, names = {}, {}, {}
   for _, these in ipairs(list) do
@@ -145,7 +160,7 @@ function methods:step(list, gradients, now)
     if not refused then state.steps = state.steps + 1 end
     if state.steps == 0 then self.states[names[i].parameter] = nil end -- made for this step
   end
-  return refused and ("%s/%s: %s"):format(names[refused].layer, names[refused].parameter.name, message)
+  if refused then return ("%s/%s: %s"):format(names[refused].layer, names[refused].parameter.name, message), calls[refused].lr end
 end
 
 --- What a checkpoint holds of the optimizer: its state for the parameters of a model.

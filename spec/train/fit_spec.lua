@@ -335,6 +335,10 @@ describe("fit", function()
     local data, model = dataset { batch = 24, seed = 3 }, network()
     local told = support.stderr_of(function() model:fit(data, with { epochs = 1, validate = data, quiet = true, optimizer = scion.optim.sgd { lr = 1e20 } }) end)
     assert.equal("scion: fit: the validation loss of epoch 1 is NaN: the last update made the weights too large; try a lower learning rate than 1e+20\n", told)
+    local huge = scion.optim.sgd { lr = 0.01, groups = { { layers = "*", lr = 1e39 } } }
+    assert.matches("try a lower learning rate than 1e+39", messages.refused(function()
+      network():fit(data, with { epochs = 1, quiet = true, optimizer = huge })
+    end), 1, true)
     local result = model:evaluate(data) -- and they count in the support of their classes
     assert.same({ 24, 8, 8, 8 }, { result.not_finite, result.classes[1].support, result.classes[2].support, result.classes[3].support })
     assert.same({ 3, 3 }, result.confusion:shape())

@@ -184,6 +184,22 @@ describe("a fit that is resumed", function()
     assert.equal(6, #history)
   end)
 
+  it("may have more epochs in the stage that it is in, and goes on as if they had been there from the beginning", function()
+    local longer, expected, model = schedule(), network(), network()
+    longer[3].epochs = 3
+    fit(expected, { schedule = longer })
+    fit(network(), { resume = path })
+    local history
+    quietly(function() history = fit(model, { resume = path, schedule = longer }) end)
+    assert.equal(7, #history)
+    assert.equal(digest(expected), digest(model))
+    for number, epochs in pairs { [1] = 3, [3] = 2 } do -- one stage that is over, and one that has had more epochs
+      local other = schedule()
+      other[number].epochs = epochs
+      assert.matches("is of a run with another stage " .. number, messages.refused(function() fit(network(), { resume = path, schedule = other }) end), 1, true)
+    end
+  end)
+
   it("makes the folder of the file, and raises where it cannot be written, before anything runs", function()
     local model = network()
     local file = support.spit(folder .. "/file", "no folder")
@@ -313,6 +329,12 @@ describe("a fit that is resumed", function()
       assert.matches("fit: resume: callbacks: the state of callback 1 holds what a file cannot keep", messages.refused(function()
         fit(network(), { resume = path, callbacks = { { state = function() return state end } } })
       end), 1, true)
+    end
+    local states = { [1] = "1", ["0.5"] = "'0.5'", [false] = "nil" }
+    for state, text in pairs(states) do
+      assert.equal(("fit: resume: callbacks: the state of callback 2 is a table, such as { best = 0.9 }, not %s"):format(text), messages.refused(function()
+        fit(network(), { resume = path, callbacks = { { state = function() return {} end }, { state = function() return state or nil end } } })
+      end))
     end
   end)
 end)

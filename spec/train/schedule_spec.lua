@@ -67,6 +67,16 @@ describe("a stage", function()
     assert.same({ 2e-3, 1e-3, 0.25, 0.125 }, rates)
   end)
 
+  it("takes another choice only in place of the one that it has", function()
+    local s = scion.schedule { { train = "head" } }
+    assert.equal("a stage: blocks cannot stand beside train, as a stage takes one of train, from, upto, first and blocks: set train = nil first",
+                 messages.refused(function() s[1].blocks = 1 end))
+    s[1].train = "all"
+    s[1].train = nil
+    s[1].blocks = 1
+    assert.equal("1 epoch, blocks = 1", tostring(s[1]))
+  end)
+
   it("leaves its optimizers as they were, so that the next fit begins with the same rates", function()
     local adam, sgd, failing = scion.optim.adam { lr = 2e-3 }, scion.optim.sgd { lr = 0.25 }, false
     local s = scion.schedule { { train = "head", optimizer = adam }, { blocks = 1, lr = scion.lr.cosine(1e-3) }, { train = "all", optimizer = sgd }, { lr = 0.125 } }

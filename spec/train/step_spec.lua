@@ -106,7 +106,7 @@ describe("limits of gradients", function()
   end)
 
   it("are numbers above 0", function()
-    for given, text in pairs { [0] = "0", [-1] = "-1", [0 / 1 - 0.5] = "-0.5" } do
+    for given, text in pairs { [0] = "0", [-1] = "-1", [0 / 1 - 0.5] = "-0.5", [1e-300] = "1e-300" } do
       assert.matches("fit: clip is a limit of the gradients' norm, or { norm = …, value = … }, not " .. text,
         messages.refused(function() network():fit(data(12), { clip = given }) end), 1, true)
     end

@@ -211,16 +211,23 @@ local function is_of_run(path, model, state)
   return model.epoch == state.epoch and #model.history == state.entries + #state.history
 end
 
+--- Whether a stage is that of a file, which was written in it: it may have been given more epochs since, or fewer, if those are not over.
+local function same_stage(of, was, here, state)
+  local function without_epochs(text) return (text:gsub("^%d+ epochs?, ", "")) end
+  return was ~= nil and without_epochs(was) == without_epochs(here) and of.epochs >= state.run.stage_epochs + (state.run.epoch_begun and 1 or 0)
+end
+
 --- Raises if a checkpoint is of another run.
 local function compare(path, run, state)
-  local noted, model = state.of, run.model
+  local noted, model, stage = state.of, run.model, math.min(state.run.stage or 1, #run.stages)
   if run.first_epoch ~= state.first_epoch and not is_of_run(path, model, state) then
     check.raise(("fit: resume: %s is of a model that had been trained for %d epochs before, and this one has been for %d: give this fit a file of " ..
                  "its own, or delete it to begin anew"):format(path, state.first_epoch, run.first_epoch))
   end
-  for _, pair in ipairs(identity(run, math.min(state.run.stage or 1, #run.stages))) do
+  for _, pair in ipairs(identity(run, stage)) do
     local name, here = pair[1], pair[2]
-    if noted[name] ~= here and not (name == shards_of_a_batch and not noted[name] and not run.team) then -- older files do not note it
+    local edited = name == "stage " .. stage and same_stage(run.stages[stage], noted[name], here, state)
+    if noted[name] ~= here and not edited and not (name == shards_of_a_batch and not noted[name] and not run.team) then -- older files do not note it
       local was = tostring(noted[name] or "none")
       check.raise(("fit: resume: %s is of a run with another %s (%s): go on with what it is of, give this run a file of its own, or delete it to begin anew"):format(
         path, name, name == list_of_callbacks and difference(was, here) or ("%s; now %s"):format(was, here)))

@@ -101,6 +101,15 @@ function events.leave_layers_alone(run)
   return true
 end
 
+--- The state of a callback. Raises if it is no table: without it the states of those behind it would be taken for others'.
+local function state_of(callback, number)
+  local state = callback.state()
+  if type(state) ~= "table" then
+    check.raise(("fit: resume: callbacks: the state of callback %d is a table, such as { best = 0.9 }, not %s"):format(number, check.show(state)))
+  end
+  return state
+end
+
 --- What the callbacks of a run tell of their state: a list, and for logs a list with the log that each is of.
 ---@param run scion.Run
 ---@return table[] states
@@ -111,7 +120,7 @@ function events.states(run)
     if callback.state and events.only_logs(callback) then
       logs[#logs + 1] = { of = events.text(callback), state = callback.state() }
     elseif callback.state then
-      states[#states + 1] = callback.state()
+      states[#states + 1] = state_of(callback, #states + 1)
     end
   end
   return states, logs

@@ -40,11 +40,11 @@ local validation = check.kind("a data set", function(value)
   return ok, value, complaint
 end)
 
-local positive = check.number { above = 0 }
-local limits = check.table_of { norm = { positive }, value = { positive } }
+local limit = check.number { from = 1e-30 } -- less would make gradients 0, which are single precision
+local limits = check.table_of { norm = { limit }, value = { limit } }
 
 local clip = check.kind("a limit of the gradients' norm, or { norm = …, value = … }", function(value)
-  if positive.read(value) then return true, { norm = value } end
+  if limit.read(value) then return true, { norm = value } end
   local ok, read, complaint = limits.read(value)
   if ok and next(read) == nil then return false, nil, "is empty and limits nothing: give it norm, value or both, such as { norm = 1 }, or leave it out" end
   return ok, read, complaint
@@ -59,8 +59,8 @@ local schema = {
 }
 
 ---@class scion.ClipOptions
----@field norm? number the most that the norm of all gradients together may be (any)
----@field value? number the most that each of them may be above or below 0 (any)
+---@field norm? number the most that the norm of all gradients together may be, from 1e-30 up (any)
+---@field value? number the most that each of them may be above or below 0, from 1e-30 up (any)
 
 ---@class scion.FitOptions
 ---@field epochs integer? how many epochs to train, in addition to those of earlier fits (1)

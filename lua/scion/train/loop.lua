@@ -111,7 +111,7 @@ local function validate(run)
   metrics.fill(entry, run.metrics, result, "val_")
   if result.loss ~= result.loss or math.abs(result.loss) == math.huge then
     local cause = broken and "in the validation set, " .. broken or
-      "the last update made the weights too large; " .. step.remedy(run, entry.lr)
+      "the last update made the weights too large; " .. step.remedy(run, step.highest_rate(run, run.step))
     run.tell(("scion: fit: the validation loss of epoch %d is %s: %s"):format(entry.epoch, result.loss ~= result.loss and "NaN" or "infinite", cause))
   end
 end

@@ -34,6 +34,18 @@ local schema = {
 local settable = {}
 for name, option in pairs(schema) do settable[name] = name == "epochs" and option[1] or check.optional(option[1]) end
 
+--- A choice of a stage that is there already: it cannot be set beside another one.
+local function alone(name)
+  return function(self)
+    local other = nil
+    for _, each in ipairs(choices) do other = other or each ~= name and self[each] ~= nil and each end
+    return check.optional(not other and schema[name][1] or check.kind(name, function()
+      return false, nil, ("cannot stand beside %s, as a stage takes one of train, from, upto, first and blocks: set %s = nil first"):format(other, other)
+    end))
+  end
+end
+for _, name in ipairs(choices) do settable[name] = alone(name) end
+
 --- What a stage freezes, in the words of the option: "from = 'mixed9'"; nil if it changes nothing.
 ---@param of scion.Stage
 ---@return string?

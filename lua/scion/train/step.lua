@@ -62,8 +62,11 @@ end
 ---@return string
 function step.remedy(run, lr) return class_weights.too_large(run.class_weights) or ("try a lower learning rate than %g"):format(lr) end
 
---- The learning rate of the step that runs.
-local function rate_of(run) return run.optimizer:rate_at(step.now(run, run.step + 1)) end
+--- The highest learning rate of a layer at a step of the epoch.
+---@param run scion.Run
+---@param number integer from 1
+---@return number
+function step.highest_rate(run, number) return run.optimizer:highest_at(run.optimizer:groups_of(run.model.order), step.now(run, number)) end
 
 --- Why a loss is not finite, as far as can be known, and what to do.
 local function cause_of(run, batch)
@@ -75,7 +78,7 @@ local function cause_of(run, batch)
   if run.step == 0 and run.epoch == 1 and not class_weights.too_large(run.class_weights) then
     return "No weight has changed yet, so that it is no matter of the learning rate: see to the weights, and to the range of the images"
   end
-  return (step.remedy(run, rate_of(run)):gsub("^%l", string.upper))
+  return (step.remedy(run, step.highest_rate(run, run.step + 1)):gsub("^%l", string.upper))
 end
 
 local function check_loss(run, loss, batch)
@@ -192,10 +195,10 @@ local function change_weights(run, all)
       run.tell(("scion: fit: since %s every layer with weights is frozen, as a callback has left it: steps change nothing"):format(place_of(run)))
     end
   end
-  local refused = run.optimizer:step(run.groups, all, step.now(run, run.step + 1))
+  local refused, lr = run.optimizer:step(run.groups, all, step.now(run, run.step + 1))
   if refused then
     check_gradients(run, all)
-    refuse(run, step.remedy(run, rate_of(run)), "%s", refused)
+    refuse(run, step.remedy(run, lr), "%s", refused)
   end
   local taken = run.parts.batches * (run.team and run.team.parts or 1)
   run.parts, run.model.steps = nil, run.model.steps + taken -- until here the step can be left undone

@@ -4,14 +4,14 @@ local machines = require "scion.report.machines"
 local scion = require "scion"
 local nn = scion.nn
 
-local cost = { reading = 0.01, frozen = 0.04, rest = 0.05, update = 0.02, bytes = 10000000, parts = 8, batch = 32 }
+local cost = { reading = 0.01, frozen = 0.04, at_once = 8, frozen_at_once = 0.25, rest = 0.05, update = 0.02, bytes = 10000000, parts = 8, batch = 32 }
 
 local function near(expected, got) assert.is_true(math.abs(expected - got) < 1e-12, ("%.15g, not %.15g"):format(got, expected)) end
 
 describe("a plan for machines", function()
   it("adds up computing, agreeing, and what of the sums is not hidden", function()
     local one = machines.step(cost, 1, 1e-3, 1e9)
-    near(8 * 0.1 + 0.02, one.seconds)
+    near(8 * 0.06 + 0.25 + 0.02, one.seconds)
     assert.equal(0, one.messages)
     local eight = machines.step(cost, 8, 1e-3, 1e9)
     local sums = 10e-3 + 2 * 7 / 8 * 8e7 / 1e9 -- 0.15 s; 0.05 s of reading and frozen layers hide a part of it
@@ -21,13 +21,13 @@ describe("a plan for machines", function()
     near(0.12 + 2e-3 + sums - 0.05, eight.seconds)
     local two = machines.step(cost, 2, 1e-3, 1e9) -- here all of it is hidden
     near(two.messages - 2e-3, two.hidden)
-    near(4 * 0.1 + 0.02 + 2e-3, two.seconds)
+    near(4 * 0.06 + (0.04 + 0.03 * 3) + 0.02 + 2e-3, two.seconds) -- each further part at once takes 0.03 s
   end)
 
   it("knows that a rank whose parts are no branch of the tree sends more than one sum", function()
     local three = machines.step(cost, 3, 0, 1e9) -- parts 0 1 | 2 3 4 | 5 6 7: the second sends (2 + 3) and 4
     near(3 * 2 / 3 * 8e7 / 1e9, three.messages)
-    near(3 * 0.1 + 0.02, three.compute)
+    near(3 * 0.06 + 0.1 + 0.02, three.compute)
   end)
 
   it("tells where another machine stops paying", function()
@@ -61,6 +61,7 @@ describe("a plan for machines", function()
     assert.equal(4, #plan)
     assert.equal(4 * (4 + 4 + 4 * 3 + 3), plan.cost.bytes) -- of the batch norm's and the dense layer's weights
     assert.is_true(plan.cost.rest > 0)
+    assert.equal(8, plan.cost.at_once)
     local text = tostring(plan)
     assert.matches("machines%s+a step", text)
     assert.matches("\n[ >] 8 +%d", text)

@@ -92,6 +92,8 @@ end
 
 -- The state of one pass; image numbers count from 0:
 --   order    all images, in the order of the pass; the first `at` of them were returned
+--   batch    how many are returned at once
+--   loaded   how many are computed at once: where a process computes several parts of a batch, all of them
 --   keys     of the images' rows in `store`, by image number from 1
 --   stream   loads the images that are missing in the store, in order; these are `awaited`
 --   rows     what was computed and not yet returned
@@ -108,7 +110,7 @@ state.__close = close
 --- A stream of batches of the images with these numbers. Whoever takes it closes the loader.
 local function load(self, indices)
   if #indices == 0 then return nil end
-  local stream, _, _, loader = self.data:pass { order = core.from_table(indices, "i32"), epoch = self.variant or self.epoch, batch = self.batch,
+  local stream, _, _, loader = self.data:pass { order = core.from_table(indices, "i32"), epoch = self.variant or self.epoch, batch = self.loaded,
                                                 augment = self.augment }
   return stream, loader
 end
@@ -163,7 +165,7 @@ end
 local function compute(self, batch)
   local n = inputs.batch_fits(self.where, self.model, batch.x) -- raises before outputs for unsuitable images reach the disk
   if n == 0 then return true end
-  local plan = self.model:plan_for { mode = "infer", batch = inputs.capacity(self.data, self.batch, n), input_dtype = batch.x:dtype(), precision = self.precision,
+  local plan = self.model:plan_for { mode = "infer", batch = inputs.capacity(self.data, self.loaded, n), input_dtype = batch.x:dtype(), precision = self.precision,
                                      upto = self.node }
   if not self.model:execute(plan, { images = batch.x }) then return false end
   local output, keys, rows = core.place(self.model.arena, plan.output, n):copy(), {}, {}
@@ -269,25 +271,43 @@ local function shuffles(self)
   return self.given.shuffle
 end
 
---- The frozen part's value of a batch in place of its images: computed, and not kept. Returns nil after an interrupt.
-local function through_frozen(self, batch)
-  local model, n = self.model, #batch
-  local frozen = model:freeze_state()
+--- The frozen part's values of these batches in place of their images: computed at once, and not kept. Returns false after an interrupt.
+local function through_frozen(self, list)
+  local model, frozen, images, n = self.model, self.model:freeze_state(), {}, 0
   if self.cut_state ~= frozen then
     local found = cut(model.order, model.output, #model.order)
     self.cut_state, self.cut_node = frozen, found and found.macs > 0 and found.node or nil
   end
   local node = self.cut_node
-  if not node or batch.node then return batch end
-  if n == 0 then
-    batch.x, batch.node = core.new({ 0, table.unpack(node.shape) }, "f32"), node
-    return batch
+  if not node then return true end
+  for _, batch in ipairs(list) do
+    if #batch > 0 then images[#images + 1], n = batch.x, n + #batch end
   end
-  local plan = model:plan_for { mode = "infer", batch = math.max(n, self.given.share.size), input_dtype = batch.x:dtype(),
-                                precision = self.given.precision or model.precision, upto = node }
-  if not model:execute(plan, { images = batch.x }) then return nil end
-  batch.x, batch.node = core.place(model.arena, plan.output, n):copy(), node
-  return batch
+  local values = core.new({ 0, table.unpack(node.shape) }, "f32")
+  if n > 0 then
+    local share = self.given.share
+    local plan = model:plan_for { mode = "infer", batch = math.max(n, share.size * share.pieces), input_dtype = images[1]:dtype(),
+                                  precision = self.given.precision or model.precision, upto = node }
+    if not model:execute(plan, { images = #images == 1 and images[1] or core.concat(images) }) then return false end
+    values = core.place(model.arena, plan.output, n):copy()
+  end
+  local at = 0
+  for _, batch in ipairs(list) do
+    batch.x, batch.node, at = values:slice(1, at + 1, at + #batch), node, at + #batch
+  end
+  return true
+end
+
+--- An iterator whose batches hold values of the frozen part; those of a step are computed at once.
+local function ahead(self, next_batch)
+  local queue = {}
+  return function()
+    if #queue == 0 then
+      for i = 1, self.given.share.pieces do queue[i] = next_batch() end
+      if not through_frozen(self, queue) then return nil end
+    end
+    return table.remove(queue, 1)
+  end
 end
 
 --- Iterates over a data set without a cache: Scion's, or one of a user's own, whose iterator may have state and control variables.
@@ -312,12 +332,11 @@ local function plain(self, epoch, skip)
     if batch == nil then return nil end
     if not scions then batch = batches.from_user(given.where, batch) end
     inputs.batch_fits(given.where, self.model, batch.x)
-    if given.ahead then return through_frozen(self, batch) end
     return batch
   end
   -- what a user's data set gives cannot be left out before it is read
   for _ = 1, scions and 0 or skip do next_batch() end
-  return next_batch, nil, nil, closed
+  return given.ahead and ahead(self, next_batch) or next_batch, nil, nil, closed
 end
 
 --- Iterates over batches as they are inside Scion, where numbers count from 0. `node` of a batch is the node whose values `x` holds in
@@ -332,8 +351,9 @@ function Cached:pass(epoch, skip)
   local model, data, o, given = self.model, self.data, self.options, self.given
   local found = cached.lay(model, data, o, given)
   if not found then return plain(self, epoch, skip or 0) end
-  local pass = setmetatable({ where = given.where, model = model, data = data, epoch = epoch, augment = given.augment,
-                              batch = given.share and given.share.size or math.max(math.min(given.batch or data.batch, #data), 1), share = given.share,
+  local batch = given.share and given.share.size or math.max(math.min(given.batch or data.batch, #data), 1)
+  local pass = setmetatable({ where = given.where, model = model, data = data, epoch = epoch, augment = given.augment, share = given.share, batch = batch,
+                              loaded = batch * (given.share and given.share.pieces or 1),
                               precision = precision.in_use(given.precision or model.precision) }, state)
   if data.augment and given.augment ~= false then pass.variant = epoch % o.variants end
   if given.share then

@@ -2,11 +2,12 @@
 ---
 --- A step of R ranks, each with at most q = ceil(S/R) of a batch's S parts, takes
 ---
----   q (reading + frozen + rest) + update + agreeing + what is left of the sums
+---   q (reading + rest) + frozen(q) + update + agreeing + what is left of the sums
 ---
---- where frozen and rest are the seconds of a part below and above the frontier, and agreeing is two short messages. The sums of M bytes of
+--- where frozen(q) are the seconds of q parts below the frontier, which are computed at once, rest those of a part above it, and agreeing is two
+--- short messages. The sums of M bytes of
 --- gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes (k+1)/2 of that longer where a rank sends k
---- sums for its parts. They travel while the frozen part of the next batch is computed, q (reading + frozen) seconds, and the rest is waited for.
+--- sums for its parts. They travel while the frozen part of the next batch is computed, q reading + frozen(q) seconds, and the rest is waited for.
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
@@ -23,7 +24,9 @@ local machines = {}
 --- What a step costs on one machine, measured, and what its messages are.
 ---@class scion.StepCost
 ---@field reading number seconds in which the images of a part are read
----@field frozen number seconds of what is frozen, for a part
+---@field frozen number seconds of what is frozen, for a part by itself
+---@field at_once integer the most parts that a rank has
+---@field frozen_at_once number seconds of what is frozen, for so many parts
 ---@field rest number seconds of the rest of the forward pass and of the backward pass
 ---@field update number seconds of the update
 ---@field bytes integer of gradients that are added up
@@ -63,6 +66,11 @@ local function nodes_of(parts, rank, ranks)
   return count
 end
 
+--- Seconds of what is frozen, for so many parts at once: a line through those of one part and of the most that there are.
+local function frozen_of(cost, q)
+  return cost.at_once == 1 and q * cost.frozen or cost.frozen + (cost.frozen_at_once - cost.frozen) * (q - 1) / (cost.at_once - 1)
+end
+
 --- The time of a step.
 ---@param cost scion.StepCost
 ---@param ranks integer
@@ -72,12 +80,12 @@ end
 function machines.step(cost, ranks, latency, bandwidth)
   local q, most = math.ceil(cost.parts / ranks), 0
   for rank = 0, ranks - 1 do most = math.max(most, nodes_of(cost.parts, rank, ranks)) end
-  local compute = q * (cost.reading + cost.frozen + cost.rest) + cost.update
+  local before, rest = q * cost.reading + frozen_of(cost, q), q * cost.rest + cost.update
   local waits = cost.bytes / ranks > long and long_turns or turns
   local sums = ranks == 1 and 0 or waits * latency + (most + 1) * (ranks - 1) / ranks * 8 * cost.bytes / bandwidth
   local agreeing = ranks == 1 and 0 or overhead * latency
-  local hidden = math.min(sums, q * (cost.reading + cost.frozen))
-  return { ranks = ranks, compute = compute, messages = sums + agreeing, hidden = hidden, seconds = compute + agreeing + sums - hidden }
+  local hidden = math.min(sums, before)
+  return { ranks = ranks, compute = before + rest, messages = sums + agreeing, hidden = hidden, seconds = before + rest + agreeing + sums - hidden }
 end
 
 --- Rows for these numbers of machines, and the most that pay.
@@ -128,23 +136,29 @@ local function reading(data, size)
   return seconds * size / #order
 end
 
-local function measure(model, data, parts)
-  local size, loss = data.batch // parts, targets.loss(model)
+--- Seconds of what is frozen, for so many images at once, and its values.
+local function run_frozen(model, data, node, count)
   local kind = data.values and "f32" or "u8"
-  local shape = kind == "f32" and model.input.shape or { data.size[1], data.size[2], 3 }
-  local images = core.new({ size, table.unpack(shape) }, kind)
+  local images = core.new({ count, table.unpack(kind == "f32" and model.input.shape or { data.size[1], data.size[2], 3 }) }, kind)
+  if not node then return 0, images end
+  local plan = model:plan_for { mode = "infer", batch = count, input_dtype = kind, upto = node }
+  local function run() model:execute(plan, { images = images }) end
+  run()
+  return median(run), core.place(model.arena, plan.output, count):copy()
+end
+
+--- What a step costs where a rank has at most so many of a batch's parts.
+local function measure(model, data, parts, most)
+  local size, loss = data.batch // parts, targets.loss(model)
   local index = {}
   for i = 1, size do index[i] = (i - 1) % #data end
   local target = targets.tensor("comm:plan", data:labels_at(core.from_table(index, "i32")), loss, model, data.labels, size)
-  local found, cost = cut(model.order, model.output, #model.order), { parts = parts, batch = data.batch, frozen = 0, reading = reading(data, size) }
-  local node = found and found.macs > 0 and found.node
-  if node then
-    local plan = model:plan_for { mode = "infer", batch = size, input_dtype = kind, upto = node }
-    model:execute(plan, { images = images })
-    cost.frozen = median(function() model:execute(plan, { images = images }) end)
-    images = core.place(model.arena, plan.output, size):copy()
-  end
-  local plan = model:plan_for { mode = "train", batch = size, input_dtype = images:dtype(), loss = loss, labels = target:dtype(), from = node or nil }
+  local found, cost = cut(model.order, model.output, #model.order), { parts = parts, batch = data.batch, at_once = most, reading = reading(data, size) }
+  local node = found and found.macs > 0 and found.node or nil
+  cost.frozen_at_once = run_frozen(model, data, node, most * size)
+  local images
+  cost.frozen, images = run_frozen(model, data, node, size)
+  local plan = model:plan_for { mode = "train", batch = size, input_dtype = images:dtype(), loss = loss, labels = target:dtype(), from = node }
   local function run() model:execute(plan, { images = images, labels = target, step = 0 }) end
   run()
   cost.rest = median(run)
@@ -153,7 +167,7 @@ local function measure(model, data, parts)
   local copy = flat:copy()
   -- an optimizer reads and writes a few times as much as this does
   cost.update = 3 * median(function() core.run { "scaled_add_backward", dy = flat, db = copy, rate = 0.5, accumulate = true } end)
-  if cached.lay(model, data, {}, {}) then cost.frozen, cost.reading = 0, 0 end -- from the second epoch on
+  if cached.lay(model, data, {}, {}) then cost.frozen, cost.frozen_at_once, cost.reading = 0, 0, 0 end -- from the second epoch on
   return cost
 end
 
@@ -219,7 +233,7 @@ function machines.new(comm, model, data, given)
     ranks[#ranks + 1] = n
   end
   table.sort(ranks)
-  local cost = comm:slowest(measure(model, data, parts))
+  local cost = comm:slowest(measure(model, data, parts, math.ceil(parts / ranks[1])))
   local rows, pays = machines.rows(cost, ranks, latency, bandwidth)
   rows.cost, rows.bandwidth, rows.latency, rows.pays = cost, bandwidth, latency, pays
   return made.new(rows)

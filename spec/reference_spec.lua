@@ -54,6 +54,18 @@ local function network(head) return scion.sequential { nn.input(8, 8, 3), nn.con
 
 local function data(given) return scion.data.folder(pictures(), given or { size = 8, batch = 4 }) end
 
+--- A fit whose frozen part computes in bytes.
+local function in_bytes()
+  local model, list = network(nn.dense(2, "softmax")), {}
+  for i = 1, 16 do list[i] = i % 2 + 1 end
+  local history
+  local told = support.stderr_of(function()
+    history = model:freeze { first = 4 }:fit(scion.data.tensors(scion.zeros({ 16, 8, 8, 3 }, "u8"), list), { precision = "int8", verbose = false, quiet = true })
+  end)
+  assert.matches("ranges found", told, 1, true)
+  return history
+end
+
 --- A fit that Ctrl-C ends in its second epoch.
 local function interrupted()
   local model = network(nn.dense(2, "softmax"))
@@ -101,7 +113,7 @@ local function samples()
   for i, name in ipairs { "featurewise_std_normalization", "zca_whitening" } do
     found["scion.ImageStatistics"][i] = scion.data.statistics(scion.zeros(2, 2), { [name] = true })
   end
-  found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached }, { history[1], cached[2] }, { step }
+  found["scion.History"], found["scion.Epoch"], found["scion.Step"] = { history, interrupted(), cached, in_bytes() }, { history[1], cached[2] }, { step }
   found["scion.Run"], found["scion.StageRecord"], found["scion.CalibrationBin"] = { run }, history.stages, history.evaluation.calibration
   found["scion.StagePrice"] = { scion.schedule { { epochs = 1, train = "all" } }:plan(model, set)[1],
                                 scion.schedule { { epochs = 1, train = "head" } }:plan(deep:thaw():graft { nn.dense(2, "softmax") }, data { size = 64 })[1] }

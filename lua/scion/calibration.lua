@@ -303,6 +303,24 @@ function calibration.prepare(where, model, data, frozen)
   known[model] = { state = state, revision = quantization.revision(), report = report }
 end
 
+--- What was found of a model, for a file; nil before the first calibration.
+---@param model scion.Model
+---@return { report: scion.Int8Report, ranges: scion.SavedRange[], means: scion.Tensor }?
+function calibration.state(model)
+  local report = calibration.report(model)
+  local state = report and quantization.state(model.order)
+  if state then state.report = report end
+  return state
+end
+
+--- Takes back what `state` has given, so that nothing has to be found anew.
+---@param model scion.Model whose weights are those of that time
+---@param state { report: scion.Int8Report, ranges: scion.SavedRange[], means: scion.Tensor }
+function calibration.restore(model, state)
+  quantization.restore(model.order, state)
+  known[model] = { report = state.report }
+end
+
 --- What the last calibration of a model found; nil before the first.
 ---@param model scion.Model
 ---@return scion.Int8Report?

@@ -200,6 +200,22 @@ describe("a fit that is resumed", function()
     end
   end)
 
+  it("has the ranges of int8 in its file, and does not find them anew", function()
+    local model, undisturbed_history = network(), nil
+    quietly(function() undisturbed_history = fit(model, { precision = "int8" }) end)
+    assert.equal(#data(), undisturbed_history.int8.images)
+    for _, ends in ipairs { 2, 7, 12 } do -- in the first stage, and in the second one, where less is frozen
+      os.remove(path)
+      local count, again, history = 0, network(), nil
+      local ended = { step_ends = function() count = count + 1 if count == ends then error "ended" end end }
+      quietly(function() assert.is_false(pcall(fit, network(), { precision = "int8", resume = { path, every = 1 }, callbacks = { ended } })) end)
+      local told = quietly(function() history = fit(again, { precision = "int8", resume = path, callbacks = { {} } }) end)
+      assert.is_nil(told:find("ranges found", 1, true), told)
+      assert.equal(digest(model), digest(again))
+      assert.equal(undisturbed_history.int8.cosine, history.int8.cosine)
+    end
+  end)
+
   it("makes the folder of the file, and raises where it cannot be written, before anything runs", function()
     local model = network()
     local file = support.spit(folder .. "/file", "no folder")

@@ -76,6 +76,43 @@ function quantization.keep_wide(node, stays)
   revision = revision + 1
 end
 
+---@class scion.SavedRange
+---@field node string the layer's name
+---@field channels integer of its mean
+---@field low number? nil: it has no range, or one that no longer holds
+---@field high number?
+---@field wide boolean? whether its operation stays in f32
+
+--- What is known of nodes, for a file: ranges that hold, and means.
+---@param order scion.Node[]
+---@return { ranges: scion.SavedRange[], means: scion.Tensor }? nil where nothing is; means: one behind the other
+function quantization.state(order)
+  local list, known = {}, {}
+  for _, node in ipairs(order) do
+    local range, mean = quantization.range(node), means[node]
+    if mean then
+      list[#list + 1] = { node = node.layer.name, channels = #mean, low = range and range.low, high = range and range.high, wide = wide[node] }
+      known[#known + 1] = mean
+    end
+  end
+  return known[1] and { ranges = list, means = core.concat(known) } or nil
+end
+
+--- Takes back what `state` has given, for the weights as they are now.
+---@param order scion.Node[] of the model that it is of
+---@param saved { ranges: scion.SavedRange[], means: scion.Tensor }
+function quantization.restore(order, saved)
+  local by_name, at = {}, 0
+  for _, node in ipairs(order) do by_name[node.layer.name] = node end
+  for _, each in ipairs(saved.ranges) do
+    local node = by_name[each.node]
+    quantization.set_mean(node, saved.means:slice(1, at + 1, at + each.channels))
+    if each.low then quantization.set_range(node, each.low, each.high) end
+    if each.wide then quantization.keep_wide(node, true) end
+    at = at + each.channels
+  end
+end
+
 --- The codes of numbers from low to high.
 local function codes_of(low, high)
   local scale = (high - low) / 255

@@ -155,6 +155,7 @@ results.layers = layers
 ---@field stages scion.StageRecord[] in which epochs which layers were frozen; those of a loaded model are not known
 ---@field settings { [1]: string, [2]: string }[]|nil what the last fit was given, in words; nil for a loaded model
 ---@field evaluation scion.Evaluation? that of the last fit's last validation; nil without any
+---@field int8 scion.Int8Report? of a fit in precision "int8": how the ranges were found, and what they lose
 
 --- What is likely a mistake in a recipe.
 ---@class scion.Warning
@@ -232,7 +233,7 @@ local history = kind("scion.History", function(self)
   local shown = history_lines(self)
   if self.interrupted then shown[#shown + 1] = "interrupted" end
   return lines(shown)
-end, { title = "a history", fields = { "interrupted", "cache", "warnings", "stages", "settings", "evaluation" }, methods = require "scion.report.history",
+end, { title = "a history", fields = { "interrupted", "cache", "warnings", "stages", "settings", "evaluation", "int8" }, methods = require "scion.report.history",
        computed = { stages = of_record "stages", settings = noted "settings", evaluation = noted "evaluation" } })
 
 local warning = kind("scion.Warning", function(self) return sentence { self.message } end, { title = "a warning", fields = { "rule", "message" } })

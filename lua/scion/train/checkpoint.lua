@@ -1,6 +1,7 @@
 --- Checkpoints of a fit: one file from which the same call goes on, to the same bits. It holds all that changes while a fit runs: weights,
 --- moving averages, what is frozen, the optimizers' state, where in the epoch the fit is, the sums of that epoch, the history, and the
 --- state of callbacks. What a run is of (network, data, options) is noted, too, and compared.
+local calibration = require "scion.calibration"
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
@@ -299,6 +300,7 @@ local function state_of(run)
   state.optimizers = {}
   for i, optimizer in ipairs(optimizers_of(run)) do state.optimizers[i] = optimizer:state(run.model.order) end
   state.callbacks, state.logs = events.states(run)
+  state.int8 = run.precision == "int8" and calibration.state(run.model) or nil
   return state
 end
 
@@ -421,6 +423,7 @@ function checkpoint.restore(run)
   end
   for _, pair in ipairs(weights) do core.copy(pair[1], pair[2]) end
   restore_model(run, state)
+  if state.int8 then calibration.restore(run.model, state.int8) end
   for _, field in ipairs(plain_fields) do run[field] = state.run[field] end
   if state.sums then
     run.sums = run.new_sums()

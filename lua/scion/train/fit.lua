@@ -1,5 +1,6 @@
 --- model:fit: options, checks before the first step, and what is told at the end. The loop is in loop.lua, a step in step.lua.
 local cached = require "scion.cache.cached"
+local calibration = require "scion.calibration"
 local check = require "scion.check"
 local checkpoint = require "scion.train.checkpoint"
 local class_weights = require "scion.train.class_weights"
@@ -262,6 +263,7 @@ local function run_job(job, o, ended)
   local told = state.history
   if complete and job.team then complete = job.team.comm:meet "end of fit" ~= false end
   told.cache, told.interrupted = cached.since(before), not complete or nil
+  told.int8 = job.precision == "int8" and calibration.report(model) or nil
   live.ended(told)
   if not complete then tell_interrupt(state, returns, ended) end
   return told

@@ -279,6 +279,10 @@ scion_status scion_random_permutation(scion_tensor *t, uint64_t seed, uint32_t s
 typedef void scion_chunk_function(void *data, int64_t chunk, void *scratch);
 scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *data);
 
+/* f is called after each chunk that this thread, the caller, computes of its own scion_parallel_for calls: what has to be looked after while it
+ * computes, such as messages that travel. It is brief, and must not call scion_parallel_for. Subnormal numbers are numbers in it. NULL: nothing is. */
+void scion_meanwhile(void (*f)(void));
+
 /* Sets whether subnormal numbers are treated as zero in this thread and in the chunks of its scion_parallel_for calls. Returns the
  * previous setting; off at first. CPUs may take a hundred times as long for subnormals, and vanishing gradients and activations are
  * full of them. */

@@ -82,22 +82,6 @@ static int core_program(lua_State *L) {
   return 1;
 }
 
-static void (*between)(void); /* or NULL: what is called before each kernel */
-
-/* core.between(function): a userdata that points to a pointer to a function, which is called before each kernel of a program, by the thread
- * that runs Lua; nil: nothing is */
-static int core_between(lua_State *L) {
-  void (*const *function)(void) = lua_touserdata(L, 1);
-  luaL_argcheck(L, lua_isnoneornil(L, 1) || (lua_islightuserdata(L, 1) && function), 1, "a pointer to a function expected");
-  between = function ? *function : NULL;
-  return 0;
-}
-
-static bool before_kernel(void) {
-  if (between) between();
-  return scion_interrupted();
-}
-
 /* program:run(arena, examples, step = 0) -> true; or false if Ctrl-C was pressed: then the calls so far are complete, and no further one
  * has begun. arena: a tensor with a storage of at least program:arena_bytes(). examples: at most the first dimension of every place
  * whose batch is true. */
@@ -105,7 +89,7 @@ static int program_run(lua_State *L) {
   scion_program *p = check_program(L);
   const scion_tensor *arena = scion_check_tensor(L, 2);
   bool complete;
-  scion_check(L, scion_program_run(p, arena, luaL_checkinteger(L, 3), luaL_optinteger(L, 4, 0), before_kernel, &complete));
+  scion_check(L, scion_program_run(p, arena, luaL_checkinteger(L, 3), luaL_optinteger(L, 4, 0), scion_interrupted, &complete));
   lua_pushboolean(L, complete);
   return 1;
 }
@@ -143,7 +127,7 @@ static int core_place(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"run", program_run}, {"arena_bytes", program_arena_bytes}, {"seconds", program_seconds}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"program", core_program}, {"place", core_place}, {"between", core_between}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"program", core_program}, {"place", core_place}, {NULL, NULL}};
 
 void scion_open_program(lua_State *L) {
   luaL_setfuncs(L, functions, 0);

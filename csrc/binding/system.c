@@ -138,7 +138,16 @@ static int stop_threads(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {{"threads", core_threads}, {"isa", core_isa}, {"clock", core_clock},
+/* core.meanwhile(function): a userdata that points to a pointer to a function, which this thread calls again and again while it computes, between
+ * two pieces of its work (scion_meanwhile); nil: none is */
+static int core_meanwhile(lua_State *L) {
+  void (*const *function)(void) = lua_touserdata(L, 1);
+  luaL_argcheck(L, lua_isnoneornil(L, 1) || (lua_islightuserdata(L, 1) && function), 1, "a pointer to a function expected");
+  scion_meanwhile(function ? *function : NULL);
+  return 0;
+}
+
+static const luaL_Reg functions[] = {{"threads", core_threads}, {"meanwhile", core_meanwhile}, {"isa", core_isa}, {"clock", core_clock},
                                      {"catch_interrupts", core_catch_interrupts}, {"keep_prompt", core_keep_prompt},
                                      {"release_interrupts", core_release_interrupts},
                                      {"interrupted", core_interrupted}, {"interrupt", core_interrupt}, {"hear_termination", core_hear_termination},

@@ -21,6 +21,7 @@ typedef struct {
   void *data;
   int threads;
   uint64_t mode; /* the caller's floating-point mode, see read_mode */
+  void (*meanwhile)(void); /* what the caller's thread does between two chunks; NULL: nothing */
 } pool_job;
 
 typedef struct {
@@ -37,6 +38,8 @@ static struct {
   pthread_t threads[SCION_MAX_THREADS];
   unsigned char *scratch[SCION_MAX_THREADS]; /* index 0 is the caller's */
   int wanted, running;                       /* threads requested, the caller included; POSIX threads that exist, without it */
+  void (*meanwhile)(void);   /* see scion_meanwhile, with the thread that has called it */
+  pthread_t meanwhile_of;
   bool stop;              /* protected by the mutex */
   pool_job job;           /* job and the ends of the shares change only while no worker is busy */
   pool_share shares[SCION_MAX_THREADS];
@@ -87,14 +90,25 @@ bool scion_flush_subnormals(bool flush) {
   return (mode & FLUSHES) != 0;
 }
 
+/* With the floating-point mode of a thread that computes nothing: what is added up here must not depend on when. */
+static void do_meanwhile(void (*meanwhile)(void)) {
+  uint64_t mode = read_mode();
+  write_mode(mode & ~FLUSHES);
+  meanwhile();
+  write_mode(mode);
+}
+
 static void run_chunks(const pool_job *job, int thread) {
   void *scratch = pool.scratch[thread];
+  void (*meanwhile)(void) = thread == 0 ? job->meanwhile : NULL;
   uint64_t before = read_mode();
   write_mode(job->mode);
   for (int i = 0; i < job->threads; i++) {
     pool_share *share = &pool.shares[(thread + i) % job->threads];
-    for (int64_t chunk; atomic_load(&share->next) < share->end && (chunk = atomic_fetch_add(&share->next, 1)) < share->end;)
+    for (int64_t chunk; atomic_load(&share->next) < share->end && (chunk = atomic_fetch_add(&share->next, 1)) < share->end;) {
       job->fn(job->data, chunk, scratch); /* the load before the increment is cheaper for shares that are used up, as most are by then */
+      if (meanwhile) do_meanwhile(meanwhile);
+    }
   }
   write_mode(before);
 }
@@ -225,7 +239,8 @@ scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *
   }
   if (status == SCION_OK) {
     bool shared = chunks > 1 && pool.running > 0;
-    pool_job job = {fn, data, shared ? pool.running + 1 : 1, read_mode()};
+    bool can = pool.meanwhile && pthread_equal(pthread_self(), pool.meanwhile_of);
+    pool_job job = {fn, data, shared ? pool.running + 1 : 1, read_mode(), can ? pool.meanwhile : NULL};
     cut_shares(chunks, job.threads);
     if (shared) post(&job);
     run_chunks(&job, 0);
@@ -233,6 +248,12 @@ scion_status scion_parallel_for(int64_t chunks, scion_chunk_function *fn, void *
   }
   pthread_mutex_unlock(&pool.callers);
   return status;
+}
+
+void scion_meanwhile(void (*f)(void)) {
+  pthread_mutex_lock(&pool.callers);
+  pool.meanwhile = f, pool.meanwhile_of = pthread_self();
+  pthread_mutex_unlock(&pool.callers);
 }
 
 int scion_threads(void) {

@@ -450,7 +450,7 @@ local function begin()
   local here, cpus
   values.rank, values.size, here, cpus, values.machine = mpi.start()
   core.hear_termination()
-  core.between(mpi.progress())
+  core.meanwhile(mpi.progress())
   if values.rank > 0 then
     mpi.print_nothing()
     folder.write_nothing()

@@ -150,6 +150,45 @@ static void test_stop(void) {
   }
 }
 
+/* ---- what a thread does meanwhile */
+
+static struct {
+  pthread_t of;
+  int calls, others, zeros;
+} looks; /* plain memory, as one thread alone calls look */
+
+static void look(void) {
+  volatile float smallest = 0x1p-126f, half = smallest / 2;
+  looks.calls++;
+  looks.others += !pthread_equal(pthread_self(), looks.of);
+  looks.zeros += memcmp((float[]){half}, &(float){0}, sizeof(float)) == 0;
+}
+
+static void test_meanwhile(void) {
+  pthread_t other;
+  const char *complaint = NULL;
+  looks.of = pthread_self();
+  scion_meanwhile(look);
+  for (int threads = 1; threads <= 3; threads++) {
+    OK(scion_set_threads(threads));
+    for (int flush = 0; flush < 2; flush++) {
+      looks.calls = 0;
+      scion_flush_subnormals(flush);
+      CHECK(!count(MOST), "with looks in between");
+      CHECK(threads == 1 ? looks.calls == MOST : looks.calls <= MOST, "%d looks, %d threads", looks.calls, threads);
+      CHECK(scion_flush_subnormals(false) == flush, "a look changes the mode");
+    }
+  }
+  CHECK(looks.others == 0, "another thread has looked");
+  CHECK(looks.zeros == 0, "a look has subnormal numbers as zeros");
+  looks.calls = 0;
+  CHECK(pthread_create(&other, NULL, call_often, &complaint) == 0, "no thread");
+  pthread_join(other, NULL);
+  CHECK(!complaint && looks.calls == 0, "the loops of another thread are looked into");
+  scion_meanwhile(NULL);
+  CHECK(!count(MOST) && looks.calls == 0, "looks that were given up");
+}
+
 /* ---- subnormal numbers */
 
 #if defined(__SSE2__) || defined(__aarch64__)
@@ -184,6 +223,7 @@ int main(void) {
   test_fork(false);
   test_fork(true);
   test_stop();
+  test_meanwhile();
   test_subnormals();
   scion_threads_stop();
   return test_end();

@@ -224,13 +224,14 @@ local function difference(there, here)
 end
 
 --- Raises on all ranks unless they have given the same.
----@param where string the function that the user called, for messages, and the place at which ranks meet
+---@param where string the function that the user called, for messages
 ---@param facts { [1]: string, [2]: string }[] names and what they are of
+---@param place? string at which ranks meet (where)
 ---@private
-function internal:same(where, facts)
+function internal:same(where, facts, place)
   local words = {}
   for i, fact in ipairs(facts) do words[i] = fact[1] .. "\1" .. fact[2] end
-  local told = self:texts(where, table.concat(words, "\2"))
+  local told = self:texts(place or where, table.concat(words, "\2"))
   for rank, text in ipairs(told or {}) do
     local i = 0
     for name, of in (text .. "\2"):gmatch "([^\1\2]*)\1([^\2]*)\2" do

@@ -93,6 +93,8 @@ describe("where one of several processes", function()
       "^scion.mpi: at a step rank 1 differs from rank 0 in what is frozen, the learning rate" },
     { "sets a learning rate for itself", "fit { callbacks = { step_ends = function(run) if r == 2 then run.optimizer.lr = 0.5 end end } }",
       "^scion.mpi: at a step rank 2 differs from rank 0 in what is frozen, the learning rate" },
+    { "plans for other shards", "comm:plan(model, data(), { shards = r == 2 and 4 or 8 })",
+      "^comm:plan: rank 2 has another number of shards than rank 0 %(4; here 8%)" },
     { "is not there to measure the network", "if r == 0 then comm:plan(model, data()) end", "^scion.mpi: rank 1 has ended its script, so that all end$" },
     { "goes on where rank 0 has ended", "if r > 0 then fit() end", "^scion.mpi: rank 0 has ended its script, so that all end$" },
     { "is left by os.exit", "fit { callbacks = in_step(2, 2, function() os.exit(0) end) }" },

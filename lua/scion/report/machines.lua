@@ -9,6 +9,7 @@
 --- gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes (k+1)/2 of that longer where a rank sends k
 --- sums for its parts. They travel while the frozen part of the next batch is computed, q reading + frozen(q) seconds, and the rest is waited for.
 local check = require "scion.check"
+local checkpoint = require "scion.train.checkpoint"
 local class = require "scion.class"
 local core = require "scion.core"
 local cached = require "scion.cache.cached"
@@ -220,6 +221,12 @@ function machines.new(comm, model, data, given)
   local o = check.options(where, given, schema)
   local parts = o.shards or shards.parts_of(data.batch)
   shards.check(where, data.batch, parts, 1)
+  if comm.size > 1 then
+    local facts = checkpoint.facts_of(model, data, nil, model.precision or "f32")
+    facts[#facts + 1] = { "number of shards", tostring(parts) }
+    facts[#facts + 1] = { "list of ranks", o.ranks and table.concat(o.ranks, " ") or "none" }
+    comm:same(where, facts, "plan")
+  end
   local latency, bandwidth = comm:network()
   latency, bandwidth = o.latency or latency, o.bandwidth or bandwidth
   if not latency or not bandwidth then

@@ -35,6 +35,7 @@ function class.list_length(self) return rawlen(values_of(self)) end
 ---@field settable table<string, scion.Kind|fun(self: table): scion.Kind>? fields that users may set, with the kind of each
 ---@field changed? fun(key: string) is called after a user has set one
 ---@field instead table<string, string>? advice for the messages about fields that users may expect, such as trainable
+---@field fixed string? advice for those who add, replace or remove elements of an object that is a list
 ---@field indexed string? advice for those who read an object by number, as a list of what it has; without it that gives nil
 ---@field called string? advice for those who call an object, as other libraries allow
 ---@field meta table<string, function>? further metamethods
@@ -105,6 +106,7 @@ function class.define(definition)
 
   local function set(self, key, value)
     local kind, values = settable[key], values_of(self)
+    if definition.fixed and type(key) == "number" then check.raise(("%s keeps the elements that it was made with: %s"):format(definition.title, definition.fixed)) end
     if kind then
       values[key] = check.argument(definition.title, tostring(key), value, type(kind) == "function" and kind(self) or kind)
       if definition.changed then definition.changed(key) end

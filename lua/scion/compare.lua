@@ -91,7 +91,7 @@ end
 
 --- Writes the comparison as one page of HTML, which asks for nothing from any network: the accuracies with their intervals, all pairs, and the
 --- curves of each model's training.
----@param path string; its folder is made if there is none
+---@param path string whose folder is made if there is none
 ---@return string path
 ---Raises, with the path, if the file cannot be written.
 ---@example scion.compare({ { "one", model } }, val):report "compared.html"

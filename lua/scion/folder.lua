@@ -29,17 +29,25 @@ function folder.seen_from(path, from)
   return ("%s/%s"):format(from, path)
 end
 
+local no_such_folder = 2 -- ENOENT
+
+--- Makes it. Returns nil and the reason where that fails: where a parent is missing, why that could not be made.
+local function make(path)
+  if lfs.attributes(path, "mode") == "directory" then return true end
+  local parent, made, why = path:match "^(.+)/[^/]+$", nil, nil
+  if parent then made, why = make(parent) end
+  local _, message, code = lfs.mkdir(path)
+  if lfs.attributes(path, "mode") == "directory" then return true end -- another process may have made it meanwhile
+  return nil, not made and code == no_such_folder and why or message
+end
+
 --- Makes a folder and its parents, as far as they are missing.
 ---@param path string
 ---@return true? made true, too, if the folder existed; nil if it could not be made
 ---@return string? message why not, with the folder's path
 function folder.make(path)
-  if lfs.attributes(path, "mode") == "directory" then return true end
-  local parent = path:match "^(.+)/[^/]+$"
-  if parent then folder.make(parent) end
-  local _, message = lfs.mkdir(path)
-  if lfs.attributes(path, "mode") == "directory" then return true end -- another process may have made it meanwhile
-  return nil, ("%s cannot be made: %s"):format(path, message)
+  local made, why = make(path)
+  return made, not made and ("%s cannot be made: %s"):format(path, why) or nil
 end
 
 --- Makes the folder of a file and its parents, as far as they are missing.

@@ -301,7 +301,7 @@ function model:summary() return require("scion.report.summary").text(self) end
 
 --- Draws the network as a file of SVG: its blocks from the input down, with shapes and parameters, and striped where they are frozen. Blocks
 --- that repeat each other stand in one box.
----@param path string that ends in .svg; its folder is made if there is none
+---@param path string that ends in .svg, whose folder is made if there is none
 ---@return string path
 ---Raises, with the path, if the file cannot be written, and on another ending.
 ---@example model:plot "network.svg"
@@ -414,7 +414,7 @@ function model:probe(data, given) return require("scion.insight.probe").of(self,
 ---  why = model:explain "dog.png"
 ---  print(why)
 ---  why:save "why.png"
-function model:explain(x, given) return require("scion.insight.explain")(self, x, given) end
+function model:explain(x, given) return interrupts.within("model:explain", require "scion.insight.explain", self, x, given) end
 
 ---@class scion.FeaturesOptions
 ---@field pool? "avg"|"max" reduces height and width to their mean or maximum: one vector for each image (no pooling)
@@ -441,7 +441,7 @@ function model:features(data, name, given) return require("scion.train.features"
 --- was; Ctrl-C is heard when the file is written, and raises then. Losses that are NaN or infinite come back as
 --- such. Beside few weights a file of very many layers, labels or epochs gets zeros at its end: a reader gives a file memory by its size.
 --- Raises, with the path, if the file cannot be written, and on the ending of another format, such as .h5 or .pth.
----@param path string; its folder is made if there is none
+---@param path string whose folder is made if there is none
 ---@return scion.Model self
 ---@example model:save "pets.safetensors"
 function model:save(path)
@@ -496,7 +496,7 @@ end
 --- differently, a line on standard error says so. Raises, with the path, if the file cannot be written, and if
 --- names = "timm" is given for a network of scion.models that timm lacks, or has only with
 --- other layers, as another variant.
----@param path string; its folder is made if there is none
+---@param path string whose folder is made if there is none
 ---@param given? scion.ExportOptions
 ---@return scion.Model self
 ---@example model:export "pets.weights.h5"     -- for Keras 3
@@ -508,13 +508,19 @@ function model:export(path, given)
   return self
 end
 
+local history_kind = check.kind("a history, as a fit has it; {} begins a new one", function(value)
+  if type(value) ~= "table" then return false end
+  local empty = getmetatable(value) == nil and next(value) == nil
+  return empty or getmetatable(value) == getmetatable(results.history {}), empty and results.history {} or value
+end)
+
 local freezing = "use model:freeze(), or model:freeze{ layers = … } for some of its layers, and model:thaw()"
 
 Model = class.define {
   name = "scion.Model", title = "a model", call = "model", methods = model, internal = internal,
   fields = { "arena", "executing", "freezing", "order", "parts", "plans", "trained_before", "trunk" }, locked = { "input", "output" },
   settable = { name = check.optional(model_name), variant = check.optional(kinds.variant), epoch = counter, steps = counter,
-               history = check.table, reading = check.optional(reading.kind), loss = check.optional(losses.kind),
+               history = history_kind, reading = check.optional(reading.kind), loss = check.optional(losses.kind),
                precision = check.optional(precision.kind), metrics = function() return check.optional(require("scion.train.metrics").kind) end,
                labels = function(self) return check.optional(labels_kind(self)) end },
   instead = { trainable = freezing, frozen = freezing },

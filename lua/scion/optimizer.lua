@@ -81,8 +81,9 @@ local methods = {}
 --- The parameters that train, as groups for step. They change only when a layer is frozen or thawed: see graph.revision. Raises if a group
 --- matches no layer.
 ---@param order scion.Node[] of a model
+---@param trunk? string its last layer below what was grafted
 ---@return scion.ParameterGroup[]
-function methods:groups_of(order) return groups.of(order, self.groups, self.decays) end
+function methods:groups_of(order, trunk) return groups.of(order, self.groups, self.decays, trunk) end
 
 --- The state of a parameter, and a function that gives a tensor of it by name, which holds `initial` (0) at first.
 local function state_of(self, parameter)
@@ -123,9 +124,10 @@ end
 ---@param order scion.Node[] of a model
 ---@param names table<string, boolean> of the layers, a set
 ---@param lr_instead number|scion.Rate|nil that takes the place of the optimizer's own
+---@param trunk? string as for groups_of
 ---@return number
-function methods:highest_rate(order, names, lr_instead)
-  local list, highest = self:groups_of(order), 0
+function methods:highest_rate(order, names, lr_instead, trunk)
+  local list, highest = self:groups_of(order, trunk), 0
   for _, these in ipairs(list) do
     for _, each in ipairs(these.parameters) do
       local lr = these.options and these.options.lr or lr_instead or self.lr

@@ -7,6 +7,7 @@ local no_device = "there is nothing to move: everything is computed on the CPU"
 local of_model = "the weights are saved by model:save(path); those of a layer are model:layer(name).weights"
 local loading = "scion.load(path) gives a saved model; model:load_weights(path) loads weights"
 local rate = "the learning rate is the optimizer's: optimizer = scion.optim.sgd{ lr = … }"
+local clipping = "gradients are limited by fit: clip = 1 is a limit of their norm, clip = { value = 0.5 } of each"
 local one_set = "local train, val = data:split(0.8) divides a data set by class; then validate = val"
 local step = "a step is part of fit: model:fit(data, { epochs = … })"
 local of_set = "it is an option of the data set, as in scion.data.folder(path, { %s = … })"
@@ -44,6 +45,7 @@ return {
   ctrlc = { { "on_interrupt", ctrl_c } }, interrupt = { { "on_interrupt", ctrl_c } }, interrupted = { { "on_interrupt", ctrl_c } },
   keyboardinterrupt = { { "on_interrupt", ctrl_c } }, sigint = { { "on_interrupt", ctrl_c } },
   stage = { { "StageOptions", a_stage } }, stages = { { "StageOptions", a_stage } },
+  findlr = { { "lr_find" } }, lrfinder = { { "lr_find" } }, learningratefinder = { { "lr_find" } }, decay = { { "weight_decay" } },
   lrscheduler = { { "lr" } }, schedules = { { "lr" } }, schedulers = { { "lr" } }, steplr = { { "step" } }, exponentiallr = { { "exponential" } },
   exponentialdecay = { { "exponential" } }, cosineannealinglr = { { "cosine" } }, cosinedecay = { { "cosine" } }, polynomiallr = { { "polynomial" } },
   polynomialdecay = { { "polynomial" } }, linearlr = { { "warmup" } }, onecyclelr = { { "one_cycle" } },
@@ -85,7 +87,8 @@ return {
   classweight = { { "class_weights" } }, dtype = { { "precision" } }, onepochend = { { "epoch_ends" } }, onbatchend = { { "step_ends" } },
   onepochbegin = { { "epoch_begins" } }, onbatchbegin = { { "step_begins" } }, ontrainbegin = { { "fit_begins" } }, ontrainend = { { "fit_ends" } },
   ontrainbatchbegin = { { "step_begins" } }, ontrainbatchend = { { "step_ends" } }, onepochstart = { { "epoch_begins" } }, ontrainstart = { { "fit_begins" } },
-  ontrainbatchstart = { { "step_begins" } }, clipnorm = { { "clip" } }, clipvalue = { { "clip", "write clip = { value = … }" } }, gradclip = { { "clip" } },
+  ontrainbatchstart = { { "step_begins" } },
+  clipnorm = { { "clip" }, { "lr", clipping } }, clipvalue = { { "clip", "write clip = { value = … }" }, { "lr", clipping } }, gradclip = { { "clip" } },
   gradientclipval = { { "clip" } }, maxgradnorm = { { "clip" } }, gradientaccumulationsteps = { { "accumulate" } }, accumulategradbatches = { { "accumulate" } },
   includetop = { { "top" } }, alpha = { { "width" } }, numclasses = { { "classes" } }, pretrained = { { "weights" } },
   classes = { { "labels" } }, classmode = { { "labels", "the folders' names are the labels" } }, fillmode = { { "fill" } }, cval = { { "fill_value" } },

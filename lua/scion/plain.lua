@@ -29,13 +29,20 @@ end
 
 local write
 
+--- Whether a table is an object with methods, which cannot be written. Metatables without __index only change how a table prints, those with
+--- __plain check names.
+---@param value table
+---@return boolean
+function plain.is_object(value)
+  local meta = getmetatable(value)
+  return meta ~= nil and (type(meta) ~= "table" or (meta.__index ~= nil and not meta.__plain))
+end
+
 --- Elements of a list that cannot be written become null, so that the others keep their positions. `within` holds the tables around this
 --- one, as a list and as a set: it tells the depth, and whether a table contains itself.
 local function write_table(value, where, lost, within)
   local meta, copy = getmetatable(value), {}
-  -- an object with methods cannot be written; metatables without __index only change how a table prints, those with __plain check names
-  local is_object = meta ~= nil and (type(meta) ~= "table" or (meta.__index ~= nil and not meta.__plain))
-  if within[value] or #within >= deepest or is_object then
+  if within[value] or #within >= deepest or plain.is_object(value) then
     lost[#lost + 1] = where
     return nil
   end

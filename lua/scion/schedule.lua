@@ -7,6 +7,7 @@ local stages = require "scion.train.schedule"
 local schedule = {}
 
 local whole = check.whole(1, (1 << 31) - 1)
+local layer = check.kind("the name of a layer or block, such as 'mixed9'", check.text.read)
 local two_epochs = check.list(whole, 2, "a list of two, such as { 2, 10 }")
 
 ---@class scion.TwoProngedOptions
@@ -22,7 +23,7 @@ local two_epochs = check.list(whole, 2, "a list of two, such as { 2, 10 }")
 ---@example print(scion.schedule.two_pronged{ from = "block2", epochs = { 1, 2 } })
 function schedule.two_pronged(given)
   local where, optim = "scion.schedule.two_pronged", require "scion.optim"
-  local o = check.options(where, given, { from = { check.text, required = true }, epochs = { two_epochs, { 2, 10 } }, head = { kinds.optimizer },
+  local o = check.options(where, given, { from = { layer, required = true }, epochs = { two_epochs, { 2, 10 } }, head = { kinds.optimizer },
                                           top = { kinds.optimizer } })
   return stages.new(where, { { epochs = o.epochs[1], train = "head", optimizer = o.head or optim.rmsprop() },
                              { epochs = o.epochs[2], from = o.from, optimizer = o.top or optim.sgd { lr = 1e-4, momentum = 0.9 } } })

@@ -63,7 +63,10 @@ function tensor.uniform(sizes, low, high)
   local where = "scion.uniform"
   sizes = read_shape(where, sizes)
   low, high = check.argument(where, "the lower bound", low or 0, number), check.argument(where, "the upper bound", high or 1, number)
-  if low > high then check.raise(("%s: the lower bound, %s, is above the upper one, %s"):format(where, check.show(low), check.show(high))) end
+  if low > high then
+    local instead = #sizes == 1 and ("; several sizes are a list: %s({ %d, %s })"):format(where, sizes[1], check.show(low)) or ""
+    check.raise(("%s: the lower bound, %s, is above the upper one, %s%s"):format(where, check.show(low), check.show(high), instead))
+  end
   local seed, stream = random.next_stream()
   return core.uniform(sizes, seed, stream, low, high)
 end

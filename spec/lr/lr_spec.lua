@@ -147,6 +147,17 @@ describe("an optimizer with a rate", function()
     assert.same({ 0.25, 0.5, 1.0 }, { moved "a/dense", moved "mid", moved "head" })
   end)
 
+  it("has one depth for all that was grafted", function()
+    local base = scion.sequential { nn.input(6), nn.dense(5, { name = "a/dense" }), nn.dense(5, { name = "b/dense" }) }
+    local model = base:graft { nn.dense(4, "relu", { name = "first" }), nn.dropout(0.2), nn.dense(3, { name = "second" }) }
+    local before = {}
+    for _, name in ipairs { "a/dense", "b/dense", "first", "second" } do before[name] = model:layer(name).weights.bias:copy() end
+    local buffer, optimizer = ones(model), optim.sgd { lr = lr.by_depth(1, 0.25) }
+    optimizer:step(optimizer:groups_of(model.order, model.trunk), buffer, { step = 1, steps = 1, steps_per_epoch = 1 })
+    local function moved(name) return (before[name] - model:layer(name).weights.bias):get(1) end
+    assert.same({ 0.25, 0.5, 1.0, 1.0 }, { moved "a/dense", moved "b/dense", moved "first", moved "second" })
+  end)
+
   it("goes through a fit's steps, which its history has at the end of each epoch", function()
     local history = network():fit(data(), { epochs = 3, verbose = false, optimizer = optim.sgd { lr = lr.polynomial(0.12) } })
     for epoch = 1, 3 do assert.is_true(math.abs(history[epoch].lr - 0.01 * (13 - 4 * epoch)) < 1e-12, history[epoch].lr) end

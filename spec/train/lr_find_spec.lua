@@ -28,7 +28,7 @@ describe("lr_find", function()
   it("suggests no rate where the loss never falls", function()
     local curve = network():lr_find(data:with { batch = 64 }, { optimizer = scion.optim.sgd(), from = 1e-12, to = 1e-11, steps = 10 })
     assert.is_nil(curve.suggested)
-    assert.matches("it has not fallen: end with a higher `to`", tostring(curve), 1, true)
+    assert.matches("it has hardly fallen: end with a higher `to`", tostring(curve), 1, true)
   end)
 
   it("suggests no rate where the loss only rises", function()
@@ -36,6 +36,13 @@ describe("lr_find", function()
     assert.equal(curve[1].lr, curve.lowest)
     assert.is_nil(curve.suggested)
     assert.matches("the loss has not fallen: begin with a lower `from`", tostring(curve):gsub("%s+", " "), 1, true)
+  end)
+
+  it("says so where the loss falls by no more than chance has it fall", function()
+    local curve = require("scion.report.results").rate_curve {}
+    for i = 1, 20 do curve[i] = { lr = 10.0 ^ -i, loss = i == 9 and 0.95 or i > 15 and 2 or 1 } end
+    curve.lowest = curve[9].lr
+    assert.matches("it has fallen by too little to tell that from the chance of the batches: give it more `steps`", tostring(curve):gsub("%s+", " "), 1, true)
   end)
 
   it("speaks in its own name, also after Ctrl-C, which leaves the model as it was", function()

@@ -166,9 +166,9 @@ describe("a fit that is resumed", function()
     refused("is no checkpoint of a fit, but a saved model, which scion.load reads", { resume = saved })
     local text = support.spit(folder .. "/text.ckpt", "no checkpoint at all")
     refused("text.ckpt: ", { resume = text })
-    refused("; delete it to begin anew", { resume = text })
-    refused("; delete it to begin anew", { resume = support.spit(folder .. "/empty.ckpt", "") })
-    refused("; delete it to begin anew", { resume = support.spit(folder .. "/cut.ckpt", bytes:sub(1, #bytes // 2)) })
+    for _, unreadable in ipairs { text, support.spit(folder .. "/empty.ckpt", ""), support.spit(folder .. "/cut.ckpt", bytes:sub(1, #bytes // 2)) } do
+      refused("; if it is a checkpoint, it is damaged: delete it to begin anew; else give another path", { resume = unreadable })
+    end
     refused("or delete it to begin anew", { resume = saved })
     refused("fit: resume is the path of a file, or { path, every = steps }, not 7", { resume = 7 })
     refused("fit: resume: unknown option 'each' (it takes every)", { resume = { path, each = 5 } })
@@ -182,6 +182,35 @@ describe("a fit that is resumed", function()
     local history
     quietly(function() history = fit(model, { resume = path, schedule = other }) end)
     assert.equal(6, #history)
+  end)
+
+  it("has what a callback has changed of later stages, which the same call is not to change again", function()
+    local function editing(ends)
+      local s = schedule()
+      return { schedule = s, callbacks = { { stage_ends = function(run)
+        if run.stage ~= 1 then return end
+        s[2].blocks = nil
+        s[2].train = "all"
+        s[2].epochs, s[2].lr, s[3].lr = 1, scion.lr.exponential(1e-4, { factor = 0.5 }), 1e-5
+      end, step_ends = function(run) if run.epoch == ends and run.step == 2 then error "ended" end end } } }
+    end
+    local expected = network()
+    fit(expected, editing())
+    for ends = 3, 4 do -- in the second stage, and in the third
+      os.remove(path)
+      local first, again, model = editing(ends), editing(), network()
+      first.resume, again.resume = { path, every = 1 }, path
+      assert.is_false(pcall(fit, network(), first))
+      quietly(function() fit(model, again) end)
+      assert.equal(digest(expected), digest(model))
+    end
+    os.remove(path)
+    local first, other = editing(3), editing()
+    first.callbacks[1].stage_ends = function(run) if run.stage == 1 then first.schedule[2].optimizer = scion.optim.sgd() end end
+    first.resume, other.resume = { path, every = 1 }, path
+    assert.is_false(pcall(fit, network(), first))
+    assert.matches("fit: resume: stage 2 had another optimizer, sgd(lr = 0.01), which was given to it while the fit ran",
+                   messages.refused(function() fit(network(), other) end), 1, true)
   end)
 
   it("may have more epochs in the stage that it is in, and goes on as if they had been there from the beginning", function()
@@ -339,17 +368,26 @@ describe("a fit that is resumed", function()
     end
   end)
 
+  it("takes a callback's state only with what restores it", function()
+    for has, lacks in pairs { state = "restore", restore = "state" } do
+      assert.matches(("has %s and not %s: a fit that goes on gives to restore what state gave"):format(has, lacks), messages.refused(function()
+        fit(network(), { callbacks = { { [has] = function() return {} end } } })
+      end), 1, true)
+    end
+  end)
+
   it("tells which callback's state a file cannot keep", function()
     for _, state in ipairs { { f = print }, { s = "\255" }, { [1] = 1, [5] = 2 }, { [true] = 1 } } do
       os.remove(path)
       assert.matches("fit: resume: callbacks: the state of callback 1 holds what a file cannot keep", messages.refused(function()
-        fit(network(), { resume = path, callbacks = { { state = function() return state end } } })
+        fit(network(), { resume = path, callbacks = { { state = function() return state end, restore = print } } })
       end), 1, true)
     end
     local states = { [1] = "1", ["0.5"] = "'0.5'", [false] = "nil" }
     for state, text in pairs(states) do
       assert.equal(("fit: resume: callbacks: the state of callback 2 is a table, such as { best = 0.9 }, not %s"):format(text), messages.refused(function()
-        fit(network(), { resume = path, callbacks = { { state = function() return {} end }, { state = function() return state or nil end } } })
+        local first, second = { state = function() return {} end, restore = print }, { state = function() return state or nil end, restore = print }
+        fit(network(), { resume = path, callbacks = { first, second } })
       end))
     end
   end)

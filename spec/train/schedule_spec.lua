@@ -67,6 +67,30 @@ describe("a stage", function()
     assert.same({ 2e-3, 1e-3, 0.25, 0.125 }, rates)
   end)
 
+  it("keeps its stages, and says how to make another one of them", function()
+    local s = scion.schedule { { train = "head" }, { blocks = 1 } }
+    local text = "a schedule keeps the elements that it was made with: make another one of its stages: scion.schedule{ s[1], s[2], … }"
+    assert.equal(text, messages.refused(function() s[3] = { train = "all" } end))
+    assert.equal(text, messages.refused(function() table.remove(s, 1) end))
+    local longer = scion.schedule { s[2], s[1], { train = "all", epochs = 2 } }
+    assert.same({ "1 epoch, blocks = 1", "1 epoch, train = 'head'", "2 epochs, train = 'all'" }, { tostring(longer[1]), tostring(longer[2]), tostring(longer[3]) })
+    longer[1].epochs = 5
+    assert.equal(1, s[2].epochs)
+  end)
+
+  it("shortens nothing where the table has no room", function()
+    local s = scion.schedule { { epochs = 2, train = "head", optimizer = scion.optim.adamw { lr = scion.lr.warmup(scion.lr.cosine(1e-3), { epochs = 1 }) } }, { blocks = 1 } }
+    local text = require("scion.report.text").at_width(40, tostring, s)
+    for line in text:gmatch "[^\n]+" do assert.is_true(#line <= 40, text) end
+    assert.equal(("1. %s 2. %s"):format(tostring(s[1]), tostring(s[2])), (text:gsub("%s+", " ")))
+  end)
+
+  it("is refused where it freezes more layers than there are", function()
+    assert.equal("fit: schedule: stage 1: first = 500, but the model has " .. #network():layers() .. " layers", messages.refused(function()
+      network():fit(data, { schedule = scion.schedule { { first = 500 } } })
+    end))
+  end)
+
   it("takes another choice only in place of the one that it has", function()
     local s = scion.schedule { { train = "head" } }
     assert.equal("a stage: blocks cannot stand beside train, as a stage takes one of train, from, upto, first and blocks: set train = nil first",
@@ -75,6 +99,16 @@ describe("a stage", function()
     s[1].train = nil
     s[1].blocks = 1
     assert.equal("1 epoch, blocks = 1", tostring(s[1]))
+  end)
+
+  it("begins with an optimizer's own rate where it names the optimizer, whatever rate a stage before has given to it", function()
+    local adam = scion.optim.adam { lr = 2e-3 }
+    local history = network():fit(data, { verbose = false, quiet = true,
+      schedule = scion.schedule { { train = "head", optimizer = adam }, { blocks = 1, lr = 1e-4 }, { blocks = 1, optimizer = scion.optim.sgd { lr = 0.25 } },
+                                  { train = "all", optimizer = adam } } })
+    local rates = {}
+    for i, entry in ipairs(history) do rates[i] = entry.lr end
+    assert.same({ 2e-3, 1e-4, 0.25, 2e-3 }, rates)
   end)
 
   it("leaves its optimizers as they were, so that the next fit begins with the same rates", function()

@@ -238,13 +238,24 @@ function internal:pass(o)
   return pass.over(self, { epoch = o.epoch, order = order, batch = o.batch, augment = o.augment, skip = skip, number = o.number })
 end
 
+--- Classes from 0 of numbers from 1. Raises where one is none of the labels', as somebody may have set it.
+local function from_zero(self, classes)
+  local y = classes - 1
+  if #y == 0 or y:min() >= 0 and y:max() < #self.labels then return y end
+  for i, number in ipairs(self.classes:totable()) do
+    if number < 1 or number > #self.labels then
+      check.raise(("the data set's classes: image %d has class %d, and there are %d: set it to a number from 1 to %d"):format(i, number, #self.labels, #self.labels))
+    end
+  end
+end
+
 --- The labels of these images: i32 classes from 0, or f32 rows; nil where there are none.
 ---@param index scion.Tensor i32 numbers from 0
 ---@return scion.Tensor?
 ---@private
 function internal:labels_at(index)
   local wanted = self.soft or self.multi or self.targets
-  return self.classes and core.gather(self.classes, index) - 1 or wanted and core.gather(wanted, index)
+  return self.classes and from_zero(self, core.gather(self.classes, index)) or wanted and core.gather(wanted, index)
 end
 
 --- A batch of these images: adds what the data set knows of them.
@@ -270,7 +281,7 @@ end
 ---@return integer[]
 ---@private
 function internal:count_classes(index)
-  local counts, known = core.count((index and core.gather(self.classes, index) or self.classes) - 1, #self.labels), self.broken or {}
+  local counts, known = core.count(from_zero(self, index and core.gather(self.classes, index) or self.classes), #self.labels), self.broken or {}
   local function leave_out(number)
     local place = self.classes:get(number + 1)
     counts[place] = counts[place] - 1

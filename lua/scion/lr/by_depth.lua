@@ -1,6 +1,6 @@
 --- lr.by_depth(head, deepest)
 --- Discriminative rates (Howard and Ruder 2018): one for the last block of layers that trains, which is the head, another for the first, and
---- between them the same factor from block to block. A block are the layers whose names begin alike: mixed9/…
+--- between them the same factor from block to block. A block are the layers whose names begin alike: mixed9/…; what was grafted is one block.
 ---@example model:fit(train, { optimizer = scion.optim.adam{ lr = scion.lr.by_depth(1e-3, 1e-5) } })
 ---@class scion.lr.by_depth
 ---@field head number of the last block

@@ -1,6 +1,6 @@
 --- lr.layer_decay(lr, factor)
 --- Layer-wise decay: lr for the last block of layers, which is the head, and `factor` times as much for each block before it. A block are the
---- layers whose names begin alike: mixed9/…
+--- layers whose names begin alike: mixed9/…; what was grafted is one block.
 ---@example model:fit(train, { optimizer = scion.optim.adamw{ lr = scion.lr.layer_decay(1e-3, { factor = 0.75 }) } })
 ---@class scion.lr.layer_decay
 ---@field lr number of the last block

@@ -24,7 +24,7 @@ local kind = check.instance("scion.History", "a history")
 --- model, it leaves out and names. A history keeps neither model nor data.
 ---
 --- To watch a fit, write the page after each epoch: see the second example.
----@param path string; its folder is made if there is none
+---@param path string whose folder is made if there is none
 ---@param given? scion.ReportOptions
 ---@return string path
 ---Raises, with the path, if the file cannot be written; on unknown options and invalid values; if model and data do not fit each other; and
@@ -43,7 +43,7 @@ function history:report(path, given)
 end
 
 --- Draws the curves of loss, accuracy and learning rate, with the stages marked, as a file of SVG.
----@param path string that ends in .svg; its folder is made if there is none
+---@param path string that ends in .svg, whose folder is made if there is none
 ---@return string path
 ---Raises, with the path, if the file cannot be written, on another ending, and if there are no epochs.
 ---@example model.history:plot "curves.svg"
@@ -60,7 +60,7 @@ end
 
 --- Writes the epochs as lines of values with commas between them: the number of the epoch and then, by name, all that its entry has. An
 --- entry that lacks a value has NA.
----@param path string; its folder is made if there is none
+---@param path string whose folder is made if there is none
 ---@return string path
 ---Raises, with the path, if the file cannot be written.
 ---@example model.history:csv "epochs.csv"

@@ -287,14 +287,18 @@ local curve_rows = 12
 --- Losses by the learning rate: what model:lr_find gives.
 ---@class scion.RateCurve
 ---@field [integer] { lr: number, loss: number } a step: its rate, and the running mean of the losses up to it
----@field suggested number? a rate to begin with: a tenth of `lowest`; nil if the loss did not fall
+---@field suggested number? a rate to begin with: a tenth of `lowest`; nil if the loss did not fall by a tenth
 ---@field lowest number the rate at which it is lowest, which is too high already
 
---- What is to be done where the loss has not fallen: it rises if the rates were too high from the first one on.
+--- What is to be done where the loss has not fallen by as much as it takes to tell that from the chance of the batches: it only rises if the
+--- rates were too high from the first one on.
 local function not_fallen(curve)
-  local lowest = math.huge
-  for _, point in ipairs(curve) do lowest = math.min(lowest, point.loss) end
-  return curve[#curve].loss > 1.1 * lowest and "the loss has not fallen: begin with a lower `from`" or "it has not fallen: end with a higher `to`"
+  local at = 1
+  for i, point in ipairs(curve) do at = point.loss < curve[at].loss and i or at end
+  local rises, begun = curve[#curve].loss > 1.1 * curve[at].loss, at <= math.max(#curve // 10, 1)
+  if rises and begun then return "the loss has not fallen: begin with a lower `from`" end
+  if rises then return "it has fallen by too little to tell that from the chance of the batches: give it more `steps`, or a data set with a larger batch" end
+  return "it has hardly fallen: end with a higher `to`"
 end
 
 --- Makes a list of steps such a curve.

@@ -52,9 +52,10 @@ end
 ---@param ... any its arguments
 ---@return any result
 function text.at_width(columns, f, ...)
+  local before = fixed
   fixed = columns
   local ok, result = pcall(f, ...)
-  fixed = nil
+  fixed = before
   return ok and result or error(result, 0)
 end
 

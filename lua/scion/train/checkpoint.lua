@@ -65,7 +65,7 @@ local function pack(value, name, tensors, depth)
     local written = plain.write(value, name, lost)
     return lost[1] and refuse(name) or written
   end
-  if depth > deepest then refuse(name) end
+  if depth > deepest or plain.is_object(value) then refuse(name) end
   local copy, listed = {}, rawlen(value) > 0
   for key, v in next, value do
     if listed and not (math.type(key) == "integer" and key >= 1 and key <= rawlen(value)) or not listed and type(key) ~= "string" then refuse(name) end
@@ -212,10 +212,22 @@ local function is_of_run(path, model, state)
   return model.epoch == state.epoch and #model.history == state.entries + #state.history
 end
 
---- Whether a stage is that of a file, which was written in it: it may have been given more epochs since, or fewer, if those are not over.
-local function same_stage(of, was, here, state)
+--- Whether stage number i is that of the file: as it is here it was given to the fit that wrote the file, and perhaps changed while that ran, as
+--- by a callback; or it is as it was when the file was written. The one in which it was written may have been given more epochs since, or
+--- fewer, if those are not over.
+local function same_stage(i, of, was, here, state)
   local function without_epochs(text) return (text:gsub("^%d+ epochs?, ", "")) end
-  return was ~= nil and without_epochs(was) == without_epochs(here) and of.epochs >= state.run.stage_epochs + (state.run.epoch_begun and 1 or 0)
+  if was == here or state.given and state.given[i] == here then return true end
+  return i == state.run.stage and was ~= nil and without_epochs(was) == without_epochs(here) and
+           of.epochs >= state.run.stage_epochs + (state.run.epoch_begun and 1 or 0)
+end
+
+--- Changes of stages that were made while the fit ran are made again, where the stages are given as they were then.
+local function restore_stages(run, state)
+  for i, fields in ipairs(state.stages_now or {}) do
+    local stage = run.stages[i]
+    if stage and run.by_schedule and schedule.identity(stage) == state.given[i] then schedule.set(stage, fields, ("fit: resume: stage %d"):format(i)) end
+  end
 end
 
 --- Raises if a checkpoint is of another run.
@@ -227,8 +239,9 @@ local function compare(path, run, state)
   end
   for _, pair in ipairs(identity(run, stage)) do
     local name, here = pair[1], pair[2]
-    local edited = name == "stage " .. stage and same_stage(run.stages[stage], noted[name], here, state)
-    if noted[name] ~= here and not edited and not (name == shards_of_a_batch and not noted[name] and not run.team) then -- older files do not note it
+    local number = tonumber(name:match "^stage (%d+)$")
+    local same = number and same_stage(number, run.stages[number], noted[name], here, state)
+    if noted[name] ~= here and not same and not (name == shards_of_a_batch and not noted[name] and not run.team) then -- older files do not note it
       local was = tostring(noted[name] or "none")
       check.raise(("fit: resume: %s is of a run with another %s (%s): go on with what it is of, give this run a file of its own, or delete it to begin anew"):format(
         path, name, name == list_of_callbacks and difference(was, here) or ("%s; now %s"):format(was, here)))
@@ -292,6 +305,10 @@ local function state_of(run)
                   epoch = run.model.epoch, steps = run.model.steps, frozen = run.model:freeze_state(),
                   draws = draws_of(run.model) }
   for _, field in ipairs(plain_fields) do state.run[field] = run[field] end
+  if run.by_schedule then
+    state.given, state.stages_now = run.stages_given, {}
+    for i = 1, #run.stages do state.stages_now[i] = schedule.plain(run.stages[i]) end
+  end
   for _, pair in ipairs(identity(run, run.stage)) do state.of[pair[1]] = pair[2] end
   state.history = {}
   for i, entry in ipairs(run.history) do state.history[i] = plain.write(entry, "history", {}) end
@@ -350,7 +367,7 @@ local function read(path)
   end
   file:close()
   local tensors, metadata = safetensors.read(path)
-  if not tensors then check.raise("fit: resume: " .. metadata .. anew) end
+  if not tensors then check.raise(("fit: resume: %s; if it is a checkpoint, it is damaged: delete it to begin anew; else give another path"):format(metadata)) end
   if metadata.format ~= format then
     local what = metadata.format == "scion" and ", but a saved model, which scion.load reads" or ""
     check.raise(("fit: resume: %s is no checkpoint of a fit%s; give another path, or delete it to begin anew"):format(path, what))
@@ -415,6 +432,7 @@ function checkpoint.restore(run)
   local state, tensors = read_first(run, path)
   if not state then return false end
   compare(path, run, state)
+  restore_stages(run, state)
   local weights = weights_of(path, run.model, tensors)
   local optimizers = optimizers_of(run)
   for i, optimizer in ipairs(optimizers) do

@@ -18,16 +18,18 @@ function depth.block_of(node)
   return block or name
 end
 
---- The depth of each layer that trains.
+--- The depth of each layer that trains. All that was grafted onto a trunk is one block, the head.
 ---@param order scion.Node[] of a model
+---@param trunk? string the trunk's last layer
 ---@return table<scion.Layer, integer> depths
 ---@return integer deepest 0 if nothing trains
-function depth.of(order)
-  local depths, of_block, count = {}, {}, 0
+function depth.of(order, trunk)
+  local depths, of_block, count, behind = {}, {}, 0, trunk ~= nil
   for i = #order, 1, -1 do
     local node = order[i]
+    behind = behind and node.layer.name ~= trunk
     if #node.layer:trainable() > 0 then
-      local block = depth.block_of(node)
+      local block = behind and "" or depth.block_of(node)
       if not of_block[block] then of_block[block], count = count, count + 1 end
       depths[node.layer] = of_block[block]
     end

@@ -39,6 +39,10 @@ local function read(value)
   if type(meta) == "table" and meta.__callback then return true, value end
   local ok, of, complaint = plain.read(value)
   if not ok then return false, nil, complaint end
+  if (of.state == nil) ~= (of.restore == nil) then
+    local has, lacks = of.state and "state" or "restore", of.state and "restore" or "state"
+    return false, nil, ("has %s and not %s: a fit that goes on gives to restore what state gave, so that it takes both"):format(has, lacks)
+  end
   of.step_ends = both(of.step_ends, of.step and function(run) return of.step(run:as_step()) end)
   of.epoch_ends = both(of.epoch_ends, of.epoch and function(run) return of.epoch(run.entry) end)
   return true, of

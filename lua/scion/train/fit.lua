@@ -112,7 +112,7 @@ end
 
 --- Raises if a group of an optimizer matches no layer.
 local function check_groups(job)
-  for i = 1, #job.stages do schedule.optimizer(job.stages, i, job.first_optimizer):groups_of(job.model.order) end
+  for i = 1, #job.stages do schedule.optimizer(job.stages, i, job.first_optimizer):groups_of(job.model.order, job.model.trunk) end
 end
 
 --- Raises if a stage's learning rate cannot be told, as of a warm-up that takes more steps than there are.
@@ -229,6 +229,10 @@ local function run_job(job, o, ended)
     bar:broken()
     notice.line(line)
   end
+  local batches = data.batch and math.ceil(#data / data.batch)
+  if batches and o.accumulate > batches then
+    job.tell(("scion: fit: accumulate = %d, but an epoch has %d batch%s, which make its only step"):format(o.accumulate, batches, batches == 1 and "" or "es"))
+  end
   local warnings = lint_stages(job, o)
   local state = run.new(job)
   if job.team then distributed.same(job.where, o.distributed, checkpoint.facts(state)) end
@@ -241,7 +245,8 @@ local function run_job(job, o, ended)
   function job.tell_validation(done, total) bar:validation(state, done, total) end
   state.history.warnings = warnings
   record.begin(state, o.callbacks)
-  local rates = schedule.rates_of(job.stages, job.first_optimizer)
+  state.rates = schedule.rates_of(job.stages, job.first_optimizer)
+  state.stages_given = schedule.given(job.stages)
   local lock <close> = checkpoint.lock(state) -- luacheck: ignore 211
   resume(state)
   local was = { labels = model.labels, loss = model.loss, metrics = model.metrics, reading = model.reading, steps = model.steps }
@@ -251,7 +256,7 @@ local function run_job(job, o, ended)
   lint.begin(model)
   live.begin(state.history)
   local ok, complete = pcall(loop, state)
-  for optimizer, lr in pairs(rates) do optimizer.lr = lr end
+  for optimizer, lr in pairs(state.rates) do optimizer.lr = lr end
   if not ok then
     step.abandon(state) -- a loss of the user's own may have raised within a step
     model.metrics = was.metrics -- a metric of the user's own may be what raised

@@ -43,9 +43,10 @@ local function is_kernel(parameter) return parameter.name:find "kernel$" ~= nil 
 ---@param order scion.Node[] of a model
 ---@param given scion.OptimizerGroup[]
 ---@param decays "all"|"kernels" which of them weight decay changes
+---@param trunk? string the last layer below what was grafted
 ---@return scion.ParameterGroup[]
-function groups.of(order, given, decays)
-  local of, by_group, depths, deepest = assign(order, given), {}, depth.of(order)
+function groups.of(order, given, decays, trunk)
+  local of, by_group, depths, deepest = assign(order, given), {}, depth.of(order, trunk)
   for k = 1, #given + 1 do by_group[k] = {} end
   for _, node in ipairs(order) do
     local list = by_group[of[node.layer] or #given + 1]

@@ -74,7 +74,7 @@ local function learning_rate(job)
   if not trunk[1] or not head[1] then return nil end
   local names = {}
   for _, name in ipairs(trunk) do names[name] = true end
-  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer:highest_rate(job.model.order, names, job.lr)
+  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer:highest_rate(job.model.order, names, job.lr, job.model.trunk)
   if lr <= limit then return nil end
   return ("a learning rate of %g is high for the pretrained layers that train (%s on), which it makes forget: %s takes %g or less there"):format(
     lr, trunk[1], job.optimizer.name, limit)
@@ -84,7 +84,7 @@ end
 local function zero_rate(job)
   local names = {}
   for _, node in ipairs(job.model.order) do names[node.layer.name] = true end
-  if job.optimizer:highest_rate(job.model.order, names, job.lr) > 0 then return nil end
+  if job.optimizer:highest_rate(job.model.order, names, job.lr, job.model.trunk) > 0 then return nil end
   return ("the learning rate is 0, so that no step changes a weight: give the optimizer one above 0, as in scion.optim.%s{ lr = 1e-4 }, or see to its scale"):format(
     job.optimizer.name)
 end

@@ -175,7 +175,9 @@ local function enter_stage(run)
   run.optimizer = schedule.optimizer(run.stages, run.stage, run.first_optimizer)
   if not run.stage_begun then
     schedule.freeze(stage, run.model)
-    if stage.lr then run.optimizer.lr = stage.lr end -- until the fit ends: see schedule.rates_of
+    -- until another stage begins that names an optimizer or a rate, or the fit ends: see schedule.rates_of
+    local lr = stage.lr or stage.optimizer and run.rates[stage.optimizer]
+    if lr then run.optimizer.lr = lr end
     run.stage_begun, run.stage_epochs, run.stage_best, run.stage_wait = true, 0, nil, 0
     record.stage(run)
   end

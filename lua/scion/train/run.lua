@@ -49,6 +49,8 @@ local run = {}
 ---@field private cache_limits table<integer, string>? as of schedule.cache_limits
 ---@field private first_optimizer scion.Optimizer fit's own
 ---@field private stages scion.Stage[]|scion.Schedule
+---@field private stages_given string[]? those of a schedule as the fit was given them, in words
+---@field private rates table<scion.Optimizer, number|scion.Rate> those that optimizers had before the fit to which stages give others
 ---@field private by_schedule boolean
 ---@field private stage_begun boolean whether its freezing and rate were set
 ---@field private stage_epochs integer how many of the stage's epochs are finished
@@ -100,7 +102,7 @@ local shown = class.define {
   locked = { "model", "data", "validate", "optimizer", "epoch", "last_epoch", "step", "loss", "entry", "history", "stage" },
   fields = { "where", "context", "callbacks", "callback_states", "log_states", "resume", "identity", "tell", "warn", "verbose", "first_epoch", "entries_before", "loss_kind",
              "metrics", "class_weights", "precision", "batch", "accumulate", "clip", "tell_validation",
-             "kept", "given_cache", "cache_limits", "first_optimizer", "stages", "by_schedule", "stage_begun", "stage_epochs",
+             "kept", "given_cache", "cache_limits", "first_optimizer", "stages", "stages_given", "rates", "by_schedule", "stage_begun", "stage_epochs",
              "stage_best", "stage_wait", "stage_record", "cache", "source", "groups", "groups_of", "groups_revision", "epoch_begun", "new_sums", "sums",
              "parts", "gradient_sum", "taken", "position", "seconds", "diverged", "stopped", "told_frozen", "folder", "distributed", "team" },
   meta = { __tostring = text },

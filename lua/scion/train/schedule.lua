@@ -5,7 +5,9 @@ local class = require "scion.class"
 local cut = require "scion.ir.cut"
 local depth = require "scion.train.depth"
 local graph = require "scion.graph"
+local interrupts = require "scion.interrupts"
 local kinds = require "scion.train.kinds"
+local rate = require "scion.rate"
 local text = require "scion.report.text"
 
 local schedule = {}
@@ -19,7 +21,7 @@ local schedule = {}
 ---@field first? integer so many layers are frozen, as with model:freeze{ first = … }
 ---@field blocks? integer the head and so many blocks of the trunk train, counted from its end
 ---@field optimizer? scion.Optimizer (that of the stage before; in the first one, that of fit)
----@field lr? number|scion.Rate the optimizer's learning rate from this stage on, until the fit ends (its own)
+---@field lr? number|scion.Rate the optimizer's learning rate from this stage on, up to one that names an optimizer or a rate (its own)
 ---@field patience? integer the stage ends early once the validation loss (without one, the loss) has not fallen for so many epochs (never)
 
 local choices = { "train", "from", "upto", "first", "blocks" }
@@ -71,6 +73,38 @@ local stage = class.define { name = "scion.Stage", title = "a stage", settable =
 ---@return string
 function schedule.identity(of) return stage_text(of, true) end
 
+--- All stages in these words.
+---@param stages scion.Stage[]
+---@return string[]
+function schedule.given(stages)
+  local list = {}
+  for i = 1, #stages do list[i] = schedule.identity(stages[i]) end
+  return list
+end
+
+--- The fields of a stage that may have been set since the fit began, as plain data; its optimizer only as words.
+---@param of scion.Stage
+---@return table
+function schedule.plain(of)
+  local fields = { epochs = of.epochs, patience = of.patience, lr = of.lr and rate.plain(of.lr), optimizer = of.optimizer and of.optimizer.made }
+  for _, name in ipairs(choices) do fields[name] = of[name] end
+  return fields
+end
+
+--- Sets them again. Raises if the stage had another optimizer, which no file can hold.
+---@param of scion.Stage
+---@param fields table as of schedule.plain
+---@param where string for messages
+function schedule.set(of, fields, where)
+  if (of.optimizer and of.optimizer.made) ~= fields.optimizer then
+    check.raise(("%s had another optimizer, %s, which was given to it while the fit ran: make it with that one, and the fit goes on"):format(
+      where, fields.optimizer or "that of the stage before"))
+  end
+  for _, name in ipairs(choices) do of[name] = nil end
+  for _, name in ipairs(choices) do of[name] = fields[name] end
+  of.epochs, of.patience, of.lr = fields.epochs, fields.patience, fields.lr and rate.made(fields.lr)
+end
+
 -- ---- what a stage freezes -------------------------------------------------------------------------------------------
 
 --- The position of the trunk's last layer; without a graft, of the layer before the last one with weights.
@@ -109,7 +143,10 @@ function schedule.freeze(of, model)
   if of.train == "head" then return set_frozen(model, trunk_end(model)) end
   if of.train == "all" then return set_frozen(model, 0) end
   if of.from then return set_frozen(model, graph.find(model.order, of.from)[1] - 1) end
-  if of.first then return set_frozen(model, of.first) end
+  if of.first then
+    if of.first > #model.order then check.raise(("first = %d, but the model has %d layers"):format(of.first, #model.order)) end
+    return set_frozen(model, of.first)
+  end
   if of.upto then
     local found = graph.find(model.order, of.upto)
     return set_frozen(model, found[#found])
@@ -144,7 +181,8 @@ function schedule.check(stages, model, where)
     for _, node in ipairs(model.order) do
       if #node.layer:trainable() > 0 then return end
     end
-    check.raise(("%s: stage %d (%s) trains nothing: every layer with weights is frozen"):format(where, number, schedule.choice(of) or "frozen as before"))
+    check.raise(("%s: stage %d (%s) trains nothing: every layer with weights is frozen; let it begin further down, or graft a head"):format(
+      where, number, schedule.choice(of) or "frozen as before"))
   end)
 end
 
@@ -236,7 +274,7 @@ local methods = {}
 ---@param given? scion.PriceOptions
 ---@return scion.Prices
 ---@example print(scion.schedule{ { epochs = 2, train = "head" }, { epochs = 3, blocks = 1, lr = 1e-4 } }:plan(model, train))
-function methods:plan(model, data, given) return require("scion.report.prices")(self, model, data, given) end
+function methods:plan(model, data, given) return interrupts.within("schedule:plan", require "scion.report.prices", self, model, data, given) end
 
 local function schedule_text(self)
   local rows = {}
@@ -244,12 +282,20 @@ local function schedule_text(self)
     rows[i] = { tostring(i), tostring(of.epochs), schedule.choice(of) or "as before", of.optimizer and tostring(of.optimizer) or "as before",
                 of.lr and tostring(of.lr) or "", of.patience and tostring(of.patience) or "" }
   end
-  return table.concat(text.table({ { title = "stage", right = true }, { title = "epochs", right = true }, { title = "trains", least = 8 },
-                                   { title = "optimizer", least = 8 }, { title = "lr" }, { title = "patience", right = true } }, rows), "\n")
+  local lines, width = text.at_width(10000, text.table, { { title = "stage", right = true }, { title = "epochs", right = true }, { title = "trains" },
+                                                         { title = "optimizer" }, { title = "lr" }, { title = "patience", right = true } }, rows), text.width()
+  for _, line in ipairs(lines) do
+    if text.length(line) > width then -- then a sentence for each stage, in which nothing is shortened
+      lines = {}
+      for i, of in ipairs(self) do table.move(text.wrap(("%d. %s"):format(i, tostring(of)), width, 3), 1, 100, #lines + 1, lines) end
+      break
+    end
+  end
+  return table.concat(lines, "\n")
 end
 
 local made = class.define {
-  name = "scion.Schedule", title = "a schedule", call = "schedule", methods = methods,
+  name = "scion.Schedule", title = "a schedule", call = "schedule", methods = methods, fixed = "make another one of its stages: scion.schedule{ s[1], s[2], … }",
   meta = { __tostring = schedule_text, __len = class.list_length },
 }
 
@@ -257,6 +303,11 @@ local made = class.define {
 schedule.kind = check.kind("a schedule, as scion.schedule{ { epochs = 2, train = 'head' }, … } makes one", made.kind.read)
 
 local function new_stage(where, given)
+  if stage.is(given) then -- of another schedule: a copy of it
+    local copy = {}
+    for name in pairs(schema) do copy[name] = given[name] end
+    given = copy
+  end
   local values = check.options(where, given, schema)
   local chosen = {}
   for _, name in ipairs(choices) do

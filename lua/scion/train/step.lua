@@ -66,7 +66,7 @@ function step.remedy(run, lr) return class_weights.too_large(run.class_weights) 
 ---@param run scion.Run
 ---@param number integer from 1
 ---@return number
-function step.highest_rate(run, number) return run.optimizer:highest_at(run.optimizer:groups_of(run.model.order), step.now(run, number)) end
+function step.highest_rate(run, number) return run.optimizer:highest_at(run.optimizer:groups_of(run.model.order, run.model.trunk), step.now(run, number)) end
 
 --- Why a loss is not finite, as far as can be known, and what to do.
 local function cause_of(run, batch)
@@ -76,9 +76,12 @@ local function cause_of(run, batch)
   local found = inputs.not_finite(batch)
   if found then return (found:gsub("^%l", string.upper)) end
   if run.step == 0 and run.epoch == 1 and not class_weights.too_large(run.class_weights) then
-    return "No weight has changed yet, so that it is no matter of the learning rate: see to the weights, and to the range of the images"
+    return (run.loss_kind.own and "No weight has changed yet: see to the loss, a function of yours, and to what it makes of these outputs" or
+      "No weight has changed yet, so that it is no matter of the learning rate: see to the range of the images, and to the weights, which a fit that " ..
+      "diverged before may have left too large: load them anew")
   end
-  return (step.remedy(run, step.highest_rate(run, run.step + 1)):gsub("^%l", string.upper))
+  local what = step.remedy(run, step.highest_rate(run, run.step + 1)):gsub("^%l", string.upper)
+  return what .. ", and load the weights anew: the steps before have made them too large"
 end
 
 local function check_loss(run, loss, batch)
@@ -91,16 +94,23 @@ end
 local function check_averages(run, plan)
   for _, p in ipairs(plan:averages(run.model.arena)) do
     if not core.finite(p.new) then
-      refuse(run, class_weights.too_large(run.class_weights), "%s is not finite", "a batch norm's moving mean or variance")
+      local named = "a batch norm's moving mean or variance"
+      for name, parameter in graph.parameters(run.model.order) do named = rawequal(parameter.tensor, p.tensor) and name or named end
+      refuse(run, class_weights.too_large(run.class_weights) or "see to the range of the images or features, and to the weights before it", "%s is not finite", named)
     end
   end
+end
+
+--- What to do where a gradient is not finite, if that is known.
+local function of_gradients(run)
+  return class_weights.too_large(run.class_weights) or run.loss_kind.own and "see to the gradients that the loss, a function of yours, returns" or nil
 end
 
 local function check_gradients(run, all)
   if all:finite() then return end
   for _, g in ipairs(run.parts.plan.gradients) do
     if not core.finite(all:slice(g.parameter)) then
-      refuse(run, class_weights.too_large(run.class_weights), "the gradient of %s is not finite", g.layer.name .. "/" .. g.parameter.name)
+      refuse(run, of_gradients(run), "the gradient of %s is not finite", g.layer.name .. "/" .. g.parameter.name)
     end
   end
 end
@@ -189,7 +199,7 @@ local function is_first(run) return run.step == 0 and run.epoch == run.first_epo
 local function change_weights(run, all)
   local revision = graph.revision()
   if run.groups_revision ~= revision or run.groups_of ~= run.optimizer then
-    run.groups, run.groups_revision, run.groups_of = run.optimizer:groups_of(run.model.order), revision, run.optimizer
+    run.groups, run.groups_revision, run.groups_of = run.optimizer:groups_of(run.model.order, run.model.trunk), revision, run.optimizer
     if #run.groups == 0 and not run.told_frozen then
       run.told_frozen = true
       run.tell(("scion: fit: since %s every layer with weights is frozen, as a callback has left it: steps change nothing"):format(place_of(run)))

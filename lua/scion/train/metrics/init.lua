@@ -82,6 +82,7 @@ local one = check.kind("a metric's name, or { name = …, compute = function(pro
     local ok, read = check.try(check.options, "a metric of one's own", value, own_options)
     return ok, ok and read or nil, not ok and "is wrong: " .. read or nil
   end
+  if type(value) == "function" then return false, nil, "is a function: write { name = 'mine', compute = that function }" end
   if type(value) ~= "string" then return false end
   if named(value) then return true, value end
   if value:find "_N$" and numbered[value:sub(1, -2)] then return false, nil, ("is %s; a number stands for N, as in '%s5'"):format(check.show(value), value:sub(1, -2)) end

@@ -15,23 +15,25 @@ local function net(sizes, activation)
                             nn.global_avg_pool(), nn.dense(3, "softmax", { name = "dense" }) }
 end
 
--- The file with more layers, each { before which class of layer, its class, its options, its module }.
+-- The file with more layers, each { before which class of layer, its class, its options, its module, the name by which Keras finds it }.
 local function file_with(...)
   local described = keras.description(published)
   local list = described.config.layers
   for number, more in ipairs { ... } do
-    local before, class, config, module = table.unpack(more)
+    local before, class, config, module, registered = table.unpack(more)
     config = config or {}
     config.name = "layer_" .. number
     for i, layer in ipairs(list) do
       if layer.class_name == before then
-        table.insert(list, i, { class_name = class, config = config, module = module or "keras.layers" })
+        table.insert(list, i, { class_name = class, config = config, module = module or "keras.layers", registered_name = registered or core.null })
         break
       end
     end
   end
   return keras.write(support.folder() .. "/lacking.h5", described, nil, net())
 end
+
+local function model_notes(file) return table.concat(net():load_weights(file).notes, "\n") end
 
 describe("A layer of a Keras file that has no weights", function()
   teardown(support.done)
@@ -84,6 +86,18 @@ describe("A layer of a Keras file that has no weights", function()
     assert.same({ note:format "s 'layer_1' (Own) and 'layer_2' (Resizing) have no counterpart" }, noted(resizing()))
     assert.same({ note:format "s 'layer_1' (Own), 'layer_2' (Permute), 'layer_3' (Permute), 'layer_4' (Resizing) and 1 more have no counterpart" },
       noted(permuting(), permuting(), resizing(), permuting()))
+  end)
+
+  it("is one's own, whatever it is called, where the file tells no module of it", function()
+    for class, registered in pairs { ReLU = "ReLU", Activation = "my>Activation", Rescaling = "Rescaling" } do
+      local file, model = file_with { "GlobalAveragePooling2D", class, {}, core.null, registered }, nil
+      local name = registered:find ">" and registered or "Custom>" .. class
+      local note = model_notes(file)
+      assert.equal(("the file's model computes something else with these weights: its layer 'layer_1' (%s) has no counterpart here; " ..
+        "scion.models.from_keras cannot build the file's own network"):format(name), note)
+      assert.matches(("layer 'layer_1' (%s) is not known here"):format(name), messages.refusal(function() model = scion.models.from_keras(file) end), 1, true)
+      assert.is_nil(model)
+    end
   end)
 
   it("is refused by from_keras, with what works, where it resizes images", function()

@@ -80,6 +80,9 @@ describe("transformers' names", function()
     end
     assert.matches("transformers' ResNetForImageClassification built with other arguments (downsample_in_bottleneck, hidden_act), which scion.models.resnet18 has not",
       refusal { architectures = { "ResNetForImageClassification" }, hidden_act = "gelu", downsample_in_bottleneck = true }, 1, true)
+    local class = { "ResNetForImageClassification" }
+    assert.matches("built with other arguments (downsample_in_first_stage)", refusal { architectures = class, downsample_in_first_stage = true }, 1, true)
+    assert.matches("built with other arguments (hidden_act)", refusal { model_type = "resnet", hidden_act = "gelu" }, 1, true) -- saved by itself
     assert.matches("transformers' EfficientNetForImageClassification, whose weights have names of their own; those of its ResNet, RegNet and MobileNetV2 are " ..
       "read; take timm's file of the network, or torchvision's", refusal { architectures = { "EfficientNetForImageClassification" } }, 1, true)
   end)

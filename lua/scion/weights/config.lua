@@ -108,9 +108,10 @@ function config.beside(path)
       read[field[1]], known = check.argument(file, name, value, field[2]), true
     end
   end
-  if not known then return nil end
+  local class = transformers.class_of(whole)
+  if not known and not class then return nil end
   read.labels = read.labels and in_order(read.labels)
-  read.transformers = not read.architecture and read.transformers and read.transformers[1] or nil
+  read.transformers = not read.architecture and (read.transformers and read.transformers[1] or class) or nil
   if read.transformers then add_transformers(read, whole, folder) end
   if read.input then read.channels, read.input = read.input[1], { read.input[2], read.input[3] } end
   if not (read.mean and read.std) then read.mean, read.std = nil, nil end

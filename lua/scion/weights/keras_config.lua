@@ -25,6 +25,14 @@ local aliases = { Convolution2D = "Conv2D", SeparableConvolution2D = "SeparableC
 
 local unreadable = {} -- raised by `tree`
 
+--- The name of a class of the user's own, which may have that of one of Keras's: "my>Conv2D"; nil for the others. Keras 3 tells no module of it, and
+--- the name by which it finds it.
+local function own_name(described, class)
+  local module, registered = field(described, "module"), field(described, "registered_name")
+  if type(module) == "string" or type(registered) ~= "string" then return nil end
+  return registered:find(">", 1, true) and registered or "Custom>" .. class
+end
+
 --- Turns decoded JSON into a scion.KerasConfig. Nothing in it is trusted to have the right type. Raises `unreadable` where a layer has no
 --- class.
 local function tree(described)
@@ -32,7 +40,7 @@ local function tree(described)
   if type(class) ~= "string" then error(unreadable) end
   local node = { class = class, config = type(config) == "table" and config or {}, module = field(described, "module"), nodes = field(described, "inbound_nodes") }
   local called = (class == "TFOpLambda" or class == "SlicingOpLambda") and node.config["function"]
-  node.class = called and functions[called] or aliases[class] or class
+  node.class = called and functions[called] or own_name(described, class) or aliases[class] or class
   node.name = type(node.config.name) == "string" and node.config.name or nil
   local layers = node.config.layers or class == "Sequential" and node.config[1] ~= nil and node.config -- the first releases had just the list
   if type(layers) ~= "table" then return node end
@@ -65,7 +73,7 @@ function keras_config.read(text)
   if not ok then return nil, nil, "a layer in it has no class_name" end
   if root.layers then return root end
   if lists_layers[root.class] then return nil, nil, "its model has no list of layers" end
-  return nil, root.class
+  return nil, root.class:match ">(.+)$" or root.class
 end
 
 --- Calls visit(layer) in order for all layers within a model, also within its inner models but not for these themselves. Stops when visit

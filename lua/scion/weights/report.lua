@@ -132,8 +132,8 @@ function internal:note_numbers(weights)
       negative[#negative + 1] = weight.name
     end
   end
-  note_holding(self, odd, "numbers that are NaN, infinite or too large for f32, and so does what the network computes")
-  note_holding(self, negative, "variances below 0, which no images have, and a batch norm computes NaN from them")
+  note_holding(self, odd, "numbers that are NaN, infinite or too large for f32, and what the network computes may be so, too")
+  note_holding(self, negative, "variances below 0, which no images have; from those below -epsilon a batch norm computes NaN")
 end
 
 --- Adds a sentence to `notes`. report:tell prints those that are there by then.

@@ -27,6 +27,14 @@ function transformers.rename(expected, arrays)
   return expected
 end
 
+--- The class that a config.json without one is of: one that was saved by itself has only the model's type. nil for types whose names are not read.
+---@param whole table the decoded file
+---@return string?
+function transformers.class_of(whole)
+  local family = type(whole.model_type) == "string" and names.types[whole.model_type]
+  return family and family .. "Model" or nil
+end
+
 --- What a config.json of transformers tells of a network: whether its names are read here, and its options with which it computes something else
 --- than networks here, as one string.
 ---@param class string "ResNetForImageClassification"

@@ -43,9 +43,10 @@ return {
     },
   },
   families = "ResNet, RegNet and MobileNetV2",
+  types = { resnet = "ResNet", regnet = "RegNet", mobilenet_v2 = "MobileNetV2" }, -- by config.json's model_type
   usual = {
-    ResNet = { hidden_act = "relu", downsample_in_bottleneck = false },
-    RegNet = { hidden_act = "relu" },
+    ResNet = { hidden_act = "relu", downsample_in_bottleneck = false, downsample_in_first_stage = false },
+    RegNet = { hidden_act = "relu", downsample_in_first_stage = true },
     MobileNetV2 = { hidden_act = "relu6", tf_padding = true, layer_norm_eps = 0.001, output_stride = 32 },
   },
 }

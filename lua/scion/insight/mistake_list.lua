@@ -11,7 +11,7 @@ local most_shown = 1000
 ---@class scion.Mistakes
 ---@field [integer] scion.Mistake
 ---@field confused scion.Confused[] pairs of classes, the most frequent first
----@field losses scion.Tensor f32 [images]: of all images, in the data set's order; NaN for those that could not be read
+---@field losses scion.Tensor f32 [images]: of all images, in the data set's order, with the mean that evaluate tells; NaN for what could not be read
 ---@field wrong integer how many are taken for another class
 ---@field images integer that were told
 ---@field private data scion.Dataset
@@ -23,7 +23,7 @@ local most_shown = 1000
 ---@field label string|integer its class
 ---@field predicted string|integer what it is taken for
 ---@field confidence number the probability of that
----@field loss number -ln of the probability of its own class
+---@field loss number as evaluate computes it: with a softmax -ln of the probability of its own class
 
 --- Two classes, one of which is taken for the other.
 ---@class scion.Confused

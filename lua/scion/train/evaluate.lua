@@ -87,7 +87,7 @@ local function add_up(where, model, data, o, loss, source, heard)
   if not comm then
     return sums, run(where, model, data, o, loss, source, function(losses, output, batch)
       local loss_of_batch = sums:add(losses, output, batch.y)
-      if heard.output then heard.output(output, batches.numbers(where, batch)) end
+      if heard.output then heard.output(output, batches.numbers(where, batch), losses) end
       return loss_of_batch
     end, function(list)
       sums:leave_out(list)
@@ -128,13 +128,13 @@ local function run_all(model, data, o, loss, where, heard, alone)
     calibration = sums:calibration(),
   }
   metrics.fill(found, o.metrics, sums:values())
-  if broken and alone then notice.once(("scion: evaluate: the loss is not finite: %s"):format(broken)) end
+  if broken and alone then notice.once(("scion: %s: the loss is not finite: %s"):format(where, broken)) end
   return results.evaluation(found), broken
 end
 
 local function evaluate(model, data, given, where, heard)
   metrics.refuse_within(where or "evaluate")
-  local alone = where == nil -- else fit has called it, which prints notices about the cache and handles interrupts itself
+  local alone = where == nil or heard ~= nil and heard.alone -- else fit has called it, which prints notices about the cache and handles interrupts itself
   where = where or "evaluate"
   inputs.dataset(where, data)
   local o = check.options(where, given, schema)
@@ -151,9 +151,10 @@ end
 ---@param data scion.Dataset
 ---@param given scion.EvaluateOptions
 ---@param where string? "fit: validate" when fit calls it
----@param heard? { done: (fun(done: integer, total: integer))?, output: (fun(output: scion.Tensor, indices: integer[]))? } are called after each batch. done:
---- how far it is (by default the progress is shown on a terminal); output: with what the model gives, a view that is valid until the next batch, and the
---- images' numbers, from 1; not where several processes evaluate
+---@param heard? { done: (fun(done: integer, total: integer))?, output: (fun(output: scion.Tensor, indices: integer[], losses: scion.Tensor))?,
+--- alone: boolean? } done and output are called after each batch. done: how far it is (by default the progress is shown on a terminal); output: with
+--- what the model gives, a view that is valid until the next batch, the images' numbers, from 1, and their losses, a view, too; not where several
+--- processes evaluate. alone: whether it is a pass of its own although `where` is given
 ---@return scion.Evaluation
 ---@return string? broken what in the data set is not finite: see inputs.not_finite
 return function(model, data, given, where, heard)

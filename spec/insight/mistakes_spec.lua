@@ -4,6 +4,7 @@ local core = require "scion.core"
 local messages = require "spec.support.messages"
 local scion = require "scion"
 local support = dofile "spec/support/images.lua"
+local tiles = require "scion.data.tiles"
 local nn = scion.nn
 
 -- A model that tells red, green and blue, and is the surer the more there is of a colour.
@@ -75,6 +76,28 @@ describe("insight.mistakes", function()
       assert.same({ 3, 1, 2 }, order)
       assert.near(sum / #logits, model:evaluate(data).loss, 1e-6 * sum)
     end
+  end)
+
+  it("and neighbours write the numbers of classes below pictures where the font lacks their letters, and say which they are", function()
+    local _, list = files()
+    local labels, of, sheet = { "red", "緑", "青" }, { red = "red", green = "緑", blue = "青" }, support.folder() .. "/sheet.png"
+    for _, each in ipairs(list) do each.label = of[each.label] end
+    local data, model = scion.data.files(list, { size = 8, batch = 4, labels = labels }), by_colour()
+    model.labels = labels
+    local wrong = scion.insight.mistakes(model, data)
+    local function check(numbers, texts)
+      local pictures, expected = {}, support.folder() .. "/expected.png"
+      for i, number in ipairs(numbers) do pictures[i] = scion.image.load(list[number].path) end
+      tiles.write("test", pictures, texts, { 8, 8 }, expected)
+      assert.is_true(support.slurp(expected) == support.slurp(sheet), table.concat(texts, ", "))
+    end
+    local said = support.stderr_of(function() wrong:show(sheet) end)
+    check({ 5, 3 }, { "#3: red", "#2: #3" })
+    assert.matches("scion: mistakes:show: labels in letters that it cannot draw are numbers: #2 is 緑, #3 is 青", said, 1, true)
+    local near = scion.insight.neighbours(model, data, list[2].path, { n = 1 })
+    said = support.stderr_of(function() near:show(sheet) end)
+    check({ 2 }, { "1.00 #2" })
+    assert.matches("scion: neighbours:show: labels in letters", said, 1, true)
   end)
 
   it("leaves out what cannot be read, and says so where all is right", function()

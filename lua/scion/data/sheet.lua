@@ -2,12 +2,9 @@
 local batches = require "scion.data.batch"
 local check = require "scion.check"
 local interrupts = require "scion.interrupts"
-local notice = require "scion.report.notice"
 local tiles = require "scion.data.tiles"
 
 local where = "data:show"
-
-local most_told = 20 -- labels
 
 -- A row of shares of the classes: those that matter, the largest first.
 local function shares_text(row, labels)
@@ -19,22 +16,6 @@ local function shares_text(row, labels)
   end
   return table.concat(shown, " ")
 end
-
--- The names of classes as the font can draw them: letters with accents, but no other script. Of the latter it gives the numbers, and says once
--- what they stand for.
-local function drawable(labels)
-  local list, told = {}, {}
-  for i, label in ipairs(labels or {}) do
-    list[i] = tiles.drawable(label, i)
-    if list[i] == "#" .. i and label ~= list[i] then
-      told[#told + 1] = ("#%d is %s"):format(i, label)
-    end
-  end
-  if #told > most_told then told = { table.concat(told, ", ", 1, most_told), ("and %d more"):format(#told - most_told) } end
-  if told[1] then notice.line(("scion: data:show: labels in letters that it cannot draw are numbers: %s"):format(table.concat(told, ", "))) end
-  return labels and list
-end
-
 
 -- The text below an image: its classes, the numbers to predict, or its file's name.
 local function label_of(value, labels, name)
@@ -50,7 +31,7 @@ end
 
 -- The first n images of a pass, as tensors of one image, and the texts below them.
 local function collect(data, n, epoch)
-  local images, texts, labels = {}, {}, drawable(data.labels)
+  local images, texts, labels = {}, {}, data.labels and tiles.labels(where, data.labels)
   for inside in data:pass { epoch = epoch - 1, batch = math.min(data.batch, n) } do
     local batch = batches.for_user(inside, data.files)
     local values, numbers = batch.y and batch.y:totable() or {}, batch.index:totable()

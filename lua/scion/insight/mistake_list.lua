@@ -15,6 +15,7 @@ local most_shown = 1000
 ---@field wrong integer how many are taken for another class
 ---@field images integer that were told
 ---@field private data scion.Dataset
+---@field private labels string[] the names of the classes
 
 --- An image that is taken for another class.
 ---@class scion.Mistake
@@ -75,8 +76,8 @@ local methods = {}
 
 local show_schema = { n = { check.whole(1, most_shown), 32 } }
 
---- Writes a contact sheet of the mistakes, those with the highest loss first: below each its class and what it is taken for. Raises if the
---- file cannot be written, and if there are no mistakes.
+--- Writes a contact sheet of the mistakes, those with the highest loss first: below each its class and what it is taken for, as numbers where the
+--- font lacks their letters, which are told. Raises if the file cannot be written, and if there are no mistakes.
 ---@param path string that ends in .png, .jpg or .jpeg; its folder is made if there is none
 ---@param given? { n: integer? } n: how many, at most 1000 (32, or all if there are fewer)
 ---@return string path
@@ -88,14 +89,12 @@ function methods:show(path, given)
   if n == 0 then check.raise(here .. ": there are no mistakes") end
   local numbers = {}
   for i = 1, n do numbers[i] = self[i].index end
-  tiles.of_data(here, self.data, numbers, path, function(i)
-    return ("%s: %s"):format(tiles.drawable(tostring(self[i].label), i), tiles.drawable(tostring(self[i].predicted), i))
-  end)
+  tiles.of_data(here, self.data, numbers, path, self.labels, function(i, drawn) return ("%s: %s"):format(drawn(self[i].label), drawn(self[i].predicted)) end)
   return path
 end
 
 local made = class.define { name = "scion.Mistakes", title = "a list of mistakes", methods = methods, call = "mistakes",
-                            locked = { "confused", "losses", "wrong", "images" }, fields = { "data" }, meta = { __tostring = as_text, __len = class.list_length } }
+                            locked = { "confused", "losses", "wrong", "images" }, fields = { "data", "labels" }, meta = { __tostring = as_text, __len = class.list_length } }
 
 -- ---- what is wrong ------------------------------------------------------------------------------------------------------
 
@@ -144,6 +143,7 @@ return function(model, data, found, losses)
     list[i] = mistake.new { index = each.index, file = data.files and data.files[each.index], label = names[each.class] or each.class,
                             predicted = names[each.predicted] or each.predicted, confidence = each.confidence, loss = each.loss }
   end
-  list.confused, list.losses, list.wrong, list.images, list.data = confusions(list, wrong, counts), losses, #wrong, images, data
+  list.confused, list.losses, list.wrong, list.images = confusions(list, wrong, counts), losses, #wrong, images
+  list.data, list.labels = data, names
   return made.new(list)
 end

@@ -51,8 +51,8 @@ function methods:show(path)
   path = check.argument(here, "the first argument", path, check.path)
   local numbers = {}
   for i, each in ipairs(self) do numbers[i] = each.index end
-  tiles.of_data(here, self.data, numbers, path, function(i)
-    return ("%.2f %s"):format(self[i].similarity, self[i].label and tiles.drawable(tostring(self[i].label), i) or "")
+  tiles.of_data(here, self.data, numbers, path, self.data.labels, function(i, drawn)
+    return ("%.2f %s"):format(self[i].similarity, self[i].label and drawn(self[i].label) or "")
   end)
   return path
 end

@@ -132,6 +132,11 @@ describe("a chart", function()
     assert.equal("1e-12 1e-10 1e-08 1e-06 0.0001 0.01 1", ticks(1e-12, 1, 0, 100, { log = true }))
     assert.equal("0.1 0.2", ticks(0.09, 0.21, 0, 100, { log = true }))
     assert.equal("-1.0 -0.5 0.0 0.5 1.0", ticks(-1, 1, 0, 100))
+    assert.equal("0 5.0e+08 1.0e+09", ticks(0, 1.2e9, 0, 100, { ticks = 3 }))
+    assert.equal("1.50e+33 1.55e+33 1.60e+33", ticks(1.5e33, 1.6e33, 0, 100, { ticks = 2 }))
+    assert.equal("500000 550000 600000", ticks(5e5, 6e5, 0, 100, { ticks = 2 }))
+    assert.equal("1.2e-05 1.3e-05 1.4e-05", ticks(1.2e-5, 1.4e-5, 0, 100, { ticks = 2 }))
+    assert.equal("0.6931471 0.6931472", ticks(0.69314705, 0.69314722, 0, 100, { ticks = 2 }))
     for _, value in ipairs { 0, 1, -3, 1e-300, 1e300 } do assert.is_true(#chart.scale(value, value, 0, 100).ticks < 20) end
   end)
 
@@ -144,6 +149,20 @@ describe("a chart", function()
     assert.is_false(drawn { { 1, 100 }, { 2, 0 } })
     assert.is_false(drawn({ { 1, 1 }, { 2, 0.001 } }, true))
     assert.is_nil(line { title = "t", text = "", x = "epoch", series = { { name = "s", points = { { 1, 0 / 0 } } } } })
+  end)
+
+  it("has room for long numbers, and gaps between epochs that have none", function()
+    local body = line { title = "t", text = "", x = "epoch", series = { { name = "s", points = { { 1, 0.69314705 }, { 2, 0.69314710 }, { 4, 0.69314722 } } } } }.body
+    local drawing = markup.read("<svg>" .. body .. "</svg>")
+    local lines, place = markup.all(drawing, "polyline"), nil
+    assert.equal(2, #lines) -- the legend's, and that of the first two epochs
+    assert.equal(2, select(2, lines[2].attributes.points:gsub(",", "")))
+    assert.equal(4, #markup.all(drawing, "circle"))
+    for _, text in ipairs(markup.all(drawing, "text", "muted")) do
+      local words = markup.text(text)
+      place = words:find "^0%.69314" and tonumber(text.attributes.x) - 5.5 * #words or place
+    end
+    assert.is_true(place >= 0)
   end)
 
   it("of many classes is wider than a page, and scrolls", function()

@@ -493,6 +493,29 @@ describe("a report", function()
     assert.matches("2 of the numbers are not finite and left out", markup.text(markup.all(drawing, "desc")[1]), 1, true)
   end)
 
+  it("of a model that diverges, of stages and of metrics that began later has each in its place", function()
+    local model, train, val = network(3), pictures(3, 2), pictures(3, 1)
+    local function fit(o)
+      o.verbose, o.quiet = false, true
+      model:fit(train, o)
+    end
+    fit { epochs = 2, validate = val }
+    fit { epochs = 2, metrics = { "kappa" } }
+    fit { epochs = 2, validate = val, metrics = { "kappa" } }
+    for i, entry in ipairs(model.history) do entry.loss, entry.val_loss = 1e33 / i, entry.val_loss and 2.5e33 / i end
+    local page = report(model.history, { diagnosis = false })
+    local marks = {}
+    for _, name in ipairs { "loss", "kappa" } do
+      local drawing = markup.figure(page, name)
+      marks[name] = { #markup.all(drawing, "line", "mark"), markup.text(markup.all(drawing, "desc")[1]):match "[^.]*otted line[^.]*" }
+    end
+    assert.same({ loss = { 2, " Dotted lines mark where stages begin" }, kappa = { 1, " The dotted line marks where stage 3 begins" } }, marks)
+    assert.is_nil(markup.text(markup.all(markup.figure(page, "loss"), "desc")[1]):find "%d%d%d%d%d%d%d")
+    assert.equal(3, #markup.all(markup.figure(page, "loss"), "polyline", "line-2")) -- with the legend's
+    assert.matches("1.67e+32loss, epoch 6", markup.text(markup.all(page, "ul", "facts")[1]), 1, true)
+    assert.equal("1.00e+33", markup.table(page, "loss by epoch")[2][2])
+  end)
+
   it("stays small with a thousand classes and ten thousand images", function()
     local classes, n, numbers, labels = 1000, 10000, {}, {}
     for i = 1, n do numbers[i] = (i - 1) % classes + 1 end

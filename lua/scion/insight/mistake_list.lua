@@ -63,7 +63,7 @@ local function as_text(self)
   for i = 1, math.min(#self, listed) do
     local each = self[i]
     rows[i] = { each.file and each.file:match "[^/]*$" or "image " .. each.index, tostring(each.label), tostring(each.predicted), text.percent(each.confidence),
-                ("%.2f"):format(each.loss) }
+                text.number(each.loss, 2) }
   end
   local lines = text.wrap(("%d of %d images are taken for another class; those with the highest loss:"):format(self.wrong, self.images), text.width(), 2)
   table.move(text.table({ { title = "image", least = 8 }, { title = "is", least = 6 }, { title = "taken for", least = 6 }, { title = "by", right = true },

@@ -10,10 +10,12 @@ chart.width = 400 -- of a chart that fits a telephone as well as half a page
 ---@return boolean
 function chart.finite(value) return type(value) == "number" and value == value and math.abs(value) < math.huge end
 
---- How many numbers of a step's size need digits after the point.
-local function format_of(step)
-  local digits = math.max(0, -math.floor(math.log(step, 10) + 1e-9))
-  return digits > 5 and "%.1e" or ("%%.%df"):format(digits)
+local function power_of(value) return math.floor(math.log(value, 10) + 1e-9) end
+
+--- How numbers up to `largest` are written so that those a step apart differ: with exponents where they are very large or very small.
+local function format_of(step, largest)
+  if largest >= 1e6 or largest < 1e-4 then return ("%%.%de"):format(math.max(0, power_of(largest) - power_of(step))) end
+  return ("%%.%df"):format(math.max(0, -power_of(step)))
 end
 
 --- Ticks at round numbers, about `count` of them.
@@ -25,8 +27,10 @@ local function linear_ticks(low, high, count, whole)
     if step < raw * 0.999 then step = unit * factor end
   end
   if whole then step = math.max(1, math.floor(step + 0.5)) end
-  local ticks, format = {}, format_of(step)
-  for i = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) do ticks[#ticks + 1] = { value = i * step, text = format:format(i * step) } end
+  local ticks, format = {}, format_of(step, math.max(math.abs(low), math.abs(high)))
+  for i = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) do
+    ticks[#ticks + 1] = { value = i * step, text = i == 0 and format:find "e" and "0" or format:format(i * step) }
+  end
   return ticks
 end
 

@@ -3,12 +3,13 @@ local chart = require "scion.report.chart"
 local line = require "scion.report.charts.line"
 local monitor = require "scion.train.monitor"
 local record = require "scion.train.record"
+local text = require "scion.report.text"
 
 local own = { epoch = true, seconds = true, images_per_second = true, lr = true } -- what stands elsewhere, or in a chart of its own
 
 local rate_name = "learning rate"
 
-local function formatted(value) return type(value) ~= "number" and "" or value ~= value and "NaN" or ("%.4f"):format(value) end
+local function formatted(value) return type(value) ~= "number" and "" or text.number(value, 4) end
 
 local function rate(value) return type(value) ~= "number" and "" or ("%.4g"):format(value) end
 
@@ -90,10 +91,20 @@ local function marks_of(history)
   return marks
 end
 
-local function add(list, title, series, marks, format)
+--- Those of the marks between the first and the last epoch of the series.
+local function within(marks, series)
+  local first, last, inside = math.huge, -math.huge, {}
+  for _, one in ipairs(series) do first, last = math.min(first, one.points[1][1]), math.max(last, one.points[#one.points][1]) end
+  for _, mark in ipairs(marks) do inside[#inside + 1] = mark.at > first and mark.at < last and mark or nil end
+  return inside
+end
+
+local function add(list, title, series, all_marks, format)
+  local marks = within(all_marks, series)
   local told = {}
   for i, one in ipairs(series) do told[i] = words(one, format) end
-  if marks[1] then told[#told + 1] = ("Dotted lines mark where %s."):format(#marks == 1 and "the second stage begins" or "stages begin") end
+  if #marks == 1 then told[#told + 1] = ("The dotted line marks where %s begins."):format(marks[1].text) end
+  if #marks > 1 then told[#told + 1] = "Dotted lines mark where stages begin." end
   local drawing = line { title = title, text = table.concat(told, " "), x = "epoch", series = series, marks = marks, share = is_share(series) }
   if not drawing then return end
   local columns, rows = table_of(series, format)

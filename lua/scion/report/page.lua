@@ -45,7 +45,7 @@ local function measure(model, data, fitted)
 end
 
 local function figures_of(evaluation)
-  return ("loss %.4f%s"):format(evaluation.loss, evaluation.accuracy and (", accuracy %.4f"):format(evaluation.accuracy) or "")
+  return ("loss %s%s"):format(text.number(evaluation.loss, 4), evaluation.accuracy and (", accuracy %.4f"):format(evaluation.accuracy) or "")
 end
 
 --- The evaluation of the last validation, and a sentence; or nil and why there is none.
@@ -118,7 +118,7 @@ local function facts(context)
   add(results.duration(seconds), "training")
   for _, name in ipairs { "loss", "accuracy", "val_loss", "val_accuracy" } do
     local value = rawget(last, name)
-    if type(value) == "number" then add(value ~= value and "NaN" or ("%.4f"):format(value), ("%s, epoch %d"):format(name, last.epoch)) end
+    if type(value) == "number" then add(text.number(value, 4), ("%s, epoch %d"):format(name, last.epoch)) end
   end
   return tag("ul", { class = "facts" }, table.concat(items, "\n"))
 end

@@ -34,6 +34,17 @@ end
 ---@return string
 function text.percent(share) return ("%.1f%%"):format(100 * share) end
 
+--- A number with so many digits after the point; with an exponent where it is too large, or too small to be seen so.
+---@param value number
+---@param digits integer
+---@return string
+function text.number(value, digits)
+  local size = math.abs(value)
+  if value ~= value then return "NaN" end
+  local plain = value == 0 or size == math.huge or size >= 10.0 ^ -digits and size < 1e6
+  return (plain and "%." .. digits .. "f" or "%.2e"):format(value)
+end
+
 -- ---- fitting the terminal -------------------------------------------------------------------------------------------
 
 local narrowest, usual = 40, 80

@@ -3,7 +3,9 @@ local chart = require "scion.report.chart"
 local svg = require "scion.report.svg"
 
 local height = 230
-local area = { left = 54, right = chart.width - 12, top = 46, bottom = height - 38 }
+local least_left = 54
+local right, top, bottom = chart.width - 12, 46, height - 38
+local letter = 6 -- about as wide as one of an axis is
 local most_dots = 60
 local steep = 50 -- numbers that differ by this factor are drawn on a logarithmic scale
 
@@ -15,10 +17,11 @@ local steep = 50 -- numbers that differ by this factor are drawn on a logarithmi
 ---@field marks? { at: number, text: string }[]
 ---@field share? boolean whether the numbers lie between 0 and 1
 
---- The parts of a series between numbers that cannot be drawn.
+--- The parts of a series between numbers that cannot be drawn, and between epochs that have none.
 local function runs(points, x, y)
   local list, run = {}, nil
-  for _, point in ipairs(points) do
+  for i, point in ipairs(points) do
+    if i > 1 and point[1] > points[i - 1][1] + 1 then run = nil end
     local good = chart.finite(point[2]) and not (y.log and point[2] <= 0)
     if good and not run then
       run = {}
@@ -54,8 +57,8 @@ local function range(series, place)
   return low, high, left_out or 0
 end
 
-local function legend(series)
-  local parts, at = {}, area.left
+local function legend(series, at)
+  local parts = {}
   for i, one in ipairs(series) do
     parts[#parts + 1] = svg.polyline({ { at, 14 }, { at + 24, 14 } }, "line-" .. i)
     parts[#parts + 1] = svg.shape("circle", { cx = at + 12, cy = 14, r = 2.5, class = "dot-" .. i })
@@ -69,9 +72,9 @@ local function marks(list, x)
   local parts, free = {}, -math.huge
   for _, mark in ipairs(list or {}) do
     local at = x.place(mark.at)
-    parts[#parts + 1] = svg.shape("line", { x1 = at, x2 = at, y1 = area.top, y2 = area.bottom, class = "mark" })
+    parts[#parts + 1] = svg.shape("line", { x1 = at, x2 = at, y1 = top, y2 = bottom, class = "mark" })
     if at >= free then
-      parts[#parts + 1] = svg.text(at, area.top - 7, mark.text, "muted small", at < area.right - 24 and "middle" or "end")
+      parts[#parts + 1] = svg.text(at, top - 7, mark.text, "muted small", at < right - 24 and "middle" or "end")
       free = at + 10 + 5 * #mark.text
     end
   end
@@ -86,12 +89,14 @@ return function(of)
   local low, high, left_out = range(of.series, 2)
   if not low then return nil end
   local log = not of.share and low > 0 and high / low > steep
-  local x = chart.scale(first, last, area.left, area.right, { whole = true, ticks = 6 })
   local room = log and 0 or (high - low) * 0.05
-  local y = chart.scale(log and low or math.max(low - room, low >= 0 and 0 or -math.huge), of.share and math.min(high + room, 1) or high + room, area.bottom, area.top,
+  local y = chart.scale(log and low or math.max(low - room, low >= 0 and 0 or -math.huge), of.share and math.min(high + room, 1) or high + room, bottom, top,
                         { log = log, ticks = 5 })
-  local parts = { chart.axes(x, y, area, { x = of.x, y = "" }), marks(of.marks, x), legend(of.series),
-                  log and svg.text(area.right, 18, "logarithmic scale", "muted", "end") or "" }
+  local area = { left = least_left, right = right, top = top, bottom = bottom }
+  for _, tick in ipairs(y.ticks) do area.left = math.max(area.left, 12 + letter * #tick.text) end
+  local x = chart.scale(first, last, area.left, area.right, { whole = true, ticks = 6 })
+  local parts = { chart.axes(x, y, area, { x = of.x, y = "" }), marks(of.marks, x), legend(of.series, area.left),
+                  log and svg.text(right, 18, "logarithmic scale", "muted", "end") or "" }
   for i, one in ipairs(of.series) do parts[#parts + 1] = draw_series(i, one.points, x, y) end
   local gaps = left_out > 0 and (" %d of the numbers %s not finite and left out."):format(left_out, left_out == 1 and "is" or "are") or ""
   return { width = chart.width, height = height, title = of.title, text = of.text .. gaps, body = table.concat(parts, "\n") }

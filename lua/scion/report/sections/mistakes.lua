@@ -44,7 +44,7 @@ local function mistakes_table(mistakes)
   local rows = {}
   for i = 1, math.min(listed, #mistakes) do
     local each = mistakes[i]
-    rows[i] = { name_of(each), tostring(each.label), tostring(each.predicted), text.percent(each.confidence), ("%.2f"):format(each.loss) }
+    rows[i] = { name_of(each), tostring(each.label), tostring(each.predicted), text.percent(each.confidence), text.number(each.loss, 2) }
   end
   return html.table { caption = "The mistakes with the highest loss", rows = rows, columns = {
     { title = "image" }, { title = "is" }, { title = "taken for" }, { title = "by", right = true }, { title = "loss", right = true } } }

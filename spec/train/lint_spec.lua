@@ -193,7 +193,11 @@ describe("fit's warnings", function()
     local rules, by_rule = told(model, set "rare")
     assert.same({ "few_images" }, rules)
     assert.equal("one of the classes has fewer than 10 images (lid 3): they are hardly learned; find more, or leave the class out", by_rule.few_images)
-    assert.same({}, (told(model, set "tiny")))
+    assert.same({}, (told(model, set "tiny"))) -- few of each are meant
+    rules, by_rule = told(model, set("rare"):subset { 1, 2, 3, 4, 5, 6, 11, 12 })
+    assert.same({ "few_images" }, rules)
+    assert.equal("all of the classes have fewer than 10 images (jar 6, lid 2): they are hardly learned; find more", by_rule.few_images)
+    assert.matches("(jar 1, lid 0)", select(2, told(model, set("rare"):subset { 1 })).few_images, 1, true)
   end)
 
   it("are kept quiet, told once, or given to a function", function()

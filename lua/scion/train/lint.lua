@@ -183,17 +183,20 @@ local function unshuffled(job)
   return "the training set has shuffle = false, and its classes come one after the other: each class is forgotten while the next is learned; leave shuffle out"
 end
 
---- A few classes have hardly any images. Where all have few, that is meant.
+--- Classes have hardly any images. Where all have equally few, as near as a split can make them, that is meant.
 local function few_images(job)
   if not dataset.is(job.data) or not job.data.classes then return nil end
-  local few, enough = {}, false
-  for i, count in ipairs(job.data:class_counts()) do
-    if count >= findings.least_images then enough = true else few[#few + 1] = ("%s %d"):format(job.data.labels[i], count) end
+  local few, counts, least, most = {}, job.data:class_counts(), math.huge, 0
+  for i, count in ipairs(counts) do
+    least, most = math.min(least, count), math.max(most, count)
+    if count < findings.least_images then few[#few + 1] = ("%s %d"):format(job.data.labels[i], count) end
   end
-  if not few[1] or not enough then return nil end
+  local all = #few == #counts
+  if not few[1] or all and least > 0 and most - least <= 1 then return nil end
   local more = #few > 4 and (" and %d more"):format(#few - 4) or ""
-  return ("%s of the classes %s fewer than %d images (%s%s): they are hardly learned; find more, or leave the class out"):format(
-    #few == 1 and "one" or tostring(#few), #few == 1 and "has" or "have", findings.least_images, table.concat(few, ", ", 1, math.min(#few, 4)), more)
+  return ("%s of the classes %s fewer than %d images (%s%s): they are hardly learned; find more%s"):format(
+    all and "all" or #few == 1 and "one" or tostring(#few), #few == 1 and "has" or "have", findings.least_images, table.concat(few, ", ", 1, math.min(#few, 4)), more,
+    all and "" or #few == 1 and ", or leave the class out" or ", or leave the classes out")
 end
 
 -- Their names, and which are for each stage of a schedule; the others are for the first, or for all of them at once.

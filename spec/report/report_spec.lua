@@ -349,6 +349,8 @@ describe("a report", function()
     support.stderr_of(function() page = report(history) end)
     assert.matches(("On 12 images of the validation set, after epoch 2: loss %.4f"):format(history.evaluation.loss), markup.text(page), 1, true)
     assert.matches("mistakes: the validation set cannot be read any more: ", markup.text(section(page, "Left out")), 1, true)
+    assert.is_nil(markup.text(section(page, "Findings")):find "doctor")
+    assert.matches("the doctor's findings: none of the 12 images of the training set can be read any more (" .. root, markup.text(section(page, "Left out")), 1, true)
     local message
     support.stderr_of(function() message = messages.refused(function() history:report(path "run.html", { data = val }) end) end)
     assert.matches("evaluate: the data set gave no image that can be read, of 12", message, 1, true)

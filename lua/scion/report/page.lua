@@ -92,7 +92,10 @@ local function diagnosis_of(note, o)
   if not there.data then return nil, "the doctor's findings: the training set is not there any more; give what scion.data.doctor has found, diagnosis = …" end
   if not dataset.is(there.data) or there.data.values then return nil, "the doctor's findings: the training set holds no pictures that he reads" end
   local against = dataset.is(there.validate) and not there.validate.values and there.validate or nil
-  return require "scion.data.doctor"(there.data, { against = against and { validation = against } })
+  local found = require "scion.data.doctor"(there.data, { against = against and { validation = against } })
+  if found.bytes > 0 then return found end
+  return nil, ("the doctor's findings: none of the %s images of the training set can be read any more (%s: %s)"):format(text.grouped(found.images),
+    found.broken[1].file, found.broken[1].message)
 end
 
 local function context_of(history, o)

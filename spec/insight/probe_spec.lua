@@ -5,6 +5,7 @@ local messages = require "spec.support.messages"
 local models = dofile "spec/support/models.lua"
 local scion = require "scion"
 local support = dofile "spec/support/files.lua"
+local width = require "scion.report.text".at_width
 local blocks = dofile "spec/support/blocks.lua"
 local colours, forgetful = blocks.colours, blocks.forgetful
 local nn = scion.nn
@@ -31,6 +32,24 @@ describe("model:probe", function()
     end
     assert.equal(0, found[3].saved)
     model:upto(found.recommended):graft { nn.global_avg_pool(), nn.dense(3, "softmax") }
+  end)
+
+  it("prints the blocks' names whole at 80 columns, and leaves the last columns out where there is no room", function()
+    local layers = { nn.input(8, 8, 3) }
+    for _, name in ipairs { "stem_activation", "trunk_output_block1" } do
+      layers[#layers + 1] = nn.conv2d(6, 1, { name = name, activation = "relu" })
+    end
+    scion.seed(1)
+    local found, titles = scion.sequential(layers):probe(colours(60)), {}
+    for _, columns in ipairs { 80, 60, 160 } do
+      local printed = width(columns, tostring, found)
+      assert.matches("[ >] stem_activation ", printed)
+      assert.matches("[ >] trunk_output_block1 ", printed)
+      titles[#titles + 1] = (printed:match "^%s*([^\n]*)\n":gsub("%s+", " "))
+    end
+    assert.same({ "block features accuracy 95% interval neighbours LogME saved", "block features accuracy neighbours saved",
+                  "block features accuracy 95% interval neighbours LogME up to it saved" }, titles)
+    assert.matches("(no room for the intervals and the LogME and the multiply-adds)", width(60, tostring, found), 1, true)
   end)
 
   it("names no cut on noise, of however many blocks the best one is taken", function()

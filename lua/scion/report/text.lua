@@ -152,7 +152,7 @@ end
 ---@field title string?
 ---@field right boolean? whether cells are aligned to the right, as for numbers
 ---@field least integer? if the table is too wide, cells may be shortened to this width
----@field optional string? a column that is left out if the table is too wide; this says what it holds: "kinds"
+---@field optional string? a column that is left out if the table is too wide, the last one first; this says what it holds: "kinds"
 ---@field wraps boolean? only for the last column: if the table is too wide, its cells are wrapped
 
 --- The widths of these columns, and of the gap between them: the widths of the widest cells, unless the table would be too wide. Also how
@@ -209,16 +209,19 @@ local function chosen(columns, rows, numbers)
   return some, cells
 end
 
---- The numbers of the columns that there is room for: optional ones are left out if the table is too wide. Returns the names of these, too.
+--- The numbers of the columns that there is room for: of the optional ones the last are left out if the table is too wide. Returns the names of
+--- these, too.
 local function kept_columns(columns, rows, room)
-  local all, kept, left = {}, {}, {}
-  for c, column in ipairs(columns) do
-    all[c] = c
-    if column.optional then left[#left + 1] = column.optional else kept[#kept + 1] = c end
+  local kept, left = {}, {}
+  for c in ipairs(columns) do kept[c] = c end
+  for c = #columns, 1, -1 do
+    local some, cells = chosen(columns, rows, kept)
+    if columns[c].optional and select(3, widths_of(some, cells, room)) > 0 then
+      table.remove(kept, c)
+      table.insert(left, 1, columns[c].optional)
+    end
   end
-  local _, _, excess = widths_of(columns, rows, room)
-  if excess > 0 then return kept, left end
-  return all, {}
+  return kept, left
 end
 
 --- Divides a table that is too wide into parts, each a list of columns' numbers: every part begins with the first column. A table without

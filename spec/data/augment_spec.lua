@@ -232,6 +232,9 @@ describe("a list of augmentations", function()
     assert.equal("flip()", tostring(A.flip()))
     assert.equal("flip{ direction = 'vertical', p = 0.3 }", tostring(A.flip { "vertical", p = 0.3 }))
     assert.equal("zoom{ factor = { 0.5, 1 } }", tostring(A.zoom { 0.5, 1 }))
+    local function shown(given) return tostring(pipeline.list(given)[1]) end
+    assert.equal("image_data_generator{ flip = 'horizontal' }", shown { flip = "horizontal" })
+    assert.equal("image_data_generator{ brightness = { 0.5, 1 } }", shown { brightness = { 0.5, 1 } })
   end)
 
   it("is told from others by name and options, unless it changes whole batches", function()

@@ -163,7 +163,7 @@ local function as_text(self)
   local parts = {}
   for name, option in pairs(self.schema) do
     local value = self.options[name]
-    if value ~= option[2] then parts[#parts + 1] = ("%s = %s"):format(name, show(value)) end
+    if show(value) ~= show(option[2]) then parts[#parts + 1] = ("%s = %s"):format(name, show(value)) end
   end
   table.sort(parts)
   return self.name .. (#parts == 0 and "()" or "{ " .. table.concat(parts, ", ") .. " }")

@@ -311,6 +311,34 @@ describe("a report", function()
     for i, label in ipairs(shown) do assert.equal(label, rows[i + 1][1]) end
   end)
 
+  it("keeps names that run from right to left apart from the words around them", function()
+    local model = scion.sequential { nn.input(2), nn.dense(2, "softmax", { name = "head" }) }
+    core.copy(core.from_table({ { 1, 0 }, { 0, 1 } }, "f32"), model:layer "head".weights.kernel)
+    local data = scion.data.tensors(scion.tensor { { 3, 0 }, { 0, 5 } }, { 2, 2 }, { batch = 2, labels = { "قطة", "b" } })
+    local page = report(model:fit(data, { optimizer = scion.optim.sgd { lr = 0 }, validate = data, verbose = false, quiet = true }))
+    local caption, names = markup.all(markup.figure(page, "Confusion").parent, "figcaption")[1], {}
+    for i, name in ipairs(markup.all(caption, "bdi")) do names[i] = markup.text(name) end
+    assert.same({ "1", "2", "b", "قطة", "once" }, names)
+    assert.matches("1 of 2 examples are taken for another class; most often b for قطة, once. A row", markup.text(caption), 1, true)
+    assert.matches("1 epoch took %d+ s, without", markup.text(section(page, "Speed and cache")))
+    local pictured = pictures(2, 2, { "قطة", "كلب" })
+    page = report(network(2):fit(pictured, { optimizer = scion.optim.sgd { lr = 0 }, validate = pictured, verbose = false, quiet = true }))
+    for _, pair in ipairs(markup.all(section(page, "Mistakes"), "figcaption")) do assert.equal(3, #markup.all(pair, "bdi")) end
+  end)
+
+  it("breaks names that a table has no room for", function()
+    local browser = os.getenv "SCION_CHROMIUM"
+    if not browser then return pending "SCION_CHROMIUM names no browser" end
+    local html, document = require "scion.report.html", require "scion.report.document"
+    local columns = { { title = "class" }, { title = "examples", right = true } }
+    local main = html.table { caption = "c", columns = columns, rows = { { ("a"):rep(300), "12" } } }
+    support.spit(path "wide.html", document { title = "t", introduction = "", main = main })
+    browse(browser, path "wide.html")
+    local picture, lines = assert(core.image_load(path "page.png")), 0
+    for y = 1, picture:shape()[1] do lines = lines + (picture:get(y, 500 - 19, 1) < 250 and 1 or 0) end
+    assert.is_true(lines < 20, ("%d"):format(lines)) -- not the shade of an edge behind which the table goes on
+  end)
+
   it("is evaluated with the model as it is, where a callback has put better weights back", function()
     local worse = { epoch_ends = function(of) of.entry.val_loss = of.entry.epoch end } -- the first epoch is the best one
     local history, model, _, val = run { callbacks = { worse, scion.callbacks.early_stopping { patience = 4 } } }

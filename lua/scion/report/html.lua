@@ -62,6 +62,16 @@ local tag = html.tag
 ---@return string
 function html.paragraph(text, class) return tag("p", { class = class or false }, html.escape(text)) end
 
+--- A sentence of plain text and names. Names may be in letters that run from right to left, and then turn only themselves round.
+---@param format string with %s for each name and number
+---@param ... string
+---@return string
+function html.sentence(format, ...)
+  local names = {}
+  for i, name in ipairs { ... } do names[i] = tag("bdi", nil, html.escape(name)) end
+  return html.escape(format):format(table.unpack(names))
+end
+
 ---@class scion.HtmlTable
 ---@field caption string
 ---@field columns { title: string, right: boolean? }[] right: aligned to the right, as numbers are. The first column names the rows

@@ -61,10 +61,10 @@ svg{display:block;width:100%;height:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;margin:.25rem 0}
 caption{text-align:left;color:var(--muted);padding:.25rem 0}
 th,td{padding:.2rem .75rem .2rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;unicode-bidi:isolate}
-tbody th{font-weight:400}
+tbody th{font-weight:400;overflow-wrap:anywhere}
 tbody th,td{min-width:5.5rem}
 .right,th[scope=col]{white-space:nowrap}
-th.right,td.right{text-align:right;min-width:0}
+th.right,td.right{text-align:right;min-width:0;overflow-wrap:normal!important}
 details{margin:.5rem 0}
 summary{cursor:pointer;color:var(--one)}
 dl{margin:.5rem 0}
@@ -89,6 +89,7 @@ nav,details{display:none}
 figure,tr,.pictures>*{break-inside:avoid}
 h2,h3{break-after:avoid}
 .scroll{overflow:visible;background:none}
+td{overflow-wrap:anywhere}
 .scroll svg{min-width:0!important}
 }
 ]]

@@ -12,6 +12,7 @@ local tag = html.tag
 ---@field height number
 ---@field title string plain text
 ---@field text string the same in words, for those who do not see it
+---@field caption string? these words as HTML, where they hold names
 ---@field body string
 ---@field wide boolean? whether it is as wide as its size says and scrolls, where else it fits the page
 
@@ -78,7 +79,7 @@ function svg.figure(drawing, id, ...)
   local picture = element(drawing, id, { style = drawing.wide and ("min-width:%spx"):format(number(drawing.width)) or false })
   if drawing.wide then picture = tag("div", { class = "scroll", tabindex = "0", role = "region", ["aria-label"] = drawing.title }, picture) end
   return tag("figure", { class = drawing.wide and "wide" or false },
-             tag("figcaption", nil, tag("strong", nil, html.escape(drawing.title)), " ", html.escape(drawing.text)), picture, ...)
+             tag("figcaption", nil, tag("strong", nil, html.escape(drawing.title)), " ", drawing.caption or html.escape(drawing.text)), picture, ...)
 end
 
 --- Drawings below each other.

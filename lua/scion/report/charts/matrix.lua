@@ -14,6 +14,7 @@ local most_ink = 0.5 -- so that numbers can be read on the darkest cell
 ---@class scion.MatrixChart
 ---@field title string
 ---@field text string
+---@field caption string? as of scion.Drawing
 ---@field labels string[]
 ---@field counts integer[][]
 
@@ -48,5 +49,6 @@ return function(of)
   end
   parts[#parts + 1] = svg.shape("rect", { x = left, y = top, width = size, height = size, class = "edge" })
   local width = math.max(left + size + right, chart.width)
-  return { width = width, height = top + size + 8, title = of.title, text = of.text, body = table.concat(parts, "\n"), wide = width > chart.width }
+  return { width = width, height = top + size + 8, title = of.title, text = of.text, caption = of.caption, body = table.concat(parts, "\n"),
+           wide = width > chart.width }
 end

@@ -39,17 +39,20 @@ end
 local function confusion(evaluation)
   local labels, counts = labels_of(evaluation), evaluation.confusion:totable()
   local pairs_found, kinds, mistakes = pairs_of(evaluation)
-  local first, words = pairs_found[1], "No example is taken for another class."
+  local first, format, values = pairs_found[1], "No example is taken for another class.", {}
   if first then
-    words = ("%s of %s examples are taken for another class; most often %s for %s, %s times."):format(
-      text.grouped(mistakes), text.grouped(evaluation.examples), text.cut(first[1], most_letters), text.cut(first[2], most_letters), first[3])
+    format = "%s of %s examples are taken for another class; most often %s for %s, %s."
+    values = { text.grouped(mistakes), text.grouped(evaluation.examples), text.cut(first[1], most_letters), text.cut(first[2], most_letters),
+               first[3] == "1" and "once" or first[3] .. " times" }
   end
   local more = kinds > #pairs_found and (", the first %d of %s pairs"):format(#pairs_found, text.grouped(kinds)) or ""
   local shown = first and html.table { caption = "The most frequent confusions" .. more, rows = pairs_found,
                                        columns = { { title = "true" }, { title = "taken for" }, { title = "examples", right = true } } } or ""
-  if #labels > most_drawn then return html.tag("div", nil, html.paragraph(words), shown) end
-  local drawing = matrix { title = "Confusion", labels = labels, counts = counts,
-                           text = words .. " A row for each true class; the more colour a cell has, the larger its share of the row. What is right is framed." }
+  local words = html.sentence(format, table.unpack(values))
+  if #labels > most_drawn then return html.tag("div", nil, html.tag("p", nil, words), shown) end
+  local what = " A row for each true class; the more colour a cell has, the larger its share of the row. What is right is framed."
+  local drawing = matrix { title = "Confusion", labels = labels, counts = counts, text = format:format(table.unpack(values)) .. what,
+                           caption = words .. html.escape(what) }
   return svg.figure(drawing, "confusion", html.details("Numbers", counts_table(labels, counts)), first and html.details("Pairs that are confused", shown))
 end
 

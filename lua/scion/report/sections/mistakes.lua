@@ -21,9 +21,9 @@ local function name_of(mistake) return mistake.file and mistake.file:match "[^/]
 
 local function figure(mistake, explained)
   local name = name_of(mistake)
-  local words = ("%s, taken for %s (%s)"):format(mistake.label, mistake.predicted, text.percent(mistake.confidence))
+  local words = html.sentence("%s, taken for %s (%s)", tostring(mistake.label), tostring(mistake.predicted), text.percent(mistake.confidence))
   return html.tag("figure", nil, html.tag("div", { class = "pair" }, image(explained.image, name), image(explained.picture, ("%s, with what speaks for %s"):format(
-                    name, mistake.predicted))), html.tag("figcaption", nil, html.tag("strong", nil, html.escape(name)), html.escape(words)))
+                    name, mistake.predicted))), html.tag("figcaption", nil, html.tag("strong", nil, html.escape(name)), words))
 end
 
 --- The pictures of the first mistakes; or nil and why they cannot be explained.

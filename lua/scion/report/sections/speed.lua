@@ -16,7 +16,8 @@ return function(context)
     rows[i] = { tostring(entry.epoch), time and ("%.1f"):format(time) or "", rawget(entry, "cached") and "cached" or speed and ("%.1f"):format(speed) or "" }
   end
   if not rows[1] then return nil, "speed: there are no epochs yet" end
-  local parts = { html.paragraph(("%d epochs took %s, without validation."):format(#history, results.duration(seconds))) }
+  local parts = { html.paragraph(("%d %s took %s, without validation."):format(#history, #history == 1 and "epoch" or "epochs",
+    (results.duration(seconds):gsub("s$", " s")))) }
   if history.cache then parts[#parts + 1] = html.paragraph(cache_text(history.cache)) end
   parts[#parts + 1] = html.details("Each epoch", html.table { caption = "Seconds and speed by epoch", rows = rows, columns = {
     { title = "epoch", right = true }, { title = "seconds", right = true }, { title = "images a second", right = true } } })

@@ -28,7 +28,7 @@ local function halves(activation)
   local units = activation == "sigmoid" and 1 or 2
   local model = scion.model { output = nn.dense(units, activation, { name = "head" })(nn.global_avg_pool()(x)) }
   core.copy(core.from_table({ { { { 4, 0 }, { 0, 0 }, { 0, 4 } } } }, "f32"), model:layer "colours".weights.kernel)
-  core.copy(core.from_table(units == 2 and { { 4, -4 }, { -4, 4 } } or { { -4 }, { 4 } }, "f32"), model:layer "head".weights.kernel)
+  core.copy(core.from_table(units == 2 and { { 1, -1 }, { -1, 1 } } or { { -2 }, { 2 } }, "f32"), model:layer "head".weights.kernel)
   model.labels = { "red", "blue" }
   return model
 end
@@ -78,6 +78,17 @@ describe("model:explain", function()
     local why = halves("softmax"):explain(core.full({ 8, 12, 3 }, 0):to "u8", { class = "red" })
     assert.same({ 0, 0 }, { why.peak, why.heat:max() })
     assert.matches("no part of the picture speaks for it", (tostring(why):gsub("%s+", " ")), 1, true)
+  end)
+
+  it("paints nothing where covering a part changes next to nothing, and says so", function()
+    local model = halves("softmax")
+    model:layer("head").weights.bias:set(2, -12) -- far surer of red than any part can change
+    local why = model:explain(flag(), { class = "red", method = "occlusion" })
+    assert.is_true(why.peak > 0 and why.peak < 1e-3, why.peak)
+    assert.same({ 0, 0 }, { why.heat:max(), (why.picture:to "f32" - flag():to "f32"):abs():max() })
+    assert.matches("by covering parts: no square matters, at most [%d.e-]+ points of probability%.$", (tostring(why):gsub("%s+", " ")))
+    model:layer("head").weights.bias:set(2, 0)
+    assert.equal(1, math.floor(model:explain(flag(), { class = "red", method = "occlusion" }).heat:max() + 0.5))
   end)
 
   it("prints a map, and saves the picture", function()

@@ -14,6 +14,8 @@ local text = require "scion.report.text"
 
 local where = "model:explain"
 
+local least_fall = 1e-3 -- as a share of the probability, by covering a part; below it none matters, and what is found may be rounding
+
 ---@class scion.ExplainOptions
 ---@field class? string|integer the class, by its label or its number, that is explained (the one that is predicted)
 ---@field method? "grad_cam"|"occlusion" grad_cam: by the gradients of the class's logit with respect to a layer's output (Selvaraju et al. 2017);
@@ -29,7 +31,8 @@ local where = "model:explain"
 ---@field confidence number? its probability; nil if the network gives numbers
 ---@field method "grad_cam"|"occlusion"
 ---@field layer string? of grad_cam
----@field heat scion.Tensor f32 [height, width] of the network's input, from 0 to 1, where 1 speaks for the class most. All 0 if no part does
+---@field heat scion.Tensor f32 [height, width] of the network's input, from 0 to 1, where 1 speaks for the class most. All 0 if no part does, as where
+--- the probability falls by less than a thousandth of it, whatever is covered
 ---@field peak number what 1 stands for: of grad_cam the weighted sum of activations, of occlusion the fall of the probability
 ---@field image scion.Tensor u8 [height, width, 3], the picture as the network sees it
 ---@field picture scion.Tensor u8 [height, width, 3], the picture with the heat laid over it
@@ -122,12 +125,14 @@ end
 local function as_text(self)
   local by = self.method == "grad_cam" and ("by Grad-CAM at %s"):format(self.layer) or "by covering parts"
   local sure = self.confidence and (" (%s)"):format(text.percent(self.confidence)) or ""
-  local said = self.peak > 0 and "the denser the letter, the more that part speaks for it" or "no part of the picture speaks for it"
+  local matters = self.heat:max() > 0
+  local said = matters and "the denser the letter, the more that part speaks for it" or "no part of the picture speaks for it"
   if self.method == "occlusion" and self.peak > 0 then
-    said = said .. (self.confidence and (", at most %.2g points of probability"):format(100 * self.peak) or (", at most %.2g"):format(self.peak))
+    local most = self.confidence and ("%.2g points of probability"):format(100 * self.peak) or ("%.2g"):format(self.peak)
+    said = ("%s, at most %s"):format(matters and said or "no square matters", most)
   end
   local lines = text.wrap(("%s%s, %s: %s."):format(self.label, sure, by, said), text.width(), 2)
-  if self.peak > 0 then table.move(map_of(self), 1, 99, #lines + 1, lines) end
+  if matters then table.move(map_of(self), 1, 99, #lines + 1, lines) end
   return table.concat(lines, "\n")
 end
 
@@ -185,15 +190,17 @@ return function(model, x, given)
   local rows = outputs(model, picture, apply)
   if not core.finite(rows) then check.raise(where .. ": " .. predict.no_number) end
   if not number then number = model.output.shape[1] < count and (rows:get(1, 1) > 0.5 and 2 or 1) or rows:argmax(2) end
+  local confidence = told and scores_of(rows, count, number):get(1) or nil
   local found, peak
   if node then
     found, peak = heat.scaled(grad_cam(model, picture, seed_of(model.output.shape[1], count, number), node))
   else
     found, peak = heat.scaled(occlusion(picture, o.square, function(covered) return scores_of(outputs(model, covered, apply), count, number) end))
+    if confidence and peak < least_fall * confidence then found = found * 0 end
   end
   local shape = picture:shape()
   local shown = heat.coloured(picture:reshape(shape[2], shape[3], shape[4]))
   found = heat.resize(found, shape[2], shape[3])
-  return made.new { label = model.labels and model.labels[number] or number, class = number, confidence = told and scores_of(rows, count, number):get(1) or nil,
+  return made.new { label = model.labels and model.labels[number] or number, class = number, confidence = confidence,
                     method = o.method, layer = node and (o.layer or node.layer.name), heat = found, peak = peak, image = shown, picture = heat.over(shown, found) }
 end

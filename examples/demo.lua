@@ -1,4 +1,4 @@
--- Usage: lua5.4 demo.lua [FOLDER [RUNS]]. The pictures and the networks are written to FOLDER.
+-- Usage: lua5.4 demo.lua [FOLDER [RUNS]]. The pictures and the networks of the first run are written to FOLDER.
 -- Does transfer learning help? A small network is trained to tell eight shapes apart. Then its trunk gets a new head and is fine-tuned on
 -- five other shapes, with eight pictures of each: first the head alone, then the upper blocks as well. For comparison the same network is
 -- trained on these pictures from scratch, with as many steps.
@@ -26,7 +26,7 @@ end
 
 local function with_head(base, classes) return base:graft { nn.global_avg_pool(), nn.dense(classes, "softmax") } end
 
-local head_epochs, top_epochs, gain, shown = 30, 30, 0, 0
+local head_epochs, top_epochs, gain, shown = 30, 30, 0, nil
 local options = { size = 32, batch = 20, augment = { rotation = 30, zoom = 0.1, flip = "horizontal" } }
 for seed = 1, runs do
   scion.seed(seed)
@@ -39,7 +39,7 @@ for seed = 1, runs do
   with_head(base, #source.labels):fit(source, { epochs = 8, optimizer = scion.optim.adam { lr = 2e-3 }, verbose = seed == 1 })
   if seed == 1 then base:save(folder .. "/trunk.safetensors") end
 
-  local graft, validate = with_head(base, #train.labels), seed == runs and test or nil -- only in the last run
+  local graft, validate = with_head(base, #train.labels), seed == 1 and test or nil -- only in the first run
   base:freeze()
   graft:fit(train, { epochs = head_epochs, validate = validate, optimizer = scion.optim.adam { lr = 1e-2 }, verbose = false })
   graft:freeze { upto = "block2" }
@@ -49,9 +49,12 @@ for seed = 1, runs do
   scratch:fit(train, { epochs = head_epochs + top_epochs, validate = validate, optimizer = scion.optim.adam { lr = 2e-3 }, verbose = false })
   local a, b = graft:evaluate(test), scratch:evaluate(test)
   print(("seed %d: grafted %.1f%%, from scratch %.1f%%"):format(seed, 100 * a.accuracy, 100 * b.accuracy))
-  gain, shown = gain + 100 * (a.accuracy - b.accuracy) / runs, a
-  graft:save(folder .. "/grafted.safetensors")
-  scratch:save(folder .. "/from scratch.safetensors")
+  gain = gain + 100 * (a.accuracy - b.accuracy) / runs
+  if seed == 1 then
+    shown = a
+    graft:save(folder .. "/grafted.safetensors")
+    scratch:save(folder .. "/from scratch.safetensors")
+  end
 end
 print(shown)
 print(("the graft wins by %.1f points of accuracy (%d seeds, %.0f s in all)"):format(gain, runs, scion.clock() - start))

@@ -147,7 +147,8 @@ describe("insight.mistakes", function()
     local model = scion.sequential { nn.input(2), nn.dense(2, "softmax", { name = "head" }) }
     core.copy(core.from_table({ { 1, 0 }, { 0, 1 } }, "f32"), model:layer "head".weights.kernel)
     local data = scion.data.tensors(scion.tensor { { 3, 0 }, { 0, 5 } }, { 2, 2 }, { batch = 2 })
-    model:fit(data, { loss = function(outputs) return outputs:sum(2) * 7, outputs * 0 end, optimizer = scion.optim.sgd { lr = 0 }, verbose = false, quiet = true })
+    local function own(outputs) return outputs:sum(2) * 7, outputs * 0 end
+    model:fit(data, { loss = own, optimizer = scion.optim.sgd { lr = 0 }, verbose = false, quiet = true })
     assert.near(7, scion.insight.mistakes(model, data).losses:get(1), 1e-5)
     local path = support.folder() .. "/own.safetensors"
     model:save(path)

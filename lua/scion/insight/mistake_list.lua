@@ -94,7 +94,8 @@ function methods:show(path, given)
 end
 
 local made = class.define { name = "scion.Mistakes", title = "a list of mistakes", methods = methods, call = "mistakes",
-                            locked = { "confused", "losses", "wrong", "images" }, fields = { "data", "labels" }, meta = { __tostring = as_text, __len = class.list_length } }
+                            locked = { "confused", "losses", "wrong", "images" }, fields = { "data", "labels" },
+                            meta = { __tostring = as_text, __len = class.list_length } }
 
 -- ---- what is wrong ------------------------------------------------------------------------------------------------------
 

@@ -85,9 +85,9 @@ local function as_text(self)
                 ("%s to %s"):format(text.percent(row.low), text.percent(row.high)), text.percent(row.knn),
                 ("%.3f"):format(row.logme), text.macs(row.macs), ("%.0f%%"):format(100 * row.saved) }
   end
-  local lines = text.table({ { title = "  block", least = 22 }, { title = "features", right = true, optional = "features" }, { title = "accuracy", right = true },
-                             { title = "95% interval", right = true, optional = "intervals" }, { title = "neighbours", right = true },
-                             { title = "LogME", right = true, optional = "LogME" },
+  local lines = text.table({ { title = "  block", least = 22 }, { title = "features", right = true, optional = "features" },
+                             { title = "accuracy", right = true }, { title = "95% interval", right = true, optional = "intervals" },
+                             { title = "neighbours", right = true }, { title = "LogME", right = true, optional = "LogME" },
                              { title = "up to it", right = true, optional = "multiply-adds" }, { title = "saved", right = true } }, rows)
   table.move(text.wrap(sentence(self), text.width(), 2), 1, 9, #lines + 1, lines)
   return table.concat(lines, "\n")

@@ -195,8 +195,8 @@ local function few_images(job)
   if not few[1] or all and least > 0 and most - least <= 1 then return nil end
   local more = #few > 4 and (" and %d more"):format(#few - 4) or ""
   return ("%s of the classes %s fewer than %d images (%s%s): they are hardly learned; find more%s"):format(
-    all and "all" or #few == 1 and "one" or tostring(#few), #few == 1 and "has" or "have", findings.least_images, table.concat(few, ", ", 1, math.min(#few, 4)), more,
-    all and "" or #few == 1 and ", or leave the class out" or ", or leave the classes out")
+    all and "all" or #few == 1 and "one" or tostring(#few), #few == 1 and "has" or "have", findings.least_images,
+    table.concat(few, ", ", 1, math.min(#few, 4)), more, all and "" or #few == 1 and ", or leave the class out" or ", or leave the classes out")
 end
 
 -- Their names, and which are for each stage of a schedule; the others are for the first, or for all of them at once.

@@ -203,7 +203,8 @@ with safetensors.safe_open(sys.argv[1], "np") as f:
       support.quoted(([[
         local scion = require "scion"
         local m = scion.sequential { scion.nn.input(6, 6, 3), scion.nn.flatten(), scion.nn.dense(3, "softmax") }
-        m.history = { { epoch = 1, loss = "low", f = print, t = scion.zeros { 2 }, text = "\xff", [5] = 1, ok = 7 }, 5, { epoch = 3 } }
+        m.history = { { epoch = 1, loss = "low", f = print, t = scion.zeros { 2 }, text = "\xff", [5] = 1, ok = 7 }, { epoch = 2 }, { epoch = 3 } }
+        rawset(m.history, 2, 5)
         m.history[1].self = m.history
         m.labels = { "a", "b", "c" }
         m.labels[2] = "a"

@@ -508,10 +508,11 @@ function model:export(path, given)
   return self
 end
 
-local history_kind = check.kind("a history, as a fit has it; {} begins a new one", function(value)
-  if type(value) ~= "table" then return false end
-  local empty = getmetatable(value) == nil and next(value) == nil
-  return empty or getmetatable(value) == getmetatable(results.history {}), empty and results.history {} or value
+local entries = check.list(check.table)
+local history_kind = check.kind("a history, as a fit has it, or a list of its epochs, {} of none", function(value)
+  if type(value) == "table" and getmetatable(value) == getmetatable(results.history {}) then return true, value end
+  local ok, list = entries.read(value)
+  return ok, ok and results.history(list) or nil
 end)
 
 local freezing = "use model:freeze(), or model:freeze{ layers = … } for some of its layers, and model:thaw()"

@@ -42,6 +42,15 @@ describe("a network's blocks", function()
     assert.same({ "conv1", "conv_dw_1", "conv_pw_1", "conv_dw_2" }, table.move(names_of(scion.models.mobilenet { input = 224 }), 1, 4, 1, {}))
   end)
 
+  it("are none of a network's classifier: the last one is what stands before it", function()
+    for name, last in pairs { squeezenet1_1 = "drop9", resnet18 = "avgpool", vgg16 = "fc2", mobilenet_v3_small = "dropout" } do
+      local list = blocks.of(scion.models[name] { input = 64, top = true })
+      assert.equal(last, list[#list].name, name)
+    end
+    assert.same({ "first" }, names_of(scion.sequential { nn.input(4), nn.dense(3, { name = "first" }), nn.dense(2, "softmax") }))
+    assert.same({ "first", "second" }, names_of(scion.sequential { nn.input(4), nn.dense(3, { name = "first" }), nn.dense(2, { name = "second" }) }))
+  end)
+
   it("do not lie within a branch", function()
     local x = nn.conv2d(4, 3, { padding = "same", name = "first" })(nn.input(8, 8, 3))
     local y = nn.batch_norm { name = "branch_norm" }(nn.conv2d(4, 1, { name = "branch" })(x))

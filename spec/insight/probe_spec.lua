@@ -94,17 +94,56 @@ describe("model:probe", function()
     end
   end)
 
-  it("says that it cannot tell, of the same images in two classes, and of classes with one image", function()
-    local one = scion.uniform({ 1, 8, 8, 3 }, 0, 255):to "u8"
-    local same, labels = {}, {}
-    for i = 1, 20 do same[i], labels[i] = one:select(1), i % 2 + 1 end
+  it("says that it cannot tell, of noise in two classes, and of classes with one image", function()
     local model = forgetful()
-    local found = model:probe(scion.data.tensors(core.stack(same), labels, { labels = { "a", "b" } }))
+    local found = model:probe(blocks.noise(20))
     assert.is_nil(found.recommended)
     assert.matches("Not enough to tell: no block tells the classes clearly better than the largest class alone would (50.0% of 20 images).",
                    (tostring(found):gsub("\n%s*", " ")), 1, true)
     local told = support.stderr_of(function() model:probe(colours(7):subset { 1, 2, 3, 4, 5 }) end)
     assert.equal("scion: probe: blue has one image alone, which nothing can be learned from and be told by: it counts as wrong\n", told)
+  end)
+
+  it("counts a picture once, in however many copies it is there", function()
+    local model, once, found = forgetful(), forgetful():probe(blocks.noise(20)), nil
+    local told = support.stderr_of(function() found = model:probe(blocks.noise(20, 3)) end)
+    assert.equal("scion: probe: 40 of 60 images are copies of others, such as image 21, and are left out: each picture counts once; " ..
+                 "scion.data.doctor lists them\n", told)
+    assert.same({ 20, nil, once.guess }, { found.images, found.recommended, found.guess })
+    for i, row in ipairs(found) do assert.same({ once[i].accuracy, once[i].knn, once[i].logme }, { row.accuracy, row.knn, row.logme }) end
+    local folder, x = support.folder(), blocks.noise(8)
+    for i = 1, 16 do
+      local path = ("%s/%s/%d.png"):format(folder, x.labels[i % 2 + 1], i)
+      os.execute("mkdir -p " .. path:match "^(.*)/")
+      assert(scion.image.save(path, x.images:select((i - 1) % 8 + 1)))
+    end
+    support.stderr_of(function() found = model:probe(scion.data.folder(folder, { size = 8 })) end)
+    assert.equal(8, found.images)
+    support.stderr_of(function()
+      assert.matches("two classes with two images each are the least that can be told apart; 0 of 2 classes have two or more",
+                     messages.refusal(function() model:probe(blocks.noise(2, 9)) end), 1, true)
+    end)
+  end)
+
+  it("tells how many parts there are where no class has as many images as were asked for", function()
+    local model, found = forgetful(), nil
+    local told = support.stderr_of(function() found = model:probe(colours(12, 5), { folds = 100 }) end)
+    assert.equal("scion: probe: folds = 100, and no class has more than 4 images: the 12 images are told in 12 parts, not all of which hold every class\n", told)
+    assert.equal(12, found.images)
+    assert.equal("", support.stderr_of(function() model:probe(colours(12, 6), { folds = 4 }) model:probe(colours(6, 6)) end))
+  end)
+
+  it("says of a network that was trained that it may know the images", function()
+    local model, data = forgetful(true):graft { nn.global_avg_pool(), nn.dense(3, "softmax") }, colours(30, 11)
+    model:fit(data, { epochs = 1, verbose = false, quiet = true })
+    local found
+    local told = support.stderr_of(function()
+      found = model:probe(data)
+      model:probe(data)
+    end)
+    assert.equal("scion: probe: the network has been trained on labels before: if these images were among those that it learned from, what its features " ..
+                 "tell here is more than they tell of new ones; give images that it has not seen\n", told)
+    assert.equal(2, #found) -- the classifier is no block
   end)
 
   it("leaves images out that cannot be read, and tells the others by their own labels", function()

@@ -4,6 +4,7 @@ local messages = require "spec.support.messages"
 local models = dofile "spec/support/models.lua"
 local scion = require "scion"
 local negative = dofile "spec/support/negative.lua"
+local support = dofile "spec/support/files.lua"
 local nn, insight = scion.nn, scion.insight
 
 local function flat(value) return (tostring(value):gsub("\n%s*", " ")) end
@@ -42,6 +43,8 @@ local function filters(useful)
 end
 
 describe("insight.transfer", function()
+  teardown(support.done)
+
   it("says so where the weights help", function()
     local model = filters(true)
     local before = models.bytes(model)
@@ -71,11 +74,9 @@ describe("insight.transfer", function()
     assert.equal("unclear", insight.transfer(blocks.forgetful(true), blocks.colours(60)).verdict)
   end)
 
-  it("says of few images, and of the same image in two classes, that it cannot be told", function()
-    local one, same, labels = scion.uniform({ 1, 8, 8, 3 }, 0, 255):to "u8", {}, {}
-    for i = 1, 20 do same[i], labels[i] = one:select(1), i % 2 + 1 end
-    local twice, few = scion.data.tensors(scion.stack(same), labels), blocks.colours(6)
-    for _, data in ipairs { twice, few } do
+  it("says of few images, and of noise in two classes, that it cannot be told", function()
+    local few = blocks.colours(6)
+    for _, data in ipairs { blocks.noise(20), few } do
       local found = insight.transfer(blocks.forgetful(), data)
       assert.equal("unclear", found.verdict)
       assert.equal(data == few and "hurts" or "unclear", found.whole.verdict) -- of few, random networks tell all, and the forgetful one none
@@ -113,6 +114,30 @@ describe("insight.transfer", function()
     for i = 1, #val do flipped[i] = 3 - val.classes:get(i) end
     local wrong = scion.data.tensors(val.images, flipped, { labels = val.labels })
     assert.is_true(insight.transfer(filters(true), train, wrong, { repeats = 1 }).pretrained < 0.1)
+  end)
+
+  it("says once that images which it tells were learned from", function()
+    local set, part = blocks.colours(24, 21), nil
+    local words = "scion: scion.insight.transfer: %s validation examples are in the training set, too: what is measured there tells nothing of new images"
+    local function said(val)
+      local told = support.stderr_of(function() insight.transfer(blocks.forgetful(), set, val, { repeats = 2 }) end)
+      return (told:gsub("; data:split.*", "")), select(2, told:gsub("\n", ""))
+    end
+    assert.same({ words:format "all 24", 1 }, { said(set) })
+    part = scion.data.tensors(scion.stack { set.images:select(1), set.images:select(2), blocks.colours(3, 22).images:select(3) }, { 1, 2, 3 }, { labels = set.labels })
+    assert.same({ words:format "2 of the 3", 1 }, { said(part) })
+    assert.same({ "", 0 }, { said(blocks.colours(6, 23)) })
+  end)
+
+  it("says once that images cannot be read", function()
+    local folder, x = support.folder(), blocks.colours(12, 24)
+    for i = 1, 12 do
+      local path = ("%s/%s/%d.png"):format(folder, x.labels[(i - 1) % 3 + 1], i)
+      os.execute("mkdir -p " .. path:match "^(.*)/")
+      if i == 4 then support.spit(path, "no picture") else assert(scion.image.save(path, x.images:select(i))) end
+    end
+    local told = support.stderr_of(function() insight.transfer(blocks.forgetful(), scion.data.folder(folder, { size = 8 })) end)
+    assert.equal(1, select(2, told:gsub("1 of 12 images could not be read", "")))
   end)
 
   it("trains a small network beside it, if that is asked for", function()

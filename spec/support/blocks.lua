@@ -15,6 +15,17 @@ function blocks.colours(count, seed)
   return scion.data.tensors(x:to "u8", labels, { batch = 8, labels = { "red", "green", "blue" } })
 end
 
+--- Images of noise, which tell nothing of their two classes, each of them so many times (once).
+function blocks.noise(count, times)
+  scion.seed(4)
+  local x, images, labels = scion.uniform({ count, 8, 8, 3 }, 0, 255):to "u8", {}, {}
+  for i = 1, count * (times or 1) do
+    local number = (i - 1) % count
+    images[i], labels[i] = x:select(number + 1), number % 2 + 1
+  end
+  return scion.data.tensors(scion.stack(images), labels, { labels = { "a", "b" } })
+end
+
 --- A network whose first two blocks keep the colours, and whose last one, unless it is left out, throws all but their sum away.
 function blocks.forgetful(without_last)
   scion.seed(2)

@@ -1,6 +1,7 @@
 --- Divides a data set by class, or by several labels (stratify.lua). What goes where depends on the seed, on the files' names below their common
 --- folder and on their contents, and so is the same on every machine.
 local check = require "scion.check"
+local copies = require "scion.data.copies"
 local core = require "scion.core"
 local labels = require "scion.data.labels"
 local notice = require "scion.report.notice"
@@ -9,24 +10,6 @@ local stratify = require "scion.data.stratify"
 
 local split = {}
 
--- The hashes of the files that may be copies, those whose size another one has; by the images' numbers from 1.
-local function hashes_of_files(files)
-  local of_size, candidates, numbers, found = {}, {}, {}, {}
-  for i, path in ipairs(files) do
-    local stamp = core.file_stamp(path)
-    local size = stamp and stamp:sub(1, 8) -- the stamp begins with it
-    if size then
-      of_size[size] = of_size[size] or {}
-      table.insert(of_size[size], i)
-    end
-  end
-  for _, same in pairs(of_size) do
-    for _, i in ipairs(same[2] and same or {}) do candidates[#candidates + 1], numbers[#numbers + 1] = files[i], i end
-  end
-  for k, hash in ipairs((require("scion.cache.key").of_files(candidates))) do found[numbers[k]] = hash or nil end
-  return found
-end
-
 -- What an image is called on every machine: its path below the folder that all files share, or its number.
 local function names_of(data)
   local files = check.items(data.files)
@@ -34,9 +17,6 @@ local function names_of(data)
   local below = #paths.common_folder(files) + 1
   return function(i) return files[i]:sub(below) end
 end
-
--- Whether a file holds a picture of some format. Copies of one error page, say, are no copies of a picture.
-local function is_picture(path) return (core.image_format(path) or ""):find " image$" ~= nil end
 
 -- Says which of the files with copies are no pictures.
 local function tell_others(files, others)
@@ -48,25 +28,20 @@ end
 
 -- Groups of images that stay together, since they are the same: lists of numbers from 1, with the rank by which they are ordered.
 local function groups_of(data, seed)
-  local tensor, name, files = data.images or data.values, names_of(data), check.items(data.files)
-  local hashes = files and hashes_of_files(files) or {}
-  local groups, known, picture, broken, others = {}, {}, {}, data.broken or {}, {}
+  local name, groups, known, left_out = names_of(data), {}, {}, {}
+  local keys, others = copies.keys { data }
+  for _, i in ipairs(others) do left_out[i] = true end
   for i = 1, #data do
-    local hash, left_out = hashes[i] or tensor and core.hash(tensor:select(i)), broken[i - 1] ~= nil
-    if files and hash then
-      if picture[hash] == nil then picture[hash] = is_picture(files[i]) end
-      if not picture[hash] then left_out, others[#others + 1] = true, i end
-    end
-    local rank = string.unpack(">i8", core.hash(("%d\0%s"):format(seed, name(i))))
-    local group = not left_out and hash and known[hash]
+    local rank, key = string.unpack(">i8", core.hash(("%d\0%s"):format(seed, name(i)))), keys[i]
+    local group = key and known[key]
     if not group then
-      group = { rank = rank, broken = left_out }
+      group = { rank = rank, broken = left_out[i] or data.broken and data.broken[i - 1] ~= nil or false }
       groups[#groups + 1] = group
-      if hash and not left_out then known[hash] = group end
+      if key then known[key] = group end
     end
     group[#group + 1], group.rank = i, math.min(group.rank, rank)
   end
-  tell_others(files, others)
+  tell_others(data.files, others)
   table.sort(groups, function(a, b)
     if a.rank ~= b.rank then return a.rank < b.rank end
     return a[1] < b[1]
@@ -151,8 +126,8 @@ function split.parts(data, shares, seed)
   if data.multi then by_labels(groups, data.multi:totable(), shares, put) else by_class(groups, class_of, shares, put) end
   for k, list in ipairs(lists) do
     if not list[1] then
-      local copies = #groups < #data and (", of which %d differ, and copies stay on one side"):format(#groups) or ""
-      check.raise(("data:split: part %d of %d would be empty: there are %d images%s"):format(k, #shares, #data, copies))
+      local differ = #groups < #data and (", of which %d differ, and copies stay on one side"):format(#groups) or ""
+      check.raise(("data:split: part %d of %d would be empty: there are %d images%s"):format(k, #shares, #data, differ))
     end
     table.sort(list)
     lists[k] = core.from_table(list, "i32")

@@ -4,6 +4,7 @@ local concatenate = require "scion.nn.concatenate"
 local depth = require "scion.train.depth"
 local global_avg_pool = require "scion.nn.global_avg_pool"
 local graph = require "scion.graph"
+local targets = require "scion.train.targets"
 
 local blocks = {}
 
@@ -49,13 +50,26 @@ end
 
 local prepares = { input = true, normalization = true, rescaling = true } -- kinds of layers that come before the network proper
 
+--- The position of the layer that makes classes of features: the last dense layer or convolution of a network that ends in a softmax or a sigmoid.
+--- One after the last layer where there is none.
+local function classifier(model)
+  local activation = targets.activation(model)
+  for i = #model.order, #model.output.shape == 1 and (activation == "softmax" or activation == "sigmoid") and 1 or #model.order + 1, -1 do
+    local kind = model.order[i].layer.kind
+    if kind == "dense" or kind == "conv2d" then return i end
+  end
+  return #model.order + 1
+end
+
 --- Where a network can be cut, from the input on: the last place in each block with weights that everything after it depends on, or the block's
---- end. Activations and pooling after a block belong to it, and padding to what it is for.
+--- end. Activations and pooling after a block belong to it, and padding to what it is for. The classifier of a network that has one, its last dense
+--- layer and the softmax, is no block: the last block is what stands before it.
 ---@param model scion.Model
 ---@return scion.Block[]
 function blocks.of(model)
   local list, at, can, block, weights = {}, {}, places(model.order), nil, {}
-  for i, node in ipairs(model.order) do
+  for i = 1, classifier(model) - 1 do
+    local node = model.order[i]
     if #node.layer.parameters > 0 and not prepares[node.layer.kind] then
       block = depth.block_of(node)
       weights[block] = true

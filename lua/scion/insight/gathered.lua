@@ -2,19 +2,25 @@
 --- cross-validation.
 local blocks = require "scion.insight.blocks"
 local check = require "scion.check"
+local copies = require "scion.data.copies"
 local core = require "scion.core"
+local dataset = require "scion.data.dataset"
 local folds = require "scion.insight.folds"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
+local lint = require "scion.train.lint"
 local notice = require "scion.report.notice"
 local readable = require "scion.insight.readable"
 local targets = require "scion.train.targets"
 
 local gathered = {}
 
+local usual_folds = 5
+
 ---@class scion.Gathered
 ---@field where string the name of the function that the user called, for messages
 ---@field list scion.Block[]
+---@field classifier { node: scion.Node, features: integer }? the network's own softmax, whose outputs are the last columns of the features
 ---@field features scion.Tensor f32 [images, features of all blocks], in the order of the parts
 ---@field classes scion.Tensor i32 [images], from 1, in that order
 ---@field count integer of classes
@@ -31,6 +37,15 @@ function methods.block(of, number)
   local column = 1
   for i = 1, number - 1 do column = column + of.list[i].features end
   return of.features:slice(2, column, column + of.list[number].features - 1):copy()
+end
+
+--- What the network's own softmax says of the images: f32 [images, its classes]; nil of a network without one.
+---@param of scion.Gathered
+---@return scion.Tensor?
+function methods.own_classes(of)
+  if not of.classifier then return nil end
+  local columns = of.features:shape()[2]
+  return of.features:slice(2, columns - of.classifier.features + 1, columns):copy()
 end
 
 --- The number of a block in the list. Raises on an unknown name.
@@ -51,7 +66,23 @@ end
 ---@return integer
 function methods.told(of) return of.parts.last[#of.parts.last] end
 
---- What a network gives for the images of a data set that can be read. What it gives is kept, as what is frozen is; the network stays as it is.
+--- The numbers of the images that count: those that can be read, and of copies only the first one. What is learned from one copy tells the other, and
+--- says nothing of new images.
+local function counted(where, data, count, failures)
+  local keys, seen, kept, left_out = dataset.is(data) and copies.keys { data } or {}, {}, {}, {}
+  for _, i in ipairs(readable(count, failures)) do
+    local key = keys[i]
+    if key and seen[key] then left_out[#left_out + 1] = i else kept[#kept + 1] = i end
+    seen[key or i] = true
+  end
+  if left_out[1] then
+    notice.once(("scion: %s: %d of %d images are copies of others, such as %s, and are left out: each picture counts once; scion.data.doctor lists them"):format(
+      where, #left_out, count, data.files and data.files[left_out[1]] or "image " .. left_out[1]))
+  end
+  return kept
+end
+
+--- What a network gives for the images of a data set that count. What it gives is kept, as what is frozen is; the network stays as it is.
 ---@param where string the name of the function that the user called, for messages
 ---@param part scion.Model
 ---@param data scion.Dataset
@@ -66,10 +97,19 @@ function gathered.outputs(where, part, data, o)
     part:freeze()
     return part:features(data, part.output.layer.name, { cache = o.cache, distributed = o.distributed })
   end)
-  local kept = readable(#all, failures)
+  local kept = counted(where, data, #all, failures)
   if #kept < #all then all, labels = all:gather(1, kept), labels:gather(1, kept) end
   return all, labels
 end
+
+--- The output of a network that ends in a softmax, as a block.
+local function softmax_of(model)
+  local activation, logits = targets.activation(model)
+  return activation == "softmax" and not logits and { node = model.output, features = model.output.shape[#model.output.shape] } or nil
+end
+
+--- The places whose features are gathered: the blocks, and the network's own softmax.
+local function places_of(made) return made.classifier and table.move(made.list, 1, #made.list, 1, { [#made.list + 1] = made.classifier }) or made.list end
 
 --- The pooled features of all blocks, likewise.
 ---@param where string
@@ -86,6 +126,39 @@ function gathered.set(where, model, data, list, o)
   if #classes == 0 then check.raise(where .. ": none of the images can be read") end
   if not core.finite(all) then check.raise(where .. ": what the network gives for these images holds numbers that are NaN or infinite: see to its weights") end
   return all, classes
+end
+
+local function largest(counts)
+  local at = 1
+  for c, n in ipairs(counts) do at = n > counts[at] and c or at end
+  return at
+end
+
+--- Says once how many images of the validation set the classifiers learn from, too, whatever their files are called.
+local function tell_shared(where, data, val)
+  local keys = dataset.is(data) and dataset.is(val) and copies.keys { data, val } or {}
+  local learned, count = {}, data == val and #val or 0
+  for i = 1, #data do learned[keys[i] or 0] = keys[i] ~= nil end
+  for i = #data + 1, data ~= val and #data + #val or 0 do count = count + (learned[keys[i] or 0] and 1 or 0) end
+  if count > 0 then notice.once(("scion: %s: %s"):format(where, lint.shared(count, #val))) end
+end
+
+--- Says once that a network that has been trained may know these images.
+local function tell_trained(where, model)
+  if #model.history == 0 and model.epoch == 0 then return end
+  notice.once(("scion: %s: the network has been trained on labels before: if these images were among those that it learned from, what its features tell " ..
+               "here is more than they tell of new ones; give images that it has not seen"):format(where))
+end
+
+--- How many parts there are: as many as asked for, or one for each image. Says so where that is not what was asked for.
+local function parts_of(where, wanted, counts, images)
+  local parts = math.min(wanted or usual_folds, images)
+  local most = counts[largest(counts)]
+  if wanted and wanted > most then
+    notice.once(("scion: %s: folds = %d, and no class has more than %d image%s: the %d images are told in %d parts, not all of which hold every class"):format(
+      where, wanted, most, most == 1 and "" or "s", images, parts))
+  end
+  return parts
 end
 
 --- Raises unless there are classes to tell by cross-validation.
@@ -113,19 +186,13 @@ local function check_between(where, counts, told)
   end
 end
 
-local function largest(counts)
-  local at = 1
-  for c, n in ipairs(counts) do at = n > counts[at] and c or at end
-  return at
-end
-
 --- One set, in parts that tell each other.
 local function within(where, model, data, o, made)
-  local all, classes = gathered.set(where, model, data, made.list, o)
+  local all, classes = gathered.set(where, model, data, places_of(made), o)
   made.count = data.labels and #data.labels or classes:max()
   local counts = core.count(classes - 1, made.count)
   check_within(where, data, counts)
-  made.parts = folds.of(classes:totable(), math.min(o.folds, #classes), data.seed or 0)
+  made.parts = folds.of(classes:totable(), parts_of(where, o.folds, counts, #classes), data.seed or 0)
   made.features, made.classes, made.guess = all:gather(1, made.parts.order), classes:gather(1, made.parts.order), counts[largest(counts)] / #classes
 end
 
@@ -133,11 +200,12 @@ end
 local function between(where, model, data, val, o, made)
   inputs.dataset(where, val)
   targets.same_labels(where, data.labels, "in the training set", val.labels, "in the validation set")
-  local all, classes = gathered.set(where, model, data, made.list, o)
-  local told, told_classes = gathered.set(where, model, val, made.list, o)
+  local all, classes = gathered.set(where, model, data, places_of(made), o)
+  local told, told_classes = gathered.set(where, model, val, places_of(made), o)
   made.count = data.labels and #data.labels or math.max(classes:max(), told_classes:max())
   local counts, told_counts = core.count(classes - 1, made.count), core.count(told_classes - 1, made.count)
   check_between(where, counts, told_counts)
+  tell_shared(where, data, val)
   made.parts = { first = { 1 }, last = { #told } }
   made.features, made.classes, made.guess = core.concat { told, all }, core.concat { told_classes, classes }, told_counts[largest(counts)] / #told
 end
@@ -150,8 +218,9 @@ end
 ---@param val scion.Dataset? what is told; without it the data set itself, in parts
 ---@return scion.Gathered
 function gathered.new(where, model, data, o, val)
-  local began, made = core.clock(), setmetatable({ where = where, list = blocks.of(model) }, { __index = methods })
-  if not made.list[1] then check.raise(where .. ": the network has no layer with weights after which it can be cut") end
+  local began, made = core.clock(), setmetatable({ where = where, list = blocks.of(model), classifier = softmax_of(model) }, { __index = methods })
+  if not made.list[1] then check.raise(where .. ": the network has no layer with weights after which it can be cut, beside its classifier") end
+  tell_trained(where, model)
   if val then between(where, model, data, val, o, made) else within(where, model, data, o, made) end
   made.seconds = core.clock() - began
   return made

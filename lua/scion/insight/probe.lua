@@ -14,7 +14,6 @@ local leep_score = require "scion.insight.leep_score"
 local logme = require "scion.insight.logme"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
-local targets = require "scion.train.targets"
 local text = require "scion.report.text"
 local cross_validation = require "scion.insight.cross_validation"
 
@@ -31,7 +30,7 @@ function probe.row(found, block)
 end
 
 ---@class scion.ProbeOptions
----@field folds? integer into how many parts the images are divided; each is told once by what the others teach (5)
+---@field folds? integer into how many parts the images are divided, at most one for each image; each is told once by what the others teach (5)
 ---@field cache? boolean whether the features are kept, as for model:features (true)
 ---@field precision? "f32"|"bf16"|"int8" as for model:features (the model's)
 ---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started computes a part of the features
@@ -43,7 +42,7 @@ end
 ---@field recommended string? the block to cut at, and to freeze up to: the first one that is not told worse than the best by more than one
 --- standard error of the difference; nil if no block tells the classes better than the largest class alone would
 ---@field best string? the block with the highest accuracy
----@field images integer that were told
+---@field images integer that were told: those that can be read, and of copies one
 ---@field classes integer
 ---@field guess number the share of the largest class: the accuracy of a classifier that says nothing else
 ---@field leep number? of a network that ends in a softmax: see scion.insight.leep
@@ -139,7 +138,7 @@ function probe.tell(of, more)
 end
 
 --- The options of a probe.
-probe.schema = { folds = { check.whole(2, 1000), 5 }, cache = { check.boolean, true }, precision = { precision.kind }, distributed = { distributed.kind } }
+probe.schema = { folds = { check.whole(2, 1000) }, cache = { check.boolean, true }, precision = { precision.kind }, distributed = { distributed.kind } }
 
 --- Probes a network by features that were gathered.
 local function compare(model, of)
@@ -154,8 +153,8 @@ local function compare(model, of)
   end
   rows.images, rows.classes, rows.guess = of:told(), of.count, of.guess
   rows.right, rows.best, rows.recommended = told.right, told.best, told.recommended
-  local last, activation, logits = #of.list, targets.activation(model)
-  if of.list[last].node == model.output and activation == "softmax" and not logits then rows.leep = leep_score(of:block(last), of.classes, of.count) end
+  local own = of:own_classes()
+  rows.leep = own and leep_score(own, of.classes, of.count)
   rows.seconds = core.clock() - began + of.seconds
   return made.new(rows)
 end

@@ -50,7 +50,7 @@ local function mark(features, failures)
   end
   table.sort(list, function(a, b) return a.index < b.index end)
   if list[1] then
-    notice.line(("scion: features: %d of %d images could not be read, and their rows are NaN; the first is %s"):format(#list, #features, list[1].message))
+    notice.once(("scion: features: %d of %d images could not be read, and their rows are NaN; the first is %s"):format(#list, #features, list[1].message))
   end
   return results.failures(list)
 end

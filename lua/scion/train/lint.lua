@@ -11,6 +11,8 @@ local results = require "scion.report.results"
 local schedule = require "scion.train.schedule"
 local untrained = require "scion.train.untrained"
 
+local lint = {}
+
 -- ---- what trains, and where its weights are from --------------------------------------------------------------------
 
 -- Weights that have trained in this process since they were drawn at random: they are no pretrained ones.
@@ -157,6 +159,15 @@ local function test_set(job)
   end
 end
 
+--- What is said of validation examples that are trained on, too.
+---@param count integer how many are
+---@param all integer validation examples
+---@return string
+function lint.shared(count, all)
+  return ("%s %d validation examples %s in the training set, too: what is measured there tells nothing of new images; data:split(0.8) makes two " ..
+          "sets that share none"):format(count == all and "all" or ("%d of the"):format(count), all, count == 1 and "is" or "are")
+end
+
 --- Examples that are trained on are validated on, too.
 local function shared_examples(job)
   local data, validate = job.data, job.validate
@@ -165,9 +176,7 @@ local function shared_examples(job)
   for _, file in ipairs(data.files or {}) do trained[file] = true end
   for _, file in ipairs(validate.files or {}) do count = count + (trained[file] and 1 or 0) end
   if data == validate then count = #validate end -- also without files
-  if count == 0 then return nil end
-  return ("%s %d validation examples %s in the training set, too: what is measured there tells nothing of new images; data:split(0.8) makes two " ..
-          "sets that share none"):format(count == #validate and "all" or ("%d of the"):format(count), #validate, count == 1 and "is" or "are")
+  return count > 0 and lint.shared(count, #validate) or nil
 end
 
 --- The classes come one after the other, in every epoch.
@@ -209,8 +218,6 @@ local rules = {
 }
 
 -- ---- telling --------------------------------------------------------------------------------------------------------
-
-local lint = {}
 
 --- Tells of a warning: by the caller's function, or once in a process on standard error, or not at all.
 ---@param warning scion.Warning

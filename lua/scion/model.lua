@@ -396,7 +396,8 @@ function model:predict(x, given) return require("scion.train.predict").predict(s
 --- that is not told worse than the best one by more than one standard error of the difference, on the same images. How the images are divided
 --- follows the data set's seed: where they are few, another seed may name another block. Pooling after a block is in the block's row, which then has
 --- the pool's name: SqueezeNet's fire3 and pool3 are one row, pool3. The classifier of a network that has one is no block. Of copies of a picture one
---- counts. Nothing is trained, and the model stays as it is. It prints as a table. Raises on options or data that do not fit, if there are not two classes with two images each, and after Ctrl-C.
+--- counts. Nothing is trained, and the model stays as it is. It prints as a table. Raises on options or data that do not fit, if there are not two
+--- classes with two images each, and after Ctrl-C.
 ---@param data scion.Dataset
 ---@param given? scion.ProbeOptions
 ---@return scion.Probe

@@ -47,6 +47,25 @@ describe("insight.curve", function()
     assert.matches("There are too few images to halve.", flat(none), 1, true)
   end)
 
+  it("says that there is not enough to tell where no block beats a guess, and takes no block for the best then", function()
+    local model, data = blocks.forgetful(), blocks.noise(60)
+    local found = curve(model, data)
+    assert.is_nil(model:probe(data).recommended)
+    assert.same({ "unclear", "last" }, { found.verdict, found.block })
+    assert.matches("Not enough to tell: no block tells the classes clearly better than the largest class alone would (50.0% of 60 images). So it cannot be " ..
+                   "told whether more images would help.", flat(found), 1, true)
+    local named = curve(model, data, { block = "first" })
+    assert.equal("unclear", named.verdict)
+    assert.matches("Not enough to tell: the features of first do not tell the classes clearly better", flat(named), 1, true)
+    for seed = 1, 12 do
+      scion.seed(seed)
+      local noise = scion.sequential { nn.input(30), nn.dense(20, { name = "one" }), nn.relu(), nn.dense(20, { name = "two" }), nn.relu(), nn.dense(20, { name = "three" }) }
+      local labels = {}
+      for i = 1, 60 do labels[i] = i % 2 + 1 end
+      assert.equal("unclear", curve(noise, scion.data.tensors(scion.randn { 60, 30 }, labels), { cache = false }).verdict)
+    end
+  end)
+
   it("uses the features that a probe has kept, of the block that is named", function()
     local model, data = blocks.forgetful(), blocks.colours(60)
     model:probe(data)

@@ -117,14 +117,14 @@ describe("insight.transfer", function()
   end)
 
   it("says once that images which it tells were learned from", function()
-    local set, part = blocks.colours(24, 21), nil
+    local set = blocks.colours(24, 21)
     local words = "scion: scion.insight.transfer: %s validation examples are in the training set, too: what is measured there tells nothing of new images"
     local function said(val)
       local told = support.stderr_of(function() insight.transfer(blocks.forgetful(), set, val, { repeats = 2 }) end)
       return (told:gsub("; data:split.*", "")), select(2, told:gsub("\n", ""))
     end
     assert.same({ words:format "all 24", 1 }, { said(set) })
-    part = scion.data.tensors(scion.stack { set.images:select(1), set.images:select(2), blocks.colours(3, 22).images:select(3) }, { 1, 2, 3 }, { labels = set.labels })
+    local part = scion.data.tensors(scion.stack { set.images:select(1), set.images:select(2), blocks.colours(3, 22).images:select(3) }, { 1, 2, 3 }, { labels = set.labels })
     assert.same({ words:format "2 of the 3", 1 }, { said(part) })
     assert.same({ "", 0 }, { said(blocks.colours(6, 23)) })
   end)

@@ -17,16 +17,18 @@ local where = "scion.insight.curve"
 local shares, draws, margin = { 1 / 8, 1 / 4, 1 / 2, 1 }, 5, 0.01
 
 ---@class scion.CurveOptions: scion.ProbeOptions
----@field block? string whose features tell (the one that a probe recommends)
+---@field block? string whose features tell (the one that a probe recommends; the last one where it recommends none)
 
 --- How accuracy grows with the number of images. It prints as a table.
 ---@class scion.LearningCurve
 ---@field [integer] scion.CurvePoint from few images to all
----@field verdict "more"|"enough"|"unclear" more: the last doubling gained accuracy; enough: it gained less than a point; unclear: it cannot be told
+---@field verdict "more"|"enough"|"unclear" more: the last doubling gained accuracy; enough: it gained less than a point; unclear: it cannot be
+--- told, as where the features tell the classes no better than a guess, by the probe's measure
 ---@field gain number? of accuracy, from half of the images to all; nil if there are too few to halve
 ---@field low number? a 95% interval of it, over images and draws
 ---@field high number?
 ---@field block string whose features tell
+---@field private why string? what is said where the features tell the classes no better than a guess
 
 --- A point of the curve.
 ---@class scion.CurvePoint
@@ -37,6 +39,7 @@ local shares, draws, margin = { 1 / 8, 1 / 4, 1 / 2, 1 }, 5, 0.01
 
 local function sentence(self)
   if not self.gain then return "There are too few images to halve." end
+  if self.why then return self.why .. " So it cannot be told whether more images would help." end
   local last, before = self[#self], self[#self - 1]
   local gained = ("from %d to %d, the accuracy by a linear classifier on %s rose by %.1f points (95%%: %+.1f to %+.1f)"):format(before.images, last.images, self.block,
     100 * self.gain, 100 * self.low, 100 * self.high)
@@ -61,7 +64,7 @@ local point_class = class.define { name = "scion.CurvePoint", title = "a point o
                                    end } }
 
 local made = class.define { name = "scion.LearningCurve", title = "a learning curve", locked = { "verdict", "gain", "low", "high", "block" },
-                            meta = { __tostring = as_text, __len = class.list_length } }
+                            fields = { "why" }, meta = { __tostring = as_text, __len = class.list_length } }
 
 local schema = check.joined(probe.schema, { block = { check.text } })
 
@@ -84,12 +87,10 @@ local function curve(base, data, given)
   check.argument(where, "the first argument", base, check.instance("scion.Model", "a model"))
   local o = check.options(where, given, schema)
   local of = gathered.new(where, base, data, o)
-  local name, found, before, variance = o.block, {}, nil, 0
-  if not name then
-    local told = probe.tell(of)
-    name = told.recommended or told.best
-  end
-  local x = of:block(of:position(name))
+  local found, before, variance = {}, nil, 0
+  local recommended = not o.block and probe.tell(of).recommended
+  found.block = o.block or recommended or of.list[#of.list].name -- the best of blocks that only guess would look better than it is
+  local x = of:block(of:position(found.block))
   for _, share in ipairs(shares) do
     local right, images, between = measure(of, x, share)
     if found[1] and found[#found].images == images then found[#found] = nil end -- of too few images a smaller share is the same
@@ -102,8 +103,10 @@ local function curve(base, data, given)
     end
     before, variance = right, between
   end
-  found.verdict = not found.gain and "unclear" or found.low > 0 and "more" or found.high < margin and "enough" or "unclear"
-  found.block = name
+  if not recommended and not (o.block and probe.tells(of, found[#found].accuracy)) then
+    found.why = probe.not_enough(o.block and ("the features of %s do not tell"):format(o.block) or "no block tells", of.guess, of:told())
+  end
+  found.verdict = (not found.gain or found.why) and "unclear" or found.low > 0 and "more" or found.high < margin and "enough" or "unclear"
   return made.new(found)
 end
 

@@ -66,11 +66,18 @@ local function macs_of(model, node) return cost.total(plan.operations(graph.orde
 
 -- ---- the report -----------------------------------------------------------------------------------------------------
 
+--- What is said where nothing is clearly better than a guess.
+---@param what string such as "no block tells"
+---@param guess number
+---@param images integer
+---@return string
+function probe.not_enough(what, guess, images)
+  return ("Not enough to tell: %s the classes clearly better than the largest class alone would (%s of %d images)."):format(
+    what, text.percent(guess), images)
+end
+
 local function sentence(self)
-  if not self.recommended then
-    return ("Not enough to tell: no block tells the classes clearly better than the largest class alone would (%s of %d images)."):format(
-      text.percent(self.guess), self.images)
-  end
+  if not self.recommended then return probe.not_enough("no block tells", self.guess, self.images) end
   local cut = probe.row(self, self.recommended)
   local better = self.recommended ~= self.best and (", which no later block clearly betters (%s has the highest accuracy)"):format(self.best) or ", which is the best"
   return ("Cut at %s%s: base:upto(%s):graft{ … }%s."):format(self.recommended, better, check.show(self.recommended),
@@ -105,14 +112,17 @@ local made = class.define { name = "scion.Probe", title = "a probe", locked = { 
 
 --- Whether the best block is clearly better than a guess. It is the best of many, and the best of many guesses is often far above a guess: each is
 --- allowed its part of 2.5% (Bonferroni), by the bound exp(-z^2 / 2) of the normal distribution's tail.
-local function tells(of, highest)
+---@param of scion.Gathered
+---@param highest number its accuracy
+---@return boolean
+function probe.tells(of, highest)
   local low = interval(highest, of:told(), math.sqrt(2 * math.log(#of.list / 0.025)))
   return low > of.guess
 end
 
 --- The first block that is not clearly worse than the best; nil if the best is not clearly better than a guess.
 local function recommended(of, told)
-  if not tells(of, told.right[told.best]:mean()) then return nil end
+  if not probe.tells(of, told.right[told.best]:mean()) then return nil end
   for _, block in ipairs(of.list) do
     local mean, deviation = difference(told.right[told.best], told.right[block.name])
     if mean <= deviation then return block.name end

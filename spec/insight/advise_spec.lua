@@ -40,8 +40,21 @@ describe("insight.advise", function()
   end)
 
   it("says that it guesses where nothing can be told", function()
-    local found = advise(blocks.forgetful(), blocks.noise(12))
+    local found = advise(blocks.forgetful(), blocks.noise(18))
+    assert.same({ "head", "last", false }, { found.strategy, found.cut, found.similar }) -- a block that looks better is no reason for a cut
     assert.matches("so that this is a guess, too: more images, or cleaner labels, would tell", flat(found), 1, true)
+  end)
+
+  it("says how sure it is of a cut, and what the best of several heads is worth", function()
+    local base = blocks.forgetful()
+    base:layer("last/conv").weights.kernel:set(1, 1, 1, 1, 0.05) -- the last block tells red from the others
+    local few, more = advise(base, blocks.colours(12)), advise(base, blocks.colours(60))
+    assert.same({ "cut", "cut" }, { few.strategy, more.strategy })
+    assert.is_true(few.probe[1].low < few.probe[3].high and more.probe[1].low > more.probe[3].high)
+    assert.matches("those of first 100.0%: their intervals overlap, so that what comes after it may be special to other images, and another seed may name " ..
+                   "another block", flat(few), 1, true)
+    assert.matches("those of first 100.0%: what comes after it is special to other images", flat(more), 1, true)
+    assert.matches("of 10 new heads that were tried on the features of first, .* which is rather high, as the best of several is,", flat(few))
   end)
 
   it("tells how far the images are from those that batch norm knows", function()
@@ -72,6 +85,8 @@ describe("insight.advise", function()
     local function refused(text, f) assert.matches(text, messages.refused(f), 1, true) end
     refused("scion.insight.advise: the first argument is a model", function() advise("resnet18", blocks.colours(6)) end)
     refused("advice:graft: the first argument is a model, not 'resnet18'", function() advise(blocks.forgetful(), blocks.colours(6)):graft "resnet18" end)
+    refused("advice:graft: the advice is for another network: where that has a block last of 2 features, this one has no further block; ask " ..
+            "scion.insight.advise for this one", function() advise(blocks.forgetful(), blocks.colours(6)):graft(blocks.forgetful(true)) end)
     refused("scion.insight.advise: unknown option 'epoch' (did you mean 'epochs'?)", function() advise(blocks.forgetful(), blocks.colours(6), { epoch = 3 }) end)
   end)
 end)

@@ -1,4 +1,5 @@
 --- insight.advise: which of the four strategies of transfer learning fits a network and a data set, as a schedule that runs as it is.
+local blocks = require "scion.insight.blocks"
 local check = require "scion.check"
 local class = require "scion.class"
 local difference = require "scion.insight.difference"
@@ -27,7 +28,8 @@ local large = 200
 ---@field schedule scion.Schedule for fit, on that graft
 ---@field normalized boolean whether the head that was tried best has batch norm before its dense layer
 ---@field rate number the learning rate of its stage: the one of 0.001, 0.003, 0.01, 0.03 and 0.1 by which it tells most images at the end of it
----@field accuracy number what it tells then, in cross-validation on the features that the probe has kept
+---@field accuracy number what it tells then, in cross-validation on the features that the probe has kept: that of the best of ten heads and rates on
+--- the same images, and so rather high
 ---@field price scion.Prices what the schedule would take
 ---@field similar boolean whether the network's last features are among the best, as for images like those that it was trained on
 ---@field shift number? how far the images' activations lie from those that the network's batch norms have stored, in their deviations: the mean
@@ -54,15 +56,26 @@ local function graft(base, cut, normalized, classes)
   return part:graft(head.layers(part.output.shape, normalized, classes))
 end
 
+--- A block of a network, in words.
+local function block_words(name, of) return of and ("a block %s of %d features"):format(name, of.features) or "no further block" end
+
 local methods = {}
 
 --- Grafts the advised head onto the network, cut as advised: global_avg_pool, batch_norm if it was tried best with that, and dense.
 ---@param base scion.Model that the advice is for
 ---@return scion.Model
----Raises if that has no such block.
+---Raises if that is another network than the one that the advice is for.
 ---@example model = scion.insight.advise(base, train):graft(base)
 function methods:graft(base)
   check.argument("advice:graft", "the first argument", base, check.instance("scion.Model", "a model"))
+  local list = blocks.of(base)
+  for i = 1, math.max(#list, #self.probe) do
+    local own, row = list[i], self.probe[i]
+    if not own or not row or own.name ~= row.block or own.features ~= row.features then
+      check.raise(("advice:graft: the advice is for another network: where that has %s, this one has %s; ask scion.insight.advise for this one"):format(
+        block_words(row and row.block, row), block_words(own and own.name, own)))
+    end
+  end
   return graft(base, self.cut, self.normalized, self.probe.classes)
 end
 
@@ -84,19 +97,23 @@ end
 local function compare(found)
   local last, best = found[#found], probe.row(found, found.best)
   local mean, deviation = difference(found.right[best.block], found.right[last.block])
+  local said = ("the last block's features tell %s of the images"):format(text.percent(last.accuracy))
   if mean <= deviation then
-    return true, ("the last block's features tell %s of the images, and no other block's are clearly better%s"):format(text.percent(last.accuracy),
-      found.recommended and ": they suit these images" or "")
+    return true, said .. ", and no other block's are clearly better" .. (found.recommended and ": they suit these images" or "")
   end
-  return false, ("the last block's features tell %s of the images, those of %s %s: what comes after it is special to other images"):format(
-    text.percent(last.accuracy), best.block, text.percent(best.accuracy))
+  if not found.recommended then return false, said end
+  said = ("%s, those of %s %s"):format(said, best.block, text.percent(best.accuracy))
+  if best.low <= last.high then
+    return false, said .. ": their intervals overlap, so that what comes after it may be special to other images, and another seed may name another block"
+  end
+  return false, said .. ": what comes after it is special to other images"
 end
 
 --- The words for the head.
 local function words_of(best, epochs, row)
-  return ("of new heads that were tried on the features of %s, %s tells most after %d epoch%s, at a rate of %g: %s, where the probe's classifier tells %s"):format(
-    row.block, best.normalized and "batch_norm and dense" or "a dense layer", epochs, epochs == 1 and "" or "s", best.rate, text.percent(best.accuracy),
-    text.percent(row.accuracy))
+  return ("of %d new heads that were tried on the features of %s, %s tells most after %d epoch%s, at a rate of %g: %s, which is rather high, as the best of several " ..
+    "is, where the probe's classifier tells %s"):format(best.tried, row.block, best.normalized and "batch_norm and dense" or "a dense layer", epochs,
+    epochs == 1 and "" or "s", best.rate, text.percent(best.accuracy), text.percent(row.accuracy))
 end
 
 local function advise(base, data, given)
@@ -107,7 +124,8 @@ local function advise(base, data, given)
   local many, similar, reason = each >= large, compare(found)
   local reasons = { ("there are %.0f images a class, which is %s"):format(each, many and ("many: %d or more"):format(large) or ("few: less than %d"):format(large)), reason }
   local strategy = many and (similar and "top" or "all") or similar and "head" or "cut"
-  local cut = strategy == "cut" and (found.recommended or found.best) or found[#found].block
+  if not found.recommended then strategy = "head" end
+  local cut = strategy == "cut" and found.recommended or found[#found].block
   local list = stages_of(strategy, o.epochs)
   local best = head.tried(of, of:block(of:position(cut)), list[1].epochs, data)
   list[1].optimizer = optim.adam { lr = best.rate }
@@ -128,7 +146,8 @@ end
 
 --- Advises which of four strategies to take. Two things decide: how many images each class has, and whether the last block of the network is
 --- among the best for them, see base:probe. Few images and fitting features: a head alone. Few, and features that do not fit: a head on the
---- recommended earlier block. Many images: the last two blocks train, too, or everything where the features do not fit. The advice holds a
+--- recommended earlier block. Many images: the last two blocks train, too, or everything where the features do not fit. Where no block tells the
+--- classes clearly better than a guess, it is a head alone on the whole network, as a guess that is called so. The advice holds a
 --- schedule for fit and its price. advice:graft(base) has the new head: with batch norm or without it, whichever was tried best, by the best of five
 --- learning rates, on the features that the probe has kept. The network is not trained. Raises on options or data that do not fit, if there are not
 --- two classes with two images each, and after Ctrl-C.

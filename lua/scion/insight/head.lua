@@ -47,7 +47,8 @@ end
 ---@param x scion.Tensor f32 [images, features] of the block that the head is on
 ---@param epochs integer in which the head learns
 ---@param data scion.Dataset the images, for their labels, and the size and order of their batches
----@return { normalized: boolean, rate: number, accuracy: number } best accuracy: the share of the images that it tells
+---@return { normalized: boolean, rate: number, accuracy: number, tried: integer } best accuracy: the share of the images that it tells; tried: of how
+--- many it is the best
 function head.tried(of, x, epochs, data)
   local parts = folds.of(of.classes:totable(), math.min(5, #of.classes), 0)
   local rows, classes = x:gather(1, parts.order), of.classes:gather(1, parts.order)
@@ -65,6 +66,7 @@ function head.tried(of, x, epochs, data)
       if accuracy > best.accuracy then best = { normalized = normalized, rate = rate, accuracy = accuracy } end
     end
   end
+  best.tried = 2 * #rates
   return best
 end
 

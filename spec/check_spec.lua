@@ -41,6 +41,10 @@ describe("scion.check", function()
     } do assert.equal(told, check.suggestion(name, fit)) end
     assert.equal("did you mean 'lr'?", check.suggestion("learning_rate", { "lr", "momentum" }))
     assert.equal("it takes fit, save", check.suggestion("foo", { "save", "fit" }))
+    local many = { "Eskimo dog, husky", "Siberian husky" }
+    for i = 1, 200 do many[#many + 1] = ("class %d of many"):format(i) end
+    assert.equal("it has 202 names, such as 'Siberian husky', 'Eskimo dog, husky'", check.suggestion("HUSKY", many, "it has"))
+    assert.matches("^it takes 202 names, such as '[^']+', '[^']+', '[^']+', '[^']+', '[^']+'$", check.suggestion("giraffes", many))
     assert.equal("did you mean net18 or net50?", check.suggestion("net", { "net18", "net50" }))
     assert.matches("(did you mean 'avg'?)", message_of(check.argument, "f", "pool", "mean", check.one_of("avg", "max")), 1, true)
     for name in pairs(require "scion.other_names") do assert.matches("^%w+$", name) assert.equal(name:lower(), name) end

@@ -217,7 +217,21 @@ local function meant(name, names)
   if nearest[1] and distances[1] <= math.max(math.min(2, length // 2), length // 3) then return did_you_mean(nearest[1]) end
 end
 
---- The hint for an unknown name: "did you mean 'freeze'?", a remark on what Scion has in its place, or a list of all known names.
+local most_listed = 100 -- names, beyond which the nearest are shown
+
+--- Of very many names those that hold this one, the shortest ones first, or else those that are spelled most like it.
+local function nearest_of(name, names)
+  local list, part = {}, tostring(name):lower()
+  for _, each in ipairs(names) do
+    if each:lower():find(part, 1, true) then list[#list + 1] = each end
+  end
+  list = check.nearest(tostring(name), list[1] and list or names, 5)
+  for i, each in ipairs(list) do list[i] = quoted(each) end
+  return list
+end
+
+--- The hint for an unknown name: "did you mean 'freeze'?", a remark on what Scion has in its place, or a list of all known names; of very many
+--- the nearest.
 ---@param name any
 ---@param names string[]
 ---@param verb? string what the list begins with ("it takes")
@@ -228,6 +242,7 @@ function check.suggestion(name, names, verb)
   local found = meant(name, names)
   if found then return found end
   if #names == 0 then return "it takes none" end
+  if #names > most_listed then return ("%s %d names, such as %s"):format(verb or "it takes", #names, table.concat(nearest_of(name, names), ", ")) end
   return (verb or "it takes") .. " " .. table.concat(names, ", ")
 end
 

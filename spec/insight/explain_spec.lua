@@ -121,6 +121,8 @@ describe("model:explain", function()
     assert.matches("model:explain: the output of head is 2: grad_cam needs one with height and width",
       messages.refusal(function() model:explain(flag(), { layer = "head" }) end), 1, true)
     assert.matches("model:explain: layer is an option of grad_cam", messages.refusal(function() model:explain(flag(), { layer = "seen", method = "occlusion" }) end), 1, true)
+    assert.matches("model:explain: square is 9, but the network sees the picture at 8x12: it is a whole number from 1 to 8",
+                   messages.refusal(function() model:explain(flag(), { method = "occlusion", square = 9 }) end), 1, true)
     assert.matches("model:explain: square is an option of occlusion", messages.refusal(function() model:explain(flag(), { square = 3 }) end), 1, true)
     assert.matches("model:explain: one picture at a time is explained, and here are 2", messages.refusal(function() model:explain(core.stack { flag(), flag() }) end), 1, true)
     assert.matches("model:explain: ", messages.refusal(function() model:explain "/nowhere/dog.png" end), 1, true)

@@ -22,7 +22,8 @@ local least_fall = 1e-3 -- as a share of the probability, by covering a part; be
 --- occlusion: by how far its probability falls where a grey square covers a part (Zeiler and Fergus 2014), which is slower and asks nothing of
 --- the network ("grad_cam")
 ---@field layer? string for grad_cam: the layer or block whose output is looked at (the last one whose output has height and width)
----@field square? integer for occlusion: the side of the square, in pixels (a fifth of the shorter side); it moves by half of that
+---@field square? integer for occlusion: the side of the square, in pixels, at most the picture's shorter side (a fifth of that); it moves by
+--- half of its side
 
 --- Which parts of a picture a network's answer rests on. It prints as a small map.
 ---@class scion.Explanation
@@ -187,6 +188,11 @@ return function(model, x, given)
   local number = o.class and class_number(model, o.class, count)
   local node = o.method == "grad_cam" and node_of(model, o.layer) or nil
   local picture = read(model, x)
+  local shape = picture:shape()
+  local side = math.min(shape[2], shape[3])
+  if o.square and o.square > side then
+    check.raise(("%s: square is %d, but the network sees the picture at %dx%d: it is a whole number from 1 to %d"):format(where, o.square, shape[2], shape[3], side))
+  end
   local rows = outputs(model, picture, apply)
   if not core.finite(rows) then check.raise(where .. ": " .. predict.no_number) end
   if not number then number = model.output.shape[1] < count and (rows:get(1, 1) > 0.5 and 2 or 1) or rows:argmax(2) end
@@ -198,7 +204,6 @@ return function(model, x, given)
     found, peak = heat.scaled(occlusion(picture, o.square, function(covered) return scores_of(outputs(model, covered, apply), count, number) end))
     if confidence and peak < least_fall * confidence then found = found * 0 end
   end
-  local shape = picture:shape()
   local shown = heat.coloured(picture:reshape(shape[2], shape[3], shape[4]))
   found = heat.resize(found, shape[2], shape[3])
   return made.new { label = model.labels and model.labels[number] or number, class = number, confidence = confidence,

@@ -15,12 +15,12 @@ end
 
 --- How far the score falls where each pixel is covered: the mean over the squares that cover it.
 ---@param picture scion.Tensor u8 [1, height, width, channels]
----@param side integer? of the square (a fifth of the picture's shorter side)
+---@param side integer? of the square, at most the picture's shorter side (a fifth of that)
 ---@param score fun(pictures: scion.Tensor): scion.Tensor f32 [pictures]
 ---@return scion.Tensor falls f32 [height, width]
 return function(picture, side, score)
   local _, height, width, channels = table.unpack(picture:shape())
-  side = math.min(side or math.max(math.min(height, width) // 5, 1), height, width)
+  side = side or math.max(math.min(height, width) // 5, 1)
   local rows, columns = places(height, side), places(width, side)
   local pixels, whole, falls, waiting = picture:to "f32":reshape(height, width, channels), score(picture):get(1), {}, {}
   local caught <close> = interrupts.catch() -- luacheck: ignore 211

@@ -126,6 +126,41 @@ describe("scion.compare", function()
     assert.matches("nothing is called 'goood': did you mean 'good'?", messages.refusal(function() found:pair("good", "goood") end), 1, true)
   end)
 
+  it("keeps a model that does not fit the test set with its message, and goes on", function()
+    local found
+    local function of(...)
+      local model = scion.sequential { ... }
+      return function() return model end, model
+    end
+    local classes, no_head, size = of(nn.input(3), nn.dense(5, "softmax")), of(nn.input(3), nn.dense(2)), of(nn.input(4), nn.dense(2, "softmax"))
+    local said = support.stderr_of(function()
+      found = scion.compare({ { "five (5)", classes }, { "no head", no_head }, { "size", size }, { "given", select(2, of(nn.input(4), nn.dense(2, "softmax"))) },
+                              { "good", by_feature(1) } }, examples())
+    end)
+    assert.matches("scion: compare: five (5) failed: the model tells 5 classes, and the data set has 2\n", said, 1, true)
+    assert.same({ "good", 1, 40 }, { found.best, found[5].accuracy, found.images })
+    for i = 1, 4 do assert.is_true(found[i].error ~= nil and found[i].accuracy == nil and found[i].model ~= nil, found[i].name) end
+    assert.matches("no head: failed: it is for classes, one an image, which the model tells", (tostring(found):gsub("\n%s*", " ")), 1, true)
+    assert.matches("size: failed: the data set has examples of 3 numbers, but the model takes 4", (tostring(found):gsub("\n%s*", " ")), 1, true)
+    local page = support.slurp(found:report(support.folder() .. "/page.html"))
+    assert.matches("the model tells 5 classes, and the data set has 2", page, 1, true)
+  end)
+
+  it("says what its numbers leave out: chance in training, and images that cannot be read", function()
+    local x = scion.zeros { 5, 3 }
+    x:set(2, 1, 0 / 0)
+    local found
+    support.stderr_of(function()
+      found = scion.compare({ { "one", by_feature(1) }, { "two", by_feature(2) } }, scion.data.tensors(x, { 1, 1, 2, 2, 1 }, { labels = { "no", "yes" } }))
+    end)
+    assert.same({ 4, 1 }, { found.images, found.left_out })
+    local words = "Each was trained once: what chance in training would change is not in the intervals and p."
+    local printed, page = tostring(found):gsub("\n%s*", " "), support.slurp(found:report(support.folder() .. "/page.html"))
+    assert.matches("All tell the same 4 images; 1 more image could not be read; differences", printed, 1, true)
+    assert.matches("1 more image could not be read. " .. words, page, 1, true)
+    assert.matches(words, printed, 1, true)
+  end)
+
   it("ends at Ctrl-C", function()
     local ok, raised = pcall(scion.compare, { { "one", function() error({ interrupted = true }) end }, { "two", by_feature(1) } }, examples())
     assert.same({ false, true }, { ok, raised.interrupted })
@@ -138,9 +173,14 @@ describe("scion.compare", function()
     assert.matches("is a list of recipes, such as {", messages.refusal(function() scion.compare({ { "a" } }, test) end), 1, true)
     messages.refusal(function() scion.compare({ { "a", by_feature(1) } }) end)
     support.stderr_of(function()
+      local other = scion.sequential { nn.input(3), nn.dense(3, "softmax") }
+      assert.matches("scion.compare: all recipes failed; a: the model tells 3 classes, and the data set has 2",
+                     messages.refusal(function() scion.compare({ { "a", other } }, test) end), 1, true)
       assert.matches("all recipes failed", messages.refusal(function() scion.compare({ { "a", function() error "x" end } }, test) end), 1, true)
     end)
-    local other = scion.sequential { nn.input(3), nn.dense(3, "softmax") }
-    assert.matches("scion.compare: a: ", messages.refusal(function() scion.compare({ { "a", other } }, test) end), 1, true)
+    local bare = scion.data.tensors(scion.zeros { 2, 3 }, scion.zeros { 2, 4 })
+    assert.matches("scion.compare: the test set has no classes", messages.refusal(function()
+      scion.compare({ { "a", function() error "it ran" end } }, bare)
+    end), 1, true)
   end)
 end)

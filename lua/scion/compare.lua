@@ -21,12 +21,13 @@ local where = "scion.compare"
 ---@field [integer] scion.Compared
 ---@field best string the name of the one with the highest accuracy
 ---@field images integer of the test set, which all of them could tell
+---@field left_out integer images of the test set that could not be read
 
 --- One way to train, and how it did.
 ---@class scion.Compared
 ---@field name string
----@field model scion.Model? what the recipe returned; nil if it failed
----@field error string? why it failed
+---@field model scion.Model? what the recipe returned; nil if that is no model
+---@field error string? why it failed, or why its model cannot tell the test set
 ---@field seconds number that the recipe took; 0 of a model that was given
 ---@field cached boolean whether it found outputs of frozen layers that were kept before, as by the recipe before it, and so took less
 ---@field accuracy number? on the test set
@@ -125,13 +126,14 @@ local function as_text(self)
                              { title = "less the best", right = true, optional = "differences, in points" }, { title = "p", right = true },
                              { title = "time", right = true, optional = "times" } }, rows)
   for _, each in ipairs(failed) do table.move(text.wrap(each, text.width(), 2), 1, 99, #lines + 1, lines) end
-  local words = ("All tell the same %d images; differences are in points, with 95%% intervals, and p is McNemar's."):format(self.images)
+  local words = ("All tell the same %d images%s; differences are in points, with 95%% intervals, and p is McNemar's. %s"):format(self.images,
+    results.unread(self.left_out), results.once)
   if kept then words = words .. " " .. results.cached end
   table.move(text.wrap(words, text.width(), 2), 1, 9, #lines + 1, lines)
   return table.concat(lines, "\n")
 end
 
-local made = class.define { name = "scion.Comparison", title = "a comparison", methods = methods, call = "comparison", locked = { "best", "images" },
+local made = class.define { name = "scion.Comparison", title = "a comparison", methods = methods, call = "comparison", locked = { "best", "images", "left_out" },
                             meta = { __tostring = as_text, __len = class.list_length } }
 
 -- ---- the comparison ----------------------------------------------------------------------------------------------------
@@ -145,20 +147,34 @@ end)
 
 local several = check.list(one, nil, "a list of recipes, such as { { 'from scratch', function() … return model end }, { 'fine-tuned', model } }")
 
---- Runs a recipe. Returns the model, or nil and why it failed. Ctrl-C goes on to the caller.
+--- Calls f. Returns its result, or nil and why it failed. Ctrl-C goes on to the caller.
+local function attempt(call, f, ...)
+  local ok, result = call(f, ...)
+  if ok then return result end
+  if type(result) == "table" and result.interrupted then error(result, 0) end
+  return nil, tostring(result)
+end
+
+--- Runs a recipe. Returns the model, or nil and why it failed.
 local function run(name, recipe)
   if type(recipe) ~= "function" then return recipe end
-  local ok, model = pcall(recipe)
-  if not ok and type(model) == "table" and model.interrupted then error(model, 0) end
-  if not ok then return nil, tostring(model) end
-  if not a_model.read(model) then return nil, ("the recipe of %s returned %s, and no model"):format(name, check.show(model)) end
-  return model
+  local model, failure = attempt(pcall, recipe)
+  if failure or a_model.read(model) then return model, failure end
+  return nil, ("the recipe of %s returned %s, and no model"):format(name, check.show(model))
+end
+
+--- Has a model tell the test set. Returns what it tells, or nil and why it cannot.
+local function tell(name, model, test)
+  local here = ("%s: %s"):format(where, name)
+  local answer, failure = attempt(check.try, told.of, here, model, test)
+  return answer, failure and failure:gsub("^" .. here:gsub("%p", "%%%0") .. ": ", "")
 end
 
 --- Trains in several ways and compares them on one test set: accuracy, its interval, and the difference from the best on the same images. A
 --- recipe is a function that trains a model and returns it; a model that is trained already may stand in its place. The recipes run one after
---- the other. One that fails is told at once and kept with its message, and the others go on; Ctrl-C ends all. Raises on recipes or data that
---- do not fit, and if all recipes fail.
+--- the other. One that fails, or whose model does not fit the test set, is told at once and kept with its message, and the others go on; Ctrl-C ends
+--- all. Each trains once: how much chance in training would change is not in the intervals and p-values. Raises on what is no list of recipes, on a test
+--- set without classes, and if all recipes fail.
 ---@param recipes { [1]: string, [2]: scion.Model|fun(): scion.Model }[] each a name and a recipe
 ---@param test scion.Dataset on which all are told; its images have one class each
 ---@return scion.Comparison
@@ -169,6 +185,7 @@ return function(recipes, test)
   recipes = check.argument(where, "the first argument", recipes, several)
   inputs.dataset(where, test)
   if #recipes == 0 then check.raise(where .. ": the list of recipes is empty") end
+  if not test.classes then check.raise(where .. ": the test set has no classes, one an image, which could be told apart") end
   local list, names, answers = {}, {}, {}
   for i, entry in ipairs(recipes) do
     if names[entry[1]] then check.raise(("%s: two recipes are called %s"):format(where, check.show(entry[1]))) end
@@ -179,7 +196,7 @@ return function(recipes, test)
     local model, failure = run(entry[1], entry[2])
     local earlier = watch.earlier > 0
     local seconds = type(entry[2]) == "function" and core.clock() - began or 0
-    if model then answers[i] = told.of(("%s: %s"):format(where, entry[1]), model, test) end
+    if model then answers[i], failure = tell(entry[1], model, test) end
     list[i] = { name = entry[1], model = model, error = failure, seconds = seconds, cached = earlier }
     if failure then notice.line(("scion: compare: %s failed: %s"):format(entry[1], failure)) end
   end
@@ -189,7 +206,8 @@ return function(recipes, test)
     for _, answer in pairs(answers) do all = all and answer[index] ~= nil end
     if all then common[#common + 1] = index end
   end
-  if not common[1] then check.raise(where .. (next(answers) and ": none of the test set's images can be read" or ": all recipes failed")) end
+  if not next(answers) then check.raise(("%s: all recipes failed; %s: %s"):format(where, list[1].name, list[1].error)) end
+  if not common[1] then check.raise(where .. ": no image of the test set can be read by all") end
   local best
   for i, row in ipairs(list) do
     if answers[i] then
@@ -202,6 +220,6 @@ return function(recipes, test)
     end
     list[i] = compared.new(row)
   end
-  list.best, list.images = best.name, #common
+  list.best, list.images, list.left_out = best.name, #common, #test - #common
   return made.new(list)
 end

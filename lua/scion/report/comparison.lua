@@ -76,8 +76,8 @@ local function verdict(found)
       if pair.low <= 0 then alike[#alike + 1] = each.name end
     end
   end
-  return ("%s has the highest accuracy, %s of %s images%s."):format(found.best, text.percent(best.accuracy), text.grouped(found.images),
-    alike[1] and (", but is not told apart from %s"):format(table.concat(alike, ", ")) or "")
+  return ("%s has the highest accuracy, %s of %s images%s%s. %s"):format(found.best, text.percent(best.accuracy), text.grouped(found.images),
+    alike[1] and (", but is not told apart from %s"):format(table.concat(alike, ", ")) or "", results.unread(found.left_out), results.once)
 end
 
 --- The page.

@@ -25,6 +25,14 @@ function results.time_of(row) return row.seconds > 0 and duration(row.seconds) .
 --- What "cached" says there.
 results.cached = "cached: it took outputs of frozen layers that were kept before, and so less time."
 
+--- What the intervals and p-values of a comparison leave out.
+results.once = "Each was trained once: what chance in training would change is not in the intervals and p."
+
+--- The test set's images that a comparison could not read, in words; "" without any.
+---@param count integer
+---@return string
+function results.unread(count) return count > 0 and ("; %d more image%s could not be read"):format(count, count == 1 and "" or "s") or "" end
+
 --- Declares a kind of result. Returns a function that sets the metatable of a table, which then prints as `words`.
 ---@param name string __name of the metatable
 ---@param words fun(self: table): string

@@ -172,7 +172,7 @@ local function check_within(where, data, counts)
   end
   if alone[1] then
     local verb = #alone == 1 and "has" or "have"
-    notice.line(("scion: %s: %s %s one image alone, which nothing can be learned from and be told by: it counts as wrong"):format(
+    notice.once(("scion: %s: %s %s one image alone, which nothing can be learned from and be told by: it counts as wrong"):format(
       where, table.concat(alone, ", "), verb))
   end
 end

@@ -134,8 +134,8 @@ describe("scion.compare", function()
     end
     local classes, no_head, size = of(nn.input(3), nn.dense(5, "softmax")), of(nn.input(3), nn.dense(2)), of(nn.input(4), nn.dense(2, "softmax"))
     local said = support.stderr_of(function()
-      found = scion.compare({ { "five (5)", classes }, { "no head", no_head }, { "size", size }, { "given", select(2, of(nn.input(4), nn.dense(2, "softmax"))) },
-                              { "good", by_feature(1) } }, examples())
+      found = scion.compare({ { "five (5)", classes }, { "no head", no_head }, { "size", size },
+                              { "given", select(2, of(nn.input(4), nn.dense(2, "softmax"))) }, { "good", by_feature(1) } }, examples())
     end)
     assert.matches("scion: compare: five (5) failed: the model tells 5 classes, and the data set has 2\n", said, 1, true)
     assert.same({ "good", 1, 40 }, { found.best, found[5].accuracy, found.images })

@@ -133,7 +133,8 @@ local function as_text(self)
   return table.concat(lines, "\n")
 end
 
-local made = class.define { name = "scion.Comparison", title = "a comparison", methods = methods, call = "comparison", locked = { "best", "images", "left_out" },
+local made = class.define { name = "scion.Comparison", title = "a comparison", methods = methods, call = "comparison",
+                            locked = { "best", "images", "left_out" },
                             meta = { __tostring = as_text, __len = class.list_length } }
 
 -- ---- the comparison ----------------------------------------------------------------------------------------------------

@@ -59,7 +59,8 @@ describe("insight.curve", function()
     assert.matches("Not enough to tell: the features of first do not tell the classes clearly better", flat(named), 1, true)
     for seed = 1, 12 do
       scion.seed(seed)
-      local noise = scion.sequential { nn.input(30), nn.dense(20, { name = "one" }), nn.relu(), nn.dense(20, { name = "two" }), nn.relu(), nn.dense(20, { name = "three" }) }
+      local noise = scion.sequential { nn.input(30), nn.dense(20, { name = "one" }), nn.relu(), nn.dense(20, { name = "two" }), nn.relu(),
+                                       nn.dense(20, { name = "three" }) }
       local labels = {}
       for i = 1, 60 do labels[i] = i % 2 + 1 end
       assert.equal("unclear", curve(noise, scion.data.tensors(scion.randn { 60, 30 }, labels), { cache = false }).verdict)

@@ -128,7 +128,8 @@ describe("model:probe", function()
   it("tells how many parts there are where no class has as many images as were asked for", function()
     local model, found = forgetful(), nil
     local told = support.stderr_of(function() found = model:probe(colours(12, 5), { folds = 100 }) end)
-    assert.equal("scion: probe: folds = 100, and no class has more than 4 images: the 12 images are told in 12 parts, not all of which hold every class\n", told)
+    assert.equal("scion: probe: folds = 100, and no class has more than 4 images: the 12 images are told in 12 parts, not all of " ..
+                 "which hold every class\n", told)
     assert.equal(12, found.images)
     assert.equal("", support.stderr_of(function() model:probe(colours(12, 6), { folds = 4 }) model:probe(colours(6, 6)) end))
   end)

@@ -124,7 +124,8 @@ describe("insight.transfer", function()
       return (told:gsub("; data:split.*", "")), select(2, told:gsub("\n", ""))
     end
     assert.same({ words:format "all 24", 1 }, { said(set) })
-    local part = scion.data.tensors(scion.stack { set.images:select(1), set.images:select(2), blocks.colours(3, 22).images:select(3) }, { 1, 2, 3 }, { labels = set.labels })
+    local images = scion.stack { set.images:select(1), set.images:select(2), blocks.colours(3, 22).images:select(3) }
+    local part = scion.data.tensors(images, { 1, 2, 3 }, { labels = set.labels })
     assert.same({ words:format "2 of the 3", 1 }, { said(part) })
     assert.same({ "", 0 }, { said(blocks.colours(6, 23)) })
   end)

@@ -111,9 +111,9 @@ end
 
 --- The words for the head.
 local function words_of(best, epochs, row)
-  return ("of %d new heads that were tried on the features of %s, %s tells most after %d epoch%s, at a rate of %g: %s, which is rather high, as the best of several " ..
-    "is, where the probe's classifier tells %s"):format(best.tried, row.block, best.normalized and "batch_norm and dense" or "a dense layer", epochs,
-    epochs == 1 and "" or "s", best.rate, text.percent(best.accuracy), text.percent(row.accuracy))
+  return ("of %d new heads that were tried on the features of %s, %s tells most after %d epoch%s, at a rate of %g: %s, which is rather high, as the " ..
+    "best of several is, where the probe's classifier tells %s"):format(best.tried, row.block,
+    best.normalized and "batch_norm and dense" or "a dense layer", epochs, epochs == 1 and "" or "s", best.rate, text.percent(best.accuracy), text.percent(row.accuracy))
 end
 
 local function advise(base, data, given)

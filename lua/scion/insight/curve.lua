@@ -112,8 +112,9 @@ end
 
 --- Tells how the accuracy of a linear classifier on a block's features grows with the number of images: it learns from an eighth, a quarter, half
 --- and all of them, and tells the same images each time, in cross-validation. What the last doubling gained, and how sure that is, says whether
---- it pays to collect more. The features are those of base:probe: they come from one pass over the images, or from a probe before, if they were
---- kept. Nothing is trained. Raises on options or data that do not fit, and if there are not two classes with two images each.
+--- it pays to collect more; where they tell no better than a guess, nothing does. The features are those of base:probe: they come from one pass over
+--- the images, or from a probe before, if they were kept. Nothing is trained. Raises on options or data that do not fit, and if there are not two
+--- classes with two images each.
 ---@param base scion.Model
 ---@param data scion.Dataset
 ---@param given scion.CurveOptions?

@@ -191,7 +191,8 @@ return function(model, x, given)
   local shape = picture:shape()
   local side = math.min(shape[2], shape[3])
   if o.square and o.square > side then
-    check.raise(("%s: square is %d, but the network sees the picture at %dx%d: it is a whole number from 1 to %d"):format(where, o.square, shape[2], shape[3], side))
+    check.raise(("%s: square is %d, but the network sees the picture at %dx%d: it is a whole number from 1 to %d"):format(
+      where, o.square, shape[2], shape[3], side))
   end
   local rows = outputs(model, picture, apply)
   if not core.finite(rows) then check.raise(where .. ": " .. predict.no_number) end

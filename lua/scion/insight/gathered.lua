@@ -76,8 +76,8 @@ local function counted(where, data, count, failures)
     seen[key or i] = true
   end
   if left_out[1] then
-    notice.once(("scion: %s: %d of %d images are copies of others, such as %s, and are left out: each picture counts once; scion.data.doctor lists them"):format(
-      where, #left_out, count, data.files and data.files[left_out[1]] or "image " .. left_out[1]))
+    notice.once(("scion: %s: %d of %d images are copies of others, such as %s, and are left out: each picture counts once; " ..
+                 "scion.data.doctor lists them"):format(where, #left_out, count, data.files and data.files[left_out[1]] or "image " .. left_out[1]))
   end
   return kept
 end

@@ -118,9 +118,9 @@ end
 --- Tells whether a network's weights help to tell the classes of a data set, by how much, and how sure that is: the best of its blocks is
 --- compared with the best block of networks of the same architecture with random weights, and the last block with theirs, by a linear classifier on
 --- the same images, see base:probe. The images are told in cross-validation, or with a validation set as third argument: then the classifiers learn
---- from the first set and tell the second one. Nothing is trained, but for a small network if scratch = true asks for it: then the best block is
---- compared with that, too. Raises on options or data that do not fit, and if there are not two classes with two images each, or with one in both
---- sets.
+--- from the first set and tell the second one, and images that are in both are told of. Nothing is trained, but for a small network if scratch =
+--- true asks for it: then the best block is compared with that, too. Raises on options or data that do not fit, and if there are not two classes
+--- with two images each, or with one in both sets.
 ---@param base scion.Model
 ---@param train scion.Dataset
 ---@param val scion.Dataset|scion.TransferOptions|nil

@@ -5,6 +5,7 @@ local check = require "scion.check"
 local copies = require "scion.data.copies"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local features_of = require "scion.train.features"
 local folds = require "scion.insight.folds"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
@@ -95,7 +96,7 @@ function gathered.outputs(where, part, data, o)
   if not data.classes then check.raise(where .. ": the data set has no classes, one an image, which could be told apart") end
   local all, labels, failures = graph.keep_freezing(part.order, function()
     part:freeze()
-    return part:features(data, part.output.layer.name, { cache = o.cache, distributed = o.distributed })
+    return features_of(part, data, part.output.layer.name, { cache = o.cache, distributed = o.distributed }, notice.once)
   end)
   local kept = counted(where, data, #all, failures)
   if #kept < #all then all, labels = all:gather(1, kept), labels:gather(1, kept) end

@@ -41,8 +41,8 @@ local function put(features, output, indices, pool)
   for i, index in ipairs(indices) do write(output:slice(1, i, i), features:slice(1, index, index)) end
 end
 
---- Fills the rows of images that could not be read with NaN, and says so on standard error. Returns the failures as a list, in order.
-local function mark(features, failures)
+--- Fills the rows of images that could not be read with NaN, and says so. Returns the failures as a list, in order.
+local function mark(features, failures, say)
   local list = {}
   for index, failure in pairs(failures) do
     features:slice(1, index, index):fill(0 / 0)
@@ -50,7 +50,7 @@ local function mark(features, failures)
   end
   table.sort(list, function(a, b) return a.index < b.index end)
   if list[1] then
-    notice.once(("scion: features: %d of %d images could not be read, and their rows are NaN; the first is %s"):format(#list, #features, list[1].message))
+    say(("scion: features: %d of %d images could not be read, and their rows are NaN; the first is %s"):format(#list, #features, list[1].message))
   end
   return results.failures(list)
 end
@@ -83,7 +83,7 @@ local function compute(part, set, name, o)
   return join(distributed.comm(o.distributed), set, features, failures, share)
 end
 
-local function features_of(model, data, name, given)
+local function features_of(model, data, name, given, say)
   local set = inputs.any("features", data, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
   name = check.argument("features", "the name of the layer", name, check.text)
   local o = check.options("features", given, schema)
@@ -96,7 +96,7 @@ local function features_of(model, data, name, given)
   if distributed.comm(o.distributed) then distributed.same("features", o.distributed, checkpoint.facts_of(part, set, o.batch, precision.in_use(part.precision))) end
   local features, failures = compute(part, set, name, o)
   if type(data) == "string" and not set.path and failures[1] then check.raise("features: " .. failures[1].message) end
-  return features, set.classes or set.soft or set.multi or set.targets, mark(features, failures)
+  return features, set.classes or set.soft or set.multi or set.targets, mark(features, failures, say or notice.line)
 end
 
 --- Computes the output of a layer for each image: see model:features.
@@ -105,11 +105,12 @@ end
 ---@param name string of a layer or block
 ---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string?, distributed: scion.Comm|table|nil } cache = false: outputs of
 --- frozen layers are not kept
+---@param say? fun(line: string) says how many images cannot be read (notice.line)
 ---@return scion.Tensor features f32, one row for each image in the data set's order; NaN for an image that cannot be read
 ---@return scion.Tensor? labels if the data set has them, as scion.data.tensors takes them: i32 classes from 1, or its f32 rows
 ---@return { index: integer, file: string?, message: string }[] failures the images that could not be read
 ---Raises if the images do not fit the model, on an unknown layer or option and on invalid values, and if `data` is a single file that
 ---cannot be read.
-return function(model, data, name, given)
-  return distributed.guard(given, features_of, model, data, name, given)
+return function(model, data, name, given, say)
+  return distributed.guard(given, features_of, model, data, name, given, say)
 end

@@ -112,6 +112,40 @@ describe("The names in a file", function()
       end), 1, true)
   end)
 
+  it("of DenseNet's features alone are said to be without the ReLU that torchvision applies behind them", function()
+    local function densenet(cut)
+      local x = nn.conv2d { filters = 3, kernel = 1, bias = false, name = "conv1/conv", origin = { torchvision = "features.conv0" } }(nn.input(8, 8, 3))
+      x = nn.batch_norm { name = "bn", origin = { torchvision = "features.norm5" } }(x)
+      if not cut then x = nn.relu { name = "relu" }(x) end
+      return scion.model { output = x, name = "densenet121" }
+    end
+    local function file(start)
+      local tensors = { { name = start .. "conv0.weight", tensor = core.new { 3, 3, 1, 1 } } }
+      for i, part in ipairs { "weight", "bias", "running_mean", "running_var" } do
+        tensors[i + 1] = { name = start .. "norm5." .. part, tensor = core.new { 3 } }
+      end
+      local path = new_path ".safetensors"
+      assert(safetensors.write(path, tensors))
+      return path
+    end
+    local function said(start, cut)
+      local path, report = file(start), nil
+      local text = support.stderr_of(function() report = weights.load(densenet(cut), path) end)
+      assert.equal(5, report.loaded)
+      return text:gsub("^" .. path:gsub("%p", "%%%0") .. ": ", ""), report.notes[#report.notes]
+    end
+    local sentence = "the weights are those of torchvision's features, a part without the last ReLU, which torchvision applies behind it: base:upto('bn') " ..
+      "computes what the part does, unless the file's network applies that ReLU itself"
+    for _, start in ipairs { "backbone.", "0.", "trunk.0." } do
+      local text, note = said(start)
+      assert.matches(sentence, text, 1, true)
+      assert.equal(sentence, note)
+      assert.not_matches("ReLU", (said(start, true)))
+    end
+    assert.not_matches("ReLU", (said "features."))
+    assert.not_matches("ReLU", (said "net.features."))
+  end)
+
   it("lose none for a few names that any network has", function()
     local path = file_of { "layer1.0.conv1", "layer1.0.a", "layer1.0.b", "layer1.0.c" }
     refused(path, "conv1.weight is missing; the model has no place for the file's 'layer1.0.a.weight' (3x3x1x1), 'layer1.0.b.weight' (3x3x1x1), " ..

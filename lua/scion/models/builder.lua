@@ -63,6 +63,8 @@ local builder = {}
 ---@field macs integer multiply-adds for one image of that size
 ---@field variants scion.Variant[] the first is the default
 ---@field alike boolean? whether the variants differ only in names and preprocessing, so that weights of one suit the others
+---@field package outside { part: string, layer: string, cut: string }? torchvision computes the trunk's last layer outside of its part of that
+--- name, which ends in the layer `cut`
 ---@field private trunk function builds the network without its top
 ---@field private top function builds the top
 ---@field private options table the schema of all its options, as for check.options
@@ -332,7 +334,7 @@ local function build(self, given)
 end
 
 architecture = class.define {
-  name = "scion.Architecture", title = "an architecture", fields = { "alike", "trunk", "top", "options" },
+  name = "scion.Architecture", title = "an architecture", fields = { "alike", "outside", "trunk", "top", "options" },
   locked = { "name", "input", "parameters", "macs", "variants" },
   meta = { __call = build, __tostring = function(self) return require("scion.report.models").describe(self) end },
 }

@@ -72,6 +72,7 @@ local function densenet(name, depths, facts)
     parameters = facts.parameters,
     macs = facts.macs,
     alike = true, -- their epsilons differ by 1e-8 only
+    outside = { part = "features", layer = "relu", cut = "bn" },
     variants = {
       { name = "keras", smallest = 32, preprocess = "torch", weights = builder.keras_files("densenet/" .. name, facts.md5) },
       { name = "torchvision", smallest = 29, preprocess = "torch", resize = 256, crop = 224,

@@ -134,6 +134,21 @@ local function standardized(c, given, fits)
   return (fits and "images are standardized by %s" or "%s are not used, since this network does not take such images"):format(told)
 end
 
+--- What is told where a file has the weights of a part of torchvision's network under a name of its own, and the network computes more behind that
+--- part that has no weights; nil where that is not so, or where the model ends before.
+local function outside_of_part(model, report)
+  local architecture = model.name and require("scion.models.builder").find(model.name)
+  local outside = architecture and architecture.outside
+  local alone = outside and report.part == outside.part .. "."
+  for _, placed in ipairs(outside and report.positions or {}) do alone = alone or placed.model == outside.part end
+  for _, node in ipairs(alone and model.order or {}) do
+    if node.layer.name == outside.layer then
+      return ("the weights are those of torchvision's %s, a part without the last ReLU, which torchvision applies behind it: base:upto(%s) computes what " ..
+        "the part does, unless the file's network applies that ReLU itself"):format(outside.part, check.show(outside.cut))
+    end
+  end
+end
+
 --- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else what Scion noted in
 --- the file, else keeps its own. What config.json tells is noted in the report.
 local function take_preprocessing(model, told, given, report)
@@ -167,10 +182,11 @@ return function(model, told, o)
   report.config = told.config
   if told.arrays and told.arrays.script then report:note "a network of torch.jit: only its tensors are read, and its code, which tells what it computes, is not looked at" end
   for _, line in ipairs(differs and { differs } or assumed) do report:note(line) end
-  local norm = norms and norms()
-  if norm then
-    report:note(norm)
-    notice.once(("%s: %s"):format(path, norm))
+  local lines = { norms and norms() or nil }
+  lines[#lines + 1] = outside_of_part(model, report)
+  for _, line in ipairs(lines) do
+    report:note(line)
+    notice.once(("%s: %s"):format(path, line))
   end
   if differs or hinted then notice.once(("%s: %s"):format(path, differs or assumed[1])) end
   take_preprocessing(model, told, o.preprocess, report)

@@ -86,6 +86,16 @@ local function better(a, b)
   return a.known > b.known
 end
 
+--- Whether two trials give all arrays the same names, as those in which backbone.0 is the part features, and in which 0 is features behind backbone.
+local function same_names(a, b)
+  local names = {}
+  for _, named in ipairs(a.named) do names[named.array] = named.name end
+  for _, named in ipairs(b.named) do
+    if names[named.array] ~= named.name then return false end
+  end
+  return true
+end
+
 --- Whether a prefix is plausible: more than half of the arrays that have it, or of the model's weights, have a counterpart. A few names
 --- that any network has are no evidence.
 local function telling(one, inside)
@@ -166,7 +176,7 @@ local function best_in(all, expected_of, given, most)
     for _, one in ipairs(tried) do
       if not best or (better(one, best) and (start == given or telling(one, inside))) then
         best = one
-      elseif best.start ~= "" and one.start ~= best.start and one.fits > 0 and not better(best, one) then
+      elseif best.start ~= "" and one.start ~= best.start and one.fits > 0 and not better(best, one) and not same_names(best, one) then
         best.rival = best.rival or start
       end
     end

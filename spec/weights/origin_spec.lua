@@ -254,6 +254,31 @@ describe("A file of weights", function()
     assert.matches("config.json says that it is of timm's efficientnetv2_s: Scion has no such network", message, 1, true)
   end)
 
+  it("with timm's names of several variants says which was taken, unless the user or the file's name says it", function()
+    local b0 = scion.models.efficientnet_b0 { input = 32, variant = "tf" }
+    local function line(name, variant)
+      local path = saved(b0, name)
+      return (told(function()
+        local model = scion.models.efficientnet_b0 { weights = path, input = 32, variant = variant }
+        return model
+      end))
+    end
+    local taken = "taken for torchvision's efficientnet_b0; networks with the same names and shapes: efficientnet_blur_b0 blurs before it takes every other " ..
+      "pixel, tf_efficientnet_b0 is variant = 'tf'; a config.json beside the file tells\n"
+    for _, name in ipairs { "best.safetensors", "my_efficientnet_b0.safetensors", "tf_efficientnet_b0.safetensors" } do
+      assert.equal(name .. ": " .. taken, line(name))
+    end
+    for _, variant in ipairs { "tf", "torchvision" } do assert.equal("", line("best.safetensors", variant)) end
+    assert.equal("", line("efficientnet_b0.safetensors", "torchvision"))
+    assert.equal("tf_efficientnet_b0.safetensors: " .. taken, line("tf_efficientnet_b0.safetensors", "torchvision"))
+    assert.equal("", (told(function() return b0:load_weights(saved(b0)) end))) -- no file is taken for this variant by itself
+    local lite = scion.models.efficientnet_lite0 { input = 32, variant = "timm" }
+    assert.equal("", (told(function()
+      local model = scion.models.efficientnet_lite0 { weights = saved(lite), input = 32, variant = "timm" }
+      return model
+    end)))
+  end)
+
   it("is not of a variant that pads or normalizes otherwise", function()
     local keras = folder .. "/w.h5"
     scion.models.mobilenet_v2 { width = 0.35, input = 32 }:export(keras)

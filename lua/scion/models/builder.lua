@@ -318,7 +318,8 @@ local function build(self, given)
   end
   local function loaded(channels, strict)
     local made = strict and layer.without_initial_values(function() return network(channels) end) or network(channels)
-    return made, require "scion.weights.load"(made, o.file, { strict = strict, prefix = o.prefix, preprocess = o.preprocess })
+    return made, require "scion.weights.load"(made, o.file, { strict = strict, prefix = o.prefix, preprocess = o.preprocess,
+                                                                variant = given.variant })
   end
   local made, report
   if not o.file then

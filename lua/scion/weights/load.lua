@@ -163,7 +163,8 @@ end
 --- not fit, and where they belong to a network that computes something else with them.
 ---@param model scion.Model
 ---@param told scion.WeightsOrigin what origin.of found in the file
----@param o { strict: boolean, prefix: string?, preprocess: any } options that were checked already: see scion.LoadOptions in model.lua
+---@param o { strict: boolean, prefix: string?, preprocess: any, variant: string? } options that were checked already: see scion.LoadOptions in
+--- model.lua; variant: of the network, where the user named it
 ---@return scion.WeightsReport report what was loaded and what was not
 return function(model, told, o)
   local path = told.path
@@ -178,7 +179,7 @@ return function(model, told, o)
     input.preprocess = before
     check.raise(report)
   end
-  local assumed, hinted = origin.assumed(told, model, { timms = timms, preprocess = o.preprocess })
+  local assumed, hinted = origin.assumed(told, model, { timms = timms, preprocess = o.preprocess, variant = o.variant })
   report.config = told.config
   if told.arrays and told.arrays.script then report:note "a network of torch.jit: only its tensors are read, and its code, which tells what it computes, is not looked at" end
   for _, line in ipairs(differs and { differs } or assumed) do report:note(line) end

@@ -292,10 +292,11 @@ end
 --- networks with the same names and shapes it belongs: sentences for the report.
 ---@param told scion.WeightsOrigin
 ---@param model scion.Model
----@param known { timms: boolean?, preprocess: any } whether the file has names that only timm gives; the option `preprocess`
+---@param known { timms: boolean?, preprocess: any, variant: string? } whether the file has names that only timm gives; the options `preprocess` and
+--- `variant`
 ---@return string[] assumed
 ---@return boolean hinted whether something speaks against the first of these: the file is named like another of these networks, or its
---- arrays have timm's names and timm has another one that Scion can build
+--- arrays have timm's names, timm has another one that Scion can build, and the user did not name the variant
 function origin.assumed(told, model, known)
   local name, variant = model.name, model.variant
   if told.library == "keras" then return assumed_of_keras(told, model, known.preprocess), false end
@@ -305,11 +306,13 @@ function origin.assumed(told, model, known)
   local list = { not known.preprocess and not (told.config and told.config.mean) and ("images are standardized as for %s's own weights"):format(variant) or nil }
   local others, own = others_of(architecture, variant), named_by(told.path)
   if #others == 0 or told.variant or told.transformers then return list, false end
+  if own == architecture.name then own = nil end -- as many call the files of all its variants
+  local chosen = known.variant or variant ~= fitting_variant(architecture, told)
   local hinted, parts = others[own] ~= nil, {}
   for i, other in ipairs(others) do
     local row = others[other]
     parts[i] = ("%s %s"):format(other, otherwise(row, architecture))
-    if known.timms and not own and not row.but and not row.preprocess and variant_named(architecture, row[2]) then hinted = true end
+    if known.timms and not own and not chosen and not row.but and not row.preprocess and variant_named(architecture, row[2]) then hinted = true end
   end
   local sentence = "taken for %s's %s; networks with the same names and shapes: %s; a config.json beside the file tells"
   table.insert(list, 1, sentence:format(variant, name, table.concat(parts, ", ")))

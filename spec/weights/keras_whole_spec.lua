@@ -229,7 +229,7 @@ describe("What Keras's descriptions say of arithmetic", function()
   end)
 
   it("tells that an architecture rescales images and the file's model does not", function()
-    local function small() return scion.models.mobilenet_v3_small { input = 32, variant = "keras" } end
+    local function small(preprocess) return scion.models.mobilenet_v3_small { input = 32, variant = "keras", preprocess = preprocess } end
     local classes = { conv2d = "Conv2D", depthwise_conv2d = "DepthwiseConv2D", batch_norm = "BatchNormalization" }
     local path, described, datasets, texts = support.folder() .. "/bare.h5", {}, {}, {}
     local model, listed = small(), {}
@@ -244,9 +244,11 @@ describe("What Keras's descriptions say of arithmetic", function()
     texts[#texts + 1] = { path = "/", name = "layer_names", value = listed }
     texts[#texts + 1] = { path = "/", name = "model_config", value = core.json_encode { class_name = "Functional", config = { layers = described } } }
     assert(core.hdf5_write(path, datasets, texts))
-    local report = weights.load(small(), path)
-    assert.matches("^the file's model has no layer that rescales images, as with include_preprocessing=False, and this one rescales them by x %* 0.00784314 %- 1; ",
-      report.notes[1])
+    local line = "the file's network has no layer that rescales images, as with include_preprocessing=False, and this one rescales them by x * 0.00784314 - 1; " ..
+      "scion.models.mobilenet_v3_small{ preprocess = … } builds it without, where preprocess says how the file's images were rescaled"
+    assert.equal(path .. ": " .. line, messages.refusal(function() weights.load(small(), path) end))
+    assert.equal(line, weights.load(small(), path, { strict = false }).notes[1])
+    assert.not_matches("rescales", weights.load(small "tf", path).notes[1])
   end)
 end)
 

@@ -47,7 +47,8 @@ local builder = {}
 ---@field channels? integer of images: 3, or 1, for grey ones; weights for 3 are then summed (3, or as config.json tells)
 ---@field batch_norm? "stored"|"batch" statistics that batch norm uses in training, as for nn.batch_norm ("stored" with weights, else
 --- "batch")
----@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input (that of the file's config.json, else the variant's)
+---@field preprocess? "tf"|"caffe"|"torch"|"unit"|table as for nn.input, also in place of layers by which Keras's network rescales images (that of the
+--- file's config.json, else the variant's)
 ---@field prefix? string what stands before the weights' names in a PyTorch file, as for scion.weights.load; needs weights (found by
 --- comparing)
 ---@field strict? boolean whether weights that do not fit are refused; if not, what fits is loaded and the rest reported (true)
@@ -63,7 +64,7 @@ local builder = {}
 ---@field macs integer multiply-adds for one image of that size
 ---@field variants scion.Variant[] the first is the default
 ---@field alike boolean? whether the variants differ only in names and preprocessing, so that weights of one suit the others
----@field package outside { part: string, layer: string, cut: string }? torchvision computes the trunk's last layer outside of its part of that
+---@field private outside { part: string, layer: string, cut: string }? torchvision computes the trunk's last layer outside of its part of that
 --- name, which ends in the layer `cut`
 ---@field private trunk function builds the network without its top
 ---@field private top function builds the top
@@ -131,6 +132,15 @@ end
 
 --- The option `width`, by which numbers of channels are multiplied.
 builder.width = { check.number { from = 1 / 32, to = 16 }, 1.0 }
+
+--- Whether a network that rescales images by layers of its own in the variant "keras" is built with these: the option `preprocess` replaces them,
+--- and a file of Scion's may note that its network has none.
+---@param o table the options, with `file`
+---@return boolean
+function builder.rescales(o)
+  local facts = o.file and o.file.facts
+  return o.variant == "keras" and not o.preprocess and not (facts and facts.rescalings == 0)
+end
 
 --- The multiple of 8 nearest to a number of channels, at least 8, and at least 90% of that number.
 ---@param channels number

@@ -79,7 +79,7 @@ local function trunk(x, o, facts)
       index = index + 1
     end
   end
-  if o.variant == "keras" then x = standardize(x, o) end
+  if builder.rescales(o) then x = standardize(x, o) end
   local padding
   x, padding = pad(x, 3, 2, "stem_conv_pad", o)
   x = conv_norm(x, "stem", wide(32), 3, { stride = 2, padding = padding,  -- 112 x 112 x 32

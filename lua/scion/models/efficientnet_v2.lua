@@ -79,7 +79,7 @@ local function trunk(x, o, facts)
   local function deep(repeats) return math.ceil(repeats * facts.depth) end
   local function wide(channels) return math.tointeger((channels * facts.width + 4) // 8 * 8) end -- the nearest multiple of 8
   for _, stage in ipairs(list) do blocks = blocks + stage[1] end
-  if o.variant == "keras" then x = standardize(x, facts) end
+  if builder.rescales(o) then x = standardize(x, facts) end
   x = conv_norm(x, "stem", wide(facts.stem), 3, { stride = 2, padding = padding(3, o), -- 192 x 192 x 24
                                                   origin = origin(o, { "features.0.0", "features.0.1" }, { "conv_stem", "bn1" }) })
   for number, stage in ipairs(list) do -- 192 x 192 x 24,  96 x 96 x 48,  48 x 48 x 64,  24 x 24 x 128,  24 x 24 x 160,  12 x 12 x 256

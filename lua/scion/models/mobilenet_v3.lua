@@ -102,7 +102,7 @@ local function trunk(x, o, facts)
       index, before = index + 1, channels
     end
   end
-  if o.variant == "keras" then x = nn.rescaling(1 / 127.5, { offset = -1.0, name = "rescaling" })(x) end
+  if builder.rescales(o) then x = nn.rescaling(1 / 127.5, { offset = -1.0, name = "rescaling" })(x) end
   local symmetric = o.variant == "torchvision" or o.variant == "timm"
   x = conv_norm(x, "conv", stem(o), 3, { stride = 2, padding = symmetric and 1 or "same",
                                          origin = origin(o, { "features.0.0", "features.0.1" }, { "conv_stem", "bn1" }) })

@@ -416,7 +416,9 @@ local function load(opened, layers, strict, model, described)
   for _, layer in ipairs(theirs) do named[layer] = partners[layer] ~= nil end
   local found, fitting = compare(path, theirs, layers, partners)
   for _, name in ipairs(contents.states) do found:add_state(name) end
-  if model and (not found:complete() or config and found:lacks_head()) then found.own = keras_own.remedy(opened, model) end
+  if model and (not found:complete() or config and found:lacks_head()) then
+    found.own = require("scion.weights.keras_front").built_without(model, keras.rescalings(opened)) or keras_own.remedy(opened, model)
+  end
   local refusal = found:refusal(strict)
   if refusal then return nil, path .. ": " .. refusal, arrays_of(theirs) end
   if opened.damaged and model and strict then check.raise(("%s: %s"):format(path, damaged:format(opened.damaged, ", or load its weights with strict = false"))) end
@@ -467,7 +469,7 @@ function keras.load(opened, layers, strict, model, described)
   return ended(check.try(load, opened, ours, strict, model, described))
 end
 
---- How many Rescaling layers the network of a file has; nil where the file does not tell, or has no Normalization layer and no description.
+--- How many Rescaling layers the network of a file has; nil where the file does not tell.
 ---@param opened scion.KerasFile
 ---@return integer?
 function keras.rescalings(opened)

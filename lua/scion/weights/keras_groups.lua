@@ -231,18 +231,21 @@ function keras_groups.read(file, path, config)
   }
 end
 
---- How many Rescaling layers the list of layers has that holds a Normalization; nil where there is no Normalization.
+--- How many Rescaling layers the list of layers has that holds a Normalization or, without one, the most convolutions; nil where there is none, or
+--- it does not list layers without weights.
 ---@param file userdata
 ---@return integer?
 function keras_groups.rescalings(file)
-  local count
+  local count, likely, most
   local function visit(group, depth)
-    local members, has, number = need(file:members(group)), {}, 0
+    local members, has = need(file:members(group)), {}
     for _, member in ipairs(members) do
-      has[member] = true
-      if counted(member) == "rescaling" then number = number + 1 end
+      local class = counted(member)
+      has[class] = (has[class] or 0) + 1
     end
+    local number, convolutions = has.rescaling or 0, has.conv2d or 0
     if has.normalization then count = count or number end
+    if (has.input_layer or has.activation) and convolutions > (most or 0) then likely, most = number, convolutions end
     for _, member in ipairs(members) do
       local inner = group .. "/" .. member
       local is_list = lists[member] or need(file:has(inner .. "/layers"))
@@ -250,7 +253,7 @@ function keras_groups.rescalings(file)
     end
   end
   visit("/", 1)
-  return count
+  return count or likely
 end
 
 return keras_groups

@@ -186,7 +186,7 @@ local function has_second(version)
 end
 
 --- How many Rescaling layers the network of a file without a description has; nil where the file does not tell. Files of model:export note
---- the number. In others it is counted, if there is a Normalization layer. Raises when the file is damaged.
+--- the number. In others it is counted; a list of names without any may be that of a network within another model. Raises when the file is damaged.
 ---@param file userdata
 ---@return integer?
 function keras_layers.rescalings(file)
@@ -200,7 +200,8 @@ function keras_layers.rescalings(file)
         count = count + (name:find "^rescaling" and 1 or 0)
         normalizes = normalizes or name:find "^normalization" ~= nil
       end
-      return normalizes and type(version) == "string" and has_second(version) and count or nil
+      local told = normalizes and type(version) == "string" and has_second(version) or not normalizes and count > 0
+      return told and count or nil
     end
   end
   return keras_groups.rescalings(file)

@@ -149,6 +149,13 @@ local function outside_of_part(model, report)
   end
 end
 
+--- What is told where the option preprocess comes before layers by which a network of scion.models rescales images; nil where that is not so.
+local function rescaled_twice(model, given)
+  if not given or (require("scion.weights.keras_front").own_rescalings(model) or 0) == 0 then return nil end
+  return ("the option preprocess comes before the layers by which this network rescales images itself; leave it out where that is once too often, and " ..
+    "scion.models.%s{ preprocess = … } builds the network without them"):format(model.name)
+end
+
 --- Preprocessing depends on the weights: the model's input takes the option `preprocess`, else that of config.json, else what Scion noted in
 --- the file, else keeps its own. What config.json tells is noted in the report.
 local function take_preprocessing(model, told, given, report)
@@ -185,6 +192,7 @@ return function(model, told, o)
   for _, line in ipairs(differs and { differs } or assumed) do report:note(line) end
   local lines = { norms and norms() or nil }
   lines[#lines + 1] = outside_of_part(model, report)
+  lines[#lines + 1] = rescaled_twice(model, o.preprocess)
   for _, line in ipairs(lines) do
     report:note(line)
     notice.once(("%s: %s"):format(path, line))

@@ -7,6 +7,7 @@ local core = require "scion.core"
 local format = require "scion.weights.format"
 local kinds = require "scion.kinds"
 local names = require "scion.weights.names.architectures"
+local preprocessing = require "scion.preprocessing"
 
 local origin = {}
 
@@ -280,9 +281,19 @@ local function others_of(architecture, variant)
   return others
 end
 
+--- Whether a model takes images as its variant does by itself.
+local function is_usual(model)
+  local ours, variant = model.input.layer.options.preprocess, variant_named(builder.find(model.name), model.variant)
+  local usual = variant and preprocessing.of_channels(preprocessing.resolve(variant.preprocess), model.input.shape[3])
+  for c = 1, usual and 3 or 0 do
+    if ours.scale[c] ~= usual.scale[c] or ours.shift[c] ~= usual.shift[c] then return false end
+  end
+  return true
+end
+
 --- What is assumed of images where a file has Keras's weights and no description, for networks of scion.models; empty where it is known.
 local function assumed_of_keras(told, model, given)
-  local known = given or told.facts or not told.keras or told.keras.config or not model.name or not builder.find(model.name)
+  local known = given or told.facts or not told.keras or told.keras.config or not model.name or not builder.find(model.name) or not is_usual(model)
   if known or require("scion.weights.keras_front").is_published(model, told.path) then return {} end
   return { ("images are rescaled as for %s's own weights, since a file of weights alone does not tell how they were; preprocess = says it otherwise"):format(
     model.variant or "keras") }

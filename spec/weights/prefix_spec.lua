@@ -346,6 +346,18 @@ describe("The names in a file", function()
     refused(path, "none of its names begins with the prefix 'teachers.': did you mean 'teacher.'?", { prefix = "teachers." })
   end)
 
+  it("are those of a dict in a list or tuple, by its position", function()
+    local optimizer = dict("state", "}", "param_groups", "]")
+    for object, key in pairs { [state_dict(1, "module.") .. optimizer .. "\x86"] = "0",
+                               ["](K\3" .. optimizer .. dict("state_dict", state_dict(1)) .. "e"] = "2.state_dict" } do
+      local said, report = told(checkpoint(object), { 1, 2, 3, 4 })
+      assert.same({ "", key }, { said, report.dict })
+    end
+    local two = checkpoint(state_dict(1) .. state_dict(11) .. "\x86")
+    assert.equal("the weights are those of its '0'; its '1' fits as well, prefix = '1.' takes it\n", (told(two, { 1, 2, 3, 4 })))
+    loaded(two, { 11, 12, 13, 14 }, { prefix = "1." })
+  end)
+
   it("are those of the dict that fits best", function()
     local other = state_dict(21, "other.x")
     local said, report = told(checkpoint(dict("state_dict", other, "ema", state_dict(1))), { 1, 2, 3, 4 })

@@ -73,9 +73,20 @@ local function tensors_of_object(object, list, before, depth)
   return list
 end
 
+--- The dicts in a list or tuple, such as a state dict and an optimizer's, as a dict whose keys are their positions as Python counts them.
+local function by_position(value)
+  if value.type ~= "list" and value.type ~= "tuple" then return value end
+  local dict = { type = "dict", keys = {} }
+  for i, each in ipairs(value) do
+    if type(each) == "table" and each.type == "dict" then dict.keys[#dict + 1], dict[#dict + 1] = tostring(i - 1), each end
+  end
+  return dict
+end
+
 --- Lists the state dicts as checkpoint.dicts describes, or gives an empty list.
 local function find_dicts(value)
   if type(value) ~= "table" then return {} end
+  value = by_position(value)
   if value.type == "object" then
     local tensors = tensors_of_object(value, {}, "", 1)
     return #tensors > 0 and { tensors } or {}
@@ -167,7 +178,7 @@ local function instead(value)
 end
 
 --- The dicts that hold named tensors, the likeliest first: those under known keys and the dicts in them; then what was saved itself; then
---- those under other keys, which may be weights or an optimizer's state. Raises where there is none.
+--- those under other keys, or at a position of a list, which may be weights or an optimizer's state. Raises where there is none.
 ---@param value any what pickle.read gave
 ---@return { key: string?, [integer]: { name: string, tensor: table } }[] dicts each a list of tensors, with its key if it has one, such as
 --- "model.ema"

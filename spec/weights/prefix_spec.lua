@@ -343,6 +343,9 @@ describe("The names in a file", function()
     report = loaded(checkpoint(dict("epoch", "K\3", "state_dict", two)), { 11, 12, 13, 14 }, { prefix = "module.encoder_k." })
     assert.same({ "state_dict", "module.encoder_k.", 4 }, { report.dict, report.prefix, #report.unused })
     loaded(checkpoint(dict("state_dict", two)), { 1, 2, 3, 4 }, { prefix = "state_dict.module.encoder_q." })
+    for _, given in ipairs { "encoder_k.", "encoder_k", "state_dict.encoder_k." } do -- also behind what DataParallel puts before names
+      assert.equal("module.encoder_k.", loaded(checkpoint(dict("state_dict", two)), { 11, 12, 13, 14 }, { prefix = given }).prefix)
+    end
     refused(path, "none of its names begins with the prefix 'teachers.': did you mean 'teacher.'?", { prefix = "teachers." })
   end)
 

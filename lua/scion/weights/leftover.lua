@@ -50,20 +50,57 @@ local function has_statistics(arrays)
   return false
 end
 
+--- The name of the first array without a place that is the bias of a convolution whose kernel has one; nil where there is none.
+local function convolution_bias(left, arrays)
+  local kernels = {}
+  for _, a in ipairs(arrays) do kernels[#a.shape == 4 and a.name or ""] = true end
+  for _, a in ipairs(left) do kernels[a.name] = nil end
+  for _, a in ipairs(left) do
+    local layer = a.name:match "^(.+)%.bias$"
+    if layer and kernels[layer .. ".weight"] then return a.name end
+  end
+end
+
+--- The name of the first of several batch norms' statistics; nil where there are fewer.
+local function norms_in(arrays)
+  local first, layers
+  for _, a in ipairs(arrays) do
+    if last_part(a.name, ".") == "running_mean" then first, layers = first or a.name, (layers or 0) + 1 end
+  end
+  return layers and layers > 1 and first or nil
+end
+
+--- What the file has in place of batch norms, or batch norms in place of nothing, in words; nil where that is not so.
+local function other_norms(missing, left, arrays, expected)
+  local bias = has_statistics(missing) and convolution_bias(left, arrays)
+  if bias then
+    return ("the file has %s, the bias of a convolution, where the model has batch norms, as where these were fused into convolutions; in Python, " ..
+      "torch.save(net.state_dict(), 'weights.pth') before they are fused"):format(check.show(bias))
+  end
+  local norm = missing[1] and not has_statistics(expected) and norms_in(left)
+  if norm then
+    return ("the file has batch norms (%s), as torchvision's vgg16_bn has them, and this network has none: it is of another network"):format(check.show(norm))
+  end
+end
+
 --- Why weights are missing, or not what the file's network computes with, that a file has in another form, and what to do in Python; nil where it
 --- has not.
 ---@param missing scion.ExpectedWeight[]
 ---@param left scion.Array[] that have no place in the model
 ---@param arrays scion.Array[] all of the file
+---@param expected scion.ExpectedWeight[] all of the model
 ---@return string?
-function leftover.rewritten(missing, left, arrays)
+function leftover.rewritten(missing, left, arrays, expected)
   for _, tool in ipairs(tools) do
     local sign = (missing[1] or tool.beside) and sign_of(tool, left)
     if sign then return ("the file has %s, which is of %s"):format(check.show(sign), tool.says:format(every)) end
   end
+  local norms = other_norms(missing, left, arrays, expected)
+  if norms then return norms end
   if missing[1] and is_statistics(missing[1]) and not has_statistics(arrays) then
     return "the file has no running_mean and running_var, the statistics of batch norms, as where only parameters were saved or track_running_stats was False; " ..
-      "in Python, torch.save(net.state_dict(), 'weights.pth') saves them if the network has them; otherwise layers that are not frozen learn them in training"
+      "in Python, torch.save(net.state_dict(), 'weights.pth') saves them if the network has them; otherwise layers that are not frozen learn them in training; a " ..
+      "network with GroupNorm, which has none, is another one"
   end
 end
 
@@ -105,7 +142,7 @@ local function remedy(first, a, left, grafted)
     return (": a graft onto the network without its top takes the numbers by their names (name = %s)"):format(graft_names(same and { a } or left))
   end
   if grafted and #a.shape == #first.shape then return (": a graft's layer takes the numbers of that name (name = %s)"):format(graft_names { a }) end
-  if not same then return "" end
+  if not same or last_part(first.name, ".") ~= last_part(a.name, ".") then return "" end
   return ("; in Python, names are changed by weights['%s'] = weights.pop('%s')"):format(first.name, a.name)
 end
 
@@ -116,6 +153,11 @@ end
 ---@return string?
 function leftover.named(missing, left, grafted)
   local list, shown = likeliest(missing, left), {}
+  if grafted and #missing == 1 and not list[1] and missing[1].name:find "%.bias$" then
+    local layer = missing[1].name:match "^(.+)%.bias$"
+    return ("the file's %s has no bias: in a graft onto the network without its top, nn.dense(…, { bias = false, name = '%s' }) takes its weights"):format(
+      check.show(layer), check.escape((layer:gsub("%.", "/"))))
+  end
   if not missing[1] or not list[1] then return nil end
   for i = 1, math.min(#list, most_named) do shown[i] = ("%s (%s)"):format(check.show(list[i].name), array.shape_text(list[i].shape)) end
   local more = #list > #shown and (" and %d more"):format(#list - #shown) or ""

@@ -137,7 +137,7 @@ function match.compare(path, arrays, expected, may_be_left)
   result.loaded, result.outside = #matched, #unexpected > 0
   for _, a in ipairs(unexpected) do result.outside = result.outside and a.outside or false end
   result.headless = lacks_last(missing, last_layer)
-  result.rewritten = leftover.rewritten(missing, homeless, arrays)
+  result.rewritten = leftover.rewritten(missing, homeless, arrays, expected)
   result.leftover = leftover.named(missing, homeless, at_end and 2 * #matched > total)
   return result, matched
 end

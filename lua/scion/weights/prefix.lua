@@ -209,7 +209,19 @@ local function prefixes_of(dicts)
   return table.move(names, 1, math.min(#names, 24), 1, {})
 end
 
---- What the option `prefix` means for one dict. It may be a prefix of names, the dict's key, or both: "model.encoder.".
+--- What DataParallel and torch.compile put before names, at the beginning of one.
+local function wrapped(name)
+  local stop = 0
+  while true do
+    local _, last = name:find("^module%.", stop + 1)
+    if not last then _, last = name:find("^_orig_mod%.", stop + 1) end
+    if not last then return name:sub(1, stop) end
+    stop = last
+  end
+end
+
+--- What the option `prefix` means for one dict. It may be a prefix of names, also behind those of DataParallel and torch.compile, the dict's key, or
+--- both: "model.encoder.".
 ---@return boolean applies whether the dict is meant
 ---@return string? start the prefix of names; nil: to be found by comparing, since only the dict was given
 local function meaning(arrays, given)
@@ -219,6 +231,8 @@ local function meaning(arrays, given)
     if start == "" then return true end
     for _, a in ipairs(arrays) do
       if a.name:sub(1, #start) == start then return true, start end
+      local before = wrapped(a.name)
+      if a.name:sub(#before + 1, #before + #start) == start then return true, before .. start end
     end
   end
   return false

@@ -132,6 +132,18 @@ describe("scion.models.from_keras", function()
       report.notes)
   end)
 
+  it("says that a model has its channels first", function()
+    local path, config = support.folder() .. "/first.h5", config_of "older_ops.h5"
+    for _, layer in ipairs(config.config.layers) do
+      local shape = layer.config.batch_input_shape
+      if shape then shape[2], shape[4] = 3, shape[2] end
+      if layer.class_name == "Conv2D" then layer.config.data_format = "channels_first" end
+    end
+    write(path, config, "2.15.0", from_keras(fixtures .. "older_ops.h5"))
+    assert.equal(path .. ": data_format is channels_first, and images here have their channels last; build it so in Keras and copy the weights",
+      messages.refusal(function() from_keras(path) end))
+  end)
+
   it("adds LoRA's matrices, without a word about their options", function()
     local expected = core.json_decode(support.slurp "spec/fixtures/weights/lora.json")["lora_nested.h5"]
     local model, report = from_keras("spec/fixtures/weights/lora_nested.h5", { preprocess = "unit" })

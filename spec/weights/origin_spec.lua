@@ -72,6 +72,20 @@ describe("A file of weights", function()
     assert.same(models.bytes(source), models.bytes(model))
   end)
 
+  it("with a config.json is built where its arguments change no prediction", function()
+    for _, arguments in ipairs { { drop_path_rate = 0.2, drop_rate = 0.3, bn_momentum = 0.01, checkpoint_path = "" }, { act_layer = "relu6" } } do
+      assert.is_nil(select(2, built(saved(source, nil, config { model_args = arguments }))).config.changes)
+    end
+    local net = scion.models.efficientnet_b0 { input = 32, variant = "torchvision" }
+    local function changes(activation)
+      local c = { architecture = "efficientnet_b0", model_args = { act_layer = activation }, num_classes = 1000 }
+      local report
+      support.stderr_of(function() report = net:load_weights(saved(net, nil, c), { strict = false }) end)
+      return report.config.changes
+    end
+    assert.same({ nil, nil, "act_layer" }, { changes "silu", changes "swish", changes "relu" })
+  end)
+
   it("with a config.json yields to options that are given", function()
     local path = saved(source, nil, config())
     local model, given = built(path, { input = 64, preprocess = "unit", classes = 3 })

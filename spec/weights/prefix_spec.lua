@@ -146,6 +146,22 @@ describe("The names in a file", function()
     assert.not_matches("ReLU", (said "net.features."))
   end)
 
+  it("of a chain of a network and a head of several layers are told for the graft's layers", function()
+    local path = file_of(both(with "0.", { "1.0", "1.3wide" }))
+    refused(path, "dense_1.weight is missing (names behind the prefix '0.'); the model has no place for the file's '1.0.weight' (3x3x1x1), '1.3wide.weight' (4x3x1x1): " ..
+      "a graft's layer takes the numbers of that name (name = '1/0', '1/3wide')", nil,
+      network("conv1", "layer1/0/conv1", "layer1/0/conv2", "layer2/wide", "dense_1", "dense_2"))
+  end)
+
+  it("outside of the prefix that belong to the model as well are not offered to be left out", function()
+    local path = file_of { "trunk.conv1", "trunk.layer1.0.conv1", "trunk.layer1.0.conv2", "other", "layer2.wide" }
+    local sentence = "other.weight is not among the model's weights (names behind the prefix 'trunk.'); if that is a head of your own, a graft whose layers have its " ..
+      "names takes it; "
+    refused(path, sentence .. "strict = false loads what the model has a place for")
+    loaded(path, { 1, 2, 3, 5 }, { strict = false })
+    refused(file_of(both({ "other" }, with "trunk.")), sentence .. "prefix = 'trunk.' leaves out what is beside the network")
+  end)
+
   it("lose none for a few names that any network has", function()
     local path = file_of { "layer1.0.conv1", "layer1.0.a", "layer1.0.b", "layer1.0.c" }
     refused(path, "conv1.weight is missing; the model has no place for the file's 'layer1.0.a.weight' (3x3x1x1), 'layer1.0.b.weight' (3x3x1x1), " ..

@@ -22,17 +22,29 @@ local fields = {
 }
 
 --- Arguments of timm's constructors (model_args) that do not change what the network computes, or that config.json has elsewhere, too.
-local harmless = { num_classes = true, img_size = true }
+local harmless = { num_classes = true, img_size = true, drop_path_rate = true, bn_momentum = true, checkpoint_path = true }
 
 --- Arguments that do not change it if they have one of these values.
 local usual = { in_chans = { [1] = true, [3] = true }, global_pool = { avg = true, fast = true, fastavg = true, [""] = true } }
 
+--- The activation that timm's networks have by themselves, by how their names begin; the first that fits counts.
+local activations = { { "efficientnet_lite", "relu6" }, { "efficientnet", "silu" }, { "mobilenetv3", "hard_swish" }, { "mobilenet", "relu6" }, { "", "relu" } }
+
+--- Whether the activation in an argument is the one that timm's network has anyway.
+local function is_own_activation(architecture, value)
+  local name = (architecture or ""):gsub("^tf_", "")
+  for _, each in ipairs(activations) do
+    if name:sub(1, #each[1]) == each[1] then return architecture ~= nil and (value == each[2] or value == "swish" and each[2] == "silu") end
+  end
+end
+
 --- The names of the arguments that change what the network computes, as one string; nil where none does. timm writes the pooling, one of them,
 --- by itself.
-local function changes(arguments, pool)
+local function changes(arguments, pool, architecture)
   local names = {}
   local function add(name, value)
-    local kept = harmless[name] or name:find "drop_rate$" or usual[name] and usual[name][value] or type(value) == "userdata" -- null
+    local kept = harmless[name] or name:find "drop_rate$" or usual[name] and usual[name][value] or type(value) == "userdata" or -- null
+      name == "act_layer" and is_own_activation(architecture, value)
     if not kept then names[#names + 1] = name end
   end
   for name, value in pairs(arguments or {}) do add(name, value) end
@@ -122,7 +134,7 @@ function config.beside(path)
       #read.mean, #read.std, channels))
   end
   read.channels = taken or read.channels
-  read.changes, read.arguments = read.changes or changes(read.arguments, whole.global_pool), nil
+  read.changes, read.arguments = read.changes or changes(read.arguments, whole.global_pool, read.architecture), nil
   return read
 end
 

@@ -134,14 +134,18 @@ local function graft_names(arrays)
   return table.concat(list, ", ", 1, math.min(#list, most_named)) .. (#list > most_named and ", …" or "")
 end
 
---- What to do where `first` is missing and `a` may be what is meant; "" where nothing is known.
-local function remedy(first, a, left, grafted)
+--- What to do where weights are missing and the first of the likeliest arrays may be what the first of them means; "" where nothing is known. The
+--- second result tells whether that is to give a graft's layers names.
+local function remedy(missing, likely, left, grafted)
+  local first, a = missing[1], likely[1]
   if not layer_of(a) then return "" end
   local same = array.shape_text(first.shape) == array.shape_text(a.shape)
   if grafted and names.classifiers[classifier.part(first.name)] then
-    return (": a graft onto the network without its top takes the numbers by their names (name = %s)"):format(graft_names(same and { a } or left))
+    return (": a graft onto the network without its top takes the numbers by their names (name = %s)"):format(graft_names(same and { a } or left)), true
   end
-  if grafted and #a.shape == #first.shape then return (": a graft's layer takes the numbers of that name (name = %s)"):format(graft_names { a }) end
+  if grafted and #a.shape == #first.shape then
+    return (": a graft's layer takes the numbers of that name (name = %s)"):format(graft_names(#likely == #missing and left or { a })), true
+  end
   if not same or last_part(first.name, ".") ~= last_part(a.name, ".") then return "" end
   return ("; in Python, names are changed by weights['%s'] = weights.pop('%s')"):format(first.name, a.name)
 end
@@ -151,6 +155,7 @@ end
 ---@param left scion.Array[] that have no place in the model
 ---@param grafted boolean whether what is missing may be a graft: most of the model was found, and nothing behind it
 ---@return string?
+---@return boolean? grafts whether to give a graft's layers these names mends it
 function leftover.named(missing, left, grafted)
   local list, shown = likeliest(missing, left), {}
   if grafted and #missing == 1 and not list[1] and missing[1].name:find "%.bias$" then
@@ -161,7 +166,8 @@ function leftover.named(missing, left, grafted)
   if not missing[1] or not list[1] then return nil end
   for i = 1, math.min(#list, most_named) do shown[i] = ("%s (%s)"):format(check.show(list[i].name), array.shape_text(list[i].shape)) end
   local more = #list > #shown and (" and %d more"):format(#list - #shown) or ""
-  return ("the model has no place for the file's %s%s%s"):format(table.concat(shown, ", "), more, remedy(missing[1], list[1], left, grafted))
+  local what, grafts = remedy(missing, list, left, grafted)
+  return ("the model has no place for the file's %s%s%s"):format(table.concat(shown, ", "), more, what), grafts
 end
 
 return leftover

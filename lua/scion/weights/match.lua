@@ -135,10 +135,11 @@ function match.compare(path, arrays, expected, may_be_left)
     end
   end
   result.loaded, result.outside = #matched, #unexpected > 0
+  for _, pair in ipairs(matched) do result.joined = result.joined or pair.array.outside end
   for _, a in ipairs(unexpected) do result.outside = result.outside and a.outside or false end
   result.headless = lacks_last(missing, last_layer)
   result.rewritten = leftover.rewritten(missing, homeless, arrays, expected)
-  result.leftover = leftover.named(missing, homeless, at_end and 2 * #matched > total)
+  result.leftover, result.grafts = leftover.named(missing, homeless, at_end and 2 * #matched > total)
   return result, matched
 end
 

@@ -47,6 +47,8 @@ local report = {}
 ---@field private unplaced string? why it could not be told what such numbers stand for
 ---@field private rewritten string? what the file has in another form than the model, in words
 ---@field private leftover string? names of the file that the model has no place for, in words, where it misses others
+---@field private grafts boolean? whether to give a graft's layers the names in `leftover` mends it
+---@field private joined boolean? whether some of what was found lies outside of the prefix, too
 ---@field private own string? what builds the network of a Keras file that describes it, in words, where it is not the model's
 ---@field private outside boolean? whether all of `unexpected` lies outside of the prefix that was found
 ---@field private inner boolean? whether some of `unexpected` is plainly of no head
@@ -84,7 +86,7 @@ end
 ---@return string?
 function methods:problem()
   local m, source = self.misfits[1], origin(self)
-  local beside = self.counts or self.unplaced or source and (" (%s)"):format(source) or ""
+  local beside = self.counts or not self.grafts and self.unplaced or source and (" (%s)"):format(source) or ""
   if m then return (m.reason or ("%s is %s, but the model expects %s"):format(m.name, m.file, m.model)) .. beside end
   for _, list in ipairs { "missing", "unexpected" } do
     if self[list][1] then return sentences[self.of][list]:format(text.cut(self[list][1], most_letters), beside) end
@@ -202,7 +204,7 @@ local function advice(self)
   if part and tonumber(parts) > 1 and #self.missing > 0 then
     return ("; this is part %d of %d of a network, which are read together by the index beside them, such as model.safetensors.index.json"):format(part, parts)
   end
-  local elsewhere = self.rewritten or not self.unplaced and self.leftover
+  local elsewhere = self.rewritten or (self.grafts or not self.unplaced) and self.leftover
   if elsewhere then return "; " .. elsewhere end
   local own = self.own and "; " .. self.own or ""
   if self.headless and #self.misfits == 0 and #self.unexpected == 0 then
@@ -235,8 +237,9 @@ function internal:refusal(strict)
     if not problem then return end
     if #self.missing > 0 or #self.misfits > 0 then return problem .. advice(self) end
     if self.outside and self.prefix then
-      return ("%s; if that is a head of your own, a graft whose layers have its names takes it; prefix = %s leaves out what is beside the network"):format(
-        problem, check.show(self.prefix))
+      return ("%s; if that is a head of your own, a graft whose layers have its names takes it; %s"):format(
+        problem, self.joined and "strict = false loads what the model has a place for" or
+          ("prefix = %s leaves out what is beside the network"):format(check.show(self.prefix)))
     end
     if self.rewritten then return ("%s; %s"):format(problem, self.rewritten) end
     local loose = self.inner and "the file has layers that the model lacks, so that what strict = false loads may be another network" or
@@ -311,7 +314,7 @@ local defined = class.define {
   name = "scion.WeightsReport", title = "a report of loaded weights", methods = methods, internal = internal,
   locked = { "path", "loaded", "total", "of", "missing", "unexpected", "misfits", "unused", "notes", "dict", "prefix", "positions", "config" },
   fields = { "beside", "classes", "counts", "choice", "sizes", "unplaced", "part", "rewritten", "leftover", "outside", "own", "inner",
-             "headless" }, meta = { __tostring = as_text },
+             "headless", "grafts", "joined" }, meta = { __tostring = as_text },
 }
 
 --- An empty report.

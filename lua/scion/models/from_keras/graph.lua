@@ -240,6 +240,11 @@ local function sizes_of(root, given)
   if #told ~= 4 then check.raise(("its input has %d dimension%s, and images have height, width and channels"):format(#told - 1, #told == 2 and "" or "s")) end
   local sizes = { told[2], told[3], told[4] }
   if math.type(sizes[3]) == "integer" and sizes[3] ~= 1 and sizes[3] ~= 3 then
+    for _, leaf in ipairs(keras_config.leaves(root)) do
+      if leaf.layer.config.data_format == "channels_first" then
+        check.raise "data_format is channels_first, and images here have their channels last; build it so in Keras and copy the weights"
+      end
+    end
     check.raise(("its input has %d channels, and images have 1 or 3"):format(sizes[3]))
   end
   for i = 1, 2 do

@@ -358,6 +358,22 @@ describe("Keras's files", function()
     assert.equal(2, rescalings(folder .. "/two.weights.h5"))
   end)
 
+  it("of images of another size than the usual one say which it is, where no size is asked for", function()
+    local path = support.folder() .. "/wide.h5"
+    local function net(size, file) return scion.models.mobilenet_v3_small { input = size, weights = file, variant = "keras", width = 0.1, preprocess = "tf" } end
+    local function said(shape, size)
+      local config = { name = "in", batch_shape = { core.null, shape[1], shape[2], 3 } }
+      written.write(path, { class_name = "Functional", config = { layers = { { class_name = "InputLayer", config = config } } } }, nil, net(32))
+      local model, report
+      local text = support.stderr_of(function() model, report = net(size, path) end)
+      return text, report.notes[#report.notes], model.input.shape[1]
+    end
+    local line = "the file's network takes images of 64x64, and this one of 224x224, its usual size; input = 64 builds it for the file's"
+    assert.same({ path .. ": " .. line .. "\n", line, 224 }, { said { 64, 64 } })
+    assert.matches("images of 64x96, and this one of 224x224, its usual size; input = { 64, 96 } builds it for the file's", (said { 64, 96 }), 1, true)
+    for _, case in ipairs { { { 224, 224 } }, { { core.null, core.null } }, { { 64, 64 }, 96 } } do assert.equal("", (said(case[1], case[2]))) end
+  end)
+
   it("of VGG's with a classifier for other images say for which", function()
     local path = support.folder() .. "/vgg.h5"
     assert(core.hdf5_write(path, { { path = "fc1/fc1/kernel:0", tensor = core.new { 2048, 1 } } },

@@ -5,6 +5,7 @@ local class = require "scion.class"
 local layer = require "scion.layer"
 local model = require "scion.model"
 local nn = require "scion.nn"
+local notice = require "scion.report.notice"
 local prefix = require "scion.weights.prefix"
 local preprocessing = require "scion.preprocessing"
 local results = require "scion.report.results"
@@ -301,6 +302,18 @@ local function load_grey(loaded, network, strict)
   return made, report
 end
 
+--- Tells where a Keras file describes a network for images of another size than the usual one, which was taken since the user named none.
+local function tell_size(size, o, report)
+  local config = o.file and o.file.keras and o.file.keras.config
+  local theirs = not o.input and config and require("scion.weights.keras_config").input_size(config)
+  if not theirs or theirs[1] == size[1] and theirs[2] == size[2] then return end
+  local as_option = theirs[1] == theirs[2] and tostring(theirs[1]) or ("{ %d, %d }"):format(theirs[1], theirs[2])
+  local line = ("the file's network takes images of %dx%d, and this one of %dx%d, its usual size; input = %s builds it for the file's"):format(
+    theirs[1], theirs[2], size[1], size[2], as_option)
+  report:note(line)
+  notice.once(("%s: %s"):format(report.path, line))
+end
+
 --- Builds the model: what calling an architecture does.
 local function build(self, given)
   local where = "scion.models." .. self.name
@@ -339,6 +352,7 @@ local function build(self, given)
   else
     made, report = load_grey(loaded, network, o.strict)
   end
+  if report then tell_size(size, o, report) end
   name_classes(where, made, o, report)
   set_statistics(made, o.batch_norm or (o.weights and "stored" or "batch"))
   return made, report

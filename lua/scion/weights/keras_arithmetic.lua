@@ -66,11 +66,8 @@ end
 --- Whether zeros around images can be compared: how many there are may depend on the size of the images, as in Keras's own networks.
 local function frames_compare(opened, model, order)
   if not has_zero_pad(order) and not has_zero_pad(model.order) then return true end
-  local shape, config = model.input.shape, nil
-  for _, leaf in ipairs(keras_config.leaves(opened.config)) do
-    config = config or (leaf.layer.config.batch_shape or leaf.layer.config.batch_input_shape)
-  end
-  return type(config) == "table" and config[2] == shape[1] and config[3] == shape[2]
+  local shape, size = model.input.shape, keras_config.input_size(opened.config)
+  return size ~= nil and size[1] == shape[1] and size[2] == shape[2]
 end
 
 --- What stands before a dropout at the end.

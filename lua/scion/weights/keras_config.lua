@@ -344,6 +344,16 @@ function keras_config.front(root)
   return not unknown and found and parts or nil, unknown
 end
 
+--- The height and width of the images that a model takes; nil where it leaves them open, or does not tell.
+---@param root scion.KerasConfig
+---@return integer[]?
+function keras_config.input_size(root)
+  local shape
+  for _, leaf in ipairs(keras_config.leaves(root)) do shape = shape or leaf.layer.config.batch_shape or leaf.layer.config.batch_input_shape end
+  if type(shape) ~= "table" or math.type(shape[2]) ~= "integer" or math.type(shape[3]) ~= "integer" then return nil end
+  return { shape[2], shape[3] }
+end
+
 --- How many Rescaling layers a model has.
 ---@param root scion.KerasConfig
 ---@return integer

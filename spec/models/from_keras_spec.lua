@@ -4,6 +4,7 @@ local keras = dofile "spec/support/keras.lua"
 local messages = dofile "spec/support/messages.lua"
 local models = dofile "spec/support/models.lua"
 local scion = require "scion"
+local nn = scion.nn
 local support = dofile "spec/files/support.lua"
 
 local from_keras = scion.models.from_keras
@@ -130,6 +131,38 @@ describe("scion.models.from_keras", function()
     local _, report = from_keras(write(path, config, "2.15.0", model))
     assert.same({ "left out, as they do nothing in a prediction: kernel_regularizer of Conv2D", "options that are not known here are passed over: twist of Conv2D" },
       report.notes)
+  end)
+
+  it("knows keras.ops.mean over height and width, a cast to float32 and a minus", function()
+    local path, preprocess = support.folder() .. "/ops.h5", { scale = { 1, 1, 1 }, shift = { 0, 0, 0 }, reverse = false }
+    local function net(keep)
+      return scion.sequential { nn.input(12, 13, 3, { preprocess = preprocess }), nn.rescaling(-1), nn.conv2d(4, 3, { padding = "same", name = "conv" }),
+                                nn.global_avg_pool { keep_dims = keep, name = "pool" } }
+    end
+    local tensor = "__keras_tensor__"
+    local function file(model, axes, keep, dtype)
+      local list, before = { { class_name = "InputLayer", name = "in", config = { name = "in", batch_shape = { core.null, 12, 13, 3 } }, inbound_nodes = {} } }, "in"
+      for _, each in ipairs { { "Negative", "minus" }, { "Cast", "cast", { dtype = dtype or "float32" } },
+                              { "Conv2D", "conv", { filters = 4, kernel_size = { 3, 3 }, padding = "same", activation = "linear", use_bias = true } },
+                              { "Mean", "mean", { axis = axes, keepdims = keep } } } do
+        local config = each[3] or {}
+        config.name = each[2]
+        list[#list + 1] = { class_name = each[1], name = each[2], config = config, inbound_nodes = {
+          { args = { { class_name = tensor, config = { keras_history = { before, 0, 0 } } } }, kwargs = {} } } }
+        before = each[2]
+      end
+      return write(path, { class_name = "Functional", config = { name = "ops", layers = list, input_layers = { "in", 0, 0 }, output_layers = { "mean", 0, 0 } } },
+        "3.15.0", model)
+    end
+    for _, case in ipairs { { { 1, 2 }, false }, { { -3, -2 }, true } } do
+      local model = net(case[2])
+      local built = from_keras(file(model, case[1], case[2]))
+      assert.is_true(models.deviation(built, image, model:features(image, "pool"):reshape(4):totable()) < 1e-6)
+    end
+    assert.matches("layer 'mean' (Mean): only the mean over height and width, axis=(1, 2), is known here", messages.refusal(function()
+      from_keras(file(net(), { 1 }, false))
+    end), 1, true)
+    assert.matches("dtype is 'float16', and all is computed in float32 here", messages.refusal(function() from_keras(file(net(), { 1, 2 }, false, "float16")) end), 1, true)
   end)
 
   it("says that a model has its channels first", function()

@@ -278,8 +278,9 @@ end
 local function inverse(x) return 1 / x end
 local function negative(x) return -x end
 
---- Operations with a constant, by Keras 3's class: their scale and shift.
+--- Operations with a constant, and one without, by Keras 3's class: their scale and shift.
 local steps = {
+  Negative = function() return -1, 0 end,
   TrueDivide = function(y, first) if not first then return each_of(y, inverse), 0 end end,
   Multiply = function(y) return y, 0 end,
   Add = function(y) return 1, y end,
@@ -309,11 +310,11 @@ function keras_config.step(layer)
   end
   if layer.class == "Normalization" then return normalized(layer.config) end
   local call = steps[layer.class] and keras_config.calls(layer)[1]
-  if call and call.constant then return steps[layer.class](call.constant, call.first) end
+  if call and (call.constant or layer.class == "Negative") then return steps[layer.class](call.constant, call.first) end
 end
 
 --- Layers that leave the values of an image as they are.
-local passed_over = { InputLayer = true, ZeroPadding2D = true, Dropout = true, GaussianNoise = true, Resizing = true, CenterCrop = true }
+local passed_over = { InputLayer = true, ZeroPadding2D = true, Dropout = true, GaussianNoise = true, Resizing = true, CenterCrop = true, Cast = true }
 
 --- Classes of layers that may do anything to an image.
 local function is_unknown(class) return class == "Lambda" or class:find "^TFOp" or class:find "^Slicing" or class == "GetItem" or class == "Stack" end

@@ -317,6 +317,16 @@ local layers = {
     return at:apply(nn.global_avg_pool, { keep_dims = at:option("keepdims", check.boolean, false) }, x)
   end,
 
+  --- keras.ops.mean over height and width.
+  Mean = function(at, x)
+    local axes = at:get "axis"
+    local first, second = table.unpack(type(axes) == "table" and #x.shape == 3 and axes or {})
+    if not (first == 1 and second == 2 or first == -3 and second == -2) or #axes > 2 then
+      check.raise "only the mean over height and width, axis=(1, 2), is known here"
+    end
+    return at:apply(nn.global_avg_pool, { keep_dims = at:option("keepdims", check.boolean, false) }, x)
+  end,
+
   GlobalMaxPooling2D = function(at, x)
     at:channels_last()
     if not at:option("keepdims", check.boolean, false) then return at:apply(nn.global_max_pool, {}, x) end
@@ -390,6 +400,8 @@ local layers = {
 
   TrueDivide = arithmetic(),
 
+  Negative = stepped,
+
   Rescaling = function(at, x) return stepped(at, x) or check.raise "scale and offset are numbers, or lists of three" end,
 
   Average = function(at, _, inputs)
@@ -424,6 +436,11 @@ local layers = {
   end,
 
   Identity = function(_, x) return x end,
+
+  Cast = function(at, x)
+    at:only("dtype", "float32", "all is computed in float32 here")
+    return x
+  end,
 
   -- ---- the order of channels ---------------------------------------------------------------------------------------
 

@@ -141,7 +141,8 @@ describe("scion.models.from_keras", function()
     end
     local tensor = "__keras_tensor__"
     local function file(model, axes, keep, dtype)
-      local list, before = { { class_name = "InputLayer", name = "in", config = { name = "in", batch_shape = { core.null, 12, 13, 3 } }, inbound_nodes = {} } }, "in"
+      local input = { class_name = "InputLayer", name = "in", config = { name = "in", batch_shape = { core.null, 12, 13, 3 } }, inbound_nodes = {} }
+      local list, before = { input }, "in"
       for _, each in ipairs { { "Negative", "minus" }, { "Cast", "cast", { dtype = dtype or "float32" } },
                               { "Conv2D", "conv", { filters = 4, kernel_size = { 3, 3 }, padding = "same", activation = "linear", use_bias = true } },
                               { "Mean", "mean", { axis = axes, keepdims = keep } } } do
@@ -151,8 +152,8 @@ describe("scion.models.from_keras", function()
           { args = { { class_name = tensor, config = { keras_history = { before, 0, 0 } } } }, kwargs = {} } } }
         before = each[2]
       end
-      return write(path, { class_name = "Functional", config = { name = "ops", layers = list, input_layers = { "in", 0, 0 }, output_layers = { "mean", 0, 0 } } },
-        "3.15.0", model)
+      local config = { name = "ops", layers = list, input_layers = { "in", 0, 0 }, output_layers = { "mean", 0, 0 } }
+      return write(path, { class_name = "Functional", config = config }, "3.15.0", model)
     end
     for _, case in ipairs { { { 1, 2 }, false }, { { -3, -2 }, true } } do
       local model = net(case[2])
@@ -162,7 +163,9 @@ describe("scion.models.from_keras", function()
     assert.matches("layer 'mean' (Mean): only the mean over height and width, axis=(1, 2), is known here", messages.refusal(function()
       from_keras(file(net(), { 1 }, false))
     end), 1, true)
-    assert.matches("dtype is 'float16', and all is computed in float32 here", messages.refusal(function() from_keras(file(net(), { 1, 2 }, false, "float16")) end), 1, true)
+    assert.matches("dtype is 'float16', and all is computed in float32 here", messages.refusal(function()
+      from_keras(file(net(), { 1, 2 }, false, "float16"))
+    end), 1, true)
   end)
 
   it("says that a model has its channels first", function()

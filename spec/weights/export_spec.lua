@@ -140,8 +140,10 @@ describe("a name in .weights.h5", function()
   it("is for a model in one piece alone where base and classifier have layers of one class, whose numbers would differ", function()
     local model, path = network(nn.batch_norm { scale = false, name = "norm2" }), folder .. "/two.weights.h5"
     local told = support.stderr_of(function() model:export(path) end)
-    assert.matches("two.weights.h5: base and head both have layers batch_normalization, which a Keras model that holds the base as a layer numbers otherwise: the file is " ..
-      "for the model in one piece, which may share its layers with that one: t = base.output; for l in head.layers: t = l(t); keras.Model(base.input, t)", told, 1, true)
+    assert.matches("two.weights.h5: base and head both have layers batch_normalization, which a Keras model that holds the base as a layer numbers " ..
+      "otherwise: the file is " ..
+      "for the model in one piece, which may share its layers with that one: t = base.output; for l in head.layers: t = l(t); keras.Model(base.input, " ..
+        "t)", told, 1, true)
     assert.is_true(model:layer("norm2").weights.beta:equal(assert(find(path, "layers/batch_normalization_1/vars/0"))))
     assert.is_nil((find(path, "layers/functional/layers/conv2d/vars/0")))
   end)

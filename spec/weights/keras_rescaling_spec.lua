@@ -86,7 +86,8 @@ describe("Keras's networks that rescale images", function()
     local function graft(base) return base:graft { nn.global_avg_pool(), nn.dense(2, "softmax") } end
     local without = "the file's network has no layer that rescales images, as with include_preprocessing=False, and this one rescales them by " ..
       "x * 0.00784314 - 1; scion.models.mobilenet_v3_small{ preprocess = … } builds it without, where preprocess says how the file's images were rescaled"
-    local with = "the file's network rescales images by layers of its own, and this one was built without them, as the option preprocess has it; leave preprocess out"
+    local with = "the file's network rescales images by layers of its own, and this one was built without them, as the option preprocess has it; " ..
+      "leave preprocess out"
     local made = graft(small())
     for _, before in ipairs { true, false } do
       local path = write(folder .. "/none.weights.h5", made, 0, before)
@@ -113,7 +114,8 @@ describe("Keras's networks that rescale images", function()
   it("say that preprocess comes before what a finished network does itself", function()
     local path, report = write(folder .. "/again.weights.h5", small(), 1), nil
     local said = support.stderr_of(function() report = small():load_weights(path, { preprocess = "unit" }) end)
-    local line = "the option preprocess comes before the layers by which this network rescales images itself; leave it out where that is once too often, and " ..
+    local line = "the option preprocess comes before the layers by which this network rescales images itself; leave it out where that is once too " ..
+      "often, and " ..
       "scion.models.mobilenet_v3_small{ preprocess = … } builds the network without them"
     assert.equal(path .. ": " .. line .. "\n", said)
     assert.same({ line }, report.notes)
@@ -124,7 +126,8 @@ describe("Keras's networks that rescale images", function()
     scion.models.efficientnet_b0({ input = 32, variant = "keras" }):export(path)
     local message = messages.refusal(function() local m = scion.models.efficientnet_b0 { input = 32, weights = path, preprocess = "unit" } return m end)
     assert.matches("layer 'normalization' has no counterpart in the model", message, 1, true)
-    assert.matches("; the file's network rescales images by layers of its own, and this one was built without them, as the option preprocess has it; leave preprocess out;",
+    assert.matches("; the file's network rescales images by layers of its own, and this one was built without them, as the option preprocess has it; " ..
+      "leave preprocess out;",
       message, 1, true)
   end)
 end)

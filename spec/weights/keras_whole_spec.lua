@@ -244,7 +244,8 @@ describe("What Keras's descriptions say of arithmetic", function()
     texts[#texts + 1] = { path = "/", name = "layer_names", value = listed }
     texts[#texts + 1] = { path = "/", name = "model_config", value = core.json_encode { class_name = "Functional", config = { layers = described } } }
     assert(core.hdf5_write(path, datasets, texts))
-    local line = "the file's network has no layer that rescales images, as with include_preprocessing=False, and this one rescales them by x * 0.00784314 - 1; " ..
+    local line = "the file's network has no layer that rescales images, as with include_preprocessing=False, and this one rescales them by x * " ..
+      "0.00784314 - 1; " ..
       "scion.models.mobilenet_v3_small{ preprocess = … } builds it without, where preprocess says how the file's images were rescaled"
     assert.equal(path .. ": " .. line, messages.refusal(function() weights.load(small(), path) end))
     assert.equal(line, weights.load(small(), path, { strict = false }).notes[1])
@@ -360,7 +361,9 @@ describe("Keras's files", function()
 
   it("of images of another size than the usual one say which it is, where no size is asked for", function()
     local path = support.folder() .. "/wide.h5"
-    local function net(size, file) return scion.models.mobilenet_v3_small { input = size, weights = file, variant = "keras", width = 0.1, preprocess = "tf" } end
+    local function net(size, file)
+      return scion.models.mobilenet_v3_small { input = size, weights = file, variant = "keras", width = 0.1, preprocess = "tf" }
+    end
     local function said(shape, size)
       local config = { name = "in", batch_shape = { core.null, shape[1], shape[2], 3 } }
       written.write(path, { class_name = "Functional", config = { layers = { { class_name = "InputLayer", config = config } } } }, nil, net(32))

@@ -166,7 +166,8 @@ describe("A network that a tool of PyTorch changed", function()
     own_pruned = "the file has 'features.0.weight_mask', which is of torch.nn.utils.prune" .. every ..
       "hasattr(m, 'weight_mask') and torch.nn.utils.prune.remove(m, 'weight')",
     own_parameters = "the file has no running_mean and running_var, the statistics of batch norms, as where only parameters were saved or track_running_stats was " ..
-      "False; in Python, torch.save(net.state_dict(), 'weights.pth') saves them if the network has them; otherwise layers that are not frozen learn them in training; " ..
+      "False; in Python, torch.save(net.state_dict(), 'weights.pth') saves them if the network has them; otherwise layers that are not frozen learn " ..
+        "them in training; " ..
       "a network with GroupNorm, which has none, is another one",
   }
   local folder
@@ -200,7 +201,8 @@ describe("A network that a tool of PyTorch changed", function()
   end
 
   it("by fusing batch norms into convolutions is told, and no name of another kind is offered for a norm's", function()
-    assert.equal("features.1.weight is missing; the file has 'features.0.bias', the bias of a convolution, where the model has batch norms, as where these were fused " ..
+    assert.equal("features.1.weight is missing; the file has 'features.0.bias', the bias of a convolution, where the model has batch norms, as where " ..
+      "these were fused " ..
       "into convolutions; in Python, torch.save(net.state_dict(), 'weights.pth') before they are fused", changed(whole "head", function(name)
         if not name then return { ["features.0.bias"] = { 4 } } end
         return not name:find "^features%.1%." and name or nil
@@ -217,12 +219,14 @@ describe("A network that a tool of PyTorch changed", function()
 
   it("with batch norms is told to a network without", function()
     local net = scion.sequential { nn.input(8, 9, 3), nn.conv2d(4, { 3, 2 }, { name = "features/0" }), nn.conv2d(5, 1, { name = "features/2" }) }
-    assert.equal("features.0.bias is missing; the file has batch norms ('features.1.running_mean'), as torchvision's vgg16_bn has them, and this network has none: it " ..
+    assert.equal("features.0.bias is missing; the file has batch norms ('features.1.running_mean'), as torchvision's vgg16_bn has them, and this " ..
+      "network has none: it " ..
       "is of another network", changed(net, function(name) return name or { ["features.4.running_mean"] = { 5 } } end):gsub("features%.4%.r", "features.1.r"))
   end)
 
   it("whose classifier has no bias is told with the layer that takes it", function()
-    assert.equal("head.bias is missing; the file's 'head' has no bias: in a graft onto the network without its top, nn.dense(…, { bias = false, name = 'head' }) takes " ..
+    assert.equal("head.bias is missing; the file's 'head' has no bias: in a graft onto the network without its top, nn.dense(…, { bias = false, name " ..
+      "= 'head' }) takes " ..
       "its weights", changed(whole "head", function(name)
         if not name then return {} end
         return name ~= "head.bias" and name or nil

@@ -148,14 +148,16 @@ describe("The names in a file", function()
 
   it("of a chain of a network and a head of several layers are told for the graft's layers", function()
     local path = file_of(both(with "0.", { "1.0", "1.3wide" }))
-    refused(path, "dense_1.weight is missing (names behind the prefix '0.'); the model has no place for the file's '1.0.weight' (3x3x1x1), '1.3wide.weight' (4x3x1x1): " ..
+    refused(path, "dense_1.weight is missing (names behind the prefix '0.'); the model has no place for the file's '1.0.weight' (3x3x1x1), " ..
+      "'1.3wide.weight' (4x3x1x1): " ..
       "a graft's layer takes the numbers of that name (name = '1/0', '1/3wide')", nil,
       network("conv1", "layer1/0/conv1", "layer1/0/conv2", "layer2/wide", "dense_1", "dense_2"))
   end)
 
   it("outside of the prefix that belong to the model as well are not offered to be left out", function()
     local path = file_of { "trunk.conv1", "trunk.layer1.0.conv1", "trunk.layer1.0.conv2", "other", "layer2.wide" }
-    local sentence = "other.weight is not among the model's weights (names behind the prefix 'trunk.'); if that is a head of your own, a graft whose layers have its " ..
+    local sentence = "other.weight is not among the model's weights (names behind the prefix 'trunk.'); if that is a head of your own, a graft whose " ..
+      "layers have its " ..
       "names takes it; "
     refused(path, sentence .. "strict = false loads what the model has a place for")
     loaded(path, { 1, 2, 3, 5 }, { strict = false })

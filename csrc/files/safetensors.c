@@ -60,7 +60,7 @@ static scion_status read_exactly(const scion_safetensors *file, void *data, size
 /* ---- header */
 
 static scion_status broken(const scion_safetensors *file, const char *why) {
-  return scion_fail(SCION_WORLD, "%s: not a safetensors file: %s", file->path, why);
+  return scion_fail(SCION_WORLD, "%s: not a safetensors file: %s; " COPY_AGAIN, file->path, why);
 }
 
 static scion_status broken_tensor(const scion_safetensors *file, const char *name, const char *why) {
@@ -190,7 +190,7 @@ static scion_status read_header(scion_safetensors *file, uint64_t size) {
   bool no_memory;
   if (status == SCION_OK && !(file->header = read_json(text, (size_t)length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error, &no_memory)))
     status = no_memory ? scion_fail(SCION_NO_MEMORY, "%s: out of memory", file->path)
-                       : scion_fail(SCION_WORLD, "%s: not a safetensors file: its header is not valid: %s", file->path, error.text);
+                       : scion_fail(SCION_WORLD, "%s: not a safetensors file: its header is not valid: %s; " COPY_AGAIN, file->path, error.text);
   if (status == SCION_OK && !json_is_object(file->header)) status = broken(file, "its header is no object");
   if (status == SCION_OK && lists_negative_zero(text, (size_t)length)) status = broken(file, "its header is not valid: a size is -0");
   free(text);

@@ -34,6 +34,13 @@ describe("scion.weights.array", function()
     return tensor, reads
   end
 
+  it("shows shapes, of which a file may claim very long ones", function()
+    local many = {}
+    for i = 1, 100000 do many[i] = 1 end
+    assert.same({ "scalar", "2x3" }, { array.shape_text {}, array.shape_text { 2, 3 } })
+    assert.equal(("1x"):rep(64) .. "… (100000 dimensions)", array.shape_text(many))
+  end)
+
   it("reads large arrays in pieces, along the first axis of the tensor or the last", function()
     local same, reads = read({ 40, 6, 3, 3000 })
     assert.is_true(same:equal(numbers))

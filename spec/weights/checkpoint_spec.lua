@@ -79,6 +79,7 @@ describe("PyTorch's", function()
         messages.refusal(function() weights.load(small(), path) end))
     end
     local path = support.spit(folder .. "/x.zip", archive_of { "a/b" })
-    assert.equal(path .. ": a zip archive without data.pkl: not written by torch.save", messages.refusal(function() weights.load(small(), path) end))
+    assert.equal(path .. ": a zip archive without data.pkl: not written by torch.save; in Python: torch.save(net.state_dict(), 'weights.pth')",
+                 messages.refusal(function() weights.load(small(), path) end))
   end)
 end)

@@ -367,7 +367,8 @@ local function read(path)
   end
   file:close()
   local tensors, metadata = safetensors.read(path)
-  if not tensors then check.raise(("fit: resume: %s; if it is a checkpoint, it is damaged: delete it to begin anew; else give another path"):format(metadata)) end
+  if not tensors then check.raise(("fit: resume: %s; if it is a checkpoint, it is damaged: delete it to begin anew; else give another path"):format(
+    (metadata:gsub("; download or copy it again$", "")))) end
   if metadata.format ~= format then
     local what = metadata.format == "scion" and ", but a saved model, which scion.load reads" or ""
     check.raise(("fit: resume: %s is no checkpoint of a fit%s; give another path, or delete it to begin anew"):format(path, what))

@@ -38,10 +38,15 @@ function array.in_file(path, start)
   return function(offset, count, room) return core.read_bytes(path, start + offset, count, room) end
 end
 
+local most_shown = 64 -- dimensions: more are no shape, and a message of a file that claims them stays short
+
 --- A shape in words: "2x3" or "scalar".
 ---@param shape integer[]
 ---@return string
-function array.shape_text(shape) return #shape > 0 and table.concat(shape, "x") or "scalar" end
+function array.shape_text(shape)
+  if #shape > most_shown then return ("%sx… (%d dimensions)"):format(table.concat(shape, "x", 1, most_shown), #shape) end
+  return #shape > 0 and table.concat(shape, "x") or "scalar"
+end
 
 --- The strides, in elements, of a contiguous array.
 ---@param shape integer[]

@@ -197,13 +197,16 @@ end
 
 --- Prefixes to suggest in a message: keys of dicts, first parts of names, and beginnings that all names of a dict share.
 local function prefixes_of(dicts)
-  local names = {}
+  local names, there = {}, {}
+  local function add(name)
+    if not there[name] then names[#names + 1], there[name] = name, true end
+  end
   for _, arrays in ipairs(dicts) do
-    if arrays.dict then names[#names + 1] = arrays.dict .. "." end
+    if arrays.dict then add(arrays.dict .. ".") end
     local list, counts = beginnings(arrays)
     for _, start in ipairs(list) do
       local _, dots = start:gsub("%.", "")
-      if dots == 1 or (counts[start] == #arrays and #arrays > 1) then names[#names + 1] = start end
+      if dots == 1 or (counts[start] == #arrays and #arrays > 1) then add(start) end
     end
   end
   return table.move(names, 1, math.min(#names, 24), 1, {})

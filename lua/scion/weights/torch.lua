@@ -224,7 +224,7 @@ local function refuse_archive(entries)
       check.raise "a program of torch.export; in Python: torch.save(torch.export.load('x.pt2').state_dict, 'weights.pth')"
     end
   end
-  check.raise("a zip archive without data.pkl: not written by torch.save")
+  check.raise "a zip archive without data.pkl: not written by torch.save; in Python: torch.save(net.state_dict(), 'weights.pth')"
 end
 
 --- The format since PyTorch 1.6: a zip archive with data.pkl, and an entry data/KEY for each storage.
@@ -265,7 +265,9 @@ local function read_chain(path, text, size)
   if magic ~= magic_number then check.raise(not_torchs) end
   local version, value, keys
   version, position = read_pickle(text, position)
-  if version ~= 1001 then check.raise(("it has version %s of PyTorch's format, not 1001"):format(tostring(version))) end
+  if version ~= 1001 then
+    check.raise(("it has version %s of PyTorch's format, not 1001; in Python: torch.save(torch.load('x.pth'), 'weights.pth')"):format(tostring(version)))
+  end
   local _
   _, position = read_pickle(text, position)
   local element_sizes = {}
@@ -326,7 +328,9 @@ function torch.arrays(path)
   path = check.argument("scion.weights.torch", "its argument", path, check.path)
   local ok, arrays = check.try(list, path)
   if ok then return setmetatable(arrays, closable) end
-  return nil, path .. ": " .. tostring(arrays)
+  local why = tostring(arrays)
+  local damaged = lfs.attributes(path, "mode") == "file" and not why:find(";", 1, true) -- what names no remedy
+  return nil, ("%s: %s%s"):format(path, why, damaged and again or "")
 end
 
 --- Reads a state dict: the likeliest, where a checkpoint has several.

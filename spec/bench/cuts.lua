@@ -1,7 +1,8 @@
 -- Usage: lua5.4 spec/bench/cuts.lua DATA NETWORK WEIGHTS [SEEDS [BLOCK ..]], such as 0,1,2 and mixed2 mixed5
 -- The probe beside brute force: a network is cut at each of its blocks, or at those that are named, and fine-tuned there with a head of its own,
 -- once for each seed. Then a probe tells where to cut, from features alone. DATA holds train/ and val/, each with a folder of pictures for every
--- class. Seconds are of all threads together (CPU), so that they mean the same on a busy machine.
+-- class. Seconds are of all threads together (CPU), so that they mean the same on a busy machine. HEAD=norm in the environment puts a batch norm before the
+-- dense layer of the head: without it, features of small variance are learned slowly, and the cut that has them looks worse than it is.
 local scion = require "scion"
 local interval = require "spec.support.interval"
 
@@ -23,7 +24,9 @@ local function open() return scion.models[network] { weights = weights, input = 
 local function fine_tune(block, seed)
   scion.seed(seed)
   local train, test = data(seed)
-  local model = open():upto(block):graft { scion.nn.global_avg_pool(), scion.nn.dense(#train.labels, "softmax") }
+  local head = { scion.nn.global_avg_pool(), scion.nn.dense(#train.labels, "softmax") }
+  if os.getenv "HEAD" == "norm" then table.insert(head, 2, scion.nn.batch_norm { statistics = "batch" }) end
+  local model = open():upto(block):graft(head)
   local history = model:fit(train, { validate = test, verbose = false, schedule = scion.schedule {
     { epochs = 20, train = "head", optimizer = scion.optim.adam { lr = scion.lr.cosine(2e-3) } },
     { epochs = 4, blocks = 1, optimizer = scion.optim.sgd { lr = scion.lr.cosine(2e-4), momentum = 0.9 } } } })

@@ -66,10 +66,10 @@ end
 local on = write("on", ([[
 #!/bin/sh
 name=scion$1-%s
-core=$((($1 - 1) %% $(nproc)))
+core=$((($1 - 1) %% %s))
 shift
 exec taskset -c $core ip netns exec $name unshare --uts sh -c "hostname $name; exec \"\$@\"" sh "$@"
-]]):format(folder:match "(%w+)$"))
+]]):format(folder:match "(%w+)$", output_of "nproc")) -- here: a process of a host sees one core
 local agent = write("agent", ([[
 #!/bin/sh
 host=${1##*.}

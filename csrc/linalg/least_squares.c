@@ -9,13 +9,13 @@
 #include "../kernels/require.h"
 #include "doubles.h"
 #include "openblas.h"
+#include "products.h"
 
 /* LAPACK's own interface: Fortran, all arguments by reference, matrices column by column. */
 typedef void potrf(const char *half, const int *n, double *a, const int *lda, int *info);
 typedef void potrs(const char *half, const int *n, const int *columns, const double *a, const int *lda, double *b, const int *ldb, int *info);
 
 typedef struct {
-  __typeof__(cblas_dsyrk) *syrk;
   __typeof__(cblas_dgemm) *gemm;
   potrf *factor;
   potrs *solve;
@@ -23,7 +23,6 @@ typedef struct {
 
 static scion_status find(library *lapack) {
   const char *what = "least_squares";
-  SCION_TRY(openblas_find(what, "cblas_dsyrk", (void **)&lapack->syrk));
   SCION_TRY(openblas_find(what, "cblas_dgemm", (void **)&lapack->gemm));
   SCION_TRY(openblas_find(what, "dpotrf_", (void **)&lapack->factor));
   return openblas_find(what, "dpotrs_", (void **)&lapack->solve);
@@ -61,16 +60,16 @@ static bool allocate_room(const problem *p, room *r) {
   return false;
 }
 
-/* The products of all pairs of columns, or of rows, in the lower half (column by column), and the right side, column by column. */
-static void prepare(const library *lapack, problem *p) {
-  lapack->syrk(CblasColMajor, CblasLower, p->wide ? CblasTrans : CblasNoTrans, p->size, p->wide ? p->d : p->n, 1, p->x, p->d, 0, p->products,
-               p->size);
+/* The system's left side, and the right one, column by column. */
+static scion_status prepare(const library *lapack, problem *p) {
+  SCION_TRY(products_of_pairs("least_squares", p->x, p->n, p->d, p->wide, p->products));
   if (!p->wide) { /* x'y: x is [d,n] column by column, y [k,n] */
     lapack->gemm(CblasColMajor, CblasNoTrans, CblasTrans, p->d, p->k, p->n, 1, p->x, p->d, p->y, p->k, 0, p->right, p->d);
-    return;
+    return SCION_OK;
   }
   for (int r = 0; r < p->n; r++)
     for (int c = 0; c < p->k; c++) p->right[(int64_t)c * p->n + r] = p->y[(int64_t)r * p->k + c];
+  return SCION_OK;
 }
 
 /* w for one penalty. Returns false if the system has no Cholesky decomposition. */
@@ -166,9 +165,9 @@ scion_status scion_least_squares(const scion_tensor *x, const scion_tensor *y, c
   } else {
     doubles_widen(x, p.x);
     doubles_widen(y, p.y);
-    prepare(&lapack, &p);
     penalty_job job = {.lapack = &lapack, .p = &p, .penalties = penalties, .count = count, .w = w->data};
-    status = solve_all(&job);
+    status = prepare(&lapack, &p);
+    if (status == SCION_OK) status = solve_all(&job);
   }
   release(&p);
   return status;

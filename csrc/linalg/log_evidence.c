@@ -8,13 +8,13 @@
 #include "../kernels/require.h"
 #include "doubles.h"
 #include "openblas.h"
+#include "products.h"
 
 /* LAPACK's own interface: Fortran, all arguments by reference, matrices column by column. */
 typedef void syevd(const char *job, const char *half, const int *n, double *a, const int *lda, double *w, double *work, const int *lwork, int *iwork,
                    const int *liwork, int *info);
 
 typedef struct {
-  __typeof__(cblas_dsyrk) *syrk;
   __typeof__(cblas_dgemm) *gemm;
   syevd *eigen;
 } library;
@@ -40,13 +40,11 @@ static void release(problem *p) {
   free(p->integers);
 }
 
-/* Eigenvalues, ascending, and eigenvectors, in place of the products of all pairs of columns, or of rows. Returns LAPACK's info, or -1 if
+/* Eigenvalues, ascending, and eigenvectors, in place of the products of all pairs of columns, or of rows, in `vectors`. Returns LAPACK's info, or -1 if
  * memory is short. */
 static int decompose(const library *lapack, problem *p) {
   int info = 0, ask = -1, integers = 0, room;
   double wanted = 0;
-  lapack->syrk(CblasColMajor, CblasLower, p->wide ? CblasTrans : CblasNoTrans, p->size, p->wide ? p->d : p->n, 1, p->x, p->d, 0, p->vectors,
-               p->size);
   lapack->eigen("V", "L", &p->size, p->vectors, &p->size, p->values, &wanted, &ask, &integers, &ask, &info);
   if (info != 0) return info;
   if (wanted > INT_MAX || !(p->work = doubles_room((int64_t)wanted, 1)) || !(p->integers = malloc((size_t)integers * sizeof *p->integers))) return -1;
@@ -118,16 +116,17 @@ static scion_status require_fit(const scion_tensor *x, const scion_tensor *y) {
 scion_status scion_log_evidence(const scion_tensor *x, const scion_tensor *y, double *evidence) {
   SCION_TRY(require_fit(x, y));
   library lapack;
-  SCION_TRY(openblas_find("log_evidence", "cblas_dsyrk", (void **)&lapack.syrk));
   SCION_TRY(openblas_find("log_evidence", "cblas_dgemm", (void **)&lapack.gemm));
   SCION_TRY(openblas_find("log_evidence", "dsyevd_", (void **)&lapack.eigen));
   problem p = {.n = (int)x->shape[0], .d = (int)x->shape[1], .k = (int)y->shape[1], .wide = x->shape[0] < x->shape[1]};
   p.size = p.wide ? p.n : p.d;
   int info = -1;
+  scion_status status = SCION_OK;
   if (allocate(&p)) {
     doubles_widen(x, p.x);
     doubles_widen(y, p.y);
-    info = decompose(&lapack, &p);
+    status = products_of_pairs("log_evidence", p.x, p.n, p.d, p.wide, p.vectors);
+    if (status == SCION_OK) info = decompose(&lapack, &p);
   }
   if (info == 0) {
     project(&lapack, &p);
@@ -138,6 +137,7 @@ scion_status scion_log_evidence(const scion_tensor *x, const scion_tensor *y, do
     }
   }
   release(&p);
+  if (status != SCION_OK) return status;
   if (info < 0) return scion_fail(SCION_NO_MEMORY, "out of memory: the evidence of a %dx%d matrix", p.n, p.d);
   if (info > 0) return scion_fail(SCION_WORLD, "log_evidence: the eigenvalues of this %dx%d matrix were not found", p.n, p.d);
   return SCION_OK;

@@ -57,6 +57,19 @@ static item *sort_items(item *from, item *to, int64_t n) {
   return from;
 }
 
+#define FEW 16
+
+/* Brings the few smallest items to the front, in order: most are larger than all of these, which one comparison tells. */
+static void keep_few(item *items, int64_t n, int64_t few) {
+  for (int64_t i = 1; i < n; i++) {
+    item each = items[i];
+    int64_t at = i < few ? i : few - 1;
+    if (i >= few && each > items[at]) continue;
+    for (; at > 0 && items[at - 1] > each; at--) items[at] = items[at - 1];
+    items[at] = each;
+  }
+}
+
 /* items: memory for twice n of them */
 static void sort_line(const sort_job *job, int64_t line, item *items) {
   int64_t outer = line / job->inner, inner = line % job->inner, first = outer * job->n * job->inner + inner;
@@ -65,7 +78,8 @@ static void sort_line(const sort_job *job, int64_t line, item *items) {
     uint32_t rank = rank_of(job->x, first + i * job->inner);
     items[i] = (item)(job->descending ? ~rank : rank) << 32 | (uint32_t)i;
   }
-  items = sort_items(items, items + job->n, job->n);
+  if (job->kept > 0 && job->kept <= FEW && job->kept < job->n) keep_few(items, job->n, job->kept);
+  else items = sort_items(items, items + job->n, job->n);
   for (int64_t i = 0; i < job->kept; i++, result += job->inner) {
     int64_t index = (uint32_t)items[i];
     if (job->indices) ((int32_t *)job->indices->data)[result] = (int32_t)index;

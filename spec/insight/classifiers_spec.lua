@@ -21,10 +21,20 @@ describe("t:least_squares", function()
     end
   end)
 
+  it("solves large systems, of more rows than columns and of fewer", function()
+    scion.seed(4)
+    for _, shape in ipairs { { 400, 300 }, { 300, 400 }, { 129, 128 } } do -- whose products are made in several pieces
+      local x, y = scion.randn(shape), scion.randn { shape[1], 3 }
+      local w = x:least_squares(y, 5)
+      local slope = x:transpose():copy():matmul(x:matmul(w) - y) + w * 5 -- 0 at the minimum
+      assert.is_true(slope:abs():max() < 1e-3, slope:abs():max())
+    end
+  end)
+
   it("is the same for any number of threads, as is the penalty that is told to be too small", function()
     scion.seed(3)
     local threads, penalties = scion.threads(), { 0.5, 1, 2, 4, 8, 16, 32 }
-    for _, shape in ipairs { { 70, 40 }, { 30, 90 } } do
+    for _, shape in ipairs { { 70, 40 }, { 30, 90 }, { 300, 270 }, { 270, 300 } } do
       local x, y = scion.randn(shape), scion.randn { shape[1], 3 }
       local first
       for _, n in ipairs { 1, 2, 3, 8 } do

@@ -88,6 +88,17 @@ describe("top_k", function()
     assert.same((x:top_k(2, 3)):totable(), (x:top_k(2)):totable())
   end)
 
+  it("is the beginning of the sort, also of equal numbers, however many are asked for", function()
+    for n = 1, 40 do
+      local x = (core.uniform({ 5, n }, 3, n) * 9):to "u8":to "f32"
+      local sorted, order = x:sort(2, { descending = true }), x:argsort(2, { descending = true })
+      for k = 1, math.min(n, 20) do
+        local values, indices = x:top_k(k, 2)
+        assert.is_true(values:equal(sorted:slice(2, 1, k):copy()) and indices:equal(order:slice(2, 1, k):copy()), ("%d of %d"):format(k, n))
+      end
+    end
+  end)
+
   it("may be all", function()
     local values, indices = tensor.tensor({ 3, 9, 3 }, "u8"):top_k(3)
     assert.same({ { 9, 3, 3 }, { 2, 1, 3 } }, { values:totable(), indices:totable() })

@@ -80,10 +80,9 @@ local methods = {}
 
 --- The parameters that train, as groups for step. They change only when a layer is frozen or thawed: see graph.revision. Raises if a group
 --- matches no layer.
----@param order scion.Node[] of a model
----@param trunk? string its last layer below what was grafted
+---@param model scion.Model
 ---@return scion.ParameterGroup[]
-function methods:groups_of(order, trunk) return groups.of(order, self.groups, self.decays, trunk) end
+function methods:groups_of(model) return groups.of(model, self.groups, self.decays) end
 
 --- The state of a parameter, and a function that gives a tensor of it by name, which holds `initial` (0) at first.
 local function state_of(self, parameter)
@@ -106,36 +105,32 @@ end
 ---@return number
 function methods:rate_at(now) return self.scale * (now and rate.value(self.lr, now, 0, 0) or rate.highest(self.lr, 0, 0)) end
 
---- The highest learning rate at a step.
----@param list scion.ParameterGroup[] from groups_of
----@param now table the step: see rate.value
----@return number
-function methods:highest_at(list, now)
-  local highest = 0
+--- The highest rate that a group's options and a function of (rate, depth, deepest) give, of the layers in a set.
+local function highest(self, model, names, lr_instead, value)
+  local list, most = self:groups_of(model), 0
   for _, these in ipairs(list) do
+    local lr = these.options and these.options.lr or lr_instead or self.lr
     for _, each in ipairs(these.parameters) do
-      highest = math.max(highest, self.scale * rate.value(these.options and these.options.lr or self.lr, now, each.depth, list.deepest))
+      if not names or names[each.layer] then most = math.max(most, self.scale * value(lr, each.depth, list.deepest)) end
     end
   end
-  return highest
+  return most
+end
+
+--- The highest learning rate of a layer at a step.
+---@param model scion.Model
+---@param now table the step: see rate.value
+---@return number
+function methods:highest_at(model, now)
+  return highest(self, model, nil, nil, function(lr, depth, deepest) return rate.value(lr, now, depth, deepest) end)
 end
 
 --- The highest learning rate that one of these layers has in a fit.
----@param order scion.Node[] of a model
+---@param model scion.Model
 ---@param names table<string, boolean> of the layers, a set
 ---@param lr_instead number|scion.Rate|nil that takes the place of the optimizer's own
----@param trunk? string as for groups_of
 ---@return number
-function methods:highest_rate(order, names, lr_instead, trunk)
-  local list, highest = self:groups_of(order, trunk), 0
-  for _, these in ipairs(list) do
-    for _, each in ipairs(these.parameters) do
-      local lr = these.options and these.options.lr or lr_instead or self.lr
-      if names[each.layer] then highest = math.max(highest, self.scale * rate.highest(lr, each.depth, list.deepest)) end
-    end
-  end
-  return highest
-end
+function methods:highest_rate(model, names, lr_instead) return highest(self, model, names, lr_instead, rate.highest) end
 
 --- Changes the parameters by their gradients: all of them, or none where it raises or a new value or state would not be finite.
 ---@param list scion.ParameterGroup[] from groups_of

@@ -118,7 +118,7 @@ end)
 describe("an optimizer with a rate", function()
   it("takes the rate of each step", function()
     local model, optimizer = network(), optim.sgd { lr = lr.polynomial(1) }
-    local buffer, groups = ones(model), optimizer:groups_of(model.order)
+    local buffer, groups = ones(model), optimizer:groups_of(model)
     for step = 1, 4 do
       local before = model:layer("head").weights.bias:copy()
       optimizer:step(groups, buffer, { step = step, steps = 4, steps_per_epoch = 4 })
@@ -129,7 +129,7 @@ describe("an optimizer with a rate", function()
   it("knows how deep each block lies", function()
     local model = network()
     local function all()
-      local depths, deepest = depth.of(model.order)
+      local depths, deepest = depth.of(model)
       local found = { deepest = deepest }
       for layer, d in pairs(depths) do found[layer.name] = d end
       return found
@@ -139,7 +139,7 @@ describe("an optimizer with a rate", function()
     assert.same({ deepest = 1, head = 0, mid = 1, norm = 1 }, all())
     local optimizer = optim.sgd { lr = lr.by_depth(1, 0.25), groups = { { layers = "mid", lr = lr.layer_decay(1, 0.5) } } }
     model:thaw()
-    local buffer, groups = ones(model), optimizer:groups_of(model.order)
+    local buffer, groups = ones(model), optimizer:groups_of(model)
     local before = {}
     for _, name in ipairs { "a/dense", "mid", "head" } do before[name] = model:layer(name).weights.bias:copy() end
     optimizer:step(groups, buffer, { step = 1, steps = 1, steps_per_epoch = 1 })
@@ -153,7 +153,7 @@ describe("an optimizer with a rate", function()
     local before = {}
     for _, name in ipairs { "a/dense", "b/dense", "first", "second" } do before[name] = model:layer(name).weights.bias:copy() end
     local buffer, optimizer = ones(model), optim.sgd { lr = lr.by_depth(1, 0.25) }
-    optimizer:step(optimizer:groups_of(model.order, model.trunk), buffer, { step = 1, steps = 1, steps_per_epoch = 1 })
+    optimizer:step(optimizer:groups_of(model), buffer, { step = 1, steps = 1, steps_per_epoch = 1 })
     local function moved(name) return (before[name] - model:layer(name).weights.bias):get(1) end
     assert.same({ 0.25, 0.5, 1.0, 1.0 }, { moved "a/dense", moved "b/dense", moved "first", moved "second" })
   end)

@@ -38,7 +38,7 @@ local function steps_of(optimizer)
     for _, p in ipairs(node.layer:trainable()) do list[#list + 1], slopes[#slopes + 1] = p.tensor, buffer:slice(p) end
   end
   fill(list, wave(0.5, function(v) return v end))
-  local groups, steps = optimizer:groups_of(model.order), {}
+  local groups, steps = optimizer:groups_of(model), {}
   for step = 1, 20 do
     fill(slopes, wave(1.3 * step, function(v) return v * 0.5 + 0.3 end))
     assert.is_nil(optimizer:step(groups, buffer))
@@ -123,7 +123,7 @@ describe("an optimizer", function()
 
   it("has no group for what is frozen, until it is thawed", function()
     local model, optimizer = network(), optim.sgd { groups = { { layers = "a", lr = 1e-3 } } }
-    local function groups() return #optimizer:groups_of(model.order) end
+    local function groups() return #optimizer:groups_of(model) end
     assert.equal(2, groups())
     model:freeze { upto = "a" }
     assert.equal(1, groups())
@@ -133,7 +133,7 @@ describe("an optimizer", function()
 
   it("takes what is set in a group from the next step on", function()
     local model, optimizer = network(), optim.sgd { lr = 1, groups = { { layers = "a", lr = 1 } } }
-    local buffer, groups = gradients.zeros(model), optimizer:groups_of(model.order)
+    local buffer, groups = gradients.zeros(model), optimizer:groups_of(model)
     core.fill(buffer.flat, 1)
     local function moved()
       local before = model:layer("a/dense").weights.bias:copy()

@@ -19,7 +19,7 @@ local function run(optimizer, model, from, to)
   local buffer = gradients.zeros(model)
   for step = from, to do
     core.fill_normal(buffer.flat, 11, step, 0, 1)
-    assert.is_nil(optimizer:step(optimizer:groups_of(model.order), buffer))
+    assert.is_nil(optimizer:step(optimizer:groups_of(model), buffer))
   end
 end
 

@@ -222,12 +222,21 @@ local function same_stage(i, of, was, here, state)
            of.epochs >= state.run.stage_epochs + (state.run.epoch_begun and 1 or 0)
 end
 
---- Changes of stages that were made while the fit ran are made again, where the stages are given as they were then.
-local function restore_stages(run, state)
-  for i, fields in ipairs(state.stages_now or {}) do
+--- What stages were changed to while the fit ran, by stage, where they are given as they were then. Raises if one had another optimizer, which no
+--- file can hold.
+local function changed_stages(run, state)
+  local changed = {}
+  for i, fields in ipairs(run.by_schedule and state.stages_now or {}) do
     local stage = run.stages[i]
-    if stage and run.by_schedule and schedule.identity(stage) == state.given[i] then schedule.set(stage, fields, ("fit: resume: stage %d"):format(i)) end
+    if stage and schedule.identity(stage) == state.given[i] then
+      if (stage.optimizer and stage.optimizer.made) ~= fields.optimizer then
+        check.raise(("fit: resume: stage %d had another optimizer, %s, which was given to it while the fit ran: make it with that one, and the fit goes on"):format(
+          i, fields.optimizer or "that of the stage before"))
+      end
+      changed[stage] = fields
+    end
   end
+  return changed
 end
 
 --- Raises if a checkpoint is of another run.
@@ -433,13 +442,12 @@ function checkpoint.restore(run)
   local state, tensors = read_first(run, path)
   if not state then return false end
   compare(path, run, state)
-  restore_stages(run, state)
-  local weights = weights_of(path, run.model, tensors)
-  local optimizers = optimizers_of(run)
+  local changed, weights, optimizers = changed_stages(run, state), weights_of(path, run.model, tensors), optimizers_of(run)
   for i, optimizer in ipairs(optimizers) do
     local good, complaint = optimizer:restore(run.model.order, state.optimizers[i])
     if not good then damaged(path, complaint) end
   end
+  for stage, fields in pairs(changed) do schedule.set(stage, fields) end
   for _, pair in ipairs(weights) do core.copy(pair[1], pair[2]) end
   restore_model(run, state)
   if state.int8 then calibration.restore(run.model, state.int8) end

@@ -19,15 +19,14 @@ function depth.block_of(node)
 end
 
 --- The depth of each layer that trains. All that was grafted onto a trunk is one block, the head.
----@param order scion.Node[] of a model
----@param trunk? string the trunk's last layer
+---@param model scion.Model
 ---@return table<scion.Layer, integer> depths
 ---@return integer deepest 0 if nothing trains
-function depth.of(order, trunk)
-  local depths, of_block, count, behind = {}, {}, 0, trunk ~= nil
-  for i = #order, 1, -1 do
-    local node = order[i]
-    behind = behind and node.layer.name ~= trunk
+function depth.of(model)
+  local depths, of_block, count, behind = {}, {}, 0, model.trunk ~= nil
+  for i = #model.order, 1, -1 do
+    local node = model.order[i]
+    behind = behind and node.layer.name ~= model.trunk
     if #node.layer:trainable() > 0 then
       local block = behind and "" or depth.block_of(node)
       if not of_block[block] then of_block[block], count = count, count + 1 end

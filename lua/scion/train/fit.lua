@@ -112,7 +112,7 @@ end
 
 --- Raises if a group of an optimizer matches no layer.
 local function check_groups(job)
-  for i = 1, #job.stages do schedule.optimizer(job.stages, i, job.first_optimizer):groups_of(job.model.order, job.model.trunk) end
+  for i = 1, #job.stages do schedule.optimizer(job.stages, i, job.first_optimizer):groups_of(job.model) end
 end
 
 --- Raises if a stage's learning rate cannot be told, as of a warm-up that takes more steps than there are.

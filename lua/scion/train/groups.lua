@@ -40,15 +40,14 @@ end
 local function is_kernel(parameter) return parameter.name:find "kernel$" ~= nil end
 
 --- The parameters that train, in groups: those of `given`, without the ones of which nothing trains, and then all others.
----@param order scion.Node[] of a model
+---@param model scion.Model
 ---@param given scion.OptimizerGroup[]
 ---@param decays "all"|"kernels" which of them weight decay changes
----@param trunk? string the last layer below what was grafted
 ---@return scion.ParameterGroup[]
-function groups.of(order, given, decays, trunk)
-  local of, by_group, depths, deepest = assign(order, given), {}, depth.of(order, trunk)
+function groups.of(model, given, decays)
+  local of, by_group, depths, deepest = assign(model.order, given), {}, depth.of(model)
   for k = 1, #given + 1 do by_group[k] = {} end
-  for _, node in ipairs(order) do
+  for _, node in ipairs(model.order) do
     local list = by_group[of[node.layer] or #given + 1]
     for _, p in ipairs(node.layer:trainable()) do
       list[#list + 1] = { layer = node.layer.name, parameter = p, depth = depths[node.layer], decays = decays == "all" or is_kernel(p) }

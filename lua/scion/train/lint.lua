@@ -76,7 +76,7 @@ local function learning_rate(job)
   if not trunk[1] or not head[1] then return nil end
   local names = {}
   for _, name in ipairs(trunk) do names[name] = true end
-  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer:highest_rate(job.model.order, names, job.lr, job.model.trunk)
+  local limit, lr = highest[job.optimizer.name] or highest_else, job.optimizer:highest_rate(job.model, names, job.lr)
   if lr <= limit then return nil end
   return ("a learning rate of %g is high for the pretrained layers that train (%s on), which it makes forget: %s takes %g or less there"):format(
     lr, trunk[1], job.optimizer.name, limit)
@@ -86,7 +86,7 @@ end
 local function zero_rate(job)
   local names = {}
   for _, node in ipairs(job.model.order) do names[node.layer.name] = true end
-  if job.optimizer:highest_rate(job.model.order, names, job.lr, job.model.trunk) > 0 then return nil end
+  if job.optimizer:highest_rate(job.model, names, job.lr) > 0 then return nil end
   return ("the learning rate is 0, so that no step changes a weight: give the optimizer one above 0, as in scion.optim.%s{ lr = 1e-4 }, or see to its scale"):format(
     job.optimizer.name)
 end
@@ -97,7 +97,7 @@ local function frozen_group(job)
   schedule.each(job.stages, job.model, "fit", function(number)
     local optimizer = schedule.optimizer(job.stages, number, job.first_optimizer)
     table.move(optimizer.groups, 1, #optimizer.groups, #given + 1, given)
-    for _, these in ipairs(optimizer:groups_of(job.model.order)) do trains[these.options or 0] = true end
+    for _, these in ipairs(optimizer:groups_of(job.model)) do trains[these.options or 0] = true end
   end)
   for _, group in ipairs(given) do
     if not trains[group] then

@@ -91,15 +91,10 @@ function schedule.plain(of)
   return fields
 end
 
---- Sets them again. Raises if the stage had another optimizer, which no file can hold.
+--- Sets them again, but for the optimizer.
 ---@param of scion.Stage
 ---@param fields table as of schedule.plain
----@param where string for messages
-function schedule.set(of, fields, where)
-  if (of.optimizer and of.optimizer.made) ~= fields.optimizer then
-    check.raise(("%s had another optimizer, %s, which was given to it while the fit ran: make it with that one, and the fit goes on"):format(
-      where, fields.optimizer or "that of the stage before"))
-  end
+function schedule.set(of, fields)
   for _, name in ipairs(choices) do of[name] = nil end
   for _, name in ipairs(choices) do of[name] = fields[name] end
   of.epochs, of.patience, of.lr = fields.epochs, fields.patience, fields.lr and rate.made(fields.lr)

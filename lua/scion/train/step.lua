@@ -66,7 +66,7 @@ function step.remedy(run, lr) return class_weights.too_large(run.class_weights) 
 ---@param run scion.Run
 ---@param number integer from 1
 ---@return number
-function step.highest_rate(run, number) return run.optimizer:highest_at(run.optimizer:groups_of(run.model.order, run.model.trunk), step.now(run, number)) end
+function step.highest_rate(run, number) return run.optimizer:highest_at(run.model, step.now(run, number)) end
 
 --- Why a loss is not finite, as far as can be known, and what to do.
 local function cause_of(run, batch)
@@ -199,7 +199,7 @@ local function is_first(run) return run.step == 0 and run.epoch == run.first_epo
 local function change_weights(run, all)
   local revision = graph.revision()
   if run.groups_revision ~= revision or run.groups_of ~= run.optimizer then
-    run.groups, run.groups_revision, run.groups_of = run.optimizer:groups_of(run.model.order, run.model.trunk), revision, run.optimizer
+    run.groups, run.groups_revision, run.groups_of = run.optimizer:groups_of(run.model), revision, run.optimizer
     if #run.groups == 0 and not run.told_frozen then
       run.told_frozen = true
       run.tell(("scion: fit: since %s every layer with weights is frozen, as a callback has left it: steps change nothing"):format(place_of(run)))

@@ -153,7 +153,9 @@ describe("a chart", function()
 
   it("has room for long numbers, and gaps between epochs that have none", function()
     local points = { { 1, 0.69314705 }, { 2, 0.69314710 }, { 4, 0.69314722 } }
-    local body = line { title = "t", text = "", x = "epoch", series = { { name = "s", points = points } } }.body
+    local function body_of(gaps) return line { title = "t", text = "", x = "epoch", gaps = gaps, series = { { name = "s", points = points } } }.body end
+    assert.equal(3, select(2, markup.all(markup.read("<svg>" .. body_of(false) .. "</svg>"), "polyline")[2].attributes.points:gsub(",", "")))
+    local body = body_of(true)
     local drawing = markup.read("<svg>" .. body .. "</svg>")
     local lines, place = markup.all(drawing, "polyline"), nil
     assert.equal(2, #lines) -- the legend's, and that of the first two epochs

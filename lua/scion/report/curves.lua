@@ -105,7 +105,7 @@ local function add(list, title, series, all_marks, format)
   for i, one in ipairs(series) do told[i] = words(one, format) end
   if #marks == 1 then told[#told + 1] = ("The dotted line marks where %s begins."):format(marks[1].text) end
   if #marks > 1 then told[#told + 1] = "Dotted lines mark where stages begin." end
-  local drawing = line { title = title, text = table.concat(told, " "), x = "epoch", series = series, marks = marks, share = is_share(series) }
+  local drawing = line { title = title, text = table.concat(told, " "), x = "epoch", gaps = true, series = series, marks = marks, share = is_share(series) }
   if not drawing then return end
   local columns, rows = table_of(series, format)
   list[#list + 1] = { drawing = drawing, table = { caption = ("%s by epoch"):format(title), columns = columns, rows = rows } }

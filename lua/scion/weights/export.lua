@@ -157,8 +157,7 @@ local function to_keras3(model, path)
   if shared then
     require("scion.report.notice").once(("%s: base and head both have layers %s, which a Keras model that holds the base as a layer numbers otherwise: " ..
       "the file is for the model in one piece, which may share its layers with that one: t = base.output; for l in head.layers: t = l(t); " ..
-        "keras.Model(base.input, t)"):format(
-      path, shared))
+      "keras.Model(base.input, t)"):format(path, shared))
   end
   for i, layer in ipairs(export.keras_layers(model)) do
     local group = "layers/" .. groups[i]

@@ -200,9 +200,8 @@ local function counted_otherwise(model, parts, ours, theirs)
   if theirs == 0 and ours > 0 and rescales_itself(model) then return rescaled_here(model, parts) end
   local without = keras_front.built_without(model, theirs)
   if without or not theirs or theirs == ours or #parts == 1 or ours == 0 then return without end
-  return ("the file's network has %d of the layers Rescaling that EfficientNet begins with, this one %d; scion.models builds the file's with weights " ..
-    "= path"):format(
-    theirs, ours)
+  return ("the file's network has %d of the layers Rescaling that EfficientNet begins with, this one %d; scion.models builds the file's with " ..
+    "weights = path"):format(theirs, ours)
 end
 
 --- The same for a file of weights without a description. It tells at most the number of Rescaling layers, which is compared for networks

@@ -100,8 +100,7 @@ function leftover.rewritten(missing, left, arrays, expected)
   if missing[1] and is_statistics(missing[1]) and not has_statistics(arrays) then
     return "the file has no running_mean and running_var, the statistics of batch norms, as where only parameters were saved or track_running_stats was False; " ..
       "in Python, torch.save(net.state_dict(), 'weights.pth') saves them if the network has them; otherwise layers that are not frozen learn them in " ..
-        "training; a " ..
-      "network with GroupNorm, which has none, is another one"
+      "training; a network with GroupNorm, which has none, is another one"
   end
 end
 

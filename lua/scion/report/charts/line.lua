@@ -16,12 +16,13 @@ local steep = 50 -- numbers that differ by this factor are drawn on a logarithmi
 ---@field series { name: string, points: { [1]: integer, [2]: number }[] }[] one or two
 ---@field marks? { at: number, text: string }[]
 ---@field share? boolean whether the numbers lie between 0 and 1
+---@field gaps? boolean whether whole numbers on the x axis that have no point leave a gap, as epochs do
 
---- The parts of a series between numbers that cannot be drawn, and between epochs that have none.
-local function runs(points, x, y)
+--- The parts of a series between numbers that cannot be drawn and, if there are gaps, between neighbours that are more than 1 apart.
+local function runs(points, x, y, gaps)
   local list, run = {}, nil
   for i, point in ipairs(points) do
-    if i > 1 and point[1] > points[i - 1][1] + 1 then run = nil end
+    if gaps and i > 1 and point[1] > points[i - 1][1] + 1 then run = nil end
     local good = chart.finite(point[2]) and not (y.log and point[2] <= 0)
     if good and not run then
       run = {}
@@ -34,9 +35,9 @@ local function runs(points, x, y)
   return list
 end
 
-local function draw_series(number, points, x, y)
+local function draw_series(number, points, x, y, gaps)
   local parts = {}
-  for _, run in ipairs(runs(points, x, y)) do
+  for _, run in ipairs(runs(points, x, y, gaps)) do
     if #run > 1 then parts[#parts + 1] = svg.polyline(run, "line-" .. number) end
     for _, place in ipairs((#run == 1 or #points <= most_dots) and run or {}) do
       parts[#parts + 1] = svg.shape("circle", { cx = place[1], cy = place[2], r = 2.5, class = "dot-" .. number })
@@ -97,7 +98,7 @@ return function(of)
   local x = chart.scale(first, last, area.left, area.right, { whole = true, ticks = 6 })
   local parts = { chart.axes(x, y, area, { x = of.x, y = "" }), marks(of.marks, x), legend(of.series, area.left),
                   log and svg.text(right, 18, "logarithmic scale", "muted", "end") or "" }
-  for i, one in ipairs(of.series) do parts[#parts + 1] = draw_series(i, one.points, x, y) end
-  local gaps = left_out > 0 and (" %d of the numbers %s not finite and left out."):format(left_out, left_out == 1 and "is" or "are") or ""
-  return { width = chart.width, height = height, title = of.title, text = of.text .. gaps, body = table.concat(parts, "\n") }
+  for i, one in ipairs(of.series) do parts[#parts + 1] = draw_series(i, one.points, x, y, of.gaps) end
+  local others = left_out > 0 and (" %d of the numbers %s not finite and left out."):format(left_out, left_out == 1 and "is" or "are") or ""
+  return { width = chart.width, height = height, title = of.title, text = of.text .. others, body = table.concat(parts, "\n") }
 end

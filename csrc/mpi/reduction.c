@@ -6,7 +6,7 @@
 #include "wait.h"
 
 #define LEAST_SEGMENT ((int64_t)1 << 14) /* elements: smaller messages cost more than they carry */
-#define MOST_SEGMENT ((int64_t)1 << 20)
+#define MOST_SEGMENT ((int64_t)1 << 18) /* a larger one leaves later, and so does the sum of the last one */
 
 enum { TAG_PART = 1, TAG_SUM };
 
@@ -14,7 +14,7 @@ enum { TAG_PART = 1, TAG_SUM };
 typedef struct {
   int64_t at, count; /* its elements in the buffer */
   bool halves;       /* whether it is sent as bf16 */
-  int missing;       /* sums that have not come */
+  int missing;       /* ranks' sums that have not come: of other ranks by nodes, of this one all together */
   float **sums;      /* of all nodes of all ranks, in the order of their parts */
 } segment;
 
@@ -28,7 +28,7 @@ struct reduction {
   float **leaves;   /* of this rank's parts: NULL, or the vector so far */
   int64_t *written; /* of it, how many elements, the first ones; what lies behind was never set */
   int64_t complete; /* the first part that is not on the stack */
-  tree_stack own;
+  tree_stack own; /* of the complete parts */
   float **spare; /* vectors that nobody uses */
   int spares;
   /* of all ranks: the nodes that they send, in the order of their parts */
@@ -36,8 +36,10 @@ struct reduction {
   int nodes;
   /* while messages are under way */
   bool busy;
+  int64_t released; /* the first segment that this rank has not sent */
   double began;
   int received, sent, results; /* requests of each kind */
+  int sends;                   /* that were begun, of those to be sent */
   MPI_Request *requests;       /* [received], of which request i belongs to home segment homes[i]; then [sent]; then [results] */
   int *homes, *done;
   segment *mine;
@@ -170,17 +172,35 @@ bool reduction_add(reduction *r, int64_t part, int64_t at, const float *x, int64
   return true;
 }
 
+/* What was never set of a part's first elements is zero, as all of it is in a part without images. */
+static void fill(reduction *r, int64_t leaf, int64_t count) {
+  if (r->written[leaf] >= count) return;
+  memset(r->leaves[leaf] + r->written[leaf], 0, (size_t)(count - r->written[leaf]) * sizeof(float));
+  r->written[leaf] = count;
+}
+
 bool reduction_complete(reduction *r, int64_t part) {
-  for (; r->complete < part; r->complete++) {
+  for (; r->complete < part && r->complete < r->last - 1; r->complete++) {
     int64_t i = r->complete - r->first;
     if (!begin_leaf(r, i)) return false;
+    fill(r, i, r->of.elements);
     float *leaf = r->leaves[i];
-    memset(leaf + r->written[i], 0, (size_t)(r->of.elements - r->written[i]) * sizeof *leaf); /* of a part without images, all of it */
     for (int64_t e = 0; e < r->of.rounded; e++) leaf[e] = tree_round(leaf[e]);
     tree_push(&r->own, (tree_node){.index = r->complete, .sum = leaf}, r->of, leave, r);
     r->leaves[i] = NULL;
   }
   return true;
+}
+
+/* This rank's sums of a segment, to which its last part is added. */
+static tree_stack sums_of(const reduction *r, const segment *s) {
+  tree_stack sums = r->own;
+  tree_sums of = {.parts = r->of.parts, .elements = s->count, .rounded = s->halves ? s->count : 0};
+  float *leaf = r->leaves[r->last - 1 - r->first] + s->at;
+  for (int64_t e = 0; e < of.rounded; e++) leaf[e] = tree_round(leaf[e]);
+  for (int k = 0; k < sums.count; k++) sums.nodes[k].sum += s->at;
+  tree_push(&sums, (tree_node){.index = r->last - 1, .sum = leaf}, of, NULL, NULL);
+  return sums;
 }
 
 void reduction_forget(reduction *r) {
@@ -193,9 +213,14 @@ void reduction_forget(reduction *r) {
   r->complete = r->first;
 }
 
-bool reduction_fits(const reduction *r, int64_t part, int64_t at, int64_t count) {
-  return (part == -1 || (part >= r->first && part < r->last)) && at >= 0 && count >= 0 && at <= r->of.elements - count;
+static int64_t sent_of(const reduction *r) { return r->released < r->segments ? segment_of(r, r->released).at : r->of.elements; }
+
+bool reduction_takes(const reduction *r, int64_t part, int64_t at, int64_t count) {
+  bool open = r->busy ? part == r->last - 1 && at >= sent_of(r) : part >= r->first && part < r->last;
+  return open && at >= 0 && count >= 0 && at <= r->of.elements - count;
 }
+
+bool reduction_has(const reduction *r, int64_t at, int64_t count) { return !r->busy && at >= 0 && count >= 0 && at <= r->of.elements - count; }
 
 bool reduction_busy(const reduction *r) { return r->busy; }
 
@@ -224,13 +249,10 @@ static void receive_parts(reduction *r) {
   int n = 0;
   for (int i = 0; i < r->mine_count; i++) {
     segment *s = &r->mine[i];
-    s->missing = 0;
+    s->missing = 1;
     for (int rank = 0, node = 0; rank < r->ranks; rank++)
       for (int k = 0; k < r->of_rank[rank].count; k++, node++) {
-        if (rank == r->rank) {
-          s->sums[node] = r->own.nodes[k].sum + s->at;
-          continue;
-        }
+        if (rank == r->rank) continue;
         s->sums[node] = to;
         MPI_Irecv(s->halves ? (void *)(r->inbox16 + (to - r->inbox)) : to, (int)s->count, type_of(s), rank, TAG_PART, r->comm, &r->requests[n]);
         r->homes[n++] = i, s->missing++;
@@ -239,18 +261,20 @@ static void receive_parts(reduction *r) {
   }
 }
 
-static void send_parts(reduction *r) {
-  MPI_Request *next = r->requests + r->received;
-  for (int turn = 1; turn < r->ranks; turn++) { /* each begins with another home, so that not all send to one */
-    int home = (r->rank + turn) % r->ranks;
-    for (int64_t i = home; i < r->segments; i += r->ranks)
-      for (int k = 0; k < r->own.count; k++) {
-        segment s = segment_of(r, i);
-        const float *sum = r->own.nodes[k].sum + s.at;
-        uint16_t *halves = s.halves ? r->outbox16 + k * r->of.rounded + s.at : NULL;
-        if (halves) to_halves(halves, sum, s.count);
-        MPI_Isend(halves ? (const void *)halves : sum, (int)s.count, type_of(&s), home, TAG_PART, r->comm, next++);
-      }
+/* The number of this rank's first node among those of all. */
+static int own_node(const reduction *r) {
+  int node = 0;
+  for (int rank = 0; rank < r->rank; rank++) node += r->of_rank[rank].count;
+  return node;
+}
+
+static void send(reduction *r, const segment *s, int home) {
+  tree_stack sums = sums_of(r, s);
+  for (int k = 0; k < sums.count; k++) {
+    uint16_t *halves = s->halves ? r->outbox16 + k * r->of.rounded + s->at : NULL;
+    if (halves) to_halves(halves, sums.nodes[k].sum, s->count);
+    MPI_Request *request = &r->requests[r->received + r->sends++];
+    MPI_Isend(halves ? (const void *)halves : sums.nodes[k].sum, (int)s->count, type_of(s), home, TAG_PART, r->comm, request);
   }
 }
 
@@ -282,16 +306,39 @@ static void conclude(reduction *r, segment *s) {
     MPI_Isend(result, (int)s->count, type_of(s), (r->rank + turn) % r->ranks, TAG_SUM, r->comm, &r->result_requests[r->results_sent++]);
 }
 
-bool reduction_start(reduction *r) {
-  if (!reduction_complete(r, r->last)) return false;
+/* Segments whose home this rank is are not sent. */
+static void keep(reduction *r, segment *s) {
+  tree_stack sums = sums_of(r, s);
+  for (int k = 0, node = own_node(r); k < sums.count; k++) s->sums[node++] = sums.nodes[k].sum;
+  if (--s->missing == 0) conclude(r, s);
+}
+
+bool reduction_open(reduction *r) {
+  if (!reduction_complete(r, r->last) || !begin_leaf(r, r->last - 1 - r->first)) return false;
   r->busy = true, r->began = MPI_Wtime();
-  r->mine_done = r->results_sent = 0;
+  r->mine_done = r->results_sent = r->sends = 0, r->released = 0;
+  for (int i = 0; i < r->sent; i++) r->requests[r->received + i] = MPI_REQUEST_NULL;
   receive_sums(r);
   receive_parts(r);
-  send_parts(r);
-  for (int i = 0; i < r->mine_count; i++)
-    if (r->mine[i].missing == 0) conclude(r, &r->mine[i]);
   return true;
+}
+
+void reduction_release(reduction *r, int64_t count) {
+  int64_t first = r->released, end = first;
+  for (; end < r->segments; end++) {
+    segment s = segment_of(r, end);
+    if (s.at + s.count > count) break;
+  }
+  r->released = end;
+  fill(r, r->last - 1 - r->first, sent_of(r));
+  for (int turn = 1; turn <= r->ranks; turn++) { /* each begins with another home, so that not all send to one */
+    int home = (r->rank + turn) % r->ranks;
+    for (int64_t i = first + (home - first % r->ranks + r->ranks) % r->ranks; i < end; i += r->ranks) {
+      segment s = segment_of(r, i);
+      if (home == r->rank) keep(r, &r->mine[i / r->ranks]);
+      else send(r, &s, home);
+    }
+  }
 }
 
 bool reduction_progress(reduction *r) {
@@ -304,7 +351,7 @@ bool reduction_progress(reduction *r) {
       if (--s->missing == 0) conclude(r, s);
     }
   }
-  if (r->mine_done < r->mine_count) return false;
+  if (r->mine_done < r->mine_count || r->released < r->segments) return false;
   MPI_Testall(r->sent + r->results, r->requests + r->received, &all, MPI_STATUSES_IGNORE);
   if (all) MPI_Testall(r->results_sent, r->result_requests, &all, MPI_STATUSES_IGNORE);
   if (all) r->busy = false, travelled += MPI_Wtime() - r->began;
@@ -313,6 +360,7 @@ bool reduction_progress(reduction *r) {
 
 void reduction_finish(reduction *r) {
   unsigned turns = 0;
+  reduction_release(r, r->of.elements);
   double began = MPI_Wtime();
   while (!reduction_progress(r)) mpi_give_way(&turns);
   waited += MPI_Wtime() - began;

@@ -3,7 +3,8 @@
  *
  * The buffer is cut into segments, and each has a rank that is its home. All send their sums of a segment there; the home adds them and sends
  * the result to all. So each rank sends and receives about twice the buffer, however many they are. Messages travel while the caller
- * computes something else, as far as it calls reduction_progress now and then. */
+ * computes something else, as far as it calls reduction_progress now and then; the first segments leave while the last ones of this rank's last
+ * part are not computed yet. Once a rank has opened a sum, all of them open and finish it, even if nobody wants it any more. */
 #ifndef SCION_MPI_REDUCTION_H
 #define SCION_MPI_REDUCTION_H
 
@@ -28,21 +29,25 @@ void reduction_free(reduction *r);
 bool reduction_add(reduction *r, int64_t part, int64_t at, const float *x, int64_t count, float factor);
 /* Nothing more comes for this rank's parts before `part`: those of which nothing came are zeros. They come in their order. False without memory. */
 bool reduction_complete(reduction *r, int64_t part);
-/* Sends what this rank has, which is complete. False without memory, and then nothing was sent. */
-bool reduction_start(reduction *r);
+/* Begins the sum: this rank's parts before its last one are complete. False without memory, and then nothing was begun. */
+bool reduction_open(reduction *r);
+/* Of an open sum: nothing more comes for the first `count` elements of the last part. Sends the segments that they fill. */
+void reduction_release(reduction *r, int64_t count);
 /* Lets messages travel. True once the sum is there. */
 bool reduction_progress(reduction *r);
-/* Waits until it is. */
+/* Releases what was not, and waits until the sum is there. */
 void reduction_finish(reduction *r);
 /* x = elements at .. at + count - 1 of the sum, times a factor. */
 void reduction_take(const reduction *r, int64_t at, float *x, int64_t count, float factor);
-/* Whether this rank has the part (-1: none is meant) and the buffer the elements. */
-bool reduction_fits(const reduction *r, int64_t part, int64_t at, int64_t count);
+/* Whether elements at .. at + count - 1 of a part can be added to: this rank has it, the buffer has them, and they were not sent. */
+bool reduction_takes(const reduction *r, int64_t part, int64_t at, int64_t count);
+/* Whether the sum of these elements can be taken. */
+bool reduction_has(const reduction *r, int64_t at, int64_t count);
 /* Gives up what was added. Nothing may be under way. */
 void reduction_forget(reduction *r);
-/* Seconds from reduction_start to when reduction_progress found the sum there, and those of them that reduction_finish waited; of all sums so far. */
+/* Seconds from reduction_open to when reduction_progress found the sum there, and those of them that reduction_finish waited; of all sums so far. */
 void reduction_seconds(double *all, double *of_these_waited);
-/* Whether messages are under way. */
+/* Whether the sum is open. */
 bool reduction_busy(const reduction *r);
 
 #endif

@@ -156,14 +156,16 @@ static scion_status run_call(call *c, const scion_tensor *arena, int64_t example
   return status;
 }
 
-scion_status scion_program_run(scion_program *p, const scion_tensor *arena, int64_t examples, int64_t step, bool (*stop)(void),
-                               bool *complete) {
+scion_status scion_program_run(scion_program *p, const scion_tensor *arena, int64_t examples, int64_t step, int first, int last,
+                               bool (*stop)(void), bool *complete) {
   *complete = false;
   if (!arena_holds(arena, p->arena_bytes)) return scion_fail(SCION_MISUSE, "the arena is smaller than the program needs");
   if (examples < 0 || examples > p->most_examples)
     return scion_fail(SCION_MISUSE, "the program has room for 0 to %lld examples, not for %lld", (long long)p->most_examples, (long long)examples);
   if (step < 0) return scion_fail(SCION_MISUSE, "a step is counted from 0 up, not %lld", (long long)step);
-  for (int i = 0; i < p->count; i++) {
+  if (first < 0 || last < first || last > p->count)
+    return scion_fail(SCION_MISUSE, "the program has %d calls, and not number %d to %d", p->count, first + 1, last);
+  for (int i = first; i < last; i++) {
     if (stop && stop()) return SCION_OK;
     call *c = &p->calls[i];
     c->options.step = step;

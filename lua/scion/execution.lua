@@ -74,15 +74,16 @@ end
 --- Runs a plan on a batch in the model's arena, which all its plans share. The results stay there until the next run.
 ---@param made scion.Plan
 ---@param batch table as for plan:run
+---@param told? fun(elements: integer) likewise
 ---@return boolean complete false after an interrupt
-function execution:execute(made, batch)
+function execution:execute(made, batch, told)
   if self.executing then
     check.raise "a loss of one's own cannot use the model that it is the loss of, whose step it is a part of: give it another one, such as a copy by scion.load"
   end
   self:reserve(made)
-  if not made.rest then return made:run(self.arena, batch) end
+  if not made.rest then return made:run(self.arena, batch, told) end
   self.executing = true
-  local ok, complete = pcall(made.run, made, self.arena, batch)
+  local ok, complete = pcall(made.run, made, self.arena, batch, told)
   self.executing = false
   return ok and complete or not ok and error(complete, 0)
 end

@@ -325,7 +325,7 @@ end
 local function sum_of(self, t, elements)
   local sum, copy = mpi.reduction(elements, self.size), t:copy()
   sum:add(self.rank, 0, copy, 1)
-  sum:start()
+  sum:open()
   sum:finish()
   sum:take(0, copy, 1)
   return copy

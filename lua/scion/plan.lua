@@ -71,6 +71,7 @@ local emission = passes {
 ---@field gradients { layer: scion.Layer, parameter: scion.Parameter, place: scion.Place }[]
 ---@field views scion.Gradients? of the gradients in the arena, made at first use; given up with the arena: see gradients.of
 ---@field buffer scion.Place? of all gradients, one after the other; nil if nothing trains
+---@field private marks scion.Mark[] of the last program
 ---@field pending { tensor: scion.Tensor, place: scion.Place }[] moving averages, and where a step leaves their new values
 ---@field private average_views table? as of plan:averages, given up with the arena, too
 ---@field derived { refresh: fun(), target: any }[] tensors derived from parameters; refresh builds them again if a parameter has changed
@@ -119,11 +120,12 @@ function plan.compile(request)
     local calls, first = ir.placed_calls, ir.forward_calls
     self.program, self.rest = core.program(table.move(calls, 1, first, 1, {})), core.program(table.move(calls, first + 1, #calls, 1, {}))
     self.own_losses, self.own_gradients = places[ir.own_losses], places[ir.own_gradients]
+    for _, mark in ipairs(ir.marks) do mark.call = mark.call - first end
   else
     self.program = core.program(ir.placed_calls)
   end
   self.input, self.output = places[ir.input], places[ir.result]
-  self.buffer = places[ir.buffer]
+  self.buffer, self.marks = places[ir.buffer], ir.marks
   self.labels, self.weights, self.losses = places[ir.labels], places[ir.weights], places[ir.losses]
   self.seed, self.taps, self.node_gradients = places[ir.seed], {}, {}
   for node, v in pairs(ir.tap_values) do self.taps[node] = places[v] end
@@ -133,26 +135,40 @@ function plan.compile(request)
   return self
 end
 
+--- Runs the program with the backward pass, and tells of the gradients that are complete meanwhile.
+local function run_last(self, program, arena, n, step, told)
+  local first = 1
+  for _, mark in ipairs(told and self.marks or {}) do
+    if mark.call >= first then
+      if not program:run(arena, n, step, first, mark.call) then return false end
+      first = mark.call + 1
+    end
+    told(mark.elements)
+  end
+  return program:run(arena, n, step, first)
+end
+
 --- Builds derived tensors again where parameters changed, copies a batch into the arena and runs the program: in two parts where the loss
 --- is a function of the user's, which is called between them. It changes no parameter and no moving average: the optimizer and
 --- plan:commit do.
 ---@param arena scion.Tensor u8 [at least arena_bytes]
 ---@param batch { images: scion.Tensor, labels: scion.Tensor?, weights: scion.Tensor?, seed: scion.Tensor?, step: integer? } seed: the gradient
 --- with respect to the output, of a plan that gives gradients of nodes; step: the number of the training step, from which dropout draws
+---@param told? fun(elements: integer) called now and then in the backward pass: so many first elements of the flat buffer of gradients are complete
 ---@return boolean complete false after an interrupt
-function plan:run(arena, batch)
-  local n = batch.images:shape()[1]
+function plan:run(arena, batch, told)
+  local n, step = batch.images:shape()[1], batch.step or 0
   for _, entry in ipairs(self.derived) do entry.refresh() end
   core.copy(batch.images, core.place(arena, self.input, n))
   if self.labels then core.copy(batch.labels, core.place(arena, self.labels, n)) end
   if self.weights then core.copy(batch.weights, core.place(arena, self.weights, n)) end
   if self.seed then core.copy(batch.seed, core.place(arena, self.seed, n)) end
-  local complete = self.program:run(arena, n, batch.step or 0)
-  if not self.rest or not complete then return complete end
+  if not self.rest then return run_last(self, self.program, arena, n, step, told) end
+  if not self.program:run(arena, n, step) then return false end
   local losses, gradients = own_loss.compute(self.loss, core.place(arena, self.output, n), batch.labels, self.own_gradients ~= nil)
   core.copy(losses, core.place(arena, self.own_losses, n))
   if gradients then core.copy(gradients, core.place(arena, self.own_gradients, n)) end
-  return self.rest:run(arena, n, batch.step or 0)
+  return run_last(self, self.rest, arena, n, step, told)
 end
 
 --- Copies the moving averages that the last run computed to their layers. It is called when the step is accepted, since a step with a loss

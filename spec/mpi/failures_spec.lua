@@ -108,6 +108,29 @@ describe("where one of several processes", function()
     end)
   end
 
+  it("fails while gradients of its last part leave, the others give up the step, too, and can train again", function()
+    mpi.needed(pending)
+    -- a loss of one's own, whose first parts are fine: in the last part of the second step rank 1 raises, or has a gradient that makes NaN
+    local script = begins .. [[
+      model = scion.sequential { nn.input(12, 12, 3), nn.flatten(), nn.dense(1200), nn.dense(900), nn.dense(900), nn.dense(3, 'softmax') }
+      for _, how in ipairs { "raises", "NaN" } do
+        local parts, before = 0, model:layers()[3].weights.kernel:copy()
+        local function loss(output, y)
+          parts = parts + 1
+          if r == 1 and parts == 4 and how == "raises" then error "my own" end
+          return r == 1 and parts == 4 and output:sum(2) * (0 / 0) or output:sum(2) * 0 + 1, output * 0
+        end
+        local ok, message = pcall(fit, { loss = loss, optimizer = scion.optim.sgd() })
+        assert(not ok)
+        print((tostring(message):gsub("^[^\n]-:%d+: ", ""):gsub("; .*", "")))
+        assert(model:layers()[3].weights.kernel:bytes() == before:bytes())
+      end
+      fit()]]
+    local result = mpi.run(4, script)
+    assert.equal(0, result.status, result.all)
+    assert.matches("^my own %(rank 1, on [^ ]+%)\nthe loss is NaN in epoch 1, step 2\ntrained\n$", result.out)
+  end)
+
   it("has another instruction set or version, it is refused, unless instruction sets may be mixed", function()
     mpi.needed(pending)
     if require "scion.core".isa() == "portable" then pending "this CPU has one instruction set" end

@@ -194,6 +194,17 @@ function runs.halves()
   fit("halves", whole(), data(77), { epochs = 2, distributed = { comm, wire = "bf16" }, optimizer = scion.optim.adam() })
 end
 
+--- Gradients of two million numbers, the first of which leave while others of the part are computed. The last batch has three images, so that some
+--- ranks have none of it.
+function runs.wide()
+  for _, wire in ipairs { "f32", "bf16" } do
+    scion.seed(9)
+    local model = scion.sequential { nn.input(12, 12, 3), nn.flatten(), nn.dense(1200), nn.batch_norm(), nn.relu(), nn.dropout(0.3), nn.dense(900, "relu"),
+                                     nn.dense(900, "relu"), nn.dense(3, "softmax") }
+    fit("wide_" .. wire, model, data(35), { epochs = 2, distributed = { comm, wire = wire }, optimizer = scion.optim.adam() })
+  end
+end
+
 --- Features of a layer, with images that cannot be read, and a probe of them.
 function runs.features()
   local model, set = trunk(), folder { shuffle = false }
@@ -209,4 +220,4 @@ function runs.features()
   tell("features", (found[1]:gsub("%s+", " ")))
 end
 
-for name in (arg[4] or "whole recipe accumulate broken mixup labels bf16 halves features"):gmatch "%S+" do runs[name]() end
+for name in (arg[4] or "whole recipe accumulate broken mixup labels bf16 halves wide features"):gmatch "%S+" do runs[name]() end

@@ -17,9 +17,9 @@ local variables = "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP
 -- what MPI itself leaves behind at its end is not looked for
 variables = variables .. ' ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"'
 
---- What mpirun itself prints where a process has failed is left out.
+--- What mpirun itself prints where a process has failed is left out; and what its libevent does, now and then, as the processes go.
 local function without_banners(text)
-  return ((text:gsub("%-%-%-%-%-+\n.-%-%-%-%-%-+\n", "")):gsub("%[[^%]\n]*:%d+%] [^\n]*\n", ""))
+  return ((text:gsub("%-%-%-%-%-+\n.-%-%-%-%-%-+\n", "")):gsub("%[[^%]\n]*:%d+%] [^\n]*\n", ""):gsub("%[warn%] Epoll [^\n]*\n", ""))
 end
 
 --- Runs a command under mpirun. Returns what all processes printed on standard output and on standard error, without mpirun's own words, the status

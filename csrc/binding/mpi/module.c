@@ -277,9 +277,8 @@ static int add(lua_State *L) {
   reduction *r = check_reduction(L);
   const scion_tensor *t = check_tensor(L, 4, &bytes);
   luaL_argcheck(L, t->dtype == SCION_F32, 4, "an f32 tensor expected");
-  luaL_argcheck(L, !reduction_busy(r), 1, "its messages are under way");
   lua_Integer part = luaL_checkinteger(L, 2), at = luaL_checkinteger(L, 3);
-  if (!reduction_fits(r, part, at, bytes / 4)) return luaL_error(L, "part %d, element %d: out of range", (int)part, (int)at);
+  if (!reduction_takes(r, part, at, bytes / 4)) return luaL_error(L, "part %d, element %d: out of range, or sent", (int)part, (int)at);
   return reduction_add(r, part, at, t->data, bytes / 4, (float)luaL_checknumber(L, 5)) ? 0 : no_memory(L);
 }
 
@@ -287,23 +286,31 @@ static int add(lua_State *L) {
 static int complete(lua_State *L) {
   reduction *r = check_reduction(L);
   lua_Integer part = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, !reduction_busy(r) && reduction_fits(r, part - 1, 0, 0), 2, "out of range");
+  luaL_argcheck(L, !reduction_busy(r) && reduction_takes(r, part - 1, 0, 0), 2, "out of range");
   return reduction_complete(r, part) ? 0 : no_memory(L);
 }
 
-/* r:start(): sends what this rank has */
-static int start_reduction(lua_State *L) {
+/* r:open(): begins the sum; this rank's parts before its last one are complete */
+static int open_reduction(lua_State *L) {
   reduction *r = check_reduction(L);
   luaL_argcheck(L, !under_way, 1, "another sum is under way");
-  if (!reduction_start(r)) return no_memory(L);
+  if (!reduction_open(r)) return no_memory(L);
   under_way = r;
+  return 0;
+}
+
+/* r:release(elements): so many first elements of the last part are complete; sends what it can */
+static int release(lua_State *L) {
+  reduction *r = check_reduction(L);
+  luaL_argcheck(L, under_way == r, 1, "it is not open");
+  reduction_release(r, luaL_checkinteger(L, 2));
   return 0;
 }
 
 /* r:finish(): waits for the sum */
 static int finish_reduction(lua_State *L) {
   reduction *r = check_reduction(L);
-  luaL_argcheck(L, under_way == r, 1, "its messages are not under way");
+  luaL_argcheck(L, under_way == r, 1, "it is not open");
   reduction_finish(r);
   under_way = NULL;
   return 0;
@@ -315,17 +322,17 @@ static int take(lua_State *L) {
   reduction *r = check_reduction(L);
   scion_tensor *t = check_tensor(L, 3, &bytes);
   lua_Integer at = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, t->dtype == SCION_F32 && !reduction_busy(r), 3, "an f32 tensor expected, and a sum that is there");
-  if (!reduction_fits(r, -1, at, bytes / 4)) return luaL_error(L, "element %d: out of range", (int)at);
+  luaL_argcheck(L, t->dtype == SCION_F32, 3, "an f32 tensor expected");
+  if (!reduction_has(r, at, bytes / 4)) return luaL_error(L, "element %d: out of range", (int)at);
   reduction_take(r, at, t->data, bytes / 4, (float)luaL_checknumber(L, 4));
   if (t->storage) t->storage->version++;
   return 0;
 }
 
-/* r:forget(): gives up what was added to this step */
+/* r:forget(): gives up what was added to this step. An open sum is finished first, as all other ranks do. */
 static int forget(lua_State *L) {
   reduction *r = check_reduction(L);
-  if (under_way == r) reduction_finish(r), under_way = NULL; /* messages that were begun have to arrive */
+  if (under_way == r) reduction_finish(r), under_way = NULL;
   reduction_forget(r);
   return 0;
 }
@@ -355,8 +362,8 @@ static int seconds(lua_State *L) {
   return 3;
 }
 
-static const luaL_Reg methods[] = {{"add", add}, {"complete", complete}, {"start", start_reduction}, {"finish", finish_reduction},
-                                   {"take", take}, {"forget", forget}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"add", add}, {"complete", complete}, {"open", open_reduction}, {"release", release},
+                                   {"finish", finish_reduction}, {"take", take}, {"forget", forget}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"start", start}, {"finish", finish}, {"abort", abort_all}, {"print_nothing", print_nothing}, {"mute", mute},
                                      {"meet", meet}, {"tell", tell}, {"gather", gather}, {"gathered", gathered}, {"broadcast", broadcast},
                                      {"reduction", new_reduction}, {"progress", get_progress}, {"seconds", seconds}, {"ping", ping}, {NULL, NULL}};

@@ -144,12 +144,14 @@ end
 --- Runs a plan on a batch, or on a part of one, and checks its loss. Returns false after an interrupt.
 local function execute(run, plan, batch, target, weights)
   local model, team, n = run.model, run.team, #batch
-  if n == 0 then -- a part without images, of a step that other parts have some of
+  if team then
     model:reserve(plan)
-    return true
+    if not team:begin_part(run, plan) then return false end
+    if n == 0 then return true end -- a part without images, of a step that other parts have some of
   end
   local number = team and team:step_number(run) or model.steps + run.parts.batches
-  if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = number }) then return false end
+  local told = team and team:sends(run, plan, n)
+  if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = number }, told) then return false end
   check_loss(run, core.place(model.arena, plan.losses, n):sum(), batch)
   check_averages(run, plan)
   return true

@@ -19,7 +19,8 @@ local shards = require "scion.train.shards"
 ---@field private reduction userdata?
 ---@field halves boolean whether sums of gradients are rounded to bf16
 ---@field private elements integer of the buffer that is added up
----@field private started boolean whether the sums of a step are on their way
+---@field private open boolean whether the sums of a step are under way
+---@field private sent integer how many gradients of this rank's last part are complete
 ---@field private may_read_ahead boolean?
 ---@field private rows { losses: scion.Tensor[], output: scion.Tensor[], y: scion.Tensor[] } of this rank's parts of the batch
 ---@field private failed scion.Failure[] of this epoch and rank, until all know them
@@ -49,13 +50,12 @@ local function buffers(plan, arena)
   return list, at
 end
 
---- Adds a part's gradients and moving averages, each times its examples.
-local function add_part(self, plan, arena, n)
-  local list, elements = buffers(plan, arena)
-  if not self.reduction or self.elements ~= elements then
-    self.reduction, self.elements = self.comm:reduction(elements, self.parts, self.halves and #list[1].tensor or 0), elements
+--- Adds a part's gradients, from number `first` of them on, and moving averages, each times its examples.
+local function add_part(self, plan, arena, first, n)
+  for i, each in ipairs(n > 0 and buffers(plan, arena) or {}) do
+    local at = i == 1 and first or 0
+    if at < #each.tensor then self.reduction:add(self.first + self.done, each.at + at, each.tensor:slice(1, at + 1, #each.tensor), n) end
   end
-  for _, each in ipairs(n > 0 and list or {}) do self.reduction:add(self.first + self.done, each.at, each.tensor, n) end
 end
 
 --- What all ranks have to have alike before they add up a step, in a text.
@@ -66,10 +66,47 @@ local function alike(run)
   return table.concat(words, " ")
 end
 
+--- Begins the sums of a step, which all ranks have come to: from here on all of them send what they have, whatever happens.
+local function open(self)
+  self.comm:surely(self.reduction.open, self.reduction)
+  self.open, self.sent = true, 0
+end
+
+--- Before a part is computed, for which there is memory. Before the last one of a batch ranks meet, so that its gradients can leave as soon as they
+--- are there. Returns false after an interrupt on one of the ranks.
+---@param run scion.Run
+---@param plan scion.Plan
+---@return boolean
+function Team:begin_part(run, plan)
+  local list, elements = buffers(plan, run.model.arena)
+  if not self.reduction or self.elements ~= elements then
+    self.reduction, self.elements = self.comm:reduction(elements, self.parts, self.halves and #list[1].tensor or 0), elements
+  end
+  if self.comm.size == 1 or run.accumulate > 1 or not self:ends_batch() then return true end
+  if not self.comm:meet("step", 0, nil, alike(run)) then return false end
+  open(self)
+  return true
+end
+
+--- What a part's backward pass calls as its gradients become complete; nil where they are sent later.
+---@param run scion.Run
+---@param plan scion.Plan
+---@param n integer examples
+---@return fun(elements: integer)?
+function Team:sends(run, plan, n)
+  if not self.open then return nil end
+  local flat = gradients.of(plan, run.model.arena).flat
+  return function(elements)
+    self.reduction:add(self.first + self.done, self.sent, flat:slice(1, self.sent + 1, elements), n)
+    self.reduction:release(elements)
+    self.sent = elements
+  end
+end
+
 --- What all ranks have of a batch joins the step.
 local function exchange(run, rows)
   local self = run.team
-  local joined = self.comm:rows("step", { core.concat(rows.losses), core.concat(rows.output), core.concat(rows.y) }, alike(run))
+  local joined = self.comm:rows("step", { core.concat(rows.losses), core.concat(rows.output), core.concat(rows.y) }, not self.open and alike(run) or nil)
   self.rows, self.done = { losses = {}, output = {}, y = {} }, 0
   if not joined then return false end
   local parts, n = run.parts, #joined[1]
@@ -77,6 +114,12 @@ local function exchange(run, rows)
   parts.sums[#parts.sums + 1] = { losses = joined[1], output = joined[2], y = joined[3] }
   parts.batches, parts.examples, parts.loss = parts.batches + 1, parts.examples + n, parts.loss + joined[1]:sum()
   return true
+end
+
+--- Gives up what was added to a step.
+local function forget(self)
+  self.reduction:forget()
+  self.open = false
 end
 
 --- Takes what a part has given, and at the end of the batch what the others' parts have. Returns false after an interrupt on one of the ranks.
@@ -87,8 +130,12 @@ end
 ---@param output scion.Tensor
 ---@return boolean
 function Team:take(run, plan, batch, losses, output)
-  add_part(self, plan, run.model.arena, #batch)
-  if run.accumulate == 1 then self.reduction:complete(self.first + self.done + 1) end
+  add_part(self, plan, run.model.arena, self.open and self.sent or 0, #batch)
+  if self.open then
+    self.reduction:release(self.elements)
+  elseif run.accumulate == 1 then
+    self.reduction:complete(self.first + self.done + 1)
+  end
   for _, failure in ipairs(batch.failed) do self.failed[#self.failed + 1] = failure end
   add(self.rows.losses, losses)
   add(self.rows.output, output)
@@ -97,7 +144,7 @@ function Team:take(run, plan, batch, losses, output)
   run.parts.plan = plan
   if self.done < self.share.pieces then return true end
   if not exchange(run, self.rows) then return false end
-  if run.parts.batches == 0 and run.accumulate == 1 then self.reduction:forget() end
+  if run.parts.batches == 0 and run.accumulate == 1 then forget(self) end
   return true
 end
 
@@ -106,8 +153,8 @@ end
 ---@param run scion.Run
 ---@return boolean
 function Team:start(run)
-  self.comm:surely(self.reduction.start, self.reduction)
-  self.started = true
+  if not self.open then open(self) end
+  self.reduction:release(self.elements)
   if self.may_read_ahead == nil then self.may_read_ahead = events.leave_layers_alone(run) end
   return self.may_read_ahead
 end
@@ -116,17 +163,16 @@ end
 ---@param run scion.Run
 ---@param plan scion.Plan
 function Team:sum(run, plan)
-  if not self.started then self.comm:surely(self.reduction.start, self.reduction) end
+  if not self.open then open(self) end
   self.reduction:finish()
-  self.started = false
+  self.open = false
   for _, each in ipairs((buffers(plan, run.model.arena))) do self.reduction:take(each.at, each.tensor, 1 / run.parts.examples) end
 end
 
 --- Gives up what was gathered of a step.
 function Team:abandon()
   self.done, self.rows = 0, { losses = {}, output = {}, y = {} }
-  if self.reduction then self.reduction:forget() end
-  self.started = false
+  if self.reduction then forget(self) end
 end
 
 --- Ends the steps of an epoch: all ranks know of the images that one of them could not read. Returns false after an interrupt.

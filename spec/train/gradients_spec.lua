@@ -49,6 +49,33 @@ describe("the gradients of a step", function()
     assert.is_true(all:norm() ~= all:norm())
   end)
 
+  it("are complete from the first to the last while a run goes on, as it tells", function()
+    local scion = require "scion"
+    scion.seed(5)
+    local model = scion.models.mobilenet_v2 { top = true, classes = 3, input = 64 }
+    local images = scion.uniform({ 2, 64, 64, 3 }, -1, 1)
+    local function own(output) return output:sum(2), output * 0 + 1 / 3 end
+    for given, y in pairs { categorical = scion.tensor({ 1, 0 }, "i32"), [own] = scion.tensor { { 0, 1, 0 }, { 1, 0, 0 } } } do
+      local _, loss = require("scion.ir.losses").kind.read(given)
+      local plan = model:plan_for { mode = "train", batch = 2, input_dtype = "f32", loss = loss, labels = y:dtype() }
+      model:reserve(plan)
+      local flat, told = gradients.of(plan, model.arena).flat, {}
+      assert.is_true(model:execute(plan, { images = images, labels = y, step = 1 }, function(elements)
+        told[#told + 1] = { elements = elements, bytes = core.hash(flat:slice(1, 1, elements)) }
+      end))
+      assert.is_true(#told >= 4)
+      local before = 0
+      for _, at in ipairs(told) do
+        assert.is_true(at.elements >= before + 2 ^ 18 and at.elements <= #flat)
+        assert.equal(core.hash(flat:slice(1, 1, at.elements)), at.bytes)
+        before = at.elements
+      end
+      local whole = flat:copy()
+      model:execute(plan, { images = images, labels = y, step = 1 }) -- as without
+      assert.equal(whole:bytes(), flat:bytes())
+    end
+  end)
+
   it("may be none", function()
     local model = small.model "stored"
     model:freeze()

@@ -4,10 +4,10 @@
 ---
 ---   q (reading + rest) + frozen(q) + update + agreeing + what is left of the sums
 ---
---- where frozen(q) are the seconds of q parts below the frontier, which are computed at once, rest those of a part above it, and agreeing is two
---- short messages. The sums of M bytes of
---- gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes (k+1)/2 of that longer where a rank sends k
---- sums for its parts. They travel while the frozen part of the next batch is computed, q reading + frozen(q) seconds, and the rest is waited for.
+--- where frozen(q) are the seconds of q parts below the frontier, which are computed at once, rest those of a part above it, and agreeing is
+--- three short messages. The sums of M bytes of gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes
+--- (k+1)/2 of that longer where a rank sends k sums for its parts. They travel from when the first of them leave, some seconds before the last
+--- part's backward pass ends, and while the frozen part of the next batch is computed, q reading + frozen(q) seconds; the rest is waited for.
 local check = require "scion.check"
 local checkpoint = require "scion.train.checkpoint"
 local class = require "scion.class"
@@ -29,6 +29,7 @@ local machines = {}
 ---@field at_once integer the most parts that a rank has
 ---@field frozen_at_once number seconds of what is frozen, for so many parts
 ---@field rest number seconds of the rest of the forward pass and of the backward pass
+---@field leaving number the last of these, from when gradients begin to leave
 ---@field update number seconds of the update
 ---@field bytes integer of gradients that are added up
 ---@field parts integer of a batch
@@ -50,7 +51,7 @@ local machines = {}
 ---@field latency number seconds
 ---@field pays integer the most machines of the list of which each step up still makes training a tenth faster for twice as many
 
-local overhead = 2 -- messages of a step beside the sums: one to meet, and one with losses, outputs and labels, which travel together
+local overhead = 3 -- messages of a step beside the sums: two to meet, and one with losses, outputs and labels, which travel together
 -- Messages of a sum, in latencies. Long ones are announced and asked for before they are sent, in each of the two phases, and TCP begins slowly: 8
 -- more were measured.
 local turns, long_turns, long = 2, 10, 65536
@@ -85,7 +86,7 @@ function machines.step(cost, ranks, latency, bandwidth)
   local waits = cost.bytes / ranks > long and long_turns or turns
   local sums = ranks == 1 and 0 or waits * latency + (most + 1) * (ranks - 1) / ranks * 8 * cost.bytes / bandwidth
   local agreeing = ranks == 1 and 0 or overhead * latency
-  local hidden = math.min(sums, before)
+  local hidden = math.min(sums, cost.leaving + before)
   return { ranks = ranks, compute = before + rest, messages = sums + agreeing, hidden = hidden, seconds = before + rest + agreeing + sums - hidden }
 end
 
@@ -160,9 +161,17 @@ local function measure(model, data, parts, most)
   local images
   cost.frozen, images = run_frozen(model, data, node, size)
   local plan = model:plan_for { mode = "train", batch = size, input_dtype = images:dtype(), loss = loss, labels = target:dtype(), from = node }
-  local function run() model:execute(plan, { images = images, labels = target, step = 0 }) end
+  local leaving, ends = {}, nil -- when gradients begin to leave, in each run
+  local function leave() ends = ends or core.clock() end
+  local function run()
+    ends = nil
+    model:execute(plan, { images = images, labels = target, step = 0 }, leave)
+    leaving[#leaving + 1] = ends and core.clock() - ends or 0.0
+  end
   run()
   cost.rest = median(run)
+  table.sort(leaving)
+  cost.leaving = leaving[(#leaving + 1) // 2]
   local flat = plan.buffer and core.place(model.arena, plan.buffer) or core.new({ 1 }, "f32")
   cost.bytes = 4 * #flat
   local copy = flat:copy()

@@ -29,8 +29,10 @@ local function begin_step(run, batch)
   return batch
 end
 
---- Completes a step, and counts what was done.
+--- Completes a step, and counts what was done. Leaves it undone where another process was interrupted.
 local function finish_step(run, began)
+  if run.team and not run.team:join(run) then return step.abandon(run) end
+  if run.parts.batches == 0 then return end -- none of the images could be read
   run.loss = step.update(run)
   run.step, run.position, run.seconds = run.step + 1, run.taken, core.clock() - began
   events.call(run, "step_ends")

@@ -193,7 +193,9 @@ end
 --- Whether all batches of the step were taken.
 ---@param run scion.Run
 ---@return boolean
-function step.is_complete(run) return run.parts ~= nil and run.parts.batches == run.accumulate end
+function step.is_complete(run)
+  return run.parts ~= nil and (run.parts.batches == run.accumulate or run.team ~= nil and run.team:waits())
+end
 
 local function is_first(run) return run.step == 0 and run.epoch == run.first_epoch + 1 end
 

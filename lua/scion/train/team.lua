@@ -104,8 +104,8 @@ function Team:sends(run, plan, n)
 end
 
 --- What all ranks have of a batch joins the step.
-local function exchange(run, rows)
-  local self = run.team
+local function exchange(self, run)
+  local rows = self.rows
   local joined = self.comm:rows("step", { core.concat(rows.losses), core.concat(rows.output), core.concat(rows.y) }, not self.open and alike(run) or nil)
   self.rows, self.done = { losses = {}, output = {}, y = {} }, 0
   if not joined then return false end
@@ -120,6 +120,21 @@ end
 local function forget(self)
   self.reduction:forget()
   self.open = false
+end
+
+--- Whether this rank has computed its parts of a batch, and does not know of the others'.
+---@return boolean
+function Team:waits() return self.done == self.share.pieces end
+
+--- Learns what the others have of the batch, unless it knows. Where the sums are open that is put off until the step ends: a short message would
+--- stand behind those that were sent. Returns false after an interrupt on one of the ranks.
+---@param run scion.Run
+---@return boolean
+function Team:join(run)
+  if not self:waits() then return true end
+  if not exchange(self, run) then return false end
+  if run.parts.batches == 0 and run.accumulate == 1 then forget(self) end
+  return true
 end
 
 --- Takes what a part has given, and at the end of the batch what the others' parts have. Returns false after an interrupt on one of the ranks.
@@ -142,13 +157,10 @@ function Team:take(run, plan, batch, losses, output)
   add(self.rows.y, batch.y)
   self.done = self.done + 1
   run.parts.plan = plan
-  if self.done < self.share.pieces then return true end
-  if not exchange(run, self.rows) then return false end
-  if run.parts.batches == 0 and run.accumulate == 1 then forget(self) end
-  return true
+  return self.open or self:join(run)
 end
 
---- Sends what this rank has gathered of a step, which all ranks have agreed on. Returns whether the next batch may be read before the sums are there:
+--- Sends what this rank has gathered of a step. Returns whether the next batch may be read before the sums are there:
 --- not where a callback of the user's may freeze layers, or change weights, between two steps.
 ---@param run scion.Run
 ---@return boolean

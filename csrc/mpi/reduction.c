@@ -27,8 +27,9 @@ struct reduction {
   float *total;     /* [elements] */
   float **leaves;   /* of this rank's parts: NULL, or the vector so far */
   int64_t *written; /* of it, how many elements, the first ones; what lies behind was never set */
-  int64_t complete; /* the first part that is not on the stack */
-  tree_stack own; /* of the complete parts */
+  tree_stack own;   /* of the parts that are complete */
+  int64_t part;     /* the first one that is not */
+  int64_t released; /* of it, how many segments are */
   float **spare; /* vectors that nobody uses */
   int spares;
   /* of all ranks: the nodes that they send, in the order of their parts */
@@ -36,7 +37,6 @@ struct reduction {
   int nodes;
   /* while messages are under way */
   bool busy;
-  int64_t released; /* the first segment that this rank has not sent */
   double began;
   int received, sent, results; /* requests of each kind */
   int sends;                   /* that were begun, of those to be sent */
@@ -65,6 +65,9 @@ static segment segment_of(const reduction *r, int64_t s) {
   int64_t left = (halves ? r->of.rounded : r->of.elements) - at;
   return (segment){.at = at, .count = left < r->per_segment ? left : r->per_segment, .halves = halves};
 }
+
+/* How many elements are released of the part at hand. */
+static int64_t released_of(const reduction *r) { return r->released < r->segments ? segment_of(r, r->released).at : r->of.elements; }
 
 static int homes_of(const reduction *r, int rank) { return (int)((r->segments + r->ranks - 1 - rank) / r->ranks); }
 
@@ -116,7 +119,7 @@ reduction *reduction_new(MPI_Comm comm, int64_t elements, int64_t parts, int64_t
   MPI_Comm_size(comm, &r->ranks);
   r->first = reduction_first_part(parts, r->rank, r->ranks);
   r->last = reduction_first_part(parts, r->rank + 1, r->ranks);
-  r->complete = r->first;
+  r->part = r->first;
   cut(r);
   r->of_rank = calloc((size_t)r->ranks, sizeof *r->of_rank);
   r->total = malloc((size_t)elements * sizeof *r->total + 1);
@@ -179,27 +182,14 @@ static void fill(reduction *r, int64_t leaf, int64_t count) {
   r->written[leaf] = count;
 }
 
-bool reduction_complete(reduction *r, int64_t part) {
-  for (; r->complete < part && r->complete < r->last - 1; r->complete++) {
-    int64_t i = r->complete - r->first;
-    if (!begin_leaf(r, i)) return false;
-    fill(r, i, r->of.elements);
-    float *leaf = r->leaves[i];
-    for (int64_t e = 0; e < r->of.rounded; e++) leaf[e] = tree_round(leaf[e]);
-    tree_push(&r->own, (tree_node){.index = r->complete, .sum = leaf}, r->of, leave, r);
-    r->leaves[i] = NULL;
-  }
-  return true;
-}
-
-/* This rank's sums of a segment, to which its last part is added. */
+/* This rank's sums of a segment, to which it adds the part at hand. */
 static tree_stack sums_of(const reduction *r, const segment *s) {
   tree_stack sums = r->own;
   tree_sums of = {.parts = r->of.parts, .elements = s->count, .rounded = s->halves ? s->count : 0};
-  float *leaf = r->leaves[r->last - 1 - r->first] + s->at;
+  float *leaf = r->leaves[r->part - r->first] + s->at;
   for (int64_t e = 0; e < of.rounded; e++) leaf[e] = tree_round(leaf[e]);
   for (int k = 0; k < sums.count; k++) sums.nodes[k].sum += s->at;
-  tree_push(&sums, (tree_node){.index = r->last - 1, .sum = leaf}, of, NULL, NULL);
+  tree_push(&sums, (tree_node){.index = r->part, .sum = leaf}, of, NULL, NULL);
   return sums;
 }
 
@@ -210,19 +200,16 @@ void reduction_forget(reduction *r) {
   }
   for (int i = 0; i < r->own.count; i++) leave(r, r->own.nodes[i].sum);
   r->own.count = 0;
-  r->complete = r->first;
+  r->part = r->first, r->released = 0;
 }
 
-static int64_t sent_of(const reduction *r) { return r->released < r->segments ? segment_of(r, r->released).at : r->of.elements; }
-
 bool reduction_takes(const reduction *r, int64_t part, int64_t at, int64_t count) {
-  bool open = r->busy ? part == r->last - 1 && at >= sent_of(r) : part >= r->first && part < r->last;
-  return open && at >= 0 && count >= 0 && at <= r->of.elements - count;
+  return part >= r->part && part < r->last && (part > r->part || at >= released_of(r)) && at >= 0 && count >= 0 && at <= r->of.elements - count;
 }
 
 bool reduction_has(const reduction *r, int64_t at, int64_t count) { return !r->busy && at >= 0 && count >= 0 && at <= r->of.elements - count; }
 
-bool reduction_busy(const reduction *r) { return r->busy; }
+bool reduction_at_last(const reduction *r) { return r->part == r->last - 1; }
 
 /* ---- messages */
 
@@ -313,24 +300,8 @@ static void keep(reduction *r, segment *s) {
   if (--s->missing == 0) conclude(r, s);
 }
 
-bool reduction_open(reduction *r) {
-  if (!reduction_complete(r, r->last) || !begin_leaf(r, r->last - 1 - r->first)) return false;
-  r->busy = true, r->began = MPI_Wtime();
-  r->mine_done = r->results_sent = r->sends = 0, r->released = 0;
-  for (int i = 0; i < r->sent; i++) r->requests[r->received + i] = MPI_REQUEST_NULL;
-  receive_sums(r);
-  receive_parts(r);
-  return true;
-}
-
-void reduction_release(reduction *r, int64_t count) {
-  int64_t first = r->released, end = first;
-  for (; end < r->segments; end++) {
-    segment s = segment_of(r, end);
-    if (s.at + s.count > count) break;
-  }
-  r->released = end;
-  fill(r, r->last - 1 - r->first, sent_of(r));
+/* Segments first .. end - 1 of the last part leave. */
+static void send_segments(reduction *r, int64_t first, int64_t end) {
   for (int turn = 1; turn <= r->ranks; turn++) { /* each begins with another home, so that not all send to one */
     int home = (r->rank + turn) % r->ranks;
     for (int64_t i = first + (home - first % r->ranks + r->ranks) % r->ranks; i < end; i += r->ranks) {
@@ -339,6 +310,48 @@ void reduction_release(reduction *r, int64_t count) {
       else send(r, &s, home);
     }
   }
+}
+
+/* All of a part that is not the last one was added to the sums of those before. */
+static void end_part(reduction *r) {
+  int64_t leaf = r->part - r->first;
+  tree_push(&r->own, (tree_node){.index = r->part++, .sum = r->leaves[leaf]}, (tree_sums){.parts = r->of.parts}, leave, r);
+  r->leaves[leaf] = NULL;
+  r->released = 0;
+}
+
+bool reduction_release(reduction *r, int64_t count) {
+  int64_t leaf = r->part - r->first, first = r->released;
+  bool last = r->part == r->last - 1;
+  if (!begin_leaf(r, leaf)) return false;
+  while (r->released < r->segments) {
+    segment s = segment_of(r, r->released);
+    if (s.at + s.count > count) break;
+    r->released++;
+  }
+  fill(r, leaf, released_of(r));
+  if (last) {
+    send_segments(r, first, r->released);
+  } else {
+    for (int64_t i = first; i < r->released; i++) {
+      segment s = segment_of(r, i);
+      sums_of(r, &s);
+    }
+    if (r->released == r->segments) end_part(r);
+  }
+  return true;
+}
+
+bool reduction_open(reduction *r) {
+  while (r->part < r->last - 1)
+    if (!reduction_release(r, r->of.elements)) return false;
+  if (!begin_leaf(r, r->part - r->first)) return false;
+  r->busy = true, r->began = MPI_Wtime();
+  r->mine_done = r->results_sent = r->sends = 0;
+  for (int i = 0; i < r->sent; i++) r->requests[r->received + i] = MPI_REQUEST_NULL;
+  receive_sums(r);
+  receive_parts(r);
+  return true;
 }
 
 bool reduction_progress(reduction *r) {

@@ -27,19 +27,19 @@ void reduction_free(reduction *r);
 /* Adds a vector, times a factor, to elements at .. at + count - 1 of one of this rank's parts. The vectors of a part come one behind the other, from
  * its first element to its last, as often as there are batches in a step. False without memory. */
 bool reduction_add(reduction *r, int64_t part, int64_t at, const float *x, int64_t count, float factor);
-/* Nothing more comes for this rank's parts before `part`: those of which nothing came are zeros. They come in their order. False without memory. */
-bool reduction_complete(reduction *r, int64_t part);
-/* Begins the sum: this rank's parts before its last one are complete. False without memory, and then nothing was begun. */
+/* Nothing more comes for the first `count` elements of the part at hand, which begins with this rank's first one, and of which what did not come
+ * is zero. Adds the segments that they fill to the parts before; with all of them the next part is at hand. The last part is released
+ * when the sum is open, and its segments leave. False without memory, and not of an open sum. */
+bool reduction_release(reduction *r, int64_t count);
+/* Begins the sum, and releases this rank's parts before its last one. False without memory, and then no message was sent. */
 bool reduction_open(reduction *r);
-/* Of an open sum: nothing more comes for the first `count` elements of the last part. Sends the segments that they fill. */
-void reduction_release(reduction *r, int64_t count);
 /* Lets messages travel. True once the sum is there. */
 bool reduction_progress(reduction *r);
 /* Releases what was not, and waits until the sum is there. */
 void reduction_finish(reduction *r);
 /* x = elements at .. at + count - 1 of the sum, times a factor. */
 void reduction_take(const reduction *r, int64_t at, float *x, int64_t count, float factor);
-/* Whether elements at .. at + count - 1 of a part can be added to: this rank has it, the buffer has them, and they were not sent. */
+/* Whether elements at .. at + count - 1 of a part can be added to: this rank has it, the buffer has them, and they were not released. */
 bool reduction_takes(const reduction *r, int64_t part, int64_t at, int64_t count);
 /* Whether the sum of these elements can be taken. */
 bool reduction_has(const reduction *r, int64_t at, int64_t count);
@@ -47,7 +47,7 @@ bool reduction_has(const reduction *r, int64_t at, int64_t count);
 void reduction_forget(reduction *r);
 /* Seconds from reduction_open to when reduction_progress found the sum there, and those of them that reduction_finish waited; of all sums so far. */
 void reduction_seconds(double *all, double *of_these_waited);
-/* Whether the sum is open. */
-bool reduction_busy(const reduction *r);
+/* Whether the part at hand is this rank's last one. */
+bool reduction_at_last(const reduction *r);
 
 #endif

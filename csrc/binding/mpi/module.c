@@ -278,19 +278,11 @@ static int add(lua_State *L) {
   const scion_tensor *t = check_tensor(L, 4, &bytes);
   luaL_argcheck(L, t->dtype == SCION_F32, 4, "an f32 tensor expected");
   lua_Integer part = luaL_checkinteger(L, 2), at = luaL_checkinteger(L, 3);
-  if (!reduction_takes(r, part, at, bytes / 4)) return luaL_error(L, "part %d, element %d: out of range, or sent", (int)part, (int)at);
+  if (!reduction_takes(r, part, at, bytes / 4)) return luaL_error(L, "part %d, element %d: out of range, or released", (int)part, (int)at);
   return reduction_add(r, part, at, t->data, bytes / 4, (float)luaL_checknumber(L, 5)) ? 0 : no_memory(L);
 }
 
-/* r:complete(part): nothing more comes for the parts before this one */
-static int complete(lua_State *L) {
-  reduction *r = check_reduction(L);
-  lua_Integer part = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, !reduction_busy(r) && reduction_takes(r, part - 1, 0, 0), 2, "out of range");
-  return reduction_complete(r, part) ? 0 : no_memory(L);
-}
-
-/* r:open(): begins the sum; this rank's parts before its last one are complete */
+/* r:open(): begins the sum; nothing more comes for this rank's parts before its last one */
 static int open_reduction(lua_State *L) {
   reduction *r = check_reduction(L);
   luaL_argcheck(L, !under_way, 1, "another sum is under way");
@@ -299,12 +291,11 @@ static int open_reduction(lua_State *L) {
   return 0;
 }
 
-/* r:release(elements): so many first elements of the last part are complete; sends what it can */
+/* r:release(elements): so many first elements of the part at hand are complete; sends what it can */
 static int release(lua_State *L) {
   reduction *r = check_reduction(L);
-  luaL_argcheck(L, under_way == r, 1, "it is not open");
-  reduction_release(r, luaL_checkinteger(L, 2));
-  return 0;
+  luaL_argcheck(L, under_way == r || !reduction_at_last(r), 1, "it is not open");
+  return reduction_release(r, luaL_checkinteger(L, 2)) ? 0 : no_memory(L);
 }
 
 /* r:finish(): waits for the sum */
@@ -362,7 +353,7 @@ static int seconds(lua_State *L) {
   return 3;
 }
 
-static const luaL_Reg methods[] = {{"add", add}, {"complete", complete}, {"open", open_reduction}, {"release", release},
+static const luaL_Reg methods[] = {{"add", add}, {"open", open_reduction}, {"release", release},
                                    {"finish", finish_reduction}, {"take", take}, {"forget", forget}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"start", start}, {"finish", finish}, {"abort", abort_all}, {"print_nothing", print_nothing}, {"mute", mute},
                                      {"meet", meet}, {"tell", tell}, {"gather", gather}, {"gathered", gathered}, {"broadcast", broadcast},

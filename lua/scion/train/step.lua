@@ -150,7 +150,7 @@ local function execute(run, plan, batch, target, weights)
     if n == 0 then return true end -- a part without images, of a step that other parts have some of
   end
   local number = team and team:step_number(run) or model.steps + run.parts.batches
-  local told = team and team:sends(run, plan, n)
+  local told = team and team:takes(run, plan, n)
   if not model:execute(plan, { images = batch.x, labels = target, weights = weights, step = number }, told) then return false end
   check_loss(run, core.place(model.arena, plan.losses, n):sum(), batch)
   check_averages(run, plan)

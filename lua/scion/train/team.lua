@@ -20,7 +20,7 @@ local shards = require "scion.train.shards"
 ---@field halves boolean whether sums of gradients are rounded to bf16
 ---@field private elements integer of the buffer that is added up
 ---@field private open boolean whether the sums of a step are under way
----@field private sent integer how many gradients of this rank's last part are complete
+---@field private released integer how many gradients of the part at hand were added up
 ---@field private may_read_ahead boolean?
 ---@field private rows { losses: scion.Tensor[], output: scion.Tensor[], y: scion.Tensor[] } of this rank's parts of the batch
 ---@field private failed scion.Failure[] of this epoch and rank, until all know them
@@ -69,7 +69,7 @@ end
 --- Begins the sums of a step, which all ranks have come to: from here on all of them send what they have, whatever happens.
 local function open(self)
   self.comm:surely(self.reduction.open, self.reduction)
-  self.open, self.sent = true, 0
+  self.open = true
 end
 
 --- Before a part is computed, for which there is memory. Before the last one of a batch ranks meet, so that its gradients can leave as soon as they
@@ -82,24 +82,26 @@ function Team:begin_part(run, plan)
   if not self.reduction or self.elements ~= elements then
     self.reduction, self.elements = self.comm:reduction(elements, self.parts, self.halves and #list[1].tensor or 0), elements
   end
-  if self.comm.size == 1 or run.accumulate > 1 or not self:ends_batch() then return true end
+  self.released = 0
+  if run.accumulate > 1 or not self:ends_batch() then return true end
   if not self.comm:meet("step", 0, nil, alike(run)) then return false end
   open(self)
   return true
 end
 
---- What a part's backward pass calls as its gradients become complete; nil where they are sent later.
+--- What a part's backward pass calls as its gradients become complete, which are added up while they are in the CPU's caches; nil where a step has
+--- several batches.
 ---@param run scion.Run
 ---@param plan scion.Plan
 ---@param n integer examples
 ---@return fun(elements: integer)?
-function Team:sends(run, plan, n)
-  if not self.open then return nil end
+function Team:takes(run, plan, n)
+  if run.accumulate > 1 then return nil end
   local flat = gradients.of(plan, run.model.arena).flat
   return function(elements)
-    self.reduction:add(self.first + self.done, self.sent, flat:slice(1, self.sent + 1, elements), n)
+    self.reduction:add(self.first + self.done, self.released, flat:slice(1, self.released + 1, elements), n)
     self.reduction:release(elements)
-    self.sent = elements
+    self.released = elements
   end
 end
 
@@ -145,12 +147,8 @@ end
 ---@param output scion.Tensor
 ---@return boolean
 function Team:take(run, plan, batch, losses, output)
-  add_part(self, plan, run.model.arena, self.open and self.sent or 0, #batch)
-  if self.open then
-    self.reduction:release(self.elements)
-  elseif run.accumulate == 1 then
-    self.reduction:complete(self.first + self.done + 1)
-  end
+  add_part(self, plan, run.model.arena, self.released, #batch)
+  if run.accumulate == 1 then self.reduction:release(self.elements) end
   for _, failure in ipairs(batch.failed) do self.failed[#self.failed + 1] = failure end
   add(self.rows.losses, losses)
   add(self.rows.output, output)
@@ -165,8 +163,10 @@ end
 ---@param run scion.Run
 ---@return boolean
 function Team:start(run)
-  if not self.open then open(self) end
-  self.reduction:release(self.elements)
+  if not self.open then
+    open(self)
+    self.reduction:release(self.elements)
+  end
   if self.may_read_ahead == nil then self.may_read_ahead = events.leave_layers_alone(run) end
   return self.may_read_ahead
 end

@@ -51,14 +51,16 @@ for _, name in ipairs(names) do run("ip netns add %s", name) end
 run("%s/switch %.17g %.17g %s >%s/switch.out & echo $! >%s/switch.pid", folder, rate, delay, table.concat(names, " "), folder, folder)
 run("until grep -q ready %s/switch.out 2>/dev/null; do sleep 0.05; done", folder)
 
+-- Large frames, of a quarter of a millisecond as a rule: the switch is a program that takes CPU from the hosts, and real network cards put frames
+-- together, too.
+local frame = math.max(1500, math.min(65000, rate // 32000))
 for i, name in ipairs(names) do
   run("ip -n %s link set lo up", name)
-  -- large frames, so that the switch, which is a program, has time for them
-  run("ip -n %s link set net0 address 02:00:00:00:00:%02x mtu 9000", name, i)
+  run("ip -n %s link set net0 address 02:00:00:00:00:%02x mtu %d", name, i, frame)
   run("ip -n %s addr add 10.77.0.%d/24 dev net0", name, i)
   run("ip -n %s link set net0 up", name)
   -- what a host has not sent yet waits in the host, as at any network card: not in the cable, where a short message would stand behind it
-  run("tc -n %s qdisc add dev net0 root tbf rate %dbit burst %d limit 16m overhead 24", name, rate // 1, math.max(20000, rate // 16000))
+  run("tc -n %s qdisc add dev net0 root tbf rate %dbit burst %d limit 16m overhead 24", name, rate // 1, math.max(20000, 2 * frame))
   run("ip netns exec %s sysctl -qw net.ipv4.tcp_congestion_control=reno", name) -- which is always there; where nothing is lost it is like others
 end
 

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,19 +107,25 @@ static void take_from(int p) {
   }
 }
 
+static frame *copy_of(const frame *f) {
+  frame *copy = malloc(sizeof *copy + (size_t)f->bytes);
+  if (!copy) die("memory");
+  memcpy(copy, f, sizeof *copy + (size_t)f->bytes);
+  return copy;
+}
+
 /* A frame has come to the switch: it goes on into the cable of each port that it is for. Bits go on as they come, where that cable is free. */
 static void forward(frame *f) {
+  bool one = f->to >= 0 && f->to < count;
   for (int p = 0; p < count; p++) {
     if (f->to >= 0 ? f->to != p : f->from == p) continue;
-    frame *copy = malloc(sizeof *copy + (size_t)f->bytes);
-    if (!copy) die("memory");
-    memcpy(copy, f, sizeof *copy + (size_t)f->bytes);
+    frame *copy = one ? f : copy_of(f);
     double after = ports[p].down.free + on_the_wire(f);
     copy->at = ports[p].down.free = f->at > after ? f->at : after;
     copy->at += delay;
     push(&ports[p].down, copy);
   }
-  free(f);
+  if (!one) free(f);
 }
 
 /* Does what is due; returns when there is something to do next, or 0. */

@@ -2,10 +2,10 @@
 ---
 --- A step of R ranks, each with at most q = ceil(S/R) of a batch's S parts, takes
 ---
----   q (reading + rest) + frozen(q) + update + agreeing + what is left of the sums
+---   q (reading + rest + adding) + frozen(q) + update + handling + agreeing + what is left of the sums
 ---
---- where frozen(q) are the seconds of q parts below the frontier, which are computed at once, rest those of a part above it, and agreeing is
---- three short messages. The sums of M bytes of gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes
+--- where frozen(q) are the seconds of q parts below the frontier, which are computed at once, rest those of a part above it, adding is
+--- what puts its gradients to those of the parts before, handling what messages take of the CPU, and agreeing is three short messages. The sums of M bytes of gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes
 --- (k+1)/2 of that longer where a rank sends k sums for its parts. They travel from when the first of them leave, some seconds before the last
 --- part's backward pass ends, and while the frozen part of the next batch is computed, q reading + frozen(q) seconds; the rest is waited for.
 local check = require "scion.check"
@@ -30,10 +30,12 @@ local machines = {}
 ---@field frozen_at_once number seconds of what is frozen, for so many parts
 ---@field rest number seconds of the rest of the forward pass and of the backward pass
 ---@field leaving number the last of these, from when gradients begin to leave
+---@field adding number seconds in which a part's gradients are added to those of others
 ---@field update number seconds of the update
 ---@field bytes integer of gradients that are added up
 ---@field parts integer of a batch
 ---@field batch integer images
+---@field threads integer of a rank
 
 ---@class scion.MachinesRow
 ---@field ranks integer
@@ -55,6 +57,7 @@ local overhead = 3 -- messages of a step beside the sums: two to meet, and one w
 -- Messages of a sum, in latencies. Long ones are announced and asked for before they are sent, in each of the two phases, and TCP begins slowly: 8
 -- more were measured.
 local turns, long_turns, long = 2, 10, 65536
+local handling = 0.8e-9 -- seconds of a core for a byte that TCP sends or receives, as measured
 
 --- How many sums a rank sends for its parts: the branches of the tree that hold no others, see csrc/mpi/tree.h.
 local function nodes_of(parts, rank, ranks)
@@ -84,7 +87,9 @@ function machines.step(cost, ranks, latency, bandwidth)
   for rank = 0, ranks - 1 do most = math.max(most, nodes_of(cost.parts, rank, ranks)) end
   local before, rest = q * cost.reading + frozen_of(cost, q), q * cost.rest + cost.update
   local waits = cost.bytes / ranks > long and long_turns or turns
-  local sums = ranks == 1 and 0 or waits * latency + (most + 1) * (ranks - 1) / ranks * 8 * cost.bytes / bandwidth
+  local bytes = (most + 1) * (ranks - 1) / ranks * cost.bytes -- that a rank sends, and as many that it receives
+  local sums = ranks == 1 and 0 or waits * latency + 8 * bytes / bandwidth
+  if ranks > 1 then rest = rest + q * cost.adding + 2 * bytes * handling / cost.threads end
   local agreeing = ranks == 1 and 0 or overhead * latency
   local hidden = math.min(sums, cost.leaving + before)
   return { ranks = ranks, compute = before + rest, messages = sums + agreeing, hidden = hidden, seconds = before + rest + agreeing + sums - hidden }
@@ -175,8 +180,9 @@ local function measure(model, data, parts, most)
   local flat = plan.buffer and core.place(model.arena, plan.buffer) or core.new({ 1 }, "f32")
   cost.bytes = 4 * #flat
   local copy = flat:copy()
-  -- an optimizer reads and writes a few times as much as this does
+  -- an optimizer reads and writes a few times as much as this does, and so do the sums of a part
   cost.update = 3 * median(function() core.run { "scaled_add_backward", dy = flat, db = copy, rate = 0.5, accumulate = true } end)
+  cost.adding, cost.threads = cost.update, core.threads()
   if cached.lay(model, data, {}, {}) then cost.frozen, cost.frozen_at_once, cost.reading = 0, 0, 0 end -- from the second epoch on
   return cost
 end

@@ -45,7 +45,8 @@ bool reduction_takes(const reduction *r, int64_t part, int64_t at, int64_t count
 bool reduction_has(const reduction *r, int64_t at, int64_t count);
 /* Gives up what was added. Nothing may be under way. */
 void reduction_forget(reduction *r);
-/* Seconds from reduction_open to when reduction_progress found the sum there, and those of them that reduction_finish waited; of all sums so far. */
+/* Seconds from reduction_open to when reduction_progress found the sum there, and those of them in which this process did nothing but wait, for
+ * the sum or for other messages meanwhile; of all sums so far. */
 void reduction_seconds(double *all, double *of_these_waited);
 /* Whether the part at hand is this rank's last one. */
 bool reduction_at_last(const reduction *r);

@@ -51,9 +51,9 @@ for _, name in ipairs(names) do run("ip netns add %s", name) end
 run("%s/switch %.17g %.17g %s >%s/switch.out & echo $! >%s/switch.pid", folder, rate, delay, table.concat(names, " "), folder, folder)
 run("until grep -q ready %s/switch.out 2>/dev/null; do sleep 0.05; done", folder)
 
--- Large frames, of a quarter of a millisecond as a rule: the switch is a program that takes CPU from the hosts, and real network cards put frames
+-- Large frames, of less than a millisecond: the switch is a program that takes CPU from the hosts, and real network cards put frames
 -- together, too.
-local frame = math.max(1500, math.min(65000, rate // 32000))
+local frame = math.max(1500, math.min(65000, rate // 11000))
 for i, name in ipairs(names) do
   run("ip -n %s link set lo up", name)
   run("ip -n %s link set net0 address 02:00:00:00:00:%02x mtu %d", name, i, frame)

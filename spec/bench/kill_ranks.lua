@@ -22,7 +22,7 @@ local labels = { "a", "b", "c" }
 local data = scion.data.tensors(images, classes, { batch = 16, seed = 5, labels = labels, augment = { flip = "horizontal", rotation = 20 } })
 local val = scion.data.tensors(images, classes, { batch = 8, labels = labels, shuffle = false })
 local model = scion.sequential { nn.input(16, 16, 3), nn.conv2d(16, 3), nn.batch_norm(), nn.relu(), nn.conv2d(16, 3), nn.batch_norm(), nn.relu(),
-                                 nn.global_avg_pool(), nn.dropout(0.3), nn.dense(3, "softmax") }
+                                 nn.flatten(), nn.dense(200, "relu"), nn.dropout(0.3), nn.dense(3, "softmax") }
 model:fit(data, { epochs = 12, validate = val, optimizer = scion.optim.adam(), verbose = false, quiet = true, distributed = comm,
                   resume = { folder .. "/run.ckpt", every = 1 } })
 model:export(folder .. "/" .. name .. ".safetensors")

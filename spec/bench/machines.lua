@@ -1,6 +1,7 @@
 -- Usage: lua5.4 spec/bench/machines.lua DATA WEIGHTS [SVG]. How long a step of the recipe takes on 1 to 64 machines, as comm:plan works it out
 -- from the time of a part on this machine, measured, at 1, 10 and 25 Gbit/s: the head alone, the top two blocks of Inception V3 with it, and
--- all layers. A batch has 128 images in 64 parts. SVG: a picture of the second of them.
+-- all layers. A batch has 128 images, in 8 parts or as many as there are machines; one machine computes it as a whole. SVG: a picture of the
+-- second of them.
 local scion = require "scion"
 local comm = require "scion.mpi"
 local line = require "scion.report.charts.line"
@@ -30,19 +31,23 @@ for k = 0, math.tointeger(math.log(most, 2)) do ranks[#ranks + 1] = 1 << k end
 
 for _, stage in ipairs(stages) do
   stage[2]()
-  local cost = comm:plan(model, train, { shards = most, ranks = { 1 }, bandwidth = 1e9, latency = 0 }).cost
-  print(("\n%s: %.0f ms of frozen layers and %.0f ms of others for %d images, %.1f MB a step"):format(stage[1], 1000 * cost.frozen, 1000 * cost.rest, batch // most,
-                                                                                                 cost.bytes / 1e6))
+  local costs = {} -- by the number of parts
+  local function cost_of(parts)
+    costs[parts] = costs[parts] or comm:plan(model, train, { shards = parts, ranks = { 1 }, bandwidth = 1e9, latency = 0 }).cost
+    return costs[parts]
+  end
+  local alone = machines.step(cost_of(1), 1, 0, 1).seconds
+  print(("\n%s: %.2f s for a batch on one machine, %.1f MB a step"):format(stage[1], alone, cost_of(1).bytes / 1e6))
   io.write(("%-10s"):format "machines")
   for _, n in ipairs(ranks) do io.write(("%7d"):format(n)) end
   print()
   for _, network in ipairs(networks) do
-    local rows = machines.rows(cost, ranks, network[3], network[2])
     io.write(("%-10s"):format(network[1]))
     local points = {}
-    for i, row in ipairs(rows) do
-      io.write(("%6.0f%%"):format(100 * row.efficiency))
-      points[i] = { row.ranks, row.efficiency }
+    for i, n in ipairs(ranks) do
+      local efficiency = n == 1 and 1 or alone / n / machines.step(cost_of(math.max(8, n)), n, network[3], network[2]).seconds
+      io.write(("%6.0f%%"):format(100 * efficiency))
+      points[i] = { n, efficiency }
     end
     print()
     if stage[1] == "from mixed9 up" and network[1] ~= "25 Gbit/s" then curves[#curves + 1] = { name = network[1], points = points } end

@@ -4,10 +4,11 @@
 ---
 ---   q (reading + rest + adding) + frozen(q) + update + handling + agreeing + what is left of the sums
 ---
---- where frozen(q) are the seconds of q parts below the frontier, which are computed at once, rest those of a part above it, adding is
---- what puts its gradients to those of the parts before, handling what messages take of the CPU, and agreeing is three short messages. The sums of M bytes of gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes
---- (k+1)/2 of that longer where a rank sends k sums for its parts. They travel from when the first of them leave, some seconds before the last
---- part's backward pass ends, and while the frozen part of the next batch is computed, q reading + frozen(q) seconds; the rest is waited for.
+--- where frozen(q) are the seconds of q parts below the frontier, which are computed at once, rest those of a part above it, adding is what puts
+--- its gradients to those of the parts before, handling what messages take of the CPU, and agreeing is three short messages. The sums of M bytes
+--- of gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes (k+1)/2 of that longer
+--- where a rank sends k sums for its parts. They travel from when the first of them leave, some seconds before the last part's backward pass
+--- ends, and while the frozen part of the next batch is computed, q reading + frozen(q) seconds; the rest is waited for.
 local check = require "scion.check"
 local checkpoint = require "scion.train.checkpoint"
 local class = require "scion.class"
@@ -57,7 +58,7 @@ local overhead = 3 -- messages of a step beside the sums: two to meet, and one w
 -- Messages of a sum, in latencies. Long ones are announced and asked for before they are sent, in each of the two phases, and TCP begins slowly: 8
 -- more were measured.
 local turns, long_turns, long = 2, 10, 65536
-local handling = 0.8e-9 -- seconds of a core for a byte that TCP sends or receives, as measured
+local handling = 0.4e-9 -- seconds of a core for a byte that TCP sends or receives, as measured within a machine
 
 --- How many sums a rank sends for its parts: the branches of the tree that hold no others, see csrc/mpi/tree.h.
 local function nodes_of(parts, rank, ranks)

@@ -15,7 +15,7 @@ describe("a plan for machines", function()
     near(8 * 0.06 + 0.25 + 0.02, one.seconds)
     assert.equal(0, one.messages)
     local eight = machines.step(cost, 8, 1e-3, 1e9)
-    local sums = 10e-3 + 2 * 7 / 8 * 8e7 / 1e9 -- 0.15 s; the last 0.03 s of the rest and 0.05 s of reading and frozen layers hide a part of it
+    local sums = 2e-3 + 2 * 7 / 8 * 8e7 / 1e9 -- 0.142 s; the last 0.03 s of the rest and 0.05 s of reading and frozen layers hide a part of it
     local handling = 2 * 2 * 7 / 8 * 1e7 * 0.4e-9 / 2 -- of what is sent and what is received, beside the other thread's work
     near(0.1 + 0.004 + 0.02 + handling, eight.compute)
     near(sums + 3e-3, eight.messages)

@@ -55,9 +55,7 @@ local machines = {}
 ---@field pays integer the most machines of the list of which each step up still makes training a tenth faster for twice as many
 
 local overhead = 3 -- messages of a step beside the sums: two to meet, and one with losses, outputs and labels, which travel together
--- Messages of a sum, in latencies. Long ones are announced and asked for before they are sent, in each of the two phases, and TCP begins slowly: 8
--- more were measured.
-local turns, long_turns, long = 2, 10, 65536
+local turns = 2 -- messages of a sum, in latencies: to the rank that adds, and back
 local handling = 0.4e-9 -- seconds of a core for a byte that TCP sends or receives, as measured within a machine
 
 --- How many sums a rank sends for its parts: the branches of the tree that hold no others, see csrc/mpi/tree.h.
@@ -87,9 +85,8 @@ function machines.step(cost, ranks, latency, bandwidth)
   local q, most = math.ceil(cost.parts / ranks), 0
   for rank = 0, ranks - 1 do most = math.max(most, nodes_of(cost.parts, rank, ranks)) end
   local before, rest = q * cost.reading + frozen_of(cost, q), q * cost.rest + cost.update
-  local waits = cost.bytes / ranks > long and long_turns or turns
   local bytes = (most + 1) * (ranks - 1) / ranks * cost.bytes -- that a rank sends, and as many that it receives
-  local sums = ranks == 1 and 0 or waits * latency + 8 * bytes / bandwidth
+  local sums = ranks == 1 and 0 or turns * latency + 8 * bytes / bandwidth
   if ranks > 1 then rest = rest + q * cost.adding + 2 * bytes * handling / cost.threads end
   local agreeing = ranks == 1 and 0 or overhead * latency
   local hidden = math.min(sums, cost.leaving + before)

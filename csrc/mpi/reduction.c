@@ -369,7 +369,7 @@ bool reduction_progress(reduction *r) {
   if (r->mine_done < r->mine_count || r->released < r->segments) return false;
   MPI_Testall(r->sent + r->results, r->requests + r->received, &all, MPI_STATUSES_IGNORE);
   if (all) MPI_Testall(r->results_sent, r->result_requests, &all, MPI_STATUSES_IGNORE);
-  if (all) r->busy = false, travelled += MPI_Wtime() - r->began;
+  if (all) r->busy = false, travelled += MPI_Wtime() - r->began, waited += mpi_seconds_waited() - r->waited;
   return !r->busy;
 }
 
@@ -377,7 +377,6 @@ void reduction_finish(reduction *r) {
   unsigned turns = 0;
   reduction_release(r, r->of.elements);
   while (!reduction_progress(r)) mpi_give_way(&turns);
-  waited += mpi_seconds_waited() - r->waited;
   from_halves(r->total, r->total16, r->of.rounded);
   reduction_forget(r);
 }

@@ -288,10 +288,20 @@ end
 
 -- ---- what scripts call ------------------------------------------------------------------------------------------------
 
+--- Calls f on all ranks, so that an error on one, be it of its arguments, is raised on all, and Ctrl-C on one ends it on all.
+local function on_all(self, where, f)
+  return self:guard(function()
+    local caught <close> = interrupts.catch() -- luacheck: ignore 211
+    local result = f()
+    interrupts.check(where)
+    return result
+  end)
+end
+
 --- Waits until all ranks have come here.
 ---@example comm:barrier()
 function methods:barrier()
-  self:guard(function() self:meet "barrier" end)
+  on_all(self, "comm:barrier", function() self:meet "barrier" end)
 end
 
 --- Rank 0's value, on all ranks. A tensor is written into the one that each rank gives, which has the same shape and dtype.
@@ -300,12 +310,12 @@ end
 ---Raises unless rank 0's value is a tensor or a string.
 ---@example print(comm:broadcast "from rank 0")
 function methods:broadcast(value)
-  local is_tensor = check.tensor.read(value)
-  if self.rank == 0 and not is_tensor and type(value) ~= "string" then
-    check.raise(("comm:broadcast takes a tensor or a string, not %s"):format(check.show(value)))
-  end
-  if not mpi then return value end
-  return self:guard(function()
+  return on_all(self, "comm:broadcast", function()
+    local is_tensor = check.tensor.read(value)
+    if self.rank == 0 and not is_tensor and type(value) ~= "string" then
+      check.raise(("comm:broadcast takes a tensor or a string, not %s"):format(check.show(value)))
+    end
+    if not mpi then return value end
     local kind = is_tensor and value:dtype() .. " " .. table.concat(value:shape(), "x") or "string"
     self:meet "broadcast"
     local wanted = mpi.tell(0, kind)
@@ -337,9 +347,9 @@ end
 ---Raises on another value, and if the numbers of elements differ.
 ---@example print(comm:reduce(scion.tensor{ 1, 2 }))
 function methods:reduce(t)
-  if not check.tensor.read(t) or t:dtype() ~= "f32" then check.raise(("comm:reduce takes an f32 tensor, not %s"):format(check.show(t))) end
-  if not mpi then return t end
-  return self:guard(function()
+  return on_all(self, "comm:reduce", function()
+    if not check.tensor.read(t) or t:dtype() ~= "f32" then check.raise(("comm:reduce takes an f32 tensor, not %s"):format(check.show(t))) end
+    if not mpi then return t end
     local elements = shape.elements(t:shape())
     for rank, n in ipairs(self:meet("reduce", elements) or {}) do
       if n ~= elements then check.raise(("comm:reduce: rank %d gives a tensor of %d numbers, and rank %d one of %d"):format(rank - 1, n, self.rank, elements)) end
@@ -354,9 +364,8 @@ end
 ---Raises the complaint of the rank with the lowest number.
 ---@example comm:agree(not io.open "photos" and "there is no folder photos" or nil)
 function methods:agree(complaint)
-  if complaint ~= nil then complaint = check.argument("comm:agree", "the complaint", complaint, check.text) end
-  self:guard(function()
-    if complaint then check.raise(complaint) end
+  on_all(self, "comm:agree", function()
+    if complaint ~= nil then check.raise(check.argument("comm:agree", "the complaint", complaint, check.text)) end
     self:meet "agree"
   end)
 end
@@ -376,7 +385,7 @@ end
 ---Raises without mpirun unless bandwidth and latency are given, on unknown options and invalid values, and on data that do not fit.
 ---@example print(comm:plan(model, train, { bandwidth = 1e9, latency = 2e-4 }))
 function methods:plan(model, data, given)
-  return self:guard(function() return require "scion.report.machines".new(self, model, data, given) end)
+  return on_all(self, "comm:plan", function() return require "scion.report.machines".new(self, model, data, given) end)
 end
 
 --- The network's latency, in seconds, and its bandwidth, in bits a second, as measured between the first rank and the last; nil where there is one.

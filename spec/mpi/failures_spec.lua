@@ -69,6 +69,18 @@ describe("where one of several processes", function()
       "^fit: rank 1 has another network than rank 0 %(" },
     { "has other weights", "if r == 1 then core.copy(scion.full({ 3 }, 1), model:layers()[4].weights.bias) end fit()", "^fit: rank 1 has another set of weights than rank 0" },
     { "has another option", "fit { accumulate = r == 3 and 2 or 1 }", "^fit: rank 3 has another accumulate than rank 0 %(2; here 1%)$" },
+    { "cuts batches otherwise", "fit { distributed = { comm, shards = r == 1 and 4 or 8 } }",
+      "^fit: rank 1 has another number of shards of a batch than rank 0 %(4; here 8%)$" },
+    { "sends otherwise", "fit { distributed = { comm, wire = r == 2 and 'bf16' or 'f32' } }",
+      "^fit: rank 2 has another number of shards of a batch than rank 0 %(8, sums in bf16; here 8%)$" },
+    { "mixes instruction sets", "fit { distributed = { comm, mixed = r == 1 } }", "^fit: rank 1 has another instruction set than rank 0 %(any, by mixed = true; here %w+%)$" },
+    { "is interrupted while features are computed", [[
+      local big = scion.data.tensors(scion.uniform({ 200, 12, 12, 3 }, 0, 255):to "u8")
+      for _ = 1, 1000 do
+        if r == 1 then os.execute "(sleep 0.2; kill -INT $PPID) &" end
+        for _ = 1, 50 do model:features(big, "conv", { distributed = comm, cache = false, batch = 4 }) end
+      end]], "^scion: features: layer conv has random weights", "^features: Ctrl%-C ended it, so that there is no result$" },
+    { "gives a string to be added up", "comm:reduce(r == 1 and 'oops' or scion.zeros { 3 })", "^comm:reduce takes an f32 tensor, not 'oops' %(rank 1, on [^ ]+%)$" },
     { "evaluates other data", "model:evaluate(data { seed = r }, { distributed = comm })", "^evaluate: rank 1 has another data set than rank 0 %(seed 1; here seed 0%)$" },
     { "computes features of other images", "images:set(1, 1, 1, 1, r) model:features(data(), 'conv', { distributed = comm, cache = false })",
       "^scion: features: layer conv has random weights", "^features: rank 1 has another data set than rank 0 %(images %x+; here images %x+%)$" },

@@ -205,6 +205,19 @@ function runs.wide()
   end
 end
 
+--- A callback thaws all layers after a step of an epoch whose frozen part's values are kept: from there on images are read.
+function runs.thaw()
+  local found = {}
+  for i, cache in ipairs { true, false } do
+    local model = grafted()
+    local function step_ends(run) if run.step == 2 then model:thaw() end end
+    local set = scion.data.tensors(images(44, 8), classes(44), { batch = 10, seed = 5, labels = names })
+    fit("thaw_" .. i, model, set, { epochs = 1, cache = cache, callbacks = { step_ends = step_ends }, distributed = { comm, shards = 5 } })
+    found[i] = digest(model)
+  end
+  assert(found[1] == found[2], "thaw: the cache changes nothing")
+end
+
 --- Features of a layer, with images that cannot be read, and a probe of them.
 function runs.features()
   local model, set = trunk(), folder { shuffle = false }
@@ -214,10 +227,12 @@ function runs.features()
   function again.warn() end
   local own = model:features(again, layer, { pool = "avg", batch = 4 })
   assert(together:bytes() == own:bytes() and #failures == 2, "features: one process computes the same")
+  local unlabeled = scion.data.tensors(images(20, 3))
+  assert(model:features(unlabeled, layer, { distributed = comm }):bytes() == model:features(unlabeled, layer):bytes(), "features without labels")
   local found = {}
   for _, given in ipairs { { distributed = comm, folds = 3 }, { folds = 3 } } do found[#found + 1] = tostring(model:probe(data(45), given)) end
   assert(found[1] == found[2], "probe: one process finds the same")
   tell("features", (found[1]:gsub("%s+", " ")))
 end
 
-for name in (arg[4] or "whole recipe accumulate broken mixup labels bf16 halves wide features"):gmatch "%S+" do runs[name]() end
+for name in (arg[4] or "whole recipe accumulate broken mixup labels bf16 halves wide thaw features"):gmatch "%S+" do runs[name]() end

@@ -107,10 +107,10 @@ local function close(self)
 end
 state.__close = close
 
---- A stream of batches of the images with these numbers. Whoever takes it closes the loader.
-local function load(self, indices)
+--- A stream of batches, of so many images, of the images with these numbers. Whoever takes it closes the loader.
+local function load(self, indices, batch)
   if #indices == 0 then return nil end
-  local stream, _, _, loader = self.data:pass { order = core.from_table(indices, "i32"), epoch = self.variant or self.epoch, batch = self.loaded,
+  local stream, _, _, loader = self.data:pass { order = core.from_table(indices, "i32"), epoch = self.variant or self.epoch, batch = batch,
                                                 augment = self.augment }
   return stream, loader
 end
@@ -148,7 +148,7 @@ local function lay(self, found)
     self.store:expect(#missing)
     rest = missing
   end
-  self.stream, self.loader = load(self, rest)
+  self.stream, self.loader = load(self, rest, found and self.loaded or self.batch)
   self.state, self.version = self.model:freeze_state(), graph.version(self.tensors)
 end
 
@@ -216,7 +216,7 @@ local function next_values(self)
   local found, lost = kept_rows(self, indices)
   if lost[1] and not core.interrupted() then
     self.store:expect(#lost)
-    local stream, loader = load(self, lost)
+    local stream, loader = load(self, lost, self.loaded)
     take(self, stream)
     loader:stop()
     for _, index in ipairs(lost) do found[index], self.rows[index] = self.rows[index], nil end

@@ -178,7 +178,7 @@ end
 ---@return scion.Probe
 ---@return scion.Gathered of what it was told by
 function probe.run(where, model, data, o, val)
-  return interrupts.within(where, function()
+  return distributed.guard(o, interrupts.within, where, function()
     local of = gathered.new(where, model, data, o, val)
     return compare(model, of), of
   end)

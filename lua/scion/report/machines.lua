@@ -199,8 +199,8 @@ local function as_text(self)
                              { title = "messages", right = true }, { title = "hidden", right = true, optional = "what of messages is hidden" },
                              { title = "images/s", right = true }, { title = "efficiency", right = true } }, rows)
   local last = self[#self].ranks
-  local words = self.pays == last and ("Up to %d machines each pays."):format(last) or ("More than %d machine%s stop%s paying."):format(self.pays,
-    self.pays == 1 and "" or "s", self.pays == 1 and "" or "")
+  local words = self.pays == last and ("Up to %d machines each pays."):format(last) or self.pays == 1 and "More than one machine does not pay." or
+    ("More than %d machines do not pay."):format(self.pays)
   table.move(text.wrap(("%s %s a step are added up, at %.3g Gbit/s and %.3g ms."):format(words, text.bytes(self.cost.bytes), self.bandwidth / 1e9, 1000 * self.latency),
                        text.width(), 2), 1, 9, #lines + 1, lines)
   return table.concat(lines, "\n")

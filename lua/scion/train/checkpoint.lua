@@ -99,7 +99,8 @@ local function of_data(data)
   local files, changes, labels = {}, {}, table.move(data.labels or {}, 1, #(data.labels or {}), 1, {})
   for i, file in ipairs(data.files or {}) do files[i] = root > 0 and file:sub(root + 1) or file end
   for i, change in ipairs(data.augment and pipeline.list(data.augment) or {}) do changes[i] = change.name .. " " .. as_json(change.options) end
-  labels[#labels + 1] = core.hash(data.classes or data.soft or data.multi or data.targets)
+  local known = data.classes or data.soft or data.multi or data.targets
+  labels[#labels + 1] = known and core.hash(known) or nil
   add("files", files)
   add("images", { not data.files and core.hash(data.values or data.images) or nil })
   add("labels", labels)
@@ -175,6 +176,11 @@ function checkpoint.facts_of(model, data, batch, precision)
            { "set of weights", of_weights(model) } }
 end
 
+--- Into how many parts a batch is cut, and how their sums are sent.
+local function shards_of(run)
+  return run.team and run.team.parts .. (run.team.halves and ", sums in bf16" or "") or "none, since one process has computed it"
+end
+
 --- What all processes of a run have to have in common, but for the instruction set.
 ---@param run scion.Run
 ---@return { [1]: string, [2]: string }[]
@@ -182,6 +188,7 @@ function checkpoint.facts(run)
   local list = table.move(of_run(run), 1, #of_run(run), 1, {})
   for i = 1, #run.stages do list[#list + 1] = { "stage", schedule.identity(run.stages[i]) } end
   list[#list + 1] = { "optimizer", run.first_optimizer.made }
+  list[#list + 1] = { shards_of_a_batch, shards_of(run) }
   list[#list + 1] = { "set of weights", of_weights(run.model) }
   list[#list + 1] = { "state of training", ("epoch %d, step %d, %s"):format(run.model.epoch, run.model.steps, run.model:freeze_state()) }
   return list
@@ -190,7 +197,7 @@ end
 --- What a checkpoint is of that is written, or was, in a stage. The later ones may still be changed.
 local function identity(run, stage)
   local list = table.move(of_run(run), 1, #of_run(run), 1, {})
-  list[#list + 1] = { shards_of_a_batch, run.team and run.team.parts .. (run.team.halves and ", sums in bf16" or "") or "none, since one process has computed it" }
+  list[#list + 1] = { shards_of_a_batch, shards_of(run) }
   for i = 1, stage do
     list[#list + 1] = { run.by_schedule and "stage " .. i or "optimizer", run.by_schedule and schedule.identity(run.stages[i]) or run.first_optimizer.made }
   end

@@ -3,6 +3,7 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local notice = require "scion.report.notice"
 local shards = require "scion.train.shards"
 
 local distributed = {}
@@ -59,14 +60,22 @@ function distributed.guard(given, f, ...)
   return f(...)
 end
 
+--- Says once where several processes run the script and each of them does the same work.
+---@param where string
+---@param o scion.DistributedOptions|nil
+function distributed.tell_apart(where, o)
+  local comm = package.loaded["scion.mpi"]
+  if o or not comm or comm.size == 1 then return end
+  notice.once(("scion: %s: each of the %d ranks does all of it: distributed = comm shares it"):format(where, comm.size))
+end
+
 --- Raises on all unless all compute the same, of the same.
 ---@param where string
 ---@param o scion.DistributedOptions
 ---@param facts { [1]: string, [2]: string }[] names and what they are of
 function distributed.same(where, o, facts)
-  local all = { { "version of Scion", core.version }, table.unpack(facts) }
-  if not o.mixed then table.insert(all, 2, { "instruction set", core.isa() }) end
-  o[1]:same(where, all)
+  local isa = o.mixed and "any, by mixed = true" or core.isa()
+  o[1]:same(where, { { "version of Scion", core.version }, { "instruction set", isa }, table.unpack(facts) })
 end
 
 -- ---- passes without training -----------------------------------------------------------------------------------------

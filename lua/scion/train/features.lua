@@ -84,6 +84,7 @@ local function compute(part, set, name, o)
 end
 
 local function features_of(model, data, name, given, say)
+  local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local set = inputs.any("features", data, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
   name = check.argument("features", "the name of the layer", name, check.text)
   local o = check.options("features", given, schema)

@@ -143,6 +143,17 @@ describe("where one of several processes", function()
     assert.matches("^my own %(rank 1, on [^ ]+%)\nthe loss is NaN in epoch 1, step 2\ntrained\n$", result.out)
   end)
 
+  it("has a metric of its own that raises, no rank changes its weights", function()
+    mpi.needed(pending)
+    local result = mpi.run(3, begins .. [[
+      local mine = { name = "mine", compute = function() return r == 1 and error("my own", 0) or 1 end }
+      local ok, message = pcall(fit, { metrics = { mine } })
+      print(message)
+      fit()]])
+    assert.equal(0, result.status, result.all)
+    assert.matches("^my own %(rank 1, on [^ ]+%)\ntrained\n$", result.out)
+  end)
+
   it("has another instruction set or version, it is refused, unless instruction sets may be mixed", function()
     mpi.needed(pending)
     if require "scion.core".isa() == "portable" then pending "this CPU has one instruction set" end

@@ -239,7 +239,10 @@ function step.update(run)
     all:clip(run.clip)
   end
   for _, part in ipairs(parts.sums) do run.sums:add(part.losses, part.output, part.y) end
-  if is_first(run) then run.sums:try() end
+  if is_first(run) then
+    run.sums:try()
+    if run.team then run.team.comm:meet "step" end -- one on which it raised has not changed its weights: nobody shall
+  end
   change_weights(run, all)
   if run.accumulate == 1 or run.team then plan:commit(model.arena) end
   return parts.loss / parts.examples

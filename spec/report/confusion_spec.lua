@@ -56,4 +56,10 @@ describe("an evaluation's confusion matrix", function()
     for line in out:gmatch "[^\n]+" do assert.is_true(#line <= 60, line) end
     support.done()
   end)
+
+  it("prints as a sentence where something of it was changed into what it cannot be", function()
+    local found = results.evaluation { loss = 1, accuracy = 0.5, examples = 2 }
+    found.loss = "low"
+    assert.matches("that was changed, so that it cannot be printed$", tostring(found))
+  end)
 end)

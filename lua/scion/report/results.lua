@@ -40,7 +40,11 @@ function results.unread(count) return count > 0 and ("; %d more image%s could no
 --- length: (fun(self: table): integer)?, methods: table<string, function>? } with it, reading a name that is not in `fields` raises, and so does setting it
 --- unless `add` is true; title: the table in messages; instead, advice: advice in messages about other names; computed: fields that are functions of the table
 local function kind(name, words, o)
-  local meta, declared = { __name = name, __tostring = words }, {}
+  local meta, declared = { __name = name }, {}
+  function meta.__tostring(self)
+    local whole, printed = pcall(words, self)
+    return whole and printed or ("%s that was changed, so that it cannot be printed"):format(o and o.title or name)
+  end
   if not o then return function(t) return setmetatable(t, meta) end end
   for _, field in ipairs(o.fields) do declared[field] = true end
   local names, methods = table.move(o.fields, 1, #o.fields, 1, {}), o.methods or {}

@@ -82,17 +82,15 @@ static int core_program(lua_State *L) {
   return 1;
 }
 
-/* program:run(arena, examples, step = 0, first = 1, last = -1) -> true; or false if Ctrl-C was pressed: then the calls so far are complete, and no
+/* program:run(arena, examples, step = 0, first = 1, last = the last one) -> true; or false if Ctrl-C was pressed: then the calls so far are complete, and no
  * further one has begun. arena: a tensor with a storage of at least program:arena_bytes(). examples: at most the first dimension of every place
- * whose batch is true. first, last: the numbers of the first call to make and of the last one; -1 is the program's last one. */
+ * whose batch is true. first, last: the numbers of the first call to make and of the last one. */
 static int program_run(lua_State *L) {
   scion_program *p = check_program(L);
   const scion_tensor *arena = scion_check_tensor(L, 2);
-  lua_Integer first = luaL_optinteger(L, 5, 1), last = luaL_optinteger(L, 6, -1);
-  if (last == -1) last = scion_program_calls(p);
-  luaL_argcheck(L, first >= 1 && last >= first - 1 && last <= scion_program_calls(p), 5, "no such calls");
+  int64_t first = luaL_optinteger(L, 5, 1) - 1, last = luaL_optinteger(L, 6, scion_program_calls(p));
   bool complete;
-  scion_check(L, scion_program_run(p, arena, luaL_checkinteger(L, 3), luaL_optinteger(L, 4, 0), (int)first - 1, (int)last, scion_interrupted, &complete));
+  scion_check(L, scion_program_run(p, arena, luaL_checkinteger(L, 3), luaL_optinteger(L, 4, 0), first, last, scion_interrupted, &complete));
   lua_pushboolean(L, complete);
   return 1;
 }

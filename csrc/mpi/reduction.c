@@ -324,7 +324,6 @@ static void end_part(reduction *r) {
 
 bool reduction_release(reduction *r, int64_t count) {
   int64_t leaf = r->part - r->first, first = r->released;
-  bool last = r->part == r->last - 1;
   if (!begin_leaf(r, leaf)) return false;
   while (r->released < r->segments) {
     segment s = segment_of(r, r->released);
@@ -332,7 +331,7 @@ bool reduction_release(reduction *r, int64_t count) {
     r->released++;
   }
   fill(r, leaf, released_of(r));
-  if (last) {
+  if (reduction_at_last(r)) {
     send_segments(r, first, r->released);
   } else {
     for (int64_t i = first; i < r->released; i++) {
@@ -345,7 +344,7 @@ bool reduction_release(reduction *r, int64_t count) {
 }
 
 bool reduction_open(reduction *r) {
-  while (r->part < r->last - 1)
+  while (!reduction_at_last(r))
     if (!reduction_release(r, r->of.elements)) return false;
   if (!begin_leaf(r, r->part - r->first)) return false;
   r->busy = true, r->began = MPI_Wtime(), r->waited = mpi_seconds_waited();

@@ -156,7 +156,7 @@ static scion_status run_call(call *c, const scion_tensor *arena, int64_t example
   return status;
 }
 
-scion_status scion_program_run(scion_program *p, const scion_tensor *arena, int64_t examples, int64_t step, int first, int last,
+scion_status scion_program_run(scion_program *p, const scion_tensor *arena, int64_t examples, int64_t step, int64_t first, int64_t last,
                                bool (*stop)(void), bool *complete) {
   *complete = false;
   if (!arena_holds(arena, p->arena_bytes)) return scion_fail(SCION_MISUSE, "the arena is smaller than the program needs");
@@ -164,8 +164,8 @@ scion_status scion_program_run(scion_program *p, const scion_tensor *arena, int6
     return scion_fail(SCION_MISUSE, "the program has room for 0 to %lld examples, not for %lld", (long long)p->most_examples, (long long)examples);
   if (step < 0) return scion_fail(SCION_MISUSE, "a step is counted from 0 up, not %lld", (long long)step);
   if (first < 0 || last < first || last > p->count)
-    return scion_fail(SCION_MISUSE, "the program has %d calls, and not number %d to %d", p->count, first + 1, last);
-  for (int i = first; i < last; i++) {
+    return scion_fail(SCION_MISUSE, "the program has %d calls, and not number %lld to %lld", p->count, (long long)first + 1, (long long)last);
+  for (int i = (int)first; i < last; i++) {
     if (stop && stop()) return SCION_OK;
     call *c = &p->calls[i];
     c->options.step = step;

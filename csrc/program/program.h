@@ -116,10 +116,10 @@ int scion_program_calls(const scion_program *program);
 /* The time that call number i took over all runs, in seconds; and sets it back to zero. */
 double scion_program_take_seconds(scion_program *program, int i);
 
-/* Makes the calls first .. last - 1 on a u8 arena of at least the bytes above, for `examples` examples: from 0 to the room of the smallest place
+/* Makes the calls first .. last - 1, of those from 0 on, on a u8 arena of at least the bytes above, for `examples` examples: from 0 to the room of the smallest place
  * of a batch. `step` becomes every call's option of that name. Before each call `stop` is asked (NULL: never) whether to leave the rest
  * undone, which *complete tells. */
-scion_status scion_program_run(scion_program *program, const scion_tensor *arena, int64_t examples, int64_t step, int first, int last,
+scion_status scion_program_run(scion_program *program, const scion_tensor *arena, int64_t examples, int64_t step, int64_t first, int64_t last,
                                bool (*stop)(void), bool *complete);
 
 #endif

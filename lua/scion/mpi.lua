@@ -2,8 +2,8 @@
 --- model:evaluate, model:features and base:probe as `distributed = comm`; its own functions are for what a script does besides. Without mpirun there
 --- is one process, and all of it does what it would do without.
 ---
---- All ranks run the same script. Rank 0 alone prints and writes files; what the others print is lost, and files that they would save are
---- not written. Rows of the cache are each rank's own.
+--- All ranks run the same script, and an error or Ctrl-C on one of them ends what they do together on all. Rank 0 alone prints and writes files;
+--- what the others print is lost, and files that they would save are not written. Rows of the cache are each rank's own.
 local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
@@ -275,8 +275,8 @@ function internal:file_of_first(path)
   return copy, function() os.remove(copy) end
 end
 
---- Seconds so far: that this process has waited for messages; that sums of gradients took to travel, whatever it did meanwhile; that it waited for
---- such sums.
+--- Seconds so far: that this process has waited for messages; that sums of gradients took to travel, whatever it did meanwhile; in which it did
+--- nothing but wait while they travelled.
 ---@return number waited
 ---@return number travelled
 ---@return number waited_for_sums

@@ -149,4 +149,24 @@ describe("scion.mpi", function()
     assert.equal("x", comm:broadcast "x")
     assert.equal(3, comm:reduce(scion.tensor { 1, 2 }):sum())
   end)
+
+  it("is missed by a fit of several ranks that does not share its work, and by no other call", function()
+    mpi.needed(pending)
+    local result = mpi.run(2, begins .. [[
+      local nn = scion.nn
+      local data = scion.data.tensors(scion.uniform({ 8, 3 }), { 1, 2, 1, 2, 1, 2, 1, 2 }, { batch = 8 })
+      local model = scion.sequential { nn.input(3), nn.dense(2, "softmax") }
+      local function rules(o)
+        o.epochs, o.verbose = 1, false
+        local list = {}
+        for i, warning in ipairs(model:fit(data, o).warnings) do list[i] = warning.rule end
+        return table.concat(list, " ")
+      end
+      print(rules { distributed = comm, quiet = true } .. "|" .. rules { quiet = true } .. "|" .. rules {})
+      model:evaluate(data)]])
+    assert.equal(0, result.status, result.all)
+    assert.matches("^([%w_ ]*)|undistributed ?%1|undistributed ?%1\n$", result.out)
+    local _, told = result.err:gsub("scion: fit: each of the 2 ranks does all of it: distributed = comm shares it\n", "")
+    assert.equal(1, told, result.err)
+  end)
 end)

@@ -343,7 +343,8 @@ static int get_progress(lua_State *L) {
   return 1;
 }
 
-/* mpi.seconds() -> seconds that this process has waited for messages so far; that sums took to travel; and that it waited for sums */
+/* mpi.seconds() -> seconds that this process has waited for messages so far; that sums took to travel; and in which it did nothing but wait
+ * meanwhile */
 static int seconds(lua_State *L) {
   double travelled, waited;
   reduction_seconds(&travelled, &waited);

@@ -117,6 +117,11 @@ end
 
 local rounds = 5
 
+local function middle(list)
+  table.sort(list)
+  return list[(#list + 1) // 2]
+end
+
 --- The median of the seconds that f takes.
 local function median(f)
   local list = {}
@@ -125,8 +130,7 @@ local function median(f)
     f()
     list[i] = core.clock() - began
   end
-  table.sort(list)
-  return list[(rounds + 1) // 2]
+  return middle(list)
 end
 
 --- Seconds in which the images of a part are read, once they have been read before.
@@ -172,9 +176,7 @@ local function measure(model, data, parts, most)
     leaving[#leaving + 1] = ends and core.clock() - ends or 0.0
   end
   run()
-  cost.rest = median(run)
-  table.sort(leaving)
-  cost.leaving = leaving[(#leaving + 1) // 2]
+  cost.rest, cost.leaving = median(run), middle(leaving)
   local flat = plan.buffer and core.place(model.arena, plan.buffer) or core.new({ 1 }, "f32")
   cost.bytes = 4 * #flat
   local copy = flat:copy()

@@ -43,7 +43,7 @@ local function kind(name, words, o)
   local meta, declared = { __name = name }, {}
   function meta.__tostring(self)
     local whole, printed = pcall(words, self)
-    return whole and printed or ("%s that was changed, so that it cannot be printed"):format(o and o.title or name)
+    return whole and printed or ("%s: %s that was changed, so that it cannot be printed"):format(printed, o and o.title or name)
   end
   if not o then return function(t) return setmetatable(t, meta) end end
   for _, field in ipairs(o.fields) do declared[field] = true end
@@ -171,7 +171,8 @@ results.layers = layers
 
 --- What is likely a mistake in a recipe.
 ---@class scion.Warning
----@field rule "frozen_random"|"rescaled_twice"|"fresh_head"|"learning_rate"|"shear"|"augmented_validation"|"test_set"|"shared_examples"|"unshuffled"|"few_images"
+---@field rule string "frozen_random", "rescaled_twice", "fresh_head", "learning_rate", "zero_rate", "frozen_group", "doubled_callback", "undistributed",
+--- "shear", "augmented_validation", "test_set", "shared_examples", "unshuffled" or "few_images"
 ---@field message string what is odd, why, and what to do
 
 --- It has the metrics that were asked for as well, by their names, such as top_3 and val_top_3. Users may add fields.

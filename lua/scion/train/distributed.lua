@@ -3,7 +3,6 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
-local notice = require "scion.report.notice"
 local shards = require "scion.train.shards"
 
 local distributed = {}
@@ -58,15 +57,6 @@ function distributed.guard(given, f, ...)
   local comm = given_comm(given)
   if comm then return comm:guard(f, ...) end
   return f(...)
-end
-
---- Says once where several processes run the script and each of them does the same work.
----@param where string
----@param o scion.DistributedOptions|nil
-function distributed.tell_apart(where, o)
-  local comm = package.loaded["scion.mpi"]
-  if o or not comm or comm.size == 1 then return end
-  notice.once(("scion: %s: each of the %d ranks does all of it: distributed = comm shares it"):format(where, comm.size))
 end
 
 --- Raises on all unless all compute the same, of the same.

@@ -157,7 +157,6 @@ local function prepare(model, data, given, where)
                 new_sums = function() return metrics.new(told, count, wanted) end }
   job.optimizer = schedule.optimizer(stages, 1, job.first_optimizer)
   distributed.check(where, o.distributed, data)
-  distributed.tell_apart(where, o.distributed)
   if o.validate then distributed.check("fit: validate", o.distributed, o.validate) end
   job.team = team(where, o.distributed, data)
   check_groups(job)

@@ -133,6 +133,13 @@ local function doubled_callback(job)
   end
 end
 
+--- Several processes run the script, and each of them does all of the fit.
+local function undistributed(job)
+  local comm = package.loaded["scion.mpi"]
+  if job.distributed or job.where ~= "fit" or not comm or comm.size == 1 then return nil end
+  return ("each of the %d ranks does all of it: distributed = comm shares it"):format(comm.size)
+end
+
 local function shear(job)
   if not dataset.is(job.data) then return nil end
   local angle
@@ -212,7 +219,7 @@ end
 local rules = {
   { "frozen_random", frozen_random }, { "rescaled_twice", rescaled_twice }, { "fresh_head", fresh_head },
   { "learning_rate", learning_rate, each_stage = true }, { "zero_rate", zero_rate, each_stage = true }, { "frozen_group", frozen_group },
-  { "doubled_callback", doubled_callback }, { "shear", shear },
+  { "doubled_callback", doubled_callback }, { "undistributed", undistributed }, { "shear", shear },
   { "augmented_validation", augmented_validation }, { "test_set", test_set }, { "shared_examples", shared_examples }, { "unshuffled", unshuffled },
   { "few_images", few_images },
 }

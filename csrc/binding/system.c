@@ -147,7 +147,14 @@ static int core_meanwhile(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {{"threads", core_threads}, {"meanwhile", core_meanwhile}, {"isa", core_isa}, {"clock", core_clock},
+/* core.parallel_for() -> a pointer to a pointer to scion_parallel_for, for modules that are not linked to this one */
+static int core_parallel_for(lua_State *L) {
+  static scion_status (*const function)(int64_t, scion_chunk_function *, void *) = scion_parallel_for;
+  lua_pushlightuserdata(L, (void *)&function);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"threads", core_threads}, {"meanwhile", core_meanwhile}, {"parallel_for", core_parallel_for}, {"isa", core_isa}, {"clock", core_clock},
                                      {"catch_interrupts", core_catch_interrupts}, {"keep_prompt", core_keep_prompt},
                                      {"release_interrupts", core_release_interrupts},
                                      {"interrupted", core_interrupted}, {"interrupt", core_interrupt}, {"hear_termination", core_hear_termination},

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vectors.h"
 #include "wait.h"
 
 #define LEAST_SEGMENT ((int64_t)1 << 12) /* elements: smaller messages cost more than they carry */
@@ -26,7 +27,7 @@ struct reduction {
   tree_sums of;
   int64_t first, last;               /* this rank's parts are first .. last - 1 */
   int64_t per_segment, segments, halves; /* the first segments, so many, are sent as bf16 */
-  float *total;     /* [elements] */
+  float *total;     /* [elements], from `rounded` on */
   float **leaves;   /* of this rank's parts: NULL, or the vector so far */
   int64_t *written; /* of it, how many elements, the first ones; what lies behind was never set */
   tree_stack own;   /* of the parts that are complete */
@@ -167,13 +168,9 @@ static bool begin_leaf(reduction *r, int64_t i) {
 bool reduction_add(reduction *r, int64_t part, int64_t at, const float *x, int64_t count, float factor) {
   int64_t leaf = part - r->first;
   if (!begin_leaf(r, leaf)) return false;
-  float *restrict to = r->leaves[leaf] + at;
-  if (at < r->written[leaf]) {
-    for (int64_t i = 0; i < count; i++) to[i] += x[i] * factor;
-  } else {
-    for (int64_t i = 0; i < count; i++) to[i] = x[i] * factor;
-    r->written[leaf] = at + count;
-  }
+  bool further = at < r->written[leaf]; /* another batch of the step */
+  if (!vectors_scale(r->leaves[leaf] + at, x, count, factor, further)) return false;
+  if (!further) r->written[leaf] = at + count;
   return true;
 }
 
@@ -215,21 +212,6 @@ bool reduction_at_last(const reduction *r) { return r->part == r->last - 1; }
 
 /* ---- messages */
 
-static void to_halves(uint16_t *to, const float *x, int64_t count) { /* x are bf16 numbers already */
-  for (int64_t i = 0; i < count; i++) {
-    uint32_t bits;
-    memcpy(&bits, &x[i], sizeof bits);
-    to[i] = (uint16_t)(bits >> 16);
-  }
-}
-
-static void from_halves(float *to, const uint16_t *x, int64_t count) {
-  for (int64_t i = 0; i < count; i++) {
-    uint32_t bits = (uint32_t)x[i] << 16;
-    memcpy(&to[i], &bits, sizeof bits);
-  }
-}
-
 static MPI_Datatype type_of(const segment *s) { return s->halves ? MPI_UINT16_T : MPI_FLOAT; }
 
 /* Asks for what this rank is the home of. Messages between two ranks arrive in the order in which they were sent, so that they need no names. */
@@ -261,7 +243,7 @@ static void send(reduction *r, const segment *s, int home) {
   tree_stack sums = sums_of(r, s);
   for (int k = 0; k < sums.count; k++) {
     uint16_t *halves = s->halves ? r->outbox16 + k * r->of.rounded + s->at : NULL;
-    if (halves) to_halves(halves, sums.nodes[k].sum, s->count);
+    if (halves) vectors_to_halves(halves, sums.nodes[k].sum, s->count);
     MPI_Request *request = &r->requests[r->received + r->sends++];
     MPI_Isend(halves ? (const void *)halves : sums.nodes[k].sum, (int)s->count, type_of(s), home, TAG_PART, r->comm, request);
   }
@@ -284,13 +266,13 @@ static void conclude(reduction *r, segment *s) {
     for (int k = 0; k < r->of_rank[rank].count; k++, node++) {
       tree_node each = r->of_rank[rank].nodes[k];
       each.sum = s->sums[node];
-      if (s->halves && rank != r->rank) from_halves(each.sum, r->inbox16 + (each.sum - r->inbox), s->count);
+      if (s->halves && rank != r->rank) vectors_from_halves(each.sum, r->inbox16 + (each.sum - r->inbox), s->count);
       tree_push(&stack, each, of, NULL, NULL);
     }
-  memcpy(r->total + s->at, stack.nodes[0].sum, (size_t)s->count * sizeof(float));
+  if (s->halves) vectors_to_halves(r->total16 + s->at, stack.nodes[0].sum, s->count);
+  else memcpy(r->total + s->at, stack.nodes[0].sum, (size_t)s->count * sizeof(float));
   r->mine_done++;
   const void *result = s->halves ? (const void *)(r->total16 + s->at) : r->total + s->at;
-  if (s->halves) to_halves(r->total16 + s->at, r->total + s->at, s->count);
   for (int turn = 1; turn < r->ranks; turn++)
     MPI_Isend(result, (int)s->count, type_of(s), (r->rank + turn) % r->ranks, TAG_SUM, r->comm, &r->result_requests[r->results_sent++]);
 }
@@ -376,10 +358,10 @@ void reduction_finish(reduction *r) {
   unsigned turns = 0;
   reduction_release(r, r->of.elements);
   while (!reduction_progress(r)) mpi_give_way(&turns);
-  from_halves(r->total, r->total16, r->of.rounded);
   reduction_forget(r);
 }
 
-void reduction_take(const reduction *r, int64_t at, float *x, int64_t count, float factor) {
-  for (int64_t i = 0; i < count; i++) x[i] = r->total[at + i] * factor;
+bool reduction_take(const reduction *r, int64_t at, float *x, int64_t count, float factor) {
+  int64_t left = r->of.rounded - at, halves = left < 0 ? 0 : left < count ? left : count;
+  return vectors_scale_halves(x, r->total16 + at, halves, factor) && vectors_scale(x + halves, r->total + at + halves, count - halves, factor, false);
 }

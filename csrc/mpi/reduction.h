@@ -37,8 +37,8 @@ bool reduction_open(reduction *r);
 bool reduction_progress(reduction *r);
 /* Releases what was not, and waits until the sum is there. */
 void reduction_finish(reduction *r);
-/* x = elements at .. at + count - 1 of the sum, times a factor. */
-void reduction_take(const reduction *r, int64_t at, float *x, int64_t count, float factor);
+/* x = elements at .. at + count - 1 of the sum, times a factor. False without memory. */
+bool reduction_take(const reduction *r, int64_t at, float *x, int64_t count, float factor);
 /* Whether elements at .. at + count - 1 of a part can be added to: this rank has it, the buffer has them, and they were not released. */
 bool reduction_takes(const reduction *r, int64_t part, int64_t at, int64_t count);
 /* Whether the sum of these elements can be taken. */

@@ -375,6 +375,7 @@ end
 ---@field bandwidth? number of the network, in bits a second in each direction (measured between the first rank and the last)
 ---@field latency? number seconds that a short message takes (likewise)
 ---@field shards? integer as for model:fit
+---@field wire? "f32"|"bf16" likewise ("f32")
 
 --- How long a training step takes on one machine and on more, and where another one stops paying: from the time that this machine takes for a part of
 --- a batch, measured, and two constants of the network. What is frozen counts as it is at the call. Under mpirun all ranks call it. Prints as a table.
@@ -391,13 +392,14 @@ end
 --- The network's latency, in seconds, and its bandwidth, in bits a second, as measured between the first rank and the last; nil where there is one.
 ---@return number? latency
 ---@return number? bandwidth
+---@return boolean? within whether both are on one machine
 ---@private
 function internal:network()
   if self.size == 1 then return nil end
-  self:meet "plan"
+  local names = self:texts("plan", self.machine)
   local large = 1 << 22
   local latency, seconds = mpi.ping(1, 20), mpi.ping(large, 3)
-  return latency, 8 * large / math.max(seconds - latency, 1e-9)
+  return latency, 8 * large / math.max(seconds - latency, 1e-9), names and names[1] == names[#names]
 end
 
 --- A table of numbers, of which each becomes the largest that a rank has.
@@ -458,7 +460,7 @@ local function begin()
   if not values.launched then return Comm.new(values) end
   mpi = load_module()
   local here, cpus
-  values.rank, values.size, here, cpus, values.machine = mpi.start()
+  values.rank, values.size, here, cpus, values.machine = mpi.start(core.parallel_for())
   core.hear_termination()
   core.meanwhile(mpi.progress())
   if values.rank > 0 then

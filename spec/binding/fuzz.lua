@@ -227,7 +227,7 @@ local functions = {
   winograd_packed = "tensor any", winograd_fits = "window",
   conv2d_bf16_packed = "tensor", bf16 = "", conv2d_int8_packed = "tensor", int8 = "",
   finite = "tensor", norm = "tensor", program = "any", place = "bytes place small", threads = "threads", isa = "", clock = "",
-  catch_interrupts = "", release_interrupts = "", interrupted = "", keep_prompt = "", interrupt = "", hear_termination = "", meanwhile = "any",
+  catch_interrupts = "", release_interrupts = "", interrupted = "", keep_prompt = "", interrupt = "", hear_termination = "", meanwhile = "any", parallel_for = "",
   write_no_files = "any", file_limit = "", at_terminal = "", terminal_width = "word",
   json_encode = "any", json_decode = "json", json_cost = "json",
   safetensors_open = "path", safetensors_write = "path named text small", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",

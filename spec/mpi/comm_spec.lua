@@ -150,6 +150,19 @@ describe("scion.mpi", function()
     assert.equal(3, comm:reduce(scion.tensor { 1, 2 }):sum())
   end)
 
+  it("says of a plan that its network lies within one machine, unless it is given another", function()
+    mpi.needed(pending)
+    local of = on_each(2, [[
+      local data = scion.data.tensors(scion.zeros { 8, 3 }, { 1, 2, 1, 2, 1, 2, 1, 2 }, { batch = 4 })
+      local model = scion.sequential { scion.nn.input(3), scion.nn.dense(2, "softmax") }
+      local function words(o) return (tostring(comm:plan(model, data, o)):gsub("%s+", " ")) end
+      local here, other = words(), words { bandwidth = 1e9, latency = 1e-4, wire = "bf16" }
+      assert(here:find("That is between processes of one machine", 1, true), here)
+      assert(not other:find("between processes", 1, true) and other:find("sent as half of that", 1, true), other)
+      tell "fine"]])
+    assert.same({ "fine", "fine" }, of)
+  end)
+
   it("is missed by a fit of several ranks that does not share its work, and by no other call", function()
     mpi.needed(pending)
     local result = mpi.run(2, begins .. [[

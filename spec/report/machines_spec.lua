@@ -4,7 +4,7 @@ local machines = require "scion.report.machines"
 local scion = require "scion"
 local nn = scion.nn
 
-local cost = { reading = 0.01, frozen = 0.04, at_once = 8, frozen_at_once = 0.25, rest = 0.05, leaving = 0.03, adding = 0.004, update = 0.02, bytes = 10000000,
+local cost = { reading = 0.01, frozen = 0.04, at_once = 8, frozen_at_once = 0.25, rest = 0.05, leaving = 0.03, adding = 0.004, update = 0.02, bytes = 10000000, wire = "f32",
                parts = 8, batch = 32, threads = 2 }
 
 local function near(expected, got) assert.is_true(math.abs(expected - got) < 1e-12, ("%.15g, not %.15g"):format(got, expected)) end
@@ -16,20 +16,27 @@ describe("a plan for machines", function()
     assert.equal(0, one.messages)
     local eight = machines.step(cost, 8, 1e-3, 1e9)
     local sums = 2e-3 + 2 * 7 / 8 * 8e7 / 1e9 -- 0.142 s; the last 0.03 s of the rest and 0.05 s of reading and frozen layers hide a part of it
-    local handling = 2 * 2 * 7 / 8 * 1e7 * 0.4e-9 / 2 -- of what is sent and what is received, beside the other thread's work
-    near(0.1 + 0.004 + 0.02 + handling, eight.compute)
+    local handling = 2 * 2 * 7 / 8 * 1e7 * 0.3e-9 / 2 -- of what is sent and what is received, beside the other thread's work
+    near(0.1 + 3 * 0.004 + 0.02 + handling, eight.compute)
     near(sums + 3e-3, eight.messages)
     near(0.08, eight.hidden)
     near(eight.compute + 3e-3 + sums - 0.08, eight.seconds)
     local two = machines.step(cost, 2, 1e-3, 1e9) -- here all of it is hidden
     near(two.messages - 3e-3, two.hidden)
-    near(4 * 0.064 + (0.04 + 0.03 * 3) + 0.02 + 4e-3 + 3e-3, two.seconds) -- each further part at once takes 0.03 s
+    near(4 * 0.06 + 9 * 0.004 + (0.04 + 0.03 * 3) + 0.02 + 3e-3 + 3e-3, two.seconds) -- each further part at once takes 0.03 s
   end)
 
   it("knows that a rank whose parts are no branch of the tree sends more than one sum", function()
     local three = machines.step(cost, 3, 0, 1e9) -- parts 0 1 | 2 3 4 | 5 6 7: the second sends (2 + 3) and 4
     near(3 * 2 / 3 * 8e7 / 1e9, three.messages)
-    near(3 * 0.064 + 0.1 + 0.02 + 8e-3, three.compute)
+    near(3 * 0.06 + 7 * 0.004 + 0.1 + 0.02 + 6e-3, three.compute)
+  end)
+
+  it("counts half the bytes where they are sent as bf16, and the rounding", function()
+    local halves = setmetatable({ wire = "bf16" }, { __index = cost })
+    local eight = machines.step(halves, 8, 1e-3, 1e9)
+    near(2e-3 + 3e-3 + 7 / 8 * 8e7 / 1e9, eight.messages)
+    near(0.1 + 3 * 0.004 + 0.02 + 2 * 7 / 8 * 1e7 * 0.5e-9 / 2, eight.compute)
   end)
 
   it("tells where another machine stops paying", function()
@@ -42,7 +49,7 @@ describe("a plan for machines", function()
     end
     local _, slow = machines.rows(cost, { 1, 2, 4, 8 }, 5e-3, 1e8)
     assert.equal(1, slow) -- ten megabytes take longer than what they save
-    local _, medium = machines.rows(cost, { 1, 2, 4, 8 }, 2e-4, 7e8)
+    local _, medium = machines.rows(cost, { 1, 2, 4, 8 }, 2e-4, 5e8)
     assert.equal(4, medium)
   end)
 

@@ -11,6 +11,7 @@
 #include <mpi.h>
 
 #include "mpi/reduction.h"
+#include "mpi/vectors.h"
 #include "mpi/wait.h"
 
 #define REDUCTION "scion.mpi.reduction"
@@ -39,9 +40,12 @@ static const char *processor(void) {
   return name;
 }
 
-/* mpi.start() -> rank, ranks, how many ranks this machine has, and how many CPUs, the machine's name */
+/* mpi.start(threads) -> rank, ranks, how many ranks this machine has, and how many CPUs, the machine's name. threads: core.parallel_for() */
 static int start(lua_State *L) {
   int given, there;
+  parallel_for *const *threads = lua_touserdata(L, 1);
+  luaL_argcheck(L, lua_islightuserdata(L, 1) && threads, 1, "a pointer to a function expected");
+  vectors_use(*threads);
   MPI_Initialized(&there);
   if (!there) {
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given);
@@ -315,9 +319,9 @@ static int take(lua_State *L) {
   lua_Integer at = luaL_checkinteger(L, 2);
   luaL_argcheck(L, t->dtype == SCION_F32, 3, "an f32 tensor expected");
   if (!reduction_has(r, at, bytes / 4)) return luaL_error(L, "element %d: out of range", (int)at);
-  reduction_take(r, at, t->data, bytes / 4, (float)luaL_checknumber(L, 4));
+  bool good = reduction_take(r, at, t->data, bytes / 4, (float)luaL_checknumber(L, 4));
   if (t->storage) t->storage->version++;
-  return 0;
+  return good ? 0 : no_memory(L);
 }
 
 /* r:forget(): gives up what was added to this step. An open sum is finished first, as all other ranks do. */

@@ -2,10 +2,11 @@
 ---
 --- A step of R ranks, each with at most q = ceil(S/R) of a batch's S parts, takes
 ---
----   q (reading + rest + adding) + frozen(q) + update + handling + agreeing + what is left of the sums
+---   q (reading + rest) + frozen(q) + (2q + 1) adding + update + handling + agreeing + what is left of the sums
 ---
---- where frozen(q) are the seconds of q parts below the frontier, which are computed at once, rest those of a part above it, adding is what puts
---- its gradients to those of the parts before, handling what messages take of the CPU, and agreeing is three short messages. The sums of M bytes
+--- where frozen(q) are the seconds of q parts below the frontier, which are computed at once, rest those of a part above it, adding is a pass over the
+--- gradients (a part's are copied, and added to those of the parts before; the ranks' are added up, and the sum is taken), handling what messages take
+--- of the CPU, and agreeing is three short messages. The sums of M bytes
 --- of gradients go to the ranks that add them and back: 2 (R-1)/R M bytes from and to each rank, as a rule, which takes (k+1)/2 of that longer
 --- where a rank sends k sums for its parts. They travel from when the first of them leave, some seconds before the last part's backward pass
 --- ends, and while the frozen part of the next batch is computed, q reading + frozen(q) seconds; the rest is waited for.
@@ -31,9 +32,10 @@ local machines = {}
 ---@field frozen_at_once number seconds of what is frozen, for so many parts
 ---@field rest number seconds of the rest of the forward pass and of the backward pass
 ---@field leaving number the last of these, from when gradients begin to leave
----@field adding number seconds in which a part's gradients are added to those of others
+---@field adding number seconds in which gradients are added to others
 ---@field update number seconds of the update
----@field bytes integer of gradients that are added up
+---@field bytes integer of gradients that are added up, in f32
+---@field wire "f32"|"bf16" as what they are sent
 ---@field parts integer of a batch
 ---@field batch integer images
 ---@field threads integer of a rank
@@ -52,11 +54,13 @@ local machines = {}
 ---@field cost scion.StepCost
 ---@field bandwidth number bits a second
 ---@field latency number seconds
+---@field within boolean whether the network was measured between two processes of one machine, and so is none
 ---@field pays integer the most machines of the list of which each step up still makes training a tenth faster for twice as many
 
 local overhead = 3 -- messages of a step beside the sums: two to meet, and one with losses, outputs and labels, which travel together
 local turns = 2 -- messages of a sum, in latencies: to the rank that adds, and back
-local handling = 0.4e-9 -- seconds of a core for a byte that TCP sends or receives, as measured within a machine
+--- Seconds of a core for a byte that TCP sends or receives, as measured within a machine; of bf16 with the rounding of numbers.
+local handling = { f32 = 0.3e-9, bf16 = 0.5e-9 }
 
 --- How many sums a rank sends for its parts: the branches of the tree that hold no others, see csrc/mpi/tree.h.
 local function nodes_of(parts, rank, ranks)
@@ -85,9 +89,10 @@ function machines.step(cost, ranks, latency, bandwidth)
   local q, most = math.ceil(cost.parts / ranks), 0
   for rank = 0, ranks - 1 do most = math.max(most, nodes_of(cost.parts, rank, ranks)) end
   local before, rest = q * cost.reading + frozen_of(cost, q), q * cost.rest + cost.update
-  local bytes = (most + 1) * (ranks - 1) / ranks * cost.bytes -- that a rank sends, and as many that it receives
+  local sent = cost.wire == "bf16" and cost.bytes / 2 or cost.bytes
+  local bytes = (most + 1) * (ranks - 1) / ranks * sent -- of a rank, and as many that it receives
   local sums = ranks == 1 and 0 or turns * latency + 8 * bytes / bandwidth
-  if ranks > 1 then rest = rest + q * cost.adding + 2 * bytes * handling / cost.threads end
+  if ranks > 1 then rest = rest + (2 * q + 1) * cost.adding + 2 * bytes * handling[cost.wire] / cost.threads end
   local agreeing = ranks == 1 and 0 or overhead * latency
   local hidden = math.min(sums, cost.leaving + before)
   return { ranks = ranks, compute = before + rest, messages = sums + agreeing, hidden = hidden, seconds = before + rest + agreeing + sums - hidden }
@@ -180,16 +185,16 @@ local function measure(model, data, parts, most)
   local flat = plan.buffer and core.place(model.arena, plan.buffer) or core.new({ 1 }, "f32")
   cost.bytes = 4 * #flat
   local copy = flat:copy()
-  -- an optimizer reads and writes a few times as much as this does, and so do the sums of a part
-  cost.update = 3 * median(function() core.run { "scaled_add_backward", dy = flat, db = copy, rate = 0.5, accumulate = true } end)
-  cost.adding, cost.threads = cost.update, core.threads()
+  cost.adding = median(function() core.run { "scaled_add_backward", dy = flat, db = copy, rate = 0.5, accumulate = true } end)
+  cost.update = 3 * cost.adding -- an optimizer reads and writes a few times as much
+  cost.threads = core.threads()
   if cached.lay(model, data, {}, {}) then cost.frozen, cost.frozen_at_once, cost.reading = 0, 0, 0 end -- from the second epoch on
   return cost
 end
 
 -- ---- the report -------------------------------------------------------------------------------------------------------
 
-local function seconds(s) return s < 1 and ("%.0f ms"):format(1000 * s) or ("%.2f s"):format(s) end
+local function seconds(s) return s < 1 and (s < 0.01 and "%.2g ms" or "%.0f ms"):format(1000 * s) or ("%.2f s"):format(s) end
 
 local function as_text(self)
   local rows = {}
@@ -201,18 +206,21 @@ local function as_text(self)
                              { title = "messages", right = true }, { title = "hidden", right = true, optional = "what of messages is hidden" },
                              { title = "images/s", right = true }, { title = "efficiency", right = true } }, rows)
   local last = self[#self].ranks
+  local within = self.within and " That is between processes of one machine: for a plan of several give their network, such as { bandwidth = 1e9, latency = 2e-4 }." or ""
   local words = self.pays == last and ("Up to %d machines each pays."):format(last) or self.pays == 1 and "More than one machine does not pay." or
     ("More than %d machines do not pay."):format(self.pays)
-  table.move(text.wrap(("%s %s a step are added up, at %.3g Gbit/s and %.3g ms."):format(words, text.bytes(self.cost.bytes), self.bandwidth / 1e9, 1000 * self.latency),
+  table.move(text.wrap(("%s %s a step are added up%s, at %.3g Gbit/s and %.3g ms."):format(words, text.bytes(self.cost.bytes),
+    self.cost.wire == "bf16" and " and sent as half of that" or "", self.bandwidth / 1e9, 1000 * self.latency) .. within,
                        text.width(), 2), 1, 9, #lines + 1, lines)
   return table.concat(lines, "\n")
 end
 
-local made = class.define { name = "scion.Machines", title = "a plan for machines", locked = { "cost", "bandwidth", "latency", "pays" },
+local made = class.define { name = "scion.Machines", title = "a plan for machines", locked = { "cost", "bandwidth", "latency", "pays", "within" },
                             meta = { __tostring = as_text, __len = class.list_length } }
 
 local several = check.list(check.whole(1, 1 << 20), nil, "a list of numbers of machines")
-local schema = { ranks = { several }, bandwidth = { check.number { above = 0 } }, latency = { check.number { from = 0 } }, shards = { check.whole(1, 1 << 20) } }
+local schema = { ranks = { several }, bandwidth = { check.number { above = 0 } }, latency = { check.number { from = 0 } }, shards = { check.whole(1, 1 << 20) },
+                 wire = { distributed.wires, "f32" } }
 
 --- 1, 2, 4 … and the parts themselves.
 local function doubled(parts)
@@ -239,10 +247,12 @@ function machines.new(comm, model, data, given)
   if comm.size > 1 then
     local facts = checkpoint.facts_of(model, data, nil, model.precision or "f32")
     facts[#facts + 1] = { "number of shards", tostring(parts) }
+    facts[#facts + 1] = { "wire for gradients", o.wire }
     facts[#facts + 1] = { "list of ranks", o.ranks and table.concat(o.ranks, " ") or "none" }
     comm:same(where, facts, "plan")
   end
-  local latency, bandwidth = comm:network()
+  local latency, bandwidth, within = comm:network()
+  within = within and not (o.latency and o.bandwidth) or false
   latency, bandwidth = o.latency or latency, o.bandwidth or bandwidth
   if not latency or not bandwidth then
     check.raise(where .. ": there is no network to measure without mpirun and two ranks: give bandwidth, in bits a second, and latency, in seconds, such " ..
@@ -256,8 +266,9 @@ function machines.new(comm, model, data, given)
   end
   table.sort(ranks)
   local cost = comm:slowest(measure(model, data, parts, math.ceil(parts / ranks[1])))
+  cost.wire = o.wire
   local rows, pays = machines.rows(cost, ranks, latency, bandwidth)
-  rows.cost, rows.bandwidth, rows.latency, rows.pays = cost, bandwidth, latency, pays
+  rows.cost, rows.bandwidth, rows.latency, rows.pays, rows.within = cost, bandwidth, latency, pays, within
   return made.new(rows)
 end
 

@@ -21,7 +21,10 @@ local function is_comm(value)
   return type(meta) == "table" and rawget(meta, "__title") == "scion.mpi"
 end
 
-local schema = { shards = { check.whole(1, 1 << 20) }, wire = { check.one_of("f32", "bf16"), "f32" }, mixed = { check.boolean, false } }
+--- How gradients may be sent.
+distributed.wires = check.one_of("f32", "bf16")
+
+local schema = { shards = { check.whole(1, 1 << 20) }, wire = { distributed.wires, "f32" }, mixed = { check.boolean, false } }
 
 --- The option `distributed`, which is read as a table of scion.DistributedOptions.
 distributed.kind = check.kind("require \"scion.mpi\", or { comm, shards = 16 }", function(value)

@@ -70,7 +70,8 @@ function folder.can_write(path)
   if not folder.writes then return true end
   local made, message = folder.make_parent(path)
   if not made then return nil, message end
-  if lfs.attributes(path, "mode") == "directory" then return nil, ("%s is a folder"):format(path) end
+  local mode = lfs.attributes(path, "mode")
+  if mode and mode ~= "file" then return nil, ("%s is %s"):format(path, mode == "directory" and "a folder" or "not a regular file") end
   local beside = path .. ".part"
   local there = lfs.symlinkattributes(beside, "mode") ~= nil -- somebody's own, which stays
   local file, why = io.open(beside, "ab")

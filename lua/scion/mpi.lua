@@ -145,6 +145,17 @@ function internal:surely(f, ...)
   mpi.abort(1)
 end
 
+--- Lets nothing be seen of this rank until its script, which has caught the error, goes on: until it has run some more instructions than lie between
+--- here and where Lua prints what nobody catches.
+local function mute()
+  mpi.mute(true)
+  if debug.gethook() then return end -- somebody's own; the next call that all ranks do together ends it
+  debug.sethook(function()
+    debug.sethook()
+    mpi.mute(false)
+  end, "", 50)
+end
+
 --- Calls f(...) on all ranks. An error on one of them is raised on all; rank 0 alone lets it be seen.
 ---@param f function
 ---@param ... any
@@ -163,7 +174,7 @@ function internal:guard(f, ...)
     fail(self, tostring(raised))
     self.agreed = raised
   end
-  if self.rank ~= (self.over and self.ended == 0 and 1 or 0) then mpi.mute(true) end -- rank 0 shows it, or the next one where rank 0 has ended
+  if self.rank ~= (self.over and self.ended == 0 and 1 or 0) then mute() end -- rank 0 shows it, or the next one where rank 0 has ended
   error(raised, 0)
 end
 
@@ -238,7 +249,7 @@ function internal:same(where, facts, place)
       i = i + 1
       if facts[i] and of ~= facts[i][2] then
         local differs, here = difference(of, facts[i][2])
-        check.raise(("%s: rank %d has another %s than rank %d (%s; here %s)"):format(where, rank - 1, name, self.rank, differs, here))
+        check.raise(("%s: rank %d has another %s than rank %d: %s there, %s here"):format(where, rank - 1, name, self.rank, differs, here))
       end
     end
   end

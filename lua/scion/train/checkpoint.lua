@@ -181,6 +181,12 @@ local function shards_of(run)
   return run.team and run.team.parts .. (run.team.halves and ", sums in bf16" or "") or "none, since one process has computed it"
 end
 
+local function what_is_frozen(model)
+  local words = {}
+  for i, layer in ipairs(graph.layers(model.order)) do words[i] = ("%s %s"):format(layer.name, layer.frozen and "frozen" or "thawed") end
+  return table.concat(words, ", ")
+end
+
 --- What all processes of a run have to have in common, but for the instruction set.
 ---@param run scion.Run
 ---@return { [1]: string, [2]: string }[]
@@ -190,7 +196,9 @@ function checkpoint.facts(run)
   list[#list + 1] = { "optimizer", run.first_optimizer.made }
   list[#list + 1] = { shards_of_a_batch, shards_of(run) }
   list[#list + 1] = { "set of weights", of_weights(run.model) }
-  list[#list + 1] = { "state of training", ("epoch %d, step %d, %s"):format(run.model.epoch, run.model.steps, run.model:freeze_state()) }
+  list[#list + 1] = { "state of training", ("epoch %d, step %d"):format(run.model.epoch, run.model.steps) }
+  list[#list + 1] = { "choice of what is frozen", what_is_frozen(run.model) }
+  list[#list + 1] = { "file in resume", run.resume and run.resume.path or "none" }
   return list
 end
 

@@ -111,12 +111,21 @@ static int core_at_terminal(lua_State *L) {
   return 1;
 }
 
+static bool no_terminal;
+
+/* core.no_terminal(): what looks like a terminal is none, since what stands behind it is a file: core.terminal_width gives nil from here on */
+static int core_no_terminal(lua_State *L) {
+  (void)L;
+  no_terminal = true;
+  return 0;
+}
+
 /* core.terminal_width([stream]) -> columns of the terminal at standard output, or at "stderr" (80 if unknown); nil if that is not a terminal */
 static int core_terminal_width(lua_State *L) {
   static const char *const streams[] = {"stdout", "stderr", NULL};
   int stream = luaL_checkoption(L, 1, "stdout", streams) == 0 ? STDOUT_FILENO : STDERR_FILENO;
   struct winsize size = {.ws_col = 0};
-  if (!isatty(stream)) return 0;
+  if (no_terminal || !isatty(stream)) return 0;
   lua_pushinteger(L, ioctl(stream, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80);
   return 1;
 }
@@ -161,6 +170,7 @@ static const luaL_Reg functions[] = {{"threads", core_threads}, {"meanwhile", co
                                      {"file_limit", core_file_limit},
                                      {"at_terminal", core_at_terminal},
                                      {"terminal_width", core_terminal_width},
+                                     {"no_terminal", core_no_terminal},
                                      {NULL, NULL}};
 
 void scion_open_system(lua_State *L) {

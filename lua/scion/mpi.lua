@@ -9,6 +9,7 @@ local class = require "scion.class"
 local core = require "scion.core"
 local folder = require "scion.folder"
 local interrupts = require "scion.interrupts"
+local lfs = require "lfs"
 local notice = require "scion.report.notice"
 local shape = require "scion.shape"
 
@@ -466,6 +467,14 @@ local function share_cpus(cpus, ranks)
   core.threads(math.min(may, share))
 end
 
+--- Whether the launcher's standard output is a file or a pipe. Open MPI gives a process a terminal all the same.
+local function writes_to_a_file()
+  local file <close> = io.open "/proc/self/stat"
+  local parent = file and file:read "a":match "%) %a (%d+)"
+  local target = parent and lfs.symlinkattributes(("/proc/%s/fd/1"):format(parent), "target")
+  return target ~= nil and not target:find "^/dev/pts/" and not target:find "^/dev/tty" and target ~= "/dev/console"
+end
+
 local function begin()
   local values = { rank = 0, size = 1, machine = "this machine", launched = launched(), heard = false }
   if not values.launched then return Comm.new(values) end
@@ -479,6 +488,7 @@ local function begin()
     folder.write_nothing()
     notice.silence()
   end
+  if writes_to_a_file() then core.no_terminal() end
   share_cpus(cpus, here)
   local comm = Comm.new(values)
   comm.ends = setmetatable({}, { __gc = function() finish(comm) end, __close = function() finish(comm) end })

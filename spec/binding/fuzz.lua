@@ -228,7 +228,7 @@ local functions = {
   conv2d_bf16_packed = "tensor", bf16 = "", conv2d_int8_packed = "tensor", int8 = "",
   finite = "tensor", norm = "tensor", program = "any", place = "bytes place small", threads = "threads", isa = "", clock = "",
   catch_interrupts = "", release_interrupts = "", interrupted = "", keep_prompt = "", interrupt = "", hear_termination = "", meanwhile = "any", parallel_for = "",
-  write_no_files = "any", file_limit = "", at_terminal = "", terminal_width = "word",
+  write_no_files = "any", file_limit = "", at_terminal = "", terminal_width = "word", no_terminal = "",
   json_encode = "any", json_decode = "json", json_cost = "json",
   safetensors_open = "path", safetensors_write = "path named text small", zip_open = "path", read_bytes = "path small small bytes", read_head = "path small",
   unpack = "bytes element small numbers tensor", element_size = "element", lock = "row_path", try_lock = "row_path", image_load = "path", image_save = "path image",

@@ -163,6 +163,17 @@ describe("scion.mpi", function()
     assert.same({ "fine", "fine" }, of)
   end)
 
+  it("draws no bars where mpirun writes to a file", function()
+    mpi.needed(pending)
+    local result = mpi.run(2, begins .. [[
+      local data = scion.data.tensors(scion.zeros { 8, 3 }, { 1, 2, 1, 2, 1, 2, 1, 2 }, { batch = 4 })
+      local model = scion.sequential { scion.nn.input(3), scion.nn.dense(2, "softmax") }
+      model:fit(data, { epochs = 2, distributed = comm, quiet = true })]])
+    assert.equal(0, result.status, result.all)
+    assert.matches("^epoch 1/2  loss [^\n]*\nepoch 2/2  loss [^\n]*\n$", result.out)
+    assert.is_nil(result.out:find "%c%c" or result.out:find "\27", result.out)
+  end)
+
   it("is missed by a fit of several ranks that does not share its work, and by no other call", function()
     mpi.needed(pending)
     local result = mpi.run(2, begins .. [[

@@ -84,7 +84,8 @@ describe("where one of several processes", function()
       "^fit: rank 1 has another number of shards of a batch than rank 0: 4 there, 8 here$" },
     { "sends otherwise", "fit { distributed = { comm, wire = r == 2 and 'bf16' or 'f32' } }",
       "^fit: rank 2 has another number of shards of a batch than rank 0: 8, sums in bf16 there, 8 here$" },
-    { "mixes instruction sets", "fit { distributed = { comm, mixed = r == 1 } }", "^fit: rank 1 has another instruction set than rank 0: any, by mixed = true there, %w+ here$" },
+    { "mixes instruction sets", "fit { distributed = { comm, mixed = r == 1 } }",
+      "^fit: rank 1 has another instruction set than rank 0: any, by mixed = true there, %w+ here$" },
     { "is interrupted while features are computed", [[
       local big = scion.data.tensors(scion.uniform({ 200, 12, 12, 3 }, 0, 255):to "u8")
       for _ = 1, 1000 do

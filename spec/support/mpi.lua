@@ -34,8 +34,7 @@ function mpi.start(command, o)
   local began = clock()
   local line = "{ env %s %s timeout -k 5 %d mpirun %s </dev/null; } >%s 2>%s; exit"
   local _, status = files.shell(line:format(variables, o.variables or "", o.seconds or 60, command, out, err))
-  -- mpirun lets processes believe that they print on a terminal: bars of progress are no matter
-  local result = { out = files.slurp(out):gsub("[^\n]*\27%[K", ""):gsub("\r", ""), err = files.slurp(err), status = status, seconds = clock() - began }
+  local result = { out = files.slurp(out):gsub("\r\n", "\n"), err = files.slurp(err), status = status, seconds = clock() - began }
   result.all, result.err = result.out .. result.err, without_banners(result.err)
   os.remove(out)
   os.remove(err)

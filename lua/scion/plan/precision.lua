@@ -52,9 +52,9 @@ local function each_use(op, f)
   end
 end
 
---- The dtype that its readers take: the narrow one if one of them does; f32 for what the plan gives.
+--- The dtype that its readers take: the narrow one if one of them does; f32 for what the plan gives, unless that is to be bytes.
 local function wanted(ir, op, narrow)
-  local found = "f32"
+  local found = op.node and op.node == ir.bytes and narrow == "u8" and "u8" or "f32"
   if op ~= ir.output and not op.kept then
     each_use(op, function(user, i)
       if taken(user, i, narrow) == narrow then found = narrow end
@@ -63,7 +63,7 @@ local function wanted(ir, op, narrow)
   return found
 end
 
-local as_they_are = { scale = 1.0, zero = 0 } -- pixels stand for themselves
+local as_they_are = { scale = 1.0, zero = 0, low = 0.0, high = 255.0 } -- pixels stand for themselves
 
 --- Whether images stay the bytes that they are.
 local function hands_on_pixels(ir, op)
@@ -75,7 +75,7 @@ end
 
 --- Sets `dtype`, of the output, and `reads`, of the inputs. The last operation comes first, since each depends on its readers.
 local function decide(ir, narrow)
-  local codes = narrow == "u8" and quantization.of(ir.ops) or {}
+  local codes = narrow == "u8" and quantization.of(ir.ops, ir.from and ir.from_codes) or {}
   for i = #ir.ops, 1, -1 do
     local op = ir.ops[i]
     local able = ability(op, ir.precision, codes)

@@ -643,6 +643,15 @@ scion_status scion_zero_pad_backward(const scion_tensor *dy, scion_tensor *dx, i
  * were trained on BGR. y is f32 or bf16. If y has 1 channel, it is g * scale[0] + shift[0], where g is the luminance by ITU-R BT.601,
  * rounded to a whole number, which of a grey pixel is its value. */
 scion_status scion_preprocess(const scion_tensor *x, scion_tensor *y, const float scale[3], const float shift[3], int reverse);
+/* The same within a convolution of bytes, which takes pixels as they are: codes of scale 1 and zero point 0. They get a further channel of
+ * 255, and the kernel one that is the shift's share, sum_c w[..,c,o] * shift[c] / 255; so padding, whose codes are all 0, stands for the
+ * preprocessed value 0 as it should, whatever the shift is.
+ * y (u8) has the pixels of x (u8, 3 channels) and 4 channels, or 2: luminance, as above, and 255. */
+scion_status scion_pixel_codes(const scion_tensor *x, scion_tensor *y);
+/* folded [kh,kw,Ci+1,Co] computes from such codes what w [kh,kw,Ci,Co] computes from preprocessed pixels, Ci 1 or 3. mean [Ci] is of the
+ * preprocessed channels, and pixel_mean [Ci+1] that of the codes. Both kernels are f32 and contiguous. */
+scion_status scion_preprocess_fold(const scion_tensor *w, const scion_tensor *mean, const float scale[3], const float shift[3], int reverse,
+                                   scion_tensor *folded, scion_tensor *pixel_mean);
 
 /* ---------------------------------------------------------------- losses (kernels/loss.c)
  * Each row is an example. losses [R] are those of the examples, each multiplied by its weight; weights [R], or NULL for 1. dx is the

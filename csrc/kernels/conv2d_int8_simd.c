@@ -4,8 +4,6 @@
 #include "conv2d_narrow.h"
 
 #if SIMD_WIDTH > 4
-#include <immintrin.h>
-
 #if SIMD_WIDTH == 16
 typedef __m512i bytes;
 #define ROWS 8

@@ -87,20 +87,39 @@ SIMD_INLINE void weighted_channels(const scion_patch *x, const scion_dtype dtype
   store_channels(y, y_dtype, total, c, n, vectors);
 }
 
-/* The mean of codes, which all weigh the same: their sums are whole numbers of 16 bits. */
+/* The mean of codes, which all weigh the same: their sums are whole numbers of 16 bits, and stay in registers. */
 #define MOST_CODES 257 /* 257 * 255 < 2^16 */
-#define CODES_WIDTH 256
+#define WORDS (2 * SIMD_WIDTH) /* of a vector */
+#define CODES_WIDTH (4 * WORDS)
+typedef uint16_t words __attribute__((vector_size(2 * WORDS)));
+typedef uint8_t word_codes __attribute__((vector_size(WORDS), aligned(1), may_alias));
+
+SIMD_INLINE void sum_codes(const scion_patch *x, int64_t at, uint16_t *sums, const int vectors) {
+  words sum[CODES_WIDTH / WORDS];
+  _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) sum[v] = (words){0};
+  for (int64_t r = 0; r < x->rows; r++)
+    for (int64_t s = 0; s < x->columns; s++) {
+      const uint8_t *pixel = (const uint8_t *)x->first + r * x->row_step + s * x->column_step + at;
+      _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
+        sum[v] += __builtin_convertvector(*(const word_codes *)(pixel + v * WORDS), words);
+    }
+  memcpy(sums, sum, (size_t)vectors * sizeof *sum);
+}
+
 static void average_codes(const scion_patch *x, float factor, uint8_t *y, int64_t width) {
-  for (int64_t at = 0; at < width; at += CODES_WIDTH) {
-    const int64_t n = width - at < CODES_WIDTH ? width - at : CODES_WIDTH;
-    uint16_t sum[CODES_WIDTH] = {0};
-    for (int64_t r = 0; r < x->rows; r++)
-      for (int64_t s = 0; s < x->columns; s++) {
-        const uint8_t *pixel = (const uint8_t *)x->first + r * x->row_step + s * x->column_step + at;
-        SIMD_LOOP for (int64_t c = 0; c < n; c++) sum[c] = (uint16_t)(sum[c] + pixel[c]);
-      }
+  uint16_t sums[CODES_WIDTH];
+  for (int64_t at = 0, n; at < width; at += n) {
+    n = 1; /* channel by channel at the end */
+    if (width - at >= CODES_WIDTH) n = CODES_WIDTH, sum_codes(x, at, sums, CODES_WIDTH / WORDS);
+    else if (width - at >= WORDS) n = WORDS, sum_codes(x, at, sums, 1);
+    else {
+      sums[0] = 0;
+      for (int64_t r = 0; r < x->rows; r++)
+        for (int64_t s = 0; s < x->columns; s++)
+          sums[0] = (uint16_t)(sums[0] + ((const uint8_t *)x->first)[r * x->row_step + s * x->column_step + at]);
+    }
     for (int64_t c = 0; c < n; c += SIMD_WIDTH) {
-      simd_int whole = __builtin_convertvector(*(const simd_half_unaligned *)(sum + c), simd_int);
+      simd_int whole = __builtin_convertvector(*(const simd_half_unaligned *)(sums + c), simd_int);
       simd_store_of(SCION_U8, y, at + c, __builtin_convertvector(whole, simd_float) * factor, n - c < SIMD_WIDTH ? n - c : SIMD_WIDTH);
     }
   }

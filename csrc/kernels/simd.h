@@ -16,6 +16,9 @@
 #define SIMD(name) name##_portable
 #define SIMD_WIDTH 4
 #endif
+#if SIMD_WIDTH > 4
+#include <immintrin.h>
+#endif
 #if defined(SCION_SIMD_AVX512) || defined(SCION_SIMD_AVX2) || defined(SCION_SIMD_PORTABLE)
 #define SIMD_BUILD /* a file *_simd.c: what it calls for its vectors' width knows it */
 #endif
@@ -62,8 +65,26 @@ static inline __attribute__((unused)) void simd_store_bf16(uint16_t *p, simd_flo
   bits = (~nan & (bits + 0x7fffu + (bits >> 16 & 1u))) | (nan & (bits | 0x400000u));
   *(simd_half_unaligned *)p = __builtin_convertvector(bits >> 16, simd_half);
 }
-/* Bytes as numbers. The store rounds to nearest even, and saturates; what is no number becomes 0. What is added to 1.5 * 2^23 loses its
- * fraction, and its whole part stands in the lowest bits. */
+/* Bytes as numbers. The store rounds to nearest even, and saturates; what is no number becomes 0. By name where there are instructions for
+ * it, since compilers take the vectors apart for conversions to a fourth of the size. */
+#if SIMD_WIDTH == 8
+static inline __attribute__((unused)) simd_float simd_load_u8(const uint8_t *p) {
+  return (simd_float)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+static inline __attribute__((unused)) void simd_store_u8(uint8_t *p, simd_float v) {
+  __m256i whole = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_set1_ps(255), (__m256)v)); /* in this order NaN stays, and becomes INT_MIN */
+  __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+  _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
+}
+#elif SIMD_WIDTH == 16
+static inline __attribute__((unused)) simd_float simd_load_u8(const uint8_t *p) {
+  return (simd_float)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+static inline __attribute__((unused)) void simd_store_u8(uint8_t *p, simd_float v) {
+  __m512i whole = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_set1_ps(255), (__m512)v)); /* likewise */
+  _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_max_epi32(whole, _mm512_setzero_si512())));
+}
+#else /* what is added to 1.5 * 2^23 loses its fraction, and its whole part stands in the lowest bits */
 static inline __attribute__((unused)) simd_float simd_load_u8(const uint8_t *p) {
   return __builtin_convertvector(__builtin_convertvector(*(const simd_codes_unaligned *)p, simd_int), simd_float);
 }
@@ -71,6 +92,7 @@ static inline __attribute__((unused)) void simd_store_u8(uint8_t *p, simd_float 
   v = simd_min(simd_set(255), simd_max(v, (simd_float){0}));
   *(simd_codes_unaligned *)p = __builtin_convertvector((simd_bits)(v + 12582912.0f), simd_codes);
 }
+#endif
 
 /* One declaration for all three builds, and the choice among them. */
 #define SIMD_DECLARE(result, name, ...) \

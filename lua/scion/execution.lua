@@ -2,6 +2,7 @@
 local check = require "scion.check"
 local core = require "scion.core"
 local graph = require "scion.graph"
+local held = require "scion.ir.held"
 local losses = require "scion.ir.losses"
 local plan = require "scion.plan"
 local precision = require "scion.precision"
@@ -15,8 +16,8 @@ local plans_kept = 4
 --- A plan for a mode and a batch of at least that size: a kept one if there is one, else a new one. It covers the whole network, or the
 --- part up to a node (`upto`), or the part after a node (`from`), whose input is that node's value.
 ---@param request { mode: "train"|"infer", batch: integer, input_dtype: string, loss: string|scion.Loss|nil, labels: "i32"|"f32"|nil, weighted: boolean?, precision: string?,
---- upto: scion.Node?, from: scion.Node?, taps: scion.Node[]?, gradients_of: scion.Node[]? } labels: the dtype of what the loss compares with; taps,
---- gradients_of: as for plan.compile
+--- upto: scion.Node?, from: scion.Node?, bytes: boolean?, taps: scion.Node[]?, gradients_of: scion.Node[]? } labels: the dtype of what the loss compares
+--- with; bytes: whether the value of `upto` is given as bytes, in precision int8; taps, gradients_of: as for plan.compile
 ---@return scion.Plan
 function execution:plan_for(request)
   local in_use = precision.in_use(request.precision or self.precision)
@@ -33,7 +34,7 @@ function execution:plan_for(request)
     ranges = quantization.revision() .. (request.mode == "infer" and " " .. graph.version(graph.weights(upto or self.output)) or "")
   end
   local key = table.concat({ request.mode, request.input_dtype, losses.key(loss), request.labels or "-", request.weighted and "w" or "-", in_use, ranges,
-                             upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-", names(request.taps), names(request.gradients_of) }, " ")
+                             request.bytes and "bytes" or "-", upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-", names(request.taps), names(request.gradients_of) }, " ")
   for i, kept in ipairs(self.plans) do
     if kept.key == key and kept.state == state and kept.preprocess == preprocess and kept.plan.capacity >= request.batch then
       table.insert(self.plans, 1, table.remove(self.plans, i))
@@ -41,7 +42,11 @@ function execution:plan_for(request)
     end
   end
   local order = upto and graph.order(upto) or from and graph.from(self.order, from) or self.order
-  local made = plan.compile { order = order, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
+  local bytes, from_codes = request.bytes and upto or nil, nil
+  if in_use == "int8" then
+    if from then from_codes = held.codes(from) elseif request.mode == "train" then bytes = held.frontier(order, self.output) end
+  end
+  local made = plan.compile { order = order, bytes = bytes, from_codes = from_codes, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
                               input_dtype = request.input_dtype, precision = in_use, loss = loss, labels = request.labels,
                               weighted = request.weighted, taps = request.taps, gradients_of = request.gradients_of }
   table.insert(self.plans, 1, { key = key, state = state, preprocess = preprocess, plan = made })

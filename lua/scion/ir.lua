@@ -12,6 +12,8 @@ ir.__index = ir
 ---@field capacity integer largest batch
 ---@field input_dtype "u8"|"f32" u8: images, which the plan preprocesses
 ---@field precision "f32"|"bf16"|"int8" of what does not train
+---@field bytes scion.Node? whose value is bytes in a plan of precision int8, if it has codes, whoever reads it
+---@field from_codes scion.Codes? of the value of `from`, where a plan of precision int8 can know it
 ---@field loss scion.Loss?
 ---@field labels_dtype "i32"|"f32"|nil of what the loss compares with: class numbers, or rows (i32 where the loss has classes, else f32)
 ---@field weighted boolean? whether each example has a weight in the loss
@@ -56,7 +58,7 @@ ir.__index = ir
 ---@return scion.IR
 function ir.new(request)
   return setmetatable({ order = request.order, output_node = request.output, from = request.from, mode = request.mode, capacity = request.capacity,
-                        input_dtype = request.input_dtype, precision = request.precision or "f32", loss = request.loss,
+                        input_dtype = request.input_dtype, precision = request.precision or "f32", bytes = request.bytes, from_codes = request.from_codes, loss = request.loss,
                         labels_dtype = request.labels, weighted = request.weighted, taps = request.taps or {},
                         gradients_of = request.gradients_of or {}, tap_values = {}, node_gradients = {},
                         ops = {}, calls = {}, derived = {}, gradients = {}, pending = {} }, ir)

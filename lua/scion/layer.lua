@@ -274,7 +274,7 @@ end
 
 --- Optional parts of a definition that passes read from every layer. They are declared as fields, so that reading one that is absent
 --- gives nil and does not raise.
-local fields = { "window", "bf16", "int8", "fold", "folds_norm", "fuses_activation", "fuses_addend", "fuses_padding", "identity", "uses_batch", "macs",
+local fields = { "window", "bf16", "int8", "fold", "folds_norm", "folds_pixels", "fuses_activation", "fuses_addend", "fuses_padding", "identity", "uses_batch", "macs",
                  "define_parameters", "check", "node", "derived" }
 
 --- Makes a constructor from a definition. Parts of a definition:
@@ -288,6 +288,7 @@ local fields = { "window", "bf16", "int8", "fold", "folds_norm", "fuses_activati
 ---   forward, backward  (self, e) add kernel calls by a scion.Emitter
 ---   macs               (self, x, y) multiply-adds for one example, from the shapes of its input and output
 ---   bf16               "computes": its forward kernels read and write bf16 or f32; "carries": they write the dtype that they read
+---   folds_pixels       whether its kernel of int8 can take over the preprocessing of images
 ---   int8               "computes": its forward kernel reads codes (see ir/quantization.lua) and writes codes or f32; "carries": codes in, codes
 ---                      of the same scale and zero point out
 ---@param definition table

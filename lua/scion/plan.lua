@@ -87,9 +87,10 @@ end
 ---@param order scion.Node[]
 ---@param output scion.Node
 ---@param precision? "f32"|"bf16"|"int8" (f32)
+---@param bytes? scion.Node as of plan.compile
 ---@return scion.Operation[]
-function plan.operations(order, output, precision)
-  return run(new_ir { order = order, output = output, mode = "infer", precision = precision }, analysis).ops
+function plan.operations(order, output, precision, bytes)
+  return run(new_ir { order = order, output = output, mode = "infer", precision = precision, bytes = bytes }, analysis).ops
 end
 
 ---@class scion.PlanRequest
@@ -100,6 +101,8 @@ end
 ---@field capacity integer largest batch
 ---@field input_dtype "u8"|"f32" u8: images, 0 to 255, which the plan preprocesses
 ---@field precision "f32"|"bf16"|"int8"|nil of what does not train (f32)
+---@field bytes scion.Node? whose value is bytes in precision int8, if it has codes, whoever reads it: so it is the same in each plan (none)
+---@field from_codes scion.Codes? of the value of `from`, so that what is computed of it in int8 takes the very same bytes
 ---@field loss scion.Loss?
 ---@field labels "i32"|"f32"|nil dtype of the labels that the loss takes (i32 class numbers where it has classes, else f32)
 ---@field weighted boolean? whether each example has a weight in the loss

@@ -83,6 +83,11 @@ function preprocessing.image_shape(shape)
   return #shape == 3 and shape[3] == 1 and { shape[1], shape[2], 3 } or shape
 end
 
+--- The shape of these images where a convolution in bytes takes over the preprocessing: with a further channel, see scion_pixel_codes.
+---@param shape integer[] of the input
+---@return integer[]
+function preprocessing.codes_shape(shape) return { shape[1], shape[2], shape[3] + 1 } end
+
 --- The preprocessing of images that become grey where there is one channel: with the means, over the channels, of mean and standard
 --- deviation.
 ---@param given scion.Preprocessing

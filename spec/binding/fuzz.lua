@@ -296,6 +296,8 @@ local function shapes_for(name)
   local counting = name:find "confusion" or name == "ranks" or name == "calibration" or name == "areas"
   if name:find "entropy" or name:find "focal" or name:find "huber" or name:find "mean_" or name == "given_loss" or counting then x, out = { n, c }, { n, c } end
   if name == "preprocess" then x, out = { n, h, w, 3 }, { n, h, w, 3 } end
+  if name == "pixel_codes" then x, out = { n, h, w, 3 }, { n, h, w, pick { 2, 4 } } end
+  if name == "preprocess_fold" then c = pick { 1, 3 } end
   if name:find "update" then x, out = { c, o }, { c, o } end
   local kernel = name:find "dense" and { c, o } or name:find "depthwise" and { win.kernel[1], win.kernel[2], c, c > 0 and wide // c or 1 } or
                  { win.kernel[1], win.kernel[2], c, o }
@@ -308,7 +310,8 @@ local function shapes_for(name)
               support = { name == "label_confusion" and c or math.max(c, 2) }, exact = { 1 },
               counts = name == "histogram" and { 8192 } or name == "label_confusion" and { c, 4 } or name == "ranks" and { c } or name == "calibration" and { 4, 2 } or
                 { math.max(c, 2), math.max(c, 2) },
-              db = name:find "scaled_add" and x or { out[#out] }, mean = name == "conv2d_int8_pack" and { c } or nil }
+              db = name:find "scaled_add" and x or { out[#out] }, mean = (name == "conv2d_int8_pack" or name == "preprocess_fold") and { c } or nil,
+              folded = { kernel[1], kernel[2], c + 1, o }, pixel_mean = { c + 1 } }
   if name:find "packed" or name:find "conv2d" or name:find "winograd" then
     local probe = core.new(kernel)
     local turned = (name:find "transposed" or name:find "backward_input") ~= nil

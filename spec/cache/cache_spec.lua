@@ -122,6 +122,37 @@ describe("the cache of frozen values", function()
     for _, upto in ipairs { "down", "block", "block/a", "pool", "gap", "drop", "hidden" } do assert.matches("\n" .. upto .. " kept\n", with, 1, true) end
   end)
 
+  it("changes nothing to the bit in int8 either, and keeps bytes where convolutions read them", function()
+    lay_out(17)
+    local script = [[
+      for _, upto in ipairs { "stem", "down", "block/a", "block", "side", "pool", "top", "gap" } do
+        local model, data = network():freeze { upto = upto }, pictures()
+        local before <const> = cached.stats()
+        local history = fit(model, data, { cache = CACHE, precision = "int8" })
+        local since = cached.since(before)
+        io.write(upto, since and (" keeps %d bytes\n"):format(since.bytes // (since.hits + since.misses)) or " computed\n")
+        model.precision = "int8"
+        local about = CACHE and model:plan(data).cache
+        if about then io.write("the plan: ", about.bytes, "\n") end
+        if history.int8 then io.write(("cosine %a\n"):format(history.int8.cosine)) end
+        io.write(("digest of evaluation %a\n"):format(model:evaluate(data, { cache = CACHE }).loss))
+      end]]
+    local function results(text)
+      local list = {}
+      for line in text:gmatch "[^\n]+" do
+        if line:find "^digest" or line:find "^cosine" then list[#list + 1] = line end
+      end
+      return list
+    end
+    local without, with = run((script:gsub("CACHE", "false"))), run((script:gsub("CACHE", "true")))
+    assert.same(results(without), results(with))
+    assert.same(results(with), results(run((script:gsub("CACHE", "true"))))) -- rows in the file
+    assert.matches("\ndown keeps " .. 7 * 7 * 16 .. " bytes\nthe plan: " .. 7 * 7 * 16 .. "\n", with)
+    assert.matches("\nblock keeps " .. 7 * 7 * 16 .. " bytes\n", with)
+    assert.matches("\npool keeps " .. 3 * 3 * 24 .. " bytes\n", with)
+    assert.matches("\ngap keeps " .. 4 * 24 .. " bytes\n", with) -- dense layers read numbers
+  end)
+
   it("is left by a step before which a callback thaws a layer below", function()
     lay_out(13)
     local script = [[

@@ -251,6 +251,60 @@ static void test_public(void) {
   end_problem(&p);
 }
 
+/* ---- images as they are */
+
+/* A convolution of pixels, by a kernel that preprocesses, gives what one of preprocessed pixels gives, borders included. */
+static void test_pixels(int64_t channels, int gap, int reverse, reference_conv2d d) {
+  const float scale[3] = {0.5f, -2, 0.125f}, shift[3] = {-1, 3, 40};
+  d.ci = channels, d.oh = scion_window_output(&d.window, 0, d.h), d.ow = scion_window_output(&d.window, 1, d.w);
+  scion_tensor x = CODES(gap, d.n, d.h, d.w, 3), preprocessed = TENSOR(d.n, d.h, d.w, channels), pixels = CODES(gap, d.n, d.h, d.w, channels + 1);
+  scion_tensor w = TENSOR(d.window.kernel[0], d.window.kernel[1], channels, d.co), mean = TENSOR(channels), pixel_mean = TENSOR(channels + 1);
+  scion_tensor folded = TENSOR(d.window.kernel[0], d.window.kernel[1], channels + 1, d.co), y = TENSOR(d.n, d.oh, d.ow, d.co);
+  OK(scion_preprocess(&x, &preprocessed, scale, shift, reverse));
+  SAME_BITS(pixels, scion_pixel_codes(&x, &pixels));
+  CHECK(test_gaps_untouched(&pixels), "gaps were written");
+  OK(scion_preprocess_fold(&w, &mean, scale, shift, reverse, &folded, &pixel_mean));
+  real *rx = test_real(&preprocessed), *rw = test_real(&w), *ry = new_reals(elements(&y)), *rcodes = code_reals(&pixels, (scion_quantization){1, 0});
+  real *rfolded = test_real(&folded), *again = new_reals(elements(&y));
+  reference_conv2d_forward(&d, rx, rw, NULL, NULL, ry, SCION_LINEAR);
+  d.ci++;
+  reference_conv2d_forward(&d, rcodes, rfolded, NULL, NULL, again, SCION_LINEAR);
+  double far = 0, most = 0;
+  for (int64_t i = 0; i < elements(&y); i++) far = fmax(far, fabs((double)(again[i] - ry[i]))), most = fmax(most, fabs((double)ry[i]));
+  CHECK(far < 1e-6 * most, "%g of %g: %lld channels, reverse %d", far, most, (long long)channels, reverse);
+  for (int c = 0; c < channels; c++) {
+    double of_pixel = scion_tensor_get(&pixel_mean, reverse && channels == 3 ? 2 - c : c), told = scion_tensor_get(&mean, c);
+    CHECK(fabs(of_pixel * (double)scale[c] + (double)shift[c] - told) < 1e-5, "the mean of channel %d", c);
+  }
+  CHECK(scion_tensor_get(&pixel_mean, channels) == 255, "the mean of the last channel");
+  RELEASE(&x, &preprocessed, &pixels, &w, &mean, &pixel_mean, &folded, &y);
+  free(rx), free(rw), free(ry), free(rcodes), free(rfolded), free(again);
+}
+
+static void test_pixels_refused(void) {
+  scion_tensor x = CODES(0, 2, 5, 5, 3), two = CODES(0, 2, 5, 5, 2), four = CODES(0, 2, 5, 5, 4), wide = TENSOR(2, 5, 5, 4);
+  scion_tensor w = TENSOR(3, 3, 2, 4), colours = TENSOR(3, 3, 3, 4), folded = TENSOR(3, 3, 4, 4), mean = TENSOR(3), longer = TENSOR(4);
+  const float three[3] = {0, 1, 1};
+  REFUSED_WITH(scion_pixel_codes(&four, &four), "2x5x5x4");
+  REFUSED_WITH(scion_pixel_codes(&x, &x), "4 channels, or of 2");
+  REFUSED_WITH(scion_pixel_codes(&x, &wide), "y is f32");
+  OK(scion_pixel_codes(&x, &two));
+  REFUSED_WITH(scion_preprocess_fold(&w, &mean, three, three, 0, &folded, &longer), "3x3x2x4");
+  REFUSED_WITH(scion_preprocess_fold(&colours, &longer, three, three, 0, &folded, &longer), "mean");
+  REFUSED_WITH(scion_preprocess_fold(&colours, &mean, three, three, 0, &folded, &mean), "pixel_mean");
+  REFUSED_WITH(scion_preprocess_fold(&x, &mean, three, three, 0, &folded, &longer), "kernel is u8");
+  OK(scion_preprocess_fold(&colours, &mean, three, three, 0, &folded, &longer));
+  CHECK(((const float *)longer.data)[0] == 0, "a channel that is scaled by 0 has a mean of %g", (double)((const float *)longer.data)[0]);
+  RELEASE(&x, &two, &four, &wide, &w, &colours, &folded, &mean, &longer);
+}
+
+static void test_images(void) {
+  const scion_window windows[] = {window(3, 3, 1, 1, 1), window(7, 7, 2, 3, 3), window(3, 3, 2, 0, 1)};
+  for (int i = 0; i < 12; i++)
+    test_pixels(i % 2 ? 3 : 1, i % 3, i / 2 % 2, (reference_conv2d){.n = 2, .h = 9, .w = 11, .co = 5, .window = windows[i / 4]});
+  test_pixels_refused();
+}
+
 /* ---- numbers as bytes, pools of them, and counts */
 
 static void test_quantize(void) {
@@ -316,6 +370,7 @@ int main(void) {
   test_largest_sums();
   test_threads();
   test_public();
+  test_images();
   test_quantize();
   test_pools();
   test_histogram();

@@ -16,11 +16,11 @@ end
 
 local function network() return plans.network(unit, { preprocess = "tf" }) end
 
-local function examples(n, height)
+local function examples(n, size)
   local labels = {}
   for i = 1, n do labels[i] = i % 3 + 1 end
   scion.seed(5)
-  return scion.data.tensors(scion.uniform({ n, height or 8, height or 8, 3 }, 0, 255):to "u8", labels, { labels = { "x", "y", "z" }, batch = 8 })
+  return scion.data.tensors(scion.uniform({ n, size or 8, size or 8, 3 }, 0, 255):to "u8", labels, { labels = { "x", "y", "z" }, batch = 8 })
 end
 
 local function plan(model, mode, wanted) return plans.made(model, mode, wanted or "int8") end
@@ -33,13 +33,15 @@ describe("a plan in int8", function()
     assert.matches("int8 +no ranges are known yet", tostring(model:plan { mode = "infer" }))
   end)
 
-  it("computes convolutions in bytes from the images on, hands bytes on, and converts nothing but the images", function()
+  it("computes convolutions in bytes from the images on, hands bytes on, and converts nothing", function()
     local model = network()
     calibration.prepare("spec", model, examples(16), false)
     local made, wide = plan(model, "infer"), plan(model, "infer", "f32")
     local count = kernels(made)
     assert.equal(3, count.conv2d_int8_forward)
-    assert.equal(1, count.quantize)
+    assert.equal(1, count.pixel_codes)
+    assert.is_nil(count.preprocess)
+    assert.is_nil(count.quantize)
     assert.is_nil(count.dequantize)
     assert.is_nil(count.copy)
     local pool = call_of(made, "max_pool_forward")
@@ -57,8 +59,35 @@ describe("a plan in int8", function()
     assert.equal(scales[1][2], scales[2][1]) -- a, which the left branch reads
     assert.equal(scales[1][2], scales[2][2]) -- and which the right one hands into b
     assert.equal(scales[1][2], scales[3][1])
-    assert.is_true(scales[1][3] > 100) -- images lie around 0
+    assert.same({ 1, 0 }, { scales[1][1], scales[1][3] }) -- images as they are
     assert.equal(0, scales[1][4]) -- after ReLU nothing is below 0
+  end)
+
+  it("takes images as they are, whatever is done to them before, and of a border what f32 makes of it", function()
+    local images, bound = examples(16, 9), calibration.bound
+    calibration.bound = 0 -- the outputs of one layer of random weights may be near 0
+    finally(function() calibration.bound = bound end)
+    for _, preprocess in ipairs { "tf", "caffe", "torch", "unit" } do
+      for channels = 1, 3, 2 do
+        scion.seed(3)
+        local x = nn.conv2d(8, 3, { padding = "same", name = "first" })(nn.input(9, 9, channels, { preprocess = preprocess }))
+        local model = scion.model { output = nn.dense(3)(nn.global_avg_pool()(nn.conv2d(4, 1)(x))) }
+        local wide, narrow = model:features(images, "first", { precision = "f32" }), model:features(images, "first", { precision = "int8" })
+        assert.equal(1, kernels(plan(model, "infer")).pixel_codes)
+        local distance = farthest(narrow, wide)
+        assert.is_true(distance > 0 and distance < 0.02, ("%s, %d channels: off by %g"):format(preprocess, channels, distance))
+      end
+    end
+  end)
+
+  it("preprocesses images where something else reads them, too", function()
+    scion.seed(3)
+    local x = nn.input(8, 8, 3)
+    local model = scion.model { output = nn.dense(3)(nn.flatten()(nn.concatenate() { nn.conv2d(4, 3, { padding = "same" })(x), nn.batch_norm()(x) })) }
+    calibration.prepare("spec", model, examples(16), false)
+    local count = kernels(plan(model, "infer"))
+    assert.same({ 1, 1, 1 }, { count.preprocess, count.quantize, count.conv2d_int8_forward })
+    assert.is_nil(count.pixel_codes)
   end)
 
   it("computes in bytes below the frontier alone, and what trains in f32", function()
@@ -70,8 +99,8 @@ describe("a plan in int8", function()
     assert.equal(2, count.conv2d_int8_forward)
     assert.equal(1, count.conv2d_forward)
     assert.equal(1, count.conv2d_backward_weights)
-    assert.equal("f32", call_of(made, "max_pool_forward").y.dtype)
-    assert.equal(1, count.dequantize) -- of a, for the branch that ends at the frontier
+    assert.equal("u8", call_of(made, "max_pool_forward").y.dtype)
+    assert.equal(1, count.dequantize) -- at the frontier, where the cache would keep bytes
     local history = model:fit(data, { epochs = 2, validate = data, precision = "int8", cache = false, verbose = false, optimizer = scion.optim.sgd { lr = 0.01 } })
     assert.is_true(history[2].loss < history[1].loss)
     assert.matches("int8 +2 of 2 convolutions", (tostring((function() model.precision = "int8" return model:plan() end)())))
@@ -133,7 +162,7 @@ describe("calibration", function()
     assert.equal(a, range "a/relu")
     assert.is_nil(range "c/relu")
     local count = kernels(plan(model, "infer"))
-    assert.same({ 1, 2 }, { count.conv2d_int8_forward, count.conv2d_forward }) -- what reads b, or lies in it, has no scale
+    assert.same({ 2, 1 }, { count.conv2d_int8_forward, count.conv2d_forward }) -- b, of which a part has no scale, is f32
     calibration.prepare("spec", model, data, false)
     assert.is_true(range("c/relu").high ~= c.high)
     assert.is_true(quantization.revision() > revision)
@@ -150,7 +179,7 @@ describe("calibration", function()
     assert.is_nil(kernels(plan(model, "infer")).conv2d_int8_forward)
     model.precision = "int8"
     local text = tostring(model:plan { mode = "infer" }):gsub("%s+", " ")
-    assert.matches("0 of 3 convolutions; at c/relu the least cosine to f32 of 16 images is 1.0000 %(at least 2.00%); in f32, since bytes lose too much there: ", text)
+    assert.matches("0 of 3 convolutions; at c/relu the least cosine to f32 of 16 images is 1.0000 %(at least 2.000%); in f32, since bytes lose too much there: ", text)
   end)
 
   it("looks at no image where nothing would be computed in bytes", function()

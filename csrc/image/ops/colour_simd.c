@@ -57,7 +57,7 @@ void SIMD(ops_matrix)(unsigned char *x, ptrdiff_t count, const float m[12]) {
   map_pixels(x, count, matrix, copy);
 }
 
-static inline simd_int magnitude(simd_int x) { return select(x < 0, -x, x); }
+static inline simd_int magnitude(simd_int x) { return either(x < 0, -x, x); }
 
 /* v * (1 - s * w), rounded, where s and w have 255 for 1, and w is cut off to that. The product is a whole number below 2^24 and 65025 is
  * odd: floats are exact enough. */
@@ -69,12 +69,12 @@ static inline simd_int fade(simd_int v, simd_int s, simd_int w) {
  * the highest and the lowest of the three tell in which sixth it lies, and the middle one where in it. */
 static inline simd_int turn_hue(simd_int words, const void *data) {
   simd_int r = channel(words, 0), g = channel(words, 1), b = channel(words, 2);
-  simd_int v = select(r > g, r, g), least = select(r > g, g, r);
-  v = select(b > v, b, v), least = select(b < least, b, least);
+  simd_int v = either(r > g, r, g), least = either(r > g, g, r);
+  v = either(b > v, b, v), least = either(b < least, b, least);
   simd_int middle = r + g + b - v - least, range = v - least, none = range == 0;
   simd_int red = r == v, green = ~red & (g == v);
-  simd_int upwards = select(red, b != least, select(green, b == least, r == least)); /* hue grows as the middle one falls */
-  simd_int sixth = select(red, (simd_int){0} + 1, select(green, (simd_int){0} + 3, (simd_int){0} + 5)) + (upwards & -2);
+  simd_int upwards = either(red, b != least, either(green, b == least, r == least)); /* hue grows as the middle one falls */
+  simd_int sixth = either(red, (simd_int){0} + 1, either(green, (simd_int){0} + 3, (simd_int){0} + 5)) + (upwards & -2);
   simd_float part = to_float(v - middle) / to_float(range - none);
   simd_float h = to_float(sixth) + simd_select(upwards, part, -part);
   h = h / 6.0f + simd_select(h < 0, simd_set(1), simd_set(0));

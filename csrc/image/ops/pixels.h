@@ -70,8 +70,8 @@ static inline void store_pixels(unsigned char *p, simd_int words) {
 
 static inline simd_int channel(simd_int words, int c) { return words >> 8 * c & 255; }
 static inline simd_float to_float(simd_int x) { return __builtin_convertvector(x, simd_float); }
-static inline simd_int select(simd_int mask, simd_int a, simd_int b) { return (mask & a) | (~mask & b); }
-static inline simd_int cut_off(simd_int x, int high) { return select(x < high, x & (x > 0), (simd_int){0} + high); } /* to 0 .. high */
+static inline simd_int either(simd_int mask, simd_int a, simd_int b) { return (mask & a) | (~mask & b); }
+static inline simd_int cut_off(simd_int x, int high) { return either(x < high, x & (x > 0), (simd_int){0} + high); } /* to 0 .. high */
 static inline simd_int to_byte(simd_float x) { return cut_off(__builtin_convertvector(x, simd_int), 255); }
 /* of Pillow's convert("L") */
 static inline simd_int gray_of(simd_int words) {

@@ -8,11 +8,13 @@ local cost = require "scion.ir.cost"
 local cut = require "scion.ir.cut"
 local dataset = require "scion.data.dataset"
 local graph = require "scion.graph"
+local held = require "scion.ir.held"
 local inputs = require "scion.train.inputs"
 local key = require "scion.cache.key"
 local notice = require "scion.report.notice"
 local pipeline = require "scion.data.pipeline"
 local precision = require "scion.precision"
+local quantization = require "scion.ir.quantization"
 local shape = require "scion.shape"
 local store = require "scion.cache.store"
 
@@ -45,8 +47,10 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset? nil: any data set of files, without augmentation
 ---@param o scion.CacheOptions|false as cached.kind reads it
----@param given { augment: boolean?, whole: boolean? } augment = false: images are not augmented; whole: the cut may be the model's output
----@return { node: scion.Node, macs: integer, bytes: integer }? cut bytes: of the node's value for one image
+---@param given { augment: boolean?, whole: boolean?, precision: string?, frozen: boolean? } augment = false: images are not augmented; whole: the cut may
+--- be the model's output; precision replaces the model's; frozen = false: the rest of the network is computed in int8, too
+---@return { node: scion.Node, macs: integer, bytes: integer, codes: scion.Codes? }? cut bytes: of the node's value for one image; codes: of the value,
+--- where it is kept as bytes
 ---@return string? reason
 function cached.lay(model, data, o, given)
   if not o then return nil, "it is switched off" end
@@ -60,7 +64,12 @@ function cached.lay(model, data, o, given)
   end
   local found = cut(model.order, model.output, last, given.whole)
   if not found then return nil, "nothing is frozen at which the network can be cut" end
-  local bytes = shape.bytes(found.node.shape, "f32")
+  local narrow = not given.whole and precision.in_use(given.precision or model.precision) == "int8"
+  found.codes = narrow and held.alike(model.order, model.output, found.node) or nil
+  if found.codes and given.frozen == false and held.differs(model.order, model.output, found.node, found.codes) then
+    return nil, "in int8 its range is that of layers above, too"
+  end
+  local bytes = shape.bytes(found.node.shape, found.codes and "u8" or "f32")
   if not cost.worth_keeping(bytes, found.macs, not data or data.files ~= nil) then return nil, "computing is as fast as reading" end
   found.bytes = bytes
   return found
@@ -130,15 +139,26 @@ local function holds(self)
   return self.state == self.model:freeze_state() and self.version == graph.version(self.tensors)
 end
 
+--- The store for the values of a cut.
+local function open(found, as) return store.open(key.of_node(found.node, as, found.codes), found.node.shape, found.codes and "u8" or "f32") end
+
+--- Values as numbers, where they are kept as bytes.
+local function as_numbers(values, codes)
+  if not codes then return values end
+  local numbers = core.new(values:shape(), "f32")
+  core.run { "dequantize", x = values, y = numbers, x_scale = codes.scale, x_zero = codes.zero }
+  return numbers
+end
+
 --- Sets the cut for the rest of the pass; nil: images are returned as they are.
 local function lay(self, found)
   close(self)
   self.rows, self.failed, self.awaited = {}, {}, {}
-  self.node = found and found.node
+  self.node, self.codes = found and found.node, found and found.codes
   self.tensors = found and graph.weights(found.node) or {}
   local rest = table.move(self.order, self.at + 1, #self.order, 1, {})
   if found then
-    self.store = store.open(key.of_node(self.node, self.precision), self.node.shape, "f32")
+    self.store = open(found, self.precision)
     self.keys = keys_of(self, self.share and rest)
     local missing = {}
     for _, index in ipairs(rest) do
@@ -166,7 +186,7 @@ local function compute(self, batch)
   local n = inputs.batch_fits(self.where, self.model, batch.x) -- raises before outputs for unsuitable images reach the disk
   if n == 0 then return true end
   local plan = self.model:plan_for { mode = "infer", batch = inputs.capacity(self.data, self.loaded, n), input_dtype = batch.x:dtype(), precision = self.precision,
-                                     upto = self.node }
+                                     upto = self.node, bytes = self.codes ~= nil }
   if not self.model:execute(plan, { images = batch.x }) then return false end
   local output, keys, rows = core.place(self.model.arena, plan.output, n):copy(), {}, {}
   for i, index in ipairs(batch.index:totable()) do
@@ -232,7 +252,7 @@ local function next_values(self)
     end
   end
   self.at = self.at + #places
-  local x = #rows > 0 and core.stack(rows) or core.new({ 0, table.unpack(self.node.shape) }, "f32")
+  local x = #rows > 0 and as_numbers(core.stack(rows), self.codes) or core.new({ 0, table.unpack(self.node.shape) }, "f32")
   return self.data:batch_of(x, core.from_table(numbers, "i32"), failed, self.node)
 end
 
@@ -246,12 +266,12 @@ end
 
 --- How many outputs of a cut are not kept yet, of all images and variants.
 ---@param data scion.Dataset
----@param found { node: scion.Node } as cached.lay gives it
+---@param found { node: scion.Node, codes: scion.Codes? } as cached.lay gives it
 ---@param variants integer? of each image; nil: images are not augmented
 ---@param as string precision
 ---@return integer
 function cached.missing(data, found, variants, as)
-  local kept, missing = store.open(key.of_node(found.node, as), found.node.shape, "f32"), 0
+  local kept, missing = open(found, as), 0
   for variant = 0, (variants or 1) - 1 do
     for _, name in ipairs(keys_of { data = data, variant = variants and variant }) do
       if not (name and kept:has(name)) then missing = missing + 1 end
@@ -273,10 +293,12 @@ end
 
 --- The frozen part's values of these batches in place of their images: computed at once, and not kept. Returns false after an interrupt.
 local function through_frozen(self, list)
-  local model, frozen, images, n = self.model, self.model:freeze_state(), {}, 0
-  if self.cut_state ~= frozen then
+  local model, as, images, n = self.model, precision.in_use(self.given.precision or self.model.precision), {}, 0
+  local cut_state = ("%s %d"):format(model:freeze_state(), quantization.revision())
+  if self.cut_state ~= cut_state then
     local found = cut(model.order, model.output, #model.order)
-    self.cut_state, self.cut_node = frozen, found and found.macs > 0 and found.node or nil
+    self.cut_state, self.cut_node = cut_state, found and found.macs > 0 and found.node or nil
+    self.cut_codes = as == "int8" and self.cut_node and held.alike(model.order, model.output, self.cut_node) or nil
   end
   local node = self.cut_node
   if not node then return true end
@@ -287,9 +309,9 @@ local function through_frozen(self, list)
   if n > 0 then
     local share = self.given.share
     local plan = model:plan_for { mode = "infer", batch = math.max(n, share.size * share.pieces), input_dtype = images[1]:dtype(),
-                                  precision = self.given.precision or model.precision, upto = node }
+                                  precision = as, upto = node, bytes = self.cut_codes ~= nil }
     if not model:execute(plan, { images = #images == 1 and images[1] or core.concat(images) }) then return false end
-    values = core.place(model.arena, plan.output, n):copy()
+    values = as_numbers(core.place(model.arena, plan.output, n):copy(), self.cut_codes)
   end
   local at = 0
   for _, batch in ipairs(list) do

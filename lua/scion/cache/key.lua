@@ -57,11 +57,15 @@ end
 --- code that computes them, the precision and the CPU's instruction set, on which the last bits of results depend.
 ---@param node scion.Node
 ---@param precision "f32"|"bf16"|"int8"
+---@param codes scion.Codes? of the value, where it is kept as bytes
 ---@return string name a hash in hexadecimal digits, for store.open
-function key.of_node(node, precision)
+function key.of_node(node, precision, codes)
   local version, known = graph.version(graph.weights(node)), names[node]
-  if known and known.version == version and known.precision == precision and known.ranges == quantization.revision() then return known.name end
-  local parts, number = { "2", code(), core.isa(), precision, precision == "bf16" and core.bf16() or "" }, {}
+  local bytes = codes ~= nil
+  if known and known.version == version and known.precision == precision and known.bytes == bytes and known.ranges == quantization.revision() then
+    return known.name
+  end
+  local parts, number = { codes and string.pack("<dj", codes.scale, codes.zero) or "2", code(), core.isa(), precision, precision == "bf16" and core.bf16() or "" }, {}
   local order, algorithms = graph.order(node), {}
   for _, op in ipairs(plan.operations(order, node, precision)) do
     algorithms[op.layer] = op.algorithm
@@ -79,7 +83,7 @@ function key.of_node(node, precision)
     for _, p in ipairs(layer.parameters) do parts[#parts + 1] = p.name .. hash_of(p.tensor) end
   end
   local name = core.hash(table.concat(parts, "\n")):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
-  names[node] = { version = version, precision = precision, ranges = quantization.revision(), name = name }
+  names[node] = { version = version, precision = precision, bytes = bytes, ranges = quantization.revision(), name = name }
   return name
 end
 

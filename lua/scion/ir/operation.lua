@@ -21,6 +21,7 @@ local operation = {}
 ---@field dtype "f32"|"bf16"|"int8"|nil of its output; nil: f32 [precision]
 ---@field reads "f32"|"bf16"|"int8"|nil of the inputs of its kernels; nil: f32 [precision]
 ---@field codes scion.Codes? of its output, where that is u8 [precision]
+---@field pixels boolean? of the input: its output are the images as they are, and the convolutions that read them preprocess [precision]
 ---@field algorithm string? which kernels compute it and the gradient with respect to its input, if there is a choice [algorithm]
 ---@field gradient_algorithm string? the same for the gradient with respect to its kernel [algorithm]
 ---@field gain number? how many times as fast as plain sums `algorithm` is [algorithm]

@@ -12,6 +12,8 @@ local quantization = {}
 ---@class scion.Codes
 ---@field scale number
 ---@field zero integer 0 .. 255
+---@field low number of the range that they follow from
+---@field high number
 
 local ranges = setmetatable({}, { __mode = "k" }) -- by node
 local wide = setmetatable({}, { __mode = "k" }) -- nodes whose operations stay in f32
@@ -116,8 +118,8 @@ end
 --- The codes of numbers from low to high.
 local function codes_of(low, high)
   local scale = (high - low) / 255
-  if not (scale > 0) then return { scale = 1.0, zero = 0 } end
-  return { scale = scale, zero = math.floor(-low / scale + 0.5) }
+  if not (scale > 0) then return { scale = 1.0, zero = 0, low = low, high = high } end
+  return { scale = scale, zero = math.floor(-low / scale + 0.5), low = low, high = high }
 end
 
 --- Whether an operation can hand on codes as they are: its values lie in the range of its inputs. An average that counts padding takes it
@@ -128,34 +130,45 @@ function quantization.carries(op)
   return not op.grad and not op.batch_statistics and (op.identity or op.layer.int8 == "carries") and not op.layer.options.include_padding
 end
 
---- The codes of the operations' outputs, if they were bytes. Operations that carry codes have one range with their inputs: the range of
---- all of them. Where one of them that
---- computes has none, they have no codes.
----@param ops scion.Operation[]
----@return table<scion.Operation, scion.Codes>
-function quantization.of(ops)
-  local group_of, members = {}, {}
-  for _, op in ipairs(ops) do
-    group_of[op], members[op] = op, { op }
-    for _, input in ipairs(quantization.carries(op) and op.inputs or {}) do
-      local from, into = group_of[input], group_of[op]
-      for _, member in ipairs(from ~= into and members[from] or {}) do
-        group_of[member] = into
-        table.insert(members[into], member)
-      end
-      if from ~= into then members[from] = nil end
+--- The range of an operation's own values: of the input of a plan that begins within a network that of the node there.
+local function own_range(op, from)
+  if op.layer.kind == "input" and from then return from end
+  return op.node and not op.grad and quantization.range(op.node) or nil
+end
+
+--- Joins an operation that carries codes with its inputs, unless one of these has no range.
+local function join(op, inputs, group_of)
+  for _, input in ipairs(inputs) do
+    if not group_of[input].low then return end
+  end
+  local into = { low = 0.0, high = 0.0, members = { op } }
+  group_of[op] = into
+  for _, input in ipairs(inputs) do
+    local from = group_of[input]
+    into.low, into.high = math.min(into.low, from.low), math.max(into.high, from.high)
+    for _, member in ipairs(from ~= into and from.members or {}) do
+      group_of[member] = into
+      into.members[#into.members + 1] = member
     end
   end
-  local codes = {}
-  for _, group in pairs(members) do
-    local low, high = 0.0, 0.0
-    for _, op in ipairs(group) do
-      if not quantization.carries(op) then
-        local range = op.node and not op.grad and quantization.range(op.node)
-        low, high = range and low and math.min(low, range.low), range and high and math.max(high, range.high)
-      end
-    end
-    for _, op in ipairs(low and group or {}) do codes[op] = codes_of(low, high) end
+end
+
+--- The codes of the operations' outputs, if they were bytes. Operations that carry codes have one range with their inputs: the range of
+--- all of them. What has no range has no codes, nor has an operation that would carry those of such an input.
+---@param ops scion.Operation[]
+---@param from? scion.Codes of the input's values, in a plan that begins within a network
+---@return table<scion.Operation, scion.Codes>
+function quantization.of(ops, from)
+  local group_of, codes = {}, {}
+  for _, op in ipairs(ops) do
+    local carries = quantization.carries(op)
+    local range = not carries and own_range(op, from) or nil
+    group_of[op] = { low = range and range.low, high = range and range.high, members = { op } }
+    if carries then join(op, op.inputs, group_of) end
+  end
+  for op, group in pairs(group_of) do
+    group.codes = group.codes or group.low and codes_of(group.low, group.high)
+    codes[op] = group.codes
   end
   return codes
 end

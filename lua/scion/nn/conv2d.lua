@@ -19,6 +19,7 @@ local check = require "scion.check"
 local core = require "scion.core"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
+local preprocessing = require "scion.preprocessing"
 local quantization = require "scion.ir.quantization"
 
 local most_bytes = 65536 -- products in a sum of whole numbers: see scion_conv2d_int8_pack
@@ -36,12 +37,29 @@ local function packed(self, e, transposed)
   return e:packed(self, pack, elements, algorithm == "conv2d_bf16" and "bf16" or "f32")
 end
 
+--- The kernel that takes codes, and the mean of each of their channels: of images that reads pixels, and not what preprocessing makes of them.
+local function kernel_of_codes(self, e)
+  local kernel, input = self:weight "kernel", e.op.inputs[1]
+  local mean = quantization.mean(input)
+  if not input.pixels then return kernel, mean end
+  local sizes, p = kernel:shape(), preprocessing.of_channels(input.layer.options.preprocess, input.shape[3])
+  local key = "pixels " .. core.json_encode { p.scale, p.shift, p.reverse }
+  local made = e:derived(self, key, { kernel, mean }, function(target)
+    target = target or { kernel = core.new { sizes[1], sizes[2], sizes[3] + 1, sizes[4] }, mean = core.new { sizes[3] + 1 } }
+    core.run { "preprocess_fold", kernel = kernel, mean = mean, folded = target.kernel, pixel_mean = target.mean, scale_by = p.scale, shift_by = p.shift,
+               reverse = p.reverse }
+    return target
+  end)
+  return made.kernel, made.mean, key
+end
+
 --- The forward call on codes. The packed kernel is three tensors: its bytes, what they stand for and their sums.
 local function forward_int8(self, e)
-  local kernel, fold, channels = self:weight "kernel", e.fold, self.options.filters
-  local bias, mean = fold and fold.shift or self:weight "bias", quantization.mean(e.op.inputs[1])
+  local fold, channels = e.fold, self.options.filters
+  local kernel, mean, of_pixels = kernel_of_codes(self, e)
+  local bias = fold and fold.shift or self:weight "bias"
   local sources = { kernel, fold and fold.scale, bias, mean }
-  local key = ("conv2d_int8 %s %s"):format(fold and fold.key or "", e.op.inputs[1].layer.name) -- of this input's means
+  local key = ("conv2d_int8 %s %s %s"):format(fold and fold.key or "", e.op.inputs[1].layer.name, of_pixels or "") -- of this input's means
   local made = e:derived(self, key, sources, function(target)
     target = target or { packed = core.new({ core.conv2d_int8_packed(kernel) }, "u8"), scales = core.new { channels }, sums = core.new({ channels }, "i32"),
                          shift = core.new { channels } }
@@ -69,6 +87,7 @@ return layer.define {
   folds_norm = true,
   bf16 = "computes",
   int8 = "computes",
+  folds_pixels = true,
 
   check = function(self)
     if groups(self) then self.bf16, self.int8 = false, false end -- the kernels for groups are of f32
@@ -82,7 +101,7 @@ return layer.define {
     end
     local height, width
     self.window, height, width = layer.window(self, ...)
-    if self.window.kernel[1] * self.window.kernel[2] * channels > most_bytes then self.int8 = false end
+    if self.window.kernel[1] * self.window.kernel[2] * (channels + 1) > most_bytes then self.int8 = false end -- 1: pixels get a further channel
     return { height, width, self.options.filters }
   end,
 

@@ -1,6 +1,7 @@
 --- alias: gives every operation a value, and saves copies. The branches of a concatenation write straight into their slices of its output.
 --- The output of flatten, of reshape, and of dropout outside of training is the memory of their input, and that of slice a part of it. An
 --- operation that feeds two concatenations is copied into the second. Values that the plan gives (ir.taps) are kept to its end.
+local preprocessing = require "scion.preprocessing"
 local value = require "scion.ir.value"
 
 --- Moves the inputs of a concatenation into slices of its output, where they are not placed elsewhere already. Identities are left out:
@@ -20,7 +21,7 @@ end
 
 ---@param ir scion.IR
 return function(ir)
-  for _, op in ipairs(ir.ops) do op.value = op.value or value.new(op.shape, { dtype = op.dtype }) end
+  for _, op in ipairs(ir.ops) do op.value = op.value or value.new(op.pixels and preprocessing.codes_shape(op.shape) or op.shape, { dtype = op.dtype }) end
   for _, op in ipairs(ir.ops) do
     if op.layer.kind == "concatenate" then concatenate(op) end
   end

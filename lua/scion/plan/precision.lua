@@ -4,7 +4,8 @@
 --- operation that can only write f32 is read as narrow numbers.
 ---
 --- Of int8, a value is a byte a number: a code, whose scale and zero point follow from the range of its node (see calibration.lua). Operations
---- that carry codes, such as a concatenation, have one range with their inputs. What has no range is f32.
+--- that carry codes, such as a concatenation, have one range with their inputs. What has no range is f32. Images are codes as they are: where
+--- convolutions in bytes alone read them, these take over the preprocessing.
 local layer = require "scion.layer"
 local quantization = require "scion.ir.quantization"
 
@@ -51,9 +52,9 @@ local function each_use(op, f)
   end
 end
 
---- The dtype that its readers take: the narrow one if one of them does; f32 for what the plan gives.
+--- The dtype that its readers take: the narrow one if one of them does; f32 for what the plan gives, unless that is to be bytes.
 local function wanted(ir, op, narrow)
-  local found = "f32"
+  local found = op.node and op.node == ir.bytes and narrow == "u8" and "u8" or "f32"
   if op ~= ir.output and not op.kept then
     each_use(op, function(user, i)
       if taken(user, i, narrow) == narrow then found = narrow end
@@ -62,15 +63,26 @@ local function wanted(ir, op, narrow)
   return found
 end
 
+local as_they_are = { scale = 1.0, zero = 0, low = 0.0, high = 255.0 } -- pixels stand for themselves
+
+--- Whether images stay the bytes that they are.
+local function hands_on_pixels(ir, op)
+  if op.layer.kind ~= "input" or ir.from or ir.input_dtype ~= "u8" or #op.shape ~= 3 or op == ir.output or op.kept then return false end
+  local all = true
+  each_use(op, function(user, i) all = all and i == 1 and user.layer.folds_pixels and user.reads == "u8" end)
+  return all
+end
+
 --- Sets `dtype`, of the output, and `reads`, of the inputs. The last operation comes first, since each depends on its readers.
 local function decide(ir, narrow)
-  local codes = narrow == "u8" and quantization.of(ir.ops) or {}
+  local codes = narrow == "u8" and quantization.of(ir.ops, ir.from and ir.from_codes) or {}
   for i = #ir.ops, 1, -1 do
     local op = ir.ops[i]
     local able = ability(op, ir.precision, codes)
     op.dtype = able and (narrow == "bf16" or codes[op]) and wanted(ir, op, narrow) or "f32"
     op.reads = able == "computes" and narrow or able == "carries" and op.dtype or "f32"
     op.codes = op.dtype == "u8" and codes[op] or nil
+    if narrow == "u8" and hands_on_pixels(ir, op) then op.dtype, op.codes, op.pixels = "u8", as_they_are, true end
   end
   return codes
 end

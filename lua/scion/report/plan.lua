@@ -57,7 +57,7 @@ local function int8_text(self)
   local found = self.found
   if not found then return "no ranges are known yet: fit, evaluate and features find them; until then it is f32" end
   local wide = #found.wide > 0 and ("; in f32, since bytes lose too much there: %s"):format(table.concat(found.wide, ", ")) or ""
-  return ("%d of %d convolutions; at %s the least cosine to f32 of %d images is %.4f (at least %.2f)%s"):format(self.convolutions, self.of, found.layer,
+  return ("%d of %d convolutions; at %s the least cosine to f32 of %d images is %.4f (at least %.3f)%s"):format(self.convolutions, self.of, found.layer,
     found.compared, found.cosine, found.bound, wide)
 end
 

@@ -139,7 +139,7 @@ return function(of, model, data, given)
   local validating = o.validate and time_reading(o.validate) or 0
   schedule.each(of, model, where, function(number, stage)
     local cache = o.cache and { variants = o.cache.variants, upto = o.cache.upto or limits[number] }
-    local laid = cached.lay(model, data, cache, {})
+    local laid = cached.lay(model, data, cache, { precision = o.precision })
     local report = model:plan { data = data, cache = cache }
     local frozen, step, inference = speeds(model, data, laid, o, loss)
     local images, validated = #data, o.validate and #o.validate or 0

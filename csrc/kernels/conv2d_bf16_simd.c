@@ -37,3 +37,10 @@ void SIMD(conv2d_bf16_multiply)(const conv2d_block *k) {
     for (int row = 0; row < k->rows; row += ROWS)
       multiply_rows(k, k->a + row * k->pitch, k->b + column / NARROW_TILE * k->next, (float *)k->sums + row * NARROW_BLOCK + column);
 }
+
+void SIMD(conv2d_pair_part)(const uint16_t *a, const uint16_t *b, int64_t n, uint32_t *out, int64_t piece, int64_t apart) {
+  for (int64_t from = 0; from < n; from += piece, out += apart) {
+    const int64_t count = n - from < piece ? n - from : piece;
+    for (int64_t c = 0; c < count; c++) out[c] = a[from + c] | (uint32_t)b[from + c] << 16;
+  }
+}

@@ -20,6 +20,8 @@ local plans_kept = 4
 ---@return scion.Plan
 function execution:plan_for(request)
   local in_use = precision.in_use(request.precision or self.precision)
+  local frozen = precision.parts(in_use)
+  if request.mode == "infer" then in_use = frozen end
   local preprocess = request.input_dtype == "u8" and self.input.layer.options.preprocess
   local loss = request.loss and losses.of(request.loss)
   local state, upto, from = request.mode == "train" and self:freeze_state() or "", request.upto, request.from
@@ -29,7 +31,7 @@ function execution:plan_for(request)
     return table.concat(list, ",")
   end
   local ranges = "-"
-  if in_use == "int8" then -- in training nothing changes of what is computed in int8
+  if frozen == "int8" then -- in training nothing changes of what is computed in int8
     ranges = quantization.revision() .. (request.mode == "infer" and " " .. graph.version(graph.weights(upto or self.output)) or "")
   end
   local key = table.concat({ request.mode, request.input_dtype, losses.key(loss), request.labels or "-", request.weighted and "w" or "-", in_use, ranges,

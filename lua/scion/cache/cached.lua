@@ -419,7 +419,7 @@ end
 --- not kept
 ---@return { pass: function }
 function cached.over(model, data, o, given)
-  if precision.in_use(given.precision or model.precision) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false) end
+  if precision.parts(precision.in_use(given.precision or model.precision)) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false) end
   return setmetatable({ model = model, data = data, options = o, given = given }, Cached)
 end
 

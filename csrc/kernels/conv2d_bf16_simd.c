@@ -17,7 +17,7 @@ static void multiply_rows(const conv2d_block *k, const uint8_t *a, const uint8_t
       sum[r][v] = k->accumulate ? simd_load(out + r * NARROW_BLOCK + v * SIMD_WIDTH) : (simd_float){0};
   for (int64_t i = 0; i < k->depth; i += NARROW_QUAD, b += NARROW_QUAD * NARROW_TILE) {
     simd_bits pairs[VECTORS];
-    memcpy(pairs, b, sizeof pairs);
+    for (int v = 0; v < VECTORS; v++) pairs[v] = (simd_bits)simd_load((const float *)(const void *)b + v * SIMD_WIDTH); /* not memcpy, by way of the stack */
     _Pragma("GCC unroll 8") for (int r = 0; r < ROWS; r++) {
       uint32_t pair;
       memcpy(&pair, a + r * k->pitch + i, sizeof pair);

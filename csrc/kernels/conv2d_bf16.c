@@ -1,11 +1,11 @@
 /* Convolution in bf16: packing, and which unit multiplies. */
 #include <limits.h>
+#include <string.h>
 
 #include "conv2d_internal.h"
 #include "conv2d_narrow.h"
 
 #include "require.h"
-#include "tensor/element.h"
 
 /* ---- packing: [output channels / 16][depth / 2][16][2], padded with zeros to whole tiles */
 
@@ -42,24 +42,20 @@ typedef struct {
   scion_status status;
 } pack_job;
 
-static uint16_t *tile_column(const pack_job *job, int64_t chunk) {
-  const int64_t padded = scion_divide_up(job->depth * 2, NARROW_STEP) * NARROW_STEP / 2;
-  uint16_t *out = job->packed + chunk * NARROW_TILE * padded;
-  memset(out, 0, (size_t)(padded * NARROW_TILE) * sizeof *out);
+/* Where a column of tiles begins, and of what is beyond its depth, zeros. */
+static uint32_t *tile_column(const pack_job *job, int64_t chunk) {
+  const int64_t pairs = scion_divide_up(job->depth * 2, NARROW_STEP) * NARROW_STEP / NARROW_QUAD, filled = scion_divide_up(job->depth, 2);
+  uint32_t *out = (uint32_t *)(void *)job->packed + chunk * NARROW_TILE * pairs;
+  memset(out + filled * NARROW_TILE, 0, (size_t)((pairs - filled) * NARROW_TILE) * sizeof *out);
   return out;
 }
-
-static int64_t place_in(int64_t k, int64_t c) { return (k / 2 * NARROW_TILE + c) * 2 + k % 2; }
 
 static void pack_tile_column(void *data, int64_t chunk, void *scratch) {
   (void)scratch;
   const pack_job *job = data;
   int64_t first = chunk * NARROW_TILE, left = job->w->shape[3] - first, count = left < NARROW_TILE ? left : NARROW_TILE;
-  uint16_t *out = tile_column(job, chunk);
-  for (int64_t k = 0; k < job->depth; k++) {
-    const float *in = (const float *)job->w->data + k * job->w->row_stride + first;
-    for (int64_t c = 0; c < count; c++) out[place_in(k, c)] = float_to_bf16(job->scale ? in[c] * job->scale[first + c] : in[c]);
-  }
+  SIMD_CHOOSE(conv2d_bf16_pack_part)((const float *)job->w->data + first, job->w->row_stride, count, job->depth,
+                                     job->scale ? job->scale + first : NULL, tile_column(job, chunk));
 }
 
 scion_status scion_conv2d_bf16_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed) {
@@ -68,22 +64,34 @@ scion_status scion_conv2d_bf16_pack(const scion_tensor *w, const scion_tensor *s
   return scion_parallel_for(scion_divide_up(w->shape[3], NARROW_TILE), pack_tile_column, &job);
 }
 
+#define TURNED_ROWS ((int64_t)8192) /* of the depth at a time: even, as pairs go on from tap to tap */
+
+/* The taps' output channels one below the other, turned into scratch, and packed whenever that is full. */
 static void pack_turned_column(void *data, int64_t chunk, void *scratch) {
-  (void)scratch;
   const pack_job *job = data;
   const scion_tensor *w = job->w;
   const conv2d_phase *p = job->phase;
   int64_t channels = w->shape[3], first = chunk * NARROW_TILE, left = w->shape[2] - first, count = left < NARROW_TILE ? left : NARROW_TILE;
-  uint16_t *out = tile_column(job, chunk);
-  for (int64_t r = 0, k = 0; r < p[0].count; r++)
-    for (int64_t s = 0; s < p[1].count; s++, k += channels) {
-      int64_t tap = (p[0].last - r * p[0].tap_step) * w->shape[1] + p[1].last - s * p[1].tap_step;
-      for (int64_t c = 0; c < count; c++) {
-        const float *in = (const float *)w->data + (tap * w->shape[2] + first + c) * w->row_stride;
-        for (int64_t o = 0; o < channels; o++) out[place_in(k + o, c)] = float_to_bf16(job->scale ? in[o] * job->scale[o] : in[o]);
-      }
+  const int64_t width = conv2d_padded(count);
+  uint32_t *out = tile_column(job, chunk);
+  float *rows = scratch;
+  int64_t filled = 0;
+  for (int64_t t = 0; t < p[0].count * p[1].count; t++) {
+    const int64_t r = t / p[1].count, s = t % p[1].count;
+    const int64_t tap = (p[0].last - r * p[0].tap_step) * w->shape[1] + p[1].last - s * p[1].tap_step;
+    const float *in = (const float *)w->data + (tap * w->shape[2] + first) * w->row_stride;
+    for (int64_t o = 0, n; o < channels; o += n) {
+      n = channels - o < TURNED_ROWS - filled ? channels - o : TURNED_ROWS - filled;
+      SIMD_CHOOSE(conv2d_turn_part)(in + o, w->row_stride, count, n, job->scale ? job->scale + o : NULL, rows + filled * width);
+      filled += n;
+      if (filled < TURNED_ROWS) continue;
+      SIMD_CHOOSE(conv2d_bf16_pack_part)(rows, width, count, filled, NULL, out);
+      out += filled / 2 * NARROW_TILE, filled = 0;
     }
+  }
+  SIMD_CHOOSE(conv2d_bf16_pack_part)(rows, width, count, filled, NULL, out);
 }
+_Static_assert(TURNED_ROWS * NARROW_TILE * sizeof(float) <= SCION_SCRATCH_BYTES, "turned rows fit into a thread's scratch");
 
 static void pack_phase(const conv2d_phase phase[2], const int64_t at[2], int64_t offset, void *data) {
   (void)at;

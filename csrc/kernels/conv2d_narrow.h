@@ -70,6 +70,10 @@ typedef struct {
 /* Pairs of bf16, those of a below those of b: n of them, in pieces of so many that lie `apart` from one another. */
 SIMD_DECLARE(void, conv2d_pair_part, const uint16_t *a, const uint16_t *b, int64_t n, uint32_t *out, int64_t piece, int64_t apart);
 
+/* A matrix [depth][columns] of up to NARROW_TILE columns, whose rows are `stride` floats apart, times scale [columns] (may be NULL), as
+ * bf16 in pairs of rows: [depth / 2, rounded up][NARROW_TILE][2], with zeros where there is none. */
+SIMD_DECLARE(void, conv2d_bf16_pack_part, const float *in, int64_t stride, int64_t columns, int64_t depth, const float *scale, uint32_t *out);
+
 SIMD_DECLARE(void, conv2d_narrow_chunk, void *job, int64_t chunk, void *scratch);
 
 /* Bytes of a packed kernel of that many output channels. */

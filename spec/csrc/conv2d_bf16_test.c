@@ -267,6 +267,7 @@ static void test_more_gradients(void) {
       {.n = 1, .h = 7, .w = 7, .ci = 300, .co = 20, .window = window(3, 3, 2, 1, 1)},    /* blocks of channels, taps by themselves */
       {.n = 1, .h = 5, .w = 6, .ci = 20, .co = 600, .window = window(1, 1, 1, 0, 0)},    /* groups of columns */
       {.n = 2, .h = 9, .w = 8, .ci = 5, .co = 6, .window = window(2, 2, 3, 0, 0)},       /* pixels that no window meets */
+      {.n = 1, .h = 2, .w = 3, .ci = 18, .co = 1001, .window = window(3, 3, 1, 1, 1)},   /* a depth that is packed in parts, of an odd size */
       {.n = 1, .h = 11, .w = 9, .ci = 3, .co = 4, .window = {{3, 2}, {3, 2}, {2, 3}, {2, 1}, {0, 2}}}, /* stride and dilation */
   };
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) test_gradients(shapes[i], (int)i % 2 * 3, (int)i % 2 * 5);

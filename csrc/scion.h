@@ -116,7 +116,7 @@ char *scion_shape_text(const scion_tensor *t, char *buffer, size_t size);
 
 /* y = x, converted to y's dtype. Conversions round to nearest even; those to u8 and i32 also saturate and turn NaN into the lowest
  * value. x and y have the same number of elements, and are both contiguous or have the same last dimension. accumulate: y += x, for
- * f32 alone. */
+ * f32 and bf16. */
 scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accumulate);
 /* Sets all elements, converted as above. */
 scion_status scion_tensor_fill(scion_tensor *t, double value);
@@ -409,19 +409,28 @@ scion_status scion_winograd_backward_weights(const scion_tensor *x, const scion_
                                              const scion_window *window);
 
 /* ---------------------------------------------------------------- convolution in bf16 (kernels/conv2d_bf16.c)
- * The convolution above with x in bf16 and w rounded to bf16, summed in f32. There is no backward pass: it is for layers that are not
- * trained. bias is f32. addend and y may each be bf16 or f32; y is rounded once, when it is stored.
- * These functions take bf16, too: the forward passes of pooling, resampling, depthwise convolution, activation, add, multiply and
- * scale_shift, whose inputs and y may each be bf16 or f32 and which compute in f32; scion_preprocess, for y; and scion_zero_pad_forward,
- * scion_pad_channels and scion_channel_shuffle, whose x and y have the same dtype. */
+ * The convolution above with x in bf16 and w rounded to bf16, summed in f32. bias is f32. addend and y may each be bf16 or f32; y is
+ * rounded once, when it is stored.
+ * These functions take bf16, too, for images and their gradients alike, each of which may be bf16 or f32, and compute in f32: pooling,
+ * resampling, depthwise convolution, activation, add, multiply, scaled_add, scale_channels, dropout, batch norm (whose vectors are f32),
+ * scale_shift and epilogue_backward; scion_preprocess, for y; and scion_zero_pad_forward, scion_pad_channels and scion_channel_shuffle,
+ * whose x and y have the same dtype. With `accumulate` a bf16 is widened, added to and rounded once. */
 
-/* Elements of the packed tensor (bf16, contiguous): [Co/16][kh*kw*Ci/2][16][2], with Co rounded up to 16 and kh*kw*Ci to 32. */
-int64_t scion_conv2d_bf16_packed_elements(const scion_tensor *w);
+/* Elements of the packed tensor (bf16, contiguous): [Co/16][kh*kw*Ci/2][16][2], with Co rounded up to 16 and kh*kw*Ci to 32. With a
+ * window (NULL: none) that of scion_conv2d_bf16_pack_transposed; 0 if w is no kernel of it. */
+int64_t scion_conv2d_bf16_packed_elements(const scion_tensor *w, const scion_window *window);
 /* Packs an f32 kernel. If scale [Co] is not NULL, output channel o is multiplied by scale[o] before it is rounded. */
 scion_status scion_conv2d_bf16_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed);
+scion_status scion_conv2d_bf16_pack_transposed(const scion_tensor *w, const scion_tensor *scale, const scion_window *window,
+                                               scion_tensor *packed);
 scion_status scion_conv2d_bf16_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
                                        const scion_tensor *addend, scion_tensor *y, const scion_window *window,
                                        scion_activation activation);
+/* The gradients, by the same instructions: dy and x are bf16, dx bf16 or f32, and dw is f32. */
+scion_status scion_conv2d_bf16_backward_input(const scion_tensor *dy, const scion_tensor *packed_transposed, scion_tensor *dx,
+                                              const scion_window *window, int accumulate);
+scion_status scion_conv2d_bf16_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
+                                                const scion_window *window);
 
 /* ---------------------------------------------------------------- numbers as bytes (kernels/conv2d_int8.c, quantize.c, histogram.c)
  * A u8 tensor can hold codes of numbers: code c stands for (c - zero) * scale. There is no backward pass: they are for layers that are

@@ -158,6 +158,11 @@ local function samples()
   local narrow = network(nn.dense(2, "softmax"))
   narrow.precision = "int8"
   found["scion.PlanReport"][4] = narrow:plan { mode = "infer" }
+  local precision = require "scion.precision"
+  local emulates = precision.emulates
+  precision.emulates, narrow.precision = true, { frozen = "int8", trained = "bf16" }
+  found["scion.PlanReport"][5], found["scion.PrecisionOptions"] = narrow:plan(), { narrow.precision }
+  precision.emulates = emulates
   found["scion.Optimizer"] = {}
   for _, make in pairs(scion.optim) do table.insert(found["scion.Optimizer"], make()) end
   found["scion.Rate"] = { scion.lr.cosine(1) }
@@ -255,6 +260,7 @@ local function calls()
     ["model:load_weights"] = function(given) model:load_weights("x.h5", given) end,
     ["scion.models.from_keras"] = function(given) scion.models.from_keras("x.keras", given) end,
     ["scion.weights.load"] = function(given) scion.weights.load(model, pictures() .. "/left/1.png", given) end,
+    ["scion.PrecisionOptions"] = function(given) model:fit(set, { precision = given }) end,
     ["scion.CacheOptions"] = function(given) model:fit(set, { cache = given }) end,
     ["scion.Statistics"] = function(given) nn.input { shape = { 8, 8, 3 }, preprocess = given } end,
     ["scion.Preprocessing"] = function() nn.input { shape = { 8, 8, 3 }, preprocess = { scale = { 1, 1, 1 }, no_such_option = 1 } } end,

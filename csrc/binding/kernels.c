@@ -222,9 +222,15 @@ static int core_winograd_packed(lua_State *L) {
   return 1;
 }
 
-/* core.conv2d_bf16_packed(kernel) -> number of elements of the tensor packed in bf16 */
+/* core.conv2d_bf16_packed(kernel [, window]) -> number of elements of the tensor packed in bf16; with a window: for the gradient to the
+ * input */
 static int core_conv2d_bf16_packed(lua_State *L) {
-  lua_pushinteger(L, scion_conv2d_bf16_packed_elements(scion_check_tensor(L, 1)));
+  const scion_tensor *kernel = scion_check_tensor(L, 1);
+  lua_settop(L, 2);
+  if (!lua_toboolean(L, 2)) return lua_pushinteger(L, scion_conv2d_bf16_packed_elements(kernel, NULL)), 1;
+  scion_window window = read_window(L);
+  scion_check(L, scion_window_check(&window));
+  lua_pushinteger(L, scion_conv2d_bf16_packed_elements(kernel, &window));
   return 1;
 }
 

@@ -104,7 +104,7 @@ scion_status scion_scale_shift_forward(const scion_tensor *x, const scion_tensor
   SCION_TRY(scion_require_vector("scale_shift", "scale", scale, scion_tensor_channels(x)));
   SCION_TRY(scion_require_vector("scale_shift", "shift", shift, scion_tensor_channels(x)));
   scale_shift_job job = {numbers(scale), numbers(shift), activation};
-  return scion_for_blocks(x, NULL, y, true, scale_shift_block, &job);
+  return scion_for_blocks(x, NULL, y, false, true, scale_shift_block, &job);
 }
 
 /* ---- sums over rows: each chunk of rows leaves two vectors of doubles, which are then combined in order */
@@ -133,24 +133,37 @@ static scion_status norm_job_memory(const char *kernel, norm_job *job, const sci
   return SCION_OK;
 }
 
-static scion_block norm_block(const norm_job *job, int64_t chunk) {
+/* A chunk's rows, and where it leaves its two vectors. */
+typedef struct {
+  const norm_job *job;
+  int64_t row, rows;
+  double *first, *second;
+} norm_chunk;
+
+static norm_chunk chunk_of(const norm_job *job, int64_t chunk) {
   int64_t row = chunk * job->rows_per_chunk, left = job->rows - row;
-  scion_block block = {.rows = left < job->rows_per_chunk ? left : job->rows_per_chunk, .width = job->width};
-  if (job->x) block.a = (const float *)job->x->data + row * job->x->row_stride, block.a_stride = job->x->row_stride;
-  if (job->dy) block.b = (const float *)job->dy->data + row * job->dy->row_stride, block.b_stride = job->dy->row_stride;
-  if (job->dx) block.y = (float *)job->dx->data + row * job->dx->row_stride, block.y_stride = job->dx->row_stride;
-  return block;
+  double *first = job->partials + chunk * 2 * job->width;
+  return (norm_chunk){job, row, left < job->rows_per_chunk ? left : job->rows_per_chunk, first, first + job->width};
+}
+
+static void sum_block(const scion_block *block, void *data, float *scratch) {
+  (void)scratch;
+  SIMD_CHOOSE(scion_loop_sum)(block, ((const norm_chunk *)data)->first + block->column);
+}
+
+static void squares_block(const scion_block *block, void *data, float *scratch) {
+  (void)scratch;
+  const norm_chunk *c = data;
+  SIMD_CHOOSE(scion_loop_squares)(block, c->first + block->column, c->second + block->column);
 }
 
 /* The chunk's mean, and its sum of squares about that. */
 static void moments_chunk(void *data, int64_t chunk, void *scratch) {
-  (void)scratch;
   const norm_job *job = data;
-  scion_block block = norm_block(job, chunk);
-  double *mean = job->partials + chunk * 2 * job->width, *squares = mean + job->width;
-  SIMD_CHOOSE(scion_loop_sum)(&block, mean);
-  for (int64_t c = 0; c < job->width; c++) mean[c] /= (double)block.rows;
-  SIMD_CHOOSE(scion_loop_squares)(&block, mean, squares);
+  norm_chunk c = chunk_of(job, chunk);
+  scion_for_rows(job->x, NULL, NULL, false, c.row, c.rows, sum_block, &c, scratch);
+  for (int64_t i = 0; i < job->width; i++) c.first[i] /= (double)c.rows;
+  scion_for_rows(job->x, NULL, NULL, false, c.row, c.rows, squares_block, &c, scratch);
 }
 
 /* Chan, Golub and LeVeque 1979: the moments of two sets from those of each. */
@@ -158,7 +171,7 @@ static void combine_moments(const norm_job *job) {
   double *mean = job->totals, *squares = mean + job->width;
   for (int64_t chunk = 0; chunk < job->chunks; chunk++) {
     const double *other = job->partials + chunk * 2 * job->width, *other_squares = other + job->width;
-    double before = (double)(chunk * job->rows_per_chunk), count = (double)norm_block(job, chunk).rows;
+    double before = (double)(chunk * job->rows_per_chunk), count = (double)chunk_of(job, chunk).rows;
     for (int64_t c = 0; c < job->width; c++) {
       double delta = other[c] - mean[c];
       mean[c] += delta * count / (before + count);
@@ -168,18 +181,26 @@ static void combine_moments(const norm_job *job) {
 }
 
 /* Sums of dy and of dy * (x - mean), and dx on the way, as far as each is wanted. */
-static void gradient_chunk(void *data, int64_t chunk, void *scratch) {
+static void gradient_block(const scion_block *given, void *data, float *scratch) {
   (void)scratch;
-  const norm_job *job = data;
-  scion_block block = norm_block(job, chunk);
-  double *sum = job->partials + chunk * 2 * job->width;
+  const norm_chunk *c = data;
+  const norm_job *job = c->job;
+  const float *scale = job->scale ? job->scale + given->column : NULL;
+  scion_block block = *given;
+  double *sum = c->first + block.column;
   if (job->products) {
-    SIMD_CHOOSE(scion_loop_norm_sums)(&block, job->mean, job->scale, sum, sum + job->width, job->accumulate);
+    SIMD_CHOOSE(scion_loop_norm_sums)(&block, job->mean + block.column, scale, sum, c->second + block.column, job->accumulate);
     return;
   }
   block.a = block.b, block.a_stride = block.b_stride;
   SIMD_CHOOSE(scion_loop_sum)(&block, sum);
-  if (block.y) SIMD_CHOOSE(scion_loop_scale)(&block, job->scale, job->accumulate);
+  if (block.y) SIMD_CHOOSE(scion_loop_scale)(&block, scale, job->accumulate);
+}
+
+static void gradient_chunk(void *data, int64_t chunk, void *scratch) {
+  const norm_job *job = data;
+  norm_chunk c = chunk_of(job, chunk);
+  scion_for_rows(job->x, job->dy, job->dx, job->accumulate, c.row, c.rows, gradient_block, &c, scratch);
 }
 
 static void combine_sums(const norm_job *job) {
@@ -198,15 +219,15 @@ static void scale_block(const scion_block *block, void *data, float *scratch) {
 static scion_status require_stored_backward(const char *kernel, const scion_tensor *x, const scion_tensor *dy,
                                             const scion_tensor *mean, const scion_tensor *variance, const scion_tensor *scale,
                                             const scion_tensor *dx, const scion_tensor *dgamma, const scion_tensor *dbeta) {
-  SCION_TRY(scion_require_f32(kernel, "dy", dy));
+  SCION_TRY(scion_require_number(kernel, "dy", dy));
   int64_t channels = scion_tensor_channels(dy);
   if (dx) {
-    SCION_TRY(scion_require_like(kernel, "dx", dx, "dy", dy));
+    SCION_TRY(scion_require_number_like(kernel, "dx", dx, "dy", dy));
     SCION_TRY(scion_require_f32(kernel, "scale", scale));
     SCION_TRY(scion_require_vector(kernel, "scale", scale, channels));
   }
   if (dgamma) {
-    SCION_TRY(scion_require_like(kernel, "x", x, "dy", dy));
+    SCION_TRY(scion_require_number_like(kernel, "x", x, "dy", dy));
     SCION_TRY(scion_require_f32(kernel, "mean", mean));
     SCION_TRY(scion_require_f32(kernel, "variance", variance));
     SCION_TRY(scion_require_vector(kernel, "mean", mean, channels));
@@ -223,7 +244,7 @@ scion_status scion_batch_norm_stored_backward(const scion_tensor *x, const scion
   SCION_TRY(require_stored_backward(kernel, x, dy, mean, variance, scale, dx, dgamma, dbeta));
   norm_job job = {.x = dgamma ? x : NULL, .dy = dy, .dx = dx, .mean = numbers(mean), .scale = numbers(scale),
                   .products = dgamma != NULL, .accumulate = accumulate};
-  if (!dgamma && !dbeta) return dx ? scion_for_blocks(dy, NULL, dx, true, scale_block, &job) : SCION_OK;
+  if (!dgamma && !dbeta) return dx ? scion_for_blocks(dy, NULL, dx, accumulate, true, scale_block, &job) : SCION_OK;
   SCION_TRY(norm_job_memory(kernel, &job, dy));
   scion_status status = scion_parallel_for(job.chunks, gradient_chunk, &job);
   if (status == SCION_OK) {
@@ -242,7 +263,7 @@ scion_status scion_batch_norm_stored_backward(const scion_tensor *x, const scion
 
 static scion_status require_batch(const char *kernel, const scion_tensor *x, const char *const names[],
                                   const scion_tensor *const vectors[], int count) {
-  SCION_TRY(scion_require_f32(kernel, "x", x));
+  SCION_TRY(scion_require_number(kernel, "x", x));
   for (int i = 0; i < count; i++) {
     SCION_TRY(scion_require_f32(kernel, names[i], vectors[i]));
     SCION_TRY(scion_require_vector(kernel, names[i], vectors[i], scion_tensor_channels(x)));
@@ -261,7 +282,7 @@ scion_status scion_batch_norm_batch_forward(const scion_tensor *x, const scion_t
   SCION_TRY(
       require_batch(kernel, x, names, (const scion_tensor *const[]){moving_mean, moving_variance, saved_mean, saved_rstd}, 4));
   SCION_TRY(scion_require_activation(kernel, activation));
-  SCION_TRY(scion_require_like(kernel, "y", y, "x", x));
+  SCION_TRY(scion_require_number_like(kernel, "y", y, "x", x));
   SCION_TRY(scion_require_vector(kernel, "gamma", gamma, scion_tensor_channels(x)));
   SCION_TRY(scion_require_vector(kernel, "beta", beta, scion_tensor_channels(x)));
   norm_job job = {.x = x};
@@ -310,7 +331,7 @@ static scion_status batch_input_gradient(const norm_job *job, const float *gamma
     scale[c] = (float)s, slope[c] = (float)m;
     shift[c] = (float)(-s * job->totals[c] / rows - m * (double)job->mean[c]);
   }
-  return scion_for_blocks(job->dy, job->x, dx, true, combine_block, &(combine_job){scale, slope, shift, accumulate});
+  return scion_for_blocks(job->dy, job->x, dx, accumulate, true, combine_block, &(combine_job){scale, slope, shift, accumulate});
 }
 
 scion_status scion_batch_norm_batch_backward(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *gamma,
@@ -318,8 +339,8 @@ scion_status scion_batch_norm_batch_backward(const scion_tensor *x, const scion_
                                              scion_tensor *dgamma, scion_tensor *dbeta, int accumulate) {
   const char *kernel = "batch_norm_batch_backward", *const names[] = {"saved_mean", "saved_rstd"};
   SCION_TRY(require_batch(kernel, x, names, (const scion_tensor *const[]){saved_mean, saved_rstd}, 2));
-  SCION_TRY(scion_require_like(kernel, "dy", dy, "x", x));
-  SCION_TRY(dx ? scion_require_like(kernel, "dx", dx, "x", x) : SCION_OK);
+  SCION_TRY(scion_require_number_like(kernel, "dy", dy, "x", x));
+  SCION_TRY(dx ? scion_require_number_like(kernel, "dx", dx, "x", x) : SCION_OK);
   SCION_TRY(scion_require_vector(kernel, "gamma", gamma, scion_tensor_channels(x)));
   SCION_TRY(scion_require_vector(kernel, "dgamma", dgamma, scion_tensor_channels(x)));
   SCION_TRY(scion_require_vector(kernel, "dbeta", dbeta, scion_tensor_channels(x)));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "conv2d_narrow.h"
+#include "loops.h"
 
 #define VECTORS (NARROW_TILE / SIMD_WIDTH)
 #define ROWS (SIMD_WIDTH == 16 ? 8 : 4)
@@ -17,7 +18,7 @@ static void multiply_rows(const conv2d_block *k, const uint8_t *a, const uint8_t
       sum[r][v] = k->accumulate ? simd_load(out + r * NARROW_BLOCK + v * SIMD_WIDTH) : (simd_float){0};
   for (int64_t i = 0; i < k->depth; i += NARROW_QUAD, b += NARROW_QUAD * NARROW_TILE) {
     simd_bits pairs[VECTORS];
-    memcpy(pairs, b, sizeof pairs);
+    for (int v = 0; v < VECTORS; v++) pairs[v] = (simd_bits)simd_load((const float *)(const void *)b + v * SIMD_WIDTH); /* not memcpy, by way of the stack */
     _Pragma("GCC unroll 8") for (int r = 0; r < ROWS; r++) {
       uint32_t pair;
       memcpy(&pair, a + r * k->pitch + i, sizeof pair);
@@ -36,4 +37,28 @@ void SIMD(conv2d_bf16_multiply)(const conv2d_block *k) {
   for (int column = 0; column < k->columns; column += NARROW_TILE)
     for (int row = 0; row < k->rows; row += ROWS)
       multiply_rows(k, k->a + row * k->pitch, k->b + column / NARROW_TILE * k->next, (float *)k->sums + row * NARROW_BLOCK + column);
+}
+
+static inline simd_bits halves(const uint16_t *p) { return __builtin_convertvector(*(const simd_half_unaligned *)p, simd_bits); }
+
+void SIMD(conv2d_pair_part)(const uint16_t *a, const uint16_t *b, int64_t n, uint32_t *out, int64_t piece, int64_t apart) {
+  for (int64_t from = 0; from < n; from += piece, out += apart) {
+    const int64_t count = n - from < piece ? n - from : piece;
+    int64_t c = 0;
+    for (; c + SIMD_WIDTH <= count; c += SIMD_WIDTH)
+      simd_store((float *)(void *)(out + c), (simd_float)(halves(a + from + c) | halves(b + from + c) << 16));
+    for (; c < count; c++) out[c] = a[from + c] | (uint32_t)b[from + c] << 16;
+  }
+}
+
+void SIMD(conv2d_bf16_pack_part)(const float *in, int64_t stride, int64_t columns, int64_t depth, const float *scale, uint32_t *out) {
+  for (int64_t k = 0; k < depth; k += 2, in += 2 * stride, out += NARROW_TILE)
+    for (int64_t c = 0; c < NARROW_TILE; c += SIMD_WIDTH) {
+      const int64_t n = columns - c < SIMD_WIDTH ? columns - c : SIMD_WIDTH;
+      simd_float a = {0}, b = {0};
+      if (n > 0) a = simd_load_some(in + c, n);
+      if (n > 0 && k + 1 < depth) b = simd_load_some(in + stride + c, n);
+      if (n > 0 && scale) a *= simd_load_some(scale + c, n), b *= simd_load_some(scale + c, n);
+      simd_store((float *)(void *)(out + c), (simd_float)((simd_round_bf16(a) >> 16) | (simd_round_bf16(b) & 0xffff0000u)));
+    }
 }

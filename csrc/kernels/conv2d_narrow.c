@@ -9,7 +9,7 @@ int64_t conv2d_narrow_packed(int64_t depth, int64_t out_channels) {
   return scion_divide_up(depth, NARROW_STEP) * NARROW_STEP * (scion_divide_up(out_channels, NARROW_TILE) * NARROW_TILE);
 }
 
-static scion_status require_packed(const char *kernel, const scion_tensor *packed, int64_t bytes) {
+scion_status conv2d_narrow_require_packed(const char *kernel, const scion_tensor *packed, int64_t bytes) {
   char text[SCION_SHAPE_TEXT];
   int64_t size = (int64_t)scion_dtype_size(packed->dtype);
   if (!scion_tensor_contiguous(packed) || scion_tensor_elements(packed) * size != bytes)
@@ -18,39 +18,48 @@ static scion_status require_packed(const char *kernel, const scion_tensor *packe
   return SCION_OK;
 }
 
-scion_status conv2d_narrow_require_pack(const char *kernel, const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed,
-                                        scion_dtype dtype) {
+scion_status conv2d_narrow_require_kernel(const char *kernel, const scion_tensor *w, const scion_tensor *scale) {
   char text[SCION_SHAPE_TEXT];
   SCION_TRY(scion_require_f32(kernel, "kernel", w));
   if (w->dims != 4 || scion_tensor_elements(w) == 0)
     return scion_fail(SCION_MISUSE, "%s: a kernel is [kh, kw, Ci, Co] without empty dimensions, not %s", kernel,
                       scion_shape_text(w, text, sizeof text));
-  SCION_TRY(scion_require_vector(kernel, "scale", scale, w->shape[3]));
+  return scion_require_vector(kernel, "scale", scale, w->shape[3]);
+}
+
+scion_status conv2d_narrow_require_pack(const char *kernel, const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed,
+                                        scion_dtype dtype) {
+  SCION_TRY(conv2d_narrow_require_kernel(kernel, w, scale));
   SCION_TRY(scion_require_dtype(kernel, "packed", packed, dtype));
-  return require_packed(kernel, packed, conv2d_narrow_packed(scion_tensor_rows(w) * (int64_t)scion_dtype_size(dtype), w->shape[3]));
+  return conv2d_narrow_require_packed(kernel, packed, conv2d_narrow_packed(scion_tensor_rows(w) * (int64_t)scion_dtype_size(dtype), w->shape[3]));
+}
+
+scion_status conv2d_narrow_require_depth(const char *kernel, const scion_window *window, const scion_tensor *x, const scion_tensor *y,
+                                         int64_t *depth) {
+  if (x->shape[3] < 1 || y->shape[3] < 1) return scion_fail(SCION_MISUSE, "%s: images without channels", kernel);
+  if (__builtin_mul_overflow((int64_t)window->kernel[0] * window->kernel[1], x->shape[3] * (int64_t)scion_dtype_size(x->dtype), depth) ||
+      *depth > INT64_MAX / 64 / scion_divide_up(y->shape[3], NARROW_TILE))
+    return scion_fail(SCION_MISUSE, "%s: a window of %dx%d over %lld channels is too large", kernel, window->kernel[0],
+                      window->kernel[1], (long long)x->shape[3]);
+  return SCION_OK;
 }
 
 static scion_status require_operands(const char *kernel, const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
                                      const scion_tensor *addend, const scion_tensor *y, const scion_window *window,
                                      conv2d_narrow_job *job) {
   SCION_TRY(scion_require_window(kernel, window, "x", x, "y", y, scion_tensor_channels(y)));
-  if (x->shape[3] < 1 || y->shape[3] < 1) return scion_fail(SCION_MISUSE, "%s: images without channels", kernel);
   SCION_TRY(scion_require_vector(kernel, "bias", bias, y->shape[3]));
   char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
   if (addend && !scion_tensor_same_shape(addend, y))
     return scion_fail(SCION_MISUSE, "%s: y is %s, but addend is %s, and they should have one shape", kernel, scion_shape_text(y, a, sizeof a),
                       scion_shape_text(addend, b, sizeof b));
-  const int64_t size = (int64_t)scion_dtype_size(x->dtype);
-  if (__builtin_mul_overflow((int64_t)window->kernel[0] * window->kernel[1], x->shape[3] * size, &job->depth) ||
-      job->depth > INT64_MAX / 64 / scion_divide_up(y->shape[3], NARROW_TILE))
-    return scion_fail(SCION_MISUSE, "%s: a window of %dx%d over %lld channels is too large", kernel, window->kernel[0],
-                      window->kernel[1], (long long)x->shape[3]);
+  SCION_TRY(conv2d_narrow_require_depth(kernel, window, x, y, &job->depth));
   job->padded = scion_divide_up(job->depth, NARROW_STEP) * NARROW_STEP;
-  return require_packed(kernel, packed, conv2d_narrow_packed(job->depth, y->shape[3]));
+  return conv2d_narrow_require_packed(kernel, packed, conv2d_narrow_packed(job->depth, y->shape[3]));
 }
 
 /* Blocks of pixels; where there are few of them, smaller blocks, and groups of panels that share one. */
-static scion_status run(conv2d_narrow_job *job) {
+scion_status conv2d_narrow_grid(conv2d_narrow_job *job) {
   job->pixels *= job->grid[0] * job->grid[1];
   job->block = NARROW_PIXELS;
   while (job->block > NARROW_BLOCK && job->pixels < job->block * ENOUGH_CHUNKS) job->block /= 2;
@@ -75,5 +84,5 @@ scion_status conv2d_narrow_run(const char *kernel, conv2d_narrow_job *job, const
   if (addend) job->addend = addend->data, job->addend_dtype = addend->dtype, job->addend_stride = addend->row_stride;
   job->y = y->data, job->y_dtype = y->dtype, job->y_stride = y->row_stride;
   job->out_channels = y->shape[3], job->pixels = y->shape[0];
-  return run(job);
+  return conv2d_narrow_grid(job);
 }

@@ -37,15 +37,19 @@ typedef struct {
 } conv2d_unit;
 
 extern const conv2d_unit conv2d_bf16_amx, conv2d_bf16_avx512, conv2d_int8_amx, conv2d_int8_vnni, conv2d_int8_avxvnni;
+conv2d_unit conv2d_bf16_unit(void); /* that of the instructions in use */
 SIMD_DECLARE(void, conv2d_bf16_multiply, const conv2d_block *block);
 SIMD_DECLARE(void, conv2d_int8_multiply, const conv2d_block *block);
 #define INT8_STEP 8 /* of conv2d_int8_multiply */
 
-/* A forward pass. Tap (r, s) of output pixel (n, i, j) is input pixel (n, i*stride + r*dilation - before, ..). */
+/* A forward pass, or one phase of a gradient to the input (see conv2d_grid). Tap (r, s) of grid pixel (n, i, j) is input pixel
+ * (n, i*stride + r*dilation - before, ..). */
 typedef struct {
   const uint8_t *x, *packed;
   int64_t x_stride, channels; /* bytes from pixel to pixel, and of a pixel */
-  int64_t size[2], grid[2];   /* rows and columns of input and output */
+  int64_t size[2], grid[2];   /* rows and columns of input and grid */
+  bool apart;                 /* grid pixel (n, i, j) is output pixel (n, i*out_step + out_first, ..), and not that of its number */
+  int64_t out_size[2], out_step[2], out_first[2];
   uint8_t outside;            /* every byte of pixels outside of x */
   scion_window window;
   const float *bias;
@@ -63,22 +67,42 @@ typedef struct {
   const conv2d_unit *unit;
 } conv2d_narrow_job;
 
+/* Pairs of bf16, those of a below those of b: n of them, in pieces of so many that lie `apart` from one another. */
+SIMD_DECLARE(void, conv2d_pair_part, const uint16_t *a, const uint16_t *b, int64_t n, uint32_t *out, int64_t piece, int64_t apart);
+
+/* A matrix [depth][columns] of up to NARROW_TILE columns, whose rows are `stride` floats apart, times scale [columns] (may be NULL), as
+ * bf16 in pairs of rows: [depth / 2, rounded up][NARROW_TILE][2], with zeros where there is none. */
+SIMD_DECLARE(void, conv2d_bf16_pack_part, const float *in, int64_t stride, int64_t columns, int64_t depth, const float *scale, uint32_t *out);
+
 SIMD_DECLARE(void, conv2d_narrow_chunk, void *job, int64_t chunk, void *scratch);
 
 /* Bytes of a packed kernel of that many output channels. */
 int64_t conv2d_narrow_packed(int64_t depth, int64_t out_channels);
-/* Checks the operands, whose dtypes are checked already, and computes. bytes: of an element of x. */
+/* Computes a job, whose `pixels` are images at first. */
+scion_status conv2d_narrow_grid(conv2d_narrow_job *job);
+/* Checks the operands, whose dtypes are checked already, and computes. */
 scion_status conv2d_narrow_run(const char *kernel, conv2d_narrow_job *job, const scion_tensor *x, const scion_tensor *packed,
                                const scion_tensor *bias, const scion_tensor *addend, const scion_tensor *y,
                                const scion_window *window, scion_activation activation);
-/* Kernel w, scale (may be NULL) and a target of so many bytes. */
+/* Kernel w and scale (may be NULL). */
+scion_status conv2d_narrow_require_kernel(const char *kernel, const scion_tensor *w, const scion_tensor *scale);
+/* Images x and y with channels, and *depth = the bytes of x under a window, which are not too many. */
+scion_status conv2d_narrow_require_depth(const char *kernel, const scion_window *window, const scion_tensor *x, const scion_tensor *y,
+                                         int64_t *depth);
+/* Whether packed weights have so many bytes. */
+scion_status conv2d_narrow_require_packed(const char *kernel, const scion_tensor *packed, int64_t bytes);
+/* Kernel w, scale (may be NULL) and a target for it. */
 scion_status conv2d_narrow_require_pack(const char *kernel, const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed,
                                         scion_dtype dtype);
 
-/* scion_conv2d_bf16_forward and scion_conv2d_int8_forward by that unit, for them and for the tests. */
+/* The functions of scion.h by that unit, for them and for the tests. */
 scion_status conv2d_bf16_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
                                  const scion_tensor *addend, scion_tensor *y, const scion_window *window,
                                  scion_activation activation, const conv2d_unit *unit);
+scion_status conv2d_bf16_backward_input(const scion_tensor *dy, const scion_tensor *packed, scion_tensor *dx, const scion_window *window,
+                                        int accumulate, const conv2d_unit *unit);
+scion_status conv2d_bf16_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw, const scion_window *window,
+                                          const conv2d_unit *unit);
 scion_status conv2d_int8_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *scales,
                                  const scion_tensor *weights, const scion_tensor *bias, const scion_tensor *addend, scion_tensor *y,
                                  const scion_window *window, scion_activation activation, const scion_quantization quantized[3],

@@ -136,15 +136,23 @@ static void finish_codes(const conv2d_narrow_job *g, const conv2d_block *block, 
   }
 }
 
+/* The output pixel that a pixel of the grid is. */
+static inline int64_t output_pixel(const conv2d_narrow_job *g, int64_t pixel) {
+  if (!g->apart) return pixel;
+  int64_t j = pixel % g->grid[1], i = pixel / g->grid[1] % g->grid[0], n = pixel / g->grid[1] / g->grid[0];
+  return (n * g->out_size[0] + i * g->out_step[0] + g->out_first[0]) * g->out_size[1] + j * g->out_step[1] + g->out_first[1];
+}
+
 static void finish(const conv2d_narrow_job *g, const conv2d_block *block, int64_t pixel, int64_t column) {
   if (g->quantized && g->y_dtype == SCION_U8 && !g->addend && !scion_activation_bends(g->activation) && block->columns % SIMD_WIDTH == 0) {
     finish_codes(g, block, pixel, column);
     return;
   }
-  for (int r = 0; r < block->rows; r++, pixel++) {
+  for (int r = 0; r < block->rows; r++) {
+    int64_t to = output_pixel(g, pixel + r);
     int c = 0;
-    for (; c + SIMD_WIDTH <= block->columns; c += SIMD_WIDTH) finish_some(g, block, r * NARROW_BLOCK + c, pixel, column + c, SIMD_WIDTH);
-    if (c < block->columns) finish_some(g, block, r * NARROW_BLOCK + c, pixel, column + c, block->columns - c);
+    for (; c + SIMD_WIDTH <= block->columns; c += SIMD_WIDTH) finish_some(g, block, r * NARROW_BLOCK + c, to, column + c, SIMD_WIDTH);
+    if (c < block->columns) finish_some(g, block, r * NARROW_BLOCK + c, to, column + c, block->columns - c);
   }
 }
 
@@ -180,12 +188,14 @@ void SIMD(conv2d_narrow_chunk)(void *data, int64_t chunk, void *memory) {
   int64_t panels = scion_divide_up(g->out_channels, NARROW_BLOCK), begin = chunk % g->groups * g->group_panels;
   int64_t end = begin + g->group_panels < panels ? begin + g->group_panels : panels;
   if (g->unit->begin) g->unit->begin();
-  for (int64_t k = 0, length; k < g->padded; k += length) {
+  int64_t k = 0, length;
+  do { /* once, too, where no tap meets the grid: sums of nothing */
     int64_t left = g->padded - k, parts = scion_divide_up(left, NARROW_DEPTH);
-    length = scion_divide_up(left / NARROW_STEP, parts) * NARROW_STEP; /* nearly equal parts */
+    length = parts ? scion_divide_up(left / NARROW_STEP, parts) * NARROW_STEP : 0; /* nearly equal parts */
     int64_t pitch = length + NARROW_STEP; /* no power of two: the rows of a tile lie in different sets of the cache */
-    gather(g, first, count, k, length, pitch, scratch->a);
+    if (length > 0) gather(g, first, count, k, length, pitch, scratch->a);
     for (int64_t panel = begin; panel < end; panel++) run_panel(g, scratch, first, count, panel, k, length, pitch);
-  }
+    k += length;
+  } while (k < g->padded);
   if (g->unit->end) g->unit->end();
 }

@@ -46,8 +46,8 @@ void SIMD(conv2d_turn_part)(const float *in, int64_t stride, int64_t columns, in
     for (; k + SIMD_WIDTH <= length; k += SIMD_WIDTH)
       turn_square(in + c * stride + k, stride, scale ? scale + k : NULL, out + k * width + c, width);
     for (; k < length; k++)
-      for (int64_t i = c; i < c + SIMD_WIDTH; i++) out[k * width + i] = in[i * stride + k] * (scale ? scale[k] : 1);
+      for (int64_t i = c; i < c + SIMD_WIDTH; i++) out[k * width + i] = scale ? in[i * stride + k] * scale[k] : in[i * stride + k];
   }
   for (; c < width; c++)
-    for (int64_t k = 0; k < length; k++) out[k * width + c] = c < columns ? in[c * stride + k] * (scale ? scale[k] : 1) : 0;
+    for (int64_t k = 0; k < length; k++) out[k * width + c] = c >= columns ? 0 : scale ? in[c * stride + k] * scale[k] : in[c * stride + k];
 }

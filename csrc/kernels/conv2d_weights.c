@@ -62,10 +62,25 @@ static void sum_chunk(void *data, int64_t chunk, void *scratch) {
   }
 }
 
-scion_status conv2d_check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window) {
+scion_status conv2d_new_parts(int64_t count, const scion_tensor *dw, float **parts) {
+  size_t bytes = 0;
+  *parts = NULL;
+  if (count < 2) return SCION_OK;
+  if (scion_multiply_sizes((size_t)count * sizeof(float), (size_t)scion_tensor_elements(dw), &bytes)) *parts = malloc(bytes);
+  if (!*parts) return scion_fail(SCION_NO_MEMORY, "out of memory: no %zu bytes for the parts of a gradient to weights", bytes);
+  return SCION_OK;
+}
+
+scion_status conv2d_sum_parts(scion_status status, float *parts, int64_t count, scion_tensor *dw) {
+  const int64_t elements = scion_tensor_elements(dw);
+  if (status == SCION_OK && parts)
+    status = scion_parallel_for(scion_divide_up(elements, SUM_CHUNK), sum_chunk, &(sum_job){parts, dw->data, count, elements});
+  free(parts);
+  return status;
+}
+
+scion_status conv2d_check_dw(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window) {
   char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT], c[SCION_SHAPE_TEXT];
-  scion_status status = conv2d_check_images(x, dy, window);
-  if (status != SCION_OK) return status;
   if (dw->dtype != SCION_F32 || !scion_tensor_contiguous(dw) || dw->dims != 4 || dw->shape[0] != window->kernel[0] ||
       dw->shape[1] != window->kernel[1] || dw->shape[2] != x->shape[3] || dw->shape[3] != dy->shape[3])
     return scion_fail(SCION_MISUSE, "conv2d: %s of %s is not the gradient of a %dx%d kernel between input %s and output %s",
@@ -74,29 +89,27 @@ scion_status conv2d_check_gradient(const scion_tensor *x, const scion_tensor *dy
   return SCION_OK;
 }
 
+scion_status conv2d_check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window) {
+  scion_status status = conv2d_check_images(x, dy, window);
+  return status == SCION_OK ? conv2d_check_dw(x, dy, dw, window) : status;
+}
+
 scion_status scion_conv2d_backward_weights(const scion_tensor *x, const scion_tensor *dy, scion_tensor *dw,
                                            const scion_window *window) {
   scion_status status = conv2d_check_gradient(x, dy, dw, window);
   if (status != SCION_OK) return status;
-  int64_t elements = scion_tensor_elements(dw);
   conv2d_gradient g = {.source = conv2d_forward_source(x, dy, window), .dy = dy->data, .dy_stride = dy->row_stride,
                        .out_channels = dy->shape[3], .taps = (int64_t)window->kernel[0] * window->kernel[1],
                        .dw = dw->data};
   if (scion_tensor_rows(dy) == 0) {
-    memset(dw->data, 0, (size_t)elements * sizeof(float));
+    memset(dw->data, 0, (size_t)scion_tensor_elements(dw) * sizeof(float));
     return SCION_OK;
   }
   conv2d_cut_gradient(&g, dy->shape[0]);
-  float *parts = NULL;
-  if (g.parts > 1) {
-    size_t bytes = 0;
-    if (scion_multiply_sizes((size_t)g.parts * sizeof(float), (size_t)elements, &bytes)) parts = malloc(bytes);
-    if (!parts) return scion_fail(SCION_NO_MEMORY, "out of memory: no %zu bytes for the parts of a gradient to weights", bytes);
-    g.dw = parts;
-  }
+  float *parts;
+  status = conv2d_new_parts(g.parts, dw, &parts);
+  if (status != SCION_OK) return status;
+  if (parts) g.dw = parts;
   status = scion_parallel_for(g.parts * g.blocks * g.groups, SIMD_CHOOSE(conv2d_gradient_chunk), &g);
-  if (status == SCION_OK && parts)
-    status = scion_parallel_for(scion_divide_up(elements, SUM_CHUNK), sum_chunk, &(sum_job){parts, dw->data, g.parts, elements});
-  free(parts);
-  return status;
+  return conv2d_sum_parts(status, parts, g.parts, dw);
 }

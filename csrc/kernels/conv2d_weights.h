@@ -31,8 +31,13 @@ typedef struct {
 /* Panels of a chunk at most; several together are of three or four vectors. */
 static inline int64_t conv2d_gradient_panels(void) { return GRADIENT_COLUMNS / (4 * conv2d_vector()); }
 
-/* x, dy and dw of fitting shapes and types. */
+/* dw of a shape that fits those of x and dy; and these, in f32, too. */
+scion_status conv2d_check_dw(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window);
 scion_status conv2d_check_gradient(const scion_tensor *x, const scion_tensor *dy, const scion_tensor *dw, const scion_window *window);
+
+/* Memory for so many gradients like dw; *parts = NULL for one, which is dw itself. And their sum, if all went well until then. */
+scion_status conv2d_new_parts(int64_t count, const scion_tensor *dw, float **parts);
+scion_status conv2d_sum_parts(scion_status status, float *parts, int64_t count, scion_tensor *dw);
 
 /* Cuts the input channels into blocks of whole tiles, whose taps stay near while the panels of dy come by. */
 void conv2d_cut_channels(conv2d_gradient *g);

@@ -69,6 +69,11 @@ static scion_patch patch_at(const scion_run *run, int64_t j) {
   return patch;
 }
 
+/* The j-th pixel of a run that begins with that one. */
+static void *pixel_at(const scion_run *run, void *first, scion_dtype dtype, int64_t j) {
+  return (char *)first + (size_t)(j * run->pixel_step) * scion_dtype_size(dtype);
+}
+
 /* One run of a row: the part w of the kernel that its windows meet (both empty, where these lie in the padding), its first pixel. */
 typedef void run_function(const depthwise_job *job, const scion_run *run, const scion_patch *w, void *pixel, float *sums);
 
@@ -112,7 +117,7 @@ static void forward_run(const depthwise_job *job, const scion_run *run, const sc
   else
     for (int64_t j = 0; j < run->count; j++) {
       scion_patch x = patch_at(run, j);
-      multiplied_pixel(job, &x, w, (char *)y + (size_t)(j * run->pixel_step) * scion_dtype_size(job->out->dtype));
+      multiplied_pixel(job, &x, w, pixel_at(run, y, job->out->dtype, j));
     }
 }
 
@@ -161,16 +166,16 @@ scion_status scion_depthwise_forward(const scion_tensor *x, const scion_tensor *
 
 /* ---- gradient to the input */
 
-static void multiplied_backward(const depthwise_job *job, const scion_patch *dy, const scion_patch *w, float *dx) {
+static void multiplied_backward(const depthwise_job *job, const scion_patch *dy, const scion_patch *w, void *dx) {
   for (int64_t c = 0; c < job->out->shape[3]; c++) {
-    float total = job->accumulate ? dx[c] : 0;
+    float total = job->accumulate ? (float)element_load(dx, job->out->dtype, c) : 0;
     for (int64_t o = c * job->multiplier; o < (c + 1) * job->multiplier; o++) {
       float sum = 0;
       for (int64_t r = 0; r < dy->rows; r++)
         for (int64_t s = 0; s < dy->columns; s++) sum += at(dy, r, s, o) * at(w, r, s, o);
       total += job->scale ? sum * job->scale[o] : sum;
     }
-    dx[c] = total;
+    element_store(dx, job->out->dtype, c, (double)total);
   }
 }
 
@@ -181,7 +186,7 @@ static void backward_run(const depthwise_job *job, const scion_run *run, const s
   else
     for (int64_t j = 0; j < run->count; j++) {
       scion_patch dy = patch_at(run, j);
-      multiplied_backward(job, &dy, w, (float *)dx + j * run->pixel_step);
+      multiplied_backward(job, &dy, w, pixel_at(run, dx, job->out->dtype, j));
     }
 }
 
@@ -194,8 +199,6 @@ scion_status scion_depthwise_backward_input(const scion_tensor *dy, const scion_
                                             scion_tensor *dx, const scion_window *window, int accumulate) {
   const char *kernel = "depthwise_backward_input";
   SCION_TRY(require_depthwise(kernel, window, "dx", dx, "dy", dy, "w", w));
-  SCION_TRY(scion_require_f32(kernel, "dy", dy));
-  SCION_TRY(scion_require_f32(kernel, "dx", dx));
   SCION_TRY(scion_require_vector(kernel, "scale", scale, dy->shape[3]));
   depthwise_job job = {.in = dy, .w = w, .pixels = dx, .out = dx, .scale = numbers(scale), .window = window,
                        .accumulate = accumulate, .multiplier = w->shape[3], .taps = scion_taps_of_input,
@@ -205,15 +208,16 @@ scion_status scion_depthwise_backward_input(const scion_tensor *dy, const scion_
 
 /* ---- gradient to the weights: each chunk sums some rows of outputs, then the sums are added in order */
 
-static void multiplied_sums(const depthwise_job *job, const scion_run *run, const float *dy, float *sums, int64_t row_step,
+static void multiplied_sums(const depthwise_job *job, const scion_run *run, const void *dy, float *sums, int64_t row_step,
                             int64_t outputs) {
   for (int64_t r = 0; r < run->x.rows; r++)
     for (int64_t s = 0; s < run->x.columns; s++)
       for (int64_t o = 0; o < outputs; o++) {
         float total = 0;
-        for (int64_t j = 0; j < run->count; j++)
-          total += ((const float *)run->x.first)[j * run->x_step + r * run->x.row_step + s * run->x.column_step + o / job->multiplier] *
-                   dy[j * run->pixel_step + o];
+        for (int64_t j = 0; j < run->count; j++) {
+          scion_patch x = patch_at(run, j);
+          total += at(&x, r, s, o / job->multiplier) * (float)element_load(dy, job->pixels->dtype, j * run->pixel_step + o);
+        }
         sums[r * row_step + s * outputs + o] += total;
       }
 }
@@ -223,7 +227,7 @@ static void sums_run(const depthwise_job *job, const scion_run *run, const scion
   int64_t outputs = job->pixels->shape[3];
   float *first = sums + ((const float *)w->first - (const float *)job->w->data); /* the sums lie like the kernel */
   if (job->multiplier == 1)
-    SIMD_CHOOSE(scion_loop_depthwise_sums)(run, dy, first, w->row_step, w->column_step, outputs);
+    SIMD_CHOOSE(scion_loop_depthwise_sums)(run, dy, job->pixels->dtype, first, w->row_step, w->column_step, outputs);
   else
     multiplied_sums(job, run, dy, first, w->row_step, outputs);
 }
@@ -243,8 +247,6 @@ scion_status scion_depthwise_backward_weights(const scion_tensor *x, const scion
                                               const scion_window *window) {
   const char *kernel = "depthwise_backward_weights";
   SCION_TRY(require_depthwise(kernel, window, "x", x, "dy", dy, "dw", dw));
-  SCION_TRY(scion_require_f32(kernel, "x", x));
-  SCION_TRY(scion_require_f32(kernel, "dy", dy));
   int64_t rows = dy->shape[0] * dy->shape[1], elements = scion_tensor_elements(dw);
   depthwise_job job = {.in = x, .w = dw, .pixels = dy, .out = dw, .window = window, .multiplier = dw->shape[3],
                        .taps = scion_taps_of_output, .apart = 1, .advance = window->stride[1]};

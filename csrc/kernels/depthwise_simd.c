@@ -106,38 +106,57 @@ typedef struct {
   int64_t row_step, column_step;
 } sums_patch;
 
-SIMD_INLINE void small_sums(const scion_run *k, const float *dy, const sums_patch *p, int64_t c, int64_t n, const int rows,
-                            const int columns) {
+/* The numbers of a row of pixels: the gradient with respect to the output. */
+typedef struct {
+  const void *first;
+  scion_dtype dtype;
+} gradient_row;
+
+SIMD_INLINE void small_sums(const scion_run *k, const gradient_row *dy, const scion_dtype x_dtype, const scion_dtype dy_dtype, const sums_patch *p,
+                            int64_t c, int64_t n, const int rows, const int columns) {
   simd_float sum[MOST_TAPS][MOST_TAPS];
   EACH_TAP(sum[r][s] = (simd_float){0};)
-  const float *x = (const float *)k->x.first + c;
+  int64_t x = c;
   for (int64_t j = 0; j < k->count; j++, x += k->x_step) {
-    simd_float gradient = simd_load_some(dy + j * k->pixel_step + c, n);
-    EACH_TAP(sum[r][s] += simd_load_some(x + r * k->x.row_step + s * k->x.column_step, n) * gradient;)
+    simd_float gradient = simd_load_of(dy_dtype, dy->first, j * k->pixel_step + c, n);
+    EACH_TAP(sum[r][s] += simd_load_of(x_dtype, k->x.first, x + r * k->x.row_step + s * k->x.column_step, n) * gradient;)
   }
   float *to = p->first + c;
   EACH_TAP(simd_store_some(to + r * p->row_step + s * p->column_step,
                            simd_load_some(to + r * p->row_step + s * p->column_step, n) + sum[r][s], n);)
 }
 
-SIMD_INLINE void sums_channels(const scion_run *k, const float *dy, const sums_patch *p, int64_t c, int64_t n) {
+SIMD_INLINE void sums_channels(const scion_run *k, const gradient_row *dy, const scion_dtype x_dtype, const scion_dtype dy_dtype, const sums_patch *p,
+                               int64_t c, int64_t n) {
   if (is_small(&k->x)) {
-    WITH_TAPS(k->x.rows, k->x.columns, small_sums, k, dy, p, c, n)
+    WITH_TAPS(k->x.rows, k->x.columns, small_sums, k, dy, x_dtype, dy_dtype, p, c, n)
     return;
   }
   scion_run one = *k; /* tap by tap */
   for (int64_t r = 0; r < k->x.rows; r++)
     for (int64_t s = 0; s < k->x.columns; s++) {
       sums_patch tap = {p->first + r * p->row_step + s * p->column_step, 0, 0};
-      one.x.first = (const float *)k->x.first + r * k->x.row_step + s * k->x.column_step;
-      small_sums(&one, dy, &tap, c, n, 1, 1);
+      one.x.first = (const char *)k->x.first + (size_t)(r * k->x.row_step + s * k->x.column_step) * scion_dtype_size(x_dtype);
+      small_sums(&one, dy, x_dtype, dy_dtype, &tap, c, n, 1, 1);
     }
 }
 
-void SIMD(scion_loop_depthwise_sums)(const scion_run *run, const float *dy, float *sums, int64_t row_step, int64_t column_step,
-                                     int64_t width) {
-  sums_patch p = {sums, row_step, column_step};
+SIMD_INLINE void sums_of(const scion_run *run, const gradient_row *dy, const scion_dtype x_dtype, const scion_dtype dy_dtype, const sums_patch *p,
+                         int64_t width) {
   int64_t c = 0;
-  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH) sums_channels(run, dy, &p, c, SIMD_WIDTH);
-  if (c < width) sums_channels(run, dy, &p, c, width - c);
+  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH) sums_channels(run, dy, x_dtype, dy_dtype, p, c, SIMD_WIDTH);
+  if (c < width) sums_channels(run, dy, x_dtype, dy_dtype, p, c, width - c);
+}
+
+void SIMD(scion_loop_depthwise_sums)(const scion_run *run, const void *dy, scion_dtype dy_dtype, float *sums, int64_t row_step,
+                                     int64_t column_step, int64_t width) {
+  sums_patch p = {sums, row_step, column_step};
+  gradient_row row = {dy, dy_dtype};
+  if (run->x.dtype == SCION_F32 && dy_dtype == SCION_F32) {
+    sums_of(run, &row, SCION_F32, SCION_F32, &p, width);
+  } else if (run->x.dtype == SCION_BF16 && dy_dtype == SCION_BF16) {
+    sums_of(run, &row, SCION_BF16, SCION_BF16, &p, width);
+  } else {
+    sums_of(run, &row, run->x.dtype, dy_dtype, &p, width);
+  }
 }

@@ -48,13 +48,13 @@ static void examples_block(const scion_block *block, void *data, float *scratch)
 
 scion_status scion_dropout(const scion_tensor *x, scion_tensor *y, double rate, int examples, uint64_t seed, uint32_t step,
                            uint32_t stream, int accumulate) {
-  SCION_TRY(scion_require_f32("dropout", "x", x));
-  SCION_TRY(scion_require_like("dropout", "y", y, "x", x));
+  SCION_TRY(scion_require_number("dropout", "x", x));
+  SCION_TRY(scion_require_number_like("dropout", "y", y, "x", x));
   if (!(rate >= 0 && rate < 1)) return scion_fail(SCION_MISUSE, "dropout: a rate of %g is not in 0 .. 1, 1 excluded", rate);
   if (scion_tensor_elements(x) / 4 > UINT32_MAX)
     return scion_fail(SCION_MISUSE, "dropout: x has %lld elements, more than there are draws",
                       (long long)scion_tensor_elements(x));
   int64_t count = x->dims > 0 ? x->shape[0] : 1;
   dropout_job job = {(float)rate, (float)(1 / (1 - rate)), seed, step, stream, accumulate, count ? scion_tensor_elements(x) / count : 1};
-  return scion_for_blocks(x, NULL, y, false, examples ? examples_block : dropout_block, &job);
+  return scion_for_blocks(x, NULL, y, accumulate, false, examples ? examples_block : dropout_block, &job);
 }

@@ -135,8 +135,8 @@ SIMD_DECLARE(void, scion_loop_layer_norm_backward, const scion_block *block, con
 
 /* ---- pool_simd.c and depthwise_simd.c */
 
-/* The pixels under a window at one position: rows x columns of them, that many elements apart. Forward they and y may be bf16,
- * and both be codes. */
+/* The pixels under a window at one position: rows x columns of them, that many elements apart. They and what is written may be bf16, and
+ * forward both be codes. */
 typedef struct {
   const void *first;
   int64_t rows, columns, row_step, column_step;
@@ -145,9 +145,14 @@ typedef struct {
 
 /* y = max over the patch. */
 SIMD_DECLARE(void, scion_loop_max, const scion_patch *x, void *y, scion_dtype y_dtype, int64_t width);
+/* A pixel of y and of dy. */
+typedef struct {
+  const void *y, *dy;
+  scion_dtype y_dtype, dy_dtype;
+} scion_pair;
 /* Adds dy to that pixel of dx, laid out like x with steps of its own, where x first equals y. Rows before `from` are only
  * read. */
-SIMD_DECLARE(void, scion_loop_max_backward, const scion_patch *x, const float *y, const float *dy, float *dx, int64_t dx_row_step,
+SIMD_DECLARE(void, scion_loop_max_backward, const scion_patch *x, const scion_pair *of, float *dx, int64_t dx_row_step,
              int64_t dx_column_step, int64_t from, int64_t width);
 /* y (+)= sum of x * row_factor * column_factor; the factors lie so far apart from one row or column of the patch to the next. */
 SIMD_DECLARE(void, scion_loop_weighted, const scion_patch *x, const float *row_factor, int64_t row_factor_step,
@@ -162,7 +167,7 @@ typedef struct {
 SIMD_DECLARE(void, scion_loop_depthwise, const scion_run *run, const scion_patch *w, const float *scale, const float *bias,
              void *y, scion_dtype y_dtype, int64_t width, scion_activation activation, int accumulate);
 /* For each tap, sum += sum over the pixels of x * dy; sums lie like the taps of a kernel. */
-SIMD_DECLARE(void, scion_loop_depthwise_sums, const scion_run *run, const float *dy, float *sums, int64_t row_step,
+SIMD_DECLARE(void, scion_loop_depthwise_sums, const scion_run *run, const void *dy, scion_dtype dy_dtype, float *sums, int64_t row_step,
              int64_t column_step, int64_t width);
 
 /* ---- optimizer_simd.c: the updates of scion.h on n numbers, at most 2^31-1; decay is lr * decay. How many stayed as they were, or

@@ -4,6 +4,7 @@
 
 #include "patches.h"
 #include "require.h"
+#include "tensor/convert.h"
 
 /* Every position of the window must cover a pixel, or there is no maximum and no mean. */
 static scion_status require_covered(const char *kernel, const scion_window *window, int axis, int64_t input_size,
@@ -78,41 +79,77 @@ scion_status scion_max_pool_forward(const scion_tensor *x, scion_tensor *y, cons
   return max_forward("max_pool", x, y, window);
 }
 
-/* A band of rows of dx: every window that touches it is searched for its first maximum, and what lies in the band is written, so
- * that no two chunks write one row. */
-static void max_backward_chunk(void *data, int64_t chunk, void *scratch) {
-  (void)scratch;
-  const pool_job *job = data;
-  const scion_tensor *x = job->x, *y = job->y, *dx = job->out;
-  const int64_t channels = x->shape[3], dx_row = dx->shape[2] * dx->row_stride;
+/* Some channels of a band of rows of dx, in f32: where they are, or in scratch. */
+typedef struct {
+  float *first;
+  int64_t row_step, column_step;
+  int64_t channel, channels;
+} max_target;
+
+static const void *from_channel(const scion_tensor *t, int64_t image, int64_t row, int64_t column, int64_t channel) {
+  return (const char *)scion_pixel(t, image, row, column) + (size_t)channel * scion_dtype_size(t->dtype);
+}
+
+/* Every window that touches the band is searched for its first maximum, and what lies in the band is written, so that no two chunks
+ * write one row. */
+static void max_backward_band(const pool_job *job, const scion_band *band, const max_target *dx) {
+  const scion_tensor *x = job->x, *y = job->y;
   __auto_type max_backward = SIMD_CHOOSE(scion_loop_max_backward);
-  scion_band band = scion_band_at(&job->bands, chunk);
-  if (!job->accumulate)
-    for (int64_t p = 0; p < (band.to - band.from) * dx->shape[2]; p++)
-      memset(scion_pixel(dx, band.image, band.from, p), 0, (size_t)channels * sizeof(float));
   for (int64_t i = 0; i < y->shape[1]; i++) {
     scion_taps v = scion_taps_of_output(job->window, 0, i, x->shape[1]);
-    if (v.at >= band.to) break;
-    if (v.at + (v.count - 1) * v.at_step < band.from) continue;
-    int64_t from = v.at < band.from ? scion_divide_up(band.from - v.at, v.at_step) : 0,
-            end = (band.to - 1 - v.at) / v.at_step + 1;
+    if (v.at >= band->to) break;
+    if (v.at + (v.count - 1) * v.at_step < band->from) continue;
+    int64_t from = v.at < band->from ? scion_divide_up(band->from - v.at, v.at_step) : 0,
+            end = (band->to - 1 - v.at) / v.at_step + 1;
     if (end < v.count) v.count = end; /* rows after the band belong to another chunk */
     for (int64_t j = 0; j < y->shape[2]; j++) {
       scion_taps h = scion_taps_of_output(job->window, 1, j, x->shape[2]);
-      scion_patch patch = scion_patch_of(x, band.image, &v, &h);
-      max_backward(&patch, scion_pixel(y, band.image, i, j), scion_pixel(job->dy, band.image, i, j),
-                   scion_pixel(dx, band.image, v.at, h.at), v.at_step * dx_row, h.at_step * dx->row_stride, from, channels);
+      scion_patch patch = scion_patch_of(x, band->image, &v, &h);
+      patch.first = from_channel(x, band->image, v.at, h.at, dx->channel);
+      scion_pair of = {from_channel(y, band->image, i, j, dx->channel), from_channel(job->dy, band->image, i, j, dx->channel), y->dtype,
+                       job->dy->dtype};
+      max_backward(&patch, &of, dx->first + (v.at - band->from) * dx->row_step + h.at * dx->column_step, v.at_step * dx->row_step,
+                   h.at_step * dx->column_step, from, dx->channels);
     }
+  }
+}
+
+/* What is added to dx is summed in f32: a bf16 dx is rounded once, from sums in scratch. */
+#define MAX_SUMS ((int64_t)(SCION_SCRATCH_BYTES / sizeof(float)))
+static void max_backward_chunk(void *data, int64_t chunk, void *scratch) {
+  const pool_job *job = data;
+  const scion_tensor *dx = job->out;
+  const int64_t channels = dx->shape[3], width = dx->shape[2];
+  scion_band band = scion_band_at(&job->bands, chunk);
+  const int64_t pixels = (band.to - band.from) * width;
+  if (dx->dtype == SCION_F32) {
+    for (int64_t p = 0; p < pixels && !job->accumulate; p++)
+      memset(scion_pixel(dx, band.image, band.from, p), 0, (size_t)channels * sizeof(float));
+    max_backward_band(job, &band, &(max_target){scion_pixel(dx, band.image, band.from, 0), width * dx->row_stride, dx->row_stride, 0, channels});
+    return;
+  }
+  const int64_t most = pixels > 0 && MAX_SUMS / pixels < channels ? MAX_SUMS / pixels : channels;
+  for (int64_t channel = 0; channel < channels && pixels > 0; channel += most) {
+    const int64_t count = channels - channel < most ? channels - channel : most;
+    float *sums = scratch;
+    memset(sums, 0, (size_t)(pixels * count) * sizeof *sums);
+    max_backward_band(job, &band, &(max_target){sums, width * count, count, channel, count});
+    for (int64_t p = 0; p < pixels; p++)
+      (job->accumulate ? scion_add_row : scion_convert_row)(sums + p * count, SCION_F32, (void *)from_channel(dx, band.image, band.from, p, channel),
+                                                            SCION_BF16, count);
   }
 }
 
 static scion_status max_backward(const char *kernel, const scion_tensor *x, const scion_tensor *y, const scion_tensor *dy,
                                  scion_tensor *dx, const scion_window *window, int accumulate) {
   SCION_TRY(require_pool(kernel, window, "x", x, "y", y));
-  SCION_TRY(scion_require_f32(kernel, "x", x));
-  SCION_TRY(scion_require_f32(kernel, "y", y));
-  SCION_TRY(scion_require_like(kernel, "dy", dy, "y", y));
-  SCION_TRY(scion_require_like(kernel, "dx", dx, "x", x));
+  SCION_TRY(scion_require_number(kernel, "x", x));
+  if (x->dtype == SCION_F32) SCION_TRY(scion_require_f32(kernel, "y", y)); /* rounded, it would equal none of x */
+  SCION_TRY(scion_require_number(kernel, "y", y));
+  SCION_TRY(scion_require_number_like(kernel, "dy", dy, "y", y));
+  SCION_TRY(scion_require_number_like(kernel, "dx", dx, "x", x));
+  if (dx->dtype == SCION_BF16 && dx->shape[2] > MAX_SUMS)
+    return scion_fail(SCION_MISUSE, "%s: a row of dx has %lld pixels, more than are summed in bf16", kernel, (long long)dx->shape[2]);
   pool_job job = {.x = x, .y = y, .dy = dy, .out = dx, .window = window, .accumulate = accumulate};
   return run_bands(&job, 1, max_backward_chunk);
 }
@@ -159,7 +196,7 @@ static void average_backward_chunk(void *data, int64_t chunk, void *scratch) {
       scion_taps u = scion_taps_of_input(job->window, 1, w, dy->shape[2]);
       scion_patch patch = scion_patch_of(dy, band.image, &v, &u);
       weighted(&patch, job->row_factor + v.at, v.at_step, job->column_factor + u.at, u.at_step,
-               scion_pixel(dx, band.image, h, w), SCION_F32, dx->shape[3], job->accumulate);
+               scion_pixel(dx, band.image, h, w), dx->dtype, dx->shape[3], job->accumulate);
     }
   }
 }
@@ -168,8 +205,8 @@ static void average_backward_chunk(void *data, int64_t chunk, void *scratch) {
 static scion_status average(const char *kernel, const scion_tensor *x, const scion_tensor *dy, scion_tensor *out,
                             const scion_window *window, int include_padding, int accumulate) {
   SCION_TRY(dy ? require_pool(kernel, window, "dx", out, "dy", dy) : require_pool(kernel, window, "x", x, "y", out));
-  if (dy) SCION_TRY(scion_require_f32(kernel, "dy", dy));
-  if (dy) SCION_TRY(scion_require_f32(kernel, "dx", out));
+  if (dy) SCION_TRY(scion_require_number(kernel, "dy", dy));
+  if (dy) SCION_TRY(scion_require_number(kernel, "dx", out));
   const scion_tensor *large = dy ? out : x, *small = dy ? dy : out;
   float *factor = scion_kernel_memory(kernel, small->shape[1] + small->shape[2], sizeof *factor);
   if (!factor) return SCION_NO_MEMORY;

@@ -47,13 +47,14 @@ void SIMD(scion_loop_max)(const scion_patch *x, void *y, scion_dtype y_dtype, in
   }
 }
 
-SIMD_INLINE void max_backward_channels(const scion_patch *x, const float *y, const float *dy, float *dx, int64_t dx_row_step,
-                                       int64_t dx_column_step, int64_t from, int64_t c, int64_t n) {
-  simd_float best = simd_load_some(y + c, n), left = simd_load_some(dy + c, n), zero = {0};
-  const float *first = x->first;
+SIMD_INLINE void max_backward_channels(const scion_patch *x, const scion_pair *of, const scion_dtype x_dtype, const scion_dtype y_dtype,
+                                       const scion_dtype dy_dtype, float *dx, int64_t dx_row_step, int64_t dx_column_step, int64_t from,
+                                       int64_t c, int64_t n) {
+  simd_float best = simd_load_of(y_dtype, of->y, c, n), left = simd_load_of(dy_dtype, of->dy, c, n), zero = {0};
+  const void *first = x->first;
   for (int64_t r = 0; r < x->rows; r++)
     for (int64_t s = 0; s < x->columns; s++) {
-      simd_int hit = simd_load_some(first + r * x->row_step + s * x->column_step + c, n) == best;
+      simd_int hit = simd_load_of(x_dtype, first, r * x->row_step + s * x->column_step + c, n) == best;
       if (r >= from) {
         float *target = dx + r * dx_row_step + s * dx_column_step + c;
         simd_store_some(target, simd_load_some(target, n) + simd_select(hit, left, zero), n);
@@ -62,12 +63,23 @@ SIMD_INLINE void max_backward_channels(const scion_patch *x, const float *y, con
     }
 }
 
-void SIMD(scion_loop_max_backward)(const scion_patch *x, const float *y, const float *dy, float *dx, int64_t dx_row_step,
-                                   int64_t dx_column_step, int64_t from, int64_t width) {
-  int64_t c = 0;
-  for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH)
-    max_backward_channels(x, y, dy, dx, dx_row_step, dx_column_step, from, c, SIMD_WIDTH);
-  if (c < width) max_backward_channels(x, y, dy, dx, dx_row_step, dx_column_step, from, c, width - c);
+#define MAX_BACKWARD(...)                                                                                             \
+  do {                                                                                                                \
+    int64_t c = 0;                                                                                                    \
+    for (; c + SIMD_WIDTH <= width; c += SIMD_WIDTH)                                                                  \
+      max_backward_channels(x, of, __VA_ARGS__, dx, dx_row_step, dx_column_step, from, c, SIMD_WIDTH);                \
+    if (c < width) max_backward_channels(x, of, __VA_ARGS__, dx, dx_row_step, dx_column_step, from, c, width - c);    \
+  } while (0)
+
+void SIMD(scion_loop_max_backward)(const scion_patch *x, const scion_pair *of, float *dx, int64_t dx_row_step, int64_t dx_column_step,
+                                   int64_t from, int64_t width) {
+  if (x->dtype == SCION_F32 && of->y_dtype == SCION_F32 && of->dy_dtype == SCION_F32) {
+    MAX_BACKWARD(SCION_F32, SCION_F32, SCION_F32);
+  } else if (x->dtype == SCION_BF16 && of->y_dtype == SCION_BF16 && of->dy_dtype == SCION_BF16) {
+    MAX_BACKWARD(SCION_BF16, SCION_BF16, SCION_BF16);
+  } else {
+    MAX_BACKWARD(x->dtype, of->y_dtype, of->dy_dtype);
+  }
 }
 
 SIMD_INLINE void weighted_channels(const scion_patch *x, const scion_dtype dtype, const float *row_factor,

@@ -58,7 +58,7 @@ scion_status scion_prelu_forward(const scion_tensor *x, const scion_tensor *slop
   prelu_job job = {.x = x, .slope = slope};
   SCION_TRY(require_prelu("prelu", x, slope, &job.period));
   SCION_TRY(scion_require_like("prelu", "y", y, "x", x));
-  return scion_for_blocks(x, NULL, y, true, prelu_block, &job);
+  return scion_for_blocks(x, NULL, y, false, true, prelu_block, &job);
 }
 
 static scion_status slope_gradient(const char *kernel, prelu_job *job, scion_tensor *dslope) {
@@ -91,6 +91,6 @@ scion_status scion_prelu_backward(const scion_tensor *x, const scion_tensor *dy,
   SCION_TRY(dx ? scion_require_like(kernel, "dx", dx, "x", x) : SCION_OK);
   SCION_TRY(scion_require_vector(kernel, "dslope", dslope, scion_tensor_elements(slope)));
   if (scion_tensor_elements(x) == 0) return dslope ? scion_tensor_fill(dslope, 0) : SCION_OK;
-  if (dx) SCION_TRY(scion_for_blocks(x, dy, dx, true, prelu_block, &job));
+  if (dx) SCION_TRY(scion_for_blocks(x, dy, dx, accumulate, true, prelu_block, &job));
   return dslope ? slope_gradient(kernel, &job, dslope) : SCION_OK;
 }

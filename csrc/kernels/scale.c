@@ -4,6 +4,8 @@
 #include "blocks.h"
 #include "patches.h"
 #include "require.h"
+#include "tensor/convert.h"
+#include "tensor/element.h"
 
 /* ---- y = act(a + scale * b) */
 
@@ -27,10 +29,10 @@ static void scaled_add_block(const scion_block *k, void *data, float *scratch) {
 scion_status scion_scaled_add_forward(const scion_tensor *a, const scion_tensor *b, scion_tensor *y, double scale,
                                       scion_activation activation) {
   SCION_TRY(scion_require_activation("scaled_add", activation));
-  SCION_TRY(scion_require_f32("scaled_add", "a", a));
-  SCION_TRY(scion_require_like("scaled_add", "b", b, "a", a));
-  SCION_TRY(scion_require_like("scaled_add", "y", y, "a", a));
-  return scion_for_blocks(a, b, y, false, scaled_add_block, &(add_job){(float)scale, activation});
+  SCION_TRY(scion_require_number("scaled_add", "a", a));
+  SCION_TRY(scion_require_number_like("scaled_add", "b", b, "a", a));
+  SCION_TRY(scion_require_number_like("scaled_add", "y", y, "a", a));
+  return scion_for_blocks(a, b, y, false, false, scaled_add_block, &(add_job){(float)scale, activation});
 }
 
 typedef struct {
@@ -49,9 +51,9 @@ static void scale_block(const scion_block *k, void *data, float *scratch) {
 }
 
 scion_status scion_scaled_add_backward(const scion_tensor *dy, scion_tensor *db, double scale, int accumulate) {
-  SCION_TRY(scion_require_f32("scaled_add_backward", "dy", dy));
-  SCION_TRY(scion_require_like("scaled_add_backward", "db", db, "dy", dy));
-  return scion_for_blocks(dy, NULL, db, false, scale_block, &(scale_job){(float)scale, accumulate});
+  SCION_TRY(scion_require_number("scaled_add_backward", "dy", dy));
+  SCION_TRY(scion_require_number_like("scaled_add_backward", "db", db, "dy", dy));
+  return scion_for_blocks(dy, NULL, db, accumulate, false, scale_block, &(scale_job){(float)scale, accumulate});
 }
 
 /* ---- y += share * (x - y) */
@@ -71,7 +73,7 @@ scion_status scion_moving_average(const scion_tensor *x, scion_tensor *y, double
   SCION_TRY(scion_require_like("moving_average", "y", y, "x", x));
   if (!(share >= 0 && share <= 1)) return scion_fail(SCION_MISUSE, "moving_average: a share of %g is not from 0 to 1", share);
   float rounded = (float)share;
-  return scion_for_blocks(x, NULL, y, false, average_block, &rounded);
+  return scion_for_blocks(x, NULL, y, true, false, average_block, &rounded);
 }
 
 /* ---- y[n,h,w,c] = x[n,h,w,c] * s[n,c] */
@@ -85,28 +87,50 @@ typedef struct {
 
 /* s is [N,C] or an image of one pixel. */
 static scion_status require_scales(const char *kernel, const char *name, const scion_tensor *s, const scion_tensor *x) {
-  SCION_TRY(scion_require_f32(kernel, name, s));
+  SCION_TRY(scion_require_number(kernel, name, s));
   scion_tensor flat = *s;
   if (s->dims == 4 && s->shape[1] == 1 && s->shape[2] == 1) flat.dims = 2, flat.shape[1] = s->shape[3];
   return scion_require_matrix(kernel, name, &flat, x->shape[0], x->shape[3]);
 }
 
+/* `count` numbers of a row, from that column on: where they are, or widened into `copy`. */
+static const float *numbers_of(const scion_tensor *t, int64_t row, int64_t column, int64_t count, float *copy) {
+  const int64_t at = row * t->row_stride + column;
+  if (t->dtype == SCION_F32) return (const float *)t->data + at;
+  SIMD_CHOOSE(scion_loop_widen)((const uint16_t *)t->data + at, copy, count);
+  return copy;
+}
+
+typedef struct {
+  const scion_tensor *s;
+  int64_t image;
+  int accumulate;
+} scale_image;
+
+static void scale_image_block(const scion_block *block, void *data, float *scratch) {
+  const scale_image *of = data;
+  for (int64_t from = 0; from < block->width; from += SCION_BLOCK_ELEMENTS) {
+    scion_block part = *block;
+    if (part.width - from > SCION_BLOCK_ELEMENTS) part.width = SCION_BLOCK_ELEMENTS; else part.width -= from;
+    part.a += from, part.y += from;
+    SIMD_CHOOSE(scion_loop_scale)(&part, numbers_of(of->s, of->image, block->column + from, part.width, scratch), of->accumulate);
+  }
+}
+
 static void channel_chunk(void *data, int64_t chunk, void *scratch) {
-  (void)scratch;
   const channel_job *job = data;
-  const scion_tensor *x = job->x, *y = job->out;
+  const scion_tensor *x = job->x;
   scion_band band = scion_band_at(&job->bands, chunk);
-  scion_block block = {.rows = (band.to - band.from) * x->shape[2], .width = x->shape[3], .a = scion_pixel(x, band.image, band.from, 0),
-                       .y = scion_pixel(y, band.image, band.from, 0), .a_stride = x->row_stride, .y_stride = y->row_stride};
-  SIMD_CHOOSE(scion_loop_scale)(&block, (const float *)job->s->data + band.image * job->s->row_stride, job->accumulate);
+  scale_image of = {job->s, band.image, job->accumulate};
+  scion_for_rows(x, NULL, job->out, job->accumulate, (band.image * x->shape[1] + band.from) * x->shape[2], (band.to - band.from) * x->shape[2],
+                 scale_image_block, &of, scratch);
 }
 
 static scion_status scale_channels(const char *kernel, const char *x_name, const scion_tensor *x, const scion_tensor *s, const char *y_name,
                                    scion_tensor *y, int accumulate) {
-  SCION_TRY(scion_require_f32(kernel, x_name, x));
   SCION_TRY(scion_require_image(kernel, x_name, x));
   SCION_TRY(require_scales(kernel, "s", s, x));
-  SCION_TRY(scion_require_like(kernel, y_name, y, x_name, x));
+  SCION_TRY(scion_require_number_like(kernel, y_name, y, x_name, x));
   channel_job job = {.x = x, .s = s, .out = y, .bands = scion_bands_of(x, 1), .accumulate = accumulate};
   return scion_parallel_for(job.bands.images * job.bands.bands, channel_chunk, &job);
 }
@@ -125,23 +149,26 @@ scion_status scion_scale_channels_backward_input(const scion_tensor *dy, const s
 static void sums_chunk(void *data, int64_t chunk, void *scratch) {
   const channel_job *job = data;
   const scion_tensor *x = job->x, *dy = job->dy;
-  int64_t channels = x->shape[3], cuts = scion_divide_up(channels, SCALE_CHANNELS), image = chunk / cuts;
+  int64_t channels = x->shape[3], cuts = scion_divide_up(channels, SCALE_CHANNELS), image = chunk / cuts, pixels = x->shape[1] * x->shape[2];
   int64_t from = chunk % cuts * SCALE_CHANNELS, count = channels - from < SCALE_CHANNELS ? channels - from : SCALE_CHANNELS;
   double *sum = scratch;
+  float *copies = (float *)(sum + SCALE_CHANNELS);
   memset(sum, 0, (size_t)count * sizeof *sum);
-  for (int64_t p = 0; p < x->shape[1] * x->shape[2]; p++) {
-    const float *a = (const float *)scion_pixel(x, image, 0, p) + from, *b = (const float *)scion_pixel(dy, image, 0, p) + from;
+  for (int64_t p = image * pixels; p < (image + 1) * pixels; p++) {
+    const float *a = numbers_of(x, p, from, count, copies), *b = numbers_of(dy, p, from, count, copies + SCALE_CHANNELS);
     for (int64_t c = 0; c < count; c++) sum[c] += (double)(a[c] * b[c]);
   }
-  float *ds = (float *)job->out->data + image * job->out->row_stride + from;
-  for (int64_t c = 0; c < count; c++) ds[c] = (job->accumulate ? ds[c] : 0) + (float)sum[c];
+  const int64_t at = image * job->out->row_stride + from;
+  for (int64_t c = 0; c < count; c++) {
+    float before = job->accumulate ? (float)element_load(job->out->data, job->out->dtype, at + c) : 0;
+    element_store(job->out->data, job->out->dtype, at + c, (double)(before + (float)sum[c]));
+  }
 }
 
 scion_status scion_scale_channels_backward_scale(const scion_tensor *x, const scion_tensor *dy, scion_tensor *ds, int accumulate) {
   const char *kernel = "scale_channels_backward_scale";
-  SCION_TRY(scion_require_f32(kernel, "x", x));
   SCION_TRY(scion_require_image(kernel, "x", x));
-  SCION_TRY(scion_require_like(kernel, "dy", dy, "x", x));
+  SCION_TRY(scion_require_number_like(kernel, "dy", dy, "x", x));
   SCION_TRY(require_scales(kernel, "ds", ds, x));
   channel_job job = {.x = x, .dy = dy, .out = ds, .accumulate = accumulate};
   return scion_parallel_for(x->shape[0] * scion_divide_up(x->shape[3], SCALE_CHANNELS), sums_chunk, &job);

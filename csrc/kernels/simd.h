@@ -60,10 +60,12 @@ static inline __attribute__((unused)) simd_float simd_min(simd_float a, simd_flo
 static inline __attribute__((unused)) simd_float simd_load_bf16(const uint16_t *p) {
   return (simd_float)(__builtin_convertvector(*(const simd_half_unaligned *)p, simd_bits) << 16);
 }
-static inline __attribute__((unused)) void simd_store_bf16(uint16_t *p, simd_float v) {
+static inline __attribute__((unused)) simd_bits simd_round_bf16(simd_float v) { /* in the upper half */
   simd_bits bits = (simd_bits)v, nan = (simd_bits)(v != v);
-  bits = (~nan & (bits + 0x7fffu + (bits >> 16 & 1u))) | (nan & (bits | 0x400000u));
-  *(simd_half_unaligned *)p = __builtin_convertvector(bits >> 16, simd_half);
+  return (~nan & (bits + 0x7fffu + (bits >> 16 & 1u))) | (nan & (bits | 0x400000u));
+}
+static inline __attribute__((unused)) void simd_store_bf16(uint16_t *p, simd_float v) {
+  *(simd_half_unaligned *)p = __builtin_convertvector(simd_round_bf16(v) >> 16, simd_half);
 }
 /* Bytes as numbers. The store rounds to nearest even, and saturates; what is no number becomes 0. By name where there are instructions for
  * it, since compilers take the vectors apart for conversions to a fourth of the size. */

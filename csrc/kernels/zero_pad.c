@@ -1,6 +1,7 @@
 /* Zeros around images, and the crop that is their gradient. */
 #include "patches.h"
 #include "require.h"
+#include "tensor/convert.h"
 
 typedef struct {
   const scion_tensor *small;
@@ -40,9 +41,9 @@ static void crop_chunk(void *data, int64_t chunk, void *scratch) {
   scion_band band = scion_band_at(&job->bands, chunk);
   for (int64_t i = band.from; i < band.to; i++)
     for (int64_t j = 0; j < dx->shape[2]; j++) {
-      const float *dy = scion_pixel(job->large, band.image, i + job->top, j + job->left);
-      float *target = scion_pixel(dx, band.image, i, j);
-      for (int64_t c = 0; c < dx->shape[3]; c++) target[c] = (job->accumulate ? target[c] : 0) + dy[c];
+      const void *dy = scion_pixel(job->large, band.image, i + job->top, j + job->left);
+      void *target = scion_pixel(dx, band.image, i, j);
+      (job->accumulate ? scion_add_row : scion_convert_row)(dy, job->large->dtype, target, dx->dtype, dx->shape[3]);
     }
 }
 
@@ -68,8 +69,6 @@ scion_status scion_zero_pad_forward(const scion_tensor *x, scion_tensor *y, int 
 
 scion_status scion_zero_pad_backward(const scion_tensor *dy, scion_tensor *dx, int top, int left, int accumulate) {
   SCION_TRY(require_frame("zero_pad_backward", "dx", dx, "dy", dy, top, left));
-  SCION_TRY(scion_require_f32("zero_pad_backward", "dx", dx));
-  SCION_TRY(scion_require_f32("zero_pad_backward", "dy", dy));
   pad_job job = {dx, dy, scion_bands_of(dx, 1), top, left, accumulate};
   return scion_parallel_for(job.bands.images * job.bands.bands, crop_chunk, &job);
 }

@@ -14,5 +14,7 @@ SIMD_DECLARE(void, scion_loop_dequantize, const uint8_t *x, float *y, int64_t n,
 
 /* n numbers of any dtypes, converted as by scion_tensor_copy (tensor.c). */
 void scion_convert_row(const void *x, scion_dtype from, void *y, scion_dtype to, int64_t n);
+/* y += x for n numbers, each f32 or bf16: summed in f32. */
+void scion_add_row(const void *x, scion_dtype from, void *y, scion_dtype to, int64_t n);
 
 #endif

@@ -100,8 +100,22 @@ void scion_convert_row(const void *x, scion_dtype from, void *y, scion_dtype to,
   }
 }
 
-static void add_row(const float *x, float *y, int64_t n) {
-  for (int64_t i = 0; i < n; i++) y[i] += x[i];
+#define ADDED 1024 /* numbers at a time that are widened to be added */
+
+void scion_add_row(const void *x, scion_dtype from, void *y, scion_dtype to, int64_t n) {
+  float wide[ADDED], sum[ADDED];
+  if (from == SCION_F32 && to == SCION_F32) {
+    for (int64_t i = 0; i < n; i++) ((float *)y)[i] += ((const float *)x)[i];
+    return;
+  }
+  for (int64_t at = 0, count; at < n; at += count) {
+    count = n - at < ADDED ? n - at : ADDED;
+    void *out = (char *)y + (size_t)at * scion_dtype_size(to);
+    scion_convert_row((const char *)x + (size_t)at * scion_dtype_size(from), from, wide, SCION_F32, count);
+    scion_convert_row(out, to, sum, SCION_F32, count);
+    for (int64_t i = 0; i < count; i++) sum[i] += wide[i];
+    scion_convert_row(sum, SCION_F32, out, to, count);
+  }
 }
 
 typedef struct {
@@ -121,10 +135,12 @@ static void copy_chunk(void *data, int64_t chunk, void *scratch) {
   for (int64_t r = first; r < first + rows && r < job->rows; r++) {
     const void *x = (const char *)job->x->data + (size_t)(r * job->x_stride) * x_size;
     void *y = (char *)job->y->data + (size_t)(r * job->y_stride) * y_size;
-    if (job->accumulate) add_row(x, y, job->width);
+    if (job->accumulate) scion_add_row(x, job->x->dtype, y, job->y->dtype, job->width);
     else scion_convert_row(x, job->x->dtype, y, job->y->dtype, job->width);
   }
 }
+
+static bool is_number(const scion_tensor *t) { return t->dtype == SCION_F32 || t->dtype == SCION_BF16; }
 
 scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accumulate) {
   char a[SCION_SHAPE_TEXT], b[SCION_SHAPE_TEXT];
@@ -132,8 +148,9 @@ scion_status scion_tensor_copy(const scion_tensor *x, scion_tensor *y, int accum
   bool flat = scion_tensor_contiguous(x) && scion_tensor_contiguous(y);
   if (elements != scion_tensor_elements(y) || (!flat && scion_tensor_channels(x) != scion_tensor_channels(y)))
     return scion_fail(SCION_MISUSE, "copy: %s does not fit into %s", scion_shape_text(x, a, sizeof a), scion_shape_text(y, b, sizeof b));
-  if (accumulate && (x->dtype != SCION_F32 || y->dtype != SCION_F32))
-    return scion_fail(SCION_MISUSE, "copy: only f32 tensors accumulate, not %s into %s", scion_dtype_name(x->dtype), scion_dtype_name(y->dtype));
+  if (accumulate && (!is_number(x) || !is_number(y)))
+    return scion_fail(SCION_MISUSE, "copy: only f32 and bf16 tensors accumulate, not %s into %s", scion_dtype_name(x->dtype),
+                      scion_dtype_name(y->dtype));
   if (elements == 0) return SCION_OK;
   copy_job job = {x, y, scion_tensor_rows(x), scion_tensor_channels(x), x->row_stride, y->row_stride, accumulate};
   if (flat) { /* shapes do not matter: choose rows of up to 4096 elements, so that the work can be split */

@@ -21,6 +21,8 @@ local plans_kept = 4
 ---@return scion.Plan
 function execution:plan_for(request)
   local in_use = precision.in_use(request.precision or self.precision)
+  local frozen = precision.parts(in_use)
+  if request.mode == "infer" then in_use = frozen end
   local preprocess = request.input_dtype == "u8" and self.input.layer.options.preprocess
   local loss = request.loss and losses.of(request.loss)
   local state, upto, from = request.mode == "train" and self:freeze_state() or "", request.upto, request.from
@@ -30,11 +32,12 @@ function execution:plan_for(request)
     return table.concat(list, ",")
   end
   local ranges = "-"
-  if in_use == "int8" then -- in training nothing changes of what is computed in int8
+  if frozen == "int8" then -- in training nothing changes of what is computed in int8
     ranges = quantization.revision() .. (request.mode == "infer" and " " .. graph.version(graph.weights(upto or self.output)) or "")
   end
   local key = table.concat({ request.mode, request.input_dtype, losses.key(loss), request.labels or "-", request.weighted and "w" or "-", in_use, ranges,
-                             request.bytes and "bytes" or "-", upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-", names(request.taps), names(request.gradients_of) }, " ")
+                             request.bytes and "bytes" or "-", upto and "upto " .. upto.layer.name or from and "from " .. from.layer.name or "-",
+                             names(request.taps), names(request.gradients_of) }, " ")
   for i, kept in ipairs(self.plans) do
     if kept.key == key and kept.state == state and kept.preprocess == preprocess and kept.plan.capacity >= request.batch then
       table.insert(self.plans, 1, table.remove(self.plans, i))
@@ -43,11 +46,11 @@ function execution:plan_for(request)
   end
   local order = upto and graph.order(upto) or from and graph.from(self.order, from) or self.order
   local bytes, from_codes = request.bytes and upto or nil, nil
-  if in_use == "int8" then
+  if frozen == "int8" then
     if from then from_codes = held.codes(from) elseif request.mode == "train" then bytes = held.frontier(order, self.output) end
   end
-  local made = plan.compile { order = order, bytes = bytes, from_codes = from_codes, output = upto or self.output, from = from, mode = request.mode, capacity = request.batch,
-                              input_dtype = request.input_dtype, precision = in_use, loss = loss, labels = request.labels,
+  local made = plan.compile { order = order, bytes = bytes, from_codes = from_codes, output = upto or self.output, from = from, mode = request.mode,
+                              capacity = request.batch, input_dtype = request.input_dtype, precision = in_use, loss = loss, labels = request.labels,
                               weighted = request.weighted, taps = request.taps, gradients_of = request.gradients_of }
   table.insert(self.plans, 1, { key = key, state = state, preprocess = preprocess, plan = made })
   self.plans[plans_kept + 1] = nil

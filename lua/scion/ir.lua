@@ -1,6 +1,8 @@
 --- The intermediate representation (IR) from which a plan is compiled; the passes in plan/ read and change it. First the layers of the
 --- graph become operations, then the operations become kernel calls on values, and last each value gets a place in the arena. plan.lua
 --- explains these words.
+local precision = require "scion.precision"
+
 local ir = {}
 ir.__index = ir
 
@@ -11,8 +13,10 @@ ir.__index = ir
 ---@field mode "train"|"infer"
 ---@field capacity integer largest batch
 ---@field input_dtype "u8"|"f32" u8: images, which the plan preprocesses
----@field precision "f32"|"bf16"|"int8" of what does not train
----@field bytes scion.Node? whose value is bytes in a plan of precision int8, if it has codes, whoever reads it
+---@field precision string as precision.in_use gives it
+---@field frozen "f32"|"bf16"|"int8" the precision of what needs no gradient
+---@field trained "f32"|"bf16" of what needs one; f32 outside of training
+---@field bytes scion.Node? whose value is bytes where what is frozen is int8, if it has codes, whoever reads it
 ---@field from_codes scion.Codes? of the value of `from`, where a plan of precision int8 can know it
 ---@field loss scion.Loss?
 ---@field labels_dtype "i32"|"f32"|nil of what the loss compares with: class numbers, or rows (i32 where the loss has classes, else f32)
@@ -57,8 +61,11 @@ ir.__index = ir
 ---@param request scion.PlanRequest
 ---@return scion.IR
 function ir.new(request)
+  local used = request.precision or "f32"
+  local frozen, trained = precision.parts(used)
   return setmetatable({ order = request.order, output_node = request.output, from = request.from, mode = request.mode, capacity = request.capacity,
-                        input_dtype = request.input_dtype, precision = request.precision or "f32", bytes = request.bytes, from_codes = request.from_codes, loss = request.loss,
+                        input_dtype = request.input_dtype, precision = used, frozen = frozen, bytes = request.bytes, from_codes = request.from_codes,
+                        trained = request.mode == "train" and trained or "f32", loss = request.loss,
                         labels_dtype = request.labels, weighted = request.weighted, taps = request.taps or {},
                         gradients_of = request.gradients_of or {}, tap_values = {}, node_gradients = {},
                         ops = {}, calls = {}, derived = {}, gradients = {}, pending = {} }, ir)

@@ -287,7 +287,7 @@ local fields = { "window", "bf16", "int8", "fold", "folds_norm", "folds_pixels",
 ---   define_parameters  (self, shapes…) a list of { name, shape, init, statistic }
 ---   forward, backward  (self, e) add kernel calls by a scion.Emitter
 ---   macs               (self, x, y) multiply-adds for one example, from the shapes of its input and output
----   bf16               "computes": its forward kernels read and write bf16 or f32; "carries": they write the dtype that they read
+---   bf16               "computes": its kernels read and write bf16 or f32; "carries": they write the dtype that they read
 ---   folds_pixels       whether its kernel of int8 can take over the preprocessing of images
 ---   int8               "computes": its forward kernel reads codes (see ir/quantization.lua) and writes codes or f32; "carries": codes in, codes
 ---                      of the same scale and zero point out

@@ -34,7 +34,7 @@ local analysis = passes {
   "logits", --    the loss takes over the last activation
   "fold", --      batch norms with stored statistics go into convolutions and dense layers
   "fuse", --      additions and activations go into the kernels before them
-  "precision", -- what is computed in bf16, and where values are converted
+  "precision", -- what is computed in bf16 and int8, and where values are converted
   "algorithm", -- which kernels compute a convolution
 }
 
@@ -51,7 +51,7 @@ local emission = passes {
 ---@class scion.Plan
 ---@field mode "train"|"infer"
 ---@field capacity integer largest batch
----@field precision "f32"|"bf16"|"int8" of what does not train
+---@field precision string as precision.in_use gives it
 ---@field ops scion.Operation[]
 ---@field calls scion.Call[] in the order in which they run
 ---@field cost scion.Cost
@@ -86,7 +86,7 @@ end
 --- The operations that an inference would execute, in order: the result of the analysis passes, without kernel calls.
 ---@param order scion.Node[]
 ---@param output scion.Node
----@param precision? "f32"|"bf16"|"int8" (f32)
+---@param precision? string as precision.in_use gives it (f32)
 ---@param bytes? scion.Node as of plan.compile
 ---@return scion.Operation[]
 function plan.operations(order, output, precision, bytes)
@@ -100,7 +100,7 @@ end
 ---@field mode "train"|"infer"
 ---@field capacity integer largest batch
 ---@field input_dtype "u8"|"f32" u8: images, 0 to 255, which the plan preprocesses
----@field precision "f32"|"bf16"|"int8"|nil of what does not train (f32)
+---@field precision string? as precision.in_use gives it (f32)
 ---@field bytes scion.Node? whose value is bytes in precision int8, if it has codes, whoever reads it: so it is the same in each plan (none)
 ---@field from_codes scion.Codes? of the value of `from`, so that what is computed of it in int8 takes the very same bytes
 ---@field loss scion.Loss?

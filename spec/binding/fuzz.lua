@@ -225,7 +225,7 @@ local functions = {
   fill_normal = "tensor number small number number", fill_uniform = "tensor number small number number", from_table = "any dtype",
   from_bytes = "word shape dtype", run = "any", run_all = "any", kernels = "", conv2d_packed = "tensor any", grouped_conv2d_packed = "tensor small any",
   winograd_packed = "tensor any", winograd_fits = "window",
-  conv2d_bf16_packed = "tensor", bf16 = "", conv2d_int8_packed = "tensor", int8 = "",
+  conv2d_bf16_packed = "tensor window", bf16 = "", conv2d_int8_packed = "tensor", int8 = "",
   finite = "tensor", norm = "tensor", program = "any", place = "bytes place small", threads = "threads", isa = "", clock = "",
   catch_interrupts = "", release_interrupts = "", interrupted = "", keep_prompt = "", interrupt = "", hear_termination = "", meanwhile = "any", parallel_for = "",
   write_no_files = "any", file_limit = "", at_terminal = "", terminal_width = "word", no_terminal = "",
@@ -315,7 +315,7 @@ local function shapes_for(name)
   if name:find "packed" or name:find "conv2d" or name:find "winograd" then
     local probe = core.new(kernel)
     local turned = (name:find "transposed" or name:find "backward_input") ~= nil
-    local count = name:find "bf16" and core.conv2d_bf16_packed(probe) or name:find "int8" and core.conv2d_int8_packed(probe) or
+    local count = name:find "bf16" and core.conv2d_bf16_packed(probe, turned and win) or name:find "int8" and core.conv2d_int8_packed(probe) or
                   name:find "winograd" and core.winograd_packed(probe, turned) or
                   name:find "grouped" and core.grouped_conv2d_packed(probe, 1, turned) or core.conv2d_packed(probe, turned)
     s.packed = { count }

@@ -110,7 +110,7 @@ static problem new_problem(reference_conv2d d, int x_gap, int y_gap, bool half_a
   p.scale = TENSOR(d.co), p.bias = TENSOR(d.co);
   p.addend = half_addend ? HALF(3, d.n, d.oh, d.ow, d.co) : SLICE(3, d.n, d.oh, d.ow, d.co);
   p.y = SLICE(y_gap, d.n, d.oh, d.ow, d.co), p.narrow = HALF(y_gap, d.n, d.oh, d.ow, d.co);
-  int64_t packed = scion_conv2d_bf16_packed_elements(&p.w);
+  int64_t packed = scion_conv2d_bf16_packed_elements(&p.w, NULL);
   OK(scion_tensor_new(&p.packed, SCION_BF16, 1, &packed));
   OK(scion_conv2d_bf16_pack(&p.w, &p.scale, &p.packed));
   p.rx = half_reals(&p.x), p.raddend = half_reals(&p.addend), p.rbias = test_real(&p.bias), p.ry = new_reals(elements(&p.y));
@@ -185,6 +185,134 @@ static void test_leavings(void) {
   end_problem(&p);
 }
 
+/* ---- gradients: dy takes the place of y in bf16, and dx and dw are new */
+
+typedef struct {
+  problem of;
+  scion_tensor turned, dx, narrow, dw;
+  real *rdy, *rdx, *rdw;
+} gradients;
+
+static gradients new_gradients(reference_conv2d d, int x_gap, int y_gap) {
+  gradients g = {.of = new_problem(d, x_gap, y_gap, true)};
+  problem *p = &g.of;
+  d = p->d;
+  int64_t turned = scion_conv2d_bf16_packed_elements(&p->w, &d.window);
+  OK(scion_tensor_new(&g.turned, SCION_BF16, 1, &turned));
+  OK(scion_conv2d_bf16_pack_transposed(&p->w, &p->scale, &d.window, &g.turned));
+  scion_tensor_release(&p->narrow);
+  p->narrow = HALF(y_gap, d.n, d.oh, d.ow, d.co);
+  g.dx = SLICE(x_gap, d.n, d.h, d.w, d.ci), g.narrow = HALF(x_gap, d.n, d.h, d.w, d.ci);
+  g.dw = TENSOR(d.window.kernel[0], d.window.kernel[1], d.ci, d.co);
+  g.rdy = half_reals(&p->narrow), g.rdx = new_reals(elements(&g.dx)), g.rdw = new_reals(elements(&g.dw));
+  return g;
+}
+
+static void end_gradients(gradients *g) {
+  RELEASE(&g->turned, &g->dx, &g->narrow, &g->dw);
+  free(g->rdy), free(g->rdx), free(g->rdw);
+  end_problem(&g->of);
+}
+
+/* Of numbers that are all small as their difference is: relative to 1. */
+static double far(const scion_tensor *t, const real *expected) {
+  double distance = test_distance(t, expected), size = 0;
+  for (int64_t e = 0; e < elements(t); e++) size = fmax(size, fabs((double)expected[e]));
+  return size > 0 && size < 1 ? distance * size : distance;
+}
+
+/* Sums as exact as in f32; dx in bf16 is that rounded once, to the bit, and so is what is added to it. */
+static void test_gradients_of(gradients *g, int i) {
+  problem *p = &g->of;
+  const scion_window *k = &p->d.window;
+  const conv2d_unit *unit = &units[i].unit;
+  reference_conv2d_backward_input(&p->d, g->rdy, p->rw, g->rdx, 0);
+  OK(scion_tensor_fill(&g->dx, NAN));
+  OK(scion_tensor_fill(&g->narrow, NAN));
+  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned, &g->dx, k, 0, unit));
+  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned, &g->narrow, k, 0, unit));
+  CHECK(far(&g->dx, g->rdx) < 1e-5, "dx is off by %g: %s", far(&g->dx, g->rdx), describe(p, i));
+  int wrong = 0;
+  for (int64_t e = 0; e < elements(&g->dx); e++)
+    wrong += (double)bf16_to_float(float_to_bf16((float)scion_tensor_get(&g->dx, e))) != scion_tensor_get(&g->narrow, e);
+  CHECK(wrong == 0, "%d of dx in bf16 are not dx rounded: %s", wrong, describe(p, i));
+  scion_tensor before = HALF(0, p->d.n, p->d.h, p->d.w, p->d.ci), sum = TENSOR(p->d.n, p->d.h, p->d.w, p->d.ci);
+  OK(scion_tensor_copy(&before, &g->narrow, 0));
+  OK(scion_tensor_copy(&before, &sum, 0));
+  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned, &g->narrow, k, 1, unit));
+  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned, &sum, k, 1, unit));
+  for (int64_t e = 0; e < elements(&g->dx); e++) {
+    float expected = (float)scion_tensor_get(&before, e) + (float)scion_tensor_get(&g->dx, e);
+    wrong += (float)scion_tensor_get(&sum, e) != expected || scion_tensor_get(&g->narrow, e) != (double)bf16_to_float(float_to_bf16(expected));
+  }
+  CHECK(wrong == 0, "%d sums are wrong: %s", wrong, describe(p, i));
+  CHECK(test_gaps_untouched(&g->dx) && half_gaps_untouched(&g->narrow), "gaps were written: %s", describe(p, i));
+  reference_conv2d_backward_weights(&p->d, p->rx, g->rdy, g->rdw);
+  OK(scion_tensor_fill(&g->dw, NAN));
+  OK(conv2d_bf16_backward_weights(&p->x, &p->narrow, &g->dw, k, unit));
+  CHECK(far(&g->dw, g->rdw) < 1e-5, "dw is off by %g: %s", far(&g->dw, g->rdw), describe(p, i));
+  RELEASE(&before, &sum);
+}
+
+static void test_gradients(reference_conv2d d, int x_gap, int y_gap) {
+  gradients g = new_gradients(d, x_gap, y_gap);
+  for (int i = 0; i < unit_count; i++) test_gradients_of(&g, i);
+  CHECK(emulated_faults == 0, "%d uses of tiles that the hardware faults on: %s", emulated_faults, describe(&g.of, 2));
+  end_gradients(&g);
+}
+
+static void test_more_gradients(void) {
+  const reference_conv2d shapes[] = {
+      {.n = 3, .h = 12, .w = 13, .ci = 40, .co = 36, .window = window(3, 3, 1, 1, 1)},   /* pixels of two blocks, in parts */
+      {.n = 1, .h = 7, .w = 7, .ci = 300, .co = 20, .window = window(3, 3, 2, 1, 1)},    /* blocks of channels, taps by themselves */
+      {.n = 1, .h = 5, .w = 6, .ci = 20, .co = 600, .window = window(1, 1, 1, 0, 0)},    /* groups of columns */
+      {.n = 2, .h = 9, .w = 8, .ci = 5, .co = 6, .window = window(2, 2, 3, 0, 0)},       /* pixels that no window meets */
+      {.n = 1, .h = 2, .w = 3, .ci = 18, .co = 1001, .window = window(3, 3, 1, 1, 1)},   /* a depth that is packed in parts, of an odd size */
+      {.n = 1, .h = 11, .w = 9, .ci = 3, .co = 4, .window = {{3, 2}, {3, 2}, {2, 3}, {2, 1}, {0, 2}}}, /* stride and dilation */
+  };
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) test_gradients(shapes[i], (int)i % 2 * 3, (int)i % 2 * 5);
+}
+
+static void test_gradient_threads(void) {
+  reference_conv2d d = {.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, 2, 1, 1)};
+  gradients g = new_gradients(d, 2, 3);
+  for (int i = 0; i < unit_count; i++) {
+    SAME_BITS(g.dx, conv2d_bf16_backward_input(&g.of.narrow, &g.turned, &g.dx, &g.of.d.window, 1, &units[i].unit));
+    SAME_BITS(g.dw, conv2d_bf16_backward_weights(&g.of.x, &g.of.narrow, &g.dw, &g.of.d.window, &units[i].unit));
+  }
+  end_gradients(&g);
+}
+
+static void test_public_gradients(void) {
+  reference_conv2d d = {.n = 2, .h = 6, .w = 6, .ci = 4, .co = 5, .window = window(3, 3, 2, 1, 1)};
+  gradients g = new_gradients(d, 0, 0);
+  scion_tensor *x = &g.of.x, *dy = &g.of.narrow, small = HALF(0, 2, 9, 6, 4), wide = TENSOR(2, 6, 6, 4), line = TENSOR(3, 3, 4, 5);
+  const scion_window *k = &g.of.d.window, other = window(5, 5, 1, 2, 2), far_apart = window(3, 3, 2000, 1, 1);
+  reference_conv2d_backward_input(&g.of.d, g.rdy, g.of.rw, g.rdx, 0);
+  reference_conv2d_backward_weights(&g.of.d, g.of.rx, g.rdy, g.rdw);
+  OK(scion_conv2d_bf16_backward_input(dy, &g.turned, &g.dx, k, 0));
+  OK(scion_conv2d_bf16_backward_weights(x, dy, &g.dw, k));
+  EXACTLY(g.dx, g.rdx, 1e-5);
+  EXACTLY(g.dw, g.rdw, 1e-5);
+  CHECK(scion_conv2d_bf16_packed_elements(&g.of.w, &other) == 0 && scion_conv2d_bf16_packed_elements(&g.of.w, &far_apart) == 0, "no such kernel");
+  REFUSED_WITH(scion_conv2d_bf16_backward_input(&wide, &g.turned, &g.dx, k, 0), "dy is f32, not bf16");
+  REFUSED_WITH(scion_conv2d_bf16_backward_input(dy, &g.of.packed, &g.dx, k, 0), "elements when packed");
+  REFUSED_WITH(scion_conv2d_bf16_backward_input(dy, &g.turned, &small, k, 0), "dx is 2x9x6x4");
+  REFUSED_WITH(scion_conv2d_bf16_backward_input(dy, &g.turned, &g.dx, &far_apart, 0), "stride 2000");
+  REFUSED_WITH(scion_conv2d_bf16_backward_weights(&wide, dy, &g.dw, k), "x is f32, not bf16");
+  REFUSED_WITH(scion_conv2d_bf16_backward_weights(x, dy, &wide, k), "is not the gradient of a 3x3 kernel");
+  REFUSED_WITH(scion_conv2d_bf16_backward_weights(&small, dy, &g.dw, k), "x is 2x9x6x4");
+  REFUSED_WITH(scion_conv2d_bf16_pack_transposed(&line, NULL, &other, &g.turned), "is not that of a kernel of 3x3x4x5");
+  REFUSED_WITH(scion_conv2d_bf16_pack_transposed(&line, NULL, k, &g.of.packed), "elements when packed");
+  x->shape[0] = dy->shape[0] = g.dx.shape[0] = 0;
+  OK(scion_conv2d_bf16_backward_input(dy, &g.turned, &g.dx, k, 0));
+  OK(scion_conv2d_bf16_backward_weights(x, dy, &g.dw, k));
+  CHECK(scion_tensor_get(&g.dw, 7) == 0, "no images, no gradient");
+  x->shape[0] = dy->shape[0] = g.dx.shape[0] = 2;
+  RELEASE(&small, &wide, &line);
+  end_gradients(&g);
+}
+
 static void test_threads(void) {
   reference_conv2d d = {.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, 2, 1, 1)};
   problem p = new_problem(d, 2, 3, true);
@@ -227,6 +355,10 @@ int main(void) {
   test_leavings();
   test_threads();
   test_public();
+  test_shapes(test_gradients, 1);
+  test_more_gradients();
+  test_gradient_threads();
+  test_public_gradients();
   scion_threads_stop();
   return test_end();
 }

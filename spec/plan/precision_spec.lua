@@ -1,4 +1,4 @@
--- Plans in bf16: which values are, where conversions stand, how near the results are; and what a CPU without bf16 does.
+-- Plans whose frozen part is in bf16: which values are, where conversions stand, how near the results are; and what a CPU without bf16 does.
 local core = require "scion.core"
 local files = dofile "spec/support/files.lua"
 local precision = require "scion.precision"
@@ -15,7 +15,9 @@ end
 
 local function network() return plans.network(unit) end
 
-local function plan(model, mode, wanted) return plans.made(model, mode, wanted or "bf16") end
+local frozen = { frozen = "bf16" }
+
+local function plan(model, mode, wanted) return plans.made(model, mode, wanted or frozen) end
 
 --- Outputs of the network of fixtures/small_network.py.
 local function outputs(model, wanted)
@@ -42,7 +44,7 @@ describe("a plan in bf16", function()
     assert.equal("bf16", call_of(made, "max_pool_forward").x.dtype)
     assert.equal("f32", call_of(made, "max_pool_forward").y.dtype) -- both branches, straight into what the trainable part reads
     assert.equal("f32", call_of(made, "conv2d_forward").x.dtype)
-    assert.equal("bf16", made.precision)
+    assert.equal("frozen bf16, trained f32", made.precision)
   end)
 
   it("is the plan in f32 where everything trains", function()
@@ -108,7 +110,7 @@ describe("a plan in bf16", function()
       for _, g in ipairs(made.gradients) do found[g.layer.name .. "/" .. g.parameter.name] = core.place(of.arena, g.place):copy() end
       return found
     end
-    local expected, found, wide = gradients(part, features, "f32"), gradients(model, images, "bf16"), gradients(model, images, "f32")
+    local expected, found, wide = gradients(part, features, "f32"), gradients(model, images, frozen), gradients(model, images, "f32")
     local count = 0
     for name, gradient in pairs(found) do
       count = count + 1
@@ -175,7 +177,7 @@ describe("precision", function()
     for _, call in ipairs { function() model:fit(set, { precision = "fp16" }) end, function() model:features(set, "c", { precision = 16 }) end } do
       local ok, message = pcall(call)
       assert.is_false(ok)
-      assert.matches("precision is 'f32', 'bf16' or 'int8'", message, 1, true)
+      assert.matches("precision is 'f32', 'bf16', 'int8' or { frozen = 'int8', trained = 'bf16' }", message, 1, true)
     end
   end)
 
@@ -187,9 +189,11 @@ describe("precision", function()
       local images = scion.uniform({ 2, 6, 6, 3 }, 0, 255):to "u8"
       local wide = model:features(images, "conv")
       model.precision = "bf16"
-      for _ = 1, 2 do print(wide:equal(model:features(images, "conv")), require("scion.precision").in_use "bf16") end]]
+      for _ = 1, 2 do print(wide:equal(model:features(images, "conv")), require("scion.precision").in_use "bf16") end
+      model.precision = { frozen = "int8", trained = "bf16" }
+      print(model.precision.trained, require("scion.precision").in_use(model.precision))]]
     local out = files.shell("SCION_BF16= SCION_ISA=avx2 lua5.4 -e " .. files.quoted(script))
     assert.equal("scion: this CPU has no instructions for bf16 (AMX or AVX512_BF16), so it computes in f32\n" ..
-      "true\tf32\ntrue\tf32\n", out)
+      "true\tf32\ntrue\tf32\nbf16\tint8\n", out)
   end)
 end)

@@ -195,7 +195,7 @@ describe("a tensor", function()
     core.copy(tensor.full({ 2, 2 }, 9, "u8"), target:slice(2, 2, 3))
     assert.same({ { 2, 9, 9 }, { 5, 9, 9 } }, target:totable())
     assert.error_matches(function() core.copy(tensor.zeros(4), target) end, "copy: 4 does not fit into 2x3")
-    assert.error_matches(function() core.copy(target, tensor.zeros(2, 3, "u8"), true) end, "only f32 tensors accumulate")
+    assert.error_matches(function() core.copy(target, tensor.zeros(2, 3, "u8"), true) end, "only f32 and bf16 tensors accumulate")
   end)
 end)
 

@@ -64,7 +64,7 @@ function cached.lay(model, data, o, given)
   end
   local found = cut(model.order, model.output, last, given.whole)
   if not found then return nil, "nothing is frozen at which the network can be cut" end
-  local narrow = not given.whole and precision.in_use(given.precision or model.precision) == "int8"
+  local narrow = not given.whole and precision.parts(precision.in_use(given.precision or model.precision)) == "int8"
   found.codes = narrow and held.alike(model.order, model.output, found.node) or nil
   if found.codes and given.frozen == false and held.differs(model.order, model.output, found.node, found.codes) then
     return nil, "in int8 its range is that of layers above, too"
@@ -298,7 +298,7 @@ local function through_frozen(self, list)
   if self.cut_state ~= cut_state then
     local found = cut(model.order, model.output, #model.order)
     self.cut_state, self.cut_node = cut_state, found and found.macs > 0 and found.node or nil
-    self.cut_codes = as == "int8" and self.cut_node and held.alike(model.order, model.output, self.cut_node) or nil
+    self.cut_codes = precision.parts(as) == "int8" and self.cut_node and held.alike(model.order, model.output, self.cut_node) or nil
   end
   local node = self.cut_node
   if not node then return true end
@@ -441,7 +441,7 @@ end
 --- not kept
 ---@return { pass: function }
 function cached.over(model, data, o, given)
-  if precision.in_use(given.precision or model.precision) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false) end
+  if precision.parts(precision.in_use(given.precision or model.precision)) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false) end
   return setmetatable({ model = model, data = data, options = o, given = given }, Cached)
 end
 

@@ -5,6 +5,7 @@ local decoding = require "scion.data.decoding"
 local graph = require "scion.graph"
 local lfs = require "lfs"
 local plan = require "scion.plan"
+local precisions = require "scion.precision"
 local quantization = require "scion.ir.quantization"
 local store = require "scion.cache.store"
 
@@ -56,10 +57,11 @@ end
 --- A name for everything, except the image, that the value of a node depends on: the layers up to it with their options and weights, the
 --- code that computes them, the precision and the CPU's instruction set, on which the last bits of results depend.
 ---@param node scion.Node
----@param precision "f32"|"bf16"|"int8"
+---@param as string the precision, as precision.in_use gives it
 ---@param codes scion.Codes? of the value, where it is kept as bytes
 ---@return string name a hash in hexadecimal digits, for store.open
-function key.of_node(node, precision, codes)
+function key.of_node(node, as, codes)
+  local precision = precisions.parts(as)
   local version, known = graph.version(graph.weights(node)), names[node]
   local bytes = codes ~= nil
   if known and known.version == version and known.precision == precision and known.bytes == bytes and known.ranges == quantization.revision() then

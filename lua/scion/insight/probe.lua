@@ -32,7 +32,7 @@ end
 ---@class scion.ProbeOptions
 ---@field folds? integer into how many parts the images are divided, at most one for each image; each is told once by what the others teach (5)
 ---@field cache? boolean whether the features are kept, as for model:features (true)
----@field precision? "f32"|"bf16"|"int8" as for model:features (the model's)
+---@field precision? "f32"|"bf16"|"int8"|scion.PrecisionOptions as for model:features (the model's)
 ---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started computes a part of the features
 --- (this process alone)
 

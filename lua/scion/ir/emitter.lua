@@ -55,6 +55,17 @@ function emitter:copy(x, y, accumulate)
   self:emit { "copy", x = x, y = y, accumulate = accumulate }
 end
 
+--- The value in a dtype: itself, or a copy.
+---@param v scion.Value
+---@param dtype scion.Dtype
+---@return scion.Value
+function emitter:converted(v, dtype)
+  if v.dtype == dtype then return v end
+  local copy = value.new(v.shape, { dtype = dtype })
+  self:emit { "copy", x = v, y = copy }
+  return copy
+end
+
 -- ---- tensors derived from parameters ---------------------------------------------------------------------------------
 
 --- Tensors that are computed from parameters, such as packed kernels. The layer keeps them, for all its plans. They are computed again only
@@ -192,7 +203,7 @@ function emitter:wants(i) return self.op.inputs[i].grad or false end
 ---@return scion.Value
 function emitter:dx(i)
   local input = self.op.inputs[i]
-  input.dvalue = input.dvalue or value.new(input.shape)
+  input.dvalue = input.dvalue or value.new(input.shape, { dtype = input.dtype })
   return input.dvalue
 end
 
@@ -208,14 +219,14 @@ function emitter:accumulates(i)
   return written or false
 end
 
---- Makes `v` itself the value of the gradient with respect to input i, without a copy, if this is the first share. Later shares are added
+--- Makes `v` itself the value of the gradient with respect to input i, without a copy, if this is the first share and has its dtype. Later shares are added
 --- to it; so the caller must not read `v` in later calls, and must not give it to another input.
 ---@param i integer
 ---@param v scion.Value
 ---@return boolean adopted
 function emitter:adopt(i, v)
   local input = self.op.inputs[i]
-  if input.dvalue then return false end
+  if input.dvalue or v.dtype ~= (input.dtype or "f32") then return false end
   input.dvalue, input.dvalue_written = v, true
   return true
 end

@@ -10,6 +10,7 @@ return layer.define {
   kind = "adaptive_avg_pool",
   positional = { "size" },
   schema = { size = { kinds.pair, required = true } },
+  bf16 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)

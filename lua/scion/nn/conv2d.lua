@@ -33,7 +33,11 @@ local function packed(self, e, transposed)
   local pack = { algorithm .. (transposed and "_pack_transposed" or "_pack"), kernel = kernel, scale = e.fold and e.fold.scale, groups = groups(self) }
   if transposed and algorithm ~= "winograd" then pack.window = e.window end
   local elements
-  if groups(self) then elements = core.grouped_conv2d_packed(kernel, groups(self), transposed) else elements = core[algorithm .. "_packed"](kernel, transposed) end
+  if groups(self) then
+    elements = core.grouped_conv2d_packed(kernel, groups(self), transposed)
+  else
+    elements = core[algorithm .. "_packed"](kernel, transposed and e.window)
+  end
   return e:packed(self, pack, elements, algorithm == "conv2d_bf16" and "bf16" or "f32")
 end
 
@@ -125,12 +129,13 @@ return layer.define {
 
   backward = function(self, e)
     local dw = e:gradient(self, "kernel")
+    local dy = e.op.reads == "bf16" and (dw or e:wants(1)) and e:converted(e.dy, "bf16") or e.dy -- of an output in f32 that readers wanted
     if dw then
-      e:emit { e.op.gradient_algorithm .. "_backward_weights", x = e.x[1], dy = e.dy, dw = dw, window = e.window, groups = groups(self) }
+      e:emit { e.op.gradient_algorithm .. "_backward_weights", x = e.x[1], dy = dy, dw = dw, window = e.window, groups = groups(self) }
       e:unfold(dw)
     end
     if e:wants(1) then
-      e:emit { e.op.algorithm .. "_backward_input", dy = e.dy, packed = packed(self, e, true), dx = e:dx(1), window = e.window,
+      e:emit { e.op.algorithm .. "_backward_input", dy = dy, packed = packed(self, e, true), dx = e:dx(1), window = e.window,
                groups = groups(self), accumulate = e:accumulates(1) }
     end
     if e.x[2] then e:share(2, e.dy) end

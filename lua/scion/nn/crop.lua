@@ -11,6 +11,7 @@ return layer.define {
   kind = "crop",
   positional = { "border" },
   fields = { "top", "left" },
+  bf16 = "carries",
   schema = { border = { kinds.border, required = true } },
 
   output_shape = function(self, ...)
@@ -30,7 +31,7 @@ return layer.define {
     if not e:wants(1) then return end
     local padded = e:dx(1) -- zero_pad_forward cannot add to what is there: then it writes a temporary value
     local accumulate = e:accumulates(1)
-    if accumulate then padded = value.new(e.x[1].shape) end
+    if accumulate then padded = value.new(e.x[1].shape, { dtype = e.x[1].dtype }) end
     e:emit { "zero_pad_forward", x = e.dy, y = padded, top = self.top, left = self.left }
     if accumulate then e:emit { "copy", x = padded, y = e:dx(1), accumulate = true } end
   end,

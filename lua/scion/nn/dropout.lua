@@ -13,6 +13,7 @@ return layer.define {
   positional = { "rate" },
   schema = { rate = { check.number { from = 0, below = 1 }, required = true }, examples = { check.boolean, false } },
   fields = { "seed", "stream" },
+  bf16 = "carries",
   identity = "inference", -- the identity outside of training, where plans leave it out
 
   check = function(self) self.seed, self.stream = random.next_stream() end,

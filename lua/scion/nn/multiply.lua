@@ -19,7 +19,6 @@ return layer.define {
     if not self.channels and table.concat(a, "x") ~= table.concat(b, "x") then
       self:fail("inputs of shapes %s and %s cannot be multiplied", table.concat(a, "x"), table.concat(b, "x"))
     end
-    if self.channels then self.bf16 = false end -- the kernels that scale channels exist for f32 only
     return { table.unpack(a) }
   end,
 

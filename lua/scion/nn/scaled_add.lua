@@ -15,6 +15,7 @@ return layer.define {
   positional = { "scale" },
   schema = { scale = { check.number(), required = true }, activation = { check.unless_false(kinds.activation), false } },
   fuses_activation = true,
+  bf16 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 2)

@@ -13,6 +13,7 @@ return layer.define {
   positional = { "factor" },
   schema = { factor = { kinds.pair, 2 }, interpolation = { check.one_of("nearest", "bilinear"), "nearest" } },
   fields = { "bilinear" },
+  bf16 = "computes",
 
   check = function(self) self.bilinear = self.options.interpolation == "bilinear" end,
 

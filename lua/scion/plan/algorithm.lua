@@ -23,7 +23,11 @@ return function(ir)
       else
         op.algorithm, op.gain = choose(op, machine.filtering.forward)
       end
-      if op.trains.kernel then op.gradient_algorithm, op.gradient_gain = choose(op, machine.filtering.gradient) end
+      if op.trains.kernel and op.reads == "bf16" then
+        op.gradient_algorithm = op.algorithm
+      elseif op.trains.kernel then
+        op.gradient_algorithm, op.gradient_gain = choose(op, machine.filtering.gradient)
+      end
     end
   end
 end

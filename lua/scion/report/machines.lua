@@ -18,6 +18,7 @@ local cached = require "scion.cache.cached"
 local cut = require "scion.ir.cut"
 local distributed = require "scion.train.distributed"
 local inputs = require "scion.train.inputs"
+local precision = require "scion.precision"
 local shards = require "scion.train.shards"
 local targets = require "scion.train.targets"
 local text = require "scion.report.text"
@@ -245,7 +246,7 @@ function machines.new(comm, model, data, given)
   local parts = o.shards or shards.parts_of(data.batch)
   shards.check(where, data.batch, parts, 1)
   if comm.size > 1 then
-    local facts = checkpoint.facts_of(model, data, nil, model.precision or "f32")
+    local facts = checkpoint.facts_of(model, data, nil, precision.in_use(model.precision))
     facts[#facts + 1] = { "number of shards", tostring(parts) }
     facts[#facts + 1] = { "wire for gradients", o.wire }
     facts[#facts + 1] = { "list of ranks", o.ranks and table.concat(o.ranks, " ") or "none" }

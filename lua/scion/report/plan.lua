@@ -6,6 +6,7 @@ local dataset = require "scion.data.dataset"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local machine = require "scion.machine"
+local precision = require "scion.precision"
 local cached = require "scion.cache.cached"
 local calibration = require "scion.calibration"
 local shape = require "scion.shape"
@@ -35,6 +36,8 @@ local report = {}
 ---@field images integer? in the data set, if one is given
 ---@field int8 { convolutions: integer, of: integer, found: scion.Int8Report? }? of precision "int8": how many convolutions compute in bytes, of how
 --- many below which nothing trains; and what was found with the ranges
+---@field bf16 { layers: integer, of: integer, wide: string[] }? where precision asks for bf16: how many layers that compute do so in bf16, of how many; and
+--- which of them have no kernels for it, and stay in f32
 
 --- A text that says which output of frozen layers is kept, how large it is, and where it is kept.
 local function cache_text(self)
@@ -61,6 +64,14 @@ local function int8_text(self)
     found.compared, found.cosine, found.bound, wide)
 end
 
+local most_names = 4
+
+local function bf16_text(self)
+  local names, more = table.concat(self.wide, ", ", 1, math.min(#self.wide, most_names)), #self.wide - most_names
+  if more > 0 then names = ("%s and %d more"):format(names, more) end
+  return ("%d of %d layers%s"):format(self.layers, self.of, #self.wide > 0 and "; in f32, for want of kernels: " .. names or "")
+end
+
 local function as_text(self)
   local lines, width = nil, text.width()
   local function line(name, format, ...)
@@ -76,6 +87,7 @@ local function as_text(self)
   line("backward", "%s an image", text.macs(self.backward))
   line("peak memory", "%s (activations %s, weights %s)", text.bytes(self.memory), text.bytes(self.arena), text.bytes(self.memory - self.arena))
   if self.mode == "train" then line("cache", "%s", cache_text(self)) end
+  if self.bf16 then line("bf16", "%s", bf16_text(self.bf16)) end
   if self.int8 then line("int8", "%s", int8_text(self.int8)) end
   line("predicted", "%.1f images/s%s", 1 / self.seconds_per_image,
        self.seconds_per_epoch and (", %.0f s an epoch of %d images"):format(self.seconds_per_epoch, self.images) or "")
@@ -86,9 +98,9 @@ local speeds = {} -- multiply-adds per second, by precision: measured once in a 
 
 local families = { f32 = "conv2d", bf16 = "conv2d_bf16", int8 = "conv2d_int8" } -- of kernels, by precision
 
---- The multiply-adds per second of a convolution of medium size in that precision: the best of five runs.
-local function measure_speed(precision)
-  local family, dtype, bytes = families[precision], precision == "int8" and "u8" or precision, precision == "int8"
+--- The multiply-adds per second of a convolution of medium size in a precision: the best of five runs.
+local function measure_speed(word)
+  local family, dtype, bytes = families[word], word == "int8" and "u8" or word, word == "int8"
   local x, y, kernel = core.new({ 4, 28, 28, 128 }, dtype), core.new({ 4, 28, 28, 128 }, dtype), core.new({ 3, 3, 128, 128 }, "f32")
   local packed, scales, sums, shift = core.new({ core[family .. "_packed"](kernel, false) }, dtype), nil, nil, nil
   if bytes then scales, sums, shift = core.new { 128 }, core.new({ 128 }, "i32"), core.new { 128 } end
@@ -105,9 +117,9 @@ local function measure_speed(precision)
   return 4 * 28 * 28 * 128 * 9 * 128 / best
 end
 
-local function speed(precision)
-  speeds[precision] = speeds[precision] or measure_speed(precision) * machine.share_of_speed
-  return speeds[precision]
+local function speed(word)
+  speeds[word] = speeds[word] or measure_speed(word) * machine.share_of_speed
+  return speeds[word]
 end
 
 -- the name of the last layer before the first one that needs a gradient
@@ -128,6 +140,23 @@ local function int8_of(model, made)
     if op.layer.kind == "conv2d" and not op.grad then n, all = n + (op.algorithm == "conv2d_int8" and 1 or 0), all + 1 end
   end
   return { convolutions = n, of = all, found = calibration.report(model) }
+end
+
+--- What a plan computes in bf16: how many of the layers of which it is asked for, and which of them have no kernels for it. Layers that only hand
+--- numbers on are not counted, and an activation is its layer's.
+local function bf16_of(made)
+  local frozen, trained = precision.parts(made.precision)
+  local n, all, wide, seen = 0, 0, {}, {}
+  for _, op in ipairs(made.ops) do
+    local asked = (op.grad or op.batch_statistics) and trained or frozen
+    local kind, name = op.layer.kind, op.layer.name
+    if asked == "bf16" and not op.identity and op.layer.bf16 ~= "carries" and kind ~= "input" and kind ~= "convert" and not seen[name] then
+      local narrow = op.reads == "bf16"
+      seen[name] = true
+      n, all, wide[#wide + 1] = n + (narrow and 1 or 0), all + 1, not narrow and name or nil
+    end
+  end
+  return { layers = n, of = all, wide = wide }
 end
 
 local function bytes_of_parameters(rows)
@@ -153,7 +182,7 @@ end
 local plan_report = class.define {
   name = "scion.PlanReport", title = "a plan", meta = { __tostring = as_text },
   locked = { "mode", "batch", "calls", "trainable", "parameters", "forward", "backward", "frozen", "arena", "memory", "frontier", "seconds_per_image",
-             "cache", "cache_reason", "images", "seconds_per_epoch", "int8" },
+             "cache", "cache_reason", "images", "seconds_per_epoch", "int8", "bf16" },
 }
 
 local schema = { batch = { inputs.batch }, data = { inputs.kind }, mode = { check.one_of("train", "infer"), "train" }, cache = { cached.kind, {} } }
@@ -184,13 +213,14 @@ function report.new(model, given)
   local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }
   local trainable, parameters = 0, bytes_of_parameters(rows) // 4
   for _, row in ipairs(rows) do trainable = trainable + row.trainable end
-  local int8 = made.precision == "int8" and int8_of(model, made) or nil
-  local frozen_speed = speed(int8 and int8.convolutions == 0 and "f32" or made.precision)
-  local seconds = made.cost.frozen_work / frozen_speed + made.cost.work / speed "f32"
+  local frozen, trained = precision.parts(made.precision)
+  local int8 = frozen == "int8" and int8_of(model, made) or nil
+  local seconds = made.cost.frozen_work / speed(int8 and int8.convolutions == 0 and "f32" or frozen) + made.cost.work / speed(trained)
   return plan_report.new { mode = mode, batch = batch, calls = #made.calls, trainable = mode == "train" and trainable or 0, parameters = parameters,
     forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
     memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
-    cache = cache or nil, cache_reason = reason, images = data and #data, seconds_per_epoch = data and seconds * #data or nil, int8 = int8 }
+    cache = cache or nil, cache_reason = reason, images = data and #data, seconds_per_epoch = data and seconds * #data or nil, int8 = int8,
+    bf16 = (frozen == "bf16" or mode == "train" and trained == "bf16") and bf16_of(made) or nil }
 end
 
 return report

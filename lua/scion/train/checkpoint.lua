@@ -11,6 +11,7 @@ local metrics = require "scion.train.metrics"
 local folder = require "scion.folder"
 local graph = require "scion.graph"
 local plain = require "scion.plain"
+local precision = require "scion.precision"
 local record = require "scion.train.record"
 local results = require "scion.report.results"
 local schedule = require "scion.train.schedule"
@@ -169,10 +170,10 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset
 ---@param batch integer?
----@param precision string
+---@param as string the precision, as precision.in_use gives it
 ---@return { [1]: string, [2]: string }[]
-function checkpoint.facts_of(model, data, batch, precision)
-  return { { "network", of_model(model) }, { "data set", of_data(data) }, { "batch", tostring(batch or data.batch) }, { "precision", precision },
+function checkpoint.facts_of(model, data, batch, as)
+  return { { "network", of_model(model) }, { "data set", of_data(data) }, { "batch", tostring(batch or data.batch) }, { "precision", as },
            { "set of weights", of_weights(model) } }
 end
 
@@ -341,7 +342,7 @@ local function state_of(run)
   state.optimizers = {}
   for i, optimizer in ipairs(optimizers_of(run)) do state.optimizers[i] = optimizer:state(run.model.order) end
   state.callbacks, state.logs = events.states(run)
-  state.int8 = run.precision == "int8" and calibration.state(run.model) or nil
+  state.int8 = precision.parts(run.precision) == "int8" and calibration.state(run.model) or nil
   return state
 end
 

@@ -87,7 +87,8 @@ local schema = {
 --- others. "balanced": images / (classes * images of the class). An image with shares of several classes has the mean of their factors (none)
 ---@field cache boolean|integer|scion.CacheOptions|nil whether outputs of frozen layers are computed once for each image and kept, also for
 --- later runs. true: if images are not augmented; a number K: for K augmented variants of each image; false: never (true)
----@field precision "f32"|"bf16"|"int8"|nil of frozen layers and of the validation; what trains is always f32 (the model's, or f32)
+---@field precision "f32"|"bf16"|"int8"|scion.PrecisionOptions|nil a word, or one for what is frozen and one for what trains: "bf16" is both, "int8" is
+--- { frozen = "int8", trained = "f32" }. The validation has that of what is frozen (the model's, or f32)
 ---@field distributed scion.Comm|scion.DistributedOptions|nil require "scion.mpi": the processes that mpirun has started train together, to the same
 --- bits as any other number of them; or { comm, shards = 16 } (this process alone)
 ---@field quiet boolean? whether nothing is told of what is likely a mistake in the recipe; history.warnings has it all the same (false)
@@ -268,7 +269,7 @@ local function run_job(job, o, ended)
   local told = state.history
   if complete and job.team then complete = job.team.comm:meet "end of fit" ~= false end
   told.cache, told.interrupted = cached.since(before), not complete or nil
-  told.int8 = job.precision == "int8" and calibration.report(model) or nil
+  told.int8 = precision.parts(job.precision) == "int8" and calibration.report(model) or nil
   live.ended(told)
   if not complete then tell_interrupt(state, returns, ended) end
   return told

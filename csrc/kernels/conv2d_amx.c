@@ -62,18 +62,21 @@ AMX_FUNCTION static inline __attribute__((always_inline)) void multiply_tiles(co
     if (lower) TILE_ZERO(2);
     if (lower && right) TILE_ZERO(3);
   }
-  for (int64_t left = k->depth; left > 0; left -= NARROW_STEP, a += NARROW_STEP, b += NARROW_STEP * NARROW_TILE) {
-    TILE_LOAD(4, a, pitch);
-    TILE_LOAD(6, b, 64);
-    MULTIPLY(0, 4, 6);
-    if (right) {
-      TILE_LOAD(7, b + k->next, 64);
-      MULTIPLY(1, 4, 7);
-    }
-    if (lower) {
-      TILE_LOAD(5, a + NARROW_TILE * k->pitch, pitch);
-      MULTIPLY(2, 5, 6);
-      if (right) MULTIPLY(3, 5, 7);
+  for (int64_t further = k->further; further >= 0; further--, a += k->further_a, b += k->further_b) {
+    const uint8_t *left = a, *weights = b;
+    for (int64_t depth = k->depth; depth > 0; depth -= NARROW_STEP, left += NARROW_STEP, weights += NARROW_STEP * NARROW_TILE) {
+      TILE_LOAD(4, left, pitch);
+      TILE_LOAD(6, weights, 64);
+      MULTIPLY(0, 4, 6);
+      if (right) {
+        TILE_LOAD(7, weights + k->next, 64);
+        MULTIPLY(1, 4, 7);
+      }
+      if (lower) {
+        TILE_LOAD(5, left + NARROW_TILE * k->pitch, pitch);
+        MULTIPLY(2, 5, 6);
+        if (right) MULTIPLY(3, 5, 7);
+      }
     }
   }
   TILE_STORE(0, sums, row);
@@ -99,7 +102,7 @@ AMX_FUNCTION static inline __attribute__((always_inline)) void multiply(const co
 AMX_FUNCTION static void multiply_bf16(const conv2d_block *block) { multiply(block, false); }
 AMX_FUNCTION static void multiply_int8(const conv2d_block *block) { multiply(block, true); }
 
-const conv2d_unit conv2d_bf16_amx = {amx_begin, multiply_bf16, amx_end, NARROW_STEP};
-const conv2d_unit conv2d_int8_amx = {amx_begin, multiply_int8, amx_end, NARROW_STEP};
+const conv2d_unit conv2d_bf16_amx = {amx_begin, multiply_bf16, amx_end, NARROW_STEP, .strips = true};
+const conv2d_unit conv2d_int8_amx = {amx_begin, multiply_int8, amx_end, NARROW_STEP, .strips = true};
 
 #endif

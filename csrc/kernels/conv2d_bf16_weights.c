@@ -151,8 +151,7 @@ scion_status conv2d_bf16_backward_weights(const scion_tensor *x, const scion_ten
   SCION_TRY(scion_require_dtype(kernel, "dy", dy, SCION_BF16));
   SCION_TRY(conv2d_check_window(window));
   SCION_TRY(scion_require_window(kernel, window, "x", x, "dy", dy, scion_tensor_channels(dy)));
-  int64_t depth;
-  SCION_TRY(conv2d_narrow_require_depth(kernel, window, x, dy, &depth));
+  SCION_TRY(conv2d_narrow_require_depth(kernel, window, x, dy));
   SCION_TRY(conv2d_check_dw(x, dy, dw, window));
   gradient_job g = {.x = x->data, .dy = dy->data, .x_stride = x->row_stride, .dy_stride = dy->row_stride, .channels = x->shape[3],
                     .out_channels = dy->shape[3], .size = {x->shape[1], x->shape[2]}, .grid = {dy->shape[1], dy->shape[2]}, .window = *window,

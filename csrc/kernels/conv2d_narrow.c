@@ -5,8 +5,16 @@
 
 #define ENOUGH_CHUNKS 24 /* so that a few threads end at about the same time */
 
-int64_t conv2d_narrow_packed(int64_t depth, int64_t out_channels) {
-  return scion_divide_up(depth, NARROW_STEP) * NARROW_STEP * (scion_divide_up(out_channels, NARROW_TILE) * NARROW_TILE);
+static int64_t whole_steps(int64_t bytes) { return scion_divide_up(bytes, NARROW_STEP) * NARROW_STEP; }
+
+narrow_depth conv2d_narrow_depth(int64_t rows, int64_t row, const conv2d_unit *unit) {
+  narrow_depth d = {.rows = rows, .row = row, .pitch = unit->strips && row >= NARROW_STEP ? whole_steps(row) : row};
+  d.padded = whole_steps(rows * d.pitch);
+  return d;
+}
+
+int64_t conv2d_narrow_packed(const narrow_depth *depth, int64_t out_channels) {
+  return depth->padded * (scion_divide_up(out_channels, NARROW_TILE) * NARROW_TILE);
 }
 
 scion_status conv2d_narrow_require_packed(const char *kernel, const scion_tensor *packed, int64_t bytes) {
@@ -28,17 +36,18 @@ scion_status conv2d_narrow_require_kernel(const char *kernel, const scion_tensor
 }
 
 scion_status conv2d_narrow_require_pack(const char *kernel, const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed,
-                                        scion_dtype dtype) {
+                                        scion_dtype dtype, const conv2d_unit *unit, narrow_depth *depth) {
   SCION_TRY(conv2d_narrow_require_kernel(kernel, w, scale));
   SCION_TRY(scion_require_dtype(kernel, "packed", packed, dtype));
-  return conv2d_narrow_require_packed(kernel, packed, conv2d_narrow_packed(scion_tensor_rows(w) * (int64_t)scion_dtype_size(dtype), w->shape[3]));
+  *depth = conv2d_narrow_depth(w->shape[0], w->shape[1] * w->shape[2] * (int64_t)scion_dtype_size(dtype), unit);
+  return conv2d_narrow_require_packed(kernel, packed, conv2d_narrow_packed(depth, w->shape[3]));
 }
 
-scion_status conv2d_narrow_require_depth(const char *kernel, const scion_window *window, const scion_tensor *x, const scion_tensor *y,
-                                         int64_t *depth) {
+scion_status conv2d_narrow_require_depth(const char *kernel, const scion_window *window, const scion_tensor *x, const scion_tensor *y) {
+  int64_t depth;
   if (x->shape[3] < 1 || y->shape[3] < 1) return scion_fail(SCION_MISUSE, "%s: images without channels", kernel);
-  if (__builtin_mul_overflow((int64_t)window->kernel[0] * window->kernel[1], x->shape[3] * (int64_t)scion_dtype_size(x->dtype), depth) ||
-      *depth > INT64_MAX / 64 / scion_divide_up(y->shape[3], NARROW_TILE))
+  if (__builtin_mul_overflow((int64_t)window->kernel[0] * window->kernel[1], x->shape[3] * (int64_t)scion_dtype_size(x->dtype), &depth) ||
+      depth > INT64_MAX / 128 / scion_divide_up(y->shape[3], NARROW_TILE))
     return scion_fail(SCION_MISUSE, "%s: a window of %dx%d over %lld channels is too large", kernel, window->kernel[0],
                       window->kernel[1], (long long)x->shape[3]);
   return SCION_OK;
@@ -53,16 +62,40 @@ static scion_status require_operands(const char *kernel, const scion_tensor *x, 
   if (addend && !scion_tensor_same_shape(addend, y))
     return scion_fail(SCION_MISUSE, "%s: y is %s, but addend is %s, and they should have one shape", kernel, scion_shape_text(y, a, sizeof a),
                       scion_shape_text(addend, b, sizeof b));
-  SCION_TRY(conv2d_narrow_require_depth(kernel, window, x, y, &job->depth));
-  job->padded = scion_divide_up(job->depth, NARROW_STEP) * NARROW_STEP;
-  return conv2d_narrow_require_packed(kernel, packed, conv2d_narrow_packed(job->depth, y->shape[3]));
+  SCION_TRY(conv2d_narrow_require_depth(kernel, window, x, y));
+  job->depth = conv2d_narrow_depth(window->kernel[0], window->kernel[1] * x->shape[3] * (int64_t)scion_dtype_size(x->dtype), job->unit);
+  return conv2d_narrow_require_packed(kernel, packed, conv2d_narrow_packed(&job->depth, y->shape[3]));
+}
+
+/* Whether the left side can be read from a strip: the images as they are, with the padding between their rows and between them. Pixel z of a
+ * strip is also where the window of pixel z begins, so that neighbours in it lie one pixel apart under every tap, rows end with some that
+ * are no pixels of the grid, and images with some such rows. Padding serves both sides: that behind a row is that before the next. What fills
+ * up a row of the depth meets the pixels behind it, times zero. */
+static bool make_strips(conv2d_narrow_job *job, int64_t images) {
+  const scion_window *w = &job->window;
+  if (!job->unit->strips || job->depth.pitch % NARROW_STEP || job->depth.rows == 0) return false;
+  int64_t strip[2];
+  for (int axis = 0; axis < 2; axis++) {
+    int64_t behind = job->grid[axis] - 1 + w->kernel[axis] - w->before[axis] - job->size[axis]; /* pixels that windows reach past the image */
+    if (w->stride[axis] != 1 || w->dilation[axis] != 1 || w->before[axis] < 0 || w->before[axis] >= w->kernel[axis] || behind >= w->kernel[axis]) return false;
+    strip[axis] = job->size[axis] + (w->before[axis] > behind ? w->before[axis] : behind);
+    if (strip[axis] < job->grid[axis]) return false;
+  }
+  job->block = NARROW_STRIP_PIXELS;
+  while (job->block > NARROW_BLOCK && images * strip[0] * strip[1] < job->block * ENOUGH_CHUNKS) job->block /= 2;
+  while (job->block > NARROW_BLOCK && conv2d_narrow_strip_bytes(job, strip[1], job->block) > NARROW_STRIP_BYTES) job->block /= 2;
+  if (conv2d_narrow_strip_bytes(job, strip[1], job->block) > NARROW_STRIP_BYTES) return false;
+  job->pixels = images * strip[0] * strip[1], job->strip[0] = strip[0], job->strip[1] = strip[1];
+  return true;
 }
 
 /* Blocks of pixels; where there are few of them, smaller blocks, and groups of panels that share one. */
 scion_status conv2d_narrow_grid(conv2d_narrow_job *job) {
-  job->pixels *= job->grid[0] * job->grid[1];
-  job->block = NARROW_PIXELS;
-  while (job->block > NARROW_BLOCK && job->pixels < job->block * ENOUGH_CHUNKS) job->block /= 2;
+  if (!make_strips(job, job->pixels)) {
+    job->pixels *= job->grid[0] * job->grid[1];
+    job->block = NARROW_PIXELS;
+    while (job->block > NARROW_BLOCK && job->pixels < job->block * ENOUGH_CHUNKS) job->block /= 2;
+  }
   int64_t blocks = scion_divide_up(job->pixels, job->block), panels = scion_divide_up(job->out_channels, NARROW_BLOCK);
   job->group_panels = blocks < ENOUGH_CHUNKS ? scion_divide_up(panels * blocks, ENOUGH_CHUNKS) : panels;
   if (job->group_panels > NARROW_GROUP) job->group_panels = NARROW_GROUP;

@@ -1,10 +1,12 @@
 /* What the files of the convolution in narrow numbers share: bf16, and bytes (int8).
  *
- * Forward alone: a matrix product whose left side, rows of taps x channels, is gathered block by block into scratch and meets
- * the packed kernel panel by panel. Everything around the product is the same for all machines and for both kinds of numbers
- * (conv2d_narrow_simd.c); the product of one block is a `conv2d_unit`. For bf16 these are AMX tiles, AVX-512's vdpbf16ps, or
- * plain f32 arithmetic on the widened numbers; for bytes AMX tiles, vpdpbusd, or vpmaddubsw. All read one layout, four bytes of
- * a column side by side, two bf16 or four bytes, which is what all these instructions want. So sizes here are bytes. */
+ * A matrix product whose left side, rows of taps x channels, meets the packed kernel panel by panel. It is gathered block by block into
+ * scratch; or, for a unit that is much faster than that, read from a strip of the images (see make_strips), in which each pixel stands once.
+ * Everything around the product is the same for all machines and for both kinds of numbers (conv2d_narrow_simd.c); the product of one
+ * block is a `conv2d_unit`. For bf16 these are AMX tiles, AVX-512's vdpbf16ps, or plain f32 arithmetic on the widened numbers; for bytes
+ * AMX tiles, vpdpbusd, or vpmaddubsw. All read four bytes of a column side by side, two bf16 or four bytes, which is what all these
+ * instructions want. So sizes here are bytes. The kernel's depth is packed as it is, or, for strips, with each row of taps filled up to
+ * whole tiles. */
 #ifndef SCION_CONV2D_NARROW_H
 #define SCION_CONV2D_NARROW_H
 
@@ -16,13 +18,24 @@
 #define NARROW_STEP 64    /* bytes of a tile's row: the packed kernel's depth is a multiple of it */
 #define NARROW_PIXELS 128 /* of a chunk, whole blocks of rows */
 #define NARROW_DEPTH 2048 /* bytes gathered at a time: pixels x depth stay in the second-level cache */
+#define NARROW_STRIP_PIXELS 256 /* the same of a strip; */
+#define NARROW_STRIP_BYTES (256 << 10) /* which stays in the second-level cache, too, beside the part of the kernel that meets it */
 #define NARROW_GROUP 16   /* panels of a chunk: NARROW_BLOCK output channels each */
+
+/* The depth of a packed kernel, in bytes: rows of taps x channels, which begin `pitch` apart, and whole steps of a tile in all. */
+typedef struct {
+  int64_t rows, row, pitch, padded;
+} narrow_depth;
+
+/* Where a byte of the depth lies in the packed one. */
+static inline int64_t narrow_place(const narrow_depth *d, int64_t k) { return k / d->row * d->pitch + k % d->row; }
 
 /* sums (+)= a b. Of a tile's 16 rows and columns those beyond `rows` and `columns` may be computed, too, from what is there. */
 typedef struct {
   const uint8_t *a; /* rows `pitch` bytes apart */
   const uint8_t *b; /* [depth / NARROW_QUAD][column][NARROW_QUAD] of 16 columns, and those of the next 16 `next` bytes on */
   int64_t pitch, next, depth; /* depth: a multiple of the unit's step */
+  int64_t further, further_a, further_b; /* so many more such products are summed, whose sides lie so far from one another: see `strips` */
   int rows, columns;          /* 1 .. NARROW_BLOCK */
   void *sums;                 /* f32 or, of bytes, i32 [NARROW_BLOCK][NARROW_BLOCK], 64-byte aligned */
   bool accumulate;
@@ -34,6 +47,7 @@ typedef struct {
   void (*multiply)(const conv2d_block *block);
   void (*end)(void);
   int64_t step; /* bytes that it multiplies at a time: NARROW_STEP or a divisor of it */
+  bool strips;  /* whether it is so fast that gathering costs more than multiplying what lies between the rows of an image */
 } conv2d_unit;
 
 extern const conv2d_unit conv2d_bf16_amx, conv2d_bf16_avx512, conv2d_int8_amx, conv2d_int8_vnni, conv2d_int8_avxvnni;
@@ -62,10 +76,17 @@ typedef struct {
   float out_factor;                    /* one by the scale of y */
   const float *scales;                 /* of each output channel of a kernel of bytes, and its weights summed up */
   const int32_t *weights;
-  int64_t pixels, depth, padded;       /* of all images; taps x channels; and that in whole steps of a tile */
+  narrow_depth depth;
+  int64_t pixels;                      /* of all images; of strips those between them, too */
+  int64_t strip[2];                    /* rows and columns of an image in a strip; 0: the pixels are gathered */
   int64_t block, groups, group_panels; /* pixels a chunk, chunks that share their pixels, panels a chunk */
   const conv2d_unit *unit;
 } conv2d_narrow_job;
+
+/* Bytes of a strip for so many pixels, whose rows have so many columns: those under their windows, and what a unit reads behind them. */
+static inline int64_t conv2d_narrow_strip_bytes(const conv2d_narrow_job *g, int64_t columns, int64_t pixels) {
+  return (pixels + (g->window.kernel[0] - 1) * columns + g->window.kernel[1]) * g->channels + NARROW_STEP;
+}
 
 /* Pairs of bf16, those of a below those of b: n of them, in pieces of so many that lie `apart` from one another. */
 SIMD_DECLARE(void, conv2d_pair_part, const uint16_t *a, const uint16_t *b, int64_t n, uint32_t *out, int64_t piece, int64_t apart);
@@ -76,8 +97,10 @@ SIMD_DECLARE(void, conv2d_bf16_pack_part, const float *in, int64_t stride, int64
 
 SIMD_DECLARE(void, conv2d_narrow_chunk, void *job, int64_t chunk, void *scratch);
 
+/* The depth of so many rows of that many bytes, as a unit wants it. */
+narrow_depth conv2d_narrow_depth(int64_t rows, int64_t row, const conv2d_unit *unit);
 /* Bytes of a packed kernel of that many output channels. */
-int64_t conv2d_narrow_packed(int64_t depth, int64_t out_channels);
+int64_t conv2d_narrow_packed(const narrow_depth *depth, int64_t out_channels);
 /* Computes a job, whose `pixels` are images at first. */
 scion_status conv2d_narrow_grid(conv2d_narrow_job *job);
 /* Checks the operands, whose dtypes are checked already, and computes. */
@@ -86,16 +109,22 @@ scion_status conv2d_narrow_run(const char *kernel, conv2d_narrow_job *job, const
                                const scion_window *window, scion_activation activation);
 /* Kernel w and scale (may be NULL). */
 scion_status conv2d_narrow_require_kernel(const char *kernel, const scion_tensor *w, const scion_tensor *scale);
-/* Images x and y with channels, and *depth = the bytes of x under a window, which are not too many. */
-scion_status conv2d_narrow_require_depth(const char *kernel, const scion_window *window, const scion_tensor *x, const scion_tensor *y,
-                                         int64_t *depth);
+/* Images x and y with channels, and bytes of x under a window that are not too many. */
+scion_status conv2d_narrow_require_depth(const char *kernel, const scion_window *window, const scion_tensor *x, const scion_tensor *y);
 /* Whether packed weights have so many bytes. */
 scion_status conv2d_narrow_require_packed(const char *kernel, const scion_tensor *packed, int64_t bytes);
-/* Kernel w, scale (may be NULL) and a target for it. */
+/* Kernel w, scale (may be NULL) and a target for it; gives the depth. */
 scion_status conv2d_narrow_require_pack(const char *kernel, const scion_tensor *w, const scion_tensor *scale, const scion_tensor *packed,
-                                        scion_dtype dtype);
+                                        scion_dtype dtype, const conv2d_unit *unit, narrow_depth *depth);
 
 /* The functions of scion.h by that unit, for them and for the tests. */
+int64_t conv2d_bf16_packed_elements(const scion_tensor *w, const scion_window *window, const conv2d_unit *unit);
+scion_status conv2d_bf16_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed, const conv2d_unit *unit);
+scion_status conv2d_bf16_pack_transposed(const scion_tensor *w, const scion_tensor *scale, const scion_window *window, scion_tensor *packed,
+                                         const conv2d_unit *unit);
+int64_t conv2d_int8_packed_elements(const scion_tensor *w, const conv2d_unit *unit);
+scion_status conv2d_int8_pack(const scion_tensor *w, const scion_tensor *scale, const scion_tensor *bias, const scion_tensor *mean,
+                              scion_tensor *packed, scion_tensor *scales, scion_tensor *sums, scion_tensor *shift, const conv2d_unit *unit);
 scion_status conv2d_bf16_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *bias,
                                  const scion_tensor *addend, scion_tensor *y, const scion_window *window,
                                  scion_activation activation, const conv2d_unit *unit);

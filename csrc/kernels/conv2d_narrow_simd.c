@@ -50,14 +50,22 @@ static inline void copy_clipped(uint8_t *out, const uint8_t *row, int64_t at, in
   fill_run(out + to, outside, n - to);
 }
 
-/* The bytes k0 .. k1-1 of taps x channels under output pixel (n, i, j). Taps that are neighbours in memory, too, are one run. */
+/* The bytes k0 .. k1-1 of taps x channels under output pixel (n, i, j), as the kernel's depth is packed. Taps that are neighbours in memory,
+ * too, are one run. */
 static void gather_pixel(const conv2d_narrow_job *g, int64_t n, int64_t i, int64_t j, int64_t k0, int64_t k1, uint8_t *out) {
   const scion_window *w = &g->window;
   const bool joined = w->dilation[1] == 1 && g->x_stride == g->channels;
   const int64_t run = joined ? w->kernel[1] * g->channels : g->channels, runs = joined ? 1 : w->kernel[1];
   const int64_t limit = g->size[1] * g->x_stride;
-  int64_t r = k0 / run / runs, s = k0 / run % runs, offset = k0 % run;
+  int64_t r = k0 / g->depth.pitch, in_row = k0 % g->depth.pitch, s = in_row < g->depth.row ? in_row / run : runs, offset = in_row - s * run;
   for (int64_t k = k0, length; k < k1; k += length, out += length, offset = 0) {
+    if (s == runs) { /* behind a row */
+      length = g->depth.pitch - g->depth.row - offset;
+      if (length > k1 - k) length = k1 - k;
+      fill_run(out, 0, length);
+      s = 0, r++;
+      continue;
+    }
     length = run - offset < k1 - k ? run - offset : k1 - k;
     int64_t h = i * w->stride[0] + r * w->dilation[0] - w->before[0];
     int64_t at = (j * w->stride[1] + s * w->dilation[1] - w->before[1]) * g->x_stride + offset;
@@ -66,14 +74,14 @@ static void gather_pixel(const conv2d_narrow_job *g, int64_t n, int64_t i, int64
     } else {
       copy_clipped(out, g->x + (n * g->size[0] + h) * limit, at, length, limit, g->outside);
     }
-    if (++s == runs) s = 0, r++;
+    s++;
   }
 }
 
 /* Rows [pixel] x pitch of a depth that is filled up with zeros, which times zeros of the kernel stay zeros. */
 static void gather(const conv2d_narrow_job *g, int64_t first, int64_t count, int64_t k0, int64_t length, int64_t pitch,
                    uint8_t *out) {
-  int64_t k1 = k0 + length < g->depth ? k0 + length : g->depth;
+  const int64_t depth = g->depth.rows * g->depth.pitch, k1 = k0 + length < depth ? k0 + length : depth;
   int64_t j = first % g->grid[1], i = first / g->grid[1] % g->grid[0], n = first / g->grid[1] / g->grid[0];
   for (int64_t p = 0; p < count; p++, out += pitch) {
     gather_pixel(g, n, i, j, k0, k1, out);
@@ -83,6 +91,29 @@ static void gather(const conv2d_narrow_job *g, int64_t first, int64_t count, int
       if (++i == g->grid[0]) i = 0, n++;
     }
   }
+}
+
+/* Pixels of a strip (see make_strips) from `first` on, side by side, and zeros behind them. */
+static void fill_strip(const conv2d_narrow_job *g, int64_t first, int64_t count, uint8_t *out) {
+  const scion_window *w = &g->window;
+  const int64_t images = g->pixels / g->strip[0] / g->strip[1], row_bytes = g->size[1] * g->x_stride;
+  for (int64_t at = first, end = first + count, n; at < end; at += n) {
+    const int64_t j = at % g->strip[1] - w->before[1], i = at / g->strip[1] % g->strip[0] - w->before[0], image = at / g->strip[1] / g->strip[0];
+    n = g->strip[1] - w->before[1] - j < end - at ? g->strip[1] - w->before[1] - j : end - at;
+    const uint8_t *row = g->x + (image * g->size[0] + i) * row_bytes;
+    if (image >= images || i < 0 || i >= g->size[0]) {
+      fill_run(out, g->outside, n * g->channels);
+    } else if (g->x_stride == g->channels) {
+      copy_clipped(out, row, j * g->channels, n * g->channels, row_bytes, g->outside);
+    } else {
+      for (int64_t p = 0; p < n; p++) {
+        if (j + p < 0 || j + p >= g->size[1]) fill_run(out + p * g->channels, g->outside, g->channels);
+        else copy_run(out + p * g->channels, row + (j + p) * g->x_stride, g->channels);
+      }
+    }
+    out += n * g->channels;
+  }
+  fill_run(out, 0, NARROW_STEP);
 }
 
 /* ---- what follows the product: bias, addend, activation, and the store in the dtype of y */
@@ -156,20 +187,35 @@ static void finish(const conv2d_narrow_job *g, const conv2d_block *block, int64_
   }
 }
 
+/* Of a block of a strip the pixels that are pixels of the grid. */
+static void finish_strip(const conv2d_narrow_job *g, const conv2d_block *block, int64_t pixel, int64_t column) {
+  for (int64_t r = 0, n; r < block->rows; r += n) {
+    const int64_t j = (pixel + r) % g->strip[1], i = (pixel + r) / g->strip[1] % g->strip[0], image = (pixel + r) / g->strip[1] / g->strip[0];
+    const bool is_pixel = i < g->grid[0] && j < g->grid[1];
+    n = (is_pixel ? g->grid[1] : g->strip[1]) - j;
+    if (n > block->rows - r) n = block->rows - r;
+    if (!is_pixel) continue;
+    conv2d_block part = *block;
+    part.sums = (float *)block->sums + r * NARROW_BLOCK, part.rows = (int)n;
+    finish(g, &part, (image * g->grid[0] + i) * g->grid[1] + j, column);
+  }
+}
+
 /* ---- chunks */
 
 typedef struct {
-  uint8_t a[NARROW_PIXELS * (NARROW_DEPTH + NARROW_STEP)];
+  uint8_t a[NARROW_PIXELS * (NARROW_DEPTH + NARROW_STEP)]; /* or a strip */
   float sums[NARROW_PIXELS / NARROW_BLOCK * NARROW_GROUP][NARROW_BLOCK * NARROW_BLOCK]; /* a row's: one, unless the depth comes in parts */
 } chunk_scratch;
 _Static_assert(sizeof(chunk_scratch) <= SCION_SCRATCH_BYTES, "a chunk fits into a thread's scratch");
+_Static_assert(NARROW_STRIP_BYTES <= NARROW_PIXELS * (NARROW_DEPTH + NARROW_STEP), "so does a strip");
 
 /* Panel `panel` times the gathered pixels, which are `count`. */
 static void run_panel(const conv2d_narrow_job *g, chunk_scratch *scratch, int64_t first, int64_t count, int64_t panel, int64_t k,
                       int64_t length, int64_t pitch) {
-  int64_t column = panel * NARROW_BLOCK, columns = g->out_channels - column, left = scion_divide_up(g->depth - k, g->unit->step) * g->unit->step;
-  bool whole = length == g->padded;
-  conv2d_block block = {.b = g->packed + column * g->padded + k * NARROW_TILE, .pitch = pitch, .next = NARROW_TILE * g->padded,
+  int64_t column = panel * NARROW_BLOCK, columns = g->out_channels - column, left = scion_divide_up(g->depth.rows * g->depth.pitch - k, g->unit->step) * g->unit->step;
+  bool whole = length == g->depth.padded;
+  conv2d_block block = {.b = g->packed + column * g->depth.padded + k * NARROW_TILE, .pitch = pitch, .next = NARROW_TILE * g->depth.padded,
                         .depth = left < length ? left : length, .columns = columns < NARROW_BLOCK ? (int)columns : NARROW_BLOCK,
                         .accumulate = k > 0};
   for (int64_t at = 0; at < count; at += NARROW_BLOCK) {
@@ -177,25 +223,49 @@ static void run_panel(const conv2d_narrow_job *g, chunk_scratch *scratch, int64_
     block.rows = count - at < NARROW_BLOCK ? (int)(count - at) : NARROW_BLOCK;
     block.sums = scratch->sums[whole ? 0 : panel % g->group_panels * (NARROW_PIXELS / NARROW_BLOCK) + at / NARROW_BLOCK];
     g->unit->multiply(&block);
-    if (k + length == g->padded) finish(g, &block, first + at, column);
+    if (k + length == g->depth.padded) finish(g, &block, first + at, column);
   }
 }
 
-void SIMD(conv2d_narrow_chunk)(void *data, int64_t chunk, void *memory) {
-  const conv2d_narrow_job *g = data;
-  chunk_scratch *scratch = memory;
-  int64_t first = chunk / g->groups * g->block, count = g->pixels - first < g->block ? g->pixels - first : g->block;
-  int64_t panels = scion_divide_up(g->out_channels, NARROW_BLOCK), begin = chunk % g->groups * g->group_panels;
-  int64_t end = begin + g->group_panels < panels ? begin + g->group_panels : panels;
-  if (g->unit->begin) g->unit->begin();
+/* The left side comes from memory as it is where no window leaves its pixel and rows are whole steps; a unit reads whole tiles. */
+static void run_strip(const conv2d_narrow_job *g, chunk_scratch *scratch, int64_t first, int64_t count, int64_t begin, int64_t end) {
+  const scion_window *w = &g->window;
+  const bool as_it_is = w->kernel[0] == 1 && w->kernel[1] == 1 && g->strip[0] == g->size[0] && g->strip[1] == g->size[1] &&
+                        g->depth.row == g->depth.pitch && count % NARROW_TILE == 0;
+  const int64_t pitch = as_it_is ? g->x_stride : g->channels, under = count + (w->kernel[0] - 1) * g->strip[1] + w->kernel[1] - 1;
+  if (!as_it_is) fill_strip(g, first, under, scratch->a);
+  for (int64_t panel = begin; panel < end; panel++) {
+    const int64_t column = panel * NARROW_BLOCK, columns = g->out_channels - column;
+    conv2d_block block = {.b = g->packed + column * g->depth.padded, .pitch = pitch, .next = NARROW_TILE * g->depth.padded, .depth = g->depth.pitch,
+                          .further = g->depth.rows - 1, .further_a = g->strip[1] * pitch, .further_b = g->depth.pitch * NARROW_TILE,
+                          .columns = columns < NARROW_BLOCK ? (int)columns : NARROW_BLOCK, .sums = scratch->sums[0]};
+    for (int64_t at = 0; at < count; at += NARROW_BLOCK) {
+      block.a = (as_it_is ? g->x + first * pitch : scratch->a) + at * pitch;
+      block.rows = count - at < NARROW_BLOCK ? (int)(count - at) : NARROW_BLOCK;
+      g->unit->multiply(&block);
+      finish_strip(g, &block, first + at, column);
+    }
+  }
+}
+
+static void run_gathered(const conv2d_narrow_job *g, chunk_scratch *scratch, int64_t first, int64_t count, int64_t begin, int64_t end) {
   int64_t k = 0, length;
   do { /* once, too, where no tap meets the grid: sums of nothing */
-    int64_t left = g->padded - k, parts = scion_divide_up(left, NARROW_DEPTH);
+    int64_t left = g->depth.padded - k, parts = scion_divide_up(left, NARROW_DEPTH);
     length = parts ? scion_divide_up(left / NARROW_STEP, parts) * NARROW_STEP : 0; /* nearly equal parts */
     int64_t pitch = length + NARROW_STEP; /* no power of two: the rows of a tile lie in different sets of the cache */
     if (length > 0) gather(g, first, count, k, length, pitch, scratch->a);
     for (int64_t panel = begin; panel < end; panel++) run_panel(g, scratch, first, count, panel, k, length, pitch);
     k += length;
-  } while (k < g->padded);
+  } while (k < g->depth.padded);
+}
+
+void SIMD(conv2d_narrow_chunk)(void *data, int64_t chunk, void *memory) {
+  const conv2d_narrow_job *g = data;
+  int64_t first = chunk / g->groups * g->block, count = g->pixels - first < g->block ? g->pixels - first : g->block;
+  int64_t panels = scion_divide_up(g->out_channels, NARROW_BLOCK), begin = chunk % g->groups * g->group_panels;
+  int64_t end = begin + g->group_panels < panels ? begin + g->group_panels : panels;
+  if (g->unit->begin) g->unit->begin();
+  (g->strip[0] > 0 ? run_strip : run_gathered)(g, memory, first, count, begin, end);
   if (g->unit->end) g->unit->end();
 }

@@ -96,7 +96,7 @@ static bool half_gaps_untouched(const scion_tensor *t) {
 
 typedef struct {
   reference_conv2d d;
-  scion_tensor x, w, scale, bias, addend, packed, y, narrow;
+  scion_tensor x, w, scale, bias, addend, packed[2], y, narrow; /* packed: see layouts */
   real *rx, *rw, *rbias, *raddend, *ry;
 } problem;
 
@@ -110,9 +110,11 @@ static problem new_problem(reference_conv2d d, int x_gap, int y_gap, bool half_a
   p.scale = TENSOR(d.co), p.bias = TENSOR(d.co);
   p.addend = half_addend ? HALF(3, d.n, d.oh, d.ow, d.co) : SLICE(3, d.n, d.oh, d.ow, d.co);
   p.y = SLICE(y_gap, d.n, d.oh, d.ow, d.co), p.narrow = HALF(y_gap, d.n, d.oh, d.ow, d.co);
-  int64_t packed = scion_conv2d_bf16_packed_elements(&p.w, NULL);
-  OK(scion_tensor_new(&p.packed, SCION_BF16, 1, &packed));
-  OK(scion_conv2d_bf16_pack(&p.w, &p.scale, &p.packed));
+  for (int k = 0; k < 2; k++) {
+    int64_t packed = conv2d_bf16_packed_elements(&p.w, NULL, &layouts[k]);
+    OK(scion_tensor_new(&p.packed[k], SCION_BF16, 1, &packed));
+    OK(conv2d_bf16_pack(&p.w, &p.scale, &p.packed[k], &layouts[k]));
+  }
   p.rx = half_reals(&p.x), p.raddend = half_reals(&p.addend), p.rbias = test_real(&p.bias), p.ry = new_reals(elements(&p.y));
   p.rw = test_real(&p.w);
   for (int64_t i = 0; i < elements(&p.w); i++) {
@@ -123,7 +125,7 @@ static problem new_problem(reference_conv2d d, int x_gap, int y_gap, bool half_a
 }
 
 static void end_problem(problem *p) {
-  RELEASE(&p->x, &p->w, &p->scale, &p->bias, &p->addend, &p->packed, &p->y, &p->narrow);
+  RELEASE(&p->x, &p->w, &p->scale, &p->bias, &p->addend, &p->packed[0], &p->packed[1], &p->y, &p->narrow);
   free(p->rx), free(p->rw), free(p->rbias), free(p->raddend), free(p->ry);
 }
 
@@ -141,8 +143,8 @@ static const char *describe(const problem *p, int unit) {
 static void test_unit(problem *p, int i, bool biased, bool added, scion_activation activation) {
   const scion_tensor *bias = biased ? &p->bias : NULL, *addend = added ? &p->addend : NULL;
   OK(scion_tensor_fill(&p->y, NAN));
-  OK(conv2d_bf16_forward(&p->x, &p->packed, bias, addend, &p->y, &p->d.window, activation, &units[i].unit));
-  OK(conv2d_bf16_forward(&p->x, &p->packed, bias, addend, &p->narrow, &p->d.window, activation, &units[i].unit));
+  OK(conv2d_bf16_forward(&p->x, &p->packed[layout_of(i)], bias, addend, &p->y, &p->d.window, activation, &units[i].unit));
+  OK(conv2d_bf16_forward(&p->x, &p->packed[layout_of(i)], bias, addend, &p->narrow, &p->d.window, activation, &units[i].unit));
   double distance = test_distance(&p->y, p->ry), size = 0;
   for (int64_t e = 0; e < elements(&p->y); e++) size = fmax(size, fabs((double)p->ry[e]));
   if (size > 0 && size < 1) distance *= size;
@@ -176,7 +178,7 @@ static void test_leavings(void) {
   OK(scion_tensor_fill(&nan.x, NAN));
   reference_conv2d_forward(&p.d, p.rx, p.rw, NULL, NULL, p.ry, SCION_LINEAR);
   for (int i = 0; i < unit_count; i++) {
-    OK(conv2d_bf16_forward(&nan.x, &nan.packed, NULL, NULL, &nan.y, &nan.d.window, SCION_LINEAR, &units[i].unit));
+    OK(conv2d_bf16_forward(&nan.x, &nan.packed[layout_of(i)], NULL, NULL, &nan.y, &nan.d.window, SCION_LINEAR, &units[i].unit));
     CHECK(isnan(*(const float *)nan.y.data) && isnan(scion_tensor_get(&nan.y, 700)), "NaN is lost: %s", describe(&nan, i));
     test_unit(&p, i, false, false, SCION_LINEAR);
   }
@@ -189,7 +191,7 @@ static void test_leavings(void) {
 
 typedef struct {
   problem of;
-  scion_tensor turned, dx, narrow, dw;
+  scion_tensor turned[2], dx, narrow, dw;
   real *rdy, *rdx, *rdw;
 } gradients;
 
@@ -197,9 +199,11 @@ static gradients new_gradients(reference_conv2d d, int x_gap, int y_gap) {
   gradients g = {.of = new_problem(d, x_gap, y_gap, true)};
   problem *p = &g.of;
   d = p->d;
-  int64_t turned = scion_conv2d_bf16_packed_elements(&p->w, &d.window);
-  OK(scion_tensor_new(&g.turned, SCION_BF16, 1, &turned));
-  OK(scion_conv2d_bf16_pack_transposed(&p->w, &p->scale, &d.window, &g.turned));
+  for (int k = 0; k < 2; k++) {
+    int64_t turned = conv2d_bf16_packed_elements(&p->w, &d.window, &layouts[k]);
+    OK(scion_tensor_new(&g.turned[k], SCION_BF16, 1, &turned));
+    OK(conv2d_bf16_pack_transposed(&p->w, &p->scale, &d.window, &g.turned[k], &layouts[k]));
+  }
   scion_tensor_release(&p->narrow);
   p->narrow = HALF(y_gap, d.n, d.oh, d.ow, d.co);
   g.dx = SLICE(x_gap, d.n, d.h, d.w, d.ci), g.narrow = HALF(x_gap, d.n, d.h, d.w, d.ci);
@@ -209,7 +213,7 @@ static gradients new_gradients(reference_conv2d d, int x_gap, int y_gap) {
 }
 
 static void end_gradients(gradients *g) {
-  RELEASE(&g->turned, &g->dx, &g->narrow, &g->dw);
+  RELEASE(&g->turned[0], &g->turned[1], &g->dx, &g->narrow, &g->dw);
   free(g->rdy), free(g->rdx), free(g->rdw);
   end_problem(&g->of);
 }
@@ -229,8 +233,8 @@ static void test_gradients_of(gradients *g, int i) {
   reference_conv2d_backward_input(&p->d, g->rdy, p->rw, g->rdx, 0);
   OK(scion_tensor_fill(&g->dx, NAN));
   OK(scion_tensor_fill(&g->narrow, NAN));
-  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned, &g->dx, k, 0, unit));
-  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned, &g->narrow, k, 0, unit));
+  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned[layout_of(i)], &g->dx, k, 0, unit));
+  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned[layout_of(i)], &g->narrow, k, 0, unit));
   CHECK(far(&g->dx, g->rdx) < 1e-5, "dx is off by %g: %s", far(&g->dx, g->rdx), describe(p, i));
   int wrong = 0;
   for (int64_t e = 0; e < elements(&g->dx); e++)
@@ -239,8 +243,8 @@ static void test_gradients_of(gradients *g, int i) {
   scion_tensor before = HALF(0, p->d.n, p->d.h, p->d.w, p->d.ci), sum = TENSOR(p->d.n, p->d.h, p->d.w, p->d.ci);
   OK(scion_tensor_copy(&before, &g->narrow, 0));
   OK(scion_tensor_copy(&before, &sum, 0));
-  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned, &g->narrow, k, 1, unit));
-  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned, &sum, k, 1, unit));
+  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned[layout_of(i)], &g->narrow, k, 1, unit));
+  OK(conv2d_bf16_backward_input(&p->narrow, &g->turned[layout_of(i)], &sum, k, 1, unit));
   for (int64_t e = 0; e < elements(&g->dx); e++) {
     float expected = (float)scion_tensor_get(&before, e) + (float)scion_tensor_get(&g->dx, e);
     wrong += (float)scion_tensor_get(&sum, e) != expected || scion_tensor_get(&g->narrow, e) != (double)bf16_to_float(float_to_bf16(expected));
@@ -277,35 +281,35 @@ static void test_gradient_threads(void) {
   reference_conv2d d = {.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, 2, 1, 1)};
   gradients g = new_gradients(d, 2, 3);
   for (int i = 0; i < unit_count; i++) {
-    SAME_BITS(g.dx, conv2d_bf16_backward_input(&g.of.narrow, &g.turned, &g.dx, &g.of.d.window, 1, &units[i].unit));
+    SAME_BITS(g.dx, conv2d_bf16_backward_input(&g.of.narrow, &g.turned[layout_of(i)], &g.dx, &g.of.d.window, 1, &units[i].unit));
     SAME_BITS(g.dw, conv2d_bf16_backward_weights(&g.of.x, &g.of.narrow, &g.dw, &g.of.d.window, &units[i].unit));
   }
   end_gradients(&g);
 }
 
-static void test_public_gradients(void) {
+static void test_public_gradients(void) { /* rows of less than a tile's: both layouts are one */
   reference_conv2d d = {.n = 2, .h = 6, .w = 6, .ci = 4, .co = 5, .window = window(3, 3, 2, 1, 1)};
   gradients g = new_gradients(d, 0, 0);
   scion_tensor *x = &g.of.x, *dy = &g.of.narrow, small = HALF(0, 2, 9, 6, 4), wide = TENSOR(2, 6, 6, 4), line = TENSOR(3, 3, 4, 5);
   const scion_window *k = &g.of.d.window, other = window(5, 5, 1, 2, 2), far_apart = window(3, 3, 2000, 1, 1);
   reference_conv2d_backward_input(&g.of.d, g.rdy, g.of.rw, g.rdx, 0);
   reference_conv2d_backward_weights(&g.of.d, g.of.rx, g.rdy, g.rdw);
-  OK(scion_conv2d_bf16_backward_input(dy, &g.turned, &g.dx, k, 0));
+  OK(scion_conv2d_bf16_backward_input(dy, &g.turned[0], &g.dx, k, 0));
   OK(scion_conv2d_bf16_backward_weights(x, dy, &g.dw, k));
   EXACTLY(g.dx, g.rdx, 1e-5);
   EXACTLY(g.dw, g.rdw, 1e-5);
   CHECK(scion_conv2d_bf16_packed_elements(&g.of.w, &other) == 0 && scion_conv2d_bf16_packed_elements(&g.of.w, &far_apart) == 0, "no such kernel");
-  REFUSED_WITH(scion_conv2d_bf16_backward_input(&wide, &g.turned, &g.dx, k, 0), "dy is f32, not bf16");
-  REFUSED_WITH(scion_conv2d_bf16_backward_input(dy, &g.of.packed, &g.dx, k, 0), "elements when packed");
-  REFUSED_WITH(scion_conv2d_bf16_backward_input(dy, &g.turned, &small, k, 0), "dx is 2x9x6x4");
-  REFUSED_WITH(scion_conv2d_bf16_backward_input(dy, &g.turned, &g.dx, &far_apart, 0), "stride 2000");
+  REFUSED_WITH(scion_conv2d_bf16_backward_input(&wide, &g.turned[0], &g.dx, k, 0), "dy is f32, not bf16");
+  REFUSED_WITH(scion_conv2d_bf16_backward_input(dy, &g.of.packed[0], &g.dx, k, 0), "elements when packed");
+  REFUSED_WITH(scion_conv2d_bf16_backward_input(dy, &g.turned[0], &small, k, 0), "dx is 2x9x6x4");
+  REFUSED_WITH(scion_conv2d_bf16_backward_input(dy, &g.turned[0], &g.dx, &far_apart, 0), "stride 2000");
   REFUSED_WITH(scion_conv2d_bf16_backward_weights(&wide, dy, &g.dw, k), "x is f32, not bf16");
   REFUSED_WITH(scion_conv2d_bf16_backward_weights(x, dy, &wide, k), "is not the gradient of a 3x3 kernel");
   REFUSED_WITH(scion_conv2d_bf16_backward_weights(&small, dy, &g.dw, k), "x is 2x9x6x4");
-  REFUSED_WITH(scion_conv2d_bf16_pack_transposed(&line, NULL, &other, &g.turned), "is not that of a kernel of 3x3x4x5");
-  REFUSED_WITH(scion_conv2d_bf16_pack_transposed(&line, NULL, k, &g.of.packed), "elements when packed");
+  REFUSED_WITH(scion_conv2d_bf16_pack_transposed(&line, NULL, &other, &g.turned[0]), "is not that of a kernel of 3x3x4x5");
+  REFUSED_WITH(scion_conv2d_bf16_pack_transposed(&line, NULL, k, &g.of.packed[0]), "elements when packed");
   x->shape[0] = dy->shape[0] = g.dx.shape[0] = 0;
-  OK(scion_conv2d_bf16_backward_input(dy, &g.turned, &g.dx, k, 0));
+  OK(scion_conv2d_bf16_backward_input(dy, &g.turned[0], &g.dx, k, 0));
   OK(scion_conv2d_bf16_backward_weights(x, dy, &g.dw, k));
   CHECK(scion_tensor_get(&g.dw, 7) == 0, "no images, no gradient");
   x->shape[0] = dy->shape[0] = g.dx.shape[0] = 2;
@@ -317,32 +321,32 @@ static void test_threads(void) {
   reference_conv2d d = {.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, 2, 1, 1)};
   problem p = new_problem(d, 2, 3, true);
   for (int i = 0; i < unit_count; i++)
-    SAME_BITS(p.y, conv2d_bf16_forward(&p.x, &p.packed, &p.bias, NULL, &p.y, &p.d.window, SCION_SIGMOID, &units[i].unit));
+    SAME_BITS(p.y, conv2d_bf16_forward(&p.x, &p.packed[layout_of(i)], &p.bias, NULL, &p.y, &p.d.window, SCION_SIGMOID, &units[i].unit));
   end_problem(&p);
 }
 
-static void test_public(void) {
+static void test_public(void) { /* as above */
   reference_conv2d d = {.n = 2, .h = 6, .w = 6, .ci = 4, .co = 5, .window = window(3, 3, 1, 1, 1)};
   problem p = new_problem(d, 0, 0, false);
   scion_tensor flat = HALF(0, 6, 6, 4), vector = TENSOR(7), small = SLICE(0, 2, 5, 6, 5), wide = TENSOR(2, 6, 6, 4);
   const scion_window *k = &p.d.window, huge = window(1 << 20, 1 << 20, 1, 1 << 20, 1 << 20);
   reference_conv2d_forward(&p.d, p.rx, p.rw, NULL, NULL, p.ry, SCION_RELU);
-  OK(scion_conv2d_bf16_forward(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_RELU));
+  OK(scion_conv2d_bf16_forward(&p.x, &p.packed[0], NULL, NULL, &p.y, k, SCION_RELU));
   EXACTLY(p.y, p.ry, 1e-5);
-  REFUSED_WITH(scion_conv2d_bf16_forward(&wide, &p.packed, NULL, NULL, &p.y, k, SCION_RELU), "x is f32, not bf16");
-  REFUSED_WITH(scion_conv2d_bf16_forward(&flat, &p.packed, NULL, NULL, &p.y, k, SCION_RELU), "6x6x4");
-  REFUSED_WITH(scion_conv2d_bf16_forward(&p.x, &p.packed, NULL, NULL, &small, k, SCION_RELU), "should be 2x6x6x5");
+  REFUSED_WITH(scion_conv2d_bf16_forward(&wide, &p.packed[0], NULL, NULL, &p.y, k, SCION_RELU), "x is f32, not bf16");
+  REFUSED_WITH(scion_conv2d_bf16_forward(&flat, &p.packed[0], NULL, NULL, &p.y, k, SCION_RELU), "6x6x4");
+  REFUSED_WITH(scion_conv2d_bf16_forward(&p.x, &p.packed[0], NULL, NULL, &small, k, SCION_RELU), "should be 2x6x6x5");
   REFUSED_WITH(scion_conv2d_bf16_forward(&p.x, &p.w, NULL, NULL, &p.y, k, SCION_RELU), "packed is f32");
   REFUSED_WITH(scion_conv2d_bf16_forward(&p.x, &flat, NULL, NULL, &p.y, k, SCION_RELU), "1024 elements when packed");
-  REFUSED_WITH(scion_conv2d_bf16_forward(&p.x, &p.packed, &vector, NULL, &p.y, k, SCION_RELU), "bias");
-  REFUSED_WITH(scion_conv2d_bf16_forward(&p.x, &p.packed, NULL, &small, &p.y, k, SCION_RELU), "one shape");
-  REFUSED(scion_conv2d_bf16_forward(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_ACTIVATIONS));
-  REFUSED(scion_conv2d_bf16_forward(&p.x, &p.packed, NULL, NULL, &p.y, &huge, SCION_RELU));
-  REFUSED_WITH(scion_conv2d_bf16_pack(&flat, NULL, &p.packed), "kernel is bf16");
-  REFUSED_WITH(scion_conv2d_bf16_pack(&p.w, &vector, &p.packed), "scale");
+  REFUSED_WITH(scion_conv2d_bf16_forward(&p.x, &p.packed[0], &vector, NULL, &p.y, k, SCION_RELU), "bias");
+  REFUSED_WITH(scion_conv2d_bf16_forward(&p.x, &p.packed[0], NULL, &small, &p.y, k, SCION_RELU), "one shape");
+  REFUSED(scion_conv2d_bf16_forward(&p.x, &p.packed[0], NULL, NULL, &p.y, k, SCION_ACTIVATIONS));
+  REFUSED(scion_conv2d_bf16_forward(&p.x, &p.packed[0], NULL, NULL, &p.y, &huge, SCION_RELU));
+  REFUSED_WITH(scion_conv2d_bf16_pack(&flat, NULL, &p.packed[0]), "kernel is bf16");
+  REFUSED_WITH(scion_conv2d_bf16_pack(&p.w, &vector, &p.packed[0]), "scale");
   REFUSED_WITH(scion_conv2d_bf16_pack(&p.w, NULL, &flat), "1024 elements when packed");
   p.x.shape[0] = p.y.shape[0] = 0;
-  OK(scion_conv2d_bf16_forward(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_RELU));
+  OK(scion_conv2d_bf16_forward(&p.x, &p.packed[0], NULL, NULL, &p.y, k, SCION_RELU));
   RELEASE(&flat, &vector, &small, &wide);
   end_problem(&p);
 }

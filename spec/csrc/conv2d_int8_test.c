@@ -59,7 +59,7 @@ static int packed_weight(const scion_tensor *packed, int64_t depth, int64_t k, i
 
 typedef struct {
   reference_conv2d d;
-  scion_tensor x, w, scale, bias, mean, addend, packed, scales, sums, shift, y, bytes;
+  scion_tensor x, w, scale, bias, mean, addend, packed[2], scales, sums, shift, y, bytes; /* packed: see layouts */
   scion_quantization q[3];
   real *rx, *rw, *rbias, *raddend, *ry;
 } problem;
@@ -74,20 +74,22 @@ static problem new_problem(reference_conv2d d, int x_gap, int y_gap, bool code_a
   p.scale = TENSOR(d.co), p.bias = TENSOR(d.co);
   p.addend = code_addend ? CODES(3, d.n, d.oh, d.ow, d.co) : SLICE(3, d.n, d.oh, d.ow, d.co);
   p.y = SLICE(y_gap, d.n, d.oh, d.ow, d.co), p.bytes = CODES(y_gap, d.n, d.oh, d.ow, d.co);
-  int64_t packed = scion_conv2d_int8_packed_elements(&p.w);
-  OK(scion_tensor_new(&p.packed, SCION_U8, 1, &packed));
   p.scales = TENSOR(d.co), p.shift = TENSOR(d.co), p.mean = TENSOR(d.ci);
   OK(scion_tensor_new(&p.sums, SCION_I32, 1, &d.co));
-  OK(scion_conv2d_int8_pack(&p.w, &p.scale, &p.bias, &p.mean, &p.packed, &p.scales, &p.sums, &p.shift));
+  for (int k = 1; k >= 0; k--) {
+    int64_t packed = conv2d_int8_packed_elements(&p.w, &layouts[k]);
+    OK(scion_tensor_new(&p.packed[k], SCION_U8, 1, &packed));
+    OK(conv2d_int8_pack(&p.w, &p.scale, &p.bias, &p.mean, &p.packed[k], &p.scales, &p.sums, &p.shift, &layouts[k]));
+  }
   p.rx = code_reals(&p.x, (scion_quantization){1, p.q[0].zero});
   p.raddend = code_addend ? code_reals(&p.addend, p.q[1]) : test_real(&p.addend);
   p.rbias = test_real(&p.bias), p.ry = new_reals(elements(&p.y)), p.rw = new_reals(elements(&p.w));
-  for (int64_t i = 0; i < elements(&p.w); i++) p.rw[i] = packed_weight(&p.packed, scion_tensor_rows(&p.w), i / d.co, i % d.co);
+  for (int64_t i = 0; i < elements(&p.w); i++) p.rw[i] = packed_weight(&p.packed[0], scion_tensor_rows(&p.w), i / d.co, i % d.co);
   return p;
 }
 
 static void end_problem(problem *p) {
-  RELEASE(&p->x, &p->w, &p->scale, &p->bias, &p->mean, &p->addend, &p->packed, &p->scales, &p->sums, &p->shift, &p->y, &p->bytes);
+  RELEASE(&p->x, &p->w, &p->scale, &p->bias, &p->mean, &p->addend, &p->packed[0], &p->packed[1], &p->scales, &p->sums, &p->shift, &p->y, &p->bytes);
   free(p->rx), free(p->rw), free(p->rbias), free(p->raddend), free(p->ry);
 }
 
@@ -120,13 +122,13 @@ static void test_packing(const problem *p) {
       int above = 0, below = 0;
       for (int i = 0; i < 4; i++) {
         int64_t at = k + (int[]){0, 1, 4, 5}[i];
-        int w = at < depth ? packed_weight(&p->packed, depth, at, c) : 0;
+        int w = at < depth ? packed_weight(&p->packed[0], depth, at, c) : 0;
         if (w > 0) above += w;
         if (w < 0) below -= w;
       }
       most = above > most ? above : most, most = below > most ? below : most;
     }
-    for (int64_t k = 0; k < depth; k++) all += packed_weight(&p->packed, depth, k, c);
+    for (int64_t k = 0; k < depth; k++) all += packed_weight(&p->packed[0], depth, k, c);
     summed = summed && all == ((const int32_t *)p->sums.data)[c];
   }
   CHECK(most <= 128 && most >= 124, "four weights sum to %d: %s", most, describe(p, 0));
@@ -146,7 +148,7 @@ static void test_packing(const problem *p) {
 /* The whole numbers are exact, so that y in f32 without bias has the bits of one multiplication by the scales. */
 static void test_exact(problem *p, int i) {
   OK(scion_tensor_fill(&p->y, NAN));
-  OK(conv2d_int8_forward(&p->x, &p->packed, &p->scales, &p->sums, NULL, NULL, &p->y, &p->d.window, SCION_LINEAR, p->q, &units[i].unit));
+  OK(conv2d_int8_forward(&p->x, &p->packed[layout_of(i)], &p->scales, &p->sums, NULL, NULL, &p->y, &p->d.window, SCION_LINEAR, p->q, &units[i].unit));
   int64_t wrong = 0;
   for (int64_t e = 0; e < elements(&p->y); e++)
     if ((float)scion_tensor_get(&p->y, e) != (float)p->ry[e] * (scale_at(p, e) * p->q[0].scale)) wrong++;
@@ -157,8 +159,8 @@ static void test_exact(problem *p, int i) {
 /* With all that follows the product, as f32 and as the nearest code of that. ry: before activation. */
 static void test_epilogue(problem *p, int i, const real *ry, const scion_tensor *bias, const scion_tensor *addend, scion_activation activation) {
   OK(scion_tensor_fill(&p->y, NAN));
-  OK(conv2d_int8_forward(&p->x, &p->packed, &p->scales, &p->sums, bias, addend, &p->y, &p->d.window, activation, p->q, &units[i].unit));
-  OK(conv2d_int8_forward(&p->x, &p->packed, &p->scales, &p->sums, bias, addend, &p->bytes, &p->d.window, activation, p->q, &units[i].unit));
+  OK(conv2d_int8_forward(&p->x, &p->packed[layout_of(i)], &p->scales, &p->sums, bias, addend, &p->y, &p->d.window, activation, p->q, &units[i].unit));
+  OK(conv2d_int8_forward(&p->x, &p->packed[layout_of(i)], &p->scales, &p->sums, bias, addend, &p->bytes, &p->d.window, activation, p->q, &units[i].unit));
   double distance = test_distance(&p->y, ry), far = 0;
   CHECK(distance < 1e-5, "off by %g: %s", distance, describe(p, i));
   for (int64_t e = 0; e < elements(&p->y); e++) {
@@ -192,7 +194,7 @@ static void test_largest_sums(void) {
     OK(scion_tensor_fill(&p.x, 255));
     OK(scion_tensor_fill(&p.w, sign * 0.37));
     OK(scion_tensor_fill(&p.scale, 1));
-    OK(scion_conv2d_int8_pack(&p.w, &p.scale, &p.bias, &p.mean, &p.packed, &p.scales, &p.sums, &p.shift));
+    for (int k = 0; k < 2; k++) OK(conv2d_int8_pack(&p.w, &p.scale, &p.bias, &p.mean, &p.packed[k], &p.scales, &p.sums, &p.shift, &layouts[k]));
     p.q[0].zero = 0;
     for (int64_t e = 0; e < elements(&p.y); e++) p.ry[e] = sign * 255 * 32 * 64; /* 126 by four, rounded to even */
     for (int i = 0; i < unit_count; i++) test_exact(&p, i);
@@ -204,7 +206,7 @@ static void test_threads(void) {
   reference_conv2d d = {.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, 2, 1, 1)};
   problem p = new_problem(d, 2, 3, true);
   for (int i = 0; i < unit_count; i++)
-    SAME_BITS(p.bytes, conv2d_int8_forward(&p.x, &p.packed, &p.scales, &p.sums, &p.bias, &p.addend, &p.bytes, &p.d.window, SCION_SIGMOID, p.q,
+    SAME_BITS(p.bytes, conv2d_int8_forward(&p.x, &p.packed[layout_of(i)], &p.scales, &p.sums, &p.bias, &p.addend, &p.bytes, &p.d.window, SCION_SIGMOID, p.q,
                                            &units[i].unit));
   end_problem(&p);
 }
@@ -212,41 +214,41 @@ static void test_threads(void) {
 #define FORWARD(x, packed, bias, addend, y, k, activation) \
   scion_conv2d_int8_forward(x, packed, &p.scales, &p.sums, bias, addend, y, k, activation, p.q)
 
-static void test_public(void) {
+static void test_public(void) { /* rows of less than a tile's: both layouts are one */
   reference_conv2d d = {.n = 2, .h = 6, .w = 6, .ci = 4, .co = 5, .window = window(3, 3, 1, 1, 1)};
   problem p = new_problem(d, 0, 0, false);
   scion_tensor flat = CODES(0, 6, 6, 4), vector = TENSOR(7), small = SLICE(0, 2, 5, 6, 5), wide = TENSOR(2, 6, 6, 4), bytes = CODES(0, 2, 6, 6, 5);
   scion_tensor deep = TENSOR(1, 1, 65537, 1), room = CODES(0, 65600 * 16), one = TENSOR(1);
   const scion_window *k = &p.d.window, huge = window(1 << 20, 1 << 20, 1, 1 << 20, 1 << 20);
-  OK(FORWARD(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_RELU));
-  REFUSED_WITH(FORWARD(&wide, &p.packed, NULL, NULL, &p.y, k, SCION_RELU), "x is f32, not u8");
-  REFUSED_WITH(FORWARD(&flat, &p.packed, NULL, NULL, &p.y, k, SCION_RELU), "6x6x4");
-  REFUSED_WITH(FORWARD(&p.x, &p.packed, NULL, NULL, &small, k, SCION_RELU), "should be 2x6x6x5");
+  OK(FORWARD(&p.x, &p.packed[0], NULL, NULL, &p.y, k, SCION_RELU));
+  REFUSED_WITH(FORWARD(&wide, &p.packed[0], NULL, NULL, &p.y, k, SCION_RELU), "x is f32, not u8");
+  REFUSED_WITH(FORWARD(&flat, &p.packed[0], NULL, NULL, &p.y, k, SCION_RELU), "6x6x4");
+  REFUSED_WITH(FORWARD(&p.x, &p.packed[0], NULL, NULL, &small, k, SCION_RELU), "should be 2x6x6x5");
   REFUSED_WITH(FORWARD(&p.x, &p.w, NULL, NULL, &p.y, k, SCION_RELU), "packed is f32");
   REFUSED_WITH(FORWARD(&p.x, &flat, NULL, NULL, &p.y, k, SCION_RELU), "1024 elements when packed");
-  REFUSED_WITH(FORWARD(&p.x, &p.packed, &vector, NULL, &p.y, k, SCION_RELU), "bias");
-  REFUSED_WITH(FORWARD(&p.x, &p.packed, NULL, &small, &p.y, k, SCION_RELU), "one shape");
-  REFUSED(FORWARD(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_ACTIVATIONS));
-  REFUSED(FORWARD(&p.x, &p.packed, NULL, NULL, &p.y, &huge, SCION_RELU));
+  REFUSED_WITH(FORWARD(&p.x, &p.packed[0], &vector, NULL, &p.y, k, SCION_RELU), "bias");
+  REFUSED_WITH(FORWARD(&p.x, &p.packed[0], NULL, &small, &p.y, k, SCION_RELU), "one shape");
+  REFUSED(FORWARD(&p.x, &p.packed[0], NULL, NULL, &p.y, k, SCION_ACTIVATIONS));
+  REFUSED(FORWARD(&p.x, &p.packed[0], NULL, NULL, &p.y, &huge, SCION_RELU));
   p.q[2].scale = 0;
-  REFUSED_WITH(FORWARD(&p.x, &p.packed, NULL, NULL, &bytes, k, SCION_RELU), "y has scale 0");
+  REFUSED_WITH(FORWARD(&p.x, &p.packed[0], NULL, NULL, &bytes, k, SCION_RELU), "y has scale 0");
   p.q[1].zero = 256;
-  REFUSED_WITH(FORWARD(&p.x, &p.packed, NULL, &bytes, &p.y, k, SCION_RELU), "zero point 256");
-  REFUSED_WITH(scion_conv2d_int8_pack(&flat, NULL, NULL, NULL, &p.packed, &p.scales, &p.sums, &p.shift), "kernel is u8");
-  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, &vector, NULL, NULL, &p.packed, &p.scales, &p.sums, &p.shift), "scale");
+  REFUSED_WITH(FORWARD(&p.x, &p.packed[0], NULL, &bytes, &p.y, k, SCION_RELU), "zero point 256");
+  REFUSED_WITH(scion_conv2d_int8_pack(&flat, NULL, NULL, NULL, &p.packed[0], &p.scales, &p.sums, &p.shift), "kernel is u8");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, &vector, NULL, NULL, &p.packed[0], &p.scales, &p.sums, &p.shift), "scale");
   REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &flat, &p.scales, &p.sums, &p.shift), "1024 elements when packed");
-  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed, &vector, &p.sums, &p.shift), "scales");
-  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, &vector, NULL, &p.packed, &p.scales, &p.sums, &p.shift), "bias");
-  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, &vector, &p.packed, &p.scales, &p.sums, &p.shift), "mean");
-  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed, &p.scales, &p.sums, &vector), "shift");
-  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed, &p.scales, &p.scales, &p.shift), "sums is f32");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed[0], &vector, &p.sums, &p.shift), "scales");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, &vector, NULL, &p.packed[0], &p.scales, &p.sums, &p.shift), "bias");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, &vector, &p.packed[0], &p.scales, &p.sums, &p.shift), "mean");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed[0], &p.scales, &p.sums, &vector), "shift");
+  REFUSED_WITH(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed[0], &p.scales, &p.scales, &p.shift), "sums is f32");
   REFUSED_WITH(scion_conv2d_int8_pack(&deep, NULL, NULL, NULL, &room, &one, &p.sums, &p.shift), "65537 weights");
   ((float *)p.w.data)[0] = NAN;
-  OK(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed, &p.scales, &p.sums, &p.shift));
-  OK(FORWARD(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_RELU));
+  OK(scion_conv2d_int8_pack(&p.w, NULL, NULL, NULL, &p.packed[0], &p.scales, &p.sums, &p.shift));
+  OK(FORWARD(&p.x, &p.packed[0], NULL, NULL, &p.y, k, SCION_RELU));
   CHECK(isnan(*(const float *)p.y.data) && isfinite(((const float *)p.y.data)[1]), "a weight that is no number shows in its channel");
   p.x.shape[0] = p.y.shape[0] = 0;
-  OK(FORWARD(&p.x, &p.packed, NULL, NULL, &p.y, k, SCION_RELU));
+  OK(FORWARD(&p.x, &p.packed[0], NULL, NULL, &p.y, k, SCION_RELU));
   RELEASE(&flat, &vector, &small, &wide, &bytes, &deep, &room, &one);
   end_problem(&p);
 }

@@ -26,6 +26,10 @@ static struct {
 } units[8];
 static int unit_count;
 
+/* A kernel is packed for units that gather, or for those that read strips. */
+static const conv2d_unit layouts[2] = {{.strips = false}, {.strips = true}};
+static int layout_of(int unit) { return units[unit].unit.strips; }
+
 static void add_unit(const char *name, conv2d_unit unit) {
   units[unit_count].name = name;
   units[unit_count++].unit = unit;
@@ -43,6 +47,11 @@ static void test_shapes(void (*test)(reference_conv2d d, int x_gap, int y_gap), 
       {.n = 2, .h = 2, .w = 3, .ci = 5, .co = 6, .window = window(5, 5, 1, 2, 2)}, /* kernel over the image */
       {.n = 1, .h = 3, .w = 3, .ci = 2, .co = 2, .window = window(2, 2, 1, 4, 5)}, /* windows in padding alone */
       {.n = 1, .h = 8, .w = 7, .ci = 40, .co = 48, .window = {{1, 7}, {1, 1}, {1, 1}, {0, 3}, {0, 3}}},
+      {.n = 3, .h = 5, .w = 5, .ci = 96 * numbers, .co = 40, .window = window(3, 3, 1, 1, 1)}, /* images in one strip */
+      {.n = 2, .h = 12, .w = 12, .ci = 80 * numbers, .co = 33, .window = {{7, 1}, {1, 1}, {1, 1}, {3, 0}, {3, 0}}},
+      {.n = 2, .h = 9, .w = 20, .ci = 33 * numbers, .co = 20, .window = window(2, 4, 1, 0, 3)}, /* more padding on one side */
+      {.n = 1, .h = 40, .w = 40, .ci = 64 * numbers, .co = 16, .window = window(3, 3, 1, 0, 0)}, /* chunks of a strip */
+      {.n = 2, .h = 16, .w = 16, .ci = 64 * numbers, .co = 70, .window = window(1, 1, 1, 0, 0)}, /* as it is */
       {.n = 1, .h = 15, .w = 14, .ci = 6, .co = 7, .window = {{3, 4}, {4, 6}, {2, 3}, {2, 3}, {2, 3}}},
       {.n = 1, .h = 3, .w = 3, .ci = 150 * numbers, .co = 40, .window = window(3, 3, 1, 1, 1)}, /* depth in two parts */
       {.n = 1, .h = 1, .w = 2, .ci = 2500 * numbers + numbers / 2, .co = 20, .window = window(1, 1, 1, 0, 0)}, /* in three */

@@ -235,6 +235,12 @@ local function difference(there, here)
   return table.concat(differ, ", "), table.concat(other, ", ")
 end
 
+--- What makes ranks alike, by the name of what they differ in.
+local remedies = {
+  ["instruction set"] = ": mixed = true, as in distributed = { comm, mixed = true }, allows it, and then the last bits depend on who computes what",
+  ["set of weights"] = ": scion.seed takes the same number on all of them, and so do they take the same file of weights",
+}
+
 --- Raises on all ranks unless they have given the same.
 ---@param where string the function that the user called, for messages
 ---@param facts { [1]: string, [2]: string }[] names and what they are of
@@ -250,7 +256,7 @@ function internal:same(where, facts, place)
       i = i + 1
       if facts[i] and of ~= facts[i][2] then
         local differs, here = difference(of, facts[i][2])
-        check.raise(("%s: rank %d has another %s than rank %d: %s there, %s here"):format(where, rank - 1, name, self.rank, differs, here))
+        check.raise(("%s: rank %d has another %s than rank %d, %s and not %s%s"):format(where, rank - 1, name, self.rank, differs, here, remedies[name] or ""))
       end
     end
   end
@@ -411,7 +417,8 @@ function internal:network()
   local names = self:texts("plan", self.machine)
   local large = 1 << 22
   local latency, seconds = mpi.ping(1, 20), mpi.ping(large, 3)
-  return latency, 8 * large / math.max(seconds - latency, 1e-9), names and names[1] == names[#names]
+  if seconds < 2 * latency then latency = seconds / 2 end -- while the short one travelled somebody else had the CPU
+  return latency, 8 * large / (seconds - latency), names and names[1] == names[#names]
 end
 
 --- A table of numbers, of which each becomes the largest that a rank has.

@@ -186,6 +186,12 @@ describe("scion.mpi", function()
         for i, warning in ipairs(model:fit(data, o).warnings) do list[i] = warning.rule end
         return table.concat(list, " ")
       end
+      local settings = {}
+      for _, pair in ipairs(model:fit(data, { epochs = 1, verbose = false, quiet = true, distributed = { comm, shards = 4, wire = "bf16" } }).settings) do
+        local name, value = table.unpack(pair)
+        settings[name] = value
+      end
+      assert(settings.processes == "2" and settings["shards of a batch"] == "4" and settings["gradients are sent as"] == "bf16")
       print(rules { distributed = comm, quiet = true } .. "|" .. rules { quiet = true } .. "|" .. rules {})
       model:evaluate(data)]])
     assert.equal(0, result.status, result.all)

@@ -55,6 +55,7 @@ local machines = {}
 ---@field cost scion.StepCost
 ---@field bandwidth number bits a second
 ---@field latency number seconds
+---@field kept boolean whether what is frozen counts as kept, from the second epoch on
 ---@field within boolean whether the network was measured between two processes of one machine, and so is none
 ---@field pays integer the most machines of the list of which each step up still makes training a tenth faster for twice as many
 
@@ -121,22 +122,17 @@ end
 
 -- ---- measuring --------------------------------------------------------------------------------------------------------
 
-local rounds = 5
+local least_rounds, most_rounds, most_seconds = 5, 50, 0.5
 
-local function middle(list)
-  table.sort(list)
-  return list[(#list + 1) // 2]
-end
-
---- The median of the seconds that f takes.
-local function median(f)
-  local list = {}
-  for i = 1, rounds do
+--- The seconds that f takes: the least of some rounds, of more where it is short, since what else the machine does makes them longer alone.
+local function least(f)
+  local found, rounds, start = math.huge, 0, core.clock()
+  while rounds < least_rounds or rounds < most_rounds and core.clock() - start < most_seconds do
     local began = core.clock()
     f()
-    list[i] = core.clock() - began
+    found, rounds = math.min(found, core.clock() - began), rounds + 1
   end
-  return middle(list)
+  return found
 end
 
 --- Seconds in which the images of a part are read, once they have been read before.
@@ -159,7 +155,7 @@ local function run_frozen(model, data, node, count)
   local plan = model:plan_for { mode = "infer", batch = count, input_dtype = kind, upto = node }
   local function run() model:execute(plan, { images = images }) end
   run()
-  return median(run), core.place(model.arena, plan.output, count):copy()
+  return least(run), core.place(model.arena, plan.output, count):copy()
 end
 
 --- What a step costs where a rank has at most so many of a batch's parts.
@@ -174,23 +170,24 @@ local function measure(model, data, parts, most)
   local images
   cost.frozen, images = run_frozen(model, data, node, size)
   local plan = model:plan_for { mode = "train", batch = size, input_dtype = images:dtype(), loss = loss, labels = target:dtype(), from = node }
-  local leaving, ends = {}, nil -- when gradients begin to leave, in each run
+  local leaving, ends = math.huge, nil -- how long before the end gradients begin to leave
   local function leave() ends = ends or core.clock() end
   local function run()
     ends = nil
     model:execute(plan, { images = images, labels = target, step = 0 }, leave)
-    leaving[#leaving + 1] = ends and core.clock() - ends or 0.0
+    leaving = math.min(leaving, ends and core.clock() - ends or 0.0)
   end
   run()
-  cost.rest, cost.leaving = median(run), middle(leaving)
+  cost.rest, cost.leaving = least(run), leaving
   local flat = plan.buffer and core.place(model.arena, plan.buffer) or core.new({ 1 }, "f32")
   cost.bytes = 4 * #flat
   local copy = flat:copy()
-  cost.adding = median(function() core.run { "scaled_add_backward", dy = flat, db = copy, rate = 0.5, accumulate = true } end)
+  cost.adding = least(function() core.run { "scaled_add_backward", dy = flat, db = copy, rate = 0.5, accumulate = true } end)
   cost.update = 3 * cost.adding -- an optimizer reads and writes a few times as much
   cost.threads = core.threads()
-  if cached.lay(model, data, {}, {}) then cost.frozen, cost.frozen_at_once, cost.reading = 0, 0, 0 end -- from the second epoch on
-  return cost
+  local kept = cached.lay(model, data, {}, {}) ~= nil
+  if kept then cost.frozen, cost.frozen_at_once, cost.reading = 0, 0, 0 end -- from the second epoch on
+  return cost, kept
 end
 
 -- ---- the report -------------------------------------------------------------------------------------------------------
@@ -208,15 +205,17 @@ local function as_text(self)
                              { title = "images/s", right = true }, { title = "efficiency", right = true } }, rows)
   local last = self[#self].ranks
   local within = self.within and " That is between processes of one machine: for a plan of several give their network, such as { bandwidth = 1e9, latency = 2e-4 }." or ""
-  local words = self.pays == last and ("Up to %d machines each pays."):format(last) or self.pays == 1 and "More than one machine does not pay." or
-    ("More than %d machines do not pay."):format(self.pays)
+  local words = last == 1 and "A batch has one part, and so one machine: give shards, a number that divides it." or
+    self.pays == 1 and "More than one machine does not pay: twice as many are not a tenth faster." or
+    ("Up to %d machines, twice as many make training a tenth faster at least."):format(self.pays)
+  if self.kept then words = words .. " The frozen part is kept: these are steps from the second epoch on." end
   table.move(text.wrap(("%s %s a step are added up%s, at %.3g Gbit/s and %.3g ms."):format(words, text.bytes(self.cost.bytes),
     self.cost.wire == "bf16" and " and sent as half of that" or "", self.bandwidth / 1e9, 1000 * self.latency) .. within,
                        text.width(), 2), 1, 9, #lines + 1, lines)
   return table.concat(lines, "\n")
 end
 
-local made = class.define { name = "scion.Machines", title = "a plan for machines", locked = { "cost", "bandwidth", "latency", "pays", "within" },
+local made = class.define { name = "scion.Machines", title = "a plan for machines", locked = { "cost", "bandwidth", "latency", "pays", "within", "kept" },
                             meta = { __tostring = as_text, __len = class.list_length } }
 
 local several = check.list(check.whole(1, 1 << 20), nil, "a list of numbers of machines")
@@ -266,10 +265,11 @@ function machines.new(comm, model, data, given)
     ranks[#ranks + 1] = n
   end
   table.sort(ranks)
-  local cost = comm:slowest(measure(model, data, parts, math.ceil(parts / ranks[1])))
+  local cost, kept = measure(model, data, parts, math.ceil(parts / ranks[1]))
+  cost = comm:slowest(cost)
   cost.wire = o.wire
   local rows, pays = machines.rows(cost, ranks, latency, bandwidth)
-  rows.cost, rows.bandwidth, rows.latency, rows.pays, rows.within = cost, bandwidth, latency, pays, within
+  rows.cost, rows.bandwidth, rows.latency, rows.pays, rows.within, rows.kept = cost, bandwidth, latency, pays, within, kept
   return made.new(rows)
 end
 

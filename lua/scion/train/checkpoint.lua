@@ -193,7 +193,7 @@ end
 ---@return { [1]: string, [2]: string }[]
 function checkpoint.facts(run)
   local list = table.move(of_run(run), 1, #of_run(run), 1, {})
-  for i = 1, #run.stages do list[#list + 1] = { "stage", schedule.identity(run.stages[i]) } end
+  for i = 1, #run.stages do list[#list + 1] = { run.by_schedule and "stage " .. i or "number of epochs, or optimizer", schedule.identity(run.stages[i]) } end
   list[#list + 1] = { "optimizer", run.first_optimizer.made }
   list[#list + 1] = { shards_of_a_batch, shards_of(run) }
   list[#list + 1] = { "set of weights", of_weights(run.model) }
@@ -268,8 +268,9 @@ local function compare(path, run, state)
     local same = number and same_stage(number, run.stages[number], noted[name], here, state)
     if noted[name] ~= here and not same and not (name == shards_of_a_batch and not noted[name] and not run.team) then -- older files do not note it
       local was = tostring(noted[name] or "none")
-      check.raise(("fit: resume: %s is of a run with another %s (%s): go on with what it is of, give this run a file of its own, or delete it to begin anew"):format(
-        path, name, name == list_of_callbacks and difference(was, here) or ("%s; now %s"):format(was, here)))
+      local how = name == shards_of_a_batch and not run.team and " (mpirun, with any number of processes, and distributed = comm)" or ""
+      check.raise(("fit: resume: %s is of a run with another %s (%s): go on with what it is of%s, give this run a file of its own, or delete it to begin anew"):format(
+        path, name, name == list_of_callbacks and difference(was, here) or ("%s; now %s"):format(was, here), how))
     end
   end
 end

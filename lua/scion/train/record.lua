@@ -100,6 +100,12 @@ local function settings_of(run, callbacks)
   add("seed", tostring(random.current()))
   add("instructions", core.isa())
   add("threads", tostring(core.threads()))
+  local team = run.team
+  if team then
+    add("processes", tostring(team.comm.size))
+    add("shards of a batch", tostring(team.parts))
+    add("gradients are sent as", team.halves and "bf16" or "f32")
+  end
   return list
 end
 

@@ -39,7 +39,8 @@ local mpi -- the functions in C; nil without mpirun
 -- ---- meeting --------------------------------------------------------------------------------------------------------
 
 --- The places at which ranks meet, by their numbers: all of them have to be at the same one.
-local places = { "barrier", "broadcast", "reduce", "agree", "fit", "step", "epoch", "end of fit", "evaluate", "features", "rows", "end of the script", "checkpoint", "plan" }
+local places = { "barrier", "broadcast", "reduce", "agree", "fit", "step", "epoch", "end of fit", "evaluate", "features", "rows",
+                 "end of the script", "checkpoint", "plan", "end of a call" }
 local number_of = {}
 for i, name in ipairs(places) do number_of[name] = i end
 
@@ -80,7 +81,7 @@ end
 --- At the same place the ranks have something else. All of them find that, so that they remain together.
 local function unlike(self, place, rank)
   local what = place == "step" and "what is frozen, the learning rate or a weight's place: callbacks have to do the same on all ranks" or
-    "what it was given: all of them have to give the same"
+    "its weights: callbacks have to do the same on all ranks, and the optimizer comes from the same fits"
   self.agreed = select(2, pcall(check.raise, ("scion.mpi: at %s rank %d differs from rank 0 in %s"):format(place == "step" and "a step" or "the " .. place, rank, what)))
   error(self.agreed, 0)
 end
@@ -146,15 +147,25 @@ function internal:surely(f, ...)
   mpi.abort(1)
 end
 
---- Lets nothing be seen of this rank until its script, which has caught the error, goes on: until it has run some more instructions than lie between
---- here and where Lua prints what nobody catches.
-local function mute()
-  mpi.mute(true)
-  if debug.gethook() then return end -- somebody's own; the next call that all ranks do together ends it
-  debug.sethook(function()
-    debug.sethook()
-    mpi.mute(false)
-  end, "", 50)
+local catchers = { [pcall] = true, [xpcall] = true }
+
+--- Whether an error that is raised here is caught further out, so that Lua does not print it.
+local function is_caught()
+  if not select(2, coroutine.running()) then return true end
+  for level = 3, math.huge do
+    local info = debug.getinfo(level, "f")
+    if not info then return false end
+    if catchers[info.func] then return true end
+  end
+end
+
+--- Calls f(...), and meets all ranks behind it, so that an error at its end, too, is raised on all.
+local function call_together(self, f, ...)
+  local results = table.pack(f(...))
+  if self:meet("end of a call", 0, fine) == false then
+    interrupts.raise "scion.mpi: Ctrl-C ended it on another rank, so that there is no result"
+  end
+  return table.unpack(results, 1, results.n)
 end
 
 --- Calls f(...) on all ranks. An error on one of them is raised on all; rank 0 alone lets it be seen.
@@ -166,7 +177,8 @@ function internal:guard(f, ...)
   if not mpi then return f(...) end
   mpi.mute(false)
   self.heard = false
-  local results = table.pack(pcall(f, ...))
+  if not self.over then self.agreed = nil end
+  local results = table.pack(pcall(call_together, self, f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
   local raised = results[2]
   if interrupts.is(raised) then
@@ -175,7 +187,7 @@ function internal:guard(f, ...)
     fail(self, tostring(raised))
     self.agreed = raised
   end
-  if self.rank ~= (self.over and self.ended == 0 and 1 or 0) then mute() end -- rank 0 shows it, or the next one where rank 0 has ended
+  if self.rank ~= (self.over and self.ended == 0 and 1 or 0) and not is_caught() then mpi.mute(true) end -- rank 0 shows it, or the next one where rank 0 has ended
   error(raised, 0)
 end
 
@@ -223,11 +235,20 @@ function internal:texts(place, text)
   return list
 end
 
+--- The words of a list in a text: what lies between commas that are in no brackets.
+local function words_of(text)
+  local list, open = {}, ""
+  for part in (text .. ", "):gmatch "(.-), " do
+    open = open .. part
+    local begun, ended = select(2, open:gsub("[({]", "")), select(2, open:gsub("[)}]", ""))
+    if begun == ended then list[#list + 1], open = open, "" else open = open .. ", " end
+  end
+  return list
+end
+
 --- What two texts that are lists differ in, one of them and the other; as a whole where they have not the same number of words.
 local function difference(there, here)
-  local list, others, differ, other = {}, {}, {}, {}
-  for word in (there .. ", "):gmatch "(.-), " do list[#list + 1] = word end
-  for word in (here .. ", "):gmatch "(.-), " do others[#others + 1] = word end
+  local list, others, differ, other = words_of(there), words_of(here), {}, {}
   if #list ~= #others then return there, here end
   for i, word in ipairs(list) do
     if word ~= others[i] then differ[#differ + 1], other[#other + 1] = word, others[i] end
@@ -335,13 +356,13 @@ function methods:broadcast(value)
     end
     if not mpi then return value end
     local kind = is_tensor and value:dtype() .. " " .. table.concat(value:shape(), "x") or "string"
-    self:meet "broadcast"
+    if not self:meet "broadcast" then return value end
     local wanted = mpi.tell(0, kind)
     if is_tensor and kind ~= wanted then check.raise(("comm:broadcast: rank 0 gives %s, and this rank a tensor of %s"):format(wanted, kind)) end
     if wanted ~= "string" and not is_tensor then
       check.raise(("comm:broadcast: rank 0 gives a tensor, %s: give one of this shape, into which it is written"):format(wanted))
     end
-    self:meet "broadcast"
+    if not self:meet "broadcast" then return value end
     if wanted == "string" then return mpi.tell(0, value or "") end
     local whole = value:copy()
     mpi.broadcast(whole, 0)
@@ -369,17 +390,18 @@ function methods:reduce(t)
     if not check.tensor.read(t) or t:dtype() ~= "f32" then check.raise(("comm:reduce takes an f32 tensor, not %s"):format(check.show(t))) end
     if not mpi then return t end
     local elements = shape.elements(t:shape())
-    for rank, n in ipairs(self:meet("reduce", elements) or {}) do
+    local all = self:meet("reduce", elements)
+    for rank, n in ipairs(all or {}) do
       if n ~= elements then check.raise(("comm:reduce: rank %d gives a tensor of %d numbers, and rank %d one of %d"):format(rank - 1, n, self.rank, elements)) end
     end
-    core.copy(self:surely(sum_of, self, t, elements), t)
+    if all then core.copy(self:surely(sum_of, self, t, elements), t) end
     return t
   end)
 end
 
 --- Raises on all ranks if one of them has something to complain of; rank 0 shows it.
 ---@param complaint? string nil: there is nothing
----Raises the complaint of the rank with the lowest number.
+---Raises the complaint of the rank with the lowest number; on a rank that has another one, that.
 ---@example comm:agree(not io.open "photos" and "there is no folder photos" or nil)
 function methods:agree(complaint)
   on_all(self, "comm:agree", function()
@@ -415,10 +437,11 @@ end
 function internal:network()
   if self.size == 1 then return nil end
   local names = self:texts("plan", self.machine)
+  if not names then return nil end
   local large = 1 << 22
   local latency, seconds = mpi.ping(1, 20), mpi.ping(large, 3)
   if seconds < 2 * latency then latency = seconds / 2 end -- while the short one travelled somebody else had the CPU
-  return latency, 8 * large / (seconds - latency), names and names[1] == names[#names]
+  return latency, 8 * large / (seconds - latency), names[1] == names[#names]
 end
 
 --- A table of numbers, of which each becomes the largest that a rank has.

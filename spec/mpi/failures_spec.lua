@@ -79,11 +79,35 @@ describe("where one of several processes", function()
       "^fit: rank 1 has another file in resume than rank 0, [^ ]*/b.ckpt and not [^ ]*/a.ckpt$" },
     { "fails after an error that was caught", "assert(not pcall(fit, { epohcs = 1 })) local t = 0 for i = 1, 100 do t = t + i end if r == 2 then error 'no luck' end fit()",
       "^no luck$", "^scion.mpi: rank 2 has ended its script, so that all end$" },
+    { "goes on with the optimizer of another fit", [[
+      local optimizers = { scion.optim.adam(), scion.optim.adam() }
+      model:fit(data(), { epochs = 1, verbose = false, quiet = true, distributed = comm, optimizer = optimizers[1] })
+      model:fit(data(), { epochs = 1, verbose = false, quiet = true, distributed = comm, optimizer = optimizers[r == 1 and 2 or 1] })]],
+      "^fit: rank 1 has another optimizer's state than rank 0, %x+ and not %x+$" },
+    { "changes a weight in a callback", [[
+      fit { epochs = 1, callbacks = { epoch_ends = function() if r == 1 then core.copy(scion.full({ 3 }, 1), model:layers()[4].weights.bias) end end } }]],
+      "^scion.mpi: at the end of fit rank 1 differs from rank 0 in its weights: callbacks have to do the same" },
+    { "fails at the end of an evaluation",
+      "model:evaluate(data(), { distributed = comm, metrics = { { name = 'mine', compute = function() return r == 2 and error('trouble', 0) or 1 end } } })",
+      "^trouble %(rank 2, on [^ ]+%)$" },
+    { "fails twice with the same words", [[
+      assert(not pcall(comm.agree, comm, r == 1 and "no file" or nil))
+      comm:barrier()
+      assert(not pcall(comm.agree, comm, r == 1 and "no file" or nil))
+      comm:agree(r == 1 and "no file" or nil)]], "^no file %(rank 1, on [^ ]+%)$" },
+    { "evaluates by another loss", "model:evaluate(data(), { distributed = comm, loss = r == 1 and scion.loss.focal() or nil })",
+      "^evaluate: rank 1 has another loss than rank 0, " },
+    { "pools otherwise", "model:features(data(), 'conv', { distributed = comm, pool = r == 1 and 'max' or 'avg' })",
+      "^scion: features: layer conv has random weights", "^features: rank 1 has another pool than rank 0, max and not avg$" },
+    { "is interrupted while it adds up", [[
+      if r == 1 then os.execute "(sleep 0.5; kill -TERM $PPID) &" end
+      local t = scion.zeros { 1000 }
+      while true do comm:reduce(t) end]], "^[^\n]*: Ctrl%-C ended it[^\n]*so that there is no result$" },
     { "has another option", "fit { accumulate = r == 3 and 2 or 1 }", "^fit: rank 3 has another accumulate than rank 0, 2 and not 1$" },
     { "cuts batches otherwise", "fit { distributed = { comm, shards = r == 1 and 4 or 8 } }",
       "^fit: rank 1 has another number of shards of a batch than rank 0, 4 and not 8$" },
     { "sends otherwise", "fit { distributed = { comm, wire = r == 2 and 'bf16' or 'f32' } }",
-      "^fit: rank 2 has another number of shards of a batch than rank 0, 8, sums in bf16 and not 8$" },
+      "^fit: rank 2 has another wire than rank 0, bf16 and not f32$" },
     { "mixes instruction sets", "fit { distributed = { comm, mixed = r == 1 } }",
       "^fit: rank 1 has another instruction set than rank 0, any, by mixed = true and not %w+: mixed = true, as in distributed = " },
     { "is interrupted while features are computed", [[

@@ -252,6 +252,7 @@ function machines.new(comm, model, data, given)
     comm:same(where, facts, "plan")
   end
   local latency, bandwidth, within = comm:network()
+  if comm.size > 1 and not latency then return nil end -- after an interrupt, which the caller raises
   within = within and not (o.latency and o.bandwidth) or false
   latency, bandwidth = o.latency or latency, o.bandwidth or bandwidth
   if not latency or not bandwidth then

@@ -5,6 +5,7 @@ local calibration = require "scion.calibration"
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local distributed = require "scion.train.distributed"
 local events = require "scion.train.events"
 local pipeline = require "scion.data.pipeline"
 local metrics = require "scion.train.metrics"
@@ -12,6 +13,7 @@ local folder = require "scion.folder"
 local graph = require "scion.graph"
 local plain = require "scion.plain"
 local precision = require "scion.precision"
+local reading = require "scion.data.reading"
 local record = require "scion.train.record"
 local results = require "scion.report.results"
 local schedule = require "scion.train.schedule"
@@ -160,6 +162,8 @@ local function of_run(run)
   return run.identity
 end
 
+local function way_of_reading(data) return dataset.is(data) and reading.text(reading.of(data)) or "your own" end
+
 local function of_weights(model)
   local weights = {}
   for name, p in graph.parameters(model.order) do weights[#weights + 1] = name .. core.hash(p.tensor) end
@@ -173,13 +177,26 @@ end
 ---@param as string the precision, as precision.in_use gives it
 ---@return { [1]: string, [2]: string }[]
 function checkpoint.facts_of(model, data, batch, as)
-  return { { "network", of_model(model) }, { "data set", of_data(data) }, { "batch", tostring(batch or data.batch) }, { "precision", as },
-           { "set of weights", of_weights(model) } }
+  return { { "network", of_model(model) }, { "data set", of_data(data) }, { "way of reading images", way_of_reading(data) },
+           { "batch", tostring(batch or data.batch) }, { "precision", as }, { distributed.weights, of_weights(model) } }
 end
+
+--- Eight digits that tell a model's weights from others.
+---@param model scion.Model
+---@return string
+function checkpoint.digits_of_weights(model) return of_weights(model) end
 
 --- Into how many parts a batch is cut, and how their sums are sent.
 local function shards_of(run)
   return run.team and run.team.parts .. (run.team.halves and ", sums in bf16" or "") or "none, since one process has computed it"
+end
+
+--- Of what an optimizer has gathered in steps before.
+local function of_optimizer(run)
+  local tensors = {}
+  local words = { as_json(pack(run.first_optimizer:state(run.model.order), "optimizer", tensors, 0)) }
+  for _, each in ipairs(tensors) do words[#words + 1] = core.hash(each.tensor) end
+  return hash(table.concat(words, "\n"))
 end
 
 local function what_is_frozen(model)
@@ -195,8 +212,12 @@ function checkpoint.facts(run)
   local list = table.move(of_run(run), 1, #of_run(run), 1, {})
   for i = 1, #run.stages do list[#list + 1] = { run.by_schedule and "stage " .. i or "number of epochs, or optimizer", schedule.identity(run.stages[i]) } end
   list[#list + 1] = { "optimizer", run.first_optimizer.made }
-  list[#list + 1] = { shards_of_a_batch, shards_of(run) }
-  list[#list + 1] = { "set of weights", of_weights(run.model) }
+  list[#list + 1] = { "way of reading images", way_of_reading(run.data) .. (run.validate and "; " .. way_of_reading(run.validate) or "") }
+  list[#list + 1] = { shards_of_a_batch, tostring(run.team and run.team.parts) }
+  list[#list + 1] = { "wire", run.team and run.team.halves and "bf16" or "f32" }
+  list[#list + 1] = { "cache", as_json(run.given_cache or false) }
+  list[#list + 1] = { distributed.weights, of_weights(run.model) }
+  list[#list + 1] = { "optimizer's state", of_optimizer(run) }
   list[#list + 1] = { "state of training", ("epoch %d, step %d"):format(run.model.epoch, run.model.steps) }
   list[#list + 1] = { "choice of what is frozen", what_is_frozen(run.model) }
   list[#list + 1] = { "file in resume", run.resume and run.resume.path or "none" }

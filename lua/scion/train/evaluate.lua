@@ -111,7 +111,10 @@ end
 --- What is behind the checks.
 local function run_all(model, data, o, loss, where, heard, alone)
   if alone and distributed.comm(o.distributed) then
-    distributed.same(where, o.distributed, checkpoint.facts_of(model, data, o.batch, precision.in_use(o.precision or model.precision)))
+    local facts = checkpoint.facts_of(model, data, o.batch, precision.in_use(o.precision or model.precision))
+    facts[#facts + 1] = { "loss", tostring(loss) }
+    facts[#facts + 1] = { "list of metrics", metrics.names(o.metrics) }
+    distributed.same(where, o.distributed, facts)
   end
   if alone then inputs.tell_reading(where, model, data) end
   if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
@@ -129,6 +132,7 @@ local function run_all(model, data, o, loss, where, heard, alone)
   }
   metrics.fill(found, o.metrics, sums:values())
   if broken and alone then notice.once(("scion: %s: the loss is not finite: %s"):format(where, broken)) end
+  if alone then interrupts.check(where) end -- one that came last, too
   return results.evaluation(found), broken
 end
 

@@ -94,10 +94,16 @@ local function features_of(model, data, name, given, say)
   tell_random(part)
   cached.tell("features", part, set, o.cache, { augment = false, whole = true })
   distributed.check("features", o.distributed, set)
-  if distributed.comm(o.distributed) then distributed.same("features", o.distributed, checkpoint.facts_of(part, set, o.batch, precision.in_use(part.precision))) end
+  if distributed.comm(o.distributed) then
+    local facts = checkpoint.facts_of(part, set, o.batch, precision.in_use(part.precision))
+    facts[#facts + 1] = { "pool", o.pool or "none" }
+    distributed.same("features", o.distributed, facts)
+  end
   local features, failures = compute(part, set, name, o)
   if type(data) == "string" and not set.path and failures[1] then check.raise("features: " .. failures[1].message) end
-  return features, set.classes or set.soft or set.multi or set.targets, mark(features, failures, say or notice.line)
+  local told = mark(features, failures, say or notice.line)
+  interrupts.check "features" -- one that came last, too: who pressed Ctrl-C waits for it
+  return features, set.classes or set.soft or set.multi or set.targets, told
 end
 
 --- Computes the output of a layer for each image: see model:features.

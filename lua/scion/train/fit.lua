@@ -236,7 +236,10 @@ local function run_job(job, o, ended)
   end
   local warnings = lint_stages(job, o)
   local state = run.new(job)
-  if job.team then distributed.same(job.where, o.distributed, checkpoint.facts(state)) end
+  if job.team then
+    distributed.same(job.where, o.distributed, checkpoint.facts(state))
+    job.team:share_weights(model)
+  end
   function job.warn(rule, message)
     local list = state.history.warnings
     list[#list + 1] = { rule = rule, message = message }
@@ -267,7 +270,7 @@ local function run_job(job, o, ended)
     error(complete, 0)
   end
   local told = state.history
-  if complete and job.team then complete = job.team.comm:meet "end of fit" ~= false end
+  if complete and job.team then complete = job.team:end_fit(model) end
   told.cache, told.interrupted = cached.since(before), not complete or nil
   told.int8 = precision.parts(job.precision) == "int8" and calibration.report(model) or nil
   live.ended(told)

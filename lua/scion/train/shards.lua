@@ -50,7 +50,7 @@ function shards.check(where, batch, parts, ranks)
     check.raise(("%s: distributed: a batch of %d cannot be cut into %d parts of one size: %s"):format(where, batch, parts, can))
   end
   if parts < ranks then
-    check.raise(("%s: distributed: a batch of %d has %d parts, which are too few for %d ranks: %s"):format(where, batch, parts, ranks, can))
+    check.raise(("%s: distributed: a batch of %d has %d part%s, too few for %d ranks: %s"):format(where, batch, parts, parts == 1 and "" or "s", ranks, can))
   end
 end
 

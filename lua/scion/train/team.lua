@@ -4,10 +4,12 @@
 --- Losses, outputs and labels of all parts then go to all processes, and gradients and new moving averages are added up in a fixed tree over the
 --- parts. So every process has the whole step, to the same bits as any other number of processes would have it, and all else that a fit
 --- does (the update, metrics, callbacks, schedules) is the same on all without another message.
+local checkpoint = require "scion.train.checkpoint"
 local core = require "scion.core"
 local distributed = require "scion.train.distributed"
 local events = require "scion.train.events"
 local gradients = require "scion.train.gradients"
+local graph = require "scion.graph"
 local shards = require "scion.train.shards"
 
 ---@class scion.Team
@@ -17,6 +19,7 @@ local shards = require "scion.train.shards"
 ---@field share scion.Share
 ---@field done integer how many of its parts of the batch it has computed
 ---@field private reduction userdata?
+---@field mixed boolean whether ranks may have CPUs with other instruction sets
 ---@field halves boolean whether sums of gradients are rounded to bf16
 ---@field private elements integer of the buffer that is added up
 ---@field private open boolean whether the sums of a step are under way
@@ -198,6 +201,21 @@ function Team:end_steps(run)
   return true
 end
 
+--- Where CPUs with other instruction sets take part, gives all of them rank 0's weights, of which the last bits may differ.
+---@param model scion.Model
+function Team:share_weights(model)
+  if not self.mixed then return end
+  for _, p in graph.parameters(model.order) do self.comm:broadcast(p.tensor) end
+end
+
+--- Ends a fit, behind which all ranks have the same weights. Returns false after an interrupt.
+---@param model scion.Model
+---@return boolean
+function Team:end_fit(model)
+  self:share_weights(model)
+  return self.comm:meet("end of fit", 0, nil, checkpoint.digits_of_weights(model)) ~= false
+end
+
 --- The sum of a number over all ranks; this rank's own after an interrupt.
 ---@param n integer
 ---@return integer
@@ -223,6 +241,6 @@ return function(where, o, data)
   local share = { size = batch // parts, pieces = pieces,
                   order = function(set, epoch, shuffled) return shards.order(set, epoch, shuffled, cut) end,
                   number = function(i) return (i - 1) // pieces * parts + first + (i - 1) % pieces + 1 end }
-  return setmetatable({ comm = comm, parts = parts, halves = o.wire == "bf16", first = first, share = share, done = 0,
+  return setmetatable({ comm = comm, parts = parts, halves = o.wire == "bf16", mixed = o.mixed, first = first, share = share, done = 0,
                         rows = { losses = {}, output = {}, y = {} }, failed = {} }, Team)
 end

@@ -8,7 +8,7 @@
 --- the output size is the input size divided by the stride, rounded up; an odd pixel goes to the bottom or right. "ceil": at the bottom and
 --- right, so that no input pixel is left over, as with PyTorch's ceil_mode. A number: so many pixels on all sides. A list: pixels in the
 --- order { top, left, bottom, right } ("valid")
----@field multiplier? integer output channels for each input channel (1)
+---@field multiplier? integer output channels for each input channel. Several are computed in f32 where the precision is int8 (1)
 ---@field bias? boolean whether a bias is added (true)
 ---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
 ---@example scion.nn.depthwise_conv2d(3)

@@ -112,6 +112,10 @@ $(BUILD)/%.o: %.c
 # where bytes are cut off from floats, as Pillow does, a product and a sum in one rounding would give others
 $(BUILD)/csrc/image/ops/%.o: COMPILE += -ffp-contract=off
 
+# and codes would not be the same on every machine
+$(BUILD)/csrc/kernels/conv2d_narrow_simd.%.o $(BUILD)/csrc/kernels/depthwise_int8_simd.%.o: COMPILE += -ffp-contract=off
+$(BUILD)/csrc/kernels/reference/int8.o: COMPILE += -ffp-contract=off
+
 # ---- tests of the core alone: one program a file of spec/csrc, and the plain reference kernels in double precision
 SPEC_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard spec/csrc/*_test.c))
 REFERENCE     = $(patsubst %.c,$(BUILD)/%.o,$(wildcard csrc/kernels/reference/*.c))

@@ -465,6 +465,16 @@ scion_status scion_conv2d_int8_forward(const scion_tensor *x, const scion_tensor
                                        const scion_tensor *sums, const scion_tensor *bias, const scion_tensor *addend, scion_tensor *y,
                                        const scion_window *window, scion_activation activation, const scion_quantization quantized[3]);
 
+/* The same for depthwise convolution, see below, without multiplier: codes x, and weights of 16 bits. packed (i32 [kh*kw/2, rounded up][C]): the
+ * weights of two taps in the lower and the upper half; scales [C]: what a weight's step is; sums (i32 [C]): weights summed up. The sums of products
+ * are exact, and so is y to the bit on every machine, where the activation is none or a clamp. kh*kw is at most 128. y is codes or f32.
+ * quantized: of x and y. */
+scion_status scion_depthwise_int8_pack(const scion_tensor *w, const scion_tensor *scale, scion_tensor *packed, scion_tensor *scales,
+                                       scion_tensor *sums);
+scion_status scion_depthwise_int8_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *scales, const scion_tensor *sums,
+                                          const scion_tensor *bias, scion_tensor *y, const scion_window *window, scion_activation activation,
+                                          const scion_quantization quantized[2]);
+
 /* ---------------------------------------------------------------- depthwise convolution (kernels/depthwise.c)
  * y[n,i,j,c*m+k] = act( bias[c*m+k] + scale[c*m+k] * sum_{r,s} x[n, i*sh + r*dh - top, j*sw + s*dw - left, c] * w[r,s,c,k] ).
  * w [kh,kw,C,m], contiguous, where m is the depth multiplier; y [N,OH,OW,C*m]; bias and scale [C*m] or NULL. scale folds in batch norm

@@ -47,6 +47,55 @@ describe("a saved model", function()
     assert.equal(3, loaded.epoch)
   end)
 
+  it("predicts in int8 what it predicted, without new ranges, unless a weight was changed since they were found", function()
+    local model = small.model "stored"
+    local size = model.input.shape
+    scion.seed(5)
+    local images = scion.uniform({ 20, size[1], size[2], 3 }, 0, 255):to "u8"
+    local few = images:slice(1, 1, 2):copy()
+    model.precision = "int8"
+    model:predict(images)
+    model:save(path)
+    local loaded = scion.load(path)
+    loaded.precision = "int8"
+    assert.same(model:predict(few), loaded:predict(few))
+    assert.same(require("scion.calibration").report(model), require("scion.calibration").report(loaded))
+    loaded:save(path)
+    local again = scion.load(path)
+    again.precision = "int8"
+    assert.same(model:predict(few), again:predict(few))
+
+    local tensors, metadata = safetensors.read(path)
+    local function damaged(change)
+      local told = core.json_decode(metadata.int8)
+      change(told)
+      assert(safetensors.write(path, tensors, { format = metadata.format, version = metadata.version, architecture = metadata.architecture, history = metadata.history,
+                                                int8 = core.json_encode(told) }))
+      local ok, message = pcall(scion.load, path)
+      assert.is_false(ok)
+      return tostring(message)
+    end
+    local what = "what was found for precision \"int8\" cannot be used: "
+    assert.matches(what .. "its range 1 is of layer 'nowhere', which there is not", damaged(function(t) t.ranges[1].node = "nowhere" end), 1, true)
+    assert.matches("does not fit it", damaged(function(t) t.ranges[1].channels = 4 end), 1, true)
+    assert.matches(what, damaged(function(t) t.ranges[1].low = 3 end), 1, true)
+    assert.matches("the means of channels are damaged", damaged(function(t) t.means = t.means:sub(3) end), 1, true)
+    assert.matches("the means of channels are damaged", damaged(function(t) t.means = "0000c07f" .. t.means:sub(9) end), 1, true)
+    assert.matches("its report", damaged(function(t) t.report.layer = nil end), 1, true)
+
+    for _, row in ipairs(model:layers()) do
+      if row.kind == "conv2d" then
+        model:layer(row.name).weights.kernel:fill(0.1)
+        break
+      end
+    end
+    model:save(path)
+    local changed_since = scion.load(path)
+    changed_since.precision = "int8"
+    assert.has_error(function() changed_since:predict(few) end)
+    assert.is_nil(select(2, safetensors.read(path)).int8)
+  end)
+
   it("opens in Python's library, with every weight under its name", function()
     local python = os.getenv "PYTHON" or "python3"
     if not os.execute(python .. " -c 'import safetensors.numpy' 2>/dev/null") then

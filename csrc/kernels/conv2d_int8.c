@@ -126,18 +126,11 @@ scion_status scion_conv2d_int8_pack(const scion_tensor *w, const scion_tensor *s
 
 /* ---- forward */
 
-static scion_status require_quantization(const char *name, const scion_tensor *t, scion_quantization q) {
-  if (!t || t->dtype != SCION_U8) return SCION_OK;
-  if (q.scale > 0 && isfinite(q.scale) && isfinite(1 / q.scale) && q.zero >= 0 && q.zero <= 255) return SCION_OK;
-  return scion_fail(SCION_MISUSE, "conv2d_int8: %s has scale %g and zero point %d, but should have a scale above 0 and a byte", name,
-                    (double)q.scale, q.zero);
-}
-
 /* f32 or bytes; NULL is fine. */
 static scion_status require_wide_or_bytes(const char *name, const scion_tensor *t, scion_quantization q) {
   if (!t) return SCION_OK;
   if (t->dtype != SCION_U8) SCION_TRY(scion_require_f32("conv2d_int8", name, t));
-  return require_quantization(name, t, q);
+  return scion_require_codes("conv2d_int8", name, t, q);
 }
 
 scion_status conv2d_int8_forward(const scion_tensor *x, const scion_tensor *packed, const scion_tensor *scales,
@@ -146,7 +139,7 @@ scion_status conv2d_int8_forward(const scion_tensor *x, const scion_tensor *pack
                                  const conv2d_unit *unit) {
   const char *kernel = "conv2d_int8";
   SCION_TRY(scion_require_dtype(kernel, "x", x, SCION_U8));
-  SCION_TRY(require_quantization("x", x, quantized[0]));
+  SCION_TRY(scion_require_codes(kernel, "x", x, quantized[0]));
   SCION_TRY(scion_require_dtype(kernel, "packed", packed, SCION_U8));
   SCION_TRY(require_wide_or_bytes("addend", addend, quantized[1]));
   SCION_TRY(require_wide_or_bytes("y", y, quantized[2]));

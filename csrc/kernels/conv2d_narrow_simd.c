@@ -78,13 +78,26 @@ static void gather_pixel(const conv2d_narrow_job *g, int64_t n, int64_t i, int64
   }
 }
 
+/* The same of all bytes, where the window lies within the image, and each of its rows is one run: most pixels of most convolutions. */
+static inline bool gather_within(const conv2d_narrow_job *g, int64_t n, int64_t i, int64_t j, uint8_t *out) {
+  const scion_window *w = &g->window;
+  const int64_t h = i * w->stride[0] - w->before[0], at = j * w->stride[1] - w->before[1], run = w->kernel[1] * g->channels;
+  if (h < 0 || at < 0 || h + (int64_t)w->dilation[0] * (w->kernel[0] - 1) >= g->size[0] || at + w->kernel[1] > g->size[1]) return false;
+  const uint8_t *from = g->x + ((n * g->size[0] + h) * g->size[1] + at) * g->x_stride;
+  const int64_t next = w->dilation[0] * g->size[1] * g->x_stride;
+  for (int r = 0; r < w->kernel[0]; r++, from += next, out += run) copy_run(out, from, run);
+  return true;
+}
+
 /* Rows [pixel] x pitch of a depth that is filled up with zeros, which times zeros of the kernel stay zeros. */
 static void gather(const conv2d_narrow_job *g, int64_t first, int64_t count, int64_t k0, int64_t length, int64_t pitch,
                    uint8_t *out) {
   const int64_t depth = g->depth.rows * g->depth.pitch, k1 = k0 + length < depth ? k0 + length : depth;
+  const bool joined = g->window.kernel[1] == 1 || (g->window.dilation[1] == 1 && g->x_stride == g->channels);
+  const bool whole = joined && k0 == 0 && k1 == depth && g->depth.pitch == g->depth.row;
   int64_t j = first % g->grid[1], i = first / g->grid[1] % g->grid[0], n = first / g->grid[1] / g->grid[0];
   for (int64_t p = 0; p < count; p++, out += pitch) {
-    gather_pixel(g, n, i, j, k0, k1, out);
+    if (!whole || !gather_within(g, n, i, j, out)) gather_pixel(g, n, i, j, k0, k1, out);
     fill_run(out + k1 - k0, 0, k0 + length - k1);
     if (++j == g->grid[1]) {
       j = 0;

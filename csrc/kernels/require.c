@@ -1,6 +1,8 @@
 /* What kernels demand of their arguments. */
 #include "require.h"
 
+#include <math.h>
+
 #include <limits.h>
 #include <stdlib.h>
 
@@ -113,6 +115,13 @@ scion_status scion_require_window(const char *kernel, const scion_window *window
                       y_name, scion_shape_text(y, second, sizeof second), y_name, (long long)x->shape[0], (long long)height,
                       (long long)width, (long long)channels);
   return SCION_OK;
+}
+
+scion_status scion_require_codes(const char *kernel, const char *name, const scion_tensor *t, scion_quantization q) {
+  if (!t || t->dtype != SCION_U8) return SCION_OK;
+  if (q.scale > 0 && isfinite(q.scale) && isfinite(1 / q.scale) && q.zero >= 0 && q.zero <= 255) return SCION_OK;
+  return scion_fail(SCION_MISUSE, "%s: %s has scale %g and zero point %d, but should have a scale above 0 and a byte", kernel, name, (double)q.scale,
+                    q.zero);
 }
 
 scion_status scion_require_activation(const char *kernel, scion_activation activation) {

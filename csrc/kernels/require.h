@@ -43,6 +43,8 @@ static inline int64_t scion_label_at(const scion_tensor *labels, int64_t r, int6
 /* Two images of any dtype, the second with `channels` channels and the size that the window leaves of the first. */
 scion_status scion_require_window(const char *kernel, const scion_window *window, const char *x_name, const scion_tensor *x,
                                   const char *y_name, const scion_tensor *y, int64_t channels);
+/* Where t is u8, codes of it: a scale above 0, and a byte. NULL is fine. */
+scion_status scion_require_codes(const char *kernel, const char *name, const scion_tensor *t, scion_quantization q);
 scion_status scion_require_activation(const char *kernel, scion_activation activation);
 
 /* Memory for `count` elements of `size` zeroed bytes, to be freed; NULL and a message when there is none. */

@@ -440,8 +440,8 @@ function model:explain(x, given) return interrupts.within("model:explain", requi
 ---@example x, y = model:features(train, "block2", { pool = "avg" })
 function model:features(data, name, given) return require("scion.train.features")(self, data, name, given) end
 
---- Saves weights, architecture, preprocessing, labels and history in one safetensors file. An interrupted save leaves the old file as it
---- was; Ctrl-C is heard when the file is written, and raises then. Losses that are NaN or infinite come back as
+--- Saves weights, architecture, preprocessing, labels, history and the ranges found for precision "int8" in one safetensors file. An interrupted
+--- save leaves the old file as it was; Ctrl-C is heard when the file is written, and raises then. Losses that are NaN or infinite come back as
 --- such. Beside few weights a file of very many layers, labels or epochs gets zeros at its end: a reader gives a file memory by its size.
 --- Raises, with the path, if the file cannot be written, and on the ending of another format, such as .h5 or .pth.
 ---@param path string whose folder is made if there is none

@@ -1,6 +1,7 @@
 --- Saved models. A model is saved as one safetensors file. Its metadata holds a format version and, as JSON, the architecture with its
 --- preprocessing, the labels and the history (see plain.lua). Loading executes nothing from the file: a layer is rebuilt by looking up
 --- its kind among the files of nn/, and everything else is checked before it is used.
+local calibration = require "scion.calibration"
 local check = require "scion.check"
 local core = require "scion.core"
 local format = require "scion.weights.format"
@@ -15,6 +16,7 @@ local nn = require "scion.nn"
 local notice = require "scion.report.notice"
 local plain = require "scion.plain"
 local plan = require "scion.plan"
+local quantization = require "scion.ir.quantization"
 local reading = require "scion.data.reading"
 local results = require "scion.report.results"
 local array = require "scion.weights.array"
@@ -44,6 +46,14 @@ local measured = { what = "a number", read = function(value) return type(value) 
 local entry_fields = { epoch = counter, loss = measured, accuracy = measured, val_loss = measured, val_accuracy = measured, seconds = measured,
                        images_per_second = measured, lr = measured }
 
+local at_most_zero, at_least_zero = check.number { to = 0 }, check.number { from = 0 }
+local measured_range = { node = { check.text, required = true }, channels = { check.whole(1, 1 << 31), required = true }, low = { at_most_zero },
+                         high = { at_least_zero }, wide = { check.boolean } }
+local int8_report = { images = { counter, required = true }, compared = { counter, required = true }, cosine = { check.number(), required = true },
+                      bound = { check.number(), required = true }, layer = { check.text, required = true }, wide = { check.list(check.text), required = true } }
+local measured_ranges = { report = { check.table, required = true }, ranges = { check.list(check.table), required = true },
+                          means = { check.text, required = true } }
+
 local past = { epoch = { counter, required = true }, steps = { counter, required = true }, entries = { check.table, {} } }
 
 --- Bytes of memory that a byte of a described network may take when the network is rebuilt.
@@ -51,8 +61,8 @@ local cost_of_layers = 128
 
 --- Bytes of memory that decoding the metadata may take.
 local function cost_of(metadata)
-  local described, told, names = metadata.architecture or "", metadata.history or "", metadata.labels or ""
-  return math.max(cost_of_layers * #described, core.json_cost(told) + core.json_cost(names))
+  local described, told, names, found = metadata.architecture or "", metadata.history or "", metadata.labels or "", metadata.int8 or ""
+  return math.max(cost_of_layers * #described, core.json_cost(told) + core.json_cost(names) + core.json_cost(found))
 end
 
 -- ---- saving ---------------------------------------------------------------------------------------------------------
@@ -121,6 +131,14 @@ local function labels(m, lost)
   return ok and { labels = list } or nil
 end
 
+--- The ranges that were found for precision int8, and the means of channels, as hexadecimal digits of their bytes; nil where none hold for the
+--- weights as they are.
+local function int8_state(m)
+  local state = not quantization.stale(m.order) and calibration.state(m)
+  if not state then return nil end
+  return { report = state.report, ranges = state.ranges, means = state.means:bytes():gsub(".", function(c) return ("%02x"):format(c:byte()) end) }
+end
+
 --- Writes the file. Raises, with the path, if that fails; an old file then remains. Parts of history and labels that a file cannot hold
 --- are left out, and a line on standard error says so.
 ---@param m scion.Model
@@ -132,6 +150,8 @@ function saved.save(m, path)
   local metadata = { format = "scion", version = format_version, architecture = core.json_encode(architecture(m)) }
   local names = labels(m, lost)
   metadata.history = core.json_encode(history(m, lost))
+  local found = int8_state(m)
+  metadata.int8 = found and core.json_encode(found)
   for _, name in ipairs(metrics.functions_in(m.metrics)) do lost[#lost + 1] = "metrics." .. name end
   metadata.labels = names and core.json_encode(names)
   local ok, message = safetensors.write(path, tensors, metadata, cost_of(metadata))
@@ -228,6 +248,24 @@ local function read_history(m, given)
   m.epoch, m.steps, m.history = read.epoch, read.steps, results.history(read_entries(read.entries))
 end
 
+--- Takes back the ranges for precision int8. Raises without the path.
+local function read_int8(m, given)
+  local read, nodes, total = check.options("what was found for int8", given, measured_ranges), {}, 0
+  for _, node in ipairs(m.order) do nodes[node.layer.name] = node end
+  for i, each in ipairs(read.ranges) do
+    local range = check.options(("its range %d"):format(i), each, measured_range)
+    local node = nodes[range.node] or check.raise(("its range %d is of layer %s, which there is not"):format(i, check.show(range.node)))
+    if #node.shape ~= 3 or node.shape[3] ~= range.channels or (range.low == nil) ~= (range.high == nil) then
+      check.raise(("the range of layer %s does not fit it"):format(range.node))
+    end
+    read.ranges[i], total = range, total + range.channels
+  end
+  local bytes = #read.means == 8 * total and not read.means:find "%X" and read.means:gsub("%x%x", function(two) return string.char(tonumber(two, 16)) end)
+  local means = bytes and core.from_bytes(bytes, { total }, "f32")
+  if not means or not core.finite(means) then check.raise("the means of channels are damaged") end
+  calibration.restore(m, { report = check.options("its report", read.report, int8_report), ranges = read.ranges, means = means })
+end
+
 --- Calls f, which reads a part of a file. If it raises, the message is raised again with the path and `what` in front.
 local function of_file(path, what, f, ...)
   local ok, result = check.try(f, ...)
@@ -284,6 +322,7 @@ function saved.load(path)
   if metadata.labels then
     m.labels = of_file(path, "the labels cannot be used", check.argument, "the model", "labels", part(metadata, "labels", path).labels, model.labels_kind(m))
   end
+  if metadata.int8 then of_file(path, "what was found for precision \"int8\" cannot be used", read_int8, m, part(metadata, "int8", path)) end
   m.trained_before = m.steps > 0
   return m
 end

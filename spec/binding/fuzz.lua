@@ -282,7 +282,7 @@ local function shapes_for(name)
   end
   local out, wide = { n, h, w, c }, c
   if name:find "conv2d" or name:find "winograd" then wide = o end
-  if name:find "depthwise" then wide = c * random(2) end
+  if name:find "depthwise" then wide = c * (name:find "int8" and 1 or random(2)) end
   if name:find "conv2d" or name:find "winograd" or name:find "depthwise" or name:find "pool" then
     out = { n, math.max(output(win, 1, h), 0), math.max(output(win, 2, w), 0), wide }
   end
@@ -319,6 +319,10 @@ local function shapes_for(name)
                   name:find "winograd" and core.winograd_packed(probe, turned) or
                   name:find "grouped" and core.grouped_conv2d_packed(probe, 1, turned) or core.conv2d_packed(probe, turned)
     s.packed = { count }
+  end
+  if name:find "depthwise_int8" then
+    s.packed = { (win.kernel[1] * win.kernel[2] + 1) // 2 * c }
+    vector = { c }
   end
   return setmetatable(s, { __index = function() return vector end }), win
 end

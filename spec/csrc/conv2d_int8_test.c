@@ -1,6 +1,7 @@
 /* Convolution of bytes: every unit that multiplies against whole numbers, to the bit. AMX and vpdpbusd are the very sources of the core,
  * built here against their instructions in software; where the CPU has the instructions, they run too. And numbers as bytes. */
 #include "compare.h"
+#include "kernels/reference/int8.h"
 #include "narrow.h"
 
 typedef int32_t emulated_lanes __attribute__((vector_size(64)));
@@ -62,6 +63,8 @@ typedef struct {
   scion_tensor x, w, scale, bias, mean, addend, packed[2], scales, sums, shift, y, bytes; /* packed: see layouts */
   scion_quantization q[3];
   real *rx, *rw, *rbias, *raddend, *ry;
+  int32_t *whole; /* the weights as they were packed, and sums of products by the reference */
+  int64_t *expected;
 } problem;
 
 static problem new_problem(reference_conv2d d, int x_gap, int y_gap, bool code_addend) {
@@ -85,12 +88,18 @@ static problem new_problem(reference_conv2d d, int x_gap, int y_gap, bool code_a
   p.raddend = code_addend ? code_reals(&p.addend, p.q[1]) : test_real(&p.addend);
   p.rbias = test_real(&p.bias), p.ry = new_reals(elements(&p.y)), p.rw = new_reals(elements(&p.w));
   for (int64_t i = 0; i < elements(&p.w); i++) p.rw[i] = packed_weight(&p.packed[0], scion_tensor_rows(&p.w), i / d.co, i % d.co);
+  p.whole = calloc((size_t)elements(&p.w) + 1, sizeof *p.whole), p.expected = calloc((size_t)elements(&p.y) + 1, sizeof *p.expected);
+  for (int64_t i = 0; i < elements(&p.w); i++) p.whole[i] = (int32_t)p.rw[i];
+  uint8_t *x = malloc((size_t)elements(&p.x) + 1);
+  for (int64_t i = 0; i < elements(&p.x); i++) x[i] = (uint8_t)scion_tensor_get(&p.x, i);
+  reference_conv2d_int8(&d, x, p.q[0].zero, p.whole, p.expected);
+  free(x);
   return p;
 }
 
 static void end_problem(problem *p) {
   RELEASE(&p->x, &p->w, &p->scale, &p->bias, &p->mean, &p->addend, &p->packed[0], &p->packed[1], &p->scales, &p->sums, &p->shift, &p->y, &p->bytes);
-  free(p->rx), free(p->rw), free(p->rbias), free(p->raddend), free(p->ry);
+  free(p->rx), free(p->rw), free(p->rbias), free(p->raddend), free(p->ry), free(p->whole), free(p->expected);
 }
 
 static const char *describe(const problem *p, int unit) {
@@ -145,13 +154,19 @@ static void test_packing(const problem *p) {
   CHECK(far < 1e-5, "a shift is off by %g: %s", far, describe(p, 0));
 }
 
-/* The whole numbers are exact, so that y in f32 without bias has the bits of one multiplication by the scales. */
-static void test_exact(problem *p, int i) {
+/* The whole numbers are exact, and what follows them is rounded in one order, so that y in f32 and in bytes has the reference's bits. */
+static void test_exact(problem *p, int i, const scion_tensor *bias, const scion_tensor *addend, scion_activation activation) {
   OK(scion_tensor_fill(&p->y, NAN));
-  OK(conv2d_int8_forward(&p->x, &p->packed[layout_of(i)], &p->scales, &p->sums, NULL, NULL, &p->y, &p->d.window, SCION_LINEAR, p->q, &units[i].unit));
+  OK(conv2d_int8_forward(&p->x, &p->packed[layout_of(i)], &p->scales, &p->sums, bias, addend, &p->y, &p->d.window, activation, p->q, &units[i].unit));
+  OK(conv2d_int8_forward(&p->x, &p->packed[layout_of(i)], &p->scales, &p->sums, bias, addend, &p->bytes, &p->d.window, activation, p->q, &units[i].unit));
   int64_t wrong = 0;
-  for (int64_t e = 0; e < elements(&p->y); e++)
-    if ((float)scion_tensor_get(&p->y, e) != (float)p->ry[e] * (scale_at(p, e) * p->q[0].scale)) wrong++;
+  for (int64_t e = 0; e < elements(&p->y); e++) {
+    float added = 0;
+    if (addend) added = addend->dtype == SCION_U8 ? reference_number((uint8_t)scion_tensor_get(addend, e), p->q[1]) : (float)scion_tensor_get(addend, e);
+    float number = reference_int8_number(p->expected[e], scale_at(p, e), p->q[0].scale, bias ? (const float *)bias->data + e % p->d.co : NULL,
+                                         addend ? &added : NULL, activation);
+    if ((float)scion_tensor_get(&p->y, e) != number || scion_tensor_get(&p->bytes, e) != reference_code(number, p->q[2])) wrong++;
+  }
   CHECK(wrong == 0, "%lld elements differ: %s", (long long)wrong, describe(p, i));
   CHECK(test_gaps_untouched(&p->y), "gaps were written: %s", describe(p, i));
 }
@@ -174,8 +189,10 @@ static void test_epilogue(problem *p, int i, const real *ry, const scion_tensor 
 static void test_shape(reference_conv2d d, int x_gap, int y_gap) {
   problem p = new_problem(d, x_gap, y_gap, test_integer(0, 1));
   test_packing(&p);
-  reference_conv2d_forward(&p.d, p.rx, p.rw, NULL, NULL, p.ry, SCION_LINEAR);
-  for (int i = 0; i < unit_count; i++) test_exact(&p, i);
+  for (int i = 0; i < unit_count; i++) {
+    test_exact(&p, i, NULL, NULL, SCION_LINEAR);
+    test_exact(&p, i, &p.bias, test_integer(0, 1) ? &p.addend : NULL, test_integer(0, 1) ? SCION_RELU : SCION_RELU6);
+  }
   bool biased = test_integer(0, 1), added = test_integer(0, 1);
   scion_activation activation = (scion_activation)test_integer(0, SCION_ACTIVATIONS - 1);
   for (int64_t e = 0; e < elements(&p.x); e++) p.rx[e] *= (real)p.q[0].scale;
@@ -196,8 +213,8 @@ static void test_largest_sums(void) {
     OK(scion_tensor_fill(&p.scale, 1));
     for (int k = 0; k < 2; k++) OK(conv2d_int8_pack(&p.w, &p.scale, &p.bias, &p.mean, &p.packed[k], &p.scales, &p.sums, &p.shift, &layouts[k]));
     p.q[0].zero = 0;
-    for (int64_t e = 0; e < elements(&p.y); e++) p.ry[e] = sign * 255 * 32 * 64; /* 126 by four, rounded to even */
-    for (int i = 0; i < unit_count; i++) test_exact(&p, i);
+    for (int64_t e = 0; e < elements(&p.y); e++) p.expected[e] = sign * 255 * 32 * 64; /* 126 by four, rounded to even */
+    for (int i = 0; i < unit_count; i++) test_exact(&p, i, NULL, NULL, SCION_LINEAR);
     end_problem(&p);
   }
 }

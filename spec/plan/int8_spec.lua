@@ -127,6 +127,31 @@ describe("a plan in int8", function()
     assert.is_true(distance > 0 and distance < 0.06, ("off by %g"):format(distance))
   end)
 
+  it("computes depthwise convolutions in bytes, but for those of several outputs a channel", function()
+    scion.seed(3)
+    local x = nn.conv2d(16, 3, { padding = "same", activation = "relu6" })(nn.input(8, 8, 3))
+    x = nn.relu { name = "one" }(nn.batch_norm { statistics = "stored" }(nn.depthwise_conv2d(3, { padding = "same", bias = false })(x)))
+    x = nn.conv2d(24, 1, { name = "linear" })(x) -- lies around 0
+    x = nn.depthwise_conv2d({ 5, 3 }, { padding = "same", stride = 2, name = "two" })(x)
+    local model = scion.model { output = nn.dense(3)(nn.global_avg_pool()(nn.depthwise_conv2d(3, { multiplier = 2 })(x))) }
+    local data = examples(32)
+    model:layer("batch_norm_1").weights.moving_variance:fill(0.3)
+    calibration.prepare("spec", model, data, false)
+    local wide, narrow = model:features(data, "two", { precision = "f32" }), model:features(data, "two", { precision = "int8" })
+    local made = plan(model, "infer")
+    local count = kernels(made)
+    assert.same({ 2, 1, 2 }, { count.depthwise_int8_forward, count.depthwise_forward, count.conv2d_int8_forward })
+    assert.is_nil(count.quantize)
+    local last
+    for _, call in ipairs(made.calls) do last = call[1] == "depthwise_int8_forward" and call or last end
+    assert.is_true(last.x_zero > 0)
+    assert.equal("f32", last.y.dtype)
+    local distance = farthest(narrow, wide)
+    assert.is_true(distance > 0 and distance < 0.03, ("off by %g"):format(distance))
+    model.precision = "int8"
+    assert.matches("int8 +4 of 5 convolutions", (tostring(model:plan { mode = "infer" }):gsub("%s+", " ")))
+  end)
+
   it("agrees with f32 on a network of all joints, with any number of threads to the bit", function()
     local model = small.model "stored"
     local images = small.batch().images

@@ -78,6 +78,16 @@ function quantization.keep_wide(node, stays)
   revision = revision + 1
 end
 
+--- Whether a range was found that no longer holds, since a weight has changed.
+---@param order scion.Node[]
+---@return boolean
+function quantization.stale(order)
+  for _, node in ipairs(order) do
+    if ranges[node] and not quantization.range(node) then return true end
+  end
+  return false
+end
+
 ---@class scion.SavedRange
 ---@field node string the layer's name
 ---@field channels integer of its mean

@@ -8,13 +8,30 @@
 --- the output size is the input size divided by the stride, rounded up; an odd pixel goes to the bottom or right. "ceil": at the bottom and
 --- right, so that no input pixel is left over, as with PyTorch's ceil_mode. A number: so many pixels on all sides. A list: pixels in the
 --- order { top, left, bottom, right } ("valid")
----@field multiplier? integer output channels for each input channel (1)
+---@field multiplier? integer output channels for each input channel. Several are computed in f32 where the precision is int8 (1)
 ---@field bias? boolean whether a bias is added (true)
 ---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
 ---@example scion.nn.depthwise_conv2d(3)
 local check = require "scion.check"
+local core = require "scion.core"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
+
+local most_taps = 128 -- products in a sum of whole numbers: see scion_depthwise_int8_pack
+
+--- The forward call on codes. The packed kernel is three tensors: weights of 16 bits, what they stand for and their sums.
+local function forward_int8(self, e)
+  local kernel, fold = self:weight "kernel", e.fold
+  local made = e:derived(self, "depthwise_int8 " .. (fold and fold.key or ""), { kernel, fold and fold.scale }, function(target)
+    local height, width, channels = table.unpack(kernel:shape())
+    target = target or { packed = core.new({ (height * width + 1) // 2, channels }, "i32"), scales = core.new { channels }, sums = core.new({ channels }, "i32") }
+    core.run { "depthwise_int8_pack", kernel = kernel, scale = fold and fold.scale, packed = target.packed, scales = target.scales, sums = target.sums }
+    return target
+  end)
+  local from, to = e.op.inputs[1].codes, e.op.codes
+  e:emit { "depthwise_int8_forward", x = e.x[1], packed = made.packed, scales = made.scales, sums = made.sums, bias = fold and fold.shift or self:weight "bias",
+           y = e.y, window = e.window, activation = e.activation, x_scale = from.scale, x_zero = from.zero, y_scale = to and to.scale, y_zero = to and to.zero }
+end
 
 return layer.define {
   kind = "depthwise_conv2d",
@@ -25,11 +42,13 @@ return layer.define {
   fuses_padding = true,
   folds_norm = true,
   bf16 = "computes",
+  int8 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)
     local height, width
     self.window, height, width = layer.window(self, ...)
+    if self.options.multiplier > 1 or self.window.kernel[1] * self.window.kernel[2] > most_taps then self.int8 = false end
     return { height, width, (...)[3] * self.options.multiplier }
   end,
 
@@ -43,6 +62,7 @@ return layer.define {
   macs = function(self, _, y) return y[1] * y[2] * y[3] * self.window.kernel[1] * self.window.kernel[2] end,
 
   forward = function(self, e)
+    if e.op.reads == "u8" then return forward_int8(self, e) end
     e:emit { "depthwise_forward", x = e.x[1], kernel = self:weight "kernel", scale = e.fold and e.fold.scale,
              bias = e.fold and e.fold.shift or self:weight "bias", y = e.y, window = e.window, activation = e.activation }
   end,

@@ -137,7 +137,8 @@ end
 local function int8_of(model, made)
   local n, all = 0, 0
   for _, op in ipairs(made.ops) do
-    if op.layer.kind == "conv2d" and not op.grad then n, all = n + (op.algorithm == "conv2d_int8" and 1 or 0), all + 1 end
+    local convolution = op.layer.kind == "conv2d" or op.layer.kind == "depthwise_conv2d"
+    if convolution and not op.grad then n, all = n + (op.reads == "u8" and 1 or 0), all + 1 end
   end
   return { convolutions = n, of = all, found = calibration.report(model) }
 end

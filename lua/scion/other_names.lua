@@ -84,7 +84,8 @@ return {
   metric = { { "metrics" } }, criterion = { { "loss" } }, losses = { { "loss" } }, lossfn = { { "loss" } },
   labelsmoothing = { { "smoothing" }, { "loss", smoothing }, { "categorical", smoothing } }, fromlogits = { { "smoothing", logits }, { "gamma", logits } },
   numepochs = { { "epochs" } },
-  classweight = { { "class_weights" } }, dtype = { { "precision" } }, onepochend = { { "epoch_ends" } }, onbatchend = { { "step_ends" } },
+  classweight = { { "class_weights" } }, dtype = { { "precision" } }, mixedprecision = { { "precision" } }, amp = { { "precision" } },
+  onepochend = { { "epoch_ends" } }, onbatchend = { { "step_ends" } },
   onepochbegin = { { "epoch_begins" } }, onbatchbegin = { { "step_begins" } }, ontrainbegin = { { "fit_begins" } }, ontrainend = { { "fit_ends" } },
   ontrainbatchbegin = { { "step_begins" } }, ontrainbatchend = { { "step_ends" } }, onepochstart = { { "epoch_begins" } }, ontrainstart = { { "fit_begins" } },
   ontrainbatchstart = { { "step_begins" } },
@@ -103,6 +104,7 @@ return {
 
   -- values
   mean = { { "avg" } }, average = { { "avg" } }, maximum = { { "max" } }, float32 = { { "f32" } }, fp32 = { { "f32" } }, bfloat16 = { { "bf16" } },
+  mixedbfloat16 = { { "bf16" } },
   categoricalcrossentropy = { { "categorical" } }, sparsecategoricalcrossentropy = { { "categorical" } }, crossentropy = { { "categorical" } },
   binarycrossentropy = { { "binary" } }, bce = { { "binary" } }, meansquarederror = { { "mse" } }, meanabsoluteerror = { { "mae" } },
   crossentropyloss = { { "categorical" } }, nllloss = { { "categorical" } }, softmaxcrossentropy = { { "categorical" } }, softmax = { { "categorical" } },

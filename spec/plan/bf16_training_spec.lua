@@ -71,6 +71,20 @@ describe("training in bf16", function()
     assert.equal("bf16", made.precision)
   end)
 
+  it("gives each branch of a sum in f32 its gradient in bf16", function()
+    local x = unit(nn.input(4, 4, 3), "a", 4, 1)
+    local sum = nn.add() { nn.max_pool(1)(unit(x, "b", 4, 1)), nn.max_pool(1)(unit(x, "c", 4, 1)) }
+    local made = plans.made(scion.model { output = nn.dense(3, "softmax")(nn.flatten()(sum)) }, "train", "bf16")
+    local count = 0
+    for _, call in ipairs(made.calls) do
+      if call[1] == "max_pool_backward" then
+        count = count + 1
+        assert.equal("bf16", call.dy.dtype)
+      end
+    end
+    assert.equal(2, count)
+  end)
+
   for _, statistics in ipairs { "stored", "batch" } do
     it("gives the gradients of f32, to the precision of bf16: " .. statistics, function()
       local model = smooth(statistics)

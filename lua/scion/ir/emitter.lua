@@ -96,12 +96,14 @@ end
 --- The packed form of a kernel, which a call such as { "conv2d_pack", kernel =, scale = } computes. If the kernel trains, and so changes
 --- with each step, the plan packs it into a value in each run; otherwise it is a tensor that the layer keeps.
 ---@param owner scion.Layer
----@param pack scion.Call without its operand `packed`
+---@param pack scion.Call of a parameter, without its operand `packed`
 ---@param elements integer of the packed kernel
 ---@param dtype "f32"|"bf16"
 ---@return scion.Value|scion.Tensor
 function emitter:packed(owner, pack, elements, dtype)
-  if self.op.trains.kernel then
+  local trains = false
+  for _, parameter in pairs(self.op.trains) do trains = trains or parameter.tensor == pack.kernel end
+  if trains then
     pack.packed = value.new({ elements }, { fixed = true, dtype = dtype })
     self:emit(pack)
     return pack.packed

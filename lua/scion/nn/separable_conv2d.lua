@@ -14,6 +14,7 @@
 ---@field activation? string|false an activation applied to the result: a name as for nn.activation, or false for none (false)
 ---@example scion.nn.separable_conv2d(32, 3)
 local check = require "scion.check"
+local core = require "scion.core"
 local kinds = require "scion.kinds"
 local layer = require "scion.layer"
 local value = require "scion.ir.value"
@@ -25,6 +26,17 @@ local function pointwise(self, e)
   return e:scaled(self, kernel:reshape { shape[3], shape[4] })
 end
 
+--- The window of the second convolution, which in bf16 is one of images and not a product of matrices.
+local point = { kernel = { 1, 1 }, stride = { 1, 1 }, dilation = { 1, 1 }, before = { 0, 0 }, after = { 0, 0 } }
+
+--- The pointwise kernel as convolutions in bf16 read it.
+local function packed(self, e, transposed)
+  local kernel = self:weight "pointwise_kernel"
+  local pack = { transposed and "conv2d_bf16_pack_transposed" or "conv2d_bf16_pack", kernel = kernel, scale = e.fold and e.fold.scale,
+                 window = transposed and point or nil }
+  return e:packed(self, pack, core.conv2d_bf16_packed(kernel, transposed and point), "bf16")
+end
+
 return layer.define {
   kind = "separable_conv2d",
   positional = { "filters", "kernel" },
@@ -34,6 +46,7 @@ return layer.define {
   fields = { "between" },
   fuses_activation = true,
   folds_norm = true,
+  bf16 = "computes",
 
   output_shape = function(self, ...)
     self:expect({ ... }, 1, 3)
@@ -56,25 +69,33 @@ return layer.define {
   end,
 
   forward = function(self, e)
-    e.op.between = value.new(self.between)
+    local bias = e.fold and e.fold.shift or self:weight "bias"
+    e.op.between = value.new(self.between, { dtype = e.op.reads })
     e:emit { "depthwise_forward", x = e.x[1], kernel = self:weight "depthwise_kernel", y = e.op.between, window = self.window }
-    e:emit { "dense_forward", x = e.op.between, kernel = pointwise(self, e), bias = e.fold and e.fold.shift or self:weight "bias", y = e.y,
-             activation = e.activation }
+    if e.op.reads == "bf16" then
+      e:emit { "conv2d_bf16_forward", x = e.op.between, packed = packed(self, e, false), bias = bias, y = e.y, window = point, activation = e.activation }
+    else
+      e:emit { "dense_forward", x = e.op.between, kernel = pointwise(self, e), bias = bias, y = e.y, activation = e.activation }
+    end
   end,
 
   backward = function(self, e)
     local between, deep = e.op.between, e:gradient(self, "depthwise_kernel")
-    local dw = e:gradient(self, "pointwise_kernel")
+    local dw, further = e:gradient(self, "pointwise_kernel"), e:wants(1)
+    local narrow = e.op.reads == "bf16"
+    local dy = narrow and (dw or deep or further) and e:converted(e.dy, "bf16") or e.dy
     if dw then
       local matrix = value.view(dw, { self.between[3], self.options.filters })
-      e:emit { "dense_backward_weights", x = between, dy = e.dy, dw = matrix }
+      e:emit(narrow and { "conv2d_bf16_backward_weights", x = between, dy = dy, dw = dw, window = point } or
+             { "dense_backward_weights", x = between, dy = dy, dw = matrix })
       e:unfold(matrix)
     end
-    if not deep and not e:wants(1) then return end
-    local dbetween = value.new(self.between)
-    e:emit { "dense_backward_input", dy = e.dy, kernel = pointwise(self, e), dx = dbetween }
+    if not deep and not further then return end
+    local dbetween = value.new(self.between, { dtype = e.op.reads })
+    e:emit(narrow and { "conv2d_bf16_backward_input", dy = dy, packed = packed(self, e, true), dx = dbetween, window = point } or
+           { "dense_backward_input", dy = dy, kernel = pointwise(self, e), dx = dbetween })
     if deep then e:emit { "depthwise_backward_weights", x = e.x[1], dy = dbetween, dw = deep, window = self.window } end
-    if e:wants(1) then
+    if further then
       e:emit { "depthwise_backward_input", dy = dbetween, kernel = self:weight "depthwise_kernel", dx = e:dx(1), window = self.window,
                accumulate = e:accumulates(1) }
     end

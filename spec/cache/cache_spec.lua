@@ -153,6 +153,20 @@ describe("the cache of frozen values", function()
     assert.matches("\ngap keeps " .. 4 * 24 .. " bytes\n", with) -- dense layers read numbers
   end)
 
+  it("changes nothing to the bit where what trains is in bf16", function()
+    lay_out(17)
+    local script = [[
+      for _, precision in ipairs { "bf16", { frozen = "int8", trained = "bf16" }, { trained = "bf16" } } do
+        for _, upto in ipairs { "stem", "down", "block/a", "block", "pool", "gap" } do
+          local model, data = network():freeze { upto = upto }, pictures()
+          fit(model, data, { cache = CACHE, precision = precision })
+        end
+      end]]
+    local without = run((script:gsub("CACHE", "false")), "SCION_BF16=emulate")
+    assert.equal(without, (run((script:gsub("CACHE", "true")), "SCION_BF16=emulate")))
+    assert.is_true(#files() > 0)
+  end)
+
   it("is left by a step before which a callback thaws a layer below", function()
     lay_out(13)
     local script = [[

@@ -162,7 +162,9 @@ local function samples()
   local emulates = precision.emulates
   precision.emulates, narrow.precision = true, { frozen = "int8", trained = "bf16" }
   found["scion.PlanReport"][5], found["scion.PrecisionOptions"] = narrow:plan(), { narrow.precision }
-  precision.emulates = emulates
+  precision.emulates, narrow.precision = emulates, "fast"
+  found["scion.PlanReport"][6] = narrow:plan()
+  found["scion.Fastest"] = { found["scion.PlanReport"][6].fast }
   found["scion.Optimizer"] = {}
   for _, make in pairs(scion.optim) do table.insert(found["scion.Optimizer"], make()) end
   found["scion.Rate"] = { scion.lr.cosine(1) }

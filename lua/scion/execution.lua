@@ -20,7 +20,7 @@ local plans_kept = 4
 --- with; bytes: whether the value of `upto` is given as bytes, in precision int8; taps, gradients_of: as for plan.compile
 ---@return scion.Plan
 function execution:plan_for(request)
-  local in_use = precision.in_use(request.precision or self.precision)
+  local in_use = precision.in_use(request.precision or self.precision, self)
   local frozen = precision.parts(in_use)
   if request.mode == "infer" then in_use = frozen end
   local preprocess = request.input_dtype == "u8" and self.input.layer.options.preprocess

@@ -27,7 +27,7 @@ local printable = require "scion.printable"
 ---@field reading scion.Reading? how the image files were read that it was last trained on: files to predict are read alike; may be set
 ---@field private trunk string? the last layer of the trunk onto which the model was grafted
 ---@field variant "keras"|"torchvision"|"tf"|"timm"|nil the library whose variant of an architecture it is
----@field precision "f32"|"bf16"|"int8"|scion.PrecisionOptions|nil of inference and training, if a call gives none; may be set; not saved, as it depends on
+---@field precision "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions|nil of inference and training, if a call gives none; may be set; not saved, as it depends on
 --- the CPU
 ---@field private plans table[] compiled plans, the last used one first
 ---@field private steps integer how many steps it has been trained
@@ -341,7 +341,7 @@ function model:lr_find(data, given) return require("scion.train.lr_find")(self, 
 ---@field loss? string|scion.Loss|fun(outputs: scion.Tensor, targets: scion.Tensor): scion.Tensor see scion.FitOptions (that of fit, or what follows from the last layer)
 ---@field metrics? (string|scion.OwnMetric)[] what is told beside loss and accuracy (those of fit, or none): see model:evaluate
 ---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
----@field precision? "f32"|"bf16"|"int8"|scion.PrecisionOptions (the model's)
+---@field precision? "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions (the model's)
 ---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started evaluates a part of the data set,
 --- and all have the result, which is that of one process to the bit (this process alone)
 
@@ -423,7 +423,7 @@ function model:explain(x, given) return interrupts.within("model:explain", requi
 ---@field pool? "avg"|"max" reduces height and width to their mean or maximum: one vector for each image (no pooling)
 ---@field batch? integer (32, or the data set's)
 ---@field cache? boolean whether outputs of frozen layers are kept, as for model:fit (true)
----@field precision? "f32"|"bf16"|"int8"|scion.PrecisionOptions (the model's)
+---@field precision? "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions (the model's)
 ---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started computes a part, and all have the
 --- result (this process alone)
 

@@ -1,6 +1,6 @@
 --- Precisions, one of what is frozen and one of what trains. "f32"; "bf16", which needs a CPU with instructions for it (AMX or
 --- AVX512_BF16): on other CPUs f32 is used in its place, and a line on standard error says so once; and, of what is frozen, "int8", bytes,
---- which every CPU computes with. In inference all is frozen.
+--- which every CPU computes with. In inference all is frozen. "fast" is what of these the machine computes a network with soonest.
 local check = require "scion.check"
 local core = require "scion.core"
 local notice = require "scion.report.notice"
@@ -32,15 +32,17 @@ local word = check.one_of(table.unpack(words))
 local pair = check.table_of { frozen = { word }, trained = { check.one_of("f32", "bf16") } }
 
 --- The precisions that users may ask for; the name of any, too, which histories tell.
-precision.kind = check.kind(word.what:gsub(" or ", ", ") .. " or { frozen = 'int8', trained = 'bf16' }", function(value)
+precision.kind = check.kind(word.what:gsub(" or ", ", ") .. ", 'fast' or { frozen = 'int8', trained = 'bf16' }", function(value)
   if type(value) == "table" then
     local ok, given, complaint = pair.read(value)
     if ok and not (given.frozen or given.trained) then return false, nil, "names neither what is frozen nor what trains: { frozen = 'int8', trained = 'bf16' }" end
     return ok, given, complaint
   end
-  if parts[value] then return true, value end
+  if parts[value] or value == "fast" then return true, value end
   return word.read(value)
 end)
+
+local few_images = 16 -- of fewer there are no ranges for int8: see calibration.lua
 
 local asked = os.getenv "SCION_BF16" or ""
 
@@ -59,10 +61,13 @@ end
 
 --- The precision that is used when one is asked for, by its name. Raises if it does not exist.
 ---@param wanted string|scion.PrecisionOptions|nil
+---@param model scion.Model that "fast" is for
+---@param images integer? how many it is asked for: of few "fast" takes no bytes, which would need more
 ---@return string
-function precision.in_use(wanted)
+function precision.in_use(wanted, model, images)
   local given = check.argument("a model", "precision", wanted or "f32", precision.kind)
-  local of = type(given) == "table" and given or parts[given]
+  local of = type(given) == "table" and given or parts[given] or require "scion.fastest".of(model)
+  if given == "fast" and of.frozen == "int8" and images and images < few_images then of = { frozen = "f32", trained = of.trained } end
   local frozen, trained = of.frozen or "f32", of.trained or "f32"
   if (frozen == "bf16" or trained == "bf16") and core.bf16() == "f32" and not precision.emulates then
     notice.once "scion: this CPU has no instructions for bf16 (AMX or AVX512_BF16), so it computes in f32"

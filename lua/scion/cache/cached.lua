@@ -64,7 +64,7 @@ function cached.lay(model, data, o, given)
   end
   local found = cut(model.order, model.output, last, given.whole)
   if not found then return nil, "nothing is frozen at which the network can be cut" end
-  local narrow = not given.whole and precision.parts(precision.in_use(given.precision or model.precision)) == "int8"
+  local narrow = not given.whole and precision.parts(precision.in_use(given.precision or model.precision, model, data and #data)) == "int8"
   found.codes = narrow and held.alike(model.order, model.output, found.node) or nil
   if found.codes and given.frozen == false and held.differs(model.order, model.output, found.node, found.codes) then
     return nil, "in int8 its range is that of layers above, too"
@@ -293,7 +293,7 @@ end
 
 --- The frozen part's values of these batches in place of their images: computed at once, and not kept. Returns false after an interrupt.
 local function through_frozen(self, list)
-  local model, as, images, n = self.model, precision.in_use(self.given.precision or self.model.precision), {}, 0
+  local model, as, images, n = self.model, precision.in_use(self.given.precision or self.model.precision, self.model, #self.data), {}, 0
   local cut_state = ("%s %d"):format(model:freeze_state(), quantization.revision())
   if self.cut_state ~= cut_state then
     local found = cut(model.order, model.output, #model.order)
@@ -376,7 +376,7 @@ function Cached:pass(epoch, skip)
   local batch = given.share and given.share.size or math.max(math.min(given.batch or data.batch, #data), 1)
   local pass = setmetatable({ where = given.where, model = model, data = data, epoch = epoch, augment = given.augment, share = given.share, batch = batch,
                               loaded = batch * (given.share and given.share.pieces or 1),
-                              precision = precision.in_use(given.precision or model.precision) }, state)
+                              precision = precision.in_use(given.precision or model.precision, model, #data) }, state)
   if data.augment and given.augment ~= false then pass.variant = epoch % o.variants end
   if given.share then
     pass.order = given.share.order(data, epoch, shuffles(self)):totable()
@@ -441,7 +441,8 @@ end
 --- not kept
 ---@return { pass: function }
 function cached.over(model, data, o, given)
-  if precision.parts(precision.in_use(given.precision or model.precision)) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false) end
+  local as = precision.in_use(given.precision or model.precision, model, #data)
+  if precision.parts(as) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false) end
   return setmetatable({ model = model, data = data, options = o, given = given }, Cached)
 end
 

@@ -32,7 +32,7 @@ end
 ---@class scion.ProbeOptions
 ---@field folds? integer into how many parts the images are divided, at most one for each image; each is told once by what the others teach (5)
 ---@field cache? boolean whether the features are kept, as for model:features (true)
----@field precision? "f32"|"bf16"|"int8"|scion.PrecisionOptions as for model:features (the model's)
+---@field precision? "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions as for model:features (the model's)
 ---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started computes a part of the features
 --- (this process alone)
 
@@ -62,7 +62,7 @@ end
 ---@field macs integer multiply-adds up to the block, for an image
 ---@field saved number the share of the network's multiply-adds that come after it
 
-local function macs_of(model, node) return cost.total(plan.operations(graph.order(node), node, precision.in_use(model.precision))).forward end
+local function macs_of(model, node) return cost.total(plan.operations(graph.order(node), node, precision.in_use(model.precision, model))).forward end
 
 -- ---- the report -----------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ docs.pages = {
   { "models", "Architectures, their options, and where published weights are.", { "models/init.lua", as = "scion.models" }, { "models/builder.lua" },
     { "report/models.lua" } },
   { "model", "What a model can do: graft, freeze, train, evaluate, predict, save.", { "model.lua", as = "model" }, { "train/fit.lua" },
-    { "precision.lua" }, { "train/checkpoint.lua" }, { "train/lr_find.lua" }, { "cache/cached.lua" },
+    { "precision.lua" }, { "fastest.lua" }, { "train/checkpoint.lua" }, { "train/lr_find.lua" }, { "cache/cached.lua" },
     { "train/evaluate.lua" }, { "report/history.lua", as = "history" }, { "train/record.lua" }, { "report/blocks.lua" }, { "report/results.lua" }, { "report/plan.lua" } },
   { "insight", "Where to cut a network, whether its weights help, what its answers rest on, and how ways to train compare.", { "insight/probe.lua" },
     { "compare.lua", as = "scion.compare", value = "comparison" },

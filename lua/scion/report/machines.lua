@@ -245,7 +245,7 @@ function machines.new(comm, model, data, given)
   local parts = o.shards or shards.parts_of(data.batch)
   shards.check(where, data.batch, parts, 1)
   if comm.size > 1 then
-    local facts = checkpoint.facts_of(model, data, nil, precision.in_use(model.precision))
+    local facts = checkpoint.facts_of(model, data, nil, precision.in_use(model.precision, model, #data))
     facts[#facts + 1] = { "number of shards", tostring(parts) }
     facts[#facts + 1] = { "wire for gradients", o.wire }
     facts[#facts + 1] = { "list of ranks", o.ranks and table.concat(o.ranks, " ") or "none" }

@@ -3,6 +3,7 @@ local check = require "scion.check"
 local class = require "scion.class"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
+local fastest = require "scion.fastest"
 local graph = require "scion.graph"
 local inputs = require "scion.train.inputs"
 local machine = require "scion.machine"
@@ -36,6 +37,7 @@ local report = {}
 ---@field images integer? in the data set, if one is given
 ---@field int8 { convolutions: integer, of: integer, found: scion.Int8Report? }? of precision "int8": how many convolutions compute in bytes, of how
 --- many below which nothing trains; and what was found with the ranges
+---@field fast scion.Fastest? of precision "fast": what it is here, and why
 ---@field bf16 { layers: integer, of: integer, wide: string[] }? where precision asks for bf16: how many layers that compute do so in bf16, of how many; and
 --- which of them have no kernels for it, and stay in f32
 
@@ -72,6 +74,12 @@ local function bf16_text(self)
   return ("%d of %d layers%s"):format(self.layers, self.of, #self.wide > 0 and "; in f32, for want of kernels: " .. names or "")
 end
 
+local function fast_text(fast)
+  local frozen = fast.frozen == "f32" and "f32, than which nothing is faster here by a tenth" or
+    ("%s for what is frozen, by %s, an estimated %.1f times as fast as f32"):format(fast.frozen, fast.instructions, fast.gain)
+  return ("%s; %s for what trains%s"):format(frozen, fast.trained, fast.trained == "f32" and ", since this CPU has no instructions for bf16" or "")
+end
+
 local function as_text(self)
   local lines, width = nil, text.width()
   local function line(name, format, ...)
@@ -87,6 +95,7 @@ local function as_text(self)
   line("backward", "%s an image", text.macs(self.backward))
   line("peak memory", "%s (activations %s, weights %s)", text.bytes(self.memory), text.bytes(self.arena), text.bytes(self.memory - self.arena))
   if self.mode == "train" then line("cache", "%s", cache_text(self)) end
+  if self.fast then line("fast", "%s", fast_text(self.fast)) end
   if self.bf16 then line("bf16", "%s", bf16_text(self.bf16)) end
   if self.int8 then line("int8", "%s", int8_text(self.int8)) end
   line("predicted", "%.1f images/s%s", 1 / self.seconds_per_image,
@@ -183,7 +192,7 @@ end
 local plan_report = class.define {
   name = "scion.PlanReport", title = "a plan", meta = { __tostring = as_text },
   locked = { "mode", "batch", "calls", "trainable", "parameters", "forward", "backward", "frozen", "arena", "memory", "frontier", "seconds_per_image",
-             "cache", "cache_reason", "images", "seconds_per_epoch", "int8", "bf16" },
+             "cache", "cache_reason", "images", "seconds_per_epoch", "int8", "bf16", "fast" },
 }
 
 local schema = { batch = { inputs.batch }, data = { inputs.kind }, mode = { check.one_of("train", "infer"), "train" }, cache = { cached.kind, {} } }
@@ -221,7 +230,7 @@ function report.new(model, given)
     forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
     memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
     cache = cache or nil, cache_reason = reason, images = data and #data, seconds_per_epoch = data and seconds * #data or nil, int8 = int8,
-    bf16 = (frozen == "bf16" or mode == "train" and trained == "bf16") and bf16_of(made) or nil }
+    fast = model.precision == "fast" and fastest.of(model) or nil, bf16 = (frozen == "bf16" or mode == "train" and trained == "bf16") and bf16_of(made) or nil }
 end
 
 return report

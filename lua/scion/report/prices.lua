@@ -16,7 +16,7 @@ local text = require "scion.report.text"
 ---@class scion.PriceOptions
 ---@field validate? scion.Dataset a data set that fit evaluates after each epoch (none)
 ---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
----@field precision? "f32"|"bf16"|"int8"|scion.PrecisionOptions as for model:fit (the model's)
+---@field precision? "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions as for model:fit (the model's)
 
 --- What a schedule would take. It prints as a table.
 ---@class scion.Prices
@@ -131,7 +131,7 @@ return function(of, model, data, given)
   inputs.dataset(where, data)
   inputs.fits(where, model, data)
   local o = check.options(where, given, schema)
-  o.precision = precision.in_use(o.precision or model.precision)
+  o.precision = precision.in_use(o.precision or model.precision, model, #data)
   local loss = targets.loss(model)
   targets.check(where, model, data, loss)
   schedule.check(of, model, where)

@@ -111,7 +111,7 @@ end
 --- What is behind the checks.
 local function run_all(model, data, o, loss, where, heard, alone)
   if alone and distributed.comm(o.distributed) then
-    local facts = checkpoint.facts_of(model, data, o.batch, precision.in_use(o.precision or model.precision))
+    local facts = checkpoint.facts_of(model, data, o.batch, precision.in_use(o.precision or model.precision, model, #data))
     facts[#facts + 1] = { "loss", tostring(loss) }
     facts[#facts + 1] = { "list of metrics", metrics.names(o.metrics) }
     distributed.same(where, o.distributed, facts)

@@ -95,7 +95,7 @@ local function features_of(model, data, name, given, say)
   cached.tell("features", part, set, o.cache, { augment = false, whole = true })
   distributed.check("features", o.distributed, set)
   if distributed.comm(o.distributed) then
-    local facts = checkpoint.facts_of(part, set, o.batch, precision.in_use(part.precision))
+    local facts = checkpoint.facts_of(part, set, o.batch, precision.in_use(part.precision, part, #set))
     facts[#facts + 1] = { "pool", o.pool or "none" }
     distributed.same("features", o.distributed, facts)
   end

@@ -87,8 +87,8 @@ local schema = {
 --- others. "balanced": images / (classes * images of the class). An image with shares of several classes has the mean of their factors (none)
 ---@field cache boolean|integer|scion.CacheOptions|nil whether outputs of frozen layers are computed once for each image and kept, also for
 --- later runs. true: if images are not augmented; a number K: for K augmented variants of each image; false: never (true)
----@field precision "f32"|"bf16"|"int8"|scion.PrecisionOptions|nil a word, or one for what is frozen and one for what trains: "bf16" is both, "int8" is
---- { frozen = "int8", trained = "f32" }. The validation has that of what is frozen (the model's, or f32)
+---@field precision "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions|nil a word, or one for what is frozen and one for what trains: "bf16" is both, "int8" is
+--- { frozen = "int8", trained = "f32" }, and "fast" what this machine does fastest. The validation has that of what is frozen (the model's, or f32)
 ---@field distributed scion.Comm|scion.DistributedOptions|nil require "scion.mpi": the processes that mpirun has started train together, to the same
 --- bits as any other number of them; or { comm, shards = 16 } (this process alone)
 ---@field quiet boolean? whether nothing is told of what is likely a mistake in the recipe; history.warnings has it all the same (false)
@@ -153,7 +153,7 @@ local function prepare(model, data, given, where)
   cached.tell(where, model, data, o.cache, {})
   local job = { where = where, model = model, data = data, loss_kind = loss, stages = stages, by_schedule = o.schedule ~= nil,
                 first_optimizer = o.optimizer or optim.rmsprop(), validate = o.validate, given_cache = o.cache,
-                precision = precision.in_use(o.precision or model.precision), accumulate = o.accumulate, clip = o.clip, resume = o.resume,
+                precision = precision.in_use(o.precision or model.precision, model, #data), accumulate = o.accumulate, clip = o.clip, resume = o.resume,
                 class_weights = weights, metrics = wanted, distributed = o.distributed,
                 new_sums = function() return metrics.new(told, count, wanted) end }
   job.optimizer = schedule.optimizer(stages, 1, job.first_optimizer)

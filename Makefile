@@ -12,7 +12,7 @@
 # make fuzz       calls of all public functions with nasty arguments; CALLS=100000 SEED=n, SANITIZE=1 for what they do to memory
 # make fuzz-images    decodes damaged images under AddressSanitizer; RUNS=1000000 SEED=n
 # make fuzz-guided    the same by clang's libFuzzer, which keeps what reaches new code, in build/fuzz/found; SECONDS=600
-# make bench      what it reaches; PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch [PYTHON="python3 .."]: beside an installed PyTorch
+# make bench      what it reaches; PART=layers,steps,.. ROUNDS=3 THREADS=n CLOCK=wall|cpu; PEER=torch,openvino,..: beside those that PYTHON has
 # make lint       luacheck and cppcheck
 # make docs       the reference of the Lua modules, into build/reference/
 # make clean      removes what the others made

@@ -4,7 +4,13 @@ local report = require "report"
 local shapes = require "shapes"
 local side = require "side"
 
-local parts = { order = { "layers", "steps", "networks", "pipeline", "memory", "startup", "threads", "avx2", "cache" } }
+local parts = { order = { "layers", "steps", "networks", "pipeline", "memory", "startup", "threads", "avx2", "cache" } } -- recipe, which takes long, by name alone
+
+--- What a peer is called, and what a script that uses it begins with.
+parts.peers = {
+  torch = { title = "torch", import = "torch, torchvision" }, openvino = { title = "OpenVINO", import = "openvino" },
+  onnxruntime = { title = "ONNX Runtime", import = "onnxruntime" }, keras = { title = "Keras", import = "keras" },
+}
 local folder = debug.getinfo(1, "S").source:match "^@(.*/)"
 
 --- Whether this CPU computes in bf16.
@@ -23,10 +29,11 @@ local function start_scion(threads, environment)
   return made
 end
 
-local function start_torch(python, threads, environment)
-  local made = side.start(("%s %s %s %d"):format(environment or "", side.quote(python), side.quote(folder .. "torch_side.py"), threads))
-  made.title = "torch " .. made.version:match "^%d+%.%d+"
-  made.python = python
+local function start_peer(peer, threads, environment)
+  local script = ("%speers/%s_side.py"):format(folder, peer.name)
+  local made = side.start(("%s %s %s %d"):format(environment or "", side.quote(peer.python), side.quote(script), threads))
+  made.title = ("%s %s"):format(parts.peers[peer.name].title, made.version:match "^%d+%.%d+")
+  made.name = peer.name
   return made
 end
 
@@ -50,7 +57,7 @@ end
 --- Scion, then the peers, then the peak: all that compute.
 local function start_all(bench, environment, peer_environment)
   local all = { start_scion(bench.threads, environment) }
-  for _, python in ipairs(bench.pythons) do all[#all + 1] = start_torch(python, bench.threads, peer_environment) end
+  for _, peer in ipairs(bench.peers) do all[#all + 1] = start_peer(peer, bench.threads, peer_environment) end
   all.peak = start_peak(bench, bench.threads, environment)
   return all
 end
@@ -184,19 +191,19 @@ local function single(what, unit, part, entries, format)
 end
 
 function parts.memory(bench)
-  report.heading("memory: the most that a process of prong two needs", "MB", bench.pythons[1])
+  report.heading("memory: the most that a process of prong two needs", "MB", bench.peers[1])
   local entries = {}
   local function measure(s, work)
     for _, variant in ipairs(s:prepare(work)) do s:ask("round " .. variant) end
     local told = s:ask "bytes"
-    entries[#entries + 1] = { side = s, variant = work:match "channels_last" and "channels_last fp32" or s.name == "torch" and "default fp32" or "fp32",
+    entries[#entries + 1] = { side = s, variant = work:match "channels_last" and "channels_last fp32" or s.name == "scion" and "fp32" or "default fp32",
                               seconds = { told.bytes or 0 } }
     s:stop()
   end
   measure(start_scion(bench.threads), "step inception_v3 prong_two")
-  for _, python in ipairs(bench.pythons) do
-    for _, layout in ipairs { "default", "channels_last" } do
-      measure(start_torch(python, bench.threads), "step inception_v3 prong_two " .. layout)
+  for _, peer in ipairs(bench.peers) do
+    for _, layout in ipairs(peer.name == "torch" and { "default", "channels_last" } or {}) do
+      measure(start_peer(peer, bench.threads), "step inception_v3 prong_two " .. layout)
     end
   end
   single("prong two", "MB", "memory", entries, function(bytes) return bytes / 1e6 end)
@@ -212,13 +219,14 @@ local function start_up(command)
 end
 
 function parts.startup(bench)
-  report.heading("start-up: a process that requires scion and ends", "ms", bench.pythons[1])
+  report.heading("start-up: a process that requires scion and ends", "ms", bench.peers[1])
   local lua = os.getenv "LUA" or "lua5.4"
   local commands = { { side = { name = "scion", title = "Scion" }, command = lua .. [[ -e 'require "scion" print(os.clock())']] } }
-  for _, python in ipairs(bench.pythons) do
-    local s = start_torch(python, bench.threads)
+  for _, peer in ipairs(bench.peers) do
+    local s = start_peer(peer, bench.threads)
     s:stop()
-    commands[#commands + 1] = { side = s, command = side.quote(python) .. [[ -c 'import time, torch, torchvision; print(time.process_time())']] }
+    local script = ("import time, %s; print(time.process_time())"):format(parts.peers[peer.name].import)
+    commands[#commands + 1] = { side = s, command = ("%s -c %s 2>/dev/null"):format(side.quote(peer.python), side.quote(script)) }
   end
   for _, clock in ipairs { "cpu", "wall" } do
     local entries = {}
@@ -242,7 +250,7 @@ function parts.threads(bench)
   peaks.entries = {} -- those of both
   for i = 1, 2 do table.move(peaks[i].entries, 1, #peaks[i].entries, #peaks.entries + 1, peaks.entries) end
   local groups = { { start_scion(1), start_scion(bench.threads) } }
-  for _, python in ipairs(bench.pythons) do groups[#groups + 1] = { start_torch(python, 1), start_torch(python, bench.threads) } end
+  for _, peer in ipairs(bench.peers) do groups[#groups + 1] = { start_peer(peer, 1), start_peer(peer, bench.threads) } end
   for _, kind in ipairs { kinds[1], kinds[4] } do
     local entries = {}
     for _, group in ipairs(groups) do table.move(prepare(group, "step inception_v3 " .. kind[2]), 1, 100, #entries + 1, entries) end
@@ -255,12 +263,13 @@ function parts.threads(bench)
         for _, e in ipairs(entries) do
           if e.side == s then own[#own + 1] = e end
         end
-        rates[i] = 32 / report.median(report.best_of(own, "fp32", value).seconds)
+        local best = report.best_of(own, "fp32", value)
+        rates[i] = best and 32 / report.median(best.seconds)
         for _, e in ipairs(own) do
           table.insert(report.results, { part = "threads", what = kind[1], side = s.title, variant = e.variant, seconds = e.seconds, threads = numbers[i] })
         end
       end
-      row(kind[1], group[1].title, rates[1], rates[2])
+      if rates[1] then row(kind[1], group[1].title, rates[1], rates[2]) end
     end
   end
   row("peak, GFLOPS", "", peak_speed(peaks[1], "fp32") / 1e9, peak_speed(peaks[2], "fp32") / 1e9)
@@ -297,6 +306,37 @@ function parts.cache(bench)
   for _, line in ipairs(lines) do
     report.row { part = "cache", what = line.what, unit = "images/s", rate = function(s) return count / s end,
                  entries = { { side = { name = "scion", title = "Scion" }, variant = "fp32", seconds = line.seconds } } }
+  end
+end
+
+--- The whole of the main job, in processes of their own, one after the other: Inception V3 fine-tuned in two stages, every epoch validated, from an
+--- empty cache. The peer is a script in PyTorch that takes the same weights and photographs: as it is, and tuned.
+function parts.recipe(bench)
+  local data = os.getenv "SCION_TEST_DATA"
+  if not data then error("bench: the recipe needs photographs and weights: SCION_TEST_DATA=FOLDER", 0) end
+  local photographs, weights = side.quote(data .. "/data/trashnet"), side.quote(data .. "/weights/inception_v3_notop.h5")
+  local lua, entries = os.getenv "LUA" or "lua5.4", {}
+  local function run(title, variant, command)
+    local began = core.clock()
+    assert(os.execute(command .. " > build/bench/recipe.log 2>&1"), command .. " failed: see build/bench/recipe.log")
+    local s = { name = title:match "^Scion" and "scion" or "peer", title = title }
+    entries[#entries + 1] = { side = s, variant = variant, seconds = { core.clock() - began } }
+    print(("  %-24s %6.0f s"):format(title .. " " .. variant, core.clock() - began))
+  end
+  print "\nrecipe: two and three epochs of Inception V3 on photographs, all of it, seconds"
+  assert(os.execute "mkdir -p build/bench")
+  for _, precision in ipairs { "f32", "int8", parts.bf16() and "bf16" or nil } do
+    assert(os.execute "rm -rf build/bench/cache")
+    run("Scion", precision, ("cd build/bench && XDG_CACHE_HOME=$PWD/cache %s ../../spec/bench/recipe.lua %s %s %s"):format(lua, photographs, weights, precision))
+  end
+  for _, peer in ipairs(bench.peers) do
+    for _, how in ipairs(peer.name == "torch" and { "", " --tuned" } or {}) do
+      run("torch", how == "" and "as it is" or "tuned", ("%s %s %s %s --threads %d%s"):format(side.quote(peer.python),
+        side.quote(data .. "/peers/torch_two_pronged.py"), weights, photographs, bench.threads, how))
+    end
+  end
+  for _, e in ipairs(entries) do
+    table.insert(report.results, { part = "recipe", what = "recipe", side = e.side.title, variant = e.variant, seconds = e.seconds, unit = "s" })
   end
 end
 

@@ -13,7 +13,7 @@ end
 --- Four columns; a line without a peer ends after the second.
 local function print_row(what, scion, share, peer, variant, rate, ratio)
   local line = ("%-25s%9s%6s"):format(what, scion, share)
-  if peer then line = ("%s  %-11s%-13s%8s%6s"):format(line, peer, variant, rate, ratio) end
+  if peer then line = ("%s  %-18s%-13s%8s%6s"):format(line, peer, variant, rate, ratio) end
   print((line:gsub("%s+$", "")))
 end
 

@@ -1,5 +1,6 @@
--- The whole bench: lua5.4 spec/bench/run.lua PEAK [PART=..] [ROUNDS=3] [THREADS=..] [CLOCK=wall|cpu] [PEER=torch] [PYTHON="python3 .."]
--- PEAK is the program that measures the peak. Scion, its peers and the peak are processes of their own (side.lua) that take
+-- The whole bench: lua5.4 spec/bench/run.lua PEAK [PART=..] [ROUNDS=3] [THREADS=..] [CLOCK=wall|cpu] [PEER=NAME,..] [PYTHON=python3]
+-- A peer is torch, openvino, onnxruntime or keras, as PYTHON has it installed, or torch:PATH, of another interpreter; a name may come more than
+-- once, as for two versions. PEAK is the program that measures the peak. Scion, its peers and the peak are processes of their own (side.lua) that take
 -- turns, round by round, with the same number of threads; each time told is the median of the rounds.
 local core = require "scion.core"
 local parts = require "parts"
@@ -21,16 +22,22 @@ local function read_options(list)
     o[key] = n
   end
   if o.CLOCK ~= "wall" and o.CLOCK ~= "cpu" then error("bench: CLOCK is wall or cpu", 0) end
-  if o.PEER ~= "" and o.PEER ~= "torch" then error("bench: PEER is torch, or nothing", 0) end
   return o
+end
+
+--- The peers that are asked for: { name, python }, in that order.
+local function read_peers(o)
+  local list = {}
+  for name, python in o.PEER:gmatch "([^,:%s]+):?([^,%s]*)" do
+    if not parts.peers[name] then error(("bench: PEER is of torch, openvino, onnxruntime and keras, not '%s'"):format(name), 0) end
+    list[#list + 1] = { name = name, python = python ~= "" and python or o.PYTHON }
+  end
+  return list
 end
 
 local function main()
   local o = read_options(arg)
-  local bench = { peak = arg[1], rounds = o.ROUNDS, threads = o.THREADS, clock = o.CLOCK, pythons = {} }
-  if o.PEER == "torch" then
-    for python in o.PYTHON:gmatch "%S+" do table.insert(bench.pythons, python) end
-  end
+  local bench = { peak = arg[1], rounds = o.ROUNDS, threads = o.THREADS, clock = o.CLOCK, peers = read_peers(o) }
   local wanted = {}
   for name in o.PART:gmatch "[^,%s]+" do wanted[#wanted + 1] = name end
   if o.PART == "all" then wanted = parts.order end

@@ -1,26 +1,19 @@
 #!/usr/bin/env python3
-"""PyTorch's side of the bench (see side.lua): torch_side.py THREADS. The same work as scion_side.lua, in both layouts and in the
-precisions this CPU has, batch norm on its stored statistics; its variants are called "LAYOUT PRECISION"."""
-import json, os, resource, sys, time, warnings
+"""PyTorch's side of the bench (see side.lua): torch_side.py THREADS. The same work as scion_side.lua, batch norm on its stored statistics, in
+the precisions that this CPU has: in both layouts as it is, and compiled, for inference with frozen weights. Its variants are "LAYOUT PRECISION"
+and "compiled PRECISION"."""
+import warnings
 
 warnings.filterwarnings("ignore")
 import torch, torchvision
 from torch import nn
 from torchvision import transforms as T
+from protocol import BATCH, SIZE, THREADS, precisions, serve, timed
 
-BATCH, THREADS = 32, int(sys.argv[1])
 torch.set_num_threads(THREADS)
 torch.manual_seed(1)
 torch.set_flush_denormal(True)  # as Scion does
-
-def precisions():
-    flags = open("/proc/cpuinfo").read() if os.path.exists("/proc/cpuinfo") else ""
-    return ("fp32", "bf16") if "avx512_bf16" in flags or "amx_bf16" in flags else ("fp32",)
-
-def timed(f, times=1):
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(times): f()
-    return {"wall": (time.perf_counter() - wall) / times, "cpu": (time.process_time() - cpu) / times}
+COMPILES = hasattr(torch, "compile")
 
 def laid_out(x, layout):
     return x.to(memory_format=torch.channels_last) if layout == "channels_last" else x
@@ -51,24 +44,33 @@ def optimizer_for(net, kind):
     for p in weights: p.requires_grad = True
     return torch.optim.RMSprop(weights, lr=1e-9) if kind == "prong_one" else torch.optim.SGD(weights, lr=1e-9, momentum=0.9)
 
+def compiled(net, kind, precision):
+    import torch._inductor.config as config
+    config.freezing = kind == "forward"
+    torch._dynamo.reset()
+    return torch.compile(net)
+
 def step(name, kind, only=""):
     """A function of the variant that runs a round; the networks are made once for each layout."""
-    layouts = [only] if only else ["default", "channels_last"]
+    kinds = [only] if only else ["default", "channels_last"] + (["compiled"] if COMPILES else [])
+    variants = [layout + " " + p for layout in kinds for p in precisions()]
     nets = {}
-    for layout in layouts:
+    for variant in variants:
+        layout, precision = variant.split()
         net, classes = network(name)
-        net = laid_out(net.eval(), layout)
-        nets[layout] = net, optimizer_for(net, kind)
+        net = laid_out(net.eval(), "channels_last" if layout == "compiled" else layout)
+        nets[variant] = compiled(net, kind, precision) if layout == "compiled" else net, optimizer_for(net, kind)
     loss_of = nn.CrossEntropyLoss()
     labels = torch.arange(BATCH) % classes
 
-    def run(layout, precision):
-        net, optimizer = nets[layout]
-        images = laid_out(torch.rand(BATCH, 3, 224, 224) * 2 - 1, layout)
+    def run(variant):
+        layout, precision = variant.split()
+        net, optimizer = nets[variant]
+        images = laid_out(torch.rand(BATCH, 3, SIZE, SIZE) * 2 - 1, "channels_last" if layout == "compiled" else layout)
         cast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
 
         def forward():
-            with torch.inference_mode(), cast: net(images)
+            with torch.no_grad() if layout == "compiled" else torch.inference_mode(), cast: net(images)
 
         def train():
             optimizer.zero_grad(set_to_none=True)
@@ -76,7 +78,7 @@ def step(name, kind, only=""):
             loss_of(out.float(), labels).backward()
             optimizer.step()
         return timed(forward if kind == "forward" else train)
-    return {"variants": [l + " " + p for l in layouts for p in precisions()]}, lambda variant: run(*variant.split())
+    return {"variants": variants}, run
 
 # ---- one convolution
 
@@ -101,11 +103,11 @@ def layer(*numbers):
 def crops(workers, _memory, folder):
     from torchvision.transforms import v2
     return loading(workers, folder, v2.Compose([
-        v2.PILToTensor(), v2.RandomResizedCrop(224, antialias=True), v2.RandomHorizontalFlip(), v2.ColorJitter(0.4, 0.4, 0.4, 0.1),
+        v2.PILToTensor(), v2.RandomResizedCrop(SIZE, antialias=True), v2.RandomHorizontalFlip(), v2.ColorJitter(0.4, 0.4, 0.4, 0.1),
         v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.5] * 3)]))
 
 def pipeline(workers, _memory, folder):
-    return loading(workers, folder, T.Compose([T.Resize((224, 224)), T.RandomHorizontalFlip(),
+    return loading(workers, folder, T.Compose([T.Resize((SIZE, SIZE)), T.RandomHorizontalFlip(),
                          T.RandomAffine(0, shear=11, scale=(0.8, 1.2), interpolation=T.InterpolationMode.BILINEAR),
                          T.ToTensor(), T.Normalize([0.5] * 3, [0.5] * 3)]))
 
@@ -118,29 +120,5 @@ def loading(workers, folder, changes):
         for _ in loader: pass
     return {"variants": ["f32"], "images": len(data)}, lambda _: timed(epoch)
 
-# ---- answers
-
-def peak_bytes():
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"bytes": most if sys.platform == "darwin" else 1024 * most}
-
-def tell(answer):
-    print(json.dumps(answer), flush=True)
-
-def main():
-    works = {"step": step, "layer": layer, "pipeline": pipeline, "crops": crops}
-    tell({"name": "torch", "version": torch.__version__.split("a")[0].split("+")[0]})
-    run = None
-    for line in sys.stdin:
-        verb, _, rest = line.strip().partition(" ")
-        if verb == "end": break
-        if verb == "prepare":
-            run = None
-            work, _, rest = rest.partition(" ")
-            told, run = works[work](*(rest.split(" ", 2) if work in ("pipeline", "crops") else rest.split()))
-            for variant in told["variants"]: run(variant)
-            tell(told)
-        else:
-            tell(peak_bytes() if verb == "bytes" else run(rest))
-
-if __name__ == "__main__": main()
+if __name__ == "__main__":
+    serve("torch", torch.__version__, {"step": step, "layer": layer, "pipeline": pipeline, "crops": crops})

@@ -8,8 +8,8 @@ from torch_side import network
 def quantized(model):
     try: import nncf
     except ImportError: return None
-    images = [np.random.rand(BATCH, 3, SIZE, SIZE).astype(np.float32) * 2 - 1 for _ in range(2)]  # its speed does not depend on the ranges
-    return nncf.quantize(model, nncf.Dataset(images), subset_size=2)
+    images = [np.random.rand(BATCH, 3, SIZE, SIZE).astype(np.float32) * 2 - 1 for _ in range(1)]  # its speed does not depend on the ranges
+    return nncf.quantize(model, nncf.Dataset(images), subset_size=1)
 
 def step(name, kind):
     if kind != "forward": return "does not train"

@@ -177,7 +177,7 @@ describe("precision", function()
     for _, call in ipairs { function() model:fit(set, { precision = "fp16" }) end, function() model:features(set, "c", { precision = 16 }) end } do
       local ok, message = pcall(call)
       assert.is_false(ok)
-      assert.matches("precision is 'f32', 'bf16', 'int8' or { frozen = 'int8', trained = 'bf16' }", message, 1, true)
+      assert.matches("precision is 'f32', 'bf16', 'int8', 'fast' or { frozen = 'int8', trained = 'bf16' }", message, 1, true)
     end
   end)
 

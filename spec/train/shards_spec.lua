@@ -86,7 +86,7 @@ describe("parts of a batch", function()
       return message
     end
     assert.matches("a batch of 32 cannot be cut into 5 parts of one size: shards = 2, 4, 8, 16, 32 can be", refused(32, 5, 2), 1, true)
-    assert.matches("a batch of 32 has 8 parts, which are too few for 9 ranks: shards = 16, 32 can be", refused(32, 8, 9), 1, true)
+    assert.matches("a batch of 32 has 8 parts, too few for 9 ranks: shards = 16, 32 can be", refused(32, 8, 9), 1, true)
     assert.matches("give the data set batch = 64 or more", refused(32, 8, 64), 1, true)
     assert.is_true(pcall(shards.check, "fit", 32, 8, 8))
   end)

@@ -169,6 +169,7 @@ local function measure(model, data, parts, most)
   cost.frozen_at_once = run_frozen(model, data, node, most * size)
   local images
   cost.frozen, images = run_frozen(model, data, node, size)
+  cost.frozen_at_once = math.max(cost.frozen_at_once, cost.frozen) -- more images never take less
   local plan = model:plan_for { mode = "train", batch = size, input_dtype = images:dtype(), loss = loss, labels = target:dtype(), from = node }
   local leaving, ends = math.huge, nil -- how long before the end gradients begin to leave
   local function leave() ends = ends or core.clock() end

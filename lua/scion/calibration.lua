@@ -131,16 +131,20 @@ local function operations(model, frozen)
   return list
 end
 
---- The nodes that are images; and of these, by node, those whose ranges are needed: all that are not merely handed on.
+--- The nodes that are images and of which something is not known for the weights as they are; of these, by node, those whose ranges are needed: all
+--- that are read and not merely handed on; and whether some of those ranges are known, and whether all are. What is known stays: other parts of
+--- the network rest on it.
 local function nodes_of(ops)
-  local list, ranged = {}, {}
+  local list, ranged, some, all = {}, {}, false, true
   for _, op in ipairs(ops) do
     if op.node and #op.shape == 3 then
-      list[#list + 1] = op.node
-      ranged[op.node] = not quantization.carries(op)
+      local needed = #op.users > 0 and not quantization.carries(op)
+      local known = quantization.range(op.node) ~= nil
+      if needed then some, all = some or known, all and known end
+      if needed and not known or not quantization.has_mean(op.node) then list[#list + 1], ranged[op.node] = op.node, needed and not known end
     end
   end
-  return list, ranged
+  return list, ranged, some, all
 end
 
 --- The node at which results are compared: the first one behind all convolutions on which everything that follows depends.
@@ -239,8 +243,13 @@ local function grouped(ops)
   return groups
 end
 
+--- Leaves the convolutions of a group in f32; or, again, those alone that were left in it before.
 local function keep_wide(group, wide)
-  for _, op in ipairs(group) do quantization.keep_wide(op.node, wide) end
+  group.before = group.before or {}
+  for i, op in ipairs(group) do
+    if group.before[i] == nil then group.before[i] = quantization.stays_wide(op.node) end
+    quantization.keep_wide(op.node, wide or group.before[i])
+  end
 end
 
 ---@class scion.Int8Report
@@ -254,7 +263,7 @@ end
 --- Leaves convolutions in f32 until results are as good as they have to be: groups of neighbours, those first that, alone in f32, make
 --- results best.
 local function verify(where, model, data, ops, images)
-  local node, names = result_of(ops), {}
+  local node = result_of(ops)
   local list, compared = references(where, model, data, node)
   local cosine = compare(list, #list, node)
   local groups = cosine < calibration.bound and grouped(ops) or {}
@@ -270,8 +279,11 @@ local function verify(where, model, data, ops, images)
   for _, group in ipairs(groups) do
     if cosine >= calibration.bound then break end
     keep_wide(group, true)
-    for _, each in ipairs(group) do names[#names + 1] = each.layer.name end
     cosine = compare(list, #list, node)
+  end
+  local names = {}
+  for _, op in ipairs(ops) do
+    if op.layer.int8 == "computes" and op.node and quantization.stays_wide(op.node) then names[#names + 1] = op.layer.name end
   end
   return { images = images, compared = compared, cosine = cosine, bound = calibration.bound, layer = node.layer.name, wide = names }
 end
@@ -288,12 +300,12 @@ function calibration.prepare(where, model, data, frozen)
   local state = ("%s %d %d"):format(frozen, graph.version(graph.weights(model.output)), graph.revision())
   local before = known[model]
   if before and before.state == state and before.revision == quantization.revision() then return end
-  local ops, missing, computes = operations(model, frozen), false, false
-  local nodes, ranged = nodes_of(ops)
+  local ops, computes = operations(model, frozen), false
+  local nodes, ranged, some, all = nodes_of(ops)
   for _, op in ipairs(ops) do computes = computes or op.layer.int8 == "computes" end
-  for _, node in ipairs(nodes) do missing = missing or computes and ranged[node] and not quantization.range(node) end
+  if not computes and #ops > 1 then notice.once(("scion: %s: int8: no layer here computes in bytes, so that all of it is f32"):format(where)) end
   local report = before and before.report
-  if missing then
+  if computes and not all and not (some and #data < least_images) then -- few images cannot tell: what has no range is f32
     local images = find_ranges(where, model, data, nodes, ranged)
     report = images and verify(where, model, data, ops, images)
     if core.interrupted() then -- what was found is of a part of the images; whoever has called ends, too

@@ -207,6 +207,43 @@ describe("calibration", function()
     assert.matches("0 of 3 convolutions; at c/relu the least cosine to f32 of 16 images is 1.0000 %(at least 2.000%); in f32, since bytes lose too much there: ", text)
   end)
 
+  it("keeps what was found when a part of the network, or other images, come to it", function()
+    local model, bound, data = network(), calibration.bound, examples(32)
+    model.precision = "int8"
+    calibration.bound = 0.99999999 -- so that some convolutions stay in f32
+    finally(function() calibration.bound = bound end)
+    local before = model:evaluate(data)
+    local found = calibration.report(model).wide
+    assert.is_true(#found > 0)
+    calibration.bound = 0.5
+    local dark = scion.data.tensors(scion.zeros({ 16, 8, 8, 3 }, "u8"), { 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1 }, { batch = 8 })
+    for _, name in ipairs { "a/conv", "a/norm", "c/conv" } do model:features(dark, name) end
+    assert.equal(before.loss, model:evaluate(data).loss)
+    assert.same(found, calibration.report(model).wide)
+  end)
+
+  it("predicts one image after a fit that knows the ranges of what was frozen alone, and of an inner layer", function()
+    local model, data = network(), examples(32)
+    model.precision = "int8"
+    model:freeze { upto = "a" }
+    model:fit(data, { epochs = 1, verbose = false, quiet = true })
+    local one = data.images:slice(1, 1, 1):copy()
+    assert.equal(1, #model:predict(one))
+    assert.equal(1, model:features(one, "a/conv"):shape()[1])
+    assert.is_true(model:plan { mode = "infer" }.int8.convolutions > 0)
+  end)
+
+  it("says so where nothing can be computed in bytes", function()
+    local notice, told = require "scion.report.notice", nil
+    local once = notice.once
+    notice.once = function(line) told = line end
+    finally(function() notice.once = once end)
+    local model = scion.sequential { nn.input(8, 8, 3), nn.separable_conv2d(4, 3), nn.global_avg_pool(), nn.dense(3, "softmax") }
+    model.precision = "int8"
+    model:evaluate(examples(16))
+    assert.matches("evaluate: int8: no layer here computes in bytes, so that all of it is f32", told, 1, true)
+  end)
+
   it("looks at no image where nothing would be computed in bytes", function()
     local model, data = network(), examples(3)
     calibration.prepare("spec", model, data, true) -- nothing is frozen

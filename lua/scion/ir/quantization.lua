@@ -48,7 +48,7 @@ function quantization.forget(node)
   revision = revision + 1
 end
 
-local means = setmetatable({}, { __mode = "k" }) -- by node
+local means, mean_versions = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" }) -- by node
 
 --- The mean of each channel of an operation's output, f32 [C]; nil if it is not known.
 ---@param op scion.Operation
@@ -64,7 +64,13 @@ end
 function quantization.set_mean(node, mean)
   means[node] = means[node] or core.new(mean:shape())
   core.copy(mean, means[node])
+  mean_versions[node] = graph.version(graph.weights(node))
 end
+
+--- Whether the mean of a node's channels is that for the weights as they are.
+---@param node scion.Node
+---@return boolean
+function quantization.has_mean(node) return means[node] ~= nil and mean_versions[node] == graph.version(graph.weights(node)) end
 
 --- Whether the operation that computes a node stays in f32, since bytes would lose too much there.
 ---@param node scion.Node?

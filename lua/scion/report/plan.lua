@@ -60,7 +60,8 @@ end
 
 local function int8_text(self)
   local found = self.found
-  if not found then return "no ranges are known yet: fit, evaluate and features find them; until then it is f32" end
+  if not found and self.convolutions > 0 then return ("%d of %d convolutions"):format(self.convolutions, self.of) end
+  if not found then return "no ranges are known yet: fit, evaluate and features find them, on 16 images or more" end
   local wide = #found.wide > 0 and ("; in f32, since bytes lose too much there: %s"):format(table.concat(found.wide, ", ")) or ""
   return ("%d of %d convolutions; at %s the least cosine to f32 of %d images is %.4f (at least %.3f)%s"):format(self.convolutions, self.of, found.layer,
     found.compared, found.cosine, found.bound, wide)

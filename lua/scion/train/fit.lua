@@ -88,7 +88,8 @@ local schema = {
 ---@field cache boolean|integer|scion.CacheOptions|nil whether outputs of frozen layers are computed once for each image and kept, also for
 --- later runs. true: if images are not augmented; a number K: for K augmented variants of each image; false: never (true)
 ---@field precision "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions|nil a word, or one for what is frozen and one for what trains: "bf16" is both, "int8" is
---- { frozen = "int8", trained = "f32" }, and "fast" what this machine does fastest. The validation has that of what is frozen (the model's, or f32)
+--- { frozen = "int8", trained = "f32" }, and "fast" what this machine does fastest. The validation has that of what is frozen,
+--- and in int8 the rest is f32 (the model's, or f32)
 ---@field distributed scion.Comm|scion.DistributedOptions|nil require "scion.mpi": the processes that mpirun has started train together, to the same
 --- bits as any other number of them; or { comm, shards = 16 } (this process alone)
 ---@field quiet boolean? whether nothing is told of what is likely a mistake in the recipe; history.warnings has it all the same (false)

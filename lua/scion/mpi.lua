@@ -162,9 +162,11 @@ end
 --- Calls f(...), and meets all ranks behind it, so that an error at its end, too, is raised on all.
 local function call_together(self, f, ...)
   local results = table.pack(f(...))
+  local caught <close> = interrupts.catch() -- luacheck: ignore 211
   if self:meet("end of a call", 0, fine) == false then
     interrupts.raise "scion.mpi: Ctrl-C ended it on another rank, so that there is no result"
   end
+  interrupts.check "scion.mpi"
   return table.unpack(results, 1, results.n)
 end
 

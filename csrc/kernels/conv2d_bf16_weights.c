@@ -1,6 +1,7 @@
 /* The gradient to the weights in bf16, by the units of the forward pass: of a tap, rows of input channels times columns of output channels,
  * and what is summed are the pixels of dy. A unit reads two neighbours of the depth side by side, and these are two pixels here: so both
- * images are gathered as pairs of pixels, and those of x turned, so that a row is a channel. */
+ * images are gathered as pairs of pixels, and those of x turned, so that a row is a channel. All chunks read dy, which is gathered once
+ * beforehand; each has an x of its own. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,12 +13,18 @@
 #define CHANNELS 256 /* taps x input channels of a chunk, about */
 #define COLUMNS (NARROW_GROUP * NARROW_BLOCK) /* output channels of a chunk */
 
+/* A block of pixels, which begins at a multiple of PIXELS: so many pairs of them, in whole steps. */
+typedef struct {
+  int64_t first, count, pairs;
+} run;
+
 /* Chunks are parts of the pixels of dy x some taps x blocks of input channels x groups of output channels. */
 typedef struct {
   const uint16_t *x, *dy;
   int64_t x_stride, dy_stride, channels, out_channels;
   int64_t size[2], grid[2]; /* rows and columns of x and dy */
   scion_window window;
+  uint32_t *columns; /* of dy: of each run [tile][pair][NARROW_TILE], PIXELS / 2 pairs apart */
   float *dw; /* [parts][taps][channels][out_channels] */
   int64_t pixels, parts, part_pixels, taps, group_taps, tap_groups, blocks, block_channels, groups;
   const conv2d_unit *unit;
@@ -26,7 +33,6 @@ typedef struct {
 typedef struct {
   uint32_t pairs[PIXELS / 2 * CHANNELS]; /* of x: [pair][channel] */
   float turned[CHANNELS * PIXELS / 2];   /* [channel][pair] */
-  uint32_t columns[COLUMNS * PIXELS / 2]; /* of dy: [tile][pair][NARROW_TILE] */
   float sums[NARROW_BLOCK * NARROW_BLOCK];
   const uint16_t *rows[PIXELS];
 } chunk_scratch;
@@ -40,17 +46,29 @@ typedef struct {
   float *dw;
 } share;
 
-/* A block of pixels: so many pairs of them, in whole steps. */
-typedef struct {
-  int64_t first, count, pairs;
-} run;
+static run run_at(const gradient_job *g, int64_t first) {
+  run p = {.first = first, .count = g->pixels - first < PIXELS ? g->pixels - first : PIXELS};
+  p.pairs = scion_divide_up(p.count * 2, NARROW_STEP) * NARROW_STEP / NARROW_QUAD;
+  return p;
+}
 
-static void gather_dy(const gradient_job *g, const share *s, const run *p, uint32_t *out) {
+static int64_t padded_columns(const gradient_job *g) { return scion_divide_up(g->out_channels, NARROW_TILE) * NARROW_TILE; }
+
+static uint32_t *columns_of(const gradient_job *g, const run *p) { return g->columns + p->first / 2 * padded_columns(g); }
+
+/* What fills up columns and pairs is zero, as the memory comes. */
+static void gather_dy_chunk(void *data, int64_t chunk, void *scratch) {
+  (void)scratch;
+  const gradient_job *g = data;
   __auto_type pair = SIMD_CHOOSE(conv2d_pair_part);
-  const uint16_t *dy = g->dy + p->first * g->dy_stride + s->first_column;
-  for (int64_t k = 0; k < p->pairs; k++) {
-    const uint16_t *a = 2 * k < p->count ? dy + 2 * k * g->dy_stride : zeros, *b = 2 * k + 1 < p->count ? dy + (2 * k + 1) * g->dy_stride : zeros;
-    pair(a, b, s->columns, out + k * NARROW_TILE, NARROW_TILE, p->pairs * NARROW_TILE);
+  const run p = run_at(g, chunk * PIXELS);
+  const uint16_t *dy = g->dy + p.first * g->dy_stride;
+  uint32_t *out = columns_of(g, &p);
+  for (int64_t k = 0; 2 * k < p.count; k++) {
+    const uint16_t *a = dy + 2 * k * g->dy_stride, *b = a + g->dy_stride;
+    if (2 * k + 1 < p.count) pair(a, b, g->out_channels, out + k * NARROW_TILE, NARROW_TILE, p.pairs * NARROW_TILE);
+    else
+      for (int64_t c = 0; c < g->out_channels; c++) out[k * NARROW_TILE + c / NARROW_TILE * NARROW_TILE * p.pairs + c % NARROW_TILE] = a[c];
   }
 }
 
@@ -93,7 +111,7 @@ static void multiply_tap(const gradient_job *g, const share *s, const run *p, fl
   for (int64_t row = 0; row < s->channels; row += NARROW_BLOCK)
     for (int64_t column = 0; column < s->columns; column += NARROW_BLOCK) {
       const int64_t rows = s->channels - row, columns = s->columns - column;
-      conv2d_block block = {.a = (const uint8_t *)(scratch->turned + row * p->pairs), .b = (const uint8_t *)(scratch->columns + column * p->pairs),
+      conv2d_block block = {.a = (const uint8_t *)(scratch->turned + row * p->pairs), .b = (const uint8_t *)(columns_of(g, p) + (s->first_column + column) * p->pairs),
                             .pitch = pitch, .next = NARROW_TILE * pitch, .depth = pitch, .rows = rows < NARROW_BLOCK ? (int)rows : NARROW_BLOCK,
                             .columns = columns < NARROW_BLOCK ? (int)columns : NARROW_BLOCK, .sums = scratch->sums};
       g->unit->multiply(&block);
@@ -120,9 +138,7 @@ static void gradient_chunk(void *data, int64_t chunk, void *memory) {
   const int64_t begin = part * g->part_pixels, end = begin + g->part_pixels < g->pixels ? begin + g->part_pixels : g->pixels;
   if (g->unit->begin) g->unit->begin();
   for (int64_t first = begin; first < end; first += PIXELS) {
-    run p = {.first = first, .count = end - first < PIXELS ? end - first : PIXELS};
-    p.pairs = scion_divide_up(p.count * 2, NARROW_STEP) * NARROW_STEP / NARROW_QUAD;
-    gather_dy(g, &s, &p, scratch->columns);
+    const run p = run_at(g, first);
     for (int64_t tap = s.first_tap; tap < s.end_tap; tap++) {
       gather_x(g, &s, &p, tap, scratch);
       multiply_tap(g, &s, &p, s.dw + (tap * g->channels + s.first_channel) * g->out_channels + s.first_column, first > begin, scratch);
@@ -158,10 +174,15 @@ scion_status conv2d_bf16_backward_weights(const scion_tensor *x, const scion_ten
                     .pixels = scion_tensor_rows(dy), .taps = (int64_t)window->kernel[0] * window->kernel[1], .unit = unit};
   if (g.pixels == 0) return scion_tensor_fill(dw, 0);
   cut(&g);
-  float *parts;
-  SCION_TRY(conv2d_new_parts(g.parts, dw, &parts));
+  const int64_t runs = scion_divide_up(g.pixels, PIXELS);
+  g.columns = scion_kernel_memory(kernel, runs * (PIXELS / 2) * padded_columns(&g), sizeof *g.columns);
+  if (!g.columns) return SCION_NO_MEMORY;
+  float *parts = NULL;
+  scion_status status = conv2d_new_parts(g.parts, dw, &parts);
   g.dw = parts ? parts : dw->data;
-  scion_status status = scion_parallel_for(g.parts * g.tap_groups * g.blocks * g.groups, gradient_chunk, &g);
+  if (status == SCION_OK) status = scion_parallel_for(runs, gather_dy_chunk, &g);
+  if (status == SCION_OK) status = scion_parallel_for(g.parts * g.tap_groups * g.blocks * g.groups, gradient_chunk, &g);
+  free(g.columns);
   return conv2d_sum_parts(status, parts, g.parts, dw);
 }
 

@@ -67,6 +67,11 @@ static scion_status require_operands(const char *kernel, const scion_tensor *x, 
   return conv2d_narrow_require_packed(kernel, packed, conv2d_narrow_packed(&job->depth, y->shape[3]));
 }
 
+/* Bytes of a strip for so many pixels, whose rows have so many columns: those under their windows, and what a unit reads behind them. */
+static int64_t strip_bytes(const conv2d_narrow_job *job, int64_t columns, int64_t pixels) {
+  return (pixels + (job->window.kernel[0] - 1) * columns + job->window.kernel[1]) * job->channels + NARROW_STEP;
+}
+
 /* Whether the left side can be read from a strip: the images as they are, with the padding between their rows and between them. Pixel z of a
  * strip is also where the window of pixel z begins, so that neighbours in it lie one pixel apart under every tap, rows end with some that
  * are no pixels of the grid, and images with some such rows. Padding serves both sides: that behind a row is that before the next. What fills
@@ -83,8 +88,8 @@ static bool make_strips(conv2d_narrow_job *job, int64_t images) {
   }
   job->block = NARROW_STRIP_PIXELS;
   while (job->block > NARROW_BLOCK && images * strip[0] * strip[1] < job->block * ENOUGH_CHUNKS) job->block /= 2;
-  while (job->block > NARROW_BLOCK && conv2d_narrow_strip_bytes(job, strip[1], job->block) > NARROW_STRIP_BYTES) job->block /= 2;
-  if (conv2d_narrow_strip_bytes(job, strip[1], job->block) > NARROW_STRIP_BYTES) return false;
+  while (job->block > NARROW_BLOCK && strip_bytes(job, strip[1], job->block) > NARROW_STRIP_BYTES) job->block /= 2;
+  if (strip_bytes(job, strip[1], job->block) > NARROW_STRIP_BYTES) return false;
   job->pixels = images * strip[0] * strip[1], job->strip[0] = strip[0], job->strip[1] = strip[1];
   return true;
 }

@@ -83,11 +83,6 @@ typedef struct {
   const conv2d_unit *unit;
 } conv2d_narrow_job;
 
-/* Bytes of a strip for so many pixels, whose rows have so many columns: those under their windows, and what a unit reads behind them. */
-static inline int64_t conv2d_narrow_strip_bytes(const conv2d_narrow_job *g, int64_t columns, int64_t pixels) {
-  return (pixels + (g->window.kernel[0] - 1) * columns + g->window.kernel[1]) * g->channels + NARROW_STEP;
-}
-
 /* Pairs of bf16, those of a below those of b: n of them, in pieces of so many that lie `apart` from one another. */
 SIMD_DECLARE(void, conv2d_pair_part, const uint16_t *a, const uint16_t *b, int64_t n, uint32_t *out, int64_t piece, int64_t apart);
 

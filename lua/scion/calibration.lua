@@ -10,7 +10,7 @@ local quantization = require "scion.ir.quantization"
 
 local calibration = {}
 
-local most_images, least_images = 200, 16 -- on which ranges are found
+local most_images = 200 -- on which ranges are found
 local compared_images = 32 -- on which results are compared with those of f32
 local most_groups, tried_batches = 12, 4 -- of convolutions that go back to f32 together; and with how many batches it is tried which
 local batch = 4 -- the values of all layers are in memory at once
@@ -18,6 +18,8 @@ local batch = 4 -- the values of all layers are in memory at once
 --- The least cosine between the results in int8 and in f32, of the images that are compared: below it, layers stay in f32. It is meant to be 0.99
 --- of any image, and is larger since others lie lower: of 328 the least was 0.9886 where that of 32 was 0.9934.
 calibration.bound = 0.995
+
+calibration.least_images = 16 -- of fewer the ranges cannot be told
 
 -- ---- ranges ---------------------------------------------------------------------------------------------------------
 
@@ -177,9 +179,9 @@ local function find_ranges(where, model, data, nodes, ranged)
     end
   end)
   if core.interrupted() then return nil end
-  if images < least_images then
+  if images < calibration.least_images then
     check.raise(("%s: precision = \"int8\" needs the ranges of the layers' values, and %d image%s cannot tell them: fit, evaluate or features on %d " ..
-                 "images or more find them first"):format(where, images, images == 1 and "" or "s", least_images))
+                 "images or more find them first"):format(where, images, images == 1 and "" or "s", calibration.least_images))
   end
   for i, node in ipairs(nodes) do
     quantization.set_mean(node, means[i] / images)
@@ -305,7 +307,7 @@ function calibration.prepare(where, model, data, frozen)
   for _, op in ipairs(ops) do computes = computes or op.layer.int8 == "computes" end
   if not computes and #ops > 1 then notice.once(("scion: %s: int8: no layer here computes in bytes, so that all of it is f32"):format(where)) end
   local report = before and before.report
-  if computes and not all and not (some and #data < least_images) then -- few images cannot tell: what has no range is f32
+  if computes and not all and not (some and #data < calibration.least_images) then -- few images cannot tell: what has no range is f32
     local images = find_ranges(where, model, data, nodes, ranged)
     report = images and verify(where, model, data, ops, images)
     if core.interrupted() then -- what was found is of a part of the images; whoever has called ends, too

@@ -1,5 +1,6 @@
 --- precision = "fast": in which numbers this machine computes a network soonest. It is worked out from estimates (machine.lua), and not measured,
 --- so that it is the same in every run; results depend on it.
+local calibration = require "scion.calibration"
 local core = require "scion.core"
 local cost = require "scion.ir.cost"
 local machine = require "scion.machine"
@@ -16,7 +17,7 @@ local least_gain = 1.1 -- over f32: less is not worth what narrow numbers lose
 ---@field gain number how many times as fast as f32 the forward pass is, by estimate
 ---@field instructions string by which frozen layers are computed
 
-local known = setmetatable({}, { __mode = "k" }) -- by the model's output
+local known = { [true] = setmetatable({}, { __mode = "k" }), [false] = setmetatable({}, { __mode = "k" }) } -- with bytes and without; by the model's output
 
 --- The time of a forward pass, in units of a multiply-add of plain sums in f32, where layers that can are computed in narrow numbers.
 local function time_of(ops, kind, rate)
@@ -30,19 +31,21 @@ end
 
 --- What this machine computes a model with.
 ---@param model scion.Model
+---@param images integer? how many it is asked for: few cannot tell the ranges of bytes
 ---@return scion.Fastest
-function fastest.of(model)
-  local found = known[model.output]
+function fastest.of(model, images)
+  local bytes = not images or images >= calibration.least_images
+  local found = known[bytes][model.output]
   if found then return found end
   local ops = plan.operations(model.order, model.output)
   local wide = time_of(ops)
   found = { frozen = "f32", trained = core.bf16() ~= "f32" and "bf16" or "f32", gain = 1.0, instructions = core.isa() }
   for kind, instructions in pairs { bf16 = core.bf16(), int8 = core.int8() } do
-    local rate = machine.narrow[kind][instructions]
+    local rate = (kind ~= "int8" or bytes) and machine.narrow[kind][instructions]
     local gain = rate and wide / time_of(ops, kind, rate) or 0
     if gain >= least_gain and gain > found.gain then found.frozen, found.gain, found.instructions = kind, gain, instructions end
   end
-  known[model.output] = found
+  known[bytes][model.output] = found
   return found
 end
 

@@ -258,15 +258,9 @@ local function difference(there, here)
   return table.concat(differ, ", "), table.concat(other, ", ")
 end
 
---- What makes ranks alike, by the name of what they differ in.
-local remedies = {
-  ["instruction set"] = ": mixed = true, as in distributed = { comm, mixed = true }, allows it, and then the last bits depend on who computes what",
-  ["set of weights"] = ": scion.seed takes the same number on all of them, and so do they take the same file of weights",
-}
-
 --- Raises on all ranks unless they have given the same.
 ---@param where string the function that the user called, for messages
----@param facts { [1]: string, [2]: string }[] names and what they are of
+---@param facts { [1]: string, [2]: string, [3]: string? }[] names, what they are of, and what to do about a difference
 ---@param place? string at which ranks meet (where)
 ---@private
 function internal:same(where, facts, place)
@@ -279,7 +273,8 @@ function internal:same(where, facts, place)
       i = i + 1
       if facts[i] and of ~= facts[i][2] then
         local differs, here = difference(of, facts[i][2])
-        check.raise(("%s: rank %d has another %s than rank %d, %s and not %s%s"):format(where, rank - 1, name, self.rank, differs, here, remedies[name] or ""))
+        local remedy = facts[i][3] and ": " .. facts[i][3] or ""
+        check.raise(("%s: rank %d has another %s than rank %d, %s and not %s%s"):format(where, rank - 1, name, self.rank, differs, here, remedy))
       end
     end
   end

@@ -42,8 +42,6 @@ precision.kind = check.kind(word.what:gsub(" or ", ", ") .. ", 'fast' or { froze
   return word.read(value)
 end)
 
-local few_images = 16 -- of fewer there are no ranges for int8: see calibration.lua
-
 local asked = os.getenv "SCION_BF16" or ""
 
 --- Whether bf16 is emulated, slowly, on CPUs without instructions for it: SCION_BF16=emulate in the environment, for tests.
@@ -66,8 +64,7 @@ end
 ---@return string
 function precision.in_use(wanted, model, images)
   local given = check.argument("a model", "precision", wanted or "f32", precision.kind)
-  local of = type(given) == "table" and given or parts[given] or require "scion.fastest".of(model)
-  if given == "fast" and of.frozen == "int8" and images and images < few_images then of = { frozen = "f32", trained = of.trained } end
+  local of = type(given) == "table" and given or parts[given] or require "scion.fastest".of(model, images)
   local frozen, trained = of.frozen or "f32", of.trained or "f32"
   if (frozen == "bf16" or trained == "bf16") and core.bf16() == "f32" and not precision.emulates then
     notice.once "scion: this CPU has no instructions for bf16 (AMX or AVX512_BF16), so it computes in f32"

@@ -33,7 +33,6 @@ local function start_peer(peer, threads, environment)
   local script = ("%speers/%s_side.py"):format(folder, peer.name)
   local made = side.start(("%s %s %s %d"):format(environment or "", side.quote(peer.python), side.quote(script), threads))
   made.title = ("%s %s"):format(parts.peers[peer.name].title, made.version:match "^%d+%.%d+")
-  made.name = peer.name
   return made
 end
 
@@ -327,7 +326,7 @@ function parts.recipe(bench)
   assert(os.execute "mkdir -p build/bench")
   for _, precision in ipairs { "f32", "int8", parts.bf16() and "bf16" or nil } do
     assert(os.execute "rm -rf build/bench/cache")
-    run("Scion", precision, ("cd build/bench && XDG_CACHE_HOME=$PWD/cache %s ../../spec/bench/recipe.lua %s %s %s"):format(lua, photographs, weights, precision))
+    run("Scion", precision, ("XDG_CACHE_HOME=$PWD/build/bench/cache %s spec/bench/recipe.lua %s %s %s"):format(lua, photographs, weights, precision))
   end
   for _, peer in ipairs(bench.peers) do
     for _, how in ipairs(peer.name == "torch" and { "", " --tuned" } or {}) do

@@ -5,14 +5,9 @@ local precision = require "scion.precision"
 local scion = require "scion"
 local plans = dofile "spec/support/plans.lua"
 local kernels, call_of = plans.kernels, plans.call_of
-local nn = scion.nn
+local nn, unit = scion.nn, plans.unit
 
-local function unit(x, name, filters, kernel)
-  x = nn.conv2d(filters, kernel, { padding = "same", bias = false, name = name .. "/conv" })(x)
-  return nn.relu { name = name .. "/relu" }(nn.batch_norm { statistics = "stored", name = name .. "/norm" }(x))
-end
-
-local function network() return plans.network(unit) end
+local function network() return plans.network() end
 
 --- A network of every layer that has kernels for bf16, and of one that has none, in curves that have no corners: what rounding changes of a
 --- gradient is then in proportion to it.

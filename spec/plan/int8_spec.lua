@@ -8,11 +8,7 @@ local plans = dofile "spec/support/plans.lua"
 local kernels, call_of, farthest = plans.kernels, plans.call_of, plans.farthest
 local nn = scion.nn
 
-local function unit(x, name, filters, kernel, activation)
-  x = nn.conv2d(filters, kernel, { padding = "same", bias = false, name = name .. "/conv" })(x)
-  x = nn.batch_norm { statistics = "stored", name = name .. "/norm" }(x)
-  return activation == false and x or nn.activation(activation or "relu", { name = name .. "/relu" })(x)
-end
+local unit = plans.unit
 
 local function network() return plans.network(unit, { preprocess = "tf" }) end
 

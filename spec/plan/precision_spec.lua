@@ -6,14 +6,9 @@ local scion = require "scion"
 local small = dofile "spec/small_network.lua"
 local plans = dofile "spec/support/plans.lua"
 local kernels, call_of, farthest = plans.kernels, plans.call_of, plans.farthest
-local nn = scion.nn
+local nn, unit = scion.nn, plans.unit
 
-local function unit(x, name, filters, kernel)
-  x = nn.conv2d(filters, kernel, { padding = "same", bias = false, name = name .. "/conv" })(x)
-  return nn.relu { name = name .. "/relu" }(nn.batch_norm { statistics = "stored", name = name .. "/norm" }(x))
-end
-
-local function network() return plans.network(unit) end
+local function network() return plans.network() end
 
 local frozen = { frozen = "bf16" }
 

@@ -8,12 +8,21 @@ function plans.kernels(made)
   return count
 end
 
+--- A convolution with a frozen batch norm and an activation, ReLU unless told; false: none.
+function plans.unit(x, name, filters, kernel, activation)
+  local nn = require "scion".nn
+  x = nn.conv2d(filters, kernel, { padding = "same", bias = false, name = name .. "/conv" })(x)
+  x = nn.batch_norm { statistics = "stored", name = name .. "/norm" }(x)
+  return activation == false and x or nn.activation(activation or "relu", { name = name .. "/relu" })(x)
+end
+
 --- Convolutions, a concatenation, a pool and a dense layer.
----@param unit fun(x: scion.Node, name: string, filters: integer, kernel: integer): scion.Node
+---@param unit? fun(x: scion.Node, name: string, filters: integer, kernel: integer): scion.Node (plans.unit)
 ---@param given? table options of the input
 function plans.network(unit, given)
   local scion = require "scion"
   local nn = scion.nn
+  unit = unit or plans.unit
   scion.seed(11)
   local x = unit(nn.input(8, 8, 3, given), "a", 4, 3)
   x = nn.concatenate { name = "b" } { unit(x, "b/left", 4, 1), nn.max_pool(3, { stride = 1, padding = "same", name = "b/right" })(x) }

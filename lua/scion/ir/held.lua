@@ -13,6 +13,8 @@ local function codes_of(ops, node)
   end
 end
 
+local function alike(codes, others) return others ~= nil and others.scale == codes.scale and others.zero == codes.zero end
+
 --- The codes that a node's value has as bytes; nil where it has none, since ranges are not known.
 ---@param node scion.Node
 ---@return scion.Codes?
@@ -45,8 +47,7 @@ end
 function held.alike(order, output, node)
   local codes, last = held.codes(node), held.frontier(order, output)
   if not codes or not last then return nil end
-  local whole = codes_of(plan.operations(graph.order(last), last, "int8", last), node)
-  return whole and whole.scale == codes.scale and whole.zero == codes.zero and codes or nil
+  return alike(codes, codes_of(plan.operations(graph.order(last), last, "int8", last), node)) and codes or nil
 end
 
 --- Whether an inference of the whole network has other bytes there: a concatenation above it gives its parts one range.
@@ -56,8 +57,7 @@ end
 ---@param codes scion.Codes
 ---@return boolean
 function held.differs(order, output, node, codes)
-  local whole = codes_of(plan.operations(order, output, "int8"), node)
-  return not whole or whole.scale ~= codes.scale or whole.zero ~= codes.zero
+  return not alike(codes, codes_of(plan.operations(order, output, "int8"), node))
 end
 
 return held

@@ -48,29 +48,29 @@ function quantization.forget(node)
   revision = revision + 1
 end
 
-local means, mean_versions = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" }) -- by node
+local means = setmetatable({}, { __mode = "k" }) -- by node: { mean, version of the weights that it depends on }
 
 --- The mean of each channel of an operation's output, f32 [C]; nil if it is not known.
 ---@param op scion.Operation
 ---@return scion.Tensor?
 function quantization.mean(op)
   local node = op.node or op.inputs[1].node -- a conversion has none
-  return node and means[node]
+  return node and means[node] and means[node].mean
 end
 
 --- Keeps the means: in the tensor that packed kernels were made with, so that they notice.
 ---@param node scion.Node
 ---@param mean scion.Tensor
 function quantization.set_mean(node, mean)
-  means[node] = means[node] or core.new(mean:shape())
-  core.copy(mean, means[node])
-  mean_versions[node] = graph.version(graph.weights(node))
+  means[node] = means[node] or { mean = core.new(mean:shape()) }
+  core.copy(mean, means[node].mean)
+  means[node].version = graph.version(graph.weights(node))
 end
 
 --- Whether the mean of a node's channels is that for the weights as they are.
 ---@param node scion.Node
 ---@return boolean
-function quantization.has_mean(node) return means[node] ~= nil and mean_versions[node] == graph.version(graph.weights(node)) end
+function quantization.has_mean(node) return means[node] ~= nil and means[node].version == graph.version(graph.weights(node)) end
 
 --- Whether the operation that computes a node stays in f32, since bytes would lose too much there.
 ---@param node scion.Node?
@@ -107,7 +107,7 @@ end
 function quantization.state(order)
   local list, known = {}, {}
   for _, node in ipairs(order) do
-    local range, mean = quantization.range(node), means[node]
+    local range, mean = quantization.range(node), means[node] and means[node].mean
     if mean then
       list[#list + 1] = { node = node.layer.name, channels = #mean, low = range and range.low, high = range and range.high, wide = wide[node] }
       known[#known + 1] = mean

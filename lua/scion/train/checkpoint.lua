@@ -5,7 +5,6 @@ local calibration = require "scion.calibration"
 local check = require "scion.check"
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
-local distributed = require "scion.train.distributed"
 local events = require "scion.train.events"
 local pipeline = require "scion.data.pipeline"
 local metrics = require "scion.train.metrics"
@@ -164,10 +163,18 @@ end
 
 local function way_of_reading(data) return dataset.is(data) and reading.text(reading.of(data)) or "your own" end
 
-local function of_weights(model)
+--- Eight digits that tell a model's weights from others.
+---@param model scion.Model
+---@return string
+function checkpoint.of_weights(model)
   local weights = {}
   for name, p in graph.parameters(model.order) do weights[#weights + 1] = name .. core.hash(p.tensor) end
   return hash(table.concat(weights))
+end
+
+local function fact_of_weights(model)
+  return { "set of weights", checkpoint.of_weights(model), "scion.seed takes the same number on all of them, and so do they take the same file of weights",
+           last_bits = true }
 end
 
 --- What all processes of a pass without training have to have in common, but for the instruction set.
@@ -178,13 +185,8 @@ end
 ---@return { [1]: string, [2]: string }[]
 function checkpoint.facts_of(model, data, batch, as)
   return { { "network", of_model(model) }, { "data set", of_data(data) }, { "way of reading images", way_of_reading(data) },
-           { "batch", tostring(batch or data.batch) }, { "precision", as }, { distributed.weights, of_weights(model) } }
+           { "batch", tostring(batch or data.batch) }, { "precision", as }, fact_of_weights(model) }
 end
-
---- Eight digits that tell a model's weights from others.
----@param model scion.Model
----@return string
-function checkpoint.digits_of_weights(model) return of_weights(model) end
 
 --- Into how many parts a batch is cut, and how their sums are sent.
 local function shards_of(run)
@@ -216,7 +218,7 @@ function checkpoint.facts(run)
   list[#list + 1] = { shards_of_a_batch, tostring(run.team and run.team.parts) }
   list[#list + 1] = { "wire", run.team and run.team.halves and "bf16" or "f32" }
   list[#list + 1] = { "cache", as_json(run.given_cache or false) }
-  list[#list + 1] = { distributed.weights, of_weights(run.model) }
+  list[#list + 1] = fact_of_weights(run.model)
   list[#list + 1] = { "optimizer's state", of_optimizer(run) }
   list[#list + 1] = { "state of training", ("epoch %d, step %d"):format(run.model.epoch, run.model.steps) }
   list[#list + 1] = { "choice of what is frozen", what_is_frozen(run.model) }

@@ -65,16 +65,17 @@ end
 --- Raises on all unless all compute the same, of the same.
 ---@param where string
 ---@param o scion.DistributedOptions
----@param facts { [1]: string, [2]: string }[] names and what they are of
+---@param facts { [1]: string, [2]: string, [3]: string?, last_bits: boolean? }[] names, what they are of, and what to do about a difference;
+--- last_bits: another instruction set makes one
 function distributed.same(where, o, facts)
-  local list = { { "version of Scion", core.version }, { "instruction set", o.mixed and "any, by mixed = true" or core.isa() } }
+  local list = { { "version of Scion", core.version },
+                 { "instruction set", o.mixed and "any, by mixed = true" or core.isa(),
+                   "mixed = true, as in distributed = { comm, mixed = true }, allows it, and then the last bits depend on who computes what" } }
   for _, fact in ipairs(facts) do
-    if not (o.mixed and fact[1] == distributed.weights) then list[#list + 1] = fact end -- their last bits may differ
+    if not (o.mixed and fact.last_bits) then list[#list + 1] = fact end
   end
   o[1]:same(where, list)
 end
-
-distributed.weights = "set of weights" -- the name of that fact
 
 -- ---- passes without training -----------------------------------------------------------------------------------------
 

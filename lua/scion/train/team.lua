@@ -213,7 +213,7 @@ end
 ---@return boolean
 function Team:end_fit(model)
   self:share_weights(model)
-  return self.comm:meet("end of fit", 0, nil, checkpoint.digits_of_weights(model)) ~= false
+  return self.comm:meet("end of fit", 0, nil, checkpoint.of_weights(model)) ~= false
 end
 
 --- The sum of a number over all ranks; this rank's own after an interrupt.

@@ -48,7 +48,7 @@ AMX_FUNCTION static void amx_end(void) { TILE_RELEASE(); }
 /* Tiles 0 1 / 2 3 sum, 4 5 are the left side's upper and lower rows, 6 7 the right side's left and right columns. */
 AMX_FUNCTION static inline __attribute__((always_inline)) void multiply_tiles(const conv2d_block *k, const bool bytes,
                                                                               const bool lower, const bool right) {
-  const int64_t pitch = k->pitch, row = NARROW_BLOCK * sizeof(float), down = NARROW_TILE * NARROW_BLOCK;
+  const int64_t pitch = k->pitch, row = k->sums_pitch * (int64_t)sizeof(float), down = NARROW_TILE * k->sums_pitch;
   const uint8_t *a = k->a, *b = k->b;
   float *sums = k->sums; /* or i32, which is as large */
   if (k->accumulate) {

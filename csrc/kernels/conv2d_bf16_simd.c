@@ -4,6 +4,7 @@
 
 #include "conv2d_narrow.h"
 #include "loops.h"
+#include "turn.h"
 
 #define VECTORS (NARROW_TILE / SIMD_WIDTH)
 #define ROWS (SIMD_WIDTH == 16 ? 8 : 4)
@@ -15,7 +16,7 @@ static void multiply_rows(const conv2d_block *k, const uint8_t *a, const uint8_t
   simd_float sum[ROWS][VECTORS];
   for (int r = 0; r < ROWS; r++)
     for (int v = 0; v < VECTORS; v++)
-      sum[r][v] = k->accumulate ? simd_load(out + r * NARROW_BLOCK + v * SIMD_WIDTH) : (simd_float){0};
+      sum[r][v] = k->accumulate ? simd_load(out + r * k->sums_pitch + v * SIMD_WIDTH) : (simd_float){0};
   for (int64_t i = 0; i < k->depth; i += NARROW_QUAD, b += NARROW_QUAD * NARROW_TILE) {
     simd_bits pairs[VECTORS];
     for (int v = 0; v < VECTORS; v++) pairs[v] = (simd_bits)simd_load((const float *)(const void *)b + v * SIMD_WIDTH); /* not memcpy, by way of the stack */
@@ -30,13 +31,13 @@ static void multiply_rows(const conv2d_block *k, const uint8_t *a, const uint8_t
     }
   }
   for (int r = 0; r < ROWS; r++)
-    for (int v = 0; v < VECTORS; v++) simd_store(out + r * NARROW_BLOCK + v * SIMD_WIDTH, sum[r][v]);
+    for (int v = 0; v < VECTORS; v++) simd_store(out + r * k->sums_pitch + v * SIMD_WIDTH, sum[r][v]);
 }
 
 void SIMD(conv2d_bf16_multiply)(const conv2d_block *k) {
   for (int column = 0; column < k->columns; column += NARROW_TILE)
     for (int row = 0; row < k->rows; row += ROWS)
-      multiply_rows(k, k->a + row * k->pitch, k->b + column / NARROW_TILE * k->next, (float *)k->sums + row * NARROW_BLOCK + column);
+      multiply_rows(k, k->a + row * k->pitch, k->b + column / NARROW_TILE * k->next, (float *)k->sums + row * k->sums_pitch + column);
 }
 
 static inline simd_bits halves(const uint16_t *p) { return __builtin_convertvector(*(const simd_half_unaligned *)p, simd_bits); }
@@ -48,6 +49,21 @@ void SIMD(conv2d_pair_part)(const uint16_t *a, const uint16_t *b, int64_t n, uin
     for (; c + SIMD_WIDTH <= count; c += SIMD_WIDTH)
       simd_store((float *)(void *)(out + c), (simd_float)(halves(a + from + c) | halves(b + from + c) << 16));
     for (; c < count; c++) out[c] = a[from + c] | (uint32_t)b[from + c] << 16;
+  }
+}
+
+void SIMD(conv2d_turn_pairs)(const uint16_t *const *rows, int64_t channels, int64_t pairs, uint32_t *out, int64_t pitch) {
+  for (int64_t k = 0; k + SIMD_WIDTH <= pairs; k += SIMD_WIDTH) {
+    const uint16_t *const *from = rows + 2 * k;
+    int64_t c = 0;
+    for (; c + SIMD_WIDTH <= channels; c += SIMD_WIDTH) {
+      simd_float square[SIMD_WIDTH];
+      _Pragma("GCC unroll 16") for (int i = 0; i < SIMD_WIDTH; i++) square[i] = (simd_float)(halves(from[2 * i] + c) | halves(from[2 * i + 1] + c) << 16);
+      simd_turn(square);
+      _Pragma("GCC unroll 16") for (int i = 0; i < SIMD_WIDTH; i++) simd_store((float *)(void *)(out + (c + i) * pitch + k), square[i]);
+    }
+    for (; c < channels; c++)
+      for (int i = 0; i < SIMD_WIDTH; i++) out[c * pitch + k + i] = from[2 * i][c] | (uint32_t)from[2 * i + 1][c] << 16;
   }
 }
 

@@ -19,7 +19,7 @@ typedef int32_t dot_quads __attribute__((vector_size(DOT_BYTES)));
     _Pragma("GCC unroll 2") for (int v = 0; v < vectors; v++) statement
 
 DOT_FUNCTION static inline __attribute__((always_inline)) void multiply_rows(const conv2d_block *k, int row, int column, const int vectors) {
-  DOT_NUMBER *out = (DOT_NUMBER *)k->sums + row * NARROW_BLOCK + column;
+  DOT_NUMBER *out = (DOT_NUMBER *)k->sums + row * k->sums_pitch + column;
   const uint8_t *a = k->a + row * k->pitch, *from[DOT_MOST];
   dot_sums sum[DOT_ROWS][DOT_MOST];
   for (int v = 0; v < vectors; v++) {
@@ -27,7 +27,7 @@ DOT_FUNCTION static inline __attribute__((always_inline)) void multiply_rows(con
     from[v] = k->b + at / NARROW_TILE * k->next + at % NARROW_TILE * NARROW_QUAD;
   }
   if (k->accumulate) {
-    DOT_EACH(sum[r][v] = *(const dot_sums *)(out + r * NARROW_BLOCK + v * DOT_LANES);)
+    DOT_EACH(sum[r][v] = *(const dot_sums *)(out + r * k->sums_pitch + v * DOT_LANES);)
   } else {
     DOT_EACH(sum[r][v] = (dot_sums){0};)
   }
@@ -41,7 +41,7 @@ DOT_FUNCTION static inline __attribute__((always_inline)) void multiply_rows(con
       _Pragma("GCC unroll 2") for (int v = 0; v < vectors; v++) sum[r][v] = DOT(sum[r][v], same, b[v]);
     }
   }
-  DOT_EACH(*(dot_sums *)(out + r * NARROW_BLOCK + v * DOT_LANES) = sum[r][v];)
+  DOT_EACH(*(dot_sums *)(out + r * k->sums_pitch + v * DOT_LANES) = sum[r][v];)
 }
 
 DOT_FUNCTION static void DOT_MULTIPLY(const conv2d_block *block) {

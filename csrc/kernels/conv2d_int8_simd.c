@@ -35,7 +35,7 @@ static inline bytes load(const uint8_t *p) { return *(const bytes *)p; } /* of a
 static void multiply_rows(const conv2d_block *k, const uint8_t *a, const uint8_t *b, int32_t *out) {
   simd_int sum[ROWS][VECTORS];
   if (k->accumulate) {
-    EACH(sum[r][v] = *(const simd_int *)(out + r * NARROW_BLOCK + v * SIMD_WIDTH);)
+    EACH(sum[r][v] = *(const simd_int *)(out + r * k->sums_pitch + v * SIMD_WIDTH);)
   } else {
     EACH(sum[r][v] = (simd_int){0};)
   }
@@ -51,7 +51,7 @@ static void multiply_rows(const conv2d_block *k, const uint8_t *a, const uint8_t
         sum[r][v] += (simd_int)sum_pairs(sum_words(twice(x, first[v]), twice(y, second[v])));
     }
   }
-  EACH(*(simd_int *)(out + r * NARROW_BLOCK + v * SIMD_WIDTH) = sum[r][v];)
+  EACH(*(simd_int *)(out + r * k->sums_pitch + v * SIMD_WIDTH) = sum[r][v];)
 }
 
 #else
@@ -70,5 +70,5 @@ static void multiply_rows(const conv2d_block *k, const uint8_t *a, const uint8_t
 void SIMD(conv2d_int8_multiply)(const conv2d_block *k) {
   for (int column = 0; column < k->columns; column += NARROW_TILE)
     for (int row = 0; row < k->rows; row += ROWS)
-      multiply_rows(k, k->a + row * k->pitch, k->b + column / NARROW_TILE * k->next, (int32_t *)k->sums + row * NARROW_BLOCK + column);
+      multiply_rows(k, k->a + row * k->pitch, k->b + column / NARROW_TILE * k->next, (int32_t *)k->sums + row * k->sums_pitch + column);
 }

@@ -72,20 +72,21 @@ static int64_t strip_bytes(const conv2d_narrow_job *job, int64_t columns, int64_
   return (pixels + (job->window.kernel[0] - 1) * columns + job->window.kernel[1]) * job->channels + NARROW_STEP;
 }
 
-/* Whether the left side can be read from a strip: the images as they are, with the padding between their rows and between them. Pixel z of a
- * strip is also where the window of pixel z begins, so that neighbours in it lie one pixel apart under every tap, rows end with some that
- * are no pixels of the grid, and images with some such rows. Padding serves both sides: that behind a row is that before the next. What fills
- * up a row of the depth meets the pixels behind it, times zero. */
-static bool make_strips(conv2d_narrow_job *job, int64_t images) {
-  const scion_window *w = &job->window;
-  if (!job->unit->strips || job->depth.pitch % NARROW_STEP || job->depth.rows == 0) return false;
-  int64_t strip[2];
+bool conv2d_narrow_strip(const scion_window *w, const int64_t size[2], const int64_t grid[2], int64_t strip[2]) {
   for (int axis = 0; axis < 2; axis++) {
-    int64_t behind = job->grid[axis] - 1 + w->kernel[axis] - w->before[axis] - job->size[axis]; /* pixels that windows reach past the image */
+    int64_t behind = grid[axis] - 1 + w->kernel[axis] - w->before[axis] - size[axis]; /* pixels that windows reach past the image */
     if (w->stride[axis] != 1 || w->dilation[axis] != 1 || w->before[axis] < 0 || w->before[axis] >= w->kernel[axis] || behind >= w->kernel[axis]) return false;
-    strip[axis] = job->size[axis] + (w->before[axis] > behind ? w->before[axis] : behind);
-    if (strip[axis] < job->grid[axis]) return false;
+    strip[axis] = size[axis] + (w->before[axis] > behind ? w->before[axis] : behind);
+    if (strip[axis] < grid[axis]) return false;
   }
+  return true;
+}
+
+/* Whether the left side is read from strips. What fills up a row of the depth meets the pixels behind it, times zero. */
+static bool make_strips(conv2d_narrow_job *job, int64_t images) {
+  int64_t strip[2];
+  if (!job->unit->strips || job->depth.pitch % NARROW_STEP || job->depth.rows == 0) return false;
+  if (!conv2d_narrow_strip(&job->window, job->size, job->grid, strip)) return false;
   job->block = NARROW_STRIP_PIXELS;
   while (job->block > NARROW_BLOCK && images * strip[0] * strip[1] < job->block * ENOUGH_CHUNKS) job->block /= 2;
   while (job->block > NARROW_BLOCK && strip_bytes(job, strip[1], job->block) > NARROW_STRIP_BYTES) job->block /= 2;

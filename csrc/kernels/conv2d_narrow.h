@@ -37,7 +37,8 @@ typedef struct {
   int64_t pitch, next, depth; /* depth: a multiple of the unit's step */
   int64_t further, further_a, further_b; /* so many more such products are summed, whose sides lie so far from one another: see `strips` */
   int rows, columns;          /* 1 .. NARROW_BLOCK */
-  void *sums;                 /* f32 or, of bytes, i32 [NARROW_BLOCK][NARROW_BLOCK], 64-byte aligned */
+  void *sums;                 /* f32 or, of bytes, i32, 64-byte aligned in every row */
+  int64_t sums_pitch;         /* numbers from row to row */
   bool accumulate;
 } conv2d_block;
 
@@ -86,6 +87,9 @@ typedef struct {
 /* Pairs of bf16, those of a below those of b: n of them, in pieces of so many that lie `apart` from one another. */
 SIMD_DECLARE(void, conv2d_pair_part, const uint16_t *a, const uint16_t *b, int64_t n, uint32_t *out, int64_t piece, int64_t apart);
 
+/* Rows of bf16, turned: out[channel][pair], whose rows are `pitch` pairs apart. pairs: a multiple of 16, of neighbours in `rows`. */
+SIMD_DECLARE(void, conv2d_turn_pairs, const uint16_t *const *rows, int64_t channels, int64_t pairs, uint32_t *out, int64_t pitch);
+
 /* A matrix [depth][columns] of up to NARROW_TILE columns, whose rows are `stride` floats apart, times scale [columns] (may be NULL), as
  * bf16 in pairs of rows: [depth / 2, rounded up][NARROW_TILE][2], with zeros where there is none. */
 SIMD_DECLARE(void, conv2d_bf16_pack_part, const float *in, int64_t stride, int64_t columns, int64_t depth, const float *scale, uint32_t *out);
@@ -96,6 +100,11 @@ SIMD_DECLARE(void, conv2d_narrow_chunk, void *job, int64_t chunk, void *scratch)
 narrow_depth conv2d_narrow_depth(int64_t rows, int64_t row, const conv2d_unit *unit);
 /* Bytes of a packed kernel of that many output channels. */
 int64_t conv2d_narrow_packed(const narrow_depth *depth, int64_t out_channels);
+/* Whether windows of images of `size`, where those of `grid` begin, can be read from a strip; if so, the rows and columns that an image has there:
+ * the images as they are, with the padding between their rows and between them. Pixel z of a strip is also where the window of pixel z begins,
+ * so that neighbours in it lie one pixel apart under every tap, rows end with some that are no pixels of the grid, and images with some such
+ * rows. Padding serves both sides: that behind a row is that before the next. */
+bool conv2d_narrow_strip(const scion_window *window, const int64_t size[2], const int64_t grid[2], int64_t strip[2]);
 /* Computes a job, whose `pixels` are images at first. */
 scion_status conv2d_narrow_grid(conv2d_narrow_job *job);
 /* Checks the operands, whose dtypes are checked already, and computes. */

@@ -136,48 +136,64 @@ SIMD_INLINE simd_float load_codes(const void *codes, int64_t at, int64_t n, scio
   return (simd_load_of(SCION_U8, codes, at, n) - (float)q.zero) * q.scale;
 }
 
-/* The sums of a row from column c on, as they are, or those of codes times weights as what they stand for: of codes - zero, times both
- * scales. The whole numbers wrap around, and the result is exact. */
-SIMD_INLINE simd_float load_sums(const conv2d_narrow_job *g, const conv2d_block *block, int at, int64_t column, int64_t n) {
-  if (!g->quantized) return simd_load((const float *)block->sums + at);
-  simd_bits sum, weights = {0};
-  memcpy(&sum, (const int32_t *)block->sums + at, sizeof sum);
-  memcpy(&weights, g->weights + column, (size_t)n * sizeof *g->weights);
-  simd_int whole = (simd_int)(sum - weights * (uint32_t)g->quantized[0].zero);
-  return __builtin_convertvector(whole, simd_float) * (simd_load_some(g->scales + column, n) * g->quantized[0].scale);
+/* What is the same for all of a job. The common ones are compiled by themselves: see `finish`. */
+typedef struct {
+  bool codes, adds, bends; /* sums of codes; an addend; an activation that is no clamp */
+  scion_dtype addend, y;
+  int vectors;             /* side by side in a whole block: all of them, or one for less code */
+} ending;
+
+/* What a column of a block has for all its rows: sums of codes times weights stand for (sum - zero) * scale. */
+typedef struct {
+  simd_bits zero;
+  simd_float scale, bias;
+} column_terms;
+
+SIMD_INLINE column_terms terms_of(const conv2d_narrow_job *g, int64_t column, int64_t n, const ending e) {
+  column_terms t = {.bias = g->bias ? simd_load_some(g->bias + column, n) : (simd_float){0}};
+  if (!e.codes) return t;
+  memcpy(&t.zero, g->weights + column, (size_t)n * sizeof *g->weights);
+  t.zero *= (uint32_t)g->quantized[0].zero;
+  t.scale = simd_load_some(g->scales + column, n) * g->quantized[0].scale;
+  return t;
 }
 
-SIMD_INLINE void finish_some(const conv2d_narrow_job *g, const conv2d_block *block, int at, int64_t pixel, int64_t column, int64_t n) {
-  simd_float v = load_sums(g, block, at, column, n);
-  if (g->bias) v += simd_load_some(g->bias + column, n);
-  if (g->addend) {
-    int64_t from = pixel * g->addend_stride + column;
-    v += g->addend_dtype == SCION_U8 ? load_codes(g->addend, from, n, g->quantized[1]) : simd_load_of(g->addend_dtype, g->addend, from, n);
-  }
-  v = simd_activate(v, g->activation);
-  if (g->y_dtype == SCION_U8) v = v * g->out_factor + (float)g->quantized[2].zero;
-  simd_store_of(g->y_dtype, g->y, pixel * g->y_stride + column, v, n);
+/* The sums as they are, or as what they stand for: these whole numbers wrap around, and the result is exact. */
+SIMD_INLINE simd_float load_sums(const void *sums, const column_terms *t, const ending e) {
+  if (!e.codes) return simd_load(sums);
+  return __builtin_convertvector((simd_int)(*(const simd_bits *)sums - t->zero), simd_float) * t->scale;
 }
 
-/* Codes after a clamp or nothing, in whole vectors: what most of a network of bytes is. A column's numbers stay in registers, and the
- * arithmetic is the same as above. */
-static void finish_codes(const conv2d_narrow_job *g, const conv2d_block *block, int64_t pixel, int64_t column) {
+/* Columns of a block from `at` on, in so many vectors side by side, of which the last has n: whole lines of memory where they can be. The row of
+ * number r is row rows[r] of y and of the addend. */
+SIMD_INLINE void finish_vectors(const conv2d_narrow_job *g, const conv2d_block *block, const int64_t *rows, int at, int64_t column, const int vectors,
+                                const int64_t n, const ending e) {
   const bool clamp = g->activation == SCION_RELU || g->activation == SCION_RELU6;
   const simd_float low = simd_set(clamp ? 0 : -INFINITY), high = simd_set(g->activation == SCION_RELU6 ? 6 : INFINITY);
-  const scion_quantization x = g->quantized[0], y = g->quantized[2];
-  for (int c = 0; c < block->columns; c += SIMD_WIDTH) {
-    simd_bits weights;
-    memcpy(&weights, g->weights + column + c, sizeof weights);
-    const simd_bits zero = weights * (uint32_t)x.zero;
-    const simd_float scale = simd_load(g->scales + column + c) * x.scale, bias = g->bias ? simd_load(g->bias + column + c) : (simd_float){0};
-    const float factor = g->out_factor, out_zero = (float)y.zero;
-    uint8_t *out = (uint8_t *)g->y + pixel * g->y_stride + column + c;
-    for (int r = 0; r < block->rows; r++, out += g->y_stride) {
-      simd_bits sum = *(const simd_bits *)((const int32_t *)block->sums + r * NARROW_BLOCK + c);
-      simd_float v = __builtin_convertvector((simd_int)(sum - zero), simd_float) * scale + bias;
-      simd_store_u8(out, simd_min(high, simd_max(low, v)) * factor + out_zero);
+  const float factor = g->out_factor, out_zero = e.y == SCION_U8 ? (float)g->quantized[2].zero : 0;
+  const float *sums = (const float *)block->sums + at; /* or i32 */
+  const int64_t y_stride = g->y_stride, addend_stride = g->addend_stride, count = block->rows;
+  const void *addend = g->addend;
+  void *y = g->y;
+  column_terms t[NARROW_BLOCK / SIMD_WIDTH];
+  _Pragma("GCC unroll 8") for (int i = 0; i < vectors; i++) t[i] = terms_of(g, column + i * SIMD_WIDTH, n, e);
+  for (int64_t r = 0; r < count; r++)
+    _Pragma("GCC unroll 8") for (int i = 0; i < vectors; i++) {
+      const int64_t from = column + i * SIMD_WIDTH;
+      simd_float v = load_sums(sums + r * NARROW_BLOCK + i * SIMD_WIDTH, &t[i], e) + t[i].bias;
+      if (e.adds && e.addend == SCION_U8) v += load_codes(addend, rows[r] * addend_stride + from, n, g->quantized[1]);
+      else if (e.adds) v += simd_load_of(e.addend, addend, rows[r] * addend_stride + from, n);
+      v = e.bends ? simd_activate(v, g->activation) : simd_min(high, simd_max(low, v)); /* in this order NaN stays */
+      if (e.y == SCION_U8) v = v * factor + out_zero;
+      simd_store_of(e.y, y, rows[r] * y_stride + from, v, n);
     }
-  }
+}
+
+SIMD_INLINE void finish_columns(const conv2d_narrow_job *g, const conv2d_block *block, const int64_t *rows, int64_t column, const ending e) {
+  int c = 0;
+  if (block->columns == NARROW_BLOCK && e.vectors > 1) finish_vectors(g, block, rows, 0, column, e.vectors, SIMD_WIDTH, e), c = NARROW_BLOCK;
+  for (; c + SIMD_WIDTH <= block->columns; c += SIMD_WIDTH) finish_vectors(g, block, rows, c, column + c, 1, SIMD_WIDTH, e);
+  if (c < block->columns) finish_vectors(g, block, rows, c, column + c, 1, block->columns - c, e);
 }
 
 /* The output pixel that a pixel of the grid is. */
@@ -187,17 +203,27 @@ static inline int64_t output_pixel(const conv2d_narrow_job *g, int64_t pixel) {
   return (n * g->out_size[0] + i * g->out_step[0] + g->out_first[0]) * g->out_size[1] + j * g->out_step[1] + g->out_first[1];
 }
 
+/* Not inlined, so that each stands once. */
+#define ALL (NARROW_BLOCK / SIMD_WIDTH)
+#define FINISH(name, ...)                                                                                                            \
+  static __attribute__((noinline)) void name(const conv2d_narrow_job *g, const conv2d_block *block, const int64_t *rows, int64_t column) { \
+    finish_columns(g, block, rows, column, (ending){__VA_ARGS__});                                                                   \
+  }
+FINISH(finish_any, .codes = g->quantized, .adds = g->addend, .bends = scion_activation_bends(g->activation), .addend = g->addend_dtype, .y = g->y_dtype,
+       .vectors = 1)
+FINISH(finish_bf16, .y = SCION_BF16, .vectors = ALL)
+FINISH(finish_bf16_sum, .adds = true, .addend = SCION_BF16, .y = SCION_BF16, .vectors = ALL)
+FINISH(finish_codes, .codes = true, .y = SCION_U8, .vectors = ALL)
+FINISH(finish_codes_sum, .codes = true, .adds = true, .addend = SCION_U8, .y = SCION_U8, .vectors = ALL)
+
 static void finish(const conv2d_narrow_job *g, const conv2d_block *block, int64_t pixel, int64_t column) {
-  if (g->quantized && g->y_dtype == SCION_U8 && !g->addend && !scion_activation_bends(g->activation) && block->columns % SIMD_WIDTH == 0) {
-    finish_codes(g, block, pixel, column);
-    return;
-  }
-  for (int r = 0; r < block->rows; r++) {
-    int64_t to = output_pixel(g, pixel + r);
-    int c = 0;
-    for (; c + SIMD_WIDTH <= block->columns; c += SIMD_WIDTH) finish_some(g, block, r * NARROW_BLOCK + c, to, column + c, SIMD_WIDTH);
-    if (c < block->columns) finish_some(g, block, r * NARROW_BLOCK + c, to, column + c, block->columns - c);
-  }
+  int64_t rows[NARROW_BLOCK];
+  for (int r = 0; r < block->rows; r++) rows[r] = output_pixel(g, pixel + r);
+  const bool alike = !scion_activation_bends(g->activation) && g->y_dtype == (g->quantized ? SCION_U8 : SCION_BF16) &&
+                     (!g->addend || g->addend_dtype == g->y_dtype);
+  if (!alike) finish_any(g, block, rows, column);
+  else if (g->addend) (g->quantized ? finish_codes_sum : finish_bf16_sum)(g, block, rows, column);
+  else (g->quantized ? finish_codes : finish_bf16)(g, block, rows, column);
 }
 
 /* Of a block of a strip the pixels that are pixels of the grid. */
@@ -230,7 +256,7 @@ static void run_panel(const conv2d_narrow_job *g, chunk_scratch *scratch, int64_
   bool whole = length == g->depth.padded;
   conv2d_block block = {.b = g->packed + column * g->depth.padded + k * NARROW_TILE, .pitch = pitch, .next = NARROW_TILE * g->depth.padded,
                         .depth = left < length ? left : length, .columns = columns < NARROW_BLOCK ? (int)columns : NARROW_BLOCK,
-                        .accumulate = k > 0};
+                        .sums_pitch = NARROW_BLOCK, .accumulate = k > 0};
   for (int64_t at = 0; at < count; at += NARROW_BLOCK) {
     block.a = scratch->a + at * pitch;
     block.rows = count - at < NARROW_BLOCK ? (int)(count - at) : NARROW_BLOCK;
@@ -251,7 +277,8 @@ static void run_strip(const conv2d_narrow_job *g, chunk_scratch *scratch, int64_
     const int64_t column = panel * NARROW_BLOCK, columns = g->out_channels - column;
     conv2d_block block = {.b = g->packed + column * g->depth.padded, .pitch = pitch, .next = NARROW_TILE * g->depth.padded, .depth = g->depth.pitch,
                           .further = g->depth.rows - 1, .further_a = g->strip[1] * pitch, .further_b = g->depth.pitch * NARROW_TILE,
-                          .columns = columns < NARROW_BLOCK ? (int)columns : NARROW_BLOCK, .sums = scratch->sums[0]};
+                          .columns = columns < NARROW_BLOCK ? (int)columns : NARROW_BLOCK, .sums = scratch->sums[0],
+                          .sums_pitch = NARROW_BLOCK};
     for (int64_t at = 0; at < count; at += NARROW_BLOCK) {
       block.a = (as_it_is ? g->x + first * pitch : scratch->a) + at * pitch;
       block.rows = count - at < NARROW_BLOCK ? (int)(count - at) : NARROW_BLOCK;

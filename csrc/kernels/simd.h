@@ -54,8 +54,17 @@ static inline __attribute__((unused)) simd_float simd_set(float value) { return 
 static inline __attribute__((unused)) simd_float simd_select(simd_int mask, simd_float a, simd_float b) {
   return (simd_float)((mask & (simd_int)a) | (~mask & (simd_int)b));
 }
+/* The same by name, which compilers do not see in the above. */
+#if SIMD_WIDTH == 8
+static inline __attribute__((unused)) simd_float simd_max(simd_float a, simd_float b) { return (simd_float)_mm256_max_ps((__m256)a, (__m256)b); }
+static inline __attribute__((unused)) simd_float simd_min(simd_float a, simd_float b) { return (simd_float)_mm256_min_ps((__m256)a, (__m256)b); }
+#elif SIMD_WIDTH == 16
+static inline __attribute__((unused)) simd_float simd_max(simd_float a, simd_float b) { return (simd_float)_mm512_max_ps((__m512)a, (__m512)b); }
+static inline __attribute__((unused)) simd_float simd_min(simd_float a, simd_float b) { return (simd_float)_mm512_min_ps((__m512)a, (__m512)b); }
+#else
 static inline __attribute__((unused)) simd_float simd_max(simd_float a, simd_float b) { return simd_select(a > b, a, b); }
 static inline __attribute__((unused)) simd_float simd_min(simd_float a, simd_float b) { return simd_select(a < b, a, b); }
+#endif
 /* A bf16 is the upper half of an f32. The store rounds to nearest even; what is no number stays none. */
 static inline __attribute__((unused)) simd_float simd_load_bf16(const uint16_t *p) {
   return (simd_float)(__builtin_convertvector(*(const simd_half_unaligned *)p, simd_bits) << 16);

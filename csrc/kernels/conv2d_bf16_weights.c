@@ -169,15 +169,15 @@ static void turn_x(const gradient_job *g, const share *s, const run *p, chunk_sc
 
 /* ---- the product */
 
-static void put(const gradient_job *g, const conv2d_block *block, float *dw, bool add) {
-  for (int r = 0; r < block->rows; r++, dw += g->out_channels) {
-    const float *sums = (const float *)block->sums + r * block->sums_pitch;
-    if (!add) memcpy(dw, sums, (size_t)block->columns * sizeof *dw);
-    for (int c = 0; add && c < block->columns; c++) dw[c] += sums[c];
+/* A block of the gradient that is no whole tiles, or whose rows are not aligned, is summed elsewhere: to there and back. */
+static void carry(const conv2d_block *block, float *dw, int64_t dw_pitch, bool back) {
+  for (int r = 0; r < block->rows; r++) {
+    float *sums = (float *)block->sums + r * block->sums_pitch, *row = dw + r * dw_pitch;
+    memcpy(back ? row : sums, back ? sums : row, (size_t)block->columns * sizeof *row);
   }
 }
 
-/* Rows of x, `turned`, times dy. Whole tiles are summed where the gradient is, if its rows are aligned there. */
+/* Rows of x, `turned`, times dy, added to the gradient or stored there. */
 static void multiply(const gradient_job *g, const share *s, const run *p, const uint8_t *turned, const uint32_t *dy, int64_t count, float *dw, bool add,
                      float *sums) {
   const bool aligned = g->out_channels % NARROW_TILE == 0 && (uintptr_t)dw % (NARROW_TILE * sizeof *dw) == 0;
@@ -188,11 +188,12 @@ static void multiply(const gradient_job *g, const share *s, const run *p, const 
       conv2d_block block = {.a = turned + row * g->pitch * NARROW_QUAD, .b = (const uint8_t *)(dy + column * p->pairs),
                             .pitch = g->pitch * NARROW_QUAD, .next = NARROW_TILE * p->pairs * NARROW_QUAD, .depth = p->pairs * NARROW_QUAD,
                             .rows = rows < NARROW_BLOCK ? (int)rows : NARROW_BLOCK, .columns = columns < NARROW_BLOCK ? (int)columns : NARROW_BLOCK,
-                            .sums = sums, .sums_pitch = NARROW_BLOCK};
-      const bool whole = aligned && block.rows % NARROW_TILE == 0 && block.columns % NARROW_TILE == 0;
-      if (whole) block.sums = to, block.sums_pitch = g->out_channels, block.accumulate = add;
+                            .sums = to, .sums_pitch = g->out_channels, .accumulate = add};
+      const bool there = aligned && block.rows % NARROW_TILE == 0 && block.columns % NARROW_TILE == 0;
+      if (!there) block.sums = sums, block.sums_pitch = NARROW_BLOCK;
+      if (!there && add) carry(&block, to, g->out_channels, false);
       g->unit->multiply(&block);
-      if (!whole) put(g, &block, to, add);
+      if (!there) carry(&block, to, g->out_channels, true);
     }
 }
 
@@ -273,16 +274,12 @@ static void cut(gradient_job *g) {
 
 /* Counted over the pixels of a strip, unless turning what is behind each run would cost more than turning every tap, or would not fit. */
 static void count_pixels(gradient_job *g) {
-  int64_t strip[2];
-  for (int axis = 0; axis < 2; axis++) g->counted[axis] = g->grid[axis];
-  if (g->taps > 1 && conv2d_narrow_strip(&g->window, g->size, g->grid, strip)) {
-    g->strip = true, g->counted[0] = strip[0], g->counted[1] = strip[1];
-    const bool worth = span(g, g->taps) < (g->taps - 1) * PIXELS;
-    if (!worth || !fits(g, g->channels < NARROW_BLOCK ? g->channels : NARROW_BLOCK, g->taps)) {
-      g->strip = false;
-      for (int axis = 0; axis < 2; axis++) g->counted[axis] = g->grid[axis];
-    }
-  }
+  gradient_job other = *g;
+  other.strip = true;
+  memcpy(g->counted, g->grid, sizeof g->grid);
+  if (g->taps > 1 && conv2d_narrow_strip(&g->window, g->size, g->grid, other.counted) && span(&other, g->taps) < (g->taps - 1) * PIXELS &&
+      fits(&other, g->channels < NARROW_BLOCK ? g->channels : NARROW_BLOCK, g->taps))
+    *g = other;
   g->pixels = g->images * g->counted[0] * g->counted[1];
 }
 

@@ -79,7 +79,7 @@ bool conv2d_narrow_strip(const scion_window *w, const int64_t size[2], const int
     strip[axis] = size[axis] + (w->before[axis] > behind ? w->before[axis] : behind);
     if (strip[axis] < grid[axis]) return false;
   }
-  return true;
+  return strip[0] * strip[1] <= 2 * grid[0] * grid[1]; /* else most of it would be padding */
 }
 
 /* Whether the left side is read from strips. What fills up a row of the depth meets the pixels behind it, times zero. */

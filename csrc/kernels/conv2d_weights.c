@@ -66,7 +66,8 @@ scion_status conv2d_new_parts(int64_t count, const scion_tensor *dw, float **par
   size_t bytes = 0;
   *parts = NULL;
   if (count < 2) return SCION_OK;
-  if (scion_multiply_sizes((size_t)count * sizeof(float), (size_t)scion_tensor_elements(dw), &bytes)) *parts = malloc(bytes);
+  if (scion_multiply_sizes((size_t)count * sizeof(float), (size_t)scion_tensor_elements(dw), &bytes) && bytes < PTRDIFF_MAX - SCION_ALIGNMENT)
+    *parts = aligned_alloc(SCION_ALIGNMENT, scion_divide_up((int64_t)bytes, SCION_ALIGNMENT) * SCION_ALIGNMENT);
   if (!*parts) return scion_fail(SCION_NO_MEMORY, "out of memory: no %zu bytes for the parts of a gradient to weights", bytes);
   return SCION_OK;
 }

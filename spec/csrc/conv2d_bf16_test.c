@@ -267,23 +267,51 @@ static void test_gradients(reference_conv2d d, int x_gap, int y_gap) {
 
 static void test_more_gradients(void) {
   const reference_conv2d shapes[] = {
-      {.n = 3, .h = 12, .w = 13, .ci = 40, .co = 36, .window = window(3, 3, 1, 1, 1)},   /* pixels of two blocks, in parts */
+      {.n = 3, .h = 12, .w = 13, .ci = 40, .co = 36, .window = window(3, 3, 1, 1, 1)},   /* no whole tiles */
       {.n = 1, .h = 7, .w = 7, .ci = 300, .co = 20, .window = window(3, 3, 2, 1, 1)},    /* blocks of channels, taps by themselves */
       {.n = 1, .h = 5, .w = 6, .ci = 20, .co = 600, .window = window(1, 1, 1, 0, 0)},    /* groups of columns */
       {.n = 2, .h = 9, .w = 8, .ci = 5, .co = 6, .window = window(2, 2, 3, 0, 0)},       /* pixels that no window meets */
       {.n = 1, .h = 2, .w = 3, .ci = 18, .co = 1001, .window = window(3, 3, 1, 1, 1)},   /* a depth that is packed in parts, of an odd size */
       {.n = 1, .h = 11, .w = 9, .ci = 3, .co = 4, .window = {{3, 2}, {3, 2}, {2, 3}, {2, 1}, {0, 2}}}, /* stride and dilation */
+      {.n = 2, .h = 25, .w = 27, .ci = 17, .co = 48, .window = window(3, 3, 1, 1, 1)},   /* strips: runs of pixels, and few channels */
+      {.n = 6, .h = 20, .w = 21, .ci = 32, .co = 32, .window = window(5, 3, 1, 1, 2)},   /* in parts of the pixels, whole tiles in place */
+      {.n = 2, .h = 6, .w = 5, .ci = 100, .co = 208, .window = window(3, 3, 1, 1, 1)},   /* blocks of channels that share dy, taps by themselves */
+      {.n = 1, .h = 3, .w = 400, .ci = 8, .co = 16, .window = window(2, 7, 1, 0, 0)},    /* rows longer than a run of pixels is worth */
+      {.n = 2, .h = 1, .w = 1, .ci = 33, .co = 16, .window = window(3, 3, 1, 1, 1)},     /* padding alone around a pixel */
+      {.n = 3, .h = 9, .w = 9, .ci = 3, .co = 32, .window = window(3, 3, 2, 0, 0)},      /* taps one below the other */
+      {.n = 1, .h = 6, .w = 100, .ci = 300, .co = 32, .window = window(3, 3, 1, 1, 1)},  /* strips of two taps that lie a row apart */
   };
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) test_gradients(shapes[i], (int)i % 2 * 3, (int)i % 2 * 5);
 }
 
-static void test_gradient_threads(void) {
-  reference_conv2d d = {.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, 2, 1, 1)};
+static void test_gradient_threads_of(reference_conv2d d) {
   gradients g = new_gradients(d, 2, 3);
   for (int i = 0; i < unit_count; i++) {
     SAME_BITS(g.dx, conv2d_bf16_backward_input(&g.of.narrow, &g.turned[layout_of(i)], &g.dx, &g.of.d.window, 1, &units[i].unit));
     SAME_BITS(g.dw, conv2d_bf16_backward_weights(&g.of.x, &g.of.narrow, &g.dw, &g.of.d.window, &units[i].unit));
   }
+  end_gradients(&g);
+}
+
+static void test_gradient_threads(void) {
+  for (int stride = 1; stride <= 2; stride++)
+    test_gradient_threads_of((reference_conv2d){.n = 2, .h = 20, .w = 21, .ci = 19, .co = 45, .window = window(3, 3, stride, 1, 1)});
+  test_gradient_threads_of((reference_conv2d){.n = 4, .h = 24, .w = 21, .ci = 33, .co = 32, .window = window(3, 3, 1, 1, 1)}); /* in parts */
+}
+
+/* A gradient has the same bits wherever it lies: whole tiles are summed in place where its rows are aligned, and else elsewhere. */
+static void test_gradient_place(void) {
+  reference_conv2d d = {.n = 2, .h = 20, .w = 15, .ci = 32, .co = 32, .window = window(3, 3, 1, 1, 1)};
+  gradients g = new_gradients(d, 0, 0);
+  const int64_t count = elements(&g.dw);
+  scion_tensor room = TENSOR(count + 1), other = g.dw;
+  other.storage = NULL, other.data = (float *)room.data + 1;
+  for (int i = 0; i < unit_count; i++) {
+    OK(conv2d_bf16_backward_weights(&g.of.x, &g.of.narrow, &g.dw, &d.window, &units[i].unit));
+    OK(conv2d_bf16_backward_weights(&g.of.x, &g.of.narrow, &other, &d.window, &units[i].unit));
+    CHECK(memcmp(g.dw.data, other.data, (size_t)count * sizeof(float)) == 0, "unit %s: another place has other bits", units[i].name);
+  }
+  RELEASE(&room);
   end_gradients(&g);
 }
 
@@ -362,6 +390,7 @@ int main(void) {
   test_shapes(test_gradients, 1);
   test_more_gradients();
   test_gradient_threads();
+  test_gradient_place();
   test_public_gradients();
   scion_threads_stop();
   return test_end();

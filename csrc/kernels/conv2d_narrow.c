@@ -95,7 +95,8 @@ static bool make_strips(conv2d_narrow_job *job, int64_t images) {
   return true;
 }
 
-/* Blocks of pixels; where there are few of them, smaller blocks, and groups of panels that share one. */
+/* Blocks of pixels; where there are few of them, smaller blocks, and groups of panels that share one. Of both sides one should stay near: a
+ * matrix unit waits for loads if both come from the second-level cache, and not if one does (38 and 24 ns for four products). */
 scion_status conv2d_narrow_grid(conv2d_narrow_job *job) {
   if (!make_strips(job, job->pixels)) {
     job->pixels *= job->grid[0] * job->grid[1];
@@ -107,6 +108,8 @@ scion_status conv2d_narrow_grid(conv2d_narrow_job *job) {
   if (job->group_panels > NARROW_GROUP) job->group_panels = NARROW_GROUP;
   if (job->group_panels < 1) job->group_panels = 1;
   job->groups = scion_divide_up(panels, job->group_panels);
+  const int64_t panel_bytes = job->depth.padded * NARROW_BLOCK, block_bytes = job->window.kernel[0] * (NARROW_BLOCK + job->window.kernel[1]) * job->channels;
+  job->pixels_first = panel_bytes > NARROW_NEAR && block_bytes <= NARROW_NEAR && panel_bytes * job->group_panels <= NARROW_FAR;
   return scion_parallel_for(blocks * job->groups, SIMD_CHOOSE(conv2d_narrow_chunk), job);
 }
 

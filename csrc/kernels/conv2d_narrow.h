@@ -20,6 +20,8 @@
 #define NARROW_DEPTH 2048 /* bytes gathered at a time: pixels x depth stay in the second-level cache */
 #define NARROW_STRIP_PIXELS 256 /* the same of a strip; */
 #define NARROW_STRIP_BYTES (256 << 10) /* which stays in the second-level cache, too, beside the part of the kernel that meets it */
+#define NARROW_NEAR (32 << 10)   /* bytes of one side that stay in the first-level cache while the other streams from the second */
+#define NARROW_FAR (1 << 20)     /* of panels that stay in the second-level cache */
 #define NARROW_GROUP 16   /* panels of a chunk: NARROW_BLOCK output channels each */
 
 /* The depth of a packed kernel, in bytes: rows of taps x channels, which begin `pitch` apart, and whole steps of a tile in all. */
@@ -81,6 +83,7 @@ typedef struct {
   int64_t pixels;                      /* of all images; of strips those between them, too */
   int64_t strip[2];                    /* rows and columns of an image in a strip; 0: the pixels are gathered */
   int64_t block, groups, group_panels; /* pixels a chunk, chunks that share their pixels, panels a chunk */
+  bool pixels_first;                   /* of a strip: whether all panels meet a block of pixels, and not all blocks a panel, one after the other */
   const conv2d_unit *unit;
 } conv2d_narrow_job;
 

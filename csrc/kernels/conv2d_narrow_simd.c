@@ -273,18 +273,17 @@ static void run_strip(const conv2d_narrow_job *g, chunk_scratch *scratch, int64_
                         g->depth.row == g->depth.pitch && count % NARROW_TILE == 0;
   const int64_t pitch = as_it_is ? g->x_stride : g->channels, under = count + (w->kernel[0] - 1) * g->strip[1] + w->kernel[1] - 1;
   if (!as_it_is) fill_strip(g, first, under, scratch->a);
-  for (int64_t panel = begin; panel < end; panel++) {
+  const int64_t panels = end - begin, blocks = scion_divide_up(count, NARROW_BLOCK);
+  for (int64_t i = 0; i < panels * blocks; i++) {
+    const int64_t panel = begin + (g->pixels_first ? i % panels : i / blocks), at = (g->pixels_first ? i / panels : i % blocks) * NARROW_BLOCK;
     const int64_t column = panel * NARROW_BLOCK, columns = g->out_channels - column;
-    conv2d_block block = {.b = g->packed + column * g->depth.padded, .pitch = pitch, .next = NARROW_TILE * g->depth.padded, .depth = g->depth.pitch,
-                          .further = g->depth.rows - 1, .further_a = g->strip[1] * pitch, .further_b = g->depth.pitch * NARROW_TILE,
-                          .columns = columns < NARROW_BLOCK ? (int)columns : NARROW_BLOCK, .sums = scratch->sums[0],
-                          .sums_pitch = NARROW_BLOCK};
-    for (int64_t at = 0; at < count; at += NARROW_BLOCK) {
-      block.a = (as_it_is ? g->x + first * pitch : scratch->a) + at * pitch;
-      block.rows = count - at < NARROW_BLOCK ? (int)(count - at) : NARROW_BLOCK;
-      g->unit->multiply(&block);
-      finish_strip(g, &block, first + at, column);
-    }
+    conv2d_block block = {.a = (as_it_is ? g->x + first * pitch : scratch->a) + at * pitch, .b = g->packed + column * g->depth.padded, .pitch = pitch,
+                          .next = NARROW_TILE * g->depth.padded, .depth = g->depth.pitch, .further = g->depth.rows - 1,
+                          .further_a = g->strip[1] * pitch, .further_b = g->depth.pitch * NARROW_TILE,
+                          .rows = count - at < NARROW_BLOCK ? (int)(count - at) : NARROW_BLOCK,
+                          .columns = columns < NARROW_BLOCK ? (int)columns : NARROW_BLOCK, .sums = scratch->sums[0], .sums_pitch = NARROW_BLOCK};
+    g->unit->multiply(&block);
+    finish_strip(g, &block, first + at, column);
   }
 }
 

@@ -234,28 +234,6 @@ describe("folding and fusing", function()
     assert.is_nil(count.activation_backward)
   end)
 
-  it("add a residual behind a dropout that does nothing, and keep one that trains apart", function()
-    local x = unit(nn.input(4, 4, 3), "a", 4, 1)
-    local y = nn.dropout(0.5, { name = "drop" })(nn.conv2d(4, 1, { name = "last" })(unit(x, "b", 4, 3)))
-    local model = scion.model { output = nn.dense(2, "softmax")(nn.global_avg_pool()(nn.relu()(nn.add() { x, y }))) }
-    local function kernels(mode)
-      local count, fused = {}, nil
-      for _, call in ipairs(plan(model, mode).calls) do
-        count[call[1]] = (count[call[1]] or 0) + 1
-        if call.addend then fused = call.activation end
-      end
-      return count, fused
-    end
-    local count, fused = kernels "infer"
-    assert.equal("relu", fused)
-    assert.is_nil(count.add_forward)
-    count, fused = kernels "train"
-    assert.is_nil(fused)
-    assert.same({ 1, 2 }, { count.add_forward, count.dropout }) -- forward and backward
-    local images = scion.uniform({ 2, 4, 4, 3 }, 0, 255):to "u8"
-    assert.same(model:features(images, "last"):totable(), model:features(images, "drop"):totable())
-  end)
-
   it("do not fold what somebody else reads", function()
     local x = nn.conv2d(4, 1, { name = "conv" })(nn.input(4, 4, 3))
     local y = nn.batch_norm { statistics = "stored" }(x)

@@ -1,16 +1,9 @@
 --- fuse: most kernels can apply an activation before they store their output, and those of convolutions can add a second input first. So an
 --- `add` of two inputs is merged into the convolution that computes the later one, and an activation into the operation before it, unless
---- something else reads the output without them. An activation whose gradient is computed from its input stays apart where that is needed. A
---- dropout that does nothing stands in the way of neither.
+--- something else reads the output without them. An activation whose gradient is computed from its input stays apart where that is needed.
 local operation = require "scion.ir.operation"
 
 local function is_free(op) return #op.users == 1 and not op.activation and not op.kept end
-
---- What hands on its input as it is.
-local function nothing(ir, op)
-  local below = op.inputs[1]
-  if op.identity and op.layer.identity == "inference" and below.layer.kind ~= "input" and #below.users == 1 and not below.kept then operation.absorb(ir, below, op) end
-end
 
 --- The earlier summand becomes the second input of the later one.
 local function add(ir, op, position)
@@ -38,7 +31,6 @@ end
 return function(ir)
   local position = {}
   for i, op in ipairs(ir.ops) do position[op] = i end
-  for _, op in ipairs(ir.ops) do nothing(ir, op) end
   for _, op in ipairs(ir.ops) do
     add(ir, op, position)
     activation(ir, op)

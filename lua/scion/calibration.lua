@@ -6,13 +6,14 @@ local dataset = require "scion.data.dataset"
 local graph = require "scion.graph"
 local notice = require "scion.report.notice"
 local plan = require "scion.plan"
+local printable = require "scion.printable"
 local quantization = require "scion.ir.quantization"
 
 local calibration = {}
 
 local most_images = 200 -- on which ranges are found
 local compared_images = 64 -- on which results are compared with those of f32
-local most_groups, tried_batches = 12, 4 -- of convolutions that go back to f32 together; and with how many batches, the worst, it is tried which
+local most_groups, tried_batches = 12, 2 -- of convolutions that go back to f32 together; and with how many batches, the worst, it is tried which
 local batch = 4 -- the values of all layers are in memory at once
 
 --- The least cosine between the results in int8 and in f32, of the images that are compared: below it, layers stay in f32. It is meant to be 0.99
@@ -20,6 +21,8 @@ local batch = 4 -- the values of all layers are in memory at once
 calibration.bound = 0.995
 
 calibration.least_images = 16 -- of fewer the ranges cannot be told
+
+local least_levels = 8 -- of brightness, by the upper bits of an f32: images of fewer tell little of others
 
 -- ---- ranges ---------------------------------------------------------------------------------------------------------
 
@@ -134,15 +137,15 @@ local function operations(model, frozen)
 end
 
 --- The nodes that are images and of which something is not known for the weights as they are; of these, by node, those whose ranges are needed: all
---- that are read and not merely handed on; and whether some of those ranges are known, and whether all are. What is known stays: other parts of
---- the network rest on it.
-local function nodes_of(ops)
+--- that are read and not merely handed on; and whether some layers' ranges are known, and whether all are. What is known stays, since other parts
+--- of the network rest on it, unless it was found on fewer images than `enough`.
+local function nodes_of(ops, enough)
   local list, ranged, some, all = {}, {}, false, true
   for _, op in ipairs(ops) do
     if op.node and #op.shape == 3 then
-      local needed = #op.users > 0 and not quantization.carries(op)
-      local known = quantization.range(op.node) ~= nil
-      if needed then some, all = some or known, all and known end
+      local needed, range = #op.users > 0 and not quantization.carries(op), quantization.range(op.node)
+      local known = range ~= nil and range.images >= enough
+      if needed then some, all = some or range ~= nil and op.layer.kind ~= "input", all and known end
       if needed and not known or not quantization.has_mean(op.node) then list[#list + 1], ranged[op.node] = op.node, needed and not known end
     end
   end
@@ -165,8 +168,14 @@ local function result_of(ops)
   end
 end
 
+local function refuse(where, images)
+  check.raise(("%s: precision = \"int8\" needs the ranges of the layers' values, and %d image%s cannot tell them: fit, evaluate or features on %d " ..
+               "images or more find them first"):format(where, images, images == 1 and "" or "s", calibration.least_images))
+end
+
+--- Finds ranges and means. Returns how many images there were, and whether they are flat: see scion.Int8Report. nil after an interrupt.
 local function find_ranges(where, model, data, nodes, ranged)
-  local counts, means = {}, {}
+  local counts, means, flat = {}, {}, false
   for i, node in ipairs(nodes) do counts[i], means[i] = core.new { 8192 }, core.new { node.shape[3] } end
   local run <close> = new_runner(model.order, model.output, "f32", nodes)
   local images = each_batch(where, model, data, most_images, function(x, n)
@@ -179,19 +188,20 @@ local function find_ranges(where, model, data, nodes, ranged)
     end
   end)
   if core.interrupted() then return nil end
-  if images < calibration.least_images then
-    check.raise(("%s: precision = \"int8\" needs the ranges of the layers' values, and %d image%s cannot tell them: fit, evaluate or features on %d " ..
-                 "images or more find them first"):format(where, images, images == 1 and "" or "s", calibration.least_images))
-  end
+  if images < calibration.least_images then refuse(where, images) end
   for i, node in ipairs(nodes) do
     quantization.set_mean(node, means[i] / images)
     local list, low, high = read_counts(counts[i])
     if not list then
       check.raise(("%s: precision = \"int8\": values of layer %s are NaN or infinite: see to its weights, and to the images"):format(where, node.layer.name))
     end
-    if ranged[node] then quantization.set_range(node, best_range(list, low, high)) end
+    if ranged[node] then
+      low, high = best_range(list, low, high)
+      quantization.set_range(node, low, high, math.min(most_images, #data)) -- those that could not be read count, too: no later fit could read them
+      flat = flat or node.layer.kind == "input" and #list < least_levels
+    end
   end
-  return images
+  return images, flat
 end
 
 --- The values of a node for a batch: of an image of channels their means, as most heads take them.
@@ -214,6 +224,11 @@ local function references(where, model, data, node)
   return list, images
 end
 
+local function cosine_of(u, v)
+  local product, size = (u * v):sum(), math.sqrt((u * u):sum() * (v * v):sum())
+  return size > 0 and product / size or (u - v):sum() == 0 and 1.0 or 0.0
+end
+
 --- The least cosine, over the images of some batches, of results in int8 to those in f32. Leaves in each batch that of its own images.
 local function compare(batches, node)
   local least = 1.0
@@ -222,9 +237,7 @@ local function compare(batches, node)
     local narrow = result(run, node, each.x, each.n)
     each.cosine = 1.0
     for i = 1, each.n do
-      local u, v = each.result:slice(1, i, i), narrow:slice(1, i, i)
-      local product, size = (u * v):sum(), math.sqrt((u * u):sum() * (v * v):sum())
-      each.cosine = math.min(each.cosine, size > 0 and product / size or (u - v):sum() == 0 and 1.0 or 0.0)
+      each.cosine = math.min(each.cosine, cosine_of(each.result:slice(1, i, i), narrow:slice(1, i, i)))
     end
     least = math.min(least, each.cosine)
   end
@@ -242,12 +255,12 @@ local function worst(batches)
   return { table.unpack(list, 1, tried_batches) }
 end
 
---- The convolutions in order, in so many groups of neighbours. The first groups are the smallest: what is lost early goes through everything that
---- follows.
-local function grouped(ops)
+--- The convolutions whose ranges are new, in order, in so many groups of neighbours. The first groups are the smallest: what is lost early goes
+--- through everything that follows.
+local function grouped(ops, ranged)
   local list, groups, before = {}, {}, nil
   for _, op in ipairs(ops) do
-    if op.layer.int8 == "computes" and op.node then list[#list + 1] = op end
+    if op.layer.int8 == "computes" and op.node and ranged[op.node] ~= nil then list[#list + 1] = op end
   end
   for i, op in ipairs(list) do
     local at = math.floor(most_groups * math.sqrt((i - 1) / #list))
@@ -273,65 +286,116 @@ end
 ---@field cosine number the least one of these images, between results in int8 and in f32: of an image of channels, their means
 ---@field bound number below which layers stay in f32
 ---@field layer string whose values are compared
----@field wide string[] the layers that stay in f32
+---@field convolutions integer that could be computed in bytes
+---@field wide string[] those of them that stay in f32
+---@field flat boolean? whether the images have so little contrast that they tell little of others: then the next call finds ranges anew
+---@field seconds number that it took
 
---- Leaves convolutions in f32 until results are as good as they have to be: groups of neighbours, those first that, alone in f32, most help
---- the images that lose most.
-local function verify(where, model, data, ops, images)
-  local node = result_of(ops)
-  local list, compared = references(where, model, data, node)
-  local cosine = compare(list, node)
-  local groups = cosine < calibration.bound and grouped(ops) or {}
-  local tried = worst(list)
+--- Of the groups that are in bytes the one that, in f32, helps the worst images most; the first one that helps them enough.
+local function most_helpful(groups, list, node)
+  local tried, best, most = worst(list), nil, nil
   for _, group in ipairs(groups) do
-    keep_wide(group, true)
-    group.cosine = compare(tried, node)
-    keep_wide(group, false)
+    if not group.wide then
+      keep_wide(group, true)
+      local cosine = compare(tried, node)
+      keep_wide(group, false)
+      if not best or cosine > most then best, most = group, cosine end
+      if cosine >= calibration.bound then break end
+    end
   end
-  table.sort(groups, function(a, b)
-    if a.cosine ~= b.cosine then return a.cosine > b.cosine end
-    return a.order < b.order
-  end)
-  for _, group in ipairs(groups) do
-    if cosine >= calibration.bound then break end
+  return best
+end
+
+--- Leaves groups in f32 until results are as good as they have to be, and takes back those that turn out not to be needed. Returns the cosine.
+local function widen(groups, list, node, cosine)
+  local taken = {}
+  while cosine < calibration.bound and #taken < #groups and not core.interrupted() do
+    local group = most_helpful(groups, list, node)
+    taken[#taken + 1], group.wide = group, true
     keep_wide(group, true)
     cosine = compare(list, node)
   end
-  local names = {}
-  for _, op in ipairs(ops) do
-    if op.layer.int8 == "computes" and op.node and quantization.stays_wide(op.node) then names[#names + 1] = op.layer.name end
+  for i = #taken - 1, 1, -1 do -- the last one was needed
+    keep_wide(taken[i], false)
+    local without = compare(worst(list), node) >= calibration.bound and compare(list, node) or 0
+    if without >= calibration.bound then cosine = without else keep_wide(taken[i], true) end
   end
-  return { images = images, compared = compared, cosine = cosine, bound = calibration.bound, layer = node.layer.name, wide = names }
+  return cosine
+end
+
+--- Leaves convolutions in f32 until results are as good as they have to be: groups of neighbours, those first that most help the images that lose
+--- most.
+local function verify(where, model, data, ops, ranged)
+  local node = result_of(ops)
+  local list, compared = references(where, model, data, node)
+  local cosine = compare(list, node)
+  if cosine < calibration.bound then cosine = widen(grouped(ops, ranged), list, node, cosine) end
+  local names, count = {}, 0
+  for _, op in ipairs(ops) do
+    if op.layer.int8 == "computes" and op.node then
+      count = count + 1
+      if quantization.stays_wide(op.node) then names[#names + 1] = op.layer.name end
+    end
+  end
+  return { compared = compared, cosine = cosine, bound = calibration.bound, layer = node.layer.name, convolutions = count,
+           wide = printable.table(names) }
+end
+
+--- Finds ranges and what stays in f32, and tells it. Returns nil after an interrupt.
+local function find(where, model, data, ops, nodes, ranged)
+  local began = core.clock()
+  if #data < calibration.least_images then refuse(where, #data) end
+  notice.line(("scion: %s: int8: measuring the ranges of all values on up to %d images, once for these weights"):format(where, math.min(most_images, #data)))
+  local images, flat = find_ranges(where, model, data, nodes, ranged)
+  local report = images and verify(where, model, data, ops, ranged)
+  if core.interrupted() then -- what was found is of a part of the images; whoever has called ends, too
+    for _, node in ipairs(nodes) do quantization.forget(node) end
+    return nil
+  end
+  report.images, report.seconds = images, core.clock() - began
+  notice.line(("scion: %s: int8: %d images in %.1f s; least cosine to f32 at %s %.4f (%d images; %.3f is enough); in f32 for that: %d of %d convolutions"):format(
+    where, images, report.seconds, report.layer, report.cosine, report.compared, report.bound, #report.wide, report.convolutions))
+  if flat then
+    report.flat = true
+    for node in pairs(ranged) do quantization.doubt(node) end
+    notice.line(("scion: %s: int8: these images have so little contrast that their ranges may not hold for others: the next call finds them anew"):format(where))
+  end
+  return printable.table(report)
 end
 
 local known = setmetatable({}, { __mode = "k" }) -- by model: what was found, and for which weights and which part
 
---- Finds the ranges of the values that a model computes in int8, unless they are known for the weights as they are. Raises where the data
---- set has too few images to tell.
+--- Says what is f32 all the same, where that is everything.
+local function tell_none(where, ops, frozen)
+  for _, op in ipairs(ops) do
+    if op.layer.int8 == "computes" then return false end
+  end
+  if #ops > 1 then notice.once(("scion: %s: int8: no layer here computes in bytes, so that all of it is f32"):format(where))
+  elseif frozen then notice.once(("scion: %s: int8: nothing is frozen, so that all of it is f32"):format(where)) end
+  return true
+end
+
+--- Finds the ranges of the values that a model computes in int8, unless they are known for the weights as they are. A fit on more images than those
+--- on which they were found, up to 200, finds them anew. Raises where the data set has too few images to tell.
 ---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset or a user's own
 ---@param frozen boolean whether only what does not train is computed in int8
 function calibration.prepare(where, model, data, frozen)
-  local state = ("%s %d %d"):format(frozen, graph.version(graph.weights(model.output)), graph.revision())
-  local before = known[model]
-  if before and before.state == state and before.revision == quantization.revision() then return end
-  local ops, computes = operations(model, frozen), false
-  local nodes, ranged, some, all = nodes_of(ops)
-  for _, op in ipairs(ops) do computes = computes or op.layer.int8 == "computes" end
-  if not computes and #ops > 1 then notice.once(("scion: %s: int8: no layer here computes in bytes, so that all of it is f32"):format(where)) end
-  local report = before and before.report
-  if computes and not all and not (some and #data < calibration.least_images) then -- few images cannot tell: what has no range is f32
-    local images = find_ranges(where, model, data, nodes, ranged)
-    report = images and verify(where, model, data, ops, images)
-    if core.interrupted() then -- what was found is of a part of the images; whoever has called ends, too
-      for _, node in ipairs(nodes) do quantization.forget(node) end
-      return
-    end
-    notice.line(("scion: %s: int8: ranges found on %d images; at %s the least cosine to f32 of %d images is %.4f; convolutions that stay in f32: %d"):format(
-      where, report.images, report.layer, report.compared, report.cosine, #report.wide))
+  local before, enough = known[model] or {}, frozen and math.min(most_images, #data) or 1
+  local function state() return ("%s %d %d %d"):format(frozen, graph.version(graph.weights(model.output)), graph.revision(), quantization.revision()) end
+  if before.state == state() and enough <= before.enough then return end
+  local ops = operations(model, frozen)
+  local nodes, ranged, some, all = nodes_of(ops, enough)
+  local entry = { enough = enough, report = before.report, of_fit = before.of_fit }
+  if not tell_none(where, ops, frozen) and not all and not (some and #data < calibration.least_images) then -- few images cannot tell: what has no range is f32
+    local report = find(where, model, data, ops, nodes, ranged)
+    if not report then return end
+    entry.report, entry.of_fit = report, frozen and report or before.of_fit
+    if report.flat then entry.enough = 0 end
   end
-  known[model] = { state = state, revision = quantization.revision(), report = report }
+  entry.state = state()
+  known[model] = entry
 end
 
 --- What was found of a model, for a file; nil before the first calibration.
@@ -349,12 +413,18 @@ end
 ---@param state { report: scion.Int8Report, ranges: scion.SavedRange[], means: scion.Tensor }
 function calibration.restore(model, state)
   quantization.restore(model.order, state)
-  known[model] = { report = state.report }
+  local report = printable.table(state.report)
+  printable.table(report.wide)
+  known[model] = { report = report, of_fit = report, enough = 0 }
 end
 
---- What the last calibration of a model found; nil before the first.
+--- What a calibration of a model found; nil before the first.
 ---@param model scion.Model
+---@param frozen? boolean that of what does not train in a fit, if there was one, and not that of the whole network
 ---@return scion.Int8Report?
-function calibration.report(model) return known[model] and known[model].report end
+function calibration.report(model, frozen)
+  local found = known[model] or {}
+  return frozen and found.of_fit or found.report
+end
 
 return calibration

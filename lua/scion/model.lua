@@ -286,6 +286,7 @@ end
 ---@field data? scion.Dataset for estimates of the seconds of an epoch and the size of the cache
 ---@field mode? "train"|"infer" whether a step is one of training or of prediction ("train")
 ---@field cache? boolean|integer|scion.CacheOptions as for model:fit (true)
+---@field precision? "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions (the model's)
 
 --- What a step would execute: multiply-adds, memory and predicted speed, without training anything. The report prints as a summary. A
 --- data set may be given in place of the options.
@@ -379,6 +380,7 @@ function model:evaluate(data, given) return (require("scion.train.evaluate")(sel
 ---@field top? integer how many of the most probable classes each entry lists (none)
 ---@field tta? integer over how many views of each image the outputs are averaged: the image as it is, and others as the data set augments
 --- them; where it does not, flipped, and shifted and zoomed a little (1)
+---@field precision? "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions (the model's)
 
 --- Labels and confidences for a file, a folder (all images in it and below it, in the order of their paths), a list of files, a tensor of one
 --- image or several (u8 H x W x 3 or N x H x W x 3, or x 1 of grey ones, before preprocessing) or a data set. The result has one entry for

@@ -16,7 +16,6 @@ local nn = require "scion.nn"
 local notice = require "scion.report.notice"
 local plain = require "scion.plain"
 local plan = require "scion.plan"
-local quantization = require "scion.ir.quantization"
 local reading = require "scion.data.reading"
 local results = require "scion.report.results"
 local array = require "scion.weights.array"
@@ -48,9 +47,10 @@ local entry_fields = { epoch = counter, loss = measured, accuracy = measured, va
 
 local at_most_zero, at_least_zero = check.number { to = 0 }, check.number { from = 0 }
 local measured_range = { node = { check.text, required = true }, channels = { check.whole(1, 1 << 31), required = true }, low = { at_most_zero },
-                         high = { at_least_zero }, wide = { check.boolean } }
+                         high = { at_least_zero }, images = { counter }, wide = { check.boolean } }
 local int8_report = { images = { counter, required = true }, compared = { counter, required = true }, cosine = { check.number(), required = true },
-                      bound = { check.number(), required = true }, layer = { check.text, required = true }, wide = { check.list(check.text), required = true } }
+                      bound = { check.number(), required = true }, layer = { check.text, required = true }, wide = { check.list(check.text), required = true },
+                      convolutions = { counter }, flat = { check.boolean }, seconds = { measured } }
 local measured_ranges = { report = { check.table, required = true }, ranges = { check.list(check.table), required = true },
                           means = { check.text, required = true } }
 
@@ -134,7 +134,7 @@ end
 --- The ranges that were found for precision int8, and the means of channels, as hexadecimal digits of their bytes; nil where none hold for the
 --- weights as they are.
 local function int8_state(m)
-  local state = not quantization.stale(m.order) and calibration.state(m)
+  local state = calibration.state(m)
   if not state then return nil end
   return { report = state.report, ranges = state.ranges, means = state.means:bytes():gsub(".", function(c) return ("%02x"):format(c:byte()) end) }
 end

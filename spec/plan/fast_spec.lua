@@ -22,6 +22,10 @@ end
 local rate = machine.narrow.int8[core.int8()]
 
 describe("precision = 'fast'", function()
+  local worth = fastest.worth_images
+  before_each(function() fastest.worth_images = 32 end)
+  after_each(function() fastest.worth_images = worth end)
+
   it("is int8 for what is frozen where bytes are multiplied faster by a tenth, and f32 else", function()
     local found = fastest.of(network(1))
     if core.bf16() == "f32" then
@@ -62,9 +66,19 @@ describe("precision = 'fast'", function()
     assert.is_nil(other:plan().fast)
   end)
 
-  it("takes no bytes for images that are too few to tell their ranges", function()
+  it("takes no bytes for images that do not make up for finding their ranges, and says so, unless these are known", function()
     local model = network(1)
     model.precision = "fast"
+    fastest.worth_images = 33
+    if rate and core.bf16() == "f32" then
+      assert.equal("f32", (precision.in_use("fast", model, 32)))
+      assert.equal("int8", (precision.in_use("fast", model, 33)))
+      assert.matches("fast f32, since 33 images or more make up", (tostring(model:plan(images(32))):gsub("%s+", " ")), 1, true)
+      model:evaluate(images(32), { precision = "int8" })
+      assert.equal("int8", (precision.in_use("fast", model, 32)))
+      model = network(1)
+      model.precision = "fast"
+    end
     local frozen = precision.parts(precision.in_use("fast", model, 8))
     assert.not_equal("int8", frozen)
     model:evaluate(images(8))

@@ -200,7 +200,7 @@ describe("calibration", function()
     assert.is_nil(kernels(plan(model, "infer")).conv2d_int8_forward)
     model.precision = "int8"
     local text = tostring(model:plan { mode = "infer" }):gsub("%s+", " ")
-    assert.matches("0 of 3 convolutions; at c/relu the least cosine to f32 of 16 images is 1.0000 %(at least 2.000%); in f32, since bytes lose too much there: ", text)
+    assert.matches("0 of 3 convolutions; at c/relu the least cosine to f32 of 16 images is 1.0000 %(2.000 is enough%); in f32, since bytes lose too much there: ", text)
   end)
 
   it("keeps what was found when a part of the network, or other images, come to it", function()
@@ -216,6 +216,53 @@ describe("calibration", function()
     for _, name in ipairs { "a/conv", "a/norm", "c/conv" } do model:features(dark, name) end
     assert.equal(before.loss, model:evaluate(data).loss)
     assert.same(found, calibration.report(model).wide)
+  end)
+
+  it("leaves a fit's ranges as they are where an evaluation of the whole network finds those of the rest", function()
+    local model, data, bound = network(), examples(32), calibration.bound
+    model.precision = "int8"
+    model:freeze { upto = "b" }
+    model:fit(data, { epochs = 1, verbose = false, quiet = true })
+    local report, frozen = calibration.report(model, true), quantization.state(model.order)
+    calibration.bound = 2 -- so that all that may goes back to f32
+    finally(function() calibration.bound = bound end)
+    model:evaluate(data)
+    assert.equal(report, calibration.report(model, true))
+    assert.same({ "c/conv" }, calibration.report(model).wide)
+    for i, range in ipairs(frozen.ranges) do assert.same(range, quantization.state(model.order).ranges[i]) end
+    model:features(data, "b", { precision = "int8" })
+    assert.same(frozen.ranges[1], quantization.state(model.order).ranges[1])
+  end)
+
+  it("finds ranges anew for a fit on more images, and for any call after images of hardly any contrast", function()
+    local model = network()
+    model:freeze { upto = "b" }
+    local function fit(n) return model:fit(examples(n), { epochs = 1, verbose = false, quiet = true, precision = "int8" }).int8 end
+    assert.equal(16, fit(16).images)
+    model:evaluate(examples(40), { precision = "int8" })
+    assert.equal(16, calibration.report(model, true).images)
+    assert.equal(40, fit(40).images)
+    assert.equal(40, fit(24).images)
+    assert.is_nil(calibration.report(model, true).flat)
+
+    local other, classes = network(), {}
+    for i = 1, 16 do classes[i] = i % 3 + 1 end
+    other:evaluate(scion.data.tensors(scion.full({ 16, 8, 8, 3 }, 9, "u8"), classes, { batch = 8 }), { precision = "int8" })
+    assert.is_true(calibration.report(other).flat)
+    local plain, narrow = other:evaluate(examples(16)), other:evaluate(examples(16), { precision = "int8" })
+    assert.is_nil(calibration.report(other).flat)
+    assert.is_true(math.abs(plain.loss / narrow.loss - 1) < 0.01)
+  end)
+
+  it("is the precision of one predict and of one plan, too", function()
+    local model, data = network(), examples(16)
+    local plain = model:predict(data)
+    local narrow = model:predict(data, { precision = "int8" })
+    assert.is_nil(model.precision)
+    assert.not_same(plain[1].confidence, narrow[1].confidence)
+    assert.is_true(math.abs(plain[1].confidence - narrow[1].confidence) < 0.01)
+    assert.same({ 3, 3 }, { model:plan { mode = "infer", precision = "int8" }.int8.convolutions, model:plan { mode = "infer", precision = "int8" }.int8.of })
+    assert.is_nil(model:plan { mode = "infer" }.int8)
   end)
 
   it("predicts one image after a fit that knows the ranges of what was frozen alone, and of an inner layer", function()

@@ -27,13 +27,14 @@ end
 ---@field backward integer multiply-adds for one example
 ---@field frozen integer the part of `forward` that lies below the frontier
 ---@field frozen_work number time of that part, in units of a multiply-add of plain sums: less than `frozen` with faster algorithms
+---@field narrow_work number the part of `frozen_work` that is computed in bf16 or in bytes
 ---@field work number time of the rest, forward and backward, in the same unit
 
 --- The cost of a list of operations.
 ---@param ops scion.Operation[]
 ---@return scion.Cost
 function cost.total(ops)
-  local total = { forward = 0, backward = 0, frozen = 0, work = 0, frozen_work = 0 }
+  local total = { forward = 0, backward = 0, frozen = 0, work = 0, frozen_work = 0, narrow_work = 0 }
   for _, op in ipairs(ops) do
     local forward, weights, input = parts(op)
     local gain, gradient_gain = op.gain or 1, op.gradient_gain or 1
@@ -42,6 +43,7 @@ function cost.total(ops)
       total.work = total.work + (forward + input) / gain + weights / gradient_gain
     else
       total.frozen, total.frozen_work = total.frozen + forward, total.frozen_work + forward / gain
+      if (op.reads or "f32") ~= "f32" then total.narrow_work = total.narrow_work + forward / gain end
     end
   end
   return total

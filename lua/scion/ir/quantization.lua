@@ -8,6 +8,7 @@ local quantization = {}
 ---@field low number at most 0, so that 0 has a code
 ---@field high number at least 0
 ---@field version integer of the weights that the values depend on: see graph.version
+---@field images integer on which it was found; 0 if these tell little of others, so that the next call finds it anew
 
 ---@class scion.Codes
 ---@field scale number
@@ -35,10 +36,17 @@ end
 ---@param node scion.Node
 ---@param low number
 ---@param high number
-function quantization.set_range(node, low, high)
-  ranges[node] = { low = math.min(low, 0.0), high = math.max(high, 0.0), version = graph.version(graph.weights(node)) }
+---@param images integer on which it was found: see scion.Range
+function quantization.set_range(node, low, high, images)
+  ranges[node] = { low = math.min(low, 0.0), high = math.max(high, 0.0), version = graph.version(graph.weights(node)), images = images }
   wide[node] = nil
   revision = revision + 1
+end
+
+--- Says that the images on which a node's range was found tell little of others.
+---@param node scion.Node
+function quantization.doubt(node)
+  if ranges[node] then ranges[node].images = 0 end
 end
 
 --- Gives up the range of a node's values.
@@ -84,36 +92,29 @@ function quantization.keep_wide(node, stays)
   revision = revision + 1
 end
 
---- Whether a range was found that no longer holds, since a weight has changed.
----@param order scion.Node[]
----@return boolean
-function quantization.stale(order)
-  for _, node in ipairs(order) do
-    if ranges[node] and not quantization.range(node) then return true end
-  end
-  return false
-end
-
 ---@class scion.SavedRange
 ---@field node string the layer's name
 ---@field channels integer of its mean
 ---@field low number? nil: it has no range, or one that no longer holds
 ---@field high number?
+---@field images integer? on which it was found
 ---@field wide boolean? whether its operation stays in f32
 
---- What is known of nodes, for a file: ranges that hold, and means.
+--- What is known of nodes, for a file: what holds for the weights as they are.
 ---@param order scion.Node[]
----@return { ranges: scion.SavedRange[], means: scion.Tensor }? nil where nothing is; means: one behind the other
+---@return { ranges: scion.SavedRange[], means: scion.Tensor }? nil where no layer's range is; means: one behind the other
 function quantization.state(order)
-  local list, known = {}, {}
+  local list, known, some = {}, {}, false
   for _, node in ipairs(order) do
-    local range, mean = quantization.range(node), means[node] and means[node].mean
+    local range, mean = quantization.range(node), quantization.has_mean(node) and means[node].mean
     if mean then
-      list[#list + 1] = { node = node.layer.name, channels = #mean, low = range and range.low, high = range and range.high, wide = wide[node] }
+      list[#list + 1] = { node = node.layer.name, channels = #mean, low = range and range.low, high = range and range.high, images = range and range.images,
+                          wide = range and wide[node] }
+      some = some or range ~= nil and node.layer.kind ~= "input"
       known[#known + 1] = mean
     end
   end
-  return known[1] and { ranges = list, means = core.concat(known) } or nil
+  return some and { ranges = list, means = core.concat(known) } or nil
 end
 
 --- Takes back what `state` has given, for the weights as they are now.
@@ -125,7 +126,7 @@ function quantization.restore(order, saved)
   for _, each in ipairs(saved.ranges) do
     local node = by_name[each.node]
     quantization.set_mean(node, saved.means:slice(1, at + 1, at + each.channels))
-    if each.low then quantization.set_range(node, each.low, each.high) end
+    if each.low then quantization.set_range(node, each.low, each.high, each.images or 0) end
     if each.wide then quantization.keep_wide(node, true) end
     at = at + each.channels
   end

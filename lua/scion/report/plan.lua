@@ -35,8 +35,8 @@ local report = {}
 ---@field mode "train"|"infer"
 ---@field arena integer bytes of activations and gradients, a part of `memory`
 ---@field images integer? in the data set, if one is given
----@field int8 { convolutions: integer, of: integer, found: scion.Int8Report? }? of precision "int8": how many convolutions compute in bytes, of how
---- many below which nothing trains; and what was found with the ranges
+---@field int8 { convolutions: integer, of: integer, wide: string[], found: scion.Int8Report? }? of precision "int8": how many convolutions compute in bytes, of how
+--- many below which nothing trains, and which of these stay in f32; and what was found with the ranges
 ---@field fast scion.Fastest? of precision "fast": what it is here, and why
 ---@field bf16 { layers: integer, of: integer, wide: string[] }? where precision asks for bf16: how many layers that compute do so in bf16, of how many; and
 --- which of them have no kernels for it, and stay in f32
@@ -58,25 +58,30 @@ local function frontier_text(self)
   return self.frontier and "nothing trains up to " .. self.frontier or "none: everything trains"
 end
 
+local most_names = 4
+
+local function names_text(list)
+  local names, more = table.concat(list, ", ", 1, math.min(#list, most_names)), #list - most_names
+  return more > 0 and ("%s and %d more"):format(names, more) or names
+end
+
 local function int8_text(self)
   local found = self.found
+  if self.of == 0 then return "nothing is frozen, so that all of it is f32" end
   if not found and self.convolutions > 0 then return ("%d of %d convolutions"):format(self.convolutions, self.of) end
   if not found then return "no ranges are known yet: fit, evaluate and features find them, on 16 images or more" end
-  local wide = #found.wide > 0 and ("; in f32, since bytes lose too much there: %s"):format(table.concat(found.wide, ", ")) or ""
-  return ("%d of %d convolutions; at %s the least cosine to f32 of %d images is %.4f (at least %.3f)%s"):format(self.convolutions, self.of, found.layer,
+  local wide = #self.wide > 0 and "; in f32, since bytes lose too much there: " .. names_text(self.wide) or ""
+  return ("%d of %d convolutions; at %s the least cosine to f32 of %d images is %.4f (%.3f is enough)%s"):format(self.convolutions, self.of, found.layer,
     found.compared, found.cosine, found.bound, wide)
 end
 
-local most_names = 4
-
 local function bf16_text(self)
-  local names, more = table.concat(self.wide, ", ", 1, math.min(#self.wide, most_names)), #self.wide - most_names
-  if more > 0 then names = ("%s and %d more"):format(names, more) end
-  return ("%d of %d layers%s"):format(self.layers, self.of, #self.wide > 0 and "; in f32, for want of kernels: " .. names or "")
+  return ("%d of %d layers%s"):format(self.layers, self.of, #self.wide > 0 and "; in f32, for want of kernels: " .. names_text(self.wide) or "")
 end
 
 local function fast_text(fast)
-  local frozen = fast.frozen == "f32" and "f32, than which nothing is faster here by a tenth" or
+  local few = ("f32, since %d images or more make up for the time that ranges of bytes take"):format(fastest.worth_images)
+  local frozen = fast.few and few or fast.frozen == "f32" and "f32, than which nothing is faster here by a tenth" or
     ("%s for what is frozen, by %s, an estimated %.1f times as fast as f32"):format(fast.frozen, fast.instructions, fast.gain)
   return ("%s; %s for what trains%s"):format(frozen, fast.trained, fast.trained == "f32" and ", since this CPU has no instructions for bf16" or "")
 end
@@ -142,15 +147,18 @@ local function last_frozen(made)
   return name
 end
 
---- What a plan of precision int8 computes in bytes: how many convolutions, of how many that nothing trains below; and what was found when the
---- ranges were.
-local function int8_of(model, made)
-  local n, all = 0, 0
+--- What a plan of precision int8 computes in bytes: how many convolutions, of how many that nothing trains below, and which of these stay in f32;
+--- and what was found when the ranges were.
+local function int8_of(model, made, mode)
+  local n, all, wide = 0, 0, {}
   for _, op in ipairs(made.ops) do
     local convolution = op.layer.kind == "conv2d" or op.layer.kind == "depthwise_conv2d"
-    if convolution and not op.grad then n, all = n + (op.reads == "u8" and 1 or 0), all + 1 end
+    if convolution and not op.grad then
+      local narrow = op.reads == "u8"
+      n, all, wide[#wide + 1] = n + (narrow and 1 or 0), all + 1, not narrow and op.layer.name or nil
+    end
   end
-  return { convolutions = n, of = all, found = calibration.report(model) }
+  return { convolutions = n, of = all, wide = wide, found = calibration.report(model, mode == "train") }
 end
 
 --- What a plan computes in bf16: how many of the layers of which it is asked for, and which of them have no kernels for it. Layers that only hand
@@ -196,7 +204,8 @@ local plan_report = class.define {
              "cache", "cache_reason", "images", "seconds_per_epoch", "int8", "bf16", "fast" },
 }
 
-local schema = { batch = { inputs.batch }, data = { inputs.kind }, mode = { check.one_of("train", "infer"), "train" }, cache = { cached.kind, {} } }
+local schema = { batch = { inputs.batch }, data = { inputs.kind }, mode = { check.one_of("train", "infer"), "train" }, cache = { cached.kind, {} },
+                 precision = { precision.kind } }
 
 --- Reads the argument of model:plan, which is a table of options or a data set.
 local function read(model, given)
@@ -209,7 +218,8 @@ end
 
 --- Makes the report: see model:plan. It compiles the plan, and measures the machine's speed once.
 ---@param model scion.Model
----@param given { batch: integer?, data: scion.Dataset?, mode: "train"|"infer"|nil, cache: boolean|integer|scion.CacheOptions|nil }|scion.Dataset|nil
+---@param given { batch: integer?, data: scion.Dataset?, mode: "train"|"infer"|nil, cache: boolean|integer|scion.CacheOptions|nil,
+--- precision: string|scion.PrecisionOptions|nil }|scion.Dataset|nil
 ---@return scion.PlanReport
 ---Raises on unknown options and invalid values, and if the images of the data set do not fit the model.
 function report.new(model, given)
@@ -218,20 +228,22 @@ function report.new(model, given)
   local batch = o.batch or data and data.batch or 32
   if data then batch = inputs.capacity(data, batch, 1) end
   local as_given = dataset.is(data) and data.values
-  local made = model:plan_for { mode = mode, batch = batch, input_dtype = as_given and "f32" or "u8", loss = mode == "train" and targets.loss(model) or nil }
-  local laid, reason = cached.lay(model, data, o.cache, {})
+  local made = model:plan_for { mode = mode, batch = batch, input_dtype = as_given and "f32" or "u8", loss = mode == "train" and targets.loss(model) or nil,
+                                precision = precision.in_use(o.precision or model.precision, model, data and #data) }
+  local laid, reason = cached.lay(model, data, o.cache, { precision = made.precision })
   local variants = data and data.augment and o.cache and o.cache.variants or 1
   local cache = laid and { name = laid.node.layer.name, bytes = laid.bytes, images = data and #data * variants }
   local trainable, parameters = 0, bytes_of_parameters(rows) // 4
   for _, row in ipairs(rows) do trainable = trainable + row.trainable end
   local frozen, trained = precision.parts(made.precision)
-  local int8 = frozen == "int8" and int8_of(model, made) or nil
-  local seconds = made.cost.frozen_work / speed(int8 and int8.convolutions == 0 and "f32" or frozen) + made.cost.work / speed(trained)
+  local int8 = frozen == "int8" and int8_of(model, made, mode) or nil
+  local of = made.cost
+  local seconds = of.narrow_work / speed(frozen) + (of.frozen_work - of.narrow_work) / speed "f32" + of.work / speed(trained)
   return plan_report.new { mode = mode, batch = batch, calls = #made.calls, trainable = mode == "train" and trainable or 0, parameters = parameters,
     forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
     memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
     cache = cache or nil, cache_reason = reason, images = data and #data, seconds_per_epoch = data and seconds * #data or nil, int8 = int8,
-    fast = model.precision == "fast" and fastest.of(model) or nil, bf16 = (frozen == "bf16" or mode == "train" and trained == "bf16") and bf16_of(made) or nil }
+    fast = (o.precision or model.precision) == "fast" and fastest.of(model, data and #data) or nil, bf16 = (frozen == "bf16" or mode == "train" and trained == "bf16") and bf16_of(made) or nil }
 end
 
 return report

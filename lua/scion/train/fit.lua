@@ -273,7 +273,8 @@ local function run_job(job, o, ended)
   local told = state.history
   if complete and job.team then complete = job.team:end_fit(model) end
   told.cache, told.interrupted = cached.since(before), not complete or nil
-  told.int8 = precision.parts(job.precision) == "int8" and calibration.report(model) or nil
+  told.int8 = precision.parts(job.precision) == "int8" and calibration.report(model, true) or nil
+  record.int8(state, told.int8)
   live.ended(told)
   if not complete then tell_interrupt(state, returns, ended) end
   return told

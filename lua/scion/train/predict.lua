@@ -7,6 +7,7 @@ local inputs = require "scion.train.inputs"
 local interrupts = require "scion.interrupts"
 local losses = require "scion.ir.losses"
 local paths = require "scion.data.paths"
+local precision = require "scion.precision"
 local printable = require "scion.printable"
 local progress = require "scion.report.progress"
 local results = require "scion.report.results"
@@ -23,8 +24,9 @@ predict.no_number = "the network's output is no number: its weights, or this ima
 ---@param where string the name of the function that the user called, for messages
 ---@param model scion.Model
 ---@param data scion.Dataset
----@param given { batch: integer?, cache: scion.CacheOptions|false|nil, augment: scion.Augment|false|nil, epoch: integer?, share: scion.Share? } cache,
---- augment: nil is false; epoch: of which the augmentation is drawn (0); share: what this process sees of the pass (all)
+---@param given { batch: integer?, cache: scion.CacheOptions|false|nil, augment: scion.Augment|false|nil, epoch: integer?, share: scion.Share?,
+--- precision: string|scion.PrecisionOptions|nil } cache, augment: nil is false; epoch: of which the augmentation is drawn (0); share: what this
+--- process sees of the pass (all); precision replaces the model's
 ---@param emit fun(output: scion.Tensor, indices: integer[])
 ---@return table<integer, { index: integer, file: string?, message: string }> failures by the image's number, from 1
 function predict.run(where, model, data, given, emit)
@@ -32,7 +34,7 @@ function predict.run(where, model, data, given, emit)
   local bar <close> = progress.counter(where, #data)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
   local source = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = given.augment or false, batch = given.batch, whole = true,
-                                                     share = given.share })
+                                                     share = given.share, precision = given.precision })
   for batch in source:pass(given.epoch or 0) do
     for _, failure in ipairs(batches.failures_for_user(batch.failed)) do
       failure.message = paths.explain(where, failure.file, failure.message)
@@ -40,7 +42,8 @@ function predict.run(where, model, data, given, emit)
     end
     local n, output = #batch, batch.x
     if n > 0 and batch.node ~= model.output then
-      local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, given.batch, n), input_dtype = batch.x:dtype(), from = batch.node }
+      local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, given.batch, n), input_dtype = batch.x:dtype(), from = batch.node,
+                                   precision = given.precision }
       if not model:execute(plan, { images = batch.x }) then break end
       output = core.place(model.arena, plan.output, n)
     end
@@ -108,7 +111,7 @@ function predict.probabilities(model)
   end
 end
 
-local schema = { batch = { inputs.batch }, top = { check.whole(1) }, tta = { check.whole(1, 1000), 1 } }
+local schema = { batch = { inputs.batch }, top = { check.whole(1) }, tta = { check.whole(1, 1000), 1 }, precision = { precision.kind } }
 
 -- What views of an image are drawn from where the data set has no augmentation of its own: as much as leaves most objects whole.
 local small_changes = { flip = "horizontal", width_shift = 0.05, height_shift = 0.05, zoom = { 0.9, 1.1 } }
@@ -130,7 +133,7 @@ local function mean_of_views(model, data, o, apply)
   local sums, counts, first = {}, {}, nil
   for view = 0, o.tta - 1 do
     local augment = view > 0 and view_changes(data)
-    local failures = predict.run("predict", model, data, { batch = o.batch, augment = augment, epoch = view }, function(output, indices)
+    local failures = predict.run("predict", model, data, { batch = o.batch, augment = augment, epoch = view, precision = o.precision }, function(output, indices)
       local values = apply and apply(output) or output
       for i, index in ipairs(indices) do
         sums[index] = sums[index] and sums[index] + values:slice(1, i, i) or values:slice(1, i, i):copy()
@@ -152,7 +155,7 @@ end
 --- numbers, in place of label and confidence.
 ---@param model scion.Model
 ---@param x string|string[]|scion.Tensor|scion.Dataset
----@param given { batch: integer?, top: integer?, tta: integer? } tta: over how many views of each image outputs are averaged: the image as
+---@param given { batch: integer?, top: integer?, tta: integer?, precision: string|scion.PrecisionOptions|nil } tta: over how many views of each image outputs are averaged: the image as
 --- it is and others as the data set augments them, else flipped, shifted and zoomed a little (1)
 ---@return { file: string?, label: string|integer, confidence: number, labels: table?, error: string?, top: table?, output: number[]? }[]
 ---Raises if the images do not fit the model, on unknown options and invalid values, and if there are fewer than `top` classes.
@@ -168,7 +171,7 @@ function predict.predict(model, x, given)
   if o.top and o.top > count then check.raise(("predict: top is %d, but the model tells %d %s"):format(o.top, count, told)) end
   local list, failures = {}
   if o.tta == 1 then
-    failures = predict.run("predict", model, data, { batch = o.batch }, function(output, indices)
+    failures = predict.run("predict", model, data, { batch = o.batch, precision = o.precision }, function(output, indices)
       for i, row in ipairs((apply and apply(output) or output):totable()) do list[indices[i]] = entry_of(model, row, told, count, o.top) end
     end)
   else

@@ -120,6 +120,21 @@ function record.begin(run, callbacks)
   notes[run.history], notes[run.model.history] = note, note
 end
 
+--- Notes what was found with the ranges of precision int8, among the settings.
+---@param run scion.Run
+---@param found scion.Int8Report?
+function record.int8(run, found)
+  local settings = found and notes[run.history] and notes[run.history].settings or {}
+  for i, pair in ipairs(settings) do
+    if pair[1] == "precision" then
+      local words = ("ranges from %d images; least cosine to f32 at %s %.4f, where %.3f is enough; in f32 for that: %d convolutions"):format(
+        found.images, found.layer, found.cosine, found.bound, #found.wide)
+      table.insert(settings, i + 1, printable.table { "int8", words })
+      return
+    end
+  end
+end
+
 --- Notes that a stage begins, once its layers are frozen.
 ---@param run scion.Run
 function record.stage(run)

@@ -243,7 +243,8 @@ function report.new(model, given)
     forward = made.cost.forward, backward = made.cost.backward, frozen = made.cost.frozen, arena = made.arena_bytes,
     memory = made.arena_bytes + 4 * parameters + bytes_derived(made), frontier = last_frozen(made), seconds_per_image = seconds,
     cache = cache or nil, cache_reason = reason, images = data and #data, seconds_per_epoch = data and seconds * #data or nil, int8 = int8,
-    fast = (o.precision or model.precision) == "fast" and fastest.of(model, data and #data) or nil, bf16 = (frozen == "bf16" or mode == "train" and trained == "bf16") and bf16_of(made) or nil }
+    fast = (o.precision or model.precision) == "fast" and fastest.of(model, data and #data) or nil,
+    bf16 = (frozen == "bf16" or mode == "train" and trained == "bf16") and bf16_of(made) or nil }
 end
 
 return report

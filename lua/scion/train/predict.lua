@@ -155,8 +155,8 @@ end
 --- numbers, in place of label and confidence.
 ---@param model scion.Model
 ---@param x string|string[]|scion.Tensor|scion.Dataset
----@param given { batch: integer?, top: integer?, tta: integer?, precision: string|scion.PrecisionOptions|nil } tta: over how many views of each image outputs are averaged: the image as
---- it is and others as the data set augments them, else flipped, shifted and zoomed a little (1)
+---@param given { batch: integer?, top: integer?, tta: integer?, precision: string|scion.PrecisionOptions|nil } tta: over how many views of each
+--- image outputs are averaged: the image as it is and others as the data set augments them, else flipped, shifted and zoomed a little (1)
 ---@return { file: string?, label: string|integer, confidence: number, labels: table?, error: string?, top: table?, output: number[]? }[]
 ---Raises if the images do not fit the model, on unknown options and invalid values, and if there are fewer than `top` classes.
 function predict.predict(model, x, given)

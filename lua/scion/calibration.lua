@@ -22,6 +22,7 @@ calibration.bound = 0.995
 
 calibration.least_images = 16 -- of fewer the ranges cannot be told
 
+local least_channels = 8 -- whose means are compared
 local least_levels = 8 -- of brightness, by the upper bits of an f32: images of fewer tell little of others
 
 -- ---- ranges ---------------------------------------------------------------------------------------------------------
@@ -204,11 +205,11 @@ local function find_ranges(where, model, data, nodes, ranged)
   return images, flat
 end
 
---- The values of a node for a batch: of an image of channels their means, as most heads take them.
+--- The values of a node for a batch: of an image of channels their means, as most heads take them, unless a few means would tell little.
 local function result(run, node, x, n)
   run(x)
   local values = run:value(run.plan.output, n)
-  if #node.shape ~= 3 then return values:copy():reshape { n, -1 } end
+  if #node.shape ~= 3 or node.shape[3] < least_channels then return values:copy():reshape { n, -1 } end
   local means = core.new { n, node.shape[3] }
   core.run { "global_average_pool_forward", x = values, y = means }
   return means
@@ -283,7 +284,8 @@ end
 ---@class scion.Int8Report
 ---@field images integer on which ranges were found
 ---@field compared integer images on which results were compared with those of f32
----@field cosine number the least one of these images, between results in int8 and in f32: of an image of channels, their means
+---@field cosine number the least one of these images, between results in int8 and in f32: of an image of 8 channels or
+--- more, their means
 ---@field bound number below which layers stay in f32
 ---@field layer string whose values are compared
 ---@field convolutions integer that could be computed in bytes
@@ -388,7 +390,13 @@ function calibration.prepare(where, model, data, frozen)
   local ops = operations(model, frozen)
   local nodes, ranged, some, all = nodes_of(ops, enough)
   local entry = { enough = enough, report = before.report, of_fit = before.of_fit }
-  if not tell_none(where, ops, frozen) and not all and not (some and #data < calibration.least_images) then -- few images cannot tell: what has no range is f32
+  local missing = not tell_none(where, ops, frozen) and not all
+  if missing and some and #data < calibration.least_images then
+    local count = 0
+    for _, new in pairs(ranged) do count = count + (new and 1 or 0) end
+    notice.once(("scion: %s: int8: no ranges are known of %d layers with their weights as they are, and %d image%s cannot tell them: they are f32 until " ..
+                 "evaluate or features on %d images or more find them"):format(where, count, #data, #data == 1 and "" or "s", calibration.least_images))
+  elseif missing then
     local report = find(where, model, data, ops, nodes, ranged)
     if not report then return end
     entry.report, entry.of_fit = report, frozen and report or before.of_fit

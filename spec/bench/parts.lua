@@ -328,8 +328,9 @@ function parts.recipe(bench)
     assert(os.execute "rm -rf build/bench/cache")
     run("Scion", precision, ("XDG_CACHE_HOME=$PWD/build/bench/cache %s spec/bench/recipe.lua %s %s %s"):format(lua, photographs, weights, precision))
   end
+  if not parts.bf16() then print "  torch's tuned script computes in bf16, for which this CPU has no instructions: left out" end
   for _, peer in ipairs(bench.peers) do
-    for _, how in ipairs(peer.name == "torch" and { "", " --tuned" } or {}) do
+    for _, how in ipairs(peer.name == "torch" and { "", parts.bf16() and " --tuned" or nil } or {}) do
       run("torch", how == "" and "as it is" or "tuned", ("%s %s %s %s --threads %d%s"):format(side.quote(peer.python),
         side.quote(data .. "/peers/torch_two_pronged.py"), weights, photographs, bench.threads, how))
     end

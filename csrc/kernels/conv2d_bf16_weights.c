@@ -4,7 +4,6 @@
  *
  * Where windows lie a pixel apart, x is turned once for all taps, as a strip (see conv2d_narrow_strip): a tap is the same matrix some pixels
  * further on. dy then has the strip's pixels, too, with zeros for those that are no pixels of it. Elsewhere x is turned anew for each tap. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "conv2d_narrow.h"
@@ -46,7 +45,7 @@ typedef struct {
 
 /* A block of pixels, which begins at a multiple of PIXELS: so many pairs of them, in whole steps. */
 typedef struct {
-  int64_t first, count, pairs;
+  int64_t first, pairs;
 } run;
 
 typedef struct {
@@ -58,9 +57,8 @@ typedef struct {
 #define ROWS_MOST ((int64_t)((SCION_SCRATCH_BYTES - sizeof(chunk_scratch)) / sizeof(uint16_t *)))
 
 static run run_at(const gradient_job *g, int64_t first) {
-  run p = {.first = first, .count = g->pixels - first < PIXELS ? g->pixels - first : PIXELS};
-  p.pairs = scion_divide_up(p.count * 2, NARROW_STEP) * NARROW_STEP / NARROW_QUAD;
-  return p;
+  const int64_t count = g->pixels - first < PIXELS ? g->pixels - first : PIXELS;
+  return (run){first, scion_divide_up(count * (int64_t)sizeof(uint16_t), NARROW_STEP) * NARROW_STEP / NARROW_QUAD};
 }
 
 /* Up to where a row of counted pixels goes on, of those before `end`. */

@@ -256,12 +256,12 @@ local function worst(batches)
   return { table.unpack(list, 1, tried_batches) }
 end
 
---- The convolutions whose ranges are new, in order, in so many groups of neighbours. The first groups are the smallest: what is lost early goes
+--- The convolutions in bytes whose ranges are new, in order, in so many groups of neighbours. The first groups are the smallest: what is lost early goes
 --- through everything that follows.
 local function grouped(ops, ranged)
   local list, groups, before = {}, {}, nil
   for _, op in ipairs(ops) do
-    if op.layer.int8 == "computes" and op.node and ranged[op.node] ~= nil then list[#list + 1] = op end
+    if op.layer.int8 == "computes" and op.node and ranged[op.node] ~= nil and not quantization.stays_wide(op.node) then list[#list + 1] = op end
   end
   for i, op in ipairs(list) do
     local at = math.floor(most_groups * math.sqrt((i - 1) / #list))
@@ -272,13 +272,9 @@ local function grouped(ops, ranged)
   return groups
 end
 
---- Leaves the convolutions of a group in f32; or, again, those alone that were left in it before.
+--- Leaves the convolutions of a group in f32, or in bytes again.
 local function keep_wide(group, wide)
-  group.before = group.before or {}
-  for i, op in ipairs(group) do
-    if group.before[i] == nil then group.before[i] = quantization.stays_wide(op.node) end
-    quantization.keep_wide(op.node, wide or group.before[i])
-  end
+  for _, op in ipairs(group) do quantization.keep_wide(op.node, wide) end
 end
 
 ---@class scion.Int8Report

@@ -10,7 +10,7 @@ local fastest = {}
 
 local least_gain = 1.1 -- over f32: less is not worth what narrow numbers lose
 
---- Finding the ranges of bytes takes as long as 450 to 700 images do in f32; bytes save a third of that an image.
+--- Finding the ranges of bytes takes as long as 450 to 800 images do in f32; bytes save a third of that an image, or somewhat more.
 fastest.worth_images = 1500
 
 --- What is fastest, and how it was found.

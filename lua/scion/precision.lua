@@ -60,7 +60,7 @@ end
 --- The precision that is used when one is asked for, by its name. Raises if it does not exist.
 ---@param wanted string|scion.PrecisionOptions|nil
 ---@param model scion.Model that "fast" is for
----@param images integer? how many it is asked for: of few "fast" takes no bytes, which would need more
+---@param images integer? how many it is asked for: of few "fast" takes no bytes, unless their ranges are known
 ---@return string
 function precision.in_use(wanted, model, images)
   local given = check.argument("a model", "precision", wanted or "f32", precision.kind)

@@ -440,10 +440,11 @@ end
 --- computed in int8; share: what this process sees of the pass (all); ahead: whether batches hold values of the frozen part even where these are
 --- not kept
 ---@return { pass: function }
+---@return string as the precision in use, which the plans of the batches need, too: "fast" depends on how many images there are
 function cached.over(model, data, o, given)
   local as = precision.in_use(given.precision or model.precision, model, #data)
   if precision.parts(as) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false) end
-  return setmetatable({ model = model, data = data, options = o, given = given }, Cached)
+  return setmetatable({ model = model, data = data, options = o, given = given }, Cached), as
 end
 
 return cached

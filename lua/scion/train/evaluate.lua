@@ -119,7 +119,8 @@ local function run_all(model, data, o, loss, where, heard, alone)
   if alone then inputs.tell_reading(where, model, data) end
   if alone then cached.tell(where, model, data, o.cache, { augment = false }) end
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
-  local source = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision,
+  local source
+  source, o.precision = cached.over(model, data, o.cache, { where = where, shuffle = false, augment = false, batch = o.batch, precision = o.precision,
                                                      frozen = not alone, share = distributed.block_of(o.distributed, data, o.batch) })
   local bar <close> = progress.counter("evaluate", #data)
   local sums, broken = add_up(where, model, data, o, loss, source, { done = heard and heard.done or bar.tell, output = heard and heard.output })

@@ -33,8 +33,8 @@ function predict.run(where, model, data, given, emit)
   local failures, seen, done = {}, {}, 0
   local bar <close> = progress.counter(where, #data)
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
-  local source = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = given.augment or false, batch = given.batch, whole = true,
-                                                     share = given.share, precision = given.precision })
+  local source, as = cached.over(model, data, given.cache or false, { where = where, shuffle = false, augment = given.augment or false, batch = given.batch,
+                                                     whole = true, share = given.share, precision = given.precision })
   for batch in source:pass(given.epoch or 0) do
     for _, failure in ipairs(batches.failures_for_user(batch.failed)) do
       failure.message = paths.explain(where, failure.file, failure.message)
@@ -43,7 +43,7 @@ function predict.run(where, model, data, given, emit)
     local n, output = #batch, batch.x
     if n > 0 and batch.node ~= model.output then
       local plan = model:plan_for { mode = "infer", batch = inputs.capacity(data, given.batch, n), input_dtype = batch.x:dtype(), from = batch.node,
-                                   precision = given.precision }
+                                   precision = as }
       if not model:execute(plan, { images = batch.x }) then break end
       output = core.place(model.arena, plan.output, n)
     end

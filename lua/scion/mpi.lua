@@ -160,27 +160,26 @@ local function is_caught()
 end
 
 --- Calls f(...), and meets all ranks behind it, so that an error at its end, too, is raised on all.
-local function call_together(self, f, ...)
+local function call_together(self, where, f, ...)
   local results = table.pack(f(...))
   local caught <close> = interrupts.catch() -- luacheck: ignore 211
-  if self:meet("end of a call", 0, fine) == false then
-    interrupts.raise "scion.mpi: Ctrl-C ended it on another rank, so that there is no result"
-  end
-  interrupts.check "scion.mpi"
+  self:meet("end of a call", 0, fine)
+  interrupts.check(where)
   return table.unpack(results, 1, results.n)
 end
 
 --- Calls f(...) on all ranks. An error on one of them is raised on all; rank 0 alone lets it be seen.
+---@param where string the function that the user called, for messages
 ---@param f function
 ---@param ... any
 ---@return any ... its results
 ---@private
-function internal:guard(f, ...)
+function internal:guard(where, f, ...)
   if not mpi then return f(...) end
   mpi.mute(false)
   self.heard = false
   if not self.over then self.agreed = nil end
-  local results = table.pack(pcall(call_together, self, f, ...))
+  local results = table.pack(pcall(call_together, self, where, f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
   local raised = results[2]
   if interrupts.is(raised) then
@@ -326,7 +325,7 @@ end
 
 --- Calls f on all ranks, so that an error on one, be it of its arguments, is raised on all, and Ctrl-C on one ends it on all.
 local function on_all(self, where, f)
-  return self:guard(function()
+  return self:guard(where, function()
     local caught <close> = interrupts.catch() -- luacheck: ignore 211
     local result = f()
     interrupts.check(where)

@@ -178,7 +178,7 @@ end
 ---@return scion.Probe
 ---@return scion.Gathered of what it was told by
 function probe.run(where, model, data, o, val)
-  return distributed.guard(o, interrupts.within, where, function()
+  return distributed.guard(o, where, interrupts.within, where, function()
     if distributed.comm(o.distributed) then distributed.same(where, o.distributed, { { "number of folds", tostring(o.folds) } }) end
     local of = gathered.new(where, model, data, o, val)
     return compare(model, of), of

@@ -53,12 +53,13 @@ end
 --- Calls a function that takes options on all processes, so that an error on one, be it of its arguments, is raised on all and shown once; alone where
 --- there is one process.
 ---@param given any the options, as the user has given them
+---@param where string the function that the user called, for messages
 ---@param f function
 ---@param ... any
 ---@return any ...
-function distributed.guard(given, f, ...)
+function distributed.guard(given, where, f, ...)
   local comm = given_comm(given)
-  if comm then return comm:guard(f, ...) end
+  if comm then return comm:guard(where, f, ...) end
   return f(...)
 end
 

@@ -163,5 +163,5 @@ end
 ---@return scion.Evaluation
 ---@return string? broken what in the data set is not finite: see inputs.not_finite
 return function(model, data, given, where, heard)
-  return distributed.guard(given, evaluate, model, data, given, where, heard)
+  return distributed.guard(given, where or "evaluate", evaluate, model, data, given, where, heard)
 end

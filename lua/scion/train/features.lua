@@ -119,5 +119,5 @@ end
 ---Raises if the images do not fit the model, on an unknown layer or option and on invalid values, and if `data` is a single file that
 ---cannot be read.
 return function(model, data, name, given, say)
-  return distributed.guard(given, features_of, model, data, name, given, say)
+  return distributed.guard(given, "features", features_of, model, data, name, given, say)
 end

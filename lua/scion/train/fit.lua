@@ -295,5 +295,6 @@ end
 ---@param ended? fun(): string completes "lr_find: Ctrl-C ended it …" (where in the fit that was)
 ---@return scion.History history the epochs of this fit
 return function(model, data, given, where, ended)
-  return distributed.guard(given, fit, model, data, given, where or "fit", ended)
+  where = where or "fit"
+  return distributed.guard(given, where, fit, model, data, given, where, ended)
 end

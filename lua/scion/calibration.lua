@@ -8,6 +8,7 @@ local notice = require "scion.report.notice"
 local plan = require "scion.plan"
 local printable = require "scion.printable"
 local quantization = require "scion.ir.quantization"
+local ranges = require "scion.cache.ranges"
 
 local calibration = {}
 
@@ -68,18 +69,23 @@ end
 
 -- ---- images ---------------------------------------------------------------------------------------------------------
 
---- Calls f with batches of up to so many images, from all over the data set, without augmentation. Returns how many there were.
+--- The numbers, from 0, of up to so many images, from all over the data set.
+local function chosen(data, most)
+  local numbers, n = {}, math.min(most, #data)
+  for i = 1, n do numbers[i] = (i - 1) * #data // n end
+  return numbers
+end
+
+--- Calls f with batches of up to so many images, without augmentation. Returns how many there were.
 local function each_batch(where, model, data, most, f)
-  local done, size = 0, #data
+  local done = 0
   local function take(x)
     local n = math.min(x:shape()[1], most - done)
     if n > 0 then f(n < x:shape()[1] and x:slice(1, 1, n):copy() or x, n) end
     done = done + n
   end
   if dataset.is(data) then
-    local order = {}
-    for i = 1, math.min(most, size) do order[i] = (i - 1) * size // math.min(most, size) end
-    local step, _, _, closed <close> = data:pass { order = core.from_table(order, "i32"), epoch = 0, batch = batch, augment = false }
+    local step, _, _, closed <close> = data:pass { order = core.from_table(chosen(data, most), "i32"), epoch = 0, batch = batch, augment = false }
     for each in step do take(each.x) end
     _ = closed
   else
@@ -339,10 +345,24 @@ local function verify(where, model, data, ops, ranged)
            wide = printable.table(names) }
 end
 
+--- What was found before, in another process, and kept; nil if nothing was.
+local function earlier(where, place)
+  local about = place and ranges.take(place)
+  if not about then return nil end
+  notice.line(("scion: %s: int8: ranges of %d images, from the cache: least cosine to f32 at %s %.4f; in f32 for that: %d of %d convolutions"):format(
+    where, about.images, about.layer, about.cosine, #about.wide, about.convolutions))
+  about.seconds = 0.0
+  printable.table(about.wide)
+  return printable.table(about)
+end
+
 --- Finds ranges and what stays in f32, and tells it. Returns nil after an interrupt.
-local function find(where, model, data, ops, nodes, ranged)
+local function find(where, model, data, ops, nodes, ranged, keeps)
   local began = core.clock()
   if #data < calibration.least_images then refuse(where, #data) end
+  local place = keeps and ranges.place(data, { chosen(data, most_images), chosen(data, compared_images) }, ops, nodes, ranged) or nil
+  local before = earlier(where, place)
+  if before then return before end
   notice.line(("scion: %s: int8: measuring the ranges of all values on up to %d images, once for these weights"):format(where, math.min(most_images, #data)))
   local images, flat = find_ranges(where, model, data, nodes, ranged)
   local report = images and verify(where, model, data, ops, ranged)
@@ -357,6 +377,8 @@ local function find(where, model, data, ops, nodes, ranged)
     report.flat = true
     for node in pairs(ranged) do quantization.doubt(node) end
     notice.line(("scion: %s: int8: these images have so little contrast that their ranges may not hold for others: the next call finds them anew"):format(where))
+  elseif place then
+    ranges.keep(place, report)
   end
   return printable.table(report)
 end
@@ -379,7 +401,8 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset or a user's own
 ---@param frozen boolean whether only what does not train is computed in int8
-function calibration.prepare(where, model, data, frozen)
+---@param keeps? boolean whether what is found is kept in the cache, and taken from there (false)
+function calibration.prepare(where, model, data, frozen, keeps)
   local before, enough = known[model] or {}, frozen and math.min(most_images, #data) or 1
   local function state() return ("%s %d %d %d"):format(frozen, graph.version(graph.weights(model.output)), graph.revision(), quantization.revision()) end
   if before.state == state() and enough <= before.enough then return end
@@ -393,7 +416,7 @@ function calibration.prepare(where, model, data, frozen)
     notice.once(("scion: %s: int8: no ranges are known of %d layers with their weights as they are, and %d image%s cannot tell them: they are f32 until " ..
                  "evaluate or features on %d images or more find them"):format(where, count, #data, #data == 1 and "" or "s", calibration.least_images))
   elseif missing then
-    local report = find(where, model, data, ops, nodes, ranged)
+    local report = find(where, model, data, ops, nodes, ranged, keeps)
     if not report then return end
     entry.report, entry.of_fit = report, frozen and report or before.of_fit
     if report.flat then entry.enough = 0 end

@@ -155,6 +155,31 @@ describe("the cache of frozen values", function()
     assert.matches("\ngap keeps " .. 4 * 24 .. " bytes\n", with) -- dense layers read numbers
   end)
 
+  it("keeps the ranges of int8, which later processes find for the same weights and images alone", function()
+    lay_out(17)
+    local script = [[
+      local model = network()
+      CHANGE
+      print(("%%a"):format(model:evaluate(pictures(OPTIONS), { precision = "int8", cache = CACHE }).loss))]]
+    local function evaluate(changes)
+      return run((script:gsub("%u%u%u+", function(word) return changes[word] or word == "CACHE" and "true" or "" end):gsub("%%%%", "%%")))
+    end
+    local function told(text) return text:find("from the cache", 1, true) and "from the cache" or text:match "measuring" or "nothing" end
+    local function loss(text) return text:match "(%-?0x[^\n]*)\n$" end
+    local first, second = evaluate {}, evaluate {}
+    assert.same({ "measuring", "from the cache" }, { told(first), told(second) })
+    assert.matches("ranges of 17 images, from the cache: least cosine to f32 at top/conv 0%.%d+; in f32 for that: 0 of 6 convolutions\n", second)
+    assert.is_truthy(loss(first))
+    assert.equal(loss(first), loss(second))
+    assert.equal("measuring", told(evaluate { CACHE = "false" }))
+    assert.equal("measuring", told(evaluate { CHANGE = "local w = model:layers()[2].weights.kernel core.copy(w * 2, w)" }))
+    assert.equal("measuring", told(evaluate { OPTIONS = "{ fit = 'crop' }" }))
+    assert.equal("measuring", told(run "network():features(pictures():take(16), 'top/conv', { precision = 'int8' })"))
+    support.spit(folder .. "/dark/01.png", support.slurp(folder .. "/dark/03.png"))
+    assert.equal("measuring", told(evaluate {}))
+    assert.equal("from the cache", told(evaluate {}))
+  end)
+
   it("changes nothing to the bit where what trains is in bf16", function()
     lay_out(17)
     local script = [[

@@ -443,7 +443,7 @@ end
 ---@return string as the precision in use, which the plans of the batches need, too: "fast" depends on how many images there are
 function cached.over(model, data, o, given)
   local as = precision.in_use(given.precision or model.precision, model, #data)
-  if precision.parts(as) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false) end
+  if precision.parts(as) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false, o and true) end
   return setmetatable({ model = model, data = data, options = o, given = given }, Cached), as
 end
 

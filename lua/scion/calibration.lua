@@ -69,6 +69,9 @@ end
 
 -- ---- images ---------------------------------------------------------------------------------------------------------
 
+--- How many images a data set has; one of a user's own need not tell, and may have any number.
+local function size_of(data) return #data == 0 and not dataset.is(data) and math.huge or #data end
+
 --- The numbers, from 0, of up to so many images, from all over the data set.
 local function chosen(data, most)
   local numbers, n = {}, math.min(most, #data)
@@ -153,7 +156,7 @@ local function nodes_of(ops, enough)
       local needed, range = #op.users > 0 and not quantization.carries(op), quantization.range(op.node)
       local known = range ~= nil and range.images >= enough
       if needed then some, all = some or range ~= nil and op.layer.kind ~= "input", all and known end
-      if needed and not known or not quantization.has_mean(op.node) then list[#list + 1], ranged[op.node] = op.node, needed and not known end
+      if needed and not known or not quantization.has_mean(op.node, enough) then list[#list + 1], ranged[op.node] = op.node, needed and not known end
     end
   end
   return list, ranged, some, all
@@ -197,14 +200,15 @@ local function find_ranges(where, model, data, nodes, ranged)
   if core.interrupted() then return nil end
   if images < calibration.least_images then refuse(where, images) end
   for i, node in ipairs(nodes) do
-    quantization.set_mean(node, means[i] / images)
+    local asked = math.min(most_images, size_of(data)) -- those that could not be read count, too: no later fit could read them
+    quantization.set_mean(node, means[i] / images, asked)
     local list, low, high = read_counts(counts[i])
     if not list then
       check.raise(("%s: precision = \"int8\": values of layer %s are NaN or infinite: see to its weights, and to the images"):format(where, node.layer.name))
     end
     if ranged[node] then
       low, high = best_range(list, low, high)
-      quantization.set_range(node, low, high, math.min(most_images, #data)) -- those that could not be read count, too: no later fit could read them
+      quantization.set_range(node, low, high, asked)
       flat = flat or node.layer.kind == "input" and #list < least_levels
     end
   end
@@ -359,11 +363,11 @@ end
 --- Finds ranges and what stays in f32, and tells it. Returns nil after an interrupt.
 local function find(where, model, data, ops, nodes, ranged, keeps)
   local began = core.clock()
-  if #data < calibration.least_images then refuse(where, #data) end
+  if size_of(data) < calibration.least_images then refuse(where, #data) end
   local place = keeps and ranges.place(data, { chosen(data, most_images), chosen(data, compared_images) }, ops, nodes, ranged) or nil
   local before = earlier(where, place)
   if before then return before end
-  notice.line(("scion: %s: int8: measuring the ranges of all values on up to %d images, once for these weights"):format(where, math.min(most_images, #data)))
+  notice.line(("scion: %s: int8: measuring the ranges of all values on up to %d images, once for these weights"):format(where, math.min(most_images, size_of(data))))
   local images, flat = find_ranges(where, model, data, nodes, ranged)
   local report = images and verify(where, model, data, ops, ranged)
   if core.interrupted() then -- what was found is of a part of the images; whoever has called ends, too
@@ -375,7 +379,7 @@ local function find(where, model, data, ops, nodes, ranged, keeps)
     where, images, report.seconds, report.layer, report.cosine, report.compared, report.bound, #report.wide, report.convolutions))
   if flat then
     report.flat = true
-    for node in pairs(ranged) do quantization.doubt(node) end
+    for _, node in ipairs(nodes) do quantization.doubt(node) end
     notice.line(("scion: %s: int8: these images have so little contrast that their ranges may not hold for others: the next call finds them anew"):format(where))
   elseif place then
     ranges.keep(place, report)
@@ -403,14 +407,16 @@ end
 ---@param frozen boolean whether only what does not train is computed in int8
 ---@param keeps? boolean whether what is found is kept in the cache, and taken from there (false)
 function calibration.prepare(where, model, data, frozen, keeps)
-  local before, enough = known[model] or {}, frozen and math.min(most_images, #data) or 1
+  local before, enough = known[model] or {}, frozen and math.min(most_images, size_of(data)) or 1
   local function state() return ("%s %d %d %d"):format(frozen, graph.version(graph.weights(model.output)), graph.revision(), quantization.revision()) end
-  if before.state == state() and enough <= before.enough then return end
+  local few = size_of(data) < calibration.least_images
+  if before.state == state() and enough <= before.enough and (few or not before.missing) then return end
   local ops = operations(model, frozen)
   local nodes, ranged, some, all = nodes_of(ops, enough)
   local entry = { enough = enough, report = before.report, of_fit = before.of_fit }
   local missing = not tell_none(where, ops, frozen) and not all
-  if missing and some and #data < calibration.least_images then
+  if missing and some and few then
+    entry.missing = true
     local count = 0
     for _, new in pairs(ranged) do count = count + (new and 1 or 0) end
     notice.once(("scion: %s: int8: no ranges are known of %d layers with their weights as they are, and %d image%s cannot tell them: they are f32 until " ..

@@ -254,6 +254,45 @@ describe("calibration", function()
     assert.is_true(math.abs(plain.loss / narrow.loss - 1) < 0.01)
   end)
 
+  it("finds for a fit what it finds for it alone, whatever was computed before", function()
+    local function fit(before)
+      local model = network()
+      model:freeze { upto = "c" } -- of which a convolution reads what a pool and a concatenation hand on
+      model.precision = "int8"
+      if before then before(model) end
+      local history = model:fit(examples(40), { epochs = 2, verbose = false, quiet = true, optimizer = scion.optim.sgd { lr = 0.1 }, cache = false })
+      return ("%a %a %s"):format(history[2].loss, history.int8.cosine, model:layers()[#model:layers()].weights.kernel:bytes())
+    end
+    local alone = fit()
+    assert.equal(alone, fit(function(model) model:evaluate(examples(20)) end))
+    assert.equal(alone, fit(function(model) model:features(examples(24), "a") end))
+    assert.equal(alone, fit(function(model) model:predict(scion.zeros({ 60, 8, 8, 3 }, "u8")) end))
+  end)
+
+  it("finds what is missing once there are images enough, however often a few were computed before", function()
+    local function found(n)
+      local model = network()
+      model:freeze { upto = "a" }
+      model.precision = "int8"
+      model:fit(examples(16), { epochs = 1, verbose = false, quiet = true, cache = false, validate = examples(16) })
+      for _ = 1, n do model:evaluate(examples(2), { cache = false }) end
+      return { model:evaluate(examples(16), { cache = false }).loss, calibration.report(model).layer }
+    end
+    for n = 0, 3 do assert.same({ found(0)[1], "c/relu" }, found(n)) end
+  end)
+
+  it("takes a data set of one's own, which need not tell how many images it has, but to features", function()
+    local model, data = network(), examples(40)
+    local own = { labels = data.labels, batches = function(_, epoch) return data:batches(epoch) end }
+    model.precision = "int8"
+    model:evaluate(own)
+    assert.equal(40, calibration.report(model).images)
+    local _, message = pcall(model.features, model, own, "a")
+    assert.matches("features: this data set of your own does not tell how many images it has, or has none: give its metatable __len", message, 1, true)
+    own = setmetatable(own, { __len = function() return 40 end })
+    assert.equal(40, #model:features(own, "a"))
+  end)
+
   it("is the precision of one predict and of one plan, too", function()
     local model, data = network(), examples(16)
     local plain = model:predict(data)

@@ -43,11 +43,6 @@ function quantization.set_range(node, low, high, images)
   revision = revision + 1
 end
 
---- Says that the images on which a node's range was found tell little of others.
----@param node scion.Node
-function quantization.doubt(node)
-  if ranges[node] then ranges[node].images = 0 end
-end
 
 --- Gives up the range of a node's values.
 ---@param node scion.Node
@@ -56,7 +51,7 @@ function quantization.forget(node)
   revision = revision + 1
 end
 
-local means = setmetatable({}, { __mode = "k" }) -- by node: { mean, version of the weights that it depends on }
+local means = setmetatable({}, { __mode = "k" }) -- by node: { mean, version of the weights that it depends on, images as of scion.Range }
 
 --- The mean of each channel of an operation's output, f32 [C]; nil if it is not known.
 ---@param op scion.Operation
@@ -69,16 +64,28 @@ end
 --- Keeps the means: in the tensor that packed kernels were made with, so that they notice.
 ---@param node scion.Node
 ---@param mean scion.Tensor
-function quantization.set_mean(node, mean)
+---@param images integer on which it was found: see scion.Range
+function quantization.set_mean(node, mean, images)
   means[node] = means[node] or { mean = core.new(mean:shape()) }
   core.copy(mean, means[node].mean)
-  means[node].version = graph.version(graph.weights(node))
+  means[node].version, means[node].images = graph.version(graph.weights(node)), images
 end
 
---- Whether the mean of a node's channels is that for the weights as they are.
+--- Whether the mean of a node's channels is that for the weights as they are, and was found on so many images.
 ---@param node scion.Node
+---@param enough? integer (0)
 ---@return boolean
-function quantization.has_mean(node) return means[node] ~= nil and means[node].version == graph.version(graph.weights(node)) end
+function quantization.has_mean(node, enough)
+  local known = means[node]
+  return known ~= nil and known.version == graph.version(graph.weights(node)) and known.images >= (enough or 0)
+end
+
+--- Says that the images on which a node's range and mean were found tell little of others.
+---@param node scion.Node
+function quantization.doubt(node)
+  if ranges[node] then ranges[node].images = 0 end
+  if means[node] then means[node].images = 0 end
+end
 
 --- Whether the operation that computes a node stays in f32, since bytes would lose too much there.
 ---@param node scion.Node?
@@ -97,7 +104,7 @@ end
 ---@field channels integer of its mean
 ---@field low number? nil: it has no range, or one that no longer holds
 ---@field high number?
----@field images integer? on which it was found
+---@field images integer? on which range and mean were found (0)
 ---@field wide boolean? whether its operation stays in f32
 
 --- What is known of nodes, for a file: what holds for the weights as they are.
@@ -108,7 +115,7 @@ function quantization.state(order)
   for _, node in ipairs(order) do
     local range, mean = quantization.range(node), quantization.has_mean(node) and means[node].mean
     if mean then
-      list[#list + 1] = { node = node.layer.name, channels = #mean, low = range and range.low, high = range and range.high, images = range and range.images,
+      list[#list + 1] = { node = node.layer.name, channels = #mean, low = range and range.low, high = range and range.high, images = means[node].images,
                           wide = range and wide[node] }
       some = some or range ~= nil and node.layer.kind ~= "input"
       known[#known + 1] = mean
@@ -125,7 +132,7 @@ function quantization.restore(order, saved)
   for _, node in ipairs(order) do by_name[node.layer.name] = node end
   for _, each in ipairs(saved.ranges) do
     local node = by_name[each.node]
-    quantization.set_mean(node, saved.means:slice(1, at + 1, at + each.channels))
+    quantization.set_mean(node, saved.means:slice(1, at + 1, at + each.channels), each.images or 0)
     if each.low then quantization.set_range(node, each.low, each.high, each.images or 0) end
     if each.wide then quantization.keep_wide(node, true) end
     at = at + each.channels

@@ -3,6 +3,7 @@ local cached = require "scion.cache.cached"
 local check = require "scion.check"
 local checkpoint = require "scion.train.checkpoint"
 local core = require "scion.core"
+local dataset = require "scion.data.dataset"
 local distributed = require "scion.train.distributed"
 local inputs = require "scion.train.inputs"
 local interrupts = require "scion.interrupts"
@@ -88,6 +89,9 @@ local function features_of(model, data, name, given, say)
   local set = inputs.any("features", data, model, type(given) == "table" and inputs.batch.read(given.batch) and given.batch or nil)
   name = check.argument("features", "the name of the layer", name, check.text)
   local o = check.options("features", given, schema)
+  if #set == 0 and not dataset.is(set) then
+    check.raise "features: this data set of your own does not tell how many images it has, or has none: give its metatable __len"
+  end
   inputs.fits("features", model, set, nil, type(data) == "userdata")
   local part = submodel(model, name)
   part.precision = o.precision or model.precision

@@ -180,6 +180,14 @@ describe("the cache of frozen values", function()
     assert.equal("from the cache", told(evaluate {}))
   end)
 
+  it("passes over an XDG_CACHE_HOME that is no absolute path, and says so once", function()
+    lay_out(4)
+    local script = 'for _, upto in ipairs { "down", "gap" } do fit(network():freeze { upto = upto }, pictures()) end'
+    local told = run(script, ("HOME='%s' XDG_CACHE_HOME=relative"):format(caches))
+    assert.equal(1, select(2, told:gsub("scion: XDG_CACHE_HOME is 'relative', which is no absolute path, and is passed over\n", "")))
+    assert.equal("directory", lfs.attributes(caches .. "/.cache/scion", "mode"))
+  end)
+
   it("changes nothing to the bit where what trains is in bf16", function()
     lay_out(17)
     local script = [[

@@ -80,11 +80,17 @@ local function alternate(bench, entries, peak)
   end
 end
 
---- FLOP/s of the peak in that precision, by all rounds so far; nil where it has none.
+--- FLOP/s of the peak in that precision, by all rounds so far; nil where it has none, as of int8.
 local function peak_speed(peak, precision)
   for _, e in ipairs(peak.entries) do
     if e.variant == precision then return peak.flops[precision] / report.median(e.seconds) end
   end
+end
+
+--- Which share of the peak so many FLOP/s are; nil where that has none.
+local function share_of(peak, precision, speed)
+  local most = peak_speed(peak, precision)
+  return most and speed / most
 end
 
 local function print_peak(peak)
@@ -112,7 +118,7 @@ function parts.layers(bench)
     end
     report.row { part = "layers", what = ("%2d x %s"):format(shape.count, shape.what), entries = entries, unit = "GFLOPS",
       rate = function(s) return one / s / 1e9 end,
-      share = function(s, precision) return one / s / (peak_speed(all.peak, precision) or 1 / 0) end }
+      share = function(s, precision) return share_of(all.peak, precision, one / s) end }
   end
   for precision, sum in pairs(seconds) do
     local peak = peak_speed(all.peak, precision)
@@ -127,7 +133,7 @@ local function measure_step(bench, all, part, what, work)
   alternate(bench, entries, all.peak)
   local flops = all[1].flops
   report.row { part = part, what = what, entries = entries, unit = "images/s", rate = function(s) return 32 / s end,
-    share = function(s, precision) return flops / s / (peak_speed(all.peak, precision) or 1 / 0) end }
+    share = function(s, precision) return share_of(all.peak, precision, flops / s) end }
   return entries
 end
 

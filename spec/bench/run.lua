@@ -5,6 +5,7 @@
 local core = require "scion.core"
 local parts = require "parts"
 local report = require "report"
+local side = require "side"
 
 local known = { PART = "all", ROUNDS = "3", THREADS = tostring(core.threads()), CLOCK = "wall", PEER = "", PYTHON = "python3" }
 
@@ -46,9 +47,10 @@ local function main()
   end
   print(("%d thread%s, median of %d round%s, %s time%s"):format(o.THREADS, o.THREADS > 1 and "s" or "", o.ROUNDS, o.ROUNDS > 1 and "s" or "",
     o.CLOCK == "wall" and "wall" or "CPU", parts.bf16() and "" or "; this CPU has no bf16"))
+  os.remove(side.log)
   for _, name in ipairs(wanted) do parts[name](bench) end
   report.write("build/bench.json", { threads = o.THREADS, rounds = o.ROUNDS, clock = o.CLOCK, version = core.version })
-  print("\nalso in build/bench.json")
+  print(("\nalso in build/bench.json; what the sides said is in %s"):format(side.log))
 end
 
 local ok, message = pcall(main)

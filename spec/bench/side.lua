@@ -4,18 +4,20 @@
 --   round VARIANT  -> { wall =, cpu = }: seconds of one round of what was prepared
 --   bytes          -> { bytes = }: the most memory it ever had
 --   end            -> nothing: it ends, also where a side started later holds a copy of its pipe
--- Between two questions it waits in a read, so that the sides of one run take turns on an idle machine.
+-- Between two questions it waits in a read, so that the sides of one run take turns on an idle machine. What it writes to standard error is
+-- added to build/bench.log.
 local core = require "scion.core"
 
 local side = {}
 side.__index = side
+side.log = "build/bench.log"
 
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 side.quote = quote
 
 local function answer(self)
   local line = self.answers:read "l"
-  if not line then error("the side " .. self.command .. " ended; above is why", 0) end
+  if not line then error(("the side %s ended; the end of %s tells why"):format(self.command, side.log), 0) end
   return core.json_decode(line)
 end
 
@@ -25,7 +27,7 @@ function side.start(command)
   os.remove(pipe)
   assert(os.execute("mkfifo -m 600 " .. quote(pipe)))
   local self = setmetatable({ command = command }, side)
-  self.answers = assert(io.popen(command .. " < " .. quote(pipe)))
+  self.answers = assert(io.popen(("%s < %s 2>> %s"):format(command, quote(pipe), side.log)))
   self.questions = assert(io.open(pipe, "w"))
   os.remove(pipe)
   self.questions:setvbuf "line"

@@ -21,19 +21,25 @@ local function row_bytes(nodes)
   return sum
 end
 
---- All that values of these operations depend on, except images: of those that no other of them reads. And what is known already, since it stays.
+--- What is known of a node and stays: what is looked for rests on it.
+local function known_of(node)
+  local range, mean = quantization.range(node), quantization.has_mean(node) and quantization.mean { node = node }
+  return string.pack("<s4ddjs4", node.layer.name, range and range.low or 0, range and range.high or 0, quantization.stays_wide(node) and 1 or 0,
+                     mean and core.hash(mean) or "")
+end
+
+--- All that is found depends on, except images: the values of these operations, by those that no other of them reads; what is looked for, and
+--- what stays.
 local function name_of(ops, nodes, ranged)
   local read, parts = {}, {}
   for _, op in ipairs(ops) do
     for _, input in ipairs(op.inputs) do read[input] = true end
   end
-  for _, op in ipairs(ops) do
-    local node = op.node
-    local range = node and quantization.range(node)
-    if node and not read[op] then parts[#parts + 1] = key.of_node(node, "f32") end
-    if range then parts[#parts + 1] = string.pack("<s4ddj", node.layer.name, range.low, range.high, quantization.stays_wide(node) and 1 or 0) end
-  end
   for _, node in ipairs(nodes) do parts[#parts + 1] = string.pack("<s4j", node.layer.name, ranged[node] and 1 or 0) end
+  for _, op in ipairs(ops) do
+    if op.node and not read[op] then parts[#parts + 1] = key.of_node(op.node, "f32") end
+    if op.node and not ranged[op.node] then parts[#parts + 1] = known_of(op.node) end
+  end
   return core.hash(table.concat(parts))
 end
 

@@ -43,7 +43,6 @@ function quantization.set_range(node, low, high, images)
   revision = revision + 1
 end
 
-
 --- Gives up the range of a node's values.
 ---@param node scion.Node
 function quantization.forget(node)

@@ -297,7 +297,7 @@ end
 ---@field convolutions integer that could be computed in bytes
 ---@field wide string[] those of them that stay in f32
 ---@field flat boolean? whether the images have so little contrast that they tell little of others: then the next call finds ranges anew
----@field seconds number that it took
+---@field seconds number that it took; 0 where it is from the cache
 
 --- Of the groups that are in bytes the one that, in f32, helps the worst images most; the first one that helps them enough.
 local function most_helpful(groups, list, node)

@@ -199,18 +199,19 @@ local function find_ranges(where, model, data, nodes, ranged)
   end)
   if core.interrupted() then return nil end
   if images < calibration.least_images then refuse(where, images) end
+  local found, asked = {}, math.min(most_images, size_of(data)) -- those that could not be read count, too: no later fit could read them
   for i, node in ipairs(nodes) do
-    local asked = math.min(most_images, size_of(data)) -- those that could not be read count, too: no later fit could read them
-    quantization.set_mean(node, means[i] / images, asked)
     local list, low, high = read_counts(counts[i])
     if not list then
       check.raise(("%s: precision = \"int8\": values of layer %s are NaN or infinite: see to its weights, and to the images"):format(where, node.layer.name))
     end
-    if ranged[node] then
-      low, high = best_range(list, low, high)
-      quantization.set_range(node, low, high, asked)
-      flat = flat or node.layer.kind == "input" and #list < least_levels
-    end
+    if ranged[node] then found[node] = { best_range(list, low, high) } end
+    flat = flat or ranged[node] and node.layer.kind == "input" and #list < least_levels
+  end
+  for i, node in ipairs(nodes) do
+    quantization.set_mean(node, means[i] / images, asked)
+    if found[node] then quantization.set_range(node, found[node][1], found[node][2], asked) end
+    if not quantization.range(node) then quantization.keep_wide(node, false) end
   end
   return images, flat
 end
@@ -349,7 +350,7 @@ local function verify(where, model, data, ops, ranged)
            wide = printable.table(names) }
 end
 
---- What was found before, in another process, and kept; nil if nothing was.
+--- What was found before and kept; nil if nothing was.
 local function earlier(where, place)
   local about = place and ranges.take(place)
   if not about then return nil end
@@ -360,20 +361,33 @@ local function earlier(where, place)
   return printable.table(about)
 end
 
+--- Where in the cache it is, or will be.
+local function place_of(data, ops, nodes, ranged)
+  local compared = ("%s %a"):format(result_of(ops).layer.name, calibration.bound)
+  return ranges.place(data, { chosen(data, most_images), chosen(data, compared_images) }, { ops = ops, nodes = nodes, ranged = ranged, compared = compared })
+end
+
+--- Forgets what was found of nodes when it is closed, unless it is verified by then.
+local function undo(nodes)
+  return setmetatable({ verified = false }, { __close = function(self)
+    for _, node in ipairs(self.verified and {} or nodes) do quantization.forget(node) end
+  end })
+end
+
 --- Finds ranges and what stays in f32, and tells it. Returns nil after an interrupt.
 local function find(where, model, data, ops, nodes, ranged, keeps)
   local began = core.clock()
   if size_of(data) < calibration.least_images then refuse(where, #data) end
-  local place = keeps and ranges.place(data, { chosen(data, most_images), chosen(data, compared_images) }, ops, nodes, ranged) or nil
+  local place = keeps and place_of(data, ops, nodes, ranged) or nil
   local before = earlier(where, place)
   if before then return before end
   notice.line(("scion: %s: int8: measuring the ranges of all values on up to %d images, once for these weights"):format(where, math.min(most_images, size_of(data))))
   local images, flat = find_ranges(where, model, data, nodes, ranged)
-  local report = images and verify(where, model, data, ops, ranged)
-  if core.interrupted() then -- what was found is of a part of the images; whoever has called ends, too
-    for _, node in ipairs(nodes) do quantization.forget(node) end
-    return nil
-  end
+  if not images then return nil end -- after an interrupt: whoever has called ends, too
+  local unless <close> = undo(nodes)
+  local report = verify(where, model, data, ops, ranged)
+  if core.interrupted() then return nil end
+  unless.verified = true
   report.images, report.seconds = images, core.clock() - began
   notice.line(("scion: %s: int8: %d images in %.1f s; least cosine to f32 at %s %.4f (%d images; %.3f is enough); in f32 for that: %d of %d convolutions"):format(
     where, images, report.seconds, report.layer, report.cosine, report.compared, report.bound, #report.wide, report.convolutions))
@@ -405,9 +419,11 @@ end
 ---@param model scion.Model
 ---@param data scion.Dataset or a user's own
 ---@param frozen boolean whether only what does not train is computed in int8
----@param keeps? boolean whether what is found is kept in the cache, and taken from there (false)
-function calibration.prepare(where, model, data, frozen, keeps)
-  local before, enough = known[model] or {}, frozen and math.min(most_images, size_of(data)) or 1
+---@param given? { trains: boolean?, keeps: any } trains: whether this is the data set of a fit, and not of its validation; keeps: whether what is found is
+--- kept in the cache, and taken from there
+function calibration.prepare(where, model, data, frozen, given)
+  given = given or {}
+  local before, enough = known[model] or {}, given.trains and math.min(most_images, size_of(data)) or 1
   local function state() return ("%s %d %d %d"):format(frozen, graph.version(graph.weights(model.output)), graph.revision(), quantization.revision()) end
   local few = size_of(data) < calibration.least_images
   if before.state == state() and enough <= before.enough and (few or not before.missing) then return end
@@ -422,7 +438,7 @@ function calibration.prepare(where, model, data, frozen, keeps)
     notice.once(("scion: %s: int8: no ranges are known of %d layers with their weights as they are, and %d image%s cannot tell them: they are f32 until " ..
                  "evaluate or features on %d images or more find them"):format(where, count, #data, #data == 1 and "" or "s", calibration.least_images))
   elseif missing then
-    local report = find(where, model, data, ops, nodes, ranged, keeps)
+    local report = find(where, model, data, ops, nodes, ranged, given.keeps)
     if not report then return end
     entry.report, entry.of_fit = report, frozen and report or before.of_fit
     if report.flat then entry.enough = 0 end

@@ -174,10 +174,37 @@ describe("the cache of frozen values", function()
     assert.equal("measuring", told(evaluate { CACHE = "false" }))
     assert.equal("measuring", told(evaluate { CHANGE = "local w = model:layers()[2].weights.kernel core.copy(w * 2, w)" }))
     assert.equal("measuring", told(evaluate { OPTIONS = "{ fit = 'crop' }" }))
+    assert.equal("measuring", told(evaluate { OPTIONS = "{ max_pixels = 1000 }" })) -- which images are left out
     assert.equal("measuring", told(run "network():features(pictures():take(16), 'top/conv', { precision = 'int8' })"))
     support.spit(folder .. "/dark/01.png", support.slurp(folder .. "/dark/03.png"))
     assert.equal("measuring", told(evaluate {}))
     assert.equal("from the cache", told(evaluate {}))
+  end)
+
+  it("keeps what stays in f32, too, be it the output", function()
+    lay_out(17)
+    local script = [[
+      require "scion.calibration".bound = 2 -- so that everything stays in f32
+      local features = network():features(pictures(), "top/conv", { precision = "int8", cache = CACHE })
+      print(core.hash(features:bytes()):gsub(".", function(c) return ("%02x"):format(c:byte()) end))]]
+    local function hash(cache)
+      local out = run((script:gsub("CACHE", cache)))
+      return out:match "(%x+)%s+16\n$", out
+    end
+    local cold = hash "true"
+    local warm, out = hash "true"
+    assert.matches("from the cache", out, 1, true)
+    assert.equal(cold, warm)
+    assert.equal(cold, hash "false")
+  end)
+
+  it("keeps no ranges of a network whose layers' names no file can hold", function()
+    lay_out(17)
+    local script = [[
+      local x = nn.conv2d(8, 3, { activation = "relu", name = "\xff" })(nn.input { shape = { 16, 16, 3 }, preprocess = "tf" })
+      local model = scion.model { output = nn.dense(2, "softmax")(nn.global_avg_pool()(x)) }
+      print(model:evaluate(pictures(), { precision = "int8" }).loss < 9)]]
+    for _ = 1, 2 do assert.matches("measuring[^\n]*\n[^\n]*\ntrue\n$", run(script)) end
   end)
 
   it("passes over an XDG_CACHE_HOME that is no absolute path, and says so once", function()

@@ -123,7 +123,9 @@ static void sums_close_to(problem *p, const real *bias, const real *addend, scio
     largest = fmax(largest, fabs((double)p->ry[i]));
   }
   double distance = test_distance(&p->y, p->ry) * (largest > 0 ? largest : 1) / size;
-  CHECK(distance < 1e-5, "off by %g: %s", distance, describe(p));
+  /* minimal filtering of 7 taps has the largest numbers in its transforms: mostly off by 2e-6, once by 1.02e-5 */
+  bool seven = p->d.window.kernel[0] == 7 || p->d.window.kernel[1] == 7;
+  CHECK(distance < (seven ? 2e-5 : 1e-5), "off by %g: %s", distance, describe(p));
 }
 
 static void test_forward(problem *p, bool biased, bool added, scion_activation activation) {

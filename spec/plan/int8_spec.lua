@@ -254,7 +254,7 @@ describe("calibration", function()
     assert.is_true(math.abs(plain.loss / narrow.loss - 1) < 0.01)
   end)
 
-  it("finds for a fit what it finds for it alone, whatever was computed before", function()
+  it("finds for a fit what it finds for it alone, whatever was computed before on fewer images", function()
     local function fit(before)
       local model = network()
       model:freeze { upto = "c" } -- of which a convolution reads what a pool and a concatenation hand on
@@ -267,6 +267,36 @@ describe("calibration", function()
     assert.equal(alone, fit(function(model) model:evaluate(examples(20)) end))
     assert.equal(alone, fit(function(model) model:features(examples(24), "a") end))
     assert.equal(alone, fit(function(model) model:predict(scion.zeros({ 60, 8, 8, 3 }, "u8")) end))
+  end)
+
+  it("leaves a fit what was found for it, however many images it is validated on", function()
+    local function fit(n)
+      local model = network()
+      model:freeze { upto = "b" }
+      model.precision = "int8"
+      local history = model:fit(examples(16), { epochs = 2, verbose = false, quiet = true, cache = false, validate = n and examples(n) })
+      return { history[2].loss, history.int8.images, history.int8.cosine }
+    end
+    assert.same(fit(), fit(40))
+  end)
+
+  it("keeps nothing of what failed, be it by numbers that are not finite", function()
+    local function loss(breaks)
+      local model, data = network(), examples(16)
+      model.precision = "int8"
+      local kernel = model:layer("c/conv").weights.kernel
+      local before = kernel:copy()
+      if breaks then
+        kernel:fill(0 / 0)
+        assert.is_false((pcall(model.evaluate, model, data)))
+        core.copy(before, kernel)
+      end
+      return { model:evaluate(data).loss, #calibration.report(model).wide }
+    end
+    local bound = calibration.bound
+    calibration.bound = 2 -- so that what is found stays in f32
+    finally(function() calibration.bound = bound end)
+    assert.same(loss(false), loss(true))
   end)
 
   it("finds what is missing once there are images enough, however often a few were computed before", function()

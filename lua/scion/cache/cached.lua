@@ -435,15 +435,15 @@ end
 ---@param data scion.Dataset or a user's own
 ---@param o scion.CacheOptions|false as cached.kind reads it
 ---@param given { where: string, shuffle: boolean?, augment: boolean?, batch: integer?, whole: boolean?, precision: string?, frozen: boolean?,
---- share: scion.Share?, ahead: boolean? } where: the name of the function that the user called, for messages; shuffle, batch, and augment if it
---- is false, replace the data set's own; whole: as for cached.lay; precision replaces the model's; frozen: whether only what does not train is
---- computed in int8; share: what this process sees of the pass (all); ahead: whether batches hold values of the frozen part even where these are
---- not kept
+--- trains: boolean?, share: scion.Share?, ahead: boolean? } where: the name of the function that the user called, for messages; shuffle, batch, and
+--- augment if it is false, replace the data set's own; whole: as for cached.lay; precision replaces the model's; frozen: whether only what does not
+--- train is computed in int8; trains: whether it is what a fit trains on; share: what this process sees of the pass (all); ahead: whether batches hold
+--- values of the frozen part even where these are not kept
 ---@return { pass: function }
 ---@return string as the precision in use, which the plans of the batches need, too: "fast" depends on how many images there are
 function cached.over(model, data, o, given)
   local as = precision.in_use(given.precision or model.precision, model, #data)
-  if precision.parts(as) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false, o and true) end
+  if precision.parts(as) == "int8" then calibration.prepare(given.where, model, data, given.frozen or false, { trains = given.trains, keeps = o }) end
   return setmetatable({ model = model, data = data, options = o, given = given }, Cached), as
 end
 

@@ -1,5 +1,5 @@
---- What a calibration found, in the cache's files: a later process that asks for the same network with the same weights on the same images need not
---- find it again.
+--- What a calibration found, in the cache: who asks later for the same network with the same weights on the same images, as a later process may, need
+--- not find it again.
 local core = require "scion.core"
 local dataset = require "scion.data.dataset"
 local key = require "scion.cache.key"
@@ -13,11 +13,14 @@ local ranges = {}
 ---@field store scion.Store
 ---@field key string
 ---@field nodes scion.Node[]
+---@field stamps table<string, string> of the images' files, by path: whether they are still those that were hashed
 
---- Bytes of a row, which is as large for all calibrations of the same nodes: the means, and room for the rest as JSON.
-local function row_bytes(nodes)
-  local sum = 1024
-  for _, node in ipairs(nodes) do sum = sum + 4 * node.shape[3] + 4 * #node.layer.name + 256 end
+--- Bytes of a row, which is as large for all calibrations of the same operations: the means, and room for the rest as JSON. A name comes twice at
+--- most, and a byte of it takes up to 6 there.
+local function row_bytes(ops, nodes)
+  local sum = 4096
+  for _, op in ipairs(ops) do sum = sum + 12 * #op.layer.name end
+  for _, node in ipairs(nodes) do sum = sum + 4 * node.shape[3] + 256 end
   return sum
 end
 
@@ -30,15 +33,15 @@ end
 
 --- All that is found depends on, except images: the values of these operations, by those that no other of them reads; what is looked for, and
 --- what stays.
-local function name_of(ops, nodes, ranged)
-  local read, parts = {}, {}
-  for _, op in ipairs(ops) do
+local function name_of(sought)
+  local read, parts = {}, { sought.compared }
+  for _, op in ipairs(sought.ops) do
     for _, input in ipairs(op.inputs) do read[input] = true end
   end
-  for _, node in ipairs(nodes) do parts[#parts + 1] = string.pack("<s4j", node.layer.name, ranged[node] and 1 or 0) end
-  for _, op in ipairs(ops) do
+  for _, node in ipairs(sought.nodes) do parts[#parts + 1] = string.pack("<s4j", node.layer.name, sought.ranged[node] and 1 or 0) end
+  for _, op in ipairs(sought.ops) do
     if op.node and not read[op] then parts[#parts + 1] = key.of_node(op.node, "f32") end
-    if op.node and not ranged[op.node] then parts[#parts + 1] = known_of(op.node) end
+    if op.node and not sought.ranged[op.node] then parts[#parts + 1] = known_of(op.node) end
   end
   return core.hash(table.concat(parts))
 end
@@ -46,19 +49,23 @@ end
 --- Where in the cache the ranges of these nodes on these images are, or will be.
 ---@param data scion.Dataset or a user's own, for which there is no place: nothing tells whether its images are the same
 ---@param numbers integer[][] lists of images, from 0
----@param ops scion.Operation[]
----@param nodes scion.Node[] whose means are needed
----@param ranged table<scion.Node, boolean> and whose ranges, too
----@return scion.KeptRanges?
-function ranges.place(data, numbers, ops, nodes, ranged)
+---@param sought { ops: scion.Operation[], nodes: scion.Node[], ranged: table<scion.Node, boolean>, compared: string } nodes: whose means are needed; ranged: and
+--- whose ranges, too; compared: where results are compared, and how near they have to be
+---@return scion.KeptRanges? nil, too, where a layer's name is no text that a file can hold
+function ranges.place(data, numbers, sought)
   if not dataset.is(data) then return nil end
-  local parts, bytes = { name_of(ops, nodes, ranged) }, row_bytes(nodes)
-  for _, list in ipairs(numbers) do
-    local images = key.of_images(data, list)
-    for i, number in ipairs(list) do list[i] = images[number + 1] or "?" end
-    parts[#parts + 1] = table.concat(list)
+  for _, op in ipairs(sought.ops) do
+    if not utf8.len(op.layer.name) then return nil end
   end
-  return { store = store.open(("ranges %d"):format(bytes), { bytes }, "u8"), key = core.hash(table.concat(parts)), nodes = nodes }
+  local parts, stamps, bytes = { name_of(sought), ("%s\n"):format(data.max_pixels) }, {}, row_bytes(sought.ops, sought.nodes)
+  for _, list in ipairs(numbers) do
+    local images, stamped = key.of_images(data, list)
+    for _, number in ipairs(list) do
+      parts[#parts + 1] = images[number + 1] or "not read"
+      if stamped then stamps[data.files[number + 1]] = stamped[number + 1] or nil end
+    end
+  end
+  return { store = store.open(("ranges %d"):format(bytes), { bytes }, "u8"), key = core.hash(table.concat(parts)), nodes = sought.nodes, stamps = stamps }
 end
 
 --- Takes what is there: ranges and means are set. Returns what else was kept; nil if there is nothing.
@@ -74,13 +81,17 @@ function ranges.take(place)
   return kept.about
 end
 
---- Keeps what is known of the nodes, if it fits.
+--- Keeps what is known of the nodes, unless a file has changed since it was hashed.
 ---@param place scion.KeptRanges
 ---@param about table what else is to be kept
 function ranges.keep(place, about)
   local found = quantization.state(place.nodes)
-  local row = found and string.pack("<s4", core.json_encode { about = about, ranges = found.ranges }) .. found.means:bytes()
-  if not row or #row > place.store.bytes then return end
+  for path, stamp in pairs(place.stamps) do
+    if core.file_stamp(path) ~= stamp then return end
+  end
+  if not found then return end
+  local row = string.pack("<s4", core.json_encode { about = about, ranges = found.ranges }) .. found.means:bytes()
+  assert(#row <= place.store.bytes)
   place.store:expect(1)
   place.store:put({ place.key }, { core.from_bytes(row .. ("\0"):rep(place.store.bytes - #row), { place.store.bytes }) })
 end

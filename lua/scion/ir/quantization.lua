@@ -17,7 +17,7 @@ local quantization = {}
 ---@field high number
 
 local ranges = setmetatable({}, { __mode = "k" }) -- by node
-local wide = setmetatable({}, { __mode = "k" }) -- nodes whose operations stay in f32
+local wide = setmetatable({}, { __mode = "k" }) -- by node whose operation stays in f32: the version of the weights for which it does
 local revision = 0
 
 --- A number that changes whenever a range or what stays wide does: a plan of precision int8 depends on them.
@@ -40,13 +40,6 @@ end
 function quantization.set_range(node, low, high, images)
   ranges[node] = { low = math.min(low, 0.0), high = math.max(high, 0.0), version = graph.version(graph.weights(node)), images = images }
   wide[node] = nil
-  revision = revision + 1
-end
-
---- Gives up the range of a node's values.
----@param node scion.Node
-function quantization.forget(node)
-  ranges[node], wide[node] = nil, nil
   revision = revision + 1
 end
 
@@ -79,6 +72,14 @@ function quantization.has_mean(node, enough)
   return known ~= nil and known.version == graph.version(graph.weights(node)) and known.images >= (enough or 0)
 end
 
+--- Gives up what is known of a node.
+---@param node scion.Node
+function quantization.forget(node)
+  ranges[node], wide[node] = nil, nil
+  if means[node] then means[node].version = nil end
+  revision = revision + 1
+end
+
 --- Says that the images on which a node's range and mean were found tell little of others.
 ---@param node scion.Node
 function quantization.doubt(node)
@@ -89,12 +90,14 @@ end
 --- Whether the operation that computes a node stays in f32, since bytes would lose too much there.
 ---@param node scion.Node?
 ---@return boolean
-function quantization.stays_wide(node) return node == nil or wide[node] == true end
+function quantization.stays_wide(node)
+  return node == nil or wide[node] ~= nil and wide[node] == graph.version(graph.weights(node))
+end
 
 ---@param node scion.Node
 ---@param stays boolean
 function quantization.keep_wide(node, stays)
-  wide[node] = stays or nil
+  wide[node] = stays and graph.version(graph.weights(node)) or nil
   revision = revision + 1
 end
 
@@ -115,7 +118,7 @@ function quantization.state(order)
     local range, mean = quantization.range(node), quantization.has_mean(node) and means[node].mean
     if mean then
       list[#list + 1] = { node = node.layer.name, channels = #mean, low = range and range.low, high = range and range.high, images = means[node].images,
-                          wide = range and wide[node] }
+                          wide = quantization.stays_wide(node) or nil }
       some = some or range ~= nil and node.layer.kind ~= "input"
       known[#known + 1] = mean
     end

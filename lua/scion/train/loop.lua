@@ -185,7 +185,7 @@ local function enter_stage(run)
   end
   local limit = run.cache_limits and run.cache_limits[run.stage]
   run.cache = run.given_cache and { variants = run.given_cache.variants, upto = run.given_cache.upto or limit }
-  run.source = cached.over(run.model, run.data, run.cache, { where = run.where, precision = run.precision, frozen = true, share = run.team and run.team.share,
+  run.source = cached.over(run.model, run.data, run.cache, { where = run.where, precision = run.precision, frozen = true, trains = true, share = run.team and run.team.share,
                                                           ahead = run.team ~= nil })
   for i = run.stage, #run.stages do epochs = epochs + run.stages[i].epochs end
   run.last_epoch = run.model.epoch - run.stage_epochs + epochs

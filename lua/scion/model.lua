@@ -424,7 +424,7 @@ function model:explain(x, given) return interrupts.within("model:explain", requi
 ---@class scion.FeaturesOptions
 ---@field pool? "avg"|"max" reduces height and width to their mean or maximum: one vector for each image (no pooling)
 ---@field batch? integer (32, or the data set's)
----@field cache? boolean whether outputs of frozen layers are kept, as for model:fit (true)
+---@field cache? boolean whether outputs of frozen layers, and ranges of precision "int8", are kept, as for model:fit (true)
 ---@field precision? "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions (the model's)
 ---@field distributed? scion.Comm|scion.DistributedOptions require "scion.mpi": each process that mpirun has started computes a part, and all have the
 --- result (this process alone)

@@ -115,7 +115,7 @@ end
 ---@param data scion.Dataset|string|string[]|scion.Tensor
 ---@param name string of a layer or block
 ---@param given { pool: "avg"|"max"|nil, batch: integer?, cache: boolean?, precision: string?, distributed: scion.Comm|table|nil } cache = false: outputs of
---- frozen layers are not kept
+--- frozen layers, and ranges of precision "int8", are not kept
 ---@param say? fun(line: string) says how many images cannot be read (notice.line)
 ---@return scion.Tensor features f32, one row for each image in the data set's order; NaN for an image that cannot be read
 ---@return scion.Tensor? labels if the data set has them, as scion.data.tensors takes them: i32 classes from 1, or its f32 rows

@@ -86,7 +86,8 @@ local schema = {
 ---@field class_weights number[]|table<string, number>|"balanced"|nil factors for the loss of each class, by position or label; 1 for the
 --- others. "balanced": images / (classes * images of the class). An image with shares of several classes has the mean of their factors (none)
 ---@field cache boolean|integer|scion.CacheOptions|nil whether outputs of frozen layers are computed once for each image and kept, also for
---- later runs. true: if images are not augmented; a number K: for K augmented variants of each image; false: never (true)
+--- later runs. true: if images are not augmented; a number K: for K augmented variants of each image; false: never (true). Unless it is
+--- false, the ranges of precision "int8" are kept, too
 ---@field precision "f32"|"bf16"|"int8"|"fast"|scion.PrecisionOptions|nil a word, or one for what is frozen and one for what trains: "bf16" is both, "int8" is
 --- { frozen = "int8", trained = "f32" }, and "fast" what this machine does fastest. The validation has that of what is frozen,
 --- and in int8 the rest is f32 (the model's, or f32)

@@ -152,11 +152,15 @@ function key.of_images(data, numbers)
   local tensor = data.images or data.values
   local known, version = hashes[data], tensor:version()
   if not known or known.version ~= version then
-    known = { version = version }
-    for i = 1, #data do known[i] = core.hash(core.hash(tensor:select(i)) .. read) end
+    known = { version = version, of = {} }
     hashes[data] = known
   end
-  return known
+  local of = known.of
+  local function find(i) of[i] = of[i] or core.hash(core.hash(tensor:select(i)) .. read) end
+  for i = 1, numbers and #numbers or #data do
+    if not numbers then find(i) elseif numbers[i] >= 0 then find(numbers[i] + 1) end
+  end
+  return of
 end
 
 --- The key of one augmented variant of an image. What augmentation draws depends on the seed, the variant and the image's number.

@@ -146,10 +146,15 @@ local function operations(model, frozen)
   return list
 end
 
---- The nodes that are images and of which something is not known for the weights as they are; of these, by node, those whose ranges are needed: all
---- that are read and not merely handed on; and whether some layers' ranges are known, and whether all are. What is known stays, since other parts
---- of the network rest on it, unless it was found on fewer images than `enough`.
-local function nodes_of(ops, enough)
+--- What is sought of a network.
+---@class scion.Sought
+---@field ops scion.Operation[] that are computed in int8
+---@field nodes scion.Node[] that are images and of which something is not known for the weights as they are
+---@field ranged table<scion.Node, boolean> of these, whether the range is sought: of all that are read and not merely handed on
+
+--- What is sought, whether some layers' ranges are known, and whether all are. What is known stays, since other parts of the network rest on it,
+--- unless it was found on fewer images than `enough`.
+local function sought_of(ops, enough)
   local list, ranged, some, all = {}, {}, false, true
   for _, op in ipairs(ops) do
     if op.node and #op.shape == 3 then
@@ -159,7 +164,7 @@ local function nodes_of(ops, enough)
       if needed and not known or not quantization.has_mean(op.node, enough) then list[#list + 1], ranged[op.node] = op.node, needed and not known end
     end
   end
-  return list, ranged, some, all
+  return { ops = ops, nodes = list, ranged = ranged }, some, all
 end
 
 --- The node at which results are compared: the first one behind all convolutions on which everything that follows depends.
@@ -184,7 +189,8 @@ local function refuse(where, images)
 end
 
 --- Finds ranges and means. Returns how many images there were, and whether they are flat: see scion.Int8Report. nil after an interrupt.
-local function find_ranges(where, model, data, nodes, ranged)
+local function find_ranges(where, model, data, sought)
+  local nodes, ranged = sought.nodes, sought.ranged
   local counts, means, flat = {}, {}, false
   for i, node in ipairs(nodes) do counts[i], means[i] = core.new { 8192 }, core.new { node.shape[3] } end
   local run <close> = new_runner(model.order, model.output, "f32", nodes)
@@ -269,10 +275,10 @@ end
 
 --- The convolutions in bytes whose ranges are new, in order, in so many groups of neighbours. The first groups are the smallest: what is lost early goes
 --- through everything that follows.
-local function grouped(ops, ranged)
+local function grouped(sought)
   local list, groups, before = {}, {}, nil
-  for _, op in ipairs(ops) do
-    if op.layer.int8 == "computes" and op.node and ranged[op.node] ~= nil and not quantization.stays_wide(op.node) then list[#list + 1] = op end
+  for _, op in ipairs(sought.ops) do
+    if op.layer.int8 == "computes" and op.node and sought.ranged[op.node] ~= nil and not quantization.stays_wide(op.node) then list[#list + 1] = op end
   end
   for i, op in ipairs(list) do
     local at = math.floor(most_groups * math.sqrt((i - 1) / #list))
@@ -334,13 +340,13 @@ end
 
 --- Leaves convolutions in f32 until results are as good as they have to be: groups of neighbours, those first that most help the images that lose
 --- most.
-local function verify(where, model, data, ops, ranged)
-  local node = result_of(ops)
+local function verify(where, model, data, sought)
+  local node = result_of(sought.ops)
   local list, compared = references(where, model, data, node)
   local cosine = compare(list, node)
-  if cosine < calibration.bound then cosine = widen(grouped(ops, ranged), list, node, cosine) end
+  if cosine < calibration.bound then cosine = widen(grouped(sought), list, node, cosine) end
   local names, count = {}, 0
-  for _, op in ipairs(ops) do
+  for _, op in ipairs(sought.ops) do
     if op.layer.int8 == "computes" and op.node then
       count = count + 1
       if quantization.stays_wide(op.node) then names[#names + 1] = op.layer.name end
@@ -362,38 +368,38 @@ local function earlier(where, place)
 end
 
 --- Where in the cache it is, or will be.
-local function place_of(data, ops, nodes, ranged)
-  local compared = ("%s %a"):format(result_of(ops).layer.name, calibration.bound)
-  return ranges.place(data, { chosen(data, most_images), chosen(data, compared_images) }, { ops = ops, nodes = nodes, ranged = ranged, compared = compared })
+local function place_of(data, sought)
+  local compared = ("%s %a"):format(result_of(sought.ops).layer.name, calibration.bound)
+  return ranges.place(data, { chosen(data, most_images), chosen(data, compared_images) }, sought, compared)
 end
 
 --- Forgets what was found of nodes when it is closed, unless it is verified by then.
-local function undo(nodes)
+local function attempt_of(nodes)
   return setmetatable({ verified = false }, { __close = function(self)
     for _, node in ipairs(self.verified and {} or nodes) do quantization.forget(node) end
   end })
 end
 
 --- Finds ranges and what stays in f32, and tells it. Returns nil after an interrupt.
-local function find(where, model, data, ops, nodes, ranged, keeps)
+local function find(where, model, data, sought, keeps)
   local began = core.clock()
   if size_of(data) < calibration.least_images then refuse(where, #data) end
-  local place = keeps and place_of(data, ops, nodes, ranged) or nil
+  local place = keeps and place_of(data, sought) or nil
   local before = earlier(where, place)
   if before then return before end
   notice.line(("scion: %s: int8: measuring the ranges of all values on up to %d images, once for these weights"):format(where, math.min(most_images, size_of(data))))
-  local images, flat = find_ranges(where, model, data, nodes, ranged)
+  local images, flat = find_ranges(where, model, data, sought)
   if not images then return nil end -- after an interrupt: whoever has called ends, too
-  local unless <close> = undo(nodes)
-  local report = verify(where, model, data, ops, ranged)
+  local attempt <close> = attempt_of(sought.nodes)
+  local report = verify(where, model, data, sought)
   if core.interrupted() then return nil end
-  unless.verified = true
+  attempt.verified = true
   report.images, report.seconds = images, core.clock() - began
   notice.line(("scion: %s: int8: %d images in %.1f s; least cosine to f32 at %s %.4f (%d images; %.3f is enough); in f32 for that: %d of %d convolutions"):format(
     where, images, report.seconds, report.layer, report.cosine, report.compared, report.bound, #report.wide, report.convolutions))
   if flat then
     report.flat = true
-    for _, node in ipairs(nodes) do quantization.doubt(node) end
+    for _, node in ipairs(sought.nodes) do quantization.doubt(node) end
     notice.line(("scion: %s: int8: these images have so little contrast that their ranges may not hold for others: the next call finds them anew"):format(where))
   elseif place then
     ranges.keep(place, report)
@@ -428,17 +434,17 @@ function calibration.prepare(where, model, data, frozen, given)
   local few = size_of(data) < calibration.least_images
   if before.state == state() and enough <= before.enough and (few or not before.missing) then return end
   local ops = operations(model, frozen)
-  local nodes, ranged, some, all = nodes_of(ops, enough)
+  local sought, some, all = sought_of(ops, enough)
   local entry = { enough = enough, report = before.report, of_fit = before.of_fit }
   local missing = not tell_none(where, ops, frozen) and not all
   if missing and some and few then
     entry.missing = true
     local count = 0
-    for _, new in pairs(ranged) do count = count + (new and 1 or 0) end
+    for _, new in pairs(sought.ranged) do count = count + (new and 1 or 0) end
     notice.once(("scion: %s: int8: no ranges are known of %d layers with their weights as they are, and %d image%s cannot tell them: they are f32 until " ..
                  "evaluate or features on %d images or more find them"):format(where, count, #data, #data == 1 and "" or "s", calibration.least_images))
   elseif missing then
-    local report = find(where, model, data, ops, nodes, ranged, given.keeps)
+    local report = find(where, model, data, sought, given.keeps)
     if not report then return end
     entry.report, entry.of_fit = report, frozen and report or before.of_fit
     if report.flat then entry.enough = 0 end

@@ -1,5 +1,6 @@
 --- The folder for files that can be computed or downloaded again: the rows of the cache, and published weights.
 local lfs = require "lfs"
+local notice = require "scion.report.notice"
 
 local folder = {}
 
@@ -18,7 +19,7 @@ function folder.path()
   local base, home = os.getenv "XDG_CACHE_HOME", os.getenv "HOME"
   if base and base:sub(1, 1) == "/" then return base .. "/scion" end
   if base and base ~= "" then
-    require "scion.report.notice".once(("scion: XDG_CACHE_HOME is '%s', which is no absolute path, and is passed over"):format(base))
+    notice.once(("scion: XDG_CACHE_HOME is '%s', which is no absolute path, and is passed over"):format(base))
   end
   return home and home:sub(1, 1) == "/" and home .. "/.cache/scion" or nil
 end

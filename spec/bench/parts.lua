@@ -121,8 +121,8 @@ function parts.layers(bench)
       share = function(s, precision) return share_of(all.peak, precision, one / s) end }
   end
   for precision, sum in pairs(seconds) do
-    local peak = peak_speed(all.peak, precision)
-    print(("  all 94, %s: %.0f GFLOPS%s"):format(precision, flops / sum / 1e9, peak and (", %.1f%% of the peak"):format(100 * flops / sum / peak) or ""))
+    local share = share_of(all.peak, precision, flops / sum)
+    print(("  all 94, %s: %.0f GFLOPS%s"):format(precision, flops / sum / 1e9, share and (", %.1f%% of the peak"):format(100 * share) or ""))
   end
   print_peak(all.peak)
   stop_all(all)

@@ -201,8 +201,8 @@ describe("the cache of frozen values", function()
   it("keeps no ranges of a network whose layers' names no file can hold", function()
     lay_out(17)
     local script = [[
-      local x = nn.conv2d(8, 3, { activation = "relu", name = "\xff" })(nn.input { shape = { 16, 16, 3 }, preprocess = "tf" })
-      local model = scion.model { output = nn.dense(2, "softmax")(nn.global_avg_pool()(x)) }
+      local x = nn.relu { name = "\xff" }(nn.conv2d(8, 3)(nn.input { shape = { 16, 16, 3 }, preprocess = "tf" }))
+      local model = scion.model { output = nn.dense(2, "softmax")(nn.global_avg_pool()(nn.conv2d(4, 1, { name = "\xfe" })(x))) }
       print(model:evaluate(pictures(), { precision = "int8" }).loss < 9)]]
     for _ = 1, 2 do assert.matches("measuring[^\n]*\n[^\n]*\ntrue\n$", run(script)) end
   end)

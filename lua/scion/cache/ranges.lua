@@ -15,18 +15,20 @@ local ranges = {}
 ---@field nodes scion.Node[]
 ---@field stamps table<string, string> of the images' files, by path: whether they are still those that were hashed
 
---- Bytes of a row, which is as large for all calibrations of the same operations: the means, and room for the rest as JSON. A name comes twice at
---- most, and a byte of it takes up to 6 there.
-local function row_bytes(ops, nodes)
+--- Bytes of a row, which is as large for all calibrations of the same operations: the means, and room for the rest as JSON, where a byte of a name
+--- takes up to 6. nil where a name is no text, which JSON has to be.
+local function row_bytes(sought)
   local sum = 4096
-  for _, op in ipairs(ops) do sum = sum + 12 * #op.layer.name end
-  for _, node in ipairs(nodes) do sum = sum + 4 * node.shape[3] + 256 end
+  local function add(name, more) sum = sum and utf8.len(name) and sum + 6 * #name + more end
+  for _, op in ipairs(sought.ops) do add(op.layer.name, 16) end
+  for _, node in ipairs(sought.nodes) do add(node.layer.name, 4 * node.shape[3] + 256) end
   return sum
 end
 
---- What is known of a node and stays: what is looked for rests on it.
-local function known_of(node)
-  local range, mean = quantization.range(node), quantization.has_mean(node) and quantization.mean { node = node }
+--- What is known of an operation's node and stays: what is looked for rests on it.
+local function known_of(op)
+  local node = op.node
+  local range, mean = quantization.range(node), quantization.has_mean(node) and quantization.mean(op)
   return string.pack("<s4ddjs4", node.layer.name, range and range.low or 0, range and range.high or 0, quantization.stays_wide(node) and 1 or 0,
                      mean and core.hash(mean) or "")
 end
@@ -34,14 +36,14 @@ end
 --- All that is found depends on, except images: the values of these operations, by those that no other of them reads; what is looked for, and
 --- what stays.
 local function name_of(sought)
-  local read, parts = {}, { sought.compared }
+  local read, parts = {}, {}
   for _, op in ipairs(sought.ops) do
     for _, input in ipairs(op.inputs) do read[input] = true end
   end
   for _, node in ipairs(sought.nodes) do parts[#parts + 1] = string.pack("<s4j", node.layer.name, sought.ranged[node] and 1 or 0) end
   for _, op in ipairs(sought.ops) do
     if op.node and not read[op] then parts[#parts + 1] = key.of_node(op.node, "f32") end
-    if op.node and not sought.ranged[op.node] then parts[#parts + 1] = known_of(op.node) end
+    if op.node and not sought.ranged[op.node] then parts[#parts + 1] = known_of(op) end
   end
   return core.hash(table.concat(parts))
 end
@@ -49,15 +51,13 @@ end
 --- Where in the cache the ranges of these nodes on these images are, or will be.
 ---@param data scion.Dataset or a user's own, for which there is no place: nothing tells whether its images are the same
 ---@param numbers integer[][] lists of images, from 0
----@param sought { ops: scion.Operation[], nodes: scion.Node[], ranged: table<scion.Node, boolean>, compared: string } nodes: whose means are needed; ranged: and
---- whose ranges, too; compared: where results are compared, and how near they have to be
+---@param sought scion.Sought
+---@param compared string where results are compared, and how near they have to be
 ---@return scion.KeptRanges? nil, too, where a layer's name is no text that a file can hold
-function ranges.place(data, numbers, sought)
-  if not dataset.is(data) then return nil end
-  for _, op in ipairs(sought.ops) do
-    if not utf8.len(op.layer.name) then return nil end
-  end
-  local parts, stamps, bytes = { name_of(sought), ("%s\n"):format(data.max_pixels) }, {}, row_bytes(sought.ops, sought.nodes)
+function ranges.place(data, numbers, sought, compared)
+  local bytes = dataset.is(data) and row_bytes(sought)
+  if not bytes then return nil end
+  local parts, stamps = { name_of(sought), ("%s\n%s\n"):format(compared, data.max_pixels) }, {}
   for _, list in ipairs(numbers) do
     local images, stamped = key.of_images(data, list)
     for _, number in ipairs(list) do
